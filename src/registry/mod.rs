@@ -1,0 +1,17 @@
+//! The Distribution API as types: what a request can mean, what it needs, and how it is refused.
+//!
+//! Pure: no I/O, no HTTP library, no configuration. Past this module there is no `String` that is a repository name.
+//! The grammar is that of registry 2.8 (`reference/regexp.go`, `registry/api/v2/descriptors.go` of Distribution),
+//! with the referrers API of the OCI distribution specification 1.1 beside it.
+
+mod name;
+mod query;
+mod refusal;
+mod route;
+mod scope;
+
+pub use name::{Digest, RepositoryName, Tag, UploadId};
+pub use query::{Query, QueryError, percent_decode};
+pub use refusal::{Challenge, ChallengeError, ErrorCode, Refusal};
+pub use route::{Endpoint, Method, ParseError, Route};
+pub use scope::{Scope, ScopeError};

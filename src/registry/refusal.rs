@@ -1,0 +1,148 @@
+//! A refusal: every early end of a request, as data. The proxy turns it into status, headers and JSON in one place.
+
+use super::{ParseError, Scope};
+
+/// The error codes of the Distribution API that we use, with their statuses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ErrorCode {
+    /// 401: no credentials, wrong ones, or ones that do not suffice.
+    Unauthorized,
+    /// 400: the request cannot be understood in one way only.
+    BadRequest,
+    /// 404: the path names nothing.
+    NotFound,
+    /// 405: the method never reaches the registry.
+    Unsupported,
+    /// 415: a form body, which the registry would read parameters from.
+    UnsupportedMediaType,
+    /// 408: the body stood still for too long.
+    Timeout,
+    /// 413: a token request is too large.
+    TooLarge,
+    /// 429: too many attempts.
+    TooManyRequests,
+    /// 502: the registry's answer is none.
+    BadGateway,
+    /// 503: the registry cannot be reached, or we have too much to do.
+    Unavailable,
+    /// 504: the registry does not answer in time.
+    GatewayTimeout,
+    /// 500: a defect of ours.
+    Internal,
+}
+
+/// Why a request ends before the registry's answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// Code and status.
+    pub code: ErrorCode,
+    /// A sentence for the person, without secrets.
+    pub message: String,
+    /// The accesses that were asked for: the `detail` of a 401.
+    pub needs: Vec<Scope>,
+    /// The challenge of a 401.
+    pub challenge: Option<Challenge>,
+    /// `Retry-After`, in seconds.
+    pub retry_after: Option<u64>,
+    /// Whether the connection must not be used again.
+    pub close: bool,
+}
+
+/// A Bearer challenge (RFC 6750 section 3, Distribution's `docs/spec/auth/token.md`) without its realm and service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Challenge {
+    /// What went wrong; `None` where nothing was presented.
+    pub error: Option<ChallengeError>,
+    /// A sentence that docker shows to the person.
+    pub description: Option<String>,
+}
+
+/// The `error` of a challenge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ChallengeError {
+    /// The token is malformed, expired, or not ours.
+    InvalidToken,
+    /// The token is good, and not enough.
+    InsufficientScope,
+}
+
+impl ErrorCode {
+    /// The HTTP status.
+    pub fn status(self) -> u16 {
+        match self {
+            Self::Unauthorized => 401,
+            Self::BadRequest => 400,
+            Self::NotFound => 404,
+            Self::Unsupported => 405,
+            Self::UnsupportedMediaType => 415,
+            Self::Timeout => 408,
+            Self::TooLarge => 413,
+            Self::TooManyRequests => 429,
+            Self::BadGateway => 502,
+            Self::Unavailable => 503,
+            Self::GatewayTimeout => 504,
+            Self::Internal => 500,
+        }
+    }
+
+    /// The code in the JSON body: the specification's where it has one.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Unauthorized => "UNAUTHORIZED",
+            Self::Unsupported | Self::UnsupportedMediaType => "UNSUPPORTED",
+            Self::TooManyRequests => "TOOMANYREQUESTS",
+            Self::BadGateway | Self::Unavailable | Self::GatewayTimeout => "UNAVAILABLE",
+            Self::NotFound => "NAME_UNKNOWN",
+            Self::BadRequest | Self::Timeout | Self::TooLarge | Self::Internal => "UNKNOWN",
+        }
+    }
+}
+
+impl Refusal {
+    /// A refusal without challenge, detail or delay.
+    pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            message: message.into(),
+            needs: Vec::new(),
+            challenge: None,
+            retry_after: None,
+            close: false,
+        }
+    }
+
+    /// A 401 with a challenge. Without a description the message is the registry's own.
+    pub fn unauthorized(
+        needs: Vec<Scope>,
+        error: Option<ChallengeError>,
+        description: Option<String>,
+    ) -> Self {
+        let message = description.clone().unwrap_or_else(|| "authentication required".to_owned());
+        let challenge = Some(Challenge { error, description });
+        Self { needs, challenge, ..Self::new(ErrorCode::Unauthorized, message) }
+    }
+
+    /// The same, with `Retry-After` in whole seconds, at least one.
+    #[must_use]
+    pub fn retry_after(self, after: std::time::Duration) -> Self {
+        let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
+        Self { retry_after: Some(seconds.max(1)), ..self }
+    }
+
+    /// The same, and the connection ends after it.
+    #[must_use]
+    pub fn and_close(self) -> Self {
+        Self { close: true, ..self }
+    }
+}
+
+impl From<ParseError> for Refusal {
+    fn from(error: ParseError) -> Self {
+        let code = match error {
+            ParseError::Method(_) => ErrorCode::Unsupported,
+            ParseError::Unknown => ErrorCode::NotFound,
+            ParseError::Path(_) | ParseError::Query(_) | ParseError::Source => ErrorCode::BadRequest,
+        };
+        Self::new(code, error.to_string())
+    }
+}

@@ -1,0 +1,311 @@
+//! What a `/v2` request means: the one place where a method and a target become a [`Route`].
+//!
+//! Security rests on two properties. What is forwarded is written anew from the parsed route
+//! ([`Route::path_and_query`]), so it cannot differ from what was authorised; and [`Route::needs`] is a total function
+//! of the same value.
+
+use std::fmt;
+
+use super::{Digest, Query, QueryError, RepositoryName, Scope, Tag, UploadId, query::percent_decode};
+
+/// The methods that reach the registry. It lets any other through without an access, so they end here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Method {
+    /// `GET`
+    Get,
+    /// `HEAD`
+    Head,
+    /// `POST`
+    Post,
+    /// `PUT`
+    Put,
+    /// `PATCH`
+    Patch,
+    /// `DELETE`
+    Delete,
+}
+
+/// What the path names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Endpoint {
+    /// `/v2/`: is this a registry, and am I known to it?
+    Base,
+    /// `/v2/_catalog`
+    Catalog,
+    /// `/v2/<name>/tags/list`
+    Tags(RepositoryName),
+    /// `/v2/<name>/manifests/<tag>`
+    ManifestByTag(RepositoryName, Tag),
+    /// `/v2/<name>/manifests/<digest>`
+    ManifestByDigest(RepositoryName, Digest),
+    /// `/v2/<name>/blobs/<digest>`
+    Blob(RepositoryName, Digest),
+    /// `/v2/<name>/blobs/uploads/`
+    StartUpload(RepositoryName),
+    /// `/v2/<name>/blobs/uploads/<id>`
+    Upload(RepositoryName, UploadId),
+    /// `/v2/<name>/referrers/<digest>` (OCI distribution 1.1; registry 2.8 answers 404)
+    Referrers(RepositoryName, Digest),
+}
+
+/// A request of the Distribution API.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Route {
+    method: Method,
+    endpoint: Endpoint,
+    /// The repository that a blob is to be mounted from; the registry asks for pull on it on every route with a name.
+    source: Option<RepositoryName>,
+    query: Query,
+}
+
+/// Why a request is none of the Distribution API. Displays as a sentence for the client.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ParseError {
+    /// The method is none of [`Method`].
+    Method(String),
+    /// The path has a bad escape, or a byte or a segment that proxies and servers understand differently.
+    Path(&'static str),
+    /// The path is well-formed and names nothing.
+    Unknown,
+    /// The query is ambiguous.
+    Query(QueryError),
+    /// `from` names no repository.
+    Source,
+}
+
+impl Method {
+    /// What a 405 lists under `Allow`.
+    pub const ALLOWED: &'static str = "GET, HEAD, POST, PUT, PATCH, DELETE";
+
+    /// The method of exactly this spelling: the registry's own match is case-sensitive.
+    pub fn parse(text: &str) -> Option<Self> {
+        Some(match text {
+            "GET" => Self::Get,
+            "HEAD" => Self::Head,
+            "POST" => Self::Post,
+            "PUT" => Self::Put,
+            "PATCH" => Self::Patch,
+            "DELETE" => Self::Delete,
+            _ => return None,
+        })
+    }
+
+    /// The method as it is written on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Head => "HEAD",
+            Self::Post => "POST",
+            Self::Put => "PUT",
+            Self::Patch => "PATCH",
+            Self::Delete => "DELETE",
+        }
+    }
+
+    /// The actions that a request with this method needs on its repository (`appendAccessRecords` of registry 2.8).
+    fn actions(self) -> &'static [&'static str] {
+        match self {
+            Self::Get | Self::Head => &["pull"],
+            Self::Post | Self::Put | Self::Patch => &["pull", "push"],
+            Self::Delete => &["delete"],
+        }
+    }
+}
+
+impl Route {
+    /// Reads a request's method and its target in origin-form, path and query as the client wrote them.
+    ///
+    /// # Errors
+    /// The first of [`ParseError`]'s reasons; nothing that fails here may reach the registry.
+    pub fn parse(method: &str, path: &str, query: Option<&str>) -> Result<Self, ParseError> {
+        let method = Method::parse(method).ok_or_else(|| ParseError::Method(method.to_owned()))?;
+        let path = decode_path(path)?;
+        let endpoint = Endpoint::parse(&path).ok_or(ParseError::Unknown)?;
+        let mut query = Query::parse(query.unwrap_or_default()).map_err(ParseError::Query)?;
+        let source = take_source(&endpoint, &mut query)?;
+        if endpoint == Endpoint::Catalog {
+            clamp_page(&mut query);
+        }
+        Ok(Self { method, endpoint, source, query })
+    }
+
+    /// The method.
+    pub fn method(&self) -> Method {
+        self.method
+    }
+
+    /// What the path names.
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    /// The accesses that the request needs, all of them, as registry 2.8 demands them; none for the base.
+    pub fn needs(&self) -> Vec<Scope> {
+        let Some(name) = self.endpoint.repository() else {
+            return match self.endpoint {
+                Endpoint::Catalog => vec![Scope::new("registry", "catalog", &["*"])],
+                _ => Vec::new(),
+            };
+        };
+        let mut own = Scope::repository(name.as_str(), self.method.actions());
+        match &self.source {
+            None => vec![own],
+            Some(source) if source == name => {
+                own.actions.push("pull".to_owned());
+                own.actions.sort();
+                own.actions.dedup();
+                vec![own]
+            }
+            Some(source) => vec![own, Scope::repository(source.as_str(), &["pull"])],
+        }
+    }
+
+    /// For a cross-repository mount, the same request as a plain start of an upload, which the specification allows a
+    /// registry to make of it: the client uploads the blob instead. `None` for anything else.
+    pub fn without_mount(&self) -> Option<Self> {
+        let is_mount = self.method == Method::Post && matches!(self.endpoint, Endpoint::StartUpload(_));
+        if !is_mount || self.source.is_none() {
+            return None;
+        }
+        let mut plain = Self { source: None, ..self.clone() };
+        plain.query.remove("mount");
+        Some(plain)
+    }
+
+    /// The target to forward, in origin-form. `from` goes on only where it means something: with a `mount`.
+    pub fn path_and_query(&self) -> String {
+        let mut query = self.query.clone();
+        if let Some(source) = self.source.as_ref().filter(|_| query.has("mount")) {
+            query.set("from", source.as_str());
+        }
+        match query.to_string() {
+            query if query.is_empty() => self.endpoint.to_string(),
+            query => format!("{}?{query}", self.endpoint),
+        }
+    }
+}
+
+impl Endpoint {
+    /// Reads a decoded path, from the right: a repository may be called `a/blobs/uploads` or `tags/list`.
+    fn parse(path: &str) -> Option<Self> {
+        let rest = path.strip_prefix("/v2/")?;
+        match rest {
+            "" => return Some(Self::Base),
+            "_catalog" => return Some(Self::Catalog),
+            _ => {}
+        }
+        if let Some(name) = rest.strip_suffix("/tags/list") {
+            return Some(Self::Tags(RepositoryName::parse(name)?));
+        }
+        if let Some(name) = rest.strip_suffix("/blobs/uploads/") {
+            return Some(Self::StartUpload(RepositoryName::parse(name)?));
+        }
+        let (head, last) = rest.rsplit_once('/')?;
+        if let Some(name) = head.strip_suffix("/blobs/uploads") {
+            return Some(Self::Upload(RepositoryName::parse(name)?, UploadId::parse(last)?));
+        }
+        let (name, kind) = head.rsplit_once('/')?;
+        let name = RepositoryName::parse(name)?;
+        match kind {
+            "blobs" => Some(Self::Blob(name, Digest::parse(last)?)),
+            "referrers" => Some(Self::Referrers(name, Digest::parse(last)?)),
+            "manifests" => match Tag::parse(last) {
+                Some(tag) => Some(Self::ManifestByTag(name, tag)),
+                None => Some(Self::ManifestByDigest(name, Digest::parse(last)?)),
+            },
+            _ => None,
+        }
+    }
+
+    /// The repository, where the endpoint has one.
+    pub fn repository(&self) -> Option<&RepositoryName> {
+        match self {
+            Self::Base | Self::Catalog => None,
+            Self::Tags(name)
+            | Self::ManifestByTag(name, _)
+            | Self::ManifestByDigest(name, _)
+            | Self::Blob(name, _)
+            | Self::StartUpload(name)
+            | Self::Upload(name, _)
+            | Self::Referrers(name, _) => Some(name),
+        }
+    }
+}
+
+/// The path. No name has a byte that a path must escape, so it stands there as it is.
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Base => f.write_str("/v2/"),
+            Self::Catalog => f.write_str("/v2/_catalog"),
+            Self::Tags(name) => write!(f, "/v2/{name}/tags/list"),
+            Self::ManifestByTag(name, tag) => write!(f, "/v2/{name}/manifests/{tag}"),
+            Self::ManifestByDigest(name, digest) => write!(f, "/v2/{name}/manifests/{digest}"),
+            Self::Blob(name, digest) => write!(f, "/v2/{name}/blobs/{digest}"),
+            Self::StartUpload(name) => write!(f, "/v2/{name}/blobs/uploads/"),
+            Self::Upload(name, id) => write!(f, "/v2/{name}/blobs/uploads/{id}"),
+            Self::Referrers(name, digest) => write!(f, "/v2/{name}/referrers/{digest}"),
+        }
+    }
+}
+
+impl fmt::Display for ParseError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Method(method) => write!(f, "the method {method:?} is not one of {}", Method::ALLOWED),
+            Self::Path(reason) => write!(f, "the path has {reason}"),
+            Self::Unknown => f.write_str("the path is none of the Distribution API"),
+            Self::Query(error) => error.fmt(f),
+            Self::Source => f.write_str("the query parameter \"from\" is not a repository name"),
+        }
+    }
+}
+
+impl std::error::Error for ParseError {}
+
+/// Decodes the path once, and refuses whatever two programs could still read in two ways.
+fn decode_path(raw: &str) -> Result<String, ParseError> {
+    let bytes = percent_decode(raw, false).ok_or(ParseError::Path("a bad percent-escape"))?;
+    let is_plain = |b: u8| b.is_ascii_graphic() && !matches!(b, b'%' | b'?' | b'#' | b';' | b'\\');
+    if !bytes.iter().copied().all(is_plain) {
+        return Err(ParseError::Path("a byte that no name has"));
+    }
+    let path = String::from_utf8(bytes).map_err(|_| ParseError::Path("a byte that no name has"))?;
+    let inner = path.strip_prefix('/').ok_or(ParseError::Path("no leading slash"))?;
+    let mut segments = inner.strip_suffix('/').unwrap_or(inner).split('/');
+    if segments.any(|segment| matches!(segment, "" | "." | "..")) {
+        return Err(ParseError::Path("an empty segment, \".\" or \"..\""));
+    }
+    Ok(path)
+}
+
+/// Takes `from` out of the query; without it, a `mount` means nothing and goes as well. The registry looks at neither
+/// where there is no repository.
+fn take_source(endpoint: &Endpoint, query: &mut Query) -> Result<Option<RepositoryName>, ParseError> {
+    let from = query.get("from").map(RepositoryName::parse);
+    let named = query.has("from") && query.get("from") != Some("");
+    query.remove("from");
+    let source = match from {
+        Some(Some(source)) if endpoint.repository().is_some() => Some(source),
+        _ if named && endpoint.repository().is_some() => return Err(ParseError::Source),
+        _ => None,
+    };
+    if source.is_none() {
+        query.remove("mount");
+    }
+    Ok(source)
+}
+
+/// The largest page of the catalogue that one request may ask for.
+const MAX_PAGE: u32 = 1000;
+
+/// Bounds `n`: the registry collects a whole page in memory. What is not a number it ignores, so we drop it.
+fn clamp_page(query: &mut Query) {
+    if let Some(n) = query.get("n") {
+        match n.parse::<u32>() {
+            Ok(n) if n <= MAX_PAGE => {}
+            Ok(_) => query.set("n", &MAX_PAGE.to_string()),
+            Err(_) => query.remove("n"),
+        }
+    }
+}
