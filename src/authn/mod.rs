@@ -1,0 +1,63 @@
+//! Who is asking: credentials, identities, the user table, and the cost of guessing.
+//!
+//! Synchronous and without HTTP: time is a parameter, and running bcrypt off the async threads is the
+//! caller's business. One login goes: [`Credentials`] → [`Remembered`] → [`Throttle::check`] →
+//! [`Users::verify`] → [`Attempt`] reported.
+
+mod backoff;
+mod counters;
+mod credentials;
+mod password_hash;
+mod remembered;
+mod secret;
+mod throttle;
+mod users;
+
+use std::{collections::BTreeMap, fmt};
+
+pub use self::{
+    backoff::{RetryAfter, ThrottleSettings},
+    credentials::{Credentials, NotText},
+    password_hash::{DEFAULT_COST, HashError, PasswordError, PasswordHash},
+    remembered::{CredentialsDigest, Remembered, RememberedSettings},
+    secret::{NoRandomness, Secret},
+    throttle::{Attempt, Throttle},
+    users::{Identity, Labels, Outcome, User, UserError, Users},
+};
+
+/// A user as configured; `config` builds these, `Users` checks them.
+#[derive(Clone, Default)]
+pub struct UserSettings {
+    /// The account; empty for the anonymous user.
+    pub name: String,
+    /// The bcrypt hash (`$2a$`, `$2b$`, `$2y$`), as written.
+    pub password: Option<String>,
+    /// The labels an ACL may ask for.
+    pub labels: BTreeMap<String, Vec<String>>,
+    /// The line of the user in the file it came from, from 1; 0 when unknown.
+    pub line: usize,
+}
+
+/// Leaves the password out: what is written there may be a password in the clear, by mistake.
+impl fmt::Debug for UserSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UserSettings")
+            .field("name", &self.name)
+            .field("password", &self.password.as_ref().map(|_| format_args!("***")))
+            .field("labels", &self.labels)
+            .field("line", &self.line)
+            .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rule_16_configured_passwords_print_as_stars() {
+        let user = UserSettings { password: Some("hunter2".into()), ..UserSettings::default() };
+        let printed = format!("{user:?}");
+        assert!(printed.contains("***") && !printed.contains("hunter2"), "{printed}");
+    }
+}
