@@ -1,0 +1,46 @@
+//! May they: patterns, rules, and the decision with the rule that made it.
+//!
+//! Synchronous and without HTTP: time is a parameter. docker_auth's semantics, or a refusal at load.
+
+mod glob;
+mod go_regex;
+mod ip;
+mod pattern;
+mod pattern_error;
+mod permit;
+mod placeholder;
+mod policy;
+mod rule;
+
+pub use glob::Glob;
+pub use go_regex::GoRegex;
+pub use ip::{IpBlock, IpBlockError};
+pub use pattern_error::PatternError;
+pub use permit::{Caller, Denial, DeniedBy, Permit, authorize};
+pub use policy::{Decision, Policy, Question};
+pub use rule::{Rule, RuleError};
+
+use std::collections::BTreeMap;
+
+/// An ACL entry as configured; `config` builds these, `Policy` compiles them.
+#[derive(Debug, Clone, Default)]
+pub struct RuleSettings {
+    /// `match.account`: a pattern, `None` when not checked.
+    pub account: Option<String>,
+    /// `match.type`.
+    pub resource_type: Option<String>,
+    /// `match.name`.
+    pub name: Option<String>,
+    /// `match.service`.
+    pub service: Option<String>,
+    /// `match.ip`: an address or a CIDR block.
+    pub ip: Option<String>,
+    /// `match.labels`: label to pattern, all of which must match.
+    pub labels: BTreeMap<String, String>,
+    /// The actions granted; exactly `["*"]` grants what was asked.
+    pub actions: Vec<String>,
+    /// The operator's own words.
+    pub comment: Option<String>,
+    /// The line of the entry in the file it came from, from 1; 0 when unknown.
+    pub line: usize,
+}

@@ -1,0 +1,186 @@
+//! The policy: the rules in order, of which the first that matches decides.
+//!
+//! A policy is immutable; a reload makes a new one. Default is deny: a question that no rule matches is granted nothing.
+
+use std::{collections::BTreeMap, net::IpAddr};
+
+use super::{
+    RuleSettings,
+    rule::{Rule, RuleError},
+};
+
+/// A compiled ACL.
+#[derive(Debug, Clone, Default)]
+pub struct Policy {
+    rules: Vec<Rule>,
+}
+
+/// What is asked of a policy.
+#[derive(Debug, Clone, Copy)]
+pub struct Question<'q> {
+    /// Who asks; empty for the anonymous account.
+    pub account: &'q str,
+    /// The account's labels.
+    pub labels: &'q BTreeMap<String, Vec<String>>,
+    /// Where the client is, `None` when unknown: then no rule with an `ip` matches.
+    pub ip: Option<IpAddr>,
+    /// The service that the token is for.
+    pub service: &'q str,
+    /// `repository`, `registry`, ….
+    pub resource_type: &'q str,
+    /// The resource.
+    pub name: &'q str,
+    /// The actions that are asked for.
+    pub actions: &'q [String],
+}
+
+/// What a policy answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decision {
+    /// The rule that decided, counted from 0; `None` when no rule matched.
+    pub rule: Option<usize>,
+    /// The granted ones of the requested actions; empty when no rule matched, or when the matching one grants none.
+    pub actions: Vec<String>,
+}
+
+impl Policy {
+    /// Compiles the rules of an ACL.
+    ///
+    /// # Errors
+    /// Everything that is wrong with every rule, in order.
+    pub fn compile(settings: &[RuleSettings]) -> Result<Self, Vec<RuleError>> {
+        let mut rules = Vec::with_capacity(settings.len());
+        let mut errors = Vec::new();
+        for (index, rule) in settings.iter().enumerate() {
+            match Rule::compile(index, rule) {
+                Ok(rule) => rules.push(rule),
+                Err(wrong) => errors.extend(wrong),
+            }
+        }
+        if errors.is_empty() { Ok(Self { rules }) } else { Err(errors) }
+    }
+
+    /// Decides a question, as docker_auth: the first rule that matches ends the search, whatever it grants.
+    pub fn decide(&self, question: &Question<'_>) -> Decision {
+        match self.rules.iter().enumerate().find(|(_, rule)| rule.matches(question)) {
+            Some((index, rule)) => Decision { rule: Some(index), actions: rule.grant(question.actions) },
+            None => Decision { rule: None, actions: Vec::new() },
+        }
+    }
+
+    /// How many rules there are.
+    pub fn len(&self) -> usize {
+        self.rules.len()
+    }
+
+    /// Whether there are no rules: then nothing is granted.
+    pub fn is_empty(&self) -> bool {
+        self.rules.is_empty()
+    }
+
+    /// The rule at `index`, counted from 0, as a [`Decision`] names it.
+    pub fn rule(&self, index: usize) -> Option<&Rule> {
+        self.rules.get(index)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whether a rule with these patterns for the account and the name matches.
+    fn matches(account: (&str, &str), name: (&str, &str), labels: &[(&str, &[&str])]) -> bool {
+        let rule = RuleSettings {
+            account: Some(account.0.to_owned()),
+            name: Some(name.0.to_owned()),
+            actions: vec!["*".to_owned()],
+            ..RuleSettings::default()
+        };
+        let owned = |(label, values): &(&str, &[&str])| {
+            ((*label).to_owned(), values.iter().map(|v| (*v).to_owned()).collect::<Vec<_>>())
+        };
+        let question = Question {
+            account: account.1,
+            labels: &labels.iter().map(owned).collect(),
+            ip: None,
+            service: "registry.example",
+            resource_type: "repository",
+            name: name.1,
+            actions: &[],
+        };
+        Policy::compile(&[rule]).unwrap().decide(&question).rule.is_some()
+    }
+
+    const MAIL: &str = "/^(.+)@x$/";
+
+    #[test]
+    fn placeholders_are_literal() {
+        for name in ["${account:1}/*", "/^${account:1}\\/.*$/"] {
+            assert!(matches((MAIL, "a.b@x"), (name, "a.b/app"), &[]));
+            assert!(!matches((MAIL, "a.b@x"), (name, "axb/app"), &[]));
+            assert!(!matches((MAIL, "*@x"), (name, "axb/app"), &[]));
+            assert!(!matches((MAIL, ".*|@x"), (name, "axb/app"), &[]));
+        }
+        assert!(!matches(("*", "u"), ("${labels:g}/*", "secret/app"), &[("g", &["*"])]));
+        assert!(
+            matches(("*", "K"), ("/(?i)^${account}$/", "k"), &[])
+                && !matches(("*", "ß"), ("/(?i)^${account}$/", "S"), &[])
+        );
+    }
+
+    #[test]
+    fn a_patterns_kind_is_fixed_at_load() {
+        assert!(!matches(("${account}", "/.*/"), ("${account}", "secret"), &[]));
+        assert!(
+            !matches(("${account}", ""), ("/${account}/", "secret"), &[]),
+            "an empty expression matches everything"
+        );
+    }
+
+    #[test]
+    fn occurrences_of_one_label_agree() {
+        let labels: &[(&str, &[&str])] = &[("g", &["dev", "ops"])];
+        for name in ["${labels:g}-${labels:g}", "/^${labels:g}-${labels:g}$/", "/^(?:${labels:g}-?)+$/"] {
+            assert!(matches(("*", "u"), (name, "ops-ops"), labels), "{name}");
+            assert!(!matches(("*", "u"), (name, "dev-ops"), labels), "{name}");
+        }
+    }
+
+    #[test]
+    fn an_empty_label_leaves_no_combination() {
+        let labels: &[(&str, &[&str])] = &[("g", &["dev"]), ("e", &[])];
+        assert!(!matches(("*", "u"), ("/^(${labels:g}|${labels:e})$/", "dev"), labels));
+        assert!(matches(("*", "u"), ("/^(${labels:g}|${labels:none})$/", "dev"), labels));
+    }
+
+    #[test]
+    fn many_values_that_all_fit_take_no_time() {
+        let values: Vec<String> = (1..=100).map(|n| "a".repeat(n)).collect();
+        let values: Vec<&str> = values.iter().map(String::as_str).collect();
+        let labels: &[(&str, &[&str])] = &[("a", &values), ("b", &values), ("c", &values)];
+        let subject = "a".repeat(250) + "b";
+        for name in ["${labels:a}${labels:b}${labels:c}", "/^${labels:a}${labels:b}${labels:c}$/"] {
+            assert!(!matches(("*", "u"), (name, &subject), labels));
+            assert!(matches(("*", "u"), (name, &subject[..250]), labels));
+        }
+    }
+
+    #[test]
+    fn every_error_is_reported_with_its_place() {
+        let bad = |line| RuleSettings {
+            name: Some("a[".to_owned()),
+            ip: Some("10.0.0".to_owned()),
+            line,
+            ..RuleSettings::default()
+        };
+        let errors = Policy::compile(&[RuleSettings::default(), bad(7), bad(9)]).unwrap_err();
+        let places: Vec<_> = errors.iter().map(|e| (e.rule, e.line, e.key.as_str())).collect();
+        assert_eq!(
+            places,
+            [(1, 7, "match.ip"), (1, 7, "match.name"), (2, 9, "match.ip"), (2, 9, "match.name")]
+        );
+        assert!(
+            errors[1].to_string().starts_with("acl rule 2 (line 7), match.name: \"a[\" is a malformed glob")
+        );
+    }
+}

@@ -1,0 +1,233 @@
+//! One rule of an ACL: what it asks of a question, and which actions it grants.
+//!
+//! The order of rules, and that the first match decides, is `policy`.
+
+use std::{cell::OnceCell, collections::BTreeSet, fmt};
+
+use super::{
+    RuleSettings,
+    go_regex::GoRegex,
+    ip::IpBlock,
+    pattern::{self, Pattern, Values},
+    pattern_error::PatternError,
+    placeholder::{Field, Scanned, Scope},
+    policy::Question,
+};
+
+/// Why a rule is refused. Displays where it stands, what is wrong and the next step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RuleError {
+    /// The position of the rule in the ACL, from 0.
+    pub rule: usize,
+    /// The line of the rule in its file, from 1; 0 when unknown.
+    pub line: usize,
+    /// The key that is wrong, such as `match.name` or `match.labels.team`.
+    pub key: String,
+    /// What is wrong.
+    pub message: String,
+    /// The next step.
+    pub hint: String,
+}
+
+impl fmt::Display for RuleError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "acl rule {}", self.rule + 1)?;
+        if self.line > 0 {
+            write!(f, " (line {})", self.line)?;
+        }
+        write!(f, ", {}: {}; {}", self.key, self.message, self.hint)
+    }
+}
+
+impl std::error::Error for RuleError {}
+
+/// A compiled rule.
+#[derive(Debug, Clone)]
+pub struct Rule {
+    ip: Option<IpBlock>,
+    /// The cheapest first.
+    fields: Vec<(Field, Pattern)>,
+    labels: Vec<(String, Pattern)>,
+    /// The regexes, as written, whose groups other patterns of the rule use.
+    captures: Vec<(Field, GoRegex)>,
+    grant: Grant,
+    line: usize,
+    comment: Option<String>,
+}
+
+#[derive(Debug, Clone)]
+enum Grant {
+    /// `["*"]`: what was asked.
+    Requested,
+    These(BTreeSet<String>),
+}
+
+impl Rule {
+    /// The line of the rule in its file, from 1; 0 when unknown.
+    pub fn line(&self) -> usize {
+        self.line
+    }
+
+    /// The operator's own words.
+    pub fn comment(&self) -> Option<&str> {
+        self.comment.as_deref()
+    }
+
+    /// Compiles the rule at `index` of the ACL.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub(super) fn compile(index: usize, settings: &RuleSettings) -> Result<Self, Vec<RuleError>> {
+        Compiler { index, settings, errors: Vec::new() }.run()
+    }
+
+    pub(super) fn matches(&self, question: &Question<'_>) -> bool {
+        if let Some(block) = &self.ip
+            && !question.ip.is_some_and(|ip| block.contains(ip))
+        {
+            return false;
+        }
+        let values = Bound { rule: self, question, captured: Default::default() };
+        self.fields.iter().all(|(field, pattern)| pattern.is_match(question.field(*field), &values))
+            && self.labels.iter().all(|(label, pattern)| {
+                let of_account = question.labels.get(label).map(Vec::as_slice).unwrap_or_default();
+                of_account.iter().any(|value| pattern.is_match(value, &values))
+            })
+    }
+
+    /// The requested actions that the rule grants: all of them as they were asked for `["*"]`, else sorted.
+    pub(super) fn grant(&self, requested: &[String]) -> Vec<String> {
+        match &self.grant {
+            Grant::Requested => requested.to_vec(),
+            Grant::These(actions) => {
+                let requested: BTreeSet<&String> = requested.iter().collect();
+                actions.iter().filter(|a| requested.contains(a)).cloned().collect()
+            }
+        }
+    }
+}
+
+impl<'q> Question<'q> {
+    fn field(&self, field: Field) -> &'q str {
+        match field {
+            Field::Account => self.account,
+            Field::Type => self.resource_type,
+            Field::Name => self.name,
+            Field::Service => self.service,
+        }
+    }
+}
+
+/// A rule's placeholders in one question; groups are captured when they are first asked for.
+struct Bound<'r, 'q> {
+    rule: &'r Rule,
+    question: &'r Question<'q>,
+    captured: [OnceCell<Option<Vec<&'q str>>>; 4],
+}
+
+impl<'q> Values<'q> for Bound<'_, 'q> {
+    fn field(&self, field: Field) -> &'q str {
+        self.question.field(field)
+    }
+
+    fn capture(&self, field: Field, group: usize) -> Option<&'q str> {
+        let (_, regex) = self.rule.captures.iter().find(|(f, _)| *f == field)?;
+        let groups =
+            self.captured.get(field as usize)?.get_or_init(|| regex.captures(self.question.field(field)));
+        groups.as_ref()?.get(group).copied()
+    }
+
+    fn label(&self, label: &str) -> Option<&'q [String]> {
+        self.question.labels.get(label).map(Vec::as_slice)
+    }
+}
+
+/// Compiles one rule, collecting what is wrong.
+struct Compiler<'s> {
+    index: usize,
+    settings: &'s RuleSettings,
+    errors: Vec<RuleError>,
+}
+
+impl Compiler<'_> {
+    fn run(mut self) -> Result<Rule, Vec<RuleError>> {
+        let ip = self.ip();
+        let written = self.written();
+        let mut scope = Scope { groups: Default::default(), in_label: None };
+        let mut regexes = Vec::new();
+        for (field, _, text) in &written {
+            if let Some(Ok(regex)) = pattern::expression(text).map(GoRegex::compile) {
+                scope.groups.insert(*field, regex.groups());
+                regexes.push((*field, regex));
+            }
+        }
+        let (mut fields, mut captures) = (Vec::new(), BTreeSet::new());
+        for (field, key, text) in written {
+            let scanned = scope.scan(&text);
+            captures.extend(scanned.captures.iter().cloned());
+            fields.extend(self.pattern(key, &text, scanned).map(|pattern| (field, pattern)));
+        }
+        fields.sort_by_key(|(_, pattern)| pattern.cost());
+        let labels = self.labels(&Scope { in_label: Some(captures), ..scope });
+        if !self.errors.is_empty() {
+            return Err(self.errors);
+        }
+        let patterns = fields.iter().map(|(_, p)| p).chain(labels.iter().map(|(_, p)| p));
+        let captured: BTreeSet<Field> = patterns.flat_map(Pattern::captured_fields).collect();
+        regexes.retain(|(field, _)| captured.contains(field));
+        Ok(Rule {
+            ip,
+            fields,
+            labels,
+            captures: regexes,
+            grant: grant(&self.settings.actions),
+            line: self.settings.line,
+            comment: self.settings.comment.clone(),
+        })
+    }
+
+    /// The patterns of the rule's fields, with their keys.
+    fn written(&self) -> Vec<(Field, &'static str, String)> {
+        let s = self.settings;
+        let all = [
+            (Field::Account, "match.account", &s.account),
+            (Field::Type, "match.type", &s.resource_type),
+            (Field::Name, "match.name", &s.name),
+            (Field::Service, "match.service", &s.service),
+        ];
+        all.into_iter().filter_map(|(field, key, text)| Some((field, key, text.clone()?))).collect()
+    }
+
+    fn ip(&mut self) -> Option<IpBlock> {
+        let parsed = self.settings.ip.as_deref()?.parse::<IpBlock>();
+        parsed.map_err(|error| self.error("match.ip", error.problem(), IpBlock::HINT)).ok()
+    }
+
+    fn labels(&mut self, scope: &Scope) -> Vec<(String, Pattern)> {
+        let settings = self.settings;
+        let mut labels = Vec::new();
+        for (label, text) in &settings.labels {
+            let pattern = self.pattern(&format!("match.labels.{label}"), text, scope.scan(text));
+            labels.extend(pattern.map(|pattern| (label.clone(), pattern)));
+        }
+        labels
+    }
+
+    fn pattern(&mut self, key: &str, text: &str, scanned: Scanned) -> Option<Pattern> {
+        let wrong =
+            |error: PatternError| self.error(key, format!("{text:?} is {}", error.message), &error.hint);
+        Pattern::compile(text, scanned).map_err(wrong).ok()
+    }
+
+    fn error(&mut self, key: &str, message: String, hint: &str) {
+        let (rule, line) = (self.index, self.settings.line);
+        self.errors.push(RuleError { rule, line, key: key.to_owned(), message, hint: hint.to_owned() });
+    }
+}
+
+fn grant(actions: &[String]) -> Grant {
+    match actions {
+        [all] if all == "*" => Grant::Requested,
+        actions => Grant::These(actions.iter().cloned().collect()),
+    }
+}
