@@ -1,0 +1,124 @@
+//! The permit: the proof that a request was authorised, without which nothing can be forwarded.
+
+use std::{collections::BTreeMap, net::IpAddr};
+
+use super::{Policy, Question};
+use crate::registry::{Route, Scope};
+
+/// A request that may be forwarded. Only [`authorize`] makes one, so a path that skips the check does not compile.
+#[derive(Debug)]
+pub struct Permit(Route);
+
+impl Permit {
+    /// What was authorised, and is all that may be forwarded.
+    pub fn route(&self) -> &Route {
+        &self.0
+    }
+}
+
+/// Who asks, from where, and how much of their right they brought along.
+#[derive(Debug, Clone, Copy)]
+pub struct Caller<'a> {
+    /// The account; empty for the anonymous user.
+    pub account: &'a str,
+    /// The account's labels.
+    pub labels: &'a BTreeMap<String, Vec<String>>,
+    /// The client's address, where it is known.
+    pub ip: Option<IpAddr>,
+    /// The service that the rules see.
+    pub service: &'a str,
+    /// A token's `access`; `None` for a password, which has no ceiling.
+    pub ceiling: Option<&'a [Scope]>,
+}
+
+/// Why a request may not be forwarded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Denial {
+    /// All that the request needs.
+    pub needs: Vec<Scope>,
+    /// The resource of the access that is missing, with the missing actions only.
+    pub missing: Scope,
+    /// What stood in the way.
+    pub by: DeniedBy,
+}
+
+/// What stood in the way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeniedBy {
+    /// The token does not list the access; the policy would allow it. A new token helps.
+    Ceiling,
+    /// The policy: the rule that matched, or none.
+    Policy {
+        /// The index of the rule, from 0; `None` where none matched.
+        rule: Option<usize>,
+    },
+}
+
+impl Denial {
+    /// A sentence for the person: the account, the action and the repository, and no more.
+    pub fn explain(&self, account: &str) -> String {
+        let name = &self.missing.name;
+        let what =
+            match (self.missing.resource_type.as_str(), self.missing.actions.last().map(String::as_str)) {
+                ("repository", Some("push")) => format!("push to repository {name}"),
+                ("repository", Some(action)) => format!("{action} from repository {name}"),
+                ("registry", _) => "list the catalog of this registry".to_owned(),
+                (resource_type, _) => format!("use {resource_type} {name}"),
+            };
+        match (self.by, account) {
+            (DeniedBy::Ceiling, "") => format!("the anonymous token was not issued to {what}"),
+            (DeniedBy::Ceiling, _) => format!("the token of account '{account}' was not issued to {what}"),
+            (_, "") => format!("anonymous users may not {what}; log in first"),
+            (_, _) => format!("account '{account}' may not {what}"),
+        }
+    }
+}
+
+/// Asks the policy for every access that the route needs, and holds it against the token's ceiling.
+///
+/// Where only the source of a cross-repository mount is denied by the policy, the permit is for a plain start of an
+/// upload instead, as the specification allows: the client uploads the blob, nothing leaks, and the push does not fail.
+///
+/// # Errors
+/// The first access that is missing.
+pub fn authorize(policy: &Policy, caller: Caller<'_>, route: Route) -> Result<Permit, Denial> {
+    let needs = route.needs();
+    let Some((position, missing, by)) = first_missing(policy, caller, &needs) else {
+        return Ok(Permit(route));
+    };
+    let is_source = position > 0;
+    match route.without_mount() {
+        Some(plain) if is_source && by != DeniedBy::Ceiling => Ok(Permit(plain)),
+        _ => Err(Denial { needs, missing, by }),
+    }
+}
+
+fn first_missing(policy: &Policy, caller: Caller<'_>, needs: &[Scope]) -> Option<(usize, Scope, DeniedBy)> {
+    needs.iter().enumerate().find_map(|(position, need)| {
+        let (missing, by) = missing(policy, caller, need)?;
+        Some((position, missing, by))
+    })
+}
+
+/// The actions of `need` that the policy denies, else those that the ceiling leaves out.
+fn missing(policy: &Policy, caller: Caller<'_>, need: &Scope) -> Option<(Scope, DeniedBy)> {
+    let decision = policy.decide(&Question {
+        account: caller.account,
+        labels: caller.labels,
+        ip: caller.ip,
+        service: caller.service,
+        resource_type: &need.resource_type,
+        name: &need.name,
+        actions: &need.actions,
+    });
+    let without = |allowed: &dyn Fn(&String) -> bool| {
+        let actions: Vec<String> = need.actions.iter().filter(|action| !allowed(action)).cloned().collect();
+        (!actions.is_empty()).then(|| Scope { actions, ..need.clone() })
+    };
+    if let Some(missing) = without(&|action| decision.actions.contains(action)) {
+        return Some((missing, DeniedBy::Policy { rule: decision.rule }));
+    }
+    let ceiling = caller.ceiling?;
+    let missing = without(&|action| ceiling.iter().any(|granted| granted.grants(need, action)))?;
+    Some((missing, DeniedBy::Ceiling))
+}
