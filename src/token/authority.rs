@@ -1,0 +1,148 @@
+//! The authority: one key, one issuer, one service; makes access tokens and checks them.
+//!
+//! Refresh tokens are in [`super::refresh`]. What an account may do is decided elsewhere, before and after.
+
+use std::{fmt, time::Duration};
+
+use aws_lc_rs::{hmac, rand};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL};
+
+use super::{
+    AccessToken, IssueError, SigningKey, TokenError,
+    claims::{Claims, LATEST},
+    jws::{self, Kind},
+    refresh,
+};
+use crate::registry::Scope;
+
+/// The shortest validity of a token, in seconds: clients assume it when they are told nothing (token specification).
+const SHORTEST: u64 = 60;
+
+/// How far back `nbf` lies, in seconds, as docker_auth sets it.
+const BACKDATED: u64 = 10;
+
+/// What an operator may set about tokens.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// `token.issuer`: written to and demanded of `iss`.
+    pub issuer: String,
+    /// `registry.service`: the only `aud` that [`Authority::verify`] accepts.
+    pub service: String,
+    /// `token.expiration`: how long a token is valid; at least 60 s whatever is set. Whole seconds count.
+    pub lifetime: Duration,
+}
+
+/// Makes tokens and checks them. Prints as `***`.
+pub struct Authority {
+    pub(super) key: SigningKey,
+    pub(super) settings: Settings,
+    pub(super) fingerprints: hmac::Key,
+}
+
+/// A token with what the token endpoint says about it.
+#[derive(Debug)]
+pub struct IssuedToken {
+    /// The token.
+    pub token: SignedToken,
+    /// Seconds from `issued_at` to its expiry; at least 60.
+    pub expires_in: u64,
+    /// When it was made, in seconds since 1970.
+    pub issued_at: u64,
+}
+
+/// A token, which is as good as a password for as long as it is valid. Prints as `***`.
+#[derive(Clone)]
+pub struct SignedToken(String);
+
+impl Authority {
+    /// An authority with this key.
+    pub fn new(key: SigningKey, settings: Settings) -> Self {
+        let fingerprints = key.derive_key(refresh::FINGERPRINT_PURPOSE);
+        Self { key, settings, fingerprints }
+    }
+
+    /// The `iss` of its tokens, which is also the realm of docker_auth's Basic challenge.
+    pub fn issuer(&self) -> &str {
+        &self.settings.issuer
+    }
+
+    /// The key it signs with.
+    pub fn key(&self) -> &SigningKey {
+        &self.key
+    }
+
+    /// Makes a token for `account` (empty: anonymous) at `service`, which becomes `aud`. As in docker_auth any service
+    /// is signed for, since other registries may trust this key; only our own service passes [`Self::verify`].
+    ///
+    /// # Errors
+    /// The token would be too large to be accepted, or the library refuses to sign.
+    pub fn issue(
+        &self,
+        account: &str,
+        service: &str,
+        access: &[Scope],
+        now: u64,
+    ) -> Result<IssuedToken, IssueError> {
+        let exp = now.saturating_add(self.settings.lifetime.as_secs().max(SHORTEST)).min(LATEST);
+        let claims = Claims {
+            iss: &self.settings.issuer,
+            sub: account,
+            aud: service,
+            exp,
+            nbf: now.saturating_sub(BACKDATED),
+            iat: now,
+            jti: &random_id()?,
+            access,
+        };
+        let token = SignedToken::new(jws::sign(&self.key, Kind::Access, &claims)?);
+        Ok(IssuedToken { token, expires_in: exp.saturating_sub(now), issued_at: now })
+    }
+
+    /// Checks an access token for our own service.
+    ///
+    /// # Errors
+    /// The first thing that is wrong with it: form, then header, signature, issuer, audience, time, access.
+    pub fn verify(&self, token: &str, now: u64) -> Result<AccessToken, TokenError> {
+        let claims = jws::open(&self.key, Kind::Access, token)?;
+        AccessToken::read(&claims, &self.settings.issuer, &self.settings.service, now)
+    }
+}
+
+/// `jti`: 128 random bits.
+pub(super) fn random_id() -> Result<String, IssueError> {
+    let mut bytes = [0; 16];
+    rand::fill(&mut bytes).map_err(|_| IssueError::Signing)?;
+    Ok(BASE64URL.encode(bytes))
+}
+
+impl fmt::Debug for Authority {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+impl SignedToken {
+    pub(super) fn new(token: String) -> Self {
+        Self(token)
+    }
+
+    /// The token itself, for the one answer that carries it.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for SignedToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+impl fmt::Display for SignedToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+#[cfg(test)]
+mod tests;

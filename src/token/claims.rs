@@ -1,0 +1,82 @@
+//! What an access token says, in docker_auth's shape, written and read.
+
+use serde::Serialize;
+
+use super::{TokenError, json::Object};
+use crate::registry::Scope;
+
+/// How far the clocks of issuer and reader may differ, in seconds: the registry's own leeway.
+pub(super) const LEEWAY: u64 = 60;
+
+/// The latest moment that a registry can compare: it counts from the year 1 in 64 bits and adds the leeway; later ones
+/// wrap around into the past.
+pub(super) const LATEST: u64 = i64::MAX.cast_unsigned() - 62_135_596_800 - LEEWAY;
+
+/// The claims of an access token as docker_auth writes them, all of them always present.
+#[derive(Serialize)]
+pub(super) struct Claims<'a> {
+    pub(super) iss: &'a str,
+    /// The account; empty for the anonymous user.
+    pub(super) sub: &'a str,
+    pub(super) aud: &'a str,
+    pub(super) exp: u64,
+    pub(super) nbf: u64,
+    pub(super) iat: u64,
+    pub(super) jti: &'a str,
+    pub(super) access: &'a [Scope],
+}
+
+/// Who holds a token, and the most they may do with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccessToken {
+    /// `sub`: the account; empty for the anonymous user.
+    pub account: String,
+    /// `access`: a ceiling, not a grant.
+    pub access: Vec<Scope>,
+}
+
+impl AccessToken {
+    /// Reads claims whose signature has been checked; `iss` and `aud` must be exactly these.
+    pub(super) fn read(claims: &Object, issuer: &str, audience: &str, now: u64) -> Result<Self, TokenError> {
+        check_party(claims, issuer, audience)?;
+        check_time(claims, now)?;
+        // Of no use here, but a registry refuses a token in which they are of another type.
+        claims.text("jti")?;
+        claims.integer("iat")?;
+        let account = claims.text("sub")?.unwrap_or_default().to_owned();
+        let access = claims.objects("access")?.iter().map(scope).collect::<Result<_, _>>()?;
+        Ok(Self { account, access })
+    }
+}
+
+/// `iss` and `aud`, exactly. `aud` is one text: a list is refused, as the registry refuses it.
+pub(super) fn check_party(claims: &Object, issuer: &str, audience: &str) -> Result<(), TokenError> {
+    if claims.text("iss")? != Some(issuer) {
+        return Err(TokenError::WrongIssuer);
+    }
+    if claims.text("aud")? == Some(audience) { Ok(()) } else { Err(TokenError::WrongAudience) }
+}
+
+/// `exp` and `nbf`, both required.
+fn check_time(claims: &Object, now: u64) -> Result<(), TokenError> {
+    let moment = |name| claims.integer(name)?.map(i128::from).ok_or(TokenError::Malformed);
+    let (expiry, start) = (moment("exp")?, moment("nbf")?);
+    let (now, leeway) = (i128::from(now), i128::from(LEEWAY));
+    if expiry.max(start) > i128::from(LATEST) {
+        return Err(TokenError::Malformed);
+    }
+    if now > expiry + leeway {
+        return Err(TokenError::Expired);
+    }
+    if now < start - leeway { Err(TokenError::NotYetValid) } else { Ok(()) }
+}
+
+/// An entry of `access`. What is missing is empty, as in Go, and then covers nothing; `class` must be a text, and like
+/// unknown members it changes nothing.
+fn scope(entry: &Object) -> Result<Scope, TokenError> {
+    let text = |name| Ok(entry.text(name)?.unwrap_or_default().to_owned());
+    text("class")?;
+    let mut actions = entry.texts("actions")?;
+    actions.sort();
+    Ok(Scope { resource_type: text("type")?, name: text("name")?, actions })
+}

@@ -1,0 +1,182 @@
+//! JSON read strictly: what two readers could understand differently is refused.
+//!
+//! A registry is written in Go, whose reader takes the last of two members of one name and matches names in any case.
+//! So a second `exp`, an `ISS` after an `iss` and a lone `ACCESS` are all malformed here.
+
+use std::{collections::BTreeSet, fmt};
+
+use serde::{
+    Deserialize, Deserializer,
+    de::{Error, MapAccess, SeqAccess, Visitor},
+};
+use serde_json::{Map, Value};
+
+use super::TokenError;
+
+/// Every member name that a registry or we read in a header, in claims or in an entry of `access`.
+const KNOWN_NAMES: [&str; 21] = [
+    "access", "actions", "alg", "aud", "class", "crit", "exp", "iat", "iss", "jku", "jti", "jwk", "kid",
+    "name", "nbf", "pwd", "service", "sub", "typ", "type", "x5c",
+];
+
+/// A JSON object whose members are asked for by name and type; `null` is the same as absent, as in Go.
+#[derive(Debug)]
+pub(super) struct Object(Map<String, Value>);
+
+impl Object {
+    /// Reads one object and nothing after it but white space.
+    pub(super) fn read(json: &[u8]) -> Result<Self, TokenError> {
+        let Strict(value) = serde_json::from_slice(json).map_err(|_| TokenError::Malformed)?;
+        Self::from_value(value)
+    }
+
+    /// A text, or `None` when absent.
+    pub(super) fn text(&self, name: &str) -> Result<Option<&str>, TokenError> {
+        self.get(name).map(|value| value.as_str().ok_or(TokenError::Malformed)).transpose()
+    }
+
+    /// An integer of 64 bits written as one (no fraction, no exponent), or `None` when absent.
+    pub(super) fn integer(&self, name: &str) -> Result<Option<i64>, TokenError> {
+        self.get(name).map(|value| value.as_i64().ok_or(TokenError::Malformed)).transpose()
+    }
+
+    /// A list of texts; empty when absent.
+    pub(super) fn texts(&self, name: &str) -> Result<Vec<String>, TokenError> {
+        let text = |value: &Value| value.as_str().map(str::to_owned).ok_or(TokenError::Malformed);
+        self.list(name)?.iter().map(text).collect()
+    }
+
+    /// A list of objects; empty when absent.
+    pub(super) fn objects(&self, name: &str) -> Result<Vec<Self>, TokenError> {
+        self.list(name)?.iter().cloned().map(Self::from_value).collect()
+    }
+
+    /// Whether there is such a member and it is not `null`.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.get(name).is_some()
+    }
+
+    fn list(&self, name: &str) -> Result<&[Value], TokenError> {
+        let Some(value) = self.get(name) else { return Ok(&[]) };
+        value.as_array().map(Vec::as_slice).ok_or(TokenError::Malformed)
+    }
+
+    fn get(&self, name: &str) -> Option<&Value> {
+        self.0.get(name).filter(|value| !value.is_null())
+    }
+
+    fn from_value(value: Value) -> Result<Self, TokenError> {
+        match value {
+            Value::Object(members) => Ok(Self(members)),
+            _ => Err(TokenError::Malformed),
+        }
+    }
+}
+
+/// A value without repeated or disguised names at any depth; `serde_json` itself bounds the depth at 128.
+struct Strict(Value);
+
+impl<'de> Deserialize<'de> for Strict {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(StrictVisitor).map(Self)
+    }
+}
+
+struct StrictVisitor;
+
+impl<'de> Visitor<'de> for StrictVisitor {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E: Error>(self, value: bool) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_i64<E: Error>(self, value: i64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_u64<E: Error>(self, value: u64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_f64<E: Error>(self, value: f64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_str<E: Error>(self, value: &str) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Value, A::Error> {
+        let mut values = Vec::new();
+        while let Some(Strict(value)) = list.next_element()? {
+            values.push(value);
+        }
+        Ok(values.into())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
+        let (mut members, mut seen) = (Map::new(), BTreeSet::new());
+        while let Some((name, Strict(value))) = map.next_entry::<String, Strict>()? {
+            let folded = fold(&name);
+            if (KNOWN_NAMES.contains(&folded.as_str()) && name != folded) || !seen.insert(folded) {
+                return Err(A::Error::custom("repeated or disguised member"));
+            }
+            members.insert(name, value);
+        }
+        Ok(members.into())
+    }
+}
+
+/// Go folds names by letter: `ſ` is an `s` and the Kelvin sign a `k`. Upper case first takes both along.
+fn fold(name: &str) -> String {
+    name.to_uppercase().to_lowercase()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_two_readers_could_understand_differently_is_refused() {
+        for json in [
+            r#"{"exp":1,"exp":2}"#,
+            r#"{"foo":1,"FOO":2}"#,
+            r#"{"ISS":"x"}"#,
+            r#"{"i\u017fs":"x"}"#,
+            "{\"\u{212a}id\":\"x\"}",
+            r#"{"access":[{"name":"a","name":"b"}]}"#,
+            r#"{"foo":{"bar":[{"a":1,"a":1}]}}"#,
+            "{} {}",
+            "{}x",
+            "\u{feff}{}",
+            "[]",
+            "null",
+            "1",
+            "{",
+            "",
+        ] {
+            assert_eq!(Object::read(json.as_bytes()).unwrap_err(), TokenError::Malformed, "{json}");
+        }
+        assert!(Object::read(b"{\"a\":\"\xff\"}").is_err(), "not UTF-8");
+        assert!(Object::read(&[b"{\"a\":".to_vec(), vec![b'['; 60_000]].concat()).is_err(), "deep");
+    }
+
+    #[test]
+    fn what_everybody_understands_alike_is_read() {
+        let object = Object::read(br#" {"iss":"x","Foo":{"A":1.5},"nbf":-1,"exp":null} "#).unwrap();
+        assert_eq!(object.text("iss"), Ok(Some("x")));
+        assert_eq!(object.integer("nbf"), Ok(Some(-1)));
+        assert_eq!(object.integer("exp"), Ok(None));
+        assert_eq!(object.integer("iss"), Err(TokenError::Malformed));
+        assert!(object.has("Foo") && !object.has("exp") && !object.has("foo"));
+    }
+}

@@ -1,0 +1,22 @@
+//! Keys, claims, issuing and verifying: the tokens of docker's token authentication, and our refresh tokens.
+//!
+//! Synchronous and without HTTP or files: time is a parameter (seconds since 1970), a key is the text of a PEM file.
+//! What a token allows is a ceiling only; whether the policy still grants it is asked elsewhere, on every request.
+
+mod authority;
+mod claims;
+mod error;
+mod json;
+mod jws;
+mod key;
+mod key_id;
+mod refresh;
+#[cfg(test)]
+mod testing;
+
+pub use authority::{Authority, IssuedToken, Settings, SignedToken};
+pub use claims::AccessToken;
+pub use error::{IssueError, KeyError, TokenError};
+pub use jsonwebtoken::Algorithm;
+pub use key::SigningKey;
+pub use refresh::Fingerprint;

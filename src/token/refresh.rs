@@ -1,0 +1,124 @@
+//! Refresh tokens: what a client keeps instead of a password, to buy access tokens with.
+//!
+//! Nothing is stored about them. They have no expiry, as the password has none; they carry a keyed fingerprint of the
+//! stored password hash, so they die with the password, the account or the key. They never open `/v2`: their `typ` and
+//! `aud` are their own.
+
+use std::fmt;
+
+use aws_lc_rs::{constant_time, hmac};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL};
+use serde::Serialize;
+
+use super::{
+    Authority, IssueError, SignedToken, TokenError,
+    authority::random_id,
+    claims::{LEEWAY, check_party},
+    json::Object,
+    jws::{self, Kind},
+};
+
+/// The `aud` of refresh tokens; a registry that trusts our key refuses it.
+const AUDIENCE: &str = "portwarden refresh";
+
+/// Separates the key of fingerprints from other secrets of the same private key.
+pub(super) const FINGERPRINT_PURPOSE: &str = "portwarden password fingerprint v1";
+
+/// A keyed digest of an account and its stored password hash; changes with either, tells nothing about them. Compared
+/// in constant time only. Prints as `***`.
+#[derive(Clone, Copy)]
+pub struct Fingerprint([u8; 32]);
+
+#[derive(Serialize)]
+struct Claims<'a> {
+    iss: &'a str,
+    sub: &'a str,
+    aud: &'a str,
+    service: &'a str,
+    iat: u64,
+    jti: &'a str,
+    pwd: &'a str,
+}
+
+impl Authority {
+    /// The fingerprint of `account`'s password, of which `stored_hash` is the bcrypt hash as configured.
+    pub fn fingerprint(&self, account: &str, stored_hash: &str) -> Fingerprint {
+        let mut context = hmac::Context::with_key(&self.fingerprints);
+        // The length keeps `a` + `bc` and `ab` + `c` apart.
+        context.update(&(account.len() as u64).to_be_bytes());
+        context.update(account.as_bytes());
+        context.update(stored_hash.as_bytes());
+        let mut bytes = [0; 32];
+        bytes.iter_mut().zip(context.sign().as_ref()).for_each(|(to, from)| *to = *from);
+        Fingerprint(bytes)
+    }
+
+    /// Makes a refresh token with which `account` may later ask for access tokens at `service`.
+    ///
+    /// # Errors
+    /// As [`Authority::issue`].
+    pub fn issue_refresh(
+        &self,
+        account: &str,
+        service: &str,
+        fingerprint: &Fingerprint,
+        now: u64,
+    ) -> Result<SignedToken, IssueError> {
+        let claims = Claims {
+            iss: &self.settings.issuer,
+            sub: account,
+            aud: AUDIENCE,
+            service,
+            iat: now,
+            jti: &random_id()?,
+            pwd: &BASE64URL.encode(fingerprint.0),
+        };
+        jws::sign(&self.key, Kind::Refresh, &claims).map(SignedToken::new)
+    }
+
+    /// Checks a refresh token for `service` and returns its account. `fingerprint_of` gives the present fingerprint of
+    /// an account ([`Authority::fingerprint`]), or `None` when there is no such account or it has no password.
+    ///
+    /// # Errors
+    /// The first thing that is wrong with it; [`TokenError::Revoked`] for a changed password and a removed account alike.
+    pub fn verify_refresh(
+        &self,
+        token: &str,
+        service: &str,
+        now: u64,
+        fingerprint_of: impl FnOnce(&str) -> Option<Fingerprint>,
+    ) -> Result<String, TokenError> {
+        let claims = jws::open(&self.key, Kind::Refresh, token)?;
+        check_party(&claims, &self.settings.issuer, AUDIENCE)?;
+        if claims.text("service")? != Some(service) {
+            return Err(TokenError::WrongAudience);
+        }
+        let issued_at = claims.integer("iat")?.ok_or(TokenError::Malformed)?;
+        if i128::from(issued_at) > i128::from(now) + i128::from(LEEWAY) {
+            return Err(TokenError::NotYetValid);
+        }
+        let account = claims.text("sub")?.ok_or(TokenError::Malformed)?;
+        let current = fingerprint_of(account).ok_or(TokenError::Revoked)?;
+        if current.is(&fingerprint(&claims)?) { Ok(account.to_owned()) } else { Err(TokenError::Revoked) }
+    }
+}
+
+impl Fingerprint {
+    fn is(&self, other: &[u8]) -> bool {
+        constant_time::verify_slices_are_equal(&self.0, other).is_ok()
+    }
+}
+
+impl fmt::Debug for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+fn fingerprint(claims: &Object) -> Result<Vec<u8>, TokenError> {
+    let text = claims.text("pwd")?.ok_or(TokenError::Malformed)?;
+    BASE64URL.decode(text).map_err(|_| TokenError::Malformed)
+}
+
+#[cfg(test)]
+mod tests;
