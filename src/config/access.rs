@@ -1,0 +1,117 @@
+//! `users:` and `acl:`: what was written, as `authn` and `authz` take it, and their judgement as findings.
+
+use std::collections::BTreeMap;
+
+use super::{
+    Config,
+    file::{Entries, File, Match, Rule, Text, User},
+    finding::Report,
+    path::Path,
+    unbuilt,
+};
+use crate::{
+    authn::{UserSettings, Users},
+    authz::{Policy, RuleSettings},
+};
+
+/// The users, in the order of the file. Their hashes are not looked at: see [`check`].
+pub(super) fn users(file: &File, report: &mut Report<'_>) -> Vec<UserSettings> {
+    let Some(Entries(users)) = &file.users else {
+        if !unbuilt::names_authenticator(file) {
+            let hint = "Add `users`; `users: {}` if nobody may sign in";
+            report.error("users", "nobody is configured to sign in, which is probably a mistake", hint);
+        }
+        return Vec::new();
+    };
+    users.iter().map(|(name, user)| user_settings(name, user.as_ref(), report)).collect()
+}
+
+/// The rules, in the order of the file. Their patterns are not looked at: see [`check`].
+pub(super) fn acl(file: &File, report: &mut Report<'_>) -> Vec<RuleSettings> {
+    let Some(rules) = &file.acl else {
+        if !unbuilt::names_authorizer(file) {
+            let hint = "Add `acl`; `acl: []` if nothing is to be allowed";
+            report.error("acl", "there are no rules, which is probably a mistake", hint);
+        }
+        return Vec::new();
+    };
+    let none = Rule::default();
+    let rules = rules.iter().enumerate();
+    rules
+        .map(|(n, rule)| rule_settings(&Path::from("acl").index(n), rule.as_ref().unwrap_or(&none), report))
+        .collect()
+}
+
+/// Adds what `authn` and `authz` say about the users and rules.
+pub(super) fn check(config: &Config, report: &mut Report<'_>) {
+    for error in Users::build(&config.users).err().into_iter().flatten() {
+        report.error(below(user_path(&error.account), error.key), error.message, sentence(&error.hint));
+    }
+    for error in Policy::compile(&config.acl).err().into_iter().flatten() {
+        report.error(below(rule_path(error.rule), &error.key), error.message, sentence(&error.hint));
+    }
+}
+
+/// A hint after a full stop.
+fn sentence(hint: &str) -> String {
+    let mut letters = hint.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
+/// `match.labels.<label>` below a rule; a label may have dots of its own.
+fn below(path: Path, key: &str) -> Path {
+    key.splitn(3, '.').filter(|part| !part.is_empty()).fold(path, |path, part| path.key(part))
+}
+
+/// Where a user stands.
+pub(super) fn user_path(name: &str) -> Path {
+    Path::from("users").key(name)
+}
+
+/// Where a rule stands, from 0.
+pub(super) fn rule_path(index: usize) -> Path {
+    Path::from("acl").index(index)
+}
+
+fn user_settings(name: &str, written: Option<&User>, report: &Report<'_>) -> UserSettings {
+    let labels = written.and_then(|user| user.labels.as_ref());
+    UserSettings {
+        name: name.to_owned(),
+        password: written.and_then(|user| text(user.password.as_ref())),
+        labels: labels.map(label_values).unwrap_or_default(),
+        line: report.line(&user_path(name)),
+    }
+}
+
+fn label_values(written: &Entries<Option<Vec<Text>>>) -> BTreeMap<String, Vec<String>> {
+    let values = |list: &Option<Vec<Text>>| list.iter().flatten().map(|text| text.0.clone()).collect();
+    written.0.iter().map(|(label, list)| (label.clone(), values(list))).collect()
+}
+
+fn rule_settings(at: &Path, written: &Rule, report: &mut Report<'_>) -> RuleSettings {
+    if written.conditions.is_none() {
+        let hint = "Write the conditions, indented under `match:`; `match: {}` for everybody and everything";
+        report.error(at.key("match"), "missing", hint);
+    }
+    if written.actions.is_none() {
+        let hint = "Write a list, as `[\"pull\"]`; `[\"*\"]` for all, `[]` for none";
+        report.error(at.key("actions"), "missing", hint);
+    }
+    let none = Match::default();
+    let conditions = written.conditions.as_ref().unwrap_or(&none);
+    RuleSettings {
+        account: text(conditions.account.as_ref()),
+        resource_type: text(conditions.resource_type.as_ref()),
+        name: text(conditions.name.as_ref()),
+        service: text(conditions.service.as_ref()),
+        ip: text(conditions.ip.as_ref()),
+        labels: conditions.labels.iter().flat_map(|l| &l.0).map(|(k, v)| (k.clone(), v.0.clone())).collect(),
+        actions: written.actions.iter().flatten().map(|action| action.0.clone()).collect(),
+        comment: text(written.comment.as_ref()),
+        line: report.line(at),
+    }
+}
+
+fn text(written: Option<&Text>) -> Option<String> {
+    written.map(|text| text.0.clone())
+}

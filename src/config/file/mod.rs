@@ -1,0 +1,148 @@
+//! What was written: the keys of the file, with docker_auth's scalars, unknown keys refused.
+//!
+//! What it means, and whether it may be, is decided by the modules beside this one.
+
+mod keys;
+mod read;
+mod scalar;
+
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+
+pub(crate) use self::scalar::{Entries, Integer, OneOrMany, Switch, Text};
+pub(crate) use self::{keys::unknown_keys, read::read};
+
+/// The whole file: docker_auth's sections, then ours.
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default, expecting = "a mapping of sections")]
+pub(crate) struct File {
+    pub(crate) server: Option<Server>,
+    pub(crate) token: Option<Token>,
+    pub(crate) users: Option<Entries<Option<User>>>,
+    pub(crate) acl: Option<Vec<Option<Rule>>>,
+    pub(crate) ext_auth: Option<IgnoredAny>,
+    pub(crate) ldap_auth: Option<IgnoredAny>,
+    pub(crate) google_auth: Option<IgnoredAny>,
+    pub(crate) github_auth: Option<IgnoredAny>,
+    pub(crate) gitlab_auth: Option<IgnoredAny>,
+    pub(crate) oidc_auth: Option<IgnoredAny>,
+    pub(crate) mongo_auth: Option<IgnoredAny>,
+    pub(crate) xorm_auth: Option<IgnoredAny>,
+    pub(crate) plugin_authn: Option<IgnoredAny>,
+    pub(crate) acl_mongo: Option<IgnoredAny>,
+    pub(crate) acl_xorm: Option<IgnoredAny>,
+    pub(crate) casbin_authz: Option<IgnoredAny>,
+    pub(crate) ext_authz: Option<IgnoredAny>,
+    pub(crate) plugin_authz: Option<IgnoredAny>,
+    pub(crate) registry: Option<Registry>,
+    pub(crate) limits: Option<Limits>,
+    pub(crate) log: Option<Log>,
+}
+
+/// `server:`; `trusted_proxies` is ours.
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default, expecting = "a mapping")]
+pub(crate) struct Server {
+    pub(crate) addr: Option<OneOrMany>,
+    pub(crate) net: Option<Text>,
+    pub(crate) path_prefix: Option<Text>,
+    pub(crate) certificate: Option<Text>,
+    pub(crate) key: Option<Text>,
+    pub(crate) hsts: Option<Switch>,
+    pub(crate) tls_min_version: Option<Text>,
+    pub(crate) tls_curve_preferences: Option<Vec<Text>>,
+    pub(crate) tls_cipher_suites: Option<Vec<Text>>,
+    pub(crate) real_ip_header: Option<Text>,
+    pub(crate) real_ip_pos: Option<Integer>,
+    pub(crate) letsencrypt: Option<LetsEncrypt>,
+    pub(crate) trusted_proxies: Option<OneOrMany>,
+}
+
+/// `server.letsencrypt:`, known so that its absence can be explained.
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default, expecting = "a mapping")]
+pub(crate) struct LetsEncrypt {
+    pub(crate) email: Option<Text>,
+    pub(crate) host: Option<Text>,
+    pub(crate) cache_dir: Option<Text>,
+}
+
+/// `token:`; `realm` is ours.
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default, expecting = "a mapping")]
+pub(crate) struct Token {
+    pub(crate) issuer: Option<Text>,
+    pub(crate) expiration: Option<Integer>,
+    pub(crate) certificate: Option<Text>,
+    pub(crate) key: Option<Text>,
+    pub(crate) disable_legacy_key_id: Option<Switch>,
+    pub(crate) realm: Option<Text>,
+}
+
+/// A user.
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default, expecting = "a mapping with `password` and `labels`")]
+pub(crate) struct User {
+    pub(crate) password: Option<Text>,
+    pub(crate) labels: Option<Entries<Option<Vec<Text>>>>,
+}
+
+/// An entry of the ACL.
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default, expecting = "a mapping with `match` and `actions`")]
+pub(crate) struct Rule {
+    #[serde(rename = "match")]
+    pub(crate) conditions: Option<Match>,
+    pub(crate) actions: Option<Vec<Text>>,
+    pub(crate) comment: Option<Text>,
+}
+
+/// `match:` of an entry.
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default, expecting = "a mapping of conditions")]
+pub(crate) struct Match {
+    pub(crate) account: Option<Text>,
+    #[serde(rename = "type")]
+    pub(crate) resource_type: Option<Text>,
+    pub(crate) name: Option<Text>,
+    pub(crate) ip: Option<Text>,
+    pub(crate) service: Option<Text>,
+    pub(crate) labels: Option<Entries<Text>>,
+}
+
+/// `registry:`, ours.
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default, expecting = "a mapping")]
+pub(crate) struct Registry {
+    pub(crate) url: Option<Text>,
+    pub(crate) service: Option<Text>,
+    pub(crate) connect_timeout: Option<Text>,
+    pub(crate) response_timeout: Option<Text>,
+    pub(crate) idle_timeout: Option<Text>,
+}
+
+/// `limits:`, ours.
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default, expecting = "a mapping")]
+pub(crate) struct Limits {
+    pub(crate) connections: Option<Integer>,
+    pub(crate) streams: Option<Integer>,
+    pub(crate) header_bytes: Option<Text>,
+    pub(crate) handshake_timeout: Option<Text>,
+    pub(crate) header_timeout: Option<Text>,
+    pub(crate) idle_timeout: Option<Text>,
+    pub(crate) drain_timeout: Option<Text>,
+    pub(crate) idle_body: Option<Text>,
+    pub(crate) token_body: Option<Text>,
+    pub(crate) password_checks: Option<Integer>,
+    pub(crate) password_queue: Option<Integer>,
+    pub(crate) remember_passwords: Option<Text>,
+}
+
+/// `log:`, ours.
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default, expecting = "a mapping")]
+pub(crate) struct Log {
+    pub(crate) level: Option<Text>,
+    pub(crate) format: Option<Text>,
+}

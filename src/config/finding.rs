@@ -1,0 +1,145 @@
+//! What is wrong, or worth a word, in a configuration: file, line, key, what it is and what to do.
+//!
+//! Findings never hold a value that could be a secret. Who decides what is wrong: the module of each section.
+
+use std::fmt;
+
+use super::{path::Path, positions::Positions};
+
+/// Whether a configuration with this finding can be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// It can, but the operator should know.
+    Warning,
+    /// It cannot.
+    Error,
+}
+
+/// One thing to tell the operator. Displays as `auth_config.yml:12:5: acl[3].match.acount: unknown key. Did
+/// you …`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// Error or warning.
+    pub severity: Severity,
+    /// The file as it was named.
+    pub file: String,
+    /// The line, from 1; `None` when the finding is about the file.
+    pub line: Option<usize>,
+    /// The column in characters, from 1.
+    pub column: Option<usize>,
+    /// The key: `acl[3].match.name`; empty when the finding is about the file.
+    pub key: String,
+    /// What is wrong, without a full stop.
+    pub message: String,
+    /// What to do, a sentence.
+    pub hint: Option<String>,
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.file)?;
+        for number in [self.line, self.column].into_iter().flatten() {
+            write!(f, ":{number}")?;
+        }
+        if self.severity == Severity::Warning {
+            f.write_str(": warning")?;
+        }
+        if !self.key.is_empty() {
+            write!(f, ": {}", self.key)?;
+        }
+        write!(f, ": {}", self.message)?;
+        self.hint.as_ref().map_or(Ok(()), |hint| write!(f, ". {hint}"))
+    }
+}
+
+/// All findings of one reading, errors and warnings, in the order of the file. Displays one a line.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Findings(pub Vec<Finding>);
+
+impl Findings {
+    /// Whether one of them is an error.
+    pub fn has_errors(&self) -> bool {
+        self.0.iter().any(|finding| finding.severity == Severity::Error)
+    }
+}
+
+impl fmt::Display for Findings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().enumerate().try_for_each(|(n, finding)| {
+            let separator = if n == 0 { "" } else { "\n" };
+            write!(f, "{separator}{finding}")
+        })
+    }
+}
+
+impl std::error::Error for Findings {}
+
+/// Collects the findings about one file and finds their lines.
+pub(crate) struct Report<'a> {
+    file: &'a str,
+    positions: &'a Positions,
+    findings: Vec<Finding>,
+}
+
+impl<'a> Report<'a> {
+    /// An empty report about `file`, whose keys stand at `positions`.
+    pub(crate) fn new(file: &'a str, positions: &'a Positions) -> Self {
+        Self { file, positions, findings: Vec::new() }
+    }
+
+    /// The configuration cannot be used: `message` without a full stop, `hint` a sentence.
+    pub(crate) fn error(&mut self, at: impl Into<Path>, message: impl Into<String>, hint: impl Into<String>) {
+        self.add(Severity::Error, &at.into(), message.into(), hint.into());
+    }
+
+    /// The configuration is used, and this is said.
+    pub(crate) fn warn(&mut self, at: impl Into<Path>, message: impl Into<String>, hint: impl Into<String>) {
+        self.add(Severity::Warning, &at.into(), message.into(), hint.into());
+    }
+
+    /// The line of a place, from 1; 0 when unknown.
+    pub(crate) fn line(&self, at: &Path) -> usize {
+        self.positions.nearest(at).map_or(0, |(line, _)| line)
+    }
+
+    /// Whether an error was reported.
+    pub(crate) fn has_errors(&self) -> bool {
+        self.findings.iter().any(|finding| finding.severity == Severity::Error)
+    }
+
+    /// All that was reported, in the order of the file.
+    pub(crate) fn finish(mut self) -> Findings {
+        self.findings.sort_by_key(|finding| (finding.line, finding.column));
+        Findings(self.findings)
+    }
+
+    fn add(&mut self, severity: Severity, at: &Path, message: String, hint: String) {
+        let (line, column) = self.positions.nearest(at).unzip();
+        let (file, key) = (self.file.to_owned(), at.to_string());
+        let hint = Some(hint).filter(|hint| !hint.is_empty());
+        self.findings.push(Finding { severity, file, line, column, key, message, hint });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn says_file_line_key_what_and_what_to_do() {
+        let finding = Finding {
+            severity: Severity::Error,
+            file: "auth_config.yml".into(),
+            line: Some(12),
+            column: Some(5),
+            key: "acl[3].match.acount".into(),
+            message: "unknown key".into(),
+            hint: Some("Did you mean `account`?".into()),
+        };
+        let text = "auth_config.yml:12:5: acl[3].match.acount: unknown key. Did you mean `account`?";
+        assert_eq!(finding.to_string(), text);
+        let warning =
+            Finding { severity: Severity::Warning, line: None, column: None, hint: None, ..finding };
+        assert_eq!(warning.to_string(), "auth_config.yml: warning: acl[3].match.acount: unknown key");
+    }
+}

@@ -1,0 +1,207 @@
+//! The configuration: docker_auth's `auth_config.yml` with our own sections, checked, as the settings of each
+//! module.
+//!
+//! Two stages: `file` is what was written, the other modules are what it means, one for each section. Nothing
+//! is run here. Users and rules are judged by `authn` and `authz`; `lint` says what is allowed but probably
+//! not meant.
+
+mod access;
+mod address;
+mod file;
+mod finding;
+mod limits;
+mod lint;
+mod log;
+mod overrides;
+mod path;
+mod pem;
+mod positions;
+mod quantity;
+mod registry;
+mod server;
+mod tls;
+mod token;
+mod unbuilt;
+
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use self::{file::File, finding::Report, positions::Positions};
+pub use self::{
+    finding::{Finding, Findings, Severity},
+    log::{LogFormat, LogLevel, LogSettings},
+};
+use crate::{authn, authz, proxy, server as listening};
+
+/// The largest configuration read, in bytes.
+const LARGEST: u64 = 16 << 20;
+
+/// A checked configuration: what can be checked without listening or connecting is right.
+///
+/// It has no `Debug`, because users have hashes.
+#[derive(Clone)]
+pub struct Config {
+    /// The journey of a request: `registry:`, and parts of `server:` and `limits:`.
+    pub proxy: proxy::Settings,
+    /// The listeners: `server:` and `limits:`.
+    pub server: listening::Settings,
+    /// `token:`.
+    pub token: TokenSettings,
+    /// `users:`, in the order of the file.
+    pub users: Vec<authn::UserSettings>,
+    /// `acl:`, in the order of the file.
+    pub acl: Vec<authz::RuleSettings>,
+    /// `log:`.
+    pub log: LogSettings,
+    /// Every file that was read, the configuration first: a change of one of them is worth a reload.
+    pub files: Vec<PathBuf>,
+}
+
+/// How tokens are made (`token:`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenSettings {
+    /// `token.issuer`: the `iss` of every token.
+    pub issuer: String,
+    /// `token.expiration`, at least 60 seconds.
+    pub lifetime: Duration,
+    /// `token.certificate`, else `server.certificate`.
+    pub certificate: Option<PathBuf>,
+    /// `token.key`, else `server.key`; belongs to the certificate.
+    pub key: PathBuf,
+    /// Whether `kid` is libtrust's; not with `token.disable_legacy_key_id`.
+    pub legacy_key_id: bool,
+}
+
+/// A configuration, and what is worth saying about it.
+#[derive(Clone)]
+pub struct Loaded {
+    /// The configuration.
+    pub config: Config,
+    /// Warnings only.
+    pub warnings: Findings,
+}
+
+/// What the modules of the sections work with.
+struct Context<'a> {
+    /// The directory relative paths start from.
+    base: &'a Path,
+    report: Report<'a>,
+    files: Vec<PathBuf>,
+}
+
+impl Config {
+    /// Reads and checks the file at `path`, and the certificates and keys it names.
+    ///
+    /// # Errors
+    /// All findings, at least one of them an error.
+    pub fn load(path: &Path) -> Result<Loaded, Findings> {
+        let name = path.display().to_string();
+        let text = read_text(path).map_err(|why| whole_file(&name, &why))?;
+        let base = path.parent().unwrap_or(Path::new(""));
+        let mut loaded = Self::parse(&text, &name, base)?;
+        loaded.config.files.insert(0, path.to_owned());
+        Ok(loaded)
+    }
+
+    /// Checks a configuration that is called `file_name` in findings; relative paths in it start at
+    /// `base_dir`.
+    ///
+    /// # Errors
+    /// All findings, at least one of them an error.
+    pub fn parse(text: &str, file_name: &str, base_dir: &Path) -> Result<Loaded, Findings> {
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        let (positions, problems) = Positions::read(text).map_err(|error| not_yaml(file_name, &error))?;
+        let mut report = Report::new(file_name, &positions);
+        for problem in problems {
+            report.error(&problem.path, problem.message, problem.hint);
+        }
+        let Some(file) = read_file(text, &positions, &mut report) else { return Err(report.finish()) };
+        let mut context = Context { base: base_dir, report, files: Vec::new() };
+        let config = context.config(&file);
+        let findings = context.report.finish();
+        match config.filter(|_| !findings.has_errors()) {
+            Some(config) => Ok(Loaded { config, warnings: findings }),
+            None => Err(findings),
+        }
+    }
+}
+
+impl Context<'_> {
+    /// What the file means; every section is looked at, so that all errors are found at once.
+    fn config(&mut self, file: &File) -> Option<Config> {
+        unbuilt::refuse(file, &mut self.report);
+        let tls = tls::settings(file, self);
+        let idle_body = limits::idle_body(file, &mut self.report);
+        let server = server::settings(file, tls, idle_body, self);
+        let token = token::settings(file, self);
+        let proxy = registry::settings(file, idle_body, self);
+        let users = access::users(file, &mut self.report);
+        let acl = access::acl(file, &mut self.report);
+        let log = log::settings(file, &mut self.report);
+        let files = std::mem::take(&mut self.files);
+        let config = Config { proxy: proxy?, server, token: token?, users, acl, log, files };
+        access::check(&config, &mut self.report);
+        lint::run(&config, &mut self.report);
+        Some(config)
+    }
+
+    /// A path of the file, from the file's directory if it is relative.
+    fn path(&self, written: &str) -> PathBuf {
+        self.base.join(written)
+    }
+}
+
+/// Reads the shapes; `None` when the findings are in the report.
+fn read_file(text: &str, positions: &Positions, report: &mut Report<'_>) -> Option<File> {
+    file::unknown_keys(positions, report);
+    let known = report.has_errors();
+    match file::read(text, positions) {
+        Ok(file) if !known => Some(file),
+        Ok(_) => None,
+        // The parser stops at an unknown or repeated key, too; those are already in the report.
+        Err(error) if known && error.is_key => None,
+        Err(error) => {
+            report.error(&error.path, error.message, error.hint);
+            None
+        }
+    }
+}
+
+fn read_text(path: &Path) -> Result<String, String> {
+    let size = std::fs::metadata(path).map_err(|error| error.to_string())?.len();
+    if size > LARGEST {
+        return Err(format!("it has {size} bytes, more than {LARGEST}"));
+    }
+    std::fs::read_to_string(path).map_err(|error| error.to_string())
+}
+
+fn whole_file(name: &str, why: &str) -> Findings {
+    let finding = Finding {
+        severity: Severity::Error,
+        file: name.to_owned(),
+        line: None,
+        column: None,
+        key: String::new(),
+        message: format!("cannot read the configuration: {why}"),
+        hint: Some("Give the path of a YAML file that this user may read".to_owned()),
+    };
+    Findings(vec![finding])
+}
+
+fn not_yaml(name: &str, error: &positions::SyntaxError) -> Findings {
+    let finding = Finding {
+        severity: Severity::Error,
+        file: name.to_owned(),
+        line: Some(error.line),
+        column: Some(error.column),
+        key: String::new(),
+        message: format!("not valid YAML: {}", error.message),
+        hint: Some("Look at this line and the one before: indentation, quotes, brackets".to_owned()),
+    };
+    Findings(vec![finding])
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,147 @@
+//! Certificates and keys on disk: they are there, are what they should be, and belong together.
+//!
+//! Using them is the business of `server` and `token`.
+
+use std::{
+    fs,
+    path::{Path as FilePath, PathBuf},
+};
+
+use rustls::{
+    crypto::aws_lc_rs,
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+    sign::CertifiedKey,
+};
+
+use super::{Context, file::Text, path::Path};
+
+/// A certificate and its key.
+pub(super) struct Pair {
+    pub(super) certificate: PathBuf,
+    pub(super) key: PathBuf,
+}
+
+/// Checks the pair of a section; `None` when none is written, or after an error.
+pub(super) fn pair(
+    section: &str,
+    certificate: Option<&Text>,
+    key: Option<&Text>,
+    context: &mut Context<'_>,
+) -> Option<Pair> {
+    let written = |text: Option<&Text>| text.map(|t| t.0.clone()).filter(|t| !t.is_empty());
+    let at = |name: &str| Path::from(section).key(name);
+    match (written(certificate), written(key)) {
+        (None, None) => None,
+        (Some(_), None) => missing("key", &at("certificate"), context),
+        (None, Some(_)) => missing("certificate", &at("key"), context),
+        (Some(certificate), Some(key)) => {
+            let pair = Pair { certificate: context.path(&certificate), key: context.path(&key) };
+            let chain = read(&pair.certificate, &at("certificate"), context)
+                .and_then(|pem| certificates(&pem, &pair.certificate, &at("certificate"), context));
+            let secret = read(&pair.key, &at("key"), context)
+                .and_then(|pem| private_key(&pem, &pair.key, &at("key"), context));
+            warn_if_public(&pair.key, &at("key"), context);
+            matching(chain?, secret?, &pair, &at("key"), context).then_some(pair)
+        }
+    }
+}
+
+fn missing(other: &str, at: &Path, context: &mut Context<'_>) -> Option<Pair> {
+    let hint = format!("Add `{other}`, or remove this; the two belong together");
+    context.report.error(at, format!("stands without `{other}`"), hint);
+    None
+}
+
+fn read(file: &FilePath, at: &Path, context: &mut Context<'_>) -> Option<Vec<u8>> {
+    match fs::read(file) {
+        Ok(pem) => {
+            if !context.files.iter().any(|known| known == file) {
+                context.files.push(file.to_owned());
+            }
+            Some(pem)
+        }
+        Err(error) => {
+            let hint =
+                "Give a PEM file that this user may read; a relative path starts at this file's directory";
+            context.report.error(at, format!("cannot read {}: {error}", file.display()), hint);
+            None
+        }
+    }
+}
+
+fn certificates(
+    pem: &[u8],
+    file: &FilePath,
+    at: &Path,
+    context: &mut Context<'_>,
+) -> Option<Vec<CertificateDer<'static>>> {
+    let chain = CertificateDer::pem_slice_iter(pem).collect::<Result<Vec<_>, _>>();
+    if let Some(chain) = chain.ok().filter(|chain| !chain.is_empty()) {
+        return Some(chain);
+    }
+    let (is, hint) = if PrivateKeyDer::from_pem_slice(pem).is_ok() {
+        (
+            "holds a private key and no certificate",
+            "Give the file of the certificate; perhaps the two are swapped",
+        )
+    } else {
+        ("holds no certificate in PEM form", "Give the chain as PEM, the server's own certificate first")
+    };
+    context.report.error(at, format!("{} {is}", file.display()), hint);
+    None
+}
+
+fn private_key(
+    pem: &[u8],
+    file: &FilePath,
+    at: &Path,
+    context: &mut Context<'_>,
+) -> Option<PrivateKeyDer<'static>> {
+    if let Ok(key) = PrivateKeyDer::from_pem_slice(pem) {
+        return Some(key);
+    }
+    let (is, hint) = if CertificateDer::from_pem_slice(pem).is_ok() {
+        ("holds a certificate and no private key", "Give the file of the key; perhaps the two are swapped")
+    } else if pem.windows(9).any(|word| word == b"ENCRYPTED") {
+        ("is encrypted", "Decrypt it with `openssl pkey` and protect the file by its permissions")
+    } else {
+        ("holds no private key in PEM form", "Give a PEM file with a PKCS#8, PKCS#1 or SEC1 key")
+    };
+    context.report.error(at, format!("{} {is}", file.display()), hint);
+    None
+}
+
+fn matching(
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+    pair: &Pair,
+    at: &Path,
+    context: &mut Context<'_>,
+) -> bool {
+    let (certificate, file) = (pair.certificate.display(), pair.key.display());
+    let error = match CertifiedKey::from_der(chain, key, &aws_lc_rs::default_provider()) {
+        Ok(_) => return true,
+        Err(error) => error,
+    };
+    if matches!(error, rustls::Error::InconsistentKeys(_)) {
+        let hint = "Give the key that the certificate was made with";
+        context.report.error(at, format!("{file} is not the key of {certificate}"), hint);
+    } else {
+        let hint = "Use an RSA key of 2048 to 8192 bits, or an EC key on P-256, P-384 or P-521";
+        context.report.error(at, format!("{file} and {certificate} cannot be used: {error}"), hint);
+    }
+    false
+}
+
+#[cfg(unix)]
+fn warn_if_public(file: &FilePath, at: &Path, context: &mut Context<'_>) {
+    use std::os::unix::fs::PermissionsExt as _;
+    const READ_BY_OTHERS: u32 = 0o004;
+    if fs::metadata(file).is_ok_and(|data| data.permissions().mode() & READ_BY_OTHERS != 0) {
+        let message = format!("{} can be read by every user of this machine", file.display());
+        context.report.warn(at, message, "Run `chmod o-rwx` on it");
+    }
+}
+
+#[cfg(not(unix))]
+fn warn_if_public(_: &FilePath, _: &Path, _: &mut Context<'_>) {}

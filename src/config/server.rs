@@ -1,0 +1,130 @@
+//! `server:`: where to listen, and whose word is taken for a client's address. TLS is in `tls`.
+
+use std::time::Duration;
+
+use super::{
+    Context,
+    address::{self, AddressError},
+    file::{File, OneOrMany, Server, Text},
+    limits,
+    path::Path,
+};
+use crate::{
+    proxy::ClientAddressSettings,
+    server::{Address, Settings, TlsSettings},
+};
+
+/// The settings of the listeners.
+pub(super) fn settings(
+    file: &File,
+    tls: Option<TlsSettings>,
+    idle_body: Duration,
+    context: &mut Context<'_>,
+) -> Settings {
+    let none = Server::default();
+    let written = file.server.as_ref().unwrap_or(&none);
+    let addresses = addresses(written, context);
+    let limits = limits::connections(file, idle_body, &mut context.report);
+    Settings { addresses, tls, limits }
+}
+
+/// `server.path_prefix`: empty, or absolute without a slash at the end.
+pub(super) fn path_prefix(file: &File, context: &mut Context<'_>) -> String {
+    let written = file.server.as_ref().and_then(|server| server.path_prefix.as_ref());
+    let Some(Text(prefix)) = written else { return String::new() };
+    let segment = |s: &str| !s.is_empty() && s != "." && s != ".." && s.bytes().all(is_path_byte);
+    let trimmed = prefix.strip_suffix('/').unwrap_or(prefix);
+    let plain = trimmed.split('/').skip(1).all(segment);
+    if prefix.is_empty() || (prefix.starts_with('/') && plain) {
+        return trimmed.to_owned();
+    }
+    let hint = "Write it as `/prefix`: letters, digits, `-`, `.`, `_`, `~` and single slashes";
+    context.report.error("server.path_prefix", "must be an absolute path", hint);
+    String::new()
+}
+
+/// `server.real_ip_header`, `real_ip_pos` and `trusted_proxies`.
+pub(super) fn client_address(file: &File, context: &mut Context<'_>) -> ClientAddressSettings {
+    let Some(written) = &file.server else { return ClientAddressSettings::default() };
+    ClientAddressSettings {
+        header: header(written, context),
+        position: written.real_ip_pos.unwrap_or_default().0,
+        trusted_proxies: trusted_proxies(written, context),
+    }
+}
+
+fn addresses(written: &Server, context: &mut Context<'_>) -> Vec<Address> {
+    let none = OneOrMany::default();
+    let OneOrMany(texts) = written.addr.as_ref().unwrap_or(&none);
+    if texts.iter().all(String::is_empty) {
+        let hint = "Write where to listen, as `:443` or `127.0.0.1:443`";
+        context.report.error("server.addr", "missing", hint);
+        return Vec::new();
+    }
+    match written.net.as_ref().map(|net| net.0.as_str()) {
+        None | Some("" | "tcp") => tcp(texts, context),
+        Some("unix") => texts.iter().map(|text| Address::Unix(context.path(text))).collect(),
+        Some(_) => {
+            context.report.error("server.net", "unknown network", "Write `tcp` or `unix`");
+            Vec::new()
+        }
+    }
+}
+
+fn tcp(texts: &[String], context: &mut Context<'_>) -> Vec<Address> {
+    let mut addresses = Vec::new();
+    for (n, text) in texts.iter().enumerate() {
+        match address::socket_address(text) {
+            Ok(address) => addresses.push(Address::Tcp(address)),
+            Err(error) => {
+                context.report.error(element("server.addr", n, texts), error.message(), remedy(&error, text));
+            }
+        }
+    }
+    addresses
+}
+
+fn remedy(error: &AddressError, text: &str) -> String {
+    match error {
+        AddressError::NoPort if address::decimal(text).is_some() => format!("Write `:{text}`"),
+        _ => "Write `:443`, `127.0.0.1:443` or `[::1]:443`".to_owned(),
+    }
+}
+
+/// The place of a text that may stand alone or in a list.
+fn element(key: &str, n: usize, texts: &[String]) -> Path {
+    if texts.len() > 1 { Path::from(key).index(n) } else { Path::from(key) }
+}
+
+fn header(written: &Server, context: &mut Context<'_>) -> Option<String> {
+    let Text(name) = written.real_ip_header.as_ref()?;
+    let token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
+    if !name.bytes().all(token) {
+        let hint = "Write the name alone, as `X-Forwarded-For`";
+        context.report.error("server.real_ip_header", "not the name of a header", hint);
+    }
+    Some(name.clone()).filter(|name| !name.is_empty())
+}
+
+fn trusted_proxies(written: &Server, context: &mut Context<'_>) -> Vec<crate::authz::IpBlock> {
+    let none = OneOrMany::default();
+    let OneOrMany(texts) = written.trusted_proxies.as_ref().unwrap_or(&none);
+    let mut blocks = Vec::new();
+    for (n, text) in texts.iter().enumerate() {
+        if let Ok(block) = text.parse() {
+            blocks.push(block);
+        } else {
+            let hint = "Write an address or a block, as `10.0.0.1` or `10.0.0.0/8`";
+            context.report.error(
+                element("server.trusted_proxies", n, texts),
+                "not a block of addresses",
+                hint,
+            );
+        }
+    }
+    blocks
+}
+
+fn is_path_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-._~".contains(&byte)
+}

@@ -1,0 +1,348 @@
+//! The words of each important finding, with file, line, column and key.
+
+use std::{fs, path::Path};
+
+use rcgen::{CertifiedKey, generate_simple_self_signed};
+
+use super::{Config, Findings};
+
+const SERVER: &str = "server:\n  addr: \":5001\"\n";
+const TOKEN: &str = "token:\n  issuer: Acme\n  expiration: 900\n  certificate: cert.pem\n  key: key.pem\n";
+const REST: &str = "users: {}\nacl: []\n";
+
+/// A directory with two pairs, `cert.pem` and `other.pem` with their keys, and an empty file.
+fn directory() -> tempfile::TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    for (certificate, key) in [("cert.pem", "key.pem"), ("other.pem", "otherkey.pem")] {
+        let CertifiedKey { cert, signing_key } =
+            generate_simple_self_signed(vec!["a.example".to_owned()]).unwrap();
+        write(directory.path(), certificate, &cert.pem());
+        write(directory.path(), key, &signing_key.serialize_pem());
+    }
+    write(directory.path(), "empty.pem", "");
+    directory
+}
+
+fn write(directory: &Path, name: &str, text: &str) {
+    use std::os::unix::fs::PermissionsExt as _;
+    let file = directory.join(name);
+    fs::write(&file, text).unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+}
+
+/// What is said about `text`, errors or warnings, with the directory's name cut out.
+fn said(text: &str) -> String {
+    let directory = directory();
+    let findings = match Config::parse(text, "f.yml", directory.path()) {
+        Ok(loaded) => loaded.warnings,
+        Err(findings) => findings,
+    };
+    cut(&findings, directory.path())
+}
+
+fn cut(findings: &Findings, directory: &Path) -> String {
+    findings.to_string().replace(&format!("{}/", directory.display()), "")
+}
+
+/// What is said with `server` below `server:`, everything else being right.
+fn of_server(server: &str) -> String {
+    said(&format!("{SERVER}{server}{TOKEN}{REST}"))
+}
+
+fn of_token(token: &str) -> String {
+    said(&format!("{SERVER}token:\n{token}{REST}"))
+}
+
+fn of_ours(section: &str) -> String {
+    said(&format!("{SERVER}{TOKEN}{REST}{section}"))
+}
+
+#[test]
+fn a_right_file_says_nothing() {
+    assert_eq!(of_server(""), "");
+    assert_eq!(said(&format!("\u{feff}{SERVER}{TOKEN}{REST}\n---\nx: [").replace('\n', "\r\n")), "");
+}
+
+#[test]
+fn what_is_required_is_missed_all_at_once() {
+    let all = "f.yml: server.addr: missing. Write where to listen, as `:443` or `127.0.0.1:443`\n\
+        f.yml: token.issuer: missing. Write any name, as `Acme auth server`; a registry with `auth: token` \
+        must have the same\n\
+        f.yml: token.expiration: missing. Write a number of seconds, as `900`\n\
+        f.yml: token: there is no certificate and key to sign tokens with. Add `certificate` and `key` \
+        here, or under `server`\n\
+        f.yml: users: nobody is configured to sign in, which is probably a mistake. Add `users`; `users: \
+        {}` if nobody may sign in\n\
+        f.yml: acl: there are no rules, which is probably a mistake. Add `acl`; `acl: []` if nothing is to \
+        be allowed";
+    assert_eq!(said(""), all);
+    assert_eq!(said("~\n"), all.replace("f.yml:", "f.yml:1:1:"));
+}
+
+#[test]
+fn unknown_keys_are_errors_with_a_suggestion() {
+    let text = format!("{SERVER}{TOKEN}users: {{}}\nacl:\n  - match: {{acount: admin}}\n    actions: []\n");
+    assert_eq!(said(&text), "f.yml:10:13: acl[0].match.acount: unknown key. Did you mean `account`?");
+}
+
+#[test]
+fn a_wrong_shape_is_said_beside_unknown_keys() {
+    let shape = "f.yml:3:3: server.hsts: must be `true` or `false`, is another value. Look at the \
+    indentation, dashes and \
+                 quotes of this line";
+    let key = "f.yml:4:3: server.adr: unknown key. Did you mean `addr`?";
+    assert_eq!(of_server("  hsts: maybe\n"), shape);
+    assert_eq!(of_server("  hsts: maybe\n  adr: x\n"), format!("{shape}\n{key}"));
+}
+
+#[test]
+fn text_that_is_not_yaml_says_where() {
+    let said = said("server:\n  addr: [\ntoken: x\n");
+    assert!(said.starts_with("f.yml:3:1: not valid YAML: "), "{said}");
+    assert!(
+        said.ends_with(". Look at this line and the one before: indentation, quotes, brackets"),
+        "{said}"
+    );
+}
+
+#[test]
+fn rules_need_match_and_actions() {
+    let text = format!("{SERVER}{TOKEN}users: {{}}\nacl:\n  - match: {{}}\n  - actions: []\n  -\n");
+    assert_eq!(
+        said(&text),
+        "f.yml:10:5: acl[0].actions: missing. Write a list, as `[\"pull\"]`; `[\"*\"]` for all, `[]` for \
+        none\n\
+         f.yml:11:5: acl[1].match: missing. Write the conditions, indented under `match:`; `match: {}` for \
+         everybody and \
+         everything\n\
+         f.yml:12:4: acl[2].match: missing. Write the conditions, indented under `match:`; `match: {}` for \
+         everybody and \
+         everything\n\
+         f.yml:12:4: acl[2].actions: missing. Write a list, as `[\"pull\"]`; `[\"*\"]` for all, `[]` for none"
+    );
+}
+
+#[test]
+fn sections_that_are_not_built_are_refused_by_name() {
+    assert_eq!(
+        of_ours("ldap_auth: {addr: x}\n"),
+        "f.yml:10:1: ldap_auth: authentication by LDAP, which is not in this version. Remove it and list \
+        the accounts under \
+         `users`"
+    );
+    assert_eq!(
+        of_ours("github_auth: {client_secret: hunter2}\n"),
+        "f.yml:10:1: github_auth: sign-in with GitHub, which is not in this version. Docker clients send a \
+        name and a \
+         password: remove it and list the accounts under `users`, with a generated password for each"
+    );
+    assert_eq!(
+        of_server("  letsencrypt: {email: a@b.c}\n"),
+        "f.yml:3:3: server.letsencrypt: Portwarden does not fetch certificates. Let certbot or another ACME \
+        client fetch the \
+         certificate, and give its files as `server.certificate` and `server.key`"
+    );
+    assert_eq!(of_server("  letsencrypt: {}\n"), "");
+}
+
+#[test]
+fn addresses_and_prefixes() {
+    let address = |text: &str| said(&format!("server:\n  addr: {text}\n{TOKEN}{REST}"));
+    assert_eq!(address("5001"), "f.yml:2:3: server.addr: the address has no port. Write `:5001`");
+    assert_eq!(
+        address("[':1', 'a.example:1']"),
+        "f.yml:2:16: server.addr[1]: the address has a name where an IP address should be. Write `:443`, \
+        `127.0.0.1:443` or \
+         `[::1]:443`"
+    );
+    assert_eq!(of_server("  net: tcp4\n"), "f.yml:3:3: server.net: unknown network. Write `tcp` or `unix`");
+    let prefix = "f.yml:3:3: server.path_prefix: must be an absolute path. Write it as `/prefix`: letters, \
+    digits, `-`, `.`, \
+                  `_`, `~` and single slashes";
+    for wrong in ["auth", "/a//b", "/a?b", "/../a", "//"] {
+        assert_eq!(of_server(&format!("  path_prefix: {wrong}\n")), prefix, "{wrong}");
+    }
+}
+
+#[test]
+fn tls_settings() {
+    assert_eq!(
+        of_server("  tls_min_version: TLS10\n"),
+        "f.yml:3:3: warning: server.tls_min_version: older than TLS 1.2, which is the oldest spoken. Write \
+        `TLS12` or `TLS13`"
+    );
+    assert_eq!(
+        of_server("  tls_min_version: TLS14\n"),
+        "f.yml:3:3: server.tls_min_version: unknown version of TLS. Write `TLS12` or `TLS13`"
+    );
+    assert_eq!(
+        of_server("  tls_cipher_suites: [TLS_RSA_WITH_RC4_128_SHA]\n"),
+        "f.yml:3:3: server.tls_cipher_suites: lists no suite that is known and safe. Remove it, or list at \
+        least one suite of \
+         TLS 1.2 with ECDHE and GCM or CHACHA20"
+    );
+    assert_eq!(
+        of_server("  tls_cipher_suites: [0xc02f]\n"),
+        "f.yml:3:3: warning: server.tls_cipher_suites: ignored: the safe suites are offered, and no others. \
+        Remove it"
+    );
+}
+
+#[test]
+fn certificates_and_keys_must_be_there_and_fit() {
+    let pair = |certificate: &str, key: &str| {
+        of_token(&format!("  issuer: A\n  expiration: 900\n  certificate: {certificate}\n  key: {key}\n"))
+    };
+    assert_eq!(
+        pair("missing.pem", "key.pem"),
+        "f.yml:6:3: token.certificate: cannot read missing.pem: No such file or directory (os error 2). \
+        Give a PEM file that \
+         this user may read; a relative path starts at this file's directory"
+    );
+    assert_eq!(
+        pair("key.pem", "cert.pem"),
+        "f.yml:6:3: token.certificate: key.pem holds a private key and no certificate. Give the file of the \
+        certificate; \
+         perhaps the two are swapped\n\
+         f.yml:7:3: token.key: cert.pem holds a certificate and no private key. Give the file of the key; \
+         perhaps the two are \
+         swapped"
+    );
+    assert_eq!(
+        pair("cert.pem", "empty.pem"),
+        "f.yml:7:3: token.key: empty.pem holds no private key in PEM form. Give a PEM file with a PKCS#8, \
+        PKCS#1 or SEC1 key"
+    );
+    assert_eq!(
+        pair("cert.pem", "otherkey.pem"),
+        "f.yml:7:3: token.key: otherkey.pem is not the key of cert.pem. Give the key that the certificate \
+        was made with"
+    );
+    assert_eq!(
+        of_server("  certificate: cert.pem\n"),
+        "f.yml:3:3: server.certificate: stands without `key`. Add `key`, or remove this; the two belong \
+        together"
+    );
+}
+
+#[test]
+fn a_key_that_others_can_read_is_a_warning() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let directory = directory();
+    fs::set_permissions(directory.path().join("key.pem"), fs::Permissions::from_mode(0o644)).unwrap();
+    let loaded = Config::parse(&format!("{SERVER}{TOKEN}{REST}"), "f.yml", directory.path());
+    let warnings = loaded.map(|loaded| loaded.warnings).unwrap_or_default();
+    assert_eq!(
+        cut(&warnings, directory.path()),
+        "f.yml:7:3: warning: token.key: key.pem can be read by every user of this machine. Run `chmod \
+        o-rwx` on it"
+    );
+}
+
+#[test]
+fn the_life_of_a_token() {
+    let expiration = |n: &str| {
+        of_token(&format!("  issuer: A\n  expiration: {n}\n  certificate: cert.pem\n  key: key.pem\n"))
+    };
+    let range = "must be from 1 to 31622400 seconds, is 0. Write a number of seconds, as `900`";
+    assert_eq!(expiration("0"), format!("f.yml:5:3: token.expiration: {range}"));
+    assert_eq!(expiration("~"), "f.yml:5:3: token.expiration: missing. Write a number of seconds, as `900`");
+    assert_eq!(
+        expiration("30"),
+        "f.yml:5:3: warning: token.expiration: 30 seconds are too short for clients: tokens last 60 \
+        seconds. Write `60` or \
+         more"
+    );
+}
+
+#[test]
+fn believing_anybody_is_said_loudly() {
+    let loud = of_server("  real_ip_header: X-Forwarded-For\n");
+    assert_eq!(
+        loud,
+        "f.yml:3:3: warning: server.real_ip_header: ANYBODY is believed about their own address: whoever \
+        connects can send \
+         this header, so rules with `ip` protect nothing. Name your proxies in `server.trusted_proxies`, as \
+         `[\"10.0.0.1\"]`"
+    );
+    let trusted = "  real_ip_header: X-Forwarded-For\n  trusted_proxies: 10.0.0.1\n";
+    assert_eq!(of_server(trusted), "");
+    assert_eq!(
+        of_server("  trusted_proxies: [10.0.0.1, nobody]\n"),
+        "f.yml:3:31: server.trusted_proxies[1]: not a block of addresses. Write an address or a block, as \
+        `10.0.0.1` or \
+         `10.0.0.0/8`"
+    );
+    let rule = "acl:\n  - match: {ip: 127.0.0.0/8}\n    actions: []\n";
+    assert_eq!(
+        said(&format!("{SERVER}{trusted}{TOKEN}users: {{}}\n{rule}")),
+        "f.yml:12:13: warning: acl[0].match.ip: behind a proxy on this machine this address is everybody's \
+        when the proxy does \
+         not name the client. Match accounts instead, or make sure that the proxy always sends the client's \
+         address"
+    );
+    assert_eq!(said(&format!("{SERVER}{TOKEN}users: {{}}\n{rule}")), "");
+}
+
+#[test]
+fn our_own_sections() {
+    assert_eq!(
+        of_ours("registry: {url: 'https://registry:5000'}\n"),
+        "f.yml:10:12: registry.url: a registry behind TLS is not supported: it needs no TLS of its own. \
+        Bind the registry to \
+         this machine or to a Unix socket. Write `http://127.0.0.1:5000`"
+    );
+    assert_eq!(
+        of_ours("registry: {url: 'localhost:5000'}\n"),
+        "f.yml:10:12: registry.url: not the address of a registry. Write `http://127.0.0.1:5000` or \
+        `unix:/path/of/socket`"
+    );
+    assert_eq!(
+        of_ours("limits: {idle_body: 5}\n"),
+        "f.yml:10:10: limits.idle_body: not a duration. Write a number with a unit: `30s`, `5m`, `1h30m`"
+    );
+    assert_eq!(
+        of_ours("limits: {handshake_timeout: 0s, streams: 0, header_bytes: 1KiB}\n"),
+        "f.yml:10:10: limits.handshake_timeout: must be from 1s to 3600s. Write a number with a unit: \
+        `30s`, `5m`, `1h30m`\n\
+         f.yml:10:33: limits.streams: must be from 1 to 10000. Write a whole number, or leave it out for \
+         100\n\
+         f.yml:10:45: limits.header_bytes: must be from 8192 to 1048576 bytes. Write bytes as a number, or \
+         with a unit: \
+         `65536`, `64KiB`, `1MiB`"
+    );
+    assert_eq!(
+        of_ours("log: {level: trace}\n"),
+        "f.yml:10:7: log.level: unknown value. Write one of error, warn, info, debug"
+    );
+    let remote = of_ours("registry: {url: 'http://registry:5000'}\n");
+    assert!(
+        remote.starts_with("f.yml:10:12: warning: registry.url: the registry is not on this machine"),
+        "{remote}"
+    );
+}
+
+#[test]
+fn a_file_that_cannot_be_read_says_so() {
+    let error = Config::load(Path::new("/nonexistent/f.yml")).err().unwrap().to_string();
+    assert_eq!(
+        error,
+        "/nonexistent/f.yml: cannot read the configuration: No such file or directory (os error 2). Give \
+        the path of a YAML \
+         file that this user may read"
+    );
+}
+
+#[test]
+fn settings_know_their_lines() {
+    let directory = directory();
+    let text = format!(
+        "{SERVER}{TOKEN}users:\n  \"\": {{}}\n  bob: {{password: \
+        $2y$05$lfIkMm1jPw8Is./rthy5auKvJeeuH7pJMDm4K.KmbODdBR31EC/am}}\nacl:\n  - match: {{}}\n    actions: \
+        []\n"
+    );
+    let config = Config::parse(&text, "f.yml", directory.path()).ok().unwrap().config;
+    assert_eq!(config.users.iter().map(|user| user.line).collect::<Vec<_>>(), [9, 10]);
+    assert_eq!(config.acl[0].line, 12);
+    assert_eq!(config.files, [directory.path().join("cert.pem"), directory.path().join("key.pem")]);
+}

@@ -1,0 +1,100 @@
+//! `token:`: who signs, with what, and for how long.
+
+use std::time::Duration;
+
+use super::{
+    Context, TokenSettings,
+    file::{File, Integer, Server, Text, Token},
+    pem::{self, Pair},
+};
+
+/// Clients assume that a token lasts a minute when they are not told, and fail on shorter ones.
+const SHORTEST: i64 = 60;
+
+/// A token is only as fresh as the account behind it; a year is surely a mistake of unit.
+const LONGEST: i64 = 366 * 24 * 3600;
+
+/// How tokens are made; `None` after an error.
+pub(super) fn settings(file: &File, context: &mut Context<'_>) -> Option<TokenSettings> {
+    let none = Token::default();
+    let written = file.token.as_ref().unwrap_or(&none);
+    let issuer = issuer(written, context);
+    let lifetime = lifetime(written, context);
+    let Pair { certificate, key } = signing_pair(written, file, context)?;
+    Some(TokenSettings {
+        issuer: issuer?,
+        lifetime: lifetime?,
+        certificate: Some(certificate),
+        key,
+        legacy_key_id: !written.disable_legacy_key_id.unwrap_or_default().0,
+    })
+}
+
+/// `token.realm`: where clients fetch their tokens; `None` for our own endpoint.
+pub(super) fn realm(file: &File, context: &mut Context<'_>) -> Option<String> {
+    let Text(url) = file.token.as_ref()?.realm.as_ref().filter(|text| !text.0.is_empty())?;
+    let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://")).unwrap_or_default();
+    let printable = url.bytes().all(|b| b.is_ascii_graphic() && !b"\"\\<>".contains(&b));
+    if rest.is_empty() || rest.starts_with('/') || !printable {
+        let hint =
+            "Write the address of the token endpoint, as `https://registry.example/auth`, or leave it out";
+        context.report.error("token.realm", "not a URL", hint);
+    }
+    Some(url.clone())
+}
+
+fn issuer(written: &Token, context: &mut Context<'_>) -> Option<String> {
+    let issuer = written.issuer.as_ref().map(|text| text.0.clone()).filter(|text| !text.is_empty());
+    match &issuer {
+        None => {
+            let hint =
+                "Write any name, as `Acme auth server`; a registry with `auth: token` must have the same";
+            context.report.error("token.issuer", "missing", hint);
+        }
+        Some(text) if text.chars().any(char::is_control) => {
+            context.report.error("token.issuer", "holds a control character", "Write it on one line");
+        }
+        Some(_) => {}
+    }
+    issuer
+}
+
+fn lifetime(written: &Token, context: &mut Context<'_>) -> Option<Duration> {
+    let at = "token.expiration";
+    let Some(Integer(seconds)) = written.expiration else {
+        context.report.error(at, "missing", "Write a number of seconds, as `900`");
+        return None;
+    };
+    if !(1..=LONGEST).contains(&seconds) {
+        let message = format!("must be from 1 to {LONGEST} seconds, is {seconds}");
+        context.report.error(at, message, "Write a number of seconds, as `900`");
+        return None;
+    }
+    if seconds < SHORTEST {
+        let message = format!("{seconds} seconds are too short for clients: tokens last {SHORTEST} seconds");
+        context.report.warn(at, message, "Write `60` or more");
+    }
+    u64::try_from(seconds.max(SHORTEST)).ok().map(Duration::from_secs)
+}
+
+/// The token's own pair, or else the server's, which `tls` has checked.
+fn signing_pair(written: &Token, file: &File, context: &mut Context<'_>) -> Option<Pair> {
+    let present = |text: &Option<Text>| text.as_ref().is_some_and(|text| !text.0.is_empty());
+    if present(&written.certificate) || present(&written.key) {
+        return pem::pair("token", written.certificate.as_ref(), written.key.as_ref(), context);
+    }
+    let none = Server::default();
+    let server = file.server.as_ref().unwrap_or(&none);
+    match (&server.certificate, &server.key) {
+        (Some(Text(certificate)), Some(Text(key))) if !certificate.is_empty() && !key.is_empty() => {
+            Some(Pair { certificate: context.path(certificate), key: context.path(key) })
+        }
+        // One without the other has been reported.
+        _ if present(&server.certificate) || present(&server.key) => None,
+        _ => {
+            let hint = "Add `certificate` and `key` here, or under `server`";
+            context.report.error("token", "there is no certificate and key to sign tokens with", hint);
+            None
+        }
+    }
+}
