@@ -1,0 +1,176 @@
+//! A client's body on its way to the registry: streamed with back-pressure, observed, never collected.
+
+use std::{
+    pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use http_body_util::BodyExt;
+use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
+use tokio::time::Instant;
+
+use super::{idle_timer::IdleTimer, response_body::BodyError};
+
+/// How long, and how much, of a refused upload is read on, so that the refusal reaches a client that is still writing.
+const DRAIN_TIME: Duration = Duration::from_secs(5);
+const DRAIN_BYTES: usize = 64 << 20;
+
+/// A client's body on its way to the registry.
+///
+/// It ends with an error when it stands still for too long. When it is dropped early (we or the registry refused), the
+/// rest is read and thrown away for a bounded while: an immediate close would reset the connection and take the answer
+/// along (RFC 9112 section 9.6).
+pub struct RequestBody {
+    body: Option<Incoming>,
+    idle: IdleTimer,
+    progress: Arc<Progress>,
+    /// The client waits for `100 Continue`, which hyper sends when the body is first asked for.
+    waits_to_send: bool,
+}
+
+/// What has become of a request's body, shared with whoever waits for the response.
+#[derive(Debug)]
+pub struct Progress(Mutex<ProgressState>);
+
+#[derive(Debug, Clone, Copy)]
+struct ProgressState {
+    last: Instant,
+    ended: bool,
+    fault: Option<ClientFault>,
+}
+
+/// Why a client's body ended early.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClientFault {
+    /// Nothing came for the whole of the idle limit.
+    Idle,
+    /// The connection or the framing broke.
+    Broken,
+}
+
+impl Progress {
+    fn new() -> Arc<Self> {
+        Arc::new(Self(Mutex::new(ProgressState { last: Instant::now(), ended: false, fault: None })))
+    }
+
+    /// When the body last moved, or ended.
+    pub fn last(&self) -> Instant {
+        self.read().last
+    }
+
+    /// Whether the whole body was read.
+    pub fn ended(&self) -> bool {
+        self.read().ended
+    }
+
+    /// Why the body ended early, if it is the client's doing.
+    pub fn fault(&self) -> Option<ClientFault> {
+        self.read().fault
+    }
+
+    fn read(&self) -> ProgressState {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn update(&self, change: impl FnOnce(&mut ProgressState)) {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        state.last = Instant::now();
+        change(&mut state);
+    }
+}
+
+impl RequestBody {
+    /// Wraps a client's body; `expects_continue` when the client waits for `100 Continue` before it sends it.
+    pub fn new(body: Incoming, idle: Duration, expects_continue: bool) -> Self {
+        let progress = Progress::new();
+        progress.update(|state| state.ended = body.is_end_stream());
+        Self { body: Some(body), idle: IdleTimer::new(idle), progress, waits_to_send: expects_continue }
+    }
+
+    /// A body without bytes.
+    pub fn empty() -> Self {
+        let progress = Progress::new();
+        progress.update(|state| state.ended = true);
+        Self { body: None, idle: IdleTimer::new(Duration::ZERO), progress, waits_to_send: false }
+    }
+
+    /// What becomes of it.
+    pub fn progress(&self) -> Arc<Progress> {
+        Arc::clone(&self.progress)
+    }
+
+    /// Reads at most `limit` bytes: for our own small endpoints. `None` when there are more, or the body breaks off.
+    pub async fn collect(self, limit: usize) -> Option<Bytes> {
+        let collected = http_body_util::Limited::new(self, limit).collect().await.ok()?;
+        Some(collected.to_bytes())
+    }
+}
+
+impl Body for RequestBody {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        self.waits_to_send = false;
+        let Some(body) = self.body.as_mut() else { return Poll::Ready(None) };
+        let Poll::Ready(frame) = Pin::new(body).poll_frame(cx) else {
+            ready!(self.idle.poll(cx));
+            self.progress.update(|state| state.fault = Some(ClientFault::Idle));
+            self.body = None;
+            return Poll::Ready(Some(Err("the request body stood still for too long".into())));
+        };
+        self.idle.reset();
+        match frame {
+            Some(Ok(frame)) => {
+                let ended = self.body.as_ref().is_some_and(Body::is_end_stream);
+                self.progress.update(|state| state.ended = ended);
+                Poll::Ready(Some(Ok(frame)))
+            }
+            Some(Err(error)) => {
+                self.progress.update(|state| state.fault = Some(ClientFault::Broken));
+                self.body = None;
+                Poll::Ready(Some(Err(error.into())))
+            }
+            None => {
+                self.progress.update(|state| state.ended = true);
+                self.body = None;
+                Poll::Ready(None)
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.as_ref().is_none_or(Body::is_end_stream)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.as_ref().map_or_else(|| SizeHint::with_exact(0), Body::size_hint)
+    }
+}
+
+impl Drop for RequestBody {
+    fn drop(&mut self) {
+        let Some(body) = self.body.take().filter(|body| !body.is_end_stream()) else { return };
+        // A client that waits to send sends nothing once it is refused, and asking for it would be wrong.
+        if let Ok(runtime) = tokio::runtime::Handle::try_current()
+            && !self.waits_to_send
+        {
+            runtime.spawn(async move { tokio::time::timeout(DRAIN_TIME, drain(body)).await });
+        }
+    }
+}
+
+async fn drain(mut body: Incoming) {
+    let mut left = DRAIN_BYTES;
+    while let Some(Ok(frame)) = body.frame().await {
+        left = left.saturating_sub(frame.data_ref().map_or(0, Bytes::len));
+        if left == 0 {
+            return;
+        }
+    }
+}

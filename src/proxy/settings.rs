@@ -1,0 +1,81 @@
+//! What an operator may set about the journey of a request. Built by `config`.
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+/// Settings of the proxy and its token endpoint.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// `token.realm`: the URL in the challenge; `None` for `https://<host as the client named it><path_prefix>/auth`.
+    pub realm: Option<String>,
+    /// `registry.service`: the `service` of the challenge and the only audience that opens `/v2`.
+    pub service: String,
+    /// `server.path_prefix`: empty, or absolute without a trailing slash.
+    pub path_prefix: String,
+    /// `server.hsts`: send `Strict-Transport-Security`.
+    pub hsts: bool,
+    /// Whose word is taken for the client's address.
+    pub client_address: ClientAddressSettings,
+    /// The registry.
+    pub upstream: UpstreamSettings,
+    /// Bounds on the work of passwords.
+    pub passwords: PasswordSettings,
+    /// `limits.token_body`: the largest body of a token request, in bytes.
+    pub token_body: usize,
+    /// `limits.idle_body`: how long a body may stand still before its request ends.
+    pub idle_body: Duration,
+}
+
+/// Where the client's address comes from.
+#[derive(Debug, Clone, Default)]
+pub struct ClientAddressSettings {
+    /// `server.real_ip_header`: must then be present and parse, as in docker_auth.
+    pub header: Option<String>,
+    /// `server.real_ip_pos`: which entry of a comma-separated list; negative counts from the end.
+    pub position: i64,
+    /// `server.trusted_proxies`: the peers that are believed; empty with `header` set believes anybody, as docker_auth.
+    pub trusted_proxies: Vec<crate::authz::IpBlock>,
+}
+
+/// The registry behind us.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UpstreamSettings {
+    /// `registry.url`.
+    pub address: UpstreamAddress,
+    /// `registry.connect_timeout`.
+    pub connect_timeout: Duration,
+    /// `registry.response_timeout`: from the end of the request's body to the head of the response.
+    pub response_timeout: Duration,
+    /// `limits.idle_body`: how long the registry may stop reading an upload.
+    pub idle_body: Duration,
+    /// `registry.idle_timeout`: how long a connection to the registry is kept for reuse.
+    pub idle_timeout: Duration,
+}
+
+/// Where the registry listens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum UpstreamAddress {
+    /// `http://host:port`: host and port, the port always present.
+    Tcp(String),
+    /// `unix:/path`.
+    Unix(PathBuf),
+}
+
+/// Bounds on passwords.
+#[derive(Debug, Clone)]
+pub struct PasswordSettings {
+    /// `limits.password_checks`: how many bcrypt checks run at once.
+    pub concurrent: usize,
+    /// `limits.password_queue`: how many more may wait; beyond that the answer is 503 with `Retry-After`.
+    pub queue: usize,
+    /// `limits.remember_passwords`: how long a verified password is remembered; zero for never.
+    pub remember: Duration,
+}
+
+/// The peer of a connection, as far as the journey needs it.
+#[derive(Debug, Clone, Copy)]
+pub struct Peer {
+    /// The address of the TCP peer; `None` on a Unix socket.
+    pub address: Option<SocketAddr>,
+    /// Whether the connection is TLS.
+    pub tls: bool,
+}
