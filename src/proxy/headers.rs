@@ -1,0 +1,137 @@
+//! Which headers pass, in each direction (RFC 9110 section 7.6, security rules on hop-by-hop and forwarding headers).
+
+use std::net::IpAddr;
+
+use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
+
+use super::origin::Origin;
+
+/// What the registry may see of a client's headers: an allow-list, so that nothing it might trust slips through. The
+/// framing is not among them: it is written anew from the body.
+const TO_REGISTRY: [HeaderName; 16] = [
+    header::ACCEPT,
+    header::ACCEPT_ENCODING,
+    header::CACHE_CONTROL,
+    header::CONTENT_ENCODING,
+    header::CONTENT_RANGE,
+    header::CONTENT_TYPE,
+    header::IF_MATCH,
+    header::IF_MODIFIED_SINCE,
+    header::IF_NONE_MATCH,
+    header::IF_RANGE,
+    header::IF_UNMODIFIED_SINCE,
+    header::RANGE,
+    header::USER_AGENT,
+    HeaderName::from_static("docker-content-digest"),
+    HeaderName::from_static("docker-distribution-api-version"),
+    HeaderName::from_static("docker-upload-uuid"),
+];
+
+/// Headers that concern one connection only; and challenges, which are ours to make.
+const HOP_BY_HOP: [HeaderName; 10] = [
+    header::CONNECTION,
+    header::PROXY_AUTHENTICATE,
+    header::PROXY_AUTHORIZATION,
+    header::TE,
+    header::TRANSFER_ENCODING,
+    header::UPGRADE,
+    header::WWW_AUTHENTICATE,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+    HeaderName::from_static("proxy-status"),
+];
+
+/// The headers for the registry: the client's that are allowed, less those its `Connection` names, and ours, which the
+/// client cannot take away.
+pub(super) fn to_registry(client: &HeaderMap, origin: &Origin, address: Option<IpAddr>) -> HeaderMap {
+    let mut headers = HeaderMap::with_capacity(12);
+    for name in &TO_REGISTRY {
+        if names_connection_option(client, name) {
+            continue;
+        }
+        for value in client.get_all(name) {
+            headers.append(name, value.clone());
+        }
+    }
+    let own = [
+        (header::HOST, Some(origin.host.clone())),
+        (HeaderName::from_static("x-forwarded-proto"), Some(origin.scheme.to_owned())),
+        (HeaderName::from_static("x-forwarded-host"), Some(origin.host.clone())),
+        (HeaderName::from_static("x-forwarded-for"), address.map(|address| address.to_string())),
+    ];
+    for (name, value) in own {
+        if let Some(value) = value.and_then(|value| HeaderValue::try_from(value).ok()) {
+            headers.insert(name, value);
+        }
+    }
+    headers
+}
+
+/// Takes out of the registry's headers what concerned its connection to us.
+pub(super) fn from_registry(headers: &mut HeaderMap) {
+    let named: Vec<HeaderName> = connection_options(headers).filter_map(|name| name.parse().ok()).collect();
+    for name in HOP_BY_HOP.iter().chain(&named) {
+        headers.remove(name);
+    }
+}
+
+fn names_connection_option(headers: &HeaderMap, name: &HeaderName) -> bool {
+    connection_options(headers).any(|option| option.eq_ignore_ascii_case(name.as_str()))
+}
+
+fn connection_options(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+    let values = headers.get_all(header::CONNECTION).iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).map(str::trim)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(&str, &str)]) -> HeaderMap {
+        let parse =
+            |(name, value): &(&str, &str)| (name.parse::<HeaderName>().unwrap(), value.parse().unwrap());
+        let mut map = HeaderMap::new();
+        for (name, value) in pairs.iter().map(parse) {
+            map.append(name, value);
+        }
+        map
+    }
+
+    #[test]
+    fn rule_09_only_listed_headers_reach_the_registry() {
+        let client = headers(&[
+            ("accept", "a"),
+            ("accept", "b"),
+            ("authorization", "Bearer x"),
+            ("cookie", "c"),
+            ("forwarded", "for=1.2.3.4"),
+            ("x-forwarded-for", "1.2.3.4"),
+            ("x-forwarded-host", "evil"),
+            ("x-original-url", "/v2/secret"),
+            ("connection", "close, X-Forwarded-Proto, host, range"),
+            ("range", "bytes=0-1"),
+            ("te", "trailers"),
+            ("transfer-encoding", "chunked"),
+        ]);
+        let origin = Origin { scheme: "https", host: "registry.example".to_owned() };
+        let sent = to_registry(&client, &origin, Some("192.0.2.1".parse().unwrap()));
+        let expected = headers(&[
+            ("accept", "a"),
+            ("accept", "b"),
+            ("host", "registry.example"),
+            ("x-forwarded-proto", "https"),
+            ("x-forwarded-host", "registry.example"),
+            ("x-forwarded-for", "192.0.2.1"),
+        ]);
+        assert_eq!(sent, expected);
+    }
+
+    #[test]
+    fn rule_09_hop_by_hop_headers_of_the_registry_end_here() {
+        let mut answer =
+            headers(&[("connection", "x-internal"), ("x-internal", "1"), ("etag", "e"), ("upgrade", "h2c")]);
+        from_registry(&mut answer);
+        assert_eq!(answer, headers(&[("etag", "e")]));
+    }
+}
