@@ -1,0 +1,122 @@
+//! Who is asking: from an `Authorization` header to an identity, with the ceiling that it brought along.
+
+use std::{net::IpAddr, sync::Arc};
+
+use hyper::header::{self, HeaderMap, HeaderValue};
+
+use super::{Passwords, Snapshot, snapshot::unix_now};
+use crate::{
+    authn::{Credentials, Identity},
+    authz,
+    registry::{ChallengeError, ErrorCode, Refusal, Scope},
+    token::TokenError,
+};
+
+/// Who is asking.
+#[derive(Debug)]
+pub(super) struct Caller {
+    identity: Identity,
+    /// The `access` of a token; `None` for a password or for nobody.
+    ceiling: Option<Vec<Scope>>,
+    /// Whether anything was presented: who shows nothing is challenged where the anonymous may not.
+    pub(super) presented: bool,
+    ip: Option<IpAddr>,
+}
+
+/// What an `Authorization` header holds.
+enum Presented<'a> {
+    Nothing,
+    Token(&'a str),
+    Password(Credentials),
+    /// Another scheme, or none: never taken for anonymous.
+    Unknown,
+}
+
+impl Caller {
+    /// Reads and verifies the credentials of a `/v2` request that needs `needs`. `None` where there are none, and no
+    /// anonymous user either.
+    ///
+    /// # Errors
+    /// Two headers, a bad token, a wrong password, too many attempts.
+    pub(super) async fn of(
+        headers: &HeaderMap,
+        ip: Option<IpAddr>,
+        snapshot: &Arc<Snapshot>,
+        passwords: &Passwords,
+        needs: &[Scope],
+    ) -> Result<Option<Self>, Refusal> {
+        let unproved = || Refusal::unauthorized(needs.to_vec(), None, None);
+        match presented(headers)? {
+            Presented::Nothing => {
+                let nobody = |identity| Self { identity, ceiling: None, presented: false, ip };
+                Ok(snapshot.users.anonymous().map(nobody))
+            }
+            Presented::Unknown => Err(unproved()),
+            Presented::Token(token) => match by_token(token, snapshot) {
+                Ok((identity, access)) => {
+                    Ok(Some(Self { identity, ceiling: Some(access), presented: true, ip }))
+                }
+                Err(error) => {
+                    let description = Some(error.to_string());
+                    Err(Refusal::unauthorized(
+                        needs.to_vec(),
+                        Some(ChallengeError::InvalidToken),
+                        description,
+                    ))
+                }
+            },
+            Presented::Password(credentials) => {
+                let identity = passwords.check(snapshot, credentials, ip).await?.ok_or_else(unproved)?;
+                Ok(Some(Self { identity, ceiling: None, presented: true, ip }))
+            }
+        }
+    }
+
+    /// The account; empty for the anonymous user.
+    pub(super) fn account(&self) -> &str {
+        &self.identity.account
+    }
+
+    /// The same for the policy.
+    pub(super) fn as_authz<'a>(&'a self, service: &'a str) -> authz::Caller<'a> {
+        authz::Caller {
+            account: &self.identity.account,
+            labels: &self.identity.labels,
+            ip: self.ip,
+            service,
+            ceiling: self.ceiling.as_deref(),
+        }
+    }
+}
+
+/// The identity of a token's account as it is now: a token outlives neither its account nor a change of its labels.
+fn by_token(token: &str, snapshot: &Snapshot) -> Result<(Identity, Vec<Scope>), TokenError> {
+    let token = snapshot.authority.verify(token, unix_now())?;
+    let identity = snapshot.users.identity(&token.account).ok_or(TokenError::Revoked)?;
+    Ok((identity, token.access))
+}
+
+/// The one `Authorization` header: exactly `Bearer <token>` as the registry reads it, or Basic.
+fn presented(headers: &HeaderMap) -> Result<Presented<'_>, Refusal> {
+    let mut values = headers.get_all(header::AUTHORIZATION).iter();
+    let value = match (values.next(), values.next()) {
+        (None, _) => return Ok(Presented::Nothing),
+        (Some(value), None) => value,
+        (Some(_), Some(_)) => {
+            let why = "the request has two Authorization headers";
+            return Err(Refusal::new(ErrorCode::BadRequest, why).and_close());
+        }
+    };
+    if let Some(token) = bearer(value) {
+        return Ok(Presented::Token(token));
+    }
+    Ok(match Credentials::from_basic(value.as_bytes()) {
+        Ok(Some(credentials)) => Presented::Password(credentials),
+        Ok(None) | Err(_) => Presented::Unknown,
+    })
+}
+
+fn bearer(value: &HeaderValue) -> Option<&str> {
+    let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
+    (scheme.eq_ignore_ascii_case("bearer") && !token.contains(' ')).then_some(token)
+}
