@@ -1,0 +1,30 @@
+//! The journey of one request: parse, authenticate, authorize, forward, answer. Start at [`service`].
+//!
+//! Knows nothing of sockets, TLS or files: a connection is handed in by `server`, settings by `config`.
+
+mod caller;
+mod form;
+mod headers;
+mod idle_timer;
+mod media_type;
+mod origin;
+mod own;
+mod passwords;
+mod refuse;
+mod request_body;
+mod response_body;
+pub mod service;
+mod settings;
+mod snapshot;
+mod token_endpoint;
+mod turns;
+mod upstream;
+mod write_deadline;
+
+pub use passwords::Passwords;
+pub use response_body::{BodyError, ResponseBody};
+pub use service::Service;
+pub use settings::*;
+pub use snapshot::Snapshot;
+pub use upstream::{Upstream, UpstreamError};
+pub(crate) use write_deadline::WriteDeadline;

@@ -1,0 +1,120 @@
+//! A refusal on the wire: the one place where it becomes status, headers, challenge and JSON.
+
+use hyper::{
+    Response, StatusCode,
+    header::{self, HeaderName, HeaderValue},
+};
+use serde_json::{Value, json};
+
+use super::{Settings, origin::Origin, response_body::ResponseBody};
+use crate::registry::{Challenge, ChallengeError, Method, Refusal, Scope};
+
+/// The response to a refused `/v2` request, in the registry's own form. Without an `origin` (the host is what was
+/// wrong) there is no challenge.
+pub(super) fn refuse(
+    refusal: &Refusal,
+    settings: &Settings,
+    origin: Option<&Origin>,
+) -> Response<ResponseBody> {
+    let mut response = Response::new(ResponseBody::from(json_body(refusal)));
+    *response.status_mut() = status(refusal);
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
+    headers.insert(API_VERSION, HeaderValue::from_static("registry/2.0"));
+    if let (Some(challenge), Some(origin)) = (&refusal.challenge, origin)
+        && let Ok(value) = HeaderValue::try_from(bearer(challenge, &refusal.needs, settings, origin))
+    {
+        headers.insert(header::WWW_AUTHENTICATE, value);
+    }
+    finish(response, refusal)
+}
+
+/// The response to a refused token request: docker_auth answers with a line of text.
+pub(super) fn refuse_in_text(refusal: &Refusal, issuer: &str) -> Response<ResponseBody> {
+    let mut response = Response::new(ResponseBody::from(format!("{}\n", refusal.message)));
+    *response.status_mut() = status(refusal);
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    if refusal.code.status() == 401
+        && let Ok(value) = HeaderValue::try_from(format!("Basic realm={}", quoted(issuer)))
+    {
+        headers.insert(header::WWW_AUTHENTICATE, value);
+    }
+    finish(response, refusal)
+}
+
+/// `Docker-Distribution-Api-Version`: by it a client knows a registry.
+pub(super) const API_VERSION: HeaderName = HeaderName::from_static("docker-distribution-api-version");
+
+/// The headers that every refusal may carry.
+fn finish(mut response: Response<ResponseBody>, refusal: &Refusal) -> Response<ResponseBody> {
+    let headers = response.headers_mut();
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    if let Some(seconds) = refusal.retry_after {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    if refusal.code.status() == 405 {
+        headers.insert(header::ALLOW, HeaderValue::from_static(Method::ALLOWED));
+    }
+    if refusal.close {
+        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
+}
+
+fn status(refusal: &Refusal) -> StatusCode {
+    StatusCode::from_u16(refusal.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+}
+
+/// The registry's error document; the detail of a 401 lists each access, with the registry's capitals.
+fn json_body(refusal: &Refusal) -> String {
+    let detail = match refusal.code.status() {
+        401 => access_detail(&refusal.needs),
+        _ => Value::Null,
+    };
+    let error = json!({ "code": refusal.code.as_str(), "message": refusal.message, "detail": detail });
+    format!("{}\n", json!({ "errors": [error] }))
+}
+
+fn access_detail(needs: &[Scope]) -> Value {
+    let entry = |need: &Scope, action: &String| json!({ "Type": need.resource_type, "Class": "", "Name": need.name, "Action": action });
+    let entries: Vec<Value> =
+        needs.iter().flat_map(|need| need.actions.iter().map(move |action| entry(need, action))).collect();
+    if entries.is_empty() { Value::Null } else { entries.into() }
+}
+
+/// `Bearer realm="…",service="…",scope="…",error="…",error_description="…"`, in the registry's order.
+fn bearer(challenge: &Challenge, needs: &[Scope], settings: &Settings, origin: &Origin) -> String {
+    let realm = settings
+        .realm
+        .clone()
+        .unwrap_or_else(|| format!("{}://{}{}/auth", origin.scheme, origin.host, settings.path_prefix));
+    let scope = needs.iter().map(Scope::to_string).collect::<Vec<_>>().join(" ");
+    let error = challenge.error.map(|error| match error {
+        ChallengeError::InvalidToken => "invalid_token".to_owned(),
+        ChallengeError::InsufficientScope => "insufficient_scope".to_owned(),
+    });
+    let parameters = [
+        ("realm", Some(realm)),
+        ("service", Some(settings.service.clone())),
+        ("scope", Some(scope).filter(|scope| !scope.is_empty())),
+        ("error", error),
+        ("error_description", challenge.description.clone()),
+    ];
+    let written: Vec<String> = parameters
+        .into_iter()
+        .filter_map(|(name, value)| Some(format!("{name}={}", quoted(&value?))))
+        .collect();
+    format!("Bearer {}", written.join(","))
+}
+
+/// A quoted string of the bytes that RFC 6750 section 3 allows: no quotes or backslashes, which clients read in
+/// different ways, and no control bytes.
+fn quoted(text: &str) -> String {
+    let safe = |c: char| match c {
+        '"' | '\\' => '\'',
+        ' '..='~' => c,
+        _ => '?',
+    };
+    format!("\"{}\"", text.chars().map(safe).collect::<String>())
+}

@@ -1,0 +1,308 @@
+//! The journey of one request, from its head to its answer. Read `Service::journey`: it is the whole product.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use hyper::{
+    Request, Response, StatusCode,
+    body::{Body, Incoming},
+    header::{self, HeaderMap, HeaderValue},
+    http::request::Parts,
+};
+
+use super::{
+    Passwords, Peer, Snapshot, Upstream, UpstreamError,
+    caller::Caller,
+    headers, media_type,
+    origin::{self, Origin},
+    own::OwnEndpoint,
+    refuse::{refuse, refuse_in_text},
+    request_body::{ClientFault, RequestBody},
+    response_body::{ResponseBody, UpstreamBody},
+    token_endpoint, upstream,
+};
+use crate::{
+    authz::{self, Denial, DeniedBy, Permit},
+    registry::{ChallengeError, Endpoint, ErrorCode, Method, Refusal, Route, Scope},
+};
+
+/// The proxy: what outlives a reload, and the snapshot that a reload replaces.
+pub struct Service {
+    snapshot: ArcSwap<Snapshot>,
+    upstream: ArcSwap<Upstream>,
+    passwords: Passwords,
+}
+
+impl Service {
+    /// A service with its first policy.
+    pub fn new(snapshot: Snapshot, passwords: Passwords) -> Self {
+        let upstream = Upstream::new(snapshot.settings.upstream.clone());
+        Self {
+            snapshot: ArcSwap::from_pointee(snapshot),
+            upstream: ArcSwap::from_pointee(upstream),
+            passwords,
+        }
+    }
+
+    /// Puts another policy in force: requests that come after this see it, on connections that are open too. Transfers
+    /// go on.
+    ///
+    /// # Errors
+    /// The machine has no random bytes; then the old policy stays.
+    pub fn replace(&self, snapshot: Snapshot) -> Result<(), crate::authn::NoRandomness> {
+        self.passwords.forget(&snapshot.settings.passwords)?;
+        if snapshot.settings.upstream != self.snapshot.load().settings.upstream {
+            self.upstream.store(Arc::new(Upstream::new(snapshot.settings.upstream.clone())));
+        }
+        self.snapshot.store(Arc::new(snapshot));
+        Ok(())
+    }
+
+    /// Answers a request. Never fails: whatever goes wrong becomes a response.
+    pub async fn respond(&self, request: Request<Incoming>, peer: Peer) -> Response<ResponseBody> {
+        let snapshot = self.snapshot.load_full();
+        let settings = &snapshot.settings;
+        let (head, body) = request.into_parts();
+        let expects_continue = head
+            .headers
+            .get(header::EXPECT)
+            .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"));
+        let body = RequestBody::new(body, settings.idle_body, expects_continue);
+        let origin = Origin::of(&head, peer, &settings.client_address);
+        let answered = match &origin {
+            Err(refusal) => Err(refusal.clone()),
+            Ok(origin) => match OwnEndpoint::at(head.uri.path(), &settings.path_prefix) {
+                Some(own) => self.answer_own(own, &head, body, peer, &snapshot).await,
+                None => self.journey(&head, body, peer, origin, &snapshot).await,
+            },
+        };
+        let mut response = answered.unwrap_or_else(|refusal| {
+            tracing::debug!(method = %head.method, path = head.uri.path(), why = refusal.message, "refused");
+            let speaks_registry = refusal.challenge.is_some() || head.uri.path().starts_with("/v2");
+            match origin {
+                Ok(origin) if speaks_registry => refuse(&refusal, settings, Some(&origin)),
+                Err(_) if speaks_registry => refuse(&refusal, settings, None),
+                _ => refuse_in_text(&outside_of_v2(refusal), snapshot.authority.issuer()),
+            }
+        });
+        if head.method == hyper::Method::HEAD {
+            response = without_own_body(response);
+        }
+        if settings.hsts {
+            let two_years = HeaderValue::from_static("max-age=63072000; includeSubDomains");
+            response.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, two_years);
+        }
+        response
+    }
+
+    /// The journey of a request for the registry.
+    async fn journey(
+        &self,
+        head: &Parts,
+        body: RequestBody,
+        peer: Peer,
+        origin: &Origin,
+        snapshot: &Arc<Snapshot>,
+    ) -> Result<Response<ResponseBody>, Refusal> {
+        // 1. Parse: from here on there is a route, or nothing.
+        let route = parse(head)?;
+        media_type::refuse_forms(&head.headers)?;
+        // 2. Need: which accesses the route stands for.
+        let needs = route.needs();
+        // 3. Authenticate: who is asking, and from where.
+        let address = origin::client_address(&head.headers, peer, &snapshot.settings.client_address)?;
+        let caller = Caller::of(&head.headers, address, snapshot, &self.passwords, &needs).await?;
+        // 4. Authorize: the policy in force now, for every access.
+        let permit = admit(caller, route, needs, snapshot)?;
+        // 5. Forward: only a permit can be, and bodies stream.
+        let headers = headers::to_registry(&head.headers, origin, address);
+        let upstream = self.upstream.load_full();
+        let (response, lease) = upstream
+            .send(upstream_request(&permit, headers, body)?)
+            .await
+            .map_err(|error| unanswered(&error))?;
+        refuse_strange(&response)?;
+        // 6. Answer: the registry's own, made right for the outside.
+        let body = |body| ResponseBody::Upstream(UpstreamBody::new(body, snapshot.settings.idle_body, lease));
+        Ok(for_the_outside(response.map(body), origin, &upstream))
+    }
+
+    /// Our own endpoints, which never reach the registry.
+    async fn answer_own(
+        &self,
+        own: OwnEndpoint,
+        head: &Parts,
+        body: RequestBody,
+        peer: Peer,
+        snapshot: &Arc<Snapshot>,
+    ) -> Result<Response<ResponseBody>, Refusal> {
+        require_origin_form(head)?;
+        if Method::parse(head.method.as_str()).is_none() {
+            return Err(Refusal::new(ErrorCode::Unsupported, "the method is not supported"));
+        }
+        match own {
+            OwnEndpoint::Token => {
+                let address = origin::client_address(&head.headers, peer, &snapshot.settings.client_address);
+                let address = address.map_err(|refusal| Refusal {
+                    message: format!("Bad request: {}", refusal.message),
+                    ..refusal
+                })?;
+                token_endpoint::answer(head, body, address, snapshot, &self.passwords).await
+            }
+            OwnEndpoint::Greeting => Ok(own.greeting(snapshot.authority.issuer())),
+            OwnEndpoint::BaseWithoutSlash => Ok(own.redirect_to_base()),
+        }
+    }
+}
+
+/// Outside of `/v2` and our own endpoints there is nothing, however it is spelt; said in docker_auth's words.
+fn outside_of_v2(refusal: Refusal) -> Refusal {
+    let is_path = matches!(refusal.code, ErrorCode::NotFound | ErrorCode::BadRequest) && !refusal.close;
+    let is_token_request = refusal.message.starts_with("Bad request");
+    if is_path && !is_token_request { Refusal::new(ErrorCode::NotFound, "Not found") } else { refusal }
+}
+
+/// What a GET would have answered, less its body: over HTTP/2 hyper leaves that to us. The registry's response to a HEAD
+/// has none.
+fn without_own_body(response: Response<ResponseBody>) -> Response<ResponseBody> {
+    let (mut head, body) = response.into_parts();
+    let ResponseBody::Own(own) = &body else { return Response::from_parts(head, body) };
+    if let Some(length) = own.size_hint().exact() {
+        head.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+    }
+    Response::from_parts(head, ResponseBody::from(String::new()))
+}
+
+/// Step 1: the target in origin-form, then the route.
+fn parse(head: &Parts) -> Result<Route, Refusal> {
+    require_origin_form(head)?;
+    if head.headers.get_all(header::CONTENT_LENGTH).iter().count() > 1 {
+        return Err(
+            Refusal::new(ErrorCode::BadRequest, "the request has two Content-Length headers").and_close()
+        );
+    }
+    Ok(Route::parse(head.method.as_str(), head.uri.path(), head.uri.query())?)
+}
+
+/// Over HTTP/1.1 the target must be a path: with an absolute one, host and path could contradict the headers.
+/// (Over HTTP/2 scheme and authority are pseudo-headers of every request.)
+fn require_origin_form(head: &Parts) -> Result<(), Refusal> {
+    let is_http1 = head.version != hyper::Version::HTTP_2;
+    let is_absolute = is_http1 && (head.uri.scheme().is_some() || head.uri.authority().is_some());
+    if is_absolute || !head.uri.path().starts_with('/') {
+        return Err(Refusal::new(ErrorCode::BadRequest, "the request target must be a path").and_close());
+    }
+    Ok(())
+}
+
+/// Step 4: a permit, or the challenge that fits.
+///
+/// Nobody is challenged at `/v2/` even where the anonymous user exists: clients learn there that they can log in.
+fn admit(
+    caller: Option<Caller>,
+    route: Route,
+    needs: Vec<Scope>,
+    snapshot: &Snapshot,
+) -> Result<Permit, Refusal> {
+    let nothing_shown = caller.as_ref().is_none_or(|caller| !caller.presented);
+    let challenge = |needs| Refusal::unauthorized(needs, None, None);
+    let Some(caller) = caller else { return Err(challenge(needs)) };
+    if nothing_shown && *route.endpoint() == Endpoint::Base {
+        return Err(challenge(needs));
+    }
+    authz::authorize(&snapshot.policy, caller.as_authz(&snapshot.settings.service), route).map_err(|denial| {
+        log_denial(&denial, &caller, snapshot);
+        if nothing_shown {
+            return challenge(denial.needs);
+        }
+        let description = denial.explain(caller.account());
+        Refusal::unauthorized(denial.needs, Some(ChallengeError::InsufficientScope), Some(description))
+    })
+}
+
+fn log_denial(denial: &Denial, caller: &Caller, snapshot: &Snapshot) {
+    let rule = match denial.by {
+        DeniedBy::Ceiling => "the token does not list it".to_owned(),
+        DeniedBy::Policy { rule: None } => "no rule matches".to_owned(),
+        DeniedBy::Policy { rule: Some(index) } => match snapshot.policy.rule(index) {
+            Some(rule) if rule.line() > 0 => format!("rule {}, line {}", index + 1, rule.line()),
+            _ => format!("rule {}", index + 1),
+        },
+    };
+    tracing::info!(account = caller.account(), missing = %denial.missing, by = rule, "denied");
+}
+
+/// Step 5: the request for the registry, written anew from the permit.
+fn upstream_request(
+    permit: &Permit,
+    headers: HeaderMap,
+    body: RequestBody,
+) -> Result<Request<RequestBody>, Refusal> {
+    let route = permit.route();
+    let request = Request::builder().method(route.method().as_str()).uri(route.path_and_query()).body(body);
+    let mut request =
+        request.map_err(|_| Refusal::new(ErrorCode::BadRequest, "the request target is too long"))?;
+    *request.headers_mut() = headers;
+    Ok(request)
+}
+
+/// Step 6: the registry's response without what concerned its connection to us, its Location and Link made right.
+fn for_the_outside(
+    mut response: Response<ResponseBody>,
+    origin: &Origin,
+    upstream: &Upstream,
+) -> Response<ResponseBody> {
+    headers::from_registry(response.headers_mut());
+    let is_own =
+        matches!(response.status(), StatusCode::CREATED | StatusCode::ACCEPTED | StatusCode::NO_CONTENT);
+    let outside = |value: &HeaderValue, is_own| {
+        HeaderValue::try_from(origin.outside(value.to_str().ok()?, upstream.address(), is_own)).ok()
+    };
+    for (name, is_own) in [(header::LOCATION, is_own), (header::LINK, true)] {
+        // What cannot be read cannot be made right.
+        if let Some(value) = response.headers_mut().remove(&name).and_then(|value| outside(&value, is_own)) {
+            response.headers_mut().insert(name, value);
+        }
+    }
+    response
+}
+
+/// Answers of the registry that would mislead a client. One that authenticates by itself sends a challenge which no
+/// token of ours answers: a loop for the client, and its operator must know. Nobody asked it to switch protocols.
+fn refuse_strange<B>(response: &Response<B>) -> Result<(), Refusal> {
+    let why = match response.status() {
+        StatusCode::UNAUTHORIZED => "the registry behind this proxy asks for authentication itself",
+        StatusCode::SWITCHING_PROTOCOLS => "the registry behind this proxy answers in another protocol",
+        _ => return Ok(()),
+    };
+    tracing::error!("{why}; it must be a plain registry without an `auth` section in its configuration");
+    Err(Refusal::new(ErrorCode::BadGateway, why))
+}
+
+/// What a client is told when the registry gives no answer. Where the registry stands is for the log only.
+fn unanswered(error: &UpstreamError) -> Refusal {
+    let (code, message) = match error {
+        UpstreamError::Connect(_) => {
+            (ErrorCode::Unavailable, "the registry behind this proxy is not reachable")
+        }
+        UpstreamError::ConnectTimeout => {
+            (ErrorCode::GatewayTimeout, "the registry behind this proxy does not accept connections")
+        }
+        UpstreamError::ResponseTimeout => {
+            (ErrorCode::GatewayTimeout, "the registry behind this proxy does not answer")
+        }
+        UpstreamError::Broken(_) => {
+            (ErrorCode::BadGateway, "the registry behind this proxy broke off or sent no valid answer")
+        }
+        UpstreamError::Client(ClientFault::Idle) => {
+            (ErrorCode::Timeout, "the request body stood still for too long")
+        }
+        UpstreamError::Client(ClientFault::Broken) => (ErrorCode::BadRequest, "the request body broke off"),
+    };
+    if matches!(error, UpstreamError::Client(_)) {
+        tracing::debug!(%error, "an upload ended early");
+        return Refusal::new(code, message).and_close();
+    }
+    tracing::warn!(%error, "no answer from the registry");
+    Refusal::new(code, message).retry_after(upstream::RETRY_AFTER)
+}
