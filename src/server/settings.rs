@@ -1,0 +1,74 @@
+//! What an operator may set about listening. Built by `config`.
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+/// Settings of the listeners.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// `server.addr`, with `server.net`: each serves everything.
+    pub addresses: Vec<Address>,
+    /// `server.certificate` and `server.key`; `None` serves plain HTTP.
+    pub tls: Option<TlsSettings>,
+    /// Bounds on connections.
+    pub limits: Limits,
+}
+
+/// Where to listen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Address {
+    /// `:443` (all interfaces, both families), `127.0.0.1:443`, `[::1]:443`.
+    Tcp(SocketAddr),
+    /// A socket's path, with `server.net: unix`.
+    Unix(PathBuf),
+}
+
+/// How TLS is spoken.
+#[derive(Debug, Clone)]
+pub struct TlsSettings {
+    /// PEM chain, leaf first.
+    pub certificate: PathBuf,
+    /// PEM key: PKCS#8, PKCS#1 or SEC1.
+    pub key: PathBuf,
+    /// `server.tls_min_version`.
+    pub min_version: TlsVersion,
+}
+
+/// The oldest version spoken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum TlsVersion {
+    /// TLS 1.2 and 1.3.
+    #[default]
+    Tls12,
+    /// TLS 1.3 only.
+    Tls13,
+}
+
+/// Bounds on connections (`limits:`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// `limits.connections`: in all; beyond that accepting waits.
+    pub connections: usize,
+    /// `limits.streams`: concurrent HTTP/2 streams per connection.
+    pub streams: u32,
+    /// `limits.header_bytes`: of a request's head.
+    pub header_bytes: u32,
+    /// `limits.handshake_timeout`: for TLS.
+    pub handshake_timeout: Duration,
+    /// `limits.header_timeout`: for a request's head.
+    pub header_timeout: Duration,
+    /// `limits.idle_timeout`: for a connection without a request.
+    pub idle_timeout: Duration,
+    /// `limits.idle_body`: how long a response may stand still because the client does not read.
+    pub idle_body: Duration,
+    /// `limits.drain_timeout`: how long transfers may go on after SIGTERM.
+    pub drain_timeout: Duration,
+}
+
+impl std::fmt::Display for Address {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Tcp(address) => address.fmt(f),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! Runs the streams of an HTTP/2 connection, each as a task of its own, and ends those whose client takes nothing.
+//!
+//! A client that keeps its window shut stalls a response without stalling the connection: nothing is being written, and
+//! hyper does not ask the body for more. Without a limit one connection could hold as many connections to the registry
+//! as it has streams.
+
+use std::{
+    future::Future,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use hyper::rt::Executor;
+use tokio::time::{Instant, sleep_until};
+
+/// Spawns streams; a response that is not asked for more within `limit` ends its stream.
+#[derive(Debug, Clone)]
+pub(super) struct StreamExecutor {
+    pub(super) limit: Duration,
+}
+
+/// Since when the client has had data of a response and has not made room for more; shared by a stream's task and its
+/// response's body.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Delivery(Arc<Mutex<Option<Instant>>>);
+
+tokio::task_local! {
+    static DELIVERY: Delivery;
+}
+
+impl Delivery {
+    /// That of the stream whose task this is; one that nobody watches on HTTP/1.1.
+    pub(super) fn of_this_stream() -> Self {
+        DELIVERY.try_with(Clone::clone).unwrap_or_default()
+    }
+
+    /// The body gave data: now it is the client's turn.
+    pub(super) fn gave(&self) {
+        self.set(Some(Instant::now()));
+    }
+
+    /// The body has nothing to give yet, or nothing any more: the client is not to blame.
+    pub(super) fn waits(&self) {
+        self.set(None);
+    }
+
+    fn set(&self, since: Option<Instant>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = since;
+    }
+
+    /// Returns when the client has taken nothing for `limit`.
+    async fn stalled(&self, limit: Duration) {
+        loop {
+            let since = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let deadline = since.unwrap_or_else(Instant::now) + limit;
+            if since.is_some() && deadline <= Instant::now() {
+                return;
+            }
+            sleep_until(deadline).await;
+        }
+    }
+}
+
+impl<F> Executor<F> for StreamExecutor
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    fn execute(&self, stream: F) {
+        let (limit, delivery) = (self.limit, Delivery::default());
+        let watched = delivery.clone();
+        tokio::spawn(DELIVERY.scope(delivery, async move {
+            tokio::select! {
+                () = stream => {}
+                () = watched.stalled(limit) => tracing::debug!("a client took nothing of a response for too long"),
+            }
+        }));
+    }
+}

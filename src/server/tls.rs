@@ -1,0 +1,115 @@
+//! TLS: from a certificate and a key to a configuration that a reload can replace under open connections.
+
+use std::{
+    fmt, fs, io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use arc_swap::ArcSwapOption;
+use rustls::{
+    ServerConfig,
+    crypto::aws_lc_rs,
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+    version::{TLS12, TLS13},
+};
+
+use super::{TlsSettings, TlsVersion};
+
+/// The TLS configuration in force; without one, connections are plain HTTP.
+#[derive(Debug, Default)]
+pub struct Tls(ArcSwapOption<ServerConfig>);
+
+/// Why TLS cannot be served. Displays with the file and what to do.
+#[derive(Debug)]
+pub enum TlsError {
+    /// The file cannot be read.
+    Unreadable(PathBuf, io::Error),
+    /// The file is no PEM of the right kind.
+    NotPem(PathBuf, &'static str),
+    /// The certificate and the key do not go together, or cannot be used.
+    Unusable(PathBuf, rustls::Error),
+}
+
+impl Tls {
+    /// TLS as configured, or none.
+    pub fn new(config: Option<Arc<ServerConfig>>) -> Self {
+        Self(ArcSwapOption::new(config))
+    }
+
+    /// Puts another certificate in force for connections to come.
+    pub fn replace(&self, config: Option<Arc<ServerConfig>>) {
+        self.0.store(config);
+    }
+
+    /// Whether TLS is spoken.
+    pub fn is_on(&self) -> bool {
+        self.0.load().is_some()
+    }
+
+    /// What a new connection is to speak; `None` for plain HTTP.
+    pub(super) fn current(&self) -> Option<Arc<ServerConfig>> {
+        self.0.load_full()
+    }
+}
+
+impl TlsSettings {
+    /// Reads the files and checks that they go together.
+    ///
+    /// # Errors
+    /// [`TlsError`].
+    pub fn load(&self) -> Result<Arc<ServerConfig>, TlsError> {
+        let chain = read_chain(&self.certificate)?;
+        let key = read_key(&self.key)?;
+        let versions: &[_] = match self.min_version {
+            TlsVersion::Tls12 => &[&TLS13, &TLS12],
+            TlsVersion::Tls13 => &[&TLS13],
+        };
+        let unusable = |error| TlsError::Unusable(self.certificate.clone(), error);
+        let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+            .with_protocol_versions(versions)
+            .map_err(unusable)?
+            .with_no_client_auth()
+            .with_single_cert(chain, key)
+            .map_err(unusable)?;
+        config.alpn_protocols = vec![H2.to_vec(), b"http/1.1".to_vec()];
+        Ok(Arc::new(config))
+    }
+}
+
+/// The ALPN name of HTTP/2 (RFC 9113 section 3.1).
+pub(super) const H2: &[u8] = b"h2";
+
+fn read_chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let pem = read(path)?;
+    let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
+    match chain {
+        Ok(chain) if !chain.is_empty() => Ok(chain),
+        _ => Err(TlsError::NotPem(path.to_owned(), "certificate")),
+    }
+}
+
+fn read_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
+    let pem = zeroize::Zeroizing::new(read(path)?);
+    PrivateKeyDer::from_pem_slice(&pem).map_err(|_| TlsError::NotPem(path.to_owned(), "private key"))
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
+    fs::read(path).map_err(|error| TlsError::Unreadable(path.to_owned(), error))
+}
+
+impl fmt::Display for TlsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreadable(path, error) => write!(f, "cannot read {}: {error}", path.display()),
+            Self::NotPem(path, kind) => {
+                write!(f, "{} holds no PEM {kind}; name a file that begins with -----BEGIN", path.display())
+            }
+            Self::Unusable(path, error) => {
+                write!(f, "the certificate {} cannot be used with its key: {error}", path.display())
+            }
+        }
+    }
+}
+
+impl std::error::Error for TlsError {}
