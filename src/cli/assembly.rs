@@ -1,0 +1,80 @@
+//! From a checked configuration to what a server runs with: at the start and at every reload.
+
+use std::{fmt, fs, path::PathBuf, sync::Arc};
+
+use rustls::ServerConfig;
+use zeroize::Zeroizing;
+
+use crate::{
+    authn::Users,
+    authz::Policy,
+    config::Config,
+    proxy::Snapshot,
+    server::TlsError,
+    token::{self, Authority, KeyError, SigningKey},
+};
+
+/// What a reload replaces.
+#[derive(Debug)]
+pub struct Assembly {
+    /// For the proxy.
+    pub snapshot: Snapshot,
+    /// For new connections; `None` for plain HTTP.
+    pub tls: Option<Arc<ServerConfig>>,
+}
+
+/// Why a configuration that reads well cannot be put to use.
+#[derive(Debug)]
+pub enum AssemblyError {
+    /// A list of users or rules; the messages name their places.
+    Findings(Vec<String>),
+    /// The key that signs tokens.
+    SigningKey(PathBuf, KeyError),
+    /// A file that cannot be read.
+    Unreadable(PathBuf, std::io::Error),
+    /// Certificate or key of the listeners.
+    Tls(TlsError),
+}
+
+/// Compiles users, rules and keys.
+///
+/// # Errors
+/// The first part that cannot be used.
+pub fn assemble(config: &Config) -> Result<Assembly, AssemblyError> {
+    let users = Users::build(&config.users).map_err(findings)?;
+    let policy = Policy::compile(&config.acl).map_err(findings)?;
+    let tls = config.server.tls.as_ref().map(|tls| tls.load()).transpose().map_err(AssemblyError::Tls)?;
+    let snapshot = Snapshot { users, policy, authority: authority(config)?, settings: config.proxy.clone() };
+    Ok(Assembly { snapshot, tls })
+}
+
+fn authority(config: &Config) -> Result<Authority, AssemblyError> {
+    let path = &config.token.key;
+    let pem = fs::read(path).map_err(|error| AssemblyError::Unreadable(path.clone(), error))?;
+    let key = SigningKey::from_pem(&Zeroizing::new(pem), config.token.legacy_key_id)
+        .map_err(|error| AssemblyError::SigningKey(path.clone(), error))?;
+    let settings = token::Settings {
+        issuer: config.token.issuer.clone(),
+        service: config.proxy.service.clone(),
+        lifetime: config.token.lifetime,
+    };
+    Ok(Authority::new(key, settings))
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "it is handed to map_err")]
+fn findings<E: fmt::Display>(errors: Vec<E>) -> AssemblyError {
+    AssemblyError::Findings(errors.iter().map(E::to_string).collect())
+}
+
+impl fmt::Display for AssemblyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Findings(messages) => f.write_str(&messages.join("\n")),
+            Self::SigningKey(path, error) => write!(f, "{}: {error}", path.display()),
+            Self::Unreadable(path, error) => write!(f, "cannot read {}: {error}", path.display()),
+            Self::Tls(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for AssemblyError {}

@@ -1,0 +1,102 @@
+//! The command line: what can be said, and the exit codes. Each command has a file of its own.
+//!
+//! Exit codes: 0 fine, 1 failed or denied, 2 a command that cannot be read (by clap).
+
+mod assembly;
+mod check;
+mod hash;
+mod serve;
+
+use std::{ffi::OsString, path::PathBuf, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+
+pub use assembly::{Assembly, AssemblyError, assemble};
+
+/// A streaming, authorising TLS proxy in front of an unchanged docker registry.
+#[derive(Debug, Parser)]
+#[command(version, after_help = EXAMPLES)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve the registry
+    #[command(
+        after_help = "SIGHUP, or a changed file, reads the configuration anew; SIGTERM finishes transfers and ends."
+    )]
+    Serve(Serve),
+    /// Check a configuration, and say what is wrong with it
+    Check(Check),
+    /// Hash a password for `users:`, as `htpasswd -nB` does
+    #[command(
+        after_help = "Reads one line from standard input, or asks for the password on a terminal without echo."
+    )]
+    Hash(Hash),
+}
+
+#[derive(Debug, clap::Args)]
+struct Serve {
+    /// The configuration: docker_auth's auth_config.yml, with Portwarden's own sections or without
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// Where to listen, instead of server.addr: ":443", "127.0.0.1:8443", "unix:/path" (may be repeated)
+    #[arg(long, value_name = "ADDR")]
+    listen: Vec<String>,
+    /// Where the registry is, instead of registry.url: http://127.0.0.1:5000 or unix:/path
+    #[arg(long, value_name = "URL")]
+    registry: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
+struct Check {
+    /// The configuration to check
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+}
+
+#[derive(Debug, clap::Args)]
+struct Hash {
+    /// The work factor: each step doubles the time of a guess, and of a login
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(4..=31))]
+    cost: u32,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  portwarden check --config /etc/portwarden/auth_config.yml
+  portwarden serve --config /etc/portwarden/auth_config.yml
+  portwarden serve --config auth_config.yml --listen :8443 --registry http://127.0.0.1:5000
+  portwarden hash --cost 12";
+
+/// Runs the command that `arguments` (the program's name first) ask for.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments,
+        Err(told) => {
+            // `--help` and `--version` come here too, with code 0.
+            let _ = told.print();
+            return ExitCode::from(u8::try_from(told.exit_code()).unwrap_or(2));
+        }
+    };
+    let done = match arguments.command {
+        Command::Serve(serve) => serve::run(&serve),
+        Command::Check(check) => check::run(&check),
+        Command::Hash(hash) => hash::run(&hash),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            say(&mut std::io::stderr(), &why);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Writes a line. A reader that has gone is no failure of the command.
+fn say(to: &mut impl std::io::Write, line: &str) {
+    let _ = writeln!(to, "{line}");
+    let _ = to.flush();
+}

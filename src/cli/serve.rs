@@ -1,0 +1,219 @@
+//! `portwarden serve`: start, ready, reload, stop.
+
+use std::{sync::Arc, time::Duration};
+
+use sd_notify::NotifyState;
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::watch,
+    time::{MissedTickBehavior, interval},
+};
+use tracing::level_filters::LevelFilter;
+
+use super::{Assembly, Serve, assemble, say};
+use crate::{
+    config::{Config, Findings, Loaded, LogFormat, LogLevel, LogSettings},
+    proxy::{Passwords, Service, UpstreamAddress},
+    server::{self, Listener, Tls, Watch},
+    telemetry,
+};
+
+/// Serves until it is told to stop.
+pub(super) fn run(serve: &Serve) -> Result<(), String> {
+    let loaded = load(serve)?;
+    let _log = start_logging(loaded.config.log);
+    warn(&loaded.warnings);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| format!("cannot start: {error}"))?;
+    let served = runtime.block_on(serve_until_stopped(serve, loaded.config));
+    // A password check that is still running must not hold up the exit.
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    served
+}
+
+async fn serve_until_stopped(serve: &Serve, config: Config) -> Result<(), String> {
+    // Before certificates and keys are read: a change from now on is a reason to read them again.
+    let watch = Watch::new(config.files.clone());
+    let assembly = assemble(&config).map_err(|error| error.to_string())?;
+    let listeners = listen(&config)?;
+    let ready = ready_line(&config, &listeners, assembly.tls.is_some());
+    warn_of_plain_http(&listeners, assembly.tls.is_some());
+    let passwords = Passwords::new(&config.proxy.passwords).map_err(|error| error.to_string())?;
+    let Assembly { snapshot, tls } = assembly;
+    let service = Arc::new(Service::new(snapshot, passwords));
+    let tls = Arc::new(Tls::new(tls));
+    let (stop, stopped) = watch::channel(false);
+    let limits = config.server.limits.clone();
+    let server =
+        tokio::spawn(server::run(listeners, Arc::clone(&service), Arc::clone(&tls), limits, stopped));
+    say(&mut std::io::stdout(), &ready);
+    notify(&[NotifyState::Ready, NotifyState::Status(&ready)]);
+    let mut reloader = Reloader { serve, watch, service, tls, started_with: config.server };
+    reloader.run_until_stopped().await?;
+    notify(&[NotifyState::Stopping]);
+    tracing::info!("stopping: no new connections, transfers may finish");
+    let _ = stop.send(true);
+    match server.await {
+        Ok(0) => Ok(()),
+        Ok(cut_off) => {
+            tracing::warn!(cut_off, "some connections did not end within limits.drain_timeout");
+            Ok(())
+        }
+        Err(error) => Err(format!("the server broke down: {error}")),
+    }
+}
+
+/// What a reload works with.
+struct Reloader<'a> {
+    serve: &'a Serve,
+    watch: Watch,
+    service: Arc<Service>,
+    tls: Arc<Tls>,
+    /// What was bound and set at the start, and stays.
+    started_with: server::Settings,
+}
+
+/// How often files are looked at.
+const LOOK: Duration = Duration::from_secs(1);
+
+impl Reloader<'_> {
+    /// Reloads on SIGHUP and on a changed file, feeds systemd's watchdog, and returns on SIGTERM or SIGINT.
+    async fn run_until_stopped(&mut self) -> Result<(), String> {
+        let on = |kind| signal(kind).map_err(|error| format!("cannot wait for signals: {error}"));
+        let mut terminate = on(SignalKind::terminate())?;
+        let mut interrupt = on(SignalKind::interrupt())?;
+        let mut hang_up = on(SignalKind::hangup())?;
+        let mut look = interval(LOOK);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let watchdog = sd_notify::watchdog_enabled();
+        let mut feed = interval(watchdog.map_or(LOOK, |limit| limit / 2).max(Duration::from_millis(1)));
+        loop {
+            tokio::select! {
+                _ = terminate.recv() => return Ok(()),
+                _ = interrupt.recv() => return Ok(()),
+                _ = hang_up.recv() => self.reload("SIGHUP"),
+                _ = look.tick() => if self.watch.has_changed() { self.reload("a changed file") },
+                _ = feed.tick(), if watchdog.is_some() => notify(&[NotifyState::Watchdog]),
+            }
+        }
+    }
+
+    /// Puts the files as they are now in force; whatever is wrong with them leaves the old policy as it is.
+    fn reload(&mut self, why: &str) {
+        if let Ok(now) = NotifyState::monotonic_usec_now() {
+            notify(&[NotifyState::Reloading, now]);
+        }
+        match self.try_reload() {
+            Ok(summary) => {
+                tracing::info!(why, "reloaded: {summary}");
+                notify(&[NotifyState::Ready, NotifyState::Status(&format!("reloaded: {summary}"))]);
+            }
+            Err(error) => {
+                tracing::error!(why, "not reloaded, the old configuration stays in force: {error}");
+                notify(&[
+                    NotifyState::Ready,
+                    NotifyState::Status("not reloaded, see the log; the old configuration is in force"),
+                ]);
+            }
+        }
+    }
+
+    fn try_reload(&mut self) -> Result<String, String> {
+        let Loaded { config, warnings } = load(self.serve)?;
+        let Assembly { snapshot, tls } = assemble(&config).map_err(|error| error.to_string())?;
+        if tls.is_some() != self.tls.is_on() {
+            let why = "whether TLS is spoken cannot change while connections are open: restart to add or remove \
+                       server.certificate and server.key";
+            return Err(why.to_owned());
+        }
+        warn(&warnings);
+        if config.server.addresses != self.started_with.addresses
+            || config.server.limits != self.started_with.limits
+        {
+            tracing::warn!("server.addr and the limits on connections change with a restart only");
+        }
+        self.service.replace(snapshot).map_err(|error| error.to_string())?;
+        self.tls.replace(tls);
+        let summary = format!("{} users and {} rules", config.users.len(), config.acl.len());
+        self.watch.follow(config.files);
+        Ok(summary)
+    }
+}
+
+/// The configuration, with what the command line says instead.
+fn load(serve: &Serve) -> Result<Loaded, String> {
+    let mut loaded = Config::load(&serve.config).map_err(|findings| findings.to_string())?;
+    loaded.config.override_with(&serve.listen, serve.registry.as_deref())?;
+    Ok(loaded)
+}
+
+/// Sockets of systemd, if it hands any over; else those of the configuration.
+fn listen(config: &Config) -> Result<Vec<Listener>, String> {
+    let inherited =
+        server::from_systemd().map_err(|error| format!("cannot use the sockets of systemd: {error}"))?;
+    if !inherited.is_empty() {
+        return Ok(inherited);
+    }
+    let bind = |address: &server::Address| {
+        Listener::bind(address).map_err(|error| {
+            let hint = match error.kind() {
+                std::io::ErrorKind::PermissionDenied => {
+                    ": a port under 1024 needs CAP_NET_BIND_SERVICE; use systemd/portwarden.service, or --listen :8443"
+                }
+                std::io::ErrorKind::AddrInUse => ": something listens there already; see `ss -ltnp`",
+                _ => "",
+            };
+            format!("cannot listen on {address}: {error}{hint}")
+        })
+    };
+    config.server.addresses.iter().map(bind).collect()
+}
+
+/// `listening on https://[::]:443; registry http://127.0.0.1:5000; 4 users, 3 rules`
+fn ready_line(config: &Config, listeners: &[Listener], tls: bool) -> String {
+    let scheme = if tls { "https" } else { "http" };
+    let address = |listener: &Listener| match listener {
+        Listener::Unix(..) => listener.address().unwrap_or_default(),
+        Listener::Tcp(_) => format!("{scheme}://{}", listener.address().unwrap_or_default()),
+    };
+    let addresses: Vec<String> = listeners.iter().map(address).collect();
+    let registry = match &config.proxy.upstream.address {
+        UpstreamAddress::Tcp(authority) => format!("http://{authority}"),
+        UpstreamAddress::Unix(path) => format!("unix:{}", path.display()),
+    };
+    let (users, rules) = (config.users.len(), config.acl.len());
+    format!("listening on {}; registry {registry}; {users} users, {rules} rules", addresses.join(", "))
+}
+
+fn warn_of_plain_http(listeners: &[Listener], tls: bool) {
+    for listener in listeners.iter().filter(|listener| !tls && !listener.is_local()) {
+        let address = listener.address().unwrap_or_default();
+        tracing::warn!(
+            address,
+            "plain HTTP: passwords and tokens can be read on the way; set server.certificate and server.key"
+        );
+    }
+}
+
+fn start_logging(log: LogSettings) -> impl Drop {
+    let level = match log.level {
+        LogLevel::Error => LevelFilter::ERROR,
+        LogLevel::Warn => LevelFilter::WARN,
+        LogLevel::Info => LevelFilter::INFO,
+        LogLevel::Debug => LevelFilter::DEBUG,
+    };
+    telemetry::start(level, log.format == LogFormat::Json)
+}
+
+fn warn(findings: &Findings) {
+    for finding in &findings.0 {
+        tracing::warn!("{finding}");
+    }
+}
+
+/// Tells systemd, where there is one to tell.
+fn notify(states: &[NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(states) {
+        tracing::debug!(%error, "cannot tell systemd");
+    }
+}

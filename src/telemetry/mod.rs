@@ -1,0 +1,29 @@
+//! Logs: where they go and in which form. Decides nothing; secrets cannot get in, because their types print as `***`.
+
+use std::io::IsTerminal;
+
+use tracing::level_filters::LevelFilter;
+use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
+use tracing_subscriber::{EnvFilter, fmt};
+
+/// Lines that wait to be written. With more, new ones are lost: a log that nobody reads must not stop the proxy.
+const WAITING_LINES: usize = 10_000;
+
+/// Starts logging to standard error, which systemd hands to the journal. `RUST_LOG` overrides `level`.
+///
+/// Lines are written by a thread of their own until the guard is dropped, which writes the rest.
+pub fn start(level: LevelFilter, json: bool) -> WorkerGuard {
+    let filter = EnvFilter::builder().with_default_directive(level.into()).from_env_lossy();
+    let on_terminal = std::io::stderr().is_terminal();
+    let (writer, guard) =
+        NonBlockingBuilder::default().buffered_lines_limit(WAITING_LINES).finish(std::io::stderr());
+    let lines = fmt().with_env_filter(filter).with_writer(writer).with_target(false).with_ansi(on_terminal);
+    // The journal has a clock of its own.
+    let in_journal = std::env::var_os("JOURNAL_STREAM").is_some();
+    let _ = match (json, in_journal) {
+        (true, _) => lines.json().flatten_event(true).try_init(),
+        (false, true) => lines.without_time().try_init(),
+        (false, false) => lines.try_init(),
+    };
+    guard
+}
