@@ -1,0 +1,102 @@
+//! Portwarden within the test process: a listener on a free loopback port, a given configuration, any upstream.
+//!
+//! For tests that send thousands of requests or need bytes that no client sends. The built program is started by
+//! `support::portwarden`.
+
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use portwarden::{
+    cli::assemble,
+    config::Config,
+    proxy::{Passwords, Service},
+    server::{self, Listener, Tls},
+};
+use tokio::{runtime::Runtime, sync::watch, task::JoinHandle};
+
+use super::pem;
+
+/// A running Portwarden. Stops when dropped.
+pub struct Local {
+    pub address: SocketAddr,
+    pub service: Arc<Service>,
+    stop: watch::Sender<bool>,
+    server: Option<JoinHandle<usize>>,
+    runtime: Runtime,
+    directory: tempfile::TempDir,
+    upstream: String,
+}
+
+/// Starts one with the text of a configuration, in which `@CERT@` and `@KEY@` stand for files, plain HTTP unless the
+/// configuration says otherwise, in front of `upstream` (a URL as for `--registry`).
+pub fn local(config: &str, upstream: &str) -> Local {
+    start(config, upstream, pem::write_pair)
+}
+
+/// The same with a signing key of the caller's; `@CERT@` is then a certificate of that key.
+pub fn local_with_key(config: &str, key: &str, upstream: &str) -> Local {
+    start(config, upstream, |directory| pem::write_pair_of(directory, key))
+}
+
+fn start(config: &str, upstream: &str, write_keys: impl FnOnce(&Path)) -> Local {
+    let directory = tempfile::tempdir().unwrap();
+    write_keys(directory.path());
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let config = read(config, directory.path(), upstream);
+    let passwords = Passwords::new(&config.proxy.passwords).unwrap();
+    let assembly = assemble(&config).unwrap();
+    let service = Arc::new(Service::new(assembly.snapshot, passwords));
+    let (stop, stopped) = watch::channel(false);
+    let (address, server) = runtime.block_on(async {
+        let listener = Listener::bind(&config.server.addresses[0]).unwrap();
+        let address = listener.address().unwrap().parse().unwrap();
+        let tls = Arc::new(Tls::new(assembly.tls));
+        let run = server::run(vec![listener], Arc::clone(&service), tls, config.server.limits, stopped);
+        (address, tokio::spawn(run))
+    });
+    Local { address, service, stop, server: Some(server), runtime, directory, upstream: upstream.to_owned() }
+}
+
+impl Local {
+    /// Puts another configuration in force, as a reload does.
+    pub fn reload(&self, config: &str) {
+        let config = read(config, self.directory.path(), &self.upstream);
+        self.service.replace(assemble(&config).unwrap().snapshot).unwrap();
+    }
+
+    /// Runs a future on its runtime.
+    pub fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
+        self.runtime.block_on(future)
+    }
+
+    /// Tells it to stop; returns how long that took and how many connections were cut off.
+    pub fn stop(mut self) -> (Duration, usize) {
+        let started = Instant::now();
+        self.stop.send(true).unwrap();
+        let cut_off = self.runtime.block_on(self.server.take().unwrap()).unwrap();
+        (started.elapsed(), cut_off)
+    }
+
+    /// The certificate it serves and signs with, in PEM.
+    pub fn certificate(&self) -> PathBuf {
+        self.directory.path().join("cert.pem")
+    }
+
+    /// The key, in PEM.
+    pub fn key(&self) -> PathBuf {
+        self.directory.path().join("key.pem")
+    }
+}
+
+fn read(config: &str, directory: &Path, upstream: &str) -> Config {
+    let path = |name: &str| directory.join(name).display().to_string();
+    let text = config.replace("@CERT@", &path("cert.pem")).replace("@KEY@", &path("key.pem"));
+    let mut config =
+        Config::parse(&text, "test.yml", directory).unwrap_or_else(|findings| panic!("{findings}")).config;
+    config.override_with(&["127.0.0.1:0".to_owned()], Some(upstream)).unwrap();
+    config
+}
