@@ -1,0 +1,983 @@
+//! The security rules over the wire, one test or more for each, named after it.
+//!
+//! Rules on pure functions have their tests beside the code as well (`rule_NN_…` there); tokens and routes are also held
+//! against thousands of recorded cases (`cases_*.rs`).
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "a test may fail loudly and say what it counted"
+)]
+
+mod support;
+
+use std::{
+    io::{Read, Write},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    thread,
+    time::{Duration, Instant},
+};
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use serde_json::Value;
+use support::{
+    local::{Local, local},
+    raw::{self, Response, Sink, exchange, latin1, request},
+};
+
+const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+
+/// Every password is `badmin`. `admin` may do everything; `pusher` may push to `team/…` and pull `shared/…`.
+const CONFIG: &str = r#"
+server: {addr: ":0"}
+token: {issuer: Acme auth server, expiration: 900, certificate: "@CERT@", key: "@KEY@"}
+users:
+  admin: {password: "$2y$05$LO.vzwpWC5LZGqThvEfznu8qhb5SGqvBSWY1J3yZ4AxtMRZ3kN5jC"}
+  pusher: {password: "$2y$05$LO.vzwpWC5LZGqThvEfznu8qhb5SGqvBSWY1J3yZ4AxtMRZ3kN5jC"}
+  "*": {password: "$2y$05$LO.vzwpWC5LZGqThvEfznu8qhb5SGqvBSWY1J3yZ4AxtMRZ3kN5jC"}
+acl:
+  - {match: {account: admin}, actions: ["*"]}
+  - {match: {account: pusher, name: "team/*"}, actions: [pull, push]}
+  - {match: {account: pusher, name: "shared/*"}, actions: [pull]}
+  - {match: {ip: 10.0.0.0/8, name: "internal/*"}, actions: [pull]}
+  - {match: {name: "${account}/*"}, actions: [pull]}
+"#;
+
+fn start(answer: &str) -> (Local, Sink) {
+    start_with(CONFIG, answer)
+}
+
+fn start_with(config: &str, answer: &str) -> (Local, Sink) {
+    let sink = raw::sink(answer);
+    (local(config, &sink.url()), sink)
+}
+
+fn basic(account: &str) -> String {
+    format!("Authorization: Basic {}\r\n", STANDARD.encode(format!("{account}:badmin")))
+}
+
+fn ask(portwarden: &Local, method: &str, target: &str, headers: &str) -> Response {
+    exchange(portwarden.address, &request(method, target, headers)).expect("an answer")
+}
+
+fn ask_as(portwarden: &Local, account: &str, method: &str, target: &str) -> Response {
+    ask(portwarden, method, target, &basic(account))
+}
+
+/// A token of the account for the scopes, from the token endpoint.
+fn token(portwarden: &Local, account: &str, query: &str) -> String {
+    let response = ask_as(portwarden, account, "GET", &format!("/auth?{query}"));
+    assert_eq!(response.status, 200, "{response:?}");
+    let answer: Value = serde_json::from_str(&response.text()).unwrap();
+    answer["token"].as_str().unwrap().to_owned()
+}
+
+const OURS: &str = "service=Docker%20registry";
+
+#[test]
+fn rule_01_only_six_methods_reach_the_registry() {
+    let (portwarden, sink) = start(OK);
+    for method in ["OPTIONS", "TRACE", "CONNECT", "get", "Get", "PROPFIND", "GETX", "COPY", "M-SEARCH"] {
+        let response = ask_as(&portwarden, "admin", method, "/v2/a/manifests/latest");
+        assert_eq!(response.status, 405, "{method}");
+        assert_eq!(response.header("allow"), Some("GET, HEAD, POST, PUT, PATCH, DELETE"), "{method}");
+    }
+    assert_eq!(sink.take(), Vec::<String>::new());
+    for method in ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"] {
+        assert_eq!(ask_as(&portwarden, "admin", method, "/v2/a/manifests/latest").status, 200, "{method}");
+    }
+    assert_eq!(sink.take().len(), 6);
+}
+
+#[test]
+fn rule_02_targets_are_paths() {
+    let (portwarden, sink) = start(OK);
+    for target in [
+        "http://registry.example/v2/",
+        "HTTPS://registry.example/v2/a/tags/list",
+        "http://registry.example/auth",
+        "registry.example:443",
+        "*",
+        "v2/",
+        "?x",
+    ] {
+        assert_eq!(ask_as(&portwarden, "admin", "GET", target).status, 400, "{target}");
+    }
+    assert_eq!(sink.take(), Vec::<String>::new());
+}
+
+#[test]
+fn rule_03_paths_are_decoded_once_and_must_be_plain() {
+    let (portwarden, sink) = start(OK);
+    for target in [
+        "/v2/a%00b/tags/list",
+        "/v2/a%0ab/tags/list",
+        "/v2/caf%c3%a9/tags/list",
+        "/v2/a%252Fb/tags/list",
+        "/v2/a%3Fb/tags/list",
+        "/v2/a%23b/tags/list",
+        "/v2/a/tags/list#x",
+        "/v2/a;b/tags/list",
+        "/v2/a%5Cb/tags/list",
+        "/v2//a/tags/list",
+        "/v2/a/./tags/list",
+        "/v2/a/../b/tags/list",
+        "/v2/a%2F..%2Fb/tags/list",
+        "/v2/a/tags/list/.",
+        "/v2/%zz/tags/list",
+        "/v2/a%2/tags/list",
+    ] {
+        assert_eq!(ask_as(&portwarden, "admin", "GET", target).status, 400, "{target}");
+    }
+    for target in ["//v2/a/tags/list", "/V2/a/tags/list", "/v2/a/tags/list/"] {
+        assert_eq!(ask_as(&portwarden, "admin", "GET", target).status, 404, "{target}");
+    }
+    assert_eq!(sink.take(), Vec::<String>::new());
+    assert_eq!(ask(&portwarden, "GET", "/v2", "").header("location"), Some("/v2/"));
+}
+
+/// The first line of what reached the registry.
+fn forwarded(sink: &Sink) -> String {
+    let seen = sink.take();
+    assert_eq!(seen.len(), 1, "{seen:?}");
+    seen[0].lines().next().unwrap().to_owned()
+}
+
+#[test]
+fn rule_04_paths_are_matched_from_the_right() {
+    let (portwarden, sink) = start(OK);
+    for (target, scope) in [
+        ("/v2/a/blobs/uploads/manifests/latest", "repository:a/blobs/uploads:pull"),
+        ("/v2/tags/list/tags/list", "repository:tags/list:pull"),
+        ("/v2/a/manifests/b/manifests/c", "repository:a/manifests/b:pull"),
+        ("/v2/a/blobs/uploads/blobs/uploads/", "repository:a/blobs/uploads:pull"),
+    ] {
+        assert_eq!(
+            ask(&portwarden, "GET", target, "").challenge("scope").as_deref(),
+            Some(scope),
+            "{target}"
+        );
+    }
+    assert_eq!(sink.take(), Vec::<String>::new());
+}
+
+#[test]
+fn rule_05_what_is_forwarded_is_written_anew() {
+    let (portwarden, sink) = start(OK);
+    for (target, line) in [
+        ("/%76%32/a%2Fb/tags%2flist", "GET /v2/a/b/tags/list HTTP/1.1"),
+        ("/v2/a/blobs/sha256%3Aab", "GET /v2/a/blobs/sha256:ab HTTP/1.1"),
+        ("/v2/a/tags/list?", "GET /v2/a/tags/list HTTP/1.1"),
+        ("/v2/a/tags/list?&%6E=2&&x=%41%2B+", "GET /v2/a/tags/list?n=2&x=A%2B%20 HTTP/1.1"),
+    ] {
+        assert_eq!(ask_as(&portwarden, "admin", "GET", target).status, 200, "{target}");
+        assert_eq!(forwarded(&sink), line);
+    }
+}
+
+#[test]
+fn rule_06_ambiguous_queries_are_refused() {
+    let (portwarden, sink) = start(OK);
+    for query in [
+        "from=a;x",
+        "a=1;b=2",
+        "a=%zz",
+        "digest=a&digest=b",
+        "n=1&n=2",
+        "last=a&l%61st=b",
+        "mount=a&mount=b",
+        "from=A//b",
+    ] {
+        let target = format!("/v2/a/blobs/uploads/?{query}");
+        assert_eq!(ask_as(&portwarden, "admin", "POST", &target).status, 400, "{query}");
+    }
+    assert_eq!(sink.take(), Vec::<String>::new());
+}
+
+#[test]
+fn rule_07_forms_are_refused_on_every_method() {
+    let (portwarden, sink) = start(OK);
+    for method in ["GET", "POST", "PUT", "PATCH", "DELETE"] {
+        for content_type in
+            ["application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "nonsense"]
+        {
+            let body = "mount=sha256:ab&from=secret/app";
+            let length = body.len();
+            let headers =
+                format!("{}Content-Type: {content_type}\r\nContent-Length: {length}\r\n", basic("pusher"));
+            let mut bytes = request(method, "/v2/team/app/blobs/uploads/", &headers);
+            bytes.extend(body.as_bytes());
+            let status = exchange(portwarden.address, &bytes).unwrap().status;
+            assert_eq!(status, 415, "{method} {content_type}");
+        }
+    }
+    let twice = format!(
+        "{}Content-Type: text/plain\r\nContent-Type: application/x-www-form-urlencoded\r\n",
+        basic("pusher")
+    );
+    assert_eq!(ask(&portwarden, "POST", "/v2/team/app/blobs/uploads/", &twice).status, 415);
+    assert_eq!(sink.take(), Vec::<String>::new());
+}
+
+#[test]
+fn rule_08_a_mount_needs_pull_on_its_source_or_becomes_a_plain_upload() {
+    let (portwarden, sink) = start(OK);
+    let start = "/v2/team/app/blobs/uploads/";
+    for (query, line) in [
+        (
+            "mount=sha256:ab&from=shared/base",
+            "POST /v2/team/app/blobs/uploads/?mount=sha256:ab&from=shared/base HTTP/1.1",
+        ),
+        ("mount=sha256:ab&from=secret/app", "POST /v2/team/app/blobs/uploads/ HTTP/1.1"),
+        ("from=secret/app&mount=sha256:ab&x=1", "POST /v2/team/app/blobs/uploads/?x=1 HTTP/1.1"),
+        ("mount=sha256:ab", "POST /v2/team/app/blobs/uploads/ HTTP/1.1"),
+        ("mount=sha256:ab&from=", "POST /v2/team/app/blobs/uploads/ HTTP/1.1"),
+        ("from=secret/app", "POST /v2/team/app/blobs/uploads/ HTTP/1.1"),
+        ("from=shared/base", "POST /v2/team/app/blobs/uploads/ HTTP/1.1"),
+    ] {
+        assert_eq!(ask_as(&portwarden, "pusher", "POST", &format!("{start}?{query}")).status, 200, "{query}");
+        assert_eq!(forwarded(&sink), line, "{query}");
+    }
+    // A token that could have the source asks for it; the client comes back with both scopes.
+    let narrow = token(&portwarden, "pusher", &format!("{OURS}&scope=repository:team/app:pull,push"));
+    let headers = format!("Authorization: Bearer {narrow}\r\n");
+    let response = ask(&portwarden, "POST", &format!("{start}?mount=sha256:ab&from=shared/base"), &headers);
+    assert_eq!(response.status, 401);
+    let both = "repository:team/app:pull,push repository:shared/base:pull";
+    assert_eq!(response.challenge("scope").as_deref(), Some(both));
+    // Elsewhere `from` means nothing, and is asked for all the same, as the registry asks.
+    assert_eq!(ask_as(&portwarden, "pusher", "GET", "/v2/team/app/tags/list?from=secret/app").status, 401);
+    assert_eq!(sink.take(), Vec::<String>::new());
+}
+
+#[test]
+fn rule_09_the_registry_sees_our_headers_not_the_clients() {
+    let (portwarden, sink) = start(OK);
+    let spoofed = "Cookie: c\r\nForwarded: for=1.1.1.1\r\nX-Forwarded-For: 10.0.0.1\r\nX-Forwarded-Proto: evil\r\n\
+                   X-Forwarded-Host: evil\r\nX-Original-URL: /v2/secret\r\nX-Rewrite-URL: /x\r\nX-HTTP-Method-Override: DELETE\r\n\
+                   TE: trailers\r\nAccept: a\r\nUpgrade: h2c\r\nConnection: x-forwarded-for, host, upgrade\r\n";
+    let response = ask(&portwarden, "GET", "/v2/a/tags/list", &format!("{}{spoofed}", basic("admin")));
+    assert_eq!(response.status, 200);
+    let seen = sink.take().remove(0).to_lowercase();
+    let mut lines: Vec<&str> = seen.lines().skip(1).filter(|line| !line.is_empty()).collect();
+    lines.sort_unstable();
+    let expected = [
+        "accept: a",
+        "host: registry.example",
+        "x-forwarded-for: 127.0.0.1",
+        "x-forwarded-host: registry.example",
+        "x-forwarded-proto: http",
+    ];
+    assert_eq!(lines, expected);
+}
+
+#[test]
+fn rule_10_requests_that_can_be_read_in_two_ways_end_the_connection() {
+    let (portwarden, sink) = start(OK);
+    let admin = basic("admin");
+    for head in [
+        format!("GET /v2/a/tags/list HTTP/1.1\r\nHost: a\r\nHost: b\r\n{admin}\r\n"),
+        format!("GET /v2/a/tags/list HTTP/1.1\r\nHost: a\r\n{admin}{admin}\r\n"),
+        format!(
+            "POST /v2/a/blobs/uploads/ HTTP/1.1\r\nHost: a\r\n{admin}Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+        ),
+        format!(
+            "POST /v2/a/blobs/uploads/ HTTP/1.1\r\nHost: a\r\n{admin}Transfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n0\r\n\r\n"
+        ),
+        format!("GET /v2/a/tags/list HTTP/1.1\nHost: a\n{admin}\r\n"),
+        format!("GET /v2/a/tags/list HTTP/1.1\r\n{admin}\r\n"),
+        format!("GET /v2/a/tags/list HTTP/1.1\r\nHost: a b\r\n{admin}\r\n"),
+        format!("GET /v2/a/tags/list HTTP/1.1\r\nHost: user@a\r\n{admin}\r\n"),
+        format!("GET /v2/a/tags/list HTTP/1.1\r\nHost : a\r\n{admin}\r\n"),
+        format!("GET /v2/a/tags/list HTTP/1.1\r\nHost: a\r\n folded\r\n{admin}\r\n"),
+    ] {
+        let mut stream = raw::connect(portwarden.address);
+        let smuggled = format!("{head}GET /v2/smuggled/tags/list HTTP/1.1\r\nHost: a\r\n{admin}\r\n");
+        stream.write_all(&latin1(&smuggled)).unwrap();
+        let response = raw::read_response(&mut stream).unwrap_or_else(|| panic!("no answer to {head}"));
+        assert_eq!(response.status, 400, "{head}");
+        let mut rest = Vec::new();
+        let _ = stream.read_to_end(&mut rest);
+        assert!(rest.is_empty(), "{head}: the connection went on: {}", String::from_utf8_lossy(&rest));
+    }
+    assert_eq!(sink.take(), Vec::<String>::new());
+    let twice = format!("{admin}{admin}");
+    assert_eq!(ask(&portwarden, "GET", "/auth", &twice).status, 400, "at the token endpoint too");
+}
+
+#[test]
+fn rule_11_only_trusted_proxies_are_believed() {
+    let (portwarden, _sink) = start(OK);
+    let forwarded = format!("{}X-Forwarded-For: 10.0.0.1\r\n", basic("pusher"));
+    let target = "/v2/internal/app/tags/list";
+    assert_eq!(ask(&portwarden, "GET", target, &forwarded).status, 401, "nobody is trusted");
+    let behind = |trusted: &str| {
+        CONFIG.replace("addr: \":0\"", &format!("addr: \":0\", trusted_proxies: [{trusted}]"))
+    };
+    let (portwarden, sink) = start_with(&behind("127.0.0.1"), OK);
+    assert_eq!(ask(&portwarden, "GET", target, &forwarded).status, 200, "the proxy says so");
+    let seen = sink.take().remove(0).to_lowercase();
+    assert!(seen.contains("x-forwarded-for: 10.0.0.1\r\n"), "{seen}");
+    let claimed = format!("{}X-Forwarded-For: 10.0.0.1, 192.0.2.1\r\n", basic("pusher"));
+    assert_eq!(
+        ask(&portwarden, "GET", target, &claimed).status,
+        401,
+        "left of a stranger all is his own claim"
+    );
+    let (portwarden, _sink) = start_with(&behind("192.0.2.0/24"), OK);
+    assert_eq!(ask(&portwarden, "GET", target, &forwarded).status, 401, "the peer is not on the list");
+}
+
+#[test]
+fn rule_12_no_location_leads_around_us() {
+    for (answer, location) in [
+        (
+            "202 Accepted\r\nLocation: http://@HERE@/v2/a/blobs/uploads/1?_state=x",
+            "http://registry.example/v2/a/blobs/uploads/1?_state=x",
+        ),
+        ("202 Accepted\r\nLocation: /v2/a/blobs/uploads/1", "/v2/a/blobs/uploads/1"),
+        (
+            "201 Created\r\nLocation: http://elsewhere/v2/a/blobs/sha256:ab",
+            "http://registry.example/v2/a/blobs/sha256:ab",
+        ),
+        (
+            "307 Temporary Redirect\r\nLocation: http://@HERE@/v2/a/blobs/x",
+            "http://registry.example/v2/a/blobs/x",
+        ),
+        (
+            "307 Temporary Redirect\r\nLocation: https://store.example/v2/x?sig=1",
+            "https://store.example/v2/x?sig=1",
+        ),
+    ] {
+        let (portwarden, _sink) = start(&format!("HTTP/1.1 {answer}\r\nContent-Length: 0\r\n\r\n"));
+        let response = ask_as(&portwarden, "admin", "POST", "/v2/a/blobs/uploads/");
+        assert_eq!(response.header("location"), Some(location), "{answer}");
+    }
+}
+
+#[test]
+fn rule_13_only_our_key_and_algorithm_open() {
+    let (portwarden, sink) = start(OK);
+    let good = token(&portwarden, "admin", &format!("{OURS}&scope=repository:a:pull"));
+    let parts: Vec<&str> = good.split('.').collect();
+    let none = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(r#"{"typ":"JWT","alg":"none"}"#);
+    let (stranger, _sink) = start(OK);
+    let elsewhere = local(&CONFIG.replace("Acme auth server", "Other issuer"), "http://127.0.0.1:1");
+    let foreign = token(&elsewhere, "admin", &format!("{OURS}&scope=repository:a:pull"));
+    drop(stranger);
+    for bad in [
+        format!("{none}.{}.", parts[1]),
+        format!("{none}.{}.{}", parts[1], parts[2]),
+        format!("{}.{}.", parts[0], parts[1]),
+        format!("{}.{}.{}", parts[0], parts[1], parts[2].chars().rev().collect::<String>()),
+        format!("{good}="),
+        foreign,
+        "x".to_owned(),
+        "x".repeat(20_000),
+    ] {
+        let response =
+            ask(&portwarden, "GET", "/v2/a/tags/list", &format!("Authorization: Bearer {bad}\r\n"));
+        assert_eq!(
+            (response.status, response.challenge("error").as_deref()),
+            (401, Some("invalid_token")),
+            "{bad}"
+        );
+        assert!(response.challenge("error_description").is_some_and(|why| !why.contains(&bad)));
+    }
+    assert_eq!(sink.take(), Vec::<String>::new());
+    assert_eq!(
+        ask(&portwarden, "GET", "/v2/a/tags/list", &format!("Authorization: Bearer {good}\r\n")).status,
+        200
+    );
+}
+
+#[test]
+fn rule_14_a_token_is_a_ceiling_and_the_policy_of_now_decides() {
+    let (portwarden, sink) = start(OK);
+    let pull = token(&portwarden, "pusher", &format!("{OURS}&scope=repository:team/app:pull"));
+    let headers = format!("Authorization: Bearer {pull}\r\n");
+    let status = |method| ask(&portwarden, method, "/v2/team/app/manifests/x", &headers).status;
+    assert_eq!(
+        (status("GET"), status("PUT")),
+        (200, 401),
+        "the policy allows the push, the token does not list it"
+    );
+    portwarden.reload(
+        &CONFIG.replace("  - {match: {account: pusher, name: \"team/*\"}, actions: [pull, push]}\n", ""),
+    );
+    assert_eq!(status("GET"), 401, "the right is gone, the token still says it");
+    portwarden.reload(CONFIG);
+    assert_eq!(status("GET"), 200);
+    portwarden.reload(&CONFIG.replace("  pusher: {password", "  somebody: {password"));
+    assert_eq!(status("GET"), 401, "the user is gone");
+    assert_eq!(sink.take().len(), 2);
+}
+
+#[test]
+fn rule_15_only_our_audience_opens_and_lifetimes_are_said() {
+    let (portwarden, sink) = start(OK);
+    let other = token(&portwarden, "admin", "service=other&scope=repository:a:pull");
+    let response = ask(&portwarden, "GET", "/v2/a/tags/list", &format!("Authorization: Bearer {other}\r\n"));
+    assert_eq!((response.status, response.challenge("error").as_deref()), (401, Some("invalid_token")));
+    assert_eq!(sink.take(), Vec::<String>::new());
+    let short = local(&CONFIG.replace("expiration: 900", "expiration: 1"), "http://127.0.0.1:1");
+    let answer: Value = serde_json::from_str(&ask_as(&short, "admin", "GET", "/auth").text()).unwrap();
+    assert_eq!(answer["expires_in"], 60, "clients assume 60 s when nothing is said");
+    assert!(answer["issued_at"].as_str().is_some_and(|at| at.ends_with('Z') && at.len() == 20), "{answer}");
+}
+
+#[test]
+fn rule_15_a_refresh_token_opens_nothing_and_dies_with_the_password() {
+    let (portwarden, sink) = start(OK);
+    let answer = ask_as(&portwarden, "pusher", "GET", &format!("/auth?{OURS}&offline_token=true"));
+    let answer: Value = serde_json::from_str(&answer.text()).unwrap();
+    let refresh = answer["refresh_token"].as_str().unwrap();
+    let opened =
+        ask(&portwarden, "GET", "/v2/team/app/tags/list", &format!("Authorization: Bearer {refresh}\r\n"));
+    assert_eq!(opened.status, 401);
+    let exchange_it = || {
+        let form =
+            format!("grant_type=refresh_token&{OURS}&scope=repository:team/app:pull&refresh_token={refresh}");
+        let headers =
+            format!("Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n", form.len());
+        let mut bytes = request("POST", "/auth/token", &headers);
+        bytes.extend(form.as_bytes());
+        exchange(portwarden.address, &bytes).unwrap()
+    };
+    let renewed: Value = serde_json::from_str(&exchange_it().text()).unwrap();
+    let access = renewed["access_token"].as_str().unwrap();
+    assert_eq!(
+        (&renewed["scope"], &renewed["refresh_token"]),
+        (&"repository:team/app:pull".into(), &refresh.into())
+    );
+    let opened =
+        ask(&portwarden, "GET", "/v2/team/app/tags/list", &format!("Authorization: Bearer {access}\r\n"));
+    assert_eq!(opened.status, 200);
+    let other_hash = "$2y$05$sGTWU18efATSJNTsxL6ue.D0f2QFg7HgID53g9p6CLdH1KvxzSFn.";
+    let changed = CONFIG.replacen(
+        "pusher: {password: \"$2y$05$LO.vzwpWC5LZGqThvEfznu8qhb5SGqvBSWY1J3yZ4AxtMRZ3kN5jC",
+        &format!("pusher: {{password: \"{other_hash}"),
+        1,
+    );
+    portwarden.reload(&changed);
+    assert_eq!(exchange_it().status, 401, "another password");
+    portwarden.reload(CONFIG);
+    assert_eq!(exchange_it().status, 200);
+    portwarden.reload(&CONFIG.replace("  pusher: {password", "  somebody: {password"));
+    assert_eq!(exchange_it().status, 401, "no such user any more");
+    assert_eq!(sink.take().len(), 1);
+}
+
+#[test]
+fn rule_17_an_unknown_user_and_a_wrong_password_get_the_same_answer() {
+    let (portwarden, _sink) = start(OK);
+    let answer = |account: &str, target| {
+        let credentials = STANDARD.encode(format!("{account}:wrong"));
+        let mut response =
+            ask(&portwarden, "GET", target, &format!("Authorization: Basic {credentials}\r\n"));
+        response.headers.retain(|(name, _)| name != "date");
+        (response.status, response.headers, response.body)
+    };
+    for target in ["/auth", "/v2/a/tags/list"] {
+        let unknown = answer("nobody", target);
+        assert_eq!(unknown.0, 401);
+        assert_eq!(unknown, answer("admin", target), "{target}");
+    }
+}
+
+/// A hash of `badmin` that takes a while.
+fn slow_hash() -> String {
+    let password = portwarden::authn::Secret::new("badmin");
+    portwarden::authn::PasswordHash::create(&password, 12).unwrap()
+}
+
+#[test]
+fn rule_18_a_full_password_pool_says_so_and_disturbs_no_token() {
+    let limits = "limits: {password_checks: 1, password_queue: 1, remember_passwords: 0s}\n";
+    let slow = slow_hash();
+    let config =
+        CONFIG.replacen("$2y$05$LO.vzwpWC5LZGqThvEfznu8qhb5SGqvBSWY1J3yZ4AxtMRZ3kN5jC", &slow, 1) + limits;
+    let (portwarden, _sink) = start_with(&config, OK);
+    let good = token(&portwarden, "pusher", &format!("{OURS}&scope=repository:team/app:pull"));
+    let flood: Vec<_> = (0..12)
+        .map(|n| {
+            let address = portwarden.address;
+            let headers = format!("Authorization: Basic {}\r\n", STANDARD.encode(format!("user{n}:x")));
+            thread::spawn(move || exchange(address, &request("GET", "/auth", &headers)).unwrap())
+        })
+        .collect();
+    let started = Instant::now();
+    for _ in 0..20 {
+        let headers = format!("Authorization: Bearer {good}\r\n");
+        assert_eq!(ask(&portwarden, "GET", "/v2/team/app/tags/list", &headers).status, 200);
+    }
+    let pulls = started.elapsed();
+    let answers: Vec<Response> = flood.into_iter().map(|thread| thread.join().unwrap()).collect();
+    let busy: Vec<&Response> = answers.iter().filter(|answer| answer.status == 503).collect();
+    assert!(busy.len() >= 8, "{:?}", answers.iter().map(|a| a.status).collect::<Vec<_>>());
+    assert!(busy.iter().all(|answer| answer.header("retry-after") == Some("1")), "{busy:?}");
+    assert!(pulls < started.elapsed(), "20 pulls took as long as the whole flood");
+}
+
+#[test]
+fn rule_19_many_right_logins_at_once_are_no_attack() {
+    let config =
+        CONFIG.replacen("$2y$05$LO.vzwpWC5LZGqThvEfznu8qhb5SGqvBSWY1J3yZ4AxtMRZ3kN5jC", &slow_hash(), 1);
+    let (portwarden, _sink) = start_with(&config, OK);
+    let logins: Vec<_> = (0..40)
+        .map(|_| {
+            let address = portwarden.address;
+            thread::spawn(move || {
+                exchange(address, &request("GET", "/auth", &basic("admin"))).unwrap().status
+            })
+        })
+        .collect();
+    let statuses: Vec<u16> = logins.into_iter().map(|login| login.join().unwrap()).collect();
+    assert_eq!(statuses, [200; 40]);
+}
+
+#[test]
+fn rule_19_who_has_logged_in_is_not_held_up_by_others_at_the_address() {
+    let (portwarden, _sink) = start(OK);
+    assert_eq!(ask_as(&portwarden, "pusher", "GET", "/auth").status, 200);
+    let mut flood = 0;
+    while ask_as(&portwarden, &format!("nobody{flood}"), "GET", "/auth").status == 401 {
+        flood += 1;
+        assert!(flood < 200, "an address may try as many names as it likes");
+    }
+    portwarden.reload(CONFIG);
+    assert_eq!(
+        ask_as(&portwarden, "pusher", "GET", "/auth").status,
+        200,
+        "not remembered, and let in all the same"
+    );
+    assert_eq!(ask_as(&portwarden, "admin", "GET", "/auth").status, 429, "who is new there waits");
+}
+
+#[test]
+fn rule_19_failures_back_off_by_account_and_address_and_lock_nobody_out() {
+    let (portwarden, _sink) = start(OK);
+    let wrong = format!("Authorization: Basic {}\r\n", STANDARD.encode("admin:wrong"));
+    let statuses: Vec<u16> = (0..6).map(|_| ask(&portwarden, "GET", "/auth", &wrong).status).collect();
+    assert_eq!(statuses, [401, 401, 401, 401, 429, 429], "some are free, then it waits");
+    let held_off = ask_as(&portwarden, "admin", "GET", "/auth");
+    assert_eq!(held_off.status, 429, "the right password waits as well, or guessing would be free");
+    let wait = held_off.header("retry-after").unwrap().parse::<u64>().unwrap();
+    assert!((1..=60).contains(&wait), "{wait}");
+    assert_eq!(ask_as(&portwarden, "pusher", "GET", "/auth").status, 200, "another account");
+    let from_elsewhere =
+        ask_from(Ipv4Addr::new(127, 0, 0, 2), portwarden.address, &request("GET", "/auth", &basic("admin")));
+    assert_eq!(from_elsewhere.status, 200, "another address");
+}
+
+/// Asks from another loopback address.
+fn ask_from(source: Ipv4Addr, address: SocketAddr, request: &[u8]) -> Response {
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    socket.bind(&SocketAddr::from((IpAddr::from(source), 0)).into()).unwrap();
+    socket.connect(&address.into()).unwrap();
+    let mut stream = std::net::TcpStream::from(socket);
+    stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    stream.write_all(request).unwrap();
+    raw::read_response(&mut stream).unwrap()
+}
+
+#[test]
+fn rule_20_a_remembered_password_is_forgotten_with_a_reload() {
+    let slow = slow_hash();
+    let config = CONFIG.replacen("$2y$05$LO.vzwpWC5LZGqThvEfznu8qhb5SGqvBSWY1J3yZ4AxtMRZ3kN5jC", &slow, 1);
+    let (portwarden, _sink) = start_with(&config, OK);
+    let time = || {
+        let started = Instant::now();
+        assert_eq!(ask_as(&portwarden, "admin", "GET", "/auth").status, 200);
+        started.elapsed()
+    };
+    let (first, second) = (time(), time());
+    assert!(second < first / 3, "remembered: {first:?}, then {second:?}");
+    portwarden.reload(&config);
+    let third = time();
+    assert!(third > second * 3, "forgotten: {second:?}, then {third:?}");
+    portwarden.reload(
+        CONFIG
+            .replace("badmin", "x")
+            .replacen(
+                "LO.vzwpWC5LZGqThvEfznu8qhb5SGqvBSWY1J3yZ4AxtMRZ3kN5jC",
+                "sGTWU18efATSJNTsxL6ue.D0f2QFg7HgID53g9p6CLdH1KvxzSFn.",
+                1,
+            )
+            .as_str(),
+    );
+    assert_eq!(ask_as(&portwarden, "admin", "GET", "/auth").status, 401, "the password was changed");
+}
+
+#[test]
+fn rule_21_what_no_rule_allows_is_denied() {
+    let (portwarden, sink) = start(OK);
+    for (method, target) in [
+        ("GET", "/v2/other/app/tags/list"),
+        ("DELETE", "/v2/team/app/manifests/x"),
+        ("PUT", "/v2/shared/app/manifests/x"),
+        ("GET", "/v2/_catalog"),
+        ("GET", "/v2/team/a/b/tags/list"),
+    ] {
+        let response = ask_as(&portwarden, "pusher", method, target);
+        assert_eq!(
+            (response.status, response.challenge("error").as_deref()),
+            (401, Some("insufficient_scope")),
+            "{method} {target}"
+        );
+    }
+    let empty = CONFIG.split("acl:").next().unwrap().to_owned() + "acl: []\n";
+    portwarden.reload(&empty);
+    assert_eq!(ask_as(&portwarden, "admin", "GET", "/v2/a/tags/list").status, 401);
+    assert_eq!(sink.take(), Vec::<String>::new());
+}
+
+#[test]
+fn rule_23_an_account_called_star_opens_only_its_own() {
+    let (portwarden, sink) = start(OK);
+    for name in ["admin/app", "x/app"] {
+        assert_eq!(ask_as(&portwarden, "*", "GET", &format!("/v2/{name}/tags/list")).status, 401, "{name}");
+    }
+    assert_eq!(sink.take(), Vec::<String>::new());
+}
+
+/// With every deadline at one second.
+fn impatient(answer: &str) -> (Local, Sink) {
+    let limits = "limits: {handshake_timeout: 1s, header_timeout: 1s, idle_timeout: 1s, idle_body: 1s}\n\
+                  registry: {connect_timeout: 1s, response_timeout: 1s}\n";
+    start_with(&(CONFIG.to_owned() + limits), answer)
+}
+
+/// How long until the server ends the connection.
+fn time_to_end(mut stream: std::net::TcpStream) -> (Duration, Vec<u8>) {
+    let started = Instant::now();
+    let mut rest = Vec::new();
+    let _ = stream.read_to_end(&mut rest);
+    (started.elapsed(), rest)
+}
+
+#[test]
+fn rule_24_a_silent_or_slow_head_is_not_waited_for() {
+    let (portwarden, _sink) = impatient(OK);
+    let silent = raw::connect(portwarden.address);
+    let mut half = raw::connect(portwarden.address);
+    half.write_all(b"GET /v2/ HTTP/1.1\r\nHost: a\r\n").unwrap();
+    let mut idle = raw::connect(portwarden.address);
+    idle.write_all(&latin1("GET /v2/ HTTP/1.1\r\nHost: a\r\n\r\n")).unwrap();
+    assert_eq!(raw::read_response(&mut idle).unwrap().status, 401);
+    for (what, stream) in [("silent", silent), ("half a head", half), ("idle after a request", idle)] {
+        let (time, _) = time_to_end(stream);
+        assert!(time < Duration::from_secs(12), "{what}: {time:?}");
+    }
+}
+
+#[test]
+fn rule_24_a_handshake_is_not_waited_for() {
+    let tls = CONFIG.replace("addr: \":0\"", "addr: \":0\", certificate: \"@CERT@\", key: \"@KEY@\"");
+    let (portwarden, _sink) = start_with(&(tls + "limits: {handshake_timeout: 1s}\n"), OK);
+    let (time, _) = time_to_end(raw::connect(portwarden.address));
+    assert!(time < Duration::from_secs(5), "{time:?}");
+}
+
+#[test]
+fn rule_24_an_upload_that_stands_still_ends_with_408() {
+    let (portwarden, _sink) = impatient("");
+    let headers = format!("{}Content-Length: 100\r\n", basic("admin"));
+    let mut stream = raw::connect(portwarden.address);
+    stream.write_all(&request("PATCH", "/v2/a/blobs/uploads/x", &headers)).unwrap();
+    stream.write_all(b"some").unwrap();
+    let started = Instant::now();
+    assert_eq!(raw::read_response(&mut stream).unwrap().status, 408);
+    assert!(started.elapsed() < Duration::from_secs(5));
+}
+
+#[test]
+fn rule_24_a_registry_that_does_not_answer_is_not_waited_for() {
+    let (portwarden, _sink) = impatient("");
+    let started = Instant::now();
+    let response = ask_as(&portwarden, "admin", "GET", "/v2/a/tags/list");
+    assert_eq!((response.status, response.header("retry-after")), (504, Some("5")));
+    assert!(started.elapsed() < Duration::from_secs(5));
+    assert!(response.text().contains("UNAVAILABLE"), "{}", response.text());
+}
+
+#[test]
+fn rule_24_an_http2_connection_without_a_preface_is_not_waited_for() {
+    let tls = CONFIG.replace("addr: \":0\"", "addr: \":0\", certificate: \"@CERT@\", key: \"@KEY@\"");
+    let (portwarden, _sink) = start_with(&(tls + "limits: {idle_timeout: 1s}\n"), OK);
+    portwarden.block_on(async {
+        let mut stream = support::tls::connect(&portwarden, &[b"h2"]).await;
+        let started = Instant::now();
+        let mut rest = Vec::new();
+        let _ = tokio::io::AsyncReadExt::read_to_end(&mut stream, &mut rest).await;
+        assert!(started.elapsed() < Duration::from_secs(12), "{:?}", started.elapsed());
+    });
+}
+
+#[test]
+fn rule_24_an_http2_client_that_takes_nothing_loses_its_stream_and_nothing_else() {
+    let tls = CONFIG.replace("addr: \":0\"", "addr: \":0\", certificate: \"@CERT@\", key: \"@KEY@\"");
+    let body = "x".repeat(1 << 20);
+    let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+    let (portwarden, _sink) = start_with(&(tls + "limits: {idle_body: 1s}\n"), &answer);
+    portwarden.block_on(async {
+        let stream = support::tls::connect(&portwarden, &[b"h2"]).await;
+        let (mut client, connection) =
+            hyper::client::conn::http2::Builder::new(hyper_util::rt::TokioExecutor::new())
+                .initial_stream_window_size(1000)
+                .handshake(hyper_util::rt::TokioIo::new(stream))
+                .await
+                .unwrap();
+        tokio::spawn(connection);
+        let mut get = |target: &str| {
+            let request = hyper::Request::get(format!("https://registry.example{target}"));
+            let request =
+                request.header("authorization", format!("Basic {}", STANDARD.encode("admin:badmin")));
+            client.send_request(request.body(http_body_util::Empty::<hyper::body::Bytes>::new()).unwrap())
+        };
+        let stalled = get("/v2/a/blobs/sha256:ab").await.unwrap();
+        tokio::time::sleep(Duration::from_secs(4)).await;
+        let ended = http_body_util::BodyExt::collect(stalled.into_body()).await;
+        assert!(ended.is_err(), "the stream was held for a client that takes nothing");
+        let fine = get("/v2/a/blobs/sha256:ab").await.unwrap();
+        let body = http_body_util::BodyExt::collect(fine.into_body()).await.expect("the connection goes on");
+        assert_eq!(body.to_bytes().len(), 1 << 20);
+    });
+}
+
+#[test]
+fn rule_24_a_slow_but_moving_upload_is_not_cut_off() {
+    let (portwarden, sink) = impatient(OK);
+    let headers = format!("{}Content-Length: 8\r\n", basic("admin"));
+    let mut stream = raw::connect(portwarden.address);
+    stream.write_all(&request("PUT", "/v2/a/manifests/x", &headers)).unwrap();
+    for _ in 0..8 {
+        thread::sleep(Duration::from_millis(400));
+        stream.write_all(b"x").unwrap();
+    }
+    assert_eq!(
+        raw::read_response(&mut stream).unwrap().status,
+        200,
+        "3.2 s in all, never 1 s without a byte"
+    );
+    assert_eq!(sink.take().len(), 1);
+}
+
+#[test]
+fn rule_25_heads_and_token_bodies_are_bounded() {
+    let (portwarden, sink) =
+        start_with(&(CONFIG.to_owned() + "limits: {header_bytes: 8KiB, token_body: 1KiB}\n"), OK);
+    let large = format!("{}X-Large: {}\r\n", basic("admin"), "x".repeat(9 << 10));
+    let answer = exchange(portwarden.address, &request("GET", "/v2/a/tags/list", &large));
+    assert!(answer.is_none_or(|answer| answer.status == 431), "a large head");
+    let many = format!("{}{}", basic("admin"), "A: b\r\n".repeat(500));
+    let answer = exchange(portwarden.address, &request("GET", "/v2/a/tags/list", &many));
+    assert!(answer.is_none_or(|answer| answer.status == 431), "many headers");
+    let body = "x".repeat(2 << 10);
+    let headers =
+        format!("Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n", body.len());
+    let mut bytes = request("POST", "/auth", &headers);
+    bytes.extend(body.as_bytes());
+    assert_eq!(exchange(portwarden.address, &bytes).unwrap().status, 413);
+    assert_eq!(sink.take(), Vec::<String>::new());
+}
+
+#[test]
+fn rule_25_connections_are_bounded_and_the_next_one_waits() {
+    let (portwarden, _sink) = start_with(&(CONFIG.to_owned() + "limits: {connections: 2}\n"), OK);
+    let held: Vec<_> = (0..2).map(|_| raw::connect(portwarden.address)).collect();
+    thread::sleep(Duration::from_millis(200));
+    let address = portwarden.address;
+    let waiting = thread::spawn(move || exchange(address, &request("GET", "/v2/", "")).unwrap().status);
+    thread::sleep(Duration::from_millis(500));
+    assert!(!waiting.is_finished(), "a third connection was served");
+    drop(held);
+    assert_eq!(waiting.join().unwrap(), 401);
+}
+
+#[test]
+fn rule_26_broken_connections_and_a_dying_registry_end_nothing_else() {
+    let tls = CONFIG.replace("addr: \":0\"", "addr: \":0\", certificate: \"@CERT@\", key: \"@KEY@\"");
+    let (portwarden, _sink) = start_with(&tls, OK);
+    for garbage in [&b"GET / HTTP/1.1\r\n\r\n"[..], &[0; 100], &[0x16, 3, 1, 0xff, 0xff], b""] {
+        let mut stream = raw::connect(portwarden.address);
+        let _ = stream.write_all(garbage);
+    }
+    portwarden.block_on(support::tls::connect(&portwarden, &[b"h2"]));
+    for answer in ["nonsense\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nfour"] {
+        let (portwarden, _sink) = impatient(answer);
+        let _ = ask_as(&portwarden, "admin", "GET", "/v2/a/tags/list");
+        assert_eq!(ask(&portwarden, "GET", "/v2/", "").status, 401, "it goes on");
+    }
+}
+
+#[test]
+fn rule_26_a_panic_unwinds_and_so_ends_one_task_only() {
+    let manifest = include_str!("../Cargo.toml");
+    assert!(
+        !manifest.contains("panic = \"abort\""),
+        "with abort, a panic in one request would end the server"
+    );
+}
+
+#[test]
+fn rule_27_a_refusal_reaches_a_client_that_is_still_uploading() {
+    let (portwarden, sink) = start(OK);
+    let body = vec![b'x'; 24 << 20];
+    for framing in ["Content-Length: 25165824\r\n", "Transfer-Encoding: chunked\r\n"] {
+        let mut stream = raw::connect(portwarden.address);
+        stream.write_all(&request("PATCH", "/v2/a/blobs/uploads/x", framing)).unwrap();
+        if framing.starts_with('T') {
+            write!(stream, "{:x}\r\n", body.len()).unwrap();
+        }
+        stream.write_all(&body).expect("the connection is not reset while the body is sent");
+        if framing.starts_with('T') {
+            stream.write_all(b"\r\n0\r\n\r\n").unwrap();
+        }
+        assert_eq!(raw::read_response(&mut stream).expect("the refusal").status, 401, "{framing}");
+    }
+    assert_eq!(sink.take(), Vec::<String>::new());
+}
+
+#[test]
+fn rule_27_a_client_that_asks_first_is_refused_before_it_sends() {
+    let (portwarden, _sink) = start(OK);
+    let mut stream = raw::connect(portwarden.address);
+    let headers = "Content-Length: 1000000\r\nExpect: 100-continue\r\n";
+    stream.write_all(&request("PATCH", "/v2/a/blobs/uploads/x", headers)).unwrap();
+    assert_eq!(raw::read_response(&mut stream).expect("no 100 Continue, but the refusal").status, 401);
+}
+
+#[test]
+fn rule_27_an_answer_in_the_middle_of_an_upload_reaches_the_client() {
+    let (portwarden, _sink) =
+        start("HTTP/1.1 400 Bad Request\r\nContent-Length: 3\r\nConnection: close\r\n\r\nwhy");
+    for expect in ["", "Expect: 100-continue\r\n"] {
+        let mut stream = raw::connect(portwarden.address);
+        let headers = format!("{}Content-Length: 25165824\r\n{expect}", basic("admin"));
+        stream.write_all(&request("PATCH", "/v2/a/blobs/uploads/x", &headers)).unwrap();
+        if !expect.is_empty() {
+            let mut interim = [0; 25];
+            stream.read_exact(&mut interim).unwrap();
+            assert_eq!(&interim, b"HTTP/1.1 100 Continue\r\n\r\n");
+        }
+        stream.write_all(&vec![b'x'; 24 << 20]).expect("the connection is not reset while the body is sent");
+        let response = raw::read_response(&mut stream).expect("the registry's answer");
+        assert_eq!((response.status, response.text().as_str()), (400, "why"), "{expect}");
+    }
+}
+
+#[test]
+fn anonymous_users_are_served_what_is_theirs_and_told_that_they_can_log_in() {
+    let public = CONFIG
+        .replace("users:\n", "users:\n  \"\": {}\n")
+        .replace("acl:\n", "acl:\n  - {match: {account: \"\", name: \"public/*\"}, actions: [pull]}\n");
+    let (portwarden, sink) = start_with(&public, OK);
+    assert_eq!(ask(&portwarden, "GET", "/v2/public/app/tags/list", "").status, 200);
+    assert_eq!(sink.take().len(), 1);
+    for (method, target) in
+        [("GET", "/v2/"), ("PUT", "/v2/public/app/manifests/x"), ("GET", "/v2/team/app/tags/list")]
+    {
+        let response = ask(&portwarden, method, target, "");
+        assert_eq!((response.status, response.challenge("error")), (401, None), "{method} {target}");
+        assert!(response.challenge("realm").is_some());
+    }
+    let nonsense = ask(&portwarden, "GET", "/v2/public/app/tags/list", "Authorization: Nonsense x\r\n");
+    assert_eq!(nonsense.status, 401, "credentials that cannot be read are not none");
+    let response = ask(&portwarden, "GET", &format!("/auth?{OURS}&scope=repository:team/app:pull"), "");
+    let answer: Value = serde_json::from_str(&response.text()).unwrap();
+    let headers = format!("Authorization: Bearer {}\r\n", answer["token"].as_str().unwrap());
+    assert_eq!(ask(&portwarden, "GET", "/v2/", &headers).status, 200, "an anonymous token is a token");
+    let denied = ask(&portwarden, "GET", "/v2/team/app/tags/list", &headers);
+    let why = "anonymous users may not pull from repository team/app; log in first";
+    assert_eq!(denied.challenge("error_description").as_deref(), Some(why));
+    assert_eq!(sink.take().len(), 1);
+}
+
+#[test]
+fn the_challenge_names_the_host_that_the_client_named() {
+    let (portwarden, _sink) = start(OK);
+    let realm = |portwarden: &Local, headers: &str| {
+        let bytes = latin1(&format!("GET /v2/ HTTP/1.1\r\nConnection: close\r\n{headers}\r\n"));
+        exchange(portwarden.address, &bytes).unwrap().challenge("realm").unwrap()
+    };
+    assert_eq!(realm(&portwarden, "Host: [::1]:8443\r\n"), "http://[::1]:8443/auth");
+    let claims = "Host: hub.example\r\nX-Forwarded-Host: other.example:8443\r\nX-Forwarded-Proto: https\r\n";
+    assert_eq!(realm(&portwarden, claims), "http://hub.example/auth", "nobody is trusted");
+    let config =
+        CONFIG.replace("addr: \":0\"", "addr: \":0\", path_prefix: /pre, trusted_proxies: [127.0.0.1]");
+    let (portwarden, _sink) = start_with(&config, OK);
+    assert_eq!(realm(&portwarden, claims), "https://other.example:8443/pre/auth");
+    let config = CONFIG.replace("expiration: 900", "expiration: 900, realm: \"https://token.example/x\"");
+    let (portwarden, _sink) = start_with(&config, OK);
+    assert_eq!(realm(&portwarden, claims), "https://token.example/x");
+}
+
+#[test]
+fn the_oauth2_form_of_post_gives_what_it_promises() {
+    let (portwarden, sink) = start(OK);
+    let post = |form: &str| {
+        let headers =
+            format!("Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n", form.len());
+        let mut bytes = request("POST", "/auth/token", &headers);
+        bytes.extend(form.as_bytes());
+        exchange(portwarden.address, &bytes).unwrap()
+    };
+    let form = format!(
+        "grant_type=password&username=pusher&password=badmin&client_id=x&access_type=offline&{OURS}&scope=repository:team/app:push,pull+repository:secret:pull"
+    );
+    let answer: Value = serde_json::from_str(&post(&form).text()).unwrap();
+    assert_eq!(answer["scope"], "repository:team/app:pull,push", "what was granted");
+    assert!(answer["refresh_token"].is_string() && answer["expires_in"] == 900, "{answer}");
+    let headers = format!("Authorization: Bearer {}\r\n", answer["access_token"].as_str().unwrap());
+    assert_eq!(ask(&portwarden, "PUT", "/v2/team/app/manifests/x", &headers).status, 200);
+    assert_eq!(sink.take().len(), 1);
+    assert_eq!(post("grant_type=password&username=pusher&password=wrong").status, 401);
+    assert_eq!(post("grant_type=client_credentials").status, 400);
+    assert_eq!(
+        post(&format!(
+            "grant_type=refresh_token&refresh_token={}&service=other",
+            answer["refresh_token"].as_str().unwrap()
+        ))
+        .status,
+        401
+    );
+}
+
+#[test]
+fn a_registry_with_authentication_of_its_own_is_an_error_of_the_operator() {
+    let (portwarden, _sink) = start(
+        "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Bearer realm=\"x\"\r\nContent-Length: 0\r\n\r\n",
+    );
+    let response = ask_as(&portwarden, "admin", "GET", "/v2/a/tags/list");
+    assert_eq!((response.status, response.header("www-authenticate")), (502, None));
+}
+
+#[test]
+fn rule_25_a_token_request_has_a_bounded_number_of_scopes() {
+    let (portwarden, _sink) = start(OK);
+    let scopes = |n: usize| vec!["scope=repository:a:pull"; n].join("&");
+    assert_eq!(ask_as(&portwarden, "admin", "GET", &format!("/auth?{}", scopes(100))).status, 200);
+    let many = ask_as(&portwarden, "admin", "GET", &format!("/auth?{}", scopes(101)));
+    assert_eq!(
+        (many.status, many.text().as_str()),
+        (400, "Bad request: 101 scopes in one request, more than 100\n")
+    );
+}
+
+#[test]
+fn rule_28_a_page_of_the_catalogue_is_bounded() {
+    let (portwarden, sink) = start(OK);
+    for (query, line) in [
+        ("?n=5", "GET /v2/_catalog?n=5 HTTP/1.1"),
+        ("?n=1000000000", "GET /v2/_catalog?n=1000 HTTP/1.1"),
+        ("?n=99999999999999999999&last=a", "GET /v2/_catalog?last=a HTTP/1.1"),
+        ("?n=-1", "GET /v2/_catalog HTTP/1.1"),
+    ] {
+        assert_eq!(ask_as(&portwarden, "admin", "GET", &format!("/v2/_catalog{query}")).status, 200);
+        assert_eq!(forwarded(&sink), line);
+    }
+}
