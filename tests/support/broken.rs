@@ -1,0 +1,80 @@
+//! Registries that misbehave: plain listeners that read a request's head and then do the wrong thing.
+
+use std::{
+    io::{Read as _, Write as _},
+    net::{TcpListener, TcpStream},
+    thread,
+    time::Duration,
+};
+
+use super::process::pause;
+
+/// What it does after the head of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// Never answers, keeps the connection.
+    Silence,
+    /// Answers with something that is not HTTP.
+    Garbage,
+    /// Closes without a byte.
+    Close,
+    /// Resets the connection.
+    Reset,
+    /// Promises 1000 bytes, sends 10 and closes.
+    ShortBody,
+}
+
+/// A registry with one fault; it ends with the test process.
+pub struct Broken {
+    port: u16,
+}
+
+/// Starts one.
+pub fn broken(fault: Fault) -> Broken {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            thread::spawn(move || misbehave(stream, fault));
+        }
+    });
+    Broken { port }
+}
+
+/// The URL of a registry that is not there: the port was free a moment ago.
+pub fn nobody() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    format!("http://{}", listener.local_addr().unwrap())
+}
+
+impl Broken {
+    /// `http://127.0.0.1:<port>`.
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+}
+
+fn misbehave(mut stream: TcpStream, fault: Fault) {
+    if fault == Fault::Reset {
+        // Closing with unread bytes in the socket makes the kernel send RST.
+        let _ = stream.peek(&mut [0; 1]);
+        return;
+    }
+    read_head(&mut stream);
+    match fault {
+        Fault::Silence => pause(Duration::from_secs(600)),
+        Fault::Garbage => drop(stream.write_all(b"\x16\x03\x01 this is not HTTP\r\n\r\n")),
+        Fault::ShortBody => {
+            drop(stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n0123456789"));
+        }
+        Fault::Close | Fault::Reset => {}
+    }
+}
+
+fn read_head(stream: &mut TcpStream) {
+    let mut head = Vec::new();
+    let mut byte = [0];
+    while !head.ends_with(b"\r\n\r\n") && stream.read(&mut byte).is_ok_and(|n| n == 1) {
+        head.extend(byte);
+    }
+}

@@ -1,0 +1,96 @@
+//! A containerd of the test's own, and `ctr`.
+
+use std::fs;
+
+use super::{
+    command::{self, Output},
+    podman::unmount_below,
+    portwarden::{Portwarden, User},
+    process::{Process, eventually},
+};
+use tempfile::TempDir;
+
+/// A running containerd; `ctr` trusts Portwarden's authority and nobody else's.
+pub struct Containerd<'a> {
+    portwarden: &'a Portwarden,
+    process: Process,
+    directory: TempDir,
+}
+
+/// Starts containerd with an empty store.
+pub fn containerd(portwarden: &Portwarden) -> Containerd<'_> {
+    let directory = tempfile::Builder::new().prefix("portwarden-containerd-").tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name).to_str().unwrap().to_owned();
+    let configuration = format!(
+        "version = 2\nroot = {:?}\nstate = {:?}\ndisabled_plugins = [\"io.containerd.grpc.v1.cri\"]\n\
+         [grpc]\naddress = {:?}\n[debug]\naddress = {:?}\n[plugins.\"io.containerd.internal.v1.opt\"]\npath = {:?}\n",
+        path("root"),
+        path("state"),
+        path("socket"),
+        path("debug"),
+        path("opt")
+    );
+    fs::write(directory.path().join("config.toml"), configuration).unwrap();
+    let arguments = ["--config", &path("config.toml")];
+    let process = Process::start("containerd", &arguments, &[], &directory.path().join("log"));
+    let containerd = Containerd { portwarden, process, directory };
+    let up = eventually(std::time::Duration::from_secs(20), || containerd.ctr(&["version"]).succeeded());
+    assert!(up, "containerd does not answer:\n{}", containerd.process.log());
+    containerd
+}
+
+impl Containerd<'_> {
+    /// `ctr images import`: an archive into the store.
+    pub fn load(&self, archive: &str) -> Output {
+        self.ctr(&["images", "import", "--snapshotter", "native", archive])
+    }
+
+    /// `ctr images push` as `user`.
+    pub fn push(&self, user: User, name: &str) -> Output {
+        self.images("push", user, name, &[])
+    }
+
+    /// `ctr images pull` as `user`.
+    pub fn pull(&self, user: User, name: &str) -> Output {
+        self.images("pull", user, name, &["--snapshotter", "native"])
+    }
+
+    /// Takes everything out of the store again.
+    pub fn forget(&self, name: &str) -> Output {
+        self.ctr(&["images", "rm", "--sync", &self.reference(name)])
+    }
+
+    fn images(&self, verb: &str, user: User, name: &str, options: &[&str]) -> Output {
+        let credentials = format!("{}:{}", user.name, user.password);
+        let authority = self.portwarden.authority_file();
+        let reference = self.reference(name);
+        let mut all =
+            vec!["images", verb, "--user", &credentials, "--tlscacert", authority.to_str().unwrap()];
+        all.extend(options);
+        all.push(&reference);
+        self.ctr(&all)
+    }
+
+    fn reference(&self, name: &str) -> String {
+        format!("{}/{name}", self.portwarden.host())
+    }
+
+    fn ctr(&self, args: &[&str]) -> Output {
+        let socket = self.directory.path().join("socket");
+        let authority = self.portwarden.authority_file();
+        let home = self.directory.path().to_str().unwrap();
+        let mut all = vec!["--address", socket.to_str().unwrap()];
+        all.extend(args);
+        // The authority for the token endpoint: `--tlscacert` is for the registry only.
+        let environment =
+            [("HOME", home), ("SSL_CERT_FILE", authority.to_str().unwrap()), ("SSL_CERT_DIR", home)];
+        command::run("ctr", &all, &environment)
+    }
+}
+
+impl Drop for Containerd<'_> {
+    fn drop(&mut self) {
+        self.process.stop();
+        unmount_below(self.directory.path());
+    }
+}

@@ -1,0 +1,31 @@
+//! The harness of the integration tests: real registries, real clients and the built program, each a part that starts
+//! on a free port, trusts one authority of its own, and is gone when dropped. One module per part.
+#![allow(dead_code, unreachable_pub, reason = "each test binary uses some of the harness")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests fail loudly"
+)]
+
+pub mod broken;
+pub mod command;
+pub mod containerd;
+pub mod curl;
+pub mod distribution;
+pub mod docker;
+pub mod image;
+pub mod local;
+pub mod pem;
+pub mod pki;
+pub mod podman;
+pub mod portwarden;
+pub mod process;
+pub mod raw;
+pub mod registry;
+pub mod routes;
+pub mod skopeo;
+pub mod tls;
+pub mod token;
+pub mod tokens;

@@ -1,0 +1,89 @@
+//! podman with a store of its own.
+
+use std::path::Path;
+
+use super::{
+    command::{self, Output},
+    portwarden::{Portwarden, User},
+};
+use tempfile::TempDir;
+
+/// podman with an empty store.
+pub struct Podman<'a> {
+    portwarden: &'a Portwarden,
+    home: TempDir,
+}
+
+/// A podman that trusts Portwarden's authority and nobody else's.
+pub fn podman(portwarden: &Portwarden) -> Podman<'_> {
+    Podman { portwarden, home: tempfile::Builder::new().prefix("portwarden-podman-").tempdir().unwrap() }
+}
+
+impl Podman<'_> {
+    /// `podman load`: an archive into the store.
+    pub fn load(&self, archive: &str) -> Output {
+        self.run(&["load", "--input", archive])
+    }
+
+    /// `podman push <registry>/<name>` as `user`.
+    pub fn push(&self, user: User, name: &str) -> Output {
+        self.run(&["push", "--creds", &credentials(user), &self.reference(name)])
+    }
+
+    /// `podman pull <registry>/<name>` as `user`.
+    pub fn pull(&self, user: User, name: &str) -> Output {
+        self.run(&["pull", "--creds", &credentials(user), &self.reference(name)])
+    }
+
+    /// `podman login` as `user`.
+    pub fn login(&self, user: User) -> Output {
+        let login = ["login", "--username", user.name, "--password", user.password, &self.portwarden.host()];
+        self.run(&login)
+    }
+
+    /// `podman rmi`: out of the store again.
+    pub fn forget(&self, name: &str) -> Output {
+        self.run(&["rmi", "--force", &self.reference(name)])
+    }
+
+    fn reference(&self, name: &str) -> String {
+        format!("{}/{name}", self.portwarden.host())
+    }
+
+    fn run(&self, args: &[&str]) -> Output {
+        let path = |name: &str| self.home.path().join(name).to_str().unwrap().to_owned();
+        let (root, run, tmp) = (path("root"), path("run"), path("tmp"));
+        let mut all = vec!["--root", &root, "--runroot", &run, "--tmpdir", &tmp, "--storage-driver", "vfs"];
+        all.extend(args);
+        let authority = self.portwarden.authority_file();
+        let home = self.home.path().to_str().unwrap();
+        let environment = [
+            ("HOME", home),
+            ("XDG_RUNTIME_DIR", home),
+            ("SSL_CERT_FILE", authority.to_str().unwrap()),
+            ("SSL_CERT_DIR", home),
+        ];
+        command::run("podman", &all, &environment)
+    }
+}
+
+impl Drop for Podman<'_> {
+    fn drop(&mut self) {
+        // podman bind-mounts its store on itself; the directory cannot be removed under a mount.
+        unmount_below(self.home.path());
+    }
+}
+
+/// Unmounts what is mounted at or below `directory`, the innermost first.
+pub fn unmount_below(directory: &Path) {
+    let table = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    let points = table.lines().filter_map(|line| line.split(' ').nth(4));
+    let ours: Vec<&str> = points.filter(|point| Path::new(point).starts_with(directory)).collect();
+    for point in ours.iter().rev() {
+        command::run("umount", &["--lazy", point], &[]);
+    }
+}
+
+fn credentials(user: User) -> String {
+    format!("{}:{}", user.name, user.password)
+}

@@ -1,0 +1,290 @@
+//! The built program in front of a registry, with a generated configuration, certificate and key.
+//!
+//! `PORTWARDEN_BIN` names another program to test, an installed or a release build.
+
+use std::{env, fs, path::PathBuf, process::ExitStatus};
+
+use tempfile::TempDir;
+
+use super::{
+    command,
+    pki::{self, Authority, KeyType},
+    process::Process,
+    registry::Registry,
+};
+
+/// The service that the tests' tokens are for.
+pub const SERVICE: &str = "registry.test";
+/// Who issues them.
+pub const ISSUER: &str = "Portwarden of the tests";
+
+const READY: &str = "listening on";
+/// What the log says once a reload is done or refused.
+const RELOADED: &str = "reloaded";
+/// What it says when it is refused.
+const NOT_RELOADED: &str = "not reloaded";
+
+/// A user of the tests: an account and its password in the clear.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct User {
+    /// The account.
+    pub name: &'static str,
+    /// The password.
+    pub password: &'static str,
+}
+
+/// May do everything.
+pub const ADMIN: User = User { name: "admin", password: "badmin" };
+/// May pull.
+pub const USER: User = User { name: "user", password: "user" };
+/// May pull and push.
+pub const TEST2: User = User { name: "test2", password: "test2" };
+/// May do nothing.
+pub const TEST: User = User { name: "test", password: "123" };
+
+/// What the four users may do.
+const ACL: &str = r#"
+  - match: {account: "admin"}
+    actions: ["*"]
+  - match: {account: "user"}
+    actions: ["pull"]
+  - match: {account: "test2"}
+    actions: ["pull", "push"]
+"#;
+
+/// What to start, before it is started.
+#[derive(Clone)]
+pub struct Builder {
+    upstream: String,
+    users: Vec<User>,
+    acl: String,
+    key_type: KeyType,
+    authority: Option<&'static str>,
+    registry_settings: String,
+    rest: String,
+    shipped: bool,
+}
+
+/// A Portwarden in front of `registry`, with the four users above until told otherwise.
+pub fn portwarden(registry: &Registry) -> Builder {
+    portwarden_at(&registry.url())
+}
+
+/// A Portwarden in front of whatever listens at `upstream`, an `http://` URL.
+pub fn portwarden_at(upstream: &str) -> Builder {
+    Builder {
+        upstream: upstream.to_owned(),
+        users: vec![ADMIN, USER, TEST2, TEST],
+        acl: ACL.to_owned(),
+        key_type: KeyType::P256,
+        authority: None,
+        registry_settings: String::new(),
+        rest: String::new(),
+        shipped: false,
+    }
+}
+
+impl Builder {
+    /// The users and the ACL of `config/auth_config.yml`, word for word, instead of generated ones.
+    pub fn shipped(mut self) -> Self {
+        self.shipped = true;
+        self
+    }
+
+    /// Other users.
+    pub fn users(mut self, users: &[User]) -> Self {
+        self.users = users.to_vec();
+        self
+    }
+
+    /// Another ACL: the YAML list.
+    pub fn acl(mut self, yaml: &str) -> Self {
+        yaml.clone_into(&mut self.acl);
+        self
+    }
+
+    /// Another kind of key for tokens.
+    pub fn token_key(mut self, key_type: KeyType) -> Self {
+        self.key_type = key_type;
+        self
+    }
+
+    /// A certificate by another authority, which no client trusts.
+    pub fn authority(mut self, name: &'static str) -> Self {
+        self.authority = Some(name);
+        self
+    }
+
+    /// A line for the `registry:` section.
+    pub fn registry_setting(mut self, key: &str, value: &str) -> Self {
+        self.registry_settings.push_str(&format!("  {key}: {value}\n"));
+        self
+    }
+
+    /// More top-level YAML.
+    pub fn with(mut self, yaml: &str) -> Self {
+        self.rest.push_str(yaml);
+        self.rest.push('\n');
+        self
+    }
+
+    /// Starts the program and waits until it listens.
+    pub fn start(self) -> Portwarden {
+        let directory = tempfile::Builder::new().prefix("portwarden-test-").tempdir().unwrap();
+        match self.authority {
+            Some(name) => Authority::new(name).write_server_certificate(directory.path()),
+            None => pki::authority().write_server_certificate(directory.path()),
+        }
+        fs::write(directory.path().join("ca.crt"), pki::authority().pem()).unwrap();
+        pki::write_token_key(directory.path(), self.key_type);
+        let configuration = directory.path().join("portwarden.yml");
+        fs::write(&configuration, self.configuration()).unwrap();
+        let args = ["serve", "--config", configuration.to_str().unwrap(), "--listen", "127.0.0.1:0"];
+        let mut process = Process::start(&program(), &args, &[], &directory.path().join("log"));
+        let line = process.wait_for_log(0, READY);
+        Portwarden { port: port_after(&line, READY), process, builder: self, directory }
+    }
+
+    /// The configuration: docker_auth's keys, and ours in sections of their own.
+    fn configuration(&self) -> String {
+        format!(
+            "server:\n  addr: \"127.0.0.1:0\"\n  certificate: tls.crt\n  key: tls.key\n\
+             token:\n  issuer: \"{ISSUER}\"\n  expiration: 900\n  certificate: token.crt\n  key: token.key\n\
+             registry:\n  url: \"{}\"\n  service: {SERVICE}\n{}{}{}",
+            self.upstream,
+            self.registry_settings,
+            self.rest,
+            self.policy(),
+        )
+    }
+
+    fn policy(&self) -> String {
+        if self.shipped {
+            let path = concat!(env!("CARGO_MANIFEST_DIR"), "/config/auth_config.yml");
+            let text = fs::read_to_string(path).unwrap();
+            return section(&text, "users") + &section(&text, "acl");
+        }
+        let users: String = self.users.iter().map(user_line).collect();
+        format!("users:\n{users}acl:\n{}\n", self.acl.trim_matches('\n'))
+    }
+}
+
+/// A running Portwarden.
+pub struct Portwarden {
+    process: Process,
+    port: u16,
+    builder: Builder,
+    directory: TempDir,
+}
+
+impl Portwarden {
+    /// `https://<host>`.
+    pub fn url(&self) -> String {
+        format!("https://{}", self.host())
+    }
+
+    /// The registry's name in an image reference: address and port.
+    pub fn host(&self) -> String {
+        format!("{}:{}", pki::ADDRESS, self.port)
+    }
+
+    /// The certificate of the authority behind its own.
+    pub fn authority_file(&self) -> PathBuf {
+        self.directory.path().join("ca.crt")
+    }
+
+    /// The certificate of the key that signs tokens.
+    pub fn token_certificate_file(&self) -> PathBuf {
+        self.directory.path().join("token.crt")
+    }
+
+    /// The key that signs tokens: the tests make tokens of their own with it.
+    pub fn token_key_file(&self) -> PathBuf {
+        self.directory.path().join("token.key")
+    }
+
+    /// What kind of key that is.
+    pub fn token_key_type(&self) -> KeyType {
+        self.builder.key_type
+    }
+
+    /// Writes the configuration again with what `change` does to it and reloads it; fails the test when it is refused.
+    #[track_caller]
+    pub fn reload(&mut self, change: impl FnOnce(Builder) -> Builder) {
+        let line = self.try_reload(change);
+        assert!(!line.contains(NOT_RELOADED), "{line}");
+    }
+
+    /// Writes the configuration again with what `change` does to it, sends SIGHUP and returns what the log says.
+    pub fn try_reload(&mut self, change: impl FnOnce(Builder) -> Builder) -> String {
+        let from = self.log().len();
+        self.builder = change(self.builder.clone());
+        fs::write(self.directory.path().join("portwarden.yml"), self.builder.configuration()).unwrap();
+        self.process.signal("HUP");
+        self.process.wait_for_log(from, RELOADED)
+    }
+
+    /// SIGTERM; returns how it ended, `None` when it had to be killed.
+    pub fn stop(&mut self) -> Option<ExitStatus> {
+        self.process.stop()
+    }
+
+    /// Sends SIGTERM and does not wait.
+    pub fn begin_stop(&self) {
+        self.process.signal("TERM");
+    }
+
+    /// Whether it still runs.
+    pub fn is_running(&mut self) -> bool {
+        self.process.is_running()
+    }
+
+    /// Resident memory now, in KiB.
+    pub fn rss_kib(&self) -> u64 {
+        self.process.memory_kib("VmRSS")
+    }
+
+    /// The most resident memory it ever had, in KiB.
+    pub fn peak_rss_kib(&self) -> u64 {
+        self.process.memory_kib("VmHWM")
+    }
+
+    /// How many descriptors it has open: sockets, files, pipes.
+    pub fn open_files(&self) -> usize {
+        fs::read_dir(format!("/proc/{}/fd", self.process.id())).expect("a running process").count()
+    }
+
+    /// Everything it logged.
+    pub fn log(&self) -> String {
+        self.process.log()
+    }
+}
+
+/// The port of the first `…:<port>` after `label`: an address printed for people or in a log field.
+pub fn port_after(line: &str, label: &str) -> u16 {
+    let rest = line.split_once(label).map_or(line, |(_, rest)| rest);
+    rest.split(':')
+        .skip(1)
+        .find_map(|part| part.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok())
+        .unwrap_or_else(|| panic!("no port in {line:?}"))
+}
+
+fn program() -> String {
+    env::var("PORTWARDEN_BIN").unwrap_or_else(|_| env!("CARGO_BIN_EXE_portwarden").to_owned())
+}
+
+/// A top-level section of a YAML file: its line and all that are indented below it.
+fn section(text: &str, name: &str) -> String {
+    let head = format!("{name}:");
+    let mut lines = text.lines().skip_while(|line| *line != head);
+    let first = lines.next().unwrap_or_else(|| panic!("no section {head} in:\n{text}"));
+    let rest = lines.take_while(|line| line.is_empty() || line.starts_with([' ', '#']));
+    [first].into_iter().chain(rest).flat_map(|line| [line, "\n"]).collect()
+}
+
+/// A user with its password hashed by Apache's `htpasswd`, at a cost for tests.
+fn user_line(user: &User) -> String {
+    let output = command::run("htpasswd", &["-nbB", "-C", "5", user.name, user.password], &[]).succeeds();
+    let hash = output.stdout.trim().split_once(':').expect("name:hash").1.to_owned();
+    format!("  \"{}\": {{password: \"{hash}\"}}\n", user.name)
+}

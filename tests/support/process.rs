@@ -1,0 +1,153 @@
+//! Long-running children (registry, Portwarden, dockerd, containerd): started, watched through their log, ended by
+//! their own id. What runs to its end is in `command`.
+
+use std::{
+    fs::{self, File},
+    io,
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::{OnceLock, mpsc},
+    thread,
+    time::{Duration, Instant},
+};
+
+/// How long a part may take to say that it is ready: far more than it needs, for machines that are busy.
+const READY_WITHIN: Duration = Duration::from_secs(30);
+/// How long a part may take to end after SIGTERM before it is killed.
+const ENDS_WITHIN: Duration = Duration::from_secs(15);
+
+/// A child with its output in a file. Dropping it sends SIGTERM, then SIGKILL.
+pub struct Process {
+    name: String,
+    child: Child,
+    log: PathBuf,
+}
+
+impl Process {
+    /// Starts `program` with `args` and an environment of `PATH` and `environment` only; output is added to `log`.
+    pub fn start(program: &str, args: &[&str], environment: &[(&str, &str)], log: &Path) -> Self {
+        let output = File::options().create(true).append(true).open(log).expect("log file");
+        // The kernel ends the child when the test process dies without dropping anything (Ctrl-C, a CI time-out).
+        let mut command = Command::new("setpriv");
+        command.args(["--pdeathsig", "TERM", "--", program]).args(args);
+        super::command::only_environment(&mut command, environment);
+        command.stdin(Stdio::null()).stdout(output.try_clone().expect("log file")).stderr(output);
+        let child = spawn(command).unwrap_or_else(|e| panic!("cannot start {program}: {e}"));
+        Self { name: program.rsplit('/').next().unwrap_or(program).to_owned(), child, log: log.to_owned() }
+    }
+
+    /// Waits until the log, from byte `from`, has `text`; returns the first line with it.
+    pub fn wait_for_log(&mut self, from: usize, text: &str) -> String {
+        let found = |log: &str| log.lines().find(|line| line.contains(text)).map(str::to_owned);
+        let deadline = Instant::now() + READY_WITHIN;
+        loop {
+            let ended = self.child.try_wait().expect("wait");
+            let log = self.log();
+            // Only whole lines: the last one may still be on its way.
+            let whole = log.rfind('\n').map_or("", |end| &log[..=end]);
+            if let Some(line) = found(whole.get(from..).unwrap_or_default()) {
+                return line;
+            }
+            assert!(ended.is_none(), "{} ended ({ended:?}) before it said {text:?}:\n{log}", self.name);
+            assert!(Instant::now() < deadline, "{} did not say {text:?}:\n{log}", self.name);
+            pause(Duration::from_millis(10));
+        }
+    }
+
+    /// All it has printed.
+    pub fn log(&self) -> String {
+        String::from_utf8_lossy(&fs::read(&self.log).unwrap_or_default()).into_owned()
+    }
+
+    /// The process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Sends a signal, by its name without `SIG`.
+    pub fn signal(&self, name: &str) {
+        // A child that has ended and is not yet waited for keeps its id, so this cannot hit a stranger.
+        let _ =
+            Command::new("kill").args(["-s", name, &self.id().to_string()]).stderr(Stdio::null()).status();
+    }
+
+    /// Whether it still runs.
+    pub fn is_running(&mut self) -> bool {
+        self.child.try_wait().expect("wait").is_none()
+    }
+
+    /// Ends it at once, with connections open: what a crash looks like from outside.
+    pub fn kill(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    /// SIGTERM, then waits; SIGKILL when that does not help. Returns how it ended.
+    pub fn stop(&mut self) -> Option<ExitStatus> {
+        if self.is_running() {
+            self.signal("TERM");
+        }
+        let deadline = Instant::now() + ENDS_WITHIN;
+        while Instant::now() < deadline {
+            if let Some(status) = self.child.try_wait().expect("wait") {
+                return Some(status);
+            }
+            pause(Duration::from_millis(5));
+        }
+        self.kill();
+        None
+    }
+
+    /// A line of `/proc/<id>/status` in KiB: `VmRSS` (resident now), `VmHWM` (the most it ever was).
+    pub fn memory_kib(&self, field: &str) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.id())).expect("a running process");
+        let line = status.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
+        line.and_then(|rest| rest.split_whitespace().next()).and_then(|kib| kib.parse().ok()).expect("KiB")
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// Waits; for polling what has no event to wait for.
+#[allow(
+    clippy::disallowed_methods,
+    reason = "tests are threads of their own; nothing asynchronous is held up"
+)]
+pub fn pause(time: Duration) {
+    thread::sleep(time);
+}
+
+/// Asks `done` until it is true; false after `limit`.
+pub fn eventually(limit: Duration, mut done: impl FnMut() -> bool) -> bool {
+    let deadline = Instant::now() + limit;
+    while !done() {
+        if Instant::now() > deadline {
+            return false;
+        }
+        pause(Duration::from_millis(20));
+    }
+    true
+}
+
+/// Starts children from one thread that never ends. The kernel sends the death signal when the *thread* that
+/// started the child ends, and a test's thread ends before the parts it shares with other tests.
+fn spawn(command: Command) -> io::Result<Child> {
+    type Order = (Command, mpsc::Sender<io::Result<Child>>);
+    static SPAWNER: OnceLock<mpsc::Sender<Order>> = OnceLock::new();
+    let spawner = SPAWNER.get_or_init(|| {
+        let (sender, orders) = mpsc::channel::<Order>();
+        thread::spawn(move || {
+            for (mut command, answer) in orders {
+                let _ = answer.send(command.spawn());
+            }
+        });
+        sender
+    });
+    let (answer, child) = mpsc::channel();
+    spawner.send((command, answer)).expect("the spawner runs");
+    child.recv().expect("the spawner answers")
+}

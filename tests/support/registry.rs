@@ -1,0 +1,116 @@
+//! A real `registry:2` (Debian's `docker-registry`) with its store in a temporary directory.
+
+use std::{fs, path::PathBuf};
+
+use tempfile::TempDir;
+
+use super::process::Process;
+
+const READY: &str = "listening on";
+
+/// A registry on a loopback port, without TLS and, unless asked for, without authentication.
+pub struct Registry {
+    process: Process,
+    port: u16,
+    directory: TempDir,
+    auth: String,
+}
+
+/// Starts a plain registry that allows deletion.
+pub fn registry() -> Registry {
+    Registry::start(String::new())
+}
+
+/// Starts a registry that verifies tokens itself, as one that docker_auth serves: `realm` is the token endpoint's URL,
+/// `root_certificates` the PEM bundle with the certificate of the key that signs.
+///
+/// # Errors
+/// The registry's log, when it ends instead of listening: it cannot use the certificate.
+pub fn registry_with_token_auth(
+    realm: &str,
+    service: &str,
+    issuer: &str,
+    root_certificates: &std::path::Path,
+) -> Result<Registry, String> {
+    let bundle = root_certificates.display();
+    let auth = format!(
+        "auth:\n  token:\n    realm: {realm}\n    service: {service}\n    issuer: {issuer}\n    rootcertbundle: {bundle}\n"
+    );
+    Registry::try_start(auth)
+}
+
+impl Registry {
+    /// `http://127.0.0.1:<port>`.
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// The requests it answered, as `POST /v2/… HTTP/1.1` and what follows in an access log, that contain `text`.
+    pub fn requests(&self, text: &str) -> Vec<String> {
+        let log = self.log();
+        let requests =
+            log.lines().filter_map(|line| line.split_once("] \"").map(|(_, request)| request.to_owned()));
+        requests.filter(|request| request.contains(text)).collect()
+    }
+
+    /// Everything it logged.
+    pub fn log(&self) -> String {
+        self.process.log()
+    }
+
+    /// Ends it as a crash would, with connections open.
+    pub fn kill(&mut self) {
+        self.process.kill();
+    }
+
+    /// Starts it again on the same port and the same store.
+    pub fn restart(&mut self) {
+        self.process.stop();
+        let from = self.log().len();
+        write_configuration(&self.directory, self.port, &self.auth);
+        self.process = spawn(&self.directory);
+        self.process.wait_for_log(from, READY);
+    }
+
+    /// The file of a blob in the store, whether it exists or not.
+    pub fn blob_file(&self, digest: &str) -> PathBuf {
+        let hex = digest.trim_start_matches("sha256:");
+        let blobs = self.directory.path().join("store/docker/registry/v2/blobs/sha256");
+        blobs.join(&hex[..2]).join(hex).join("data")
+    }
+
+    fn start(auth: String) -> Self {
+        Self::try_start(auth).unwrap_or_else(|log| panic!("the registry does not start:\n{log}"))
+    }
+
+    fn try_start(auth: String) -> Result<Self, String> {
+        let directory = tempfile::Builder::new().prefix("portwarden-registry-").tempdir().unwrap();
+        write_configuration(&directory, 0, &auth);
+        let mut process = spawn(&directory);
+        while !process.log().contains(READY) {
+            if !process.is_running() {
+                return Err(process.log());
+            }
+            super::process::pause(std::time::Duration::from_millis(10));
+        }
+        let line = process.wait_for_log(0, READY);
+        Ok(Self { port: super::portwarden::port_after(&line, READY), process, directory, auth })
+    }
+}
+
+fn spawn(directory: &TempDir) -> Process {
+    let file = directory.path().join("config.yml");
+    Process::start("docker-registry", &["serve", file.to_str().unwrap()], &[], &directory.path().join("log"))
+}
+
+fn write_configuration(directory: &TempDir, port: u16, auth: &str) {
+    let store = directory.path().join("store");
+    let text = format!(
+        "version: 0.1\n\
+         log: {{level: info, accesslog: {{disabled: false}}}}\n\
+         storage:\n  delete: {{enabled: true}}\n  filesystem: {{rootdirectory: {}}}\n\
+         http: {{addr: '127.0.0.1:{port}', secret: of-a-test}}\n{auth}",
+        store.display()
+    );
+    fs::write(directory.path().join("config.yml"), text).unwrap();
+}
