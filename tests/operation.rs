@@ -1,0 +1,495 @@
+//! The program as an operator runs it: command line, listening, TLS, reload, stop, and what the log says.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may fail loudly"
+)]
+
+mod support;
+
+use std::{
+    fs,
+    io::{Read, Write},
+    net::{SocketAddr, TcpStream},
+    os::unix::{fs::symlink, net::UnixStream},
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    time::Duration,
+};
+
+use support::{
+    broken::nobody,
+    command::{self, Output},
+    curl::{curl, curl_at},
+    pki::{self, Authority},
+    portwarden::{ADMIN, Portwarden, TEST, USER, port_after, portwarden, portwarden_at},
+    process::{Process, eventually},
+    raw,
+    registry::registry,
+};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_portwarden");
+const RULES: &str = "users: {admin: {password: $2y$05$LO.vzwpWC5LZGqThvEfznu8qhb5SGqvBSWY1J3yZ4AxtMRZ3kN5jC}}\nacl: [{match: {account: admin}, actions: ['*']}]\n";
+
+/// A directory with a certificate and `auth_config.yml`: plain HTTP with `server: {}`, `tls: true` for TLS.
+fn installed(server: &str, rest: &str) -> tempfile::TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    pki::authority().write_server_certificate(directory.path());
+    let config = format!(
+        "server: {{addr: \"127.0.0.1:0\"{server}}}\n\
+         token: {{issuer: Acme, expiration: 900, certificate: tls.crt, key: tls.key}}\n{RULES}{rest}"
+    );
+    fs::write(directory.path().join("auth_config.yml"), config).unwrap();
+    directory
+}
+
+fn config_of(directory: &Path) -> String {
+    directory.join("auth_config.yml").display().to_string()
+}
+
+/// `portwarden serve` with more arguments, and what it says when it is ready.
+fn serve(directory: &Path, arguments: &[&str]) -> (Process, String) {
+    let config = config_of(directory);
+    let all: Vec<&str> =
+        ["serve", "--config", &config].into_iter().chain(arguments.iter().copied()).collect();
+    let mut process = Process::start(PROGRAM, &all, &[], &directory.join("log"));
+    let ready = process.wait_for_log(0, "listening on");
+    (process, ready)
+}
+
+fn run(arguments: &[&str]) -> Output {
+    command::run(PROGRAM, arguments, &[])
+}
+
+fn status(address: &str, request: &[u8]) -> u16 {
+    raw::exchange(address.parse().unwrap(), request).expect("an answer").status
+}
+
+#[test]
+fn the_command_line_says_what_it_can_do_and_how_it_ended() {
+    for arguments in [&["--version"][..], &["--help"], &["serve", "--help"], &["hash", "--help"]] {
+        assert_eq!(run(arguments).status, Some(0), "{arguments:?}");
+    }
+    assert!(run(&["--help"]).stdout.contains("portwarden serve --config /etc/portwarden/auth_config.yml"));
+    assert_eq!(run(&["--version"]).stdout, concat!("portwarden ", env!("CARGO_PKG_VERSION"), "\n"));
+    for arguments in
+        [&[][..], &["nonsense"], &["serve"], &["check", "--confg", "x"], &["hash", "--cost", "3"]]
+    {
+        assert_eq!(run(arguments).status, Some(2), "{arguments:?}");
+    }
+}
+
+#[test]
+fn rule_22_check_names_file_line_key_and_what_to_do() {
+    let directory = installed("", "");
+    let config = config_of(directory.path());
+    let good = run(&["check", "--config", &config]);
+    assert_eq!((good.status, good.stdout), (Some(0), format!("{config}: fine, 1 users and 1 rules\n")));
+    for (from, to, line, said) in [
+        (
+            "{account: admin}, ",
+            "{acount: admin}, ",
+            4,
+            "acl[0].match.acount: unknown key. Did you mean `account`?",
+        ),
+        ("expiration: 900", "expiration: soon", 2, "token.expiration: must be a whole number"),
+        ("$2y$05$LO", "$2y$05$L", 3, "users.admin.password: the bcrypt hash is cut short"),
+        ("key: tls.key", "key: missing.key", 2, "token.key: "),
+        ("['*']", "pull", 4, "acl[0].actions: must be a list"),
+    ] {
+        let good = fs::read_to_string(&config).unwrap();
+        assert!(good.contains(from), "{from}");
+        fs::write(&config, good.replace(from, to)).unwrap();
+        let bad = run(&["check", "--config", &config]);
+        assert_eq!(bad.status, Some(1), "{bad:?}");
+        let told = bad.stderr.lines().find(|told| told.starts_with(&format!("{config}:{line}:")));
+        assert!(
+            told.is_some_and(|told| told.contains(said)),
+            "want {line}: {said}
+got {}",
+            bad.stderr
+        );
+        assert!(!bad.stderr.contains("LO.vzwpWC5LZGqThvEfznu8"), "no hash may be printed");
+        assert_eq!(run(&["serve", "--config", &config]).status, Some(1), "nor is it served");
+        fs::write(&config, good).unwrap();
+    }
+    assert_eq!(run(&["check", "--config", "/nonexistent.yml"]).status, Some(1));
+}
+
+#[test]
+fn hash_makes_what_htpasswd_verifies() {
+    let hash = |password: &str, arguments: &[&str]| {
+        let mut command = Command::new(PROGRAM);
+        command
+            .arg("hash")
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        child.stdin.take().unwrap().write_all(password.as_bytes()).unwrap();
+        child.wait_with_output().unwrap()
+    };
+    let output = hash("pass word\n", &["--cost", "5"]);
+    let line = String::from_utf8(output.stdout).unwrap();
+    assert!(line.starts_with("$2y$05$") && line.ends_with('\n') && line.len() == 61, "{line:?}");
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("htpasswd").display().to_string();
+    fs::write(&file, format!("bob:{line}")).unwrap();
+    command::run("htpasswd", &["-vb", &file, "bob", "pass word"], &[]).succeeds();
+    command::run("htpasswd", &["-vb", &file, "bob", "password"], &[]).fails();
+    for bad in ["", "\n", &format!("{}\n", "x".repeat(73))] {
+        let output = hash(bad, &["--cost", "5"]);
+        assert_eq!((output.status.code(), output.stdout.len()), (Some(1), 0), "{bad:?}");
+    }
+}
+
+#[test]
+fn every_address_serves_everything() {
+    let directory = installed("", "registry: {url: \"http://127.0.0.1:1\"}\n");
+    let text = fs::read_to_string(config_of(directory.path())).unwrap();
+    let two = text.replace("addr: \"127.0.0.1:0\"", "addr: [\"127.0.0.1:0\", \"[::1]:0\"]");
+    fs::write(config_of(directory.path()), two).unwrap();
+    let (_process, ready) = serve(directory.path(), &[]);
+    assert!(ready.ends_with("; registry http://127.0.0.1:1; 1 users, 1 rules"), "{ready}");
+    let addresses: Vec<&str> =
+        ready.split("http://").skip(1).take(2).map(|a| a.split([',', ';']).next().unwrap()).collect();
+    for address in addresses {
+        assert_eq!(status(address, &raw::request("GET", "/v2/", "")), 401, "{address}");
+        assert_eq!(status(address, &raw::request("GET", "/auth", "")), 401, "{address}");
+    }
+}
+
+#[test]
+fn a_port_that_is_taken_is_named_with_what_to_do() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let directory = installed("", "");
+    let output = run(&["serve", "--config", &config_of(directory.path()), "--listen", &address]);
+    assert_eq!(output.status, Some(1));
+    assert!(output.stderr.contains(&format!("cannot listen on {address}")), "{}", output.stderr);
+    assert!(output.stderr.contains("ss -ltnp"), "{}", output.stderr);
+}
+
+#[test]
+fn unix_sockets_on_both_sides() {
+    let directory = installed("", "");
+    let (theirs, ours) = (directory.path().join("registry.sock"), directory.path().join("portwarden.sock"));
+    let settings = format!(
+        "version: 0.1\nstorage: {{filesystem: {{rootdirectory: {}}}}}\nhttp: {{net: unix, addr: {}}}\n",
+        directory.path().join("store").display(),
+        theirs.display()
+    );
+    fs::write(directory.path().join("registry.yml"), settings).unwrap();
+    let file = directory.path().join("registry.yml").display().to_string();
+    let mut registry =
+        Process::start("docker-registry", &["serve", &file], &[], &directory.path().join("registry.log"));
+    registry.wait_for_log(0, "listening on");
+    let listen = format!("unix:{}", ours.display());
+    let upstream = format!("unix:{}", theirs.display());
+    let (_process, ready) = serve(directory.path(), &["--listen", &listen, "--registry", &upstream]);
+    assert!(ready.contains(&listen) && ready.contains(&upstream), "{ready}");
+    let mut stream = UnixStream::connect(&ours).unwrap();
+    let admin = "Authorization: Basic YWRtaW46YmFkbWlu\r\n";
+    stream.write_all(&raw::request("GET", "/v2/_catalog", admin)).unwrap();
+    let answer = raw::read_response(&mut stream).unwrap();
+    assert_eq!((answer.status, answer.text().trim()), (200, r#"{"repositories":[]}"#));
+}
+
+#[test]
+fn tls_1_2_and_1_3_with_both_protocols_and_every_form_of_key() {
+    let registry = registry();
+    let mut portwarden = portwarden(&registry).start();
+    for (version, alpn) in [
+        ("--tlsv1.2", "--http1.1"),
+        ("--tlsv1.2", "--http2"),
+        ("--tlsv1.3", "--http1.1"),
+        ("--tlsv1.3", "--http2"),
+    ] {
+        let options = [version, "--tls-max", &version[6..], alpn];
+        curl(&portwarden).option(&options).user(ADMIN).get("/v2/").is(200);
+    }
+    let refused = curl(&portwarden).option(&["--tlsv1.0", "--tls-max", "1.1"]).send("GET", "/v2/");
+    assert_eq!(refused.status, 0, "TLS 1.1 is not spoken");
+    assert!(portwarden.is_running());
+    for (form, arguments) in [
+        ("RSA PRIVATE KEY", &["genrsa", "-traditional", "2048"][..]),
+        ("PRIVATE KEY", &["genpkey", "-algorithm", "RSA"]),
+        ("EC PRIVATE KEY", &["ecparam", "-name", "prime256v1", "-genkey", "-noout"]),
+        ("EC PRIVATE KEY", &["ecparam", "-name", "secp384r1", "-genkey", "-noout"]),
+        ("PRIVATE KEY", &["genpkey", "-algorithm", "ed25519"]),
+    ] {
+        let directory = installed(", certificate: tls.crt, key: tls.key", "");
+        let key = command::run("openssl", arguments, &[]).succeeds().stdout;
+        assert!(key.contains(&format!("-----BEGIN {form}")), "{key}");
+        fs::write(directory.path().join("tls.key"), key).unwrap();
+        let file = |name: &str| directory.path().join(name).display().to_string();
+        let subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1", "-days", "2"];
+        let (key, certificate) = (file("tls.key"), file("tls.crt"));
+        let sign: Vec<&str> =
+            ["req", "-x509", "-new", "-key", &key, "-out", &certificate].into_iter().chain(subject).collect();
+        command::run("openssl", &sign, &[]).succeeds();
+        let (_process, ready) = serve(directory.path(), &[]);
+        let url = format!("https://127.0.0.1:{}", port_after(&ready, "listening on"));
+        curl_at(&url).option(&["--cacert", &certificate]).get("/v2/").is(401);
+    }
+}
+
+#[test]
+fn tls_min_version_and_hsts_are_docker_auths() {
+    let directory = installed(", certificate: tls.crt, key: tls.key, tls_min_version: TLS13, hsts: true", "");
+    fs::write(directory.path().join("ca.crt"), pki::authority().pem()).unwrap();
+    let (_process, ready) = serve(directory.path(), &[]);
+    let url = format!("https://127.0.0.1:{}", port_after(&ready, "listening on"));
+    let trust = directory.path().join("ca.crt").display().to_string();
+    let answer = curl_at(&url).option(&["--cacert", &trust]).get("/v2/").is(401);
+    assert_eq!(answer.header("strict-transport-security"), Some("max-age=63072000; includeSubDomains"));
+    let refused = curl_at(&url).option(&["--cacert", &trust, "--tls-max", "1.2"]).send("GET", "/v2/");
+    assert_eq!(refused.status, 0);
+}
+
+#[test]
+fn plain_http_is_warned_of_unless_it_is_local() {
+    let directory = installed("", "");
+    let (process, _) = serve(directory.path(), &[]);
+    assert!(!process.log().contains("plain HTTP"), "{}", process.log());
+    let directory = installed("", "");
+    let (process, _) = serve(directory.path(), &["--listen", "0.0.0.0:0"]);
+    assert!(
+        process.log().contains("plain HTTP: passwords and tokens can be read on the way"),
+        "{}",
+        process.log()
+    );
+}
+
+const TARGET: &str = "/v2/team/app/tags/list";
+
+#[test]
+fn a_reload_reaches_open_connections_and_a_bad_one_changes_nothing() {
+    let registry = registry();
+    let mut portwarden = portwarden(&registry).start();
+    let may = |portwarden: &Portwarden| curl(portwarden).user(TEST).get(TARGET).status == 404;
+    assert!(!may(&portwarden));
+    portwarden.reload(|builder| builder.acl("  - {match: {account: test}, actions: [pull]}"));
+    assert!(may(&portwarden));
+    for bad in
+        ["  - {match: {acount: test}, actions: ['*']}", "  - {match: {name: 'a['}, actions: ['*']}", "  - ["]
+    {
+        let line = portwarden.try_reload(|builder| builder.acl(bad));
+        assert!(line.contains("not reloaded, the old configuration stays in force"), "{line}");
+        assert!(portwarden.log().contains("portwarden.yml:"), "the place is named: {}", portwarden.log());
+        assert!(may(&portwarden), "the old policy stays");
+        assert_eq!(curl(&portwarden).user(USER).get(TARGET).status, 401, "rule 21: nothing opens");
+    }
+    portwarden.reload(|builder| builder.acl("  []"));
+    assert!(!may(&portwarden));
+}
+
+#[test]
+fn an_open_connection_sees_the_new_policy() {
+    let directory = installed("", "registry: {url: \"http://127.0.0.1:1\"}\n");
+    let (mut process, ready) = serve(directory.path(), &[]);
+    let address: SocketAddr = format!("127.0.0.1:{}", port_after(&ready, "listening on")).parse().unwrap();
+    let mut stream = raw::connect(address);
+    let request = raw::latin1(
+        "GET /v2/a/tags/list HTTP/1.1\r\nHost: a\r\nAuthorization: Basic YWRtaW46YmFkbWlu\r\n\r\n",
+    );
+    let mut ask = || {
+        stream.write_all(&request).unwrap();
+        raw::read_response(&mut stream).expect("the connection stays open").status
+    };
+    assert_eq!(ask(), 503, "allowed, and the registry is down");
+    let config = config_of(directory.path());
+    let text = fs::read_to_string(&config).unwrap();
+    let from = process.log().len();
+    fs::write(&config, text.replace("['*']", "[]")).unwrap();
+    let line = process.wait_for_log(from, "reloaded");
+    assert!(line.contains("a changed file"), "without a signal: {line}");
+    assert_eq!(ask(), 401);
+}
+
+#[test]
+fn a_swapped_symlink_reloads() {
+    let directory = installed("", "registry: {url: \"http://127.0.0.1:1\"}\n");
+    let text = fs::read_to_string(config_of(directory.path())).unwrap();
+    let version = |name: &str, text: &str| -> PathBuf {
+        let place = directory.path().join(name);
+        fs::create_dir(&place).unwrap();
+        fs::write(place.join("auth_config.yml"), text).unwrap();
+        for file in ["tls.crt", "tls.key"] {
+            fs::copy(directory.path().join(file), place.join(file)).unwrap();
+        }
+        place
+    };
+    let (old, new) = (version("v1", &text), version("v2", &text.replace("['*']", "[]")));
+    let current = directory.path().join("current");
+    symlink(old, &current).unwrap();
+    let config = config_of(&current);
+    let arguments = ["serve", "--config", &config];
+    let mut process = Process::start(PROGRAM, &arguments, &[], &directory.path().join("log"));
+    let ready = process.wait_for_log(0, "listening on");
+    let address = format!("127.0.0.1:{}", port_after(&ready, "listening on"));
+    let request = raw::request("GET", "/v2/a/tags/list", "Authorization: Basic YWRtaW46YmFkbWlu\r\n");
+    assert_eq!(status(&address, &request), 503);
+    let from = process.log().len();
+    symlink(new, directory.path().join("next")).unwrap();
+    fs::rename(directory.path().join("next"), &current).unwrap();
+    process.wait_for_log(from, "reloaded");
+    assert_eq!(status(&address, &request), 401);
+}
+
+#[test]
+fn a_new_certificate_serves_new_connections() {
+    let directory = installed(", certificate: tls.crt, key: tls.key", "");
+    let trust = |authority: &Authority, name: &str| {
+        let path = directory.path().join(name);
+        fs::write(&path, authority.pem()).unwrap();
+        path.display().to_string()
+    };
+    let next = Authority::new("The next one");
+    let (old, new) = (trust(pki::authority(), "old.crt"), trust(&next, "new.crt"));
+    let (mut process, ready) = serve(directory.path(), &[]);
+    let url = format!("https://127.0.0.1:{}", port_after(&ready, "listening on"));
+    let status = |trust: &str| curl_at(&url).option(&["--cacert", trust]).send("GET", "/v2/").status;
+    assert_eq!((status(&old), status(&new)), (401, 0));
+    let from = process.log().len();
+    next.write_server_certificate(directory.path());
+    process.wait_for_log(from, "reloaded");
+    assert_eq!((status(&old), status(&new)), (0, 401));
+}
+
+#[test]
+fn a_reload_does_not_turn_tls_off() {
+    let directory = installed(", certificate: tls.crt, key: tls.key", "");
+    let (mut process, ready) = serve(directory.path(), &[]);
+    let config = config_of(directory.path());
+    let text = fs::read_to_string(&config).unwrap();
+    fs::write(&config, text.replacen(", certificate: tls.crt, key: tls.key", "", 1)).unwrap();
+    process.wait_for_log(
+        0,
+        "not reloaded, the old configuration stays in force: whether TLS is spoken cannot change",
+    );
+    let url = format!("https://127.0.0.1:{}", port_after(&ready, "listening on"));
+    assert_eq!(curl_at(&url).option(&["-k"]).get("/v2/").status, 401);
+}
+
+#[test]
+fn a_log_that_nobody_reads_stops_nothing() {
+    let directory = installed("", "registry: {url: \"http://127.0.0.1:1\"}\n");
+    let config = config_of(directory.path());
+    let mut command = Command::new(PROGRAM);
+    command.args(["serve", "--config", &config]).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut ready = String::new();
+    std::io::BufRead::read_line(&mut std::io::BufReader::new(child.stdout.take().unwrap()), &mut ready)
+        .unwrap();
+    let address: SocketAddr = format!("127.0.0.1:{}", port_after(&ready, "listening on")).parse().unwrap();
+    let denied = raw::latin1(
+        "GET /v2/a/tags/list HTTP/1.1\r\nHost: a\r\nAuthorization: Basic YWRtaW46YmFkbWlu\r\n\r\n",
+    );
+    let mut stream = raw::connect(address);
+    for n in 0..2000 {
+        stream.write_all(&denied).unwrap();
+        assert_eq!(raw::read_response(&mut stream).map(|answer| answer.status), Some(503), "request {n}");
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[test]
+fn sigterm_ends_idle_connections_and_exits_with_0() {
+    let directory = installed("", "");
+    let (mut process, ready) = serve(directory.path(), &[]);
+    let address: SocketAddr = format!("127.0.0.1:{}", port_after(&ready, "listening on")).parse().unwrap();
+    let mut idle = raw::connect(address);
+    idle.write_all(b"GET /v2/ HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+    assert_eq!(raw::read_response(&mut idle).unwrap().status, 401);
+    process.signal("TERM");
+    let mut rest = Vec::new();
+    assert_eq!(idle.read_to_end(&mut rest).unwrap_or(0), 0, "closed without a byte");
+    let gone = eventually(Duration::from_secs(5), || TcpStream::connect(address).is_err());
+    assert!(gone, "it still accepts");
+    assert_eq!(process.stop().expect("an exit").code(), Some(0));
+}
+
+#[test]
+fn a_transfer_that_does_not_end_is_cut_off_after_the_drain_timeout() {
+    let sink = raw::sink("");
+    let directory =
+        installed("", &format!("limits: {{drain_timeout: 1s}}\nregistry: {{url: \"{}\"}}\n", sink.url()));
+    let (mut process, ready) = serve(directory.path(), &[]);
+    let address: SocketAddr = format!("127.0.0.1:{}", port_after(&ready, "listening on")).parse().unwrap();
+    let mut waiting = raw::connect(address);
+    waiting
+        .write_all(&raw::request("GET", "/v2/a/tags/list", "Authorization: Basic YWRtaW46YmFkbWlu\r\n"))
+        .unwrap();
+    assert!(eventually(Duration::from_secs(5), || !sink.take().is_empty()), "the request is under way");
+    assert_eq!(process.stop().expect("it ends by itself").code(), Some(0));
+    assert!(
+        process.log().contains("some connections did not end within limits.drain_timeout"),
+        "{}",
+        process.log()
+    );
+}
+
+#[test]
+fn rule_16_no_secret_reaches_the_log() {
+    let directory = installed("", "registry: {url: \"http://127.0.0.1:1\"}\nlog: {level: debug}\n");
+    let config = config_of(directory.path());
+    let arguments = ["serve", "--config", config.as_str()];
+    let mut process =
+        Process::start(PROGRAM, &arguments, &[("RUST_LOG", "trace")], &directory.path().join("log"));
+    let ready = process.wait_for_log(0, "listening on");
+    let address: SocketAddr = format!("127.0.0.1:{}", port_after(&ready, "listening on")).parse().unwrap();
+    let ask =
+        |target: &str, headers: &str| raw::exchange(address, &raw::request("GET", target, headers)).unwrap();
+    let answer = ask(
+        "/auth?service=Docker+registry&offline_token=true&scope=repository:a:pull",
+        "Authorization: Basic YWRtaW46YmFkbWlu\r\n",
+    );
+    let answer: serde_json::Value = serde_json::from_str(&answer.text()).unwrap();
+    let (token, refresh) = (answer["token"].as_str().unwrap(), answer["refresh_token"].as_str().unwrap());
+    for header in [
+        format!("Authorization: Bearer {token}\r\n"),
+        format!("Authorization: Bearer {refresh}\r\n"),
+        "Authorization: Basic YWRtaW46c2VjcmV0LXdyb25nLXBhc3N3b3Jk\r\n".to_owned(),
+        "Authorization: secret-nonsense\r\n".to_owned(),
+    ] {
+        ask("/v2/a/tags/list", &header);
+        ask("/auth?password=secret-in-query", &header);
+    }
+    assert_eq!(process.stop().unwrap().code(), Some(0));
+    let log = process.log();
+    assert!(log.contains("refused"), "the log is at debug level: {log}");
+    let signature = |token: &str| token.rsplit('.').next().unwrap().to_owned();
+    for secret in
+        ["badmin", "YWRtaW46", "secret", &signature(token), &signature(refresh), "$2y$", "PRIVATE KEY"]
+    {
+        assert!(!log.contains(secret), "{secret:?} is in the log:\n{log}");
+    }
+}
+
+#[test]
+fn rule_26_too_many_open_files_hold_up_and_do_not_end_the_server() {
+    let directory = installed("", "");
+    let config = config_of(directory.path());
+    let arguments = ["--nofile=40", PROGRAM, "serve", "--config", &config];
+    let mut process = Process::start("prlimit", &arguments, &[], &directory.path().join("log"));
+    let ready = process.wait_for_log(0, "listening on");
+    let address: SocketAddr = format!("127.0.0.1:{}", port_after(&ready, "listening on")).parse().unwrap();
+    let held: Vec<TcpStream> = (0..60).map(|_| raw::connect(address)).collect();
+    process.wait_for_log(0, "cannot accept a connection");
+    drop(held);
+    assert_eq!(raw::exchange(address, &raw::request("GET", "/v2/", "")).expect("it goes on").status, 401);
+    assert!(process.is_running());
+}
+
+#[test]
+fn a_registry_that_is_down_at_the_start_is_no_reason_not_to_start() {
+    let mut portwarden = portwarden_at(&nobody()).start();
+    assert_eq!(curl(&portwarden).get("/v2/").status, 401);
+    assert_eq!(curl(&portwarden).user(ADMIN).get("/v2/").status, 503);
+    assert_eq!(portwarden.stop().expect("an exit").code(), Some(0));
+}
