@@ -1,0 +1,39 @@
+# Two commands are enough: `make run` to try Portwarden, `make test` to test it. Both install what they need.
+
+# Daemons live where an ordinary user's PATH does not lead.
+export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
+
+.PHONY: help run test tools bench fmt lint
+
+help:
+	@echo 'make run    a registry and Portwarden before it, with the sample configuration; Ctrl-C stops both'
+	@echo 'make test   every test, with real registries and real clients'
+	@echo 'make bench  measure'
+	@echo 'make fmt    format the code'
+	@echo 'make lint   what CI checks besides the tests'
+
+run:
+	@.ci/install run
+	@certs/self-signed
+	cargo build --release --locked
+	@config/run
+
+# The tests start a docker daemon of their own, which is root's to do.
+as_root := $(if $(filter-out 0,$(shell id -u)),--config "target.'cfg(unix)'.runner = 'sudo -E'")
+
+test: tools
+	cargo test --locked --no-fail-fast $(as_root)
+
+tools:
+	@.ci/install test
+
+bench:
+	cargo bench --locked
+
+fmt:
+	cargo fmt
+
+lint:
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+	RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps
