@@ -1,0 +1,181 @@
+//! The shape of the source: which module may import which, and that each file says what it is for.
+//!
+//! What the modules are is told in `docs/architecture.md`; here it is held.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "the helpers of a test may fail loudly")]
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// A module, and those that it may import. `telemetry` decides nothing, so anyone may import it.
+const MAY_IMPORT: &[(&str, &[&str])] = &[
+    ("registry", &[]),
+    ("telemetry", &[]),
+    ("authn", &["registry"]),
+    ("authz", &["registry"]),
+    ("token", &["registry"]),
+    ("proxy", &["registry", "authn", "authz", "token"]),
+    ("server", &["registry", "authn", "authz", "token", "proxy"]),
+    // Builds the settings that the others own.
+    ("config", &["registry", "authn", "authz", "token", "proxy", "server"]),
+    ("cli", &["registry", "authn", "authz", "token", "proxy", "server", "config"]),
+];
+
+#[test]
+fn modules_import_in_one_direction() {
+    let mut wrong = Vec::new();
+    let mut imports = 0;
+    for file in files("src") {
+        let Some(module) = module_of(&file) else { continue };
+        let known = MAY_IMPORT.iter().find(|(name, _)| *name == module);
+        let Some((_, allowed)) = known else {
+            wrong.push(format!("{}: the module {module} is not listed in this test", file.display()));
+            continue;
+        };
+        let text = fs::read_to_string(&file).unwrap();
+
+        for imported in imported_modules(&text) {
+            imports += 1;
+            let fine = imported == module || imported == "telemetry" || allowed.contains(&&*imported);
+            if !fine {
+                wrong.push(format!("{}: {module} may not import {imported}", file.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(imports > 20, "only {imports} imports found: the search is broken");
+}
+
+#[test]
+fn the_search_for_imports_finds_every_form() {
+    let source = "
+use crate::registry::{Route, Scope};
+use crate::{
+    authn::{Users, Secret},
+    config::{self, Config}, token,
+};
+// crate::cli::ignored
+fn f(a: crate::authz::Permit) -> crate::proxy::Service {}
+";
+    let found = imported_modules(source);
+    let expected = ["authn", "authz", "config", "proxy", "registry", "token"].map(str::to_owned);
+    assert_eq!(found, BTreeSet::from(expected));
+}
+
+#[test]
+fn every_file_says_what_it_is_for() {
+    let all: Vec<PathBuf> = ["src", "tests", "benches"].into_iter().flat_map(files).collect();
+    let starts_with_doc = |file: &PathBuf| fs::read_to_string(file).unwrap().starts_with("//! ");
+    let silent: Vec<String> =
+        all.iter().filter(|file| !starts_with_doc(file)).map(|file| file.display().to_string()).collect();
+    assert!(silent.is_empty(), "these do not begin with `//! `:\n{}", silent.join("\n"));
+    assert!(all.len() > 50, "only {} files found: the search is broken", all.len());
+}
+
+#[test]
+fn the_readme_names_tests_that_exist() {
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let sources = ["src", "tests"].into_iter().flat_map(files);
+    let sources: String = sources.map(|file| fs::read_to_string(file).unwrap()).collect();
+    let named: Vec<&str> =
+        readme.split('`').filter(|code| code.starts_with("rule_") && code.len() > 5).collect();
+    let missing: Vec<&&str> =
+        named.iter().filter(|name| !sources.contains(&format!("fn {name}()"))).collect();
+    assert!(missing.is_empty(), "no such tests: {missing:?}");
+    assert!(named.len() > 20, "only {} tests named: the search is broken", named.len());
+}
+
+#[test]
+fn the_documents_name_files_that_exist() {
+    let mut missing = Vec::new();
+    let mut named = 0;
+    for document in ["README.md", "docs/architecture.md"] {
+        let text = fs::read_to_string(root().join(document)).unwrap();
+        for name in text.split('`').filter(|code| code.ends_with(".rs") && !code.contains(['*', ' '])) {
+            named += 1;
+            if !root().join(name).exists() && !root().join("src").join(name).exists() {
+                missing.push(format!("{document}: {name}"));
+            }
+        }
+    }
+    assert!(missing.is_empty(), "no such files: {missing:?}");
+    assert!(named > 15, "only {named} files named: the search is broken");
+}
+
+/// `src/authn/users.rs` and `src/authn/mod.rs` are of `authn`; `src/lib.rs` and `src/main.rs` of none.
+fn module_of(file: &Path) -> Option<String> {
+    let inside = file.strip_prefix(root().join("src")).ok()?;
+    let first = inside.iter().next()?.to_str()?;
+    match first.strip_suffix(".rs") {
+        None => Some(first.to_owned()),
+        Some("lib" | "main") => None,
+        Some(module) => Some(module.to_owned()),
+    }
+}
+
+/// What follows each `crate::`: a name, or the first names in a group.
+fn imported_modules(source: &str) -> BTreeSet<String> {
+    let code: String = source
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("//"))
+        .map(|line| format!("{line}\n"))
+        .collect();
+    let places = code.match_indices("crate::").filter(|(at, _)| !is_inside_a_name(&code, *at));
+    places.flat_map(|(at, found)| names_at(&code[at + found.len()..])).collect()
+}
+
+/// `$crate::` and `some_crate::` are no imports of ours.
+fn is_inside_a_name(code: &str, at: usize) -> bool {
+    code[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == '$')
+}
+
+fn names_at(code: &str) -> Vec<String> {
+    match code.strip_prefix('{') {
+        None => vec![name_at(code)],
+        Some(group) => group_members(group).iter().map(|member| name_at(member)).collect(),
+    }
+}
+
+fn name_at(code: &str) -> String {
+    code.trim_start().chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect()
+}
+
+/// The members of a group whose opening brace has been read; those of groups inside it are not split.
+fn group_members(group: &str) -> Vec<String> {
+    let (mut members, mut depth) = (vec![String::new()], 0);
+    for c in group.chars() {
+        match c {
+            '}' if depth == 0 => break,
+            ',' if depth == 0 => members.push(String::new()),
+            _ => {
+                depth += i32::from(c == '{') - i32::from(c == '}');
+                members.last_mut().unwrap().push(c);
+            }
+        }
+    }
+    members.retain(|member| !member.trim().is_empty());
+    members
+}
+
+/// Every `.rs` file below a folder of the package.
+fn files(folder: &str) -> Vec<PathBuf> {
+    let (mut found, mut folders) = (Vec::new(), vec![root().join(folder)]);
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                found.push(path);
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
