@@ -18,7 +18,7 @@ pub use ip::{IpBlock, IpBlockError};
 pub use pattern_error::PatternError;
 pub use permit::{Caller, Denial, DeniedBy, Permit, authorize};
 pub use policy::{Decision, Policy, Question};
-pub use rule::{Rule, RuleError};
+pub use rule::{Condition, Rule, RuleError};
 
 use std::collections::BTreeMap;
 

@@ -55,6 +55,34 @@ pub struct Rule {
     comment: Option<String>,
 }
 
+/// A condition of a rule's `match`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Condition<'r> {
+    /// `ip`
+    Ip,
+    /// `account`
+    Account,
+    /// `type`
+    Type,
+    /// `name`
+    Name,
+    /// `service`
+    Service,
+    /// `labels.<name>`
+    Label(&'r str),
+}
+
+impl From<Field> for Condition<'_> {
+    fn from(field: Field) -> Self {
+        match field {
+            Field::Account => Self::Account,
+            Field::Type => Self::Type,
+            Field::Name => Self::Name,
+            Field::Service => Self::Service,
+        }
+    }
+}
+
 #[derive(Debug, Clone)]
 enum Grant {
     /// `["*"]`: what was asked.
@@ -81,18 +109,28 @@ impl Rule {
         Compiler { index, settings, errors: Vec::new() }.run()
     }
 
-    pub(super) fn matches(&self, question: &Question<'_>) -> bool {
+    /// A condition that `question` does not meet, the cheapest to check first; `None` when the rule matches.
+    pub fn unmet(&self, question: &Question<'_>) -> Option<Condition<'_>> {
         if let Some(block) = &self.ip
             && !question.ip.is_some_and(|ip| block.contains(ip))
         {
-            return false;
+            return Some(Condition::Ip);
         }
         let values = Bound { rule: self, question, captured: Default::default() };
-        self.fields.iter().all(|(field, pattern)| pattern.is_match(question.field(*field), &values))
-            && self.labels.iter().all(|(label, pattern)| {
-                let of_account = question.labels.get(label).map(Vec::as_slice).unwrap_or_default();
-                of_account.iter().any(|value| pattern.is_match(value, &values))
-            })
+        let field =
+            self.fields.iter().find(|(field, pattern)| !pattern.is_match(question.field(*field), &values));
+        if let Some((field, _)) = field {
+            return Some(Condition::from(*field));
+        }
+        let label = self.labels.iter().find(|(label, pattern)| {
+            let of_account = question.labels.get(label).map(Vec::as_slice).unwrap_or_default();
+            !of_account.iter().any(|value| pattern.is_match(value, &values))
+        });
+        label.map(|(label, _)| Condition::Label(label))
+    }
+
+    pub(super) fn matches(&self, question: &Question<'_>) -> bool {
+        self.unmet(question).is_none()
     }
 
     /// The requested actions that the rule grants: all of them as they were asked for `["*"]`, else sorted.

@@ -2,10 +2,13 @@
 //!
 //! Exit codes: 0 fine, 1 failed or denied, 2 a command that cannot be read (by clap).
 
+mod asked;
 mod assembly;
 mod check;
+mod explain;
 mod hash;
 mod serve;
+mod test_policy;
 
 use std::{ffi::OsString, path::PathBuf, process::ExitCode};
 
@@ -30,6 +33,12 @@ enum Command {
     Serve(Serve),
     /// Check a configuration, and say what is wrong with it
     Check(Check),
+    /// Say what an account may do, and by which rule
+    #[command(after_help = EXPLAIN_EXAMPLES)]
+    Explain(Explain),
+    /// Hold the rules against a table of expectations, in the operator's own CI
+    #[command(after_help = TEST_POLICY_EXAMPLE)]
+    TestPolicy(TestPolicy),
     /// Hash a password for `users:`, as `htpasswd -nB` does
     #[command(
         after_help = "Reads one line from standard input, or asks for the password on a terminal without echo."
@@ -58,11 +67,63 @@ struct Check {
 }
 
 #[derive(Debug, clap::Args)]
+struct Explain {
+    /// The configuration whose users and rules are asked
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// The account; "" for somebody without credentials
+    #[arg(long, value_name = "NAME", required_unless_present = "json")]
+    account: Option<String>,
+    /// A label, instead of the account's own (may be repeated)
+    #[arg(long, value_name = "NAME=VALUE")]
+    label: Vec<String>,
+    /// The client's address; without one, no rule with an ip matches
+    #[arg(long, value_name = "ADDRESS")]
+    ip: Option<std::net::IpAddr>,
+    /// The service, instead of registry.service
+    #[arg(long, value_name = "NAME")]
+    service: Option<String>,
+    /// What is asked for: repository:team/app:pull,push
+    #[arg(long, value_name = "SCOPE", required_unless_present_any = ["request", "json"], conflicts_with = "request")]
+    scope: Option<String>,
+    /// Or a request, whose needs are looked up: 'PUT /v2/team/app/manifests/1.0'
+    #[arg(long, value_name = "REQUEST")]
+    request: Option<String>,
+    /// Also say why the rules before it did not match
+    #[arg(long, short)]
+    verbose: bool,
+    /// Answer JSON lines: {"account","type","name","service","ip","actions","labels"} on standard input
+    #[arg(long, conflicts_with_all = ["account", "label", "ip", "service", "scope", "request", "verbose"])]
+    json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+struct TestPolicy {
+    /// The configuration whose users and rules are asked
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// The table, in YAML
+    #[arg(value_name = "EXPECTATIONS")]
+    expectations: PathBuf,
+}
+
+#[derive(Debug, clap::Args)]
 struct Hash {
     /// The work factor: each step doubles the time of a guess, and of a login
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(4..=31))]
     cost: u32,
 }
+
+const EXPLAIN_EXAMPLES: &str = "\
+Examples:
+  portwarden explain --config auth_config.yml --account test2 --scope repository:team/app:push
+  portwarden explain --config auth_config.yml --account test --request 'GET /v2/team/app/manifests/1.0' -v";
+
+const TEST_POLICY_EXAMPLE: &str = "\
+The table is a list:
+  - {account: test2, request: 'PUT /v2/team/app/manifests/1.0', expect: allow}
+  - {account: user, scope: 'repository:team/app:push', expect: deny}
+  - {account: ci, labels: {group: [dev]}, ip: 10.0.0.1, scope: 'repository:dev/app:pull', expect: allow}";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -82,12 +143,14 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     let done = match arguments.command {
-        Command::Serve(serve) => serve::run(&serve),
-        Command::Check(check) => check::run(&check),
-        Command::Hash(hash) => hash::run(&hash),
+        Command::Serve(serve) => serve::run(&serve).map(|()| ExitCode::SUCCESS),
+        Command::Check(check) => check::run(&check).map(|()| ExitCode::SUCCESS),
+        Command::Explain(explain) => explain::run(&explain),
+        Command::TestPolicy(test) => test_policy::run(&test),
+        Command::Hash(hash) => hash::run(&hash).map(|()| ExitCode::SUCCESS),
     };
     match done {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(why) => {
             say(&mut std::io::stderr(), &why);
             ExitCode::FAILURE

@@ -1,0 +1,141 @@
+//! `portwarden explain`: may this account do that, and by which rule.
+
+use std::{collections::BTreeMap, io::BufRead, net::IpAddr, process::ExitCode};
+
+use serde::Deserialize;
+use serde_json::json;
+
+use super::{
+    Explain,
+    asked::{Asked, by_which, needs},
+    say,
+};
+use crate::{
+    authz::{Condition, Policy, Question, RuleSettings},
+    config::Config,
+};
+
+/// Prints the decision on a scope or a request; 0 when all that it needs is allowed, 1 when not. With `--json`, answers
+/// every line of standard input.
+pub(super) fn run(explain: &Explain) -> Result<ExitCode, String> {
+    let config = Config::load(&explain.config).map_err(|findings| findings.to_string())?.config;
+    let compiled = Policy::compile(&config.acl);
+    let policy = compiled
+        .map_err(|errors| format!("{}: {} rules are wrong", explain.config.display(), errors.len()))?;
+    if explain.json {
+        return answer_lines(&policy);
+    }
+    let asked = asked(explain, &config)?;
+    let needs = needs(explain.scope.as_deref(), explain.request.as_deref())?;
+    let mut out = std::io::stdout();
+    say(&mut out, &asked.to_string());
+    let mut all_allowed = true;
+    for need in &needs {
+        say(&mut out, &format!("needs {need}"));
+        let decision = policy.decide(&asked.about(need));
+        if explain.verbose {
+            let passed_over = decision.rule.unwrap_or(policy.len());
+            (0..passed_over)
+                .for_each(|rule| say(&mut out, &why_not(rule, &policy, &config.acl, &asked.about(need))));
+        }
+        for action in &need.actions {
+            let allowed = decision.actions.contains(action);
+            let verdict = if allowed { "allowed" } else { "denied" };
+            say(
+                &mut out,
+                &format!("  {action}: {verdict}, {}", by_which(&decision, &explain.config, &policy)),
+            );
+            all_allowed &= allowed;
+        }
+    }
+    if needs.iter().any(|need| need.actions == ["push"]) {
+        say(&mut out, "note: docker asks for pull and push to push an image");
+    }
+    Ok(if all_allowed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn asked(explain: &Explain, config: &Config) -> Result<Asked, String> {
+    let mut labels = BTreeMap::<String, Vec<String>>::new();
+    for label in &explain.label {
+        let (name, value) =
+            label.split_once('=').ok_or_else(|| format!("--label {label}: write name=value"))?;
+        labels.entry(name.to_owned()).or_default().push(value.to_owned());
+    }
+    let account = explain.account.clone().unwrap_or_default();
+    Ok(Asked::new(account, labels, explain.ip, explain.service.clone(), config))
+}
+
+/// `  rule 1, line 12: match.account "admin" is not met by "bob"`.
+fn why_not(index: usize, policy: &Policy, settings: &[RuleSettings], question: &Question<'_>) -> String {
+    let (Some(rule), Some(settings)) = (policy.rule(index), settings.get(index)) else {
+        return String::new();
+    };
+    let place = format!("  rule {}, line {}", index + 1, rule.line());
+    let Some(condition) = rule.unmet(question) else { return format!("{place}: matches") };
+    let ip = question.ip.map_or_else(|| "no known address".to_owned(), |ip| ip.to_string());
+    let text = |written: &Option<String>| written.clone().unwrap_or_default();
+    let (key, pattern, value) = match condition {
+        Condition::Ip => ("ip".to_owned(), text(&settings.ip), ip),
+        Condition::Account => {
+            ("account".to_owned(), text(&settings.account), format!("{:?}", question.account))
+        }
+        Condition::Type => {
+            ("type".to_owned(), text(&settings.resource_type), format!("{:?}", question.resource_type))
+        }
+        Condition::Name => ("name".to_owned(), text(&settings.name), format!("{:?}", question.name)),
+        Condition::Service => {
+            ("service".to_owned(), text(&settings.service), format!("{:?}", question.service))
+        }
+        Condition::Label(label) => {
+            let values = question.labels.get(label).map_or_else(Vec::new, Clone::clone);
+            (
+                format!("labels.{label}"),
+                settings.labels.get(label).cloned().unwrap_or_default(),
+                format!("{values:?}"),
+            )
+        }
+    };
+    format!("{place}: match.{key} {pattern:?} is not met by {value}")
+}
+
+/// A line of `--json`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Line {
+    account: String,
+    #[serde(rename = "type")]
+    resource_type: String,
+    name: String,
+    service: String,
+    #[serde(default)]
+    ip: Option<IpAddr>,
+    actions: Option<Vec<String>>,
+    #[serde(default)]
+    labels: Option<BTreeMap<String, Option<Vec<String>>>>,
+}
+
+/// Answers each line with `{"rule": N or null, "actions": […]}`, N from 0.
+fn answer_lines(policy: &Policy) -> Result<ExitCode, String> {
+    let mut out = std::io::stdout();
+    for (number, line) in std::io::stdin().lock().lines().enumerate() {
+        let line = line.map_err(|error| format!("standard input: {error}"))?;
+        let line: Line =
+            serde_json::from_str(&line).map_err(|error| format!("line {}: {error}", number + 1))?;
+        let labels = line
+            .labels
+            .unwrap_or_default()
+            .into_iter()
+            .map(|(label, values)| (label, values.unwrap_or_default()));
+        let decision = policy.decide(&Question {
+            account: &line.account,
+            labels: &labels.collect(),
+            ip: line.ip,
+            service: &line.service,
+            resource_type: &line.resource_type,
+            name: &line.name,
+            actions: &line.actions.unwrap_or_default(),
+        });
+        say(&mut out, &json!({ "rule": decision.rule, "actions": decision.actions }).to_string());
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,89 @@
+//! `portwarden test-policy`: a table of expectations, for the operator's own CI.
+
+use std::{collections::BTreeMap, net::IpAddr, process::ExitCode};
+
+use serde::Deserialize;
+
+use super::{
+    TestPolicy,
+    asked::{Asked, by_which, needs},
+    say,
+};
+use crate::{authz::Policy, config::Config};
+
+/// One row of the table.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Expectation {
+    /// Who asks; empty for somebody without credentials.
+    account: String,
+    /// Instead of the account's own.
+    #[serde(default)]
+    labels: BTreeMap<String, Vec<String>>,
+    ip: Option<IpAddr>,
+    service: Option<String>,
+    /// `repository:team/app:pull,push`
+    scope: Option<String>,
+    /// `PUT /v2/team/app/manifests/1.0`
+    request: Option<String>,
+    expect: Expected,
+}
+
+#[derive(Deserialize, Clone, Copy, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+enum Expected {
+    /// All that is asked for is granted.
+    Allow,
+    /// Something of it is not.
+    Deny,
+}
+
+/// Prints the expectations that are not met, with the rules that decided, and a summary; 1 when there are any.
+pub(super) fn run(test: &TestPolicy) -> Result<ExitCode, String> {
+    let config = Config::load(&test.config).map_err(|findings| findings.to_string())?.config;
+    let compiled = Policy::compile(&config.acl);
+    let policy =
+        compiled.map_err(|errors| format!("{}: {} rules are wrong", test.config.display(), errors.len()))?;
+    let file = test.expectations.display();
+    let text = std::fs::read_to_string(&test.expectations).map_err(|error| format!("{file}: {error}"))?;
+    let rows: Vec<Expectation> = serde_yaml::from_str(&text).map_err(|error| format!("{file}: {error}"))?;
+    let mut out = std::io::stdout();
+    let count = rows.len();
+    let mut unmet = 0;
+    for (number, row) in (1..).zip(rows) {
+        if let Some(difference) = difference(row, test, &config, &policy)
+            .map_err(|why| format!("{file}: expectation {number}: {why}"))?
+        {
+            unmet += 1;
+            say(&mut out, &format!("{file}: expectation {number}: {difference}"));
+        }
+    }
+    say(&mut out, &format!("{file}: {} of {count} expectations met", count - unmet));
+    Ok(if unmet == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// What is otherwise than expected; `None` when it is as expected.
+fn difference(
+    row: Expectation,
+    test: &TestPolicy,
+    config: &Config,
+    policy: &Policy,
+) -> Result<Option<String>, String> {
+    if row.scope.is_some() == row.request.is_some() {
+        return Err("write either scope or request".to_owned());
+    }
+    let needs = needs(row.scope.as_deref(), row.request.as_deref())?;
+    let asked = Asked::new(row.account, row.labels, row.ip, row.service, config);
+    let mut verdicts = Vec::new();
+    let mut granted = Expected::Allow;
+    for need in &needs {
+        let decision = policy.decide(&asked.about(need));
+        let whole = need.actions.iter().all(|action| decision.actions.contains(action));
+        if !whole {
+            granted = Expected::Deny;
+        }
+        let verdict = if whole { "allowed" } else { "denied" };
+        verdicts.push(format!("{need} is {verdict}, {}", by_which(&decision, &test.config, policy)));
+    }
+    Ok((granted != row.expect).then(|| format!("{asked}: {}", verdicts.join("; "))))
+}

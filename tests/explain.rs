@@ -1,0 +1,161 @@
+//! `portwarden explain` and `portwarden test-policy`, run as an operator runs them over the sample configuration.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail loudly")]
+
+mod support;
+
+use std::{
+    fs,
+    io::Write,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use support::pem;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_portwarden");
+
+/// The sample configuration with a certificate beside it.
+struct Sample(tempfile::TempDir);
+
+impl Sample {
+    fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        pem::write_pair(directory.path());
+        let sample =
+            fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("config/auth_config.yml")).unwrap();
+        let sample = sample
+            .replace("../certs/portwarden.crt", "cert.pem")
+            .replace("../certs/portwarden.key", "key.pem");
+        fs::write(directory.path().join("auth_config.yml"), sample).unwrap();
+        Self(directory)
+    }
+
+    fn write(&self, name: &str, text: &str) -> PathBuf {
+        fs::write(self.0.path().join(name), text).unwrap();
+        self.0.path().join(name)
+    }
+
+    /// Exit code and what was printed; `input` goes to standard input.
+    fn run(&self, command: &str, arguments: &[&str], input: &str) -> (i32, String) {
+        let mut child = Command::new(PROGRAM)
+            .args([command, "--config", "auth_config.yml"])
+            .args(arguments)
+            .current_dir(self.0.path())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+        let output = child.wait_with_output().unwrap();
+        let text = [output.stdout, output.stderr].concat();
+        (output.status.code().unwrap(), String::from_utf8(text).unwrap())
+    }
+
+    fn explain(&self, arguments: &[&str]) -> (i32, String) {
+        self.run("explain", arguments, "")
+    }
+}
+
+/// The number of the sample's line with `text`.
+fn line_of(text: &str) -> usize {
+    let sample = include_str!("../config/auth_config.yml");
+    sample.lines().position(|line| line.contains(text)).unwrap() + 1
+}
+
+#[test]
+fn explain_names_the_rule_and_what_a_request_needs() {
+    let sample = Sample::new();
+    let (code, text) =
+        sample.explain(&["--account", "test2", "--request", "PUT /v2/team/app/manifests/1.0", "-v"]);
+    let (admin, user, test2) =
+        (line_of("account: \"admin\""), line_of("account: \"user\""), line_of("account: \"test2\""));
+    let expected = format!(
+        "account \"test2\", from no known address
+needs repository:team/app:pull,push
+  rule 1, line {admin}: match.account \"admin\" is not met by \"test2\"
+  rule 2, line {user}: match.account \"user\" is not met by \"test2\"
+  pull: allowed, by rule 3, auth_config.yml:{test2} (test2 may pull and push everything; a push needs both)
+  push: allowed, by rule 3, auth_config.yml:{test2} (test2 may pull and push everything; a push needs both)
+"
+    );
+    assert_eq!((code, text), (0, expected));
+    let (code, text) = sample.explain(&["--account", "user", "--request", "PUT /v2/team/app/manifests/1.0"]);
+    assert_eq!(code, 1);
+    assert!(
+        text.contains("  pull: allowed, by rule 2") && text.contains("  push: denied, by rule 2"),
+        "{text}"
+    );
+    let (code, text) =
+        sample.explain(&["--account", "test", "--scope", "repository:team/app:push", "--ip", "192.0.2.1"]);
+    assert_eq!(code, 1);
+    assert!(
+        text.contains("from 192.0.2.1\n") && text.contains("  push: denied, no rule matches\n"),
+        "{text}"
+    );
+    assert!(text.contains("note: docker asks for pull and push"), "{text}");
+    let (_, text) = sample.explain(&["--account", "nobody", "--scope", "registry:catalog:*"]);
+    assert!(text.contains("no such user in the configuration"), "{text}");
+}
+
+#[test]
+fn explain_says_how_to_ask() {
+    let sample = Sample::new();
+    for (arguments, code, said) in [
+        (&["--account", "a", "--scope", "nonsense"][..], 1, "write a scope as repository:team/app:pull,push"),
+        (&["--account", "a", "--request", "GET"], 1, "write a request as 'PUT /v2/team/app/manifests/1.0'"),
+        (&["--account", "a", "--request", "OPTIONS /v2/"], 1, "\"OPTIONS\" is not one of"),
+        (&["--account", "a", "--label", "x", "--scope", "a:b:c"], 1, "write name=value"),
+        (&["--account", "a"], 2, "--scope"),
+        (&["--scope", "a:b:c"], 2, "--account"),
+    ] {
+        let (got, text) = sample.explain(arguments);
+        assert_eq!(got, code, "{arguments:?}: {text}");
+        assert!(text.contains(said), "{arguments:?}: {text}");
+    }
+}
+
+#[test]
+fn explain_answers_json_lines() {
+    let sample = Sample::new();
+    let question = |account: &str, rest: &str| {
+        format!(
+            "{{\"account\":\"{account}\",\"type\":\"repository\",\"name\":\"a\",\"service\":\"s\",\"actions\":[\"push\",\"pull\"]{rest}}}\n"
+        )
+    };
+    let input = question("admin", "")
+        + &question("user", ",\"ip\":null,\"labels\":null")
+        + &question("test", ",\"ip\":\"10.0.0.1\",\"labels\":{\"g\":[\"x\"],\"h\":null}");
+    let (code, text) = sample.run("explain", &["--json"], &input);
+    let expected = "{\"actions\":[\"push\",\"pull\"],\"rule\":0}\n{\"actions\":[\"pull\"],\"rule\":1}\n{\"actions\":[],\"rule\":null}\n";
+    assert_eq!((code, text.as_str()), (0, expected));
+    let (code, text) = sample.run("explain", &["--json"], "{\"acount\":\"x\"}\n");
+    assert_eq!(code, 1);
+    assert!(text.contains("line 1: unknown field `acount`"), "{text}");
+}
+
+#[test]
+fn test_policy_prints_what_differs() {
+    let sample = Sample::new();
+    let good = "- {account: test2, request: 'PUT /v2/team/app/manifests/1.0', expect: allow}\n- {account: user, scope: 'repository:a:pull,push', expect: deny}\n";
+    sample.write("good.yml", good);
+    assert_eq!(
+        sample.run("test-policy", &["good.yml"], ""),
+        (0, "good.yml: 2 of 2 expectations met\n".to_owned())
+    );
+    sample
+        .write("bad.yml", &format!("{good}- {{account: test, scope: 'repository:a:pull', expect: allow}}\n"));
+    let (code, text) = sample.run("test-policy", &["bad.yml"], "");
+    let said = "bad.yml: expectation 3: account \"test\", from no known address: repository:a:pull is denied, no rule matches\n";
+    assert_eq!((code, text), (1, format!("{said}bad.yml: 2 of 3 expectations met\n")));
+    for (table, said) in [
+        ("- {acount: x}\n", "unknown field `acount`"),
+        ("- {account: x, expect: allow}\n", "expectation 1: write either scope or request"),
+        ("- {account: x, scope: 'a:b:c', expect: maybe}\n", "unknown variant `maybe`"),
+    ] {
+        sample.write("wrong.yml", table);
+        let (code, text) = sample.run("test-policy", &["wrong.yml"], "");
+        assert_eq!(code, 1);
+        assert!(text.contains(said), "{text}");
+    }
+}
