@@ -327,6 +327,13 @@ fn rule_11_only_trusted_proxies_are_believed() {
         401,
         "left of a stranger all is his own claim"
     );
+    let named =
+        behind("127.0.0.1").replace("trusted_proxies", "real_ip_header: X-Forwarded-For, trusted_proxies");
+    let (portwarden, _sink) = start_with(&named, OK);
+    let two_lines = format!("{}X-Forwarded-For: 10.0.0.1\r\nX-Forwarded-For: 192.0.2.1\r\n", basic("pusher"));
+    assert_eq!(ask(&portwarden, "GET", target, &claimed).status, 401, "also with the header named");
+    assert_eq!(ask(&portwarden, "GET", target, &two_lines).status, 401, "a proxy may add a line of its own");
+    assert_eq!(ask(&portwarden, "GET", target, &forwarded).status, 200);
     let (portwarden, _sink) = start_with(&behind("192.0.2.0/24"), OK);
     assert_eq!(ask(&portwarden, "GET", target, &forwarded).status, 401, "the peer is not on the list");
 }
@@ -496,7 +503,7 @@ fn slow_hash() -> String {
 
 #[test]
 fn rule_18_a_full_password_pool_says_so_and_disturbs_no_token() {
-    let limits = "limits: {password_checks: 1, password_queue: 1, remember_passwords: 0s}\n";
+    let limits = "limits: {password_checks: 1, password_queue: 6, remember_passwords: 0s}\n";
     let slow = slow_hash();
     let config =
         CONFIG.replacen("$2y$05$LO.vzwpWC5LZGqThvEfznu8qhb5SGqvBSWY1J3yZ4AxtMRZ3kN5jC", &slow, 1) + limits;
@@ -509,17 +516,28 @@ fn rule_18_a_full_password_pool_says_so_and_disturbs_no_token() {
             thread::spawn(move || exchange(address, &request("GET", "/auth", &headers)).unwrap())
         })
         .collect();
-    let started = Instant::now();
     for _ in 0..20 {
         let headers = format!("Authorization: Bearer {good}\r\n");
         assert_eq!(ask(&portwarden, "GET", "/v2/team/app/tags/list", &headers).status, 200);
     }
-    let pulls = started.elapsed();
+    assert!(flood.iter().any(|login| !login.is_finished()), "the pulls waited for all of the flood");
     let answers: Vec<Response> = flood.into_iter().map(|thread| thread.join().unwrap()).collect();
     let busy: Vec<&Response> = answers.iter().filter(|answer| answer.status == 503).collect();
-    assert!(busy.len() >= 8, "{:?}", answers.iter().map(|a| a.status).collect::<Vec<_>>());
+    assert!(busy.len() >= 4, "{:?}", answers.iter().map(|a| a.status).collect::<Vec<_>>());
     assert!(busy.iter().all(|answer| answer.header("retry-after") == Some("1")), "{busy:?}");
-    assert!(pulls < started.elapsed(), "20 pulls took as long as the whole flood");
+}
+
+#[test]
+fn rule_19_a_remembered_password_is_no_oracle() {
+    let (portwarden, _sink) = start(OK);
+    assert_eq!(ask_as(&portwarden, "admin", "GET", "/auth").status, 200, "now it is remembered");
+    let wrong = format!("Authorization: Basic {}\r\n", STANDARD.encode("admin:wrong"));
+    while ask(&portwarden, "GET", "/auth", &wrong).status == 401 {}
+    assert_eq!(
+        ask_as(&portwarden, "admin", "GET", "/auth").status,
+        429,
+        "who guesses does not learn which one is right"
+    );
 }
 
 #[test]

@@ -3,10 +3,7 @@
 //!
 //! Where these counters live, and which of them a request belongs to, is elsewhere.
 
-use std::{
-    fmt,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use super::counters::Worth;
 
@@ -68,22 +65,6 @@ impl ThrottleSettings {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RetryAfter(pub Duration);
 
-impl RetryAfter {
-    /// For the `Retry-After` header (RFC 9110, 10.2.3): whole seconds, rounded up, at least one.
-    pub fn seconds(self) -> u64 {
-        let whole = self.0.as_secs();
-        (if self.0.subsec_nanos() > 0 { whole.saturating_add(1) } else { whole }).max(1)
-    }
-}
-
-impl fmt::Display for RetryAfter {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "too many failed logins from this address; try again in {} s", self.seconds())
-    }
-}
-
-impl std::error::Error for RetryAfter {}
-
 /// The failures of an account from an address.
 pub(super) struct Pair {
     failures: u32,
@@ -103,14 +84,17 @@ impl Pair {
 
     /// Whether one more attempt may be made.
     pub(super) fn check(&self, settings: &ThrottleSettings, now: Instant) -> Result<(), RetryAfter> {
-        if now < self.open_at {
-            return Err(RetryAfter(self.open_at - now));
-        }
+        self.wait(now)?;
         let at_once = match self.failures_at(now) {
             0 => settings.in_flight,
             failures => settings.free_failures.saturating_sub(failures),
         };
         if self.in_flight < at_once.max(1) { Ok(()) } else { Err(RetryAfter(IN_FLIGHT_WAIT)) }
+    }
+
+    /// Whether the wait after failures is over.
+    pub(super) fn wait(&self, now: Instant) -> Result<(), RetryAfter> {
+        if now < self.open_at { Err(RetryAfter(self.open_at - now)) } else { Ok(()) }
     }
 
     /// One more attempt is being made.
@@ -129,10 +113,10 @@ impl Pair {
         *self = Self { in_flight, known_until: started + settings.forget_after, ..Self::new(started) };
     }
 
-    /// Whether the account has logged in from this address not long ago, and not failed since: then others at the
-    /// address cannot use up its attempts.
-    pub(super) fn is_known(&self, now: Instant) -> bool {
-        self.failures_at(now) == 0 && now < self.known_until
+    /// Whether the account has logged in from this address not long ago, and has failures left that cost nothing: then
+    /// others at the address, who try other names, cannot use up its attempts.
+    pub(super) fn is_known(&self, settings: &ThrottleSettings, now: Instant) -> bool {
+        self.failures_at(now) <= settings.free_failures && now < self.known_until
     }
 
     /// An attempt was wrong.
@@ -204,12 +188,6 @@ impl Worth for Bucket {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn retry_after_is_whole_seconds_rounded_up() {
-        let seconds = |millis| RetryAfter(Duration::from_millis(millis)).seconds();
-        assert_eq!([seconds(0), seconds(1), seconds(1000), seconds(1001)], [1, 1, 1, 2]);
-    }
 
     #[test]
     fn endless_times_do_not_overflow() {

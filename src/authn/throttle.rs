@@ -50,6 +50,16 @@ impl Throttle {
         Arc::new(Self { settings, tables: Mutex::new(tables) })
     }
 
+    /// Whether `account` must wait at this address after failures, whatever it shows; nothing is reserved.
+    ///
+    /// # Errors
+    /// [`RetryAfter`].
+    pub fn peek(&self, account: &str, ip: Option<IpAddr>, now: Instant) -> Result<(), RetryAfter> {
+        let mut tables = self.lock();
+        let pair = tables.pairs.fingerprint(&(account, Network::from(ip)));
+        tables.pairs.get_mut(pair).map_or(Ok(()), |pair| pair.wait(now))
+    }
+
     /// Asks for an attempt to log into `account`, existing or not, and reserves it: how it ended must be
     /// reported to the [`Attempt`]. `ip` is the client's (rule 11); `None`, as on a Unix socket, counts as
     /// one address.
@@ -70,7 +80,7 @@ impl Throttle {
         let mut is_known = false;
         if let Some(pair) = pairs.get_mut(pair) {
             pair.check(&self.settings, now)?;
-            is_known = pair.is_known(now);
+            is_known = pair.is_known(&self.settings, now);
         }
         if !is_known && let Some(bucket) = networks.get_or_insert(network, Bucket::new(now), now) {
             bucket.take(&self.settings, now)?;

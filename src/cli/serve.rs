@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use sd_notify::NotifyState;
 use tokio::{
-    signal::unix::{SignalKind, signal},
+    signal::unix::{Signal, SignalKind, signal},
     sync::watch,
     time::{MissedTickBehavior, interval},
 };
@@ -20,20 +20,21 @@ use crate::{
 
 /// Serves until it is told to stop.
 pub(super) fn run(serve: &Serve) -> Result<(), String> {
+    // Before anything is read: a change from now on is a reason to read it again.
+    let mut watch = Watch::new(vec![serve.config.clone()]);
     let loaded = load(serve)?;
+    watch.follow(loaded.config.files.clone());
     let _log = start_logging(loaded.config.log);
     warn(&loaded.warnings);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| format!("cannot start: {error}"))?;
-    let served = runtime.block_on(serve_until_stopped(serve, loaded.config));
+    let served = runtime.block_on(serve_until_stopped(serve, loaded.config, watch));
     // A password check that is still running must not hold up the exit.
     runtime.shutdown_timeout(Duration::from_secs(1));
     served
 }
 
-async fn serve_until_stopped(serve: &Serve, config: Config) -> Result<(), String> {
-    // Before certificates and keys are read: a change from now on is a reason to read them again.
-    let watch = Watch::new(config.files.clone());
+async fn serve_until_stopped(serve: &Serve, config: Config, watch: Watch) -> Result<(), String> {
     let assembly = assemble(&config).map_err(|error| error.to_string())?;
     let listeners = listen(&config)?;
     let ready = ready_line(&config, &listeners, assembly.tls.is_some());
@@ -46,14 +47,23 @@ async fn serve_until_stopped(serve: &Serve, config: Config) -> Result<(), String
     let limits = config.server.limits.clone();
     let server =
         tokio::spawn(server::run(listeners, Arc::clone(&service), Arc::clone(&tls), limits, stopped));
+    // Before anybody is told that we are ready: a signal without a handler would end the process.
+    let mut signals = Signals::new().map_err(|error| format!("cannot wait for signals: {error}"))?;
     say(&mut std::io::stdout(), &ready);
     notify(&[NotifyState::Ready, NotifyState::Status(&ready)]);
-    let mut reloader = Reloader { serve, watch, service, tls, started_with: config.server };
-    reloader.run_until_stopped().await?;
+    let mut reloader = Reloader { serve, watch, service, tls, started_with: config, failed: None };
+    reloader.run_until_stopped(&mut signals).await;
     notify(&[NotifyState::Stopping]);
     tracing::info!("stopping: no new connections, transfers may finish");
     let _ = stop.send(true);
-    match server.await {
+    let served = tokio::select! {
+        served = server => served,
+        () = signals.stop() => {
+            tracing::warn!("told to stop a second time: transfers are cut off");
+            return Ok(());
+        }
+    };
+    match served {
         Ok(0) => Ok(()),
         Ok(cut_off) => {
             tracing::warn!(cut_off, "some connections did not end within limits.drain_timeout");
@@ -70,7 +80,35 @@ struct Reloader<'a> {
     service: Arc<Service>,
     tls: Arc<Tls>,
     /// What was bound and set at the start, and stays.
-    started_with: server::Settings,
+    started_with: Config,
+    /// Why the last reload failed. It is tried again until it does not: a certificate may come after the configuration
+    /// that names it.
+    failed: Option<String>,
+}
+
+/// The signals that mean something.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hang_up: Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hang_up: signal(SignalKind::hangup())?,
+        })
+    }
+
+    /// Returns on SIGTERM or SIGINT.
+    async fn stop(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
 }
 
 /// How often files are looked at.
@@ -78,21 +116,21 @@ const LOOK: Duration = Duration::from_secs(1);
 
 impl Reloader<'_> {
     /// Reloads on SIGHUP and on a changed file, feeds systemd's watchdog, and returns on SIGTERM or SIGINT.
-    async fn run_until_stopped(&mut self) -> Result<(), String> {
-        let on = |kind| signal(kind).map_err(|error| format!("cannot wait for signals: {error}"));
-        let mut terminate = on(SignalKind::terminate())?;
-        let mut interrupt = on(SignalKind::interrupt())?;
-        let mut hang_up = on(SignalKind::hangup())?;
+    async fn run_until_stopped(&mut self, signals: &mut Signals) {
         let mut look = interval(LOOK);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let watchdog = sd_notify::watchdog_enabled();
         let mut feed = interval(watchdog.map_or(LOOK, |limit| limit / 2).max(Duration::from_millis(1)));
         loop {
             tokio::select! {
-                _ = terminate.recv() => return Ok(()),
-                _ = interrupt.recv() => return Ok(()),
-                _ = hang_up.recv() => self.reload("SIGHUP"),
-                _ = look.tick() => if self.watch.has_changed() { self.reload("a changed file") },
+                _ = signals.terminate.recv() => return,
+                _ = signals.interrupt.recv() => return,
+                _ = signals.hang_up.recv() => {
+                    // Whoever asks is told, even if it is the same again.
+                    self.failed = None;
+                    self.reload("SIGHUP");
+                }
+                _ = look.tick() => if self.watch.has_changed() || self.failed.is_some() { self.reload("a changed file") },
                 _ = feed.tick(), if watchdog.is_some() => notify(&[NotifyState::Watchdog]),
             }
         }
@@ -100,7 +138,10 @@ impl Reloader<'_> {
 
     /// Puts the files as they are now in force; whatever is wrong with them leaves the old policy as it is.
     fn reload(&mut self, why: &str) {
-        if let Ok(now) = NotifyState::monotonic_usec_now() {
+        let told = self.failed.take();
+        if told.is_none()
+            && let Ok(now) = NotifyState::monotonic_usec_now()
+        {
             notify(&[NotifyState::Reloading, now]);
         }
         match self.try_reload() {
@@ -109,11 +150,12 @@ impl Reloader<'_> {
                 notify(&[NotifyState::Ready, NotifyState::Status(&format!("reloaded: {summary}"))]);
             }
             Err(error) => {
-                tracing::error!(why, "not reloaded, the old configuration stays in force: {error}");
-                notify(&[
-                    NotifyState::Ready,
-                    NotifyState::Status("not reloaded, see the log; the old configuration is in force"),
-                ]);
+                if told.as_ref() != Some(&error) {
+                    tracing::error!(why, "not reloaded, the old configuration stays in force: {error}");
+                    let status = "not reloaded, see the log; the old configuration is in force";
+                    notify(&[NotifyState::Ready, NotifyState::Status(status)]);
+                }
+                self.failed = Some(error);
             }
         }
     }
@@ -127,10 +169,10 @@ impl Reloader<'_> {
             return Err(why.to_owned());
         }
         warn(&warnings);
-        if config.server.addresses != self.started_with.addresses
-            || config.server.limits != self.started_with.limits
-        {
-            tracing::warn!("server.addr and the limits on connections change with a restart only");
+        if needs_restart(&config, &self.started_with) {
+            tracing::warn!(
+                "log, server.addr and the limits on connections and password checks change with a restart only"
+            );
         }
         self.service.replace(snapshot).map_err(|error| error.to_string())?;
         self.tls.replace(tls);
@@ -138,6 +180,15 @@ impl Reloader<'_> {
         self.watch.follow(config.files);
         Ok(summary)
     }
+}
+
+/// Whether something differs that was bound or sized at the start.
+fn needs_restart(new: &Config, old: &Config) -> bool {
+    let passwords = |config: &Config| (config.proxy.passwords.concurrent, config.proxy.passwords.queue);
+    new.server.addresses != old.server.addresses
+        || new.server.limits != old.server.limits
+        || passwords(new) != passwords(old)
+        || new.log != old.log
 }
 
 /// The configuration, with what the command line says instead.

@@ -31,7 +31,7 @@ fn believes_anybody(config: &Config, report: &mut Report<'_>) {
 
 fn position_without_header(config: &Config, report: &mut Report<'_>) {
     let source = &config.proxy.client_address;
-    if source.header.is_none() && source.position != 0 {
+    if source.header.is_none() && source.position.is_some_and(|position| position != 0) {
         report.warn(
             "server.real_ip_pos",
             "has no effect without `real_ip_header`",

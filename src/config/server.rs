@@ -48,7 +48,7 @@ pub(super) fn client_address(file: &File, context: &mut Context<'_>) -> ClientAd
     let Some(written) = &file.server else { return ClientAddressSettings::default() };
     ClientAddressSettings {
         header: header(written, context),
-        position: written.real_ip_pos.unwrap_or_default().0,
+        position: written.real_ip_pos.map(|position| position.0),
         trusted_proxies: trusted_proxies(written, context),
     }
 }

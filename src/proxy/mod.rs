@@ -15,9 +15,9 @@ mod request_body;
 mod response_body;
 pub mod service;
 mod settings;
+mod single_flight;
 mod snapshot;
 mod token_endpoint;
-mod turns;
 mod upstream;
 mod write_deadline;
 

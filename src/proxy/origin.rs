@@ -12,7 +12,6 @@ use hyper::{
 use super::{ClientAddressSettings, Peer, UpstreamAddress};
 use crate::registry::{ErrorCode, Refusal};
 
-const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
@@ -41,14 +40,14 @@ impl Origin {
         };
         let believed = is_trusted(peer, settings);
         let forwarded = |name| believed.then(|| head.headers.get(name).map(text)).flatten();
-        let scheme = match forwarded(X_FORWARDED_PROTO) {
+        // Of several proxies, the first was the nearest to the client.
+        let first = |list: &str| list.split(',').next().unwrap_or_default().trim().to_owned();
+        let scheme = match forwarded(X_FORWARDED_PROTO).map(first) {
             Some(proto) if proto.eq_ignore_ascii_case("https") => "https",
             Some(proto) if proto.eq_ignore_ascii_case("http") => "http",
             _ if peer.tls => "https",
             _ => "http",
         };
-        // Of several proxies, the first was the nearest to the client.
-        let first = |list: &str| list.split(',').next().unwrap_or_default().trim().to_owned();
         let host = forwarded(X_FORWARDED_HOST).map_or(host, first);
         let is_authority = host.parse::<Authority>().is_ok_and(|parsed| parsed.as_str() == host);
         if !is_authority || host.contains('@') {
@@ -79,8 +78,10 @@ impl Origin {
 
 /// The client's address: the peer's, or what a believed proxy says (docker_auth's `real_ip_header` and `real_ip_pos`).
 ///
-/// Without `trusted_proxies` the header is believed from anybody, and must be there, as in docker_auth. With them, a
-/// peer on the list is believed, from the right past other trusted proxies where no position is given.
+/// Without `trusted_proxies` the header's first line is believed from anybody, and must be there, as in docker_auth. With
+/// them, a peer on the list is believed: the entry at the position of all lines together or, where none is given, the
+/// first from the right that is no trusted proxy itself. Without `real_ip_header` that is `X-Forwarded-For`, which then
+/// may be missing.
 ///
 /// # Errors
 /// The header is asked for and is missing or holds no address: 400, with docker_auth's words.
@@ -95,17 +96,22 @@ pub(super) fn client_address(
         return Ok(direct);
     }
     let bad = |why: String| Refusal::new(ErrorCode::BadRequest, why);
-    let Some(header) = &settings.header else {
-        let chain = joined(headers, &X_FORWARDED_FOR);
-        return nearest_stranger(&chain, settings)
-            .map_or(Ok(direct), |address| address.map(Some).map_err(bad));
+    let missing = || bad("client address not provided".to_owned());
+    let name = settings.header.as_deref().unwrap_or("x-forwarded-for");
+    let chain = if believes_anybody {
+        headers.get(name).map(text).unwrap_or_default().to_owned()
+    } else {
+        joined(headers, name)
     };
-    let value = headers.get(header.as_str()).map(text).unwrap_or_default();
-    if value.is_empty() {
-        return Err(bad("client address not provided".to_owned()));
+    if settings.position.is_none() && !believes_anybody {
+        return match nearest_stranger(&chain, settings) {
+            Some(address) => address.map(Some).map_err(bad),
+            None if settings.header.is_some() => Err(missing()),
+            None => Ok(direct),
+        };
     }
-    let entry = entry_at(value, settings.position).map(str::trim).filter(|entry| !entry.is_empty());
-    let entry = entry.ok_or_else(|| bad("client address not provided".to_owned()))?;
+    let entry = entry_at(&chain, settings.position.unwrap_or_default()).map(str::trim);
+    let entry = entry.filter(|entry| !entry.is_empty()).ok_or_else(missing)?;
     parse_address(entry).map(Some).ok_or_else(|| bad(format!("unable to parse remote addr {entry}")))
 }
 
@@ -149,7 +155,7 @@ fn parse_address(text: &str) -> Option<IpAddr> {
     address.or_else(with_port).map(|address| address.to_canonical())
 }
 
-fn joined(headers: &HeaderMap, name: &HeaderName) -> String {
+fn joined(headers: &HeaderMap, name: &str) -> String {
     headers.get_all(name).iter().map(text).collect::<Vec<_>>().join(",")
 }
 

@@ -8,10 +8,10 @@ use std::{
 
 use tokio::sync::Semaphore;
 
-use super::{PasswordSettings, Snapshot, turns::Turns};
+use super::{PasswordSettings, Snapshot, single_flight::SingleFlight};
 use crate::{
     authn::{
-        Credentials, Identity, NoRandomness, Outcome, Remembered, RememberedSettings, Throttle,
+        Credentials, Identity, NoRandomness, Outcome, Remembered, RememberedSettings, RetryAfter, Throttle,
         ThrottleSettings, User,
     },
     registry::{ErrorCode, Refusal},
@@ -23,7 +23,7 @@ pub struct Passwords {
     places: Arc<Semaphore>,
     throttle: Arc<Throttle>,
     remembered: Mutex<Arc<Remembered>>,
-    turns: Turns,
+    single_flight: SingleFlight,
 }
 
 impl Passwords {
@@ -37,7 +37,7 @@ impl Passwords {
             places: Arc::new(Semaphore::new(settings.concurrent + settings.queue)),
             throttle: Throttle::new(ThrottleSettings::default()),
             remembered: Mutex::new(Arc::new(remembered(settings)?)),
-            turns: Turns::default(),
+            single_flight: SingleFlight::default(),
         })
     }
 
@@ -67,20 +67,28 @@ impl Passwords {
         if account.is_empty() && !has_password {
             return Ok(snapshot.users.anonymous());
         }
+        // Before what is remembered is asked: who has to wait learns nothing, or it would be a free and fast oracle.
+        let refuse = |after: RetryAfter| {
+            tracing::debug!(account, ?ip, "a login has to wait after failed ones");
+            too_many(after.0)
+        };
+        self.throttle.peek(&account, ip, Instant::now()).map_err(refuse)?;
         let remembered = Arc::clone(&self.remembered.lock().unwrap_or_else(PoisonError::into_inner));
         let stored = snapshot.users.stored_hash(&account);
         let shown = remembered.digest(&account, &password, stored.unwrap_or_default());
-        if stored.is_some() && remembered.is_remembered(&shown, Instant::now()) {
+        let is_remembered = || stored.is_some() && remembered.is_remembered(&shown, Instant::now());
+        if is_remembered() {
             return Ok(snapshot.users.identity(&account));
         }
-        let _turn = self.turns.take(shown).await;
-        if stored.is_some() && remembered.is_remembered(&shown, Instant::now()) {
+        // Where nothing is remembered, waiting for another's result would bring none.
+        let _turn = match snapshot.settings.passwords.remember {
+            Duration::ZERO => None,
+            _ => Some(self.single_flight.take(shown).await),
+        };
+        if is_remembered() {
             return Ok(snapshot.users.identity(&account));
         }
-        let attempt = self.throttle.check(&account, ip, Instant::now()).map_err(|after| {
-            tracing::info!(account, ?ip, "a login has to wait after failed ones");
-            too_many(after.0)
-        })?;
+        let attempt = self.throttle.check(&account, ip, Instant::now()).map_err(refuse)?;
         let Ok(_place) = self.places.try_acquire() else {
             attempt.withdraw();
             return Err(Refusal::new(ErrorCode::Unavailable, "too many logins at once").retry_after(BUSY));

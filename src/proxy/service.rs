@@ -69,21 +69,20 @@ impl Service {
             .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"));
         let body = RequestBody::new(body, settings.idle_body, expects_continue);
         let origin = Origin::of(&head, peer, &settings.client_address);
-        let answered = match &origin {
-            Err(refusal) => Err(refusal.clone()),
-            Ok(origin) => match OwnEndpoint::at(head.uri.path(), &settings.path_prefix) {
-                Some(own) => self.answer_own(own, &head, body, peer, &snapshot).await,
-                None => self.journey(&head, body, peer, origin, &snapshot).await,
-            },
+        let own = OwnEndpoint::at(head.uri.path(), &settings.path_prefix);
+        let speaks_registry = own.is_none() && head.uri.path().starts_with("/v2");
+        let answered = match (&origin, own) {
+            (Err(refusal), _) => Err(refusal.clone()),
+            (Ok(_), Some(own)) => self.answer_own(own, &head, body, peer, &snapshot).await,
+            (Ok(origin), None) => self.journey(&head, body, peer, origin, &snapshot).await,
         };
         let mut response = answered.unwrap_or_else(|refusal| {
             tracing::debug!(method = %head.method, path = head.uri.path(), why = refusal.message, "refused");
-            let speaks_registry = refusal.challenge.is_some() || head.uri.path().starts_with("/v2");
-            match origin {
-                Ok(origin) if speaks_registry => refuse(&refusal, settings, Some(&origin)),
-                Err(_) if speaks_registry => refuse(&refusal, settings, None),
-                _ => refuse_in_text(&outside_of_v2(refusal), snapshot.authority.issuer()),
+            if speaks_registry || refusal.challenge.is_some() {
+                return refuse(&refusal, settings, origin.as_ref().ok());
             }
+            let refusal = if own.is_none() { outside_of_v2(refusal) } else { refusal };
+            refuse_in_text(&refusal, snapshot.authority.issuer())
         });
         if head.method == hyper::Method::HEAD {
             response = without_own_body(response);
@@ -158,8 +157,7 @@ impl Service {
 /// Outside of `/v2` and our own endpoints there is nothing, however it is spelt; said in docker_auth's words.
 fn outside_of_v2(refusal: Refusal) -> Refusal {
     let is_path = matches!(refusal.code, ErrorCode::NotFound | ErrorCode::BadRequest) && !refusal.close;
-    let is_token_request = refusal.message.starts_with("Bad request");
-    if is_path && !is_token_request { Refusal::new(ErrorCode::NotFound, "Not found") } else { refusal }
+    if is_path { Refusal::new(ErrorCode::NotFound, "Not found") } else { refusal }
 }
 
 /// What a GET would have answered, less its body: over HTTP/2 hyper leaves that to us. The registry's response to a HEAD

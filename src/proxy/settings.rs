@@ -30,8 +30,9 @@ pub struct Settings {
 pub struct ClientAddressSettings {
     /// `server.real_ip_header`: must then be present and parse, as in docker_auth.
     pub header: Option<String>,
-    /// `server.real_ip_pos`: which entry of a comma-separated list; negative counts from the end.
-    pub position: i64,
+    /// `server.real_ip_pos`: which entry of a comma-separated list; negative counts from the end. `None` is the first, as
+    /// in docker_auth, or with `trusted_proxies` the nearest stranger.
+    pub position: Option<i64>,
     /// `server.trusted_proxies`: the peers that are believed; empty with `header` set believes anybody, as docker_auth.
     pub trusted_proxies: Vec<crate::authz::IpBlock>,
 }

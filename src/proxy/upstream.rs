@@ -116,13 +116,18 @@ impl Upstream {
         request: Request<RequestBody>,
         progress: Arc<Progress>,
     ) -> Result<(Response<Incoming>, Lease), (UpstreamError, Option<Request<RequestBody>>)> {
+        let sent = Instant::now();
         let mut answer = Box::pin(sender.try_send_request(request));
         let answered = loop {
-            let deadline = progress.last() + self.0.settings.response_timeout;
+            // While the body is on its way, it has limits of its own.
+            let waits_since = if progress.ended() { progress.last().max(sent) } else { Instant::now() };
+            let deadline = waits_since + self.0.settings.response_timeout;
             match timeout_at(deadline, &mut answer).await {
                 Ok(answered) => break answered,
-                Err(_) if progress.last() + self.0.settings.response_timeout > Instant::now() => {}
-                Err(_) => return Err((UpstreamError::ResponseTimeout, None)),
+                Err(_) if progress.ended() && progress.last() <= waits_since => {
+                    return Err((UpstreamError::ResponseTimeout, None));
+                }
+                Err(_) => {}
             }
         };
         drop(answer);
@@ -144,7 +149,7 @@ impl Upstream {
         let fresh = |entry: &Idle| entry.since.elapsed() < self.0.settings.idle_timeout;
         idle.retain(|entry| fresh(entry) && !entry.sender.is_closed());
         let position = idle.iter().rposition(|entry| entry.sender.is_ready())?;
-        Some(idle.swap_remove(position).sender)
+        Some(idle.remove(position).sender)
     }
 
     async fn connect(&self) -> Result<SendRequest<RequestBody>, UpstreamError> {

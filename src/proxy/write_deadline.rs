@@ -5,7 +5,7 @@ use std::{
     future::Future,
     io,
     pin::Pin,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
     time::Duration,
 };
 
@@ -14,18 +14,17 @@ use tokio::{
     time::{Instant, Sleep, sleep_until},
 };
 
-/// A connection whose writes fail when none got through for `limit`, and which ends without cutting off the peer.
+/// A connection whose writes fail when none got through for `limit`.
 pub(crate) struct WriteDeadline<I> {
     io: I,
     limit: Duration,
     stalled: Option<Pin<Box<Sleep>>>,
-    lingering: Option<Pin<Box<Sleep>>>,
 }
 
 impl<I> WriteDeadline<I> {
     /// Guards a connection.
     pub(crate) fn new(io: I, limit: Duration) -> Self {
-        Self { io, limit, stalled: None, lingering: None }
+        Self { io, limit, stalled: None }
     }
 
     /// Passes on what was written; while nothing is, watches the clock.
@@ -40,27 +39,6 @@ impl<I> WriteDeadline<I> {
     }
 }
 
-/// How long the end of a connection waits for the peer to end its side.
-const LINGER: Duration = Duration::from_secs(2);
-
-impl<I: AsyncRead + Unpin> WriteDeadline<I> {
-    /// Reads and discards until the peer has ended its side too: closing with bytes unread, a window update perhaps,
-    /// resets the connection, and the peer loses what it has not read yet (RFC 9112 section 9.6).
-    fn linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let mut scratch = [0; 4096];
-        loop {
-            let mut discarded = ReadBuf::new(&mut scratch);
-            match Pin::new(&mut self.io).poll_read(cx, &mut discarded) {
-                Poll::Ready(Ok(())) if !discarded.filled().is_empty() => {}
-                Poll::Ready(_) => return Poll::Ready(()),
-                Poll::Pending => {
-                    return self.lingering.as_mut().map_or(Poll::Ready(()), |end| end.as_mut().poll(cx));
-                }
-            }
-        }
-    }
-}
-
 impl<I: AsyncRead + Unpin> AsyncRead for WriteDeadline<I> {
     fn poll_read(
         mut self: Pin<&mut Self>,
@@ -71,7 +49,7 @@ impl<I: AsyncRead + Unpin> AsyncRead for WriteDeadline<I> {
     }
 }
 
-impl<I: AsyncRead + AsyncWrite + Unpin> AsyncWrite for WriteDeadline<I> {
+impl<I: AsyncWrite + Unpin> AsyncWrite for WriteDeadline<I> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.io).poll_write(cx, buf);
         self.or_stalled(cx, written)
@@ -83,12 +61,8 @@ impl<I: AsyncRead + AsyncWrite + Unpin> AsyncWrite for WriteDeadline<I> {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.lingering.is_none() {
-            let shut_down = Pin::new(&mut self.io).poll_shutdown(cx);
-            ready!(self.or_stalled(cx, shut_down))?;
-            self.lingering = Some(Box::pin(sleep_until(Instant::now() + LINGER)));
-        }
-        self.linger(cx).map(Ok)
+        let shut_down = Pin::new(&mut self.io).poll_shutdown(cx);
+        self.or_stalled(cx, shut_down)
     }
 
     fn poll_write_vectored(

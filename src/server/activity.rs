@@ -12,23 +12,32 @@ pub(super) struct Activity(Arc<Mutex<State>>);
 #[derive(Debug)]
 struct State {
     in_flight: usize,
+    used: bool,
     idle_since: Instant,
 }
 
-/// A request in flight: dropped with the end of its response's body.
+/// A request in flight: dropped once its response's body has been handed over to be written.
 #[derive(Debug)]
 pub(super) struct InFlight(Activity);
 
 impl Activity {
     /// A connection without a request yet.
     pub(super) fn new() -> Self {
-        Self(Arc::new(Mutex::new(State { in_flight: 0, idle_since: Instant::now() })))
+        Self(Arc::new(Mutex::new(State { in_flight: 0, used: false, idle_since: Instant::now() })))
     }
 
     /// Counts a request.
     pub(super) fn begin(&self) -> InFlight {
-        self.update(|state| state.in_flight += 1);
+        self.update(|state| {
+            state.in_flight += 1;
+            state.used = true;
+        });
         InFlight(self.clone())
+    }
+
+    /// Whether there ever was a request.
+    pub(super) fn was_used(&self) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).used
     }
 
     /// Whether there has been no request for `limit`.

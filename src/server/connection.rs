@@ -21,6 +21,7 @@ use super::{
     Limits, Tls,
     activity::{Activity, InFlight},
     head_guard::{HeadGuard, Verdict},
+    lingering::Lingering,
     listener::Stream,
     stream_executor::{Delivery, StreamExecutor},
     tls::H2,
@@ -39,7 +40,7 @@ pub(super) struct Connections {
 impl Connections {
     /// Serves one connection until it ends.
     pub(super) async fn serve(self, stream: Stream, address: Option<SocketAddr>) {
-        let stream = WriteDeadline::new(stream, self.limits.idle_body);
+        let stream = Lingering::new(WriteDeadline::new(stream, self.limits.idle_body));
         let Some(config) = self.tls.current() else {
             return self.serve_http1(stream, Peer { address, tls: false }).await;
         };
@@ -113,9 +114,11 @@ impl Connections {
                     ticks.reset_after(STOP_GRACE);
                 }
                 _ = ticks.tick() => {
-                    // Told to stop and without a request, it should have ended. An HTTP/2 connection whose client has
-                    // not said its preface does not.
-                    if stopping && activity.is_idle_for(STOP_GRACE) {
+                    // A connection that was told to stop ends by itself once all is written, which may take its
+                    // client as long as a body may stand still. One that never had a request has nothing to write,
+                    // and without its client's preface hyper would keep an HTTP/2 connection for ever.
+                    let grace = if activity.was_used() { self.limits.idle_body } else { STOP_GRACE };
+                    if stopping && activity.is_idle_for(grace) {
                         return;
                     }
                     if activity.is_idle_for(self.limits.idle_timeout) {
@@ -134,17 +137,20 @@ impl Connections {
         peer: Peer,
         verdict: Option<&Verdict>,
         activity: &Activity,
-    ) -> Result<Response<Counted>, Infallible> {
+    ) -> Result<Response<InFlightBody>, Infallible> {
         let in_flight = activity.begin();
         let response = match verdict.and_then(Verdict::refused) {
             Some(why) => malformed(why),
             None => self.service.respond(request, peer).await,
         };
-        Ok(response.map(|body| Counted { body, delivery: Delivery::of_this_stream(), _in_flight: in_flight }))
+        let delivery = Delivery::of_this_stream();
+        // The head is data too: a client without room for it is not waited for either.
+        delivery.client_turn();
+        Ok(response.map(|body| InFlightBody { body, delivery, _in_flight: in_flight }))
     }
 }
 
-/// How long a connection without a request may take to end.
+/// How long a connection that never had a request may take to end.
 const STOP_GRACE: Duration = Duration::from_secs(1);
 /// How often an idle connection is looked at.
 const IDLE_TICK: Duration = Duration::from_secs(5);
@@ -168,13 +174,13 @@ fn malformed(why: &str) -> Response<ResponseBody> {
 }
 
 /// A response's body that keeps its request counted while it goes out.
-struct Counted {
+struct InFlightBody {
     body: ResponseBody,
     delivery: Delivery,
     _in_flight: InFlight,
 }
 
-impl Body for Counted {
+impl Body for InFlightBody {
     type Data = Bytes;
     type Error = BodyError;
 
@@ -184,8 +190,8 @@ impl Body for Counted {
     ) -> std::task::Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let polled = std::pin::Pin::new(&mut self.body).poll_frame(cx);
         match &polled {
-            std::task::Poll::Ready(Some(Ok(_))) => self.delivery.gave(),
-            _ => self.delivery.waits(),
+            std::task::Poll::Ready(Some(Ok(_))) => self.delivery.client_turn(),
+            _ => self.delivery.registry_turn(),
         }
         polled
     }

@@ -5,6 +5,7 @@
 mod activity;
 mod connection;
 mod head_guard;
+mod lingering;
 mod listener;
 mod settings;
 mod stream_executor;
@@ -33,8 +34,10 @@ pub async fn run(
     limits: Limits,
     mut stop: signal::Receiver<bool>,
 ) -> usize {
-    let slots = Arc::new(Semaphore::new(limits.connections));
-    let (all, drain_timeout) = (limits.connections, limits.drain_timeout);
+    // Each listener holds a slot for the connection it waits for.
+    let all = limits.connections.max(listeners.len() + 1);
+    let slots = Arc::new(Semaphore::new(all));
+    let drain_timeout = limits.drain_timeout;
     let connections = Connections { service, tls, limits: Arc::new(limits), stop: stop.clone() };
     let accepting: Vec<_> = listeners
         .into_iter()

@@ -35,12 +35,12 @@ impl Delivery {
     }
 
     /// The body gave data: now it is the client's turn.
-    pub(super) fn gave(&self) {
+    pub(super) fn client_turn(&self) {
         self.set(Some(Instant::now()));
     }
 
     /// The body has nothing to give yet, or nothing any more: the client is not to blame.
-    pub(super) fn waits(&self) {
+    pub(super) fn registry_turn(&self) {
         self.set(None);
     }
 

@@ -29,11 +29,17 @@ impl Watch {
         Self { files, acted_on: seen.clone(), last: seen }
     }
 
-    /// Watches other files from now on, after a reload that acted on them.
+    /// Watches these files from now on. What was already watched is compared with the state that was last acted on.
     pub fn follow(&mut self, files: Vec<PathBuf>) {
-        if files != self.files {
-            *self = Self::new(files);
-        }
+        let known = |seen: &Seen, file: &PathBuf| {
+            let position = self.files.iter().position(|known| known == file)?;
+            seen.get(position).copied()
+        };
+        let carry = |seen: &Seen| -> Seen {
+            files.iter().map(|file| known(seen, file).unwrap_or_else(|| identity(file))).collect()
+        };
+        let (acted_on, last) = (carry(&self.acted_on), carry(&self.last));
+        *self = Self { files, acted_on, last };
     }
 
     /// Looks once. True when something has changed and has then stayed the same for one look: a file that is being

@@ -1,4 +1,4 @@
-//! Turns: of requests that show the same credentials at the same time, one verifies them and the others wait for it.
+//! Single flight: of requests that show the same credentials at the same time, one verifies them and the others wait for it.
 //!
 //! Twenty jobs that start at once with one account cost one bcrypt, and are no attempt at guessing. Wrong credentials
 //! are still verified, and counted, one by one.
@@ -14,12 +14,12 @@ use crate::authn::CredentialsDigest;
 
 /// Who is at it, by what was shown.
 #[derive(Debug, Default)]
-pub(super) struct Turns(Mutex<HashMap<CredentialsDigest, Weak<AsyncMutex<()>>>>);
+pub(super) struct SingleFlight(Mutex<HashMap<CredentialsDigest, Weak<AsyncMutex<()>>>>);
 
 /// From here on, entries that nobody waits for are looked for and dropped.
 const SWEEP_AT: usize = 1024;
 
-impl Turns {
+impl SingleFlight {
     /// Waits until nobody else shows these credentials. The turn ends when the guard is dropped.
     pub(super) async fn take(&self, credentials: CredentialsDigest) -> OwnedMutexGuard<()> {
         let turn = {
