@@ -11,7 +11,11 @@
 mod support;
 
 use std::{
-    io::Read as _,
+    io::{Read as _, Write as _},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -20,8 +24,10 @@ use support::{
     curl::{Response, curl},
     distribution::{push_blob, start_upload, with_digest},
     image::{random_bytes, sha256},
+    local::local,
     portwarden::{ADMIN, Portwarden, portwarden, portwarden_at},
     process::{eventually, pause},
+    raw,
     registry::registry,
 };
 
@@ -173,6 +179,37 @@ fn a_client_that_vanishes_in_the_middle_of_a_pull_leaves_nothing_behind() {
     let closed = eventually(Duration::from_secs(10), || warden.open_files() <= before + 1);
     assert!(closed, "{} open files, {before} before", warden.open_files());
     curl(&warden).user(ADMIN).get("/v2/").is(200);
+}
+
+#[test]
+fn a_registry_does_not_send_on_for_a_client_that_has_gone() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let upstream = format!("http://{}", listener.local_addr().unwrap());
+    let sent = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&sent);
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let _ = stream.read(&mut [0; 4096]).unwrap();
+        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 100000000000\r\n\r\n").unwrap();
+        while stream.write_all(&[0; 65_536]).is_ok() {
+            count.fetch_add(65_536, Ordering::Relaxed);
+        }
+    });
+    let config = "
+server: {addr: ':0'}
+token: {issuer: Acme, expiration: 900, certificate: '@CERT@', key: '@KEY@'}
+users: {'': {}}
+acl: [{match: {}, actions: ['*']}]
+";
+    let portwarden = local(config, &upstream);
+    let mut client = raw::connect(portwarden.address);
+    client.write_all(&raw::request("GET", "/v2/a/blobs/sha256:ab", "")).unwrap();
+    client.read_exact(&mut vec![0; 20 << 20]).unwrap();
+    drop(client);
+    let before = sent.load(Ordering::Relaxed);
+    pause(Duration::from_secs(3));
+    let after = sent.load(Ordering::Relaxed);
+    assert!(after - before < 32 << 20, "{} bytes were sent for nobody", after - before);
 }
 
 #[test]

@@ -415,6 +415,86 @@ fn sigterm_ends_idle_connections_and_exits_with_0() {
 }
 
 #[test]
+fn paused_downloads_are_whole_after_sigterm() {
+    const SIZE: usize = 8 << 20;
+    let sink = raw::sink(&format!("HTTP/1.1 200 OK\r\nContent-Length: {SIZE}\r\n\r\n{}", "x".repeat(SIZE)));
+    let directory =
+        installed("", &format!("limits: {{drain_timeout: 60s}}\nregistry: {{url: \"{}\"}}\n", sink.url()));
+    let (mut process, ready) = serve(directory.path(), &[]);
+    let address: SocketAddr = format!("127.0.0.1:{}", port_after(&ready, "listening on")).parse().unwrap();
+    // Each stops reading elsewhere, so that for some the rest is in a buffer of ours and for some in one of the system.
+    let mut paused: Vec<(TcpStream, usize)> = (0..24)
+        .map(|n| {
+            let mut stream = raw::connect(address);
+            let request =
+                raw::request("GET", "/v2/a/blobs/sha256:ab", "Authorization: Basic YWRtaW46YmFkbWlu\r\n");
+            stream.write_all(&request).unwrap();
+            let mut read = vec![0; 1 + n * (SIZE / 24)];
+            stream.read_exact(&mut read).unwrap();
+            (stream, read.len())
+        })
+        .collect();
+    process.signal("TERM");
+    let gone = eventually(Duration::from_secs(5), || TcpStream::connect(address).is_err());
+    assert!(gone, "it still accepts");
+    support::process::pause(Duration::from_secs(3));
+    for (n, (stream, read)) in paused.iter_mut().enumerate() {
+        let mut rest = Vec::new();
+        stream.read_to_end(&mut rest).unwrap_or_else(|error| panic!("{n}: {error}"));
+        assert!(*read + rest.len() > SIZE, "{n}: {} of {SIZE} bytes and the head", *read + rest.len());
+    }
+    assert_eq!(process.stop().expect("an exit").code(), Some(0));
+}
+
+#[test]
+fn a_second_sigterm_does_not_wait() {
+    let sink = raw::sink("");
+    let directory =
+        installed("", &format!("limits: {{drain_timeout: 60s}}\nregistry: {{url: \"{}\"}}\n", sink.url()));
+    let (mut process, ready) = serve(directory.path(), &[]);
+    let address: SocketAddr = format!("127.0.0.1:{}", port_after(&ready, "listening on")).parse().unwrap();
+    let mut waiting = raw::connect(address);
+    waiting
+        .write_all(&raw::request("GET", "/v2/a/tags/list", "Authorization: Basic YWRtaW46YmFkbWlu\r\n"))
+        .unwrap();
+    assert!(eventually(Duration::from_secs(5), || !sink.take().is_empty()), "the request is under way");
+    process.signal("TERM");
+    process.wait_for_log(0, "stopping: no new connections");
+    assert!(process.is_running());
+    assert_eq!(process.stop().expect("it ends by itself").code(), Some(0));
+    assert!(process.log().contains("told to stop a second time"), "{}", process.log());
+}
+
+#[test]
+fn a_certificate_may_come_after_the_configuration_that_names_it() {
+    let directory = installed(", certificate: tls.crt, key: tls.key", "");
+    let (mut process, ready) = serve(directory.path(), &[]);
+    let config = config_of(directory.path());
+    let text = fs::read_to_string(&config).unwrap();
+    fs::write(
+        &config,
+        text.replacen(
+            "certificate: tls.crt, key: tls.key",
+            "certificate: next/tls.crt, key: next/tls.key",
+            1,
+        ),
+    )
+    .unwrap();
+    process.wait_for_log(0, "not reloaded, the old configuration stays in force");
+    let from = process.log().len();
+    support::process::pause(Duration::from_secs(3));
+    assert!(!process.log()[from..].contains("reloaded"), "said once, not every second: {}", process.log());
+    let next = Authority::new("The next one");
+    fs::create_dir(directory.path().join("next")).unwrap();
+    next.write_server_certificate(&directory.path().join("next"));
+    process.wait_for_log(from, "reloaded: 1 users and 1 rules");
+    let trust = directory.path().join("next.crt");
+    fs::write(&trust, next.pem()).unwrap();
+    let url = format!("https://127.0.0.1:{}", port_after(&ready, "listening on"));
+    curl_at(&url).option(&["--cacert", trust.to_str().unwrap()]).get("/v2/").is(401);
+}
+
+#[test]
 fn a_transfer_that_does_not_end_is_cut_off_after_the_drain_timeout() {
     let sink = raw::sink("");
     let directory =

@@ -63,6 +63,18 @@ impl fmt::Display for Asked {
     }
 }
 
+/// The configuration and its rules, compiled.
+///
+/// # Errors
+/// All that is wrong with the file.
+pub(super) fn load(path: &Path) -> Result<(Config, Policy), String> {
+    let config = Config::load(path).map_err(|findings| findings.to_string())?.config;
+    let compiled = Policy::compile(&config.acl);
+    let policy =
+        compiled.map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))?;
+    Ok((config, policy))
+}
+
 /// What was asked for: the scope as it is, or all that the request needs.
 ///
 /// # Errors

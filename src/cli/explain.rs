@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::{
     Explain,
-    asked::{Asked, by_which, needs},
+    asked::{Asked, by_which, load, needs},
     say,
 };
 use crate::{
@@ -18,10 +18,7 @@ use crate::{
 /// Prints the decision on a scope or a request; 0 when all that it needs is allowed, 1 when not. With `--json`, answers
 /// every line of standard input.
 pub(super) fn run(explain: &Explain) -> Result<ExitCode, String> {
-    let config = Config::load(&explain.config).map_err(|findings| findings.to_string())?.config;
-    let compiled = Policy::compile(&config.acl);
-    let policy = compiled
-        .map_err(|errors| format!("{}: {} rules are wrong", explain.config.display(), errors.len()))?;
+    let (config, policy) = load(&explain.config)?;
     if explain.json {
         return answer_lines(&policy);
     }
@@ -47,6 +44,12 @@ pub(super) fn run(explain: &Explain) -> Result<ExitCode, String> {
             );
             all_allowed &= allowed;
         }
+    }
+    if explain.request.is_some() && needs.len() > 1 {
+        say(
+            &mut out,
+            "note: where only the source of a mount is denied, the blob is uploaded instead, and the push succeeds",
+        );
     }
     if needs.iter().any(|need| need.actions == ["push"]) {
         say(&mut out, "note: docker asks for pull and push to push an image");

@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::{
     TestPolicy,
-    asked::{Asked, by_which, needs},
+    asked::{Asked, by_which, load, needs},
     say,
 };
 use crate::{authz::Policy, config::Config};
@@ -40,10 +40,7 @@ enum Expected {
 
 /// Prints the expectations that are not met, with the rules that decided, and a summary; 1 when there are any.
 pub(super) fn run(test: &TestPolicy) -> Result<ExitCode, String> {
-    let config = Config::load(&test.config).map_err(|findings| findings.to_string())?.config;
-    let compiled = Policy::compile(&config.acl);
-    let policy =
-        compiled.map_err(|errors| format!("{}: {} rules are wrong", test.config.display(), errors.len()))?;
+    let (config, policy) = load(&test.config)?;
     let file = test.expectations.display();
     let text = std::fs::read_to_string(&test.expectations).map_err(|error| format!("{file}: {error}"))?;
     let rows: Vec<Expectation> = serde_yaml::from_str(&text).map_err(|error| format!("{file}: {error}"))?;

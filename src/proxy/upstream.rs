@@ -5,7 +5,10 @@
 
 use std::{
     fmt,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError, Weak,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -34,6 +37,8 @@ pub struct Upstream(Arc<Inner>);
 struct Inner {
     settings: UpstreamSettings,
     idle: Mutex<Vec<Idle>>,
+    /// Whether a task looks after those that nobody uses again.
+    swept: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -73,7 +78,7 @@ const READ_BUFFER: usize = 128 << 10;
 impl Upstream {
     /// The registry at `settings.address`; connects when the first request comes.
     pub fn new(settings: UpstreamSettings) -> Self {
-        Self(Arc::new(Inner { settings, idle: Mutex::default() }))
+        Self(Arc::new(Inner { settings, idle: Mutex::default(), swept: AtomicBool::new(false) }))
     }
 
     /// Where the registry is, as the configuration has it.
@@ -146,8 +151,7 @@ impl Upstream {
     /// The connection that was used last, so that those beyond the need grow old and close.
     fn take_idle(&self) -> Option<SendRequest<RequestBody>> {
         let mut idle = self.0.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        let fresh = |entry: &Idle| entry.since.elapsed() < self.0.settings.idle_timeout;
-        idle.retain(|entry| fresh(entry) && !entry.sender.is_closed());
+        self.0.drop_old(&mut idle);
         let position = idle.iter().rposition(|entry| entry.sender.is_ready())?;
         Some(idle.remove(position).sender)
     }
@@ -196,6 +200,30 @@ impl Lease {
         let mut idle = self.upstream.0.idle.lock().unwrap_or_else(PoisonError::into_inner);
         if idle.len() < MAX_IDLE {
             idle.push(Idle { sender: self.sender, since: Instant::now() });
+        }
+        if !self.upstream.0.swept.swap(true, Ordering::Relaxed) {
+            tokio::spawn(sweep(Arc::downgrade(&self.upstream.0), self.upstream.0.settings.idle_timeout));
+        }
+    }
+}
+
+impl Inner {
+    /// Closes what is too old to be used again, or closed already.
+    fn drop_old(&self, idle: &mut Vec<Idle>) {
+        idle.retain(|entry| entry.since.elapsed() < self.settings.idle_timeout && !entry.sender.is_closed());
+    }
+}
+
+/// Closes idle connections in time also when no request comes; ends with the last of them.
+async fn sweep(upstream: Weak<Inner>, every: Duration) {
+    loop {
+        tokio::time::sleep(every).await;
+        let Some(inner) = upstream.upgrade() else { return };
+        let mut idle = inner.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        inner.drop_old(&mut idle);
+        if idle.is_empty() {
+            inner.swept.store(false, Ordering::Relaxed);
+            return;
         }
     }
 }
