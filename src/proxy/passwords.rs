@@ -69,7 +69,11 @@ impl Passwords {
         }
         // Before what is remembered is asked: who has to wait learns nothing, or it would be a free and fast oracle.
         let refuse = |after: RetryAfter| {
-            tracing::debug!(account, ?ip, "a login has to wait after failed ones");
+            tracing::debug!(
+                account,
+                ip = ip.map(tracing::field::display),
+                "a login has to wait after failed ones"
+            );
             too_many(after.0)
         };
         self.throttle.peek(&account, ip, Instant::now()).map_err(refuse)?;
@@ -114,7 +118,7 @@ impl Passwords {
             }
             Ok(Outcome::WrongPassword | Outcome::NoSuchUser) => {
                 attempt.failed(Instant::now());
-                tracing::info!(account = name, ?ip, "a login failed");
+                tracing::info!(account = name, ip = ip.map(tracing::field::display), "a login failed");
                 Ok(None)
             }
             Err(_) => Err(Refusal::new(ErrorCode::Internal, "checking the password failed")),
