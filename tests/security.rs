@@ -679,17 +679,29 @@ fn time_to_end(mut stream: std::net::TcpStream) -> (Duration, Vec<u8>) {
 
 #[test]
 fn rule_24_a_silent_or_slow_head_is_not_waited_for() {
-    let (portwarden, _sink) = impatient(OK);
+    let (portwarden, _sink) = start_with(&(CONFIG.to_owned() + "limits: {header_timeout: 1s}\n"), OK);
     let silent = raw::connect(portwarden.address);
     let mut half = raw::connect(portwarden.address);
     half.write_all(b"GET /v2/ HTTP/1.1\r\nHost: a\r\n").unwrap();
+    let mut second = raw::connect(portwarden.address);
+    second.write_all(&latin1("GET /v2/ HTTP/1.1\r\nHost: a\r\n\r\n")).unwrap();
+    assert_eq!(raw::read_response(&mut second).unwrap().status, 401);
+    thread::sleep(Duration::from_millis(1500));
+    second.write_all(b"GET /v2/ HTTP/1.1\r\n").expect("an idle connection is not a slow head");
+    for (what, stream) in [("silent", silent), ("half a head", half), ("half a second head", second)] {
+        let (time, _) = time_to_end(stream);
+        assert!(time < Duration::from_secs(8), "{what}: {time:?}");
+    }
+}
+
+#[test]
+fn rule_24_an_idle_connection_is_not_kept() {
+    let (portwarden, _sink) = start_with(&(CONFIG.to_owned() + "limits: {idle_timeout: 1s}\n"), OK);
     let mut idle = raw::connect(portwarden.address);
     idle.write_all(&latin1("GET /v2/ HTTP/1.1\r\nHost: a\r\n\r\n")).unwrap();
     assert_eq!(raw::read_response(&mut idle).unwrap().status, 401);
-    for (what, stream) in [("silent", silent), ("half a head", half), ("idle after a request", idle)] {
-        let (time, _) = time_to_end(stream);
-        assert!(time < Duration::from_secs(12), "{what}: {time:?}");
-    }
+    let (time, _) = time_to_end(idle);
+    assert!(time < Duration::from_secs(12), "{time:?}");
 }
 
 #[test]
