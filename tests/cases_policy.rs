@@ -12,9 +12,13 @@
     reason = "a test: helpers outside #[test] functions may fail loudly and print the summary, too"
 )]
 
-use std::{collections::BTreeMap, net::IpAddr, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+    path::Path,
+};
 
-use portwarden::authz::{Decision, Glob, GoRegex, Policy, Question, RuleSettings};
+use portwarden::authz::{Decision, Glob, GoRegex, Policy, Question, RuleSettings, hidden_rules};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -192,6 +196,53 @@ fn judge(case: &AclCase) -> Result<String, String> {
         return reason.ok_or(format!("narrower without reason: {decision:?}"));
     }
     if expands_more(case) { Ok("expands: capture".to_owned()) } else { Err(format!("wider: {decision:?}")) }
+}
+
+/// Every rule of every ACL, and for each request a rule with its own texts, as if they stood in one ACL: which one
+/// hides which is held against requests.
+#[test]
+fn a_rule_that_is_called_unreachable_is_never_reached() {
+    let cases: Vec<AclCase> = rows("acl.jsonl");
+    let mut seen = BTreeSet::new();
+    let mut rules: Vec<RuleSettings> = Vec::new();
+    let written = cases.iter().flat_map(|case| &case.acl);
+    let written = written.filter(|e| e.conditions.is_some() && e.actions.is_some()).map(settings);
+    for rule in written.chain(cases.iter().filter_map(|case| literally(&case.request))) {
+        let conditions = format!("{:?}", RuleSettings { actions: Vec::new(), ..rule.clone() });
+        // A rule without conditions would hide all others.
+        let is_wide = conditions == format!("{:?}", RuleSettings::default());
+        let compiles = Policy::compile(std::slice::from_ref(&rule)).is_ok();
+        if compiles && !is_wide && seen.insert(conditions) {
+            rules.push(rule);
+        }
+    }
+    let hidden = hidden_rules(&Policy::compile(&rules).unwrap(), &rules);
+    let alone: Vec<Policy> =
+        rules.iter().map(|rule| Policy::compile(std::slice::from_ref(rule)).unwrap()).collect();
+    let (mut matches, mut wrong) = (0, Vec::new());
+    for (rule, by) in &hidden {
+        for case in cases.iter().filter(|case| ask(&alone[*rule], &case.request).rule.is_some()) {
+            matches += 1;
+            if ask(&alone[*by], &case.request).rule.is_none() {
+                wrong.push(format!("{}: {:?} does not match", case.id, rules[*by]));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
+    assert!(hidden.len() > 500 && matches > 500, "{} rules hidden, {matches} requests", hidden.len());
+}
+
+/// A rule for exactly this request; `None` where a text of it would be read as a pattern.
+fn literally(request: &Request) -> Option<RuleSettings> {
+    let plain = |text: &String| (!text.contains(['*', '?', '[', '\\', '$', '/'])).then(|| text.clone());
+    Some(RuleSettings {
+        account: Some(plain(&request.account)?),
+        resource_type: Some(plain(&request.resource_type)?),
+        name: Some(plain(&request.name)?),
+        service: Some(plain(&request.service)?),
+        ip: request.ip.map(|ip| ip.to_string()),
+        ..RuleSettings::default()
+    })
 }
 
 /// Prints how often each way was gone; fails with every failure.

@@ -42,6 +42,11 @@ impl IpBlock {
         }
     }
 
+    /// Whether every address of `other` lies in this block.
+    pub fn covers(&self, other: &Self) -> bool {
+        self.prefix <= other.prefix && self.contains(other.network)
+    }
+
     /// The block around `address`; host bits are cleared. `prefix` is at most the length of the address.
     fn new(address: IpAddr, prefix: u32) -> Self {
         match address {
@@ -126,6 +131,14 @@ mod tests {
         assert!(contains("::ffff:0:0/96", "1.2.3.4") && !contains("::ffff:0:0/95", "1.2.3.4"));
         assert!(contains("10.1.2.3/8", "10.0.0.0") && !contains("10.1.2.3/32", "10.1.2.4"));
         assert!(contains("::1", "::1") && !contains("::1", "::2"));
+    }
+
+    #[test]
+    fn a_block_covers_its_parts() {
+        let covers = |a: &str, b: &str| a.parse::<IpBlock>().unwrap().covers(&b.parse().unwrap());
+        assert!(covers("10.0.0.0/8", "10.1.0.0/16") && covers("10.0.0.0/8", "10.9.9.9/8"));
+        assert!(!covers("10.1.0.0/16", "10.0.0.0/8") && !covers("10.0.0.0/8", "11.0.0.0/16"));
+        assert!(!covers("0.0.0.0/0", "::/0") && !covers("::/0", "0.0.0.0/0") && covers("::/0", "::1"));
     }
 
     #[test]

@@ -4,6 +4,7 @@
 
 mod glob;
 mod go_regex;
+mod hiding;
 mod ip;
 mod pattern;
 mod pattern_error;
@@ -11,14 +12,17 @@ mod permit;
 mod placeholder;
 mod policy;
 mod rule;
+mod shape;
 
 pub use glob::Glob;
 pub use go_regex::GoRegex;
+pub use hiding::hidden_rules;
 pub use ip::{IpBlock, IpBlockError};
 pub use pattern_error::PatternError;
 pub use permit::{Caller, Denial, DeniedBy, Permit, authorize};
 pub use policy::{Decision, Policy, Question};
 pub use rule::{Condition, Rule, RuleError};
+pub use shape::{PatternShape, Unexpanded, shapes};
 
 use std::collections::BTreeMap;
 
@@ -43,4 +47,18 @@ pub struct RuleSettings {
     pub comment: Option<String>,
     /// The line of the entry in the file it came from, from 1; 0 when unknown.
     pub line: usize,
+}
+
+impl RuleSettings {
+    /// The patterns of the rule's fields that are written, in the order of `Field`.
+    fn fields(&self) -> impl Iterator<Item = (placeholder::Field, &str)> {
+        use placeholder::Field;
+        let all = [
+            (Field::Account, &self.account),
+            (Field::Type, &self.resource_type),
+            (Field::Name, &self.name),
+            (Field::Service, &self.service),
+        ];
+        all.into_iter().filter_map(|(field, text)| Some((field, text.as_deref()?)))
+    }
 }

@@ -89,6 +89,24 @@ impl Pattern {
         })
     }
 
+    /// The only text that it matches, when it is neither a wildcard nor an expression nor a placeholder.
+    pub(super) fn as_text(&self) -> Option<&str> {
+        match &self.matcher {
+            Matcher::Text(text) => std::str::from_utf8(text).ok(),
+            _ => None,
+        }
+    }
+
+    /// Whether it matches `subject` in every question: never where it has placeholders.
+    pub(super) fn always_matches(&self, subject: &str) -> bool {
+        match &self.matcher {
+            Matcher::Text(text) => subject.as_bytes() == &**text,
+            Matcher::Glob(glob) => glob.is_match(subject),
+            Matcher::Regex(regex) => regex.is_match(subject),
+            Matcher::GlobTemplate(_) | Matcher::Program(_) => false,
+        }
+    }
+
     /// Whether `subject` matches.
     pub(super) fn is_match<'q>(&self, subject: &str, values: &impl Values<'q>) -> bool {
         match &self.matcher {

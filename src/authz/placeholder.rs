@@ -13,7 +13,7 @@ pub(super) enum Symbol {
 }
 
 /// The fields of a rule and of a question that are plain text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Field {
     Account,
     Type,
@@ -125,6 +125,16 @@ impl Scanned {
 }
 
 impl Field {
+    /// Its key in a rule's `match`.
+    pub(super) fn key(self) -> &'static str {
+        match self {
+            Self::Account => "account",
+            Self::Type => "type",
+            Self::Name => "name",
+            Self::Service => "service",
+        }
+    }
+
     fn from_name(name: &str) -> Option<Self> {
         match name {
             "account" => Some(Self::Account),
@@ -136,7 +146,7 @@ impl Field {
     }
 
     /// In `${account:1}` the first letter may be a capital, as docker_auth has it.
-    fn from_capitalised(name: &str) -> Option<Self> {
+    pub(super) fn from_capitalised(name: &str) -> Option<Self> {
         Self::from_name(name).or(match name {
             "Account" => Some(Self::Account),
             "Type" => Some(Self::Type),

@@ -109,6 +109,18 @@ impl Rule {
         Compiler { index, settings, errors: Vec::new() }.run()
     }
 
+    pub(super) fn ip(&self) -> Option<&IpBlock> {
+        self.ip.as_ref()
+    }
+
+    pub(super) fn field(&self, field: Field) -> Option<&Pattern> {
+        self.fields.iter().find(|(f, _)| *f == field).map(|(_, pattern)| pattern)
+    }
+
+    pub(super) fn label(&self, label: &str) -> Option<&Pattern> {
+        self.labels.iter().find(|(l, _)| l == label).map(|(_, pattern)| pattern)
+    }
+
     /// A condition that `question` does not meet, the cheapest to check first; `None` when the rule matches.
     pub fn unmet(&self, question: &Question<'_>) -> Option<Condition<'_>> {
         if let Some(block) = &self.ip

@@ -1,8 +1,9 @@
 //! Regular expressions of Go (RE2 syntax, Go 1.24), exact or refused.
 //!
 //! `parse` and `class` read the syntax, `emit` writes it for the `regex` crate, and `program` runs expressions with
-//! placeholders, whose values the crate would have to compile again for each request.
+//! placeholders, whose values the crate would have to compile again for each request. `anchors` looks at one.
 
+mod anchors;
 mod ast;
 mod class;
 mod emit;
@@ -13,6 +14,7 @@ mod unicode;
 use regex::bytes;
 
 use super::{pattern_error::PatternError, placeholder::Symbol};
+pub(super) use anchors::{groups, open_ends};
 use ast::{Look, Node};
 pub(super) use program::Program;
 

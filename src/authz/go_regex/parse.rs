@@ -371,6 +371,12 @@ fn count(cursor: &mut Cursor<'_>) -> Option<u32> {
     Some(value)
 }
 
+/// Whether it is `.`, with or without newlines.
+pub(super) fn is_dot(node: &Node) -> bool {
+    let is = |class: &Class, dot: Class| class.negated == dot.negated && class.items == dot.items;
+    matches!(node, Node::Class(class) if is(class, dot(false)) || is(class, dot(true)))
+}
+
 fn dot(newline: bool) -> Class {
     let items = if newline { "\\x{0}-\\x{10FFFF}" } else { "\\n" };
     Class { negated: !newline, items: items.to_owned(), fold: false }
