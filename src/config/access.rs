@@ -42,14 +42,16 @@ pub(super) fn acl(file: &File, report: &mut Report<'_>) -> Vec<RuleSettings> {
         .collect()
 }
 
-/// Adds what `authn` and `authz` say about the users and rules.
-pub(super) fn check(config: &Config, report: &mut Report<'_>) {
+/// Adds what `authn` and `authz` say about the users and rules. The policy, when nothing is wrong with the rules.
+pub(super) fn check(config: &Config, report: &mut Report<'_>) -> Option<Policy> {
     for error in Users::build(&config.users).err().into_iter().flatten() {
         report.error(below(user_path(&error.account), error.key), error.message, sentence(&error.hint));
     }
-    for error in Policy::compile(&config.acl).err().into_iter().flatten() {
-        report.error(below(rule_path(error.rule), &error.key), error.message, sentence(&error.hint));
+    let policy = Policy::compile(&config.acl);
+    for error in policy.as_ref().err().into_iter().flatten() {
+        report.error(below(rule_path(error.rule), &error.key), &*error.message, sentence(&error.hint));
     }
+    policy.ok()
 }
 
 /// A hint after a full stop.

@@ -4,10 +4,13 @@
 
 use std::fmt;
 
+use serde::Serialize;
+
 use super::{path::Path, positions::Positions};
 
 /// Whether a configuration with this finding can be used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// It can, but the operator should know.
     Warning,
@@ -16,8 +19,8 @@ pub enum Severity {
 }
 
 /// One thing to tell the operator. Displays as `auth_config.yml:12:5: acl[3].match.acount: unknown key. Did
-/// you …`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// you …`; serializes with these names, what is not there as null.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
     /// Error or warning.
     pub severity: Severity,

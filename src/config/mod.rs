@@ -25,7 +25,7 @@ mod unbuilt;
 
 use std::{
     path::{Path, PathBuf},
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use self::{file::File, finding::Report, positions::Positions};
@@ -142,8 +142,11 @@ impl Context<'_> {
         let log = log::settings(file, &mut self.report);
         let files = std::mem::take(&mut self.files);
         let config = Config { proxy: proxy?, server, token: token?, users, acl, log, files };
-        access::check(&config, &mut self.report);
-        lint::run(&config, &mut self.report);
+        let policy = access::check(&config, &mut self.report);
+        if let Some(policy) = policy.filter(|_| !self.report.has_errors()) {
+            let now = SystemTime::now();
+            lint::run(&lint::Subject { config: &config, policy: &policy, now }, &mut self.report);
+        }
         Some(config)
     }
 

@@ -6,12 +6,13 @@ use rcgen::{CertifiedKey, generate_simple_self_signed};
 
 use super::{Config, Findings};
 
-const SERVER: &str = "server:\n  addr: \":5001\"\n";
-const TOKEN: &str = "token:\n  issuer: Acme\n  expiration: 900\n  certificate: cert.pem\n  key: key.pem\n";
+pub(super) const SERVER: &str = "server:\n  addr: \":5001\"\n";
+pub(super) const TOKEN: &str =
+    "token:\n  issuer: Acme\n  expiration: 900\n  certificate: cert.pem\n  key: key.pem\n";
 const REST: &str = "users: {}\nacl: []\n";
 
 /// A directory with two pairs, `cert.pem` and `other.pem` with their keys, and an empty file.
-fn directory() -> tempfile::TempDir {
+pub(super) fn directory() -> tempfile::TempDir {
     let directory = tempfile::tempdir().unwrap();
     for (certificate, key) in [("cert.pem", "key.pem"), ("other.pem", "otherkey.pem")] {
         let CertifiedKey { cert, signing_key } =
@@ -23,7 +24,7 @@ fn directory() -> tempfile::TempDir {
     directory
 }
 
-fn write(directory: &Path, name: &str, text: &str) {
+pub(super) fn write(directory: &Path, name: &str, text: &str) {
     use std::os::unix::fs::PermissionsExt as _;
     let file = directory.join(name);
     fs::write(&file, text).unwrap();
@@ -31,7 +32,7 @@ fn write(directory: &Path, name: &str, text: &str) {
 }
 
 /// What is said about `text`, errors or warnings, with the directory's name cut out.
-fn said(text: &str) -> String {
+pub(super) fn said(text: &str) -> String {
     let directory = directory();
     let findings = match Config::parse(text, "f.yml", directory.path()) {
         Ok(loaded) => loaded.warnings,
@@ -40,7 +41,7 @@ fn said(text: &str) -> String {
     cut(&findings, directory.path())
 }
 
-fn cut(findings: &Findings, directory: &Path) -> String {
+pub(super) fn cut(findings: &Findings, directory: &Path) -> String {
     findings.to_string().replace(&format!("{}/", directory.display()), "")
 }
 

@@ -1,0 +1,133 @@
+//! Warnings about certificates: what has expired, or will before anybody looks again.
+//!
+//! That the files are there and fit is `pem`'s business, as is who may read a key.
+
+use std::{
+    fs,
+    path::Path as FilePath,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use rustls::pki_types::{CertificateDer, pem::PemObject};
+use x509_parser::{certificate::X509Certificate, prelude::FromDer};
+
+use super::{Lint, Report, Subject, count};
+
+pub(super) const LINTS: &[Lint] = &[certificates_near_their_end];
+
+const DAY: u64 = 24 * 3600;
+/// What ACME clients leave for a renewal that fails.
+const NEAR: Duration = Duration::from_secs(30 * DAY);
+
+/// Every certificate of the chains: clients refuse a chain for any of them.
+fn certificates_near_their_end(subject: &Subject<'_>, report: &mut Report<'_>) {
+    let served = subject.config.server.tls.as_ref().map(|tls| &tls.certificate);
+    let signing = subject.config.token.certificate.as_ref().filter(|signing| Some(*signing) != served);
+    for (key, file) in [("server.certificate", served), ("token.certificate", signing)] {
+        for said in file.map(|file| overdue(file, subject.now)).unwrap_or_default() {
+            report.warn(key, said, "Renew it: a changed file is read at once");
+        }
+    }
+}
+
+/// What there is to say about the certificates in a file.
+fn overdue(file: &FilePath, now: SystemTime) -> Vec<String> {
+    let Ok(pem) = fs::read(file) else { return Vec::new() };
+    let chain = CertificateDer::pem_slice_iter(&pem).filter_map(Result::ok);
+    let chain = chain.enumerate().filter_map(|(n, der)| {
+        let which = if n == 0 {
+            file.display().to_string()
+        } else {
+            format!("{}, certificate {},", file.display(), n + 1)
+        };
+        Some(format!("{which} {}", said(&der, now)?))
+    });
+    chain.collect()
+}
+
+fn said(der: &[u8], now: SystemTime) -> Option<String> {
+    let (_, certificate) = X509Certificate::from_der(der).ok()?;
+    let validity = certificate.validity();
+    let (from, until) = (time(validity.not_before.timestamp())?, time(validity.not_after.timestamp())?);
+    let day = |time: SystemTime| humantime::format_rfc3339_seconds(time);
+    match until.duration_since(now) {
+        Err(_) => Some(format!("expired at {}", day(until))),
+        Ok(_) if from > now => Some(format!("is not valid before {}", day(from))),
+        Ok(left) if left < NEAR => {
+            Some(format!("expires in {}, at {}", count(left.as_secs() / DAY, "day"), day(until)))
+        }
+        Ok(_) => None,
+    }
+}
+
+/// Before 1970 counts as 1970; `None` where the clock cannot say it, in a year far from any.
+fn time(seconds: i64) -> Option<SystemTime> {
+    UNIX_EPOCH.checked_add(Duration::from_secs(u64::try_from(seconds).unwrap_or_default()))
+}
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{CertificateParams, KeyPair, date_time_ymd};
+
+    use super::{
+        super::super::{
+            Config,
+            tests::{SERVER, TOKEN, cut, directory, write},
+        },
+        *,
+    };
+
+    fn at(text: &str) -> SystemTime {
+        humantime::parse_rfc3339(text).unwrap()
+    }
+
+    /// A certificate from 2020-01-01 to 2024-03-31.
+    fn certificate(key: &KeyPair) -> rcgen::Certificate {
+        let mut params = CertificateParams::new(vec!["a.example".to_owned()]).unwrap();
+        (params.not_before, params.not_after) = (date_time_ymd(2020, 1, 1), date_time_ymd(2024, 3, 31));
+        params.self_signed(key).unwrap()
+    }
+
+    #[test]
+    fn the_last_thirty_days_count() {
+        let der = certificate(&KeyPair::generate().unwrap()).der().to_vec();
+        let said = |now: &str| said(&der, at(now)).unwrap_or_default();
+        assert_eq!(said("2024-03-31T00:00:01Z"), "expired at 2024-03-31T00:00:00Z");
+        assert_eq!(said("2024-03-30T00:00:00Z"), "expires in 1 day, at 2024-03-31T00:00:00Z");
+        assert_eq!(said("2024-03-01T00:00:01Z"), "expires in 29 days, at 2024-03-31T00:00:00Z");
+        assert_eq!(said("2024-03-01T00:00:00Z"), "");
+        assert_eq!(said("2019-12-31T00:00:00Z"), "is not valid before 2020-01-01T00:00:00Z");
+    }
+
+    #[test]
+    fn an_expired_certificate_is_said_once_where_it_stands() {
+        let directory = directory();
+        let key = KeyPair::generate().unwrap();
+        let good = rcgen::generate_simple_self_signed(vec!["ca.example".to_owned()]).unwrap().cert.pem();
+        let said = |pem: &str, text: &str| {
+            write(directory.path(), "cert.pem", pem);
+            write(directory.path(), "key.pem", &key.serialize_pem());
+            cut(&Config::parse(text, "f.yml", directory.path()).ok().unwrap().warnings, directory.path())
+        };
+        let (rest, own) = ("users: {}\nacl: []\n", certificate(&key).pem());
+        assert_eq!(
+            said(&own, &format!("{SERVER}{TOKEN}{rest}")),
+            "f.yml:6:3: warning: token.certificate: cert.pem expired at 2024-03-31T00:00:00Z. Renew it: a changed \
+             file is read at once"
+        );
+        let shared = "  certificate: cert.pem\n  key: key.pem\ntoken: {issuer: A, expiration: 900}\n";
+        assert_eq!(
+            said(&own, &format!("{SERVER}{shared}{rest}")),
+            "f.yml:3:3: warning: server.certificate: cert.pem expired at 2024-03-31T00:00:00Z. Renew it: a changed \
+             file is read at once"
+        );
+        let mut params = CertificateParams::new(vec!["a.example".to_owned()]).unwrap();
+        params.not_after = date_time_ymd(4000, 1, 1);
+        let young = params.self_signed(&key).unwrap().pem();
+        assert_eq!(said(&format!("{young}{good}"), &format!("{SERVER}{TOKEN}{rest}")), "");
+        assert!(
+            said(&format!("{young}{own}"), &format!("{SERVER}{TOKEN}{rest}"))
+                .contains("cert.pem, certificate 2, expired")
+        );
+    }
+}

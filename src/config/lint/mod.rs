@@ -1,0 +1,44 @@
+//! What is allowed but probably not meant: warnings about a configuration that is right in each part.
+//!
+//! A lint is a function in one of the lists below, by the noun it is about. It sees a configuration
+//! without errors (what a wrong one means is a guess) and may only warn. Warnings about one key of one section stand where the section is read.
+
+mod addresses;
+mod files;
+mod rules;
+#[cfg(test)]
+mod testing;
+mod users;
+
+use std::time::SystemTime;
+
+use super::{Config, access::rule_path, finding::Report, path::Path};
+use crate::authz::{PatternShape, Policy};
+
+/// What the lints look at.
+pub(super) struct Subject<'a> {
+    pub(super) config: &'a Config,
+    /// `config.acl`, compiled.
+    pub(super) policy: &'a Policy,
+    pub(super) now: SystemTime,
+}
+
+type Lint = fn(&Subject<'_>, &mut Report<'_>);
+
+/// Runs every lint.
+pub(super) fn run(subject: &Subject<'_>, report: &mut Report<'_>) {
+    for lint in [addresses::LINTS, rules::LINTS, users::LINTS, files::LINTS].into_iter().flatten() {
+        lint(subject, report);
+    }
+}
+
+/// Where a pattern of a rule stands.
+fn pattern_path(rule: usize, shape: &PatternShape<'_>) -> Path {
+    let key = rule_path(rule).key("match").key(shape.key);
+    shape.label.map_or(key.clone(), |label| key.key(label))
+}
+
+/// `1 group`, `2 groups`.
+fn count(number: u64, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+}

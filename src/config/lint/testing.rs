@@ -1,0 +1,21 @@
+//! A right configuration around the rules, or the server's settings, that a lint is tried on.
+
+use super::super::tests::{SERVER, TOKEN, said};
+
+const USERS: &str = "users:\n  alice:\n    password: \
+                     \"$2y$10$lfIkMm1jPw8Is./rthy5auKvJeeuH7pJMDm4K.KmbODdBR31EC/am\"\n    labels: {team: [a]}\n";
+
+/// What is said about `rules`; the first begins on line 13, column 5. The only user is `alice`.
+pub(super) fn rules(rules: &str) -> String {
+    with_server("", rules)
+}
+
+/// The same with `server` below `server:`.
+pub(super) fn with_server(server: &str, rules: &str) -> String {
+    said(&format!("{SERVER}{server}{TOKEN}{USERS}acl:\n  {rules}"))
+}
+
+/// What is said about a rule with these conditions and actions, both in YAML.
+pub(super) fn rule(conditions: &str, actions: &str) -> String {
+    rules(&format!("- match: {{{conditions}}}\n    actions: {actions}\n"))
+}

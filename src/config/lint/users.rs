@@ -1,0 +1,110 @@
+//! Warnings about users: cheap hashes, and rules for accounts that nobody has.
+
+use super::{super::access::user_path, Lint, Report, Subject, pattern_path};
+use crate::{
+    authn::{DEFAULT_COST, PasswordHash, UserSettings},
+    authz::shapes,
+};
+
+pub(super) const LINTS: &[Lint] = &[cheap_hash, nobody_of_that_name];
+
+/// How many names are looked at for a suggestion.
+const MOST_COMPARED: usize = 1_000;
+
+/// Below OWASP's least, whoever reads the file guesses fast.
+fn cheap_hash(subject: &Subject<'_>, report: &mut Report<'_>) {
+    for user in &subject.config.users {
+        let hash = user.password.as_deref().and_then(|text| PasswordHash::parse(text).ok());
+        if let Some(cost) = hash.map(|hash| hash.cost()).filter(|cost| *cost < DEFAULT_COST) {
+            let message = format!(
+                "the bcrypt cost is {cost}: whoever gets this file guesses {} times as fast as at {DEFAULT_COST}",
+                1_u32 << (DEFAULT_COST - cost)
+            );
+            let hint = format!("Make a new hash with `portwarden hash --cost {DEFAULT_COST}`");
+            report.warn(user_path(&user.name).key("password"), message, hint);
+        }
+    }
+}
+
+/// A rule for one account, which no user has. `users` is the only back end there is, so nobody else knows it.
+fn nobody_of_that_name(subject: &Subject<'_>, report: &mut Report<'_>) {
+    let users = &subject.config.users;
+    let mut names: Vec<&str> = users.iter().map(|user| user.name.as_str()).collect();
+    names.sort_unstable();
+    for (n, rule) in subject.config.acl.iter().enumerate() {
+        let accounts = shapes(rule).into_iter().filter(|shape| shape.key == "account");
+        for shape in accounts {
+            let Some(account) = shape.literal.as_deref() else { continue };
+            if names.binary_search(&account).is_err() {
+                let (message, hint) = nobody(account, users);
+                report.warn(pattern_path(n, &shape), message, hint);
+            }
+        }
+    }
+}
+
+fn nobody(account: &str, users: &[UserSettings]) -> (String, String) {
+    if account.is_empty() {
+        let message = "nobody may come without a password, so this rule never matches";
+        return (message.to_owned(), "Add the user `\"\": {}`, or remove the rule".to_owned());
+    }
+    let near = users
+        .iter()
+        .take(MOST_COMPARED)
+        .map(|user| (strsim::damerau_levenshtein(account, &user.name), &user.name))
+        .min();
+    let hint = match near {
+        Some((distance, name)) if distance <= 1 + name.len() / 4 && !name.is_empty() => {
+            format!("Did you mean `{name}`? Else add the user, or remove the rule")
+        }
+        _ => "Add the user, or remove the rule".to_owned(),
+    };
+    (format!("there is no user {account:?}, so this rule never matches"), hint)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{
+        super::tests::{SERVER, TOKEN, said},
+        testing::rules,
+    };
+
+    #[test]
+    fn a_cheap_hash() {
+        let of_cost = |cost: &str| {
+            let hash = format!("$2y${cost}$lfIkMm1jPw8Is./rthy5auKvJeeuH7pJMDm4K.KmbODdBR31EC/am");
+            said(&format!("{SERVER}{TOKEN}users:\n  bob:\n    password: \"{hash}\"\nacl: []\n"))
+        };
+        assert_eq!(
+            of_cost("05"),
+            "f.yml:10:5: warning: users.bob.password: the bcrypt cost is 5: whoever gets this file guesses 32 times \
+             as fast as at 10. Make a new hash with `portwarden hash --cost 10`"
+        );
+        assert!(of_cost("09").contains("guesses 2 times"));
+        assert_eq!(of_cost("10"), "");
+    }
+
+    #[test]
+    fn a_rule_for_nobody() {
+        let of =
+            |account: &str| rules(&format!("- match: {{account: \"{account}\"}}\n    actions: [pull]\n"));
+        assert_eq!(
+            of("alcie"),
+            "f.yml:13:13: warning: acl[0].match.account: there is no user \"alcie\", so this rule never matches. Did \
+             you mean `alice`? Else add the user, or remove the rule"
+        );
+        assert_eq!(
+            of("somebody"),
+            "f.yml:13:13: warning: acl[0].match.account: there is no user \"somebody\", so this rule never matches. \
+             Add the user, or remove the rule"
+        );
+        assert_eq!(
+            of(""),
+            "f.yml:13:13: warning: acl[0].match.account: nobody may come without a password, so this rule never \
+             matches. Add the user `\"\": {}`, or remove the rule"
+        );
+        for somebody in ["alice", "a*", "/^no-such-user$/", "${name}", "al\\\\ice"] {
+            assert_eq!(of(somebody), "", "{somebody}");
+        }
+    }
+}
