@@ -1,17 +1,69 @@
-//! `portwarden check`: all that is wrong with a configuration, one line each.
+//! `portwarden check`: all that is wrong with a configuration, and what is probably not meant, one line each.
 
 use super::{Check, assemble, say};
-use crate::config::Config;
+use crate::config::{Config, Finding, Findings, Loaded, Severity};
 
-/// Prints warnings and a summary; errors are the result.
+/// Prints the findings: errors and warnings to standard error with a summary on standard output, or JSON Lines and
+/// nothing else to standard output.
+///
+/// # Errors
+/// The findings, or how many there are when they have been printed as JSON, when the configuration cannot be used; with `--strict`
+/// a warning is enough.
 pub(super) fn run(check: &Check) -> Result<(), String> {
-    let loaded = Config::load(&check.config).map_err(|findings| findings.to_string())?;
-    assemble(&loaded.config).map_err(|error| format!("{}: {error}", check.config.display()))?;
-    let mut out = std::io::stdout();
-    if !loaded.warnings.0.is_empty() {
-        say(&mut out, &loaded.warnings.to_string());
+    let name = check.config.display().to_string();
+    let (loaded, mut findings) = match Config::load(&check.config) {
+        Ok(loaded) => usable(loaded, &name),
+        Err(findings) => (None, findings),
+    };
+    if check.strict {
+        findings.0.iter_mut().for_each(|finding| finding.severity = Severity::Error);
+    }
+    if check.json {
+        findings.0.iter().for_each(|finding| say(&mut std::io::stdout(), &json(finding)));
+    }
+    match loaded {
+        Some(loaded) if !findings.has_errors() => {
+            if !check.json {
+                fine(&loaded, &findings, &name);
+            }
+            Ok(())
+        }
+        _ if check.json => Err(format!("{name}: {}", total(&findings))),
+        _ => Err(findings.to_string()),
+    }
+}
+
+/// The configuration with its warnings, when it can also be put to use.
+fn usable(loaded: Loaded, name: &str) -> (Option<Loaded>, Findings) {
+    let mut findings = loaded.warnings.clone();
+    let Err(error) = assemble(&loaded.config) else { return (Some(loaded), findings) };
+    findings.0.push(Finding {
+        severity: Severity::Error,
+        file: name.to_owned(),
+        line: None,
+        column: None,
+        key: String::new(),
+        message: error.to_string(),
+        hint: None,
+    });
+    (None, findings)
+}
+
+fn fine(loaded: &Loaded, warnings: &Findings, name: &str) {
+    if !warnings.0.is_empty() {
+        say(&mut std::io::stderr(), &warnings.to_string());
     }
     let (users, rules) = (loaded.config.users.len(), loaded.config.acl.len());
-    say(&mut out, &format!("{}: fine, {users} users and {rules} rules", check.config.display()));
-    Ok(())
+    say(&mut std::io::stdout(), &format!("{name}: fine, {users} users and {rules} rules"));
+}
+
+/// Texts and numbers only, so this does not fail.
+fn json(finding: &Finding) -> String {
+    serde_json::to_string(finding).unwrap_or_default()
+}
+
+fn total(findings: &Findings) -> String {
+    let errors = findings.0.iter().filter(|finding| finding.severity == Severity::Error).count();
+    let of = |number: usize, noun: &str| format!("{number} {noun}{}", if number == 1 { "" } else { "s" });
+    format!("{} and {}", of(errors, "error"), of(findings.0.len() - errors, "warning"))
 }

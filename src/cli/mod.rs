@@ -31,7 +31,8 @@ enum Command {
         after_help = "SIGHUP, or a changed file, reads the configuration anew; SIGTERM finishes transfers and ends."
     )]
     Serve(Serve),
-    /// Check a configuration, and say what is wrong with it
+    /// Check a configuration: what is wrong with it, and what is probably not meant
+    #[command(after_help = "Exit code 0: it can be used; 1: it cannot, or --strict and there are warnings.")]
     Check(Check),
     /// Say what an account may do, and by which rule
     #[command(after_help = EXPLAIN_EXAMPLES)]
@@ -64,6 +65,12 @@ struct Check {
     /// The configuration to check
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
+    /// Take warnings for errors
+    #[arg(long)]
+    strict: bool,
+    /// Print a JSON object a line for each finding: severity, file, line, column, key, message, hint
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Debug, clap::Args)]
@@ -127,7 +134,7 @@ The table is a list:
 
 const EXAMPLES: &str = "\
 Examples:
-  portwarden check --config /etc/portwarden/auth_config.yml
+  portwarden check --config /etc/portwarden/auth_config.yml --strict
   portwarden serve --config /etc/portwarden/auth_config.yml
   portwarden serve --config auth_config.yml --listen :8443 --registry http://127.0.0.1:5000
   portwarden hash --cost 12";

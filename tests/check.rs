@@ -1,0 +1,114 @@
+//! `portwarden check` as an operator, or their CI, runs it: where findings go, `--strict`, `--json`, exit codes.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "the helpers of a test may fail loudly, as the tests do"
+)]
+
+use std::{fs, os::unix::fs::PermissionsExt as _, process::Command};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+const USERS: &str =
+    "users: {bob: {password: $2y$10$LO.vzwpWC5LZGqThvEfznu8qhb5SGqvBSWY1J3yZ4AxtMRZ3kN5jC}}\n";
+const CLEAN: &str = "acl: [{match: {account: bob}, actions: ['*']}]\n";
+const WARNED: &str =
+    "acl:\n- match: {account: bob}\n  actions: [push]\n- match: {account: bbo}\n  actions: []\n";
+const WRONG: &str = "acl: [{match: {acount: bob}, actions: [push]}]\n";
+
+/// A directory with a certificate and a configuration.
+fn installed(acl: &str) -> TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    let made = rcgen::generate_simple_self_signed(vec!["registry.example".to_owned()]).unwrap();
+    fs::write(directory.path().join("tls.crt"), made.cert.pem()).unwrap();
+    let key = directory.path().join("tls.key");
+    fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
+    let token = "server: {addr: ':443'}\ntoken: {issuer: Acme, expiration: 900, certificate: tls.crt, key: tls.key}\n";
+    fs::write(directory.path().join("auth_config.yml"), format!("{token}{USERS}{acl}")).unwrap();
+    directory
+}
+
+/// Exit code, standard output and standard error.
+fn check(acl: &str, options: &[&str]) -> (i32, String, String) {
+    let directory = installed(acl);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_portwarden"));
+    command.current_dir(directory.path()).args(["check", "--config", "auth_config.yml"]).args(options);
+    let output = command.output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+}
+
+const FINE: &str = "auth_config.yml: fine, 1 users and 1 rules\n";
+const PUSH: &str =
+    "`push` without `pull` allows no push: the registry asks for both, and no later rule adds to this one";
+
+#[test]
+fn nothing_to_say_is_fine_in_every_way() {
+    assert_eq!(check(CLEAN, &[]), (0, FINE.to_owned(), String::new()));
+    assert_eq!(check(CLEAN, &["--strict"]), (0, FINE.to_owned(), String::new()));
+    assert_eq!(check(CLEAN, &["--json", "--strict"]), (0, String::new(), String::new()));
+}
+
+#[test]
+fn warnings_are_errors_when_strict() {
+    let said = |warning: &str| {
+        format!(
+            "auth_config.yml:6:3: {warning}acl[0].actions: {PUSH}. Add `pull`\n\
+             auth_config.yml:7:11: {warning}acl[1].match.account: there is no user \"bbo\", so this rule never matches. \
+             Did you mean `bob`? Else add the user, or remove the rule\n"
+        )
+    };
+    let fine = FINE.replace("1 rules", "2 rules");
+    assert_eq!(check(WARNED, &[]), (0, fine, said("warning: ")));
+    assert_eq!(check(WARNED, &["--strict"]), (1, String::new(), said("")));
+}
+
+#[test]
+fn json_is_one_object_a_line_and_nothing_else() {
+    let push = |severity: &str| {
+        json!({"severity": severity, "file": "auth_config.yml", "line": 6, "column": 3, "key": "acl[0].actions",
+            "message": PUSH, "hint": "Add `pull`"})
+    };
+    let (code, out, err) = check(WARNED, &["--json"]);
+    assert_eq!((code, err.as_str()), (0, ""));
+    assert_eq!((objects(&out).len(), &objects(&out)[0]), (2, &push("warning")));
+    let keys: Vec<_> = ["severity", "file", "line", "column", "key", "message", "hint"]
+        .map(|key| format!("\"{key}\":"))
+        .into();
+    let places: Vec<_> = keys.iter().map(|key| out.find(key).unwrap()).collect();
+    assert!(places.is_sorted(), "the keys stand in this order: {out}");
+    let (code, out, err) = check(WARNED, &["--json", "--strict"]);
+    assert_eq!((code, err.as_str()), (1, "auth_config.yml: 2 errors and 0 warnings\n"));
+    assert_eq!(objects(&out)[0], push("error"));
+}
+
+#[test]
+fn errors_are_said_in_json_too() {
+    let (code, out, err) = check(WRONG, &["--json"]);
+    assert_eq!((code, err.as_str()), (1, "auth_config.yml: 1 error and 0 warnings\n"));
+    let wrong = json!({"severity": "error", "file": "auth_config.yml", "line": 4, "column": 16,
+        "key": "acl[0].match.acount", "message": "unknown key", "hint": "Did you mean `account`?"});
+    assert_eq!(objects(&out), [wrong]);
+    let (code, out, _) = check("", &["--json", "--config", "missing.yml"]);
+    assert_eq!((code, out.as_str()), (2, ""), "an option given twice is a mistake of the command line");
+}
+
+#[test]
+fn a_file_that_is_not_there_has_no_line() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_portwarden"));
+    let output = command
+        .current_dir(directory.path())
+        .args(["check", "--json", "--config", "no.yml"])
+        .output()
+        .unwrap();
+    let said = objects(&String::from_utf8(output.stdout).unwrap());
+    assert_eq!((output.status.code(), said.len()), (Some(1), 1));
+    assert_eq!((&said[0]["line"], &said[0]["key"]), (&Value::Null, &json!("")));
+}
+
+fn objects(lines: &str) -> Vec<Value> {
+    lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
