@@ -1,4 +1,5 @@
-//! `portwarden check` as an operator, or their CI, runs it: where findings go, `--strict`, `--json`, exit codes.
+//! `portwarden check` as an operator, or their CI, runs it: where findings go, `--strict`, `--json`, exit
+//! codes.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -25,7 +26,8 @@ fn installed(acl: &str) -> TempDir {
     let key = directory.path().join("tls.key");
     fs::write(&key, made.signing_key.serialize_pem()).unwrap();
     fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
-    let token = "server: {addr: ':443'}\ntoken: {issuer: Acme, expiration: 900, certificate: tls.crt, key: tls.key}\n";
+    let token = "server: {addr: ':443'}\n\
+                 token: {issuer: Acme, expiration: 900, certificate: tls.crt, key: tls.key}\n";
     fs::write(directory.path().join("auth_config.yml"), format!("{token}{USERS}{acl}")).unwrap();
     directory
 }
@@ -56,8 +58,8 @@ fn warnings_are_errors_when_strict() {
     let said = |warning: &str| {
         format!(
             "auth_config.yml:6:3: {warning}acl[0].actions: {PUSH}. Add `pull`\n\
-             auth_config.yml:7:11: {warning}acl[1].match.account: there is no user \"bbo\", so this rule never matches. \
-             Did you mean `bob`? Else add the user, or remove the rule\n"
+             auth_config.yml:7:11: {warning}acl[1].match.account: there is no user \"bbo\", so this rule \
+             never matches. Did you mean `bob`? Else add the user, or remove the rule\n"
         )
     };
     let fine = FINE.replace("1 rules", "2 rules");
@@ -68,7 +70,8 @@ fn warnings_are_errors_when_strict() {
 #[test]
 fn json_is_one_object_a_line_and_nothing_else() {
     let push = |severity: &str| {
-        json!({"severity": severity, "file": "auth_config.yml", "line": 6, "column": 3, "key": "acl[0].actions",
+        json!({"severity": severity, "file": "auth_config.yml", "line": 6, "column": 3,
+            "key": "acl[0].actions",
             "message": PUSH, "hint": "Add `pull`"})
     };
     let (code, out, err) = check(WARNED, &["--json"]);

@@ -1,15 +1,16 @@
 //! Rules that can never decide, because an earlier one matches whatever they match. For a linter.
 //!
-//! Only what can be proved from one earlier rule is said, so that a rule that is named here may be removed: each
-//! condition of the earlier rule is one of the later rule, word for word, or holds for the only text that the later
-//! rule asks for. Two globs are not compared, nor are several earlier rules taken together.
+//! Only what can be proved from one earlier rule is said, so that a rule that is named here may be removed:
+//! each condition of the earlier rule is one of the later rule, word for word, or holds for the only text
+//! that the later rule asks for. Two globs are not compared, nor are several earlier rules taken together.
 
 use std::collections::HashMap;
 
 use super::{Policy, RuleSettings, pattern::Pattern, placeholder::Field, rule::Rule};
 
-/// How many pairs of rules are compared closely; beyond that nothing more is found. A table of rules with an account
-/// or a name of its own in each needs hardly any: the bound is for 10,000 globs before 10,000 names.
+/// How many pairs of rules are compared closely; beyond that nothing more is found. A table of rules with
+/// an account or a name of its own in each needs hardly any: the bound is for 10,000 globs before 10,000
+/// names.
 const MAX_COMPARISONS: usize = 200_000;
 
 /// What matches every text, the empty one too.
@@ -140,8 +141,8 @@ impl<'a> Written<'a> {
         if let Some(only) = other.pattern.as_text() {
             return condition.pattern.always_matches(only);
         }
-        // `${account:1}` means a group of the rule's own expression, or nothing: it says the same in both rules
-        // only when their fields are the same.
+        // `${account:1}` means a group of the rule's own expression, or nothing: it says the same in both
+        // rules only when their fields are the same.
         let captures = |pattern: &Pattern| pattern.captured_fields().next().is_some();
         let same_scope = || self.settings.fields().eq(later.settings.fields());
         let plain = !captures(condition.pattern) && !captures(other.pattern);

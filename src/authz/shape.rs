@@ -1,4 +1,5 @@
-//! How a rule's patterns are read, for a linter: which are expressions, what is open, which placeholders stay text.
+//! How a rule's patterns are read, for a linter: which are expressions, what is open, which placeholders
+//! stay text.
 //!
 //! Whether a pattern is valid is decided in `pattern`; what is worth a warning, by whoever asks.
 

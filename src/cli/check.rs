@@ -3,12 +3,12 @@
 use super::{Check, assemble, say};
 use crate::config::{Config, Finding, Findings, Loaded, Severity};
 
-/// Prints the findings: errors and warnings to standard error with a summary on standard output, or JSON Lines and
-/// nothing else to standard output.
+/// Prints the findings: errors and warnings to standard error with a summary on standard output, or JSON
+/// Lines and nothing else to standard output.
 ///
 /// # Errors
-/// The findings, or how many there are when they have been printed as JSON, when the configuration cannot be used; with `--strict`
-/// a warning is enough.
+/// The findings, or how many there are when they have been printed as JSON, when the configuration cannot
+/// be used; with `--strict` a warning is enough.
 pub(super) fn run(check: &Check) -> Result<(), String> {
     let name = check.config.display().to_string();
     let (loaded, mut findings) = match Config::load(&check.config) {

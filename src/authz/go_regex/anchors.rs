@@ -17,8 +17,8 @@ pub(in crate::authz) struct OpenEnds {
 
 /// The open ends of an expression, without the slashes around it; `None` when it does not parse.
 ///
-/// An end is not open where every way through the expression has `^` or `$` there, or says itself that anything may
-/// stand there, with `.*` or `.+`.
+/// An end is not open where every way through the expression has `^` or `$` there, or says itself that
+/// anything may stand there, with `.*` or `.+`.
 pub(in crate::authz) fn open_ends(expression: &[Symbol]) -> Option<OpenEnds> {
     let node = parse(expression).ok()?;
     Some(OpenEnds { start: !is_fixed(&node, End::Start), end: !is_fixed(&node, End::End) })

@@ -105,9 +105,9 @@ mod tests {
         ] {
             assert_eq!(
                 of_ip(ip),
-                "f.yml:15:13: warning: acl[0].match.ip: behind a proxy on this machine this address is everybody's \
-                 when the proxy does not name the client. Match accounts instead, or make sure that the proxy always \
-                 sends the client's address",
+                "f.yml:15:13: warning: acl[0].match.ip: behind a proxy on this machine this address is \
+                 everybody's when the proxy does not name the client. Match accounts instead, or make sure \
+                 that the proxy always sends the client's address",
                 "{ip}"
             );
         }
@@ -121,22 +121,25 @@ mod tests {
     fn all_addresses_of_one_family() {
         assert_eq!(
             rules("- match: {ip: 0.0.0.0/0}\n    actions: [pull]\n"),
-            "f.yml:13:13: warning: acl[0].match.ip: holds every IPv4 address and no other: a client from `::/0` does \
-             not match. Leave `ip` out if everybody is meant, or add the same rule with `::/0`"
+            "f.yml:13:13: warning: acl[0].match.ip: holds every IPv4 address and no other: a client from \
+             `::/0` does not match. Leave `ip` out if everybody is meant, or add the same rule with `::/0`"
         );
         assert_eq!(
             rules("- match: {ip: \"::/0\"}\n    actions: [pull]\n"),
-            "f.yml:13:13: warning: acl[0].match.ip: holds every IPv6 address and no other: a client from `0.0.0.0/0` \
-             does not match. Leave `ip` out if everybody is meant, or add the same rule with `0.0.0.0/0`"
+            "f.yml:13:13: warning: acl[0].match.ip: holds every IPv6 address and no other: a client from \
+             `0.0.0.0/0` does not match. Leave `ip` out if everybody is meant, or add the same rule with \
+             `0.0.0.0/0`"
         );
         assert_eq!(
             rules(
-                "- match: {ip: 0.0.0.0/0}\n    actions: [pull]\n  - match: {ip: \"::/0\"}\n    actions: [pull]\n"
+                "- match: {ip: 0.0.0.0/0}\n    actions: [pull]\n  \
+                 - match: {ip: \"::/0\"}\n    actions: [pull]\n"
             ),
             ""
         );
         let other = rules(
-            "- match: {ip: 0.0.0.0/0}\n    actions: [pull]\n  - match: {ip: \"::/0\", account: alice}\n    actions: [pull]\n",
+            "- match: {ip: 0.0.0.0/0}\n    actions: [pull]\n  \
+             - match: {ip: \"::/0\", account: alice}\n    actions: [pull]\n",
         );
         assert_eq!(other.lines().count(), 2, "{other}");
         assert_eq!(rules("- match: {ip: 0.0.0.0/1}\n    actions: [pull]\n"), "");

@@ -112,14 +112,14 @@ mod tests {
         let (rest, own) = ("users: {}\nacl: []\n", certificate(&key).pem());
         assert_eq!(
             said(&own, &format!("{SERVER}{TOKEN}{rest}")),
-            "f.yml:6:3: warning: token.certificate: cert.pem expired at 2024-03-31T00:00:00Z. Renew it: a changed \
-             file is read at once"
+            "f.yml:6:3: warning: token.certificate: cert.pem expired at 2024-03-31T00:00:00Z. Renew it: a \
+             changed file is read at once"
         );
         let shared = "  certificate: cert.pem\n  key: key.pem\ntoken: {issuer: A, expiration: 900}\n";
         assert_eq!(
             said(&own, &format!("{SERVER}{shared}{rest}")),
-            "f.yml:3:3: warning: server.certificate: cert.pem expired at 2024-03-31T00:00:00Z. Renew it: a changed \
-             file is read at once"
+            "f.yml:3:3: warning: server.certificate: cert.pem expired at 2024-03-31T00:00:00Z. Renew it: a \
+             changed file is read at once"
         );
         let mut params = CertificateParams::new(vec!["a.example".to_owned()]).unwrap();
         params.not_after = date_time_ymd(4000, 1, 1);

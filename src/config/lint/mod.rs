@@ -1,7 +1,8 @@
 //! What is allowed but probably not meant: warnings about a configuration that is right in each part.
 //!
-//! A lint is a function in one of the lists below, by the noun it is about. It sees a configuration
-//! without errors (what a wrong one means is a guess) and may only warn. Warnings about one key of one section stand where the section is read.
+//! A lint is a function in one of the lists below, by the noun it is about. It sees a configuration without
+//! errors (what a wrong one means is a guess) and may only warn. Warnings about one key of one section
+//! stand where the section is read.
 
 mod addresses;
 mod files;

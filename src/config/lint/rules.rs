@@ -1,5 +1,5 @@
-//! Warnings about rules: patterns that match more or less than they seem to, actions that do not suffice, and rules
-//! that never decide.
+//! Warnings about rules: patterns that match more or less than they seem to, actions that do not suffice,
+//! and rules that never decide.
 
 use super::{Lint, Report, Subject, pattern_path, rule_path};
 use crate::authz::{PatternShape, RuleSettings, hidden_rules, shapes};
@@ -99,7 +99,8 @@ fn actions(subject: &Subject<'_>, report: &mut Report<'_>) {
     }
 }
 
-/// Only `["*"]` alone is all. The catalog needs an action of that name, so a rule for `registry` may well list it.
+/// Only `["*"]` alone is all. The catalog needs an action of that name, so a rule for `registry` may well
+/// list it.
 fn star_beside_others(n: usize, rule: &RuleSettings, report: &mut Report<'_>) {
     let is_catalog = rule.resource_type.as_deref() == Some("registry");
     if let Some(star) = rule.actions.iter().position(|action| action == "*")
@@ -116,7 +117,8 @@ fn star_beside_others(n: usize, rule: &RuleSettings, report: &mut Report<'_>) {
 fn push_without_pull(n: usize, rule: &RuleSettings, report: &mut Report<'_>) {
     let has = |action: &str| rule.actions.iter().any(|a| a == action);
     if has("push") && !has("pull") {
-        let message = "`push` without `pull` allows no push: the registry asks for both, and no later rule adds to this one";
+        let message = "`push` without `pull` allows no push: the registry asks for both, and no later \
+                       rule adds to this one";
         report.warn(rule_path(n).key("actions"), message, "Add `pull`");
     }
 }
@@ -132,8 +134,8 @@ mod tests {
                 "- match: {{{first}}}\n    actions: [pull]\n  - match: {{{second}}}\n    actions: [pull]\n"
             ))
         };
-        let said = "f.yml:15:5: warning: acl[1]: never decides: acl[0] on line 13 matches all that this rule matches. \
-                    Move it before that rule, or remove it";
+        let said = "f.yml:15:5: warning: acl[1]: never decides: acl[0] on line 13 matches all that this rule \
+                    matches. Move it before that rule, or remove it";
         for (first, second) in
             [("", "account: alice"), ("account: al*", "account: alice"), ("name: a/*", "name: a/*, type: x")]
         {
@@ -150,18 +152,18 @@ mod tests {
     fn an_unanchored_expression() {
         assert_eq!(
             rule("name: /admin/", "[pull]"),
-            "f.yml:13:13: warning: acl[0].match.name: the expression is not anchored: anything may stand before and \
-             behind what it matches. Write `/^admin$/`, or `.*` where anything may stand"
+            "f.yml:13:13: warning: acl[0].match.name: the expression is not anchored: anything may stand \
+             before and behind what it matches. Write `/^admin$/`, or `.*` where anything may stand"
         );
         assert_eq!(
             rule("name: /^a|b$/", "[pull]"),
-            "f.yml:13:13: warning: acl[0].match.name: the expression is not anchored: anything may stand before and \
-             behind what it matches. Write `/^(?:^a|b$)$/`, or `.*` where anything may stand"
+            "f.yml:13:13: warning: acl[0].match.name: the expression is not anchored: anything may stand \
+             before and behind what it matches. Write `/^(?:^a|b$)$/`, or `.*` where anything may stand"
         );
         assert_eq!(
             rule("labels: {team: /^a/}", "[pull]"),
-            "f.yml:13:22: warning: acl[0].match.labels.team: the expression is not anchored: anything may stand \
-             behind what it matches. Write `/^a$/`, or `.*` where anything may stand"
+            "f.yml:13:22: warning: acl[0].match.labels.team: the expression is not anchored: anything may \
+             stand behind what it matches. Write `/^a$/`, or `.*` where anything may stand"
         );
         assert_eq!(
             rule("account: /(.+)@x$/, name: \"/${account:1}/\"", "[pull]").lines().count(),
@@ -183,13 +185,14 @@ mod tests {
     fn a_placeholder_that_is_plain_text() {
         assert_eq!(
             rule("account: \"/^(.+)@x$/\", name: \"${account:2}/app\"", "[pull]"),
-            "f.yml:13:36: warning: acl[0].match.name: `${account:2}` is plain text here: the expression of `account` \
-             has 1 group. Count the groups of the rule's own expression from 1, as `${account:1}`"
+            "f.yml:13:36: warning: acl[0].match.name: `${account:2}` is plain text here: the expression of \
+             `account` has 1 group. Count the groups of the rule's own expression from 1, as `${account:1}`"
         );
         assert_eq!(
             rule("name: \"${acount}/app\"", "[pull]"),
-            "f.yml:13:13: warning: acl[0].match.name: `${acount}` is plain text here: there is no placeholder \
-             `acount`. Write one of `${account}`, `${type}`, `${name}`, `${service}`, `${labels:…}`"
+            "f.yml:13:13: warning: acl[0].match.name: `${acount}` is plain text here: there is no \
+             placeholder `acount`. Write one of `${account}`, `${type}`, `${name}`, `${service}`, \
+             `${labels:…}`"
         );
         assert_eq!(rule("account: \"/^(.+)@x$/\", name: \"${account:1}/app\"", "[pull]"), "");
     }
@@ -198,8 +201,8 @@ mod tests {
     fn a_placeholder_without_its_dollar() {
         assert_eq!(
             rule("name: \"{labels:team}/app\"", "[pull]"),
-            "f.yml:13:13: warning: acl[0].match.name: `{labels:team}` is plain text here: the `$` before it is \
-             missing. Write `${labels:team}`"
+            "f.yml:13:13: warning: acl[0].match.name: `{labels:team}` is plain text here: the `$` before it \
+             is missing. Write `${labels:team}`"
         );
         assert_eq!(rule("name: \"${labels:team}/app\"", "[pull]"), "");
     }
@@ -209,8 +212,8 @@ mod tests {
         assert_eq!(
             rule("name: \"${account}/*\"", "[pull]"),
             "f.yml:13:13: warning: acl[0].match.name: `*` does not cross a slash: `<name>/app` matches, and \
-             `<name>/app/part` does not. Add a rule with `${account}/*/*`, or write `/^${account}/.+$/` for every \
-             depth"
+             `<name>/app/part` does not. Add a rule with `${account}/*/*`, or write `/^${account}/.+$/` for \
+             every depth"
         );
         for also in ["${labels:team}/*", "${account}/**", "home-${account}/*"] {
             assert_eq!(rule(&format!("name: \"{also}\""), "[pull]").lines().count(), 1, "{also}");
@@ -218,7 +221,8 @@ mod tests {
         for fine in ["alice/*", "${account}/app", "${account}/*/*", "a/${account}/*", "${account}*"] {
             assert_eq!(rule(&format!("name: \"{fine}\""), "[pull]"), "", "{fine}");
         }
-        let deeper = "- match: {name: \"${account}/*\"}\n    actions: [pull]\n  - match: {name: \"${account}/*/*\"}\n    actions: [pull]\n";
+        let deeper = "- match: {name: \"${account}/*\"}\n    actions: [pull]\n  \
+                      - match: {name: \"${account}/*/*\"}\n    actions: [pull]\n";
         assert_eq!(rules(deeper), "");
     }
 
@@ -226,8 +230,8 @@ mod tests {
     fn a_star_among_other_actions() {
         assert_eq!(
             rule("", "[pull, \"*\"]"),
-            "f.yml:14:21: warning: acl[0].actions[1]: `*` beside other actions is an action of that name, not all of \
-             them. Write `[\"*\"]` to allow all, or leave `*` out"
+            "f.yml:14:21: warning: acl[0].actions[1]: `*` beside other actions is an action of that name, \
+             not all of them. Write `[\"*\"]` to allow all, or leave `*` out"
         );
         assert_eq!(rule("", "[\"*\"]"), "");
         assert_eq!(rule("type: registry", "[\"*\", search]"), "");
@@ -237,8 +241,8 @@ mod tests {
     fn push_alone() {
         assert_eq!(
             rule("", "[push]"),
-            "f.yml:14:5: warning: acl[0].actions: `push` without `pull` allows no push: the registry asks for both, \
-             and no later rule adds to this one. Add `pull`"
+            "f.yml:14:5: warning: acl[0].actions: `push` without `pull` allows no push: the registry asks \
+             for both, and no later rule adds to this one. Add `pull`"
         );
         assert_eq!(rule("", "[push, pull]"), "");
     }

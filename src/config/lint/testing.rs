@@ -3,7 +3,8 @@
 use super::super::tests::{SERVER, TOKEN, said};
 
 const USERS: &str = "users:\n  alice:\n    password: \
-                     \"$2y$10$lfIkMm1jPw8Is./rthy5auKvJeeuH7pJMDm4K.KmbODdBR31EC/am\"\n    labels: {team: [a]}\n";
+                     \"$2y$10$lfIkMm1jPw8Is./rthy5auKvJeeuH7pJMDm4K.KmbODdBR31EC/am\"\n    labels: {team: \
+                     [a]}\n";
 
 /// What is said about `rules`; the first begins on line 13, column 5. The only user is `alice`.
 pub(super) fn rules(rules: &str) -> String {

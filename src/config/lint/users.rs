@@ -17,7 +17,8 @@ fn cheap_hash(subject: &Subject<'_>, report: &mut Report<'_>) {
         let hash = user.password.as_deref().and_then(|text| PasswordHash::parse(text).ok());
         if let Some(cost) = hash.map(|hash| hash.cost()).filter(|cost| *cost < DEFAULT_COST) {
             let message = format!(
-                "the bcrypt cost is {cost}: whoever gets this file guesses {} times as fast as at {DEFAULT_COST}",
+                "the bcrypt cost is {cost}: whoever gets this file guesses {} times as fast as at \
+                 {DEFAULT_COST}",
                 1_u32 << (DEFAULT_COST - cost)
             );
             let hint = format!("Make a new hash with `portwarden hash --cost {DEFAULT_COST}`");
@@ -77,8 +78,8 @@ mod tests {
         };
         assert_eq!(
             of_cost("05"),
-            "f.yml:10:5: warning: users.bob.password: the bcrypt cost is 5: whoever gets this file guesses 32 times \
-             as fast as at 10. Make a new hash with `portwarden hash --cost 10`"
+            "f.yml:10:5: warning: users.bob.password: the bcrypt cost is 5: whoever gets this file guesses \
+             32 times as fast as at 10. Make a new hash with `portwarden hash --cost 10`"
         );
         assert!(of_cost("09").contains("guesses 2 times"));
         assert_eq!(of_cost("10"), "");
@@ -90,18 +91,18 @@ mod tests {
             |account: &str| rules(&format!("- match: {{account: \"{account}\"}}\n    actions: [pull]\n"));
         assert_eq!(
             of("alcie"),
-            "f.yml:13:13: warning: acl[0].match.account: there is no user \"alcie\", so this rule never matches. Did \
-             you mean `alice`? Else add the user, or remove the rule"
+            "f.yml:13:13: warning: acl[0].match.account: there is no user \"alcie\", so this rule never \
+             matches. Did you mean `alice`? Else add the user, or remove the rule"
         );
         assert_eq!(
             of("somebody"),
-            "f.yml:13:13: warning: acl[0].match.account: there is no user \"somebody\", so this rule never matches. \
-             Add the user, or remove the rule"
+            "f.yml:13:13: warning: acl[0].match.account: there is no user \"somebody\", so this rule never \
+             matches. Add the user, or remove the rule"
         );
         assert_eq!(
             of(""),
-            "f.yml:13:13: warning: acl[0].match.account: nobody may come without a password, so this rule never \
-             matches. Add the user `\"\": {}`, or remove the rule"
+            "f.yml:13:13: warning: acl[0].match.account: nobody may come without a password, so this rule \
+             never matches. Add the user `\"\": {}`, or remove the rule"
         );
         for somebody in ["alice", "a*", "/^no-such-user$/", "${name}", "al\\\\ice"] {
             assert_eq!(of(somebody), "", "{somebody}");
