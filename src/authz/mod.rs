@@ -11,6 +11,7 @@ mod pattern_error;
 mod permit;
 mod placeholder;
 mod policy;
+mod question;
 mod rule;
 mod shape;
 
@@ -20,7 +21,8 @@ pub use hiding::hidden_rules;
 pub use ip::{IpBlock, IpBlockError};
 pub use pattern_error::PatternError;
 pub use permit::{Caller, Denial, DeniedBy, Permit, authorize};
-pub use policy::{Decision, Policy, Question};
+pub use policy::{Decision, Policy};
+pub use question::Question;
 pub use rule::{Condition, Rule, RuleError};
 pub use shape::{PatternShape, Unexpanded, shapes};
 

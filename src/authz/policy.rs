@@ -2,10 +2,9 @@
 //!
 //! A policy is immutable; a reload makes a new one. Default is deny: a question that no rule matches is granted nothing.
 
-use std::{collections::BTreeMap, net::IpAddr};
-
 use super::{
     RuleSettings,
+    question::Question,
     rule::{Rule, RuleError},
 };
 
@@ -13,25 +12,6 @@ use super::{
 #[derive(Debug, Clone, Default)]
 pub struct Policy {
     rules: Vec<Rule>,
-}
-
-/// What is asked of a policy.
-#[derive(Debug, Clone, Copy)]
-pub struct Question<'q> {
-    /// Who asks; empty for the anonymous account.
-    pub account: &'q str,
-    /// The account's labels.
-    pub labels: &'q BTreeMap<String, Vec<String>>,
-    /// Where the client is, `None` when unknown: then no rule with an `ip` matches.
-    pub ip: Option<IpAddr>,
-    /// The service that the token is for.
-    pub service: &'q str,
-    /// `repository`, `registry`, ….
-    pub resource_type: &'q str,
-    /// The resource.
-    pub name: &'q str,
-    /// The actions that are asked for.
-    pub actions: &'q [String],
 }
 
 /// What a policy answers.

@@ -11,7 +11,7 @@ use super::{
     pattern::{self, Pattern, Values},
     pattern_error::PatternError,
     placeholder::{Field, Scanned, Scope},
-    policy::Question,
+    question::Question,
 };
 
 /// Why a rule is refused. Displays where it stands, what is wrong and the next step.
@@ -153,17 +153,6 @@ impl Rule {
                 let requested: BTreeSet<&String> = requested.iter().collect();
                 actions.iter().filter(|a| requested.contains(a)).cloned().collect()
             }
-        }
-    }
-}
-
-impl<'q> Question<'q> {
-    fn field(&self, field: Field) -> &'q str {
-        match field {
-            Field::Account => self.account,
-            Field::Type => self.resource_type,
-            Field::Name => self.name,
-            Field::Service => self.service,
         }
     }
 }

@@ -3,6 +3,7 @@
 //! Knows nothing of sockets, TLS or files: a connection is handed in by `server`, settings by `config`.
 
 mod caller;
+mod failure;
 mod form;
 mod headers;
 mod idle_timer;
@@ -22,7 +23,8 @@ mod upstream;
 mod write_deadline;
 
 pub use passwords::Passwords;
-pub use response_body::{BodyError, ResponseBody};
+pub use request_body::BodyError;
+pub use response_body::ResponseBody;
 pub use service::Service;
 pub use settings::*;
 pub use snapshot::Snapshot;

@@ -11,7 +11,10 @@ use http_body_util::BodyExt;
 use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
 use tokio::time::Instant;
 
-use super::{idle_timer::IdleTimer, response_body::BodyError};
+use super::idle_timer::IdleTimer;
+
+/// The error of a body that ends early.
+pub type BodyError = Box<dyn std::error::Error + Send + Sync>;
 
 /// How long, and how much, of a refused upload is read on, so that the refusal reaches a client that is still writing.
 const DRAIN_TIME: Duration = Duration::from_secs(5);

@@ -9,10 +9,7 @@ use std::{
 use http_body_util::Full;
 use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
 
-use super::{idle_timer::IdleTimer, upstream::Lease};
-
-/// The error of a body that ends early.
-pub type BodyError = Box<dyn std::error::Error + Send + Sync>;
+use super::{idle_timer::IdleTimer, request_body::BodyError, upstream::Lease};
 
 /// A response's body: ours, or the registry's as it arrives.
 pub enum ResponseBody {

@@ -11,15 +11,16 @@ use hyper::{
 };
 
 use super::{
-    Passwords, Peer, Snapshot, Upstream, UpstreamError,
+    Passwords, Peer, Snapshot, Upstream,
     caller::Caller,
+    failure::{refuse_strange, unanswered},
     headers, media_type,
     origin::{self, Origin},
     own::OwnEndpoint,
     refuse::{refuse, refuse_in_text},
-    request_body::{ClientFault, RequestBody},
+    request_body::RequestBody,
     response_body::{ResponseBody, UpstreamBody},
-    token_endpoint, upstream,
+    token_endpoint,
 };
 use crate::{
     authz::{self, Denial, DeniedBy, Permit},
@@ -263,44 +264,4 @@ fn for_the_outside(
         }
     }
     response
-}
-
-/// Answers of the registry that would mislead a client. One that authenticates by itself sends a challenge which no
-/// token of ours answers: a loop for the client, and its operator must know. Nobody asked it to switch protocols.
-fn refuse_strange<B>(response: &Response<B>) -> Result<(), Refusal> {
-    let why = match response.status() {
-        StatusCode::UNAUTHORIZED => "the registry behind this proxy asks for authentication itself",
-        StatusCode::SWITCHING_PROTOCOLS => "the registry behind this proxy answers in another protocol",
-        _ => return Ok(()),
-    };
-    tracing::error!("{why}; it must be a plain registry without an `auth` section in its configuration");
-    Err(Refusal::new(ErrorCode::BadGateway, why))
-}
-
-/// What a client is told when the registry gives no answer. Where the registry stands is for the log only.
-fn unanswered(error: &UpstreamError) -> Refusal {
-    let (code, message) = match error {
-        UpstreamError::Connect(_) => {
-            (ErrorCode::Unavailable, "the registry behind this proxy is not reachable")
-        }
-        UpstreamError::ConnectTimeout => {
-            (ErrorCode::GatewayTimeout, "the registry behind this proxy does not accept connections")
-        }
-        UpstreamError::ResponseTimeout => {
-            (ErrorCode::GatewayTimeout, "the registry behind this proxy does not answer")
-        }
-        UpstreamError::Broken(_) => {
-            (ErrorCode::BadGateway, "the registry behind this proxy broke off or sent no valid answer")
-        }
-        UpstreamError::Client(ClientFault::Idle) => {
-            (ErrorCode::Timeout, "the request body stood still for too long")
-        }
-        UpstreamError::Client(ClientFault::Broken) => (ErrorCode::BadRequest, "the request body broke off"),
-    };
-    if matches!(error, UpstreamError::Client(_)) {
-        tracing::debug!(%error, "an upload ended early");
-        return Refusal::new(code, message).and_close();
-    }
-    tracing::warn!(%error, "no answer from the registry");
-    Refusal::new(code, message).retry_after(upstream::RETRY_AFTER)
 }

@@ -1,0 +1,35 @@
+//! What is asked of a policy: may this account do that, from there?
+
+use std::{collections::BTreeMap, net::IpAddr};
+
+use super::placeholder::Field;
+
+/// What is asked of a policy.
+#[derive(Debug, Clone, Copy)]
+pub struct Question<'q> {
+    /// Who asks; empty for the anonymous account.
+    pub account: &'q str,
+    /// The account's labels.
+    pub labels: &'q BTreeMap<String, Vec<String>>,
+    /// Where the client is, `None` when unknown: then no rule with an `ip` matches.
+    pub ip: Option<IpAddr>,
+    /// The service that the token is for.
+    pub service: &'q str,
+    /// `repository`, `registry`, ….
+    pub resource_type: &'q str,
+    /// The resource.
+    pub name: &'q str,
+    /// The actions that are asked for.
+    pub actions: &'q [String],
+}
+
+impl<'q> Question<'q> {
+    pub(super) fn field(&self, field: Field) -> &'q str {
+        match field {
+            Field::Account => self.account,
+            Field::Type => self.resource_type,
+            Field::Name => self.name,
+            Field::Service => self.service,
+        }
+    }
+}
