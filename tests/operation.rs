@@ -446,18 +446,23 @@ fn paused_downloads_are_whole_after_sigterm() {
     assert_eq!(process.stop().expect("an exit").code(), Some(0));
 }
 
-#[test]
-fn a_second_sigterm_does_not_wait() {
+/// A Portwarden with that `drain_timeout`, and a request that its registry never answers.
+fn with_a_stuck_transfer(drain_timeout: &str) -> (Process, TcpStream, tempfile::TempDir) {
     let sink = raw::sink("");
-    let directory =
-        installed("", &format!("limits: {{drain_timeout: 60s}}\nregistry: {{url: \"{}\"}}\n", sink.url()));
-    let (mut process, ready) = serve(directory.path(), &[]);
+    let rest = format!("limits: {{drain_timeout: {drain_timeout}}}\nregistry: {{url: \"{}\"}}\n", sink.url());
+    let directory = installed("", &rest);
+    let (process, ready) = serve(directory.path(), &[]);
     let address: SocketAddr = format!("127.0.0.1:{}", port_after(&ready, "listening on")).parse().unwrap();
     let mut waiting = raw::connect(address);
-    waiting
-        .write_all(&raw::request("GET", "/v2/a/tags/list", "Authorization: Basic YWRtaW46YmFkbWlu\r\n"))
-        .unwrap();
+    let request = raw::request("GET", "/v2/a/tags/list", "Authorization: Basic YWRtaW46YmFkbWlu\r\n");
+    waiting.write_all(&request).unwrap();
     assert!(eventually(Duration::from_secs(5), || !sink.take().is_empty()), "the request is under way");
+    (process, waiting, directory)
+}
+
+#[test]
+fn a_second_sigterm_does_not_wait() {
+    let (mut process, _waiting, _directory) = with_a_stuck_transfer("60s");
     process.signal("TERM");
     process.wait_for_log(0, "stopping: no new connections");
     assert!(process.is_running());
@@ -496,16 +501,7 @@ fn a_certificate_may_come_after_the_configuration_that_names_it() {
 
 #[test]
 fn a_transfer_that_does_not_end_is_cut_off_after_the_drain_timeout() {
-    let sink = raw::sink("");
-    let directory =
-        installed("", &format!("limits: {{drain_timeout: 1s}}\nregistry: {{url: \"{}\"}}\n", sink.url()));
-    let (mut process, ready) = serve(directory.path(), &[]);
-    let address: SocketAddr = format!("127.0.0.1:{}", port_after(&ready, "listening on")).parse().unwrap();
-    let mut waiting = raw::connect(address);
-    waiting
-        .write_all(&raw::request("GET", "/v2/a/tags/list", "Authorization: Basic YWRtaW46YmFkbWlu\r\n"))
-        .unwrap();
-    assert!(eventually(Duration::from_secs(5), || !sink.take().is_empty()), "the request is under way");
+    let (mut process, _waiting, _directory) = with_a_stuck_transfer("1s");
     assert_eq!(process.stop().expect("it ends by itself").code(), Some(0));
     assert!(
         process.log().contains("some connections did not end within limits.drain_timeout"),
