@@ -564,8 +564,16 @@ fn rule_26_too_many_open_files_hold_up_and_do_not_end_the_server() {
 
 #[test]
 fn a_registry_that_is_down_at_the_start_is_no_reason_not_to_start() {
-    let mut portwarden = portwarden_at(&nobody()).start();
+    let registry = nobody();
+    let mut portwarden = portwarden_at(&registry).start();
     assert_eq!(curl(&portwarden).get("/v2/").status, 401);
     assert_eq!(curl(&portwarden).user(ADMIN).get("/v2/").status, 503);
+    let named = || {
+        portwarden
+            .log()
+            .lines()
+            .any(|line| line.contains("no answer from the registry") && line.contains(&registry))
+    };
+    assert!(eventually(Duration::from_secs(5), named), "the log names the registry: {}", portwarden.log());
     assert_eq!(portwarden.stop().expect("an exit").code(), Some(0));
 }

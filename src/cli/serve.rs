@@ -13,7 +13,7 @@ use tracing::level_filters::LevelFilter;
 use super::{Assembly, Serve, assemble, say};
 use crate::{
     config::{Config, Findings, Loaded, LogFormat, LogLevel, LogSettings},
-    proxy::{Passwords, Service, UpstreamAddress},
+    proxy::{Passwords, Service},
     server::{self, Listener, Tls, Watch},
     telemetry,
 };
@@ -228,10 +228,7 @@ fn ready_line(config: &Config, listeners: &[Listener], tls: bool) -> String {
         Listener::Tcp(_) => format!("{scheme}://{}", listener.address().unwrap_or_default()),
     };
     let addresses: Vec<String> = listeners.iter().map(address).collect();
-    let registry = match &config.proxy.upstream.address {
-        UpstreamAddress::Tcp(authority) => format!("http://{authority}"),
-        UpstreamAddress::Unix(path) => format!("unix:{}", path.display()),
-    };
+    let registry = &config.proxy.upstream.address;
     let (users, rules) = (config.users.len(), config.acl.len());
     format!("listening on {}; registry {registry}; {users} users, {rules} rules", addresses.join(", "))
 }

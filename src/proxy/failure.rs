@@ -2,23 +2,23 @@
 
 use hyper::{Response, StatusCode};
 
-use super::{UpstreamError, request_body::ClientFault, upstream};
+use super::{UpstreamAddress, UpstreamError, request_body::ClientFault, upstream};
 use crate::registry::{ErrorCode, Refusal};
 
 /// Answers of the registry that would mislead a client. One that authenticates by itself sends a challenge which no
 /// token of ours answers: a loop for the client, and its operator must know. Nobody asked it to switch protocols.
-pub(super) fn refuse_strange<B>(response: &Response<B>) -> Result<(), Refusal> {
+pub(super) fn refuse_strange<B>(response: &Response<B>, registry: &UpstreamAddress) -> Result<(), Refusal> {
     let why = match response.status() {
         StatusCode::UNAUTHORIZED => "the registry behind this proxy asks for authentication itself",
         StatusCode::SWITCHING_PROTOCOLS => "the registry behind this proxy answers in another protocol",
         _ => return Ok(()),
     };
-    tracing::error!("{why}; it must be a plain registry without an `auth` section in its configuration");
+    tracing::error!(%registry, "{why}; it must be a plain registry without an `auth` section in its configuration");
     Err(Refusal::new(ErrorCode::BadGateway, why))
 }
 
 /// What a client is told when the registry gives no answer. Where the registry stands is for the log only.
-pub(super) fn unanswered(error: &UpstreamError) -> Refusal {
+pub(super) fn unanswered(error: &UpstreamError, registry: &UpstreamAddress) -> Refusal {
     let (code, message) = match error {
         UpstreamError::Connect(_) => {
             (ErrorCode::Unavailable, "the registry behind this proxy is not reachable")
@@ -41,6 +41,6 @@ pub(super) fn unanswered(error: &UpstreamError) -> Refusal {
         tracing::debug!(%error, "an upload ended early");
         return Refusal::new(code, message).and_close();
     }
-    tracing::warn!(%error, "no answer from the registry");
+    tracing::warn!(%registry, %error, "no answer from the registry; see whether it runs, and its own log");
     Refusal::new(code, message).retry_after(upstream::RETRY_AFTER)
 }

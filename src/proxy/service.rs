@@ -120,8 +120,8 @@ impl Service {
         let (response, lease) = upstream
             .send(upstream_request(&permit, headers, body)?)
             .await
-            .map_err(|error| unanswered(&error))?;
-        refuse_strange(&response)?;
+            .map_err(|error| unanswered(&error, upstream.address()))?;
+        refuse_strange(&response, upstream.address())?;
         // 6. Answer: the registry's own, made right for the outside.
         let body = |body| ResponseBody::Upstream(UpstreamBody::new(body, snapshot.settings.idle_body, lease));
         Ok(for_the_outside(response.map(body), origin, &upstream))

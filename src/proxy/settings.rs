@@ -61,6 +61,16 @@ pub enum UpstreamAddress {
     Unix(PathBuf),
 }
 
+/// As `registry.url` and `--registry` are written.
+impl std::fmt::Display for UpstreamAddress {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Tcp(authority) => write!(f, "http://{authority}"),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
 /// Bounds on passwords.
 #[derive(Debug, Clone)]
 pub struct PasswordSettings {
