@@ -13,14 +13,15 @@ use std::{
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("registry", &[]),
     ("telemetry", &[]),
-    ("authn", &["registry"]),
-    ("authz", &["registry"]),
+    ("backend", &[]),
+    ("authn", &["registry", "backend"]),
+    ("authz", &["registry", "backend"]),
     ("token", &["registry"]),
     ("proxy", &["registry", "authn", "authz", "token"]),
     ("server", &["registry", "authn", "authz", "token", "proxy"]),
     // Builds the settings that the others own.
-    ("config", &["registry", "authn", "authz", "token", "proxy", "server"]),
-    ("cli", &["registry", "authn", "authz", "token", "proxy", "server", "config"]),
+    ("config", &["registry", "authn", "authz", "token", "proxy", "server", "backend"]),
+    ("cli", &["registry", "backend", "authn", "authz", "token", "proxy", "server", "config"]),
 ];
 
 #[test]

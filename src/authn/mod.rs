@@ -1,26 +1,34 @@
-//! Who is asking: credentials, identities, the user table, and the cost of guessing.
+//! Who is asking: credentials, identities, the user table, the back ends, and the cost of guessing.
 //!
-//! Synchronous and without HTTP: time is a parameter, and running bcrypt off the async threads is the
-//! caller's business. One login goes: [`Credentials`] → [`Remembered`] → [`Throttle::check`] →
-//! [`Users::verify`] → [`Attempt`] reported.
+//! Without HTTP, and but for the back ends synchronous: time is a parameter, and running bcrypt off the async threads is
+//! the caller's business. One login goes: [`Credentials`] → [`Remembered`] → [`Throttle::check`] → [`Users::verify`] →
+//! [`Authenticators::ask_backends`] → [`Attempt`] reported.
 
+mod authenticators;
 mod backoff;
+mod command;
 mod counters;
 mod credentials;
+mod ldap;
 mod password_hash;
 mod remembered;
 mod secret;
+mod source;
+mod sql;
 mod throttle;
 mod users;
 
 use std::{collections::BTreeMap, fmt};
 
 pub use self::{
+    authenticators::{Answer, Authenticators, BackendSettings},
     backoff::{RetryAfter, ThrottleSettings},
     credentials::{Credentials, NotText},
+    ldap::{Ldap, LdapSettings},
     password_hash::{DEFAULT_COST, HashError, PasswordError, PasswordHash},
     remembered::{CredentialsDigest, Remembered, RememberedSettings},
     secret::{NoRandomness, Secret},
+    source::Source,
     throttle::{Attempt, Throttle},
     users::{Identity, Labels, Outcome, User, UserError, Users},
 };

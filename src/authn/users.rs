@@ -1,6 +1,6 @@
 //! The `users:` section: who may log in with which password, and the labels an ACL may ask for.
 //!
-//! Other back ends, throttling and remembering are elsewhere; `verify` here always does the full work.
+//! Back ends, throttling and remembering are elsewhere; `verify` here always does the full work.
 
 use std::{
     collections::{BTreeMap, HashMap, hash_map::Entry},
@@ -12,6 +12,7 @@ use super::{
     UserSettings,
     password_hash::{PasswordHash, burn},
     secret::Secret,
+    source::Source,
 };
 
 /// Label to values, as an ACL's `match: {labels: …}` and `${labels:…}` see them.
@@ -24,6 +25,8 @@ pub struct Identity {
     pub account: String,
     /// The labels in force when this was made.
     pub labels: Arc<Labels>,
+    /// Who knows the account.
+    pub source: Source,
 }
 
 /// What became of a password.
@@ -213,7 +216,7 @@ fn parse_hash(settings: &UserSettings) -> Result<Option<PasswordHash>, UserError
 }
 
 fn identity(account: &str, user: &User) -> Identity {
-    Identity { account: account.to_owned(), labels: Arc::clone(&user.labels) }
+    Identity { account: account.to_owned(), labels: Arc::clone(&user.labels), source: Source::Users }
 }
 
 #[cfg(test)]

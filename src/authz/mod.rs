@@ -1,7 +1,9 @@
 //! May they: patterns, rules, and the decision with the rule that made it.
 //!
-//! Synchronous and without HTTP: time is a parameter. docker_auth's semantics, or a refusal at load.
+//! Without HTTP, and but for the back ends synchronous. docker_auth's semantics, or a refusal at load.
 
+mod authorizers;
+mod command;
 mod glob;
 mod go_regex;
 mod hiding;
@@ -14,7 +16,9 @@ mod policy;
 mod question;
 mod rule;
 mod shape;
+mod sql;
 
+pub use authorizers::{Authorizers, BackendSettings, DecidedBy, RuleName, Ruling};
 pub use glob::Glob;
 pub use go_regex::GoRegex;
 pub use hiding::hidden_rules;
@@ -25,6 +29,7 @@ pub use policy::{Decision, Policy};
 pub use question::Question;
 pub use rule::{Condition, Rule, RuleError};
 pub use shape::{PatternShape, Unexpanded, shapes};
+pub use sql::SqlRulesSettings;
 
 use std::collections::BTreeMap;
 

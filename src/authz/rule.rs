@@ -2,7 +2,7 @@
 //!
 //! The order of rules, and that the first match decides, is `policy`.
 
-use std::{cell::OnceCell, collections::BTreeSet, fmt};
+use std::{cell::OnceCell, collections::BTreeSet, fmt, sync::Arc};
 
 use super::{
     RuleSettings,
@@ -52,7 +52,7 @@ pub struct Rule {
     captures: Vec<(Field, GoRegex)>,
     grant: Grant,
     line: usize,
-    comment: Option<String>,
+    comment: Option<Arc<str>>,
 }
 
 /// A condition of a rule's `match`.
@@ -97,8 +97,8 @@ impl Rule {
     }
 
     /// The operator's own words.
-    pub fn comment(&self) -> Option<&str> {
-        self.comment.as_deref()
+    pub fn comment(&self) -> Option<&Arc<str>> {
+        self.comment.as_ref()
     }
 
     /// Compiles the rule at `index` of the ACL.
@@ -221,7 +221,7 @@ impl Compiler<'_> {
             captures: regexes,
             grant: grant(&self.settings.actions),
             line: self.settings.line,
-            comment: self.settings.comment.clone(),
+            comment: self.settings.comment.as_deref().map(Arc::from),
         })
     }
 

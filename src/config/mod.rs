@@ -7,8 +7,11 @@
 
 mod access;
 mod address;
+mod backends;
+mod command;
 mod file;
 mod finding;
+mod ldap;
 mod limits;
 mod lint;
 mod log;
@@ -19,6 +22,7 @@ mod positions;
 mod quantity;
 mod registry;
 mod server;
+mod sql;
 mod tls;
 mod token;
 mod unbuilt;
@@ -53,6 +57,10 @@ pub struct Config {
     pub users: Vec<authn::UserSettings>,
     /// `acl:`, in the order of the file.
     pub acl: Vec<authz::RuleSettings>,
+    /// `ext_auth:`, `ldap_auth:`, `xorm_auth:`, and `backends:`.
+    pub authenticators: authn::BackendSettings,
+    /// `acl_xorm:`, `ext_authz:`, and `backends:`.
+    pub authorizers: authz::BackendSettings,
     /// `log:`.
     pub log: LogSettings,
     /// Every file that was read, the configuration first: a change of one of them is worth a reload.
@@ -139,9 +147,21 @@ impl Context<'_> {
         let proxy = registry::settings(file, idle_body, self);
         let users = access::users(file, &mut self.report);
         let acl = access::acl(file, &mut self.report);
+        let authenticators = backends::authenticators(file, self);
+        let authorizers = backends::authorizers(file, self);
         let log = log::settings(file, &mut self.report);
         let files = std::mem::take(&mut self.files);
-        let config = Config { proxy: proxy?, server, token: token?, users, acl, log, files };
+        let config = Config {
+            proxy: proxy?,
+            server,
+            token: token?,
+            users,
+            acl,
+            authenticators,
+            authorizers,
+            log,
+            files,
+        };
         let policy = access::check(&config, &mut self.report);
         if let Some(policy) = policy.filter(|_| !self.report.has_errors()) {
             let now = SystemTime::now();

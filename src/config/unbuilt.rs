@@ -16,15 +16,18 @@ pub(super) fn refuse(file: &File, report: &mut Report<'_>) {
 
 /// Whether an authenticator other than `users` is named.
 pub(super) fn names_authenticator(file: &File) -> bool {
-    sections(file)
-        .iter()
-        .any(|(key, present, ..)| *present && (key.ends_with("_auth") || *key == "plugin_authn"))
+    let built = file.ext_auth.is_some() || file.ldap_auth.is_some() || file.xorm_auth.is_some();
+    let authenticator = |key: &str| key.ends_with("_auth") || key == "plugin_authn";
+    built
+        || file.htpasswd.is_some()
+        || sections(file).iter().any(|(key, present, ..)| *present && authenticator(key))
 }
 
 /// Whether an authorizer other than `acl` is named.
 pub(super) fn names_authorizer(file: &File) -> bool {
     let authorizer = |key: &str| key.starts_with("acl_") || key.ends_with("_authz");
-    sections(file).iter().any(|(key, present, ..)| *present && authorizer(key))
+    let built = file.acl_xorm.is_some() || file.ext_authz.is_some();
+    built || sections(file).iter().any(|(key, present, ..)| *present && authorizer(key))
 }
 
 /// Key, whether it is written, what it is, what to do.
@@ -36,21 +39,16 @@ const SIGN_IN: &str = "Docker clients send a name and a password: remove it and 
 `users`, with a \
                        generated password for each";
 
-fn sections(file: &File) -> [Section; 14] {
+fn sections(file: &File) -> [Section; 9] {
     [
-        ("ext_auth", file.ext_auth.is_some(), "authentication by a command", USERS),
-        ("ldap_auth", file.ldap_auth.is_some(), "authentication by LDAP", USERS),
         ("google_auth", file.google_auth.is_some(), "sign-in with Google", SIGN_IN),
         ("github_auth", file.github_auth.is_some(), "sign-in with GitHub", SIGN_IN),
         ("gitlab_auth", file.gitlab_auth.is_some(), "sign-in with GitLab", SIGN_IN),
         ("oidc_auth", file.oidc_auth.is_some(), "sign-in with OpenID Connect", SIGN_IN),
         ("mongo_auth", file.mongo_auth.is_some(), "accounts in MongoDB", USERS),
-        ("xorm_auth", file.xorm_auth.is_some(), "accounts in an SQL database", USERS),
         ("plugin_authn", file.plugin_authn.is_some(), "authentication by a Go plugin", USERS),
         ("acl_mongo", file.acl_mongo.is_some(), "rules in MongoDB", RULES),
-        ("acl_xorm", file.acl_xorm.is_some(), "rules in an SQL database", RULES),
         ("casbin_authz", file.casbin_authz.is_some(), "authorization by Casbin", RULES),
-        ("ext_authz", file.ext_authz.is_some(), "authorization by a command", RULES),
         ("plugin_authz", file.plugin_authz.is_some(), "authorization by a Go plugin", RULES),
     ]
 }

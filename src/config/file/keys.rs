@@ -4,7 +4,10 @@ use std::fmt;
 
 use serde::de::{self, Deserialize, Deserializer, Visitor, value::Error};
 
-use super::{File, LetsEncrypt, Limits, Log, Match, Registry, Rule, Server, Token, User};
+use super::{
+    AclXorm, Backends, Command, File, Htpasswd, LabelMap, LdapAuth, LetsEncrypt, Limits, Log, Match,
+    Registry, Rule, Server, Token, User, XormAuth,
+};
 use crate::config::{
     finding::Report,
     path::{Path, Step},
@@ -35,6 +38,13 @@ fn known_keys(steps: &[Step]) -> &'static [&'static str] {
         [Some("users"), Some(_)] => fields::<User>(),
         [Some("acl"), None] => fields::<Rule>(),
         [Some("acl"), None, Some("match")] => fields::<Match>(),
+        [Some("ext_auth" | "ext_authz")] => fields::<Command>(),
+        [Some("ldap_auth")] => fields::<LdapAuth>(),
+        [Some("ldap_auth"), Some("labels"), Some(_)] => fields::<LabelMap>(),
+        [Some("xorm_auth")] => fields::<XormAuth>(),
+        [Some("acl_xorm")] => fields::<AclXorm>(),
+        [Some("htpasswd")] => fields::<Htpasswd>(),
+        [Some("backends")] => fields::<Backends>(),
         [Some("registry")] => fields::<Registry>(),
         [Some("limits")] => fields::<Limits>(),
         [Some("log")] => fields::<Log>(),
@@ -126,7 +136,7 @@ mod tests {
              google_auth, \
              github_auth, gitlab_auth, oidc_auth, mongo_auth, xorm_auth, plugin_authn, acl_mongo, acl_xorm, \
              casbin_authz, \
-             ext_authz, plugin_authz, registry, limits, log"
+             ext_authz, plugin_authz, htpasswd, registry, backends, limits, log"
         );
     }
 

@@ -20,21 +20,23 @@ pub(crate) struct File {
     pub(crate) token: Option<Token>,
     pub(crate) users: Option<Entries<Option<User>>>,
     pub(crate) acl: Option<Vec<Option<Rule>>>,
-    pub(crate) ext_auth: Option<IgnoredAny>,
-    pub(crate) ldap_auth: Option<IgnoredAny>,
+    pub(crate) ext_auth: Option<Command>,
+    pub(crate) ldap_auth: Option<LdapAuth>,
     pub(crate) google_auth: Option<IgnoredAny>,
     pub(crate) github_auth: Option<IgnoredAny>,
     pub(crate) gitlab_auth: Option<IgnoredAny>,
     pub(crate) oidc_auth: Option<IgnoredAny>,
     pub(crate) mongo_auth: Option<IgnoredAny>,
-    pub(crate) xorm_auth: Option<IgnoredAny>,
+    pub(crate) xorm_auth: Option<XormAuth>,
     pub(crate) plugin_authn: Option<IgnoredAny>,
     pub(crate) acl_mongo: Option<IgnoredAny>,
-    pub(crate) acl_xorm: Option<IgnoredAny>,
+    pub(crate) acl_xorm: Option<AclXorm>,
     pub(crate) casbin_authz: Option<IgnoredAny>,
-    pub(crate) ext_authz: Option<IgnoredAny>,
+    pub(crate) ext_authz: Option<Command>,
     pub(crate) plugin_authz: Option<IgnoredAny>,
+    pub(crate) htpasswd: Option<Htpasswd>,
     pub(crate) registry: Option<Registry>,
+    pub(crate) backends: Option<Backends>,
     pub(crate) limits: Option<Limits>,
     pub(crate) log: Option<Log>,
 }
@@ -110,6 +112,73 @@ pub(crate) struct Match {
     pub(crate) labels: Option<Entries<Text>>,
 }
 
+/// `ext_auth:` and `ext_authz:`.
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default, expecting = "a mapping with `command` and `args`")]
+pub(crate) struct Command {
+    pub(crate) command: Option<Text>,
+    pub(crate) args: Option<Vec<Text>>,
+}
+
+/// `ldap_auth:`.
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default, expecting = "a mapping")]
+pub(crate) struct LdapAuth {
+    pub(crate) addr: Option<Text>,
+    pub(crate) tls: Option<Text>,
+    pub(crate) insecure_tls_skip_verify: Option<Switch>,
+    pub(crate) ca_certificate: Option<Text>,
+    pub(crate) base: Option<Text>,
+    pub(crate) filter: Option<Text>,
+    pub(crate) bind_dn: Option<Text>,
+    pub(crate) bind_password_file: Option<Text>,
+    pub(crate) labels: Option<Entries<Option<LabelMap>>>,
+    pub(crate) initial_bind_as_user: Option<Switch>,
+}
+
+/// An entry of `ldap_auth.labels:`.
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default, expecting = "a mapping with `attribute`")]
+pub(crate) struct LabelMap {
+    pub(crate) attribute: Option<Text>,
+    pub(crate) parse_cn: Option<Switch>,
+    pub(crate) lower_case: Option<Switch>,
+}
+
+/// `xorm_auth:`.
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default, expecting = "a mapping with `database_type` and `conn_string`")]
+pub(crate) struct XormAuth {
+    pub(crate) database_type: Option<Text>,
+    pub(crate) conn_string: Option<Text>,
+}
+
+/// `acl_xorm:`.
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default, expecting = "a mapping with `database_type` and `conn_string`")]
+pub(crate) struct AclXorm {
+    pub(crate) database_type: Option<Text>,
+    pub(crate) conn_string: Option<Text>,
+    pub(crate) cache_ttl: Option<Text>,
+}
+
+/// `htpasswd:`, ours.
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default, expecting = "a mapping with `file`")]
+pub(crate) struct Htpasswd {
+    pub(crate) file: Option<Text>,
+}
+
+/// `backends:`, ours.
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default, expecting = "a mapping")]
+pub(crate) struct Backends {
+    pub(crate) timeout: Option<Text>,
+    pub(crate) concurrent: Option<Integer>,
+    pub(crate) queue: Option<Integer>,
+    pub(crate) remember_decisions: Option<Text>,
+}
+
 /// `registry:`, ours.
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields, default, expecting = "a mapping")]
@@ -145,4 +214,5 @@ pub(crate) struct Limits {
 pub(crate) struct Log {
     pub(crate) level: Option<Text>,
     pub(crate) format: Option<Text>,
+    pub(crate) explain_denials: Option<Switch>,
 }

@@ -1,0 +1,129 @@
+//! The authenticators in docker_auth's order, and what becomes of a name that the first ones do not know.
+//!
+//! `users` is held in memory and costs bcrypt, so it is asked by whoever owns the threads for that; the back ends after
+//! it are asked here, each through its own gate.
+
+use std::sync::Arc;
+
+use super::{
+    Identity, Labels, Ldap, LdapSettings, Outcome, Secret, Source, Users, command::CommandUsers,
+    sql::SqlUsers,
+};
+use crate::backend::{CommandSettings, Limits, SqlSettings, Unavailable};
+
+/// The back ends that are configured (`ext_auth:`, `ldap_auth:`, `xorm_auth:`).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct BackendSettings {
+    /// `ext_auth`.
+    pub ext_auth: Option<CommandSettings>,
+    /// `ldap_auth`.
+    pub ldap_auth: Option<LdapSettings>,
+    /// `xorm_auth`.
+    pub xorm_auth: Option<SqlSettings>,
+    /// `backends`.
+    pub limits: Limits,
+}
+
+/// What a back end says of a name and a password.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// The password is right; the account has these labels.
+    Accepted(Labels),
+    /// It is not; no other back end may be asked.
+    WrongPassword,
+    /// No such account here; the next back end is asked.
+    NoSuchUser,
+}
+
+/// All who know accounts: the table of `users` first, then the back ends.
+#[derive(Debug)]
+pub struct Authenticators {
+    /// `users` and `htpasswd`.
+    pub users: Users,
+    backends: Arc<Backends>,
+}
+
+#[derive(Debug)]
+struct Backends {
+    settings: BackendSettings,
+    ext_auth: Option<CommandUsers>,
+    ldap_auth: Option<Ldap>,
+    xorm_auth: Option<SqlUsers>,
+}
+
+impl Authenticators {
+    /// The table and the back ends. Those of `before` go on, with their connections, where the settings are the same.
+    pub fn new(users: Users, settings: BackendSettings, before: Option<&Self>) -> Self {
+        let before = before.map(|before| &before.backends).filter(|before| before.settings == settings);
+        let backends = before.map_or_else(|| Arc::new(Backends::new(settings)), Arc::clone);
+        Self { users, backends }
+    }
+
+    /// Whether anybody is asked about names that `users` does not have.
+    pub fn has_backends(&self) -> bool {
+        let backends = &*self.backends;
+        backends.ext_auth.is_some() || backends.ldap_auth.is_some() || backends.xorm_auth.is_some()
+    }
+
+    /// Whether the section is configured: what it said of an account before still counts.
+    pub fn has(&self, source: Source) -> bool {
+        match source {
+            Source::Users => true,
+            Source::ExtAuth => self.backends.ext_auth.is_some(),
+            Source::LdapAuth => self.backends.ldap_auth.is_some(),
+            Source::XormAuth => self.backends.xorm_auth.is_some(),
+        }
+    }
+
+    /// Asks the back ends, one after the other, about a name that `users` does not have: the first that knows it decides
+    /// (docker_auth, `server.go`, `Authenticate`).
+    ///
+    /// # Errors
+    /// A back end gives no answer: then the ones after it are not asked, since it may know the name.
+    pub async fn ask_backends(&self, account: &str, password: &Secret) -> Result<Outcome, Unavailable> {
+        let Backends { ext_auth, ldap_auth, xorm_auth, .. } = &*self.backends;
+        if let Some(command) = ext_auth
+            && let Some(outcome) =
+                decided(command.authenticate(account, password).await?, account, Source::ExtAuth)
+        {
+            return Ok(outcome);
+        }
+        if let Some(ldap) = ldap_auth
+            && let Some(outcome) =
+                decided(ldap.authenticate(account, password).await?, account, Source::LdapAuth)
+        {
+            return Ok(outcome);
+        }
+        if let Some(sql) = xorm_auth
+            && let Some(outcome) =
+                decided(sql.authenticate(account, password).await?, account, Source::XormAuth)
+        {
+            return Ok(outcome);
+        }
+        Ok(Outcome::NoSuchUser)
+    }
+}
+
+impl Backends {
+    fn new(settings: BackendSettings) -> Self {
+        let limits = &settings.limits;
+        Self {
+            ext_auth: settings.ext_auth.clone().map(|command| CommandUsers::new(command, limits)),
+            ldap_auth: settings.ldap_auth.clone().map(|ldap| Ldap::new(ldap, limits)),
+            xorm_auth: settings.xorm_auth.clone().map(|sql| SqlUsers::new(sql, limits)),
+            settings,
+        }
+    }
+}
+
+/// `None` where the next one is to be asked.
+fn decided(answer: Answer, account: &str, source: Source) -> Option<Outcome> {
+    match answer {
+        Answer::Accepted(labels) => {
+            let labels = Arc::new(labels);
+            Some(Outcome::Accepted(Identity { account: account.to_owned(), labels, source }))
+        }
+        Answer::WrongPassword => Some(Outcome::WrongPassword),
+        Answer::NoSuchUser => None,
+    }
+}

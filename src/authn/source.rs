@@ -1,0 +1,26 @@
+//! Where an account is known: a section of the configuration.
+
+/// The section that knows an account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// `users`, and the file of `htpasswd`: asked again about its accounts on each request.
+    Users,
+    /// `ext_auth`.
+    ExtAuth,
+    /// `ldap_auth`.
+    LdapAuth,
+    /// `xorm_auth`.
+    XormAuth,
+}
+
+impl Source {
+    /// The key of the section.
+    pub fn section(self) -> &'static str {
+        match self {
+            Self::Users => "users",
+            Self::ExtAuth => "ext_auth",
+            Self::LdapAuth => "ldap_auth",
+            Self::XormAuth => "xorm_auth",
+        }
+    }
+}

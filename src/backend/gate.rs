@@ -1,0 +1,125 @@
+//! The gate before a back end: so many questions at once, so many waiting, so long for an answer.
+//!
+//! A back end that hangs fills its own gate and nobody else's: who is decided without it does not notice.
+
+use std::{fmt, future::Future, time::Duration};
+
+use tokio::{sync::Semaphore, time::timeout};
+
+/// Bounds on asking one back end (`backends:`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// `backends.timeout`: how long an answer may take, waiting for a turn included.
+    pub timeout: Duration,
+    /// `backends.concurrent`: questions that are asked at the same time.
+    pub concurrent: usize,
+    /// `backends.queue`: questions that may wait for their turn; more are refused at once.
+    pub queue: usize,
+}
+
+/// Five seconds, eight at once, 64 waiting.
+impl Default for Limits {
+    fn default() -> Self {
+        Self { timeout: Duration::from_secs(5), concurrent: 8, queue: 64 }
+    }
+}
+
+/// A back end gave no answer: nobody was accepted, and nobody was refused either.
+///
+/// Displays for the log what happened; never has a password in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unavailable {
+    /// The section of the configuration: `ldap_auth`, ….
+    pub backend: &'static str,
+    /// What happened, for the operator.
+    pub why: String,
+}
+
+/// The gate of one back end.
+#[derive(Debug)]
+pub struct Gate {
+    backend: &'static str,
+    running: Semaphore,
+    places: Semaphore,
+    timeout: Duration,
+}
+
+impl Gate {
+    /// A gate before the back end of that section.
+    pub fn new(backend: &'static str, limits: &Limits) -> Self {
+        Self {
+            backend,
+            running: Semaphore::new(limits.concurrent),
+            places: Semaphore::new(limits.concurrent + limits.queue),
+            timeout: limits.timeout,
+        }
+    }
+
+    /// Asks when it is this question's turn. The question is dropped when its time is up, or when nobody waits for the
+    /// answer any more: what it started must end with it.
+    ///
+    /// # Errors
+    /// Too many are waiting already, the time is up, or the question failed and says why.
+    pub async fn ask<T>(&self, question: impl Future<Output = Result<T, String>>) -> Result<T, Unavailable> {
+        let Ok(_place) = self.places.try_acquire() else {
+            return Err(self.unavailable("too many questions are waiting for it"));
+        };
+        let answer = timeout(self.timeout, async {
+            let _turn = self.running.acquire().await.map_err(|_| "its gate is closed".to_owned())?;
+            question.await
+        });
+        match answer.await {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(why)) => Err(self.unavailable(why)),
+            Err(_) => Err(self.unavailable(format!("no answer within {:?}", self.timeout))),
+        }
+    }
+
+    /// The error for the log.
+    pub fn unavailable(&self, why: impl Into<String>) -> Unavailable {
+        Unavailable { backend: self.backend, why: why.into() }
+    }
+}
+
+impl fmt::Display for Unavailable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} gave no answer: {}", self.backend, self.why)
+    }
+}
+
+impl std::error::Error for Unavailable {}
+
+#[cfg(test)]
+mod tests {
+    use std::future::{pending, ready};
+
+    use super::*;
+
+    fn gate(concurrent: usize, queue: usize) -> Gate {
+        Gate::new("ldap_auth", &Limits { timeout: Duration::from_millis(50), concurrent, queue })
+    }
+
+    #[tokio::test]
+    async fn an_answer_comes_through_and_a_failure_is_named() {
+        let gate = gate(1, 0);
+        assert_eq!(gate.ask(ready(Ok(7))).await, Ok(7));
+        let failed = gate.ask(ready(Err::<(), _>("connection refused".to_owned()))).await.unwrap_err();
+        assert_eq!(failed.to_string(), "ldap_auth gave no answer: connection refused");
+    }
+
+    #[tokio::test]
+    async fn a_back_end_that_hangs_keeps_nobody_longer_than_its_time() {
+        let gate = gate(1, 1);
+        let (first, second) = tokio::join!(gate.ask(pending::<Result<(), _>>()), gate.ask(ready(Ok(()))));
+        assert_eq!(first.unwrap_err().why, "no answer within 50ms");
+        assert_eq!(second.unwrap_err().why, "no answer within 50ms", "waiting for a turn counts");
+        assert_eq!(gate.ask(ready(Ok(1))).await, Ok(1), "the place is free again");
+    }
+
+    #[tokio::test]
+    async fn who_finds_the_queue_full_is_told_at_once() {
+        let gate = gate(1, 0);
+        let (_, second) = tokio::join!(gate.ask(pending::<Result<(), _>>()), gate.ask(ready(Ok(()))));
+        assert_eq!(second.unwrap_err().why, "too many questions are waiting for it");
+    }
+}

@@ -1,0 +1,13 @@
+//! What lies outside of this process and is asked for accounts or rules: commands and databases, and the bounds on
+//! asking.
+//!
+//! What an answer means is known to `authn` and `authz`; here it is only fetched. The directory of `ldap_auth` has a
+//! single user and lives with it, in `authn`.
+
+mod command;
+mod gate;
+mod sql;
+
+pub use command::CommandSettings;
+pub use gate::{Gate, Limits, Unavailable};
+pub use sql::SqlSettings;
