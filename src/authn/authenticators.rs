@@ -24,6 +24,18 @@ pub struct BackendSettings {
     pub limits: Limits,
 }
 
+impl BackendSettings {
+    /// The sections that are configured, in the order in which they are asked.
+    pub fn sections(&self) -> impl Iterator<Item = &'static str> {
+        let all = [
+            (Source::ExtAuth, self.ext_auth.is_some()),
+            (Source::LdapAuth, self.ldap_auth.is_some()),
+            (Source::XormAuth, self.xorm_auth.is_some()),
+        ];
+        all.into_iter().filter(|(_, is_there)| *is_there).map(|(source, _)| source.section())
+    }
+}
+
 /// What a back end says of a name and a password.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
@@ -59,10 +71,10 @@ impl Authenticators {
         Self { users, backends }
     }
 
-    /// Whether anybody is asked about names that `users` does not have.
-    pub fn has_backends(&self) -> bool {
-        let backends = &*self.backends;
-        backends.ext_auth.is_some() || backends.ldap_auth.is_some() || backends.xorm_auth.is_some()
+    /// Whether a back end is asked even about the empty name: the command, as in docker_auth. Directories and databases
+    /// know nobody without a name.
+    pub fn knows_nameless(&self) -> bool {
+        self.backends.ext_auth.is_some()
     }
 
     /// Whether the section is configured: what it said of an account before still counts.

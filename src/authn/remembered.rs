@@ -1,18 +1,22 @@
 //! Passwords that were right a moment ago, so that bcrypt is not asked again for each request of one pull
 //! (rule 20).
 //!
-//! What is kept is a keyed digest: it tells nothing without the key, and the key lives and dies with the
-//! process. Asking comes before throttling: an account that is known good is not slowed by what others guess.
+//! What is kept under is a keyed digest: it tells nothing without the key, and the key lives and dies with the memory. A
+//! reload begins a new one.
 
 use std::{
     collections::HashMap,
+    fmt,
     sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
 use aws_lc_rs::{digest, hmac};
 
-use super::secret::{self, NoRandomness, Secret};
+use super::{
+    Outcome,
+    secret::{self, NoRandomness, Secret},
+};
 
 /// Stands for an account, a password and the stored hash; meaningless outside of this process.
 pub type CredentialsDigest = [u8; digest::SHA256_OUTPUT_LEN];
@@ -36,7 +40,13 @@ impl Default for RememberedSettings {
 pub struct Remembered {
     settings: RememberedSettings,
     key: hmac::Key,
-    until: Mutex<HashMap<CredentialsDigest, Instant>>,
+    kept: Mutex<HashMap<CredentialsDigest, Kept>>,
+}
+
+/// What became of credentials, and until when that holds.
+struct Kept {
+    outcome: Outcome,
+    until: Instant,
 }
 
 impl Remembered {
@@ -46,25 +56,26 @@ impl Remembered {
     /// [`NoRandomness`].
     pub fn new(settings: RememberedSettings) -> Result<Self, NoRandomness> {
         let key = hmac::Key::new(hmac::HMAC_SHA256, &secret::random::<32>()?);
-        Ok(Self { settings, key, until: Mutex::default() })
+        Ok(Self { settings, key, kept: Mutex::default() })
     }
 
-    /// Whether these credentials were remembered and the time is not over.
-    pub fn is_remembered(&self, credentials: &CredentialsDigest, now: Instant) -> bool {
-        self.lock().get(credentials).is_some_and(|until| now < *until)
+    /// What became of these credentials, where that is remembered and the time is not over.
+    pub fn recall(&self, credentials: &CredentialsDigest, now: Instant) -> Option<Outcome> {
+        self.lock().get(credentials).filter(|kept| now < kept.until).map(|kept| kept.outcome.clone())
     }
 
-    /// Remembers credentials that have just been verified. When full, the oldest make room.
-    pub fn remember(&self, credentials: CredentialsDigest, now: Instant) {
-        if self.settings.capacity == 0 {
+    /// Remembers what has just become of credentials. When full, the oldest make room.
+    pub fn remember(&self, credentials: CredentialsDigest, outcome: Outcome, now: Instant) {
+        if self.settings.capacity == 0 || self.settings.ttl.is_zero() {
             return;
         }
-        let mut until = self.lock();
-        if until.len() >= self.settings.capacity && !until.contains_key(&credentials) {
-            make_room(&mut until, now);
+        let mut kept = self.lock();
+        if kept.len() >= self.settings.capacity && !kept.contains_key(&credentials) {
+            make_room(&mut kept, now);
         }
         // A time beyond what the clock can say is a mistake, and remembers nothing.
-        until.insert(credentials, now.checked_add(self.settings.ttl).unwrap_or(now));
+        let until = now.checked_add(self.settings.ttl).unwrap_or(now);
+        kept.insert(credentials, Kept { outcome, until });
     }
 
     /// What stands for a password of an account that has `stored_hash`: a changed hash is something else, so that an old
@@ -86,20 +97,27 @@ impl Remembered {
         digest
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<CredentialsDigest, Instant>> {
-        self.until.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, HashMap<CredentialsDigest, Kept>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn make_room(until: &mut HashMap<CredentialsDigest, Instant>, now: Instant) {
-    let before = until.len();
-    until.retain(|_, until| now < *until);
-    if until.len() < before {
+fn make_room(kept: &mut HashMap<CredentialsDigest, Kept>, now: Instant) {
+    let before = kept.len();
+    kept.retain(|_, kept| now < kept.until);
+    if kept.len() < before {
         return;
     }
-    let oldest = until.iter().min_by_key(|(_, until)| **until).map(|(digest, _)| *digest);
+    let oldest = kept.iter().min_by_key(|(_, kept)| kept.until).map(|(digest, _)| *digest);
     if let Some(digest) = oldest {
-        until.remove(&digest);
+        kept.remove(&digest);
+    }
+}
+
+/// Says nothing of whose passwords it holds.
+impl fmt::Debug for Remembered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
     }
 }
 
@@ -111,6 +129,14 @@ mod tests {
         Remembered::new(RememberedSettings { capacity, ttl: Duration::from_secs(60) }).unwrap()
     }
 
+    fn remember(memory: &Remembered, credentials: CredentialsDigest, now: Instant) {
+        memory.remember(credentials, Outcome::NoSuchUser, now);
+    }
+
+    fn knows(memory: &Remembered, credentials: &CredentialsDigest, now: Instant) -> bool {
+        memory.recall(credentials, now) == Some(Outcome::NoSuchUser)
+    }
+
     fn secret(text: &str) -> Secret {
         Secret::new(text)
     }
@@ -118,21 +144,21 @@ mod tests {
     #[test]
     fn rule_20_only_the_same_account_password_and_hash_are_remembered() {
         let (memory, now) = (memory(8), Instant::now());
-        memory.remember(memory.digest("bob", &secret("pw"), "hash"), now);
-        assert!(memory.is_remembered(&memory.digest("bob", &secret("pw"), "hash"), now));
-        assert!(!memory.is_remembered(&memory.digest("bob", &secret("pw2"), "hash"), now));
-        assert!(!memory.is_remembered(&memory.digest("eve", &secret("pw"), "hash"), now));
-        assert!(!memory.is_remembered(&memory.digest("bob", &secret("pw"), "hash2"), now));
+        remember(&memory, memory.digest("bob", &secret("pw"), "hash"), now);
+        assert!(knows(&memory, &memory.digest("bob", &secret("pw"), "hash"), now));
+        assert!(!knows(&memory, &memory.digest("bob", &secret("pw2"), "hash"), now));
+        assert!(!knows(&memory, &memory.digest("eve", &secret("pw"), "hash"), now));
+        assert!(!knows(&memory, &memory.digest("bob", &secret("pw"), "hash2"), now));
     }
 
     #[test]
     fn rule_20_the_parts_cannot_be_shifted_into_each_other() {
         let (memory, now) = (memory(8), Instant::now());
-        memory.remember(memory.digest("bob", &secret("pw"), "hash"), now);
+        remember(&memory, memory.digest("bob", &secret("pw"), "hash"), now);
         for (account, password, hash) in [("bo", "bpw", "hash"), ("bobp", "w", "hash"), ("bob", "pwh", "ash")]
         {
             assert!(
-                !memory.is_remembered(&memory.digest(account, &secret(password), hash), now),
+                !knows(&memory, &memory.digest(account, &secret(password), hash), now),
                 "{account} {password}"
             );
         }
@@ -150,12 +176,9 @@ mod tests {
     #[test]
     fn rule_20_the_time_ends_and_use_does_not_prolong_it() {
         let (memory, start) = (memory(8), Instant::now());
-        memory.remember(memory.digest("bob", &secret("pw"), "hash"), start);
+        remember(&memory, memory.digest("bob", &secret("pw"), "hash"), start);
         let at = |seconds| {
-            memory.is_remembered(
-                &memory.digest("bob", &secret("pw"), "hash"),
-                start + Duration::from_secs(seconds),
-            )
+            knows(&memory, &memory.digest("bob", &secret("pw"), "hash"), start + Duration::from_secs(seconds))
         };
         assert!(at(59));
         assert!(!at(60));
@@ -166,17 +189,17 @@ mod tests {
         let (memory, start) = (memory(2), Instant::now());
         let at = |seconds| start + Duration::from_secs(seconds);
         for (second, account) in ["a", "b", "c"].into_iter().enumerate() {
-            memory.remember(memory.digest(account, &secret("pw"), "hash"), at(second as u64));
+            remember(&memory, memory.digest(account, &secret("pw"), "hash"), at(second as u64));
         }
         assert_eq!(memory.lock().len(), 2);
-        let known = |account| memory.is_remembered(&memory.digest(account, &secret("pw"), "hash"), at(3));
+        let known = |account| knows(&memory, &memory.digest(account, &secret("pw"), "hash"), at(3));
         assert_eq!([known("a"), known("b"), known("c")], [false, true, true]);
     }
 
     #[test]
     fn a_capacity_of_zero_remembers_nothing() {
         let (memory, now) = (memory(0), Instant::now());
-        memory.remember(memory.digest("bob", &secret("pw"), "hash"), now);
-        assert!(!memory.is_remembered(&memory.digest("bob", &secret("pw"), "hash"), now));
+        remember(&memory, memory.digest("bob", &secret("pw"), "hash"), now);
+        assert!(!knows(&memory, &memory.digest("bob", &secret("pw"), "hash"), now));
     }
 }

@@ -14,6 +14,11 @@ pub enum Source {
 }
 
 impl Source {
+    /// The back end of that section; `None` where there is none.
+    pub fn backend(section: &str) -> Option<Self> {
+        [Self::ExtAuth, Self::LdapAuth, Self::XormAuth].into_iter().find(|source| source.section() == section)
+    }
+
     /// The key of the section.
     pub fn section(self) -> &'static str {
         match self {

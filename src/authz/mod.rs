@@ -24,7 +24,7 @@ pub use go_regex::GoRegex;
 pub use hiding::hidden_rules;
 pub use ip::{IpBlock, IpBlockError};
 pub use pattern_error::PatternError;
-pub use permit::{Caller, Denial, DeniedBy, Permit, authorize};
+pub use permit::{Caller, Denial, DeniedBy, NotPermitted, Permit, authorize};
 pub use policy::{Decision, Policy};
 pub use question::Question;
 pub use rule::{Condition, Rule, RuleError};

@@ -2,8 +2,11 @@
 
 use std::{collections::BTreeMap, net::IpAddr};
 
-use super::{Policy, Question};
-use crate::registry::{Route, Scope};
+use super::{Authorizers, DecidedBy, Question};
+use crate::{
+    backend::Unavailable,
+    registry::{Route, Scope},
+};
 
 /// A request that may be forwarded. Only [`authorize`] makes one, so a path that skips the check does not compile.
 #[derive(Debug)]
@@ -43,15 +46,36 @@ pub struct Denial {
 }
 
 /// What stood in the way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DeniedBy {
     /// The token does not list the access; the policy would allow it. A new token helps.
     Ceiling,
-    /// The policy: the rule that matched, or none.
-    Policy {
-        /// The index of the rule, from 0; `None` where none matched.
-        rule: Option<usize>,
-    },
+    /// The policy.
+    Policy(DecidedBy),
+}
+
+/// Why there is no permit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NotPermitted {
+    /// It was decided.
+    Denied(Denial),
+    /// It could not be.
+    Unavailable(Unavailable),
+}
+
+impl DeniedBy {
+    /// What stood in the way, with the rule and its comment: for the log, and for a client only where the operator wants
+    /// that.
+    pub fn in_full(&self) -> String {
+        match self {
+            Self::Ceiling => "the token does not list it".to_owned(),
+            Self::Policy(by @ DecidedBy::Rule(rule)) => match &rule.comment {
+                Some(comment) => format!("{by} ({comment})"),
+                None => by.to_string(),
+            },
+            Self::Policy(by) => by.to_string(),
+        }
+    }
 }
 
 impl Denial {
@@ -65,7 +89,7 @@ impl Denial {
                 ("registry", _) => "list the catalog of this registry".to_owned(),
                 (resource_type, _) => format!("use {resource_type} {name}"),
             };
-        match (self.by, account) {
+        match (&self.by, account) {
             (DeniedBy::Ceiling, "") => format!("the anonymous token was not issued to {what}"),
             (DeniedBy::Ceiling, _) => format!("the token of account '{account}' was not issued to {what}"),
             (_, "") => format!("anonymous users may not {what}; log in first"),
@@ -80,29 +104,32 @@ impl Denial {
 /// upload instead, as the specification allows: the client uploads the blob, nothing leaks, and the push does not fail.
 ///
 /// # Errors
-/// The first access that is missing.
-pub fn authorize(policy: &Policy, caller: Caller<'_>, route: Route) -> Result<Permit, Denial> {
+/// The first access that is missing, or a back end that gives no answer about one.
+pub async fn authorize(
+    authorizers: &Authorizers,
+    caller: Caller<'_>,
+    route: Route,
+) -> Result<Permit, NotPermitted> {
     let needs = route.needs();
-    let Some((position, missing, by)) = first_missing(policy, caller, &needs) else {
-        return Ok(Permit(route));
-    };
-    let is_source = position > 0;
-    match route.without_mount() {
-        Some(plain) if is_source && by != DeniedBy::Ceiling => Ok(Permit(plain)),
-        _ => Err(Denial { needs, missing, by }),
+    for (position, need) in needs.iter().enumerate() {
+        let missing = missing(authorizers, caller, need).await.map_err(NotPermitted::Unavailable)?;
+        let Some((missing, by)) = missing else { continue };
+        let is_source = position > 0;
+        return match route.without_mount() {
+            Some(plain) if is_source && by != DeniedBy::Ceiling => Ok(Permit(plain)),
+            _ => Err(NotPermitted::Denied(Denial { needs, missing, by })),
+        };
     }
-}
-
-fn first_missing(policy: &Policy, caller: Caller<'_>, needs: &[Scope]) -> Option<(usize, Scope, DeniedBy)> {
-    needs.iter().enumerate().find_map(|(position, need)| {
-        let (missing, by) = missing(policy, caller, need)?;
-        Some((position, missing, by))
-    })
+    Ok(Permit(route))
 }
 
 /// The actions of `need` that the policy denies, else those that the ceiling leaves out.
-fn missing(policy: &Policy, caller: Caller<'_>, need: &Scope) -> Option<(Scope, DeniedBy)> {
-    let decision = policy.decide(&Question {
+async fn missing(
+    authorizers: &Authorizers,
+    caller: Caller<'_>,
+    need: &Scope,
+) -> Result<Option<(Scope, DeniedBy)>, Unavailable> {
+    let question = Question {
         account: caller.account,
         labels: caller.labels,
         ip: caller.ip,
@@ -110,15 +137,16 @@ fn missing(policy: &Policy, caller: Caller<'_>, need: &Scope) -> Option<(Scope, 
         resource_type: &need.resource_type,
         name: &need.name,
         actions: &need.actions,
-    });
+    };
+    let ruling = authorizers.decide(&question).await?;
     let without = |allowed: &dyn Fn(&String) -> bool| {
         let actions: Vec<String> = need.actions.iter().filter(|action| !allowed(action)).cloned().collect();
         (!actions.is_empty()).then(|| Scope { actions, ..need.clone() })
     };
-    if let Some(missing) = without(&|action| decision.actions.contains(action)) {
-        return Some((missing, DeniedBy::Policy { rule: decision.rule }));
+    if let Some(missing) = without(&|action| ruling.actions.contains(action)) {
+        return Ok(Some((missing, DeniedBy::Policy(ruling.by))));
     }
-    let ceiling = caller.ceiling?;
-    let missing = without(&|action| ceiling.iter().any(|granted| granted.grants(need, action)))?;
-    Some((missing, DeniedBy::Ceiling))
+    let Some(ceiling) = caller.ceiling else { return Ok(None) };
+    let missing = without(&|action| ceiling.iter().any(|granted| granted.grants(need, action)));
+    Ok(missing.map(|missing| (missing, DeniedBy::Ceiling)))
 }

@@ -1,9 +1,11 @@
-//! A question about the policy, as it is put on the command line: who asks, for what, and the rule that answers.
+//! A question about the policy, as it is put on the command line: who asks, for what, and who answers.
 
 use std::{collections::BTreeMap, fmt, net::IpAddr, path::Path};
 
+use tokio::runtime::{self, Runtime};
+
 use crate::{
-    authz::{Decision, Policy, Question},
+    authz::{Authorizers, DecidedBy, Policy, Question, Ruling},
     config::Config,
     registry::{Route, Scope},
 };
@@ -15,6 +17,8 @@ pub(super) struct Asked {
     ip: Option<IpAddr>,
     service: String,
     is_known: bool,
+    /// The section that may know the account where `users` does not.
+    elsewhere: Option<&'static str>,
 }
 
 impl Asked {
@@ -30,7 +34,8 @@ impl Asked {
         let own = || user.map(|user| user.labels.clone()).unwrap_or_default();
         let labels = if labels.is_empty() { own() } else { labels };
         let service = service.unwrap_or_else(|| config.proxy.service.clone());
-        Self { account, labels, ip, service, is_known: user.is_some() }
+        let elsewhere = config.authenticators.sections().next();
+        Self { account, labels, ip, service, is_known: user.is_some(), elsewhere }
     }
 
     /// The question whether `need` is granted.
@@ -50,8 +55,13 @@ impl Asked {
 impl fmt::Display for Asked {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "account {:?}", self.account)?;
-        if !self.is_known {
-            f.write_str(" (no such user in the configuration)")?;
+        match self.elsewhere {
+            _ if self.is_known => {}
+            None => f.write_str(" (no such user in the configuration)")?,
+            Some(section) if self.labels.is_empty() => {
+                write!(f, " (not in `users`; labels that {section} gives are to be named with --label)")?;
+            }
+            Some(_) => f.write_str(" (not in `users`)")?,
         }
         for (label, values) in &self.labels {
             write!(f, ", {label}: {}", values.join(" "))?;
@@ -63,16 +73,42 @@ impl fmt::Display for Asked {
     }
 }
 
-/// The configuration and its rules, compiled.
-///
-/// # Errors
-/// All that is wrong with the file.
-pub(super) fn load(path: &Path) -> Result<(Config, Policy), String> {
-    let config = Config::load(path).map_err(|findings| findings.to_string())?.config;
-    let compiled = Policy::compile(&config.acl);
-    let policy =
-        compiled.map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))?;
-    Ok((config, policy))
+/// Who decides: the rules of a configuration, and the back ends that it names.
+pub(super) struct Court {
+    /// The configuration.
+    pub(super) config: Config,
+    authorizers: Authorizers,
+    runtime: Runtime,
+}
+
+impl Court {
+    /// Reads the configuration at `path`. Back ends are asked when it comes to them.
+    ///
+    /// # Errors
+    /// All that is wrong with the file.
+    pub(super) fn load(path: &Path) -> Result<Self, String> {
+        let config = Config::load(path).map_err(|findings| findings.to_string())?.config;
+        let compiled = Policy::compile(&config.acl);
+        let acl = compiled
+            .map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))?;
+        let runtime = runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(|error| format!("cannot start: {error}"))?;
+        let entered = runtime.enter();
+        let authorizers = Authorizers::new(acl, config.authorizers.clone(), None);
+        drop(entered);
+        Ok(Self { config, authorizers, runtime })
+    }
+
+    /// The rules of the file.
+    pub(super) fn acl(&self) -> &Policy {
+        &self.authorizers.acl
+    }
+
+    /// # Errors
+    /// A back end that has to be asked gives no answer.
+    pub(super) fn decide(&self, question: &Question<'_>) -> Result<Ruling, String> {
+        self.runtime.block_on(self.authorizers.decide(question)).map_err(|error| error.to_string())
+    }
 }
 
 /// What was asked for: the scope as it is, or all that the request needs.
@@ -92,11 +128,13 @@ pub(super) fn needs(scope: Option<&str>, request: Option<&str>) -> Result<Vec<Sc
 }
 
 /// `by rule 3, auth_config.yml:33 (test2 may pull and push)`.
-pub(super) fn by_which(decision: &Decision, config: &Path, policy: &Policy) -> String {
-    let Some(index) = decision.rule else { return "no rule matches".to_owned() };
-    let rule = policy.rule(index);
-    let line = rule.map_or(0, |rule| rule.line());
-    let comment =
-        rule.and_then(|rule| rule.comment()).map(|comment| format!(" ({comment})")).unwrap_or_default();
-    format!("by rule {}, {}:{line}{comment}", index + 1, config.display())
+pub(super) fn by_which(by: &DecidedBy, config: &Path) -> String {
+    let DecidedBy::Rule(rule) = by else {
+        return if *by == DecidedBy::Nobody { by.to_string() } else { format!("by {by}") };
+    };
+    let comment = rule.comment.as_ref().map(|comment| format!(" ({comment})")).unwrap_or_default();
+    if rule.line == 0 {
+        return format!("by {by}{comment}");
+    }
+    format!("by rule {}, {}:{}{comment}", rule.index + 1, config.display(), rule.line)
 }

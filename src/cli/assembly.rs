@@ -6,8 +6,8 @@ use rustls::ServerConfig;
 use zeroize::Zeroizing;
 
 use crate::{
-    authn::Users,
-    authz::Policy,
+    authn::{Authenticators, NoRandomness, Remembered, RememberedSettings, Users},
+    authz::{Authorizers, Policy},
     config::Config,
     proxy::Snapshot,
     server::TlsError,
@@ -34,18 +34,54 @@ pub enum AssemblyError {
     Unreadable(PathBuf, std::io::Error),
     /// Certificate or key of the listeners.
     Tls(TlsError),
+    /// Nothing to make a secret of.
+    NoRandomness(NoRandomness),
 }
 
-/// Compiles users, rules and keys.
+/// Compiles users, rules and keys. Back ends of `before` whose settings are the same go on with their connections; new
+/// ones are not waited for. To be called on a runtime.
 ///
 /// # Errors
 /// The first part that cannot be used.
-pub fn assemble(config: &Config) -> Result<Assembly, AssemblyError> {
-    let users = Users::build(&config.users).map_err(findings)?;
-    let policy = Policy::compile(&config.acl).map_err(findings)?;
-    let tls = config.server.tls.as_ref().map(|tls| tls.load()).transpose().map_err(AssemblyError::Tls)?;
-    let snapshot = Snapshot { users, policy, authority: authority(config)?, settings: config.proxy.clone() };
+pub fn assemble(config: &Config, before: Option<&Snapshot>) -> Result<Assembly, AssemblyError> {
+    let Parts { users, acl, authority, tls } = Parts::of(config)?;
+    let remembered =
+        RememberedSettings { ttl: config.proxy.passwords.remember, ..RememberedSettings::default() };
+    let (authenticators, authorizers) = (config.authenticators.clone(), config.authorizers.clone());
+    let snapshot = Snapshot {
+        authority,
+        remembered: Remembered::new(remembered).map_err(AssemblyError::NoRandomness)?,
+        authenticators: Authenticators::new(
+            users,
+            authenticators,
+            before.map(|before| &before.authenticators),
+        ),
+        authorizers: Authorizers::new(acl, authorizers, before.map(|before| &before.authorizers)),
+        settings: config.proxy.clone(),
+    };
     Ok(Assembly { snapshot, tls })
+}
+
+/// What a configuration is compiled to, before anything outside is asked.
+pub(super) struct Parts {
+    users: Users,
+    acl: Policy,
+    authority: Authority,
+    tls: Option<Arc<ServerConfig>>,
+}
+
+impl Parts {
+    /// # Errors
+    /// The first part that cannot be used.
+    pub(super) fn of(config: &Config) -> Result<Self, AssemblyError> {
+        let tls = config.server.tls.as_ref().map(|tls| tls.load()).transpose();
+        Ok(Self {
+            users: Users::build(&config.users).map_err(findings)?,
+            acl: Policy::compile(&config.acl).map_err(findings)?,
+            tls: tls.map_err(AssemblyError::Tls)?,
+            authority: authority(config)?,
+        })
+    }
 }
 
 fn authority(config: &Config) -> Result<Authority, AssemblyError> {
@@ -73,6 +109,7 @@ impl fmt::Display for AssemblyError {
             Self::SigningKey(path, error) => write!(f, "{}: {error}", path.display()),
             Self::Unreadable(path, error) => write!(f, "cannot read {}: {error}", path.display()),
             Self::Tls(error) => error.fmt(f),
+            Self::NoRandomness(error) => error.fmt(f),
         }
     }
 }

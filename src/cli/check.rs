@@ -1,6 +1,6 @@
 //! `portwarden check`: all that is wrong with a configuration, and what is probably not meant, one line each.
 
-use super::{Check, assemble, say};
+use super::{Check, assembly::Parts, say};
 use crate::config::{Config, Finding, Findings, Loaded, Severity};
 
 /// Prints the findings: errors and warnings to standard error with a summary on standard output, or JSON
@@ -36,7 +36,7 @@ pub(super) fn run(check: &Check) -> Result<(), String> {
 /// The configuration with its warnings, when it can also be put to use.
 fn usable(loaded: Loaded, name: &str) -> (Option<Loaded>, Findings) {
     let mut findings = loaded.warnings.clone();
-    let Err(error) = assemble(&loaded.config) else { return (Some(loaded), findings) };
+    let Err(error) = Parts::of(&loaded.config) else { return (Some(loaded), findings) };
     findings.0.push(Finding {
         severity: Severity::Error,
         file: name.to_owned(),

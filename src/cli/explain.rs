@@ -3,45 +3,46 @@
 use std::{collections::BTreeMap, io::BufRead, net::IpAddr, process::ExitCode};
 
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
     Explain,
-    asked::{Asked, by_which, load, needs},
+    asked::{Asked, Court, by_which, needs},
     say,
 };
 use crate::{
-    authz::{Condition, Policy, Question, RuleSettings},
+    authz::{Condition, DecidedBy, Policy, Question, RuleSettings, Ruling},
     config::Config,
 };
 
 /// Prints the decision on a scope or a request; 0 when all that it needs is allowed, 1 when not. With `--json`, answers
 /// every line of standard input.
 pub(super) fn run(explain: &Explain) -> Result<ExitCode, String> {
-    let (config, policy) = load(&explain.config)?;
+    let court = Court::load(&explain.config)?;
     if explain.json {
-        return answer_lines(&policy);
+        return answer_lines(&court);
     }
-    let asked = asked(explain, &config)?;
+    let asked = asked(explain, &court.config)?;
     let needs = needs(explain.scope.as_deref(), explain.request.as_deref())?;
     let mut out = std::io::stdout();
     say(&mut out, &asked.to_string());
     let mut all_allowed = true;
     for need in &needs {
         say(&mut out, &format!("needs {need}"));
-        let decision = policy.decide(&asked.about(need));
+        let ruling = court.decide(&asked.about(need))?;
         if explain.verbose {
-            let passed_over = decision.rule.unwrap_or(policy.len());
+            let passed_over = match &ruling.by {
+                DecidedBy::Rule(rule) if rule.section == "acl" => rule.index,
+                _ => court.acl().len(),
+            };
+            let question = asked.about(need);
             (0..passed_over)
-                .for_each(|rule| say(&mut out, &why_not(rule, &policy, &config.acl, &asked.about(need))));
+                .for_each(|rule| say(&mut out, &why_not(rule, court.acl(), &court.config.acl, &question)));
         }
         for action in &need.actions {
-            let allowed = decision.actions.contains(action);
+            let allowed = ruling.actions.contains(action);
             let verdict = if allowed { "allowed" } else { "denied" };
-            say(
-                &mut out,
-                &format!("  {action}: {verdict}, {}", by_which(&decision, &explain.config, &policy)),
-            );
+            say(&mut out, &format!("  {action}: {verdict}, {}", by_which(&ruling.by, &explain.config)));
             all_allowed &= allowed;
         }
     }
@@ -117,8 +118,8 @@ struct Line {
     labels: Option<BTreeMap<String, Option<Vec<String>>>>,
 }
 
-/// Answers each line with `{"rule": N or null, "actions": […]}`, N from 0.
-fn answer_lines(policy: &Policy) -> Result<ExitCode, String> {
+/// Answers each line with `{"rule": N or null, "actions": […]}`, N from 0; with `"by"` where a back end decided.
+fn answer_lines(court: &Court) -> Result<ExitCode, String> {
     let mut out = std::io::stdout();
     for (number, line) in std::io::stdin().lock().lines().enumerate() {
         let line = line.map_err(|error| format!("standard input: {error}"))?;
@@ -129,7 +130,7 @@ fn answer_lines(policy: &Policy) -> Result<ExitCode, String> {
             .unwrap_or_default()
             .into_iter()
             .map(|(label, values)| (label, values.unwrap_or_default()));
-        let decision = policy.decide(&Question {
+        let ruling = court.decide(&Question {
             account: &line.account,
             labels: &labels.collect(),
             ip: line.ip,
@@ -137,8 +138,21 @@ fn answer_lines(policy: &Policy) -> Result<ExitCode, String> {
             resource_type: &line.resource_type,
             name: &line.name,
             actions: &line.actions.unwrap_or_default(),
-        });
-        say(&mut out, &json!({ "rule": decision.rule, "actions": decision.actions }).to_string());
+        })?;
+        say(&mut out, &as_json(&ruling).to_string());
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn as_json(ruling: &Ruling) -> Value {
+    let (rule, by) = match &ruling.by {
+        DecidedBy::Nobody => (None, None),
+        DecidedBy::Rule(rule) => (Some(rule.index), Some(rule.section).filter(|section| *section != "acl")),
+        DecidedBy::Command => (None, Some("ext_authz")),
+    };
+    let mut answer = json!({ "rule": rule, "actions": ruling.actions });
+    if let (Some(by), Value::Object(members)) = (by, &mut answer) {
+        members.insert("by".to_owned(), by.into());
+    }
+    answer
 }

@@ -35,11 +35,11 @@ pub(super) fn run(serve: &Serve) -> Result<(), String> {
 }
 
 async fn serve_until_stopped(serve: &Serve, config: Config, watch: Watch) -> Result<(), String> {
-    let assembly = assemble(&config).map_err(|error| error.to_string())?;
+    let assembly = assemble(&config, None).map_err(|error| error.to_string())?;
     let listeners = listen(&config)?;
     let ready = ready_line(&config, &listeners, assembly.tls.is_some());
     warn_of_plain_http(&listeners, assembly.tls.is_some());
-    let passwords = Passwords::new(&config.proxy.passwords).map_err(|error| error.to_string())?;
+    let passwords = Passwords::new(&config.proxy.passwords);
     let Assembly { snapshot, tls } = assembly;
     let service = Arc::new(Service::new(snapshot, passwords));
     let tls = Arc::new(Tls::new(tls));
@@ -162,7 +162,9 @@ impl Reloader<'_> {
 
     fn try_reload(&mut self) -> Result<String, String> {
         let Loaded { config, warnings } = load(self.serve)?;
-        let Assembly { snapshot, tls } = assemble(&config).map_err(|error| error.to_string())?;
+        let before = self.service.snapshot();
+        let assembled = assemble(&config, Some(&before));
+        let Assembly { snapshot, tls } = assembled.map_err(|error| error.to_string())?;
         if tls.is_some() != self.tls.is_on() {
             let why = "whether TLS is spoken cannot change while connections are open: restart to add or remove \
                        server.certificate and server.key";
@@ -174,7 +176,7 @@ impl Reloader<'_> {
                 "log, server.addr and the limits on connections and password checks change with a restart only"
             );
         }
-        self.service.replace(snapshot).map_err(|error| error.to_string())?;
+        self.service.replace(snapshot);
         self.tls.replace(tls);
         let summary = format!("{} users and {} rules", config.users.len(), config.acl.len());
         self.watch.follow(config.files);

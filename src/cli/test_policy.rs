@@ -6,11 +6,9 @@ use serde::Deserialize;
 
 use super::{
     TestPolicy,
-    asked::{Asked, by_which, load, needs},
+    asked::{Asked, Court, by_which, needs},
     say,
 };
-use crate::{authz::Policy, config::Config};
-
 /// One row of the table.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -40,7 +38,7 @@ enum Expected {
 
 /// Prints the expectations that are not met, with the rules that decided, and a summary; 1 when there are any.
 pub(super) fn run(test: &TestPolicy) -> Result<ExitCode, String> {
-    let (config, policy) = load(&test.config)?;
+    let court = Court::load(&test.config)?;
     let file = test.expectations.display();
     let text = std::fs::read_to_string(&test.expectations).map_err(|error| format!("{file}: {error}"))?;
     let rows: Vec<Expectation> = serde_yaml::from_str(&text).map_err(|error| format!("{file}: {error}"))?;
@@ -48,8 +46,8 @@ pub(super) fn run(test: &TestPolicy) -> Result<ExitCode, String> {
     let count = rows.len();
     let mut unmet = 0;
     for (number, row) in (1..).zip(rows) {
-        if let Some(difference) = difference(row, test, &config, &policy)
-            .map_err(|why| format!("{file}: expectation {number}: {why}"))?
+        if let Some(difference) =
+            difference(row, test, &court).map_err(|why| format!("{file}: expectation {number}: {why}"))?
         {
             unmet += 1;
             say(&mut out, &format!("{file}: expectation {number}: {difference}"));
@@ -60,27 +58,22 @@ pub(super) fn run(test: &TestPolicy) -> Result<ExitCode, String> {
 }
 
 /// What is otherwise than expected; `None` when it is as expected.
-fn difference(
-    row: Expectation,
-    test: &TestPolicy,
-    config: &Config,
-    policy: &Policy,
-) -> Result<Option<String>, String> {
+fn difference(row: Expectation, test: &TestPolicy, court: &Court) -> Result<Option<String>, String> {
     if row.scope.is_some() == row.request.is_some() {
         return Err("write either scope or request".to_owned());
     }
     let needs = needs(row.scope.as_deref(), row.request.as_deref())?;
-    let asked = Asked::new(row.account, row.labels, row.ip, row.service, config);
+    let asked = Asked::new(row.account, row.labels, row.ip, row.service, &court.config);
     let mut verdicts = Vec::new();
     let mut granted = Expected::Allow;
     for need in &needs {
-        let decision = policy.decide(&asked.about(need));
-        let whole = need.actions.iter().all(|action| decision.actions.contains(action));
+        let ruling = court.decide(&asked.about(need))?;
+        let whole = need.actions.iter().all(|action| ruling.actions.contains(action));
         if !whole {
             granted = Expected::Deny;
         }
         let verdict = if whole { "allowed" } else { "denied" };
-        verdicts.push(format!("{need} is {verdict}, {}", by_which(&decision, &test.config, policy)));
+        verdicts.push(format!("{need} is {verdict}, {}", by_which(&ruling.by, &test.config)));
     }
     Ok((granted != row.expect).then(|| format!("{asked}: {}", verdicts.join("; "))))
 }

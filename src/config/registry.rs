@@ -26,6 +26,7 @@ pub(super) fn settings(file: &File, idle_body: Duration, context: &mut Context<'
         path_prefix: server::path_prefix(file, context),
         hsts: file.server.as_ref().and_then(|server| server.hsts).unwrap_or_default().0,
         client_address: server::client_address(file, context),
+        explain_denials: file.log.as_ref().and_then(|log| log.explain_denials).unwrap_or_default().0,
         upstream: UpstreamSettings {
             address: UpstreamAddress::Tcp(String::new()),
             connect_timeout: timeout(written.connect_timeout.as_ref(), "connect_timeout", 5, context),

@@ -49,7 +49,7 @@ impl Caller {
         match presented(headers)? {
             Presented::Nothing => {
                 let nobody = |identity| Self { identity, ceiling: None, presented: false, ip };
-                Ok(snapshot.users.anonymous().map(nobody))
+                Ok(snapshot.authenticators.users.anonymous().map(nobody))
             }
             Presented::Unknown => Err(unproved()),
             Presented::Token(token) => match by_token(token, snapshot) {
@@ -89,11 +89,9 @@ impl Caller {
     }
 }
 
-/// The identity of a token's account as it is now: a token outlives neither its account nor a change of its labels.
 fn by_token(token: &str, snapshot: &Snapshot) -> Result<(Identity, Vec<Scope>), TokenError> {
     let token = snapshot.authority.verify(token, unix_now())?;
-    let identity = snapshot.users.identity(&token.account).ok_or(TokenError::Revoked)?;
-    Ok((identity, token.access))
+    Ok((snapshot.holder(token.account, token.voucher)?, token.access))
 }
 
 /// The one `Authorization` header: exactly `Bearer <token>` as the registry reads it, or Basic.

@@ -1,9 +1,13 @@
-//! What a client is told when the registry gives no answer, or one that is none. Where the registry stands is for the log.
+//! What a client is told when the registry, or a back end, gives no answer, or one that is none. Where these stand is for
+//! the log.
 
 use hyper::{Response, StatusCode};
 
 use super::{UpstreamAddress, UpstreamError, request_body::ClientFault, upstream};
-use crate::registry::{ErrorCode, Refusal};
+use crate::{
+    backend::Unavailable,
+    registry::{ErrorCode, Refusal},
+};
 
 /// Answers of the registry that would mislead a client. One that authenticates by itself sends a challenge which no
 /// token of ours answers: a loop for the client, and its operator must know. Nobody asked it to switch protocols.
@@ -15,6 +19,14 @@ pub(super) fn refuse_strange<B>(response: &Response<B>, registry: &UpstreamAddre
     };
     tracing::error!(%registry, "{why}; it must be a plain registry without an `auth` section in its configuration");
     Err(Refusal::new(ErrorCode::BadGateway, why))
+}
+
+/// What a client is told when a back end gives no answer about who it is or what it may do. Which one is for the log.
+pub(super) fn undecided(error: &Unavailable) -> Refusal {
+    tracing::error!(backend = error.backend, "nobody is let in or turned away: {error}");
+    let message = "who you are or what you may do cannot be checked now: a service behind this proxy does not answer; \
+                   try again later";
+    Refusal::new(ErrorCode::Unavailable, message).retry_after(upstream::RETRY_AFTER)
 }
 
 /// What a client is told when the registry gives no answer. Where the registry stands is for the log only.

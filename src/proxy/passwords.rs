@@ -2,58 +2,45 @@
 
 use std::{
     net::IpAddr,
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use tokio::sync::Semaphore;
 
-use super::{PasswordSettings, Snapshot, single_flight::SingleFlight};
+use super::{PasswordSettings, Snapshot, failure::undecided, single_flight::SingleFlight};
 use crate::{
     authn::{
-        Credentials, Identity, NoRandomness, Outcome, Remembered, RememberedSettings, RetryAfter, Throttle,
+        Attempt, Credentials, CredentialsDigest, Identity, Outcome, RetryAfter, Secret, Throttle,
         ThrottleSettings, User,
     },
     registry::{ErrorCode, Refusal},
 };
 
-/// The bounded pool, with what is remembered and what is held against whom. Outlives reloads.
+/// The bounded pool, with what is held against whom. Outlives reloads.
 pub struct Passwords {
     running: Arc<Semaphore>,
     places: Arc<Semaphore>,
     throttle: Arc<Throttle>,
-    remembered: Mutex<Arc<Remembered>>,
     single_flight: SingleFlight,
 }
 
 impl Passwords {
     /// An idle pool.
-    ///
-    /// # Errors
-    /// The machine has no random bytes for the key of what is remembered.
-    pub fn new(settings: &PasswordSettings) -> Result<Self, NoRandomness> {
-        Ok(Self {
+    pub fn new(settings: &PasswordSettings) -> Self {
+        Self {
             running: Arc::new(Semaphore::new(settings.concurrent)),
             places: Arc::new(Semaphore::new(settings.concurrent + settings.queue)),
             throttle: Throttle::new(ThrottleSettings::default()),
-            remembered: Mutex::new(Arc::new(remembered(settings)?)),
             single_flight: SingleFlight::default(),
-        })
-    }
-
-    /// Forgets every remembered password, as a reload must.
-    ///
-    /// # Errors
-    /// As [`Self::new`].
-    pub fn forget(&self, settings: &PasswordSettings) -> Result<(), NoRandomness> {
-        *self.remembered.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(remembered(settings)?);
-        Ok(())
+        }
     }
 
     /// The identity that the credentials prove; `None` when they prove none.
     ///
     /// # Errors
-    /// 429 to who failed too often, 503 when too many checks are waiting, both with `Retry-After`.
+    /// 429 to who failed too often; 503 when too many checks are waiting, or a back end that may know the account gives
+    /// no answer; all with `Retry-After`.
     pub async fn check(
         &self,
         snapshot: &Arc<Snapshot>,
@@ -61,83 +48,127 @@ impl Passwords {
         ip: Option<IpAddr>,
     ) -> Result<Option<Identity>, Refusal> {
         let Credentials { account, password } = credentials;
+        let users = &snapshot.authenticators.users;
         // Without a name there is nothing to guess: no bcrypt, and nothing is held against the clients that ask for a
         // token before they log in.
-        let has_password = snapshot.users.lookup(&account).is_some_and(User::has_password);
-        if account.is_empty() && !has_password {
-            return Ok(snapshot.users.anonymous());
+        let has_password = users.lookup(&account).is_some_and(User::has_password);
+        let anonymous = users.anonymous().filter(|_| account.is_empty());
+        let asks_somebody = has_password || snapshot.authenticators.knows_nameless();
+        if anonymous.is_some() || (account.is_empty() && !asks_somebody) {
+            return Ok(anonymous);
         }
+        let login = Login { account: Arc::from(account), password: Arc::new(password), ip };
         // Before what is remembered is asked: who has to wait learns nothing, or it would be a free and fast oracle.
-        let refuse = |after: RetryAfter| {
-            tracing::debug!(
-                account,
-                ip = ip.map(tracing::field::display),
-                "a login has to wait after failed ones"
-            );
-            too_many(after.0)
-        };
-        self.throttle.peek(&account, ip, Instant::now()).map_err(refuse)?;
-        let remembered = Arc::clone(&self.remembered.lock().unwrap_or_else(PoisonError::into_inner));
-        let stored = snapshot.users.stored_hash(&account);
-        let shown = remembered.digest(&account, &password, stored.unwrap_or_default());
-        let is_remembered = || stored.is_some() && remembered.is_remembered(&shown, Instant::now());
-        if is_remembered() {
-            return Ok(snapshot.users.identity(&account));
+        self.throttle.peek(&login.account, ip, Instant::now()).map_err(|after| login.too_many(after))?;
+        let shown = login.digest(snapshot);
+        let recall = || snapshot.remembered.recall(&shown, Instant::now());
+        if let Some(outcome) = recall() {
+            return Ok(accepted(outcome));
         }
         // Where nothing is remembered, waiting for another's result would bring none.
         let _turn = match snapshot.settings.passwords.remember {
             Duration::ZERO => None,
             _ => Some(self.single_flight.take(shown).await),
         };
-        if is_remembered() {
-            return Ok(snapshot.users.identity(&account));
+        if let Some(outcome) = recall() {
+            return Ok(accepted(outcome));
         }
-        let attempt = self.throttle.check(&account, ip, Instant::now()).map_err(refuse)?;
+        let attempt = self.throttle.check(&login.account, ip, Instant::now());
+        let attempt = attempt.map_err(|after| login.too_many(after))?;
+        match self.verify(snapshot, &login).await {
+            Ok(outcome) => Ok(accepted(login.ended(outcome, shown, attempt, snapshot))),
+            Err(refusal) => {
+                attempt.withdraw();
+                Err(refusal)
+            }
+        }
+    }
+
+    /// Asks `users`, and the back ends about a name that is not there.
+    async fn verify(&self, snapshot: &Arc<Snapshot>, login: &Login) -> Result<Outcome, Refusal> {
+        let outcome = self.verify_user(snapshot, login).await?;
+        if outcome != Outcome::NoSuchUser {
+            return Ok(outcome);
+        }
+        let asked = snapshot.authenticators.ask_backends(&login.account, &login.password);
+        asked.await.map_err(|error| undecided(&error))
+    }
+
+    /// bcrypt, when there is a place for it.
+    async fn verify_user(&self, snapshot: &Arc<Snapshot>, login: &Login) -> Result<Outcome, Refusal> {
         let Ok(_place) = self.places.try_acquire() else {
-            attempt.withdraw();
             return Err(Refusal::new(ErrorCode::Unavailable, "too many logins at once").retry_after(BUSY));
         };
         let Ok(running) = Arc::clone(&self.running).acquire_owned().await else {
             return Err(Refusal::new(ErrorCode::Internal, "the password pool is closed"));
         };
-        let name = account.clone();
-        let users_of = Arc::clone(snapshot);
+        let (snapshot, account) = (Arc::clone(snapshot), Arc::clone(&login.account));
+        let password = Arc::clone(&login.password);
         let checked = tokio::task::spawn_blocking(move || {
             // Held by the thread, not by the request: a client that hangs up does not free its place early.
             let _running = running;
-            let outcome = users_of.users.verify(&account, &password);
-            if matches!(outcome, Outcome::Accepted(_)) {
-                remembered.remember(shown, Instant::now());
-            }
-            outcome
+            snapshot.authenticators.users.verify(&account, &password)
         });
-        match checked.await {
-            Ok(Outcome::Accepted(identity)) => {
-                attempt.succeeded();
-                Ok(Some(identity))
-            }
-            Ok(Outcome::WrongPassword | Outcome::NoSuchUser) => {
-                attempt.failed(Instant::now());
-                tracing::info!(account = name, ip = ip.map(tracing::field::display), "a login failed");
-                Ok(None)
-            }
-            Err(_) => Err(Refusal::new(ErrorCode::Internal, "checking the password failed")),
+        checked.await.map_err(|_| Refusal::new(ErrorCode::Internal, "checking the password failed"))
+    }
+}
+
+/// One login.
+struct Login {
+    account: Arc<str>,
+    password: Arc<Secret>,
+    ip: Option<IpAddr>,
+}
+
+impl Login {
+    /// What stands for it in the memory of the snapshot.
+    fn digest(&self, snapshot: &Snapshot) -> CredentialsDigest {
+        let stored = snapshot.authenticators.users.stored_hash(&self.account);
+        snapshot.remembered.digest(&self.account, &self.password, stored.unwrap_or_default())
+    }
+
+    /// Takes down how it ended. A failure is never remembered, but for that of nobody with nothing, which is no guess.
+    fn ended(
+        &self,
+        outcome: Outcome,
+        shown: CredentialsDigest,
+        attempt: Attempt,
+        snapshot: &Snapshot,
+    ) -> Outcome {
+        let nobody = self.account.is_empty() && self.password.expose().is_empty();
+        let is_accepted = matches!(outcome, Outcome::Accepted(_));
+        if is_accepted || nobody {
+            snapshot.remembered.remember(shown, outcome.clone(), Instant::now());
         }
+        if is_accepted {
+            attempt.succeeded();
+        } else if nobody {
+            attempt.withdraw();
+        } else {
+            attempt.failed(Instant::now());
+            tracing::info!(
+                account = &*self.account,
+                ip = self.ip.map(tracing::field::display),
+                "a login failed"
+            );
+        }
+        outcome
+    }
+
+    fn too_many(&self, after: RetryAfter) -> Refusal {
+        let (account, ip) = (&*self.account, self.ip.map(tracing::field::display));
+        tracing::debug!(account, ip, "a login has to wait after failed ones");
+        Refusal::new(ErrorCode::TooManyRequests, "too many failed logins; wait before you try again")
+            .retry_after(after.0)
     }
 }
 
 /// How long a client waits when the queue is full: bcrypt at cost 10 takes 50 ms.
 const BUSY: Duration = Duration::from_secs(1);
 
-fn too_many(after: Duration) -> Refusal {
-    Refusal::new(ErrorCode::TooManyRequests, "too many failed logins; wait before you try again")
-        .retry_after(after)
-}
-
-fn remembered(settings: &PasswordSettings) -> Result<Remembered, NoRandomness> {
-    let mut bounds = RememberedSettings { ttl: settings.remember, ..RememberedSettings::default() };
-    if settings.remember.is_zero() {
-        bounds.capacity = 0;
+fn accepted(outcome: Outcome) -> Option<Identity> {
+    match outcome {
+        Outcome::Accepted(identity) => Some(identity),
+        Outcome::WrongPassword | Outcome::NoSuchUser => None,
     }
-    Remembered::new(bounds)
 }

@@ -13,7 +13,7 @@ use hyper::{
 use super::{
     Passwords, Peer, Snapshot, Upstream,
     caller::Caller,
-    failure::{refuse_strange, unanswered},
+    failure::{refuse_strange, unanswered, undecided},
     headers, media_type,
     origin::{self, Origin},
     own::OwnEndpoint,
@@ -23,7 +23,7 @@ use super::{
     token_endpoint,
 };
 use crate::{
-    authz::{self, Denial, DeniedBy, Permit},
+    authz::{self, Denial, NotPermitted, Permit},
     registry::{ChallengeError, Endpoint, ErrorCode, Method, Refusal, Route, Scope},
 };
 
@@ -47,16 +47,16 @@ impl Service {
 
     /// Puts another policy in force: requests that come after this see it, on connections that are open too. Transfers
     /// go on.
-    ///
-    /// # Errors
-    /// The machine has no random bytes; then the old policy stays.
-    pub fn replace(&self, snapshot: Snapshot) -> Result<(), crate::authn::NoRandomness> {
-        self.passwords.forget(&snapshot.settings.passwords)?;
+    pub fn replace(&self, snapshot: Snapshot) {
         if snapshot.settings.upstream != self.snapshot.load().settings.upstream {
             self.upstream.store(Arc::new(Upstream::new(snapshot.settings.upstream.clone())));
         }
         self.snapshot.store(Arc::new(snapshot));
-        Ok(())
+    }
+
+    /// What is in force.
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.snapshot.load_full()
     }
 
     /// Answers a request. Never fails: whatever goes wrong becomes a response.
@@ -113,7 +113,7 @@ impl Service {
         let address = origin::client_address(&head.headers, peer, &snapshot.settings.client_address)?;
         let caller = Caller::of(&head.headers, address, snapshot, &self.passwords, &needs).await?;
         // 4. Authorize: the policy in force now, for every access.
-        let permit = admit(caller, route, needs, snapshot)?;
+        let permit = admit(caller, route, needs, snapshot).await?;
         // 5. Forward: only a permit can be, and bodies stream.
         let headers = headers::to_registry(&head.headers, origin, address);
         let upstream = self.upstream.load_full();
@@ -197,7 +197,7 @@ fn require_origin_form(head: &Parts) -> Result<(), Refusal> {
 /// Step 4: a permit, or the challenge that fits.
 ///
 /// Nobody is challenged at `/v2/` even where the anonymous user exists: clients learn there that they can log in.
-fn admit(
+async fn admit(
     caller: Option<Caller>,
     route: Route,
     needs: Vec<Scope>,
@@ -209,26 +209,26 @@ fn admit(
     if nothing_shown && *route.endpoint() == Endpoint::Base {
         return Err(challenge(needs));
     }
-    authz::authorize(&snapshot.policy, caller.as_authz(&snapshot.settings.service), route).map_err(|denial| {
-        log_denial(&denial, &caller, snapshot);
-        if nothing_shown {
-            return challenge(denial.needs);
-        }
-        let description = denial.explain(caller.account());
-        Refusal::unauthorized(denial.needs, Some(ChallengeError::InsufficientScope), Some(description))
-    })
+    let asked = caller.as_authz(&snapshot.settings.service);
+    let denial = match authz::authorize(&snapshot.authorizers, asked, route).await {
+        Ok(permit) => return Ok(permit),
+        Err(NotPermitted::Unavailable(error)) => return Err(undecided(&error)),
+        Err(NotPermitted::Denied(denial)) => denial,
+    };
+    log_denial(&denial, &caller);
+    if nothing_shown {
+        return Err(challenge(denial.needs));
+    }
+    let mut description = denial.explain(caller.account());
+    if snapshot.settings.explain_denials {
+        description = format!("{description}: {}", denial.by.in_full());
+    }
+    Err(Refusal::unauthorized(denial.needs, Some(ChallengeError::InsufficientScope), Some(description)))
 }
 
-fn log_denial(denial: &Denial, caller: &Caller, snapshot: &Snapshot) {
-    let rule = match denial.by {
-        DeniedBy::Ceiling => "the token does not list it".to_owned(),
-        DeniedBy::Policy { rule: None } => "no rule matches".to_owned(),
-        DeniedBy::Policy { rule: Some(index) } => match snapshot.policy.rule(index) {
-            Some(rule) if rule.line() > 0 => format!("rule {}, line {}", index + 1, rule.line()),
-            _ => format!("rule {}", index + 1),
-        },
-    };
-    tracing::info!(account = caller.account(), missing = %denial.missing, by = rule, "denied");
+fn log_denial(denial: &Denial, caller: &Caller) {
+    let by = denial.by.in_full();
+    tracing::info!(account = caller.account(), missing = %denial.missing, by, "denied");
 }
 
 /// Step 5: the request for the registry, written anew from the permit.

@@ -15,6 +15,8 @@ pub struct Settings {
     pub hsts: bool,
     /// Whose word is taken for the client's address.
     pub client_address: ClientAddressSettings,
+    /// `log.explain_denials`: who is denied is told by which rule, with its comment.
+    pub explain_denials: bool,
     /// The registry.
     pub upstream: UpstreamSettings,
     /// Bounds on the work of passwords.

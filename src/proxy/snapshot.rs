@@ -3,25 +3,57 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::Settings;
-use crate::{authn::Users, authz::Policy, token::Authority};
+use crate::{
+    authn::{Authenticators, Identity, Remembered, Source},
+    authz::Authorizers,
+    token::{Authority, TokenError, Voucher},
+};
 
 /// The configuration in force, compiled.
 #[derive(Debug)]
 pub struct Snapshot {
     /// Who may log in.
-    pub users: Users,
+    pub authenticators: Authenticators,
     /// Who may do what.
-    pub policy: Policy,
+    pub authorizers: Authorizers,
     /// Signs and checks tokens.
     pub authority: Authority,
+    /// The passwords that were right a moment ago, under this configuration.
+    pub remembered: Remembered,
     /// The rest of what the proxy was told.
     pub settings: Settings,
 }
 
 impl Snapshot {
-    /// The fingerprint to which an account's refresh tokens are tied; `None` for an account without a password.
+    /// The fingerprint to which an account's refresh tokens are tied; `None` for an account without a password here.
     pub(super) fn fingerprint(&self, account: &str) -> Option<crate::token::Fingerprint> {
-        Some(self.authority.fingerprint(account, self.users.stored_hash(account)?))
+        Some(self.authority.fingerprint(account, self.authenticators.users.stored_hash(account)?))
+    }
+
+    /// What a token must carry of an identity: nothing where the account can be looked up on each request.
+    pub(super) fn voucher(identity: &Identity) -> Option<Voucher> {
+        let backend = identity.source.section().to_owned();
+        (identity.source != Source::Users)
+            .then(|| Voucher { backend, labels: identity.labels.as_ref().clone() })
+    }
+
+    /// The identity of a token's account as it is now. An account of `users` ends with its entry there and has the labels
+    /// of now; one of a back end has what the token carries, and ends with the section that vouches for it, or when
+    /// `users`, which is asked first, has the name.
+    ///
+    /// # Errors
+    /// [`TokenError::Revoked`].
+    pub(super) fn holder(&self, account: String, voucher: Option<Voucher>) -> Result<Identity, TokenError> {
+        let users = &self.authenticators.users;
+        let Some(Voucher { backend, labels }) = voucher else {
+            return users.identity(&account).ok_or(TokenError::Revoked);
+        };
+        match Source::backend(&backend) {
+            Some(source) if self.authenticators.has(source) && users.lookup(&account).is_none() => {
+                Ok(Identity { account, labels: labels.into(), source })
+            }
+            _ => Err(TokenError::Revoked),
+        }
     }
 }
 

@@ -18,6 +18,7 @@ use tokio::time::timeout;
 
 use super::{
     Passwords, Snapshot,
+    failure::undecided,
     form::Form,
     request_body::{ClientFault, RequestBody},
     response_body::ResponseBody,
@@ -65,11 +66,15 @@ pub(super) async fn answer(
         Login::Password(_) => None,
     };
     let identity = log_in(request.login, &request.service, ip, snapshot, passwords).await?;
-    let granted: Vec<Scope> =
-        request.scopes.iter().map(|scope| grant(scope, &identity, &request.service, ip, snapshot)).collect();
+    let mut granted = Vec::with_capacity(request.scopes.len());
+    for scope in &request.scopes {
+        granted.push(grant(scope, &identity, &request.service, ip, snapshot).await?);
+    }
     let now = unix_now();
-    let issued =
-        snapshot.authority.issue(&identity.account, &request.service, &granted, now).map_err(cannot_issue)?;
+    let voucher = Snapshot::voucher(&identity);
+    let Identity { account, .. } = &identity;
+    let issued = snapshot.authority.issue_vouched(account, voucher.as_ref(), &request.service, &granted, now);
+    let issued = issued.map_err(cannot_issue)?;
     let token = issued.token.expose();
     let issued_at = humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_secs(issued.issued_at));
     let mut answer = Map::new();
@@ -162,20 +167,24 @@ async fn log_in(
         Login::RefreshToken(token) => {
             let fingerprint_of = |account: &str| snapshot.fingerprint(account);
             let account = snapshot.authority.verify_refresh(&token, service, unix_now(), fingerprint_of);
-            account.ok().and_then(|account| snapshot.users.identity(&account)).ok_or_else(failed)
+            let users = &snapshot.authenticators.users;
+            account.ok().and_then(|account| users.identity(&account)).ok_or_else(failed)
         }
     }
 }
 
 /// What the policy grants of a scope. A denied one stays, without actions.
-fn grant(
+///
+/// # Errors
+/// A back end that has to be asked gives no answer.
+async fn grant(
     scope: &Scope,
     identity: &Identity,
     service: &str,
     ip: Option<IpAddr>,
     snapshot: &Snapshot,
-) -> Scope {
-    let decision = snapshot.policy.decide(&Question {
+) -> Result<Scope, Refusal> {
+    let question = Question {
         account: &identity.account,
         labels: &identity.labels,
         ip,
@@ -183,8 +192,9 @@ fn grant(
         resource_type: &scope.resource_type,
         name: &scope.name,
         actions: &scope.actions,
-    });
-    Scope { actions: decision.actions, ..scope.clone() }
+    };
+    let ruling = snapshot.authorizers.decide(&question).await.map_err(|error| undecided(&error))?;
+    Ok(Scope { actions: ruling.actions, ..scope.clone() })
 }
 
 /// The form of a request that may have one, as Go's `ParseForm`: POST, PUT and PATCH with a form's content type.

@@ -8,7 +8,7 @@ use aws_lc_rs::{hmac, rand};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL};
 
 use super::{
-    AccessToken, IssueError, SigningKey, TokenError,
+    AccessToken, IssueError, SigningKey, TokenError, Voucher,
     claims::{Claims, LATEST},
     jws::{self, Kind},
     refresh,
@@ -20,6 +20,9 @@ const SHORTEST: u64 = 60;
 
 /// How far back `nbf` lies, in seconds, as docker_auth sets it.
 const BACKDATED: u64 = 10;
+
+/// The most bytes of labels in a token, which travels in a header: base64 makes 16 KiB of them, and a head may have 32.
+const MAX_LABELS: usize = 12 << 10;
 
 /// What an operator may set about tokens.
 #[derive(Debug, Clone)]
@@ -83,6 +86,21 @@ impl Authority {
         access: &[Scope],
         now: u64,
     ) -> Result<IssuedToken, IssueError> {
+        self.issue_vouched(account, None, service, access, now)
+    }
+
+    /// The same for an account that a back end knows.
+    ///
+    /// # Errors
+    /// As [`Self::issue`], and [`IssueError::TooManyLabels`].
+    pub fn issue_vouched(
+        &self,
+        account: &str,
+        voucher: Option<&Voucher>,
+        service: &str,
+        access: &[Scope],
+        now: u64,
+    ) -> Result<IssuedToken, IssueError> {
         let exp = now.saturating_add(self.settings.lifetime.as_secs().max(SHORTEST)).min(LATEST);
         let claims = Claims {
             iss: &self.settings.issuer,
@@ -93,6 +111,8 @@ impl Authority {
             iat: now,
             jti: &random_id()?,
             access,
+            backend: voucher.map(|voucher| voucher.backend.as_str()),
+            labels: voucher.map(labels).transpose()?.unwrap_or_default(),
         };
         let token = SignedToken::new(jws::sign(&self.key, Kind::Access, &claims)?);
         Ok(IssuedToken { token, expires_in: exp.saturating_sub(now), issued_at: now })
@@ -106,6 +126,17 @@ impl Authority {
         let claims = jws::open(&self.key, Kind::Access, token)?;
         AccessToken::read(&claims, &self.settings.issuer, &self.settings.service, now)
     }
+}
+
+/// The labels as the token carries them.
+fn labels(voucher: &Voucher) -> Result<Vec<Vec<&str>>, IssueError> {
+    let labels: Vec<Vec<&str>> = voucher
+        .labels
+        .iter()
+        .map(|(name, values)| std::iter::once(name).chain(values).map(String::as_str).collect())
+        .collect();
+    let bytes: usize = labels.iter().flatten().map(|text| text.len()).sum();
+    if bytes > MAX_LABELS { Err(IssueError::TooManyLabels(MAX_LABELS)) } else { Ok(labels) }
 }
 
 /// `jti`: 128 random bits.

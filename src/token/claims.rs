@@ -1,5 +1,7 @@
 //! What an access token says, in docker_auth's shape, written and read.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use super::{TokenError, json::Object};
@@ -12,7 +14,8 @@ pub(super) const LEEWAY: u64 = 60;
 /// wrap around into the past.
 pub(super) const LATEST: u64 = i64::MAX.cast_unsigned() - 62_135_596_800 - LEEWAY;
 
-/// The claims of an access token as docker_auth writes them, all of them always present.
+/// The claims of an access token as docker_auth writes them, all of them always present; then ours, where a back end
+/// knows the account.
 #[derive(Serialize)]
 pub(super) struct Claims<'a> {
     pub(super) iss: &'a str,
@@ -24,6 +27,21 @@ pub(super) struct Claims<'a> {
     pub(super) iat: u64,
     pub(super) jti: &'a str,
     pub(super) access: &'a [Scope],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) backend: Option<&'a str>,
+    /// Lists of a name and its values. Not an object: a label may be called like a claim, in any case.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) labels: Vec<Vec<&'a str>>,
+}
+
+/// What a back end said of an account when it logged in. It cannot be asked again without the password, so the token
+/// carries it for as long as it is valid.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Voucher {
+    /// The section of the configuration that vouches: `ldap_auth`, ….
+    pub backend: String,
+    /// The account's labels.
+    pub labels: BTreeMap<String, Vec<String>>,
 }
 
 /// Who holds a token, and the most they may do with it.
@@ -33,6 +51,8 @@ pub struct AccessToken {
     pub account: String,
     /// `access`: a ceiling, not a grant.
     pub access: Vec<Scope>,
+    /// `backend` and `labels`; `None` for an account that the configuration knows.
+    pub voucher: Option<Voucher>,
 }
 
 impl AccessToken {
@@ -45,8 +65,19 @@ impl AccessToken {
         claims.integer("iat")?;
         let account = claims.text("sub")?.unwrap_or_default().to_owned();
         let access = claims.objects("access")?.iter().map(scope).collect::<Result<_, _>>()?;
-        Ok(Self { account, access })
+        Ok(Self { account, access, voucher: voucher(claims)? })
     }
+}
+
+fn voucher(claims: &Object) -> Result<Option<Voucher>, TokenError> {
+    let Some(backend) = claims.text("backend")? else { return Ok(None) };
+    let mut labels = BTreeMap::new();
+    for list in claims.lists("labels")? {
+        let mut texts = list.into_iter();
+        let name = texts.next().ok_or(TokenError::Malformed)?;
+        labels.insert(name, texts.collect());
+    }
+    Ok(Some(Voucher { backend: backend.to_owned(), labels }))
 }
 
 /// `iss` and `aud`, exactly. `aud` is one text: a list is refused, as the registry refuses it.

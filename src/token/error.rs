@@ -89,6 +89,8 @@ pub enum IssueError {
     Signing,
     /// With this access the token would be larger than one that we accept; the limit in bytes.
     TooLarge(usize),
+    /// The account's labels are longer than fit into a token; the limit in bytes.
+    TooManyLabels(usize),
 }
 
 impl fmt::Display for IssueError {
@@ -97,6 +99,13 @@ impl fmt::Display for IssueError {
             Self::Signing => f.write_str("signing the token failed in the cryptographic library"),
             Self::TooLarge(limit) => {
                 write!(f, "the token would be larger than {limit} bytes; ask for fewer scopes at once")
+            }
+            Self::TooManyLabels(limit) => {
+                write!(
+                    f,
+                    "the labels of the account have more than the {limit} bytes that a token can carry; let the \
+                           back end give fewer, or shorter ones"
+                )
             }
         }
     }

@@ -14,9 +14,9 @@ use serde_json::{Map, Value};
 use super::TokenError;
 
 /// Every member name that a registry or we read in a header, in claims or in an entry of `access`.
-const KNOWN_NAMES: [&str; 21] = [
-    "access", "actions", "alg", "aud", "class", "crit", "exp", "iat", "iss", "jku", "jti", "jwk", "kid",
-    "name", "nbf", "pwd", "service", "sub", "typ", "type", "x5c",
+const KNOWN_NAMES: [&str; 23] = [
+    "access", "actions", "alg", "aud", "backend", "class", "crit", "exp", "iat", "iss", "jku", "jti", "jwk",
+    "kid", "labels", "name", "nbf", "pwd", "service", "sub", "typ", "type", "x5c",
 ];
 
 /// A JSON object whose members are asked for by name and type; `null` is the same as absent, as in Go.
@@ -42,8 +42,15 @@ impl Object {
 
     /// A list of texts; empty when absent.
     pub(super) fn texts(&self, name: &str) -> Result<Vec<String>, TokenError> {
-        let text = |value: &Value| value.as_str().map(str::to_owned).ok_or(TokenError::Malformed);
         self.list(name)?.iter().map(text).collect()
+    }
+
+    /// A list of lists of texts; empty when absent.
+    pub(super) fn lists(&self, name: &str) -> Result<Vec<Vec<String>>, TokenError> {
+        let texts = |value: &Value| {
+            value.as_array().ok_or(TokenError::Malformed)?.iter().map(text).collect::<Result<_, _>>()
+        };
+        self.list(name)?.iter().map(texts).collect()
     }
 
     /// A list of objects; empty when absent.
@@ -71,6 +78,10 @@ impl Object {
             _ => Err(TokenError::Malformed),
         }
     }
+}
+
+fn text(value: &Value) -> Result<String, TokenError> {
+    value.as_str().map(str::to_owned).ok_or(TokenError::Malformed)
 }
 
 /// A value without repeated or disguised names at any depth; `serde_json` itself bounds the depth at 128.

@@ -15,7 +15,7 @@ mod refresh;
 mod testing;
 
 pub use authority::{Authority, IssuedToken, Settings, SignedToken};
-pub use claims::AccessToken;
+pub use claims::{AccessToken, Voucher};
 pub use error::{IssueError, KeyError, TokenError};
 pub use jsonwebtoken::Algorithm;
 pub use key::SigningKey;

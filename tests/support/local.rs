@@ -47,8 +47,11 @@ fn start(config: &str, upstream: &str, write_keys: impl FnOnce(&Path)) -> Local 
     write_keys(directory.path());
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let config = read(config, directory.path(), upstream);
-    let passwords = Passwords::new(&config.proxy.passwords).unwrap();
-    let assembly = assemble(&config).unwrap();
+    let passwords = Passwords::new(&config.proxy.passwords);
+    let assembly = {
+        let _on_the_runtime = runtime.enter();
+        assemble(&config, None).unwrap()
+    };
     let service = Arc::new(Service::new(assembly.snapshot, passwords));
     let (stop, stopped) = watch::channel(false);
     let (address, server) = runtime.block_on(async {
@@ -65,7 +68,9 @@ impl Local {
     /// Puts another configuration in force, as a reload does.
     pub fn reload(&self, config: &str) {
         let config = read(config, self.directory.path(), &self.upstream);
-        self.service.replace(assemble(&config).unwrap().snapshot).unwrap();
+        let _on_the_runtime = self.runtime.enter();
+        let before = self.service.snapshot();
+        self.service.replace(assemble(&config, Some(&before)).unwrap().snapshot);
     }
 
     /// Runs a future on its runtime.

@@ -84,7 +84,7 @@ fn what_was_issued_is_verified() {
         let access = vec![Scope::repository("a/b", &[]), Scope::new("registry", "catalog", &["*"])];
         let issued = authority.issue("älice", "Docker registry", &access, NOW).unwrap();
         assert_eq!((issued.expires_in, issued.issued_at), (900, NOW));
-        let expected = AccessToken { account: "älice".to_owned(), access };
+        let expected = AccessToken { account: "älice".to_owned(), access, voucher: None };
         assert_eq!(authority.verify(issued.token.expose(), NOW), Ok(expected), "{kind}");
     }
 }
