@@ -5,6 +5,7 @@
 //! stand where the section is read.
 
 mod addresses;
+mod backends;
 mod files;
 mod rules;
 #[cfg(test)]
@@ -28,7 +29,9 @@ type Lint = fn(&Subject<'_>, &mut Report<'_>);
 
 /// Runs every lint.
 pub(super) fn run(subject: &Subject<'_>, report: &mut Report<'_>) {
-    for lint in [addresses::LINTS, rules::LINTS, users::LINTS, files::LINTS].into_iter().flatten() {
+    for lint in
+        [addresses::LINTS, rules::LINTS, users::LINTS, backends::LINTS, files::LINTS].into_iter().flatten()
+    {
         lint(subject, report);
     }
 }

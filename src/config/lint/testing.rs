@@ -11,6 +11,11 @@ pub(super) fn rules(rules: &str) -> String {
     with_server("", rules)
 }
 
+/// The same with more sections behind the rules.
+pub(super) fn rules_with(sections: &str, rules: &str) -> String {
+    said(&format!("{SERVER}{TOKEN}{USERS}acl:\n  {rules}{sections}"))
+}
+
 /// The same with `server` below `server:`.
 pub(super) fn with_server(server: &str, rules: &str) -> String {
     said(&format!("{SERVER}{server}{TOKEN}{USERS}acl:\n  {rules}"))
