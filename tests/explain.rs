@@ -159,3 +159,35 @@ fn test_policy_prints_what_differs() {
         assert!(text.contains(said), "{text}");
     }
 }
+
+#[test]
+fn explain_lists_everyone_who_may() {
+    let sample = Sample::new();
+    let (code, text) = sample.explain(&["--everyone", "--scope", "repository:team/app:pull,push"]);
+    let (admin, test2) = (line_of("account: \"admin\""), line_of("account: \"test2\""));
+    let expected = format!(
+        "needs repository:team/app:pull,push
+  admin: allowed, by rule 1, auth_config.yml:{admin} (Admin may do everything)
+  test2: allowed, by rule 3, auth_config.yml:{test2} (test2 may pull and push everything; a push needs both)
+2 of 4 accounts
+"
+    );
+    assert_eq!((code, text), (0, expected));
+
+    let (code, text) =
+        sample.explain(&["--everyone", "--request", "DELETE /v2/team/app/manifests/1.0", "-v"]);
+    assert_eq!(code, 0);
+    for line in
+        ["  admin: allowed, by rule 1", "  user: denied, by rule 2", "  test: denied, no rule matches"]
+    {
+        assert!(text.contains(line), "{text}");
+    }
+    sample.write(
+        "auth_config.yml",
+        &fs::read_to_string(sample.0.path().join("auth_config.yml"))
+            .unwrap()
+            .replace("account: \"admin\"", "account: \"nobody\""),
+    );
+    let (code, text) = sample.explain(&["--everyone", "--request", "DELETE /v2/team/app/manifests/1.0"]);
+    assert_eq!((code, text.lines().last()), (1, Some("0 of 4 accounts")), "{text}");
+}

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{
     Explain,
     asked::{Asked, Court, by_which, needs},
-    say,
+    everyone, say,
 };
 use crate::{
     authz::{Condition, DecidedBy, Policy, Question, RuleSettings, Ruling},
@@ -22,8 +22,11 @@ pub(super) fn run(explain: &Explain) -> Result<ExitCode, String> {
     if explain.json {
         return answer_lines(&court);
     }
-    let asked = asked(explain, &court.config)?;
     let needs = needs(explain.scope.as_deref(), explain.request.as_deref())?;
+    if explain.everyone {
+        return everyone::run(explain, &court, &needs);
+    }
+    let asked = asked(explain, &court.config)?;
     let mut out = std::io::stdout();
     say(&mut out, &asked.to_string());
     let mut all_allowed = true;

@@ -5,6 +5,7 @@
 mod asked;
 mod assembly;
 mod check;
+mod everyone;
 mod explain;
 mod hash;
 mod serve;
@@ -79,8 +80,11 @@ struct Explain {
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
     /// The account; "" for somebody without credentials
-    #[arg(long, value_name = "NAME", required_unless_present = "json")]
+    #[arg(long, value_name = "NAME", required_unless_present_any = ["everyone", "json"])]
     account: Option<String>,
+    /// Every account of the configuration: who may do that, and by which rule (with -v, also who may not)
+    #[arg(long, conflicts_with_all = ["account", "label"])]
+    everyone: bool,
     /// A label, instead of the account's own (may be repeated)
     #[arg(long, value_name = "NAME=VALUE")]
     label: Vec<String>,
@@ -100,7 +104,7 @@ struct Explain {
     #[arg(long, short)]
     verbose: bool,
     /// Answer JSON lines: {"account","type","name","service","ip","actions","labels"} on standard input
-    #[arg(long, conflicts_with_all = ["account", "label", "ip", "service", "scope", "request", "verbose"])]
+    #[arg(long, conflicts_with_all = ["account", "everyone", "label", "ip", "service", "scope", "request", "verbose"])]
     json: bool,
 }
 
@@ -123,6 +127,7 @@ struct Hash {
 
 const EXPLAIN_EXAMPLES: &str = "\
 Examples:
+  portwarden explain --config auth_config.yml --everyone --scope repository:team/app:push
   portwarden explain --config auth_config.yml --account test2 --scope repository:team/app:push
   portwarden explain --config auth_config.yml --account test --request 'GET /v2/team/app/manifests/1.0' -v";
 
