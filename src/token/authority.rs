@@ -135,7 +135,8 @@ fn labels(voucher: &Voucher) -> Result<Vec<Vec<&str>>, IssueError> {
         .iter()
         .map(|(name, values)| std::iter::once(name).chain(values).map(String::as_str).collect())
         .collect();
-    let bytes: usize = labels.iter().flatten().map(|text| text.len()).sum();
+    // Each with its quotes and comma.
+    let bytes: usize = labels.iter().flatten().map(|text| text.len() + 3).sum();
     if bytes > MAX_LABELS { Err(IssueError::TooManyLabels(MAX_LABELS)) } else { Ok(labels) }
 }
 

@@ -89,6 +89,47 @@ fn what_was_issued_is_verified() {
     }
 }
 
+fn voucher(labels: &[(&str, &[&str])]) -> Voucher {
+    let owned = |(name, values): &(&str, &[&str])| {
+        ((*name).to_owned(), values.iter().map(|value| (*value).to_owned()).collect())
+    };
+    Voucher { backend: "ldap_auth".to_owned(), labels: labels.iter().map(owned).collect() }
+}
+
+#[test]
+fn what_a_back_end_said_travels_in_the_token() {
+    let authority = authority(&generate(P256));
+    // Labels that are called like claims, and one without values.
+    let voucher =
+        voucher(&[("ACCESS", &["x"]), ("access", &["y", "z"]), ("sub", &[]), ("\u{e9} \"", &["a,b"])]);
+    let issued = authority.issue_vouched("alice", Some(&voucher), "Docker registry", &pull(), NOW).unwrap();
+    let token = authority.verify(issued.token.expose(), NOW).unwrap();
+    assert_eq!((token.account.as_str(), token.voucher), ("alice", Some(voucher)));
+    for (name, bad) in [
+        ("backend", json!(1)),
+        ("labels", json!({"a": ["b"]})),
+        ("labels", json!([[]])),
+        ("labels", json!([[1]])),
+    ] {
+        let mut claims = claims();
+        claims["backend"] = json!("ldap_auth");
+        claims[name] = bad.clone();
+        let token = forge(&authority, &header(&authority), &claims);
+        assert_eq!(authority.verify(&token, NOW), Err(TokenError::Malformed), "{name}: {bad}");
+    }
+}
+
+#[test]
+fn labels_beyond_the_room_in_a_header_are_an_error() {
+    let authority = authority(&generate(P256));
+    let issue = |value: &str| {
+        let voucher = voucher(&[("group", &[value])]);
+        authority.issue_vouched("alice", Some(&voucher), "Docker registry", &[], NOW).map(|_| ())
+    };
+    assert_eq!(issue(&"x".repeat((12 << 10) - 11)), Ok(()));
+    assert_eq!(issue(&"x".repeat((12 << 10) - 10)), Err(IssueError::TooManyLabels(12 << 10)));
+}
+
 #[test]
 fn rule_13_time_has_a_leeway_of_60_seconds_to_the_second() {
     let authority = authority(&generate(P256));
