@@ -2,7 +2,7 @@
 //! accepts is accepted with the same meaning, or refused for one of the reasons listed here.
 #![allow(clippy::unwrap_used, reason = "the helpers of a test may fail loudly, as the tests do")]
 
-use std::{collections::BTreeMap, fs, path::Path, time::Duration};
+use std::{collections::BTreeMap, fs, os::unix::fs::PermissionsExt as _, path::Path, time::Duration};
 
 use portwarden::config::{Config, Findings};
 use rcgen::{CertificateParams, KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_RSA_SHA256};
@@ -143,6 +143,7 @@ impl Files {
         files.write("empty.pem", "");
         files.write("client_secret.txt", "secret");
         files.write("ext.sh", "#!/bin/sh\n");
+        fs::set_permissions(files.directory().join("ext.sh"), fs::Permissions::from_mode(0o755)).unwrap();
         files.write("noexec.sh", "");
         fs::create_dir(files.directory().join("cache")).unwrap();
         files

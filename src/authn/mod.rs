@@ -9,6 +9,7 @@ mod backoff;
 mod command;
 mod counters;
 mod credentials;
+mod htpasswd;
 mod ldap;
 mod password_hash;
 mod remembered;
@@ -24,6 +25,7 @@ pub use self::{
     authenticators::{Answer, Authenticators, BackendSettings},
     backoff::{RetryAfter, ThrottleSettings},
     credentials::{Credentials, NotText},
+    htpasswd::{HtpasswdError, parse_htpasswd},
     ldap::{Ldap, LdapSettings},
     password_hash::{DEFAULT_COST, HashError, PasswordError, PasswordHash},
     remembered::{CredentialsDigest, Remembered, RememberedSettings},

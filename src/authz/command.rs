@@ -1,26 +1,191 @@
 //! `ext_authz`: the operator's command says whether the actions that are asked for are granted.
+//!
+//! The protocol is docker_auth's (`authz/ext_authz.go`): the question as Go writes JSON on standard input, the answer in
+//! the exit code. How a command is run is `backend`'s business; how long an answer holds, `remembered`'s.
 
-use std::time::Duration;
+mod remembered;
 
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
+
+use serde::Serialize;
+
+use self::remembered::Remembered;
 use super::Question;
-use crate::backend::{CommandSettings, Limits, Unavailable};
+use crate::backend::{CommandSettings, Gate, Limits, Unavailable};
 
 /// The command.
 #[derive(Debug)]
-pub struct CommandRules {}
+pub(super) struct CommandRules {
+    command: CommandSettings,
+    gate: Gate,
+    remembered: Remembered,
+}
 
 impl CommandRules {
     /// Nothing is run yet. An answer holds for `remember`, so that the layers of one image cost one run and not twenty.
-    pub fn new(_settings: CommandSettings, _limits: &Limits, _remember: Duration) -> Self {
-        Self {}
+    pub(super) fn new(settings: CommandSettings, limits: &Limits, remember: Duration) -> Self {
+        Self {
+            command: settings,
+            gate: Gate::new("ext_authz", limits),
+            remembered: Remembered::new(remember),
+        }
     }
 
-    /// The granted ones of the requested actions: all, or none.
+    /// The granted ones of the requested actions: all, as they were asked for, or none.
     ///
     /// # Errors
-    /// It cannot be run, takes too long, or says that it failed.
-    #[expect(clippy::unused_async, reason = "contract")]
-    pub async fn decide(&self, _question: &Question<'_>) -> Result<Vec<String>, Unavailable> {
-        Ok(Vec::new())
+    /// It cannot be run, takes too long, or says that it failed (an exit code other than 0 and 1).
+    pub(super) async fn decide(&self, question: &Question<'_>) -> Result<Vec<String>, Unavailable> {
+        let input = written(question).map_err(|error| self.gate.unavailable(error.to_string()))?;
+        let ask = || self.gate.ask(self.ask(&input));
+        let granted = self.remembered.get_or_ask(&input, Instant::now, ask).await?;
+        Ok(if granted { question.actions.to_vec() } else { Vec::new() })
+    }
+
+    async fn ask(&self, input: &str) -> Result<bool, String> {
+        let exit = self.command.run(input.as_bytes(), b"").await?;
+        match exit.code {
+            0 => Ok(true),
+            1 => Ok(false),
+            _ => Err(self.command.bad_exit_code(&exit)),
+        }
+    }
+}
+
+/// docker_auth's `AuthRequestInfo`, in the order of its fields.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Asked<'q> {
+    account: &'q str,
+    #[serde(rename = "Type")]
+    resource_type: &'q str,
+    name: &'q str,
+    service: &'q str,
+    #[serde(rename = "IP")]
+    ip: String,
+    actions: &'q [String],
+    /// Null where there are none: what docker_auth writes for an account of `users` without labels and for one that
+    /// `ext_auth` accepts without any, the two that scripts know.
+    labels: Option<&'q BTreeMap<String, Vec<String>>>,
+}
+
+/// The question as Go's `encoding/json` writes it: what HTML or JavaScript could stumble over is escaped.
+fn written(question: &Question<'_>) -> Result<String, serde_json::Error> {
+    let asked = Asked {
+        account: question.account,
+        resource_type: question.resource_type,
+        name: question.name,
+        service: question.service,
+        ip: question.ip.map(|ip| ip.to_canonical().to_string()).unwrap_or_default(),
+        actions: question.actions,
+        labels: Some(question.labels).filter(|labels| !labels.is_empty()),
+    };
+    let json = serde_json::to_string(&asked)?;
+    let mut escaped = String::with_capacity(json.len());
+    for letter in json.chars() {
+        // These stand in texts only, so that an escape is always right.
+        match letter {
+            '<' => escaped.push_str("\\u003c"),
+            '>' => escaped.push_str("\\u003e"),
+            '&' => escaped.push_str("\\u0026"),
+            '\u{2028}' => escaped.push_str("\\u2028"),
+            '\u{2029}' => escaped.push_str("\\u2029"),
+            _ => escaped.push(letter),
+        }
+    }
+    Ok(escaped)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn question<'q>(
+        name: &'q str,
+        labels: &'q BTreeMap<String, Vec<String>>,
+        actions: &'q [String],
+    ) -> Question<'q> {
+        Question {
+            account: "bob",
+            labels,
+            ip: None,
+            service: "svc",
+            resource_type: "repository",
+            name,
+            actions,
+        }
+    }
+
+    /// A command that writes a line for each run, and how to count them.
+    fn counted(rest: &str, limits: &Limits, remember: Duration) -> (tempfile::TempDir, CommandRules) {
+        let directory = tempfile::tempdir().unwrap();
+        let script = format!("echo x >>'{}/runs'; {rest}", directory.path().display());
+        let command = CommandSettings { command: "/bin/sh".into(), args: vec!["-c".into(), script] };
+        (directory, CommandRules::new(command, limits, remember))
+    }
+
+    fn runs(directory: &tempfile::TempDir) -> usize {
+        fs::read_to_string(directory.path().join("runs")).unwrap_or_default().lines().count()
+    }
+
+    #[test]
+    fn what_go_escapes_is_escaped() {
+        let labels = BTreeMap::from([
+            ("b".to_owned(), vec!["\u{2029}\u{7f}\u{1}\u{8}\u{c}\t".to_owned()]),
+            ("<".to_owned(), vec![]),
+        ]);
+        assert_eq!(
+            written(&question("a\"\\/", &labels, &[])).unwrap(),
+            "{\"Account\":\"bob\",\"Type\":\"repository\",\"Name\":\"a\\\"\\\\/\",\"Service\":\"svc\",\"IP\":\"\",\
+             \"Actions\":[],\"Labels\":{\"\\u003c\":[],\"b\":[\"\\u2029\u{7f}\\u0001\\b\\f\\t\"]}}"
+        );
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn twenty_equal_questions_at_once_run_the_command_once() {
+        let (directory, rules) = counted("sleep 0.2; exit 0", &Limits::default(), Duration::from_secs(30));
+        let rules = std::sync::Arc::new(rules);
+        let asked: Vec<_> = (0..20)
+            .map(|_| {
+                let rules = std::sync::Arc::clone(&rules);
+                tokio::spawn(async move {
+                    rules.decide(&question("app", &BTreeMap::new(), &["pull".to_owned()])).await
+                })
+            })
+            .collect();
+        for answer in asked {
+            assert_eq!(answer.await.unwrap(), Ok(vec!["pull".to_owned()]));
+        }
+        assert_eq!(runs(&directory), 1);
+        rules.decide(&question("app", &BTreeMap::new(), &["push".to_owned()])).await.unwrap();
+        assert_eq!(runs(&directory), 2, "another question");
+    }
+
+    #[tokio::test]
+    async fn zero_remembers_nothing_and_a_denial_is_remembered_like_a_grant() {
+        for (remember, expected) in [(Duration::ZERO, 2), (Duration::from_secs(30), 1)] {
+            let (directory, rules) = counted("exit 1", &Limits::default(), remember);
+            for _ in 0..2 {
+                let denied = rules.decide(&question("app", &BTreeMap::new(), &["pull".to_owned()])).await;
+                assert_eq!(denied, Ok(Vec::new()));
+            }
+            assert_eq!(runs(&directory), expected, "{remember:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_failure_is_not_remembered() {
+        let (directory, rules) =
+            counted("echo broken >&2; exit 2", &Limits::default(), Duration::from_secs(30));
+        for _ in 0..2 {
+            let failed = rules.decide(&question("app", &BTreeMap::new(), &[])).await.unwrap_err();
+            assert_eq!(failed.to_string(), "ext_authz gave no answer: bad exit code 2 from /bin/sh: broken");
+        }
+        assert_eq!(runs(&directory), 2);
     }
 }

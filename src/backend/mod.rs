@@ -9,5 +9,6 @@ mod gate;
 mod sql;
 
 pub use command::CommandSettings;
+pub(crate) use command::Exit;
 pub use gate::{Gate, Limits, Unavailable};
 pub use sql::SqlSettings;

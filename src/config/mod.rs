@@ -11,6 +11,7 @@ mod backends;
 mod command;
 mod file;
 mod finding;
+mod htpasswd;
 mod ldap;
 mod limits;
 mod lint;
@@ -53,7 +54,7 @@ pub struct Config {
     pub server: listening::Settings,
     /// `token:`.
     pub token: TokenSettings,
-    /// `users:`, in the order of the file.
+    /// `users:`, in the order of the file, then the accounts of the file of `htpasswd:`, whose `line` is 0.
     pub users: Vec<authn::UserSettings>,
     /// `acl:`, in the order of the file.
     pub acl: Vec<authz::RuleSettings>,
@@ -145,7 +146,8 @@ impl Context<'_> {
         let server = server::settings(file, tls, idle_body, self);
         let token = token::settings(file, self);
         let proxy = registry::settings(file, idle_body, self);
-        let users = access::users(file, &mut self.report);
+        let mut users = access::users(file, &mut self.report);
+        htpasswd::join(file, &mut users, self);
         let acl = access::acl(file, &mut self.report);
         let authenticators = backends::authenticators(file, self);
         let authorizers = backends::authorizers(file, self);

@@ -133,8 +133,9 @@ fn matching(
     false
 }
 
+/// Warns of a file with secrets that others may read.
 #[cfg(unix)]
-fn warn_if_public(file: &FilePath, at: &Path, context: &mut Context<'_>) {
+pub(super) fn warn_if_public(file: &FilePath, at: &Path, context: &mut Context<'_>) {
     use std::os::unix::fs::PermissionsExt as _;
     const READ_BY_OTHERS: u32 = 0o004;
     if fs::metadata(file).is_ok_and(|data| data.permissions().mode() & READ_BY_OTHERS != 0) {
@@ -144,4 +145,4 @@ fn warn_if_public(file: &FilePath, at: &Path, context: &mut Context<'_>) {
 }
 
 #[cfg(not(unix))]
-fn warn_if_public(_: &FilePath, _: &Path, _: &mut Context<'_>) {}
+pub(super) fn warn_if_public(_: &FilePath, _: &Path, _: &mut Context<'_>) {}

@@ -43,6 +43,6 @@ fn pattern_path(rule: usize, shape: &PatternShape<'_>) -> Path {
 }
 
 /// `1 group`, `2 groups`.
-fn count(number: u64, noun: &str) -> String {
+pub(super) fn count(number: u64, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
