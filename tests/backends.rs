@@ -197,7 +197,8 @@ fn a_back_end_that_hangs_does_not_stall_those_who_do_not_need_it() {
         }
         assert!(started.elapsed() < Duration::from_secs(8), "{:?}", started.elapsed());
     });
-    assert_eq!(scene.runs("ext_auth"), 2, "only as many as may run at once");
+    // Two run, two wait, and get their turn at the moment when their own time is up.
+    assert!((2..=4).contains(&scene.runs("ext_auth")), "{}", scene.runs("ext_auth"));
 }
 
 #[test]
