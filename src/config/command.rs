@@ -35,16 +35,15 @@ pub(super) fn settings(written: &Command, key: &str, context: &mut Context<'_>) 
         );
         return None;
     };
-    let found = if name.contains('/') { path(name, context) } else { look_up(name) };
-    match found {
+    match find(name, context) {
         Ok(command) => {
             warn_if_writable(&command, &at, context);
             let args = written.args.iter().flatten().map(|Text(arg)| arg.clone()).collect();
             Some(CommandSettings { command, args })
         }
         Err((message, hint)) => {
-            let hint =
-                if name.contains(' ') { "Arguments stand in a list of their own, `args`" } else { hint };
+            let is_line = name.split_once(' ').is_some_and(|(program, _)| find(program, context).is_ok());
+            let hint = if is_line { "Arguments stand in a list of their own, `args`" } else { hint };
             context.report.error(at, message, hint);
             None
         }
@@ -53,6 +52,10 @@ pub(super) fn settings(written: &Command, key: &str, context: &mut Context<'_>) 
 
 /// What is wrong, and what to do.
 type Wrong = (String, &'static str);
+
+fn find(name: &str, context: &Context<'_>) -> Result<PathBuf, Wrong> {
+    if name.contains('/') { path(name, context) } else { look_up(name) }
+}
 
 fn path(name: &str, context: &Context<'_>) -> Result<PathBuf, Wrong> {
     let hint = "Give a program that is there; a relative path starts at this file's directory";

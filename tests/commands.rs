@@ -1,0 +1,253 @@
+//! Commands of the operator behind real clients: docker logs in by `ext_auth` and pushes by `ext_authz`; and what is left
+//! of a command that hangs, floods, fails or is gone. What their answers mean is held row by row in `cases_commands`.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests fail loudly"
+)]
+
+mod support;
+
+use std::{
+    fs,
+    path::Path,
+    thread,
+    time::{Duration, Instant},
+};
+
+use support::{
+    command,
+    curl::{Response, curl},
+    docker::docker,
+    image::Image,
+    portwarden::{ADMIN, Builder, Portwarden, TEST, USER, User, portwarden},
+    process::{eventually, pause},
+    registry::{Registry, registry},
+};
+use tempfile::TempDir;
+
+/// Known to the command only.
+const EVE: User = User { name: "eve", password: "right-password" };
+
+/// Knows eve, who is of the crew.
+const KNOWS_EVE: &str = r#"
+read -r user password
+case "$user $password" in
+    'eve right-password') echo '{"labels": {"team": ["crew"]}}' ;;
+    'eve '*) exit 1 ;;
+    *) exit 2 ;;
+esac
+"#;
+
+const CREW: &str = r#"
+  - match: {labels: {team: "crew"}, name: "crew/*"}
+    actions: ["pull", "push"]
+"#;
+
+#[test]
+fn docker_logs_in_and_pushes_by_what_ext_auth_says() {
+    let (registry, scripts) = (registry(), scripts());
+    let warden = with_ext_auth(&registry, &scripts, KNOWS_EVE).acl(CREW).start();
+    let docker = docker();
+    let login = |user| docker.user(&warden, None).login(user);
+    login(EVE).succeeds().says("Login Succeeded");
+    login(User { password: "wrong", ..EVE }).fails().says("unauthorized");
+    login(User { name: "stranger", ..EVE }).fails().says("unauthorized");
+    login(ADMIN).succeeds();
+
+    let client = docker.user(&warden, Some(EVE));
+    for (name, allowed) in [("crew/app:1", true), ("other/app:1", false)] {
+        client.load(Image::random(2, 5_000).archive(&client.reference(name)).path()).succeeds();
+        let push = client.push(name);
+        assert_eq!(push.succeeded(), allowed, "{push:#?}");
+    }
+    assert!(!warden.log().contains(EVE.password), "{}", warden.log());
+}
+
+#[test]
+fn docker_pushes_by_what_ext_authz_says() {
+    let (registry, scripts) = (registry(), scripts());
+    let script = install(
+        &scripts,
+        "rules",
+        &format!(
+            "echo run >>'{}'\nread -r question\n\
+             case \"$question\" in *'\"Account\":\"user\"'*'\"Name\":\"team/'*) exit 0 ;; esac\nexit 1\n",
+            scripts.path().join("runs").display()
+        ),
+    );
+    let warden = portwarden(&registry).acl("  []").with(&format!("ext_authz: {{command: {script}}}")).start();
+    let client = docker().user(&warden, None);
+    client.login(USER).succeeds();
+    for (name, allowed) in [("team/app:1", true), ("other/app:1", false)] {
+        client.load(Image::random(6, 5_000).archive(&client.reference(name)).path()).succeeds();
+        let push = client.push(name);
+        assert_eq!(push.succeeded(), allowed, "{push:#?}");
+        if !allowed {
+            push.says("may not push to repository other/app");
+        }
+    }
+    // Docker sends some thirty requests for seven blobs and a manifest, and each is decided; few are asked about.
+    let runs = fs::read_to_string(scripts.path().join("runs")).unwrap().lines().count();
+    assert!(runs < 10, "{runs} runs");
+}
+
+#[test]
+fn a_command_that_hangs_is_answered_for_in_time_and_holds_up_nobody_else() {
+    let (registry, scripts) = (registry(), scripts());
+    let warden = with_ext_auth(&registry, &scripts, "sleep 600").with("backends: {timeout: 10s}").start();
+    let nobody = docker().user(&warden, None);
+    let started = Instant::now();
+    thread::scope(|scope| {
+        let hanging: Vec<_> = (0..12).map(|_| scope.spawn(|| log_in(&warden, EVE))).collect();
+        pause(Duration::from_millis(300));
+        nobody.login(ADMIN).succeeds();
+        log_in(&warden, USER).is(200);
+        assert!(
+            !hanging.iter().any(|answer| answer.is_finished()),
+            "all still hang: {:?}",
+            started.elapsed()
+        );
+        for answer in hanging {
+            unavailable(answer.join().unwrap());
+        }
+    });
+    assert!(started.elapsed() < Duration::from_secs(20), "{:?}", started.elapsed());
+    says(&warden, "ext_auth gave no answer: no answer within 10s");
+}
+
+#[test]
+fn what_a_hanging_command_started_ends_with_it() {
+    let (registry, scripts) = (registry(), scripts());
+    let ids = scripts.path().join("ids");
+    let script = format!("(sleep 600 & echo $! >>'{0}'; wait) & echo $$ $! >>'{0}'; wait", ids.display());
+    let warden = with_ext_auth(&registry, &scripts, &script).with("backends: {timeout: 1s}").start();
+    unavailable(log_in(&warden, EVE));
+    all_gone(&ids, 3);
+}
+
+#[test]
+fn a_command_whose_client_went_away_ends() {
+    let (registry, scripts) = (registry(), scripts());
+    let ids = scripts.path().join("ids");
+    let script = format!("sleep 600 & echo $$ $! >>'{}'; wait", ids.display());
+    let warden = with_ext_auth(&registry, &scripts, &script).with("backends: {timeout: 60s}").start();
+    let gone = curl(&warden).user(EVE).seconds(2).get("/v2/");
+    assert_eq!(gone.status, 0, "{gone:?}");
+    all_gone(&ids, 2);
+    log_in(&warden, ADMIN).is(200);
+}
+
+#[test]
+fn a_child_that_holds_the_output_holds_up_no_answer() {
+    let (registry, scripts) = (registry(), scripts());
+    let ids = scripts.path().join("ids");
+    let script = format!("sleep 600 & echo $! >>'{}'\nexit 0", ids.display());
+    let warden = with_ext_auth(&registry, &scripts, &script).with("backends: {timeout: 30s}").start();
+    let started = Instant::now();
+    log_in(&warden, EVE).is(200);
+    assert!(started.elapsed() < Duration::from_secs(20), "{:?}", started.elapsed());
+    all_gone(&ids, 1);
+}
+
+#[test]
+fn a_command_that_floods_is_stopped() {
+    let (registry, scripts) = (registry(), scripts());
+    let script = "head -c 1000000000 /dev/zero; exit 0";
+    let warden = with_ext_auth(&registry, &scripts, script).start();
+    log_in(&warden, ADMIN).is(200);
+    let before = warden.peak_rss_kib();
+    unavailable(log_in(&warden, EVE));
+    says(&warden, "it printed more than 65536 bytes");
+    let grown = warden.peak_rss_kib().saturating_sub(before);
+    assert!(grown < 16 << 10, "{grown} KiB more");
+}
+
+#[test]
+fn rule_16_a_command_that_fails_is_quoted_without_the_password() {
+    let (registry, scripts) = (registry(), scripts());
+    let script = "read -r line; echo \"cannot check $line\" >&2; echo \"$line\"; exit 3";
+    let warden = with_ext_auth(&registry, &scripts, script).start();
+    unavailable(log_in(&warden, EVE));
+    says(&warden, "bad exit code 3 from");
+    says(&warden, "cannot check eve ***");
+    assert!(!warden.log().contains(EVE.password), "{}", warden.log());
+}
+
+#[test]
+fn a_command_that_is_gone_is_named_and_taken_up_when_it_is_back() {
+    let (registry, scripts) = (registry(), scripts());
+    let warden = with_ext_auth(&registry, &scripts, KNOWS_EVE).start();
+    let script = scripts.path().join("accounts");
+    fs::remove_file(&script).unwrap();
+    unavailable(log_in(&warden, EVE));
+    says(&warden, &format!("cannot run {}: No such file", script.display()));
+    says(&warden, "put it back");
+    log_in(&warden, TEST).is(200);
+    install(&scripts, "accounts", KNOWS_EVE);
+    log_in(&warden, EVE).is(200);
+}
+
+/// Nothing that the proxy has open reaches a command: no connection of a client, no listener, no key.
+#[test]
+fn a_command_has_its_pipes_and_nothing_else_of_ours() {
+    let (registry, scripts) = (registry(), scripts());
+    let open = scripts.path().join("open");
+    let script = format!("ls -l /proc/$$/fd >'{}'", open.display());
+    let warden = with_ext_auth(&registry, &scripts, &script).start();
+    log_in(&warden, EVE).is(200);
+    let open = fs::read_to_string(open).unwrap();
+    assert!(open.contains(" 0 -> pipe:"), "{open}");
+    assert!(!open.contains("socket:") && !open.contains("anon_inode:"), "{open}");
+}
+
+fn scripts() -> TempDir {
+    tempfile::Builder::new().prefix("portwarden-scripts-").tempdir().unwrap()
+}
+
+/// Puts a program there by another process. Were it written by this one, a child that another test starts meanwhile
+/// would have it open for writing for a moment, and so long nobody can run it.
+fn install(scripts: &TempDir, name: &str, script: &str) -> String {
+    let (text, program) = (scripts.path().join(format!("{name}.txt")), scripts.path().join(name));
+    fs::write(&text, format!("#!/bin/sh\n{script}\n")).unwrap();
+    let program = program.to_str().unwrap();
+    command::run("install", &["-m", "700", text.to_str().unwrap(), program], &[]).succeeds();
+    program.to_owned()
+}
+
+fn with_ext_auth(registry: &Registry, scripts: &TempDir, script: &str) -> Builder {
+    let program = install(scripts, "accounts", script);
+    portwarden(registry).with(&format!("ext_auth: {{command: {program}}}"))
+}
+
+fn log_in(warden: &Portwarden, user: User) -> Response {
+    curl(warden).user(user).get("/v2/")
+}
+
+#[track_caller]
+fn unavailable(answer: Response) {
+    let answer = answer.is(503);
+    assert!(answer.header("retry-after").is_some(), "{answer:?}");
+    assert_eq!(answer.error().0, "UNAVAILABLE");
+}
+
+/// The log is written by a thread of its own.
+#[track_caller]
+fn says(warden: &Portwarden, words: &str) {
+    let said = eventually(Duration::from_secs(10), || warden.log().contains(words));
+    assert!(said, "should say {words:?}:\n{}", warden.log());
+}
+
+/// Whether each process that the file names is gone, and no zombie either.
+#[track_caller]
+fn all_gone(ids: &Path, count: usize) {
+    let ids = fs::read_to_string(ids).unwrap();
+    let ids: Vec<&str> = ids.split_whitespace().collect();
+    assert_eq!(ids.len(), count, "{ids:?}");
+    let stat = |id: &str| fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
+    let gone = || ids.iter().all(|id| stat(id).is_empty());
+    let left = || ids.iter().map(|id| stat(id)).collect::<String>();
+    assert!(eventually(Duration::from_secs(10), gone), "{}", left());
+}
