@@ -1,10 +1,6 @@
 //! `htpasswd:`: a file of accounts as `registry:2` has it, behind those of `users`.
 
-use std::{
-    collections::HashMap,
-    fs,
-    path::{Path as FilePath, PathBuf},
-};
+use std::{collections::HashMap, fs, path::Path as FilePath};
 
 use super::{
     Context,
@@ -49,7 +45,7 @@ fn at() -> Path {
 }
 
 /// The accounts with the lines of their file; `None` after an error.
-fn read(path: &PathBuf, context: &mut Context<'_>) -> Option<Vec<UserSettings>> {
+fn read(path: &FilePath, context: &mut Context<'_>) -> Option<Vec<UserSettings>> {
     let text = match read_bytes(path) {
         Ok(text) => text,
         Err(why) => {
@@ -59,7 +55,7 @@ fn read(path: &PathBuf, context: &mut Context<'_>) -> Option<Vec<UserSettings>> 
             return None;
         }
     };
-    context.files.push(path.clone());
+    context.files.push(path.to_owned());
     let errors = match parse_htpasswd(&text) {
         Ok(accounts) => return Some(accounts),
         Err(errors) => errors,

@@ -1,0 +1,149 @@
+//! Real commands by `/bin/sh`: what goes in and out, and what is left of them.
+
+use std::{fs, time::Instant};
+
+use tokio::time::sleep;
+
+use super::*;
+
+fn sh(script: &str) -> CommandSettings {
+    CommandSettings { command: "/bin/sh".into(), args: vec!["-c".into(), script.into()] }
+}
+
+async fn run(script: &str) -> Exit {
+    sh(script).run(b"a question", b"hunter2").await.unwrap_or_else(|why| panic!("{script}: {why}"))
+}
+
+async fn failure(script: &str) -> String {
+    sh(script).run(b"a question", b"hunter2").await.err().unwrap_or_else(|| panic!("{script}: no failure"))
+}
+
+/// The state in `/proc/<id>/stat`: `S`, `Z`, …; `None` once it is gone.
+fn state(id: &str) -> Option<char> {
+    let stat = fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
+    stat.rsplit(") ").next()?.chars().next()
+}
+
+async fn is_gone(id: &str) -> bool {
+    let until = Instant::now() + Duration::from_secs(5);
+    while state(id).is_some() && Instant::now() < until {
+        sleep(Duration::from_millis(10)).await;
+    }
+    state(id).is_none()
+}
+
+/// Runs the script for a while, then drops the question; returns the ids that it wrote into `$1`.
+async fn interrupted(script: &str) -> Vec<String> {
+    let directory = tempfile::tempdir().unwrap();
+    let ids = directory.path().join("ids");
+    let mut command = sh(script);
+    command.args.extend(["sh".to_owned(), ids.display().to_string()]);
+    let patience = Duration::from_millis(500);
+    assert!(timeout(patience, command.run(b"", b"")).await.is_err(), "{script}: it should hang");
+    fs::read_to_string(ids).unwrap().split_whitespace().map(str::to_owned).collect()
+}
+
+#[tokio::test]
+async fn input_output_and_exit_code_go_through_as_they_are() {
+    let exit = run("cat; echo; exit 7").await;
+    assert_eq!((exit.code, exit.output.as_slice()), (7, &b"a question\n"[..]));
+    assert_eq!(run("kill -9 $$").await.code, -1);
+    // Nobody reads a word of it.
+    let long = vec![b'x'; 1 << 20];
+    assert_eq!(sh("exit 0").run(&long, b"").await.ok().map(|exit| exit.code), Some(0));
+    let exit = sh("wc -c").run(&long, b"").await.ok().unwrap();
+    assert_eq!(String::from_utf8_lossy(&exit.output).trim(), "1048576");
+}
+
+#[tokio::test]
+async fn a_command_that_hangs_is_killed_with_all_it_started_and_reaped() {
+    let ids = interrupted("echo $$ >$1; sleep 600 & echo $! >>$1; (sleep 601 & echo $! >>$1; wait)").await;
+    assert_eq!(ids.len(), 3);
+    for id in ids {
+        assert!(is_gone(&id).await, "{id} is {:?}", state(&id));
+    }
+}
+
+#[tokio::test]
+async fn who_is_left_behind_with_the_output_open_is_killed_and_not_waited_for() {
+    let started = Instant::now();
+    let exit = run("printf answer; sleep 600 & echo $! >&2; exit 0").await;
+    assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
+    assert_eq!((exit.code, exit.output.as_slice()), (0, &b"answer"[..]));
+    assert!(is_gone(&exit.complaint).await, "{} is {:?}", exit.complaint, state(&exit.complaint));
+}
+
+#[tokio::test]
+async fn who_let_go_of_the_output_may_stay() {
+    let exit = run("sleep 600 >/dev/null 2>&1 & printf $!").await;
+    let id = String::from_utf8(exit.output).unwrap();
+    assert_eq!(state(&id), Some('S'));
+    let id = Pid::from_raw(id.parse().unwrap()).unwrap();
+    rustix::process::kill_process(id, Signal::KILL).unwrap();
+}
+
+#[tokio::test]
+async fn output_without_end_is_an_error_and_its_end() {
+    assert_eq!(
+        failure("echo $$; yes").await,
+        "it printed more than 65536 bytes; let it print its answer only"
+    );
+    let exact = run("head -c 65536 /dev/zero").await;
+    assert_eq!(exact.output.len(), 65536);
+    // Complaints are read to their end, so that nobody waits for a reader, and kept only so far.
+    let exit = run("head -c 300000 /dev/zero | tr '\\0' x >&2; exit 3").await;
+    assert_eq!((exit.code, exit.complaint.len()), (3, MOST_COMPLAINT));
+}
+
+#[tokio::test]
+async fn rule_16_a_complaint_is_shown_without_the_password_and_cannot_forge_a_line() {
+    let exit = run("printf 'no\\033[2J hunter2\\nhunter2: no such \\377 user' >&2; exit 3").await;
+    assert_eq!(
+        sh("").bad_exit_code(&exit),
+        "bad exit code 3 from /bin/sh: no\\u{1b}[2J ***\\n***: no such \u{fffd} user"
+    );
+    let cut = [&vec![b'x'; MOST_COMPLAINT - 3][..], b"hunter2", b"hunter2"].concat();
+    assert!(
+        harmless(&cut[..MOST_COMPLAINT + 7], b"hunter2").ends_with("x***"),
+        "the cut hides nothing of it"
+    );
+    assert!(harmless(b"xa ya", b"a").contains("not shown"));
+    assert_eq!(harmless(b"", b"a"), "");
+    let killed = run("kill -9 $$").await;
+    assert_eq!(sh("").bad_exit_code(&killed), "bad exit code -1 (ended by a signal) from /bin/sh");
+}
+
+#[tokio::test]
+async fn a_program_that_cannot_be_run_is_named_with_what_to_do() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = |name: &str| CommandSettings { command: directory.path().join(name), args: Vec::new() };
+    fs::write(directory.path().join("plain"), "#!/bin/sh\n").unwrap();
+    let why = |command: CommandSettings| async move { command.run(b"", b"").await.err().unwrap() };
+    let missing = why(file("missing")).await;
+    assert!(missing.starts_with(&format!("cannot run {}/missing: No such file", directory.path().display())));
+    assert!(missing.contains("put it back"), "{missing}");
+    assert!(why(file("plain")).await.contains("run `chmod +x` on it"));
+}
+
+#[tokio::test]
+async fn the_environment_goes_through_but_for_what_systemd_gave_to_us_alone() {
+    // Tests may not change their own environment, so this looks at what the child's is made of.
+    let command = sh("").prepared();
+    let changed: Vec<_> = command.as_std().get_envs().collect();
+    let mut removed = NOT_INHERITED.map(|name| (name.as_ref(), None));
+    removed.sort_unstable();
+    assert_eq!(changed, removed);
+    let exit = run("printf '%s' \"$PATH\"").await;
+    assert_eq!(exit.output, std::env::var("PATH").unwrap().as_bytes());
+}
+
+#[tokio::test]
+async fn descriptors_of_ours_stay_ours() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let exit = run("ls -l /proc/self/fd").await;
+    let open = String::from_utf8(exit.output).unwrap();
+    assert!(open.contains(" 0 -> pipe:"), "{open}");
+    assert!(!open.contains(file.path().to_str().unwrap()) && !open.contains("socket:"), "{open}");
+    drop(listener);
+}
