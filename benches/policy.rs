@@ -1,11 +1,20 @@
-//! How long a decision takes: many rules, and many labels.
+//! How long a decision takes, over the number of rules and users, and what it allocates.
 
 #![allow(clippy::panic, reason = "a bench may fail loudly")]
 
 use std::collections::BTreeMap;
 
-use divan::{Bencher, black_box};
-use portwarden::authz::{Policy, Question, RuleSettings};
+use divan::{AllocProfiler, Bencher, black_box};
+use portwarden::{
+    authn::{UserSettings, Users},
+    authz::{Policy, Question, RuleSettings},
+};
+
+#[global_allocator]
+static ALLOCATIONS: AllocProfiler = AllocProfiler::system();
+
+const COUNTS: [usize; 4] = [10, 100, 1_000, 10_000];
+const MANY: [usize; 5] = [10, 100, 1_000, 10_000, 100_000];
 
 fn main() {
     divan::main();
@@ -20,6 +29,10 @@ fn rule(account: &str, name: &str) -> RuleSettings {
     }
 }
 
+fn numbered(count: usize, rule: impl Fn(usize) -> RuleSettings) -> Vec<RuleSettings> {
+    (1..=count).map(rule).collect()
+}
+
 fn ask(bencher: Bencher<'_, '_>, policy: &Policy, labels: &BTreeMap<String, Vec<String>>, name: &str) {
     let actions = ["pull".to_owned(), "push".to_owned()];
     let question = Question {
@@ -31,6 +44,7 @@ fn ask(bencher: Bencher<'_, '_>, policy: &Policy, labels: &BTreeMap<String, Vec<
         name,
         actions: &actions,
     };
+    assert!(policy.decide(&question).rule == policy.len().checked_sub(1), "the last rule is to match");
     bencher.bench(|| policy.decide(black_box(&question)));
 }
 
@@ -38,33 +52,114 @@ fn compiled(rules: &[RuleSettings]) -> Policy {
     Policy::compile(rules).unwrap_or_else(|errors| panic!("{errors:?}"))
 }
 
-/// One rule for each of many accounts and name prefixes; the last one matches.
-#[divan::bench(args = [10, 1_000, 10_000])]
-fn rules(bencher: Bencher<'_, '_>, count: usize) {
-    let mut rules: Vec<_> = (1..count).map(|i| rule(&format!("user{i}"), &format!("team{i}/*"))).collect();
+/// An account in each rule; the last one matches, here and below.
+#[divan::bench(args = MANY)]
+fn a_rule_for_each_account(bencher: Bencher<'_, '_>, count: usize) {
+    let mut rules = numbered(count - 1, |i| rule(&format!("user{i}"), "${account}/*"));
     rules.push(rule("alice", "${account}/*"));
     ask(bencher, &compiled(&rules), &BTreeMap::new(), "alice/app");
 }
 
-/// As above, with regular expressions on the name.
-#[divan::bench(args = [10, 1_000])]
-fn regex_rules(bencher: Bencher<'_, '_>, count: usize) {
-    let mut rules: Vec<_> = (1..count).map(|i| rule("*", &format!("/^team{i}\\/.+$/"))).collect();
-    rules.push(rule("alice", "/^${account}\\/.+$/"));
+/// A glob with a prefix of its own in each rule.
+#[divan::bench(args = MANY)]
+fn a_glob_for_each_team(bencher: Bencher<'_, '_>, count: usize) {
+    let rules = numbered(count, |i| rule("*", &format!("team{i}/*")));
+    ask(bencher, &compiled(&rules), &BTreeMap::new(), &format!("team{count}/app"));
+}
+
+/// An anchored expression in each rule.
+#[divan::bench(args = COUNTS)]
+fn an_anchored_regex_for_each_team(bencher: Bencher<'_, '_>, count: usize) {
+    let rules = numbered(count, |i| rule("/.+/", &format!("/^team{i}\\/.+$/")));
+    ask(bencher, &compiled(&rules), &BTreeMap::new(), &format!("team{count}/app"));
+}
+
+/// A value of a label in each rule.
+fn label_rules(count: usize) -> Vec<RuleSettings> {
+    let labels = |i| BTreeMap::from([("a".to_owned(), format!("a{i}"))]);
+    numbered(count, |i| RuleSettings { labels: labels(i), ..rule("/.+/", "*/app") })
+}
+
+#[divan::bench(args = MANY)]
+fn a_rule_for_each_label_value(bencher: Bencher<'_, '_>, count: usize) {
+    let labels = BTreeMap::from([("a".to_owned(), vec![format!("a{count}")])]);
+    ask(bencher, &compiled(&label_rules(count)), &labels, "team/app");
+}
+
+/// The account has three labels of a hundred values.
+#[divan::bench(args = COUNTS)]
+fn a_rule_for_each_label_value_many_values(bencher: Bencher<'_, '_>, count: usize) {
+    let labels = three_labels(|label, i| format!("{label}{}", count + i));
+    ask(bencher, &compiled(&label_rules(count)), &labels, "team/app");
+}
+
+/// Nothing that an index could know: the worst case.
+#[divan::bench(args = COUNTS)]
+fn globs_without_a_prefix(bencher: Bencher<'_, '_>, count: usize) {
+    let rules = numbered(count, |i| rule("*", &format!("*-team{i}")));
+    ask(bencher, &compiled(&rules), &BTreeMap::new(), &format!("app-team{count}"));
+}
+
+#[divan::bench(args = COUNTS)]
+fn regexes_without_an_anchor(bencher: Bencher<'_, '_>, count: usize) {
+    let rules = numbered(count, |i| rule("*", &format!("/-team{i}$/")));
+    ask(bencher, &compiled(&rules), &BTreeMap::new(), &format!("app-team{count}"));
+}
+
+/// Rules for accounts and for teams, and at the end what every installation has.
+#[divan::bench(args = COUNTS)]
+fn a_mixture(bencher: Bencher<'_, '_>, count: usize) {
+    let mut rules = numbered(count - 1, |i| match i % 4 {
+        0 => rule(&format!("user{i}"), "/.*/"),
+        1 => rule("/.+/", &format!("team{i}/*")),
+        2 => rule("/.+/", &format!("/^project{i}\\/.+$/")),
+        _ => rule(&format!("user{i}"), &format!("shared/app{i}")),
+    });
+    rules.push(rule("/.+/", "${account}/*"));
     ask(bencher, &compiled(&rules), &BTreeMap::new(), "alice/app");
 }
 
-const LABELS: [&str; 4] = [
-    "${labels:a}/${labels:b}-${labels:c}",
-    "*${labels:a}*${labels:b}*${labels:c}*",
-    "/^${labels:a}\\/${labels:b}-${labels:c}$/",
-    "${labels:a}/${labels:b}-${labels:a}",
+/// Patterns, and a name that matches with the last values.
+const LABELS: [(&str, &str); 4] = [
+    ("${labels:a}/${labels:b}-${labels:c}", "a99/b99-c99"),
+    ("*${labels:a}*${labels:b}*${labels:c}*", "a99.b99-c99"),
+    ("/^${labels:a}\\/${labels:b}-${labels:c}$/", "a99/b99-c99"),
+    ("${labels:a}/${labels:b}-${labels:a}", "a99/b99-a99"),
 ];
 
+fn three_labels(value: impl Fn(&str, usize) -> String) -> BTreeMap<String, Vec<String>> {
+    let values = |label: &str| (0..100).map(|i| value(label, i)).collect::<Vec<_>>();
+    ["a", "b", "c"].map(|label| (label.to_owned(), values(label))).into()
+}
+
 /// Three labels of a hundred values: a million combinations.
-#[divan::bench(args = LABELS)]
-fn three_labels_of_a_hundred(bencher: Bencher<'_, '_>, name: &str) {
-    let values = |label: &str| (0..100).map(|i| format!("{label}{i}")).collect::<Vec<_>>();
-    let labels = ["a", "b", "c"].map(|label| (label.to_owned(), values(label))).into();
-    ask(bencher, &compiled(&[rule("*", name)]), &labels, "a99/b99-c99");
+#[divan::bench(args = [0, 1, 2, 3])]
+fn three_labels_of_a_hundred(bencher: Bencher<'_, '_>, pattern: usize) {
+    let labels = three_labels(|label, i| format!("{label}{i}"));
+    let Some((pattern, name)) = LABELS.get(pattern) else { return };
+    ask(bencher, &compiled(&[rule("*", pattern)]), &labels, name);
+}
+
+#[divan::bench(args = [10, 1_000, 100_000])]
+fn users(bencher: Bencher<'_, '_>, count: usize) {
+    let hash = "$2y$05$WuwBasGDAgr.QCbGIjKJaep4dhxeai9gNZdmBnQXqpKly57oNutya";
+    let user =
+        |i| UserSettings { name: format!("user{i}"), password: Some(hash.into()), ..UserSettings::default() };
+    let settings: Vec<UserSettings> = (0..count).map(user).collect();
+    let users = Users::build(&settings).unwrap_or_else(|errors| panic!("{errors:?}"));
+    let last = format!("user{}", count - 1);
+    bencher.bench(|| users.identity(black_box(&last)));
+}
+
+/// What a reload costs, and under "max alloc" what the policy takes in memory.
+#[divan::bench(args = [10_000, 100_000], sample_count = 5, sample_size = 1)]
+fn compile_a_glob_for_each_account(bencher: Bencher<'_, '_>, count: usize) {
+    let rules = numbered(count, |i| rule(&format!("user{i}"), &format!("team{i}/*")));
+    bencher.bench(|| compiled(black_box(&rules)));
+}
+
+#[divan::bench(args = [10_000], sample_count = 3, sample_size = 1)]
+fn compile_an_anchored_regex_for_each_team(bencher: Bencher<'_, '_>, count: usize) {
+    let rules = numbered(count, |i| rule("/.+/", &format!("/^team{i}\\/.+$/")));
+    bencher.bench(|| compiled(black_box(&rules)));
 }

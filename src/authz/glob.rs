@@ -73,6 +73,12 @@ impl Glob {
         }
     }
 
+    /// The text before the first wildcard or placeholder: every subject that matches begins with it.
+    pub(super) fn literal_prefix(&self) -> &[u8] {
+        let first = self.chunks.first().filter(|chunk| !chunk.star).and_then(|chunk| chunk.tokens.first());
+        if let Some(Token::Literal(bytes)) = first { bytes } else { &[] }
+    }
+
     /// Whether there is a class in it.
     pub(super) fn has_classes(&self) -> bool {
         self.chunks.iter().flat_map(|c| &c.tokens).any(|t| matches!(t, Token::Class(_)))

@@ -3,10 +3,12 @@
 //! Without HTTP, and but for the back ends synchronous. docker_auth's semantics, or a refusal at load.
 
 mod authorizers;
+mod candidates;
 mod command;
 mod glob;
 mod go_regex;
 mod hiding;
+mod index;
 mod ip;
 mod pattern;
 mod pattern_error;

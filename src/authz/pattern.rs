@@ -97,6 +97,16 @@ impl Pattern {
         }
     }
 
+    /// The bytes that every subject which matches begins with, in every question; empty where none are certain.
+    pub(super) fn literal_prefix(&self) -> &[u8] {
+        match &self.matcher {
+            Matcher::Text(text) => text,
+            Matcher::Glob(glob) | Matcher::GlobTemplate(glob) => glob.literal_prefix(),
+            Matcher::Regex(regex) => regex.literal_prefix().as_bytes(),
+            Matcher::Program(program) => program.literal_prefix().as_bytes(),
+        }
+    }
+
     /// Whether it matches `subject` in every question: never where it has placeholders.
     pub(super) fn always_matches(&self, subject: &str) -> bool {
         match &self.matcher {
@@ -219,4 +229,39 @@ fn fix<'a>(
     });
     set(choices, Choice::Any(values));
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::authz::placeholder::{Field, Scope};
+
+    #[test]
+    fn a_prefix_ends_at_the_first_wildcard_or_placeholder() {
+        let scope = Scope { groups: [(Field::Account, 1)].into(), in_label: None };
+        for (text, prefix) in [
+            ("team-12/*", "team-12/"),
+            ("a\\*b?c", "a*b"),
+            ("a\\[b[c]d", "a[b"),
+            ("\\é*", "é"),
+            ("abc", "abc"),
+            ("*a", ""),
+            ("?a", ""),
+            ("[a]b", ""),
+            ("", ""),
+            ("//", "//"),
+            ("${account}/*", ""),
+            ("a/${account}/*", "a/"),
+            ("a-${labels:g}", "a-"),
+            ("${ip}a*", "${ip}a"),
+            ("/^a-${account:1}b/", "a-"),
+            ("/^${labels:g}a/", ""),
+            ("/^a-b\\/.*$/", "a-b/"),
+            ("/a-b/", ""),
+            ("/(?i)^a${account}/", ""),
+        ] {
+            let pattern = Pattern::compile(text, scope.scan(text)).unwrap();
+            assert_eq!(pattern.literal_prefix(), prefix.as_bytes(), "{text}");
+        }
+    }
 }

@@ -4,6 +4,7 @@
 
 use super::{
     RuleSettings,
+    index::Index,
     question::Question,
     rule::{Rule, RuleError},
 };
@@ -12,6 +13,7 @@ use super::{
 #[derive(Debug, Clone, Default)]
 pub struct Policy {
     rules: Vec<Rule>,
+    index: Index,
 }
 
 /// What a policy answers.
@@ -37,12 +39,17 @@ impl Policy {
                 Err(wrong) => errors.extend(wrong),
             }
         }
-        if errors.is_empty() { Ok(Self { rules }) } else { Err(errors) }
+        if !errors.is_empty() {
+            return Err(errors);
+        }
+        Ok(Self { index: Index::new(&rules), rules })
     }
 
     /// Decides a question, as docker_auth: the first rule that matches ends the search, whatever it grants.
     pub fn decide(&self, question: &Question<'_>) -> Decision {
-        match self.rules.iter().enumerate().find(|(_, rule)| rule.matches(question)) {
+        let candidates = self.index.candidates(question);
+        let mut rules = candidates.filter_map(|index| Some((index, self.rules.get(index)?)));
+        match rules.find(|(_, rule)| rule.matches(question)) {
             Some((index, rule)) => Decision { rule: Some(index), actions: rule.grant(question.actions) },
             None => Decision { rule: None, actions: Vec::new() },
         }

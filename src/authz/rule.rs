@@ -121,6 +121,10 @@ impl Rule {
         self.labels.iter().find(|(l, _)| l == label).map(|(_, pattern)| pattern)
     }
 
+    pub(super) fn labels(&self) -> impl Iterator<Item = (&str, &Pattern)> {
+        self.labels.iter().map(|(label, pattern)| (label.as_str(), pattern))
+    }
+
     /// A condition that `question` does not meet, the cheapest to check first; `None` when the rule matches.
     pub fn unmet(&self, question: &Question<'_>) -> Option<Condition<'_>> {
         if let Some(block) = &self.ip

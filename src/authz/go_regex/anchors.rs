@@ -1,4 +1,5 @@
-//! Whether an expression says where its match begins and ends. Matching does not need this; a linter does.
+//! Where an expression says that its match begins and ends. Matching does not need this; a linter and the index of a
+//! policy do.
 
 use super::{
     ast::{Look, Node},
@@ -31,6 +32,40 @@ pub(in crate::authz) fn groups(expression: &[Symbol]) -> Option<usize> {
         groups += usize::from(matches!(node, Node::Group { captures: true, .. }));
     });
     Some(groups)
+}
+
+/// The text that every subject with a match begins with; empty where none is certain.
+pub(super) fn literal_prefix(node: &Node) -> String {
+    let mut prefix = Prefix::default();
+    prefix.add(node);
+    prefix.text
+}
+
+/// What has been read so far of an expression that begins with `^`.
+#[derive(Default)]
+struct Prefix {
+    anchored: bool,
+    text: String,
+}
+
+impl Prefix {
+    /// Whether what follows `node` goes on with the text: only where `node` is nothing but text of its own.
+    fn add(&mut self, node: &Node) -> bool {
+        match node {
+            Node::Empty => true,
+            Node::Look(Look::TextStart) if self.text.is_empty() => {
+                self.anchored = true;
+                true
+            }
+            Node::Literal { c, fold: false } if self.anchored => {
+                self.text.push(*c);
+                true
+            }
+            Node::Group { inner, .. } => self.add(inner),
+            Node::Concat(nodes) => nodes.iter().all(|node| self.add(node)),
+            _ => false,
+        }
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -67,6 +102,36 @@ mod tests {
     fn ends(expression: &str) -> (bool, bool) {
         let symbols: Vec<Symbol> = expression.chars().map(Symbol::Char).collect();
         open_ends(&symbols).map(|open| (open.start, open.end)).unwrap()
+    }
+
+    #[test]
+    fn a_prefix_is_only_what_every_match_begins_with() {
+        let prefix = |expression: &str| {
+            let symbols: Vec<Symbol> = expression.chars().map(Symbol::Char).collect();
+            literal_prefix(&parse(&symbols).unwrap())
+        };
+        for (expression, text) in [
+            ("^team-12\\/.+$", "team-12/"),
+            ("\\Aa.b", "a"),
+            ("^^(a(?:b))c\\.", "abc."),
+            ("^\\Qa.b\\E$", "a.b"),
+            ("^(?s)é\\x41[b]", "éA"),
+            ("^(?i)(?-i)ab", "ab"),
+            ("^ab+", "a"),
+            ("^ab?", "a"),
+            ("^a{", "a{"),
+            ("(^a)b", "ab"),
+            ("^(?:)a", "a"),
+        ] {
+            assert_eq!(prefix(expression), text, "{expression}");
+        }
+        for expression in [
+            "", "a", "^", ".*a", "^a|b", "^a|^b", "^(a|b)c", "(?i)^a", "^(?i)a", "(?i:^a)", "(?m)^a",
+            "(?m:^)a", "(?:^)?a", "(^|x)a", "^a*", "^a?b", "^.a", "^[a]", "^\\ba", "^(a)?b", "^a{0,2}b",
+            "a^b", "^*a", "\\^a",
+        ] {
+            assert_eq!(prefix(expression), "", "{expression}");
+        }
     }
 
     #[test]

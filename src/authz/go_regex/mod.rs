@@ -31,6 +31,7 @@ pub struct GoRegex {
     splits_characters: bool,
     /// How many groups it has, the whole match not counted. The crate drops those in `(a){0}` from the end.
     groups: usize,
+    prefix: Box<str>,
 }
 
 impl GoRegex {
@@ -48,7 +49,8 @@ impl GoRegex {
             _ => {}
         });
         let regex = build(&emit::pattern(&node))?;
-        Ok(Self { regex, splits_characters, groups })
+        let prefix = anchors::literal_prefix(&node).into();
+        Ok(Self { regex, splits_characters, groups, prefix })
     }
 
     /// Whether `subject` holds a match.
@@ -67,6 +69,11 @@ impl GoRegex {
         let text =
             |group: Option<bytes::Match<'_>>| group.and_then(|m| subject.get(m.range())).unwrap_or_default();
         Some((0..=self.groups).map(|index| text(captures.get(index))).collect())
+    }
+
+    /// The text that every subject with a match begins with; empty where none is certain.
+    pub(super) fn literal_prefix(&self) -> &str {
+        &self.prefix
     }
 
     /// How many groups it has, the whole match not counted.

@@ -7,6 +7,7 @@
 use regex::bytes;
 
 use super::{
+    anchors::literal_prefix,
     ast::{Look, Node, Repeat},
     build, emit, parse,
 };
@@ -29,6 +30,7 @@ pub(in crate::authz) struct Program {
     repeated: Vec<usize>,
     /// Whether it is nothing but placeholders.
     only_holes: bool,
+    prefix: Box<str>,
 }
 
 #[derive(Debug, Clone)]
@@ -71,7 +73,13 @@ impl Program {
             sets: builder.sets,
             repeated: repeated(&node),
             only_holes,
+            prefix: literal_prefix(&node).into(),
         })
+    }
+
+    /// The text that every subject with a match begins with, whatever the values; empty where none is certain.
+    pub(in crate::authz) fn literal_prefix(&self) -> &str {
+        &self.prefix
     }
 
     /// The placeholders whose occurrences must agree.
