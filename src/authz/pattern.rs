@@ -6,7 +6,7 @@
 
 use super::{
     glob::Glob,
-    go_regex::{GoRegex, Program},
+    go_regex::{self, GoRegex, Program},
     pattern_error::PatternError,
     placeholder::{Choice, Placeholder, Scanned, Symbol},
 };
@@ -49,6 +49,12 @@ pub(super) fn expression(pattern: &str) -> Option<&str> {
         return None;
     }
     pattern.strip_prefix('/')?.strip_suffix('/')
+}
+
+/// How many groups it has, where it is a regular expression that can be read.
+pub(super) fn groups(pattern: &str) -> Option<usize> {
+    let symbols: Vec<Symbol> = expression(pattern)?.chars().map(Symbol::Char).collect();
+    go_regex::groups(&symbols)
 }
 
 impl Pattern {

@@ -197,18 +197,14 @@ impl Compiler<'_> {
         let ip = self.ip();
         let written = self.written();
         let mut scope = Scope { groups: Default::default(), in_label: None };
-        let mut regexes = Vec::new();
-        for (field, _, text) in &written {
-            if let Some(Ok(regex)) = pattern::expression(text).map(GoRegex::compile) {
-                scope.groups.insert(*field, regex.groups());
-                regexes.push((*field, regex));
-            }
-        }
+        scope
+            .groups
+            .extend(written.iter().filter_map(|(field, _, text)| Some((*field, pattern::groups(text)?))));
         let (mut fields, mut captures) = (Vec::new(), BTreeSet::new());
-        for (field, key, text) in written {
-            let scanned = scope.scan(&text);
+        for (field, key, text) in &written {
+            let scanned = scope.scan(text);
             captures.extend(scanned.captures.iter().cloned());
-            fields.extend(self.pattern(key, &text, scanned).map(|pattern| (field, pattern)));
+            fields.extend(self.pattern(key, text, scanned).map(|pattern| (*field, pattern)));
         }
         fields.sort_by_key(|(_, pattern)| pattern.cost());
         let labels = self.labels(&Scope { in_label: Some(captures), ..scope });
@@ -217,12 +213,15 @@ impl Compiler<'_> {
         }
         let patterns = fields.iter().map(|(_, p)| p).chain(labels.iter().map(|(_, p)| p));
         let captured: BTreeSet<Field> = patterns.flat_map(Pattern::captured_fields).collect();
-        regexes.retain(|(field, _)| captured.contains(field));
+        let regex = |field: &Field, text: &str| {
+            let regex = GoRegex::compile(pattern::expression(text).filter(|_| captured.contains(field))?);
+            Some((*field, regex.ok()?))
+        };
         Ok(Rule {
             ip,
             fields,
             labels,
-            captures: regexes,
+            captures: written.iter().filter_map(|(field, _, text)| regex(field, text)).collect(),
             grant: grant(&self.settings.actions),
             line: self.settings.line,
             comment: self.settings.comment.as_deref().map(Arc::from),

@@ -9,7 +9,7 @@ use super::{
     RuleSettings,
     glob::Glob,
     go_regex,
-    pattern::expression,
+    pattern::{expression, groups},
     placeholder::{Field, Scanned, Scope, Symbol},
 };
 
@@ -47,7 +47,6 @@ pub struct Unexpanded {
 
 /// The patterns of a rule that compiles, as `Policy` reads them.
 pub fn shapes(rule: &RuleSettings) -> Vec<PatternShape<'_>> {
-    let groups = |text: &str| go_regex::groups(&symbols(expression(text)?));
     let groups = rule.fields().filter_map(|(field, text)| Some((field, groups(text)?))).collect();
     let scope = Scope { groups, in_label: None };
     let (mut shapes, mut captures) = (Vec::new(), BTreeSet::new());
@@ -60,10 +59,6 @@ pub fn shapes(rule: &RuleSettings) -> Vec<PatternShape<'_>> {
     let labels = rule.labels.iter();
     shapes.extend(labels.map(|(label, text)| shape("labels", Some(label), text, &scope.scan(text), &scope)));
     shapes
-}
-
-fn symbols(text: &str) -> Vec<Symbol> {
-    text.chars().map(Symbol::Char).collect()
 }
 
 fn shape<'r>(

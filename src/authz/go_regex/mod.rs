@@ -75,11 +75,6 @@ impl GoRegex {
     pub(super) fn literal_prefix(&self) -> &str {
         &self.prefix
     }
-
-    /// How many groups it has, the whole match not counted.
-    pub(super) fn groups(&self) -> usize {
-        self.groups
-    }
 }
 
 /// Compiles for the `regex` crate. Unicode classes, but text is bytes: `\B` of ASCII words needs that.
