@@ -11,4 +11,5 @@ mod sql;
 pub use command::CommandSettings;
 pub(crate) use command::Exit;
 pub use gate::{Gate, Limits, Unavailable};
-pub use sql::SqlSettings;
+pub use sql::{Address, DsnError, Password, SqlServer, SqlSettings, SqliteFile, Tls, TlsMode};
+pub(crate) use sql::{Database, Failure, Query, Row, Table};

@@ -1,0 +1,195 @@
+//! `acl_xorm`: rules in docker_auth's table `xorm_acl_entry`, read again and again by a task of their own.
+//!
+//! Requests are decided by the last good reading. A database that fails, or an entry that is wrong, leaves it in force
+//! for a while, as in docker_auth, and is said once.
+
+mod entry;
+mod reading;
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use tokio::{
+    sync::watch,
+    task::AbortHandle,
+    time::{Instant, timeout},
+};
+
+use self::reading::Table;
+use super::Policy;
+use crate::backend::{Limits, SqlSettings, Unavailable};
+
+const SECTION: &str = "acl_xorm";
+
+/// How long rules stay in force after they should have been read again: long enough for a database to be restarted or
+/// repaired, short enough that a right that was taken away does not come back for a day.
+const STALE: Duration = Duration::from_secs(3600);
+
+/// The first pause after a failure; each further one is twice as long, up to `cache_ttl`.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+
+/// The table of rules (`acl_xorm:`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SqlRulesSettings {
+    /// Where it is.
+    pub database: SqlSettings,
+    /// `acl_xorm.cache_ttl`: how often it is read.
+    pub refresh: Duration,
+}
+
+/// The rules as they were last read. Dropped, it stops to read them.
+pub(super) struct SqlRules {
+    newest: watch::Receiver<Newest>,
+    /// How old rules may be.
+    oldest: Duration,
+    /// How long the first reading is waited for.
+    patience: Duration,
+    task: AbortHandle,
+}
+
+/// What has been read so far.
+#[derive(Clone, Default)]
+struct Newest {
+    /// The last good rules, and when they were read.
+    rules: Option<(Arc<Policy>, Instant)>,
+    /// Why the last reading failed, if it did.
+    failed: Option<String>,
+}
+
+impl SqlRules {
+    /// Starts to read them, on the present runtime.
+    pub(super) fn new(settings: SqlRulesSettings, limits: &Limits) -> Self {
+        let SqlRulesSettings { database, refresh } = settings;
+        let (sender, newest) = watch::channel(Newest::default());
+        let task = tokio::spawn(keep_reading(Table::new(database, limits), refresh, sender)).abort_handle();
+        Self { newest, oldest: refresh + STALE, patience: limits.timeout, task }
+    }
+
+    /// The rules in force. Waits for the end of the first reading.
+    ///
+    /// # Errors
+    /// They could not be read yet, or not for too long.
+    pub(super) async fn rules(&self) -> Result<Arc<Policy>, Unavailable> {
+        let mut newest = self.newest.clone();
+        let read = newest.wait_for(|newest| newest.rules.is_some() || newest.failed.is_some());
+        let Newest { rules, failed } = match timeout(self.patience, read).await {
+            Ok(Ok(newest)) => newest.clone(),
+            Ok(Err(_)) => return Err(unavailable("its task has ended")),
+            Err(_) => return Err(unavailable(format!("not read within {:?}", self.patience))),
+        };
+        match rules {
+            Some((rules, read)) if read.elapsed() <= self.oldest => Ok(rules),
+            Some(_) => Err(unavailable(format!("the rules are too old: {}", failed.unwrap_or_default()))),
+            None => Err(unavailable(failed.unwrap_or_default())),
+        }
+    }
+}
+
+fn unavailable(why: impl Into<String>) -> Unavailable {
+    Unavailable { backend: SECTION, why: why.into() }
+}
+
+impl Drop for SqlRules {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl fmt::Debug for SqlRules {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SqlRules").finish_non_exhaustive()
+    }
+}
+
+/// Reads the table for as long as somebody wants to know.
+async fn keep_reading(mut table: Table, refresh: Duration, newest: watch::Sender<Newest>) {
+    let mut pause = FIRST_PAUSE;
+    while !newest.is_closed() {
+        let read = table.read().await;
+        let wait = if read.is_ok() { refresh } else { pause.min(refresh) };
+        pause = if read.is_ok() { FIRST_PAUSE } else { (pause * 2).min(refresh) };
+        newest.send_modify(|newest| newest.take(read));
+        tokio::time::sleep(wait).await;
+    }
+}
+
+impl Newest {
+    /// Takes a reading in, and says what has changed.
+    fn take(&mut self, read: Result<Arc<Policy>, String>) {
+        let failed = read.as_ref().err().cloned();
+        self.say(failed.as_deref(), read.as_ref().map(|rules| rules.len()).unwrap_or_default());
+        self.failed = failed;
+        if let Ok(rules) = read {
+            self.rules = Some((rules, Instant::now()));
+        }
+    }
+
+    /// Once for each change: a database that is down for a night fills no log.
+    fn say(&self, failed: Option<&str>, rules: usize) {
+        match (self.failed.as_deref(), failed) {
+            (before, Some(why)) if before != Some(why) && self.rules.is_some() => {
+                tracing::error!("{SECTION}: the last good rules stay in force for at most an hour: {why}");
+            }
+            (before, Some(why)) if before != Some(why) => tracing::error!("{SECTION}: no rules: {why}"),
+            (Some(_), None) => tracing::info!(rules, "{SECTION}: the rules can be read again"),
+            _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rules(newest: Newest) -> (watch::Sender<Newest>, SqlRules) {
+        let (sender, newest) = watch::channel(newest);
+        let task = tokio::spawn(std::future::pending::<()>()).abort_handle();
+        let (oldest, patience) = (Duration::from_secs(60) + STALE, Duration::from_secs(5));
+        (sender, SqlRules { newest, oldest, patience, task })
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn rules_that_cannot_be_read_again_are_in_force_for_an_hour() {
+        let mut newest = Newest::default();
+        newest.take(Ok(Arc::default()));
+        newest.take(Err("the database is down".to_owned()));
+        let (_sender, rules) = rules(newest);
+        tokio::time::advance(STALE).await;
+        assert!(rules.rules().await.is_ok());
+        tokio::time::advance(Duration::from_secs(61)).await;
+        let why = rules.rules().await.unwrap_err().to_string();
+        assert_eq!(why, "acl_xorm gave no answer: the rules are too old: the database is down");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_first_reading_is_waited_for_and_not_for_ever() {
+        let (sender, rules) = rules(Newest::default());
+        let began = Instant::now();
+        assert!(rules.rules().await.unwrap_err().why.contains("not read within 5s"));
+        assert_eq!(began.elapsed(), Duration::from_secs(5));
+        let read = async {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            sender.send_modify(|newest| newest.take(Ok(Arc::default())));
+        };
+        let (found, ()) = tokio::join!(rules.rules(), read);
+        assert!(found.is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_first_reading_that_failed_is_not_waited_for() {
+        let mut newest = Newest::default();
+        newest.take(Err("no such table".to_owned()));
+        let (_sender, rules) = rules(newest);
+        let began = Instant::now();
+        assert_eq!(rules.rules().await.unwrap_err().why, "no such table");
+        assert_eq!(began.elapsed(), Duration::ZERO);
+    }
+
+    #[tokio::test]
+    async fn the_task_ends_with_the_rules() {
+        let (_sender, rules) = rules(Newest::default());
+        let task = rules.task.clone();
+        drop(rules);
+        tokio::task::yield_now().await;
+        assert!(task.is_finished());
+    }
+}
