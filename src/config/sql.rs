@@ -153,30 +153,30 @@ mod tests {
             (
                 "oracle",
                 "x",
-                "f.yml:9:3: xorm_auth.database_type: not a supported type of database. Write `mysql` (MySQL, MariaDB), `postgres` or `sqlite3`",
+                "f.yml:10:3: xorm_auth.database_type: not a supported type of database. Write `mysql` (MySQL, MariaDB), `postgres` or `sqlite3`",
             ),
             (
                 "mysql",
                 "u:hunter2@h",
-                "f.yml:10:3: xorm_auth.conn_string: not a connection string for `mysql`. Write `user:password@tcp(host:3306)/database`, or `user:password@unix(/path/of/socket)/database`",
+                "f.yml:11:3: xorm_auth.conn_string: not a connection string for `mysql`. Write `user:password@tcp(host:3306)/database`, or `user:password@unix(/path/of/socket)/database`",
             ),
             (
                 "sqlite3",
                 "missing.db",
-                "f.yml:10:3: xorm_auth.conn_string: cannot read missing.db: No such file or directory (os error 2). Give a file that this user may read; a relative path starts at this file's directory",
+                "f.yml:11:3: xorm_auth.conn_string: cannot read missing.db: No such file or directory (os error 2). Give a file that this user may read; a relative path starts at this file's directory",
             ),
             (
                 "postgres",
                 "host=localhost sslmode=verify-full sslrootcert=missing.pem",
-                "f.yml:10:3: xorm_auth.conn_string: cannot read missing.pem: No such file or directory (os error 2). Give a file that this user may read; a relative path starts at this file's directory",
+                "f.yml:11:3: xorm_auth.conn_string: cannot read missing.pem: No such file or directory (os error 2). Give a file that this user may read; a relative path starts at this file's directory",
             ),
         ] {
             assert_eq!(of_users(kind, dsn), expected);
         }
         assert_eq!(
             said(&format!("{SERVER}{TOKEN}acl: []\nxorm_auth: {{}}\n")),
-            "f.yml:8:1: xorm_auth.database_type: missing. Write `mysql` (MySQL, MariaDB), `postgres` or `sqlite3`\n\
-             f.yml:8:1: xorm_auth.conn_string: missing. Write where the database is, as for docker_auth"
+            "f.yml:9:1: xorm_auth.database_type: missing. Write `mysql` (MySQL, MariaDB), `postgres` or `sqlite3`\n\
+             f.yml:9:1: xorm_auth.conn_string: missing. Write where the database is, as for docker_auth"
         );
     }
 
@@ -197,7 +197,7 @@ mod tests {
             let said = of_users(kind, dsn);
             assert!(said.contains(expected) && said.is_empty() == expected.is_empty(), "{dsn}: {said}");
             assert!(
-                said.is_empty() || said.starts_with("f.yml:10:3: warning: xorm_auth.conn_string"),
+                said.is_empty() || said.starts_with("f.yml:11:3: warning: xorm_auth.conn_string"),
                 "{said}"
             );
         }
@@ -205,12 +205,12 @@ mod tests {
 
     #[test]
     fn how_often_rules_are_read_is_bounded() {
-        assert!(of_rules("").starts_with("f.yml:8:1: acl_xorm.cache_ttl: missing"), "{}", of_rules(""));
+        assert!(of_rules("").starts_with("f.yml:9:1: acl_xorm.cache_ttl: missing"), "{}", of_rules(""));
         for ttl in ["0", "500ms", "25h"] {
             let said = of_rules(&format!("  cache_ttl: {ttl}\n"));
             assert_eq!(
                 said,
-                "f.yml:11:3: acl_xorm.cache_ttl: must be from 1s to 86400s. Write a number with a unit: `30s`, `5m`, `1h30m`"
+                "f.yml:12:3: acl_xorm.cache_ttl: must be from 1s to 86400s. Write a number with a unit: `30s`, `5m`, `1h30m`"
             );
         }
     }

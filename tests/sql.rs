@@ -1,0 +1,599 @@
+//! `xorm_auth` and `acl_xorm` against real databases: SQLite, PostgreSQL and MariaDB, with the tables that docker_auth
+//! makes in each.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests fail loudly"
+)]
+
+mod support;
+
+use std::{
+    fs,
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use portwarden::{
+    authn::{self, Authenticators, Labels, Outcome, PasswordHash, Secret, Users},
+    authz::{self, Authorizers, DecidedBy, Policy, Question, Ruling, SqlRulesSettings},
+    backend::{Limits, SqlSettings, Unavailable},
+};
+use support::{
+    command,
+    docker::docker,
+    image::Image,
+    mariadb::MariaDb,
+    portwarden::{User, portwarden},
+    postgres::Postgres,
+    registry::registry,
+};
+use tempfile::TempDir;
+
+/// How long a question may take here.
+const TIMEOUT: Duration = Duration::from_secs(2);
+/// How often the rules are read here.
+const REFRESH: Duration = Duration::from_secs(1);
+
+/// A database that is really there.
+trait Server {
+    /// docker_auth's tables, as xorm makes them in this kind of database.
+    const TABLES: &'static str;
+    const KIND: &'static str;
+
+    fn start() -> Self;
+    fn execute(&self, sql: &str);
+    fn conn_string(&self) -> String;
+
+    fn settings(&self) -> SqlSettings {
+        SqlSettings::parse(Self::KIND, &self.conn_string(), Path::new("/")).unwrap()
+    }
+
+    fn add_user(&self, name: &str, hash: &str, labels: &str) {
+        let (name, hash) = (name.replace('\'', "''"), hash.replace('\'', "''"));
+        self.execute(&format!(
+            "INSERT INTO xorm_user (username, password_hash, labels) VALUES ('{name}', '{hash}', {labels})"
+        ));
+    }
+
+    fn add_rule(&self, seq: u32, json: &str) {
+        self.execute(&format!("INSERT INTO xorm_acl_entry (acl_entry, seq) VALUES ('{json}', {seq})"));
+    }
+}
+
+/// A server in a process of its own, which can fail.
+trait Failing: Server {
+    fn crash(&mut self);
+    fn start_again(&mut self);
+    fn hang(&self);
+    fn go_on(&self);
+}
+
+struct Sqlite(TempDir);
+
+impl Server for Sqlite {
+    const TABLES: &'static str = "
+        CREATE TABLE xorm_user (id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, username TEXT NOT NULL, \
+            password_hash TEXT NOT NULL, labels TEXT NULL);
+        CREATE TABLE xorm_acl_entry (acl_entry TEXT NULL, seq INTEGER NULL);";
+    const KIND: &'static str = "sqlite3";
+
+    fn start() -> Self {
+        let server = Self(tempfile::tempdir().unwrap());
+        server.execute(Self::TABLES);
+        server
+    }
+
+    fn execute(&self, sql: &str) {
+        assert!(Path::new("/usr/bin/sqlite3").exists(), "there is no sqlite3: apt-get install sqlite3");
+        let file = self.0.path().join("a b.db");
+        command::run("sqlite3", &["-bail", file.to_str().unwrap(), sql], &[]).succeeds();
+    }
+
+    fn conn_string(&self) -> String {
+        format!("file:{}/a%20b.db?mode=rwc&_busy_timeout=5000", self.0.path().display())
+    }
+}
+
+impl Server for Postgres {
+    const TABLES: &'static str = "
+        CREATE TABLE xorm_user (id BIGSERIAL PRIMARY KEY NOT NULL, username VARCHAR(128) NOT NULL, \
+            password_hash VARCHAR(128) NOT NULL, labels JSON NULL);
+        CREATE TABLE xorm_acl_entry (acl_entry JSON NULL, seq BIGINT NULL);
+        GRANT SELECT ON xorm_user, xorm_acl_entry TO reader";
+    const KIND: &'static str = "postgres";
+
+    fn start() -> Self {
+        let server = Self::start();
+        server.execute(Self::TABLES);
+        server
+    }
+
+    fn execute(&self, sql: &str) {
+        self.execute(sql);
+    }
+
+    fn conn_string(&self) -> String {
+        self.url("sslmode=disable&connect_timeout=10")
+    }
+}
+
+impl Failing for Postgres {
+    fn crash(&mut self) {
+        self.crash();
+    }
+    fn start_again(&mut self) {
+        self.start_again();
+    }
+    fn hang(&self) {
+        self.hang();
+    }
+    fn go_on(&self) {
+        self.go_on();
+    }
+}
+
+impl Server for MariaDb {
+    const TABLES: &'static str = "
+        CREATE TABLE xorm_user (id BIGINT(20) PRIMARY KEY AUTO_INCREMENT NOT NULL, username VARCHAR(128) NOT NULL, \
+            password_hash VARCHAR(128) NOT NULL, labels TEXT NULL) DEFAULT CHARSET utf8;
+        CREATE TABLE xorm_acl_entry (acl_entry JSON NULL, seq BIGINT(20) NULL) DEFAULT CHARSET utf8;";
+    const KIND: &'static str = "mysql";
+
+    fn start() -> Self {
+        let server = Self::start();
+        server.execute(Self::TABLES);
+        server
+    }
+
+    fn execute(&self, sql: &str) {
+        self.execute(sql);
+    }
+
+    fn conn_string(&self) -> String {
+        self.tcp("charset=utf8&parseTime=true")
+    }
+}
+
+impl Failing for MariaDb {
+    fn crash(&mut self) {
+        self.crash();
+    }
+    fn start_again(&mut self) {
+        self.start_again();
+    }
+    fn hang(&self) {
+        self.hang();
+    }
+    fn go_on(&self) {
+        self.go_on();
+    }
+}
+
+fn limits() -> Limits {
+    Limits { timeout: TIMEOUT, concurrent: 4, queue: 16 }
+}
+
+fn hash(password: &str) -> String {
+    PasswordHash::create(&Secret::new(password), 5).unwrap()
+}
+
+/// `xorm_auth` alone.
+fn accounts(settings: SqlSettings) -> Authenticators {
+    let backends =
+        authn::BackendSettings { xorm_auth: Some(settings), limits: limits(), ..Default::default() };
+    Authenticators::new(Users::build(&[]).unwrap(), backends, None)
+}
+
+async fn ask(accounts: &Authenticators, account: &str, password: &str) -> Result<Outcome, Unavailable> {
+    accounts.ask_backends(account, &Secret::new(password)).await
+}
+
+/// `accepted` with its labels, `wrong`, `unknown`, or why there is no answer.
+async fn said(accounts: &Authenticators, account: &str, password: &str) -> String {
+    match ask(accounts, account, password).await {
+        Ok(Outcome::Accepted(identity)) => {
+            assert_eq!(identity.account, account);
+            let labels: &Labels = &identity.labels;
+            format!("accepted {labels:?}")
+        }
+        Ok(Outcome::WrongPassword) => "wrong".to_owned(),
+        Ok(Outcome::NoSuchUser) => "unknown".to_owned(),
+        Err(unavailable) => unavailable.to_string(),
+    }
+}
+
+async fn the_newest_row_of_exactly_this_name_decides(server: &impl Server) {
+    server.add_user("bob", &hash("old"), "'{\"group\":[\"old\"]}'");
+    server.add_user("bob", &hash("right"), "'{\"group\":[\"dev\",\"ops\"],\"none\":null}'");
+    server.add_user("null", &hash("x"), "NULL");
+    server.add_user("json-null", &hash("x"), "'null'");
+    server.add_user("clear", "x", "NULL");
+    server.add_user("bad-labels", &hash("x"), "'[1]'");
+    server.add_user("o'brien", &hash("x"), "NULL");
+    server.add_user("björn ☃", &hash("x"), "NULL");
+    server.add_user("long", &hash(&"x".repeat(72)), "NULL");
+    let accounts = accounts(server.settings());
+    let bobs = r#"accepted {"group": ["dev", "ops"], "none": []}"#;
+    let long = "x".repeat(73);
+    for (account, password, expected) in [
+        ("bob", "right", bobs),
+        ("bob", "old", "wrong"),
+        ("bob", "", "unknown"),
+        ("", "right", "unknown"),
+        ("eve", "right", "unknown"),
+        ("null", "x", "accepted {}"),
+        ("json-null", "x", "accepted {}"),
+        ("clear", "x", "wrong"),
+        ("bad-labels", "y", "wrong"),
+        ("o'brien", "x", "accepted {}"),
+        ("björn ☃", "x", "accepted {}"),
+        ("long", &long, "wrong"),
+        ("long", &long[1..], "accepted {}"),
+        // Names that a database may take for `bob`.
+        ("BOB", "right", "unknown"),
+        ("bob ", "right", "unknown"),
+        ("bób", "right", "unknown"),
+        ("bob\0", "right", "unknown"),
+        ("bob\u{200b}", "right", "unknown"),
+        ("\u{1F600}", "x", "unknown"),
+        // Names that are SQL.
+        ("' OR '1'='1", "right", "unknown"),
+        ("bob' -- ", "right", "unknown"),
+        ("bob\\", "right", "unknown"),
+        ("'; DROP TABLE xorm_user; --", "right", "unknown"),
+        ("%", "right", "unknown"),
+        ("$1", "right", "unknown"),
+        ("bob", "right", bobs),
+    ] {
+        assert_eq!(said(&accounts, account, password).await, expected, "{account:?} {password:?}");
+    }
+    let unread = said(&accounts, "bad-labels", "x").await;
+    assert!(unread.contains("xorm_auth gave no answer: row 6 of xorm_user: labels"), "{unread}");
+    let many = (0..12).map(|_| {
+        let server = server.settings();
+        tokio::spawn(async move { said(&self::accounts(server), "bob", "right").await })
+    });
+    for answer in many.collect::<Vec<_>>() {
+        assert_eq!(answer.await.unwrap(), bobs);
+    }
+    server.execute("DELETE FROM xorm_user WHERE username = 'bob'");
+    assert_eq!(said(&accounts, "bob", "right").await, "unknown");
+    server.execute("DROP TABLE xorm_user");
+    let missing = said(&accounts, "bob", "right").await;
+    assert!(missing.contains("no table xorm_user. docker_auth makes it when it starts"), "{missing}");
+}
+
+async fn a_server_that_fails_is_said_at_once_and_found_again(server: &mut impl Failing) {
+    server.add_user("bob", &hash("right"), "NULL");
+    let accounts = accounts(server.settings());
+    assert_eq!(said(&accounts, "bob", "right").await, "accepted {}");
+
+    server.crash();
+    let began = Instant::now();
+    let down = said(&accounts, "bob", "right").await;
+    assert!(down.contains("Connection refused") && !down.contains("secret"), "{down}");
+    assert!(began.elapsed() < TIMEOUT / 2, "{:?}", began.elapsed());
+    server.start_again();
+    assert_eq!(said(&accounts, "bob", "right").await, "accepted {}");
+
+    // Started anew while nobody asked: the connection that was kept is dead.
+    server.crash();
+    server.start_again();
+    assert_eq!(said(&accounts, "bob", "right").await, "accepted {}");
+
+    server.hang();
+    let began = Instant::now();
+    let questions: Vec<_> = (0..3).map(|_| said(&accounts, "bob", "right")).collect();
+    for question in questions {
+        let hanging = question.await;
+        assert_eq!(hanging, "xorm_auth gave no answer: no answer within 2s");
+    }
+    assert!(began.elapsed() < TIMEOUT * 4, "{:?}", began.elapsed());
+    server.go_on();
+    assert_eq!(said(&accounts, "bob", "right").await, "accepted {}");
+}
+
+/// `acl_xorm` alone.
+fn rules(settings: SqlSettings) -> Authorizers {
+    let acl_xorm = Some(SqlRulesSettings { database: settings, refresh: REFRESH });
+    let backends = authz::BackendSettings { acl_xorm, limits: limits(), ..Default::default() };
+    Authorizers::new(Policy::default(), backends, None)
+}
+
+async fn decide(rules: &Authorizers, account: &str) -> Result<Ruling, Unavailable> {
+    let question = Question {
+        account,
+        labels: &Labels::new(),
+        ip: None,
+        service: "registry.test",
+        resource_type: "repository",
+        name: "team/app",
+        actions: &["pull".to_owned(), "push".to_owned()],
+    };
+    rules.decide(&question).await
+}
+
+/// The comment of the rule that decides and what it grants, or why there is none.
+async fn ruled(rules: &Authorizers, account: &str) -> String {
+    match decide(rules, account).await {
+        Ok(Ruling { by: DecidedBy::Rule(rule), actions }) => {
+            let comment = rule.comment.as_deref().unwrap_or("-").to_owned();
+            format!("{rule} {comment} {}", actions.join(","))
+        }
+        Ok(ruling) => ruling.by.to_string(),
+        Err(unavailable) => unavailable.to_string(),
+    }
+}
+
+/// Waits for a reading or two.
+#[track_caller]
+async fn comes_to(rules: &Authorizers, account: &str, expected: &str) {
+    let deadline = Instant::now() + REFRESH * 10;
+    loop {
+        let now = ruled(rules, account).await;
+        if now == expected {
+            return;
+        }
+        assert!(Instant::now() < deadline, "{account}: {now}, not {expected}");
+        tokio::time::sleep(REFRESH / 20).await;
+    }
+}
+
+async fn stays(rules: &Authorizers, account: &str, expected: &str) {
+    let until = Instant::now() + REFRESH * 3;
+    while Instant::now() < until {
+        assert_eq!(ruled(rules, account).await, expected);
+        tokio::time::sleep(REFRESH / 20).await;
+    }
+}
+
+async fn rules_come_in_order_and_change_with_the_table(server: &impl Server) {
+    server.add_rule(20, r#"{"Match":{"account":"bob"},"Actions":["*"],"Comment":"second"}"#);
+    server.add_rule(10, r#"{"match":{"account":"bo?","name":"team/*"},"actions":["pull"]}"#);
+    server.add_rule(30, r#"{"Match":{"account":"/^e/"},"Actions":[],"Comment":"none"}"#);
+    let rules = rules(server.settings());
+    assert_eq!(ruled(&rules, "bob").await, "acl_xorm rule 1 - pull");
+    assert_eq!(ruled(&rules, "eve").await, "acl_xorm rule 3 none ");
+    assert_eq!(ruled(&rules, "dan").await, "no rule matches");
+
+    server.execute("DELETE FROM xorm_acl_entry WHERE seq = 10");
+    comes_to(&rules, "bob", "acl_xorm rule 1 second pull,push").await;
+
+    server.add_rule(1, r#"{"Match":{"acount":"dan"},"Actions":["*"]}"#);
+    stays(&rules, "dan", "no rule matches").await;
+    assert_eq!(ruled(&rules, "bob").await, "acl_xorm rule 1 second pull,push");
+
+    server.execute("DELETE FROM xorm_acl_entry WHERE seq = 1");
+    server.add_rule(2, r#"{"Match":{"account":"dan"},"Actions":["push"],"Comment":"back"}"#);
+    comes_to(&rules, "dan", "acl_xorm rule 1 back push").await;
+
+    server.execute("DELETE FROM xorm_acl_entry");
+    comes_to(&rules, "dan", "no rule matches").await;
+}
+
+async fn rules_outlive_their_server_for_a_while(server: &mut impl Failing) {
+    server.add_rule(1, r#"{"Match":{"account":"bob"},"Actions":["*"],"Comment":"first"}"#);
+    let lasting = rules(server.settings());
+    assert_eq!(ruled(&lasting, "bob").await, "acl_xorm rule 1 first pull,push");
+    server.crash();
+    stays(&lasting, "bob", "acl_xorm rule 1 first pull,push").await;
+    let late = rules(server.settings());
+    let down = ruled(&late, "bob").await;
+    assert!(down.contains("acl_xorm gave no answer") && down.contains("Connection refused"), "{down}");
+
+    server.start_again();
+    comes_to(&late, "bob", "acl_xorm rule 1 first pull,push").await;
+    server.execute("UPDATE xorm_acl_entry SET seq = 5");
+    server.add_rule(2, r#"{"Match":{},"Actions":["pull"],"Comment":"newer"}"#);
+    comes_to(&lasting, "bob", "acl_xorm rule 1 newer pull").await;
+
+    server.hang();
+    let hanging = rules(server.settings());
+    let began = Instant::now();
+    let silent = ruled(&hanging, "bob").await;
+    assert!(silent.contains("acl_xorm gave no answer"), "{silent}");
+    assert!(began.elapsed() < TIMEOUT * 2, "{:?}", began.elapsed());
+    stays(&lasting, "bob", "acl_xorm rule 1 newer pull").await;
+    server.go_on();
+    comes_to(&hanging, "bob", "acl_xorm rule 1 newer pull").await;
+}
+
+const PERSON: User = User { name: "of-the-database", password: "right" };
+const PERSON_WITH_A_WRONG_PASSWORD: User = User { password: "wrong", ..PERSON };
+
+/// What docker shows for a wrong password.
+const WRONG_PASSWORD: &str = "unauthorized";
+
+fn kind_of<S: Server>(_: &S) -> &'static str {
+    S::KIND
+}
+
+/// A real client signs in with an account, and pushes by a rule, that only the database knows.
+fn docker_signs_in_and_pushes(server: &impl Server) {
+    server.add_user(PERSON.name, &hash(PERSON.password), r#"'{"team":["app"]}'"#);
+    server.add_rule(1, r#"{"Match":{"name":"${labels:team}/*"},"Actions":["pull","push"]}"#);
+    let (kind, dsn) = (kind_of(server), server.conn_string().replace('\\', "\\\\").replace('"', "\\\""));
+    let database = format!("database_type: {kind}, conn_string: \"{dsn}\"");
+    let sections = format!("xorm_auth: {{{database}}}\nacl_xorm: {{{database}, cache_ttl: 1s}}\n");
+    let registry = registry();
+    let warden =
+        portwarden(&registry).acl("  - {match: {account: admin}, actions: [\"*\"]}").with(&sections).start();
+    let docker = docker();
+    docker.user(&warden, None).login(PERSON).succeeds();
+    docker.user(&warden, None).login(PERSON_WITH_A_WRONG_PASSWORD).fails().says(WRONG_PASSWORD);
+    let client = docker.user(&warden, Some(PERSON));
+    for (name, allowed) in [("app/image:1", true), ("other/image:1", false)] {
+        client.load(Image::random(1, 2_000).archive(&client.reference(name)).path()).succeeds();
+        assert_eq!(client.push(name).succeeded(), allowed, "{name}:\n{}", warden.log());
+    }
+}
+
+mod sqlite {
+    use super::*;
+
+    #[tokio::test]
+    async fn accounts() {
+        the_newest_row_of_exactly_this_name_decides(&Sqlite::start()).await;
+    }
+
+    #[tokio::test]
+    async fn rules() {
+        rules_come_in_order_and_change_with_the_table(&Sqlite::start()).await;
+    }
+
+    #[test]
+    fn docker_login() {
+        docker_signs_in_and_pushes(&Sqlite::start());
+    }
+
+    #[tokio::test]
+    async fn a_path_that_is_mistyped_is_no_new_database() {
+        let directory = tempfile::tempdir().unwrap();
+        let settings = SqlSettings::parse("sqlite3", "users.db", directory.path()).unwrap();
+        let answer = said(&super::accounts(settings), "bob", "right").await;
+        assert!(answer.contains("users.db") && answer.contains("unable to open"), "{answer}");
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
+    }
+
+    /// A writer that holds the file for longer than a question may take is a database that does not answer.
+    #[tokio::test]
+    async fn a_locked_file_is_waited_for_and_not_for_ever() {
+        use std::io::Write as _;
+        let server = Sqlite::start();
+        server.add_user("bob", &hash("right"), "NULL");
+        let accounts = super::accounts(server.settings());
+        let mut holder = std::process::Command::new("sqlite3")
+            .arg(server.0.path().join("a b.db"))
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut input = holder.stdin.take().unwrap();
+        writeln!(input, "BEGIN EXCLUSIVE;\nSELECT 'locked';").unwrap();
+        let mut line = String::new();
+        std::io::BufRead::read_line(&mut std::io::BufReader::new(holder.stdout.take().unwrap()), &mut line)
+            .unwrap();
+        assert_eq!(line, "locked\n");
+        let began = Instant::now();
+        let answer = said(&accounts, "bob", "right").await;
+        assert!(answer.starts_with("xorm_auth gave no answer"), "{answer}");
+        assert!(began.elapsed() < TIMEOUT * 2, "{:?}", began.elapsed());
+        drop(input);
+        holder.wait().unwrap();
+        assert_eq!(said(&accounts, "bob", "right").await, "accepted {}");
+    }
+}
+
+mod postgres {
+    use super::*;
+
+    #[tokio::test]
+    async fn accounts() {
+        let mut server = <Postgres as Server>::start();
+        a_server_that_fails_is_said_at_once_and_found_again(&mut server).await;
+        server.execute("TRUNCATE xorm_user RESTART IDENTITY");
+        the_newest_row_of_exactly_this_name_decides(&server).await;
+    }
+
+    #[tokio::test]
+    async fn rules() {
+        let mut server = <Postgres as Server>::start();
+        rules_come_in_order_and_change_with_the_table(&server).await;
+        rules_outlive_their_server_for_a_while(&mut server).await;
+    }
+
+    #[test]
+    fn docker_login() {
+        docker_signs_in_and_pushes(&<Postgres as Server>::start());
+    }
+
+    #[tokio::test]
+    async fn each_way_to_connect_verifies_what_it_says() {
+        let server = <Postgres as Server>::start();
+        server.add_user("bob", &hash("right"), "NULL");
+        let [own, other] = server.authority_files();
+        let url =
+            |mode: &str, roots: &Path| server.url(&format!("sslmode={mode}&sslrootcert={}", roots.display()));
+        for (dsn, works) in [
+            (server.key_value(), true),
+            (server.url("sslmode=require"), true),
+            (url("require", &own), true),
+            (url("require", &other), false),
+            (url("verify-ca", &own), true),
+            (url("verify-ca", &other), false),
+            (url("verify-full", &own), true),
+            (url("verify-full", &other), false),
+            (url("verify-full", &own).replace("127.0.0.1", "127.0.0.2"), false),
+            (server.url("sslmode=verify-full"), false),
+            (server.url("sslmode=disable").replace("reader:", "reader:wrong"), false),
+        ] {
+            let settings = SqlSettings::parse("postgres", &dsn, Path::new("/")).unwrap();
+            let answer = said(&super::accounts(settings), "bob", "right").await;
+            assert_eq!(answer == "accepted {}", works, "{dsn}: {answer}");
+            assert!(!answer.contains("cret"), "{answer}");
+        }
+        // In a schema of its own, which is where `search_path` leads.
+        server.execute(
+            "CREATE SCHEMA own; GRANT USAGE ON SCHEMA own TO reader; ALTER TABLE xorm_user SET SCHEMA own",
+        );
+        for (parameter, works) in [("search_path=own", true), ("search_path=public", false)] {
+            let dsn = server.url(&format!("sslmode=disable&{parameter}"));
+            let settings = SqlSettings::parse("postgres", &dsn, Path::new("/")).unwrap();
+            let answer = said(&super::accounts(settings), "bob", "right").await;
+            assert_eq!(answer == "accepted {}", works, "{dsn}: {answer}");
+        }
+    }
+}
+
+mod mariadb {
+    use super::*;
+
+    #[tokio::test]
+    async fn accounts() {
+        let mut server = <MariaDb as Server>::start();
+        a_server_that_fails_is_said_at_once_and_found_again(&mut server).await;
+        server.execute("TRUNCATE xorm_user");
+        the_newest_row_of_exactly_this_name_decides(&server).await;
+    }
+
+    #[tokio::test]
+    async fn rules() {
+        let mut server = <MariaDb as Server>::start();
+        rules_come_in_order_and_change_with_the_table(&server).await;
+        rules_outlive_their_server_for_a_while(&mut server).await;
+    }
+
+    #[test]
+    fn docker_login() {
+        docker_signs_in_and_pushes(&<MariaDb as Server>::start());
+    }
+
+    #[tokio::test]
+    async fn each_way_to_connect_verifies_what_it_says() {
+        let server = <MariaDb as Server>::start();
+        server.add_user("bob", &hash("right"), "NULL");
+        for (dsn, works) in [
+            (server.unix(), true),
+            (server.tcp("tls=false"), true),
+            (server.tcp("tls=preferred"), true),
+            (server.tcp("tls=skip-verify"), true),
+            // The tests' authority is none of the system's.
+            (server.tcp("tls=true"), false),
+            (server.tcp("").replace("reader:", "reader:wrong"), false),
+        ] {
+            let settings = SqlSettings::parse("mysql", &dsn, Path::new("/")).unwrap();
+            let answer = said(&super::accounts(settings), "bob", "right").await;
+            assert_eq!(answer == "accepted {}", works, "{dsn}: {answer}");
+            assert!(!answer.contains(support::mariadb::PASSWORD), "{answer}");
+        }
+        server.execute("ALTER USER reader@'%' REQUIRE SSL");
+        for (dsn, works) in [(server.tcp(""), false), (server.tcp("tls=skip-verify"), true)] {
+            let settings = SqlSettings::parse("mysql", &dsn, Path::new("/")).unwrap();
+            let answer = said(&super::accounts(settings), "bob", "right").await;
+            assert_eq!(answer == "accepted {}", works, "{dsn}: {answer}");
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! PostgreSQL as Debian installs it (`apt-get install postgresql`), in a directory of its own, on a free port, as a user
+//! without rights: it does not run as root.
+
+use std::{fs, path::Path, path::PathBuf};
+
+use tempfile::TempDir;
+
+use super::{
+    command,
+    pki::{self, Authority},
+    process::Process,
+    unprivileged::{free_port, give_away, unprivileged},
+};
+
+const READY: &str = "database system is ready to accept connections";
+const ADMIN: (&str, &str) = ("admin", "the administrator's");
+
+/// A running server with one database, `registry`, and one user who may log in, `reader`, with the password [`PASSWORD`].
+pub struct Postgres {
+    process: Process,
+    port: u16,
+    directory: TempDir,
+}
+
+/// The password of `reader`.
+pub const PASSWORD: &str = "it's a se\\cret";
+
+impl Postgres {
+    /// Starts one; passwords are checked by SCRAM, and TLS is offered with a certificate by the tests' authority.
+    pub fn start() -> Self {
+        let directory = tempfile::Builder::new().prefix("portwarden-postgres-").tempdir().unwrap();
+        pki::authority().write_server_certificate(directory.path());
+        fs::write(directory.path().join("ca.crt"), pki::authority().pem()).unwrap();
+        fs::write(directory.path().join("other.crt"), Authority::new("Somebody else").pem()).unwrap();
+        fs::write(directory.path().join("password"), ADMIN.1).unwrap();
+        give_away(directory.path());
+        let path = |name: &str| directory.path().join(name).to_str().unwrap().to_owned();
+        let (program, args) = unprivileged(
+            &tool("initdb"),
+            &[
+                "-D",
+                &path("data"),
+                "-U",
+                ADMIN.0,
+                "-A",
+                "scram-sha-256",
+                "--pwfile",
+                &path("password"),
+                "-N",
+                "-E",
+                "UTF8",
+            ],
+        );
+        let args: Vec<&str> = args.iter().map(String::as_str).collect();
+        command::run(&program, &args, &[("LC_ALL", "C")]).succeeds();
+        let port = free_port();
+        let process = run(directory.path(), port);
+        let server = Self { process, port, directory };
+        let quoted = PASSWORD.replace('\'', "''");
+        server.psql("postgres", &format!("CREATE ROLE reader LOGIN PASSWORD '{quoted}'"));
+        server.psql("postgres", "CREATE DATABASE registry");
+        server
+    }
+
+    /// Runs SQL as the administrator.
+    #[track_caller]
+    pub fn execute(&self, sql: &str) {
+        self.psql("registry", sql);
+    }
+
+    /// `postgres://…`, with more parameters.
+    pub fn url(&self, parameters: &str) -> String {
+        let password = PASSWORD.replace('\'', "%27").replace('\\', "%5C").replace(' ', "%20");
+        format!("postgres://reader:{password}@127.0.0.1:{}/registry?{parameters}", self.port)
+    }
+
+    /// `host=… …` over its Unix socket.
+    pub fn key_value(&self) -> String {
+        let password = PASSWORD.replace('\\', "\\\\").replace('\'', "\\'");
+        let directory = self.directory.path().display();
+        format!("host={directory} port={} user=reader password='{password}' dbname=registry", self.port)
+    }
+
+    /// The certificate of the authority behind its own, and one of another authority.
+    pub fn authority_files(&self) -> [PathBuf; 2] {
+        ["ca.crt", "other.crt"].map(|name| self.directory.path().join(name))
+    }
+
+    /// Ends it at once, connections and all.
+    pub fn crash(&mut self) {
+        self.process.signal("QUIT");
+        self.process.stop();
+    }
+
+    /// Starts it again, at the same address.
+    pub fn start_again(&mut self) {
+        self.process = run(self.directory.path(), self.port);
+    }
+
+    /// Stops it and every process of a connection in the middle of what they do.
+    pub fn hang(&self) {
+        self.signal_all("STOP");
+    }
+
+    /// Lets them go on.
+    pub fn go_on(&self) {
+        self.signal_all("CONT");
+    }
+
+    fn signal_all(&self, signal: &str) {
+        let id = self.process.id();
+        let children = fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap();
+        let ids = [id.to_string()].into_iter().chain(children.split_whitespace().map(str::to_owned));
+        let ids: Vec<String> = ids.collect();
+        let args: Vec<&str> = ["-s", signal].into_iter().chain(ids.iter().map(String::as_str)).collect();
+        command::run("kill", &args, &[]);
+    }
+
+    #[track_caller]
+    fn psql(&self, database: &str, sql: &str) {
+        let (host, port) = (self.directory.path().to_str().unwrap(), self.port.to_string());
+        let args = [
+            "-h",
+            host,
+            "-p",
+            &port,
+            "-U",
+            ADMIN.0,
+            "-d",
+            database,
+            "-v",
+            "ON_ERROR_STOP=1",
+            "-q",
+            "-X",
+            "-c",
+            sql,
+        ];
+        command::run(&tool("psql"), &args, &[("PGPASSWORD", ADMIN.1)]).succeeds();
+    }
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        self.go_on();
+        // SIGTERM would wait for those who are connected.
+        self.crash();
+    }
+}
+
+fn run(directory: &Path, port: u16) -> Process {
+    let path = |name: &str| directory.join(name).to_str().unwrap().to_owned();
+    let settings = [
+        format!("port={port}"),
+        "listen_addresses=127.0.0.1".to_owned(),
+        format!("unix_socket_directories={}", directory.display()),
+        "fsync=off".to_owned(),
+        "ssl=on".to_owned(),
+        format!("ssl_cert_file={}", path("tls.crt")),
+        format!("ssl_key_file={}", path("tls.key")),
+    ];
+    let data = path("data");
+    let args = ["-D", &data].into_iter().chain(settings.iter().flat_map(|setting| ["-c", setting]));
+    let (program, args) = unprivileged(&tool("postgres"), &args.collect::<Vec<_>>());
+    let log = directory.join("log");
+    let from = fs::metadata(&log).map_or(0, |data| usize::try_from(data.len()).unwrap());
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    let mut process = Process::start(&program, &args, &[("LC_ALL", "C")], &log);
+    process.wait_for_log(from, READY);
+    process
+}
+
+/// A program of the newest version that is installed.
+fn tool(name: &str) -> String {
+    let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let newest = versions
+        .filter(|version| version.path().join("bin").join(name).exists())
+        .max_by_key(|version| version.file_name().to_string_lossy().parse::<u32>().unwrap_or_default());
+    let newest = newest.unwrap_or_else(|| panic!("there is no {name}: apt-get install postgresql"));
+    newest.path().join("bin").join(name).to_str().unwrap().to_owned()
+}
