@@ -329,7 +329,6 @@ async fn ruled(rules: &Authorizers, account: &str) -> String {
 }
 
 /// Waits for a reading or two.
-#[track_caller]
 async fn comes_to(rules: &Authorizers, account: &str, expected: &str) {
     let deadline = Instant::now() + REFRESH * 10;
     loop {

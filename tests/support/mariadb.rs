@@ -105,7 +105,7 @@ fn run(directory: &Path, port: u16) -> Process {
         "--bind-address=127.0.0.1".to_owned(),
         "--skip-name-resolve".to_owned(),
         "--innodb-buffer-pool-size=16M".to_owned(),
-        "--innodb-flush-log-at-trx-commit=0".to_owned(),
+        "--innodb-flush-log-at-trx-commit=2".to_owned(),
         format!("--ssl-cert={}", path("tls.crt")),
         format!("--ssl-key={}", path("tls.key")),
     ];
