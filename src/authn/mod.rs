@@ -10,7 +10,7 @@ mod command;
 mod counters;
 mod credentials;
 mod htpasswd;
-mod ldap;
+pub mod ldap;
 mod password_hash;
 mod remembered;
 mod secret;

@@ -52,7 +52,8 @@ fn missing(other: &str, at: &Path, context: &mut Context<'_>) -> Option<Pair> {
     None
 }
 
-fn read(file: &FilePath, at: &Path, context: &mut Context<'_>) -> Option<Vec<u8>> {
+/// The content of a file, which is watched from now on; `None` after an error.
+pub(super) fn read(file: &FilePath, at: &Path, context: &mut Context<'_>) -> Option<Vec<u8>> {
     match fs::read(file) {
         Ok(pem) => {
             if !context.files.iter().any(|known| known == file) {
@@ -69,7 +70,8 @@ fn read(file: &FilePath, at: &Path, context: &mut Context<'_>) -> Option<Vec<u8>
     }
 }
 
-fn certificates(
+/// The certificates in a PEM file, at least one; `None` after an error.
+pub(super) fn certificates(
     pem: &[u8],
     file: &FilePath,
     at: &Path,

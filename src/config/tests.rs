@@ -126,12 +126,6 @@ fn rules_need_match_and_actions() {
 #[test]
 fn sections_that_are_not_built_are_refused_by_name() {
     assert_eq!(
-        of_ours("ldap_auth: {addr: x}\n"),
-        "f.yml:10:1: ldap_auth: authentication by LDAP, which is not in this version. Remove it and list \
-        the accounts under \
-         `users`"
-    );
-    assert_eq!(
         of_ours("github_auth: {client_secret: hunter2}\n"),
         "f.yml:10:1: github_auth: sign-in with GitHub, which is not in this version. Docker clients send a \
         name and a \

@@ -1,0 +1,73 @@
+//! Which accounts a directory may be asked about: those whose every character counts for it.
+//!
+//! A directory compares names after preparing them (RFC 4518): it passes over some characters and takes several for a
+//! space. A name with such a character in it would be the same account for the directory and another one for the rules.
+//! That letters of any case are the same to it is left as it is: people type their names so.
+
+/// Characters that are passed over and are neither control characters nor white space (RFC 4518, section 2.2).
+const PASSED_OVER: &[std::ops::RangeInclusive<char>] = &[
+    '\u{ad}'..='\u{ad}',
+    '\u{34f}'..='\u{34f}',
+    '\u{6dd}'..='\u{6dd}',
+    '\u{70f}'..='\u{70f}',
+    '\u{1806}'..='\u{1806}',
+    '\u{180b}'..='\u{180e}',
+    '\u{200b}'..='\u{200f}',
+    '\u{202a}'..='\u{202e}',
+    '\u{2060}'..='\u{2064}',
+    '\u{2066}'..='\u{206f}',
+    '\u{fe00}'..='\u{fe0f}',
+    '\u{feff}'..='\u{feff}',
+    '\u{fff9}'..='\u{fffc}',
+    '\u{1d173}'..='\u{1d17a}',
+    '\u{e0000}'..='\u{e01ef}',
+];
+
+/// Whether each character of the account counts; the empty one is nobody's.
+pub(super) fn is_plain(account: &str) -> bool {
+    let spaces = account.starts_with(' ') || account.ends_with(' ') || account.contains("  ");
+    !account.is_empty() && !spaces && account.chars().all(counts)
+}
+
+fn counts(c: char) -> bool {
+    let other_space = c != ' ' && c.is_whitespace();
+    !c.is_control() && !other_space && !PASSED_OVER.iter().any(|range| range.contains(&c))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_people_are_plain() {
+        for account in ["bob", "Bob", "Jürgen Ä", "a.b@c.example", "o'neil", "*()\\", "李", "x,y", "a b c"]
+        {
+            assert!(is_plain(account), "{account:?}");
+        }
+    }
+
+    #[test]
+    fn what_a_directory_passes_over_or_takes_for_a_space_is_not() {
+        for account in [
+            "",
+            " bob",
+            "bob ",
+            "bob  b",
+            "bob\0",
+            "bob\n",
+            "bo\tb",
+            "bo\u{7f}b",
+            "bo\u{85}b",
+            "bob\u{a0}",
+            "bo\u{3000}b",
+            "bo\u{2003}b",
+            "bo\u{ad}b",
+            "bo\u{200b}b",
+            "\u{feff}bob",
+            "bob\u{fe0f}",
+            "bob\u{e0041}",
+        ] {
+            assert!(!is_plain(account), "{account:?}");
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! What a directory, or whoever stands in its place, may send.

@@ -1,0 +1,116 @@
+//! Connections that nobody uses at the moment.
+//!
+//! Who takes one owns it, and a question that fails or is dropped halfway drops it; so only a connection whose use ended
+//! well comes back. Whoever was known on it is not forgotten here: each use begins with a bind of its own.
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+/// How long a connection may wait for its next use: shorter than directories and firewalls bear one without a word.
+const IDLE: Duration = Duration::from_secs(60);
+
+/// Idle connections of kind `C`, at most `most`.
+pub(super) struct Pool<C> {
+    most: usize,
+    state: Mutex<State<C>>,
+}
+
+struct State<C> {
+    /// The one that came back last is at the end.
+    idle: Vec<(C, Instant)>,
+    swept: bool,
+}
+
+impl<C: Send + 'static> Pool<C> {
+    pub(super) fn new(most: usize) -> Arc<Self> {
+        Arc::new(Self { most, state: Mutex::new(State { idle: Vec::new(), swept: false }) })
+    }
+
+    /// The connection that came back last.
+    pub(super) fn take(&self) -> Option<C> {
+        let mut state = self.state();
+        state.expire(Instant::now());
+        state.idle.pop().map(|(connection, _)| connection)
+    }
+
+    /// Keeps a connection for the next use, or closes it when there are enough. Call it on a runtime.
+    pub(super) fn put(self: &Arc<Self>, connection: C) {
+        let mut state = self.state();
+        if state.idle.len() < self.most {
+            state.idle.push((connection, Instant::now()));
+        }
+        if !state.swept {
+            state.swept = true;
+            let pool = Arc::downgrade(self);
+            tokio::spawn(async move {
+                loop {
+                    tokio::time::sleep(IDLE).await;
+                    // It ends with the pool, or when there is nothing left to close.
+                    let Some(pool) = pool.upgrade() else { return };
+                    if pool.state().sweep(Instant::now()) {
+                        return;
+                    }
+                }
+            });
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State<C>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<C> State<C> {
+    fn expire(&mut self, now: Instant) {
+        self.idle.retain(|(_, since)| now.saturating_duration_since(*since) < IDLE);
+    }
+
+    /// Closes what waited too long; whether nothing is left.
+    fn sweep(&mut self, now: Instant) -> bool {
+        self.expire(now);
+        self.swept = !self.idle.is_empty();
+        !self.swept
+    }
+}
+
+impl<C> fmt::Debug for Pool<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pool").field("most", &self.most).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_last_one_back_is_taken_first_and_no_more_are_kept_than_may_be() {
+        let pool = Pool::new(2);
+        [1, 2, 3].into_iter().for_each(|n| pool.put(n));
+        assert_eq!([pool.take(), pool.take(), pool.take()], [Some(2), Some(1), None]);
+    }
+
+    #[tokio::test]
+    async fn who_waits_too_long_is_closed() {
+        let pool = Pool::new(2);
+        pool.put(1);
+        let then = Instant::now() + IDLE;
+        assert!(!pool.state().sweep(then - Duration::from_secs(2)), "not yet");
+        assert!(pool.state().sweep(then));
+        assert_eq!(pool.take(), None);
+        assert!(!pool.state().swept, "the next one that comes back starts a sweep");
+    }
+
+    #[tokio::test]
+    async fn the_sweep_does_not_keep_the_pool() {
+        let pool = Pool::new(1);
+        pool.put(());
+        let weak = Arc::downgrade(&pool);
+        drop(pool);
+        tokio::task::yield_now().await;
+        assert!(weak.upgrade().is_none());
+    }
+}
