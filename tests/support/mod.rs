@@ -28,6 +28,7 @@ pub mod raw;
 pub mod registry;
 pub mod routes;
 pub mod skopeo;
+pub mod slapd;
 pub mod tls;
 pub mod token;
 pub mod tokens;

@@ -5,9 +5,10 @@ use std::{
     fs,
     net::TcpListener,
     path::{Path, PathBuf},
+    process,
+    sync::atomic::{AtomicU16, Ordering},
 };
 
-use rand::random_port;
 use tempfile::TempDir;
 
 use super::{
@@ -32,8 +33,10 @@ pub const READER_PASSWORD: &str = "reads everything";
 /// finds nothing.
 const FOR_THE_READER: &str = "access to attrs=userPassword by anonymous auth by * none\n\
                               access to * by dn.exact=\"cn=reader,dc=example,dc=com\" read by anonymous auth by * none\n";
+const PEOPLE: &str = include_str!("people.ldif");
 /// Anybody sees everything but passwords.
-pub const FOR_ANYBODY: &str = "access to attrs=userPassword by anonymous auth by * none\naccess to * by * read\n";
+pub const FOR_ANYBODY: &str =
+    "access to attrs=userPassword by anonymous auth by * none\naccess to * by * read\n";
 /// Everybody sees everything but passwords, once they have signed in.
 pub const FOR_USERS: &str = "access to attrs=userPassword by anonymous auth by * none\n\
                              access to * by users read by anonymous auth\n";
@@ -161,11 +164,27 @@ impl Slapd {
 
 fn run(directory: &Path, port: u16, tls_port: u16) -> Process {
     let configuration = directory.join("slapd.conf");
-    let urls = format!("ldap://127.0.0.1:{port}/ ldaps://127.0.0.1:{tls_port}/ ldaps://127.0.0.2:{tls_port}/");
+    let urls =
+        format!("ldap://127.0.0.1:{port}/ ldaps://127.0.0.1:{tls_port}/ ldaps://127.0.0.2:{tls_port}/");
     let arguments = ["-f", configuration.to_str().unwrap(), "-h", &urls, "-d", "stats"];
     let log = directory.join("log");
     let from = fs::read(&log).map_or(0, |log| log.len());
     let mut process = Process::start(SLAPD, &arguments, &[], &log);
     process.wait_for_log(from, READY);
     process
+}
+
+/// A port that nothing listens on, below those that the kernel hands out: slapd does not say which one it was given, so
+/// it cannot be told to take any.
+fn free_port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let of_process = u16::try_from(process::id() % 500).unwrap() * 20;
+    let free = |port: &u16| {
+        ["127.0.0.1", "127.0.0.2"].iter().all(|address| TcpListener::bind((*address, *port)).is_ok())
+    };
+    let mut ports = (0..10_000).map(|_| {
+        let next = NEXT.fetch_add(1, Ordering::Relaxed);
+        20_000 + (of_process + next) % 10_000
+    });
+    ports.find(free).expect("a free port")
 }

@@ -167,7 +167,7 @@ mod tests {
         let written = bind(1, b"cn=a", b"pw");
         assert_eq!(
             **written,
-            *b"\x30\x84\0\0\0\x27\x02\x84\0\0\0\x01\x01\x60\x84\0\0\0\x1a\
+            *b"\x30\x84\0\0\0\x26\x02\x84\0\0\0\x01\x01\x60\x84\0\0\0\x19\
                \x02\x84\0\0\0\x01\x03\x04\x84\0\0\0\x04cn=a\x80\x84\0\0\0\x02pw"
         );
         assert!(written.capacity() <= 64 + 4 + 2, "it grew, so a copy stayed behind");
