@@ -151,7 +151,7 @@ fn users(bencher: Bencher<'_, '_>, count: usize) {
     bencher.bench(|| users.identity(black_box(&last)));
 }
 
-/// What a reload costs, and under "max alloc" what the policy takes in memory.
+/// What a reload costs: time, and under "max alloc" the most memory on the way.
 #[divan::bench(args = [10_000, 100_000], sample_count = 5, sample_size = 1)]
 fn compile_a_glob_for_each_account(bencher: Bencher<'_, '_>, count: usize) {
     let rules = numbered(count, |i| rule(&format!("user{i}"), &format!("team{i}/*")));
