@@ -30,7 +30,7 @@ const REASONS: &[(&str, usize)] = &[
     ("this is no bcrypt hash", 1),
     ("is a malformed glob, which would never match", 1),
     // Not built.
-    ("which is not in this version", 26),
+    ("which is not in this version", 21),
     ("Portwarden does not fetch certificates", 1),
 ];
 

@@ -155,8 +155,8 @@ async fn an_account_cannot_add_to_the_name_it_binds_as() {
     assert_eq!(ask(&ldap, "bob", "builder").await, accepted());
     assert_eq!(ask(&ldap, "comma,x", "comma").await, accepted(), "a comma is only a comma");
     // There is such an entry below ou=evil, with this common name and this password.
-    assert_eq!(ask(&ldap, "bob,ou=evil", "evil").await, Ok(Answer::WrongPassword));
-    assert!(directory.log().contains("uid=bob\\2Cou\\3Devil,ou=people"), "{}", directory.log());
+    assert_eq!(ask(&ldap, "mallory,ou=evil", "evil").await, Ok(Answer::WrongPassword));
+    assert!(directory.log().contains("uid=mallory\\2Cou"), "{}", directory.log());
 }
 
 #[tokio::test]
@@ -180,7 +180,7 @@ async fn nobody_may_look_people_up_where_the_directory_lets_them() {
         assert_eq!(ask(&ldap, "bob", "wrong").await, Ok(Answer::WrongPassword));
         assert_eq!(ask(&ldap, "stranger", "builder").await, Ok(Answer::NoSuchUser));
     }
-    assert_eq!(connections(&directory), 1);
+    assert_connections(&directory, 1);
     // The second use of a connection begins as nobody, not as the one before.
     assert!(directory.log().contains("BIND dn=\"\" method=128"), "{}", directory.log());
 }
@@ -192,7 +192,8 @@ async fn nobody_may_search_where_nobody_may_bind() {
     for _ in 0..3 {
         assert_eq!(ask(&ldap, "bob", "builder").await, accepted());
     }
-    assert_eq!(connections(&directory), 3, "a connection cannot be used a second time");
+    // A connection cannot be used a second time.
+    assert_connections(&directory, 3);
 }
 
 #[tokio::test]
@@ -306,7 +307,7 @@ async fn a_connection_is_used_again_and_never_as_the_one_before() {
         assert_eq!(ask(&ldap, "alice", "wonderland").await, accepted());
         assert_eq!(ask(&ldap, "stranger", "builder").await, Ok(Answer::NoSuchUser));
     }
-    assert_eq!(connections(&directory), 1);
+    assert_connections(&directory, 1);
     let log = directory.log();
     let mut last = "";
     for line in log.lines().filter(|line| line.contains(" BIND dn=") || line.contains(" SRCH base=")) {
@@ -367,7 +368,7 @@ async fn a_connection_that_the_directory_closed_is_replaced_unnoticed() {
     assert_eq!(ask(&ldap, "bob", "builder").await, accepted());
     impatient.wait_for_log(0, "closed (idletimeout)");
     assert_eq!(ask(&ldap, "bob", "builder").await, accepted(), "after it was idle");
-    assert_eq!(connections(&impatient), 2);
+    assert_connections(&impatient, 2);
 }
 
 #[tokio::test]
@@ -409,7 +410,13 @@ async fn a_base_that_is_not_there_is_no_answer_about_anybody() {
     assert!(error.contains("`base`"), "{error}");
 }
 
-/// How many connections the directory has accepted.
+/// Fails the test unless the directory has accepted so many connections; it logs them a little later than it serves them.
+#[track_caller]
+fn assert_connections(directory: &Slapd, expected: usize) {
+    eventually(Duration::from_secs(5), || connections(directory) >= expected);
+    assert_eq!(connections(directory), expected, "{}", directory.log());
+}
+
 fn connections(directory: &Slapd) -> usize {
     directory.log().matches(" ACCEPT from ").count()
 }

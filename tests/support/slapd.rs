@@ -4,9 +4,11 @@
 use std::{
     fs,
     net::TcpListener,
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     process,
     sync::atomic::{AtomicU16, Ordering},
+    time::Duration,
 };
 
 use tempfile::TempDir;
@@ -14,7 +16,7 @@ use tempfile::TempDir;
 use super::{
     command,
     pki::{self, Authority},
-    process::Process,
+    process::{Process, eventually},
 };
 
 /// Where Debian puts it, whatever the `PATH`.
@@ -87,7 +89,9 @@ impl Builder {
         fs::write(directory.path().join("slapd.conf"), self.configuration(directory.path())).unwrap();
         fs::write(directory.path().join("people.ldif"), PEOPLE).unwrap();
         fs::write(directory.path().join("ca.crt"), pki::authority().pem()).unwrap();
-        fs::write(directory.path().join("password"), format!("{READER_PASSWORD}\n")).unwrap();
+        let password = directory.path().join("password");
+        fs::write(&password, format!("{READER_PASSWORD}\n")).unwrap();
+        fs::set_permissions(&password, fs::Permissions::from_mode(0o600)).unwrap();
         let path = |name: &str| directory.path().join(name).to_str().unwrap().to_owned();
         command::run(SLAPADD, &["-f", &path("slapd.conf"), "-l", &path("people.ldif")], &[]).succeeds();
         let (port, tls_port) = (free_port(), free_port());
@@ -171,7 +175,21 @@ fn run(directory: &Path, port: u16, tls_port: u16) -> Process {
     let from = fs::read(&log).map_or(0, |log| log.len());
     let mut process = Process::start(SLAPD, &arguments, &[], &log);
     process.wait_for_log(from, READY);
+    // It says so before it listens. To try would be to add connections to those that a test counts.
+    let listens = || listeners(port) == 1 && listeners(tls_port) == 2;
+    assert!(eventually(Duration::from_secs(20), listens), "slapd does not listen:\n{}", process.log());
     process
+}
+
+/// How many sockets listen on a port, whatever their address.
+fn listeners(port: u16) -> usize {
+    const LISTEN: &str = "0A";
+    let (table, port) = (fs::read_to_string("/proc/net/tcp").unwrap(), format!(":{port:04X}"));
+    let listens = |line: &&str| {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        fields[1].ends_with(&port) && fields[3] == LISTEN
+    };
+    table.lines().skip(1).filter(listens).count()
 }
 
 /// A port that nothing listens on, below those that the kernel hands out: slapd does not say which one it was given, so
