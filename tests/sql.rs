@@ -457,6 +457,19 @@ mod sqlite {
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
     }
 
+    #[tokio::test]
+    async fn a_file_that_is_replaced_counts_from_the_next_question_on() {
+        let (server, other) = (Sqlite::start(), Sqlite::start());
+        server.add_user("bob", &hash("old"), "NULL");
+        other.execute("PRAGMA journal_mode = WAL");
+        other.add_user("bob", &hash("new"), "NULL");
+        let accounts = super::accounts(server.settings());
+        assert_eq!(said(&accounts, "bob", "old").await, "accepted {}");
+        fs::rename(other.0.path().join("a b.db"), server.0.path().join("a b.db")).unwrap();
+        assert_eq!(said(&accounts, "bob", "old").await, "wrong");
+        assert_eq!(said(&accounts, "bob", "new").await, "accepted {}");
+    }
+
     /// A writer that holds the file for longer than a question may take is a database that does not answer.
     #[tokio::test]
     async fn a_locked_file_is_waited_for_and_not_for_ever() {

@@ -100,6 +100,11 @@ impl<'a> Report<'a> {
         self.add(Severity::Warning, &at.into(), message.into(), hint.into());
     }
 
+    /// The file as it was named.
+    pub(crate) fn file(&self) -> &'a str {
+        self.file
+    }
+
     /// The line of a place, from 1; 0 when unknown.
     pub(crate) fn line(&self, at: &Path) -> usize {
         self.positions.nearest(at).map_or(0, |(line, _)| line)

@@ -6,7 +6,7 @@ use super::{
     Context,
     file::{AclXorm, Text, XormAuth},
     path::Path,
-    quantity,
+    pem, quantity,
 };
 use crate::{
     authz::SqlRulesSettings,
@@ -62,6 +62,10 @@ fn database(
     files(&settings, &at("conn_string"), context)?;
     if let Some(server) = settings.server() {
         warn_of_network(server, &settings, &at("conn_string"), context);
+        if server.password.is_some() {
+            // The password stands in the configuration itself.
+            pem::warn_if_public(FilePath::new(context.report.file()), &at("conn_string"), context);
+        }
     }
     Some(settings)
 }
@@ -120,7 +124,12 @@ fn is_here(host: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{SERVER, TOKEN, said};
+    use std::{fs, os::unix::fs::PermissionsExt as _};
+
+    use super::super::{
+        Config,
+        tests::{SERVER, TOKEN, cut, directory, said, write},
+    };
 
     fn of_users(database_type: &str, conn_string: &str) -> String {
         let section =
@@ -213,5 +222,24 @@ mod tests {
                 "f.yml:12:3: acl_xorm.cache_ttl: must be from 1s to 86400s. Write a number with a unit: `30s`, `5m`, `1h30m`"
             );
         }
+    }
+
+    #[test]
+    fn a_password_that_everybody_can_read_is_said() {
+        let directory = directory();
+        let said = |dsn: &str, mode: u32| {
+            let section = format!("xorm_auth: {{database_type: mysql, conn_string: \"{dsn}\"}}\n");
+            write(directory.path(), "f.yml", &format!("{SERVER}{TOKEN}acl: []\n{section}"));
+            let file = directory.path().join("f.yml");
+            fs::set_permissions(&file, fs::Permissions::from_mode(mode)).unwrap();
+            cut(&Config::load(&file).ok().unwrap().warnings, directory.path())
+        };
+        assert_eq!(
+            said("u:p@/d", 0o644),
+            "f.yml:9:35: warning: xorm_auth.conn_string: f.yml can be read by every user of this machine. Run \
+             `chmod o-rwx` on it"
+        );
+        assert_eq!(said("u:p@/d", 0o640), "");
+        assert_eq!(said("u@/d", 0o644), "");
     }
 }

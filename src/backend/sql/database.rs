@@ -14,6 +14,8 @@ use crate::backend::Limits;
 
 /// How long a connection may wait for its next question; servers and what stands before them close idle ones silently.
 const IDLE: Duration = Duration::from_secs(60);
+/// How long a connection is used: a server may have been replaced behind its name, and the old one may go on.
+const LIFETIME: Duration = Duration::from_secs(600);
 
 /// How MySQL says that text of the client does not fit the encoding of a column; the code for it is a general one.
 const CANNOT_CONVERT: [&str; 2] = ["Illegal mix of collations", "Cannot convert string"];
@@ -59,7 +61,14 @@ pub(crate) struct Database {
 
 struct Idle {
     connection: Connection,
-    since: Instant,
+    opened: Instant,
+    used: Instant,
+}
+
+impl Idle {
+    fn is_fresh(&self) -> bool {
+        self.used.elapsed() < IDLE && self.opened.elapsed() < LIFETIME
+    }
 }
 
 impl Database {
@@ -75,31 +84,36 @@ impl Database {
     /// # Errors
     /// There is no connection, or no answer.
     pub(crate) async fn rows(&self, query: &Query, bound: Option<&str>) -> Result<Vec<Row>, Failure> {
-        if let Some(mut connection) = self.kept()
-            && let Ok(rows) = connection.rows(query, bound).await
+        if let Some(mut kept) = self.kept()
+            && let Ok(rows) = kept.connection.rows(query, bound).await
         {
-            self.keep(connection);
+            self.keep(kept.connection, kept.opened);
             return Ok(rows);
         }
         // The server may have been started anew since: that is worth a second try, on a connection of its own.
         let failed = |error: &sqlx::Error| self.failure(error, query.table);
+        let opened = Instant::now();
         let mut connection =
             Connection::open(&self.settings, self.patience).await.map_err(|error| failed(&error))?;
         let rows = connection.rows(query, bound).await.map_err(|error| failed(&error))?;
-        self.keep(connection);
+        self.keep(connection, opened);
         Ok(rows)
     }
 
     /// The connection that was used last, if it is fresh; the stale ones are closed.
-    fn kept(&self) -> Option<Connection> {
+    fn kept(&self) -> Option<Idle> {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        idle.retain(|idle| idle.since.elapsed() < IDLE);
-        idle.pop().map(|idle| idle.connection)
+        idle.retain(Idle::is_fresh);
+        idle.pop()
     }
 
-    fn keep(&self, connection: Connection) {
+    fn keep(&self, connection: Connection, opened: Instant) {
+        // A file costs little to open, and may be another one next time.
+        if matches!(connection, Connection::Sqlite(_)) {
+            return;
+        }
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        idle.push(Idle { connection, since: Instant::now() });
+        idle.push(Idle { connection, opened, used: Instant::now() });
     }
 
     fn failure(&self, error: &sqlx::Error, table: Table) -> Failure {
