@@ -458,6 +458,21 @@ mod sqlite {
     }
 
     #[tokio::test]
+    async fn a_table_that_is_too_large_is_not_read() {
+        let many = "WITH RECURSIVE n(seq) AS (SELECT 1 UNION ALL SELECT seq + 1 FROM n WHERE seq <= 100000) \
+            INSERT INTO xorm_acl_entry SELECT '{\"Match\":{},\"Actions\":[]}', seq FROM n";
+        let large = "INSERT INTO xorm_acl_entry SELECT hex(zeroblob(9000000)), 1";
+        for (rows, expected) in
+            [(many, "too many rules: 100001 with"), (large, "too many rules: 1 with 18000000 bytes")]
+        {
+            let server = Sqlite::start();
+            server.execute(rows);
+            let why = ruled(&super::rules(server.settings()), "bob").await;
+            assert!(why.contains(expected), "{why}");
+        }
+    }
+
+    #[tokio::test]
     async fn a_file_that_is_replaced_counts_from_the_next_question_on() {
         let (server, other) = (Sqlite::start(), Sqlite::start());
         server.add_user("bob", &hash("old"), "NULL");
