@@ -22,7 +22,7 @@ use portwarden::{
     backend::{Limits, SqlSettings, Unavailable},
 };
 use support::{
-    command,
+    database::{Failing, Server, Sqlite},
     docker::docker,
     image::Image,
     mariadb::MariaDb,
@@ -30,147 +30,11 @@ use support::{
     postgres::Postgres,
     registry::registry,
 };
-use tempfile::TempDir;
 
 /// How long a question may take here.
 const TIMEOUT: Duration = Duration::from_secs(2);
 /// How often the rules are read here.
 const REFRESH: Duration = Duration::from_secs(1);
-
-/// A database that is really there.
-trait Server {
-    /// docker_auth's tables, as xorm makes them in this kind of database.
-    const TABLES: &'static str;
-    const KIND: &'static str;
-
-    fn start() -> Self;
-    fn execute(&self, sql: &str);
-    fn conn_string(&self) -> String;
-
-    fn settings(&self) -> SqlSettings {
-        SqlSettings::parse(Self::KIND, &self.conn_string(), Path::new("/")).unwrap()
-    }
-
-    fn add_user(&self, name: &str, hash: &str, labels: &str) {
-        let (name, hash) = (name.replace('\'', "''"), hash.replace('\'', "''"));
-        self.execute(&format!(
-            "INSERT INTO xorm_user (username, password_hash, labels) VALUES ('{name}', '{hash}', {labels})"
-        ));
-    }
-
-    fn add_rule(&self, seq: u32, json: &str) {
-        self.execute(&format!("INSERT INTO xorm_acl_entry (acl_entry, seq) VALUES ('{json}', {seq})"));
-    }
-}
-
-/// A server in a process of its own, which can fail.
-trait Failing: Server {
-    fn crash(&mut self);
-    fn start_again(&mut self);
-    fn hang(&self);
-    fn go_on(&self);
-}
-
-struct Sqlite(TempDir);
-
-impl Server for Sqlite {
-    const TABLES: &'static str = "
-        CREATE TABLE xorm_user (id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, username TEXT NOT NULL, \
-            password_hash TEXT NOT NULL, labels TEXT NULL);
-        CREATE TABLE xorm_acl_entry (acl_entry TEXT NULL, seq INTEGER NULL);";
-    const KIND: &'static str = "sqlite3";
-
-    fn start() -> Self {
-        let server = Self(tempfile::tempdir().unwrap());
-        server.execute(Self::TABLES);
-        server
-    }
-
-    fn execute(&self, sql: &str) {
-        assert!(Path::new("/usr/bin/sqlite3").exists(), "there is no sqlite3: apt-get install sqlite3");
-        let file = self.0.path().join("a b.db");
-        command::run("sqlite3", &["-bail", file.to_str().unwrap(), sql], &[]).succeeds();
-    }
-
-    fn conn_string(&self) -> String {
-        format!("file:{}/a%20b.db?mode=rwc&_busy_timeout=5000", self.0.path().display())
-    }
-}
-
-impl Server for Postgres {
-    const TABLES: &'static str = "
-        CREATE TABLE xorm_user (id BIGSERIAL PRIMARY KEY NOT NULL, username VARCHAR(128) NOT NULL, \
-            password_hash VARCHAR(128) NOT NULL, labels JSON NULL);
-        CREATE TABLE xorm_acl_entry (acl_entry JSON NULL, seq BIGINT NULL);
-        GRANT SELECT ON xorm_user, xorm_acl_entry TO reader";
-    const KIND: &'static str = "postgres";
-
-    fn start() -> Self {
-        let server = Self::start();
-        server.execute(Self::TABLES);
-        server
-    }
-
-    fn execute(&self, sql: &str) {
-        self.execute(sql);
-    }
-
-    fn conn_string(&self) -> String {
-        self.url("sslmode=disable&connect_timeout=10")
-    }
-}
-
-impl Failing for Postgres {
-    fn crash(&mut self) {
-        self.crash();
-    }
-    fn start_again(&mut self) {
-        self.start_again();
-    }
-    fn hang(&self) {
-        self.hang();
-    }
-    fn go_on(&self) {
-        self.go_on();
-    }
-}
-
-impl Server for MariaDb {
-    const TABLES: &'static str = "
-        CREATE TABLE xorm_user (id BIGINT(20) PRIMARY KEY AUTO_INCREMENT NOT NULL, username VARCHAR(128) NOT NULL, \
-            password_hash VARCHAR(128) NOT NULL, labels TEXT NULL) DEFAULT CHARSET utf8;
-        CREATE TABLE xorm_acl_entry (acl_entry JSON NULL, seq BIGINT(20) NULL) DEFAULT CHARSET utf8;";
-    const KIND: &'static str = "mysql";
-
-    fn start() -> Self {
-        let server = Self::start();
-        server.execute(Self::TABLES);
-        server
-    }
-
-    fn execute(&self, sql: &str) {
-        self.execute(sql);
-    }
-
-    fn conn_string(&self) -> String {
-        self.tcp("charset=utf8&parseTime=true")
-    }
-}
-
-impl Failing for MariaDb {
-    fn crash(&mut self) {
-        self.crash();
-    }
-    fn start_again(&mut self) {
-        self.start_again();
-    }
-    fn hang(&self) {
-        self.hang();
-    }
-    fn go_on(&self) {
-        self.go_on();
-    }
-}
 
 fn limits() -> Limits {
     Limits { timeout: TIMEOUT, concurrent: 4, queue: 16 }
@@ -480,7 +344,7 @@ mod sqlite {
         other.add_user("bob", &hash("new"), "NULL");
         let accounts = super::accounts(server.settings());
         assert_eq!(said(&accounts, "bob", "old").await, "accepted {}");
-        fs::rename(other.0.path().join("a b.db"), server.0.path().join("a b.db")).unwrap();
+        fs::rename(other.file(), server.file()).unwrap();
         assert_eq!(said(&accounts, "bob", "old").await, "wrong");
         assert_eq!(said(&accounts, "bob", "new").await, "accepted {}");
     }
@@ -493,7 +357,7 @@ mod sqlite {
         server.add_user("bob", &hash("right"), "NULL");
         let accounts = super::accounts(server.settings());
         let mut holder = std::process::Command::new("sqlite3")
-            .arg(server.0.path().join("a b.db"))
+            .arg(server.file())
             .stdin(std::process::Stdio::piped())
             .stdout(std::process::Stdio::piped())
             .spawn()

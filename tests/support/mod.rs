@@ -13,6 +13,7 @@ pub mod broken;
 pub mod command;
 pub mod containerd;
 pub mod curl;
+pub mod database;
 pub mod distribution;
 pub mod docker;
 pub mod image;
