@@ -25,12 +25,14 @@ const REASONS: &[(&str, usize)] = &[
     ("the suites of TLS 1.3 cannot be chosen", 1),
     // docker_auth accepts these, and fails at the first login.
     ("ldap_auth.", 2),
+    // A database without a place, which docker_auth cannot connect to.
+    ("xorm", 2),
     // Any password would do, or none ever.
     ("the user has no password", 2),
     ("this is no bcrypt hash", 1),
     ("is a malformed glob, which would never match", 1),
     // Not built.
-    ("which is not in this version", 21),
+    ("which is not in this version", 19),
     ("Portwarden does not fetch certificates", 1),
 ];
 
