@@ -17,8 +17,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("authn", &["registry", "backend"]),
     ("authz", &["registry", "backend"]),
     ("token", &["registry"]),
-    ("proxy", &["registry", "authn", "authz", "token"]),
-    ("server", &["registry", "authn", "authz", "token", "proxy"]),
+    ("proxy", &["registry", "backend", "authn", "authz", "token"]),
+    ("server", &["registry", "backend", "authn", "authz", "token", "proxy"]),
     // Builds the settings that the others own.
     ("config", &["registry", "authn", "authz", "token", "proxy", "server", "backend"]),
     ("cli", &["registry", "backend", "authn", "authz", "token", "proxy", "server", "config"]),

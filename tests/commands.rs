@@ -97,7 +97,7 @@ fn docker_pushes_by_what_ext_authz_says() {
 #[test]
 fn a_command_that_hangs_is_answered_for_in_time_and_holds_up_nobody_else() {
     let (registry, scripts) = (registry(), scripts());
-    let warden = with_ext_auth(&registry, &scripts, "sleep 600").with("backends: {timeout: 10s}").start();
+    let warden = with_ext_auth(&registry, &scripts, "sleep 600").with("backends: {timeout: 5s}").start();
     let nobody = docker().user(&warden, None);
     let started = Instant::now();
     thread::scope(|scope| {
@@ -115,7 +115,7 @@ fn a_command_that_hangs_is_answered_for_in_time_and_holds_up_nobody_else() {
         }
     });
     assert!(started.elapsed() < Duration::from_secs(20), "{:?}", started.elapsed());
-    says(&warden, "ext_auth gave no answer: no answer within 10s");
+    says(&warden, "ext_auth gave no answer: no answer within 5s");
 }
 
 #[test]

@@ -99,7 +99,7 @@ fn warn_of_network(server: &SqlServer, settings: &SqlSettings, at: &Path, contex
         return;
     }
     let message = match server.tls.mode {
-        TlsMode::Full | TlsMode::Authority => return,
+        TlsMode::Full => return,
         TlsMode::Off => format!("what {host} says goes over the network in the clear: hashes, labels, rules"),
         TlsMode::IfOffered | TlsMode::Unverified => {
             format!(

@@ -121,7 +121,6 @@ fn postgres_mode(mode: TlsMode) -> PgSslMode {
         TlsMode::Off => PgSslMode::Disable,
         TlsMode::IfOffered => PgSslMode::Prefer,
         TlsMode::Unverified => PgSslMode::Require,
-        TlsMode::Authority => PgSslMode::VerifyCa,
         TlsMode::Full => PgSslMode::VerifyFull,
     }
 }
@@ -156,7 +155,6 @@ fn mysql_mode(mode: TlsMode) -> MySqlSslMode {
         TlsMode::Off => MySqlSslMode::Disabled,
         TlsMode::IfOffered => MySqlSslMode::Preferred,
         TlsMode::Unverified => MySqlSslMode::Required,
-        TlsMode::Authority => MySqlSslMode::VerifyCa,
         TlsMode::Full => MySqlSslMode::VerifyIdentity,
     }
 }
@@ -164,7 +162,7 @@ fn mysql_mode(mode: TlsMode) -> MySqlSslMode {
 /// The authorities to verify against: those that are configured, else the system's, as Go does. (The public ones that
 /// are compiled in are trusted as well.)
 fn roots(tls: &Tls) -> Option<PathBuf> {
-    let verified = matches!(tls.mode, TlsMode::Authority | TlsMode::Full);
+    let verified = tls.mode == TlsMode::Full;
     let system = || SYSTEM_ROOTS.iter().map(Path::new).find(|path| path.exists()).map(Path::to_owned);
     tls.roots.clone().or_else(|| if verified { system() } else { None })
 }

@@ -105,12 +105,12 @@ fn tls(pairs: &mut Pairs, base: &Path, address: &Address) -> Result<Tls, DsnErro
         _ => return Err(DsnError::new("`sslcert` and `sslkey` belong together", "Give both or neither")),
     };
     let mode = match mode.as_deref() {
-        // As libpq: with an authority given, `require` verifies against it.
-        None | Some("require") if roots.is_some() => TlsMode::Authority,
+        // As libpq, with an authority given `require` verifies against it; and the name too, because the library trusts
+        // the public authorities as well: without the name, whoever has a certificate of theirs would be the server.
+        None | Some("require") if roots.is_some() => TlsMode::Full,
         None | Some("require") => TlsMode::Unverified,
         Some("disable") => TlsMode::Off,
-        Some("verify-ca") => TlsMode::Authority,
-        Some("verify-full") => TlsMode::Full,
+        Some("verify-ca" | "verify-full") => TlsMode::Full,
         Some(_) => {
             let allowed = "Write `disable`, `require`, `verify-ca` or `verify-full`";
             return Err(DsnError::value("sslmode", allowed));
@@ -222,12 +222,12 @@ mod tests {
             ("postgres://u:p@db.example/d?sslmode=verify-full", "db.example 5432 Full u p d"),
             (
                 "postgresql://u:p%40%2F%3A@[::1]:1/d%20e?sslmode=verify-ca&sslrootcert=ca.pem",
-                "::1 1 Authority u p@/: d e /etc/pw/ca.pem",
+                "::1 1 Full u p@/: d e /etc/pw/ca.pem",
             ),
             ("postgres://u@/d?host=/run/postgresql&sslmode=require", "/run/postgresql 5432 Off u d"),
             ("postgres://u@h/d?sslmode=disable&connect_timeout=10&application_name=x", "h 5432 Off u d"),
             ("host=h user=u password='a b\\'c' dbname=d sslmode=require", "h 5432 Unverified u a b'c d"),
-            ("host=h sslmode=require sslrootcert=/ca.pem", "h 5432 Authority /ca.pem"),
+            ("host=h sslmode=require sslrootcert=/ca.pem", "h 5432 Full /ca.pem"),
             ("  host = h  port=1 user=u\\ v password=", "h 1 Unverified u v"),
             (
                 "host=h\tsearch_path=registry\nsslmode=verify-full sslcert=c sslkey=k",

@@ -82,8 +82,6 @@ pub enum TlsMode {
     IfOffered,
     /// TLS, nothing verified: whoever sits in between can be the server.
     Unverified,
-    /// TLS with a certificate of a trusted authority, for whatever name.
-    Authority,
     /// TLS with a certificate of a trusted authority for the host's name.
     Full,
 }
