@@ -410,7 +410,7 @@ async fn a_base_that_is_not_there_is_no_answer_about_anybody() {
     assert!(error.contains("`base`"), "{error}");
 }
 
-/// Fails the test unless the directory has accepted so many connections; it logs them a little later than it serves them.
+/// Fails the test unless the directory has accepted so many connections; it may log one after it has served it.
 #[track_caller]
 fn assert_connections(directory: &Slapd, expected: usize) {
     eventually(Duration::from_secs(5), || connections(directory) >= expected);

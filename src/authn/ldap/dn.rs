@@ -13,7 +13,7 @@ pub struct DnTemplate(String);
 pub struct NoAccount;
 
 impl DnTemplate {
-    /// A name with `${account}` in it. Only the directory knows whether it is a name: some take `${account}@example.com`.
+    /// A name with `${account}` in it. Only the directory knows whether it is one: some take `${account}@example.com`.
     ///
     /// # Errors
     /// [`NoAccount`].

@@ -235,7 +235,11 @@ impl Parser<'_> {
         if last == 0 {
             return Ok(Node::Comparison(EQUAL, attribute, pieces.pop().unwrap_or_default()));
         }
-        let place = |n| if n == 0 { INITIAL } else { if n == last { FINAL } else { ANY } };
+        let place = |n| match n {
+            0 => INITIAL,
+            n if n == last => FINAL,
+            _ => ANY,
+        };
         let pieces = pieces.into_iter().enumerate().map(|(n, value)| (place(n), value));
         let pieces: Vec<_> = pieces.filter(|(_, value)| !value.0.is_empty()).collect();
         Ok(if pieces.is_empty() { Node::Present(attribute) } else { Node::Substrings(attribute, pieces) })

@@ -2,7 +2,8 @@
 
 use super::{super::Labels, dn::common_name, message::Entry, settings::LabelMap};
 
-/// A label for each mapping, empty where the entry lacks the attribute (docker_auth, `ldap_auth.go`, `getLabelsFromMap`).
+/// A label for each mapping, empty where the entry lacks the attribute (docker_auth, `ldap_auth.go`,
+/// `getLabelsFromMap`).
 ///
 /// Names of attributes are compared without regard to case, as LDAP has it (RFC 4512, section 2.5); values that are not
 /// text cannot be compared with anything and are left out.

@@ -1,7 +1,7 @@
 //! Connections that nobody uses at the moment.
 //!
-//! Who takes one owns it, and a question that fails or is dropped halfway drops it; so only a connection whose use ended
-//! well comes back. Whoever was known on it is not forgotten here: each use begins with a bind of its own.
+//! Who takes one owns it, and a question that fails or is dropped halfway drops it; so only a connection whose use
+//! ended well comes back. Whoever was known on it is not forgotten here: each use begins with a bind of its own.
 
 use std::{
     fmt,

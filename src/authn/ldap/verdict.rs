@@ -12,8 +12,8 @@
 //! | 8, 13: the directory wants TLS | no answer | no answer |
 //! | 51 busy, 52 unavailable, 10 referral, any other | no answer | no answer |
 //!
-//! docker_auth takes only 49 for a wrong password, and everything else for an outage. A locked account must not look like
-//! one: so what a directory says of this account alone is a refusal, and what it may say of everybody is none.
+//! docker_auth takes only 49 for a wrong password, and everything else for an outage. A locked account must not look
+//! like one: so what a directory says of this account alone is a refusal, and what it may say of everybody is none.
 
 use super::message::Outcome;
 
