@@ -8,7 +8,11 @@ use std::{
 
 use tokio::sync::Semaphore;
 
-use super::{PasswordSettings, Snapshot, failure::undecided, single_flight::SingleFlight};
+use super::{
+    PasswordSettings, Snapshot,
+    failure::undecided,
+    single_flight::{SingleFlight, Turn},
+};
 use crate::{
     authn::{
         Attempt, Credentials, CredentialsDigest, Identity, Outcome, RetryAfter, Secret, Throttle,
@@ -66,12 +70,15 @@ impl Passwords {
             return Ok(accepted(outcome));
         }
         // Where nothing is remembered, waiting for another's result would bring none.
-        let _turn = match snapshot.settings.passwords.remember {
+        let turn = match snapshot.settings.passwords.remember {
             Duration::ZERO => None,
             _ => Some(self.single_flight.take(shown).await),
         };
         if let Some(outcome) = recall() {
             return Ok(accepted(outcome));
+        }
+        if let Some(refusal) = turn.as_ref().and_then(Turn::unanswered_meanwhile) {
+            return Err(refusal);
         }
         let attempt = self.throttle.check(&login.account, ip, Instant::now());
         let attempt = attempt.map_err(|after| login.too_many(after))?;
@@ -79,6 +86,9 @@ impl Passwords {
             Ok(outcome) => Ok(accepted(login.ended(outcome, shown, attempt, snapshot))),
             Err(refusal) => {
                 attempt.withdraw();
+                if let Some(turn) = turn {
+                    turn.unanswered(&refusal);
+                }
                 Err(refusal)
             }
         }

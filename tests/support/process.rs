@@ -69,6 +69,19 @@ impl Process {
         // A child that has ended and is not yet waited for keeps its id, so this cannot hit a stranger.
         let _ =
             Command::new("kill").args(["-s", name, &self.id().to_string()]).stderr(Stdio::null()).status();
+        if name == "STOP" {
+            let stands = eventually(Duration::from_secs(10), || self.stands_still());
+            assert!(stands, "the process goes on after SIGSTOP");
+        }
+    }
+
+    /// Whether all its threads are stopped: a signal reaches them one after the other.
+    fn stands_still(&self) -> bool {
+        let threads = fs::read_dir(format!("/proc/{}/task", self.id())).expect("its threads");
+        let state = |thread: fs::DirEntry| fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
+        threads
+            .flatten()
+            .all(|thread| state(thread).rsplit(')').next().is_some_and(|rest| rest.starts_with(" T")))
     }
 
     /// Whether it still runs.
