@@ -17,8 +17,8 @@ pub(super) struct Asked {
     ip: Option<IpAddr>,
     service: String,
     is_known: bool,
-    /// The section that may know the account where `users` does not.
-    elsewhere: Option<&'static str>,
+    /// Whether somebody else may know the account where `users` does not.
+    may_be_elsewhere: bool,
 }
 
 impl Asked {
@@ -34,8 +34,8 @@ impl Asked {
         let own = || user.map(|user| user.labels.clone()).unwrap_or_default();
         let labels = if labels.is_empty() { own() } else { labels };
         let service = service.unwrap_or_else(|| config.proxy.service.clone());
-        let elsewhere = config.authenticators.sections().next();
-        Self { account, labels, ip, service, is_known: user.is_some(), elsewhere }
+        let may_be_elsewhere = config.authenticators.sections().next().is_some();
+        Self { account, labels, ip, service, is_known: user.is_some(), may_be_elsewhere }
     }
 
     /// The question whether `need` is granted.
@@ -55,13 +55,11 @@ impl Asked {
 impl fmt::Display for Asked {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "account {:?}", self.account)?;
-        match self.elsewhere {
-            _ if self.is_known => {}
-            None => f.write_str(" (no such user in the configuration)")?,
-            Some(section) if self.labels.is_empty() => {
-                write!(f, " (not in `users`; labels that {section} gives are to be named with --label)")?;
-            }
-            Some(_) => f.write_str(" (not in `users`)")?,
+        match (self.is_known, self.may_be_elsewhere, self.labels.is_empty()) {
+            (true, _, _) => {}
+            (false, false, _) => f.write_str(" (no such user in the configuration)")?,
+            (false, true, true) => f.write_str(" (not in `users`; name its labels with --label)")?,
+            (false, true, false) => f.write_str(" (not in `users`)")?,
         }
         for (label, values) in &self.labels {
             write!(f, ", {label}: {}", values.join(" "))?;
