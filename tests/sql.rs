@@ -130,6 +130,19 @@ async fn the_newest_row_of_exactly_this_name_decides(server: &impl Server) {
     assert!(missing.contains("no table xorm_user. docker_auth makes it when it starts"), "{missing}");
 }
 
+async fn rows_stand_in_the_order_of_their_numbers(server: &impl Server) {
+    for n in 1..=12 {
+        server.add_user("bob", &hash(&format!("password {n}")), "NULL");
+        server.add_rule(n, &format!(r#"{{"Match":{{"account":"bob"}},"Actions":[],"Comment":"{n}"}}"#));
+    }
+    server.execute("DELETE FROM xorm_acl_entry WHERE seq = 1");
+    let accounts = accounts(server.settings());
+    assert_eq!(said(&accounts, "bob", "password 9").await, "wrong");
+    assert_eq!(said(&accounts, "bob", "password 12").await, "accepted {}");
+    // As text, 10 would come before 2.
+    assert_eq!(ruled(&rules(server.settings()), "bob").await, "acl_xorm rule 1 2 ");
+}
+
 async fn a_server_that_fails_is_said_at_once_and_found_again(server: &mut impl Failing) {
     server.add_user("bob", &hash("right"), "NULL");
     let accounts = accounts(server.settings());
@@ -307,6 +320,11 @@ mod sqlite {
         rules_come_in_order_and_change_with_the_table(&Sqlite::start()).await;
     }
 
+    #[tokio::test]
+    async fn order() {
+        rows_stand_in_the_order_of_their_numbers(&Sqlite::start()).await;
+    }
+
     #[test]
     fn docker_login() {
         docker_signs_in_and_pushes(&Sqlite::start());
@@ -396,6 +414,11 @@ mod postgres {
         rules_outlive_their_server_for_a_while(&mut server).await;
     }
 
+    #[tokio::test]
+    async fn order() {
+        rows_stand_in_the_order_of_their_numbers(&<Postgres as Server>::start()).await;
+    }
+
     #[test]
     fn docker_login() {
         docker_signs_in_and_pushes(&<Postgres as Server>::start());
@@ -455,6 +478,11 @@ mod mariadb {
         let mut server = <MariaDb as Server>::start();
         rules_come_in_order_and_change_with_the_table(&server).await;
         rules_outlive_their_server_for_a_while(&mut server).await;
+    }
+
+    #[tokio::test]
+    async fn order() {
+        rows_stand_in_the_order_of_their_numbers(&<MariaDb as Server>::start()).await;
     }
 
     #[test]

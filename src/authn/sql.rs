@@ -19,11 +19,12 @@ use super::{
 };
 use crate::backend::{Database, Failure, Gate, Limits, Query, Row, SqlSettings, Table, Unavailable};
 
+/// A bare `id` would be the text in PostgreSQL, which calls the cast column so, and 9 newer than 10.
 const USER: Query = Query {
     standard: "SELECT CAST(id AS TEXT), CAST(username AS TEXT), CAST(password_hash AS TEXT), \
-        CAST(labels AS TEXT) FROM xorm_user WHERE username = $1 ORDER BY id DESC LIMIT 1",
+        CAST(labels AS TEXT) FROM xorm_user WHERE username = $1 ORDER BY xorm_user.id DESC LIMIT 1",
     mysql: "SELECT CAST(id AS CHAR), CAST(username AS CHAR), CAST(password_hash AS CHAR), \
-        CAST(labels AS CHAR) FROM xorm_user WHERE username = ? ORDER BY id DESC LIMIT 1",
+        CAST(labels AS CHAR) FROM xorm_user WHERE username = ? ORDER BY xorm_user.id DESC LIMIT 1",
     table: Table {
         name: "xorm_user",
         columns: "id BIGINT, username VARCHAR(128), password_hash VARCHAR(128), labels TEXT",

@@ -27,9 +27,12 @@ const SIZE: Query = Query {
 };
 
 /// docker_auth, `acl_xorm.go`, `updateACLCache`. Rows with one `seq` come as the database likes, there as here.
+/// PostgreSQL calls a cast column by its own name, too: a bare `seq` would be the text, with 10 before 2.
 const ENTRIES: Query = Query {
-    standard: "SELECT CAST(acl_entry AS TEXT), CAST(seq AS TEXT) FROM xorm_acl_entry ORDER BY seq LIMIT 100001",
-    mysql: "SELECT CAST(acl_entry AS CHAR), CAST(seq AS CHAR) FROM xorm_acl_entry ORDER BY seq LIMIT 100001",
+    standard: "SELECT CAST(acl_entry AS TEXT), CAST(seq AS TEXT) FROM xorm_acl_entry \
+        ORDER BY xorm_acl_entry.seq LIMIT 100001",
+    mysql: "SELECT CAST(acl_entry AS CHAR), CAST(seq AS CHAR) FROM xorm_acl_entry \
+        ORDER BY xorm_acl_entry.seq LIMIT 100001",
     table: TABLE,
 };
 
