@@ -128,17 +128,18 @@ fn from_url(rest: &str) -> Result<Pairs, DsnError> {
     let (authority, database) = rest.split_once('/').unwrap_or((rest, ""));
     let (who, at) = authority.rsplit_once('@').unwrap_or(("", authority));
     let (user, password) = who.split_once(':').unwrap_or((who, ""));
-    let (host, port) = host_and_port(at, PORT)?;
+    let (host, port) = host_and_port(at, 0)?;
+    let port = Some(port).filter(|port| *port != 0);
     let mut pairs = Pairs::from([
         ("user".to_owned(), decode(user)?),
         ("password".to_owned(), decode(password)?),
         ("host".to_owned(), host),
-        ("port".to_owned(), port.to_string()),
+        ("port".to_owned(), port.map(|port| port.to_string()).unwrap_or_default()),
         ("dbname".to_owned(), decode(database)?),
     ]);
     for (key, value) in parameters(written)? {
         // lib/pq sorts the two before it reads them, so that either may win.
-        if pairs.get(&key).is_some_and(|known| !known.is_empty()) && key != "port" {
+        if pairs.get(&key).is_some_and(|known| !known.is_empty()) {
             return Err(DsnError::new(
                 "a parameter is there twice, in the address and behind the `?`",
                 "Remove one",
@@ -233,6 +234,7 @@ mod tests {
                 "host=h\tsearch_path=registry\nsslmode=verify-full sslcert=c sslkey=k",
                 "h 5432 Full registry /etc/pw/c /etc/pw/k",
             ),
+            ("postgres://u@h/d?port=6", "h 6 Unverified u d"),
             ("host=h password=a'b=c", "h 5432 Unverified a'b=c"),
         ] {
             assert_eq!(said(dsn), expected, "{dsn}");
@@ -260,6 +262,7 @@ mod tests {
             ("service=hunter2", "`service` is not supported"),
             ("host=h host=i", "there twice"),
             ("postgres://u@h/d?user=v", "there twice"),
+            ("postgres://u@h:5433/d?port=5432", "there twice"),
         ] {
             let error = parse(dsn, Path::new("/")).unwrap_err();
             assert!(error.message.contains(expected), "{dsn}: {error:?}");
