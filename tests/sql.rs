@@ -28,6 +28,7 @@ use support::{
     mariadb::MariaDb,
     portwarden::{User, portwarden},
     postgres::Postgres,
+    process::eventually,
     registry::registry,
 };
 
@@ -352,6 +353,27 @@ mod sqlite {
             let why = ruled(&super::rules(server.settings()), "bob").await;
             assert!(why.contains(expected), "{why}");
         }
+    }
+
+    /// A file of somebody else's making may have a view in the table's place, and that one no end.
+    #[tokio::test]
+    async fn a_table_without_an_end_costs_its_time_and_no_more() {
+        let endless = "DROP TABLE xorm_user; CREATE VIEW xorm_user AS \
+            WITH RECURSIVE n(id) AS (SELECT 1 UNION ALL SELECT id + 1 FROM n WHERE id > 0) \
+            SELECT id, 'u' || id AS username, '' AS password_hash, '' AS labels FROM n";
+        let server = Sqlite::start();
+        server.execute(endless);
+        let accounts = super::accounts(server.settings());
+        let answer = said(&accounts, "bob", "right").await;
+        assert!(answer.starts_with("xorm_auth gave no answer"), "{answer}");
+        assert!(eventually(TIMEOUT * 5, || readers_of_files() == 0), "{} still read", readers_of_files());
+    }
+
+    /// The threads of this process that read a file.
+    fn readers_of_files() -> usize {
+        let name = |thread: fs::DirEntry| fs::read_to_string(thread.path().join("comm")).unwrap_or_default();
+        let threads = fs::read_dir("/proc/self/task").unwrap().flatten();
+        threads.map(name).filter(|name| name.starts_with("sqlx-sqlite")).count()
     }
 
     #[tokio::test]
