@@ -20,9 +20,9 @@ const TABLE: TableName = TableName { name: "xorm_acl_entry", columns: "acl_entry
 /// Before they are read, so that no table can fill the memory.
 const SIZE: Query = Query {
     standard: "SELECT CAST(COUNT(*) AS TEXT), \
-        CAST(COALESCE(SUM(LENGTH(CAST(acl_entry AS TEXT))), 0) AS TEXT) FROM xorm_acl_entry",
+        CAST(COALESCE(SUM(OCTET_LENGTH(CAST(acl_entry AS TEXT))), 0) AS TEXT) FROM xorm_acl_entry",
     mysql: "SELECT CAST(COUNT(*) AS CHAR), \
-        CAST(COALESCE(SUM(LENGTH(CAST(acl_entry AS CHAR))), 0) AS CHAR) FROM xorm_acl_entry",
+        CAST(COALESCE(SUM(OCTET_LENGTH(CAST(acl_entry AS CHAR))), 0) AS CHAR) FROM xorm_acl_entry",
     table: TABLE,
 };
 
