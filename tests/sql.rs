@@ -369,6 +369,30 @@ mod sqlite {
         assert!(eventually(TIMEOUT * 5, || readers_of_files() == 0), "{} still read", readers_of_files());
     }
 
+    #[tokio::test]
+    async fn a_value_that_is_too_large_for_memory_is_not_made() {
+        let huge = "DROP TABLE xorm_user; CREATE VIEW xorm_user AS \
+            SELECT 1 AS id, 'bob' AS username, 'x' AS password_hash, hex(zeroblob(200000000)) AS labels";
+        let server = Sqlite::start();
+        server.execute(huge);
+        let answer = said(&super::accounts(server.settings()), "bob", "right").await;
+        assert_eq!(answer, "xorm_auth gave no answer: the database says: out of memory");
+        // Nobody else's question suffers.
+        let other = Sqlite::start();
+        other.add_user("bob", &hash("right"), "NULL");
+        assert_eq!(said(&super::accounts(other.settings()), "bob", "right").await, "accepted {}");
+    }
+
+    /// Who counts characters up to a NUL sees nothing here.
+    #[tokio::test]
+    async fn the_size_of_a_table_is_that_of_its_bytes() {
+        let hidden = "INSERT INTO xorm_acl_entry SELECT CAST(zeroblob(18000000) AS TEXT), 1";
+        let server = Sqlite::start();
+        server.execute(hidden);
+        let why = ruled(&super::rules(server.settings()), "bob").await;
+        assert!(why.contains("too many rules: 1 with 18000000 bytes"), "{why}");
+    }
+
     /// The threads of this process that read a file.
     fn readers_of_files() -> usize {
         let name = |thread: fs::DirEntry| fs::read_to_string(thread.path().join("comm")).unwrap_or_default();

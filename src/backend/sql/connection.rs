@@ -19,6 +19,9 @@ use super::{Address, Query, Row, SqlServer, SqlSettings, SqliteFile, Tls, TlsMod
 const SYSTEM_ROOTS: [&str; 3] =
     ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem"];
 
+/// How much memory SQLite may take for all questions together, in bytes: many times what the largest table of rules needs.
+const MOST_MEMORY: &str = "268435456";
+
 /// How many of its instructions SQLite executes between two looks at the clock.
 const STEPS: i32 = 10_000;
 
@@ -90,6 +93,7 @@ fn sqlite(file: &SqliteFile, patience: Duration) -> SqliteConnectOptions {
         .read_only(true)
         .immutable(file.immutable)
         .busy_timeout(patience)
+        .pragma("hard_heap_limit", MOST_MEMORY)
         .disable_statement_logging()
 }
 
