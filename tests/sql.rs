@@ -393,6 +393,18 @@ mod sqlite {
         assert!(why.contains("too many rules: 1 with 18000000 bytes"), "{why}");
     }
 
+    #[tokio::test]
+    async fn what_a_database_says_is_one_line_of_the_log_and_not_without_end() {
+        let name = format!("forged\n2026-01-01 INFO {}", "x".repeat(5_000));
+        let server = Sqlite::start();
+        server.execute(&format!(
+            "DROP TABLE xorm_user; CREATE VIEW xorm_user AS SELECT \"{name}\"() AS username"
+        ));
+        let answer = said(&super::accounts(server.settings()), "bob", "right").await;
+        assert!(answer.contains("no such function: forged 2026"), "{answer}");
+        assert!(!answer.contains('\n') && answer.len() < 500, "{answer}");
+    }
+
     /// The threads of this process that read a file.
     fn readers_of_files() -> usize {
         let name = |thread: fs::DirEntry| fs::read_to_string(thread.path().join("comm")).unwrap_or_default();

@@ -6,6 +6,9 @@ use std::{fmt, future::Future, time::Duration};
 
 use tokio::{sync::Semaphore, time::timeout};
 
+/// The longest reason that is logged, in characters.
+const LONGEST_REASON: usize = 400;
+
 /// Bounds on asking one back end (`backends:`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
@@ -76,9 +79,14 @@ impl Gate {
     }
 
     /// The error for the log.
-    pub fn unavailable(&self, why: impl Into<String>) -> Unavailable {
-        Unavailable { backend: self.backend, why: why.into() }
+    pub fn unavailable(&self, why: impl AsRef<str>) -> Unavailable {
+        Unavailable { backend: self.backend, why: one_line(why.as_ref()) }
     }
+}
+
+/// What a back end says, as a part of a line: it may say anything, at any length.
+pub(crate) fn one_line(said: &str) -> String {
+    said.chars().take(LONGEST_REASON).map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 impl fmt::Display for Unavailable {
@@ -105,6 +113,13 @@ mod tests {
         assert_eq!(gate.ask(ready(Ok(7))).await, Ok(7));
         let failed = gate.ask(ready(Err::<(), _>("connection refused".to_owned()))).await.unwrap_err();
         assert_eq!(failed.to_string(), "ldap_auth gave no answer: connection refused");
+    }
+
+    #[tokio::test]
+    async fn a_reason_is_one_line_and_not_without_end() {
+        let said = format!("no\r\n2026-01-01 INFO forged\u{1b}[2J{}", "x".repeat(5_000));
+        let why = gate(1, 0).ask(ready(Err::<(), _>(said))).await.unwrap_err().why;
+        assert!(why.starts_with("no  2026-01-01 INFO forged [2Jx") && why.chars().count() == 400, "{why}");
     }
 
     #[tokio::test]

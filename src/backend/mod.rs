@@ -10,6 +10,7 @@ mod sql;
 
 pub use command::CommandSettings;
 pub(crate) use command::Exit;
+pub(crate) use gate::one_line;
 pub use gate::{Gate, Limits, Unavailable};
 pub use sql::{Address, DsnError, Password, SqlServer, SqlSettings, SqliteFile, Tls, TlsMode};
 pub(crate) use sql::{Database, Failure, Query, Row, Table};

@@ -16,7 +16,7 @@ use tokio::{
 
 use self::reading::Table;
 use super::Policy;
-use crate::backend::{Limits, SqlSettings, Unavailable};
+use crate::backend::{Limits, SqlSettings, Unavailable, one_line};
 
 const SECTION: &str = "acl_xorm";
 
@@ -120,7 +120,7 @@ impl Newest {
 
     /// Takes a reading in, and says what has changed.
     fn take(&mut self, read: Result<Arc<Policy>, String>) {
-        let failed = read.as_ref().err().cloned();
+        let failed = read.as_ref().err().map(|why| one_line(why));
         self.say(failed.as_deref(), read.as_ref().map(|rules| rules.len()).unwrap_or_default());
         self.failed = failed;
         if let Ok(rules) = read {
@@ -162,6 +162,14 @@ mod tests {
         assert!(newest.in_force(read + STALE, STALE).is_ok());
         let why = newest.in_force(read + STALE + Duration::from_secs(1), STALE).unwrap_err();
         assert_eq!(why, "the rules are too old: the database is down");
+    }
+
+    #[test]
+    fn a_reason_is_one_line_and_not_without_end() {
+        let mut newest = Newest::default();
+        newest.take(Err(format!("match.\n{}", "x".repeat(5_000))));
+        let why = newest.in_force(Instant::now(), STALE).unwrap_err();
+        assert!(why.starts_with("match. x") && why.chars().count() == 400, "{why}");
     }
 
     #[tokio::test]
