@@ -145,6 +145,11 @@ async fn an_account_that_a_directory_takes_for_another_is_nobody() {
     {
         assert_eq!(ask(&ldap, account, "builder").await, Ok(Answer::NoSuchUser), "{account:?}");
     }
+    // Other letters for the same ones (NFKC): wide, mathematical, raised, and composed in another way.
+    for account in ["ｂob", "\u{1d41b}ob", "b\u{ba}b"] {
+        assert_eq!(ask(&ldap, account, "builder").await, Ok(Answer::NoSuchUser), "{account:?}");
+    }
+    assert_eq!(ask(&ldap, "ju\u{308}rgen", "pässwort").await, Ok(Answer::NoSuchUser));
 }
 
 #[tokio::test]

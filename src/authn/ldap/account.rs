@@ -1,8 +1,11 @@
 //! Which accounts a directory may be asked about: those whose every character counts for it.
 //!
-//! A directory compares names after preparing them (RFC 4518): it passes over some characters and takes several for a
-//! space. A name with such a character in it would be the same account for the directory and another one for the rules.
-//! That letters of any case are the same to it is left as it is: people type their names so.
+//! A directory compares names after preparing them (RFC 4518): it passes over some characters, takes several for a
+//! space, and many forms of a letter for one. A name with such a character in it would be the same account for the
+//! directory and another one for the rules, and for the counting of failed logins. That letters of any case are the same
+//! to it is left as it is: people type their names so.
+
+use unicode_normalization::is_nfkc;
 
 /// Characters that are passed over and are neither control characters nor white space (RFC 4518, section 2.2).
 const PASSED_OVER: &[std::ops::RangeInclusive<char>] = &[
@@ -26,7 +29,7 @@ const PASSED_OVER: &[std::ops::RangeInclusive<char>] = &[
 /// Whether each character of the account counts; the empty one is nobody's.
 pub(super) fn is_plain(account: &str) -> bool {
     let spaces = account.starts_with(' ') || account.ends_with(' ') || account.contains("  ");
-    !account.is_empty() && !spaces && account.chars().all(counts)
+    !account.is_empty() && !spaces && account.chars().all(counts) && is_nfkc(account)
 }
 
 fn counts(c: char) -> bool {
@@ -40,8 +43,20 @@ mod tests {
 
     #[test]
     fn names_of_people_are_plain() {
-        for account in ["bob", "Bob", "Jürgen Ä", "a.b@c.example", "o'neil", "*()\\", "李", "x,y", "a b c"]
-        {
+        for account in [
+            "bob",
+            "Bob",
+            "Jürgen Ä",
+            "a.b@c.example",
+            "o'neil",
+            "*()\\",
+            "李",
+            "x,y",
+            "a b c",
+            "weiß",
+            "نور",
+            "한",
+        ] {
             assert!(is_plain(account), "{account:?}");
         }
     }
@@ -66,6 +81,14 @@ mod tests {
             "\u{feff}bob",
             "bob\u{fe0f}",
             "bob\u{e0041}",
+            // Wide, mathematical, raised, Kelvin's, a long s, a ligature, and composed in another way.
+            "ｂob",
+            "\u{1d41b}ob",
+            "b\u{ba}b",
+            "\u{212a}arl",
+            "\u{17f}am",
+            "\u{fb01}nn",
+            "ju\u{308}rgen",
         ] {
             assert!(!is_plain(account), "{account:?}");
         }
