@@ -67,13 +67,17 @@ impl Ldap {
 
     /// Looks the account up, binds as it with the password, and reads its labels. What the directory has against the
     /// account is a wrong password (see `verdict`); so are two entries for one account. An account in which a character
-    /// does not count for directories is nobody's, as is an empty one or one without a password.
+    /// does not count for directories is nobody's, as is an empty one or one without a password. A password with a NUL is
+    /// wrong: whoever reads it as a string of C takes it for none.
     ///
     /// # Errors
     /// The directory gives no answer, within `backends.timeout` from connecting to the last bind.
     pub async fn authenticate(&self, account: &str, password: &Secret) -> Result<Answer, Unavailable> {
         if !account::is_plain(account) || password.expose().is_empty() {
             return Ok(Answer::NoSuchUser);
+        }
+        if password.expose().contains(&0) {
+            return Ok(Answer::WrongPassword);
         }
         self.gate.ask(self.ask(account, password)).await
     }

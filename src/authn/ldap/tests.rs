@@ -65,6 +65,10 @@ fn entry(id: u8, dn: &str) -> Vec<u8> {
 }
 
 async fn ask(codes: Codes, dn: &'static str, as_user: bool) -> Result<Answer, String> {
+    ask_with(codes, dn, as_user, b"builder").await
+}
+
+async fn ask_with(codes: Codes, dn: &'static str, as_user: bool, shown: &[u8]) -> Result<Answer, String> {
     let password = BindPassword::new("reader's").unwrap();
     let search_as = match as_user {
         true => SearchAs::User(DnTemplate::parse("uid=${account},dc=x").unwrap()),
@@ -80,7 +84,7 @@ async fn ask(codes: Codes, dn: &'static str, as_user: bool) -> Result<Answer, St
         labels: Vec::new(),
     };
     let ldap = Ldap::new(settings, &Limits { timeout: Duration::from_secs(10), ..Limits::default() });
-    ldap.authenticate("bob", &Secret::new("builder")).await.map_err(|error| error.why)
+    ldap.authenticate("bob", &Secret::new(shown)).await.map_err(|error| error.why)
 }
 
 const DN: &str = "uid=bob,dc=x";
@@ -126,6 +130,15 @@ async fn a_search_that_is_cut_short_found_too_much() {
 #[tokio::test]
 async fn an_entry_without_a_name_is_not_bound_as() {
     assert_eq!(ask([0, 0, 0], "", false).await, Ok(Answer::NoSuchUser));
+}
+
+/// A directory that reads C's strings would see an empty one, with which every bind succeeds.
+#[tokio::test]
+async fn a_password_with_a_nul_in_it_is_nobodys() {
+    for (password, as_user) in [(&b"\0"[..], false), (b"\0builder", true), (b"builder\0", false)] {
+        let answer = ask_with([0, 0, 0], DN, as_user, password).await;
+        assert_eq!(answer, Ok(Answer::WrongPassword), "{password:?}");
+    }
 }
 
 #[test]
