@@ -30,15 +30,20 @@ impl CommandUsers {
 
     /// Asks the command about a name and a password: exit code 0 accepts, 1 is a wrong password, 2 no such user.
     ///
-    /// A name or a password with a NUL or a newline is wrong without asking: scripts read a line, and a shell drops
-    /// NUL, so that the command would judge another name or password than the one that is then accepted.
+    /// What a script would read as another name or password than the one that is then accepted is not asked about. It
+    /// reads a line, and the first word is the name: eve, whose password is `admin x`, could sign in as `eve admin`. So a
+    /// name with white space or a control character, and no name with a password, is no user of the command; the next
+    /// back end may know it. A password with a NUL, which a shell drops, or a newline is wrong.
     ///
     /// # Errors
     /// It cannot be run, takes too long, says that it failed (any other exit code), or its labels are not
     /// `{"labels": {"name": ["value"]}}`, or more than 16 KiB.
     pub(super) async fn authenticate(&self, account: &str, password: &Secret) -> Result<Answer, Unavailable> {
         let password = password.expose();
-        if [account.as_bytes(), password].into_iter().flatten().any(|byte| matches!(byte, 0 | b'\n')) {
+        if !is_a_word(account) && !(account.is_empty() && password.is_empty()) {
+            return Ok(Answer::NoSuchUser);
+        }
+        if password.iter().any(|byte| matches!(byte, 0 | b'\n')) {
             return Ok(Answer::WrongPassword);
         }
         let input = Zeroizing::new([account.as_bytes(), b" ", password].concat());
@@ -58,6 +63,11 @@ impl CommandUsers {
             _ => Err(self.command.bad_exit_code(exit)),
         }
     }
+}
+
+/// Whether each script reads it as one word, whatever it takes for white space.
+fn is_a_word(account: &str) -> bool {
+    !account.is_empty() && !account.contains(|c: char| c.is_whitespace() || c.is_control())
 }
 
 /// The labels in the answer of a command that accepts; an empty answer has none.
@@ -228,10 +238,18 @@ mod tests {
 
     #[tokio::test]
     async fn what_a_script_would_read_as_somebody_else_is_not_asked() {
-        for (account, password) in [("bob\nx", "p"), ("bob", "p\nx"), ("bob\0", "p"), ("bob", "p\0")] {
-            assert_eq!(ask("exit 0", account, password).await, Ok(Answer::WrongPassword), "{account:?}");
+        for account in
+            ["eve admin", " bob", "bob ", "bob\t", "bob\nx", "bob\r", "bob\0", "bob\u{7f}", "bob\u{a0}x", ""]
+        {
+            assert_eq!(ask("exit 0", account, "p").await, Ok(Answer::NoSuchUser), "{account:?}");
         }
-        assert_eq!(ask("exit 0", "bob", "p").await, Ok(Answer::Accepted(Labels::new())));
+        for password in ["p\nx", "p\0"] {
+            assert_eq!(ask("exit 0", "bob", password).await, Ok(Answer::WrongPassword), "{password:?}");
+        }
+        for (account, password) in [("bob", "p"), ("bob", "p x"), ("bob", ""), ("", ""), ("AD\\bób", "p")] {
+            let accepted = Ok(Answer::Accepted(Labels::new()));
+            assert_eq!(ask("exit 0", account, password).await, accepted, "{account:?} {password:?}");
+        }
     }
 
     #[tokio::test]
