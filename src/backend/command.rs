@@ -3,6 +3,7 @@
 //! What is written to it and what its exit codes mean is known to `authn` and `authz`; how long it may take, to the gate.
 
 use std::{
+    cmp::Reverse,
     io,
     path::PathBuf,
     process::{ExitStatus, Stdio},
@@ -21,7 +22,7 @@ use tokio::{
 const MOST_OUTPUT: usize = 64 << 10;
 /// The most that is shown of standard error, in bytes.
 const MOST_COMPLAINT: usize = 1 << 10;
-/// A password shorter than this, in bytes, would show itself by the letters that are missing.
+/// A word of a password shorter than this, in bytes, would show itself by the letters that are missing.
 const SHORTEST_MASKED: usize = 4;
 /// How long the pipes of a command may stay open when it has ended: somebody whom it started holds them.
 const GRACE: Duration = Duration::from_millis(200);
@@ -222,19 +223,24 @@ async fn hear_some(
     Ok(())
 }
 
-/// The complaint with `***` for the secret, on one line, without control characters.
+/// The complaint with `***` for each word of the secret, which a script may have split, on one line, without control
+/// characters.
 fn harmless(complaint: &[u8], secret: &[u8]) -> String {
-    if (1..SHORTEST_MASKED).contains(&secret.len()) && !complaint.is_empty() {
+    let mut words: Vec<&[u8]> =
+        secret.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty()).collect();
+    // Of two that begin alike the longer one, or its end would show.
+    words.sort_unstable_by_key(|word| Reverse(word.len()));
+    if words.last().is_some_and(|shortest| shortest.len() < SHORTEST_MASKED) && !complaint.is_empty() {
         return "(what it complains about is not shown: the password is too short to be masked)".to_owned();
     }
     let (mut shown, mut rest, mut taken) = (Vec::new(), complaint, 0);
     while taken < MOST_COMPLAINT
         && let Some((first, others)) = rest.split_first()
     {
-        match rest.strip_prefix(secret).filter(|_| !secret.is_empty()) {
-            Some(behind) => {
+        match words.iter().find_map(|word| Some((word.len(), rest.strip_prefix(*word)?))) {
+            Some((length, behind)) => {
                 shown.extend_from_slice(b"***");
-                (rest, taken) = (behind, taken + secret.len());
+                (rest, taken) = (behind, taken + length);
             }
             None => {
                 shown.push(*first);

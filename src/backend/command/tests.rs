@@ -108,6 +108,13 @@ async fn rule_16_a_complaint_is_shown_without_the_password_and_cannot_forge_a_li
         "the cut hides nothing of it"
     );
     assert!(harmless(b"xa ya", b"a").contains("not shown"));
+    // As `read` and `echo` of a script leave it.
+    assert_eq!(harmless(b"no hunter2", b" hunter2  "), "no ***");
+    assert_eq!(harmless(b"no hunter2 swordfish!", b"hunter2 \t swordfish"), "no *** ***!");
+    assert_eq!(harmless(b"no hunter22", b"hunter2 hunter22"), "no ***", "the longest first");
+    assert!(harmless(b"no hunter2 a", b"hunter2 a").contains("not shown"));
+    assert_eq!(harmless(b"no", b""), "no");
+    assert_eq!(harmless(b"a    b", b"    "), "a    b");
     assert_eq!(harmless(b"", b"a"), "");
     let killed = run("kill -9 $$").await;
     assert_eq!(sh("").bad_exit_code(&killed), "bad exit code -1 (ended by a signal) from /bin/sh");
