@@ -161,6 +161,20 @@ fn rule_19_guessing_backs_off_in_front_of_a_back_end_too() {
     assert_eq!(scene.runs("ext_auth"), 4);
 }
 
+/// A directory takes `REMOTE` for `remote`: its spellings are not so many accounts to guess for.
+#[test]
+fn rule_19_guesses_in_other_spellings_count_together() {
+    let scene = Scene::with_accounts(r#"[ "$p" = right ] || exit 1"#);
+    let names = ["remote", "REMOTE", "Remote", "rEMOTE", "ReMoTe", "remote"];
+    assert_eq!(names.map(|name| scene.log_in(name, "wrong")), [401, 401, 401, 401, 429, 429]);
+    // `users` compares byte by byte: who is in there is somebody else than whom the command knows by that name.
+    assert_eq!(["LOCAL"; 6].map(|name| scene.log_in(name, "wrong")), [401, 401, 401, 401, 429, 429]);
+    assert_eq!(["local"; 3].map(|name| scene.log_in(name, "wrong")), [401; 3]);
+    assert_eq!(scene.log_in("Local", "right"), 429);
+    assert_eq!(scene.log_in("local", "badmin"), 200);
+    assert_eq!(scene.log_in("LOCAL", "right"), 429, "which clears no counter but its own");
+}
+
 #[test]
 fn rule_21_a_back_end_that_fails_lets_nobody_in_and_holds_it_against_nobody() {
     let scene = Scene::with_accounts("exit 3");

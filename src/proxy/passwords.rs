@@ -61,9 +61,10 @@ impl Passwords {
         if anonymous.is_some() || (account.is_empty() && !asks_somebody) {
             return Ok(anonymous);
         }
-        let login = Login { account: Arc::from(account), password: Arc::new(password), ip };
+        let counted = counted_as(&account, users.lookup(&account).is_some());
+        let login = Login { account: Arc::from(account), password: Arc::new(password), ip, counted };
         // Before what is remembered is asked: who has to wait learns nothing, or it would be a free and fast oracle.
-        self.throttle.peek(&login.account, ip, Instant::now()).map_err(|after| login.too_many(after))?;
+        self.throttle.peek(&login.counted, ip, Instant::now()).map_err(|after| login.too_many(after))?;
         let shown = login.digest(snapshot);
         let recall = || snapshot.remembered.recall(&shown, Instant::now());
         if let Some(outcome) = recall() {
@@ -80,7 +81,7 @@ impl Passwords {
         if let Some(refusal) = turn.as_ref().and_then(Turn::unanswered_meanwhile) {
             return Err(refusal);
         }
-        let attempt = self.throttle.check(&login.account, ip, Instant::now());
+        let attempt = self.throttle.check(&login.counted, ip, Instant::now());
         let attempt = attempt.map_err(|after| login.too_many(after))?;
         match self.verify(snapshot, &login).await {
             Ok(outcome) => Ok(accepted(login.ended(outcome, shown, attempt, snapshot))),
@@ -128,6 +129,8 @@ struct Login {
     account: Arc<str>,
     password: Arc<Secret>,
     ip: Option<IpAddr>,
+    /// The name under which its failures count.
+    counted: String,
 }
 
 impl Login {
@@ -175,6 +178,14 @@ impl Login {
 
 /// How long a client waits when the queue is full: bcrypt at cost 10 takes 50 ms.
 const BUSY: Duration = Duration::from_secs(1);
+
+/// The name under which failures of an account count. `users` knows each name as it is written. Of the others, a back end
+/// may take all spellings for one account, as directories do: each must not have free failures of its own. A NUL keeps
+/// the two apart, or who owns `BOB` in a directory could clear what counts against `bob` in `users`.
+fn counted_as(account: &str, is_user: bool) -> String {
+    // Upper case first: some letters have two of the lower one.
+    if is_user { account.to_owned() } else { format!("\0{}", account.to_uppercase().to_lowercase()) }
+}
 
 fn accepted(outcome: Outcome) -> Option<Identity> {
     match outcome {
