@@ -242,6 +242,19 @@ fn rule_20_what_a_back_end_said_is_forgotten_with_a_reload() {
     assert_eq!(scene.log_in("remote", "x"), 401);
 }
 
+/// Of a script, only its path is in the configuration: who changes what it says reloads.
+#[test]
+fn rule_20_what_the_command_decided_is_forgotten_with_a_reload() {
+    let scene = Scene::new(&[("ext_auth", "exit 0"), ("ext_authz", "exit 0")], "");
+    let target = "/v2/open/app/tags/list";
+    assert_eq!(scene.ask_as("remote", "x", target).status, 200);
+    let sections = [("ext_auth", "exit 0"), ("ext_authz", "exit 1")];
+    let sections = sections.map(|(section, script)| command(section, script, scene.commands.path())).concat();
+    assert_eq!(scene.ask_as("remote", "x", target).status, 200, "remembered");
+    scene.portwarden.reload(&format!("{SERVER}{USERS}{ACL}{sections}"));
+    assert_eq!(scene.ask_as("remote", "x", target).status, 401);
+}
+
 #[test]
 fn nobody_with_nothing_is_asked_about_once() {
     let open = Scene::with_accounts(r#"[ -z "$u" ] || exit 1; printf '{"labels":{"team":["open"]}}'"#);

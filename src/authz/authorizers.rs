@@ -3,7 +3,11 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use super::{Policy, Question, SqlRulesSettings, command::CommandRules, sql::SqlRules};
+use super::{
+    Policy, Question, SqlRulesSettings,
+    command::{CommandRules, Remembered},
+    sql::SqlRules,
+};
 use crate::backend::{CommandSettings, Limits, Unavailable};
 
 /// The back ends that are configured (`acl_xorm:`, `ext_authz:`).
@@ -25,6 +29,8 @@ pub struct Authorizers {
     /// `acl`.
     pub acl: Policy,
     backends: Arc<Backends>,
+    /// What the command said. Not kept with it: a reload forgets it, since the script may be another one now.
+    remembered: Remembered,
 }
 
 #[derive(Debug)]
@@ -71,9 +77,10 @@ impl Authorizers {
     /// The rules and the back ends. Those of `before` go on, with their connections, where the settings are the same.
     /// With `acl_xorm` this must be called on a runtime.
     pub fn new(acl: Policy, settings: BackendSettings, before: Option<&Self>) -> Self {
+        let remembered = Remembered::new(settings.remember);
         let before = before.map(|before| &before.backends).filter(|before| before.settings == settings);
         let backends = before.map_or_else(|| Arc::new(Backends::new(settings)), Arc::clone);
-        Self { acl, backends }
+        Self { acl, backends, remembered }
     }
 
     /// Decides a question (docker_auth, `server.go`, `authorizeScope`).
@@ -90,7 +97,8 @@ impl Authorizers {
             return Ok(ruling);
         }
         if let Some(command) = &self.backends.ext_authz {
-            return Ok(Ruling { by: DecidedBy::Command, actions: command.decide(question).await? });
+            let actions = command.decide(question, &self.remembered).await?;
+            return Ok(Ruling { by: DecidedBy::Command, actions });
         }
         Ok(Ruling { by: DecidedBy::Nobody, actions: Vec::new() })
     }
@@ -107,10 +115,10 @@ fn by_rules(policy: &Policy, section: &'static str, question: &Question<'_>) -> 
 
 impl Backends {
     fn new(settings: BackendSettings) -> Self {
-        let BackendSettings { acl_xorm, ext_authz, remember, limits } = settings.clone();
+        let BackendSettings { acl_xorm, ext_authz, limits, .. } = settings.clone();
         Self {
             acl_xorm: acl_xorm.map(|sql| SqlRules::new(sql, &limits)),
-            ext_authz: ext_authz.map(|command| CommandRules::new(command, &limits, remember)),
+            ext_authz: ext_authz.map(|command| CommandRules::new(command, &limits)),
             settings,
         }
     }

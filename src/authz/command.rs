@@ -5,14 +5,11 @@
 
 mod remembered;
 
-use std::{
-    collections::BTreeMap,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeMap, time::Instant};
 
 use serde::Serialize;
 
-use self::remembered::Remembered;
+pub(super) use self::remembered::Remembered;
 use super::Question;
 use crate::backend::{CommandSettings, Gate, Limits, Unavailable};
 
@@ -21,27 +18,27 @@ use crate::backend::{CommandSettings, Gate, Limits, Unavailable};
 pub(super) struct CommandRules {
     command: CommandSettings,
     gate: Gate,
-    remembered: Remembered,
 }
 
 impl CommandRules {
-    /// Nothing is run yet. An answer holds for `remember`, so that the layers of one image cost one run and not twenty.
-    pub(super) fn new(settings: CommandSettings, limits: &Limits, remember: Duration) -> Self {
-        Self {
-            command: settings,
-            gate: Gate::new("ext_authz", limits),
-            remembered: Remembered::new(remember),
-        }
+    /// Nothing is run yet.
+    pub(super) fn new(settings: CommandSettings, limits: &Limits) -> Self {
+        Self { command: settings, gate: Gate::new("ext_authz", limits) }
     }
 
-    /// The granted ones of the requested actions: all, as they were asked for, or none.
+    /// The granted ones of the requested actions: all, as they were asked for, or none. What is `remembered` is not asked
+    /// again, so that the layers of one image cost one run and not twenty.
     ///
     /// # Errors
     /// It cannot be run, takes too long, or says that it failed (an exit code other than 0 and 1).
-    pub(super) async fn decide(&self, question: &Question<'_>) -> Result<Vec<String>, Unavailable> {
+    pub(super) async fn decide(
+        &self,
+        question: &Question<'_>,
+        remembered: &Remembered,
+    ) -> Result<Vec<String>, Unavailable> {
         let input = written(question).map_err(|error| self.gate.unavailable(error.to_string()))?;
         let ask = || self.gate.ask(self.ask(&input));
-        let granted = self.remembered.get_or_ask(&input, Instant::now, ask).await?;
+        let granted = remembered.get_or_ask(&input, Instant::now, ask).await?;
         Ok(if granted { question.actions.to_vec() } else { Vec::new() })
     }
 
@@ -101,9 +98,11 @@ fn written(question: &Question<'_>) -> Result<String, serde_json::Error> {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
+    use std::{fs, time::Duration};
 
     use super::*;
+
+    const HOLD: Duration = Duration::from_secs(30);
 
     fn question<'q>(
         name: &'q str,
@@ -122,11 +121,11 @@ mod tests {
     }
 
     /// A command that writes a line for each run, and how to count them.
-    fn counted(rest: &str, limits: &Limits, remember: Duration) -> (tempfile::TempDir, CommandRules) {
+    fn counted(rest: &str) -> (tempfile::TempDir, CommandRules) {
         let directory = tempfile::tempdir().unwrap();
         let script = format!("echo x >>'{}/runs'; {rest}", directory.path().display());
         let command = CommandSettings { command: "/bin/sh".into(), args: vec!["-c".into(), script] };
-        (directory, CommandRules::new(command, limits, remember))
+        (directory, CommandRules::new(command, &Limits::default()))
     }
 
     fn runs(directory: &tempfile::TempDir) -> usize {
@@ -148,13 +147,14 @@ mod tests {
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn twenty_equal_questions_at_once_run_the_command_once() {
-        let (directory, rules) = counted("sleep 0.2; exit 0", &Limits::default(), Duration::from_secs(30));
-        let rules = std::sync::Arc::new(rules);
+        let (directory, rules) = counted("sleep 0.2; exit 0");
+        let rules = std::sync::Arc::new((rules, Remembered::new(HOLD)));
         let asked: Vec<_> = (0..20)
             .map(|_| {
                 let rules = std::sync::Arc::clone(&rules);
                 tokio::spawn(async move {
-                    rules.decide(&question("app", &BTreeMap::new(), &["pull".to_owned()])).await
+                    let (rules, remembered) = &*rules;
+                    rules.decide(&question("app", &BTreeMap::new(), &["pull".to_owned()]), remembered).await
                 })
             })
             .collect();
@@ -162,16 +162,19 @@ mod tests {
             assert_eq!(answer.await.unwrap(), Ok(vec!["pull".to_owned()]));
         }
         assert_eq!(runs(&directory), 1);
-        rules.decide(&question("app", &BTreeMap::new(), &["push".to_owned()])).await.unwrap();
+        let (rules, remembered) = &*rules;
+        rules.decide(&question("app", &BTreeMap::new(), &["push".to_owned()]), remembered).await.unwrap();
         assert_eq!(runs(&directory), 2, "another question");
     }
 
     #[tokio::test]
     async fn zero_remembers_nothing_and_a_denial_is_remembered_like_a_grant() {
-        for (remember, expected) in [(Duration::ZERO, 2), (Duration::from_secs(30), 1)] {
-            let (directory, rules) = counted("exit 1", &Limits::default(), remember);
+        for (remember, expected) in [(Duration::ZERO, 2), (HOLD, 1)] {
+            let (directory, rules) = counted("exit 1");
+            let (labels, actions, remembered) =
+                (BTreeMap::new(), ["pull".to_owned()], Remembered::new(remember));
             for _ in 0..2 {
-                let denied = rules.decide(&question("app", &BTreeMap::new(), &["pull".to_owned()])).await;
+                let denied = rules.decide(&question("app", &labels, &actions), &remembered).await;
                 assert_eq!(denied, Ok(Vec::new()));
             }
             assert_eq!(runs(&directory), expected, "{remember:?}");
@@ -180,10 +183,11 @@ mod tests {
 
     #[tokio::test]
     async fn a_failure_is_not_remembered() {
-        let (directory, rules) =
-            counted("echo broken >&2; exit 2", &Limits::default(), Duration::from_secs(30));
+        let (directory, rules) = counted("echo broken >&2; exit 2");
+        let remembered = Remembered::new(HOLD);
         for _ in 0..2 {
-            let failed = rules.decide(&question("app", &BTreeMap::new(), &[])).await.unwrap_err();
+            let labels = BTreeMap::new();
+            let failed = rules.decide(&question("app", &labels, &[]), &remembered).await.unwrap_err();
             assert_eq!(failed.to_string(), "ext_authz gave no answer: bad exit code 2 from /bin/sh: broken");
         }
         assert_eq!(runs(&directory), 2);

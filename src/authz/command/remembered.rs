@@ -22,7 +22,7 @@ type Said = Result<bool, Unavailable>;
 
 /// Answers, for a while.
 #[derive(Debug)]
-pub(super) struct Remembered {
+pub(in crate::authz) struct Remembered {
     hold: Duration,
     slots: Mutex<HashMap<Key, Slot>>,
 }
@@ -46,7 +46,7 @@ enum Turn<'r> {
 
 impl Remembered {
     /// Answers hold for `hold`; zero remembers nothing, and each question is asked for itself.
-    pub(super) fn new(hold: Duration) -> Self {
+    pub(in crate::authz) fn new(hold: Duration) -> Self {
         Self { hold, slots: Mutex::default() }
     }
 
