@@ -116,10 +116,10 @@ fn filter(written: &LdapAuth, context: &mut Context<'_>) -> Option<Filter> {
         Ok(filter) => {
             if !filter.compares_whole_account() {
                 let message = format!(
-                    "`{ACCOUNT}` is compared with a part of a value only, so somebody may sign in with \
-                                       a part of another one's name"
+                    "an entry is found where `{ACCOUNT}` is only a part of a value, or none, so somebody may sign in \
+                     with a part of another one's name"
                 );
-                let hint = "Compare it with the whole value of an attribute, as in `(uid=${account})`";
+                let hint = "Compare it with the whole value of an attribute in each alternative, as in `(uid=${account})`";
                 context.report.warn(at("filter"), message, hint);
             }
             Some(filter)

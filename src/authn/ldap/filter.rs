@@ -89,13 +89,10 @@ impl Filter {
         }
     }
 
-    /// Whether some comparison is for the whole of an attribute's value: without one, an account that is only a part of
-    /// a name may find somebody else's entry.
+    /// Whether no entry is found without a comparison of the account with the whole of an attribute's value: else, an
+    /// account that is only a part of a name may find somebody else's entry.
     pub fn compares_whole_account(&self) -> bool {
-        self.0.any(&|node| match node {
-            Node::Comparison(EQUAL, _, value) | Node::Extensible { value, .. } => value.has_account(),
-            _ => false,
-        })
+        self.0.compares_whole_account()
     }
 
     /// The filter for `account`, encoded (RFC 4511, section 4.5.1).
@@ -115,6 +112,15 @@ impl Node {
             _ => false,
         };
         inside || is(self)
+    }
+
+    fn compares_whole_account(&self) -> bool {
+        match self {
+            Self::Set(AND, nodes) => nodes.iter().any(Self::compares_whole_account),
+            Self::Set(_, nodes) => nodes.iter().all(Self::compares_whole_account),
+            Self::Comparison(EQUAL, _, value) | Self::Extensible { value, .. } => value.has_account(),
+            _ => false,
+        }
     }
 
     fn values(&self) -> impl Iterator<Item = &Value> {

@@ -147,9 +147,9 @@ fn a_filter_is_read_and_has_a_place_for_the_account() {
     );
     assert_eq!(
         of("(uid=${account}*)"),
-        "f.yml:13:3: warning: ldap_auth.filter: `${account}` is compared with a part of a value only, so somebody may \
-         sign in with a part of another one's name. Compare it with the whole value of an attribute, as in \
-         `(uid=${account})`"
+        "f.yml:13:3: warning: ldap_auth.filter: an entry is found where `${account}` is only a part of a value, or none, \
+         so somebody may sign in with a part of another one's name. Compare it with the whole value of an attribute in \
+         each alternative, as in `(uid=${account})`"
     );
 }
 

@@ -136,9 +136,19 @@ fn a_part_of_a_name_is_told_from_the_whole() {
     let whole = |filter: &str| Filter::parse(filter).unwrap().compares_whole_account();
     assert!(whole("(&(uid=${account})(cn=*))"));
     assert!(whole("(mail=${account}@a.example)"));
-    assert!(whole("(|(cn=*${account}*)(uid=${account}))"));
+    assert!(whole("(&(cn=*${account}*)(uid=${account}))"));
+    assert!(whole("(|(mail=${account})(uid=${account}))"));
+    assert!(whole("(&(|(mail=${account})(uid=${account}))(!(title=gone)))"));
     assert!(whole("(uid:caseExactMatch:=${account})"));
-    for part in ["(uid=*${account}*)", "(uid=${account}*)", "(uid~=${account})", "(uid>=${account})"] {
+    for part in [
+        "(uid=*${account}*)",
+        "(uid=${account}*)",
+        "(uid~=${account})",
+        "(uid>=${account})",
+        "(|(cn=*${account}*)(uid=${account}))",
+        "(|(uid=${account})(title=boss))",
+        "(&(cn=*${account}*)(!(uid=${account})))",
+    ] {
         assert!(!whole(part), "{part}");
     }
 }
