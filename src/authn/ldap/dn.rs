@@ -56,8 +56,9 @@ pub(super) fn common_name(dn: &str) -> Option<String> {
     let (mut rest, mut found) = (dn, None);
     loop {
         let (attribute, after) = rest.split_once('=')?;
+        let attribute = Some(attribute.trim()).filter(|attribute| is_attribute(attribute))?;
         let (value, after) = value(after)?;
-        if attribute.trim().eq_ignore_ascii_case("cn") {
+        if attribute.eq_ignore_ascii_case("cn") {
             found = found.or(Some(value));
         }
         match after {
@@ -67,8 +68,12 @@ pub(super) fn common_name(dn: &str) -> Option<String> {
     }
 }
 
+fn is_attribute(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '.')
+}
+
 /// A value from the beginning of `text`, and what follows its separator. Those in quotes (RFC 2253) or as BER (`#04…`)
-/// are not read.
+/// are not read; a semicolon is a letter, as in docker_auth.
 fn value(text: &str) -> Option<(String, Option<&str>)> {
     let text = text.trim_start_matches(' ');
     if text.starts_with(['#', '"']) {
@@ -78,7 +83,7 @@ fn value(text: &str) -> Option<(String, Option<&str>)> {
     while let Some(c) = rest.chars().next() {
         rest = rest.get(c.len_utf8()..)?;
         match c {
-            ',' | '+' | ';' => {
+            ',' | '+' => {
                 value.truncate(kept);
                 return Some((String::from_utf8(value).ok()?, Some(rest)));
             }
@@ -147,6 +152,8 @@ mod tests {
             ("cn=A\\ ,dc=x", "A "),
             ("cn=J\\c3\\bcrgen,dc=x", "Jürgen"),
             ("cn=a=b,dc=x", "a=b"),
+            ("cn=a;b,dc=x", "a;b"),
+            ("2.5.4.10=o+cn=A", "A"),
             ("cn=,dc=x", ""),
         ] {
             assert_eq!(common_name(dn).as_deref(), Some(name), "{dn}");
@@ -160,6 +167,9 @@ mod tests {
             "Admins",
             "ou=x,dc=y",
             "cn=a,b",
+            "cn=a,b,ou=x",
+            "cn=a,=b",
+            "cn=a,o u=b",
             "cn=a\\",
             "cn=a\\xx",
             "cn=#0403616263",
