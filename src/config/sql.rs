@@ -1,6 +1,6 @@
 //! `xorm_auth:` and `acl_xorm:`: a database with docker_auth's tables.
 
-use std::{fs, net::IpAddr, path::Path as FilePath, time::Duration};
+use std::{fs, io, net::IpAddr, path::Path as FilePath, time::Duration};
 
 use super::{
     Context,
@@ -83,13 +83,18 @@ fn files(settings: &SqlSettings, at: &Path, context: &mut Context<'_>) -> Option
     };
     let mut all = Some(());
     for file in named {
-        if let Err(error) = fs::File::open(file) {
+        if let Err(error) = readable(file) {
             let hint = "Give a file that this user may read; a relative path starts at this file's directory";
             context.report.error(at, format!("cannot read {}: {error}", file.display()), hint);
             all = None;
         }
     }
     all
+}
+
+/// A pipe would be waited for, and a directory is only found out by the first login.
+fn readable(file: &FilePath) -> io::Result<fs::File> {
+    if fs::metadata(file)?.is_file() { fs::File::open(file) } else { Err(io::Error::other("not a file")) }
 }
 
 /// What crosses a network is read, or changed, by whoever sits in between.
@@ -187,6 +192,17 @@ mod tests {
             "f.yml:9:1: xorm_auth.database_type: missing. Write `mysql` (MySQL, MariaDB), `postgres` or `sqlite3`\n\
              f.yml:9:1: xorm_auth.conn_string: missing. Write where the database is, as for docker_auth"
         );
+    }
+
+    #[test]
+    fn what_is_no_file_is_said_and_not_waited_for() {
+        let directory = directory();
+        let pipe = directory.path().join("pipe");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        for path in [directory.path(), std::path::Path::new("/dev/zero"), &pipe] {
+            let said = of_users("sqlite3", path.to_str().unwrap());
+            assert!(said.contains(&format!("cannot read {}: not a file", path.display())), "{said}");
+        }
     }
 
     #[test]
