@@ -22,6 +22,7 @@ use portwarden::{
     backend::{Limits, SqlSettings, Unavailable},
 };
 use support::{
+    curl::curl,
     database::{Failing, Server, Sqlite},
     docker::docker,
     image::Image,
@@ -480,6 +481,26 @@ mod postgres {
     #[test]
     fn docker_login() {
         docker_signs_in_and_pushes(&<Postgres as Server>::start());
+    }
+
+    /// A notice has any text, and a connection may have any number of them.
+    #[test]
+    fn what_a_server_notes_is_not_logged() {
+        let server = <Postgres as Server>::start();
+        server.execute(
+            "CREATE FUNCTION note() RETURNS bigint LANGUAGE plpgsql AS $$ BEGIN \
+             RAISE WARNING E'noted\\n2026-01-01 INFO forged'; RETURN 1; END $$; \
+             CREATE VIEW noting AS SELECT note() AS id, 'bob'::text AS username, ''::text AS password_hash, \
+             ''::text AS labels; GRANT SELECT ON noting TO reader; DROP TABLE xorm_user; \
+             ALTER VIEW noting RENAME TO xorm_user",
+        );
+        let section = format!("xorm_auth: {{database_type: postgres, conn_string: \"{}\"}}", server.url(""));
+        let registry = registry();
+        let warden = portwarden(&registry).acl("  - {match: {}, actions: []}").with(&section).start();
+        let bob = User { name: "bob", password: "x" };
+        assert_eq!(curl(&warden).user(bob).get("/v2/").status, 401);
+        assert!(warden.log().contains("nobody can sign in with this row"), "{}", warden.log());
+        assert!(!warden.log().contains("noted"), "{}", warden.log());
     }
 
     #[tokio::test]

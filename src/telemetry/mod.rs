@@ -9,11 +9,16 @@ use tracing_subscriber::{EnvFilter, fmt};
 /// Lines that wait to be written. With more, new ones are lost: a log that nobody reads must not stop the proxy.
 const WAITING_LINES: usize = 10_000;
 
+/// Libraries that log what others say as it comes: the notices of a database may be lines of any content.
+const SILENT: [&str; 1] = ["sqlx=off"];
+
 /// Starts logging to standard error, which systemd hands to the journal. `RUST_LOG` overrides `level`.
 ///
 /// Lines are written by a thread of their own until the guard is dropped, which writes the rest.
 pub fn start(level: LevelFilter, json: bool) -> WorkerGuard {
     let filter = EnvFilter::builder().with_default_directive(level.into()).from_env_lossy();
+    let filter =
+        SILENT.iter().filter_map(|silent| silent.parse().ok()).fold(filter, EnvFilter::add_directive);
     let on_terminal = std::io::stderr().is_terminal();
     let (writer, guard) =
         NonBlockingBuilder::default().buffered_lines_limit(WAITING_LINES).finish(std::io::stderr());
