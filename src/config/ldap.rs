@@ -119,7 +119,8 @@ fn filter(written: &LdapAuth, context: &mut Context<'_>) -> Option<Filter> {
                     "an entry is found where `{ACCOUNT}` is only a part of a value, or none, so somebody may sign in \
                      with a part of another one's name"
                 );
-                let hint = "Compare it with the whole value of an attribute in each alternative, as in `(uid=${account})`";
+                let hint = "Compare it with the whole value of an attribute in each alternative, as in \
+                            `(uid=${account})`";
                 context.report.warn(at("filter"), message, hint);
             }
             Some(filter)

@@ -160,3 +160,44 @@ fn each_attribute_is_asked_for_once() {
     };
     assert_eq!(attributes(&settings), ["memberOf", "title"]);
 }
+
+/// A directory that sends a byte from time to time keeps nobody, and no connection.
+#[tokio::test]
+async fn what_a_question_began_ends_with_its_time() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let (closed, mut ends) = tokio::sync::mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let closed = closed.clone();
+            tokio::spawn(async move {
+                // The head of a long message, and then a byte from time to time.
+                let mut drip: &[u8] = b"\x30\x82\xff\xff";
+                while stream.write_all(drip).await.is_ok() {
+                    drip = b"x";
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
+                closed.send(()).unwrap();
+            });
+        }
+    });
+    let settings = LdapSettings {
+        host: "127.0.0.1".to_owned(),
+        port,
+        tls: LdapTls::None,
+        base: "dc=x".to_owned(),
+        filter: Filter::parse("(uid=${account})").unwrap(),
+        search_as: SearchAs::User(DnTemplate::parse("uid=${account},dc=x").unwrap()),
+        labels: Vec::new(),
+    };
+    let limits = Limits { timeout: Duration::from_millis(50), ..Limits::default() };
+    let ldap = Ldap::new(settings, &limits);
+    for _ in 0..10 {
+        let error = ldap.authenticate("bob", &Secret::new("builder")).await.unwrap_err();
+        assert_eq!(error.why, "no answer within 50ms");
+    }
+    for n in 0..10 {
+        let closed = tokio::time::timeout(Duration::from_secs(5), ends.recv()).await;
+        assert!(closed.is_ok(), "connection {n} is still open");
+    }
+}

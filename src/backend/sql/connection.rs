@@ -19,7 +19,8 @@ use super::{Address, Query, Row, SqlServer, SqlSettings, SqliteFile, Tls, TlsMod
 const SYSTEM_ROOTS: [&str; 3] =
     ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem"];
 
-/// How much memory SQLite may take for all questions together, in bytes: many times what the largest table of rules needs.
+/// How much memory SQLite may take for all questions together, in bytes: many times what the largest table of rules
+/// needs.
 const MOST_MEMORY: &str = "268435456";
 
 /// How many of its instructions SQLite executes between two looks at the clock.
@@ -97,8 +98,8 @@ fn sqlite(file: &SqliteFile, patience: Duration) -> SqliteConnectOptions {
         .disable_statement_logging()
 }
 
-/// SQLite searches on a thread of its own, which nobody ends when the question is dropped: a table without an index, or a
-/// view without an end, would keep it.
+/// SQLite searches on a thread of its own, which nobody ends when the question is dropped: a table without an index, or
+/// a view without an end, would keep it.
 async fn end_after(patience: Duration, connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
     let began = Instant::now();
     let goes_on = move || began.elapsed() < patience;
