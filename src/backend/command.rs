@@ -2,6 +2,8 @@
 //!
 //! What is written to it and what its exit codes mean is known to `authn` and `authz`; how long it may take, to the gate.
 
+mod orphans;
+
 use std::{
     cmp::Reverse,
     io,
@@ -17,6 +19,8 @@ use tokio::{
     signal::unix::{SignalKind, signal},
     time::timeout,
 };
+
+use self::orphans::Orphanage;
 
 /// The most that is taken from standard output, in bytes.
 const MOST_OUTPUT: usize = 64 << 10;
@@ -118,13 +122,16 @@ struct Group {
     leader: Child,
     /// Its id, which is the group's, until it is reaped: so long it cannot be the id of anybody else.
     id: Option<Pid>,
+    /// Behind the leader, since fields are dropped in their order.
+    _left: Orphanage,
 }
 
 impl Group {
     fn start(settings: &CommandSettings) -> io::Result<Self> {
+        orphans::reap();
         let leader = settings.prepared().spawn()?;
         let id = leader.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
-        Ok(Self { leader, id })
+        Ok(Self { leader, id, _left: Orphanage(id) })
     }
 
     /// Tells and hears all there is, until the leader has ended.

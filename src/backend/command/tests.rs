@@ -24,10 +24,12 @@ fn state(id: &str) -> Option<char> {
     stat.rsplit(") ").next()?.chars().next()
 }
 
+/// Whether it is gone with the next question, at the latest.
 async fn is_gone(id: &str) -> bool {
     let until = Instant::now() + Duration::from_secs(5);
     while state(id).is_some() && Instant::now() < until {
         sleep(Duration::from_millis(10)).await;
+        run("exit 0").await;
     }
     state(id).is_none()
 }
@@ -61,6 +63,18 @@ async fn a_command_that_hangs_is_killed_with_all_it_started_and_reaped() {
     assert_eq!(ids.len(), 3);
     for id in ids {
         assert!(is_gone(&id).await, "{id} is {:?}", state(&id));
+    }
+}
+
+/// In a container without an init, orphans come to us, and nobody else reaps them.
+#[tokio::test]
+async fn orphans_that_come_to_us_are_reaped() {
+    rustix::process::set_child_subreaper(Some(rustix::process::getpid())).unwrap();
+    let ids = interrupted("sleep 600 & echo $! >$1; (sleep 601 & echo $! >>$1; wait)").await;
+    let left = run("sleep 600 & echo $! >&2; exit 0").await.complaint;
+    let ended = String::from_utf8(run("sleep 0.1 >/dev/null 2>&1 & printf $!").await.output).unwrap();
+    for id in ids.iter().chain([&left, &ended]) {
+        assert!(is_gone(id).await, "{id} is {:?}", state(id));
     }
 }
 

@@ -1,0 +1,46 @@
+//! Reaping what commands leave behind.
+//!
+//! A process that outlives its parent comes to the first process of the machine, which reaps it. In a container without
+//! an init that is us: each command that is killed while something that it started runs would leave a zombie for ever,
+//! and whoever hangs up often enough would use up the ids of the container.
+
+use std::sync::{Mutex, PoisonError};
+
+use rustix::{
+    io::Errno,
+    process::{Pid, WaitId, WaitIdOptions, waitid},
+};
+
+/// The groups in which a child of ours may be left.
+static LEFT: Mutex<Vec<Pid>> = Mutex::new(Vec::new());
+
+/// The group of a command. To be dropped when nobody else will wait for the leader: then, and whenever another command is
+/// begun or ends, the dead of the group that have become our children are reaped.
+pub(super) struct Orphanage(pub(super) Option<Pid>);
+
+impl Drop for Orphanage {
+    fn drop(&mut self) {
+        if let Some(group) = self.0 {
+            LEFT.lock().unwrap_or_else(PoisonError::into_inner).push(group);
+        }
+        reap();
+    }
+}
+
+/// Reaps the dead of all groups. To be called before another command is begun: so no group of which we have nobody left
+/// is remembered when its id is given out again.
+pub(super) fn reap() {
+    LEFT.lock().unwrap_or_else(PoisonError::into_inner).retain(|group| has_children(*group));
+}
+
+/// Reaps the dead of a group. Whether there are others that are ours; everywhere else than in such a container there are
+/// none.
+fn has_children(group: Pid) -> bool {
+    loop {
+        match waitid(WaitId::Pgid(Some(group)), WaitIdOptions::EXITED | WaitIdOptions::NOHANG) {
+            Ok(Some(_)) | Err(Errno::INTR) => {}
+            Ok(None) => return true,
+            Err(_) => return false,
+        }
+    }
+}
