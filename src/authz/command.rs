@@ -4,12 +4,14 @@
 //! the exit code. How a command is run is `backend`'s business; how long an answer holds, `remembered`'s.
 
 mod remembered;
+mod shares;
 
 use std::{collections::BTreeMap, time::Instant};
 
 use serde::Serialize;
 
 pub(super) use self::remembered::Remembered;
+use self::shares::Shares;
 use super::Question;
 use crate::backend::{CommandSettings, Gate, Limits, Unavailable};
 
@@ -18,26 +20,34 @@ use crate::backend::{CommandSettings, Gate, Limits, Unavailable};
 pub(super) struct CommandRules {
     command: CommandSettings,
     gate: Gate,
+    shares: Shares,
 }
 
 impl CommandRules {
     /// Nothing is run yet.
     pub(super) fn new(settings: CommandSettings, limits: &Limits) -> Self {
-        Self { command: settings, gate: Gate::new("ext_authz", limits) }
+        Self { command: settings, gate: Gate::new("ext_authz", limits), shares: Shares::new(limits) }
     }
 
     /// The granted ones of the requested actions: all, as they were asked for, or none. What is `remembered` is not asked
     /// again, so that the layers of one image cost one run and not twenty.
     ///
     /// # Errors
-    /// It cannot be run, takes too long, or says that it failed (an exit code other than 0 and 1).
+    /// It cannot be run, takes too long, or says that it failed (an exit code other than 0 and 1); or half of all that may
+    /// be asked at once comes from the same address.
     pub(super) async fn decide(
         &self,
         question: &Question<'_>,
         remembered: &Remembered,
     ) -> Result<Vec<String>, Unavailable> {
         let input = written(question).map_err(|error| self.gate.unavailable(error.to_string()))?;
-        let ask = || self.gate.ask(self.ask(&input));
+        let ask = async || {
+            let Some(_share) = self.shares.take(question.ip) else {
+                let from = question.ip.map_or_else(|| "one address".to_owned(), |ip| ip.to_string());
+                return Err(self.gate.unavailable(format!("too many questions come from {from}")));
+            };
+            self.gate.ask(self.ask(&input)).await
+        };
         let granted = remembered.get_or_ask(&input, Instant::now, ask).await?;
         Ok(if granted { question.actions.to_vec() } else { Vec::new() })
     }
@@ -165,6 +175,36 @@ mod tests {
         let (rules, remembered) = &*rules;
         rules.decide(&question("app", &BTreeMap::new(), &["push".to_owned()]), remembered).await.unwrap();
         assert_eq!(runs(&directory), 2, "another question");
+    }
+
+    /// Whoever may ask without a password could keep the places of all others with questions about any names.
+    #[tokio::test]
+    async fn one_address_leaves_places_to_others() {
+        let limits = Limits { timeout: Duration::from_secs(10), concurrent: 2, queue: 2 };
+        let script = vec!["-c".to_owned(), "sleep 0.5".to_owned()];
+        let rules = CommandRules::new(CommandSettings { command: "/bin/sh".into(), args: script }, &limits);
+        let (labels, actions, remembered) = (BTreeMap::new(), ["pull".to_owned()], Remembered::new(HOLD));
+        let ask = async |name: &str, ip: [u8; 4]| {
+            let question = Question { ip: Some(ip.into()), ..question(name, &labels, &actions) };
+            rules.decide(&question, &remembered).await.map_err(|error| error.why)
+        };
+        let here = [10, 0, 0, 1];
+        let (a, b, c, d, e, elsewhere) = tokio::join!(
+            ask("a", here),
+            ask("b", here),
+            ask("c", here),
+            ask("d", here),
+            ask("a", here),
+            ask("f", [10, 0, 0, 2])
+        );
+        assert_eq!(
+            [&a, &b, &e, &elsewhere].map(Result::is_ok),
+            [true; 4],
+            "the same question takes no place"
+        );
+        let why = "too many questions come from 10.0.0.1";
+        assert_eq!([c, d].map(Result::unwrap_err), [why; 2]);
+        assert_eq!(ask("g", here).await, Ok(actions.to_vec()), "the places are free again");
     }
 
     #[tokio::test]
