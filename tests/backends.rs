@@ -191,7 +191,7 @@ fn rule_21_a_back_end_that_fails_lets_nobody_in_and_holds_it_against_nobody() {
 
 #[test]
 fn a_back_end_that_hangs_does_not_stall_those_who_do_not_need_it() {
-    let limits = "backends: {timeout: 3s, concurrent: 2, queue: 2}\n";
+    let limits = "backends: {timeout: 3s, concurrent: 2, queue: 6}\n";
     let scene = Scene::new(&[("ext_auth", "sleep 600")], limits);
     let address = scene.portwarden.address;
     thread::scope(|scope| {

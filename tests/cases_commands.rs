@@ -179,7 +179,7 @@ fn sh(script: &str) -> CommandSettings {
 fn log_in(row: &Login) -> Said {
     let settings = authn::BackendSettings { ext_auth: Some(sh(&row.script)), ..Default::default() };
     let authenticators = Authenticators::new(Users::default(), settings, None);
-    match block_on(authenticators.ask_backends(&row.user, &Secret::new(row.password.as_str()))) {
+    match block_on(authenticators.ask_backends(&row.user, &Secret::new(row.password.as_str()), None)) {
         Ok(Outcome::Accepted(identity)) => {
             assert_eq!(identity.account, row.user, "{}", row.id);
             Said::Accepted((*identity.labels).clone())

@@ -54,7 +54,7 @@ fn accounts(settings: SqlSettings) -> Authenticators {
 }
 
 async fn ask(accounts: &Authenticators, account: &str, password: &str) -> Result<Outcome, Unavailable> {
-    accounts.ask_backends(account, &Secret::new(password)).await
+    accounts.ask_backends(account, &Secret::new(password), None).await
 }
 
 /// `accepted` with its labels, `wrong`, `unknown`, or why there is no answer.

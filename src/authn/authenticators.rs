@@ -3,13 +3,13 @@
 //! `users` is held in memory and costs bcrypt, so it is asked by whoever owns the threads for that; the back ends after
 //! it are asked here, each through its own gate.
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use super::{
     Identity, Labels, Ldap, LdapSettings, Outcome, Secret, Source, Users, command::CommandUsers,
     sql::SqlUsers,
 };
-use crate::backend::{CommandSettings, Limits, SqlSettings, Unavailable};
+use crate::backend::{CommandSettings, Limits, Shares, SqlSettings, Unavailable};
 
 /// The back ends that are configured (`ext_auth:`, `ldap_auth:`, `xorm_auth:`).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -58,6 +58,7 @@ pub struct Authenticators {
 #[derive(Debug)]
 struct Backends {
     settings: BackendSettings,
+    shares: Shares,
     ext_auth: Option<CommandUsers>,
     ldap_auth: Option<Ldap>,
     xorm_auth: Option<SqlUsers>,
@@ -90,10 +91,19 @@ impl Authenticators {
     /// Asks the back ends, one after the other, about a name that `users` does not have: the first that knows it decides
     /// (docker_auth, `server.go`, `Authenticate`).
     ///
+    /// `ip` is the client's: half of the places before all of them are the most for one address.
+    ///
     /// # Errors
     /// A back end gives no answer: then the ones after it are not asked, since it may know the name.
-    pub async fn ask_backends(&self, account: &str, password: &Secret) -> Result<Outcome, Unavailable> {
-        let Backends { ext_auth, ldap_auth, xorm_auth, .. } = &*self.backends;
+    pub async fn ask_backends(
+        &self,
+        account: &str,
+        password: &Secret,
+        ip: Option<IpAddr>,
+    ) -> Result<Outcome, Unavailable> {
+        let Backends { settings, shares, ext_auth, ldap_auth, xorm_auth } = &*self.backends;
+        let Some(first) = settings.sections().next() else { return Ok(Outcome::NoSuchUser) };
+        let _share = shares.of(ip, first)?;
         if let Some(command) = ext_auth
             && let Some(outcome) =
                 decided(command.authenticate(account, password).await?, account, Source::ExtAuth)
@@ -123,6 +133,7 @@ impl Backends {
             ext_auth: settings.ext_auth.clone().map(|command| CommandUsers::new(command, limits)),
             ldap_auth: settings.ldap_auth.clone().map(|ldap| Ldap::new(ldap, limits)),
             xorm_auth: settings.xorm_auth.clone().map(|sql| SqlUsers::new(sql, limits)),
+            shares: Shares::new(limits),
             settings,
         }
     }

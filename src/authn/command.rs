@@ -40,7 +40,8 @@ impl CommandUsers {
     /// `{"labels": {"name": ["value"]}}`, or more than 16 KiB.
     pub(super) async fn authenticate(&self, account: &str, password: &Secret) -> Result<Answer, Unavailable> {
         let password = password.expose();
-        if !is_a_word(account) && !(account.is_empty() && password.is_empty()) {
+        let is_nobody = account.is_empty() && password.is_empty();
+        if !(is_a_word(account) || is_nobody) {
             return Ok(Answer::NoSuchUser);
         }
         if password.iter().any(|byte| matches!(byte, 0 | b'\n')) {

@@ -4,16 +4,16 @@
 //! the exit code. How a command is run is `backend`'s business; how long an answer holds, `remembered`'s.
 
 mod remembered;
-mod shares;
 
 use std::{collections::BTreeMap, time::Instant};
 
 use serde::Serialize;
 
 pub(super) use self::remembered::Remembered;
-use self::shares::Shares;
 use super::Question;
-use crate::backend::{CommandSettings, Gate, Limits, Unavailable};
+use crate::backend::{CommandSettings, Gate, Limits, Shares, Unavailable};
+
+const SECTION: &str = "ext_authz";
 
 /// The command.
 #[derive(Debug)]
@@ -26,7 +26,7 @@ pub(super) struct CommandRules {
 impl CommandRules {
     /// Nothing is run yet.
     pub(super) fn new(settings: CommandSettings, limits: &Limits) -> Self {
-        Self { command: settings, gate: Gate::new("ext_authz", limits), shares: Shares::new(limits) }
+        Self { command: settings, gate: Gate::new(SECTION, limits), shares: Shares::new(limits) }
     }
 
     /// The granted ones of the requested actions: all, as they were asked for, or none. What is `remembered` is not asked
@@ -42,10 +42,7 @@ impl CommandRules {
     ) -> Result<Vec<String>, Unavailable> {
         let input = written(question).map_err(|error| self.gate.unavailable(error.to_string()))?;
         let ask = async || {
-            let Some(_share) = self.shares.take(question.ip) else {
-                let from = question.ip.map_or_else(|| "one address".to_owned(), |ip| ip.to_string());
-                return Err(self.gate.unavailable(format!("too many questions come from {from}")));
-            };
+            let _share = self.shares.of(question.ip, SECTION)?;
             self.gate.ask(self.ask(&input)).await
         };
         let granted = remembered.get_or_ask(&input, Instant::now, ask).await?;

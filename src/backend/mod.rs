@@ -6,11 +6,13 @@
 
 mod command;
 mod gate;
+mod shares;
 mod sql;
 
 pub use command::CommandSettings;
 pub(crate) use command::Exit;
 pub(crate) use gate::one_line;
 pub use gate::{Gate, Limits, Unavailable};
+pub(crate) use shares::Shares;
 pub use sql::{Address, DsnError, Password, SqlServer, SqlSettings, SqliteFile, Tls, TlsMode};
 pub(crate) use sql::{Database, Failure, Query, Row, Table};

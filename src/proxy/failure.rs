@@ -1,6 +1,12 @@
 //! What a client is told when the registry, or a back end, gives no answer, or one that is none. Where these stand is for
 //! the log.
 
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
 use hyper::{Response, StatusCode};
 
 use super::{UpstreamAddress, UpstreamError, request_body::ClientFault, upstream};
@@ -23,7 +29,9 @@ pub(super) fn refuse_strange<B>(response: &Response<B>, registry: &UpstreamAddre
 
 /// What a client is told when a back end gives no answer about who it is or what it may do. Which one is for the log.
 pub(super) fn undecided(error: &Unavailable) -> Refusal {
-    tracing::error!(backend = error.backend, "nobody is let in or turned away: {error}");
+    if let Some(unsaid) = due(error.backend) {
+        tracing::error!(backend = error.backend, unsaid, "nobody is let in or turned away: {error}");
+    }
     let message = "who you are or what you may do cannot be checked now: a service behind this proxy does not answer; \
                    try again later";
     Refusal::new(ErrorCode::Unavailable, message).retry_after(upstream::RETRY_AFTER)
@@ -55,4 +63,33 @@ pub(super) fn unanswered(error: &UpstreamError, registry: &UpstreamAddress) -> R
     }
     tracing::warn!(%registry, %error, "no answer from the registry; see whether it runs, and its own log");
     Refusal::new(code, message).retry_after(upstream::RETRY_AFTER)
+}
+
+/// Whether it is time for another line about a back end, one a second at most, and how many were left out since the last:
+/// it fails at each request, and anybody may send those.
+fn due(backend: &'static str) -> Option<u64> {
+    static LAST: Mutex<BTreeMap<&'static str, (Instant, u64)>> = Mutex::new(BTreeMap::new());
+    let mut all = LAST.lock().unwrap_or_else(PoisonError::into_inner);
+    let now = Instant::now();
+    match all.get_mut(backend) {
+        Some((since, unsaid)) if now.duration_since(*since) < Duration::from_secs(1) => {
+            *unsaid += 1;
+            None
+        }
+        _ => Some(all.insert(backend, (now, 0)).map_or(0, |(_, unsaid)| unsaid)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_back_end_is_complained_of_once_a_second() {
+        let said: Vec<_> = (0..3).map(|_| due("of this test")).collect();
+        assert_eq!(said, [Some(0), None, None]);
+        assert_eq!(due("another of this test"), Some(0));
+        std::thread::park_timeout(Duration::from_millis(1100));
+        assert_eq!(due("of this test"), Some(2));
+    }
 }

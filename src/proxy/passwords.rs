@@ -101,7 +101,7 @@ impl Passwords {
         if outcome != Outcome::NoSuchUser {
             return Ok(outcome);
         }
-        let asked = snapshot.authenticators.ask_backends(&login.account, &login.password);
+        let asked = snapshot.authenticators.ask_backends(&login.account, &login.password, login.ip);
         asked.await.map_err(|error| undecided(&error))
     }
 

@@ -1,6 +1,7 @@
-//! How many places in the queue of the command one address may hold, so that it does not hold all of them.
+//! How many places before a back end one address may hold, so that it does not hold all of them.
 //!
-//! Where the anonymous account exists, anybody may ask about any names, and no question equals another.
+//! Names and passwords that take a command long, and where the anonymous account exists any names of repositories, would
+//! else keep everybody out at the cost of nothing.
 
 use std::{
     collections::HashMap,
@@ -8,31 +9,41 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use crate::backend::Limits;
+use super::{Limits, Unavailable};
 
 /// Questions on their way, by where they come from.
 #[derive(Debug)]
-pub(super) struct Shares {
+pub(crate) struct Shares {
     most: usize,
     taken: Mutex<HashMap<Option<IpAddr>, usize>>,
 }
 
 /// A question's place. Ends when it is dropped.
 #[derive(Debug)]
-pub(super) struct Share<'s> {
+pub(crate) struct Share<'s> {
     shares: &'s Shares,
     of: Option<IpAddr>,
 }
 
 impl Shares {
     /// Half of all places for each address.
-    pub(super) fn new(limits: &Limits) -> Self {
+    pub(crate) fn new(limits: &Limits) -> Self {
         Self { most: ((limits.concurrent + limits.queue) / 2).max(1), taken: Mutex::default() }
     }
 
-    /// A place for a question from that address; `None` where it has all that it may have. An IPv6 address counts as its
-    /// /64, which is what one subscriber gets, and an unknown one as one address.
-    pub(super) fn take(&self, ip: Option<IpAddr>) -> Option<Share<'_>> {
+    /// A place for a question to `backend` from that address. An IPv6 address counts as its /64, which is what one
+    /// subscriber gets, and an unknown one as one address.
+    ///
+    /// # Errors
+    /// It has all the places that it may have.
+    pub(crate) fn of(&self, ip: Option<IpAddr>, backend: &'static str) -> Result<Share<'_>, Unavailable> {
+        self.take(ip).ok_or_else(|| {
+            let from = ip.map_or_else(|| "one address".to_owned(), |ip| ip.to_string());
+            Unavailable { backend, why: format!("too many questions come from {from}") }
+        })
+    }
+
+    fn take(&self, ip: Option<IpAddr>) -> Option<Share<'_>> {
         let of = ip.map(network);
         let mut all = self.taken();
         let taken = all.entry(of).or_default();
