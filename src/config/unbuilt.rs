@@ -33,10 +33,10 @@ pub(super) fn names_authorizer(file: &File) -> bool {
 /// Key, whether it is written, what it is, what to do.
 type Section = (&'static str, bool, &'static str, &'static str);
 
-const USERS: &str = "Remove it and list the accounts under `users`";
-const RULES: &str = "Remove it and write the rules under `acl`";
-const SIGN_IN: &str = "Docker clients send a name and a password: remove it and list the accounts under \
-`users`, with a \
+const USERS: &str =
+    "Remove it, and list the accounts under `users`, or let a command say who they are: `ext_auth`";
+const RULES: &str = "Remove it, and write the rules under `acl`, or let a command decide: `ext_authz`";
+const SIGN_IN: &str = "Docker clients send a name and a password: remove it and list the accounts under `users`, with a \
                        generated password for each";
 
 fn sections(file: &File) -> [Section; 9] {
