@@ -33,7 +33,7 @@ impl MariaDb {
         let install = ["--no-defaults", &data, "--auth-root-authentication-method=normal", "--skip-test-db"];
         let (program, args) = unprivileged(&tool("/usr/bin/mariadb-install-db"), &install);
         let args: Vec<&str> = args.iter().map(String::as_str).collect();
-        command::run(&program, &args, &[]).succeeds();
+        command::run(&program, &args, &[temporary_files(&directory.path().display().to_string())]).succeeds();
         let port = free_port();
         let process = run(directory.path(), port);
         let server = Self { process, port, directory };
@@ -123,9 +123,15 @@ fn run(directory: &Path, port: u16) -> Process {
     let log = directory.join("log");
     let from = fs::metadata(&log).map_or(0, |data| usize::try_from(data.len()).unwrap());
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
-    let mut process = Process::start(&program, &args, &[], &log);
+    let mut process =
+        Process::start(&program, &args, &[temporary_files(&directory.display().to_string())], &log);
     process.wait_for_log(from, READY);
     process
+}
+
+/// A server that starts deletes every temporary table it finds, another server's in `/tmp` too.
+fn temporary_files(directory: &str) -> (&str, &str) {
+    ("TMPDIR", directory)
 }
 
 fn tool(path: &str) -> String {
