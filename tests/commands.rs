@@ -129,11 +129,11 @@ fn what_a_hanging_command_started_ends_with_it() {
 }
 
 #[test]
-fn a_command_whose_client_went_away_ends() {
+fn a_command_whose_client_went_away_ends_when_its_time_is_up() {
     let (registry, scripts) = (registry(), scripts());
     let ids = scripts.path().join("ids");
     let script = format!("sleep 600 & echo $$ $! >>'{}'; wait", ids.display());
-    let warden = with_ext_auth(&registry, &scripts, &script).with("backends: {timeout: 60s}").start();
+    let warden = with_ext_auth(&registry, &scripts, &script).with("backends: {timeout: 4s}").start();
     let gone = curl(&warden).user(EVE).seconds(2).get("/v2/");
     assert_eq!(gone.status, 0, "{gone:?}");
     all_gone(&ids, 2);

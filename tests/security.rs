@@ -603,6 +603,21 @@ fn ask_from(source: Ipv4Addr, address: SocketAddr, request: &[u8]) -> Response {
 }
 
 #[test]
+fn rule_19_who_hangs_up_with_the_right_password_has_failed_nothing() {
+    let hash = "$2y$05$LO.vzwpWC5LZGqThvEfznu8qhb5SGqvBSWY1J3yZ4AxtMRZ3kN5jC";
+    let (portwarden, _sink) = start_with(&CONFIG.replacen(hash, &slow_hash(), 1), OK);
+    for _ in 0..6 {
+        // As a client does that pushes layers side by side when the first one is denied; then something new is asked.
+        let mut stream = raw::connect(portwarden.address);
+        stream.write_all(&request("GET", "/auth", &basic("admin"))).unwrap();
+        thread::sleep(Duration::from_millis(20));
+        drop(stream);
+        thread::sleep(Duration::from_millis(20));
+    }
+    assert_eq!(ask_as(&portwarden, "admin", "GET", "/auth").status, 200);
+}
+
+#[test]
 fn rule_20_a_remembered_password_is_forgotten_with_a_reload() {
     let slow = slow_hash();
     let config = CONFIG.replacen("$2y$05$LO.vzwpWC5LZGqThvEfznu8qhb5SGqvBSWY1J3yZ4AxtMRZ3kN5jC", &slow, 1);

@@ -92,9 +92,10 @@ impl Pair {
         if self.in_flight < at_once.max(1) { Ok(()) } else { Err(RetryAfter(IN_FLIGHT_WAIT)) }
     }
 
-    /// Whether the wait after failures is over.
+    /// Whether the wait after failures is over. Where there are none, `now` may be earlier than the moment of which this
+    /// counter is: several threads look at the clock, and then wait for each other.
     pub(super) fn wait(&self, now: Instant) -> Result<(), RetryAfter> {
-        if now < self.open_at { Err(RetryAfter(self.open_at - now)) } else { Ok(()) }
+        if self.failures > 0 && now < self.open_at { Err(RetryAfter(self.open_at - now)) } else { Ok(()) }
     }
 
     /// One more attempt is being made.

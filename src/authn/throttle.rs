@@ -296,6 +296,18 @@ mod tests {
     }
 
     #[test]
+    fn rule_19_two_at_the_same_time_do_not_wait_for_each_other() {
+        let mut scene = scene(only_pairs());
+        // One looks at the clock before the other does, and gets the lock after it.
+        let (early, here) = (scene.now(), Some(HERE.parse().unwrap()));
+        scene.seconds += 0.001;
+        let attempt = scene.check("bob", HERE).unwrap();
+        assert_eq!(scene.throttle.peek("bob", here, early), Ok(()), "while it is verified");
+        attempt.succeeded();
+        assert_eq!(scene.throttle.peek("bob", here, early), Ok(()), "and after");
+    }
+
+    #[test]
     fn rule_19_an_attempt_that_is_dropped_counts_as_failed() {
         let scene = scene(only_pairs());
         (0..5).for_each(|_| drop(scene.check("bob", HERE)));

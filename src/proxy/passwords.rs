@@ -23,18 +23,25 @@ use crate::{
 
 /// The bounded pool, with what is held against whom. Outlives reloads.
 pub struct Passwords {
-    running: Arc<Semaphore>,
-    places: Arc<Semaphore>,
+    pool: Arc<Pool>,
     throttle: Arc<Throttle>,
     single_flight: SingleFlight,
+}
+
+/// So many at once, so many waiting.
+struct Pool {
+    running: Arc<Semaphore>,
+    places: Semaphore,
 }
 
 impl Passwords {
     /// An idle pool.
     pub fn new(settings: &PasswordSettings) -> Self {
         Self {
-            running: Arc::new(Semaphore::new(settings.concurrent)),
-            places: Arc::new(Semaphore::new(settings.concurrent + settings.queue)),
+            pool: Arc::new(Pool {
+                running: Arc::new(Semaphore::new(settings.concurrent)),
+                places: Semaphore::new(settings.concurrent + settings.queue),
+            }),
             throttle: Throttle::new(ThrottleSettings::default()),
             single_flight: SingleFlight::default(),
         }
@@ -62,7 +69,7 @@ impl Passwords {
             return Ok(anonymous);
         }
         let counted = counted_as(&account, users.lookup(&account).is_some());
-        let login = Login { account: Arc::from(account), password: Arc::new(password), ip, counted };
+        let login = Login { account: account.into(), password, ip, counted };
         // Before what is remembered is asked: who has to wait learns nothing, or it would be a free and fast oracle.
         self.throttle.peek(&login.counted, ip, Instant::now()).map_err(|after| login.too_many(after))?;
         let shown = login.digest(snapshot);
@@ -83,51 +90,66 @@ impl Passwords {
         }
         let attempt = self.throttle.check(&login.counted, ip, Instant::now());
         let attempt = attempt.map_err(|after| login.too_many(after))?;
-        match self.verify(snapshot, &login).await {
-            Ok(outcome) => Ok(accepted(login.ended(outcome, shown, attempt, snapshot))),
+        let login = Attempted { login, shown, snapshot: Arc::clone(snapshot) };
+        let pool = Arc::clone(&self.pool);
+        // On its own, so that it comes to its end when the client hangs up: or who has the right password, and drops a
+        // request because another one was denied, would have failed, and who guesses could do so uncounted.
+        let verified = tokio::spawn(async move {
+            let outcome = pool.verify(Arc::new(login), attempt).await;
+            if let (Err(refusal), Some(turn)) = (&outcome, turn) {
+                turn.unanswered(refusal);
+            }
+            outcome
+        });
+        verified.await.map_err(|_| broken_off())?.map(accepted)
+    }
+}
+
+impl Pool {
+    /// Asks `users`, and the back ends about a name that is not there.
+    async fn verify(&self, login: Arc<Attempted>, attempt: Attempt) -> Result<Outcome, Refusal> {
+        match self.ask(&login).await {
+            Ok(outcome) => Ok(login.ended(outcome, attempt)),
             Err(refusal) => {
                 attempt.withdraw();
-                if let Some(turn) = turn {
-                    turn.unanswered(&refusal);
-                }
                 Err(refusal)
             }
         }
     }
 
-    /// Asks `users`, and the back ends about a name that is not there.
-    async fn verify(&self, snapshot: &Arc<Snapshot>, login: &Login) -> Result<Outcome, Refusal> {
-        let outcome = self.verify_user(snapshot, login).await?;
+    async fn ask(&self, login: &Arc<Attempted>) -> Result<Outcome, Refusal> {
+        let outcome = self.ask_users(Arc::clone(login)).await?;
         if outcome != Outcome::NoSuchUser {
             return Ok(outcome);
         }
-        let asked = snapshot.authenticators.ask_backends(&login.account, &login.password, login.ip);
+        let Login { account, password, ip, .. } = &login.login;
+        let asked = login.snapshot.authenticators.ask_backends(account, password, *ip);
         asked.await.map_err(|error| undecided(&error))
     }
 
     /// bcrypt, when there is a place for it.
-    async fn verify_user(&self, snapshot: &Arc<Snapshot>, login: &Login) -> Result<Outcome, Refusal> {
+    async fn ask_users(&self, login: Arc<Attempted>) -> Result<Outcome, Refusal> {
         let Ok(_place) = self.places.try_acquire() else {
             return Err(Refusal::new(ErrorCode::Unavailable, "too many logins at once").retry_after(BUSY));
         };
-        let Ok(running) = Arc::clone(&self.running).acquire_owned().await else {
-            return Err(Refusal::new(ErrorCode::Internal, "the password pool is closed"));
-        };
-        let (snapshot, account) = (Arc::clone(snapshot), Arc::clone(&login.account));
-        let password = Arc::clone(&login.password);
+        let running = Arc::clone(&self.running).acquire_owned().await.map_err(|_| broken_off())?;
         let checked = tokio::task::spawn_blocking(move || {
-            // Held by the thread, not by the request: a client that hangs up does not free its place early.
             let _running = running;
-            snapshot.authenticators.users.verify(&account, &password)
+            let Login { account, password, .. } = &login.login;
+            login.snapshot.authenticators.users.verify(account, password)
         });
-        checked.await.map_err(|_| Refusal::new(ErrorCode::Internal, "checking the password failed"))
+        checked.await.map_err(|_| broken_off())
     }
 }
 
-/// One login.
+fn broken_off() -> Refusal {
+    Refusal::new(ErrorCode::Internal, "checking the password failed")
+}
+
+/// A login.
 struct Login {
-    account: Arc<str>,
-    password: Arc<Secret>,
+    account: Box<str>,
+    password: Secret,
     ip: Option<IpAddr>,
     /// The name under which its failures count.
     counted: String,
@@ -140,18 +162,29 @@ impl Login {
         snapshot.remembered.digest(&self.account, &self.password, stored.unwrap_or_default())
     }
 
+    fn too_many(&self, after: RetryAfter) -> Refusal {
+        let (account, ip) = (&*self.account, self.ip.map(tracing::field::display));
+        tracing::debug!(account, ip, "a login has to wait after failed ones");
+        Refusal::new(ErrorCode::TooManyRequests, "too many failed logins; wait before you try again")
+            .retry_after(after.0)
+    }
+}
+
+/// A login that is being verified.
+struct Attempted {
+    login: Login,
+    shown: CredentialsDigest,
+    snapshot: Arc<Snapshot>,
+}
+
+impl Attempted {
     /// Takes down how it ended. A failure is never remembered, but for that of nobody with nothing, which is no guess.
-    fn ended(
-        &self,
-        outcome: Outcome,
-        shown: CredentialsDigest,
-        attempt: Attempt,
-        snapshot: &Snapshot,
-    ) -> Outcome {
-        let nobody = self.account.is_empty() && self.password.expose().is_empty();
+    fn ended(&self, outcome: Outcome, attempt: Attempt) -> Outcome {
+        let Login { account, password, ip, .. } = &self.login;
+        let nobody = account.is_empty() && password.expose().is_empty();
         let is_accepted = matches!(outcome, Outcome::Accepted(_));
         if is_accepted || nobody {
-            snapshot.remembered.remember(shown, outcome.clone(), Instant::now());
+            self.snapshot.remembered.remember(self.shown, outcome.clone(), Instant::now());
         }
         if is_accepted {
             attempt.succeeded();
@@ -159,20 +192,9 @@ impl Login {
             attempt.withdraw();
         } else {
             attempt.failed(Instant::now());
-            tracing::info!(
-                account = &*self.account,
-                ip = self.ip.map(tracing::field::display),
-                "a login failed"
-            );
+            tracing::info!(account = &**account, ip = ip.map(tracing::field::display), "a login failed");
         }
         outcome
-    }
-
-    fn too_many(&self, after: RetryAfter) -> Refusal {
-        let (account, ip) = (&*self.account, self.ip.map(tracing::field::display));
-        tracing::debug!(account, ip, "a login has to wait after failed ones");
-        Refusal::new(ErrorCode::TooManyRequests, "too many failed logins; wait before you try again")
-            .retry_after(after.0)
     }
 }
 
