@@ -377,7 +377,10 @@ mod sqlite {
         let server = Sqlite::start();
         server.execute(huge);
         let answer = said(&super::accounts(server.settings()), "bob", "right").await;
-        assert_eq!(answer, "xorm_auth gave no answer: the database says: out of memory");
+        assert!(
+            answer.starts_with("xorm_auth gave no answer: ") && answer.ends_with(" says: out of memory"),
+            "{answer}"
+        );
         // Nobody else's question suffers.
         let other = Sqlite::start();
         other.add_user("bob", &hash("right"), "NULL");

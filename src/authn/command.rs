@@ -61,7 +61,7 @@ impl CommandUsers {
             },
             1 => Ok(Answer::WrongPassword),
             2 => Ok(Answer::NoSuchUser),
-            _ => Err(self.command.bad_exit_code(exit)),
+            _ => Err(self.command.bad_exit_code(exit, "0 is right, 1 wrong, and 2 not known here")),
         }
     }
 }
@@ -234,7 +234,10 @@ mod tests {
              JSON as {\"labels\": {\"group\": [\"a\", \"b\"]}}"
         );
         let failed = ask("cat >&2; exit 3", "bob", "hunter2").await.unwrap_err();
-        assert_eq!(failed, "ext_auth gave no answer: bad exit code 3 from /bin/sh: bob ***");
+        assert_eq!(
+            failed,
+            "ext_auth gave no answer: bad exit code 3 from /bin/sh, where 0 is right, 1 wrong, and 2 not known here: bob ***"
+        );
     }
 
     #[tokio::test]

@@ -54,7 +54,7 @@ impl CommandRules {
         match exit.code {
             0 => Ok(true),
             1 => Ok(false),
-            _ => Err(self.command.bad_exit_code(&exit)),
+            _ => Err(self.command.bad_exit_code(&exit, "0 grants and 1 denies")),
         }
     }
 }
@@ -225,7 +225,10 @@ mod tests {
         for _ in 0..2 {
             let labels = BTreeMap::new();
             let failed = rules.decide(&question("app", &labels, &[]), &remembered).await.unwrap_err();
-            assert_eq!(failed.to_string(), "ext_authz gave no answer: bad exit code 2 from /bin/sh: broken");
+            assert_eq!(
+                failed.to_string(),
+                "ext_authz gave no answer: bad exit code 2 from /bin/sh, where 0 grants and 1 denies: broken"
+            );
         }
         assert_eq!(runs(&directory), 2);
     }

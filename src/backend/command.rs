@@ -72,12 +72,12 @@ impl CommandSettings {
         Ok(Exit { code: status.code().unwrap_or(-1), output: said.output, complaint })
     }
 
-    /// The error where its exit code is none that means anything.
-    pub(crate) fn bad_exit_code(&self, exit: &Exit) -> String {
+    /// The error where its exit code is none of those with a meaning.
+    pub(crate) fn bad_exit_code(&self, exit: &Exit, meaning: &str) -> String {
         let (code, command) = (exit.code, self.command.display());
         let of = if code == -1 { " (ended by a signal)" } else { "" };
         let said = if exit.complaint.is_empty() { String::new() } else { format!(": {}", exit.complaint) };
-        format!("bad exit code {code}{of} from {command}{said}")
+        format!("bad exit code {code}{of} from {command}, where {meaning}{said}")
     }
 
     fn prepared(&self) -> Command {

@@ -30,6 +30,7 @@ pub(super) fn refuse_strange<B>(response: &Response<B>, registry: &UpstreamAddre
 /// What a client is told when a back end gives no answer about who it is or what it may do. Which one is for the log.
 pub(super) fn undecided(error: &Unavailable) -> Refusal {
     if let Some(unsaid) = due(error.backend) {
+        let unsaid = Some(unsaid).filter(|unsaid| *unsaid > 0);
         tracing::error!(backend = error.backend, unsaid, "nobody is let in or turned away: {error}");
     }
     let message = "who you are or what you may do cannot be checked now: a service behind this proxy does not answer; \

@@ -11,12 +11,18 @@ const WAITING_LINES: usize = 10_000;
 
 /// Libraries that log what others say as it comes: the notices of a database may be lines of any content.
 const SILENT: [&str; 1] = ["sqlx=off"];
+/// Libraries that tell at the level of debugging what they do with each connection: ten lines for one of ours.
+const QUIET: [&str; 4] = ["h2=info", "hyper_util=info", "rustls=info", "tokio_rustls=info"];
 
 /// Starts logging to standard error, which systemd hands to the journal. `RUST_LOG` overrides `level`.
 ///
 /// Lines are written by a thread of their own until the guard is dropped, which writes the rest.
 pub fn start(level: LevelFilter, json: bool) -> WorkerGuard {
+    let asked = std::env::var_os("RUST_LOG").is_some();
     let filter = EnvFilter::builder().with_default_directive(level.into()).from_env_lossy();
+    let quiet =
+        QUIET.iter().filter(|_| !asked && level > LevelFilter::INFO).filter_map(|quiet| quiet.parse().ok());
+    let filter = quiet.fold(filter, EnvFilter::add_directive);
     let filter =
         SILENT.iter().filter_map(|silent| silent.parse().ok()).fold(filter, EnvFilter::add_directive);
     let on_terminal = std::io::stderr().is_terminal();

@@ -65,7 +65,8 @@ impl Endpoint {
     /// # Errors
     /// What failed, for the log.
     pub(super) async fn connect(&self) -> Result<Connection, String> {
-        let failed = |error| format!("cannot connect to {self}: {error}");
+        let failed =
+            |error| format!("cannot connect to {self}: {error}; see whether it runs, or correct `addr`");
         let tcp = TcpStream::connect((&*self.host, self.port)).await.map_err(failed)?;
         tcp.set_nodelay(true).map_err(failed)?;
         match &self.security {
@@ -81,7 +82,10 @@ impl Endpoint {
 
     async fn encrypt(&self, connector: &TlsConnector, stream: Box<dyn Stream>) -> Result<Connection, String> {
         let failed = |why: &dyn fmt::Display| {
-            format!("TLS with {self} failed: {why}; look at `ca_certificate` and at the name in `addr`")
+            format!(
+                "TLS with {self} failed: {why}; look at `ca_certificate`, at the name in `addr`, and whether that port \
+                     begins with TLS (`tls: always`) or without (`tls: starttls`)"
+            )
         };
         let name = ServerName::try_from(self.host.clone()).map_err(|error| failed(&error))?;
         let tls = connector.connect(name, stream).await.map_err(|error| failed(&error))?;

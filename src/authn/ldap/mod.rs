@@ -157,7 +157,10 @@ impl Ldap {
             if as_user { verdict::of_own_search(&found.outcome) } else { verdict::of_search(&found.outcome) };
         match verdict {
             Verdict::Accepted => Ok(only_entry(found, account)),
-            Verdict::NoAnswer => Err(format!("the search below `base` failed: {}", found.outcome)),
+            Verdict::NoAnswer => Err(format!(
+                "the search below `base` failed: {}; look at `base`, and at what `bind_dn` may see",
+                found.outcome
+            )),
             Verdict::WrongPassword | Verdict::Refused => {
                 refused(&found.outcome, account);
                 Ok(Lookup::Answer(Answer::WrongPassword))

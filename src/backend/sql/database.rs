@@ -131,6 +131,9 @@ impl Database {
             (SqlSettings::Sqlite(file), _) if message.contains("unable to open") => {
                 Failure::Other(format!("cannot open {}: {message}", file.path.display()))
             }
+            (SqlSettings::Sqlite(file), _) => {
+                Failure::Other(format!("{} says: {message}", file.path.display()))
+            }
             _ => Failure::Other(format!("the database says: {message}")),
         }
     }
