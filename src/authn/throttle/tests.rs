@@ -1,0 +1,229 @@
+//! Waits after failures, with a clock of the test's own.
+
+use std::time::Duration;
+
+use super::*;
+
+/// A throttle with a clock: `at` moves it.
+struct Scene {
+    throttle: Arc<Throttle>,
+    start: Instant,
+    seconds: f64,
+}
+
+fn scene(settings: ThrottleSettings) -> Scene {
+    Scene { throttle: Throttle::new(settings), start: Instant::now(), seconds: 0.0 }
+}
+
+/// As by default, but for one address's budget, so that what a test sees is the other counter.
+fn only_pairs() -> ThrottleSettings {
+    ThrottleSettings { address_burst: 1_000_000, ..Default::default() }
+}
+
+impl Scene {
+    fn now(&self) -> Instant {
+        self.start + Duration::from_secs_f64(self.seconds)
+    }
+
+    fn check(&self, account: &str, ip: &str) -> Result<Attempt, RetryAfter> {
+        self.throttle.check(account, Some(ip.parse().unwrap()), self.now())
+    }
+
+    fn fail(&self, account: &str, ip: &str) -> Result<(), RetryAfter> {
+        self.check(account, ip).map(|attempt| attempt.failed(self.now()))
+    }
+
+    fn succeed(&self, account: &str, ip: &str) -> Result<(), RetryAfter> {
+        self.check(account, ip).map(Attempt::succeeded)
+    }
+
+    /// Fails as soon as it is let, `times` times; the seconds waited before each.
+    fn waits(&mut self, account: &str, ip: &str, times: usize) -> Vec<f64> {
+        (0..times).map(|_| self.wait_and_fail(account, ip)).collect()
+    }
+
+    fn wait_and_fail(&mut self, account: &str, ip: &str) -> f64 {
+        let before = self.seconds;
+        while let Err(RetryAfter(wait)) = self.fail(account, ip) {
+            assert!(!wait.is_zero());
+            self.seconds += wait.as_secs_f64();
+        }
+        self.seconds - before
+    }
+}
+
+fn blocked(seconds: u64) -> Result<(), RetryAfter> {
+    Err(RetryAfter(Duration::from_secs(seconds)))
+}
+
+const HERE: &str = "192.0.2.1";
+const THERE: &str = "192.0.2.2";
+
+#[test]
+fn rule_19_failures_back_off_exponentially_to_a_ceiling() {
+    let mut scene = scene(only_pairs());
+    let expected = [0., 0., 0., 0., 1., 2., 4., 8., 16., 32., 60., 60.];
+    assert_eq!(scene.waits("bob", HERE, expected.len()), expected);
+    let after_very_many = scene.waits("bob", HERE, 100);
+    assert!(after_very_many.iter().all(|wait| *wait == 60.0), "{after_very_many:?}");
+}
+
+#[test]
+fn rule_19_nobody_locks_out_an_account_from_elsewhere() {
+    let mut scene = scene(only_pairs());
+    scene.waits("admin", HERE, 20);
+    assert_eq!(scene.fail("admin", HERE), blocked(60));
+    assert_eq!(scene.succeed("admin", THERE), Ok(()));
+    assert_eq!(scene.succeed("bob", HERE), Ok(()), "nor another account from here");
+    assert_eq!(scene.fail("admin", HERE), blocked(60), "which clears no counter but its own");
+}
+
+#[test]
+fn rule_19_asking_while_blocked_does_not_prolong_the_wait() {
+    let mut scene = scene(only_pairs());
+    scene.waits("bob", HERE, 5);
+    (0..100).for_each(|_| assert_eq!(scene.fail("bob", HERE), blocked(2)));
+    scene.seconds += 2.0;
+    assert_eq!(scene.succeed("bob", HERE), Ok(()));
+}
+
+#[test]
+fn rule_19_success_clears_the_account_at_that_address() {
+    let mut scene = scene(only_pairs());
+    scene.waits("bob", HERE, 3);
+    scene.succeed("bob", HERE).unwrap();
+    assert_eq!(scene.waits("bob", HERE, 5), [0., 0., 0., 0., 1.]);
+}
+
+#[test]
+fn rule_19_failures_are_forgotten_after_a_quiet_time_only() {
+    let mut scene = scene(only_pairs());
+    scene.waits("bob", HERE, 12);
+    scene.seconds += 60.0 + 15.0 * 60.0 - 1.0;
+    scene.fail("bob", HERE).unwrap();
+    assert_eq!(scene.fail("bob", HERE), blocked(60), "not quite long enough");
+    scene.seconds += 60.0 + 15.0 * 60.0;
+    assert_eq!(scene.waits("bob", HERE, 5), [0., 0., 0., 0., 1.]);
+}
+
+#[test]
+fn rule_19_guesses_in_flight_are_bounded_before_the_first_answer() {
+    let mut scene = scene(only_pairs());
+    let started: Vec<_> = (0..1000).filter_map(|_| scene.check("bob", HERE).ok()).collect();
+    assert_eq!(started.len(), 16);
+    started.into_iter().for_each(|attempt| attempt.failed(scene.now()));
+    assert_eq!(scene.fail("bob", HERE), blocked(60), "all sixteen count");
+    scene.seconds += 60.0;
+    assert_eq!((0..1000).filter_map(|_| scene.check("bob", HERE).ok()).collect::<Vec<_>>().len(), 1);
+}
+
+#[test]
+fn rule_19_two_at_the_same_time_do_not_wait_for_each_other() {
+    let mut scene = scene(only_pairs());
+    // One looks at the clock before the other does, and gets the lock after it.
+    let (early, here) = (scene.now(), Some(HERE.parse().unwrap()));
+    scene.seconds += 0.001;
+    let attempt = scene.check("bob", HERE).unwrap();
+    assert_eq!(scene.throttle.peek("bob", here, early), Ok(()), "while it is verified");
+    attempt.succeeded();
+    assert_eq!(scene.throttle.peek("bob", here, early), Ok(()), "and after");
+}
+
+#[test]
+fn rule_19_an_attempt_that_is_dropped_counts_as_failed() {
+    let scene = scene(only_pairs());
+    (0..5).for_each(|_| drop(scene.check("bob", HERE)));
+    assert_eq!(scene.fail("bob", HERE), blocked(1));
+}
+
+#[test]
+fn rule_19_one_address_spraying_many_accounts_is_slowed() {
+    let mut scene = scene(ThrottleSettings::default());
+    for account in 0..60 {
+        assert_eq!(scene.fail(&account.to_string(), HERE), Ok(()));
+    }
+    assert_eq!(scene.fail("another", HERE), blocked(5));
+    assert_eq!(scene.succeed("another", THERE), Ok(()));
+    scene.seconds += 5.0;
+    assert_eq!(scene.succeed("own", HERE), Ok(()));
+    assert_eq!(scene.fail("another", HERE), Ok(()), "success gave back what it took");
+    assert_eq!(scene.fail("another", HERE), blocked(5), "and no more than that");
+}
+
+#[test]
+fn rule_19_many_right_passwords_from_one_address_are_not_slowed() {
+    let scene = scene(ThrottleSettings::default());
+    for account in 0..10_000 {
+        assert_eq!(scene.succeed(&(account % 7).to_string(), HERE), Ok(()));
+    }
+}
+
+#[test]
+fn rule_19_ipv6_counts_per_64_and_v4_mapped_as_v4() {
+    let network = |ip: &str| Network::from(Some(ip.parse().unwrap()));
+    assert_eq!(network("2001:db8:1:2::1"), network("2001:db8:1:2:ffff:ffff:ffff:ffff"));
+    assert_ne!(network("2001:db8:1:2::1"), network("2001:db8:1:3::1"));
+    assert_eq!(network("::ffff:192.0.2.1"), network("192.0.2.1"));
+    assert_ne!(network("192.0.2.1"), network("192.0.2.2"));
+    assert_ne!(network("::"), Network::from(None));
+    let mut scene = scene(only_pairs());
+    for host in 1..20 {
+        scene.wait_and_fail("bob", &format!("2001:db8:1:2::{host}"));
+    }
+    assert_eq!(scene.fail("bob", "2001:db8:1:2::ffff"), blocked(60));
+}
+
+#[test]
+fn rule_19_flooding_the_table_does_not_reset_a_counter() {
+    let mut scene = scene(ThrottleSettings { capacity: 64, ..only_pairs() });
+    scene.waits("admin", HERE, 12);
+    scene.seconds += 61.0;
+    for stranger in 0..10_000 {
+        scene.fail(&format!("stranger{stranger}"), HERE).unwrap();
+    }
+    scene.fail("admin", HERE).unwrap();
+    assert_eq!(scene.fail("admin", HERE), blocked(60));
+}
+
+#[test]
+fn rule_19_flooding_the_table_does_not_hide_what_is_in_flight() {
+    let scene = scene(ThrottleSettings { capacity: 8, ..only_pairs() });
+    let started: Vec<_> = (0..16).filter_map(|_| scene.check("bob", HERE).ok()).collect();
+    for stranger in 0..1000 {
+        scene.fail(&format!("stranger{}", stranger / 2), HERE).unwrap();
+    }
+    assert_eq!(scene.fail("bob", HERE), blocked(1));
+    assert_eq!(started.len(), 16);
+}
+
+#[test]
+fn rule_19_flooding_the_table_does_not_refill_an_address() {
+    let scene = scene(ThrottleSettings { capacity: 64, ..Default::default() });
+    (0..60).for_each(|account| scene.fail(&account.to_string(), HERE).unwrap());
+    for stranger in 0..10_000_u32 {
+        let ip = std::net::Ipv4Addr::from_bits(0x0a00_0000 + stranger).to_string();
+        scene.fail("admin", &ip).unwrap();
+    }
+    assert_eq!(scene.fail("another", HERE), blocked(5));
+}
+
+#[test]
+fn rule_19_forgotten_counters_do_not_push_fresh_ones_out() {
+    let mut scene = scene(ThrottleSettings { capacity: 8, ..only_pairs() });
+    for old in 0..8 {
+        scene.waits(&format!("old{old}"), HERE, 10);
+    }
+    scene.seconds += 3600.0;
+    scene.waits("admin", HERE, 5);
+    scene.fail("stranger", HERE).unwrap();
+    assert_eq!(scene.fail("admin", HERE), blocked(2));
+}
+
+#[test]
+fn a_withdrawn_attempt_leaves_nothing_behind() {
+    let scene = scene(ThrottleSettings::default());
+    for _ in 0..1000 {
+        scene.check("bob", HERE).unwrap().withdraw();
+    }
+    assert_eq!(scene.succeed("bob", HERE), Ok(()));
+}
