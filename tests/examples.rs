@@ -7,7 +7,10 @@
 
 use std::{fs, os::unix::fs::PermissionsExt as _, path::Path, time::Duration};
 
-use portwarden::config::{Config, Loaded, LogSettings};
+use portwarden::{
+    config::{Config, Loaded, LogSettings},
+    telemetry::AuditSettings,
+};
 use tempfile::TempDir;
 
 #[test]
@@ -42,6 +45,7 @@ fn the_reference_loads_and_its_defaults_are_the_defaults() {
     assert_eq!(config.proxy.passwords.queue, sample.proxy.passwords.queue);
     assert_eq!(config.proxy.passwords.remember, sample.proxy.passwords.remember);
     assert_eq!(config.log, LogSettings::default());
+    assert_eq!(config.audit, AuditSettings::default());
 }
 
 /// The users whose hash is cheap, when nothing else is warned of.

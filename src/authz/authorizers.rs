@@ -124,6 +124,16 @@ impl Backends {
     }
 }
 
+impl DecidedBy {
+    /// The same with the operator's comment.
+    pub fn in_full(&self) -> String {
+        match self {
+            Self::Rule(RuleName { comment: Some(comment), .. }) => format!("{self} ({comment})"),
+            _ => self.to_string(),
+        }
+    }
+}
+
 impl fmt::Display for DecidedBy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

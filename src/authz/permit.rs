@@ -10,12 +10,21 @@ use crate::{
 
 /// A request that may be forwarded. Only [`authorize`] makes one, so a path that skips the check does not compile.
 #[derive(Debug)]
-pub struct Permit(Route);
+pub struct Permit {
+    route: Route,
+    /// Who granted each of its needs.
+    by: Vec<DecidedBy>,
+}
 
 impl Permit {
     /// What was authorised, and is all that may be forwarded.
     pub fn route(&self) -> &Route {
-        &self.0
+        &self.route
+    }
+
+    /// Who granted it, with the rule and its comment, for the log; empty for what needs no access.
+    pub fn decided_by(&self) -> String {
+        self.by.iter().map(DecidedBy::in_full).collect::<Vec<_>>().join("; ")
     }
 }
 
@@ -69,11 +78,7 @@ impl DeniedBy {
     pub fn in_full(&self) -> String {
         match self {
             Self::Ceiling => "the token does not list it".to_owned(),
-            Self::Policy(by @ DecidedBy::Rule(rule)) => match &rule.comment {
-                Some(comment) => format!("{by} ({comment})"),
-                None => by.to_string(),
-            },
-            Self::Policy(by) => by.to_string(),
+            Self::Policy(by) => by.in_full(),
         }
     }
 }
@@ -111,24 +116,35 @@ pub async fn authorize(
     route: Route,
 ) -> Result<Permit, NotPermitted> {
     let needs = route.needs();
+    let mut granted_by = Vec::with_capacity(needs.len());
     for (position, need) in needs.iter().enumerate() {
-        let missing = missing(authorizers, caller, need).await.map_err(NotPermitted::Unavailable)?;
-        let Some((missing, by)) = missing else { continue };
+        let (missing, by) = match hold(authorizers, caller, need).await.map_err(NotPermitted::Unavailable)? {
+            Held::Granted(by) => {
+                granted_by.push(by);
+                continue;
+            }
+            Held::Missing(missing, by) => (missing, by),
+        };
         let is_source = position > 0;
         return match route.without_mount() {
-            Some(plain) if is_source && by != DeniedBy::Ceiling => Ok(Permit(plain)),
+            Some(plain) if is_source && by != DeniedBy::Ceiling => {
+                Ok(Permit { route: plain, by: granted_by })
+            }
             _ => Err(NotPermitted::Denied(Denial { needs, missing, by })),
         };
     }
-    Ok(Permit(route))
+    Ok(Permit { route, by: granted_by })
 }
 
-/// The actions of `need` that the policy denies, else those that the ceiling leaves out.
-async fn missing(
-    authorizers: &Authorizers,
-    caller: Caller<'_>,
-    need: &Scope,
-) -> Result<Option<(Scope, DeniedBy)>, Unavailable> {
+/// How one need of a request stands.
+enum Held {
+    Granted(DecidedBy),
+    /// The missing actions of it.
+    Missing(Scope, DeniedBy),
+}
+
+/// Whether `need` is granted: by the policy, then by the ceiling.
+async fn hold(authorizers: &Authorizers, caller: Caller<'_>, need: &Scope) -> Result<Held, Unavailable> {
     let question = Question {
         account: caller.account,
         labels: caller.labels,
@@ -144,9 +160,12 @@ async fn missing(
         (!actions.is_empty()).then(|| Scope { actions, ..need.clone() })
     };
     if let Some(missing) = without(&|action| ruling.actions.contains(action)) {
-        return Ok(Some((missing, DeniedBy::Policy(ruling.by))));
+        return Ok(Held::Missing(missing, DeniedBy::Policy(ruling.by)));
     }
-    let Some(ceiling) = caller.ceiling else { return Ok(None) };
+    let Some(ceiling) = caller.ceiling else { return Ok(Held::Granted(ruling.by)) };
     let missing = without(&|action| ceiling.iter().any(|granted| granted.grants(need, action)));
-    Ok(missing.map(|missing| (missing, DeniedBy::Ceiling)))
+    Ok(match missing {
+        None => Held::Granted(ruling.by),
+        Some(missing) => Held::Missing(missing, DeniedBy::Ceiling),
+    })
 }

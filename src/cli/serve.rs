@@ -13,9 +13,9 @@ use tracing::level_filters::LevelFilter;
 use super::{Assembly, Serve, assemble, say};
 use crate::{
     config::{Config, Findings, Loaded, LogFormat, LogLevel, LogSettings},
-    proxy::{Passwords, Service},
-    server::{self, Listener, Tls, Watch},
-    telemetry,
+    proxy::Service,
+    server::{self, Address, Listener, Tls, Watch},
+    telemetry::{self, Audit, Metrics, Telemetry},
 };
 
 /// Serves until it is told to stop.
@@ -39,12 +39,17 @@ async fn serve_until_stopped(serve: &Serve, config: Config, watch: Watch) -> Res
     let listeners = listen(&config)?;
     let ready = ready_line(&config, &listeners, assembly.tls.is_some());
     warn_of_plain_http(&listeners, assembly.tls.is_some());
-    let passwords = Passwords::new(&config.proxy.passwords);
+    let audit = Audit::start(&config.audit).map_err(|error| error.to_string())?;
+    let telemetry = Arc::new(Telemetry { audit, metrics: Metrics::default() });
+    tell_of_certificates(&config, &telemetry.metrics);
     let Assembly { snapshot, tls } = assembly;
-    let service = Arc::new(Service::new(snapshot, passwords));
+    let service = Arc::new(Service::new(snapshot, Arc::clone(&telemetry)));
     let tls = Arc::new(Tls::new(tls));
     let (stop, stopped) = watch::channel(false);
     let limits = config.server.limits.clone();
+    if let Some(listener) = health_listener(&config)? {
+        tokio::spawn(server::serve_health(listener, Arc::clone(&service), stopped.clone()));
+    }
     let server =
         tokio::spawn(server::run(listeners, Arc::clone(&service), Arc::clone(&tls), limits, stopped));
     // Before anybody is told that we are ready: a signal without a handler would end the process.
@@ -57,19 +62,32 @@ async fn serve_until_stopped(serve: &Serve, config: Config, watch: Watch) -> Res
     tracing::info!("stopping: no new connections, transfers may finish");
     let _ = stop.send(true);
     let served = tokio::select! {
-        served = server => served,
+        served = server => served.map_err(|error| format!("the server broke down: {error}")),
         () = signals.stop() => {
             tracing::warn!("told to stop a second time: transfers are cut off");
-            return Ok(());
+            Ok(0)
         }
     };
-    match served {
-        Ok(0) => Ok(()),
-        Ok(cut_off) => {
-            tracing::warn!(cut_off, "some connections did not end within limits.drain_timeout");
-            Ok(())
-        }
-        Err(error) => Err(format!("the server broke down: {error}")),
+    let cut_off = served?;
+    if cut_off > 0 {
+        tracing::warn!(cut_off, "some connections did not end within limits.drain_timeout");
+    }
+    telemetry.audit.finish();
+    Ok(())
+}
+
+/// Where metrics and health are asked for.
+fn health_listener(config: &Config) -> Result<Option<Listener>, String> {
+    let Some(address) = config.metrics else { return Ok(None) };
+    let listener = Listener::bind(&Address::Tcp(address))
+        .map_err(|error| format!("metrics.addr: cannot listen on {address}: {error}"))?;
+    tracing::info!(address = listener.address().unwrap_or_default(), "metrics and health");
+    Ok(Some(listener))
+}
+
+fn tell_of_certificates(config: &Config, metrics: &Metrics) {
+    for (purpose, end) in config.certificates_end() {
+        metrics.certificate_expires(purpose, end);
     }
 }
 
@@ -144,13 +162,16 @@ impl Reloader<'_> {
         {
             notify(&[NotifyState::Reloading, now]);
         }
+        let telemetry = Arc::clone(self.service.telemetry());
         match self.try_reload() {
             Ok(summary) => {
+                telemetry.metrics.reloaded(Ok(()));
                 tracing::info!(why, "reloaded: {summary}");
                 notify(&[NotifyState::Ready, NotifyState::Status(&format!("reloaded: {summary}"))]);
             }
             Err(error) => {
                 if told.as_ref() != Some(&error) {
+                    telemetry.metrics.reloaded(Err(()));
                     tracing::error!(why, "not reloaded, the old configuration stays in force: {error}");
                     let status = "not reloaded, see the log; the old configuration is in force";
                     notify(&[NotifyState::Ready, NotifyState::Status(status)]);
@@ -173,9 +194,11 @@ impl Reloader<'_> {
         warn(&warnings);
         if needs_restart(&config, &self.started_with) {
             tracing::warn!(
-                "log, server.addr and the limits on connections and password checks change with a restart only"
+                "log, audit, metrics, server.addr and the limits on connections and password checks change with a \
+                 restart only"
             );
         }
+        tell_of_certificates(&config, &self.service.telemetry().metrics);
         self.service.replace(snapshot);
         self.tls.replace(tls);
         let summary = format!("{} users and {} rules", config.users.len(), config.acl.len());
@@ -191,6 +214,7 @@ fn needs_restart(new: &Config, old: &Config) -> bool {
         || new.server.limits != old.server.limits
         || passwords(new) != passwords(old)
         || new.log != old.log
+        || (&new.audit, new.metrics) != (&old.audit, old.metrics)
 }
 
 /// The configuration, with what the command line says instead.

@@ -7,6 +7,7 @@
 
 mod access;
 mod address;
+mod audit;
 mod backends;
 mod command;
 mod file;
@@ -16,6 +17,7 @@ mod ldap;
 mod limits;
 mod lint;
 mod log;
+mod metrics;
 mod overrides;
 mod path;
 mod pem;
@@ -29,6 +31,7 @@ mod token;
 mod unbuilt;
 
 use std::{
+    net::SocketAddr,
     path::{Path, PathBuf},
     time::{Duration, SystemTime},
 };
@@ -38,7 +41,7 @@ pub use self::{
     finding::{Finding, Findings, Severity},
     log::{LogFormat, LogLevel, LogSettings},
 };
-use crate::{authn, authz, proxy, server as listening};
+use crate::{authn, authz, proxy, server as listening, telemetry::AuditSettings};
 
 /// The largest configuration read, in bytes.
 const LARGEST: u64 = 16 << 20;
@@ -64,6 +67,10 @@ pub struct Config {
     pub authorizers: authz::BackendSettings,
     /// `log:`.
     pub log: LogSettings,
+    /// `audit:`.
+    pub audit: AuditSettings,
+    /// `metrics.addr`: where metrics and health are asked for.
+    pub metrics: Option<SocketAddr>,
     /// Every file that was read, the configuration first: a change of one of them is worth a reload.
     pub files: Vec<PathBuf>,
 }
@@ -137,6 +144,18 @@ impl Config {
     }
 }
 
+impl Config {
+    /// When the certificates in use end: of the `server`, and that of the key which signs the `token`.
+    pub fn certificates_end(&self) -> Vec<(&'static str, SystemTime)> {
+        let files = [
+            ("server", self.server.tls.as_ref().map(|tls| &tls.certificate)),
+            ("token", self.token.certificate.as_ref()),
+        ];
+        let end = |(purpose, file): (_, Option<&PathBuf>)| Some((purpose, lint::end_of(file?)?));
+        files.into_iter().filter_map(end).collect()
+    }
+}
+
 impl Context<'_> {
     /// What the file means; every section is looked at, so that all errors are found at once.
     fn config(&mut self, file: &File) -> Option<Config> {
@@ -152,6 +171,8 @@ impl Context<'_> {
         let authenticators = backends::authenticators(file, self);
         let authorizers = backends::authorizers(file, self);
         let log = log::settings(file, &mut self.report);
+        let audit = audit::settings(file, self);
+        let metrics = metrics::address(file, &mut self.report);
         let files = std::mem::take(&mut self.files);
         let config = Config {
             proxy: proxy?,
@@ -162,6 +183,8 @@ impl Context<'_> {
             authenticators,
             authorizers,
             log,
+            audit,
+            metrics,
             files,
         };
         let policy = access::check(&config, &mut self.report);

@@ -4,7 +4,7 @@ use std::{net::IpAddr, sync::Arc};
 
 use hyper::header::{self, HeaderMap, HeaderValue};
 
-use super::{Passwords, Snapshot, snapshot::unix_now};
+use super::{Passwords, Snapshot, exchange::Exchange, snapshot::unix_now};
 use crate::{
     authn::{Credentials, Identity},
     authz,
@@ -32,8 +32,19 @@ enum Presented<'a> {
     Unknown,
 }
 
+impl Presented<'_> {
+    fn tell(&self, exchange: &mut Exchange) {
+        match self {
+            Self::Nothing => exchange.shows("none", None),
+            Self::Token(_) => exchange.shows("token", None),
+            Self::Password(credentials) => exchange.shows("password", Some(&credentials.account)),
+            Self::Unknown => exchange.shows("unknown", None),
+        }
+    }
+}
+
 impl Caller {
-    /// Reads and verifies the credentials of a `/v2` request that needs `needs`. `None` where there are none, and no
+    /// Reads and verifies the credentials of a `/v2` request that needs `needs`, and tells `exchange` whose they are. `None` where there are none, and no
     /// anonymous user either.
     ///
     /// # Errors
@@ -44,9 +55,26 @@ impl Caller {
         snapshot: &Arc<Snapshot>,
         passwords: &Passwords,
         needs: &[Scope],
+        exchange: &mut Exchange,
     ) -> Result<Option<Self>, Refusal> {
+        let caller = Self::proved(presented(headers)?, ip, snapshot, passwords, needs, exchange).await?;
+        if let Some(caller) = &caller {
+            exchange.asked_by(&caller.identity);
+        }
+        Ok(caller)
+    }
+
+    async fn proved(
+        presented: Presented<'_>,
+        ip: Option<IpAddr>,
+        snapshot: &Arc<Snapshot>,
+        passwords: &Passwords,
+        needs: &[Scope],
+        exchange: &mut Exchange,
+    ) -> Result<Option<Self>, Refusal> {
+        presented.tell(exchange);
         let unproved = || Refusal::unauthorized(needs.to_vec(), None, None);
-        match presented(headers)? {
+        match presented {
             Presented::Nothing => {
                 let nobody = |identity| Self { identity, ceiling: None, presented: false, ip };
                 Ok(snapshot.authenticators.users.anonymous().map(nobody))

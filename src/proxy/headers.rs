@@ -4,7 +4,8 @@ use std::net::IpAddr;
 
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 
-use super::origin::Origin;
+use super::{exchange::REQUEST_ID, origin::Origin};
+use crate::telemetry::RequestId;
 
 /// What the registry may see of a client's headers: an allow-list, so that nothing it might trust slips through. The
 /// framing is not among them: it is written anew from the body.
@@ -43,7 +44,12 @@ const HOP_BY_HOP: [HeaderName; 10] = [
 
 /// The headers for the registry: the client's that are allowed, less those its `Connection` names, and ours, which the
 /// client cannot take away.
-pub(super) fn to_registry(client: &HeaderMap, origin: &Origin, address: Option<IpAddr>) -> HeaderMap {
+pub(super) fn to_registry(
+    client: &HeaderMap,
+    origin: &Origin,
+    address: Option<IpAddr>,
+    id: &RequestId,
+) -> HeaderMap {
     let mut headers = HeaderMap::with_capacity(12);
     for name in &TO_REGISTRY {
         if names_connection_option(client, name) {
@@ -58,6 +64,7 @@ pub(super) fn to_registry(client: &HeaderMap, origin: &Origin, address: Option<I
         (HeaderName::from_static("x-forwarded-proto"), Some(origin.scheme.to_owned())),
         (HeaderName::from_static("x-forwarded-host"), Some(origin.host.clone())),
         (HeaderName::from_static("x-forwarded-for"), address.map(|address| address.to_string())),
+        (REQUEST_ID, Some(id.to_string())),
     ];
     for (name, value) in own {
         if let Some(value) = value.and_then(|value| HeaderValue::try_from(value).ok()) {
@@ -115,7 +122,8 @@ mod tests {
             ("transfer-encoding", "chunked"),
         ]);
         let origin = Origin { scheme: "https", host: "registry.example".to_owned() };
-        let sent = to_registry(&client, &origin, Some("192.0.2.1".parse().unwrap()));
+        let id = RequestId::random();
+        let sent = to_registry(&client, &origin, Some("192.0.2.1".parse().unwrap()), &id);
         let expected = headers(&[
             ("accept", "a"),
             ("accept", "b"),
@@ -123,6 +131,7 @@ mod tests {
             ("x-forwarded-proto", "https"),
             ("x-forwarded-host", "registry.example"),
             ("x-forwarded-for", "192.0.2.1"),
+            ("x-request-id", id.as_str()),
         ]);
         assert_eq!(sent, expected);
     }

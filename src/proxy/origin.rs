@@ -9,8 +9,11 @@ use hyper::{
     http::{request::Parts, uri::Authority},
 };
 
-use super::{ClientAddressSettings, Peer, UpstreamAddress};
-use crate::registry::{ErrorCode, Refusal};
+use super::{ClientAddressSettings, Peer, UpstreamAddress, exchange::REQUEST_ID};
+use crate::{
+    registry::{ErrorCode, Refusal},
+    telemetry::RequestId,
+};
 
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
@@ -153,6 +156,16 @@ fn parse_address(text: &str) -> Option<IpAddr> {
     let address = text.parse::<IpAddr>().ok();
     let with_port = || text.parse::<std::net::SocketAddr>().ok().map(|address| address.ip());
     address.or_else(with_port).map(|address| address.to_canonical())
+}
+
+/// What a trusted proxy calls the request.
+pub(super) fn request_id(
+    headers: &HeaderMap,
+    peer: Peer,
+    settings: &ClientAddressSettings,
+) -> Option<RequestId> {
+    let given = headers.get(REQUEST_ID).filter(|_| is_trusted(peer, settings))?;
+    RequestId::given(text(given))
 }
 
 fn joined(headers: &HeaderMap, name: &str) -> String {

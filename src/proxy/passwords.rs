@@ -19,6 +19,7 @@ use crate::{
         ThrottleSettings, User,
     },
     registry::{ErrorCode, Refusal},
+    telemetry::Telemetry,
 };
 
 /// The bounded pool, with what is held against whom. Outlives reloads.
@@ -26,25 +27,37 @@ pub struct Passwords {
     pool: Arc<Pool>,
     throttle: Arc<Throttle>,
     single_flight: SingleFlight,
+    telemetry: Arc<Telemetry>,
 }
 
 /// So many at once, so many waiting.
 struct Pool {
     running: Arc<Semaphore>,
     places: Semaphore,
+    settings: PasswordSettings,
 }
 
 impl Passwords {
     /// An idle pool.
-    pub fn new(settings: &PasswordSettings) -> Self {
+    pub fn new(settings: &PasswordSettings, telemetry: Arc<Telemetry>) -> Self {
         Self {
             pool: Arc::new(Pool {
                 running: Arc::new(Semaphore::new(settings.concurrent)),
                 places: Semaphore::new(settings.concurrent + settings.queue),
+                settings: settings.clone(),
             }),
             throttle: Throttle::new(ThrottleSettings::default()),
             single_flight: SingleFlight::default(),
+            telemetry,
         }
+    }
+
+    /// How many checks run, and how many wait.
+    pub fn load(&self) -> (usize, usize) {
+        let Pool { running, places, settings } = &*self.pool;
+        let running = settings.concurrent.saturating_sub(running.available_permits());
+        let taken = (settings.concurrent + settings.queue).saturating_sub(places.available_permits());
+        (running, taken.saturating_sub(running))
     }
 
     /// The identity that the credentials prove; `None` when they prove none.
@@ -53,6 +66,26 @@ impl Passwords {
     /// 429 to who failed too often; 503 when too many checks are waiting, or a back end that may know the account gives
     /// no answer; all with `Retry-After`.
     pub async fn check(
+        &self,
+        snapshot: &Arc<Snapshot>,
+        credentials: Credentials,
+        ip: Option<IpAddr>,
+    ) -> Result<Option<Identity>, Refusal> {
+        let nameless = credentials.account.is_empty();
+        let checked = self.verify(snapshot, credentials, ip).await;
+        let outcome = match &checked {
+            Ok(Some(_)) => "accepted",
+            Ok(None) => "failed",
+            Err(refusal) if refusal.code == ErrorCode::TooManyRequests => "throttled",
+            Err(_) => "unanswered",
+        };
+        if !nameless {
+            self.telemetry.metrics.login(outcome);
+        }
+        checked
+    }
+
+    async fn verify(
         &self,
         snapshot: &Arc<Snapshot>,
         credentials: Credentials,

@@ -2,7 +2,10 @@
 
 use std::{
     pin::Pin,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -12,6 +15,7 @@ use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
 use tokio::time::Instant;
 
 use super::idle_timer::IdleTimer;
+use crate::telemetry::{Direction, Telemetry};
 
 /// The error of a body that ends early.
 pub type BodyError = Box<dyn std::error::Error + Send + Sync>;
@@ -31,11 +35,15 @@ pub struct RequestBody {
     progress: Arc<Progress>,
     /// The client waits for `100 Continue`, which hyper sends when the body is first asked for.
     waits_to_send: bool,
+    telemetry: Option<Arc<Telemetry>>,
 }
 
 /// What has become of a request's body, shared with whoever waits for the response.
 #[derive(Debug)]
-pub struct Progress(Mutex<ProgressState>);
+pub struct Progress {
+    state: Mutex<ProgressState>,
+    bytes: AtomicU64,
+}
 
 #[derive(Debug, Clone, Copy)]
 struct ProgressState {
@@ -55,7 +63,8 @@ pub enum ClientFault {
 
 impl Progress {
     fn new() -> Arc<Self> {
-        Arc::new(Self(Mutex::new(ProgressState { last: Instant::now(), ended: false, fault: None })))
+        let state = ProgressState { last: Instant::now(), ended: false, fault: None };
+        Arc::new(Self { state: Mutex::new(state), bytes: AtomicU64::new(0) })
     }
 
     /// When the body last moved, or ended.
@@ -68,40 +77,61 @@ impl Progress {
         self.read().ended
     }
 
+    /// How many bytes have come.
+    pub fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
     /// Why the body ended early, if it is the client's doing.
     pub fn fault(&self) -> Option<ClientFault> {
         self.read().fault
     }
 
     fn read(&self) -> ProgressState {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn update(&self, change: impl FnOnce(&mut ProgressState)) {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.last = Instant::now();
         change(&mut state);
     }
 }
 
 impl RequestBody {
-    /// Wraps a client's body; `expects_continue` when the client waits for `100 Continue` before it sends it.
-    pub fn new(body: Incoming, idle: Duration, expects_continue: bool) -> Self {
+    /// Wraps a client's body; `expects_continue` when the client waits for `100 Continue` before it sends it. Its bytes
+    /// are counted as they come.
+    pub fn new(body: Incoming, idle: Duration, expects_continue: bool, telemetry: Arc<Telemetry>) -> Self {
         let progress = Progress::new();
         progress.update(|state| state.ended = body.is_end_stream());
-        Self { body: Some(body), idle: IdleTimer::new(idle), progress, waits_to_send: expects_continue }
+        Self {
+            body: Some(body),
+            idle: IdleTimer::new(idle),
+            progress,
+            waits_to_send: expects_continue,
+            telemetry: Some(telemetry),
+        }
     }
 
     /// A body without bytes.
     pub fn empty() -> Self {
         let progress = Progress::new();
         progress.update(|state| state.ended = true);
-        Self { body: None, idle: IdleTimer::new(Duration::ZERO), progress, waits_to_send: false }
+        let idle = IdleTimer::new(Duration::ZERO);
+        Self { body: None, idle, progress, waits_to_send: false, telemetry: None }
     }
 
     /// What becomes of it.
     pub fn progress(&self) -> Arc<Progress> {
         Arc::clone(&self.progress)
+    }
+
+    fn count(&self, frame: &Frame<Bytes>) {
+        let bytes = frame.data_ref().map_or(0, Bytes::len) as u64;
+        self.progress.bytes.fetch_add(bytes, Ordering::Relaxed);
+        if let Some(telemetry) = &self.telemetry {
+            telemetry.metrics.moved(Direction::In, bytes);
+        }
     }
 
     /// Reads at most `limit` bytes: for our own small endpoints. `None` when there are more, or the body breaks off.
@@ -132,6 +162,7 @@ impl Body for RequestBody {
             Some(Ok(frame)) => {
                 let ended = self.body.as_ref().is_some_and(Body::is_end_stream);
                 self.progress.update(|state| state.ended = ended);
+                self.count(&frame);
                 Poll::Ready(Some(Ok(frame)))
             }
             Some(Err(error)) => {

@@ -9,10 +9,16 @@ use std::{
 use http_body_util::Full;
 use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
 
-use super::{idle_timer::IdleTimer, request_body::BodyError, upstream::Lease};
+use super::{exchange::Exchange, idle_timer::IdleTimer, request_body::BodyError, upstream::Lease};
+use crate::telemetry::Ended;
 
-/// A response's body: ours, or the registry's as it arrives.
-pub enum ResponseBody {
+/// A response's body: ours, or the registry's as it arrives. While it goes out its request is observed.
+pub struct ResponseBody {
+    bytes: Source,
+    exchange: Option<Box<Exchange>>,
+}
+
+enum Source {
     /// A short text of our own.
     Own(Full<Bytes>),
     /// The registry's.
@@ -61,9 +67,33 @@ impl UpstreamBody {
     }
 }
 
+impl ResponseBody {
+    /// The registry's body.
+    pub fn upstream(body: UpstreamBody) -> Self {
+        Self { bytes: Source::Upstream(body), exchange: None }
+    }
+
+    /// The length of a text of our own; `None` for what comes from the registry.
+    pub fn own_length(&self) -> Option<u64> {
+        match &self.bytes {
+            Source::Own(text) => text.size_hint().exact(),
+            Source::Upstream(_) => None,
+        }
+    }
+
+    /// Tells the observer of the request how it goes out, and when it has.
+    pub fn observe(&mut self, exchange: Exchange) {
+        let mut exchange = Box::new(exchange);
+        if self.is_end_stream() {
+            exchange.end(Ended::Complete);
+        }
+        self.exchange = Some(exchange);
+    }
+}
+
 impl From<String> for ResponseBody {
     fn from(text: String) -> Self {
-        Self::Own(Full::new(text.into()))
+        Self { bytes: Source::Own(Full::new(text.into())), exchange: None }
     }
 }
 
@@ -75,25 +105,38 @@ impl Body for ResponseBody {
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        match self.get_mut() {
-            Self::Own(body) => {
-                Pin::new(body).poll_frame(cx).map(|frame| frame.map(|f| f.map_err(Into::into)))
+        let this = self.get_mut();
+        let frame = ready!(match &mut this.bytes {
+            Source::Own(body) =>
+                Pin::new(body).poll_frame(cx).map(|frame| frame.map(|f| f.map_err(Into::into))),
+            Source::Upstream(body) => body.poll_frame(cx),
+        });
+        // hyper asks no more once a body says that it has ended.
+        let ended = this.is_end_stream();
+        if let Some(exchange) = &mut this.exchange {
+            match &frame {
+                Some(Ok(frame)) => exchange.sent_out(frame.data_ref().map_or(0, Bytes::len)),
+                Some(Err(_)) => exchange.end(Ended::UpstreamLost),
+                None => exchange.end(Ended::Complete),
             }
-            Self::Upstream(body) => body.poll_frame(cx),
+            if ended && matches!(frame, Some(Ok(_))) {
+                exchange.end(Ended::Complete);
+            }
         }
+        Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {
-        match self {
-            Self::Own(body) => body.is_end_stream(),
-            Self::Upstream(body) => body.body.is_end_stream(),
+        match &self.bytes {
+            Source::Own(body) => body.is_end_stream(),
+            Source::Upstream(body) => body.body.is_end_stream(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
-        match self {
-            Self::Own(body) => body.size_hint(),
-            Self::Upstream(body) => body.body.size_hint(),
+        match &self.bytes {
+            Source::Own(body) => body.size_hint(),
+            Source::Upstream(body) => body.body.size_hint(),
         }
     }
 }

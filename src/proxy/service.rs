@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use hyper::{
     Request, Response, StatusCode,
-    body::{Body, Incoming},
+    body::Incoming,
     header::{self, HeaderMap, HeaderValue},
     http::request::Parts,
 };
@@ -13,6 +13,7 @@ use hyper::{
 use super::{
     Passwords, Peer, Snapshot, Upstream,
     caller::Caller,
+    exchange::{Exchange, REQUEST_ID, Subject},
     failure::{refuse_strange, unanswered, undecided},
     headers, media_type,
     origin::{self, Origin},
@@ -25,6 +26,7 @@ use super::{
 use crate::{
     authz::{self, Denial, NotPermitted, Permit},
     registry::{ChallengeError, Endpoint, ErrorCode, Method, Refusal, Route, Scope},
+    telemetry::{Reading, Telemetry},
 };
 
 /// The proxy: what outlives a reload, and the snapshot that a reload replaces.
@@ -32,16 +34,19 @@ pub struct Service {
     snapshot: ArcSwap<Snapshot>,
     upstream: ArcSwap<Upstream>,
     passwords: Passwords,
+    telemetry: Arc<Telemetry>,
 }
 
 impl Service {
-    /// A service with its first policy.
-    pub fn new(snapshot: Snapshot, passwords: Passwords) -> Self {
+    /// A service with its first policy, which tells `telemetry` what it does.
+    pub fn new(snapshot: Snapshot, telemetry: Arc<Telemetry>) -> Self {
+        let passwords = Passwords::new(&snapshot.settings.passwords, Arc::clone(&telemetry));
         let upstream = Upstream::new(snapshot.settings.upstream.clone());
         Self {
             snapshot: ArcSwap::from_pointee(snapshot),
             upstream: ArcSwap::from_pointee(upstream),
             passwords,
+            telemetry,
         }
     }
 
@@ -59,6 +64,37 @@ impl Service {
         self.snapshot.load_full()
     }
 
+    /// Where it tells what it does.
+    pub fn telemetry(&self) -> &Arc<Telemetry> {
+        &self.telemetry
+    }
+
+    /// The state of now, for the metrics.
+    pub fn reading(&self) -> Reading {
+        let (password_checks_running, password_checks_waiting) = self.passwords.load();
+        Reading {
+            password_checks_running,
+            password_checks_waiting,
+            upstream_idle: self.upstream.load().idle(),
+            audit_lines_lost: self.telemetry.audit.lost(),
+            ..Reading::default()
+        }
+    }
+
+    /// Whether the registry answers, and as a plain one does.
+    ///
+    /// # Errors
+    /// Why not, in a sentence for the operator.
+    pub async fn ask_registry(&self) -> Result<(), String> {
+        let upstream = self.upstream.load_full();
+        let address = upstream.address();
+        match upstream.ping().await {
+            Ok(StatusCode::OK) => Ok(()),
+            Ok(status) => Err(format!("the registry at {address} answers {status} to /v2/")),
+            Err(error) => Err(format!("no answer from the registry at {address}: {error}")),
+        }
+    }
+
     /// Answers a request. Never fails: whatever goes wrong becomes a response.
     pub async fn respond(&self, request: Request<Incoming>, peer: Peer) -> Response<ResponseBody> {
         let snapshot = self.snapshot.load_full();
@@ -68,17 +104,26 @@ impl Service {
             .headers
             .get(header::EXPECT)
             .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"));
-        let body = RequestBody::new(body, settings.idle_body, expects_continue);
+        let body = RequestBody::new(body, settings.idle_body, expects_continue, Arc::clone(&self.telemetry));
         let origin = Origin::of(&head, peer, &settings.client_address);
         let own = OwnEndpoint::at(head.uri.path(), &settings.path_prefix);
         let speaks_registry = own.is_none() && head.uri.path().starts_with("/v2");
+        let subject = match own {
+            Some(OwnEndpoint::Token) => Subject::Token,
+            None if speaks_registry => Subject::Registry,
+            _ => Subject::Other,
+        };
+        let given = origin::request_id(&head.headers, peer, &settings.client_address);
+        let mut exchange = Exchange::begin(&self.telemetry, &head, peer, subject, given);
         let answered = match (&origin, own) {
             (Err(refusal), _) => Err(refusal.clone()),
-            (Ok(_), Some(own)) => self.answer_own(own, &head, body, peer, &snapshot).await,
-            (Ok(origin), None) => self.journey(&head, body, peer, origin, &snapshot).await,
+            (Ok(_), Some(own)) => self.answer_own(own, &head, body, peer, &snapshot, &mut exchange).await,
+            (Ok(origin), None) => self.journey(&head, body, peer, origin, &snapshot, &mut exchange).await,
         };
+        let refusal = answered.as_ref().err().cloned();
         let mut response = answered.unwrap_or_else(|refusal| {
-            tracing::debug!(method = %head.method, path = head.uri.path(), why = refusal.message, "refused");
+            let (request, why) = (exchange.id(), &refusal.message);
+            tracing::debug!(%request, method = %head.method, path = head.uri.path(), why, "refused");
             if speaks_registry || refusal.challenge.is_some() {
                 return refuse(&refusal, settings, origin.as_ref().ok());
             }
@@ -92,6 +137,11 @@ impl Service {
             let two_years = HeaderValue::from_static("max-age=63072000; includeSubDomains");
             response.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, two_years);
         }
+        if let Ok(id) = HeaderValue::try_from(exchange.id().as_str()) {
+            response.headers_mut().insert(REQUEST_ID, id);
+        }
+        exchange.concluded(refusal.as_ref(), response.status());
+        response.body_mut().observe(exchange);
         response
     }
 
@@ -103,27 +153,35 @@ impl Service {
         peer: Peer,
         origin: &Origin,
         snapshot: &Arc<Snapshot>,
+        exchange: &mut Exchange,
     ) -> Result<Response<ResponseBody>, Refusal> {
         // 1. Parse: from here on there is a route, or nothing.
         let route = parse(head)?;
+        exchange.routed(&route);
         media_type::refuse_forms(&head.headers)?;
         // 2. Need: which accesses the route stands for.
         let needs = route.needs();
         // 3. Authenticate: who is asking, and from where.
         let address = origin::client_address(&head.headers, peer, &snapshot.settings.client_address)?;
-        let caller = Caller::of(&head.headers, address, snapshot, &self.passwords, &needs).await?;
+        exchange.from(address);
+        let caller = Caller::of(&head.headers, address, snapshot, &self.passwords, &needs, exchange).await?;
         // 4. Authorize: the policy in force now, for every access.
-        let permit = admit(caller, route, needs, snapshot).await?;
+        let permit = admit(caller, route, needs, snapshot, exchange).await?;
+        exchange.allowed();
         // 5. Forward: only a permit can be, and bodies stream.
-        let headers = headers::to_registry(&head.headers, origin, address);
+        let headers = headers::to_registry(&head.headers, origin, address, exchange.id());
         let upstream = self.upstream.load_full();
-        let (response, lease) = upstream
-            .send(upstream_request(&permit, headers, body)?)
-            .await
-            .map_err(|error| unanswered(&error, upstream.address()))?;
+        exchange.forwarding(body.progress());
+        let sent = upstream.send(upstream_request(&permit, headers, body)?).await;
+        let (response, lease) = sent.map_err(|error| {
+            exchange.unanswered(&error);
+            unanswered(&error, upstream.address())
+        })?;
+        exchange.answered(&response);
         refuse_strange(&response, upstream.address())?;
         // 6. Answer: the registry's own, made right for the outside.
-        let body = |body| ResponseBody::Upstream(UpstreamBody::new(body, snapshot.settings.idle_body, lease));
+        let idle = snapshot.settings.idle_body;
+        let body = |body| ResponseBody::upstream(UpstreamBody::new(body, idle, lease));
         Ok(for_the_outside(response.map(body), origin, &upstream))
     }
 
@@ -135,6 +193,7 @@ impl Service {
         body: RequestBody,
         peer: Peer,
         snapshot: &Arc<Snapshot>,
+        exchange: &mut Exchange,
     ) -> Result<Response<ResponseBody>, Refusal> {
         require_origin_form(head)?;
         if Method::parse(head.method.as_str()).is_none() {
@@ -147,7 +206,8 @@ impl Service {
                     message: format!("Bad request: {}", refusal.message),
                     ..refusal
                 })?;
-                token_endpoint::answer(head, body, address, snapshot, &self.passwords).await
+                exchange.from(address);
+                token_endpoint::answer(head, body, address, snapshot, &self.passwords, exchange).await
             }
             OwnEndpoint::Greeting => Ok(own.greeting(snapshot.authority.issuer())),
             OwnEndpoint::BaseWithoutSlash => Ok(own.redirect_to_base()),
@@ -164,12 +224,10 @@ fn outside_of_v2(refusal: Refusal) -> Refusal {
 /// What a GET would have answered, less its body: over HTTP/2 hyper leaves that to us. The registry's response to a HEAD
 /// has none.
 fn without_own_body(response: Response<ResponseBody>) -> Response<ResponseBody> {
-    let (mut head, body) = response.into_parts();
-    let ResponseBody::Own(own) = &body else { return Response::from_parts(head, body) };
-    if let Some(length) = own.size_hint().exact() {
-        head.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
-    }
-    Response::from_parts(head, ResponseBody::from(String::new()))
+    let Some(length) = response.body().own_length() else { return response };
+    let mut response = response.map(|_| ResponseBody::from(String::new()));
+    response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+    response
 }
 
 /// Step 1: the target in origin-form, then the route.
@@ -202,6 +260,7 @@ async fn admit(
     route: Route,
     needs: Vec<Scope>,
     snapshot: &Snapshot,
+    exchange: &mut Exchange,
 ) -> Result<Permit, Refusal> {
     let nothing_shown = caller.as_ref().is_none_or(|caller| !caller.presented);
     let challenge = |needs| Refusal::unauthorized(needs, None, None);
@@ -211,11 +270,15 @@ async fn admit(
     }
     let asked = caller.as_authz(&snapshot.settings.service);
     let denial = match authz::authorize(&snapshot.authorizers, asked, route).await {
-        Ok(permit) => return Ok(permit),
+        Ok(permit) => {
+            exchange.ruled(|| permit.decided_by());
+            return Ok(permit);
+        }
         Err(NotPermitted::Unavailable(error)) => return Err(undecided(&error)),
         Err(NotPermitted::Denied(denial)) => denial,
     };
-    log_denial(&denial, &caller);
+    exchange.ruled(|| denial.by.in_full());
+    log_denial(&denial, &caller, exchange);
     if nothing_shown {
         return Err(challenge(denial.needs));
     }
@@ -226,9 +289,9 @@ async fn admit(
     Err(Refusal::unauthorized(denial.needs, Some(ChallengeError::InsufficientScope), Some(description)))
 }
 
-fn log_denial(denial: &Denial, caller: &Caller) {
+fn log_denial(denial: &Denial, caller: &Caller, exchange: &Exchange) {
     let by = denial.by.in_full();
-    tracing::info!(account = caller.account(), missing = %denial.missing, by, "denied");
+    tracing::info!(account = caller.account(), missing = %denial.missing, by, request = %exchange.id(), "denied");
 }
 
 /// Step 5: the request for the registry, written anew from the permit.

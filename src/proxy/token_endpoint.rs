@@ -18,6 +18,7 @@ use tokio::time::timeout;
 
 use super::{
     Passwords, Snapshot,
+    exchange::Exchange,
     failure::undecided,
     form::Form,
     request_body::{ClientFault, RequestBody},
@@ -26,7 +27,7 @@ use super::{
 };
 use crate::{
     authn::{Credentials, Identity, Secret},
-    authz::Question,
+    authz::{DecidedBy, Question, Ruling},
     registry::{ErrorCode, Refusal, Scope},
     token::IssueError,
 };
@@ -58,18 +59,28 @@ pub(super) async fn answer(
     ip: Option<IpAddr>,
     snapshot: &Arc<Snapshot>,
     passwords: &Passwords,
+    exchange: &mut Exchange,
 ) -> Result<Response<ResponseBody>, Refusal> {
     let body = read_body(head, body, snapshot).await?;
     let request = TokenRequest::read(head, body.as_deref())?;
+    request.login.tell(exchange);
+    exchange.granted(&request.scopes, &[]);
     let presented = match &request.login {
         Login::RefreshToken(token) => Some(token.clone()),
         Login::Password(_) => None,
     };
     let identity = log_in(request.login, &request.service, ip, snapshot, passwords).await?;
+    exchange.asked_by(&identity);
     let mut granted = Vec::with_capacity(request.scopes.len());
+    let mut by = Vec::with_capacity(request.scopes.len());
     for scope in &request.scopes {
-        granted.push(grant(scope, &identity, &request.service, ip, snapshot).await?);
+        let ruling = decide(scope, &identity, &request.service, ip, snapshot).await?;
+        // A denied one stays, without actions.
+        granted.push(Scope { actions: ruling.actions, ..scope.clone() });
+        by.push(ruling.by);
     }
+    exchange.ruled(|| by.iter().map(DecidedBy::in_full).collect::<Vec<_>>().join("; "));
+    exchange.granted(&request.scopes, &granted);
     let now = unix_now();
     let voucher = Snapshot::voucher(&identity);
     let Identity { account, .. } = &identity;
@@ -96,6 +107,16 @@ pub(super) async fn answer(
     }
     tracing::debug!(account = identity.account, service = request.service, "issued a token");
     Ok(json_response(answer))
+}
+
+impl Login {
+    fn tell(&self, exchange: &mut Exchange) {
+        match self {
+            Self::RefreshToken(_) => exchange.shows("refresh_token", None),
+            Self::Password(Credentials { account, .. }) if account.is_empty() => exchange.shows("none", None),
+            Self::Password(Credentials { account, .. }) => exchange.shows("password", Some(account)),
+        }
+    }
 }
 
 /// Scopes in one request: each is held against every rule. A push with mounts asks for a handful.
@@ -173,17 +194,17 @@ async fn log_in(
     }
 }
 
-/// What the policy grants of a scope. A denied one stays, without actions.
+/// What the policy says of a scope.
 ///
 /// # Errors
 /// A back end that has to be asked gives no answer.
-async fn grant(
+async fn decide(
     scope: &Scope,
     identity: &Identity,
     service: &str,
     ip: Option<IpAddr>,
     snapshot: &Snapshot,
-) -> Result<Scope, Refusal> {
+) -> Result<Ruling, Refusal> {
     let question = Question {
         account: &identity.account,
         labels: &identity.labels,
@@ -193,8 +214,7 @@ async fn grant(
         name: &scope.name,
         actions: &scope.actions,
     };
-    let ruling = snapshot.authorizers.decide(&question).await.map_err(|error| undecided(&error))?;
-    Ok(Scope { actions: ruling.actions, ..scope.clone() })
+    snapshot.authorizers.decide(&question).await.map_err(|error| undecided(&error))
 }
 
 /// The form of a request that may have one, as Go's `ParseForm`: POST, PUT and PATCH with a form's content type.

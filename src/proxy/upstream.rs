@@ -13,9 +13,10 @@ use std::{
 };
 
 use hyper::{
-    Method, Request, Response,
+    Method, Request, Response, StatusCode, Uri,
     body::{Body, Incoming},
     client::conn::http1::{self, SendRequest},
+    header::{self, HeaderValue},
 };
 use hyper_util::rt::TokioIo;
 use tokio::{
@@ -84,6 +85,25 @@ impl Upstream {
     /// Where the registry is, as the configuration has it.
     pub fn address(&self) -> &UpstreamAddress {
         &self.0.settings.address
+    }
+
+    /// How many connections wait for their next request.
+    pub fn idle(&self) -> usize {
+        self.0.idle.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    /// The status of the registry's answer to `/v2/`, on a connection of its own.
+    ///
+    /// # Errors
+    /// The registry is down, slow, or broken.
+    pub async fn ping(&self) -> Result<StatusCode, UpstreamError> {
+        let mut request = Request::new(RequestBody::empty());
+        *request.uri_mut() = Uri::from_static("/v2/");
+        request.headers_mut().insert(header::HOST, HeaderValue::from_static("localhost"));
+        let progress = request.body().progress();
+        let (response, _) =
+            self.exchange(self.connect().await?, request, progress).await.map_err(|(error, _)| error)?;
+        Ok(response.status())
     }
 
     /// Sends a request and waits for the head of the response. The lease belongs to the response's body.

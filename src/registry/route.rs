@@ -139,6 +139,26 @@ impl Route {
         &self.endpoint
     }
 
+    /// The repository that a blob is to be mounted from.
+    pub fn source(&self) -> Option<&RepositoryName> {
+        self.source.as_ref()
+    }
+
+    /// The tag or digest that the request names; for the end of an upload, and for a mount, the digest of the blob.
+    pub fn reference(&self) -> Option<&str> {
+        match &self.endpoint {
+            Endpoint::ManifestByTag(_, tag) => Some(tag.as_str()),
+            Endpoint::ManifestByDigest(_, digest)
+            | Endpoint::Blob(_, digest)
+            | Endpoint::Referrers(_, digest) => Some(digest.as_str()),
+            Endpoint::StartUpload(_) | Endpoint::Upload(..) => {
+                let digest = self.query.get("digest").or_else(|| self.query.get("mount"));
+                digest.filter(|digest| Digest::parse(digest).is_some())
+            }
+            Endpoint::Base | Endpoint::Catalog | Endpoint::Tags(_) => None,
+        }
+    }
+
     /// The accesses that the request needs, all of them, as registry 2.8 demands them; none for the base.
     pub fn needs(&self) -> Vec<Scope> {
         let Some(name) = self.endpoint.repository() else {
@@ -214,6 +234,19 @@ impl Endpoint {
                 None => Some(Self::ManifestByDigest(name, Digest::parse(last)?)),
             },
             _ => None,
+        }
+    }
+
+    /// The kind of endpoint in one word, for logs and metrics.
+    pub fn class(&self) -> &'static str {
+        match self {
+            Self::Base => "base",
+            Self::Catalog => "catalog",
+            Self::Tags(_) => "tags",
+            Self::ManifestByTag(..) | Self::ManifestByDigest(..) => "manifest",
+            Self::Blob(..) => "blob",
+            Self::StartUpload(_) | Self::Upload(..) => "upload",
+            Self::Referrers(..) => "referrers",
         }
     }
 

@@ -40,6 +40,7 @@ pub(super) struct Connections {
 impl Connections {
     /// Serves one connection until it ends.
     pub(super) async fn serve(self, stream: Stream, address: Option<SocketAddr>) {
+        let _counted = self.service.telemetry().metrics.connected();
         let stream = Lingering::new(WriteDeadline::new(stream, self.limits.idle_body));
         let Some(config) = self.tls.current() else {
             return self.serve_http1(stream, Peer { address, tls: false }).await;

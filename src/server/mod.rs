@@ -5,6 +5,7 @@
 mod activity;
 mod connection;
 mod head_guard;
+mod health;
 mod lingering;
 mod listener;
 mod settings;
@@ -16,6 +17,7 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::sync::{Semaphore, watch as signal};
 
+pub use health::serve_health;
 pub use listener::{Listener, from_systemd};
 pub use settings::*;
 pub use tls::{Tls, TlsError};

@@ -1,40 +1,28 @@
-//! Logs: where they go and in which form. Decides nothing; secrets cannot get in, because their types print as `***`.
+//! What is told of the work: the log for people, audit records for those who look back, metrics for those who watch.
+//!
+//! Decides nothing, and imports none of those who do: they hand over words and numbers. Secrets cannot get in, because
+//! their types print as `***` and none of the records has a place for one.
 
-use std::io::IsTerminal;
+mod audit;
+mod log;
+mod metrics;
+mod process;
+mod reading;
+mod request_id;
 
-use tracing::level_filters::LevelFilter;
-use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
-use tracing_subscriber::{EnvFilter, fmt};
+pub use self::{
+    audit::{Audit, AuditError, AuditSettings, Decision, Ended, Event, Record},
+    log::start,
+    metrics::{Connected, Direction, Metrics},
+    reading::Reading,
+    request_id::RequestId,
+};
 
-/// Lines that wait to be written. With more, new ones are lost: a log that nobody reads must not stop the proxy.
-const WAITING_LINES: usize = 10_000;
-
-/// Libraries that log what others say as it comes: the notices of a database may be lines of any content.
-const SILENT: [&str; 1] = ["sqlx=off"];
-/// Libraries that tell at the level of debugging what they do with each connection: ten lines for one of ours.
-const QUIET: [&str; 4] = ["h2=info", "hyper_util=info", "rustls=info", "tokio_rustls=info"];
-
-/// Starts logging to standard error, which systemd hands to the journal. `RUST_LOG` overrides `level`.
-///
-/// Lines are written by a thread of their own until the guard is dropped, which writes the rest.
-pub fn start(level: LevelFilter, json: bool) -> WorkerGuard {
-    let asked = std::env::var_os("RUST_LOG").is_some();
-    let filter = EnvFilter::builder().with_default_directive(level.into()).from_env_lossy();
-    let quiet =
-        QUIET.iter().filter(|_| !asked && level > LevelFilter::INFO).filter_map(|quiet| quiet.parse().ok());
-    let filter = quiet.fold(filter, EnvFilter::add_directive);
-    let filter =
-        SILENT.iter().filter_map(|silent| silent.parse().ok()).fold(filter, EnvFilter::add_directive);
-    let on_terminal = std::io::stderr().is_terminal();
-    let (writer, guard) =
-        NonBlockingBuilder::default().buffered_lines_limit(WAITING_LINES).finish(std::io::stderr());
-    let lines = fmt().with_env_filter(filter).with_writer(writer).with_target(false).with_ansi(on_terminal);
-    // The journal has a clock of its own.
-    let in_journal = std::env::var_os("JOURNAL_STREAM").is_some();
-    let _ = match (json, in_journal) {
-        (true, _) => lines.json().flatten_event(true).try_init(),
-        (false, true) => lines.without_time().try_init(),
-        (false, false) => lines.try_init(),
-    };
-    guard
+/// Where the parts of the program tell what they do.
+#[derive(Debug, Default)]
+pub struct Telemetry {
+    /// One line for each decision and each finished transfer.
+    pub audit: Audit,
+    /// Counters, gauges and histograms.
+    pub metrics: Metrics,
 }

@@ -13,7 +13,7 @@ use std::{
 use portwarden::{
     cli::assemble,
     config::Config,
-    proxy::{Passwords, Service},
+    proxy::Service,
     server::{self, Listener, Tls},
 };
 use tokio::{runtime::Runtime, sync::watch, task::JoinHandle};
@@ -47,12 +47,11 @@ fn start(config: &str, upstream: &str, write_keys: impl FnOnce(&Path)) -> Local 
     write_keys(directory.path());
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let config = read(config, directory.path(), upstream);
-    let passwords = Passwords::new(&config.proxy.passwords);
     let assembly = {
         let _on_the_runtime = runtime.enter();
         assemble(&config, None).unwrap()
     };
-    let service = Arc::new(Service::new(assembly.snapshot, passwords));
+    let service = Arc::new(Service::new(assembly.snapshot, Arc::default()));
     let (stop, stopped) = watch::channel(false);
     let (address, server) = runtime.block_on(async {
         let listener = Listener::bind(&config.server.addresses[0]).unwrap();

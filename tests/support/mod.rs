@@ -9,6 +9,7 @@
     reason = "tests fail loudly"
 )]
 
+pub mod audit;
 pub mod broken;
 pub mod command;
 pub mod containerd;
@@ -19,6 +20,7 @@ pub mod docker;
 pub mod image;
 pub mod local;
 pub mod mariadb;
+pub mod metrics;
 pub mod pem;
 pub mod pki;
 pub mod podman;

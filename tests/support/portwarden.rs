@@ -139,10 +139,8 @@ impl Builder {
         pki::write_token_key(directory.path(), self.key_type);
         let configuration = directory.path().join("portwarden.yml");
         fs::write(&configuration, self.configuration()).unwrap();
-        let args = ["serve", "--config", configuration.to_str().unwrap(), "--listen", "127.0.0.1:0"];
-        let mut process = Process::start(&program(), &args, &[], &directory.path().join("log"));
-        let line = process.wait_for_log(0, READY);
-        Portwarden { port: port_after(&line, READY), process, builder: self, directory }
+        let (process, port) = serve(&directory, 0);
+        Portwarden { port, process, builder: self, directory }
     }
 
     /// The configuration: docker_auth's keys, and ours in sections of their own.
@@ -193,6 +191,11 @@ impl Portwarden {
         self.directory.path().join("ca.crt")
     }
 
+    /// A file beside its configuration, as `audit.to: ./name` and the like write it.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
     /// The certificate of the key that signs tokens.
     pub fn token_certificate_file(&self) -> PathBuf {
         self.directory.path().join("token.crt")
@@ -222,6 +225,12 @@ impl Portwarden {
         fs::write(self.directory.path().join("portwarden.yml"), self.builder.configuration()).unwrap();
         self.process.signal("HUP");
         self.process.wait_for_log(from, RELOADED)
+    }
+
+    /// SIGKILL, and another one with the same configuration, on the same port.
+    pub fn crash_and_restart(&mut self) {
+        self.process.kill();
+        (self.process, self.port) = serve(&self.directory, self.port);
     }
 
     /// SIGTERM; returns how it ended, `None` when it had to be killed.
@@ -258,6 +267,17 @@ impl Portwarden {
     pub fn log(&self) -> String {
         self.process.log()
     }
+}
+
+/// Starts the program with the configuration in `directory`, on `port` or a free one; returns it and its port.
+fn serve(directory: &TempDir, port: u16) -> (Process, u16) {
+    let (configuration, log) = (directory.path().join("portwarden.yml"), directory.path().join("log"));
+    let listen = format!("127.0.0.1:{port}");
+    let from = fs::read(&log).map_or(0, |text| text.len());
+    let args = ["serve", "--config", configuration.to_str().unwrap(), "--listen", &listen];
+    let mut process = Process::start(&program(), &args, &[], &log);
+    let port = port_after(&process.wait_for_log(from, READY), READY);
+    (process, port)
 }
 
 /// The port of the first `…:<port>` after `label`: an address printed for people or in a log field.

@@ -72,6 +72,12 @@ impl Registry {
         self.process.wait_for_log(from, READY);
     }
 
+    /// `registry garbage-collect` over its store, while it runs.
+    pub fn collect_garbage(&self) -> super::command::Output {
+        let file = self.directory.path().join("config.yml");
+        super::command::run("docker-registry", &["garbage-collect", file.to_str().unwrap()], &[])
+    }
+
     /// The file of a blob in the store, whether it exists or not.
     pub fn blob_file(&self, digest: &str) -> PathBuf {
         let hex = digest.trim_start_matches("sha256:");

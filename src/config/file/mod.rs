@@ -39,6 +39,8 @@ pub(crate) struct File {
     pub(crate) backends: Option<Backends>,
     pub(crate) limits: Option<Limits>,
     pub(crate) log: Option<Log>,
+    pub(crate) audit: Option<Audit>,
+    pub(crate) metrics: Option<Metrics>,
 }
 
 /// `server:`; `trusted_proxies` is ours.
@@ -215,4 +217,18 @@ pub(crate) struct Log {
     pub(crate) level: Option<Text>,
     pub(crate) format: Option<Text>,
     pub(crate) explain_denials: Option<Switch>,
+}
+
+/// `audit:`, ours.
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default, expecting = "a mapping with `to`")]
+pub(crate) struct Audit {
+    pub(crate) to: Option<Text>,
+}
+
+/// `metrics:`, ours.
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default, expecting = "a mapping with `addr`")]
+pub(crate) struct Metrics {
+    pub(crate) addr: Option<Text>,
 }

@@ -45,10 +45,22 @@ fn overdue(file: &FilePath, now: SystemTime) -> Vec<String> {
     chain.collect()
 }
 
-fn said(der: &[u8], now: SystemTime) -> Option<String> {
+/// When the certificate of a server ends: the first of its chain.
+pub(in crate::config) fn end_of(file: &FilePath) -> Option<SystemTime> {
+    let pem = fs::read(file).ok()?;
+    let der = CertificateDer::pem_slice_iter(&pem).next()?.ok()?;
+    Some(validity(&der)?.1)
+}
+
+/// From when, and until when.
+fn validity(der: &[u8]) -> Option<(SystemTime, SystemTime)> {
     let (_, certificate) = X509Certificate::from_der(der).ok()?;
     let validity = certificate.validity();
-    let (from, until) = (time(validity.not_before.timestamp())?, time(validity.not_after.timestamp())?);
+    Some((time(validity.not_before.timestamp())?, time(validity.not_after.timestamp())?))
+}
+
+fn said(der: &[u8], now: SystemTime) -> Option<String> {
+    let (from, until) = validity(der)?;
     let day = |time: SystemTime| humantime::format_rfc3339_seconds(time);
     match until.duration_since(now) {
         Err(_) => Some(format!("expired at {}", day(until))),

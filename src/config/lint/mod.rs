@@ -14,6 +14,8 @@ mod users;
 
 use std::time::SystemTime;
 
+pub(super) use files::end_of;
+
 use super::{Config, access::rule_path, finding::Report, path::Path};
 use crate::authz::{PatternShape, Policy};
 

@@ -1,0 +1,109 @@
+//! The listener for those who watch: `/metrics` for Prometheus, `/healthz` and `/readyz` for supervisors.
+//!
+//! Of its own, so that it can be kept from the network, and answers while the port for clients has too much to do.
+
+use std::{convert::Infallible, sync::Arc, time::Duration};
+
+use http_body_util::Full;
+use hyper::{
+    Method, Request, Response, StatusCode,
+    body::{Bytes, Incoming},
+    header::{self, HeaderValue},
+    server::conn::http1,
+    service::service_fn,
+};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::{
+    sync::{Semaphore, watch},
+    time::timeout,
+};
+
+use super::{ACCEPT_PAUSE, Listener};
+use crate::{proxy::Service, telemetry::Metrics};
+
+/// More than anybody needs who only watches.
+const CONNECTIONS: usize = 64;
+/// Of one connection, all in all; a scraper makes a new one.
+const LIFETIME: Duration = Duration::from_secs(300);
+/// For the head of a request, and for the registry's answer.
+const DEADLINE: Duration = Duration::from_secs(5);
+
+/// Answers until `stop` becomes true.
+pub async fn serve_health(listener: Listener, service: Arc<Service>, stop: watch::Receiver<bool>) {
+    let slots = Arc::new(Semaphore::new(CONNECTIONS));
+    let stopping = stop.clone();
+    let accept = async {
+        loop {
+            let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { return };
+            let Ok((stream, _)) = listener.accept().await else {
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+                continue;
+            };
+            let (service, stopping) = (Arc::clone(&service), stopping.clone());
+            tokio::spawn(async move {
+                let answer = service_fn(|request| answer(request, &service, &stopping));
+                let connection = http1::Builder::new()
+                    .timer(TokioTimer::new())
+                    .header_read_timeout(DEADLINE)
+                    .serve_connection(TokioIo::new(stream), answer);
+                let _ = timeout(LIFETIME, connection).await;
+                drop(slot);
+            });
+        }
+    };
+    let mut stop = stop.clone();
+    tokio::select! {
+        () = accept => {}
+        _ = stop.wait_for(|stop| *stop) => {}
+    }
+}
+
+async fn answer(
+    request: Request<Incoming>,
+    service: &Service,
+    stopping: &watch::Receiver<bool>,
+) -> Result<Response<Full<Bytes>>, Infallible> {
+    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        return Ok(text(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n".to_owned()));
+    }
+    let stopping = *stopping.borrow();
+    Ok(match request.uri().path() {
+        "/metrics" => metrics(service),
+        "/healthz" => text(StatusCode::OK, "alive\n".to_owned()),
+        "/readyz" => match ready(service, stopping).await {
+            Ok(()) => text(StatusCode::OK, "ready\n".to_owned()),
+            Err(why) => text(StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {why}\n")),
+        },
+        _ => text(StatusCode::NOT_FOUND, "ask for /metrics, /healthz or /readyz\n".to_owned()),
+    })
+}
+
+/// Whether requests can be served: the registry answers, and we are not about to stop.
+async fn ready(service: &Service, stopping: bool) -> Result<(), String> {
+    if stopping {
+        return Err("stopping".to_owned());
+    }
+    timeout(DEADLINE, service.ask_registry())
+        .await
+        .unwrap_or_else(|_| Err(format!("the registry does not answer within {DEADLINE:?}")))
+}
+
+fn metrics(service: &Service) -> Response<Full<Bytes>> {
+    match service.telemetry().metrics.render(&service.reading()) {
+        Ok(rendered) => {
+            let mut response = text(StatusCode::OK, rendered);
+            let media_type = HeaderValue::from_static(Metrics::MEDIA_TYPE);
+            response.headers_mut().insert(header::CONTENT_TYPE, media_type);
+            response
+        }
+        Err(_) => text(StatusCode::INTERNAL_SERVER_ERROR, "the metrics cannot be written\n".to_owned()),
+    }
+}
+
+fn text(status: StatusCode, text: String) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(text.into()));
+    *response.status_mut() = status;
+    let plain = HeaderValue::from_static("text/plain; charset=utf-8");
+    response.headers_mut().insert(header::CONTENT_TYPE, plain);
+    response
+}

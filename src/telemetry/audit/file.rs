@@ -1,0 +1,183 @@
+//! A file of lines that others may rename or remove: the next lines go to a new one of the same name.
+//!
+//! So `logrotate` needs neither a signal nor `copytruncate`, which loses lines.
+
+use std::{
+    fs::{File, OpenOptions},
+    io::{self, Write},
+    os::unix::fs::{MetadataExt, OpenOptionsExt},
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+/// Lines are collected up to this size and written together.
+const BUFFER: usize = 64 << 10;
+/// How often a failure is complained of.
+const COMPLAIN_EVERY: Duration = Duration::from_secs(60);
+
+/// The file under its name. Whole lines are written to it, each with one `write`.
+pub(super) struct RotatedFile {
+    path: PathBuf,
+    file: Option<File>,
+    lines: Vec<u8>,
+    lost: Arc<Lost>,
+    /// A line was cut off by an error: the next one begins on a line of its own.
+    torn: bool,
+    complained: Option<Instant>,
+}
+
+/// How many lines could not be written.
+#[derive(Debug, Default)]
+pub(super) struct Lost(AtomicU64);
+
+impl Lost {
+    pub(super) fn count(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl RotatedFile {
+    /// Opens the file at its end, and makes it where there is none: for its owner and group.
+    ///
+    /// # Errors
+    /// It cannot be opened.
+    pub(super) fn open(path: &Path) -> io::Result<Self> {
+        let file = Some(open(path)?);
+        let (path, lost) = (path.to_owned(), Arc::default());
+        Ok(Self { path, file, lines: Vec::with_capacity(BUFFER), lost, torn: false, complained: None })
+    }
+
+    /// The count of what could not be written.
+    pub(super) fn lost(&self) -> Arc<Lost> {
+        Arc::clone(&self.lost)
+    }
+
+    /// Whether the name still leads to the file that is open.
+    fn is_current(&self) -> bool {
+        let identity =
+            |found: io::Result<std::fs::Metadata>| found.ok().map(|found| (found.dev(), found.ino()));
+        let open = self.file.as_ref().and_then(|file| identity(file.metadata()));
+        open.is_some() && open == identity(std::fs::metadata(&self.path))
+    }
+
+    fn write_out(&mut self) -> io::Result<()> {
+        if !self.is_current() {
+            // The old one goes on where a new one cannot be made: a renamed file is better than none.
+            match open(&self.path) {
+                Ok(file) => (self.file, self.torn) = (Some(file), false),
+                Err(error) if self.file.is_none() => return Err(error),
+                Err(error) => self.complain(&error),
+            }
+        }
+        let Some(file) = &mut self.file else { return Ok(()) };
+        if self.torn {
+            file.write_all(b"\n")?;
+            self.torn = false;
+        }
+        let mut left = &self.lines[..];
+        while !left.is_empty() {
+            match file.write(left) {
+                Ok(written) => left = left.get(written..).unwrap_or_default(),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => {
+                    let written = self.lines.len() - left.len();
+                    self.torn = written > 0 && self.lines.get(written - 1) != Some(&b'\n');
+                    self.lines.drain(..written);
+                    return Err(error);
+                }
+            }
+        }
+        self.lines.clear();
+        Ok(())
+    }
+
+    fn complain(&mut self, error: &io::Error) {
+        if self.complained.is_none_or(|since| since.elapsed() >= COMPLAIN_EVERY) {
+            self.complained = Some(Instant::now());
+            let path = self.path.display();
+            tracing::error!(%path, %error, "the audit log cannot be written; requests go on without it");
+        }
+    }
+}
+
+impl Write for RotatedFile {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        if self.lines.len() + line.len() > BUFFER {
+            self.flush()?;
+        }
+        self.lines.extend_from_slice(line);
+        Ok(line.len())
+    }
+
+    /// Writes what was collected. What cannot be written is lost, so that memory stays bounded.
+    fn flush(&mut self) -> io::Result<()> {
+        if self.lines.is_empty() {
+            return Ok(());
+        }
+        if let Err(error) = self.write_out() {
+            let lines = self.lines.iter().filter(|byte| **byte == b'\n').count();
+            self.lost.0.fetch_add(lines as u64, Ordering::Relaxed);
+            self.lines.clear();
+            self.complain(&error);
+        }
+        Ok(())
+    }
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    OpenOptions::new().append(true).create(true).mode(0o640).open(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn write(file: &mut RotatedFile, line: &str) {
+        file.write_all(line.as_bytes()).unwrap();
+        file.flush().unwrap();
+    }
+
+    #[test]
+    fn lines_after_a_rotation_go_to_a_new_file_of_the_name() {
+        let directory = tempfile::tempdir().unwrap();
+        let (path, rotated) = (directory.path().join("audit.log"), directory.path().join("audit.log.1"));
+        let mut file = RotatedFile::open(&path).unwrap();
+        write(&mut file, "1\n");
+        fs::rename(&path, &rotated).unwrap();
+        write(&mut file, "2\n");
+        assert_eq!(
+            (fs::read_to_string(&rotated).unwrap(), fs::read_to_string(&path).unwrap()),
+            ("1\n".into(), "2\n".into())
+        );
+        fs::remove_file(&path).unwrap();
+        write(&mut file, "3\n");
+        assert_eq!(fs::read_to_string(&path).unwrap(), "3\n");
+        assert_eq!(file.lost.count(), 0);
+    }
+
+    #[test]
+    fn a_directory_that_is_gone_costs_nothing_but_the_name() {
+        let directory = tempfile::tempdir().unwrap();
+        let inner = directory.path().join("log");
+        fs::create_dir(&inner).unwrap();
+        let mut file = RotatedFile::open(&inner.join("audit.log")).unwrap();
+        fs::rename(&inner, directory.path().join("moved")).unwrap();
+        write(&mut file, "1\n");
+        assert_eq!(fs::read_to_string(directory.path().join("moved/audit.log")).unwrap(), "1\n");
+    }
+
+    #[test]
+    fn a_full_disk_loses_lines_counts_them_and_keeps_memory_bounded() {
+        let mut file = RotatedFile::open(Path::new("/dev/full")).unwrap();
+        for _ in 0..3 {
+            write(&mut file, "lost\n");
+        }
+        assert_eq!((file.lost.count(), file.lines.len()), (3, 0));
+    }
+}

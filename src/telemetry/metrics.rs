@@ -1,0 +1,340 @@
+//! Counters, gauges and histograms, in the text that Prometheus scrapes.
+//!
+//! The names are documented in `docs/monitoring.md` and used by the dashboard beside it; they are an interface. No label
+//! has a value that a client chooses: accounts and repositories are for the audit log.
+
+use std::{
+    fmt,
+    sync::atomic::AtomicU64,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use prometheus_client::{
+    encoding::{EncodeLabelSet, text},
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram, info::Info},
+    registry::{Registry, Unit},
+};
+
+use super::{
+    Decision, Ended,
+    process::Process,
+    reading::{Reading, Sampled},
+};
+
+/// All metrics, counted since the start of the process.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    requests: Family<RequestLabels, Counter>,
+    decisions: Family<DecisionLabels, Counter>,
+    tokens: Family<OutcomeLabels, Counter>,
+    logins: Family<OutcomeLabels, Counter>,
+    transfers: Family<EndedLabels, Counter>,
+    bytes: Family<DirectionLabels, Counter>,
+    active: Gauge,
+    connections: Gauge,
+    added_latency: Family<RouteLabels, Histogram, fn() -> Histogram>,
+    upstream_latency: Family<RouteLabels, Histogram, fn() -> Histogram>,
+    reloads: Family<OutcomeLabels, Counter>,
+    last_reload: Gauge<f64, AtomicU64>,
+    certificate_expiry: Family<UseLabels, Gauge<f64, AtomicU64>>,
+    sampled: Sampled,
+}
+
+/// A connection that is counted as open until it is dropped.
+#[derive(Debug)]
+pub struct Connected(Gauge);
+
+impl Drop for Connected {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
+/// Which way bytes go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// From the client: pushes.
+    In,
+    /// To the client: pulls.
+    Out,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RequestLabels {
+    route: &'static str,
+    method: &'static str,
+    status: u16,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RouteLabels {
+    route: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct DecisionLabels {
+    decision: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OutcomeLabels {
+    outcome: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct EndedLabels {
+    ended: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct DirectionLabels {
+    direction: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct UseLabels {
+    r#use: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct BuildLabels {
+    version: &'static str,
+}
+
+/// Our own part of a small request takes tens of microseconds, a password tens of milliseconds.
+const ADDED: [f64; 14] =
+    [50e-6, 100e-6, 250e-6, 500e-6, 1e-3, 2.5e-3, 5e-3, 10e-3, 25e-3, 50e-3, 100e-3, 250e-3, 1.0, 5.0];
+/// The registry's part: a manifest takes a millisecond, the end of a large upload to an object store minutes.
+const UPSTREAM: [f64; 13] =
+    [500e-6, 1e-3, 2.5e-3, 5e-3, 10e-3, 25e-3, 50e-3, 100e-3, 250e-3, 1.0, 5.0, 30.0, 120.0];
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut metrics = Self {
+            registry: Registry::default(),
+            requests: Family::default(),
+            decisions: Family::default(),
+            tokens: Family::default(),
+            logins: Family::default(),
+            transfers: Family::default(),
+            bytes: Family::default(),
+            active: Gauge::default(),
+            connections: Gauge::default(),
+            added_latency: Family::new_with_constructor(|| Histogram::new(ADDED)),
+            upstream_latency: Family::new_with_constructor(|| Histogram::new(UPSTREAM)),
+            reloads: Family::default(),
+            last_reload: Gauge::default(),
+            certificate_expiry: Family::default(),
+            sampled: Sampled::default(),
+        };
+        metrics.begin_at_zero();
+        metrics.registry = metrics.register();
+        metrics
+    }
+}
+
+impl Metrics {
+    /// The text of all metrics (OpenMetrics 1.0), with `reading` as the state of now.
+    ///
+    /// # Errors
+    /// None that is known: the library formats into memory.
+    pub fn render(&self, reading: &Reading) -> Result<String, fmt::Error> {
+        self.sampled.set(reading);
+        let mut text = String::new();
+        text::encode(&mut text, &self.registry)?;
+        Ok(text)
+    }
+
+    /// The media type of [`Metrics::render`].
+    pub const MEDIA_TYPE: &'static str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+    /// A counter that appears with its first event hides that event from `rate` and `increase`.
+    fn begin_at_zero(&self) {
+        for decision in Decision::ALL {
+            drop(self.decisions.get_or_create(&DecisionLabels { decision: decision.as_str() }));
+            drop(self.tokens.get_or_create(&OutcomeLabels { outcome: decision.as_str() }));
+        }
+        for ended in [Ended::Complete, Ended::ClientGone, Ended::UpstreamLost] {
+            drop(self.transfers.get_or_create(&EndedLabels { ended: ended.as_str() }));
+        }
+        for outcome in ["accepted", "failed", "throttled", "unanswered"] {
+            drop(self.logins.get_or_create(&OutcomeLabels { outcome }));
+        }
+        for outcome in ["done", "failed"] {
+            drop(self.reloads.get_or_create(&OutcomeLabels { outcome }));
+        }
+        for direction in ["in", "out"] {
+            drop(self.bytes.get_or_create(&DirectionLabels { direction }));
+        }
+    }
+
+    /// A client has connected.
+    pub fn connected(&self) -> Connected {
+        self.connections.inc();
+        Connected(self.connections.clone())
+    }
+
+    /// A request began.
+    pub fn request_began(&self) {
+        self.active.inc();
+    }
+
+    /// A request ended. Without a status its client went away before the answer: 499, as nginx counts it.
+    pub fn request_ended(&self, route: &'static str, method: &str, status: Option<u16>) {
+        self.active.dec();
+        let labels = RequestLabels { route, method: known_method(method), status: status.unwrap_or(499) };
+        self.requests.get_or_create(&labels).inc();
+    }
+
+    /// A request for the registry was decided.
+    pub fn decided(&self, decision: Decision) {
+        self.decisions.get_or_create(&DecisionLabels { decision: decision.as_str() }).inc();
+    }
+
+    /// A token was asked for: `allowed` is one issued.
+    pub fn token(&self, decision: Decision) {
+        self.tokens.get_or_create(&OutcomeLabels { outcome: decision.as_str() }).inc();
+    }
+
+    /// A password was checked: `accepted`, `failed`, `throttled` or `unanswered`.
+    pub fn login(&self, outcome: &'static str) {
+        self.logins.get_or_create(&OutcomeLabels { outcome }).inc();
+    }
+
+    /// Bytes of bodies that were passed on.
+    pub fn moved(&self, direction: Direction, bytes: u64) {
+        let direction = match direction {
+            Direction::In => "in",
+            Direction::Out => "out",
+        };
+        self.bytes.get_or_create(&DirectionLabels { direction }).inc_by(bytes);
+    }
+
+    /// A request was sent on: how long it had been with us, and how long the registry took to its response's head.
+    pub fn forwarded(&self, route: &'static str, added: Duration, upstream: Duration) {
+        self.added_latency.get_or_create(&RouteLabels { route }).observe(added.as_secs_f64());
+        self.upstream_latency.get_or_create(&RouteLabels { route }).observe(upstream.as_secs_f64());
+    }
+
+    /// A request that was sent on has ended.
+    pub fn transferred(&self, ended: Ended) {
+        self.transfers.get_or_create(&EndedLabels { ended: ended.as_str() }).inc();
+    }
+
+    /// The configuration was read anew, or could not be.
+    pub fn reloaded(&self, outcome: Result<(), ()>) {
+        let outcome = if outcome.is_ok() { "done" } else { "failed" };
+        self.reloads.get_or_create(&OutcomeLabels { outcome }).inc();
+        if outcome == "done" {
+            self.last_reload.set(unix(SystemTime::now()));
+        }
+    }
+
+    /// When a certificate in use ends; `purpose` is `server` or `token`.
+    pub fn certificate_expires(&self, purpose: &'static str, at: SystemTime) {
+        self.certificate_expiry.get_or_create(&UseLabels { r#use: purpose }).set(unix(at));
+    }
+
+    fn register(&self) -> Registry {
+        let mut registry = Registry::default();
+        registry.register_collector(Box::new(Process::started_now()));
+        let r = registry.sub_registry_with_prefix("portwarden");
+        r.register(
+            "build",
+            "The version that runs",
+            Info::new(BuildLabels { version: env!("CARGO_PKG_VERSION") }),
+        );
+        r.register(
+            "requests",
+            "Requests by kind of endpoint, method and status; 499: the client went away",
+            self.requests.clone(),
+        );
+        r.register("connections", "Client connections that are open", self.connections.clone());
+        r.register("active_requests", "Requests whose response has not ended", self.active.clone());
+        r.register("decisions", "Requests for the registry by decision", self.decisions.clone());
+        r.register("tokens", "Token requests by outcome; allowed: one was issued", self.tokens.clone());
+        r.register("logins", "Passwords by outcome", self.logins.clone());
+        r.register(
+            "transfers",
+            "Requests that went to the registry, by how they ended",
+            self.transfers.clone(),
+        );
+        r.register_with_unit(
+            "transfer",
+            "Bytes of bodies; in: from clients",
+            Unit::Bytes,
+            self.bytes.clone(),
+        );
+        r.register_with_unit(
+            "added_latency",
+            "From a request's head to sending it on: our own part",
+            Unit::Seconds,
+            self.added_latency.clone(),
+        );
+        r.register_with_unit(
+            "upstream_latency",
+            "From sending a request on to the head of the registry's response; of an upload, with its body",
+            Unit::Seconds,
+            self.upstream_latency.clone(),
+        );
+        r.register("reloads", "Readings of the configuration after the start", self.reloads.clone());
+        r.register_with_unit(
+            "last_reload_timestamp",
+            "Of the last one that was done",
+            Unit::Seconds,
+            self.last_reload.clone(),
+        );
+        r.register_with_unit(
+            "certificate_expiry_timestamp",
+            "When a certificate in use ends",
+            Unit::Seconds,
+            self.certificate_expiry.clone(),
+        );
+        self.sampled.register(r);
+        registry
+    }
+}
+
+/// A label must not take whatever a client sends.
+fn known_method(method: &str) -> &'static str {
+    const KNOWN: [&str; 6] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
+    KNOWN.into_iter().find(|known| *known == method).unwrap_or("other")
+}
+
+fn unix(time: SystemTime) -> f64 {
+    time.duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_counted_is_in_the_text_and_no_client_chooses_a_label() {
+        let metrics = Metrics::default();
+        metrics.request_began();
+        metrics.request_ended("blob", "GET", Some(200));
+        metrics.request_began();
+        metrics.request_ended("other", "EVIL\"} 1", None);
+        metrics.moved(Direction::Out, 5);
+        metrics.decided(Decision::Denied);
+        let _open = [metrics.connected(), metrics.connected()];
+        drop(metrics.connected());
+        let reading = Reading { limited: vec![("connections_per_address", 3)], ..Reading::default() };
+        let text = metrics.render(&reading).unwrap();
+        for line in [
+            "portwarden_requests_total{route=\"blob\",method=\"GET\",status=\"200\"} 1",
+            "portwarden_requests_total{route=\"other\",method=\"other\",status=\"499\"} 1",
+            "portwarden_active_requests 0",
+            "portwarden_transfer_bytes_total{direction=\"out\"} 5",
+            "portwarden_decisions_total{decision=\"denied\"} 1",
+            "portwarden_connections 2",
+            "portwarden_limited_total{limit=\"connections_per_address\"} 3",
+            "portwarden_frozen 0",
+        ] {
+            assert!(text.lines().any(|found| found == line), "no {line} in\n{text}");
+        }
+        assert!(text.contains("process_resident_memory_bytes ") && text.ends_with("# EOF\n"), "{text}");
+    }
+}

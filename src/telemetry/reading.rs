@@ -1,0 +1,85 @@
+//! Gauges that nobody counts up and down: the state of a moment, looked up when somebody asks for the metrics.
+
+use std::sync::atomic::Ordering;
+
+use prometheus_client::{
+    encoding::EncodeLabelSet,
+    metrics::{counter::Counter, family::Family, gauge::Gauge},
+    registry::Registry,
+};
+
+/// The state of a moment, for the gauges.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Reading {
+    /// Password checks that run.
+    pub password_checks_running: usize,
+    /// Password checks that wait for one of those to end.
+    pub password_checks_waiting: usize,
+    /// Connections to the registry that carry a request.
+    pub upstream_busy: usize,
+    /// Connections to the registry that are kept for the next one.
+    pub upstream_idle: usize,
+    /// Requests that wait for a place before the registry.
+    pub upstream_waiting: usize,
+    /// What was turned away for load, by the limit, since the start.
+    pub limited: Vec<(&'static str, u64)>,
+    /// Whether writes are frozen.
+    pub frozen: bool,
+    /// Lines of the audit log that were lost since the start.
+    pub audit_lines_lost: u64,
+}
+
+/// What is looked up when somebody asks.
+#[derive(Debug, Default)]
+pub(super) struct Sampled {
+    password_checks: Family<StateLabels, Gauge>,
+    upstream_connections: Family<StateLabels, Gauge>,
+    limited: Family<LimitLabels, Counter>,
+    frozen: Gauge,
+    audit_lines_lost: Counter,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct StateLabels {
+    state: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct LimitLabels {
+    limit: &'static str,
+}
+
+impl Sampled {
+    pub(super) fn register(&self, r: &mut Registry) {
+        r.register("password_checks", "Password checks that run or wait", self.password_checks.clone());
+        r.register(
+            "upstream_connections",
+            "Connections to the registry; waiting: requests for one",
+            self.upstream_connections.clone(),
+        );
+        r.register("limited", "What was turned away for load, by the limit", self.limited.clone());
+        r.register("frozen", "1 while writes are frozen", self.frozen.clone());
+        r.register(
+            "audit_lines_lost",
+            "Lines of the audit log that could not be written",
+            self.audit_lines_lost.clone(),
+        );
+    }
+
+    pub(super) fn set(&self, reading: &Reading) {
+        let gauge = |value: usize| i64::try_from(value).unwrap_or(i64::MAX);
+        let set = |family: &Family<StateLabels, Gauge>, state, value: usize| {
+            family.get_or_create(&StateLabels { state }).set(gauge(value));
+        };
+        set(&self.password_checks, "running", reading.password_checks_running);
+        set(&self.password_checks, "waiting", reading.password_checks_waiting);
+        set(&self.upstream_connections, "busy", reading.upstream_busy);
+        set(&self.upstream_connections, "idle", reading.upstream_idle);
+        set(&self.upstream_connections, "waiting", reading.upstream_waiting);
+        for (limit, count) in &reading.limited {
+            self.limited.get_or_create(&LimitLabels { limit }).inner().store(*count, Ordering::Relaxed);
+        }
+        self.frozen.set(reading.frozen.into());
+        self.audit_lines_lost.inner().store(reading.audit_lines_lost, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,151 @@
+//! Metrics and health on a listener of their own: the numbers are right, the dashboard asks for what there is, and
+//! "ready" means that the registry answers.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests fail loudly"
+)]
+
+mod support;
+
+use std::{collections::BTreeSet, fs, time::Duration};
+
+use serde_json::Value;
+use support::{
+    curl::curl,
+    distribution::{push_blob, push_image},
+    image::random_bytes,
+    metrics::{ON, scrape, value, watcher},
+    portwarden::{ADMIN, TEST, USER, portwarden},
+    process::eventually,
+    registry::registry,
+    token,
+};
+
+#[test]
+fn requests_decisions_tokens_and_bytes_are_counted() {
+    let registry = registry();
+    let warden = portwarden(&registry).with(ON).start();
+    push_image(&curl(&warden).user(ADMIN), "team/app", "1");
+    let blob = random_bytes(3 << 20);
+    let digest = push_blob(&curl(&warden).user(ADMIN), "team/app", &blob);
+    for _ in 0..2 {
+        curl(&warden).user(ADMIN).get(&format!("/v2/team/app/blobs/{digest}")).is(200);
+    }
+    curl(&warden).user(TEST).get("/v2/team/app/tags/list").is(401);
+    curl(&warden).get("/v2/").is(401);
+    token::token(&warden, USER, &["repository:team/app:pull"]);
+    curl(&warden).option(&["-u", "user:wrong"]).get("/auth?service=registry.test").is(401);
+
+    let is = |metric: &str, expected: f64| {
+        let same = || value(&warden, metric) == Some(expected);
+        assert!(
+            eventually(Duration::from_secs(10), same),
+            "{metric} is {:?}, not {expected}",
+            value(&warden, metric)
+        );
+    };
+    is(r#"portwarden_requests_total{route="blob",method="GET",status="200"}"#, 2.0);
+    is(r#"portwarden_requests_total{route="manifest",method="PUT",status="201"}"#, 1.0);
+    is(r#"portwarden_requests_total{route="tags",method="GET",status="401"}"#, 1.0);
+    is(r#"portwarden_decisions_total{decision="denied"}"#, 1.0);
+    is(r#"portwarden_decisions_total{decision="challenged"}"#, 1.0);
+    is(r#"portwarden_tokens_total{outcome="allowed"}"#, 1.0);
+    is(r#"portwarden_tokens_total{outcome="unauthenticated"}"#, 1.0);
+    is(r#"portwarden_logins_total{outcome="failed"}"#, 1.0);
+    is("portwarden_active_requests", 0.0);
+    is("portwarden_frozen", 0.0);
+    is(r#"portwarden_upstream_latency_seconds_count{route="blob"}"#, 2.0);
+    let moved = |direction| {
+        value(&warden, &format!("portwarden_transfer_bytes_total{{direction=\"{direction}\"}}")).unwrap()
+    };
+    let size = blob.len() as f64;
+    assert!(moved("out") >= 2.0 * size && moved("out") < 2.1 * size, "{}", moved("out"));
+    assert!(moved("in") >= size && moved("in") < 1.1 * size, "{}", moved("in"));
+    let ends = value(&warden, r#"portwarden_certificate_expiry_timestamp_seconds{use="server"}"#).unwrap();
+    assert!(ends > 1.7e9, "{ends}");
+    assert_eq!(
+        scrape(&warden).header("content-type").unwrap(),
+        "application/openmetrics-text; version=1.0.0; charset=utf-8"
+    );
+}
+
+#[test]
+fn a_reload_and_one_that_fails_are_counted() {
+    let registry = registry();
+    let mut warden = portwarden(&registry).with(ON).start();
+    warden.reload(|builder| builder);
+    let told = warden.try_reload(|builder| builder.acl("  - match: {acount: x}\n    actions: []"));
+    assert!(told.contains("not reloaded"), "{told}");
+    assert_eq!(value(&warden, r#"portwarden_reloads_total{outcome="done"}"#), Some(1.0));
+    assert_eq!(value(&warden, r#"portwarden_reloads_total{outcome="failed"}"#), Some(1.0));
+}
+
+#[test]
+fn ready_means_that_the_registry_answers() {
+    let mut registry = registry();
+    let warden = portwarden(&registry).with(ON).start();
+    assert_eq!(watcher(&warden).get("/healthz").is(200).text(), "alive\n");
+    assert_eq!(watcher(&warden).get("/readyz").is(200).text(), "ready\n");
+    registry.kill();
+    watcher(&warden).get("/healthz").is(200);
+    let not_ready = watcher(&warden).get("/readyz").is(503).text();
+    assert!(
+        not_ready.starts_with("not ready: no answer from the registry at http://127.0.0.1:"),
+        "{not_ready}"
+    );
+    registry.restart();
+    watcher(&warden).get("/readyz").is(200);
+    watcher(&warden).get("/v2/").is(404);
+    watcher(&warden).send("POST", "/metrics").is(405);
+    curl(&warden).user(ADMIN).get("/metrics").is(404);
+}
+
+#[test]
+fn the_dashboard_asks_for_metrics_that_exist_and_all_are_documented() {
+    let registry = registry();
+    let warden = portwarden(&registry).with(ON).start();
+    curl(&warden).user(ADMIN).get("/v2/_catalog").is(200);
+    token::token(&warden, USER, &[]);
+    let text = scrape(&warden).text();
+    let exported: BTreeSet<&str> = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next())
+        .filter(|name| name.starts_with("portwarden_"))
+        .collect();
+    assert!(exported.len() > 15, "{exported:?}");
+    let docs = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/");
+    let dashboard = fs::read_to_string(format!("{docs}grafana-dashboard.json")).unwrap();
+    let dashboard: Value = serde_json::from_str(&dashboard).unwrap();
+    let asked: BTreeSet<String> = expressions(&dashboard).iter().flat_map(|text| names(text)).collect();
+    assert!(asked.len() > 10, "{asked:?}");
+    let base = |name: &str| {
+        let ends = ["_total", "_bucket", "_sum", "_count", "_info"];
+        ends.iter().find_map(|end| name.strip_suffix(end)).unwrap_or(name).to_owned()
+    };
+    let unknown: Vec<_> = asked.iter().filter(|name| !exported.contains(&*base(name))).collect();
+    assert!(unknown.is_empty(), "the dashboard asks for {unknown:?}; there are {exported:?}");
+    let table = fs::read_to_string(format!("{docs}monitoring.md")).unwrap();
+    let silent: Vec<_> = exported.iter().filter(|name| !table.contains(&format!("| `{name}"))).collect();
+    assert!(silent.is_empty(), "docs/monitoring.md does not say what these are: {silent:?}");
+}
+
+/// Every `expr` in it.
+fn expressions(value: &Value) -> Vec<String> {
+    match value {
+        Value::Array(values) => values.iter().flat_map(expressions).collect(),
+        Value::Object(fields) => {
+            let own = fields.get("expr").and_then(Value::as_str).map(str::to_owned);
+            own.into_iter().chain(fields.values().flat_map(expressions)).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// The metrics of ours in a query.
+fn names(expression: &str) -> Vec<String> {
+    let words = expression.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+    words.filter(|word| word.starts_with("portwarden_")).map(str::to_owned).collect()
+}
