@@ -7,11 +7,12 @@ mod assembly;
 mod check;
 mod everyone;
 mod explain;
+mod freeze;
 mod hash;
 mod serve;
 mod test_policy;
 
-use std::{ffi::OsString, path::PathBuf, process::ExitCode};
+use std::{ffi::OsString, path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::{Parser, Subcommand};
 
@@ -41,6 +42,13 @@ enum Command {
     /// Hold the rules against a table of expectations, in the operator's own CI
     #[command(after_help = TEST_POLICY_EXAMPLE)]
     TestPolicy(TestPolicy),
+    /// Let no write pass for a while, so that the registry can collect its garbage; pulls go on
+    #[command(after_help = FREEZE_EXAMPLE)]
+    Freeze(Freeze),
+    /// Let writes pass again
+    Thaw(ControlSocket),
+    /// Say whether writes pass
+    Status(ControlSocket),
     /// Hash a password for `users:`, as `htpasswd -nB` does
     #[command(
         after_help = "Reads one line from standard input, or asks for the password on a terminal without echo."
@@ -119,6 +127,37 @@ struct TestPolicy {
 }
 
 #[derive(Debug, clap::Args)]
+struct Freeze {
+    /// When it ends by itself: 90s, 30m, 2h
+    #[arg(long = "for", value_name = "TIME", default_value = "30m", value_parser = time)]
+    length: Duration,
+    /// How long pushes under way may go on before they are cut off
+    #[arg(long, value_name = "TIME", default_value = "1m", value_parser = time)]
+    drain: Duration,
+    #[command(flatten)]
+    control: ControlSocket,
+}
+
+/// Where the running server is spoken to.
+#[derive(Debug, clap::Args)]
+struct ControlSocket {
+    /// The control socket of the server
+    #[arg(long, value_name = "PATH", default_value = "/run/portwarden/control.sock")]
+    socket: PathBuf,
+}
+
+/// A duration of at most a day.
+fn time(text: &str) -> Result<Duration, String> {
+    let time = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    if time > DAY {
+        return Err("longer than a day".to_owned());
+    }
+    Ok(time)
+}
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+#[derive(Debug, clap::Args)]
 struct Hash {
     /// The work factor: each step doubles the time of a guess, and of a login
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(4..=31))]
@@ -136,6 +175,12 @@ The table is a list:
   - {account: test2, request: 'PUT /v2/team/app/manifests/1.0', expect: allow}
   - {account: user, scope: 'repository:team/app:push', expect: deny}
   - {account: ci, labels: {group: [dev]}, ip: 10.0.0.1, scope: 'repository:dev/app:pull', expect: allow}";
+
+const FREEZE_EXAMPLE: &str = "\
+Returns once no write passes any more; Ctrl-C before that calls it off. Clients are told to try again (503, Retry-After).
+
+Example, as root:
+  portwarden freeze --for 30m && registry garbage-collect /etc/docker/registry/config.yml; portwarden thaw";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -159,6 +204,9 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Check(check) => check::run(&check).map(|()| ExitCode::SUCCESS),
         Command::Explain(explain) => explain::run(&explain),
         Command::TestPolicy(test) => test_policy::run(&test),
+        Command::Freeze(freeze) => freeze::freeze(&freeze).map(|()| ExitCode::SUCCESS),
+        Command::Thaw(control) => freeze::thaw(&control).map(|()| ExitCode::SUCCESS),
+        Command::Status(control) => freeze::status(&control).map(|()| ExitCode::SUCCESS),
         Command::Hash(hash) => hash::run(&hash).map(|()| ExitCode::SUCCESS),
     };
     match done {

@@ -14,7 +14,7 @@ use super::{Assembly, Serve, assemble, say};
 use crate::{
     config::{Config, Findings, Loaded, LogFormat, LogLevel, LogSettings},
     proxy::Service,
-    server::{self, Address, Listener, Tls, Watch},
+    server::{self, Address, Control, Listener, Tls, Watch},
     telemetry::{self, Audit, Metrics, Telemetry},
 };
 
@@ -50,6 +50,9 @@ async fn serve_until_stopped(serve: &Serve, config: Config, watch: Watch) -> Res
     if let Some(listener) = health_listener(&config)? {
         tokio::spawn(server::serve_health(listener, Arc::clone(&service), stopped.clone()));
     }
+    if let Some(control) = control(&config)? {
+        tokio::spawn(control.serve(Arc::clone(&service)));
+    }
     let server =
         tokio::spawn(server::run(listeners, Arc::clone(&service), Arc::clone(&tls), limits, stopped));
     // Before anybody is told that we are ready: a signal without a handler would end the process.
@@ -83,6 +86,21 @@ fn health_listener(config: &Config) -> Result<Option<Listener>, String> {
         .map_err(|error| format!("metrics.addr: cannot listen on {address}: {error}"))?;
     tracing::info!(address = listener.address().unwrap_or_default(), "metrics and health");
     Ok(Some(listener))
+}
+
+/// The socket of `portwarden freeze`.
+fn control(config: &Config) -> Result<Option<Control>, String> {
+    let Some(path) = &config.control else { return Ok(None) };
+    let control = Control::bind(path).map_err(|error| {
+        let hint = match error.kind() {
+            std::io::ErrorKind::AddrInUse => {
+                "another portwarden listens there; give this one a path of its own"
+            }
+            _ => "make its directory, and let the user of the service write there",
+        };
+        format!("control.socket: cannot listen at {}: {error}; {hint}", path.display())
+    })?;
+    Ok(Some(control))
 }
 
 fn tell_of_certificates(config: &Config, metrics: &Metrics) {
@@ -194,7 +212,7 @@ impl Reloader<'_> {
         warn(&warnings);
         if needs_restart(&config, &self.started_with) {
             tracing::warn!(
-                "log, audit, metrics, server.addr and the limits on connections and password checks change with a \
+                "log, audit, metrics, control, server.addr and the limits on connections and password checks change with a \
                  restart only"
             );
         }
@@ -214,7 +232,7 @@ fn needs_restart(new: &Config, old: &Config) -> bool {
         || new.server.limits != old.server.limits
         || passwords(new) != passwords(old)
         || new.log != old.log
-        || (&new.audit, new.metrics) != (&old.audit, old.metrics)
+        || (&new.audit, new.metrics, &new.control) != (&old.audit, old.metrics, &old.control)
 }
 
 /// The configuration, with what the command line says instead.

@@ -10,6 +10,7 @@ mod address;
 mod audit;
 mod backends;
 mod command;
+mod control;
 mod file;
 mod finding;
 mod htpasswd;
@@ -71,6 +72,8 @@ pub struct Config {
     pub audit: AuditSettings,
     /// `metrics.addr`: where metrics and health are asked for.
     pub metrics: Option<SocketAddr>,
+    /// `control.socket`: where `portwarden freeze` finds the server.
+    pub control: Option<PathBuf>,
     /// Every file that was read, the configuration first: a change of one of them is worth a reload.
     pub files: Vec<PathBuf>,
 }
@@ -173,6 +176,7 @@ impl Context<'_> {
         let log = log::settings(file, &mut self.report);
         let audit = audit::settings(file, self);
         let metrics = metrics::address(file, &mut self.report);
+        let control = control::socket(file, self);
         let files = std::mem::take(&mut self.files);
         let config = Config {
             proxy: proxy?,
@@ -185,6 +189,7 @@ impl Context<'_> {
             log,
             audit,
             metrics,
+            control,
             files,
         };
         let policy = access::check(&config, &mut self.report);

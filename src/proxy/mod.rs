@@ -6,6 +6,7 @@ mod caller;
 mod exchange;
 mod failure;
 mod form;
+mod freeze;
 mod headers;
 mod idle_timer;
 mod media_type;
@@ -23,6 +24,7 @@ mod token_endpoint;
 mod upstream;
 mod write_deadline;
 
+pub use freeze::{Freeze, FreezeStatus};
 pub use passwords::Passwords;
 pub use request_body::BodyError;
 pub use response_body::ResponseBody;

@@ -11,10 +11,11 @@ use hyper::{
 };
 
 use super::{
-    Passwords, Peer, Snapshot, Upstream,
+    Freeze, FreezeStatus, Passwords, Peer, Snapshot, Upstream,
     caller::Caller,
     exchange::{Exchange, REQUEST_ID, Subject},
     failure::{refuse_strange, unanswered, undecided},
+    freeze::Write,
     headers, media_type,
     origin::{self, Origin},
     own::OwnEndpoint,
@@ -34,6 +35,7 @@ pub struct Service {
     snapshot: ArcSwap<Snapshot>,
     upstream: ArcSwap<Upstream>,
     passwords: Passwords,
+    freeze: Freeze,
     telemetry: Arc<Telemetry>,
 }
 
@@ -46,6 +48,7 @@ impl Service {
             snapshot: ArcSwap::from_pointee(snapshot),
             upstream: ArcSwap::from_pointee(upstream),
             passwords,
+            freeze: Freeze::default(),
             telemetry,
         }
     }
@@ -69,6 +72,11 @@ impl Service {
         &self.telemetry
     }
 
+    /// Whether writes may pass.
+    pub fn freeze(&self) -> &Freeze {
+        &self.freeze
+    }
+
     /// The state of now, for the metrics.
     pub fn reading(&self) -> Reading {
         let (password_checks_running, password_checks_waiting) = self.passwords.load();
@@ -76,6 +84,7 @@ impl Service {
             password_checks_running,
             password_checks_waiting,
             upstream_idle: self.upstream.load().idle(),
+            frozen: self.freeze.status() != FreezeStatus::Open,
             audit_lines_lost: self.telemetry.audit.lost(),
             ..Reading::default()
         }
@@ -167,12 +176,14 @@ impl Service {
         let caller = Caller::of(&head.headers, address, snapshot, &self.passwords, &needs, exchange).await?;
         // 4. Authorize: the policy in force now, for every access.
         let permit = admit(caller, route, needs, snapshot, exchange).await?;
+        let mut write = self.freeze.admit(permit.route())?;
         exchange.allowed();
         // 5. Forward: only a permit can be, and bodies stream.
         let headers = headers::to_registry(&head.headers, origin, address, exchange.id());
         let upstream = self.upstream.load_full();
         exchange.forwarding(body.progress());
-        let sent = upstream.send(upstream_request(&permit, headers, body)?).await;
+        let sending = upstream.send(upstream_request(&permit, headers, body)?);
+        let sent = Write::unless_cut_off(write.as_mut(), sending).await?;
         let (response, lease) = sent.map_err(|error| {
             exchange.unanswered(&error);
             unanswered(&error, upstream.address())

@@ -146,7 +146,7 @@ fn bind_exactly(address: SocketAddr) -> io::Result<StdTcpListener> {
 }
 
 /// A socket that nobody listens on is left over from a run that was killed.
-fn remove_stale_socket(path: &std::path::Path) -> io::Result<()> {
+pub(super) fn remove_stale_socket(path: &std::path::Path) -> io::Result<()> {
     use std::os::unix::fs::FileTypeExt;
     let is_socket = std::fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_socket());
     if is_socket && std::os::unix::net::UnixStream::connect(path).is_err() {

@@ -4,6 +4,7 @@
 
 mod activity;
 mod connection;
+mod control;
 mod head_guard;
 mod health;
 mod lingering;
@@ -17,6 +18,7 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::sync::{Semaphore, watch as signal};
 
+pub use control::{Control, ControlAnswer, ControlRequest};
 pub use health::serve_health;
 pub use listener::{Listener, from_systemd};
 pub use settings::*;

@@ -5,8 +5,8 @@ use std::fmt;
 use serde::de::{self, Deserialize, Deserializer, Visitor, value::Error};
 
 use super::{
-    AclXorm, Audit, Backends, Command, File, Htpasswd, LabelMap, LdapAuth, LetsEncrypt, Limits, Log, Match,
-    Metrics, Registry, Rule, Server, Token, User, XormAuth,
+    AclXorm, Audit, Backends, Command, Control, File, Htpasswd, LabelMap, LdapAuth, LetsEncrypt, Limits, Log,
+    Match, Metrics, Registry, Rule, Server, Token, User, XormAuth,
 };
 use crate::config::{
     finding::Report,
@@ -50,6 +50,7 @@ fn known_keys(steps: &[Step]) -> &'static [&'static str] {
         [Some("log")] => fields::<Log>(),
         [Some("audit")] => fields::<Audit>(),
         [Some("metrics")] => fields::<Metrics>(),
+        [Some("control")] => fields::<Control>(),
         _ => &[],
     }
 }
@@ -138,7 +139,7 @@ mod tests {
              google_auth, \
              github_auth, gitlab_auth, oidc_auth, mongo_auth, xorm_auth, plugin_authn, acl_mongo, acl_xorm, \
              casbin_authz, \
-             ext_authz, plugin_authz, htpasswd, registry, backends, limits, log, audit, metrics"
+             ext_authz, plugin_authz, htpasswd, registry, backends, limits, log, audit, metrics, control"
         );
     }
 

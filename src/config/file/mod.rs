@@ -41,6 +41,7 @@ pub(crate) struct File {
     pub(crate) log: Option<Log>,
     pub(crate) audit: Option<Audit>,
     pub(crate) metrics: Option<Metrics>,
+    pub(crate) control: Option<Control>,
 }
 
 /// `server:`; `trusted_proxies` is ours.
@@ -231,4 +232,11 @@ pub(crate) struct Audit {
 #[serde(deny_unknown_fields, default, expecting = "a mapping with `addr`")]
 pub(crate) struct Metrics {
     pub(crate) addr: Option<Text>,
+}
+
+/// `control:`, ours.
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default, expecting = "a mapping with `socket`")]
+pub(crate) struct Control {
+    pub(crate) socket: Option<Text>,
 }

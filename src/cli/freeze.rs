@@ -1,0 +1,110 @@
+//! `portwarden freeze`, `thaw` and `status`: what is asked of the running server, through its control socket.
+
+use std::{
+    io::{self, BufRead, BufReader, Write},
+    os::unix::net::UnixStream,
+    path::Path,
+    time::Duration,
+};
+
+use super::{ControlSocket, Freeze, say};
+use crate::server::{ControlAnswer, ControlRequest};
+
+/// Freezes writes, and waits until no write passes any more.
+pub(super) fn freeze(freeze: &Freeze) -> Result<(), String> {
+    if freeze.length < Duration::from_secs(1) {
+        return Err("--for must be at least a second".to_owned());
+    }
+    let request =
+        ControlRequest::Freeze { seconds: freeze.length.as_secs(), drain_seconds: freeze.drain.as_secs() };
+    let mut answers = ask(&freeze.control.socket, request)?;
+    loop {
+        match answers.next()? {
+            ControlAnswer::Frozen { seconds, cut_off } => {
+                tell(&format!(
+                    "no writes for {}, unless you thaw it before: portwarden thaw",
+                    spoken(seconds)
+                ));
+                if cut_off > 0 {
+                    tell(&format!(
+                        "{cut_off} writes had not ended within {} and were cut off",
+                        spoken(freeze.drain.as_secs())
+                    ));
+                }
+                return Ok(());
+            }
+            ControlAnswer::Draining { pushes: 0 } => {}
+            answer @ ControlAnswer::Draining { .. } => tell(&describe(&answer)),
+            other => return Err(describe(&other)),
+        }
+    }
+}
+
+/// Lets writes pass again.
+pub(super) fn thaw(control: &ControlSocket) -> Result<(), String> {
+    match ask(&control.socket, ControlRequest::Thaw)?.next()? {
+        ControlAnswer::Open { thawed: true } => tell("writes pass again"),
+        ControlAnswer::Open { thawed: false } => tell("writes were not frozen"),
+        other => return Err(describe(&other)),
+    }
+    Ok(())
+}
+
+/// Says where it stands.
+pub(super) fn status(control: &ControlSocket) -> Result<(), String> {
+    match ask(&control.socket, ControlRequest::Status)?.next()? {
+        ControlAnswer::Refused { why } => Err(why),
+        answer => {
+            tell(&describe(&answer));
+            Ok(())
+        }
+    }
+}
+
+fn describe(answer: &ControlAnswer) -> String {
+    match answer {
+        ControlAnswer::Open { .. } => "open: writes pass".to_owned(),
+        ControlAnswer::Draining { pushes: 1 } => "draining: one push is still under way".to_owned(),
+        ControlAnswer::Draining { pushes } => format!("draining: {pushes} pushes are still under way"),
+        ControlAnswer::Frozen { seconds, .. } => format!("frozen: no writes for {}", spoken(*seconds)),
+        ControlAnswer::Refused { why } => why.clone(),
+    }
+}
+
+fn spoken(seconds: u64) -> humantime::FormattedDuration {
+    humantime::format_duration(Duration::from_secs(seconds))
+}
+
+fn tell(line: &str) {
+    say(&mut io::stdout(), line);
+}
+
+/// The answers of the server. Dropped, it is no longer waited for.
+struct Answers(BufReader<UnixStream>);
+
+fn ask(socket: &Path, request: ControlRequest) -> Result<Answers, String> {
+    let cannot = |error: io::Error| {
+        let hint = match error.kind() {
+            io::ErrorKind::PermissionDenied => "only root may do that",
+            _ => "does portwarden run, with control.socket at this path (or RuntimeDirectory= in its unit)?",
+        };
+        format!("cannot reach the server at {}: {error}; {hint}", socket.display())
+    };
+    let mut stream = UnixStream::connect(socket).map_err(cannot)?;
+    let line = serde_json::to_string(&request).map_err(|error| error.to_string())?;
+    writeln!(stream, "{line}").map_err(cannot)?;
+    Ok(Answers(BufReader::new(stream)))
+}
+
+impl Answers {
+    fn next(&mut self) -> Result<ControlAnswer, String> {
+        let mut line = String::new();
+        match self.0.read_line(&mut line) {
+            Ok(0) => Err("the server has ended the connection without an answer; see its log".to_owned()),
+            Ok(_) => {
+                serde_json::from_str(&line).map_err(|error| format!("not understood: {line:?}: {error}"))
+            }
+            Err(error) => Err(format!("the connection to the server broke: {error}")),
+        }
+    }
+}

@@ -1,0 +1,280 @@
+//! The control socket: `portwarden freeze`, `thaw` and `status` speak to the running server through it.
+//!
+//! A Unix socket for its owner, and only root and the user that the server runs as are listened to (SO_PEERCRED). One
+//! request a connection, a line of JSON; the answer is one or several lines. The end of a freeze is kept in a file beside
+//! the socket, so that a restart in the middle of a garbage collection does not thaw it.
+
+use std::{
+    fs, io,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use serde::{Deserialize, Serialize};
+use tokio::{
+    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
+    net::{
+        UnixListener, UnixStream,
+        unix::{OwnedReadHalf, OwnedWriteHalf},
+    },
+    time::{interval, timeout},
+};
+
+use super::{ACCEPT_PAUSE, listener::remove_stale_socket};
+use crate::{
+    proxy::{Freeze, FreezeStatus, Service},
+    telemetry::{Event, Record, Telemetry},
+};
+
+/// What is asked of a running server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "command")]
+pub enum ControlRequest {
+    /// Freeze writes for so long; pushes under way may end within `drain_seconds`.
+    Freeze {
+        /// Until it thaws by itself.
+        seconds: u64,
+        /// For pushes under way.
+        drain_seconds: u64,
+    },
+    /// Let writes pass again.
+    Thaw,
+    /// Say where it stands.
+    Status,
+}
+
+/// What the server answers. A freeze is answered by `Draining` as often as that changes, then by `Frozen`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "state")]
+pub enum ControlAnswer {
+    /// Writes pass.
+    Open {
+        /// Whether they were frozen before.
+        thawed: bool,
+    },
+    /// So many pushes are still to end.
+    Draining {
+        /// Repositories that are being written to, or were a moment ago.
+        pushes: usize,
+    },
+    /// No write passes.
+    Frozen {
+        /// Until it thaws by itself.
+        seconds: u64,
+        /// Writes that did not end in time.
+        cut_off: usize,
+    },
+    /// The request was not understood, or is not allowed.
+    Refused {
+        /// Why, and what to do.
+        why: String,
+    },
+}
+
+/// The control socket of a server.
+#[derive(Debug)]
+pub struct Control {
+    listener: UnixListener,
+    path: PathBuf,
+}
+
+/// The longest request line.
+const LONGEST: u64 = 4096;
+/// For the request line to come.
+const DEADLINE: Duration = Duration::from_secs(10);
+/// How often somebody who waits is told where a freeze stands.
+const TELL: Duration = Duration::from_millis(500);
+
+impl Control {
+    /// Listens at `path`, for the owner only. Within a tokio runtime.
+    ///
+    /// # Errors
+    /// The directory is not there or not ours, or another server listens there.
+    pub fn bind(path: &Path) -> io::Result<Self> {
+        remove_stale_socket(path)?;
+        let listener = UnixListener::bind(path)?;
+        // What connects in between is asked who it is all the same.
+        fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
+        Ok(Self { listener, path: path.to_owned() })
+    }
+
+    /// Answers for ever. A freeze that a server before this one left behind goes on.
+    pub async fn serve(self, service: Arc<Service>) {
+        let desk = Arc::new(Desk {
+            freeze: service.freeze().clone(),
+            telemetry: Arc::clone(service.telemetry()),
+            kept: self.path.with_extension("frozen-until"),
+        });
+        desk.resume();
+        loop {
+            let Ok((stream, _)) = self.listener.accept().await else {
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+                continue;
+            };
+            let desk = Arc::clone(&desk);
+            tokio::spawn(async move {
+                if let Err(error) = desk.answer(stream).await {
+                    tracing::debug!(%error, "a connection to the control socket broke");
+                }
+            });
+        }
+    }
+}
+
+impl Drop for Control {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+/// Who answers at the socket.
+struct Desk {
+    freeze: Freeze,
+    telemetry: Arc<Telemetry>,
+    /// The file with the end of a freeze, in seconds since 1970.
+    kept: PathBuf,
+}
+
+impl Desk {
+    fn resume(self: &Arc<Self>) {
+        let end = fs::read_to_string(&self.kept).ok().and_then(|text| text.trim().parse().ok());
+        let left = end.map(Duration::from_secs).and_then(|end| end.checked_sub(since_1970()));
+        if let Some(left) = left.filter(|left| !left.is_zero()) {
+            self.freeze.resume(left);
+            tracing::warn!(seconds = left.as_secs(), "writes are still frozen; `portwarden thaw` ends it");
+            self.watch();
+        }
+    }
+
+    async fn answer(self: &Arc<Self>, stream: UnixStream) -> io::Result<()> {
+        let user = stream.peer_cred()?.uid();
+        let (read, mut write) = stream.into_split();
+        let is_ours = user == 0 || user == rustix::process::geteuid().as_raw();
+        if !is_ours {
+            return say(&mut write, &refused("only root may do that")).await;
+        }
+        let mut lines = BufReader::new(read.take(LONGEST));
+        let mut line = String::new();
+        timeout(DEADLINE, lines.read_line(&mut line)).await.map_err(io::Error::other)??;
+        match serde_json::from_str(&line) {
+            Ok(ControlRequest::Freeze { seconds, drain_seconds }) => {
+                let (length, drain) = (Duration::from_secs(seconds), Duration::from_secs(drain_seconds));
+                self.freeze(length, drain, user, lines.into_inner().into_inner(), write).await
+            }
+            Ok(ControlRequest::Thaw) => say(&mut write, &self.thaw(user)).await,
+            Ok(ControlRequest::Status) => say(&mut write, &standing(self.freeze.status())).await,
+            Err(_) => {
+                say(&mut write, &refused("another version of portwarden? This is not understood")).await
+            }
+        }
+    }
+
+    /// Freezes, and tells how far it is. When whoever asked goes away before it is done, it is called off.
+    async fn freeze(
+        self: &Arc<Self>,
+        length: Duration,
+        drain: Duration,
+        user: u32,
+        mut asker: OwnedReadHalf,
+        mut write: OwnedWriteHalf,
+    ) -> io::Result<()> {
+        if let FreezeStatus::Draining { .. } = self.freeze.status() {
+            return say(&mut write, &refused("a freeze is about to begin already; see `portwarden status`"))
+                .await;
+        }
+        tracing::warn!(seconds = length.as_secs(), user, "freezing writes");
+        let gone = async move { asker.read_u8().await };
+        let cut_off = tokio::select! {
+            cut_off = self.freeze.freeze(length, drain) => cut_off,
+            error = self.tell(&mut write) => return self.called_off(error),
+            _ = gone => return self.called_off(io::ErrorKind::BrokenPipe.into()),
+        };
+        self.keep(length);
+        self.watch();
+        tracing::warn!(seconds = length.as_secs(), cut_off, "writes are frozen");
+        self.record(&format!("frozen for {} s by user {user}; {cut_off} writes cut off", length.as_secs()));
+        say(&mut write, &ControlAnswer::Frozen { seconds: length.as_secs(), cut_off }).await
+    }
+
+    fn called_off(&self, error: io::Error) -> io::Result<()> {
+        tracing::warn!("the freeze was called off: whoever asked for it did not wait");
+        Err(error)
+    }
+
+    /// Says where it stands, for as long as it changes nothing but the numbers.
+    async fn tell(&self, write: &mut OwnedWriteHalf) -> io::Error {
+        let mut ticks = interval(TELL);
+        let mut told = None;
+        loop {
+            ticks.tick().await;
+            let standing = standing(self.freeze.status());
+            if told.as_ref() != Some(&standing) {
+                if let Err(error) = say(write, &standing).await {
+                    return error;
+                }
+                told = Some(standing);
+            }
+        }
+    }
+
+    fn thaw(&self, user: u32) -> ControlAnswer {
+        let thawed = self.freeze.thaw();
+        let _ = fs::remove_file(&self.kept);
+        if thawed {
+            tracing::warn!(user, "writes are thawed");
+            self.record(&format!("thawed by user {user}"));
+        }
+        ControlAnswer::Open { thawed }
+    }
+
+    /// Tells when a freeze ends by itself.
+    fn watch(self: &Arc<Self>) {
+        let desk = Arc::clone(self);
+        tokio::spawn(async move {
+            if desk.freeze.expired().await {
+                let _ = fs::remove_file(&desk.kept);
+                tracing::warn!("writes are thawed: the time of the freeze is over");
+                desk.record("thawed: its time was over");
+            }
+        });
+    }
+
+    fn keep(&self, length: Duration) {
+        let end = (since_1970() + length).as_secs().to_string();
+        if let Err(error) = fs::write(&self.kept, end) {
+            let path = self.kept.display();
+            tracing::warn!(%path, %error, "a restart would thaw the freeze: its end cannot be kept");
+        }
+    }
+
+    fn record(&self, what: &str) {
+        let mut record = Record::new(Event::Freeze);
+        record.time = SystemTime::now();
+        record.reason = Some(what.to_owned());
+        self.telemetry.audit.write(&record);
+    }
+}
+
+fn standing(status: FreezeStatus) -> ControlAnswer {
+    match status {
+        FreezeStatus::Open => ControlAnswer::Open { thawed: false },
+        FreezeStatus::Draining { pushes } => ControlAnswer::Draining { pushes },
+        FreezeStatus::Frozen { left } => ControlAnswer::Frozen { seconds: left.as_secs(), cut_off: 0 },
+    }
+}
+
+fn refused(why: &str) -> ControlAnswer {
+    ControlAnswer::Refused { why: why.to_owned() }
+}
+
+async fn say(write: &mut OwnedWriteHalf, answer: &ControlAnswer) -> io::Result<()> {
+    let mut line = serde_json::to_vec(answer)?;
+    line.push(b'\n');
+    write.write_all(&line).await
+}
+
+fn since_1970() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+}

@@ -1,0 +1,204 @@
+//! Writes frozen for a garbage collection: pulls go on, pushes under way end, new ones wait, and nothing stays frozen for
+//! ever. With the registry's own `garbage-collect`, and docker.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests fail loudly"
+)]
+
+mod support;
+
+use std::{
+    os::unix::fs::PermissionsExt as _,
+    process::{Command, Stdio},
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
+    thread,
+    time::{Duration, Instant},
+};
+
+use support::{
+    audit::{TO_FILE, line_with},
+    command::{self, Output},
+    curl::curl,
+    distribution::{MANIFEST, push_blob, push_image, start_upload, with_digest},
+    docker::docker,
+    image::{Image, random_bytes, sha256},
+    metrics,
+    portwarden::{ADMIN, Portwarden, TEST, portwarden},
+    process::{eventually, pause},
+    registry::registry,
+};
+
+const SOCKET: &str = "control: {socket: ./control.sock}";
+
+/// `portwarden freeze`, `thaw` or `status`.
+fn control(warden: &Portwarden, args: &[&str]) -> Output {
+    let socket = warden.file("control.sock");
+    let args = [args, &["--socket", socket.to_str().unwrap()]].concat();
+    command::run(env!("CARGO_BIN_EXE_portwarden"), &args, &[])
+}
+
+#[test]
+fn garbage_is_collected_while_pulls_go_on_and_a_push_waits() {
+    let mut registry = registry();
+    let warden = portwarden(&registry).with(SOCKET).start();
+    let docker = docker();
+    let client = docker.user(&warden, Some(ADMIN));
+    for name in ["team/kept:1", "team/dropped:1", "team/waiting:1"] {
+        let archive = Image::random(2, 200_000).archive(&client.reference(name));
+        client.load(archive.path()).succeeds();
+    }
+    client.push("team/kept:1").succeeds();
+    let dropped = client.push("team/dropped:1").succeeds().digest_after("digest: ");
+    curl(&warden).user(ADMIN).send("DELETE", &format!("/v2/team/dropped/manifests/{dropped}")).is(202);
+    assert!(registry.blob_file(&dropped).exists());
+
+    let (stop, pulls) = (AtomicBool::new(false), AtomicUsize::new(0));
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !stop.load(Ordering::Relaxed) {
+                let accept = format!("Accept: {MANIFEST}");
+                curl(&warden).user(ADMIN).header(&accept).get("/v2/team/kept/manifests/1").is(200);
+                pulls.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+        // The pushes of a moment ago count as under way until they have been quiet for ten seconds.
+        control(&warden, &["freeze", "--for", "10m", "--drain", "30s"]).succeeds().says("no writes for 10m");
+        control(&warden, &["status"]).succeeds().says("frozen: no writes for 9m");
+        let before = pulls.load(Ordering::Relaxed);
+        let pushing = scope.spawn(|| client.push("team/waiting:1"));
+        let refused = || registry_is_told_nothing(&warden);
+        assert!(eventually(Duration::from_secs(20), refused), "{}", warden.log());
+        registry.collect_garbage().succeeds();
+        assert!(!registry.blob_file(&dropped).exists(), "the registry has collected it");
+        assert!(pulls.load(Ordering::Relaxed) > before, "pulls go on");
+        control(&warden, &["thaw"]).succeeds().says("writes pass again");
+        pushing.join().unwrap().succeeds();
+        stop.store(true, Ordering::Relaxed);
+    });
+    client.forget("team/waiting:1");
+    client.pull("team/waiting:1").succeeds();
+    // What the operations guide says: the registry forgets what it remembered of blobs.
+    registry.restart();
+    client.forget("team/kept:1");
+    client.pull("team/kept:1").succeeds();
+    control(&warden, &["thaw"]).succeeds().says("writes were not frozen");
+}
+
+/// Whether a push was turned away by now.
+fn registry_is_told_nothing(warden: &Portwarden) -> bool {
+    warden.log().lines().any(|line| line.contains("\"status\":503") && line.contains("\"method\":\"POST\""))
+}
+
+#[test]
+fn a_push_under_way_ends_and_a_new_one_is_told_to_try_again() {
+    let registry = registry();
+    let warden = portwarden(&registry).with(SOCKET).with(TO_FILE).with(metrics::ON).start();
+    let ask = || curl(&warden).user(ADMIN);
+    let blob = random_bytes(1 << 20);
+    let location = start_upload(&ask(), "team/under-way");
+    thread::scope(|scope| {
+        let freezing = scope.spawn(|| control(&warden, &["freeze", "--for", "1h"]));
+        let draining = || control(&warden, &["status"]).succeeds().text().contains("draining: one push");
+        assert!(eventually(Duration::from_secs(5), draining));
+        let refused = ask().send("POST", "/v2/team/other/blobs/uploads/").is(503);
+        let wait: u32 = refused.header("retry-after").unwrap().parse().unwrap();
+        assert!((1..=15).contains(&wait), "{refused:?}");
+        let (code, message) = refused.error();
+        assert_eq!(code, "UNAVAILABLE");
+        assert!(message.contains("takes no changes for a while"), "{message}");
+        ask().body(&blob).send("PUT", &with_digest(&location, &sha256(&blob))).is(201);
+        freezing
+            .join()
+            .unwrap()
+            .succeeds()
+            .says("draining: one push is still under way")
+            .says("no writes for 1h");
+    });
+    assert_eq!(metrics::value(&warden, "portwarden_frozen"), Some(1.0));
+    for (method, path) in [
+        ("POST", "/v2/team/under-way/blobs/uploads/"),
+        ("PUT", "/v2/team/under-way/manifests/1"),
+        ("DELETE", "/v2/team/under-way/manifests/1"),
+    ] {
+        ask().send(method, path).is(503);
+    }
+    ask().get(&format!("/v2/team/under-way/blobs/{}", sha256(&blob))).is(200);
+    // Whoever may not write is told that, and not what the operator does.
+    curl(&warden).user(TEST).send("PUT", "/v2/team/under-way/manifests/1").is(401);
+    let line = line_with(&warden.file("audit.log"), &[("event", "freeze")]);
+    assert!(line["reason"].as_str().unwrap().starts_with("frozen for 3600 s by user "), "{line}");
+}
+
+#[test]
+fn what_does_not_end_in_time_is_cut_off_and_the_time_of_a_freeze_ends() {
+    let registry = registry();
+    let warden = portwarden(&registry).with(SOCKET).start();
+    let ask = || curl(&warden).user(ADMIN);
+    let location = start_upload(&ask(), "team/slow");
+    thread::scope(|scope| {
+        let slow = scope.spawn(|| {
+            ask().seconds(60).send_stream("PATCH", &location, |pipe| {
+                loop {
+                    pipe.write_all(&[0; 1024])?;
+                    pipe.flush()?;
+                    pause(Duration::from_millis(20));
+                }
+            })
+        });
+        pause(Duration::from_secs(1));
+        let frozen = control(&warden, &["freeze", "--for", "3s", "--drain", "1s"]).succeeds();
+        frozen.says("1 writes had not ended within 1s and were cut off");
+        let cut = slow.join().unwrap();
+        assert!(matches!(cut.status, 503 | 0), "{cut:?}");
+        ask().send("POST", "/v2/team/slow/blobs/uploads/").is(503);
+    });
+    let open = || ask().send("POST", "/v2/team/slow/blobs/uploads/").status == 202;
+    assert!(eventually(Duration::from_secs(10), open), "it thaws by itself");
+    assert!(warden.log().contains("the time of the freeze is over"), "{}", warden.log());
+}
+
+#[test]
+fn a_freeze_outlives_a_restart_and_ends_on_time() {
+    let registry = registry();
+    let mut warden = portwarden(&registry).with(SOCKET).start();
+    control(&warden, &["freeze", "--for", "1h", "--drain", "0s"]).succeeds();
+    warden.crash_and_restart();
+    assert!(warden.log().contains("writes are still frozen"), "{}", warden.log());
+    curl(&warden).user(ADMIN).send("POST", "/v2/a/blobs/uploads/").is(503);
+    control(&warden, &["thaw"]).succeeds();
+    warden.crash_and_restart();
+    curl(&warden).user(ADMIN).send("POST", "/v2/a/blobs/uploads/").is(202);
+}
+
+#[test]
+fn who_gives_up_waiting_calls_it_off_and_the_socket_is_for_root_alone() {
+    let registry = registry();
+    let warden = portwarden(&registry).with(SOCKET).start();
+    let socket = warden.file("control.sock");
+    assert_eq!(socket.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+    push_blob(&curl(&warden).user(ADMIN), "team/app", b"x");
+    let began = Instant::now();
+    let asker = Command::new(env!("CARGO_BIN_EXE_portwarden"))
+        .args(["freeze", "--socket", socket.to_str().unwrap()])
+        .stdout(Stdio::null())
+        .spawn();
+    pause(Duration::from_secs(1));
+    let mut asker = asker.unwrap();
+    assert!(asker.try_wait().unwrap().is_none(), "it waits for the push of a moment ago");
+    asker.kill().unwrap();
+    asker.wait().unwrap();
+    assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
+    let open = || control(&warden, &["status"]).text().contains("open: writes pass");
+    assert!(eventually(Duration::from_secs(5), open));
+    assert!(warden.log().contains("called off"), "{}", warden.log());
+    push_image(&curl(&warden).user(ADMIN), "team/app", "1");
+    for wrong in [&["freeze", "--for", "0s"][..], &["freeze", "--for", "25h"], &["freeze", "--for", "soon"]] {
+        control(&warden, wrong).fails();
+    }
+    let nobody =
+        command::run(env!("CARGO_BIN_EXE_portwarden"), &["status", "--socket", "/nowhere/x.sock"], &[]);
+    nobody.fails().says("cannot reach the server at /nowhere/x.sock").says("control.socket");
+}
