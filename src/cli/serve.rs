@@ -50,8 +50,8 @@ async fn serve_until_stopped(serve: &Serve, config: Config, watch: Watch) -> Res
     if let Some(listener) = health_listener(&config)? {
         tokio::spawn(server::serve_health(listener, Arc::clone(&service), stopped.clone()));
     }
-    if let Some(control) = control(&config)? {
-        tokio::spawn(control.serve(Arc::clone(&service)));
+    if let Some(control) = control(&config, &service)? {
+        tokio::spawn(control.serve());
     }
     let server =
         tokio::spawn(server::run(listeners, Arc::clone(&service), Arc::clone(&tls), limits, stopped));
@@ -89,9 +89,9 @@ fn health_listener(config: &Config) -> Result<Option<Listener>, String> {
 }
 
 /// The socket of `portwarden freeze`.
-fn control(config: &Config) -> Result<Option<Control>, String> {
+fn control(config: &Config, service: &Service) -> Result<Option<Control>, String> {
     let Some(path) = &config.control else { return Ok(None) };
-    let control = Control::bind(path).map_err(|error| {
+    let control = Control::bind(path, service).map_err(|error| {
         let hint = match error.kind() {
             std::io::ErrorKind::AddrInUse => {
                 "another portwarden listens there; give this one a path of its own"

@@ -118,9 +118,13 @@ impl Freeze {
 
     /// Freezes writes for so long from now: waits until the pushes under way have ended, at most for `drain`, then cuts
     /// off what is left of them. Returns the number of writes that were cut off. Dropped early, the freeze is called off.
+    /// One that is in force gets this length, and no write passes in between.
     pub async fn freeze(&self, length: Duration, drain: Duration) -> usize {
         let since = Instant::now();
         let until = since + length;
+        if matches!(self.status(), FreezeStatus::Frozen { .. }) {
+            return self.freeze_now(until);
+        }
         self.0.state().phase = Phase::Draining { since, until };
         let mut calls_off = CallsOff { freeze: self, armed: true };
         while self.0.state().pushes_under_way(since, Instant::now()) > 0 && since.elapsed() < drain {
@@ -295,7 +299,6 @@ mod tests {
     async fn pulls_pass_and_writes_wait_until_it_is_thawed() {
         let freeze = Freeze::default();
         assert!(admit(&freeze, PUSH).unwrap().is_some());
-        sleep(PAUSE).await;
         assert_eq!(freeze.freeze(LONG, Duration::ZERO).await, 0);
         assert!(matches!(freeze.status(), FreezeStatus::Frozen { left } if left <= LONG));
         for request in
@@ -305,6 +308,11 @@ mod tests {
             assert_eq!((refusal.code.status(), refusal.retry_after), (503, Some(15)), "{request}");
         }
         assert!(admit(&freeze, "GET /v2/a/manifests/1").unwrap().is_none());
+        // To give it more time opens nothing, not even for a push of a moment ago.
+        let more = freeze.clone();
+        let longer = tokio::spawn(async move { more.freeze(LONG, LONG).await });
+        sleep(LOOK).await;
+        assert!(admit(&freeze, PUSH).is_err() && longer.is_finished());
         assert!(freeze.thaw() && !freeze.thaw());
         assert!(admit(&freeze, PUSH).is_ok());
     }

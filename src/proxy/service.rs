@@ -154,6 +154,23 @@ impl Service {
         response
     }
 
+    /// The answer to a head that proxies and servers could read in different ways, as `why` says. The connection ends with
+    /// it.
+    pub fn refuse_malformed(
+        &self,
+        request: Request<Incoming>,
+        peer: Peer,
+        why: &'static str,
+    ) -> Response<ResponseBody> {
+        let (head, _) = request.into_parts();
+        let mut exchange = Exchange::begin(&self.telemetry, &head, peer, Subject::Registry, None);
+        let refusal = Refusal::new(ErrorCode::BadRequest, why).and_close();
+        let mut response = refuse_in_text(&refusal, "");
+        exchange.concluded(Some(&refusal), response.status());
+        response.body_mut().observe(exchange);
+        response
+    }
+
     /// The journey of a request for the registry.
     async fn journey(
         &self,

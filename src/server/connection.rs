@@ -3,9 +3,8 @@
 use std::{convert::Infallible, future::Future, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
 use hyper::{
-    Request, Response, StatusCode,
+    Request, Response,
     body::{Body, Bytes, Frame, Incoming, SizeHint},
-    header::{self, HeaderValue},
     server::conn::{http1, http2},
     service::service_fn,
 };
@@ -141,7 +140,7 @@ impl Connections {
     ) -> Result<Response<InFlightBody>, Infallible> {
         let in_flight = activity.begin();
         let response = match verdict.and_then(Verdict::refused) {
-            Some(why) => malformed(why),
+            Some(why) => self.service.refuse_malformed(request, peer, why),
             None => self.service.respond(request, peer).await,
         };
         let delivery = Delivery::of_this_stream();
@@ -162,17 +161,6 @@ const CONNECTION_WINDOW: u32 = 4 << 20;
 const SEND_BUFFER: usize = 128 << 10;
 /// How often a silent HTTP/2 peer is asked whether it is still there.
 const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(30);
-
-/// The answer to a head that proxies and servers could read differently. The connection ends with it.
-fn malformed(why: &str) -> Response<ResponseBody> {
-    let mut response = Response::new(ResponseBody::from(format!("{why}\n")));
-    *response.status_mut() = StatusCode::BAD_REQUEST;
-    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-    response
-        .headers_mut()
-        .insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
-    response
-}
 
 /// A response's body that keeps its request counted while it goes out.
 struct InFlightBody {

@@ -74,10 +74,10 @@ pub enum ControlAnswer {
 }
 
 /// The control socket of a server.
-#[derive(Debug)]
 pub struct Control {
     listener: UnixListener,
     path: PathBuf,
+    desk: Arc<Desk>,
 }
 
 /// The longest request line.
@@ -88,32 +88,33 @@ const DEADLINE: Duration = Duration::from_secs(10);
 const TELL: Duration = Duration::from_millis(500);
 
 impl Control {
-    /// Listens at `path`, for the owner only. Within a tokio runtime.
+    /// Listens at `path`, for the owner only. A freeze that a server before this one left behind is in force when this
+    /// returns, so it comes before the first client. Within a tokio runtime.
     ///
     /// # Errors
     /// The directory is not there or not ours, or another server listens there.
-    pub fn bind(path: &Path) -> io::Result<Self> {
+    pub fn bind(path: &Path, service: &Service) -> io::Result<Self> {
         remove_stale_socket(path)?;
         let listener = UnixListener::bind(path)?;
         // What connects in between is asked who it is all the same.
         fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
-        Ok(Self { listener, path: path.to_owned() })
-    }
-
-    /// Answers for ever. A freeze that a server before this one left behind goes on.
-    pub async fn serve(self, service: Arc<Service>) {
         let desk = Arc::new(Desk {
             freeze: service.freeze().clone(),
             telemetry: Arc::clone(service.telemetry()),
-            kept: self.path.with_extension("frozen-until"),
+            kept: path.with_extension("frozen-until"),
         });
         desk.resume();
+        Ok(Self { listener, path: path.to_owned(), desk })
+    }
+
+    /// Answers for ever.
+    pub async fn serve(self) {
         loop {
             let Ok((stream, _)) = self.listener.accept().await else {
                 tokio::time::sleep(ACCEPT_PAUSE).await;
                 continue;
             };
-            let desk = Arc::clone(&desk);
+            let desk = Arc::clone(&self.desk);
             tokio::spawn(async move {
                 if let Err(error) = desk.answer(stream).await {
                     tracing::debug!(%error, "a connection to the control socket broke");

@@ -3,21 +3,29 @@
 use std::io::IsTerminal;
 
 use tracing::level_filters::LevelFilter;
-use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::{EnvFilter, fmt};
 
-/// Lines that wait to be written. With more, new ones are lost: a log that nobody reads must not stop the proxy.
-const WAITING_LINES: usize = 10_000;
+use super::lines::Lines;
 
 /// Libraries that log what others say as it comes: the notices of a database may be lines of any content.
 const SILENT: [&str; 1] = ["sqlx=off"];
 /// Libraries that tell at the level of debugging what they do with each connection: ten lines for one of ours.
 const QUIET: [&str; 4] = ["h2=info", "hyper_util=info", "rustls=info", "tokio_rustls=info"];
 
+/// The log. Dropped, it writes what waits.
+#[derive(Debug)]
+pub struct Log(Lines);
+
+impl Drop for Log {
+    fn drop(&mut self) {
+        self.0.finish();
+    }
+}
+
 /// Starts logging to standard error, which systemd hands to the journal. `RUST_LOG` overrides `level`.
 ///
-/// Lines are written by a thread of their own until the guard is dropped, which writes the rest.
-pub fn start(level: LevelFilter, json: bool) -> WorkerGuard {
+/// Lines are written by a thread of their own until the [`Log`] is dropped, which writes the rest.
+pub fn start(level: LevelFilter, json: bool) -> Log {
     let asked = std::env::var_os("RUST_LOG").is_some();
     let filter = EnvFilter::builder().with_default_directive(level.into()).from_env_lossy();
     let quiet =
@@ -26,9 +34,13 @@ pub fn start(level: LevelFilter, json: bool) -> WorkerGuard {
     let filter =
         SILENT.iter().filter_map(|silent| silent.parse().ok()).fold(filter, EnvFilter::add_directive);
     let on_terminal = std::io::stderr().is_terminal();
-    let (writer, guard) =
-        NonBlockingBuilder::default().buffered_lines_limit(WAITING_LINES).finish(std::io::stderr());
-    let lines = fmt().with_env_filter(filter).with_writer(writer).with_target(false).with_ansi(on_terminal);
+    let log = Log(Lines::new("log", std::io::stderr()));
+    let writer = log.0.clone();
+    let lines = fmt()
+        .with_env_filter(filter)
+        .with_writer(move || writer.clone())
+        .with_target(false)
+        .with_ansi(on_terminal);
     // The journal has a clock of its own.
     let in_journal = std::env::var_os("JOURNAL_STREAM").is_some();
     let _ = match (json, in_journal) {
@@ -36,5 +48,5 @@ pub fn start(level: LevelFilter, json: bool) -> WorkerGuard {
         (false, true) => lines.without_time().try_init(),
         (false, false) => lines.try_init(),
     };
-    guard
+    log
 }

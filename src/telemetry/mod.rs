@@ -4,6 +4,7 @@
 //! their types print as `***` and none of the records has a place for one.
 
 mod audit;
+mod lines;
 mod log;
 mod metrics;
 mod process;
@@ -12,7 +13,7 @@ mod request_id;
 
 pub use self::{
     audit::{Audit, AuditError, AuditSettings, Decision, Ended, Event, Record},
-    log::start,
+    log::{Log, start},
     metrics::{Connected, Direction, Metrics},
     reading::Reading,
     request_id::RequestId,

@@ -7,16 +7,11 @@
 mod file;
 mod record;
 
-use std::{
-    fmt, io,
-    path::PathBuf,
-    sync::{Arc, Mutex, OnceLock, PoisonError},
-};
-
-use tracing_appender::non_blocking::{NonBlocking, NonBlockingBuilder, WorkerGuard};
+use std::{fmt, io, path::PathBuf, sync::Arc};
 
 use self::file::RotatedFile;
 pub use self::record::{Decision, Ended, Event, Record};
+use super::lines::Lines;
 
 /// Where the lines go (`audit.to`).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -32,22 +27,18 @@ pub enum AuditSettings {
 
 /// The audit log. Without [`Audit::start`] nothing is written.
 #[derive(Debug, Default)]
-pub struct Audit(OnceLock<Sink>);
+pub struct Audit(Option<Sink>);
 
+#[derive(Debug)]
 struct Sink {
-    lines: NonBlocking,
+    lines: Lines,
     /// Lines that were lost because the file could not be written.
     unwritten: Arc<file::Lost>,
-    /// Writes what waits when it is dropped.
-    guard: Mutex<Option<WorkerGuard>>,
 }
 
 /// The file cannot be opened. Displays with its path and what to do.
 #[derive(Debug)]
 pub struct AuditError(PathBuf, io::Error);
-
-/// Lines that wait to be written; with more, new ones are lost.
-const WAITING_LINES: usize = 20_000;
 
 impl Audit {
     /// A log that is written to where the settings say. To be finished with [`Audit::finish`].
@@ -64,40 +55,31 @@ impl Audit {
                 (Box::new(file), unwritten)
             }
         };
-        let builder = NonBlockingBuilder::default().buffered_lines_limit(WAITING_LINES).thread_name("audit");
-        let (lines, guard) = builder.finish(writer);
-        Ok(Self(OnceLock::from(Sink { lines, unwritten, guard: Mutex::new(Some(guard)) })))
+        Ok(Self(Some(Sink { lines: Lines::new("audit", writer), unwritten })))
     }
 
     /// Whether anything is written: who would only build a record for it need not.
     pub fn is_on(&self) -> bool {
-        self.0.get().is_some()
+        self.0.is_some()
     }
 
     /// Writes a line, now or soon; never waits.
     pub fn write(&self, record: &Record) {
-        let Some(sink) = self.0.get() else { return };
+        let Some(sink) = &self.0 else { return };
         let line = record.to_line();
         let _ = io::Write::write_all(&mut sink.lines.clone(), &line);
     }
 
     /// How many lines were lost: too many waited, or the file could not be written.
     pub fn lost(&self) -> u64 {
-        let of = |sink: &Sink| sink.lines.error_counter().dropped_lines() as u64 + sink.unwritten.count();
-        self.0.get().map_or(0, of)
+        self.0.as_ref().map_or(0, |sink| sink.lines.lost() + sink.unwritten.count())
     }
 
     /// Writes what waits, for as long as a second; what comes later is lost.
     pub fn finish(&self) {
-        if let Some(sink) = self.0.get() {
-            drop(sink.guard.lock().unwrap_or_else(PoisonError::into_inner).take());
+        if let Some(sink) = &self.0 {
+            sink.lines.finish();
         }
-    }
-}
-
-impl fmt::Debug for Sink {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Sink").finish_non_exhaustive()
     }
 }
 
