@@ -3,7 +3,7 @@
 //! Read `proxy::service` first: it is the journey of one request. The modules, in the order in which they may
 //! import each other (left never imports right):
 //!
-//! `registry`, `backend` ← `authn`, `authz`, `token` ← `proxy` ← `server` ← `cli`; `config` builds the settings of each of them
+//! `registry`, `quota`, `backend` ← `authn`, `authz`, `token` ← `proxy` ← `server` ← `cli`; `config` builds the settings of each of them
 //! and is imported by `cli` only; `telemetry` is imported by anyone and decides nothing.
 
 pub mod authn;
@@ -12,6 +12,7 @@ pub mod backend;
 pub mod cli;
 pub mod config;
 pub mod proxy;
+mod quota;
 pub mod registry;
 pub mod server;
 pub mod telemetry;

@@ -13,12 +13,13 @@ use std::{
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("registry", &[]),
     ("telemetry", &[]),
-    ("backend", &[]),
-    ("authn", &["registry", "backend"]),
+    ("quota", &[]),
+    ("backend", &["quota"]),
+    ("authn", &["registry", "quota", "backend"]),
     ("authz", &["registry", "backend"]),
     ("token", &["registry"]),
-    ("proxy", &["registry", "backend", "authn", "authz", "token"]),
-    ("server", &["registry", "backend", "authn", "authz", "token", "proxy"]),
+    ("proxy", &["registry", "quota", "backend", "authn", "authz", "token"]),
+    ("server", &["registry", "quota", "backend", "authn", "authz", "token", "proxy"]),
     // Builds the settings that the others own.
     ("config", &["registry", "authn", "authz", "token", "proxy", "server", "backend"]),
     ("cli", &["registry", "backend", "authn", "authz", "token", "proxy", "server", "config"]),

@@ -1,11 +1,11 @@
-//! How long is to be waited: the arithmetic behind `throttle`, for one account at one address and for one
-//! address.
+//! How long is to be waited: the arithmetic behind `throttle`, for one account at one address. That for one address is in
+//! `quota`.
 //!
 //! Where these counters live, and which of them a request belongs to, is elsewhere.
 
 use std::time::{Duration, Instant};
 
-use super::counters::Worth;
+use crate::quota::{Rate, Worth};
 
 /// How long to wait while earlier attempts are still being verified: the order of magnitude of one bcrypt.
 const IN_FLIGHT_WAIT: Duration = Duration::from_secs(1);
@@ -58,6 +58,11 @@ impl ThrottleSettings {
             address_interval: self.address_interval.min(LONGEST),
             ..self
         }
+    }
+
+    /// How often one address may try.
+    pub(super) fn of_address(&self) -> Rate {
+        Rate { burst: self.address_burst, interval: self.address_interval }
     }
 }
 
@@ -152,43 +157,10 @@ impl Worth for Pair {
     }
 }
 
-/// The attempts left to an address, as the time at which none will be missing (GCRA, ITU-T I.371).
-pub(super) struct Bucket {
-    full_at: Instant,
-}
-
-impl Bucket {
-    pub(super) fn new(now: Instant) -> Self {
-        Self { full_at: now }
-    }
-
-    pub(super) fn take(&mut self, settings: &ThrottleSettings, now: Instant) -> Result<(), RetryAfter> {
-        let full_at = self.full_at.max(now);
-        let allowed = settings.address_interval.saturating_mul(settings.address_burst.max(1) - 1);
-        match (full_at - now).checked_sub(allowed) {
-            Some(over) if !over.is_zero() => Err(RetryAfter(over)),
-            _ => {
-                self.full_at = full_at + settings.address_interval;
-                Ok(())
-            }
-        }
-    }
-
-    pub(super) fn give_back(&mut self, settings: &ThrottleSettings) {
-        self.full_at = self.full_at.checked_sub(settings.address_interval).unwrap_or(self.full_at);
-    }
-}
-
-impl Worth for Bucket {
-    type Worth = Instant;
-    fn worth(&self, _: Instant) -> Instant {
-        self.full_at
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::quota::Bucket;
 
     #[test]
     fn endless_times_do_not_overflow() {
@@ -206,23 +178,19 @@ mod tests {
         let (mut pair, mut bucket) = (Pair::new(now), Bucket::new(now));
         for _ in 0..3 {
             pair.fail(&settings, now);
-            assert_eq!(bucket.take(&settings, now), Ok(()));
+            assert_eq!(bucket.take(settings.of_address(), now), Ok(()));
         }
         assert_eq!(pair.check(&settings, now), Err(RetryAfter(LONGEST)));
     }
 
     #[test]
     fn extreme_settings_neither_overflow_nor_open() {
-        let settings =
-            ThrottleSettings { free_failures: 0, in_flight: 0, address_burst: 0, ..Default::default() };
+        let settings = ThrottleSettings { free_failures: 0, in_flight: 0, ..Default::default() };
         let now = Instant::now();
         let mut pair = Pair { failures: u32::MAX, ..Pair::new(now) };
         pair.forgotten_at = now + Duration::from_secs(1);
         pair.fail(&settings, now);
         assert_eq!(pair.check(&settings, now), Err(RetryAfter(settings.longest_wait)));
         assert_eq!(Pair::new(now).check(&settings, now), Ok(()), "one attempt is always possible");
-        let mut bucket = Bucket::new(now);
-        assert_eq!(bucket.take(&settings, now), Ok(()));
-        assert_eq!(bucket.take(&settings, now), Err(RetryAfter(settings.address_interval)));
     }
 }

@@ -7,7 +7,6 @@
 mod authenticators;
 mod backoff;
 mod command;
-mod counters;
 mod credentials;
 mod htpasswd;
 pub mod ldap;

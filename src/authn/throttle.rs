@@ -12,8 +12,6 @@
 //! - **address**: a bucket of attempts that fills up slowly, for one address that tries many accounts. A
 //!   right password gives back what it took, and no more: logging into one's own account buys nothing.
 //!
-//! An IPv6 address counts as its /64, which is what one subscriber gets.
-//!
 //! Memory is fixed. When the table is full, the counter with the fewest failures of eight goes, so that a
 //! guesser who wants to be rid of his own would have to fill that set of eight, which he cannot find, with
 //! counters as bad as his. Each of these takes as many failures, from addresses that each have a budget; and
@@ -25,10 +23,8 @@ use std::{
     time::Instant,
 };
 
-use super::{
-    backoff::{Bucket, Pair, RetryAfter, ThrottleSettings},
-    counters::{Counters, Fingerprint},
-};
+use super::backoff::{Pair, RetryAfter, ThrottleSettings};
+use crate::quota::{Bucket, Counters, Fingerprint, Network};
 
 /// The counters. Thread-safe; nothing in it blocks for long.
 pub struct Throttle {
@@ -83,7 +79,7 @@ impl Throttle {
             is_known = pair.is_known(&self.settings, now);
         }
         if !is_known && let Some(bucket) = networks.get_or_insert(network, Bucket::new(now), now) {
-            bucket.take(&self.settings, now)?;
+            bucket.take(self.settings.of_address(), now).map_err(RetryAfter)?;
         }
         if let Some(pair) = pairs.get_or_insert(pair, Pair::new(now), now) {
             pair.start();
@@ -103,7 +99,7 @@ impl Throttle {
     fn give_back(&self, attempt: &Attempt, update: impl FnOnce(&mut Pair)) {
         let mut tables = self.lock();
         if let Some(bucket) = attempt.network.and_then(|network| tables.networks.get_mut(network)) {
-            bucket.give_back(&self.settings);
+            bucket.give_back(self.settings.of_address());
         }
         let Some(pair) = tables.pairs.get_mut(attempt.pair) else { return };
         update(pair);
@@ -153,25 +149,6 @@ impl Drop for Attempt {
     fn drop(&mut self) {
         if !self.reported {
             self.throttle.failed(self, self.started);
-        }
-    }
-}
-
-/// What counts as one sender.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-enum Network {
-    V4(u32),
-    /// The upper 64 bits.
-    V6(u64),
-    Unknown,
-}
-
-impl From<Option<IpAddr>> for Network {
-    fn from(ip: Option<IpAddr>) -> Self {
-        match ip.map(|ip| ip.to_canonical()) {
-            Some(IpAddr::V4(v4)) => Self::V4(v4.to_bits()),
-            Some(IpAddr::V6(v6)) => Self::V6((v6.to_bits() >> 64) as u64),
-            None => Self::Unknown,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! A table of counters whose size is fixed when it is made, whatever strangers do to it.
 //!
-//! What is counted, and when a counter is worth keeping, is `throttle`'s business.
+//! What is counted, and when a counter is worth keeping, is the business of who has the table.
 //!
 //! The table is set-associative, as a processor's cache is: a key belongs to one set of eight slots, and a
 //! new key pushes the least worth of these eight out. Neither looking up nor evicting ever walks the table.
@@ -16,7 +16,7 @@ use std::{
 const WAYS: usize = 8;
 
 /// What a counter is worth; the least is evicted first.
-pub(super) trait Worth {
+pub(crate) trait Worth {
     /// How it compares.
     type Worth: Ord;
     /// The worth at that time.
@@ -25,35 +25,35 @@ pub(super) trait Worth {
 
 /// Stands for a key, in this table only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Fingerprint(u64, u64);
+pub(crate) struct Fingerprint(u64, u64);
 
 /// The table.
-pub(super) struct Counters<V> {
+pub(crate) struct Counters<V> {
     hashers: [RandomState; 2],
     slots: Vec<Option<(Fingerprint, V)>>,
 }
 
 impl<V: Worth> Counters<V> {
     /// A table for at least `capacity` keys.
-    pub(super) fn new(capacity: usize) -> Self {
+    pub(crate) fn new(capacity: usize) -> Self {
         let slots = capacity.max(1).next_multiple_of(WAYS);
         Self { hashers: Default::default(), slots: std::iter::repeat_with(|| None).take(slots).collect() }
     }
 
     /// The fingerprint of a key.
-    pub(super) fn fingerprint(&self, key: &impl Hash) -> Fingerprint {
+    pub(crate) fn fingerprint(&self, key: &impl Hash) -> Fingerprint {
         let [first, second] = &self.hashers;
         Fingerprint(first.hash_one(key), second.hash_one(key))
     }
 
     /// The counter of that key.
-    pub(super) fn get_mut(&mut self, key: Fingerprint) -> Option<&mut V> {
+    pub(crate) fn get_mut(&mut self, key: Fingerprint) -> Option<&mut V> {
         self.set(key).iter_mut().flatten().find_map(|(found, value)| (*found == key).then_some(value))
     }
 
     /// The counter of that key, made from `new` where there is none; the least worth of its set may go for
     /// it.
-    pub(super) fn get_or_insert(&mut self, key: Fingerprint, new: V, now: Instant) -> Option<&mut V> {
+    pub(crate) fn get_or_insert(&mut self, key: Fingerprint, new: V, now: Instant) -> Option<&mut V> {
         if self.get_mut(key).is_none() {
             let victim =
                 self.set(key).iter_mut().min_by_key(|slot| slot.as_ref().map(|(_, v)| v.worth(now)))?;
@@ -63,7 +63,7 @@ impl<V: Worth> Counters<V> {
     }
 
     /// Removes the counter of that key.
-    pub(super) fn remove(&mut self, key: Fingerprint) {
+    pub(crate) fn remove(&mut self, key: Fingerprint) {
         for slot in self.set(key) {
             slot.take_if(|(found, _)| *found == key);
         }
