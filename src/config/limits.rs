@@ -56,6 +56,18 @@ pub(super) fn token_body(file: &File, report: &mut Report<'_>) -> usize {
     size(written, "token_body", 64 << 10, (1 << 10)..=(16 << 20), report) as usize
 }
 
+/// `limits.upstream_requests`.
+pub(super) fn upstream_requests(file: &File, report: &mut Report<'_>) -> usize {
+    let written = file.limits.as_ref().and_then(|limits| limits.upstream_requests);
+    count(written, "upstream_requests", 1024, 2..=100_000, report) as usize
+}
+
+/// `limits.token_requests`, a second.
+pub(super) fn token_requests(file: &File, report: &mut Report<'_>) -> u32 {
+    let written = file.limits.as_ref().and_then(|limits| limits.token_requests);
+    count(written, "token_requests", 100, 1..=100_000, report)
+}
+
 /// `limits.idle_body`.
 pub(super) fn idle_body(file: &File, report: &mut Report<'_>) -> Duration {
     let written = file.limits.as_ref().and_then(|limits| limits.idle_body.as_ref());

@@ -29,6 +29,7 @@ pub(super) fn settings(file: &File, idle_body: Duration, context: &mut Context<'
         explain_denials: file.log.as_ref().and_then(|log| log.explain_denials).unwrap_or_default().0,
         upstream: UpstreamSettings {
             address: UpstreamAddress::Tcp(String::new()),
+            requests: limits::upstream_requests(file, &mut context.report),
             connect_timeout: timeout(written.connect_timeout.as_ref(), "connect_timeout", 5, context),
             response_timeout: timeout(written.response_timeout.as_ref(), "response_timeout", 300, context),
             idle_body,
@@ -36,6 +37,7 @@ pub(super) fn settings(file: &File, idle_body: Duration, context: &mut Context<'
             idle_timeout: timeout(written.idle_timeout.as_ref(), "idle_timeout", 90, context),
         },
         passwords: limits::passwords(file, &mut context.report),
+        token_requests: limits::token_requests(file, &mut context.report),
         token_body: limits::token_body(file, &mut context.report),
         idle_body,
     };

@@ -41,6 +41,10 @@ pub(super) fn undecided(error: &Unavailable) -> Refusal {
 /// What a client is told when the registry gives no answer. Where the registry stands is for the log only.
 pub(super) fn unanswered(error: &UpstreamError, registry: &UpstreamAddress) -> Refusal {
     let (code, message) = match error {
+        UpstreamError::Busy => (
+            ErrorCode::Unavailable,
+            "too many requests are with the registry behind this proxy; try again later",
+        ),
         UpstreamError::Connect(_) => {
             (ErrorCode::Unavailable, "the registry behind this proxy is not reachable")
         }
@@ -62,7 +66,9 @@ pub(super) fn unanswered(error: &UpstreamError, registry: &UpstreamAddress) -> R
         tracing::debug!(%error, "an upload ended early");
         return Refusal::new(code, message).and_close();
     }
-    tracing::warn!(%registry, %error, "no answer from the registry; see whether it runs, and its own log");
+    if !matches!(error, UpstreamError::Busy) {
+        tracing::warn!(%registry, %error, "no answer from the registry; see whether it runs, and its own log");
+    }
     Refusal::new(code, message).retry_after(upstream::RETRY_AFTER)
 }
 

@@ -1,7 +1,7 @@
 //! Where the client sees us, and from where it comes: scheme and host for challenges and Locations, its address for the
 //! policy. What another proxy says counts only where the operator trusts it.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use hyper::{
     Version,
@@ -121,9 +121,8 @@ pub(super) fn client_address(
 /// Whether the peer's word is taken for the client's address, the scheme and the host.
 fn is_trusted(peer: Peer, settings: &ClientAddressSettings) -> bool {
     // A Unix socket is reached only by who may open it.
-    let address = peer.address.map(|address| address.ip().to_canonical());
-    let listed = |address: IpAddr| settings.trusted_proxies.iter().any(|block| block.contains(address));
-    !settings.trusted_proxies.is_empty() && address.is_none_or(listed)
+    let listed = |address: SocketAddr| settings.is_proxy(address.ip());
+    !settings.trusted_proxies.is_empty() && peer.address.is_none_or(listed)
 }
 
 /// The rightmost address that is no trusted proxy: all to its left is the client's own claim.
@@ -135,7 +134,7 @@ fn nearest_stranger(chain: &str, settings: &ClientAddressSettings) -> Option<Res
             return Some(Err(format!("unable to parse remote addr {entry}")));
         };
         nearest = Some(Ok(address));
-        if !settings.trusted_proxies.iter().any(|block| block.contains(address)) {
+        if !settings.is_proxy(address) {
             break;
         }
     }

@@ -1,6 +1,6 @@
 //! The journey of one request, from its head to its answer. Read `Service::journey`: it is the whole product.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use arc_swap::ArcSwap;
 use hyper::{
@@ -11,7 +11,7 @@ use hyper::{
 };
 
 use super::{
-    Freeze, FreezeStatus, Passwords, Peer, Snapshot, Upstream,
+    Freeze, FreezeStatus, Passwords, Peer, Snapshot, Upstream, UpstreamLoad,
     caller::Caller,
     exchange::{Exchange, REQUEST_ID, Subject},
     failure::{refuse_strange, unanswered, undecided},
@@ -23,6 +23,7 @@ use super::{
     request_body::RequestBody,
     response_body::{ResponseBody, UpstreamBody},
     token_endpoint,
+    token_requests::TokenRequests,
 };
 use crate::{
     authz::{self, Denial, NotPermitted, Permit},
@@ -35,6 +36,7 @@ pub struct Service {
     snapshot: ArcSwap<Snapshot>,
     upstream: ArcSwap<Upstream>,
     passwords: Passwords,
+    token_requests: TokenRequests,
     freeze: Freeze,
     telemetry: Arc<Telemetry>,
 }
@@ -48,6 +50,7 @@ impl Service {
             snapshot: ArcSwap::from_pointee(snapshot),
             upstream: ArcSwap::from_pointee(upstream),
             passwords,
+            token_requests: TokenRequests::new(),
             freeze: Freeze::default(),
             telemetry,
         }
@@ -60,6 +63,16 @@ impl Service {
             self.upstream.store(Arc::new(Upstream::new(snapshot.settings.upstream.clone())));
         }
         self.snapshot.store(Arc::new(snapshot));
+    }
+
+    /// How busy the registry is.
+    pub fn upstream_load(&self) -> UpstreamLoad {
+        self.upstream.load().load()
+    }
+
+    /// How many requests for tokens were refused because their address asks too often.
+    pub fn token_requests_refused(&self) -> u64 {
+        self.token_requests.refused()
     }
 
     /// What is in force.
@@ -80,10 +93,17 @@ impl Service {
     /// The state of now, for the metrics.
     pub fn reading(&self) -> Reading {
         let (password_checks_running, password_checks_waiting) = self.passwords.load();
+        let upstream = self.upstream_load();
         Reading {
             password_checks_running,
             password_checks_waiting,
-            upstream_idle: self.upstream.load().idle(),
+            upstream_busy: upstream.requests,
+            upstream_idle: upstream.idle_connections,
+            upstream_waiting: upstream.waiting,
+            limited: vec![
+                ("upstream_requests", upstream.refused),
+                ("token_requests", self.token_requests_refused()),
+            ],
             frozen: self.freeze.status() != FreezeStatus::Open,
             audit_lines_lost: self.telemetry.audit.lost(),
             ..Reading::default()
@@ -133,7 +153,8 @@ impl Service {
         let mut response = answered.unwrap_or_else(|refusal| {
             let (request, why) = (exchange.id(), &refusal.message);
             tracing::debug!(%request, method = %head.method, path = head.uri.path(), why, "refused");
-            if speaks_registry || refusal.challenge.is_some() {
+            // A client that is told to come later is told so in JSON everywhere: docker shows no text.
+            if speaks_registry || refusal.challenge.is_some() || refusal.retry_after.is_some() {
                 return refuse(&refusal, settings, origin.as_ref().ok());
             }
             let refusal = if own.is_none() { outside_of_v2(refusal) } else { refusal };
@@ -199,7 +220,7 @@ impl Service {
         let headers = headers::to_registry(&head.headers, origin, address, exchange.id());
         let upstream = self.upstream.load_full();
         exchange.forwarding(body.progress());
-        let sending = upstream.send(upstream_request(&permit, headers, body)?);
+        let sending = upstream.send(upstream_request(&permit, headers, body)?, address);
         let sent = Write::unless_cut_off(write.as_mut(), sending).await?;
         let (response, lease) = sent.map_err(|error| {
             exchange.unanswered(&error);
@@ -235,6 +256,8 @@ impl Service {
                     ..refusal
                 })?;
                 exchange.from(address);
+                let rate = snapshot.settings.token_requests;
+                self.token_requests.admit(address, rate, Instant::now())?;
                 token_endpoint::answer(head, body, address, snapshot, &self.passwords, exchange).await
             }
             OwnEndpoint::Greeting => Ok(own.greeting(snapshot.authority.issuer())),

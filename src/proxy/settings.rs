@@ -1,6 +1,10 @@
 //! What an operator may set about the journey of a request. Built by `config`.
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+    time::Duration,
+};
 
 /// Settings of the proxy and its token endpoint.
 #[derive(Debug, Clone)]
@@ -23,6 +27,8 @@ pub struct Settings {
     pub passwords: PasswordSettings,
     /// `limits.token_body`: the largest body of a token request, in bytes.
     pub token_body: usize,
+    /// `limits.token_requests`: requests for tokens from one address, a second; bursts of half a minute's worth are free.
+    pub token_requests: u32,
     /// `limits.idle_body`: how long a body may stand still before its request ends.
     pub idle_body: Duration,
 }
@@ -39,11 +45,21 @@ pub struct ClientAddressSettings {
     pub trusted_proxies: Vec<crate::authz::IpBlock>,
 }
 
+impl ClientAddressSettings {
+    /// Whether `server.trusted_proxies` lists the address, in whichever form it is written.
+    pub fn is_proxy(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
+        self.trusted_proxies.iter().any(|block| block.contains(address))
+    }
+}
+
 /// The registry behind us.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UpstreamSettings {
     /// `registry.url`.
     pub address: UpstreamAddress,
+    /// `limits.upstream_requests`: requests on their way to it, half of them from one address; more wait a short while.
+    pub requests: usize,
     /// `registry.connect_timeout`.
     pub connect_timeout: Duration,
     /// `registry.response_timeout`: from the end of the request's body to the head of the response.

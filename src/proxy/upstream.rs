@@ -5,6 +5,7 @@
 
 use std::{
     fmt,
+    net::IpAddr,
     sync::{
         Arc, Mutex, PoisonError, Weak,
         atomic::{AtomicBool, Ordering},
@@ -27,6 +28,7 @@ use tokio::{
 
 use super::{
     UpstreamAddress, UpstreamSettings, WriteDeadline,
+    places::{Place, Places},
     request_body::{ClientFault, Progress, RequestBody},
 };
 
@@ -37,6 +39,7 @@ pub struct Upstream(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     settings: UpstreamSettings,
+    places: Places,
     idle: Mutex<Vec<Idle>>,
     /// Whether a task looks after those that nobody uses again.
     swept: AtomicBool,
@@ -53,11 +56,27 @@ pub struct Lease {
     upstream: Upstream,
     sender: SendRequest<RequestBody>,
     request: Arc<Progress>,
+    _place: Place,
+}
+
+/// How many requests are with the registry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UpstreamLoad {
+    /// With it now; each has a connection of its own.
+    pub requests: usize,
+    /// Waiting for a place (`limits.upstream_requests`).
+    pub waiting: usize,
+    /// Refused because they got none, since the settings of the registry last changed.
+    pub refused: u64,
+    /// Connections that are kept for the next requests.
+    pub idle_connections: usize,
 }
 
 /// Why the registry did not answer.
 #[derive(Debug)]
 pub enum UpstreamError {
+    /// It was not asked: too many requests are with it.
+    Busy,
     /// No connection: it is down, or the address is wrong.
     Connect(std::io::Error),
     /// No connection in time.
@@ -70,6 +89,9 @@ pub enum UpstreamError {
     Client(ClientFault),
 }
 
+/// The head of a response, the connection that its body comes on, and what became of the request's body.
+type Answer = (Response<Incoming>, SendRequest<RequestBody>, Arc<Progress>);
+
 /// The most connections that are kept for reuse. More may be open: each request in flight has one.
 const MAX_IDLE: usize = 256;
 
@@ -79,7 +101,8 @@ const READ_BUFFER: usize = 128 << 10;
 impl Upstream {
     /// The registry at `settings.address`; connects when the first request comes.
     pub fn new(settings: UpstreamSettings) -> Self {
-        Self(Arc::new(Inner { settings, idle: Mutex::default(), swept: AtomicBool::new(false) }))
+        let places = Places::new(settings.requests);
+        Self(Arc::new(Inner { settings, places, idle: Mutex::default(), swept: AtomicBool::new(false) }))
     }
 
     /// Where the registry is, as the configuration has it.
@@ -87,9 +110,16 @@ impl Upstream {
         &self.0.settings.address
     }
 
-    /// How many connections wait for their next request.
-    pub fn idle(&self) -> usize {
-        self.0.idle.lock().unwrap_or_else(PoisonError::into_inner).len()
+    /// How busy it is.
+    pub fn load(&self) -> UpstreamLoad {
+        let places = &self.0.places;
+        let idle = self.0.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        UpstreamLoad {
+            requests: places.taken(),
+            waiting: places.waiting(),
+            refused: places.refused(),
+            idle_connections: idle.len(),
+        }
     }
 
     /// The status of the registry's answer to `/v2/`, on a connection of its own.
@@ -101,22 +131,30 @@ impl Upstream {
         *request.uri_mut() = Uri::from_static("/v2/");
         request.headers_mut().insert(header::HOST, HeaderValue::from_static("localhost"));
         let progress = request.body().progress();
-        let (response, _) =
+        let (response, ..) =
             self.exchange(self.connect().await?, request, progress).await.map_err(|(error, _)| error)?;
         Ok(response.status())
     }
 
-    /// Sends a request and waits for the head of the response. The lease belongs to the response's body.
+    /// Sends a client's request, when there is a place for it, and waits for the head of the response. The lease belongs
+    /// to the response's body.
     ///
     /// A request that never left, or one without a body that met a connection the registry had just closed, is sent
     /// again on a new connection.
     ///
     /// # Errors
-    /// The registry is down, slow, or broken, or the client's body ended early.
+    /// The registry is busy, down, slow, or broken, or the client's body ended early.
     pub async fn send(
         &self,
         request: Request<RequestBody>,
+        client: Option<IpAddr>,
     ) -> Result<(Response<Incoming>, Lease), UpstreamError> {
+        let place = self.0.places.take(client).await.map_err(|_| UpstreamError::Busy)?;
+        let (response, sender, request) = self.send_now(request).await?;
+        Ok((response, Lease { upstream: self.clone(), sender, request, _place: place }))
+    }
+
+    async fn send_now(&self, request: Request<RequestBody>) -> Result<Answer, UpstreamError> {
         let progress = request.body().progress();
         let again = replay(&request);
         let Some(sender) = self.take_idle() else {
@@ -140,7 +178,7 @@ impl Upstream {
         mut sender: SendRequest<RequestBody>,
         request: Request<RequestBody>,
         progress: Arc<Progress>,
-    ) -> Result<(Response<Incoming>, Lease), (UpstreamError, Option<Request<RequestBody>>)> {
+    ) -> Result<Answer, (UpstreamError, Option<Request<RequestBody>>)> {
         let sent = Instant::now();
         let mut answer = Box::pin(sender.try_send_request(request));
         let answered = loop {
@@ -157,7 +195,7 @@ impl Upstream {
         };
         drop(answer);
         match answered {
-            Ok(response) => Ok((response, Lease { upstream: self.clone(), sender, request: progress })),
+            Ok(response) => Ok((response, sender, progress)),
             Err(mut error) => {
                 let unsent = error.take_message();
                 let error = progress
@@ -251,6 +289,7 @@ async fn sweep(upstream: Weak<Inner>, every: Duration) {
 impl fmt::Display for UpstreamError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Busy => f.write_str("too many requests are with it (limits.upstream_requests)"),
             Self::Connect(error) => write!(f, "cannot connect: {error}"),
             Self::ConnectTimeout => f.write_str("cannot connect in time (registry.connect_timeout)"),
             Self::ResponseTimeout => f.write_str("no response in time (registry.response_timeout)"),

@@ -29,6 +29,11 @@ impl Shares {
         })
     }
 
+    /// How many are taken, by all senders.
+    pub(crate) fn held(&self) -> usize {
+        self.taken().values().sum()
+    }
+
     fn taken(&self) -> MutexGuard<'_, HashMap<Network, usize>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

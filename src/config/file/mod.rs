@@ -206,6 +206,8 @@ pub(crate) struct Limits {
     pub(crate) drain_timeout: Option<Text>,
     pub(crate) idle_body: Option<Text>,
     pub(crate) token_body: Option<Text>,
+    pub(crate) token_requests: Option<Integer>,
+    pub(crate) upstream_requests: Option<Integer>,
     pub(crate) password_checks: Option<Integer>,
     pub(crate) password_queue: Option<Integer>,
     pub(crate) remember_passwords: Option<Text>,

@@ -1,0 +1,73 @@
+//! When it is time to say again that a sender has had too much: it may go on as often as it likes, and the log may not.
+
+use std::{
+    fmt,
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use super::{Counters, Network, Worth};
+
+/// What was said of whom. Its memory is fixed.
+pub(crate) struct Complaints(Mutex<Counters<Said>>);
+
+#[derive(Debug)]
+struct Said {
+    at: Option<Instant>,
+    unsaid: u64,
+}
+
+/// How long nothing more is said of the same sender.
+const QUIET: Duration = Duration::from_secs(60);
+/// Of so many senders at least it is known. More of them in a minute make more lines, and no more memory.
+const SENDERS: usize = 256;
+
+impl Default for Complaints {
+    fn default() -> Self {
+        Self(Mutex::new(Counters::new(SENDERS)))
+    }
+}
+
+impl Complaints {
+    /// Whether to say it, at most once a minute; then how often it was not said since the last time.
+    pub(crate) fn due(&self, of: Network, now: Instant) -> Option<u64> {
+        let mut table = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = table.fingerprint(&of);
+        let said = table.get_or_insert(key, Said { at: None, unsaid: 0 }, now)?;
+        if said.at.is_some_and(|at| now.saturating_duration_since(at) < QUIET) {
+            said.unsaid += 1;
+            return None;
+        }
+        said.at = Some(now);
+        Some(std::mem::take(&mut said.unsaid))
+    }
+}
+
+/// The latest is worth most.
+impl Worth for Said {
+    type Worth = Option<Instant>;
+    fn worth(&self, _: Instant) -> Self::Worth {
+        self.at
+    }
+}
+
+/// How many senders a table knows is no news.
+impl fmt::Debug for Complaints {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Complaints")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_sender_is_complained_of_once_a_minute() {
+        let (complaints, now) = (Complaints::default(), Instant::now());
+        let (one, other) = (Network::V4(1), Network::V4(2));
+        assert_eq!([one, one, other, one].map(|of| complaints.due(of, now)), [Some(0), None, Some(0), None]);
+        assert_eq!(complaints.due(one, now + QUIET), Some(2));
+        assert_eq!(complaints.due(one, now + QUIET), None);
+    }
+}
