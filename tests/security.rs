@@ -16,7 +16,7 @@ mod support;
 
 use std::{
     io::{Read, Write},
-    net::{IpAddr, Ipv4Addr, SocketAddr},
+    net::{Ipv4Addr, SocketAddr},
     thread,
     time::{Duration, Instant},
 };
@@ -593,11 +593,7 @@ fn rule_19_failures_back_off_by_account_and_address_and_lock_nobody_out() {
 
 /// Asks from another loopback address.
 fn ask_from(source: Ipv4Addr, address: SocketAddr, request: &[u8]) -> Response {
-    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
-    socket.bind(&SocketAddr::from((IpAddr::from(source), 0)).into()).unwrap();
-    socket.connect(&address.into()).unwrap();
-    let mut stream = std::net::TcpStream::from(socket);
-    stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    let mut stream = raw::connect_from(source, address);
     stream.write_all(request).unwrap();
     raw::read_response(&mut stream).unwrap()
 }
@@ -834,11 +830,19 @@ fn rule_25_heads_and_token_bodies_are_bounded() {
 #[test]
 fn rule_25_connections_are_bounded_and_the_next_one_waits() {
     let (portwarden, _sink) = start_with(&(CONFIG.to_owned() + "limits: {connections: 2}\n"), OK);
-    let held: Vec<_> = (0..2).map(|_| raw::connect(portwarden.address)).collect();
-    thread::sleep(Duration::from_millis(200));
+    // At work: each has an upload that has not ended.
+    let upload = request("PUT", "/v2/a/manifests/x", &format!("{}Content-Length: 8\r\n", basic("admin")));
+    let held: Vec<_> = (0..2)
+        .map(|_| {
+            let mut stream = raw::connect(portwarden.address);
+            stream.write_all(&upload).unwrap();
+            stream
+        })
+        .collect();
+    thread::sleep(Duration::from_millis(500));
     let address = portwarden.address;
     let waiting = thread::spawn(move || exchange(address, &request("GET", "/v2/", "")).unwrap().status);
-    thread::sleep(Duration::from_millis(500));
+    thread::sleep(Duration::from_millis(1500));
     assert!(!waiting.is_finished(), "a third connection was served");
     drop(held);
     assert_eq!(waiting.join().unwrap(), 401);

@@ -14,7 +14,7 @@ use super::{Assembly, Serve, assemble, say};
 use crate::{
     config::{Config, Findings, Loaded, LogFormat, LogLevel, LogSettings},
     proxy::Service,
-    server::{self, Address, Control, Listener, Tls, Watch},
+    server::{self, Address, Admission, Control, Listener, Tls, Watch},
     telemetry::{self, Audit, Metrics, Telemetry},
 };
 
@@ -46,20 +46,21 @@ async fn serve_until_stopped(serve: &Serve, config: Config, watch: Watch) -> Res
     let service = Arc::new(Service::new(snapshot, Arc::clone(&telemetry)));
     let tls = Arc::new(Tls::new(tls));
     let (stop, stopped) = watch::channel(false);
-    let limits = config.server.limits.clone();
+    let admission = Admission::new(config.server.limits.clone());
     if let Some(listener) = health_listener(&config)? {
-        tokio::spawn(server::serve_health(listener, Arc::clone(&service), stopped.clone()));
+        let watched = (Arc::clone(&service), Arc::clone(&admission));
+        tokio::spawn(server::serve_health(listener, watched.0, watched.1, stopped.clone()));
     }
     if let Some(control) = control(&config, &service)? {
         tokio::spawn(control.serve());
     }
-    let server =
-        tokio::spawn(server::run(listeners, Arc::clone(&service), Arc::clone(&tls), limits, stopped));
+    let served = (Arc::clone(&service), Arc::clone(&tls), Arc::clone(&admission));
+    let server = tokio::spawn(server::run(listeners, served.0, served.1, served.2, stopped));
     // Before anybody is told that we are ready: a signal without a handler would end the process.
     let mut signals = Signals::new().map_err(|error| format!("cannot wait for signals: {error}"))?;
     say(&mut std::io::stdout(), &ready);
     notify(&[NotifyState::Ready, NotifyState::Status(&ready)]);
-    let mut reloader = Reloader { serve, watch, service, tls, started_with: config, failed: None };
+    let mut reloader = Reloader { serve, watch, service, tls, admission, started_with: config, failed: None };
     reloader.run_until_stopped(&mut signals).await;
     notify(&[NotifyState::Stopping]);
     tracing::info!("stopping: no new connections, transfers may finish");
@@ -115,6 +116,7 @@ struct Reloader<'a> {
     watch: Watch,
     service: Arc<Service>,
     tls: Arc<Tls>,
+    admission: Arc<Admission>,
     /// What was bound and set at the start, and stays.
     started_with: Config,
     /// Why the last reload failed. It is tried again until it does not: a certificate may come after the configuration
@@ -212,13 +214,13 @@ impl Reloader<'_> {
         warn(&warnings);
         if needs_restart(&config, &self.started_with) {
             tracing::warn!(
-                "log, audit, metrics, control, server.addr and the limits on connections and password checks change with a \
-                 restart only"
+                "log, audit, metrics, control, server.addr and the limits on password checks change with a restart only"
             );
         }
         tell_of_certificates(&config, &self.service.telemetry().metrics);
         self.service.replace(snapshot);
         self.tls.replace(tls);
+        self.admission.replace(config.server.limits.clone());
         let summary = format!("{} users and {} rules", config.users.len(), config.acl.len());
         self.watch.follow(config.files);
         Ok(summary)
@@ -229,7 +231,6 @@ impl Reloader<'_> {
 fn needs_restart(new: &Config, old: &Config) -> bool {
     let passwords = |config: &Config| (config.proxy.passwords.concurrent, config.proxy.passwords.queue);
     new.server.addresses != old.server.addresses
-        || new.server.limits != old.server.limits
         || passwords(new) != passwords(old)
         || new.log != old.log
         || (&new.audit, new.metrics, &new.control) != (&old.audit, old.metrics, &old.control)

@@ -20,6 +20,13 @@ pub(super) fn connections(file: &File, idle_body: Duration, report: &mut Report<
     let written = file.limits.as_ref().unwrap_or(&none);
     server::Limits {
         connections: count(written.connections, "connections", 10_000, 1..=1_000_000, report) as usize,
+        connections_per_address: count(
+            written.connections_per_address,
+            "connections_per_address",
+            1_000,
+            1..=1_000_000,
+            report,
+        ) as usize,
         streams: count(written.streams, "streams", 100, 1..=10_000, report),
         header_bytes: size(
             written.header_bytes.as_ref(),
@@ -28,6 +35,7 @@ pub(super) fn connections(file: &File, idle_body: Duration, report: &mut Report<
             (8 << 10)..=(1 << 20),
             report,
         ),
+        header_count: count(written.header_count, "header_count", 100, 20..=1000, report),
         handshake_timeout: timeout(written.handshake_timeout.as_ref(), "handshake_timeout", 10, report),
         header_timeout: timeout(written.header_timeout.as_ref(), "header_timeout", 30, report),
         idle_timeout: timeout(written.idle_timeout.as_ref(), "idle_timeout", 120, report),

@@ -175,17 +175,18 @@ impl Service {
         response
     }
 
-    /// The answer to a head that proxies and servers could read in different ways, as `why` says. The connection ends with
-    /// it.
-    pub fn refuse_malformed(
+    /// The answer to a head that is not looked into further, in a line of text: what it asks for is not known. An HTTP/1.1
+    /// connection ends with it.
+    pub fn refuse_head(
         &self,
         request: Request<Incoming>,
         peer: Peer,
-        why: &'static str,
+        code: ErrorCode,
+        why: &str,
     ) -> Response<ResponseBody> {
         let (head, _) = request.into_parts();
         let mut exchange = Exchange::begin(&self.telemetry, &head, peer, Subject::Registry, None);
-        let refusal = Refusal::new(ErrorCode::BadRequest, why).and_close();
+        let refusal = Refusal::new(code, why).and_close();
         let mut response = refuse_in_text(&refusal, "");
         exchange.concluded(Some(&refusal), response.status());
         response.body_mut().observe(exchange);

@@ -19,6 +19,8 @@ pub enum ErrorCode {
     Timeout,
     /// 413: a token request is too large.
     TooLarge,
+    /// 431: the head of the request is too large, or has too many headers (RFC 6585 section 5).
+    HeadTooLarge,
     /// 429: too many attempts.
     TooManyRequests,
     /// 502: the registry's answer is none.
@@ -77,6 +79,7 @@ impl ErrorCode {
             Self::UnsupportedMediaType => 415,
             Self::Timeout => 408,
             Self::TooLarge => 413,
+            Self::HeadTooLarge => 431,
             Self::TooManyRequests => 429,
             Self::BadGateway => 502,
             Self::Unavailable => 503,
@@ -93,7 +96,9 @@ impl ErrorCode {
             Self::TooManyRequests => "TOOMANYREQUESTS",
             Self::BadGateway | Self::Unavailable | Self::GatewayTimeout => "UNAVAILABLE",
             Self::NotFound => "NAME_UNKNOWN",
-            Self::BadRequest | Self::Timeout | Self::TooLarge | Self::Internal => "UNKNOWN",
+            Self::BadRequest | Self::Timeout | Self::TooLarge | Self::HeadTooLarge | Self::Internal => {
+                "UNKNOWN"
+            }
         }
     }
 }

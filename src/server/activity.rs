@@ -1,61 +1,127 @@
-//! What a connection is doing: how many requests are in flight, and since when there are none.
+//! What a connection is doing: how many requests are in flight, since when there are none, and how many its client gives up.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
+use tokio::sync::Notify;
+
+use crate::quota::{Bucket, Rate};
+
 /// Shared between a connection and its requests.
 #[derive(Debug, Clone)]
-pub(super) struct Activity(Arc<Mutex<State>>);
+pub(super) struct Activity(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    state: Mutex<State>,
+    /// How often a client may give up a request.
+    abandoning: Rate,
+    too_much: Notify,
+}
 
 #[derive(Debug)]
 struct State {
     in_flight: usize,
     used: bool,
     idle_since: Instant,
+    abandoned: Bucket,
 }
 
-/// A request in flight: dropped once its response's body has been handed over to be written.
+/// A request in flight: dropped once its response's body has been handed over to be written, or its client has given up.
 #[derive(Debug)]
-pub(super) struct InFlight(Activity);
+pub(super) struct InFlight {
+    activity: Activity,
+    answered: bool,
+}
+
+/// A request that is opened and reset costs its sender two frames, and us a question to the policy and perhaps one to the
+/// registry (rapid reset, CVE-2023-44487). A client that is interrupted gives up all its streams at once, twice perhaps,
+/// and then few: on a connection there may be so many more in a second.
+const ABANDONED_A_SECOND: u32 = 10;
 
 impl Activity {
-    /// A connection without a request yet.
-    pub(super) fn new() -> Self {
-        Self(Arc::new(Mutex::new(State { in_flight: 0, used: false, idle_since: Instant::now() })))
+    /// A connection without a request yet, which may have so many at the same time.
+    pub(super) fn new(streams: u32) -> Self {
+        let now = Instant::now();
+        let abandoning = Rate {
+            burst: streams.saturating_mul(2).max(20),
+            interval: Duration::from_secs(1) / ABANDONED_A_SECOND,
+        };
+        let state = State { in_flight: 0, used: false, idle_since: now, abandoned: Bucket::new(now) };
+        Self(Arc::new(Shared { state: Mutex::new(state), abandoning, too_much: Notify::new() }))
     }
 
     /// Counts a request.
     pub(super) fn begin(&self) -> InFlight {
-        self.update(|state| {
-            state.in_flight += 1;
-            state.used = true;
-        });
-        InFlight(self.clone())
+        let mut state = self.state();
+        state.in_flight += 1;
+        state.used = true;
+        InFlight { activity: self.clone(), answered: false }
+    }
+
+    /// Returns when the client has given up too many requests.
+    pub(super) async fn abandons_too_much(&self) {
+        self.0.too_much.notified().await;
     }
 
     /// Whether there ever was a request.
     pub(super) fn was_used(&self) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).used
+        self.state().used
+    }
+
+    /// Since when there has been no request; `None` while there is one.
+    pub(super) fn idle_since(&self) -> Option<Instant> {
+        let state = self.state();
+        (state.in_flight == 0).then_some(state.idle_since)
     }
 
     /// Whether there has been no request for `limit`.
     pub(super) fn is_idle_for(&self, limit: Duration) -> bool {
-        let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        state.in_flight == 0 && state.idle_since.elapsed() >= limit
+        self.idle_since().is_some_and(|since| since.elapsed() >= limit)
     }
 
-    fn update(&self, change: impl FnOnce(&mut State)) {
-        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl InFlight {
+    /// The whole response was handed over: what comes after is not given up.
+    pub(super) fn answered(&mut self) {
+        self.answered = true;
     }
 }
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        self.0.update(|state| {
-            state.in_flight = state.in_flight.saturating_sub(1);
-            state.idle_since = Instant::now();
-        });
+        let now = Instant::now();
+        let mut state = self.activity.state();
+        state.in_flight = state.in_flight.saturating_sub(1);
+        state.idle_since = now;
+        if !self.answered && state.abandoned.take(self.activity.0.abandoning, now).is_err() {
+            self.activity.0.too_much.notify_one();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn who_gives_up_all_streams_twice_and_then_more_is_too_much() {
+        let activity = Activity::new(10);
+        let too_much = || tokio::time::timeout(Duration::ZERO, activity.abandons_too_much());
+        for _ in 0..200 {
+            activity.begin().answered();
+        }
+        for _ in 0..20 {
+            drop(activity.begin());
+        }
+        assert!(too_much().await.is_err());
+        drop(activity.begin());
+        assert!(too_much().await.is_ok());
     }
 }

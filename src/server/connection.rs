@@ -19,13 +19,17 @@ use tokio_rustls::TlsAcceptor;
 use super::{
     Limits, Tls,
     activity::{Activity, InFlight},
-    head_guard::{HeadGuard, Verdict},
+    admission::Place,
+    head_guard::{BadHead, HeadGuard, HeadSize, Verdict},
     lingering::Lingering,
     listener::Stream,
     stream_executor::{Delivery, StreamExecutor},
     tls::H2,
 };
-use crate::proxy::{BodyError, Peer, ResponseBody, Service, WriteDeadline};
+use crate::{
+    proxy::{BodyError, Peer, ResponseBody, Service, WriteDeadline},
+    registry::ErrorCode,
+};
 
 /// What every connection needs.
 #[derive(Clone)]
@@ -38,19 +42,23 @@ pub(super) struct Connections {
 
 impl Connections {
     /// Serves one connection until it ends.
-    pub(super) async fn serve(self, stream: Stream, address: Option<SocketAddr>) {
+    pub(super) async fn serve(self, stream: Stream, address: Option<SocketAddr>, place: Place) {
         let _counted = self.service.telemetry().metrics.connected();
         let stream = Lingering::new(WriteDeadline::new(stream, self.limits.idle_body));
         let Some(config) = self.tls.current() else {
-            return self.serve_http1(stream, Peer { address, tls: false }).await;
+            return self.serve_http1(stream, Peer { address, tls: false }, &place).await;
         };
-        match timeout(self.limits.handshake_timeout, TlsAcceptor::from(config).accept(stream)).await {
+        let accepted = tokio::select! {
+            accepted = timeout(self.limits.handshake_timeout, TlsAcceptor::from(config).accept(stream)) => accepted,
+            () = place.asked_to_leave() => return,
+        };
+        match accepted {
             Ok(Ok(stream)) => {
                 let peer = Peer { address, tls: true };
                 if stream.get_ref().1.alpn_protocol() == Some(H2) {
-                    self.serve_http2(stream, peer).await;
+                    self.serve_http2(stream, peer, &place).await;
                 } else {
-                    self.serve_http1(stream, peer).await;
+                    self.serve_http1(stream, peer, &place).await;
                 }
             }
             Ok(Err(error)) => tracing::debug!(?address, %error, "a TLS handshake failed"),
@@ -58,22 +66,37 @@ impl Connections {
         }
     }
 
-    async fn serve_http1<I: AsyncRead + AsyncWrite + Unpin + Send + 'static>(self, stream: I, peer: Peer) {
-        let guard = HeadGuard::new(stream, self.limits.header_timeout);
+    async fn serve_http1<I: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+        self,
+        stream: I,
+        peer: Peer,
+        place: &Place,
+    ) {
+        let size = HeadSize {
+            bytes: usize::try_from(self.limits.header_bytes).unwrap_or(usize::MAX),
+            headers: usize::try_from(self.limits.header_count).unwrap_or(usize::MAX).saturating_mul(2),
+        };
+        let guard = HeadGuard::new(stream, self.limits.header_timeout, size);
         let verdict = guard.verdict();
-        let activity = Activity::new();
-        let service = service_fn(|request| self.answer(request, peer, Some(&verdict), &activity));
+        let service = service_fn(|request| self.answer(request, peer, Some(&verdict), &place.activity));
         let connection = http1::Builder::new()
             // The head guard has the deadline for a head: hyper's also ends connections that are merely idle.
             .header_read_timeout(None)
-            .max_header_size(usize::try_from(self.limits.header_bytes).unwrap_or(usize::MAX))
+            // Beyond our own limits, so that the answer is ours and says which one it was; further beyond, hyper
+            // answers 431 without a word.
+            .max_headers(size.headers)
+            .max_header_size(size.bytes.saturating_mul(2))
             .serve_connection(TokioIo::new(guard), service);
-        self.drive(connection, &activity, http1::Connection::graceful_shutdown).await;
+        self.drive(connection, place, http1::Connection::graceful_shutdown).await;
     }
 
-    async fn serve_http2<I: AsyncRead + AsyncWrite + Unpin + Send + 'static>(self, stream: I, peer: Peer) {
-        let activity = Activity::new();
-        let (this, shared) = (self.clone(), activity.clone());
+    async fn serve_http2<I: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+        self,
+        stream: I,
+        peer: Peer,
+        place: &Place,
+    ) {
+        let (this, shared) = (self.clone(), place.activity.clone());
         let service = service_fn(move |request| {
             let (this, activity) = (this.clone(), shared.clone());
             async move { this.answer(request, peer, None, &activity).await }
@@ -85,13 +108,15 @@ impl Connections {
             .initial_stream_window_size(STREAM_WINDOW)
             .initial_connection_window_size(CONNECTION_WINDOW)
             .max_send_buf_size(SEND_BUFFER)
+            .max_pending_accept_reset_streams(usize::try_from(self.limits.streams).unwrap_or(usize::MAX))
+            .max_local_error_reset_streams(ERROR_RESETS)
             .keep_alive_interval(KEEP_ALIVE_INTERVAL)
             .serve_connection(TokioIo::new(stream), service);
-        self.drive(connection, &activity, http2::Connection::graceful_shutdown).await;
+        self.drive(connection, place, http2::Connection::graceful_shutdown).await;
     }
 
-    /// Runs a connection until it ends by itself, is idle for too long, or the server stops.
-    async fn drive<C, E>(&self, connection: C, activity: &Activity, shut_down: fn(std::pin::Pin<&mut C>))
+    /// Runs a connection until it ends by itself, is idle for too long, makes room for another, or the server stops.
+    async fn drive<C, E>(&self, connection: C, place: &Place, shut_down: fn(std::pin::Pin<&mut C>))
     where
         C: Future<Output = Result<(), E>>,
         E: std::fmt::Display,
@@ -99,6 +124,10 @@ impl Connections {
         let mut connection = pin!(connection);
         let mut stop = self.stop.clone();
         let mut stopping = false;
+        let activity = &place.activity;
+        // A connection that was told to stop ends by itself once all is written, which may take its client as long as a
+        // body may stand still.
+        let mut grace = self.limits.idle_body;
         let mut ticks = interval_at(Instant::now() + IDLE_TICK, IDLE_TICK);
         loop {
             tokio::select! {
@@ -113,11 +142,20 @@ impl Connections {
                     shut_down(connection.as_mut());
                     ticks.reset_after(STOP_GRACE);
                 }
+                () = place.floods() => {
+                    tracing::debug!("a client gives up too many of its requests: its connection is closed");
+                    return;
+                }
+                () = place.asked_to_leave(), if !stopping => {
+                    stopping = true;
+                    grace = grace.min(LEAVE_GRACE);
+                    shut_down(connection.as_mut());
+                    ticks.reset_after(STOP_GRACE);
+                }
                 _ = ticks.tick() => {
-                    // A connection that was told to stop ends by itself once all is written, which may take its
-                    // client as long as a body may stand still. One that never had a request has nothing to write,
-                    // and without its client's preface hyper would keep an HTTP/2 connection for ever.
-                    let grace = if activity.was_used() { self.limits.idle_body } else { STOP_GRACE };
+                    // One that never had a request has nothing to write, and without its client's preface hyper would
+                    // keep an HTTP/2 connection for ever.
+                    let grace = if activity.was_used() { grace } else { STOP_GRACE };
                     if stopping && activity.is_idle_for(grace) {
                         return;
                     }
@@ -140,18 +178,30 @@ impl Connections {
     ) -> Result<Response<InFlightBody>, Infallible> {
         let in_flight = activity.begin();
         let response = match verdict.and_then(Verdict::refused) {
-            Some(why) => self.service.refuse_malformed(request, peer, why),
+            Some(BadHead::Malformed(why)) => {
+                self.service.refuse_head(request, peer, ErrorCode::BadRequest, why)
+            }
+            Some(BadHead::TooLarge) => {
+                let why = "the head of the request is larger than limits.header_bytes";
+                self.service.refuse_head(request, peer, ErrorCode::HeadTooLarge, why)
+            }
+            None if request.headers().len() > self.limits.header_count as usize => {
+                let why = "the request has more headers than limits.header_count";
+                self.service.refuse_head(request, peer, ErrorCode::HeadTooLarge, why)
+            }
             None => self.service.respond(request, peer).await,
         };
         let delivery = Delivery::of_this_stream();
         // The head is data too: a client without room for it is not waited for either.
         delivery.client_turn();
-        Ok(response.map(|body| InFlightBody { body, delivery, _in_flight: in_flight }))
+        Ok(response.map(|body| InFlightBody { body, delivery, in_flight }))
     }
 }
 
 /// How long a connection that never had a request may take to end.
 const STOP_GRACE: Duration = Duration::from_secs(1);
+/// How long after its last request a connection that is to make room may take to end.
+const LEAVE_GRACE: Duration = Duration::from_secs(10);
 /// How often an idle connection is looked at.
 const IDLE_TICK: Duration = Duration::from_secs(5);
 /// HTTP/2 flow control: what one upload, and all on one connection, may send before we have forwarded it.
@@ -159,6 +209,11 @@ const STREAM_WINDOW: u32 = 1 << 20;
 const CONNECTION_WINDOW: u32 = 4 << 20;
 /// What is buffered of one HTTP/2 download.
 const SEND_BUFFER: usize = 128 << 10;
+/// HTTP/2 streams that are reset because of what came on them (malformed heads, data for streams that are gone): with more of
+/// them the connection ends. h2's own bound is 1024; nobody needs so many. Those that their client resets are bounded
+/// before they are looked at by `limits.streams` (h2's own 20 would end the connection of a client that is interrupted),
+/// and then counted by `activity`; continuation frames and empty frames by h2, which has no settings for them.
+const ERROR_RESETS: usize = 128;
 /// How often a silent HTTP/2 peer is asked whether it is still there.
 const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(30);
 
@@ -166,7 +221,16 @@ const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(30);
 struct InFlightBody {
     body: ResponseBody,
     delivery: Delivery,
-    _in_flight: InFlight,
+    in_flight: InFlight,
+}
+
+/// A body that is empty, or whose length is known, is dropped once it has given all, without being asked for more.
+impl Drop for InFlightBody {
+    fn drop(&mut self) {
+        if self.body.is_end_stream() {
+            self.in_flight.answered();
+        }
+    }
 }
 
 impl Body for InFlightBody {
@@ -180,7 +244,12 @@ impl Body for InFlightBody {
         let polled = std::pin::Pin::new(&mut self.body).poll_frame(cx);
         match &polled {
             std::task::Poll::Ready(Some(Ok(_))) => self.delivery.client_turn(),
-            _ => self.delivery.registry_turn(),
+            std::task::Poll::Pending => self.delivery.registry_turn(),
+            std::task::Poll::Ready(_) => {
+                self.delivery.registry_turn();
+                // The end, or the registry's fault: in no case the client's.
+                self.in_flight.answered();
+            }
         }
         polled
     }

@@ -26,18 +26,43 @@ pub(super) struct HeadGuard<I> {
     scan: Scan,
     verdict: Verdict,
     limit: Duration,
+    size: HeadSize,
     /// When the head must be complete: from the start of the connection, then from the first byte of each next head.
     deadline: Option<Pin<Box<Sleep>>>,
 }
 
-/// Whether a head of this connection was malformed; set before hyper hands the request on.
+/// How large a head may be. hyper has to let larger ones through, or its answer does not say which limit it was.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct HeadSize {
+    /// Bytes: `limits.header_bytes`.
+    pub(super) bytes: usize,
+    /// Headers that hyper reads; more of them it refuses by itself.
+    pub(super) headers: usize,
+}
+
+/// Whether a head of this connection was bad; set before hyper hands the request on.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Verdict(Arc<OnceLock<&'static str>>);
+pub(super) struct Verdict(Arc<OnceLock<BadHead>>);
+
+/// What was wrong with a head.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum BadHead {
+    /// Others could read it differently.
+    Malformed(&'static str),
+    /// It has more bytes than it may have.
+    TooLarge,
+}
 
 impl Verdict {
     /// Why every request from now on is refused.
-    pub(super) fn refused(&self) -> Option<&'static str> {
+    pub(super) fn refused(&self) -> Option<BadHead> {
         self.0.get().copied()
+    }
+}
+
+impl From<&'static str> for BadHead {
+    fn from(why: &'static str) -> Self {
+        Self::Malformed(why)
     }
 }
 
@@ -59,15 +84,14 @@ enum Scan {
 }
 
 /// Larger heads are refused by hyper; larger chunk-size and trailer lines nobody sends.
-const MAX_HEAD: usize = 256 << 10;
+const MAX_HEAD: usize = 2 << 20;
 const MAX_LINE: usize = 8 << 10;
-const MAX_HEADERS: usize = 128;
 
 impl<I> HeadGuard<I> {
     /// Guards a connection from its first byte; a head must be complete within `limit`.
-    pub(super) fn new(io: I, limit: Duration) -> Self {
+    pub(super) fn new(io: I, limit: Duration, size: HeadSize) -> Self {
         let deadline = Some(Box::pin(sleep(limit)));
-        Self { io, scan: Scan::Head(Vec::new()), verdict: Verdict::default(), limit, deadline }
+        Self { io, scan: Scan::Head(Vec::new()), verdict: Verdict::default(), limit, size, deadline }
     }
 
     /// The verdict, which changes while the connection is read.
@@ -82,7 +106,7 @@ impl<I> HeadGuard<I> {
 
     fn look_at(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() && self.scan != Scan::Done {
-            match self.scan.advance(&mut bytes) {
+            match self.scan.advance(&mut bytes, self.size) {
                 Ok(()) => {}
                 Err(why) => {
                     let _ = self.verdict.0.set(why);
@@ -101,11 +125,14 @@ impl<I> HeadGuard<I> {
 
 impl Scan {
     /// Takes what belongs to the present state off the front of `bytes`.
-    fn advance(&mut self, bytes: &mut &[u8]) -> Result<(), &'static str> {
+    fn advance(&mut self, bytes: &mut &[u8], size: HeadSize) -> Result<(), BadHead> {
         match self {
             Self::Head(head) => {
                 take_line(head, bytes, MAX_HEAD)?;
-                if let Some(next) = after_head(head)? {
+                if head.len() > size.bytes {
+                    return Err(BadHead::TooLarge);
+                }
+                if let Some(next) = after_head(head, size.headers)? {
                     *self = next;
                 }
             }
@@ -162,7 +189,7 @@ fn skip(left: &mut u64, bytes: &mut &[u8]) {
 }
 
 /// Where it goes on once the head is complete; `None` while it is not. What hyper refuses by itself is left to it.
-fn after_head(head: &mut Vec<u8>) -> Result<Option<Scan>, &'static str> {
+fn after_head(head: &mut Vec<u8>, most: usize) -> Result<Option<Scan>, &'static str> {
     if head.as_slice() == b"\r\n" {
         // RFC 9112 section 2.2: an empty line before a request line is passed over.
         head.clear();
@@ -170,7 +197,7 @@ fn after_head(head: &mut Vec<u8>) -> Result<Option<Scan>, &'static str> {
     if !head.ends_with(b"\r\n\r\n") {
         return Ok(None);
     }
-    let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
+    let mut headers = vec![httparse::EMPTY_HEADER; most];
     let mut request = httparse::Request::new(&mut headers);
     let Ok(httparse::Status::Complete(_)) = request.parse(head) else { return Ok(Some(Scan::Done)) };
     if request.path.is_some_and(|target| target.contains('#')) {
@@ -264,10 +291,10 @@ mod tests {
     use super::*;
 
     /// Feeds `bytes` in pieces of `size`, and says what the verdict is.
-    fn verdict(bytes: &[u8], size: usize) -> Option<&'static str> {
+    fn verdict(bytes: &[u8], size: usize) -> Option<BadHead> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         let _entered = runtime.enter();
-        let mut guard = HeadGuard::new((), Duration::from_secs(1));
+        let mut guard = HeadGuard::new((), Duration::from_secs(1), HeadSize { bytes: 200, headers: 10 });
         bytes.chunks(size).for_each(|piece| guard.look_at(piece));
         guard.verdict.refused()
     }
@@ -290,6 +317,14 @@ mod tests {
                 assert!(verdict(head, size).is_some(), "{}", String::from_utf8_lossy(head));
             }
         }
+    }
+
+    #[test]
+    fn a_large_head_is_known_before_it_ends() {
+        let head = |filler: usize| format!("GET /v2/ HTTP/1.1\r\nA: {}\r\n\r\n", "x".repeat(filler));
+        assert_eq!(verdict(head(174).as_bytes(), 7), None);
+        assert_eq!(verdict(head(175).as_bytes(), 7), Some(BadHead::TooLarge));
+        assert_eq!(verdict(&head(500).as_bytes()[..300], 7), Some(BadHead::TooLarge));
     }
 
     #[test]

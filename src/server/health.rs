@@ -18,7 +18,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::{ACCEPT_PAUSE, Listener};
+use super::{ACCEPT_PAUSE, Admission, Listener};
 use crate::{proxy::Service, telemetry::Metrics};
 
 /// More than anybody needs who only watches.
@@ -29,7 +29,12 @@ const LIFETIME: Duration = Duration::from_secs(300);
 const DEADLINE: Duration = Duration::from_secs(5);
 
 /// Answers until `stop` becomes true.
-pub async fn serve_health(listener: Listener, service: Arc<Service>, stop: watch::Receiver<bool>) {
+pub async fn serve_health(
+    listener: Listener,
+    service: Arc<Service>,
+    admission: Arc<Admission>,
+    stop: watch::Receiver<bool>,
+) {
     let slots = Arc::new(Semaphore::new(CONNECTIONS));
     let stopping = stop.clone();
     let accept = async {
@@ -39,9 +44,10 @@ pub async fn serve_health(listener: Listener, service: Arc<Service>, stop: watch
                 tokio::time::sleep(ACCEPT_PAUSE).await;
                 continue;
             };
-            let (service, stopping) = (Arc::clone(&service), stopping.clone());
+            let (service, admission) = (Arc::clone(&service), Arc::clone(&admission));
+            let stopping = stopping.clone();
             tokio::spawn(async move {
-                let answer = service_fn(|request| answer(request, &service, &stopping));
+                let answer = service_fn(|request| answer(request, &service, &admission, &stopping));
                 let connection = http1::Builder::new()
                     .timer(TokioTimer::new())
                     .header_read_timeout(DEADLINE)
@@ -61,6 +67,7 @@ pub async fn serve_health(listener: Listener, service: Arc<Service>, stop: watch
 async fn answer(
     request: Request<Incoming>,
     service: &Service,
+    admission: &Admission,
     stopping: &watch::Receiver<bool>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
@@ -68,7 +75,7 @@ async fn answer(
     }
     let stopping = *stopping.borrow();
     Ok(match request.uri().path() {
-        "/metrics" => metrics(service),
+        "/metrics" => metrics(service, admission),
         "/healthz" => text(StatusCode::OK, "alive\n".to_owned()),
         "/readyz" => match ready(service, stopping).await {
             Ok(()) => text(StatusCode::OK, "ready\n".to_owned()),
@@ -88,8 +95,14 @@ async fn ready(service: &Service, stopping: bool) -> Result<(), String> {
         .unwrap_or_else(|_| Err(format!("the registry does not answer within {DEADLINE:?}")))
 }
 
-fn metrics(service: &Service) -> Response<Full<Bytes>> {
-    match service.telemetry().metrics.render(&service.reading()) {
+fn metrics(service: &Service, admission: &Admission) -> Response<Full<Bytes>> {
+    let mut reading = service.reading();
+    reading.limited.extend([
+        ("connections", admission.closed_idle()),
+        ("connections_per_address", admission.refused()),
+        ("streams", admission.closed_flooding()),
+    ]);
+    match service.telemetry().metrics.render(&reading) {
         Ok(rendered) => {
             let mut response = text(StatusCode::OK, rendered);
             let media_type = HeaderValue::from_static(Metrics::MEDIA_TYPE);

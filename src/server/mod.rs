@@ -3,6 +3,7 @@
 //! Knows nothing of policy. Listeners and the shutdown are handed in, so that a test can bind port 0.
 
 mod activity;
+mod admission;
 mod connection;
 mod control;
 mod head_guard;
@@ -12,12 +13,14 @@ mod listener;
 mod settings;
 mod stream_executor;
 mod tls;
+mod turn_away;
 mod watch;
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::sync::{Semaphore, watch as signal};
+use tokio::sync::watch as signal;
 
+pub use admission::Admission;
 pub use control::{Control, ControlAnswer, ControlRequest};
 pub use health::serve_health;
 pub use listener::{Listener, from_systemd};
@@ -27,6 +30,7 @@ pub use watch::Watch;
 
 use crate::proxy::Service;
 use connection::Connections;
+use turn_away::turn_away;
 
 /// Serves until `stop` becomes true, then lets transfers finish within `limits.drain_timeout`.
 ///
@@ -35,42 +39,42 @@ pub async fn run(
     listeners: Vec<Listener>,
     service: Arc<Service>,
     tls: Arc<Tls>,
-    limits: Limits,
+    admission: Arc<Admission>,
     mut stop: signal::Receiver<bool>,
 ) -> usize {
-    // Each listener holds a slot for the connection it waits for.
-    let all = limits.connections.max(listeners.len() + 1);
-    let slots = Arc::new(Semaphore::new(all));
-    let drain_timeout = limits.drain_timeout;
-    let connections = Connections { service, tls, limits: Arc::new(limits), stop: stop.clone() };
+    let connections = Connections { service, tls, limits: admission.limits(), stop: stop.clone() };
     let accepting: Vec<_> = listeners
         .into_iter()
-        .map(|listener| tokio::spawn(accept(listener, connections.clone(), Arc::clone(&slots))))
+        .map(|listener| tokio::spawn(accept(listener, connections.clone(), Arc::clone(&admission))))
         .collect();
     let _ = stop.wait_for(|stop| *stop).await;
     for task in accepting {
         task.abort();
         let _ = task.await;
     }
-    let everything = u32::try_from(all).unwrap_or(u32::MAX);
-    let _ = tokio::time::timeout(drain_timeout, slots.acquire_many(everything)).await;
-    all - slots.available_permits().min(all)
+    let _ = tokio::time::timeout(admission.limits().drain_timeout, admission.all_ended()).await;
+    admission.open()
 }
 
 /// How long accepting pauses after it failed: file descriptors come back when connections end.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Accepts for ever: an error of one connection, or of the system, must not end the server.
-async fn accept(listener: Listener, connections: Connections, slots: Arc<Semaphore>) {
+async fn accept(listener: Listener, connections: Connections, admission: Arc<Admission>) {
     loop {
-        let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { return };
+        admission.room().await;
         match listener.accept().await {
-            Ok((stream, address)) => {
-                let connection = connections.clone().serve(stream, address);
-                tokio::spawn(async move {
-                    connection.await;
-                    drop(slot);
-                });
+            Ok((stream, peer)) => {
+                let proxies = &connections.service.snapshot().settings.client_address;
+                let counts = peer.is_some_and(|peer| !proxies.is_proxy(peer.ip()));
+                match admission.admit(peer, counts) {
+                    Some(place) => {
+                        let connections = Connections { limits: admission.limits(), ..connections.clone() };
+                        tokio::spawn(connections.serve(stream, peer, place));
+                    }
+                    None if connections.tls.is_on() => drop(stream),
+                    None => turn_away(stream),
+                }
             }
             Err(error) => {
                 tracing::warn!(%error, "cannot accept a connection");

@@ -46,12 +46,16 @@ pub enum TlsVersion {
 /// Bounds on connections (`limits:`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
-    /// `limits.connections`: in all; beyond that accepting waits.
+    /// `limits.connections`: in all; beyond that idle ones are closed, and accepting waits.
     pub connections: usize,
+    /// `limits.connections_per_address`: of those, from one address; beyond that they are refused.
+    pub connections_per_address: usize,
     /// `limits.streams`: concurrent HTTP/2 streams per connection.
     pub streams: u32,
     /// `limits.header_bytes`: of a request's head.
     pub header_bytes: u32,
+    /// `limits.header_count`: headers of a request.
+    pub header_count: u32,
     /// `limits.handshake_timeout`: for TLS.
     pub handshake_timeout: Duration,
     /// `limits.header_timeout`: for a request's head.

@@ -14,7 +14,7 @@ use portwarden::{
     cli::assemble,
     config::Config,
     proxy::Service,
-    server::{self, Listener, Tls},
+    server::{self, Admission, Listener, Tls},
 };
 use tokio::{runtime::Runtime, sync::watch, task::JoinHandle};
 
@@ -57,7 +57,8 @@ fn start(config: &str, upstream: &str, write_keys: impl FnOnce(&Path)) -> Local 
         let listener = Listener::bind(&config.server.addresses[0]).unwrap();
         let address = listener.address().unwrap().parse().unwrap();
         let tls = Arc::new(Tls::new(assembly.tls));
-        let run = server::run(vec![listener], Arc::clone(&service), tls, config.server.limits, stopped);
+        let admission = Admission::new(config.server.limits);
+        let run = server::run(vec![listener], Arc::clone(&service), tls, admission, stopped);
         (address, tokio::spawn(run))
     });
     Local { address, service, stop, server: Some(server), runtime, directory, upstream: upstream.to_owned() }

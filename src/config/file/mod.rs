@@ -198,8 +198,10 @@ pub(crate) struct Registry {
 #[serde(deny_unknown_fields, default, expecting = "a mapping")]
 pub(crate) struct Limits {
     pub(crate) connections: Option<Integer>,
+    pub(crate) connections_per_address: Option<Integer>,
     pub(crate) streams: Option<Integer>,
     pub(crate) header_bytes: Option<Text>,
+    pub(crate) header_count: Option<Integer>,
     pub(crate) handshake_timeout: Option<Text>,
     pub(crate) header_timeout: Option<Text>,
     pub(crate) idle_timeout: Option<Text>,
