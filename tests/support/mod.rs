@@ -17,6 +17,7 @@ pub mod curl;
 pub mod database;
 pub mod distribution;
 pub mod docker;
+pub mod h2;
 pub mod image;
 pub mod local;
 pub mod mariadb;
