@@ -3,12 +3,14 @@
 # Daemons live where an ordinary user's PATH does not lead.
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
 
-.PHONY: help run test tools bench fmt lint
+.PHONY: help run test tools bench fmt lint man deb package-test
 
 help:
 	@echo 'make run    a registry and Portwarden before it, with the sample configuration; Ctrl-C stops both'
 	@echo 'make test   every test, with real registries and real clients'
 	@echo 'make bench  measure'
+	@echo 'make deb    a Debian package, in target/debian'
+	@echo 'make man    write the man page and the shell completions anew, from the command line'
 	@echo 'make fmt    format the code'
 	@echo 'make lint   what CI checks besides the tests'
 
@@ -37,3 +39,19 @@ lint:
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps
+
+man:
+	PORTWARDEN_WRITE=1 cargo test --locked --test manual
+
+# cargo-deb of a known version, kept apart from others that are installed. With debug symbols in a package of their own.
+cargo_deb := $(or $(CARGO_TARGET_DIR),target)/tools/3.8.0
+
+deb:
+	@.ci/install deb
+	@test -x $(cargo_deb)/bin/cargo-deb || cargo install --quiet --locked --version 3.8.0 --root $(cargo_deb) cargo-deb
+	$(cargo_deb)/bin/cargo-deb --locked --dbgsym
+
+# Installs, starts, upgrades and purges it in a system of its own, with systemd.
+package-test: deb
+	@.ci/install package
+	$(if $(filter-out 0,$(shell id -u)),sudo -E) tests/package/run

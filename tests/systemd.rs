@@ -53,7 +53,7 @@ fn the_service_has_one_privilege() {
         assert_eq!(values(&text, key), ["CAP_NET_BIND_SERVICE"], "{key}");
     }
     for (key, value) in
-        [("DynamicUser", "yes"), ("NoNewPrivileges", "yes"), ("MemoryDenyWriteExecute", "yes")]
+        [("User", "portwarden"), ("NoNewPrivileges", "yes"), ("MemoryDenyWriteExecute", "yes")]
     {
         assert_eq!(values(&text, key), [value], "{key}");
     }
@@ -201,7 +201,9 @@ acl: []
 fn units_for_this_machine() -> TempDir {
     let directory = tempfile::Builder::new().prefix("portwarden-units-").tempdir().unwrap();
     for name in ["portwarden.service", "portwarden.socket"] {
-        let text = fs::read_to_string(unit(name)).unwrap().replace("/usr/local/bin/portwarden", PROGRAM);
+        let text = fs::read_to_string(unit(name))
+            .unwrap()
+            .replace("ExecStart=portwarden ", &format!("ExecStart={PROGRAM} "));
         fs::write(directory.path().join(name), text).unwrap();
     }
     directory

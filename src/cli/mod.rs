@@ -14,7 +14,7 @@ mod test_policy;
 
 use std::{ffi::OsString, path::PathBuf, process::ExitCode, time::Duration};
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 pub use assembly::{Assembly, AssemblyError, assemble};
 
@@ -216,6 +216,11 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// The command line, for what describes it: the man page and the completions.
+pub fn command() -> clap::Command {
+    Arguments::command()
 }
 
 /// Writes a line. A reader that has gone is no failure of the command.

@@ -1,0 +1,63 @@
+# Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
+function __fish_portwarden_global_optspecs
+    string join \n h/help V/version
+end
+
+function __fish_portwarden_needs_command
+    # Figure out if the current invocation already has a command.
+    set -l cmd (commandline -opc)
+    set -e cmd[1]
+    argparse -s (__fish_portwarden_global_optspecs) -- $cmd 2>/dev/null
+    or return
+    if set -q argv[1]
+        # Also print the command, so this can be used to figure out what it is.
+        echo $argv[1]
+        return 1
+    end
+    return 0
+end
+
+function __fish_portwarden_using_subcommand
+    set -l cmd (__fish_portwarden_needs_command)
+    test -z "$cmd"
+    and return 1
+    contains -- $cmd[1] $argv
+end
+
+complete -c portwarden -n "__fish_portwarden_needs_command" -s h -l help -d 'Print help'
+complete -c portwarden -n "__fish_portwarden_needs_command" -s V -l version -d 'Print version'
+complete -c portwarden -n "__fish_portwarden_needs_command" -f -a "serve" -d 'Serve the registry'
+complete -c portwarden -n "__fish_portwarden_needs_command" -f -a "check" -d 'Check a configuration: what is wrong with it, and what is probably not meant'
+complete -c portwarden -n "__fish_portwarden_needs_command" -f -a "explain" -d 'Say what an account may do, and by which rule'
+complete -c portwarden -n "__fish_portwarden_needs_command" -f -a "test-policy" -d 'Hold the rules against a table of expectations, in the operator\'s own CI'
+complete -c portwarden -n "__fish_portwarden_needs_command" -f -a "hash" -d 'Hash a password for `users:`, as `htpasswd -nB` does'
+complete -c portwarden -n "__fish_portwarden_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c portwarden -n "__fish_portwarden_using_subcommand serve" -l config -d 'The configuration: docker_auth\'s auth_config.yml, with Portwarden\'s own sections or without' -r -F
+complete -c portwarden -n "__fish_portwarden_using_subcommand serve" -l listen -d 'Where to listen, instead of server.addr: ":443", "127.0.0.1:8443", "unix:/path" (may be repeated)' -r
+complete -c portwarden -n "__fish_portwarden_using_subcommand serve" -l registry -d 'Where the registry is, instead of registry.url: http://127.0.0.1:5000 or unix:/path' -r
+complete -c portwarden -n "__fish_portwarden_using_subcommand serve" -s h -l help -d 'Print help'
+complete -c portwarden -n "__fish_portwarden_using_subcommand check" -l config -d 'The configuration to check' -r -F
+complete -c portwarden -n "__fish_portwarden_using_subcommand check" -l strict -d 'Take warnings for errors'
+complete -c portwarden -n "__fish_portwarden_using_subcommand check" -l json -d 'Print a JSON object a line for each finding: severity, file, line, column, key, message, hint'
+complete -c portwarden -n "__fish_portwarden_using_subcommand check" -s h -l help -d 'Print help'
+complete -c portwarden -n "__fish_portwarden_using_subcommand explain" -l config -d 'The configuration whose users and rules are asked' -r -F
+complete -c portwarden -n "__fish_portwarden_using_subcommand explain" -l account -d 'The account; "" for somebody without credentials' -r
+complete -c portwarden -n "__fish_portwarden_using_subcommand explain" -l label -d 'A label, instead of the account\'s own (may be repeated)' -r
+complete -c portwarden -n "__fish_portwarden_using_subcommand explain" -l ip -d 'The client\'s address; without one, no rule with an ip matches' -r
+complete -c portwarden -n "__fish_portwarden_using_subcommand explain" -l service -d 'The service, instead of registry.service' -r
+complete -c portwarden -n "__fish_portwarden_using_subcommand explain" -l scope -d 'What is asked for: repository:team/app:pull,push' -r
+complete -c portwarden -n "__fish_portwarden_using_subcommand explain" -l request -d 'Or a request, whose needs are looked up: \'PUT /v2/team/app/manifests/1.0\'' -r
+complete -c portwarden -n "__fish_portwarden_using_subcommand explain" -l everyone -d 'Every account of the configuration: who may do that, and by which rule (with -v, also who may not)'
+complete -c portwarden -n "__fish_portwarden_using_subcommand explain" -s v -l verbose -d 'Also say why the rules before it did not match'
+complete -c portwarden -n "__fish_portwarden_using_subcommand explain" -l json -d 'Answer JSON lines: {"account","type","name","service","ip","actions","labels"} on standard input'
+complete -c portwarden -n "__fish_portwarden_using_subcommand explain" -s h -l help -d 'Print help'
+complete -c portwarden -n "__fish_portwarden_using_subcommand test-policy" -l config -d 'The configuration whose users and rules are asked' -r -F
+complete -c portwarden -n "__fish_portwarden_using_subcommand test-policy" -s h -l help -d 'Print help'
+complete -c portwarden -n "__fish_portwarden_using_subcommand hash" -l cost -d 'The work factor: each step doubles the time of a guess, and of a login' -r
+complete -c portwarden -n "__fish_portwarden_using_subcommand hash" -s h -l help -d 'Print help'
+complete -c portwarden -n "__fish_portwarden_using_subcommand help; and not __fish_seen_subcommand_from serve check explain test-policy hash help" -f -a "serve" -d 'Serve the registry'
+complete -c portwarden -n "__fish_portwarden_using_subcommand help; and not __fish_seen_subcommand_from serve check explain test-policy hash help" -f -a "check" -d 'Check a configuration: what is wrong with it, and what is probably not meant'
+complete -c portwarden -n "__fish_portwarden_using_subcommand help; and not __fish_seen_subcommand_from serve check explain test-policy hash help" -f -a "explain" -d 'Say what an account may do, and by which rule'
+complete -c portwarden -n "__fish_portwarden_using_subcommand help; and not __fish_seen_subcommand_from serve check explain test-policy hash help" -f -a "test-policy" -d 'Hold the rules against a table of expectations, in the operator\'s own CI'
+complete -c portwarden -n "__fish_portwarden_using_subcommand help; and not __fish_seen_subcommand_from serve check explain test-policy hash help" -f -a "hash" -d 'Hash a password for `users:`, as `htpasswd -nB` does'
+complete -c portwarden -n "__fish_portwarden_using_subcommand help; and not __fish_seen_subcommand_from serve check explain test-policy hash help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
