@@ -44,13 +44,48 @@ fn the_man_pages_are_of_this_version() {
         let title = text.lines().find(|line| line.starts_with(".TH ")).unwrap();
         assert!(title.contains(concat!("\"portwarden ", env!("CARGO_PKG_VERSION"), "\"")), "{page}: {title}");
     }
+    let changelog = fs::read_to_string(root().join("systemd/debian/changelog")).unwrap();
+    let first = concat!("portwarden (", env!("CARGO_PKG_VERSION"), "-");
+    assert!(changelog.starts_with(first), "systemd/debian/changelog does not begin with {first}");
+}
+
+/// Whoever is on call finds each warning and each error of the log in docs/operations.md, by its first words.
+#[test]
+fn each_warning_and_error_is_explained() {
+    let explained = fs::read_to_string(root().join("docs/operations.md")).unwrap();
+    let mut lines = Vec::new();
+    find_log_lines(&root().join("src"), &mut lines);
+    assert!(lines.len() >= 13, "{lines:?}");
+    let missing: Vec<&String> = lines.iter().filter(|line| !explained.contains(line.as_str())).collect();
+    assert!(missing.is_empty(), "docs/operations.md, What each line means, has nothing of: {missing:#?}");
+}
+
+/// The first words of each `warn!` and `error!`: four of its longest part without placeholders. Those that have none
+/// (`"{finding}"`, `"{message}"`) print what stands elsewhere.
+fn find_log_lines(directory: &Path, lines: &mut Vec<String>) {
+    for entry in fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            find_log_lines(&path, lines);
+        } else {
+            let text = fs::read_to_string(&path).unwrap();
+            for call in text.split("warn!(").skip(1).chain(text.split("error!(").skip(1)) {
+                let literal = call.split('"').nth(1).unwrap_or_default();
+                let part =
+                    literal.split(['{', '}', '\\']).max_by_key(|part| part.matches(' ').count()).unwrap();
+                let words: Vec<&str> = part.trim_start_matches([':', ';', ' ']).split(' ').take(4).collect();
+                if words.len() > 1 {
+                    lines.push(words.join(" ").trim_end_matches([' ', ';', ':', ',']).to_owned());
+                }
+            }
+        }
+    }
 }
 
 #[test]
 fn the_man_page_of_the_configuration_names_every_section() {
     let page = fs::read_to_string(docs("man").join("portwarden-config.5")).unwrap();
-    let reference =
-        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("config/reference.yml")).unwrap();
+    let reference = fs::read_to_string(root().join("config/reference.yml")).unwrap();
     let is_key =
         |key: &&str| !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
     let sections: Vec<&str> = reference
@@ -112,7 +147,11 @@ fn command() -> clap::Command {
 }
 
 fn docs(directory: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("docs").join(directory)
+    root().join("docs").join(directory)
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
 /// Compares a file with what it should be; with `PORTWARDEN_WRITE` set, makes it so.
