@@ -16,7 +16,11 @@ mod tls;
 mod turn_away;
 mod watch;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    io::ErrorKind,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use tokio::sync::watch as signal;
 
@@ -58,9 +62,12 @@ pub async fn run(
 
 /// How long accepting pauses after it failed: file descriptors come back when connections end.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// How often the log says so.
+const ACCEPT_COMPLAINT: Duration = Duration::from_secs(10);
 
 /// Accepts for ever: an error of one connection, or of the system, must not end the server.
 async fn accept(listener: Listener, connections: Connections, admission: Arc<Admission>) {
+    let mut complained: Option<Instant> = None;
     loop {
         admission.room().await;
         match listener.accept().await {
@@ -76,8 +83,13 @@ async fn accept(listener: Listener, connections: Connections, admission: Arc<Adm
                     None => turn_away(stream),
                 }
             }
+            // That of a client that has gone already: the next one need not wait.
+            Err(error) if error.kind() == ErrorKind::ConnectionAborted => {}
             Err(error) => {
-                tracing::warn!(%error, "cannot accept a connection");
+                if complained.is_none_or(|since| since.elapsed() >= ACCEPT_COMPLAINT) {
+                    complained = Some(Instant::now());
+                    tracing::warn!(%error, "cannot accept a connection; if files are too many, raise LimitNOFILE (`ulimit -n`)");
+                }
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }
