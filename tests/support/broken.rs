@@ -22,6 +22,12 @@ pub enum Fault {
     Reset,
     /// Promises 1000 bytes, sends 10 and closes.
     ShortBody,
+    /// Sends half of a head and no more, keeps the connection.
+    HalfHead,
+    /// Promises 1000 bytes, sends 10 and no more, keeps the connection.
+    StalledBody,
+    /// Never answers a request with that text in its head; the others at once, with `[]`.
+    SilenceAbout(&'static str),
 }
 
 /// A registry with one fault; it ends with the test process.
@@ -60,9 +66,22 @@ fn misbehave(mut stream: TcpStream, fault: Fault) {
         let _ = stream.peek(&mut [0; 1]);
         return;
     }
-    read_head(&mut stream);
+    let head = read_head(&mut stream);
+    let forever = Duration::from_secs(600);
     match fault {
-        Fault::Silence => pause(Duration::from_secs(600)),
+        Fault::Silence => pause(forever),
+        Fault::HalfHead => {
+            drop(stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Le"));
+            pause(forever);
+        }
+        Fault::StalledBody => {
+            drop(stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n0123456789"));
+            pause(forever);
+        }
+        Fault::SilenceAbout(text) if head.contains(text) => pause(forever),
+        Fault::SilenceAbout(_) => {
+            drop(stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n[]"));
+        }
         Fault::Garbage => drop(stream.write_all(b"\x16\x03\x01 this is not HTTP\r\n\r\n")),
         Fault::ShortBody => {
             drop(stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n0123456789"));
@@ -71,10 +90,11 @@ fn misbehave(mut stream: TcpStream, fault: Fault) {
     }
 }
 
-fn read_head(stream: &mut TcpStream) {
+fn read_head(stream: &mut TcpStream) -> String {
     let mut head = Vec::new();
     let mut byte = [0];
     while !head.ends_with(b"\r\n\r\n") && stream.read(&mut byte).is_ok_and(|n| n == 1) {
         head.extend(byte);
     }
+    String::from_utf8_lossy(&head).into_owned()
 }

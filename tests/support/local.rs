@@ -78,6 +78,11 @@ impl Local {
         self.runtime.block_on(future)
     }
 
+    /// How many tasks have not ended.
+    pub fn tasks(&self) -> usize {
+        self.runtime.metrics().num_alive_tasks()
+    }
+
     /// Tells it to stop; returns how long that took and how many connections were cut off.
     pub fn stop(mut self) -> (Duration, usize) {
         let started = Instant::now();

@@ -6,19 +6,24 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
     reason = "tests fail loudly"
 )]
 
 pub mod audit;
 pub mod broken;
+pub mod client;
+pub mod clock;
 pub mod command;
 pub mod containerd;
+pub mod content;
 pub mod curl;
 pub mod database;
 pub mod distribution;
 pub mod docker;
 pub mod h2;
 pub mod image;
+pub mod load;
 pub mod local;
 pub mod mariadb;
 pub mod metrics;
@@ -33,6 +38,7 @@ pub mod registry;
 pub mod routes;
 pub mod skopeo;
 pub mod slapd;
+pub mod small_disk;
 pub mod tls;
 pub mod token;
 pub mod tokens;

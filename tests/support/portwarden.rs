@@ -2,7 +2,13 @@
 //!
 //! `PORTWARDEN_BIN` names another program to test, an installed or a release build.
 
-use std::{env, fs, path::PathBuf, process::ExitStatus};
+use std::{
+    env, fs,
+    net::{Ipv4Addr, SocketAddr},
+    path::{Path, PathBuf},
+    process::ExitStatus,
+    time::Duration,
+};
 
 use tempfile::TempDir;
 
@@ -57,12 +63,16 @@ const ACL: &str = r#"
 pub struct Builder {
     upstream: String,
     users: Vec<User>,
+    cost: u32,
     acl: String,
     key_type: KeyType,
     authority: Option<&'static str>,
     registry_settings: String,
     rest: String,
     shipped: bool,
+    under: Vec<String>,
+    environment: Vec<(String, String)>,
+    log: Option<PathBuf>,
 }
 
 /// A Portwarden in front of `registry`, with the four users above until told otherwise.
@@ -75,12 +85,16 @@ pub fn portwarden_at(upstream: &str) -> Builder {
     Builder {
         upstream: upstream.to_owned(),
         users: vec![ADMIN, USER, TEST2, TEST],
+        cost: 5,
         acl: ACL.to_owned(),
         key_type: KeyType::P256,
         authority: None,
         registry_settings: String::new(),
         rest: String::new(),
         shipped: false,
+        under: Vec::new(),
+        environment: Vec::new(),
+        log: None,
     }
 }
 
@@ -94,6 +108,12 @@ impl Builder {
     /// Other users.
     pub fn users(mut self, users: &[User]) -> Self {
         self.users = users.to_vec();
+        self
+    }
+
+    /// Passwords hashed at that cost of bcrypt, instead of one for tests.
+    pub fn cost(mut self, cost: u32) -> Self {
+        self.cost = cost;
         self
     }
 
@@ -128,6 +148,24 @@ impl Builder {
         self
     }
 
+    /// Started by another program that becomes it: `prlimit` and its options.
+    pub fn under(mut self, words: &[&str]) -> Self {
+        self.under = words.iter().map(|word| (*word).to_owned()).collect();
+        self
+    }
+
+    /// With a variable in its environment.
+    pub fn environment(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// With its output in that file.
+    pub fn log_to(mut self, file: &Path) -> Self {
+        self.log = Some(file.to_owned());
+        self
+    }
+
     /// Starts the program and waits until it listens.
     pub fn start(self) -> Portwarden {
         let directory = tempfile::Builder::new().prefix("portwarden-test-").tempdir().unwrap();
@@ -139,8 +177,23 @@ impl Builder {
         pki::write_token_key(directory.path(), self.key_type);
         let configuration = directory.path().join("portwarden.yml");
         fs::write(&configuration, self.configuration()).unwrap();
-        let (process, port) = serve(&directory, 0);
+        let (process, port) = self.serve(&directory, 0);
         Portwarden { port, process, builder: self, directory }
+    }
+
+    /// Starts the program with the configuration in `directory`, on `port` or, with 0, a free one; returns it and its port.
+    fn serve(&self, directory: &TempDir, port: u16) -> (Process, u16) {
+        let (configuration, listen) = (directory.path().join("portwarden.yml"), format!("127.0.0.1:{port}"));
+        let program = program();
+        let serve = [&program, "serve", "--config", configuration.to_str().unwrap(), "--listen", &listen];
+        let words: Vec<&str> = self.under.iter().map(String::as_str).chain(serve).collect();
+        let environment: Vec<(&str, &str)> =
+            self.environment.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let log = self.log.clone().unwrap_or_else(|| directory.path().join("log"));
+        let from = fs::read(&log).map_or(0, |text| text.len());
+        let mut process = Process::start(words[0], &words[1..], &environment, &log);
+        let port = port_after(&process.wait_for_log(from, READY), READY);
+        (process, port)
     }
 
     /// The configuration: docker_auth's keys, and ours in sections of their own.
@@ -162,7 +215,7 @@ impl Builder {
             let text = fs::read_to_string(path).unwrap();
             return section(&text, "users") + &section(&text, "acl");
         }
-        let users: String = self.users.iter().map(user_line).collect();
+        let users: String = self.users.iter().map(|user| user_line(user, self.cost)).collect();
         format!("users:\n{users}acl:\n{}\n", self.acl.trim_matches('\n'))
     }
 }
@@ -184,6 +237,16 @@ impl Portwarden {
     /// The registry's name in an image reference: address and port.
     pub fn host(&self) -> String {
         format!("{}:{}", pki::ADDRESS, self.port)
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        (Ipv4Addr::LOCALHOST, self.port).into()
+    }
+
+    /// Its files: `portwarden.yml`, `tls.crt`, `tls.key` and what they name.
+    pub fn directory(&self) -> &Path {
+        self.directory.path()
     }
 
     /// The certificate of the authority behind its own.
@@ -230,7 +293,12 @@ impl Portwarden {
     /// SIGKILL, and another one with the same configuration, on the same port.
     pub fn crash_and_restart(&mut self) {
         self.process.kill();
-        (self.process, self.port) = serve(&self.directory, self.port);
+        (self.process, self.port) = self.builder.serve(&self.directory, self.port);
+    }
+
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.process.id()
     }
 
     /// SIGTERM; returns how it ended, `None` when it had to be killed.
@@ -260,24 +328,23 @@ impl Portwarden {
 
     /// How many descriptors it has open: sockets, files, pipes.
     pub fn open_files(&self) -> usize {
-        fs::read_dir(format!("/proc/{}/fd", self.process.id())).expect("a running process").count()
+        self.process.open_files()
+    }
+
+    /// The time that processors have spent on it.
+    pub fn cpu_time(&self) -> Duration {
+        self.process.cpu_time()
+    }
+
+    /// Waits until the log, from byte `from`, has `text`; returns the first line with it.
+    pub fn wait_for_log(&mut self, from: usize, text: &str) -> String {
+        self.process.wait_for_log(from, text)
     }
 
     /// Everything it logged.
     pub fn log(&self) -> String {
         self.process.log()
     }
-}
-
-/// Starts the program with the configuration in `directory`, on `port` or a free one; returns it and its port.
-fn serve(directory: &TempDir, port: u16) -> (Process, u16) {
-    let (configuration, log) = (directory.path().join("portwarden.yml"), directory.path().join("log"));
-    let listen = format!("127.0.0.1:{port}");
-    let from = fs::read(&log).map_or(0, |text| text.len());
-    let args = ["serve", "--config", configuration.to_str().unwrap(), "--listen", &listen];
-    let mut process = Process::start(&program(), &args, &[], &log);
-    let port = port_after(&process.wait_for_log(from, READY), READY);
-    (process, port)
 }
 
 /// The port of the first `…:<port>` after `label`: an address printed for people or in a log field.
@@ -289,7 +356,8 @@ pub fn port_after(line: &str, label: &str) -> u16 {
         .unwrap_or_else(|| panic!("no port in {line:?}"))
 }
 
-fn program() -> String {
+/// The program under test.
+pub fn program() -> String {
     env::var("PORTWARDEN_BIN").unwrap_or_else(|_| env!("CARGO_BIN_EXE_portwarden").to_owned())
 }
 
@@ -302,9 +370,10 @@ fn section(text: &str, name: &str) -> String {
     [first].into_iter().chain(rest).flat_map(|line| [line, "\n"]).collect()
 }
 
-/// A user with its password hashed by Apache's `htpasswd`, at a cost for tests.
-fn user_line(user: &User) -> String {
-    let output = command::run("htpasswd", &["-nbB", "-C", "5", user.name, user.password], &[]).succeeds();
+/// A user with its password hashed by Apache's `htpasswd`.
+fn user_line(user: &User, cost: u32) -> String {
+    let output = command::run("htpasswd", &["-nbB", "-C", &cost.to_string(), user.name, user.password], &[])
+        .succeeds();
     let hash = output.stdout.trim().split_once(':').expect("name:hash").1.to_owned();
     format!("  \"{}\": {{password: \"{hash}\"}}\n", user.name)
 }

@@ -111,6 +111,19 @@ impl Process {
         None
     }
 
+    /// How many descriptors it has open: sockets, files, pipes.
+    pub fn open_files(&self) -> usize {
+        fs::read_dir(format!("/proc/{}/fd", self.id())).expect("a running process").count()
+    }
+
+    /// The time that processors have spent on it, in user and system mode (proc_pid_stat(5)).
+    pub fn cpu_time(&self) -> Duration {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.id())).expect("a running process");
+        let fields: Vec<&str> = stat.rsplit(')').next().expect("fields").split_whitespace().collect();
+        let ticks: u64 = [11, 12].iter().map(|field| fields[*field].parse::<u64>().expect("ticks")).sum();
+        Duration::from_millis(ticks * 10)
+    }
+
     /// A line of `/proc/<id>/status` in KiB: `VmRSS` (resident now), `VmHWM` (the most it ever was).
     pub fn memory_kib(&self, field: &str) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.id())).expect("a running process");

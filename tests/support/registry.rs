@@ -58,9 +58,19 @@ impl Registry {
         self.process.log()
     }
 
+    /// Empties its log.
+    pub fn forget_log(&self) {
+        fs::write(self.directory.path().join("log"), "").unwrap();
+    }
+
     /// Ends it as a crash would, with connections open.
     pub fn kill(&mut self) {
         self.process.kill();
+    }
+
+    /// How many descriptors it has open: its connections among them.
+    pub fn open_files(&self) -> usize {
+        self.process.open_files()
     }
 
     /// Starts it again on the same port and the same store.

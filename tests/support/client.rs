@@ -1,0 +1,307 @@
+//! An asynchronous client for load: many connections in one process, HTTP/1.1 or HTTP/2 over TLS, bodies made and
+//! digested as they pass. Anything that is one request at a time is `curl`'s.
+
+use std::{
+    error::Error,
+    fmt,
+    net::{Ipv4Addr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
+
+use aws_lc_rs::digest::{Context, SHA256};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use http_body_util::BodyExt as _;
+use hyper::{
+    Method, Request, Response,
+    body::Incoming,
+    client::conn::{http1, http2},
+    header::{self, HeaderMap},
+};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use rustls::{
+    ClientConfig, RootCertStore,
+    pki_types::{CertificateDer, ServerName, pem::PemObject as _},
+};
+use serde_json::Value;
+use socket2::{Domain, SockRef, Socket, Type};
+use tokio::{net::TcpStream, task::AbortHandle};
+use tokio_rustls::{TlsConnector, client::TlsStream};
+
+use super::{
+    content::{Content, ContentBody},
+    distribution::MANIFEST,
+    image::hex,
+    portwarden::{Portwarden, SERVICE, User},
+};
+
+/// Why there is no answer, or no whole one.
+pub type Failure = Box<dyn Error + Send + Sync>;
+
+/// What a client speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Protocol {
+    Http1,
+    Http2,
+}
+
+/// Both.
+pub const PROTOCOLS: [Protocol; 2] = [Protocol::Http1, Protocol::Http2];
+
+/// How a client connects.
+#[derive(Clone)]
+pub struct Client {
+    address: SocketAddr,
+    protocol: Protocol,
+    source: Ipv4Addr,
+    resets: bool,
+    tls: TlsConnector,
+}
+
+/// An open connection; dropped, it closes without a farewell.
+pub struct Connection {
+    sender: Sender,
+    authority: String,
+    task: AbortHandle,
+    certificate: Vec<u8>,
+}
+
+enum Sender {
+    Http1(http1::SendRequest<ContentBody>),
+    Http2(http2::SendRequest<ContentBody>),
+}
+
+/// A whole answer: the body is counted and digested, and its beginning kept.
+#[derive(Clone)]
+pub struct Answer {
+    pub status: u16,
+    pub headers: HeaderMap,
+    pub bytes: u64,
+    /// `sha256:…` of the body.
+    pub digest: String,
+    start: Vec<u8>,
+}
+
+/// What is kept of a body.
+const START: usize = 64 << 10;
+
+/// Runs a test's asynchronous part on two threads.
+pub fn run<T>(future: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let result = runtime.block_on(future);
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    result
+}
+
+/// The value of an `Authorization` header with a password.
+pub fn basic(user: User) -> String {
+    wrong_password(user.name, user.password)
+}
+
+/// The same for any name and password.
+pub fn wrong_password(name: &str, password: &str) -> String {
+    format!("Basic {}", STANDARD.encode(format!("{name}:{password}")))
+}
+
+impl Client {
+    /// A client of that Portwarden, which trusts its authority.
+    pub fn new(warden: &Portwarden, protocol: Protocol) -> Self {
+        Self::trusting(warden.address(), protocol, &std::fs::read(warden.authority_file()).unwrap())
+    }
+
+    /// A client of any address, which trusts the authority of that PEM.
+    pub fn trusting(address: SocketAddr, protocol: Protocol, authority: &[u8]) -> Self {
+        let mut roots = RootCertStore::empty();
+        for certificate in CertificateDer::pem_slice_iter(authority) {
+            roots.add(certificate.unwrap()).unwrap();
+        }
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let versions = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+        let mut config = versions.unwrap().with_root_certificates(roots).with_no_client_auth();
+        config.alpn_protocols = match protocol {
+            Protocol::Http1 => vec![b"http/1.1".to_vec()],
+            Protocol::Http2 => vec![b"h2".to_vec()],
+        };
+        let tls = TlsConnector::from(Arc::new(config));
+        Self { address, protocol, source: Ipv4Addr::LOCALHOST, resets: false, tls }
+    }
+
+    /// From another address of the loopback network.
+    pub fn from(mut self, source: Ipv4Addr) -> Self {
+        self.source = source;
+        self
+    }
+
+    /// Its connections end with a reset.
+    pub fn resetting(mut self) -> Self {
+        self.resets = true;
+        self
+    }
+
+    /// Connects.
+    pub async fn connect(&self) -> Result<Connection, Failure> {
+        let stream = self.connect_tls().await?;
+        let certificates = stream.get_ref().1.peer_certificates();
+        let certificate =
+            certificates.and_then(|chain| chain.first()).map_or(Vec::new(), |leaf| leaf.to_vec());
+        let io = TokioIo::new(stream);
+        let (sender, task) = match self.protocol {
+            Protocol::Http1 => {
+                let (sender, connection) = http1::handshake(io).await?;
+                (Sender::Http1(sender), tokio::spawn(async { drop(connection.await) }))
+            }
+            Protocol::Http2 => {
+                let builder = http2::Builder::new(TokioExecutor::new())
+                    .initial_stream_window_size(1 << 20)
+                    .initial_connection_window_size(4 << 20)
+                    .handshake(io);
+                let (sender, connection) = builder.await?;
+                (Sender::Http2(sender), tokio::spawn(async { drop(connection.await) }))
+            }
+        };
+        Ok(Connection { sender, authority: self.address.to_string(), task: task.abort_handle(), certificate })
+    }
+
+    /// The TCP and TLS below.
+    pub async fn connect_tls(&self) -> Result<TlsStream<TcpStream>, Failure> {
+        let stream = self.connect_tcp().await?;
+        let name = ServerName::from(self.address.ip());
+        Ok(self.tls.connect(name, stream).await?)
+    }
+
+    /// TCP alone. A connection that is refused fails with `ConnectionRefused`.
+    pub async fn connect_tcp(&self) -> std::io::Result<TcpStream> {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+        socket.bind(&SocketAddr::from((self.source, 0)).into())?;
+        socket.set_nonblocking(true)?;
+        let socket = tokio::net::TcpSocket::from_std_stream(socket.into());
+        let stream = socket.connect(self.address).await?;
+        stream.set_nodelay(true)?;
+        if self.resets {
+            SockRef::from(&stream).set_linger(Some(Duration::ZERO))?;
+        }
+        Ok(stream)
+    }
+}
+
+impl Connection {
+    /// Sends a request and reads the whole answer; `authorization` may be empty.
+    pub async fn send(
+        &mut self,
+        method: Method,
+        target: &str,
+        authorization: &str,
+        content: &Content,
+    ) -> Result<Answer, Failure> {
+        let response = self.begin(method, target, authorization, content).await?;
+        Answer::read(response).await
+    }
+
+    /// GET.
+    pub async fn get(&mut self, target: &str, authorization: &str) -> Result<Answer, Failure> {
+        self.send(Method::GET, target, authorization, &Content::empty()).await
+    }
+
+    /// Sends a request and waits for the head of the answer.
+    pub async fn begin(
+        &mut self,
+        method: Method,
+        target: &str,
+        authorization: &str,
+        content: &Content,
+    ) -> Result<Response<Incoming>, Failure> {
+        // Else the registry would make a manifest of another form of it.
+        let mut request = Request::builder().method(method).header(header::ACCEPT, MANIFEST);
+        if !authorization.is_empty() {
+            request = request.header(header::AUTHORIZATION, authorization);
+        }
+        if let Some(media_type) = content.media_type() {
+            request = request.header(header::CONTENT_TYPE, media_type);
+        }
+        match &mut self.sender {
+            Sender::Http1(sender) => {
+                let request = request.header(header::HOST, &self.authority).uri(target);
+                sender.ready().await?;
+                Ok(sender.send_request(request.body(content.body())?).await?)
+            }
+            Sender::Http2(sender) => {
+                let request = request.uri(format!("https://{}{target}", self.authority));
+                sender.ready().await?;
+                Ok(sender.send_request(request.body(content.body())?).await?)
+            }
+        }
+    }
+
+    /// Asks for a token.
+    pub async fn token(&mut self, user: User, scopes: &[&str]) -> Result<String, Failure> {
+        let scopes: String = scopes.iter().map(|scope| format!("&scope={scope}")).collect();
+        let answer = self.get(&format!("/auth?service={SERVICE}{scopes}"), &basic(user)).await?;
+        let token = answer.json()["token"].as_str().map(|token| format!("Bearer {token}"));
+        token.ok_or_else(|| format!("no token: {answer:?}").into())
+    }
+
+    /// Uploads `content` as a blob, in one request after the start; returns the last answer.
+    pub async fn push(
+        &mut self,
+        repository: &str,
+        authorization: &str,
+        content: &Content,
+    ) -> Result<Answer, Failure> {
+        let target = format!("/v2/{repository}/blobs/uploads/");
+        let started = self.send(Method::POST, &target, authorization, &Content::empty()).await?;
+        let Some(location) = started.location() else { return Ok(started) };
+        let target = with_digest(&location, &content.digest());
+        self.send(Method::PUT, &target, authorization, content).await
+    }
+
+    /// The certificate that the server showed, in DER.
+    pub fn certificate(&self) -> &[u8] {
+        &self.certificate
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Answer {
+    /// Reads a response to its end.
+    pub async fn read(response: Response<Incoming>) -> Result<Self, Failure> {
+        let (head, mut body) = response.into_parts();
+        let (mut bytes, mut context, mut start) = (0, Context::new(&SHA256), Vec::new());
+        while let Some(frame) = body.frame().await {
+            let Ok(data) = frame?.into_data() else { continue };
+            bytes += data.len() as u64;
+            context.update(&data);
+            start.extend_from_slice(&data[..data.len().min(START - start.len())]);
+        }
+        let digest = format!("sha256:{}", hex(context.finish().as_ref()));
+        Ok(Self { status: head.status.as_u16(), headers: head.headers, bytes, digest, start })
+    }
+
+    /// The path and query of its `Location`.
+    pub fn location(&self) -> Option<String> {
+        let uri: hyper::Uri = self.headers.get(header::LOCATION)?.to_str().ok()?.parse().ok()?;
+        Some(uri.path_and_query()?.to_string())
+    }
+
+    /// The body as JSON; null when it is none.
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.start).unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let start = self.start.utf8_chunks().next().map_or("", |chunk| chunk.valid());
+        let start: String = start.chars().take(300).collect();
+        write!(f, "{} with {} bytes: {start:?}", self.status, self.bytes)
+    }
+}
+
+/// `location` with `digest` added to its query.
+pub fn with_digest(location: &str, digest: &str) -> String {
+    super::distribution::with_digest(location, digest)
+}
