@@ -1,0 +1,197 @@
+//! A registry that fails while many use it: what is told to whom, who is not disturbed, and that nothing has to be done
+//! when it is back. One client at a time is in `faults`.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests fail loudly"
+)]
+
+mod support;
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU8, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use support::{
+    broken::{Fault, broken},
+    client::{Client, Failure, PROTOCOLS, Protocol, run},
+    content::Content,
+    curl::curl,
+    portwarden::{ADMIN, portwarden, portwarden_at},
+    process::pause,
+    registry::registry,
+};
+use tokio::time::sleep;
+
+/// What the registry is doing.
+const THERE: u8 = 0;
+const AWAY: u8 = 1;
+const BACK: u8 = 2;
+
+/// How a transfer ended that did not succeed: a status, or none.
+type Seen = BTreeMap<String, usize>;
+
+#[test]
+fn a_registry_killed_under_fifty_pulls_and_pushes_is_missed_only_while_it_is_away() {
+    let mut registry = registry();
+    let mut warden = portwarden(&registry).start();
+    let phase = Arc::new(AtomicU8::new(THERE));
+    let blob = Content::made(1, 12 << 20);
+    let seen = run(async {
+        let client = |protocol| Client::new(&warden, protocol);
+        let mut first = client(Protocol::Http1).connect().await.unwrap();
+        let token = first.token(ADMIN, &["repository:team/app:pull,push"]).await.unwrap();
+        assert_eq!(first.push("team/app", &token, &blob).await.unwrap().status, 201);
+        let transfers: Vec<_> = (0..50)
+            .zip(PROTOCOLS.into_iter().cycle())
+            .map(|(number, protocol)| {
+                let content = if number < 25 { blob.clone() } else { Content::made(number, 3 << 20) };
+                let transfer = Transfer {
+                    client: client(protocol),
+                    token: token.clone(),
+                    digest: content.digest(),
+                    content,
+                    pulls: number < 25,
+                };
+                tokio::spawn(transfer.until_it_succeeds_again(Arc::clone(&phase)))
+            })
+            .collect();
+        tokio::task::block_in_place(|| {
+            pause(Duration::from_secs(1));
+            phase.store(AWAY, Ordering::SeqCst);
+            registry.kill();
+            pause(Duration::from_secs(1));
+            registry.restart();
+            phase.store(BACK, Ordering::SeqCst);
+        });
+        let mut seen = Seen::new();
+        for transfer in transfers {
+            for (how, times) in transfer.await.unwrap() {
+                *seen.entry(how).or_default() += times;
+            }
+        }
+        seen
+    });
+    assert!(warden.is_running());
+    let (told, cut_off): (Vec<_>, Vec<_>) = seen.iter().partition(|(how, _)| how.parse::<u16>().is_ok());
+    assert!(told.iter().all(|(status, _)| ["502", "503"].contains(&status.as_str())), "{seen:?}");
+    assert!(told.iter().map(|(_, times)| **times).sum::<usize>() >= 50, "each asked at least once: {seen:?}");
+    // A pull whose head has gone out can only break off; whoever pushes is always told.
+    assert!(cut_off.iter().all(|(how, _)| how.starts_with("pull")), "{seen:?}");
+}
+
+/// One client that transfers the same blob again and again.
+struct Transfer {
+    client: Client,
+    token: String,
+    content: Content,
+    digest: String,
+    pulls: bool,
+}
+
+impl Transfer {
+    /// Tries until a transfer that was begun after the registry's return has succeeded; each such one must.
+    async fn until_it_succeeds_again(self, phase: Arc<AtomicU8>) -> Seen {
+        let mut seen = Seen::new();
+        loop {
+            let before = phase.load(Ordering::SeqCst);
+            let tried = self.once().await;
+            match (tried, before) {
+                (Ok(200 | 201), BACK) => return seen,
+                (Ok(200 | 201), _) => {}
+                (failed, BACK) => panic!("the registry is back, and: {failed:?}"),
+                (failed, _) if phase.load(Ordering::SeqCst) == THERE => {
+                    panic!("without a reason: {failed:?}")
+                }
+                (Ok(status), _) => *seen.entry(status.to_string()).or_default() += 1,
+                (Err(error), _) => {
+                    let what = if self.pulls { "pull" } else { "push" };
+                    *seen.entry(format!("{what}: {error}")).or_default() += 1;
+                }
+            }
+            sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// The status; wrong bytes fail the test.
+    async fn once(&self) -> Result<u16, Failure> {
+        let mut connection = self.client.connect().await?;
+        if !self.pulls {
+            return Ok(connection.push("team/app", &self.token, &self.content).await?.status);
+        }
+        let answer = connection.get(&format!("/v2/team/app/blobs/{}", self.digest), &self.token).await?;
+        assert!(answer.status != 200 || answer.digest == self.digest, "wrong bytes: {answer:?}");
+        Ok(answer.status)
+    }
+}
+
+#[test]
+fn who_waits_for_a_silent_registry_gets_a_504_and_holds_up_nobody() {
+    let upstream = broken(Fault::SilenceAbout("/slow/"));
+    let warden = portwarden_at(&upstream.url()).registry_setting("response_timeout", "3s").start();
+    run(async {
+        let client = |protocol| Client::new(&warden, protocol);
+        let token = client(Protocol::Http1).connect().await.unwrap();
+        let token =
+            { token }.token(ADMIN, &["repository:slow/app:pull", "repository:quick/app:pull"]).await.unwrap();
+        let began = Instant::now();
+        let waiting: Vec<_> = (0..40)
+            .map(|number| {
+                let (client, token) = (client(PROTOCOLS[number % 2]), token.clone());
+                tokio::spawn(async move {
+                    let mut connection = client.connect().await.unwrap();
+                    connection.get("/v2/slow/app/tags/list", &token).await.unwrap().status
+                })
+            })
+            .collect();
+        let mut others = 0;
+        let mut connection = client(Protocol::Http2).connect().await.unwrap();
+        while began.elapsed() < Duration::from_secs(2) {
+            let answer = connection.get("/v2/quick/app/tags/list", &token).await.unwrap();
+            assert_eq!(answer.status, 200, "{answer:?}");
+            others += 1;
+        }
+        assert!(others > 20, "{others} requests of others in two seconds");
+        for waiting in waiting {
+            assert_eq!(waiting.await.unwrap(), 504);
+        }
+        assert!(began.elapsed() >= Duration::from_secs(3) && began.elapsed() < Duration::from_secs(15));
+    });
+}
+
+#[test]
+fn half_of_a_head_is_a_504() {
+    let upstream = broken(Fault::HalfHead);
+    let warden = portwarden_at(&upstream.url()).registry_setting("response_timeout", "1s").start();
+    let before = warden.open_files();
+    for protocol in ["--http1.1", "--http2"] {
+        let began = Instant::now();
+        curl(&warden).user(ADMIN).option(&[protocol]).seconds(20).get("/v2/team/app/tags/list").is(504);
+        assert!(began.elapsed() < Duration::from_secs(10), "{protocol}: {:?}", began.elapsed());
+    }
+    let closed = support::process::eventually(Duration::from_secs(10), || warden.open_files() <= before + 1);
+    assert!(closed, "{} open files, {before} before", warden.open_files());
+}
+
+#[test]
+fn a_body_that_stands_still_ends_after_the_idle_limit() {
+    let upstream = broken(Fault::StalledBody);
+    let limits = "limits: {idle_body: 1s, idle_timeout: 1s}";
+    let warden = portwarden_at(&upstream.url()).with(limits).start();
+    let before = warden.open_files();
+    for protocol in ["--http1.1", "--http2"] {
+        let began = Instant::now();
+        let answer = curl(&warden).user(ADMIN).option(&[protocol]).seconds(20).get("/v2/team/app/tags/list");
+        assert!(![0, 28].contains(&answer.exit), "{protocol}: neither whole nor given up: {answer:?}");
+        assert!(began.elapsed() < Duration::from_secs(10), "{protocol}: {:?}", began.elapsed());
+    }
+    let closed = support::process::eventually(Duration::from_secs(10), || warden.open_files() <= before + 1);
+    assert!(closed, "{} open files, {before} before", warden.open_files());
+}
