@@ -3,11 +3,12 @@
 # Daemons live where an ordinary user's PATH does not lead.
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
 
-.PHONY: help run test tools bench fmt lint man deb package-test
+.PHONY: help run test soak tools bench fmt lint man deb package-test
 
 help:
 	@echo 'make run    a registry and Portwarden before it, with the sample configuration; Ctrl-C stops both'
 	@echo 'make test   every test, with real registries and real clients'
+	@echo 'make soak   everything at once for MINUTES=5, every byte compared, memory and descriptors watched'
 	@echo 'make bench  measure'
 	@echo 'make deb    a Debian package, in target/debian'
 	@echo 'make man    write the man page and the shell completions anew, from the command line'
@@ -25,6 +26,14 @@ as_root := $(if $(filter-out 0,$(shell id -u)),--config "target.'cfg(unix)'.runn
 
 test: tools
 	cargo test --locked --no-fail-fast $(as_root)
+
+# The program as it is shipped; the clients need no optimisation. Half a minute of it is among the tests.
+MINUTES ?= 5
+
+soak: tools
+	cargo build --release --locked
+	SOAK_MINUTES=$(MINUTES) PORTWARDEN_BIN=target/release/portwarden \
+		cargo test --locked --test soak -- --ignored --nocapture
 
 tools:
 	@.ci/install test

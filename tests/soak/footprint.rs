@@ -1,0 +1,84 @@
+//! What Portwarden costs over time: resident memory and open descriptors. Flat means that the end of the run needs no more
+//! than the time after the warm-up did.
+
+use std::fmt;
+
+use crate::support::portwarden::Portwarden;
+
+/// Samples at equal distances.
+#[derive(Default)]
+pub struct Footprint {
+    memory_kib: Vec<u64>,
+    descriptors: Vec<u64>,
+}
+
+/// How much more memory the end may need: a sixth, and what the allocator keeps to itself of a crash just before.
+const MEMORY_GROWTH: (u64, u64) = (6, 12 << 10);
+/// How many more descriptors: clients come and go.
+const DESCRIPTOR_GROWTH: (u64, u64) = (6, 24);
+
+impl Footprint {
+    /// One sample.
+    pub fn take(&mut self, warden: &Portwarden) {
+        self.memory_kib.push(warden.rss_kib());
+        self.descriptors.push(warden.open_files() as u64);
+    }
+
+    /// The last sample for a person.
+    pub fn last(&self) -> String {
+        let last = |samples: &[u64]| samples.last().copied().unwrap_or_default();
+        format!("{} MiB resident, {} descriptors", last(&self.memory_kib) >> 10, last(&self.descriptors))
+    }
+
+    /// Fails the test unless the end needs as much as the time after the warm-up.
+    pub fn assert_flat(&self) {
+        assert!(self.memory_kib.len() >= 20, "too short to judge: {} samples", self.memory_kib.len());
+        for (what, samples, (part, more)) in [
+            ("KiB resident", &self.memory_kib, MEMORY_GROWTH),
+            ("descriptors", &self.descriptors, DESCRIPTOR_GROWTH),
+        ] {
+            let (early, late) = windows(samples);
+            let most = early + early / part + more;
+            assert!(late <= most, "{early} {what} after the warm-up, {late} at the end, more than {most}");
+        }
+    }
+}
+
+impl fmt::Display for Footprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ((memory, memory_end), (files, files_end)) =
+            (windows(&self.memory_kib), windows(&self.descriptors));
+        let peak = self.memory_kib.iter().max().copied().unwrap_or_default();
+        write!(
+            f,
+            "medians after the warm-up and at the end: {} and {} MiB resident (at most {}), {files} and {files_end} \
+             descriptors",
+            memory >> 10,
+            memory_end >> 10,
+            peak >> 10
+        )
+    }
+}
+
+/// The medians of the second and of the last fifth: the first is the warm-up.
+fn windows(samples: &[u64]) -> (u64, u64) {
+    let fifth = samples.len() / 5;
+    (median(&samples[fifth..2 * fifth]), median(&samples[samples.len() - fifth..]))
+}
+
+fn median(samples: &[u64]) -> u64 {
+    let mut sorted = samples.to_vec();
+    sorted.sort_unstable();
+    sorted[sorted.len() / 2]
+}
+
+#[test]
+fn growth_is_noticed() {
+    let footprint = |memory: fn(u64) -> u64| Footprint {
+        memory_kib: (0..100).map(memory).collect(),
+        descriptors: vec![30; 100],
+    };
+    footprint(|_| 80 << 10).assert_flat();
+    let grown = std::panic::catch_unwind(|| footprint(|n| (80 << 10) + n * 500).assert_flat());
+    assert!(grown.is_err(), "50 MiB more");
+}
