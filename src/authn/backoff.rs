@@ -1,11 +1,10 @@
-//! How long is to be waited: the arithmetic behind `throttle`, for one account at one address. That for one address is in
-//! `quota`.
+//! How long is to be waited: the arithmetic behind `throttle`, for one account at one address, and for one address.
 //!
 //! Where these counters live, and which of them a request belongs to, is elsewhere.
 
 use std::time::{Duration, Instant};
 
-use crate::quota::{Rate, Worth};
+use crate::quota::{Bucket, Rate, Worth};
 
 /// How long to wait while earlier attempts are still being verified: the order of magnitude of one bcrypt.
 const IN_FLIGHT_WAIT: Duration = Duration::from_secs(1);
@@ -154,6 +153,52 @@ impl Worth for Pair {
     type Worth = (bool, u32, Instant);
     fn worth(&self, now: Instant) -> Self::Worth {
         (self.in_flight > 0, self.failures_at(now), self.open_at)
+    }
+}
+
+/// What an address has tried: the attempts that are left to it, and those that failed.
+///
+/// Its failures are remembered as long as those of a pair: they say who goes first where many wait, no more.
+pub(super) struct Sender {
+    bucket: Bucket,
+    failures: u32,
+    forgotten_at: Instant,
+}
+
+impl Sender {
+    pub(super) fn new(now: Instant) -> Self {
+        Self { bucket: Bucket::new(now), failures: 0, forgotten_at: now }
+    }
+
+    pub(super) fn take(&mut self, settings: &ThrottleSettings, now: Instant) -> Result<(), RetryAfter> {
+        self.bucket.take(settings.of_address(), now).map_err(RetryAfter)
+    }
+
+    pub(super) fn give_back(&mut self, settings: &ThrottleSettings) {
+        self.bucket.give_back(settings.of_address());
+    }
+
+    /// How much it has tried: the attempts that are missing of a full bucket, and what failed.
+    pub(super) fn tried(&self, settings: &ThrottleSettings, now: Instant) -> u32 {
+        self.bucket.missing(settings.of_address(), now).saturating_add(self.failures_at(now))
+    }
+
+    /// An attempt was wrong.
+    pub(super) fn fail(&mut self, settings: &ThrottleSettings, now: Instant) {
+        self.failures = self.failures_at(now).saturating_add(1);
+        self.forgotten_at = now + settings.forget_after;
+    }
+
+    fn failures_at(&self, now: Instant) -> u32 {
+        if now < self.forgotten_at { self.failures } else { 0 }
+    }
+}
+
+/// The one with the fewest attempts left is worth most.
+impl Worth for Sender {
+    type Worth = Instant;
+    fn worth(&self, now: Instant) -> Instant {
+        self.bucket.worth(now)
     }
 }
 

@@ -23,8 +23,8 @@ use std::{
     time::Instant,
 };
 
-use super::backoff::{Pair, RetryAfter, ThrottleSettings};
-use crate::quota::{Bucket, Counters, Fingerprint, Network};
+use super::backoff::{Pair, RetryAfter, Sender, ThrottleSettings};
+use crate::quota::{Counters, Fingerprint, Network};
 
 /// The counters. Thread-safe; nothing in it blocks for long.
 pub struct Throttle {
@@ -34,7 +34,7 @@ pub struct Throttle {
 
 struct Tables {
     pairs: Counters<Pair>,
-    networks: Counters<Bucket>,
+    networks: Counters<Sender>,
 }
 
 impl Throttle {
@@ -73,33 +73,38 @@ impl Throttle {
         let Tables { pairs, networks } = &mut *guard;
         let pair = pairs.fingerprint(&(account, network));
         let network = networks.fingerprint(&network);
-        let mut is_known = false;
+        let (mut is_known, mut tried) = (false, 0);
         if let Some(pair) = pairs.get_mut(pair) {
             pair.check(&self.settings, now)?;
             is_known = pair.is_known(&self.settings, now);
         }
-        if !is_known && let Some(bucket) = networks.get_or_insert(network, Bucket::new(now), now) {
-            bucket.take(self.settings.of_address(), now).map_err(RetryAfter)?;
+        if !is_known && let Some(sender) = networks.get_or_insert(network, Sender::new(now), now) {
+            tried = sender.tried(&self.settings, now);
+            sender.take(&self.settings, now)?;
         }
         if let Some(pair) = pairs.get_or_insert(pair, Pair::new(now), now) {
             pair.start();
         }
         drop(guard);
         let network = (!is_known).then_some(network);
-        Ok(Attempt { throttle: Arc::clone(self), pair, network, started: now, reported: false })
+        Ok(Attempt { throttle: Arc::clone(self), pair, network, tried, started: now, reported: false })
     }
 
     fn failed(&self, attempt: &Attempt, now: Instant) {
+        let mut tables = self.lock();
+        if let Some(sender) = attempt.network.and_then(|network| tables.networks.get_mut(network)) {
+            sender.fail(&self.settings, now);
+        }
         // A counter may have been evicted meanwhile: then this failure is its first.
-        if let Some(pair) = self.lock().pairs.get_or_insert(attempt.pair, Pair::new(now), now) {
+        if let Some(pair) = tables.pairs.get_or_insert(attempt.pair, Pair::new(now), now) {
             pair.fail(&self.settings, now);
         }
     }
 
     fn give_back(&self, attempt: &Attempt, update: impl FnOnce(&mut Pair)) {
         let mut tables = self.lock();
-        if let Some(bucket) = attempt.network.and_then(|network| tables.networks.get_mut(network)) {
-            bucket.give_back(self.settings.of_address());
+        if let Some(sender) = attempt.network.and_then(|network| tables.networks.get_mut(network)) {
+            sender.give_back(&self.settings);
         }
         let Some(pair) = tables.pairs.get_mut(attempt.pair) else { return };
         update(pair);
@@ -121,11 +126,20 @@ pub struct Attempt {
     pair: Fingerprint,
     /// Whose budget it was taken from, if from any.
     network: Option<Fingerprint>,
+    /// What that address had tried before.
+    tried: u32,
     started: Instant,
     reported: bool,
 }
 
 impl Attempt {
+    /// How much the address has tried before: attempts that failed, within the time after which they are forgotten, and
+    /// those of the last moments. Nothing for an account that is known there. Who has tried less goes first where many
+    /// wait.
+    pub fn tried(&self) -> u32 {
+        self.tried
+    }
+
     /// The password was wrong, or there is no such account; the two must not differ.
     pub fn failed(mut self, now: Instant) {
         self.reported = true;

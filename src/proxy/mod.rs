@@ -3,6 +3,7 @@
 //! Knows nothing of sockets, TLS or files: a connection is handed in by `server`, settings by `config`.
 
 mod caller;
+mod check_queue;
 mod exchange;
 mod failure;
 mod form;

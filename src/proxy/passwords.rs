@@ -6,10 +6,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::sync::Semaphore;
-
 use super::{
     PasswordSettings, Snapshot,
+    check_queue::CheckQueue,
     failure::undecided,
     single_flight::{SingleFlight, Turn},
 };
@@ -24,28 +23,21 @@ use crate::{
 
 /// The bounded pool, with what is held against whom. Outlives reloads.
 pub struct Passwords {
-    pool: Arc<Pool>,
+    pool: Pool,
     throttle: Arc<Throttle>,
     single_flight: SingleFlight,
     telemetry: Arc<Telemetry>,
 }
 
-/// So many at once, so many waiting.
-struct Pool {
-    running: Arc<Semaphore>,
-    places: Semaphore,
-    settings: PasswordSettings,
-}
+/// Where checks run, in their turn.
+#[derive(Clone)]
+struct Pool(CheckQueue);
 
 impl Passwords {
     /// An idle pool.
     pub fn new(settings: &PasswordSettings, telemetry: Arc<Telemetry>) -> Self {
         Self {
-            pool: Arc::new(Pool {
-                running: Arc::new(Semaphore::new(settings.concurrent)),
-                places: Semaphore::new(settings.concurrent + settings.queue),
-                settings: settings.clone(),
-            }),
+            pool: Pool(CheckQueue::new(settings.concurrent, settings.queue)),
             throttle: Throttle::new(ThrottleSettings::default()),
             single_flight: SingleFlight::default(),
             telemetry,
@@ -54,10 +46,7 @@ impl Passwords {
 
     /// How many checks run, and how many wait.
     pub fn load(&self) -> (usize, usize) {
-        let Pool { running, places, settings } = &*self.pool;
-        let running = settings.concurrent.saturating_sub(running.available_permits());
-        let taken = (settings.concurrent + settings.queue).saturating_sub(places.available_permits());
-        (running, taken.saturating_sub(running))
+        self.pool.0.load()
     }
 
     /// The identity that the credentials prove; `None` when they prove none.
@@ -124,7 +113,7 @@ impl Passwords {
         let attempt = self.throttle.check(&login.counted, ip, Instant::now());
         let attempt = attempt.map_err(|after| login.too_many(after))?;
         let login = Attempted { login, shown, snapshot: Arc::clone(snapshot) };
-        let pool = Arc::clone(&self.pool);
+        let pool = self.pool.clone();
         // On its own, so that it comes to its end when the client hangs up: or who has the right password, and drops a
         // request because another one was denied, would have failed, and who guesses could do so uncounted.
         let verified = tokio::spawn(async move {
@@ -141,7 +130,7 @@ impl Passwords {
 impl Pool {
     /// Asks `users`, and the back ends about a name that is not there.
     async fn verify(&self, login: Arc<Attempted>, attempt: Attempt) -> Result<Outcome, Refusal> {
-        match self.ask(&login).await {
+        match self.ask(&login, attempt.tried()).await {
             Ok(outcome) => Ok(login.ended(outcome, attempt)),
             Err(refusal) => {
                 attempt.withdraw();
@@ -150,8 +139,8 @@ impl Pool {
         }
     }
 
-    async fn ask(&self, login: &Arc<Attempted>) -> Result<Outcome, Refusal> {
-        let outcome = self.ask_users(Arc::clone(login)).await?;
+    async fn ask(&self, login: &Arc<Attempted>, tried: u32) -> Result<Outcome, Refusal> {
+        let outcome = self.ask_users(Arc::clone(login), tried).await?;
         if outcome != Outcome::NoSuchUser {
             return Ok(outcome);
         }
@@ -160,14 +149,13 @@ impl Pool {
         asked.await.map_err(|error| undecided(&error))
     }
 
-    /// bcrypt, when there is a place for it.
-    async fn ask_users(&self, login: Arc<Attempted>) -> Result<Outcome, Refusal> {
-        let Ok(_place) = self.places.try_acquire() else {
+    /// bcrypt, when it is its turn; before those whose address has tried more.
+    async fn ask_users(&self, login: Arc<Attempted>, tried: u32) -> Result<Outcome, Refusal> {
+        let Some(turn) = self.0.take(tried).await else {
             return Err(Refusal::new(ErrorCode::Unavailable, "too many logins at once").retry_after(BUSY));
         };
-        let running = Arc::clone(&self.running).acquire_owned().await.map_err(|_| broken_off())?;
         let checked = tokio::task::spawn_blocking(move || {
-            let _running = running;
+            let _turn = turn;
             let Login { account, password, .. } = &login.login;
             login.snapshot.authenticators.users.verify(account, password)
         });

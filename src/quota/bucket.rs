@@ -41,6 +41,12 @@ impl Bucket {
         }
     }
 
+    /// How many are missing of a full one.
+    pub(crate) fn missing(&self, rate: Rate, now: Instant) -> u32 {
+        let missing = self.full_at.saturating_duration_since(now).as_nanos();
+        u32::try_from(missing.div_ceil(rate.interval.as_nanos().max(1))).unwrap_or(u32::MAX)
+    }
+
     /// Gives one back that was taken.
     pub(crate) fn give_back(&mut self, rate: Rate) {
         self.full_at = self.full_at.checked_sub(rate.interval).unwrap_or(self.full_at);

@@ -227,3 +227,28 @@ fn a_withdrawn_attempt_leaves_nothing_behind() {
     }
     assert_eq!(scene.succeed("bob", HERE), Ok(()));
 }
+
+#[test]
+fn rule_18_who_has_tried_less_is_known_for_as_long_as_failures_count() {
+    let mut scene = scene(ThrottleSettings::default());
+    let tried = |scene: &Scene, account: &str, ip: &str| {
+        let attempt = scene.check(account, ip).unwrap();
+        let tried = attempt.tried();
+        attempt.withdraw();
+        tried
+    };
+    (0..5).for_each(|n| scene.fail(&format!("n{n}"), HERE).unwrap());
+    assert!(tried(&scene, "bob", HERE) >= 5, "what failed");
+    assert_eq!(tried(&scene, "bob", THERE), 0);
+    let at_once: Vec<_> = (0..5).map(|n| scene.check(&format!("n{n}"), THERE).unwrap()).collect();
+    assert_eq!(tried(&scene, "bob", THERE), 5, "what has no answer yet");
+    at_once.into_iter().for_each(Attempt::succeeded);
+    assert_eq!(tried(&scene, "bob", THERE), 0, "right passwords");
+    scene.seconds += 600.0;
+    assert_eq!(tried(&scene, "bob", HERE), 5, "longer than the budget takes to be full again");
+    scene.succeed("bob", HERE).unwrap();
+    assert_eq!(tried(&scene, "bob", HERE), 0, "who is known there is none of those who guess");
+    assert_eq!(tried(&scene, "alice", HERE), 5, "and clears nothing of theirs");
+    scene.seconds += 600.0;
+    assert_eq!(tried(&scene, "alice", HERE), 0);
+}

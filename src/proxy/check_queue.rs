@@ -1,0 +1,165 @@
+//! Whose turn it is to have a password checked: so many at once, so many waiting, and whoever has tried least goes first.
+//!
+//! In the order of their coming, strangers at many addresses who guess without end would keep the queue full, and with it
+//! everybody else out. So an address goes behind those that have tried less, and gives up its place to them when the queue
+//! is full. How much an address has tried, `throttle` knows.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use tokio::sync::oneshot;
+
+/// The checks that run, and those that wait.
+#[derive(Debug, Clone)]
+pub(super) struct CheckQueue(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    concurrent: usize,
+    places: usize,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    running: usize,
+    /// By the attempts of the address, then in the order of their coming.
+    waiting: BTreeMap<(u32, u64), oneshot::Sender<Turn>>,
+    arrivals: u64,
+}
+
+/// A check may run. Dropped, it is the turn of the next.
+#[derive(Debug)]
+pub(super) struct Turn(Option<CheckQueue>);
+
+impl CheckQueue {
+    /// So many checks at once, and places for so many that wait.
+    pub(super) fn new(concurrent: usize, places: usize) -> Self {
+        Self(Arc::new(Inner { concurrent, places, state: Mutex::default() }))
+    }
+
+    /// Waits for a turn. `tried` is how much the address has tried before (`Attempt::tried`). `None` when there is no
+    /// place, or no longer.
+    pub(super) async fn take(&self, tried: u32) -> Option<Turn> {
+        let turn = {
+            let mut state = self.lock();
+            if state.running < self.0.concurrent {
+                state.running += 1;
+                return Some(Turn(Some(self.clone())));
+            }
+            state.wait(tried, self.0.places)?
+        };
+        turn.await.ok()
+    }
+
+    /// How many run, and how many wait.
+    pub(super) fn load(&self) -> (usize, usize) {
+        let state = self.lock();
+        (state.running, state.waiting.len())
+    }
+
+    /// Hands a turn that has ended to the next who still waits for it.
+    fn pass_on(self) {
+        loop {
+            let next = {
+                let mut state = self.lock();
+                let next = state.waiting.pop_first();
+                if next.is_none() {
+                    state.running -= 1;
+                }
+                next
+            };
+            let Some((_, waiting)) = next else { return };
+            match waiting.send(Turn(Some(self.clone()))) {
+                Ok(()) => return,
+                // Not by dropping it: that would come here again, once for each who has gone.
+                Err(mut unwanted) => drop(unwanted.0.take()),
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// A place in the queue: a free one, or that of who has tried most, if that is more.
+    fn wait(&mut self, tried: u32, places: usize) -> Option<oneshot::Receiver<Turn>> {
+        if self.waiting.len() >= places {
+            let last = self.waiting.last_entry()?;
+            if last.key().0 <= tried {
+                return None;
+            }
+            last.remove();
+        }
+        let (sender, receiver) = oneshot::channel();
+        self.arrivals += 1;
+        self.waiting.insert((tried, self.arrivals), sender);
+        Some(receiver)
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        if let Some(queue) = self.0.take() {
+            queue.pass_on();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Somebody who waits already when this returns.
+    async fn waits(queue: &CheckQueue, tried: u32) -> tokio::task::JoinHandle<Option<Turn>> {
+        let queue = queue.clone();
+        let waiting = tokio::spawn(async move { queue.take(tried).await });
+        tokio::task::yield_now().await;
+        waiting
+    }
+
+    #[tokio::test]
+    async fn rule_18_so_many_run_so_many_wait_and_the_next_is_told_at_once() {
+        let queue = CheckQueue::new(2, 1);
+        let running = [queue.take(0).await.unwrap(), queue.take(0).await.unwrap()];
+        let waiting = waits(&queue, 0).await;
+        assert!(queue.take(0).await.is_none());
+        drop(running);
+        assert!(waiting.await.unwrap().is_some());
+        let all = [queue.take(0).await, queue.take(0).await];
+        assert!(all.iter().all(Option::is_some), "all turns came back");
+    }
+
+    #[tokio::test]
+    async fn who_has_tried_less_goes_first_and_takes_the_place_of_who_tried_more() {
+        let queue = CheckQueue::new(1, 2);
+        let running = queue.take(0).await;
+        let guesser = waits(&queue, 9).await;
+        let another = waits(&queue, 5).await;
+        let newcomer = waits(&queue, 0).await;
+        assert!(guesser.await.unwrap().is_none(), "who tried most is told to come again");
+        assert!(queue.take(5).await.is_none(), "who tried as often does not take a place away");
+        drop(running);
+        let turn = newcomer.await.unwrap();
+        assert!(turn.is_some() && !another.is_finished());
+        drop(turn);
+        assert!(another.await.unwrap().is_some());
+    }
+
+    #[tokio::test]
+    async fn who_no_longer_waits_is_passed_over() {
+        let queue = CheckQueue::new(1, 10_000);
+        let running = queue.take(0).await;
+        for _ in 0..10_000 {
+            let gone = waits(&queue, 0).await;
+            gone.abort();
+            let _ = gone.await;
+        }
+        drop(running);
+        assert!(queue.take(0).await.is_some());
+    }
+}
