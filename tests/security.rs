@@ -528,6 +528,34 @@ fn rule_18_a_full_password_pool_says_so_and_disturbs_no_token() {
 }
 
 #[test]
+fn rule_18_a_right_password_goes_before_those_who_guess_at_other_addresses() {
+    let limits = "limits: {password_checks: 1, password_queue: 4, remember_passwords: 0s}\n";
+    let hash = "$2y$05$LO.vzwpWC5LZGqThvEfznu8qhb5SGqvBSWY1J3yZ4AxtMRZ3kN5jC";
+    let (portwarden, _sink) = start_with(&(CONFIG.replacen(hash, &slow_hash(), 1) + limits), OK);
+    let guess = |from: u8, name: String| {
+        let (address, headers) = (
+            portwarden.address,
+            format!("Authorization: Basic {}\r\n", STANDARD.encode(format!("{name}:x"))),
+        );
+        thread::spawn(move || {
+            ask_from(Ipv4Addr::new(127, 0, 0, from), address, &request("GET", "/auth", &headers)).status
+        })
+    };
+    for from in 10..16 {
+        assert_eq!(guess(from, format!("first{from}")).join().unwrap(), 401);
+    }
+    let flood: Vec<_> = (0..24).map(|n| guess(10 + n % 6, format!("user{n}"))).collect();
+    thread::sleep(Duration::from_millis(100));
+    let newcomer =
+        ask_from(Ipv4Addr::new(127, 0, 0, 2), portwarden.address, &request("GET", "/auth", &basic("admin")));
+    assert_eq!(newcomer.status, 200, "{}", newcomer.text());
+    assert!(flood.iter().any(|guess| !guess.is_finished()), "it waited for all of the flood");
+    let refused =
+        flood.into_iter().map(|guess| guess.join().unwrap()).filter(|status| *status == 503).count();
+    assert!(refused >= 12, "{refused} of 24 were told to come again");
+}
+
+#[test]
 fn rule_19_a_remembered_password_is_no_oracle() {
     let (portwarden, _sink) = start(OK);
     assert_eq!(ask_as(&portwarden, "admin", "GET", "/auth").status, 200, "now it is remembered");
