@@ -230,12 +230,17 @@ fn decimal(text: &[u8]) -> Option<u64> {
     std::str::from_utf8(text).ok().filter(|_| digits)?.parse().ok()
 }
 
+/// Whether there is a byte that no line of a request has: RFC 9110 section 5.5 knows the tab only.
+fn has_control(text: &[u8]) -> bool {
+    text.iter().any(|b| b.is_ascii_control() && *b != b'\t')
+}
+
 /// The size of a chunk: hexadecimal digits, then perhaps an extension.
 fn chunk_size(line: &[u8]) -> Result<u64, &'static str> {
     let bad = "the size of a chunk is malformed";
     let text = std::str::from_utf8(line).map_err(|_| bad)?.trim_end_matches("\r\n");
     let digits = text.split(';').next().unwrap_or_default().trim_end_matches([' ', '\t']);
-    if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_hexdigit()) || text.contains('\r') {
+    if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_hexdigit()) || has_control(text.as_bytes()) {
         return Err(bad);
     }
     u64::from_str_radix(digits, 16).map_err(|_| bad)

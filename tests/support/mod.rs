@@ -34,6 +34,7 @@ pub mod portwarden;
 pub mod postgres;
 pub mod process;
 pub mod raw;
+pub mod recorder;
 pub mod registry;
 pub mod routes;
 pub mod skopeo;
