@@ -35,9 +35,14 @@ impl Origin {
     pub(super) fn of(head: &Parts, peer: Peer, settings: &ClientAddressSettings) -> Result<Self, Refusal> {
         let refuse = |why: &str| Refusal::new(ErrorCode::BadRequest, why).and_close();
         let mut hosts = head.headers.get_all(header::HOST).iter();
+        let is_http2 = head.version == Version::HTTP_2;
         let host = match (head.uri.authority(), hosts.next(), hosts.next()) {
             (_, _, Some(_)) => return Err(refuse("the request has two Host headers")),
-            (Some(authority), _, None) if head.version == Version::HTTP_2 => authority.as_str().to_owned(),
+            (Some(authority), Some(host), None) if is_http2 && authority.as_str() != text(host) => {
+                // RFC 9113 section 8.3.1: who reads the one and who reads the other would see two requests.
+                return Err(refuse("the Host header is not the :authority"));
+            }
+            (Some(authority), _, None) if is_http2 => authority.as_str().to_owned(),
             (_, Some(host), None) => text(host).to_owned(),
             (_, None, None) => return Err(refuse("the request has no Host header")),
         };
