@@ -11,6 +11,9 @@ pub mod authz;
 pub mod backend;
 pub mod cli;
 pub mod config;
+#[cfg(test)]
+#[path = "../fuzz/src/mutation.rs"]
+mod mutation;
 pub mod proxy;
 mod quota;
 pub mod registry;

@@ -24,7 +24,7 @@ pub(super) struct Caller {
 }
 
 /// What an `Authorization` header holds.
-enum Presented<'a> {
+pub(super) enum Presented<'a> {
     Nothing,
     Token(&'a str),
     Password(Credentials),
@@ -123,7 +123,7 @@ fn by_token(token: &str, snapshot: &Snapshot) -> Result<(Identity, Vec<Scope>), 
 }
 
 /// The one `Authorization` header: exactly `Bearer <token>` as the registry reads it, or Basic.
-fn presented(headers: &HeaderMap) -> Result<Presented<'_>, Refusal> {
+pub(super) fn presented(headers: &HeaderMap) -> Result<Presented<'_>, Refusal> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
     let value = match (values.next(), values.next()) {
         (None, _) => return Ok(Presented::Nothing),

@@ -8,6 +8,9 @@ mod exchange;
 mod failure;
 mod form;
 mod freeze;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod headers;
 mod idle_timer;
 mod media_type;

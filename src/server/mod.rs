@@ -6,6 +6,9 @@ mod activity;
 mod admission;
 mod connection;
 mod control;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod head_guard;
 mod health;
 mod lingering;

@@ -9,6 +9,9 @@ mod ber;
 mod connection;
 mod dn;
 mod filter;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod labels;
 mod message;
 mod pool;

@@ -1,0 +1,54 @@
+//! What fuzzing asks of the library (`fuzz/`), asked of a few thousand inputs that are the same in each run, so that
+//! the targets cannot rot where no nightly compiler builds them. Those of private parts are asked beside them.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a property fails by a panic"
+)]
+
+#[path = "../fuzz/src/mutation.rs"]
+mod mutation;
+#[path = "../fuzz/src/lib.rs"]
+#[allow(dead_code, unreachable_pub, reason = "the fuzz targets use all of it")]
+mod properties;
+
+use mutation::for_many;
+
+/// Asks the property of this name of its seeds and of changes of them.
+macro_rules! holds {
+    ($test:ident, $property:ident, $count:expr) => {
+        #[test]
+        fn $test() {
+            let seeds = include_str!(concat!("../fuzz/seeds/", stringify!($property), ".txt"));
+            for_many(seeds, $count, properties::$property::check);
+        }
+    };
+}
+
+holds!(a_configuration_never_panics_and_its_findings_have_places, configuration, 400);
+holds!(globs_match_as_a_search_through_all_choices, glob, 20_000);
+holds!(regular_expressions_match_as_a_search_through_all_choices, go_regex, 3_000);
+holds!(a_policy_decides_as_its_rules_one_by_one, policy, 500);
+holds!(rule_04_rule_05_rule_06_routes_are_what_the_grammar_says, routing, 5_000);
+holds!(scopes_are_what_the_grammar_says, scope, 10_000);
+holds!(rule_13_no_token_passes_that_we_did_not_sign, token, 2_000);
+
+#[test]
+fn each_property_has_a_target_and_seeds() {
+    let names = |directory: &str| {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz/").to_owned() + directory;
+        let files = std::fs::read_dir(path).unwrap().map(|file| file.unwrap().path());
+        let mut names: Vec<String> =
+            files.map(|file| file.file_stem().unwrap().to_str().unwrap().to_owned()).collect();
+        names.sort();
+        names
+    };
+    let (targets, seeds) = (names("targets"), names("seeds"));
+    assert!(targets.len() > 10 && targets == seeds, "{targets:?} {seeds:?}");
+    let manifest = include_str!("../fuzz/Cargo.toml");
+    for target in targets {
+        assert!(manifest.contains(&format!("name = \"{target}\"\n")), "{target} is not in fuzz/Cargo.toml");
+    }
+}
