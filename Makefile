@@ -3,12 +3,14 @@
 # Daemons live where an ordinary user's PATH does not lead.
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
 
-.PHONY: help run test soak tools bench fmt lint man deb package-test
+.PHONY: help run test soak attack fuzz tools bench fmt lint man deb package-test
 
 help:
 	@echo 'make run    a registry and Portwarden before it, with the sample configuration; Ctrl-C stops both'
 	@echo 'make test   every test, with real registries and real clients'
 	@echo 'make soak   everything at once for MINUTES=5, every byte compared, memory and descriptors watched'
+	@echo 'make attack attack tools against it: testssl.sh, slowhttptest, h2load, probes; takes a quarter of an hour'
+	@echo 'make fuzz   fuzz each target for a minute, or: make fuzz SECONDS=300 TARGETS="routing token"'
 	@echo 'make bench  measure'
 	@echo 'make deb    a Debian package, in target/debian'
 	@echo 'make man    write the man page and the shell completions anew, from the command line'
@@ -34,6 +36,16 @@ soak: tools
 	cargo build --release --locked
 	SOAK_MINUTES=$(MINUTES) PORTWARDEN_BIN=target/release/portwarden \
 		cargo test --locked --test soak -- --ignored --nocapture
+
+attack: tools
+	cargo test --locked --no-fail-fast $(as_root) --test attack_tools --test smuggling --test injection -- \
+		--include-ignored --test-threads=1 --nocapture
+
+SECONDS ?= 60
+
+# Installs a nightly compiler and cargo-fuzz where they are missing.
+fuzz:
+	@fuzz/run $(SECONDS) $(TARGETS)
 
 tools:
 	@.ci/install test

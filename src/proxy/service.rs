@@ -163,6 +163,8 @@ impl Service {
         if head.method == hyper::Method::HEAD {
             response = without_own_body(response);
         }
+        // What was pushed is never a page or a script, whatever it looks like to a browser.
+        response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         if settings.hsts {
             let two_years = HeaderValue::from_static("max-age=63072000; includeSubDomains");
             response.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, two_years);

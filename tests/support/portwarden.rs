@@ -47,6 +47,8 @@ pub const USER: User = User { name: "user", password: "user" };
 pub const TEST2: User = User { name: "test2", password: "test2" };
 /// May do nothing.
 pub const TEST: User = User { name: "test", password: "123" };
+/// Whoever shows nothing.
+pub const ANYBODY: User = User { name: "", password: "" };
 
 /// What the four users may do.
 const ACL: &str = r#"
@@ -372,6 +374,9 @@ fn section(text: &str, name: &str) -> String {
 
 /// A user with its password hashed by Apache's `htpasswd`.
 fn user_line(user: &User, cost: u32) -> String {
+    if *user == ANYBODY {
+        return "  \"\": {}\n".to_owned();
+    }
     let output = command::run("htpasswd", &["-nbB", "-C", &cost.to_string(), user.name, user.password], &[])
         .succeeds();
     let hash = output.stdout.trim().split_once(':').expect("name:hash").1.to_owned();

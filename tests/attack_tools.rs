@@ -1,0 +1,269 @@
+//! Attack tools against the built program with a real registry behind it: `testssl.sh`, `slowhttptest` and `h2load`.
+//!
+//! `make test` runs what is quick, `make attack` the rest as well. The tools judge for themselves, and pulls of our own
+//! must succeed throughout.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a test may fail loudly and say what it measured"
+)]
+
+mod support;
+
+use std::{
+    fs,
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+    time::Duration,
+};
+
+use serde_json::Value;
+use support::{
+    command,
+    curl::curl,
+    distribution::push_blob,
+    image::random_bytes,
+    portwarden::{ADMIN, ANYBODY, Portwarden, portwarden},
+    process::pause,
+    registry::{Registry, registry},
+};
+use tempfile::TempDir;
+
+/// The tools know no tokens: what they ask for anybody may pull.
+const ACL: &str = r#"
+  - match: {account: ""}
+    actions: ["pull"]
+  - match: {account: "admin"}
+    actions: ["*"]
+"#;
+
+/// Who serves, what is pulled, and where the tools write.
+struct Scene {
+    portwarden: Portwarden,
+    _registry: Registry,
+    /// Paths of two blobs, of 4 MiB and of 3 kB.
+    large: String,
+    small: String,
+    files: TempDir,
+}
+
+fn scene() -> Scene {
+    let registry = registry();
+    let portwarden = portwarden(&registry).users(&[ANYBODY, ADMIN]).acl(ACL).start();
+    let admin = curl(&portwarden).user(ADMIN);
+    let push = |length| format!("/v2/lib/blobs/{}", push_blob(&admin, "lib", &random_bytes(length)));
+    let (large, small) = (push(4 << 20), push(3000));
+    Scene { portwarden, _registry: registry, large, small, files: tempfile::tempdir().unwrap() }
+}
+
+impl Scene {
+    fn url(&self, path: &str) -> String {
+        self.host_url() + path
+    }
+
+    /// By loopback: the tools need no name that clients verify.
+    fn host_url(&self) -> String {
+        self.portwarden.url().replace("0.0.0.0", "127.0.0.1")
+    }
+
+    /// Runs a tool, named with its package, while small blobs are pulled; every pull must succeed.
+    fn attacked_by(&self, package: &str, program: &str, args: &[&str]) -> String {
+        let over = AtomicBool::new(false);
+        let (output, pulls) = thread::scope(|scope| {
+            let pulls = scope.spawn(|| {
+                let mut pulls = 0;
+                while !over.load(Ordering::Relaxed) {
+                    curl(&self.portwarden).user(ADMIN).get(&self.small).is(200);
+                    pulls += 1;
+                    pause(Duration::from_millis(100));
+                }
+                pulls
+            });
+            let output = command::run(program, args, &[("TERM", "dumb"), ("HOME", "/nonexistent")]);
+            over.store(true, Ordering::Relaxed);
+            (output, pulls.join().unwrap())
+        });
+        assert_ne!(output.status, Some(127), "there is no {program}: apt-get install {package}");
+        assert!(pulls > 0, "{pulls} pulls only during {}", output.line);
+        println!("{pulls} pulls succeeded during {}", output.line);
+        output.text()
+    }
+}
+
+/// `ids` of testssl.sh above LOW that are no weakness of ours, each with the reason.
+const NO_WEAKNESS: &[(&str, &str)] = &[
+    ("engine_problem", "about the tool: its openssl speaks no GOST"),
+    ("cert_revocation", "the authority of the tests revokes nothing: neither CRL nor OCSP"),
+];
+
+/// Runs testssl.sh with these sections; nothing it finds may be worse than LOW.
+fn testssl(sections: &[&str], least: usize) {
+    let scene = scene();
+    let json = scene.files.path().join("found.json").display().to_string();
+    let authority = scene.portwarden.authority_file().display().to_string();
+    let target = scene.host_url().replace("https://", "");
+    let common = [
+        "--quiet",
+        "--color",
+        "0",
+        "--warnings",
+        "off",
+        "--ip",
+        "one",
+        "--add-ca",
+        &authority,
+        "--jsonfile",
+        &json,
+    ];
+    let args: Vec<&str> = common.iter().chain(sections).copied().chain([target.as_str()]).collect();
+    // The package installs it as `testssl`.
+    let output = scene.attacked_by("testssl.sh", "testssl", &args);
+    let found = fs::read_to_string(&json).unwrap_or_else(|error| panic!("{error}:\n{output}"));
+    let found: Vec<Value> = serde_json::from_str(&found).unwrap_or_else(|error| panic!("{error}:\n{found}"));
+    let text = |finding: &Value, name: &str| finding[name].as_str().unwrap().to_owned();
+    let bad: Vec<String> = found
+        .iter()
+        .filter(|finding| !["OK", "INFO", "LOW"].contains(&&*text(finding, "severity")))
+        .filter(|finding| !NO_WEAKNESS.iter().any(|(id, _)| text(finding, "id") == *id))
+        .map(ToString::to_string)
+        .collect();
+    assert!(bad.is_empty(), "testssl.sh complains:\n{}", bad.join("\n"));
+    let ids: Vec<String> = found.iter().map(|finding| text(finding, "id")).collect();
+    println!("{} findings, none above LOW", ids.len());
+    assert!(ids.len() >= least, "testssl.sh looked at {ids:?} only:\n{output}");
+    for protocol in ["TLS1_2", "TLS1_3"] {
+        assert!(ids.iter().any(|id| id == protocol), "{protocol} was not tried: {ids:?}");
+    }
+}
+
+#[test]
+fn testssl_finds_only_modern_protocols_and_our_order() {
+    testssl(&["--protocols", "--server-preference"], 10);
+}
+
+#[test]
+#[ignore = "takes minutes: make attack"]
+fn testssl_finds_nothing_above_low() {
+    testssl(&[], 60);
+}
+
+/// A mode of slowhttptest: `seconds` long, `connections` at once.
+fn slowhttptest(mode: &[&str], connections: usize, seconds: usize, path: impl Fn(&Scene) -> &str) {
+    let scene = scene();
+    let (url, report) = (scene.url(path(&scene)), scene.files.path().join("report").display().to_string());
+    let (count, length) = (connections.to_string(), seconds.to_string());
+    let common = ["-c", &count, "-l", &length, "-r", "200", "-p", "10", "-u", &url, "-g", "-o", &report];
+    let args: Vec<&str> = mode.iter().chain(&common).copied().collect();
+    let output = scene.attacked_by("slowhttptest", "slowhttptest", &args);
+    let table = fs::read_to_string(report + ".csv").unwrap_or_else(|error| panic!("{error}:\n{output}"));
+    let rows: Vec<Vec<usize>> = table
+        .lines()
+        .skip(1)
+        .map(|line| line.split(',').map(|number| number.parse().unwrap()).collect())
+        .collect();
+    // Seconds, closed, pending, connected, available: the last is 0 while the tool's own probe gets no answer.
+    let down: Vec<&Vec<usize>> = rows.iter().filter(|row| row[4] == 0).collect();
+    assert!(down.is_empty(), "not available: {down:?} of\n{table}\n{output}");
+    let attacked = rows.iter().map(|row| row[1] + row[3]).max().unwrap_or_default();
+    println!("{mode:?}: {} s, {attacked} connections, available throughout", rows.len());
+    assert!(attacked >= connections / 2, "only {attacked} of {connections} connections came about:\n{table}");
+    assert!(
+        rows.len() + 2 >= seconds || output.contains("No open connections left"),
+        "it ended early:\n{table}\n{output}"
+    );
+}
+
+#[test]
+fn rule_24_slow_heads_leave_the_service_available() {
+    slowhttptest(&["-H", "-i", "3", "-x", "24"], 200, 8, |_| "/v2/");
+}
+
+#[test]
+#[ignore = "takes long: make attack"]
+fn slow_heads_leave_the_service_available_for_long() {
+    slowhttptest(&["-H", "-i", "10", "-x", "24"], 800, 60, |_| "/v2/");
+}
+
+#[test]
+#[ignore = "takes long: make attack"]
+fn slow_posts_leave_the_service_available() {
+    let mode = ["-B", "-i", "10", "-s", "8192", "-t", "POST", "-x", "10"];
+    slowhttptest(&mode, 800, 60, |_| "/auth/token");
+}
+
+#[test]
+#[ignore = "takes long: make attack"]
+fn ranges_leave_the_service_available() {
+    slowhttptest(&["-R", "-a", "10", "-b", "3000", "-t", "GET"], 800, 60, |scene| &scene.large);
+}
+
+#[test]
+#[ignore = "takes long: make attack"]
+fn slow_reading_leaves_the_service_available() {
+    let mode = ["-X", "-w", "1", "-y", "512", "-n", "5", "-z", "32", "-k", "3"];
+    slowhttptest(&mode, 800, 60, |scene| &scene.large);
+}
+
+/// The most that a hostile client may make the program use, in KiB.
+const MOST_MEMORY: u64 = 400 << 10;
+
+/// Runs h2load with these arguments; whatever becomes of its own requests, the process stays small and the service
+/// available.
+fn h2load(args: &[&str], path: impl Fn(&Scene) -> &str) {
+    let scene = scene();
+    let url = scene.url(path(&scene));
+    let args: Vec<&str> = args.iter().copied().chain([url.as_str()]).collect();
+    let output = scene.attacked_by("nghttp2-client", "h2load", &args);
+    let peak = scene.portwarden.peak_rss_kib();
+    let done =
+        output.lines().find(|line| line.starts_with("requests:")).unwrap_or_else(|| panic!("{output}"));
+    println!("{peak} KiB at most; {done}");
+    assert!(!done.contains(" 0 started"), "{output}");
+    assert!(peak < MOST_MEMORY, "{peak} KiB resident at most; {done}");
+}
+
+#[test]
+fn rule_25_tiny_windows_of_http2_leave_the_service_available() {
+    let tiny = [
+        "-c",
+        "20",
+        "-m",
+        "100",
+        "-n",
+        "2000",
+        "-w",
+        "1",
+        "-W",
+        "1",
+        "--header-table-size=0",
+        "-T",
+        "8",
+        "-N",
+        "8",
+    ];
+    h2load(&tiny, |scene| &scene.small);
+}
+
+#[test]
+#[ignore = "takes long: make attack"]
+fn tiny_windows_on_large_blobs_leave_the_service_available() {
+    let tiny = ["-c", "50", "-m", "100", "-n", "20000", "-w", "1", "-W", "30", "-T", "60", "-N", "60"];
+    h2load(&tiny, |scene| &scene.large);
+}
+
+#[test]
+#[ignore = "takes long: make attack"]
+fn more_streams_than_allowed_leave_the_service_available() {
+    let many =
+        ["-c", "100", "-m", "10000", "-D", "30", "--header-table-size=0", "--encoder-header-table-size=0"];
+    h2load(&many, |_| "/v2/");
+}
+
+#[test]
+#[ignore = "takes long: make attack"]
+fn many_connections_leave_the_service_available() {
+    h2load(&["-c", "800", "-m", "10", "-D", "30", "-w", "4", "-W", "4"], |scene| &scene.small);
+}
