@@ -1,7 +1,7 @@
 //! Policies: the index against looking at every rule, each rule in a policy against the rule alone, and placeholders
 //! against taking their values as text.
 
-use std::{collections::BTreeMap, net::IpAddr};
+use std::{collections::BTreeMap, net::IpAddr, sync::LazyLock};
 
 use portwarden::authz::{Policy, Question, RuleSettings};
 
@@ -128,18 +128,19 @@ fn values_are_text(question: &Question<'_>) {
     };
     let account = [question.account.to_owned()];
     let values: &[String] = question.labels.get("g").map_or(&[], Vec::as_slice);
-    for (pattern, expected) in [
-        ("${account}/*", below(&account)),
-        ("/^${account}\\/[^\\/]*$/", below(&account)),
-        ("${labels:g}/*", below(values)),
-        ("/^${labels:g}\\/[^\\/]*$/", below(values)),
-    ] {
-        let rule = RuleSettings {
-            name: Some(pattern.to_owned()),
-            actions: vec!["*".to_owned()],
-            ..Default::default()
-        };
-        let policy = Policy::compile(&[rule]).expect("a pattern of the documentation");
+    let expected = [below(&account), below(&account), below(values), below(values)];
+    for ((pattern, policy), expected) in DOCUMENTED.iter().zip(expected) {
         assert_eq!(policy.decide(question).rule.is_some(), expected, "{pattern} {question:?}");
     }
 }
+
+/// Patterns of the documentation, each as the name of a policy's only rule.
+static DOCUMENTED: LazyLock<[(&str, Policy); 4]> = LazyLock::new(|| {
+    ["${account}/*", "/^${account}\\/[^\\/]*$/", "${labels:g}/*", "/^${labels:g}\\/[^\\/]*$/"].map(
+        |pattern| {
+            let actions = vec!["*".to_owned()];
+            let rule = RuleSettings { name: Some(pattern.to_owned()), actions, ..Default::default() };
+            (pattern, Policy::compile(&[rule]).expect("a pattern of the documentation"))
+        },
+    )
+});
