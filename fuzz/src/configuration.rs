@@ -57,7 +57,7 @@ fn places(findings: &Findings, text: &str) {
         assert!(finding.file == "f.yml" && !finding.message.is_empty(), "{finding:?}");
         assert!(finding.line.is_none_or(|line| (1..=lines + 1).contains(&line)), "{finding:?} in {text:?}");
         // What is missing has its place where there is a key at all.
-        let nothing = !text.contains(':');
+        let nothing = !text.lines().any(|line| line.split('#').next().is_some_and(|code| code.contains(':')));
         assert!(
             nothing || finding.line.is_some() || finding.key.is_empty(),
             "no place: {finding:?} in {text:?}"

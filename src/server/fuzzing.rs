@@ -36,11 +36,10 @@ pub fn requests(data: &[u8]) {
         let same_target = request.target == expected.target || !expected.target.starts_with('/');
         let same = same_target && request.method == expected.method;
         assert!(same, "{request:?} for {expected:?} in {shown:?}");
-        // Where the strict reader gives up within a body, it may be read somehow, and is the last.
-        assert!(
-            expected.body.is_none() || request.body == expected.body,
-            "{request:?}, {expected:?} in {shown:?}"
-        );
+        // Where the strict reader gives up within a body, it may be read somehow, and is the last; one that hyper gives
+        // up reaches nobody.
+        let either = expected.body.is_none() || request.body.is_none();
+        assert!(either || request.body == expected.body, "{request:?}, {expected:?} in {shown:?}");
     }
 }
 
