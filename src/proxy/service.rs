@@ -106,7 +106,6 @@ impl Service {
             ],
             frozen: self.freeze.status() != FreezeStatus::Open,
             audit_lines_lost: self.telemetry.audit.lost(),
-            ..Reading::default()
         }
     }
 
