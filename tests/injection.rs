@@ -11,7 +11,7 @@
 
 mod support;
 
-use std::{thread, time::Duration};
+use std::time::Duration;
 
 use support::{
     local::{Local, local},
@@ -259,7 +259,7 @@ fn rule_10_nothing_is_injected_through_http2() {
         answers
     });
     drop(portwarden);
-    thread::sleep(Duration::from_millis(300));
+    support::process::pause(Duration::from_millis(300));
     let arrived = recorder.arrived();
     let wrong: Vec<String> = probes
         .iter()

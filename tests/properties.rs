@@ -11,7 +11,7 @@
 #[path = "../fuzz/src/mutation.rs"]
 mod mutation;
 #[path = "../fuzz/src/lib.rs"]
-#[allow(dead_code, unreachable_pub, reason = "the fuzz targets use all of it")]
+#[allow(dead_code, reason = "the fuzz targets use all of it")]
 mod properties;
 
 use mutation::for_many;

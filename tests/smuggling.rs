@@ -357,7 +357,7 @@ fn rule_10_no_probe_smuggles_a_request() {
     });
     // Ends the connections to the registry: what broke off is then recorded.
     drop(portwarden);
-    thread::sleep(Duration::from_millis(300));
+    support::process::pause(Duration::from_millis(300));
     let arrived = recorder.arrived();
     let wrong: Vec<String> = probes
         .iter()

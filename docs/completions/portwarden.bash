@@ -22,6 +22,9 @@ _portwarden() {
             portwarden,explain)
                 cmd="portwarden__subcmd__explain"
                 ;;
+            portwarden,freeze)
+                cmd="portwarden__subcmd__freeze"
+                ;;
             portwarden,hash)
                 cmd="portwarden__subcmd__hash"
                 ;;
@@ -31,14 +34,23 @@ _portwarden() {
             portwarden,serve)
                 cmd="portwarden__subcmd__serve"
                 ;;
+            portwarden,status)
+                cmd="portwarden__subcmd__status"
+                ;;
             portwarden,test-policy)
                 cmd="portwarden__subcmd__test__subcmd__policy"
+                ;;
+            portwarden,thaw)
+                cmd="portwarden__subcmd__thaw"
                 ;;
             portwarden__subcmd__help,check)
                 cmd="portwarden__subcmd__help__subcmd__check"
                 ;;
             portwarden__subcmd__help,explain)
                 cmd="portwarden__subcmd__help__subcmd__explain"
+                ;;
+            portwarden__subcmd__help,freeze)
+                cmd="portwarden__subcmd__help__subcmd__freeze"
                 ;;
             portwarden__subcmd__help,hash)
                 cmd="portwarden__subcmd__help__subcmd__hash"
@@ -49,8 +61,14 @@ _portwarden() {
             portwarden__subcmd__help,serve)
                 cmd="portwarden__subcmd__help__subcmd__serve"
                 ;;
+            portwarden__subcmd__help,status)
+                cmd="portwarden__subcmd__help__subcmd__status"
+                ;;
             portwarden__subcmd__help,test-policy)
                 cmd="portwarden__subcmd__help__subcmd__test__subcmd__policy"
+                ;;
+            portwarden__subcmd__help,thaw)
+                cmd="portwarden__subcmd__help__subcmd__thaw"
                 ;;
             *)
                 ;;
@@ -59,7 +77,7 @@ _portwarden() {
 
     case "${cmd}" in
         portwarden)
-            opts="-h -V --help --version serve check explain test-policy hash help"
+            opts="-h -V --help --version serve check explain test-policy freeze thaw status hash help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -132,6 +150,32 @@ _portwarden() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        portwarden__subcmd__freeze)
+            opts="-h --for --drain --socket --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --for)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --drain)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --socket)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         portwarden__subcmd__hash)
             opts="-h --cost --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -151,7 +195,7 @@ _portwarden() {
             return 0
             ;;
         portwarden__subcmd__help)
-            opts="serve check explain test-policy hash help"
+            opts="serve check explain test-policy freeze thaw status hash help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -179,6 +223,20 @@ _portwarden() {
             return 0
             ;;
         portwarden__subcmd__help__subcmd__explain)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        portwarden__subcmd__help__subcmd__freeze)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -234,7 +292,35 @@ _portwarden() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        portwarden__subcmd__help__subcmd__status)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         portwarden__subcmd__help__subcmd__test__subcmd__policy)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        portwarden__subcmd__help__subcmd__thaw)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -274,6 +360,24 @@ _portwarden() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        portwarden__subcmd__status)
+            opts="-h --socket --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --socket)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         portwarden__subcmd__test__subcmd__policy)
             opts="-h --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -282,6 +386,24 @@ _portwarden() {
             fi
             case "${prev}" in
                 --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        portwarden__subcmd__thaw)
+            opts="-h --socket --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --socket)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -61,7 +61,7 @@ fn node(input: &mut Input<'_>, depth: usize) -> Node {
     let kinds = if depth == 0 { 7 } else { 12 };
     let several = |input: &mut Input<'_>| (0..1 + input.below(3)).map(|_| node(input, depth - 1)).collect();
     match input.below(kinds) {
-        0 | 1 | 2 => Node::Char(input.pick(&['a', 'b', '/', 'é'])),
+        0..=2 => Node::Char(input.pick(&['a', 'b', '/', 'é'])),
         3 => Node::Dot,
         4 => Node::Start,
         5 => Node::End,

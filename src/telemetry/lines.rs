@@ -14,8 +14,6 @@ use std::{
 
 use tracing_appender::non_blocking::{NonBlocking, NonBlockingBuilder, WorkerGuard};
 
-/// The most bytes that wait.
-const WAITING_BYTES: usize = 16 << 20;
 /// The most lines that wait; the bytes are the bound that counts.
 const WAITING_LINES: usize = 100_000;
 
@@ -24,6 +22,8 @@ const WAITING_LINES: usize = 100_000;
 pub(super) struct Lines {
     queue: NonBlocking,
     waiting: Arc<AtomicUsize>,
+    /// The most bytes that wait.
+    most: usize,
     lost: Arc<AtomicU64>,
     /// Writes what waits when it is dropped.
     guard: Arc<Mutex<Option<WorkerGuard>>>,
@@ -36,13 +36,13 @@ struct Counted<W> {
 }
 
 impl Lines {
-    /// Lines to `to`, written by a thread called `name`.
-    pub(super) fn new(name: &str, to: impl Write + Send + 'static) -> Self {
+    /// Lines to `to`, written by a thread called `name`; at most so many bytes wait.
+    pub(super) fn new(name: &str, most: usize, to: impl Write + Send + 'static) -> Self {
         let waiting = Arc::default();
         let counted = Counted { to, waiting: Arc::clone(&waiting) };
         let builder = NonBlockingBuilder::default().buffered_lines_limit(WAITING_LINES).thread_name(name);
         let (queue, guard) = builder.finish(counted);
-        Self { queue, waiting, lost: Arc::default(), guard: Arc::new(Mutex::new(Some(guard))) }
+        Self { queue, waiting, most, lost: Arc::default(), guard: Arc::new(Mutex::new(Some(guard))) }
     }
 
     /// How many lines were lost because too much waited.
@@ -59,7 +59,7 @@ impl Lines {
 /// Takes a whole line at once, and never fails.
 impl Write for Lines {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        if self.waiting.fetch_add(line.len(), Ordering::Relaxed) + line.len() > WAITING_BYTES {
+        if self.waiting.fetch_add(line.len(), Ordering::Relaxed) + line.len() > self.most {
             self.waiting.fetch_sub(line.len(), Ordering::Relaxed);
             self.lost.fetch_add(1, Ordering::Relaxed);
             return Ok(line.len());
@@ -121,7 +121,7 @@ mod tests {
     fn what_waits_is_bounded_in_bytes_and_what_is_lost_is_counted() {
         let (go, stuck) = mpsc::channel();
         let written = Arc::new(AtomicUsize::new(0));
-        let mut lines = Lines::new("test", Stuck(stuck, Arc::clone(&written)));
+        let mut lines = Lines::new("test", 16 << 20, Stuck(stuck, Arc::clone(&written)));
         let line = vec![b'x'; 1 << 20];
         for _ in 0..40 {
             lines.write_all(&line).unwrap();

@@ -12,6 +12,9 @@ const SILENT: [&str; 1] = ["sqlx=off"];
 /// Libraries that tell at the level of debugging what they do with each connection: ten lines for one of ours.
 const QUIET: [&str; 4] = ["h2=info", "hyper_util=info", "rustls=info", "tokio_rustls=info"];
 
+/// Some 7,000 lines.
+const WAITING_BYTES: usize = 1 << 20;
+
 /// The log. Dropped, it writes what waits.
 #[derive(Debug)]
 pub struct Log(Lines);
@@ -34,7 +37,7 @@ pub fn start(level: LevelFilter, json: bool) -> Log {
     let filter =
         SILENT.iter().filter_map(|silent| silent.parse().ok()).fold(filter, EnvFilter::add_directive);
     let on_terminal = std::io::stderr().is_terminal();
-    let log = Log(Lines::new("log", std::io::stderr()));
+    let log = Log(Lines::new("log", WAITING_BYTES, std::io::stderr()));
     let writer = log.0.clone();
     let lines = fmt()
         .with_env_filter(filter)

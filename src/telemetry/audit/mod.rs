@@ -40,6 +40,9 @@ struct Sink {
 #[derive(Debug)]
 pub struct AuditError(PathBuf, io::Error);
 
+/// Some 30,000 lines: seconds of the most that can happen.
+const WAITING_BYTES: usize = 16 << 20;
+
 impl Audit {
     /// A log that is written to where the settings say. To be finished with [`Audit::finish`].
     ///
@@ -55,7 +58,7 @@ impl Audit {
                 (Box::new(file), unwritten)
             }
         };
-        Ok(Self(Some(Sink { lines: Lines::new("audit", writer), unwritten })))
+        Ok(Self(Some(Sink { lines: Lines::new("audit", WAITING_BYTES, writer), unwritten })))
     }
 
     /// Whether anything is written: who would only build a record for it need not.
