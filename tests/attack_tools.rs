@@ -69,14 +69,16 @@ impl Scene {
         self.portwarden.url().replace("0.0.0.0", "127.0.0.1")
     }
 
-    /// Runs a tool, named with its package, while small blobs are pulled; every pull must succeed.
+    /// Runs a tool, named with its package, while small blobs are pulled from another address, which has a share of its own
+    /// of everything; every pull must succeed.
     fn attacked_by(&self, package: &str, program: &str, args: &[&str]) -> String {
         let over = AtomicBool::new(false);
         let (output, pulls) = thread::scope(|scope| {
             let pulls = scope.spawn(|| {
                 let mut pulls = 0;
                 while !over.load(Ordering::Relaxed) {
-                    curl(&self.portwarden).user(ADMIN).get(&self.small).is(200);
+                    let pull = curl(&self.portwarden).user(ADMIN).option(&["--interface", "127.0.0.2"]);
+                    pull.get(&self.small).is(200);
                     pulls += 1;
                     pause(Duration::from_millis(100));
                 }

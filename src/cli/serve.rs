@@ -26,24 +26,31 @@ pub(super) fn run(serve: &Serve) -> Result<(), String> {
     watch.follow(loaded.config.files.clone());
     let _log = start_logging(loaded.config.log);
     warn(&loaded.warnings);
+    let audit = Audit::start(&loaded.config.audit).map_err(|error| error.to_string())?;
+    let telemetry = Arc::new(Telemetry { audit, metrics: Metrics::default() });
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| format!("cannot start: {error}"))?;
-    let served = runtime.block_on(serve_until_stopped(serve, loaded.config, watch));
+    let served = runtime.block_on(serve_until_stopped(serve, loaded.config, watch, &telemetry));
     // A password check that is still running must not hold up the exit.
     runtime.shutdown_timeout(Duration::from_secs(1));
+    // After the last transfer: those that are cut off have their lines too.
+    telemetry.audit.finish();
     served
 }
 
-async fn serve_until_stopped(serve: &Serve, config: Config, watch: Watch) -> Result<(), String> {
+async fn serve_until_stopped(
+    serve: &Serve,
+    config: Config,
+    watch: Watch,
+    telemetry: &Arc<Telemetry>,
+) -> Result<(), String> {
     let assembly = assemble(&config, None).map_err(|error| error.to_string())?;
     let listeners = listen(&config)?;
     let ready = ready_line(&config, &listeners, assembly.tls.is_some());
     warn_of_plain_http(&listeners, assembly.tls.is_some());
-    let audit = Audit::start(&config.audit).map_err(|error| error.to_string())?;
-    let telemetry = Arc::new(Telemetry { audit, metrics: Metrics::default() });
     tell_of_certificates(&config, &telemetry.metrics);
     let Assembly { snapshot, tls } = assembly;
-    let service = Arc::new(Service::new(snapshot, Arc::clone(&telemetry)));
+    let service = Arc::new(Service::new(snapshot, Arc::clone(telemetry)));
     let tls = Arc::new(Tls::new(tls));
     let (stop, stopped) = watch::channel(false);
     let admission = Admission::new(config.server.limits.clone());
@@ -76,7 +83,6 @@ async fn serve_until_stopped(serve: &Serve, config: Config, watch: Watch) -> Res
     if cut_off > 0 {
         tracing::warn!(cut_off, "some connections did not end within limits.drain_timeout");
     }
-    telemetry.audit.finish();
     Ok(())
 }
 

@@ -220,6 +220,19 @@ impl Exchange {
         }
     }
 
+    /// Who hangs up before the decision, while a password is checked, leaves a line as well.
+    fn write_undecided(&mut self) {
+        if self.status.is_some() || self.subject == Subject::Other {
+            return;
+        }
+        if self.subject == Subject::Token {
+            self.record.event = Event::Token;
+        }
+        self.record.ended = Some(Ended::ClientGone);
+        self.record.duration_ms = Some(milliseconds(self.began.elapsed()));
+        self.write();
+    }
+
     fn write(&mut self) {
         self.record.time = SystemTime::now();
         self.telemetry.audit.write(&self.record);
@@ -232,6 +245,7 @@ impl Drop for Exchange {
         let status = self.status.map(|status| status.as_u16());
         metrics.request_ended(self.class(), self.method.as_str(), status);
         if self.record.event != Event::Transfer {
+            self.write_undecided();
             return;
         }
         let ended = self.ended.unwrap_or(Ended::ClientGone);

@@ -23,6 +23,8 @@ use crate::registry::{ErrorCode, Method, Refusal, Route};
 const PAUSE: Duration = Duration::from_secs(10);
 /// The longest that a client is asked to wait before it tries again: most freezes are thawed long before their time.
 const RETRY_AFTER: Duration = Duration::from_secs(15);
+/// How long the registry gets to finish what was cut off.
+const SETTLE: Duration = Duration::from_secs(1);
 /// How often the writes are counted while a freeze drains.
 const LOOK: Duration = Duration::from_millis(100);
 /// How many repositories are remembered before those whose pushes have ended are forgotten.
@@ -42,6 +44,8 @@ struct Inner {
 #[derive(Debug)]
 struct State {
     phase: Phase,
+    /// Counts the freezes and thaws, so that each knows whether it is still its turn.
+    number: u64,
     /// The last write to each repository.
     pushes: HashMap<Box<str>, Push>,
 }
@@ -49,10 +53,9 @@ struct State {
 #[derive(Debug, Clone, Copy)]
 enum Phase {
     Open,
-    /// Only pushes that began before go on.
+    /// Only pushes that began before go on. Has no end of its own: whoever drains ends it.
     Draining {
         since: Instant,
-        until: Instant,
     },
     Frozen {
         until: Instant,
@@ -83,6 +86,15 @@ pub enum FreezeStatus {
     },
 }
 
+/// Why a freeze did not come into force.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NotFrozen {
+    /// Another one is about to begin.
+    Another,
+    /// It was thawed while it drained.
+    Thawed,
+}
+
 /// A write that passes; counted until it is dropped.
 pub(super) struct Write {
     inner: Arc<Inner>,
@@ -92,7 +104,7 @@ pub(super) struct Write {
 
 impl Default for Freeze {
     fn default() -> Self {
-        let state = State { phase: Phase::Open, pushes: HashMap::new() };
+        let state = State { phase: Phase::Open, number: 0, pushes: HashMap::new() };
         Self(Arc::new(Inner { state: Mutex::new(state), cut_off: watch::Sender::new(0) }))
     }
 }
@@ -116,42 +128,63 @@ impl Freeze {
         Ok(Some(Write { inner: Arc::clone(&self.0), repository: repository.into(), cut_off }))
     }
 
-    /// Freezes writes for so long from now: waits until the pushes under way have ended, at most for `drain`, then cuts
-    /// off what is left of them. Returns the number of writes that were cut off. Dropped early, the freeze is called off.
-    /// One that is in force gets this length, and no write passes in between.
-    pub async fn freeze(&self, length: Duration, drain: Duration) -> usize {
+    /// Freezes writes: waits until the pushes under way have ended, at most for `drain`, and then cuts off what is left of
+    /// them. No write passes for `length` from when this returns, with the number of writes that were cut off. Dropped
+    /// early, the freeze is called off. One that is in force gets this length, and no write passes in between.
+    ///
+    /// # Errors
+    /// Another one is about to begin, or this one was thawed before it did.
+    pub async fn freeze(&self, length: Duration, drain: Duration) -> Result<usize, NotFrozen> {
         let since = Instant::now();
-        let until = since + length;
-        if matches!(self.status(), FreezeStatus::Frozen { .. }) {
-            return self.freeze_now(until);
-        }
-        self.0.state().phase = Phase::Draining { since, until };
-        let mut calls_off = CallsOff { freeze: self, armed: true };
-        while self.0.state().pushes_under_way(since, Instant::now()) > 0 && since.elapsed() < drain {
+        let number = {
+            let mut state = self.0.state();
+            match state.status(since) {
+                FreezeStatus::Draining { .. } => return Err(NotFrozen::Another),
+                FreezeStatus::Frozen { .. } => return Ok(self.0.close(&mut state, since + length)),
+                FreezeStatus::Open => state.enter(Phase::Draining { since }),
+            }
+        };
+        let mut calls_off = CallsOff { freeze: self, number, armed: true };
+        while self.own(number)?.pushes_under_way(since, Instant::now()) > 0 && since.elapsed() < drain {
             sleep(LOOK).await;
         }
+        let cut_off = self.0.close(&mut *self.own(number)?, Instant::now() + length);
+        if cut_off > 0 {
+            self.settle(number).await?;
+        }
+        self.own(number)?.phase = Phase::Frozen { until: Instant::now() + length };
         calls_off.armed = false;
-        self.freeze_now(until)
+        Ok(cut_off)
+    }
+
+    /// Waits for writes that were cut off: what had been sent in full, the registry may still be doing.
+    async fn settle(&self, number: u64) -> Result<(), NotFrozen> {
+        let began = Instant::now();
+        while self.own(number)?.in_flight() > 0 && began.elapsed() < SETTLE {
+            sleep(LOOK).await;
+        }
+        sleep(SETTLE).await;
+        Ok(())
+    }
+
+    /// The state, as long as it is that of the freeze of this number.
+    fn own(&self, number: u64) -> Result<MutexGuard<'_, State>, NotFrozen> {
+        let state = self.0.state();
+        if state.number == number { Ok(state) } else { Err(NotFrozen::Thawed) }
     }
 
     /// Freezes writes for so long, without waiting for any: after a restart in the middle of a freeze.
     pub fn resume(&self, left: Duration) {
-        self.freeze_now(Instant::now() + left);
-    }
-
-    fn freeze_now(&self, until: Instant) -> usize {
         let mut state = self.0.state();
-        state.phase = Phase::Frozen { until };
-        let in_flight = state.pushes.values().map(|push| push.in_flight).sum();
-        self.0.cut_off.send_modify(|count| *count += 1);
-        in_flight
+        state.enter(Phase::Open);
+        self.0.close(&mut state, Instant::now() + left);
     }
 
     /// Lets writes pass again. False when they did.
     pub fn thaw(&self) -> bool {
         let mut state = self.0.state();
         let was_open = state.status(Instant::now()) == FreezeStatus::Open;
-        state.phase = Phase::Open;
+        state.enter(Phase::Open);
         !was_open
     }
 
@@ -163,7 +196,7 @@ impl Freeze {
         let mut state = self.0.state();
         let is_same = matches!(state.phase, Phase::Frozen { until: now } if now == until);
         if is_same {
-            state.phase = Phase::Open;
+            state.enter(Phase::Open);
         }
         is_same
     }
@@ -178,26 +211,43 @@ impl Inner {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// From now on no write passes, and those in flight are cut off; returns their number.
+    fn close(&self, state: &mut State, until: Instant) -> usize {
+        state.phase = Phase::Frozen { until };
+        self.cut_off.send_modify(|count| *count += 1);
+        state.in_flight()
+    }
 }
 
 impl State {
     /// How long a write to this repository has to wait; `None` when it may pass.
     fn refuses(&self, repository: &str, now: Instant) -> Option<Duration> {
-        let (until, since) = match self.phase {
-            Phase::Open => return None,
-            Phase::Draining { since, until } => (until, Some(since)),
-            Phase::Frozen { until } => (until, None),
-        };
-        let left = until.checked_duration_since(now)?;
-        let under_way = |since| self.pushes.get(repository).is_some_and(|push| push.is_under_way(since, now));
-        (!since.is_some_and(under_way)).then_some(left)
+        match self.phase {
+            Phase::Open => None,
+            Phase::Draining { since } => {
+                let push = self.pushes.get(repository);
+                let goes_on = push.is_some_and(|push| push.is_under_way(since, now));
+                (!goes_on).then_some(RETRY_AFTER)
+            }
+            Phase::Frozen { until } => until.checked_duration_since(now),
+        }
+    }
+
+    /// Begins another phase; returns its number.
+    fn enter(&mut self, phase: Phase) -> u64 {
+        self.phase = phase;
+        self.number += 1;
+        self.number
+    }
+
+    fn in_flight(&self) -> usize {
+        self.pushes.values().map(|push| push.in_flight).sum()
     }
 
     fn status(&self, now: Instant) -> FreezeStatus {
         match self.phase {
-            Phase::Draining { since, until } if until > now => {
-                FreezeStatus::Draining { pushes: self.pushes_under_way(since, now) }
-            }
+            Phase::Draining { since } => FreezeStatus::Draining { pushes: self.pushes_under_way(since, now) },
             Phase::Frozen { until } if until > now => {
                 FreezeStatus::Frozen { left: until.duration_since(now) }
             }
@@ -266,13 +316,16 @@ impl Drop for Write {
 /// Calls a freeze off that was not waited for to its end.
 struct CallsOff<'f> {
     freeze: &'f Freeze,
+    number: u64,
     armed: bool,
 }
 
 impl Drop for CallsOff<'_> {
     fn drop(&mut self) {
-        if self.armed {
-            self.freeze.thaw();
+        if self.armed
+            && let Ok(mut state) = self.freeze.own(self.number)
+        {
+            state.enter(Phase::Open);
         }
     }
 }
@@ -299,7 +352,7 @@ mod tests {
     async fn pulls_pass_and_writes_wait_until_it_is_thawed() {
         let freeze = Freeze::default();
         assert!(admit(&freeze, PUSH).unwrap().is_some());
-        assert_eq!(freeze.freeze(LONG, Duration::ZERO).await, 0);
+        assert_eq!(freeze.freeze(LONG, Duration::ZERO).await, Ok(0));
         assert!(matches!(freeze.status(), FreezeStatus::Frozen { left } if left <= LONG));
         for request in
             [PUSH, "PUT /v2/a/manifests/1", "DELETE /v2/a/manifests/1", "PATCH /v2/a/blobs/uploads/x"]
@@ -333,16 +386,41 @@ mod tests {
         assert!(admit(&freeze, "PUT /v2/a/manifests/1").is_ok(), "the push writes its manifest");
         sleep(PAUSE + LOOK * 2).await;
         assert!(matches!(freeze.status(), FreezeStatus::Frozen { .. }), "{:?}", freeze.status());
-        assert_eq!(freezing.await.unwrap(), 0);
+        assert_eq!(freezing.await.unwrap(), Ok(0));
     }
 
     #[tokio::test(start_paused = true)]
     async fn what_does_not_end_in_time_is_cut_off() {
         let freeze = Freeze::default();
         let mut upload = admit(&freeze, PUSH).unwrap();
-        let waits = Write::unless_cut_off(upload.as_mut(), std::future::pending::<()>());
-        let (cut, refused) = tokio::join!(freeze.freeze(LONG, Duration::from_secs(5)), waits);
-        assert_eq!((cut, refused.unwrap_err().close), (1, true));
+        let ends = async {
+            let cut = Write::unless_cut_off(upload.as_mut(), std::future::pending::<()>()).await;
+            drop(upload);
+            cut
+        };
+        // The drain may take longer than the freeze: it holds for its length from when it is in force.
+        let (length, drain) = (Duration::from_secs(3), Duration::from_secs(5));
+        let (cut, refused) = tokio::join!(freeze.freeze(length, drain), ends);
+        assert_eq!((cut, refused.unwrap_err().close), (Ok(1), true));
+        assert_eq!(freeze.status(), FreezeStatus::Frozen { left: length });
+        sleep(length - LOOK).await;
+        assert!(admit(&freeze, PUSH).is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_freeze_that_is_thawed_while_it_drains_neither_comes_nor_undoes_another() {
+        let freeze = Freeze::default();
+        let _upload = admit(&freeze, PUSH).unwrap();
+        let first = tokio::spawn({
+            let freeze = freeze.clone();
+            async move { freeze.freeze(LONG, LONG).await }
+        });
+        sleep(LOOK / 2).await;
+        assert_eq!(freeze.freeze(LONG, LONG).await, Err(NotFrozen::Another));
+        assert!(freeze.thaw());
+        freeze.resume(LONG);
+        assert_eq!(first.await.unwrap(), Err(NotFrozen::Thawed));
+        assert!(matches!(freeze.status(), FreezeStatus::Frozen { .. }), "the other one stands");
     }
 
     #[tokio::test(start_paused = true)]

@@ -30,7 +30,7 @@ mod token_requests;
 mod upstream;
 mod write_deadline;
 
-pub use freeze::{Freeze, FreezeStatus};
+pub use freeze::{Freeze, FreezeStatus, NotFrozen};
 pub use passwords::Passwords;
 pub use request_body::BodyError;
 pub use response_body::ResponseBody;

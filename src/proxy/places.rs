@@ -34,7 +34,7 @@ pub(super) struct Places {
 
 /// A request's place. Free again when it is dropped.
 #[derive(Debug)]
-pub(super) struct Place {
+pub struct Place {
     _in_all: OwnedSemaphorePermit,
     _of_half: OwnedSemaphorePermit,
     _half: Half,

@@ -28,7 +28,7 @@ use super::{
 use crate::{
     authz::{self, Denial, NotPermitted, Permit},
     registry::{ChallengeError, Endpoint, ErrorCode, Method, Refusal, Route, Scope},
-    telemetry::{Reading, Telemetry},
+    telemetry::{Ended, Reading, Telemetry},
 };
 
 /// The proxy: what outlives a reload, and the snapshot that a reload replaces.
@@ -216,14 +216,17 @@ impl Service {
         let caller = Caller::of(&head.headers, address, snapshot, &self.passwords, &needs, exchange).await?;
         // 4. Authorize: the policy in force now, for every access.
         let permit = admit(caller, route, needs, snapshot, exchange).await?;
+        let upstream = self.upstream.load_full();
+        let busy = |error| unanswered(&error, upstream.address());
+        let place = upstream.place(address).await.map_err(busy)?;
         let mut write = self.freeze.admit(permit.route())?;
         exchange.allowed();
         // 5. Forward: only a permit can be, and bodies stream.
         let headers = headers::to_registry(&head.headers, origin, address, exchange.id());
-        let upstream = self.upstream.load_full();
         exchange.forwarding(body.progress());
-        let sending = upstream.send(upstream_request(&permit, headers, body)?, address);
-        let sent = Write::unless_cut_off(write.as_mut(), sending).await?;
+        let sending = upstream.send(upstream_request(&permit, headers, body)?, place);
+        let sent = Write::unless_cut_off(write.as_mut(), sending).await;
+        let sent = sent.inspect_err(|_| exchange.end(Ended::CutOff))?;
         let (response, lease) = sent.map_err(|error| {
             exchange.unanswered(&error);
             unanswered(&error, upstream.address())

@@ -136,20 +136,27 @@ impl Upstream {
         Ok(response.status())
     }
 
-    /// Sends a client's request, when there is a place for it, and waits for the head of the response. The lease belongs
+    /// A place for a request of this client, waited for a short while.
+    ///
+    /// # Errors
+    /// [`UpstreamError::Busy`].
+    pub async fn place(&self, client: Option<IpAddr>) -> Result<Place, UpstreamError> {
+        self.0.places.take(client).await.map_err(|_| UpstreamError::Busy)
+    }
+
+    /// Sends a client's request in its place, and waits for the head of the response. The lease belongs
     /// to the response's body.
     ///
     /// A request that never left, or one without a body that met a connection the registry had just closed, is sent
     /// again on a new connection.
     ///
     /// # Errors
-    /// The registry is busy, down, slow, or broken, or the client's body ended early.
+    /// The registry is down, slow, or broken, or the client's body ended early.
     pub async fn send(
         &self,
         request: Request<RequestBody>,
-        client: Option<IpAddr>,
+        place: Place,
     ) -> Result<(Response<Incoming>, Lease), UpstreamError> {
-        let place = self.0.places.take(client).await.map_err(|_| UpstreamError::Busy)?;
         let (response, sender, request) = self.send_now(request).await?;
         Ok((response, Lease { upstream: self.clone(), sender, request, _place: place }))
     }

@@ -24,7 +24,7 @@ use tokio::{
 
 use super::{ACCEPT_PAUSE, listener::remove_stale_socket};
 use crate::{
-    proxy::{Freeze, FreezeStatus, Service},
+    proxy::{Freeze, FreezeStatus, NotFrozen, Service},
     telemetry::{Event, Record, Telemetry},
 };
 
@@ -82,6 +82,8 @@ pub struct Control {
 
 /// The longest request line.
 const LONGEST: u64 = 4096;
+/// The longest freeze, and the longest drain.
+const LONGEST_FREEZE: Duration = Duration::from_secs(24 * 3600);
 /// For the request line to come.
 const DEADLINE: Duration = Duration::from_secs(10);
 /// How often somebody who waits is told where a freeze stands.
@@ -142,7 +144,7 @@ impl Desk {
     fn resume(self: &Arc<Self>) {
         let end = fs::read_to_string(&self.kept).ok().and_then(|text| text.trim().parse().ok());
         let left = end.map(Duration::from_secs).and_then(|end| end.checked_sub(since_1970()));
-        if let Some(left) = left.filter(|left| !left.is_zero()) {
+        if let Some(left) = left.filter(|left| !left.is_zero()).map(|left| left.min(LONGEST_FREEZE)) {
             self.freeze.resume(left);
             tracing::warn!(seconds = left.as_secs(), "writes are still frozen; `portwarden thaw` ends it");
             self.watch();
@@ -161,7 +163,8 @@ impl Desk {
         timeout(DEADLINE, lines.read_line(&mut line)).await.map_err(io::Error::other)??;
         match serde_json::from_str(&line) {
             Ok(ControlRequest::Freeze { seconds, drain_seconds }) => {
-                let (length, drain) = (Duration::from_secs(seconds), Duration::from_secs(drain_seconds));
+                let time = |seconds: u64| Duration::from_secs(seconds).min(LONGEST_FREEZE);
+                let (length, drain) = (time(seconds), time(drain_seconds));
                 self.freeze(length, drain, user, lines.into_inner().into_inner(), write).await
             }
             Ok(ControlRequest::Thaw) => say(&mut write, &self.thaw(user)).await,
@@ -181,16 +184,24 @@ impl Desk {
         mut asker: OwnedReadHalf,
         mut write: OwnedWriteHalf,
     ) -> io::Result<()> {
-        if let FreezeStatus::Draining { .. } = self.freeze.status() {
-            return say(&mut write, &refused("a freeze is about to begin already; see `portwarden status`"))
-                .await;
-        }
         tracing::warn!(seconds = length.as_secs(), user, "freezing writes");
         let gone = async move { asker.read_u8().await };
-        let cut_off = tokio::select! {
-            cut_off = self.freeze.freeze(length, drain) => cut_off,
+        let frozen = tokio::select! {
+            // What it came to goes before how far it was.
+            biased;
+            frozen = self.freeze.freeze(length, drain) => frozen,
             error = self.tell(&mut write) => return self.called_off(error),
             _ = gone => return self.called_off(io::ErrorKind::BrokenPipe.into()),
+        };
+        let cut_off = match frozen {
+            Ok(cut_off) => cut_off,
+            Err(NotFrozen::Another) => {
+                let why = "a freeze is about to begin already; see `portwarden status`";
+                return say(&mut write, &refused(why)).await;
+            }
+            Err(NotFrozen::Thawed) => {
+                return say(&mut write, &refused("it was thawed before it came into force")).await;
+            }
         };
         self.keep(length);
         self.watch();
@@ -244,7 +255,9 @@ impl Desk {
 
     fn keep(&self, length: Duration) {
         let end = (since_1970() + length).as_secs().to_string();
-        if let Err(error) = fs::write(&self.kept, end) {
+        // In one step: half a number would be another one.
+        let new = self.kept.with_extension("new");
+        if let Err(error) = fs::write(&new, end).and_then(|()| fs::rename(&new, &self.kept)) {
             let path = self.kept.display();
             tracing::warn!(%path, %error, "a restart would thaw the freeze: its end cannot be kept");
         }

@@ -23,44 +23,37 @@ use crate::{proxy::Service, telemetry::Metrics};
 
 /// More than anybody needs who only watches.
 const CONNECTIONS: usize = 64;
-/// Of one connection, all in all; a scraper makes a new one.
-const LIFETIME: Duration = Duration::from_secs(300);
+/// Of one connection, which is for one request: nobody can keep the others out.
+const LIFETIME: Duration = Duration::from_secs(15);
 /// For the head of a request, and for the registry's answer.
 const DEADLINE: Duration = Duration::from_secs(5);
 
-/// Answers until `stop` becomes true.
+/// Answers for ever: also while connections drain, when it is not ready any more, once `stopping` is true.
 pub async fn serve_health(
     listener: Listener,
     service: Arc<Service>,
     admission: Arc<Admission>,
-    stop: watch::Receiver<bool>,
+    stopping: watch::Receiver<bool>,
 ) {
     let slots = Arc::new(Semaphore::new(CONNECTIONS));
-    let stopping = stop.clone();
-    let accept = async {
-        loop {
-            let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { return };
-            let Ok((stream, _)) = listener.accept().await else {
-                tokio::time::sleep(ACCEPT_PAUSE).await;
-                continue;
-            };
-            let (service, admission) = (Arc::clone(&service), Arc::clone(&admission));
-            let stopping = stopping.clone();
-            tokio::spawn(async move {
-                let answer = service_fn(|request| answer(request, &service, &admission, &stopping));
-                let connection = http1::Builder::new()
-                    .timer(TokioTimer::new())
-                    .header_read_timeout(DEADLINE)
-                    .serve_connection(TokioIo::new(stream), answer);
-                let _ = timeout(LIFETIME, connection).await;
-                drop(slot);
-            });
-        }
-    };
-    let mut stop = stop.clone();
-    tokio::select! {
-        () = accept => {}
-        _ = stop.wait_for(|stop| *stop) => {}
+    loop {
+        let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { return };
+        let Ok((stream, _)) = listener.accept().await else {
+            tokio::time::sleep(ACCEPT_PAUSE).await;
+            continue;
+        };
+        let (service, admission) = (Arc::clone(&service), Arc::clone(&admission));
+        let stopping = stopping.clone();
+        tokio::spawn(async move {
+            let answer = service_fn(|request| answer(request, &service, &admission, &stopping));
+            let connection = http1::Builder::new()
+                .timer(TokioTimer::new())
+                .header_read_timeout(DEADLINE)
+                .keep_alive(false)
+                .serve_connection(TokioIo::new(stream), answer);
+            let _ = timeout(LIFETIME, connection).await;
+            drop(slot);
+        });
     }
 }
 

@@ -33,19 +33,20 @@ pub(super) struct Lines {
 struct Counted<W> {
     to: W,
     waiting: Arc<AtomicUsize>,
+    lost: Arc<AtomicU64>,
 }
 
 impl Lines {
     /// Lines to `to`, written by a thread called `name`; at most so many bytes wait.
     pub(super) fn new(name: &str, most: usize, to: impl Write + Send + 'static) -> Self {
-        let waiting = Arc::default();
-        let counted = Counted { to, waiting: Arc::clone(&waiting) };
+        let (waiting, lost) = (Arc::default(), Arc::default());
+        let counted = Counted { to, waiting: Arc::clone(&waiting), lost: Arc::clone(&lost) };
         let builder = NonBlockingBuilder::default().buffered_lines_limit(WAITING_LINES).thread_name(name);
         let (queue, guard) = builder.finish(counted);
-        Self { queue, waiting, most, lost: Arc::default(), guard: Arc::new(Mutex::new(Some(guard))) }
+        Self { queue, waiting, most, lost, guard: Arc::new(Mutex::new(Some(guard))) }
     }
 
-    /// How many lines were lost because too much waited.
+    /// How many lines were lost because too much waited, or because they could not be written.
     pub(super) fn lost(&self) -> u64 {
         self.lost.load(Ordering::Relaxed) + self.queue.error_counter().dropped_lines() as u64
     }
@@ -81,7 +82,9 @@ impl<W: Write> Write for Counted<W> {
     /// Also what cannot be written waits no more.
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.waiting.fetch_sub(bytes.len(), Ordering::Relaxed);
-        let _ = self.to.write_all(bytes);
+        if self.to.write_all(bytes).is_err() {
+            self.lost.fetch_add(1, Ordering::Relaxed);
+        }
         Ok(bytes.len())
     }
 

@@ -155,7 +155,7 @@ impl Metrics {
             drop(self.decisions.get_or_create(&DecisionLabels { decision: decision.as_str() }));
             drop(self.tokens.get_or_create(&OutcomeLabels { outcome: decision.as_str() }));
         }
-        for ended in [Ended::Complete, Ended::ClientGone, Ended::UpstreamLost] {
+        for ended in Ended::ALL {
             drop(self.transfers.get_or_create(&EndedLabels { ended: ended.as_str() }));
         }
         for outcome in ["accepted", "failed", "throttled", "unanswered"] {

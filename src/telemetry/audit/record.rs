@@ -44,6 +44,8 @@ pub enum Ended {
     ClientGone,
     /// The registry gave no answer, broke off, or stood still for too long.
     UpstreamLost,
+    /// A write that did not end before a freeze.
+    CutOff,
 }
 
 /// What is known of a request. A field that does not apply is left out of the line.
@@ -157,8 +159,10 @@ impl Record {
     }
 }
 
+/// A clock that is out of all bounds, before 1970 or after 9999, is shown as the nearest of these.
 fn rfc3339<S: serde::Serializer>(time: &SystemTime, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(&humantime::format_rfc3339_micros(*time))
+    let end = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(253_402_300_799);
+    serializer.collect_str(&humantime::format_rfc3339_micros((*time).clamp(SystemTime::UNIX_EPOCH, end)))
 }
 
 impl Decision {
@@ -179,12 +183,16 @@ impl Decision {
 }
 
 impl Ended {
+    /// Each of them.
+    pub const ALL: [Self; 4] = [Self::Complete, Self::ClientGone, Self::UpstreamLost, Self::CutOff];
+
     /// The word in the line, for metrics too.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Complete => "complete",
             Self::ClientGone => "client_gone",
             Self::UpstreamLost => "upstream_lost",
+            Self::CutOff => "cut_off",
         }
     }
 }
@@ -201,6 +209,12 @@ mod tests {
         let line = String::from_utf8(record.to_line()).unwrap();
         assert_eq!(line.matches('\n').count(), 1, "{line}");
         assert!(!line.contains('\u{1b}'), "{line:?}");
+        for far in [-1e12, 1e12] {
+            let offset = std::time::Duration::from_secs_f64(f64::abs(far));
+            let epoch = SystemTime::UNIX_EPOCH;
+            record.time = if far < 0.0 { epoch - offset } else { epoch + offset };
+            assert!(record.to_line().len() > 10, "a clock that is far off");
+        }
         let read: serde_json::Value = serde_json::from_str(&line).unwrap();
         assert_eq!(read["account"], record.account.unwrap().as_str());
     }
@@ -211,7 +225,7 @@ mod tests {
         for decision in Decision::ALL {
             assert_eq!(word(serde_json::to_value(decision).unwrap()), decision.as_str());
         }
-        for ended in [Ended::Complete, Ended::ClientGone, Ended::UpstreamLost] {
+        for ended in Ended::ALL {
             assert_eq!(word(serde_json::to_value(ended).unwrap()), ended.as_str());
         }
     }
