@@ -59,6 +59,9 @@ fn scene() -> Scene {
     Scene { portwarden, _registry: registry, large, small, files: tempfile::tempdir().unwrap() }
 }
 
+/// Another address than that of the tools, which come from 127.0.0.1; 0.0.0.0 cannot be reached from it.
+const FROM_ELSEWHERE: [&str; 4] = ["--interface", "127.0.0.2", "--connect-to", "::127.0.0.1:"];
+
 impl Scene {
     fn url(&self, path: &str) -> String {
         self.host_url() + path
@@ -77,7 +80,7 @@ impl Scene {
             let pulls = scope.spawn(|| {
                 let mut pulls = 0;
                 while !over.load(Ordering::Relaxed) {
-                    let pull = curl(&self.portwarden).user(ADMIN).option(&["--interface", "127.0.0.2"]);
+                    let pull = curl(&self.portwarden).user(ADMIN).option(&FROM_ELSEWHERE);
                     pull.get(&self.small).is(200);
                     pulls += 1;
                     pause(Duration::from_millis(100));

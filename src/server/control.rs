@@ -215,18 +215,18 @@ impl Desk {
         Err(error)
     }
 
-    /// Says where it stands, for as long as it changes nothing but the numbers.
+    /// Says how many pushes are under way, as often as that changes. What comes after is for `freeze` to say.
     async fn tell(&self, write: &mut OwnedWriteHalf) -> io::Error {
         let mut ticks = interval(TELL);
         let mut told = None;
         loop {
             ticks.tick().await;
-            let standing = standing(self.freeze.status());
-            if told.as_ref() != Some(&standing) {
-                if let Err(error) = say(write, &standing).await {
+            let FreezeStatus::Draining { pushes } = self.freeze.status() else { continue };
+            if told != Some(pushes) {
+                if let Err(error) = say(write, &ControlAnswer::Draining { pushes }).await {
                     return error;
                 }
-                told = Some(standing);
+                told = Some(pushes);
             }
         }
     }
