@@ -151,11 +151,21 @@ impl Record {
         }
     }
 
-    /// The line, with its line end. JSON escapes every control byte, so that nobody can write lines of his own.
+    /// The line, with its line end. Every control character is escaped, so that nobody can write lines of his own, or
+    /// steer the terminal of who reads them.
     pub(super) fn to_line(&self) -> Vec<u8> {
-        let mut line = serde_json::to_vec(self).unwrap_or_default();
-        line.push(b'\n');
-        line
+        let line = serde_json::to_string(self).unwrap_or_default();
+        // JSON itself leaves DEL and those from U+0080 to U+009F as they are.
+        let is_left = |c: char| c.is_control();
+        let mut line = if line.contains(is_left) {
+            line.chars()
+                .map(|c| if is_left(c) { format!("\\u{:04x}", u32::from(c)) } else { c.into() })
+                .collect()
+        } else {
+            line
+        };
+        line.push('\n');
+        line.into_bytes()
     }
 }
 
@@ -204,11 +214,11 @@ mod tests {
     #[test]
     fn a_line_is_one_line_whatever_names_are_in_it() {
         let mut record = Record::new(Event::Decision);
-        record.account = Some("eve\n{\"event\":\"token\"}\u{2028}\u{1b}[2J".to_owned());
+        record.account = Some("eve\n{\"event\":\"token\"}\u{2028}\u{1b}[2J\u{9b}2J\u{7f}".to_owned());
         record.decision = Some(Decision::Denied);
         let line = String::from_utf8(record.to_line()).unwrap();
         assert_eq!(line.matches('\n').count(), 1, "{line}");
-        assert!(!line.contains('\u{1b}'), "{line:?}");
+        assert!(!line.trim_end_matches('\n').contains(char::is_control), "{line:?}");
         for far in [-1e12, 1e12] {
             let offset = std::time::Duration::from_secs_f64(f64::abs(far));
             let epoch = SystemTime::UNIX_EPOCH;
