@@ -180,7 +180,12 @@ const FREEZE_EXAMPLE: &str = "\
 Returns once no write passes any more; Ctrl-C before that calls it off. Clients are told to try again (503, Retry-After).
 
 Example, as root:
-  portwarden freeze --for 30m && registry garbage-collect /etc/docker/registry/config.yml; portwarden thaw";
+  portwarden freeze --for 1h &&
+      docker-registry garbage-collect /etc/docker/registry/config.yml &&
+      systemctl restart docker-registry &&
+      portwarden thaw
+
+The restart is for a registry that remembers blobs in memory: it would claim to have those that were collected.";
 
 const EXAMPLES: &str = "\
 Examples:
