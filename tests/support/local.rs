@@ -61,6 +61,10 @@ fn start(config: &str, upstream: &str, write_keys: impl FnOnce(&Path)) -> Local 
         let run = server::run(vec![listener], Arc::clone(&service), tls, admission, stopped);
         (address, tokio::spawn(run))
     });
+    // The server and what accepts for it: until both are there, who counts tasks counts one too few.
+    while runtime.metrics().num_alive_tasks() < 2 {
+        std::thread::yield_now();
+    }
     Local { address, service, stop, server: Some(server), runtime, directory, upstream: upstream.to_owned() }
 }
 
