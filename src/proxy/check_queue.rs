@@ -7,9 +7,13 @@
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
-use tokio::sync::oneshot;
+use tokio::{sync::oneshot, time::timeout};
+
+/// How long a check waits for its turn. A client gives up about then.
+const WAIT: Duration = Duration::from_secs(30);
 
 /// The checks that run, and those that wait.
 #[derive(Debug, Clone)]
@@ -41,9 +45,9 @@ impl CheckQueue {
     }
 
     /// Waits for a turn. `tried` is how much the address has tried before (`Attempt::tried`). `None` when there is no
-    /// place, or no longer.
+    /// place, or no longer, or after half a minute: who comes with fewer attempts goes first, for ever perhaps.
     pub(super) async fn take(&self, tried: u32) -> Option<Turn> {
-        let turn = {
+        let (number, turn) = {
             let mut state = self.lock();
             if state.running < self.0.concurrent {
                 state.running += 1;
@@ -51,7 +55,11 @@ impl CheckQueue {
             }
             state.wait(tried, self.0.places)?
         };
-        turn.await.ok()
+        if let Ok(turn) = timeout(WAIT, turn).await {
+            return turn.ok();
+        }
+        self.lock().waiting.remove(&number);
+        None
     }
 
     /// How many run, and how many wait.
@@ -87,7 +95,7 @@ impl CheckQueue {
 
 impl State {
     /// A place in the queue: a free one, or that of who has tried most, if that is more.
-    fn wait(&mut self, tried: u32, places: usize) -> Option<oneshot::Receiver<Turn>> {
+    fn wait(&mut self, tried: u32, places: usize) -> Option<((u32, u64), oneshot::Receiver<Turn>)> {
         if self.waiting.len() >= places {
             let last = self.waiting.last_entry()?;
             if last.key().0 <= tried {
@@ -97,8 +105,9 @@ impl State {
         }
         let (sender, receiver) = oneshot::channel();
         self.arrivals += 1;
-        self.waiting.insert((tried, self.arrivals), sender);
-        Some(receiver)
+        let number = (tried, self.arrivals);
+        self.waiting.insert(number, sender);
+        Some((number, receiver))
     }
 }
 
@@ -148,6 +157,15 @@ mod tests {
         assert!(turn.is_some() && !another.is_finished());
         drop(turn);
         assert!(another.await.unwrap().is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_waits_for_ever() {
+        let queue = CheckQueue::new(1, 1);
+        let running = queue.take(0).await;
+        assert!(queue.take(7).await.is_none());
+        assert_eq!(queue.load(), (1, 0), "the place in the queue is free again");
+        drop(running);
     }
 
     #[tokio::test]
