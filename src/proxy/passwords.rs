@@ -60,59 +60,13 @@ impl Passwords {
         credentials: Credentials,
         ip: Option<IpAddr>,
     ) -> Result<Option<Identity>, Refusal> {
-        let nameless = credentials.account.is_empty();
-        let checked = self.verify(snapshot, credentials, ip).await;
-        let outcome = match &checked {
-            Ok(Some(_)) => "accepted",
-            Ok(None) => "failed",
-            Err(refusal) if refusal.code == ErrorCode::TooManyRequests => "throttled",
-            Err(_) => "unanswered",
+        let count =
+            Count { telemetry: Arc::clone(&self.telemetry), nameless: credentials.account.is_empty() };
+        let (login, attempt, turn) = match self.prepare(snapshot, credentials, ip).await {
+            Ok(Prepared::ToCheck(login, attempt, turn)) => (login, attempt, turn),
+            Ok(Prepared::Known(identity)) => return count.ended(Ok(identity)),
+            Err(refusal) => return count.ended(Err(refusal)),
         };
-        if !nameless {
-            self.telemetry.metrics.login(outcome);
-        }
-        checked
-    }
-
-    async fn verify(
-        &self,
-        snapshot: &Arc<Snapshot>,
-        credentials: Credentials,
-        ip: Option<IpAddr>,
-    ) -> Result<Option<Identity>, Refusal> {
-        let Credentials { account, password } = credentials;
-        let users = &snapshot.authenticators.users;
-        // Without a name there is nothing to guess: no bcrypt, and nothing is held against the clients that ask for a
-        // token before they log in.
-        let has_password = users.lookup(&account).is_some_and(User::has_password);
-        let anonymous = users.anonymous().filter(|_| account.is_empty());
-        let asks_somebody = has_password || snapshot.authenticators.knows_nameless();
-        if anonymous.is_some() || (account.is_empty() && !asks_somebody) {
-            return Ok(anonymous);
-        }
-        let counted = counted_as(&account, users.lookup(&account).is_some());
-        let login = Login { account: account.into(), password, ip, counted };
-        // Before what is remembered is asked: who has to wait learns nothing, or it would be a free and fast oracle.
-        self.throttle.peek(&login.counted, ip, Instant::now()).map_err(|after| login.too_many(after))?;
-        let shown = login.digest(snapshot);
-        let recall = || snapshot.remembered.recall(&shown, Instant::now());
-        if let Some(outcome) = recall() {
-            return Ok(accepted(outcome));
-        }
-        // Where nothing is remembered, waiting for another's result would bring none.
-        let turn = match snapshot.settings.passwords.remember {
-            Duration::ZERO => None,
-            _ => Some(self.single_flight.take(shown).await),
-        };
-        if let Some(outcome) = recall() {
-            return Ok(accepted(outcome));
-        }
-        if let Some(refusal) = turn.as_ref().and_then(Turn::unanswered_meanwhile) {
-            return Err(refusal);
-        }
-        let attempt = self.throttle.check(&login.counted, ip, Instant::now());
-        let attempt = attempt.map_err(|after| login.too_many(after))?;
-        let login = Attempted { login, shown, snapshot: Arc::clone(snapshot) };
         let pool = self.pool.clone();
         // On its own, so that it comes to its end when the client hangs up: or who has the right password, and drops a
         // request because another one was denied, would have failed, and who guesses could do so uncounted.
@@ -121,9 +75,81 @@ impl Passwords {
             if let (Err(refusal), Some(turn)) = (&outcome, turn) {
                 turn.unanswered(refusal);
             }
-            outcome
+            count.ended(outcome.map(accepted))
         });
-        verified.await.map_err(|_| broken_off())?.map(accepted)
+        verified.await.map_err(|_| broken_off())?
+    }
+
+    /// All that goes before a check, which is often enough.
+    async fn prepare(
+        &self,
+        snapshot: &Arc<Snapshot>,
+        credentials: Credentials,
+        ip: Option<IpAddr>,
+    ) -> Result<Prepared, Refusal> {
+        let Credentials { account, password } = credentials;
+        let users = &snapshot.authenticators.users;
+        // Without a name there is nothing to guess: no bcrypt, and nothing is held against the clients that ask for a
+        // token before they log in.
+        let has_password = users.lookup(&account).is_some_and(User::has_password);
+        let anonymous = users.anonymous().filter(|_| account.is_empty());
+        let asks_somebody = has_password || snapshot.authenticators.knows_nameless();
+        if anonymous.is_some() || (account.is_empty() && !asks_somebody) {
+            return Ok(Prepared::Known(anonymous));
+        }
+        let counted = counted_as(&account, users.lookup(&account).is_some());
+        let login = Login { account: account.into(), password, ip, counted };
+        // Before what is remembered is asked: who has to wait learns nothing, or it would be a free and fast oracle.
+        self.throttle.peek(&login.counted, ip, Instant::now()).map_err(|after| login.too_many(after))?;
+        let shown = login.digest(snapshot);
+        let recall = || snapshot.remembered.recall(&shown, Instant::now());
+        if let Some(outcome) = recall() {
+            return Ok(Prepared::Known(accepted(outcome)));
+        }
+        // Where nothing is remembered, waiting for another's result would bring none.
+        let turn = match snapshot.settings.passwords.remember {
+            Duration::ZERO => None,
+            _ => Some(self.single_flight.take(shown).await),
+        };
+        if let Some(outcome) = recall() {
+            return Ok(Prepared::Known(accepted(outcome)));
+        }
+        if let Some(refusal) = turn.as_ref().and_then(Turn::unanswered_meanwhile) {
+            return Err(refusal);
+        }
+        let attempt = self.throttle.check(&login.counted, ip, Instant::now());
+        let attempt = attempt.map_err(|after| login.too_many(after))?;
+        Ok(Prepared::ToCheck(Attempted { login, shown, snapshot: Arc::clone(snapshot) }, attempt, turn))
+    }
+}
+
+/// What is to be done about a login.
+enum Prepared {
+    /// Nothing: who it is, is known; `None` for nobody.
+    Known(Option<Identity>),
+    /// The password is to be checked.
+    ToCheck(Attempted, Attempt, Option<Turn>),
+}
+
+/// Counts how a login ends.
+struct Count {
+    telemetry: Arc<Telemetry>,
+    /// Without a name it is none.
+    nameless: bool,
+}
+
+impl Count {
+    fn ended(&self, checked: Result<Option<Identity>, Refusal>) -> Result<Option<Identity>, Refusal> {
+        let outcome = match &checked {
+            Ok(Some(_)) => "accepted",
+            Ok(None) => "failed",
+            Err(refusal) if refusal.code == ErrorCode::TooManyRequests => "throttled",
+            Err(_) => "unanswered",
+        };
+        if !self.nameless {
+            self.telemetry.metrics.login(outcome);
+        }
+        checked
     }
 }
 
