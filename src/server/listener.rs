@@ -149,10 +149,14 @@ fn bind_exactly(address: SocketAddr) -> io::Result<StdTcpListener> {
 pub(super) fn remove_stale_socket(path: &std::path::Path) -> io::Result<()> {
     use std::os::unix::fs::FileTypeExt;
     let is_socket = std::fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_socket());
-    if is_socket && std::os::unix::net::UnixStream::connect(path).is_err() {
-        std::fs::remove_file(path)?;
+    if !is_socket {
+        return Ok(());
     }
-    Ok(())
+    match std::os::unix::net::UnixStream::connect(path) {
+        // Nobody listens. Any other fault, such as a full queue, says nothing of the kind.
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => std::fs::remove_file(path),
+        _ => Ok(()),
+    }
 }
 
 /// Forwards to whichever socket it is.
