@@ -22,7 +22,7 @@ use std::{
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use support::{
     broken::{Fault, broken},
-    curl::{Request, Response, curl},
+    curl::{Request, Response, curl, curl_at},
     distribution::push_blob,
     image::{random_bytes, sha256},
     local::{Local, local},
@@ -139,6 +139,31 @@ fn idle_connections_make_room_and_pulls_go_on() {
     }
 }
 
+/// Requests that are never over and never reach the registry are no reason to shut others out either.
+#[test]
+fn forms_that_never_end_make_room_and_pulls_go_on() {
+    let registry = registry();
+    let digest = push_blob(&curl_at(&registry.url()), "team/app", &random_bytes(LARGE));
+    let portwarden = local(&format!("{CONFIG}limits: {{connections: 8}}\n"), &registry.url());
+    let mut pull = raw::connect(portwarden.address);
+    pull.write_all(&request("GET", &format!("/v2/team/app/blobs/{digest}"), &basic())).unwrap();
+    let mut beginning = [0; 1];
+    pull.read_exact(&mut beginning).unwrap();
+    let form = "POST /auth HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\
+                Content-Type: application/x-www-form-urlencoded\r\n\r\nservice=";
+    let _forms: Vec<TcpStream> = (0..7)
+        .map(|_| {
+            let mut stream = raw::connect(portwarden.address);
+            stream.write_all(&raw::latin1(form)).unwrap();
+            stream
+        })
+        .collect();
+    let served = || raw::exchange(portwarden.address, &request("GET", "/v2/", &basic()));
+    assert!(eventually(Duration::from_secs(30), || served().is_some_and(|answer| answer.status == 200)));
+    let pulled = raw::read_response(&mut beginning.as_slice().chain(pull)).unwrap();
+    assert_eq!(sha256(&pulled.body), digest, "{} bytes", pulled.body.len());
+}
+
 #[test]
 fn heads_with_too_many_or_too_large_headers_are_told_which_limit_it_was() {
     let registry = registry();
@@ -164,7 +189,7 @@ fn heads_with_too_many_or_too_large_headers_are_told_which_limit_it_was() {
 }
 
 #[test]
-fn an_address_has_half_of_the_requests_to_the_registry_and_pulls_keep_their_places() {
+fn an_address_has_as_many_requests_with_the_registry_as_it_leaves_and_pulls_keep_their_places() {
     let registry = registry();
     let warden = portwarden(&registry).with("limits: {upstream_requests: 4}").start();
     let (blob, digest) = large_blob(&warden);
@@ -176,13 +201,16 @@ fn an_address_has_half_of_the_requests_to_the_registry_and_pulls_keep_their_plac
     assert!(began.elapsed() >= Duration::from_secs(4), "it did not wait for a place: {:?}", began.elapsed());
     elsewhere().seconds(4).get("/v2/").is(200);
 
-    let (third, fourth) = (pull(&elsewhere(), &blob), pull(&elsewhere(), &blob));
-    busy(from(Ipv4Addr::new(127, 0, 0, 4), curl(&warden).user(USER)).get("/v2/"));
+    let third = pull(&elsewhere(), &blob);
+    busy(elsewhere().get("/v2/"));
+    let next = |last| from(Ipv4Addr::new(127, 0, 0, last), curl(&warden).user(USER));
+    let fourth = pull(&next(4), &blob);
+    busy(next(5).get("/v2/"));
     assert!(warden.log().contains("limits.upstream_requests"), "{}", warden.log());
 
     // A client that vanishes leaves its place to the next.
     second.vanishes();
-    let fifth = pull(&here(), &blob);
+    let fifth = pull(&next(5), &blob);
     for pull in [first, third, fourth, fifth] {
         pull.finishes(&digest);
     }

@@ -2,6 +2,7 @@
 //!
 //! Knows nothing of sockets, TLS or files: a connection is handed in by `server`, settings by `config`.
 
+mod at_registry;
 mod caller;
 mod check_queue;
 mod exchange;
@@ -30,6 +31,7 @@ mod token_requests;
 mod upstream;
 mod write_deadline;
 
+pub use at_registry::AtRegistry;
 pub use freeze::{Freeze, FreezeStatus, NotFrozen};
 pub use passwords::Passwords;
 pub use request_body::BodyError;

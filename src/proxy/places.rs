@@ -1,10 +1,12 @@
 //! How many requests may be on their way to the registry, in all and from one address.
 //!
 //! A request waits a short while for its place and keeps it until its response's body has ended, so that what has begun
-//! goes on. One address holds or waits for half of all places at most: the others find the other half.
+//! goes on. An address may have as many places as are left for the others: alone it gets half of them, two get a third
+//! each, and whoever comes next finds some free (the dynamic threshold of Choudhury and Hahne, 1998, with a factor of 1).
+//! With those who wait it is the same.
 
 use std::{
-    collections::HashMap,
+    collections::BTreeMap,
     net::IpAddr,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -13,31 +15,40 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
-    time::timeout,
-};
+use tokio::{sync::oneshot, time::timeout};
 
-use crate::quota::{Complaints, Network, Shares};
+use super::at_registry::{AtRegistry, Present};
+use crate::quota::{Complaints, Network, Share, Shares};
 
 /// The places before one registry.
+#[derive(Debug, Clone)]
+pub(super) struct Places(Arc<Inner>);
+
 #[derive(Debug)]
-pub(super) struct Places {
+struct Inner {
     all: usize,
     wait: Duration,
-    free: Arc<Semaphore>,
-    halves: Halves,
+    queue: Mutex<Queue>,
+    held: Shares,
     waiting: Shares,
     refused: AtomicU64,
     complaints: Complaints,
 }
 
-/// A request's place. Free again when it is dropped.
+#[derive(Debug)]
+struct Queue {
+    free: usize,
+    /// In the order of their coming.
+    waiting: BTreeMap<u64, (Network, oneshot::Sender<Place>)>,
+    arrivals: u64,
+}
+
+/// A request's place. Dropped, it is for the next who may have it.
 #[derive(Debug)]
 pub struct Place {
-    _in_all: OwnedSemaphorePermit,
-    _of_half: OwnedSemaphorePermit,
-    _half: Half,
+    places: Places,
+    share: Option<Share>,
+    present: Option<Present>,
 }
 
 /// No place came free in time, or too many wait for one already.
@@ -48,103 +59,148 @@ pub(super) struct NoPlace;
 const WAIT: Duration = Duration::from_secs(5);
 
 impl Places {
-    /// So many places, at least one.
+    /// So many places, at least one; as many may wait for one.
     pub(super) fn new(all: usize) -> Self {
         Self::with(all.max(1), WAIT)
     }
 
     fn with(all: usize, wait: Duration) -> Self {
-        Self {
+        Self(Arc::new(Inner {
             all,
             wait,
-            free: Arc::new(Semaphore::new(all)),
-            halves: Halves::default(),
+            queue: Mutex::new(Queue { free: all, waiting: BTreeMap::new(), arrivals: 0 }),
+            held: Shares::default(),
             waiting: Shares::default(),
             refused: AtomicU64::new(0),
             complaints: Complaints::default(),
-        }
+        }))
     }
 
-    /// A place for a request from that address. Who comes through a Unix socket without an address may be many, and is not
-    /// held to half.
+    /// A place for a request from that address. Who comes through a Unix socket without an address may be many, and gets
+    /// whatever is free.
     ///
     /// # Errors
-    /// None came free within five seconds, or as many requests of this address as there are places wait already.
+    /// None came free within five seconds, or too many wait already.
     pub(super) async fn take(&self, from: Option<IpAddr>) -> Result<Place, NoPlace> {
         let from = Network::from(from);
-        let Some(_waiting) = self.waiting.take(from, self.all) else { return Err(self.refuse(from)) };
-        let taken = timeout(self.wait, async {
-            let most = if from == Network::Unknown { self.all } else { self.all.div_ceil(2) };
-            let half = self.halves.of(from, most);
-            let of_half = Arc::clone(&half.free).acquire_owned().await.ok()?;
-            let in_all = Arc::clone(&self.free).acquire_owned().await.ok()?;
-            Some(Place { _in_all: in_all, _of_half: of_half, _half: half })
-        });
-        taken.await.ok().flatten().ok_or_else(|| self.refuse(from))
+        let mut waits = {
+            let mut queue = self.queue();
+            if let Some(place) = self.free_for(from, &mut queue) {
+                return Ok(place);
+            }
+            let room = self.0.all - queue.waiting.len();
+            match self.0.waiting.take(from, most(from, room)) {
+                Some(share) => self.wait(from, share, &mut queue),
+                None => return Err(self.refuse(from)),
+            }
+        };
+        let came_free = timeout(self.0.wait, &mut waits.place).await;
+        came_free.ok().and_then(Result::ok).ok_or_else(|| self.refuse(from))
     }
 
     /// Requests that have a place now.
     pub(super) fn taken(&self) -> usize {
-        self.all.saturating_sub(self.free.available_permits())
+        self.0.all - self.queue().free
     }
 
     /// Requests that wait for one.
     pub(super) fn waiting(&self) -> usize {
-        self.waiting.held()
+        self.queue().waiting.len()
     }
 
     /// Requests that got none.
     pub(super) fn refused(&self) -> u64 {
-        self.refused.load(Ordering::Relaxed)
+        self.0.refused.load(Ordering::Relaxed)
+    }
+
+    fn free_for(&self, from: Network, queue: &mut Queue) -> Option<Place> {
+        let share = self.0.held.take(from, most(from, queue.free))?;
+        queue.free -= 1;
+        Some(self.place(share))
+    }
+
+    fn place(&self, share: Share) -> Place {
+        Place { places: self.clone(), share: Some(share), present: None }
+    }
+
+    fn wait(&self, from: Network, share: Share, queue: &mut Queue) -> Waits {
+        let (sender, place) = oneshot::channel();
+        let number = queue.arrivals;
+        queue.arrivals += 1;
+        queue.waiting.insert(number, (from, sender));
+        Waits { places: self.clone(), number, place, _share: share }
+    }
+
+    /// Takes a place back, and gives it to the first in the queue who may have one.
+    fn give_back(&self, share: Option<Share>) {
+        let granted = {
+            let mut queue = self.queue();
+            drop(share);
+            queue.free += 1;
+            let free = queue.free;
+            let may = |of: Network| self.0.held.take(of, most(of, free));
+            let next = queue.waiting.iter().find_map(|(number, (from, _))| Some((*number, may(*from)?)));
+            next.and_then(|(number, share)| {
+                let (_, waiting) = queue.waiting.remove(&number)?;
+                queue.free -= 1;
+                Some((waiting, self.place(share)))
+            })
+        };
+        // To nobody, if he has just given up; then it comes back here.
+        if let Some((waiting, place)) = granted {
+            drop(waiting.send(place));
+        }
     }
 
     fn refuse(&self, from: Network) -> NoPlace {
-        self.refused.fetch_add(1, Ordering::Relaxed);
-        if let Some(unsaid) = self.complaints.due(from, Instant::now()) {
+        self.0.refused.fetch_add(1, Ordering::Relaxed);
+        if let Some(unsaid) = self.0.complaints.due(from, Instant::now()) {
             tracing::warn!(
-                %from, all = self.all, unsaid,
-                "no place among the requests to the registry (limits.upstream_requests, half of them for one address): refused"
+                %from, all = self.0.all, unsaid,
+                "no place among the requests to the registry (limits.upstream_requests, half of them at most for one address): refused"
             );
         }
         NoPlace
     }
-}
 
-/// The half of each address that has or wants places. Who has none is not in memory.
-#[derive(Debug, Clone, Default)]
-struct Halves(Arc<Mutex<InUse>>);
-
-/// With the number of those who hold or want a place of it.
-type InUse = HashMap<Network, (Arc<Semaphore>, usize)>;
-
-/// The half of one address, in use.
-#[derive(Debug)]
-struct Half {
-    halves: Halves,
-    of: Network,
-    free: Arc<Semaphore>,
-}
-
-impl Halves {
-    fn of(&self, of: Network, size: usize) -> Half {
-        let mut all = self.lock();
-        let (free, users) = all.entry(of).or_insert_with(|| (Arc::new(Semaphore::new(size)), 0));
-        *users += 1;
-        Half { halves: self.clone(), of, free: Arc::clone(free) }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, InUse> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.0.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Drop for Half {
+/// How many one sender may have, where so many are left.
+fn most(of: Network, left: usize) -> usize {
+    match of {
+        Network::Unknown if left > 0 => usize::MAX,
+        _ => left,
+    }
+}
+
+/// Somebody in the queue. Leaves it when dropped.
+struct Waits {
+    places: Places,
+    number: u64,
+    place: oneshot::Receiver<Place>,
+    _share: Share,
+}
+
+impl Drop for Waits {
     fn drop(&mut self) {
-        let mut all = self.halves.lock();
-        match all.get_mut(&self.of) {
-            Some((_, users)) if *users > 1 => *users -= 1,
-            _ => drop(all.remove(&self.of)),
-        }
+        self.places.queue().waiting.remove(&self.number);
+    }
+}
+
+impl Place {
+    /// The place of a request of that connection.
+    pub(super) fn of(mut self, connection: Option<&AtRegistry>) -> Self {
+        self.present = connection.map(AtRegistry::enter);
+        self
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.places.give_back(self.share.take());
     }
 }
 
@@ -156,39 +212,83 @@ mod tests {
         Some([10, 0, 0, last].into())
     }
 
+    async fn several(places: &Places, from: Option<IpAddr>, wanted: usize) -> Vec<Place> {
+        let mut taken = Vec::new();
+        for _ in 0..wanted {
+            taken.extend(places.take(from).await.ok());
+        }
+        taken
+    }
+
     #[tokio::test]
     async fn an_address_gets_half_and_waits_a_bounded_time_for_more() {
         let places = Places::with(4, Duration::from_millis(300));
-        let first = places.take(ip(1)).await.unwrap();
-        let second = places.take(ip(1)).await.unwrap();
+        let mut held = several(&places, ip(1), 2).await;
         let started = Instant::now();
         assert_eq!(places.take(ip(1)).await.unwrap_err(), NoPlace);
         assert!(started.elapsed() >= Duration::from_millis(300), "{:?}", started.elapsed());
-        assert_eq!(places.refused(), 1);
-        let others = [places.take(ip(2)).await.unwrap(), places.take(ip(2)).await.unwrap()];
-        assert_eq!((places.taken(), places.waiting()), (4, 0));
-        assert_eq!(places.take(ip(3)).await.unwrap_err(), NoPlace, "all are taken");
+        assert_eq!((held.len(), places.refused()), (2, 1));
         let (again, ()) = tokio::join!(places.take(ip(1)), async {
             tokio::task::yield_now().await;
-            drop(first);
+            held.pop();
         });
         assert!(again.is_ok(), "it came free while it was waited for");
-        drop((others, again, second));
-        assert_eq!(places.taken(), 0);
-        assert!(places.halves.lock().is_empty());
+        assert_eq!((places.taken(), places.waiting()), (2, 0));
+        drop((held, again));
+        assert_eq!((places.taken(), places.0.held.held(), places.0.waiting.held()), (0, 0, 0));
+    }
+
+    #[tokio::test]
+    async fn several_addresses_leave_some_for_the_next() {
+        let places = Places::with(60, Duration::ZERO);
+        let first = several(&places, ip(1), 60).await;
+        let second = several(&places, ip(2), 60).await;
+        let third = several(&places, ip(3), 60).await;
+        assert_eq!((first.len(), second.len(), third.len()), (30, 15, 8));
+        assert!(places.take(ip(4)).await.is_ok());
+        drop(first);
+        assert_eq!(several(&places, ip(1), 60).await.len(), 19, "as many as are then left");
+    }
+
+    #[tokio::test]
+    async fn who_comes_without_an_address_gets_whatever_is_free() {
+        let places = Places::with(3, Duration::ZERO);
+        assert_eq!(several(&places, None, 4).await.len(), 3);
     }
 
     #[tokio::test]
     async fn those_who_wait_are_bounded_and_take_no_place_of_others() {
-        let places = Places::with(2, Duration::from_millis(100));
-        let _held = places.take(ip(1)).await.unwrap();
-        let (one, two, three, other) =
-            tokio::join!(places.take(ip(1)), places.take(ip(1)), places.take(ip(1)), places.take(ip(2)));
-        assert!(one.is_err() && two.is_err() && three.is_err() && other.is_ok());
-        assert_eq!((places.refused(), places.waiting()), (3, 0));
-        drop(other);
+        let places = Places::with(4, Duration::from_millis(100));
+        let held = several(&places, ip(1), 2).await;
+        let waits = |places: Places| tokio::spawn(async move { places.take(ip(1)).await });
+        let waiting = [(); 3].map(|()| waits(places.clone()));
+        tokio::task::yield_now().await;
+        assert_eq!((places.waiting(), places.refused()), (2, 1), "they too leave as many as they take");
+        assert!(places.take(ip(2)).await.is_ok());
+        for waits in waiting {
+            assert!(waits.await.unwrap().is_err());
+        }
         // Who gives up leaves nothing behind.
         let _ = timeout(Duration::from_millis(10), places.take(ip(1))).await;
-        assert_eq!((places.taken(), places.waiting()), (1, 0));
+        drop(held);
+        assert_eq!((places.taken(), places.waiting()), (0, 0));
+    }
+
+    #[tokio::test]
+    async fn a_place_passes_those_by_who_may_not_have_it() {
+        let places = Places::with(3, Duration::from_secs(5));
+        let mut greedy = several(&places, ip(1), 2).await;
+        let held = several(&places, ip(2), 1).await;
+        let (mine, other) = tokio::join!(timeout(Duration::from_millis(50), places.take(ip(1))), async {
+            tokio::task::yield_now().await;
+            let other = async { places.take(ip(3)).await };
+            let (other, ()) = tokio::join!(other, async {
+                tokio::task::yield_now().await;
+                greedy.pop();
+            });
+            other
+        });
+        assert!(mine.is_err() && other.is_ok());
+        drop(held);
     }
 }

@@ -123,7 +123,8 @@ impl Service {
         }
     }
 
-    /// Answers a request. Never fails: whatever goes wrong becomes a response.
+    /// Answers a request. Never fails: whatever goes wrong becomes a response. While it is with the registry, it counts in
+    /// the [`AtRegistry`](super::AtRegistry) of its extensions.
     pub async fn respond(&self, request: Request<Incoming>, peer: Peer) -> Response<ResponseBody> {
         let snapshot = self.snapshot.load_full();
         let settings = &snapshot.settings;
@@ -218,7 +219,7 @@ impl Service {
         let permit = admit(caller, route, needs, snapshot, exchange).await?;
         let upstream = self.upstream.load_full();
         let busy = |error| unanswered(&error, upstream.address());
-        let place = upstream.place(address).await.map_err(busy)?;
+        let place = upstream.place(address).await.map_err(busy)?.of(head.extensions.get());
         let mut write = self.freeze.admit(permit.route())?;
         exchange.allowed();
         // 5. Forward: only a permit can be, and bodies stream.

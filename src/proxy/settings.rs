@@ -58,7 +58,7 @@ impl ClientAddressSettings {
 pub struct UpstreamSettings {
     /// `registry.url`.
     pub address: UpstreamAddress,
-    /// `limits.upstream_requests`: requests on their way to it, half of them from one address; more wait a short while.
+    /// `limits.upstream_requests`: requests on their way to it; one address gets as many as it leaves for others, and more wait a short while.
     pub requests: usize,
     /// `registry.connect_timeout`.
     pub connect_timeout: Duration,

@@ -30,6 +30,7 @@ impl Shares {
     }
 
     /// How many are taken, by all senders.
+    #[cfg(test)]
     pub(crate) fn held(&self) -> usize {
         self.taken().values().sum()
     }

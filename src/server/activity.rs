@@ -1,4 +1,5 @@
-//! What a connection is doing: how many requests are in flight, since when there are none, and how many its client gives up.
+//! What a connection is doing: how many requests are in flight and how many of them with the registry, since when there are
+//! none, and how many its client gives up.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -7,7 +8,10 @@ use std::{
 
 use tokio::sync::Notify;
 
-use crate::quota::{Bucket, Rate};
+use crate::{
+    proxy::AtRegistry,
+    quota::{Bucket, Rate},
+};
 
 /// Shared between a connection and its requests.
 #[derive(Debug, Clone)]
@@ -19,12 +23,14 @@ struct Shared {
     /// How often a client may give up a request.
     abandoning: Rate,
     too_much: Notify,
+    at_registry: AtRegistry,
 }
 
 #[derive(Debug)]
 struct State {
     in_flight: usize,
     used: bool,
+    began: Instant,
     idle_since: Instant,
     abandoned: Bucket,
 }
@@ -49,8 +55,15 @@ impl Activity {
             burst: streams.saturating_mul(2).max(20),
             interval: Duration::from_secs(1) / ABANDONED_A_SECOND,
         };
-        let state = State { in_flight: 0, used: false, idle_since: now, abandoned: Bucket::new(now) };
-        Self(Arc::new(Shared { state: Mutex::new(state), abandoning, too_much: Notify::new() }))
+        let abandoned = Bucket::new(now);
+        let state = State { in_flight: 0, used: false, began: now, idle_since: now, abandoned };
+        let state = Mutex::new(state);
+        Self(Arc::new(Shared {
+            state,
+            abandoning,
+            too_much: Notify::new(),
+            at_registry: AtRegistry::default(),
+        }))
     }
 
     /// Counts a request.
@@ -58,6 +71,7 @@ impl Activity {
         let mut state = self.state();
         state.in_flight += 1;
         state.used = true;
+        state.began = Instant::now();
         InFlight { activity: self.clone(), answered: false }
     }
 
@@ -71,15 +85,28 @@ impl Activity {
         self.state().used
     }
 
-    /// Since when there has been no request; `None` while there is one.
-    pub(super) fn idle_since(&self) -> Option<Instant> {
-        let state = self.state();
-        (state.in_flight == 0).then_some(state.idle_since)
-    }
-
     /// Whether there has been no request for `limit`.
     pub(super) fn is_idle_for(&self, limit: Duration) -> bool {
-        self.idle_since().is_some_and(|since| since.elapsed() >= limit)
+        let state = self.state();
+        state.in_flight == 0 && state.idle_since.elapsed() >= limit
+    }
+
+    /// Where its requests are counted while they are with the registry.
+    pub(super) fn at_registry(&self) -> &AtRegistry {
+        &self.0.at_registry
+    }
+
+    /// Since when it has done nothing of use to anybody: its last request began or ended then, and none is with the
+    /// registry, or on its way there with a place. `None` while one is. A form that never ends, or an answer of ours that is
+    /// never read, keeps a connection in flight and costs its client nothing.
+    pub(super) fn expendable_since(&self) -> Option<Instant> {
+        let state = self.state();
+        (self.0.at_registry.count() == 0).then_some(state.began.max(state.idle_since))
+    }
+
+    /// Whether it has been so for `limit`.
+    pub(super) fn is_expendable_for(&self, limit: Duration) -> bool {
+        self.expendable_since().is_some_and(|since| since.elapsed() >= limit)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

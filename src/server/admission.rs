@@ -1,9 +1,11 @@
 //! Who may connect: how many connections there are in all and from one address, and which of them make room for others.
 //!
-//! When there are nearly as many as there may be, those without a request are asked to leave, the longest idle first, as
-//! nginx does with its reusable connections: who only holds connections open (slowloris) shuts nobody out, and a client
-//! whose idle connection was closed makes another. Requests are never ended for it. Where all connections are at work,
-//! accepting waits, as HAProxy does: a burst is then served a moment later, with the system's queue before it.
+//! When there are nearly as many as there may be, those without a request to the registry are asked to leave, the longest
+//! idle first, as nginx does with its reusable connections: who only holds connections open (slowloris, a form that never
+//! ends, answers that are never read) shuts nobody out, and a client whose idle connection was closed makes another. What
+//! they have begun may end within a few seconds. Pulls and pushes are never ended for it; `limits.upstream_requests` bounds
+//! them. Where all connections are at work, accepting waits, as HAProxy does: a burst is then served a moment later, with
+//! the system's queue before it.
 //!
 //! One address has a share only, so that it does not hold them all at work. Proxies whose word is taken, and Unix
 //! sockets, stand for many clients and are not counted.
@@ -61,8 +63,8 @@ pub(super) struct Place {
 
 /// How often idle connections are looked for.
 const LOOK: Duration = Duration::from_millis(100);
-/// How long a connection may be without a request before it counts as idle: a client that has just connected has to get
-/// through its handshake.
+/// How long a connection may be without a request to the registry before it counts as idle: a client that has just connected
+/// has to get through its handshake.
 const IDLE: Duration = Duration::from_secs(1);
 
 impl Admission {
@@ -194,7 +196,7 @@ impl Table {
     /// So that `target` stay, if as many are idle; returns how many were asked.
     fn ask_the_idle_to_leave(&mut self, target: usize, now: Instant) -> usize {
         let stay = self.open.values().filter(|open| !open.leaving).count();
-        let since = |open: &Open| open.activity.idle_since().filter(|_| !open.leaving);
+        let since = |open: &Open| open.activity.expendable_since().filter(|_| !open.leaving);
         let is_idle = |since: &Instant| now.saturating_duration_since(*since) >= IDLE;
         let mut idle: Vec<(Instant, &mut Open)> =
             self.open.values_mut().filter_map(|open| Some((since(open).filter(is_idle)?, open))).collect();
@@ -269,16 +271,17 @@ mod tests {
     fn the_longest_idle_leave_first_and_those_at_work_never() {
         let admission = admission(100, 100);
         let places: Vec<Place> = (0..4).map(|_| admission.admit(None, true).unwrap()).collect();
-        let at_work = places[0].activity.begin();
+        let at_work = places[0].activity.at_registry().enter();
         drop(places[1].activity.begin());
+        let never_read = places[2].activity.begin();
+        places[3].activity.begin().answered();
         let mut table = admission.table();
         let now = Instant::now();
         assert_eq!(table.ask_the_idle_to_leave(0, now), 0, "nobody is idle for a second");
         assert_eq!(table.ask_the_idle_to_leave(3, now + IDLE), 1);
-        assert!(table.open[&2].leaving, "it has been idle for longer than 3, and than 1 that had a request");
+        assert!(table.open[&1].leaving, "it has been idle for longest");
         assert_eq!(table.ask_the_idle_to_leave(0, now + IDLE), 2);
         assert!(!table.open[&0].leaving);
-        drop(table);
-        drop(at_work);
+        drop((table, at_work, never_read));
     }
 }

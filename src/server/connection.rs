@@ -127,7 +127,8 @@ impl Connections {
         let activity = &place.activity;
         // A connection that was told to stop ends by itself once all is written, which may take its client as long as a
         // body may stand still.
-        let mut grace = self.limits.idle_body;
+        let grace = self.limits.idle_body;
+        let mut leaving = false;
         let mut ticks = interval_at(Instant::now() + IDLE_TICK, IDLE_TICK);
         loop {
             tokio::select! {
@@ -147,8 +148,7 @@ impl Connections {
                     return;
                 }
                 () = place.asked_to_leave(), if !stopping => {
-                    stopping = true;
-                    grace = grace.min(LEAVE_GRACE);
+                    (stopping, leaving) = (true, true);
                     shut_down(connection.as_mut());
                     ticks.reset_after(STOP_GRACE);
                 }
@@ -156,7 +156,7 @@ impl Connections {
                     // One that never had a request has nothing to write, and without its client's preface hyper would
                     // keep an HTTP/2 connection for ever.
                     let grace = if activity.was_used() { grace } else { STOP_GRACE };
-                    if stopping && activity.is_idle_for(grace) {
+                    if stopping && activity.is_idle_for(grace) || leaving && activity.is_expendable_for(LEAVE_GRACE) {
                         return;
                     }
                     if activity.is_idle_for(self.limits.idle_timeout) {
@@ -171,12 +171,13 @@ impl Connections {
 
     async fn answer(
         &self,
-        request: Request<Incoming>,
+        mut request: Request<Incoming>,
         peer: Peer,
         verdict: Option<&Verdict>,
         activity: &Activity,
     ) -> Result<Response<InFlightBody>, Infallible> {
         let in_flight = activity.begin();
+        request.extensions_mut().insert(activity.at_registry().clone());
         let response = match verdict.and_then(Verdict::refused) {
             Some(BadHead::Malformed(why)) => {
                 self.service.refuse_head(request, peer, ErrorCode::BadRequest, why)
@@ -200,7 +201,7 @@ impl Connections {
 
 /// How long a connection that never had a request may take to end.
 const STOP_GRACE: Duration = Duration::from_secs(1);
-/// How long after its last request a connection that is to make room may take to end.
+/// How long after its last request a connection that is to make room may take to end what is not with the registry.
 const LEAVE_GRACE: Duration = Duration::from_secs(10);
 /// How often an idle connection is looked at.
 const IDLE_TICK: Duration = Duration::from_secs(5);

@@ -1,0 +1,33 @@
+//! How many requests of one connection are with the registry, for whoever has to choose among connections.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
+/// The count of one connection, which its requests bring along in their extensions.
+#[derive(Debug, Clone, Default)]
+pub struct AtRegistry(Arc<AtomicUsize>);
+
+/// One of them. Ends when it is dropped.
+#[derive(Debug)]
+pub struct Present(AtRegistry);
+
+impl AtRegistry {
+    /// Counts a request that has a place before the registry.
+    pub fn enter(&self) -> Present {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Present(self.clone())
+    }
+
+    /// How many are there now.
+    pub fn count(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Present {
+    fn drop(&mut self) {
+        self.0.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
