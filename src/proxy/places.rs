@@ -131,25 +131,26 @@ impl Places {
         Waits { places: self.clone(), number, place, _share: share }
     }
 
-    /// Takes a place back, and gives it to the first in the queue who may have one.
+    /// Takes a place back, and gives what is free now to those in the queue who may have it: that may be two, for who gave
+    /// it back has less than before.
     fn give_back(&self, share: Option<Share>) {
-        let granted = {
-            let mut queue = self.queue();
-            drop(share);
-            queue.free += 1;
-            let free = queue.free;
-            let may = |of: Network| self.0.held.take(of, most(of, free));
-            let next = queue.waiting.iter().find_map(|(number, (from, _))| Some((*number, may(*from)?)));
-            next.and_then(|(number, share)| {
-                let (_, waiting) = queue.waiting.remove(&number)?;
-                queue.free -= 1;
-                Some((waiting, self.place(share)))
-            })
-        };
-        // To nobody, if he has just given up; then it comes back here.
-        if let Some((waiting, place)) = granted {
+        drop(share);
+        self.queue().free += 1;
+        while let Some((waiting, place)) = self.grant() {
+            // To nobody, if he has just given up; then it comes back here.
             drop(waiting.send(place));
         }
+    }
+
+    fn grant(&self) -> Option<(oneshot::Sender<Place>, Place)> {
+        let mut queue = self.queue();
+        let free = queue.free;
+        let may = |of: Network| self.0.held.take(of, most(of, free));
+        let next = queue.waiting.iter().find_map(|(number, (from, _))| Some((*number, may(*from)?)));
+        let (number, share) = next?;
+        let (_, waiting) = queue.waiting.remove(&number)?;
+        queue.free -= 1;
+        Some((waiting, self.place(share)))
     }
 
     fn refuse(&self, from: Network) -> NoPlace {
@@ -272,6 +273,27 @@ mod tests {
         let _ = timeout(Duration::from_millis(10), places.take(ip(1))).await;
         drop(held);
         assert_eq!((places.taken(), places.waiting()), (0, 0));
+    }
+
+    #[tokio::test]
+    async fn one_place_that_comes_free_may_be_for_two() {
+        let places = Places::with(3, Duration::from_secs(5));
+        let mut first = several(&places, ip(1), 1).await;
+        let second = several(&places, ip(2), 1).await;
+        let waits = |from| {
+            let places = places.clone();
+            tokio::spawn(async move { timeout(Duration::from_secs(1), places.take(from)).await })
+        };
+        let others = waits(ip(2));
+        tokio::task::yield_now().await;
+        let mine = waits(ip(1));
+        tokio::task::yield_now().await;
+        assert_eq!(places.waiting(), 2);
+        // One is free already, and then two: for the one because they are more, for the other because he has less.
+        first.pop();
+        let (others, mine) = (others.await.unwrap(), mine.await.unwrap());
+        assert!(matches!((others, mine), (Ok(Ok(_)), Ok(Ok(_)))));
+        drop(second);
     }
 
     #[tokio::test]
