@@ -102,6 +102,7 @@ impl Scene {
 const NO_WEAKNESS: &[(&str, &str)] = &[
     ("engine_problem", "about the tool: its openssl speaks no GOST"),
     ("cert_revocation", "the authority of the tests revokes nothing: neither CRL nor OCSP"),
+    ("cert_validityPeriod", "the certificate of the tests is one for ever, so that the clock may jump"),
 ];
 
 /// Runs testssl.sh with these sections; nothing it finds may be worse than LOW.
