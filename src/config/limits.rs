@@ -44,15 +44,15 @@ pub(super) fn connections(file: &File, idle_body: Duration, report: &mut Report<
     }
 }
 
-/// The bounds on the work of passwords. By default as many checks at once as there are processors: more would
-/// only wait for each other.
+/// The bounds on the work of passwords. By default half of the processors check them: on all of them, a flood of wrong
+/// ones would triple what pulls take (`benches/attack.rs`).
 pub(super) fn passwords(file: &File, report: &mut Report<'_>) -> PasswordSettings {
     let none = Limits::default();
     let written = file.limits.as_ref().unwrap_or(&none);
-    let processors =
-        thread::available_parallelism().ok().and_then(|n| u32::try_from(n.get()).ok()).unwrap_or(1);
+    let processors = thread::available_parallelism().ok().and_then(|n| u32::try_from(n.get()).ok());
+    let half = (processors.unwrap_or(1) / 2).clamp(1, 1024);
     PasswordSettings {
-        concurrent: count(written.password_checks, "password_checks", processors, 1..=1024, report) as usize,
+        concurrent: count(written.password_checks, "password_checks", half, 1..=1024, report) as usize,
         queue: count(written.password_queue, "password_queue", 64, 0..=100_000, report) as usize,
         remember: span(written.remember_passwords.as_ref(), "remember_passwords", 60, report),
     }

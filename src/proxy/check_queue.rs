@@ -2,9 +2,11 @@
 //!
 //! In the order of their coming, strangers at many addresses who guess without end would keep the queue full, and with it
 //! everybody else out. So an address goes behind those that have tried less, and gives up its place to them when the queue
-//! is full. How much an address has tried, `throttle` knows.
+//! is full. How much an address has tried, `throttle` knows. Of those that have tried as much, the last to come goes first:
+//! the clients of the others may have given up, and who comes after a burst of strangers need not wait for all of it.
 
 use std::{
+    cmp::Reverse,
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -29,10 +31,13 @@ struct Inner {
 #[derive(Debug, Default)]
 struct State {
     running: usize,
-    /// By the attempts of the address, then in the order of their coming.
-    waiting: BTreeMap<(u32, u64), oneshot::Sender<Turn>>,
+    /// By the attempts of the address, then the last to come first.
+    waiting: BTreeMap<Number, oneshot::Sender<Turn>>,
     arrivals: u64,
 }
+
+/// A place in the queue.
+type Number = (u32, Reverse<u64>);
 
 /// A check may run. Dropped, it is the turn of the next.
 #[derive(Debug)]
@@ -45,7 +50,7 @@ impl CheckQueue {
     }
 
     /// Waits for a turn. `tried` is how much the address has tried before (`Attempt::tried`). `None` when there is no
-    /// place, or no longer, or after half a minute: who comes with fewer attempts goes first, for ever perhaps.
+    /// place, or no longer, or after half a minute: others go first, for ever perhaps.
     pub(super) async fn take(&self, tried: u32) -> Option<Turn> {
         let (number, turn) = {
             let mut state = self.lock();
@@ -94,18 +99,18 @@ impl CheckQueue {
 }
 
 impl State {
-    /// A place in the queue: a free one, or that of who has tried most, if that is more.
-    fn wait(&mut self, tried: u32, places: usize) -> Option<((u32, u64), oneshot::Receiver<Turn>)> {
+    /// A place in the queue: a free one, or that of who has tried most and waited longest, if that is not less.
+    fn wait(&mut self, tried: u32, places: usize) -> Option<(Number, oneshot::Receiver<Turn>)> {
         if self.waiting.len() >= places {
             let last = self.waiting.last_entry()?;
-            if last.key().0 <= tried {
+            if last.key().0 < tried {
                 return None;
             }
             last.remove();
         }
         let (sender, receiver) = oneshot::channel();
         self.arrivals += 1;
-        let number = (tried, self.arrivals);
+        let number = (tried, Reverse(self.arrivals));
         self.waiting.insert(number, sender);
         Some((number, receiver))
     }
@@ -132,11 +137,11 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn rule_18_so_many_run_so_many_wait_and_the_next_is_told_at_once() {
+    async fn rule_18_so_many_run_so_many_wait_and_who_is_one_too_many_is_told_at_once() {
         let queue = CheckQueue::new(2, 1);
         let running = [queue.take(0).await.unwrap(), queue.take(0).await.unwrap()];
         let waiting = waits(&queue, 0).await;
-        assert!(queue.take(0).await.is_none());
+        assert!(queue.take(1).await.is_none());
         drop(running);
         assert!(waiting.await.unwrap().is_some());
         let all = [queue.take(0).await, queue.take(0).await];
@@ -151,12 +156,27 @@ mod tests {
         let another = waits(&queue, 5).await;
         let newcomer = waits(&queue, 0).await;
         assert!(guesser.await.unwrap().is_none(), "who tried most is told to come again");
-        assert!(queue.take(5).await.is_none(), "who tried as often does not take a place away");
+        assert!(queue.take(6).await.is_none(), "who tried more does not take a place away");
         drop(running);
         let turn = newcomer.await.unwrap();
         assert!(turn.is_some() && !another.is_finished());
         drop(turn);
         assert!(another.await.unwrap().is_some());
+    }
+
+    #[tokio::test]
+    async fn of_those_who_tried_as_much_the_last_goes_first_and_the_first_is_told_to_come_again() {
+        let queue = CheckQueue::new(1, 2);
+        let running = queue.take(0).await;
+        let first = waits(&queue, 0).await;
+        let second = waits(&queue, 0).await;
+        let third = waits(&queue, 0).await;
+        assert!(first.await.unwrap().is_none());
+        drop(running);
+        let turn = third.await.unwrap();
+        assert!(turn.is_some() && !second.is_finished());
+        drop(turn);
+        assert!(second.await.unwrap().is_some());
     }
 
     #[tokio::test(start_paused = true)]
