@@ -4,6 +4,7 @@
 
 mod authorizers;
 mod candidates;
+mod catalog;
 mod command;
 mod glob;
 mod go_regex;
@@ -21,6 +22,7 @@ mod shape;
 mod sql;
 
 pub use authorizers::{Authorizers, BackendSettings, DecidedBy, RuleName, Ruling};
+pub use catalog::CatalogView;
 pub use glob::Glob;
 pub use go_regex::GoRegex;
 pub use hiding::hidden_rules;

@@ -17,6 +17,11 @@ pub struct Permit {
 }
 
 impl Permit {
+    /// For this module and those beside it, which have asked the policy.
+    pub(super) fn new(route: Route, by: Vec<DecidedBy>) -> Self {
+        Self { route, by }
+    }
+
     /// What was authorised, and is all that may be forwarded.
     pub fn route(&self) -> &Route {
         &self.route
@@ -137,14 +142,18 @@ pub async fn authorize(
 }
 
 /// How one need of a request stands.
-enum Held {
+pub(super) enum Held {
     Granted(DecidedBy),
     /// The missing actions of it.
     Missing(Scope, DeniedBy),
 }
 
 /// Whether `need` is granted: by the policy, then by the ceiling.
-async fn hold(authorizers: &Authorizers, caller: Caller<'_>, need: &Scope) -> Result<Held, Unavailable> {
+pub(super) async fn hold(
+    authorizers: &Authorizers,
+    caller: Caller<'_>,
+    need: &Scope,
+) -> Result<Held, Unavailable> {
     let question = Question {
         account: caller.account,
         labels: caller.labels,

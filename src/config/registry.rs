@@ -9,7 +9,7 @@ use super::{
     path::Path,
     quantity, server, token,
 };
-use crate::proxy::{Settings, UpstreamAddress, UpstreamSettings};
+use crate::proxy::{CatalogSettings, Settings, UpstreamAddress, UpstreamSettings};
 
 const DEFAULT_ADDRESS: &str = "127.0.0.1:5000";
 const DEFAULT_SERVICE: &str = "Docker registry";
@@ -27,6 +27,7 @@ pub(super) fn settings(file: &File, idle_body: Duration, context: &mut Context<'
         hsts: file.server.as_ref().and_then(|server| server.hsts).unwrap_or_default().0,
         client_address: server::client_address(file, context),
         explain_denials: file.log.as_ref().and_then(|log| log.explain_denials).unwrap_or_default().0,
+        catalog: catalog(written, context),
         upstream: UpstreamSettings {
             address: UpstreamAddress::Tcp(String::new()),
             requests: limits::upstream_requests(file, &mut context.report),
@@ -115,6 +116,18 @@ fn service(written: &Registry, context: &mut Context<'_>) -> String {
         context.report.error("registry.service", "not a name of a service", hint);
     }
     name.to_owned()
+}
+
+fn catalog(written: &Registry, context: &mut Context<'_>) -> CatalogSettings {
+    match written.catalog.as_ref().map(|text| text.0.as_str()) {
+        None | Some("filtered") => CatalogSettings::Filtered,
+        Some("strict") => CatalogSettings::Strict,
+        Some(_) => {
+            let hint = "Write `filtered`, for the names of what an account may pull, or `strict`, for all or nothing";
+            context.report.error("registry.catalog", "not a way to show the catalogue", hint);
+            CatalogSettings::Strict
+        }
+    }
 }
 
 fn timeout(written: Option<&Text>, key: &str, default: u64, context: &mut Context<'_>) -> Duration {

@@ -4,6 +4,7 @@
 
 mod at_registry;
 mod caller;
+mod catalog;
 mod check_queue;
 mod exchange;
 mod failure;
@@ -14,6 +15,7 @@ mod freeze;
 pub mod fuzzing;
 mod headers;
 mod idle_timer;
+mod inquiry;
 mod media_type;
 mod origin;
 mod own;

@@ -11,12 +11,15 @@ use hyper::{
 };
 
 use super::{
-    Freeze, FreezeStatus, Passwords, Peer, Snapshot, Upstream, UpstreamLoad,
+    CatalogSettings, Freeze, FreezeStatus, Passwords, Peer, Snapshot, Upstream, UpstreamLoad,
     caller::Caller,
+    catalog,
     exchange::{Exchange, REQUEST_ID, Subject},
     failure::{refuse_strange, unanswered, undecided},
     freeze::Write,
-    headers, media_type,
+    headers,
+    inquiry::Inquirer,
+    media_type,
     origin::{self, Origin},
     own::OwnEndpoint,
     refuse::{refuse, refuse_in_text},
@@ -26,7 +29,7 @@ use super::{
     token_requests::TokenRequests,
 };
 use crate::{
-    authz::{self, Denial, NotPermitted, Permit},
+    authz::{self, CatalogView, Denial, NotPermitted, Permit},
     registry::{ChallengeError, Endpoint, ErrorCode, Method, Refusal, Route, Scope},
     telemetry::{Ended, Reading, Telemetry},
 };
@@ -216,8 +219,15 @@ impl Service {
         exchange.from(address);
         let caller = Caller::of(&head.headers, address, snapshot, &self.passwords, &needs, exchange).await?;
         // 4. Authorize: the policy in force now, for every access.
-        let permit = admit(caller, route, needs, snapshot, exchange).await?;
         let upstream = self.upstream.load_full();
+        let permit = match admit(caller.as_ref(), route, needs, snapshot, exchange).await? {
+            Admitted::Whole(permit) => permit,
+            Admitted::InPart(view, route) => {
+                let (settings, id) = (&snapshot.settings, exchange.id().clone());
+                let registry = Inquirer { upstream: &upstream, settings, origin, address, id };
+                return catalog::list(&view, route.catalog_page(), &registry).await;
+            }
+        };
         let busy = |error| unanswered(&error, upstream.address());
         let place = upstream.place(address).await.map_err(busy)?.of(head.extensions.get());
         let mut write = self.freeze.admit(permit.route())?;
@@ -309,33 +319,49 @@ fn require_origin_form(head: &Parts) -> Result<(), Refusal> {
     Ok(())
 }
 
+/// What a request may have.
+enum Admitted<'a> {
+    /// What it asks for.
+    Whole(Permit),
+    /// The names of the catalogue that the caller may see.
+    InPart(CatalogView<'a>, Route),
+}
+
 /// Step 4: a permit, or the challenge that fits.
 ///
 /// Nobody is challenged at `/v2/` even where the anonymous user exists: clients learn there that they can log in.
-async fn admit(
-    caller: Option<Caller>,
+async fn admit<'a>(
+    caller: Option<&'a Caller>,
     route: Route,
     needs: Vec<Scope>,
-    snapshot: &Snapshot,
+    snapshot: &'a Snapshot,
     exchange: &mut Exchange,
-) -> Result<Permit, Refusal> {
-    let nothing_shown = caller.as_ref().is_none_or(|caller| !caller.presented);
+) -> Result<Admitted<'a>, Refusal> {
+    let nothing_shown = caller.is_none_or(|caller| !caller.presented);
     let challenge = |needs| Refusal::unauthorized(needs, None, None);
     let Some(caller) = caller else { return Err(challenge(needs)) };
     if nothing_shown && *route.endpoint() == Endpoint::Base {
         return Err(challenge(needs));
     }
     let asked = caller.as_authz(&snapshot.settings.service);
+    let is_list = *route.endpoint() == Endpoint::Catalog && route.method() == Method::Get;
+    let listed = (is_list && snapshot.settings.catalog == CatalogSettings::Filtered).then(|| route.clone());
     let denial = match authz::authorize(&snapshot.authorizers, asked, route).await {
         Ok(permit) => {
             exchange.ruled(|| permit.decided_by());
-            return Ok(permit);
+            return Ok(Admitted::Whole(permit));
         }
         Err(NotPermitted::Unavailable(error)) => return Err(undecided(&error)),
         Err(NotPermitted::Denied(denial)) => denial,
     };
+    if let Some(route) = listed
+        && let Some(view) = CatalogView::instead_of(&denial, &snapshot.authorizers, asked)
+    {
+        exchange.ruled(|| format!("the names that may be pulled; not all: {}", denial.by.in_full()));
+        return Ok(Admitted::InPart(view, route));
+    }
     exchange.ruled(|| denial.by.in_full());
-    log_denial(&denial, &caller, exchange);
+    log_denial(&denial, caller, exchange);
     if nothing_shown {
         return Err(challenge(denial.needs));
     }
@@ -352,7 +378,7 @@ fn log_denial(denial: &Denial, caller: &Caller, exchange: &Exchange) {
 }
 
 /// Step 5: the request for the registry, written anew from the permit.
-fn upstream_request(
+pub(super) fn upstream_request(
     permit: &Permit,
     headers: HeaderMap,
     body: RequestBody,

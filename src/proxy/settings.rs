@@ -21,6 +21,8 @@ pub struct Settings {
     pub client_address: ClientAddressSettings,
     /// `log.explain_denials`: who is denied is told by which rule, with its comment.
     pub explain_denials: bool,
+    /// `registry.catalog`: what who may not see the whole catalogue sees of it.
+    pub catalog: CatalogSettings,
     /// The registry.
     pub upstream: UpstreamSettings,
     /// Bounds on the work of passwords.
@@ -51,6 +53,16 @@ impl ClientAddressSettings {
         let address = address.to_canonical();
         self.trusted_proxies.iter().any(|block| block.contains(address))
     }
+}
+
+/// What an account without `registry:catalog:*` sees of the catalogue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum CatalogSettings {
+    /// Nothing, as with docker_auth.
+    Strict,
+    /// The repositories that it may pull.
+    #[default]
+    Filtered,
 }
 
 /// The registry behind us.

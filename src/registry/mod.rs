@@ -13,5 +13,5 @@ mod scope;
 pub use name::{Digest, RepositoryName, Tag, UploadId};
 pub use query::{Query, QueryError, percent_decode};
 pub use refusal::{Challenge, ChallengeError, ErrorCode, Refusal};
-pub use route::{Endpoint, Method, ParseError, Route};
+pub use route::{CatalogPage, Endpoint, MAX_PAGE, Method, ParseError, Route};
 pub use scope::{Scope, ScopeError};

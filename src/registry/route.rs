@@ -58,6 +58,15 @@ pub struct Route {
     query: Query,
 }
 
+/// Which part of the catalogue is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CatalogPage<'a> {
+    /// How many names at most; 1000 where more were asked for. `None` leaves it to the registry.
+    pub n: Option<u32>,
+    /// The name behind which it begins; empty for the first.
+    pub last: &'a str,
+}
+
 /// Why a request is none of the Distribution API. Displays as a sentence for the client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ParseError {
@@ -142,6 +151,25 @@ impl Route {
     /// The repository that a blob is to be mounted from.
     pub fn source(&self) -> Option<&RepositoryName> {
         self.source.as_ref()
+    }
+
+    /// The request for the catalogue behind the name `last`, in pages as large as the registry gives; `n` is `None` for as
+    /// large as it likes.
+    pub fn catalog(page: CatalogPage<'_>) -> Self {
+        let mut query = Query::default();
+        if let Some(n) = page.n {
+            query.set("n", &n.min(MAX_PAGE).to_string());
+        }
+        if !page.last.is_empty() {
+            query.set("last", page.last);
+        }
+        Self { method: Method::Get, endpoint: Endpoint::Catalog, source: None, query }
+    }
+
+    /// For the catalogue, which part of it is asked for.
+    pub fn catalog_page(&self) -> CatalogPage<'_> {
+        let n = self.query.get("n").and_then(|n| n.parse().ok());
+        CatalogPage { n, last: self.query.get("last").unwrap_or_default() }
     }
 
     /// The tag or digest that the request names; for the end of an upload, and for a mount, the digest of the blob.
@@ -329,8 +357,8 @@ fn take_source(endpoint: &Endpoint, query: &mut Query) -> Result<Option<Reposito
     Ok(source)
 }
 
-/// The largest page of the catalogue that one request may ask for.
-const MAX_PAGE: u32 = 1000;
+/// The largest page of the catalogue that one request may ask for: the registry refuses larger ones (`catalog.maxentries`).
+pub const MAX_PAGE: u32 = 1000;
 
 /// Bounds `n`: the registry collects a whole page in memory. What is not a number it ignores, so we drop it.
 fn clamp_page(query: &mut Query) {

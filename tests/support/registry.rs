@@ -13,12 +13,18 @@ pub struct Registry {
     process: Process,
     port: u16,
     directory: TempDir,
-    auth: String,
+    /// More of its configuration.
+    rest: String,
 }
 
 /// Starts a plain registry that allows deletion.
 pub fn registry() -> Registry {
     Registry::start(String::new())
+}
+
+/// Starts a plain registry that gives so many names of the catalogue in a page at most.
+pub fn registry_with_pages_of(entries: usize) -> Registry {
+    Registry::start(format!("catalog: {{maxentries: {entries}}}\n"))
 }
 
 /// Starts a registry that verifies tokens itself, as one that docker_auth serves: `realm` is the token endpoint's URL,
@@ -77,9 +83,17 @@ impl Registry {
     pub fn restart(&mut self) {
         self.process.stop();
         let from = self.log().len();
-        write_configuration(&self.directory, self.port, &self.auth);
+        write_configuration(&self.directory, self.port, &self.rest);
         self.process = spawn(&self.directory);
         self.process.wait_for_log(from, READY);
+    }
+
+    /// Adds empty repositories to its store, as they are when a push has only begun: that is much faster than to push.
+    pub fn add_repositories(&self, names: &[String]) {
+        let store = self.directory.path().join("store/docker/registry/v2/repositories");
+        for name in names {
+            fs::create_dir_all(store.join(name).join("_layers")).unwrap();
+        }
     }
 
     /// `registry garbage-collect` over its store, while it runs.
@@ -95,13 +109,13 @@ impl Registry {
         blobs.join(&hex[..2]).join(hex).join("data")
     }
 
-    fn start(auth: String) -> Self {
-        Self::try_start(auth).unwrap_or_else(|log| panic!("the registry does not start:\n{log}"))
+    fn start(rest: String) -> Self {
+        Self::try_start(rest).unwrap_or_else(|log| panic!("the registry does not start:\n{log}"))
     }
 
-    fn try_start(auth: String) -> Result<Self, String> {
+    fn try_start(rest: String) -> Result<Self, String> {
         let directory = tempfile::Builder::new().prefix("portwarden-registry-").tempdir().unwrap();
-        write_configuration(&directory, 0, &auth);
+        write_configuration(&directory, 0, &rest);
         let mut process = spawn(&directory);
         while !process.log().contains(READY) {
             if !process.is_running() {
@@ -110,7 +124,7 @@ impl Registry {
             super::process::pause(std::time::Duration::from_millis(10));
         }
         let line = process.wait_for_log(0, READY);
-        Ok(Self { port: super::portwarden::port_after(&line, READY), process, directory, auth })
+        Ok(Self { port: super::portwarden::port_after(&line, READY), process, directory, rest })
     }
 }
 
@@ -119,13 +133,13 @@ fn spawn(directory: &TempDir) -> Process {
     Process::start("docker-registry", &["serve", file.to_str().unwrap()], &[], &directory.path().join("log"))
 }
 
-fn write_configuration(directory: &TempDir, port: u16, auth: &str) {
+fn write_configuration(directory: &TempDir, port: u16, rest: &str) {
     let store = directory.path().join("store");
     let text = format!(
         "version: 0.1\n\
          log: {{level: info, accesslog: {{disabled: false}}}}\n\
          storage:\n  delete: {{enabled: true}}\n  filesystem: {{rootdirectory: {}}}\n\
-         http: {{addr: '127.0.0.1:{port}', secret: of-a-test}}\n{auth}",
+         http: {{addr: '127.0.0.1:{port}', secret: of-a-test}}\n{rest}",
         store.display()
     );
     fs::write(directory.path().join("config.yml"), text).unwrap();

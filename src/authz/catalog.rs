@@ -1,0 +1,66 @@
+//! What a caller may see of the catalogue: all names, or those of the repositories that they may pull.
+//!
+//! The question about each name is the one that a pull of it would ask, so that the list never says more than a pull would.
+//! How the names are read, and in which pages they are handed out, is the proxy's.
+
+use super::{
+    Authorizers, Caller, DecidedBy, Denial, DeniedBy, Permit,
+    permit::{Held, hold},
+};
+use crate::{
+    backend::Unavailable,
+    registry::{CatalogPage, RepositoryName, Route, Scope},
+};
+
+/// The right to see the catalogue, whole or in part.
+#[derive(Debug, Clone, Copy)]
+pub struct CatalogView<'a> {
+    authorizers: &'a Authorizers,
+    caller: Caller<'a>,
+    is_whole: bool,
+}
+
+impl<'a> CatalogView<'a> {
+    /// What the caller may see.
+    ///
+    /// # Errors
+    /// A back end that has to be asked gives no answer.
+    pub async fn of(authorizers: &'a Authorizers, caller: Caller<'a>) -> Result<Self, Unavailable> {
+        let held = hold(authorizers, caller, &Scope::new("registry", "catalog", &["*"])).await?;
+        Ok(Self { authorizers, caller, is_whole: matches!(held, Held::Granted(_)) })
+    }
+
+    /// For who was denied the whole catalogue: the part that they may see. `None` where something else was denied.
+    ///
+    /// A token must have been asked for the catalogue. Which repositories it was asked for makes no difference then: a
+    /// denied scope stays in the token without its actions, and says what the token is for.
+    pub fn instead_of(denial: &Denial, authorizers: &'a Authorizers, caller: Caller<'a>) -> Option<Self> {
+        let is_catalog = |scope: &Scope| scope.resource_type == "registry" && scope.name == "catalog";
+        let by_policy = matches!(denial.by, DeniedBy::Policy(_));
+        let asked_for_it = caller.ceiling.is_none_or(|access| access.iter().any(is_catalog));
+        let may = is_catalog(&denial.missing) && by_policy && asked_for_it;
+        may.then_some(Self { authorizers, caller: Caller { ceiling: None, ..caller }, is_whole: false })
+    }
+
+    /// Whether all names may be seen.
+    pub fn is_whole(&self) -> bool {
+        self.is_whole
+    }
+
+    /// Whether this name may be.
+    ///
+    /// # Errors
+    /// A back end that has to be asked gives no answer.
+    pub async fn sees(&self, name: &RepositoryName) -> Result<bool, Unavailable> {
+        if self.is_whole {
+            return Ok(true);
+        }
+        let held = hold(self.authorizers, self.caller, &Scope::repository(name.as_str(), &["pull"])).await?;
+        Ok(matches!(held, Held::Granted(_)))
+    }
+
+    /// The permit to read names: for ourselves, which hand on only what [`Self::sees`] lets through.
+    pub fn permit(&self, page: CatalogPage<'_>) -> Permit {
+        Permit::new(Route::catalog(page), vec![DecidedBy::Nobody])
+    }
+}

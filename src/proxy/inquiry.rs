@@ -1,0 +1,77 @@
+//! Questions of our own to the registry, on behalf of a client: each with a permit, like what a client sends itself; the answer
+//! is read whole, up to a bound, and given to whoever asked.
+
+use std::net::IpAddr;
+
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper::{
+    StatusCode,
+    body::Bytes,
+    header::{self, HeaderMap, HeaderValue},
+};
+
+use super::{
+    Settings, Upstream,
+    failure::{refuse_strange, unanswered},
+    headers,
+    origin::Origin,
+    request_body::RequestBody,
+    response_body::{ResponseBody, UpstreamBody},
+    service::upstream_request,
+};
+use crate::{
+    authz::Permit,
+    registry::{ErrorCode, Refusal},
+    telemetry::RequestId,
+};
+
+/// Asks the registry for one client.
+pub(super) struct Inquirer<'a> {
+    /// The registry.
+    pub(super) upstream: &'a Upstream,
+    /// The rest of what is set.
+    pub(super) settings: &'a Settings,
+    /// Where the client sees us: the registry is told, as with every request.
+    pub(super) origin: &'a Origin,
+    /// The client's address, for whose share of the places a question counts.
+    pub(super) address: Option<IpAddr>,
+    /// The request that this is for.
+    pub(super) id: RequestId,
+}
+
+/// What the registry answered.
+#[derive(Debug)]
+pub(super) struct Reply {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Bytes,
+}
+
+/// The largest answer that is read: the bound of registry 2.8 on a manifest, which a page of the catalogue stays under.
+const LARGEST: usize = 4 << 20;
+
+impl Inquirer<'_> {
+    /// Asks, with `accept` as the media types that are understood.
+    ///
+    /// # Errors
+    /// The registry gives no answer, too large a one, or one that breaks off.
+    pub(super) async fn ask(&self, permit: &Permit, accept: &'static str) -> Result<Reply, Refusal> {
+        let failed = |error| unanswered(&error, self.upstream.address());
+        let mut headers = headers::to_registry(&HeaderMap::new(), self.origin, self.address, &self.id);
+        headers.insert(header::ACCEPT, HeaderValue::from_static(accept));
+        let request = upstream_request(permit, headers, RequestBody::empty())?;
+        let place = self.upstream.place(self.address).await.map_err(failed)?;
+        let (response, lease) = self.upstream.send(request, place).await.map_err(failed)?;
+        refuse_strange(&response, self.upstream.address())?;
+        let (head, body) = response.into_parts();
+        let body = ResponseBody::upstream(UpstreamBody::new(body, self.settings.idle_body, lease));
+        let body = Limited::new(body, LARGEST).collect().await.map_err(|error| {
+            let registry = self.upstream.address();
+            tracing::warn!(%registry, %error, "an answer of the registry could not be read");
+            let is_large = error.downcast_ref::<LengthLimitError>().is_some();
+            let what = if is_large { "sent more than 4 MiB" } else { "broke off" };
+            Refusal::new(ErrorCode::BadGateway, format!("the registry behind this proxy {what}"))
+        })?;
+        Ok(Reply { status: head.status, headers: head.headers, body: body.to_bytes() })
+    }
+}
