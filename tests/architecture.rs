@@ -18,7 +18,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("authn", &["registry", "quota", "backend"]),
     ("authz", &["registry", "backend"]),
     ("token", &["registry"]),
-    ("proxy", &["registry", "quota", "backend", "authn", "authz", "token"]),
+    ("image", &["registry"]),
+    ("proxy", &["registry", "quota", "backend", "authn", "authz", "token", "image"]),
     ("server", &["registry", "quota", "backend", "authn", "authz", "token", "proxy"]),
     // Builds the settings that the others own.
     ("config", &["registry", "authn", "authz", "token", "proxy", "server", "backend"]),
