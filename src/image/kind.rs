@@ -45,7 +45,7 @@ const PLACEHOLDERS: [&str; 2] =
 pub(super) fn of(media_type: &str, annotations: &BTreeMap<String, String>) -> Option<String> {
     let essence = essence(media_type);
     let begins = |start: &&str| essence.starts_with(*start);
-    if essence.is_empty() || is_placeholder(media_type) || OF_IMAGES.iter().any(|start| begins(start)) {
+    if essence.is_empty() || is_placeholder(media_type) || OF_IMAGES.iter().any(begins) {
         return None;
     }
     let known = KINDS.iter().find(|(start, _)| begins(start)).map(|(_, words)| *words);
