@@ -11,7 +11,7 @@ use super::{
     AccessToken, IssueError, SigningKey, TokenError, Voucher,
     claims::{Claims, LATEST},
     jws::{self, Kind},
-    refresh,
+    refresh, session,
 };
 use crate::registry::Scope;
 
@@ -40,6 +40,7 @@ pub struct Authority {
     pub(super) key: SigningKey,
     pub(super) settings: Settings,
     pub(super) fingerprints: hmac::Key,
+    pub(super) forms: hmac::Key,
 }
 
 /// A token with what the token endpoint says about it.
@@ -61,7 +62,8 @@ impl Authority {
     /// An authority with this key.
     pub fn new(key: SigningKey, settings: Settings) -> Self {
         let fingerprints = key.derive_key(refresh::FINGERPRINT_PURPOSE);
-        Self { key, settings, fingerprints }
+        let forms = key.derive_key(session::FORMS_PURPOSE);
+        Self { key, settings, fingerprints, forms }
     }
 
     /// The `iss` of its tokens, which is also the realm of docker_auth's Basic challenge.
@@ -129,7 +131,7 @@ impl Authority {
 }
 
 /// The labels as the token carries them.
-fn labels(voucher: &Voucher) -> Result<Vec<Vec<&str>>, IssueError> {
+pub(super) fn labels(voucher: &Voucher) -> Result<Vec<Vec<&str>>, IssueError> {
     let labels: Vec<Vec<&str>> = voucher
         .labels
         .iter()

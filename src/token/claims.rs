@@ -69,7 +69,7 @@ impl AccessToken {
     }
 }
 
-fn voucher(claims: &Object) -> Result<Option<Voucher>, TokenError> {
+pub(super) fn voucher(claims: &Object) -> Result<Option<Voucher>, TokenError> {
     let Some(backend) = claims.text("backend")? else { return Ok(None) };
     let mut labels = BTreeMap::new();
     for list in claims.lists("labels")? {

@@ -9,13 +9,15 @@ use super::{IssueError, SigningKey, TokenError, json::Object};
 /// The largest token made or read, in bytes.
 pub(super) const MAX_BYTES: usize = 64 * 1024;
 
-/// The two kinds of token, told apart by `typ`, so that neither passes for the other whatever the claims say.
+/// The kinds of token, told apart by `typ`, so that none passes for another whatever the claims say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     /// Opens a registry. `JWT`, or nothing, as registries and other issuers are used to.
     Access,
     /// Buys access tokens at the token endpoint.
     Refresh,
+    /// Opens the web pages.
+    Session,
 }
 
 impl Kind {
@@ -23,6 +25,7 @@ impl Kind {
         match self {
             Self::Access => "JWT",
             Self::Refresh => "portwarden-refresh+jwt",
+            Self::Session => "portwarden-session+jwt",
         }
     }
 

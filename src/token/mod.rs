@@ -1,4 +1,5 @@
-//! Keys, claims, issuing and verifying: the tokens of docker's token authentication, and our refresh tokens.
+//! Keys, claims, issuing and verifying: the tokens of docker's token authentication, our refresh tokens, and the sessions of
+//! the web pages.
 //!
 //! Synchronous and without HTTP or files: time is a parameter (seconds since 1970), a key is the text of a PEM file.
 //! What a token allows is a ceiling only; whether the policy still grants it is asked elsewhere, on every request.
@@ -11,6 +12,7 @@ mod jws;
 mod key;
 mod key_id;
 mod refresh;
+mod session;
 #[cfg(test)]
 mod testing;
 
@@ -20,3 +22,4 @@ pub use error::{IssueError, KeyError, TokenError};
 pub use jsonwebtoken::Algorithm;
 pub use key::SigningKey;
 pub use refresh::Fingerprint;
+pub use session::{Session, Vouched};

@@ -71,7 +71,7 @@ impl Authority {
             service,
             iat: now,
             jti: &random_id()?,
-            pwd: &BASE64URL.encode(fingerprint.0),
+            pwd: &fingerprint.encoded(),
         };
         jws::sign(&self.key, Kind::Refresh, &claims).map(SignedToken::new)
     }
@@ -104,7 +104,12 @@ impl Authority {
 }
 
 impl Fingerprint {
-    fn is(&self, other: &[u8]) -> bool {
+    /// As it stands in a token.
+    pub(super) fn encoded(&self) -> String {
+        BASE64URL.encode(self.0)
+    }
+
+    pub(super) fn is(&self, other: &[u8]) -> bool {
         constant_time::verify_slices_are_equal(&self.0, other).is_ok()
     }
 }
@@ -115,7 +120,7 @@ impl fmt::Debug for Fingerprint {
     }
 }
 
-fn fingerprint(claims: &Object) -> Result<Vec<u8>, TokenError> {
+pub(super) fn fingerprint(claims: &Object) -> Result<Vec<u8>, TokenError> {
     let text = claims.text("pwd")?.ok_or(TokenError::Malformed)?;
     BASE64URL.decode(text).map_err(|_| TokenError::Malformed)
 }

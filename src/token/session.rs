@@ -1,0 +1,161 @@
+//! Sessions: what a browser keeps in a cookie instead of a password, for the web pages.
+//!
+//! As with refresh tokens nothing is stored about them. They end with their time; with the password, the account or the key where
+//! the configuration knows the account; and carry what a back end said of theirs where it does not. Their `typ` and `aud` are
+//! their own: they are no tokens of a registry, and buy none.
+
+use std::time::Duration;
+
+use aws_lc_rs::hmac;
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL};
+use serde::Serialize;
+
+use super::{
+    Authority, Fingerprint, IssueError, SignedToken, TokenError, Voucher,
+    authority::{labels, random_id},
+    claims::{LATEST, LEEWAY, check_party, voucher},
+    json::Object,
+    jws::{self, Kind},
+    refresh,
+};
+
+/// The `aud` of sessions; a registry that trusts our key refuses it.
+const AUDIENCE: &str = "portwarden session";
+
+/// Separates the key of forms from other secrets of the same private key.
+pub(super) const FORMS_PURPOSE: &str = "portwarden forms v1";
+
+/// A session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Session {
+    /// `sub`: the account.
+    pub account: String,
+    /// What a back end said of it; `None` for an account that the configuration knows.
+    pub voucher: Option<Voucher>,
+    /// `jti`: its name, which no other session has.
+    pub id: String,
+    /// `exp`: seconds since 1970.
+    pub expires_at: u64,
+}
+
+#[derive(Serialize)]
+struct Claims<'a> {
+    iss: &'a str,
+    sub: &'a str,
+    aud: &'a str,
+    service: &'a str,
+    iat: u64,
+    exp: u64,
+    jti: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pwd: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    backend: Option<&'a str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    labels: Vec<Vec<&'a str>>,
+}
+
+/// Who vouches for the account of a session.
+#[derive(Debug, Clone, Copy)]
+pub enum Vouched<'a> {
+    /// The configuration, for as long as the password stays the same.
+    Password(Fingerprint),
+    /// A back end, which cannot be asked again without the password.
+    BackEnd(&'a Voucher),
+}
+
+impl Authority {
+    /// Makes a session of `account` with the pages of `service` that ends after `lifetime`, in whole seconds.
+    ///
+    /// # Errors
+    /// As [`Authority::issue_vouched`].
+    pub fn issue_session(
+        &self,
+        account: &str,
+        vouched: Vouched<'_>,
+        service: &str,
+        lifetime: Duration,
+        now: u64,
+    ) -> Result<SignedToken, IssueError> {
+        let (fingerprint, voucher) = match vouched {
+            Vouched::Password(fingerprint) => (Some(fingerprint), None),
+            Vouched::BackEnd(voucher) => (None, Some(voucher)),
+        };
+        let claims = Claims {
+            iss: self.issuer(),
+            sub: account,
+            aud: AUDIENCE,
+            service,
+            iat: now,
+            exp: now.saturating_add(lifetime.as_secs()).min(LATEST),
+            jti: &random_id()?,
+            pwd: fingerprint.map(|fingerprint| fingerprint.encoded()),
+            backend: voucher.map(|voucher| voucher.backend.as_str()),
+            labels: voucher.map(labels).transpose()?.unwrap_or_default(),
+        };
+        jws::sign(self.key(), Kind::Session, &claims).map(SignedToken::new)
+    }
+
+    /// Checks a session with the pages of `service`. `fingerprint_of` gives the present fingerprint of an account
+    /// ([`Authority::fingerprint`]), or `None` when there is no such account or it has no password. Whether a back end that
+    /// vouches is still there is for the caller to see.
+    ///
+    /// # Errors
+    /// The first thing that is wrong with it.
+    pub fn verify_session(
+        &self,
+        token: &str,
+        service: &str,
+        now: u64,
+        fingerprint_of: impl FnOnce(&str) -> Option<Fingerprint>,
+    ) -> Result<Session, TokenError> {
+        let claims = jws::open(self.key(), Kind::Session, token)?;
+        check_party(&claims, self.issuer(), AUDIENCE)?;
+        if claims.text("service")? != Some(service) {
+            return Err(TokenError::WrongAudience);
+        }
+        let session = Session::read(&claims)?;
+        let issued_at = claims.integer("iat")?.ok_or(TokenError::Malformed)?;
+        if i128::from(issued_at) > i128::from(now) + i128::from(LEEWAY) {
+            return Err(TokenError::NotYetValid);
+        }
+        if now >= session.expires_at {
+            return Err(TokenError::Expired);
+        }
+        if session.voucher.is_none() {
+            let current = fingerprint_of(&session.account).ok_or(TokenError::Revoked)?;
+            if !current.is(&refresh::fingerprint(&claims)?) {
+                return Err(TokenError::Revoked);
+            }
+        }
+        Ok(session)
+    }
+
+    /// What a form of that session sends along, so that no page of somebody else can send it.
+    pub fn csrf(&self, session: &Session) -> String {
+        BASE64URL.encode(hmac::sign(&self.forms, session.id.as_bytes()))
+    }
+
+    /// Whether a form of that session sent it. Takes the same time whatever was sent.
+    pub fn is_csrf(&self, session: &Session, sent: &str) -> bool {
+        BASE64URL
+            .decode(sent)
+            .is_ok_and(|sent| hmac::verify(&self.forms, session.id.as_bytes(), &sent).is_ok())
+    }
+}
+
+impl Session {
+    fn read(claims: &Object) -> Result<Self, TokenError> {
+        let text = |name| Ok(claims.text(name)?.ok_or(TokenError::Malformed)?.to_owned());
+        let expires_at = claims.integer("exp")?.ok_or(TokenError::Malformed)?;
+        Ok(Self {
+            account: text("sub")?,
+            voucher: voucher(claims)?,
+            id: text("jti")?,
+            expires_at: u64::try_from(expires_at).map_err(|_| TokenError::Malformed)?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;
