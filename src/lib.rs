@@ -3,7 +3,7 @@
 //! Read `proxy::service` first: it is the journey of one request. The modules, in the order in which they may
 //! import each other (left never imports right):
 //!
-//! `registry`, `quota`, `backend` ← `authn`, `authz`, `token`, `image` ← `proxy` ← `server` ← `cli`; `config` builds the settings of each of them
+//! `registry`, `quota`, `backend` ← `authn`, `authz`, `token`, `image` ← `ui` ← `proxy` ← `server` ← `cli`; `config` builds the settings of each of them
 //! and is imported by `cli` only; `telemetry` is imported by anyone and decides nothing.
 
 pub mod authn;
@@ -21,3 +21,4 @@ pub mod registry;
 pub mod server;
 pub mod telemetry;
 pub mod token;
+pub mod ui;

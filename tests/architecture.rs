@@ -19,7 +19,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("authz", &["registry", "backend"]),
     ("token", &["registry"]),
     ("image", &["registry"]),
-    ("proxy", &["registry", "quota", "backend", "authn", "authz", "token", "image"]),
+    ("ui", &["registry", "image"]),
+    ("proxy", &["registry", "quota", "backend", "authn", "authz", "token", "image", "ui"]),
     ("server", &["registry", "quota", "backend", "authn", "authz", "token", "proxy"]),
     // Builds the settings that the others own.
     ("config", &["registry", "authn", "authz", "token", "proxy", "server", "backend"]),

@@ -11,7 +11,8 @@ mod route;
 mod scope;
 
 pub use name::{Digest, RepositoryName, Tag, UploadId};
-pub use query::{Query, QueryError, percent_decode};
+pub use query::{Query, QueryError, percent_decode, percent_encode};
 pub use refusal::{Challenge, ChallengeError, ErrorCode, Refusal};
+pub(crate) use route::decode_path;
 pub use route::{CatalogPage, Endpoint, MAX_PAGE, Method, ParseError, Route};
 pub use scope::{Scope, ScopeError};

@@ -111,6 +111,11 @@ pub fn percent_decode(text: &str, plus: bool) -> Option<Vec<u8>> {
     Some(decoded)
 }
 
+/// Percent-encodes what has a meaning in a query, or none in a URL.
+pub fn percent_encode(text: &str) -> String {
+    Encoded(text.as_bytes()).to_string()
+}
+
 fn hex_digit(byte: u8) -> Option<u8> {
     char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
 }

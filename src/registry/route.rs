@@ -325,7 +325,7 @@ impl fmt::Display for ParseError {
 impl std::error::Error for ParseError {}
 
 /// Decodes the path once, and refuses whatever two programs could still read in two ways.
-fn decode_path(raw: &str) -> Result<String, ParseError> {
+pub(crate) fn decode_path(raw: &str) -> Result<String, ParseError> {
     let bytes = percent_decode(raw, false).ok_or(ParseError::Path("a bad percent-escape"))?;
     let is_plain = |b: u8| b.is_ascii_graphic() && !matches!(b, b'%' | b'?' | b'#' | b';' | b'\\');
     if !bytes.iter().copied().all(is_plain) {

@@ -1,0 +1,150 @@
+//! What stands around each page: the document, the head with the ways to go, the foot.
+
+use maud::{DOCTYPE, Markup, html};
+
+use super::{
+    assets::Asset,
+    link,
+    model::{Frame, Visitor},
+    path::PagePath,
+    untrusted::Untrusted,
+};
+
+/// A page, but for its content.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Document<'a> {
+    /// What the browser's tab says, before the name of the service.
+    pub(super) title: &'a str,
+    /// Where the page stands; `None` when it may be anywhere.
+    pub(super) path: Option<&'a PagePath>,
+    /// How the style knows it: `wide` or `narrow`.
+    pub(super) class: &'static str,
+}
+
+impl Document<'_> {
+    /// The whole document.
+    pub(super) fn render(&self, frame: &Frame<'_>, content: &Markup) -> String {
+        let page = html! {
+            (DOCTYPE)
+            html lang="en" {
+                head { (self.head(frame)) }
+                body {
+                    a.skip href="#content" { "Skip to the content" }
+                    (self.banner(frame))
+                    main #content .(self.class) tabindex="-1" { (content) }
+                    (foot(frame))
+                }
+            }
+        };
+        page.into_string()
+    }
+
+    fn head(&self, frame: &Frame<'_>) -> Markup {
+        let asset = |asset| link::to(frame, &PagePath::Asset(asset));
+        html! {
+            meta charset="utf-8";
+            meta name="viewport" content="width=device-width, initial-scale=1";
+            meta name="color-scheme" content="light dark";
+            meta name="referrer" content="same-origin";
+            title { (self.title) " · " (Untrusted(frame.service).to_string()) }
+            link rel="icon" type="image/svg+xml" href=(asset(Asset::Icon));
+            link rel="stylesheet" href=(asset(Asset::Style));
+            script src=(asset(Asset::Script)) defer {}
+        }
+    }
+
+    fn banner(&self, frame: &Frame<'_>) -> Markup {
+        let icon = link::to(frame, &PagePath::Asset(Asset::Icon));
+        html! {
+            header.banner {
+                div.inside {
+                    a.brand href=(link::to(frame, &PagePath::Repositories)) {
+                        img src=(icon) alt="" width="28" height="28";
+                        (Untrusted(frame.service))
+                    }
+                    (self.navigation(frame))
+                    (self.visitor(frame))
+                }
+            }
+        }
+    }
+
+    fn navigation(&self, frame: &Frame<'_>) -> Markup {
+        let (enters, sees_events) = match frame.visitor {
+            Visitor::Nobody => (false, false),
+            Visitor::Anonymous => (true, false),
+            Visitor::Account { sees_events, .. } => (true, sees_events),
+        };
+        html! {
+            @if enters {
+                nav.main aria-label="Main" {
+                    ul {
+                        (self.way(frame, &PagePath::Repositories, "Repositories"))
+                        (self.way(frame, &PagePath::Access, "My access"))
+                        @if sees_events { (self.way(frame, &PagePath::Events, "Events")) }
+                    }
+                }
+            }
+        }
+    }
+
+    /// A way to go. `page` marks where one is, `true` what that is part of.
+    fn way(&self, frame: &Frame<'_>, to: &PagePath, text: &str) -> Markup {
+        let inside = |page: &PagePath| {
+            matches!(page, PagePath::Repository(_) | PagePath::Image(..) | PagePath::Delete(..))
+        };
+        let current = match self.path {
+            Some(path) if path == to => Some("page"),
+            Some(path) if *to == PagePath::Repositories && inside(path) => Some("true"),
+            _ => None,
+        };
+        html! { li { a href=(link::to(frame, to)) aria-current=[current] { (text) } } }
+    }
+
+    fn visitor(&self, frame: &Frame<'_>) -> Markup {
+        html! {
+            div.visitor {
+                @match frame.visitor {
+                    Visitor::Account { name, csrf, .. } => {
+                        span.account title=(Untrusted(name).to_string()) { (Untrusted(name)) }
+                        @if let Some(csrf) = csrf {
+                            form method="post" action=(link::to(frame, &PagePath::SignOut)) {
+                                input type="hidden" name="csrf" value=(csrf);
+                                button.plain type="submit" { "Sign out" }
+                            }
+                        }
+                    }
+                    Visitor::Anonymous | Visitor::Nobody => {
+                        @if self.path != Some(&PagePath::SignIn) { a.button href=(self.sign_in(frame)) { "Sign in" } }
+                    }
+                }
+            }
+        }
+    }
+
+    /// To sign in, and then back to this page.
+    fn sign_in(&self, frame: &Frame<'_>) -> String {
+        let next = self.path.map(|path| link::to(frame, path)).unwrap_or_default();
+        link::with(frame, &PagePath::SignIn, &[("next", &next)])
+    }
+}
+
+fn foot(frame: &Frame<'_>) -> Markup {
+    html! {
+        footer.foot {
+            div.inside {
+                span { (Untrusted(frame.host)) }
+                span { "Guarded by Portwarden" }
+            }
+        }
+    }
+}
+
+/// The way back up: each page above this one, then this one.
+pub(super) fn breadcrumbs(frame: &Frame<'_>, above: &[(Option<PagePath>, Markup)]) -> Markup {
+    html! {
+        nav.breadcrumbs aria-label="Breadcrumbs" {
+            ol { @for (page, text) in above { li { (link::link(frame, page.as_ref(), text)) } } }
+        }
+    }
+}

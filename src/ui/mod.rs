@@ -1,0 +1,33 @@
+//! The web pages as text: where each stands, what it shows, and how it looks.
+//!
+//! Pure: it knows nothing of HTTP, sessions, rules or the registry; `proxy` asks these and hands over what a page shows.
+//! Every text of a [`model`] is taken to be hostile.
+
+mod age;
+mod amount;
+mod assets;
+mod copyable;
+#[cfg(test)]
+mod gallery;
+mod layout;
+mod link;
+mod model;
+mod name;
+mod pagination;
+mod path;
+mod search;
+mod step;
+mod table;
+#[cfg(test)]
+mod tests;
+mod untrusted;
+pub mod views;
+
+pub use self::{
+    assets::Asset,
+    model::{
+        Access, Content, Deletion, EventRow, Events, Frame, ImagePage, IndexEntry, Order, Page, Problem,
+        Referrer, Repositories, Repository, Right, RightsOn, SignIn, SignInProblem, Summary, TagRow, Visitor,
+    },
+    path::{PagePath, Reference},
+};

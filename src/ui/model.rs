@@ -1,0 +1,320 @@
+//! What each page shows, as plain data. Texts that come from the registry are whatever somebody pushed: nothing here is
+//! trusted, and the views escape all of it.
+
+use std::{collections::BTreeMap, net::IpAddr, time::SystemTime};
+
+use crate::image::{Descriptor, ImageConfig, Platform};
+
+/// What all pages have in common.
+#[derive(Debug, Clone, Copy)]
+pub struct Frame<'a> {
+    /// The name of the registry (`registry.service`).
+    pub service: &'a str,
+    /// The host as the visitor named it, with its port unless that is 443: what stands before the name of an image.
+    pub host: &'a str,
+    /// `server.path_prefix`: empty, or absolute without a trailing slash.
+    pub prefix: &'a str,
+    /// Who looks at it.
+    pub visitor: Visitor<'a>,
+    /// The moment of the request: ages are told from it.
+    pub now: SystemTime,
+}
+
+/// Who looks at a page.
+#[derive(Debug, Clone, Copy)]
+pub enum Visitor<'a> {
+    /// Nobody yet: the page is the one to sign in, or says that there is something wrong.
+    Nobody,
+    /// Whoever shows nothing, where the rules give that something.
+    Anonymous,
+    /// An account.
+    Account {
+        /// Its name.
+        name: &'a str,
+        /// What forms send along with a session; `None` where a password came with the request itself, which can only look.
+        csrf: Option<&'a str>,
+        /// Whether the page of recent events is for them (`registry:catalog:*`).
+        sees_events: bool,
+    },
+}
+
+/// The page to sign in.
+#[derive(Debug, Clone, Copy)]
+pub struct SignIn<'a> {
+    /// The path to go on to, checked to be one of ours.
+    pub next: &'a str,
+    /// The name that was typed the last time.
+    pub account: &'a str,
+    /// Why it is shown again.
+    pub problem: Option<SignInProblem>,
+}
+
+/// Why the page to sign in is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SignInProblem {
+    /// The name or the password is wrong; which, is not told.
+    Wrong,
+    /// Too many failed: seconds to wait.
+    Wait(u64),
+    /// Nothing can be checked now: too many at once, or a back end is down. Seconds to wait.
+    Unavailable(u64),
+    /// The session has ended.
+    Expired,
+    /// The connection is not TLS: a password would cross the network in the clear.
+    NotSecure,
+    /// Has just signed out.
+    SignedOut,
+}
+
+/// The repositories that the visitor may pull.
+#[derive(Debug, Clone)]
+pub struct Repositories<'a> {
+    /// What was searched for; empty for all.
+    pub query: &'a str,
+    /// Those of this page, in order.
+    pub names: Vec<&'a str>,
+    /// Which part of them.
+    pub page: Page,
+    /// How many there are without the search.
+    pub all: usize,
+    /// There are more in the registry than are read for this page.
+    pub incomplete: bool,
+}
+
+/// A part of a long list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Page {
+    /// From 1.
+    pub number: usize,
+    /// At least 1.
+    pub pages: usize,
+    /// The place of the first one of this part, from 0.
+    pub first: usize,
+    /// All that match.
+    pub total: usize,
+}
+
+/// A repository with its tags.
+#[derive(Debug, Clone)]
+pub struct Repository<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// What was searched for among the tags; empty for all.
+    pub query: &'a str,
+    /// Those of this page.
+    pub tags: Vec<TagRow<'a>>,
+    /// Which part of them.
+    pub page: Page,
+    /// How they are sorted.
+    pub order: Order,
+    /// What the visitor may do with it.
+    pub may_push: bool,
+    /// Whether there is a way to delete.
+    pub may_delete: bool,
+    /// The digest of what has just been deleted.
+    pub deleted: Option<&'a str>,
+}
+
+/// How tags are sorted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// By the date in the image, the newest first; those without one last.
+    NewestFirst,
+    /// By name, the highest version first: there are too many to look into each for its date.
+    ByVersion,
+}
+
+/// A tag in the list.
+#[derive(Debug, Clone)]
+pub struct TagRow<'a> {
+    /// The tag.
+    pub tag: &'a str,
+    /// What it names; `None` when that could not be read just now.
+    pub summary: Option<Summary>,
+}
+
+/// What a tag names, in short.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Summary {
+    /// The digest of the manifest.
+    pub digest: String,
+    /// Bytes to pull, compressed; over all platforms of an index. `None` when unknown.
+    pub size: Option<u64>,
+    /// The platforms, `linux/amd64` and the like; one for an image, several for an index.
+    pub platforms: Vec<String>,
+    /// When it was made, by its own word.
+    pub created: Option<SystemTime>,
+    /// Not an image: `Helm chart`, `signature`, …
+    pub artifact: Option<String>,
+}
+
+/// A manifest, looked into.
+#[derive(Debug, Clone)]
+pub struct ImagePage<'a> {
+    /// The repository.
+    pub name: &'a str,
+    /// The tag it was asked for by; `None` when by digest.
+    pub tag: Option<&'a str>,
+    /// The digest of the manifest.
+    pub digest: &'a str,
+    /// Its media type, as the registry gives it.
+    pub media_type: &'a str,
+    /// What it is.
+    pub content: Content<'a>,
+    /// Annotations of the manifest.
+    pub annotations: &'a BTreeMap<String, String>,
+    /// Signatures, SBOMs and whatever else refers to it.
+    pub referrers: Vec<Referrer>,
+    /// Whether there is a way to delete.
+    pub may_delete: bool,
+}
+
+/// What a manifest is.
+#[derive(Debug, Clone)]
+pub enum Content<'a> {
+    /// One for each platform.
+    Index(Vec<IndexEntry>),
+    /// An image.
+    Image {
+        /// The layers, in order, the base first.
+        layers: &'a [Descriptor],
+        /// What the configuration says; `None` when it cannot be read.
+        config: Option<&'a ImageConfig>,
+    },
+    /// Something else that is kept in a registry: a chart, a signature.
+    Artifact {
+        /// Its type.
+        kind: String,
+        /// Its files.
+        files: &'a [Descriptor],
+    },
+    /// A manifest of an old or unknown kind: that is said, with its text's size.
+    Unknown,
+}
+
+/// An entry of an index.
+#[derive(Debug, Clone)]
+pub struct IndexEntry {
+    /// For which platform; `None` when the index does not say.
+    pub platform: Option<Platform>,
+    /// The digest of its manifest.
+    pub digest: String,
+    /// Bytes to pull; `None` when its manifest cannot be read.
+    pub size: Option<u64>,
+    /// It belongs to another entry and is not for running: an attestation of that digest.
+    pub attests: Option<String>,
+}
+
+/// Something that refers to a manifest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Referrer {
+    /// In words, where its type is known: `signature (cosign)`, `SBOM (SPDX)`; else its type.
+    pub kind: String,
+    /// The digest of its manifest.
+    pub digest: String,
+    /// The tag it is kept under, where that is how it is found.
+    pub tag: Option<String>,
+    /// The size of its manifest, in bytes.
+    pub size: Option<u64>,
+}
+
+/// The page that asks before something is deleted.
+#[derive(Debug, Clone)]
+pub struct Deletion<'a> {
+    /// The repository.
+    pub name: &'a str,
+    /// The digest: all that names it goes.
+    pub digest: &'a str,
+    /// The tag from which the visitor came.
+    pub tag: Option<&'a str>,
+    /// All tags on that digest.
+    pub tags: &'a [String],
+    /// What forms send along.
+    pub csrf: &'a str,
+}
+
+/// What the visitor may do, and by which rule.
+#[derive(Debug, Clone)]
+pub struct Access<'a> {
+    /// Labels of the account.
+    pub labels: &'a BTreeMap<String, Vec<String>>,
+    /// The section of the configuration that knows the account.
+    pub source: &'a str,
+    /// The address that the rules see.
+    pub address: Option<IpAddr>,
+    /// The whole catalogue (`registry:catalog:*`).
+    pub catalog: Right,
+    /// The name of a repository that was asked about, existing or not; empty for none.
+    pub asked: &'a str,
+    /// What may be done there; `None` when nothing was asked, or it is no name of a repository.
+    pub answer: Option<RightsOn>,
+    /// The rights on the repositories that can be seen.
+    pub repositories: Vec<(&'a str, RightsOn)>,
+    /// Which part of them.
+    pub page: Page,
+}
+
+/// The rights on a repository.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RightsOn {
+    /// To pull.
+    pub pull: Right,
+    /// To push.
+    pub push: Right,
+    /// To delete.
+    pub delete: Right,
+}
+
+/// A right, or none, and by which rule.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Right {
+    /// Whether there is one.
+    pub allowed: bool,
+    /// Who decided, in words: `rule 3, line 34`; `no rule matches`.
+    pub by: String,
+}
+
+/// The last lines of the audit log, the newest first.
+#[derive(Debug, Clone)]
+pub struct Events {
+    /// `None` where no audit log is written, so that there is nothing to show.
+    pub rows: Option<Vec<EventRow>>,
+}
+
+/// A line of the audit log. What is not known is empty.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct EventRow {
+    /// When it was written.
+    pub time: Option<SystemTime>,
+    /// `decision`, `transfer`, `token`, `freeze`.
+    pub event: String,
+    /// Who.
+    pub account: String,
+    /// From where.
+    pub address: String,
+    /// The method.
+    pub method: String,
+    /// The repository, and the tag or digest.
+    pub what: String,
+    /// `allowed`, `denied`, …
+    pub decision: String,
+    /// By which rule, or why not.
+    pub why: String,
+    /// The status of the response.
+    pub status: Option<u16>,
+    /// `X-Request-Id`.
+    pub request_id: String,
+}
+
+/// Something went wrong, with a way on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem<'a> {
+    /// The status of the response.
+    pub status: u16,
+    /// What it is, in a few words.
+    pub title: &'a str,
+    /// What it means and what to do, in one or two sentences.
+    pub message: &'a str,
+    /// `X-Request-Id`, by which the operator finds it in the log.
+    pub request_id: &'a str,
+}

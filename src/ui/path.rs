@@ -1,0 +1,230 @@
+//! Which page a path names, and the path of a page: one type for both, so that no link leads nowhere.
+//!
+//! A repository's page stands at its name and an image's at its reference, so that what follows `docker pull` is an address
+//! for a browser too. Whatever is not a name of a repository begins with `/-/`, as no name does.
+
+use std::fmt;
+
+use super::assets::Asset;
+use crate::registry::{Digest, RepositoryName, Tag};
+
+/// A page, or something that belongs to the pages.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PagePath {
+    /// `/`: the repositories.
+    Repositories,
+    /// `/<name>`: the tags of a repository.
+    Repository(RepositoryName),
+    /// `/<name>:<tag>` and `/<name>@<digest>`.
+    Image(RepositoryName, Reference),
+    /// `/-/delete/<name>@<digest>`.
+    Delete(RepositoryName, Digest),
+    /// `/-/sign-in`.
+    SignIn,
+    /// `/-/sign-out`.
+    SignOut,
+    /// `/-/access`: what the visitor may do.
+    Access,
+    /// `/-/events`: the end of the audit log.
+    Events,
+    /// `/-/assets/<hash>/<file>`.
+    Asset(Asset),
+    /// `/favicon.ico`, which browsers ask for unbidden.
+    Favicon,
+    /// `/robots.txt`.
+    Robots,
+}
+
+/// What a manifest is named by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reference {
+    /// A tag.
+    Tag(Tag),
+    /// A digest.
+    Digest(Digest),
+}
+
+/// First parts of names that stand for something else at the root; repositories of these names are found below `/-/r/`.
+const RESERVED: [&str; 4] = ["v2", "auth", "favicon.ico", "robots.txt"];
+
+impl PagePath {
+    /// Reads a path below the prefix, as it is on the wire: no name has a byte that a path must escape, but a browser may have
+    /// escaped the `:` and the `@`. `None` for what is no page.
+    pub fn parse(path: &str) -> Option<Self> {
+        if path == "/" {
+            return Some(Self::Repositories);
+        }
+        let decoded = crate::registry::decode_path(path).ok()?;
+        let path = decoded.strip_prefix('/')?;
+        if let Some(own) = path.strip_prefix("-/") {
+            return Self::parse_own(own);
+        }
+        match path {
+            "favicon.ico" => Some(Self::Favicon),
+            "robots.txt" => Some(Self::Robots),
+            _ if is_reserved(path) => None,
+            _ => Self::parse_image(path),
+        }
+    }
+
+    fn parse_own(path: &str) -> Option<Self> {
+        match path {
+            "sign-in" => return Some(Self::SignIn),
+            "sign-out" => return Some(Self::SignOut),
+            "access" => return Some(Self::Access),
+            "events" => return Some(Self::Events),
+            _ => {}
+        }
+        if let Some(asset) = path.strip_prefix("assets/") {
+            return Asset::at(asset).map(Self::Asset);
+        }
+        if let Some(image) = path.strip_prefix("r/") {
+            return Self::parse_image(image);
+        }
+        match Self::parse_image(path.strip_prefix("delete/")?)? {
+            Self::Image(name, Reference::Digest(digest)) => Some(Self::Delete(name, digest)),
+            _ => None,
+        }
+    }
+
+    fn parse_image(path: &str) -> Option<Self> {
+        if let Some((name, digest)) = path.split_once('@') {
+            let digest = Reference::Digest(Digest::parse(digest)?);
+            return Some(Self::Image(RepositoryName::parse(name)?, digest));
+        }
+        // What is behind a slash belongs to the name: that colon stands before the port of a host.
+        match path.rsplit_once(':').filter(|(_, tag)| !tag.contains('/')) {
+            Some((name, tag)) => {
+                Some(Self::Image(RepositoryName::parse(name)?, Reference::Tag(Tag::parse(tag)?)))
+            }
+            None => RepositoryName::parse(path).map(Self::Repository),
+        }
+    }
+
+    /// The page of a repository; `None` when `name` is none. The same for those below.
+    pub fn repository(name: &str) -> Option<Self> {
+        RepositoryName::parse(name).map(Self::Repository)
+    }
+
+    /// The page of what a tag names.
+    pub fn tagged(name: &str, tag: &str) -> Option<Self> {
+        Some(Self::Image(RepositoryName::parse(name)?, Reference::Tag(Tag::parse(tag)?)))
+    }
+
+    /// The page of a manifest.
+    pub fn by_digest(name: &str, digest: &str) -> Option<Self> {
+        Some(Self::Image(RepositoryName::parse(name)?, Reference::Digest(Digest::parse(digest)?)))
+    }
+
+    /// The page that asks before a manifest is deleted.
+    pub fn deletion(name: &str, digest: &str) -> Option<Self> {
+        Some(Self::Delete(RepositoryName::parse(name)?, Digest::parse(digest)?))
+    }
+
+    /// What people see something at: all but files.
+    pub fn is_page(&self) -> bool {
+        !matches!(self, Self::Asset(_) | Self::Favicon | Self::Robots)
+    }
+}
+
+/// The path below the prefix.
+impl fmt::Display for PagePath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Repositories => f.write_str("/"),
+            Self::Repository(name) => write!(f, "{}{name}", before(name)),
+            Self::Image(name, Reference::Tag(tag)) => write!(f, "{}{name}:{tag}", before(name)),
+            Self::Image(name, Reference::Digest(digest)) => write!(f, "{}{name}@{digest}", before(name)),
+            Self::Delete(name, digest) => write!(f, "/-/delete/{name}@{digest}"),
+            Self::SignIn => f.write_str("/-/sign-in"),
+            Self::SignOut => f.write_str("/-/sign-out"),
+            Self::Access => f.write_str("/-/access"),
+            Self::Events => f.write_str("/-/events"),
+            Self::Asset(asset) => write!(f, "/-/assets/{asset}"),
+            Self::Favicon => f.write_str("/favicon.ico"),
+            Self::Robots => f.write_str("/robots.txt"),
+        }
+    }
+}
+
+fn before(name: &RepositoryName) -> &'static str {
+    if is_reserved(name.as_str()) { "/-/r/" } else { "/" }
+}
+
+/// Whether the first part of a name, or of a reference, is taken.
+fn is_reserved(path: &str) -> bool {
+    let first = path.split(['/', ':', '@']).next().unwrap_or_default();
+    RESERVED.contains(&first)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DIGEST: &str = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+
+    #[test]
+    fn what_a_page_links_to_is_read_back() {
+        let image = format!("/team/app@{DIGEST}");
+        let reserved = format!("/-/r/v2/app@{DIGEST}");
+        let deletion = format!("/-/delete/team/app@{DIGEST}");
+        for path in [
+            "/",
+            "/team/app",
+            "/team/app:1.0",
+            &image,
+            "/-/r/auth",
+            "/-/r/v2/app:1",
+            "/Host.example:5000/app",
+            "/Host.example:5000/app:1",
+            &reserved,
+            &deletion,
+            "/-/sign-in",
+            "/-/sign-out",
+            "/-/access",
+            "/-/events",
+            "/favicon.ico",
+            "/robots.txt",
+        ] {
+            let page = PagePath::parse(path).unwrap_or_else(|| panic!("{path} is no page"));
+            assert_eq!(page.to_string(), path);
+        }
+    }
+
+    #[test]
+    fn names_that_need_no_detour_are_read_with_one_too() {
+        assert_eq!(PagePath::parse("/-/r/team/app"), PagePath::parse("/team/app"));
+        assert_eq!(PagePath::parse("/team/app%3A1"), PagePath::parse("/team/app:1"));
+    }
+
+    #[test]
+    fn what_belongs_to_others_or_to_nobody_is_no_page() {
+        for path in [
+            "",
+            "team",
+            "//",
+            "/team//app",
+            "/team/../app",
+            "/Team",
+            "/v2",
+            "/v2/app",
+            "/auth",
+            "/auth/token",
+            "/auth:1",
+            "/-",
+            "/-/",
+            "/-/x",
+            "/-/r/",
+            "/-/delete/team/app:1",
+            "/team/app:",
+            "/team/app@",
+            "/team/app@sha256:",
+            "/team/app:1:2",
+            "/a%2",
+            "/-/assets/none",
+            "/team/app?x",
+        ] {
+            assert_eq!(PagePath::parse(path), None, "{path}");
+        }
+    }
+}

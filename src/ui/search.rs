@@ -1,0 +1,32 @@
+//! A field to search with: a form that asks for the same page with another `q`.
+
+use maud::{Markup, html};
+
+use super::{link, model::Frame, path::PagePath, untrusted::Untrusted};
+
+/// What is looked for, and where.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Search<'a> {
+    /// The page with the list.
+    pub(super) page: &'a PagePath,
+    /// What was searched for; empty for all.
+    pub(super) query: &'a str,
+    /// What the field is called.
+    pub(super) label: &'a str,
+}
+
+impl Search<'_> {
+    /// The form.
+    pub(super) fn form(&self, frame: &Frame<'_>) -> Markup {
+        let address = link::to(frame, self.page);
+        html! {
+            form.search role="search" method="get" action=(address) {
+                label.unseen for="q" { (self.label) }
+                input #q type="search" name="q" value=(Untrusted(self.query).to_string()) placeholder=(self.label) maxlength="256"
+                    autocomplete="off" autocapitalize="none" spellcheck="false" aria-keyshortcuts="/";
+                button type="submit" { "Search" }
+                @if !self.query.is_empty() { a.clear href=(address) { "Show all" } }
+            }
+        }
+    }
+}

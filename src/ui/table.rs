@@ -1,0 +1,42 @@
+//! Tables that are read on a phone as well: there each row is a card, and each cell says of which column it is. The roles are
+//! written out, because a style that lays a table out anew makes some browsers forget that it is one.
+
+use maud::{Markup, Render, html};
+
+/// A column.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Column {
+    /// What stands above it, and before each cell on a phone.
+    pub(super) label: &'static str,
+    /// How the style knows it: `main`, `number`, `actions` or nothing.
+    pub(super) class: &'static str,
+}
+
+/// A table with a caption for whoever cannot see it.
+pub(super) fn table(caption: &str, columns: &[Column], rows: impl Render) -> Markup {
+    html! {
+        table role="table" {
+            caption.unseen { (caption) }
+            thead role="rowgroup" {
+                tr role="row" {
+                    @for column in columns {
+                        th.(column.class) role="columnheader" scope="col" {
+                            @if column.class == "actions" { span.unseen { (column.label) } } @else { (column.label) }
+                        }
+                    }
+                }
+            }
+            tbody role="rowgroup" { (rows) }
+        }
+    }
+}
+
+/// The cell that names its row.
+pub(super) fn head_cell(column: Column, content: impl Render) -> Markup {
+    html! { th.(column.class) role="rowheader" scope="row" { (content) } }
+}
+
+/// A cell.
+pub(super) fn cell(column: Column, content: impl Render) -> Markup {
+    html! { td.(column.class) role="cell" data-label=(column.label) { (content) } }
+}

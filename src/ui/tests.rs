@@ -1,0 +1,226 @@
+//! Every page in each of its states: that hostile texts stay texts, that each link leads to a page, that the documents are
+//! sound. With `PORTWARDEN_GALLERY` set to a folder, the pages are written there to be looked at.
+
+use std::{collections::HashSet, fs, path::Path};
+
+use regex::Regex;
+
+use super::{
+    assets::Asset,
+    gallery::{Exhibit, Gallery},
+    path::PagePath,
+};
+
+const HOSTILE: &str = "\"'><script>alert(1)</script><img src=x onerror=alert(2)>\u{202e}\u{0}&amp;";
+
+fn usual() -> Gallery {
+    Gallery { hostile: None, prefix: "" }
+}
+
+/// With what is usual, with what is hostile, and below a prefix.
+fn all() -> Vec<Exhibit> {
+    let galleries =
+        [usual(), Gallery { hostile: Some(HOSTILE), prefix: "" }, Gallery { hostile: None, prefix: "/hub" }];
+    galleries.into_iter().flat_map(Gallery::exhibits).collect()
+}
+
+/// A tag of a document.
+struct Element {
+    name: String,
+    closes: bool,
+    attributes: Vec<(String, String)>,
+}
+
+impl Element {
+    fn get(&self, name: &str) -> Option<&str> {
+        self.attributes.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+}
+
+/// The tags of a document, read as strictly as the templates write.
+fn elements(html: &str) -> Vec<Element> {
+    let tag = Regex::new(r#"^<(/?)([a-z][a-z0-9]*)((?: [a-z-]+(?:="[^"<>]*")?)*)>"#).unwrap();
+    let attribute = Regex::new(r#" ([a-z-]+)(?:="([^"]*)")?"#).unwrap();
+    let body = html.strip_prefix("<!DOCTYPE html>").expect("a doctype");
+    let read = |(at, _)| {
+        let found =
+            tag.captures(&body[at..]).unwrap_or_else(|| panic!("no tag of ours: {:.90}", &body[at..]));
+        let attributes = attribute.captures_iter(&found[3]);
+        let value = |value: &str| {
+            value.replace("&amp;", "&").replace("&quot;", "\"").replace("&lt;", "<").replace("&gt;", ">")
+        };
+        let attributes = attributes
+            .map(|found| (found[1].to_owned(), value(found.get(2).map_or("", |value| value.as_str()))));
+        Element { name: found[2].to_owned(), closes: &found[1] == "/", attributes: attributes.collect() }
+    };
+    body.match_indices('<').map(read).collect()
+}
+
+#[test]
+fn rule_pages_hostile_texts_stay_texts() {
+    for Exhibit { name, html } in (Gallery { hostile: Some(HOSTILE), prefix: "" }).exhibits() {
+        assert!(html.contains("&lt;script&gt;alert(1)"), "{name} does not show the text");
+        assert!(
+            !html.contains(['\u{202e}', '\0']),
+            "{name} has a character that turns or hides what follows"
+        );
+        let scripts: Vec<Element> = elements(&html)
+            .into_iter()
+            .filter(|element| element.name == "script" && !element.closes)
+            .collect();
+        assert!(scripts.iter().all(|script| script.get("src").is_some()), "{name}");
+        assert!(scripts.len() <= 1, "{name}");
+    }
+}
+
+#[test]
+fn documents_have_only_what_the_content_security_policy_allows() {
+    for Exhibit { name, html } in all() {
+        for element in elements(&html) {
+            let tag = element.name.as_str();
+            assert!(
+                !["style", "iframe", "object", "embed", "base", "template"].contains(&tag),
+                "{name}: {tag}"
+            );
+            for (attribute, _) in &element.attributes {
+                assert!(attribute != "style" && !attribute.starts_with("on"), "{name}: {attribute} of {tag}");
+            }
+        }
+    }
+}
+
+#[test]
+fn each_link_leads_to_a_page() {
+    let mut links = 0;
+    for Exhibit { name, html } in all() {
+        let elements = elements(&html);
+        let addresses = elements
+            .iter()
+            .flat_map(|element| &element.attributes)
+            .filter(|(key, _)| ["href", "src", "action"].contains(&key.as_str()));
+        for (_, address) in addresses.filter(|(_, address)| address != "#content") {
+            let path = address.split('?').next().unwrap();
+            let path = path.strip_prefix("/hub").unwrap_or(path);
+            assert!(PagePath::parse(path).is_some(), "{name} links to {address}");
+            links += 1;
+        }
+    }
+    assert!(links > 1000, "only {links} links found");
+}
+
+#[test]
+fn links_are_below_the_prefix() {
+    for Exhibit { name, html } in (Gallery { hostile: None, prefix: "/hub" }).exhibits() {
+        for element in elements(&html) {
+            for key in ["href", "src", "action"] {
+                let address = element.get(key).unwrap_or("#");
+                assert!(
+                    address.starts_with('#') || address.starts_with("/hub/"),
+                    "{name} links to {address}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn each_element_is_closed_in_its_place() {
+    for Exhibit { name, html } in all() {
+        let mut open: Vec<String> = Vec::new();
+        for element in elements(&html) {
+            let is_void = ["meta", "link", "input", "img", "wbr"].contains(&element.name.as_str());
+            match element.closes {
+                true => assert_eq!(open.pop(), Some(element.name), "{name}"),
+                false if !is_void => open.push(element.name),
+                false => {}
+            }
+        }
+        assert_eq!(open, Vec::<String>::new(), "{name}");
+    }
+}
+
+#[test]
+fn each_page_has_a_title_one_main_heading_and_none_left_out() {
+    let title = Regex::new("<title>[^<]+</title>").unwrap();
+    for Exhibit { name, html } in all() {
+        let elements = elements(&html);
+        let opened = elements.iter().filter(|element| !element.closes);
+        let is_heading = |name: &str| name.len() == 2 && name.starts_with('h') && name != "hr";
+        let levels: Vec<&str> =
+            opened.map(|element| element.name.as_str()).filter(|name| is_heading(name)).collect();
+        assert_eq!(levels.first(), Some(&"h1"), "{name}");
+        assert!(levels[1..].iter().all(|level| *level == "h2"), "{name}: {levels:?}");
+        assert!(title.is_match(&html), "{name}");
+        assert!(html.contains("<html lang=\"en\">"), "{name}");
+    }
+}
+
+#[test]
+fn ids_are_unique_and_each_field_has_a_label() {
+    for Exhibit { name, html } in all() {
+        let elements = elements(&html);
+        let values = |key: &'static str| elements.iter().filter_map(move |element| element.get(key));
+        let ids: Vec<&str> = values("id").collect();
+        assert_eq!(ids.iter().collect::<HashSet<_>>().len(), ids.len(), "{name}: {ids:?}");
+        let labelled: HashSet<&str> = values("for").collect();
+        for field in
+            elements.iter().filter(|element| element.name == "input" && element.get("type") != Some("hidden"))
+        {
+            let id = field.get("id").unwrap_or_default();
+            assert!(labelled.contains(id), "{name}: no label for {id:?}");
+        }
+    }
+}
+
+#[test]
+fn forms_that_change_something_are_posted_with_the_token() {
+    let mut posted = 0;
+    for Exhibit { name, html } in usual().exhibits() {
+        for form in html.split("<form").skip(1).map(|rest| rest.split("</form>").next().unwrap()) {
+            let changes = form.contains("sign-out") || form.contains("/-/delete/");
+            assert_eq!(changes, form.contains("name=\"csrf\" value=\"c5rf\""), "{name}");
+            assert_eq!(changes || form.contains("/-/sign-in"), form.contains("method=\"post\""), "{name}");
+            posted += usize::from(changes);
+        }
+    }
+    assert!(posted > 10, "only {posted} forms found");
+}
+
+#[test]
+fn the_page_that_asks_names_all_that_goes() {
+    let exhibits = usual().exhibits();
+    let page = exhibits.iter().find(|exhibit| exhibit.name == "delete").unwrap();
+    for tag in ["latest", "1.4.2", "1.4", "stable"] {
+        assert!(page.html.contains(&format!("<code><bdi>{tag}</bdi></code>")), "{tag}");
+    }
+    assert!(page.html.contains("Delete 4 tags"));
+}
+
+#[test]
+fn whoever_may_not_is_not_asked_to() {
+    let exhibits = usual().exhibits();
+    let html = |name: &str| &exhibits.iter().find(|exhibit| exhibit.name == name).unwrap().html;
+    assert!(
+        html("repository").contains("/-/delete/") && !html("repository-anonymous").contains("/-/delete/")
+    );
+    assert!(
+        html("repository").contains("docker push") && !html("repository-anonymous").contains("docker push")
+    );
+    assert!(html("repository").contains("/-/events") && !html("repository-anonymous").contains("/-/events"));
+    assert!(!html("repositories-no-rights").contains("Sign out"), "there is no session to end");
+    assert!(html("repository-anonymous").contains("/-/sign-in?next=/team/app\""));
+}
+
+#[test]
+fn the_pages_can_be_looked_at() {
+    let Some(folder) = std::env::var_os("PORTWARDEN_GALLERY") else { return };
+    let folder = Path::new(&folder);
+    for Exhibit { name, html } in usual().exhibits() {
+        fs::write(folder.join(format!("{name}.html")), html).unwrap();
+    }
+    for asset in [Asset::Style, Asset::Script, Asset::Icon] {
+        let path = folder.join(format!("-/assets/{asset}"));
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, asset.content()).unwrap();
+    }
+}

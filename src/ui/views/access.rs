@@ -1,0 +1,116 @@
+//! What the visitor may do here, and by which rule.
+
+use maud::{Markup, html};
+
+use super::super::{
+    layout::Document,
+    link,
+    model::{Access, Frame, Right, RightsOn, Visitor},
+    name::Name,
+    pagination::{extent, pagination},
+    path::PagePath,
+    table::{Column, cell, head_cell, table},
+    untrusted::Untrusted,
+};
+
+const REPOSITORY: Column = Column { label: "Repository", class: "main" };
+const PULL: Column = Column { label: "Pull", class: "" };
+const PUSH: Column = Column { label: "Push", class: "" };
+const DELETE: Column = Column { label: "Delete", class: "" };
+
+/// Who the visitor is to the rules, and what these give.
+pub fn access(frame: &Frame<'_>, page: &Access<'_>) -> String {
+    let content = html! {
+        div.heading { h1 { "My access" } }
+        (who(frame, page))
+        (question(frame, page))
+        (rights(frame, page))
+    };
+    Document { title: "My access", path: Some(&PagePath::Access), class: "wide" }.render(frame, &content)
+}
+
+fn who(frame: &Frame<'_>, page: &Access<'_>) -> Markup {
+    html! {
+        dl.facts {
+            @match frame.visitor {
+                Visitor::Account { name, .. } => {
+                    div { dt { "Account" } dd { strong { (Untrusted(name)) } } }
+                    @if !page.source.is_empty() { div { dt { "Known from" } dd { code { (Untrusted(page.source)) } } } }
+                }
+                Visitor::Anonymous | Visitor::Nobody => {
+                    div { dt { "Account" } dd { "none: you have not signed in" } }
+                }
+            }
+            @if let Some(address) = page.address { div { dt { "Address" } dd { code { (address) } } } }
+            @for (key, values) in page.labels {
+                div { dt { "Label " code { (Untrusted(key)) } } dd { (Untrusted(&values.join(", "))) } }
+            }
+            div { dt { "Whole catalogue" } dd { (right(&page.catalog)) } }
+        }
+    }
+}
+
+fn question(frame: &Frame<'_>, page: &Access<'_>) -> Markup {
+    html! {
+        section.card {
+            h2 { "Ask about a repository" }
+            form.search method="get" action=(link::to(frame, &PagePath::Access)) {
+                label.unseen for="name" { "Name of a repository, whether it exists or not" }
+                input #name type="text" name="name" value=(Untrusted(page.asked).to_string()) placeholder="team/app" maxlength="255"
+                    autocomplete="off" autocapitalize="none" spellcheck="false";
+                button type="submit" { "Ask" }
+            }
+            @match &page.answer {
+                Some(rights) => { (answer(page.asked, rights)) }
+                None if page.asked.is_empty() => { p.note { "It need not exist: that is how to see whether you may push to it." } }
+                None => {
+                    p.note role="status" {
+                        strong { (Untrusted(page.asked)) } " is no name of a repository: those are of lower-case letters and digits, with "
+                        code { ". _ - /" } " between them."
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn answer(name: &str, rights: &RightsOn) -> Markup {
+    let row = html! { tr role="row" { (head_cell(REPOSITORY, Name(name))) (cells(rights)) } };
+    html! { div role="status" { (table("Rights on the repository asked about", &[REPOSITORY, PULL, PUSH, DELETE], row)) } }
+}
+
+fn rights(frame: &Frame<'_>, page: &Access<'_>) -> Markup {
+    let rows = html! {
+        @for (name, rights) in &page.repositories {
+            tr role="row" {
+                (head_cell(REPOSITORY, link::link(frame, PagePath::repository(name).as_ref(), Name(name))))
+                (cells(rights))
+            }
+        }
+    };
+    html! {
+        section {
+            h2 { "Repositories" }
+            @if page.repositories.is_empty() {
+                p.note { "There is no repository here that you may see." }
+            } @else {
+                p.extent { (extent(page.page, page.repositories.len(), "repositories")) }
+                (table("Rights on repositories", &[REPOSITORY, PULL, PUSH, DELETE], rows))
+                (pagination(frame, &PagePath::Access, page.page, &[("name", page.asked)]))
+            }
+        }
+    }
+}
+
+fn cells(rights: &RightsOn) -> Markup {
+    html! { (cell(PULL, right(&rights.pull))) (cell(PUSH, right(&rights.push))) (cell(DELETE, right(&rights.delete))) }
+}
+
+fn right(right: &Right) -> Markup {
+    html! {
+        span.right {
+            @if right.allowed { span.yes { "Yes" } } @else { span.no { "No" } }
+            " " span.by { (Untrusted(&right.by)) }
+        }
+    }
+}

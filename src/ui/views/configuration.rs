@@ -1,0 +1,91 @@
+//! What the configuration of an image says: how it runs, its environment, its labels.
+
+use maud::{Markup, html};
+
+use super::super::untrusted::Untrusted;
+use crate::image::ImageConfig;
+
+/// Pairs that are shown at once; of more, the list is folded.
+const SHOWN: usize = 12;
+
+/// How it runs, environment and labels.
+pub(super) fn configuration(config: &ImageConfig) -> Markup {
+    let environment = config.env.iter().map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+    let labels = config.labels.iter().map(|(key, value)| (key.as_str(), value.as_str()));
+    html! {
+        section { h2 { "How it runs" } (how_it_runs(config)) }
+        section { h2 { "Environment" } (pairs(environment)) }
+        section { h2 { "Labels" } (pairs(labels)) }
+    }
+}
+
+fn how_it_runs(config: &ImageConfig) -> Markup {
+    let facts: Vec<(&str, String)> = [
+        ("Entry point", exec_form(&config.entrypoint)),
+        ("Command", exec_form(&config.cmd)),
+        ("Working directory", config.working_dir.clone().unwrap_or_default()),
+        ("User", config.user.clone().unwrap_or_default()),
+        ("Ports", config.exposed_ports.join(", ")),
+        ("Volumes", config.volumes.join(", ")),
+        ("Stop signal", config.stop_signal.clone().unwrap_or_default()),
+        ("Health check", exec_form(&config.healthcheck)),
+    ]
+    .into_iter()
+    .filter(|(_, value)| !value.is_empty())
+    .collect();
+    html! {
+        @if facts.is_empty() { p.note { "The image says nothing about it." } } @else {
+            dl.pairs { @for (name, value) in &facts { div { dt { (name) } dd { code { (Untrusted(value)) } } } } }
+        }
+    }
+}
+
+/// As a Dockerfile has it, so that it is clear where each word ends: `["nginx", "-g", "daemon off;"]`.
+fn exec_form(words: &[String]) -> String {
+    if words.is_empty() {
+        return String::new();
+    }
+    let quoted: Vec<String> =
+        words.iter().map(|word| serde_json::Value::from(word.as_str()).to_string()).collect();
+    format!("[{}]", quoted.join(", "))
+}
+
+/// Names and what they are set to. What looks like an address stays text: it leads wherever somebody wished.
+pub(super) fn pairs<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> Markup {
+    let pairs: Vec<(&str, &str)> = pairs.collect();
+    let list = html! {
+        dl.pairs.code {
+            @for (name, value) in &pairs {
+                div {
+                    dt { code { (Untrusted(name)) } }
+                    dd { @if value.is_empty() { span.quiet { "empty" } } @else { code { (Untrusted(value)) } } }
+                }
+            }
+        }
+    };
+    html! {
+        @if pairs.is_empty() { p.note { "None." } }
+        @else if pairs.len() <= SHOWN { (list) }
+        @else { details.card { summary { "Show all " (pairs.len()) } (list) } }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_are_in_the_form_of_a_dockerfile() {
+        let words = ["nginx", "-g", "daemon \"off\";"].map(str::to_owned);
+        assert_eq!(exec_form(&words), r#"["nginx", "-g", "daemon \"off\";"]"#);
+        assert_eq!(exec_form(&[]), "");
+    }
+
+    #[test]
+    fn many_pairs_are_folded_and_none_are_said() {
+        let some = |count| pairs((0..count).map(|_| ("A", "b"))).into_string();
+        assert!(some(0).contains("None."));
+        assert!(!some(SHOWN).contains("<details"));
+        assert!(some(SHOWN + 1).contains("Show all 13"));
+    }
+}

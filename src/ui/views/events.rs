@@ -1,0 +1,85 @@
+//! The last lines of the audit log.
+
+use maud::{Markup, html};
+
+use super::super::{
+    age::Age,
+    copyable,
+    layout::Document,
+    model::{EventRow, Events, Frame},
+    path::PagePath,
+    table::{Column, cell, head_cell, table},
+    untrusted::Untrusted,
+};
+
+const TIME: Column = Column { label: "When", class: "main" };
+const WHO: Column = Column { label: "Who", class: "" };
+const WHAT: Column = Column { label: "What", class: "" };
+const DECISION: Column = Column { label: "Decision", class: "" };
+const STATUS: Column = Column { label: "Status", class: "number" };
+const REQUEST: Column = Column { label: "Request", class: "" };
+
+/// Who has lately asked for what, and what they were told.
+pub fn events(frame: &Frame<'_>, page: &Events) -> String {
+    let content = html! {
+        div.heading { h1 { "Recent events" } }
+        @match page.rows.as_deref() {
+            None => {
+                div.empty {
+                    h2 { "No audit log is written" }
+                    p { "Set " code { "audit.path" } " in the configuration, and what is asked and decided appears here." }
+                }
+            }
+            Some([]) => {
+                div.empty { h2 { "Nothing has happened yet" } p { "The audit log is empty." } }
+            }
+            Some(rows) => { (list(frame, rows)) }
+        }
+    };
+    Document { title: "Recent events", path: Some(&PagePath::Events), class: "wide" }.render(frame, &content)
+}
+
+fn list(frame: &Frame<'_>, rows: &[EventRow]) -> Markup {
+    let body = html! { @for row in rows { tr role="row" { (event(frame, row)) } } };
+    html! {
+        p.extent { "The last lines of the audit log, newest first" }
+        (table("Recent events", &[TIME, WHO, WHAT, DECISION, STATUS, REQUEST], body))
+    }
+}
+
+fn event(frame: &Frame<'_>, row: &EventRow) -> Markup {
+    let age = row.time.map(|moment| Age { moment, now: frame.now });
+    let account = if row.account.is_empty() { "anonymous" } else { &row.account };
+    html! {
+        (head_cell(TIME, html! { @if let Some(age) = age { (age) } @else { span.quiet { "unknown" } } }))
+        (cell(WHO, two(&html! { (Untrusted(account)) }, &row.address)))
+        (cell(WHAT, html! {
+            span.two { span { code.method { (Untrusted(verb(row))) } " " code { (Untrusted(&row.what)) } } }
+        }))
+        (cell(DECISION, two(&decision(&row.decision), &row.why)))
+        (cell(STATUS, html! { @if let Some(status) = row.status { (status) } @else { "–" } }))
+        (cell(REQUEST, html! { @if row.request_id.is_empty() { "–" } @else { (request(&row.request_id)) } }))
+    }
+}
+
+/// The method; of an event that is no request, its kind.
+fn verb(row: &EventRow) -> &str {
+    if row.method.is_empty() { &row.event } else { &row.method }
+}
+
+fn two(first: &Markup, second: &str) -> Markup {
+    html! { span.two { span { (first) } @if !second.is_empty() { span.quiet { (Untrusted(second)) } } } }
+}
+
+fn decision(decision: &str) -> Markup {
+    let class = match decision {
+        "allowed" => "yes",
+        "denied" => "no",
+        _ => "other",
+    };
+    html! { @if decision.is_empty() { "–" } @else { span class=(class) { (Untrusted(decision)) } } }
+}
+
+fn request(id: &str) -> Markup {
+    copyable::digest(id)
+}

@@ -1,0 +1,17 @@
+//! How to put an image into this registry: the commands, ready to be taken along.
+
+use maud::{Markup, html};
+
+use super::super::{copyable::command, model::Frame};
+
+/// The commands to push to `repository`, from signing in on.
+pub(super) fn push_commands(frame: &Frame<'_>, repository: &str) -> Markup {
+    let image = format!("{}/{repository}:latest", frame.host);
+    html! {
+        ol.guide {
+            li { p { "Sign in with docker:" } (command(&format!("docker login {}", frame.host))) }
+            li { p { "Give an image of yours a name in this registry:" } (command(&format!("docker tag my-image {image}"))) }
+            li { p { "Push it:" } (command(&format!("docker push {image}"))) }
+        }
+    }
+}

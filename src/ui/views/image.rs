@@ -1,0 +1,246 @@
+//! A manifest, looked into: an image, an index of platforms, or something else that is kept in a registry.
+
+use std::collections::BTreeMap;
+
+use maud::{Markup, html};
+
+use super::{
+    super::{
+        age::Age,
+        amount::{Size, counted},
+        copyable::{command, digest, pinned, pull_command, whole_digest},
+        layout::{Document, breadcrumbs},
+        link,
+        model::{Content, Frame, ImagePage, IndexEntry, Referrer},
+        name::{Called, Name},
+        path::PagePath,
+        table::{Column, cell, head_cell, table},
+        untrusted::Untrusted,
+    },
+    configuration::{configuration, pairs},
+    layers::layers,
+};
+use crate::image::Descriptor;
+
+/// What a manifest says.
+pub fn image(frame: &Frame<'_>, page: &ImagePage<'_>) -> String {
+    let called = Called { name: page.name, tag: page.tag, digest: page.digest };
+    let path = match page.tag {
+        Some(tag) => PagePath::tagged(page.name, tag),
+        None => PagePath::by_digest(page.name, page.digest),
+    };
+    let content = html! {
+        (breadcrumbs(frame, &[
+            (Some(PagePath::Repositories), html! { "Repositories" }),
+            (PagePath::repository(page.name), html! { (Name(page.name)) }),
+        ]))
+        div.heading {
+            h1 { (called) }
+            @if page.may_delete { (deletion(frame, page)) }
+        }
+        (commands(frame, called))
+        (facts(frame, page))
+        (inside(frame, page))
+        (annotations(page.annotations))
+        (referrers(frame, page))
+    };
+    Document { title: &called.to_string(), path: path.as_ref(), class: "wide" }.render(frame, &content)
+}
+
+fn deletion(frame: &Frame<'_>, page: &ImagePage<'_>) -> Markup {
+    html! {
+        @if let Some(path) = PagePath::deletion(page.name, page.digest) {
+            a.button.danger href=(link::with(frame, &path, &[("tag", page.tag.unwrap_or_default())])) { "Delete…" }
+        }
+    }
+}
+
+fn commands(frame: &Frame<'_>, called: Called<'_>) -> Markup {
+    html! {
+        div.commands {
+            (command(&pull_command(frame.host, called)))
+            @if called.tag.is_some() { (command(&pinned(frame.host, called))) }
+        }
+    }
+}
+
+fn facts(frame: &Frame<'_>, page: &ImagePage<'_>) -> Markup {
+    html! {
+        dl.facts {
+            @match &page.content {
+                Content::Image { layers, config } => {
+                    @if let Some(config) = config {
+                        div { dt { "Platform" } dd { (Untrusted(&config.platform.to_string())) } }
+                    }
+                    div { dt { "Size" } dd { (total(layers)) " in " (counted(layers.len(), "layer", "layers")) } }
+                    @if let Some(config) = config {
+                        @if let Some(moment) = config.created { div { dt { "Created" } dd { (Age { moment, now: frame.now }) } } }
+                        @if let Some(author) = &config.author { div { dt { "Author" } dd { (Untrusted(author)) } } }
+                    }
+                }
+                Content::Index(entries) => {
+                    div { dt { "Kind" } dd { "Index of platforms" } }
+                    div { dt { "Platforms" } dd { (counted(runnable(entries).count(), "platform", "platforms")) } }
+                }
+                Content::Artifact { kind, files } => {
+                    div { dt { "Kind" } dd { (Untrusted(kind)) } }
+                    div { dt { "Size" } dd { (total(files)) " in " (counted(files.len(), "file", "files")) } }
+                }
+                Content::Unknown => {}
+            }
+            div.long { dt { "Digest" } dd { (whole_digest(page.digest)) } }
+            div.long { dt { "Media type" } dd { code { (Untrusted(page.media_type)) } } }
+        }
+    }
+}
+
+fn total(parts: &[Descriptor]) -> Size {
+    Size(parts.iter().fold(0, |sum, part| sum.saturating_add(part.size)))
+}
+
+fn inside(frame: &Frame<'_>, page: &ImagePage<'_>) -> Markup {
+    html! {
+        @match &page.content {
+            Content::Image { layers: parts, config } => {
+                (layers(parts, config.map_or(&[], |config| &config.history)))
+                @match config {
+                    Some(config) => { (configuration(config)) }
+                    None => {
+                        div.notice role="status" {
+                            p { strong { "The configuration of this image cannot be read." } }
+                            p { "It is missing in the registry, or too large, or no JSON. Layers are complete; history and environment are unknown." }
+                        }
+                    }
+                }
+            }
+            Content::Index(entries) => { (platforms(frame, page, entries)) }
+            Content::Artifact { files: parts, .. } => { (files(parts)) }
+            Content::Unknown => {
+                div.notice role="status" {
+                    p { strong { "What is in it cannot be shown." } }
+                    p { "The manifest is of an old or unknown kind. It can be pulled all the same by a client that knows it." }
+                }
+            }
+        }
+    }
+}
+
+const PLATFORM: Column = Column { label: "Platform", class: "main" };
+const SIZE: Column = Column { label: "Size", class: "number" };
+const DIGEST: Column = Column { label: "Digest", class: "" };
+
+fn platforms(frame: &Frame<'_>, page: &ImagePage<'_>, entries: &[IndexEntry]) -> Markup {
+    let rows =
+        html! { @for entry in runnable(entries) { tr role="row" { (entry_cells(frame, page, entry)) } } };
+    let attesting: Vec<&IndexEntry> = entries.iter().filter(|entry| entry.attests.is_some()).collect();
+    html! {
+        section {
+            h2 { "Platforms" }
+            (table("Platforms", &[PLATFORM, SIZE, DIGEST], rows))
+            @if !attesting.is_empty() { (attestations(frame, page, &attesting)) }
+        }
+    }
+}
+
+fn runnable(entries: &[IndexEntry]) -> impl Iterator<Item = &IndexEntry> {
+    entries.iter().filter(|entry| entry.attests.is_none())
+}
+
+fn entry_cells(frame: &Frame<'_>, page: &ImagePage<'_>, entry: &IndexEntry) -> Markup {
+    let platform = entry.platform.as_ref().map_or("not stated".to_owned(), ToString::to_string);
+    let path = PagePath::by_digest(page.name, &entry.digest);
+    html! {
+        (head_cell(PLATFORM, link::link(frame, path.as_ref(), Untrusted(&platform))))
+        (cell(SIZE, html! { @if let Some(size) = entry.size { (Size(size)) } @else { span.quiet { "unknown" } } }))
+        (cell(DIGEST, digest(&entry.digest)))
+    }
+}
+
+const ATTESTATION: Column = Column { label: "Attestation", class: "main" };
+const ATTESTS: Column = Column { label: "About", class: "" };
+
+fn attestations(frame: &Frame<'_>, page: &ImagePage<'_>, entries: &[&IndexEntry]) -> Markup {
+    let rows = html! {
+        @for entry in entries {
+            tr role="row" {
+                (head_cell(ATTESTATION, reference(frame, page.name, &entry.digest)))
+                (cell(ATTESTS, reference(frame, page.name, entry.attests.as_deref().unwrap_or_default())))
+            }
+        }
+    };
+    html! {
+        details.card {
+            summary { (counted(entries.len(), "attestation", "attestations")) ", as builders add them" }
+            (table("Attestations", &[ATTESTATION, ATTESTS], rows))
+        }
+    }
+}
+
+/// A digest that leads to its page.
+fn reference(frame: &Frame<'_>, name: &str, text: &str) -> Markup {
+    link::link(frame, PagePath::by_digest(name, text).as_ref(), digest(text))
+}
+
+const FILE: Column = Column { label: "File", class: "main" };
+const MEDIA_TYPE: Column = Column { label: "Media type", class: "" };
+
+/// What builders of artifacts call a file (annotations of the OCI image specification).
+const TITLE: &str = "org.opencontainers.image.title";
+
+fn files(files: &[Descriptor]) -> Markup {
+    let rows = html! {
+        @for file in files {
+            tr role="row" {
+                (head_cell(FILE, Untrusted(file.annotations.get(TITLE).map_or("without a name", String::as_str))))
+                (cell(SIZE, Size(file.size)))
+                (cell(MEDIA_TYPE, html! { code { (Untrusted(&file.media_type)) } }))
+                (cell(DIGEST, digest(&file.digest)))
+            }
+        }
+    };
+    html! {
+        section {
+            h2 { "Files" }
+            @if files.is_empty() { p.note { "It has none." } } @else {
+                (table("Files", &[FILE, SIZE, MEDIA_TYPE, DIGEST], rows))
+            }
+        }
+    }
+}
+
+fn annotations(annotations: &BTreeMap<String, String>) -> Markup {
+    html! {
+        @if !annotations.is_empty() {
+            section { h2 { "Annotations" } (pairs(annotations.iter().map(|(key, value)| (key.as_str(), value.as_str())))) }
+        }
+    }
+}
+
+const KIND: Column = Column { label: "Kind", class: "main" };
+const TAG: Column = Column { label: "Tag", class: "" };
+
+fn referrers(frame: &Frame<'_>, page: &ImagePage<'_>) -> Markup {
+    let rows = html! { @for referrer in &page.referrers { tr role="row" { (referrer_cells(frame, page.name, referrer)) } } };
+    html! {
+        section {
+            h2 { "Referrers" }
+            @if page.referrers.is_empty() {
+                p.note { "No signature, SBOM or other artifact refers to this digest." }
+            } @else {
+                (table("Referrers", &[KIND, SIZE, TAG, DIGEST], rows))
+            }
+        }
+    }
+}
+
+fn referrer_cells(frame: &Frame<'_>, name: &str, referrer: &Referrer) -> Markup {
+    let path = PagePath::by_digest(name, &referrer.digest);
+    let size = referrer.size.map(Size);
+    let tag = referrer.tag.as_deref();
+    html! {
+        (head_cell(KIND, link::link(frame, path.as_ref(), Untrusted(&referrer.kind))))
+        (cell(SIZE, html! { @if let Some(size) = size { (size) } @else { span.quiet { "unknown" } } }))
+        (cell(TAG, html! { @if let Some(tag) = tag { code { (Untrusted(tag)) } } @else { span.quiet { "none" } } }))
+        (cell(DIGEST, digest(&referrer.digest)))
+    }
+}

@@ -1,0 +1,33 @@
+//! Something went wrong: what it is, and the way on.
+
+use maud::html;
+
+use super::super::{
+    copyable::whole_digest,
+    layout::Document,
+    link,
+    model::{Frame, Problem},
+    path::PagePath,
+    untrusted::Untrusted,
+};
+
+/// What went wrong and what to do.
+pub fn problem(frame: &Frame<'_>, page: &Problem<'_>) -> String {
+    let title = Untrusted(page.title).to_string();
+    let content = html! {
+        p.status { (page.status) }
+        h1 { (title) }
+        p.lead { (Untrusted(page.message)) }
+        @if passes(page.status) { p { "Reload this page in a moment." } }
+        p { a.button href=(link::to(frame, &PagePath::Repositories)) { "To the repositories" } }
+        @if !page.request_id.is_empty() {
+            dl.facts { div.long { dt { "Request, for whoever runs this registry" } dd { (whole_digest(page.request_id)) } } }
+        }
+    };
+    Document { title: &title, path: None, class: "problem" }.render(frame, &content)
+}
+
+/// Whether the same request may well succeed later.
+fn passes(status: u16) -> bool {
+    matches!(status, 429 | 502 | 503 | 504)
+}

@@ -1,0 +1,105 @@
+//! The repositories that the visitor may pull.
+
+use maud::{Markup, html};
+
+use super::{
+    super::{
+        amount::Count,
+        layout::Document,
+        link,
+        model::{Frame, Repositories, Visitor},
+        name::Name,
+        pagination::{extent, pagination},
+        path::PagePath,
+        search::Search,
+        untrusted::Untrusted,
+    },
+    guide::push_commands,
+};
+
+/// The repositories, or what to do where there are none.
+pub fn repositories(frame: &Frame<'_>, page: &Repositories<'_>) -> String {
+    let content = html! {
+        div.heading { h1 { "Repositories" } }
+        @if page.all == 0 { (nothing(frame)) } @else { (list(frame, page)) }
+    };
+    Document { title: "Repositories", path: Some(&PagePath::Repositories), class: "wide" }
+        .render(frame, &content)
+}
+
+fn list(frame: &Frame<'_>, page: &Repositories<'_>) -> Markup {
+    let path = PagePath::Repositories;
+    html! {
+        (Search { page: &path, query: page.query, label: "Search repositories" }.form(frame))
+        @if page.names.is_empty() { (no_match(frame, page)) } @else {
+            p.extent { (found(page)) }
+            ul.rows {
+                @for name in &page.names {
+                    li { (link::link(frame, PagePath::repository(name).as_ref(), Name(name))) }
+                }
+            }
+            (pagination(frame, &path, page.page, &[("q", page.query)]))
+        }
+        @if page.incomplete {
+            p.note { "There are more repositories than this page reads. Search for part of a name, or open one by its address." }
+        }
+        @if matches!(frame.visitor, Visitor::Account { .. }) {
+            details.guide { summary { "How to push an image" } (push_commands(frame, "team/app")) }
+        }
+    }
+}
+
+fn found(page: &Repositories<'_>) -> Markup {
+    let noun = if page.page.total == 1 { "repository" } else { "repositories" };
+    html! {
+        (extent(page.page, page.names.len(), noun))
+        @if !page.query.is_empty() { " with " strong { (Untrusted(page.query)) } " in the name" }
+    }
+}
+
+fn no_match(frame: &Frame<'_>, page: &Repositories<'_>) -> Markup {
+    html! {
+        div.empty {
+            h2 { "Nothing matches “" (Untrusted(page.query)) "”" }
+            p { "None of the " (Count(page.all as u64)) " repositories that you may pull has this in its name." }
+            p { a.button href=(link::to(frame, &PagePath::Repositories)) { "Show all" } }
+        }
+    }
+}
+
+/// Whether there is nothing or nothing for them is told to those only who may see the whole catalogue.
+fn nothing(frame: &Frame<'_>) -> Markup {
+    html! {
+        @match frame.visitor {
+            Visitor::Account { sees_events: true, .. } => {
+                div.empty {
+                    h2 { "This registry is empty" }
+                    p { "The first image that is pushed appears here." }
+                    (push_commands(frame, "team/app"))
+                }
+            }
+            Visitor::Account { name, .. } => {
+                div.empty {
+                    h2 { "Nothing to see yet" }
+                    p { "There is no repository that " strong { (Untrusted(name)) } " may pull." }
+                    p {
+                        a href=(link::to(frame, &PagePath::Access)) { "My access" }
+                        " tells what you may do, and by which rule. If you expected more, ask those who keep the rules of this registry."
+                    }
+                }
+                section.card {
+                    h2 { "You may push?" }
+                    p { "Then it appears here as soon as you have pushed it:" }
+                    (push_commands(frame, "team/app"))
+                }
+            }
+            Visitor::Anonymous | Visitor::Nobody => {
+                div.empty {
+                    h2 { "Nothing here is public" }
+                    p { "Sign in to see the repositories of your account." }
+                    p { a.button.primary href=(link::to(frame, &PagePath::SignIn)) { "Sign in" } }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! A repository with its tags.
+
+use maud::{Markup, html};
+
+use super::{
+    super::{
+        age::Age,
+        amount::Size,
+        copyable::{digest, pull_command},
+        layout::{Document, breadcrumbs},
+        link,
+        model::{Frame, Order, Repository, Summary, TagRow},
+        name::{Called, Name},
+        pagination::{extent, pagination},
+        path::PagePath,
+        search::Search,
+        table::{Column, cell, head_cell, table},
+        untrusted::Untrusted,
+    },
+    guide::push_commands,
+};
+
+const TAG: Column = Column { label: "Tag", class: "main" };
+const CREATED: Column = Column { label: "Created", class: "" };
+const SIZE: Column = Column { label: "Size", class: "number" };
+const PLATFORMS: Column = Column { label: "Platforms", class: "" };
+const DIGEST: Column = Column { label: "Digest", class: "" };
+const ACTIONS: Column = Column { label: "Actions", class: "actions" };
+
+/// Platforms that are named in a row; the others are counted.
+const NAMED: usize = 3;
+
+/// The tags of a repository.
+pub fn repository(frame: &Frame<'_>, page: &Repository<'_>) -> String {
+    let path = PagePath::repository(page.name);
+    let content = html! {
+        (breadcrumbs(frame, &[(Some(PagePath::Repositories), html! { "Repositories" })]))
+        div.heading { h1 { (Name(page.name)) } }
+        @if let Some(gone) = page.deleted {
+            div.notice.good role="status" { p { strong { "Deleted " } (digest(gone)) " and every tag on it." } }
+        }
+        @if let Some(path) = &path { (list(frame, page, path)) }
+        @if page.may_push && !is_empty(page) {
+            details.guide { summary { "How to push to this repository" } (push_commands(frame, page.name)) }
+        }
+    };
+    let title = Untrusted(page.name).to_string();
+    Document { title: &title, path: path.as_ref(), class: "wide" }.render(frame, &content)
+}
+
+fn is_empty(page: &Repository<'_>) -> bool {
+    page.tags.is_empty() && page.query.is_empty()
+}
+
+fn list(frame: &Frame<'_>, page: &Repository<'_>, path: &PagePath) -> Markup {
+    html! {
+        @if is_empty(page) { (no_tags(frame, page)) } @else {
+            (Search { page: path, query: page.query, label: "Search tags" }.form(frame))
+            @if page.tags.is_empty() { (no_match(frame, page, path)) } @else {
+                p.extent { (found(page)) }
+                (tags(frame, page))
+                (pagination(frame, path, page.page, &[("q", page.query)]))
+            }
+        }
+    }
+}
+
+fn found(page: &Repository<'_>) -> Markup {
+    html! {
+        (extent(page.page, page.tags.len(), if page.page.total == 1 { "tag" } else { "tags" }))
+        @if !page.query.is_empty() { " with " strong { (Untrusted(page.query)) } }
+        @match page.order {
+            Order::NewestFirst => { ", newest first" }
+            Order::ByVersion => { ", highest version first: there are too many to look up the date of each" }
+        }
+    }
+}
+
+fn tags(frame: &Frame<'_>, page: &Repository<'_>) -> Markup {
+    let mut columns = vec![TAG, CREATED, SIZE, PLATFORMS, DIGEST];
+    columns.extend(page.may_delete.then_some(ACTIONS));
+    let rows = html! { @for row in &page.tags { tr role="row" { (tag(frame, page, row)) } } };
+    table("Tags", &columns, rows)
+}
+
+fn tag(frame: &Frame<'_>, page: &Repository<'_>, row: &TagRow<'_>) -> Markup {
+    let called = Called { name: page.name, tag: Some(row.tag), digest: "" };
+    let named = html! {
+        span.copyable {
+            span data-copy=(Untrusted(&pull_command(frame.host, called)).to_string()) {
+                (link::link(frame, PagePath::tagged(page.name, row.tag).as_ref(), Untrusted(row.tag)))
+            }
+        }
+    };
+    html! {
+        (head_cell(TAG, named))
+        @match &row.summary {
+            Some(summary) => { (summarised(frame, page, row.tag, summary)) }
+            None => {
+                td.unread role="cell" colspan=(if page.may_delete { 5 } else { 4 }) { "Could not be read just now" }
+            }
+        }
+    }
+}
+
+fn summarised(frame: &Frame<'_>, page: &Repository<'_>, tag: &str, summary: &Summary) -> Markup {
+    let age = summary.created.map(|moment| Age { moment, now: frame.now });
+    html! {
+        (cell(CREATED, html! { @if let Some(age) = age { (age) } @else { (unknown()) } }))
+        (cell(SIZE, html! { @if let Some(size) = summary.size { (Size(size)) } @else { (unknown()) } }))
+        (cell(PLATFORMS, platforms(summary)))
+        (cell(DIGEST, digest(&summary.digest)))
+        @if page.may_delete { (cell(ACTIONS, deletion(frame, page.name, tag, &summary.digest))) }
+    }
+}
+
+fn platforms(summary: &Summary) -> Markup {
+    let (named, more) = summary.platforms.split_at(summary.platforms.len().min(NAMED));
+    let more_named =
+        more.iter().map(|platform| Untrusted(platform).to_string()).collect::<Vec<_>>().join(", ");
+    html! {
+        span.chips {
+            @if let Some(artifact) = &summary.artifact { span.chip { (Untrusted(artifact)) } }
+            @for platform in named { span.chip { (Untrusted(platform)) } }
+            @if !more.is_empty() { span.chip.quiet title=(more_named) { "+" (more.len()) " more" } }
+            @if summary.artifact.is_none() && named.is_empty() { (unknown()) }
+        }
+    }
+}
+
+fn unknown() -> Markup {
+    html! { span.quiet { "unknown" } }
+}
+
+fn deletion(frame: &Frame<'_>, name: &str, tag: &str, digest: &str) -> Markup {
+    html! {
+        @if let Some(page) = PagePath::deletion(name, digest) {
+            a.danger href=(link::with(frame, &page, &[("tag", tag)])) { "Delete" span.unseen { " " (Untrusted(tag)) } }
+        }
+    }
+}
+
+fn no_tags(frame: &Frame<'_>, page: &Repository<'_>) -> Markup {
+    html! {
+        div.empty {
+            h2 { "No tags" }
+            p { "Nothing has been pushed to it, or all of its tags have been deleted." }
+            @if page.may_push { (push_commands(frame, page.name)) }
+        }
+    }
+}
+
+fn no_match(frame: &Frame<'_>, page: &Repository<'_>, path: &PagePath) -> Markup {
+    html! {
+        div.empty {
+            h2 { "No tag matches “" (Untrusted(page.query)) "”" }
+            p { a.button href=(link::to(frame, path)) { "Show all tags" } }
+        }
+    }
+}
