@@ -4,7 +4,7 @@
 //! How the names are read, and in which pages they are handed out, is the proxy's.
 
 use super::{
-    Authorizers, Caller, DecidedBy, Denial, DeniedBy, Permit,
+    Authorizers, Caller, Denial, DeniedBy, Permit,
     permit::{Held, hold},
 };
 use crate::{
@@ -58,9 +58,12 @@ impl<'a> CatalogView<'a> {
         let held = hold(self.authorizers, self.caller, &Scope::repository(name.as_str(), &["pull"])).await?;
         Ok(matches!(held, Held::Granted(_)))
     }
+}
 
-    /// The permit to read names: for ourselves, which hand on only what [`Self::sees`] lets through.
-    pub fn permit(&self, page: CatalogPage<'_>) -> Permit {
-        Permit::new(Route::catalog(page), vec![DecidedBy::Nobody])
+impl Permit {
+    /// The permit to read a page of names: for the proxy itself, which tells nobody more of it than [`CatalogView::sees`] lets
+    /// through.
+    pub fn to_read_names(page: CatalogPage<'_>) -> Self {
+        Self::new(Route::catalog(page), Vec::new())
     }
 }

@@ -29,6 +29,7 @@ mod server;
 mod sql;
 mod tls;
 mod token;
+mod ui;
 mod unbuilt;
 
 use std::{

@@ -7,7 +7,7 @@ use super::{
     file::{File, Registry, Text},
     limits,
     path::Path,
-    quantity, server, token,
+    quantity, server, token, ui,
 };
 use crate::proxy::{CatalogSettings, Settings, UpstreamAddress, UpstreamSettings};
 
@@ -28,6 +28,7 @@ pub(super) fn settings(file: &File, idle_body: Duration, context: &mut Context<'
         client_address: server::client_address(file, context),
         explain_denials: file.log.as_ref().and_then(|log| log.explain_denials).unwrap_or_default().0,
         catalog: catalog(written, context),
+        ui: ui::settings(file, context),
         upstream: UpstreamSettings {
             address: UpstreamAddress::Tcp(String::new()),
             requests: limits::upstream_requests(file, &mut context.report),

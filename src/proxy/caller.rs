@@ -4,7 +4,7 @@ use std::{net::IpAddr, sync::Arc};
 
 use hyper::header::{self, HeaderMap, HeaderValue};
 
-use super::{Passwords, Snapshot, exchange::Exchange, snapshot::unix_now};
+use super::{Passwords, Snapshot, exchange::Exchange, pages::Sessions, snapshot::unix_now};
 use crate::{
     authn::{Credentials, Identity},
     authz,
@@ -33,7 +33,7 @@ pub(super) enum Presented<'a> {
 }
 
 impl Presented<'_> {
-    fn tell(&self, exchange: &mut Exchange) {
+    pub(super) fn tell(&self, exchange: &mut Exchange) {
         match self {
             Self::Nothing => exchange.shows("none", None),
             Self::Token(_) => exchange.shows("token", None),
@@ -44,6 +44,16 @@ impl Presented<'_> {
 }
 
 impl Caller {
+    /// Who comes without a token, and may do all that the rules say.
+    pub(super) fn without_ceiling(identity: Identity, presented: bool, ip: Option<IpAddr>) -> Self {
+        Self { identity, ceiling: None, presented, ip }
+    }
+
+    /// Whose it is.
+    pub(super) fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
     /// Reads and verifies the credentials of a `/v2` request that needs `needs`, and tells `exchange` whose they are. `None` where there are none, and no
     /// anonymous user either.
     ///
@@ -54,10 +64,20 @@ impl Caller {
         ip: Option<IpAddr>,
         snapshot: &Arc<Snapshot>,
         passwords: &Passwords,
+        sessions: &Sessions,
         needs: &[Scope],
         exchange: &mut Exchange,
     ) -> Result<Option<Self>, Refusal> {
-        let caller = Self::proved(presented(headers)?, ip, snapshot, passwords, needs, exchange).await?;
+        let caller = match presented(headers)? {
+            Presented::Nothing if is_of_a_page_of_ours(headers) => {
+                by_session(headers, ip, snapshot, sessions, exchange)
+            }
+            _ => None,
+        };
+        let caller = match caller {
+            Some(caller) => Some(caller),
+            None => Self::proved(presented(headers)?, ip, snapshot, passwords, needs, exchange).await?,
+        };
         if let Some(caller) = &caller {
             exchange.asked_by(&caller.identity);
         }
@@ -115,6 +135,29 @@ impl Caller {
             ceiling: self.ceiling.as_deref(),
         }
     }
+}
+
+/// The holder of a session of the web pages; `None` where there is none that holds.
+fn by_session(
+    headers: &HeaderMap,
+    ip: Option<IpAddr>,
+    snapshot: &Snapshot,
+    sessions: &Sessions,
+    exchange: &mut Exchange,
+) -> Option<Caller> {
+    let (_, identity) = sessions.shown(headers, snapshot)?.ok()?;
+    exchange.shows("session", None);
+    Some(Caller::without_ceiling(identity, true, ip))
+}
+
+/// Whether a script on a page of this very origin sends the request, by the word of the browser (Fetch Metadata, W3C). Only then does the
+/// cookie of a session count on `/v2`: a browser sends it along with whatever other pages make it ask for as well, and what is
+/// opened as a page of its own must not have come from a repository.
+fn is_of_a_page_of_ours(headers: &HeaderMap) -> bool {
+    [("sec-fetch-site", "same-origin"), ("sec-fetch-dest", "empty")].iter().all(|(name, wanted)| {
+        let mut values = headers.get_all(*name).iter();
+        values.next().is_some_and(|value| value == wanted) && values.next().is_none()
+    }) && headers.get("sec-fetch-mode").is_some_and(|mode| mode != "navigate")
 }
 
 fn by_token(token: &str, snapshot: &Snapshot) -> Result<(Identity, Vec<Scope>), TokenError> {

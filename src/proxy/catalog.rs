@@ -12,7 +12,7 @@ use serde_json::json;
 
 use super::{failure::undecided, inquiry::Inquirer, refuse::API_VERSION, response_body::ResponseBody};
 use crate::{
-    authz::CatalogView,
+    authz::{CatalogView, Permit},
     registry::{CatalogPage, ErrorCode, MAX_PAGE, Refusal, RepositoryName, Route},
 };
 
@@ -29,14 +29,14 @@ const DEFAULT_PAGE: u32 = 100;
 pub(super) async fn list(
     view: &CatalogView<'_>,
     asked: CatalogPage<'_>,
-    registry: &Inquirer<'_>,
+    registry: &Inquirer,
 ) -> Result<Response<ResponseBody>, Refusal> {
     let wanted = asked.n.unwrap_or(DEFAULT_PAGE).min(MAX_PAGE) as usize;
     let mut names: Vec<RepositoryName> = Vec::new();
     let mut all = Names::behind(asked.last);
     // One more than is wanted says whether there is a next page.
     'full: while wanted > 0
-        && let Some(page) = all.next_page(view, registry).await?
+        && let Some(page) = all.next_page(registry).await?
     {
         for name in page {
             if view.sees(&name).await.map_err(|error| undecided(&error))? {
@@ -92,14 +92,13 @@ impl Names {
     /// The registry gives no answer, or one that is no catalogue.
     pub(super) async fn next_page(
         &mut self,
-        view: &CatalogView<'_>,
-        registry: &Inquirer<'_>,
+        registry: &Inquirer,
     ) -> Result<Option<Vec<RepositoryName>>, Refusal> {
         if self.ended {
             return Ok(None);
         }
         let page = CatalogPage { n: self.n, last: &self.last };
-        let reply = registry.ask(&view.permit(page), "application/json").await?;
+        let reply = registry.ask(&Permit::to_read_names(page), "application/json").await?;
         // `catalog.maxentries` of the registry may be less than ours.
         if reply.status == StatusCode::BAD_REQUEST && self.n.take().is_some() {
             return Ok(Some(Vec::new()));
@@ -118,7 +117,7 @@ impl Names {
     }
 }
 
-fn no_catalog(registry: &Inquirer<'_>, status: StatusCode) -> Refusal {
+fn no_catalog(registry: &Inquirer, status: StatusCode) -> Refusal {
     let address = registry.upstream.address();
     tracing::warn!(registry = %address, %status, "the registry gives no catalogue; see its own log");
     let message =

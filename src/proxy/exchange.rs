@@ -12,7 +12,7 @@ use hyper::{Method, Response, StatusCode, header::HeaderName, http::request::Par
 use super::{Peer, request_body::Progress, upstream::UpstreamError};
 use crate::{
     authn::Identity,
-    registry::{ChallengeError, ErrorCode, Refusal, Route, Scope},
+    registry::{ChallengeError, ErrorCode, Refusal, RepositoryName, Route, Scope},
     telemetry::{Decision, Direction, Ended, Event, Record, RequestId, Telemetry},
 };
 
@@ -43,6 +43,8 @@ pub(super) enum Subject {
     Registry,
     /// A token.
     Token,
+    /// A web page.
+    Page,
     /// Something that anybody may see, or that does not exist: counted, and not written down.
     Other,
 }
@@ -63,6 +65,7 @@ impl Exchange {
             head.method.as_str().clone_into(&mut record.method);
             record.address = peer.address.map(|address| address.ip().to_canonical());
         }
+        record.route = (subject == Subject::Page).then_some(PAGE);
         telemetry.metrics.request_began();
         Self {
             telemetry: Arc::clone(telemetry),
@@ -93,6 +96,19 @@ impl Exchange {
             record.reference = route.reference().map(str::to_owned);
             record.from = route.source().map(|name| name.as_str().to_owned());
         }
+    }
+
+    /// What a page is about.
+    pub(super) fn about(&mut self, name: &RepositoryName, reference: Option<&str>) {
+        if self.telemetry.audit.is_on() {
+            self.record.repository = Some(name.as_str().to_owned());
+            self.record.reference = reference.map(str::to_owned);
+        }
+    }
+
+    /// The last lines of the audit log, the newest last; `None` where none is written.
+    pub(super) fn recent(&self) -> Option<Vec<Vec<u8>>> {
+        self.telemetry.audit.recent()
     }
 
     /// Where it comes from, by the word of a trusted proxy too.
@@ -216,6 +232,7 @@ impl Exchange {
         match self.subject {
             Subject::Registry => self.record.route.unwrap_or("unknown"),
             Subject::Token => "token",
+            Subject::Page => PAGE,
             Subject::Other => "other",
         }
     }
@@ -257,6 +274,9 @@ impl Drop for Exchange {
         self.write();
     }
 }
+
+/// The route of a web page, in logs and metrics.
+const PAGE: &str = "page";
 
 /// To the microsecond.
 fn milliseconds(duration: Duration) -> f64 {

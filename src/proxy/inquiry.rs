@@ -1,7 +1,7 @@
 //! Questions of our own to the registry, on behalf of a client: each with a permit, like what a client sends itself; the answer
 //! is read whole, up to a bound, and given to whoever asked.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, time::Duration};
 
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::{
@@ -11,13 +11,13 @@ use hyper::{
 };
 
 use super::{
-    Settings, Upstream,
+    Upstream,
     failure::{refuse_strange, unanswered},
+    forwarding::upstream_request,
     headers,
     origin::Origin,
     request_body::RequestBody,
     response_body::{ResponseBody, UpstreamBody},
-    service::upstream_request,
 };
 use crate::{
     authz::Permit,
@@ -25,14 +25,15 @@ use crate::{
     telemetry::RequestId,
 };
 
-/// Asks the registry for one client.
-pub(super) struct Inquirer<'a> {
+/// Asks the registry for one client. Cheap to clone: one for each of several questions at once.
+#[derive(Debug, Clone)]
+pub(super) struct Inquirer {
     /// The registry.
-    pub(super) upstream: &'a Upstream,
-    /// The rest of what is set.
-    pub(super) settings: &'a Settings,
+    pub(super) upstream: Upstream,
+    /// How long an answer may stand still (`limits.idle_body`).
+    pub(super) idle_body: Duration,
     /// Where the client sees us: the registry is told, as with every request.
-    pub(super) origin: &'a Origin,
+    pub(super) origin: Origin,
     /// The client's address, for whose share of the places a question counts.
     pub(super) address: Option<IpAddr>,
     /// The request that this is for.
@@ -50,21 +51,21 @@ pub(super) struct Reply {
 /// The largest answer that is read: the bound of registry 2.8 on a manifest, which a page of the catalogue stays under.
 const LARGEST: usize = 4 << 20;
 
-impl Inquirer<'_> {
+impl Inquirer {
     /// Asks, with `accept` as the media types that are understood.
     ///
     /// # Errors
     /// The registry gives no answer, too large a one, or one that breaks off.
     pub(super) async fn ask(&self, permit: &Permit, accept: &'static str) -> Result<Reply, Refusal> {
         let failed = |error| unanswered(&error, self.upstream.address());
-        let mut headers = headers::to_registry(&HeaderMap::new(), self.origin, self.address, &self.id);
+        let mut headers = headers::to_registry(&HeaderMap::new(), &self.origin, self.address, &self.id);
         headers.insert(header::ACCEPT, HeaderValue::from_static(accept));
         let request = upstream_request(permit, headers, RequestBody::empty())?;
         let place = self.upstream.place(self.address).await.map_err(failed)?;
         let (response, lease) = self.upstream.send(request, place).await.map_err(failed)?;
         refuse_strange(&response, self.upstream.address())?;
         let (head, body) = response.into_parts();
-        let body = ResponseBody::upstream(UpstreamBody::new(body, self.settings.idle_body, lease));
+        let body = ResponseBody::upstream(UpstreamBody::new(body, self.idle_body, lease));
         let body = Limited::new(body, LARGEST).collect().await.map_err(|error| {
             let registry = self.upstream.address();
             tracing::warn!(%registry, %error, "an answer of the registry could not be read");

@@ -9,6 +9,7 @@ mod check_queue;
 mod exchange;
 mod failure;
 mod form;
+mod forwarding;
 mod freeze;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
@@ -19,6 +20,7 @@ mod inquiry;
 mod media_type;
 mod origin;
 mod own;
+mod pages;
 mod passwords;
 mod places;
 mod refuse;

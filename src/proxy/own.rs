@@ -1,36 +1,49 @@
 //! The endpoints that are ours, not the registry's, and where they stand.
 
 use hyper::{
-    Response, StatusCode,
+    HeaderMap, Method, Response, StatusCode,
     header::{self, HeaderValue},
+    http::request::Parts,
 };
 
 use super::response_body::ResponseBody;
+use crate::ui::PagePath;
 
 /// An endpoint of our own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum OwnEndpoint {
     /// `<path_prefix>/auth` and `<path_prefix>/auth/token`, as in docker_auth.
     Token,
-    /// `<path_prefix>/`: docker_auth's one-line page.
+    /// `<path_prefix>/…`: a web page, where they are not turned off.
+    Page(PagePath),
+    /// Below `<path_prefix>/`, where a browser looks for a page that is not there.
+    NoPage,
+    /// `<path_prefix>/`, where they are: docker_auth's one-line page.
     Greeting,
     /// `/v2`, which is `/v2/` for every client.
     BaseWithoutSlash,
 }
 
 impl OwnEndpoint {
-    /// The endpoint at a raw path, which must be spelt exactly so.
-    pub(super) fn at(path: &str, prefix: &str) -> Option<Self> {
-        match path.strip_prefix(prefix) {
+    /// The endpoint that a request asks for. Paths must be spelt exactly so.
+    pub(super) fn of(head: &Parts, prefix: &str, with_pages: bool) -> Option<Self> {
+        let path = head.uri.path();
+        let below = path.strip_prefix(prefix);
+        match below {
             Some("/auth" | "/auth/token") => return Some(Self::Token),
-            Some("/") => return Some(Self::Greeting),
+            _ if path == "/v2" => return Some(Self::BaseWithoutSlash),
+            // Whatever the prefix is.
+            _ if path.starts_with("/v2/") => return None,
+            Some("/") if !with_pages => return Some(Self::Greeting),
             _ => {}
         }
-        (path == "/v2").then_some(Self::BaseWithoutSlash)
+        let below = below.filter(|path| with_pages && path.starts_with('/'))?;
+        let looks = matches!(head.method, Method::GET | Method::HEAD) && wants_pages(&head.headers);
+        PagePath::parse(below).map(Self::Page).or_else(|| looks.then_some(Self::NoPage))
     }
 
-    /// The page of `<path_prefix>/`.
-    pub(super) fn greeting(self, issuer: &str) -> Response<ResponseBody> {
+    /// The one-line page of `<path_prefix>/`.
+    pub(super) fn greeting(issuer: &str) -> Response<ResponseBody> {
         let escaped = issuer.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
         let mut response = Response::new(ResponseBody::from(format!("<h1>{escaped}</h1>\n")));
         let html = HeaderValue::from_static("text/html; charset=utf-8");
@@ -39,10 +52,15 @@ impl OwnEndpoint {
     }
 
     /// To `/v2/`, with the method kept.
-    pub(super) fn redirect_to_base(self) -> Response<ResponseBody> {
+    pub(super) fn redirect_to_base() -> Response<ResponseBody> {
         let mut response = Response::new(ResponseBody::from(String::new()));
         *response.status_mut() = StatusCode::PERMANENT_REDIRECT;
         response.headers_mut().insert(header::LOCATION, HeaderValue::from_static("/v2/"));
         response
     }
+}
+
+/// Whether a person looks, by the word of the program that asks: a browser names HTML first, and no other client names it.
+fn wants_pages(headers: &HeaderMap) -> bool {
+    headers.get(header::ACCEPT).is_some_and(|accept| accept.as_bytes().starts_with(b"text/html"))
 }

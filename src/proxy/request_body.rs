@@ -11,11 +11,19 @@ use std::{
 };
 
 use http_body_util::BodyExt;
-use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
-use tokio::time::Instant;
+use hyper::{
+    Method,
+    body::{Body, Bytes, Frame, Incoming, SizeHint},
+    header,
+    http::request::Parts,
+};
+use tokio::time::{Instant, timeout};
 
-use super::idle_timer::IdleTimer;
-use crate::telemetry::{Direction, Telemetry};
+use super::{Settings, idle_timer::IdleTimer};
+use crate::{
+    registry::{ErrorCode, Refusal},
+    telemetry::{Direction, Telemetry},
+};
 
 /// The error of a body that ends early.
 pub type BodyError = Box<dyn std::error::Error + Send + Sync>;
@@ -138,6 +146,39 @@ impl RequestBody {
     pub async fn collect(self, limit: usize) -> Option<Bytes> {
         let collected = http_body_util::Limited::new(self, limit).collect().await.ok()?;
         Some(collected.to_bytes())
+    }
+}
+
+impl RequestBody {
+    /// The form of a request to an endpoint of ours that may have one, as Go's `ParseForm`: POST, PUT and PATCH with a form's
+    /// content type. `None` where there is none.
+    ///
+    /// # Errors
+    /// It is too large (`limits.token_body`), stands still, breaks off, or is not UTF-8.
+    pub(super) async fn form(self, head: &Parts, settings: &Settings) -> Result<Option<String>, Refusal> {
+        let takes_form = [Method::POST, Method::PUT, Method::PATCH].contains(&head.method);
+        let content_type =
+            head.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let media_type = content_type.split(';').next().unwrap_or_default().trim();
+        if !takes_form || !media_type.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
+            return Ok(None);
+        }
+        let refuse = |code, why| Refusal::new(code, why).and_close();
+        let progress = self.progress();
+        let collected = timeout(settings.idle_body, self.collect(settings.token_body)).await;
+        let bytes: Bytes = match (collected, progress.fault()) {
+            (Ok(Some(bytes)), _) => bytes,
+            (Err(_), _) | (_, Some(ClientFault::Idle)) => {
+                return Err(refuse(ErrorCode::Timeout, "the token request took too long"));
+            }
+            (_, Some(ClientFault::Broken)) => {
+                return Err(refuse(ErrorCode::BadRequest, "the token request broke off"));
+            }
+            (Ok(None), None) => return Err(refuse(ErrorCode::TooLarge, "the token request is too large")),
+        };
+        String::from_utf8(bytes.into())
+            .map(Some)
+            .map_err(|_| Refusal::new(ErrorCode::BadRequest, "the form is not UTF-8"))
     }
 }
 

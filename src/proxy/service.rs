@@ -1,12 +1,12 @@
 //! The journey of one request, from its head to its answer. Read `Service::journey`: it is the whole product.
 
-use std::{sync::Arc, time::Instant};
+use std::{net::IpAddr, sync::Arc, time::Instant};
 
 use arc_swap::ArcSwap;
 use hyper::{
     Request, Response, StatusCode,
     body::Incoming,
-    header::{self, HeaderMap, HeaderValue},
+    header::{self, HeaderValue},
     http::request::Parts,
 };
 
@@ -16,12 +16,14 @@ use super::{
     catalog,
     exchange::{Exchange, REQUEST_ID, Subject},
     failure::{refuse_strange, unanswered, undecided},
+    forwarding::{for_the_outside, upstream_request},
     freeze::Write,
     headers,
     inquiry::Inquirer,
     media_type,
     origin::{self, Origin},
     own::OwnEndpoint,
+    pages::{self, Answer, Pages},
     refuse::{refuse, refuse_in_text},
     request_body::RequestBody,
     response_body::{ResponseBody, UpstreamBody},
@@ -32,6 +34,7 @@ use crate::{
     authz::{self, CatalogView, Denial, NotPermitted, Permit},
     registry::{ChallengeError, Endpoint, ErrorCode, Method, Refusal, Route, Scope},
     telemetry::{Ended, Reading, Telemetry},
+    ui::PagePath,
 };
 
 /// The proxy: what outlives a reload, and the snapshot that a reload replaces.
@@ -40,6 +43,7 @@ pub struct Service {
     upstream: ArcSwap<Upstream>,
     passwords: Passwords,
     token_requests: TokenRequests,
+    pages: Pages,
     freeze: Freeze,
     telemetry: Arc<Telemetry>,
 }
@@ -54,6 +58,7 @@ impl Service {
             upstream: ArcSwap::from_pointee(upstream),
             passwords,
             token_requests: TokenRequests::new(),
+            pages: Pages::default(),
             freeze: Freeze::default(),
             telemetry,
         }
@@ -64,6 +69,7 @@ impl Service {
     pub fn replace(&self, snapshot: Snapshot) {
         if snapshot.settings.upstream != self.snapshot.load().settings.upstream {
             self.upstream.store(Arc::new(Upstream::new(snapshot.settings.upstream.clone())));
+            self.pages.forget_registry();
         }
         self.snapshot.store(Arc::new(snapshot));
     }
@@ -138,30 +144,38 @@ impl Service {
             .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"));
         let body = RequestBody::new(body, settings.idle_body, expects_continue, Arc::clone(&self.telemetry));
         let origin = Origin::of(&head, peer, &settings.client_address);
-        let own = OwnEndpoint::at(head.uri.path(), &settings.path_prefix);
+        let own = OwnEndpoint::of(&head, &settings.path_prefix, settings.ui.enabled);
         let speaks_registry = own.is_none() && head.uri.path().starts_with("/v2");
-        let subject = match own {
+        let subject = match &own {
             Some(OwnEndpoint::Token) => Subject::Token,
+            Some(OwnEndpoint::Page(page)) if page.is_page() => Subject::Page,
             None if speaks_registry => Subject::Registry,
             _ => Subject::Other,
         };
         let given = origin::request_id(&head.headers, peer, &settings.client_address);
         let mut exchange = Exchange::begin(&self.telemetry, &head, peer, subject, given);
+        let is_own = own.is_some();
+        let asked = Asked { head: &head, peer, snapshot: &snapshot };
         let answered = match (&origin, own) {
             (Err(refusal), _) => Err(refusal.clone()),
-            (Ok(_), Some(own)) => self.answer_own(own, &head, body, peer, &snapshot, &mut exchange).await,
-            (Ok(origin), None) => self.journey(&head, body, peer, origin, &snapshot, &mut exchange).await,
+            (Ok(origin), Some(OwnEndpoint::Page(page))) => {
+                self.answer_page(Some(page), asked, body, origin, &mut exchange).await
+            }
+            (Ok(origin), Some(OwnEndpoint::NoPage)) => {
+                self.answer_page(None, asked, body, origin, &mut exchange).await
+            }
+            (Ok(_), Some(own)) => self.answer_own(own, asked, body, &mut exchange).await.map(Answer::from),
+            (Ok(origin), None) => self.journey(asked, body, origin, &mut exchange).await.map(Answer::from),
         };
-        let refusal = answered.as_ref().err().cloned();
-        let mut response = answered.unwrap_or_else(|refusal| {
+        let Answer { mut response, refusal } = answered.unwrap_or_else(|refusal| {
             let (request, why) = (exchange.id(), &refusal.message);
             tracing::debug!(%request, method = %head.method, path = head.uri.path(), why, "refused");
             // A client that is told to come later is told so in JSON everywhere: docker shows no text.
             if speaks_registry || refusal.challenge.is_some() || refusal.retry_after.is_some() {
-                return refuse(&refusal, settings, origin.as_ref().ok());
+                return Answer::refusing(refuse(&refusal, settings, origin.as_ref().ok()), refusal);
             }
-            let refusal = if own.is_none() { outside_of_v2(refusal) } else { refusal };
-            refuse_in_text(&refusal, snapshot.authority.issuer())
+            let told = if is_own { refusal.clone() } else { outside_of_v2(refusal.clone()) };
+            Answer::refusing(refuse_in_text(&told, snapshot.authority.issuer()), refusal)
         });
         if head.method == hyper::Method::HEAD {
             response = without_own_body(response);
@@ -201,13 +215,12 @@ impl Service {
     /// The journey of a request for the registry.
     async fn journey(
         &self,
-        head: &Parts,
+        asked: Asked<'_>,
         body: RequestBody,
-        peer: Peer,
         origin: &Origin,
-        snapshot: &Arc<Snapshot>,
         exchange: &mut Exchange,
     ) -> Result<Response<ResponseBody>, Refusal> {
+        let Asked { head, snapshot, .. } = asked;
         // 1. Parse: from here on there is a route, or nothing.
         let route = parse(head)?;
         exchange.routed(&route);
@@ -215,16 +228,19 @@ impl Service {
         // 2. Need: which accesses the route stands for.
         let needs = route.needs();
         // 3. Authenticate: who is asking, and from where.
-        let address = origin::client_address(&head.headers, peer, &snapshot.settings.client_address)?;
+        let address = asked.address()?;
         exchange.from(address);
-        let caller = Caller::of(&head.headers, address, snapshot, &self.passwords, &needs, exchange).await?;
+        let sessions = self.pages.sessions();
+        let caller =
+            Caller::of(&head.headers, address, snapshot, &self.passwords, sessions, &needs, exchange).await?;
         // 4. Authorize: the policy in force now, for every access.
         let upstream = self.upstream.load_full();
         let permit = match admit(caller.as_ref(), route, needs, snapshot, exchange).await? {
             Admitted::Whole(permit) => permit,
             Admitted::InPart(view, route) => {
-                let (settings, id) = (&snapshot.settings, exchange.id().clone());
-                let registry = Inquirer { upstream: &upstream, settings, origin, address, id };
+                let (id, idle_body) = (exchange.id().clone(), snapshot.settings.idle_body);
+                let (upstream, origin) = (Upstream::clone(&upstream), origin.clone());
+                let registry = Inquirer { upstream, idle_body, origin, address, id };
                 return catalog::list(&view, route.catalog_page(), &registry).await;
             }
         };
@@ -243,6 +259,11 @@ impl Service {
             unanswered(&error, upstream.address())
         })?;
         exchange.answered(&response);
+        if let (Endpoint::ManifestByTag(name, _) | Endpoint::ManifestByDigest(name, _), StatusCode::CREATED) =
+            (permit.route().endpoint(), response.status())
+        {
+            self.pages.pushed(name);
+        }
         refuse_strange(&response, upstream.address())?;
         // 6. Answer: the registry's own, made right for the outside.
         let idle = snapshot.settings.idle_body;
@@ -250,24 +271,51 @@ impl Service {
         Ok(for_the_outside(response.map(body), origin, &upstream))
     }
 
+    /// The web pages, whose questions to the registry are authorised one by one; `None` for one that is not there.
+    async fn answer_page(
+        &self,
+        page: Option<PagePath>,
+        asked: Asked<'_>,
+        body: RequestBody,
+        origin: &Origin,
+        exchange: &mut Exchange,
+    ) -> Result<Answer, Refusal> {
+        require_origin_form(asked.head)?;
+        let address = asked.address()?;
+        exchange.from(address);
+        let request = pages::Request {
+            head: asked.head,
+            body: Some(body),
+            origin,
+            address,
+            snapshot: asked.snapshot,
+            upstream: Upstream::clone(&self.upstream.load()),
+            pages: &self.pages,
+            passwords: &self.passwords,
+            token_requests: &self.token_requests,
+            freeze: &self.freeze,
+            exchange,
+            known: None,
+        };
+        Ok(pages::answer(page, request).await)
+    }
+
     /// Our own endpoints, which never reach the registry.
     async fn answer_own(
         &self,
         own: OwnEndpoint,
-        head: &Parts,
+        asked: Asked<'_>,
         body: RequestBody,
-        peer: Peer,
-        snapshot: &Arc<Snapshot>,
         exchange: &mut Exchange,
     ) -> Result<Response<ResponseBody>, Refusal> {
+        let Asked { head, snapshot, .. } = asked;
         require_origin_form(head)?;
         if Method::parse(head.method.as_str()).is_none() {
             return Err(Refusal::new(ErrorCode::Unsupported, "the method is not supported"));
         }
         match own {
             OwnEndpoint::Token => {
-                let address = origin::client_address(&head.headers, peer, &snapshot.settings.client_address);
-                let address = address.map_err(|refusal| Refusal {
+                let address = asked.address().map_err(|refusal| Refusal {
                     message: format!("Bad request: {}", refusal.message),
                     ..refusal
                 })?;
@@ -276,9 +324,27 @@ impl Service {
                 self.token_requests.admit(address, rate, Instant::now())?;
                 token_endpoint::answer(head, body, address, snapshot, &self.passwords, exchange).await
             }
-            OwnEndpoint::Greeting => Ok(own.greeting(snapshot.authority.issuer())),
-            OwnEndpoint::BaseWithoutSlash => Ok(own.redirect_to_base()),
+            OwnEndpoint::Greeting => Ok(OwnEndpoint::greeting(snapshot.authority.issuer())),
+            OwnEndpoint::BaseWithoutSlash => Ok(OwnEndpoint::redirect_to_base()),
+            OwnEndpoint::Page(_) | OwnEndpoint::NoPage => {
+                Err(Refusal::new(ErrorCode::Internal, "a page is answered elsewhere"))
+            }
         }
+    }
+}
+
+/// A request as it came in, and what is in force for it.
+#[derive(Clone, Copy)]
+struct Asked<'a> {
+    head: &'a Parts,
+    peer: Peer,
+    snapshot: &'a Arc<Snapshot>,
+}
+
+impl Asked<'_> {
+    /// Where it comes from, by the word of a trusted proxy too.
+    fn address(&self) -> Result<Option<IpAddr>, Refusal> {
+        origin::client_address(&self.head.headers, self.peer, &self.snapshot.settings.client_address)
     }
 }
 
@@ -375,39 +441,4 @@ async fn admit<'a>(
 fn log_denial(denial: &Denial, caller: &Caller, exchange: &Exchange) {
     let by = denial.by.in_full();
     tracing::info!(account = caller.account(), missing = %denial.missing, by, request = %exchange.id(), "denied");
-}
-
-/// Step 5: the request for the registry, written anew from the permit.
-pub(super) fn upstream_request(
-    permit: &Permit,
-    headers: HeaderMap,
-    body: RequestBody,
-) -> Result<Request<RequestBody>, Refusal> {
-    let route = permit.route();
-    let request = Request::builder().method(route.method().as_str()).uri(route.path_and_query()).body(body);
-    let mut request =
-        request.map_err(|_| Refusal::new(ErrorCode::BadRequest, "the request target is too long"))?;
-    *request.headers_mut() = headers;
-    Ok(request)
-}
-
-/// Step 6: the registry's response without what concerned its connection to us, its Location and Link made right.
-fn for_the_outside(
-    mut response: Response<ResponseBody>,
-    origin: &Origin,
-    upstream: &Upstream,
-) -> Response<ResponseBody> {
-    headers::from_registry(response.headers_mut());
-    let is_own =
-        matches!(response.status(), StatusCode::CREATED | StatusCode::ACCEPTED | StatusCode::NO_CONTENT);
-    let outside = |value: &HeaderValue, is_own| {
-        HeaderValue::try_from(origin.outside(value.to_str().ok()?, upstream.address(), is_own)).ok()
-    };
-    for (name, is_own) in [(header::LOCATION, is_own), (header::LINK, true)] {
-        // What cannot be read cannot be made right.
-        if let Some(value) = response.headers_mut().remove(&name).and_then(|value| outside(&value, is_own)) {
-            response.headers_mut().insert(name, value);
-        }
-    }
-    response
 }

@@ -23,6 +23,8 @@ pub struct Settings {
     pub explain_denials: bool,
     /// `registry.catalog`: what who may not see the whole catalogue sees of it.
     pub catalog: CatalogSettings,
+    /// `ui`: the web pages.
+    pub ui: UiSettings,
     /// The registry.
     pub upstream: UpstreamSettings,
     /// Bounds on the work of passwords.
@@ -63,6 +65,15 @@ pub enum CatalogSettings {
     /// The repositories that it may pull.
     #[default]
     Filtered,
+}
+
+/// The web pages.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UiSettings {
+    /// `ui.enabled`.
+    pub enabled: bool,
+    /// `ui.session`: how long one stays signed in.
+    pub session: Duration,
 }
 
 /// The registry behind us.

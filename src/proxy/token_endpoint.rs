@@ -9,21 +9,14 @@ use std::{
 
 use hyper::{
     HeaderMap, Method, Response,
-    body::Bytes,
     header::{self, HeaderValue},
     http::request::Parts,
 };
 use serde_json::{Map, Value, json};
-use tokio::time::timeout;
 
 use super::{
-    Passwords, Snapshot,
-    exchange::Exchange,
-    failure::undecided,
-    form::Form,
-    request_body::{ClientFault, RequestBody},
-    response_body::ResponseBody,
-    snapshot::unix_now,
+    Passwords, Snapshot, exchange::Exchange, failure::undecided, form::Form, request_body::RequestBody,
+    response_body::ResponseBody, snapshot::unix_now,
 };
 use crate::{
     authn::{Credentials, Identity, Secret},
@@ -61,7 +54,7 @@ pub(super) async fn answer(
     passwords: &Passwords,
     exchange: &mut Exchange,
 ) -> Result<Response<ResponseBody>, Refusal> {
-    let body = read_body(head, body, snapshot).await?;
+    let body = body.form(head, &snapshot.settings).await?;
     let request = TokenRequest::read(head, body.as_deref())?;
     request.login.tell(exchange);
     exchange.granted(&request.scopes, &[]);
@@ -215,33 +208,6 @@ async fn decide(
         actions: &scope.actions,
     };
     snapshot.authorizers.decide(&question).await.map_err(|error| undecided(&error))
-}
-
-/// The form of a request that may have one, as Go's `ParseForm`: POST, PUT and PATCH with a form's content type.
-async fn read_body(head: &Parts, body: RequestBody, snapshot: &Snapshot) -> Result<Option<String>, Refusal> {
-    let takes_form = [Method::POST, Method::PUT, Method::PATCH].contains(&head.method);
-    let content_type =
-        head.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let media_type = content_type.split(';').next().unwrap_or_default().trim();
-    if !takes_form || !media_type.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
-        return Ok(None);
-    }
-    let refuse = |code, why| Refusal::new(code, why).and_close();
-    let progress = body.progress();
-    let collected = timeout(snapshot.settings.idle_body, body.collect(snapshot.settings.token_body)).await;
-    let bytes: Bytes = match (collected, progress.fault()) {
-        (Ok(Some(bytes)), _) => bytes,
-        (Err(_), _) | (_, Some(ClientFault::Idle)) => {
-            return Err(refuse(ErrorCode::Timeout, "the token request took too long"));
-        }
-        (_, Some(ClientFault::Broken)) => {
-            return Err(refuse(ErrorCode::BadRequest, "the token request broke off"));
-        }
-        (Ok(None), None) => return Err(refuse(ErrorCode::TooLarge, "the token request is too large")),
-    };
-    String::from_utf8(bytes.into())
-        .map(Some)
-        .map_err(|_| Refusal::new(ErrorCode::BadRequest, "the form is not UTF-8"))
 }
 
 fn cannot_issue(error: IssueError) -> Refusal {

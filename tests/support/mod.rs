@@ -27,6 +27,7 @@ pub mod load;
 pub mod local;
 pub mod mariadb;
 pub mod metrics;
+pub mod pages;
 pub mod pem;
 pub mod pki;
 pub mod podman;

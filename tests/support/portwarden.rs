@@ -70,6 +70,7 @@ pub struct Builder {
     key_type: KeyType,
     authority: Option<&'static str>,
     registry_settings: String,
+    server_settings: String,
     rest: String,
     shipped: bool,
     under: Vec<String>,
@@ -92,6 +93,7 @@ pub fn portwarden_at(upstream: &str) -> Builder {
         key_type: KeyType::P256,
         authority: None,
         registry_settings: String::new(),
+        server_settings: String::new(),
         rest: String::new(),
         shipped: false,
         under: Vec::new(),
@@ -140,6 +142,12 @@ impl Builder {
     /// A line for the `registry:` section.
     pub fn registry_setting(mut self, key: &str, value: &str) -> Self {
         self.registry_settings.push_str(&format!("  {key}: {value}\n"));
+        self
+    }
+
+    /// A line for the `server:` section.
+    pub fn with_server(mut self, key: &str, value: &str) -> Self {
+        self.server_settings.push_str(&format!("  {key}: {value}\n"));
         self
     }
 
@@ -201,9 +209,10 @@ impl Builder {
     /// The configuration: docker_auth's keys, and ours in sections of their own.
     fn configuration(&self) -> String {
         format!(
-            "server:\n  addr: \"127.0.0.1:0\"\n  certificate: tls.crt\n  key: tls.key\n\
+            "server:\n  addr: \"127.0.0.1:0\"\n  certificate: tls.crt\n  key: tls.key\n{}\
              token:\n  issuer: \"{ISSUER}\"\n  expiration: 900\n  certificate: token.crt\n  key: token.key\n\
              registry:\n  url: \"{}\"\n  service: {SERVICE}\n{}{}{}",
+            self.server_settings,
             self.upstream,
             self.registry_settings,
             self.rest,

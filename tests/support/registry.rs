@@ -7,6 +7,8 @@ use tempfile::TempDir;
 use super::process::Process;
 
 const READY: &str = "listening on";
+/// Instead of more configuration: deletion has its default.
+const WITHOUT_DELETION: &str = "without deletion";
 
 /// A registry on a loopback port, without TLS and, unless asked for, without authentication.
 pub struct Registry {
@@ -20,6 +22,11 @@ pub struct Registry {
 /// Starts a plain registry that allows deletion.
 pub fn registry() -> Registry {
     Registry::start(String::new())
+}
+
+/// Starts a plain registry that deletes nothing, as by default.
+pub fn registry_without_deletion() -> Registry {
+    Registry::start(WITHOUT_DELETION.to_owned())
 }
 
 /// Starts a plain registry that gives so many names of the catalogue in a page at most.
@@ -96,6 +103,17 @@ impl Registry {
         }
     }
 
+    /// Adds tags to a repository of its store, all for what `like` names.
+    pub fn add_tags(&self, repository: &str, like: &str, tags: &[String]) {
+        let store = self.directory.path().join("store/docker/registry/v2/repositories");
+        let all = store.join(repository).join("_manifests/tags");
+        let link = fs::read(all.join(like).join("current/link")).unwrap();
+        for tag in tags {
+            fs::create_dir_all(all.join(tag).join("current")).unwrap();
+            fs::write(all.join(tag).join("current/link"), &link).unwrap();
+        }
+    }
+
     /// `registry garbage-collect` over its store, while it runs.
     pub fn collect_garbage(&self) -> super::command::Output {
         let file = self.directory.path().join("config.yml");
@@ -135,10 +153,11 @@ fn spawn(directory: &TempDir) -> Process {
 
 fn write_configuration(directory: &TempDir, port: u16, rest: &str) {
     let store = directory.path().join("store");
+    let (deletes, rest) = if rest == WITHOUT_DELETION { (false, "") } else { (true, rest) };
     let text = format!(
         "version: 0.1\n\
          log: {{level: info, accesslog: {{disabled: false}}}}\n\
-         storage:\n  delete: {{enabled: true}}\n  filesystem: {{rootdirectory: {}}}\n\
+         storage:\n  delete: {{enabled: {deletes}}}\n  filesystem: {{rootdirectory: {}}}\n\
          http: {{addr: '127.0.0.1:{port}', secret: of-a-test}}\n{rest}",
         store.display()
     );

@@ -6,7 +6,7 @@ use serde::de::{self, Deserialize, Deserializer, Visitor, value::Error};
 
 use super::{
     AclXorm, Audit, Backends, Command, Control, File, Htpasswd, LabelMap, LdapAuth, LetsEncrypt, Limits, Log,
-    Match, Metrics, Registry, Rule, Server, Token, User, XormAuth,
+    Match, Metrics, Registry, Rule, Server, Token, Ui, User, XormAuth,
 };
 use crate::config::{
     finding::Report,
@@ -51,6 +51,7 @@ fn known_keys(steps: &[Step]) -> &'static [&'static str] {
         [Some("audit")] => fields::<Audit>(),
         [Some("metrics")] => fields::<Metrics>(),
         [Some("control")] => fields::<Control>(),
+        [Some("ui")] => fields::<Ui>(),
         _ => &[],
     }
 }
@@ -139,7 +140,7 @@ mod tests {
              google_auth, \
              github_auth, gitlab_auth, oidc_auth, mongo_auth, xorm_auth, plugin_authn, acl_mongo, acl_xorm, \
              casbin_authz, \
-             ext_authz, plugin_authz, htpasswd, registry, backends, limits, log, audit, metrics, control"
+             ext_authz, plugin_authz, htpasswd, registry, backends, limits, log, audit, metrics, control, ui"
         );
     }
 

@@ -42,6 +42,7 @@ pub(crate) struct File {
     pub(crate) audit: Option<Audit>,
     pub(crate) metrics: Option<Metrics>,
     pub(crate) control: Option<Control>,
+    pub(crate) ui: Option<Ui>,
 }
 
 /// `server:`; `trusted_proxies` is ours.
@@ -237,6 +238,14 @@ pub(crate) struct Audit {
 #[serde(deny_unknown_fields, default, expecting = "a mapping with `addr`")]
 pub(crate) struct Metrics {
     pub(crate) addr: Option<Text>,
+}
+
+/// `ui:`, ours.
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default, expecting = "a mapping")]
+pub(crate) struct Ui {
+    pub(crate) enabled: Option<Switch>,
+    pub(crate) session: Option<Text>,
 }
 
 /// `control:`, ours.

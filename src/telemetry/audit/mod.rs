@@ -7,7 +7,12 @@
 mod file;
 mod record;
 
-use std::{fmt, io, path::PathBuf, sync::Arc};
+use std::{
+    collections::VecDeque,
+    fmt, io,
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use self::file::RotatedFile;
 pub use self::record::{Decision, Ended, Event, Record};
@@ -32,6 +37,8 @@ pub struct Audit(Option<Sink>);
 #[derive(Debug)]
 struct Sink {
     lines: Lines,
+    /// The last lines, for who looks at them without the file.
+    recent: Mutex<VecDeque<Vec<u8>>>,
     /// Lines that were lost because the file could not be written.
     unwritten: Arc<file::Lost>,
 }
@@ -42,6 +49,9 @@ pub struct AuditError(PathBuf, io::Error);
 
 /// Some 30,000 lines: seconds of the most that can happen.
 const WAITING_BYTES: usize = 16 << 20;
+
+/// The lines that are kept at hand; each a kilobyte at most, usually a third of that.
+const RECENT: usize = 200;
 
 impl Audit {
     /// A log that is written to where the settings say. To be finished with [`Audit::finish`].
@@ -58,7 +68,8 @@ impl Audit {
                 (Box::new(file), unwritten)
             }
         };
-        Ok(Self(Some(Sink { lines: Lines::new("audit", WAITING_BYTES, writer), unwritten })))
+        let lines = Lines::new("audit", WAITING_BYTES, writer);
+        Ok(Self(Some(Sink { lines, recent: Mutex::default(), unwritten })))
     }
 
     /// Whether anything is written: who would only build a record for it need not.
@@ -71,6 +82,17 @@ impl Audit {
         let Some(sink) = &self.0 else { return };
         let line = record.to_line();
         let _ = io::Write::write_all(&mut sink.lines.clone(), &line);
+        let mut recent = sink.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        if recent.len() >= RECENT {
+            recent.pop_front();
+        }
+        recent.push_back(line);
+    }
+
+    /// The last lines, the newest last; `None` where nothing is written.
+    pub fn recent(&self) -> Option<Vec<Vec<u8>>> {
+        let recent = self.0.as_ref()?.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        Some(recent.iter().cloned().collect())
     }
 
     /// How many lines were lost: too many waited, or the file could not be written.

@@ -1,0 +1,119 @@
+//! Deleting a manifest, and with it all tags on its digest: asked first, with each of them named.
+
+use std::time::Duration;
+
+use hyper::StatusCode;
+
+use super::{
+    answer::Answer,
+    reader::{Reader, gather},
+    trouble::Trouble,
+    visit::{Request, Visit},
+};
+use crate::{
+    authz::Permit,
+    registry::{Digest, ErrorCode, Method, Refusal, RepositoryName, Tag},
+    ui::{Deletion, PagePath, views},
+};
+
+/// How long the tags of a repository are looked through at the most.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The page that asks.
+pub(super) async fn ask(
+    request: &mut Request<'_>,
+    visit: &Visit,
+    name: &RepositoryName,
+    digest: &Digest,
+) -> Result<Answer, Trouble> {
+    request.exchange.about(name, Some(digest.as_str()));
+    let reader = request.reader(visit);
+    permit(&reader, name, digest).await?;
+    let Some(session) = &visit.session else {
+        return Err(Trouble::Denied(
+            "sign in first: a password that comes with the request can only look".to_owned(),
+        ));
+    };
+    // It is there; or there is nothing to ask.
+    reader.manifest(name, digest.as_str()).await?;
+    let tags = tags_on(&reader, name, digest).await?;
+    let from = Tag::parse(&request.parameter("tag"));
+    let csrf = request.snapshot.authority.csrf(session);
+    let page = Deletion {
+        name: name.as_str(),
+        digest: digest.as_str(),
+        tag: from.as_ref().map(Tag::as_str),
+        tags: &tags,
+        csrf: &csrf,
+    };
+    Ok(Answer::page(views::deletion(&request.frame(), &page)))
+}
+
+/// Deletes.
+pub(super) async fn delete(
+    request: &mut Request<'_>,
+    visit: &Visit,
+    name: &RepositoryName,
+    digest: &Digest,
+) -> Result<Answer, Trouble> {
+    request.exchange.about(name, Some(digest.as_str()));
+    let form = request.form().await?;
+    if !visit.sent(&form, request.snapshot) {
+        return Err(Trouble::Forged);
+    }
+    let reader = request.reader(visit);
+    let permit = permit(&reader, name, digest).await?;
+    request.exchange.ruled(|| permit.decided_by());
+    let write = request.freeze.admit(permit.route())?;
+    let deleted = reader.inquirer.ask(&permit, "*/*").await?;
+    drop(write);
+    match deleted.status {
+        StatusCode::ACCEPTED => {
+            let page = request.href(&PagePath::Repository(name.clone()));
+            Ok(Answer::redirect(&format!("{page}?deleted={digest}")))
+        }
+        StatusCode::NOT_FOUND => Err(Trouble::NotFound),
+        StatusCode::METHOD_NOT_ALLOWED => Err(Trouble::NoDeletion),
+        other => Err(Trouble::Strange(other)),
+    }
+}
+
+async fn permit(reader: &Reader, name: &RepositoryName, digest: &Digest) -> Result<Permit, Trouble> {
+    let path = |kind| format!("/v2/{name}/{kind}/{digest}");
+    let permitted = reader.permit(Method::Delete, &path("manifests")).await?;
+    match permitted {
+        Ok(permit) => Ok(permit),
+        // Who may not even see it is told what everybody is told.
+        Err(_) if !reader.may(Method::Get, &path("manifests")).await? => Err(Trouble::NotFound),
+        Err(why) => Err(Trouble::Denied(why)),
+    }
+}
+
+/// All tags on a digest.
+///
+/// # Errors
+/// Not all tags can be looked at: then nobody is asked, or more would go than was named.
+async fn tags_on(reader: &Reader, name: &RepositoryName, digest: &Digest) -> Result<Vec<String>, Trouble> {
+    let tags = match reader.tags(name).await {
+        Err(Trouble::NotFound) => Vec::new(),
+        tags => tags?,
+    };
+    let found = gather(tags.clone(), PATIENCE, |tag: Tag| {
+        let (reader, name) = (reader.clone(), name.clone());
+        async move { reader.digest_of(&name, tag.as_str()).await }
+    });
+    let mut on_it = Vec::new();
+    for (tag, found) in tags.iter().zip(found.await) {
+        match found {
+            Some(Ok(found)) if found == *digest => on_it.push(tag.to_string()),
+            // One that is gone by now is not there to go.
+            Some(Ok(_) | Err(Trouble::NotFound)) => {}
+            Some(Err(trouble)) => return Err(trouble),
+            None => {
+                let why = "the tags of this repository could not be looked through in time, so that it is not known what would go";
+                return Err(Refusal::new(ErrorCode::GatewayTimeout, why).into());
+            }
+        }
+    }
+    Ok(on_it)
+}

@@ -1,0 +1,82 @@
+//! The end of the audit log, for those who may see the whole registry.
+
+use std::time::{Duration, SystemTime};
+
+use serde_json::Value;
+
+use super::{
+    answer::Answer,
+    trouble::Trouble,
+    visit::{Request, Visit},
+};
+use crate::ui::{EventRow, Events, views};
+
+/// The page.
+pub(super) async fn show(request: &Request<'_>, visit: &Visit) -> Result<Answer, Trouble> {
+    if !request.catalog_view(visit).await?.is_whole() {
+        let why = "recent events are for those who may see the whole catalogue (registry:catalog:*)";
+        return Err(Trouble::Denied(why.to_owned()));
+    }
+    let lines = request.exchange.recent();
+    let rows = lines.map(|lines| lines.iter().rev().filter_map(|line| row(line)).collect());
+    Ok(Answer::page(views::events(&request.frame(), &Events { rows })))
+}
+
+/// A line of the log, by the names of its fields (`docs/monitoring.md`).
+fn row(line: &[u8]) -> Option<EventRow> {
+    let line: Value = serde_json::from_slice(line).ok()?;
+    let text = |name: &str| line.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let first_of =
+        |names: [&str; 2]| names.map(text).into_iter().find(|text| !text.is_empty()).unwrap_or_default();
+    let reference = match text("reference") {
+        reference if reference.is_empty() => reference,
+        reference if reference.contains(':') => format!("@{reference}"),
+        reference => format!(":{reference}"),
+    };
+    let what = match line.get("requested") {
+        Some(Value::Array(scopes)) => scopes.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" "),
+        _ => text("repository") + &reference,
+    };
+    Some(EventRow {
+        time: moment(&text("time")),
+        event: text("event"),
+        account: text("account"),
+        address: text("address"),
+        method: text("method"),
+        what,
+        decision: text("decision"),
+        why: first_of(["reason", "rule"]),
+        status: line.get("status").and_then(Value::as_u64).and_then(|status| u16::try_from(status).ok()),
+        request_id: text("request_id"),
+    })
+}
+
+fn moment(text: &str) -> Option<SystemTime> {
+    let time = humantime::parse_rfc3339_weak(text).ok()?;
+    // To the second: that is all that a person reads.
+    let since = time.duration_since(SystemTime::UNIX_EPOCH).ok()?;
+    Some(SystemTime::UNIX_EPOCH + Duration::from_secs(since.as_secs()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_read_by_its_fields() {
+        let line = br#"{"time":"2026-01-02T03:04:05.678901Z","event":"decision","account":"bob","repository":"team/app",
+            "reference":"1.0","decision":"denied","rule":"rule 2","reason":"may not","status":401}"#;
+        let row = row(line).unwrap();
+        assert_eq!(row.what, "team/app:1.0");
+        assert_eq!((row.why.as_str(), row.status, row.address.as_str()), ("may not", Some(401), ""));
+        assert_eq!(row.time, Some(SystemTime::UNIX_EPOCH + Duration::from_secs(1_767_323_045)));
+    }
+
+    #[test]
+    fn tokens_are_told_by_what_was_asked_for() {
+        let row =
+            row(br#"{"event":"token","requested":["repository:a:pull","registry:catalog:*"]}"#).unwrap();
+        assert_eq!(row.what, "repository:a:pull registry:catalog:*");
+        assert!(super::row(b"nonsense").is_none());
+    }
+}

@@ -1,0 +1,112 @@
+//! The page of an image, an index or an artifact: what its manifest says, and what refers to it.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use super::{
+    answer::Answer,
+    reader::{Reader, gather},
+    tags::may_delete,
+    trouble::Trouble,
+    visit::{Request, Visit},
+};
+use crate::{
+    image::{Attachment, Descriptor, Manifest},
+    registry::{Digest, RepositoryName},
+    ui::{Content, ImagePage, IndexEntry, Reference, Referrer, views},
+};
+
+/// Entries of an index whose size is looked up.
+const ENTRIES: usize = 100;
+/// How long that may take.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The page of what `reference` names.
+pub(super) async fn show(
+    request: &mut Request<'_>,
+    visit: &Visit,
+    name: &RepositoryName,
+    reference: &Reference,
+) -> Result<Answer, Trouble> {
+    let (asked, tag) = match reference {
+        Reference::Tag(tag) => (tag.as_str(), Some(tag.as_str())),
+        Reference::Digest(digest) => (digest.as_str(), None),
+    };
+    request.exchange.about(name, Some(asked));
+    let reader = request.reader(visit);
+    let found = reader.manifest(name, asked).await?;
+    let config = match &found.manifest {
+        Manifest::Image { config, .. } if found.manifest.artifact_kind().is_none() => {
+            reader.config(name, config).await
+        }
+        _ => None,
+    };
+    let none = BTreeMap::new();
+    let content = match (&found.manifest, found.manifest.artifact_kind()) {
+        (Manifest::Index { manifests, .. }, _) => Content::Index(entries(&reader, name, manifests).await),
+        (Manifest::Image { layers, .. }, Some(kind)) => Content::Artifact { kind, files: layers },
+        (Manifest::Image { layers, .. }, None) => Content::Image { layers, config: config.as_ref() },
+        (Manifest::Unknown, _) => Content::Unknown,
+    };
+    let shown = ImagePage {
+        name: name.as_str(),
+        tag,
+        digest: found.digest.as_str(),
+        media_type: &found.media_type,
+        content,
+        annotations: match &found.manifest {
+            Manifest::Index { annotations, .. } | Manifest::Image { annotations, .. } => annotations,
+            Manifest::Unknown => &none,
+        },
+        referrers: referrers(&reader, name, &found.digest).await,
+        may_delete: may_delete(visit, &reader, name).await?,
+    };
+    Ok(Answer::page(views::image(&request.frame(), &shown)))
+}
+
+async fn entries(reader: &Reader, name: &RepositoryName, manifests: &[Descriptor]) -> Vec<IndexEntry> {
+    let digests = manifests.iter().take(ENTRIES).map(|entry| entry.digest.clone()).collect();
+    let sizes = gather(digests, PATIENCE, |digest: String| {
+        let (reader, name) = (reader.clone(), name.clone());
+        async move { reader.manifest(&name, &digest).await.ok().and_then(|found| found.manifest.size()) }
+    });
+    let sizes = sizes.await.into_iter().map(Option::flatten).chain(std::iter::repeat(None));
+    let entry = |(entry, size): (&Descriptor, Option<u64>)| IndexEntry {
+        platform: entry.platform.clone(),
+        digest: entry.digest.clone(),
+        size,
+        attests: entry.attested().map(str::to_owned),
+    };
+    manifests.iter().zip(sizes).map(entry).collect()
+}
+
+/// What refers to a manifest: by the registry's own word (OCI distribution 1.1), or where it has none to say, as registry 2.8, under
+/// the tag at which clients leave the list for such registries; and what cosign leaves under tags of its own.
+async fn referrers(reader: &Reader, name: &RepositoryName, digest: &Digest) -> Vec<Referrer> {
+    let mut all = Vec::new();
+    let tag = digest.as_str().replace(':', "-");
+    let listed = match reader.get(&format!("/v2/{name}/referrers/{digest}"), INDEX).await {
+        Ok(reply) => Manifest::parse(Some(INDEX), &reply.body),
+        Err(_) => reader.manifest(name, &tag).await.map_or(Manifest::Unknown, |found| found.manifest),
+    };
+    if let Manifest::Index { manifests, .. } = listed {
+        all.extend(manifests.into_iter().map(|entry| Referrer {
+            kind: entry.kind().unwrap_or_else(|| entry.media_type.clone()),
+            size: Some(entry.size),
+            digest: entry.digest,
+            tag: None,
+        }));
+    }
+    for suffix in ["sig", "att", "sbom"] {
+        let tag = format!("{tag}.{suffix}");
+        let kind = Attachment::of_tag(&tag).and_then(|attachment| attachment.kind);
+        if let Some(kind) = kind
+            && let Ok(found) = reader.digest_of(name, &tag).await
+        {
+            let (kind, digest) = (kind.to_owned(), found.to_string());
+            all.push(Referrer { kind, digest, tag: Some(tag), size: None });
+        }
+    }
+    all
+}
+
+const INDEX: &str = "application/vnd.oci.image.index.v1+json";

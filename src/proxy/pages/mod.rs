@@ -1,0 +1,111 @@
+//! The web pages: who asks, what they may see, and what the registry says of it. How it looks is in [`crate::ui`].
+//!
+//! Whatever a page tells of the registry was asked with a permit, as the visitor's own client would have been given it: see
+//! [`reader`]. A page is only ever the visitor's, so nothing of it is kept by anybody in between.
+
+mod access;
+mod answer;
+mod deletion;
+mod events;
+mod image;
+mod listing;
+mod names;
+mod reader;
+mod repositories;
+mod session;
+mod sign_in;
+mod summaries;
+mod tags;
+mod trouble;
+mod visit;
+
+use std::sync::Arc;
+
+use hyper::Method;
+
+use self::trouble::Trouble;
+pub(super) use self::{
+    answer::Answer,
+    session::Sessions,
+    visit::{Request, Visit},
+};
+use self::{names::KnownNames, summaries::Summaries};
+use crate::{registry::RepositoryName, ui::PagePath};
+
+/// What the pages keep between requests, and across reloads.
+#[derive(Debug, Default)]
+pub(super) struct Pages {
+    names: Arc<KnownNames>,
+    summaries: Arc<Summaries>,
+    sessions: Arc<Sessions>,
+}
+
+impl Pages {
+    /// The sessions that have been ended.
+    pub(super) fn sessions(&self) -> &Sessions {
+        &self.sessions
+    }
+
+    /// Something was pushed to that repository: it exists.
+    pub(super) fn pushed(&self, name: &RepositoryName) {
+        self.names.pushed(name);
+    }
+
+    /// The registry is another one.
+    pub(super) fn forget_registry(&self) {
+        self.names.forget();
+    }
+}
+
+/// Answers a request for a page. Whatever goes wrong is a page too.
+pub(super) async fn answer(page: Option<PagePath>, mut request: Request<'_>) -> Answer {
+    let Some(page) = page else {
+        // Only for the head of the page: it is not there for anybody.
+        let _ = Visit::of(&mut request, &PagePath::Repositories).await;
+        return Trouble::NoPage.page(&request);
+    };
+    let allowed = methods(&page);
+    let answered = match (&page, request.method()) {
+        (_, method) if !allowed.contains(&method.as_str()) => Err(Trouble::Method(allowed)),
+        (PagePath::SignIn, &Method::POST) => sign_in::sign_in(&mut request).await,
+        (PagePath::SignIn, _) => sign_in::show(&request),
+        (PagePath::Favicon, _) => Ok(Answer::redirect_for_ever(&request.path_of_icon())),
+        (PagePath::Robots, _) => Ok(Answer::robots()),
+        (PagePath::Asset(asset), _) => Ok(Answer::asset(asset)),
+        _ => visited(page, &mut request).await,
+    };
+    answered.unwrap_or_else(|trouble| trouble.page(&request))
+}
+
+async fn visited(page: PagePath, request: &mut Request<'_>) -> Result<Answer, Trouble> {
+    let visit = match Visit::of(request, &page).await? {
+        Ok(visit) => visit,
+        Err(elsewhere) => return Ok(elsewhere),
+    };
+    match (page, request.method().clone()) {
+        (PagePath::SignOut, Method::POST) => sign_in::sign_out(request, &visit).await,
+        (PagePath::Delete(name, digest), Method::POST) => {
+            deletion::delete(request, &visit, &name, &digest).await
+        }
+        (PagePath::Repositories, _) => repositories::show(request, &visit).await,
+        (PagePath::Repository(name), _) => tags::show(request, &visit, &name).await,
+        (PagePath::Image(name, reference), _) => image::show(request, &visit, &name, &reference).await,
+        (PagePath::Delete(name, digest), _) => deletion::ask(request, &visit, &name, &digest).await,
+        (PagePath::Access, _) => access::show(request, &visit).await,
+        (PagePath::Events, _) => events::show(request, &visit).await,
+        // These were answered before.
+        (
+            PagePath::SignOut | PagePath::SignIn | PagePath::Favicon | PagePath::Robots | PagePath::Asset(_),
+            _,
+        ) => Err(Trouble::NoPage),
+    }
+}
+
+/// The methods that a page takes.
+fn methods(page: &PagePath) -> &'static [&'static str] {
+    match page {
+        PagePath::SignOut => &["POST"],
+        PagePath::SignIn | PagePath::Delete(..) => &["GET", "HEAD", "POST"],
+        _ => &["GET", "HEAD"],
+    }
+}

@@ -1,0 +1,243 @@
+//! Reads a registry for a visitor: each question is a request that the visitor's own client could send, authorised like it.
+
+use std::{sync::Arc, time::Duration};
+
+use hyper::{HeaderMap, StatusCode};
+use serde::Deserialize;
+use tokio::{
+    task::JoinSet,
+    time::{Instant, timeout_at},
+};
+
+use super::{summaries::Summaries, trouble::Trouble};
+use crate::{
+    authz::{self, NotPermitted, Permit},
+    image::{Descriptor, ImageConfig, Manifest},
+    proxy::{
+        Snapshot,
+        caller::Caller,
+        failure::undecided,
+        inquiry::{Inquirer, Reply},
+    },
+    registry::{Digest, Method, Refusal, RepositoryName, Route, Tag},
+    ui::Summary,
+};
+
+/// Reads for one visitor. Cheap to clone: one for each of several questions at once.
+#[derive(Clone)]
+pub(super) struct Reader {
+    pub(super) inquirer: Inquirer,
+    pub(super) caller: Arc<Caller>,
+    pub(super) snapshot: Arc<Snapshot>,
+    pub(super) summaries: Arc<Summaries>,
+}
+
+/// A manifest, as it was found.
+#[derive(Debug)]
+pub(super) struct Found {
+    pub(super) digest: Digest,
+    pub(super) media_type: String,
+    pub(super) manifest: Manifest,
+}
+
+/// Tags as the registry lists them; `null` for none.
+#[derive(Deserialize)]
+struct Tags {
+    tags: Option<Vec<String>>,
+}
+
+/// All kinds of manifests, or the registry would convert what we do not know.
+const MANIFESTS: &str = "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, \
+                         application/vnd.docker.distribution.manifest.list.v2+json, \
+                         application/vnd.docker.distribution.manifest.v2+json, application/vnd.docker.distribution.manifest.v1+prettyjws";
+const ANYTHING: &str = "*/*";
+/// Questions at once for one page.
+const AT_ONCE: usize = 8;
+/// Platforms of an index that are looked into.
+const PLATFORMS: usize = 16;
+
+impl Reader {
+    /// The tags of a repository, in the registry's order.
+    pub(super) async fn tags(&self, name: &RepositoryName) -> Result<Vec<Tag>, Trouble> {
+        let reply = self.get(&format!("/v2/{name}/tags/list"), "application/json").await?;
+        let Ok(listed) = serde_json::from_slice::<Tags>(&reply.body) else {
+            return Err(Trouble::Strange(reply.status));
+        };
+        Ok(listed.tags.unwrap_or_default().iter().filter_map(|tag| Tag::parse(tag)).collect())
+    }
+
+    /// The manifest that a tag or a digest names.
+    pub(super) async fn manifest(&self, name: &RepositoryName, reference: &str) -> Result<Found, Trouble> {
+        let reply = self.get(&format!("/v2/{name}/manifests/{reference}"), MANIFESTS).await?;
+        let digest = digest_in(&reply.headers).ok_or(Trouble::Strange(reply.status))?;
+        let media_type = text(&reply.headers, "content-type").to_owned();
+        let manifest = Manifest::parse(
+            Some(&media_type).filter(|text| !text.is_empty()).map(String::as_str),
+            &reply.body,
+        );
+        Ok(Found { digest, media_type, manifest })
+    }
+
+    /// The digest of what a tag names.
+    pub(super) async fn digest_of(&self, name: &RepositoryName, tag: &str) -> Result<Digest, Trouble> {
+        let reply = self.ask(Method::Head, &format!("/v2/{name}/manifests/{tag}"), MANIFESTS).await?;
+        digest_in(&reply.headers).ok_or(Trouble::Strange(reply.status))
+    }
+
+    /// The configuration of an image; `None` where it cannot be read, as from a registry that sends its clients on to an object
+    /// store.
+    pub(super) async fn config(&self, name: &RepositoryName, config: &Descriptor) -> Option<ImageConfig> {
+        let reply = self.get(&format!("/v2/{name}/blobs/{}", config.digest), ANYTHING).await.ok()?;
+        ImageConfig::parse(&reply.body)
+    }
+
+    /// What a tag names, in short; `None` where that cannot be read.
+    pub(super) async fn summary(&self, name: &RepositoryName, tag: &Tag) -> Option<Summary> {
+        let digest = self.digest_of(name, tag.as_str()).await.ok()?;
+        if let Some(summary) = self.summaries.get(digest.as_str()) {
+            return Some(summary);
+        }
+        let summary = self.summarise(name, &digest).await?;
+        self.summaries.keep(summary.clone());
+        Some(summary)
+    }
+
+    async fn summarise(&self, name: &RepositoryName, digest: &Digest) -> Option<Summary> {
+        let found = self.manifest(name, digest.as_str()).await.ok()?;
+        let mut summary = Summary {
+            digest: digest.to_string(),
+            size: found.manifest.size(),
+            platforms: Vec::new(),
+            created: None,
+            artifact: found.manifest.artifact_kind(),
+        };
+        match &found.manifest {
+            Manifest::Image { config, .. } if summary.artifact.is_none() => {
+                if let Some(config) = self.config(name, config).await {
+                    summary.platforms =
+                        Some(config.platform.to_string()).into_iter().filter(|p| !p.is_empty()).collect();
+                    summary.created = config.created;
+                }
+            }
+            Manifest::Index { manifests, .. } => self.summarise_index(name, manifests, &mut summary).await,
+            _ => {}
+        }
+        Some(summary)
+    }
+
+    /// Sizes are added up, the date is that of the first one.
+    async fn summarise_index(&self, name: &RepositoryName, manifests: &[Descriptor], summary: &mut Summary) {
+        let images = manifests.iter().filter(|entry| entry.attested().is_none());
+        let mut size = Some(0_u64);
+        for entry in images {
+            summary.platforms.extend(entry.platform.as_ref().map(ToString::to_string));
+            if summary.platforms.len() > PLATFORMS {
+                size = None;
+                continue;
+            }
+            let found = self.manifest(name, &entry.digest).await.ok();
+            let of_this = found.as_ref().and_then(|found| found.manifest.size());
+            size = size.zip(of_this).map(|(all, one)| all.saturating_add(one));
+            if let (None, Some(Found { manifest: Manifest::Image { config, .. }, .. })) =
+                (summary.created, &found)
+            {
+                summary.created = self.config(name, config).await.and_then(|config| config.created);
+            }
+        }
+        summary.size = size;
+    }
+
+    /// Whether the visitor may send that request.
+    pub(super) async fn may(&self, method: Method, path: &str) -> Result<bool, Trouble> {
+        Ok(self.permit(method, path).await?.is_ok())
+    }
+
+    /// The permit for a request; the reason where there is none.
+    pub(super) async fn permit(&self, method: Method, path: &str) -> Result<Result<Permit, String>, Trouble> {
+        let route = Route::parse(method.as_str(), path, None).map_err(|_| Trouble::NotFound)?;
+        let asked = self.caller.as_authz(&self.snapshot.settings.service);
+        match authz::authorize(&self.snapshot.authorizers, asked, route).await {
+            Ok(permit) => Ok(Ok(permit)),
+            Err(NotPermitted::Denied(denial)) => Ok(Err(denial.explain(self.caller.account()))),
+            Err(NotPermitted::Unavailable(error)) => Err(undecided(&error).into()),
+        }
+    }
+
+    pub(super) async fn get(&self, path: &str, accept: &'static str) -> Result<Reply, Trouble> {
+        self.ask(Method::Get, path, accept).await
+    }
+
+    /// Asks; what one may not see is not there.
+    async fn ask(&self, method: Method, path: &str, accept: &'static str) -> Result<Reply, Trouble> {
+        let permit = self.permit(method, path).await?.map_err(|_| Trouble::NotFound)?;
+        let reply =
+            self.inquirer.ask(&permit, accept).await.map_err(|refusal: Refusal| Trouble::from(refusal))?;
+        match reply.status {
+            StatusCode::OK => Ok(reply),
+            StatusCode::NOT_FOUND => Err(Trouble::NotFound),
+            other => Err(Trouble::Strange(other)),
+        }
+    }
+}
+
+/// Asks one question for each item, some at once, for `patience` in all: the answers in the order of the items, `None` for those
+/// that did not come.
+pub(super) async fn gather<T, A, F>(items: Vec<T>, patience: Duration, ask: impl Fn(T) -> F) -> Vec<Option<A>>
+where
+    A: Send + 'static,
+    F: Future<Output = A> + Send + 'static,
+{
+    let deadline = Instant::now() + patience;
+    let mut answers: Vec<Option<A>> = Vec::new();
+    answers.resize_with(items.len(), || None);
+    let mut waiting = items.into_iter().enumerate();
+    // Dropped with whoever waits: then nobody asks on.
+    let mut asking = JoinSet::new();
+    loop {
+        while asking.len() < AT_ONCE
+            && let Some((place, item)) = waiting.next()
+        {
+            let answer = ask(item);
+            asking.spawn(async move { (place, answer.await) });
+        }
+        match timeout_at(deadline, asking.join_next()).await {
+            Ok(Some(Ok((place, answer)))) => {
+                if let Some(slot) = answers.get_mut(place) {
+                    *slot = Some(answer);
+                }
+            }
+            Ok(Some(Err(_))) => {}
+            Ok(None) | Err(_) => return answers,
+        }
+    }
+}
+
+fn digest_in(headers: &HeaderMap) -> Option<Digest> {
+    Digest::parse(text(headers, "docker-content-digest"))
+}
+
+fn text<'h>(headers: &'h HeaderMap, name: &str) -> &'h str {
+    headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn answers_come_in_order_and_in_time() {
+        let patience = Duration::from_secs(5);
+        let answers = gather((0..20_u64).collect(), patience, |n| async move {
+            tokio::time::sleep(Duration::from_millis(100 * (20 - n))).await;
+            n
+        });
+        assert_eq!(answers.await, (0..20).map(Some).collect::<Vec<_>>());
+        let began = Instant::now();
+        let answers = gather(vec![1, 99, 2], patience, |seconds| async move {
+            tokio::time::sleep(Duration::from_secs(seconds)).await;
+            seconds
+        });
+        assert_eq!(answers.await, [Some(1), None, Some(2)]);
+        assert_eq!(began.elapsed(), patience);
+    }
+}

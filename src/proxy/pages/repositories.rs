@@ -1,0 +1,52 @@
+//! The first page: the repositories that the visitor may pull.
+
+use super::{
+    answer::Answer,
+    listing::part,
+    trouble::Trouble,
+    visit::{Request, Visit},
+};
+use crate::{
+    proxy::failure::undecided,
+    registry::RepositoryName,
+    ui::{Repositories, views},
+};
+
+/// How many stand on a page.
+const ON_A_PAGE: usize = 100;
+
+/// The repositories, or those that match what is searched for.
+pub(super) async fn show(request: &Request<'_>, visit: &Visit) -> Result<Answer, Trouble> {
+    let query = request.parameter("q");
+    let seen = Seen::of(request, visit).await?;
+    let wanted = query.trim().to_lowercase();
+    let matching: Vec<&str> =
+        seen.names.iter().map(RepositoryName::as_str).filter(|name| name.contains(&wanted)).collect();
+    let page = part(matching.len(), ON_A_PAGE, request.page_number());
+    let names = matching.into_iter().skip(page.first).take(ON_A_PAGE).collect();
+    let all = seen.names.len();
+    let shown = Repositories { query: query.trim(), names, page, all, incomplete: seen.incomplete };
+    Ok(Answer::page(views::repositories(&request.frame(), &shown)))
+}
+
+/// The names that a visitor may see.
+pub(super) struct Seen {
+    pub(super) names: Vec<RepositoryName>,
+    /// There are more in the registry than are looked at.
+    pub(super) incomplete: bool,
+}
+
+impl Seen {
+    /// Asks for each name what a pull would ask.
+    pub(super) async fn of(request: &Request<'_>, visit: &Visit) -> Result<Self, Trouble> {
+        let all = request.pages.names.all(&request.inquirer()).await?;
+        let view = request.catalog_view(visit).await?;
+        let mut names = Vec::new();
+        for name in all.names.iter() {
+            if view.sees(name).await.map_err(|error| undecided(&error))? {
+                names.push(name.clone());
+            }
+        }
+        Ok(Self { names, incomplete: all.incomplete })
+    }
+}

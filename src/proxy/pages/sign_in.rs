@@ -1,0 +1,148 @@
+//! Signing in and out: passwords are checked as everywhere else, with the same patience and the same memory.
+
+use std::time::Instant;
+
+use hyper::{StatusCode, Uri};
+
+use super::{
+    answer::Answer,
+    session::Sessions,
+    trouble::Trouble,
+    visit::{Request, Visit},
+};
+use crate::{
+    authn::{Credentials, Secret},
+    registry::{ErrorCode, Refusal},
+    ui::{PagePath, SignIn, SignInProblem, views},
+};
+
+/// The page to sign in.
+pub(super) fn show(request: &Request<'_>) -> Result<Answer, Trouble> {
+    let problem = match () {
+        () if !is_private(request) => Some(SignInProblem::NotSecure),
+        () if !request.parameter("ended").is_empty() => Some(SignInProblem::Expired),
+        () if !request.parameter("out").is_empty() => Some(SignInProblem::SignedOut),
+        () => None,
+    };
+    let next = next(request, &request.parameter("next"));
+    Ok(Answer::page(views::sign_in(&request.frame(), &SignIn { next: &next, account: "", problem })))
+}
+
+/// Checks the password, and begins a session.
+pub(super) async fn sign_in(request: &mut Request<'_>) -> Result<Answer, Trouble> {
+    let form = request.form().await?;
+    let account = form.get("account").to_owned();
+    request.exchange.shows("password", Some(&account));
+    let next = next(request, form.get("next"));
+    if !is_private(request) {
+        let refusal = Refusal::new(ErrorCode::BadRequest, "a password would cross the network in the clear");
+        return Ok(again(request, &next, &account, SignInProblem::NotSecure, refusal));
+    }
+    let rate = request.snapshot.settings.token_requests;
+    let credentials = Credentials { account: account.clone(), password: Secret::new(form.get("password")) };
+    let checked = match request.token_requests.admit(request.address, rate, Instant::now()) {
+        // Nobody has no session: what is for everybody is seen without one.
+        Ok(()) if account.is_empty() => Ok(None),
+        Ok(()) => request.passwords.check(request.snapshot, credentials, request.address).await,
+        Err(refusal) => Err(refusal),
+    };
+    let identity = match checked {
+        Ok(Some(identity)) => identity,
+        Ok(None) => {
+            let refusal = Refusal::new(ErrorCode::Unauthorized, "the name or the password is wrong");
+            return Ok(again(request, &next, &account, SignInProblem::Wrong, refusal));
+        }
+        Err(refusal) => {
+            let seconds = refusal.retry_after.unwrap_or(1);
+            let problem = match refusal.code {
+                ErrorCode::TooManyRequests => SignInProblem::Wait(seconds),
+                _ => SignInProblem::Unavailable(seconds),
+            };
+            return Ok(again(request, &next, &account, problem, refusal));
+        }
+    };
+    request.exchange.asked_by(&identity);
+    let cookie = request.pages.sessions.begin(&identity, request.snapshot)?;
+    Ok(Answer::redirect(&next).with_cookie(&cookie))
+}
+
+/// Ends the session.
+pub(super) async fn sign_out(request: &mut Request<'_>, visit: &Visit) -> Result<Answer, Trouble> {
+    let form = request.form().await?;
+    if !visit.sent(&form, request.snapshot) {
+        return Err(Trouble::Forged);
+    }
+    let cookie =
+        visit.session.as_ref().map_or_else(Sessions::forget, |session| request.pages.sessions.end(session));
+    let page = request.href(&PagePath::SignIn);
+    Ok(Answer::redirect(&format!("{page}?out=1")).with_cookie(&cookie))
+}
+
+fn again(
+    request: &Request<'_>,
+    next: &str,
+    account: &str,
+    problem: SignInProblem,
+    refusal: Refusal,
+) -> Answer {
+    let page = views::sign_in(&request.frame(), &SignIn { next, account, problem: Some(problem) });
+    let status = StatusCode::from_u16(refusal.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    Answer::refused(page, status, refusal)
+}
+
+/// Whether nobody in between can read along: TLS, or the machine itself. Browsers keep a cookie that is `Secure` for exactly
+/// these (Secure Contexts, W3C, section 3.1).
+fn is_private(request: &Request<'_>) -> bool {
+    let authority = request.origin.host.parse::<hyper::http::uri::Authority>();
+    let host = authority.as_ref().map_or("", |authority| authority.host());
+    let ip = host.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>();
+    request.origin.scheme == "https" || host == "localhost" || ip.is_ok_and(|ip| ip.is_loopback())
+}
+
+/// The page to go on to, below our own prefix and nowhere else; the first one where `wanted` is none to return to.
+fn next(request: &Request<'_>, wanted: &str) -> String {
+    let prefix = &request.snapshot.settings.path_prefix;
+    page_to_return_to(wanted, prefix).unwrap_or_else(|| request.href(&PagePath::Repositories))
+}
+
+fn page_to_return_to(wanted: &str, prefix: &str) -> Option<String> {
+    let uri: Uri = wanted.parse().ok()?;
+    if uri.authority().is_some() {
+        return None;
+    }
+    let page = PagePath::parse(uri.path().strip_prefix(prefix)?)?;
+    let returns =
+        !matches!(page, PagePath::SignIn | PagePath::SignOut | PagePath::Delete(..)) && page.is_page();
+    // Written anew from what was understood; the query's bytes are those that a URI may have.
+    let query = uri.query().map_or_else(String::new, |query| format!("?{query}"));
+    returns.then(|| format!("{prefix}{page}{query}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_returns_to_a_page_of_ours_and_nowhere_else() {
+        for (wanted, prefix, page) in [
+            ("/", "", Some("/")),
+            ("/team/app?q=1&page=2", "", Some("/team/app?q=1&page=2")),
+            ("/team/app%3A1.0", "", Some("/team/app:1.0")),
+            ("/prefix/team/app", "/prefix", Some("/prefix/team/app")),
+            ("/team/app", "/prefix", None),
+            ("/-/access", "", Some("/-/access")),
+            ("/-/sign-out", "", None),
+            ("/-/sign-in?next=/", "", None),
+            ("/v2/", "", None),
+            ("//evil.example/", "", None),
+            ("/\\evil.example", "", None),
+            ("https://evil.example/team/app", "", None),
+            ("evil.example", "", None),
+            ("javascript:alert(1)", "", None),
+            ("/team/app\r\nSet-Cookie: a=b", "", None),
+            ("", "", None),
+        ] {
+            assert_eq!(page_to_return_to(wanted, prefix).as_deref(), page, "{wanted}");
+        }
+    }
+}

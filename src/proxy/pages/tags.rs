@@ -1,0 +1,135 @@
+//! The page of a repository: its tags, the newest first where there are not too many to look into each.
+
+use std::{cmp::Reverse, time::Duration};
+
+use super::{
+    answer::Answer,
+    listing::part,
+    reader::{Reader, gather},
+    trouble::Trouble,
+    visit::{Request, Visit},
+};
+use crate::{
+    registry::{Digest, Method, RepositoryName, Tag},
+    ui::{Order, Repository, Summary, TagRow, views},
+};
+
+/// How many stand on a page.
+const ON_A_PAGE: usize = 50;
+/// Up to so many tags, each is looked into, so that they can be sorted by date: a registry keeps no dates.
+const SORTED_BY_DATE: usize = 200;
+/// How long all of a page is looked into at the most; what is not known by then is left out.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The tags, or those that match what is searched for.
+pub(super) async fn show(
+    request: &mut Request<'_>,
+    visit: &Visit,
+    name: &RepositoryName,
+) -> Result<Answer, Trouble> {
+    request.exchange.about(name, None);
+    let query = request.parameter("q").trim().to_owned();
+    let reader = request.reader(visit);
+    let wanted = query.to_lowercase();
+    let mut tags = reader.tags(name).await?;
+    tags.retain(|tag| tag.as_str().to_lowercase().contains(&wanted));
+    let page = part(tags.len(), ON_A_PAGE, request.page_number());
+    let order = if tags.len() <= SORTED_BY_DATE { Order::NewestFirst } else { Order::ByVersion };
+    tags.sort_by_cached_key(|tag| Reverse(version(tag.as_str())));
+    let on_this_page = |from: Vec<_>| from.into_iter().skip(page.first).take(ON_A_PAGE).collect::<Vec<_>>();
+    let rows = match order {
+        Order::NewestFirst => {
+            let mut rows = looked_into(&reader, name, tags).await;
+            // Stable: equal dates stay sorted by version.
+            rows.sort_by_key(|(_, summary)| Reverse(summary.as_ref().and_then(|summary| summary.created)));
+            on_this_page(rows)
+        }
+        Order::ByVersion => {
+            looked_into(&reader, name, tags.into_iter().skip(page.first).take(ON_A_PAGE).collect()).await
+        }
+    };
+    let deleted = request.parameter("deleted");
+    let shown = Repository {
+        name: name.as_str(),
+        query: &query,
+        tags: rows
+            .iter()
+            .map(|(tag, summary)| TagRow { tag: tag.as_str(), summary: summary.clone() })
+            .collect(),
+        page,
+        order,
+        may_push: reader.may(Method::Post, &format!("/v2/{name}/blobs/uploads/")).await?,
+        may_delete: may_delete(visit, &reader, name).await?,
+        deleted: Digest::parse(&deleted).is_some().then_some(deleted.as_str()),
+    };
+    Ok(Answer::page(views::repository(&request.frame(), &shown)))
+}
+
+/// Whether there is a way to delete: a right to, and a session, whose forms are its own.
+pub(super) async fn may_delete(
+    visit: &Visit,
+    reader: &Reader,
+    name: &RepositoryName,
+) -> Result<bool, Trouble> {
+    // Any manifest will do: the rules know repositories only.
+    let any = format!("/v2/{name}/manifests/sha256:{}", "0".repeat(64));
+    Ok(visit.session.is_some() && reader.may(Method::Delete, &any).await?)
+}
+
+async fn looked_into(reader: &Reader, name: &RepositoryName, tags: Vec<Tag>) -> Vec<(Tag, Option<Summary>)> {
+    let summaries = gather(tags.clone(), PATIENCE, |tag| {
+        let (reader, name) = (reader.clone(), name.clone());
+        async move { reader.summary(&name, &tag).await }
+    });
+    tags.into_iter().zip(summaries.await.into_iter().map(Option::flatten)).collect()
+}
+
+/// What a tag is sorted by: numbers in it count as such, so that 1.10 is higher than 1.9, and 1.10 than 1.10-rc1.
+fn version(tag: &str) -> Vec<Piece> {
+    let mut pieces = Vec::new();
+    let mut rest = tag;
+    while let Some(first) = rest.chars().next() {
+        let is_digit = first.is_ascii_digit();
+        let end = rest.find(|c: char| c.is_ascii_digit() != is_digit).unwrap_or(rest.len());
+        let (piece, behind) = rest.split_at(end);
+        rest = behind;
+        pieces.push(match is_digit {
+            true => {
+                Piece::Number(piece.trim_start_matches('0').len(), piece.trim_start_matches('0').to_owned())
+            }
+            false if piece.starts_with('-') => Piece::Suffix(piece.to_owned()),
+            false => Piece::Text(piece.to_owned()),
+        });
+    }
+    pieces.push(Piece::End);
+    pieces
+}
+
+/// A piece of a tag, in the order in which they are compared.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Piece {
+    /// What follows a `-`, as of a candidate: before the end.
+    Suffix(String),
+    /// Nothing more.
+    End,
+    /// Anything else.
+    Text(String),
+    /// Digits without leading zeros, with their count before them.
+    Number(usize, String),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_highest_version_comes_first() {
+        let mut tags =
+            ["1.9", "v2", "1.10", "latest", "1.10-rc1", "1.10.1", "10", "9", "1.10-rc10", "v10", "1.10-rc2"];
+        tags.sort_by_cached_key(|tag| Reverse(version(tag)));
+        assert_eq!(
+            tags,
+            ["10", "9", "1.10.1", "1.10", "1.10-rc10", "1.10-rc2", "1.10-rc1", "1.9", "v10", "v2", "latest"]
+        );
+    }
+}

@@ -1,0 +1,138 @@
+//! What can go wrong on the way to a page, and the page that says so: what it is, and what to do now.
+
+use hyper::StatusCode;
+
+use super::{answer::Answer, visit::Request};
+use crate::{
+    registry::{ErrorCode, Refusal},
+    ui::{Problem, views},
+};
+
+/// Why there is no page.
+#[derive(Debug)]
+pub(super) enum Trouble {
+    /// There is no such page.
+    NoPage,
+    /// There is one, and it takes these methods only.
+    Method(&'static [&'static str]),
+    /// No such repository, tag or digest, or one that the visitor may not pull: which, is not told.
+    NotFound,
+    /// The visitor may see it, and may not do that with it. Why, in a sentence.
+    Denied(String),
+    /// The form does not come from a page of ours, or the session is another one by now.
+    Forged,
+    /// The registry deletes nothing.
+    NoDeletion,
+    /// The registry gave another answer than it should.
+    Strange(StatusCode),
+    /// Whatever `/v2` would be refused for as well: load, no answer, a back end that is down.
+    Refused(Refusal),
+}
+
+impl From<Refusal> for Trouble {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl Trouble {
+    /// The page that says it.
+    pub(super) fn page(self, request: &Request<'_>) -> Answer {
+        let refusal = self.refusal();
+        let status = StatusCode::from_u16(refusal.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let status = match self {
+            // Not 401: there is nothing that a browser could ask for.
+            Self::Denied(_) | Self::Forged => StatusCode::FORBIDDEN,
+            Self::NoDeletion => StatusCode::CONFLICT,
+            _ => status,
+        };
+        let problem = Problem {
+            status: status.as_u16(),
+            title: self.title(),
+            message: &self.message(&refusal),
+            request_id: request.exchange.id().as_str(),
+        };
+        let answer = Answer::refused(views::problem(&request.frame(), &problem), status, refusal);
+        match self {
+            Self::Method(allowed) => answer.allowing(allowed),
+            _ => answer,
+        }
+    }
+
+    /// What the audit log is told.
+    fn refusal(&self) -> Refusal {
+        let (code, message) = match self {
+            Self::NoPage => (ErrorCode::NotFound, "no such page".to_owned()),
+            Self::Method(_) => (ErrorCode::Unsupported, "the page does not take this method".to_owned()),
+            Self::NotFound => (ErrorCode::NotFound, "not there, or not for this account".to_owned()),
+            Self::Denied(why) => {
+                let error = Some(crate::registry::ChallengeError::InsufficientScope);
+                return Refusal::unauthorized(Vec::new(), error, Some(why.clone()));
+            }
+            Self::Forged => (ErrorCode::BadRequest, "the form is not from a page of this session".to_owned()),
+            Self::NoDeletion => (ErrorCode::Unsupported, "the registry deletes nothing".to_owned()),
+            Self::Strange(status) => {
+                (ErrorCode::BadGateway, format!("the registry answers {}", status.as_u16()))
+            }
+            Self::Refused(refusal) => return refusal.clone(),
+        };
+        Refusal::new(code, message)
+    }
+
+    fn title(&self) -> &'static str {
+        match self {
+            Self::NoPage => "There is no such page",
+            Self::Method(_) => "That cannot be done here",
+            Self::NotFound => "Not found",
+            Self::Denied(_) => "You may not do that",
+            Self::Forged => "Please try that again",
+            Self::NoDeletion => "This registry deletes nothing",
+            Self::Strange(_) => "The registry gave a strange answer",
+            Self::Refused(refusal) => match refusal.code {
+                ErrorCode::BadGateway | ErrorCode::GatewayTimeout => "The registry does not answer",
+                ErrorCode::Unavailable => "Not available just now",
+                ErrorCode::TooManyRequests => "Too many attempts",
+                ErrorCode::Unauthorized => "The name or the password is wrong",
+                _ => "That did not work",
+            },
+        }
+    }
+
+    fn message(&self, refusal: &Refusal) -> String {
+        let text = match self {
+            Self::NoPage => {
+                "The address leads nowhere. A repository's page is at its name, an image's at its reference, as docker pull has it."
+            }
+            Self::Method(_) => "Go back to the page you came from and try again.",
+            Self::NotFound => {
+                "There is no such repository, tag or digest in this registry, or you may not see it. If you should, ask whoever runs it; “My access” shows which rule decides."
+            }
+            Self::Forged => {
+                "The form was not sent by a page of this session: you may have signed out or in meanwhile. Open the page again, then send it."
+            }
+            Self::NoDeletion => {
+                "Its configuration has to say storage.delete.enabled: true before anything can be deleted. Ask whoever runs it."
+            }
+            Self::Strange(_) => {
+                "Try again in a moment. If it stays, whoever runs the registry finds the reason in its log."
+            }
+            Self::Denied(why) => return sentence(why),
+            Self::Refused(_) => {
+                let again = match refusal.retry_after {
+                    Some(seconds) => format!(" Try again in {seconds} seconds."),
+                    None => String::new(),
+                };
+                return sentence(&refusal.message) + &again;
+            }
+        };
+        text.to_owned()
+    }
+}
+
+/// With a capital, and a full stop.
+fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    let first: String = letters.next().into_iter().flat_map(char::to_uppercase).collect();
+    let stop = if text.ends_with(['.', '!', '?']) { "" } else { "." };
+    format!("{first}{}{stop}", letters.as_str())
+}

@@ -1,0 +1,265 @@
+//! A request for a page, and who makes it: somebody with a session, with a password, or nobody in particular.
+
+use std::{net::IpAddr, sync::Arc, time::SystemTime};
+
+use hyper::{
+    HeaderMap, Method,
+    header::{self, HeaderName},
+    http::request::Parts,
+};
+
+use super::{Pages, answer::Answer, reader::Reader, session::Sessions, trouble::Trouble};
+use crate::{
+    authz::CatalogView,
+    proxy::{
+        Freeze, Passwords, Snapshot, Upstream,
+        caller::{Caller, Presented, presented},
+        exchange::Exchange,
+        failure::undecided,
+        form::Form,
+        inquiry::Inquirer,
+        origin::Origin,
+        request_body::RequestBody,
+        token_requests::TokenRequests,
+    },
+    registry::{ErrorCode, Refusal},
+    token::Session,
+    ui::{Asset, Frame, PagePath, Visitor, views},
+};
+
+/// A request for a page, with all that answers it.
+pub(in crate::proxy) struct Request<'a> {
+    pub(in crate::proxy) head: &'a Parts,
+    /// Taken by who reads the form.
+    pub(in crate::proxy) body: Option<RequestBody>,
+    pub(in crate::proxy) origin: &'a Origin,
+    pub(in crate::proxy) address: Option<IpAddr>,
+    pub(in crate::proxy) snapshot: &'a Arc<Snapshot>,
+    pub(in crate::proxy) upstream: Upstream,
+    pub(in crate::proxy) pages: &'a Pages,
+    pub(in crate::proxy) passwords: &'a Passwords,
+    pub(in crate::proxy) token_requests: &'a TokenRequests,
+    pub(in crate::proxy) freeze: &'a Freeze,
+    pub(in crate::proxy) exchange: &'a mut Exchange,
+    /// Who it is, once that is known: every page says so, those about troubles too.
+    pub(in crate::proxy) known: Option<Known>,
+}
+
+/// What the frame of a page says of its visitor.
+#[derive(Debug, Clone)]
+pub(in crate::proxy) struct Known {
+    account: String,
+    csrf: Option<String>,
+    sees_events: bool,
+}
+
+/// Who looks, and what with.
+pub(in crate::proxy) struct Visit {
+    pub(super) caller: Arc<Caller>,
+    pub(super) session: Option<Session>,
+}
+
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
+
+impl Request<'_> {
+    pub(super) fn method(&self) -> &Method {
+        &self.head.method
+    }
+
+    /// The path of a page, as a browser asks for it.
+    pub(super) fn href(&self, page: &PagePath) -> String {
+        format!("{}{page}", self.snapshot.settings.path_prefix)
+    }
+
+    pub(super) fn path_of_icon(&self) -> String {
+        self.href(&PagePath::Asset(Asset::Icon))
+    }
+
+    /// A parameter of the query; empty when it is not there.
+    pub(super) fn parameter(&self, name: &str) -> String {
+        Form::parse(self.head.uri.query().unwrap_or_default(), None).get(name).to_owned()
+    }
+
+    /// The number of the part of a list that is asked for, from 1.
+    pub(super) fn page_number(&self) -> usize {
+        self.parameter("page").parse().unwrap_or(1)
+    }
+
+    /// What all pages show.
+    pub(super) fn frame(&self) -> Frame<'_> {
+        let visitor = match &self.known {
+            None => Visitor::Nobody,
+            Some(known) if known.account.is_empty() => Visitor::Anonymous,
+            Some(Known { account, csrf, sees_events }) => {
+                Visitor::Account { name: account, csrf: csrf.as_deref(), sees_events: *sees_events }
+            }
+        };
+        let settings = &self.snapshot.settings;
+        Frame {
+            service: &settings.service,
+            host: self.origin.host.strip_suffix(":443").unwrap_or(&self.origin.host),
+            prefix: &settings.path_prefix,
+            visitor,
+            now: SystemTime::now(),
+        }
+    }
+
+    /// Reads what the registry holds, as the visitor may.
+    pub(super) fn reader(&self, visit: &Visit) -> Reader {
+        Reader {
+            inquirer: self.inquirer(),
+            caller: Arc::clone(&visit.caller),
+            snapshot: Arc::clone(self.snapshot),
+            summaries: Arc::clone(&self.pages.summaries),
+        }
+    }
+
+    pub(super) fn inquirer(&self) -> Inquirer {
+        Inquirer {
+            upstream: self.upstream.clone(),
+            idle_body: self.snapshot.settings.idle_body,
+            origin: self.origin.clone(),
+            address: self.address,
+            id: self.exchange.id().clone(),
+        }
+    }
+
+    /// What the visitor may see of the catalogue.
+    pub(super) async fn catalog_view<'v>(&'v self, visit: &'v Visit) -> Result<CatalogView<'v>, Trouble> {
+        let caller = visit.caller.as_authz(&self.snapshot.settings.service);
+        let view = CatalogView::of(&self.snapshot.authorizers, caller).await;
+        view.map_err(|error| undecided(&error).into())
+    }
+
+    /// The fields of the form that was sent, which must come from a page of ours: browsers say where a form was.
+    ///
+    /// # Errors
+    /// Another page sent it, or it is none, or too large.
+    pub(super) async fn form(&mut self) -> Result<Form, Trouble> {
+        if !is_from_our_own_page(&self.head.headers, self.origin) {
+            return Err(Trouble::Forged);
+        }
+        let missing = || Refusal::new(ErrorCode::BadRequest, "this page takes a form");
+        let body = self.body.take().ok_or_else(missing)?;
+        let text = body.form(self.head, &self.snapshot.settings).await?;
+        Ok(Form::parse("", Some(&text.ok_or_else(missing)?)))
+    }
+}
+
+impl Visit {
+    /// Who makes the request: by a session, by a password (RFC 7617), or as the anonymous account. Where that is nobody, the answer
+    /// that leads on.
+    ///
+    /// # Errors
+    /// A password that is wrong, or cannot be checked now.
+    pub(super) async fn of(
+        request: &mut Request<'_>,
+        page: &PagePath,
+    ) -> Result<Result<Self, Answer>, Trouble> {
+        let (caller, session) = match identify(request, page).await? {
+            Ok(identified) => identified,
+            Err(elsewhere) => return Ok(Err(elsewhere)),
+        };
+        request.exchange.asked_by(caller.identity());
+        let visit = Self { caller: Arc::new(caller), session };
+        let csrf = visit.session.as_ref().map(|session| request.snapshot.authority.csrf(session));
+        let sees_events = request.catalog_view(&visit).await?.is_whole();
+        request.known = Some(Known { account: visit.caller.account().to_owned(), csrf, sees_events });
+        Ok(Ok(visit))
+    }
+
+    /// Whether the form was made for this session.
+    pub(super) fn sent(&self, form: &Form, snapshot: &Snapshot) -> bool {
+        let shown = form.get("csrf");
+        self.session.as_ref().is_some_and(|session| snapshot.authority.is_csrf(session, shown))
+    }
+}
+
+type Identified = (Caller, Option<Session>);
+
+async fn identify(request: &mut Request<'_>, page: &PagePath) -> Result<Result<Identified, Answer>, Trouble> {
+    let snapshot = request.snapshot;
+    let wrong =
+        || Trouble::Refused(Refusal::new(ErrorCode::Unauthorized, "the name or the password is wrong"));
+    let shown = presented(&request.head.headers)?;
+    shown.tell(request.exchange);
+    match shown {
+        Presented::Password(credentials) => {
+            let identity = request.passwords.check(snapshot, credentials, request.address).await?;
+            let identity = identity.ok_or_else(wrong)?;
+            return Ok(Ok((Caller::without_ceiling(identity, true, request.address), None)));
+        }
+        Presented::Token(_) | Presented::Unknown => return Err(wrong()),
+        Presented::Nothing => {}
+    }
+    let session = request.pages.sessions.shown(&request.head.headers, snapshot);
+    let ended = matches!(session, Some(Err(_)));
+    if let Some(Ok((session, identity))) = session {
+        request.exchange.shows("session", None);
+        return Ok(Ok((Caller::without_ceiling(identity, true, request.address), Some(session))));
+    }
+    match snapshot.authenticators.users.anonymous() {
+        Some(anonymous) => Ok(Ok((Caller::without_ceiling(anonymous, false, request.address), None))),
+        None => Ok(Err(to_sign_in(request, page, ended))),
+    }
+}
+
+/// To the page to sign in, and from there back.
+///
+/// A browser that follows a link from elsewhere keeps back a cookie that is `SameSite=Strict`, as if there were no session. A page
+/// of ours that loads itself again has it sent.
+fn to_sign_in(request: &Request<'_>, page: &PagePath, ended: bool) -> Answer {
+    let is = |name: &HeaderName, values: &[&str]| {
+        request.head.headers.get(name).is_some_and(|value| values.iter().any(|known| value == known))
+    };
+    let from_elsewhere =
+        is(&SEC_FETCH_SITE, &["cross-site", "same-site"]) && is(&SEC_FETCH_MODE, &["navigate"]);
+    if from_elsewhere && request.method() == Method::GET && !ended {
+        return Answer::page(views::reload(&request.frame(), page));
+    }
+    let target = request.head.uri.path_and_query().map_or("/", |target| target.as_str());
+    let next = crate::registry::percent_encode(target);
+    let why = if ended { "&ended=1" } else { "" };
+    let answer = Answer::redirect(&format!("{}?next={next}{why}", request.href(&PagePath::SignIn)));
+    if ended { answer.with_cookie(&Sessions::forget()) } else { answer }
+}
+
+/// Whether a form was sent by a page of ours, as far as the browser tells: all present ones say it with each POST. Who says
+/// nothing is no browser, and brings no session along against its owner's will.
+fn is_from_our_own_page(headers: &HeaderMap, origin: &Origin) -> bool {
+    let ours = format!("{}://{}", origin.scheme, origin.host);
+    let all = |name: &HeaderName, fine: &dyn Fn(&[u8]) -> bool| {
+        headers.get_all(name).iter().all(|value| fine(value.as_bytes()))
+    };
+    all(&header::ORIGIN, &|value| value.eq_ignore_ascii_case(ours.as_bytes()))
+        && all(&SEC_FETCH_SITE, &|value| matches!(value, b"same-origin" | b"none"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_our_own_pages_send_forms() {
+        let origin = Origin { scheme: "https", host: "registry.example:8443".to_owned() };
+        for (lines, own) in [
+            (&[][..], true),
+            (&[("origin", "https://registry.example:8443")], true),
+            (&[("origin", "https://registry.example:8443"), ("sec-fetch-site", "same-origin")], true),
+            (&[("origin", "https://registry.example")], false),
+            (&[("origin", "http://registry.example:8443")], false),
+            (&[("origin", "https://registry.example:8443.evil.example")], false),
+            (&[("origin", "null")], false),
+            (&[("sec-fetch-site", "same-site")], false),
+            (&[("origin", "https://registry.example:8443"), ("sec-fetch-site", "cross-site")], false),
+            (&[("origin", "https://registry.example:8443"), ("origin", "https://evil.example")], false),
+        ] {
+            let mut headers = HeaderMap::new();
+            for (name, value) in lines {
+                headers.append(HeaderName::from_static(name), value.parse().unwrap());
+            }
+            assert_eq!(is_from_our_own_page(&headers, &origin), own, "{lines:?}");
+        }
+    }
+}
