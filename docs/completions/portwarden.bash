@@ -43,6 +43,9 @@ _portwarden() {
             portwarden,thaw)
                 cmd="portwarden__subcmd__thaw"
                 ;;
+            portwarden,token)
+                cmd="portwarden__subcmd__token"
+                ;;
             portwarden__subcmd__help,check)
                 cmd="portwarden__subcmd__help__subcmd__check"
                 ;;
@@ -70,6 +73,9 @@ _portwarden() {
             portwarden__subcmd__help,thaw)
                 cmd="portwarden__subcmd__help__subcmd__thaw"
                 ;;
+            portwarden__subcmd__help,token)
+                cmd="portwarden__subcmd__help__subcmd__token"
+                ;;
             *)
                 ;;
         esac
@@ -77,7 +83,7 @@ _portwarden() {
 
     case "${cmd}" in
         portwarden)
-            opts="-h -V --help --version serve check explain test-policy freeze thaw status hash help"
+            opts="-h -V --help --version serve check explain test-policy freeze thaw status token hash help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -195,7 +201,7 @@ _portwarden() {
             return 0
             ;;
         portwarden__subcmd__help)
-            opts="serve check explain test-policy freeze thaw status hash help"
+            opts="serve check explain test-policy freeze thaw status token hash help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -334,6 +340,20 @@ _portwarden() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        portwarden__subcmd__help__subcmd__token)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         portwarden__subcmd__serve)
             opts="-h --config --listen --registry --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -404,6 +424,40 @@ _portwarden() {
             fi
             case "${prev}" in
                 --socket)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        portwarden__subcmd__token)
+            opts="-h --registry --user --scope --ca-certificate --realm --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --registry)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --user)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --scope)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ca-certificate)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --realm)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -33,6 +33,7 @@ complete -c portwarden -n "__fish_portwarden_needs_command" -f -a "test-policy" 
 complete -c portwarden -n "__fish_portwarden_needs_command" -f -a "freeze" -d 'Let no write pass for a while, so that the registry can collect its garbage; pulls go on'
 complete -c portwarden -n "__fish_portwarden_needs_command" -f -a "thaw" -d 'Let writes pass again'
 complete -c portwarden -n "__fish_portwarden_needs_command" -f -a "status" -d 'Say whether writes pass'
+complete -c portwarden -n "__fish_portwarden_needs_command" -f -a "token" -d 'Get a token from a registry, for scripts'
 complete -c portwarden -n "__fish_portwarden_needs_command" -f -a "hash" -d 'Hash a password for `users:`, as `htpasswd -nB` does'
 complete -c portwarden -n "__fish_portwarden_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c portwarden -n "__fish_portwarden_using_subcommand serve" -l config -d 'The configuration: docker_auth\'s auth_config.yml, with Portwarden\'s own sections or without' -r -F
@@ -64,14 +65,22 @@ complete -c portwarden -n "__fish_portwarden_using_subcommand thaw" -l socket -d
 complete -c portwarden -n "__fish_portwarden_using_subcommand thaw" -s h -l help -d 'Print help'
 complete -c portwarden -n "__fish_portwarden_using_subcommand status" -l socket -d 'The control socket of the server' -r -F
 complete -c portwarden -n "__fish_portwarden_using_subcommand status" -s h -l help -d 'Print help'
+complete -c portwarden -n "__fish_portwarden_using_subcommand token" -l registry -d 'The registry: https://registry.example' -r
+complete -c portwarden -n "__fish_portwarden_using_subcommand token" -l user -d 'The account, whose password is asked for, or read from standard input; without one, what everybody gets' -r
+complete -c portwarden -n "__fish_portwarden_using_subcommand token" -l scope -d 'What the token is to open: repository:team/app:pull,push (may be repeated)' -r
+complete -c portwarden -n "__fish_portwarden_using_subcommand token" -l ca-certificate -d 'Trust the authorities in this file (PEM) instead of the system\'s' -r -F
+complete -c portwarden -n "__fish_portwarden_using_subcommand token" -l realm -d 'The token endpoint, where it is on another host than the registry' -r
+complete -c portwarden -n "__fish_portwarden_using_subcommand token" -l json -d 'Print the whole answer, with how long the token is valid'
+complete -c portwarden -n "__fish_portwarden_using_subcommand token" -s h -l help -d 'Print help'
 complete -c portwarden -n "__fish_portwarden_using_subcommand hash" -l cost -d 'The work factor: each step doubles the time of a guess, and of a login' -r
 complete -c portwarden -n "__fish_portwarden_using_subcommand hash" -s h -l help -d 'Print help'
-complete -c portwarden -n "__fish_portwarden_using_subcommand help; and not __fish_seen_subcommand_from serve check explain test-policy freeze thaw status hash help" -f -a "serve" -d 'Serve the registry'
-complete -c portwarden -n "__fish_portwarden_using_subcommand help; and not __fish_seen_subcommand_from serve check explain test-policy freeze thaw status hash help" -f -a "check" -d 'Check a configuration: what is wrong with it, and what is probably not meant'
-complete -c portwarden -n "__fish_portwarden_using_subcommand help; and not __fish_seen_subcommand_from serve check explain test-policy freeze thaw status hash help" -f -a "explain" -d 'Say what an account may do, and by which rule'
-complete -c portwarden -n "__fish_portwarden_using_subcommand help; and not __fish_seen_subcommand_from serve check explain test-policy freeze thaw status hash help" -f -a "test-policy" -d 'Hold the rules against a table of expectations, in the operator\'s own CI'
-complete -c portwarden -n "__fish_portwarden_using_subcommand help; and not __fish_seen_subcommand_from serve check explain test-policy freeze thaw status hash help" -f -a "freeze" -d 'Let no write pass for a while, so that the registry can collect its garbage; pulls go on'
-complete -c portwarden -n "__fish_portwarden_using_subcommand help; and not __fish_seen_subcommand_from serve check explain test-policy freeze thaw status hash help" -f -a "thaw" -d 'Let writes pass again'
-complete -c portwarden -n "__fish_portwarden_using_subcommand help; and not __fish_seen_subcommand_from serve check explain test-policy freeze thaw status hash help" -f -a "status" -d 'Say whether writes pass'
-complete -c portwarden -n "__fish_portwarden_using_subcommand help; and not __fish_seen_subcommand_from serve check explain test-policy freeze thaw status hash help" -f -a "hash" -d 'Hash a password for `users:`, as `htpasswd -nB` does'
-complete -c portwarden -n "__fish_portwarden_using_subcommand help; and not __fish_seen_subcommand_from serve check explain test-policy freeze thaw status hash help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c portwarden -n "__fish_portwarden_using_subcommand help; and not __fish_seen_subcommand_from serve check explain test-policy freeze thaw status token hash help" -f -a "serve" -d 'Serve the registry'
+complete -c portwarden -n "__fish_portwarden_using_subcommand help; and not __fish_seen_subcommand_from serve check explain test-policy freeze thaw status token hash help" -f -a "check" -d 'Check a configuration: what is wrong with it, and what is probably not meant'
+complete -c portwarden -n "__fish_portwarden_using_subcommand help; and not __fish_seen_subcommand_from serve check explain test-policy freeze thaw status token hash help" -f -a "explain" -d 'Say what an account may do, and by which rule'
+complete -c portwarden -n "__fish_portwarden_using_subcommand help; and not __fish_seen_subcommand_from serve check explain test-policy freeze thaw status token hash help" -f -a "test-policy" -d 'Hold the rules against a table of expectations, in the operator\'s own CI'
+complete -c portwarden -n "__fish_portwarden_using_subcommand help; and not __fish_seen_subcommand_from serve check explain test-policy freeze thaw status token hash help" -f -a "freeze" -d 'Let no write pass for a while, so that the registry can collect its garbage; pulls go on'
+complete -c portwarden -n "__fish_portwarden_using_subcommand help; and not __fish_seen_subcommand_from serve check explain test-policy freeze thaw status token hash help" -f -a "thaw" -d 'Let writes pass again'
+complete -c portwarden -n "__fish_portwarden_using_subcommand help; and not __fish_seen_subcommand_from serve check explain test-policy freeze thaw status token hash help" -f -a "status" -d 'Say whether writes pass'
+complete -c portwarden -n "__fish_portwarden_using_subcommand help; and not __fish_seen_subcommand_from serve check explain test-policy freeze thaw status token hash help" -f -a "token" -d 'Get a token from a registry, for scripts'
+complete -c portwarden -n "__fish_portwarden_using_subcommand help; and not __fish_seen_subcommand_from serve check explain test-policy freeze thaw status token hash help" -f -a "hash" -d 'Hash a password for `users:`, as `htpasswd -nB` does'
+complete -c portwarden -n "__fish_portwarden_using_subcommand help; and not __fish_seen_subcommand_from serve check explain test-policy freeze thaw status token hash help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'

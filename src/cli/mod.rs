@@ -9,8 +9,10 @@ mod everyone;
 mod explain;
 mod freeze;
 mod hash;
+mod password;
 mod serve;
 mod test_policy;
+mod token;
 
 use std::{ffi::OsString, path::PathBuf, process::ExitCode, time::Duration};
 
@@ -49,6 +51,9 @@ enum Command {
     Thaw(ControlSocket),
     /// Say whether writes pass
     Status(ControlSocket),
+    /// Get a token from a registry, for scripts
+    #[command(after_help = TOKEN_EXAMPLES)]
+    Token(Token),
     /// Hash a password for `users:`, as `htpasswd -nB` does
     #[command(
         after_help = "Reads one line from standard input, or asks for the password on a terminal without echo."
@@ -158,6 +163,28 @@ fn time(text: &str) -> Result<Duration, String> {
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
 #[derive(Debug, clap::Args)]
+struct Token {
+    /// The registry: https://registry.example
+    #[arg(long, value_name = "URL")]
+    registry: String,
+    /// The account, whose password is asked for, or read from standard input; without one, what everybody gets
+    #[arg(long, value_name = "NAME")]
+    user: Option<String>,
+    /// What the token is to open: repository:team/app:pull,push (may be repeated)
+    #[arg(long, value_name = "SCOPE")]
+    scope: Vec<String>,
+    /// Trust the authorities in this file (PEM) instead of the system's
+    #[arg(long, value_name = "FILE")]
+    ca_certificate: Option<PathBuf>,
+    /// The token endpoint, where it is on another host than the registry
+    #[arg(long, value_name = "URL")]
+    realm: Option<String>,
+    /// Print the whole answer, with how long the token is valid
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, clap::Args)]
 struct Hash {
     /// The work factor: each step doubles the time of a guess, and of a login
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(4..=31))]
@@ -187,6 +214,14 @@ Example, as root:
 
 The restart is for a registry that remembers blobs in memory: it would claim to have those that were collected.";
 
+const TOKEN_EXAMPLES: &str = "\
+Prints the token alone. Exit code 1, and no token, where something that was asked for is not granted.
+
+Example:
+  token=$(portwarden token --registry https://registry.example --user ci \\
+      --scope repository:team/app:pull <password-file)
+  curl -H \"Authorization: Bearer $token\" https://registry.example/v2/team/app/tags/list";
+
 const EXAMPLES: &str = "\
 Examples:
   portwarden check --config /etc/portwarden/auth_config.yml --strict
@@ -212,6 +247,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Freeze(freeze) => freeze::freeze(&freeze).map(|()| ExitCode::SUCCESS),
         Command::Thaw(control) => freeze::thaw(&control).map(|()| ExitCode::SUCCESS),
         Command::Status(control) => freeze::status(&control).map(|()| ExitCode::SUCCESS),
+        Command::Token(token) => token::run(&token).map(|()| ExitCode::SUCCESS),
         Command::Hash(hash) => hash::run(&hash).map(|()| ExitCode::SUCCESS),
     };
     match done {
