@@ -11,6 +11,7 @@ mod audit;
 mod backends;
 mod command;
 mod control;
+mod cors;
 mod file;
 mod finding;
 mod htpasswd;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    Context, address,
+    Context, address, cors,
     file::{File, Registry, Text},
     limits,
     path::Path,
@@ -25,6 +25,7 @@ pub(super) fn settings(file: &File, idle_body: Duration, context: &mut Context<'
         service: service(written, context),
         path_prefix: server::path_prefix(file, context),
         hsts: file.server.as_ref().and_then(|server| server.hsts).unwrap_or_default().0,
+        cors: cors::settings(file, context),
         client_address: server::client_address(file, context),
         explain_denials: file.log.as_ref().and_then(|log| log.explain_denials).unwrap_or_default().0,
         catalog: catalog(written, context),

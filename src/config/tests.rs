@@ -280,6 +280,28 @@ fn believing_anybody_is_said_loudly() {
 }
 
 #[test]
+fn pages_of_other_origins_are_named_one_by_one() {
+    let of = |cors: &str| of_server(&format!("  cors: {cors}\n"));
+    let origin = "Write each origin by name, as `https://ui.example`: its pages use the passwords that a browser knows for \
+                  this registry";
+    assert_eq!(of("{origins: ['https://ui.example', 'http://localhost:8080'], methods: [GET, DELETE]}"), "");
+    assert_eq!(of("{origins: '*'}"), format!("f.yml:3:10: server.cors.origins: not an origin. {origin}"));
+    assert_eq!(of("{methods: [GET]}"), format!("f.yml:3:3: server.cors.origins: missing. {origin}"));
+    assert_eq!(
+        of("{origins: [https://a.example, https://b.example/x], methods: [get]}"),
+        format!(
+            "f.yml:3:39: server.cors.origins[1]: not an origin. {origin}\n\
+             f.yml:3:71: server.cors.methods[0]: not a method of the registry. Write some of `GET`, `HEAD`, `POST`, `PUT`, `PATCH`, `DELETE`"
+        )
+    );
+    let warned = of("{origins: 'http://ui.example'}");
+    assert!(
+        warned.contains("warning: server.cors.origins: a page that comes over the network in the clear"),
+        "{warned}"
+    );
+}
+
+#[test]
 fn our_own_sections() {
     assert_eq!(
         of_ours("registry: {url: 'https://registry:5000'}\n"),

@@ -74,9 +74,12 @@ pub(super) fn to_registry(
     headers
 }
 
-/// Takes out of the registry's headers what concerned its connection to us.
+/// Takes out of the registry's headers what concerned its connection to us, and which pages of other origins it would let read:
+/// that is ours to say.
 pub(super) fn from_registry(headers: &mut HeaderMap) {
-    let named: Vec<HeaderName> = connection_options(headers).filter_map(|name| name.parse().ok()).collect();
+    let mut named: Vec<HeaderName> =
+        connection_options(headers).filter_map(|name| name.parse().ok()).collect();
+    named.extend(headers.keys().filter(|name| name.as_str().starts_with("access-control-")).cloned());
     for name in HOP_BY_HOP.iter().chain(&named) {
         headers.remove(name);
     }
@@ -138,8 +141,13 @@ mod tests {
 
     #[test]
     fn rule_09_hop_by_hop_headers_of_the_registry_end_here() {
-        let mut answer =
-            headers(&[("connection", "x-internal"), ("x-internal", "1"), ("etag", "e"), ("upgrade", "h2c")]);
+        let mut answer = headers(&[
+            ("connection", "x-internal"),
+            ("x-internal", "1"),
+            ("etag", "e"),
+            ("upgrade", "h2c"),
+            ("access-control-allow-origin", "*"),
+        ]);
         from_registry(&mut answer);
         assert_eq!(answer, headers(&[("etag", "e")]));
     }

@@ -6,6 +6,7 @@ mod at_registry;
 mod caller;
 mod catalog;
 mod check_queue;
+mod cors;
 mod exchange;
 mod failure;
 mod form;

@@ -14,6 +14,7 @@ use super::{
     CatalogSettings, Freeze, FreezeStatus, Passwords, Peer, Snapshot, Upstream, UpstreamLoad,
     caller::Caller,
     catalog,
+    cors::{self, Shared},
     exchange::{Exchange, REQUEST_ID, Subject},
     failure::{refuse_strange, unanswered, undecided},
     forwarding::{for_the_outside, upstream_request},
@@ -146,7 +147,12 @@ impl Service {
         let origin = Origin::of(&head, peer, &settings.client_address);
         let own = OwnEndpoint::of(&head, &settings.path_prefix, settings.ui.enabled);
         let speaks_registry = own.is_none() && head.uri.path().starts_with("/v2");
+        // Pages of other origins: the registry and its tokens are for them, our own pages are not.
+        let is_shared = speaks_registry || own == Some(OwnEndpoint::Token);
+        let shared = Shared::with(&head, &settings.cors).filter(|_| is_shared);
+        let preflight = shared.and_then(|shared| shared.preflight(&head));
         let subject = match &own {
+            _ if preflight.is_some() => Subject::Other,
             Some(OwnEndpoint::Token) => Subject::Token,
             Some(OwnEndpoint::Page(page)) if page.is_page() => Subject::Page,
             None if speaks_registry => Subject::Registry,
@@ -156,16 +162,21 @@ impl Service {
         let mut exchange = Exchange::begin(&self.telemetry, &head, peer, subject, given);
         let is_own = own.is_some();
         let asked = Asked { head: &head, peer, snapshot: &snapshot };
-        let answered = match (&origin, own) {
-            (Err(refusal), _) => Err(refusal.clone()),
-            (Ok(origin), Some(OwnEndpoint::Page(page))) => {
+        let answered = match (&origin, own, preflight) {
+            (Err(refusal), ..) => Err(refusal.clone()),
+            (Ok(_), _, Some(answer)) => Ok(Answer::from(answer)),
+            (Ok(origin), Some(OwnEndpoint::Page(page)), None) => {
                 self.answer_page(Some(page), asked, body, origin, &mut exchange).await
             }
-            (Ok(origin), Some(OwnEndpoint::NoPage)) => {
+            (Ok(origin), Some(OwnEndpoint::NoPage), None) => {
                 self.answer_page(None, asked, body, origin, &mut exchange).await
             }
-            (Ok(_), Some(own)) => self.answer_own(own, asked, body, &mut exchange).await.map(Answer::from),
-            (Ok(origin), None) => self.journey(asked, body, origin, &mut exchange).await.map(Answer::from),
+            (Ok(_), Some(own), None) => {
+                self.answer_own(own, asked, body, &mut exchange).await.map(Answer::from)
+            }
+            (Ok(origin), None, None) => {
+                self.journey(asked, body, origin, &mut exchange).await.map(Answer::from)
+            }
         };
         let Answer { mut response, refusal } = answered.unwrap_or_else(|refusal| {
             let (request, why) = (exchange.id(), &refusal.message);
@@ -179,6 +190,10 @@ impl Service {
         });
         if head.method == hyper::Method::HEAD {
             response = without_own_body(response);
+        }
+        cors::vary(response.headers_mut(), &settings.cors);
+        if let Some(shared) = shared {
+            shared.admit(response.headers_mut());
         }
         // What was pushed is never a page or a script, whatever it looks like to a browser.
         response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));

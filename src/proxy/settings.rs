@@ -17,6 +17,8 @@ pub struct Settings {
     pub path_prefix: String,
     /// `server.hsts`: send `Strict-Transport-Security`.
     pub hsts: bool,
+    /// `server.cors`: which pages of other origins may use the registry.
+    pub cors: CorsSettings,
     /// Whose word is taken for the client's address.
     pub client_address: ClientAddressSettings,
     /// `log.explain_denials`: who is denied is told by which rule, with its comment.
@@ -55,6 +57,15 @@ impl ClientAddressSettings {
         let address = address.to_canonical();
         self.trusted_proxies.iter().any(|block| block.contains(address))
     }
+}
+
+/// Pages of other origins; none by default.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct CorsSettings {
+    /// `server.cors.origins`, as browsers send them.
+    pub origins: Vec<String>,
+    /// `server.cors.methods`: what they may send.
+    pub methods: Vec<&'static str>,
 }
 
 /// What an account without `registry:catalog:*` sees of the catalogue.

@@ -7,31 +7,50 @@ use tempfile::TempDir;
 use super::process::Process;
 
 const READY: &str = "listening on";
-/// Instead of more configuration: deletion has its default.
-const WITHOUT_DELETION: &str = "without deletion";
 
 /// A registry on a loopback port, without TLS and, unless asked for, without authentication.
 pub struct Registry {
     process: Process,
     port: u16,
     directory: TempDir,
-    /// More of its configuration.
+    configuration: Configuration,
+}
+
+/// What tests set of its configuration.
+struct Configuration {
+    /// `storage.delete.enabled`.
+    deletes: bool,
+    /// `http.headers`: what it adds to each response.
+    headers: &'static str,
+    /// More sections.
     rest: String,
+}
+
+impl Default for Configuration {
+    fn default() -> Self {
+        Self { deletes: true, headers: "{}", rest: String::new() }
+    }
 }
 
 /// Starts a plain registry that allows deletion.
 pub fn registry() -> Registry {
-    Registry::start(String::new())
+    Registry::start(Configuration::default())
 }
 
 /// Starts a plain registry that deletes nothing, as by default.
 pub fn registry_without_deletion() -> Registry {
-    Registry::start(WITHOUT_DELETION.to_owned())
+    Registry::start(Configuration { deletes: false, ..Configuration::default() })
+}
+
+/// Starts a plain registry that adds headers to each response: `{Name: [value]}`.
+pub fn registry_with_headers(headers: &'static str) -> Registry {
+    Registry::start(Configuration { headers, ..Configuration::default() })
 }
 
 /// Starts a plain registry that gives so many names of the catalogue in a page at most.
 pub fn registry_with_pages_of(entries: usize) -> Registry {
-    Registry::start(format!("catalog: {{maxentries: {entries}}}\n"))
+    let rest = format!("catalog: {{maxentries: {entries}}}\n");
+    Registry::start(Configuration { rest, ..Configuration::default() })
 }
 
 /// Starts a registry that verifies tokens itself, as one that docker_auth serves: `realm` is the token endpoint's URL,
@@ -49,7 +68,7 @@ pub fn registry_with_token_auth(
     let auth = format!(
         "auth:\n  token:\n    realm: {realm}\n    service: {service}\n    issuer: {issuer}\n    rootcertbundle: {bundle}\n"
     );
-    Registry::try_start(auth)
+    Registry::try_start(Configuration { rest: auth, ..Configuration::default() })
 }
 
 impl Registry {
@@ -90,7 +109,7 @@ impl Registry {
     pub fn restart(&mut self) {
         self.process.stop();
         let from = self.log().len();
-        write_configuration(&self.directory, self.port, &self.rest);
+        write_configuration(&self.directory, self.port, &self.configuration);
         self.process = spawn(&self.directory);
         self.process.wait_for_log(from, READY);
     }
@@ -127,13 +146,13 @@ impl Registry {
         blobs.join(&hex[..2]).join(hex).join("data")
     }
 
-    fn start(rest: String) -> Self {
-        Self::try_start(rest).unwrap_or_else(|log| panic!("the registry does not start:\n{log}"))
+    fn start(configuration: Configuration) -> Self {
+        Self::try_start(configuration).unwrap_or_else(|log| panic!("the registry does not start:\n{log}"))
     }
 
-    fn try_start(rest: String) -> Result<Self, String> {
+    fn try_start(configuration: Configuration) -> Result<Self, String> {
         let directory = tempfile::Builder::new().prefix("portwarden-registry-").tempdir().unwrap();
-        write_configuration(&directory, 0, &rest);
+        write_configuration(&directory, 0, &configuration);
         let mut process = spawn(&directory);
         while !process.log().contains(READY) {
             if !process.is_running() {
@@ -142,7 +161,7 @@ impl Registry {
             super::process::pause(std::time::Duration::from_millis(10));
         }
         let line = process.wait_for_log(0, READY);
-        Ok(Self { port: super::portwarden::port_after(&line, READY), process, directory, rest })
+        Ok(Self { port: super::portwarden::port_after(&line, READY), process, directory, configuration })
     }
 }
 
@@ -151,14 +170,14 @@ fn spawn(directory: &TempDir) -> Process {
     Process::start("docker-registry", &["serve", file.to_str().unwrap()], &[], &directory.path().join("log"))
 }
 
-fn write_configuration(directory: &TempDir, port: u16, rest: &str) {
+fn write_configuration(directory: &TempDir, port: u16, configuration: &Configuration) {
     let store = directory.path().join("store");
-    let (deletes, rest) = if rest == WITHOUT_DELETION { (false, "") } else { (true, rest) };
+    let Configuration { deletes, headers, rest } = configuration;
     let text = format!(
         "version: 0.1\n\
          log: {{level: info, accesslog: {{disabled: false}}}}\n\
          storage:\n  delete: {{enabled: {deletes}}}\n  filesystem: {{rootdirectory: {}}}\n\
-         http: {{addr: '127.0.0.1:{port}', secret: of-a-test}}\n{rest}",
+         http: {{addr: '127.0.0.1:{port}', secret: of-a-test, headers: {headers}}}\n{rest}",
         store.display()
     );
     fs::write(directory.path().join("config.yml"), text).unwrap();

@@ -5,8 +5,8 @@ use std::fmt;
 use serde::de::{self, Deserialize, Deserializer, Visitor, value::Error};
 
 use super::{
-    AclXorm, Audit, Backends, Command, Control, File, Htpasswd, LabelMap, LdapAuth, LetsEncrypt, Limits, Log,
-    Match, Metrics, Registry, Rule, Server, Token, Ui, User, XormAuth,
+    AclXorm, Audit, Backends, Command, Control, Cors, File, Htpasswd, LabelMap, LdapAuth, LetsEncrypt,
+    Limits, Log, Match, Metrics, Registry, Rule, Server, Token, Ui, User, XormAuth,
 };
 use crate::config::{
     finding::Report,
@@ -34,6 +34,7 @@ fn known_keys(steps: &[Step]) -> &'static [&'static str] {
         [] => fields::<File>(),
         [Some("server")] => fields::<Server>(),
         [Some("server"), Some("letsencrypt")] => fields::<LetsEncrypt>(),
+        [Some("server"), Some("cors")] => fields::<Cors>(),
         [Some("token")] => fields::<Token>(),
         [Some("users"), Some(_)] => fields::<User>(),
         [Some("acl"), None] => fields::<Rule>(),

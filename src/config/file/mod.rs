@@ -45,7 +45,7 @@ pub(crate) struct File {
     pub(crate) ui: Option<Ui>,
 }
 
-/// `server:`; `trusted_proxies` is ours.
+/// `server:`; `trusted_proxies` and `cors` are ours.
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields, default, expecting = "a mapping")]
 pub(crate) struct Server {
@@ -62,6 +62,15 @@ pub(crate) struct Server {
     pub(crate) real_ip_pos: Option<Integer>,
     pub(crate) letsencrypt: Option<LetsEncrypt>,
     pub(crate) trusted_proxies: Option<OneOrMany>,
+    pub(crate) cors: Option<Cors>,
+}
+
+/// `server.cors:`, ours.
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default, expecting = "a mapping with `origins`")]
+pub(crate) struct Cors {
+    pub(crate) origins: Option<OneOrMany>,
+    pub(crate) methods: Option<OneOrMany>,
 }
 
 /// `server.letsencrypt:`, known so that its absence can be explained.
