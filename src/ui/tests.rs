@@ -57,7 +57,7 @@ fn elements(html: &str) -> Vec<Element> {
 }
 
 #[test]
-fn rule_pages_hostile_texts_stay_texts() {
+fn rule_32_hostile_texts_stay_texts() {
     for Exhibit { name, html } in (Gallery { hostile: Some(HOSTILE), prefix: "" }).exhibits() {
         assert!(html.contains("&lt;script&gt;alert(1)"), "{name} does not show the text");
         assert!(
