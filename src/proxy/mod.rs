@@ -2,6 +2,7 @@
 //!
 //! Knows nothing of sockets, TLS or files: a connection is handed in by `server`, settings by `config`.
 
+mod admit;
 mod at_registry;
 mod caller;
 mod catalog;

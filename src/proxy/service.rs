@@ -11,12 +11,13 @@ use hyper::{
 };
 
 use super::{
-    CatalogSettings, Freeze, FreezeStatus, Passwords, Peer, Snapshot, Upstream, UpstreamLoad,
+    Freeze, FreezeStatus, Passwords, Peer, Snapshot, Upstream, UpstreamLoad,
+    admit::{Admitted, admit},
     caller::Caller,
     catalog,
     cors::{self, Shared},
     exchange::{Exchange, REQUEST_ID, Subject},
-    failure::{refuse_strange, unanswered, undecided},
+    failure::{refuse_strange, unanswered},
     forwarding::{for_the_outside, upstream_request},
     freeze::Write,
     headers,
@@ -32,8 +33,7 @@ use super::{
     token_requests::TokenRequests,
 };
 use crate::{
-    authz::{self, CatalogView, Denial, NotPermitted, Permit},
-    registry::{ChallengeError, Endpoint, ErrorCode, Method, Refusal, Route, Scope},
+    registry::{Endpoint, ErrorCode, Method, Refusal, Route},
     telemetry::{Ended, Reading, Telemetry},
     ui::PagePath,
 };
@@ -398,62 +398,4 @@ fn require_origin_form(head: &Parts) -> Result<(), Refusal> {
         return Err(Refusal::new(ErrorCode::BadRequest, "the request target must be a path").and_close());
     }
     Ok(())
-}
-
-/// What a request may have.
-enum Admitted<'a> {
-    /// What it asks for.
-    Whole(Permit),
-    /// The names of the catalogue that the caller may see.
-    InPart(CatalogView<'a>, Route),
-}
-
-/// Step 4: a permit, or the challenge that fits.
-///
-/// Nobody is challenged at `/v2/` even where the anonymous user exists: clients learn there that they can log in.
-async fn admit<'a>(
-    caller: Option<&'a Caller>,
-    route: Route,
-    needs: Vec<Scope>,
-    snapshot: &'a Snapshot,
-    exchange: &mut Exchange,
-) -> Result<Admitted<'a>, Refusal> {
-    let nothing_shown = caller.is_none_or(|caller| !caller.presented);
-    let challenge = |needs| Refusal::unauthorized(needs, None, None);
-    let Some(caller) = caller else { return Err(challenge(needs)) };
-    if nothing_shown && *route.endpoint() == Endpoint::Base {
-        return Err(challenge(needs));
-    }
-    let asked = caller.as_authz(&snapshot.settings.service);
-    let is_list = *route.endpoint() == Endpoint::Catalog && route.method() == Method::Get;
-    let listed = (is_list && snapshot.settings.catalog == CatalogSettings::Filtered).then(|| route.clone());
-    let denial = match authz::authorize(&snapshot.authorizers, asked, route).await {
-        Ok(permit) => {
-            exchange.ruled(|| permit.decided_by());
-            return Ok(Admitted::Whole(permit));
-        }
-        Err(NotPermitted::Unavailable(error)) => return Err(undecided(&error)),
-        Err(NotPermitted::Denied(denial)) => denial,
-    };
-    if let Some(route) = listed
-        && let Some(view) = CatalogView::instead_of(&denial, &snapshot.authorizers, asked)
-    {
-        exchange.ruled(|| format!("the names that may be pulled; not all: {}", denial.by.in_full()));
-        return Ok(Admitted::InPart(view, route));
-    }
-    exchange.ruled(|| denial.by.in_full());
-    log_denial(&denial, caller, exchange);
-    if nothing_shown {
-        return Err(challenge(denial.needs));
-    }
-    let mut description = denial.explain(caller.account());
-    if snapshot.settings.explain_denials {
-        description = format!("{description}: {}", denial.by.in_full());
-    }
-    Err(Refusal::unauthorized(denial.needs, Some(ChallengeError::InsufficientScope), Some(description)))
-}
-
-fn log_denial(denial: &Denial, caller: &Caller, exchange: &Exchange) {
-    let by = denial.by.in_full();
-    tracing::info!(account = caller.account(), missing = %denial.missing, by, request = %exchange.id(), "denied");
 }
