@@ -438,6 +438,42 @@ fn what_was_pushed_is_shown_and_never_markup() {
 }
 
 #[test]
+fn whatever_was_pushed_makes_no_page_endless() {
+    let registry = registry();
+    let warden = portwarden(&registry).start();
+    let admin = curl(&warden).user(ADMIN);
+    let digest = stock(&warden);
+    let long = "&".repeat(16_000);
+    let config = json!({"os": "linux", "history": vec![json!({"created_by": long}); 200]}).to_string();
+    push(&admin, "team/app", "config", config.as_bytes());
+    let file = warden.file("index.json");
+    let index = |entries: Vec<serde_json::Value>, tag: &str| {
+        let kind = "application/vnd.docker.distribution.manifest.list.v2+json";
+        let index = json!({"schemaVersion": 2, "mediaType": kind, "manifests": entries}).to_string();
+        std::fs::write(&file, index).unwrap();
+        let sent = admin.clone().option(&["--data-binary", &format!("@{}", file.display())]);
+        let typed = sent.header(&format!("Content-Type: {kind}"));
+        typed.send("PUT", &format!("/v2/team/app/manifests/{tag}")).is(201);
+    };
+    let mut entry = json!({"mediaType": support::distribution::MANIFEST, "size": 500, "digest": digest});
+    index(vec![entry.clone(); 900], "entries");
+    entry["platform"] = json!({"os": long, "architecture": "amd64"});
+    index(vec![entry.clone(); 200], "texts");
+    entry["platform"] = json!({"os": long[..5000], "architecture": "amd64"});
+    index(vec![entry; 40], "fits");
+    let visitor = Visitor::signed_in(&warden, USER);
+    registry.forget_log();
+    let tags = visitor.get("/team/app").is(200);
+    assert!(tags.body.len() < 100_000, "{}", tags.body.len());
+    let asked = registry.requests("GET /v2/team/app/manifests/").len();
+    assert!(asked < 50, "{asked} manifests were looked into");
+    for tag in ["config", "texts", "fits", "entries"] {
+        let page = visitor.get(&format!("/team/app:{tag}")).is(200);
+        assert!(page.body.len() < 4_000_000, "{tag}: {}", page.body.len());
+    }
+}
+
+#[test]
 fn tags_are_sorted_by_date_and_many_by_version() {
     let registry = registry();
     let warden = portwarden(&registry).start();

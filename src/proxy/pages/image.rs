@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use super::{
     answer::Answer,
-    reader::{Reader, gather},
+    reader::{Reader, gather, manifest_in},
     tags::may_delete,
     trouble::Trouble,
     visit::{Request, Visit},
@@ -85,7 +85,7 @@ async fn referrers(reader: &Reader, name: &RepositoryName, digest: &Digest) -> V
     let mut all = Vec::new();
     let tag = digest.as_str().replace(':', "-");
     let listed = match reader.get(&format!("/v2/{name}/referrers/{digest}"), INDEX).await {
-        Ok(reply) => Manifest::parse(Some(INDEX), &reply.body),
+        Ok(reply) => manifest_in(Some(INDEX), &reply.body),
         Err(_) => reader.manifest(name, &tag).await.map_or(Manifest::Unknown, |found| found.manifest),
     };
     if let Manifest::Index { manifests, .. } = listed {

@@ -53,8 +53,13 @@ const MANIFESTS: &str = "application/vnd.oci.image.index.v1+json, application/vn
 const ANYTHING: &str = "*/*";
 /// Questions at once for one page.
 const AT_ONCE: usize = 8;
-/// Platforms of an index that are looked into.
-const PLATFORMS: usize = 16;
+/// Entries of an index that are looked into.
+const ENTRIES: usize = 16;
+/// Platforms of an index that are named in its summary, and the characters of a text that are: summaries are kept.
+const NAMED: usize = 32;
+const LONGEST: usize = 64;
+/// The largest document that is looked into. Escaped, it may be five times as long on the page, which is made in one piece.
+const LARGEST: usize = 512 << 10;
 
 impl Reader {
     /// The tags of a repository, in the registry's order.
@@ -71,10 +76,8 @@ impl Reader {
         let reply = self.get(&format!("/v2/{name}/manifests/{reference}"), MANIFESTS).await?;
         let digest = digest_in(&reply.headers).ok_or(Trouble::Strange(reply.status))?;
         let media_type = text(&reply.headers, "content-type").to_owned();
-        let manifest = Manifest::parse(
-            Some(&media_type).filter(|text| !text.is_empty()).map(String::as_str),
-            &reply.body,
-        );
+        let declared = Some(media_type.as_str()).filter(|text| !text.is_empty());
+        let manifest = manifest_in(declared, &reply.body);
         Ok(Found { digest, media_type, manifest })
     }
 
@@ -88,7 +91,7 @@ impl Reader {
     /// store.
     pub(super) async fn config(&self, name: &RepositoryName, config: &Descriptor) -> Option<ImageConfig> {
         let reply = self.get(&format!("/v2/{name}/blobs/{}", config.digest), ANYTHING).await.ok()?;
-        ImageConfig::parse(&reply.body)
+        (reply.body.len() <= LARGEST).then(|| ImageConfig::parse(&reply.body))?
     }
 
     /// What a tag names, in short; `None` where that cannot be read.
@@ -109,13 +112,13 @@ impl Reader {
             size: found.manifest.size(),
             platforms: Vec::new(),
             created: None,
-            artifact: found.manifest.artifact_kind(),
+            artifact: found.manifest.artifact_kind().map(|kind| cut(&kind)),
         };
         match &found.manifest {
             Manifest::Image { config, .. } if summary.artifact.is_none() => {
                 if let Some(config) = self.config(name, config).await {
-                    summary.platforms =
-                        Some(config.platform.to_string()).into_iter().filter(|p| !p.is_empty()).collect();
+                    let platform = cut(&config.platform.to_string());
+                    summary.platforms = Some(platform).into_iter().filter(|p| !p.is_empty()).collect();
                     summary.created = config.created;
                 }
             }
@@ -127,14 +130,11 @@ impl Reader {
 
     /// Sizes are added up, the date is that of the first one.
     async fn summarise_index(&self, name: &RepositoryName, manifests: &[Descriptor], summary: &mut Summary) {
-        let images = manifests.iter().filter(|entry| entry.attested().is_none());
-        let mut size = Some(0_u64);
-        for entry in images {
-            summary.platforms.extend(entry.platform.as_ref().map(ToString::to_string));
-            if summary.platforms.len() > PLATFORMS {
-                size = None;
-                continue;
-            }
+        let images: Vec<&Descriptor> = manifests.iter().filter(|entry| entry.attested().is_none()).collect();
+        let platforms = images.iter().filter_map(|entry| entry.platform.as_ref());
+        summary.platforms = platforms.take(NAMED).map(|platform| cut(&platform.to_string())).collect();
+        let mut size = (images.len() <= ENTRIES).then_some(0_u64);
+        for entry in images.into_iter().take(ENTRIES) {
             let found = self.manifest(name, &entry.digest).await.ok();
             let of_this = found.as_ref().and_then(|found| found.manifest.size());
             size = size.zip(of_this).map(|(all, one)| all.saturating_add(one));
@@ -209,6 +209,19 @@ where
             Ok(Some(Err(_))) => {}
             Ok(None) | Err(_) => return answers,
         }
+    }
+}
+
+/// The manifest that a document is; unknown when it is too large to be looked into.
+pub(super) fn manifest_in(media_type: Option<&str>, document: &[u8]) -> Manifest {
+    if document.len() > LARGEST { Manifest::Unknown } else { Manifest::parse(media_type, document) }
+}
+
+/// As much of a text as is kept.
+fn cut(text: &str) -> String {
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", text.split_at(end).0),
+        None => text.to_owned(),
     }
 }
 

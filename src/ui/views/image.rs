@@ -118,7 +118,7 @@ fn inside(frame: &Frame<'_>, page: &ImagePage<'_>) -> Markup {
             Content::Unknown => {
                 div.notice role="status" {
                     p { strong { "What is in it cannot be shown." } }
-                    p { "The manifest is of an old or unknown kind. It can be pulled all the same by a client that knows it." }
+                    p { "The manifest is of an old or unknown kind, or too large. It can be pulled all the same by a client that knows it." }
                 }
             }
         }
