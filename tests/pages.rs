@@ -10,16 +10,20 @@
 
 mod support;
 
-use std::time::{Duration, Instant};
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
 
 use serde_json::json;
 use support::{
     audit,
+    broken::{Fault, broken},
     curl::{Request, Response, curl},
     distribution::{push_blob, push_image, put_manifest},
     image::random_bytes,
     pages::Visitor,
-    portwarden::{ADMIN, ANYBODY, Portwarden, TEST, TEST2, USER, User, portwarden},
+    portwarden::{ADMIN, ANYBODY, Portwarden, TEST, TEST2, USER, User, portwarden, portwarden_at},
     registry::{registry, registry_without_deletion},
     token,
 };
@@ -471,6 +475,28 @@ fn whatever_was_pushed_makes_no_page_endless() {
         let page = visitor.get(&format!("/team/app:{tag}")).is(200);
         assert!(page.body.len() < 4_000_000, "{tag}: {}", page.body.len());
     }
+}
+
+#[test]
+fn the_pages_of_one_address_leave_room_for_others() {
+    let upstream = broken(Fault::SilenceAbout("tags/list"));
+    let warden = portwarden_at(&upstream.url()).registry_setting("response_timeout", "12s").start();
+    let visitor = Visitor::signed_in(&warden, USER);
+    let statuses: Vec<u16> = thread::scope(|scope| {
+        let many: Vec<_> = (0..40).map(|_| scope.spawn(|| visitor.get("/team/app").status)).collect();
+        support::process::pause(Duration::from_secs(3));
+        let began = Instant::now();
+        let other = visitor
+            .request()
+            .option(&["--interface", "127.0.0.2", "--connect-to", "::127.0.0.1:"])
+            .get("/-/access");
+        // The names could not be read; but it was tried.
+        assert_eq!(other.status, 502, "{}", other.text());
+        assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
+        many.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    assert!(statuses.contains(&503), "all were made at once: {statuses:?}");
+    assert_eq!(statuses.iter().filter(|status| **status == 504).count(), 32, "{statuses:?}");
 }
 
 #[test]

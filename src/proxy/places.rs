@@ -1,4 +1,4 @@
-//! How many requests may be on their way to the registry, in all and from one address.
+//! How many requests may be on their way to the registry, or have a page made for them, in all and from one address.
 //!
 //! A request waits a short while for its place and keeps it until its response's body has ended, so that what has begun
 //! goes on. An address may have as many places as are left for the others: alone it gets half of them, two get a third
@@ -20,13 +20,15 @@ use tokio::{sync::oneshot, time::timeout};
 use super::at_registry::{AtRegistry, Present};
 use crate::quota::{Complaints, Network, Share, Shares};
 
-/// The places before one registry.
+/// The places before one registry, or for pages.
 #[derive(Debug, Clone)]
 pub(super) struct Places(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
     all: usize,
+    /// What they are for, with the key in the configuration, for the log.
+    what: &'static str,
     wait: Duration,
     queue: Mutex<Queue>,
     held: Shares,
@@ -60,13 +62,14 @@ const WAIT: Duration = Duration::from_secs(5);
 
 impl Places {
     /// So many places, at least one; as many may wait for one.
-    pub(super) fn new(all: usize) -> Self {
-        Self::with(all.max(1), WAIT)
+    pub(super) fn new(all: usize, what: &'static str) -> Self {
+        Self::with(all.max(1), what, WAIT)
     }
 
-    fn with(all: usize, wait: Duration) -> Self {
+    fn with(all: usize, what: &'static str, wait: Duration) -> Self {
         Self(Arc::new(Inner {
             all,
+            what,
             wait,
             queue: Mutex::new(Queue { free: all, waiting: BTreeMap::new(), arrivals: 0 }),
             held: Shares::default(),
@@ -158,7 +161,7 @@ impl Places {
         if let Some(unsaid) = self.0.complaints.due(from, Instant::now()) {
             tracing::warn!(
                 %from, all = self.0.all, unsaid,
-                "no place among the requests to the registry (limits.upstream_requests, half of them at most for one address): refused"
+                "no place among the {} (half of them at most for one address): refused", self.0.what
             );
         }
         NoPlace
@@ -223,7 +226,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_address_gets_half_and_waits_a_bounded_time_for_more() {
-        let places = Places::with(4, Duration::from_millis(300));
+        let places = Places::with(4, "requests", Duration::from_millis(300));
         let mut held = several(&places, ip(1), 2).await;
         let started = Instant::now();
         assert_eq!(places.take(ip(1)).await.unwrap_err(), NoPlace);
@@ -241,7 +244,7 @@ mod tests {
 
     #[tokio::test]
     async fn several_addresses_leave_some_for_the_next() {
-        let places = Places::with(60, Duration::ZERO);
+        let places = Places::with(60, "requests", Duration::ZERO);
         let first = several(&places, ip(1), 60).await;
         let second = several(&places, ip(2), 60).await;
         let third = several(&places, ip(3), 60).await;
@@ -253,13 +256,13 @@ mod tests {
 
     #[tokio::test]
     async fn who_comes_without_an_address_gets_whatever_is_free() {
-        let places = Places::with(3, Duration::ZERO);
+        let places = Places::with(3, "requests", Duration::ZERO);
         assert_eq!(several(&places, None, 4).await.len(), 3);
     }
 
     #[tokio::test]
     async fn those_who_wait_are_bounded_and_take_no_place_of_others() {
-        let places = Places::with(4, Duration::from_millis(100));
+        let places = Places::with(4, "requests", Duration::from_millis(100));
         let held = several(&places, ip(1), 2).await;
         let waits = |places: Places| tokio::spawn(async move { places.take(ip(1)).await });
         let waiting = [(); 3].map(|()| waits(places.clone()));
@@ -277,7 +280,7 @@ mod tests {
 
     #[tokio::test]
     async fn one_place_that_comes_free_may_be_for_two() {
-        let places = Places::with(3, Duration::from_secs(5));
+        let places = Places::with(3, "requests", Duration::from_secs(5));
         let mut first = several(&places, ip(1), 1).await;
         let second = several(&places, ip(2), 1).await;
         let waits = |from| {
@@ -298,7 +301,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_place_passes_those_by_who_may_not_have_it() {
-        let places = Places::with(3, Duration::from_secs(5));
+        let places = Places::with(3, "requests", Duration::from_secs(5));
         let mut greedy = several(&places, ip(1), 2).await;
         let held = several(&places, ip(2), 1).await;
         let (mine, other) = tokio::join!(timeout(Duration::from_millis(50), places.take(ip(1))), async {

@@ -9,13 +9,17 @@ use std::{
 use http_body_util::Full;
 use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
 
-use super::{exchange::Exchange, idle_timer::IdleTimer, request_body::BodyError, upstream::Lease};
+use super::{
+    exchange::Exchange, idle_timer::IdleTimer, places::Place, request_body::BodyError, upstream::Lease,
+};
 use crate::telemetry::Ended;
 
 /// A response's body: ours, or the registry's as it arrives. While it goes out its request is observed.
 pub struct ResponseBody {
     bytes: Source,
     exchange: Option<Box<Exchange>>,
+    /// Given back when it has gone out.
+    place: Option<Place>,
 }
 
 enum Source {
@@ -70,7 +74,7 @@ impl UpstreamBody {
 impl ResponseBody {
     /// The registry's body.
     pub fn upstream(body: UpstreamBody) -> Self {
-        Self { bytes: Source::Upstream(body), exchange: None }
+        Self { bytes: Source::Upstream(body), exchange: None, place: None }
     }
 
     /// The length of a text of our own; `None` for what comes from the registry.
@@ -79,6 +83,11 @@ impl ResponseBody {
             Source::Own(text) => text.size_hint().exact(),
             Source::Upstream(_) => None,
         }
+    }
+
+    /// Keeps a place for as long as it goes out.
+    pub(super) fn keep(&mut self, place: Place) {
+        self.place = Some(place);
     }
 
     /// Tells the observer of the request how it goes out, and when it has.
@@ -93,7 +102,7 @@ impl ResponseBody {
 
 impl From<String> for ResponseBody {
     fn from(text: String) -> Self {
-        Self { bytes: Source::Own(Full::new(text.into())), exchange: None }
+        Self { bytes: Source::Own(Full::new(text.into())), exchange: None, place: None }
     }
 }
 

@@ -101,7 +101,7 @@ const READ_BUFFER: usize = 128 << 10;
 impl Upstream {
     /// The registry at `settings.address`; connects when the first request comes.
     pub fn new(settings: UpstreamSettings) -> Self {
-        let places = Places::new(settings.requests);
+        let places = Places::new(settings.requests, "requests to the registry: limits.upstream_requests");
         Self(Arc::new(Inner { settings, places, idle: Mutex::default(), swept: AtomicBool::new(false) }))
     }
 

@@ -30,14 +30,34 @@ pub(super) use self::{
     visit::{Request, Visit},
 };
 use self::{names::KnownNames, summaries::Summaries};
-use crate::{registry::RepositoryName, ui::PagePath};
+use super::{places::Places, upstream::RETRY_AFTER};
+use crate::{
+    registry::{ErrorCode, Refusal, RepositoryName},
+    ui::PagePath,
+};
 
 /// What the pages keep between requests, and across reloads.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Pages {
     names: Arc<KnownNames>,
     summaries: Arc<Summaries>,
     sessions: Arc<Sessions>,
+    places: Places,
+}
+
+/// Pages that are made or go out at once. One may be some megabytes, whoever pushed what it shows, and has a line for each of a
+/// hundred thousand names asked about.
+const AT_ONCE: usize = 64;
+
+impl Default for Pages {
+    fn default() -> Self {
+        Self {
+            names: Arc::default(),
+            summaries: Arc::default(),
+            sessions: Arc::default(),
+            places: Places::new(AT_ONCE, "web pages"),
+        }
+    }
 }
 
 impl Pages {
@@ -72,9 +92,20 @@ pub(super) async fn answer(page: Option<PagePath>, mut request: Request<'_>) -> 
         (PagePath::Favicon, _) => Ok(Answer::redirect_for_ever(&request.path_of_icon())),
         (PagePath::Robots, _) => Ok(Answer::robots()),
         (PagePath::Asset(asset), _) => Ok(Answer::asset(asset)),
-        _ => visited(page, &mut request).await,
+        _ => visited_in_turn(page, &mut request).await,
     };
     answered.unwrap_or_else(|trouble| trouble.page(&request))
+}
+
+/// In a place of the visitor's address, which is kept until the page has gone out.
+async fn visited_in_turn(page: PagePath, request: &mut Request<'_>) -> Result<Answer, Trouble> {
+    let place = request.pages.places.take(request.address).await.map_err(|_| {
+        Refusal::new(ErrorCode::Unavailable, "too many pages are being made; try again later")
+            .retry_after(RETRY_AFTER)
+    })?;
+    let mut answer = visited(page, request).await.unwrap_or_else(|trouble| trouble.page(request));
+    answer.response.body_mut().keep(place);
+    Ok(answer)
 }
 
 async fn visited(page: PagePath, request: &mut Request<'_>) -> Result<Answer, Trouble> {
