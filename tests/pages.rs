@@ -329,6 +329,9 @@ fn a_password_in_the_request_looks_as_well() {
     stock(&warden);
     assert!(curl(&warden).user(USER).get("/").is(200).text().contains("href=\"/team/app\""));
     curl(&warden).user(USER).get("/team/app:1").is(200);
+    // Where there is no page there is no line in the audit log, so nobody may guess there.
+    let nowhere = curl(&warden).header("Accept: text/html").user(USER).get("/-/nowhere").is(404).text();
+    assert!(!nowhere.contains(">user<"), "{nowhere}");
     let wrong = curl(&warden).user(User { password: "wrong", ..USER }).get("/").is(401);
     assert_eq!(wrong.header("www-authenticate"), None);
 }

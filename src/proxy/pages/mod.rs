@@ -21,7 +21,7 @@ mod visit;
 
 use std::sync::Arc;
 
-use hyper::Method;
+use hyper::{Method, header};
 
 use self::trouble::Trouble;
 pub(super) use self::{
@@ -80,8 +80,10 @@ impl Pages {
 /// Answers a request for a page. Whatever goes wrong is a page too.
 pub(super) async fn answer(page: Option<PagePath>, mut request: Request<'_>) -> Answer {
     let Some(page) = page else {
-        // Only for the head of the page: it is not there for anybody.
-        let _ = Visit::of(&mut request, &PagePath::Repositories).await;
+        // Only for the head of the page: it is not there for anybody. No password is checked for that, since nobody writes it down.
+        if !request.head.headers.contains_key(header::AUTHORIZATION) {
+            let _ = Visit::of(&mut request, &PagePath::Repositories).await;
+        }
         return Trouble::NoPage.page(&request);
     };
     let allowed = methods(&page);
