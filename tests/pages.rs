@@ -549,6 +549,19 @@ fn ten_thousand_repositories_are_read_once_and_a_push_is_seen_at_once() {
 }
 
 #[test]
+fn a_reading_of_the_names_that_fails_is_not_begun_anew_for_each_who_waited() {
+    let upstream = broken(Fault::SilenceAbout("_catalog"));
+    let warden = portwarden_at(&upstream.url()).registry_setting("response_timeout", "2s").start();
+    let visitor = Visitor::signed_in(&warden, USER);
+    let began = Instant::now();
+    thread::scope(|scope| {
+        let many: Vec<_> = (0..10).map(|_| scope.spawn(|| visitor.get("/").status)).collect();
+        assert!(many.into_iter().all(|thread| thread.join().unwrap() == 504));
+    });
+    assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
+}
+
+#[test]
 fn troubles_have_a_page_that_says_what_to_do() {
     let mut registry = registry();
     let warden = portwarden(&registry).start();

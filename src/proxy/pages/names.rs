@@ -2,7 +2,8 @@
 //! there are thousands.
 //!
 //! They are read when somebody looks, by one reader for all who wait, and used for a minute, or ten times as long as it took to
-//! read them. What is pushed through us meanwhile is added at once. Who may see which name is asked anew for each page.
+//! read them. What is pushed through us meanwhile is added at once. Who may see which name is asked anew for each page. A reading
+//! that fails fails for all who wait for it: one after the other, they would keep the registry busy long after they have gone.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -35,6 +36,8 @@ pub(super) struct KnownNames {
 #[derive(Debug, Default)]
 struct State {
     known: Option<Known>,
+    /// When the last reading failed, and why.
+    failed: Option<(Instant, Refusal)>,
     /// What was pushed since the reading that goes on began; the registry may have passed that place already.
     pushed: Vec<RepositoryName>,
     /// Counts the registries: what was read of another one is thrown away.
@@ -63,13 +66,20 @@ impl KnownNames {
             return Ok(known);
         }
         // On its own: a visitor who does not wait must not make the next one begin anew.
-        let (known, registry) = (Arc::clone(self), registry.clone());
+        // And for nobody in particular: whoever came first must not make it fail by what else he asks.
+        let (known, registry) = (Arc::clone(self), Inquirer { address: None, ..registry.clone() });
+        let since = Instant::now();
         let read = tokio::spawn(async move {
             let _reading = Arc::clone(&known.reading).lock_owned().await;
-            match known.fresh() {
-                Some(all) => Ok(all),
-                None => known.read(&registry).await,
+            if let Some(all) = known.fresh() {
+                return Ok(all);
             }
+            if let Some(refusal) = known.failed_since(since) {
+                return Err(refusal);
+            }
+            let read = known.read(&registry).await;
+            known.lock().failed = read.as_ref().err().map(|refusal| (Instant::now(), refusal.clone()));
+            read
         });
         read.await.unwrap_or_else(|_| Err(Refusal::new(ErrorCode::Internal, "reading the catalogue failed")))
     }
@@ -96,6 +106,11 @@ impl KnownNames {
     fn fresh(&self) -> Option<AllNames> {
         let state = self.lock();
         state.known.as_ref().filter(|known| Instant::now() < known.until).map(|known| known.all.clone())
+    }
+
+    fn failed_since(&self, since: Instant) -> Option<Refusal> {
+        let state = self.lock();
+        state.failed.as_ref().filter(|(when, _)| *when >= since).map(|(_, refusal)| refusal.clone())
     }
 
     async fn read(&self, registry: &Inquirer) -> Result<AllNames, Refusal> {
