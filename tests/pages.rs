@@ -637,6 +637,24 @@ fn the_audit_log_has_a_line_for_each_page_and_the_page_of_events_shows_them() {
 }
 
 #[test]
+fn a_deletion_is_written_down_before_it_is_done() {
+    let upstream = broken(Fault::SilenceAbout("DELETE"));
+    let builder = portwarden_at(&upstream.url()).registry_setting("response_timeout", "2s");
+    let warden = builder.with(audit::TO_FILE).start();
+    let admin = Visitor::signed_in(&warden, ADMIN);
+    let events = admin.get("/-/events").is(200).text();
+    let csrf = events.split("name=\"csrf\" value=\"").nth(1).unwrap().split('"').next().unwrap();
+    let digest = support::image::sha256(b"image");
+    admin.post(&format!("/-/delete/team/app@{digest}"), &[("csrf", csrf)]).is(504);
+    let file = warden.file("audit.log");
+    let about = ("reference", digest.as_str());
+    let decided = audit::line_with(&file, &[about, ("event", "decision"), ("decision", "allowed")]);
+    assert!(decided["rule"].as_str().unwrap().starts_with("rule 1"), "{decided}");
+    let ended = audit::line_with(&file, &[about, ("event", "transfer"), ("ended", "upstream_lost")]);
+    assert_eq!(ended["status"], 504, "{ended}");
+}
+
+#[test]
 fn over_plain_http_no_password_is_taken_but_on_the_machine_itself() {
     let registry = registry();
     let config = format!(

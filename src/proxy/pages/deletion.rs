@@ -12,7 +12,9 @@ use super::{
 };
 use crate::{
     authz::Permit,
+    proxy::{freeze::Write, request_body::RequestBody},
     registry::{Digest, ErrorCode, Method, Refusal, RepositoryName, Tag},
+    telemetry::Ended,
     ui::{Deletion, PagePath, views},
 };
 
@@ -64,8 +66,14 @@ pub(super) async fn delete(
     let reader = request.reader(visit);
     let permit = permit(&reader, name, digest).await?;
     request.exchange.ruled(|| permit.decided_by());
-    let write = request.freeze.admit(permit.route())?;
-    let deleted = reader.inquirer.ask(&permit, "*/*").await?;
+    let mut write = request.freeze.admit(permit.route())?;
+    // Written down before it is done: it may be done although no answer comes, or nobody waits for it.
+    request.exchange.allowed();
+    request.exchange.forwarding(RequestBody::empty().progress());
+    let asking = reader.inquirer.ask(&permit, "*/*");
+    let answer = Write::unless_cut_off(write.as_mut(), asking).await;
+    let answer = answer.inspect_err(|_| request.exchange.end(Ended::CutOff))?;
+    let deleted = answer.inspect_err(|_| request.exchange.end(Ended::UpstreamLost))?;
     drop(write);
     match deleted.status {
         StatusCode::ACCEPTED => {
