@@ -99,9 +99,11 @@ fn cookie(value: &str, seconds: u64) -> String {
 }
 
 /// The value of our cookie, wherever it stands. Two of that name are none: which one is the browser's own cannot be told.
+/// Cookies of other hosts of the site stand in the same line, and may be anything.
 fn cookie_of(headers: &HeaderMap) -> Option<&str> {
-    let lines = headers.get_all(header::COOKIE).iter().filter_map(|line: &HeaderValue| line.to_str().ok());
-    let pairs = lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    let lines = headers.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes);
+    let pairs = lines.flat_map(|line| line.split(|byte| *byte == b';'));
+    let pairs = pairs.filter_map(|pair| std::str::from_utf8(pair).ok()?.trim().split_once('='));
     let mut ours = pairs.filter(|(name, _)| *name == COOKIE).map(|(_, value)| value);
     let value = ours.next()?;
     (ours.next().is_none() && !value.is_empty()).then_some(value)
@@ -112,7 +114,7 @@ mod tests {
     use super::*;
 
     fn headers(lines: &[&str]) -> HeaderMap {
-        lines.iter().map(|line| (header::COOKIE, HeaderValue::from_str(line).unwrap())).collect()
+        lines.iter().map(|line| (header::COOKIE, HeaderValue::from_bytes(line.as_bytes()).unwrap())).collect()
     }
 
     #[test]
@@ -121,6 +123,7 @@ mod tests {
             (&["__Host-portwarden-session=a.b.c"][..], Some("a.b.c")),
             (&["x=1; __Host-portwarden-session=a; y=2"], Some("a")),
             (&["x=1", "__Host-portwarden-session=a"], Some("a")),
+            (&["x=ü; __Host-portwarden-session=a"], Some("a")),
             (&["__Host-portwarden-session=a; __Host-portwarden-session=b"], None),
             (&["__Host-portwarden-session="], None),
             (&["portwarden-session=a; x__Host-portwarden-session=a"], None),
