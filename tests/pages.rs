@@ -370,6 +370,20 @@ fn rule_30_a_session_opens_v2_only_to_scripts_of_this_origin() {
 }
 
 #[test]
+fn rule_30_without_pages_no_session_opens_anything() {
+    let registry = registry();
+    // The hashes of its passwords stay the same across a reload, and sessions with them.
+    let mut warden = portwarden(&registry).shipped().start();
+    stock(&warden);
+    let cookie = Visitor::signed_in(&warden, USER).cookie;
+    warden.reload(|builder| builder.with("ui: {enabled: false}"));
+    let script = ["Sec-Fetch-Site: same-origin", "Sec-Fetch-Mode: cors", "Sec-Fetch-Dest: empty"];
+    let visitor = Visitor::with_cookie(&warden, cookie);
+    let request = script.iter().fold(visitor.request(), |request, line| request.header(line));
+    request.get("/v2/team/app/tags/list").is(401);
+}
+
+#[test]
 fn every_page_forbids_scripts_frames_and_keeping() {
     let registry = registry();
     let warden = portwarden(&registry).start();

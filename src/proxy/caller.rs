@@ -145,7 +145,9 @@ fn by_session(
     sessions: &Sessions,
     exchange: &mut Exchange,
 ) -> Option<Caller> {
-    let (_, identity) = sessions.shown(headers, snapshot)?.ok()?;
+    // Who has turned the pages off has no use for sessions.
+    let shown = snapshot.settings.ui.enabled.then(|| sessions.shown(headers, snapshot))?;
+    let (_, identity) = shown?.ok()?;
     exchange.shows("session", None);
     Some(Caller::without_ceiling(identity, true, ip))
 }
