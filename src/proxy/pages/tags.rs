@@ -1,6 +1,9 @@
 //! The page of a repository: its tags, the newest first where there are not too many to look into each.
 
-use std::{cmp::Reverse, time::Duration};
+use std::{
+    cmp::{Ordering, Reverse},
+    time::Duration,
+};
 
 use super::{
     answer::Answer,
@@ -35,7 +38,7 @@ pub(super) async fn show(
     tags.retain(|tag| tag.as_str().to_lowercase().contains(&wanted));
     let page = part(tags.len(), ON_A_PAGE, request.page_number());
     let order = if tags.len() <= SORTED_BY_DATE { Order::NewestFirst } else { Order::ByVersion };
-    tags.sort_by_cached_key(|tag| Reverse(version(tag.as_str())));
+    tags.sort_by(|a, b| highest_first(a.as_str(), b.as_str()));
     let on_this_page = |from: Vec<_>| from.into_iter().skip(page.first).take(ON_A_PAGE).collect::<Vec<_>>();
     let rows = match order {
         Order::NewestFirst => {
@@ -84,38 +87,42 @@ async fn looked_into(reader: &Reader, name: &RepositoryName, tags: Vec<Tag>) -> 
     tags.into_iter().zip(summaries.await.into_iter().map(Option::flatten)).collect()
 }
 
-/// What a tag is sorted by: numbers in it count as such, so that 1.10 is higher than 1.9, and 1.10 than 1.10-rc1.
-fn version(tag: &str) -> Vec<Piece> {
-    let mut pieces = Vec::new();
+/// The order of versions, the highest first: numbers in a tag count as such, so that 1.10 is higher than 1.9, and 1.10 than 1.10-rc1.
+/// Nothing is kept of either: of tens of thousands with a hundred pieces each, that would be hundreds of megabytes.
+fn highest_first(a: &str, b: &str) -> Ordering {
+    pieces(b).cmp(pieces(a))
+}
+
+fn pieces(tag: &str) -> impl Iterator<Item = Piece<'_>> {
     let mut rest = tag;
-    while let Some(first) = rest.chars().next() {
-        let is_digit = first.is_ascii_digit();
+    let inside = std::iter::from_fn(move || {
+        let is_digit = rest.chars().next()?.is_ascii_digit();
         let end = rest.find(|c: char| c.is_ascii_digit() != is_digit).unwrap_or(rest.len());
         let (piece, behind) = rest.split_at(end);
         rest = behind;
-        pieces.push(match is_digit {
+        Some(match is_digit {
             true => {
-                Piece::Number(piece.trim_start_matches('0').len(), piece.trim_start_matches('0').to_owned())
+                let digits = piece.trim_start_matches('0');
+                Piece::Number(digits.len(), digits)
             }
-            false if piece.starts_with('-') => Piece::Suffix(piece.to_owned()),
-            false => Piece::Text(piece.to_owned()),
-        });
-    }
-    pieces.push(Piece::End);
-    pieces
+            false if piece.starts_with('-') => Piece::Suffix(piece),
+            false => Piece::Text(piece),
+        })
+    });
+    inside.chain([Piece::End])
 }
 
 /// A piece of a tag, in the order in which they are compared.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Piece {
+enum Piece<'t> {
     /// What follows a `-`, as of a candidate: before the end.
-    Suffix(String),
+    Suffix(&'t str),
     /// Nothing more.
     End,
     /// Anything else.
-    Text(String),
+    Text(&'t str),
     /// Digits without leading zeros, with their count before them.
-    Number(usize, String),
+    Number(usize, &'t str),
 }
 
 #[cfg(test)]
@@ -126,7 +133,7 @@ mod tests {
     fn the_highest_version_comes_first() {
         let mut tags =
             ["1.9", "v2", "1.10", "latest", "1.10-rc1", "1.10.1", "10", "9", "1.10-rc10", "v10", "1.10-rc2"];
-        tags.sort_by_cached_key(|tag| Reverse(version(tag)));
+        tags.sort_by(|a, b| highest_first(a, b));
         assert_eq!(
             tags,
             ["10", "9", "1.10.1", "1.10", "1.10-rc10", "1.10-rc2", "1.10-rc1", "1.9", "v10", "v2", "latest"]
