@@ -11,6 +11,12 @@
 mod support;
 
 use std::{
+    io::{Read as _, Write as _},
+    net::{TcpListener, TcpStream},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -517,6 +523,22 @@ fn the_pages_of_one_address_leave_room_for_others() {
 }
 
 #[test]
+fn what_could_not_be_read_for_a_moment_is_read_again() {
+    let registry = registry();
+    let warden = portwarden(&registry).start();
+    let config = json!({"architecture": "arm64", "os": "linux"}).to_string();
+    push(&curl(&warden).user(ADMIN), "team/app", "1", config.as_bytes());
+    let sick = Arc::new(AtomicBool::new(true));
+    let warden = portwarden_at(&without_blobs_while(&sick, &registry.url())).start();
+    let visitor = Visitor::signed_in(&warden, USER);
+    let page = visitor.get("/team/app").is(200).text();
+    assert!(page.contains("Could not be read just now"), "{page}");
+    sick.store(false, Ordering::Relaxed);
+    let page = visitor.get("/team/app").is(200).text();
+    assert!(page.contains("linux/arm64"), "{page}");
+}
+
+#[test]
 fn tags_are_sorted_by_date_and_many_by_version() {
     let registry = registry();
     let warden = portwarden(&registry).start();
@@ -699,6 +721,33 @@ fn push(request: &Request, repository: &str, tag: &str, config: &[u8]) -> String
     push_blob(request, repository, &layer);
     let response = put_manifest(request, repository, tag, config, &[&layer]).is(201);
     response.header("docker-content-digest").unwrap().to_owned()
+}
+
+/// A way to the registry on which every question about a blob breaks off while `sick`; its URL.
+fn without_blobs_while(sick: &Arc<AtomicBool>, registry: &str) -> String {
+    let (listener, sick) = (TcpListener::bind("127.0.0.1:0").unwrap(), Arc::clone(sick));
+    let (url, registry) =
+        (format!("http://{}", listener.local_addr().unwrap()), registry.replace("http://", ""));
+    let pass = move |mut client: TcpStream, sick: bool| {
+        let (mut head, mut byte) = (Vec::new(), [0]);
+        while !head.ends_with(b"\r\n\r\n") && client.read(&mut byte).is_ok_and(|n| n == 1) {
+            head.extend(byte);
+        }
+        let head = String::from_utf8(head).unwrap();
+        if sick && head.contains("/blobs/") {
+            return;
+        }
+        let mut registry = TcpStream::connect(&registry).unwrap();
+        let once = head.replacen("\r\n", "\r\nConnection: close\r\n", 1);
+        registry.write_all(once.as_bytes()).unwrap();
+        let _ = std::io::copy(&mut registry, &mut client);
+    };
+    thread::spawn(move || {
+        for client in listener.incoming().flatten() {
+            pass(client, sick.load(Ordering::Relaxed));
+        }
+    });
+    url
 }
 
 /// The tags that a page links to, in order.

@@ -36,7 +36,7 @@ pub(super) async fn show(
     let found = reader.manifest(name, asked).await?;
     let config = match &found.manifest {
         Manifest::Image { config, .. } if found.manifest.artifact_kind().is_none() => {
-            reader.config(name, config).await
+            reader.config(name, config).await.unwrap_or_default()
         }
         _ => None,
     };

@@ -89,9 +89,18 @@ impl Reader {
 
     /// The configuration of an image; `None` where it cannot be read, as from a registry that sends its clients on to an object
     /// store.
-    pub(super) async fn config(&self, name: &RepositoryName, config: &Descriptor) -> Option<ImageConfig> {
-        let reply = self.get(&format!("/v2/{name}/blobs/{}", config.digest), ANYTHING).await.ok()?;
-        (reply.body.len() <= LARGEST).then(|| ImageConfig::parse(&reply.body))?
+    ///
+    /// # Errors
+    /// It cannot be read just now.
+    pub(super) async fn config(
+        &self,
+        name: &RepositoryName,
+        config: &Descriptor,
+    ) -> Result<Option<ImageConfig>, Trouble> {
+        let reply = lasting(self.get(&format!("/v2/{name}/blobs/{}", config.digest), ANYTHING).await)?;
+        Ok(reply
+            .filter(|reply| reply.body.len() <= LARGEST)
+            .and_then(|reply| ImageConfig::parse(&reply.body)))
     }
 
     /// What a tag names, in short; `None` where that cannot be read.
@@ -100,13 +109,14 @@ impl Reader {
         if let Some(summary) = self.summaries.get(digest.as_str()) {
             return Some(summary);
         }
-        let summary = self.summarise(name, &digest).await?;
+        let summary = self.summarise(name, &digest).await.ok()?;
         self.summaries.keep(summary.clone());
         Some(summary)
     }
 
-    async fn summarise(&self, name: &RepositoryName, digest: &Digest) -> Option<Summary> {
-        let found = self.manifest(name, digest.as_str()).await.ok()?;
+    /// Whole, or not at all: what is known for now only must not be kept.
+    async fn summarise(&self, name: &RepositoryName, digest: &Digest) -> Result<Summary, Trouble> {
+        let found = self.manifest(name, digest.as_str()).await?;
         let mut summary = Summary {
             digest: digest.to_string(),
             size: found.manifest.size(),
@@ -116,35 +126,43 @@ impl Reader {
         };
         match &found.manifest {
             Manifest::Image { config, .. } if summary.artifact.is_none() => {
-                if let Some(config) = self.config(name, config).await {
+                if let Some(config) = self.config(name, config).await? {
                     let platform = cut(&config.platform.to_string());
                     summary.platforms = Some(platform).into_iter().filter(|p| !p.is_empty()).collect();
                     summary.created = config.created;
                 }
             }
-            Manifest::Index { manifests, .. } => self.summarise_index(name, manifests, &mut summary).await,
+            Manifest::Index { manifests, .. } => {
+                self.summarise_index(name, manifests, &mut summary).await?;
+            }
             _ => {}
         }
-        Some(summary)
+        Ok(summary)
     }
 
     /// Sizes are added up, the date is that of the first one.
-    async fn summarise_index(&self, name: &RepositoryName, manifests: &[Descriptor], summary: &mut Summary) {
+    async fn summarise_index(
+        &self,
+        name: &RepositoryName,
+        manifests: &[Descriptor],
+        summary: &mut Summary,
+    ) -> Result<(), Trouble> {
         let images: Vec<&Descriptor> = manifests.iter().filter(|entry| entry.attested().is_none()).collect();
         let platforms = images.iter().filter_map(|entry| entry.platform.as_ref());
         summary.platforms = platforms.take(NAMED).map(|platform| cut(&platform.to_string())).collect();
         let mut size = (images.len() <= ENTRIES).then_some(0_u64);
         for entry in images.into_iter().take(ENTRIES) {
-            let found = self.manifest(name, &entry.digest).await.ok();
+            let found = lasting(self.manifest(name, &entry.digest).await)?;
             let of_this = found.as_ref().and_then(|found| found.manifest.size());
             size = size.zip(of_this).map(|(all, one)| all.saturating_add(one));
             if let (None, Some(Found { manifest: Manifest::Image { config, .. }, .. })) =
                 (summary.created, &found)
             {
-                summary.created = self.config(name, config).await.and_then(|config| config.created);
+                summary.created = self.config(name, config).await?.and_then(|config| config.created);
             }
         }
         summary.size = size;
+        Ok(())
     }
 
     /// Whether the visitor may send that request.
@@ -209,6 +227,18 @@ where
             Ok(Some(Err(_))) => {}
             Ok(None) | Err(_) => return answers,
         }
+    }
+}
+
+/// What will be the same the next time: there, or `None`.
+///
+/// # Errors
+/// What may be another answer in a moment.
+fn lasting<T>(answer: Result<T, Trouble>) -> Result<Option<T>, Trouble> {
+    match answer {
+        Ok(found) => Ok(Some(found)),
+        Err(Trouble::Refused(refusal)) if refusal.retry_after.is_some() => Err(refusal.into()),
+        Err(_) => Ok(None),
     }
 }
 
