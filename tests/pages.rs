@@ -654,7 +654,12 @@ fn the_audit_log_has_a_line_for_each_page_and_the_page_of_events_shows_them() {
         (&json!("user"), &json!("session"), &json!("allowed"))
     );
     visitor.get(&format!("/-/delete/team/app@{digest}")).is(403);
-    audit::line_with(&file, &[("route", "page"), ("decision", "denied"), ("reference", &digest)]);
+    let denied =
+        audit::line_with(&file, &[("route", "page"), ("decision", "denied"), ("reference", &digest)]);
+    assert!(denied["rule"].as_str().is_some_and(|rule| rule.starts_with("rule 2")), "{denied}");
+    Visitor::signed_in(&warden, TEST).get("/team/app").is(404);
+    let hidden = audit::line_with(&file, &[("route", "page"), ("decision", "denied"), ("account", "test")]);
+    assert_eq!((&hidden["rule"], &hidden["status"]), (&json!("no rule matches"), &json!(404)));
     let admin = Visitor::signed_in(&warden, ADMIN);
     admin.post(&format!("/-/delete/team/app@{digest}"), &[("csrf", &admin.csrf())]).is(303);
     let deleted = audit::line_with(&file, &[("route", "page"), ("method", "POST"), ("reference", &digest)]);

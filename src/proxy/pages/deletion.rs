@@ -30,7 +30,7 @@ pub(super) async fn ask(
 ) -> Result<Answer, Trouble> {
     request.exchange.about(name, Some(digest.as_str()));
     let reader = request.reader(visit);
-    permit(&reader, name, digest).await?;
+    permit(request, &reader, name, digest).await?;
     let Some(session) = &visit.session else {
         return Err(Trouble::Denied(
             "sign in first: a password that comes with the request can only look".to_owned(),
@@ -64,7 +64,7 @@ pub(super) async fn delete(
         return Err(Trouble::Forged);
     }
     let reader = request.reader(visit);
-    let permit = permit(&reader, name, digest).await?;
+    let permit = permit(request, &reader, name, digest).await?;
     request.exchange.ruled(|| permit.decided_by());
     let mut write = request.freeze.admit(permit.route())?;
     // Written down before it is done: it may be done although no answer comes, or nobody waits for it.
@@ -86,14 +86,24 @@ pub(super) async fn delete(
     }
 }
 
-async fn permit(reader: &Reader, name: &RepositoryName, digest: &Digest) -> Result<Permit, Trouble> {
+async fn permit(
+    request: &mut Request<'_>,
+    reader: &Reader,
+    name: &RepositoryName,
+    digest: &Digest,
+) -> Result<Permit, Trouble> {
     let path = |kind| format!("/v2/{name}/{kind}/{digest}");
     let permitted = reader.permit(Method::Delete, &path("manifests")).await?;
     match permitted {
         Ok(permit) => Ok(permit),
         // Who may not even see it is told what everybody is told.
-        Err(_) if !reader.may(Method::Get, &path("manifests")).await? => Err(Trouble::NotFound),
-        Err(why) => Err(Trouble::Denied(why)),
+        Err(denial) if !reader.may(Method::Get, &path("manifests")).await? => {
+            Err(Trouble::Hidden(denial.by.in_full()))
+        }
+        Err(denial) => {
+            request.exchange.ruled(|| denial.by.in_full());
+            Err(Trouble::Denied(denial.explain(reader.caller.account())))
+        }
     }
 }
 

@@ -84,7 +84,7 @@ pub(super) async fn answer(page: Option<PagePath>, mut request: Request<'_>) -> 
         if !request.head.headers.contains_key(header::AUTHORIZATION) {
             let _ = Visit::of(&mut request, &PagePath::Repositories).await;
         }
-        return Trouble::NoPage.page(&request);
+        return Trouble::NoPage.page(&mut request);
     };
     let allowed = methods(&page);
     let answered = match (&page, request.method()) {
@@ -96,7 +96,7 @@ pub(super) async fn answer(page: Option<PagePath>, mut request: Request<'_>) -> 
         (PagePath::Asset(asset), _) => Ok(Answer::asset(asset)),
         _ => visited_in_turn(page, &mut request).await,
     };
-    answered.unwrap_or_else(|trouble| trouble.page(&request))
+    answered.unwrap_or_else(|trouble| trouble.page(&mut request))
 }
 
 /// In a place of the visitor's address, which is kept until the page has gone out.

@@ -11,7 +11,7 @@ use tokio::{
 
 use super::{summaries::Summaries, trouble::Trouble};
 use crate::{
-    authz::{self, NotPermitted, Permit},
+    authz::{self, Denial, NotPermitted, Permit},
     image::{Descriptor, ImageConfig, Manifest},
     proxy::{
         Snapshot,
@@ -171,12 +171,12 @@ impl Reader {
     }
 
     /// The permit for a request; the reason where there is none.
-    pub(super) async fn permit(&self, method: Method, path: &str) -> Result<Result<Permit, String>, Trouble> {
+    pub(super) async fn permit(&self, method: Method, path: &str) -> Result<Result<Permit, Denial>, Trouble> {
         let route = Route::parse(method.as_str(), path, None).map_err(|_| Trouble::NotFound)?;
         let asked = self.caller.as_authz(&self.snapshot.settings.service);
         match authz::authorize(&self.snapshot.authorizers, asked, route).await {
             Ok(permit) => Ok(Ok(permit)),
-            Err(NotPermitted::Denied(denial)) => Ok(Err(denial.explain(self.caller.account()))),
+            Err(NotPermitted::Denied(denial)) => Ok(Err(denial)),
             Err(NotPermitted::Unavailable(error)) => Err(undecided(&error).into()),
         }
     }
@@ -187,7 +187,8 @@ impl Reader {
 
     /// Asks; what one may not see is not there.
     async fn ask(&self, method: Method, path: &str, accept: &'static str) -> Result<Reply, Trouble> {
-        let permit = self.permit(method, path).await?.map_err(|_| Trouble::NotFound)?;
+        let permit = self.permit(method, path).await?;
+        let permit = permit.map_err(|denial| Trouble::Hidden(denial.by.in_full()))?;
         let reply =
             self.inquirer.ask(&permit, accept).await.map_err(|refusal: Refusal| Trouble::from(refusal))?;
         match reply.status {

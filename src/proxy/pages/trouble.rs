@@ -4,7 +4,7 @@ use hyper::StatusCode;
 
 use super::{answer::Answer, visit::Request};
 use crate::{
-    registry::{ErrorCode, Refusal},
+    registry::{ChallengeError, ErrorCode, Refusal},
     ui::{Problem, views},
 };
 
@@ -15,8 +15,10 @@ pub(super) enum Trouble {
     NoPage,
     /// There is one, and it takes these methods only.
     Method(&'static [&'static str]),
-    /// No such repository, tag or digest, or one that the visitor may not pull: which, is not told.
+    /// No such repository, tag or digest.
     NotFound,
+    /// One that the visitor may not pull, by whose decision. Whether it exists is not known, and the visitor is told the same.
+    Hidden(String),
     /// The visitor may see it, and may not do that with it. Why, in a sentence.
     Denied(String),
     /// The form does not come from a page of ours, or the session is another one by now.
@@ -37,12 +39,16 @@ impl From<Refusal> for Trouble {
 
 impl Trouble {
     /// The page that says it.
-    pub(super) fn page(self, request: &Request<'_>) -> Answer {
+    pub(super) fn page(self, request: &mut Request<'_>) -> Answer {
+        if let Self::Hidden(by) = &self {
+            request.exchange.ruled(|| by.clone());
+        }
         let refusal = self.refusal();
         let status = StatusCode::from_u16(refusal.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let status = match self {
             // Not 401: there is nothing that a browser could ask for.
             Self::Denied(_) | Self::Forged => StatusCode::FORBIDDEN,
+            Self::Hidden(_) => StatusCode::NOT_FOUND,
             Self::NoDeletion => StatusCode::CONFLICT,
             _ => status,
         };
@@ -64,11 +70,9 @@ impl Trouble {
         let (code, message) = match self {
             Self::NoPage => (ErrorCode::NotFound, "no such page".to_owned()),
             Self::Method(_) => (ErrorCode::Unsupported, "the page does not take this method".to_owned()),
-            Self::NotFound => (ErrorCode::NotFound, "not there, or not for this account".to_owned()),
-            Self::Denied(why) => {
-                let error = Some(crate::registry::ChallengeError::InsufficientScope);
-                return Refusal::unauthorized(Vec::new(), error, Some(why.clone()));
-            }
+            Self::NotFound => (ErrorCode::NotFound, HIDDEN.to_owned()),
+            Self::Hidden(_) => return denied(HIDDEN),
+            Self::Denied(why) => return denied(why),
             Self::Forged => (ErrorCode::BadRequest, "the form is not from a page of this session".to_owned()),
             Self::NoDeletion => (ErrorCode::Unsupported, "the registry deletes nothing".to_owned()),
             Self::Strange(status) => {
@@ -83,7 +87,7 @@ impl Trouble {
         match self {
             Self::NoPage => "There is no such page",
             Self::Method(_) => "That cannot be done here",
-            Self::NotFound => "Not found",
+            Self::NotFound | Self::Hidden(_) => "Not found",
             Self::Denied(_) => "You may not do that",
             Self::Forged => "Please try that again",
             Self::NoDeletion => "This registry deletes nothing",
@@ -104,7 +108,7 @@ impl Trouble {
                 "The address leads nowhere. A repository's page is at its name, an image's at its reference, as docker pull has it."
             }
             Self::Method(_) => "Go back to the page you came from and try again.",
-            Self::NotFound => {
+            Self::NotFound | Self::Hidden(_) => {
                 "There is no such repository, tag or digest in this registry, or you may not see it. If you should, ask whoever runs it; “My access” shows which rule decides."
             }
             Self::Forged => {
@@ -127,6 +131,12 @@ impl Trouble {
         };
         text.to_owned()
     }
+}
+
+const HIDDEN: &str = "not there, or not for this account";
+
+fn denied(why: &str) -> Refusal {
+    Refusal::unauthorized(Vec::new(), Some(ChallengeError::InsufficientScope), Some(why.to_owned()))
 }
 
 /// With a capital, and a full stop.
