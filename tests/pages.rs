@@ -120,6 +120,22 @@ fn a_session_is_a_cookie_that_no_script_no_stranger_and_no_other_host_gets() {
 }
 
 #[test]
+fn a_session_that_no_browser_would_keep_is_refused_in_words() {
+    let registry = registry();
+    let scripts = tempfile::tempdir().unwrap();
+    let script = scripts.path().join("labels");
+    let text = "#!/bin/sh\nread -r name password\ncase $name in many) n=200;; *) n=20;; esac\n\
+                printf '{\"labels\":{\"group\":['; for i in $(seq $n); do printf '\"cn=team-%s,dc=example\",' $i; done; printf '\"x\"]}}'\n";
+    std::fs::write(&script, text).unwrap();
+    std::fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let warden = portwarden(&registry).with(&format!("ext_auth: {{command: {script:?}}}")).start();
+    let sign_in = |name| Visitor::new(&warden).sign_in(User { name, password: "any" }, "/");
+    sign_in("few").is(303);
+    let refused = sign_in("many").is(413);
+    assert!(refused.text().contains("too many labels") && refused.header("set-cookie").is_none());
+}
+
+#[test]
 fn a_session_ends_with_signing_out_the_password_and_the_user() {
     let registry = registry();
     let mut warden = portwarden(&registry).start();

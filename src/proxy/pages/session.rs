@@ -18,6 +18,9 @@ use crate::{
 /// itself (RFC 6265bis section 4.1.3.2).
 const COOKIE: &str = "__Host-portwarden-session";
 
+/// The most bytes of a cookie's name and value: a browser throws away a larger one, and says nothing (RFC 6265bis section 5.6).
+const LARGEST: usize = 4096;
+
 /// Sessions that were ended before their time. Across a restart they are forgotten; their cookies are gone from the browsers
 /// that signed out.
 #[derive(Debug, Default)]
@@ -30,7 +33,7 @@ impl Sessions {
     /// Begins a session: the cookie to set.
     ///
     /// # Errors
-    /// The key cannot sign.
+    /// The key cannot sign, or no browser would keep the cookie.
     pub(super) fn begin(&self, identity: &Identity, snapshot: &Snapshot) -> Result<String, Refusal> {
         let lifetime = snapshot.settings.ui.session;
         let voucher = Snapshot::voucher(identity);
@@ -42,6 +45,11 @@ impl Sessions {
         let (account, service) = (&identity.account, &snapshot.settings.service);
         let issued = snapshot.authority.issue_session(account, vouched, service, lifetime, unix_now());
         let token = issued.map_err(|error| Refusal::new(ErrorCode::Internal, error.to_string()))?;
+        if COOKIE.len() + token.expose().len() > LARGEST {
+            let why = "this account has too many labels for a session, which has to fit into a cookie of 4 KiB; docker and other \
+                       clients can use it all the same";
+            return Err(Refusal::new(ErrorCode::TooLarge, why));
+        }
         Ok(cookie(token.expose(), lifetime.as_secs()))
     }
 
