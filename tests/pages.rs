@@ -284,6 +284,25 @@ fn deleting_names_every_tag_that_goes_and_then_they_are_gone() {
 }
 
 #[test]
+fn a_tag_that_came_since_it_was_asked_does_not_go_unnamed() {
+    let registry = registry();
+    let warden = portwarden(&registry).start();
+    let digest = stock(&warden);
+    let visitor = Visitor::signed_in(&warden, ADMIN);
+    let path = format!("/-/delete/team/app@{digest}");
+    let asked = || {
+        let page = visitor.get(&path).is(200).text();
+        page.split("name=\"tags\" value=\"").nth(1).unwrap().split('"').next().unwrap().to_owned()
+    };
+    let (csrf, before) = (visitor.csrf(), asked());
+    registry.add_tags("team/app", "1", &["production".to_owned()]);
+    visitor.post(&path, &[("csrf", &csrf), ("tags", &before)]).is(409);
+    visitor.get("/team/app:production").is(200);
+    visitor.post(&path, &[("csrf", &csrf), ("tags", &asked())]).is(303);
+    visitor.get("/team/app:production").is(404);
+}
+
+#[test]
 fn deleting_waits_for_the_end_of_a_freeze_and_says_when_the_registry_deletes_nothing() {
     let registry = registry_without_deletion();
     let warden = portwarden(&registry).with("control: {socket: ./control}").start();

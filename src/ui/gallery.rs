@@ -402,7 +402,14 @@ impl Gallery {
         let tags: Vec<String> = tags.iter().map(|tag| self.text(tag)).collect();
         let (name, digest) = (self.text("team/app"), self.text(&digest('b')));
         let tag = tag.map(|tag| self.text(tag));
-        let page = Deletion { name: &name, digest: &digest, tag: tag.as_deref(), tags: &tags, csrf: CSRF };
+        let page = Deletion {
+            name: &name,
+            digest: &digest,
+            tag: tag.as_deref(),
+            tags: &tags,
+            named: "",
+            csrf: CSRF,
+        };
         self.framed(|frame| views::deletion(frame, &page))
     }
 

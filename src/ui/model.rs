@@ -229,6 +229,8 @@ pub struct Deletion<'a> {
     pub tag: Option<&'a str>,
     /// All tags on that digest.
     pub tags: &'a [String],
+    /// Stands for these tags: sent along, so that no others go.
+    pub named: &'a str,
     /// What forms send along.
     pub csrf: &'a str,
 }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use aws_lc_rs::digest::{SHA256, digest};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL};
 use hyper::StatusCode;
 
 use super::{
@@ -41,11 +43,13 @@ pub(super) async fn ask(
     let tags = tags_on(&reader, name, digest).await?;
     let from = Tag::parse(&request.parameter("tag"));
     let csrf = request.snapshot.authority.csrf(session);
+    let named = in_short(&tags);
     let page = Deletion {
         name: name.as_str(),
         digest: digest.as_str(),
         tag: from.as_ref().map(Tag::as_str),
         tags: &tags,
+        named: &named,
         csrf: &csrf,
     };
     Ok(Answer::page(views::deletion(&request.frame(), &page)))
@@ -66,6 +70,10 @@ pub(super) async fn delete(
     let reader = request.reader(visit);
     let permit = permit(request, &reader, name, digest).await?;
     request.exchange.ruled(|| permit.decided_by());
+    let named = form.get("tags");
+    if !named.is_empty() && named != in_short(&tags_on(&reader, name, digest).await?) {
+        return Err(Trouble::Changed);
+    }
     let mut write = request.freeze.admit(permit.route())?;
     // Written down before it is done: it may be done although no answer comes, or nobody waits for it.
     request.exchange.allowed();
@@ -105,6 +113,11 @@ async fn permit(
             Err(Trouble::Denied(denial.explain(reader.caller.account())))
         }
     }
+}
+
+/// Stands for the tags that were named, of which there may be more than a form can hold.
+fn in_short(tags: &[String]) -> String {
+    BASE64URL.encode(digest(&SHA256, tags.join("\n").as_bytes()))
 }
 
 /// All tags on a digest.

@@ -23,6 +23,8 @@ pub(super) enum Trouble {
     Denied(String),
     /// The form does not come from a page of ours, or the session is another one by now.
     Forged,
+    /// Other tags name what is to be deleted than the visitor was told.
+    Changed,
     /// The registry deletes nothing.
     NoDeletion,
     /// The registry gave another answer than it should.
@@ -49,7 +51,7 @@ impl Trouble {
             // Not 401: there is nothing that a browser could ask for.
             Self::Denied(_) | Self::Forged => StatusCode::FORBIDDEN,
             Self::Hidden(_) => StatusCode::NOT_FOUND,
-            Self::NoDeletion => StatusCode::CONFLICT,
+            Self::NoDeletion | Self::Changed => StatusCode::CONFLICT,
             _ => status,
         };
         let problem = Problem {
@@ -74,6 +76,7 @@ impl Trouble {
             Self::Hidden(_) => return denied(HIDDEN),
             Self::Denied(why) => return denied(why),
             Self::Forged => (ErrorCode::BadRequest, "the form is not from a page of this session".to_owned()),
+            Self::Changed => (ErrorCode::BadRequest, "other tags would go than were named".to_owned()),
             Self::NoDeletion => (ErrorCode::Unsupported, "the registry deletes nothing".to_owned()),
             Self::Strange(status) => {
                 (ErrorCode::BadGateway, format!("the registry answers {}", status.as_u16()))
@@ -90,6 +93,7 @@ impl Trouble {
             Self::NotFound | Self::Hidden(_) => "Not found",
             Self::Denied(_) => "You may not do that",
             Self::Forged => "Please try that again",
+            Self::Changed => "Other tags would go than were named",
             Self::NoDeletion => "This registry deletes nothing",
             Self::Strange(_) => "The registry gave a strange answer",
             Self::Refused(refusal) => match refusal.code {
@@ -113,6 +117,9 @@ impl Trouble {
             }
             Self::Forged => {
                 "The form was not sent by a page of this session: you may have signed out or in meanwhile. Open the page again, then send it."
+            }
+            Self::Changed => {
+                "Somebody has pushed or deleted meanwhile. Nothing was deleted: open the page again, and look at what it names."
             }
             Self::NoDeletion => {
                 "Its configuration has to say storage.delete.enabled: true before anything can be deleted. Ask whoever runs it."

@@ -59,6 +59,7 @@ fn form(frame: &Frame<'_>, page: &Deletion<'_>, path: &PagePath) -> Markup {
     html! {
         form.decision method="post" action=(link::to(frame, path)) {
             input type="hidden" name="csrf" value=(page.csrf);
+            input type="hidden" name="tags" value=(page.named);
             button.danger type="submit" {
                 @match page.tags.len() {
                     0 => { "Delete this manifest" }
