@@ -731,19 +731,6 @@ fn a_deletion_is_written_down_before_it_is_done() {
 }
 
 #[test]
-fn who_may_see_all_names_does_not_see_what_others_do() {
-    let registry = registry();
-    let acl = "\n  - match: {account: \"user\", type: \"registry\", name: \"catalog\"}\n    actions: [\"*\"]\n  - match: {account: \"admin\"}\n    actions: [\"*\"]\n";
-    let warden = portwarden(&registry).acl(acl).start();
-    stock(&warden);
-    let user = Visitor::signed_in(&warden, USER);
-    let first = user.get("/").is(200).text();
-    assert!(first.contains("href=\"/team/app\"") && !first.contains("/-/events"), "{first}");
-    user.get("/-/events").is(403);
-    Visitor::signed_in(&warden, ADMIN).get("/-/events").is(200);
-}
-
-#[test]
 fn over_plain_http_no_password_is_taken_but_on_the_machine_itself() {
     let registry = registry();
     let config = format!(

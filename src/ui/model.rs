@@ -33,7 +33,7 @@ pub enum Visitor<'a> {
         name: &'a str,
         /// What forms send along with a session; `None` where a password came with the request itself, which can only look.
         csrf: Option<&'a str>,
-        /// Whether the page of recent events is for them (`registry:events:*`).
+        /// Whether the page of recent events is for them (`registry:catalog:*`).
         sees_events: bool,
     },
 }

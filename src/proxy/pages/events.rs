@@ -1,4 +1,4 @@
-//! The end of the audit log, for those who may see what all others do.
+//! The end of the audit log, for those who may see the whole registry.
 
 use std::time::{Duration, SystemTime};
 
@@ -13,8 +13,8 @@ use crate::ui::{EventRow, Events, views};
 
 /// The page.
 pub(super) async fn show(request: &Request<'_>, visit: &Visit) -> Result<Answer, Trouble> {
-    if !request.sees_events(visit).await? {
-        let why = "recent events are for those to whom the rules give registry:events:*";
+    if !request.catalog_view(visit).await?.is_whole() {
+        let why = "recent events are for those who may see the whole catalogue (registry:catalog:*)";
         return Err(Trouble::Denied(why.to_owned()));
     }
     let lines = request.exchange.recent();

@@ -10,7 +10,7 @@ use hyper::{
 
 use super::{Pages, answer::Answer, reader::Reader, session::Sessions, trouble::Trouble};
 use crate::{
-    authz::{CatalogView, Question},
+    authz::CatalogView,
     proxy::{
         Freeze, Passwords, Snapshot, Upstream,
         caller::{Caller, Presented, presented},
@@ -132,23 +132,6 @@ impl Request<'_> {
         view.map_err(|error| undecided(&error).into())
     }
 
-    /// Whether the visitor may see what all others do: `registry:events:*`, which a rule for everything gives. A rule for the
-    /// catalogue does not; many give that to everybody.
-    pub(super) async fn sees_events(&self, visit: &Visit) -> Result<bool, Trouble> {
-        let caller = visit.caller.as_authz(&self.snapshot.settings.service);
-        let question = Question {
-            account: caller.account,
-            labels: caller.labels,
-            ip: caller.ip,
-            service: caller.service,
-            resource_type: "registry",
-            name: "events",
-            actions: &["*".to_owned()],
-        };
-        let ruling = self.snapshot.authorizers.decide(&question).await.map_err(|error| undecided(&error))?;
-        Ok(!ruling.actions.is_empty())
-    }
-
     /// The fields of the form that was sent, which must come from a page of ours: browsers say where a form was.
     ///
     /// # Errors
@@ -181,7 +164,7 @@ impl Visit {
         request.exchange.asked_by(caller.identity());
         let visit = Self { caller: Arc::new(caller), session };
         let csrf = visit.session.as_ref().map(|session| request.snapshot.authority.csrf(session));
-        let sees_events = request.sees_events(&visit).await?;
+        let sees_events = request.catalog_view(&visit).await?.is_whole();
         request.known = Some(Known { account: visit.caller.account().to_owned(), csrf, sees_events });
         Ok(Ok(visit))
     }
