@@ -20,6 +20,7 @@ use std::{
 use support::{
     audit,
     curl::{Request, Response, curl, curl_at},
+    pages::Visitor,
     portwarden::{ADMIN, ANYBODY, Portwarden, TEST, TEST2, USER, portwarden, portwarden_at},
     registry::{Registry, registry, registry_with_pages_of},
     token,
@@ -132,6 +133,24 @@ fn a_right_that_is_taken_away_is_gone_from_the_next_list() {
     assert!(list(&warden).contains(&"zebra".to_owned()));
     warden.reload(|builder| builder.acl(&ACL.replace("\"zebra\"", "\"zebu\"")));
     assert!(!list(&warden).contains(&"zebra".to_owned()));
+}
+
+/// One question for each name: what a stranger's one request makes of commands is bounded in time.
+#[test]
+fn a_command_that_decides_slowly_is_not_asked_about_names_without_end() {
+    let registry = stocked();
+    let warden = portwarden(&registry)
+        .acl("  []")
+        .with("ext_authz: {command: /bin/sh, args: ['-c', 'sleep 1; exit 1']}")
+        .start();
+    let pages = Visitor::signed_in(&warden, USER);
+    let (list, page) = thread::scope(|scope| {
+        let list = scope.spawn(|| curl(&warden).user(USER).seconds(50).get("/v2/_catalog?last=team3&n=1000"));
+        let page = scope.spawn(|| pages.request().seconds(50).get("/"));
+        (list.join().unwrap(), page.join().unwrap())
+    });
+    assert_eq!((list.status, page.status), (504, 504), "{} {}", list.text(), page.text());
+    assert!(list.text().contains("a back end decides too slowly"), "{}", list.text());
 }
 
 #[test]

@@ -272,7 +272,7 @@ fn deleting_names_every_tag_that_goes_and_then_they_are_gone() {
         assert!(asks.contains(&format!(">{tag}<")), "{tag} is not named in {asks}");
     }
     assert!(!asks.contains(">stays<"));
-    let done = visitor.post(&path, &[("csrf", &visitor.csrf())]).is(303);
+    let done = visitor.delete(&path).is(303);
     assert_eq!(done.header("location"), Some(format!("/team/app?deleted={digest}").as_str()));
     let after = visitor.get(done.header("location").unwrap()).is(200).text();
     assert!(
@@ -290,15 +290,12 @@ fn a_tag_that_came_since_it_was_asked_does_not_go_unnamed() {
     let digest = stock(&warden);
     let visitor = Visitor::signed_in(&warden, ADMIN);
     let path = format!("/-/delete/team/app@{digest}");
-    let asked = || {
-        let page = visitor.get(&path).is(200).text();
-        page.split("name=\"tags\" value=\"").nth(1).unwrap().split('"').next().unwrap().to_owned()
-    };
-    let (csrf, before) = (visitor.csrf(), asked());
+    let [csrf, tags] = visitor.asked_at(&path);
     registry.add_tags("team/app", "1", &["production".to_owned()]);
-    visitor.post(&path, &[("csrf", &csrf), ("tags", &before)]).is(409);
+    visitor.post(&path, &[("csrf", &csrf.1), ("tags", &tags.1)]).is(409);
+    visitor.post(&path, &[("csrf", &csrf.1)]).is(409);
     visitor.get("/team/app:production").is(200);
-    visitor.post(&path, &[("csrf", &csrf), ("tags", &asked())]).is(303);
+    visitor.delete(&path).is(303);
     visitor.get("/team/app:production").is(404);
 }
 
@@ -308,7 +305,7 @@ fn deleting_waits_for_the_end_of_a_freeze_and_says_when_the_registry_deletes_not
     let warden = portwarden(&registry).with("control: {socket: ./control}").start();
     let digest = stock(&warden);
     let visitor = Visitor::signed_in(&warden, ADMIN);
-    let delete = || visitor.post(&format!("/-/delete/team/app@{digest}"), &[("csrf", &visitor.csrf())]);
+    let delete = || visitor.delete(&format!("/-/delete/team/app@{digest}"));
     let says = delete().is(409).text();
     assert!(says.contains("storage.delete.enabled"), "{says}");
     let socket = warden.file("control");
@@ -548,8 +545,7 @@ fn the_pages_of_one_address_leave_room_for_others() {
             .request()
             .option(&["--interface", "127.0.0.2", "--connect-to", "::127.0.0.1:"])
             .get("/-/access");
-        // The names could not be read; but it was tried.
-        assert_eq!(other.status, 502, "{}", other.text());
+        assert_eq!(other.status, 200, "{}", other.text());
         assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
         many.into_iter().map(|thread| thread.join().unwrap()).collect()
     });
@@ -696,7 +692,7 @@ fn the_audit_log_has_a_line_for_each_page_and_the_page_of_events_shows_them() {
     let hidden = audit::line_with(&file, &[("route", "page"), ("decision", "denied"), ("account", "test")]);
     assert_eq!((&hidden["rule"], &hidden["status"]), (&json!("no rule matches"), &json!(404)));
     let admin = Visitor::signed_in(&warden, ADMIN);
-    admin.post(&format!("/-/delete/team/app@{digest}"), &[("csrf", &admin.csrf())]).is(303);
+    admin.delete(&format!("/-/delete/team/app@{digest}")).is(303);
     let deleted = audit::line_with(&file, &[("route", "page"), ("method", "POST"), ("reference", &digest)]);
     assert!(deleted["rule"].as_str().unwrap().starts_with("rule 1"), "{deleted}");
     let events = admin.get("/-/events").is(200).text();
@@ -721,7 +717,9 @@ fn a_deletion_is_written_down_before_it_is_done() {
     let events = admin.get("/-/events").is(200).text();
     let csrf = events.split("name=\"csrf\" value=\"").nth(1).unwrap().split('"').next().unwrap();
     let digest = support::image::sha256(b"image");
-    admin.post(&format!("/-/delete/team/app@{digest}"), &[("csrf", csrf)]).is(504);
+    // What stands for no tags: that registry names none.
+    let tags = "47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU";
+    admin.post(&format!("/-/delete/team/app@{digest}"), &[("csrf", csrf), ("tags", tags)]).is(504);
     let file = warden.file("audit.log");
     let about = ("reference", digest.as_str());
     let decided = audit::line_with(&file, &[about, ("event", "decision"), ("decision", "allowed")]);

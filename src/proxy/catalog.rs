@@ -3,12 +3,15 @@
 //! No more than a page of the registry's and a page of ours are in memory, however many repositories there are. The order is the
 //! registry's: `last` goes on to it as it came, so that equal names are listed whatever sizes of pages are asked for.
 
+use std::time::Duration;
+
 use hyper::{
     Response, StatusCode,
     header::{self, HeaderValue},
 };
 use serde::Deserialize;
 use serde_json::json;
+use tokio::time::Instant;
 
 use super::{failure::undecided, inquiry::Inquirer, refuse::API_VERSION, response_body::ResponseBody};
 use crate::{
@@ -34,12 +37,13 @@ pub(super) async fn list(
     let wanted = asked.n.unwrap_or(DEFAULT_PAGE).min(MAX_PAGE) as usize;
     let mut names: Vec<RepositoryName> = Vec::new();
     let mut all = Names::behind(asked.last);
+    let mut sight = Sight::of(view);
     // One more than is wanted says whether there is a next page.
     'full: while wanted > 0
         && let Some(page) = all.next_page(registry).await?
     {
         for name in page {
-            if view.sees(&name).await.map_err(|error| undecided(&error))? {
+            if sight.reaches(&name).await? {
                 names.push(name);
             }
             if names.len() > wanted {
@@ -50,6 +54,42 @@ pub(super) async fn list(
     let is_last = names.len() <= wanted;
     names.truncate(wanted);
     Ok(page_of(&names, wanted, is_last))
+}
+
+/// Asks the rules about one name after another, for one answer.
+pub(super) struct Sight<'a> {
+    view: &'a CatalogView<'a>,
+    until: Instant,
+    asked: usize,
+}
+
+/// Names asked about in one go: the rules are asked without waiting for anything, and others on that thread would wait for all.
+const AT_A_TIME: usize = 250;
+/// How long names are asked about for one answer: a command may take milliseconds for each.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+impl<'a> Sight<'a> {
+    /// What that view reaches.
+    pub(super) fn of(view: &'a CatalogView<'a>) -> Self {
+        Self { view, until: Instant::now() + PATIENCE, asked: 0 }
+    }
+
+    /// Whether the name may be seen.
+    ///
+    /// # Errors
+    /// A back end that decides gives no answer, or has taken too long for those before.
+    pub(super) async fn reaches(&mut self, name: &RepositoryName) -> Result<bool, Refusal> {
+        self.asked += 1;
+        if self.asked.is_multiple_of(AT_A_TIME) {
+            tokio::task::yield_now().await;
+        }
+        if Instant::now() > self.until {
+            let why =
+                "the rules could not be asked about each repository in time: a back end decides too slowly";
+            return Err(Refusal::new(ErrorCode::GatewayTimeout, why));
+        }
+        self.view.sees(name).await.map_err(|error| undecided(&error))
+    }
 }
 
 fn page_of(names: &[RepositoryName], wanted: usize, is_last: bool) -> Response<ResponseBody> {

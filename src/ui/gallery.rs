@@ -467,7 +467,7 @@ impl Gallery {
             |seconds, account: &str, method: &str, what: &str, decision: &str, why: &str, status| EventRow {
                 time: Some(ago(seconds)),
                 event: self.text("decision"),
-                account: if account.is_empty() { String::new() } else { self.text(account) },
+                account: Some(if account.is_empty() { String::new() } else { self.text(account) }),
                 address: self.text("192.0.2.17"),
                 method: if method.is_empty() { String::new() } else { self.text(method) },
                 what: self.text(what),

@@ -290,8 +290,8 @@ pub struct EventRow {
     pub time: Option<SystemTime>,
     /// `decision`, `transfer`, `token`, `freeze`.
     pub event: String,
-    /// Who.
-    pub account: String,
+    /// Who, empty for nobody in particular; `None` where somebody only claimed a name.
+    pub account: Option<String>,
     /// From where.
     pub address: String,
     /// The method.

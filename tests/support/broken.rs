@@ -80,7 +80,7 @@ fn misbehave(mut stream: TcpStream, fault: Fault) {
         }
         Fault::SilenceAbout(text) if head.contains(text) => pause(forever),
         Fault::SilenceAbout(_) => {
-            drop(stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n[]"));
+            drop(stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}"));
         }
         Fault::Garbage => drop(stream.write_all(b"\x16\x03\x01 this is not HTTP\r\n\r\n")),
         Fault::ShortBody => {

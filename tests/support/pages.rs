@@ -60,6 +60,24 @@ impl<'w> Visitor<'w> {
         send(headers.iter().fold(self.request(), |request, line| request.header(line)), path, fields)
     }
 
+    /// The form of the page that asks before a manifest is deleted, as it stands there now.
+    #[track_caller]
+    pub fn asked_at(&self, path: &str) -> [(&'static str, String); 2] {
+        let page = self.get(path).is(200).text();
+        let field = |name: &'static str| {
+            let (_, rest) = page.rsplit_once(&format!("name=\"{name}\" value=\"")).expect("the field");
+            (name, rest.split('"').next().expect("its end").to_owned())
+        };
+        [field("csrf"), field("tags")]
+    }
+
+    /// Looks at what goes, and deletes it.
+    #[track_caller]
+    pub fn delete(&self, path: &str) -> Response {
+        let form = self.asked_at(path);
+        self.post(path, &form.each_ref().map(|(name, value)| (*name, value.as_str())))
+    }
+
     /// What the forms of the session send along.
     #[track_caller]
     pub fn csrf(&self) -> String {

@@ -70,8 +70,7 @@ pub(super) async fn delete(
     let reader = request.reader(visit);
     let permit = permit(request, &reader, name, digest).await?;
     request.exchange.ruled(|| permit.decided_by());
-    let named = form.get("tags");
-    if !named.is_empty() && named != in_short(&tags_on(&reader, name, digest).await?) {
+    if form.get("tags") != in_short(&tags_on(&reader, name, digest).await?) {
         return Err(Trouble::Changed);
     }
     let mut write = request.freeze.admit(permit.route())?;

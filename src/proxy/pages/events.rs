@@ -37,14 +37,17 @@ fn row(line: &[u8]) -> Option<EventRow> {
         Some(Value::Array(scopes)) => scopes.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" "),
         _ => text("repository") + &reference,
     };
+    let decision = text("decision");
+    // Who fails to sign in may have typed the password in place of the name.
+    let is_claimed = decision == "unauthenticated" || (decision == "refused" && text("source").is_empty());
     Some(EventRow {
         time: moment(&text("time")),
         event: text("event"),
-        account: text("account"),
+        account: (!is_claimed).then(|| text("account")),
         address: text("address"),
         method: text("method"),
         what,
-        decision: text("decision"),
+        decision,
         why: first_of(["reason", "rule"]),
         status: line.get("status").and_then(Value::as_u64).and_then(|status| u16::try_from(status).ok()),
         request_id: text("request_id"),
@@ -78,5 +81,15 @@ mod tests {
             row(br#"{"event":"token","requested":["repository:a:pull","registry:catalog:*"]}"#).unwrap();
         assert_eq!(row.what, "repository:a:pull registry:catalog:*");
         assert!(super::row(b"nonsense").is_none());
+    }
+
+    #[test]
+    fn a_name_that_was_only_claimed_may_be_a_password() {
+        let account = |line: &[u8]| row(line).unwrap().account;
+        assert_eq!(account(br#"{"account":"hunter2","decision":"unauthenticated"}"#), None);
+        assert_eq!(account(br#"{"account":"hunter2","decision":"refused"}"#), None);
+        let known = br#"{"account":"bob","source":"users","decision":"refused"}"#;
+        assert_eq!(account(known).as_deref(), Some("bob"));
+        assert_eq!(account(br#"{"account":"","decision":"allowed"}"#).as_deref(), Some(""));
     }
 }

@@ -7,16 +7,13 @@ use super::{
     visit::{Request, Visit},
 };
 use crate::{
-    proxy::failure::undecided,
+    proxy::catalog::Sight,
     registry::RepositoryName,
     ui::{Repositories, views},
 };
 
 /// How many stand on a page.
 const ON_A_PAGE: usize = 100;
-
-/// How many names are asked about before others have their turn.
-const AT_A_TIME: usize = 250;
 
 /// The repositories, or those that match what is searched for.
 pub(super) async fn show(request: &Request<'_>, visit: &Visit) -> Result<Answer, Trouble> {
@@ -44,13 +41,10 @@ impl Seen {
     pub(super) async fn of(request: &Request<'_>, visit: &Visit) -> Result<Self, Trouble> {
         let all = request.pages.names.all(&request.inquirer()).await?;
         let view = request.catalog_view(visit).await?;
+        let mut sight = Sight::of(&view);
         let mut names = Vec::new();
-        for (at, name) in all.names.iter().enumerate() {
-            // The rules are asked without waiting for anything: others on this thread would wait for all of it.
-            if at % AT_A_TIME == AT_A_TIME - 1 {
-                tokio::task::yield_now().await;
-            }
-            if view.sees(name).await.map_err(|error| undecided(&error))? {
+        for name in all.names.iter() {
+            if sight.reaches(name).await? {
                 names.push(name.clone());
             }
         }

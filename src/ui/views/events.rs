@@ -49,7 +49,11 @@ fn list(frame: &Frame<'_>, rows: &[EventRow]) -> Markup {
 
 fn event(frame: &Frame<'_>, row: &EventRow) -> Markup {
     let age = row.time.map(|moment| Age { moment, now: frame.now });
-    let account = if row.account.is_empty() { "anonymous" } else { &row.account };
+    let account = match row.account.as_deref() {
+        None => "not signed in",
+        Some("") => "anonymous",
+        Some(account) => account,
+    };
     html! {
         (head_cell(TIME, html! { @if let Some(age) = age { (age) } @else { span.quiet { "unknown" } } }))
         (cell(WHO, two(&html! { (Untrusted(account)) }, &row.address)))
