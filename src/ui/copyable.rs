@@ -17,11 +17,17 @@ pub(super) fn command(command: &str) -> Markup {
 
 /// A digest in short; all of it is copied, and shown to whoever points at it.
 pub(super) fn digest(digest: &str) -> Markup {
-    html! {
-        span.copyable {
-            code.digest title=(Untrusted(digest).to_string()) data-copy=(Untrusted(digest).to_string()) { (short(digest)) }
-        }
-    }
+    on_one_line(digest, &short(digest))
+}
+
+/// A text that is cut where its room ends; all of it is copied, and shown to whoever points at it.
+pub(super) fn cut(text: &str) -> Markup {
+    on_one_line(text, &Untrusted(text).to_string())
+}
+
+fn on_one_line(whole: &str, shown: &str) -> Markup {
+    let whole = Untrusted(whole).to_string();
+    html! { span.copyable { code.digest.line title=(whole) data-copy=(whole) { (shown) } } }
 }
 
 /// A digest with all its digits.
@@ -29,11 +35,21 @@ pub(super) fn whole_digest(digest: &str) -> Markup {
     html! { span.copyable { code.digest data-copy=(Untrusted(digest).to_string()) { (Untrusted(digest)) } } }
 }
 
-/// What docker takes to pull it, by its tag when it has one: `docker pull host/name:tag`.
+/// What pulls it by its tag: `docker pull host/name:tag`; by its digest where it has none.
 pub(super) fn pull_command(host: &str, called: Called<'_>) -> String {
+    format!("docker pull {}", reference(host, called))
+}
+
+/// What pulls the same for ever: `docker pull host/name@digest`.
+pub(super) fn pinned_command(host: &str, called: Called<'_>) -> String {
+    format!("docker pull {}", pinned(host, called))
+}
+
+/// What clients call it, for what docker does not pull: `host/name:tag`.
+pub(super) fn reference(host: &str, called: Called<'_>) -> String {
     match called.tag {
-        Some(tag) => format!("docker pull {host}/{}:{tag}", called.name),
-        None => format!("docker pull {}", pinned(host, called)),
+        Some(tag) => format!("{host}/{}:{tag}", called.name),
+        None => pinned(host, called),
     }
 }
 

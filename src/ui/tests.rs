@@ -188,27 +188,76 @@ fn forms_that_change_something_are_posted_with_the_token() {
 
 #[test]
 fn the_page_that_asks_names_all_that_goes() {
-    let exhibits = usual().exhibits();
-    let page = exhibits.iter().find(|exhibit| exhibit.name == "delete").unwrap();
+    let html = page("delete");
     for tag in ["latest", "1.4.2", "1.4", "stable"] {
-        assert!(page.html.contains(&format!("<code><bdi>{tag}</bdi></code>")), "{tag}");
+        assert!(html.contains(&format!("<code><bdi>{tag}</bdi></code>")), "{tag}");
     }
-    assert!(page.html.contains("Delete 4 tags"));
+    assert!(html.contains("Delete 4 tags"));
+}
+
+/// The page `name` of what is usual.
+fn page(name: &str) -> String {
+    usual().exhibits().into_iter().find(|exhibit| exhibit.name == name).unwrap().html
+}
+
+/// What its buttons copy.
+fn copied(html: &str) -> Vec<String> {
+    elements(html).iter().filter_map(|element| element.get("data-copy").map(str::to_owned)).collect()
+}
+
+#[test]
+fn an_image_is_pulled_by_its_tag_and_by_its_digest() {
+    let digest = format!("sha256:b3f29a0c{}", "b".repeat(56));
+    let by_tag = "docker pull registry.example/team/app:1.4.2".to_owned();
+    let by_digest = format!("docker pull registry.example/team/app@{digest}");
+    for name in ["image", "image-index", "image-no-config", "image-unknown"] {
+        assert_eq!(copied(&page(name))[1], by_digest, "{name}");
+    }
+    assert_eq!(copied(&page("image"))[0], by_tag);
+    let only = copied(&page("image-by-digest"));
+    assert_eq!(only[..2], [by_digest, digest], "by its digest alone, and that itself");
+}
+
+#[test]
+fn what_docker_cannot_pull_is_only_named() {
+    let artifact = copied(&page("image-artifact"));
+    assert_eq!(artifact[0], "registry.example/team/app:chart-0.3.1");
+    assert!(artifact[1].starts_with("registry.example/team/app@sha256:"), "{artifact:?}");
+    let tags = copied(&page("repository"));
+    assert!(tags.contains(&"registry.example/team/app:chart-0.3.1".to_owned()), "{tags:?}");
+    assert!(tags.contains(&"docker pull registry.example/team/app:1.4.2".to_owned()), "{tags:?}");
+}
+
+/// The script puts a button behind each: a button inside a link is neither.
+#[test]
+fn nothing_to_copy_is_inside_a_link() {
+    for Exhibit { name, html } in all() {
+        let mut inside = false;
+        for element in elements(&html) {
+            inside = if element.name == "a" { !element.closes } else { inside };
+            assert!(!inside || element.get("data-copy").is_none(), "{name}");
+        }
+    }
+}
+
+#[test]
+fn attestations_say_which_platform_they_are_about() {
+    let html = page("image-index");
+    let (_, attestations) = html.split_once("2 attestations").unwrap();
+    assert!(attestations.contains("data-label=\"About\"><bdi>linux/amd64</bdi>"));
 }
 
 #[test]
 fn whoever_may_not_is_not_asked_to() {
-    let exhibits = usual().exhibits();
-    let html = |name: &str| &exhibits.iter().find(|exhibit| exhibit.name == name).unwrap().html;
     assert!(
-        html("repository").contains("/-/delete/") && !html("repository-anonymous").contains("/-/delete/")
+        page("repository").contains("/-/delete/") && !page("repository-anonymous").contains("/-/delete/")
     );
     assert!(
-        html("repository").contains("docker push") && !html("repository-anonymous").contains("docker push")
+        page("repository").contains("docker push") && !page("repository-anonymous").contains("docker push")
     );
-    assert!(html("repository").contains("/-/events") && !html("repository-anonymous").contains("/-/events"));
-    assert!(!html("repositories-no-rights").contains("Sign out"), "there is no session to end");
-    assert!(html("repository-anonymous").contains("/-/sign-in?next=/team/app\""));
+    assert!(page("repository").contains("/-/events") && !page("repository-anonymous").contains("/-/events"));
+    assert!(!page("repositories-no-rights").contains("Sign out"), "there is no session to end");
+    assert!(page("repository-anonymous").contains("/-/sign-in?next=/team/app\""));
 }
 
 #[test]

@@ -7,12 +7,12 @@ use maud::{Markup, html};
 use super::{
     super::{
         age::Age,
-        amount::{Size, counted},
-        copyable::{command, digest, pinned, pull_command, whole_digest},
+        amount::{Count, Size, counted},
+        copyable::{command, cut, digest, pinned, pinned_command, pull_command, reference, whole_digest},
         layout::{Document, breadcrumbs},
         link,
         model::{Content, Frame, ImagePage, IndexEntry, Referrer},
-        name::{Called, Name},
+        name::{Called, Name, short},
         path::PagePath,
         table::{Column, cell, head_cell, table},
         untrusted::Untrusted,
@@ -38,7 +38,7 @@ pub fn image(frame: &Frame<'_>, page: &ImagePage<'_>) -> String {
             h1 { (called) }
             @if page.may_delete { (deletion(frame, page)) }
         }
-        (commands(frame, called))
+        (commands(frame, page, called))
         (facts(frame, page))
         (inside(frame, page))
         (annotations(page.annotations))
@@ -55,11 +55,16 @@ fn deletion(frame: &Frame<'_>, page: &ImagePage<'_>) -> Markup {
     }
 }
 
-fn commands(frame: &Frame<'_>, called: Called<'_>) -> Markup {
+/// What to type to get it. Of what docker cannot pull, the reference, which other clients take.
+fn commands(frame: &Frame<'_>, page: &ImagePage<'_>, called: Called<'_>) -> Markup {
+    let (verb, by_tag, by_digest) = match page.content {
+        Content::Artifact { .. } => ("Reference", reference(frame.host, called), pinned(frame.host, called)),
+        _ => ("Pull", pull_command(frame.host, called), pinned_command(frame.host, called)),
+    };
     html! {
-        div.commands {
-            (command(&pull_command(frame.host, called)))
-            @if called.tag.is_some() { (command(&pinned(frame.host, called))) }
+        dl.commands {
+            @if called.tag.is_some() { div { dt { (verb) " by tag" } dd { (command(&by_tag)) } } }
+            div { dt { (verb) " by digest: always the very same" } dd { (command(&by_digest)) } }
         }
     }
 }
@@ -79,8 +84,8 @@ fn facts(frame: &Frame<'_>, page: &ImagePage<'_>) -> Markup {
                     }
                 }
                 Content::Index(entries) => {
-                    div { dt { "Kind" } dd { "Index of platforms" } }
-                    div { dt { "Platforms" } dd { (counted(runnable(entries).count(), "platform", "platforms")) } }
+                    div { dt { "Kind" } dd { "Image for several platforms" } }
+                    div { dt { "Platforms" } dd { (Count(runnable(entries).count() as u64)) } }
                 }
                 Content::Artifact { kind, files } => {
                     div { dt { "Kind" } dd { (Untrusted(kind)) } }
@@ -108,7 +113,7 @@ fn inside(frame: &Frame<'_>, page: &ImagePage<'_>) -> Markup {
                     None => {
                         div.notice role="status" {
                             p { strong { "The configuration of this image cannot be read." } }
-                            p { "It is missing in the registry, or too large, or no JSON. Layers are complete; history and environment are unknown." }
+                            p { "It is missing, too large or not JSON. The layers are all here; how they were made and what they run is not known." }
                         }
                     }
                 }
@@ -117,8 +122,8 @@ fn inside(frame: &Frame<'_>, page: &ImagePage<'_>) -> Markup {
             Content::Artifact { files: parts, .. } => { (files(parts)) }
             Content::Unknown => {
                 div.notice role="status" {
-                    p { strong { "What is in it cannot be shown." } }
-                    p { "The manifest is of an old or unknown kind, or too large. It can be pulled all the same by a client that knows it." }
+                    p { strong { "Its content cannot be shown." } }
+                    p { "Its manifest is of an old or unknown kind, or too large. Clients that know it can still pull it." }
                 }
             }
         }
@@ -137,7 +142,7 @@ fn platforms(frame: &Frame<'_>, page: &ImagePage<'_>, entries: &[IndexEntry]) ->
         section {
             h2 { "Platforms" }
             (table("Platforms", &[PLATFORM, SIZE, DIGEST], rows))
-            @if !attesting.is_empty() { (attestations(frame, page, &attesting)) }
+            @if !attesting.is_empty() { (attestations(frame, page, entries, &attesting)) }
         }
     }
 }
@@ -159,26 +164,49 @@ fn entry_cells(frame: &Frame<'_>, page: &ImagePage<'_>, entry: &IndexEntry) -> M
 const ATTESTATION: Column = Column { label: "Attestation", class: "main" };
 const ATTESTS: Column = Column { label: "About", class: "" };
 
-fn attestations(frame: &Frame<'_>, page: &ImagePage<'_>, entries: &[&IndexEntry]) -> Markup {
+fn attestations(
+    frame: &Frame<'_>,
+    page: &ImagePage<'_>,
+    entries: &[IndexEntry],
+    attesting: &[&IndexEntry],
+) -> Markup {
     let rows = html! {
-        @for entry in entries {
+        @for entry in attesting {
             tr role="row" {
-                (head_cell(ATTESTATION, reference(frame, page.name, &entry.digest)))
-                (cell(ATTESTS, reference(frame, page.name, entry.attests.as_deref().unwrap_or_default())))
+                (head_cell(ATTESTATION, digest_of(frame, page.name, &entry.digest)))
+                (cell(ATTESTS, subject(entries, entry.attests.as_deref().unwrap_or_default())))
             }
         }
     };
     html! {
         details.card {
-            summary { (counted(entries.len(), "attestation", "attestations")) ", as builders add them" }
+            summary { (counted(attesting.len(), "attestation", "attestations")) ": what builders say about how it was made" }
             (table("Attestations", &[ATTESTATION, ATTESTS], rows))
         }
     }
 }
 
-/// A digest that leads to its page.
-fn reference(frame: &Frame<'_>, name: &str, text: &str) -> Markup {
-    link::link(frame, PagePath::by_digest(name, text).as_ref(), digest(text))
+/// What an attestation is about: the platform, which stands in the table above; else its digest.
+fn subject(entries: &[IndexEntry], about: &str) -> Markup {
+    let platform =
+        entries.iter().find(|entry| entry.digest == about).and_then(|entry| entry.platform.as_ref());
+    html! {
+        @match platform {
+            Some(platform) => { (Untrusted(&platform.to_string())) }
+            None => { (digest(about)) }
+        }
+    }
+}
+
+/// A digest that leads to its page. The button beside it is no part of the link.
+fn digest_of(frame: &Frame<'_>, name: &str, digest: &str) -> Markup {
+    let whole = Untrusted(digest).to_string();
+    let path = PagePath::by_digest(name, digest);
+    html! {
+        span.copyable {
+            code.line title=(whole) data-copy=(whole) { (link::link(frame, path.as_ref(), short(digest))) }
+        }
+    }
 }
 
 const FILE: Column = Column { label: "File", class: "main" };
@@ -193,7 +221,7 @@ fn files(files: &[Descriptor]) -> Markup {
             tr role="row" {
                 (head_cell(FILE, Untrusted(file.annotations.get(TITLE).map_or("without a name", String::as_str))))
                 (cell(SIZE, Size(file.size)))
-                (cell(MEDIA_TYPE, html! { code { (Untrusted(&file.media_type)) } }))
+                (cell(MEDIA_TYPE, html! { code.media { (Untrusted(&file.media_type)) } }))
                 (cell(DIGEST, digest(&file.digest)))
             }
         }
@@ -201,7 +229,7 @@ fn files(files: &[Descriptor]) -> Markup {
     html! {
         section {
             h2 { "Files" }
-            @if files.is_empty() { p.note { "It has none." } } @else {
+            @if files.is_empty() { p.note { "None." } } @else {
                 (table("Files", &[FILE, SIZE, MEDIA_TYPE, DIGEST], rows))
             }
         }
@@ -223,11 +251,11 @@ fn referrers(frame: &Frame<'_>, page: &ImagePage<'_>) -> Markup {
     let rows = html! { @for referrer in &page.referrers { tr role="row" { (referrer_cells(frame, page.name, referrer)) } } };
     html! {
         section {
-            h2 { "Referrers" }
+            h2 { "Signatures and attachments" }
             @if page.referrers.is_empty() {
-                p.note { "No signature, SBOM or other artifact refers to this digest." }
+                p.note { "Nothing is attached to it: no signature, no SBOM." }
             } @else {
-                (table("Referrers", &[KIND, SIZE, TAG, DIGEST], rows))
+                (table("Signatures and attachments", &[KIND, SIZE, TAG, DIGEST], rows))
             }
         }
     }
@@ -240,7 +268,7 @@ fn referrer_cells(frame: &Frame<'_>, name: &str, referrer: &Referrer) -> Markup 
     html! {
         (head_cell(KIND, link::link(frame, path.as_ref(), Untrusted(&referrer.kind))))
         (cell(SIZE, html! { @if let Some(size) = size { (size) } @else { span.quiet { "unknown" } } }))
-        (cell(TAG, html! { @if let Some(tag) = tag { code { (Untrusted(tag)) } } @else { span.quiet { "none" } } }))
+        (cell(TAG, html! { @if let Some(tag) = tag { (cut(tag)) } @else { span.quiet { "none" } } }))
         (cell(DIGEST, digest(&referrer.digest)))
     }
 }

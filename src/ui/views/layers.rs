@@ -38,7 +38,7 @@ pub(super) fn layers(layers: &[Descriptor], history: &[HistoryEntry]) -> Markup 
     html! {
         section {
             h2 { "Layers" }
-            @if layers.is_empty() && history.is_empty() { p.note { "It has none." } } @else {
+            @if layers.is_empty() && history.is_empty() { p.note { "None." } } @else {
                 (table("Layers and the steps that made them, the base first", &[STEP, CREATED_BY, SIZE, DIGEST], rows))
             }
         }

@@ -6,7 +6,7 @@ use super::{
     super::{
         age::Age,
         amount::Size,
-        copyable::{digest, pull_command},
+        copyable::{digest, pull_command, reference},
         layout::{Document, breadcrumbs},
         link,
         model::{Frame, Order, Repository, Summary, TagRow},
@@ -85,9 +85,11 @@ fn tags(frame: &Frame<'_>, page: &Repository<'_>) -> Markup {
 
 fn tag(frame: &Frame<'_>, page: &Repository<'_>, row: &TagRow<'_>) -> Markup {
     let called = Called { name: page.name, tag: Some(row.tag), digest: "" };
+    let is_artifact = row.summary.as_ref().is_some_and(|summary| summary.artifact.is_some());
+    let taken = if is_artifact { reference(frame.host, called) } else { pull_command(frame.host, called) };
     let named = html! {
         span.copyable {
-            span data-copy=(Untrusted(&pull_command(frame.host, called)).to_string()) {
+            span data-copy=(Untrusted(&taken).to_string()) {
                 (link::link(frame, PagePath::tagged(page.name, row.tag).as_ref(), Untrusted(row.tag)))
             }
         }
