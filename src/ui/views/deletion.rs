@@ -25,8 +25,8 @@ pub fn deletion(frame: &Frame<'_>, page: &Deletion<'_>) -> String {
         div.heading { h1 { "Delete " (called) "?" } }
         (what_goes(page))
         div.notice.bad {
-            p { strong { "This cannot be undone." } " Nobody can pull it any more, by tag or by digest." }
-            p { "Its layers stay in the storage until the registry's garbage collection runs." }
+            p { strong { "This cannot be undone." } " Nobody will be able to pull it, by tag or by digest." }
+            p { "The disk space comes free later, when the registry collects its garbage." }
         }
         @if let Some(path) = &path { (form(frame, page, path)) }
     };
@@ -37,16 +37,16 @@ pub fn deletion(frame: &Frame<'_>, page: &Deletion<'_>) -> String {
 fn what_goes(page: &Deletion<'_>) -> Markup {
     html! {
         section.card {
-            h2 { "What goes" }
-            dl.facts { div.long { dt { "Digest" } dd { (whole_digest(page.digest)) } } }
+            h2 { "What will be deleted" }
             @match page.tags {
-                [] => { p { "No tag names it." } }
-                [_] => { p { "One tag names it, and goes with it:" } }
-                tags => { p { strong { (counted(tags.len(), "tag", "tags")) " name it" } ", and all of them go with it:" } }
+                [] => { p { "This image, which no tag names." } }
+                [_] => { p { "This image and the one tag that names it:" } }
+                tags => { p { "This image and " strong { "all " (counted(tags.len(), "tag", "tags")) } " that name it:" } }
             }
             @if !page.tags.is_empty() {
                 ul.tags { @for tag in page.tags { li { code { (Untrusted(tag)) } } } }
             }
+            dl.facts { div.long { dt { "Digest" } dd { (whole_digest(page.digest)) } } }
         }
     }
 }
@@ -62,7 +62,7 @@ fn form(frame: &Frame<'_>, page: &Deletion<'_>, path: &PagePath) -> Markup {
             input type="hidden" name="tags" value=(page.named);
             button.danger type="submit" {
                 @match page.tags.len() {
-                    0 => { "Delete this manifest" }
+                    0 => { "Delete this image" }
                     count => { "Delete " (counted(count, "tag", "tags")) }
                 }
             }
