@@ -249,6 +249,13 @@ fn attestations_say_which_platform_they_are_about() {
 }
 
 #[test]
+fn events_show_digests_in_short_and_whole_to_whoever_points_at_them() {
+    let html = page("events");
+    assert!(html.contains("sha256:b3f29a0cbbbb…"));
+    assert!(html.contains(&format!("title=\"team/app@sha256:b3f29a0c{}\"", "b".repeat(56))));
+}
+
+#[test]
 fn whoever_may_not_is_not_asked_to() {
     assert!(
         page("repository").contains("/-/delete/") && !page("repository-anonymous").contains("/-/delete/")

@@ -4,17 +4,18 @@ use maud::{Markup, html};
 
 use super::super::{
     age::Age,
-    copyable,
+    copyable::digest,
     layout::Document,
     model::{EventRow, Events, Frame},
+    name::short,
     path::PagePath,
     table::{Column, cell, head_cell, table},
     untrusted::Untrusted,
 };
 
-const TIME: Column = Column { label: "When", class: "main" };
+const TIME: Column = Column { label: "When", class: "" };
 const WHO: Column = Column { label: "Who", class: "" };
-const WHAT: Column = Column { label: "What", class: "" };
+const WHAT: Column = Column { label: "What", class: "main" };
 const DECISION: Column = Column { label: "Decision", class: "" };
 const STATUS: Column = Column { label: "Status", class: "number" };
 const REQUEST: Column = Column { label: "Request", class: "" };
@@ -27,11 +28,11 @@ pub fn events(frame: &Frame<'_>, page: &Events) -> String {
             None => {
                 div.empty {
                     h2 { "No audit log is written" }
-                    p { "Set " code { "audit.path" } " in the configuration, and what is asked and decided appears here." }
+                    p { "Set " code { "audit.path" } " in the configuration of Portwarden: from then on, each request and its answer appear here." }
                 }
             }
             Some([]) => {
-                div.empty { h2 { "Nothing has happened yet" } p { "The audit log is empty." } }
+                div.empty { h2 { "Nothing has happened yet" } p { "The audit log is empty. The next request appears here." } }
             }
             Some(rows) => { (list(frame, rows)) }
         }
@@ -57,18 +58,28 @@ fn event(frame: &Frame<'_>, row: &EventRow) -> Markup {
     html! {
         (head_cell(TIME, html! { @if let Some(age) = age { (age) } @else { span.quiet { "unknown" } } }))
         (cell(WHO, two(&html! { (Untrusted(account)) }, &row.address)))
-        (cell(WHAT, html! {
-            span.two { span { code.method { (Untrusted(verb(row))) } " " code { (Untrusted(&row.what)) } } }
-        }))
+        (cell(WHAT, html! { span { code.quiet { (Untrusted(verb(row))) } " " (subject(&row.what)) } }))
         (cell(DECISION, two(&decision(&row.decision), &row.why)))
         (cell(STATUS, html! { @if let Some(status) = row.status { (status) } @else { "–" } }))
-        (cell(REQUEST, html! { @if row.request_id.is_empty() { "–" } @else { (request(&row.request_id)) } }))
+        (cell(REQUEST, html! { @if row.request_id.is_empty() { "–" } @else { (digest(&row.request_id)) } }))
     }
 }
 
 /// The method; of an event that is no request, its kind.
 fn verb(row: &EventRow) -> &str {
     if row.method.is_empty() { &row.event } else { &row.method }
+}
+
+/// A repository and its tag; a digest in short, and whole for whoever points at it.
+fn subject(what: &str) -> Markup {
+    html! {
+        @match what.split_once('@') {
+            Some((name, digest)) => {
+                code title=(Untrusted(what).to_string()) { (Untrusted(name)) "@" span.line { (short(digest)) } }
+            }
+            None => { code { (Untrusted(what)) } }
+        }
+    }
 }
 
 fn two(first: &Markup, second: &str) -> Markup {
@@ -82,8 +93,4 @@ fn decision(decision: &str) -> Markup {
         _ => "other",
     };
     html! { @if decision.is_empty() { "–" } @else { span class=(class) { (Untrusted(decision)) } } }
-}
-
-fn request(id: &str) -> Markup {
-    copyable::digest(id)
 }
