@@ -249,6 +249,13 @@ fn attestations_say_which_platform_they_are_about() {
 }
 
 #[test]
+fn platforms_are_counted_where_that_saves_room() {
+    let html = page("repository");
+    assert!(html.contains("title=\"linux/arm/v7, linux/s390x, linux/ppc64le\">+3 more<"));
+    assert!(!html.contains("+1 more") && html.contains(">linux/arm64/v8<"));
+}
+
+#[test]
 fn events_show_digests_in_short_and_whole_to_whoever_points_at_them() {
     let html = page("events");
     assert!(html.contains("sha256:b3f29a0cbbbb…"));

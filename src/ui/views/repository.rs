@@ -27,8 +27,8 @@ const PLATFORMS: Column = Column { label: "Platforms", class: "" };
 const DIGEST: Column = Column { label: "Digest", class: "" };
 const ACTIONS: Column = Column { label: "Actions", class: "actions" };
 
-/// Platforms that are named in a row; the others are counted.
-const NAMED: usize = 3;
+/// Platforms that are named in a row where there are many; the others are counted.
+const NAMED: usize = 2;
 
 /// The tags of a repository.
 pub fn repository(frame: &Frame<'_>, page: &Repository<'_>) -> String {
@@ -117,7 +117,9 @@ fn summarised(frame: &Frame<'_>, page: &Repository<'_>, tag: &str, summary: &Sum
 }
 
 fn platforms(summary: &Summary) -> Markup {
-    let (named, more) = summary.platforms.split_at(summary.platforms.len().min(NAMED));
+    // A single one more is named: that takes as much room as its count.
+    let count = summary.platforms.len();
+    let (named, more) = summary.platforms.split_at(if count > NAMED + 1 { NAMED } else { count });
     let more_named =
         more.iter().map(|platform| Untrusted(platform).to_string()).collect::<Vec<_>>().join(", ");
     html! {
