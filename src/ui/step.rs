@@ -77,7 +77,7 @@ impl<'a> Step<'a> {
         let (start, _) = self.rest.split_at(cut);
         html! {
             details.fold {
-                summary { (self.line(start)) span.more { "… show all" } }
+                summary { (self.line(start)) span.more { "… show all" } span.less { "Show less" } }
                 (self.line(self.rest))
             }
         }
