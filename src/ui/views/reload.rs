@@ -3,7 +3,7 @@
 
 use maud::{DOCTYPE, html};
 
-use super::super::{link, model::Frame, path::PagePath, untrusted::Untrusted};
+use super::super::{assets::Asset, link, model::Frame, path::PagePath, untrusted::Untrusted};
 
 /// Loads the same address again at once; where a browser does not, there is a link to `page`.
 pub fn reload(frame: &Frame<'_>, page: &PagePath) -> String {
@@ -16,6 +16,8 @@ pub fn reload(frame: &Frame<'_>, page: &PagePath) -> String {
                 meta name="color-scheme" content="light dark";
                 meta http-equiv="refresh" content="0";
                 title { (Untrusted(frame.service).to_string()) }
+                // The next page has the same style: the colour behind does not flash.
+                link rel="stylesheet" href=(link::to(frame, &PagePath::Asset(Asset::Style)));
             }
             body {
                 main { h1 { "One moment" } p { a href=(link::to(frame, page)) { "Go on" } } }
