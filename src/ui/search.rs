@@ -24,6 +24,7 @@ impl Search<'_> {
                 label.unseen for="q" { (self.label) }
                 input #q type="search" name="q" value=(Untrusted(self.query).to_string()) placeholder=(self.label) maxlength="256"
                     autocomplete="off" autocapitalize="none" spellcheck="false" aria-keyshortcuts="/";
+                kbd aria-hidden="true" { "/" }
                 button type="submit" { "Search" }
                 @if !self.query.is_empty() { a.clear href=(address) { "Show all" } }
             }
