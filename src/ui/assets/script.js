@@ -18,7 +18,7 @@
   };
 
   const failed = () => {
-    announcer.textContent = "The browser did not let it be copied";
+    announcer.textContent = "Not copied: the browser did not allow it";
   };
 
   const addButton = (element) => {

@@ -38,14 +38,14 @@ fn who(frame: &Frame<'_>, page: &Access<'_>) -> Markup {
                     @if !page.source.is_empty() { div { dt { "Known from" } dd { code { (Untrusted(page.source)) } } } }
                 }
                 Visitor::Anonymous | Visitor::Nobody => {
-                    div { dt { "Account" } dd { "none: you have not signed in" } }
+                    div { dt { "Account" } dd { "None: you have not signed in" } }
                 }
             }
             @if let Some(address) = page.address { div { dt { "Address" } dd { code { (address) } } } }
             @for (key, values) in page.labels {
-                div { dt { "Label " code { (Untrusted(key)) } } dd { (Untrusted(&values.join(", "))) } }
+                div { dt { "Label: " (Untrusted(key)) } dd { (Untrusted(&values.join(", "))) } }
             }
-            div { dt { "Whole catalogue" } dd { (right(&page.catalog)) } }
+            div { dt { "List all repositories" } dd { (right(&page.catalog)) } }
         }
     }
 }
@@ -62,11 +62,11 @@ fn question(frame: &Frame<'_>, page: &Access<'_>) -> Markup {
             }
             @match &page.answer {
                 Some(rights) => { (answer(page.asked, rights)) }
-                None if page.asked.is_empty() => { p.note { "It need not exist: that is how to see whether you may push to it." } }
+                None if page.asked.is_empty() => { p.note { "It need not exist yet, so you can see whether you may push to it." } }
                 None => {
                     p.note role="status" {
-                        strong { (Untrusted(page.asked)) } " is no name of a repository: those are of lower-case letters and digits, with "
-                        code { ". _ - /" } " between them."
+                        strong { (Untrusted(page.asked)) } " is not the name of a repository. Names have lower-case letters and digits, with "
+                        code { ". _ - /" } " only between them."
                     }
                 }
             }
@@ -92,7 +92,7 @@ fn rights(frame: &Frame<'_>, page: &Access<'_>) -> Markup {
         section {
             h2 { "Repositories" }
             @if page.repositories.is_empty() {
-                p.note { "There is no repository here that you may see." }
+                p.note { "There is none that you may see." }
             } @else {
                 p.extent { (extent(page.page, page.repositories.len(), "repositories")) }
                 (table("Rights on repositories", &[REPOSITORY, PULL, PUSH, DELETE], rows))

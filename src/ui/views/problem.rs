@@ -19,9 +19,9 @@ pub fn problem(frame: &Frame<'_>, page: &Problem<'_>) -> String {
         h1 { (title) }
         p.lead { (Untrusted(page.message)) }
         @if passes(page.status) { p { "Reload this page in a moment." } }
-        p { a.button href=(link::to(frame, &PagePath::Repositories)) { "To the repositories" } }
+        p { a.button href=(link::to(frame, &PagePath::Repositories)) { "Go to the repositories" } }
         @if !page.request_id.is_empty() {
-            dl.facts { div.long { dt { "Request, for whoever runs this registry" } dd { (whole_digest(page.request_id)) } } }
+            dl.facts { div.long { dt { "Request ID: name it when you ask for help" } dd { (whole_digest(page.request_id)) } } }
         }
     };
     Document { title: &title, path: None, class: "problem" }.render(frame, &content)

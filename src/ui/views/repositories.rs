@@ -41,7 +41,7 @@ fn list(frame: &Frame<'_>, page: &Repositories<'_>) -> Markup {
             (pagination(frame, &path, page.page, &[("q", page.query)]))
         }
         @if page.incomplete {
-            p.note { "There are more repositories than this page reads. Search for part of a name, or open one by its address." }
+            p.note { "This registry has more repositories than are listed here. Open any other by its name in the address: /team/app." }
         }
         @if matches!(frame.visitor, Visitor::Account { .. }) {
             details.guide { summary { "How to push an image" } (push_commands(frame, "team/app")) }
@@ -61,9 +61,16 @@ fn no_match(frame: &Frame<'_>, page: &Repositories<'_>) -> Markup {
     html! {
         div.empty {
             h2 { "Nothing matches “" (Untrusted(page.query)) "”" }
-            p { "None of the " (Count(page.all as u64)) " repositories that you may pull has this in its name." }
+            p { (none_of(page.all)) " this in its name." }
             p { a.button href=(link::to(frame, &PagePath::Repositories)) { "Show all" } }
         }
+    }
+}
+
+fn none_of(all: usize) -> String {
+    match all {
+        1 => "The one repository that you may pull does not have".to_owned(),
+        _ => format!("None of the {} repositories that you may pull has", Count(all as u64)),
     }
 }
 
@@ -84,12 +91,12 @@ fn nothing(frame: &Frame<'_>) -> Markup {
                     p { "There is no repository that " strong { (Untrusted(name)) } " may pull." }
                     p {
                         a href=(link::to(frame, &PagePath::Access)) { "My access" }
-                        " tells what you may do, and by which rule. If you expected more, ask those who keep the rules of this registry."
+                        " shows what you may do, and by which rule. If you expected more, ask whoever runs this registry."
                     }
                 }
                 section.card {
-                    h2 { "You may push?" }
-                    p { "Then it appears here as soon as you have pushed it:" }
+                    h2 { "Do you want to push an image?" }
+                    p { "If the rules let you, it appears here as soon as it is pushed:" }
                     (push_commands(frame, "team/app"))
                 }
             }

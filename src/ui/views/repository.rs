@@ -10,7 +10,7 @@ use super::{
         layout::{Document, breadcrumbs},
         link,
         model::{Frame, Order, Repository, Summary, TagRow},
-        name::{Called, Name},
+        name::{Called, Name, short},
         pagination::{extent, pagination},
         path::PagePath,
         search::Search,
@@ -37,7 +37,7 @@ pub fn repository(frame: &Frame<'_>, page: &Repository<'_>) -> String {
         (breadcrumbs(frame, &[(Some(PagePath::Repositories), html! { "Repositories" })]))
         div.heading { h1 { (Name(page.name)) } }
         @if let Some(gone) = page.deleted {
-            div.notice.good role="status" { p { strong { "Deleted " } (digest(gone)) " and every tag on it." } }
+            div.notice.good role="status" { p { strong { "Deleted " code { (short(gone)) } } " and every tag on it." } }
         }
         @if let Some(path) = &path { (list(frame, page, path)) }
         @if page.may_push && !is_empty(page) {
@@ -71,7 +71,7 @@ fn found(page: &Repository<'_>) -> Markup {
         @if !page.query.is_empty() { " with " strong { (Untrusted(page.query)) } }
         @match page.order {
             Order::NewestFirst => { ", newest first" }
-            Order::ByVersion => { ", highest version first: there are too many to look up the date of each" }
+            Order::ByVersion => { ", sorted by version: there are too many to sort by date" }
         }
     }
 }
@@ -148,7 +148,7 @@ fn no_tags(frame: &Frame<'_>, page: &Repository<'_>) -> Markup {
     html! {
         div.empty {
             h2 { "No tags" }
-            p { "Nothing has been pushed to it, or all of its tags have been deleted." }
+            p { "Nothing has been pushed here yet, or all tags have been deleted." }
             @if page.may_push { (push_commands(frame, page.name)) }
         }
     }

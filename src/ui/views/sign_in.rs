@@ -54,7 +54,7 @@ fn told(problem: SignInProblem) -> Markup {
         div class=(class) role=(role) {
             @match problem {
                 SignInProblem::Wrong => {
-                    p { strong { "That account and password do not belong together." } }
+                    p { strong { "Wrong account or password." } }
                     p { "Check both, and whether Caps Lock is on." }
                 }
                 SignInProblem::Wait(seconds) => {
@@ -67,11 +67,11 @@ fn told(problem: SignInProblem) -> Markup {
                 }
                 SignInProblem::Expired => {
                     p { strong { "Your session has ended." } }
-                    p { "Sign in, and you are back where you were." }
+                    p { "Sign in again to go on where you were." }
                 }
                 SignInProblem::NotSecure => {
                     p { strong { "This connection is not encrypted." } }
-                    p { "A password would cross the network for all to read. Open this page with https:// instead." }
+                    p { "Others on the network could read your password. Open this page with https:// instead." }
                 }
                 SignInProblem::SignedOut => { p { strong { "You have signed out." } } }
             }
