@@ -8,7 +8,7 @@ use maud::{Markup, Render, html};
 pub(super) struct Column {
     /// What stands above it, and before each cell on a phone.
     pub(super) label: &'static str,
-    /// How the style knows it: `main`, `number`, `actions` or nothing.
+    /// How the style knows it: `main` takes the room that the others leave; `number`, `actions` or nothing.
     pub(super) class: &'static str,
 }
 
