@@ -148,6 +148,7 @@ fn a_session_ends_with_signing_out_the_password_and_the_user() {
     let visitor = Visitor::signed_in(&warden, USER);
     let out = visitor.post("/-/sign-out", &[("csrf", &visitor.csrf())]).is(303);
     assert!(out.header("set-cookie").unwrap().starts_with("__Host-portwarden-session=; Path=/; Max-Age=0;"));
+    assert_eq!(out.header("clear-site-data"), Some("\"cache\""), "nor does the browser's memory");
     ends(&warden, &visitor.cookie, "whoever kept the cookie keeps nothing");
     let (user, test) = (Visitor::signed_in(&warden, USER).cookie, Visitor::signed_in(&warden, TEST).cookie);
     warden.reload(|builder| builder.users(&[ADMIN, User { password: "other", ..USER }]));

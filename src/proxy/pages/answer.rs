@@ -113,6 +113,14 @@ impl Answer {
         Self { response, refusal: None }
     }
 
+    /// The same, and what the browser keeps of our pages goes. Chromium keeps some in memory for its button to go back, and shows them
+    /// without asking for them again, though they are `no-store`.
+    pub(super) fn forgetting_pages(mut self) -> Self {
+        let what = HeaderValue::from_static("\"cache\"");
+        self.response.headers_mut().insert(HeaderName::from_static("clear-site-data"), what);
+        self
+    }
+
     /// The same, with a cookie to keep.
     pub(super) fn with_cookie(mut self, cookie: &str) -> Self {
         let headers = self.response.headers_mut();

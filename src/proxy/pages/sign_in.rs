@@ -75,7 +75,7 @@ pub(super) async fn sign_out(request: &mut Request<'_>, visit: &Visit) -> Result
     let cookie =
         visit.session.as_ref().map_or_else(Sessions::forget, |session| request.pages.sessions.end(session));
     let page = request.href(&PagePath::SignIn);
-    Ok(Answer::redirect(&format!("{page}?out=1")).with_cookie(&cookie))
+    Ok(Answer::redirect(&format!("{page}?out=1")).with_cookie(&cookie).forgetting_pages())
 }
 
 fn again(
