@@ -675,6 +675,9 @@ fn the_audit_log_has_a_line_for_each_page_and_the_page_of_events_shows_them() {
     let warden = portwarden(&registry).with(audit::TO_FILE).start();
     let digest = stock(&warden);
     let file = warden.file("audit.log");
+    Visitor::new(&warden).post(&format!("/-/delete/team/app@{digest}"), &[]).is(303);
+    let led = audit::line_with(&file, &[("route", "page"), ("method", "POST"), ("credentials", "none")]);
+    assert_eq!((&led["decision"], &led["status"]), (&json!("challenged"), &json!(303)));
     Visitor::new(&warden).sign_in(User { password: "wrong", ..USER }, "/").is(401);
     let failed = audit::line_with(&file, &[("route", "page"), ("decision", "unauthenticated")]);
     assert_eq!((&failed["account"], &failed["credentials"]), (&json!("user"), &json!("password")));

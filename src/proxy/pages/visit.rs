@@ -201,7 +201,11 @@ async fn identify(request: &mut Request<'_>, page: &PagePath) -> Result<Result<I
     }
     match snapshot.authenticators.users.anonymous() {
         Some(anonymous) => Ok(Ok((Caller::without_ceiling(anonymous, false, request.address), None))),
-        None => Ok(Err(to_sign_in(request, page, ended))),
+        None => {
+            let elsewhere = to_sign_in(request, page, ended).response;
+            // A redirect, but nothing that was allowed: whoever reads the audit log is told so.
+            Ok(Err(Answer::refusing(elsewhere, Refusal::unauthorized(Vec::new(), None, None))))
+        }
     }
 }
 
