@@ -12,6 +12,7 @@
 
 pub mod audit;
 pub mod broken;
+pub mod browser;
 pub mod client;
 pub mod clock;
 pub mod command;
@@ -41,7 +42,9 @@ pub mod routes;
 pub mod skopeo;
 pub mod slapd;
 pub mod small_disk;
+pub mod stranger;
 pub mod tls;
 pub mod token;
 pub mod tokens;
 pub mod unprivileged;
+pub mod webdriver;

@@ -1,0 +1,19 @@
+//! The web pages in a real browser: what people can do there, and what cannot be done to them.
+//! What needs no browser is in `tests/pages.rs`.
+//!
+//! `users` sign in and out, `deletion` deletes.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may fail loudly"
+)]
+#![allow(unreachable_pub, reason = "the modules of one test program")]
+
+mod support;
+
+#[path = "browser/deletion.rs"]
+mod deletion;
+#[path = "browser/users.rs"]
+mod users;
