@@ -1,7 +1,7 @@
 //! The web pages in a real browser: what people can do there, and what cannot be done to them.
 //! What needs no browser is in `tests/pages.rs`.
 //!
-//! `users` sign in and out, `deletion` deletes, `pushed_text` is what was pushed to do harm, `strangers` are other sites.
+//! `users` sign in and out, `deletion` deletes, `pushed_text` is what was pushed to do harm, `strangers` are other sites, `keyboard` also for who runs no scripts.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -15,6 +15,8 @@ mod support;
 
 #[path = "browser/deletion.rs"]
 mod deletion;
+#[path = "browser/keyboard.rs"]
+mod keyboard;
 #[path = "browser/pushed_text.rs"]
 mod pushed_text;
 #[path = "browser/strangers.rs"]
