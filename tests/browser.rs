@@ -1,7 +1,7 @@
 //! The web pages in a real browser: what people can do there, and what cannot be done to them.
 //! What needs no browser is in `tests/pages.rs`.
 //!
-//! `users` sign in and out, `deletion` deletes, `pushed_text` is what was pushed to do harm, `strangers` are other sites, `keyboard` also for who runs no scripts.
+//! `users` sign in and out, `deletion` deletes, `pushed_text` is what was pushed to do harm, `strangers` are other sites, `accessibility` is for who cannot see or point, `keyboard` also for who runs no scripts.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -13,12 +13,18 @@
 
 mod support;
 
+#[path = "browser/accessibility.rs"]
+mod accessibility;
 #[path = "browser/deletion.rs"]
 mod deletion;
 #[path = "browser/keyboard.rs"]
 mod keyboard;
 #[path = "browser/pushed_text.rs"]
 mod pushed_text;
+#[path = "browser/screen.rs"]
+mod screen;
+#[path = "browser/showroom.rs"]
+mod showroom;
 #[path = "browser/strangers.rs"]
 mod strangers;
 #[path = "browser/users.rs"]
