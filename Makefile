@@ -3,7 +3,7 @@
 # Daemons live where an ordinary user's PATH does not lead.
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
 
-.PHONY: help run test soak attack fuzz tools bench fmt lint man deb package-test
+.PHONY: help run test soak attack fuzz tools bench fmt lint man pictures deb package-test
 
 help:
 	@echo 'make run    a registry and Portwarden before it, with the sample configuration; Ctrl-C stops both'
@@ -14,6 +14,7 @@ help:
 	@echo 'make bench  measure'
 	@echo 'make deb    a Debian package, in target/debian'
 	@echo 'make man    write the man page and the shell completions anew, from the command line'
+	@echo 'make pictures  take the pictures of the web pages anew, in docs/screenshots'
 	@echo 'make fmt    format the code'
 	@echo 'make lint   what CI checks besides the tests'
 
@@ -63,6 +64,10 @@ lint:
 
 man:
 	PORTWARDEN_WRITE=1 cargo test --locked --test manual
+
+# For the README; the tests only see that they are there.
+pictures: tools
+	PORTWARDEN_WRITE=1 cargo test --locked --test browser pictures
 
 # cargo-deb of a known version, kept apart from others that are installed. With debug symbols in a package of their own.
 cargo_deb := $(or $(CARGO_TARGET_DIR),target)/tools/3.8.0

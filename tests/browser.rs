@@ -1,7 +1,8 @@
 //! The web pages in a real browser: what people can do there, and what cannot be done to them.
 //! What needs no browser is in `tests/pages.rs`.
 //!
-//! `users` sign in and out, `deletion` deletes, `pushed_text` is what was pushed to do harm, `strangers` are other sites, `accessibility` is for who cannot see or point, `keyboard` also for who runs no scripts.
+//! `users` sign in and out, `deletion` deletes, `pushed_text` is what was pushed to do harm, `strangers` are other sites,
+//! `accessibility` is for who cannot see or point, `keyboard` also for who runs no scripts, and `pictures` are for the README.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -19,6 +20,8 @@ mod accessibility;
 mod deletion;
 #[path = "browser/keyboard.rs"]
 mod keyboard;
+#[path = "browser/pictures.rs"]
+mod pictures;
 #[path = "browser/pushed_text.rs"]
 mod pushed_text;
 #[path = "browser/screen.rs"]

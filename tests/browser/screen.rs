@@ -23,6 +23,9 @@ pub const SCREENS: [Screen; 4] = [
     Screen { name: "phone-dark", width: 390, height: 844, scheme: "dark" },
 ];
 
+/// The narrowest that there are, and what 1280 pixels become at 400 % (WCAG 2.2, 1.4.10).
+pub const NARROW: Screen = Screen { name: "narrow", width: 320, height: 700, scheme: "light" };
+
 impl Screen {
     /// Puts it before the browser, for this page and all to come; it is looked at from its beginning.
     pub fn show(self, browser: &Browser) {

@@ -69,6 +69,7 @@ pub struct Builder {
     acl: String,
     key_type: KeyType,
     authority: Option<&'static str>,
+    service: &'static str,
     registry_settings: String,
     server_settings: String,
     rest: String,
@@ -92,6 +93,7 @@ pub fn portwarden_at(upstream: &str) -> Builder {
         acl: ACL.to_owned(),
         key_type: KeyType::P256,
         authority: None,
+        service: SERVICE,
         registry_settings: String::new(),
         server_settings: String::new(),
         rest: String::new(),
@@ -116,9 +118,8 @@ impl Builder {
     }
 
     /// Passwords hashed at that cost of bcrypt, instead of one for tests.
-    pub fn cost(mut self, cost: u32) -> Self {
-        self.cost = cost;
-        self
+    pub fn cost(self, cost: u32) -> Self {
+        Self { cost, ..self }
     }
 
     /// Another ACL: the YAML list.
@@ -137,6 +138,11 @@ impl Builder {
     pub fn authority(mut self, name: &'static str) -> Self {
         self.authority = Some(name);
         self
+    }
+
+    /// Called otherwise. Tokens of the tests are for [`SERVICE`] all the same.
+    pub fn service(self, name: &'static str) -> Self {
+        Self { service: name, ..self }
     }
 
     /// A line for the `registry:` section.
@@ -211,9 +217,10 @@ impl Builder {
         format!(
             "server:\n  addr: \"127.0.0.1:0\"\n  certificate: tls.crt\n  key: tls.key\n{}\
              token:\n  issuer: \"{ISSUER}\"\n  expiration: 900\n  certificate: token.crt\n  key: token.key\n\
-             registry:\n  url: \"{}\"\n  service: {SERVICE}\n{}{}{}",
+             registry:\n  url: \"{}\"\n  service: \"{}\"\n{}{}{}",
             self.server_settings,
             self.upstream,
+            self.service,
             self.registry_settings,
             self.rest,
             self.policy(),
