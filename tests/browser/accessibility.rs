@@ -32,7 +32,7 @@ fn axe_finds_nothing_serious_on_any_page() {
     browser.fill("#account", "admin");
     browser.fill("#password", "wrong");
     browser.click("form.card button");
-    nothing_serious(&browser, "do not belong together");
+    nothing_serious(&browser, "Wrong account or password");
     browser.sign_in(TEST);
     nothing_serious(&browser, "Nothing to see yet");
     browser.sign_in(ADMIN);
@@ -42,12 +42,12 @@ fn axe_finds_nothing_serious_on_any_page() {
         ("/team/app", "8 tags"),
         ("/team/app?q=nothing-like-it", "No tag matches"),
         (&format!("/team/app?deleted={index}"), "and every tag on it"),
-        ("/team/app:2.4.1", "Index of platforms"),
+        ("/team/app:2.4.1", "Image for several platforms"),
         (&format!("/team/app@{image}"), "Entry point"),
         (&format!("/charts/app@{artifact}"), "Helm"),
-        (&format!("/-/delete/team/app@{index}?tag=2.4.1"), "3 tags name it"),
+        (&format!("/-/delete/team/app@{index}?tag=2.4.1"), "all 3 tags that name it"),
         ("/-/access?name=team/app", "rule 1"),
-        ("/-/access?name=No", "is no name of a repository"),
+        ("/-/access?name=No", "is not the name of a repository"),
         ("/-/events", "unauthenticated"),
         ("/none", "Not found"),
     ] {

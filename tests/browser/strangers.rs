@@ -152,6 +152,39 @@ fn rule_30_scripts_of_this_origin_ask_v2_with_the_session_and_the_tab_does_not()
     }
 }
 
+#[test]
+fn rule_31_a_front_end_of_another_origin_works_where_it_is_named() {
+    let registry = registry();
+    let site = stranger(vec![("/ui", "<title>ui</title>".to_owned())]);
+    let named = format!("{{origins: '{STRANGER}', methods: [GET]}}");
+    for (cors, works) in [(named.as_str(), true), ("{origins: https://other.example}", false)] {
+        let warden = portwarden(&registry).with_server("cors", cors).start();
+        push_image(&curl(&warden).user(ADMIN), "team/app", "1.0");
+        let browser = Browser::with_stranger(&warden, site.port());
+        browser.open_url(&format!("{STRANGER}/ui"));
+        let ask = |method: &str, path: &str, password: &str, header: &str| {
+            browser.run_until_done(&format!(
+                "fetch('{REGISTRY}{path}', {{method: '{method}', headers: {{Authorization: 'Basic ' + btoa('{password}')}}}})
+                    .then((answer) => done([answer.status, answer.headers.get('{header}') != null]), () => done('kept back'))"
+            ))
+        };
+        let if_named = |answer: Value| if works { answer } else { json!("kept back") };
+        assert_eq!(ask("GET", "/v2/_catalog", "user:user", "content-type"), if_named(json!([200, true])));
+        let token = "/auth?service=registry.test&scope=repository:team/app:pull";
+        assert_eq!(ask("GET", token, "user:user", "content-type"), if_named(json!([200, true])));
+        assert_eq!(
+            ask("GET", "/v2/_catalog", "user:wrong", "www-authenticate"),
+            if_named(json!([401, true]))
+        );
+        assert_eq!(ask("GET", "/team/app", "admin:badmin", "content-type"), "kept back", "a page");
+        assert_eq!(
+            ask("DELETE", "/v2/team/app/manifests/1.0", "admin:badmin", "x"),
+            "kept back",
+            "not named"
+        );
+    }
+}
+
 /// A page that sends a form to a path of ours, as soon as it is open.
 fn form(path: &str) -> String {
     format!(

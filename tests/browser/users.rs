@@ -55,7 +55,11 @@ fn a_wrong_password_is_told_and_the_name_kept() {
     browser.open("/-/access");
     browser.arrives("/-/sign-in?next=/-/access");
     type_and_send(&browser, User { password: "wrong", ..USER });
-    assert!(browser.texts("[role=alert]").concat().contains("do not belong together"), "{}", browser.text());
+    assert!(
+        browser.texts("[role=alert]").concat().contains("Wrong account or password"),
+        "{}",
+        browser.text()
+    );
     assert_eq!(browser.run("return document.querySelector('#account').value"), "user");
     assert_eq!(browser.run("return document.querySelector('#password').value"), "");
     assert_eq!(

@@ -39,7 +39,7 @@ fn what_goes(page: &Deletion<'_>) -> Markup {
         section.card {
             h2 { "What will be deleted" }
             @match page.tags {
-                [] => { p { "This image, which no tag names." } }
+                [] => { p { "This image, which no tag names. An image for several platforms that has it as one of them can then no longer be pulled for that platform." } }
                 [_] => { p { "This image and the one tag that names it:" } }
                 tags => { p { "This image and " strong { "all " (counted(tags.len(), "tag", "tags")) } " that name it:" } }
             }
