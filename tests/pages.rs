@@ -358,6 +358,9 @@ fn the_anonymous_account_sees_its_part_without_signing_in() {
     anybody.get("/public/app:1").is(200);
     anybody.get("/team/app:1").is(404);
     anybody.get("/-/sign-in").is(200);
+    // Somebody who has signed in may follow a link here, and the browser keep the cookie back at first.
+    let followed = anybody.request().header("Sec-Fetch-Site: cross-site").header("Sec-Fetch-Mode: navigate");
+    assert!(followed.get("/team/app:1").is(200).text().contains("http-equiv=\"refresh\""));
     assert!(Visitor::signed_in(&warden, ADMIN).get("/").is(200).text().contains("href=\"/team/app\""));
 }
 

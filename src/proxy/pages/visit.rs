@@ -199,29 +199,31 @@ async fn identify(request: &mut Request<'_>, page: &PagePath) -> Result<Result<I
         request.exchange.shows("session", None);
         return Ok(Ok((Caller::without_ceiling(identity, true, request.address), Some(session))));
     }
-    match snapshot.authenticators.users.anonymous() {
-        Some(anonymous) => Ok(Ok((Caller::without_ceiling(anonymous, false, request.address), None))),
-        None => {
-            let elsewhere = to_sign_in(request, page, ended).response;
-            // A redirect, but nothing that was allowed: whoever reads the audit log is told so.
-            Ok(Err(Answer::refusing(elsewhere, Refusal::unauthorized(Vec::new(), None, None))))
+    let elsewhere = match snapshot.authenticators.users.anonymous() {
+        _ if !ended && follows_a_link_from_elsewhere(request) => {
+            Answer::page(views::reload(&request.frame(), page))
         }
-    }
+        Some(anonymous) => {
+            return Ok(Ok((Caller::without_ceiling(anonymous, false, request.address), None)));
+        }
+        None => to_sign_in(request, ended),
+    };
+    // Nothing that was allowed: whoever reads the audit log is told so.
+    Ok(Err(Answer::refusing(elsewhere.response, Refusal::unauthorized(Vec::new(), None, None))))
 }
 
-/// To the page to sign in, and from there back.
-///
-/// A browser that follows a link from elsewhere keeps back a cookie that is `SameSite=Strict`, as if there were no session. A page
-/// of ours that loads itself again has it sent.
-fn to_sign_in(request: &Request<'_>, page: &PagePath, ended: bool) -> Answer {
+/// Whether a browser may have kept back the session's cookie, which is `SameSite=Strict`. A page of ours that loads itself
+/// again has it sent.
+fn follows_a_link_from_elsewhere(request: &Request<'_>) -> bool {
     let is = |name: &HeaderName, values: &[&str]| {
         request.head.headers.get(name).is_some_and(|value| values.iter().any(|known| value == known))
     };
-    let from_elsewhere =
-        is(&SEC_FETCH_SITE, &["cross-site", "same-site"]) && is(&SEC_FETCH_MODE, &["navigate"]);
-    if from_elsewhere && request.method() == Method::GET && !ended {
-        return Answer::page(views::reload(&request.frame(), page));
-    }
+    let is_followed = is(&SEC_FETCH_SITE, &["cross-site", "same-site"]) && is(&SEC_FETCH_MODE, &["navigate"]);
+    is_followed && request.method() == Method::GET
+}
+
+/// To the page to sign in, and from there back.
+fn to_sign_in(request: &Request<'_>, ended: bool) -> Answer {
     let target = request.head.uri.path_and_query().map_or("/", |target| target.as_str());
     let next = crate::registry::percent_encode(target);
     let why = if ended { "&ended=1" } else { "" };
