@@ -4,7 +4,7 @@ use std::{net::IpAddr, sync::Arc};
 
 use hyper::header::{self, HeaderMap, HeaderValue};
 
-use super::{Passwords, Snapshot, exchange::Exchange, pages::Sessions, snapshot::unix_now};
+use super::{Passwords, Snapshot, exchange::Exchange, session::Sessions, snapshot::unix_now};
 use crate::{
     authn::{Credentials, Identity},
     authz,

@@ -29,6 +29,7 @@ mod refuse;
 mod request_body;
 mod response_body;
 pub mod service;
+mod session;
 mod settings;
 mod single_flight;
 mod snapshot;

@@ -29,6 +29,7 @@ use super::{
     refuse::{refuse, refuse_in_text},
     request_body::RequestBody,
     response_body::{ResponseBody, UpstreamBody},
+    session::Sessions,
     token_endpoint,
     token_requests::TokenRequests,
 };
@@ -44,6 +45,7 @@ pub struct Service {
     upstream: ArcSwap<Upstream>,
     passwords: Passwords,
     token_requests: TokenRequests,
+    sessions: Sessions,
     pages: Pages,
     freeze: Freeze,
     telemetry: Arc<Telemetry>,
@@ -59,6 +61,7 @@ impl Service {
             upstream: ArcSwap::from_pointee(upstream),
             passwords,
             token_requests: TokenRequests::new(),
+            sessions: Sessions::default(),
             pages: Pages::default(),
             freeze: Freeze::default(),
             telemetry,
@@ -245,7 +248,7 @@ impl Service {
         // 3. Authenticate: who is asking, and from where.
         let address = asked.address()?;
         exchange.from(address);
-        let sessions = self.pages.sessions();
+        let sessions = &self.sessions;
         let caller =
             Caller::of(&head.headers, address, snapshot, &self.passwords, sessions, &needs, exchange).await?;
         // 4. Authorize: the policy in force now, for every access.
@@ -306,6 +309,7 @@ impl Service {
             snapshot: asked.snapshot,
             upstream: Upstream::clone(&self.upstream.load()),
             pages: &self.pages,
+            sessions: &self.sessions,
             passwords: &self.passwords,
             token_requests: &self.token_requests,
             freeze: &self.freeze,

@@ -12,7 +12,6 @@ mod listing;
 mod names;
 mod reader;
 mod repositories;
-mod session;
 mod sign_in;
 mod summaries;
 mod tags;
@@ -26,7 +25,6 @@ use hyper::{Method, header};
 use self::trouble::Trouble;
 pub(super) use self::{
     answer::Answer,
-    session::Sessions,
     visit::{Request, Visit},
 };
 use self::{names::KnownNames, summaries::Summaries};
@@ -41,7 +39,6 @@ use crate::{
 pub(super) struct Pages {
     names: Arc<KnownNames>,
     summaries: Arc<Summaries>,
-    sessions: Arc<Sessions>,
     places: Places,
 }
 
@@ -51,21 +48,11 @@ const AT_ONCE: usize = 64;
 
 impl Default for Pages {
     fn default() -> Self {
-        Self {
-            names: Arc::default(),
-            summaries: Arc::default(),
-            sessions: Arc::default(),
-            places: Places::new(AT_ONCE, "web pages"),
-        }
+        Self { names: Arc::default(), summaries: Arc::default(), places: Places::new(AT_ONCE, "web pages") }
     }
 }
 
 impl Pages {
-    /// The sessions that have been ended.
-    pub(super) fn sessions(&self) -> &Sessions {
-        &self.sessions
-    }
-
     /// Something was pushed to that repository: it exists.
     pub(super) fn pushed(&self, name: &RepositoryName) {
         self.names.pushed(name);

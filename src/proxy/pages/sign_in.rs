@@ -6,12 +6,12 @@ use hyper::{StatusCode, Uri};
 
 use super::{
     answer::Answer,
-    session::Sessions,
     trouble::Trouble,
     visit::{Request, Visit},
 };
 use crate::{
     authn::{Credentials, Secret},
+    proxy::session::Sessions,
     registry::{ErrorCode, Refusal},
     ui::{PagePath, SignIn, SignInProblem, views},
 };
@@ -62,7 +62,7 @@ pub(super) async fn sign_in(request: &mut Request<'_>) -> Result<Answer, Trouble
         }
     };
     request.exchange.asked_by(&identity);
-    let cookie = request.pages.sessions.begin(&identity, request.snapshot)?;
+    let cookie = request.sessions.begin(&identity, request.snapshot)?;
     Ok(Answer::redirect(&next).with_cookie(&cookie))
 }
 
@@ -73,7 +73,7 @@ pub(super) async fn sign_out(request: &mut Request<'_>, visit: &Visit) -> Result
         return Err(Trouble::Forged);
     }
     let cookie =
-        visit.session.as_ref().map_or_else(Sessions::forget, |session| request.pages.sessions.end(session));
+        visit.session.as_ref().map_or_else(Sessions::forget, |session| request.sessions.end(session));
     let page = request.href(&PagePath::SignIn);
     Ok(Answer::redirect(&format!("{page}?out=1")).with_cookie(&cookie).forgetting_pages())
 }

@@ -8,7 +8,7 @@ use hyper::{
     http::request::Parts,
 };
 
-use super::{Pages, answer::Answer, reader::Reader, session::Sessions, trouble::Trouble};
+use super::{Pages, answer::Answer, reader::Reader, trouble::Trouble};
 use crate::{
     authz::CatalogView,
     proxy::{
@@ -20,6 +20,7 @@ use crate::{
         inquiry::Inquirer,
         origin::Origin,
         request_body::RequestBody,
+        session::Sessions,
         token_requests::TokenRequests,
     },
     registry::{ErrorCode, Refusal},
@@ -37,6 +38,7 @@ pub(in crate::proxy) struct Request<'a> {
     pub(in crate::proxy) snapshot: &'a Arc<Snapshot>,
     pub(in crate::proxy) upstream: Upstream,
     pub(in crate::proxy) pages: &'a Pages,
+    pub(in crate::proxy) sessions: &'a Sessions,
     pub(in crate::proxy) passwords: &'a Passwords,
     pub(in crate::proxy) token_requests: &'a TokenRequests,
     pub(in crate::proxy) freeze: &'a Freeze,
@@ -193,7 +195,7 @@ async fn identify(request: &mut Request<'_>, page: &PagePath) -> Result<Result<I
         Presented::Token(_) | Presented::Unknown => return Err(wrong()),
         Presented::Nothing => {}
     }
-    let session = request.pages.sessions.shown(&request.head.headers, snapshot);
+    let session = request.sessions.shown(&request.head.headers, snapshot);
     let ended = matches!(session, Some(Err(_)));
     if let Some(Ok((session, identity))) = session {
         request.exchange.shows("session", None);

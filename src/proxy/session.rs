@@ -7,9 +7,9 @@ use std::{
 
 use hyper::header::{self, HeaderMap, HeaderValue};
 
+use super::{Snapshot, snapshot::unix_now};
 use crate::{
     authn::Identity,
-    proxy::{Snapshot, snapshot::unix_now},
     registry::{ErrorCode, Refusal},
     token::{Session, TokenError, Vouched},
 };
@@ -24,7 +24,7 @@ const LARGEST: usize = 4096;
 /// Sessions that were ended before their time. Across a restart they are forgotten; their cookies are gone from the browsers
 /// that signed out.
 #[derive(Debug, Default)]
-pub(in crate::proxy) struct Sessions(Mutex<HashMap<String, u64>>);
+pub(super) struct Sessions(Mutex<HashMap<String, u64>>);
 
 /// The most sessions of which it is remembered that they were ended. Beyond that, the one that ends next by itself is forgotten.
 const MOST_ENDED: usize = 10_000;
@@ -57,7 +57,7 @@ impl Sessions {
     ///
     /// # Errors
     /// It has ended, or is none of ours.
-    pub(in crate::proxy) fn shown(
+    pub(super) fn shown(
         &self,
         headers: &HeaderMap,
         snapshot: &Snapshot,
