@@ -31,6 +31,7 @@ holds!(a_configuration_never_panics_and_its_findings_have_places, configuration,
 holds!(globs_match_as_a_search_through_all_choices, glob, 20_000);
 holds!(regular_expressions_match_as_a_search_through_all_choices, go_regex, 3_000);
 holds!(a_policy_decides_as_its_rules_one_by_one, policy, 500);
+holds!(paths_of_pages_lead_to_pages_and_nowhere_else, page_path, 20_000);
 holds!(rule_04_rule_05_rule_06_routes_are_what_the_grammar_says, routing, 5_000);
 holds!(scopes_are_what_the_grammar_says, scope, 10_000);
 holds!(rule_13_no_token_passes_that_we_did_not_sign, token, 2_000);

@@ -16,6 +16,7 @@ pub mod configuration;
 pub mod glob;
 pub mod go_regex;
 pub mod input;
+pub mod page_path;
 pub mod policy;
 pub mod routing;
 pub mod scope;
