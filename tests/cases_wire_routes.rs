@@ -23,7 +23,9 @@ use support::{
     routes::{is_canonical, recorded_access, rows},
 };
 
+/// Without the web pages, which neither docker_auth nor the registry has: `tests/pages.rs`.
 const CONFIG: &str = "
+ui: {enabled: false}
 server: {addr: ':0', certificate: '@CERT@', key: '@KEY@'}
 token: {issuer: Acme auth server, expiration: 900}
 users: {admin: {password: $2y$05$LO.vzwpWC5LZGqThvEfznu8qhb5SGqvBSWY1J3yZ4AxtMRZ3kN5jC}}

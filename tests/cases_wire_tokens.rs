@@ -18,8 +18,9 @@ use support::{
     tokens::{Keyring, Row, rows},
 };
 
-/// Everybody may do everything, so that only the token decides.
+/// Everybody may do everything, so that only the token decides; without the web pages, which the registry has not.
 const CONFIG: &str = "
+ui: {enabled: false}
 server: {addr: ':0'}
 token: {issuer: Acme auth server, expiration: 900, certificate: '@CERT@', key: '@KEY@'}
 users: {USERS}

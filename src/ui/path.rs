@@ -154,7 +154,8 @@ fn before(name: &RepositoryName) -> &'static str {
 /// Whether the first part of a name, or of a reference, is taken.
 fn is_reserved(path: &str) -> bool {
     let first = path.split(['/', ':', '@']).next().unwrap_or_default();
-    RESERVED.contains(&first)
+    // In any case: what looks like the registry's must not be something else.
+    RESERVED.iter().any(|reserved| reserved.eq_ignore_ascii_case(first))
 }
 
 #[cfg(test)]
@@ -208,6 +209,7 @@ mod tests {
             "/Team",
             "/v2",
             "/v2/app",
+            "/V2/app",
             "/auth",
             "/auth/token",
             "/auth:1",

@@ -60,7 +60,7 @@ fn axe_finds_nothing_serious_on_any_page() {
 /// Runs axe on each screen, on the page that says so. What is minor or moderate to it is a matter of taste.
 #[track_caller]
 fn nothing_serious(browser: &Browser, says: &str) {
-    assert!(browser.text().contains(says), "no {says:?}: {}", browser.text());
+    browser.shows(says);
     for screen in SCREENS {
         screen.show(browser);
         let findings = browser.run_until_done(

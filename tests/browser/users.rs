@@ -39,10 +39,10 @@ fn each_user_finds_what_it_may_and_nothing_more() {
         sign_out(&browser);
     }
     browser.sign_in(TEST);
-    assert!(browser.text().contains("There is no repository that test may pull"), "{}", browser.text());
+    browser.shows("There is no repository that test may pull");
     assert_eq!(browser.count("ul.rows, nav.main a[href='/-/events']"), 0);
     browser.open("/team/app");
-    assert!(browser.text().contains("Not found"), "{}", browser.text());
+    browser.shows("Not found");
     sign_out(&browser);
     assert_eq!(browser.complaints(), [""; 0]);
 }
@@ -55,11 +55,8 @@ fn a_wrong_password_is_told_and_the_name_kept() {
     browser.open("/-/access");
     browser.arrives("/-/sign-in?next=/-/access");
     type_and_send(&browser, User { password: "wrong", ..USER });
-    assert!(
-        browser.texts("[role=alert]").concat().contains("Wrong account or password"),
-        "{}",
-        browser.text()
-    );
+    browser.shows("Wrong account or password");
+    assert_eq!(browser.count("[role=alert]"), 1);
     assert_eq!(browser.run("return document.querySelector('#account').value"), "user");
     assert_eq!(browser.run("return document.querySelector('#password').value"), "");
     assert_eq!(
@@ -105,6 +102,6 @@ fn type_and_send(browser: &Browser, user: User) {
 fn sign_out(browser: &Browser) {
     browser.click(".visitor form button");
     browser.arrives("/-/sign-in?out=1");
-    assert!(browser.text().contains("You have signed out"), "{}", browser.text());
+    browser.shows("You have signed out");
     assert_eq!(browser.count(".account"), 0);
 }

@@ -45,10 +45,7 @@ impl Browser {
     fn start(warden: &Portwarden, stranger: Option<u16>) -> Self {
         let directory = tempfile::Builder::new().prefix("portwarden-browser-").tempdir().unwrap();
         let home = directory.path().to_str().unwrap();
-        let log = directory.path().join("log");
-        let mut driver = Process::start("chromedriver", &["--port=0"], &[("HOME", home)], &log);
-        let line = driver.wait_for_log(0, "started successfully on port");
-        let port = line.trim_end_matches('.').rsplit(' ').next().and_then(|port| port.parse().ok());
+        let (driver, port) = start_driver(directory.path());
         let stranger = stranger.map(|port| format!("MAP stranger.example 127.0.0.1:{port}, "));
         let hosts = format!(
             "--host-resolver-rules=MAP registry.example {}, {}MAP * ~NOTFOUND",
@@ -83,7 +80,7 @@ impl Browser {
                 ],
             },
         });
-        let session = Session::new(port.expect("the port"), &capabilities);
+        let session = Session::new(port, &capabilities);
         Self { session, _driver: driver, _directory: directory }
     }
 
@@ -117,6 +114,14 @@ impl Browser {
     pub fn arrives(&self, path: &str) {
         let there = eventually(PATIENCE, || self.path() == path);
         assert!(there, "at {} instead of {path}: {}", self.path(), self.text());
+    }
+
+    /// Waits until these words can be read: what a click leads to may take its time.
+    #[track_caller]
+    pub fn shows(&self, words: &str) {
+        let script = format!("return document.body?.innerText.includes({})", json!(words));
+        let shown = eventually(PATIENCE, || self.run(&script) == true);
+        assert!(shown, "no {words:?} at {}: {}", self.path(), self.text());
     }
 
     /// Types name and password, as people do, and goes on.
@@ -248,6 +253,25 @@ impl Browser {
         let value = answer.unwrap_or_else(|failure| panic!("{failure:?}"));
         value.as_str().unwrap_or_default().to_owned()
     }
+}
+
+/// Starts chromedriver; returns it and its port. It looks for one that is free in IPv4, and gives up where another program has the
+/// same in IPv6: then it is started again.
+fn start_driver(directory: &Path) -> (Process, u16) {
+    const STARTED: &str = "started successfully on port ";
+    let mut said = String::new();
+    for attempt in 0..10 {
+        let log = directory.join(format!("log-{attempt}"));
+        let home = directory.to_str().unwrap();
+        let mut driver = Process::start("chromedriver", &["--port=0"], &[("HOME", home)], &log);
+        eventually(PATIENCE, || !driver.is_running() || driver.log().contains(STARTED));
+        said = driver.log();
+        let port = said.split(STARTED).nth(1).and_then(|rest| rest.trim().trim_end_matches('.').parse().ok());
+        if let Some(port) = port {
+            return (driver, port);
+        }
+    }
+    panic!("chromedriver does not start:\n{said}")
 }
 
 /// A chromium that ends with chromedriver, which leaves it behind when it is ended itself.
