@@ -7,7 +7,7 @@ use hyper::{
 use serde_json::{Value, json};
 
 use super::{Settings, origin::Origin, response_body::ResponseBody};
-use crate::registry::{Challenge, ChallengeError, Method, Refusal, Scope};
+use crate::registry::{Challenge, ChallengeError, ErrorCode, Method, Refusal, Scope};
 
 /// The response to a refused `/v2` request, in the registry's own form. Without an `origin` (the host is what was
 /// wrong) there is no challenge.
@@ -117,4 +117,10 @@ fn quoted(text: &str) -> String {
         _ => '?',
     };
     format!("\"{}\"", text.chars().map(safe).collect::<String>())
+}
+
+/// Outside of `/v2` and our own endpoints there is nothing, however it is spelt; said in docker_auth's words.
+pub(super) fn outside_of_v2(refusal: Refusal) -> Refusal {
+    let is_path = matches!(refusal.code, ErrorCode::NotFound | ErrorCode::BadRequest) && !refusal.close;
+    if is_path { Refusal::new(ErrorCode::NotFound, "Not found") } else { refusal }
 }

@@ -26,7 +26,7 @@ use super::{
     origin::{self, Origin},
     own::OwnEndpoint,
     pages::{self, Answer, Pages},
-    refuse::{refuse, refuse_in_text},
+    refuse::{outside_of_v2, refuse, refuse_in_text},
     request_body::RequestBody,
     response_body::{ResponseBody, UpstreamBody},
     session::Sessions,
@@ -365,12 +365,6 @@ impl Asked<'_> {
     fn address(&self) -> Result<Option<IpAddr>, Refusal> {
         origin::client_address(&self.head.headers, self.peer, &self.snapshot.settings.client_address)
     }
-}
-
-/// Outside of `/v2` and our own endpoints there is nothing, however it is spelt; said in docker_auth's words.
-fn outside_of_v2(refusal: Refusal) -> Refusal {
-    let is_path = matches!(refusal.code, ErrorCode::NotFound | ErrorCode::BadRequest) && !refusal.close;
-    if is_path { Refusal::new(ErrorCode::NotFound, "Not found") } else { refusal }
 }
 
 /// What a GET would have answered, less its body: over HTTP/2 hyper leaves that to us. The registry's response to a HEAD
