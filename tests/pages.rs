@@ -539,7 +539,8 @@ fn whatever_was_pushed_makes_no_page_endless() {
 #[test]
 fn the_pages_of_one_address_leave_room_for_others() {
     let upstream = broken(Fault::SilenceAbout("tags/list"));
-    let warden = portwarden_at(&upstream.url()).registry_setting("response_timeout", "12s").start();
+    let warden = portwarden_at(&upstream.url()).registry_setting("response_timeout", "12s");
+    let warden = warden.with(support::metrics::ON).start();
     let visitor = Visitor::signed_in(&warden, USER);
     let statuses: Vec<u16> = thread::scope(|scope| {
         let many: Vec<_> = (0..40).map(|_| scope.spawn(|| visitor.get("/team/app").status)).collect();
@@ -554,6 +555,8 @@ fn the_pages_of_one_address_leave_room_for_others() {
         many.into_iter().map(|thread| thread.join().unwrap()).collect()
     });
     assert!(statuses.contains(&503), "all were made at once: {statuses:?}");
+    let refused = support::metrics::value(&warden, "portwarden_limited_total{limit=\"pages\"}");
+    assert_eq!(refused, Some(8.0));
     assert_eq!(statuses.iter().filter(|status| **status == 504).count(), 32, "{statuses:?}");
 }
 

@@ -116,6 +116,7 @@ impl Service {
             limited: vec![
                 ("upstream_requests", upstream.refused),
                 ("token_requests", self.token_requests_refused()),
+                ("pages", self.pages.refused()),
             ],
             frozen: self.freeze.status() != FreezeStatus::Open,
             audit_lines_lost: self.telemetry.audit.lost(),

@@ -53,6 +53,11 @@ impl Default for Pages {
 }
 
 impl Pages {
+    /// How many pages were not made because their address had its share.
+    pub(super) fn refused(&self) -> u64 {
+        self.places.refused()
+    }
+
     /// Something was pushed to that repository: it exists.
     pub(super) fn pushed(&self, name: &RepositoryName) {
         self.names.pushed(name);
