@@ -60,6 +60,7 @@ fn pushed_text_is_shown_as_it_is_and_never_runs() {
         browser.fill("#account", payload);
         browser.fill("#password", "wrong");
         browser.click("form.card button");
+        browser.shows("Wrong account or password");
         harmless(&browser, "the name of who signs in");
         assert_eq!(browser.run("return document.querySelector('#account').value"), *payload);
     }

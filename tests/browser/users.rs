@@ -100,8 +100,7 @@ fn type_and_send(browser: &Browser, user: User) {
 }
 
 fn sign_out(browser: &Browser) {
-    browser.click(".visitor form button");
-    browser.arrives("/-/sign-in?out=1");
+    browser.sign_out();
     browser.shows("You have signed out");
     assert_eq!(browser.count(".account"), 0);
 }

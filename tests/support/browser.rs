@@ -109,19 +109,38 @@ impl Browser {
         url.strip_prefix(REGISTRY).map_or(url.clone(), str::to_owned)
     }
 
-    /// Waits until it is there.
+    /// Waits until it is there, and all of the page.
     #[track_caller]
     pub fn arrives(&self, path: &str) {
-        let there = eventually(PATIENCE, || self.path() == path);
+        let there =
+            eventually(PATIENCE, || self.path() == path && self.holds("document.readyState === 'complete'"));
         assert!(there, "at {} instead of {path}: {}", self.path(), self.text());
     }
 
     /// Waits until these words can be read: what a click leads to may take its time.
     #[track_caller]
     pub fn shows(&self, words: &str) {
-        let script = format!("return document.body?.innerText.includes({})", json!(words));
-        let shown = eventually(PATIENCE, || self.run(&script) == true);
-        assert!(shown, "no {words:?} at {}: {}", self.path(), self.text());
+        self.waits_until(&format!("document.body?.innerText.includes({})", json!(words)));
+    }
+
+    /// Waits until something holds in the page, whichever that is by then.
+    #[track_caller]
+    pub fn waits_until(&self, condition: &str) {
+        let holds = eventually(PATIENCE, || self.holds(condition));
+        assert!(holds, "not so at {}: {condition}: {}", self.path(), self.text());
+    }
+
+    /// Between two pages nothing does.
+    fn holds(&self, condition: &str) -> bool {
+        let script = json!({"script": format!("return {condition}"), "args": []});
+        self.session.post("execute/sync", &script).is_ok_and(|value| value == true)
+    }
+
+    /// Ends the session with the button that each page has for it.
+    #[track_caller]
+    pub fn sign_out(&self) {
+        self.click(".visitor form button");
+        self.arrives("/-/sign-in?out=1");
     }
 
     /// Types name and password, as people do, and goes on.
