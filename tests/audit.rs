@@ -242,6 +242,15 @@ fn the_name_of_a_request_goes_to_the_registry_and_only_a_trusted_proxy_chooses_i
 }
 
 #[test]
+fn a_name_that_is_only_claimed_takes_little_room() {
+    let registry = registry();
+    let warden = portwarden(&registry).with(TO_FILE).start();
+    curl(&warden).option(&["-u", &format!("{}:wrong", "x".repeat(2000))]).get("/auth").is(401);
+    let line = line_with(&warden.file("audit.log"), &[("event", "token"), ("decision", "unauthenticated")]);
+    assert_eq!(line["account"], "x".repeat(256));
+}
+
+#[test]
 fn rule_16_no_secret_reaches_the_audit_log() {
     let registry = registry();
     let warden = portwarden(&registry).with(TO_FILE).with("log: {level: debug}").start();

@@ -120,7 +120,7 @@ impl Exchange {
     pub(super) fn shows(&mut self, credentials: &'static str, claimed: Option<&str>) {
         self.record.credentials = Some(credentials);
         if self.telemetry.audit.is_on() {
-            self.record.account = claimed.map(str::to_owned);
+            self.record.account = claimed.map(|name| name.chars().take(LONGEST_CLAIM).collect());
         }
     }
 
@@ -274,6 +274,9 @@ impl Drop for Exchange {
         self.write();
     }
 }
+
+/// Characters of a name that is only claimed: a form may have 64 KiB of it, and the last lines are kept at hand.
+const LONGEST_CLAIM: usize = 256;
 
 /// The route of a web page, in logs and metrics.
 const PAGE: &str = "page";
