@@ -94,7 +94,8 @@ impl Content {
         self.media_type
     }
 
-    pub(super) fn body(&self) -> ContentBody {
+    /// A body with all of it.
+    pub fn body(&self) -> ContentBody {
         ContentBody { content: self.clone(), sent: 0 }
     }
 

@@ -30,11 +30,16 @@ impl Authority {
 
     /// Writes `tls.crt` and `tls.key` into `directory`: a server at every name by which the tests call it.
     pub fn write_server_certificate(&self, directory: &Path) {
+        self.write_server_certificate_of(directory, KeyType::P256);
+    }
+
+    /// The same with a key of that kind.
+    pub fn write_server_certificate_of(&self, directory: &Path, key_type: KeyType) {
         let names = [ADDRESS, "127.0.0.1", "::1", "localhost"].map(str::to_owned);
         let mut params = CertificateParams::new(names).unwrap();
         params.distinguished_name.push(DnType::CommonName, "registry of a test");
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-        let key = KeyPair::generate().unwrap();
+        let key = KeyPair::generate_for(algorithm(key_type)).unwrap();
         let certificate = params.signed_by(&key, &self.0).unwrap();
         fs::write(directory.join("tls.crt"), certificate.pem()).unwrap();
         write_key(&directory.join("tls.key"), &key);
@@ -47,7 +52,7 @@ pub fn authority() -> &'static Authority {
     AUTHORITY.get_or_init(|| Authority::new("Authority of the tests"))
 }
 
-/// What kind of key signs tokens.
+/// What kind of key signs tokens, or is a server's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyType {
     /// RSA with 2048 bits: RS256.

@@ -68,6 +68,7 @@ pub struct Builder {
     cost: u32,
     acl: String,
     key_type: KeyType,
+    server_key_type: KeyType,
     authority: Option<&'static str>,
     service: &'static str,
     registry_settings: String,
@@ -92,6 +93,7 @@ pub fn portwarden_at(upstream: &str) -> Builder {
         cost: 5,
         acl: ACL.to_owned(),
         key_type: KeyType::P256,
+        server_key_type: KeyType::P256,
         authority: None,
         service: SERVICE,
         registry_settings: String::new(),
@@ -131,6 +133,12 @@ impl Builder {
     /// Another kind of key for tokens.
     pub fn token_key(mut self, key_type: KeyType) -> Self {
         self.key_type = key_type;
+        self
+    }
+
+    /// Another kind of key for TLS.
+    pub fn server_key(mut self, key_type: KeyType) -> Self {
+        self.server_key_type = key_type;
         self
     }
 
@@ -185,9 +193,10 @@ impl Builder {
     /// Starts the program and waits until it listens.
     pub fn start(self) -> Portwarden {
         let directory = tempfile::Builder::new().prefix("portwarden-test-").tempdir().unwrap();
+        let kind = self.server_key_type;
         match self.authority {
-            Some(name) => Authority::new(name).write_server_certificate(directory.path()),
-            None => pki::authority().write_server_certificate(directory.path()),
+            Some(name) => Authority::new(name).write_server_certificate_of(directory.path(), kind),
+            None => pki::authority().write_server_certificate_of(directory.path(), kind),
         }
         fs::write(directory.path().join("ca.crt"), pki::authority().pem()).unwrap();
         pki::write_token_key(directory.path(), self.key_type);

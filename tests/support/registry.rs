@@ -1,10 +1,17 @@
 //! A real `registry:2` (Debian's `docker-registry`) with its store in a temporary directory.
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    net::{Ipv4Addr, SocketAddr},
+    path::{Path, PathBuf},
+};
 
 use tempfile::TempDir;
 
-use super::process::Process;
+use super::{
+    portwarden::{ISSUER, Portwarden, SERVICE},
+    process::Process,
+};
 
 const READY: &str = "listening on";
 
@@ -22,13 +29,15 @@ struct Configuration {
     deletes: bool,
     /// `http.headers`: what it adds to each response.
     headers: &'static str,
+    /// `http.tls`: the files of the certificate and the key.
+    tls: Option<(PathBuf, PathBuf)>,
     /// More sections.
     rest: String,
 }
 
 impl Default for Configuration {
     fn default() -> Self {
-        Self { deletes: true, headers: "{}", rest: String::new() }
+        Self { deletes: true, headers: "{}", tls: None, rest: String::new() }
     }
 }
 
@@ -62,16 +71,42 @@ pub fn registry_with_token_auth(
     realm: &str,
     service: &str,
     issuer: &str,
-    root_certificates: &std::path::Path,
+    root_certificates: &Path,
 ) -> Result<Registry, String> {
-    let bundle = root_certificates.display();
-    let auth = format!(
-        "auth:\n  token:\n    realm: {realm}\n    service: {service}\n    issuer: {issuer}\n    rootcertbundle: {bundle}\n"
-    );
+    let auth = token_auth(realm, service, issuer, root_certificates);
     Registry::try_start(Configuration { rest: auth, ..Configuration::default() })
 }
 
+/// Starts a registry that does alone what Portwarden does before a plain one: with the certificate of that Portwarden it
+/// speaks TLS, and it verifies the tokens of that Portwarden.
+pub fn registry_alone(portwarden: &Portwarden) -> Registry {
+    let (realm, bundle) = (format!("{}/auth", portwarden.url()), portwarden.token_certificate_file());
+    let tls = Some((portwarden.file("tls.crt"), portwarden.file("tls.key")));
+    Registry::start(Configuration {
+        rest: token_auth(&realm, SERVICE, ISSUER, &bundle),
+        tls,
+        ..Configuration::default()
+    })
+}
+
+fn token_auth(realm: &str, service: &str, issuer: &str, root_certificates: &Path) -> String {
+    let bundle = root_certificates.display();
+    format!(
+        "auth:\n  token:\n    realm: {realm}\n    service: {service}\n    issuer: {issuer}\n    rootcertbundle: {bundle}\n"
+    )
+}
+
 impl Registry {
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        (Ipv4Addr::LOCALHOST, self.port).into()
+    }
+
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
     /// `http://127.0.0.1:<port>`.
     pub fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
@@ -172,12 +207,15 @@ fn spawn(directory: &TempDir) -> Process {
 
 fn write_configuration(directory: &TempDir, port: u16, configuration: &Configuration) {
     let store = directory.path().join("store");
-    let Configuration { deletes, headers, rest } = configuration;
+    let Configuration { deletes, headers, tls, rest } = configuration;
+    let tls = tls.as_ref().map_or(String::new(), |(certificate, key)| {
+        format!(", tls: {{certificate: '{}', key: '{}'}}", certificate.display(), key.display())
+    });
     let text = format!(
         "version: 0.1\n\
          log: {{level: info, accesslog: {{disabled: false}}}}\n\
          storage:\n  delete: {{enabled: {deletes}}}\n  filesystem: {{rootdirectory: {}}}\n\
-         http: {{addr: '127.0.0.1:{port}', secret: of-a-test, headers: {headers}}}\n{rest}",
+         http: {{addr: '127.0.0.1:{port}', secret: of-a-test, headers: {headers}{tls}}}\n{rest}",
         store.display()
     );
     fs::write(directory.path().join("config.yml"), text).unwrap();

@@ -1,0 +1,184 @@
+//! Who is compared: a registry, and before it Portwarden, nginx and HAProxy, all with the same certificate.
+
+use std::{
+    fs,
+    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
+    time::Duration,
+};
+
+use tempfile::TempDir;
+
+use crate::{
+    report::OURS,
+    support::{
+        pki::KeyType,
+        portwarden::{ADMIN, Portwarden, portwarden},
+        process::{Process, eventually},
+        registry::{Registry, registry},
+        token::{ask, token},
+    },
+};
+
+/// The repository of all that is transferred.
+pub const REPOSITORY: &str = "team/app";
+/// Rules before the one that holds.
+const RULES: usize = 999;
+/// What a scenario needs more of than one client should have: all of them come from one address. Idle connections stay
+/// as long as those of the others do.
+const LIMITS: &str = "limits: {connections: 30000, connections_per_address: 30000, upstream_requests: 20000, \
+    token_requests: 100000, idle_timeout: 15m, remember_passwords: 1h}";
+
+/// What is measured: where it listens and which processes it is.
+#[derive(Clone)]
+pub struct Contender {
+    pub name: &'static str,
+    pub address: SocketAddr,
+    /// Its processes, without those that they started.
+    pub processes: Vec<u32>,
+}
+
+impl AsRef<Self> for Contender {
+    fn as_ref(&self) -> &Self {
+        self
+    }
+}
+
+/// A registry with all that stands before it.
+pub struct Field {
+    pub contenders: Vec<Contender>,
+    /// The `Authorization` header that every request has, so that all get the same bytes.
+    pub authorization: String,
+    /// The certificate authority, in PEM.
+    pub authority: Vec<u8>,
+    pub warden: Portwarden,
+    _others: Vec<Process>,
+    pub registry: Registry,
+    _directory: TempDir,
+}
+
+/// How they are set up.
+#[derive(Clone, Copy)]
+pub struct Setup {
+    /// The key for TLS.
+    pub server_key: KeyType,
+    /// The key that signs tokens.
+    pub token_key: KeyType,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self { server_key: KeyType::P256, token_key: KeyType::P256 }
+    }
+}
+
+impl Field {
+    /// Starts all of them.
+    pub fn start(setup: Setup) -> Self {
+        let registry = registry();
+        let builder = portwarden(&registry).server_key(setup.server_key).token_key(setup.token_key);
+        let warden = builder.users(&[ADMIN]).acl(&rules()).with(LIMITS).start();
+        let directory = tempfile::Builder::new().prefix("portwarden-bench-").tempdir().unwrap();
+        let mut contenders =
+            vec![Contender { name: OURS, address: warden.address(), processes: vec![warden.id()] }];
+        let mut others = Vec::new();
+        for (name, start) in
+            [("nginx", nginx as fn(&TempDir, &str, &Filling<'_>) -> Process), ("haproxy", haproxy)]
+        {
+            let filling = Filling { port: free_port(), registry: &registry, warden: &warden };
+            let mut process = start(&directory, name, &filling);
+            let address = (Ipv4Addr::LOCALHOST, filling.port).into();
+            let listens = || TcpStream::connect_timeout(&address, Duration::from_secs(1)).is_ok();
+            assert!(
+                eventually(Duration::from_secs(10), listens) && process.is_running(),
+                "{}",
+                process.log()
+            );
+            contenders.push(Contender { name, address, processes: vec![process.id()] });
+            others.push(process);
+        }
+        let scope = format!("repository:{REPOSITORY}:pull,push");
+        let authorization = format!("Bearer {}", token(&warden, ADMIN, &[&scope]));
+        let authority = fs::read(warden.authority_file()).unwrap();
+        Self {
+            contenders,
+            authorization,
+            authority,
+            warden,
+            _others: others,
+            registry,
+            _directory: directory,
+        }
+    }
+
+    /// A new token: an old one ends after a quarter of an hour.
+    pub fn renew(&mut self) {
+        let scope = format!("repository:{REPOSITORY}:pull,push");
+        let answer = ask(&self.warden, Some(ADMIN), &[&scope]).is(200).json();
+        self.authorization = format!("Bearer {}", answer["token"].as_str().unwrap());
+    }
+}
+
+/// A thousand rules, the last of which holds.
+fn rules() -> String {
+    let other =
+        |n| format!("  - match: {{account: \"team{n}\", name: \"team{n}/*\"}}\n    actions: [\"pull\"]\n");
+    let others: String = (0..RULES).map(other).collect();
+    others + "  - match: {account: \"admin\"}\n    actions: [\"*\"]\n"
+}
+
+/// What a template's words stand for.
+struct Filling<'a> {
+    port: u16,
+    registry: &'a Registry,
+    warden: &'a Portwarden,
+}
+
+impl Filling<'_> {
+    /// Variables of the environment replace values that were measured against others, to measure others still.
+    fn fill(&self, directory: &TempDir, template: &str, measured: &[(&str, &str)]) -> String {
+        let threads = std::thread::available_parallelism().map_or(2, usize::from);
+        let text = template
+            .replace("@PORT@", &self.port.to_string())
+            .replace("@REGISTRY@", &self.registry.address().to_string())
+            .replace("@THREADS@", &threads.to_string())
+            .replace("@DIRECTORY@", directory.path().to_str().unwrap())
+            .replace("@CERTIFICATE@", self.warden.file("tls.crt").to_str().unwrap())
+            .replace("@KEY@", self.warden.file("tls.key").to_str().unwrap())
+            .replace("@PEM@", directory.path().join("both.pem").to_str().unwrap());
+        measured.iter().fold(text, |text, (name, value)| {
+            let value = std::env::var(format!("COMPARE_{name}")).unwrap_or_else(|_| (*value).to_owned());
+            text.replace(&format!("@{name}@"), &value)
+        })
+    }
+}
+
+fn nginx(directory: &TempDir, name: &str, filling: &Filling<'_>) -> Process {
+    let measured = [("BODY", "256k"), ("BUFFERING", "proxy_buffering off; proxy_buffer_size 256k; proxy_buffers 8 256k;")];
+    let text = filling.fill(directory, include_str!("nginx.conf"), &measured);
+    let file = directory.path().join("nginx.conf");
+    fs::write(&file, text).unwrap();
+    let errors = directory.path().join("nginx-start.log");
+    let words = ["-c", file.to_str().unwrap(), "-e", errors.to_str().unwrap()];
+    Process::start(&daemon(name), &words, &[], &directory.path().join("nginx.log"))
+}
+
+fn haproxy(directory: &TempDir, name: &str, filling: &Filling<'_>) -> Process {
+    let pem = ["tls.crt", "tls.key"].map(|part| fs::read_to_string(filling.warden.file(part)).unwrap());
+    fs::write(directory.path().join("both.pem"), pem.concat()).unwrap();
+    let text = filling.fill(directory, include_str!("haproxy.cfg"), &[("BUFFER", "65536")]);
+    let file = directory.path().join("haproxy.cfg");
+    fs::write(&file, text).unwrap();
+    let words = ["-db", "-f", file.to_str().unwrap()];
+    Process::start(&daemon(name), &words, &[], &directory.path().join("haproxy.log"))
+}
+
+/// Daemons live where an ordinary user's PATH may not lead.
+fn daemon(name: &str) -> String {
+    let found = std::path::Path::new("/usr/sbin").join(name);
+    if found.exists() { found.to_str().unwrap().to_owned() } else { name.to_owned() }
+}
+
+/// Neither of them says which port it was given.
+fn free_port() -> u16 {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
+}

@@ -1,0 +1,76 @@
+//! What processes have used, from `/proc`: a contender is a process with its descendants.
+
+use std::{fs, time::Duration};
+
+use crate::support::process::pause;
+
+/// Those processes and their descendants: nginx works in children.
+pub fn tree(roots: &[u32]) -> Vec<u32> {
+    let parents: Vec<(u32, u32)> = fs::read_dir("/proc")
+        .unwrap()
+        .flatten()
+        .filter_map(|entry| {
+            let id = entry.file_name().to_str()?.parse().ok()?;
+            let stat = fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
+            Some((id, stat.rsplit(')').next()?.split_whitespace().nth(1)?.parse().ok()?))
+        })
+        .collect();
+    let mut all = roots.to_vec();
+    let mut at = 0;
+    while at < all.len() {
+        let of = all[at];
+        all.extend(parents.iter().filter(|(_, parent)| *parent == of).map(|(id, _)| *id));
+        at += 1;
+    }
+    all
+}
+
+/// The time that processors have spent on them, in user and system mode.
+pub fn cpu(roots: &[u32]) -> Duration {
+    // What is running is counted with the next tick of the clock: they come to rest first.
+    pause(Duration::from_millis(10));
+    tree(roots).into_iter().map(cpu_of).sum()
+}
+
+/// `schedstat` has nanoseconds, but of threads that live only; `stat` has those that ended as well, in ticks of ten
+/// milliseconds, rounded down. Each is too little at most, so the greater one is right: the exact one unless threads end.
+fn cpu_of(process: u32) -> Duration {
+    let read = |file: &str| fs::read_to_string(file).unwrap_or_default();
+    let threads =
+        fs::read_dir(format!("/proc/{process}/task")).unwrap_or_else(|_| panic!("{process} has ended"));
+    let living: u64 = threads
+        .flatten()
+        .filter_map(|thread| {
+            read(thread.path().join("schedstat").to_str()?).split_whitespace().next()?.parse::<u64>().ok()
+        })
+        .sum();
+    let stat = read(&format!("/proc/{process}/stat"));
+    let fields: Vec<&str> = stat.rsplit(')').next().expect("fields").split_whitespace().collect();
+    let ticks: u64 = [11, 12].iter().map(|field| fields[*field].parse::<u64>().expect("ticks")).sum();
+    Duration::from_nanos(living).max(Duration::from_millis(ticks * 10))
+}
+
+/// The memory that is theirs now, in bytes. Pages that several of them share count once.
+pub fn memory(roots: &[u32]) -> u64 {
+    tree(roots).into_iter().map(|process| kib(process, "smaps_rollup", "Pss:") << 10).sum()
+}
+
+/// The most resident memory that each of them ever had, in bytes.
+pub fn peak_memory(roots: &[u32]) -> u64 {
+    tree(roots).into_iter().map(|process| kib(process, "status", "VmHWM:") << 10).sum()
+}
+
+fn kib(process: u32, file: &str, field: &str) -> u64 {
+    let text = fs::read_to_string(format!("/proc/{process}/{file}")).expect("a running process");
+    let line = text.lines().find_map(|line| line.strip_prefix(field));
+    line.and_then(|rest| rest.split_whitespace().next()).and_then(|kib| kib.parse().ok()).expect("KiB")
+}
+
+/// The time that processors have spent on the thread that asks.
+pub fn cpu_of_this_thread() -> Duration {
+    pause(Duration::from_millis(1));
+    let text = fs::read_to_string("/proc/thread-self/schedstat").expect("the time of a thread");
+    Duration::from_nanos(
+        text.split_whitespace().next().and_then(|time| time.parse().ok()).expect("nanoseconds"),
+    )
+}
