@@ -3,7 +3,7 @@
 # Daemons live where an ordinary user's PATH does not lead.
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
 
-.PHONY: help run test soak attack fuzz tools bench fmt lint man pictures deb package-test
+.PHONY: help run test soak attack fuzz tools bench bench-quick bench-micro fmt lint man pictures deb package-test
 
 help:
 	@echo 'make run    a registry and Portwarden before it, with the sample configuration; Ctrl-C stops both'
@@ -11,7 +11,9 @@ help:
 	@echo 'make soak   everything at once for MINUTES=5, every byte compared, memory and descriptors watched'
 	@echo 'make attack attack tools against it: testssl.sh, slowhttptest, h2load, probes; takes a quarter of an hour'
 	@echo 'make fuzz   fuzz each target for a minute, or: make fuzz SECONDS=300 TARGETS="routing token"'
-	@echo 'make bench  measure'
+	@echo 'make bench  compare with nginx, HAProxy and the registry alone; takes twenty minutes. With ONLY="pull push" a part'
+	@echo 'make bench-quick  the same with everything smaller, in two minutes'
+	@echo 'make bench-micro  measure the parts: rules, tokens, paths, pages, passwords under attack'
 	@echo 'make deb    a Debian package, in target/debian'
 	@echo 'make man    write the man page and the shell completions anew, from the command line'
 	@echo 'make pictures  take the pictures of the web pages anew, in docs/screenshots'
@@ -51,8 +53,28 @@ fuzz:
 tools:
 	@.ci/install test
 
+# ONLY="pull-h1 small" measures what begins with these names. The figures stand in target/bench/compare.json as well.
 bench:
-	cargo bench --locked
+	@.ci/install bench
+	cargo bench --locked --bench compare -- $(ONLY)
+
+# HARNESS=test: the program as it is shipped, and a harness that takes no quarter of an hour to compile.
+HARNESS ?= bench
+
+bench-quick:
+	@.ci/install bench
+ifeq ($(HARNESS),test)
+	cargo build --release --locked
+	PORTWARDEN_BIN=$(or $(CARGO_TARGET_DIR),target)/release/portwarden \
+		cargo test --locked --bench compare -- --quick $(ONLY)
+else
+	cargo bench --locked --bench compare -- --quick $(ONLY)
+endif
+
+micro := attack pages policy routing token
+
+bench-micro:
+	cargo bench --locked $(micro:%=--bench %)
 
 fmt:
 	cargo fmt

@@ -175,7 +175,7 @@ impl Connection {
 
     /// Sends a request and reads the answer.
     pub async fn send(&mut self, request: Ask<'_>) -> Result<Answer, Failure> {
-        Answer::read(self.begin(request).await?, |_| ()).await
+        Answer::read(self.begin(request).await?).await
     }
 
     /// Pulls, and fails with anything else than what has that digest.
@@ -221,13 +221,12 @@ impl<'a> Ask<'a> {
 }
 
 impl Answer {
-    /// Reads a response to its end, and tells how much came with each piece.
-    pub async fn read(response: Response<Incoming>, mut came: impl FnMut(u64)) -> Result<Self, Failure> {
+    /// Reads a response to its end.
+    pub async fn read(response: Response<Incoming>) -> Result<Self, Failure> {
         let (head, mut body) = response.into_parts();
         let (mut context, mut start) = (Context::new(&SHA256), Vec::new());
         while let Some(frame) = body.frame().await {
             let Ok(data) = frame?.into_data() else { continue };
-            came(data.len() as u64);
             context.update(&data);
             start.extend_from_slice(&data[..data.len().min(SHORT - start.len())]);
         }

@@ -153,7 +153,10 @@ impl Filling<'_> {
 }
 
 fn nginx(directory: &TempDir, name: &str, filling: &Filling<'_>) -> Process {
-    let measured = [("BODY", "256k"), ("BUFFERING", "proxy_buffering off; proxy_buffer_size 256k; proxy_buffers 8 256k;")];
+    let measured = [
+        ("BODY", "256k"),
+        ("BUFFERING", "proxy_buffering off; proxy_buffer_size 256k; proxy_buffers 8 256k;"),
+    ];
     let text = filling.fill(directory, include_str!("nginx.conf"), &measured);
     let file = directory.path().join("nginx.conf");
     fs::write(&file, text).unwrap();

@@ -8,8 +8,12 @@ use std::{
     time::Instant,
 };
 
+use aws_lc_rs::digest::{Context, SHA256};
+use http_body_util::BodyExt as _;
+use tokio::{sync::Barrier, task::yield_now};
+
 use crate::{
-    client::{Answer, Ask, Client, all},
+    client::{Ask, Client, Connection, all},
     contenders::{Contender, Field, Setup},
     options::Options,
     pull::{Blob, upload},
@@ -17,6 +21,7 @@ use crate::{
     support::{
         client::{Protocol, run as block_on},
         content::Content,
+        image::hex,
     },
     usage,
 };
@@ -40,37 +45,59 @@ pub fn run(options: &Options, report: &mut Report) {
     }
 }
 
+/// What all of them share.
+struct Crowd {
+    /// What each has received.
+    received: Vec<AtomicU64>,
+    /// All begin to read when all have been answered, so that nobody is ahead because he asked first.
+    answered: Barrier,
+    ended: AtomicBool,
+    /// What each had when the first one had everything.
+    at_first: Mutex<Vec<u64>>,
+    times: Mutex<Vec<f64>>,
+}
+
+impl Crowd {
+    async fn pull(&self, place: usize, mut connection: Connection, target: &str, digest: &str) {
+        let response = connection.begin(Ask::get(target)).await.unwrap();
+        assert_eq!(response.status(), 200);
+        self.answered.wait().await;
+        let began = Instant::now();
+        let (mut body, mut context) = (response.into_body(), Context::new(&SHA256));
+        while let Some(frame) = body.frame().await {
+            let Ok(data) = frame.unwrap().into_data() else { continue };
+            self.received[place].fetch_add(data.len() as u64, Ordering::Relaxed);
+            context.update(&data);
+            // What is ready at once would be read on and on, and the client be what is unfair.
+            yield_now().await;
+        }
+        self.times.lock().unwrap().push(began.elapsed().as_secs_f64());
+        assert_eq!(format!("sha256:{}", hex(context.finish().as_ref())), digest);
+        if !self.ended.swap(true, Ordering::Relaxed) {
+            let all = self.received.iter().map(|bytes| bytes.load(Ordering::Relaxed));
+            *self.at_first.lock().unwrap() = all.collect();
+        }
+    }
+}
+
 fn pull_all(field: &Field, contender: &Contender, blob: &Blob, number: usize) -> Vec<Sample> {
     let client = Client::new(contender.address, Protocol::Http1, &field.authority, &field.authorization);
-    let received: Arc<Vec<AtomicU64>> = Arc::new((0..number).map(|_| AtomicU64::new(0)).collect());
-    // What each had when the first one had everything.
-    let (ended, at_first) = (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::new(Vec::new())));
-    let times = Arc::new(Mutex::new(Vec::new()));
+    let crowd = Arc::new(Crowd {
+        received: (0..number).map(|_| AtomicU64::new(0)).collect(),
+        answered: Barrier::new(number),
+        ended: AtomicBool::new(false),
+        at_first: Mutex::default(),
+        times: Mutex::default(),
+    });
     block_on(async {
         let connections = client.streams(number).await;
-        let began = Instant::now();
-        all(connections.into_iter().enumerate().map(|(place, mut connection)| {
-            let (received, ended, at_first, times) =
-                (Arc::clone(&received), Arc::clone(&ended), Arc::clone(&at_first), Arc::clone(&times));
-            let (target, digest) = (blob.target.clone(), blob.digest.clone());
-            async move {
-                let response = connection.begin(Ask::get(&target)).await.unwrap();
-                let came = |bytes| {
-                    received[place].fetch_add(bytes, Ordering::Relaxed);
-                };
-                let answer = Answer::read(response, came).await.unwrap();
-                assert_eq!((answer.status, answer.digest.as_str()), (200, digest.as_str()));
-                times.lock().unwrap().push(began.elapsed().as_secs_f64());
-                if !ended.swap(true, Ordering::Relaxed) {
-                    let all = received.iter().map(|bytes| bytes.load(Ordering::Relaxed));
-                    *at_first.lock().unwrap() = all.collect::<Vec<u64>>();
-                }
-            }
+        all(connections.into_iter().enumerate().map(|(place, connection)| {
+            let (crowd, target, digest) = (Arc::clone(&crowd), blob.target.clone(), blob.digest.clone());
+            async move { crowd.pull(place, connection, &target, &digest).await }
         }))
         .await;
     });
-    let times = times.lock().unwrap();
-    let at_first = at_first.lock().unwrap();
+    let (times, at_first) = (crowd.times.lock().unwrap(), crowd.at_first.lock().unwrap());
     let (first, last) = (times[0], times[times.len() - 1]);
     let least = at_first.iter().min().copied().unwrap_or_default().max(1);
     let most = at_first.iter().max().copied().unwrap_or_default();

@@ -37,7 +37,7 @@ pub fn run(options: &Options, report: &mut Report) {
     let mut field = Field::start(Setup::default());
     let blob = upload(&field, &Content::made(4, 100_000));
     let manifest = put_manifest(&field, &blob);
-    let requests = options.pick(20_000, 4_000);
+    let requests = options.pick(6_000, 1_000);
     let targets = [(Method::GET, &manifest), (Method::HEAD, &manifest), (Method::HEAD, &blob)];
     for (case, (method, what)) in cases.iter().zip(targets) {
         if options.wants(case) {

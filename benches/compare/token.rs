@@ -60,7 +60,7 @@ pub fn run(options: &Options, report: &mut Report) {
             continue;
         }
         let field = Field::start(Setup { token_key, ..Setup::default() });
-        let number = options.pick(20_000, 3_000);
+        let number = options.pick(20_000, 2_000);
         for (case, _, way) in cases {
             // The first round finds everything cold.
             for round in 0..=options.rounds() {
