@@ -134,30 +134,21 @@ struct Filling<'a> {
 }
 
 impl Filling<'_> {
-    /// Variables of the environment replace values that were measured against others, to measure others still.
-    fn fill(&self, directory: &TempDir, template: &str, measured: &[(&str, &str)]) -> String {
+    fn fill(&self, directory: &TempDir, template: &str) -> String {
         let threads = std::thread::available_parallelism().map_or(2, usize::from);
-        let text = template
+        template
             .replace("@PORT@", &self.port.to_string())
             .replace("@REGISTRY@", &self.registry.address().to_string())
             .replace("@THREADS@", &threads.to_string())
             .replace("@DIRECTORY@", directory.path().to_str().unwrap())
             .replace("@CERTIFICATE@", self.warden.file("tls.crt").to_str().unwrap())
             .replace("@KEY@", self.warden.file("tls.key").to_str().unwrap())
-            .replace("@PEM@", directory.path().join("both.pem").to_str().unwrap());
-        measured.iter().fold(text, |text, (name, value)| {
-            let value = std::env::var(format!("COMPARE_{name}")).unwrap_or_else(|_| (*value).to_owned());
-            text.replace(&format!("@{name}@"), &value)
-        })
+            .replace("@PEM@", directory.path().join("both.pem").to_str().unwrap())
     }
 }
 
 fn nginx(directory: &TempDir, name: &str, filling: &Filling<'_>) -> Process {
-    let measured = [
-        ("BODY", "256k"),
-        ("BUFFERING", "proxy_buffering off; proxy_buffer_size 256k; proxy_buffers 8 256k;"),
-    ];
-    let text = filling.fill(directory, include_str!("nginx.conf"), &measured);
+    let text = filling.fill(directory, include_str!("nginx.conf"));
     let file = directory.path().join("nginx.conf");
     fs::write(&file, text).unwrap();
     let errors = directory.path().join("nginx-start.log");
@@ -168,7 +159,7 @@ fn nginx(directory: &TempDir, name: &str, filling: &Filling<'_>) -> Process {
 fn haproxy(directory: &TempDir, name: &str, filling: &Filling<'_>) -> Process {
     let pem = ["tls.crt", "tls.key"].map(|part| fs::read_to_string(filling.warden.file(part)).unwrap());
     fs::write(directory.path().join("both.pem"), pem.concat()).unwrap();
-    let text = filling.fill(directory, include_str!("haproxy.cfg"), &[("BUFFER", "65536")]);
+    let text = filling.fill(directory, include_str!("haproxy.cfg"));
     let file = directory.path().join("haproxy.cfg");
     fs::write(&file, text).unwrap();
     let words = ["-db", "-f", file.to_str().unwrap()];
