@@ -50,7 +50,7 @@ pub fn run(options: &Options, report: &mut Report) {
         report.measure(name, &field.contenders, options.rounds(), |contender| {
             let used = layer.push(&field, contender, *protocol, *way, &contender.processes);
             layer.forget(&field.registry);
-            used.samples(Goal::Times(CPU), Goal::None)
+            used.samples(Goal::Times(CPU), Goal::Ratio)
         });
     }
 }

@@ -14,6 +14,8 @@ pub const OURS: &str = "portwarden";
 pub enum Goal {
     /// Shown only.
     None,
+    /// Ours by the least of the others is shown, and not judged.
+    Ratio,
     /// Ours is at most so many times the least of the others.
     Times(f64),
     /// Ours is at most so many times nginx's; what the rest needs is shown only.
@@ -148,7 +150,7 @@ impl Row {
             |name: &str| name != OURS && (!matches!(self.goal, Goal::TimesNginx(_)) || name == "nginx");
         let others: Vec<&Vec<f64>> =
             self.rounds.iter().filter(|(name, _)| counts(name)).map(|(_, values)| values).collect();
-        let judged = matches!(self.goal, Goal::Times(_) | Goal::TimesNginx(_) | Goal::None);
+        let judged = matches!(self.goal, Goal::Times(_) | Goal::TimesNginx(_) | Goal::Ratio);
         let Some(ours) = self.rounds.get(OURS).filter(|_| judged && !others.is_empty()) else {
             return Vec::new();
         };
@@ -159,7 +161,7 @@ impl Row {
     fn verdict(&self) -> (String, &'static str) {
         let ours = self.rounds.get(OURS).map_or(f64::NAN, |values| median(values));
         let (goal, met) = match self.goal {
-            Goal::None => return (String::new(), ""),
+            Goal::None | Goal::Ratio => return (String::new(), ""),
             Goal::Times(most) | Goal::TimesNginx(most) => {
                 (format!("≤ {most} ×"), median(&self.ratios()) <= most)
             }
