@@ -9,15 +9,15 @@ use crate::{
     authn::{Credentials, Identity},
     authz,
     registry::{ChallengeError, ErrorCode, Refusal, Scope},
-    token::TokenError,
+    token::{AccessToken, TokenError},
 };
 
 /// Who is asking.
 #[derive(Debug)]
 pub(super) struct Caller {
     identity: Identity,
-    /// The `access` of a token; `None` for a password or for nobody.
-    ceiling: Option<Vec<Scope>>,
+    /// A token, of which `access` counts; `None` for a password or for nobody.
+    ceiling: Option<Arc<AccessToken>>,
     /// Whether anything was presented: who shows nothing is challenged where the anonymous may not.
     pub(super) presented: bool,
     ip: Option<IpAddr>,
@@ -101,8 +101,8 @@ impl Caller {
             }
             Presented::Unknown => Err(unproved()),
             Presented::Token(token) => match by_token(token, snapshot) {
-                Ok((identity, access)) => {
-                    Ok(Some(Self { identity, ceiling: Some(access), presented: true, ip }))
+                Ok((identity, token)) => {
+                    Ok(Some(Self { identity, ceiling: Some(token), presented: true, ip }))
                 }
                 Err(error) => {
                     let description = Some(error.to_string());
@@ -132,7 +132,7 @@ impl Caller {
             labels: &self.identity.labels,
             ip: self.ip,
             service,
-            ceiling: self.ceiling.as_deref(),
+            ceiling: self.ceiling.as_ref().map(|token| token.access.as_slice()),
         }
     }
 }
@@ -162,9 +162,9 @@ fn is_of_a_page_of_ours(headers: &HeaderMap) -> bool {
     }) && headers.get("sec-fetch-mode").is_some_and(|mode| mode != "navigate")
 }
 
-fn by_token(token: &str, snapshot: &Snapshot) -> Result<(Identity, Vec<Scope>), TokenError> {
+fn by_token(token: &str, snapshot: &Snapshot) -> Result<(Identity, Arc<AccessToken>), TokenError> {
     let token = snapshot.authority.verify(token, unix_now())?;
-    Ok((snapshot.holder(token.account, token.voucher)?, token.access))
+    Ok((snapshot.holder(&token.account, token.voucher.as_ref())?, token))
 }
 
 /// The one `Authorization` header: exactly `Bearer <token>` as the registry reads it, or Basic.

@@ -73,7 +73,7 @@ impl Sessions {
         if self.lock().contains_key(&session.id) {
             return Err(TokenError::Revoked);
         }
-        let identity = snapshot.holder(session.account.clone(), session.voucher.clone())?;
+        let identity = snapshot.holder(&session.account, session.voucher.as_ref())?;
         Ok((session, identity))
     }
 

@@ -1,6 +1,9 @@
 //! All that a reload replaces, as one value. A request takes it once and sees one policy from its head to its permit.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::{
+    sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use super::Settings;
 use crate::{
@@ -33,8 +36,7 @@ impl Snapshot {
     /// What a token must carry of an identity: nothing where the account can be looked up on each request.
     pub(super) fn voucher(identity: &Identity) -> Option<Voucher> {
         let backend = identity.source.section().to_owned();
-        (identity.source != Source::Users)
-            .then(|| Voucher { backend, labels: identity.labels.as_ref().clone() })
+        (identity.source != Source::Users).then(|| Voucher { backend, labels: Arc::clone(&identity.labels) })
     }
 
     /// The identity of a token's account as it is now. An account of `users` ends with its entry there and has the labels
@@ -43,14 +45,14 @@ impl Snapshot {
     ///
     /// # Errors
     /// [`TokenError::Revoked`].
-    pub(super) fn holder(&self, account: String, voucher: Option<Voucher>) -> Result<Identity, TokenError> {
+    pub(super) fn holder(&self, account: &str, voucher: Option<&Voucher>) -> Result<Identity, TokenError> {
         let users = &self.authenticators.users;
         let Some(Voucher { backend, labels }) = voucher else {
-            return users.identity(&account).ok_or(TokenError::Revoked);
+            return users.identity(account).ok_or(TokenError::Revoked);
         };
-        match Source::backend(&backend) {
-            Some(source) if self.authenticators.has(source) && users.lookup(&account).is_none() => {
-                Ok(Identity { account, labels: labels.into(), source })
+        match Source::backend(backend) {
+            Some(source) if self.authenticators.has(source) && users.lookup(account).is_none() => {
+                Ok(Identity { account: account.to_owned(), labels: Arc::clone(labels), source })
             }
             _ => Err(TokenError::Revoked),
         }

@@ -2,16 +2,18 @@
 //!
 //! Refresh tokens are in [`super::refresh`]. What an account may do is decided elsewhere, before and after.
 
-use std::{fmt, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use aws_lc_rs::{hmac, rand};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL};
 
 use super::{
     AccessToken, IssueError, SigningKey, TokenError, Voucher,
-    claims::{Claims, LATEST},
+    claims::{Claims, LATEST, SignedClaims},
     jws::{self, Kind},
-    refresh, session,
+    memory::Memory,
+    refresh::{self, RefreshClaims},
+    session::{self, SessionClaims},
 };
 use crate::registry::Scope;
 
@@ -23,6 +25,15 @@ const BACKDATED: u64 = 10;
 
 /// The most bytes of labels in a token, which travels in a header: base64 makes 16 KiB of them, and a head may have 32.
 const MAX_LABELS: usize = 12 << 10;
+
+/// How many tokens of each kind are remembered: see [`super::memory`]. Each set of eight takes at most 16 KiB, usually a
+/// quarter of that. Access tokens come with each request; the other kinds now and then.
+const ACCESS_SETS: usize = 256;
+const OTHER_SETS: usize = 64;
+
+/// Separates the keys of the memories, each from the other and from other secrets of the same private key.
+const MEMORY_PURPOSES: [&str; 3] =
+    ["portwarden access memory v1", "portwarden refresh memory v1", "portwarden session memory v1"];
 
 /// What an operator may set about tokens.
 #[derive(Debug, Clone)]
@@ -41,6 +52,9 @@ pub struct Authority {
     pub(super) settings: Settings,
     pub(super) fingerprints: hmac::Key,
     pub(super) forms: hmac::Key,
+    pub(super) accesses: Memory<SignedClaims>,
+    pub(super) refreshes: Memory<RefreshClaims>,
+    pub(super) sessions: Memory<SessionClaims>,
 }
 
 /// A token with what the token endpoint says about it.
@@ -63,7 +77,16 @@ impl Authority {
     pub fn new(key: SigningKey, settings: Settings) -> Self {
         let fingerprints = key.derive_key(refresh::FINGERPRINT_PURPOSE);
         let forms = key.derive_key(session::FORMS_PURPOSE);
-        Self { key, settings, fingerprints, forms }
+        let [access, refresh, session] = MEMORY_PURPOSES.map(|purpose| key.derive_key(purpose));
+        Self {
+            key,
+            settings,
+            fingerprints,
+            forms,
+            accesses: Memory::new(access, ACCESS_SETS),
+            refreshes: Memory::new(refresh, OTHER_SETS),
+            sessions: Memory::new(session, OTHER_SETS),
+        }
     }
 
     /// The `iss` of its tokens, which is also the realm of docker_auth's Basic challenge.
@@ -124,9 +147,13 @@ impl Authority {
     ///
     /// # Errors
     /// The first thing that is wrong with it: form, then header, signature, issuer, audience, time, access.
-    pub fn verify(&self, token: &str, now: u64) -> Result<AccessToken, TokenError> {
-        let claims = jws::open(&self.key, Kind::Access, token)?;
-        AccessToken::read(&claims, &self.settings.issuer, &self.settings.service, now)
+    pub fn verify(&self, token: &str, now: u64) -> Result<Arc<AccessToken>, TokenError> {
+        let open = || {
+            let claims = jws::open(&self.key, Kind::Access, token)?;
+            SignedClaims::read(&claims, &self.settings.issuer, &self.settings.service, now)
+        };
+        let claims = self.accesses.recall_or_open(token, open, |claims| claims.check_time(now))?;
+        Ok(Arc::clone(&claims.token))
     }
 }
 

@@ -1,10 +1,10 @@
 //! What an access token says, in docker_auth's shape, written and read.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use serde::Serialize;
 
-use super::{TokenError, json::Object};
+use super::{TokenError, json::Object, memory};
 use crate::registry::Scope;
 
 /// How far the clocks of issuer and reader may differ, in seconds: the registry's own leeway.
@@ -41,7 +41,7 @@ pub struct Voucher {
     /// The section of the configuration that vouches: `ldap_auth`, ….
     pub backend: String,
     /// The account's labels.
-    pub labels: BTreeMap<String, Vec<String>>,
+    pub labels: Arc<BTreeMap<String, Vec<String>>>,
 }
 
 /// Who holds a token, and the most they may do with it.
@@ -56,10 +56,8 @@ pub struct AccessToken {
 }
 
 impl AccessToken {
-    /// Reads claims whose signature has been checked; `iss` and `aud` must be exactly these.
-    pub(super) fn read(claims: &Object, issuer: &str, audience: &str, now: u64) -> Result<Self, TokenError> {
-        check_party(claims, issuer, audience)?;
-        check_time(claims, now)?;
+    /// Reads claims whose signature, issuer, audience and time have been checked.
+    fn read(claims: &Object) -> Result<Self, TokenError> {
         // Of no use here, but a registry refuses a token in which they are of another type.
         claims.text("jti")?;
         claims.integer("iat")?;
@@ -77,7 +75,7 @@ pub(super) fn voucher(claims: &Object) -> Result<Option<Voucher>, TokenError> {
         let name = texts.next().ok_or(TokenError::Malformed)?;
         labels.insert(name, texts.collect());
     }
-    Ok(Some(Voucher { backend: backend.to_owned(), labels }))
+    Ok(Some(Voucher { backend: backend.to_owned(), labels: labels.into() }))
 }
 
 /// `iss` and `aud`, exactly. `aud` is one text: a list is refused, as the registry refuses it.
@@ -88,18 +86,83 @@ pub(super) fn check_party(claims: &Object, issuer: &str, audience: &str) -> Resu
     if claims.text("aud")? == Some(audience) { Ok(()) } else { Err(TokenError::WrongAudience) }
 }
 
+/// An access token whose signature, issuer and audience are right, now and for as long as the key is the same; whether its
+/// time has come, and is not over, is another question on each use.
+#[derive(Debug)]
+pub(super) struct SignedClaims {
+    pub(super) token: Arc<AccessToken>,
+    validity: Validity,
+}
+
 /// `exp` and `nbf`, both required.
-fn check_time(claims: &Object, now: u64) -> Result<(), TokenError> {
-    let moment = |name| claims.integer(name)?.map(i128::from).ok_or(TokenError::Malformed);
-    let (expiry, start) = (moment("exp")?, moment("nbf")?);
-    let (now, leeway) = (i128::from(now), i128::from(LEEWAY));
-    if expiry.max(start) > i128::from(LATEST) {
-        return Err(TokenError::Malformed);
+#[derive(Debug, Clone, Copy)]
+struct Validity {
+    expiry: i128,
+    start: i128,
+}
+
+impl SignedClaims {
+    /// Reads claims whose signature has been checked; `iss` and `aud` must be exactly these.
+    pub(super) fn read(claims: &Object, issuer: &str, audience: &str, now: u64) -> Result<Self, TokenError> {
+        check_party(claims, issuer, audience)?;
+        let validity = Validity::read(claims)?;
+        validity.check(now)?;
+        Ok(Self { token: Arc::new(AccessToken::read(claims)?), validity })
     }
-    if now > expiry + leeway {
-        return Err(TokenError::Expired);
+
+    /// Whether it is valid at that moment.
+    pub(super) fn check_time(&self, now: u64) -> Result<(), TokenError> {
+        self.validity.check(now)
     }
-    if now < start - leeway { Err(TokenError::NotYetValid) } else { Ok(()) }
+}
+
+impl memory::Claims for SignedClaims {
+    fn account(&self) -> &str {
+        &self.token.account
+    }
+
+    fn bytes(&self) -> usize {
+        let AccessToken { account, access, voucher } = &*self.token;
+        let scope = |Scope { resource_type, name, actions }: &Scope| {
+            size_of::<Vec<String>>() + memory::heap([resource_type, name]) + memory::heap(actions)
+        };
+        let access: usize = access.iter().map(scope).sum();
+        size_of::<AccessToken>()
+            + memory::heap([account])
+            + access
+            + voucher.as_ref().map_or(0, Voucher::bytes)
+    }
+}
+
+impl Voucher {
+    /// Bytes that it takes on the heap, about.
+    pub(super) fn bytes(&self) -> usize {
+        // A node of the tree has room for more names than it may have.
+        let label = |(name, values): (&String, &Vec<String>)| {
+            2 * (memory::heap([name]) + size_of::<Vec<String>>()) + memory::heap(values)
+        };
+        memory::heap([&self.backend]) + self.labels.iter().map(label).sum::<usize>()
+    }
+}
+
+impl Validity {
+    fn read(claims: &Object) -> Result<Self, TokenError> {
+        let moment = |name| claims.integer(name)?.map(i128::from).ok_or(TokenError::Malformed);
+        let (expiry, start) = (moment("exp")?, moment("nbf")?);
+        if expiry.max(start) > i128::from(LATEST) {
+            Err(TokenError::Malformed)
+        } else {
+            Ok(Self { expiry, start })
+        }
+    }
+
+    fn check(self, now: u64) -> Result<(), TokenError> {
+        let (now, leeway) = (i128::from(now), i128::from(LEEWAY));
+        if now > self.expiry + leeway {
+            return Err(TokenError::Expired);
+        }
+        if now < self.start - leeway { Err(TokenError::NotYetValid) } else { Ok(()) }
+    }
 }
 
 /// An entry of `access`. What is missing is empty, as in Go, and then covers nothing; `class` must be a text, and like

@@ -16,6 +16,7 @@ use super::{
     claims::{LEEWAY, check_party},
     json::Object,
     jws::{self, Kind},
+    memory,
 };
 
 /// The `aud` of refresh tokens; a registry that trusts our key refuses it.
@@ -88,18 +89,58 @@ impl Authority {
         now: u64,
         fingerprint_of: impl FnOnce(&str) -> Option<Fingerprint>,
     ) -> Result<String, TokenError> {
-        let claims = jws::open(&self.key, Kind::Refresh, token)?;
-        check_party(&claims, &self.settings.issuer, AUDIENCE)?;
-        if claims.text("service")? != Some(service) {
+        let open = || {
+            let claims = jws::open(&self.key, Kind::Refresh, token)?;
+            check_party(&claims, &self.settings.issuer, AUDIENCE)?;
+            RefreshClaims::read(&claims)
+        };
+        let check = |claims: &RefreshClaims| claims.check(service, now, fingerprint_of);
+        Ok(self.refreshes.recall_or_open(token, open, check)?.account.clone())
+    }
+}
+
+/// A refresh token whose signature and issuer are right. All else is looked at on each use.
+pub(super) struct RefreshClaims {
+    account: String,
+    service: Option<String>,
+    issued_at: i64,
+    fingerprint: Vec<u8>,
+}
+
+impl RefreshClaims {
+    fn read(claims: &Object) -> Result<Self, TokenError> {
+        Ok(Self {
+            service: claims.text("service")?.map(str::to_owned),
+            issued_at: claims.integer("iat")?.ok_or(TokenError::Malformed)?,
+            account: claims.text("sub")?.ok_or(TokenError::Malformed)?.to_owned(),
+            fingerprint: fingerprint(claims)?,
+        })
+    }
+
+    fn check(
+        &self,
+        service: &str,
+        now: u64,
+        fingerprint_of: impl FnOnce(&str) -> Option<Fingerprint>,
+    ) -> Result<(), TokenError> {
+        if self.service.as_deref() != Some(service) {
             return Err(TokenError::WrongAudience);
         }
-        let issued_at = claims.integer("iat")?.ok_or(TokenError::Malformed)?;
-        if i128::from(issued_at) > i128::from(now) + i128::from(LEEWAY) {
+        if i128::from(self.issued_at) > i128::from(now) + i128::from(LEEWAY) {
             return Err(TokenError::NotYetValid);
         }
-        let account = claims.text("sub")?.ok_or(TokenError::Malformed)?;
-        let current = fingerprint_of(account).ok_or(TokenError::Revoked)?;
-        if current.is(&fingerprint(&claims)?) { Ok(account.to_owned()) } else { Err(TokenError::Revoked) }
+        let current = fingerprint_of(&self.account).ok_or(TokenError::Revoked)?;
+        if current.is(&self.fingerprint) { Ok(()) } else { Err(TokenError::Revoked) }
+    }
+}
+
+impl memory::Claims for RefreshClaims {
+    fn account(&self) -> &str {
+        &self.account
+    }
+
+    fn bytes(&self) -> usize {
+        memory::heap(std::iter::once(&self.account).chain(&self.service)) + self.fingerprint.len()
     }
 }
 

@@ -16,7 +16,7 @@ use super::{
     claims::{LATEST, LEEWAY, check_party, voucher},
     json::Object,
     jws::{self, Kind},
-    refresh,
+    memory, refresh,
 };
 
 /// The `aud` of sessions; a registry that trusts our key refuses it.
@@ -109,26 +109,13 @@ impl Authority {
         now: u64,
         fingerprint_of: impl FnOnce(&str) -> Option<Fingerprint>,
     ) -> Result<Session, TokenError> {
-        let claims = jws::open(self.key(), Kind::Session, token)?;
-        check_party(&claims, self.issuer(), AUDIENCE)?;
-        if claims.text("service")? != Some(service) {
-            return Err(TokenError::WrongAudience);
-        }
-        let session = Session::read(&claims)?;
-        let issued_at = claims.integer("iat")?.ok_or(TokenError::Malformed)?;
-        if i128::from(issued_at) > i128::from(now) + i128::from(LEEWAY) {
-            return Err(TokenError::NotYetValid);
-        }
-        if now >= session.expires_at {
-            return Err(TokenError::Expired);
-        }
-        if session.voucher.is_none() {
-            let current = fingerprint_of(&session.account).ok_or(TokenError::Revoked)?;
-            if !current.is(&refresh::fingerprint(&claims)?) {
-                return Err(TokenError::Revoked);
-            }
-        }
-        Ok(session)
+        let open = || {
+            let claims = jws::open(self.key(), Kind::Session, token)?;
+            check_party(&claims, self.issuer(), AUDIENCE)?;
+            SessionClaims::read(&claims)
+        };
+        let check = |claims: &SessionClaims| claims.check(service, now, fingerprint_of);
+        Ok(self.sessions.recall_or_open(token, open, check)?.session.clone())
     }
 
     /// What a form of that session sends along, so that no page of somebody else can send it.
@@ -141,6 +128,61 @@ impl Authority {
         BASE64URL
             .decode(sent)
             .is_ok_and(|sent| hmac::verify(&self.forms, session.id.as_bytes(), &sent).is_ok())
+    }
+}
+
+/// A session whose signature and issuer are right. All else is looked at on each use.
+pub(super) struct SessionClaims {
+    session: Session,
+    service: Option<String>,
+    issued_at: i64,
+    /// Of the password, where no back end vouches.
+    fingerprint: Option<Vec<u8>>,
+}
+
+impl SessionClaims {
+    fn read(claims: &Object) -> Result<Self, TokenError> {
+        let session = Session::read(claims)?;
+        let fingerprint = session.voucher.is_none().then(|| refresh::fingerprint(claims)).transpose()?;
+        Ok(Self {
+            session,
+            service: claims.text("service")?.map(str::to_owned),
+            issued_at: claims.integer("iat")?.ok_or(TokenError::Malformed)?,
+            fingerprint,
+        })
+    }
+
+    fn check(
+        &self,
+        service: &str,
+        now: u64,
+        fingerprint_of: impl FnOnce(&str) -> Option<Fingerprint>,
+    ) -> Result<(), TokenError> {
+        if self.service.as_deref() != Some(service) {
+            return Err(TokenError::WrongAudience);
+        }
+        if i128::from(self.issued_at) > i128::from(now) + i128::from(LEEWAY) {
+            return Err(TokenError::NotYetValid);
+        }
+        if now >= self.session.expires_at {
+            return Err(TokenError::Expired);
+        }
+        let Some(fingerprint) = &self.fingerprint else { return Ok(()) };
+        let current = fingerprint_of(&self.session.account).ok_or(TokenError::Revoked)?;
+        if current.is(fingerprint) { Ok(()) } else { Err(TokenError::Revoked) }
+    }
+}
+
+impl memory::Claims for SessionClaims {
+    fn account(&self) -> &str {
+        &self.session.account
+    }
+
+    fn bytes(&self) -> usize {
+        let Session { account, voucher, id, .. } = &self.session;
+        memory::heap([account, id].into_iter().chain(&self.service))
+            + voucher.as_ref().map_or(0, Voucher::bytes)
+            + self.fingerprint.as_ref().map_or(0, Vec::len)
     }
 }
 

@@ -30,14 +30,14 @@ fn claims() -> Value {
 }
 
 /// What `verify` says to good claims with one member replaced.
-fn with(authority: &Authority, name: &str, value: Value) -> Result<AccessToken, TokenError> {
+fn with(authority: &Authority, name: &str, value: Value) -> Result<Arc<AccessToken>, TokenError> {
     let mut claims = claims();
     claims[name] = value;
     authority.verify(&forge(authority, &header(authority), &claims), NOW)
 }
 
 /// What `verify` says to a good header with one member added.
-fn with_header(authority: &Authority, name: &str, value: Value) -> Result<AccessToken, TokenError> {
+fn with_header(authority: &Authority, name: &str, value: Value) -> Result<Arc<AccessToken>, TokenError> {
     let mut header = header(authority);
     header[name] = value;
     authority.verify(&forge(authority, &header, &claims()), NOW)
@@ -84,7 +84,7 @@ fn what_was_issued_is_verified() {
         let access = vec![Scope::repository("a/b", &[]), Scope::new("registry", "catalog", &["*"])];
         let issued = authority.issue("älice", "Docker registry", &access, NOW).unwrap();
         assert_eq!((issued.expires_in, issued.issued_at), (900, NOW));
-        let expected = AccessToken { account: "älice".to_owned(), access, voucher: None };
+        let expected = Arc::new(AccessToken { account: "älice".to_owned(), access, voucher: None });
         assert_eq!(authority.verify(issued.token.expose(), NOW), Ok(expected), "{kind}");
     }
 }
@@ -93,7 +93,7 @@ fn voucher(labels: &[(&str, &[&str])]) -> Voucher {
     let owned = |(name, values): &(&str, &[&str])| {
         ((*name).to_owned(), values.iter().map(|value| (*value).to_owned()).collect())
     };
-    Voucher { backend: "ldap_auth".to_owned(), labels: labels.iter().map(owned).collect() }
+    Voucher { backend: "ldap_auth".to_owned(), labels: Arc::new(labels.iter().map(owned).collect()) }
 }
 
 #[test]
@@ -104,7 +104,7 @@ fn what_a_back_end_said_travels_in_the_token() {
         voucher(&[("ACCESS", &["x"]), ("access", &["y", "z"]), ("sub", &[]), ("\u{e9} \"", &["a,b"])]);
     let issued = authority.issue_vouched("alice", Some(&voucher), "Docker registry", &pull(), NOW).unwrap();
     let token = authority.verify(issued.token.expose(), NOW).unwrap();
-    assert_eq!((token.account.as_str(), token.voucher), ("alice", Some(voucher)));
+    assert_eq!((token.account.as_str(), &token.voucher), ("alice", &Some(voucher)));
     for (name, bad) in [
         ("backend", json!(1)),
         ("labels", json!({"a": ["b"]})),
@@ -284,4 +284,95 @@ fn an_error_says_nothing_of_the_token_and_fits_error_description() {
         [Malformed, ForeignKey, BadSignature, WrongIssuer, WrongAudience, NotYetValid, Expired, Revoked];
     let allowed = |c: char| matches!(c, ' '..='~') && c != '"' && c != '\\';
     assert!(all.iter().all(|error| error.to_string().chars().all(allowed)));
+}
+
+/// A token that has been checked, and so is remembered.
+fn remembered(authority: &Authority) -> SignedToken {
+    let token = authority.issue("alice", "Docker registry", &pull(), NOW).unwrap().token;
+    authority.verify(token.expose(), NOW).unwrap();
+    assert_eq!(authority.accesses.load().0, 1);
+    token
+}
+
+#[test]
+fn a_signature_is_checked_once() {
+    let authority = authority(&generate(P256));
+    let token = remembered(&authority);
+    let [first, second] = [NOW, NOW + 1].map(|now| authority.verify(token.expose(), now).unwrap());
+    assert!(Arc::ptr_eq(&first, &second), "what was read then is given back");
+}
+
+#[test]
+fn rule_13_a_remembered_token_has_no_more_time_than_another() {
+    let authority = authority(&generate(P256));
+    let token = remembered(&authority);
+    let at = |now| authority.verify(token.expose(), now).map(|_| ());
+    assert_eq!(at(NOW + 960), Ok(()));
+    for now in [NOW + 961, u64::MAX] {
+        assert_eq!(at(now), Err(TokenError::Expired));
+    }
+    for now in [0, NOW - 71] {
+        assert_eq!(at(now), Err(TokenError::NotYetValid), "a clock that was put back");
+    }
+    assert_eq!(at(NOW - 70), Ok(()));
+}
+
+#[test]
+fn rule_13_a_remembered_token_is_the_whole_token() {
+    let authority = authority(&generate(P256));
+    let token = remembered(&authority);
+    let (message, signature) = token.expose().rsplit_once('.').unwrap();
+    let signature = BASE64URL.decode(signature).unwrap();
+    for bit in 0..8 * signature.len() {
+        let mut changed = signature.clone();
+        changed[bit / 8] ^= 1 << (bit % 8);
+        let forged = format!("{message}.{}", BASE64URL.encode(changed));
+        assert_eq!(authority.verify(&forged, NOW), Err(TokenError::BadSignature), "bit {bit}");
+    }
+    let (header, claims) = message.split_once('.').unwrap();
+    for forged in [
+        format!("{message}."),
+        message.to_owned(),
+        format!("{claims}.{header}"),
+        format!("{} ", token.expose()),
+    ] {
+        assert!(authority.verify(&forged, NOW).is_err(), "{forged}");
+    }
+    assert_eq!(authority.accesses.load().0, 1, "what is refused is not remembered");
+}
+
+#[test]
+fn rule_13_another_key_issuer_or_service_remembers_nothing() {
+    let pem = generate(P256);
+    let ours = authority(&pem);
+    let token = remembered(&ours);
+    let with = |pem: &[u8], change: fn(&mut Settings)| {
+        let mut settings = ours.settings.clone();
+        change(&mut settings);
+        let after_reload = Authority::new(SigningKey::from_pem(pem, true).unwrap(), settings);
+        after_reload.verify(token.expose(), NOW).map(|_| ())
+    };
+    assert_eq!(with(&pem, |_| ()), Ok(()));
+    assert_eq!(with(&generate(P256), |_| ()), Err(TokenError::ForeignKey));
+    assert_eq!(with(&pem, |settings| settings.issuer.push('x')), Err(TokenError::WrongIssuer));
+    assert_eq!(with(&pem, |settings| settings.service.push('x')), Err(TokenError::WrongAudience));
+}
+
+#[test]
+fn memory_is_bounded_whatever_good_tokens_say() {
+    let authority = authority(&generate("-algorithm ED25519"));
+    let many = vec!["x"; 2000];
+    let labels = [("a", many.as_slice())];
+    let vouchers = [None, Some(voucher(&labels)), Some(voucher(&[("b", &[&"x".repeat(6000)])]))];
+    for token in 0..3 * ACCESS_SETS * 8 {
+        let voucher = vouchers[token % vouchers.len()].as_ref();
+        // Each account has few, so that only the room of all ends it.
+        let account = format!("account{}", token / 2);
+        let token =
+            authority.issue_vouched(&account, voucher, "Docker registry", &pull(), NOW).unwrap().token;
+        authority.verify(token.expose(), NOW).unwrap();
+    }
+    let (count, bytes) = authority.accesses.load();
+    assert!(count > ACCESS_SETS && count <= 8 * ACCESS_SETS, "{count} tokens");
+    assert!(bytes <= ACCESS_SETS * (16 << 10), "{bytes} bytes");
 }

@@ -97,3 +97,36 @@ fn every_claim_of_a_refresh_token_counts() {
         assert_eq!(with(name, json!(null)), Err(TokenError::Malformed), "{name}");
     }
 }
+
+#[test]
+fn a_remembered_refresh_token_ends_as_another_does() {
+    let authority = authority(&generate(P256));
+    let token = issue(&authority);
+    let at = |service, now| {
+        authority.verify_refresh(token.expose(), service, now, |_| Some(authority.fingerprint("alice", HASH)))
+    };
+    for _ in 0..2 {
+        assert_eq!(at("svc", NOW), Ok("alice".to_owned()));
+        assert_eq!(at("svc", NOW - 61), Err(TokenError::NotYetValid));
+        assert_eq!(at("other", NOW), Err(TokenError::WrongAudience));
+        assert_eq!(outcome(&authority, &token, Some("$2y$05$another")), Err(TokenError::Revoked));
+        assert_eq!(outcome(&authority, &token, None), Err(TokenError::Revoked));
+        assert_eq!(
+            authority.refreshes.load().0,
+            1,
+            "it is remembered, and what is refused does not make it forgotten"
+        );
+    }
+}
+
+#[test]
+fn rule_15_a_remembered_token_passes_for_no_other_kind() {
+    let authority = authority(&generate(P256));
+    let refresh = issue(&authority);
+    let access = authority.issue("alice", "Docker registry", &[], NOW).unwrap().token;
+    assert!(
+        outcome(&authority, &refresh, Some(HASH)).is_ok() && authority.verify(access.expose(), NOW).is_ok()
+    );
+    assert_eq!(authority.verify(refresh.expose(), NOW), Err(TokenError::WrongAudience));
+    assert_eq!(outcome(&authority, &access, Some(HASH)), Err(TokenError::WrongAudience));
+}

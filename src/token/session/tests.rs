@@ -53,7 +53,7 @@ fn a_session_dies_with_the_password_the_account_and_the_key() {
 fn what_a_back_end_said_travels_along() {
     let authority = authority(&generate(P256));
     let labels = BTreeMap::from([("team".to_owned(), vec!["web".to_owned(), "é".to_owned()])]);
-    let voucher = Voucher { backend: "ldap_auth".to_owned(), labels };
+    let voucher = Voucher { backend: "ldap_auth".to_owned(), labels: labels.into() };
     let token = authority.issue_session("lena", Vouched::BackEnd(&voucher), "svc", HOUR, NOW).unwrap();
     let session = outcome(&authority, &token, None, NOW).unwrap();
     assert_eq!((session.account.as_str(), session.voucher), ("lena", Some(voucher)));
@@ -69,9 +69,17 @@ fn rule_15_a_session_is_no_token_and_no_token_is_a_session() {
     assert_eq!(authority.verify(session.expose(), NOW), Err(TokenError::WrongAudience));
     let refreshed = authority.verify_refresh(session.expose(), "svc", NOW, |_| Some(fingerprint));
     assert_eq!(refreshed, Err(TokenError::WrongAudience));
-    for token in [refresh, access] {
-        assert_eq!(outcome(&authority, &token, Some(HASH), NOW), Err(TokenError::WrongAudience));
+    for token in [&refresh, &access] {
+        assert_eq!(outcome(&authority, token, Some(HASH), NOW), Err(TokenError::WrongAudience));
     }
+    // Nor once each of them is remembered for what it is.
+    assert!(outcome(&authority, &session, Some(HASH), NOW).is_ok());
+    assert!(authority.verify_refresh(refresh.expose(), "svc", NOW, |_| Some(fingerprint)).is_ok());
+    assert_eq!((authority.sessions.load().0, authority.refreshes.load().0), (1, 1));
+    assert_eq!(authority.verify(session.expose(), NOW), Err(TokenError::WrongAudience));
+    let refreshed = authority.verify_refresh(session.expose(), "svc", NOW, |_| Some(fingerprint));
+    assert_eq!(refreshed, Err(TokenError::WrongAudience));
+    assert_eq!(outcome(&authority, &refresh, Some(HASH), NOW), Err(TokenError::WrongAudience));
 }
 
 #[test]
@@ -86,4 +94,20 @@ fn a_form_belongs_to_one_session() {
     for wrong in ["", "AAAA", &sent[1..], &format!("{sent}A"), &session.id] {
         assert!(!ours.is_csrf(&session, wrong), "{wrong}");
     }
+}
+
+#[test]
+fn a_remembered_session_ends_as_another_does() {
+    let authority = authority(&generate(P256));
+    let token = issue(&authority);
+    for _ in 0..2 {
+        assert!(outcome(&authority, &token, Some(HASH), NOW).is_ok());
+        assert_eq!(outcome(&authority, &token, Some(HASH), NOW + 3600), Err(TokenError::Expired));
+        assert_eq!(outcome(&authority, &token, Some(HASH), NOW - 61), Err(TokenError::NotYetValid));
+        assert_eq!(outcome(&authority, &token, Some("$2y$05$another"), NOW), Err(TokenError::Revoked));
+        assert_eq!(outcome(&authority, &token, None, NOW), Err(TokenError::Revoked));
+        assert_eq!(authority.sessions.load().0, 1);
+    }
+    let elsewhere = authority.verify_session(token.expose(), "other", NOW, |_| None);
+    assert_eq!(elsewhere, Err(TokenError::WrongAudience));
 }
