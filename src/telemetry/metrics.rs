@@ -31,6 +31,9 @@ pub struct Metrics {
     logins: Family<OutcomeLabels, Counter>,
     transfers: Family<EndedLabels, Counter>,
     bytes: Family<DirectionLabels, Counter>,
+    /// Those of `bytes`, at hand: they are counted for each piece of a body.
+    bytes_in: Counter,
+    bytes_out: Counter,
     active: Gauge,
     connections: Gauge,
     added_latency: Family<RouteLabels, Histogram, fn() -> Histogram>,
@@ -111,6 +114,9 @@ const UPSTREAM: [f64; 13] =
 
 impl Default for Metrics {
     fn default() -> Self {
+        let bytes = Family::<DirectionLabels, Counter>::default();
+        let counted = |direction| bytes.get_or_create_owned(&DirectionLabels { direction });
+        let (bytes_in, bytes_out) = (counted("in"), counted("out"));
         let mut metrics = Self {
             registry: Registry::default(),
             requests: Family::default(),
@@ -118,7 +124,9 @@ impl Default for Metrics {
             tokens: Family::default(),
             logins: Family::default(),
             transfers: Family::default(),
-            bytes: Family::default(),
+            bytes,
+            bytes_in,
+            bytes_out,
             active: Gauge::default(),
             connections: Gauge::default(),
             added_latency: Family::new_with_constructor(|| Histogram::new(ADDED)),
@@ -164,9 +172,6 @@ impl Metrics {
         for outcome in ["done", "failed"] {
             drop(self.reloads.get_or_create(&OutcomeLabels { outcome }));
         }
-        for direction in ["in", "out"] {
-            drop(self.bytes.get_or_create(&DirectionLabels { direction }));
-        }
     }
 
     /// A client has connected.
@@ -204,11 +209,11 @@ impl Metrics {
 
     /// Bytes of bodies that were passed on.
     pub fn moved(&self, direction: Direction, bytes: u64) {
-        let direction = match direction {
-            Direction::In => "in",
-            Direction::Out => "out",
+        let counter = match direction {
+            Direction::In => &self.bytes_in,
+            Direction::Out => &self.bytes_out,
         };
-        self.bytes.get_or_create(&DirectionLabels { direction }).inc_by(bytes);
+        counter.inc_by(bytes);
     }
 
     /// A request was sent on: how long it had been with us, and how long the registry took to its response's head.
