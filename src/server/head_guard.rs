@@ -9,6 +9,7 @@
 use std::{
     future::Future,
     io,
+    mem::MaybeUninit,
     pin::Pin,
     sync::{Arc, OnceLock},
     task::{Context, Poll},
@@ -86,6 +87,10 @@ enum Scan {
 /// Larger heads are refused by hyper; larger chunk-size and trailer lines nobody sends.
 const MAX_HEAD: usize = 2 << 20;
 const MAX_LINE: usize = 8 << 10;
+
+/// What is made room for, in bytes and in headers, before it is known that more is needed.
+const USUAL_HEAD: usize = 2 << 10;
+const USUAL_HEADERS: usize = 32;
 
 impl<I> HeadGuard<I> {
     /// Guards a connection from its first byte; a head must be complete within `limit`.
@@ -170,6 +175,10 @@ impl Scan {
 /// Moves bytes up to and including the next line feed to `line`; true when there was one.
 fn take_line(line: &mut Vec<u8>, bytes: &mut &[u8], limit: usize) -> Result<bool, &'static str> {
     let end = bytes.iter().position(|&b| b == b'\n');
+    if line.is_empty() {
+        // Usually a whole head is there: its other lines go into the same allocation.
+        line.reserve(bytes.len().min(USUAL_HEAD));
+    }
     let (taken, rest) = bytes.split_at(end.map_or(bytes.len(), |end| end + 1));
     line.extend_from_slice(taken);
     *bytes = rest;
@@ -197,11 +206,48 @@ fn after_head(head: &mut Vec<u8>, most: usize) -> Result<Option<Scan>, &'static 
     if !head.ends_with(b"\r\n\r\n") {
         return Ok(None);
     }
-    let mut headers = vec![httparse::EMPTY_HEADER; most];
-    let mut request = httparse::Request::new(&mut headers);
-    let Ok(httparse::Status::Complete(_)) = request.parse(head) else { return Ok(Some(Scan::Done)) };
+    let usual = most.min(USUAL_HEADERS);
+    let mut headers = [const { MaybeUninit::uninit() }; USUAL_HEADERS];
+    let read = match following(head, headers.get_mut(..usual).unwrap_or_default()) {
+        Err(Unread::TooMany) if most > usual => {
+            let mut headers = Vec::with_capacity(most);
+            following(head, headers.spare_capacity_mut())
+        }
+        read => read,
+    };
+    match read {
+        Ok(scan) => Ok(Some(scan)),
+        Err(Unread::TooMany | Unread::Malformed) => Ok(Some(Scan::Done)),
+        Err(Unread::Ambiguous(why)) => Err(why),
+    }
+}
+
+/// Why it is not known where it goes on.
+enum Unread {
+    /// There are more headers than there is room for.
+    TooMany,
+    /// hyper refuses it as well.
+    Malformed,
+    /// Others could read it differently.
+    Ambiguous(&'static str),
+}
+
+impl From<&'static str> for Unread {
+    fn from(why: &'static str) -> Self {
+        Self::Ambiguous(why)
+    }
+}
+
+/// Where it goes on after a complete head.
+fn following<'h>(head: &'h [u8], room: &mut [MaybeUninit<httparse::Header<'h>>]) -> Result<Scan, Unread> {
+    let mut request = httparse::Request::new(&mut []);
+    match request.parse_with_uninit_headers(head, room) {
+        Ok(httparse::Status::Complete(_)) => {}
+        Err(httparse::Error::TooManyHeaders) => return Err(Unread::TooMany),
+        Ok(httparse::Status::Partial) | Err(_) => return Err(Unread::Malformed),
+    }
     if request.path.is_some_and(|target| target.contains('#')) {
-        return Err("the request target has a fragment");
+        return Err("the request target has a fragment".into());
     }
     let values = |name: &str| {
         let named = request.headers.iter().filter(move |header| header.name.eq_ignore_ascii_case(name));
@@ -209,19 +255,17 @@ fn after_head(head: &mut Vec<u8>, most: usize) -> Result<Option<Scan>, &'static 
     };
     let (lengths, encodings) = (values("content-length"), values("transfer-encoding"));
     match (lengths.as_slice(), encodings.as_slice()) {
-        ([], []) => Ok(Some(Scan::Head(Vec::new()))),
-        ([length], []) => Ok(Some(match decimal(length) {
+        ([], []) => Ok(Scan::Head(Vec::new())),
+        ([length], []) => Ok(match decimal(length) {
             Some(0) => Scan::Head(Vec::new()),
             Some(length) => Scan::Body(length),
             None => Scan::Done,
-        })),
-        ([], [encoding]) if encoding.eq_ignore_ascii_case(b"chunked") => {
-            Ok(Some(Scan::ChunkSize(Vec::new())))
-        }
-        ([], [_]) => Err("the Transfer-Encoding is not chunked"),
-        ([], _) => Err("the request has two Transfer-Encoding headers"),
-        (_, []) => Err("the request has two Content-Length headers"),
-        (_, _) => Err("the request has both Content-Length and Transfer-Encoding"),
+        }),
+        ([], [encoding]) if encoding.eq_ignore_ascii_case(b"chunked") => Ok(Scan::ChunkSize(Vec::new())),
+        ([], [_]) => Err("the Transfer-Encoding is not chunked".into()),
+        ([], _) => Err("the request has two Transfer-Encoding headers".into()),
+        (_, []) => Err("the request has two Content-Length headers".into()),
+        (_, _) => Err("the request has both Content-Length and Transfer-Encoding".into()),
     }
 }
 
