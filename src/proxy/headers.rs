@@ -9,7 +9,7 @@ use crate::telemetry::RequestId;
 
 /// What the registry may see of a client's headers: an allow-list, so that nothing it might trust slips through. The
 /// framing is not among them: it is written anew from the body.
-const TO_REGISTRY: [HeaderName; 16] = [
+static TO_REGISTRY: [HeaderName; 16] = [
     header::ACCEPT,
     header::ACCEPT_ENCODING,
     header::CACHE_CONTROL,
@@ -28,8 +28,12 @@ const TO_REGISTRY: [HeaderName; 16] = [
     HeaderName::from_static("docker-upload-uuid"),
 ];
 
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+
 /// Headers that concern one connection only; and challenges, which are ours to make.
-const HOP_BY_HOP: [HeaderName; 10] = [
+static HOP_BY_HOP: [HeaderName; 10] = [
     header::CONNECTION,
     header::PROXY_AUTHENTICATE,
     header::PROXY_AUTHORIZATION,
@@ -50,24 +54,26 @@ pub(super) fn to_registry(
     address: Option<IpAddr>,
     id: &RequestId,
 ) -> HeaderMap {
-    let mut headers = HeaderMap::with_capacity(12);
-    for name in &TO_REGISTRY {
-        if names_connection_option(client, name) {
-            continue;
-        }
-        for value in client.get_all(name) {
+    // Room for what clients send and for ours; with more the map would have to be built anew on the way.
+    let mut headers = HeaderMap::with_capacity(24);
+    let named: Vec<&str> = connection_options(client).collect();
+    // A client sends fewer headers than there are on the list.
+    for (name, value) in client {
+        let is_named = || named.iter().any(|option| option.eq_ignore_ascii_case(name.as_str()));
+        if TO_REGISTRY.contains(name) && !is_named() {
             headers.append(name, value.clone());
         }
     }
+    let host = HeaderValue::try_from(&origin.host).ok();
     let own = [
-        (header::HOST, Some(origin.host.clone())),
-        (HeaderName::from_static("x-forwarded-proto"), Some(origin.scheme.to_owned())),
-        (HeaderName::from_static("x-forwarded-host"), Some(origin.host.clone())),
-        (HeaderName::from_static("x-forwarded-for"), address.map(|address| address.to_string())),
-        (REQUEST_ID, Some(id.to_string())),
+        (header::HOST, host.clone()),
+        (X_FORWARDED_PROTO, Some(HeaderValue::from_static(origin.scheme))),
+        (X_FORWARDED_HOST, host),
+        (X_FORWARDED_FOR, address.and_then(|address| HeaderValue::try_from(address.to_string()).ok())),
+        (REQUEST_ID, HeaderValue::try_from(id.as_str()).ok()),
     ];
     for (name, value) in own {
-        if let Some(value) = value.and_then(|value| HeaderValue::try_from(value).ok()) {
+        if let Some(value) = value {
             headers.insert(name, value);
         }
     }
@@ -77,16 +83,14 @@ pub(super) fn to_registry(
 /// Takes out of the registry's headers what concerned its connection to us, and which pages of other origins it would let read:
 /// that is ours to say.
 pub(super) fn from_registry(headers: &mut HeaderMap) {
+    let ends_here =
+        |name: &&HeaderName| HOP_BY_HOP.contains(*name) || name.as_str().starts_with("access-control-");
     let mut named: Vec<HeaderName> =
         connection_options(headers).filter_map(|name| name.parse().ok()).collect();
-    named.extend(headers.keys().filter(|name| name.as_str().starts_with("access-control-")).cloned());
-    for name in HOP_BY_HOP.iter().chain(&named) {
+    named.extend(headers.keys().filter(ends_here).cloned());
+    for name in &named {
         headers.remove(name);
     }
-}
-
-fn names_connection_option(headers: &HeaderMap, name: &HeaderName) -> bool {
-    connection_options(headers).any(|option| option.eq_ignore_ascii_case(name.as_str()))
 }
 
 fn connection_options(headers: &HeaderMap) -> impl Iterator<Item = &str> {
