@@ -68,7 +68,8 @@ impl Caller {
         needs: &[Scope],
         exchange: &mut Exchange,
     ) -> Result<Option<Self>, Refusal> {
-        let caller = match presented(headers)? {
+        let presented = presented(headers)?;
+        let caller = match presented {
             Presented::Nothing if is_of_a_page_of_ours(headers) => {
                 by_session(headers, ip, snapshot, sessions, exchange)
             }
@@ -76,7 +77,7 @@ impl Caller {
         };
         let caller = match caller {
             Some(caller) => Some(caller),
-            None => Self::proved(presented(headers)?, ip, snapshot, passwords, needs, exchange).await?,
+            None => Self::proved(presented, ip, snapshot, passwords, needs, exchange).await?,
         };
         if let Some(caller) = &caller {
             exchange.asked_by(&caller.identity);
@@ -114,7 +115,9 @@ impl Caller {
                 }
             },
             Presented::Password(credentials) => {
-                let identity = passwords.check(snapshot, credentials, ip).await?.ok_or_else(unproved)?;
+                // Apart: its future is large, and most requests bring a token.
+                let identity = Box::pin(passwords.check(snapshot, credentials, ip)).await?;
+                let identity = identity.ok_or_else(unproved)?;
                 Ok(Some(Self { identity, ceiling: None, presented: true, ip }))
             }
         }

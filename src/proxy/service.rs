@@ -260,7 +260,7 @@ impl Service {
                 let (id, idle_body) = (exchange.id().clone(), snapshot.settings.idle_body);
                 let (upstream, origin) = (Upstream::clone(&upstream), origin.clone());
                 let registry = Inquirer { upstream, idle_body, origin, address, id };
-                return catalog::list(&view, route.catalog_page(), &registry).await;
+                return Box::pin(catalog::list(&view, route.catalog_page(), &registry)).await;
             }
         };
         let busy = |error| unanswered(&error, upstream.address());
@@ -290,7 +290,7 @@ impl Service {
         Ok(for_the_outside(response.map(body), origin, &upstream))
     }
 
-    /// The web pages, whose questions to the registry are authorised one by one; `None` for one that is not there.
+    /// The web pages, whose questions to the registry are authorised one by one; `None` for one that is not there. Boxed: they are large.
     async fn answer_page(
         &self,
         page: Option<PagePath>,
@@ -317,7 +317,7 @@ impl Service {
             exchange,
             known: None,
         };
-        Ok(pages::answer(page, request).await)
+        Ok(Box::pin(pages::answer(page, request)).await)
     }
 
     /// Our own endpoints, which never reach the registry.

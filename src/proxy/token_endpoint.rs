@@ -177,7 +177,9 @@ async fn log_in(
 ) -> Result<Identity, Refusal> {
     let failed = || Refusal::new(ErrorCode::Unauthorized, "Auth failed.");
     match login {
-        Login::Password(credentials) => passwords.check(snapshot, credentials, ip).await?.ok_or_else(failed),
+        Login::Password(credentials) => {
+            Box::pin(passwords.check(snapshot, credentials, ip)).await?.ok_or_else(failed)
+        }
         Login::RefreshToken(token) => {
             let fingerprint_of = |account: &str| snapshot.fingerprint(account);
             let account = snapshot.authority.verify_refresh(&token, service, unix_now(), fingerprint_of);
