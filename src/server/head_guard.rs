@@ -369,6 +369,22 @@ mod tests {
     }
 
     #[test]
+    fn rule_10_the_last_of_many_headers_counts_as_well() {
+        for count in [0, USUAL_HEADERS - 2, USUAL_HEADERS - 1, USUAL_HEADERS, 3 * USUAL_HEADERS] {
+            let end = "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n";
+            let head = format!("GET /v2/ HTTP/1.1\r\n{}{end}", "A: b\r\n".repeat(count));
+            let size = HeadSize { bytes: 1 << 20, headers: 4 * USUAL_HEADERS };
+            let mut scan = Scan::Head(Vec::new());
+            let mut bytes = head.as_bytes();
+            let mut seen = Ok(());
+            while !bytes.is_empty() && seen.is_ok() {
+                seen = scan.advance(&mut bytes, size);
+            }
+            assert!(seen.is_err(), "{count} others");
+        }
+    }
+
+    #[test]
     fn a_large_head_is_known_before_it_ends() {
         let head = |filler: usize| format!("GET /v2/ HTTP/1.1\r\nA: {}\r\n\r\n", "x".repeat(filler));
         assert_eq!(verdict(head(174).as_bytes(), 7), None);
