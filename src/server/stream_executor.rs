@@ -20,9 +20,9 @@ pub(super) struct StreamExecutor {
 }
 
 /// Since when the client has had data of a response and has not made room for more; shared by a stream's task and its
-/// response's body.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Delivery(Arc<Mutex<Option<Instant>>>);
+/// response's body. `None` where nobody watches.
+#[derive(Debug, Clone)]
+pub(super) struct Delivery(Option<Arc<Mutex<Option<Instant>>>>);
 
 tokio::task_local! {
     static DELIVERY: Delivery;
@@ -31,27 +31,37 @@ tokio::task_local! {
 impl Delivery {
     /// That of the stream whose task this is; one that nobody watches on HTTP/1.1.
     pub(super) fn of_this_stream() -> Self {
-        DELIVERY.try_with(Clone::clone).unwrap_or_default()
+        DELIVERY.try_with(Clone::clone).unwrap_or(Self(None))
+    }
+
+    fn watched() -> Self {
+        Self(Some(Arc::default()))
     }
 
     /// The body gave data: now it is the client's turn.
     pub(super) fn client_turn(&self) {
-        self.set(Some(Instant::now()));
+        self.set(|| Some(Instant::now()));
     }
 
     /// The body has nothing to give yet, or nothing any more: the client is not to blame.
     pub(super) fn registry_turn(&self) {
-        self.set(None);
+        self.set(|| None);
     }
 
-    fn set(&self, since: Option<Instant>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = since;
+    fn set(&self, since: impl FnOnce() -> Option<Instant>) {
+        if let Some(shared) = &self.0 {
+            *shared.lock().unwrap_or_else(PoisonError::into_inner) = since();
+        }
+    }
+
+    fn since(&self) -> Option<Instant> {
+        *self.0.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Returns when the client has taken nothing for `limit`.
     async fn stalled(&self, limit: Duration) {
         loop {
-            let since = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let since = self.since();
             let deadline = since.unwrap_or_else(Instant::now) + limit;
             if since.is_some() && deadline <= Instant::now() {
                 return;
@@ -66,7 +76,7 @@ where
     F: Future<Output = ()> + Send + 'static,
 {
     fn execute(&self, stream: F) {
-        let (limit, delivery) = (self.limit, Delivery::default());
+        let (limit, delivery) = (self.limit, Delivery::watched());
         let watched = delivery.clone();
         tokio::spawn(DELIVERY.scope(delivery, async move {
             tokio::select! {
