@@ -157,7 +157,9 @@ impl Record {
         let line = serde_json::to_string(self).unwrap_or_default();
         // JSON itself leaves DEL and those from U+0080 to U+009F as they are.
         let is_left = |c: char| c.is_control();
-        let mut line = if line.contains(is_left) {
+        // Nearly no line has any: it would have one of these bytes.
+        let may_have_some = line.bytes().any(|byte| matches!(byte, 0x7f | 0xc2));
+        let mut line = if may_have_some && line.contains(is_left) {
             line.chars()
                 .map(|c| if is_left(c) { format!("\\u{:04x}", u32::from(c)) } else { c.into() })
                 .collect()
