@@ -14,7 +14,7 @@ use super::{Assembly, Serve, assemble, say};
 use crate::{
     config::{Config, Findings, Loaded, LogFormat, LogLevel, LogSettings},
     proxy::Service,
-    server::{self, Address, Admission, Control, Listener, Tls, Watch},
+    server::{self, Address, Admission, Control, Listener, Tls, Watch, Workers},
     telemetry::{self, Audit, Metrics, Telemetry},
 };
 
@@ -62,7 +62,10 @@ async fn serve_until_stopped(
         tokio::spawn(control.serve());
     }
     let served = (Arc::clone(&service), Arc::clone(&tls), Arc::clone(&admission));
-    let server = tokio::spawn(server::run(listeners, served.0, served.1, served.2, stopped));
+    let workers =
+        Workers::start().map_err(|error| format!("cannot start the threads of connections: {error}"))?;
+    let server = server::run(listeners, served.0, served.1, served.2, Arc::new(workers), stopped);
+    let server = tokio::spawn(server);
     // Before anybody is told that we are ready: a signal without a handler would end the process.
     let mut signals = Signals::new().map_err(|error| format!("cannot wait for signals: {error}"))?;
     say(&mut std::io::stdout(), &ready);

@@ -62,10 +62,10 @@ impl Inquirer {
         headers.insert(header::ACCEPT, HeaderValue::from_static(accept));
         let request = upstream_request(permit, headers, RequestBody::empty())?;
         let place = self.upstream.place(self.address).await.map_err(failed)?;
-        let (response, lease) = self.upstream.send(request, place).await.map_err(failed)?;
+        let response = self.upstream.send(request, place).await.map_err(failed)?;
         refuse_strange(&response, self.upstream.address())?;
         let (head, body) = response.into_parts();
-        let body = ResponseBody::upstream(UpstreamBody::new(body, self.idle_body, lease));
+        let body = ResponseBody::upstream(UpstreamBody::new(body, self.idle_body));
         let body = Limited::new(body, LARGEST).collect().await.map_err(|error| {
             let registry = self.upstream.address();
             tracing::warn!(%registry, %error, "an answer of the registry could not be read");

@@ -3,6 +3,7 @@
 //! Knows nothing of sockets, TLS or files: a connection is handed in by `server`, settings by `config`.
 
 mod admit;
+mod allowance;
 mod at_registry;
 mod caller;
 mod catalog;
@@ -38,6 +39,7 @@ mod token_requests;
 mod upstream;
 mod write_deadline;
 
+pub(crate) use allowance::Allowance;
 pub use at_registry::AtRegistry;
 pub use freeze::{Freeze, FreezeStatus, NotFrozen};
 pub use passwords::Passwords;

@@ -70,8 +70,8 @@ pub enum ClientFault {
 }
 
 impl Progress {
-    fn new() -> Arc<Self> {
-        let state = ProgressState { last: Instant::now(), ended: false, fault: None };
+    fn new(ended: bool) -> Arc<Self> {
+        let state = ProgressState { last: Instant::now(), ended, fault: None };
         Arc::new(Self { state: Mutex::new(state), bytes: AtomicU64::new(0) })
     }
 
@@ -110,8 +110,7 @@ impl RequestBody {
     /// Wraps a client's body; `expects_continue` when the client waits for `100 Continue` before it sends it. Its bytes
     /// are counted as they come.
     pub fn new(body: Incoming, idle: Duration, expects_continue: bool, telemetry: Arc<Telemetry>) -> Self {
-        let progress = Progress::new();
-        progress.update(|state| state.ended = body.is_end_stream());
+        let progress = Progress::new(body.is_end_stream());
         Self {
             body: Some(body),
             idle: IdleTimer::new(idle),
@@ -123,8 +122,7 @@ impl RequestBody {
 
     /// A body without bytes.
     pub fn empty() -> Self {
-        let progress = Progress::new();
-        progress.update(|state| state.ended = true);
+        let progress = Progress::new(true);
         let idle = IdleTimer::new(Duration::ZERO);
         Self { body: None, idle, progress, waits_to_send: false, telemetry: None }
     }

@@ -7,10 +7,10 @@ use std::{
 };
 
 use http_body_util::Full;
-use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
+use hyper::body::{Body, Bytes, Frame, SizeHint};
 
 use super::{
-    exchange::Exchange, idle_timer::IdleTimer, places::Place, request_body::BodyError, upstream::Lease,
+    exchange::Exchange, idle_timer::IdleTimer, places::Place, request_body::BodyError, upstream::Incoming,
 };
 use crate::telemetry::Ended;
 
@@ -26,55 +26,35 @@ enum Source {
     /// A short text of our own.
     Own(Full<Bytes>),
     /// The registry's.
-    Upstream(UpstreamBody),
+    Upstream(Box<UpstreamBody>),
 }
 
-/// The registry's body on its way to the client. The connection it came on is given back once it has ended.
+/// The registry's body on its way to the client.
 pub struct UpstreamBody {
     body: Incoming,
     idle: IdleTimer,
-    lease: Option<Lease>,
 }
 
 impl UpstreamBody {
-    /// Wraps the registry's body; `lease` is the connection it comes on.
-    pub fn new(body: Incoming, idle: Duration, lease: Lease) -> Self {
-        let mut wrapped = Self { body, idle: IdleTimer::new(idle), lease: Some(lease) };
-        wrapped.give_back_at_end();
-        wrapped
-    }
-
-    fn give_back_at_end(&mut self) {
-        if self.body.is_end_stream()
-            && let Some(lease) = self.lease.take()
-        {
-            lease.give_back();
-        }
+    /// Wraps the registry's body, which may stand still for `idle`.
+    pub fn new(body: Incoming, idle: Duration) -> Self {
+        Self { body, idle: IdleTimer::new(idle) }
     }
 
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(cx) else {
+        let Poll::Ready(piece) = self.body.poll_piece(cx) else {
             ready!(self.idle.poll(cx));
             return Poll::Ready(Some(Err("the registry's body stood still for too long".into())));
         };
         self.idle.reset();
-        match &frame {
-            Some(Ok(_)) => self.give_back_at_end(),
-            Some(Err(_)) => self.lease = None,
-            None => {
-                if let Some(lease) = self.lease.take() {
-                    lease.give_back();
-                }
-            }
-        }
-        Poll::Ready(frame.map(|frame| frame.map_err(Into::into)))
+        Poll::Ready(piece.map(|piece| piece.map(Frame::data)))
     }
 }
 
 impl ResponseBody {
     /// The registry's body.
     pub fn upstream(body: UpstreamBody) -> Self {
-        Self { bytes: Source::Upstream(body), exchange: None, place: None }
+        Self { bytes: Source::Upstream(Box::new(body)), exchange: None, place: None }
     }
 
     /// The length of a text of our own; `None` for what comes from the registry.

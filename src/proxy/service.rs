@@ -11,7 +11,7 @@ use hyper::{
 };
 
 use super::{
-    Freeze, FreezeStatus, Passwords, Peer, Snapshot, Upstream, UpstreamLoad,
+    Allowance, Freeze, FreezeStatus, Passwords, Peer, Snapshot, Upstream, UpstreamLoad,
     admit::{Admitted, admit},
     caller::Caller,
     catalog,
@@ -48,6 +48,7 @@ pub struct Service {
     sessions: Sessions,
     pages: Pages,
     freeze: Freeze,
+    allowance: Allowance,
     telemetry: Arc<Telemetry>,
 }
 
@@ -55,7 +56,8 @@ impl Service {
     /// A service with its first policy, which tells `telemetry` what it does.
     pub fn new(snapshot: Snapshot, telemetry: Arc<Telemetry>) -> Self {
         let passwords = Passwords::new(&snapshot.settings.passwords, Arc::clone(&telemetry));
-        let upstream = Upstream::new(snapshot.settings.upstream.clone());
+        let allowance = Allowance::default();
+        let upstream = Upstream::new(snapshot.settings.upstream.clone(), allowance.clone());
         Self {
             snapshot: ArcSwap::from_pointee(snapshot),
             upstream: ArcSwap::from_pointee(upstream),
@@ -64,6 +66,7 @@ impl Service {
             sessions: Sessions::default(),
             pages: Pages::default(),
             freeze: Freeze::default(),
+            allowance,
             telemetry,
         }
     }
@@ -72,7 +75,8 @@ impl Service {
     /// go on.
     pub fn replace(&self, snapshot: Snapshot) {
         if snapshot.settings.upstream != self.snapshot.load().settings.upstream {
-            self.upstream.store(Arc::new(Upstream::new(snapshot.settings.upstream.clone())));
+            let upstream = Upstream::new(snapshot.settings.upstream.clone(), self.allowance.clone());
+            self.upstream.store(Arc::new(upstream));
             self.pages.forget_registry();
         }
         self.snapshot.store(Arc::new(snapshot));
@@ -96,6 +100,11 @@ impl Service {
     /// Where it tells what it does.
     pub fn telemetry(&self) -> &Arc<Telemetry> {
         &self.telemetry
+    }
+
+    /// How large a piece of a body may be just now.
+    pub(crate) fn allowance(&self) -> &Allowance {
+        &self.allowance
     }
 
     /// Whether writes may pass.
@@ -273,7 +282,7 @@ impl Service {
         let sending = upstream.send(upstream_request(&permit, headers, body)?, place);
         let sent = Write::unless_cut_off(write.as_mut(), sending).await;
         let sent = sent.inspect_err(|_| exchange.end(Ended::CutOff))?;
-        let (response, lease) = sent.map_err(|error| {
+        let response = sent.map_err(|error| {
             exchange.unanswered(&error);
             unanswered(&error, upstream.address())
         })?;
@@ -286,7 +295,7 @@ impl Service {
         refuse_strange(&response, upstream.address())?;
         // 6. Answer: the registry's own, made right for the outside.
         let idle = snapshot.settings.idle_body;
-        let body = |body| ResponseBody::upstream(UpstreamBody::new(body, idle, lease));
+        let body = |body| ResponseBody::upstream(UpstreamBody::new(body, idle));
         Ok(for_the_outside(response.map(body), origin, &upstream))
     }
 

@@ -22,9 +22,10 @@ use super::{
     admission::Place,
     head_guard::{BadHead, HeadGuard, HeadSize, Verdict},
     lingering::Lingering,
-    listener::Stream,
+    listener::{Accepted, Stream},
     stream_executor::{Delivery, StreamExecutor},
     tls::H2,
+    tls_stream::{Output, Pressure, TlsStream},
 };
 use crate::{
     proxy::{BodyError, Peer, ResponseBody, Service, WriteDeadline},
@@ -42,11 +43,19 @@ pub(super) struct Connections {
 
 impl Connections {
     /// Serves one connection until it ends.
-    pub(super) async fn serve(self, stream: Stream, address: Option<SocketAddr>, place: Place) {
+    pub(super) async fn serve(self, accepted: Accepted, address: Option<SocketAddr>, place: Place) {
         let _counted = self.service.telemetry().metrics.connected();
+        let stream = match accepted.here() {
+            Ok(stream) => stream,
+            Err(error) => {
+                tracing::debug!(?address, %error, "a connection broke before it began");
+                return;
+            }
+        };
         let stream = Lingering::new(WriteDeadline::new(stream, self.limits.idle_body));
         let Some(config) = self.tls.current() else {
-            return self.serve_http1(stream, Peer { address, tls: false }, &place).await;
+            let peer = Peer { address, tls: false };
+            return self.serve_http1(stream, None::<Output<Socket>>, peer, &place).await;
         };
         let accepted = tokio::select! {
             accepted = timeout(self.limits.handshake_timeout, TlsAcceptor::from(config).accept(stream)) => accepted,
@@ -55,10 +64,13 @@ impl Connections {
         match accepted {
             Ok(Ok(stream)) => {
                 let peer = Peer { address, tls: true };
-                if stream.get_ref().1.alpn_protocol() == Some(H2) {
-                    self.serve_http2(stream, peer, &place).await;
+                let (io, session) = stream.into_inner();
+                let is_http2 = session.alpn_protocol() == Some(H2);
+                let (stream, output) = TlsStream::new(io, session, self.service.allowance().clone());
+                if is_http2 {
+                    self.serve_http2(stream, output, peer, &place).await;
                 } else {
-                    self.serve_http1(stream, peer, &place).await;
+                    self.serve_http1(stream, Some(output), peer, &place).await;
                 }
             }
             Ok(Err(error)) => tracing::debug!(?address, %error, "a TLS handshake failed"),
@@ -66,19 +78,21 @@ impl Connections {
         }
     }
 
-    async fn serve_http1<I: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
-        self,
-        stream: I,
-        peer: Peer,
-        place: &Place,
-    ) {
+    async fn serve_http1<I, O>(self, stream: I, output: Option<Output<O>>, peer: Peer, place: &Place)
+    where
+        I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        O: AsyncRead + AsyncWrite + Unpin,
+    {
         let size = HeadSize {
             bytes: usize::try_from(self.limits.header_bytes).unwrap_or(usize::MAX),
             headers: usize::try_from(self.limits.header_count).unwrap_or(usize::MAX).saturating_mul(2),
         };
         let guard = HeadGuard::new(stream, self.limits.header_timeout, size);
         let verdict = guard.verdict();
-        let service = service_fn(|request| self.answer(request, peer, Some(&verdict), &place.activity));
+        let pressure = output.as_ref().map(Output::pressure);
+        let service = service_fn(|request| {
+            self.answer(request, peer, Some(&verdict), &place.activity, pressure.clone())
+        });
         let connection = http1::Builder::new()
             // The head guard has the deadline for a head: hyper's also ends connections that are merely idle.
             .header_read_timeout(None)
@@ -86,40 +100,49 @@ impl Connections {
             // answers 431 without a word.
             .max_headers(size.headers)
             .max_header_size(size.bytes.saturating_mul(2))
+            .max_buf_size(size.bytes.saturating_mul(4).max(READ_BUFFER))
             .serve_connection(TokioIo::new(guard), service);
-        self.drive(connection, place, http1::Connection::graceful_shutdown).await;
+        self.drive(connection, output, place, http1::Connection::graceful_shutdown).await;
     }
 
     async fn serve_http2<I: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
         self,
-        stream: I,
+        stream: TlsStream<I>,
+        output: Output<I>,
         peer: Peer,
         place: &Place,
     ) {
         let (this, shared) = (self.clone(), place.activity.clone());
         let service = service_fn(move |request| {
             let (this, activity) = (this.clone(), shared.clone());
-            async move { this.answer(request, peer, None, &activity).await }
+            async move { this.answer(request, peer, None, &activity, None).await }
         });
         let connection = http2::Builder::new(StreamExecutor { limit: self.limits.idle_body })
             .timer(TokioTimer::new())
             .max_concurrent_streams(self.limits.streams)
             .max_header_list_size(self.limits.header_bytes)
             .initial_stream_window_size(STREAM_WINDOW)
+            .max_frame_size(FRAME)
             .initial_connection_window_size(CONNECTION_WINDOW)
             .max_send_buf_size(SEND_BUFFER)
             .max_pending_accept_reset_streams(usize::try_from(self.limits.streams).unwrap_or(usize::MAX))
             .max_local_error_reset_streams(ERROR_RESETS)
             .keep_alive_interval(KEEP_ALIVE_INTERVAL)
             .serve_connection(TokioIo::new(stream), service);
-        self.drive(connection, place, http2::Connection::graceful_shutdown).await;
+        self.drive(connection, Some(output), place, http2::Connection::graceful_shutdown).await;
     }
 
     /// Runs a connection until it ends by itself, is idle for too long, makes room for another, or the server stops.
-    async fn drive<C, E>(&self, connection: C, place: &Place, shut_down: fn(std::pin::Pin<&mut C>))
-    where
+    async fn drive<C, E, O>(
+        &self,
+        connection: C,
+        output: Option<Output<O>>,
+        place: &Place,
+        shut_down: fn(std::pin::Pin<&mut C>),
+    ) where
         C: Future<Output = Result<(), E>>,
         E: std::fmt::Display,
+        O: AsyncRead + AsyncWrite + Unpin,
     {
         let mut connection = pin!(connection);
         let mut stop = self.stop.clone();
@@ -132,8 +155,8 @@ impl Connections {
         let mut ticks = interval_at(Instant::now() + IDLE_TICK, IDLE_TICK);
         loop {
             tokio::select! {
-                ended = connection.as_mut() => {
-                    if let Err(error) = ended {
+                ended = run(connection.as_mut(), output.as_ref()) => {
+                    if let Some(Err(error)) = ended {
                         tracing::debug!(%error, "a connection broke");
                     }
                     return;
@@ -175,6 +198,7 @@ impl Connections {
         peer: Peer,
         verdict: Option<&Verdict>,
         activity: &Activity,
+        pressure: Option<Pressure>,
     ) -> Result<Response<InFlightBody>, Infallible> {
         let in_flight = activity.begin();
         request.extensions_mut().insert(activity.at_registry().clone());
@@ -195,10 +219,26 @@ impl Connections {
         let delivery = Delivery::of_this_stream();
         // The head is data too: a client without room for it is not waited for either.
         delivery.client_turn();
-        Ok(response.map(|body| InFlightBody { body, delivery, in_flight }))
+        Ok(response.map(|body| InFlightBody { body, delivery, in_flight, pressure }))
     }
 }
 
+/// A client's socket, which lingers at its end and is not waited for without end.
+type Socket = Lingering<WriteDeadline<Stream>>;
+
+/// Runs a connection with what it has to send; `None` when that cannot be sent.
+async fn run<C: Future, O: AsyncRead + AsyncWrite + Unpin>(
+    connection: std::pin::Pin<&mut C>,
+    output: Option<&Output<O>>,
+) -> Option<C::Output> {
+    match output {
+        Some(output) => output.drive(connection).await,
+        None => Some(connection.await),
+    }
+}
+
+/// What is read ahead of one upload, and written behind one download, on HTTP/1.1.
+const READ_BUFFER: usize = 256 << 10;
 /// How long a connection that never had a request may take to end.
 const STOP_GRACE: Duration = Duration::from_secs(1);
 /// How long after its last request a connection that is to make room may take to end what is not with the registry.
@@ -206,6 +246,8 @@ const LEAVE_GRACE: Duration = Duration::from_secs(10);
 /// How often an idle connection is looked at.
 const IDLE_TICK: Duration = Duration::from_secs(5);
 /// HTTP/2 flow control: what one upload, and all on one connection, may send before we have forwarded it.
+/// The largest frame of an upload.
+const FRAME: u32 = 64 << 10;
 const STREAM_WINDOW: u32 = 1 << 20;
 const CONNECTION_WINDOW: u32 = 4 << 20;
 /// What is buffered of one HTTP/2 download.
@@ -223,6 +265,8 @@ struct InFlightBody {
     body: ResponseBody,
     delivery: Delivery,
     in_flight: InFlight,
+    /// That of an HTTP/1.1 connection: what the client has no room for is not read from the registry. HTTP/2 has windows.
+    pressure: Option<Pressure>,
 }
 
 /// A body that is empty, or whose length is known, is dropped once it has given all, without being asked for more.
@@ -242,6 +286,10 @@ impl Body for InFlightBody {
         mut self: std::pin::Pin<&mut Self>,
         cx: &mut std::task::Context<'_>,
     ) -> std::task::Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        if self.pressure.as_ref().is_some_and(Pressure::is_on) {
+            // Who drives the connection asks again once there is room.
+            return std::task::Poll::Pending;
+        }
         let polled = std::pin::Pin::new(&mut self.body).poll_frame(cx);
         match &polled {
             std::task::Poll::Ready(Some(Ok(_))) => self.delivery.client_turn(),

@@ -38,13 +38,14 @@ pub async fn serve_health(
     let slots = Arc::new(Semaphore::new(CONNECTIONS));
     loop {
         let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { return };
-        let Ok((stream, _)) = listener.accept().await else {
+        let Ok((accepted, _)) = listener.accept().await else {
             tokio::time::sleep(ACCEPT_PAUSE).await;
             continue;
         };
         let (service, admission) = (Arc::clone(&service), Arc::clone(&admission));
         let stopping = stopping.clone();
         tokio::spawn(async move {
+            let Ok(stream) = accepted.here() else { return };
             let answer = service_fn(|request| answer(request, &service, &admission, &stopping));
             let connection = http1::Builder::new()
                 .timer(TokioTimer::new())

@@ -2,7 +2,8 @@
 
 use std::{
     io,
-    net::{Ipv4Addr, SocketAddr, TcpListener as StdTcpListener},
+    net::{self, Ipv4Addr, SocketAddr, TcpListener as StdTcpListener},
+    os::unix,
     path::PathBuf,
     pin::Pin,
     task::{Context, Poll},
@@ -25,7 +26,16 @@ pub enum Listener {
     Unix(UnixListener, PathBuf),
 }
 
-/// An accepted connection.
+/// An accepted connection, before the thread is known that it will live on.
+#[derive(Debug)]
+pub(super) enum Accepted {
+    /// TCP.
+    Tcp(net::TcpStream),
+    /// A Unix socket.
+    Unix(unix::net::UnixStream),
+}
+
+/// A connection.
 #[derive(Debug)]
 pub(super) enum Stream {
     /// TCP.
@@ -86,15 +96,28 @@ impl Listener {
     ///
     /// # Errors
     /// The system's, such as too many open files; the listener stays usable.
-    pub(super) async fn accept(&self) -> io::Result<(Stream, Option<SocketAddr>)> {
+    pub(super) async fn accept(&self) -> io::Result<(Accepted, Option<SocketAddr>)> {
         match self {
             Self::Tcp(listener) => {
                 let (stream, peer) = listener.accept().await?;
                 // Only slower without, and no reason to refuse.
                 let _ = stream.set_nodelay(true);
-                Ok((Stream::Tcp(stream), Some(peer)))
+                Ok((Accepted::Tcp(stream.into_std()?), Some(peer)))
             }
-            Self::Unix(listener, _) => Ok((Stream::Unix(listener.accept().await?.0), None)),
+            Self::Unix(listener, _) => Ok((Accepted::Unix(listener.accept().await?.0.into_std()?), None)),
+        }
+    }
+}
+
+impl Accepted {
+    /// Watched by the runtime of this thread from now on.
+    ///
+    /// # Errors
+    /// The runtime cannot watch it.
+    pub(super) fn here(self) -> io::Result<Stream> {
+        match self {
+            Self::Tcp(stream) => TcpStream::from_std(stream).map(Stream::Tcp),
+            Self::Unix(stream) => UnixStream::from_std(stream).map(Stream::Unix),
         }
     }
 }

@@ -16,8 +16,10 @@ mod listener;
 mod settings;
 mod stream_executor;
 mod tls;
+mod tls_stream;
 mod turn_away;
 mod watch;
+mod workers;
 
 use std::{
     io::ErrorKind,
@@ -34,12 +36,13 @@ pub use listener::{Listener, from_systemd};
 pub use settings::*;
 pub use tls::{Tls, TlsError};
 pub use watch::Watch;
+pub use workers::Workers;
 
 use crate::proxy::Service;
 use connection::Connections;
 use turn_away::turn_away;
 
-/// Serves until `stop` becomes true, then lets transfers finish within `limits.drain_timeout`.
+/// Serves on `workers` until `stop` becomes true, then lets transfers finish within `limits.drain_timeout`.
 ///
 /// Returns the number of connections that were cut off because they were not done in time.
 pub async fn run(
@@ -47,12 +50,16 @@ pub async fn run(
     service: Arc<Service>,
     tls: Arc<Tls>,
     admission: Arc<Admission>,
+    workers: Arc<Workers>,
     mut stop: signal::Receiver<bool>,
 ) -> usize {
     let connections = Connections { service, tls, limits: admission.limits(), stop: stop.clone() };
     let accepting: Vec<_> = listeners
         .into_iter()
-        .map(|listener| tokio::spawn(accept(listener, connections.clone(), Arc::clone(&admission))))
+        .map(|listener| {
+            let (connections, admission) = (connections.clone(), Arc::clone(&admission));
+            tokio::spawn(accept(listener, connections, admission, Arc::clone(&workers)))
+        })
         .collect();
     let _ = stop.wait_for(|stop| *stop).await;
     for task in accepting {
@@ -69,7 +76,12 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 const ACCEPT_COMPLAINT: Duration = Duration::from_secs(10);
 
 /// Accepts for ever: an error of one connection, or of the system, must not end the server.
-async fn accept(listener: Listener, connections: Connections, admission: Arc<Admission>) {
+async fn accept(
+    listener: Listener,
+    connections: Connections,
+    admission: Arc<Admission>,
+    workers: Arc<Workers>,
+) {
     let mut complained: Option<Instant> = None;
     loop {
         admission.room().await;
@@ -80,7 +92,7 @@ async fn accept(listener: Listener, connections: Connections, admission: Arc<Adm
                 match admission.admit(peer, counts) {
                     Some(place) => {
                         let connections = Connections { limits: admission.limits(), ..connections.clone() };
-                        tokio::spawn(connections.serve(stream, peer, place));
+                        workers.spawn(connections.serve(stream, peer, place));
                     }
                     None if connections.tls.is_on() => drop(stream),
                     None => turn_away(stream),

@@ -12,7 +12,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::listener::Stream;
+use super::listener::Accepted;
 
 /// In the registry's words, whatever was going to be asked for.
 const ANSWER: &str = concat!(
@@ -30,7 +30,7 @@ const TIME: Duration = Duration::from_secs(1);
 const BYTES: u64 = 64 << 10;
 
 /// Answers 429 and closes.
-pub(super) fn turn_away(mut stream: Stream) {
+pub(super) fn turn_away(accepted: Accepted) {
     static ANSWERING: AtomicUsize = AtomicUsize::new(0);
     if ANSWERING.fetch_add(1, Ordering::Relaxed) >= AT_ONCE {
         ANSWERING.fetch_sub(1, Ordering::Relaxed);
@@ -38,6 +38,7 @@ pub(super) fn turn_away(mut stream: Stream) {
     }
     tokio::spawn(async move {
         let _ = timeout(TIME, async {
+            let mut stream = accepted.here()?;
             stream.write_all(ANSWER.as_bytes()).await?;
             stream.shutdown().await?;
             tokio::io::copy(&mut stream.take(BYTES), &mut tokio::io::sink()).await

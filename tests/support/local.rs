@@ -14,7 +14,7 @@ use portwarden::{
     cli::assemble,
     config::Config,
     proxy::Service,
-    server::{self, Admission, Listener, Tls},
+    server::{self, Admission, Listener, Tls, Workers},
 };
 use tokio::{runtime::Runtime, sync::watch, task::JoinHandle};
 
@@ -26,6 +26,7 @@ pub struct Local {
     pub service: Arc<Service>,
     stop: watch::Sender<bool>,
     server: Option<JoinHandle<usize>>,
+    workers: Arc<Workers>,
     runtime: Runtime,
     directory: tempfile::TempDir,
     upstream: String,
@@ -53,19 +54,30 @@ fn start(config: &str, upstream: &str, write_keys: impl FnOnce(&Path)) -> Local 
     };
     let service = Arc::new(Service::new(assembly.snapshot, Arc::default()));
     let (stop, stopped) = watch::channel(false);
+    let workers = Arc::new(Workers::start().unwrap());
     let (address, server) = runtime.block_on(async {
         let listener = Listener::bind(&config.server.addresses[0]).unwrap();
         let address = listener.address().unwrap().parse().unwrap();
         let tls = Arc::new(Tls::new(assembly.tls));
         let admission = Admission::new(config.server.limits);
-        let run = server::run(vec![listener], Arc::clone(&service), tls, admission, stopped);
+        let run =
+            server::run(vec![listener], Arc::clone(&service), tls, admission, Arc::clone(&workers), stopped);
         (address, tokio::spawn(run))
     });
     // The server and what accepts for it: until both are there, who counts tasks counts one too few.
     while runtime.metrics().num_alive_tasks() < 2 {
         std::thread::yield_now();
     }
-    Local { address, service, stop, server: Some(server), runtime, directory, upstream: upstream.to_owned() }
+    Local {
+        address,
+        service,
+        stop,
+        server: Some(server),
+        workers,
+        runtime,
+        directory,
+        upstream: upstream.to_owned(),
+    }
 }
 
 impl Local {
@@ -84,7 +96,7 @@ impl Local {
 
     /// How many tasks have not ended.
     pub fn tasks(&self) -> usize {
-        self.runtime.metrics().num_alive_tasks()
+        self.runtime.metrics().num_alive_tasks() + self.workers.tasks()
     }
 
     /// Tells it to stop; returns how long that took and how many connections were cut off.

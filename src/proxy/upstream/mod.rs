@@ -1,35 +1,44 @@
 //! The way to the registry: keep-alive HTTP/1.1 over TCP or a Unix socket.
 //!
 //! A connection carries one request at a time, and is given back only when both bodies have ended; whatever breaks
-//! off closes it, so that the registry sees that the client has gone.
+//! off closes it, so that the registry sees that the client has gone. Our own client and not a general one: it does what a
+//! proxy needs in the task of the request, and no more. See [`connection`].
+
+mod connection;
+mod decoder;
+mod head;
+mod sender;
 
 use std::{
-    fmt,
+    fmt, io,
     net::IpAddr,
+    pin::pin,
     sync::{
         Arc, Mutex, PoisonError, Weak,
         atomic::{AtomicBool, Ordering},
     },
+    task::{Context, Poll, ready},
+    thread::{self, ThreadId},
     time::Duration,
 };
 
+use bytes::Bytes;
 use hyper::{
-    Method, Request, Response, StatusCode, Uri,
-    body::{Body, Incoming},
-    client::conn::http1::{self, SendRequest},
+    Request, Response, StatusCode, Uri,
+    body::SizeHint,
     header::{self, HeaderValue},
 };
-use hyper_util::rt::TokioIo;
 use tokio::{
-    io::{AsyncRead, AsyncWrite},
     net::{TcpStream, UnixStream},
     time::{Instant, timeout, timeout_at},
 };
 
+use self::connection::{Connection, Transfer};
 use super::{
     UpstreamAddress, UpstreamSettings, WriteDeadline,
+    allowance::{Allowance, Share},
     places::{Place, Places},
-    request_body::{ClientFault, Progress, RequestBody},
+    request_body::{BodyError, ClientFault, Progress, RequestBody},
 };
 
 /// The registry, with the connections that wait for their next request.
@@ -40,6 +49,7 @@ pub struct Upstream(Arc<Inner>);
 struct Inner {
     settings: UpstreamSettings,
     places: Places,
+    allowance: Allowance,
     idle: Mutex<Vec<Idle>>,
     /// Whether a task looks after those that nobody uses again.
     swept: AtomicBool,
@@ -47,16 +57,18 @@ struct Inner {
 
 #[derive(Debug)]
 struct Idle {
-    sender: SendRequest<RequestBody>,
+    connection: Connection,
+    /// Whose runtime watches it.
+    thread: ThreadId,
     since: Instant,
 }
 
-/// A connection in use. Dropped, it closes once its request is over.
-pub struct Lease {
+/// The body of the registry's response, as it arrives. It keeps its place until it has ended, and gives its connection
+/// back then; dropped before, it closes it.
+pub struct Incoming {
     upstream: Upstream,
-    sender: SendRequest<RequestBody>,
-    request: Arc<Progress>,
-    _place: Place,
+    /// `None` once it has ended.
+    under_way: Option<(Transfer, Share, Place)>,
 }
 
 /// How many requests are with the registry.
@@ -84,25 +96,31 @@ pub enum UpstreamError {
     /// No head of a response in time.
     ResponseTimeout,
     /// The connection broke, or what came is not HTTP.
-    Broken(hyper::Error),
+    Broken(Broken),
     /// The client's body ended early.
     Client(ClientFault),
 }
 
-/// The head of a response, the connection that its body comes on, and what became of the request's body.
-type Answer = (Response<Incoming>, SendRequest<RequestBody>, Arc<Progress>);
+/// What is wrong with a connection, or with what came on it.
+#[derive(Debug)]
+pub enum Broken {
+    /// The system's word.
+    Io(io::Error),
+    /// The registry ended it, too early.
+    Closed(&'static str),
+    /// What it says is not HTTP, or could be read in two ways.
+    Malformed(&'static str),
+}
 
 /// The most connections that are kept for reuse. More may be open: each request in flight has one.
 const MAX_IDLE: usize = 256;
 
-/// What is read ahead of one response, so that a client that does not read costs little.
-const READ_BUFFER: usize = 128 << 10;
-
 impl Upstream {
     /// The registry at `settings.address`; connects when the first request comes.
-    pub fn new(settings: UpstreamSettings) -> Self {
+    pub(crate) fn new(settings: UpstreamSettings, allowance: Allowance) -> Self {
         let places = Places::new(settings.requests, "requests to the registry: limits.upstream_requests");
-        Self(Arc::new(Inner { settings, places, idle: Mutex::default(), swept: AtomicBool::new(false) }))
+        let (idle, swept) = (Mutex::default(), AtomicBool::new(false));
+        Self(Arc::new(Inner { settings, places, allowance, idle, swept }))
     }
 
     /// Where the registry is, as the configuration has it.
@@ -131,8 +149,8 @@ impl Upstream {
         *request.uri_mut() = Uri::from_static("/v2/");
         request.headers_mut().insert(header::HOST, HeaderValue::from_static("localhost"));
         let progress = request.body().progress();
-        let (response, ..) =
-            self.exchange(self.connect().await?, request, progress).await.map_err(|(error, _)| error)?;
+        let response =
+            self.exchange(self.connect().await?, request, &progress).await.map_err(|(error, _)| error)?;
         Ok(response.status())
     }
 
@@ -144,8 +162,7 @@ impl Upstream {
         self.0.places.take(client).await.map_err(|_| UpstreamError::Busy)
     }
 
-    /// Sends a client's request in its place, and waits for the head of the response. The lease belongs
-    /// to the response's body.
+    /// Sends a client's request in its place, and waits for the head of the response.
     ///
     /// A request that never left, or one without a body that met a connection the registry had just closed, is sent
     /// again on a new connection.
@@ -156,72 +173,73 @@ impl Upstream {
         &self,
         request: Request<RequestBody>,
         place: Place,
-    ) -> Result<(Response<Incoming>, Lease), UpstreamError> {
-        let (response, sender, request) = self.send_now(request).await?;
-        Ok((response, Lease { upstream: self.clone(), sender, request, _place: place }))
+    ) -> Result<Response<Incoming>, UpstreamError> {
+        let share = self.0.allowance.share();
+        let response = self.send_now(request).await?;
+        Ok(response.map(|transfer| {
+            let mut incoming = Incoming { upstream: self.clone(), under_way: Some((transfer, share, place)) };
+            incoming.give_back_at_end();
+            incoming
+        }))
     }
 
-    async fn send_now(&self, request: Request<RequestBody>) -> Result<Answer, UpstreamError> {
+    async fn send_now(&self, request: Request<RequestBody>) -> Result<Response<Transfer>, UpstreamError> {
         let progress = request.body().progress();
-        let again = replay(&request);
-        let Some(sender) = self.take_idle() else {
-            return self.exchange(self.connect().await?, request, progress).await.map_err(|(error, _)| error);
+        let Some(connection) = self.take_idle() else {
+            return self
+                .exchange(self.connect().await?, request, &progress)
+                .await
+                .map_err(|(error, _)| error);
         };
-        match self.exchange(sender, request, Arc::clone(&progress)).await {
+        match self.exchange(connection, request, &progress).await {
             Ok(answer) => Ok(answer),
-            Err((error, unsent)) => match unsent.or(again) {
-                Some(request) if matches!(error, UpstreamError::Broken(_)) => {
-                    let sender = self.connect().await?;
-                    self.exchange(sender, request, progress).await.map_err(|(error, _)| error)
-                }
-                _ => Err(error),
-            },
+            Err((UpstreamError::Broken(_), Some(request))) => {
+                let connection = self.connect().await?;
+                self.exchange(connection, request, &progress).await.map_err(|(error, _)| error)
+            }
+            Err((error, _)) => Err(error),
         }
     }
 
-    /// One request on one connection; gives the request back where it never left.
+    /// One request on one connection; gives the request back where it may be sent again.
     async fn exchange(
         &self,
-        mut sender: SendRequest<RequestBody>,
+        connection: Connection,
         request: Request<RequestBody>,
-        progress: Arc<Progress>,
-    ) -> Result<Answer, (UpstreamError, Option<Request<RequestBody>>)> {
+        progress: &Progress,
+    ) -> Result<Response<Transfer>, (UpstreamError, Option<Request<RequestBody>>)> {
         let sent = Instant::now();
-        let mut answer = Box::pin(sender.try_send_request(request));
-        let answered = loop {
+        let mut answer = pin!(connection.exchange(request));
+        loop {
             // While the body is on its way, it has limits of its own.
             let waits_since = if progress.ended() { progress.last().max(sent) } else { Instant::now() };
             let deadline = waits_since + self.0.settings.response_timeout;
-            match timeout_at(deadline, &mut answer).await {
-                Ok(answered) => break answered,
+            match timeout_at(deadline, answer.as_mut()).await {
+                Ok(answered) => return answered,
                 Err(_) if progress.ended() && progress.last() <= waits_since => {
                     return Err((UpstreamError::ResponseTimeout, None));
                 }
                 Err(_) => {}
             }
-        };
-        drop(answer);
-        match answered {
-            Ok(response) => Ok((response, sender, progress)),
-            Err(mut error) => {
-                let unsent = error.take_message();
-                let error = progress
-                    .fault()
-                    .map_or_else(|| UpstreamError::Broken(error.into_error()), UpstreamError::Client);
-                Err((error, unsent))
+        }
+    }
+
+    /// The connection that was used last on this thread, so that those beyond the need grow old and close.
+    fn take_idle(&self) -> Option<Connection> {
+        let here = thread::current().id();
+        loop {
+            let Idle { mut connection, since, .. } = {
+                let mut idle = self.0.idle.lock().unwrap_or_else(PoisonError::into_inner);
+                let position = idle.iter().rposition(|entry| entry.thread == here)?;
+                idle.swap_remove(position)
+            };
+            if since.elapsed() < self.0.settings.idle_timeout && connection.is_open() {
+                return Some(connection);
             }
         }
     }
 
-    /// The connection that was used last, so that those beyond the need grow old and close.
-    fn take_idle(&self) -> Option<SendRequest<RequestBody>> {
-        let mut idle = self.0.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        self.0.drop_old(&mut idle);
-        let position = idle.iter().rposition(|entry| entry.sender.is_ready())?;
-        Some(idle.remove(position).sender)
-    }
-
-    async fn connect(&self) -> Result<SendRequest<RequestBody>, UpstreamError> {
+    async fn connect(&self) -> Result<Connection, UpstreamError> {
         let settings = &self.0.settings;
         let connected = timeout(settings.connect_timeout, async {
             match &settings.address {
@@ -229,53 +247,74 @@ impl Upstream {
                     let stream =
                         TcpStream::connect(authority.as_str()).await.map_err(UpstreamError::Connect)?;
                     stream.set_nodelay(true).map_err(UpstreamError::Connect)?;
-                    self.handshake(stream).await
+                    Ok(self.connection(stream))
                 }
                 UpstreamAddress::Unix(path) => {
                     let stream = UnixStream::connect(path).await.map_err(UpstreamError::Connect)?;
-                    self.handshake(stream).await
+                    Ok(self.connection(stream))
                 }
             }
         });
         connected.await.unwrap_or(Err(UpstreamError::ConnectTimeout))
     }
 
-    async fn handshake<I>(&self, io: I) -> Result<SendRequest<RequestBody>, UpstreamError>
-    where
-        I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    {
-        let io = TokioIo::new(WriteDeadline::new(io, self.0.settings.idle_body));
-        let connecting = http1::Builder::new().max_buf_size(READ_BUFFER).handshake(io);
-        let (sender, connection) = connecting.await.map_err(UpstreamError::Broken)?;
-        tokio::spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, "a connection to the registry ended");
-            }
-        });
-        Ok(sender)
+    fn connection<I: connection::Io + 'static>(&self, io: I) -> Connection {
+        Connection::new(Box::new(WriteDeadline::new(io, self.0.settings.idle_body)))
+    }
+
+    /// Keeps a connection for another request.
+    fn keep(&self, connection: Connection) {
+        let mut idle = self.0.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        if idle.len() < MAX_IDLE {
+            idle.push(Idle { connection, thread: thread::current().id(), since: Instant::now() });
+        }
+        drop(idle);
+        if !self.0.swept.swap(true, Ordering::Relaxed) {
+            tokio::spawn(sweep(Arc::downgrade(&self.0), self.0.settings.idle_timeout));
+        }
     }
 }
 
-impl Lease {
-    /// Keeps the connection for another request, if the request's own body has ended too.
-    pub fn give_back(self) {
-        if !self.request.ended() || self.sender.is_closed() {
+impl Incoming {
+    /// The next piece; `None` at the end.
+    pub(super) fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
+        let Some((transfer, ..)) = &mut self.under_way else { return Poll::Ready(None) };
+        let piece = ready!(transfer.poll_piece(cx, self.upstream.0.allowance.piece()));
+        if let Some(Err(_)) = piece {
+            self.under_way = None;
+        }
+        self.give_back_at_end();
+        Poll::Ready(piece)
+    }
+
+    fn give_back_at_end(&mut self) {
+        if !self.under_way.as_ref().is_some_and(|(transfer, ..)| transfer.is_done()) {
             return;
         }
-        let mut idle = self.upstream.0.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        if idle.len() < MAX_IDLE {
-            idle.push(Idle { sender: self.sender, since: Instant::now() });
+        let connection = self.under_way.take().and_then(|(transfer, ..)| transfer.into_connection());
+        if let Some(connection) = connection {
+            self.upstream.keep(connection);
         }
-        if !self.upstream.0.swept.swap(true, Ordering::Relaxed) {
-            tokio::spawn(sweep(Arc::downgrade(&self.upstream.0), self.upstream.0.settings.idle_timeout));
-        }
+    }
+
+    /// Whether all of it was taken.
+    pub(super) fn is_end_stream(&self) -> bool {
+        self.under_way.is_none()
+    }
+
+    /// How long the rest is, where that is known.
+    pub(super) fn size_hint(&self) -> SizeHint {
+        let left = self.under_way.as_ref().map_or(Some(0), |(transfer, ..)| transfer.left());
+        left.map_or_else(SizeHint::default, SizeHint::with_exact)
     }
 }
 
 impl Inner {
     /// Closes what is too old to be used again, or closed already.
     fn drop_old(&self, idle: &mut Vec<Idle>) {
-        idle.retain(|entry| entry.since.elapsed() < self.settings.idle_timeout && !entry.sender.is_closed());
+        idle.retain_mut(|entry| {
+            entry.since.elapsed() < self.settings.idle_timeout && entry.connection.is_open()
+        });
     }
 }
 
@@ -300,10 +339,7 @@ impl fmt::Display for UpstreamError {
             Self::Connect(error) => write!(f, "cannot connect: {error}"),
             Self::ConnectTimeout => f.write_str("cannot connect in time (registry.connect_timeout)"),
             Self::ResponseTimeout => f.write_str("no response in time (registry.response_timeout)"),
-            Self::Broken(error) => match std::error::Error::source(error) {
-                Some(source) => write!(f, "{error}: {source}"),
-                None => error.fmt(f),
-            },
+            Self::Broken(why) => why.fmt(f),
             Self::Client(ClientFault::Idle) => {
                 f.write_str("the client's body stood still (limits.idle_body)")
             }
@@ -314,18 +350,17 @@ impl fmt::Display for UpstreamError {
 
 impl std::error::Error for UpstreamError {}
 
-/// The same request once more, where repeating it is safe (RFC 9110 section 9.2.2) and it has no body to lose.
-fn replay(request: &Request<RequestBody>) -> Option<Request<RequestBody>> {
-    let is_safe = matches!(*request.method(), Method::GET | Method::HEAD);
-    if !is_safe || !request.body().is_end_stream() {
-        return None;
+impl fmt::Display for Broken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Io(error) => error.fmt(f),
+            Self::Closed(when) => write!(f, "it closed the connection {when}"),
+            Self::Malformed(why) => write!(f, "its answer is no HTTP that can be relied on: {why}"),
+        }
     }
-    let mut again = Request::new(RequestBody::empty());
-    *again.method_mut() = request.method().clone();
-    *again.uri_mut() = request.uri().clone();
-    *again.headers_mut() = request.headers().clone();
-    Some(again)
 }
+
+impl std::error::Error for Broken {}
 
 /// How long a client is asked to wait before it tries again.
 pub(super) const RETRY_AFTER: Duration = Duration::from_secs(5);

@@ -1,0 +1,59 @@
+//! How much of a body is held at a time: much while few are under way, little while many are, so that all of them together
+//! stay within a budget.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
+/// The size of one piece of a body, shared by whoever moves one.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Allowance(Arc<AtomicUsize>);
+
+/// A body under way. Dropped, it leaves its share to the others.
+#[derive(Debug)]
+pub(super) struct Share(Allowance);
+
+/// What all pieces together come to.
+const BUDGET: usize = 32 << 20;
+/// The largest piece. What is read and written at once costs a system call, and often a switch to another process and back,
+/// which is more than what the processor's caches lose by it.
+const MOST: usize = 1 << 20;
+/// The smallest: two TLS records.
+const LEAST: usize = 32 << 10;
+
+impl Allowance {
+    /// Counts one more.
+    pub(super) fn share(&self) -> Share {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Share(self.clone())
+    }
+
+    /// Bytes of one piece, as things stand.
+    pub(crate) fn piece(&self) -> usize {
+        (BUDGET / self.0.load(Ordering::Relaxed).max(1)).clamp(LEAST, MOST)
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        self.0.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_have_little_each_and_few_have_much() {
+        let allowance = Allowance::default();
+        assert_eq!(allowance.piece(), MOST);
+        let mut shares: Vec<Share> = (0..512).map(|_| allowance.share()).collect();
+        assert_eq!(allowance.piece(), 64 << 10);
+        shares.extend((0..10_000).map(|_| allowance.share()));
+        assert_eq!(allowance.piece(), LEAST);
+        shares.clear();
+        assert_eq!(allowance.piece(), MOST);
+    }
+}

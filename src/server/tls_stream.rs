@@ -1,0 +1,346 @@
+//! TLS over a connection, in large pieces: many records are sealed before the socket is written to, and many are read from
+//! it at once.
+//!
+//! What hyper wants flushed is held until the connection has nothing more to say for now, and then [`Output`] sends it:
+//! HTTP/2 flushes after each frame, and a system call for each 16 KiB costs more than their encryption does. Until then
+//! only full records are sealed.
+
+use std::{
+    future::{Future, poll_fn},
+    io::{self, BufRead, IoSlice, Write},
+    pin::{Pin, pin},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll, ready},
+};
+
+use bytes::{Buf, BufMut, BytesMut};
+use rustls::ServerConnection;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
+
+use crate::proxy::Allowance;
+
+/// The plaintext side of a TLS connection.
+pub(super) struct TlsStream<I>(Arc<Mutex<Inner<I>>>);
+
+/// What a TLS connection has still to send, for whoever drives it.
+pub(super) struct Output<I>(Arc<Mutex<Inner<I>>>, Pressure);
+
+/// Whether a client takes no more for now.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Pressure(Arc<AtomicBool>);
+
+struct Inner<I> {
+    io: I,
+    session: ServerConnection,
+    allowance: Allowance,
+    pressure: Pressure,
+    /// Plaintext that does not fill a record yet.
+    staged: Vec<u8>,
+    /// Ciphertext that rustls has and the socket has not, in bytes.
+    sealed: usize,
+    /// Ciphertext that the socket gave and rustls does not have yet.
+    ahead: BytesMut,
+    /// How much the socket is asked for next.
+    reads: usize,
+    /// The peer sends no more.
+    ended: bool,
+}
+
+/// The plaintext of a full record (RFC 8446 section 5.1), and what a record adds to it at most (section 5.2).
+const RECORD: usize = 16 << 10;
+const OVERHEAD: usize = 256;
+/// What is read at first, and at least: more than a request. Otherwise twice of what came last, or four times as much where
+/// there was more.
+const FIRST_READ: usize = 4 << 10;
+
+impl Pressure {
+    /// Whether it is so.
+    pub(super) fn is_on(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    fn set(&self, on: bool) {
+        self.0.store(on, Ordering::Relaxed);
+    }
+}
+
+impl<I: AsyncRead + AsyncWrite + Unpin> TlsStream<I> {
+    /// A connection whose handshake is done. What is held of it is bounded by the allowance, in each direction.
+    pub(super) fn new(io: I, mut session: ServerConnection, allowance: Allowance) -> (Self, Output<I>) {
+        // The bound is ours.
+        session.set_buffer_limit(None);
+        let pressure = Pressure::default();
+        let inner = Inner {
+            io,
+            session,
+            allowance,
+            pressure: pressure.clone(),
+            staged: Vec::new(),
+            sealed: 0,
+            ahead: BytesMut::new(),
+            reads: FIRST_READ,
+            ended: false,
+        };
+        let inner = Arc::new(Mutex::new(inner));
+        (Self(Arc::clone(&inner)), Output(inner, pressure))
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner<I>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<I: AsyncRead + AsyncWrite + Unpin> Output<I> {
+    /// Runs a connection that writes to this, and sends what it wrote whenever it waits; `None` when that cannot be sent.
+    pub(super) async fn drive<C: Future>(&self, mut connection: Pin<&mut C>) -> Option<C::Output> {
+        poll_fn(|cx| {
+            loop {
+                if let Poll::Ready(ended) = connection.as_mut().poll(cx) {
+                    return Poll::Ready(Some(ended));
+                }
+                let waited = self.1.is_on();
+                match self.0.lock().unwrap_or_else(PoisonError::into_inner).poll_send_all(cx) {
+                    // There is room again for what waited for it.
+                    Poll::Ready(Ok(())) if waited => {}
+                    Poll::Ready(Err(_)) => return Poll::Ready(None),
+                    Poll::Ready(Ok(())) | Poll::Pending => return Poll::Pending,
+                }
+            }
+        })
+        .await
+    }
+
+    /// Whether the client takes no more for now.
+    pub(super) fn pressure(&self) -> Pressure {
+        self.1.clone()
+    }
+}
+
+impl<I: AsyncRead + AsyncWrite + Unpin> Inner<I> {
+    /// Takes plaintext, of which full records are sealed; 0 when there is no room.
+    fn take(&mut self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
+        let room = self.allowance.piece().saturating_sub(self.sealed).next_multiple_of(RECORD);
+        let offered = pieces.iter().map(|piece| piece.len()).sum::<usize>();
+        let staged = self.staged.len();
+        let sealed = (staged + offered).min(room) / RECORD * RECORD;
+        if sealed == 0 {
+            if room == 0 {
+                return Ok(0);
+            }
+            return Ok(self.stage(pieces, RECORD - staged));
+        }
+        let mut left = sealed - staged;
+        let mut slices = Vec::with_capacity(pieces.len() + 1);
+        slices.push(IoSlice::new(&self.staged));
+        for piece in pieces {
+            let here = piece.get(..left).unwrap_or(piece);
+            left -= here.len();
+            slices.push(IoSlice::new(here));
+        }
+        if self.session.writer().write_vectored(&slices)? != sealed {
+            return Err(io::Error::other("a connection has used up its keys"));
+        }
+        self.sealed += sealed;
+        self.staged.clear();
+        let taken = sealed - staged;
+        let rest = offered - taken;
+        if rest >= RECORD {
+            return Ok(taken);
+        }
+        // Behind the last full record.
+        let mut skip = taken;
+        for piece in pieces {
+            let here = skip.min(piece.len());
+            skip -= here;
+            self.staged.extend_from_slice(piece.get(here..).unwrap_or_default());
+        }
+        Ok(offered)
+    }
+
+    fn stage(&mut self, pieces: &[IoSlice<'_>], room: usize) -> usize {
+        let mut left = room;
+        for piece in pieces {
+            let here = piece.get(..left).unwrap_or(piece);
+            self.staged.extend_from_slice(here);
+            left -= here.len();
+        }
+        room - left
+    }
+
+    /// Writes what is sealed to the socket.
+    fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while self.session.wants_write() {
+            let written = self.session.write_tls(&mut Blocking { io: &mut self.io, cx });
+            match written {
+                Ok(0) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                Ok(written) => self.sealed = self.sealed.saturating_sub(written),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.pressure.set(true);
+                    return Poll::Pending;
+                }
+                Err(error) => return Poll::Ready(Err(error)),
+            }
+        }
+        self.sealed = 0;
+        self.pressure.set(false);
+        Poll::Ready(Ok(()))
+    }
+
+    /// Seals what is staged, and writes everything.
+    fn poll_send_all(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if !self.staged.is_empty() {
+            self.session.writer().write_all(&self.staged)?;
+            self.sealed += self.staged.len() + OVERHEAD;
+            self.staged = Vec::new();
+        }
+        ready!(self.poll_send(cx))?;
+        Pin::new(&mut self.io).poll_flush(cx)
+    }
+
+    /// Gives plaintext to `buf` as far as it has come.
+    fn poll_take(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        loop {
+            match self.session.reader().fill_buf() {
+                Ok([]) => return Poll::Ready(Ok(())),
+                Ok(plain) => {
+                    let taken = plain.len().min(buf.remaining());
+                    buf.put_slice(plain.get(..taken).unwrap_or_default());
+                    self.session.reader().consume(taken);
+                    if buf.remaining() == 0 {
+                        return Poll::Ready(Ok(()));
+                    }
+                    continue;
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(_) if buf.filled().len() > before => return Poll::Ready(Ok(())),
+                Err(error) => return Poll::Ready(Err(error)),
+            }
+            let has_some = buf.filled().len() > before;
+            if self.ahead.is_empty() {
+                // What is here is worth more than another look at the socket.
+                if has_some {
+                    return Poll::Ready(Ok(()));
+                }
+                ready!(self.poll_fill(cx))?;
+            }
+            self.open(cx)?;
+        }
+    }
+
+    /// Reads ciphertext from the socket.
+    fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.ended {
+            return Poll::Ready(Ok(()));
+        }
+        let wanted = self.reads.min(self.allowance.piece());
+        // Not `reserve`, which copies what was read before.
+        if !self.ahead.try_reclaim(wanted) {
+            self.ahead = BytesMut::with_capacity(wanted);
+        }
+        let mut room = (&mut self.ahead).limit(wanted);
+        let Poll::Ready(read) = pin!(self.io.read_buf(&mut room)).poll(cx) else {
+            // Who waits holds nothing.
+            self.ahead = BytesMut::new();
+            return Poll::Pending;
+        };
+        let read = read?;
+        self.ended = read == 0;
+        self.reads = if read == wanted { wanted * 4 } else { (read * 2).max(FIRST_READ) };
+        Poll::Ready(Ok(()))
+    }
+
+    /// Hands ciphertext to rustls: a record's worth at most.
+    fn open(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+        if self.ahead.is_empty() && !self.ended {
+            return Ok(());
+        }
+        let mut ahead = (&mut self.ahead).reader();
+        self.session.read_tls(&mut ahead)?;
+        if let Err(error) = self.session.process_new_packets() {
+            // The peer is told why, if there is room.
+            let _ = self.poll_send(cx);
+            return Err(io::Error::new(io::ErrorKind::InvalidData, error));
+        }
+        Ok(())
+    }
+}
+
+/// A socket as rustls writes to it: `WouldBlock` when it takes no more, and then the task is woken.
+struct Blocking<'a, 'c, I> {
+    io: &'a mut I,
+    cx: &'a mut Context<'c>,
+}
+
+impl<I: AsyncWrite + Unpin> Write for Blocking<'_, '_, I> {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        would_block(Pin::new(&mut *self.io).poll_write(self.cx, buf))
+    }
+
+    fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
+        would_block(Pin::new(&mut *self.io).poll_write_vectored(self.cx, bufs))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        would_block(Pin::new(&mut *self.io).poll_flush(self.cx))
+    }
+}
+
+fn would_block<T>(polled: Poll<io::Result<T>>) -> io::Result<T> {
+    match polled {
+        Poll::Ready(done) => done,
+        Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
+    }
+}
+
+impl<I: AsyncRead + AsyncWrite + Unpin> AsyncRead for TlsStream<I> {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        self.inner().poll_take(cx, buf)
+    }
+}
+
+impl<I: AsyncRead + AsyncWrite + Unpin> AsyncWrite for TlsStream<I> {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        self.poll_write_vectored(cx, &[IoSlice::new(buf)])
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        if bufs.iter().all(|buf| buf.is_empty()) {
+            return Poll::Ready(Ok(0));
+        }
+        let mut inner = self.inner();
+        loop {
+            let taken = inner.take(bufs)?;
+            if taken > 0 {
+                return Poll::Ready(Ok(taken));
+            }
+            ready!(inner.poll_send(cx))?;
+        }
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    /// Nothing yet: [`Output::drive`] does it.
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut inner = self.inner();
+        if !inner.staged.is_empty() {
+            ready!(inner.poll_send_all(cx))?;
+        }
+        inner.session.send_close_notify();
+        ready!(inner.poll_send(cx))?;
+        Pin::new(&mut inner.io).poll_shutdown(cx)
+    }
+}

@@ -1,0 +1,88 @@
+//! The threads that connections live on: one for each processor, each with a runtime of its own.
+//!
+//! What a connection does stays on one processor: its request, the connection to the registry and both bodies. A runtime
+//! that steals work wakes another thread for each piece of a body, and then finds its caches cold.
+
+use std::{
+    future::Future,
+    io,
+    num::NonZero,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread::{self, JoinHandle},
+};
+
+use tokio::{
+    runtime::{Builder, Handle},
+    sync::oneshot,
+};
+
+/// The threads. Dropped, they end, and what is still running on them is cut off.
+pub struct Workers(Vec<Worker>);
+
+struct Worker {
+    runtime: Handle,
+    connections: Arc<AtomicUsize>,
+    thread: Option<(JoinHandle<()>, oneshot::Sender<()>)>,
+}
+
+/// A connection on a worker.
+struct Counted(Arc<AtomicUsize>);
+
+impl Workers {
+    /// One for each processor that this process may use.
+    ///
+    /// # Errors
+    /// The system has no thread or no descriptor left.
+    pub fn start() -> io::Result<Self> {
+        let processors = thread::available_parallelism().map_or(1, NonZero::get);
+        (0..processors).map(Worker::start).collect::<io::Result<_>>().map(Self)
+    }
+
+    /// Tasks that have not ended, on all of them.
+    pub fn tasks(&self) -> usize {
+        self.0.iter().map(|worker| worker.runtime.metrics().num_alive_tasks()).sum()
+    }
+
+    /// Runs a connection on the thread that has the fewest.
+    pub(super) fn spawn(&self, connection: impl Future<Output = ()> + Send + 'static) {
+        let fewest = self.0.iter().min_by_key(|worker| worker.connections.load(Ordering::Relaxed));
+        let Some(worker) = fewest else { return };
+        worker.connections.fetch_add(1, Ordering::Relaxed);
+        let counted = Counted(Arc::clone(&worker.connections));
+        worker.runtime.spawn(async move {
+            let _counted = counted;
+            connection.await;
+        });
+    }
+}
+
+impl Worker {
+    fn start(number: usize) -> io::Result<Self> {
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let handle = runtime.handle().clone();
+        let (stop, stopped) = oneshot::channel();
+        let thread = thread::Builder::new().name(format!("connections-{number}")).spawn(move || {
+            let _ = runtime.block_on(stopped);
+            // What runs on other threads for it must not hold up the exit.
+            runtime.shutdown_background();
+        })?;
+        Ok(Self { runtime: handle, connections: Arc::default(), thread: Some((thread, stop)) })
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        let Some((thread, stop)) = self.thread.take() else { return };
+        let _ = stop.send(());
+        let _ = thread.join();
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
