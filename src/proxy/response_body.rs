@@ -42,12 +42,12 @@ impl UpstreamBody {
     }
 
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let Poll::Ready(piece) = self.body.poll_piece(cx) else {
+        let Poll::Ready(frame) = self.body.poll_frame(cx) else {
             ready!(self.idle.poll(cx));
             return Poll::Ready(Some(Err("the registry's body stood still for too long".into())));
         };
         self.idle.reset();
-        Poll::Ready(piece.map(|piece| piece.map(Frame::data)))
+        Poll::Ready(frame)
     }
 }
 

@@ -213,6 +213,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Inner<I> {
                     if buf.remaining() == 0 {
                         return Poll::Ready(Ok(()));
                     }
+                    // rustls takes no more before all of what it has opened is taken.
                     continue;
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
@@ -344,3 +345,6 @@ impl<I: AsyncRead + AsyncWrite + Unpin> AsyncWrite for TlsStream<I> {
         Pin::new(&mut inner.io).poll_shutdown(cx)
     }
 }
+
+#[cfg(test)]
+mod tests;

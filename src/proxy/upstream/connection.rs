@@ -12,7 +12,7 @@ use std::{
 };
 
 use bytes::{BufMut, Bytes, BytesMut};
-use hyper::{Method, Request, Response};
+use hyper::{Method, Request, Response, body::Frame};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 
 use super::{
@@ -153,11 +153,11 @@ impl Connection {
 
 impl Transfer {
     /// The next piece, at most so large; `None` at the end.
-    pub(super) fn poll_piece(
+    pub(super) fn poll_frame(
         &mut self,
         cx: &mut Context<'_>,
         piece: usize,
-    ) -> Poll<Option<Result<Bytes, BodyError>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         if let Poll::Ready(Err(error)) = self.connection.poll_send(cx, &mut self.sender) {
             self.sender = None;
             self.keep_alive = false;
@@ -167,7 +167,7 @@ impl Transfer {
         }
         loop {
             match self.decoder.take(&mut self.connection.buffer) {
-                Ok(Some(data)) => return Poll::Ready(Some(Ok(data))),
+                Ok(Some(frame)) => return Poll::Ready(Some(Ok(frame))),
                 Ok(None) if self.decoder.is_done() => return Poll::Ready(None),
                 Ok(None) => {}
                 Err(broken) => return Poll::Ready(Some(Err(broken.into()))),

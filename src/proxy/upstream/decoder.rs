@@ -1,6 +1,10 @@
 //! The framing of a response's body (RFC 9112 sections 6 and 7): which of the bytes that came belong to it, and when it ends.
 
 use bytes::{Buf, Bytes, BytesMut};
+use hyper::{
+    body::Frame,
+    header::{HeaderMap, HeaderName, HeaderValue},
+};
 
 use super::Broken;
 
@@ -11,8 +15,8 @@ pub(super) enum Decoder {
     Length(u64),
     /// It ends with the connection.
     UntilClose,
-    /// In chunks.
-    Chunked(Chunk),
+    /// In chunks, with the trailers that have come.
+    Chunked(Chunk, HeaderMap),
 }
 
 /// Where in a chunked body.
@@ -24,7 +28,7 @@ pub(super) enum Chunk {
     Data(u64),
     /// Before the line end behind the data.
     End,
-    /// In the trailer section, which is passed over.
+    /// In the trailer section.
     Trailer,
     /// Behind it.
     Done,
@@ -32,6 +36,8 @@ pub(super) enum Chunk {
 
 /// The longest line of a size with its extension, or of a trailer.
 const MAX_LINE: usize = 8 << 10;
+/// The most trailers.
+const MAX_TRAILERS: usize = 32;
 
 impl Decoder {
     pub(super) fn length(length: u64) -> Self {
@@ -43,12 +49,12 @@ impl Decoder {
     }
 
     pub(super) fn chunked() -> Self {
-        Self::Chunked(Chunk::Size)
+        Self::Chunked(Chunk::Size, HeaderMap::new())
     }
 
     /// Whether all of it was taken.
     pub(super) fn is_done(&self) -> bool {
-        matches!(self, Self::Length(0) | Self::Chunked(Chunk::Done))
+        matches!(self, Self::Length(0) | Self::Chunked(Chunk::Done, _))
     }
 
     /// How many bytes are left, where that is known.
@@ -56,7 +62,7 @@ impl Decoder {
         match self {
             Self::Length(left) => Some(*left),
             Self::UntilClose => None,
-            Self::Chunked(chunk) => (*chunk == Chunk::Done).then_some(0),
+            Self::Chunked(chunk, _) => (*chunk == Chunk::Done).then_some(0),
         }
     }
 
@@ -64,20 +70,26 @@ impl Decoder {
     pub(super) fn wanted(&self, piece: usize) -> usize {
         match self {
             Self::Length(left) => usize::try_from(*left).unwrap_or(usize::MAX).min(piece),
-            Self::UntilClose | Self::Chunked(_) => piece,
+            Self::UntilClose | Self::Chunked(..) => piece,
         }
     }
 
-    /// The next data off the front of what came; `None` when more has to come first, or nothing does.
+    /// The next data, or the trailers, off the front of what came; `None` when more has to come first, or nothing does.
     ///
     /// # Errors
     /// The chunks are malformed.
-    pub(super) fn take(&mut self, buffer: &mut BytesMut) -> Result<Option<Bytes>, Broken> {
-        match self {
-            Self::Length(left) => Ok(take(left, buffer)),
-            Self::UntilClose => Ok((!buffer.is_empty()).then(|| buffer.split().freeze())),
-            Self::Chunked(chunk) => chunk.take(buffer),
-        }
+    pub(super) fn take(&mut self, buffer: &mut BytesMut) -> Result<Option<Frame<Bytes>>, Broken> {
+        let data = match self {
+            Self::Length(left) => take(left, buffer),
+            Self::UntilClose => (!buffer.is_empty()).then(|| buffer.split().freeze()),
+            Self::Chunked(chunk, trailers) => match chunk.take(buffer, trailers)? {
+                None if *chunk == Chunk::Done && !trailers.is_empty() => {
+                    return Ok(Some(Frame::trailers(std::mem::take(trailers))));
+                }
+                data => data,
+            },
+        };
+        Ok(data.map(Frame::data))
     }
 
     /// What the end of the connection means here.
@@ -96,7 +108,7 @@ impl Decoder {
 }
 
 impl Chunk {
-    fn take(&mut self, buffer: &mut BytesMut) -> Result<Option<Bytes>, Broken> {
+    fn take(&mut self, buffer: &mut BytesMut, trailers: &mut HeaderMap) -> Result<Option<Bytes>, Broken> {
         loop {
             match self {
                 Self::Size => match line(buffer)? {
@@ -123,7 +135,7 @@ impl Chunk {
                 Self::Trailer => match line(buffer)? {
                     None => return Ok(None),
                     Some(line) if line.is_empty() => *self = Self::Done,
-                    Some(_) => {}
+                    Some(line) => add(trailers, &line)?,
                 },
                 Self::Done => return Ok(None),
             }
@@ -152,6 +164,21 @@ fn line(buffer: &mut BytesMut) -> Result<Option<BytesMut>, Broken> {
     Ok(Some(line))
 }
 
+/// A trailer.
+fn add(trailers: &mut HeaderMap, line: &[u8]) -> Result<(), Broken> {
+    let malformed = Broken::Malformed("a trailer is malformed");
+    let Some(colon) = line.iter().position(|&b| b == b':') else { return Err(malformed) };
+    let (name, value) = line.split_at(colon);
+    let name = HeaderName::from_bytes(name);
+    let value = HeaderValue::from_bytes(value.get(1..).unwrap_or_default().trim_ascii());
+    let (Ok(name), Ok(value)) = (name, value) else { return Err(malformed) };
+    if trailers.len() >= MAX_TRAILERS {
+        return Err(Broken::Malformed("it has too many trailers"));
+    }
+    trailers.append(name, value);
+    Ok(())
+}
+
 /// Hexadecimal digits, then perhaps an extension.
 fn size(line: &[u8]) -> Result<u64, Broken> {
     let digits = line.split(|&b| b == b';').next().unwrap_or_default().trim_ascii_end();
@@ -171,11 +198,19 @@ mod tests {
         let (mut buffer, mut body) = (BytesMut::new(), Vec::new());
         for piece in bytes.chunks(piece) {
             buffer.extend_from_slice(piece);
-            while let Some(data) = decoder.take(&mut buffer)? {
-                body.extend_from_slice(&data);
+            while let Some(frame) = decoder.take(&mut buffer)? {
+                match frame.into_data() {
+                    Ok(data) => body.extend_from_slice(&data),
+                    Err(trailers) => body.extend_from_slice(trailers_text(trailers).as_bytes()),
+                }
             }
         }
         Ok((body, buffer.to_vec(), decoder.is_done()))
+    }
+
+    fn trailers_text(frame: Frame<Bytes>) -> String {
+        let trailers = frame.into_trailers().unwrap();
+        trailers.iter().map(|(name, value)| format!("[{name}: {}]", value.to_str().unwrap())).collect()
     }
 
     #[test]
@@ -185,7 +220,10 @@ mod tests {
             assert_eq!(whole(Decoder::length(3), b"abcd"), (b"abc".to_vec(), b"d".to_vec(), true));
             assert_eq!(whole(Decoder::length(3), b"ab"), (b"ab".to_vec(), Vec::new(), false));
             let chunked = b"3;a=b\r\nabc\r\nA \r\n0123456789\r\n0\r\nx: y\r\n\r\nd";
-            assert_eq!(whole(Decoder::chunked(), chunked), (b"abc0123456789".to_vec(), b"d".to_vec(), true));
+            assert_eq!(
+                whole(Decoder::chunked(), chunked),
+                (b"abc0123456789[x: y]".to_vec(), b"d".to_vec(), true)
+            );
             assert_eq!(whole(Decoder::until_close(), b"abc"), (b"abc".to_vec(), Vec::new(), false));
         }
     }

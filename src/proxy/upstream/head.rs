@@ -170,3 +170,82 @@ fn stays_open(headers: &HeaderMap, is_1_1: bool) -> bool {
         options.any(|option| option.eq_ignore_ascii_case("keep-alive"))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str, method: &Method) -> Result<Option<Head>, Broken> {
+        read(&mut BytesMut::from(text), method)
+    }
+
+    #[test]
+    fn a_head_that_could_be_read_in_two_ways_is_refused() {
+        for headers in [
+            "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n",
+            "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n",
+            "Transfer-Encoding: gzip, chunked\r\n",
+            "Content-Length: 1\r\nContent-Length: 2\r\n",
+            "Content-Length: 1, 1\r\n",
+            "Content-Length: +1\r\n",
+            "Content-Length: \r\n",
+            "A: b\r\n c\r\n",
+            "A : b\r\n",
+        ] {
+            let parsed = parse(&format!("HTTP/1.1 200 OK\r\n{headers}\r\n"), &Method::GET);
+            assert!(parsed.is_err(), "{headers:?}: {parsed:?}");
+        }
+    }
+
+    #[test]
+    fn a_body_is_framed_as_its_head_says() {
+        let framed = |text: &str, method: &Method| {
+            let head = parse(&format!("HTTP/1.{text}\r\n\r\n"), method).unwrap().unwrap();
+            (head.body.left(), head.keep_alive)
+        };
+        let get = &Method::GET;
+        assert_eq!(framed("1 200 OK\r\nContent-Length: 3", get), (Some(3), true));
+        assert_eq!(framed("1 200 OK\r\nContent-Length: 3\r\nContent-Length: 3", get), (Some(3), true));
+        assert_eq!(framed("1 200 OK\r\nContent-Length: 3", &Method::HEAD), (Some(0), true));
+        assert_eq!(framed("1 304 Not Modified\r\nContent-Length: 3", get), (Some(0), true));
+        assert_eq!(framed("1 204 No Content", get), (Some(0), true));
+        assert_eq!(framed("1 200 OK\r\nTransfer-Encoding: Chunked", get), (None, true));
+        assert_eq!(framed("1 200 OK", get), (None, false), "until the connection ends");
+        assert_eq!(framed("1 200 OK\r\nContent-Length: 3\r\nConnection: x, Close", get), (Some(3), false));
+        assert_eq!(framed("0 200 OK\r\nContent-Length: 3", get), (Some(3), false));
+        assert_eq!(framed("0 200 OK\r\nContent-Length: 3\r\nConnection: keep-alive", get), (Some(3), true));
+    }
+
+    #[test]
+    fn interim_responses_are_passed_over_and_what_follows_a_head_is_left() {
+        let mut buffer =
+            BytesMut::from("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early\r\nA: b\r\n\r\nHTTP/1.1 201 C");
+        assert!(read(&mut buffer, &Method::PUT).unwrap().is_none());
+        buffer.extend_from_slice(b"reated\r\nContent-Length: 2\r\nA: x\r\n\r\nab");
+        let head = read(&mut buffer, &Method::PUT).unwrap().unwrap();
+        assert_eq!((head.status, &buffer[..]), (StatusCode::CREATED, &b"ab"[..]));
+        assert_eq!(head.headers["a"], "x");
+        assert_eq!(parse("HTTP/1.1 101 S\r\n\r\n", &Method::GET).unwrap().unwrap().status, 101);
+    }
+
+    #[test]
+    fn a_head_has_a_bound() {
+        let long = format!("HTTP/1.1 200 OK\r\nA: {}", "x".repeat(MAX_HEAD));
+        assert!(parse(&long, &Method::GET).is_err());
+        let many = format!("HTTP/1.1 200 OK\r\n{}\r\n", "A: b\r\n".repeat(MAX_HEADERS + 1));
+        assert!(parse(&many, &Method::GET).is_err());
+    }
+
+    #[test]
+    fn a_request_says_how_its_body_comes() {
+        let written = |method: Method, framing| {
+            let request =
+                Request::builder().method(method).uri("/v2/a?b=c").header("host", "h").body(()).unwrap();
+            String::from_utf8(write(&request, framing)).unwrap()
+        };
+        assert_eq!(written(Method::GET, Framing::Empty), "GET /v2/a?b=c HTTP/1.1\r\nhost: h\r\n\r\n");
+        assert!(written(Method::POST, Framing::Empty).ends_with("\r\ncontent-length: 0\r\n\r\n"));
+        assert!(written(Method::PUT, Framing::Length(7)).ends_with("\r\ncontent-length: 7\r\n\r\n"));
+        assert!(written(Method::PATCH, Framing::Chunked).ends_with("\r\ntransfer-encoding: chunked\r\n\r\n"));
+    }
+}

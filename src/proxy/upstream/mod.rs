@@ -7,6 +7,7 @@
 mod connection;
 mod decoder;
 mod head;
+mod pace;
 mod sender;
 
 use std::{
@@ -25,7 +26,7 @@ use std::{
 use bytes::Bytes;
 use hyper::{
     Request, Response, StatusCode, Uri,
-    body::SizeHint,
+    body::{Frame, SizeHint},
     header::{self, HeaderValue},
 };
 use tokio::{
@@ -33,7 +34,10 @@ use tokio::{
     time::{Instant, timeout, timeout_at},
 };
 
-use self::connection::{Connection, Transfer};
+use self::{
+    connection::{Connection, Transfer},
+    pace::Pace,
+};
 use super::{
     UpstreamAddress, UpstreamSettings, WriteDeadline,
     allowance::{Allowance, Share},
@@ -69,6 +73,7 @@ pub struct Incoming {
     upstream: Upstream,
     /// `None` once it has ended.
     under_way: Option<(Transfer, Share, Place)>,
+    pace: Pace,
 }
 
 /// How many requests are with the registry.
@@ -177,7 +182,11 @@ impl Upstream {
         let share = self.0.allowance.share();
         let response = self.send_now(request).await?;
         Ok(response.map(|transfer| {
-            let mut incoming = Incoming { upstream: self.clone(), under_way: Some((transfer, share, place)) };
+            let mut incoming = Incoming {
+                upstream: self.clone(),
+                under_way: Some((transfer, share, place)),
+                pace: Pace::default(),
+            };
             incoming.give_back_at_end();
             incoming
         }))
@@ -276,15 +285,20 @@ impl Upstream {
 }
 
 impl Incoming {
-    /// The next piece; `None` at the end.
-    pub(super) fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
+    /// The next piece, or the trailers; `None` at the end.
+    pub(super) fn poll_frame(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let Some((transfer, ..)) = &mut self.under_way else { return Poll::Ready(None) };
-        let piece = ready!(transfer.poll_piece(cx, self.upstream.0.allowance.piece()));
-        if let Some(Err(_)) = piece {
+        let piece = self.pace.piece(self.upstream.0.allowance.piece());
+        let frame = ready!(transfer.poll_frame(cx, piece));
+        self.pace.gave();
+        if let Some(Err(_)) = frame {
             self.under_way = None;
         }
         self.give_back_at_end();
-        Poll::Ready(piece)
+        Poll::Ready(frame)
     }
 
     fn give_back_at_end(&mut self) {

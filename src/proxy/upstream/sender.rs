@@ -24,8 +24,6 @@ pub(super) struct Sender {
     queued: usize,
     /// Nothing of it has left, nor was anything taken from the body.
     untouched: bool,
-    /// Chunks were sent before.
-    has_chunks: bool,
     progress: Arc<Progress>,
 }
 
@@ -49,7 +47,7 @@ impl Sender {
         let queued = head.len();
         let queue = VecDeque::from([Bytes::from(head)]);
         let body = Some(body);
-        Self { body, framing, queue, queued, untouched: true, has_chunks: false, progress }
+        Self { body, framing, queue, queued, untouched: true, progress }
     }
 
     /// The body, if nothing has become of it.
@@ -128,21 +126,21 @@ impl Sender {
 
     /// Makes one chunk of what was gathered behind `before`, and the last one at the end.
     fn frame(&mut self, before: usize, bytes: usize) {
-        let line_end = if self.has_chunks { "\r\n" } else { "" };
         if bytes > 0 {
-            self.insert(before, format!("{line_end}{bytes:x}\r\n"));
-            self.has_chunks = true;
+            let size = format!("{bytes:x}\r\n");
+            self.queued += size.len();
+            self.queue.insert(before, size.into());
+            self.push(b"\r\n");
         }
         if self.body.is_none() {
-            let line_end = if self.has_chunks { "\r\n" } else { "" };
-            self.insert(self.queue.len(), format!("{line_end}0\r\n\r\n"));
+            self.push(b"0\r\n\r\n");
             self.framing = Framing::Empty;
         }
     }
 
-    fn insert(&mut self, at: usize, text: String) {
+    fn push(&mut self, text: &'static [u8]) {
         self.queued += text.len();
-        self.queue.insert(at, text.into());
+        self.queue.push_back(Bytes::from_static(text));
     }
 
     fn advance(&mut self, mut written: usize) {

@@ -1,0 +1,72 @@
+//! How large a piece of a response's body is read, by how soon its client has taken the last one.
+//!
+//! Large pieces spare system calls where the client keeps up. One that does not would have them held for it, and seem to
+//! stand still while it takes one.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// The pace of one client.
+#[derive(Debug)]
+pub(super) struct Pace {
+    piece: usize,
+    gave: Option<Instant>,
+}
+
+/// The piece to begin with, and the least.
+const FIRST: usize = 64 << 10;
+const LEAST: usize = 16 << 10;
+/// A piece that is taken sooner may be followed by one of twice its size, one that is taken later by one of half.
+const SOON: Duration = Duration::from_millis(20);
+const LATE: Duration = Duration::from_millis(100);
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self { piece: FIRST, gave: None }
+    }
+}
+
+impl Pace {
+    /// Bytes of the next piece, of which there may be `most`. Called when the client wants it.
+    pub(super) fn piece(&mut self, most: usize) -> usize {
+        let taken = self.gave.take().map(|gave| gave.elapsed());
+        self.piece = match taken {
+            Some(taken) if taken < SOON => self.piece * 2,
+            Some(taken) if taken > LATE => (self.piece / 2).max(LEAST),
+            _ => self.piece,
+        };
+        self.piece = self.piece.min(most);
+        self.piece
+    }
+
+    /// A piece was given.
+    pub(super) fn gave(&mut self) {
+        self.gave = Some(Instant::now());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn who_takes_pieces_soon_gets_larger_ones_and_who_does_not_smaller_ones() {
+        let mut pace = Pace::default();
+        let mut after = async |time| {
+            pace.gave();
+            tokio::time::advance(Duration::from_millis(time)).await;
+            pace.piece(1 << 20)
+        };
+        assert_eq!(after(1).await, FIRST * 2);
+        for _ in 0..10 {
+            after(1).await;
+        }
+        assert_eq!(after(50).await, 1 << 20);
+        assert_eq!(after(200).await, 512 << 10);
+        for _ in 0..10 {
+            after(200).await;
+        }
+        assert_eq!(after(50).await, LEAST);
+    }
+}

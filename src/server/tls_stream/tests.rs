@@ -1,0 +1,110 @@
+use std::time::Duration;
+
+use rustls::{ClientConfig, RootCertStore, ServerConfig, crypto::aws_lc_rs, pki_types::ServerName};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex},
+    time::timeout,
+};
+use tokio_rustls::{TlsAcceptor, TlsConnector, client};
+
+use super::*;
+
+/// Both ends of a connection with so much room between them.
+async fn connected(
+    room: usize,
+) -> (client::TlsStream<DuplexStream>, TlsStream<DuplexStream>, Output<DuplexStream>) {
+    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    let certificate = made.cert.der().clone();
+    let key = made.signing_key.serialize_der().try_into().unwrap();
+    let provider = || Arc::new(aws_lc_rs::default_provider());
+    let server =
+        ServerConfig::builder_with_provider(provider()).with_safe_default_protocol_versions().unwrap();
+    let server = server.with_no_client_auth().with_single_cert(vec![certificate.clone()], key).unwrap();
+    let mut roots = RootCertStore::empty();
+    roots.add(certificate).unwrap();
+    let client =
+        ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions().unwrap();
+    let client = client.with_root_certificates(roots).with_no_client_auth();
+    let (near, far) = duplex(room);
+    let name = ServerName::try_from("localhost").unwrap();
+    let (near, far) = tokio::join!(
+        TlsConnector::from(Arc::new(client)).connect(name, near),
+        TlsAcceptor::from(Arc::new(server)).accept(far),
+    );
+    let (io, session) = far.unwrap().into_inner();
+    let (stream, output) = TlsStream::new(io, session, Allowance::default());
+    (near.unwrap(), stream, output)
+}
+
+#[tokio::test]
+async fn many_small_records_that_come_at_once_are_read() {
+    let (mut client, mut stream, _output) = connected(1 << 20).await;
+    let sent: Vec<u8> = (0..60_000_u32).map(|n| n.to_le_bytes()[0]).collect();
+    for piece in sent.chunks(10) {
+        client.write_all(piece).await.unwrap();
+    }
+    client.shutdown().await.unwrap();
+    let mut received = Vec::new();
+    let mut piece = vec![0; 50_000];
+    loop {
+        match stream.read(&mut piece).await.unwrap() {
+            0 => break,
+            read => received.extend_from_slice(&piece[..read]),
+        }
+    }
+    assert!(received == sent, "{} bytes", received.len());
+}
+
+#[tokio::test]
+async fn what_is_written_leaves_when_the_connection_waits() {
+    let (mut client, mut stream, output) = connected(1 << 20).await;
+    stream.write_all(b"abc").await.unwrap();
+    stream.flush().await.unwrap();
+    let mut read = [0; 3];
+    let early = timeout(Duration::from_millis(50), client.read(&mut read)).await;
+    assert!(early.is_err(), "it has left before");
+    let mut waits = pin!(std::future::pending::<()>());
+    let driven = output.drive(waits.as_mut());
+    let (_, read) = tokio::join!(timeout(Duration::from_millis(50), driven), client.read_exact(&mut read));
+    read.unwrap();
+}
+
+#[tokio::test]
+async fn everything_arrives_in_order_however_it_is_written() {
+    let (mut client, mut stream, output) = connected(10_000).await;
+    let content: Vec<u8> = (0..3_000_000_u32).map(|n| (n / 7).to_le_bytes()[0]).collect();
+    let expected = content.clone();
+    let writing = async move {
+        let (mut at, mut turn) = (0, 0);
+        while at < content.len() {
+            let size = [9, 16_384, 1, 40_000, 16_393, 700_000][turn % 6];
+            let piece = &content[at..content.len().min(at + size)];
+            let (head, tail) = piece.split_at(piece.len().min(9));
+            at += stream.write_vectored(&[IoSlice::new(head), IoSlice::new(tail)]).await.unwrap();
+            stream.flush().await.unwrap();
+            turn += 1;
+        }
+        stream.shutdown().await.unwrap();
+    };
+    let mut received = Vec::new();
+    let mut writing = pin!(writing);
+    let (done, read) = tokio::join!(output.drive(writing.as_mut()), client.read_to_end(&mut received));
+    assert!(done.is_some() && read.is_ok() && received == expected, "{} bytes", received.len());
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_read_is_pressure_until_it_does() {
+    let (mut client, mut stream, output) = connected(1_000).await;
+    let pressure = output.pressure();
+    let writing = async {
+        stream.write_all(&[7; 50_000]).await.unwrap();
+        std::future::pending::<()>().await;
+    };
+    let mut writing = pin!(writing);
+    assert!(timeout(Duration::from_millis(50), output.drive(writing.as_mut())).await.is_err());
+    assert!(pressure.is_on());
+    let mut received = vec![0; 50_000];
+    let driven = timeout(Duration::from_secs(1), output.drive(writing.as_mut()));
+    let (_, read) = tokio::join!(driven, client.read_exact(&mut received));
+    assert!(read.is_ok() && !pressure.is_on());
+}
