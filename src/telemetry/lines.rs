@@ -10,12 +10,18 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
+    thread,
+    time::Duration,
 };
 
 use tracing_appender::non_blocking::{NonBlocking, NonBlockingBuilder, WorkerGuard};
 
 /// The most lines that wait; the bytes are the bound that counts.
 const WAITING_LINES: usize = 100_000;
+
+/// How long the next lines gather before they are written: each by itself would cost its writer a call to wake this thread,
+/// and this thread one to write it.
+const GATHERING: Duration = Duration::from_millis(2);
 
 /// A destination of lines. Clones are of the same.
 #[derive(Clone)]
@@ -88,8 +94,11 @@ impl<W: Write> Write for Counted<W> {
         Ok(bytes.len())
     }
 
+    /// Called when nothing more waits.
     fn flush(&mut self) -> io::Result<()> {
-        self.to.flush()
+        let flushed = self.to.flush();
+        thread::park_timeout(GATHERING);
+        flushed
     }
 }
 
