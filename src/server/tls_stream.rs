@@ -94,15 +94,17 @@ impl<I: AsyncRead + AsyncWrite + Unpin> TlsStream<I> {
 }
 
 impl<I: AsyncRead + AsyncWrite + Unpin> Output<I> {
-    /// Runs a connection that writes to this, and sends what it wrote whenever it waits; `None` when that cannot be sent.
+    /// Runs a connection that writes to this, and sends what it wrote whenever it waits, and at its end; `None` when that cannot be sent.
     pub(super) async fn drive<C: Future>(&self, mut connection: Pin<&mut C>) -> Option<C::Output> {
         poll_fn(|cx| {
             loop {
-                if let Poll::Ready(ended) = connection.as_mut().poll(cx) {
+                let waits = connection.as_mut().poll(cx);
+                let waited = self.1.is_on();
+                let sent = self.0.lock().unwrap_or_else(PoisonError::into_inner).poll_send_all(cx);
+                if let Poll::Ready(ended) = waits {
                     return Poll::Ready(Some(ended));
                 }
-                let waited = self.1.is_on();
-                match self.0.lock().unwrap_or_else(PoisonError::into_inner).poll_send_all(cx) {
+                match sent {
                     // There is room again for what waited for it.
                     Poll::Ready(Ok(())) if waited => {}
                     Poll::Ready(Err(_)) => return Poll::Ready(None),

@@ -18,8 +18,8 @@ pub(super) struct Pace {
 const FIRST: usize = 64 << 10;
 const LEAST: usize = 16 << 10;
 /// A piece that is taken sooner may be followed by one of twice its size, one that is taken later by one of half.
-const SOON: Duration = Duration::from_millis(20);
-const LATE: Duration = Duration::from_millis(100);
+const SOON: Duration = Duration::from_millis(50);
+const LATE: Duration = Duration::from_millis(200);
 
 impl Default for Pace {
     fn default() -> Self {
@@ -62,11 +62,11 @@ mod tests {
         for _ in 0..10 {
             after(1).await;
         }
-        assert_eq!(after(50).await, 1 << 20);
-        assert_eq!(after(200).await, 512 << 10);
+        assert_eq!(after(100).await, 1 << 20);
+        assert_eq!(after(300).await, 512 << 10);
         for _ in 0..10 {
-            after(200).await;
+            after(300).await;
         }
-        assert_eq!(after(50).await, LEAST);
+        assert_eq!(after(100).await, LEAST);
     }
 }
