@@ -1,3 +1,5 @@
+//! Against a client of rustls over a pipe: small records, coalescing, order, and a client that does not read.
+
 use std::time::Duration;
 
 use rustls::{ClientConfig, RootCertStore, ServerConfig, crypto::aws_lc_rs, pki_types::ServerName};
