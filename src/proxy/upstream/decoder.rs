@@ -34,6 +34,9 @@ pub(super) enum Chunk {
     Done,
 }
 
+/// What is passed on at once of what was read at once. A client on HTTP/2 that takes a slice moves; one that would have to take
+/// a whole megabyte before it is seen to may be slow and still reading.
+const SLICE: usize = 128 << 10;
 /// The longest line of a size with its extension, or of a trailer.
 const MAX_LINE: usize = 8 << 10;
 /// The most trailers.
@@ -81,7 +84,9 @@ impl Decoder {
     pub(super) fn take(&mut self, buffer: &mut BytesMut) -> Result<Option<Frame<Bytes>>, Broken> {
         let data = match self {
             Self::Length(left) => take(left, buffer),
-            Self::UntilClose => (!buffer.is_empty()).then(|| buffer.split().freeze()),
+            Self::UntilClose => {
+                (!buffer.is_empty()).then(|| buffer.split_to(buffer.len().min(SLICE)).freeze())
+            }
             Self::Chunked(chunk, trailers) => match chunk.take(buffer, trailers)? {
                 None if *chunk == Chunk::Done && !trailers.is_empty() => {
                     return Ok(Some(Frame::trailers(std::mem::take(trailers))));
@@ -144,7 +149,7 @@ impl Chunk {
 }
 
 fn take(left: &mut u64, buffer: &mut BytesMut) -> Option<Bytes> {
-    let here = usize::try_from(*left).unwrap_or(usize::MAX).min(buffer.len());
+    let here = usize::try_from(*left).unwrap_or(usize::MAX).min(buffer.len()).min(SLICE);
     *left -= here as u64;
     (here > 0).then(|| buffer.split_to(here).freeze())
 }
