@@ -6,15 +6,15 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-/// The size of one piece of a body, shared by whoever moves one.
+/// The size of one piece, shared by whoever moves a body, or holds bytes that nobody takes.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Allowance(Arc<AtomicUsize>);
 
-/// A body under way. Dropped, it leaves its share to the others.
+/// One of those. Dropped, it leaves its share to the others.
 #[derive(Debug)]
-pub(super) struct Share(Allowance);
+pub(crate) struct Share(Allowance);
 
-/// What all pieces together come to.
+/// What all pieces together come to, about: who held a large one when there were few keeps it until it is taken.
 const BUDGET: usize = 32 << 20;
 /// The largest piece. What is read and written at once costs a system call, and often a switch to another process and back,
 /// which is more than what the processor's caches lose by it.
@@ -24,7 +24,7 @@ const LEAST: usize = 32 << 10;
 
 impl Allowance {
     /// Counts one more.
-    pub(super) fn share(&self) -> Share {
+    pub(crate) fn share(&self) -> Share {
         self.0.fetch_add(1, Ordering::Relaxed);
         Share(self.clone())
     }

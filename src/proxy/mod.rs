@@ -39,7 +39,7 @@ mod token_requests;
 mod upstream;
 mod write_deadline;
 
-pub(crate) use allowance::Allowance;
+pub(crate) use allowance::{Allowance, Share as AllowanceShare};
 pub use at_registry::AtRegistry;
 pub use freeze::{Freeze, FreezeStatus, NotFrozen};
 pub use passwords::Passwords;

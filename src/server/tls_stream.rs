@@ -20,7 +20,7 @@ use bytes::{Buf, BufMut, BytesMut};
 use rustls::ServerConnection;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 
-use crate::proxy::Allowance;
+use crate::proxy::{Allowance, AllowanceShare};
 
 /// The plaintext side of a TLS connection.
 pub(super) struct TlsStream<I>(Arc<Mutex<Inner<I>>>);
@@ -47,6 +47,9 @@ struct Inner<I> {
     reads: usize,
     /// The peer sends no more.
     ended: bool,
+    /// Its share of the allowance while it holds bytes that nobody takes. Whoever connects can bring that about, known or not:
+    /// many who do leave little for each.
+    holds: Option<AllowanceShare>,
 }
 
 /// The plaintext of a full record (RFC 8446 section 5.1), and what a record adds to it at most (section 5.2).
@@ -83,6 +86,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin> TlsStream<I> {
             ahead: BytesMut::new(),
             reads: FIRST_READ,
             ended: false,
+            holds: None,
         };
         let inner = Arc::new(Mutex::new(inner));
         (Self(Arc::clone(&inner)), Output(inner, pressure))
@@ -172,22 +176,33 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Inner<I> {
         room - left
     }
 
+    /// Takes its share, or gives it back.
+    fn weigh(&mut self) {
+        let holds = !self.ahead.is_empty() || self.pressure.is_on();
+        if holds != self.holds.is_some() {
+            self.holds = holds.then(|| self.allowance.share());
+        }
+    }
+
     /// Writes what is sealed to the socket.
     fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let sent = self.poll_write_out(cx);
+        self.pressure.set(sent.is_pending());
+        self.weigh();
+        sent
+    }
+
+    fn poll_write_out(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while self.session.wants_write() {
             let written = self.session.write_tls(&mut Blocking { io: &mut self.io, cx });
             match written {
                 Ok(0) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
                 Ok(written) => self.sealed = self.sealed.saturating_sub(written),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.pressure.set(true);
-                    return Poll::Pending;
-                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Poll::Pending,
                 Err(error) => return Poll::Ready(Err(error)),
             }
         }
         self.sealed = 0;
-        self.pressure.set(false);
         Poll::Ready(Ok(()))
     }
 
@@ -301,7 +316,10 @@ fn would_block<T>(polled: Poll<io::Result<T>>) -> io::Result<T> {
 
 impl<I: AsyncRead + AsyncWrite + Unpin> AsyncRead for TlsStream<I> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        self.inner().poll_take(cx, buf)
+        let mut inner = self.inner();
+        let taken = inner.poll_take(cx, buf);
+        inner.weigh();
+        taken
     }
 }
 

@@ -11,31 +11,55 @@ use tokio_rustls::{TlsAcceptor, TlsConnector, client};
 
 use super::*;
 
-/// Both ends of a connection with so much room between them.
+/// How much all connections may come to hold together, when each could hold a megabyte.
+const MOST_HELD: usize = 115 << 20;
+
+/// Makes connections that share an allowance.
+struct Ends {
+    server: TlsAcceptor,
+    client: TlsConnector,
+    allowance: Allowance,
+}
+
+impl Ends {
+    fn new() -> Self {
+        let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+        let certificate = made.cert.der().clone();
+        let key = made.signing_key.serialize_der().try_into().unwrap();
+        let provider = || Arc::new(aws_lc_rs::default_provider());
+        let server =
+            ServerConfig::builder_with_provider(provider()).with_safe_default_protocol_versions().unwrap();
+        let server = server.with_no_client_auth().with_single_cert(vec![certificate.clone()], key).unwrap();
+        let mut roots = RootCertStore::empty();
+        roots.add(certificate).unwrap();
+        let client =
+            ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions().unwrap();
+        let client = client.with_root_certificates(roots).with_no_client_auth();
+        Self {
+            server: Arc::new(server).into(),
+            client: Arc::new(client).into(),
+            allowance: Allowance::default(),
+        }
+    }
+
+    /// Both ends of a connection with so much room between them.
+    async fn connect(
+        &self,
+        room: usize,
+    ) -> (client::TlsStream<DuplexStream>, TlsStream<DuplexStream>, Output<DuplexStream>) {
+        let (near, far) = duplex(room);
+        let name = ServerName::try_from("localhost").unwrap();
+        let (near, far) = tokio::join!(self.client.connect(name, near), self.server.accept(far));
+        let (io, session) = far.unwrap().into_inner();
+        let (stream, output) = TlsStream::new(io, session, self.allowance.clone());
+        (near.unwrap(), stream, output)
+    }
+}
+
 async fn connected(
     room: usize,
 ) -> (client::TlsStream<DuplexStream>, TlsStream<DuplexStream>, Output<DuplexStream>) {
-    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
-    let certificate = made.cert.der().clone();
-    let key = made.signing_key.serialize_der().try_into().unwrap();
-    let provider = || Arc::new(aws_lc_rs::default_provider());
-    let server =
-        ServerConfig::builder_with_provider(provider()).with_safe_default_protocol_versions().unwrap();
-    let server = server.with_no_client_auth().with_single_cert(vec![certificate.clone()], key).unwrap();
-    let mut roots = RootCertStore::empty();
-    roots.add(certificate).unwrap();
-    let client =
-        ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions().unwrap();
-    let client = client.with_root_certificates(roots).with_no_client_auth();
-    let (near, far) = duplex(room);
-    let name = ServerName::try_from("localhost").unwrap();
-    let (near, far) = tokio::join!(
-        TlsConnector::from(Arc::new(client)).connect(name, near),
-        TlsAcceptor::from(Arc::new(server)).accept(far),
-    );
-    let (io, session) = far.unwrap().into_inner();
-    let (stream, output) = TlsStream::new(io, session, Allowance::default());
-    (near.unwrap(), stream, output)
+    Ends::new().connect(room).await
 }
 
 #[tokio::test]
@@ -109,4 +133,42 @@ async fn a_client_that_does_not_read_is_pressure_until_it_does() {
     let driven = timeout(Duration::from_secs(1), output.drive(writing.as_mut()));
     let (_, read) = tokio::join!(driven, client.read_exact(&mut received));
     assert!(read.is_ok() && !pressure.is_on());
+}
+
+/// Nobody has to be known for it: answers that say so, asked for and never read.
+#[tokio::test]
+async fn rule_25_many_clients_that_do_not_read_hold_little_each() {
+    let ends = Ends::new();
+    let (mut open, mut held) = (Vec::new(), 0);
+    for _ in 0..300 {
+        let (client, mut stream, output) = ends.connect(4_000).await;
+        let endless = async { while stream.write_all(&[7; 10_000]).await.is_ok() {} };
+        let mut endless = pin!(endless);
+        let driven = timeout(Duration::ZERO, output.drive(endless.as_mut())).await;
+        assert!(driven.is_err() && output.pressure().is_on());
+        held += output.0.lock().unwrap().sealed;
+        open.push((client, output));
+    }
+    assert!(held < MOST_HELD, "{} MiB", held >> 20);
+    drop(open);
+    assert_eq!(ends.allowance.piece(), Allowance::default().piece(), "what is gone holds nothing");
+}
+
+/// Nor for this: a request of whose body nothing is read, because it is refused.
+#[tokio::test]
+async fn rule_25_many_clients_that_are_not_read_hold_little_each() {
+    let ends = Ends::new();
+    let (mut open, mut held) = (Vec::new(), 0);
+    for _ in 0..150 {
+        let (mut client, mut stream, _output) = ends.connect(2 << 20).await;
+        client.write_all(&vec![7; 1_600_000]).await.unwrap();
+        stream.read_exact(&mut vec![0; 400_000]).await.unwrap();
+        // The rest stays where it is, and only what was taken off the socket counts.
+        drop(client);
+        held += stream.inner().ahead.len();
+        open.push(stream);
+    }
+    assert!(held < MOST_HELD, "{} MiB", held >> 20);
+    drop(open);
+    assert_eq!(ends.allowance.piece(), Allowance::default().piece(), "what is gone holds nothing");
 }
