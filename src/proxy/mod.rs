@@ -4,6 +4,7 @@
 
 mod admit;
 mod allowance;
+mod asked;
 mod at_registry;
 mod caller;
 mod catalog;

@@ -1,18 +1,18 @@
 //! The journey of one request, from its head to its answer. Read `Service::journey`: it is the whole product.
 
-use std::{net::IpAddr, sync::Arc, time::Instant};
+use std::{sync::Arc, time::Instant};
 
 use arc_swap::ArcSwap;
 use hyper::{
     Request, Response, StatusCode,
     body::Incoming,
     header::{self, HeaderValue},
-    http::request::Parts,
 };
 
 use super::{
     Allowance, Freeze, FreezeStatus, Passwords, Peer, Snapshot, Upstream, UpstreamLoad,
     admit::{Admitted, admit},
+    asked::{Asked, parse, require_origin_form},
     caller::Caller,
     catalog,
     cors::{self, Shared},
@@ -34,7 +34,7 @@ use super::{
     token_requests::TokenRequests,
 };
 use crate::{
-    registry::{Endpoint, ErrorCode, Method, Refusal, Route},
+    registry::{Endpoint, ErrorCode, Method, Refusal},
     telemetry::{Ended, Reading, Telemetry},
     ui::PagePath,
 };
@@ -299,7 +299,8 @@ impl Service {
         Ok(for_the_outside(response.map(body), origin, &upstream))
     }
 
-    /// The web pages, whose questions to the registry are authorised one by one; `None` for one that is not there. Boxed: they are large.
+    /// The web pages, whose questions to the registry are authorised one by one; `None` for one that is not there. Boxed:
+    /// they are large.
     async fn answer_page(
         &self,
         page: Option<PagePath>,
@@ -362,21 +363,6 @@ impl Service {
     }
 }
 
-/// A request as it came in, and what is in force for it.
-#[derive(Clone, Copy)]
-struct Asked<'a> {
-    head: &'a Parts,
-    peer: Peer,
-    snapshot: &'a Arc<Snapshot>,
-}
-
-impl Asked<'_> {
-    /// Where it comes from, by the word of a trusted proxy too.
-    fn address(&self) -> Result<Option<IpAddr>, Refusal> {
-        origin::client_address(&self.head.headers, self.peer, &self.snapshot.settings.client_address)
-    }
-}
-
 /// What a GET would have answered, less its body: over HTTP/2 hyper leaves that to us. The registry's response to a HEAD
 /// has none.
 fn without_own_body(response: Response<ResponseBody>) -> Response<ResponseBody> {
@@ -384,26 +370,4 @@ fn without_own_body(response: Response<ResponseBody>) -> Response<ResponseBody> 
     let mut response = response.map(|_| ResponseBody::from(String::new()));
     response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(length));
     response
-}
-
-/// Step 1: the target in origin-form, then the route.
-fn parse(head: &Parts) -> Result<Route, Refusal> {
-    require_origin_form(head)?;
-    if head.headers.get_all(header::CONTENT_LENGTH).iter().count() > 1 {
-        return Err(
-            Refusal::new(ErrorCode::BadRequest, "the request has two Content-Length headers").and_close()
-        );
-    }
-    Ok(Route::parse(head.method.as_str(), head.uri.path(), head.uri.query())?)
-}
-
-/// Over HTTP/1.1 the target must be a path: with an absolute one, host and path could contradict the headers.
-/// (Over HTTP/2 scheme and authority are pseudo-headers of every request.)
-fn require_origin_form(head: &Parts) -> Result<(), Refusal> {
-    let is_http1 = head.version != hyper::Version::HTTP_2;
-    let is_absolute = is_http1 && (head.uri.scheme().is_some() || head.uri.authority().is_some());
-    if is_absolute || !head.uri.path().starts_with('/') {
-        return Err(Refusal::new(ErrorCode::BadRequest, "the request target must be a path").and_close());
-    }
-    Ok(())
 }
