@@ -13,7 +13,7 @@ use serde::Serialize;
 use super::{
     Authority, IssueError, SignedToken, TokenError,
     authority::random_id,
-    claims::{LEEWAY, check_party},
+    claims::{Issued, check_party},
     json::Object,
     jws::{self, Kind},
     memory,
@@ -102,16 +102,14 @@ impl Authority {
 /// A refresh token whose signature and issuer are right. All else is looked at on each use.
 pub(super) struct RefreshClaims {
     account: String,
-    service: Option<String>,
-    issued_at: i64,
+    issued: Issued,
     fingerprint: Vec<u8>,
 }
 
 impl RefreshClaims {
     fn read(claims: &Object) -> Result<Self, TokenError> {
         Ok(Self {
-            service: claims.text("service")?.map(str::to_owned),
-            issued_at: claims.integer("iat")?.ok_or(TokenError::Malformed)?,
+            issued: Issued::read(claims)?,
             account: claims.text("sub")?.ok_or(TokenError::Malformed)?.to_owned(),
             fingerprint: fingerprint(claims)?,
         })
@@ -123,12 +121,7 @@ impl RefreshClaims {
         now: u64,
         fingerprint_of: impl FnOnce(&str) -> Option<Fingerprint>,
     ) -> Result<(), TokenError> {
-        if self.service.as_deref() != Some(service) {
-            return Err(TokenError::WrongAudience);
-        }
-        if i128::from(self.issued_at) > i128::from(now) + i128::from(LEEWAY) {
-            return Err(TokenError::NotYetValid);
-        }
+        self.issued.check(service, now)?;
         let current = fingerprint_of(&self.account).ok_or(TokenError::Revoked)?;
         if current.is(&self.fingerprint) { Ok(()) } else { Err(TokenError::Revoked) }
     }
@@ -140,7 +133,7 @@ impl memory::Claims for RefreshClaims {
     }
 
     fn bytes(&self) -> usize {
-        memory::heap(std::iter::once(&self.account).chain(&self.service)) + self.fingerprint.len()
+        memory::heap(std::iter::once(&self.account).chain(&self.issued.service)) + self.fingerprint.len()
     }
 }
 

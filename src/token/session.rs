@@ -13,7 +13,7 @@ use serde::Serialize;
 use super::{
     Authority, Fingerprint, IssueError, SignedToken, TokenError, Voucher,
     authority::{labels, random_id},
-    claims::{LATEST, LEEWAY, check_party, voucher},
+    claims::{Issued, LATEST, check_party, voucher},
     json::Object,
     jws::{self, Kind},
     memory, refresh,
@@ -134,8 +134,7 @@ impl Authority {
 /// A session whose signature and issuer are right. All else is looked at on each use.
 pub(super) struct SessionClaims {
     session: Session,
-    service: Option<String>,
-    issued_at: i64,
+    issued: Issued,
     /// Of the password, where no back end vouches.
     fingerprint: Option<Vec<u8>>,
 }
@@ -144,12 +143,7 @@ impl SessionClaims {
     fn read(claims: &Object) -> Result<Self, TokenError> {
         let session = Session::read(claims)?;
         let fingerprint = session.voucher.is_none().then(|| refresh::fingerprint(claims)).transpose()?;
-        Ok(Self {
-            session,
-            service: claims.text("service")?.map(str::to_owned),
-            issued_at: claims.integer("iat")?.ok_or(TokenError::Malformed)?,
-            fingerprint,
-        })
+        Ok(Self { session, issued: Issued::read(claims)?, fingerprint })
     }
 
     fn check(
@@ -158,12 +152,7 @@ impl SessionClaims {
         now: u64,
         fingerprint_of: impl FnOnce(&str) -> Option<Fingerprint>,
     ) -> Result<(), TokenError> {
-        if self.service.as_deref() != Some(service) {
-            return Err(TokenError::WrongAudience);
-        }
-        if i128::from(self.issued_at) > i128::from(now) + i128::from(LEEWAY) {
-            return Err(TokenError::NotYetValid);
-        }
+        self.issued.check(service, now)?;
         if now >= self.session.expires_at {
             return Err(TokenError::Expired);
         }
@@ -180,7 +169,7 @@ impl memory::Claims for SessionClaims {
 
     fn bytes(&self) -> usize {
         let Session { account, voucher, id, .. } = &self.session;
-        memory::heap([account, id].into_iter().chain(&self.service))
+        memory::heap([account, id].into_iter().chain(&self.issued.service))
             + voucher.as_ref().map_or(0, Voucher::bytes)
             + self.fingerprint.as_ref().map_or(0, Vec::len)
     }
