@@ -118,6 +118,10 @@ fn read_one(buffer: &mut BytesMut, method: &Method) -> Result<Option<Head>, Brok
         let value = HeaderValue::from_maybe_shared(head.slice(at..at + length));
         headers.append(name, value.map_err(|_| Broken::Malformed("the value of a header is malformed"))?);
     }
+    if !is_1_1 && headers.contains_key(header::TRANSFER_ENCODING) {
+        // RFC 9112 section 6.1: what the framing is cannot be told.
+        return Err(Broken::Malformed("it is HTTP/1.0 and has a Transfer-Encoding"));
+    }
     let (body, is_delimited) = body_of(method, status, &headers)?;
     let keep_alive =
         is_delimited && stays_open(&headers, is_1_1) && status != StatusCode::SWITCHING_PROTOCOLS;
@@ -195,6 +199,7 @@ mod tests {
             let parsed = parse(&format!("HTTP/1.1 200 OK\r\n{headers}\r\n"), &Method::GET);
             assert!(parsed.is_err(), "{headers:?}: {parsed:?}");
         }
+        assert!(parse("HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", &Method::GET).is_err());
     }
 
     #[test]
