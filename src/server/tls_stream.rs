@@ -98,7 +98,8 @@ impl<I: AsyncRead + AsyncWrite + Unpin> TlsStream<I> {
 }
 
 impl<I: AsyncRead + AsyncWrite + Unpin> Output<I> {
-    /// Runs a connection that writes to this, and sends what it wrote whenever it waits, and at its end; `None` when that cannot be sent.
+    /// Runs a connection that writes to this, and sends what it wrote whenever it waits, and at its end; `None` when that
+    /// cannot be sent.
     pub(super) async fn drive<C: Future>(&self, mut connection: Pin<&mut C>) -> Option<C::Output> {
         poll_fn(|cx| {
             loop {
