@@ -97,7 +97,8 @@ impl Authorizers {
             return Ok(ruling);
         }
         if let Some(command) = &self.backends.ext_authz {
-            let actions = command.decide(question, &self.remembered).await?;
+            // Boxed, since every request would have to have room for it.
+            let actions = Box::pin(command.decide(question, &self.remembered)).await?;
             return Ok(Ruling { by: DecidedBy::Command, actions });
         }
         Ok(Ruling { by: DecidedBy::Nobody, actions: Vec::new() })

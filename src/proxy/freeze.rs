@@ -7,6 +7,7 @@
 use std::{
     collections::HashMap,
     future::Future,
+    pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -297,7 +298,7 @@ impl Write {
     /// 503 with `Retry-After`: the time to drain is over. The connection ends, since the upload does.
     pub(super) async fn unless_cut_off<T>(
         write: Option<&mut Self>,
-        outcome: impl Future<Output = T>,
+        outcome: Pin<&mut impl Future<Output = T>>,
     ) -> Result<T, Refusal> {
         let Some(write) = write else { return Ok(outcome.await) };
         tokio::select! {

@@ -1,6 +1,6 @@
 //! The journey of one request, from its head to its answer. Read `Service::journey`: it is the whole product.
 
-use std::{sync::Arc, time::Instant};
+use std::{pin::pin, sync::Arc, time::Instant};
 
 use arc_swap::ArcSwap;
 use hyper::{
@@ -279,7 +279,7 @@ impl Service {
         // 5. Forward: only a permit can be, and bodies stream.
         let headers = headers::to_registry(&head.headers, origin, address, exchange.id());
         exchange.forwarding(body.progress());
-        let sending = upstream.send(upstream_request(&permit, headers, body)?, place);
+        let sending = pin!(upstream.send(upstream_request(&permit, headers, body)?, place));
         let sent = Write::unless_cut_off(write.as_mut(), sending).await;
         let sent = sent.inspect_err(|_| exchange.end(Ended::CutOff))?;
         let response = sent.map_err(|error| {

@@ -52,6 +52,8 @@ impl Workers {
         let Some(worker) = fewest else { return };
         worker.connections.fetch_add(1, Ordering::Relaxed);
         let counted = Counted(Arc::clone(&worker.connections));
+        // Moved into another future, it would take its room twice.
+        let connection = Box::pin(connection);
         worker.runtime.spawn(async move {
             let _counted = counted;
             connection.await;

@@ -1,5 +1,7 @@
 //! Writes wait, pushes under way end, and each freeze ends as it should; with a clock that is told.
 
+use std::pin::pin;
+
 use super::*;
 
 fn admit(freeze: &Freeze, request: &str) -> Result<Option<Write>, Refusal> {
@@ -55,7 +57,7 @@ async fn what_does_not_end_in_time_is_cut_off() {
     let freeze = Freeze::default();
     let mut upload = admit(&freeze, PUSH).unwrap();
     let ends = async {
-        let cut = Write::unless_cut_off(upload.as_mut(), std::future::pending::<()>()).await;
+        let cut = Write::unless_cut_off(upload.as_mut(), pin!(std::future::pending::<()>())).await;
         drop(upload);
         cut
     };

@@ -1,6 +1,6 @@
 //! Deleting a manifest, and with it all tags on its digest: asked first, with each of them named.
 
-use std::time::Duration;
+use std::{pin::pin, time::Duration};
 
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL};
@@ -77,7 +77,7 @@ pub(super) async fn delete(
     // Written down before it is done: it may be done although no answer comes, or nobody waits for it.
     request.exchange.allowed();
     request.exchange.forwarding(RequestBody::empty().progress());
-    let asking = reader.inquirer.ask(&permit, "*/*");
+    let asking = pin!(reader.inquirer.ask(&permit, "*/*"));
     let answer = Write::unless_cut_off(write.as_mut(), asking).await;
     let answer = answer.inspect_err(|_| request.exchange.end(Ended::CutOff))?;
     let deleted = answer.inspect_err(|_| request.exchange.end(Ended::UpstreamLost))?;
