@@ -27,6 +27,7 @@ use support::{
     local::{Local, local},
     raw::{self, Response, Sink, exchange, latin1, request},
 };
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
 
@@ -742,6 +743,36 @@ fn rule_24_an_idle_connection_is_not_kept() {
     assert_eq!(raw::read_response(&mut idle).unwrap().status, 401);
     let (time, _) = time_to_end(idle);
     assert!(time < Duration::from_secs(12), "{time:?}");
+}
+
+/// An idle connection over TLS is taken apart but for its session, and put together again.
+#[test]
+fn rule_24_a_connection_that_rests_goes_on_in_time_and_is_not_kept_otherwise() {
+    let tls = CONFIG.replace("addr: \":0\"", "addr: \":0\", certificate: \"@CERT@\", key: \"@KEY@\"");
+    let (portwarden, _sink) = start_with(&(tls + "limits: {idle_timeout: 4s}\n"), OK);
+    let rest = Duration::from_millis(2500);
+    portwarden.block_on(async {
+        let mut stream = support::tls::connect(&portwarden, &[b"http/1.1"]).await;
+        let request = b"HEAD /v2/ HTTP/1.1\r\nHost: a\r\n\r\n";
+        for at in [request.len(), request.len(), 10] {
+            stream.write_all(&request[..at]).await.unwrap();
+            // A head that has begun does not rest.
+            if at < request.len() {
+                tokio::time::sleep(rest).await;
+                stream.write_all(&request[at..]).await.unwrap();
+            }
+            let mut answer = Vec::new();
+            while !answer.ends_with(b"\r\n\r\n") {
+                assert!(stream.read_buf(&mut answer).await.unwrap() > 0, "closed");
+            }
+            assert!(answer.starts_with(b"HTTP/1.1 401 "), "{}", String::from_utf8_lossy(&answer));
+            tokio::time::sleep(rest).await;
+        }
+        let started = Instant::now();
+        let end = tokio::time::timeout(Duration::from_secs(20), stream.read_to_end(&mut Vec::new())).await;
+        assert_eq!(end.unwrap().unwrap(), 0, "closed in order");
+        assert!(started.elapsed() < Duration::from_secs(12), "{:?}", started.elapsed());
+    });
 }
 
 #[test]

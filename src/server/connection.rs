@@ -1,6 +1,6 @@
 //! One connection from its handshake to its end: protocol, limits, deadlines, and a graceful stop.
 
-use std::{convert::Infallible, future::Future, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
+use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
 
 use hyper::{
     Request, Response,
@@ -9,10 +9,11 @@ use hyper::{
     service::service_fn,
 };
 use hyper_util::rt::{TokioIo, TokioTimer};
+use rustls::{ServerConfig, ServerConnection};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     sync::watch,
-    time::{Instant, interval_at, timeout},
+    time::timeout,
 };
 use tokio_rustls::TlsAcceptor;
 
@@ -20,6 +21,7 @@ use super::{
     Limits, Tls,
     activity::{Activity, InFlight},
     admission::Place,
+    drive::{Drive, Ended},
     head_guard::{BadHead, HeadGuard, HeadSize, Verdict},
     lingering::Lingering,
     listener::{Accepted, Stream},
@@ -53,32 +55,45 @@ impl Connections {
             }
         };
         let stream = Lingering::new(WriteDeadline::new(stream, self.limits.idle_body));
+        // What only one of these needs is not kept while another is under way.
         let Some(config) = self.tls.current() else {
             let peer = Peer { address, tls: false };
-            return self.serve_http1(stream, None::<Output<Socket>>, peer, &place).await;
+            return Box::pin(self.serve_http1(stream, None::<Output<Socket>>, peer, &place)).await;
         };
-        let accepted = tokio::select! {
-            accepted = timeout(self.limits.handshake_timeout, TlsAcceptor::from(config).accept(stream)) => accepted,
-            () = place.asked_to_leave() => return,
+        let Some((io, session)) = Box::pin(self.shake_hands(config, stream, address, &place)).await else {
+            return;
         };
-        match accepted {
-            Ok(Ok(stream)) => {
-                let peer = Peer { address, tls: true };
-                let (io, session) = stream.into_inner();
-                let is_http2 = session.alpn_protocol() == Some(H2);
-                let (stream, output) = TlsStream::new(io, session, self.service.allowance().clone());
-                if is_http2 {
-                    self.serve_http2(stream, output, peer, &place).await;
-                } else {
-                    self.serve_http1(stream, Some(output), peer, &place).await;
-                }
-            }
-            Ok(Err(error)) => tracing::debug!(?address, %error, "a TLS handshake failed"),
-            Err(_) => tracing::debug!(?address, "a TLS handshake took too long"),
+        let peer = Peer { address, tls: true };
+        let is_http2 = session.alpn_protocol() == Some(H2);
+        let (stream, output) = TlsStream::new(io, session, self.service.allowance().clone());
+        if is_http2 {
+            Box::pin(self.serve_http2(stream, output, peer, &place)).await;
+        } else {
+            Box::pin(self.serve_http1(stream, Some(output), peer, &place)).await;
         }
     }
 
-    async fn serve_http1<I, O>(self, stream: I, output: Option<Output<O>>, peer: Peer, place: &Place)
+    /// `None` when it fails, takes too long, or the connection has to leave.
+    async fn shake_hands(
+        &self,
+        config: Arc<ServerConfig>,
+        stream: Socket,
+        address: Option<SocketAddr>,
+        place: &Place,
+    ) -> Option<(Socket, ServerConnection)> {
+        let accepted = tokio::select! {
+            accepted = timeout(self.limits.handshake_timeout, TlsAcceptor::from(config).accept(stream)) => accepted,
+            () = place.asked_to_leave() => return None,
+        };
+        match accepted {
+            Ok(Ok(stream)) => return Some(stream.into_inner()),
+            Ok(Err(error)) => tracing::debug!(?address, %error, "a TLS handshake failed"),
+            Err(_) => tracing::debug!(?address, "a TLS handshake took too long"),
+        }
+        None
+    }
+
+    async fn serve_http1<I, O>(&self, stream: I, output: Option<Output<O>>, peer: Peer, place: &Place)
     where
         I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
         O: AsyncRead + AsyncWrite + Unpin,
@@ -87,26 +102,33 @@ impl Connections {
             bytes: usize::try_from(self.limits.header_bytes).unwrap_or(usize::MAX),
             headers: usize::try_from(self.limits.header_count).unwrap_or(usize::MAX).saturating_mul(2),
         };
-        let guard = HeadGuard::new(stream, self.limits.header_timeout, size);
+        let mut guard = HeadGuard::new(stream, self.limits.header_timeout, size);
         let verdict = guard.verdict();
         let pressure = output.as_ref().map(Output::pressure);
-        let service = service_fn(|request| {
-            self.answer(request, peer, Some(&verdict), &place.activity, pressure.clone())
-        });
-        let connection = http1::Builder::new()
+        // A journey is large, and bodies outlast it.
+        let answer =
+            |request| Box::pin(self.answer(request, peer, Some(&verdict), &place.activity, pressure.clone()));
+        let mut builder = http1::Builder::new();
+        builder
             // The head guard has the deadline for a head: hyper's also ends connections that are merely idle.
             .header_read_timeout(None)
             // Beyond our own limits, so that the answer is ours and says which one it was; further beyond, hyper
             // answers 431 without a word.
             .max_headers(size.headers)
             .max_header_size(size.bytes.saturating_mul(2))
-            .max_buf_size(size.bytes.saturating_mul(4).max(READ_BUFFER))
-            .serve_connection(TokioIo::new(guard), service);
-        self.drive(connection, output, place, http1::Connection::graceful_shutdown).await;
+            .max_buf_size(size.bytes.saturating_mul(4).max(READ_BUFFER));
+        let drive = Drive { stop: &self.stop, limits: &self.limits, place, output: output.as_ref() };
+        loop {
+            let connection = Box::pin(builder.serve_connection(TokioIo::new(&mut guard), service_fn(answer)));
+            let ended = drive.run(connection, http1::Connection::graceful_shutdown, Some(&verdict)).await;
+            if ended != Ended::Idle || !drive.rest().await {
+                return;
+            }
+        }
     }
 
     async fn serve_http2<I: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
-        self,
+        &self,
         stream: TlsStream<I>,
         output: Output<I>,
         peer: Peer,
@@ -129,67 +151,8 @@ impl Connections {
             .max_local_error_reset_streams(ERROR_RESETS)
             .keep_alive_interval(KEEP_ALIVE_INTERVAL)
             .serve_connection(TokioIo::new(stream), service);
-        self.drive(connection, Some(output), place, http2::Connection::graceful_shutdown).await;
-    }
-
-    /// Runs a connection until it ends by itself, is idle for too long, makes room for another, or the server stops.
-    async fn drive<C, E, O>(
-        &self,
-        connection: C,
-        output: Option<Output<O>>,
-        place: &Place,
-        shut_down: fn(std::pin::Pin<&mut C>),
-    ) where
-        C: Future<Output = Result<(), E>>,
-        E: std::fmt::Display,
-        O: AsyncRead + AsyncWrite + Unpin,
-    {
-        let mut connection = pin!(connection);
-        let mut stop = self.stop.clone();
-        let mut stopping = false;
-        let activity = &place.activity;
-        // A connection that was told to stop ends by itself once all is written, which may take its client as long as a
-        // body may stand still.
-        let grace = self.limits.idle_body;
-        let mut leaving = false;
-        let mut ticks = interval_at(Instant::now() + IDLE_TICK, IDLE_TICK);
-        loop {
-            tokio::select! {
-                ended = run(connection.as_mut(), output.as_ref()) => {
-                    if let Some(Err(error)) = ended {
-                        tracing::debug!(%error, "a connection broke");
-                    }
-                    return;
-                }
-                _ = stop.wait_for(|stop| *stop), if !stopping => {
-                    stopping = true;
-                    shut_down(connection.as_mut());
-                    ticks.reset_after(STOP_GRACE);
-                }
-                () = place.floods() => {
-                    tracing::debug!("a client gives up too many of its requests: its connection is closed");
-                    return;
-                }
-                () = place.asked_to_leave(), if !stopping => {
-                    (stopping, leaving) = (true, true);
-                    shut_down(connection.as_mut());
-                    ticks.reset_after(STOP_GRACE);
-                }
-                _ = ticks.tick() => {
-                    // One that never had a request has nothing to write, and without its client's preface hyper would
-                    // keep an HTTP/2 connection for ever.
-                    let grace = if activity.was_used() { grace } else { STOP_GRACE };
-                    if stopping && activity.is_idle_for(grace) || leaving && activity.is_expendable_for(LEAVE_GRACE) {
-                        return;
-                    }
-                    if activity.is_idle_for(self.limits.idle_timeout) {
-                        stopping = true;
-                        shut_down(connection.as_mut());
-                        ticks.reset_after(STOP_GRACE);
-                    }
-                }
-            }
-        }
+        let drive = Drive { stop: &self.stop, limits: &self.limits, place, output: Some(&output) };
+        drive.run(Box::pin(connection), http2::Connection::graceful_shutdown, None).await;
     }
 
     async fn answer(
@@ -226,28 +189,11 @@ impl Connections {
 /// A client's socket, which lingers at its end and is not waited for without end.
 type Socket = Lingering<WriteDeadline<Stream>>;
 
-/// Runs a connection with what it has to send; `None` when that cannot be sent.
-async fn run<C: Future, O: AsyncRead + AsyncWrite + Unpin>(
-    connection: std::pin::Pin<&mut C>,
-    output: Option<&Output<O>>,
-) -> Option<C::Output> {
-    match output {
-        Some(output) => output.drive(connection).await,
-        None => Some(connection.await),
-    }
-}
-
 /// What is read ahead of one upload, and written behind one download, on HTTP/1.1.
 const READ_BUFFER: usize = 256 << 10;
-/// How long a connection that never had a request may take to end.
-const STOP_GRACE: Duration = Duration::from_secs(1);
-/// How long after its last request a connection that is to make room may take to end what is not with the registry.
-const LEAVE_GRACE: Duration = Duration::from_secs(10);
-/// How often an idle connection is looked at.
-const IDLE_TICK: Duration = Duration::from_secs(5);
-/// HTTP/2 flow control: what one upload, and all on one connection, may send before we have forwarded it.
-/// The largest frame of an upload.
+/// The largest frame of an upload over HTTP/2.
 const FRAME: u32 = 64 << 10;
+/// HTTP/2 flow control: what one upload, and all on one connection, may send before we have forwarded it.
 const STREAM_WINDOW: u32 = 1 << 20;
 const CONNECTION_WINDOW: u32 = 4 << 20;
 /// What is buffered of one HTTP/2 download.
@@ -286,13 +232,17 @@ impl Body for InFlightBody {
         mut self: std::pin::Pin<&mut Self>,
         cx: &mut std::task::Context<'_>,
     ) -> std::task::Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        if self.pressure.as_ref().is_some_and(Pressure::is_on) {
-            // Who drives the connection asks again once there is room.
+        if self.pressure.as_ref().is_some_and(|pressure| !pressure.has_room()) {
             return std::task::Poll::Pending;
         }
         let polled = std::pin::Pin::new(&mut self.body).poll_frame(cx);
         match &polled {
-            std::task::Poll::Ready(Some(Ok(_))) => self.delivery.client_turn(),
+            std::task::Poll::Ready(Some(Ok(frame))) => {
+                if let (Some(pressure), Some(data)) = (&self.pressure, frame.data_ref()) {
+                    pressure.gave(data.len());
+                }
+                self.delivery.client_turn();
+            }
             std::task::Poll::Pending => self.delivery.registry_turn(),
             std::task::Poll::Ready(_) => {
                 self.delivery.registry_turn();

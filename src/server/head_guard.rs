@@ -12,7 +12,10 @@ use std::{
     future::Future,
     io,
     pin::Pin,
-    sync::{Arc, OnceLock},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{Context, Poll},
     time::Duration,
 };
@@ -36,14 +39,25 @@ pub(super) struct HeadGuard<I> {
     deadline: Option<Pin<Box<Sleep>>>,
 }
 
-/// Whether a head of this connection was bad; set before hyper hands the request on.
+/// What is known of the heads of a connection. Whether one was bad is set before hyper hands the request on.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Verdict(Arc<OnceLock<BadHead>>);
+pub(super) struct Verdict(Arc<Seen>);
+
+#[derive(Debug, Default)]
+struct Seen {
+    bad: OnceLock<BadHead>,
+    between_requests: AtomicBool,
+}
 
 impl Verdict {
     /// Why every request from now on is refused.
     pub(super) fn refused(&self) -> Option<BadHead> {
-        self.0.get().copied()
+        self.0.bad.get().copied()
+    }
+
+    /// Whether all that came belongs to whole requests.
+    pub(super) fn is_between_requests(&self) -> bool {
+        self.0.between_requests.load(Ordering::Relaxed)
     }
 }
 
@@ -69,11 +83,13 @@ impl<I> HeadGuard<I> {
             match self.scan.advance(&mut bytes, self.size) {
                 Ok(()) => {}
                 Err(why) => {
-                    let _ = self.verdict.0.set(why);
+                    let _ = self.verdict.0.bad.set(why);
                     self.scan = Scan::Done;
                 }
             }
         }
+        let between_requests = matches!(&self.scan, Scan::Head(head) if head.is_empty());
+        self.verdict.0.between_requests.store(between_requests, Ordering::Relaxed);
         match &self.scan {
             Scan::Head(head) if !head.is_empty() => {
                 self.deadline.get_or_insert_with(|| Box::pin(sleep(self.limit)));

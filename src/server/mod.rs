@@ -6,6 +6,7 @@ mod activity;
 mod admission;
 mod connection;
 mod control;
+mod drive;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzzing;

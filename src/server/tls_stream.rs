@@ -5,14 +5,13 @@
 //! HTTP/2 flushes after each frame, and a system call for each 16 KiB costs more than their encryption does. Until then
 //! only full records are sealed.
 
+mod pressure;
+
 use std::{
     future::{Future, poll_fn},
     io::{self, BufRead, IoSlice, Write},
     pin::{Pin, pin},
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, ready},
 };
 
@@ -20,6 +19,7 @@ use bytes::{Buf, BufMut, BytesMut};
 use rustls::ServerConnection;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 
+pub(super) use self::pressure::Pressure;
 use crate::proxy::{Allowance, AllowanceShare};
 
 /// The plaintext side of a TLS connection.
@@ -27,10 +27,6 @@ pub(super) struct TlsStream<I>(Arc<Mutex<Inner<I>>>);
 
 /// What a TLS connection has still to send, for whoever drives it.
 pub(super) struct Output<I>(Arc<Mutex<Inner<I>>>, Pressure);
-
-/// Whether a client takes no more for now.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Pressure(Arc<AtomicBool>);
 
 struct Inner<I> {
     io: I,
@@ -59,23 +55,12 @@ const OVERHEAD: usize = 256;
 /// there was more.
 const FIRST_READ: usize = 4 << 10;
 
-impl Pressure {
-    /// Whether it is so.
-    pub(super) fn is_on(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
-    }
-
-    fn set(&self, on: bool) {
-        self.0.store(on, Ordering::Relaxed);
-    }
-}
-
 impl<I: AsyncRead + AsyncWrite + Unpin> TlsStream<I> {
     /// A connection whose handshake is done. What is held of it is bounded by the allowance, in each direction.
     pub(super) fn new(io: I, mut session: ServerConnection, allowance: Allowance) -> (Self, Output<I>) {
         // The bound is ours.
         session.set_buffer_limit(None);
-        let pressure = Pressure::default();
+        let pressure = Pressure::new(allowance.clone());
         let inner = Inner {
             io,
             session,
@@ -102,25 +87,44 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Output<I> {
     /// cannot be sent.
     pub(super) async fn drive<C: Future>(&self, mut connection: Pin<&mut C>) -> Option<C::Output> {
         poll_fn(|cx| {
-            loop {
-                let waits = connection.as_mut().poll(cx);
-                let waited = self.1.is_on();
-                let sent = self.0.lock().unwrap_or_else(PoisonError::into_inner).poll_send_all(cx);
-                if let Poll::Ready(ended) = waits {
-                    return Poll::Ready(Some(ended));
-                }
-                match sent {
-                    // There is room again for what waited for it.
-                    Poll::Ready(Ok(())) if waited => {}
-                    Poll::Ready(Err(_)) => return Poll::Ready(None),
-                    Poll::Ready(Ok(())) | Poll::Pending => return Poll::Pending,
-                }
+            let polled = connection.as_mut().poll(cx);
+            let waited = self.1.take_waited() || self.1.is_on();
+            let sent = self.inner().poll_send_all(cx);
+            if let Poll::Ready(ended) = polled {
+                return Poll::Ready(Some(ended));
             }
+            match sent {
+                Poll::Ready(Err(_)) => return Poll::Ready(None),
+                // There is room again, once other connections have had their turn.
+                Poll::Ready(Ok(())) if waited => cx.waker().wake_by_ref(),
+                Poll::Ready(Ok(())) | Poll::Pending => {}
+            }
+            Poll::Pending
         })
         .await
     }
 
-    /// Whether the client takes no more for now.
+    /// Whether there is nothing left to send.
+    pub(super) fn is_empty(&self) -> bool {
+        let inner = self.inner();
+        inner.staged.is_empty() && inner.sealed == 0 && !inner.session.wants_write()
+    }
+
+    /// Ready when there is plaintext to read, or its end has come. Nothing of it is taken.
+    pub(super) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.inner().poll_readable(cx)
+    }
+
+    /// Says that nothing more is sent, and ends the connection.
+    pub(super) fn poll_close(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.inner().poll_close(cx)
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner<I>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What bodies on the connection may give.
     pub(super) fn pressure(&self) -> Pressure {
         self.1.clone()
     }
@@ -250,6 +254,27 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Inner<I> {
         }
     }
 
+    fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while matches!(self.session.reader().fill_buf(), Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+        {
+            if self.ahead.is_empty() {
+                ready!(self.poll_fill(cx))?;
+            }
+            self.open(cx)?;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Sends everything, and ends the connection.
+    fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if !self.staged.is_empty() {
+            ready!(self.poll_send_all(cx))?;
+        }
+        self.session.send_close_notify();
+        ready!(self.poll_send(cx))?;
+        Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+
     /// Reads ciphertext from the socket.
     fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.ended {
@@ -357,13 +382,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin> AsyncWrite for TlsStream<I> {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let mut inner = self.inner();
-        if !inner.staged.is_empty() {
-            ready!(inner.poll_send_all(cx))?;
-        }
-        inner.session.send_close_notify();
-        ready!(inner.poll_send(cx))?;
-        Pin::new(&mut inner.io).poll_shutdown(cx)
+        self.inner().poll_close(cx)
     }
 }
 

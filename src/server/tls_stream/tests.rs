@@ -172,3 +172,42 @@ async fn rule_25_many_clients_that_are_not_read_hold_little_each() {
     drop(open);
     assert_eq!(ends.allowance.piece(), Allowance::default().piece(), "what is gone holds nothing");
 }
+
+#[tokio::test]
+async fn a_body_gives_a_piece_at_a_time_and_more_once_all_is_sent() {
+    let (mut client, mut stream, output) = connected(1 << 22).await;
+    let (pressure, piece) = (output.pressure(), Allowance::default().piece());
+    let polls = std::cell::Cell::new(0);
+    let body = async {
+        for _ in 0..3 {
+            assert!(pressure.has_room());
+            pressure.gave(piece);
+            stream.write_all(&vec![7; piece]).await.unwrap();
+            poll_fn(|_| {
+                polls.set(polls.get() + 1);
+                if pressure.has_room() { Poll::Ready(()) } else { Poll::Pending }
+            })
+            .await;
+        }
+    };
+    let mut body = pin!(body);
+    let mut received = vec![0; 3 * piece];
+    let driven = timeout(Duration::from_secs(5), output.drive(body.as_mut()));
+    let (driven, read) = tokio::join!(driven, client.read_exact(&mut received));
+    assert!(driven.is_ok() && read.is_ok());
+    assert_eq!(polls.get(), 6, "each time it is asked once too early, and once when all is sent");
+}
+
+#[tokio::test]
+async fn what_comes_while_a_connection_rests_is_still_there_afterwards() {
+    let (mut client, mut stream, output) = connected(1 << 20).await;
+    let mut nothing = pin!(poll_fn(|cx| output.poll_readable(cx)));
+    assert!(timeout(Duration::from_millis(50), nothing.as_mut()).await.is_err());
+    client.write_all(b"abc").await.unwrap();
+    client.shutdown().await.unwrap();
+    nothing.await.unwrap();
+    let mut received = Vec::new();
+    stream.read_to_end(&mut received).await.unwrap();
+    assert_eq!(received, b"abc");
+    poll_fn(|cx| output.poll_readable(cx)).await.unwrap();
+}

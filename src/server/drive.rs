@@ -1,0 +1,155 @@
+//! How long a connection is kept: until it ends by itself, was idle for too long, has to make room, or the server stops.
+
+use std::{
+    fmt,
+    future::Future,
+    io,
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    sync::watch,
+    time::{Instant, interval_at},
+};
+
+use super::{Limits, admission::Place, head_guard::Verdict, tls_stream::Output};
+
+/// What a connection is driven with.
+pub(super) struct Drive<'a, O> {
+    pub(super) stop: &'a watch::Receiver<bool>,
+    pub(super) limits: &'a Limits,
+    pub(super) place: &'a Place,
+    /// That of TLS.
+    pub(super) output: Option<&'a Output<O>>,
+}
+
+/// Why a connection is not driven any longer.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Ended<T> {
+    /// It came to its own end.
+    Itself(T),
+    /// It broke, or is to be dropped.
+    Broken,
+    /// It waits for its next request, and may rest until that comes.
+    Idle,
+}
+
+/// How long a connection that never had a request may take to end.
+const STOP_GRACE: Duration = Duration::from_secs(1);
+/// How long after its last request a connection that is to make room may take to end what is not with the registry.
+const LEAVE_GRACE: Duration = Duration::from_secs(10);
+/// How often an idle connection is looked at.
+const IDLE_TICK: Duration = Duration::from_secs(5);
+/// How long after its last request a connection rests: clients that ask for one thing after the other are not kept waiting
+/// for it to be set up again.
+const REST_AFTER: Duration = Duration::from_secs(1);
+
+impl<O: AsyncRead + AsyncWrite + Unpin> Drive<'_, O> {
+    /// Runs a connection. One whose heads are guarded may come back idle: dropped then, it loses nothing.
+    pub(super) async fn run<C, T, E>(
+        &self,
+        mut connection: Pin<Box<C>>,
+        shut_down: fn(Pin<&mut C>),
+        heads: Option<&Verdict>,
+    ) -> Ended<T>
+    where
+        C: Future<Output = Result<T, E>>,
+        E: fmt::Display,
+    {
+        let mut stop = self.stop.clone();
+        let mut stopping = false;
+        let activity = &self.place.activity;
+        // A connection that was told to stop ends by itself once all is written, which may take its client as long as a
+        // body may stand still.
+        let grace = self.limits.idle_body;
+        let mut leaving = false;
+        let may_rest = heads.is_some() && self.output.is_some();
+        let tick = if may_rest { REST_AFTER } else { IDLE_TICK };
+        let mut ticks = interval_at(Instant::now() + tick, tick);
+        loop {
+            tokio::select! {
+                ended = self.poll(connection.as_mut()) => {
+                    return match ended {
+                        Some(Ok(end)) => Ended::Itself(end),
+                        Some(Err(error)) => {
+                            tracing::debug!(%error, "a connection broke");
+                            Ended::Broken
+                        }
+                        None => Ended::Broken,
+                    };
+                }
+                _ = stop.wait_for(|stop| *stop), if !stopping => {
+                    stopping = true;
+                    shut_down(connection.as_mut());
+                    ticks.reset_after(STOP_GRACE);
+                }
+                () = self.place.floods() => {
+                    tracing::debug!("a client gives up too many of its requests: its connection is closed");
+                    return Ended::Broken;
+                }
+                () = self.place.asked_to_leave(), if !stopping => {
+                    (stopping, leaving) = (true, true);
+                    shut_down(connection.as_mut());
+                    ticks.reset_after(STOP_GRACE);
+                }
+                _ = ticks.tick() => {
+                    // One that never had a request has nothing to write, and without its client's preface hyper would
+                    // keep an HTTP/2 connection for ever.
+                    let grace = if activity.was_used() { grace } else { STOP_GRACE };
+                    if stopping && activity.is_idle_for(grace) || leaving && activity.is_expendable_for(LEAVE_GRACE) {
+                        return Ended::Broken;
+                    }
+                    if activity.is_idle_for(self.limits.idle_timeout) {
+                        stopping = true;
+                        shut_down(connection.as_mut());
+                        ticks.reset_after(STOP_GRACE);
+                    } else if !stopping
+                        && heads.is_some_and(Verdict::is_between_requests)
+                        && activity.was_used()
+                        && activity.is_idle_for(REST_AFTER)
+                        && self.output.is_some_and(Output::is_empty)
+                    {
+                        return Ended::Idle;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Keeps an idle connection, of which no more is left than its session and its socket, until there is something to
+    /// read. Says whether it can go on.
+    pub(super) async fn rest(&self) -> bool {
+        let Some(output) = self.output else { return false };
+        let resting = Box::pin(Resting { output, ends: false });
+        self.run(resting, |mut resting| resting.ends = true, None).await == Ended::Itself(true)
+    }
+
+    /// Runs a connection with what it has to send; `None` when that cannot be sent.
+    async fn poll<C: Future>(&self, connection: Pin<&mut C>) -> Option<C::Output> {
+        match self.output {
+            Some(output) => output.drive(connection).await,
+            None => Some(connection.await),
+        }
+    }
+}
+
+/// A connection that waits for something to read, or for its end.
+struct Resting<'a, O> {
+    output: &'a Output<O>,
+    ends: bool,
+}
+
+impl<O: AsyncRead + AsyncWrite + Unpin> Future for Resting<'_, O> {
+    /// Whether there is something to read, be it the end.
+    type Output = io::Result<bool>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        if self.ends {
+            return self.output.poll_close(cx).map_ok(|()| false);
+        }
+        self.output.poll_readable(cx).map_ok(|()| true)
+    }
+}

@@ -1,0 +1,62 @@
+//! How much the bodies of an HTTP/1.1 connection may give, so that little of them is held for a client that does not keep up.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, AtomicUsize, Ordering},
+};
+
+use crate::proxy::Allowance;
+
+/// What a body may give for now: a piece at a time, and nothing to a client that takes no more.
+#[derive(Debug, Clone)]
+pub(in crate::server) struct Pressure(Arc<Weight>);
+
+#[derive(Debug)]
+struct Weight {
+    allowance: Allowance,
+    /// The socket takes no more.
+    on: AtomicBool,
+    /// Bytes of bodies since everything was sent.
+    given: AtomicUsize,
+    /// A body has more and was told to wait.
+    waited: AtomicBool,
+}
+
+impl Pressure {
+    pub(super) fn new(allowance: Allowance) -> Self {
+        let (on, given, waited) = (AtomicBool::default(), AtomicUsize::default(), AtomicBool::default());
+        Self(Arc::new(Weight { allowance, on, given, waited }))
+    }
+
+    /// Whether a body may give its next frame. If not, who drives the connection asks again once all is sent.
+    pub(in crate::server) fn has_room(&self) -> bool {
+        // Without this, hyper would queue as much of each body as one body may have.
+        let has_room = !self.is_on() && self.0.given.load(Ordering::Relaxed) < self.0.allowance.piece();
+        if !has_room {
+            self.0.waited.store(true, Ordering::Relaxed);
+        }
+        has_room
+    }
+
+    /// A body gave so many bytes.
+    pub(in crate::server) fn gave(&self, bytes: usize) {
+        self.0.given.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_on(&self) -> bool {
+        self.0.on.load(Ordering::Relaxed)
+    }
+
+    /// Everything is sent, or the socket takes no more.
+    pub(super) fn set(&self, on: bool) {
+        self.0.on.store(on, Ordering::Relaxed);
+        if !on {
+            self.0.given.store(0, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether a body waits, which it is told not to any longer.
+    pub(super) fn take_waited(&self) -> bool {
+        self.0.waited.swap(false, Ordering::Relaxed)
+    }
+}
