@@ -1,6 +1,6 @@
 //! Ten thousand connections that had one request and stay: what they take of memory, and of the time of a pull beside them.
 
-use std::{sync::Arc, thread};
+use std::{sync::Arc, thread, time::Duration};
 
 use crate::{
     blocking::{Tls, connect, head},
@@ -10,7 +10,7 @@ use crate::{
     pull::{Transfer, upload},
     report::{Goal, Report, sample},
     small::put_manifest,
-    support::{client::Protocol, content::Content},
+    support::{client::Protocol, content::Content, process::pause},
     usage,
 };
 
@@ -18,6 +18,8 @@ use crate::{
 const THREADS: usize = 2;
 /// A pull beside idle connections, by one without.
 const SLOWER: f64 = 1.1;
+/// Before memory is looked at: the last ones are to be as idle as the first.
+const SETTLE: Duration = Duration::from_secs(3);
 /// Pulls of which the fastest counts, with and without.
 const PULLS: usize = 3;
 
@@ -43,6 +45,7 @@ pub fn run(options: &Options, report: &mut Report) {
             let alone = time();
             let before = usage::memory(&contender.processes);
             let idle = connect_all(&field, contender, &manifest.target, number);
+            pause(SETTLE);
             let memory = usage::memory(&contender.processes);
             let beside = time();
             drop(idle);
