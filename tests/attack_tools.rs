@@ -98,11 +98,17 @@ impl Scene {
     }
 }
 
-/// `ids` of testssl.sh above LOW that are no weakness of ours, each with the reason.
-const NO_WEAKNESS: &[(&str, &str)] = &[
-    ("engine_problem", "about the tool: its openssl speaks no GOST"),
-    ("cert_revocation", "the authority of the tests revokes nothing: neither CRL nor OCSP"),
-    ("cert_validityPeriod", "the certificate of the tests is one for ever, so that the clock may jump"),
+/// What testssl.sh finds above LOW and is no weakness of ours: its `id`, what it says of it, and the reason.
+const NO_WEAKNESS: &[(&str, &str, &str)] = &[
+    ("engine_problem", "", "about the tool: its openssl speaks no GOST"),
+    ("cert_revocation", "", "the authority of the tests revokes nothing: neither CRL nor OCSP"),
+    ("cert_validityPeriod", "", "the certificate of the tests is one for ever, so that the clock may jump"),
+    (
+        "sessionresumption_ticket",
+        "check failed because of connect problem",
+        "about the tool: over TLS 1.3 its openssl hangs up before the ticket comes, more often than not, and then has nothing \
+         to resume with; `openssl_resumes_its_session` waits for it",
+    ),
 ];
 
 /// Runs testssl.sh with these sections; nothing it finds may be worse than LOW.
@@ -133,7 +139,12 @@ fn testssl(sections: &[&str], least: usize) {
     let bad: Vec<String> = found
         .iter()
         .filter(|finding| !["OK", "INFO", "LOW"].contains(&&*text(finding, "severity")))
-        .filter(|finding| !NO_WEAKNESS.iter().any(|(id, _)| text(finding, "id") == *id))
+        .filter(|finding| {
+            let is_it = |(id, words, _): &(&str, &str, &str)| {
+                text(finding, "id") == *id && text(finding, "finding").contains(words)
+            };
+            !NO_WEAKNESS.iter().any(is_it)
+        })
         .map(ToString::to_string)
         .collect();
     assert!(bad.is_empty(), "testssl.sh complains:\n{}", bad.join("\n"));
@@ -154,6 +165,23 @@ fn testssl_finds_only_modern_protocols_and_our_order() {
 #[ignore = "takes minutes: make attack"]
 fn testssl_finds_nothing_above_low() {
     testssl(&[], 60);
+}
+
+/// Each protocol by itself, with time for the ticket to come.
+#[test]
+fn openssl_resumes_its_session() {
+    let scene = scene();
+    let address = scene.host_url().replace("https://", "");
+    for protocol in ["-tls1_2", "-tls1_3"] {
+        let session = scene.files.path().join(protocol).display().to_string();
+        let shake_hands = |session: &[&str]| {
+            let line =
+                format!("sleep 1 | openssl s_client -connect {address} {protocol} {}", session.join(" "));
+            command::run("sh", &["-c", &line], &[])
+        };
+        shake_hands(&["-sess_out", &session]).says("\nNew, ");
+        shake_hands(&["-sess_in", &session]).says("\nReused, ");
+    }
 }
 
 /// A mode of slowhttptest: `seconds` long, `connections` at once.

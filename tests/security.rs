@@ -27,7 +27,7 @@ use support::{
     local::{Local, local},
     raw::{self, Response, Sink, exchange, latin1, request},
 };
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
 
@@ -54,6 +54,11 @@ fn start(answer: &str) -> (Local, Sink) {
 fn start_with(config: &str, answer: &str) -> (Local, Sink) {
     let sink = raw::sink(answer);
     (local(config, &sink.url()), sink)
+}
+
+/// [`CONFIG`] with TLS, for more sections to follow.
+fn with_tls() -> String {
+    CONFIG.replace("addr: \":0\"", "addr: \":0\", certificate: \"@CERT@\", key: \"@KEY@\"")
 }
 
 fn basic(account: &str) -> String {
@@ -748,25 +753,12 @@ fn rule_24_an_idle_connection_is_not_kept() {
 /// An idle connection over TLS is taken apart but for its session, and put together again.
 #[test]
 fn rule_24_a_connection_that_rests_goes_on_in_time_and_is_not_kept_otherwise() {
-    let tls = CONFIG.replace("addr: \":0\"", "addr: \":0\", certificate: \"@CERT@\", key: \"@KEY@\"");
-    let (portwarden, _sink) = start_with(&(tls + "limits: {idle_timeout: 4s}\n"), OK);
-    let rest = Duration::from_millis(2500);
+    let (portwarden, _sink) = start_with(&(with_tls() + "limits: {idle_timeout: 4s}\n"), OK);
     portwarden.block_on(async {
         let mut stream = support::tls::connect(&portwarden, &[b"http/1.1"]).await;
-        let request = b"HEAD /v2/ HTTP/1.1\r\nHost: a\r\n\r\n";
-        for at in [request.len(), request.len(), 10] {
-            stream.write_all(&request[..at]).await.unwrap();
-            // A head that has begun does not rest.
-            if at < request.len() {
-                tokio::time::sleep(rest).await;
-                stream.write_all(&request[at..]).await.unwrap();
-            }
-            let mut answer = Vec::new();
-            while !answer.ends_with(b"\r\n\r\n") {
-                assert!(stream.read_buf(&mut answer).await.unwrap() > 0, "closed");
-            }
-            assert!(answer.starts_with(b"HTTP/1.1 401 "), "{}", String::from_utf8_lossy(&answer));
-            tokio::time::sleep(rest).await;
+        // A head that has begun does not rest.
+        for pieces in [&[QUESTION] as &[&[u8]], &[QUESTION], &[&QUESTION[..10], &QUESTION[10..]]] {
+            is_refused_and_rests(&mut stream, pieces).await;
         }
         let started = Instant::now();
         let end = tokio::time::timeout(Duration::from_secs(20), stream.read_to_end(&mut Vec::new())).await;
@@ -776,9 +768,54 @@ fn rule_24_a_connection_that_rests_goes_on_in_time_and_is_not_kept_otherwise() {
 }
 
 #[test]
+fn rule_24_connections_that_rest_make_room_and_do_not_hold_up_the_end() {
+    let (portwarden, _sink) = start_with(&(with_tls() + "limits: {connections: 4}\n"), OK);
+    let resting = portwarden.block_on(async {
+        let mut resting = Vec::new();
+        for _ in 0..3 {
+            let mut stream = support::tls::connect(&portwarden, &[b"http/1.1"]).await;
+            is_refused_and_rests(&mut stream, &[QUESTION]).await;
+            resting.push(stream);
+        }
+        // The last place: the one that has been idle for longest leaves, and the others go on.
+        resting.push(support::tls::connect(&portwarden, &[b"http/1.1"]).await);
+        let mut longest = resting.remove(0);
+        let mut rest = Vec::new();
+        let end = tokio::time::timeout(Duration::from_secs(5), longest.read_to_end(&mut rest)).await;
+        assert_eq!(end.expect("it makes room").unwrap(), 0, "closed in order");
+        for stream in &mut resting {
+            is_refused_and_rests(stream, &[QUESTION]).await;
+        }
+        resting
+    });
+    let (time, cut_off) = portwarden.stop();
+    assert!(time < Duration::from_secs(8) && cut_off == 0, "{time:?}, {cut_off} cut off");
+    drop(resting);
+}
+
+/// A request whose answer has no body.
+const QUESTION: &[u8] = b"HEAD /v2/ HTTP/1.1\r\nHost: a\r\n\r\n";
+
+/// Sends a request in pieces, reads its answer, and leaves after each the time that a connection needs to come to rest.
+async fn is_refused_and_rests(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), pieces: &[&[u8]]) {
+    let (last, first) = pieces.split_last().unwrap();
+    let rest = Duration::from_millis(2500);
+    for piece in first {
+        stream.write_all(piece).await.unwrap();
+        tokio::time::sleep(rest).await;
+    }
+    stream.write_all(last).await.unwrap();
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"\r\n\r\n") {
+        assert!(stream.read_buf(&mut answer).await.unwrap() > 0, "closed");
+    }
+    assert!(answer.starts_with(b"HTTP/1.1 401 "), "{}", String::from_utf8_lossy(&answer));
+    tokio::time::sleep(rest).await;
+}
+
+#[test]
 fn rule_24_a_handshake_is_not_waited_for() {
-    let tls = CONFIG.replace("addr: \":0\"", "addr: \":0\", certificate: \"@CERT@\", key: \"@KEY@\"");
-    let (portwarden, _sink) = start_with(&(tls + "limits: {handshake_timeout: 1s}\n"), OK);
+    let (portwarden, _sink) = start_with(&(with_tls() + "limits: {handshake_timeout: 1s}\n"), OK);
     let (time, _) = time_to_end(raw::connect(portwarden.address));
     assert!(time < Duration::from_secs(5), "{time:?}");
 }
@@ -807,13 +844,12 @@ fn rule_24_a_registry_that_does_not_answer_is_not_waited_for() {
 
 #[test]
 fn rule_24_an_http2_connection_without_a_preface_is_not_waited_for() {
-    let tls = CONFIG.replace("addr: \":0\"", "addr: \":0\", certificate: \"@CERT@\", key: \"@KEY@\"");
-    let (portwarden, _sink) = start_with(&(tls + "limits: {idle_timeout: 1s}\n"), OK);
+    let (portwarden, _sink) = start_with(&(with_tls() + "limits: {idle_timeout: 1s}\n"), OK);
     portwarden.block_on(async {
         let mut stream = support::tls::connect(&portwarden, &[b"h2"]).await;
         let started = Instant::now();
         let mut rest = Vec::new();
-        let end = tokio::io::AsyncReadExt::read_to_end(&mut stream, &mut rest);
+        let end = stream.read_to_end(&mut rest);
         let _ = tokio::time::timeout(Duration::from_secs(20), end).await;
         assert!(started.elapsed() < Duration::from_secs(12), "{:?}", started.elapsed());
     });
@@ -821,10 +857,9 @@ fn rule_24_an_http2_connection_without_a_preface_is_not_waited_for() {
 
 #[test]
 fn rule_24_an_http2_client_that_takes_nothing_loses_its_stream_and_nothing_else() {
-    let tls = CONFIG.replace("addr: \":0\"", "addr: \":0\", certificate: \"@CERT@\", key: \"@KEY@\"");
     let body = "x".repeat(1 << 20);
     let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len());
-    let (portwarden, _sink) = start_with(&(tls + "limits: {idle_body: 1s}\n"), &answer);
+    let (portwarden, _sink) = start_with(&(with_tls() + "limits: {idle_body: 1s}\n"), &answer);
     portwarden.block_on(async {
         let stream = support::tls::connect(&portwarden, &[b"h2"]).await;
         let (mut client, connection) =
@@ -910,8 +945,7 @@ fn rule_25_connections_are_bounded_and_the_next_one_waits() {
 
 #[test]
 fn rule_26_broken_connections_and_a_dying_registry_end_nothing_else() {
-    let tls = CONFIG.replace("addr: \":0\"", "addr: \":0\", certificate: \"@CERT@\", key: \"@KEY@\"");
-    let (portwarden, _sink) = start_with(&tls, OK);
+    let (portwarden, _sink) = start_with(&with_tls(), OK);
     for garbage in [&b"GET / HTTP/1.1\r\n\r\n"[..], &[0; 100], &[0x16, 3, 1, 0xff, 0xff], b""] {
         let mut stream = raw::connect(portwarden.address);
         let _ = stream.write_all(garbage);
