@@ -25,7 +25,7 @@ use crate::proxy::{Allowance, AllowanceShare};
 /// The plaintext side of a TLS connection.
 pub(super) struct TlsStream<I>(Arc<Mutex<Inner<I>>>);
 
-/// What a TLS connection has still to send, for whoever drives it.
+/// The same connection for whoever drives it: what it has still to send, and whether something has come.
 pub(super) struct Output<I>(Arc<Mutex<Inner<I>>>, Pressure);
 
 struct Inner<I> {
@@ -254,6 +254,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Inner<I> {
         }
     }
 
+    /// Opens records until one has plaintext, or says that none follows.
     fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while matches!(self.session.reader().fill_buf(), Err(error) if error.kind() == io::ErrorKind::WouldBlock)
         {

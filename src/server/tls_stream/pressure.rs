@@ -30,7 +30,7 @@ impl Pressure {
 
     /// Whether a body may give its next frame. If not, who drives the connection asks again once all is sent.
     pub(in crate::server) fn has_room(&self) -> bool {
-        // Without this, hyper would queue as much of each body as one body may have.
+        // hyper would go on until its own buffer is full, which is as large for one body of a thousand as for one of one.
         let has_room = !self.is_on() && self.0.given.load(Ordering::Relaxed) < self.0.allowance.piece();
         if !has_room {
             self.0.waited.store(true, Ordering::Relaxed);
