@@ -139,10 +139,10 @@ fn serve(mut stream: TcpStream, record: &Mutex<Vec<String>>, answer: &str) {
             .split_once("content-length: ")
             .and_then(|(_, rest)| rest.lines().next()?.trim().parse::<u64>().ok());
         record.lock().unwrap().push(head);
+        let _ = std::io::copy(&mut (&mut reader).take(length.unwrap_or_default()), &mut std::io::sink());
         if stream.write_all(answer.as_bytes()).is_err() {
             return;
         }
-        let _ = std::io::copy(&mut (&mut reader).take(length.unwrap_or_default()), &mut std::io::sink());
     }
 }
 
