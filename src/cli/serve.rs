@@ -14,7 +14,7 @@ use super::{Assembly, Serve, assemble, say};
 use crate::{
     config::{Config, Findings, Loaded, LogFormat, LogLevel, LogSettings},
     proxy::Service,
-    server::{self, Address, Admission, Control, Listener, Tls, Watch, Workers},
+    server::{self, Accepting, Address, Admission, Control, Listener, Tls, Watch, Workers},
     telemetry::{self, Audit, Metrics, Telemetry},
 };
 
@@ -64,7 +64,9 @@ async fn serve_until_stopped(
     let served = (Arc::clone(&service), Arc::clone(&tls), Arc::clone(&admission));
     let workers =
         Workers::start().map_err(|error| format!("cannot start the threads of connections: {error}"))?;
-    let server = server::run(listeners, served.0, served.1, served.2, Arc::new(workers), stopped);
+    let listening = listeners.into_iter().map(|listener| workers.listen(listener)).collect::<Result<_, _>>();
+    let listening = listening.map_err(|error| format!("cannot watch a listener: {error}"))?;
+    let server = server::run(listening, served.0, served.1, served.2, Arc::new(workers), stopped);
     let server = tokio::spawn(server);
     // Before anybody is told that we are ready: a signal without a handler would end the process.
     let mut signals = Signals::new().map_err(|error| format!("cannot wait for signals: {error}"))?;
@@ -90,12 +92,12 @@ async fn serve_until_stopped(
 }
 
 /// Where metrics and health are asked for.
-fn health_listener(config: &Config) -> Result<Option<Listener>, String> {
+fn health_listener(config: &Config) -> Result<Option<Accepting>, String> {
     let Some(address) = config.metrics else { return Ok(None) };
-    let listener = Listener::bind(&Address::Tcp(address))
-        .map_err(|error| format!("metrics.addr: cannot listen on {address}: {error}"))?;
+    let cannot = |error| format!("metrics.addr: cannot listen on {address}: {error}");
+    let listener = Listener::bind(&Address::Tcp(address)).map_err(cannot)?;
     tracing::info!(address = listener.address().unwrap_or_default(), "metrics and health");
-    Ok(Some(listener))
+    listener.accepting().map(Some).map_err(cannot)
 }
 
 /// The socket of `portwarden freeze`.

@@ -18,7 +18,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::{ACCEPT_PAUSE, Admission, Listener};
+use super::{ACCEPT_PAUSE, Accepting, Admission};
 use crate::{proxy::Service, telemetry::Metrics};
 
 /// More than anybody needs who only watches.
@@ -30,7 +30,7 @@ const DEADLINE: Duration = Duration::from_secs(5);
 
 /// Answers for ever: also while connections drain, when it is not ready any more, once `stopping` is true.
 pub async fn serve_health(
-    listener: Listener,
+    listener: Accepting,
     service: Arc<Service>,
     admission: Arc<Admission>,
     stopping: watch::Receiver<bool>,
@@ -38,7 +38,7 @@ pub async fn serve_health(
     let slots = Arc::new(Semaphore::new(CONNECTIONS));
     loop {
         let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { return };
-        let Ok((accepted, _)) = listener.accept().await else {
+        let Ok((accepted, _)) = listener.next().await else {
             tokio::time::sleep(ACCEPT_PAUSE).await;
             continue;
         };

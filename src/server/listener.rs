@@ -2,8 +2,11 @@
 
 use std::{
     io,
-    net::{self, Ipv4Addr, SocketAddr, TcpListener as StdTcpListener},
-    os::unix,
+    net::{self, Ipv4Addr, SocketAddr, TcpListener},
+    os::{
+        fd::{AsRawFd, RawFd},
+        unix::{self, net::UnixListener},
+    },
     path::PathBuf,
     pin::Pin,
     task::{Context, Poll},
@@ -11,8 +14,8 @@ use std::{
 
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::{TcpListener, TcpStream, UnixListener, UnixStream},
+    io::{AsyncRead, AsyncWrite, Interest, ReadBuf, unix::AsyncFd},
+    net::{TcpStream, UnixStream},
 };
 
 use super::Address;
@@ -26,7 +29,11 @@ pub enum Listener {
     Unix(UnixListener, PathBuf),
 }
 
-/// An accepted connection, before the thread is known that it will live on.
+/// The same, watched by the runtime of a thread.
+#[derive(Debug)]
+pub struct Accepting(AsyncFd<Listener>);
+
+/// An accepted connection, before the thread is known that it will live on: no runtime watches it yet.
 #[derive(Debug)]
 pub(super) enum Accepted {
     /// TCP.
@@ -48,7 +55,7 @@ pub(super) enum Stream {
 const BACKLOG: i32 = 1024;
 
 impl Listener {
-    /// Binds an address. Must run within a tokio runtime.
+    /// Binds an address.
     ///
     /// # Errors
     /// The address is taken, not ours, or a port under 1024 without `CAP_NET_BIND_SERVICE`.
@@ -57,7 +64,9 @@ impl Listener {
             Address::Tcp(address) => bind_tcp(*address).and_then(Self::from_tcp),
             Address::Unix(path) => {
                 remove_stale_socket(path)?;
-                Ok(Self::Unix(UnixListener::bind(path)?, path.clone()))
+                let listener = UnixListener::bind(path)?;
+                listener.set_nonblocking(true)?;
+                Ok(Self::Unix(listener, path.clone()))
             }
         }
     }
@@ -65,10 +74,22 @@ impl Listener {
     /// Takes over a socket that listens already.
     ///
     /// # Errors
-    /// The runtime cannot watch it.
-    pub fn from_tcp(listener: StdTcpListener) -> io::Result<Self> {
+    /// The system's.
+    pub fn from_tcp(listener: TcpListener) -> io::Result<Self> {
         listener.set_nonblocking(true)?;
-        Ok(Self::Tcp(TcpListener::from_std(listener)?))
+        Ok(Self::Tcp(listener))
+    }
+
+    /// Watched by the runtime of this thread from now on. Must run within a tokio runtime.
+    ///
+    /// # Errors
+    /// The runtime cannot watch it.
+    #[expect(
+        deprecated,
+        reason = "what replaces it is unsafe; a listener's descriptor stays the same, which it asks for"
+    )]
+    pub fn accepting(self) -> io::Result<Accepting> {
+        AsyncFd::with_interest(self, Interest::READABLE).map(Accepting)
     }
 
     /// Where it listens, as a URL without scheme: with the port that port 0 became.
@@ -92,20 +113,42 @@ impl Listener {
         }
     }
 
+    fn accept(&self) -> io::Result<(Accepted, Option<SocketAddr>)> {
+        match self {
+            Self::Tcp(listener) => {
+                let (stream, peer) = listener.accept()?;
+                stream.set_nonblocking(true)?;
+                // Only slower without, and no reason to refuse.
+                let _ = stream.set_nodelay(true);
+                Ok((Accepted::Tcp(stream), Some(peer)))
+            }
+            Self::Unix(listener, _) => {
+                let (stream, _) = listener.accept()?;
+                stream.set_nonblocking(true)?;
+                Ok((Accepted::Unix(stream), None))
+            }
+        }
+    }
+}
+
+impl AsRawFd for Listener {
+    fn as_raw_fd(&self) -> RawFd {
+        match self {
+            Self::Tcp(listener) => listener.as_raw_fd(),
+            Self::Unix(listener, _) => listener.as_raw_fd(),
+        }
+    }
+}
+
+impl Accepting {
     /// The next connection, and its peer where it has an address.
     ///
     /// # Errors
     /// The system's, such as too many open files; the listener stays usable.
-    pub(super) async fn accept(&self) -> io::Result<(Accepted, Option<SocketAddr>)> {
-        match self {
-            Self::Tcp(listener) => {
-                let (stream, peer) = listener.accept().await?;
-                // Only slower without, and no reason to refuse.
-                let _ = stream.set_nodelay(true);
-                Ok((Accepted::Tcp(stream.into_std()?), Some(peer)))
-            }
-            Self::Unix(listener, _) => Ok((Accepted::Unix(listener.accept().await?.0.into_std()?), None)),
-        }
+    pub(super) async fn next(&self) -> io::Result<(Accepted, Option<SocketAddr>)> {
+        // tokio's own listeners would have this runtime watch the connection as well, and take it back when it moves to
+        // its thread: two system calls for each handshake.
+        self.0.async_io(Interest::READABLE, Listener::accept).await
     }
 }
 
@@ -138,7 +181,7 @@ pub fn from_systemd() -> io::Result<Vec<Listener>> {
 }
 
 /// `[::]` also takes IPv4 connections; where the kernel has no IPv6, it becomes `0.0.0.0`.
-fn bind_tcp(address: SocketAddr) -> io::Result<StdTcpListener> {
+fn bind_tcp(address: SocketAddr) -> io::Result<TcpListener> {
     let bound = bind_exactly(address);
     match &bound {
         Err(error) if address.ip().is_unspecified() && is_unsupported(error) => {
@@ -156,7 +199,7 @@ fn is_unsupported(error: &io::Error) -> bool {
 /// Address family not supported by protocol (Linux).
 const EAFNOSUPPORT: i32 = 97;
 
-fn bind_exactly(address: SocketAddr) -> io::Result<StdTcpListener> {
+fn bind_exactly(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     // A restart must not wait for connections in TIME_WAIT.
     socket.set_reuse_address(true)?;

@@ -33,7 +33,7 @@ use tokio::sync::watch as signal;
 pub use admission::Admission;
 pub use control::{Control, ControlAnswer, ControlRequest};
 pub use health::serve_health;
-pub use listener::{Listener, from_systemd};
+pub use listener::{Accepting, Listener, from_systemd};
 pub use settings::*;
 pub use tls::{Tls, TlsError};
 pub use watch::Watch;
@@ -43,11 +43,11 @@ use crate::proxy::Service;
 use connection::Connections;
 use turn_away::turn_away;
 
-/// Serves on `workers` until `stop` becomes true, then lets transfers finish within `limits.drain_timeout`.
+/// Serves what `workers` listen on until `stop` becomes true, then lets transfers finish within `limits.drain_timeout`.
 ///
 /// Returns the number of connections that were cut off because they were not done in time.
 pub async fn run(
-    listeners: Vec<Listener>,
+    listeners: Vec<Accepting>,
     service: Arc<Service>,
     tls: Arc<Tls>,
     admission: Arc<Admission>,
@@ -59,7 +59,7 @@ pub async fn run(
         .into_iter()
         .map(|listener| {
             let (connections, admission) = (connections.clone(), Arc::clone(&admission));
-            tokio::spawn(accept(listener, connections, admission, Arc::clone(&workers)))
+            workers.accept(accept(listener, connections, admission, Arc::clone(&workers)))
         })
         .collect();
     let _ = stop.wait_for(|stop| *stop).await;
@@ -78,7 +78,7 @@ const ACCEPT_COMPLAINT: Duration = Duration::from_secs(10);
 
 /// Accepts for ever: an error of one connection, or of the system, must not end the server.
 async fn accept(
-    listener: Listener,
+    listener: Accepting,
     connections: Connections,
     admission: Arc<Admission>,
     workers: Arc<Workers>,
@@ -86,7 +86,7 @@ async fn accept(
     let mut complained: Option<Instant> = None;
     loop {
         admission.room().await;
-        match listener.accept().await {
+        match listener.next().await {
             Ok((stream, peer)) => {
                 let proxies = &connections.service.snapshot().settings.client_address;
                 let counts = peer.is_some_and(|peer| !proxies.is_proxy(peer.ip()));

@@ -5,27 +5,34 @@
 
 use std::{
     future::Future,
-    io,
+    io, iter,
     num::NonZero,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
-    thread::{self, JoinHandle},
+    thread,
 };
 
 use tokio::{
     runtime::{Builder, Handle},
     sync::oneshot,
+    task::JoinHandle,
 };
 
+use super::{Accepting, Listener};
+
 /// The threads. Dropped, they end, and what is still running on them is cut off.
-pub struct Workers(Vec<Worker>);
+pub struct Workers {
+    /// This one accepts too.
+    first: Worker,
+    others: Vec<Worker>,
+}
 
 struct Worker {
     runtime: Handle,
     connections: Arc<AtomicUsize>,
-    thread: Option<(JoinHandle<()>, oneshot::Sender<()>)>,
+    thread: Option<(thread::JoinHandle<()>, oneshot::Sender<()>)>,
 }
 
 /// A connection on a worker.
@@ -38,18 +45,33 @@ impl Workers {
     /// The system has no thread or no descriptor left.
     pub fn start() -> io::Result<Self> {
         let processors = thread::available_parallelism().map_or(1, NonZero::get);
-        (0..processors).map(Worker::start).collect::<io::Result<_>>().map(Self)
+        let others = (1..processors).map(Worker::start).collect::<io::Result<_>>()?;
+        Ok(Self { first: Worker::start(0)?, others })
     }
 
     /// Tasks that have not ended, on all of them.
     pub fn tasks(&self) -> usize {
-        self.0.iter().map(|worker| worker.runtime.metrics().num_alive_tasks()).sum()
+        self.iter().map(|worker| worker.runtime.metrics().num_alive_tasks()).sum()
+    }
+
+    /// Has a listener watched by the first thread, which accepts: for its own connections no other needs to be woken.
+    ///
+    /// # Errors
+    /// Its runtime cannot watch it.
+    pub fn listen(&self, listener: Listener) -> io::Result<Accepting> {
+        let _there = self.first.runtime.enter();
+        listener.accepting()
+    }
+
+    /// Runs what accepts, on that thread.
+    pub(super) fn accept(&self, accepting: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
+        self.first.runtime.spawn(accepting)
     }
 
     /// Runs a connection on the thread that has the fewest.
     pub(super) fn spawn(&self, connection: impl Future<Output = ()> + Send + 'static) {
-        let fewest = self.0.iter().min_by_key(|worker| worker.connections.load(Ordering::Relaxed));
-        let Some(worker) = fewest else { return };
+        let fewest = self.iter().min_by_key(|worker| worker.connections.load(Ordering::Relaxed));
+        let worker = fewest.unwrap_or(&self.first);
         worker.connections.fetch_add(1, Ordering::Relaxed);
         let counted = Counted(Arc::clone(&worker.connections));
         // Moved into another future, it would take its room twice.
@@ -58,6 +80,10 @@ impl Workers {
             let _counted = counted;
             connection.await;
         });
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &Worker> {
+        iter::once(&self.first).chain(&self.others)
     }
 }
 

@@ -60,12 +60,12 @@ fn start(config: &str, upstream: &str, write_keys: impl FnOnce(&Path)) -> Local 
         let address = listener.address().unwrap().parse().unwrap();
         let tls = Arc::new(Tls::new(assembly.tls));
         let admission = Admission::new(config.server.limits);
-        let run =
-            server::run(vec![listener], Arc::clone(&service), tls, admission, Arc::clone(&workers), stopped);
+        let listening = vec![workers.listen(listener).unwrap()];
+        let run = server::run(listening, Arc::clone(&service), tls, admission, Arc::clone(&workers), stopped);
         (address, tokio::spawn(run))
     });
     // The server and what accepts for it: until both are there, who counts tasks counts one too few.
-    while runtime.metrics().num_alive_tasks() < 2 {
+    while runtime.metrics().num_alive_tasks() + workers.tasks() < 2 {
         std::thread::yield_now();
     }
     Local {
