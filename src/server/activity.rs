@@ -85,10 +85,15 @@ impl Activity {
         self.state().used
     }
 
+    /// For how long there has been no request; `None` while there is one.
+    pub(super) fn idle_for(&self) -> Option<Duration> {
+        let state = self.state();
+        (state.in_flight == 0).then(|| state.idle_since.elapsed())
+    }
+
     /// Whether there has been no request for `limit`.
     pub(super) fn is_idle_for(&self, limit: Duration) -> bool {
-        let state = self.state();
-        state.in_flight == 0 && state.idle_since.elapsed() >= limit
+        self.idle_for().is_some_and(|idle| idle >= limit)
     }
 
     /// Where its requests are counted while they are with the registry.

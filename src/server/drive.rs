@@ -4,7 +4,7 @@ use std::{
     fmt,
     future::Future,
     io,
-    pin::Pin,
+    pin::{Pin, pin},
     task::{Context, Poll},
     time::Duration,
 };
@@ -12,7 +12,7 @@ use std::{
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     sync::watch,
-    time::{Instant, interval_at},
+    time::sleep,
 };
 
 use super::{Limits, admission::Place, head_guard::Verdict, tls_stream::Output};
@@ -41,8 +41,8 @@ pub(super) enum Ended<T> {
 const STOP_GRACE: Duration = Duration::from_secs(1);
 /// How long after its last request a connection that is to make room may take to end what is not with the registry.
 const LEAVE_GRACE: Duration = Duration::from_secs(10);
-/// How often an idle connection is looked at.
-const IDLE_TICK: Duration = Duration::from_secs(5);
+/// The least between two looks at a connection.
+const LEAST_LOOK: Duration = Duration::from_millis(10);
 /// How long after its last request a connection rests: clients that ask for one thing after the other are not kept waiting
 /// for it to be set up again.
 const REST_AFTER: Duration = Duration::from_secs(1);
@@ -67,8 +67,7 @@ impl<O: AsyncRead + AsyncWrite + Unpin> Drive<'_, O> {
         let grace = self.limits.idle_body;
         let mut leaving = false;
         let may_rest = heads.is_some() && self.output.is_some();
-        let tick = if may_rest { REST_AFTER } else { IDLE_TICK };
-        let mut ticks = interval_at(Instant::now() + tick, tick);
+        let mut look = pin!(sleep(self.next_look(may_rest)));
         loop {
             tokio::select! {
                 ended = self.poll(connection.as_mut()) => {
@@ -84,7 +83,7 @@ impl<O: AsyncRead + AsyncWrite + Unpin> Drive<'_, O> {
                 _ = stop.wait_for(|stop| *stop), if !stopping => {
                     stopping = true;
                     shut_down(connection.as_mut());
-                    ticks.reset_after(STOP_GRACE);
+                    look.set(sleep(STOP_GRACE));
                 }
                 () = self.place.floods() => {
                     tracing::debug!("a client gives up too many of its requests: its connection is closed");
@@ -93,19 +92,18 @@ impl<O: AsyncRead + AsyncWrite + Unpin> Drive<'_, O> {
                 () = self.place.asked_to_leave(), if !stopping => {
                     (stopping, leaving) = (true, true);
                     shut_down(connection.as_mut());
-                    ticks.reset_after(STOP_GRACE);
+                    look.set(sleep(STOP_GRACE));
                 }
-                _ = ticks.tick() => {
+                () = look.as_mut() => {
                     // One that never had a request has nothing to write, and without its client's preface hyper would
                     // keep an HTTP/2 connection for ever.
                     let grace = if activity.was_used() { grace } else { STOP_GRACE };
                     if stopping && activity.is_idle_for(grace) || leaving && activity.is_expendable_for(LEAVE_GRACE) {
                         return Ended::Broken;
                     }
-                    if activity.is_idle_for(self.limits.idle_timeout) {
+                    if !stopping && activity.is_idle_for(self.limits.idle_timeout) {
                         stopping = true;
                         shut_down(connection.as_mut());
-                        ticks.reset_after(STOP_GRACE);
                     } else if !stopping
                         && heads.is_some_and(Verdict::is_between_requests)
                         && activity.was_used()
@@ -114,9 +112,18 @@ impl<O: AsyncRead + AsyncWrite + Unpin> Drive<'_, O> {
                     {
                         return Ended::Idle;
                     }
+                    look.set(sleep(if stopping { STOP_GRACE } else { self.next_look(may_rest) }));
                 }
             }
         }
+    }
+
+    /// When a connection has to be looked at again: not before it can have been idle for too long, for of those that are idle
+    /// there may be many thousands. One that may rest is seen to sooner.
+    fn next_look(&self, may_rest: bool) -> Duration {
+        let idle = self.place.activity.idle_for().unwrap_or_default();
+        let left = self.limits.idle_timeout.saturating_sub(idle).max(LEAST_LOOK);
+        if may_rest { left.min(REST_AFTER) } else { left }
     }
 
     /// Keeps an idle connection, of which no more is left than its session and its socket, until there is something to
