@@ -21,7 +21,7 @@ const WAITING_LINES: usize = 100_000;
 
 /// How long the next lines gather before they are written: each by itself would cost its writer a call to wake this thread,
 /// and this thread one to write it.
-const GATHERING: Duration = Duration::from_millis(2);
+const GATHERING: Duration = Duration::from_millis(10);
 
 /// A destination of lines. Clones are of the same.
 #[derive(Clone)]
