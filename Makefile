@@ -32,7 +32,7 @@ as_root := $(if $(filter-out 0,$(shell id -u)),--config "target.'cfg(unix)'.runn
 test: tools
 	cargo test --locked --no-fail-fast $(as_root)
 
-# The program as it is shipped; the clients need no optimisation. Half a minute of it is among the tests.
+# An optimised program; the clients need no optimisation. Half a minute of it is among the tests.
 MINUTES ?= 5
 
 soak: tools
@@ -56,9 +56,9 @@ tools:
 # ONLY="pull-h1 small" measures what begins with these names. The figures stand in target/bench/compare.json as well.
 bench:
 	@.ci/install bench
-	cargo bench --locked --bench compare -- $(ONLY)
+	cargo bench --locked --profile dist --bench compare -- $(ONLY)
 
-# HARNESS=test: the program as it is shipped, and a harness that takes no quarter of an hour to compile.
+# HARNESS=test: an optimised program, and a harness that takes no quarter of an hour to compile.
 HARNESS ?= bench
 
 bench-quick:
@@ -97,7 +97,7 @@ cargo_deb := $(or $(CARGO_TARGET_DIR),target)/tools/3.8.0
 deb:
 	@.ci/install deb
 	@test -x $(cargo_deb)/bin/cargo-deb || cargo install --quiet --locked --version 3.8.0 --root $(cargo_deb) cargo-deb
-	$(cargo_deb)/bin/cargo-deb --locked --dbgsym
+	$(cargo_deb)/bin/cargo-deb --locked --profile dist --dbgsym
 
 # Installs, starts, upgrades and purges it in a system of its own, with systemd.
 package-test: deb
