@@ -747,7 +747,7 @@ fn rule_24_an_idle_connection_is_not_kept() {
     idle.write_all(&latin1("GET /v2/ HTTP/1.1\r\nHost: a\r\n\r\n")).unwrap();
     assert_eq!(raw::read_response(&mut idle).unwrap().status, 401);
     let (time, _) = time_to_end(idle);
-    assert!(time < Duration::from_secs(12), "{time:?}");
+    assert!(time < Duration::from_secs(4), "it is looked at when it is due: {time:?}");
 }
 
 /// An idle connection over TLS is taken apart but for its session, and put together again.
@@ -851,7 +851,7 @@ fn rule_24_an_http2_connection_without_a_preface_is_not_waited_for() {
         let mut rest = Vec::new();
         let end = stream.read_to_end(&mut rest);
         let _ = tokio::time::timeout(Duration::from_secs(20), end).await;
-        assert!(started.elapsed() < Duration::from_secs(12), "{:?}", started.elapsed());
+        assert!(started.elapsed() < Duration::from_secs(4), "{:?}", started.elapsed());
     });
 }
 

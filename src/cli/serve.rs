@@ -64,8 +64,11 @@ async fn serve_until_stopped(
     let served = (Arc::clone(&service), Arc::clone(&tls), Arc::clone(&admission));
     let workers =
         Workers::start().map_err(|error| format!("cannot start the threads of connections: {error}"))?;
-    let listening = listeners.into_iter().map(|listener| workers.listen(listener)).collect::<Result<_, _>>();
-    let listening = listening.map_err(|error| format!("cannot watch a listener: {error}"))?;
+    let listen = |listener: Listener| {
+        let address = listener.address().unwrap_or_default();
+        workers.listen(listener).map_err(|error| format!("cannot wait for connections on {address}: {error}"))
+    };
+    let listening = listeners.into_iter().map(listen).collect::<Result<_, _>>()?;
     let server = server::run(listening, served.0, served.1, served.2, Arc::new(workers), stopped);
     let server = tokio::spawn(server);
     // Before anybody is told that we are ready: a signal without a handler would end the process.

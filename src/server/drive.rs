@@ -101,16 +101,17 @@ impl<O: AsyncRead + AsyncWrite + Unpin> Drive<'_, O> {
                     if stopping && activity.is_idle_for(grace) || leaving && activity.is_expendable_for(LEAVE_GRACE) {
                         return Ended::Broken;
                     }
-                    if !stopping && activity.is_idle_for(self.limits.idle_timeout) {
-                        stopping = true;
-                        shut_down(connection.as_mut());
-                    } else if !stopping
-                        && heads.is_some_and(Verdict::is_between_requests)
-                        && activity.was_used()
-                        && activity.is_idle_for(REST_AFTER)
-                        && self.output.is_some_and(Output::is_empty)
-                    {
-                        return Ended::Idle;
+                    if !stopping {
+                        if activity.is_idle_for(self.limits.idle_timeout) {
+                            stopping = true;
+                            shut_down(connection.as_mut());
+                        } else if heads.is_some_and(Verdict::is_between_requests)
+                            && activity.was_used()
+                            && activity.is_idle_for(REST_AFTER)
+                            && self.output.is_some_and(Output::is_empty)
+                        {
+                            return Ended::Idle;
+                        }
                     }
                     look.set(sleep(if stopping { STOP_GRACE } else { self.next_look(may_rest) }));
                 }

@@ -74,7 +74,7 @@ impl Listener {
     /// Takes over a socket that listens already.
     ///
     /// # Errors
-    /// The system's.
+    /// It cannot be made non-blocking.
     pub fn from_tcp(listener: TcpListener) -> io::Result<Self> {
         listener.set_nonblocking(true)?;
         Ok(Self::Tcp(listener))
