@@ -20,6 +20,9 @@ help:
 	@echo 'make fmt    format the code'
 	@echo 'make lint   what CI checks besides the tests'
 
+# Where cargo puts what it builds.
+built := $(or $(CARGO_TARGET_DIR),target)
+
 run:
 	@.ci/install run
 	@certs/self-signed
@@ -37,7 +40,7 @@ MINUTES ?= 5
 
 soak: tools
 	cargo build --release --locked
-	SOAK_MINUTES=$(MINUTES) PORTWARDEN_BIN=target/release/portwarden \
+	SOAK_MINUTES=$(MINUTES) PORTWARDEN_BIN=$(built)/release/portwarden \
 		cargo test --locked --test soak -- --ignored --nocapture
 
 attack: tools
@@ -65,7 +68,7 @@ bench-quick:
 	@.ci/install bench
 ifeq ($(HARNESS),test)
 	cargo build --release --locked
-	PORTWARDEN_BIN=$(or $(CARGO_TARGET_DIR),target)/release/portwarden \
+	PORTWARDEN_BIN=$(built)/release/portwarden \
 		cargo test --locked --bench compare -- --quick $(ONLY)
 else
 	cargo bench --locked --bench compare -- --quick $(ONLY)
@@ -92,7 +95,7 @@ pictures: tools
 	PORTWARDEN_WRITE=1 cargo test --locked --test browser pictures
 
 # cargo-deb of a known version, kept apart from others that are installed. With debug symbols in a package of their own.
-cargo_deb := $(or $(CARGO_TARGET_DIR),target)/tools/3.8.0
+cargo_deb := $(built)/tools/3.8.0
 
 deb:
 	@.ci/install deb
