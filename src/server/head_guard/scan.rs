@@ -97,7 +97,7 @@ impl Scan {
 
 /// Moves bytes up to and including the next line feed to `line`; true when there was one.
 fn take_line(line: &mut Vec<u8>, bytes: &mut &[u8], limit: usize) -> Result<bool, &'static str> {
-    let end = bytes.iter().position(|&b| b == b'\n');
+    let end = memchr::memchr(b'\n', bytes);
     if line.is_empty() {
         // Usually a whole head is there: its other lines go into the same allocation.
         line.reserve(bytes.len().min(USUAL_HEAD));
