@@ -5,9 +5,11 @@
 //! be able to stop the registry.
 
 mod file;
+mod line;
 mod record;
 
 use std::{
+    cell::RefCell,
     collections::VecDeque,
     fmt, io,
     path::PathBuf,
@@ -56,6 +58,23 @@ const TOGETHER: usize = 64 << 10;
 /// The lines that are kept at hand; each a kilobyte at most, usually a third of that.
 const RECENT: usize = 200;
 
+thread_local! {
+    /// The line that is being written.
+    static LINE: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+impl Sink {
+    fn remember(&self, line: &[u8]) {
+        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        // In the room of the oldest.
+        let oldest = if recent.len() < RECENT { None } else { recent.pop_front() };
+        let mut kept = oldest.unwrap_or_default();
+        kept.clear();
+        kept.extend_from_slice(line);
+        recent.push_back(kept);
+    }
+}
+
 impl Audit {
     /// A log that is written to where the settings say. To be finished with [`Audit::finish`].
     ///
@@ -85,13 +104,12 @@ impl Audit {
     /// Writes a line, now or soon; never waits.
     pub fn write(&self, record: &Record) {
         let Some(sink) = &self.0 else { return };
-        let line = record.to_line();
-        let _ = io::Write::write_all(&mut sink.lines.clone(), &line);
-        let mut recent = sink.recent.lock().unwrap_or_else(PoisonError::into_inner);
-        if recent.len() >= RECENT {
-            recent.pop_front();
-        }
-        recent.push_back(line);
+        LINE.with_borrow_mut(|line| {
+            line.clear();
+            record.write_to(line);
+            let _ = io::Write::write_all(&mut sink.lines.clone(), line);
+            sink.remember(line);
+        });
     }
 
     /// The last lines, the newest last; `None` where nothing is written.

@@ -2,11 +2,10 @@
 
 use std::{net::IpAddr, time::SystemTime};
 
-use serde::Serialize;
+use super::line::Line;
 
 /// What a line is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Event {
     /// A request for the registry was decided.
     Decision,
@@ -19,8 +18,7 @@ pub enum Event {
 }
 
 /// How a request was decided.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Decision {
     /// It may go to the registry; or a token was issued.
     Allowed,
@@ -35,8 +33,7 @@ pub enum Decision {
 }
 
 /// How a transfer ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ended {
     /// The whole response was handed to the connection.
     Complete,
@@ -49,75 +46,53 @@ pub enum Ended {
 }
 
 /// What is known of a request. A field that does not apply is left out of the line.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone)]
 pub struct Record {
     /// RFC 3339, UTC, microseconds; set when the line is written.
-    #[serde(serialize_with = "rfc3339")]
     pub time: SystemTime,
     /// What the line is about.
     pub event: Event,
     /// `X-Request-Id`.
-    #[serde(skip_serializing_if = "str::is_empty")]
     pub request_id: String,
     /// The client's address, as the rules see it.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub address: Option<IpAddr>,
     /// The account; empty for the anonymous user. Where the login failed, the name that was claimed.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub account: Option<String>,
     /// The section that knows the account: `users`, `ext_auth`, `ldap_auth`, `xorm_auth`.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<&'static str>,
     /// What was shown: `token`, `refresh_token`, `password` or `none`.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub credentials: Option<&'static str>,
     /// The method.
-    #[serde(skip_serializing_if = "str::is_empty")]
     pub method: String,
     /// The kind of endpoint: `manifest`, `blob`, `upload`, …
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub route: Option<&'static str>,
     /// The repository.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub repository: Option<String>,
     /// The tag or digest that was named.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub reference: Option<String>,
     /// The repository that a blob was to be mounted from.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<String>,
     /// The scopes that a token was asked for.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub requested: Option<Vec<String>>,
     /// The scopes that it grants.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub granted: Option<Vec<String>>,
     /// How it was decided.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub decision: Option<Decision>,
     /// Who decided: the rule with its line and comment.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub rule: Option<String>,
     /// Why it was not allowed, as the client is told.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// The status of the response.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
     /// `Docker-Content-Digest` of the response.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub digest: Option<String>,
     /// Bytes of the request's body that came in.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub bytes_in: Option<u64>,
     /// Bytes of the response's body that went out.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub bytes_out: Option<u64>,
     /// From the request's head to now.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub duration_ms: Option<f64>,
     /// How the transfer ended.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub ended: Option<Ended>,
 }
 
@@ -151,30 +126,52 @@ impl Record {
         }
     }
 
-    /// The line, with its line end. Every control character is escaped, so that nobody can write lines of his own, or
-    /// steer the terminal of who reads them.
-    pub(super) fn to_line(&self) -> Vec<u8> {
-        let line = serde_json::to_string(self).unwrap_or_default();
-        // JSON itself leaves DEL and those from U+0080 to U+009F as they are.
-        let is_left = |c: char| c.is_control();
-        // Nearly no line has any: it would have one of these bytes.
-        let may_have_some = line.bytes().any(|byte| matches!(byte, 0x7f | 0xc2));
-        let mut line = if may_have_some && line.contains(is_left) {
-            line.chars()
-                .map(|c| if is_left(c) { format!("\\u{:04x}", u32::from(c)) } else { c.into() })
-                .collect()
-        } else {
-            line
-        };
-        line.push('\n');
-        line.into_bytes()
+    /// Writes the line, with its line end, behind what `line` has already.
+    pub(super) fn write_to(&self, line: &mut Vec<u8>) {
+        let mut line = Line::begin(line);
+        line.shown("time", Some(humantime::format_rfc3339_micros(within_bounds(self.time))));
+        line.word("event", self.event.as_str());
+        line.text("request_id", Some(self.request_id.as_str()).filter(|id| !id.is_empty()));
+        line.value("address", self.address);
+        line.text("account", self.account.as_deref());
+        line.word("source", self.source);
+        line.word("credentials", self.credentials);
+        line.text("method", Some(self.method.as_str()).filter(|method| !method.is_empty()));
+        line.word("route", self.route);
+        line.text("repository", self.repository.as_deref());
+        line.text("reference", self.reference.as_deref());
+        line.text("from", self.from.as_deref());
+        line.texts("requested", self.requested.as_deref());
+        line.texts("granted", self.granted.as_deref());
+        line.word("decision", self.decision.map(Decision::as_str));
+        line.text("rule", self.rule.as_deref());
+        line.text("reason", self.reason.as_deref());
+        line.value("status", self.status);
+        line.text("digest", self.digest.as_deref());
+        line.value("bytes_in", self.bytes_in);
+        line.value("bytes_out", self.bytes_out);
+        line.value("duration_ms", self.duration_ms);
+        line.word("ended", self.ended.map(Ended::as_str));
+        line.end();
     }
 }
 
 /// A clock that is out of all bounds, before 1970 or after 9999, is shown as the nearest of these.
-fn rfc3339<S: serde::Serializer>(time: &SystemTime, serializer: S) -> Result<S::Ok, S::Error> {
+fn within_bounds(time: SystemTime) -> SystemTime {
     let end = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(253_402_300_799);
-    serializer.collect_str(&humantime::format_rfc3339_micros((*time).clamp(SystemTime::UNIX_EPOCH, end)))
+    time.clamp(SystemTime::UNIX_EPOCH, end)
+}
+
+impl Event {
+    /// The word in the line.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Decision => "decision",
+            Self::Transfer => "transfer",
+            Self::Token => "token",
+            Self::Freeze => "freeze",
+        }
+    }
 }
 
 impl Decision {
@@ -213,32 +210,67 @@ impl Ended {
 mod tests {
     use super::*;
 
+    fn line(record: &Record) -> String {
+        let mut line = Vec::new();
+        record.write_to(&mut line);
+        String::from_utf8(line).unwrap()
+    }
+
     #[test]
     fn a_line_is_one_line_whatever_names_are_in_it() {
         let mut record = Record::new(Event::Decision);
         record.account = Some("eve\n{\"event\":\"token\"}\u{2028}\u{1b}[2J\u{9b}2J\u{7f}".to_owned());
         record.decision = Some(Decision::Denied);
-        let line = String::from_utf8(record.to_line()).unwrap();
-        assert_eq!(line.matches('\n').count(), 1, "{line}");
-        assert!(!line.trim_end_matches('\n').contains(char::is_control), "{line:?}");
-        for far in [-1e12, 1e12] {
+        let written = line(&record);
+        assert_eq!(written.matches('\n').count(), 1, "{written}");
+        assert!(!written.trim_end_matches('\n').contains(char::is_control), "{written:?}");
+        for (far, shown) in [(-1e12, "1970-01-01T00:00:00.000000Z"), (1e12, "9999-12-31T23:59:59.000000Z")] {
             let offset = std::time::Duration::from_secs_f64(f64::abs(far));
             let epoch = SystemTime::UNIX_EPOCH;
             record.time = if far < 0.0 { epoch - offset } else { epoch + offset };
-            assert!(record.to_line().len() > 10, "a clock that is far off");
+            assert!(line(&record).contains(shown), "a clock that is far off");
         }
-        let read: serde_json::Value = serde_json::from_str(&line).unwrap();
+        let read: serde_json::Value = serde_json::from_str(&written).unwrap();
         assert_eq!(read["account"], record.account.unwrap().as_str());
     }
 
     #[test]
-    fn the_words_of_metrics_are_those_of_the_lines() {
-        let word = |value: serde_json::Value| value.as_str().unwrap().to_owned();
-        for decision in Decision::ALL {
-            assert_eq!(word(serde_json::to_value(decision).unwrap()), decision.as_str());
-        }
-        for ended in Ended::ALL {
-            assert_eq!(word(serde_json::to_value(ended).unwrap()), ended.as_str());
-        }
+    fn each_field_has_its_name_and_its_place() {
+        let record = Record {
+            time: SystemTime::UNIX_EPOCH,
+            event: Event::Transfer,
+            request_id: "id".into(),
+            address: Some("2001:db8::1".parse().unwrap()),
+            account: Some(String::new()),
+            source: Some("users"),
+            credentials: Some("token"),
+            method: "GET".into(),
+            route: Some("manifest"),
+            repository: Some("a/b".into()),
+            reference: Some("1".into()),
+            from: Some("c".into()),
+            requested: Some(vec!["repository:a:pull".into()]),
+            granted: Some(Vec::new()),
+            decision: Some(Decision::Allowed),
+            rule: Some("acl, rule 1".into()),
+            reason: Some("no".into()),
+            status: Some(200),
+            digest: Some("sha256:0".into()),
+            bytes_in: Some(0),
+            bytes_out: Some(u64::MAX),
+            duration_ms: Some(1.5),
+            ended: Some(Ended::Complete),
+        };
+        let expected = concat!(
+            r#"{"time":"1970-01-01T00:00:00.000000Z","event":"transfer","request_id":"id","#,
+            r#""address":"2001:db8::1","account":"","source":"users","credentials":"token","method":"GET","#,
+            r#""route":"manifest","repository":"a/b","reference":"1","from":"c","#,
+            r#""requested":["repository:a:pull"],"granted":[],"decision":"allowed","rule":"acl, rule 1","#,
+            r#""reason":"no","status":200,"digest":"sha256:0","bytes_in":0,"bytes_out":18446744073709551615,"#,
+            r#""duration_ms":1.5,"ended":"complete"}"#,
+        );
+        assert_eq!(line(&record).trim_end_matches('\n'), expected);
+        let none = line(&Record::new(Event::Freeze));
+        assert_eq!(none, "{\"time\":\"1970-01-01T00:00:00.000000Z\",\"event\":\"freeze\"}\n");
     }
 }
