@@ -6,77 +6,142 @@
 use std::{
     fmt,
     io::{self, Write},
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
-    },
+    mem,
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread,
     time::Duration,
 };
-
-use tracing_appender::non_blocking::{NonBlocking, NonBlockingBuilder, WorkerGuard};
-
-/// The most lines that wait; the bytes are the bound that counts.
-const WAITING_LINES: usize = 100_000;
 
 /// How long the next lines gather before they are written: each by itself would cost its writer a call to wake this thread,
 /// and this thread one to write it.
 const GATHERING: Duration = Duration::from_millis(10);
 
+/// How long the end waits for the rest to be written.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// The room that is kept for the next lines.
+const USUAL: usize = 64 << 10;
+
 /// A destination of lines. Clones are of the same.
 #[derive(Clone)]
-pub(super) struct Lines {
-    queue: NonBlocking,
-    waiting: Arc<AtomicUsize>,
-    /// The most bytes that wait.
+pub(super) struct Lines(Arc<Shared>);
+
+struct Shared {
+    queue: Mutex<Queue>,
+    /// Told when the queue or its stage changes.
+    changed: Condvar,
+    /// The most bytes that wait, or are being written.
     most: usize,
-    lost: Arc<AtomicU64>,
-    /// Writes what waits when it is dropped.
-    guard: Arc<Mutex<Option<WorkerGuard>>>,
 }
 
-/// Writes, and says how much of what waited is gone.
-struct Counted<W> {
-    to: W,
-    waiting: Arc<AtomicUsize>,
-    lost: Arc<AtomicU64>,
+struct Queue {
+    /// Whole lines.
+    waiting: Vec<u8>,
+    /// How many bytes are being written.
+    writing: usize,
+    lost: u64,
+    stage: Stage,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// Lines are taken, and written a little later.
+    Open,
+    /// The same, and the thread waits to be told of the next.
+    Asleep,
+    /// What waits is written, and no more is taken.
+    Closing,
+    /// All is written.
+    Closed,
 }
 
 impl Lines {
-    /// Lines to `to`, written by a thread called `name`; at most so many bytes wait.
+    /// Lines to `to`, written by a thread called `name`; at most so many bytes wait. Where the system has no thread for it,
+    /// all are lost: then it has none for connections either, and the start of those says so.
     pub(super) fn new(name: &str, most: usize, to: impl Write + Send + 'static) -> Self {
-        let (waiting, lost) = (Arc::default(), Arc::default());
-        let counted = Counted { to, waiting: Arc::clone(&waiting), lost: Arc::clone(&lost) };
-        let builder = NonBlockingBuilder::default().buffered_lines_limit(WAITING_LINES).thread_name(name);
-        let (queue, guard) = builder.finish(counted);
-        Self { queue, waiting, most, lost, guard: Arc::new(Mutex::new(Some(guard))) }
+        let queue = Queue { waiting: Vec::new(), writing: 0, lost: 0, stage: Stage::Open };
+        let shared = Arc::new(Shared { queue: Mutex::new(queue), changed: Condvar::new(), most });
+        let writer = Arc::clone(&shared);
+        if thread::Builder::new().name(name.to_owned()).spawn(move || writer.write_all_to(to)).is_err() {
+            shared.queue().stage = Stage::Closed;
+        }
+        Self(shared)
     }
 
     /// How many lines were lost because too much waited, or because they could not be written.
     pub(super) fn lost(&self) -> u64 {
-        self.lost.load(Ordering::Relaxed) + self.queue.error_counter().dropped_lines() as u64
+        self.0.queue().lost
     }
 
     /// Writes what waits, for as long as a second; what comes later is lost.
     pub(super) fn finish(&self) {
-        drop(self.guard.lock().unwrap_or_else(PoisonError::into_inner).take());
+        let mut queue = self.0.queue();
+        if queue.stage != Stage::Closed {
+            queue.stage = Stage::Closing;
+            self.0.changed.notify_all();
+        }
+        let is_open = |queue: &mut Queue| queue.stage != Stage::Closed;
+        drop(self.0.changed.wait_timeout_while(queue, PATIENCE, is_open));
+    }
+}
+
+impl Shared {
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The thread.
+    fn write_all_to(&self, mut to: impl Write) {
+        let mut batch = Vec::new();
+        while self.take(&mut batch) {
+            let written = to.write_all(&batch).and_then(|()| to.flush());
+            let mut queue = self.queue();
+            queue.writing = 0;
+            if written.is_err() {
+                queue.lost += count(&batch);
+            }
+            // More gather; the end does not wait for them.
+            let is_open = |queue: &mut Queue| queue.stage != Stage::Closing;
+            drop(self.changed.wait_timeout_while(queue, GATHERING, is_open));
+        }
+        self.queue().stage = Stage::Closed;
+        self.changed.notify_all();
+    }
+
+    /// Takes what waits, and waits for it; false at the end.
+    fn take(&self, batch: &mut Vec<u8>) -> bool {
+        batch.clear();
+        batch.shrink_to(USUAL);
+        let mut queue = self.queue();
+        while queue.waiting.is_empty() {
+            if queue.stage == Stage::Closing {
+                return false;
+            }
+            queue.stage = Stage::Asleep;
+            queue = self.changed.wait(queue).unwrap_or_else(PoisonError::into_inner);
+        }
+        mem::swap(batch, &mut queue.waiting);
+        queue.writing = batch.len();
+        true
     }
 }
 
 /// Takes a whole line at once, and never fails.
 impl Write for Lines {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        if self.waiting.fetch_add(line.len(), Ordering::Relaxed) + line.len() > self.most {
-            self.waiting.fetch_sub(line.len(), Ordering::Relaxed);
-            self.lost.fetch_add(1, Ordering::Relaxed);
+        let mut queue = self.0.queue();
+        let is_open = matches!(queue.stage, Stage::Open | Stage::Asleep);
+        if !is_open || queue.waiting.len() + queue.writing + line.len() > self.0.most {
+            queue.lost += 1;
             return Ok(line.len());
         }
-        let dropped = self.queue.error_counter().dropped_lines();
-        let written = self.queue.write(line);
-        if self.queue.error_counter().dropped_lines() != dropped {
-            self.waiting.fetch_sub(line.len(), Ordering::Relaxed);
+        queue.waiting.extend_from_slice(line);
+        let was_asleep = mem::replace(&mut queue.stage, Stage::Open) == Stage::Asleep;
+        drop(queue);
+        if was_asleep {
+            self.0.changed.notify_all();
         }
-        written
+        Ok(line.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -84,22 +149,8 @@ impl Write for Lines {
     }
 }
 
-impl<W: Write> Write for Counted<W> {
-    /// Also what cannot be written waits no more.
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.waiting.fetch_sub(bytes.len(), Ordering::Relaxed);
-        if self.to.write_all(bytes).is_err() {
-            self.lost.fetch_add(1, Ordering::Relaxed);
-        }
-        Ok(bytes.len())
-    }
-
-    /// Called when nothing more waits.
-    fn flush(&mut self) -> io::Result<()> {
-        let flushed = self.to.flush();
-        thread::park_timeout(GATHERING);
-        flushed
-    }
+fn count(lines: &[u8]) -> u64 {
+    memchr::memchr_iter(b'\n', lines).count() as u64
 }
 
 impl fmt::Debug for Lines {
@@ -114,14 +165,13 @@ mod tests {
 
     use super::*;
 
-    /// Takes nothing until it is told to.
-    struct Stuck(mpsc::Receiver<()>, Arc<AtomicUsize>);
+    /// Says what it is given, and takes none of it until it is told to, or fails to.
+    struct Slow(mpsc::Sender<Vec<u8>>, mpsc::Receiver<io::Result<()>>);
 
-    impl Write for Stuck {
+    impl Write for Slow {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            let _ = self.0.recv();
-            self.1.fetch_add(bytes.len(), Ordering::Relaxed);
-            Ok(bytes.len())
+            let _ = self.0.send(bytes.to_vec());
+            self.1.recv().unwrap_or(Ok(())).map(|()| bytes.len())
         }
 
         fn flush(&mut self) -> io::Result<()> {
@@ -129,19 +179,50 @@ mod tests {
         }
     }
 
+    fn slow(most: usize) -> (Lines, mpsc::Receiver<Vec<u8>>, mpsc::Sender<io::Result<()>>) {
+        let ((said, given), (go, told)) = (mpsc::channel(), mpsc::channel());
+        (Lines::new("test", most, Slow(said, told)), given, go)
+    }
+
     #[test]
     fn what_waits_is_bounded_in_bytes_and_what_is_lost_is_counted() {
-        let (go, stuck) = mpsc::channel();
-        let written = Arc::new(AtomicUsize::new(0));
-        let mut lines = Lines::new("test", 16 << 20, Stuck(stuck, Arc::clone(&written)));
+        let (mut lines, given, go) = slow(16 << 20);
         let line = vec![b'x'; 1 << 20];
         for _ in 0..40 {
             lines.write_all(&line).unwrap();
         }
-        assert!((23..=24).contains(&lines.lost()), "{}", lines.lost());
+        assert_eq!(lines.lost(), 24, "what is being written counts as well");
         drop(go);
         lines.finish();
-        assert_eq!(written.load(Ordering::Relaxed) as u64, (40 - lines.lost()) << 20);
-        assert_eq!(lines.waiting.load(Ordering::Relaxed), 0, "there is room again");
+        assert_eq!(
+            given.iter().take_while(|batch| !batch.is_empty()).map(|batch| batch.len()).sum::<usize>(),
+            16 << 20
+        );
+        lines.write_all(b"late").unwrap();
+        assert_eq!(lines.lost(), 25);
+    }
+
+    #[test]
+    fn lines_that_come_while_others_are_written_are_written_together_and_in_their_order() {
+        let (mut lines, given, go) = slow(1000);
+        lines.write_all(b"1\n").unwrap();
+        assert_eq!(given.recv().unwrap(), b"1\n", "the first is not kept waiting");
+        lines.write_all(b"2\n").unwrap();
+        lines.write_all(b"3\n").unwrap();
+        go.send(Ok(())).unwrap();
+        assert_eq!(given.recv().unwrap(), b"2\n3\n");
+        go.send(Err(io::ErrorKind::StorageFull.into())).unwrap();
+        lines.finish();
+        assert_eq!(lines.lost(), 2);
+    }
+
+    #[test]
+    fn the_end_waits_a_second_at_most() {
+        let (mut lines, given, _go) = slow(1000);
+        lines.write_all(b"1\n").unwrap();
+        given.recv().unwrap();
+        let began = std::time::Instant::now();
+        lines.finish();
+        assert!((PATIENCE..PATIENCE * 3).contains(&began.elapsed()));
     }
 }

@@ -14,16 +14,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Lines are collected up to this size and written together.
-const BUFFER: usize = 64 << 10;
 /// How often a failure is complained of.
 const COMPLAIN_EVERY: Duration = Duration::from_secs(60);
 
-/// The file under its name. Whole lines are written to it, each with one `write`.
+/// The file under its name. Whole lines are written to it, some at a time; what cannot be written is lost and counted.
 pub(super) struct RotatedFile {
     path: PathBuf,
     file: Option<File>,
-    lines: Vec<u8>,
     lost: Arc<Lost>,
     /// A line was cut off by an error: the next one begins on a line of its own.
     torn: bool,
@@ -48,7 +45,7 @@ impl RotatedFile {
     pub(super) fn open(path: &Path) -> io::Result<Self> {
         let file = Some(open(path)?);
         let (path, lost) = (path.to_owned(), Arc::default());
-        Ok(Self { path, file, lines: Vec::with_capacity(BUFFER), lost, torn: false, complained: None })
+        Ok(Self { path, file, lost, torn: false, complained: None })
     }
 
     /// The count of what could not be written.
@@ -64,7 +61,8 @@ impl RotatedFile {
         open.is_some() && open == identity(std::fs::metadata(&self.path))
     }
 
-    fn write_out(&mut self) -> io::Result<()> {
+    /// Takes what it could write off the front of `lines`.
+    fn write_out(&mut self, lines: &mut &[u8]) -> io::Result<()> {
         if !self.is_current() {
             // The old one goes on where a new one cannot be made: a renamed file is better than none.
             match open(&self.path) {
@@ -78,20 +76,17 @@ impl RotatedFile {
             file.write_all(b"\n")?;
             self.torn = false;
         }
-        let mut left = &self.lines[..];
-        while !left.is_empty() {
-            match file.write(left) {
-                Ok(written) => left = left.get(written..).unwrap_or_default(),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => {
-                    let written = self.lines.len() - left.len();
-                    self.torn = written > 0 && self.lines.get(written - 1) != Some(&b'\n');
-                    self.lines.drain(..written);
-                    return Err(error);
+        while !lines.is_empty() {
+            match file.write(lines) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(written) => {
+                    let (these, rest) = lines.split_at(written.min(lines.len()));
+                    (*lines, self.torn) = (rest, these.last().map_or(self.torn, |byte| *byte != b'\n'));
                 }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
             }
         }
-        self.lines.clear();
         Ok(())
     }
 
@@ -105,25 +100,17 @@ impl RotatedFile {
 }
 
 impl Write for RotatedFile {
-    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        if self.lines.len() + line.len() > BUFFER {
-            self.flush()?;
-        }
-        self.lines.extend_from_slice(line);
-        Ok(line.len())
-    }
-
-    /// Writes what was collected. What cannot be written is lost, so that memory stays bounded.
-    fn flush(&mut self) -> io::Result<()> {
-        if self.lines.is_empty() {
-            return Ok(());
-        }
-        if let Err(error) = self.write_out() {
-            let lines = self.lines.iter().filter(|byte| **byte == b'\n').count();
-            self.lost.0.fetch_add(lines as u64, Ordering::Relaxed);
-            self.lines.clear();
+    /// Never fails.
+    fn write(&mut self, lines: &[u8]) -> io::Result<usize> {
+        let mut left = lines;
+        if let Err(error) = self.write_out(&mut left) {
+            self.lost.0.fetch_add(memchr::memchr_iter(b'\n', left).count() as u64, Ordering::Relaxed);
             self.complain(&error);
         }
+        Ok(lines.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
 }
@@ -140,7 +127,6 @@ mod tests {
 
     fn write(file: &mut RotatedFile, line: &str) {
         file.write_all(line.as_bytes()).unwrap();
-        file.flush().unwrap();
     }
 
     #[test]
@@ -173,11 +159,11 @@ mod tests {
     }
 
     #[test]
-    fn a_full_disk_loses_lines_counts_them_and_keeps_memory_bounded() {
+    fn a_full_disk_loses_lines_and_counts_them() {
         let mut file = RotatedFile::open(Path::new("/dev/full")).unwrap();
         for _ in 0..3 {
-            write(&mut file, "lost\n");
+            write(&mut file, "lost\nlost\n");
         }
-        assert_eq!((file.lost.count(), file.lines.len()), (3, 0));
+        assert_eq!(file.lost.count(), 6);
     }
 }

@@ -52,9 +52,6 @@ pub struct AuditError(PathBuf, io::Error);
 /// Some 30,000 lines: seconds of the most that can happen.
 const WAITING_BYTES: usize = 16 << 20;
 
-/// The most that is written to standard output at once.
-const TOGETHER: usize = 64 << 10;
-
 /// The lines that are kept at hand; each a kilobyte at most, usually a third of that.
 const RECENT: usize = 200;
 
@@ -83,9 +80,7 @@ impl Audit {
     pub fn start(settings: &AuditSettings) -> Result<Self, AuditError> {
         let (writer, unwritten): (Box<dyn io::Write + Send>, _) = match settings {
             AuditSettings::Off => return Ok(Self::default()),
-            AuditSettings::Stdout => {
-                (Box::new(io::BufWriter::with_capacity(TOGETHER, io::stdout())), Arc::default())
-            }
+            AuditSettings::Stdout => (Box::new(io::stdout()), Arc::default()),
             AuditSettings::File(path) => {
                 let file = RotatedFile::open(path).map_err(|error| AuditError(path.clone(), error))?;
                 let unwritten = file.lost();
