@@ -6,10 +6,12 @@
 //! only full records are sealed.
 
 mod pressure;
+mod spare;
 
 use std::{
     future::{Future, poll_fn},
     io::{self, BufRead, IoSlice, Write},
+    mem,
     pin::{Pin, pin},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, ready},
@@ -284,12 +286,12 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Inner<I> {
         let wanted = self.reads.min(self.allowance.piece());
         // Not `reserve`, which copies what was read before.
         if !self.ahead.try_reclaim(wanted) {
-            self.ahead = BytesMut::with_capacity(wanted);
+            self.ahead = spare::take(wanted);
         }
         let mut room = (&mut self.ahead).limit(wanted);
         let Poll::Ready(read) = pin!(self.io.read_buf(&mut room)).poll(cx) else {
             // Who waits holds nothing.
-            self.ahead = BytesMut::new();
+            spare::give_back(mem::take(&mut self.ahead));
             return Poll::Pending;
         };
         let read = read?;
