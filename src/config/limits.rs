@@ -35,7 +35,7 @@ pub(super) fn connections(file: &File, idle_body: Duration, report: &mut Report<
             (8 << 10)..=(1 << 20),
             report,
         ),
-        header_count: count(written.header_count, "header_count", 100, 20..=1000, report),
+        header_count: count(written.header_count, "header_count", 50, 20..=1000, report),
         handshake_timeout: timeout(written.handshake_timeout.as_ref(), "handshake_timeout", 10, report),
         header_timeout: timeout(written.header_timeout.as_ref(), "header_timeout", 30, report),
         idle_timeout: timeout(written.idle_timeout.as_ref(), "idle_timeout", 120, report),

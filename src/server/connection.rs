@@ -113,7 +113,7 @@ impl Connections {
             // The head guard has the deadline for a head: hyper's also ends connections that are merely idle.
             .header_read_timeout(None)
             // Beyond our own limits, so that the answer is ours and says which one it was; further beyond, hyper
-            // answers 431 without a word.
+            // answers 431 without a word. With more than a hundred headers it would allocate room for each request.
             .max_headers(size.headers)
             .max_header_size(size.bytes.saturating_mul(2))
             .max_buf_size(size.bytes.saturating_mul(4).max(READ_BUFFER));
