@@ -15,7 +15,7 @@ use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
-use portwarden::proxy::Peer;
+use portwarden::proxy::{AtRegistry, Peer};
 use serde_json::{Value, json};
 use support::{
     local::{Local, local},
@@ -172,7 +172,11 @@ fn ask(portwarden: &Local, row: &Value, peer: SocketAddr) -> Response {
         tokio::spawn(async move {
             let service = service_fn(|request| {
                 let service = Arc::clone(&service);
-                async move { Ok::<_, std::convert::Infallible>(service.respond(request, peer).await) }
+                async move {
+                    Ok::<_, std::convert::Infallible>(
+                        service.respond(request, peer, &AtRegistry::default()).await,
+                    )
+                }
             });
             let _ = http1::Builder::new().serve_connection(TokioIo::new(theirs), service).await;
         });

@@ -4,7 +4,7 @@ use std::{net::IpAddr, sync::Arc};
 
 use hyper::{header, http::request::Parts};
 
-use super::{Peer, Snapshot, origin};
+use super::{AtRegistry, Peer, Snapshot, origin};
 use crate::registry::{ErrorCode, Refusal, Route};
 
 /// A request as it came in, and what is in force for it.
@@ -13,6 +13,8 @@ pub(super) struct Asked<'a> {
     pub(super) head: &'a Parts,
     pub(super) peer: Peer,
     pub(super) snapshot: &'a Arc<Snapshot>,
+    /// The count of its connection.
+    pub(super) at_registry: &'a AtRegistry,
 }
 
 impl Asked<'_> {

@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-/// The count of one connection, which its requests bring along in their extensions.
+/// The count of one connection.
 #[derive(Debug, Clone, Default)]
 pub struct AtRegistry(Arc<AtomicUsize>);
 

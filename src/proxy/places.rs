@@ -196,8 +196,8 @@ impl Drop for Waits {
 
 impl Place {
     /// The place of a request of that connection.
-    pub(super) fn of(mut self, connection: Option<&AtRegistry>) -> Self {
-        self.present = connection.map(AtRegistry::enter);
+    pub(super) fn of(mut self, connection: &AtRegistry) -> Self {
+        self.present = Some(connection.enter());
         self
     }
 }

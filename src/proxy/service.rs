@@ -10,7 +10,7 @@ use hyper::{
 };
 
 use super::{
-    Allowance, Freeze, FreezeStatus, Passwords, Peer, Snapshot, Upstream, UpstreamLoad,
+    Allowance, AtRegistry, Freeze, FreezeStatus, Passwords, Peer, Snapshot, Upstream, UpstreamLoad,
     admit::{Admitted, admit},
     asked::{Asked, parse, require_origin_form},
     caller::Caller,
@@ -147,8 +147,13 @@ impl Service {
     }
 
     /// Answers a request. Never fails: whatever goes wrong becomes a response. While it is with the registry, it counts in
-    /// the [`AtRegistry`](super::AtRegistry) of its extensions.
-    pub async fn respond(&self, request: Request<Incoming>, peer: Peer) -> Response<ResponseBody> {
+    /// `at_registry`.
+    pub async fn respond(
+        &self,
+        request: Request<Incoming>,
+        peer: Peer,
+        at_registry: &AtRegistry,
+    ) -> Response<ResponseBody> {
         let snapshot = self.snapshot.load_full();
         let settings = &snapshot.settings;
         let (head, body) = request.into_parts();
@@ -174,7 +179,7 @@ impl Service {
         let given = origin::request_id(&head.headers, peer, &settings.client_address);
         let mut exchange = Exchange::begin(&self.telemetry, &head, peer, subject, given);
         let is_own = own.is_some();
-        let asked = Asked { head: &head, peer, snapshot: &snapshot };
+        let asked = Asked { head: &head, peer, snapshot: &snapshot, at_registry };
         let answered = match (&origin, own, preflight) {
             (Err(refusal), ..) => Err(refusal.clone()),
             (Ok(_), _, Some(answer)) => Ok(Answer::from(answer)),
@@ -248,7 +253,7 @@ impl Service {
         origin: &Origin,
         exchange: &mut Exchange,
     ) -> Result<Response<ResponseBody>, Refusal> {
-        let Asked { head, snapshot, .. } = asked;
+        let Asked { head, snapshot, at_registry, .. } = asked;
         // 1. Parse: from here on there is a route, or nothing.
         let route = parse(head)?;
         exchange.routed(&route);
@@ -273,7 +278,7 @@ impl Service {
             }
         };
         let busy = |error| unanswered(&error, upstream.address());
-        let place = upstream.place(address).await.map_err(busy)?.of(head.extensions.get());
+        let place = upstream.place(address).await.map_err(busy)?.of(at_registry);
         let mut write = self.freeze.admit(permit.route())?;
         exchange.allowed();
         // 5. Forward: only a permit can be, and bodies stream.

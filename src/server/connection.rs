@@ -157,14 +157,13 @@ impl Connections {
 
     async fn answer(
         &self,
-        mut request: Request<Incoming>,
+        request: Request<Incoming>,
         peer: Peer,
         verdict: Option<&Verdict>,
         activity: &Activity,
         pressure: Option<Pressure>,
     ) -> Result<Response<InFlightBody>, Infallible> {
         let in_flight = activity.begin();
-        request.extensions_mut().insert(activity.at_registry().clone());
         let response = match verdict.and_then(Verdict::refused) {
             Some(BadHead::Malformed(why)) => {
                 self.service.refuse_head(request, peer, ErrorCode::BadRequest, why)
@@ -177,7 +176,7 @@ impl Connections {
                 let why = "the request has more headers than limits.header_count";
                 self.service.refuse_head(request, peer, ErrorCode::HeadTooLarge, why)
             }
-            None => self.service.respond(request, peer).await,
+            None => self.service.respond(request, peer, activity.at_registry()).await,
         };
         let delivery = Delivery::of_this_stream();
         // The head is data too: a client without room for it is not waited for either.
