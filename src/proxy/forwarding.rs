@@ -1,31 +1,17 @@
 //! Steps 5 and 6 of the journey: the request that the registry gets, and what of its response goes out.
 
 use hyper::{
-    Request, Response, StatusCode,
-    header::{self, HeaderMap, HeaderValue},
+    Response, StatusCode,
+    header::{self, HeaderValue},
 };
 
-use super::{Upstream, headers, origin::Origin, request_body::RequestBody, response_body::ResponseBody};
-use crate::{
-    authz::Permit,
-    registry::{ErrorCode, Refusal},
-};
+use super::{Upstream, headers, origin::Origin, response_body::ResponseBody, upstream::RequestHead};
+use crate::authz::Permit;
 
-/// The request for the registry, written anew from the permit.
-///
-/// # Errors
-/// Its target is longer than the library takes.
-pub(super) fn upstream_request(
-    permit: &Permit,
-    headers: HeaderMap,
-    body: RequestBody,
-) -> Result<Request<RequestBody>, Refusal> {
+/// The head of the request for the registry, written anew from the permit.
+pub(super) fn upstream_head(permit: &Permit) -> RequestHead {
     let route = permit.route();
-    let request = Request::builder().method(route.method().as_str()).uri(route.path_and_query()).body(body);
-    let mut request =
-        request.map_err(|_| Refusal::new(ErrorCode::BadRequest, "the request target is too long"))?;
-    *request.headers_mut() = headers;
-    Ok(request)
+    RequestHead::new(route.method(), &route.path_and_query())
 }
 
 /// The registry's response without what concerned its connection to us, its Location and Link made right.

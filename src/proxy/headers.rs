@@ -2,9 +2,9 @@
 
 use std::net::IpAddr;
 
-use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
+use hyper::header::{self, HeaderMap, HeaderName};
 
-use super::{exchange::REQUEST_ID, origin::Origin};
+use super::{exchange::REQUEST_ID, origin::Origin, upstream::RequestHead};
 use crate::telemetry::RequestId;
 
 /// What the registry may see of a client's headers: an allow-list, so that nothing it might trust slips through. The
@@ -46,38 +46,30 @@ static HOP_BY_HOP: [HeaderName; 10] = [
     HeaderName::from_static("proxy-status"),
 ];
 
-/// The headers for the registry: the client's that are allowed, less those its `Connection` names, and ours, which the
-/// client cannot take away.
+/// Gives a request for the registry its headers: the client's that are allowed, less those its `Connection` names, and ours,
+/// which the client cannot take away.
 pub(super) fn to_registry(
+    head: &mut RequestHead,
     client: &HeaderMap,
     origin: &Origin,
     address: Option<IpAddr>,
     id: &RequestId,
-) -> HeaderMap {
-    // Room for what clients send and for ours; with more the map would have to be built anew on the way.
-    let mut headers = HeaderMap::with_capacity(24);
+) {
     let named: Vec<&str> = connection_options(client).collect();
     // A client sends fewer headers than there are on the list.
     for (name, value) in client {
         let is_named = || named.iter().any(|option| option.eq_ignore_ascii_case(name.as_str()));
         if TO_REGISTRY.contains(name) && !is_named() {
-            headers.append(name, value.clone());
+            head.append(name, value);
         }
     }
-    let host = HeaderValue::try_from(&origin.host).ok();
-    let own = [
-        (header::HOST, host.clone()),
-        (X_FORWARDED_PROTO, Some(HeaderValue::from_static(origin.scheme))),
-        (X_FORWARDED_HOST, host),
-        (X_FORWARDED_FOR, address.and_then(|address| HeaderValue::try_from(address.to_string()).ok())),
-        (REQUEST_ID, HeaderValue::try_from(id.as_str()).ok()),
-    ];
-    for (name, value) in own {
-        if let Some(value) = value {
-            headers.insert(name, value);
-        }
+    head.append_text(&header::HOST, &origin.host);
+    head.append_text(&X_FORWARDED_PROTO, origin.scheme);
+    head.append_text(&X_FORWARDED_HOST, &origin.host);
+    if let Some(address) = address {
+        head.append_text(&X_FORWARDED_FOR, &address.to_string());
     }
-    headers
+    head.append_text(&REQUEST_ID, id.as_str());
 }
 
 /// Takes out of the registry's headers what concerned its connection to us, and which pages of other origins it would let read:
@@ -101,6 +93,7 @@ fn connection_options(headers: &HeaderMap) -> impl Iterator<Item = &str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{proxy::request_body::RequestBody, registry::Method};
 
     fn headers(pairs: &[(&str, &str)]) -> HeaderMap {
         let parse =
@@ -130,17 +123,15 @@ mod tests {
         ]);
         let origin = Origin { scheme: "https", host: "registry.example".to_owned() };
         let id = RequestId::random();
-        let sent = to_registry(&client, &origin, Some("192.0.2.1".parse().unwrap()), &id);
-        let expected = headers(&[
-            ("accept", "a"),
-            ("accept", "b"),
-            ("host", "registry.example"),
-            ("x-forwarded-proto", "https"),
-            ("x-forwarded-host", "registry.example"),
-            ("x-forwarded-for", "192.0.2.1"),
-            ("x-request-id", id.as_str()),
-        ]);
-        assert_eq!(sent, expected);
+        let mut head = RequestHead::new(Method::Get, "/v2/");
+        to_registry(&mut head, &client, &origin, Some("192.0.2.1".parse().unwrap()), &id);
+        let sent = head.with(RequestBody::empty()).head;
+        let expected = format!(
+            "GET /v2/ HTTP/1.1\r\naccept: a\r\naccept: b\r\nhost: registry.example\r\n\
+             x-forwarded-proto: https\r\nx-forwarded-host: registry.example\r\n\
+             x-forwarded-for: 192.0.2.1\r\nx-request-id: {id}\r\n\r\n"
+        );
+        assert_eq!(String::from_utf8_lossy(&sent), expected);
     }
 
     #[test]

@@ -7,13 +7,13 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::{
     StatusCode,
     body::Bytes,
-    header::{self, HeaderMap, HeaderValue},
+    header::{self, HeaderMap},
 };
 
 use super::{
     Upstream,
     failure::{refuse_strange, unanswered},
-    forwarding::upstream_request,
+    forwarding::upstream_head,
     headers,
     origin::Origin,
     request_body::RequestBody,
@@ -58,9 +58,10 @@ impl Inquirer {
     /// The registry gives no answer, too large a one, or one that breaks off.
     pub(super) async fn ask(&self, permit: &Permit, accept: &'static str) -> Result<Reply, Refusal> {
         let failed = |error| unanswered(&error, self.upstream.address());
-        let mut headers = headers::to_registry(&HeaderMap::new(), &self.origin, self.address, &self.id);
-        headers.insert(header::ACCEPT, HeaderValue::from_static(accept));
-        let request = upstream_request(permit, headers, RequestBody::empty())?;
+        let mut head = upstream_head(permit);
+        headers::to_registry(&mut head, &HeaderMap::new(), &self.origin, self.address, &self.id);
+        head.append_text(&header::ACCEPT, accept);
+        let request = head.with(RequestBody::empty());
         let place = self.upstream.place(self.address).await.map_err(failed)?;
         let response = self.upstream.send(request, place).await.map_err(failed)?;
         refuse_strange(&response, self.upstream.address())?;

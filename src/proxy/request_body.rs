@@ -37,7 +37,7 @@ const DRAIN_BYTES: usize = 64 << 20;
 /// It ends with an error when it stands still for too long. When it is dropped early (we or the registry refused), the
 /// rest is read and thrown away for a bounded while: an immediate close would reset the connection and take the answer
 /// along (RFC 9112 section 9.6).
-pub struct RequestBody {
+pub(super) struct RequestBody {
     body: Option<Incoming>,
     idle: IdleTimer,
     progress: Arc<Progress>,
@@ -48,7 +48,7 @@ pub struct RequestBody {
 
 /// What has become of a request's body, shared with whoever waits for the response.
 #[derive(Debug)]
-pub struct Progress {
+pub(super) struct Progress {
     state: Mutex<ProgressState>,
     bytes: AtomicU64,
 }
@@ -76,22 +76,22 @@ impl Progress {
     }
 
     /// When the body last moved, or ended.
-    pub fn last(&self) -> Instant {
+    pub(super) fn last(&self) -> Instant {
         self.read().last
     }
 
     /// Whether the whole body was read.
-    pub fn ended(&self) -> bool {
+    pub(super) fn ended(&self) -> bool {
         self.read().ended
     }
 
     /// How many bytes have come.
-    pub fn bytes(&self) -> u64 {
+    pub(super) fn bytes(&self) -> u64 {
         self.bytes.load(Ordering::Relaxed)
     }
 
     /// Why the body ended early, if it is the client's doing.
-    pub fn fault(&self) -> Option<ClientFault> {
+    pub(super) fn fault(&self) -> Option<ClientFault> {
         self.read().fault
     }
 
@@ -109,7 +109,12 @@ impl Progress {
 impl RequestBody {
     /// Wraps a client's body; `expects_continue` when the client waits for `100 Continue` before it sends it. Its bytes
     /// are counted as they come.
-    pub fn new(body: Incoming, idle: Duration, expects_continue: bool, telemetry: Arc<Telemetry>) -> Self {
+    pub(super) fn new(
+        body: Incoming,
+        idle: Duration,
+        expects_continue: bool,
+        telemetry: Arc<Telemetry>,
+    ) -> Self {
         let progress = Progress::new(body.is_end_stream());
         Self {
             body: Some(body),
@@ -121,14 +126,14 @@ impl RequestBody {
     }
 
     /// A body without bytes.
-    pub fn empty() -> Self {
+    pub(super) fn empty() -> Self {
         let progress = Progress::new(true);
         let idle = IdleTimer::new(Duration::ZERO);
         Self { body: None, idle, progress, waits_to_send: false, telemetry: None }
     }
 
     /// What becomes of it.
-    pub fn progress(&self) -> Arc<Progress> {
+    pub(super) fn progress(&self) -> Arc<Progress> {
         Arc::clone(&self.progress)
     }
 
@@ -141,7 +146,7 @@ impl RequestBody {
     }
 
     /// Reads at most `limit` bytes: for our own small endpoints. `None` when there are more, or the body breaks off.
-    pub async fn collect(self, limit: usize) -> Option<Bytes> {
+    pub(super) async fn collect(self, limit: usize) -> Option<Bytes> {
         let collected = http_body_util::Limited::new(self, limit).collect().await.ok()?;
         Some(collected.to_bytes())
     }

@@ -18,7 +18,7 @@ use super::{
     cors::{self, Shared},
     exchange::{Exchange, REQUEST_ID, Subject},
     failure::{refuse_strange, unanswered},
-    forwarding::{for_the_outside, upstream_request},
+    forwarding::{for_the_outside, upstream_head},
     freeze::Write,
     headers,
     inquiry::Inquirer,
@@ -282,9 +282,10 @@ impl Service {
         let mut write = self.freeze.admit(permit.route())?;
         exchange.allowed();
         // 5. Forward: only a permit can be, and bodies stream.
-        let headers = headers::to_registry(&head.headers, origin, address, exchange.id());
+        let mut to_registry = upstream_head(&permit);
+        headers::to_registry(&mut to_registry, &head.headers, origin, address, exchange.id());
         exchange.forwarding(body.progress());
-        let sending = pin!(upstream.send(upstream_request(&permit, headers, body)?, place));
+        let sending = pin!(upstream.send(to_registry.with(body), place));
         let sent = Write::unless_cut_off(write.as_mut(), sending).await;
         let sent = sent.inspect_err(|_| exchange.end(Ended::CutOff))?;
         let response = sent.map_err(|error| {

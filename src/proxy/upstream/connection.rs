@@ -12,22 +12,28 @@ use std::{
 };
 
 use bytes::{BufMut, Bytes, BytesMut};
-use hyper::{Method, Request, Response, body::Frame};
+use hyper::{Response, body::Frame};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 
 use super::{
     Broken, UpstreamError,
     decoder::Decoder,
-    head::{self, Framing, Head},
+    head::{self, Head},
+    request::UpstreamRequest,
     sender::{SendError, Sender},
 };
-use crate::proxy::request_body::{BodyError, Progress, RequestBody};
+use crate::{
+    proxy::request_body::{BodyError, Progress, RequestBody},
+    registry::Method,
+};
 
 /// A connection that waits for its next request.
 pub(super) struct Connection {
     io: Box<dyn Io>,
     /// What was read and belongs to no response yet.
     buffer: BytesMut,
+    /// Whether it may have more room than a head needs.
+    is_large: bool,
 }
 
 /// A TCP or Unix socket with a deadline for writing.
@@ -50,7 +56,7 @@ const HEAD_PIECE: usize = 8 << 10;
 
 impl Connection {
     pub(super) fn new(io: Box<dyn Io>) -> Self {
-        Self { io, buffer: BytesMut::new() }
+        Self { io, buffer: BytesMut::new(), is_large: false }
     }
 
     /// Whether the registry has neither closed it nor said anything that nobody asked for.
@@ -68,14 +74,13 @@ impl Connection {
     /// repeating it is safe (RFC 9110 section 9.2.2) and it has no body to lose.
     pub(super) async fn exchange(
         mut self,
-        request: Request<RequestBody>,
-    ) -> Result<Response<Transfer>, (UpstreamError, Option<Request<RequestBody>>)> {
-        let framing = Framing::of(&request);
-        let head = head::write(&request, framing);
-        let (parts, body) = request.into_parts();
+        request: UpstreamRequest,
+    ) -> Result<Response<Transfer>, (UpstreamError, Option<UpstreamRequest>)> {
+        let is_repeatable = request.is_repeatable();
+        let UpstreamRequest { method, head, framing, body } = request;
         let progress = body.progress();
-        let mut sender = Some(Sender::new(head, body, framing));
-        let answered = poll_fn(|cx| self.poll_answer(cx, &mut sender, &parts.method)).await;
+        let mut sender = Some(Sender::new(head.clone(), body, framing));
+        let answered = poll_fn(|cx| self.poll_answer(cx, &mut sender, method)).await;
         match answered {
             Ok(Head { status, headers, body: decoder, keep_alive }) => {
                 let transfer = Transfer { connection: self, sender, decoder, keep_alive, request: progress };
@@ -85,9 +90,9 @@ impl Connection {
                 Ok(response)
             }
             Err(error) => {
-                let is_safe = framing == Framing::Empty && matches!(parts.method, Method::GET | Method::HEAD);
-                let body = sender.and_then(Sender::into_unsent).or_else(|| is_safe.then(RequestBody::empty));
-                Err((error, body.map(|body| Request::from_parts(parts, body))))
+                let unsent = sender.and_then(Sender::into_unsent);
+                let body = unsent.or_else(|| is_repeatable.then(RequestBody::empty));
+                Err((error, body.map(|body| UpstreamRequest { method, head, framing, body })))
             }
         }
     }
@@ -97,7 +102,7 @@ impl Connection {
         &mut self,
         cx: &mut Context<'_>,
         sender: &mut Option<Sender>,
-        method: &Method,
+        method: Method,
     ) -> Poll<Result<Head, UpstreamError>> {
         let refused = match self.poll_send(cx, sender) {
             Poll::Ready(Err(SendError::Client(fault))) => {
@@ -140,6 +145,7 @@ impl Connection {
 
     /// Reads at most `piece` bytes; 0 at the end.
     fn poll_fill(&mut self, cx: &mut Context<'_>, piece: usize) -> Poll<io::Result<usize>> {
+        self.is_large |= piece > HEAD_PIECE;
         // The room of the last piece again, once that has been passed on.
         if !self.buffer.try_reclaim(piece) {
             let mut larger = BytesMut::with_capacity(self.buffer.len() + piece);
@@ -202,8 +208,10 @@ impl Transfer {
         if !is_over || !self.keep_alive || !connection.buffer.is_empty() {
             return None;
         }
-        // One that waits holds nothing.
-        connection.buffer = BytesMut::new();
+        // One that waits holds no more than the next head needs.
+        if connection.is_large {
+            (connection.buffer, connection.is_large) = (BytesMut::new(), false);
+        }
         Some(connection)
     }
 }

@@ -1,24 +1,15 @@
-//! The heads of one exchange with the registry (RFC 9112): the request's, written, and the response's, read.
+//! The head of a response of the registry (RFC 9112), read.
 
-use bytes::{Bytes, BytesMut};
+use std::mem::MaybeUninit;
+
+use bytes::{Buf, Bytes, BytesMut};
 use hyper::{
-    Method, Request, StatusCode,
-    body::Body,
+    StatusCode,
     header::{self, HeaderMap, HeaderName, HeaderValue},
 };
 
 use super::{Broken, decoder::Decoder};
-
-/// How a request's body is sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Framing {
-    /// There is none.
-    Empty,
-    /// Of this length.
-    Length(u64),
-    /// In chunks.
-    Chunked,
-}
+use crate::registry::Method;
 
 /// The head of a final response.
 #[derive(Debug)]
@@ -34,50 +25,15 @@ pub(super) struct Head {
 /// The largest head of a response, and the most headers in it.
 pub(super) const MAX_HEAD: usize = 128 << 10;
 const MAX_HEADERS: usize = 100;
-
-impl Framing {
-    /// That of a request, by what is known of its body.
-    pub(super) fn of<B: Body>(request: &Request<B>) -> Self {
-        let body = request.body();
-        if body.is_end_stream() {
-            return Self::Empty;
-        }
-        body.size_hint().exact().map_or(Self::Chunked, Self::Length)
-    }
-}
-
-/// The head of a request, whose headers have none about its framing.
-pub(super) fn write<B>(request: &Request<B>, framing: Framing) -> Vec<u8> {
-    let mut head = Vec::with_capacity(512);
-    let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
-    for part in [request.method().as_str(), " ", target, " HTTP/1.1\r\n"] {
-        head.extend_from_slice(part.as_bytes());
-    }
-    for (name, value) in request.headers() {
-        for part in [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"] {
-            head.extend_from_slice(part);
-        }
-    }
-    // RFC 9110 section 8.6: methods that are expected to have a body say that there is none.
-    let expects_body = matches!(*request.method(), Method::POST | Method::PUT | Method::PATCH);
-    match framing {
-        Framing::Empty if expects_body => head.extend_from_slice(b"content-length: 0\r\n"),
-        Framing::Empty => {}
-        Framing::Length(length) => {
-            head.extend_from_slice(format!("content-length: {length}\r\n").as_bytes());
-        }
-        Framing::Chunked => head.extend_from_slice(b"transfer-encoding: chunked\r\n"),
-    }
-    head.extend_from_slice(b"\r\n");
-    head
-}
+/// Headers that a response gets here on its way out.
+const ADDED: usize = 4;
 
 /// Takes the head of the final response to a request off the front of `buffer`, once all of it is there; those of interim
 /// responses are passed over.
 ///
 /// # Errors
 /// It is no head, or one that could be read in two ways.
-pub(super) fn read(buffer: &mut BytesMut, method: &Method) -> Result<Option<Head>, Broken> {
+pub(super) fn read(buffer: &mut BytesMut, method: Method) -> Result<Option<Head>, Broken> {
     loop {
         let Some(head) = read_one(buffer, method)? else { return Ok(None) };
         // Nobody asked for another protocol: what answers so is refused later.
@@ -87,10 +43,11 @@ pub(super) fn read(buffer: &mut BytesMut, method: &Method) -> Result<Option<Head
     }
 }
 
-fn read_one(buffer: &mut BytesMut, method: &Method) -> Result<Option<Head>, Broken> {
-    let mut parsed = [httparse::EMPTY_HEADER; MAX_HEADERS];
-    let mut response = httparse::Response::new(&mut parsed);
-    let length = match response.parse(buffer) {
+fn read_one(buffer: &mut BytesMut, method: Method) -> Result<Option<Head>, Broken> {
+    let mut parsed = [const { MaybeUninit::uninit() }; MAX_HEADERS];
+    let mut response = httparse::Response::new(&mut []);
+    let parser = httparse::ParserConfig::default();
+    let length = match parser.parse_response_with_uninit_headers(&mut response, buffer, &mut parsed) {
         Ok(httparse::Status::Complete(length)) => length,
         Ok(httparse::Status::Partial) if buffer.len() > MAX_HEAD => {
             return Err(Broken::Malformed("its head is too large"));
@@ -101,23 +58,20 @@ fn read_one(buffer: &mut BytesMut, method: &Method) -> Result<Option<Head>, Brok
     let status = response.code.and_then(|code| StatusCode::from_u16(code).ok());
     let status = status.ok_or(Broken::Malformed("its status is malformed"))?;
     let is_1_1 = response.version == Some(1);
-    // Where in the buffer each stands, so that values need no copy.
-    let start = buffer.as_ptr() as usize;
-    let spans: Vec<(HeaderName, usize, usize)> = response
-        .headers
-        .iter()
-        .map(|header| {
-            let name = HeaderName::from_bytes(header.name.as_bytes());
-            let name = name.map_err(|_| Broken::Malformed("the name of a header is malformed"))?;
-            Ok((name, header.value.as_ptr() as usize - start, header.value.len()))
-        })
-        .collect::<Result<_, Broken>>()?;
-    let head: Bytes = buffer.split_to(length).freeze();
-    let mut headers = HeaderMap::with_capacity(spans.len());
-    for (name, at, length) in spans {
-        let value = HeaderValue::from_maybe_shared(head.slice(at..at + length));
-        headers.append(name, value.map_err(|_| Broken::Malformed("the value of a header is malformed"))?);
+    // One copy for all values, so that the room of the buffer is used again.
+    let (start, head) =
+        (buffer.as_ptr() as usize, Bytes::copy_from_slice(buffer.get(..length).unwrap_or_default()));
+    let mut headers = HeaderMap::with_capacity(response.headers.len() + ADDED);
+    for header in response.headers.iter() {
+        let name = HeaderName::from_bytes(header.name.as_bytes());
+        let at = header.value.as_ptr() as usize - start;
+        let value = HeaderValue::from_maybe_shared(head.slice(at..at + header.value.len()));
+        headers.append(
+            name.map_err(|_| Broken::Malformed("the name of a header is malformed"))?,
+            value.map_err(|_| Broken::Malformed("the value of a header is malformed"))?,
+        );
     }
+    buffer.advance(length);
     if !is_1_1 && headers.contains_key(header::TRANSFER_ENCODING) {
         // RFC 9112 section 6.1: what the framing is cannot be told.
         return Err(Broken::Malformed("it is HTTP/1.0 and has a Transfer-Encoding"));
@@ -129,8 +83,8 @@ fn read_one(buffer: &mut BytesMut, method: &Method) -> Result<Option<Head>, Brok
 }
 
 /// How the body comes (RFC 9112 section 6.3), and whether its end shows without the connection's.
-fn body_of(method: &Method, status: StatusCode, headers: &HeaderMap) -> Result<(Decoder, bool), Broken> {
-    let is_bodiless = *method == Method::HEAD
+fn body_of(method: Method, status: StatusCode, headers: &HeaderMap) -> Result<(Decoder, bool), Broken> {
+    let is_bodiless = method == Method::Head
         || status.is_informational()
         || status == StatusCode::NO_CONTENT
         || status == StatusCode::NOT_MODIFIED;
@@ -179,7 +133,7 @@ fn stays_open(headers: &HeaderMap, is_1_1: bool) -> bool {
 mod tests {
     use super::*;
 
-    fn parse(text: &str, method: &Method) -> Result<Option<Head>, Broken> {
+    fn parse(text: &str, method: Method) -> Result<Option<Head>, Broken> {
         read(&mut BytesMut::from(text), method)
     }
 
@@ -196,22 +150,22 @@ mod tests {
             "A: b\r\n c\r\n",
             "A : b\r\n",
         ] {
-            let parsed = parse(&format!("HTTP/1.1 200 OK\r\n{headers}\r\n"), &Method::GET);
+            let parsed = parse(&format!("HTTP/1.1 200 OK\r\n{headers}\r\n"), Method::Get);
             assert!(parsed.is_err(), "{headers:?}: {parsed:?}");
         }
-        assert!(parse("HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", &Method::GET).is_err());
+        assert!(parse("HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", Method::Get).is_err());
     }
 
     #[test]
     fn a_body_is_framed_as_its_head_says() {
-        let framed = |text: &str, method: &Method| {
+        let framed = |text: &str, method: Method| {
             let head = parse(&format!("HTTP/1.{text}\r\n\r\n"), method).unwrap().unwrap();
             (head.body.left(), head.keep_alive)
         };
-        let get = &Method::GET;
+        let get = Method::Get;
         assert_eq!(framed("1 200 OK\r\nContent-Length: 3", get), (Some(3), true));
         assert_eq!(framed("1 200 OK\r\nContent-Length: 3\r\nContent-Length: 3", get), (Some(3), true));
-        assert_eq!(framed("1 200 OK\r\nContent-Length: 3", &Method::HEAD), (Some(0), true));
+        assert_eq!(framed("1 200 OK\r\nContent-Length: 3", Method::Head), (Some(0), true));
         assert_eq!(framed("1 304 Not Modified\r\nContent-Length: 3", get), (Some(0), true));
         assert_eq!(framed("1 204 No Content", get), (Some(0), true));
         assert_eq!(framed("1 200 OK\r\nTransfer-Encoding: Chunked", get), (None, true));
@@ -225,32 +179,19 @@ mod tests {
     fn interim_responses_are_passed_over_and_what_follows_a_head_is_left() {
         let mut buffer =
             BytesMut::from("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early\r\nA: b\r\n\r\nHTTP/1.1 201 C");
-        assert!(read(&mut buffer, &Method::PUT).unwrap().is_none());
+        assert!(read(&mut buffer, Method::Put).unwrap().is_none());
         buffer.extend_from_slice(b"reated\r\nContent-Length: 2\r\nA: x\r\n\r\nab");
-        let head = read(&mut buffer, &Method::PUT).unwrap().unwrap();
+        let head = read(&mut buffer, Method::Put).unwrap().unwrap();
         assert_eq!((head.status, &buffer[..]), (StatusCode::CREATED, &b"ab"[..]));
         assert_eq!(head.headers["a"], "x");
-        assert_eq!(parse("HTTP/1.1 101 S\r\n\r\n", &Method::GET).unwrap().unwrap().status, 101);
+        assert_eq!(parse("HTTP/1.1 101 S\r\n\r\n", Method::Get).unwrap().unwrap().status, 101);
     }
 
     #[test]
     fn a_head_has_a_bound() {
         let long = format!("HTTP/1.1 200 OK\r\nA: {}", "x".repeat(MAX_HEAD));
-        assert!(parse(&long, &Method::GET).is_err());
+        assert!(parse(&long, Method::Get).is_err());
         let many = format!("HTTP/1.1 200 OK\r\n{}\r\n", "A: b\r\n".repeat(MAX_HEADERS + 1));
-        assert!(parse(&many, &Method::GET).is_err());
-    }
-
-    #[test]
-    fn a_request_says_how_its_body_comes() {
-        let written = |method: Method, framing| {
-            let request =
-                Request::builder().method(method).uri("/v2/a?b=c").header("host", "h").body(()).unwrap();
-            String::from_utf8(write(&request, framing)).unwrap()
-        };
-        assert_eq!(written(Method::GET, Framing::Empty), "GET /v2/a?b=c HTTP/1.1\r\nhost: h\r\n\r\n");
-        assert!(written(Method::POST, Framing::Empty).ends_with("\r\ncontent-length: 0\r\n\r\n"));
-        assert!(written(Method::PUT, Framing::Length(7)).ends_with("\r\ncontent-length: 7\r\n\r\n"));
-        assert!(written(Method::PATCH, Framing::Chunked).ends_with("\r\ntransfer-encoding: chunked\r\n\r\n"));
+        assert!(parse(&many, Method::Get).is_err());
     }
 }

@@ -8,6 +8,7 @@ mod connection;
 mod decoder;
 mod head;
 mod pace;
+mod request;
 mod sender;
 
 use std::{
@@ -25,15 +26,16 @@ use std::{
 
 use bytes::Bytes;
 use hyper::{
-    Request, Response, StatusCode, Uri,
+    Response, StatusCode,
     body::{Frame, SizeHint},
-    header::{self, HeaderValue},
+    header,
 };
 use tokio::{
     net::{TcpStream, UnixStream},
     time::{Instant, timeout, timeout_at},
 };
 
+pub(super) use self::request::{RequestHead, UpstreamRequest};
 use self::{
     connection::{Connection, Transfer},
     pace::Pace,
@@ -44,6 +46,7 @@ use super::{
     places::{Place, Places},
     request_body::{BodyError, ClientFault, Progress, RequestBody},
 };
+use crate::registry::Method;
 
 /// The registry, with the connections that wait for their next request.
 #[derive(Debug, Clone)]
@@ -150,12 +153,12 @@ impl Upstream {
     /// # Errors
     /// The registry is down, slow, or broken.
     pub async fn ping(&self) -> Result<StatusCode, UpstreamError> {
-        let mut request = Request::new(RequestBody::empty());
-        *request.uri_mut() = Uri::from_static("/v2/");
-        request.headers_mut().insert(header::HOST, HeaderValue::from_static("localhost"));
-        let progress = request.body().progress();
-        let response =
-            self.exchange(self.connect().await?, request, &progress).await.map_err(|(error, _)| error)?;
+        let connection = self.connect().await?;
+        let mut head = RequestHead::new(Method::Get, "/v2/");
+        head.append_text(&header::HOST, "localhost");
+        let request = head.with(RequestBody::empty());
+        let progress = request.body.progress();
+        let response = self.exchange(connection, request, &progress).await.map_err(|(error, _)| error)?;
         Ok(response.status())
     }
 
@@ -174,9 +177,9 @@ impl Upstream {
     ///
     /// # Errors
     /// The registry is down, slow, or broken, or the client's body ended early.
-    pub async fn send(
+    pub(super) async fn send(
         &self,
-        request: Request<RequestBody>,
+        request: UpstreamRequest,
         place: Place,
     ) -> Result<Response<Incoming>, UpstreamError> {
         let share = self.0.allowance.share();
@@ -192,8 +195,8 @@ impl Upstream {
         }))
     }
 
-    async fn send_now(&self, request: Request<RequestBody>) -> Result<Response<Transfer>, UpstreamError> {
-        let progress = request.body().progress();
+    async fn send_now(&self, request: UpstreamRequest) -> Result<Response<Transfer>, UpstreamError> {
+        let progress = request.body.progress();
         let Some(connection) = self.take_idle() else {
             return self
                 .exchange(self.connect().await?, request, &progress)
@@ -214,9 +217,9 @@ impl Upstream {
     async fn exchange(
         &self,
         connection: Connection,
-        request: Request<RequestBody>,
+        request: UpstreamRequest,
         progress: &Progress,
-    ) -> Result<Response<Transfer>, (UpstreamError, Option<Request<RequestBody>>)> {
+    ) -> Result<Response<Transfer>, (UpstreamError, Option<UpstreamRequest>)> {
         let sent = Instant::now();
         let mut answer = pin!(connection.exchange(request));
         loop {

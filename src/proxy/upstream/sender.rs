@@ -12,7 +12,7 @@ use bytes::{Buf, Bytes};
 use hyper::body::Body;
 use tokio::io::AsyncWrite;
 
-use super::head::Framing;
+use super::request::Framing;
 use crate::proxy::request_body::{ClientFault, Progress, RequestBody};
 
 /// What is still to be sent of a request.
@@ -42,10 +42,10 @@ const GATHERED: usize = 256 << 10;
 const SLICES: usize = 64;
 
 impl Sender {
-    pub(super) fn new(head: Vec<u8>, body: RequestBody, framing: Framing) -> Self {
+    pub(super) fn new(head: Bytes, body: RequestBody, framing: Framing) -> Self {
         let progress = body.progress();
         let queued = head.len();
-        let queue = VecDeque::from([Bytes::from(head)]);
+        let queue = VecDeque::from([head]);
         let body = Some(body);
         Self { body, framing, queue, queued, untouched: true, progress }
     }
