@@ -129,7 +129,7 @@ impl DecidedBy {
     /// The same with the operator's comment.
     pub fn in_full(&self) -> String {
         match self {
-            Self::Rule(RuleName { comment: Some(comment), .. }) => format!("{self} ({comment})"),
+            Self::Rule(RuleName { comment: Some(comment), .. }) => self.to_string() + " (" + comment + ")",
             _ => self.to_string(),
         }
     }
@@ -150,7 +150,13 @@ impl fmt::Display for RuleName {
         if self.section != "acl" {
             write!(f, "{} ", self.section)?;
         }
-        write!(f, "rule {}", self.index + 1)?;
-        if self.line > 0 { write!(f, ", line {}", self.line) } else { Ok(()) }
+        // In pieces: it is written for each request.
+        f.write_str("rule ")?;
+        (self.index + 1).fmt(f)?;
+        if self.line == 0 {
+            return Ok(());
+        }
+        f.write_str(", line ")?;
+        self.line.fmt(f)
     }
 }

@@ -3,7 +3,7 @@
 use super::{CatalogSettings, Snapshot, caller::Caller, exchange::Exchange, failure::undecided};
 use crate::{
     authz::{self, CatalogView, Denial, NotPermitted, Permit},
-    registry::{ChallengeError, Endpoint, Method, Refusal, Route, Scope},
+    registry::{ChallengeError, Endpoint, Method, Refusal, Route},
 };
 
 /// What a request may have.
@@ -20,15 +20,14 @@ pub(super) enum Admitted<'a> {
 pub(super) async fn admit<'a>(
     caller: Option<&'a Caller>,
     route: Route,
-    needs: Vec<Scope>,
     snapshot: &'a Snapshot,
     exchange: &mut Exchange,
 ) -> Result<Admitted<'a>, Refusal> {
     let nothing_shown = caller.is_none_or(|caller| !caller.presented);
     let challenge = |needs| Refusal::unauthorized(needs, None, None);
-    let Some(caller) = caller else { return Err(challenge(needs)) };
+    let Some(caller) = caller else { return Err(challenge(route.needs())) };
     if nothing_shown && *route.endpoint() == Endpoint::Base {
-        return Err(challenge(needs));
+        return Err(challenge(route.needs()));
     }
     let asked = caller.as_authz(&snapshot.settings.service);
     let is_list = *route.endpoint() == Endpoint::Catalog && route.method() == Method::Get;

@@ -8,7 +8,7 @@ use super::{Passwords, Snapshot, exchange::Exchange, session::Sessions, snapshot
 use crate::{
     authn::{Credentials, Identity},
     authz,
-    registry::{ChallengeError, ErrorCode, Refusal, Scope},
+    registry::{ChallengeError, ErrorCode, Refusal, Route},
     token::{AccessToken, TokenError},
 };
 
@@ -54,7 +54,7 @@ impl Caller {
         &self.identity
     }
 
-    /// Reads and verifies the credentials of a `/v2` request that needs `needs`, and tells `exchange` whose they are. `None` where there are none, and no
+    /// Reads and verifies the credentials of a `/v2` request, and tells `exchange` whose they are. `None` where there are none, and no
     /// anonymous user either.
     ///
     /// # Errors
@@ -65,7 +65,7 @@ impl Caller {
         snapshot: &Arc<Snapshot>,
         passwords: &Passwords,
         sessions: &Sessions,
-        needs: &[Scope],
+        route: &Route,
         exchange: &mut Exchange,
     ) -> Result<Option<Self>, Refusal> {
         let presented = presented(headers)?;
@@ -77,7 +77,7 @@ impl Caller {
         };
         let caller = match caller {
             Some(caller) => Some(caller),
-            None => Self::proved(presented, ip, snapshot, passwords, needs, exchange).await?,
+            None => Self::proved(presented, ip, snapshot, passwords, route, exchange).await?,
         };
         if let Some(caller) = &caller {
             exchange.asked_by(&caller.identity);
@@ -90,11 +90,11 @@ impl Caller {
         ip: Option<IpAddr>,
         snapshot: &Arc<Snapshot>,
         passwords: &Passwords,
-        needs: &[Scope],
+        route: &Route,
         exchange: &mut Exchange,
     ) -> Result<Option<Self>, Refusal> {
         presented.tell(exchange);
-        let unproved = || Refusal::unauthorized(needs.to_vec(), None, None);
+        let unproved = || Refusal::unauthorized(route.needs(), None, None);
         match presented {
             Presented::Nothing => {
                 let nobody = |identity| Self { identity, ceiling: None, presented: false, ip };
@@ -107,11 +107,7 @@ impl Caller {
                 }
                 Err(error) => {
                     let description = Some(error.to_string());
-                    Err(Refusal::unauthorized(
-                        needs.to_vec(),
-                        Some(ChallengeError::InvalidToken),
-                        description,
-                    ))
+                    Err(Refusal::unauthorized(route.needs(), Some(ChallengeError::InvalidToken), description))
                 }
             },
             Presented::Password(credentials) => {
@@ -192,5 +188,6 @@ pub(super) fn presented(headers: &HeaderMap) -> Result<Presented<'_>, Refusal> {
 
 fn bearer(value: &HeaderValue) -> Option<&str> {
     let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
-    (scheme.eq_ignore_ascii_case("bearer") && !token.contains(' ')).then_some(token)
+    (scheme.eq_ignore_ascii_case("bearer") && memchr::memchr(b' ', token.as_bytes()).is_none())
+        .then_some(token)
 }

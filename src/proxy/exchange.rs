@@ -57,7 +57,7 @@ impl Exchange {
         peer: Peer,
         subject: Subject,
         given: Option<RequestId>,
-    ) -> Self {
+    ) -> Box<Self> {
         let id = given.unwrap_or_else(RequestId::random);
         let mut record = Record::new(Event::Decision);
         if telemetry.audit.is_on() {
@@ -67,7 +67,8 @@ impl Exchange {
         }
         record.route = (subject == Subject::Page).then_some(PAGE);
         telemetry.metrics.request_began();
-        Self {
+        // It moves from the journey to the body.
+        Box::new(Self {
             telemetry: Arc::clone(telemetry),
             id,
             began: Instant::now(),
@@ -79,7 +80,7 @@ impl Exchange {
             bytes_out: 0,
             sent: None,
             ended: None,
-        }
+        })
     }
 
     /// The name of the request.

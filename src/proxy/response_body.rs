@@ -71,8 +71,7 @@ impl ResponseBody {
     }
 
     /// Tells the observer of the request how it goes out, and when it has.
-    pub fn observe(&mut self, exchange: Exchange) {
-        let mut exchange = Box::new(exchange);
+    pub fn observe(&mut self, mut exchange: Box<Exchange>) {
         if self.is_end_stream() {
             exchange.end(Ended::Complete);
         }

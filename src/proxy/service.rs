@@ -258,17 +258,16 @@ impl Service {
         let route = parse(head)?;
         exchange.routed(&route);
         media_type::refuse_forms(&head.headers)?;
-        // 2. Need: which accesses the route stands for.
-        let needs = route.needs();
+        // 2. Need: the route stands for the accesses of `Route::needs`.
         // 3. Authenticate: who is asking, and from where.
         let address = asked.address()?;
         exchange.from(address);
         let sessions = &self.sessions;
         let caller =
-            Caller::of(&head.headers, address, snapshot, &self.passwords, sessions, &needs, exchange).await?;
+            Caller::of(&head.headers, address, snapshot, &self.passwords, sessions, &route, exchange).await?;
         // 4. Authorize: the policy in force now, for every access.
         let upstream = self.upstream.load_full();
-        let permit = match admit(caller.as_ref(), route, needs, snapshot, exchange).await? {
+        let permit = match admit(caller.as_ref(), route, snapshot, exchange).await? {
             Admitted::Whole(permit) => permit,
             Admitted::InPart(view, route) => {
                 let (id, idle_body) = (exchange.id().clone(), snapshot.settings.idle_body);

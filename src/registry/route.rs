@@ -226,9 +226,11 @@ impl Route {
         if let Some(source) = self.source.as_ref().filter(|_| query.has("mount")) {
             query.set("from", source.as_str());
         }
+        let mut target = String::with_capacity(USUAL_TARGET);
+        self.endpoint.parts().iter().for_each(|part| target.push_str(part));
         match query.to_string() {
-            query if query.is_empty() => self.endpoint.to_string(),
-            query => format!("{}?{query}", self.endpoint),
+            query if query.is_empty() => target,
+            query => target + "?" + &query,
         }
     }
 }
@@ -278,6 +280,21 @@ impl Endpoint {
         }
     }
 
+    /// What the path is made of. No name has a byte that a path must escape, so it stands there as it is.
+    fn parts(&self) -> [&str; 4] {
+        match self {
+            Self::Base => ["/v2/", "", "", ""],
+            Self::Catalog => ["/v2/_catalog", "", "", ""],
+            Self::Tags(name) => ["/v2/", name.as_str(), "/tags/list", ""],
+            Self::ManifestByTag(name, tag) => ["/v2/", name.as_str(), "/manifests/", tag.as_str()],
+            Self::ManifestByDigest(name, digest) => ["/v2/", name.as_str(), "/manifests/", digest.as_str()],
+            Self::Blob(name, digest) => ["/v2/", name.as_str(), "/blobs/", digest.as_str()],
+            Self::StartUpload(name) => ["/v2/", name.as_str(), "/blobs/uploads/", ""],
+            Self::Upload(name, id) => ["/v2/", name.as_str(), "/blobs/uploads/", id.as_str()],
+            Self::Referrers(name, digest) => ["/v2/", name.as_str(), "/referrers/", digest.as_str()],
+        }
+    }
+
     /// The repository, where the endpoint has one.
     pub fn repository(&self) -> Option<&RepositoryName> {
         match self {
@@ -293,20 +310,10 @@ impl Endpoint {
     }
 }
 
-/// The path. No name has a byte that a path must escape, so it stands there as it is.
+/// The path.
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Base => f.write_str("/v2/"),
-            Self::Catalog => f.write_str("/v2/_catalog"),
-            Self::Tags(name) => write!(f, "/v2/{name}/tags/list"),
-            Self::ManifestByTag(name, tag) => write!(f, "/v2/{name}/manifests/{tag}"),
-            Self::ManifestByDigest(name, digest) => write!(f, "/v2/{name}/manifests/{digest}"),
-            Self::Blob(name, digest) => write!(f, "/v2/{name}/blobs/{digest}"),
-            Self::StartUpload(name) => write!(f, "/v2/{name}/blobs/uploads/"),
-            Self::Upload(name, id) => write!(f, "/v2/{name}/blobs/uploads/{id}"),
-            Self::Referrers(name, digest) => write!(f, "/v2/{name}/referrers/{digest}"),
-        }
+        self.parts().iter().try_for_each(|part| f.write_str(part))
     }
 }
 
@@ -333,8 +340,8 @@ pub(crate) fn decode_path(raw: &str) -> Result<String, ParseError> {
     }
     let path = String::from_utf8(bytes).map_err(|_| ParseError::Path("a byte that no name has"))?;
     let inner = path.strip_prefix('/').ok_or(ParseError::Path("no leading slash"))?;
-    let mut segments = inner.strip_suffix('/').unwrap_or(inner).split('/');
-    if segments.any(|segment| matches!(segment, "" | "." | "..")) {
+    let mut segments = inner.strip_suffix('/').unwrap_or(inner).as_bytes().split(|byte| *byte == b'/');
+    if segments.any(|segment| matches!(segment, b"" | b"." | b"..")) {
         return Err(ParseError::Path("an empty segment, \".\" or \"..\""));
     }
     Ok(path)
@@ -356,6 +363,9 @@ fn take_source(endpoint: &Endpoint, query: &mut Query) -> Result<Option<Reposito
     }
     Ok(source)
 }
+
+/// What is made room for: a long name and a digest.
+const USUAL_TARGET: usize = 160;
 
 /// The largest page of the catalogue that one request may ask for: the registry refuses larger ones (`catalog.maxentries`).
 pub const MAX_PAGE: u32 = 1000;

@@ -41,12 +41,12 @@ pub struct RequestId(Box<str>);
 impl RequestId {
     /// A name that nobody can guess, so that it tells nothing of how many requests there are.
     pub fn random() -> Self {
-        let digits = RESERVE.with_borrow_mut(Reserve::take).into_iter().flat_map(|byte| {
-            let digit = |number: u8| char::from_digit(number.into(), 16).unwrap_or_default();
-            [digit(byte >> 4), digit(byte & 15)]
-        });
         let mut text = String::with_capacity(LENGTH * 2);
-        text.extend(digits);
+        for byte in RESERVE.with_borrow_mut(Reserve::take) {
+            for digit in [byte >> 4, byte & 15] {
+                text.push(char::from_digit(digit.into(), 16).unwrap_or_default());
+            }
+        }
         Self(text.into())
     }
 
