@@ -56,7 +56,7 @@ enum Stage {
 }
 
 impl Lines {
-    /// Lines to `to`, written by a thread called `name`; at most so many bytes wait. Where the system has no thread for it,
+    /// Lines to `to`, which has no buffer of its own, written by a thread called `name`; at most so many bytes wait. Where the system has no thread for it,
     /// all are lost: then it has none for connections either, and the start of those says so.
     pub(super) fn new(name: &str, most: usize, to: impl Write + Send + 'static) -> Self {
         let queue = Queue { waiting: Vec::new(), writing: 0, lost: 0, stage: Stage::Open };
@@ -92,14 +92,12 @@ impl Shared {
 
     /// The thread.
     fn write_all_to(&self, mut to: impl Write) {
-        let mut batch = Vec::new();
+        let (mut batch, mut whole) = (Vec::new(), WholeLines::default());
         while self.take(&mut batch) {
-            let written = to.write_all(&batch).and_then(|()| to.flush());
+            let lost = whole.write(&mut to, &batch).map_or_else(|Unwritten(_, lost)| lost, |()| 0);
             let mut queue = self.queue();
             queue.writing = 0;
-            if written.is_err() {
-                queue.lost += count(&batch);
-            }
+            queue.lost += lost;
             // More gather; the end does not wait for them.
             let is_open = |queue: &mut Queue| queue.stage != Stage::Closing;
             drop(self.changed.wait_timeout_while(queue, GATHERING, is_open));
@@ -149,8 +147,46 @@ impl Write for Lines {
     }
 }
 
-fn count(lines: &[u8]) -> u64 {
-    memchr::memchr_iter(b'\n', lines).count() as u64
+/// Writes whole lines: one that was cut off by an error is ended before the next.
+#[derive(Debug, Default)]
+pub(super) struct WholeLines {
+    torn: bool,
+}
+
+/// Why not all lines were written, and how many were not.
+#[derive(Debug)]
+pub(super) struct Unwritten(pub(super) io::Error, pub(super) u64);
+
+impl WholeLines {
+    /// Writes all of them.
+    ///
+    /// # Errors
+    /// What `to` says, which has no buffer of its own; what is not written is not tried again.
+    pub(super) fn write(&mut self, to: &mut impl Write, lines: &[u8]) -> Result<(), Unwritten> {
+        let mut left = lines;
+        self.write_on(to, &mut left)
+            .map_err(|error| Unwritten(error, memchr::memchr_iter(b'\n', left).count() as u64))
+    }
+
+    /// Takes what was written off the front of `lines`.
+    fn write_on(&mut self, to: &mut impl Write, lines: &mut &[u8]) -> io::Result<()> {
+        if self.torn {
+            to.write_all(b"\n")?;
+            self.torn = false;
+        }
+        while !lines.is_empty() {
+            match to.write(lines) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(written) => {
+                    let (these, rest) = lines.split_at(written.min(lines.len()));
+                    (*lines, self.torn) = (rest, !these.ends_with(b"\n"));
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
 }
 
 impl fmt::Debug for Lines {
@@ -187,7 +223,7 @@ mod tests {
     #[test]
     fn what_waits_is_bounded_in_bytes_and_what_is_lost_is_counted() {
         let (mut lines, given, go) = slow(16 << 20);
-        let line = vec![b'x'; 1 << 20];
+        let line = [vec![b'x'; (1 << 20) - 1], b"\n".to_vec()].concat();
         for _ in 0..40 {
             lines.write_all(&line).unwrap();
         }
@@ -214,6 +250,36 @@ mod tests {
         go.send(Err(io::ErrorKind::StorageFull.into())).unwrap();
         lines.finish();
         assert_eq!(lines.lost(), 2);
+    }
+
+    /// Takes so many bytes, and then none for once.
+    struct Full(Vec<u8>, usize);
+
+    impl Write for Full {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            if self.1 == 0 {
+                self.1 = usize::MAX;
+                return Err(io::ErrorKind::StorageFull.into());
+            }
+            let taken = bytes.len().min(self.1);
+            self.0.extend_from_slice(&bytes[..taken]);
+            self.1 -= taken;
+            Ok(taken)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_line_that_was_cut_off_takes_no_other_with_it_and_is_counted_with_those_behind_it() {
+        for (room, lost, expected) in [(5, 2, "1\n2\n3\n5\n"), (4, 2, "1\n2\n5\n"), (1, 4, "1\n5\n")] {
+            let (mut to, mut whole) = (Full(Vec::new(), room), WholeLines::default());
+            assert_eq!(whole.write(&mut to, b"1\n2\n3\n4\n").unwrap_err().1, lost, "{room}");
+            whole.write(&mut to, b"5\n").unwrap();
+            assert_eq!(String::from_utf8(to.0).unwrap(), expected);
+        }
     }
 
     #[test]

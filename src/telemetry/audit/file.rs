@@ -14,16 +14,17 @@ use std::{
     time::{Duration, Instant},
 };
 
+use crate::telemetry::lines::{Unwritten, WholeLines};
+
 /// How often a failure is complained of.
 const COMPLAIN_EVERY: Duration = Duration::from_secs(60);
 
 /// The file under its name. Whole lines are written to it, some at a time; what cannot be written is lost and counted.
 pub(super) struct RotatedFile {
     path: PathBuf,
-    file: Option<File>,
+    file: File,
     lost: Arc<Lost>,
-    /// A line was cut off by an error: the next one begins on a line of its own.
-    torn: bool,
+    whole: WholeLines,
     complained: Option<Instant>,
 }
 
@@ -43,9 +44,9 @@ impl RotatedFile {
     /// # Errors
     /// It cannot be opened.
     pub(super) fn open(path: &Path) -> io::Result<Self> {
-        let file = Some(open(path)?);
+        let file = open(path)?;
         let (path, lost) = (path.to_owned(), Arc::default());
-        Ok(Self { path, file, lost, torn: false, complained: None })
+        Ok(Self { path, file, lost, whole: WholeLines::default(), complained: None })
     }
 
     /// The count of what could not be written.
@@ -57,37 +58,19 @@ impl RotatedFile {
     fn is_current(&self) -> bool {
         let identity =
             |found: io::Result<std::fs::Metadata>| found.ok().map(|found| (found.dev(), found.ino()));
-        let open = self.file.as_ref().and_then(|file| identity(file.metadata()));
+        let open = identity(self.file.metadata());
         open.is_some() && open == identity(std::fs::metadata(&self.path))
     }
 
-    /// Takes what it could write off the front of `lines`.
-    fn write_out(&mut self, lines: &mut &[u8]) -> io::Result<()> {
+    fn write_out(&mut self, lines: &[u8]) -> Result<(), Unwritten> {
         if !self.is_current() {
             // The old one goes on where a new one cannot be made: a renamed file is better than none.
             match open(&self.path) {
-                Ok(file) => (self.file, self.torn) = (Some(file), false),
-                Err(error) if self.file.is_none() => return Err(error),
+                Ok(file) => (self.file, self.whole) = (file, WholeLines::default()),
                 Err(error) => self.complain(&error),
             }
         }
-        let Some(file) = &mut self.file else { return Ok(()) };
-        if self.torn {
-            file.write_all(b"\n")?;
-            self.torn = false;
-        }
-        while !lines.is_empty() {
-            match file.write(lines) {
-                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(written) => {
-                    let (these, rest) = lines.split_at(written.min(lines.len()));
-                    (*lines, self.torn) = (rest, these.last().map_or(self.torn, |byte| *byte != b'\n'));
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(())
+        self.whole.write(&mut self.file, lines)
     }
 
     fn complain(&mut self, error: &io::Error) {
@@ -102,9 +85,8 @@ impl RotatedFile {
 impl Write for RotatedFile {
     /// Never fails.
     fn write(&mut self, lines: &[u8]) -> io::Result<usize> {
-        let mut left = lines;
-        if let Err(error) = self.write_out(&mut left) {
-            self.lost.0.fetch_add(memchr::memchr_iter(b'\n', left).count() as u64, Ordering::Relaxed);
+        if let Err(Unwritten(error, lost)) = self.write_out(lines) {
+            self.lost.0.fetch_add(lost, Ordering::Relaxed);
             self.complain(&error);
         }
         Ok(lines.len())

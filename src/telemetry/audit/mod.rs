@@ -11,7 +11,10 @@ mod record;
 use std::{
     cell::RefCell,
     collections::VecDeque,
-    fmt, io,
+    fmt,
+    fs::File,
+    io,
+    os::fd::AsFd,
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
 };
@@ -80,7 +83,11 @@ impl Audit {
     pub fn start(settings: &AuditSettings) -> Result<Self, AuditError> {
         let (writer, unwritten): (Box<dyn io::Write + Send>, _) = match settings {
             AuditSettings::Off => return Ok(Self::default()),
-            AuditSettings::Stdout => (Box::new(io::stdout()), Arc::default()),
+            // The descriptor itself: what the library's `Stdout` keeps of a line that was cut off would come later.
+            AuditSettings::Stdout => match io::stdout().as_fd().try_clone_to_owned() {
+                Ok(stdout) => (Box::new(File::from(stdout)), Arc::default()),
+                Err(error) => return Err(AuditError(PathBuf::from("/dev/stdout"), error)),
+            },
             AuditSettings::File(path) => {
                 let file = RotatedFile::open(path).map_err(|error| AuditError(path.clone(), error))?;
                 let unwritten = file.lost();
