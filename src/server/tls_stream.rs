@@ -41,6 +41,8 @@ struct Inner<I> {
     sealed: usize,
     /// Ciphertext that the socket gave and rustls does not have yet.
     ahead: BytesMut,
+    /// It has more room than the thread would keep.
+    is_large: bool,
     /// How much the socket is asked for next.
     reads: usize,
     /// The peer sends no more.
@@ -71,6 +73,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin> TlsStream<I> {
             staged: Vec::new(),
             sealed: 0,
             ahead: BytesMut::new(),
+            is_large: false,
             reads: FIRST_READ,
             ended: false,
             holds: None,
@@ -286,12 +289,15 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Inner<I> {
         let wanted = self.reads.min(self.allowance.piece());
         // Not `reserve`, which copies what was read before.
         if !self.ahead.try_reclaim(wanted) {
-            self.ahead = spare::take(wanted);
+            (self.ahead, self.is_large) = (spare::take(wanted), wanted > spare::LARGEST);
         }
         let mut room = (&mut self.ahead).limit(wanted);
         let Poll::Ready(read) = pin!(self.io.read_buf(&mut room)).poll(cx) else {
             // Who waits holds nothing.
-            spare::give_back(mem::take(&mut self.ahead));
+            let room = mem::take(&mut self.ahead);
+            if !self.is_large {
+                spare::give_back(room);
+            }
             return Poll::Pending;
         };
         let read = read?;
