@@ -127,7 +127,8 @@ impl Route {
     /// # Errors
     /// The first of [`ParseError`]'s reasons; nothing that fails here may reach the registry.
     pub fn parse(method: &str, path: &str, query: Option<&str>) -> Result<Self, ParseError> {
-        let method = Method::parse(method).ok_or_else(|| ParseError::Method(method.to_owned()))?;
+        let method = Method::parse(method)
+            .ok_or_else(|| ParseError::Method(method.chars().take(LONGEST_METHOD).collect()))?;
         let path = decode_path(path)?;
         let endpoint = Endpoint::parse(&path).ok_or(ParseError::Unknown)?;
         let mut query = Query::parse(query.unwrap_or_default()).map_err(ParseError::Query)?;
@@ -363,6 +364,9 @@ fn take_source(endpoint: &Endpoint, query: &mut Query) -> Result<Option<Reposito
     }
     Ok(source)
 }
+
+/// Characters of a method that is told to be none.
+const LONGEST_METHOD: usize = 32;
 
 /// What is made room for: a long name and a digest.
 const USUAL_TARGET: usize = 160;

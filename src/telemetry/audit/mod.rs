@@ -55,8 +55,11 @@ pub struct AuditError(PathBuf, io::Error);
 /// Some 30,000 lines: seconds of the most that can happen.
 const WAITING_BYTES: usize = 16 << 20;
 
-/// The lines that are kept at hand; each a kilobyte at most, usually a third of that.
+/// The lines that are kept at hand.
 const RECENT: usize = 200;
+
+/// The room that is kept for the next line: most take a third of it.
+const USUAL_LINE: usize = 1 << 10;
 
 thread_local! {
     /// The line that is being written.
@@ -70,6 +73,7 @@ impl Sink {
         let oldest = if recent.len() < RECENT { None } else { recent.pop_front() };
         let mut kept = oldest.unwrap_or_default();
         kept.clear();
+        kept.shrink_to(USUAL_LINE);
         kept.extend_from_slice(line);
         recent.push_back(kept);
     }
@@ -108,6 +112,7 @@ impl Audit {
         let Some(sink) = &self.0 else { return };
         LINE.with_borrow_mut(|line| {
             line.clear();
+            line.shrink_to(USUAL_LINE);
             record.write_to(line);
             let _ = io::Write::write_all(&mut sink.lines.clone(), line);
             sink.remember(line);
