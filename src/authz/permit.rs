@@ -29,10 +29,7 @@ impl Permit {
 
     /// Who granted it, with the rule and its comment, for the log; empty for what needs no access.
     pub fn decided_by(&self) -> String {
-        match self.by.as_slice() {
-            [by] => by.in_full(),
-            several => several.iter().map(DecidedBy::in_full).collect::<Vec<_>>().join("; "),
-        }
+        self.by.iter().map(DecidedBy::in_full).reduce(|text, by| text + "; " + &by).unwrap_or_default()
     }
 }
 

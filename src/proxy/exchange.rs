@@ -12,7 +12,7 @@ use hyper::{Method, Response, StatusCode, header::HeaderName, http::request::Par
 use super::{Peer, request_body::Progress, upstream::UpstreamError};
 use crate::{
     authn::Identity,
-    registry::{ChallengeError, ErrorCode, Refusal, RepositoryName, Route, Scope},
+    registry::{self, ChallengeError, ErrorCode, Refusal, RepositoryName, Route, Scope},
     telemetry::{Decision, Direction, Ended, Event, Record, RequestId, Telemetry},
 };
 
@@ -62,7 +62,7 @@ impl Exchange {
         let mut record = Record::new(Event::Decision);
         if telemetry.audit.is_on() {
             id.as_str().clone_into(&mut record.request_id);
-            record.method = head.method.as_str().chars().take(LONGEST_METHOD).collect();
+            record.method = registry::Method::shown(head.method.as_str());
             record.address = peer.address.map(|address| address.ip().to_canonical());
         }
         record.route = (subject == Subject::Page).then_some(PAGE);
@@ -278,9 +278,6 @@ impl Drop for Exchange {
 
 /// Characters of a name that is only claimed: a form may have 64 KiB of it, and the last lines are kept at hand.
 const LONGEST_CLAIM: usize = 256;
-
-/// Characters of a method: any word is one, and may be as long as a head.
-const LONGEST_METHOD: usize = 32;
 
 /// The route of a web page, in logs and metrics.
 const PAGE: &str = "page";

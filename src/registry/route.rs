@@ -111,6 +111,11 @@ impl Method {
         }
     }
 
+    /// What is told of a method that a client wrote: any word is one, and may be as long as a head.
+    pub fn shown(text: &str) -> String {
+        text.chars().take(32).collect()
+    }
+
     /// The actions that a request with this method needs on its repository (`appendAccessRecords` of registry 2.8).
     fn actions(self) -> &'static [&'static str] {
         match self {
@@ -127,8 +132,7 @@ impl Route {
     /// # Errors
     /// The first of [`ParseError`]'s reasons; nothing that fails here may reach the registry.
     pub fn parse(method: &str, path: &str, query: Option<&str>) -> Result<Self, ParseError> {
-        let method = Method::parse(method)
-            .ok_or_else(|| ParseError::Method(method.chars().take(LONGEST_METHOD).collect()))?;
+        let method = Method::parse(method).ok_or_else(|| ParseError::Method(Method::shown(method)))?;
         let path = decode_path(path)?;
         let endpoint = Endpoint::parse(&path).ok_or(ParseError::Unknown)?;
         let mut query = Query::parse(query.unwrap_or_default()).map_err(ParseError::Query)?;
@@ -364,9 +368,6 @@ fn take_source(endpoint: &Endpoint, query: &mut Query) -> Result<Option<Reposito
     }
     Ok(source)
 }
-
-/// Characters of a method that is told to be none.
-const LONGEST_METHOD: usize = 32;
 
 /// What is made room for: a long name and a digest.
 const USUAL_TARGET: usize = 160;

@@ -56,9 +56,9 @@ enum Stage {
 }
 
 impl Lines {
-    /// Lines to `to`, which has no buffer of its own, written by a thread called `name`; at most so many bytes wait. Where the system has no thread for it,
+    /// Lines to `to`, written by a thread called `name`; at most so many bytes wait. Where the system has no thread for it,
     /// all are lost: then it has none for connections either, and the start of those says so.
-    pub(super) fn new(name: &str, most: usize, to: impl Write + Send + 'static) -> Self {
+    pub(super) fn new(name: &str, most: usize, to: impl Destination + 'static) -> Self {
         let queue = Queue { waiting: Vec::new(), writing: 0, lost: 0, stage: Stage::Open };
         let shared = Arc::new(Shared { queue: Mutex::new(queue), changed: Condvar::new(), most });
         let writer = Arc::clone(&shared);
@@ -91,10 +91,10 @@ impl Shared {
     }
 
     /// The thread.
-    fn write_all_to(&self, mut to: impl Write) {
-        let (mut batch, mut whole) = (Vec::new(), WholeLines::default());
+    fn write_all_to(&self, mut to: impl Destination) {
+        let mut batch = Vec::new();
         while self.take(&mut batch) {
-            let lost = whole.write(&mut to, &batch).map_or_else(|Unwritten(_, lost)| lost, |()| 0);
+            let lost = to.write_lines(&batch).map_or_else(|Unwritten(_, lost)| lost, |()| 0);
             let mut queue = self.queue();
             queue.writing = 0;
             queue.lost += lost;
@@ -144,6 +144,39 @@ impl Write for Lines {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+/// Where lines are written to.
+pub(super) trait Destination: Send {
+    /// Writes whole lines.
+    ///
+    /// # Errors
+    /// Not all could be written; those are not tried again.
+    fn write_lines(&mut self, lines: &[u8]) -> Result<(), Unwritten>;
+}
+
+impl Destination for Box<dyn Destination> {
+    fn write_lines(&mut self, lines: &[u8]) -> Result<(), Unwritten> {
+        (**self).write_lines(lines)
+    }
+}
+
+/// A stream that has no buffer of its own.
+pub(super) struct Stream<W> {
+    to: W,
+    whole: WholeLines,
+}
+
+impl<W> Stream<W> {
+    pub(super) fn new(to: W) -> Self {
+        Self { to, whole: WholeLines::default() }
+    }
+}
+
+impl<W: Write + Send> Destination for Stream<W> {
+    fn write_lines(&mut self, lines: &[u8]) -> Result<(), Unwritten> {
+        self.whole.write(&mut self.to, lines)
     }
 }
 
@@ -217,7 +250,7 @@ mod tests {
 
     fn slow(most: usize) -> (Lines, mpsc::Receiver<Vec<u8>>, mpsc::Sender<io::Result<()>>) {
         let ((said, given), (go, told)) = (mpsc::channel(), mpsc::channel());
-        (Lines::new("test", most, Slow(said, told)), given, go)
+        (Lines::new("test", most, Stream::new(Slow(said, told))), given, go)
     }
 
     #[test]

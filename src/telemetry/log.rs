@@ -5,7 +5,7 @@ use std::io::IsTerminal;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::{EnvFilter, fmt};
 
-use super::lines::Lines;
+use super::lines::{Lines, Stream};
 
 /// Libraries that log what others say as it comes: the notices of a database may be lines of any content.
 const SILENT: [&str; 1] = ["sqlx=off"];
@@ -37,7 +37,7 @@ pub fn start(level: LevelFilter, json: bool) -> Log {
     let filter =
         SILENT.iter().filter_map(|silent| silent.parse().ok()).fold(filter, EnvFilter::add_directive);
     let on_terminal = std::io::stderr().is_terminal();
-    let log = Log(Lines::new("log", WAITING_BYTES, std::io::stderr()));
+    let log = Log(Lines::new("log", WAITING_BYTES, Stream::new(std::io::stderr())));
     let writer = log.0.clone();
     let lines = fmt()
         .with_env_filter(filter)

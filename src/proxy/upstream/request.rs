@@ -57,17 +57,20 @@ impl RequestHead {
 
     /// One more header.
     pub(in crate::proxy) fn append(&mut self, name: &HeaderName, value: &HeaderValue) {
-        for part in [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"] {
-            self.text.extend_from_slice(part);
-        }
+        self.line(name, value.as_bytes());
     }
 
     /// One more header, of visible ASCII characters and spaces; left out where its value has others.
     pub(in crate::proxy) fn append_text(&mut self, name: &HeaderName, value: &str) {
         if value.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
-            for part in [name.as_str(), ": ", value, "\r\n"] {
-                self.text.extend_from_slice(part.as_bytes());
-            }
+            self.line(name, value.as_bytes());
+        }
+    }
+
+    /// `value` has nothing that ends a line.
+    fn line(&mut self, name: &HeaderName, value: &[u8]) {
+        for part in [name.as_str().as_bytes(), b": ", value, b"\r\n"] {
+            self.text.extend_from_slice(part);
         }
     }
 

@@ -4,38 +4,23 @@
 
 use std::{
     fs::{File, OpenOptions},
-    io::{self, Write},
+    io,
     os::unix::fs::{MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
     time::{Duration, Instant},
 };
 
-use crate::telemetry::lines::{Unwritten, WholeLines};
+use crate::telemetry::lines::{Destination, Unwritten, WholeLines};
 
 /// How often a failure is complained of.
 const COMPLAIN_EVERY: Duration = Duration::from_secs(60);
 
-/// The file under its name. Whole lines are written to it, some at a time; what cannot be written is lost and counted.
+/// The file under its name. Whole lines are written to it, some at a time.
 pub(super) struct RotatedFile {
     path: PathBuf,
     file: File,
-    lost: Arc<Lost>,
     whole: WholeLines,
     complained: Option<Instant>,
-}
-
-/// How many lines could not be written.
-#[derive(Debug, Default)]
-pub(super) struct Lost(AtomicU64);
-
-impl Lost {
-    pub(super) fn count(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
-    }
 }
 
 impl RotatedFile {
@@ -45,13 +30,7 @@ impl RotatedFile {
     /// It cannot be opened.
     pub(super) fn open(path: &Path) -> io::Result<Self> {
         let file = open(path)?;
-        let (path, lost) = (path.to_owned(), Arc::default());
-        Ok(Self { path, file, lost, whole: WholeLines::default(), complained: None })
-    }
-
-    /// The count of what could not be written.
-    pub(super) fn lost(&self) -> Arc<Lost> {
-        Arc::clone(&self.lost)
+        Ok(Self { path: path.to_owned(), file, whole: WholeLines::default(), complained: None })
     }
 
     /// Whether the name still leads to the file that is open.
@@ -60,17 +39,6 @@ impl RotatedFile {
             |found: io::Result<std::fs::Metadata>| found.ok().map(|found| (found.dev(), found.ino()));
         let open = identity(self.file.metadata());
         open.is_some() && open == identity(std::fs::metadata(&self.path))
-    }
-
-    fn write_out(&mut self, lines: &[u8]) -> Result<(), Unwritten> {
-        if !self.is_current() {
-            // The old one goes on where a new one cannot be made: a renamed file is better than none.
-            match open(&self.path) {
-                Ok(file) => (self.file, self.whole) = (file, WholeLines::default()),
-                Err(error) => self.complain(&error),
-            }
-        }
-        self.whole.write(&mut self.file, lines)
     }
 
     fn complain(&mut self, error: &io::Error) {
@@ -82,18 +50,17 @@ impl RotatedFile {
     }
 }
 
-impl Write for RotatedFile {
-    /// Never fails.
-    fn write(&mut self, lines: &[u8]) -> io::Result<usize> {
-        if let Err(Unwritten(error, lost)) = self.write_out(lines) {
-            self.lost.0.fetch_add(lost, Ordering::Relaxed);
-            self.complain(&error);
+impl Destination for RotatedFile {
+    fn write_lines(&mut self, lines: &[u8]) -> Result<(), Unwritten> {
+        if !self.is_current() {
+            // The old one goes on where a new one cannot be made: a renamed file is better than none.
+            match open(&self.path) {
+                Ok(file) => (self.file, self.whole) = (file, WholeLines::default()),
+                Err(error) => self.complain(&error),
+            }
         }
-        Ok(lines.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
+        let written = self.whole.write(&mut self.file, lines);
+        written.inspect_err(|Unwritten(error, _)| self.complain(error))
     }
 }
 
@@ -108,7 +75,7 @@ mod tests {
     use super::*;
 
     fn write(file: &mut RotatedFile, line: &str) {
-        file.write_all(line.as_bytes()).unwrap();
+        file.write_lines(line.as_bytes()).unwrap();
     }
 
     #[test]
@@ -126,7 +93,6 @@ mod tests {
         fs::remove_file(&path).unwrap();
         write(&mut file, "3\n");
         assert_eq!(fs::read_to_string(&path).unwrap(), "3\n");
-        assert_eq!(file.lost.count(), 0);
     }
 
     #[test]
@@ -144,8 +110,8 @@ mod tests {
     fn a_full_disk_loses_lines_and_counts_them() {
         let mut file = RotatedFile::open(Path::new("/dev/full")).unwrap();
         for _ in 0..3 {
-            write(&mut file, "lost\nlost\n");
+            let Unwritten(error, lost) = file.write_lines(b"lost\nlost\n").unwrap_err();
+            assert_eq!((error.kind(), lost), (io::ErrorKind::StorageFull, 2));
         }
-        assert_eq!(file.lost.count(), 6);
     }
 }

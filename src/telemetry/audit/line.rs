@@ -32,9 +32,7 @@ impl<'a> Line<'a> {
     pub(super) fn word(&mut self, name: &'static str, word: impl Into<Option<&'static str>>) {
         if let Some(word) = word.into() {
             self.name(name);
-            self.to.push(b'"');
-            self.to.extend_from_slice(word.as_bytes());
-            self.to.push(b'"');
+            in_marks(self.to, word);
         }
     }
 
@@ -86,10 +84,7 @@ fn quote(to: &mut Vec<u8>, text: &str) {
     let is_plain = |byte: u8| matches!(byte, b' '..=b'~') & (byte != b'"') & (byte != b'\\');
     // All are looked at whatever they are: so the compiler takes many at a time.
     if text.bytes().fold(true, |plain, byte| plain & is_plain(byte)) {
-        to.push(b'"');
-        to.extend_from_slice(text.as_bytes());
-        to.push(b'"');
-        return;
+        return in_marks(to, text);
     }
     let quoted = serde_json::to_string(text).unwrap_or_default();
     // JSON itself leaves DEL and those from U+0080 to U+009F as they are.
@@ -100,6 +95,13 @@ fn quote(to: &mut Vec<u8>, text: &str) {
             to.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
         }
     }
+}
+
+/// Writes a text that has nothing to escape in quotation marks.
+fn in_marks(to: &mut Vec<u8>, text: &str) {
+    to.push(b'"');
+    to.extend_from_slice(text.as_bytes());
+    to.push(b'"');
 }
 
 #[cfg(test)]

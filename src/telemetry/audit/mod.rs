@@ -11,17 +11,14 @@ mod record;
 use std::{
     cell::RefCell,
     collections::VecDeque,
-    fmt,
-    fs::File,
-    io,
-    os::fd::AsFd,
+    fmt, io,
     path::PathBuf,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Mutex, PoisonError},
 };
 
 use self::file::RotatedFile;
 pub use self::record::{Decision, Ended, Event, Record};
-use super::lines::Lines;
+use super::lines::{Destination, Lines, Stream};
 
 /// Where the lines go (`audit.to`).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -44,13 +41,24 @@ struct Sink {
     lines: Lines,
     /// The last lines, for who looks at them without the file.
     recent: Mutex<VecDeque<Vec<u8>>>,
-    /// Lines that were lost because the file could not be written.
-    unwritten: Arc<file::Lost>,
 }
 
 /// The file cannot be opened. Displays with its path and what to do.
 #[derive(Debug)]
 pub struct AuditError(PathBuf, io::Error);
+
+/// Standard output itself: what the library's own keeps of a line that was cut off would come later.
+struct Stdout;
+
+impl io::Write for Stdout {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        Ok(rustix::io::write(io::stdout(), bytes)?)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
 
 /// Some 30,000 lines: seconds of the most that can happen.
 const WAITING_BYTES: usize = 16 << 20;
@@ -85,21 +93,15 @@ impl Audit {
     /// # Errors
     /// The file cannot be opened.
     pub fn start(settings: &AuditSettings) -> Result<Self, AuditError> {
-        let (writer, unwritten): (Box<dyn io::Write + Send>, _) = match settings {
+        let to: Box<dyn Destination> = match settings {
             AuditSettings::Off => return Ok(Self::default()),
-            // The descriptor itself: what the library's `Stdout` keeps of a line that was cut off would come later.
-            AuditSettings::Stdout => match io::stdout().as_fd().try_clone_to_owned() {
-                Ok(stdout) => (Box::new(File::from(stdout)), Arc::default()),
-                Err(error) => return Err(AuditError(PathBuf::from("/dev/stdout"), error)),
-            },
+            AuditSettings::Stdout => Box::new(Stream::new(Stdout)),
             AuditSettings::File(path) => {
-                let file = RotatedFile::open(path).map_err(|error| AuditError(path.clone(), error))?;
-                let unwritten = file.lost();
-                (Box::new(file), unwritten)
+                Box::new(RotatedFile::open(path).map_err(|error| AuditError(path.clone(), error))?)
             }
         };
-        let lines = Lines::new("audit", WAITING_BYTES, writer);
-        Ok(Self(Some(Sink { lines, recent: Mutex::default(), unwritten })))
+        let lines = Lines::new("audit", WAITING_BYTES, to);
+        Ok(Self(Some(Sink { lines, recent: Mutex::default() })))
     }
 
     /// Whether anything is written: who would only build a record for it need not.
@@ -127,7 +129,7 @@ impl Audit {
 
     /// How many lines were lost: too many waited, or the file could not be written.
     pub fn lost(&self) -> u64 {
-        self.0.as_ref().map_or(0, |sink| sink.lines.lost() + sink.unwritten.count())
+        self.0.as_ref().map_or(0, |sink| sink.lines.lost())
     }
 
     /// Writes what waits, for as long as a second; what comes later is lost.
