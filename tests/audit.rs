@@ -242,12 +242,18 @@ fn the_name_of_a_request_goes_to_the_registry_and_only_a_trusted_proxy_chooses_i
 }
 
 #[test]
-fn a_name_that_is_only_claimed_takes_little_room() {
+fn what_a_stranger_claims_takes_little_room() {
     let registry = registry();
     let warden = portwarden(&registry).with(TO_FILE).start();
     curl(&warden).option(&["-u", &format!("{}:wrong", "x".repeat(2000))]).get("/auth").is(401);
     let line = line_with(&warden.file("audit.log"), &[("event", "token"), ("decision", "unauthenticated")]);
     assert_eq!(line["account"], "x".repeat(256));
+    // Any word is a method.
+    let answer = curl(&warden).option(&["-X", &"M".repeat(20_000)]).get("/v2/").is(405);
+    assert!(answer.text().len() < 500, "{}", answer.text());
+    let line = line_with(&warden.file("audit.log"), &[("event", "decision"), ("decision", "refused")]);
+    assert_eq!(line["method"], "M".repeat(32));
+    assert!(line.to_string().len() < 500, "{line}");
 }
 
 #[test]
