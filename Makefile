@@ -11,7 +11,7 @@ help:
 	@echo 'make soak   everything at once for MINUTES=5, every byte compared, memory and descriptors watched'
 	@echo 'make attack attack tools against it: testssl.sh, slowhttptest, h2load, probes; takes a quarter of an hour'
 	@echo 'make fuzz   fuzz each target for a minute, or: make fuzz SECONDS=300 TARGETS="routing token"'
-	@echo 'make bench  compare with nginx, HAProxy and the registry alone; takes half an hour. With ONLY="pull push" a part'
+	@echo 'make bench  compare with nginx, HAProxy and the registry alone; takes 40 minutes. With ONLY="pull push" a part'
 	@echo 'make bench-quick  the same with everything smaller, in two minutes'
 	@echo 'make bench-micro  measure the parts: rules, tokens, paths, pages, passwords under attack'
 	@echo 'make deb    a Debian package, in target/debian'
