@@ -54,6 +54,7 @@ impl Connections {
                 return;
             }
         };
+        let stream = stream.bounded(self.service.allowance().clone());
         let stream = Lingering::new(WriteDeadline::new(stream, self.limits.idle_body));
         // What only one of these needs is not kept while another is under way.
         let Some(config) = self.tls.current() else {

@@ -18,7 +18,8 @@ use tokio::{
     net::{TcpStream, UnixStream},
 };
 
-use super::Address;
+use super::{Address, unsent::Unsent};
+use crate::proxy::Allowance;
 
 /// A listening socket.
 #[derive(Debug)]
@@ -45,8 +46,8 @@ pub(super) enum Accepted {
 /// A connection.
 #[derive(Debug)]
 pub(super) enum Stream {
-    /// TCP.
-    Tcp(TcpStream),
+    /// TCP, with what bounds what the kernel holds of it, if anything.
+    Tcp(TcpStream, Option<Unsent>),
     /// A Unix socket.
     Unix(UnixStream),
 }
@@ -159,9 +160,28 @@ impl Accepted {
     /// The runtime cannot watch it.
     pub(super) fn here(self) -> io::Result<Stream> {
         match self {
-            Self::Tcp(stream) => TcpStream::from_std(stream).map(Stream::Tcp),
+            Self::Tcp(stream) => TcpStream::from_std(stream).map(|stream| Stream::Tcp(stream, None)),
             Self::Unix(stream) => UnixStream::from_std(stream).map(Stream::Unix),
         }
+    }
+}
+
+impl Stream {
+    /// The same; of what its client does not fetch, the kernel holds no more than the allowance has for each.
+    pub(super) fn bounded(self, allowance: Allowance) -> Self {
+        match self {
+            Self::Tcp(stream, _) => Self::Tcp(stream, Some(Unsent::new(allowance))),
+            // Its kernel holds 200 KiB at most.
+            Self::Unix(_) => self,
+        }
+    }
+
+    /// Passes on what became of a write.
+    fn written(&mut self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        if let Self::Tcp(stream, Some(unsent)) = self {
+            unsent.written(stream, &written);
+        }
+        written
     }
 }
 
@@ -228,38 +248,44 @@ pub(super) fn remove_stale_socket(path: &std::path::Path) -> io::Result<()> {
 /// Forwards to whichever socket it is.
 macro_rules! on_socket {
     ($self:ident, $stream:ident => $call:expr) => {
-        match $self.get_mut() {
-            Stream::Tcp($stream) => $call,
+        match $self.as_mut().get_mut() {
+            Stream::Tcp($stream, _) => $call,
             Stream::Unix($stream) => $call,
         }
     };
 }
 
 impl AsyncRead for Stream {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         on_socket!(self, stream => Pin::new(stream).poll_read(cx, buf))
     }
 }
 
 impl AsyncWrite for Stream {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        on_socket!(self, stream => Pin::new(stream).poll_write(cx, buf))
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let written = on_socket!(self, stream => Pin::new(stream).poll_write(cx, buf));
+        self.written(written)
     }
 
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         on_socket!(self, stream => Pin::new(stream).poll_flush(cx))
     }
 
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         on_socket!(self, stream => Pin::new(stream).poll_shutdown(cx))
     }
 
     fn poll_write_vectored(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        on_socket!(self, stream => Pin::new(stream).poll_write_vectored(cx, bufs))
+        let written = on_socket!(self, stream => Pin::new(stream).poll_write_vectored(cx, bufs));
+        self.written(written)
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -19,6 +19,7 @@ mod stream_executor;
 mod tls;
 mod tls_stream;
 mod turn_away;
+mod unsent;
 mod watch;
 mod workers;
 
