@@ -46,7 +46,7 @@ pub(super) enum Accepted {
 /// A connection.
 #[derive(Debug)]
 pub(super) enum Stream {
-    /// TCP, with what bounds what the kernel holds of it, if anything.
+    /// TCP, and the bound on what waits in the kernel to be sent, where it has one.
     Tcp(TcpStream, Option<Unsent>),
     /// A Unix socket.
     Unix(UnixStream),
@@ -167,11 +167,11 @@ impl Accepted {
 }
 
 impl Stream {
-    /// The same; of what its client does not fetch, the kernel holds no more than the allowance has for each.
+    /// The same; of what its client is to be sent, no more waits in the kernel than the allowance has for each.
     pub(super) fn bounded(self, allowance: Allowance) -> Self {
         match self {
             Self::Tcp(stream, _) => Self::Tcp(stream, Some(Unsent::new(allowance))),
-            // Its kernel holds 200 KiB at most.
+            // There it is `net.core.wmem_default` at most, which is 208 KiB.
             Self::Unix(_) => self,
         }
     }
