@@ -167,11 +167,11 @@ impl Accepted {
 }
 
 impl Stream {
-    /// The same; of what its client is to be sent, no more waits in the kernel than the allowance has for each.
+    /// The same; of what its client is to be sent, about as much waits in the kernel as the allowance has for each, and no more.
     pub(super) fn bounded(self, allowance: Allowance) -> Self {
         match self {
             Self::Tcp(stream, _) => Self::Tcp(stream, Some(Unsent::new(allowance))),
-            // There it is `net.core.wmem_default` at most, which is 208 KiB.
+            // There it is what `net.core.wmem_default` says: 208 KiB, unless changed.
             Self::Unix(_) => self,
         }
     }
@@ -247,8 +247,8 @@ pub(super) fn remove_stale_socket(path: &std::path::Path) -> io::Result<()> {
 
 /// Forwards to whichever socket it is.
 macro_rules! on_socket {
-    ($self:ident, $stream:ident => $call:expr) => {
-        match $self.as_mut().get_mut() {
+    ($socket:expr, $stream:ident => $call:expr) => {
+        match $socket {
             Stream::Tcp($stream, _) => $call,
             Stream::Unix($stream) => $call,
         }
@@ -256,36 +256,34 @@ macro_rules! on_socket {
 }
 
 impl AsyncRead for Stream {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        on_socket!(self, stream => Pin::new(stream).poll_read(cx, buf))
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        on_socket!(self.get_mut(), stream => Pin::new(stream).poll_read(cx, buf))
     }
 }
 
 impl AsyncWrite for Stream {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        let written = on_socket!(self, stream => Pin::new(stream).poll_write(cx, buf));
-        self.written(written)
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let written = on_socket!(this, stream => Pin::new(stream).poll_write(cx, buf));
+        this.written(written)
     }
 
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        on_socket!(self, stream => Pin::new(stream).poll_flush(cx))
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        on_socket!(self.get_mut(), stream => Pin::new(stream).poll_flush(cx))
     }
 
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        on_socket!(self, stream => Pin::new(stream).poll_shutdown(cx))
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        on_socket!(self.get_mut(), stream => Pin::new(stream).poll_shutdown(cx))
     }
 
     fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let written = on_socket!(self, stream => Pin::new(stream).poll_write_vectored(cx, bufs));
-        self.written(written)
+        let this = self.get_mut();
+        let written = on_socket!(this, stream => Pin::new(stream).poll_write_vectored(cx, bufs));
+        this.written(written)
     }
 
     fn is_write_vectored(&self) -> bool {

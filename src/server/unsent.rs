@@ -12,74 +12,133 @@ use tokio::net::TcpStream;
 
 use crate::proxy::Allowance;
 
-/// The bound of one socket: what the allowance has for each.
+/// The bound of one socket: about what the allowance has for each connection.
 #[derive(Debug)]
 pub(super) struct Unsent {
     allowance: Allowance,
-    /// As the kernel knows it; `None` until there was much to send, so that small answers pay nothing.
-    bound: Option<usize>,
+    /// What the kernel was told last; none before there was much to send, so that small answers pay nothing.
+    bound: usize,
 }
 
+const NONE: usize = usize::MAX;
 /// So many bytes at a time are a transfer's.
 const MUCH: usize = 16 << 10;
 
 impl Unsent {
     pub(super) fn new(allowance: Allowance) -> Self {
-        Self { allowance, bound: None }
+        Self { allowance, bound: NONE }
     }
 
-    /// Called with what became of a write. From now on, the socket takes more when less than the bound is unsent
-    /// (`TCP_NOTSENT_LOWAT`, Linux 3.12). Told anew when what each may have is less than half or more than twice as much.
+    /// Called with what became of a write. The kernel takes no more while the bound or more is unsent, beside the segment that
+    /// it has begun, and wakes who waits when it is less than half (`TCP_NOTSENT_LOWAT`, Linux 3.12). It is told anew
+    /// when what each may have is less than half or more than twice as much.
     pub(super) fn written(&mut self, socket: &TcpStream, written: &Poll<io::Result<usize>>) {
-        if matches!(written, Poll::Ready(Ok(bytes)) if *bytes < MUCH) {
-            return;
-        }
         let piece = self.allowance.piece();
-        if self.bound.is_some_and(|bound| (bound / 2..=bound * 2).contains(&piece)) {
-            return;
+        // A full socket that was told less would not be writable before almost all is sent: to whoever watches the clock, a
+        // slow client would seem to take nothing.
+        let may_lower = matches!(written, Poll::Ready(Ok(bytes)) if *bytes >= MUCH);
+        if piece > self.bound.saturating_mul(2) || may_lower && piece < self.bound / 2 {
+            self.bound = piece;
+            // Only less fair without, and no reason to end.
+            let _ = SockRef::from(socket).set_tcp_notsent_lowat(u32::try_from(piece).unwrap_or(u32::MAX));
         }
-        self.bound = Some(piece);
-        // Only less fair without, and no reason to end.
-        let _ = SockRef::from(socket).set_tcp_notsent_lowat(u32::try_from(piece).unwrap_or(u32::MAX));
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::{future::poll_fn, net::Ipv4Addr, pin::Pin};
+    use std::{future::poll_fn, io::IoSlice, net::Ipv4Addr, pin::Pin};
 
-    use tokio::{io::AsyncWrite, net::TcpListener};
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWrite},
+        net::TcpListener,
+    };
 
     use super::{super::listener::Stream, *};
 
-    /// Writes until the socket takes no more, and says what it is bound to.
-    async fn bound_when_full(stream: &mut Stream) -> usize {
-        while poll_fn(|cx| Poll::Ready(Pin::new(&mut *stream).poll_write(cx, &[0; 64 << 10]).is_ready()))
-            .await
-        {}
-        let Stream::Tcp(socket, _) = stream else { panic!("a Unix socket") };
-        usize::try_from(SockRef::from(&*socket).tcp_notsent_lowat().unwrap()).unwrap()
+    /// A socket whose client reads only when it is told to.
+    struct Ends {
+        client: TcpStream,
+        stream: Stream,
+        vectored: bool,
+    }
+
+    impl Ends {
+        async fn connect(allowance: &Allowance, vectored: bool) -> Self {
+            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+            let (client, accepted) =
+                tokio::join!(TcpStream::connect(listener.local_addr().unwrap()), listener.accept());
+            let stream = Stream::Tcp(accepted.unwrap().0, None).bounded(allowance.clone());
+            Self { client: client.unwrap(), stream, vectored }
+        }
+
+        /// Writes, and says how much the socket took: nothing when it is full.
+        async fn write(&mut self, bytes: usize) -> usize {
+            let (piece, vectored) = (vec![0; bytes], self.vectored);
+            let mut stream = Pin::new(&mut self.stream);
+            let written = poll_fn(|cx| {
+                Poll::Ready(match vectored {
+                    true => stream.as_mut().poll_write_vectored(cx, &[IoSlice::new(&piece)]),
+                    false => stream.as_mut().poll_write(cx, &piece),
+                })
+            });
+            match written.await {
+                Poll::Ready(written) => written.unwrap(),
+                Poll::Pending => 0,
+            }
+        }
+
+        /// Writes until it is full.
+        async fn fill(&mut self) {
+            while self.write(64 << 10).await > 0 {}
+        }
+
+        /// Has the client read until the socket takes something, and all the rest.
+        async fn drain(&mut self) {
+            let mut piece = vec![0; 1 << 20];
+            while self.write(MUCH).await == 0 {
+                assert!(self.client.read(&mut piece).await.unwrap() > 0);
+            }
+        }
+
+        fn bound(&self) -> usize {
+            let Stream::Tcp(socket, _) = &self.stream else { panic!("a Unix socket") };
+            usize::try_from(SockRef::from(socket).tcp_notsent_lowat().unwrap()).unwrap()
+        }
     }
 
     #[tokio::test]
     async fn of_a_client_that_lags_the_kernel_holds_what_each_may_have() {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-        let (_client, accepted) =
-            tokio::join!(TcpStream::connect(listener.local_addr().unwrap()), listener.accept());
-        let allowance = Allowance::default();
-        let mut stream = Stream::Tcp(accepted.unwrap().0, None).bounded(allowance.clone());
-        let alone = allowance.piece();
-        assert_eq!(bound_when_full(&mut stream).await, alone);
-        let mut shares: Vec<_> = (0..10_000).map(|_| allowance.share()).collect();
-        let one_of_many = allowance.piece();
-        assert!(one_of_many < alone);
-        assert_eq!(bound_when_full(&mut stream).await, one_of_many);
-        // Not for every one that comes or goes.
-        while allowance.piece() <= one_of_many {
-            shares.pop();
+        for vectored in [false, true] {
+            let allowance = Allowance::default();
+            let mut ends = Ends::connect(&allowance, vectored).await;
+            let alone = allowance.piece();
+            while ends.write(MUCH - 1).await == 0 {
+                tokio::task::yield_now().await;
+            }
+            assert_eq!(ends.bound(), 0, "after a small answer");
+            ends.fill().await;
+            assert_eq!(ends.bound(), alone);
+            let mut shares: Vec<_> = (0..10_000).map(|_| allowance.share()).collect();
+            let one_of_many = allowance.piece();
+            ends.fill().await;
+            assert_eq!(ends.bound(), alone, "lowered while it is full");
+            ends.drain().await;
+            assert_eq!(ends.bound(), one_of_many);
+            while allowance.piece() <= one_of_many {
+                shares.pop();
+            }
+            ends.drain().await;
+            assert_eq!(ends.bound(), one_of_many, "raised for one that went");
+            ends.fill().await;
+            shares.clear();
+            ends.fill().await;
+            assert_eq!(ends.bound(), alone, "raised while it is full");
+            while allowance.piece() == alone {
+                shares.push(allowance.share());
+            }
+            ends.drain().await;
+            assert_eq!(ends.bound(), alone, "lowered for one that came");
         }
-        assert_eq!(bound_when_full(&mut stream).await, one_of_many);
-        shares.clear();
-        assert_eq!(bound_when_full(&mut stream).await, alone);
     }
 }
