@@ -91,7 +91,8 @@ fn read_slowly_while(attacked: &AtomicBool, body: &mut impl Read, content: &mut 
     while let Ok(read @ 1..) = body.read(&mut piece) {
         content.extend(&piece[..read]);
         if attacked.load(Ordering::Relaxed) {
-            pause(Duration::from_millis(60));
+            // A megabyte may wait in the kernel, and most of it has to leave within `idle_body` on a busy machine as well.
+            pause(Duration::from_millis(35));
         }
     }
 }
