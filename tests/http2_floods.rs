@@ -91,8 +91,7 @@ fn read_slowly_while(attacked: &AtomicBool, body: &mut impl Read, content: &mut 
     while let Ok(read @ 1..) = body.read(&mut piece) {
         content.extend(&piece[..read]);
         if attacked.load(Ordering::Relaxed) {
-            // A megabyte may wait in the kernel, and most of it has to leave within `idle_body` on a busy machine as well.
-            pause(Duration::from_millis(35));
+            pause(Duration::from_millis(60));
         }
     }
 }
