@@ -16,32 +16,36 @@ use crate::proxy::Allowance;
 #[derive(Debug)]
 pub(super) struct Unsent {
     allowance: Allowance,
-    /// What the kernel was told last; none before there was much to send, so that small answers pay nothing.
-    bound: usize,
+    /// What the kernel was told last; nothing before there was much to send, so that small answers pay nothing.
+    bound: Option<usize>,
 }
 
-const NONE: usize = usize::MAX;
 /// So many bytes at a time are a transfer's.
 const MUCH: usize = 16 << 10;
 
 impl Unsent {
     pub(super) fn new(allowance: Allowance) -> Self {
-        Self { allowance, bound: NONE }
+        Self { allowance, bound: None }
     }
 
     /// Called with what became of a write. The kernel takes no more while the bound or more is unsent, beside the segment that
-    /// it has begun, and wakes who waits when it is less than half (`TCP_NOTSENT_LOWAT`, Linux 3.12). It is told anew
-    /// when what each may have is less than half or more than twice as much.
+    /// it has begun, and wakes who waits when it is less than half (`TCP_NOTSENT_LOWAT`, Linux 3.12).
+    ///
+    /// Raised at once, when what each may have is a third more; lowered by a quarter with each write, to no less than that. By
+    /// more, or on a full socket, what has to leave before it is writable would be most of what waits: to whoever watches the
+    /// clock, a slow client would seem to take nothing.
     pub(super) fn written(&mut self, socket: &TcpStream, written: &Poll<io::Result<usize>>) {
+        let has_much = matches!(written, Poll::Ready(Ok(bytes)) if *bytes >= MUCH);
         let piece = self.allowance.piece();
-        // A full socket that was told less would not be writable before almost all is sent: to whoever watches the clock, a
-        // slow client would seem to take nothing.
-        let may_lower = matches!(written, Poll::Ready(Ok(bytes)) if *bytes >= MUCH);
-        if piece > self.bound.saturating_mul(2) || may_lower && piece < self.bound / 2 {
-            self.bound = piece;
-            // Only less fair without, and no reason to end.
-            let _ = SockRef::from(socket).set_tcp_notsent_lowat(u32::try_from(piece).unwrap_or(u32::MAX));
-        }
+        let bound = match self.bound {
+            None if has_much => Allowance::MOST,
+            Some(bound) if piece - piece / 4 >= bound => piece,
+            Some(bound) if has_much && piece <= bound - bound / 4 => bound - bound / 4,
+            _ => return,
+        };
+        self.bound = Some(bound);
+        // Only less fair without, and no reason to end.
+        let _ = SockRef::from(socket).set_tcp_notsent_lowat(u32::try_from(bound).unwrap_or(u32::MAX));
     }
 }
 
@@ -124,12 +128,17 @@ mod tests {
             ends.fill().await;
             assert_eq!(ends.bound(), alone, "lowered while it is full");
             ends.drain().await;
-            assert_eq!(ends.bound(), one_of_many);
+            assert_eq!(ends.bound(), alone / 4 * 3, "lowered at once");
+            for _ in 0..20 {
+                ends.drain().await;
+            }
+            let lowest = ends.bound();
+            assert!((one_of_many..one_of_many * 4 / 3).contains(&lowest), "{lowest}");
             while allowance.piece() <= one_of_many {
                 shares.pop();
             }
             ends.drain().await;
-            assert_eq!(ends.bound(), one_of_many, "raised for one that went");
+            assert_eq!(ends.bound(), lowest, "told anew for one that went");
             ends.fill().await;
             shares.clear();
             ends.fill().await;
@@ -138,7 +147,7 @@ mod tests {
                 shares.push(allowance.share());
             }
             ends.drain().await;
-            assert_eq!(ends.bound(), alone, "lowered for one that came");
+            assert_eq!(ends.bound(), alone, "told anew for one that came");
         }
     }
 }
