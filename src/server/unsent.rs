@@ -97,7 +97,7 @@ mod tests {
             while self.write(64 << 10).await > 0 {}
         }
 
-        /// Has the client read until the socket takes something, and all the rest.
+        /// Has the client read until the socket takes something.
         async fn drain(&mut self) {
             let mut piece = vec![0; 1 << 20];
             while self.write(MUCH).await == 0 {
