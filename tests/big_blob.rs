@@ -33,12 +33,15 @@ use support::{
 const MIB: usize = 1 << 20;
 /// How much more memory than before Portwarden may ever have held.
 const GROWTH_KIB: u64 = 64 * 1024;
+/// What the other tests of this file leave room for: a blob of 256 MiB, and logs.
+const BESIDE_MIB: usize = 512;
 /// How long one direction may take, in seconds.
 const SECONDS: u32 = 600;
 
 #[test]
 fn a_blob_of_five_gigabytes_passes_up_and_down_in_little_memory() {
     let mebibytes = env::var("PORTWARDEN_BLOB_MIB").map_or(5120, |mib| mib.parse().expect("a number of MiB"));
+    assert_room(mebibytes);
     let registry = registry();
     let warden = portwarden(&registry).start();
     // HTTP/1.1 as docker speaks it; curl itself is the bottleneck of large uploads over HTTP/2.
@@ -138,6 +141,20 @@ fn read_blob(body: &mut dyn Read) -> (usize, String) {
         digest.update(&block[..read]);
         bytes += read;
     }
+}
+
+/// A full disk takes curl's words with it, and would leave nothing to go by.
+#[track_caller]
+fn assert_room(mebibytes: usize) {
+    let directory = env::temp_dir();
+    let disk = rustix::fs::statvfs(&directory).unwrap();
+    let room = usize::try_from(disk.f_bavail * disk.f_frsize).unwrap() / MIB;
+    assert!(
+        room > mebibytes + BESIDE_MIB,
+        "{room} MiB are free in {}, and the store of this test takes {mebibytes}, {BESIDE_MIB} more those beside it: make \
+         room, or set TMPDIR to another directory or PORTWARDEN_BLOB_MIB to a smaller blob",
+        directory.display()
+    );
 }
 
 #[track_caller]

@@ -168,7 +168,8 @@ impl Response {
     /// Fails the test unless the status is `status`.
     #[track_caller]
     pub fn is(self, status: u16) -> Self {
-        assert_eq!(self.status, status, "{} {:?} {}", self.complaint, self.headers, self.text());
+        let Self { exit, complaint, headers, .. } = &self;
+        assert_eq!(self.status, status, "curl's exit {exit}: {complaint} {headers:?} {}", self.text());
         self
     }
 
