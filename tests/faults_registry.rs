@@ -24,9 +24,12 @@ use support::{
     client::{Client, Failure, PROTOCOLS, Protocol, run},
     content::Content,
     curl::curl,
+    distribution::{push_blob, start_upload},
+    image::random_bytes,
     portwarden::{ADMIN, portwarden, portwarden_at},
     process::pause,
-    registry::registry,
+    registry::{registry, registry_with_store},
+    small_disk::SmallDisk,
 };
 use tokio::time::sleep;
 
@@ -194,4 +197,21 @@ fn a_body_that_stands_still_ends_after_the_idle_limit() {
     }
     let closed = support::process::eventually(Duration::from_secs(10), || warden.open_files() <= before + 1);
     assert!(closed, "{} open files, {before} before", warden.open_files());
+}
+
+#[test]
+fn a_registry_without_room_says_so_to_who_pushes_and_takes_pushes_again_when_there_is_some() {
+    let disk = SmallDisk::new(8 * 1024);
+    let registry = registry_with_store(disk.path());
+    let warden = portwarden(&registry).start();
+    for protocol in ["--http1.1", "--http2"] {
+        let request = curl(&warden).user(ADMIN).option(&[protocol]);
+        let location = start_upload(&request, "team/app");
+        disk.fill();
+        // It is answered while most of it has yet to be sent.
+        let answer = request.clone().body(&random_bytes(64 << 20)).send("PATCH", &location).is(500);
+        assert!(answer.text().contains("no space left on device"), "{protocol}: {}", answer.text());
+        disk.clear();
+        push_blob(&request, "team/app", &random_bytes(1 << 20));
+    }
 }

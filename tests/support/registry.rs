@@ -31,13 +31,15 @@ struct Configuration {
     headers: &'static str,
     /// `http.tls`: the files of the certificate and the key.
     tls: Option<(PathBuf, PathBuf)>,
+    /// Where its store is, when that is not its own directory.
+    store: Option<PathBuf>,
     /// More sections.
     rest: String,
 }
 
 impl Default for Configuration {
     fn default() -> Self {
-        Self { deletes: true, headers: "{}", tls: None, rest: String::new() }
+        Self { deletes: true, headers: "{}", tls: None, store: None, rest: String::new() }
     }
 }
 
@@ -49,6 +51,12 @@ pub fn registry() -> Registry {
 /// Starts a plain registry that deletes nothing, as by default.
 pub fn registry_without_deletion() -> Registry {
     Registry::start(Configuration { deletes: false, ..Configuration::default() })
+}
+
+/// Starts a plain registry with its store in a directory of the caller's.
+pub fn registry_with_store(directory: &Path) -> Registry {
+    let store = Some(directory.join("store"));
+    Registry::start(Configuration { store, ..Configuration::default() })
 }
 
 /// Starts a plain registry that adds headers to each response: `{Name: [value]}`.
@@ -206,8 +214,8 @@ fn spawn(directory: &TempDir) -> Process {
 }
 
 fn write_configuration(directory: &TempDir, port: u16, configuration: &Configuration) {
-    let store = directory.path().join("store");
-    let Configuration { deletes, headers, tls, rest } = configuration;
+    let Configuration { deletes, headers, tls, store, rest } = configuration;
+    let store = store.clone().unwrap_or_else(|| directory.path().join("store"));
     let tls = tls.as_ref().map_or(String::new(), |(certificate, key)| {
         format!(", tls: {{certificate: '{}', key: '{}'}}", certificate.display(), key.display())
     });
