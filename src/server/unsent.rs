@@ -92,6 +92,13 @@ mod tests {
             }
         }
 
+        /// Writes to it while it is empty.
+        async fn begin(&mut self, bytes: usize) {
+            while self.write(bytes).await == 0 {
+                tokio::task::yield_now().await;
+            }
+        }
+
         /// Writes until it is full.
         async fn fill(&mut self) {
             while self.write(64 << 10).await > 0 {}
@@ -117,14 +124,15 @@ mod tests {
             let allowance = Allowance::default();
             let mut ends = Ends::connect(&allowance, vectored).await;
             let alone = allowance.piece();
-            while ends.write(MUCH - 1).await == 0 {
-                tokio::task::yield_now().await;
-            }
+            ends.begin(MUCH - 1).await;
             assert_eq!(ends.bound(), 0, "after a small answer");
             ends.fill().await;
             assert_eq!(ends.bound(), alone);
             let mut shares: Vec<_> = (0..10_000).map(|_| allowance.share()).collect();
             let one_of_many = allowance.piece();
+            let mut late = Ends::connect(&allowance, vectored).await;
+            late.begin(MUCH).await;
+            assert_eq!(late.bound(), alone, "at once with what each may have");
             ends.fill().await;
             assert_eq!(ends.bound(), alone, "lowered while it is full");
             ends.drain().await;
