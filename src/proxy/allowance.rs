@@ -22,7 +22,7 @@ const LEAST: usize = 32 << 10;
 impl Allowance {
     /// The largest piece. What is read and written at once costs a system call, and often a switch to another process and back,
     /// which is more than what the processor's caches lose by it.
-    pub(crate) const MOST: usize = 1 << 20;
+    const MOST: usize = 1 << 20;
 
     /// Counts one more.
     pub(crate) fn share(&self) -> Share {

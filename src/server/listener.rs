@@ -167,7 +167,7 @@ impl Accepted {
 }
 
 impl Stream {
-    /// The same; of what its client is to be sent, about as much waits in the kernel as the allowance has for each, and no more.
+    /// The same; of what its client is to be sent, about as much waits in the kernel as the allowance has for each.
     pub(super) fn bounded(self, allowance: Allowance) -> Self {
         match self {
             Self::Tcp(stream, _) => Self::Tcp(stream, Some(Unsent::new(allowance))),

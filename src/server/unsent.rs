@@ -16,34 +16,39 @@ use crate::proxy::Allowance;
 #[derive(Debug)]
 pub(super) struct Unsent {
     allowance: Allowance,
-    /// What the kernel was told last; nothing before there was much to send, so that small answers pay nothing.
+    /// What the kernel was told last; nothing before there was much to send, so that a small answer pays nothing.
     bound: Option<usize>,
+    /// Bytes written since.
+    since: usize,
 }
 
-/// So many bytes at a time are a transfer's.
+/// So many bytes are no small answer's any more.
 const MUCH: usize = 16 << 10;
 
 impl Unsent {
     pub(super) fn new(allowance: Allowance) -> Self {
-        Self { allowance, bound: None }
+        Self { allowance, bound: None, since: 0 }
     }
 
     /// Called with what became of a write. The kernel takes no more while the bound or more is unsent, beside the segment that
     /// it has begun, and wakes who waits when it is less than half (`TCP_NOTSENT_LOWAT`, Linux 3.12).
     ///
-    /// Raised at once, when what each may have is a third more; lowered by a quarter with each write, to no less than that. By
-    /// more, or on a full socket, what has to leave before it is writable would be most of what waits: to whoever watches the
-    /// clock, a slow client would seem to take nothing.
+    /// To whoever watches the clock, a slow client seems to take nothing until then, so the bound never meets much more than it
+    /// allows: it begins with no less than all that was written, and is lowered by a quarter at a time, when as much as makes
+    /// it worth a call was taken since; five eighths of what waits are the most that has to leave. It is raised at once, when
+    /// what each may have is a third more.
     pub(super) fn written(&mut self, socket: &TcpStream, written: &Poll<io::Result<usize>>) {
-        let has_much = matches!(written, Poll::Ready(Ok(bytes)) if *bytes >= MUCH);
+        let taken = if let Poll::Ready(Ok(bytes)) = written { *bytes } else { 0 };
+        self.since = self.since.saturating_add(taken);
+        let has_much = taken > 0 && self.since >= MUCH;
         let piece = self.allowance.piece();
         let bound = match self.bound {
-            None if has_much => Allowance::MOST,
+            None if has_much => piece.max(self.since),
             Some(bound) if piece - piece / 4 >= bound => piece,
             Some(bound) if has_much && piece <= bound - bound / 4 => bound - bound / 4,
             _ => return,
         };
-        self.bound = Some(bound);
+        (self.bound, self.since) = (Some(bound), 0);
         // Only less fair without, and no reason to end.
         let _ = SockRef::from(socket).set_tcp_notsent_lowat(u32::try_from(bound).unwrap_or(u32::MAX));
     }
@@ -104,10 +109,10 @@ mod tests {
             while self.write(64 << 10).await > 0 {}
         }
 
-        /// Has the client read until the socket takes something.
-        async fn drain(&mut self) {
+        /// Has the client read until the socket takes something of so many bytes.
+        async fn drain(&mut self, bytes: usize) {
             let mut piece = vec![0; 1 << 20];
-            while self.write(MUCH).await == 0 {
+            while self.write(bytes).await == 0 {
                 assert!(self.client.read(&mut piece).await.unwrap() > 0);
             }
         }
@@ -119,33 +124,39 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn of_a_client_that_lags_the_kernel_holds_what_each_may_have() {
+    async fn the_kernel_is_told_what_each_may_have_waiting() {
         for vectored in [false, true] {
             let allowance = Allowance::default();
             let mut ends = Ends::connect(&allowance, vectored).await;
             let alone = allowance.piece();
             ends.begin(MUCH - 1).await;
             assert_eq!(ends.bound(), 0, "after a small answer");
+            ends.begin(1).await;
+            assert_eq!(ends.bound(), alone, "after small answers that are much together");
             ends.fill().await;
             assert_eq!(ends.bound(), alone);
             let mut shares: Vec<_> = (0..10_000).map(|_| allowance.share()).collect();
             let one_of_many = allowance.piece();
             let mut late = Ends::connect(&allowance, vectored).await;
-            late.begin(MUCH).await;
-            assert_eq!(late.bound(), alone, "at once with what each may have");
+            late.begin(MUCH - 1).await;
+            let more = late.write(4 * one_of_many).await;
+            assert!(more > one_of_many, "{more}");
+            assert_eq!(late.bound(), MUCH - 1 + more, "less than waits there");
             ends.fill().await;
             assert_eq!(ends.bound(), alone, "lowered while it is full");
-            ends.drain().await;
+            ends.drain(MUCH).await;
             assert_eq!(ends.bound(), alone / 4 * 3, "lowered at once");
+            ends.drain(1).await;
+            assert_eq!(ends.bound(), alone / 4 * 3, "lowered by what is little");
             for _ in 0..20 {
-                ends.drain().await;
+                ends.drain(MUCH).await;
             }
             let lowest = ends.bound();
             assert!((one_of_many..one_of_many * 4 / 3).contains(&lowest), "{lowest}");
             while allowance.piece() <= one_of_many {
                 shares.pop();
             }
-            ends.drain().await;
+            ends.drain(MUCH).await;
             assert_eq!(ends.bound(), lowest, "told anew for one that went");
             ends.fill().await;
             shares.clear();
@@ -154,7 +165,7 @@ mod tests {
             while allowance.piece() == alone {
                 shares.push(allowance.share());
             }
-            ends.drain().await;
+            ends.drain(MUCH).await;
             assert_eq!(ends.bound(), alone, "told anew for one that came");
         }
     }
