@@ -208,9 +208,15 @@ fn a_registry_without_room_says_so_to_who_pushes_and_takes_pushes_again_when_the
         let request = curl(&warden).user(ADMIN).option(&[protocol]);
         let location = start_upload(&request, "team/app");
         disk.fill();
-        // It is answered while most of it has yet to be sent.
-        let answer = request.clone().body(&random_bytes(64 << 20)).send("PATCH", &location).is(500);
+        // It is answered, and has the answer in whole, while most of the upload has yet to be sent.
+        let mut sent = Ok(());
+        let answer = request.clone().send_stream("PATCH", &location, |body| {
+            sent = body.write_all(&random_bytes(64 << 20));
+            Ok(())
+        });
+        assert_eq!((answer.exit, answer.status), (0, 500), "{protocol}: {answer:?}");
         assert!(answer.text().contains("no space left on device"), "{protocol}: {}", answer.text());
+        assert!(sent.is_err(), "{protocol}: somebody took 64 MiB for which there is no room");
         disk.clear();
         push_blob(&request, "team/app", &random_bytes(1 << 20));
     }
