@@ -16,14 +16,13 @@ pub(crate) struct Share(Allowance);
 
 /// What all pieces together come to, about: who held a large one when there were few keeps it until it is taken.
 const BUDGET: usize = 32 << 20;
+/// The largest piece. What is read and written at once costs a system call, and often a switch to another process and back,
+/// which is more than what the processor's caches lose by it.
+const MOST: usize = 1 << 20;
 /// The smallest: two TLS records.
 const LEAST: usize = 32 << 10;
 
 impl Allowance {
-    /// The largest piece. What is read and written at once costs a system call, and often a switch to another process and back,
-    /// which is more than what the processor's caches lose by it.
-    const MOST: usize = 1 << 20;
-
     /// Counts one more.
     pub(crate) fn share(&self) -> Share {
         self.0.fetch_add(1, Ordering::Relaxed);
@@ -32,7 +31,7 @@ impl Allowance {
 
     /// Bytes of one piece, as things stand.
     pub(crate) fn piece(&self) -> usize {
-        (BUDGET / self.0.load(Ordering::Relaxed).max(1)).clamp(LEAST, Self::MOST)
+        (BUDGET / self.0.load(Ordering::Relaxed).max(1)).clamp(LEAST, MOST)
     }
 }
 
@@ -49,12 +48,12 @@ mod tests {
     #[test]
     fn many_have_little_each_and_few_have_much() {
         let allowance = Allowance::default();
-        assert_eq!(allowance.piece(), Allowance::MOST);
+        assert_eq!(allowance.piece(), MOST);
         let mut shares: Vec<Share> = (0..512).map(|_| allowance.share()).collect();
         assert_eq!(allowance.piece(), 64 << 10);
         shares.extend((0..10_000).map(|_| allowance.share()));
         assert_eq!(allowance.piece(), LEAST);
         shares.clear();
-        assert_eq!(allowance.piece(), Allowance::MOST);
+        assert_eq!(allowance.piece(), MOST);
     }
 }
