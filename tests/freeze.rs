@@ -66,7 +66,12 @@ fn garbage_is_collected_while_pulls_go_on_and_a_push_waits() {
         });
         // The pushes of a moment ago count as under way until they have been quiet for ten seconds.
         control(&warden, &["freeze", "--for", "10m", "--drain", "30s"]).succeeds().says("no writes for 10m");
-        control(&warden, &["status"]).succeeds().says("frozen: no writes for 9m");
+        let frozen = control(&warden, &["status"]).says("frozen: no writes for 9m");
+        assert_eq!(frozen.status, Some(3), "{frozen:?}");
+        let frozen = control(&warden, &["status", "--json"]);
+        assert_eq!(frozen.status, Some(3), "{frozen:?}");
+        let state: serde_json::Value = serde_json::from_str(&frozen.stdout).unwrap();
+        assert_eq!((&state["state"], state["seconds"].is_u64()), (&"frozen".into(), true), "{state}");
         let before = pulls.load(Ordering::Relaxed);
         let pushing = scope.spawn(|| client.push("team/waiting:1"));
         let refused = || registry_is_told_nothing(&warden);
@@ -101,7 +106,10 @@ fn a_push_under_way_ends_and_a_new_one_is_told_to_try_again() {
     let location = start_upload(&ask(), "team/under-way");
     thread::scope(|scope| {
         let freezing = scope.spawn(|| control(&warden, &["freeze", "--for", "1h"]));
-        let draining = || control(&warden, &["status"]).succeeds().text().contains("draining: one push");
+        let draining = || {
+            let status = control(&warden, &["status"]);
+            status.status == Some(3) && status.text().contains("draining: one push")
+        };
         assert!(eventually(Duration::from_secs(5), draining));
         let refused = ask().send("POST", "/v2/team/other/blobs/uploads/").is(503);
         let wait: u32 = refused.header("retry-after").unwrap().parse().unwrap();
@@ -191,7 +199,10 @@ fn who_gives_up_waiting_calls_it_off_and_the_socket_is_for_root_alone() {
     asker.kill().unwrap();
     asker.wait().unwrap();
     assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
-    let open = || control(&warden, &["status"]).text().contains("open: writes pass");
+    let open = || {
+        let status = control(&warden, &["status"]);
+        status.succeeded() && status.text().contains("open: writes pass")
+    };
     assert!(eventually(Duration::from_secs(5), open));
     assert!(warden.log().contains("called off"), "{}", warden.log());
     push_image(&curl(&warden).user(ADMIN), "team/app", "1");

@@ -381,7 +381,7 @@ _portwarden() {
             return 0
             ;;
         portwarden__subcmd__status)
-            opts="-h --socket --help"
+            opts="-h --json --socket --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

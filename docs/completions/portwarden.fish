@@ -64,6 +64,7 @@ complete -c portwarden -n "__fish_portwarden_using_subcommand freeze" -s h -l he
 complete -c portwarden -n "__fish_portwarden_using_subcommand thaw" -l socket -d 'The control socket of the server' -r -F
 complete -c portwarden -n "__fish_portwarden_using_subcommand thaw" -s h -l help -d 'Print help'
 complete -c portwarden -n "__fish_portwarden_using_subcommand status" -l socket -d 'The control socket of the server' -r -F
+complete -c portwarden -n "__fish_portwarden_using_subcommand status" -l json -d 'Print a JSON object: state (open, draining or frozen), and seconds, cut_off or pushes'
 complete -c portwarden -n "__fish_portwarden_using_subcommand status" -s h -l help -d 'Print help'
 complete -c portwarden -n "__fish_portwarden_using_subcommand token" -l registry -d 'The registry: https://registry.example' -r
 complete -c portwarden -n "__fish_portwarden_using_subcommand token" -l user -d 'The account, whose password is asked for, or read from standard input; without one, what everybody gets' -r

@@ -1,6 +1,12 @@
 //! `portwarden check`: all that is wrong with a configuration, and what is probably not meant, one line each.
 
-use super::{Check, assembly::Parts, say};
+use std::io::{self, Write};
+
+use super::{
+    Check,
+    assembly::Parts,
+    output::{Failure, say},
+};
 use crate::config::{Config, Finding, Findings, Loaded, Severity};
 
 /// Prints the findings: errors and warnings to standard error with a summary on standard output, or JSON
@@ -9,7 +15,7 @@ use crate::config::{Config, Finding, Findings, Loaded, Severity};
 /// # Errors
 /// The findings, or how many there are when they have been printed as JSON, when the configuration cannot
 /// be used; with `--strict` a warning is enough.
-pub(super) fn run(check: &Check) -> Result<(), String> {
+pub(super) fn run(check: &Check) -> Result<(), Failure> {
     let name = check.config.display().to_string();
     let (loaded, mut findings) = match Config::load(&check.config) {
         Ok(loaded) => usable(loaded, &name),
@@ -19,17 +25,17 @@ pub(super) fn run(check: &Check) -> Result<(), String> {
         findings.0.iter_mut().for_each(|finding| finding.severity = Severity::Error);
     }
     if check.json {
-        findings.0.iter().for_each(|finding| say(&mut std::io::stdout(), &json(finding)));
+        findings.0.iter().try_for_each(|finding| say(json(finding)))?;
     }
     match loaded {
         Some(loaded) if !findings.has_errors() => {
             if !check.json {
-                fine(&loaded, &findings, &name);
+                fine(&loaded, &findings, &name)?;
             }
             Ok(())
         }
-        _ if check.json => Err(format!("{name}: {}", total(&findings))),
-        _ => Err(findings.to_string()),
+        _ if check.json => Err(format!("{name}: {}", total(&findings)).into()),
+        _ => Err(findings.to_string().into()),
     }
 }
 
@@ -49,12 +55,12 @@ fn usable(loaded: Loaded, name: &str) -> (Option<Loaded>, Findings) {
     (None, findings)
 }
 
-fn fine(loaded: &Loaded, warnings: &Findings, name: &str) {
+fn fine(loaded: &Loaded, warnings: &Findings, name: &str) -> Result<(), Failure> {
     if !warnings.0.is_empty() {
-        say(&mut std::io::stderr(), &warnings.to_string());
+        let _ = writeln!(io::stderr(), "{warnings}");
     }
     let (users, rules) = (loaded.config.users.len(), loaded.config.acl.len());
-    say(&mut std::io::stdout(), &format!("{name}: fine, {users} users and {rules} rules"));
+    say(format!("{name}: fine, {users} users and {rules} rules"))
 }
 
 /// Texts and numbers only, so this does not fail.

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, process::ExitCode};
 use super::{
     Explain,
     asked::{Asked, Court, by_which},
-    say,
+    output::{Failure, say},
 };
 use crate::registry::Scope;
 
@@ -14,9 +14,8 @@ use crate::registry::Scope;
 ///
 /// # Errors
 /// A back end that has to be asked gives no answer.
-pub(super) fn run(explain: &Explain, court: &Court, needs: &[Scope]) -> Result<ExitCode, String> {
-    let mut out = std::io::stdout();
-    needs.iter().for_each(|need| say(&mut out, &format!("needs {need}")));
+pub(super) fn run(explain: &Explain, court: &Court, needs: &[Scope]) -> Result<ExitCode, Failure> {
+    needs.iter().try_for_each(|need| say(format!("needs {need}")))?;
     let (mut may, users) = (0, &court.config.users);
     for user in users {
         let asked = Asked::new(
@@ -30,20 +29,17 @@ pub(super) fn run(explain: &Explain, court: &Court, needs: &[Scope]) -> Result<E
         may += usize::from(allowed);
         if allowed || explain.verbose {
             let verdict = if allowed { "allowed" } else { "denied" };
-            say(&mut out, &format!("  {}: {verdict}, {by}", named(&user.name)));
+            say(format!("  {}: {verdict}, {by}", named(&user.name)))?;
         }
     }
-    say(&mut out, &format!("{may} of {} accounts", users.len()));
+    say(format!("{may} of {} accounts", users.len()))?;
     let elsewhere: Vec<&str> = court.config.authenticators.sections().collect();
     if !elsewhere.is_empty() {
         let sections = elsewhere.join(", ");
-        say(
-            &mut out,
-            &format!("note: accounts of {sections} are not listed; ask for one with --account and --label"),
-        );
+        say(format!("note: accounts of {sections} are not listed; ask for one with --account and --label"))?;
     }
     if explain.ip.is_none() && court.config.acl.iter().any(|rule| rule.ip.is_some()) {
-        say(&mut out, "note: without --ip, no rule with an ip matches");
+        say("note: without --ip, no rule with an ip matches")?;
     }
     Ok(if may > 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 use super::{
     Explain,
     asked::{Asked, Court, by_which, needs},
-    everyone, say,
+    everyone,
+    output::{Failure, say},
 };
 use crate::{
     authz::{Condition, DecidedBy, Policy, Question, RuleSettings, Ruling},
@@ -17,7 +18,7 @@ use crate::{
 
 /// Prints the decision on a scope or a request; 0 when all that it needs is allowed, 1 when not. With `--json`, answers
 /// every line of standard input.
-pub(super) fn run(explain: &Explain) -> Result<ExitCode, String> {
+pub(super) fn run(explain: &Explain) -> Result<ExitCode, Failure> {
     let court = Court::load(&explain.config)?;
     if explain.json {
         return answer_lines(&court);
@@ -27,11 +28,10 @@ pub(super) fn run(explain: &Explain) -> Result<ExitCode, String> {
         return everyone::run(explain, &court, &needs);
     }
     let asked = asked(explain, &court.config)?;
-    let mut out = std::io::stdout();
-    say(&mut out, &asked.to_string());
+    say(asked.to_string())?;
     let mut all_allowed = true;
     for need in &needs {
-        say(&mut out, &format!("needs {need}"));
+        say(format!("needs {need}"))?;
         let ruling = court.decide(&asked.about(need))?;
         if explain.verbose {
             let passed_over = match &ruling.by {
@@ -40,23 +40,22 @@ pub(super) fn run(explain: &Explain) -> Result<ExitCode, String> {
             };
             let question = asked.about(need);
             (0..passed_over)
-                .for_each(|rule| say(&mut out, &why_not(rule, court.acl(), &court.config.acl, &question)));
+                .try_for_each(|rule| say(why_not(rule, court.acl(), &court.config.acl, &question)))?;
         }
         for action in &need.actions {
             let allowed = ruling.actions.contains(action);
             let verdict = if allowed { "allowed" } else { "denied" };
-            say(&mut out, &format!("  {action}: {verdict}, {}", by_which(&ruling.by, &explain.config)));
+            say(format!("  {action}: {verdict}, {}", by_which(&ruling.by, &explain.config)))?;
             all_allowed &= allowed;
         }
     }
     if explain.request.is_some() && needs.len() > 1 {
         say(
-            &mut out,
             "note: where only the source of a mount is denied, the blob is uploaded instead, and the push succeeds",
-        );
+        )?;
     }
     if needs.iter().any(|need| need.actions == ["push"]) {
-        say(&mut out, "note: docker asks for pull and push to push an image");
+        say("note: docker asks for pull and push to push an image")?;
     }
     Ok(if all_allowed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -122,8 +121,7 @@ struct Line {
 }
 
 /// Answers each line with `{"rule": N or null, "actions": […]}`, N from 0; with `"by"` where a back end decided.
-fn answer_lines(court: &Court) -> Result<ExitCode, String> {
-    let mut out = std::io::stdout();
+fn answer_lines(court: &Court) -> Result<ExitCode, Failure> {
     for (number, line) in std::io::stdin().lock().lines().enumerate() {
         let line = line.map_err(|error| format!("standard input: {error}"))?;
         let line: Line =
@@ -142,7 +140,7 @@ fn answer_lines(court: &Court) -> Result<ExitCode, String> {
             name: &line.name,
             actions: &line.actions.unwrap_or_default(),
         })?;
-        say(&mut out, &as_json(&ruling).to_string());
+        say(as_json(&ruling).to_string())?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -4,16 +4,23 @@ use std::{
     io::{self, BufRead, BufReader, Write},
     os::unix::net::UnixStream,
     path::Path,
+    process::ExitCode,
     time::Duration,
 };
 
-use super::{ControlSocket, Freeze, say};
+use super::{
+    ControlSocket, Freeze, Status,
+    output::{Failure, say},
+};
 use crate::server::{ControlAnswer, ControlRequest};
 
+/// The exit code of `status` while writes do not pass.
+const FROZEN: u8 = 3;
+
 /// Freezes writes, and waits until no write passes any more.
-pub(super) fn freeze(freeze: &Freeze) -> Result<(), String> {
+pub(super) fn freeze(freeze: &Freeze) -> Result<(), Failure> {
     if freeze.length < Duration::from_secs(1) {
-        return Err("--for must be at least a second".to_owned());
+        return Err("--for must be at least a second".into());
     }
     let request =
         ControlRequest::Freeze { seconds: freeze.length.as_secs(), drain_seconds: freeze.drain.as_secs() };
@@ -21,44 +28,47 @@ pub(super) fn freeze(freeze: &Freeze) -> Result<(), String> {
     loop {
         match answers.next()? {
             ControlAnswer::Frozen { seconds, cut_off } => {
-                tell(&format!(
+                say(format!(
                     "no writes for {}, unless you thaw it before: portwarden thaw",
                     spoken(seconds)
-                ));
+                ))?;
                 if cut_off > 0 {
-                    tell(&format!(
+                    say(format!(
                         "{cut_off} writes had not ended within {} and were cut off",
                         spoken(freeze.drain.as_secs())
-                    ));
+                    ))?;
                 }
                 return Ok(());
             }
             ControlAnswer::Draining { pushes: 0 } => {}
-            answer @ ControlAnswer::Draining { .. } => tell(&describe(&answer)),
-            other => return Err(describe(&other)),
+            answer @ ControlAnswer::Draining { .. } => say(describe(&answer))?,
+            other => return Err(describe(&other).into()),
         }
     }
 }
 
 /// Lets writes pass again.
-pub(super) fn thaw(control: &ControlSocket) -> Result<(), String> {
+pub(super) fn thaw(control: &ControlSocket) -> Result<(), Failure> {
     match ask(&control.socket, ControlRequest::Thaw)?.next()? {
-        ControlAnswer::Open { thawed: true } => tell("writes pass again"),
-        ControlAnswer::Open { thawed: false } => tell("writes were not frozen"),
-        other => return Err(describe(&other)),
+        ControlAnswer::Open { thawed: true } => say("writes pass again"),
+        ControlAnswer::Open { thawed: false } => say("writes were not frozen"),
+        other => Err(describe(&other).into()),
     }
-    Ok(())
 }
 
-/// Says where it stands.
-pub(super) fn status(control: &ControlSocket) -> Result<(), String> {
-    match ask(&control.socket, ControlRequest::Status)?.next()? {
-        ControlAnswer::Refused { why } => Err(why),
-        answer => {
-            tell(&describe(&answer));
-            Ok(())
-        }
+/// Reports whether writes pass: exit code 0 when they do, 3 while they are frozen or drain. With `--json`, the answer of the
+/// server as it is.
+pub(super) fn status(status: &Status) -> Result<ExitCode, Failure> {
+    let answer = ask(&status.control.socket, ControlRequest::Status)?.next()?;
+    if let ControlAnswer::Refused { why } = answer {
+        return Err(why.into());
     }
+    if status.json {
+        say(serde_json::to_string(&answer).map_err(|error| error.to_string())?)?;
+    } else {
+        say(describe(&answer))?;
+    }
+    Ok(if matches!(answer, ControlAnswer::Open { .. }) { ExitCode::SUCCESS } else { ExitCode::from(FROZEN) })
 }
 
 fn describe(answer: &ControlAnswer) -> String {
@@ -73,10 +83,6 @@ fn describe(answer: &ControlAnswer) -> String {
 
 fn spoken(seconds: u64) -> humantime::FormattedDuration {
     humantime::format_duration(Duration::from_secs(seconds))
-}
-
-fn tell(line: &str) {
-    say(&mut io::stdout(), line);
 }
 
 /// The answers of the server. Dropped, it is no longer waited for.

@@ -1,6 +1,7 @@
 //! The command line: what can be said, and the exit codes. Each command has a file of its own.
 //!
-//! Exit codes: 0 fine, 1 failed or denied, 2 a command that cannot be read (by clap).
+//! Exit codes: 0 success, 1 failed or denied, 2 a command line that cannot be read (by clap), 3 frozen (`status`), 141 the reader
+//! of standard output has gone.
 
 mod asked;
 mod assembly;
@@ -9,6 +10,7 @@ mod everyone;
 mod explain;
 mod freeze;
 mod hash;
+mod output;
 mod password;
 mod serve;
 mod test_policy;
@@ -17,6 +19,8 @@ mod token;
 use std::{ffi::OsString, path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::{CommandFactory, Parser, Subcommand};
+
+use self::output::{Failure, written};
 
 pub use assembly::{Assembly, AssemblyError, assemble};
 
@@ -50,7 +54,10 @@ enum Command {
     /// Let writes pass again
     Thaw(ControlSocket),
     /// Say whether writes pass
-    Status(ControlSocket),
+    #[command(
+        after_help = "Exit code 0: writes pass; 3: they are frozen, or drain; 1: the server cannot be reached."
+    )]
+    Status(Status),
     /// Get a token from a registry, for scripts
     #[command(after_help = TOKEN_EXAMPLES)]
     Token(Token),
@@ -139,6 +146,15 @@ struct Freeze {
     /// How long pushes under way may go on before they are cut off
     #[arg(long, value_name = "TIME", default_value = "1m", value_parser = time)]
     drain: Duration,
+    #[command(flatten)]
+    control: ControlSocket,
+}
+
+#[derive(Debug, clap::Args)]
+struct Status {
+    /// Print a JSON object: state (open, draining or frozen), and seconds, cut_off or pushes
+    #[arg(long)]
+    json: bool,
     #[command(flatten)]
     control: ControlSocket,
 }
@@ -235,37 +251,25 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(arguments) => arguments,
         Err(told) => {
             // `--help` and `--version` come here too, with code 0.
-            let _ = told.print();
-            return ExitCode::from(u8::try_from(told.exit_code()).unwrap_or(2));
+            let code = ExitCode::from(u8::try_from(told.exit_code()).unwrap_or(2));
+            return written(told.print()).map_or_else(|failure| failure.report(), |()| code);
         }
     };
     let done = match arguments.command {
-        Command::Serve(serve) => serve::run(&serve).map(|()| ExitCode::SUCCESS),
+        Command::Serve(serve) => serve::run(&serve).map(|()| ExitCode::SUCCESS).map_err(Failure::from),
         Command::Check(check) => check::run(&check).map(|()| ExitCode::SUCCESS),
         Command::Explain(explain) => explain::run(&explain),
         Command::TestPolicy(test) => test_policy::run(&test),
         Command::Freeze(freeze) => freeze::freeze(&freeze).map(|()| ExitCode::SUCCESS),
         Command::Thaw(control) => freeze::thaw(&control).map(|()| ExitCode::SUCCESS),
-        Command::Status(control) => freeze::status(&control).map(|()| ExitCode::SUCCESS),
+        Command::Status(status) => freeze::status(&status),
         Command::Token(token) => token::run(&token).map(|()| ExitCode::SUCCESS),
         Command::Hash(hash) => hash::run(&hash).map(|()| ExitCode::SUCCESS),
     };
-    match done {
-        Ok(code) => code,
-        Err(why) => {
-            say(&mut std::io::stderr(), &why);
-            ExitCode::FAILURE
-        }
-    }
+    done.unwrap_or_else(|failure| failure.report())
 }
 
 /// The command line, for what describes it: the man page and the completions.
 pub fn command() -> clap::Command {
     Arguments::command()
-}
-
-/// Writes a line. A reader that has gone is no failure of the command.
-fn say(to: &mut impl std::io::Write, line: &str) {
-    let _ = writeln!(to, "{line}");
-    let _ = to.flush();
 }

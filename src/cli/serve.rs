@@ -10,7 +10,7 @@ use tokio::{
 };
 use tracing::level_filters::LevelFilter;
 
-use super::{Assembly, Serve, assemble, say};
+use super::{Assembly, Serve, assemble, output::say};
 use crate::{
     config::{Config, Findings, Loaded, LogFormat, LogLevel, LogSettings},
     proxy::Service,
@@ -73,7 +73,8 @@ async fn serve_until_stopped(
     let server = tokio::spawn(server);
     // Before anybody is told that we are ready: a signal without a handler would end the process.
     let mut signals = Signals::new().map_err(|error| format!("cannot wait for signals: {error}"))?;
-    say(&mut std::io::stdout(), &ready);
+    // A closed standard output does not stop a server.
+    let _ = say(&ready);
     notify(&[NotifyState::Ready, NotifyState::Status(&ready)]);
     let mut reloader = Reloader { serve, watch, service, tls, admission, started_with: config, failed: None };
     reloader.run_until_stopped(&mut signals).await;

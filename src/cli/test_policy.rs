@@ -7,8 +7,9 @@ use serde::Deserialize;
 use super::{
     TestPolicy,
     asked::{Asked, Court, by_which, needs},
-    say,
+    output::{Failure, say},
 };
+
 /// One row of the table.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -37,12 +38,11 @@ enum Expected {
 }
 
 /// Prints the expectations that are not met, with the rules that decided, and a summary; 1 when there are any.
-pub(super) fn run(test: &TestPolicy) -> Result<ExitCode, String> {
+pub(super) fn run(test: &TestPolicy) -> Result<ExitCode, Failure> {
     let court = Court::load(&test.config)?;
     let file = test.expectations.display();
     let text = std::fs::read_to_string(&test.expectations).map_err(|error| format!("{file}: {error}"))?;
     let rows: Vec<Expectation> = serde_yaml::from_str(&text).map_err(|error| format!("{file}: {error}"))?;
-    let mut out = std::io::stdout();
     let count = rows.len();
     let mut unmet = 0;
     for (number, row) in (1..).zip(rows) {
@@ -50,10 +50,10 @@ pub(super) fn run(test: &TestPolicy) -> Result<ExitCode, String> {
             difference(row, test, &court).map_err(|why| format!("{file}: expectation {number}: {why}"))?
         {
             unmet += 1;
-            say(&mut out, &format!("{file}: expectation {number}: {difference}"));
+            say(format!("{file}: expectation {number}: {difference}"))?;
         }
     }
-    say(&mut out, &format!("{file}: {} of {count} expectations met", count - unmet));
+    say(format!("{file}: {} of {count} expectations met", count - unmet))?;
     Ok(if unmet == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

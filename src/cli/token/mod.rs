@@ -18,7 +18,11 @@ use self::{
     challenge::Challenge,
     client::{Client, Reply, is_safe},
 };
-use super::{Token, password, say};
+use super::{
+    Token,
+    output::{Failure, say},
+    password,
+};
 use crate::registry::{Scope, percent_encode};
 
 /// What a token endpoint answers: `token`, or the name that OAuth 2 has for it, or both.
@@ -38,7 +42,7 @@ struct Claims {
 ///
 /// # Errors
 /// What went wrong, and what to do.
-pub(super) fn run(token: &Token) -> Result<(), String> {
+pub(super) fn run(token: &Token) -> Result<(), Failure> {
     let wanted = Scope::parse_all(token.scope.iter().map(String::as_str)).map_err(|error| {
         format!("--scope: {error}; write it as repository:team/app:pull,push or registry:catalog:*")
     })?;
@@ -53,12 +57,7 @@ pub(super) fn run(token: &Token) -> Result<(), String> {
         serde_json::from_slice(&reply.body).map_err(|_| "the answer is not that of a token endpoint")?;
     let issued = issued.token.or(issued.access_token).ok_or("the answer has no token in it")?;
     require(&wanted, &issued, token.user.as_deref())?;
-    if token.json {
-        say(&mut std::io::stdout(), String::from_utf8_lossy(&reply.body).trim_end());
-    } else {
-        say(&mut std::io::stdout(), &issued);
-    }
-    Ok(())
+    if token.json { say(String::from_utf8_lossy(&reply.body).trim_end()) } else { say(issued) }
 }
 
 /// The URL of a registry: `https://` may be left out.
