@@ -35,16 +35,17 @@ complete -c portwarden -n "__fish_portwarden_needs_command" -f -a "thaw" -d 'Let
 complete -c portwarden -n "__fish_portwarden_needs_command" -f -a "status" -d 'Say whether writes pass'
 complete -c portwarden -n "__fish_portwarden_needs_command" -f -a "token" -d 'Get a token from a registry, for scripts'
 complete -c portwarden -n "__fish_portwarden_needs_command" -f -a "hash" -d 'Hash a password for `users:`, as `htpasswd -nB` does'
+complete -c portwarden -n "__fish_portwarden_needs_command" -f -a "completions" -d 'Print the completions of a shell'
 complete -c portwarden -n "__fish_portwarden_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c portwarden -n "__fish_portwarden_using_subcommand serve" -l config -d 'The configuration: docker_auth\'s auth_config.yml, with Portwarden\'s own sections or without' -r -F
+complete -c portwarden -n "__fish_portwarden_using_subcommand serve" -s c -l config -d 'The configuration: docker_auth\'s auth_config.yml, with or without Portwarden\'s own sections [env: PORTWARDEN_CONFIG]' -r -F
 complete -c portwarden -n "__fish_portwarden_using_subcommand serve" -l listen -d 'Where to listen, instead of server.addr: ":443", "127.0.0.1:8443", "unix:/path" (may be repeated)' -r
 complete -c portwarden -n "__fish_portwarden_using_subcommand serve" -l registry -d 'Where the registry is, instead of registry.url: http://127.0.0.1:5000 or unix:/path' -r
 complete -c portwarden -n "__fish_portwarden_using_subcommand serve" -s h -l help -d 'Print help'
-complete -c portwarden -n "__fish_portwarden_using_subcommand check" -l config -d 'The configuration to check' -r -F
+complete -c portwarden -n "__fish_portwarden_using_subcommand check" -s c -l config -d 'The configuration: docker_auth\'s auth_config.yml, with or without Portwarden\'s own sections [env: PORTWARDEN_CONFIG]' -r -F
 complete -c portwarden -n "__fish_portwarden_using_subcommand check" -l strict -d 'Take warnings for errors'
 complete -c portwarden -n "__fish_portwarden_using_subcommand check" -l json -d 'Print a JSON object a line for each finding: severity, file, line, column, key, message, hint'
 complete -c portwarden -n "__fish_portwarden_using_subcommand check" -s h -l help -d 'Print help'
-complete -c portwarden -n "__fish_portwarden_using_subcommand explain" -l config -d 'The configuration whose users and rules are asked' -r -F
+complete -c portwarden -n "__fish_portwarden_using_subcommand explain" -s c -l config -d 'The configuration: docker_auth\'s auth_config.yml, with or without Portwarden\'s own sections [env: PORTWARDEN_CONFIG]' -r -F
 complete -c portwarden -n "__fish_portwarden_using_subcommand explain" -l account -d 'The account; "" for somebody without credentials' -r
 complete -c portwarden -n "__fish_portwarden_using_subcommand explain" -l label -d 'A label, instead of the account\'s own (may be repeated)' -r
 complete -c portwarden -n "__fish_portwarden_using_subcommand explain" -l ip -d 'The client\'s address; without one, no rule with an ip matches' -r
@@ -55,7 +56,7 @@ complete -c portwarden -n "__fish_portwarden_using_subcommand explain" -l everyo
 complete -c portwarden -n "__fish_portwarden_using_subcommand explain" -s v -l verbose -d 'Also say why the rules before it did not match'
 complete -c portwarden -n "__fish_portwarden_using_subcommand explain" -l json -d 'Answer JSON lines: {"account","type","name","service","ip","actions","labels"} on standard input'
 complete -c portwarden -n "__fish_portwarden_using_subcommand explain" -s h -l help -d 'Print help'
-complete -c portwarden -n "__fish_portwarden_using_subcommand test-policy" -l config -d 'The configuration whose users and rules are asked' -r -F
+complete -c portwarden -n "__fish_portwarden_using_subcommand test-policy" -s c -l config -d 'The configuration: docker_auth\'s auth_config.yml, with or without Portwarden\'s own sections [env: PORTWARDEN_CONFIG]' -r -F
 complete -c portwarden -n "__fish_portwarden_using_subcommand test-policy" -s h -l help -d 'Print help'
 complete -c portwarden -n "__fish_portwarden_using_subcommand freeze" -l for -d 'When it ends by itself: 90s, 30m, 2h' -r
 complete -c portwarden -n "__fish_portwarden_using_subcommand freeze" -l drain -d 'How long pushes under way may go on before they are cut off' -r
@@ -74,14 +75,17 @@ complete -c portwarden -n "__fish_portwarden_using_subcommand token" -l realm -d
 complete -c portwarden -n "__fish_portwarden_using_subcommand token" -l json -d 'Print the whole answer, with how long the token is valid'
 complete -c portwarden -n "__fish_portwarden_using_subcommand token" -s h -l help -d 'Print help'
 complete -c portwarden -n "__fish_portwarden_using_subcommand hash" -l cost -d 'The work factor: each step doubles the time of a guess, and of a login' -r
+complete -c portwarden -n "__fish_portwarden_using_subcommand hash" -l user -d 'Print the whole line for `users:`, with this name' -r
 complete -c portwarden -n "__fish_portwarden_using_subcommand hash" -s h -l help -d 'Print help'
-complete -c portwarden -n "__fish_portwarden_using_subcommand help; and not __fish_seen_subcommand_from serve check explain test-policy freeze thaw status token hash help" -f -a "serve" -d 'Serve the registry'
-complete -c portwarden -n "__fish_portwarden_using_subcommand help; and not __fish_seen_subcommand_from serve check explain test-policy freeze thaw status token hash help" -f -a "check" -d 'Check a configuration: what is wrong with it, and what is probably not meant'
-complete -c portwarden -n "__fish_portwarden_using_subcommand help; and not __fish_seen_subcommand_from serve check explain test-policy freeze thaw status token hash help" -f -a "explain" -d 'Say what an account may do, and by which rule'
-complete -c portwarden -n "__fish_portwarden_using_subcommand help; and not __fish_seen_subcommand_from serve check explain test-policy freeze thaw status token hash help" -f -a "test-policy" -d 'Hold the rules against a table of expectations, in the operator\'s own CI'
-complete -c portwarden -n "__fish_portwarden_using_subcommand help; and not __fish_seen_subcommand_from serve check explain test-policy freeze thaw status token hash help" -f -a "freeze" -d 'Let no write pass for a while, so that the registry can collect its garbage; pulls go on'
-complete -c portwarden -n "__fish_portwarden_using_subcommand help; and not __fish_seen_subcommand_from serve check explain test-policy freeze thaw status token hash help" -f -a "thaw" -d 'Let writes pass again'
-complete -c portwarden -n "__fish_portwarden_using_subcommand help; and not __fish_seen_subcommand_from serve check explain test-policy freeze thaw status token hash help" -f -a "status" -d 'Say whether writes pass'
-complete -c portwarden -n "__fish_portwarden_using_subcommand help; and not __fish_seen_subcommand_from serve check explain test-policy freeze thaw status token hash help" -f -a "token" -d 'Get a token from a registry, for scripts'
-complete -c portwarden -n "__fish_portwarden_using_subcommand help; and not __fish_seen_subcommand_from serve check explain test-policy freeze thaw status token hash help" -f -a "hash" -d 'Hash a password for `users:`, as `htpasswd -nB` does'
-complete -c portwarden -n "__fish_portwarden_using_subcommand help; and not __fish_seen_subcommand_from serve check explain test-policy freeze thaw status token hash help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c portwarden -n "__fish_portwarden_using_subcommand completions" -s h -l help -d 'Print help'
+complete -c portwarden -n "__fish_portwarden_using_subcommand help; and not __fish_seen_subcommand_from serve check explain test-policy freeze thaw status token hash completions help" -f -a "serve" -d 'Serve the registry'
+complete -c portwarden -n "__fish_portwarden_using_subcommand help; and not __fish_seen_subcommand_from serve check explain test-policy freeze thaw status token hash completions help" -f -a "check" -d 'Check a configuration: what is wrong with it, and what is probably not meant'
+complete -c portwarden -n "__fish_portwarden_using_subcommand help; and not __fish_seen_subcommand_from serve check explain test-policy freeze thaw status token hash completions help" -f -a "explain" -d 'Say what an account may do, and by which rule'
+complete -c portwarden -n "__fish_portwarden_using_subcommand help; and not __fish_seen_subcommand_from serve check explain test-policy freeze thaw status token hash completions help" -f -a "test-policy" -d 'Hold the rules against a table of expectations, in the operator\'s own CI'
+complete -c portwarden -n "__fish_portwarden_using_subcommand help; and not __fish_seen_subcommand_from serve check explain test-policy freeze thaw status token hash completions help" -f -a "freeze" -d 'Let no write pass for a while, so that the registry can collect its garbage; pulls go on'
+complete -c portwarden -n "__fish_portwarden_using_subcommand help; and not __fish_seen_subcommand_from serve check explain test-policy freeze thaw status token hash completions help" -f -a "thaw" -d 'Let writes pass again'
+complete -c portwarden -n "__fish_portwarden_using_subcommand help; and not __fish_seen_subcommand_from serve check explain test-policy freeze thaw status token hash completions help" -f -a "status" -d 'Say whether writes pass'
+complete -c portwarden -n "__fish_portwarden_using_subcommand help; and not __fish_seen_subcommand_from serve check explain test-policy freeze thaw status token hash completions help" -f -a "token" -d 'Get a token from a registry, for scripts'
+complete -c portwarden -n "__fish_portwarden_using_subcommand help; and not __fish_seen_subcommand_from serve check explain test-policy freeze thaw status token hash completions help" -f -a "hash" -d 'Hash a password for `users:`, as `htpasswd -nB` does'
+complete -c portwarden -n "__fish_portwarden_using_subcommand help; and not __fish_seen_subcommand_from serve check explain test-policy freeze thaw status token hash completions help" -f -a "completions" -d 'Print the completions of a shell'
+complete -c portwarden -n "__fish_portwarden_using_subcommand help; and not __fish_seen_subcommand_from serve check explain test-policy freeze thaw status token hash completions help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'

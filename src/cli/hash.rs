@@ -1,5 +1,7 @@
 //! `portwarden hash`: a bcrypt hash for `users:`.
 
+use serde_json::Value;
+
 use super::{
     Hash,
     output::{Failure, say},
@@ -7,10 +9,14 @@ use super::{
 };
 use crate::authn::{PasswordHash, Secret};
 
-/// Prints what `htpasswd -nB` would print after the colon.
+/// Prints what `htpasswd -nB` would print after the colon, or with `--user` a whole line for `users:`.
 pub(super) fn run(hash: &Hash) -> Result<(), Failure> {
     let password = password::read(true)?;
     let hashed = PasswordHash::create(&Secret::new(password.as_bytes()), hash.cost)
         .map_err(|error| error.to_string())?;
-    say(hashed)
+    match &hash.user {
+        // JSON strings are YAML, whatever stands in them.
+        Some(name) => say(format!("{}: {{password: {}}}", Value::from(name.as_str()), Value::from(hashed))),
+        None => say(hashed),
+    }
 }

@@ -6,6 +6,7 @@
 mod asked;
 mod assembly;
 mod check;
+mod config_file;
 mod everyone;
 mod explain;
 mod freeze;
@@ -16,17 +17,26 @@ mod serve;
 mod test_policy;
 mod token;
 
-use std::{ffi::OsString, path::PathBuf, process::ExitCode, time::Duration};
+use std::{
+    ffi::OsString,
+    io::{self, Write},
+    path::PathBuf,
+    process::ExitCode,
+    time::Duration,
+};
 
 use clap::{CommandFactory, Parser, Subcommand};
 
-use self::output::{Failure, written};
+use self::{
+    config_file::ConfigFile,
+    output::{Failure, written},
+};
 
 pub use assembly::{Assembly, AssemblyError, assemble};
 
 /// A streaming, authorising TLS proxy in front of an unchanged docker registry.
 #[derive(Debug, Parser)]
-#[command(version, after_help = EXAMPLES)]
+#[command(version = env!("PORTWARDEN_VERSION"), after_help = EXAMPLES)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -46,7 +56,7 @@ enum Command {
     #[command(after_help = EXPLAIN_EXAMPLES)]
     Explain(Explain),
     /// Hold the rules against a table of expectations, in the operator's own CI
-    #[command(after_help = TEST_POLICY_EXAMPLE)]
+    #[command(after_help = TEST_POLICY_EXAMPLE, allow_missing_positional = true)]
     TestPolicy(TestPolicy),
     /// Let no write pass for a while, so that the registry can collect its garbage; pulls go on
     #[command(after_help = FREEZE_EXAMPLE)]
@@ -62,17 +72,17 @@ enum Command {
     #[command(after_help = TOKEN_EXAMPLES)]
     Token(Token),
     /// Hash a password for `users:`, as `htpasswd -nB` does
-    #[command(
-        after_help = "Reads one line from standard input, or asks for the password on a terminal without echo."
-    )]
+    #[command(after_help = HASH_EXAMPLES)]
     Hash(Hash),
+    /// Print the completions of a shell
+    #[command(after_help = COMPLETIONS_EXAMPLE)]
+    Completions(Completions),
 }
 
 #[derive(Debug, clap::Args)]
 struct Serve {
-    /// The configuration: docker_auth's auth_config.yml, with Portwarden's own sections or without
-    #[arg(long, value_name = "FILE")]
-    config: PathBuf,
+    #[command(flatten)]
+    config: ConfigFile,
     /// Where to listen, instead of server.addr: ":443", "127.0.0.1:8443", "unix:/path" (may be repeated)
     #[arg(long, value_name = "ADDR")]
     listen: Vec<String>,
@@ -83,9 +93,8 @@ struct Serve {
 
 #[derive(Debug, clap::Args)]
 struct Check {
-    /// The configuration to check
-    #[arg(long, value_name = "FILE")]
-    config: PathBuf,
+    #[command(flatten)]
+    config: ConfigFile,
     /// Take warnings for errors
     #[arg(long)]
     strict: bool,
@@ -96,9 +105,8 @@ struct Check {
 
 #[derive(Debug, clap::Args)]
 struct Explain {
-    /// The configuration whose users and rules are asked
-    #[arg(long, value_name = "FILE")]
-    config: PathBuf,
+    #[command(flatten)]
+    config: ConfigFile,
     /// The account; "" for somebody without credentials
     #[arg(long, value_name = "NAME", required_unless_present_any = ["everyone", "json"])]
     account: Option<String>,
@@ -130,9 +138,8 @@ struct Explain {
 
 #[derive(Debug, clap::Args)]
 struct TestPolicy {
-    /// The configuration whose users and rules are asked
-    #[arg(long, value_name = "FILE")]
-    config: PathBuf,
+    #[command(flatten)]
+    config: ConfigFile,
     /// The table, in YAML
     #[arg(value_name = "EXPECTATIONS")]
     expectations: PathBuf,
@@ -205,19 +212,36 @@ struct Hash {
     /// The work factor: each step doubles the time of a guess, and of a login
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(4..=31))]
     cost: u32,
+    /// Print the whole line for `users:`, with this name
+    #[arg(long, value_name = "NAME")]
+    user: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
+struct Completions {
+    /// bash, zsh, fish, elvish or powershell
+    #[arg(hide_possible_values = true)]
+    shell: clap_complete::Shell,
 }
 
 const EXPLAIN_EXAMPLES: &str = "\
 Examples:
-  portwarden explain --config auth_config.yml --everyone --scope repository:team/app:push
-  portwarden explain --config auth_config.yml --account test2 --scope repository:team/app:push
-  portwarden explain --config auth_config.yml --account test --request 'GET /v2/team/app/manifests/1.0' -v";
+  portwarden explain -c auth_config.yml --everyone \\
+      --scope repository:team/app:push
+  portwarden explain -c auth_config.yml --account test2 \\
+      --scope repository:team/app:push
+  portwarden explain -c auth_config.yml --account test -v \\
+      --request 'GET /v2/team/app/manifests/1.0'";
 
 const TEST_POLICY_EXAMPLE: &str = "\
+Example:
+  portwarden test-policy -c auth_config.yml expectations.yml
+
 The table is a list:
-  - {account: test2, request: 'PUT /v2/team/app/manifests/1.0', expect: allow}
-  - {account: user, scope: 'repository:team/app:push', expect: deny}
-  - {account: ci, labels: {group: [dev]}, ip: 10.0.0.1, scope: 'repository:dev/app:pull', expect: allow}";
+- {account: test2, request: 'PUT /v2/team/app/manifests/1.0', expect: allow}
+- {account: user, scope: 'repository:team/app:push', expect: deny}
+- {account: ci, labels: {group: [dev]}, ip: 10.0.0.1,
+   scope: 'repository:dev/app:pull', expect: allow}";
 
 const FREEZE_EXAMPLE: &str = "\
 Returns once no write passes any more; Ctrl-C before that calls it off. Clients are told to try again (503, Retry-After).
@@ -236,14 +260,29 @@ Prints the token alone. Exit code 1, and no token, where something that was aske
 Example:
   token=$(portwarden token --registry https://registry.example --user ci \\
       --scope repository:team/app:pull <password-file)
-  curl -H \"Authorization: Bearer $token\" https://registry.example/v2/team/app/tags/list";
+  curl -H \"Authorization: Bearer $token\" \\
+      https://registry.example/v2/team/app/tags/list";
+
+const HASH_EXAMPLES: &str = "\
+Reads one line from standard input, or asks for the password on a terminal without echo.
+
+Examples:
+  portwarden hash
+  portwarden hash --user alice --cost 12 <password-file";
+
+const COMPLETIONS_EXAMPLE: &str = "\
+Example:
+  portwarden completions bash >/etc/bash_completion.d/portwarden";
 
 const EXAMPLES: &str = "\
 Examples:
-  portwarden check --config /etc/portwarden/auth_config.yml --strict
-  portwarden serve --config /etc/portwarden/auth_config.yml
-  portwarden serve --config auth_config.yml --listen :8443 --registry http://127.0.0.1:5000
-  portwarden hash --cost 12";
+  portwarden check /etc/portwarden/auth_config.yml --strict
+  portwarden serve /etc/portwarden/auth_config.yml
+  portwarden serve --config auth_config.yml --listen :8443 \\
+      --registry http://127.0.0.1:5000
+  portwarden hash --cost 12
+
+PORTWARDEN_CONFIG names the configuration where the command line does not; NO_COLOR takes the colors out of the log.";
 
 /// Runs the command that `arguments` (the program's name first) ask for.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -265,8 +304,15 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Status(status) => freeze::status(&status),
         Command::Token(token) => token::run(&token).map(|()| ExitCode::SUCCESS),
         Command::Hash(hash) => hash::run(&hash).map(|()| ExitCode::SUCCESS),
+        Command::Completions(completions) => complete(&completions).map(|()| ExitCode::SUCCESS),
     };
     done.unwrap_or_else(|failure| failure.report())
+}
+
+fn complete(completions: &Completions) -> Result<(), Failure> {
+    let mut script = Vec::new();
+    clap_complete::generate(completions.shell, &mut command(), "portwarden", &mut script);
+    written(io::stdout().write_all(&script).and_then(|()| io::stdout().flush()))
 }
 
 /// The command line, for what describes it: the man page and the completions.

@@ -21,7 +21,7 @@ use crate::{
 /// Serves until it is told to stop.
 pub(super) fn run(serve: &Serve) -> Result<(), String> {
     // Before anything is read: a change from now on is a reason to read it again.
-    let mut watch = Watch::new(vec![serve.config.clone()]);
+    let mut watch = Watch::new(vec![serve.config.to_path_buf()]);
     let loaded = load(serve)?;
     watch.follow(loaded.config.files.clone());
     let _log = start_logging(loaded.config.log);

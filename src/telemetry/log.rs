@@ -36,14 +36,15 @@ pub fn start(level: LevelFilter, json: bool) -> Log {
     let filter = quiet.fold(filter, EnvFilter::add_directive);
     let filter =
         SILENT.iter().filter_map(|silent| silent.parse().ok()).fold(filter, EnvFilter::add_directive);
-    let on_terminal = std::io::stderr().is_terminal();
+    // https://no-color.org: a variable of any value but the empty one.
+    let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let log = Log(Lines::new("log", WAITING_BYTES, Stream::new(std::io::stderr())));
     let writer = log.0.clone();
     let lines = fmt()
         .with_env_filter(filter)
         .with_writer(move || writer.clone())
         .with_target(false)
-        .with_ansi(on_terminal);
+        .with_ansi(std::io::stderr().is_terminal() && !no_color);
     // The journal has a clock of its own.
     let in_journal = std::env::var_os("JOURNAL_STREAM").is_some();
     let _ = match (json, in_journal) {
