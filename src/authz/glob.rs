@@ -4,6 +4,8 @@
 //! can without ever being reconsidered by a later one. Where the values of placeholders come from is decided in
 //! `pattern`; here they are literal text.
 
+mod superset;
+
 use super::{
     pattern_error::PatternError,
     placeholder::{Choice, Symbol},

@@ -9,6 +9,7 @@ use super::{
     RuleSettings,
     glob::Glob,
     go_regex,
+    language::{Example, example},
     pattern::{expression, groups},
     placeholder::{Field, Scanned, Scope, Symbol},
 };
@@ -34,6 +35,15 @@ pub struct PatternShape<'r> {
     pub plain: String,
     /// What looks like a placeholder and is plain text.
     pub unexpanded: Vec<Unexpanded>,
+    symbols: Vec<Symbol>,
+}
+
+impl PatternShape<'_> {
+    /// A text that the pattern can match and that is one of `kind`, an expression of the `regex` crate which is meant as a
+    /// whole. Costs much more than a match.
+    pub fn example(&self, kind: &str) -> Example {
+        example(self.text, &self.symbols, kind)
+    }
 }
 
 /// What looks like a placeholder and is plain text.
@@ -87,6 +97,7 @@ fn shape<'r>(
         open_end: open.end,
         unexpanded: unexpanded(&plain, scope),
         plain,
+        symbols: scanned.symbols.clone(),
     }
 }
 

@@ -2,10 +2,10 @@
 
 use super::ast::{Look, Node, Repeat};
 
-/// The expression; placeholders, which it must not have, match nothing.
-pub(super) fn pattern(node: &Node) -> String {
+/// The expression; a placeholder is written as `hole`.
+pub(super) fn pattern(node: &Node, hole: &str) -> String {
     let mut out = String::new();
-    write(node, &mut out);
+    write(node, hole, &mut out);
     out
 }
 
@@ -28,7 +28,7 @@ pub(super) fn literal(c: char, fold: bool) -> String {
     if fold { format!("(?i:{escaped})") } else { escaped }
 }
 
-fn write(node: &Node, out: &mut String) {
+fn write(node: &Node, hole: &str, out: &mut String) {
     match node {
         Node::Empty => out.push_str("(?:)"),
         Node::Literal { c, fold } => out.push_str(&literal(*c, *fold)),
@@ -36,26 +36,26 @@ fn write(node: &Node, out: &mut String) {
         Node::Look(condition) => out.push_str(look(*condition)),
         Node::Group { captures, inner } => {
             out.push_str(if *captures { "(" } else { "(?:" });
-            write(inner, out);
+            write(inner, hole, out);
             out.push(')');
         }
-        Node::Repeat(repeat) => write_repeat(repeat, out),
-        Node::Concat(nodes) => nodes.iter().for_each(|n| write(n, out)),
+        Node::Repeat(repeat) => write_repeat(repeat, hole, out),
+        Node::Concat(nodes) => nodes.iter().for_each(|n| write(n, hole, out)),
         Node::Alternate(nodes) => {
             for (index, branch) in nodes.iter().enumerate() {
                 if index > 0 {
                     out.push('|');
                 }
-                write(branch, out);
+                write(branch, hole, out);
             }
         }
-        Node::Hole { .. } => out.push_str("[a&&b]"),
+        Node::Hole { .. } => out.push_str(hole),
     }
 }
 
-fn write_repeat(repeat: &Repeat, out: &mut String) {
+fn write_repeat(repeat: &Repeat, hole: &str, out: &mut String) {
     out.push_str("(?:");
-    write(&repeat.inner, out);
+    write(&repeat.inner, hole, out);
     out.push(')');
     match (repeat.min, repeat.max) {
         (0, None) => out.push('*'),

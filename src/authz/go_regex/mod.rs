@@ -21,6 +21,9 @@ pub(super) use program::Program;
 /// The most memory that one compiled expression may take, in bytes.
 const SIZE_LIMIT: usize = 4 << 20;
 
+/// Matches nothing, in the notation of the `regex` crate: what is compiled by [`GoRegex`] has no placeholders.
+const NOTHING: &str = "[a&&b]";
+
 /// A compiled regular expression without placeholders. Unanchored, as in Go.
 ///
 /// Matching takes time linear in the subject.
@@ -48,7 +51,7 @@ impl GoRegex {
             Node::Group { captures: true, .. } => groups += 1,
             _ => {}
         });
-        let regex = build(&emit::pattern(&node))?;
+        let regex = build(&emit::pattern(&node, NOTHING))?;
         let prefix = anchors::literal_prefix(&node).into();
         Ok(Self { regex, splits_characters, groups, prefix })
     }
@@ -75,6 +78,12 @@ impl GoRegex {
     pub(super) fn literal_prefix(&self) -> &str {
         &self.prefix
     }
+}
+
+/// An expression of the `regex` crate that matches where this one can, with any text for each placeholder; `None` when it
+/// does not parse.
+pub(super) fn superset(expression: &[Symbol]) -> Option<String> {
+    Some(emit::pattern(&parse::parse(expression).ok()?, "(?s:.*)"))
 }
 
 /// Compiles for the `regex` crate. Unicode classes, but text is bytes: `\B` of ASCII words needs that.

@@ -4,12 +4,17 @@
 //! errors (what a wrong one means is a guess) and may only warn. Warnings about one key of one section
 //! stand where the section is read.
 
+mod about;
+mod actions;
 mod addresses;
 mod backends;
 mod files;
+mod names;
+mod repair;
 mod rules;
 #[cfg(test)]
 mod testing;
+mod types;
 mod users;
 
 use std::time::SystemTime;
@@ -31,11 +36,17 @@ type Lint = fn(&Subject<'_>, &mut Report<'_>);
 
 /// Runs every lint.
 pub(super) fn run(subject: &Subject<'_>, report: &mut Report<'_>) {
-    for lint in
-        [addresses::LINTS, rules::LINTS, users::LINTS, backends::LINTS, files::LINTS].into_iter().flatten()
-    {
-        lint(subject, report);
-    }
+    let lints = [
+        addresses::LINTS,
+        rules::LINTS,
+        names::LINTS,
+        types::LINTS,
+        actions::LINTS,
+        users::LINTS,
+        backends::LINTS,
+        files::LINTS,
+    ];
+    lints.into_iter().flatten().for_each(|lint| lint(subject, report));
 }
 
 /// Where a pattern of a rule stands.

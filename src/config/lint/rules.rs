@@ -1,10 +1,9 @@
-//! Warnings about rules: patterns that match more or less than they seem to, actions that do not suffice,
-//! and rules that never decide.
+//! Warnings about rules: patterns that match more or less than they seem to, and rules that never decide.
 
 use super::{Lint, Report, Subject, pattern_path, rule_path};
-use crate::authz::{PatternShape, RuleSettings, hidden_rules, shapes};
+use crate::authz::{PatternShape, hidden_rules, shapes};
 
-pub(super) const LINTS: &[Lint] = &[unreachable, patterns, actions];
+pub(super) const LINTS: &[Lint] = &[unreachable, patterns];
 
 /// A lint about one pattern of the rule at an index.
 type PatternLint = fn(&Subject<'_>, usize, &PatternShape<'_>, &mut Report<'_>);
@@ -72,14 +71,13 @@ fn without_dollar(_: &Subject<'_>, rule: usize, shape: &PatternShape<'_>, report
 
 /// `${account}/*` leaves out `alice/a/b`, unless another rule is there for it.
 fn one_level_only(subject: &Subject<'_>, rule: usize, shape: &PatternShape<'_>, report: &mut Report<'_>) {
-    if shape.key != "name" || shape.expression.is_some() {
+    // Of `**` there is a warning in any case.
+    if shape.key != "name" || shape.expression.is_some() || shape.plain.contains("**") {
         return;
     }
-    let space = |text: &str| text.trim_end_matches('*').strip_suffix('/').map(str::to_owned);
+    let space = |text: &str| text.strip_suffix("/*").map(str::to_owned);
     let Some(own) = space(&shape.plain).filter(|s| s.contains('\0') && !s.contains('/')) else { return };
-    let Some(written) = space(shape.text).filter(|_| !own.is_empty() && shape.text.ends_with('*')) else {
-        return;
-    };
+    let Some(written) = space(shape.text) else { return };
     let deeper = format!("{written}/*/");
     if subject.config.acl.iter().any(|r| r.name.as_deref().is_some_and(|name| name.starts_with(&deeper))) {
         return;
@@ -90,37 +88,6 @@ fn one_level_only(subject: &Subject<'_>, rule: usize, shape: &PatternShape<'_>, 
     let is_plain = own.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '\0' | '-' | '_'));
     let hint = if is_plain { format!("{more}, or write `/^{written}/.+$/` for every depth") } else { more };
     report.warn(pattern_path(rule, shape), message, hint);
-}
-
-fn actions(subject: &Subject<'_>, report: &mut Report<'_>) {
-    for (n, rule) in subject.config.acl.iter().enumerate() {
-        star_beside_others(n, rule, report);
-        push_without_pull(n, rule, report);
-    }
-}
-
-/// Only `["*"]` alone is all. The catalog needs an action of that name, so a rule for `registry` may well
-/// list it.
-fn star_beside_others(n: usize, rule: &RuleSettings, report: &mut Report<'_>) {
-    let is_catalog = rule.resource_type.as_deref() == Some("registry");
-    if let Some(star) = rule.actions.iter().position(|action| action == "*")
-        && rule.actions.iter().any(|action| action != "*")
-        && !is_catalog
-    {
-        let message = "`*` beside other actions is an action of that name, not all of them";
-        let hint = "Write `[\"*\"]` to allow all, or leave `*` out";
-        report.warn(rule_path(n).key("actions").index(star), message, hint);
-    }
-}
-
-/// The registry asks for both on every push.
-fn push_without_pull(n: usize, rule: &RuleSettings, report: &mut Report<'_>) {
-    let has = |action: &str| rule.actions.iter().any(|a| a == action);
-    if has("push") && !has("pull") {
-        let message = "`push` without `pull` allows no push: the registry asks for both, and no later \
-                       rule adds to this one";
-        report.warn(rule_path(n).key("actions"), message, "Add `pull`");
-    }
 }
 
 #[cfg(test)]
@@ -170,13 +137,7 @@ mod tests {
             1,
             "`.+` says that anything may stand there"
         );
-        for fine in [
-            "name: /^admin$/",
-            "name: /.*admin.*/",
-            "name: \"/^${account}/.+$/\"",
-            "account: /.+/",
-            "name: /a",
-        ] {
+        for fine in ["name: /^admin$/", "name: /.*admin.*/", "name: \"/^${account}/.+$/\"", "account: /.+/"] {
             assert_eq!(rule(fine, "[pull]"), "", "{fine}");
         }
     }
@@ -224,26 +185,5 @@ mod tests {
         let deeper = "- match: {name: \"${account}/*\"}\n    actions: [pull]\n  \
                       - match: {name: \"${account}/*/*\"}\n    actions: [pull]\n";
         assert_eq!(rules(deeper), "");
-    }
-
-    #[test]
-    fn a_star_among_other_actions() {
-        assert_eq!(
-            rule("", "[pull, \"*\"]"),
-            "f.yml:14:21: warning: acl[0].actions[1]: `*` beside other actions is an action of that name, \
-             not all of them. Write `[\"*\"]` to allow all, or leave `*` out"
-        );
-        assert_eq!(rule("", "[\"*\"]"), "");
-        assert_eq!(rule("type: registry", "[\"*\", search]"), "");
-    }
-
-    #[test]
-    fn push_alone() {
-        assert_eq!(
-            rule("", "[push]"),
-            "f.yml:14:5: warning: acl[0].actions: `push` without `pull` allows no push: the registry asks \
-             for both, and no later rule adds to this one. Add `pull`"
-        );
-        assert_eq!(rule("", "[push, pull]"), "");
     }
 }

@@ -1,0 +1,104 @@
+//! Warnings about `type` and `service`: rules that no request to the registry is decided by.
+
+use super::{
+    Lint, Report, Subject,
+    about::{may_match, shape_of},
+    pattern_path,
+};
+use crate::authz::{Example, PatternShape, shapes};
+
+pub(super) const LINTS: &[Lint] = &[types, services];
+
+/// What a type can be in a scope: anything else falls away when it is read.
+const TYPE: &str = "[a-z0-9]+";
+/// The types of this registry.
+const TYPES: [&str; 2] = ["repository", "registry"];
+
+/// A type of another service is left alone; one that looks like ours is a slip.
+fn types(subject: &Subject<'_>, report: &mut Report<'_>) {
+    for (n, rule) in subject.config.acl.iter().enumerate() {
+        let shapes = shapes(rule);
+        let Some(shape) = shape_of(&shapes, "type") else { continue };
+        let is_ours = TYPES.iter().any(|kind| may_match(Some(shape), kind));
+        if let Some(meant) = (!is_ours).then(|| meant(shape)).flatten() {
+            let message =
+                "the registry has the types `repository` and `registry`, and this is neither of them";
+            report.warn(pattern_path(n, shape), message, format!("Write `{meant}`"));
+        }
+    }
+}
+
+/// The type that was probably meant; `None` where it may be another service's.
+fn meant(shape: &PatternShape<'_>) -> Option<&'static str> {
+    let lower = shape.plain.trim().to_ascii_lowercase();
+    let word = lower.trim_start_matches(['/', '^']);
+    let is_registry = ["reg", "cat", "_cat"].iter().any(|start| word.starts_with(start));
+    let is_near = ["rep", "image", "docker"].iter().any(|start| word.starts_with(start))
+        || strsim::damerau_levenshtein(word, "repository") <= 3;
+    let never = || shape.example(TYPE) == Example::None;
+    (is_registry || is_near || never()).then_some(if is_registry { "registry" } else { "repository" })
+}
+
+/// A rule for another service than ours decides about tokens for that service, and about nothing else.
+fn services(subject: &Subject<'_>, report: &mut Report<'_>) {
+    let own = &subject.config.proxy.service;
+    for (n, rule) in subject.config.acl.iter().enumerate() {
+        let shapes = shapes(rule);
+        let Some(shape) = shape_of(&shapes, "service").filter(|s| !may_match(Some(s), own)) else { continue };
+        let message =
+            format!("requests to the registry are for the service `{own}`, so this rule never matches one");
+        let hint = "Leave `service` out, write that name, or set `registry.service` to this one";
+        report.warn(pattern_path(n, shape), message, hint);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::rule;
+
+    #[test]
+    fn a_type_that_the_registry_has_not() {
+        for (kind, meant) in [
+            ("repo", "repository"),
+            ("repositories", "repository"),
+            ("Repository", "repository"),
+            ("REPOSITORY", "repository"),
+            ("repository(plugin)", "repository"),
+            ("repsoitory", "repository"),
+            ("image", "repository"),
+            (" repository", "repository"),
+            ("team/app", "repository"),
+            ("/^Repo.*$/", "repository"),
+            ("/^repo$/", "repository"),
+            ("registries", "registry"),
+            ("Registry", "registry"),
+            ("catalog", "registry"),
+            ("{repository,registry}", "repository"),
+        ] {
+            assert_eq!(
+                rule(&format!("type: '{kind}'"), "[pull]").lines().next().unwrap_or_default(),
+                format!(
+                    "f.yml:13:13: warning: acl[0].match.type: the registry has the types `repository` and `registry`, \
+                     and this is neither of them. Write `{meant}`"
+                ),
+                "{kind}"
+            );
+        }
+        for kind in ["repository", "re*", "*", "/^re/", "/^(repository|registry)$/", "plugin", "artifact"] {
+            let said = rule(&format!("type: '{kind}', service: Docker registry"), "['*']");
+            assert!(!said.contains("match.type: the registry"), "{kind}: {said}");
+        }
+    }
+
+    #[test]
+    fn a_service_that_is_another_ones() {
+        assert_eq!(
+            rule("service: registry.example", "[pull]"),
+            "f.yml:13:13: warning: acl[0].match.service: requests to the registry are for the service `Docker registry`, \
+             so this rule never matches one. Leave `service` out, write that name, or set `registry.service` to this one"
+        );
+        for ours in ["Docker registry", "Docker*", "/^Docker registry$/", "${service}", "${account}"] {
+            assert_eq!(rule(&format!("service: '{ours}'"), "[pull]"), "", "{ours}");
+        }
+    }
+}
