@@ -28,7 +28,7 @@ pub fn check(data: &[u8]) {
     let target = input.rest();
     let (path, query) =
         target.split_once('?').map_or((target.as_str(), None), |(path, query)| (path, Some(query)));
-    let expected = reference(actions, path, query);
+    let expected = reference(method, actions, path, query);
     let found = Route::parse(method, path, query);
     assert_eq!(found.is_ok(), expected.is_some(), "{method} {target:?}: {found:?}, {expected:?}");
     let parsed = Query::parse(query.unwrap_or_default());
@@ -62,7 +62,7 @@ struct Meaning {
 
 type Pairs = Vec<(Vec<u8>, Vec<u8>)>;
 
-fn reference(actions: &[&str], path: &str, query: Option<&str>) -> Option<Meaning> {
+fn reference(method: &str, actions: &[&str], path: &str, query: Option<&str>) -> Option<Meaning> {
     if actions.is_empty() {
         return None;
     }
@@ -70,7 +70,21 @@ fn reference(actions: &[&str], path: &str, query: Option<&str>) -> Option<Meanin
     let meanings: Vec<_> = splits(&path);
     assert!(meanings.len() < 2, "the grammar itself is ambiguous: {path:?} {meanings:?}");
     let (kind, name, reference) = meanings.into_iter().next()?;
-    let query = pairs(query.unwrap_or_default())?;
+    if kind == "referrers" && method != "GET" && method != "HEAD" {
+        return None;
+    }
+    let mut query = pairs(query.unwrap_or_default())?;
+    let tags: Vec<_> = query.iter().filter(|(key, _)| key == b"tag").map(|(_, tag)| tag.clone()).collect();
+    match (method, kind) {
+        ("PUT", "manifest") => {
+            let is_tag = |tag| std::str::from_utf8(tag).is_ok_and(|tag| is("tag", tag));
+            if tags.len() > 32 || !tags.iter().all(|tag| is_tag(tag)) {
+                return None;
+            }
+        }
+        ("PUT", "tag") if !tags.is_empty() => return None,
+        _ => query.retain(|(key, _)| key != b"tag"),
+    }
     let from = query
         .iter()
         .find(|(key, _)| key == b"from")
@@ -223,7 +237,7 @@ fn pairs(query: &str) -> Option<Pairs> {
         let value = pair.get(equals + 1..).unwrap_or("");
         pairs.push((decoded(&pair[..equals], true)?, decoded(value, true)?));
     }
-    for key in ["from", "mount", "digest", "tag", "n", "last"] {
+    for key in ["from", "mount", "digest", "n", "last"] {
         if pairs.iter().filter(|(other, _)| other == key.as_bytes()).count() > 1 {
             return None;
         }

@@ -95,6 +95,8 @@ impl Exchange {
         if self.telemetry.audit.is_on() {
             record.repository = route.endpoint().repository().map(|name| name.as_str().to_owned());
             record.reference = route.reference().map(str::to_owned);
+            record.tags = (!route.tags().is_empty())
+                .then(|| route.tags().iter().map(|tag| tag.as_str().to_owned()).collect());
             record.from = route.source().map(|name| name.as_str().to_owned());
         }
     }

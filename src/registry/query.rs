@@ -33,7 +33,7 @@ impl fmt::Display for QueryError {
 impl std::error::Error for QueryError {}
 
 /// Parameters with a meaning: two of one kind could be understood in two ways.
-const ONCE: [&str; 6] = ["from", "mount", "digest", "tag", "n", "last"];
+const ONCE: [&str; 5] = ["from", "mount", "digest", "n", "last"];
 
 impl Query {
     /// Reads what stands behind the `?`.
@@ -70,6 +70,16 @@ impl Query {
         self.count(key) > 0
     }
 
+    /// All values of `key`, raw.
+    pub fn all<'a>(&'a self, key: &'a str) -> impl Iterator<Item = &'a [u8]> {
+        self.0.iter().filter(move |(k, _)| k == key.as_bytes()).map(|(_, value)| value.as_slice())
+    }
+
+    /// Adds a pair behind the others.
+    pub fn push(&mut self, key: &str, value: &str) {
+        self.0.push((key.into(), value.into()));
+    }
+
     /// Takes `key` out.
     pub fn remove(&mut self, key: &str) {
         self.0.retain(|(k, _)| k != key.as_bytes());
@@ -78,7 +88,7 @@ impl Query {
     /// Gives the one `key` another value.
     pub fn set(&mut self, key: &str, value: &str) {
         self.remove(key);
-        self.0.push((key.into(), value.into()));
+        self.push(key, value);
     }
 
     fn count(&self, key: &str) -> usize {

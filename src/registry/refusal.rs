@@ -15,6 +15,8 @@ pub enum ErrorCode {
     Unsupported,
     /// 415: a form body, which the registry would read parameters from.
     UnsupportedMediaType,
+    /// 417: `Expect` asks for something other than `100-continue`.
+    ExpectationFailed,
     /// 408: the body stood still for too long.
     Timeout,
     /// 413: a token request is too large.
@@ -77,6 +79,7 @@ impl ErrorCode {
             Self::NotFound => 404,
             Self::Unsupported => 405,
             Self::UnsupportedMediaType => 415,
+            Self::ExpectationFailed => 417,
             Self::Timeout => 408,
             Self::TooLarge => 413,
             Self::HeadTooLarge => 431,
@@ -92,7 +95,7 @@ impl ErrorCode {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Unauthorized => "UNAUTHORIZED",
-            Self::Unsupported | Self::UnsupportedMediaType => "UNSUPPORTED",
+            Self::Unsupported | Self::UnsupportedMediaType | Self::ExpectationFailed => "UNSUPPORTED",
             Self::TooManyRequests => "TOOMANYREQUESTS",
             Self::BadGateway | Self::Unavailable | Self::GatewayTimeout => "UNAVAILABLE",
             Self::NotFound => "NAME_UNKNOWN",
@@ -146,7 +149,9 @@ impl From<ParseError> for Refusal {
         let code = match error {
             ParseError::Method(_) => ErrorCode::Unsupported,
             ParseError::Unknown => ErrorCode::NotFound,
-            ParseError::Path(_) | ParseError::Query(_) | ParseError::Source => ErrorCode::BadRequest,
+            ParseError::Path(_) | ParseError::Query(_) | ParseError::Source | ParseError::Tag(_) => {
+                ErrorCode::BadRequest
+            }
         };
         Self::new(code, error.to_string())
     }

@@ -55,6 +55,8 @@ pub struct Route {
     endpoint: Endpoint,
     /// The repository that a blob is to be mounted from; the registry asks for pull on it on every route with a name.
     source: Option<RepositoryName>,
+    /// Tags that a manifest is to get, which is named by its digest (`?tag=`).
+    tags: Vec<Tag>,
     query: Query,
 }
 
@@ -80,6 +82,8 @@ pub enum ParseError {
     Query(QueryError),
     /// `from` names no repository.
     Source,
+    /// `tag` is no tag, or cannot stand there.
+    Tag(&'static str),
 }
 
 impl Method {
@@ -134,13 +138,15 @@ impl Route {
     pub fn parse(method: &str, path: &str, query: Option<&str>) -> Result<Self, ParseError> {
         let method = Method::parse(method).ok_or_else(|| ParseError::Method(Method::shown(method)))?;
         let path = decode_path(path)?;
-        let endpoint = Endpoint::parse(&path).ok_or(ParseError::Unknown)?;
+        let endpoint = Endpoint::parse(&path).filter(|endpoint| endpoint.knows(method));
+        let endpoint = endpoint.ok_or(ParseError::Unknown)?;
         let mut query = Query::parse(query.unwrap_or_default()).map_err(ParseError::Query)?;
         let source = take_source(&endpoint, &mut query)?;
+        let tags = take_tags(method, &endpoint, &mut query)?;
         if endpoint == Endpoint::Catalog {
             clamp_page(&mut query);
         }
-        Ok(Self { method, endpoint, source, query })
+        Ok(Self { method, endpoint, source, tags, query })
     }
 
     /// The method.
@@ -158,6 +164,11 @@ impl Route {
         self.source.as_ref()
     }
 
+    /// The tags that a manifest is to get which is named by its digest: each is written as with `PUT …/manifests/<tag>`.
+    pub fn tags(&self) -> &[Tag] {
+        &self.tags
+    }
+
     /// The request for the catalogue behind the name `last`, in pages as large as the registry gives; `n` is `None` for as
     /// large as it likes.
     pub fn catalog(page: CatalogPage<'_>) -> Self {
@@ -168,7 +179,7 @@ impl Route {
         if !page.last.is_empty() {
             query.set("last", page.last);
         }
-        Self { method: Method::Get, endpoint: Endpoint::Catalog, source: None, query }
+        Self { method: Method::Get, endpoint: Endpoint::Catalog, source: None, tags: Vec::new(), query }
     }
 
     /// For the catalogue, which part of it is asked for.
@@ -231,6 +242,7 @@ impl Route {
         if let Some(source) = self.source.as_ref().filter(|_| query.has("mount")) {
             query.set("from", source.as_str());
         }
+        self.tags.iter().for_each(|tag| query.push("tag", tag.as_str()));
         let mut target = String::with_capacity(USUAL_TARGET);
         self.endpoint.parts().iter().for_each(|part| target.push_str(part));
         match query.to_string() {
@@ -270,6 +282,12 @@ impl Endpoint {
             },
             _ => None,
         }
+    }
+
+    /// Whether the endpoint has the method. Registries answer others themselves, but for referrers, where the older have
+    /// nothing at all and the method of a write means nothing.
+    fn knows(&self, method: Method) -> bool {
+        !matches!(self, Self::Referrers(..)) || matches!(method, Method::Get | Method::Head)
     }
 
     /// The kind of endpoint in one word, for logs and metrics.
@@ -330,6 +348,7 @@ impl fmt::Display for ParseError {
             Self::Unknown => f.write_str("the path is none of the Distribution API"),
             Self::Query(error) => error.fmt(f),
             Self::Source => f.write_str("the query parameter \"from\" is not a repository name"),
+            Self::Tag(reason) => write!(f, "the query parameter \"tag\" {reason}"),
         }
     }
 }
@@ -367,6 +386,30 @@ fn take_source(endpoint: &Endpoint, query: &mut Query) -> Result<Option<Reposito
         query.remove("mount");
     }
     Ok(source)
+}
+
+/// The most tags that one push of a manifest may name. A registry that knows `tag` takes at least ten.
+const MAX_TAGS: usize = 32;
+
+/// Takes `tag` out of the query. A registry that knows it writes these tags when a manifest is pushed by its digest;
+/// elsewhere it means nothing and goes, unless tags would be lost with it.
+fn take_tags(method: Method, endpoint: &Endpoint, query: &mut Query) -> Result<Vec<Tag>, ParseError> {
+    let parse = |value| std::str::from_utf8(value).ok().and_then(Tag::parse);
+    let tags = match (method, endpoint) {
+        (Method::Put, Endpoint::ManifestByDigest(..)) => {
+            let tags: Option<Vec<_>> = query.all("tag").map(parse).collect();
+            tags.ok_or(ParseError::Tag("is not a tag"))?
+        }
+        (Method::Put, Endpoint::ManifestByTag(..)) if query.has("tag") => {
+            return Err(ParseError::Tag("needs a path that ends with the digest of the manifest"));
+        }
+        _ => Vec::new(),
+    };
+    if tags.len() > MAX_TAGS {
+        return Err(ParseError::Tag("stands there more than 32 times"));
+    }
+    query.remove("tag");
+    Ok(tags)
 }
 
 /// What is made room for: a long name and a digest.

@@ -70,6 +70,8 @@ pub struct Record {
     pub repository: Option<String>,
     /// The tag or digest that was named.
     pub reference: Option<String>,
+    /// The tags that a manifest gets which is pushed by its digest.
+    pub tags: Option<Vec<String>>,
     /// The repository that a blob was to be mounted from.
     pub from: Option<String>,
     /// The scopes that a token was asked for.
@@ -111,6 +113,7 @@ impl Record {
             route: None,
             repository: None,
             reference: None,
+            tags: None,
             from: None,
             requested: None,
             granted: None,
@@ -140,6 +143,7 @@ impl Record {
         line.word("route", self.route);
         line.text("repository", self.repository.as_deref());
         line.text("reference", self.reference.as_deref());
+        line.texts("tags", self.tags.as_deref());
         line.text("from", self.from.as_deref());
         line.texts("requested", self.requested.as_deref());
         line.texts("granted", self.granted.as_deref());
@@ -248,6 +252,7 @@ mod tests {
             route: Some("manifest"),
             repository: Some("a/b".into()),
             reference: Some("1".into()),
+            tags: Some(vec!["t".into()]),
             from: Some("c".into()),
             requested: Some(vec!["repository:a:pull".into()]),
             granted: Some(Vec::new()),
@@ -264,7 +269,7 @@ mod tests {
         let expected = concat!(
             r#"{"time":"1970-01-01T00:00:00.000000Z","event":"transfer","request_id":"id","#,
             r#""address":"2001:db8::1","account":"","source":"users","credentials":"token","method":"GET","#,
-            r#""route":"manifest","repository":"a/b","reference":"1","from":"c","#,
+            r#""route":"manifest","repository":"a/b","reference":"1","tags":["t"],"from":"c","#,
             r#""requested":["repository:a:pull"],"granted":[],"decision":"allowed","rule":"acl, rule 1","#,
             r#""reason":"no","status":200,"digest":"sha256:0","bytes_in":0,"bytes_out":18446744073709551615,"#,
             r#""duration_ms":1.5,"ended":"complete"}"#,
