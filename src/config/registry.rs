@@ -24,6 +24,7 @@ pub(super) fn settings(file: &File, idle_body: Duration, context: &mut Context<'
         realm: token::realm(file, context),
         service: service(written, context),
         path_prefix: server::path_prefix(file, context),
+        relative_urls: file.server.as_ref().and_then(|server| server.relative_urls).is_none_or(|on| on.0),
         hsts: file.server.as_ref().and_then(|server| server.hsts).unwrap_or_default().0,
         cors: cors::settings(file, context),
         client_address: server::client_address(file, context),

@@ -2,7 +2,10 @@
 
 use std::{net::IpAddr, sync::Arc};
 
-use hyper::{header, http::request::Parts};
+use hyper::{
+    header::{self, HeaderMap, HeaderValue},
+    http::request::Parts,
+};
 
 use super::{AtRegistry, Peer, Snapshot, origin};
 use crate::registry::{ErrorCode, Refusal, Route};
@@ -24,9 +27,9 @@ impl Asked<'_> {
     }
 }
 
-/// Step 1: the target in origin-form, then the route.
+/// Step 1: what holds for every request, then the route.
 pub(super) fn parse(head: &Parts) -> Result<Route, Refusal> {
-    require_origin_form(head)?;
+    require_plain(head)?;
     if head.headers.get_all(header::CONTENT_LENGTH).iter().count() > 1 {
         return Err(
             Refusal::new(ErrorCode::BadRequest, "the request has two Content-Length headers").and_close()
@@ -35,9 +38,28 @@ pub(super) fn parse(head: &Parts) -> Result<Route, Refusal> {
     Ok(Route::parse(head.method.as_str(), head.uri.path(), head.uri.query())?)
 }
 
+/// Whether the client waits for a word before it sends the body.
+pub(super) fn expects_continue(headers: &HeaderMap) -> bool {
+    headers.get(header::EXPECT).is_some_and(is_continue)
+}
+
+fn is_continue(expectation: &HeaderValue) -> bool {
+    expectation.as_bytes().eq_ignore_ascii_case(b"100-continue")
+}
+
+/// A target in origin-form, and no expectation that we would not meet (RFC 9110 section 10.1.1).
+pub(super) fn require_plain(head: &Parts) -> Result<(), Refusal> {
+    require_origin_form(head)?;
+    if !head.headers.get_all(header::EXPECT).iter().all(is_continue) {
+        let why = "the Expect header asks for something other than 100-continue";
+        return Err(Refusal::new(ErrorCode::ExpectationFailed, why).and_close());
+    }
+    Ok(())
+}
+
 /// Over HTTP/1.1 the target must be a path: with an absolute one, host and path could contradict the headers.
 /// (Over HTTP/2 scheme and authority are pseudo-headers of every request.)
-pub(super) fn require_origin_form(head: &Parts) -> Result<(), Refusal> {
+fn require_origin_form(head: &Parts) -> Result<(), Refusal> {
     let is_http1 = head.version != hyper::Version::HTTP_2;
     let is_absolute = is_http1 && (head.uri.scheme().is_some() || head.uri.authority().is_some());
     if is_absolute || !head.uri.path().starts_with('/') {

@@ -32,18 +32,38 @@ const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
-/// Headers that concern one connection only; and challenges, which are ours to make.
-static HOP_BY_HOP: [HeaderName; 10] = [
-    header::CONNECTION,
-    header::PROXY_AUTHENTICATE,
-    header::PROXY_AUTHORIZATION,
-    header::TE,
-    header::TRANSFER_ENCODING,
-    header::UPGRADE,
-    header::WWW_AUTHENTICATE,
-    HeaderName::from_static("keep-alive"),
-    HeaderName::from_static("proxy-connection"),
-    HeaderName::from_static("proxy-status"),
+/// What a client may see of the registry's headers: an allow-list too. It is ours to say which pages may read an answer, what
+/// a browser keeps (cookies, other sites' rules for this one) and where it goes next; and a proxy in front of us obeys headers
+/// such as `X-Accel-Redirect`. `Location`, `Link` and `Cache-Control` are written anew.
+static TO_CLIENT: [HeaderName; 28] = [
+    header::ACCEPT_RANGES,
+    header::AGE,
+    header::ALLOW,
+    header::CACHE_CONTROL,
+    header::CONTENT_DISPOSITION,
+    header::CONTENT_ENCODING,
+    header::CONTENT_LANGUAGE,
+    header::CONTENT_LENGTH,
+    header::CONTENT_RANGE,
+    header::CONTENT_TYPE,
+    header::DATE,
+    header::ETAG,
+    header::LAST_MODIFIED,
+    header::LINK,
+    header::LOCATION,
+    header::RANGE,
+    header::RETRY_AFTER,
+    header::TRAILER,
+    header::VARY,
+    header::WARNING,
+    HeaderName::from_static("docker-content-digest"),
+    HeaderName::from_static("docker-distribution-api-version"),
+    HeaderName::from_static("docker-upload-uuid"),
+    HeaderName::from_static("oci-chunk-max-length"),
+    HeaderName::from_static("oci-chunk-min-length"),
+    HeaderName::from_static("oci-filters-applied"),
+    HeaderName::from_static("oci-subject"),
+    HeaderName::from_static("oci-tag"),
 ];
 
 /// Gives a request for the registry its headers: the client's that are allowed, less those its `Connection` names, and ours,
@@ -72,15 +92,12 @@ pub(super) fn to_registry(
     head.append_text(&REQUEST_ID, id.as_str());
 }
 
-/// Takes out of the registry's headers what concerned its connection to us, and which pages of other origins it would let read:
-/// that is ours to say.
+/// Leaves of the registry's headers those that a client may see, less those that its `Connection` names.
 pub(super) fn from_registry(headers: &mut HeaderMap) {
-    let ends_here =
-        |name: &&HeaderName| HOP_BY_HOP.contains(*name) || name.as_str().starts_with("access-control-");
-    let mut named: Vec<HeaderName> =
-        connection_options(headers).filter_map(|name| name.parse().ok()).collect();
-    named.extend(headers.keys().filter(ends_here).cloned());
-    for name in &named {
+    let named: Vec<HeaderName> = connection_options(headers).filter_map(|name| name.parse().ok()).collect();
+    let hidden = |name: &&HeaderName| !TO_CLIENT.contains(*name) || named.contains(*name);
+    let hidden: Vec<HeaderName> = headers.keys().filter(hidden).cloned().collect();
+    for name in &hidden {
         headers.remove(name);
     }
 }
@@ -135,15 +152,27 @@ mod tests {
     }
 
     #[test]
-    fn rule_09_hop_by_hop_headers_of_the_registry_end_here() {
+    fn rule_09_only_listed_headers_of_the_registry_reach_a_client() {
         let mut answer = headers(&[
-            ("connection", "x-internal"),
+            ("connection", "ETag, x-internal"),
             ("x-internal", "1"),
             ("etag", "e"),
             ("upgrade", "h2c"),
             ("access-control-allow-origin", "*"),
+            ("set-cookie", "portwarden=x"),
+            ("refresh", "0; url=//evil.example"),
+            ("content-location", "http://127.0.0.1:5000/x"),
+            ("x-accel-redirect", "/secret"),
+            ("alt-svc", "h3=\":1\""),
+            ("clear-site-data", "*"),
+            ("expires", "Thu, 01 Jan 2099 00:00:00 GMT"),
+            ("docker-content-digest", "sha256:a"),
+            ("oci-subject", "sha256:b"),
+            ("oci-subject", "sha256:c"),
         ]);
         from_registry(&mut answer);
-        assert_eq!(answer, headers(&[("etag", "e")]));
+        let left =
+            [("docker-content-digest", "sha256:a"), ("oci-subject", "sha256:b"), ("oci-subject", "sha256:c")];
+        assert_eq!(answer, headers(&left));
     }
 }

@@ -66,7 +66,7 @@ impl Inquirer {
         let response = self.upstream.send(request, place).await.map_err(failed)?;
         refuse_strange(&response, self.upstream.address())?;
         let (head, body) = response.into_parts();
-        let body = ResponseBody::upstream(UpstreamBody::new(body, self.idle_body));
+        let body = ResponseBody::upstream(UpstreamBody::new(body, head.status, self.idle_body));
         let body = Limited::new(body, LARGEST).collect().await.map_err(|error| {
             let registry = self.upstream.address();
             tracing::warn!(%registry, %error, "an answer of the registry could not be read");

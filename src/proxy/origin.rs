@@ -9,13 +9,14 @@ use hyper::{
     http::{request::Parts, uri::Authority},
 };
 
-use super::{ClientAddressSettings, Peer, UpstreamAddress, exchange::REQUEST_ID};
+use super::{ClientAddressSettings, Peer, exchange::REQUEST_ID, list};
 use crate::{
     registry::{ErrorCode, Refusal},
     telemetry::RequestId,
 };
 
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
 /// The scheme and the host, with its port, as the client named them.
@@ -46,40 +47,51 @@ impl Origin {
             (_, Some(host), None) => text(host).to_owned(),
             (_, None, None) => return Err(refuse("the request has no Host header")),
         };
-        let believed = is_trusted(peer, settings);
-        let forwarded = |name| believed.then(|| head.headers.get(name).map(text)).flatten();
-        // Of several proxies, the first was the nearest to the client.
-        let first = |list: &str| list.split(',').next().unwrap_or_default().trim().to_owned();
-        let scheme = match forwarded(X_FORWARDED_PROTO).map(first) {
+        let said = if is_trusted(peer, settings) { Said::by_proxy(&head.headers) } else { Said::default() };
+        let scheme = match said.scheme {
             Some(proto) if proto.eq_ignore_ascii_case("https") => "https",
             Some(proto) if proto.eq_ignore_ascii_case("http") => "http",
             _ if peer.tls => "https",
             _ => "http",
         };
-        let host = forwarded(X_FORWARDED_HOST).map_or(host, first);
-        let is_authority = host.parse::<Authority>().is_ok_and(|parsed| parsed.as_str() == host);
-        if !is_authority || host.contains('@') {
+        let host = said.host.unwrap_or(host);
+        let authority = host.parse::<Authority>().ok().filter(|parsed| parsed.as_str() == host);
+        let Some(authority) = authority.filter(|_| !host.contains('@')) else {
             return Err(refuse("the Host header is not a host"));
-        }
+        };
+        let usual = if scheme == "https" { 443 } else { 80 };
+        let host = match said.port {
+            Some(port) if authority.port().is_none() && port != usual => format!("{host}:{port}"),
+            _ => host,
+        };
         Ok(Self { scheme, host })
     }
+}
 
-    /// Makes a URL of the registry right for the outside: a `Location`, or a `Link` with its URL in angle brackets.
-    ///
-    /// A relative one is; one that names the registry's own address gets ours. `is_own` says that the answer can only
-    /// point into the registry (an upload, a manifest), whatever host it was told to print; a redirect to an object
-    /// store keeps its host.
-    pub(super) fn outside(&self, location: &str, registry: &UpstreamAddress, is_own: bool) -> String {
-        if let Some((url, rest)) = location.strip_prefix('<').and_then(|link| link.split_once('>')) {
-            return format!("<{}>{rest}", self.outside(url, registry, is_own));
-        }
-        let Some((authority, rest)) = split_absolute(location) else { return location.to_owned() };
-        let is_registry =
-            matches!(registry, UpstreamAddress::Tcp(address) if same_authority(address, authority));
-        if is_registry || (is_own && rest.starts_with("/v2/")) {
-            format!("{}://{}{rest}", self.scheme, self.host)
-        } else {
-            location.to_owned()
+/// Where the client sees us, by the word of a proxy.
+#[derive(Default)]
+struct Said {
+    scheme: Option<String>,
+    host: Option<String>,
+    /// For a host that is named without one.
+    port: Option<u16>,
+}
+
+impl Said {
+    /// The `X-Forwarded-` headers or, for what they do not say, `Forwarded` (RFC 7239). Of several proxies, the first was the
+    /// nearest to the client.
+    fn by_proxy(headers: &HeaderMap) -> Self {
+        let forwarded = joined(headers, "forwarded");
+        let nearest = list::elements(&forwarded, ',').next().filter(|_| list::is_whole(&forwarded));
+        let first = |name: HeaderName| {
+            let list = text(headers.get(name)?);
+            Some(list.split(',').next().unwrap_or_default().trim().to_owned())
+        };
+        let parameter = |name| list::parameter(nearest?, name);
+        Self {
+            scheme: first(X_FORWARDED_PROTO).or_else(|| parameter("proto")),
+            host: first(X_FORWARDED_HOST).or_else(|| parameter("host")),
+            port: first(X_FORWARDED_PORT).and_then(|port| port.parse().ok()).filter(|port| *port != 0),
         }
     }
 }
@@ -110,6 +122,11 @@ pub(super) fn client_address(
         headers.get(name).map(text).unwrap_or_default().to_owned()
     } else {
         joined(headers, name)
+    };
+    let chain = if name.eq_ignore_ascii_case("forwarded") {
+        addresses_of(&chain).ok_or_else(|| bad("the Forwarded header is malformed".to_owned()))?
+    } else {
+        chain
     };
     if settings.position.is_none() && !believes_anybody {
         return match nearest_stranger(&chain, settings) {
@@ -155,9 +172,18 @@ fn entry_at(list: &str, position: i64) -> Option<&str> {
     }
 }
 
-/// `192.0.2.1`, `192.0.2.1:80`, `::1`, `[::1]:80`.
+/// The addresses of a `Forwarded` header, as `X-Forwarded-For` lists them. `None` where a quote stays open: in it a client
+/// could hide what a proxy adds.
+fn addresses_of(forwarded: &str) -> Option<String> {
+    let address = |element| list::parameter(element, "for").unwrap_or_else(|| "unknown".to_owned());
+    let addresses: Vec<String> = list::elements(forwarded, ',').map(address).collect();
+    list::is_whole(forwarded).then(|| addresses.join(","))
+}
+
+/// `192.0.2.1`, `192.0.2.1:80`, `::1`, `[::1]`, `[::1]:80`.
 fn parse_address(text: &str) -> Option<IpAddr> {
-    let address = text.parse::<IpAddr>().ok();
+    let bracketed = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    let address = bracketed.unwrap_or(text).parse::<IpAddr>().ok();
     let with_port = || text.parse::<std::net::SocketAddr>().ok().map(|address| address.ip());
     address.or_else(with_port).map(|address| address.to_canonical())
 }
@@ -178,46 +204,4 @@ fn joined(headers: &HeaderMap, name: &str) -> String {
 
 fn text(value: &HeaderValue) -> &str {
     value.to_str().unwrap_or_default()
-}
-
-/// The authority and the rest of an absolute `http` or `https` URL, or of one without a scheme (`//host/path`).
-fn split_absolute(url: &str) -> Option<(&str, &str)> {
-    let (scheme, rest) = url.split_once("//")?;
-    if !["", "http:", "https:"].contains(&scheme.to_ascii_lowercase().as_str()) {
-        return None;
-    }
-    Some(rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len())))
-}
-
-/// Whether two authorities name the same place; `localhost` and the default port are spelt in several ways.
-fn same_authority(ours: &str, theirs: &str) -> bool {
-    let plain = |authority: &str| {
-        let authority = authority.strip_suffix(":80").unwrap_or(authority).to_ascii_lowercase();
-        authority.replace("localhost", "127.0.0.1").replace("[::1]", "127.0.0.1")
-    };
-    plain(ours) == plain(theirs)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn rule_12_location_is_right_for_the_outside() {
-        let origin = Origin { scheme: "https", host: "registry.example:8443".to_owned() };
-        let registry = UpstreamAddress::Tcp("127.0.0.1:5000".to_owned());
-        let outside = |location, is_own| origin.outside(location, &registry, is_own);
-        assert_eq!(outside("/v2/a/blobs/uploads/1?_state=x", true), "/v2/a/blobs/uploads/1?_state=x");
-        let ours = "https://registry.example:8443/v2/a/manifests/x";
-        assert_eq!(outside("http://127.0.0.1:5000/v2/a/manifests/x", false), ours);
-        assert_eq!(outside("//127.0.0.1:5000/v2/a/manifests/x", false), ours);
-        let link = "<https://registry.example:8443/v2/_catalog?n=1>; rel=\"next\"";
-        assert_eq!(outside("<http://127.0.0.1:5000/v2/_catalog?n=1>; rel=\"next\"", true), link);
-        assert_eq!(outside("</v2/_catalog?n=1>; rel=\"next\"", true), "</v2/_catalog?n=1>; rel=\"next\"");
-        assert_eq!(outside("http://LOCALHOST:5000/v2/a/manifests/x", false), ours);
-        assert_eq!(outside("https://internal.name/v2/a/manifests/x", true), ours);
-        let store = "https://store.example/docker/registry/v2/blobs/x?Signature=y";
-        assert_eq!(outside(store, false), store);
-        assert_eq!(outside(store, true), store);
-    }
 }

@@ -6,7 +6,7 @@ use hyper::{
 };
 use serde_json::{Value, json};
 
-use super::{Settings, origin::Origin, response_body::ResponseBody};
+use super::{Settings, caching, origin::Origin, response_body::ResponseBody};
 use crate::registry::{Challenge, ChallengeError, ErrorCode, Method, Refusal, Scope};
 
 /// The response to a refused `/v2` request, in the registry's own form. Without an `origin` (the host is what was
@@ -50,6 +50,7 @@ pub(super) const API_VERSION: HeaderName = HeaderName::from_static("docker-distr
 fn finish(mut response: Response<ResponseBody>, refusal: &Refusal) -> Response<ResponseBody> {
     let headers = response.headers_mut();
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    caching::by_default(headers);
     if let Some(seconds) = refusal.retry_after {
         headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }

@@ -1,13 +1,18 @@
 //! A response's body on its way to the client: a short text of ours, or the registry's as it arrives.
 
 use std::{
+    future::Future as _,
     pin::Pin,
     task::{Context, Poll, ready},
     time::Duration,
 };
 
 use http_body_util::Full;
-use hyper::body::{Body, Bytes, Frame, SizeHint};
+use hyper::{
+    StatusCode,
+    body::{Body, Bytes, Frame, SizeHint},
+};
+use tokio::time::{Sleep, sleep};
 
 use super::{
     exchange::Exchange, idle_timer::IdleTimer, places::Place, request_body::BodyError, upstream::Incoming,
@@ -30,18 +35,52 @@ enum Source {
 }
 
 /// The registry's body on its way to the client.
+///
+/// The status always arrives, also where the registry announces another length than it sends (registry 2.8 does with
+/// 416) or breaks off.
 pub struct UpstreamBody {
     body: Incoming,
     idle: IdleTimer,
+    /// Whether it belongs to an error or a redirect: a text that explains the status, of which whatever comes is all.
+    is_aside: bool,
+    /// Why it is not whole, and when the client's connection is broken off for that.
+    broken: Option<(BodyError, Pin<Box<Sleep>>)>,
 }
+
+/// How long after the registry a client's connection is broken off: what was answered before has to go out.
+const BREAK_OFF_AFTER: Duration = Duration::from_millis(50);
 
 impl UpstreamBody {
     /// Wraps the registry's body, which may stand still for `idle`.
-    pub fn new(body: Incoming, idle: Duration) -> Self {
-        Self { body, idle: IdleTimer::new(idle) }
+    pub fn new(body: Incoming, status: StatusCode, idle: Duration) -> Self {
+        Self { body, idle: IdleTimer::new(idle), is_aside: !status.is_success(), broken: None }
     }
 
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        if self.broken.is_none() {
+            match ready!(self.poll_body(cx)) {
+                Some(Err(_)) if self.is_aside => return Poll::Ready(None),
+                Some(Err(error)) => self.broken = Some((error, Box::pin(sleep(BREAK_OFF_AFTER)))),
+                frame => return Poll::Ready(frame),
+            }
+        }
+        if let Some((_, until)) = &mut self.broken {
+            ready!(until.as_mut().poll(cx));
+        }
+        Poll::Ready(self.broken.take().map(|(error, _)| Err(error)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.broken.is_none() && self.body.is_end_stream()
+    }
+
+    /// The length of an aside is announced only where all of it is there.
+    fn size_hint(&self) -> SizeHint {
+        let is_unknown = self.broken.is_some() || (self.is_aside && !self.body.is_here());
+        if is_unknown { SizeHint::default() } else { self.body.size_hint() }
+    }
+
+    fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let Poll::Ready(frame) = self.body.poll_frame(cx) else {
             ready!(self.idle.poll(cx));
             return Poll::Ready(Some(Err("the registry's body stood still for too long".into())));
@@ -117,14 +156,14 @@ impl Body for ResponseBody {
     fn is_end_stream(&self) -> bool {
         match &self.bytes {
             Source::Own(body) => body.is_end_stream(),
-            Source::Upstream(body) => body.body.is_end_stream(),
+            Source::Upstream(body) => body.is_end_stream(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.bytes {
             Source::Own(body) => body.size_hint(),
-            Source::Upstream(body) => body.body.size_hint(),
+            Source::Upstream(body) => body.size_hint(),
         }
     }
 }

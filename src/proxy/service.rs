@@ -12,7 +12,8 @@ use hyper::{
 use super::{
     Allowance, AtRegistry, Freeze, FreezeStatus, Passwords, Peer, Snapshot, Upstream, UpstreamLoad,
     admit::{Admitted, admit},
-    asked::{Asked, parse, require_origin_form},
+    asked::{Asked, expects_continue, parse, require_plain},
+    caching,
     caller::Caller,
     catalog,
     cors::{self, Shared},
@@ -22,6 +23,7 @@ use super::{
     freeze::Write,
     headers,
     inquiry::Inquirer,
+    location::Outside,
     media_type,
     origin::{self, Origin},
     own::OwnEndpoint,
@@ -157,10 +159,7 @@ impl Service {
         let snapshot = self.snapshot.load_full();
         let settings = &snapshot.settings;
         let (head, body) = request.into_parts();
-        let expects_continue = head
-            .headers
-            .get(header::EXPECT)
-            .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"));
+        let expects_continue = expects_continue(&head.headers);
         let body = RequestBody::new(body, settings.idle_body, expects_continue, Arc::clone(&self.telemetry));
         let origin = Origin::of(&head, peer, &settings.client_address);
         let own = OwnEndpoint::of(&head, &settings.path_prefix, settings.ui.enabled);
@@ -209,6 +208,7 @@ impl Service {
         if head.method == hyper::Method::HEAD {
             response = without_own_body(response);
         }
+        caching::by_default(response.headers_mut());
         cors::vary(response.headers_mut(), &settings.cors);
         if let Some(shared) = shared {
             shared.admit(response.headers_mut());
@@ -300,8 +300,11 @@ impl Service {
         refuse_strange(&response, upstream.address())?;
         // 6. Answer: the registry's own, made right for the outside.
         let idle = snapshot.settings.idle_body;
-        let body = |body| ResponseBody::upstream(UpstreamBody::new(body, idle));
-        Ok(for_the_outside(response.map(body), origin, &upstream))
+        let status = response.status();
+        let body = |body| ResponseBody::upstream(UpstreamBody::new(body, status, idle));
+        let is_absolute = !snapshot.settings.relative_urls;
+        let outside = Outside { registry: upstream.address(), origin: is_absolute.then_some(origin) };
+        Ok(for_the_outside(response.map(body), permit.route(), &outside))
     }
 
     /// The web pages, whose questions to the registry are authorised one by one; `None` for one that is not there. Boxed:
@@ -314,7 +317,7 @@ impl Service {
         origin: &Origin,
         exchange: &mut Exchange,
     ) -> Result<Answer, Refusal> {
-        require_origin_form(asked.head)?;
+        require_plain(asked.head)?;
         let address = asked.address()?;
         exchange.from(address);
         let request = pages::Request {
@@ -344,7 +347,7 @@ impl Service {
         exchange: &mut Exchange,
     ) -> Result<Response<ResponseBody>, Refusal> {
         let Asked { head, snapshot, .. } = asked;
-        require_origin_form(head)?;
+        require_plain(head)?;
         if Method::parse(head.method.as_str()).is_none() {
             return Err(Refusal::new(ErrorCode::Unsupported, "the method is not supported"));
         }

@@ -15,6 +15,8 @@ pub struct Settings {
     pub service: String,
     /// `server.path_prefix`: empty, or absolute without a trailing slash.
     pub path_prefix: String,
+    /// `server.relative_urls`: a `Location` names no host; clients resolve it against the URL that they asked for.
+    pub relative_urls: bool,
     /// `server.hsts`: send `Strict-Transport-Security`.
     pub hsts: bool,
     /// `server.cors`: which pages of other origins may use the registry.

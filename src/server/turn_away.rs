@@ -16,7 +16,7 @@ use super::listener::Accepted;
 
 /// In the registry's words, whatever was going to be asked for.
 const ANSWER: &str = concat!(
-    "HTTP/1.1 429 Too Many Requests\r\nConnection: close\r\nRetry-After: 5\r\n",
+    "HTTP/1.1 429 Too Many Requests\r\nConnection: close\r\nRetry-After: 5\r\nCache-Control: no-store\r\n",
     "Content-Type: application/json; charset=utf-8\r\nContent-Length: 105\r\n\r\n",
     r#"{"errors":[{"code":"TOOMANYREQUESTS","message":"too many connections from your address","detail":null}]}"#,
     "\n"

@@ -45,7 +45,7 @@ pub(crate) struct File {
     pub(crate) ui: Option<Ui>,
 }
 
-/// `server:`; `trusted_proxies` and `cors` are ours.
+/// `server:`; `trusted_proxies`, `relative_urls` and `cors` are ours.
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields, default, expecting = "a mapping")]
 pub(crate) struct Server {
@@ -62,6 +62,7 @@ pub(crate) struct Server {
     pub(crate) real_ip_pos: Option<Integer>,
     pub(crate) letsencrypt: Option<LetsEncrypt>,
     pub(crate) trusted_proxies: Option<OneOrMany>,
+    pub(crate) relative_urls: Option<Switch>,
     pub(crate) cors: Option<Cors>,
 }
 

@@ -196,6 +196,11 @@ impl Transfer {
         self.decoder.is_done()
     }
 
+    /// Whether all that is left was read from the connection.
+    pub(super) fn is_here(&self) -> bool {
+        self.decoder.left().is_some_and(|left| left <= self.connection.buffer.len() as u64)
+    }
+
     /// How many bytes are left, where that is known.
     pub(super) fn left(&self) -> Option<u64> {
         self.decoder.left()

@@ -319,6 +319,11 @@ impl Incoming {
         self.under_way.is_none()
     }
 
+    /// Whether all of it has come, taken or not.
+    pub(super) fn is_here(&self) -> bool {
+        self.under_way.as_ref().is_none_or(|(transfer, ..)| transfer.is_here())
+    }
+
     /// How long the rest is, where that is known.
     pub(super) fn size_hint(&self) -> SizeHint {
         let left = self.under_way.as_ref().map_or(Some(0), |(transfer, ..)| transfer.left());
