@@ -257,6 +257,35 @@ fn what_a_stranger_claims_takes_little_room() {
 }
 
 #[test]
+fn a_decision_says_what_was_needed_and_which_client_asked() {
+    let registry = registry();
+    let warden = portwarden(&registry).with(TO_FILE).start();
+    let agent = format!("evil/1 \"é\u{9b}{}", "x".repeat(2000));
+    let ask = curl(&warden).user(ADMIN).header(&format!("User-Agent: {agent}"));
+    let id = ask.body(b"").send("POST", "/v2/a/blobs/uploads/?from=b&mount=sha256:0").is(202);
+    let id = id.header("x-request-id").unwrap();
+    let decision = line_with(&warden.file("audit.log"), &[("event", "decision"), ("request_id", id)]);
+    let needs: Vec<&str> =
+        decision["requested"].as_array().unwrap().iter().filter_map(|scope| scope.as_str()).collect();
+    assert_eq!(needs, ["repository:a:pull,push", "repository:b:pull"], "{decision}");
+    let begins: String = agent.chars().take(256).collect();
+    assert_eq!(decision["user_agent"], begins);
+}
+
+/// Anyone may send these, and the journal splits lines at 48 KiB.
+#[test]
+fn rule_35_a_line_about_a_stranger_is_bounded() {
+    let registry = registry();
+    let warden = portwarden(&registry).with(TO_FILE).start();
+    let scopes: String = (0..100).map(|n| format!("&scope=repository:{}{n}:pull", "x".repeat(500))).collect();
+    let form = format!("grant_type=password&service=registry.test&username=u&password=p{scopes}");
+    curl(&warden).option(&["--data", &form]).send("POST", "/auth").is(401);
+    let line = line_with(&warden.file("audit.log"), &[("event", "token")]);
+    assert!(line.to_string().len() < 10_000, "{}", line.to_string().len());
+    assert_eq!(line["truncated"], serde_json::json!(["requested"]), "{line}");
+}
+
+#[test]
 fn rule_16_no_secret_reaches_the_audit_log() {
     let registry = registry();
     let warden = portwarden(&registry).with(TO_FILE).with("log: {level: debug}").start();

@@ -183,7 +183,10 @@ impl Reloader<'_> {
                     self.failed = None;
                     self.reload("SIGHUP");
                 }
-                _ = look.tick() => if self.watch.has_changed() || self.failed.is_some() { self.reload("a changed file") },
+                _ = look.tick() => {
+                    self.service.telemetry().audit.tick();
+                    if self.watch.has_changed() || self.failed.is_some() { self.reload("a changed file") }
+                }
                 _ = feed.tick(), if watchdog.is_some() => notify(&[NotifyState::Watchdog]),
             }
         }

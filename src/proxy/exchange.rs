@@ -7,7 +7,11 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use hyper::{Method, Response, StatusCode, header::HeaderName, http::request::Parts};
+use hyper::{
+    Method, Response, StatusCode,
+    header::{self, HeaderName, HeaderValue},
+    http::request::Parts,
+};
 
 use super::{Peer, request_body::Progress, upstream::UpstreamError};
 use crate::{
@@ -64,6 +68,7 @@ impl Exchange {
             id.as_str().clone_into(&mut record.request_id);
             record.method = registry::Method::shown(head.method.as_str());
             record.address = peer.address.map(|address| address.ip().to_canonical());
+            record.user_agent = head.headers.get(header::USER_AGENT).map(beginning);
         }
         record.route = (subject == Subject::Page).then_some(PAGE);
         telemetry.metrics.request_began();
@@ -98,6 +103,7 @@ impl Exchange {
             record.tags = (!route.tags().is_empty())
                 .then(|| route.tags().iter().map(|tag| tag.as_str().to_owned()).collect());
             record.from = route.source().map(|name| name.as_str().to_owned());
+            record.requested = Some(texts(&route.needs())).filter(|needs| !needs.is_empty());
         }
     }
 
@@ -144,7 +150,6 @@ impl Exchange {
 
     /// What a token was asked for, and grants.
     pub(super) fn granted(&mut self, requested: &[Scope], granted: &[Scope]) {
-        let texts = |scopes: &[Scope]| scopes.iter().map(Scope::to_string).collect();
         if self.telemetry.audit.is_on() {
             self.record.requested = Some(texts(requested));
             let granted = granted.iter().filter(|scope| !scope.actions.is_empty());
@@ -162,6 +167,8 @@ impl Exchange {
     pub(super) fn forwarding(&mut self, body: Arc<Progress>) {
         self.sent = Some(Instant::now());
         self.record.event = Event::Transfer;
+        // It stands in the line of the decision.
+        self.record.requested = None;
         self.bytes_in = Some(body);
     }
 
@@ -278,8 +285,17 @@ impl Drop for Exchange {
     }
 }
 
-/// Characters of a name that is only claimed: a form may have 64 KiB of it, and the last lines are kept at hand.
+/// Characters of a text that a client chooses: a form may have 64 KiB of a name, and the last lines are kept at hand.
 const LONGEST_CLAIM: usize = 256;
+
+/// The beginning of what a client says of itself.
+fn beginning(value: &HeaderValue) -> String {
+    String::from_utf8_lossy(value.as_bytes()).chars().take(LONGEST_CLAIM).collect()
+}
+
+fn texts(scopes: &[Scope]) -> Vec<String> {
+    scopes.iter().map(Scope::to_string).collect()
+}
 
 /// The route of a web page, in logs and metrics.
 const PAGE: &str = "page";

@@ -131,6 +131,7 @@ impl Service {
             ],
             frozen: self.freeze.status() != FreezeStatus::Open,
             audit_lines_lost: self.telemetry.audit.lost(),
+            audit_lines_summed_up: self.telemetry.audit.summed_up(),
         }
     }
 

@@ -43,6 +43,17 @@ struct Queue {
     stage: Stage,
 }
 
+/// What a line is worth: the less it is, the sooner the queue is too full for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Rank {
+    /// Takes whatever room there is.
+    First,
+    /// Leaves a quarter.
+    Second,
+    /// Leaves half.
+    Third,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
     /// Lines are taken, and written a little later.
@@ -124,14 +135,19 @@ impl Shared {
     }
 }
 
-/// Takes a whole line at once, and never fails.
-impl Write for Lines {
-    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+impl Lines {
+    /// Takes a whole line, or counts it as lost.
+    pub(super) fn put(&self, line: &[u8], rank: Rank) {
+        let most = match rank {
+            Rank::First => self.0.most,
+            Rank::Second => self.0.most / 4 * 3,
+            Rank::Third => self.0.most / 2,
+        };
         let mut queue = self.0.queue();
         let is_open = matches!(queue.stage, Stage::Open | Stage::Asleep);
-        if !is_open || queue.waiting.len() + queue.writing + line.len() > self.0.most {
+        if !is_open || queue.waiting.len() + queue.writing + line.len() > most {
             queue.lost += 1;
-            return Ok(line.len());
+            return;
         }
         queue.waiting.extend_from_slice(line);
         let was_asleep = mem::replace(&mut queue.stage, Stage::Open) == Stage::Asleep;
@@ -139,6 +155,13 @@ impl Write for Lines {
         if was_asleep {
             self.0.changed.notify_all();
         }
+    }
+}
+
+/// Takes a whole line at once, and never fails.
+impl Write for Lines {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        self.put(line, Rank::First);
         Ok(line.len())
     }
 
@@ -268,6 +291,18 @@ mod tests {
         assert_eq!(first + given.iter().map(|batch| batch.len()).sum::<usize>(), 16 << 20);
         lines.write_all(b"late").unwrap();
         assert_eq!(lines.lost(), 25);
+    }
+
+    #[test]
+    fn lines_of_less_worth_leave_room_for_others() {
+        let (lines, given, _go) = slow(1000);
+        lines.put(b"1\n", Rank::First);
+        given.recv().unwrap();
+        let put = |rank| {
+            let before = lines.lost();
+            (0..1000).take_while(|_| lines.put(b"123456789\n", rank) == () && lines.lost() == before).count()
+        };
+        assert_eq!([Rank::Third, Rank::Third, Rank::Second, Rank::First].map(put), [49, 0, 25, 25]);
     }
 
     #[test]

@@ -27,6 +27,8 @@ pub struct Reading {
     pub frozen: bool,
     /// Lines of the audit log that were lost since the start.
     pub audit_lines_lost: u64,
+    /// Lines of the audit log that were summed up since the start.
+    pub audit_lines_summed_up: u64,
 }
 
 /// What is looked up when somebody asks.
@@ -37,6 +39,7 @@ pub(super) struct Sampled {
     limited: Family<LimitLabels, Counter>,
     frozen: Gauge,
     audit_lines_lost: Counter,
+    audit_lines_summed_up: Counter,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -64,6 +67,11 @@ impl Sampled {
             "Lines of the audit log that could not be written",
             self.audit_lines_lost.clone(),
         );
+        r.register(
+            "audit_lines_summed_up",
+            "Lines of the audit log about requests without an account that were counted, not written",
+            self.audit_lines_summed_up.clone(),
+        );
     }
 
     pub(super) fn set(&self, reading: &Reading) {
@@ -81,5 +89,6 @@ impl Sampled {
         }
         self.frozen.set(reading.frozen.into());
         self.audit_lines_lost.inner().store(reading.audit_lines_lost, Ordering::Relaxed);
+        self.audit_lines_summed_up.inner().store(reading.audit_lines_summed_up, Ordering::Relaxed);
     }
 }

@@ -24,6 +24,7 @@ pub mod distribution;
 pub mod docker;
 pub mod h2;
 pub mod image;
+pub mod journal;
 pub mod load;
 pub mod local;
 pub mod mariadb;

@@ -34,7 +34,9 @@ fn row(line: &[u8]) -> Option<EventRow> {
         reference => format!(":{reference}"),
     };
     let what = match line.get("requested") {
-        Some(Value::Array(scopes)) => scopes.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" "),
+        Some(Value::Array(scopes)) if text("event") == "token" => {
+            scopes.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" ")
+        }
         _ => text("repository") + &reference,
     };
     let decision = text("decision");
@@ -68,7 +70,7 @@ mod tests {
     #[test]
     fn a_line_is_read_by_its_fields() {
         let line = br#"{"time":"2026-01-02T03:04:05.678901Z","event":"decision","account":"bob","repository":"team/app",
-            "reference":"1.0","decision":"denied","rule":"rule 2","reason":"may not","status":401}"#;
+            "requested":["repository:team/app:pull"],"reference":"1.0","decision":"denied","rule":"rule 2","reason":"may not","status":401}"#;
         let row = row(line).unwrap();
         assert_eq!(row.what, "team/app:1.0");
         assert_eq!((row.why.as_str(), row.status, row.address.as_str()), ("may not", Some(401), ""));

@@ -1,9 +1,9 @@
 //! How a line of the audit log is written: one JSON object (RFC 8259), field by field.
 //!
 //! Two lines are written for nearly every request, and nearly all of their texts are plain; what is not goes through
-//! `serde_json`.
+//! `serde_json`. Every field is bounded here, so the line is: journald splits lines at 48 KiB, and a client chooses texts.
 
-use std::{fmt::Display, io::Write};
+use std::{io::Write, time::SystemTime};
 
 use serde::Serialize;
 
@@ -12,19 +12,30 @@ pub(super) struct Line<'a> {
     to: &'a mut Vec<u8>,
     /// What stands before the next field.
     before: u8,
+    /// The names of fields that were too long.
+    truncated: Vec<&'static str>,
 }
+
+/// Bytes of a text between its quotation marks, escapes included.
+const LONGEST_TEXT: usize = 2 << 10;
+/// Bytes of several texts together.
+const LONGEST_LIST: usize = 5 << 10;
+/// Ends a text that was too long.
+const ELLIPSIS: char = '…';
 
 impl<'a> Line<'a> {
     /// A line behind what `to` has already.
     pub(super) fn begin(to: &'a mut Vec<u8>) -> Self {
-        Self { to, before: b'{' }
+        Self { to, before: b'{', truncated: Vec::new() }
     }
 
-    /// Any text.
+    /// Any text, up to two kibibytes.
     pub(super) fn text<'t>(&mut self, name: &'static str, text: impl Into<Option<&'t str>>) {
         if let Some(text) = text.into() {
             self.name(name);
-            quote(self.to, text);
+            if !quote(self.to, text) {
+                self.truncated.push(name);
+            }
         }
     }
 
@@ -36,29 +47,39 @@ impl<'a> Line<'a> {
         }
     }
 
-    /// Several texts.
+    /// Several texts, up to five kibibytes.
     pub(super) fn texts(&mut self, name: &'static str, texts: Option<&[String]>) {
         let Some(texts) = texts else { return };
         self.name(name);
-        self.to.push(b'[');
-        for (index, text) in texts.iter().enumerate() {
-            if index > 0 {
-                self.to.push(b',');
+        let start = self.to.len();
+        let mut is_whole = true;
+        for text in texts {
+            self.to.push(if self.to.len() == start { b'[' } else { b',' });
+            let before = self.to.len() - 1;
+            is_whole &= quote(self.to, text);
+            if self.to.len() - start > LONGEST_LIST {
+                self.to.truncate(before);
+                is_whole = false;
+                break;
             }
-            quote(self.to, text);
+        }
+        if texts.is_empty() {
+            self.to.push(b'[');
         }
         self.to.push(b']');
+        if !is_whole {
+            self.truncated.push(name);
+        }
     }
 
-    /// What shows itself without a character that JSON escapes, as a text.
-    pub(super) fn shown(&mut self, name: &'static str, value: Option<impl Display>) {
-        let Some(value) = value else { return };
+    /// A moment: RFC 3339, UTC, microseconds.
+    pub(super) fn time(&mut self, name: &'static str, time: SystemTime) {
         self.name(name);
         // Writing to a vector does not fail.
-        let _ = write!(self.to, "\"{value}\"");
+        let _ = write!(self.to, "\"{}\"", humantime::format_rfc3339_micros(within_bounds(time)));
     }
 
-    /// A number, or something else that `serde` writes without a control character.
+    /// A number, or something else that `serde` writes without a control character, and that is small.
     pub(super) fn value(&mut self, name: &'static str, value: Option<impl Serialize>) {
         let Some(value) = value else { return };
         self.name(name);
@@ -66,7 +87,11 @@ impl<'a> Line<'a> {
     }
 
     /// The end of the object, and of the line.
-    pub(super) fn end(self) {
+    pub(super) fn end(mut self) {
+        if !self.truncated.is_empty() {
+            let names = std::mem::take(&mut self.truncated);
+            self.value("truncated", Some(names));
+        }
         self.to.extend_from_slice(b"}\n");
     }
 
@@ -78,23 +103,46 @@ impl<'a> Line<'a> {
     }
 }
 
-/// Writes a text in quotation marks. Every control character is escaped, so that nobody can write lines of his own, or
-/// steer the terminal of who reads them.
-fn quote(to: &mut Vec<u8>, text: &str) {
+/// A clock that is out of all bounds, before 1970 or after 9999, is shown as the nearest of these.
+fn within_bounds(time: SystemTime) -> SystemTime {
+    let end = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(253_402_300_799);
+    time.clamp(SystemTime::UNIX_EPOCH, end)
+}
+
+/// Writes a text in quotation marks, and returns whether all of it found room. Every control character is escaped, so that
+/// no client can write lines of its own, or steer the terminal of a reader.
+fn quote(to: &mut Vec<u8>, text: &str) -> bool {
     let is_plain = |byte: u8| matches!(byte, b' '..=b'~') & (byte != b'"') & (byte != b'\\');
     // All are looked at whatever they are: so the compiler takes many at a time.
-    if text.bytes().fold(true, |plain, byte| plain & is_plain(byte)) {
-        return in_marks(to, text);
+    if text.len() <= LONGEST_TEXT && text.bytes().fold(true, |plain, byte| plain & is_plain(byte)) {
+        in_marks(to, text);
+        return true;
     }
-    let quoted = serde_json::to_string(text).unwrap_or_default();
-    // JSON itself leaves DEL and those from U+0080 to U+009F as they are.
-    for c in quoted.chars() {
-        if c.is_control() {
-            let _ = write!(to, "\\u{:04x}", u32::from(c));
-        } else {
-            to.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
+    to.push(b'"');
+    let is_whole = escape(to, text);
+    if !is_whole {
+        to.extend_from_slice(ELLIPSIS.encode_utf8(&mut [0; 4]).as_bytes());
+    }
+    to.push(b'"');
+    is_whole
+}
+
+/// Writes as much of a text as finds room, and returns whether that was all.
+fn escape(to: &mut Vec<u8>, text: &str) -> bool {
+    let start = to.len();
+    for c in text.chars() {
+        let before = to.len();
+        match c {
+            '"' | '\\' => to.extend_from_slice(&[b'\\', c as u8]),
+            c if c.is_control() => drop(write!(to, "\\u{:04x}", u32::from(c))),
+            c => to.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
+        }
+        if to.len() - start > LONGEST_TEXT {
+            to.truncate(before);
+            return false;
         }
     }
+    true
 }
 
 /// Writes a text that has nothing to escape in quotation marks.
@@ -122,18 +170,40 @@ mod tests {
     }
 
     #[test]
+    fn a_text_that_is_too_long_is_cut_between_characters_and_named() {
+        let cases = [("\u{1}", 6), ("é", 2), ("x", 1), ("\"", 2), ("😀", 4)];
+        for (letter, size) in cases {
+            let text = |bytes: usize| letter.repeat(bytes / size);
+            let mut written = Vec::new();
+            let mut line = Line::begin(&mut written);
+            line.text("short", text(LONGEST_TEXT).as_str());
+            line.text("long", text(LONGEST_TEXT + size).as_str());
+            line.texts("list", Some(&vec![text(1000); 100]));
+            line.end();
+            let read: serde_json::Value = serde_json::from_slice(&written).unwrap();
+            assert_eq!(read["short"], text(LONGEST_TEXT));
+            assert_eq!(read["long"], text(LONGEST_TEXT) + "…");
+            assert_eq!(
+                read["list"].as_array().unwrap().len(),
+                LONGEST_LIST / (text(1000).len().max(1) / letter.len() * size + 3)
+            );
+            assert_eq!(read["truncated"], serde_json::json!(["long", "list"]));
+        }
+    }
+
+    #[test]
     fn fields_without_a_value_are_left_out() {
         let mut written = b"before\n".to_vec();
         let mut line = Line::begin(&mut written);
         line.text("a", None);
-        line.shown("b", Some(1));
+        line.value("b", Some(1));
         line.value("c", None::<u64>);
         line.value("d", Some(5.0));
         line.texts("e", Some(&["x".into(), "\"".into()]));
         line.texts("f", Some(&[]));
         line.texts("g", None);
         line.end();
-        let expected = "before\n{\"b\":\"1\",\"d\":5.0,\"e\":[\"x\",\"\\\"\"],\"f\":[]}\n";
+        let expected = "before\n{\"b\":1,\"d\":5.0,\"e\":[\"x\",\"\\\"\"],\"f\":[]}\n";
         assert_eq!(String::from_utf8(written).unwrap(), expected);
     }
 }

@@ -7,18 +7,26 @@
 mod file;
 mod line;
 mod record;
+mod strangers;
 
 use std::{
     cell::RefCell,
     collections::VecDeque,
     fmt, io,
     path::PathBuf,
-    sync::{Mutex, PoisonError},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Instant, SystemTime},
 };
 
-use self::file::RotatedFile;
 pub use self::record::{Decision, Ended, Event, Record};
-use super::lines::{Destination, Lines, Stream};
+use self::{
+    file::RotatedFile,
+    strangers::{Budget, Strangers, Summary},
+};
+use super::lines::{Destination, Lines, Rank, Stream};
 
 /// Where the lines go (`audit.to`).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -39,8 +47,10 @@ pub struct Audit(Option<Sink>);
 #[derive(Debug)]
 struct Sink {
     lines: Lines,
-    /// The last lines, for who looks at them without the file.
-    recent: Mutex<VecDeque<Vec<u8>>>,
+    /// The last lines, for a look at them without the file: about accounts, and about strangers.
+    recent: Mutex<[VecDeque<Vec<u8>>; 2]>,
+    strangers: Mutex<Strangers>,
+    summed_up: AtomicU64,
 }
 
 /// The file cannot be opened. Displays with its path and what to do.
@@ -63,8 +73,9 @@ impl io::Write for Stdout {
 /// Some 30,000 lines: seconds of the most that can happen.
 const WAITING_BYTES: usize = 16 << 20;
 
-/// The lines that are kept at hand.
+/// The lines that are kept at hand, and those among them that are about strangers.
 const RECENT: usize = 200;
+const RECENT_STRANGERS: usize = 50;
 
 /// The room that is kept for the next line: most take a third of it.
 const USUAL_LINE: usize = 1 << 10;
@@ -75,16 +86,65 @@ thread_local! {
 }
 
 impl Sink {
-    fn remember(&self, line: &[u8]) {
-        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
-        // In the room of the oldest.
-        let oldest = if recent.len() < RECENT { None } else { recent.pop_front() };
-        let mut kept = oldest.unwrap_or_default();
-        kept.clear();
-        kept.shrink_to(USUAL_LINE);
-        kept.extend_from_slice(line);
-        recent.push_back(kept);
+    fn new(to: impl Destination + 'static) -> Self {
+        Self {
+            lines: Lines::new("audit", WAITING_BYTES, to),
+            recent: Mutex::default(),
+            strangers: Mutex::new(Strangers::new(SystemTime::now(), Instant::now())),
+            summed_up: AtomicU64::new(0),
+        }
     }
+
+    /// Writes the line of a record, or counts it.
+    fn write(&self, record: &Record, line: &mut Vec<u8>) {
+        record.write_to(line);
+        let Some(budget) = Budget::of(record) else {
+            let is_read = matches!(record.method.as_str(), "GET" | "HEAD");
+            return self.put(line, if is_read { Rank::Second } else { Rank::First });
+        };
+        let is_written = {
+            let mut strangers = self.strangers();
+            if let Some(summary) = strangers.turn(false, SystemTime::now(), Instant::now()) {
+                self.sum_up(&summary);
+            }
+            strangers.admit(record, budget, line.len())
+        };
+        if is_written {
+            self.put(line, Rank::Third);
+        } else {
+            self.summed_up.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn sum_up(&self, summary: &Summary) {
+        let mut line = Vec::new();
+        summary.write_to(&mut line);
+        self.put(&line, Rank::First);
+    }
+
+    fn put(&self, line: &[u8], rank: Rank) {
+        self.lines.put(line, rank);
+        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        let [accounts, strangers] = &mut *recent;
+        match rank {
+            Rank::First | Rank::Second => remember(accounts, RECENT - RECENT_STRANGERS, line),
+            Rank::Third => remember(strangers, RECENT_STRANGERS, line),
+        }
+    }
+
+    fn strangers(&self) -> MutexGuard<'_, Strangers> {
+        self.strangers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Keeps a line, in the room of the oldest.
+fn remember(recent: &mut VecDeque<Vec<u8>>, most: usize, line: &[u8]) {
+    let oldest = if recent.len() < most { None } else { recent.pop_front() };
+    let mut kept = oldest.unwrap_or_default();
+    kept.clear();
+    kept.shrink_to(USUAL_LINE);
+    kept.extend_from_slice(line);
+    recent.push_back(kept);
 }
 
 impl Audit {
@@ -100,8 +160,7 @@ impl Audit {
                 Box::new(RotatedFile::open(path).map_err(|error| AuditError(path.clone(), error))?)
             }
         };
-        let lines = Lines::new("audit", WAITING_BYTES, to);
-        Ok(Self(Some(Sink { lines, recent: Mutex::default() })))
+        Ok(Self(Some(Sink::new(to))))
     }
 
     /// Whether anything is written: who would only build a record for it need not.
@@ -109,22 +168,41 @@ impl Audit {
         self.0.is_some()
     }
 
-    /// Writes a line, now or soon; never waits.
+    /// Writes a line, now or soon; never waits. Of lines about strangers there is one each only while they are few.
     pub fn write(&self, record: &Record) {
         let Some(sink) = &self.0 else { return };
         LINE.with_borrow_mut(|line| {
             line.clear();
             line.shrink_to(USUAL_LINE);
-            record.write_to(line);
-            let _ = io::Write::write_all(&mut sink.lines.clone(), line);
-            sink.remember(line);
+            sink.write(record, line);
         });
+    }
+
+    /// Sums up what was left out, once a minute. To be called from time to time.
+    pub fn tick(&self) {
+        self.turn(false);
+    }
+
+    fn turn(&self, is_end: bool) {
+        let Some(sink) = &self.0 else { return };
+        let summary = sink.strangers().turn(is_end, SystemTime::now(), Instant::now());
+        if let Some(summary) = summary {
+            sink.sum_up(&summary);
+        }
     }
 
     /// The last lines, the newest last; `None` where nothing is written.
     pub fn recent(&self) -> Option<Vec<Vec<u8>>> {
         let recent = self.0.as_ref()?.recent.lock().unwrap_or_else(PoisonError::into_inner);
-        Some(recent.iter().cloned().collect())
+        let mut lines: Vec<Vec<u8>> = recent.iter().flatten().cloned().collect();
+        // Each begins with its time.
+        lines.sort();
+        Some(lines)
+    }
+
+    /// How many lines were counted rather than written.
+    pub fn summed_up(&self) -> u64 {
+        self.0.as_ref().map_or(0, |sink| sink.summed_up.load(Ordering::Relaxed))
     }
 
     /// How many lines were lost: too many waited, or the file could not be written.
@@ -134,6 +212,7 @@ impl Audit {
 
     /// Writes what waits, for as long as a second; what comes later is lost.
     pub fn finish(&self) {
+        self.turn(true);
         if let Some(sink) = &self.0 {
             sink.lines.finish();
         }

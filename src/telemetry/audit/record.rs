@@ -5,7 +5,7 @@ use std::{net::IpAddr, time::SystemTime};
 use super::line::Line;
 
 /// What a line is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Event {
     /// A request for the registry was decided.
     Decision,
@@ -15,10 +15,12 @@ pub enum Event {
     Token,
     /// Writes were frozen or thawed.
     Freeze,
+    /// What was left out: lines about requests without an account, when there are many.
+    Summary,
 }
 
 /// How a request was decided.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Decision {
     /// It may go to the registry; or a token was issued.
     Allowed,
@@ -62,6 +64,8 @@ pub struct Record {
     pub source: Option<&'static str>,
     /// What was shown: `token`, `refresh_token`, `password` or `none`.
     pub credentials: Option<&'static str>,
+    /// `User-Agent`, the beginning of it.
+    pub user_agent: Option<String>,
     /// The method.
     pub method: String,
     /// The kind of endpoint: `manifest`, `blob`, `upload`, …
@@ -74,7 +78,7 @@ pub struct Record {
     pub tags: Option<Vec<String>>,
     /// The repository that a blob was to be mounted from.
     pub from: Option<String>,
-    /// The scopes that a token was asked for.
+    /// The scopes that a request needs, or that a token was asked for.
     pub requested: Option<Vec<String>>,
     /// The scopes that it grants.
     pub granted: Option<Vec<String>>,
@@ -109,6 +113,7 @@ impl Record {
             account: None,
             source: None,
             credentials: None,
+            user_agent: None,
             method: String::new(),
             route: None,
             repository: None,
@@ -132,13 +137,14 @@ impl Record {
     /// Writes the line, with its line end, behind what `line` has already.
     pub(super) fn write_to(&self, line: &mut Vec<u8>) {
         let mut line = Line::begin(line);
-        line.shown("time", Some(humantime::format_rfc3339_micros(within_bounds(self.time))));
+        line.time("time", self.time);
         line.word("event", self.event.as_str());
         line.text("request_id", Some(self.request_id.as_str()).filter(|id| !id.is_empty()));
         line.value("address", self.address);
         line.text("account", self.account.as_deref());
         line.word("source", self.source);
         line.word("credentials", self.credentials);
+        line.text("user_agent", self.user_agent.as_deref());
         line.text("method", Some(self.method.as_str()).filter(|method| !method.is_empty()));
         line.word("route", self.route);
         line.text("repository", self.repository.as_deref());
@@ -160,12 +166,6 @@ impl Record {
     }
 }
 
-/// A clock that is out of all bounds, before 1970 or after 9999, is shown as the nearest of these.
-fn within_bounds(time: SystemTime) -> SystemTime {
-    let end = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(253_402_300_799);
-    time.clamp(SystemTime::UNIX_EPOCH, end)
-}
-
 impl Event {
     /// The word in the line.
     pub fn as_str(self) -> &'static str {
@@ -174,6 +174,7 @@ impl Event {
             Self::Transfer => "transfer",
             Self::Token => "token",
             Self::Freeze => "freeze",
+            Self::Summary => "summary",
         }
     }
 }
@@ -238,6 +239,32 @@ mod tests {
         assert_eq!(read["account"], record.account.unwrap().as_str());
     }
 
+    /// journald splits a line at 48 KiB.
+    #[test]
+    fn a_line_is_bounded_whatever_is_in_it() {
+        let long = || Some("\u{1}".repeat(64 << 10));
+        let record = Record {
+            request_id: "x".repeat(64 << 10),
+            account: long(),
+            user_agent: long(),
+            method: "x".repeat(64 << 10),
+            repository: long(),
+            reference: long(),
+            tags: Some(vec!["\u{1}".repeat(500); 100]),
+            from: long(),
+            requested: Some(vec!["\u{1}".repeat(500); 100]),
+            granted: Some(vec!["\u{1}".repeat(500); 100]),
+            rule: long(),
+            reason: long(),
+            digest: long(),
+            ..Record::new(Event::Decision)
+        };
+        let written = line(&record);
+        assert!(written.len() < 40 << 10, "{}", written.len());
+        let read: serde_json::Value = serde_json::from_str(&written).unwrap();
+        assert_eq!(read["truncated"].as_array().unwrap().len(), 13, "{}", read["truncated"]);
+    }
+
     #[test]
     fn each_field_has_its_name_and_its_place() {
         let record = Record {
@@ -248,6 +275,7 @@ mod tests {
             account: Some(String::new()),
             source: Some("users"),
             credentials: Some("token"),
+            user_agent: Some("docker/1".into()),
             method: "GET".into(),
             route: Some("manifest"),
             repository: Some("a/b".into()),
@@ -268,7 +296,8 @@ mod tests {
         };
         let expected = concat!(
             r#"{"time":"1970-01-01T00:00:00.000000Z","event":"transfer","request_id":"id","#,
-            r#""address":"2001:db8::1","account":"","source":"users","credentials":"token","method":"GET","#,
+            r#""address":"2001:db8::1","account":"","source":"users","credentials":"token","#,
+            r#""user_agent":"docker/1","method":"GET","#,
             r#""route":"manifest","repository":"a/b","reference":"1","tags":["t"],"from":"c","#,
             r#""requested":["repository:a:pull"],"granted":[],"decision":"allowed","rule":"acl, rule 1","#,
             r#""reason":"no","status":200,"digest":"sha256:0","bytes_in":0,"bytes_out":18446744073709551615,"#,
