@@ -356,12 +356,135 @@ fn the_anonymous_account_sees_its_part_without_signing_in() {
     let first = anybody.get("/").is(200).text();
     assert!(first.contains("href=\"/public/app\"") && !first.contains("team/app"), "{first}");
     anybody.get("/public/app:1").is(200);
-    anybody.get("/team/app:1").is(404);
+    // Another account may see it: the way to sign in leads back, with the place in a long list.
+    for path in ["/team/app:1?q=2", "/no/such:1", "/-/none"] {
+        let missing = anybody.request().header("Accept: text/html").get(path).is(404).text();
+        let next = path.replace('?', "%3F").replace('=', "%3D");
+        let link = format!("class=\"button primary\" href=\"/-/sign-in?next={next}\"");
+        assert!(missing.contains(&link), "{path}: {missing}");
+    }
     anybody.get("/-/sign-in").is(200);
     // Somebody who has signed in may follow a link here, and the browser keep the cookie back at first.
     let followed = anybody.request().header("Sec-Fetch-Site: cross-site").header("Sec-Fetch-Mode: navigate");
     assert!(followed.get("/team/app:1").is(200).text().contains("http-equiv=\"refresh\""));
-    assert!(Visitor::signed_in(&warden, ADMIN).get("/").is(200).text().contains("href=\"/team/app\""));
+    let admin = Visitor::signed_in(&warden, ADMIN);
+    assert!(admin.get("/").is(200).text().contains("href=\"/team/app\""));
+    assert!(
+        !admin.get("/no/such:1").is(404).text().contains("sign-in"),
+        "there is no other account to sign in to"
+    );
+}
+
+/// Also where there is an anonymous account: as that, the visitor would find the page gone without a word.
+#[test]
+fn an_ended_session_leads_back_to_where_the_visitor_was() {
+    let registry = registry();
+    let acl = "\n  - match: {account: \"admin\"}\n    actions: [\"*\"]\n";
+    let warden = portwarden(&registry).users(&[ADMIN, ANYBODY]).acl(acl).start();
+    let digest = stock(&warden);
+    let ended = Visitor::with_cookie(&warden, Some("__Host-portwarden-session=ended".to_owned()));
+    let deletion = format!("/-/delete/team/app@{digest}");
+    for path in ["/team/app?q=1", deletion.as_str()] {
+        let answer = ended.get(path).is(303);
+        let next = path.replace('?', "%3F").replace('=', "%3D").replace(':', "%3A");
+        let location = answer.header("location").unwrap().replace("%40", "@");
+        assert_eq!(location.replace(':', "%3A"), format!("/-/sign-in?next={next}&ended=1"));
+        let mut again = Visitor::new(&warden);
+        let back = again.sign_in(ADMIN, path);
+        assert_eq!((back.status, back.header("location")), (303, Some(path)));
+        again.get(path).is(200);
+    }
+    // The form to delete, sent after the session has ended, leads to the page that asks again.
+    let answer = ended.post(&deletion, &[("csrf", "x"), ("tags", "x")]).is(303);
+    assert!(answer.header("location").unwrap().contains("next=/-/delete/team/app"), "{answer:?}");
+}
+
+#[test]
+fn a_slash_at_the_end_of_an_address_does_no_harm() {
+    let registry = registry();
+    for prefix in ["", "/images"] {
+        let warden = match prefix {
+            "" => portwarden(&registry).start(),
+            _ => portwarden(&registry).with_server("path_prefix", prefix).start(),
+        };
+        let visitor = Visitor::new(&warden);
+        let person = || visitor.request().header("Accept: text/html");
+        for (path, page) in [
+            ("/team/app/?q=1", "/team/app?q=1"),
+            ("/team/app:1/", "/team/app:1"),
+            ("/-/access/", "/-/access"),
+        ] {
+            let answer = person().get(&format!("{prefix}{path}")).is(308);
+            assert_eq!(answer.header("location"), Some(format!("{prefix}{page}").as_str()));
+        }
+        for path in ["/team/app//", "//evil.example/", "/-/assets/x/", "/team/../app/"] {
+            person().get(&format!("{prefix}{path}")).is(404);
+        }
+    }
+}
+
+#[test]
+fn what_people_paste_into_the_search_leads_to_its_page() {
+    let registry = registry();
+    let warden = portwarden(&registry).start();
+    let digest = stock(&warden);
+    push_image(&curl(&warden).user(ADMIN), "other/web", "latest");
+    let visitor = Visitor::signed_in(&warden, USER);
+    let host = warden.url().replace("https://", "");
+    let search = |path: &str, query: &str| visitor.get(&format!("{path}?q={}", query.replace(' ', "+")));
+    for at in ["/", "/team/app"] {
+        for (query, page) in [
+            (format!("docker pull {host}/team/app:1"), "/team/app:1".to_owned()),
+            (format!("{host}/team/app"), "/team/app".to_owned()),
+            (format!("team/app@{digest}"), format!("/team/app@{digest}")),
+            (digest.clone(), format!("/team/app@{digest}")),
+        ] {
+            assert_eq!(search(at, &query).is(303).header("location"), Some(page.as_str()), "{at} {query}");
+        }
+    }
+    let two_words = search("/", "APP team").is(200).text();
+    assert!(
+        two_words.contains("href=\"/team/app\"") && !two_words.contains("href=\"/other/web\""),
+        "{two_words}"
+    );
+    let start = &digest[..digest.len() - 50];
+    assert_eq!(tags_in(&search("/team/app", start).is(200).text()), ["1"]);
+    // A repository that is not there, or not to be seen, is searched for as a word, and found nowhere.
+    for query in ["sha256:".to_owned() + &"0".repeat(64), "no/such:1".to_owned()] {
+        assert!(search("/", &query).is(200).text().contains("Nothing matches"), "{query}");
+    }
+}
+
+#[test]
+fn a_pasted_digest_finds_nothing_that_the_visitor_may_not_pull() {
+    let registry = registry();
+    let acl = "\n  - match: {account: \"admin\"}\n    actions: [\"*\"]\n  - match: {account: \"user\", name: \"open/*\"}\n    actions: [\"pull\"]\n";
+    let warden = portwarden(&registry).acl(acl).start();
+    let digest = stock(&warden);
+    push_image(&curl(&warden).user(ADMIN), "open/app", "1");
+    let visitor = Visitor::signed_in(&warden, USER);
+    for query in [digest.clone(), format!("team/app@{digest}"), "team/app:1".to_owned()] {
+        let answer = visitor.get(&format!("/?q={query}")).is(200).text();
+        assert!(answer.contains("Nothing matches"), "{query}: {answer}");
+    }
+}
+
+#[test]
+fn the_size_of_an_image_is_the_same_on_every_page() {
+    let registry = registry();
+    let warden = portwarden(&registry).start();
+    let admin = curl(&warden).user(ADMIN);
+    let config = json!({"architecture": "arm64", "os": "linux", "author": "x".repeat(3000)}).to_string();
+    push(&admin, "team/app", "latest", config.as_bytes());
+    let visitor = Visitor::signed_in(&warden, USER);
+    let sizes = |path: &str| {
+        let page = visitor.get(path).is(200).text();
+        let shown = page.split("class=\"size\"").skip(1);
+        shown.map(|rest| rest.split(['>', '<']).nth(1).unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let list = sizes("/team/app");
+    assert_eq!(list.len(), 1, "{list:?}");
+    assert_eq!(sizes("/team/app:latest")[0], list[0]);
 }
 
 #[test]
@@ -597,9 +720,11 @@ fn tags_are_sorted_by_date_and_many_by_version() {
     let page = visitor.get("/team/app").is(200).text();
     let took = began.elapsed();
     assert_eq!(&tags_in(&page)[..3], ["v1.9999", "v1.9998", "v1.9997"]);
+    registry.add_tags("team/app", "b-middle", &["latest".to_owned()]);
+    assert_eq!(&tags_in(&visitor.get("/team/app").is(200).text())[..2], ["latest", "v1.9999"]);
     assert_eq!(tags_in(&page).len(), 50);
     assert!(page.contains("linux/arm64") && page.contains("10,003"), "{page}");
-    assert_eq!(tags_in(&visitor.get("/team/app?page=201").is(200).text()).len(), 3);
+    assert_eq!(tags_in(&visitor.get("/team/app?page=201").is(200).text()).len(), 4);
     assert!(took < Duration::from_secs(10), "{took:?}");
 }
 

@@ -115,17 +115,11 @@ impl Document<'_> {
                         }
                     }
                     Visitor::Anonymous | Visitor::Nobody => {
-                        @if self.path != Some(&PagePath::SignIn) { a.button href=(self.sign_in(frame)) { "Sign in" } }
+                        @if self.path != Some(&PagePath::SignIn) { a.button href=(link::to_sign_in(frame)) { "Sign in" } }
                     }
                 }
             }
         }
-    }
-
-    /// To sign in, and then back to this page.
-    fn sign_in(&self, frame: &Frame<'_>) -> String {
-        let next = self.path.map(|path| link::to(frame, path)).unwrap_or_default();
-        link::with(frame, &PagePath::SignIn, &[("next", &next)])
     }
 }
 

@@ -22,6 +22,11 @@ pub(super) fn with(frame: &Frame<'_>, page: &PagePath, pairs: &[(&str, &str)]) -
     }
 }
 
+/// The address of the page to sign in, which leads back to this one.
+pub(super) fn to_sign_in(frame: &Frame<'_>) -> String {
+    with(frame, &PagePath::SignIn, &[("next", frame.here)])
+}
+
 /// A link; where there is no such page, its text alone.
 pub(super) fn link(frame: &Frame<'_>, page: Option<&PagePath>, text: impl Render) -> Markup {
     html! {

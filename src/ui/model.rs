@@ -16,6 +16,8 @@ pub struct Frame<'a> {
     pub prefix: &'a str,
     /// Who looks at it.
     pub visitor: Visitor<'a>,
+    /// The path and query of the request, with the prefix: where signing in leads back to.
+    pub here: &'a str,
     /// The moment of the request: ages are told from it.
     pub now: SystemTime,
 }
@@ -161,6 +163,8 @@ pub struct ImagePage<'a> {
     pub media_type: &'a str,
     /// What it is.
     pub content: Content<'a>,
+    /// Bytes to pull, compressed; over all platforms of an index. `None` when unknown. The same as in [`Summary`].
+    pub size: Option<u64>,
     /// Annotations of the manifest.
     pub annotations: &'a BTreeMap<String, String>,
     /// Signatures, SBOMs and whatever else refers to it.

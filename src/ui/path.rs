@@ -101,6 +101,25 @@ impl PagePath {
         }
     }
 
+    /// The page of an image that a text names, as people paste it: `docker pull registry.example/team/app:1.0`,
+    /// `docker://registry.example/team/app`. `host` is how the visitor names the registry. Of a name alone that has neither the
+    /// host before it nor a tag or digest behind it, `None`: that is a word to search for.
+    pub fn pasted(text: &str, host: &str) -> Option<Self> {
+        text.split_whitespace().find_map(|word| {
+            let reference = word.split_once("://").map_or(word, |(_, reference)| reference);
+            let own = reference.strip_prefix(host).and_then(|reference| reference.strip_prefix('/'));
+            match Self::parse_image(own.unwrap_or(reference))? {
+                Self::Image(name, Reference::Tag(tag))
+                    if Digest::parse(&format!("{name}:{tag}")).is_some() =>
+                {
+                    None
+                }
+                Self::Repository(_) if own.is_none() => None,
+                page => Some(page),
+            }
+        })
+    }
+
     /// The page of a repository; `None` when `name` is none. The same for those below.
     pub fn repository(name: &str) -> Option<Self> {
         RepositoryName::parse(name).map(Self::Repository)
@@ -196,6 +215,30 @@ mod tests {
     fn names_that_need_no_detour_are_read_with_one_too() {
         assert_eq!(PagePath::parse("/-/r/team/app"), PagePath::parse("/team/app"));
         assert_eq!(PagePath::parse("/team/app%3A1"), PagePath::parse("/team/app:1"));
+    }
+
+    #[test]
+    fn a_pasted_reference_leads_to_its_page() {
+        let pinned = format!("registry.example/team/app@{DIGEST}");
+        let at_digest = format!("/team/app@{DIGEST}");
+        for (text, page) in [
+            ("docker pull registry.example/team/app:1.0", Some("/team/app:1.0")),
+            ("registry.example/team/app", Some("/team/app")),
+            ("team/app:1.0", Some("/team/app:1.0")),
+            ("docker://registry.example/team/app:1.0", Some("/team/app:1.0")),
+            ("https://registry.example/team/app", Some("/team/app")),
+            ("FROM registry.example/team/app:1.0-Alpine AS build", Some("/team/app:1.0-Alpine")),
+            (&pinned, Some(at_digest.as_str())),
+            ("team/app", None),
+            ("team app", None),
+            (DIGEST, None),
+            ("registry.example", None),
+            ("registry.example/", None),
+            ("", None),
+        ] {
+            let found = PagePath::pasted(text, "registry.example").map(|page| page.to_string());
+            assert_eq!(found.as_deref(), page, "{text}");
+        }
     }
 
     #[test]

@@ -11,6 +11,8 @@ pub(super) struct Step<'a> {
     instruction: Option<&'a str>,
     /// What follows.
     rest: &'a str,
+    /// The build arguments that a command ran with, `NAME=value` one after the other; empty for none.
+    arguments: &'a str,
 }
 
 /// <https://docs.docker.com/reference/dockerfile/>
@@ -53,32 +55,40 @@ impl<'a> Step<'a> {
         if let Some(text) = text.strip_prefix(RUNS_NOTHING) {
             return Self::split(text.trim_start());
         }
-        if let Some(command) = text.strip_prefix(SHELL) {
-            return Self { instruction: Some("RUN"), rest: command.trim_start() };
-        }
         let step = Self::split(text);
-        match step.rest.strip_prefix(SHELL) {
-            Some(command) if step.instruction == Some("RUN") => Self { rest: command.trim_start(), ..step },
-            _ => step,
+        if !matches!(step.instruction, None | Some("RUN")) {
+            return step;
+        }
+        let (arguments, line) = build_arguments(step.rest).unwrap_or(("", step.rest));
+        match line.strip_prefix(SHELL) {
+            Some(command) => Self { instruction: Some("RUN"), rest: command.trim_start(), arguments },
+            None => step,
         }
     }
 
     fn split(text: &'a str) -> Self {
         let (first, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
         match INSTRUCTIONS.contains(&first) {
-            true => Self { instruction: Some(first), rest: rest.trim_start() },
-            false => Self { instruction: None, rest: text },
+            true => Self { instruction: Some(first), rest: rest.trim_start(), arguments: "" },
+            false => Self { instruction: None, rest: text, arguments: "" },
         }
     }
 
     /// The line; the end of a long one is folded away.
     pub(super) fn render(self) -> Markup {
-        let Some((cut, _)) = self.rest.char_indices().nth(SHOWN) else { return self.line(self.rest) };
-        let (start, _) = self.rest.split_at(cut);
+        let line = match self.rest.char_indices().nth(SHOWN) {
+            None => self.line(self.rest),
+            Some((cut, _)) => html! {
+                details.fold {
+                    summary { (self.line(self.rest.split_at(cut).0)) span.more { "… show all" } span.less { "Show less" } }
+                    (self.line(self.rest))
+                }
+            },
+        };
         html! {
-            details.fold {
-                summary { (self.line(start)) span.more { "… show all" } span.less { "Show less" } }
-                (self.line(self.rest))
+            (line)
+            @if !self.arguments.is_empty() {
+                details.fold { summary { span.quiet { "build arguments" } } code.step { (Untrusted(self.arguments)) } }
             }
         }
     }
@@ -93,6 +103,16 @@ impl<'a> Step<'a> {
     }
 }
 
+/// Splits `|2 A=b C=d /bin/sh -c make`, as builders write a command that ran with build arguments, before the shell. Values may
+/// have spaces, so the shell is what ends them.
+fn build_arguments(text: &str) -> Option<(&str, &str)> {
+    let (count, rest) = text.strip_prefix('|')?.split_once(' ')?;
+    count.parse::<u16>().ok()?;
+    let end = rest.find(SHELL)?;
+    let (arguments, line) = rest.split_at(end);
+    Some((arguments.trim_end(), line))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -104,7 +124,6 @@ mod tests {
             ("/bin/sh -c #(nop) ADD file:1 in / ", Some("ADD"), "file:1 in /"),
             ("/bin/sh -c apt-get update", Some("RUN"), "apt-get update"),
             ("RUN /bin/sh -c apk add curl # buildkit", Some("RUN"), "apk add curl"),
-            ("RUN |1 A=b /bin/sh -c make # buildkit", Some("RUN"), "|1 A=b /bin/sh -c make"),
             ("COPY . /app # buildkit", Some("COPY"), ". /app"),
             ("WORKDIR", Some("WORKDIR"), ""),
             (
@@ -115,8 +134,29 @@ mod tests {
             ("crane append", None, "crane append"),
             ("", None, ""),
         ] {
-            assert_eq!(Step::parse(created_by), Step { instruction, rest }, "{created_by}");
+            assert_eq!(Step::parse(created_by), Step { instruction, rest, arguments: "" }, "{created_by}");
         }
+    }
+
+    #[test]
+    fn build_arguments_stand_apart_from_the_command() {
+        for (created_by, rest, arguments) in [
+            ("RUN |1 A=b /bin/sh -c make # buildkit", "make", "A=b"),
+            ("RUN |2 A=b c C=d /bin/sh -c make && sh -c x # buildkit", "make && sh -c x", "A=b c C=d"),
+            ("|1 VERSION=1.2 /bin/sh -c ./build", "./build", "VERSION=1.2"),
+            ("RUN |0 /bin/sh -c true", "true", ""),
+            // Another shell, or none: all of it stays where it is.
+            ("RUN |1 A=b /bin/bash -o pipefail -c make", "|1 A=b /bin/bash -o pipefail -c make", ""),
+            ("RUN |x /bin/sh -c make", "|x /bin/sh -c make", ""),
+        ] {
+            assert_eq!(
+                Step::parse(created_by),
+                Step { instruction: Some("RUN"), rest, arguments },
+                "{created_by}"
+            );
+        }
+        let shown = Step::parse("RUN |1 A=<b> /bin/sh -c make").render().into_string();
+        assert!(shown.contains("make") && shown.contains("A=&lt;b&gt;"), "{shown}");
     }
 
     #[test]

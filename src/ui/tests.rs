@@ -272,7 +272,7 @@ fn whoever_may_not_is_not_asked_to() {
     );
     assert!(page("repository").contains("/-/events") && !page("repository-anonymous").contains("/-/events"));
     assert!(!page("repositories-no-rights").contains("Sign out"), "there is no session to end");
-    assert!(page("repository-anonymous").contains("/-/sign-in?next=/team/app\""));
+    assert!(page("repository-anonymous").contains("/-/sign-in?next=/team/app%3Fpage%3D2\""));
 }
 
 #[test]

@@ -47,8 +47,13 @@ pub(super) async fn show(
         (Manifest::Image { layers, .. }, None) => Content::Image { layers, config: config.as_ref() },
         (Manifest::Unknown, _) => Content::Unknown,
     };
+    let size = match &content {
+        Content::Index(entries) => sum(entries),
+        _ => found.manifest.size(),
+    };
     let shown = ImagePage {
         name: name.as_str(),
+        size,
         tag,
         digest: found.digest.as_str(),
         media_type: &found.media_type,
@@ -61,6 +66,12 @@ pub(super) async fn show(
         may_delete: may_delete(visit, &reader, name).await?,
     };
     Ok(Answer::page(views::image(&request.frame(), &shown)))
+}
+
+/// The size of all platforms; `None` unless that of each is known.
+fn sum(entries: &[IndexEntry]) -> Option<u64> {
+    let images = entries.iter().filter(|entry| entry.attests.is_none());
+    images.map(|entry| entry.size).try_fold(0_u64, |sum, size| Some(sum.saturating_add(size?)))
 }
 
 async fn entries(reader: &Reader, name: &RepositoryName, manifests: &[Descriptor]) -> Vec<IndexEntry> {

@@ -12,6 +12,7 @@ mod listing;
 mod names;
 mod reader;
 mod repositories;
+mod search;
 mod sign_in;
 mod summaries;
 mod tags;
@@ -72,6 +73,9 @@ impl Pages {
 /// Answers a request for a page. Whatever goes wrong is a page too.
 pub(super) async fn answer(page: Option<PagePath>, mut request: Request<'_>) -> Answer {
     let Some(page) = page else {
+        if let Some(target) = without_slash(&request) {
+            return Answer::redirect_for_ever(&target);
+        }
         // Only for the head of the page: it is not there for anybody. No password is checked for that, since nobody writes it down.
         if !request.head.headers.contains_key(header::AUTHORIZATION) {
             let _ = Visit::of(&mut request, &PagePath::Repositories).await;
@@ -89,6 +93,14 @@ pub(super) async fn answer(page: Option<PagePath>, mut request: Request<'_>) -> 
         _ => visited_in_turn(page, &mut request).await,
     };
     answered.unwrap_or_else(|trouble| trouble.page(&mut request))
+}
+
+/// The address of a page that was asked for with a slash at its end, as people type it.
+fn without_slash(request: &Request<'_>) -> Option<String> {
+    let path = request.head.uri.path().strip_prefix(request.snapshot.settings.path_prefix.as_str())?;
+    let page = PagePath::parse(path.strip_suffix('/')?).filter(PagePath::is_page)?;
+    let query = request.head.uri.query().map_or_else(String::new, |query| format!("?{query}"));
+    Some(format!("{}{query}", request.href(&page)))
 }
 
 /// In a place of the visitor's address, which is kept until the page has gone out.

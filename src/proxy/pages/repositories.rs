@@ -3,6 +3,7 @@
 use super::{
     answer::Answer,
     listing::part,
+    search::{self, Words},
     trouble::Trouble,
     visit::{Request, Visit},
 };
@@ -19,9 +20,12 @@ const ON_A_PAGE: usize = 100;
 pub(super) async fn show(request: &Request<'_>, visit: &Visit) -> Result<Answer, Trouble> {
     let query = request.parameter("q");
     let seen = Seen::of(request, visit).await?;
-    let wanted = query.trim().to_lowercase();
+    if let Some(page) = search::named(request, &request.reader(visit), query.trim(), &seen.names).await {
+        return Ok(page);
+    }
+    let wanted = Words::of(&query);
     let matching: Vec<&str> =
-        seen.names.iter().map(RepositoryName::as_str).filter(|name| name.contains(&wanted)).collect();
+        seen.names.iter().map(RepositoryName::as_str).filter(|name| wanted.occur_in(name)).collect();
     let page = part(matching.len(), ON_A_PAGE, request.page_number());
     let names = matching.into_iter().skip(page.first).take(ON_A_PAGE).collect();
     let all = seen.names.len();

@@ -111,8 +111,8 @@ fn page_to_return_to(wanted: &str, prefix: &str) -> Option<String> {
         return None;
     }
     let page = PagePath::parse(uri.path().strip_prefix(prefix)?)?;
-    let returns =
-        !matches!(page, PagePath::SignIn | PagePath::SignOut | PagePath::Delete(..)) && page.is_page();
+    // The page before a deletion too: it only asks, and its form needs another click.
+    let returns = !matches!(page, PagePath::SignIn | PagePath::SignOut) && page.is_page();
     // Written anew from what was understood; the query's bytes are those that a URI may have.
     let query = uri.query().map_or_else(String::new, |query| format!("?{query}"));
     returns.then(|| format!("{prefix}{page}{query}"))
@@ -121,6 +121,9 @@ fn page_to_return_to(wanted: &str, prefix: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const DELETION: &str = "/-/delete/team/app@sha256:\
+                            0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
     #[test]
     fn one_returns_to_a_page_of_ours_and_nowhere_else() {
@@ -131,6 +134,7 @@ mod tests {
             ("/prefix/team/app", "/prefix", Some("/prefix/team/app")),
             ("/team/app", "/prefix", None),
             ("/-/access", "", Some("/-/access")),
+            (DELETION, "", Some(DELETION)),
             ("/-/sign-out", "", None),
             ("/-/sign-in?next=/", "", None),
             ("/v2/", "", None),

@@ -2,6 +2,7 @@
 
 use std::{
     cmp::{Ordering, Reverse},
+    slice,
     time::Duration,
 };
 
@@ -9,6 +10,7 @@ use super::{
     answer::Answer,
     listing::part,
     reader::{Reader, gather},
+    search::{self, Words},
     trouble::Trouble,
     visit::{Request, Visit},
 };
@@ -33,18 +35,27 @@ pub(super) async fn show(
     request.exchange.about(name, None);
     let query = request.parameter("q").trim().to_owned();
     let reader = request.reader(visit);
-    let wanted = query.to_lowercase();
+    let wanted = Words::of(&query);
     let mut tags = reader.tags(name).await?;
-    tags.retain(|tag| tag.as_str().to_lowercase().contains(&wanted));
+    if let Some(page) = search::named(request, &reader, &query, slice::from_ref(name)).await {
+        return Ok(page);
+    }
+    match search::digits(&query) {
+        Some(digits) => tags = with_digest(&reader, name, tags, digits).await,
+        None => tags.retain(|tag| wanted.occur_in(tag.as_str())),
+    }
     let page = part(tags.len(), ON_A_PAGE, request.page_number());
     let order = if tags.len() <= SORTED_BY_DATE { Order::NewestFirst } else { Order::ByVersion };
     tags.sort_by(|a, b| highest_first(a.as_str(), b.as_str()));
+    tags.sort_by_key(|tag| !is_latest(tag.as_str()));
     let on_this_page = |from: Vec<_>| from.into_iter().skip(page.first).take(ON_A_PAGE).collect::<Vec<_>>();
     let rows = match order {
         Order::NewestFirst => {
             let mut rows = looked_into(&reader, name, tags).await;
             // Stable: equal dates stay sorted by version.
-            rows.sort_by_key(|(_, summary)| Reverse(summary.as_ref().and_then(|summary| summary.created)));
+            rows.sort_by_key(|(tag, summary)| {
+                (!is_latest(tag.as_str()), Reverse(summary.as_ref().and_then(|summary| summary.created)))
+            });
             on_this_page(rows)
         }
         Order::ByVersion => {
@@ -79,12 +90,33 @@ pub(super) async fn may_delete(
     Ok(visit.session.is_some() && reader.may(Method::Delete, &any).await?)
 }
 
+/// The tags that have these digits in them, or whose digest begins so where there are not too many to look into each.
+async fn with_digest(reader: &Reader, name: &RepositoryName, tags: Vec<Tag>, digits: &str) -> Vec<Tag> {
+    let (looked_into, others) =
+        if tags.len() <= SORTED_BY_DATE { (tags, Vec::new()) } else { (Vec::new(), tags) };
+    let begins = |summary: &Option<Summary>| {
+        summary.as_ref().is_some_and(|summary| {
+            summary.digest.split(':').nth(1).is_some_and(|hex| hex.starts_with(digits))
+        })
+    };
+    let rows = self::looked_into(reader, name, looked_into).await.into_iter();
+    let rows = rows.chain(others.into_iter().map(|tag| (tag, None)));
+    rows.filter(|(tag, summary)| tag.as_str().contains(digits) || begins(summary))
+        .map(|(tag, _)| tag)
+        .collect()
+}
+
 async fn looked_into(reader: &Reader, name: &RepositoryName, tags: Vec<Tag>) -> Vec<(Tag, Option<Summary>)> {
     let summaries = gather(tags.clone(), PATIENCE, |tag| {
         let (reader, name) = (reader.clone(), name.clone());
         async move { reader.summary(&name, &tag).await }
     });
     tags.into_iter().zip(summaries.await.into_iter().map(Option::flatten)).collect()
+}
+
+/// `latest` comes before all others: it is what a pull without a tag takes, and a word that no version sorts behind.
+fn is_latest(tag: &str) -> bool {
+    tag == "latest"
 }
 
 /// The order of versions, the highest first: numbers in a tag count as such, so that 1.10 is higher than 1.9, and 1.10 than 1.10-rc1.

@@ -113,7 +113,7 @@ impl Trouble {
             }
             Self::Method(_) => "Go back to the page you came from and try again.",
             Self::NotFound | Self::Hidden(_) => {
-                "There is no such repository, tag or digest in this registry, or you may not see it. If you should, ask whoever runs it; “My access” shows which rule decides."
+                "There is no such repository, tag or digest in this registry, or you may not see it. Another account may see it. “My access” shows which rule decides; if it should be yours, ask the operator of the registry."
             }
             Self::Forged => {
                 "The form was not sent by a page of this session: you may have signed out or in meanwhile. Open the page again, then send it."

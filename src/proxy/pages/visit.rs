@@ -74,6 +74,11 @@ impl Request<'_> {
         format!("{}{page}", self.snapshot.settings.path_prefix)
     }
 
+    /// The path and the query that were asked for.
+    pub(super) fn here(&self) -> &str {
+        self.head.uri.path_and_query().map_or("/", |target| target.as_str())
+    }
+
     pub(super) fn path_of_icon(&self) -> String {
         self.href(&PagePath::Asset(Asset::Icon))
     }
@@ -103,6 +108,7 @@ impl Request<'_> {
             host: self.origin.host.strip_suffix(":443").unwrap_or(&self.origin.host),
             prefix: &settings.path_prefix,
             visitor,
+            here: self.here(),
             now: SystemTime::now(),
         }
     }
@@ -205,10 +211,12 @@ async fn identify(request: &mut Request<'_>, page: &PagePath) -> Result<Result<I
         _ if !ended && follows_a_link_from_elsewhere(request) => {
             Answer::page(views::reload(&request.frame(), page))
         }
+        // Not as the anonymous account: what the visitor was looking at would be gone without a word.
+        _ if ended => to_sign_in(request, true),
         Some(anonymous) => {
             return Ok(Ok((Caller::without_ceiling(anonymous, false, request.address), None)));
         }
-        None => to_sign_in(request, ended),
+        None => to_sign_in(request, false),
     };
     // Nothing that was allowed: whoever reads the audit log is told so.
     Ok(Err(Answer::refusing(elsewhere.response, Refusal::unauthorized(Vec::new(), None, None))))
@@ -226,8 +234,7 @@ fn follows_a_link_from_elsewhere(request: &Request<'_>) -> bool {
 
 /// To the page to sign in, and from there back.
 fn to_sign_in(request: &Request<'_>, ended: bool) -> Answer {
-    let target = request.head.uri.path_and_query().map_or("/", |target| target.as_str());
-    let next = crate::registry::percent_encode(target);
+    let next = crate::registry::percent_encode(request.here());
     let why = if ended { "&ended=1" } else { "" };
     let answer = Answer::redirect(&format!("{}?next={next}{why}", request.href(&PagePath::SignIn)));
     if ended { answer.with_cookie(&Sessions::forget()) } else { answer }

@@ -62,7 +62,15 @@ impl Gallery {
 
     fn framed_for(self, visitor: Visitor<'_>, show: impl FnOnce(&Frame<'_>) -> String) -> String {
         let (service, host) = (self.text("Harbour registry"), self.text("registry.example"));
-        show(&Frame { service: &service, host: &host, prefix: self.prefix, visitor, now: ago(0) })
+        let here = format!("{}/team/app?page=2", self.prefix);
+        show(&Frame {
+            service: &service,
+            host: &host,
+            prefix: self.prefix,
+            visitor,
+            here: &here,
+            now: ago(0),
+        })
     }
 
     fn signing_in(self) -> Vec<(&'static str, String)> {
@@ -204,6 +212,7 @@ impl Gallery {
             digest: &digest,
             media_type: &media_type,
             content,
+            size: Some(31_415_926),
             annotations,
             referrers,
             may_delete: true,

@@ -28,7 +28,7 @@ pub fn events(frame: &Frame<'_>, page: &Events) -> String {
             None => {
                 div.empty {
                     h2 { "No audit log is written" }
-                    p { "Set " code { "audit.path" } " in the configuration of Portwarden: from then on, each request and its answer appear here." }
+                    p { "Set " code { "audit.to" } " in the configuration of Portwarden to the path of a file. From then on, each request and its answer appear here." }
                 }
             }
             Some([]) => {

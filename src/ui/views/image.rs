@@ -77,7 +77,7 @@ fn facts(frame: &Frame<'_>, page: &ImagePage<'_>) -> Markup {
                     @if let Some(config) = config {
                         div { dt { "Platform" } dd { (Untrusted(&config.platform.to_string())) } }
                     }
-                    div { dt { "Size" } dd { (total(layers)) " in " (counted(layers.len(), "layer", "layers")) } }
+                    div { dt { "Size" } dd { (size(page)) " in " (counted(layers.len(), "layer", "layers")) } }
                     @if let Some(config) = config {
                         @if let Some(moment) = config.created { div { dt { "Created" } dd { (Age { moment, now: frame.now }) } } }
                         @if let Some(author) = &config.author { div { dt { "Author" } dd { (Untrusted(author)) } } }
@@ -86,10 +86,11 @@ fn facts(frame: &Frame<'_>, page: &ImagePage<'_>) -> Markup {
                 Content::Index(entries) => {
                     div { dt { "Kind" } dd { "Image for several platforms" } }
                     div { dt { "Platforms" } dd { (Count(runnable(entries).count() as u64)) } }
+                    div { dt { "Size" } dd { (size(page)) " over all platforms" } }
                 }
                 Content::Artifact { kind, files } => {
                     div { dt { "Kind" } dd { (Untrusted(kind)) } }
-                    div { dt { "Size" } dd { (total(files)) " in " (counted(files.len(), "file", "files")) } }
+                    div { dt { "Size" } dd { (size(page)) " in " (counted(files.len(), "file", "files")) } }
                 }
                 Content::Unknown => {}
             }
@@ -99,8 +100,9 @@ fn facts(frame: &Frame<'_>, page: &ImagePage<'_>) -> Markup {
     }
 }
 
-fn total(parts: &[Descriptor]) -> Size {
-    Size(parts.iter().fold(0, |sum, part| sum.saturating_add(part.size)))
+/// The size that the list of tags shows as well.
+fn size(page: &ImagePage<'_>) -> Markup {
+    html! { @if let Some(size) = page.size { (Size(size)) } @else { span.quiet { "unknown" } } }
 }
 
 fn inside(frame: &Frame<'_>, page: &ImagePage<'_>) -> Markup {

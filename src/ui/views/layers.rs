@@ -31,7 +31,7 @@ pub(super) fn layers(layers: &[Descriptor], history: &[HistoryEntry]) -> Markup 
                 (cell(STEP, html! { (at + 1) }))
                 (head_cell(CREATED_BY, created_by(pair.step)))
                 (cell(SIZE, html! { @if let Some(layer) = pair.layer { (Size(layer.size)) (bar(layer.size, largest)) } @else { "–" } }))
-                (cell(DIGEST, html! { @if let Some(layer) = pair.layer { (digest(&layer.digest)) } @else { "no layer" } }))
+                (cell(DIGEST, html! { @if let Some(layer) = pair.layer { (digest(&layer.digest)) } @else { span.quiet { "no layer" } } }))
             }
         }
     };

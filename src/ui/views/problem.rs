@@ -6,7 +6,7 @@ use super::super::{
     copyable::whole_digest,
     layout::Document,
     link,
-    model::{Frame, Problem},
+    model::{Frame, Problem, Visitor},
     path::PagePath,
     untrusted::Untrusted,
 };
@@ -19,12 +19,22 @@ pub fn problem(frame: &Frame<'_>, page: &Problem<'_>) -> String {
         h1 { (title) }
         p.lead { (Untrusted(page.message)) }
         @if passes(page.status) { p { "Reload this page in a moment." } }
-        p { a.button href=(link::to(frame, &PagePath::Repositories)) { "Go to the repositories" } }
+        p {
+            @if may_be_for_an_account(frame, page.status) {
+                a.button.primary href=(link::to_sign_in(frame)) { "Sign in" } " "
+            }
+            a.button href=(link::to(frame, &PagePath::Repositories)) { "Go to the repositories" }
+        }
         @if !page.request_id.is_empty() {
             dl.facts { div.long { dt { "Request ID: name it when you ask for help" } dd { (whole_digest(page.request_id)) } } }
         }
     };
     Document { title: &title, path: None, class: "problem" }.render(frame, &content)
+}
+
+/// Whether an account may see what the anonymous one may not. The answer is the same for what is not there at all.
+fn may_be_for_an_account(frame: &Frame<'_>, status: u16) -> bool {
+    matches!(frame.visitor, Visitor::Anonymous) && matches!(status, 403 | 404)
 }
 
 /// Whether the same request may well succeed later.

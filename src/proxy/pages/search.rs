@@ -1,0 +1,99 @@
+//! What visitors type into the fields to search: words, a reference as docker writes it, a digest.
+
+use std::time::Duration;
+
+use super::{
+    answer::Answer,
+    reader::{Reader, gather},
+    visit::Request,
+};
+use crate::{
+    registry::{Digest, RepositoryName},
+    ui::{PagePath, Reference},
+};
+
+/// The repositories in which a digest is looked for, and how long that may take.
+const REPOSITORIES: usize = 100;
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The fewest hexadecimal digits that are taken for the start of a digest; pages show twelve.
+const FEWEST_DIGITS: usize = 6;
+
+/// Words that all have to occur, in any case.
+pub(super) struct Words(Vec<String>);
+
+impl Words {
+    pub(super) fn of(query: &str) -> Self {
+        Self(query.split_whitespace().map(str::to_lowercase).collect())
+    }
+
+    pub(super) fn occur_in(&self, text: &str) -> bool {
+        let text = text.to_lowercase();
+        self.0.iter().all(|word| text.contains(word))
+    }
+}
+
+/// The digits of a digest, or of its start as pages show it: `sha256:0123456789ab`, `0123456789ab`.
+pub(super) fn digits(query: &str) -> Option<&str> {
+    let digits = query.strip_prefix("sha256:").unwrap_or(query).trim_end_matches('…');
+    let is_hex = digits.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    (is_hex && digits.len() >= FEWEST_DIGITS).then_some(digits)
+}
+
+/// The page that a query names by itself, in one of the repositories that the visitor may pull: nothing else is looked for.
+pub(super) async fn named(
+    request: &Request<'_>,
+    reader: &Reader,
+    query: &str,
+    names: &[RepositoryName],
+) -> Option<Answer> {
+    let page = match Digest::parse(query) {
+        Some(digest) => PagePath::Image(with(reader, &digest, names).await?, Reference::Digest(digest)),
+        None => PagePath::pasted(query, request.frame().host)?,
+    };
+    let (PagePath::Repository(name) | PagePath::Image(name, _)) = &page else { return None };
+    names.contains(name).then(|| Answer::redirect(&request.href(&page)))
+}
+
+/// The first repository with a manifest of that digest.
+async fn with(reader: &Reader, digest: &Digest, names: &[RepositoryName]) -> Option<RepositoryName> {
+    let looked_into: Vec<RepositoryName> = names.iter().take(REPOSITORIES).cloned().collect();
+    let found = gather(looked_into, PATIENCE, |name| {
+        let (reader, digest) = (reader.clone(), digest.clone());
+        async move { reader.digest_of(&name, digest.as_str()).await.is_ok() }
+    });
+    let found = found.await.iter().position(|found| *found == Some(true))?;
+    names.get(found).cloned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_words_must_occur() {
+        for (query, text, occur) in [
+            ("team app", "team/app", true),
+            ("app  TEAM", "team/app", true),
+            ("team web", "team/app", false),
+            ("", "team/app", true),
+            ("rc", "1.0-RC1", true),
+        ] {
+            assert_eq!(Words::of(query).occur_in(text), occur, "{query}");
+        }
+    }
+
+    #[test]
+    fn a_digest_may_be_cut_off() {
+        for (query, found) in [
+            ("sha256:0123456789ab", Some("0123456789ab")),
+            ("0123456789ab…", Some("0123456789ab")),
+            ("decade", Some("decade")),
+            ("1.0", None),
+            ("12345", None),
+            ("0123456789AB", None),
+        ] {
+            assert_eq!(digits(query), found, "{query}");
+        }
+    }
+}
