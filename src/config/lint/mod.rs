@@ -5,10 +5,13 @@
 //! stand where the section is read.
 
 mod about;
+mod accounts;
 mod actions;
 mod addresses;
+mod anonymous;
 mod backends;
 mod files;
+mod labels;
 mod names;
 mod repair;
 mod rules;
@@ -43,6 +46,9 @@ pub(super) fn run(subject: &Subject<'_>, report: &mut Report<'_>) {
         types::LINTS,
         actions::LINTS,
         users::LINTS,
+        accounts::LINTS,
+        anonymous::LINTS,
+        labels::LINTS,
         backends::LINTS,
         files::LINTS,
     ];
