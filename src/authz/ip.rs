@@ -47,6 +47,20 @@ impl IpBlock {
         self.prefix <= other.prefix && self.contains(other.network)
     }
 
+    /// Whether it holds more than any one operator's network: wider than 10.0.0.0/8, or in IPv6 than a /16, but for the
+    /// private fc00::/7.
+    pub fn is_wide(&self) -> bool {
+        match self.network {
+            IpAddr::V4(_) => self.prefix < 8,
+            IpAddr::V6(network) => self.prefix < 16 && !(self.prefix >= 7 && network.is_unique_local()),
+        }
+    }
+
+    /// Whether `address` is the first of the block.
+    pub fn is_network(&self, address: IpAddr) -> bool {
+        self.network == address.to_canonical()
+    }
+
     /// The block around `address`; host bits are cleared. `prefix` is at most the length of the address.
     fn new(address: IpAddr, prefix: u32) -> Self {
         match address {

@@ -12,6 +12,7 @@ mod backends;
 mod command;
 mod control;
 mod cors;
+mod encoding;
 mod file;
 mod finding;
 mod htpasswd;
@@ -32,6 +33,7 @@ mod tls;
 mod token;
 mod ui;
 mod unbuilt;
+mod usable;
 
 use std::{
     net::SocketAddr,

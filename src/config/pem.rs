@@ -7,13 +7,14 @@ use std::{
     path::{Path as FilePath, PathBuf},
 };
 
-use rustls::{
-    crypto::aws_lc_rs,
-    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
-    sign::CertifiedKey,
-};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 
-use super::{Context, file::Text, path::Path};
+use super::{
+    Context, encoding,
+    file::Text,
+    path::Path,
+    usable::{self, Unusable},
+};
 
 /// A certificate and its key.
 pub(super) struct Pair {
@@ -41,7 +42,7 @@ pub(super) fn pair(
             let secret = read(&pair.key, &at("key"), context)
                 .and_then(|pem| private_key(&pem, &pair.key, &at("key"), context));
             warn_if_public(&pair.key, &at("key"), context);
-            matching(chain?, secret?, &pair, &at("key"), context).then_some(pair)
+            matching(&chain?, &secret?, &pair, section, context).then_some(pair)
         }
     }
 }
@@ -82,12 +83,11 @@ pub(super) fn certificates(
         return Some(chain);
     }
     let (is, hint) = if PrivateKeyDer::from_pem_slice(pem).is_ok() {
-        (
-            "holds a private key and no certificate",
-            "Give the file of the certificate; perhaps the two are swapped",
-        )
+        let hint = "Give the file of the certificate; perhaps the two are swapped";
+        ("holds a private key and no certificate", hint.to_owned())
     } else {
-        ("holds no certificate in PEM form", "Give the chain as PEM, the server's own certificate first")
+        let hint = "Give the chain as PEM, the server's own certificate first";
+        encoding::of(pem, file).unwrap_or_else(|| ("holds no certificate in PEM form", hint.to_owned()))
     };
     context.report.error(at, format!("{} {is}", file.display()), hint);
     None
@@ -103,35 +103,28 @@ fn private_key(
         return Some(key);
     }
     let (is, hint) = if CertificateDer::from_pem_slice(pem).is_ok() {
-        ("holds a certificate and no private key", "Give the file of the key; perhaps the two are swapped")
-    } else if pem.windows(9).any(|word| word == b"ENCRYPTED") {
-        ("is encrypted", "Decrypt it with `openssl pkey` and protect the file by its permissions")
+        let hint = "Give the file of the key; perhaps the two are swapped";
+        ("holds a certificate and no private key", hint.to_owned())
     } else {
-        ("holds no private key in PEM form", "Give a PEM file with a PKCS#8, PKCS#1 or SEC1 key")
+        let hint = "Give a PEM file with a PKCS#8, PKCS#1 or SEC1 key";
+        encoding::of(pem, file).unwrap_or_else(|| ("holds no private key in PEM form", hint.to_owned()))
     };
     context.report.error(at, format!("{} {is}", file.display()), hint);
     None
 }
 
 fn matching(
-    chain: Vec<CertificateDer<'static>>,
-    key: PrivateKeyDer<'static>,
+    chain: &[CertificateDer<'static>],
+    key: &PrivateKeyDer<'static>,
     pair: &Pair,
-    at: &Path,
+    section: &str,
     context: &mut Context<'_>,
 ) -> bool {
-    let (certificate, file) = (pair.certificate.display(), pair.key.display());
-    let error = match CertifiedKey::from_der(chain, key, &aws_lc_rs::default_provider()) {
-        Ok(_) => return true,
-        Err(error) => error,
+    let Some(Unusable { is_key, why, hint }) = usable::check(chain, key, &pair.certificate) else {
+        return true;
     };
-    if matches!(error, rustls::Error::InconsistentKeys(_)) {
-        let hint = "Give the key that the certificate was made with";
-        context.report.error(at, format!("{file} is not the key of {certificate}"), hint);
-    } else {
-        let hint = "Use an RSA key of 2048 to 8192 bits, or an EC key on P-256, P-384 or P-521";
-        context.report.error(at, format!("{file} and {certificate} cannot be used: {error}"), hint);
-    }
+    let (name, file) = if is_key { ("key", &pair.key) } else { ("certificate", &pair.certificate) };
+    context.report.error(Path::from(section).key(name), format!("{} {why}", file.display()), hint);
     false
 }
 

@@ -1,6 +1,6 @@
 //! `server:`: where to listen, and whose word is taken for a client's address. TLS is in `tls`.
 
-use std::time::Duration;
+use std::{net::IpAddr, time::Duration};
 
 use super::{
     Context,
@@ -10,6 +10,7 @@ use super::{
     path::Path,
 };
 use crate::{
+    authz::IpBlock,
     proxy::ClientAddressSettings,
     server::{Address, Settings, TlsSettings},
 };
@@ -106,12 +107,13 @@ fn header(written: &Server, context: &mut Context<'_>) -> Option<String> {
     Some(name.clone()).filter(|name| !name.is_empty())
 }
 
-fn trusted_proxies(written: &Server, context: &mut Context<'_>) -> Vec<crate::authz::IpBlock> {
+fn trusted_proxies(written: &Server, context: &mut Context<'_>) -> Vec<IpBlock> {
     let none = OneOrMany::default();
     let OneOrMany(texts) = written.trusted_proxies.as_ref().unwrap_or(&none);
     let mut blocks = Vec::new();
     for (n, text) in texts.iter().enumerate() {
         if let Ok(block) = text.parse() {
+            warn_of_width(text, &block, element("server.trusted_proxies", n, texts), context);
             blocks.push(block);
         } else {
             let hint = "Write an address or a block, as `10.0.0.1` or `10.0.0.0/8`";
@@ -123,6 +125,22 @@ fn trusted_proxies(written: &Server, context: &mut Context<'_>) -> Vec<crate::au
         }
     }
     blocks
+}
+
+/// Whoever is in the block is believed about the client's address, and the scheme and host of links.
+fn warn_of_width(text: &str, block: &IpBlock, at: Path, context: &mut Context<'_>) {
+    let hint = "Name your proxies one by one, as `[\"10.0.0.1\"]`";
+    let host = text.split_once('/').map(|(host, _)| host);
+    let has_host_bits = |host: &str| host.parse().is_ok_and(|address: IpAddr| !block.is_network(address));
+    if block.is_wide() {
+        let message = format!(
+            "ANYBODY in `{block}` is believed about the client's address, so rules with `ip` protect nothing"
+        );
+        context.report.warn(at, message, hint);
+    } else if let Some(host) = host.filter(|host| has_host_bits(host)) {
+        let message = format!("holds all of `{block}`, and not `{host}` alone");
+        context.report.warn(at, message, format!("Write `{host}` for one proxy, or `{block}`"));
+    }
 }
 
 fn is_path_byte(byte: u8) -> bool {

@@ -1,6 +1,6 @@
 //! The words of each important finding, with file, line, column and key.
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, process::Command};
 
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 
@@ -43,6 +43,22 @@ pub(super) fn said(text: &str) -> String {
 
 pub(super) fn cut(findings: &Findings, directory: &Path) -> String {
     findings.to_string().replace(&format!("{}/", directory.display()), "")
+}
+
+/// What is said of a server's `cert.pem` and `key.pem` once `script` has been run beside them; `C` is the place of the
+/// certificate, `K` that of the key. `rest` goes on with `token:`.
+pub(super) fn after(script: &str, rest: &str) -> String {
+    let directory = directory();
+    let made = Command::new("sh").args(["-ec", script]).current_dir(directory.path()).output().unwrap();
+    assert!(made.status.success(), "{script}: {}", String::from_utf8_lossy(&made.stderr));
+    let text = format!(
+        "server: {{addr: ':443', certificate: cert.pem, key: key.pem}}\n\
+         token: {{issuer: A, expiration: 900{rest}}}\nusers: {{}}\nacl: []\n"
+    );
+    let parsed = Config::parse(&text, "f.yml", directory.path());
+    let said = cut(&parsed.map_or_else(|errors| errors, |loaded| loaded.warnings), directory.path());
+    let said = said.replace("f.yml:1:24: warning: server.certificate: ", "warning: C ");
+    said.replace("f.yml:1:24: server.certificate: ", "C ").replace("f.yml:1:47: server.key: ", "K ")
 }
 
 /// What is said with `server` below `server:`, everything else being right.
@@ -203,11 +219,7 @@ fn certificates_and_keys_must_be_there_and_fit() {
          perhaps the two are \
          swapped"
     );
-    assert_eq!(
-        pair("cert.pem", "empty.pem"),
-        "f.yml:7:3: token.key: empty.pem holds no private key in PEM form. Give a PEM file with a PKCS#8, \
-        PKCS#1 or SEC1 key"
-    );
+    assert_eq!(pair("cert.pem", "empty.pem"), "f.yml:7:3: token.key: empty.pem is empty. Copy it again");
     assert_eq!(
         pair("cert.pem", "otherkey.pem"),
         "f.yml:7:3: token.key: otherkey.pem is not the key of cert.pem. Give the key that the certificate \
@@ -267,6 +279,19 @@ fn believing_anybody_is_said_loudly() {
         "f.yml:3:31: server.trusted_proxies[1]: not a block of addresses. Write an address or a block, as \
         `10.0.0.1` or \
          `10.0.0.0/8`"
+    );
+    for wide in ["0.0.0.0/0", "'::/0'", "128.0.0.0/1", "'2000::/3'", "[10.0.0.1, 0.0.0.0/0]"] {
+        let said = of_server(&format!("  trusted_proxies: {}\n", wide));
+        assert!(said.contains("ANYBODY in `") && said.lines().count() == 1, "{wide}: {said}");
+    }
+    for fine in ["10.0.0.0/8", "fc00::/7", "172.16.0.0/12", "2400:cb00::/32", "192.0.2.1/32", "104.16.0.0/13"]
+    {
+        assert_eq!(of_server(&format!("  trusted_proxies: \"{fine}\"\n")), "", "{fine}");
+    }
+    assert_eq!(
+        of_server("  trusted_proxies: 10.0.0.1/8\n"),
+        "f.yml:3:3: warning: server.trusted_proxies: holds all of `10.0.0.0/8`, and not `10.0.0.1` alone. Write `10.0.0.1` for \
+         one proxy, or `10.0.0.0/8`"
     );
     let rule = "acl:\n  - match: {ip: 127.0.0.0/8}\n    actions: []\n";
     assert_eq!(

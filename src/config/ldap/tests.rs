@@ -111,8 +111,7 @@ fn authorities_are_those_of_the_file_else_of_the_system() {
     assert!(system.len() > 10, "the system knows {} authorities", system.len());
     assert_eq!(
         said(&format!("  addr: a.example:636\n  ca_certificate: empty\n{RIGHT}")),
-        "f.yml:12:3: ldap_auth.ca_certificate: empty holds no certificate in PEM form. Give the chain as PEM, \
-         the server's own certificate first"
+        "f.yml:12:3: ldap_auth.ca_certificate: empty is empty. Copy it again"
     );
     let missing = said(&format!("  addr: a.example:636\n  ca_certificate: none.pem\n{RIGHT}"));
     assert!(missing.starts_with("f.yml:12:3: ldap_auth.ca_certificate: cannot read none.pem: No such file"));

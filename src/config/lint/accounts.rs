@@ -26,7 +26,8 @@ fn other_languages(subject: &Subject<'_>, report: &mut Report<'_>) {
     }
 }
 
-fn said(shape: &PatternShape<'_>) -> Option<(&'static str, String)> {
+/// A warning about one condition, and its hint.
+pub(super) fn said(shape: &PatternShape<'_>) -> Option<(&'static str, String)> {
     let plain = shape.plain.as_str();
     if shape.expression.is_some() || !shape.unexpanded.is_empty() || shape.text.contains("{labels:") {
         return None;

@@ -3,10 +3,23 @@
 use std::collections::BTreeSet;
 
 use super::{Lint, Report, Subject, rule_path};
-use crate::authz::{IpBlock, RuleSettings};
+use crate::{
+    authz::{IpBlock, RuleSettings},
+    server::Address,
+};
 
-pub(super) const LINTS: &[Lint] =
-    &[believes_anybody, position_without_header, local_addresses_behind_a_proxy, one_family_of_all_addresses];
+pub(super) const LINTS: &[Lint] = &[
+    believes_anybody,
+    position_without_header,
+    position_of_the_clients_claim,
+    local_addresses_behind_a_proxy,
+    clients_among_the_proxies,
+    one_family_of_all_addresses,
+    addresses_of_no_client,
+];
+
+/// Blocks that no client's address is in: this network, multicast and reserved.
+const NOT_CLIENTS: [&str; 4] = ["0.0.0.0/8", "224.0.0.0/3", "::/128", "ff00::/8"];
 
 /// `real_ip_header` without `trusted_proxies`: as docker_auth, and dangerous.
 fn believes_anybody(subject: &Subject<'_>, report: &mut Report<'_>) {
@@ -21,12 +34,70 @@ fn believes_anybody(subject: &Subject<'_>, report: &mut Report<'_>) {
 
 fn position_without_header(subject: &Subject<'_>, report: &mut Report<'_>) {
     let source = &subject.config.proxy.client_address;
-    if source.header.is_none() && source.position.is_some_and(|position| position != 0) {
+    let without_effect = source.header.is_none() && source.trusted_proxies.is_empty();
+    if without_effect && source.position.is_some_and(|position| position != 0) {
         report.warn(
             "server.real_ip_pos",
-            "has no effect without `real_ip_header`",
+            "has no effect without `real_ip_header` or `trusted_proxies`",
             "Add the header or remove this",
         );
+    }
+}
+
+/// Proxies append: what stands at the start of the list came from the client. A header with one value is written anew.
+fn position_of_the_clients_claim(subject: &Subject<'_>, report: &mut Report<'_>) {
+    let source = &subject.config.proxy.client_address;
+    let header = source.header.as_deref().unwrap_or("X-Forwarded-For");
+    let is_list = header.to_ascii_lowercase().contains("forwarded");
+    if is_list && !source.trusted_proxies.is_empty() && source.position.is_some_and(|position| position >= 0)
+    {
+        let message = format!(
+            "counts from the start of `{header}`, which the client itself may have sent: it can claim any address, and rules \
+             with `ip` protect nothing"
+        );
+        let hint = "Remove it: the last address that is none of `trusted_proxies` counts";
+        report.warn("server.real_ip_pos", message, hint);
+    }
+}
+
+/// A client inside `trusted_proxies` is believed about its address, too.
+fn clients_among_the_proxies(subject: &Subject<'_>, report: &mut Report<'_>) {
+    let proxies = &subject.config.proxy.client_address.trusted_proxies;
+    for (n, rule) in subject.config.acl.iter().enumerate() {
+        let Some(block) = block(rule).filter(|block| !is_local(block)) else { continue };
+        if let Some(proxy) = proxies.iter().find(|proxy| proxy.covers(&block) && !proxy.is_wide()) {
+            let message = format!(
+                "lies in `{proxy}` of `server.trusted_proxies`: a client from there is believed about its address and may \
+                 claim another"
+            );
+            let hint = "Name only the addresses of the proxies in `server.trusted_proxies`";
+            report.warn(rule_path(n).key("match").key("ip"), message, hint);
+        }
+    }
+}
+
+/// `0.0.0.0` is not any address.
+fn addresses_of_no_client(subject: &Subject<'_>, report: &mut Report<'_>) {
+    let is_in =
+        |known: &str, block: &IpBlock| known.parse::<IpBlock>().is_ok_and(|known| known.covers(block));
+    let only_sockets =
+        subject.config.server.addresses.iter().all(|address| matches!(address, Address::Unix(_)));
+    let source = &subject.config.proxy.client_address;
+    let no_address = only_sockets && source.header.is_none() && source.trusted_proxies.is_empty();
+    for (n, block) in subject.config.acl.iter().enumerate().filter_map(|(n, rule)| Some((n, block(rule)?))) {
+        let at = rule_path(n).key("match").key("ip");
+        if NOT_CLIENTS.iter().any(|known| is_in(known, &block)) {
+            let hint = "Write the client's address or network, or leave `ip` out to match every client";
+            report.warn(
+                at,
+                format!("no client has an address in `{block}`, so this rule never matches"),
+                hint,
+            );
+        } else if no_address {
+            let message = "a client of a Unix socket has no address, so this rule never matches";
+            let hint = "Name proxies in `server.trusted_proxies`; those on the socket are then believed, too";
+            report.warn(at, message, hint);
+        }
     }
 }
 
@@ -115,6 +186,65 @@ mod tests {
             assert_eq!(of_ip(ip), "", "{ip}");
         }
         assert_eq!(rules("- match: {ip: 172.17.0.0/16}\n    actions: []\n"), "", "no proxy");
+    }
+
+    const RULE: &str = "- match: {account: alice}\n    actions: []\n";
+
+    #[test]
+    fn a_position_that_the_client_fills() {
+        let of = |server: &str| with_server(server, RULE);
+        let said = |line: u8, header: &str| {
+            format!(
+                "f.yml:{line}:3: warning: server.real_ip_pos: counts from the start of `{header}`, which the client itself may \
+                 have sent: it can claim any address, and rules with `ip` protect nothing. Remove it: the last address that is \
+                 none of `trusted_proxies` counts"
+            )
+        };
+        for position in ["0", "1"] {
+            assert_eq!(of(&format!("{PROXIED}  real_ip_pos: {position}\n")), said(5, "X-Forwarded-For"));
+        }
+        assert_eq!(of("  trusted_proxies: 10.0.0.1\n  real_ip_pos: 0\n"), said(4, "X-Forwarded-For"));
+        for fine in ["real_ip_pos: -1", "real_ip_pos: -2"] {
+            assert_eq!(of(&format!("{PROXIED}  {fine}\n")), "", "{fine}");
+        }
+        assert_eq!(of("  trusted_proxies: 10.0.0.1\n  real_ip_pos: -1\n"), "", "it has an effect");
+        assert_eq!(of("  trusted_proxies: 10.0.0.1\n  real_ip_header: X-Real-IP\n  real_ip_pos: 0\n"), "");
+        assert!(of("  real_ip_pos: -1\n").contains("has no effect"));
+    }
+
+    #[test]
+    fn a_rule_for_clients_among_the_proxies() {
+        let of = |proxies: &str, ip: &str| {
+            let rule = format!("- match: {{ip: \"{ip}\"}}\n    actions: []\n");
+            with_server(&format!("  trusted_proxies: {proxies}\n"), &rule)
+        };
+        for ip in ["10.0.0.0/8", "10.1.2.0/24", "10.1.2.3"] {
+            assert_eq!(
+                of("10.0.0.0/8", ip),
+                "f.yml:14:13: warning: acl[0].match.ip: lies in `10.0.0.0/8` of `server.trusted_proxies`: a client from there \
+                 is believed about its address and may claim another. Name only the addresses of the proxies in \
+                 `server.trusted_proxies`",
+                "{ip}"
+            );
+        }
+        for (proxies, ip) in
+            [("10.0.0.1", "10.0.0.0/8"), ("10.2.0.0/16", "10.0.0.0/8"), ("10.2.0.0/16", "10.1.0.0/16")]
+        {
+            assert_eq!(of(proxies, ip), "", "{proxies} {ip}");
+        }
+    }
+
+    #[test]
+    fn an_address_that_no_client_has() {
+        for ip in ["0.0.0.0", "255.255.255.255", "224.0.0.0/4", "::", "ff02::1"] {
+            let said = rules(&format!("- match: {{ip: \"{ip}\"}}\n    actions: []\n"));
+            assert!(said.contains("acl[0].match.ip: no client has an address in `"), "{ip}: {said}");
+        }
+        let socket = super::super::super::tests::said(
+            "server: {net: unix, addr: a.sock}\ntoken: {issuer: A, expiration: 900, certificate: cert.pem, key: key.pem}\n\
+             users: {}\nacl:\n  - {match: {ip: 10.0.0.0/8}, actions: []}\n",
+        );
+        assert!(socket.contains("a client of a Unix socket has no address"), "{socket}");
     }
 
     #[test]

@@ -10,7 +10,8 @@ mod actions;
 mod addresses;
 mod anonymous;
 mod backends;
-mod files;
+mod certificates;
+mod chain;
 mod labels;
 mod names;
 mod repair;
@@ -22,7 +23,7 @@ mod users;
 
 use std::time::SystemTime;
 
-pub(super) use files::end_of;
+pub(super) use certificates::end_of;
 
 use super::{Config, access::rule_path, finding::Report, path::Path};
 use crate::authz::{PatternShape, Policy};
@@ -50,7 +51,8 @@ pub(super) fn run(subject: &Subject<'_>, report: &mut Report<'_>) {
         anonymous::LINTS,
         labels::LINTS,
         backends::LINTS,
-        files::LINTS,
+        certificates::LINTS,
+        chain::LINTS,
     ];
     lints.into_iter().flatten().for_each(|lint| lint(subject, report));
 }

@@ -1,6 +1,6 @@
 //! Warnings about users: cheap hashes, and rules for accounts that nobody has.
 
-use super::{super::access::user_path, Lint, Report, Subject, pattern_path};
+use super::{super::access::user_path, Lint, Report, Subject, accounts, pattern_path};
 use crate::{
     authn::{DEFAULT_COST, PasswordHash, UserSettings},
     authz::shapes,
@@ -43,7 +43,7 @@ fn nobody_of_that_name(subject: &Subject<'_>, report: &mut Report<'_>) {
             let Some(account) = shape.literal.as_deref().filter(|account| !account.is_empty()) else {
                 continue;
             };
-            if names.binary_search(&account).is_err() {
+            if names.binary_search(&account).is_err() && accounts::said(&shape).is_none() {
                 let (message, hint) = nobody(account, users);
                 report.warn(pattern_path(n, &shape), message, hint);
             }

@@ -1,4 +1,5 @@
-//! Warnings about certificates: what has expired, or will before anybody looks again.
+//! Warnings about certificates that have expired, or will before an operator looks again. Those about their content are in
+//! `chain`.
 //!
 //! That the files are there and fit is `pem`'s business, as is who may read a key.
 
@@ -32,17 +33,22 @@ fn certificates_near_their_end(subject: &Subject<'_>, report: &mut Report<'_>) {
 
 /// What there is to say about the certificates in a file.
 fn overdue(file: &FilePath, now: SystemTime) -> Vec<String> {
-    let Ok(pem) = fs::read(file) else { return Vec::new() };
-    let chain = CertificateDer::pem_slice_iter(&pem).filter_map(Result::ok);
-    let chain = chain.enumerate().filter_map(|(n, der)| {
+    let chain = chain(file);
+    let chain = chain.iter().enumerate().filter_map(|(n, der)| {
         let which = if n == 0 {
             file.display().to_string()
         } else {
             format!("{}, certificate {},", file.display(), n + 1)
         };
-        Some(format!("{which} {}", said(&der, now)?))
+        Some(format!("{which} {}", said(der, now)?))
     });
     chain.collect()
+}
+
+/// The certificates in a file.
+pub(super) fn chain(file: &FilePath) -> Vec<CertificateDer<'static>> {
+    let pem = fs::read(file).unwrap_or_default();
+    CertificateDer::pem_slice_iter(&pem).filter_map(Result::ok).collect()
 }
 
 /// When the certificate of a server ends: the first of its chain.
