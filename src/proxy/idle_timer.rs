@@ -7,27 +7,26 @@ use std::{
     time::Duration,
 };
 
-use tokio::time::{Instant, Sleep};
+use super::Deadline;
 
 /// Elapses when a body stood still for the limit. It is armed only while there is nothing to read, so a busy body pays nothing.
 pub(super) struct IdleTimer {
     limit: Duration,
-    sleep: Option<Pin<Box<Sleep>>>,
+    deadline: Option<Deadline>,
     armed: bool,
 }
 
 impl IdleTimer {
     pub(super) fn new(limit: Duration) -> Self {
-        Self { limit, sleep: None, armed: false }
+        Self { limit, deadline: None, armed: false }
     }
 
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let deadline = Instant::now() + self.limit;
-        let sleep = self.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
+        let deadline = self.deadline.get_or_insert_with(|| Deadline::after(self.limit));
         if !std::mem::replace(&mut self.armed, true) {
-            sleep.as_mut().reset(deadline);
+            deadline.restart();
         }
-        sleep.as_mut().poll(cx)
+        Pin::new(deadline).poll(cx)
     }
 
     pub(super) fn reset(&mut self) {

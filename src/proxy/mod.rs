@@ -11,6 +11,7 @@ mod caller;
 mod catalog;
 mod check_queue;
 mod cors;
+mod deadline;
 mod exchange;
 mod failure;
 mod form;
@@ -45,6 +46,7 @@ mod write_deadline;
 
 pub(crate) use allowance::{Allowance, Share as AllowanceShare};
 pub use at_registry::AtRegistry;
+pub(crate) use deadline::{Deadline, within};
 pub use freeze::{Freeze, FreezeStatus, NotFrozen};
 pub use passwords::Passwords;
 pub use request_body::BodyError;

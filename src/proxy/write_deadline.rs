@@ -9,16 +9,15 @@ use std::{
     time::Duration,
 };
 
-use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    time::{Instant, Sleep, sleep_until},
-};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::Deadline;
 
 /// A connection whose writes fail when none got through for `limit`.
 pub(crate) struct WriteDeadline<I> {
     io: I,
     limit: Duration,
-    stalled: Option<Pin<Box<Sleep>>>,
+    stalled: Option<Deadline>,
 }
 
 impl<I> WriteDeadline<I> {
@@ -33,9 +32,8 @@ impl<I> WriteDeadline<I> {
             self.stalled = None;
             return written;
         }
-        let deadline = Instant::now() + self.limit;
-        let stalled = self.stalled.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
-        stalled.as_mut().poll(cx).map(|()| Err(io::ErrorKind::TimedOut.into()))
+        let stalled = self.stalled.get_or_insert_with(|| Deadline::after(self.limit));
+        Pin::new(stalled).poll(cx).map(|()| Err(io::ErrorKind::TimedOut.into()))
     }
 }
 

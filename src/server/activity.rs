@@ -66,6 +66,11 @@ impl Activity {
         }))
     }
 
+    /// Counts the connection as idle from now on: it can have no request before its handshake is done.
+    pub(super) fn opened(&self) {
+        self.state().idle_since = Instant::now();
+    }
+
     /// Counts a request.
     pub(super) fn begin(&self) -> InFlight {
         let mut state = self.state();

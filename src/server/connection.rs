@@ -13,7 +13,6 @@ use rustls::{ServerConfig, ServerConnection};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     sync::watch,
-    time::timeout,
 };
 use tokio_rustls::TlsAcceptor;
 
@@ -30,7 +29,7 @@ use super::{
     tls_stream::{Output, Pressure, TlsStream},
 };
 use crate::{
-    proxy::{BodyError, Peer, ResponseBody, Service, WriteDeadline},
+    proxy::{BodyError, Deadline, Peer, ResponseBody, Service, WriteDeadline},
     registry::ErrorCode,
 };
 
@@ -82,14 +81,19 @@ impl Connections {
         address: Option<SocketAddr>,
         place: &Place,
     ) -> Option<(Socket, ServerConnection)> {
-        let accepted = tokio::select! {
-            accepted = timeout(self.limits.handshake_timeout, TlsAcceptor::from(config).accept(stream)) => accepted,
-            () = place.asked_to_leave() => return None,
-        };
-        match accepted {
-            Ok(Ok(stream)) => return Some(stream.into_inner()),
-            Ok(Err(error)) => tracing::debug!(?address, %error, "a TLS handshake failed"),
-            Err(_) => tracing::debug!(?address, "a TLS handshake took too long"),
+        tokio::select! {
+            biased;
+            accepted = TlsAcceptor::from(config).accept(stream) => match accepted {
+                Ok(stream) => {
+                    place.activity.opened();
+                    return Some(stream.into_inner());
+                }
+                Err(error) => tracing::debug!(?address, %error, "a TLS handshake failed"),
+            },
+            () = Deadline::after(self.limits.handshake_timeout) => {
+                tracing::debug!(?address, "a TLS handshake took too long");
+            }
+            () = place.asked_to_leave() => {}
         }
         None
     }

@@ -3,7 +3,7 @@
 use std::{
     fmt,
     future::Future,
-    io,
+    io, mem,
     pin::{Pin, pin},
     task::{Context, Poll},
     time::Duration,
@@ -42,7 +42,7 @@ const STOP_GRACE: Duration = Duration::from_secs(1);
 /// How long after its last request a connection that is to make room may take to end what is not with the registry.
 const LEAVE_GRACE: Duration = Duration::from_secs(10);
 /// The least between two looks at a connection.
-const LEAST_LOOK: Duration = Duration::from_millis(10);
+pub(super) const LEAST_LOOK: Duration = Duration::from_millis(10);
 /// How long after its last request a connection rests: clients that ask for one thing after the other are not kept waiting
 /// for it to be set up again.
 const REST_AFTER: Duration = Duration::from_secs(1);
@@ -66,10 +66,13 @@ impl<O: AsyncRead + AsyncWrite + Unpin> Drive<'_, O> {
         // body may stand still.
         let grace = self.limits.idle_body;
         let mut leaving = false;
+        let mut is_due = false;
         let may_rest = heads.is_some() && self.output.is_some();
         let mut look = pin!(sleep(self.next_look(may_rest)));
         loop {
             tokio::select! {
+                // The connection first: what has come is seen before a deadline that passed while this task did not run.
+                biased;
                 ended = self.poll(connection.as_mut()) => {
                     return match ended {
                         Some(Ok(end)) => Ended::Itself(end),
@@ -102,7 +105,9 @@ impl<O: AsyncRead + AsyncWrite + Unpin> Drive<'_, O> {
                         return Ended::Broken;
                     }
                     if !stopping {
-                        if activity.is_idle_for(self.limits.idle_timeout) {
+                        let was_due = mem::replace(&mut is_due, activity.is_idle_for(self.limits.idle_timeout));
+                        // Between two looks, what came while this thread did not run is read.
+                        if is_due && was_due {
                             stopping = true;
                             shut_down(connection.as_mut());
                         } else if heads.is_some_and(Verdict::is_between_requests)

@@ -20,13 +20,11 @@ use std::{
     time::Duration,
 };
 
-use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    time::{Sleep, sleep},
-};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use self::scan::Scan;
 pub(super) use self::scan::{BadHead, HeadSize};
+use crate::proxy::Deadline;
 
 /// An HTTP/1.1 connection whose heads are looked at as they are read.
 pub(super) struct HeadGuard<I> {
@@ -35,8 +33,11 @@ pub(super) struct HeadGuard<I> {
     verdict: Verdict,
     limit: Duration,
     size: HeadSize,
-    /// When the head must be complete: from the start of the connection, then from the first byte of each next head.
-    deadline: Option<Pin<Box<Sleep>>>,
+    /// A head is to come, or to be completed: from the start of the connection, then from the first byte of each next head.
+    awaits_head: bool,
+    /// When it must be complete: `limit` after the first wait for it. hyper may have its first bytes long before, while it
+    /// is not asked for more because the last request is not answered yet.
+    deadline: Option<Deadline>,
 }
 
 /// What is known of the heads of a connection. Whether one was bad is set before hyper hands the request on.
@@ -64,8 +65,8 @@ impl Verdict {
 impl<I> HeadGuard<I> {
     /// Guards a connection from its first byte; a head must be complete within `limit`.
     pub(super) fn new(io: I, limit: Duration, size: HeadSize) -> Self {
-        let deadline = Some(Box::pin(sleep(limit)));
-        Self { io, scan: Scan::Head(Vec::new()), verdict: Verdict::default(), limit, size, deadline }
+        let (scan, verdict) = (Scan::Head(Vec::new()), Verdict::default());
+        Self { io, scan, verdict, limit, size, awaits_head: true, deadline: None }
     }
 
     /// The verdict, which changes while the connection is read.
@@ -75,7 +76,11 @@ impl<I> HeadGuard<I> {
 
     /// Whether the head should have been complete by now; wakes the task when it should.
     fn is_late(&mut self, cx: &mut Context<'_>) -> bool {
-        self.deadline.as_mut().is_some_and(|deadline| deadline.as_mut().poll(cx).is_ready())
+        if !self.awaits_head {
+            return false;
+        }
+        let deadline = self.deadline.get_or_insert_with(|| Deadline::after(self.limit));
+        Pin::new(deadline).poll(cx).is_ready()
     }
 
     fn look_at(&mut self, mut bytes: &[u8]) {
@@ -87,15 +92,13 @@ impl<I> HeadGuard<I> {
                     self.scan = Scan::Done;
                 }
             }
+            self.awaits_head = matches!(&self.scan, Scan::Head(head) if !head.is_empty());
+            if !self.awaits_head {
+                self.deadline = None;
+            }
         }
         let between_requests = matches!(&self.scan, Scan::Head(head) if head.is_empty());
         self.verdict.0.between_requests.store(between_requests, Ordering::Relaxed);
-        match &self.scan {
-            Scan::Head(head) if !head.is_empty() => {
-                self.deadline.get_or_insert_with(|| Box::pin(sleep(self.limit)));
-            }
-            _ => self.deadline = None,
-        }
     }
 }
 

@@ -11,7 +11,9 @@ use std::{
 };
 
 use hyper::rt::Executor;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
+
+use super::drive::LEAST_LOOK;
 
 /// Spawns streams; a response that is not asked for more within `limit` ends its stream.
 #[derive(Debug, Clone)]
@@ -64,7 +66,12 @@ impl Delivery {
             let since = self.since();
             let deadline = since.unwrap_or_else(Instant::now) + limit;
             if since.is_some() && deadline <= Instant::now() {
-                return;
+                // In the meantime, what came while this thread did not run is read.
+                sleep(LEAST_LOOK).await;
+                if self.since() == since {
+                    return;
+                }
+                continue;
             }
             sleep_until(deadline).await;
         }
@@ -80,6 +87,7 @@ where
         let watched = delivery.clone();
         tokio::spawn(DELIVERY.scope(delivery, async move {
             tokio::select! {
+                biased;
                 () = stream => {}
                 () = watched.stalled(limit) => tracing::debug!("a client took nothing of a response for too long"),
             }

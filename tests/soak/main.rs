@@ -32,7 +32,7 @@ use footprint::Footprint;
 use support::{
     client::run,
     portwarden::{Portwarden, portwarden},
-    process::{eventually, pause},
+    process::{PATIENCE, eventually, pause},
     registry::{Registry, registry},
 };
 use tally::Tally;
@@ -52,9 +52,6 @@ const POLICY: &str = r#"
   - match: {account: "test2"}
     actions: ["pull", "push"]
 "#;
-/// So that what is left over is gone soon after the last request.
-const SETTINGS: &str = "limits: {idle_timeout: 2s}";
-
 /// How often something happens to the servers.
 struct Rhythm {
     length: Duration,
@@ -85,22 +82,25 @@ fn minutes_of_everything_at_once() {
 
 fn soak(rhythm: &Rhythm) {
     let mut registry = registry();
-    let mut warden =
-        portwarden(&registry).registry_setting("idle_timeout", "2s").with(SETTINGS).acl(POLICY).start();
+    // What is left over is gone soon after the last request.
+    let mut warden = portwarden(&registry).registry_setting("idle_timeout", "2s").acl(POLICY).start();
     let tally = Arc::new(Tally::default());
     let mut footprint = Footprint::default();
     let at_rest = warden.open_files();
     run(async {
         let workers = workers::start(&warden, &tally).await;
-        tokio::task::block_in_place(|| supervise(rhythm, &mut warden, &mut registry, &tally, &mut footprint));
+        tokio::task::block_in_place(|| {
+            assert!(eventually(PATIENCE, || tally.is_warm()), "not everything is done: {tally}");
+            supervise(rhythm, &mut warden, &mut registry, &tally, &mut footprint);
+        });
         tally.stop();
         for worker in workers {
-            let ended = tokio::time::timeout(Duration::from_secs(60), worker).await;
+            let ended = tokio::time::timeout(PATIENCE, worker).await;
             ended.expect("a client that still waits for something").expect("a client that panicked");
         }
     });
     let left = || warden.open_files().saturating_sub(at_rest);
-    let closed = eventually(Duration::from_secs(30), || left() <= workers::LEFT_OVER);
+    let closed = eventually(PATIENCE, || left() <= workers::LEFT_OVER);
     say(&format!("{tally}\n{footprint}; {} descriptors more than at the start", left()));
     tally.assert_clean();
     footprint.assert_flat();

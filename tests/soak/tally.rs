@@ -85,6 +85,12 @@ impl Tally {
         self.outages.fetch_add(1, Ordering::SeqCst);
     }
 
+    /// Whether there was something of everything that clients do.
+    pub fn is_warm(&self) -> bool {
+        let counts = self.counts.lock().unwrap();
+        super::workers::KINDS.iter().all(|what| counts.contains_key(what))
+    }
+
     /// Tells the clients to end.
     pub fn stop(&self) {
         self.stopped.store(true, Ordering::Relaxed);

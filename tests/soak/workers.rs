@@ -33,12 +33,19 @@ const BREATH: Duration = Duration::from_millis(3);
 const AGAIN: Duration = Duration::from_millis(100);
 const LIBRARY: &str = "soak/library";
 
+/// The digests of what is pulled, made once: a client that works them out itself is silent for seconds.
+struct Library {
+    blobs: Vec<String>,
+    manifest: String,
+}
+
 /// One client with its connection.
 struct Worker {
     client: Client,
     user: User,
     number: u64,
     tally: Arc<Tally>,
+    library: Arc<Library>,
     connection: Option<(Connection, String)>,
     used: usize,
 }
@@ -46,10 +53,10 @@ struct Worker {
 /// Fills the registry with what is pulled, and starts all clients.
 pub async fn start(warden: &Portwarden, tally: &Arc<Tally>) -> Vec<JoinHandle<()>> {
     let client = |protocol| Client::new(warden, protocol);
-    fill(&client(PROTOCOLS[0])).await;
+    let library = Arc::new(fill(&client(PROTOCOLS[0])).await);
     let mut tasks = Vec::new();
     for (number, protocol) in (0..).zip(PROTOCOLS.into_iter().cycle().take(8)) {
-        let worker = |user, of: u64| Worker::new(client(protocol), user, number * 10 + of, tally);
+        let worker = |user, of: u64| Worker::new(client(protocol), user, number * 10 + of, tally, &library);
         tasks.push(tokio::spawn(worker(USER, 0).pull()));
         if number < 4 {
             tasks.push(tokio::spawn(worker(ADMIN, 1).push()));
@@ -57,10 +64,11 @@ pub async fn start(warden: &Portwarden, tally: &Arc<Tally>) -> Vec<JoinHandle<()
         }
         if number < 2 {
             tasks.push(tokio::spawn(worker(ADMIN, 3).mount()));
-            let stranger = Worker::new(client(protocol).from(STRANGER), TEST, 4, tally);
+            let stranger = Worker::new(client(protocol).from(STRANGER), TEST, 4, tally, &library);
             tasks.push(tokio::spawn(stranger.intrude()));
             tasks.push(tokio::spawn(worker(ADMIN, 5).vanish()));
-            let resetting = Worker::new(client(protocol).resetting(), ADMIN, number * 10 + 6, tally);
+            let resetting =
+                Worker::new(client(protocol).resetting(), ADMIN, number * 10 + 6, tally, &library);
             tasks.push(tokio::spawn(resetting.vanish()));
         }
     }
@@ -71,15 +79,16 @@ pub async fn start(warden: &Portwarden, tally: &Arc<Tally>) -> Vec<JoinHandle<()
 const STRANGER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 3);
 
 /// The blobs that are pulled, and a manifest with all of them.
-async fn fill(client: &Client) {
+async fn fill(client: &Client) -> Library {
     let mut connection = client.connect().await.unwrap();
     let token = connection.token(ADMIN, &[&format!("repository:{LIBRARY}:pull,push")]).await.unwrap();
     for content in library().chain([Content::given("{}", "application/octet-stream")]) {
         assert_eq!(connection.push(LIBRARY, &token, &content).await.unwrap().status, 201);
     }
-    let target = format!("/v2/{LIBRARY}/manifests/latest");
-    let answer = connection.send(Method::PUT, &target, &token, &manifest()).await.unwrap();
+    let (target, manifest) = (format!("/v2/{LIBRARY}/manifests/latest"), manifest());
+    let answer = connection.send(Method::PUT, &target, &token, &manifest).await.unwrap();
     assert_eq!(answer.status, 201, "{answer:?}");
+    Library { blobs: library().map(|blob| blob.digest()).collect(), manifest: manifest.digest() }
 }
 
 fn library() -> impl Iterator<Item = Content> {
@@ -100,26 +109,27 @@ fn manifest() -> Content {
 }
 
 impl Worker {
-    fn new(client: Client, user: User, number: u64, tally: &Arc<Tally>) -> Self {
-        Self { client, user, number, tally: Arc::clone(tally), connection: None, used: 0 }
+    fn new(client: Client, user: User, number: u64, tally: &Arc<Tally>, library: &Arc<Library>) -> Self {
+        let (tally, library) = (Arc::clone(tally), Arc::clone(library));
+        Self { client, user, number, tally, library, connection: None, used: 0 }
     }
 
     /// The small often, the large now and then; after each round the manifest.
     async fn pull(mut self) {
-        let blobs: Vec<Content> = library().collect();
+        let library = Arc::clone(&self.library);
         let weights: u64 = SIZES.iter().map(|(_, weight)| weight).sum();
-        let latest = manifest().digest();
-        let digests: Vec<String> = blobs.iter().map(Content::digest).collect();
         let mut turn = self.number;
         while !self.tally.is_stopped() {
             // A step that has no divisor in common with the sum visits every weight in a mixed order.
             turn += 37;
             let which = weighted(turn % weights);
-            let target = format!("/v2/{LIBRARY}/blobs/{}", digests[which]);
-            self.operate("pulls", async |worker| worker.expect_content(&target, &digests[which]).await).await;
+            let digest = &library.blobs[which];
+            let target = format!("/v2/{LIBRARY}/blobs/{digest}");
+            self.operate("pulls", async |worker| worker.expect_content(&target, digest).await).await;
             if turn.is_multiple_of(5) {
                 let target = format!("/v2/{LIBRARY}/manifests/latest");
-                self.operate("manifests", async |worker| worker.expect_content(&target, &latest).await).await;
+                let digest = &library.manifest;
+                self.operate("manifests", async |worker| worker.expect_content(&target, digest).await).await;
             }
         }
     }
@@ -174,7 +184,7 @@ impl Worker {
     /// A blob from the library, pulled from where it is mounted, and taken away again.
     async fn mount(mut self) {
         let repository = format!("soak/mounted-{}", self.number);
-        let digest = library().nth(2).unwrap().digest();
+        let digest = self.library.blobs[2].clone();
         let blob = format!("/v2/{repository}/blobs/{digest}");
         while !self.tally.is_stopped() {
             let operation = async |worker: &mut Self| {
@@ -219,7 +229,7 @@ impl Worker {
 
     /// Goes away in the middle of an upload, and in the middle of a download.
     async fn vanish(mut self) {
-        let large = library().last().unwrap().digest();
+        let large = self.library.blobs.last().unwrap().clone();
         while !self.tally.is_stopped() {
             let operation = async |worker: &mut Self| {
                 let (connection, token) = worker.connected(LIBRARY).await?;

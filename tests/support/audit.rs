@@ -1,10 +1,10 @@
 //! Reading the audit log of a running Portwarden, as an operator's tools would: JSON lines.
 
-use std::{fs, path::Path, time::Duration};
+use std::{fs, path::Path};
 
 use serde_json::Value;
 
-use super::process::eventually;
+use super::process::{PATIENCE, eventually, whole_lines};
 
 /// For [`super::portwarden::Builder::with`]: the audit log in a file beside the configuration.
 pub const TO_FILE: &str = "audit: {to: ./audit.log}";
@@ -16,7 +16,7 @@ pub fn lines(file: &Path) -> Vec<Value> {
         Ok(value @ Value::Object(_)) => value,
         other => panic!("no object: {line:?}: {other:?}"),
     };
-    text.lines().map(object).collect()
+    whole_lines(&text).lines().map(object).collect()
 }
 
 /// The first line with these fields, once it is written.
@@ -24,7 +24,7 @@ pub fn lines(file: &Path) -> Vec<Value> {
 pub fn line_with(file: &Path, fields: &[(&str, &str)]) -> Value {
     let has = |line: &Value| fields.iter().all(|(name, value)| line[name] == *value);
     let find = || lines(file).into_iter().find(has);
-    let found = eventually(Duration::from_secs(10), || find().is_some());
+    let found = eventually(PATIENCE, || find().is_some());
     assert!(found, "no line with {fields:?} in {:#?}", lines(file));
     find().expect("it was there")
 }

@@ -2,10 +2,12 @@
 
 use std::{
     io::{Read as _, Write as _},
-    net::{TcpListener, TcpStream},
+    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
     thread,
     time::Duration,
 };
+
+use socket2::{Domain, Socket, Type};
 
 use super::process::pause;
 
@@ -47,10 +49,13 @@ pub fn broken(fault: Fault) -> Broken {
     Broken { port }
 }
 
-/// The URL of a registry that is not there: the port was free a moment ago.
+/// The URL of a registry that is not there. Its port is taken as long as the process runs, so that no other program answers.
 pub fn nobody() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    format!("http://{}", listener.local_addr().unwrap())
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).unwrap();
+    let address = socket.local_addr().unwrap().as_socket_ipv4().unwrap();
+    std::mem::forget(socket);
+    format!("http://{address}")
 }
 
 impl Broken {

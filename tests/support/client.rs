@@ -55,6 +55,7 @@ pub struct Client {
     protocol: Protocol,
     source: Ipv4Addr,
     resets: bool,
+    lag: Duration,
     tls: TlsConnector,
 }
 
@@ -123,7 +124,7 @@ impl Client {
             Protocol::Http2 => vec![b"h2".to_vec()],
         };
         let tls = TlsConnector::from(Arc::new(config));
-        Self { address, protocol, source: Ipv4Addr::LOCALHOST, resets: false, tls }
+        Self { address, protocol, source: Ipv4Addr::LOCALHOST, resets: false, lag: Duration::ZERO, tls }
     }
 
     /// From another address of the loopback network.
@@ -136,6 +137,11 @@ impl Client {
     pub fn resetting(mut self) -> Self {
         self.resets = true;
         self
+    }
+
+    /// Its handshakes begin so much later than its connections.
+    pub fn lagging(self, lag: Duration) -> Self {
+        Self { lag, ..self }
     }
 
     /// Connects.
@@ -165,6 +171,12 @@ impl Client {
     /// The TCP and TLS below.
     pub async fn connect_tls(&self) -> Result<TlsStream<TcpStream>, Failure> {
         let stream = self.connect_tcp().await?;
+        tokio::time::sleep(self.lag).await;
+        self.shake_hands(stream).await
+    }
+
+    /// TLS over a connection.
+    pub async fn shake_hands(&self, stream: TcpStream) -> Result<TlsStream<TcpStream>, Failure> {
         let name = ServerName::from(self.address.ip());
         Ok(self.tls.connect(name, stream).await?)
     }

@@ -10,10 +10,8 @@ pub const ON: &str = "metrics: {addr: '127.0.0.1:0'}";
 
 /// A request to the listener for metrics and health.
 pub fn watcher(portwarden: &Portwarden) -> Request {
-    let log = portwarden.log();
-    let line =
-        log.lines().find(|line| line.contains("metrics and health")).expect("it says where it listens");
-    curl_at(&format!("http://127.0.0.1:{}", port_after(line, "address=")))
+    let line = portwarden.says("metrics and health");
+    curl_at(&format!("http://127.0.0.1:{}", port_after(&line, "address=")))
 }
 
 /// All of them.

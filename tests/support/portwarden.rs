@@ -338,6 +338,16 @@ impl Portwarden {
         self.process.signal("TERM");
     }
 
+    /// Stops all its threads: no time on a processor until it is [resumed](Self::resume).
+    pub fn suspend(&self) {
+        self.process.signal("STOP");
+    }
+
+    /// Lets it run again.
+    pub fn resume(&self) {
+        self.process.signal("CONT");
+    }
+
     /// Whether it still runs.
     pub fn is_running(&mut self) -> bool {
         self.process.is_running()
@@ -366,6 +376,12 @@ impl Portwarden {
     /// Waits until the log, from byte `from`, has `text`; returns the first line with it.
     pub fn wait_for_log(&mut self, from: usize, text: &str) -> String {
         self.process.wait_for_log(from, text)
+    }
+
+    /// Waits until a line of the log has `text`, and returns the first; fails the test when none comes.
+    #[track_caller]
+    pub fn says(&self, text: &str) -> String {
+        self.process.says(text)
     }
 
     /// Everything it logged.

@@ -11,10 +11,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How long a part may take to say that it is ready: far more than it needs, for machines that are busy.
-const READY_WITHIN: Duration = Duration::from_secs(30);
-/// How long a part may take to end after SIGTERM before it is killed.
-const ENDS_WITHIN: Duration = Duration::from_secs(15);
+/// How long a test waits for what must come true: far longer than it takes, for machines that are busy. That it comes at
+/// all is what tests hold; where a deadline is at work, they also hold that it does not come too early.
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A child with its output in a file. Dropping it sends SIGTERM, then SIGKILL.
 pub struct Process {
@@ -39,19 +38,30 @@ impl Process {
     /// Waits until the log, from byte `from`, has `text`; returns the first line with it.
     pub fn wait_for_log(&mut self, from: usize, text: &str) -> String {
         let found = |log: &str| log.lines().find(|line| line.contains(text)).map(str::to_owned);
-        let deadline = Instant::now() + READY_WITHIN;
+        let deadline = Instant::now() + PATIENCE;
         loop {
             let ended = self.child.try_wait().expect("wait");
             let log = self.log();
-            // Only whole lines: the last one may still be on its way.
-            let whole = log.rfind('\n').map_or("", |end| &log[..=end]);
-            if let Some(line) = found(whole.get(from..).unwrap_or_default()) {
+            if let Some(line) = found(whole_lines(&log).get(from..).unwrap_or_default()) {
                 return line;
             }
             assert!(ended.is_none(), "{} ended ({ended:?}) before it said {text:?}:\n{log}", self.name);
             assert!(Instant::now() < deadline, "{} did not say {text:?}:\n{log}", self.name);
             pause(Duration::from_millis(10));
         }
+    }
+
+    /// Waits until a line of the log has `text`, and returns the first; fails the test when none comes.
+    #[track_caller]
+    pub fn says(&self, text: &str) -> String {
+        let said = || whole_lines(&self.log()).lines().find(|line| line.contains(text)).map(str::to_owned);
+        assert!(
+            eventually(PATIENCE, || said().is_some()),
+            "{} did not say {text:?}:\n{}",
+            self.name,
+            self.log()
+        );
+        said().expect("it was there")
     }
 
     /// All it has printed.
@@ -70,7 +80,7 @@ impl Process {
         let _ =
             Command::new("kill").args(["-s", name, &self.id().to_string()]).stderr(Stdio::null()).status();
         if name == "STOP" {
-            let stands = eventually(Duration::from_secs(10), || self.stands_still());
+            let stands = eventually(PATIENCE, || self.stands_still());
             assert!(stands, "the process goes on after SIGSTOP");
         }
     }
@@ -100,7 +110,7 @@ impl Process {
         if self.is_running() {
             self.signal("TERM");
         }
-        let deadline = Instant::now() + ENDS_WITHIN;
+        let deadline = Instant::now() + PATIENCE;
         while Instant::now() < deadline {
             if let Some(status) = self.child.try_wait().expect("wait") {
                 return Some(status);
@@ -136,6 +146,11 @@ impl Drop for Process {
     fn drop(&mut self) {
         self.stop();
     }
+}
+
+/// All but a last line that is still on its way.
+pub fn whole_lines(text: &str) -> &str {
+    text.rfind('\n').map_or("", |end| &text[..=end])
 }
 
 /// Waits; for polling what has no event to wait for.

@@ -32,7 +32,7 @@ use hyper::{
 };
 use tokio::{
     net::{TcpStream, UnixStream},
-    time::{Instant, timeout, timeout_at},
+    time::Instant,
 };
 
 pub(super) use self::request::{RequestHead, UpstreamRequest};
@@ -45,6 +45,7 @@ use super::{
     allowance::{Allowance, Share},
     places::{Place, Places},
     request_body::{BodyError, ClientFault, Progress, RequestBody},
+    within,
 };
 use crate::registry::Method;
 
@@ -226,12 +227,12 @@ impl Upstream {
             // While the body is on its way, it has limits of its own.
             let waits_since = if progress.ended() { progress.last().max(sent) } else { Instant::now() };
             let deadline = waits_since + self.0.settings.response_timeout;
-            match timeout_at(deadline, answer.as_mut()).await {
-                Ok(answered) => return answered,
-                Err(_) if progress.ended() && progress.last() <= waits_since => {
+            match within(deadline.saturating_duration_since(Instant::now()), answer.as_mut()).await {
+                Some(answered) => return answered,
+                None if progress.ended() && progress.last() <= waits_since => {
                     return Err((UpstreamError::ResponseTimeout, None));
                 }
-                Err(_) => {}
+                None => {}
             }
         }
     }
@@ -253,7 +254,7 @@ impl Upstream {
 
     async fn connect(&self) -> Result<Connection, UpstreamError> {
         let settings = &self.0.settings;
-        let connected = timeout(settings.connect_timeout, async {
+        let connected = within(settings.connect_timeout, async {
             match &settings.address {
                 UpstreamAddress::Tcp(authority) => {
                     let stream =
