@@ -1,4 +1,5 @@
-//! Recorded answers of docker_auth: whole decisions (`acl.jsonl`) and single patterns (`patterns.jsonl`).
+//! Recorded answers of docker_auth: whole decisions (`acl.jsonl`, and with rules that deny `acl_deny.jsonl`) and single
+//! patterns (`patterns.jsonl`).
 //!
 //! A case passes when the answer is the same, when the ACL is refused at load for a reason named here, or when the
 //! answer is narrower for a reason named here. It is never wider, but for the one documented case.
@@ -269,6 +270,16 @@ fn decides_as_docker_auth() {
     assert_eq!(cases.len(), 4_315);
     assert!(counts["exact"] >= 3_000, "{counts:?}");
     assert!(counts["exact (refused)"] >= 150, "{counts:?}");
+}
+
+/// Rules that deny or grant less, before one that grants all: a value that docker_auth reads as a pattern must not open
+/// what it denies.
+#[test]
+fn a_rule_that_grants_less_decides_where_it_may_match() {
+    let cases: Vec<AclCase> = rows("acl_deny.jsonl");
+    let counts = summarise("acl_deny.jsonl", cases.iter().map(|case| (case.id.clone(), judge(case))));
+    assert_eq!(cases.len(), 293);
+    assert!(counts["exact"] >= 200, "{counts:?}");
 }
 
 fn judge_pattern(case: &PatternCase) -> Result<String, String> {

@@ -135,6 +135,27 @@ fn explain_answers_json_lines() {
 }
 
 #[test]
+fn explain_names_a_rule_that_may_match_or_not() {
+    let sample = Sample::new();
+    let denies = "acl:\n  - match: {name: \"${labels:hidden}/*\"}\n    actions: []\n    comment: kept away\n";
+    let text = fs::read_to_string(sample.0.path().join("auth_config.yml")).unwrap();
+    sample.write("auth_config.yml", &text.replace("acl:\n", denies));
+    let line = line_of("acl:") + 1;
+    let ask = ["--account", "admin", "--label", "hidden=internal-*", "--scope"];
+    let (code, text) = sample.explain(&[&ask[..], &["repository:internal-x/app:pull", "-v"]].concat());
+    let expected = format!(
+        "account \"admin\", hidden: internal-*, from no known address
+needs repository:internal-x/app:pull
+  rule 1, line {line}: match.name \"${{labels:hidden}}/*\" may be met by \"internal-x/app\" or not: a value has characters that docker_auth reads as part of the pattern
+  pull: denied, by rule 1, auth_config.yml:{line} (kept away), which may match or not
+"
+    );
+    assert_eq!((code, text), (1, expected));
+    let (code, text) = sample.explain(&[&ask[..], &["repository:public/app:pull"]].concat());
+    assert_eq!(code, 0, "{text}");
+}
+
+#[test]
 fn test_policy_prints_what_differs() {
     let sample = Sample::new();
     let good = "- {account: test2, request: 'PUT /v2/team/app/manifests/1.0', expect: allow}\n- {account: user, scope: 'repository:a:pull,push', expect: deny}\n";

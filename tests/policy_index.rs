@@ -12,7 +12,7 @@
 
 use std::{collections::BTreeMap, net::IpAddr};
 
-use portwarden::authz::{Policy, Question, RuleSettings};
+use portwarden::authz::{Policy, Question, RuleSettings, Verdict};
 
 const POLICIES: usize = 2_000;
 const QUESTIONS: usize = 50;
@@ -260,7 +260,7 @@ impl Written {
 
 /// What a search through all rules finds.
 fn search(policy: &Policy, question: &Question<'_>) -> Option<usize> {
-    (0..policy.len()).find(|index| policy.rule(*index).unwrap().unmet(question).is_none())
+    (0..policy.len()).find(|index| policy.rule(*index).unwrap().judge(question) == Verdict::Matches)
 }
 
 #[test]

@@ -48,7 +48,7 @@ complete -c portwarden -n "__fish_portwarden_using_subcommand check" -s h -l hel
 complete -c portwarden -n "__fish_portwarden_using_subcommand explain" -s c -l config -d 'The configuration: docker_auth\'s auth_config.yml, with or without Portwarden\'s own sections [env: PORTWARDEN_CONFIG]' -r -F
 complete -c portwarden -n "__fish_portwarden_using_subcommand explain" -l account -d 'The account; "" for somebody without credentials' -r
 complete -c portwarden -n "__fish_portwarden_using_subcommand explain" -l label -d 'A label, instead of the account\'s own (may be repeated)' -r
-complete -c portwarden -n "__fish_portwarden_using_subcommand explain" -l ip -d 'The client\'s address; without one, no rule with an ip matches' -r
+complete -c portwarden -n "__fish_portwarden_using_subcommand explain" -l ip -d 'The client\'s address; without one, a rule with an ip grants nothing and may deny' -r
 complete -c portwarden -n "__fish_portwarden_using_subcommand explain" -l service -d 'The service, instead of registry.service' -r
 complete -c portwarden -n "__fish_portwarden_using_subcommand explain" -l scope -d 'What is asked for: repository:team/app:pull,push' -r
 complete -c portwarden -n "__fish_portwarden_using_subcommand explain" -l request -d 'Or a request, whose needs are looked up: \'PUT /v2/team/app/manifests/1.0\'' -r

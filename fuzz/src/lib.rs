@@ -13,6 +13,7 @@
 )]
 
 pub mod configuration;
+pub mod docker_auth;
 pub mod glob;
 pub mod go_regex;
 pub mod input;

@@ -1,10 +1,11 @@
 //! The authorizers in docker_auth's order: `acl`, `acl_xorm`, `ext_authz`. "No rule matched" goes on to the next; a rule
-//! that matched ends it, whatever it grants.
+//! that matched ends it, whatever it grants. Of what comes after a rule that may match or not, only what it grants, too, is
+//! granted.
 
 use std::{fmt, sync::Arc, time::Duration};
 
 use super::{
-    Policy, Question, SqlRulesSettings,
+    Policy, Question, Rule, SqlRulesSettings, Withheld,
     command::{CommandRules, Remembered},
     sql::SqlRules,
 };
@@ -56,6 +57,8 @@ pub enum DecidedBy {
     Nobody,
     /// The first rule that matched.
     Rule(RuleName),
+    /// A rule that may match or not, and so withheld something: what it does not grant itself.
+    Unclear(RuleName),
     /// The command of `ext_authz`.
     Command,
 }
@@ -88,30 +91,67 @@ impl Authorizers {
     /// # Errors
     /// A back end that has to be asked gives no answer: then nothing is granted, and nothing is denied for good.
     pub async fn decide(&self, question: &Question<'_>) -> Result<Ruling, Unavailable> {
-        if let Some(ruling) = by_rules(&self.acl, "acl", question) {
+        let mut search = Search { question, withheld: None };
+        if let Some(ruling) = search.rules(&self.acl, "acl") {
             return Ok(ruling);
         }
         if let Some(sql) = &self.backends.acl_xorm
-            && let Some(ruling) = by_rules(&*sql.rules().await?, "acl_xorm", question)
+            && let Some(ruling) = search.rules(&*sql.rules().await?, "acl_xorm")
         {
             return Ok(ruling);
         }
         if let Some(command) = &self.backends.ext_authz {
             // Boxed, since every request would have to have room for it.
             let actions = Box::pin(command.decide(question, &self.remembered)).await?;
-            return Ok(Ruling { by: DecidedBy::Command, actions });
+            return Ok(search.end(DecidedBy::Command, actions));
         }
         Ok(Ruling { by: DecidedBy::Nobody, actions: Vec::new() })
     }
 }
 
-/// `None` where no rule matches.
-fn by_rules(policy: &Policy, section: &'static str, question: &Question<'_>) -> Option<Ruling> {
-    let decision = policy.decide(question);
-    let index = decision.rule?;
-    let rule = policy.rule(index)?;
-    let by = RuleName { section, index, line: rule.line(), comment: rule.comment().map(Arc::clone) };
-    Some(Ruling { by: DecidedBy::Rule(by), actions: decision.actions })
+/// One question's way through the authorizers.
+struct Search<'q> {
+    question: &'q Question<'q>,
+    /// What rules withhold that may match or not, whoever decides in the end.
+    withheld: Option<(RuleName, Withheld)>,
+}
+
+impl Search<'_> {
+    /// `None` where no rule matches and something may still be granted.
+    fn rules(&mut self, policy: &Policy, section: &'static str) -> Option<Ruling> {
+        let decision = policy.decide(self.question);
+        if let Some(withheld) = decision.withheld {
+            self.withhold(name(policy, section, withheld.by), withheld);
+        }
+        if self.withheld.as_ref().is_some_and(|(_, withheld)| withheld.left.is_empty()) {
+            return Some(self.end(DecidedBy::Nobody, self.question.actions.to_vec()));
+        }
+        let index = decision.rule?;
+        let granted = policy.rule(index).map(|rule| rule.grant(self.question.actions)).unwrap_or_default();
+        Some(self.end(DecidedBy::Rule(name(policy, section, index)), granted))
+    }
+
+    fn withhold(&mut self, by: RuleName, withheld: Withheld) {
+        match &mut self.withheld {
+            Some((_, before)) => withheld.narrow(&mut before.left),
+            None => self.withheld = Some((by, withheld)),
+        }
+    }
+
+    /// The ruling where `by` decides: less what is withheld.
+    fn end(&self, by: DecidedBy, granted: Vec<String>) -> Ruling {
+        let Some((rule, withheld)) = &self.withheld else { return Ruling { by, actions: granted } };
+        let mut actions = granted.clone();
+        withheld.narrow(&mut actions);
+        let by = if actions == granted { by } else { DecidedBy::Unclear(rule.clone()) };
+        Ruling { by, actions }
+    }
+}
+
+fn name(policy: &Policy, section: &'static str, index: usize) -> RuleName {
+    let rule = policy.rule(index);
+    let comment = rule.and_then(Rule::comment).map(Arc::clone);
+    RuleName { section, index, line: rule.map_or(0, Rule::line), comment }
 }
 
 impl Backends {
@@ -129,7 +169,10 @@ impl DecidedBy {
     /// The same with the operator's comment.
     pub fn in_full(&self) -> String {
         match self {
-            Self::Rule(RuleName { comment: Some(comment), .. }) => self.to_string() + " (" + comment + ")",
+            Self::Rule(RuleName { comment: Some(comment), .. })
+            | Self::Unclear(RuleName { comment: Some(comment), .. }) => {
+                self.to_string() + " (" + comment + ")"
+            }
             _ => self.to_string(),
         }
     }
@@ -140,6 +183,7 @@ impl fmt::Display for DecidedBy {
         match self {
             Self::Nobody => f.write_str("no rule matches"),
             Self::Rule(rule) => rule.fmt(f),
+            Self::Unclear(rule) => write!(f, "{rule}, which may match or not"),
             Self::Command => f.write_str("the command of ext_authz"),
         }
     }

@@ -81,11 +81,6 @@ impl Glob {
         if let Some(Token::Literal(bytes)) = first { bytes } else { &[] }
     }
 
-    /// Whether there is a class in it.
-    pub(super) fn has_classes(&self) -> bool {
-        self.chunks.iter().flat_map(|c| &c.tokens).any(|t| matches!(t, Token::Class(_)))
-    }
-
     /// The placeholders that occur more than once.
     pub(super) fn repeated(&self) -> Vec<usize> {
         let (mut seen, mut repeated) = (Vec::new(), Vec::new());

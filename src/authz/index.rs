@@ -14,6 +14,7 @@ use super::{
     placeholder::Field,
     question::Question,
     rule::Rule,
+    template::is_syntax,
 };
 
 /// The rules of a policy by what each asks for literally.
@@ -21,18 +22,21 @@ use super::{
 /// Why it never changes a decision: a rule stands under one of its conditions on the account, the name or a label, and
 /// only where that condition can hold for nothing but this text, or for nothing but texts that begin with it. Conditions
 /// are ANDed, so a question that the rule matches has such an account, name or value, and [`Index::candidates`] finds
-/// every text of the question itself and every start of it. Rules without such a condition are candidates always. So
-/// the candidates are a superset of the rules that match; they come in the order of the rules, each is asked in full,
+/// every text of the question itself and every start of it. Rules without such a condition are candidates always, and
+/// those whose expression a value can change (see [`Pattern::is_loose`]) where a text of the question has syntax. So
+/// the candidates are a superset of the rules that match, or may match; they come in the order of the rules, each is asked in full,
 /// and the first that matches is the one that a search through all rules would find. Placeholders end a literal start,
 /// so nothing of a question, which a client may choose, ever takes part in building it.
 ///
 /// A question costs a look-up for each of its texts, and a full check for each rule that shares its key with them.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Index {
-    /// The indices of all rules; those under one key stand together, ascending.
+    /// The indices of all rules; those under one key stand together, ascending. Then those of `loose`.
     rules: Vec<usize>,
     /// Those that are candidates always.
     always: Run,
+    /// Those that also are where a text of the question has syntax.
+    loose: Run,
     account: Table,
     name: Table,
     labels: BTreeMap<String, Table>,
@@ -96,6 +100,8 @@ impl Index {
             }
             start = end;
         }
+        index.rules.extend((0..).zip(rules).filter(|(_, rule)| is_loose(rule)).map(|(index, _)| index));
+        index.loose = Run { start, end: index.rules.len() };
         index
     }
 
@@ -103,6 +109,9 @@ impl Index {
     pub(super) fn candidates(&self, question: &Question<'_>) -> Candidates<'_> {
         let mut found = Candidates::new(&self.rules);
         found.add(self.always);
+        if self.loose.start < self.loose.end && question.texts().any(is_syntax) {
+            found.add(self.loose);
+        }
         self.account.find(question.account, &mut found);
         self.name.find(question.name, &mut found);
         for (label, table) in &self.labels {
@@ -168,6 +177,11 @@ fn keys(rule: &Rule) -> impl Iterator<Item = Key<'_>> {
     let fields = fields.into_iter().filter_map(|(slot, field)| Some((slot, rule.field(field)?)));
     let labels = rule.labels().map(|(label, pattern)| (Slot::Label(label), pattern));
     fields.chain(labels).filter_map(|(slot, pattern)| Some(Key { slot, literal: literal(pattern)? }))
+}
+
+fn is_loose(rule: &Rule) -> bool {
+    let fields = [Field::Account, Field::Name].into_iter().filter_map(|field| rule.field(field));
+    fields.chain(rule.labels().map(|(_, pattern)| pattern)).any(Pattern::is_loose)
 }
 
 fn literal(pattern: &Pattern) -> Option<Literal<'_>> {

@@ -2,7 +2,10 @@
 //!
 //! Finds them and names their values. How a value takes part in matching is the business of `glob` and `go_regex`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 /// One element of a pattern's text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +33,23 @@ pub(super) enum Placeholder {
     Capture(Field, usize),
     /// `${labels:group}`: any value of the account's label.
     Label(String),
+}
+
+impl Placeholder {
+    /// Whether docker_auth puts its value into a pattern as it is. It quotes those of fields.
+    pub(super) fn is_raw(&self) -> bool {
+        !matches!(self, Self::Field(_))
+    }
+}
+
+impl fmt::Display for Placeholder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Field(field) => write!(f, "${{{}}}", field.key()),
+            Self::Capture(field, group) => write!(f, "${{{}:{group}}}", field.key()),
+            Self::Label(label) => write!(f, "${{labels:{label}}}"),
+        }
+    }
 }
 
 /// What a placeholder stands for in one question.
@@ -96,7 +116,10 @@ impl Scope {
         let whole = text.get(..=end)?;
         let placeholder = match name.split_once(':') {
             None => Placeholder::Field(Field::from_name(name)?),
-            Some(("labels", label)) if self.in_label.is_none() => Placeholder::Label(label.to_owned()),
+            // Another placeholder may begin inside.
+            Some(("labels", label)) if self.in_label.is_none() && !label.contains("${") => {
+                Placeholder::Label(label.to_owned())
+            }
             Some((field, index)) => self.capture(whole, field, index)?,
         };
         Some((whole, placeholder))

@@ -6,7 +6,7 @@ use super::{
     RuleSettings,
     index::Index,
     question::Question,
-    rule::{Rule, RuleError},
+    rule::{Rule, RuleError, Verdict},
 };
 
 /// A compiled ACL.
@@ -19,10 +19,21 @@ pub struct Policy {
 /// What a policy answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decision {
-    /// The rule that decided, counted from 0; `None` when no rule matched.
+    /// The first rule that matches, counted from 0; `None` when no rule does.
     pub rule: Option<usize>,
     /// The granted ones of the requested actions; empty when no rule matched, or when the matching one grants none.
     pub actions: Vec<String>,
+    /// What rules before it withhold that may match or not.
+    pub withheld: Option<Withheld>,
+}
+
+/// What is left of a question where rules may match or not: only what they grant, too, whatever comes after them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Withheld {
+    /// The first such rule that grants less than what is asked for, counted from 0.
+    pub by: usize,
+    /// The requested actions that all of them grant.
+    pub left: Vec<String>,
 }
 
 impl Policy {
@@ -46,13 +57,32 @@ impl Policy {
     }
 
     /// Decides a question, as docker_auth: the first rule that matches ends the search, whatever it grants.
+    ///
+    /// Where it cannot be told whether a rule matches, the answer is what both ways grant: the rule that decides, and
+    /// the search without it.
     pub fn decide(&self, question: &Question<'_>) -> Decision {
+        let mut withheld: Option<Withheld> = None;
         let candidates = self.index.candidates(question);
-        let mut rules = candidates.filter_map(|index| Some((index, self.rules.get(index)?)));
-        match rules.find(|(_, rule)| rule.matches(question)) {
-            Some((index, rule)) => Decision { rule: Some(index), actions: rule.grant(question.actions) },
-            None => Decision { rule: None, actions: Vec::new() },
+        for (index, rule) in candidates.filter_map(|index| Some((index, self.rules.get(index)?))) {
+            match rule.judge(question) {
+                Verdict::Unmet(_) => {}
+                Verdict::Matches => {
+                    let mut actions = rule.grant(question.actions);
+                    withheld.iter().for_each(|withheld| withheld.narrow(&mut actions));
+                    return Decision { rule: Some(index), actions, withheld };
+                }
+                Verdict::Unclear(..) if question.actions.iter().all(|action| rule.grants(action)) => {}
+                Verdict::Unclear(..) => {
+                    let of = withheld
+                        .get_or_insert_with(|| Withheld { by: index, left: question.actions.to_vec() });
+                    of.left.retain(|action| rule.grants(action));
+                    if of.left.is_empty() {
+                        break;
+                    }
+                }
+            }
         }
+        Decision { rule: None, actions: Vec::new(), withheld }
     }
 
     /// How many rules there are.
@@ -68,6 +98,13 @@ impl Policy {
     /// The rule at `index`, counted from 0, as a [`Decision`] names it.
     pub fn rule(&self, index: usize) -> Option<&Rule> {
         self.rules.get(index)
+    }
+}
+
+impl Withheld {
+    /// Takes away what is withheld.
+    pub(super) fn narrow(&self, actions: &mut Vec<String>) {
+        actions.retain(|action| self.left.contains(action));
     }
 }
 

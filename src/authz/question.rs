@@ -11,7 +11,7 @@ pub struct Question<'q> {
     pub account: &'q str,
     /// The account's labels.
     pub labels: &'q BTreeMap<String, Vec<String>>,
-    /// Where the client is, `None` when unknown: then no rule with an `ip` matches.
+    /// Where the client is, `None` when unknown: then of a rule with an `ip` it cannot be told whether it matches.
     pub ip: Option<IpAddr>,
     /// The service that the token is for.
     pub service: &'q str,
@@ -24,6 +24,12 @@ pub struct Question<'q> {
 }
 
 impl<'q> Question<'q> {
+    /// All that a placeholder can stand for.
+    pub(super) fn texts(&self) -> impl Iterator<Item = &'q str> {
+        let fields = [self.account, self.resource_type, self.name, self.service];
+        fields.into_iter().chain(self.labels.values().flatten().map(String::as_str))
+    }
+
     pub(super) fn field(&self, field: Field) -> &'q str {
         match field {
             Field::Account => self.account,

@@ -2,16 +2,18 @@
 //!
 //! The order of rules, and that the first match decides, is `policy`.
 
-use std::{cell::OnceCell, collections::BTreeSet, fmt, sync::Arc};
+use std::{cell::OnceCell, collections::BTreeSet, fmt, net::IpAddr, sync::Arc};
 
 use super::{
     RuleSettings,
+    fit::{Doubt, Fit},
     go_regex::GoRegex,
     ip::IpBlock,
-    pattern::{self, Pattern, Values},
+    pattern::{self, Pattern},
     pattern_error::PatternError,
     placeholder::{Field, Scanned, Scope},
     question::Question,
+    template::Values,
 };
 
 /// Why a rule is refused. Displays where it stands, what is wrong and the next step.
@@ -72,6 +74,17 @@ pub enum Condition<'r> {
     Label(&'r str),
 }
 
+/// Whether a question meets a rule's conditions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict<'r> {
+    /// All are met.
+    Matches,
+    /// This one is not.
+    Unmet(Condition<'r>),
+    /// Of this one it cannot be told, and the others are met or cannot be told either.
+    Unclear(Condition<'r>, Doubt),
+}
+
 impl From<Field> for Condition<'_> {
     fn from(field: Field) -> Self {
         match field {
@@ -125,28 +138,34 @@ impl Rule {
         self.labels.iter().map(|(label, pattern)| (label.as_str(), pattern))
     }
 
-    /// A condition that `question` does not meet, the cheapest to check first; `None` when the rule matches.
-    pub fn unmet(&self, question: &Question<'_>) -> Option<Condition<'_>> {
-        if let Some(block) = &self.ip
-            && !question.ip.is_some_and(|ip| block.contains(ip))
-        {
-            return Some(Condition::Ip);
-        }
+    /// Whether `question` meets the conditions. Those that are cheap to check come first.
+    pub fn judge(&self, question: &Question<'_>) -> Verdict<'_> {
         let values = Bound { rule: self, question, captured: Default::default() };
-        let field =
-            self.fields.iter().find(|(field, pattern)| !pattern.is_match(question.field(*field), &values));
-        if let Some((field, _)) = field {
-            return Some(Condition::from(*field));
-        }
-        let label = self.labels.iter().find(|(label, pattern)| {
+        let ip = self.ip.iter().map(|block| (Condition::Ip, fit_ip(block, question.ip)));
+        let fields = self
+            .fields
+            .iter()
+            .map(|(field, pattern)| (Condition::from(*field), pattern.fit(question.field(*field), &values)));
+        let labels = self.labels.iter().map(|(label, pattern)| {
             let of_account = question.labels.get(label).map(Vec::as_slice).unwrap_or_default();
-            !of_account.iter().any(|value| pattern.is_match(value, &values))
+            (Condition::Label(label), Fit::any(of_account.iter().map(|value| pattern.fit(value, &values))))
         });
-        label.map(|(label, _)| Condition::Label(label))
+        let mut verdict = Verdict::Matches;
+        for (condition, fit) in ip.chain(fields).chain(labels) {
+            match fit {
+                Fit::No => return Verdict::Unmet(condition),
+                Fit::Unclear(doubt) => verdict = Verdict::Unclear(condition, doubt),
+                Fit::Yes => {}
+            }
+        }
+        verdict
     }
 
-    pub(super) fn matches(&self, question: &Question<'_>) -> bool {
-        self.unmet(question).is_none()
+    pub(super) fn grants(&self, action: &str) -> bool {
+        match &self.grant {
+            Grant::Requested => true,
+            Grant::These(actions) => actions.contains(action),
+        }
     }
 
     /// The requested actions that the rule grants: all of them as they were asked for `["*"]`, else sorted.
@@ -159,6 +178,10 @@ impl Rule {
             }
         }
     }
+}
+
+fn fit_ip(block: &IpBlock, address: Option<IpAddr>) -> Fit {
+    address.map_or(Fit::Unclear(Doubt::Address), |address| Fit::from_bool(block.contains(address)))
 }
 
 /// A rule's placeholders in one question; groups are captured when they are first asked for.
@@ -182,6 +205,10 @@ impl<'q> Values<'q> for Bound<'_, 'q> {
 
     fn label(&self, label: &str) -> Option<&'q [String]> {
         self.question.labels.get(label).map(Vec::as_slice)
+    }
+
+    fn has_label_with_brace(&self) -> bool {
+        self.question.labels.keys().any(|label| label.contains(['{', '}']))
     }
 }
 

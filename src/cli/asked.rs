@@ -127,12 +127,15 @@ pub(super) fn needs(scope: Option<&str>, request: Option<&str>) -> Result<Vec<Sc
 
 /// `by rule 3, auth_config.yml:33 (test2 may pull and push)`.
 pub(super) fn by_which(by: &DecidedBy, config: &Path) -> String {
-    let DecidedBy::Rule(rule) = by else {
-        return if *by == DecidedBy::Nobody { by.to_string() } else { format!("by {by}") };
+    let (rule, unclear) = match by {
+        DecidedBy::Nobody => return by.to_string(),
+        DecidedBy::Command => return format!("by {by}"),
+        DecidedBy::Rule(rule) => (rule, ""),
+        DecidedBy::Unclear(rule) => (rule, ", which may match or not"),
     };
     let comment = rule.comment.as_ref().map(|comment| format!(" ({comment})")).unwrap_or_default();
     if rule.line == 0 {
-        return format!("by {by}{comment}");
+        return format!("by {rule}{comment}{unclear}");
     }
-    format!("by rule {}, {}:{}{comment}", rule.index + 1, config.display(), rule.line)
+    format!("by rule {}, {}:{}{comment}{unclear}", rule.index + 1, config.display(), rule.line)
 }

@@ -39,7 +39,7 @@ pub(super) fn run(explain: &Explain, court: &Court, needs: &[Scope]) -> Result<E
         say(format!("note: accounts of {sections} are not listed; ask for one with --account and --label"))?;
     }
     if explain.ip.is_none() && court.config.acl.iter().any(|rule| rule.ip.is_some()) {
-        say("note: without --ip, no rule with an ip matches")?;
+        say("note: without --ip, a rule with an ip grants nothing and may deny")?;
     }
     Ok(if may > 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -1,6 +1,6 @@
 //! `portwarden explain`: may this account do that, and by which rule.
 
-use std::{collections::BTreeMap, io::BufRead, net::IpAddr, process::ExitCode};
+use std::{collections::BTreeMap, io::BufRead, net::IpAddr, ops::Range, process::ExitCode};
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -12,7 +12,7 @@ use super::{
     output::{Failure, say},
 };
 use crate::{
-    authz::{Condition, DecidedBy, Policy, Question, RuleSettings, Ruling},
+    authz::{Condition, DecidedBy, Policy, Question, RuleSettings, Ruling, Verdict},
     config::Config,
 };
 
@@ -33,14 +33,9 @@ pub(super) fn run(explain: &Explain) -> Result<ExitCode, Failure> {
     for need in &needs {
         say(format!("needs {need}"))?;
         let ruling = court.decide(&asked.about(need))?;
-        if explain.verbose {
-            let passed_over = match &ruling.by {
-                DecidedBy::Rule(rule) if rule.section == "acl" => rule.index,
-                _ => court.acl().len(),
-            };
-            let question = asked.about(need);
-            (0..passed_over)
-                .try_for_each(|rule| say(why_not(rule, court.acl(), &court.config.acl, &question)))?;
+        let question = asked.about(need);
+        for rule in looked_at(&ruling.by, explain.verbose, court.acl()) {
+            say(why_not(rule, court.acl(), &court.config.acl, &question))?;
         }
         for action in &need.actions {
             let allowed = ruling.actions.contains(action);
@@ -60,6 +55,17 @@ pub(super) fn run(explain: &Explain) -> Result<ExitCode, Failure> {
     Ok(if all_allowed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
+/// The rules of `acl` that did not decide and are worth a line: all that were looked at, or the one in doubt.
+fn looked_at(by: &DecidedBy, all: bool, acl: &Policy) -> Range<usize> {
+    match by {
+        DecidedBy::Rule(rule) if all && rule.section == "acl" => 0..rule.index,
+        DecidedBy::Unclear(rule) if rule.section == "acl" => {
+            (if all { 0 } else { rule.index })..rule.index + 1
+        }
+        _ => 0..if all { acl.len() } else { 0 },
+    }
+}
+
 fn asked(explain: &Explain, config: &Config) -> Result<Asked, String> {
     let mut labels = BTreeMap::<String, Vec<String>>::new();
     for label in &explain.label {
@@ -77,31 +83,42 @@ fn why_not(index: usize, policy: &Policy, settings: &[RuleSettings], question: &
         return String::new();
     };
     let place = format!("  rule {}, line {}", index + 1, rule.line());
-    let Some(condition) = rule.unmet(question) else { return format!("{place}: matches") };
-    let ip = question.ip.map_or_else(|| "no known address".to_owned(), |ip| ip.to_string());
-    let text = |written: &Option<String>| written.clone().unwrap_or_default();
+    match rule.judge(question) {
+        Verdict::Matches => format!("{place}: matches"),
+        Verdict::Unmet(condition) => {
+            let (condition, value) = held_against(condition, settings, question);
+            format!("{place}: {condition} is not met by {value}")
+        }
+        Verdict::Unclear(condition, doubt) => {
+            let (condition, value) = held_against(condition, settings, question);
+            format!("{place}: {condition} may be met by {value} or not: {doubt}")
+        }
+    }
+}
+
+/// A condition as it is written, and what of the question is held against it.
+fn held_against(
+    condition: Condition<'_>,
+    settings: &RuleSettings,
+    question: &Question<'_>,
+) -> (String, String) {
+    let quoted = |text: &str| format!("{text:?}");
     let (key, pattern, value) = match condition {
-        Condition::Ip => ("ip".to_owned(), text(&settings.ip), ip),
-        Condition::Account => {
-            ("account".to_owned(), text(&settings.account), format!("{:?}", question.account))
+        Condition::Ip => {
+            let ip = question.ip.map_or_else(|| "no known address".to_owned(), |ip| ip.to_string());
+            ("ip", &settings.ip, ip)
         }
-        Condition::Type => {
-            ("type".to_owned(), text(&settings.resource_type), format!("{:?}", question.resource_type))
-        }
-        Condition::Name => ("name".to_owned(), text(&settings.name), format!("{:?}", question.name)),
-        Condition::Service => {
-            ("service".to_owned(), text(&settings.service), format!("{:?}", question.service))
-        }
+        Condition::Account => ("account", &settings.account, quoted(question.account)),
+        Condition::Type => ("type", &settings.resource_type, quoted(question.resource_type)),
+        Condition::Name => ("name", &settings.name, quoted(question.name)),
+        Condition::Service => ("service", &settings.service, quoted(question.service)),
         Condition::Label(label) => {
-            let values = question.labels.get(label).map_or_else(Vec::new, Clone::clone);
-            (
-                format!("labels.{label}"),
-                settings.labels.get(label).cloned().unwrap_or_default(),
-                format!("{values:?}"),
-            )
+            let pattern = settings.labels.get(label).map(String::as_str).unwrap_or_default();
+            let values = question.labels.get(label).map(Vec::as_slice).unwrap_or_default();
+            return (format!("match.labels.{label} {pattern:?}"), format!("{values:?}"));
         }
     };
-    format!("{place}: match.{key} {pattern:?} is not met by {value}")
+    (format!("match.{key} {:?}", pattern.as_deref().unwrap_or_default()), value)
 }
 
 /// A line of `--json`.
@@ -148,7 +165,9 @@ fn answer_lines(court: &Court) -> Result<ExitCode, Failure> {
 fn as_json(ruling: &Ruling) -> Value {
     let (rule, by) = match &ruling.by {
         DecidedBy::Nobody => (None, None),
-        DecidedBy::Rule(rule) => (Some(rule.index), Some(rule.section).filter(|section| *section != "acl")),
+        DecidedBy::Rule(rule) | DecidedBy::Unclear(rule) => {
+            (Some(rule.index), Some(rule.section).filter(|section| *section != "acl"))
+        }
         DecidedBy::Command => (None, Some("ext_authz")),
     };
     let mut answer = json!({ "rule": rule, "actions": ruling.actions });

@@ -116,7 +116,7 @@ struct Explain {
     /// A label, instead of the account's own (may be repeated)
     #[arg(long, value_name = "NAME=VALUE")]
     label: Vec<String>,
-    /// The client's address; without one, no rule with an ip matches
+    /// The client's address; without one, a rule with an ip grants nothing and may deny
     #[arg(long, value_name = "ADDRESS")]
     ip: Option<std::net::IpAddr>,
     /// The service, instead of registry.service

@@ -16,7 +16,7 @@ use regex::bytes;
 use super::{pattern_error::PatternError, placeholder::Symbol};
 pub(super) use anchors::{groups, open_ends};
 use ast::{Look, Node};
-pub(super) use program::Program;
+pub(super) use program::{Dots, Program};
 
 /// The most memory that one compiled expression may take, in bytes.
 const SIZE_LIMIT: usize = 4 << 20;

@@ -12,13 +12,14 @@ use super::{
     build, emit, parse,
 };
 use crate::authz::{
+    fit::{Doubt, Fit},
     pattern_error::PatternError,
     placeholder::{Choice, Symbol},
 };
 
 /// The most instructions of one program: a refusal at load beyond it.
 const MAX_INSTRUCTIONS: usize = 10_000;
-/// The most pairs of instruction and position in one match, one bit each: beyond it nothing matches.
+/// The most pairs of instruction and position in one match, one bit each: beyond it the answer is unclear.
 const MAX_VISITS: usize = 1 << 24;
 
 /// A compiled expression with placeholders.
@@ -31,6 +32,14 @@ pub(in crate::authz) struct Program {
     /// Whether it is nothing but placeholders.
     only_holes: bool,
     prefix: Box<str>,
+}
+
+/// What a dot in the value of a placeholder stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::authz) enum Dots {
+    Text,
+    /// Any character, as in an expression.
+    Any,
 }
 
 #[derive(Debug, Clone)]
@@ -93,17 +102,18 @@ impl Program {
     }
 
     /// Whether `subject` holds a match; each occurrence of a placeholder with several values chooses for itself.
-    pub(in crate::authz) fn is_match(&self, subject: &str, values: &[Choice<'_>]) -> bool {
+    pub(in crate::authz) fn fit(&self, subject: &str, values: &[Choice<'_>], dots: Dots) -> Fit {
         // With nothing between its slashes docker_auth reads `//` as a glob; here a pattern's kind does not change.
-        if self.only_holes && values.iter().all(|v| v.iter().all(str::is_empty)) {
-            return false;
+        if self.only_holes && values.iter().all(|v| v.iter().any(str::is_empty)) {
+            let is_glob = values.iter().all(|v| v.iter().all(str::is_empty));
+            return if is_glob && subject != "//" { Fit::No } else { Fit::Unclear(Doubt::Syntax) };
         }
         let width = subject.len() + 1;
         let Some(visits) = self.instructions.len().checked_mul(width).filter(|v| *v <= MAX_VISITS) else {
-            return false;
+            return Fit::Unclear(Doubt::Length);
         };
-        let run = Run { program: self, subject, values, width };
-        run.search(&mut vec![0; visits / 64 + 1])
+        let run = Run { program: self, subject, values, dots, width };
+        Fit::from_bool(run.search(&mut vec![0; visits / 64 + 1]))
     }
 }
 
@@ -128,6 +138,7 @@ struct Run<'r> {
     program: &'r Program,
     subject: &'r str,
     values: &'r [Choice<'r>],
+    dots: Dots,
     width: usize,
 }
 
@@ -165,7 +176,7 @@ impl Run<'_> {
             Instruction::Look(look) if self.holds(*look, at) => pending.push((pc + 1, at)),
             Instruction::Hole { index, fold } => {
                 let choice = self.values.get(*index).copied().unwrap_or(Choice::None);
-                let lengths = choice.iter().filter_map(|value| prefix_length(rest, value, *fold));
+                let lengths = choice.iter().filter_map(|value| prefix_length(rest, value, *fold, self.dots));
                 pending.extend(lengths.map(|length| (pc + 1, at + length)));
             }
             Instruction::Split(first, second) => pending.extend([(*second, at), (*first, at)]),
@@ -198,15 +209,13 @@ fn first_visit(visited: &mut [u64], bit: usize) -> bool {
 }
 
 /// How many bytes of `text` the value takes at its start.
-fn prefix_length(text: &str, value: &str, fold: bool) -> Option<usize> {
-    if !fold {
+fn prefix_length(text: &str, value: &str, fold: bool, dots: Dots) -> Option<usize> {
+    if !fold && dots == Dots::Text {
         return text.starts_with(value).then_some(value.len());
     }
+    let equal = |t: char, v: char| t == v || (fold && equal_folded(t, v)) || (v == '.' && dots == Dots::Any);
     let mut rest = text.chars();
-    value
-        .chars()
-        .all(|v| rest.next().is_some_and(|t| equal_folded(t, v)))
-        .then(|| text.len() - rest.as_str().len())
+    value.chars().all(|v| rest.next().is_some_and(|t| equal(t, v))).then(|| text.len() - rest.as_str().len())
 }
 
 /// Unicode's simple case folding: characters are equal when they share a lower or an upper case of one character.

@@ -1,0 +1,56 @@
+//! Three values: a condition holds, it does not, or that cannot be told.
+//!
+//! What "cannot be told" does to a decision is `policy`'s.
+
+use std::fmt;
+
+/// Whether a condition holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fit {
+    Yes,
+    No,
+    Unclear(Doubt),
+}
+
+/// Why a condition can be neither held nor dismissed. Displays as a clause.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Doubt {
+    /// A value is taken as text here, and docker_auth would read it as a pattern: the two give different answers.
+    Syntax,
+    /// The values of labels have too many combinations to try them all.
+    Combinations,
+    /// The text is too long for the expression.
+    Length,
+    /// The client has no known address.
+    Address,
+}
+
+impl Fit {
+    /// Holds where any of `fits` does.
+    pub(super) fn any(fits: impl IntoIterator<Item = Self>) -> Self {
+        let mut any = Self::No;
+        for fit in fits {
+            match fit {
+                Self::Yes => return fit,
+                Self::Unclear(_) => any = fit,
+                Self::No => {}
+            }
+        }
+        any
+    }
+
+    pub(super) fn from_bool(holds: bool) -> Self {
+        if holds { Self::Yes } else { Self::No }
+    }
+}
+
+impl fmt::Display for Doubt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Syntax => "a value has characters that docker_auth reads as part of the pattern",
+            Self::Combinations => "the labels have too many combinations of values",
+            Self::Length => "the text is too long for the expression",
+            Self::Address => "the client's address is not known",
+        })
+    }
+}
