@@ -206,13 +206,19 @@ impl Gallery {
         let (name, tag, digest) =
             (self.text("team/app"), tag.map(|tag| self.text(tag)), self.text(&digest('b')));
         let media_type = self.text("application/vnd.oci.image.manifest.v1+json");
+        let size = match &content {
+            Content::Image { layers, .. } | Content::Artifact { files: layers, .. } => {
+                layers.iter().map(|layer| layer.size).sum()
+            }
+            _ => 143_200_000,
+        };
         let page = ImagePage {
             name: &name,
             tag: tag.as_deref(),
             digest: &digest,
             media_type: &media_type,
             content,
-            size: Some(31_415_926),
+            size: Some(size),
             annotations,
             referrers,
             may_delete: true,
