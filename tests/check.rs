@@ -112,6 +112,83 @@ fn a_file_that_is_not_there_has_no_line() {
     assert_eq!((&said[0]["line"], &said[0]["key"]), (&Value::Null, &json!("")));
 }
 
+/// Everything that names a file, on a machine that has none of them.
+const ELSEWHERE: &str = "\
+server: {addr: ':443', certificate: /etc/none/tls.crt, key: /etc/none/tls.key}
+token: {issuer: Acme, expiration: 900, certificate: none.crt, key: none.key}
+users: {bob: {password: $2y$10$LO.vzwpWC5LZGqThvEfznu8qhb5SGqvBSWY1J3yZ4AxtMRZ3kN5jC}}
+htpasswd: {file: none.htpasswd}
+ext_auth: {command: ./none.sh}
+ldap_auth: {addr: 'ldap.example:636', base: dc=x, filter: '(uid=${account})', ca_certificate: none.pem, bind_dn: cn=x, bind_password_file: none.txt}
+xorm_auth: {database_type: sqlite3, conn_string: none.db}
+acl_xorm: {database_type: postgres, conn_string: 'host=db.example password=secret sslmode=verify-full sslrootcert=none.crt', cache_ttl: 1m}
+ext_authz: {command: no-such-command}
+";
+
+/// As `check`, of a file alone in its directory.
+fn check_alone(text: &str, options: &[&str]) -> (i32, String, String) {
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(directory.path().join("auth_config.yml"), text).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_portwarden"));
+    command.current_dir(directory.path()).args(["check", "--config", "auth_config.yml"]).args(options);
+    let output = command.output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+}
+
+#[test]
+fn without_files_the_configuration_is_checked_alone() {
+    let fine = format!("{ELSEWHERE}acl: [{{match: {{account: amy}}, actions: ['*']}}]\n");
+    let (code, out, err) = check_alone(&fine, &["--strict", "--without-files"]);
+    assert_eq!((code, out.as_str()), (0, "auth_config.yml: fine, 1 users and 1 rules\n"), "{err}");
+    let notes: Vec<_> = err.lines().map(|line| line.split_once(": note: ").unwrap().1).collect();
+    let expected = [
+        ("server.certificate", "/etc/none/tls.crt"),
+        ("server.key", "/etc/none/tls.key"),
+        ("token.certificate", "none.crt"),
+        ("token.key", "none.key"),
+        ("htpasswd.file", "none.htpasswd"),
+        ("ext_auth.command", "./none.sh"),
+        ("ldap_auth.ca_certificate", "none.pem"),
+        ("ldap_auth.bind_password_file", "none.txt"),
+        ("xorm_auth.conn_string", "none.db"),
+        ("acl_xorm.conn_string", "none.crt"),
+        ("ext_authz.command", "no-such-command"),
+    ];
+    assert_eq!(notes, expected.map(|(key, file)| format!("{key}: {file} was not looked at")));
+    let (code, _, err) = check_alone(&fine, &[]);
+    assert!(code == 1 && err.matches("no such program").count() == 1, "{err}");
+    assert_eq!(err.matches("cannot read").count() + err.matches("cannot find").count(), 10, "{err}");
+}
+
+#[test]
+fn without_files_all_else_is_found() {
+    let wrong = format!("{ELSEWHERE}acl: [{{match: {{name: 'team/app:v1', ip: x}}, actions: [push]}}]\n")
+        .replace("(uid=${account})", "(uid=")
+        .replace("cache_ttl: 1m", "cache_ttl: 1ms");
+    let (code, _, err) = check_alone(&wrong, &["--without-files"]);
+    assert_eq!(code, 1);
+    for key in ["ldap_auth.filter: ", "acl_xorm.cache_ttl: ", "acl[0].match.ip: "] {
+        assert!(err.contains(key), "{key}{err}");
+    }
+    // An account may be in the file that was not read.
+    let static_users =
+        "server: {addr: ':443'}\ntoken: {issuer: A, expiration: 900, certificate: c, key: k}\nusers: {}\n";
+    let rule = "acl: [{match: {account: amy, name: 'team/app:v1'}, actions: [push]}]\n";
+    let (_, _, err) = check_alone(&format!("{static_users}{rule}"), &["--without-files"]);
+    assert_eq!(err.matches(": warning: ").count(), 3, "{err}");
+    let (_, _, err) =
+        check_alone(&format!("{static_users}htpasswd: {{file: f}}\n{rule}"), &["--without-files"]);
+    assert_eq!(err.matches(": warning: ").count(), 2, "{err}");
+    let (code, out, _) =
+        check_alone(&format!("{static_users}{rule}"), &["--without-files", "--strict", "--json"]);
+    let severities: Vec<_> = objects(&out).iter().map(|finding| finding["severity"].clone()).collect();
+    assert_eq!(
+        (code, severities),
+        (1, ["note", "note", "error", "error", "error"].map(Value::from).to_vec())
+    );
+}
+
 fn objects(lines: &str) -> Vec<Value> {
     lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }

@@ -103,7 +103,7 @@ _portwarden() {
             return 0
             ;;
         portwarden__subcmd__check)
-            opts="-c -h --config --strict --json --help"
+            opts="-c -h --config --strict --without-files --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -43,6 +43,7 @@ complete -c portwarden -n "__fish_portwarden_using_subcommand serve" -l registry
 complete -c portwarden -n "__fish_portwarden_using_subcommand serve" -s h -l help -d 'Print help'
 complete -c portwarden -n "__fish_portwarden_using_subcommand check" -s c -l config -d 'The configuration: docker_auth\'s auth_config.yml, with or without Portwarden\'s own sections [env: PORTWARDEN_CONFIG]' -r -F
 complete -c portwarden -n "__fish_portwarden_using_subcommand check" -l strict -d 'Take warnings for errors'
+complete -c portwarden -n "__fish_portwarden_using_subcommand check" -l without-files -d 'Look at no other file than the configuration, for a machine that has no certificates, keys, commands and databases; a note says of each that it was not looked at'
 complete -c portwarden -n "__fish_portwarden_using_subcommand check" -l json -d 'Print a JSON object a line for each finding: severity, file, line, column, key, message, hint'
 complete -c portwarden -n "__fish_portwarden_using_subcommand check" -s h -l help -d 'Print help'
 complete -c portwarden -n "__fish_portwarden_using_subcommand explain" -s c -l config -d 'The configuration: docker_auth\'s auth_config.yml, with or without Portwarden\'s own sections [env: PORTWARDEN_CONFIG]' -r -F

@@ -17,12 +17,16 @@ use crate::config::{Config, Finding, Findings, Loaded, Severity};
 /// be used; with `--strict` a warning is enough.
 pub(super) fn run(check: &Check) -> Result<(), Failure> {
     let name = check.config.display().to_string();
-    let (loaded, mut findings) = match Config::load(&check.config) {
+    let load = if check.without_files { Config::load_without_files } else { Config::load };
+    let (loaded, mut findings) = match load(&check.config) {
+        // Nothing is compiled without its files; users and rules have been.
+        Ok(loaded) if check.without_files => (Some(loaded.clone()), loaded.warnings),
         Ok(loaded) => usable(loaded, &name),
         Err(findings) => (None, findings),
     };
     if check.strict {
-        findings.0.iter_mut().for_each(|finding| finding.severity = Severity::Error);
+        let warnings = findings.0.iter_mut().filter(|finding| finding.severity == Severity::Warning);
+        warnings.for_each(|finding| finding.severity = Severity::Error);
     }
     if check.json {
         findings.0.iter().try_for_each(|finding| say(json(finding)))?;
@@ -69,7 +73,7 @@ fn json(finding: &Finding) -> String {
 }
 
 fn total(findings: &Findings) -> String {
-    let errors = findings.0.iter().filter(|finding| finding.severity == Severity::Error).count();
+    let count = |severity| findings.0.iter().filter(|finding| finding.severity == severity).count();
     let of = |number: usize, noun: &str| format!("{number} {noun}{}", if number == 1 { "" } else { "s" });
-    format!("{} and {}", of(errors, "error"), of(findings.0.len() - errors, "warning"))
+    format!("{} and {}", of(count(Severity::Error), "error"), of(count(Severity::Warning), "warning"))
 }

@@ -98,6 +98,10 @@ struct Check {
     /// Take warnings for errors
     #[arg(long)]
     strict: bool,
+    /// Look at no other file than the configuration, for a machine that has no certificates, keys, commands and databases; a
+    /// note says of each that it was not looked at
+    #[arg(long)]
+    without_files: bool,
     /// Print a JSON object a line for each finding: severity, file, line, column, key, message, hint
     #[arg(long)]
     json: bool,

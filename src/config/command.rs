@@ -35,10 +35,13 @@ pub(super) fn settings(written: &Command, key: &str, context: &mut Context<'_>) 
         );
         return None;
     };
+    let args = written.args.iter().flatten().map(|Text(arg)| arg.clone()).collect();
+    if !context.looks_at(FilePath::new(name), &at) {
+        return Some(CommandSettings { command: context.path(name), args });
+    }
     match find(name, context) {
         Ok(command) => {
             warn_if_writable(&command, &at, context);
-            let args = written.args.iter().flatten().map(|Text(arg)| arg.clone()).collect();
             Some(CommandSettings { command, args })
         }
         Err((message, hint)) => {

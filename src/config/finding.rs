@@ -12,6 +12,8 @@ use super::{path::Path, positions::Positions};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
+    /// Nothing is wrong: what was not looked at.
+    Note,
     /// It can, but the operator should know.
     Warning,
     /// It cannot.
@@ -44,9 +46,11 @@ impl fmt::Display for Finding {
         for number in [self.line, self.column].into_iter().flatten() {
             write!(f, ":{number}")?;
         }
-        if self.severity == Severity::Warning {
-            f.write_str(": warning")?;
-        }
+        f.write_str(match self.severity {
+            Severity::Note => ": note",
+            Severity::Warning => ": warning",
+            Severity::Error => "",
+        })?;
         if !self.key.is_empty() {
             write!(f, ": {}", self.key)?;
         }
@@ -98,6 +102,11 @@ impl<'a> Report<'a> {
     /// The configuration is used, and this is said.
     pub(crate) fn warn(&mut self, at: impl Into<Path>, message: impl Into<String>, hint: impl Into<String>) {
         self.add(Severity::Warning, &at.into(), message.into(), hint.into());
+    }
+
+    /// Something was not looked at: `message` without a full stop.
+    pub(crate) fn note(&mut self, at: impl Into<Path>, message: impl Into<String>) {
+        self.add(Severity::Note, &at.into(), message.into(), String::new());
     }
 
     /// The file as it was named.

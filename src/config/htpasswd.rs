@@ -24,6 +24,9 @@ pub(super) fn join(file: &File, users: &mut Vec<UserSettings>, context: &mut Con
         return context.report.error(at(), "missing", hint);
     };
     let path = context.path(name);
+    if !context.looks_at(&path, &at()) {
+        return;
+    }
     let Some(accounts) = read(&path, context) else { return };
     pem::warn_if_public(&path, &at(), context);
     warn_of_cheap_hashes(&path, &accounts, context);

@@ -89,8 +89,18 @@ fn trust(written: &LdapAuth, context: &mut Context<'_>) -> Option<Trust> {
     let authorities = match text(&written.ca_certificate) {
         Some(file) => {
             let (file, at) = (context.path(file), at("ca_certificate"));
+            if !context.looks_at(&file, &at) {
+                return Some(Trust::Authorities(Vec::new()));
+            }
             let pem = pem::read(&file, &at, context)?;
             pem::certificates(&pem, &file, &at, context)?
+        }
+        // Those of the machine that serves count, not those of this one.
+        None if context.without_files => {
+            context
+                .report
+                .note(at("ca_certificate"), "the certificate authorities of this machine were not looked at");
+            Vec::new()
         }
         None => authorities_of_the_system(context)?,
     };
@@ -183,6 +193,9 @@ fn bind_as_user(written: &LdapAuth, context: &mut Context<'_>) -> Option<SearchA
 /// The password in a file, without the white space around it.
 fn password(written: &str, context: &mut Context<'_>) -> Option<BindPassword> {
     let (file, at) = (context.path(written), at("bind_password_file"));
+    if !context.looks_at(&file, &at) {
+        return BindPassword::new("not read");
+    }
     let content = match fs::read(&file) {
         Ok(content) => zeroize::Zeroizing::new(content),
         Err(error) => {

@@ -112,6 +112,8 @@ struct Context<'a> {
     base: &'a Path,
     report: Report<'a>,
     files: Vec<PathBuf>,
+    /// Whether files other than the configuration are left alone: they are on another machine.
+    without_files: bool,
 }
 
 impl Config {
@@ -120,10 +122,23 @@ impl Config {
     /// # Errors
     /// All findings, at least one of them an error.
     pub fn load(path: &Path) -> Result<Loaded, Findings> {
+        Self::load_with(path, false)
+    }
+
+    /// Reads and checks the file at `path` alone, where the certificates, keys, commands and databases that it names are on
+    /// another machine; a note says of each that it was not looked at. Not fit to be served.
+    ///
+    /// # Errors
+    /// All findings, at least one of them an error.
+    pub fn load_without_files(path: &Path) -> Result<Loaded, Findings> {
+        Self::load_with(path, true)
+    }
+
+    fn load_with(path: &Path, without_files: bool) -> Result<Loaded, Findings> {
         let name = path.display().to_string();
         let text = read_text(path).map_err(|why| whole_file(&name, &why))?;
         let base = path.parent().unwrap_or(Path::new(""));
-        let mut loaded = Self::parse(&text, &name, base)?;
+        let mut loaded = Self::parse_with(&text, &name, base, without_files)?;
         loaded.config.files.insert(0, path.to_owned());
         Ok(loaded)
     }
@@ -134,6 +149,15 @@ impl Config {
     /// # Errors
     /// All findings, at least one of them an error.
     pub fn parse(text: &str, file_name: &str, base_dir: &Path) -> Result<Loaded, Findings> {
+        Self::parse_with(text, file_name, base_dir, false)
+    }
+
+    fn parse_with(
+        text: &str,
+        file_name: &str,
+        base_dir: &Path,
+        without_files: bool,
+    ) -> Result<Loaded, Findings> {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let (positions, problems) = Positions::read(text).map_err(|error| not_yaml(file_name, &error))?;
         let mut report = Report::new(file_name, &positions);
@@ -141,7 +165,7 @@ impl Config {
             report.error(&problem.path, problem.message, problem.hint);
         }
         let Some(file) = read_file(text, &positions, &mut report) else { return Err(report.finish()) };
-        let mut context = Context { base: base_dir, report, files: Vec::new() };
+        let mut context = Context { base: base_dir, report, files: Vec::new(), without_files };
         let config = context.config(&file);
         let findings = context.report.finish();
         match config.filter(|_| !findings.has_errors()) {
@@ -199,9 +223,20 @@ impl Context<'_> {
         let policy = access::check(&config, &mut self.report);
         if let Some(policy) = policy.filter(|_| !self.report.has_errors()) {
             let now = SystemTime::now();
-            lint::run(&lint::Subject { config: &config, policy: &policy, now }, &mut self.report);
+            let with_files = !self.without_files;
+            let all_accounts = with_files || file.htpasswd.is_none();
+            let subject = lint::Subject { config: &config, policy: &policy, now, with_files, all_accounts };
+            lint::run(&subject, &mut self.report);
         }
         Some(config)
+    }
+
+    /// Whether a file that is named at `at` is to be looked at; if not, a note says so.
+    fn looks_at(&mut self, file: &Path, at: &path::Path) -> bool {
+        if self.without_files {
+            self.report.note(at, format!("{} was not looked at", file.display()));
+        }
+        !self.without_files
     }
 
     /// A path of the file, from the file's directory if it is relative.

@@ -37,6 +37,10 @@ pub(super) fn pair(
         (None, Some(_)) => missing("certificate", &at("key"), context),
         (Some(certificate), Some(key)) => {
             let pair = Pair { certificate: context.path(&certificate), key: context.path(&key) };
+            let looks = [(&pair.certificate, "certificate"), (&pair.key, "key")];
+            if !looks.map(|(file, name)| context.looks_at(file, &at(name))).contains(&true) {
+                return Some(pair);
+            }
             let chain = read(&pair.certificate, &at("certificate"), context)
                 .and_then(|pem| certificates(&pem, &pair.certificate, &at("certificate"), context));
             let secret = read(&pair.key, &at("key"), context)
@@ -133,6 +137,9 @@ fn matching(
 pub(super) fn warn_if_public(file: &FilePath, at: &Path, context: &mut Context<'_>) {
     use std::os::unix::fs::PermissionsExt as _;
     const READ_BY_OTHERS: u32 = 0o004;
+    if context.without_files {
+        return;
+    }
     if fs::metadata(file).is_ok_and(|data| data.permissions().mode() & READ_BY_OTHERS != 0) {
         let message = format!("{} can be read by every user of this machine", file.display());
         context.report.warn(at, message, "Run `chmod o-rwx` on it");

@@ -83,6 +83,9 @@ fn files(settings: &SqlSettings, at: &Path, context: &mut Context<'_>) -> Option
     };
     let mut all = Some(());
     for file in named {
+        if !context.looks_at(file, at) {
+            continue;
+        }
         if let Err(error) = readable(file) {
             let hint = "Give a file that this user may read; a relative path starts at this file's directory";
             context.report.error(at, format!("cannot read {}: {error}", file.display()), hint);

@@ -34,6 +34,10 @@ pub(super) struct Subject<'a> {
     /// `config.acl`, compiled.
     pub(super) policy: &'a Policy,
     pub(super) now: SystemTime,
+    /// Whether files may be read.
+    pub(super) with_files: bool,
+    /// Whether every account that is written somewhere is known.
+    pub(super) all_accounts: bool,
 }
 
 type Lint = fn(&Subject<'_>, &mut Report<'_>);
@@ -51,10 +55,11 @@ pub(super) fn run(subject: &Subject<'_>, report: &mut Report<'_>) {
         anonymous::LINTS,
         labels::LINTS,
         backends::LINTS,
-        certificates::LINTS,
-        chain::LINTS,
     ];
     lints.into_iter().flatten().for_each(|lint| lint(subject, report));
+    if subject.with_files {
+        [certificates::LINTS, chain::LINTS].into_iter().flatten().for_each(|lint| lint(subject, report));
+    }
 }
 
 /// Where a pattern of a rule stands.

@@ -30,7 +30,7 @@ fn cheap_hash(subject: &Subject<'_>, report: &mut Report<'_>) {
 
 /// A rule for one account, which no user has. Where there are back ends, one of them may know it.
 fn nobody_of_that_name(subject: &Subject<'_>, report: &mut Report<'_>) {
-    if subject.config.authenticators.sections().next().is_some() {
+    if subject.config.authenticators.sections().next().is_some() || !subject.all_accounts {
         return;
     }
     let users = &subject.config.users;
