@@ -5,7 +5,7 @@
     reason = "the helpers of a test may fail loudly, as the tests do"
 )]
 
-use std::{fs, os::unix::fs::PermissionsExt as _, path::Path, time::Duration};
+use std::{fs, os::unix::fs::PermissionsExt as _, path::Path, process::Command, time::Duration};
 
 use portwarden::{
     config::{Config, Loaded, LogSettings},
@@ -47,6 +47,92 @@ fn the_reference_loads_and_its_defaults_are_the_defaults() {
     assert_eq!(config.proxy.passwords.remember, sample.proxy.passwords.remember);
     assert_eq!(config.log, LogSettings::default());
     assert_eq!(config.audit, AuditSettings::default());
+}
+
+/// Blocks of YAML in the documentation that are no part of a configuration, by their first line.
+const NO_CONFIGURATION: [&str; 2] = ["# expectations.yml", "groups:"];
+
+/// What a part of a configuration stands in, by the key it begins with.
+const AROUND: [(&str, &str); 4] = [
+    ("server", "  addr: ':443'\n  certificate: tls.crt\n  key: tls.key\n"),
+    ("token", "  issuer: Acme\n  expiration: 900\n"),
+    ("users", "  partner: {password: \"HASH\", labels: {role: [tester]}}\n"),
+    ("acl", "  - match: {account: /.+/}\n    actions: [pull]\n"),
+];
+const HASH: &str = "$2y$10$lfIkMm1jPw8Is./rthy5auKvJeeuH7pJMDm4K.KmbODdBR31EC/am";
+
+#[test]
+fn every_block_of_yaml_in_the_documentation_passes_check_strict() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let docs = fs::read_dir(root.join("docs")).unwrap().map(|entry| entry.unwrap().path());
+    let pages =
+        docs.filter(|page| page.extension().is_some_and(|e| e == "md")).chain([root.join("README.md")]);
+    let mut checked = 0;
+    for page in pages {
+        let text = fs::read_to_string(&page).unwrap();
+        for block in blocks(&text)
+            .iter()
+            .filter(|block| !NO_CONFIGURATION.iter().any(|first| block.starts_with(first)))
+        {
+            let whole = completed(block);
+            assert_eq!(strictly(&whole), "", "{}:\n{whole}", page.display());
+            checked += 1;
+        }
+    }
+    assert!(checked >= 13, "only {checked} blocks");
+}
+
+#[test]
+fn every_shipped_configuration_passes_check_strict_but_for_its_cheap_passwords() {
+    for name in ["auth_config.yml", "closed.yml", "reference.yml"] {
+        let text =
+            fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("config").join(name)).unwrap();
+        assert_eq!(strictly(&text.replace("$2y$05$", "$2y$10$")), "", "{name}");
+    }
+}
+
+/// What `check --strict --without-files` finds wrong.
+fn strictly(text: &str) -> String {
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(directory.path().join("f.yml"), text).unwrap();
+    let mut check = Command::new(env!("CARGO_BIN_EXE_portwarden"));
+    check.current_dir(&directory).args(["check", "--strict", "--without-files", "--config", "f.yml"]);
+    let output = check.output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    let found: Vec<_> = said.lines().filter(|line| !line.contains(": note: ")).collect();
+    assert_eq!(output.status.success(), found.is_empty(), "{said}");
+    found.join("\n")
+}
+
+/// The fenced blocks of YAML, without the indentation of a list around them.
+fn blocks(page: &str) -> Vec<String> {
+    let mut lines = page.lines();
+    let mut blocks = Vec::new();
+    while let Some(fence) = lines.find(|line| line.trim_start() == "```yaml") {
+        let indent = fence.len() - fence.trim_start().len();
+        let body = lines.by_ref().take_while(|line| line.trim_start() != "```");
+        blocks.push(body.map(|line| format!("{}\n", line.get(indent..).unwrap_or_default())).collect());
+    }
+    blocks
+}
+
+/// A part of a configuration with all that it needs around it.
+fn completed(block: &str) -> String {
+    let block = block.replace("$2y$10$…", HASH);
+    let mut whole = if block.starts_with(' ') { format!("acl:\n{block}") } else { block };
+    for (key, rest) in AROUND {
+        let section = format!("{key}:\n");
+        let missing = rest.lines().filter(|line| !whole.contains(line.split(':').next().unwrap_or_default()));
+        match whole.find(&section) {
+            None => whole.push_str(&format!("{section}{rest}")),
+            Some(at) if key == "server" => {
+                let missing: String = missing.map(|line| format!("{line}\n")).collect();
+                whole.insert_str(at + section.len(), &missing);
+            }
+            Some(_) => {}
+        }
+    }
+    whole.replace("HASH", HASH)
 }
 
 /// The users whose hash is cheap, when nothing else is warned of.
