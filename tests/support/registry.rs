@@ -182,6 +182,17 @@ impl Registry {
         super::command::run("docker-registry", &["garbage-collect", file.to_str().unwrap()], &[])
     }
 
+    /// The same with `-m`, as the operations guide warns against.
+    pub fn collect_garbage_and_untagged(&self) -> super::command::Output {
+        let file = self.directory.path().join("config.yml");
+        super::command::run("docker-registry", &["garbage-collect", "-m", file.to_str().unwrap()], &[])
+    }
+
+    /// Its `rootdirectory`.
+    pub fn store(&self) -> PathBuf {
+        self.directory.path().join("store")
+    }
+
     /// The file of a blob in the store, whether it exists or not.
     pub fn blob_file(&self, digest: &str) -> PathBuf {
         let hex = digest.trim_start_matches("sha256:");

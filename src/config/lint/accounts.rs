@@ -33,7 +33,7 @@ pub(super) fn said(shape: &PatternShape<'_>) -> Option<(&'static str, String)> {
         return None;
     }
     let body = shape.text.trim_start_matches(['/', '^']).trim_end_matches(['/', '$']);
-    if plain.len() > 1 && (repair::is_expression(plain) || plain.starts_with('/')) {
+    if plain.len() > 1 && (repair::is_expression(plain) || begins(shape)) {
         let body = body
             .strip_suffix("/i")
             .map_or_else(|| body.to_owned(), |body| format!("(?i){}", body.trim_end_matches('$')));
@@ -51,6 +51,11 @@ pub(super) fn said(shape: &PatternShape<'_>) -> Option<(&'static str, String)> {
         "Write a rule for each of them".to_owned()
     };
     Some(("this is one text and not a list", hint))
+}
+
+/// Half of the slashes around an expression. A label may be a path.
+fn begins(shape: &PatternShape<'_>) -> bool {
+    shape.label.is_none() && shape.plain.starts_with('/')
 }
 
 /// `{a,b}`, `a,b`; a distinguished name has commas, too.
@@ -103,6 +108,13 @@ mod tests {
                 "{list}"
             );
         }
+    }
+
+    #[test]
+    fn a_label_may_be_a_path() {
+        let of = |value: &str| rule(&format!("labels: {{team: '{value}'}}"), "[pull]");
+        assert_eq!(of("/staff/*"), "");
+        assert!(of("/^staff").ends_with("Write `/^staff$/`"));
     }
 
     #[test]

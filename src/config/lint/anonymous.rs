@@ -62,7 +62,7 @@ fn less_when_signed_in(subject: &Subject<'_>, report: &mut Report<'_>) {
         }
         if let Some(account) = court.left_out(&name) {
             let message = format!(
-                "an account that has signed in is not anonymous: no rule gives {account} `{name}`, which needs no \
+                "an account that has signed in is not anonymous: no rule lets {account} pull `{name}`, which needs no \
                  password"
             );
             let hint = "Write `account: \"*\"`, or leave `account` out, and signing in takes nothing away";
@@ -181,8 +181,8 @@ mod tests {
         let open = "match: {account: '', name: 'open/*'}, actions: [pull]";
         let expected = |who: &str| {
             format!(
-                "warning: acl[0].match.account: an account that has signed in is not anonymous: no rule gives {who} \
-                 `open/x`, which needs no password. Write `account: \"*\"`, or leave `account` out, and signing in takes \
+                "warning: acl[0].match.account: an account that has signed in is not anonymous: no rule lets {who} \
+                 pull `open/x`, which needs no password. Write `account: \"*\"`, or leave `account` out, and signing in takes \
                  nothing away"
             )
         };
