@@ -1,6 +1,6 @@
 //! One connection from its handshake to its end: protocol, limits, deadlines, and a graceful stop.
 
-use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
+use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
 
 use hyper::{
     Request, Response,
@@ -24,6 +24,7 @@ use super::{
     head_guard::{BadHead, HeadGuard, HeadSize, Verdict},
     lingering::Lingering,
     listener::{Accepted, Stream},
+    plain_http,
     stream_executor::{Delivery, StreamExecutor},
     tls::H2,
     tls_stream::{Output, Pressure, TlsStream},
@@ -54,10 +55,10 @@ impl Connections {
             }
         };
         let stream = stream.bounded(self.service.allowance().clone());
-        let stream = Lingering::new(WriteDeadline::new(stream, self.limits.idle_body));
         // What only one of these needs is not kept while another is under way.
         let Some(config) = self.tls.current() else {
             let peer = Peer { address, tls: false };
+            let stream = self.socket(stream);
             return Box::pin(self.serve_http1(stream, None::<Output<Socket>>, peer, &place)).await;
         };
         let Some((io, session)) = Box::pin(self.shake_hands(config, stream, address, &place)).await else {
@@ -77,13 +78,13 @@ impl Connections {
     async fn shake_hands(
         &self,
         config: Arc<ServerConfig>,
-        stream: Socket,
+        stream: Stream,
         address: Option<SocketAddr>,
         place: &Place,
     ) -> Option<(Socket, ServerConnection)> {
         tokio::select! {
             biased;
-            accepted = TlsAcceptor::from(config).accept(stream) => match accepted {
+            accepted = self.accept_tls(config, stream) => match accepted {
                 Ok(stream) => {
                     place.activity.opened();
                     return Some(stream.into_inner());
@@ -98,21 +99,43 @@ impl Connections {
         None
     }
 
+    async fn accept_tls(
+        &self,
+        config: Arc<ServerConfig>,
+        stream: Stream,
+    ) -> io::Result<tokio_rustls::server::TlsStream<Socket>> {
+        let is_plain = stream.begins_as_http().await?;
+        let stream = self.socket(stream);
+        if is_plain {
+            plain_http::refuse(stream).await?;
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "the client speaks plain HTTP"));
+        }
+        TlsAcceptor::from(config).accept(stream).await
+    }
+
+    fn socket(&self, stream: Stream) -> Socket {
+        Lingering::new(WriteDeadline::new(stream, self.limits.idle_body))
+    }
+
+    fn head_size(&self) -> HeadSize {
+        HeadSize {
+            bytes: usize::try_from(self.limits.header_bytes).unwrap_or(usize::MAX),
+            headers: usize::try_from(self.limits.header_count).unwrap_or(usize::MAX).saturating_mul(2),
+        }
+    }
+
     async fn serve_http1<I, O>(&self, stream: I, output: Option<Output<O>>, peer: Peer, place: &Place)
     where
         I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
         O: AsyncRead + AsyncWrite + Unpin,
     {
-        let size = HeadSize {
-            bytes: usize::try_from(self.limits.header_bytes).unwrap_or(usize::MAX),
-            headers: usize::try_from(self.limits.header_count).unwrap_or(usize::MAX).saturating_mul(2),
-        };
+        let size = self.head_size();
         let mut guard = HeadGuard::new(stream, self.limits.header_timeout, size);
         let verdict = guard.verdict();
         let pressure = output.as_ref().map(Output::pressure);
         // A journey is large, and bodies outlast it.
         let answer =
-            |request| Box::pin(self.answer(request, peer, Some(&verdict), &place.activity, pressure.clone()));
+            |request| Box::pin(self.answer(request, peer, &verdict, &place.activity, pressure.clone()));
         let mut builder = http1::Builder::new();
         builder
             // The head guard has the deadline for a head: hyper's also ends connections that are merely idle.
@@ -139,10 +162,11 @@ impl Connections {
         peer: Peer,
         place: &Place,
     ) {
-        let (this, shared) = (self.clone(), place.activity.clone());
+        let stream = HeadGuard::http2(stream, self.head_size());
+        let shared = (self.clone(), place.activity.clone(), stream.verdict());
         let service = service_fn(move |request| {
-            let (this, activity) = (this.clone(), shared.clone());
-            async move { this.answer(request, peer, None, &activity, None).await }
+            let (this, activity, verdict) = shared.clone();
+            async move { this.answer(request, peer, &verdict, &activity, None).await }
         });
         let connection = http2::Builder::new(StreamExecutor { limit: self.limits.idle_body })
             .timer(TokioTimer::new())
@@ -164,12 +188,12 @@ impl Connections {
         &self,
         request: Request<Incoming>,
         peer: Peer,
-        verdict: Option<&Verdict>,
+        verdict: &Verdict,
         activity: &Activity,
         pressure: Option<Pressure>,
     ) -> Result<Response<InFlightBody>, Infallible> {
         let in_flight = activity.begin();
-        let response = match verdict.and_then(Verdict::refused) {
+        let response = match verdict.refused() {
             Some(BadHead::Malformed(why)) => {
                 self.service.refuse_head(request, peer, ErrorCode::BadRequest, why)
             }

@@ -1,4 +1,4 @@
-//! A second look at the raw heads of HTTP/1.1 requests.
+//! A second look at the raw heads of requests.
 //!
 //! hyper reads some malformed heads in the one safe way and hides that they were malformed: `Content-Length` beside
 //! `Transfer-Encoding` disappears, a `#fragment` in the target is cut off, a bare line feed ends a line. Another program
@@ -6,6 +6,7 @@
 //! guard follows the framing of what is read, only to say "refuse": hyper's reading stays the one that counts. Once it
 //! has lost the thread it refuses as well.
 
+mod http2;
 mod scan;
 
 use std::{
@@ -22,11 +23,11 @@ use std::{
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use self::scan::Scan;
 pub(super) use self::scan::{BadHead, HeadSize};
+use self::{http2::Frames, scan::Scan};
 use crate::proxy::Deadline;
 
-/// An HTTP/1.1 connection whose heads are looked at as they are read.
+/// A connection whose heads are looked at as they are read.
 pub(super) struct HeadGuard<I> {
     io: I,
     scan: Scan,
@@ -67,6 +68,13 @@ impl<I> HeadGuard<I> {
     pub(super) fn new(io: I, limit: Duration, size: HeadSize) -> Self {
         let (scan, verdict) = (Scan::Head(Vec::new()), Verdict::default());
         Self { io, scan, verdict, limit, size, awaits_head: true, deadline: None }
+    }
+
+    /// Guards a connection of HTTP/2, which has deadlines of its own.
+    pub(super) fn http2(io: I, size: HeadSize) -> Self {
+        let scan = Scan::Http2(Frames::new(size.bytes));
+        let (limit, verdict) = (Duration::ZERO, Verdict::default());
+        Self { io, scan, verdict, limit, size, awaits_head: false, deadline: None }
     }
 
     /// The verdict, which changes while the connection is read.

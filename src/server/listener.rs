@@ -176,6 +176,15 @@ impl Stream {
         }
     }
 
+    /// Whether the client speaks HTTP without TLS: its first byte, which is left where it is, is a letter. In TLS it is the
+    /// type of a record (RFC 8446 section 5.1). A Unix socket is not asked: the system has no safe call for it.
+    pub(super) async fn begins_as_http(&self) -> io::Result<bool> {
+        let Self::Tcp(stream, _) = self else { return Ok(false) };
+        let mut first = [0; 1];
+        stream.peek(&mut first).await?;
+        Ok(first.iter().all(u8::is_ascii_alphabetic))
+    }
+
     /// Passes on what became of a write.
     fn written(&mut self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         if let Self::Tcp(stream, Some(unsent)) = self {

@@ -14,6 +14,7 @@ mod head_guard;
 mod health;
 mod lingering;
 mod listener;
+mod plain_http;
 mod settings;
 mod stream_executor;
 mod tls;

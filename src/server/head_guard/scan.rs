@@ -2,6 +2,8 @@
 
 use std::mem::MaybeUninit;
 
+use super::http2::Frames;
+
 /// How large a head may be. hyper has to let larger ones through, or its answer does not say which limit it was.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::server) struct HeadSize {
@@ -39,6 +41,8 @@ pub(super) enum Scan {
     Chunk(u64),
     /// In the trailer section: what has come of its line.
     Trailer(Vec<u8>),
+    /// In the frames of HTTP/2.
+    Http2(Frames),
     /// Nothing more is looked at: the connection ends with the request that is under way.
     Done,
 }
@@ -89,6 +93,7 @@ impl Scan {
                     *self = if line == b"\r\n" { Self::Head(Vec::new()) } else { Self::Trailer(Vec::new()) };
                 }
             }
+            Self::Http2(frames) => frames.advance(bytes)?,
             Self::Done => {}
         }
         Ok(())
