@@ -258,15 +258,16 @@ fn rule_06_the_tags_of_a_push_by_digest_are_read() {
     assert!(sink.take()[0].starts_with("POST /v2/a/blobs/uploads/ "), "elsewhere it means nothing");
 }
 
-/// The URL of a registry that answers each request with the same bytes and closes the connection.
-fn closing(answer: &'static str) -> String {
+/// The URL of a registry that answers each request by its target, and closes the connection.
+fn answering(answer: impl Fn(&str) -> String + Send + 'static) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     thread::spawn(move || {
         for mut stream in listener.incoming().flatten() {
             let mut head = [0; 4096];
-            let _ = stream.read(&mut head);
-            let _ = stream.write_all(answer.as_bytes());
+            let length = stream.read(&mut head).unwrap_or_default();
+            let head = String::from_utf8_lossy(&head[..length]).into_owned();
+            let _ = stream.write_all(answer(head.split(' ').nth(1).unwrap_or_default()).as_bytes());
         }
     });
     url
@@ -291,14 +292,15 @@ fn a_status_arrives_whatever_body_is_announced() {
         ("200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\nbro", "GET", 200, None),
         ("200 OK\r\nContent-Length: 9\r\n\r\n", "HEAD", 200, Some("")),
     ] {
-        let answer: &'static str = format!("HTTP/1.1 {answer}").leak();
-        let portwarden = local(&with_tls, &closing(answer));
+        let whole = format!("HTTP/1.1 {answer}");
+        let registry = answering(move |_| whole.clone());
+        let portwarden = local(&with_tls, &registry);
         for _ in 0..10 {
             let (head, arrived) = ask_http2(&portwarden, method, &blob("a"), None);
             assert_eq!(head.status, status, "{answer}");
             assert_eq!(arrived.as_deref(), body.map(str::as_bytes), "{answer}");
         }
-        let plain = local(CONFIG, &closing(answer));
+        let plain = local(CONFIG, &registry);
         for _ in 0..10 {
             let mut stream = raw::connect(plain.address);
             let admin = format!("Authorization: Basic {}\r\n", STANDARD.encode("admin:badmin"));
@@ -313,6 +315,93 @@ fn a_status_arrives_whatever_body_is_announced() {
             assert!(body.is_some() || !is_chunked || !text.ends_with("0\r\n\r\n"), "{answer}: {text:?}");
         }
     }
+}
+
+#[test]
+fn plain_http_on_the_port_of_tls_is_answered_in_a_sentence() {
+    let sink = sink("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    let portwarden = local(&with_server("certificate: \"@CERT@\", key: \"@KEY@\""), &sink.url());
+    let upload = format!("PUT /v2/a HTTP/1.1\r\nContent-Length: 100000\r\n\r\n{}", "x".repeat(100_000));
+    for request in ["GET /v2/ HTTP/1.1\r\nHost: a\r\n\r\n", "P", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", &upload]
+    {
+        let mut stream = raw::connect(portwarden.address);
+        stream.write_all(request.as_bytes()).unwrap();
+        let answer = raw::read_response(&mut stream).expect("an answer");
+        assert_eq!((answer.status, answer.header("connection")), (400, Some("close")), "{request:.20}");
+        assert!(answer.text().contains("this port speaks HTTPS"), "{answer:?}");
+        assert_eq!(stream.read(&mut [0; 1]).unwrap(), 0, "the connection ends");
+    }
+    for odd in [&b"\x00GET / HTTP/1.1\r\n\r\n"[..], b"\x80\x2e\x01\x03"] {
+        let mut stream = raw::connect(portwarden.address);
+        stream.write_all(odd).unwrap();
+        assert!(raw::read_response(&mut stream).is_none(), "what is not HTTP either gets no HTTP");
+    }
+    assert_eq!(ask_http2(&portwarden, "GET", "/v2/", None).0.status, 200, "TLS goes on");
+    assert_eq!(sink.take().len(), 1);
+}
+
+#[test]
+fn the_first_api_of_registries_is_not_found_in_json() {
+    let sink = sink("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    for config in [CONFIG.to_owned(), format!("ui: {{enabled: false}}\n{CONFIG}")] {
+        let portwarden = local(&config, &sink.url());
+        for (method, target) in [
+            ("GET", "/v1/search?q=app&n=25"),
+            ("GET", "/v1/_ping"),
+            ("HEAD", "/v1/_ping"),
+            ("POST", "/v1/users/"),
+            ("GET", "/v1/repositories/a/b/images"),
+        ] {
+            let bytes = request(method, target, "Accept: application/json\r\n");
+            let answer = exchange(portwarden.address, &bytes).unwrap();
+            assert_eq!(answer.status, 404, "{target}");
+            assert_eq!(answer.header("content-type"), Some("application/json; charset=utf-8"), "{target}");
+        }
+    }
+    // A repository may be called so.
+    let portwarden = local(CONFIG, &sink.url());
+    let browser = request("GET", "/v1/search", "Accept: text/html,*/*\r\n");
+    let page = exchange(portwarden.address, &browser).unwrap();
+    assert_eq!(page.header("content-type"), Some("text/html; charset=utf-8"), "{page:?}");
+}
+
+#[test]
+fn a_page_says_that_the_registry_redirects_to_an_object_store() {
+    let digest = format!("sha256:{}", "b".repeat(64));
+    let part = |media: &str| {
+        format!(r#"{{"mediaType":"application/vnd.oci.image.{media}","size":2,"digest":"{digest}"}}"#)
+    };
+    let media_type = "application/vnd.oci.image.manifest.v1+json";
+    let manifest = format!(
+        r#"{{"schemaVersion":2,"mediaType":"{media_type}","config":{},"layers":[{}]}}"#,
+        part("config.v1+json"),
+        part("layer.v1.tar+gzip")
+    );
+    let url = answering(move |target| {
+        if target.starts_with("/v2/public/app/manifests/1") {
+            let length = manifest.len();
+            format!(
+                "HTTP/1.1 200 OK\r\nContent-Type: {media_type}\r\nDocker-Content-Digest: {digest}\r\nContent-Length: {length}\r\n\r\n{manifest}"
+            )
+        } else if target.contains("/blobs/") || target.contains("/manifests/2") {
+            "HTTP/1.1 307 Temporary Redirect\r\nLocation: https://store.example/x?sig=1\r\nContent-Length: 0\r\n\r\n".to_owned()
+        } else {
+            "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n".to_owned()
+        }
+    });
+    let portwarden = local(CONFIG, &url);
+    let page = |path: &str| {
+        exchange(portwarden.address, &request("GET", path, "Accept: text/html\r\n")).unwrap().text()
+    };
+    let image = page("/public/app:1");
+    assert!(image.contains("object store") && image.contains("storage.redirect.disable: true"), "{image}");
+    assert!(!image.contains("not JSON") && !image.contains("store.example"), "{image}");
+    let odd = page("/public/app:2");
+    assert!(odd.contains("storage.redirect.disable: true") && !odd.contains("store.example"), "{odd}");
+    // Clients are sent on, and by no cache to an URL that was signed for another.
+    let blob = ask(&portwarden, "GET", &blob("a"), "");
+    assert_eq!((blob.status, blob.header("location")), (307, Some("https://store.example/x?sig=1")));
+    assert_eq!(blob.header("cache-control"), Some("no-store"));
 }
 
 #[test]

@@ -34,6 +34,7 @@ impl OwnEndpoint {
             _ if path == "/v2" => return Some(Self::BaseWithoutSlash),
             // Whatever the prefix is.
             _ if path.starts_with("/v2/") => return None,
+            _ if is_v1(path) && !wants_pages(&head.headers) => return None,
             Some("/") if !with_pages => return Some(Self::Greeting),
             _ => {}
         }
@@ -58,6 +59,11 @@ impl OwnEndpoint {
         response.headers_mut().insert(header::LOCATION, HeaderValue::from_static("/v2/"));
         response
     }
+}
+
+/// The first API of registries, which clients still try (`podman search`, `docker search`). A repository may be called so.
+pub(super) fn is_v1(path: &str) -> bool {
+    path.starts_with("/v1/")
 }
 
 /// Whether a person looks, by the word of the program that asks: a browser names HTML first, and no other client names it.

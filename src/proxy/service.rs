@@ -26,7 +26,7 @@ use super::{
     location::Outside,
     media_type,
     origin::{self, Origin},
-    own::OwnEndpoint,
+    own::{OwnEndpoint, is_v1},
     pages::{self, Answer, Pages},
     refuse::{outside_of_v2, refuse, refuse_in_text},
     request_body::RequestBody,
@@ -165,6 +165,7 @@ impl Service {
         let origin = Origin::of(&head, peer, &settings.client_address);
         let own = OwnEndpoint::of(&head, &settings.path_prefix, settings.ui.enabled);
         let speaks_registry = own.is_none() && head.uri.path().starts_with("/v2");
+        let speaks_json = speaks_registry || (own.is_none() && is_v1(head.uri.path()));
         // Pages of other origins: the registry and its tokens are for them, our own pages are not.
         let is_shared = speaks_registry || own == Some(OwnEndpoint::Token);
         let shared = Shared::with(&head, &settings.cors).filter(|_| is_shared);
@@ -200,7 +201,7 @@ impl Service {
             let (request, why) = (exchange.id(), &refusal.message);
             tracing::debug!(%request, method = %head.method, path = head.uri.path(), why, "refused");
             // A client that is told to come later is told so in JSON everywhere: docker shows no text.
-            if speaks_registry || refusal.challenge.is_some() || refusal.retry_after.is_some() {
+            if speaks_json || refusal.challenge.is_some() || refusal.retry_after.is_some() {
                 return Answer::refusing(refuse(&refusal, settings, origin.as_ref().ok()), refusal);
             }
             let told = if is_own { refusal.clone() } else { outside_of_v2(refusal.clone()) };

@@ -26,8 +26,9 @@ pub mod views;
 pub use self::{
     assets::Asset,
     model::{
-        Access, Content, Deletion, EventRow, Events, Frame, ImagePage, IndexEntry, Order, Page, Problem,
-        Referrer, Repositories, Repository, Right, RightsOn, SignIn, SignInProblem, Summary, TagRow, Visitor,
+        Access, Content, Deletion, EventRow, Events, Frame, ImagePage, IndexEntry, NoConfig, Order, Page,
+        Problem, Referrer, Repositories, Repository, Right, RightsOn, SignIn, SignInProblem, Summary, TagRow,
+        Visitor,
     },
     path::{PagePath, Reference},
 };

@@ -173,6 +173,15 @@ pub struct ImagePage<'a> {
     pub may_delete: bool,
 }
 
+/// Why the configuration of an image is not known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoConfig {
+    /// It is missing, too large or not JSON.
+    Unreadable,
+    /// The registry sends its clients to an object store for it.
+    Elsewhere,
+}
+
 /// What a manifest is.
 #[derive(Debug, Clone)]
 pub enum Content<'a> {
@@ -182,8 +191,8 @@ pub enum Content<'a> {
     Image {
         /// The layers, in order, the base first.
         layers: &'a [Descriptor],
-        /// What the configuration says; `None` when it cannot be read.
-        config: Option<&'a ImageConfig>,
+        /// What the configuration says.
+        config: Result<&'a ImageConfig, NoConfig>,
     },
     /// Something else that is kept in a registry: a chart, a signature.
     Artifact {

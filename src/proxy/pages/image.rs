@@ -12,7 +12,7 @@ use super::{
 use crate::{
     image::{Attachment, Descriptor, Manifest},
     registry::{Digest, RepositoryName},
-    ui::{Content, ImagePage, IndexEntry, Reference, Referrer, views},
+    ui::{Content, ImagePage, IndexEntry, NoConfig, Reference, Referrer, views},
 };
 
 /// Entries of an index whose size is looked up.
@@ -36,15 +36,17 @@ pub(super) async fn show(
     let found = reader.manifest(name, asked).await?;
     let config = match &found.manifest {
         Manifest::Image { config, .. } if found.manifest.artifact_kind().is_none() => {
-            reader.config(name, config).await.unwrap_or_default()
+            reader.config(name, config).await.unwrap_or(Err(NoConfig::Unreadable))
         }
-        _ => None,
+        _ => Err(NoConfig::Unreadable),
     };
     let none = BTreeMap::new();
     let content = match (&found.manifest, found.manifest.artifact_kind()) {
         (Manifest::Index { manifests, .. }, _) => Content::Index(entries(&reader, name, manifests).await),
         (Manifest::Image { layers, .. }, Some(kind)) => Content::Artifact { kind, files: layers },
-        (Manifest::Image { layers, .. }, None) => Content::Image { layers, config: config.as_ref() },
+        (Manifest::Image { layers, .. }, None) => {
+            Content::Image { layers, config: config.as_ref().map_err(|why| *why) }
+        }
         (Manifest::Unknown, _) => Content::Unknown,
     };
     let size = match &content {

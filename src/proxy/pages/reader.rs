@@ -20,7 +20,7 @@ use crate::{
         inquiry::{Inquirer, Reply},
     },
     registry::{Digest, Method, Refusal, RepositoryName, Route, Tag},
-    ui::Summary,
+    ui::{NoConfig, Summary},
 };
 
 /// Reads for one visitor. Cheap to clone: one for each of several questions at once.
@@ -87,8 +87,7 @@ impl Reader {
         digest_in(&reply.headers).ok_or(Trouble::Strange(reply.status))
     }
 
-    /// The configuration of an image; `None` where it cannot be read, as from a registry that sends its clients on to an object
-    /// store.
+    /// The configuration of an image, or why it is not known.
     ///
     /// # Errors
     /// It cannot be read just now.
@@ -96,11 +95,13 @@ impl Reader {
         &self,
         name: &RepositoryName,
         config: &Descriptor,
-    ) -> Result<Option<ImageConfig>, Trouble> {
-        let reply = lasting(self.get(&format!("/v2/{name}/blobs/{}", config.digest), ANYTHING).await)?;
-        Ok(reply
-            .filter(|reply| reply.body.len() <= LARGEST)
-            .and_then(|reply| ImageConfig::parse(&reply.body)))
+    ) -> Result<Result<ImageConfig, NoConfig>, Trouble> {
+        let answer = self.get(&format!("/v2/{name}/blobs/{}", config.digest), ANYTHING).await;
+        if matches!(&answer, Err(Trouble::Strange(status)) if status.is_redirection()) {
+            return Ok(Err(NoConfig::Elsewhere));
+        }
+        let reply = lasting(answer)?.filter(|reply| reply.body.len() <= LARGEST);
+        Ok(reply.and_then(|reply| ImageConfig::parse(&reply.body)).ok_or(NoConfig::Unreadable))
     }
 
     /// What a tag names, in short; `None` where that cannot be read.
@@ -126,7 +127,7 @@ impl Reader {
         };
         match &found.manifest {
             Manifest::Image { config, .. } if summary.artifact.is_none() => {
-                if let Some(config) = self.config(name, config).await? {
+                if let Ok(config) = self.config(name, config).await? {
                     let platform = cut(&config.platform.to_string());
                     summary.platforms = Some(platform).into_iter().filter(|p| !p.is_empty()).collect();
                     summary.created = config.created;
@@ -158,7 +159,7 @@ impl Reader {
             if let (None, Some(Found { manifest: Manifest::Image { config, .. }, .. })) =
                 (summary.created, &found)
             {
-                summary.created = self.config(name, config).await?.and_then(|config| config.created);
+                summary.created = self.config(name, config).await?.ok().and_then(|config| config.created);
             }
         }
         summary.size = size;

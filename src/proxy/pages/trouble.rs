@@ -124,6 +124,9 @@ impl Trouble {
             Self::NoDeletion => {
                 "Its configuration has to say storage.delete.enabled: true before anything can be deleted. Ask whoever runs it."
             }
+            Self::Strange(status) if status.is_redirection() => {
+                "It redirects its clients to another address for this, which these pages do not follow. With storage.redirect.disable: true in its configuration it answers itself."
+            }
             Self::Strange(_) => {
                 "Try again in a moment. If it stays, whoever runs the registry finds the reason in its log."
             }

@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use self::specimens::{ago, digest, one_page};
 use super::{
     model::{
-        Access, Content, Deletion, Events, Frame, ImagePage, Order, Page, Problem, Referrer, Repositories,
-        Repository, RightsOn, SignIn, SignInProblem, TagRow, Visitor,
+        Access, Content, Deletion, Events, Frame, ImagePage, NoConfig, Order, Page, Problem, Referrer,
+        Repositories, Repository, RightsOn, SignIn, SignInProblem, TagRow, Visitor,
     },
     path::PagePath,
     views,
@@ -161,7 +161,7 @@ impl Gallery {
 
     fn images(self) -> Vec<(&'static str, String)> {
         let (layers, config) = (self.layers(), self.config());
-        let image = Content::Image { layers: &layers, config: Some(&config) };
+        let image = Content::Image { layers: &layers, config: Ok(&config) };
         let kind = self.text("application/vnd.cncf.helm.config.v1+json");
         let annotated = self.pairs(&[
             ("org.opencontainers.image.source", "https://git.example/team/app"),
@@ -178,7 +178,7 @@ impl Gallery {
                 "image-no-config",
                 self.image(
                     Some("odd"),
-                    Content::Image { layers: &layers[..2], config: None },
+                    Content::Image { layers: &layers[..2], config: Err(NoConfig::Unreadable) },
                     &BTreeMap::new(),
                     Vec::new(),
                 ),

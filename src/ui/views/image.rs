@@ -11,7 +11,7 @@ use super::{
         copyable::{command, cut, digest, pinned, pinned_command, pull_command, reference, whole_digest},
         layout::{Document, breadcrumbs},
         link,
-        model::{Content, Frame, ImagePage, IndexEntry, Referrer},
+        model::{Content, Frame, ImagePage, IndexEntry, NoConfig, Referrer},
         name::{Called, Name, short},
         path::PagePath,
         table::{Column, cell, head_cell, table},
@@ -74,11 +74,11 @@ fn facts(frame: &Frame<'_>, page: &ImagePage<'_>) -> Markup {
         dl.facts {
             @match &page.content {
                 Content::Image { layers, config } => {
-                    @if let Some(config) = config {
+                    @if let Ok(config) = config {
                         div { dt { "Platform" } dd { (Untrusted(&config.platform.to_string())) } }
                     }
                     div { dt { "Size" } dd { (size(page)) " in " (counted(layers.len(), "layer", "layers")) } }
-                    @if let Some(config) = config {
+                    @if let Ok(config) = config {
                         @if let Some(moment) = config.created { div { dt { "Created" } dd { (Age { moment, now: frame.now }) } } }
                         @if let Some(author) = &config.author { div { dt { "Author" } dd { (Untrusted(author)) } } }
                     }
@@ -100,6 +100,16 @@ fn facts(frame: &Frame<'_>, page: &ImagePage<'_>) -> Markup {
     }
 }
 
+fn explained(why: NoConfig) -> &'static str {
+    match why {
+        NoConfig::Unreadable => "It is missing, too large or not JSON.",
+        NoConfig::Elsewhere => {
+            "The registry keeps blobs in an object store and redirects clients there, which these pages do not follow. \
+             With storage.redirect.disable: true in its configuration they can be read here."
+        }
+    }
+}
+
 /// The size that the list of tags shows as well.
 fn size(page: &ImagePage<'_>) -> Markup {
     html! { @if let Some(size) = page.size { (Size(size)) } @else { span.quiet { "unknown" } } }
@@ -109,13 +119,13 @@ fn inside(frame: &Frame<'_>, page: &ImagePage<'_>) -> Markup {
     html! {
         @match &page.content {
             Content::Image { layers: parts, config } => {
-                (layers(parts, config.map_or(&[], |config| &config.history)))
+                (layers(parts, config.as_ref().map_or(&[], |config| &config.history)))
                 @match config {
-                    Some(config) => { (configuration(config)) }
-                    None => {
+                    Ok(config) => { (configuration(config)) }
+                    Err(why) => {
                         div.notice role="status" {
                             p { strong { "The configuration of this image cannot be read." } }
-                            p { "It is missing, too large or not JSON. The layers are all here; how they were made and what they run is not known." }
+                            p { (explained(*why)) " How the layers were made and what they run is not known." }
                         }
                     }
                 }
