@@ -16,7 +16,7 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use support::{
@@ -25,8 +25,9 @@ use support::{
     distribution::{push_blob, start_upload, with_digest},
     image::{random_bytes, sha256},
     local::local,
+    metrics,
     portwarden::{ADMIN, Portwarden, portwarden, portwarden_at},
-    process::{eventually, pause},
+    process::{PATIENCE, eventually, pause},
     raw,
     registry::registry,
 };
@@ -57,9 +58,7 @@ fn a_registry_that_never_answers_is_a_504() {
     let (key, value) = RESPONSE_TIMEOUT;
     let mut warden = portwarden_at(&upstream.url()).registry_setting(key, value).start();
     for protocol in PROTOCOLS {
-        let began = Instant::now();
         let answer = ask(&warden, protocol).is(504);
-        assert!(began.elapsed() < Duration::from_secs(10), "{protocol}: {:?}", began.elapsed());
         tells_only_that_the_registry_failed(&answer, &upstream.url());
     }
     assert!(warden.is_running());
@@ -104,14 +103,13 @@ fn a_registry_killed_in_the_middle_of_a_pull_ends_the_pull_and_nothing_else() {
         let mut body = pull.stdout.take().unwrap();
         body.read_exact(&mut [0; 1 << 16]).unwrap();
         registry.kill();
-        let began = Instant::now();
         let rest = body.read_to_end(&mut Vec::new()).unwrap();
         let exit = pull.wait().unwrap().code().unwrap_or(-1);
+        // 28: curl itself gave up.
         assert!(
-            exit != 0 && rest + (1 << 16) < LARGE,
+            ![0, 28].contains(&exit) && rest + (1 << 16) < LARGE,
             "{protocol}: curl took {rest} more bytes and said {exit}"
         );
-        assert!(began.elapsed() < Duration::from_secs(10), "{protocol}: {:?}", began.elapsed());
 
         // Portwarden itself still answers, and the pull works once the registry is back.
         assert!(matches!(ask(&warden, protocol).status, 502 | 503));
@@ -124,17 +122,18 @@ fn a_registry_killed_in_the_middle_of_a_pull_ends_the_pull_and_nothing_else() {
 #[test]
 fn a_registry_killed_in_the_middle_of_a_push_is_a_502_and_the_next_push_succeeds() {
     let mut registry = registry();
-    let warden = portwarden(&registry).start();
+    let warden = portwarden(&registry).with(metrics::ON).start();
+    let moved =
+        || metrics::value(&warden, "portwarden_transfer_bytes_total{direction=\"in\"}").unwrap_or(0.0);
     for protocol in PROTOCOLS {
         let request = curl(&warden).user(ADMIN).option(&[protocol]);
         let location = start_upload(&request, "team/app");
+        let before = moved();
         let answer = request.clone().send_stream("PATCH", &location, |body| {
             body.write_all(&random_bytes(1 << 20))?;
             body.flush()?;
-            // The first part is on its way; there is nothing to see it arrive by.
-            pause(Duration::from_millis(200));
+            assert!(eventually(PATIENCE, || moved() > before), "the first part is not on its way");
             registry.kill();
-            pause(Duration::from_millis(200));
             // Small enough that curl has sent all of it before it reads the answer.
             body.write_all(&random_bytes(1 << 10))
         });
@@ -176,7 +175,7 @@ fn a_client_that_vanishes_in_the_middle_of_a_pull_leaves_nothing_behind() {
         pull.kill().unwrap();
         pull.wait().unwrap();
     }
-    let closed = eventually(Duration::from_secs(10), || warden.open_files() <= before + 1);
+    let closed = eventually(PATIENCE, || warden.open_files() <= before + 1);
     assert!(closed, "{} open files, {before} before", warden.open_files());
     curl(&warden).user(ADMIN).get("/v2/").is(200);
 }
@@ -230,13 +229,13 @@ fn an_upload_that_the_registry_stops_reading_ends(protocol: &str) {
     let mut warden = portwarden_at(&upstream.url()).registry_setting(key, value).with(limits).start();
     let before = warden.open_files();
     let upload = "/v2/team/app/blobs/uploads/00000000-0000-0000-0000-000000000000";
-    let request = curl(&warden).user(ADMIN).option(&[protocol]).seconds(20);
+    let request = curl(&warden).user(ADMIN).option(&[protocol]);
     let answer = request.send_stream("PATCH", upload, |body| body.write_all(&random_bytes(LARGE)));
     // Which deadline is first, the one for the answer or the one for the write, is not the client's business.
     assert!(matches!(answer.status, 502 | 504), "{answer:?}");
     tells_only_that_the_registry_failed(&answer, &upstream.url());
 
-    let closed = eventually(Duration::from_secs(10), || warden.open_files() <= before);
+    let closed = eventually(PATIENCE, || warden.open_files() <= before);
     assert!(closed, "{} open files, {before} before", warden.open_files());
     assert!(warden.stop().is_some_and(|status| status.success()), "had to be killed");
 }
@@ -255,7 +254,7 @@ fn a_transfer_goes_on_to_its_end_when_portwarden_is_told_to_stop() {
 
         warden.begin_stop();
         let refused = || admin.clone().get("/v2/").status == 0;
-        assert!(eventually(Duration::from_secs(5), refused), "{protocol}: new connections are taken");
+        assert!(eventually(PATIENCE, refused), "{protocol}: new connections are taken");
         assert_eq!(body.read_to_end(&mut Vec::new()).unwrap(), LARGE - (1 << 16), "{protocol}");
         assert!(pull.wait().unwrap().success(), "{protocol}");
         assert!(warden.stop().is_some_and(|status| status.success()), "{protocol}: had to be killed");
@@ -263,7 +262,7 @@ fn a_transfer_goes_on_to_its_end_when_portwarden_is_told_to_stop() {
 }
 
 fn ask(warden: &Portwarden, protocol: &str) -> Response {
-    curl(warden).user(ADMIN).option(&[protocol]).seconds(20).get("/v2/team/app/tags/list")
+    curl(warden).user(ADMIN).option(&[protocol]).get("/v2/team/app/tags/list")
 }
 
 /// The registry's own error object, and nothing about where the registry is.

@@ -10,7 +10,7 @@
 
 mod support;
 
-use std::{collections::BTreeSet, fs, time::Duration};
+use std::{collections::BTreeSet, fs};
 
 use serde_json::Value;
 use support::{
@@ -19,7 +19,7 @@ use support::{
     image::random_bytes,
     metrics::{ON, scrape, value, watcher},
     portwarden::{ADMIN, TEST, USER, portwarden},
-    process::eventually,
+    process::{PATIENCE, eventually},
     registry::registry,
     token,
 };
@@ -41,11 +41,7 @@ fn requests_decisions_tokens_and_bytes_are_counted() {
 
     let is = |metric: &str, expected: f64| {
         let same = || value(&warden, metric) == Some(expected);
-        assert!(
-            eventually(Duration::from_secs(10), same),
-            "{metric} is {:?}, not {expected}",
-            value(&warden, metric)
-        );
+        assert!(eventually(PATIENCE, same), "{metric} is {:?}, not {expected}", value(&warden, metric));
     };
     is(r#"portwarden_requests_total{route="blob",method="GET",status="200"}"#, 2.0);
     is(r#"portwarden_requests_total{route="manifest",method="PUT",status="201"}"#, 1.0);
@@ -79,8 +75,9 @@ fn a_reload_and_one_that_fails_are_counted() {
     warden.reload(|builder| builder);
     let told = warden.try_reload(|builder| builder.acl("  - match: {acount: x}\n    actions: []"));
     assert!(told.contains("not reloaded"), "{told}");
-    assert_eq!(value(&warden, r#"portwarden_reloads_total{outcome="done"}"#), Some(1.0));
-    assert_eq!(value(&warden, r#"portwarden_reloads_total{outcome="failed"}"#), Some(1.0));
+    // The changed file is noticed as well, sooner or later.
+    assert!(value(&warden, r#"portwarden_reloads_total{outcome="done"}"#) >= Some(1.0));
+    assert!(value(&warden, r#"portwarden_reloads_total{outcome="failed"}"#) >= Some(1.0));
 }
 
 #[test]

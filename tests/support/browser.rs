@@ -21,7 +21,7 @@ pub const STRANGER: &str = "http://stranger.example";
 /// What the name of an element is called on the wire (WebDriver, section 11).
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 /// Far more than a page takes, for machines that are busy.
-const PATIENCE: Duration = Duration::from_secs(15);
+const PATIENCE: Duration = super::process::PATIENCE;
 
 /// A browser with a profile of its own, which is gone when dropped.
 pub struct Browser {

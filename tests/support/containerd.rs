@@ -6,7 +6,7 @@ use super::{
     command::{self, Output},
     podman::unmount_below,
     portwarden::{Portwarden, User},
-    process::{Process, eventually},
+    process::{PATIENCE, Process, eventually},
 };
 use tempfile::TempDir;
 
@@ -34,7 +34,7 @@ pub fn containerd(portwarden: &Portwarden) -> Containerd<'_> {
     let arguments = ["--config", &path("config.toml")];
     let process = Process::start("containerd", &arguments, &[], &directory.path().join("log"));
     let containerd = Containerd { portwarden, process, directory };
-    let up = eventually(std::time::Duration::from_secs(20), || containerd.ctr(&["version"]).succeeded());
+    let up = eventually(PATIENCE, || containerd.ctr(&["version"]).succeeded());
     assert!(up, "containerd does not answer:\n{}", containerd.process.log());
     containerd
 }

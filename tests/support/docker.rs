@@ -3,7 +3,6 @@
 use std::{
     fs,
     sync::{Arc, Mutex, Weak},
-    time::Duration,
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -14,7 +13,7 @@ use super::{
     pki,
     podman::unmount_below,
     portwarden::{Portwarden, User},
-    process::{Process, eventually},
+    process::{PATIENCE, Process, eventually},
 };
 
 /// A running dockerd that trusts the tests' authority and nobody else's.
@@ -73,7 +72,7 @@ impl Docker {
         let environment = [("HOME", &*home), ("SSL_CERT_FILE", &*authority), ("SSL_CERT_DIR", &*empty)];
         let process = Process::start("dockerd", &arguments, &environment, &directory.path().join("log"));
         let docker = Self { process, directory };
-        let up = eventually(Duration::from_secs(60), || docker.client(&["version"], &home).succeeded());
+        let up = eventually(PATIENCE, || docker.client(&["version"], &home).succeeded());
         assert!(up, "dockerd does not answer:\n{}", docker.process.log());
         docker
     }

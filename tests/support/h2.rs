@@ -12,7 +12,7 @@ use rustls::{
     pki_types::{CertificateDer, ServerName, pem::PemObject as _},
 };
 
-use super::{pki, portwarden::Portwarden};
+use super::{pki, portwarden::Portwarden, process::PATIENCE, raw::is_time_out};
 
 pub const DATA: u8 = 0x0;
 pub const HEADERS: u8 = 0x1;
@@ -33,6 +33,8 @@ pub const INITIAL_WINDOW: u16 = 0x4;
 pub struct Frames {
     stream: StreamOwned<ClientConnection, TcpStream>,
     authority: String,
+    /// What came of the next frame.
+    came: Vec<u8>,
 }
 
 /// What came.
@@ -56,11 +58,11 @@ pub fn connect(portwarden: &Portwarden, settings: &[(u16, u32)]) -> Frames {
     let socket = TcpStream::connect(portwarden.host()).unwrap();
     socket.set_nodelay(true).unwrap();
     socket.set_read_timeout(Some(Duration::from_secs(2))).unwrap();
-    socket.set_write_timeout(Some(Duration::from_secs(2))).unwrap();
+    socket.set_write_timeout(Some(Duration::from_secs(10))).unwrap();
     let name = ServerName::try_from(pki::ADDRESS).unwrap();
     let connection = ClientConnection::new(Arc::new(config), name).unwrap();
     let stream = StreamOwned::new(connection, socket);
-    let mut frames = Frames { stream, authority: portwarden.host() };
+    let mut frames = Frames { stream, authority: portwarden.host(), came: Vec::new() };
     frames.stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").unwrap();
     frames.send(SETTINGS, 0, 0, &setting_values(settings)).unwrap();
     frames
@@ -99,31 +101,51 @@ impl Frames {
         self.try_read().ok()
     }
 
+    /// What came of a frame before a time-out is kept for the next call.
     fn try_read(&mut self) -> io::Result<Frame> {
-        let mut head = [0; 9];
-        self.stream.read_exact(&mut head)?;
-        let mut payload = vec![0; u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize];
-        self.stream.read_exact(&mut payload)?;
+        let mut buffer = [0; 16 << 10];
+        loop {
+            if let Some(frame) = self.take_frame() {
+                return Ok(frame);
+            }
+            match self.stream.read(&mut buffer)? {
+                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+                read => self.came.extend_from_slice(&buffer[..read]),
+            }
+        }
+    }
+
+    fn take_frame(&mut self) -> Option<Frame> {
+        let head = self.came.get(..9)?.to_vec();
+        let end = 9 + u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize;
+        let payload = self.came.get(9..end)?.to_vec();
+        self.came.drain(..end);
         let stream = u32::from_be_bytes([head[5], head[6], head[7], head[8]]);
-        Ok(Frame { kind: head[3], flags: head[4], stream, payload })
+        Some(Frame { kind: head[3], flags: head[4], stream, payload })
+    }
+
+    /// Reads until such a frame; `None` at the end, or when none comes.
+    pub fn find(&mut self, is_it: impl Fn(&Frame) -> bool) -> Option<Frame> {
+        let began = Instant::now();
+        while began.elapsed() < PATIENCE {
+            match self.try_read() {
+                Ok(frame) if is_it(&frame) => return Some(frame),
+                Err(error) if !is_time_out(&error) => return None,
+                Ok(_) | Err(_) => {}
+            }
+        }
+        None
     }
 
     /// Reads until a frame of that kind.
     pub fn read_until(&mut self, kind: u8) -> Option<Frame> {
-        std::iter::from_fn(|| self.read()).find(|frame| frame.kind == kind)
+        self.find(|frame| frame.kind == kind)
     }
 
-    /// Whether the server ends the connection, or has ended it; waits for five seconds.
+    /// Whether the server ends the connection, or has ended it.
     pub fn ends(&mut self) -> bool {
         let began = Instant::now();
-        while began.elapsed() < Duration::from_secs(5) {
-            match self.try_read() {
-                Ok(frame) if frame.kind == GOAWAY => return true,
-                Err(error) if !is_time_out(&error) => return true,
-                Ok(_) | Err(_) => {}
-            }
-        }
-        false
+        self.read_until(GOAWAY).is_some() || began.elapsed() < PATIENCE
     }
 
     /// Writes what `round` makes for each number below `rounds`, as fast as it goes, and reads nothing; until the connection
@@ -131,10 +153,6 @@ impl Frames {
     pub fn flood(&mut self, rounds: usize, mut round: impl FnMut(usize) -> Vec<u8>) {
         let _ = (0..rounds).try_for_each(|n| self.write(&round(n)));
     }
-}
-
-fn is_time_out(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
 }
 
 /// The number of the `n`th stream of a client.

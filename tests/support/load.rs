@@ -3,14 +3,17 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
 
 use tokio::{task::JoinHandle, time::sleep};
 
-use super::client::{Client, Connection, Failure};
+use super::{
+    client::{Client, Connection, Failure},
+    process::PATIENCE,
+};
 
 /// What is pulled, by whom, over and over.
 #[derive(Clone)]
@@ -30,6 +33,7 @@ pub struct Pull {
 /// Clients that pull until they are stopped. Start and stop it within a runtime.
 pub struct Load {
     stopped: Arc<AtomicBool>,
+    pulled: Arc<AtomicUsize>,
     clients: Vec<JoinHandle<Result<Vec<Duration>, Failure>>>,
 }
 
@@ -38,8 +42,20 @@ impl Load {
     pub fn start(clients: usize, pulls: &[Pull]) -> Self {
         let stopped = Arc::new(AtomicBool::new(false));
         let each = pulls.iter().flat_map(|pull| std::iter::repeat_n(pull.clone(), clients));
-        let clients = each.map(|pull| tokio::spawn(pull.until(Arc::clone(&stopped)))).collect();
-        Self { stopped, clients }
+        let pulled = Arc::new(AtomicUsize::new(0));
+        let start = |pull: Pull| tokio::spawn(pull.until(Arc::clone(&stopped), Arc::clone(&pulled)));
+        let clients = each.map(start).collect();
+        Self { stopped, pulled, clients }
+    }
+
+    /// Waits until so many more pulls have succeeded; fails the test when they do not.
+    pub async fn goes_on(&self, times: usize) {
+        let pulled = || self.pulled.load(Ordering::Relaxed);
+        let (enough, began) = (pulled() + times, Instant::now());
+        while pulled() < enough {
+            assert!(began.elapsed() < PATIENCE, "{} of {enough} pulls", pulled());
+            sleep(Duration::from_millis(10)).await;
+        }
     }
 
     /// Stops them; returns how long each request took. Fails the test when one pull did.
@@ -54,7 +70,11 @@ impl Load {
 }
 
 impl Pull {
-    async fn until(self, stopped: Arc<AtomicBool>) -> Result<Vec<Duration>, Failure> {
+    async fn until(
+        self,
+        stopped: Arc<AtomicBool>,
+        pulled: Arc<AtomicUsize>,
+    ) -> Result<Vec<Duration>, Failure> {
         let mut times = Vec::new();
         while !stopped.load(Ordering::Relaxed) {
             let mut connection = self.client.connect().await?;
@@ -65,6 +85,7 @@ impl Pull {
                 let began = Instant::now();
                 self.once(&mut connection).await?;
                 times.push(began.elapsed());
+                pulled.fetch_add(1, Ordering::Relaxed);
                 sleep(self.pause).await;
             }
         }

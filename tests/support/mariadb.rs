@@ -7,8 +7,9 @@ use tempfile::TempDir;
 
 use super::{
     command, pki,
+    ports::free_port,
     process::Process,
-    unprivileged::{free_port, give_away, unprivileged},
+    unprivileged::{give_away, unprivileged},
 };
 
 const READY: &str = "ready for connections";

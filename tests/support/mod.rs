@@ -33,6 +33,7 @@ pub mod pages;
 pub mod pem;
 pub mod pki;
 pub mod podman;
+pub mod ports;
 pub mod portwarden;
 pub mod postgres;
 pub mod process;

@@ -314,7 +314,9 @@ impl Portwarden {
         self.builder = change(self.builder.clone());
         fs::write(self.directory.path().join("portwarden.yml"), self.builder.configuration()).unwrap();
         self.process.signal("HUP");
-        self.process.wait_for_log(from, RELOADED)
+        // The file of the last reload may be noticed as changed only now.
+        let is_done = |line: &str| line.contains(RELOADED) && line.contains("SIGHUP");
+        self.process.wait_for_line(from, |line| line.contains(NOT_RELOADED) || is_done(line))
     }
 
     /// SIGKILL, and another one with the same configuration, on the same port.

@@ -8,8 +8,9 @@ use tempfile::TempDir;
 use super::{
     command,
     pki::{self, Authority},
+    ports::free_port,
     process::Process,
-    unprivileged::{free_port, give_away, unprivileged},
+    unprivileged::{give_away, unprivileged},
 };
 
 const READY: &str = "database system is ready to accept connections";

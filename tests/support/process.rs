@@ -37,7 +37,16 @@ impl Process {
 
     /// Waits until the log, from byte `from`, has `text`; returns the first line with it.
     pub fn wait_for_log(&mut self, from: usize, text: &str) -> String {
-        let found = |log: &str| log.lines().find(|line| line.contains(text)).map(str::to_owned);
+        self.wait_for(from, text, |line| line.contains(text))
+    }
+
+    /// Waits until the log, from byte `from`, has such a line; returns the first.
+    pub fn wait_for_line(&mut self, from: usize, is_it: impl Fn(&str) -> bool) -> String {
+        self.wait_for(from, "what is waited for", is_it)
+    }
+
+    fn wait_for(&mut self, from: usize, text: &str, is_it: impl Fn(&str) -> bool) -> String {
+        let found = |log: &str| log.lines().find(|line| is_it(line)).map(str::to_owned);
         let deadline = Instant::now() + PATIENCE;
         loop {
             let ended = self.child.try_wait().expect("wait");

@@ -1,12 +1,13 @@
 //! Raw HTTP/1.1 over a socket: requests that no client would send, and an upstream that records what reaches it.
 
 use std::{
-    io::{BufRead, BufReader, Read, Write},
+    io::{self, BufRead, BufReader, Read, Write},
     net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream},
     sync::{Arc, Mutex},
     thread,
-    time::Duration,
 };
+
+use super::process::PATIENCE;
 
 /// A response, as far as tests look at it.
 #[derive(Debug)]
@@ -67,9 +68,14 @@ pub fn connect_from(source: Ipv4Addr, address: SocketAddr) -> TcpStream {
 }
 
 fn set_up(stream: TcpStream) -> TcpStream {
-    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
     stream.set_nodelay(true).unwrap();
     stream
+}
+
+/// Whether nothing came for the time that a read waits.
+pub fn is_time_out(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
 }
 
 /// Reads a head and the body that its framing announces (none after a HEAD is not known here: then it reads to the end).

@@ -4,9 +4,14 @@
 use std::{
     io::{Read as _, Write as _},
     net::{SocketAddr, TcpListener, TcpStream},
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
     thread,
 };
+
+use super::process::{PATIENCE, eventually};
 
 /// What arrived.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +41,7 @@ impl Arrived {
 pub struct Recorder {
     address: SocketAddr,
     arrived: Arc<Mutex<Vec<Arrived>>>,
+    open: Arc<AtomicUsize>,
 }
 
 /// Starts one, which answers each request with 200 and nothing.
@@ -43,20 +49,36 @@ pub fn recorder() -> Recorder {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let arrived = Arc::new(Mutex::new(Vec::new()));
-    let record = Arc::clone(&arrived);
+    let open = Arc::new(AtomicUsize::new(0));
+    let (record, count) = (Arc::clone(&arrived), Arc::clone(&open));
     thread::spawn(move || {
         for stream in listener.incoming().flatten() {
-            let record = Arc::clone(&record);
-            thread::spawn(move || serve(stream, &record));
+            let (record, open) = (Arc::clone(&record), Arc::clone(&count));
+            open.fetch_add(1, Ordering::SeqCst);
+            thread::spawn(move || {
+                serve(stream, &record);
+                open.fetch_sub(1, Ordering::SeqCst);
+            });
         }
     });
-    Recorder { address, arrived }
+    Recorder { address, arrived, open }
 }
 
 impl Recorder {
     /// As for `--registry`.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    /// All that arrived, once every connection has ended, so that what broke off is among it.
+    pub fn all_arrived(&self) -> Vec<Arrived> {
+        // Connections are accepted in order: once this one is, all that came before it are counted.
+        let mut last = TcpStream::connect(self.address).unwrap();
+        last.write_all(b"GET / HTTP/1.1\r\n\r\n").unwrap();
+        last.read_exact(&mut [0; 1]).unwrap();
+        drop(last);
+        assert!(eventually(PATIENCE, || self.open.load(Ordering::SeqCst) == 0), "connections are kept");
+        self.arrived().into_iter().filter(|request| request.target() != "/").collect()
     }
 
     /// What has arrived so far; what broke off counts once its connection has ended.

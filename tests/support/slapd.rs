@@ -3,12 +3,8 @@
 
 use std::{
     fs,
-    net::TcpListener,
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
-    process,
-    sync::atomic::{AtomicU16, Ordering},
-    time::Duration,
 };
 
 use tempfile::TempDir;
@@ -16,7 +12,8 @@ use tempfile::TempDir;
 use super::{
     command,
     pki::{self, Authority},
-    process::{Process, eventually},
+    ports::{free_port, listeners},
+    process::{PATIENCE, Process, eventually},
 };
 
 /// Where Debian puts it, whatever the `PATH`.
@@ -160,6 +157,12 @@ impl Slapd {
         self.process.as_mut().expect("a running slapd").wait_for_log(from, text)
     }
 
+    /// Waits until a line of its log has `text`.
+    #[track_caller]
+    pub fn says(&self, text: &str) {
+        self.process.as_ref().expect("a running slapd").says(text);
+    }
+
     /// Each connection that it accepted, binds and searches, a line each.
     pub fn log(&self) -> String {
         self.process.as_ref().expect("a running slapd").log()
@@ -177,32 +180,6 @@ fn run(directory: &Path, port: u16, tls_port: u16) -> Process {
     process.wait_for_log(from, READY);
     // It says so before it listens. To try would be to add connections to those that a test counts.
     let listens = || listeners(port) == 1 && listeners(tls_port) == 2;
-    assert!(eventually(Duration::from_secs(20), listens), "slapd does not listen:\n{}", process.log());
+    assert!(eventually(PATIENCE, listens), "slapd does not listen:\n{}", process.log());
     process
-}
-
-/// How many sockets listen on a port, whatever their address.
-fn listeners(port: u16) -> usize {
-    const LISTEN: &str = "0A";
-    let (table, port) = (fs::read_to_string("/proc/net/tcp").unwrap(), format!(":{port:04X}"));
-    let listens = |line: &&str| {
-        let fields: Vec<&str> = line.split_whitespace().collect();
-        fields[1].ends_with(&port) && fields[3] == LISTEN
-    };
-    table.lines().skip(1).filter(listens).count()
-}
-
-/// A port that nothing listens on, below those that the kernel hands out: slapd does not say which one it was given, so
-/// it cannot be told to take any.
-fn free_port() -> u16 {
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    let of_process = u16::try_from(process::id() % 500).unwrap() * 20;
-    let free = |port: &u16| {
-        ["127.0.0.1", "127.0.0.2"].iter().all(|address| TcpListener::bind((*address, *port)).is_ok())
-    };
-    let mut ports = (0..10_000).map(|_| {
-        let next = NEXT.fetch_add(1, Ordering::Relaxed);
-        20_000 + (of_process + next) % 10_000
-    });
-    ports.find(free).expect("a free port")
 }

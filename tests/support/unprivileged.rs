@@ -2,7 +2,6 @@
 
 use std::{
     fs,
-    net::TcpListener,
     os::unix::fs::{MetadataExt as _, chown},
     path::Path,
 };
@@ -29,11 +28,6 @@ pub fn give_away(directory: &Path) {
         }
         chown(directory, Some(NOBODY), Some(NOBODY)).unwrap();
     }
-}
-
-/// A port of 127.0.0.1 that nobody listens on.
-pub fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 fn is_root() -> bool {
