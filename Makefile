@@ -3,11 +3,12 @@
 # Daemons live where an ordinary user's PATH does not lead.
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
 
-.PHONY: help run test soak attack fuzz tools bench bench-quick bench-micro fmt lint man pictures deb package-test
+.PHONY: help run test test-busy soak attack fuzz tools bench bench-quick bench-micro fmt lint man pictures deb package-test
 
 help:
 	@echo 'make run    a registry and Portwarden before it, with the sample configuration; Ctrl-C stops both'
 	@echo 'make test   every test, with real registries and real clients'
+	@echo 'make test-busy  the same RUNS=3 times beside LOOPS=6 busy loops: tests must not depend on the speed of the machine'
 	@echo 'make soak   everything at once for MINUTES=5, every byte compared, memory and descriptors watched'
 	@echo 'make attack attack tools against it: testssl.sh, slowhttptest, h2load, probes; takes a quarter of an hour'
 	@echo 'make fuzz   fuzz each target for a minute, or: make fuzz SECONDS=300 TARGETS="routing token"'
@@ -34,6 +35,14 @@ as_root := $(if $(filter-out 0,$(shell id -u)),--config "target.'cfg(unix)'.runn
 
 test: tools
 	cargo test --locked --no-fail-fast $(as_root)
+
+# Built before the loops begin.
+RUNS ?= 3
+LOOPS ?= 6
+
+test-busy: tools
+	cargo test --locked --no-run
+	RUNS=$(RUNS) LOOPS=$(LOOPS) tests/busy cargo test --locked --no-fail-fast $(as_root)
 
 # An optimised program; the clients need no optimisation. Half a minute of it is among the tests.
 MINUTES ?= 5
