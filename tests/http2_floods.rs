@@ -30,7 +30,7 @@ use support::{
     },
     image::{random_bytes, sha256},
     portwarden::{ADMIN, Portwarden, USER, portwarden},
-    process::{eventually, pause},
+    process::{PATIENCE, eventually, pause},
     registry::{Registry, registry},
 };
 
@@ -79,7 +79,7 @@ impl Scene {
         assert!(sha256(&content) == self.digest, "{} other bytes", content.len());
         let grown = self.warden.peak_rss_kib().saturating_sub(before);
         assert!(grown < GROWTH, "{grown} KiB more memory");
-        curl(&self.warden).user(USER).seconds(10).head(&self.blob).is(200);
+        curl(&self.warden).user(USER).head(&self.blob).is(200);
         assert!(self.warden.is_running());
         outcome
     }
@@ -168,8 +168,8 @@ fn a_client_that_gives_up_all_streams_once_keeps_its_connection() {
     }
     let block = frames.get("/v2/", &authorization());
     frames.send(HEADERS, END_HEADERS | END_STREAM, stream(100), &block).unwrap();
-    let answer = std::iter::from_fn(|| frames.read())
-        .find(|frame| frame.kind == GOAWAY || (frame.kind == HEADERS && frame.stream == stream(100)));
+    let answer =
+        frames.find(|frame| frame.kind == GOAWAY || (frame.kind == HEADERS && frame.stream == stream(100)));
     assert!(answer.as_ref().is_some_and(|frame| frame.kind == HEADERS), "{answer:?}");
 }
 
@@ -204,8 +204,7 @@ fn headers_that_unpack_to_more_than_they_may_be_are_refused() {
         h2::kept(&mut block, "x-large", &"x".repeat(4000));
         block.extend([0x80 | 62; 900]);
         frames.send(HEADERS, END_HEADERS | END_STREAM, 1, &block).unwrap();
-        let answer = std::iter::from_fn(|| frames.read())
-            .find(|frame| [GOAWAY, RST_STREAM, HEADERS].contains(&frame.kind));
+        let answer = frames.find(|frame| [GOAWAY, RST_STREAM, HEADERS].contains(&frame.kind));
         assert!(answer.is_some(), "no answer");
     });
     assert_eq!(scene.registry.requests("tags/list"), Vec::<String>::new());
@@ -280,7 +279,7 @@ fn clients_that_keep_their_windows_shut_or_open_them_by_a_byte_lose_their_stream
         }
         let began = Instant::now();
         let mut reset = [0, 0];
-        while began.elapsed() < Duration::from_secs(20) && reset != [100, 100] {
+        while began.elapsed() < PATIENCE && reset != [100, 100] {
             for n in 0..100 {
                 let _ = narrow.send(WINDOW_UPDATE, 0, stream(n), &1_u32.to_be_bytes());
             }
@@ -291,6 +290,6 @@ fn clients_that_keep_their_windows_shut_or_open_them_by_a_byte_lose_their_stream
         }
         assert_eq!(reset, [100, 100], "streams that were ended");
     });
-    let closed = eventually(Duration::from_secs(10), || scene.warden.open_files() <= before + 4);
+    let closed = eventually(PATIENCE, || scene.warden.open_files() <= before + 4);
     assert!(closed, "{} open files, {before} before", scene.warden.open_files());
 }

@@ -11,8 +11,6 @@
 
 mod support;
 
-use std::time::Duration;
-
 use support::{
     local::{Local, local},
     raw::latin1,
@@ -258,8 +256,7 @@ fn rule_10_nothing_is_injected_through_http2() {
         answers
     });
     drop(portwarden);
-    support::process::pause(Duration::from_millis(300));
-    let arrived = recorder.arrived();
+    let arrived = recorder.all_arrived();
     let wrong: Vec<String> = probes
         .iter()
         .zip(&answers)
@@ -322,7 +319,7 @@ async fn send(portwarden: &Local, probe: &Probe, number: usize) -> Option<u8> {
             }
         }
     };
-    timeout(Duration::from_secs(10), answer)
+    timeout(support::process::PATIENCE, answer)
         .await
         .unwrap_or_else(|_| panic!("{} is not answered", probe.name))
 }

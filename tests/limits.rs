@@ -27,7 +27,7 @@ use support::{
     image::{random_bytes, sha256},
     local::{Local, local},
     portwarden::{ADMIN, Portwarden, USER, portwarden, portwarden_at},
-    process::{eventually, pause},
+    process::{PATIENCE, eventually},
     raw::{self, request},
     registry::registry,
 };
@@ -83,7 +83,6 @@ fn says_come_later(answer: &raw::Response, status: u16, code: &str) {
 fn an_address_has_its_share_of_connections_and_is_told_so() {
     let (portwarden, _sink) = start("limits: {connections_per_address: 3}");
     let held: Vec<TcpStream> = (0..3).map(|_| raw::connect_from(HERE, portwarden.address)).collect();
-    pause(Duration::from_millis(200));
     for _ in 0..5 {
         says_come_later(&ask(HERE, portwarden.address, "/v2/", ""), 429, "TOOMANYREQUESTS");
     }
@@ -92,28 +91,28 @@ fn an_address_has_its_share_of_connections_and_is_told_so() {
     assert_eq!(base(PROXY, portwarden.address), 200, "a proxy stands for many");
     drop((held, proxy));
     let again = || base(HERE, portwarden.address) == 200;
-    assert!(eventually(Duration::from_secs(5), again), "the places did not come back");
+    assert!(eventually(PATIENCE, again), "the places did not come back");
 }
 
 #[test]
 fn with_tls_a_connection_too_many_is_closed_before_its_handshake_and_logged_once() {
     let registry = registry();
-    let warden = portwarden(&registry).with("limits: {connections_per_address: 2}").start();
+    let warden =
+        portwarden(&registry).with("limits: {connections_per_address: 2, handshake_timeout: 1h}").start();
     let address: SocketAddr =
         format!("127.0.0.1:{}", warden.host().rsplit_once(':').unwrap().1).parse().unwrap();
     let held: Vec<TcpStream> = (0..2).map(|_| raw::connect_from(HERE, address)).collect();
-    pause(Duration::from_millis(200));
     for _ in 0..20 {
         let mut refused = raw::connect_from(HERE, address);
         let mut all = Vec::new();
-        // Closed at once; the handshake alone would be waited for for ten seconds.
-        let began = Instant::now();
-        let _ = refused.read_to_end(&mut all);
-        assert!(all.is_empty() && began.elapsed() < Duration::from_secs(5), "{all:?} {:?}", began.elapsed());
+        // Closed at once; the handshake alone would be waited for for an hour.
+        let ended = refused.read_to_end(&mut all);
+        assert!(all.is_empty() && !ended.is_err_and(|error| raw::is_time_out(&error)), "{all:?}");
     }
     let elsewhere = || from(ELSEWHERE, curl(&warden).user(USER));
     elsewhere().get("/v2/").is(200);
     drop(held);
+    warden.says("limits.connections_per_address");
     let lines = warden.log().matches("limits.connections_per_address").count();
     assert_eq!(lines, 1, "{}", warden.log());
 }
@@ -130,9 +129,8 @@ fn idle_connections_make_room_and_pulls_go_on() {
     let mut silent: Vec<TcpStream> = Vec::new();
     for round in 0..4 {
         silent.extend((0..6).map(|_| raw::connect(address)));
-        let began = Instant::now();
-        curl(&warden).user(USER).seconds(20).get("/v2/").is(200);
-        assert!(began.elapsed() < Duration::from_secs(10), "round {round}: {:?}", began.elapsed());
+        let answer = curl(&warden).user(USER).get("/v2/");
+        assert_eq!(answer.status, 200, "round {round}: {answer:?}");
     }
     for pull in pulls {
         pull.finishes(&digest);
@@ -159,7 +157,7 @@ fn forms_that_never_end_make_room_and_pulls_go_on() {
         })
         .collect();
     let served = || raw::exchange(portwarden.address, &request("GET", "/v2/", &basic()));
-    assert!(eventually(Duration::from_secs(30), || served().is_some_and(|answer| answer.status == 200)));
+    assert!(eventually(PATIENCE, || served().is_some_and(|answer| answer.status == 200)));
     let pulled = raw::read_response(&mut beginning.as_slice().chain(pull)).unwrap();
     assert_eq!(sha256(&pulled.body), digest, "{} bytes", pulled.body.len());
 }
@@ -199,14 +197,14 @@ fn an_address_has_as_many_requests_with_the_registry_as_it_leaves_and_pulls_keep
     let began = Instant::now();
     busy(here().get("/v2/"));
     assert!(began.elapsed() >= Duration::from_secs(4), "it did not wait for a place: {:?}", began.elapsed());
-    elsewhere().seconds(4).get("/v2/").is(200);
+    elsewhere().get("/v2/").is(200);
 
     let third = pull(&elsewhere(), &blob);
     busy(elsewhere().get("/v2/"));
     let next = |last| from(Ipv4Addr::new(127, 0, 0, last), curl(&warden).user(USER));
     let fourth = pull(&next(4), &blob);
     busy(next(5).get("/v2/"));
-    assert!(warden.log().contains("limits.upstream_requests"), "{}", warden.log());
+    warden.says("limits.upstream_requests");
 
     // A client that vanishes leaves its place to the next.
     second.vanishes();
@@ -214,7 +212,7 @@ fn an_address_has_as_many_requests_with_the_registry_as_it_leaves_and_pulls_keep
     for pull in [first, third, fourth, fifth] {
         pull.finishes(&digest);
     }
-    here().seconds(4).get("/v2/").is(200);
+    here().get("/v2/").is(200);
 }
 
 #[test]
@@ -223,7 +221,7 @@ fn a_registry_that_dies_gives_every_place_back() {
         let upstream = broken(fault);
         let warden = portwarden_at(&upstream.url()).with("limits: {upstream_requests: 2}").start();
         for n in 0..6 {
-            let answer = curl(&warden).user(ADMIN).seconds(4).get("/v2/team/app/tags/list");
+            let answer = curl(&warden).user(ADMIN).get("/v2/team/app/tags/list");
             assert!(answer.status != 503 && answer.exit != 28, "{fault:?}, request {n}: {answer:?}");
         }
     }
@@ -246,7 +244,8 @@ fn an_address_that_asks_for_too_many_tokens_is_told_when_to_come_again() {
         ask(PROXY, portwarden.address, "/auth?service=Docker+registry", &headers).status
     };
     assert_eq!(through_a_proxy("203.0.113.1"), 200);
-    assert_eq!(through_a_proxy("127.0.0.1"), 429, "it is the client's address that counts");
+    let counts = (0..60).any(|_| through_a_proxy("127.0.0.1") == 429);
+    assert!(counts, "it is the client's address that counts");
 }
 
 #[test]
@@ -262,7 +261,7 @@ fn limits_change_with_a_reload() {
     assert_eq!(curl(&warden).user(USER).get("/v2/").status, 0, "a third connection");
     drop(held);
     let answers = || curl(&warden).user(USER).get("/v2/").status == 200;
-    assert!(eventually(Duration::from_secs(5), answers));
+    assert!(eventually(PATIENCE, answers));
     assert!(!warden.log().contains("restart"), "{}", warden.log());
 }
 

@@ -357,8 +357,7 @@ fn rule_10_no_probe_smuggles_a_request() {
     });
     // Ends the connections to the registry: what broke off is then recorded.
     drop(portwarden);
-    support::process::pause(Duration::from_millis(300));
-    let arrived = recorder.arrived();
+    let arrived = recorder.all_arrived();
     let wrong: Vec<String> = probes
         .iter()
         .zip(&answers)
@@ -403,7 +402,7 @@ struct Answer {
 /// Sends all and reads until the connection ends or nothing more comes.
 fn send(address: SocketAddr, bytes: &[u8]) -> Answer {
     let mut stream = raw::connect(address);
-    stream.set_read_timeout(Some(Duration::from_secs(3))).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(15))).unwrap();
     let _ = stream.write_all(bytes);
     let (mut answer, mut buffer) = (Vec::new(), [0; 4096]);
     let ended = loop {
