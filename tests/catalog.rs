@@ -12,9 +12,15 @@ mod support;
 
 use std::{
     fmt::Write as _,
+    fs,
     io::{BufRead as _, BufReader, Write as _},
     net::{TcpListener, TcpStream},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     thread,
+    time::Duration,
 };
 
 use support::{
@@ -22,6 +28,7 @@ use support::{
     curl::{Request, Response, curl, curl_at},
     pages::Visitor,
     portwarden::{ADMIN, ANYBODY, Portwarden, TEST, TEST2, USER, portwarden, portwarden_at},
+    process::pause,
     registry::{Registry, registry, registry_with_pages_of},
     token,
 };
@@ -67,8 +74,12 @@ fn each_account_sees_exactly_what_it_may_pull_whatever_the_size_of_a_page() {
     let whole = listed(&curl_at(&registry.url()), "1000");
     assert_eq!(whole.len(), names().len());
     for (user, expected) in [(ADMIN, whole.len()), (USER, 43 + 6 + 1), (TEST2, 0), (TEST, 0), (ANYBODY, 43)] {
-        let ask = || if user == ANYBODY { curl(&warden) } else { curl(&warden).user(user) };
-        let may_pull: Vec<String> = whole.iter().filter(|name| pulls(&ask(), name)).cloned().collect();
+        // A client that shows nothing is challenged, and comes back with a token of the anonymous user.
+        let anonymous = token::token(&warden, user, &["registry:catalog:*", "repository:a:pull"]);
+        let ask =
+            || if user == ANYBODY { curl(&warden).bearer(&anonymous) } else { curl(&warden).user(user) };
+        let pulling = || if user == ANYBODY { curl(&warden) } else { curl(&warden).user(user) };
+        let may_pull: Vec<String> = whole.iter().filter(|name| pulls(&pulling(), name)).cloned().collect();
         assert_eq!(may_pull.len(), expected, "{}", user.name);
         for n in ["", "1", "7", "50", "51", "100", "1000", "5000", "-1", "x"] {
             assert_eq!(listed(&ask(), n), may_pull, "{} with n={n}", user.name);
@@ -151,6 +162,71 @@ fn a_command_that_decides_slowly_is_not_asked_about_names_without_end() {
     });
     assert_eq!((list.status, page.status), (504, 504), "{} {}", list.text(), page.text());
     assert!(list.text().contains("a back end decides too slowly"), "{}", list.text());
+}
+
+/// The report: an account without rights that lists 5,000 repositories ran the command 5,002 times.
+#[test]
+fn rule_35_a_list_runs_the_command_a_bounded_number_of_times() {
+    let registry = registry();
+    registry.add_repositories(&(0..1500).map(|n| format!("team/app{n:04}")).collect::<Vec<_>>());
+    let directory = tempfile::tempdir().unwrap();
+    let runs = directory.path().join("runs");
+    let command =
+        format!("ext_authz: {{command: /bin/sh, args: ['-c', 'echo x >>{}; exit 1']}}", runs.display());
+    let warden = portwarden(&registry).acl("  []").with(&command).start();
+    let list = curl(&warden).user(USER).seconds(60).get("/v2/_catalog?n=1");
+    let count = fs::read_to_string(&runs).unwrap().lines().count();
+    assert!(count <= 1001, "{count} runs");
+    assert_eq!(list.status, 504, "{}", list.text());
+    let few = curl(&warden).user(USER).get("/v2/_catalog?n=1&last=team/app1480").is(200);
+    assert_eq!(names_in(&few), [""; 0]);
+}
+
+/// Each reading makes the registry look through its whole store.
+#[test]
+fn rule_35_all_that_list_at_once_share_one_reading_of_the_registry() {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&asked);
+    let upstream = answers(move |target| {
+        if target.starts_with("/v2/_catalog") {
+            counted.fetch_add(1, Ordering::Relaxed);
+            pause(Duration::from_millis(300));
+        }
+        page("{\"repositories\":[\"team1/app-1\",\"team2/app1\"]}", "")
+    });
+    let acl = format!("{ACL}\n  - match: {{account: \"\", type: \"registry\"}}\n    actions: [\"*\"]");
+    let warden = portwarden_at(&upstream).users(&[ADMIN, USER, ANYBODY]).acl(&acl).start();
+    let whole = token::token(&warden, ANYBODY, &["registry:catalog:*"]);
+    let ask = |n: usize| match n % 2 {
+        0 => curl(&warden).user(USER).get("/v2/_catalog?n=1").is(200),
+        _ => curl(&warden).bearer(&whole).get("/v2/_catalog?n=5").is(200),
+    };
+    let names: Vec<_> = thread::scope(|scope| {
+        let asking: Vec<_> = (0..8).map(|n| scope.spawn(move || names_in(&ask(n)).len())).collect();
+        asking.into_iter().map(|asking| asking.join().unwrap()).collect()
+    });
+    assert_eq!(names, [1, 2, 1, 2, 1, 2, 1, 2]);
+    assert_eq!(asked.load(Ordering::Relaxed), 1, "readings of the registry");
+}
+
+/// One client leaves room for others, which wait no longer than for themselves.
+#[test]
+fn rule_35_one_client_has_few_lists_made_at_once() {
+    let registry = stocked();
+    let command = "grep -q Type.:.registry && exit 1; sleep 60; exit 1";
+    let slow =
+        format!("ext_authz: {{command: /bin/sh, args: ['-c', '{command}']}}\nbackends: {{timeout: 15s}}");
+    let warden = portwarden(&registry).acl("  []").with(&slow).with(support::metrics::ON).start();
+    let refused = |status: &u16| *status == 503;
+    let statuses: Vec<u16> = thread::scope(|scope| {
+        let ask =
+            |n: usize| curl(&warden).user(USER).seconds(30).get(&format!("/v2/_catalog?last=x{n}")).status;
+        let asking: Vec<_> = (0..30).map(|n| scope.spawn(move || ask(n))).collect();
+        asking.into_iter().map(|asking| asking.join().unwrap()).collect()
+    });
+    assert!(statuses.iter().all(refused), "{statuses:?}");
+    let counted = support::metrics::value(&warden, r#"portwarden_limited_total{limit="catalog"}"#).unwrap();
+    assert!(counted >= 14.0, "{counted} of 30 got no place");
 }
 
 #[test]

@@ -18,8 +18,9 @@ use support::{
     distribution::{push_blob, push_image},
     image::random_bytes,
     metrics::{ON, scrape, value, watcher},
-    portwarden::{ADMIN, TEST, USER, portwarden},
+    portwarden::{ADMIN, TEST, USER, portwarden, portwarden_at},
     process::{PATIENCE, eventually},
+    raw::sink,
     registry::registry,
     token,
 };
@@ -62,9 +63,26 @@ fn requests_decisions_tokens_and_bytes_are_counted() {
     assert!(moved("in") >= size && moved("in") < 1.1 * size, "{}", moved("in"));
     let ends = value(&warden, r#"portwarden_certificate_expiry_timestamp_seconds{use="server"}"#).unwrap();
     assert!(ends > 1.7e9, "{ends}");
+}
+
+/// Scrapers that do not know OpenMetrics cannot read its kinds and its end mark.
+#[test]
+fn openmetrics_is_for_those_that_ask_for_it() {
+    let registry = registry();
+    let warden = portwarden(&registry).with(ON).start();
+    let plain = scrape(&warden);
+    assert_eq!(plain.header("content-type").unwrap(), "text/plain; version=0.0.4; charset=utf-8");
+    let text = plain.text();
+    assert!(text.contains("# TYPE portwarden_decisions_total counter\n"), "{text}");
+    assert!(!text.contains("# EOF") && !text.contains("# UNIT"), "{text}");
+    let ask = watcher(&warden).header("Accept: application/openmetrics-text;version=1.0.0,text/plain;q=0.5");
+    let open = ask.get("/metrics").is(200);
     assert_eq!(
-        scrape(&warden).header("content-type").unwrap(),
+        open.header("content-type").unwrap(),
         "application/openmetrics-text; version=1.0.0; charset=utf-8"
+    );
+    assert!(
+        open.text().contains("# TYPE portwarden_decisions counter\n") && open.text().ends_with("# EOF\n")
     );
 }
 
@@ -100,13 +118,48 @@ fn ready_means_that_the_registry_answers() {
     curl(&warden).user(ADMIN).get("/metrics").is(404);
 }
 
+/// What answers there may be anything: a web server, a registry with an `auth` section, one behind TLS.
+#[test]
+fn what_is_no_registry_is_named_in_the_log_by_readyz_and_by_a_metric() {
+    let version = "Docker-Distribution-Api-Version: registry/2.0\r\n";
+    let answer = |status: &str, headers: &str| {
+        format!("HTTP/1.1 {status}\r\nConnection: close\r\n{headers}Content-Length: 2\r\n\r\n{{}}")
+    };
+    for (answer, says) in [
+        (
+            answer("200 OK", "Content-Type: text/html\r\n"),
+            "answers 200 OK to /v2/; expected 200 of a plain registry: without Docker-Distribution-Api-Version",
+        ),
+        (answer("404 Not Found", ""), "answers 404 Not Found to /v2/"),
+        (answer("302 Found", "Location: /login\r\n"), "a redirect to \"/login\""),
+        (answer("401 Unauthorized", version), "remove the `auth` section"),
+        (answer("400 Bad Request", ""), "remove `http.tls`"),
+        (answer("500 Internal Server Error", version), "see its own log"),
+        ("\u{15}\u{3}\u{1}\u{0}\u{2}\u{2}\u{46}".to_owned(), "no answer from the registry"),
+    ] {
+        let upstream = sink(&answer);
+        let warden = portwarden_at(&upstream.url()).with(ON).start();
+        let not_ready = watcher(&warden).get("/readyz").is(503).text();
+        assert!(not_ready.contains(says), "{says} is not in {not_ready}");
+        let logged = || warden.log().lines().any(|line| line.contains("ERROR") && line.contains(says));
+        assert!(eventually(PATIENCE, logged), "{says} is not in\n{}", warden.log());
+        assert_eq!(value(&warden, "portwarden_registry_up"), Some(0.0), "{says}");
+    }
+    let real = registry();
+    let warden = portwarden(&real).with(ON).start();
+    let up = || value(&warden, "portwarden_registry_up") == Some(1.0);
+    assert!(eventually(PATIENCE, up));
+    assert!(warden.log().contains("a registry answers at http://127.0.0.1:"), "{}", warden.log());
+}
+
 #[test]
 fn the_dashboard_asks_for_metrics_that_exist_and_all_are_documented() {
     let registry = registry();
     let warden = portwarden(&registry).with(ON).start();
     curl(&warden).user(ADMIN).get("/v2/_catalog").is(200);
     token::token(&warden, USER, &[]);
-    let text = scrape(&warden).text();
+    let scraped = watcher(&warden).header("Accept: application/openmetrics-text").get("/metrics").is(200);
+    let text = scraped.text();
     let exported: BTreeSet<&str> = text
         .lines()
         .filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next())

@@ -4,7 +4,7 @@
 //! How the names are read, and in which pages they are handed out, is the proxy's.
 
 use super::{
-    Authorizers, Caller, Denial, DeniedBy, Permit,
+    Authorizers, Caller, DecidedBy, Denial, DeniedBy, Permit,
     permit::{Held, hold},
 };
 use crate::{
@@ -51,13 +51,26 @@ impl<'a> CatalogView<'a> {
     ///
     /// # Errors
     /// A back end that has to be asked gives no answer.
-    pub async fn sees(&self, name: &RepositoryName) -> Result<bool, Unavailable> {
+    pub async fn sees(&self, name: &RepositoryName) -> Result<Sight, Unavailable> {
         if self.is_whole {
-            return Ok(true);
+            return Ok(Sight { is_seen: true, by_command: false });
         }
         let held = hold(self.authorizers, self.caller, &Scope::repository(name.as_str(), &["pull"])).await?;
-        Ok(matches!(held, Held::Granted(_)))
+        let by_command = matches!(
+            held,
+            Held::Granted(DecidedBy::Command) | Held::Missing(_, DeniedBy::Policy(DecidedBy::Command))
+        );
+        Ok(Sight { is_seen: matches!(held, Held::Granted(_)), by_command })
     }
+}
+
+/// Whether a name may be seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sight {
+    /// It may.
+    pub is_seen: bool,
+    /// The command of `ext_authz` said so: no rule did.
+    pub by_command: bool,
 }
 
 impl Permit {

@@ -26,7 +26,7 @@ mod sql;
 mod template;
 
 pub use authorizers::{Authorizers, BackendSettings, DecidedBy, RuleName, Ruling};
-pub use catalog::CatalogView;
+pub use catalog::{CatalogView, Sight};
 pub use fit::Doubt;
 pub use glob::Glob;
 pub use go_regex::GoRegex;

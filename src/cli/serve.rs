@@ -76,6 +76,7 @@ async fn serve_until_stopped(
     // A closed standard output does not stop a server.
     let _ = say(&ready);
     notify(&[NotifyState::Ready, NotifyState::Status(&ready)]);
+    tokio::spawn(watch_registry(Arc::clone(&service)));
     let mut reloader = Reloader { serve, watch, service, tls, admission, started_with: config, failed: None };
     reloader.run_until_stopped(&mut signals).await;
     notify(&[NotifyState::Stopping]);
@@ -93,6 +94,16 @@ async fn serve_until_stopped(
         tracing::warn!(cut_off, "some connections did not end within limits.drain_timeout");
     }
     Ok(())
+}
+
+/// Asks from time to time whether a registry answers at `registry.url`, which logs what has changed.
+async fn watch_registry(service: Arc<Service>) {
+    let mut every = interval(ASK_REGISTRY);
+    every.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        every.tick().await;
+        let _ = service.ask_registry().await;
+    }
 }
 
 /// Where metrics and health are asked for.
@@ -163,6 +174,9 @@ impl Signals {
         }
     }
 }
+
+/// How often the registry is asked whether it is one.
+const ASK_REGISTRY: Duration = Duration::from_secs(30);
 
 /// How often files are looked at.
 const LOOK: Duration = Duration::from_secs(1);

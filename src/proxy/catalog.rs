@@ -1,9 +1,10 @@
 //! The catalogue: its names, read from the registry page by page, and the pages that are made of those that a caller may see.
 //!
-//! No more than a page of the registry's and a page of ours are in memory, however many repositories there are. The order is the
-//! registry's: `last` goes on to it as it came, so that equal names are listed whatever sizes of pages are asked for.
+//! All that ask share one reading of the names, see [`super::names`]. The order is the registry's, so that equal names are listed
+//! whatever sizes of pages are asked for. What a request may cost is bounded: how many make lists at once, how long one takes,
+//! and how many names of it a command decides.
 
-use std::time::Duration;
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use hyper::{
     Response, StatusCode,
@@ -11,49 +12,119 @@ use hyper::{
 };
 use serde::Deserialize;
 use serde_json::json;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
-use super::{failure::undecided, inquiry::Inquirer, refuse::API_VERSION, response_body::ResponseBody};
+use super::{
+    failure::undecided,
+    inquiry::Inquirer,
+    names::KnownNames,
+    places::{Place, Places},
+    refuse::API_VERSION,
+    response_body::ResponseBody,
+    upstream::RETRY_AFTER,
+};
 use crate::{
     authz::{CatalogView, Permit},
     registry::{CatalogPage, ErrorCode, MAX_PAGE, Refusal, RepositoryName, Route},
 };
 
-/// What a registry gives who does not say how many names (registry 2.8).
+/// What a registry gives a client that does not say how many names (registry 2.8).
 const DEFAULT_PAGE: u32 = 100;
 
-/// Answers `_catalog` with the names that the caller may see, in pages of the size that was asked for.
-///
-/// Whether there is a next page is looked up, and not guessed from the registry's: that would say that there are names
-/// which the caller may not see.
-///
-/// # Errors
-/// The registry, or a back end that decides, gives no answer.
-pub(super) async fn list(
-    view: &CatalogView<'_>,
-    asked: CatalogPage<'_>,
-    registry: &Inquirer,
-) -> Result<Response<ResponseBody>, Refusal> {
-    let wanted = asked.n.unwrap_or(DEFAULT_PAGE).min(MAX_PAGE) as usize;
-    let mut names: Vec<RepositoryName> = Vec::new();
-    let mut all = Names::behind(asked.last);
-    let mut sight = Sight::of(view);
-    // One more than is wanted says whether there is a next page.
-    'full: while wanted > 0
-        && let Some(page) = all.next_page(registry).await?
-    {
-        for name in page {
-            if sight.reaches(&name).await? {
-                names.push(name);
-            }
-            if names.len() > wanted {
-                break 'full;
+/// The catalogue, as it is shown to clients of the registry.
+#[derive(Debug)]
+pub(super) struct Catalog {
+    names: Arc<KnownNames>,
+    places: Places,
+}
+
+/// Lists that are made, or read from the registry, at once; one client gets as many as it leaves for others.
+const AT_ONCE: usize = 16;
+
+impl Catalog {
+    /// One that shows these names.
+    pub(super) fn new(names: Arc<KnownNames>) -> Self {
+        Self { names, places: Places::new(AT_ONCE, "lists of repositories") }
+    }
+
+    /// A place for a list. It is waited for a short while.
+    ///
+    /// # Errors
+    /// Too many lists are made, for this client or for all.
+    pub(super) async fn place(&self, from: Option<IpAddr>) -> Result<Place, Refusal> {
+        self.places.take(from).await.map_err(|_| {
+            Refusal::new(ErrorCode::Unavailable, "too many lists of repositories are made; try again later")
+                .retry_after(RETRY_AFTER)
+        })
+    }
+
+    /// How many requests got no place.
+    pub(super) fn refused(&self) -> u64 {
+        self.places.refused()
+    }
+
+    /// Answers `_catalog` with the names that the caller may see, in pages of the size that was asked for.
+    ///
+    /// Whether there is a next page is looked up, and not guessed from the registry's: that would say that there are names
+    /// which the caller may not see.
+    ///
+    /// # Errors
+    /// The registry, or a back end that decides, gives no answer, or takes too long.
+    pub(super) async fn list(
+        &self,
+        view: &CatalogView<'_>,
+        asked: CatalogPage<'_>,
+        registry: &Inquirer,
+    ) -> Result<Response<ResponseBody>, Refusal> {
+        let _place = self.place(registry.address).await?;
+        let wanted = asked.n.unwrap_or(DEFAULT_PAGE).min(MAX_PAGE) as usize;
+        let mut page = PageOfNames { names: Vec::new(), wanted, sight: Sight::of(view) };
+        let all = timeout_at(page.sight.until, self.names.all(registry, Duration::ZERO));
+        let all = all.await.unwrap_or_else(|_| Err(unread()))?;
+        let rest = all.names.get(all.behind(asked.last)..).unwrap_or_default();
+        page.take(rest).await?;
+        if all.incomplete {
+            let last = rest.last().map_or(asked.last, RepositoryName::as_str);
+            let mut pages = Names::behind(last);
+            while !page.is_full()
+                && let Some(names) = pages.next_page(registry).await?
+            {
+                page.take(&names).await?;
             }
         }
+        let is_last = !page.is_full();
+        page.names.truncate(wanted);
+        Ok(page_of(&page.names, wanted, is_last))
     }
-    let is_last = names.len() <= wanted;
-    names.truncate(wanted);
-    Ok(page_of(&names, wanted, is_last))
+}
+
+/// A page that is filled.
+struct PageOfNames<'a> {
+    names: Vec<RepositoryName>,
+    wanted: usize,
+    sight: Sight<'a>,
+}
+
+impl PageOfNames<'_> {
+    /// Takes those that may be seen, until there is one more than is wanted: it says whether there is a next page.
+    async fn take(&mut self, names: &[RepositoryName]) -> Result<(), Refusal> {
+        for name in names {
+            if self.is_full() {
+                break;
+            }
+            if self.sight.is_spent() {
+                return Err(too_many_questions());
+            }
+            if self.sight.reaches(name).await? {
+                self.names.push(name.clone());
+            }
+        }
+        Ok(())
+    }
+
+    fn is_full(&self) -> bool {
+        self.wanted == 0 || self.names.len() > self.wanted
+    }
 }
 
 /// Asks the rules about one name after another, for one answer.
@@ -61,17 +132,25 @@ pub(super) struct Sight<'a> {
     view: &'a CatalogView<'a>,
     until: Instant,
     asked: usize,
+    by_command: usize,
 }
 
 /// Names asked about in one go: the rules are asked without waiting for anything, and others on that thread would wait for all.
 const AT_A_TIME: usize = 250;
 /// How long names are asked about for one answer: a command may take milliseconds for each.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// Names that a command decides for one answer: each may cost a process.
+const MOST_BY_COMMAND: usize = 1000;
 
 impl<'a> Sight<'a> {
     /// What that view reaches.
     pub(super) fn of(view: &'a CatalogView<'a>) -> Self {
-        Self { view, until: Instant::now() + PATIENCE, asked: 0 }
+        Self { view, until: Instant::now() + PATIENCE, asked: 0, by_command: 0 }
+    }
+
+    /// Whether a command has decided about as many names as it may.
+    pub(super) fn is_spent(&self) -> bool {
+        self.by_command >= MOST_BY_COMMAND
     }
 
     /// Whether the name may be seen.
@@ -88,8 +167,22 @@ impl<'a> Sight<'a> {
                 "the rules could not be asked about each repository in time: a back end decides too slowly";
             return Err(Refusal::new(ErrorCode::GatewayTimeout, why));
         }
-        self.view.sees(name).await.map_err(|error| undecided(&error))
+        let sight = self.view.sees(name).await.map_err(|error| undecided(&error))?;
+        self.by_command += usize::from(sight.by_command);
+        Ok(sight.is_seen)
     }
+}
+
+fn too_many_questions() -> Refusal {
+    let why = format!(
+        "the rules could not be asked about each repository: they leave more than {MOST_BY_COMMAND} of them to a back end"
+    );
+    Refusal::new(ErrorCode::GatewayTimeout, why)
+}
+
+fn unread() -> Refusal {
+    let why = "the names of the repositories are still being read from the registry; try again later";
+    Refusal::new(ErrorCode::Unavailable, why).retry_after(RETRY_AFTER)
 }
 
 fn page_of(names: &[RepositoryName], wanted: usize, is_last: bool) -> Response<ResponseBody> {

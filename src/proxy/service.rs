@@ -15,7 +15,7 @@ use super::{
     asked::{Asked, expects_continue, parse, require_plain},
     caching,
     caller::Caller,
-    catalog,
+    catalog::Catalog,
     cors::{self, Shared},
     exchange::{Exchange, REQUEST_ID, Subject},
     failure::{refuse_strange, unanswered},
@@ -29,6 +29,7 @@ use super::{
     own::{OwnEndpoint, is_v1},
     pages::{self, Answer, Pages},
     refuse::{outside_of_v2, refuse, refuse_in_text},
+    registry_health::RegistryHealth,
     request_body::RequestBody,
     response_body::{ResponseBody, UpstreamBody},
     session::Sessions,
@@ -49,6 +50,8 @@ pub struct Service {
     token_requests: TokenRequests,
     sessions: Sessions,
     pages: Pages,
+    catalog: Catalog,
+    registry_health: RegistryHealth,
     freeze: Freeze,
     allowance: Allowance,
     telemetry: Arc<Telemetry>,
@@ -60,13 +63,17 @@ impl Service {
         let passwords = Passwords::new(&snapshot.settings.passwords, Arc::clone(&telemetry));
         let allowance = Allowance::default();
         let upstream = Upstream::new(snapshot.settings.upstream.clone(), allowance.clone());
+        let pages = Pages::default();
+        let catalog = Catalog::new(Arc::clone(pages.names()));
         Self {
             snapshot: ArcSwap::from_pointee(snapshot),
             upstream: ArcSwap::from_pointee(upstream),
             passwords,
             token_requests: TokenRequests::new(),
             sessions: Sessions::default(),
-            pages: Pages::default(),
+            pages,
+            catalog,
+            registry_health: RegistryHealth::default(),
             freeze: Freeze::default(),
             allowance,
             telemetry,
@@ -128,25 +135,21 @@ impl Service {
                 ("upstream_requests", upstream.refused),
                 ("token_requests", self.token_requests_refused()),
                 ("pages", self.pages.refused()),
+                ("catalog", self.catalog.refused()),
             ],
+            registry_up: self.registry_health.is_up(),
             frozen: self.freeze.status() != FreezeStatus::Open,
             audit_lines_lost: self.telemetry.audit.lost(),
             audit_lines_summed_up: self.telemetry.audit.summed_up(),
         }
     }
 
-    /// Whether the registry answers, and as a plain one does.
+    /// Whether a plain registry answers. What has changed since the last time is logged.
     ///
     /// # Errors
     /// Why not, in a sentence for the operator.
     pub async fn ask_registry(&self) -> Result<(), String> {
-        let upstream = self.upstream.load_full();
-        let address = upstream.address();
-        match upstream.ping().await {
-            Ok(StatusCode::OK) => Ok(()),
-            Ok(status) => Err(format!("the registry at {address} answers {status} to /v2/")),
-            Err(error) => Err(format!("no answer from the registry at {address}: {error}")),
-        }
+        self.registry_health.ask(&self.upstream.load_full()).await
     }
 
     /// Answers a request. Never fails: whatever goes wrong becomes a response. While it is with the registry, it counts in
@@ -269,15 +272,18 @@ impl Service {
             Caller::of(&head.headers, address, snapshot, &self.passwords, sessions, &route, exchange).await?;
         // 4. Authorize: the policy in force now, for every access.
         let upstream = self.upstream.load_full();
-        let permit = match admit(caller.as_ref(), route, snapshot, exchange).await? {
+        let is_of_named_page = Shared::with(head, &snapshot.settings.cors).is_some();
+        let permit = match admit(caller.as_ref(), route, is_of_named_page, snapshot, exchange).await? {
             Admitted::Whole(permit) => permit,
             Admitted::InPart(view, route) => {
                 let (id, idle_body) = (exchange.id().clone(), snapshot.settings.idle_body);
                 let (upstream, origin) = (Upstream::clone(&upstream), origin.clone());
                 let registry = Inquirer { upstream, idle_body, origin, address, id };
-                return Box::pin(catalog::list(&view, route.catalog_page(), &registry)).await;
+                return Box::pin(self.catalog.list(&view, route.catalog_page(), &registry)).await;
             }
         };
+        let is_list = *permit.route().endpoint() == Endpoint::Catalog;
+        let list = if is_list { Some(self.catalog.place(address).await?) } else { None };
         let busy = |error| unanswered(&error, upstream.address());
         let place = upstream.place(address).await.map_err(busy)?.of(at_registry);
         let mut write = self.freeze.admit(permit.route())?;
@@ -306,7 +312,11 @@ impl Service {
         let body = |body| ResponseBody::upstream(UpstreamBody::new(body, status, idle));
         let is_absolute = !snapshot.settings.relative_urls;
         let outside = Outside { registry: upstream.address(), origin: is_absolute.then_some(origin) };
-        Ok(for_the_outside(response.map(body), permit.route(), &outside))
+        let mut response = for_the_outside(response.map(body), permit.route(), &outside);
+        if let Some(place) = list {
+            response.body_mut().keep(place);
+        }
+        Ok(response)
     }
 
     /// The web pages, whose questions to the registry are authorised one by one; `None` for one that is not there. Boxed:

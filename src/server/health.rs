@@ -19,13 +19,13 @@ use tokio::{
 };
 
 use super::{ACCEPT_PAUSE, Accepting, Admission};
-use crate::{proxy::Service, telemetry::Metrics};
+use crate::{proxy::Service, telemetry::Exposition};
 
 /// More than anybody needs who only watches.
 const CONNECTIONS: usize = 64;
 /// Of one connection, which is for one request: nobody can keep the others out.
 const LIFETIME: Duration = Duration::from_secs(15);
-/// For the head of a request, and for the registry's answer.
+/// For the head of a request.
 const DEADLINE: Duration = Duration::from_secs(5);
 
 /// Answers for ever: also while connections drain, when it is not ready any more, once `stopping` is true.
@@ -69,7 +69,7 @@ async fn answer(
     }
     let stopping = *stopping.borrow();
     Ok(match request.uri().path() {
-        "/metrics" => metrics(service, admission),
+        "/metrics" => metrics(&request, service, admission),
         "/healthz" => text(StatusCode::OK, "alive\n".to_owned()),
         "/readyz" => match ready(service, stopping).await {
             Ok(()) => text(StatusCode::OK, "ready\n".to_owned()),
@@ -79,27 +79,27 @@ async fn answer(
     })
 }
 
-/// Whether requests can be served: the registry answers, and we are not about to stop.
+/// Whether requests can be served: a registry answers, and we are not about to stop.
 async fn ready(service: &Service, stopping: bool) -> Result<(), String> {
     if stopping {
         return Err("stopping".to_owned());
     }
-    timeout(DEADLINE, service.ask_registry())
-        .await
-        .unwrap_or_else(|_| Err(format!("the registry does not answer within {DEADLINE:?}")))
+    service.ask_registry().await
 }
 
-fn metrics(service: &Service, admission: &Admission) -> Response<Full<Bytes>> {
+fn metrics(request: &Request<Incoming>, service: &Service, admission: &Admission) -> Response<Full<Bytes>> {
+    let accept = request.headers().get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    let form = Exposition::accepted(&accept.collect::<Vec<_>>().join(","));
     let mut reading = service.reading();
     reading.limited.extend([
         ("connections", admission.closed_idle()),
         ("connections_per_address", admission.refused()),
         ("streams", admission.closed_flooding()),
     ]);
-    match service.telemetry().metrics.render(&reading) {
+    match service.telemetry().metrics.render(&reading, form) {
         Ok(rendered) => {
             let mut response = text(StatusCode::OK, rendered);
-            let media_type = HeaderValue::from_static(Metrics::MEDIA_TYPE);
+            let media_type = HeaderValue::from_static(form.media_type());
             response.headers_mut().insert(header::CONTENT_TYPE, media_type);
             response
         }

@@ -16,7 +16,7 @@ use prometheus_client::{
 };
 
 use super::{
-    Decision, Ended,
+    Decision, Ended, Exposition,
     process::Process,
     reading::{Reading, Sampled},
 };
@@ -143,19 +143,16 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    /// The text of all metrics (OpenMetrics 1.0), with `reading` as the state of now.
+    /// The text of all metrics, with `reading` as the state of now.
     ///
     /// # Errors
     /// None that is known: the library formats into memory.
-    pub fn render(&self, reading: &Reading) -> Result<String, fmt::Error> {
+    pub fn render(&self, reading: &Reading, form: Exposition) -> Result<String, fmt::Error> {
         self.sampled.set(reading);
         let mut text = String::new();
         text::encode(&mut text, &self.registry)?;
-        Ok(text)
+        Ok(form.of(text))
     }
-
-    /// The media type of [`Metrics::render`].
-    pub const MEDIA_TYPE: &'static str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
     /// A counter that appears with its first event hides that event from `rate` and `increase`.
     fn begin_at_zero(&self) {
@@ -327,7 +324,7 @@ mod tests {
         let _open = [metrics.connected(), metrics.connected()];
         drop(metrics.connected());
         let reading = Reading { limited: vec![("connections_per_address", 3)], ..Reading::default() };
-        let text = metrics.render(&reading).unwrap();
+        let text = metrics.render(&reading, Exposition::OpenMetrics).unwrap();
         for line in [
             "portwarden_requests_total{route=\"blob\",method=\"GET\",status=\"200\"} 1",
             "portwarden_requests_total{route=\"other\",method=\"other\",status=\"499\"} 1",

@@ -4,15 +4,18 @@
 //! their types print as `***` and none of the records has a place for one.
 
 mod audit;
+mod exposition;
 mod lines;
 mod log;
 mod metrics;
 mod process;
 mod reading;
 mod request_id;
+mod throttle;
 
 pub use self::{
     audit::{Audit, AuditError, AuditSettings, Decision, Ended, Event, Record},
+    exposition::Exposition,
     log::{Log, start},
     metrics::{Connected, Direction, Metrics},
     reading::Reading,

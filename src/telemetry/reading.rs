@@ -23,6 +23,8 @@ pub struct Reading {
     pub upstream_waiting: usize,
     /// What was turned away for load, by the limit, since the start.
     pub limited: Vec<(&'static str, u64)>,
+    /// Whether a registry answers at `registry.url`; `None` while that is not known.
+    pub registry_up: Option<bool>,
     /// Whether writes are frozen.
     pub frozen: bool,
     /// Lines of the audit log that were lost since the start.
@@ -37,6 +39,7 @@ pub(super) struct Sampled {
     password_checks: Family<StateLabels, Gauge>,
     upstream_connections: Family<StateLabels, Gauge>,
     limited: Family<LimitLabels, Counter>,
+    registry_up: Gauge,
     frozen: Gauge,
     audit_lines_lost: Counter,
     audit_lines_summed_up: Counter,
@@ -61,6 +64,7 @@ impl Sampled {
             self.upstream_connections.clone(),
         );
         r.register("limited", "What was turned away for load, by the limit", self.limited.clone());
+        r.register("registry_up", "1 while a registry answers at registry.url", self.registry_up.clone());
         r.register("frozen", "1 while writes are frozen", self.frozen.clone());
         r.register(
             "audit_lines_lost",
@@ -87,6 +91,7 @@ impl Sampled {
         for (limit, count) in &reading.limited {
             self.limited.get_or_create(&LimitLabels { limit }).inner().store(*count, Ordering::Relaxed);
         }
+        self.registry_up.set(reading.registry_up.unwrap_or_default().into());
         self.frozen.set(reading.frozen.into());
         self.audit_lines_lost.inner().store(reading.audit_lines_lost, Ordering::Relaxed);
         self.audit_lines_summed_up.inner().store(reading.audit_lines_summed_up, Ordering::Relaxed);

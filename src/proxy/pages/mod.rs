@@ -9,7 +9,6 @@ mod deletion;
 mod events;
 mod image;
 mod listing;
-mod names;
 mod reader;
 mod repositories;
 mod search;
@@ -23,13 +22,13 @@ use std::sync::Arc;
 
 use hyper::{Method, header};
 
+use self::summaries::Summaries;
 use self::trouble::Trouble;
 pub(super) use self::{
     answer::Answer,
     visit::{Request, Visit},
 };
-use self::{names::KnownNames, summaries::Summaries};
-use super::{places::Places, upstream::RETRY_AFTER};
+use super::{names::KnownNames, places::Places, upstream::RETRY_AFTER};
 use crate::{
     registry::{ErrorCode, Refusal, RepositoryName},
     ui::PagePath,
@@ -54,6 +53,11 @@ impl Default for Pages {
 }
 
 impl Pages {
+    /// The names of the registry, which the catalogue shows as well.
+    pub(super) fn names(&self) -> &Arc<KnownNames> {
+        &self.names
+    }
+
     /// How many pages were not made because their address had its share.
     pub(super) fn refused(&self) -> u64 {
         self.places.refused()

@@ -1,5 +1,7 @@
 //! The first page: the repositories that the visitor may pull.
 
+use std::time::Duration;
+
 use super::{
     answer::Answer,
     listing::part,
@@ -15,6 +17,8 @@ use crate::{
 
 /// How many stand on a page.
 const ON_A_PAGE: usize = 100;
+/// How long names are used that were read before: another page is often asked for soon.
+const AGE: Duration = Duration::from_secs(60);
 
 /// The repositories, or those that match what is searched for.
 pub(super) async fn show(request: &Request<'_>, visit: &Visit) -> Result<Answer, Trouble> {
@@ -43,15 +47,21 @@ pub(super) struct Seen {
 impl Seen {
     /// Asks for each name what a pull would ask.
     pub(super) async fn of(request: &Request<'_>, visit: &Visit) -> Result<Self, Trouble> {
-        let all = request.pages.names.all(&request.inquirer()).await?;
+        let all = request.pages.names.all(&request.inquirer(), AGE).await?;
         let view = request.catalog_view(visit).await?;
         let mut sight = Sight::of(&view);
-        let mut names = Vec::new();
+        let mut seen = Self { names: Vec::new(), incomplete: all.incomplete };
         for name in all.names.iter() {
+            if sight.is_spent() {
+                seen.incomplete = true;
+                break;
+            }
             if sight.reaches(name).await? {
-                names.push(name.clone());
+                seen.names.push(name.clone());
             }
         }
-        Ok(Self { names, incomplete: all.incomplete })
+        seen.names.sort_unstable_by(|a, b| a.as_str().cmp(b.as_str()));
+        seen.names.dedup();
+        Ok(seen)
     }
 }

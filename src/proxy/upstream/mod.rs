@@ -26,7 +26,7 @@ use std::{
 
 use bytes::Bytes;
 use hyper::{
-    Response, StatusCode,
+    HeaderMap, Response, StatusCode,
     body::{Frame, SizeHint},
     header,
 };
@@ -149,18 +149,18 @@ impl Upstream {
         }
     }
 
-    /// The status of the registry's answer to `/v2/`, on a connection of its own.
+    /// The head of the registry's answer to `/v2/`, on a connection of its own.
     ///
     /// # Errors
     /// The registry is down, slow, or broken.
-    pub async fn ping(&self) -> Result<StatusCode, UpstreamError> {
+    pub async fn ping(&self) -> Result<(StatusCode, HeaderMap), UpstreamError> {
         let connection = self.connect().await?;
         let mut head = RequestHead::new(Method::Get, "/v2/");
         head.append_text(&header::HOST, "localhost");
         let request = head.with(RequestBody::empty());
         let progress = request.body.progress();
         let response = self.exchange(connection, request, &progress).await.map_err(|(error, _)| error)?;
-        Ok(response.status())
+        Ok((response.status(), response.headers().clone()))
     }
 
     /// A place for a request of this client, waited for a short while.
