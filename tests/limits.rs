@@ -249,6 +249,22 @@ fn an_address_that_asks_for_too_many_tokens_is_told_when_to_come_again() {
 }
 
 #[test]
+fn rule_35_the_64s_of_one_48_ask_for_tokens_as_one_client() {
+    let (portwarden, _sink) = start("limits: {token_requests: 1}");
+    let began = Instant::now();
+    let granted = |client: &str| {
+        let headers = format!("{}X-Forwarded-For: {client}\r\n", basic());
+        let ask = || ask(PROXY, portwarden.address, "/auth?service=Docker+registry", &headers).status;
+        (0..40).filter(|_| ask() == 200).count()
+    };
+    let neighbours = ["0", "1", "ff", "100", "101", "2000", "ffff"].map(|net| format!("2001:db8:1:{net}::1"));
+    let all: usize = neighbours.iter().map(|client| granted(client)).sum();
+    let refilled = began.elapsed().as_secs() as usize + 1;
+    assert!((30..=30 + refilled).contains(&all), "{all} of seven, where one client may have 30");
+    assert!(granted("2001:db8:2::1") >= 20, "another /48");
+}
+
+#[test]
 fn limits_change_with_a_reload() {
     let registry = registry();
     let mut warden = portwarden(&registry).start();

@@ -255,6 +255,18 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn rule_35_seven_64s_of_one_48_take_no_more_than_one_client() {
+        let places = Places::with(64, "requests", Duration::ZERO);
+        let mut held = Vec::new();
+        for net in [0, 1, 2, 0x100, 0x101, 0x2000, 0xffff] {
+            let from = std::net::Ipv6Addr::new(0x2001, 0xdb8, 1, net, 0, 0, 0, 1);
+            held.extend(several(&places, Some(from.into()), 64).await);
+        }
+        assert_eq!(held.len(), 32);
+        assert_eq!(several(&places, ip(1), 64).await.len(), 16, "another address");
+    }
+
+    #[tokio::test]
     async fn who_comes_without_an_address_gets_whatever_is_free() {
         let places = Places::with(3, "requests", Duration::ZERO);
         assert_eq!(several(&places, None, 4).await.len(), 3);

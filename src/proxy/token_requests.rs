@@ -15,20 +15,19 @@ use std::{
 };
 
 use crate::{
-    quota::{Bucket, Complaints, Counters, Network, Rate},
+    quota::{Buckets, Complaints, Network, Rate},
     registry::{ErrorCode, Refusal},
 };
 
-/// What each address has asked for lately. Memory is fixed: when the table is full, of eight the one that asked least goes,
-/// and is free to ask anew.
+/// The requests of each client that count against its rate now.
 pub(super) struct TokenRequests {
-    buckets: Mutex<Counters<Bucket>>,
+    buckets: Mutex<Buckets>,
     refused: AtomicU64,
     complaints: Complaints,
 }
 
-/// Addresses that are known at the same time; each takes less than 50 bytes.
-const ADDRESSES: usize = 16 * 1024;
+/// Networks that are known at the same time; each takes less than 50 bytes.
+const NETWORKS: usize = 16 * 1024;
 /// How many seconds' worth there may be in one go.
 const BURST_SECONDS: u32 = 30;
 
@@ -36,7 +35,7 @@ impl TokenRequests {
     /// Nobody has asked yet.
     pub(super) fn new() -> Self {
         Self {
-            buckets: Mutex::new(Counters::new(ADDRESSES)),
+            buckets: Mutex::new(Buckets::new(NETWORKS)),
             refused: AtomicU64::new(0),
             complaints: Complaints::default(),
         }
@@ -56,9 +55,7 @@ impl TokenRequests {
         let burst = per_second.saturating_mul(BURST_SECONDS);
         let rate = Rate { burst, interval: Duration::from_secs(1) / per_second };
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = buckets.fingerprint(&from);
-        let Some(bucket) = buckets.get_or_insert(key, Bucket::new(now), now) else { return Ok(()) };
-        bucket.take(rate, now).map_err(|after| self.refuse(from, after, now))
+        buckets.take(from, rate, now).map_err(|after| self.refuse(from, after, now))
     }
 
     /// How many were refused.

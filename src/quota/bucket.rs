@@ -30,14 +30,20 @@ impl Bucket {
     /// # Errors
     /// There is none left; the time until there is. Nothing is taken, so that asking again does not prolong it.
     pub(crate) fn take(&mut self, rate: Rate, now: Instant) -> Result<(), Duration> {
-        let full_at = self.full_at.max(now);
+        self.wait(rate, now)?;
+        self.full_at = self.full_at.max(now) + rate.interval;
+        Ok(())
+    }
+
+    /// Returns whether there is one to take, and takes none.
+    ///
+    /// # Errors
+    /// The time until there is.
+    pub(crate) fn wait(&self, rate: Rate, now: Instant) -> Result<(), Duration> {
         let allowed = rate.interval.saturating_mul(rate.burst.max(1) - 1);
-        match (full_at - now).checked_sub(allowed) {
+        match self.full_at.saturating_duration_since(now).checked_sub(allowed) {
             Some(over) if !over.is_zero() => Err(over),
-            _ => {
-                self.full_at = full_at + rate.interval;
-                Ok(())
-            }
+            _ => Ok(()),
         }
     }
 

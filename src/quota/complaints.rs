@@ -29,10 +29,10 @@ impl Default for Complaints {
 }
 
 impl Complaints {
-    /// Whether to say it, at most once a minute; then how often it was not said since the last time.
+    /// Whether to say it, at most once a minute of a client and its neighbours; then how often it was not said since.
     pub(crate) fn due(&self, of: Network, now: Instant) -> Option<u64> {
         let mut table = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = table.fingerprint(&of);
+        let key = table.fingerprint(&of.widest());
         let said = table.get_or_insert(key, Said { at: None, unsaid: 0 }, now)?;
         if said.at.is_some_and(|at| now.saturating_duration_since(at) < QUIET) {
             said.unsaid += 1;

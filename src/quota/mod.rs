@@ -1,14 +1,16 @@
-//! How much of a thing one sender may have, so that nobody takes all of it: places, attempts in a while, lines of the log.
+//! How much of a thing one client may have, so that none takes all of it: places, attempts in a while, lines of the log.
 //!
-//! Of what, and what a sender is told who has too much, is known where it is given out. Pure; time is an argument.
+//! Of what, and what a client with too much is answered, is known where it is given out. Pure; time is an argument.
 
 mod bucket;
+mod buckets;
 mod complaints;
 mod counters;
 mod network;
 mod shares;
 
 pub(crate) use bucket::{Bucket, Rate};
+pub(crate) use buckets::Buckets;
 pub(crate) use complaints::Complaints;
 pub(crate) use counters::{Counters, Fingerprint, Worth};
 pub(crate) use network::Network;

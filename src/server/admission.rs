@@ -268,6 +268,16 @@ mod tests {
     }
 
     #[test]
+    fn rule_35_the_64s_of_one_48_have_the_connections_of_one_client() {
+        let admission = admission(1000, 16);
+        let admit =
+            |net: u32| admission.admit(Some(format!("[2001:db8:1:{net:x}::1]:1").parse().unwrap()), true);
+        let held: Vec<Place> = (0..7 * 16).filter_map(|n| admit(n / 16 * 0x81)).collect();
+        assert_eq!(held.len(), 16);
+        assert!(admission.admit(Some("[2001:db8:2::1]:1".parse().unwrap()), true).is_some(), "another /48");
+    }
+
+    #[test]
     fn the_longest_idle_leave_first_and_those_at_work_never() {
         let admission = admission(100, 100);
         let places: Vec<Place> = (0..4).map(|_| admission.admit(None, true).unwrap()).collect();
