@@ -12,6 +12,7 @@ mod catalog;
 mod check_queue;
 mod cors;
 mod deadline;
+mod ended_sessions;
 mod exchange;
 mod failure;
 mod form;

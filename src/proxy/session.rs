@@ -1,13 +1,10 @@
 //! The session of a browser: a signed token in a cookie. Nothing is stored about one but that it was ended.
 
-use std::{
-    collections::HashMap,
-    sync::{Mutex, MutexGuard, PoisonError},
-};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use hyper::header::{self, HeaderMap, HeaderValue};
 
-use super::{Snapshot, snapshot::unix_now};
+use super::{Snapshot, ended_sessions::EndedSessions, snapshot::unix_now};
 use crate::{
     authn::Identity,
     registry::{ErrorCode, Refusal},
@@ -24,10 +21,7 @@ const LARGEST: usize = 4096;
 /// Sessions that were ended before their time. Across a restart they are forgotten; their cookies are gone from the browsers
 /// that signed out.
 #[derive(Debug, Default)]
-pub(super) struct Sessions(Mutex<HashMap<String, u64>>);
-
-/// The most sessions of which it is remembered that they were ended. Beyond that, the one that ends next by itself is forgotten.
-const MOST_ENDED: usize = 10_000;
+pub(super) struct Sessions(Mutex<EndedSessions>);
 
 impl Sessions {
     /// Begins a session: the cookie to set.
@@ -70,7 +64,7 @@ impl Sessions {
         let fingerprint_of = |account: &str| snapshot.fingerprint(account);
         let service = &snapshot.settings.service;
         let session = snapshot.authority.verify_session(token, service, unix_now(), fingerprint_of)?;
-        if self.lock().contains_key(&session.id) {
+        if self.lock().contains(&session) {
             return Err(TokenError::Revoked);
         }
         let identity = snapshot.holder(&session.account, session.voucher.as_ref())?;
@@ -79,16 +73,7 @@ impl Sessions {
 
     /// Ends a session: the cookie that takes it out of the browser.
     pub(super) fn end(&self, session: &Session) -> String {
-        let now = unix_now();
-        let mut ended = self.lock();
-        ended.retain(|_, expires_at| *expires_at > now);
-        if ended.len() >= MOST_ENDED
-            && let Some(next) =
-                ended.iter().min_by_key(|(_, expires_at)| **expires_at).map(|(id, _)| id.clone())
-        {
-            ended.remove(&next);
-        }
-        ended.insert(session.id.clone(), session.expires_at);
+        self.lock().insert(session, unix_now());
         Self::forget()
     }
 
@@ -97,7 +82,7 @@ impl Sessions {
         cookie("", 0)
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, u64>> {
+    fn lock(&self) -> MutexGuard<'_, EndedSessions> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -34,6 +34,8 @@ pub struct Session {
     pub voucher: Option<Voucher>,
     /// `jti`: its name, which no other session has.
     pub id: String,
+    /// `iat`: seconds since 1970.
+    pub issued_at: i64,
     /// `exp`: seconds since 1970.
     pub expires_at: u64,
 }
@@ -183,6 +185,7 @@ impl Session {
             account: text("sub")?,
             voucher: voucher(claims)?,
             id: text("jti")?,
+            issued_at: claims.integer("iat")?.ok_or(TokenError::Malformed)?,
             expires_at: u64::try_from(expires_at).map_err(|_| TokenError::Malformed)?,
         })
     }
