@@ -11,6 +11,7 @@ mod caller;
 mod catalog;
 mod check_queue;
 mod cors;
+mod cross_site;
 mod deadline;
 mod ended_sessions;
 mod exchange;

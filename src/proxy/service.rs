@@ -17,6 +17,7 @@ use super::{
     caller::Caller,
     catalog::Catalog,
     cors::{self, Shared},
+    cross_site,
     exchange::{Exchange, REQUEST_ID, Subject},
     failure::{refuse_strange, unanswered},
     forwarding::{for_the_outside, upstream_head},
@@ -193,8 +194,8 @@ impl Service {
             (Ok(origin), Some(OwnEndpoint::NoPage), None) => {
                 self.answer_page(None, asked, body, origin, &mut exchange).await
             }
-            (Ok(_), Some(own), None) => {
-                self.answer_own(own, asked, body, &mut exchange).await.map(Answer::from)
+            (Ok(origin), Some(own), None) => {
+                self.answer_own(own, asked, body, origin, &mut exchange).await.map(Answer::from)
             }
             (Ok(origin), None, None) => {
                 self.journey(asked, body, origin, &mut exchange).await.map(Answer::from)
@@ -267,6 +268,7 @@ impl Service {
         // 3. Authenticate: who is asking, and from where.
         let address = asked.address()?;
         exchange.from(address);
+        cross_site::refuse_password(head, &snapshot.settings.cors)?;
         let sessions = &self.sessions;
         let caller =
             Caller::of(&head.headers, address, snapshot, &self.passwords, sessions, &route, exchange).await?;
@@ -356,6 +358,7 @@ impl Service {
         own: OwnEndpoint,
         asked: Asked<'_>,
         body: RequestBody,
+        origin: &Origin,
         exchange: &mut Exchange,
     ) -> Result<Response<ResponseBody>, Refusal> {
         let Asked { head, snapshot, .. } = asked;
@@ -370,6 +373,7 @@ impl Service {
                     ..refusal
                 })?;
                 exchange.from(address);
+                cross_site::refuse(head, origin, &snapshot.settings.cors)?;
                 let rate = snapshot.settings.token_requests;
                 self.token_requests.admit(address, rate, Instant::now())?;
                 token_endpoint::answer(head, body, address, snapshot, &self.passwords, exchange).await

@@ -9,6 +9,8 @@ pub enum ErrorCode {
     Unauthorized,
     /// 400: the request cannot be understood in one way only.
     BadRequest,
+    /// 403: no password would change the answer.
+    Denied,
     /// 404: the path names nothing.
     NotFound,
     /// 405: the method never reaches the registry.
@@ -76,6 +78,7 @@ impl ErrorCode {
         match self {
             Self::Unauthorized => 401,
             Self::BadRequest => 400,
+            Self::Denied => 403,
             Self::NotFound => 404,
             Self::Unsupported => 405,
             Self::UnsupportedMediaType => 415,
@@ -95,6 +98,7 @@ impl ErrorCode {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Unauthorized => "UNAUTHORIZED",
+            Self::Denied => "DENIED",
             Self::Unsupported | Self::UnsupportedMediaType | Self::ExpectationFailed => "UNSUPPORTED",
             Self::TooManyRequests => "TOOMANYREQUESTS",
             Self::BadGateway | Self::Unavailable | Self::GatewayTimeout => "UNAVAILABLE",

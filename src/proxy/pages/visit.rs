@@ -2,18 +2,15 @@
 
 use std::{net::IpAddr, sync::Arc, time::SystemTime};
 
-use hyper::{
-    HeaderMap, Method,
-    header::{self, HeaderName},
-    http::request::Parts,
-};
+use hyper::{Method, header::HeaderName, http::request::Parts};
 
 use super::{Pages, answer::Answer, reader::Reader, trouble::Trouble};
 use crate::{
     authz::CatalogView,
     proxy::{
-        Freeze, Passwords, Snapshot, Upstream,
+        CorsSettings, Freeze, Passwords, Snapshot, Upstream,
         caller::{Caller, Presented, presented},
+        cross_site::{self, SEC_FETCH_SITE},
         exchange::Exchange,
         failure::undecided,
         form::Form,
@@ -61,7 +58,6 @@ pub(in crate::proxy) struct Visit {
     pub(super) session: Option<Session>,
 }
 
-const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 
 impl Request<'_> {
@@ -145,7 +141,7 @@ impl Request<'_> {
     /// # Errors
     /// Another page sent it, or it is none, or too large.
     pub(super) async fn form(&mut self) -> Result<Form, Trouble> {
-        if !is_from_our_own_page(&self.head.headers, self.origin) {
+        if !cross_site::is_our_own(&self.head.headers, self.origin) {
             return Err(Trouble::Forged);
         }
         let missing = || Refusal::new(ErrorCode::BadRequest, "this page takes a form");
@@ -193,7 +189,12 @@ async fn identify(request: &mut Request<'_>, page: &PagePath) -> Result<Result<I
     let shown = presented(&request.head.headers)?;
     shown.tell(request.exchange);
     match shown {
+        // A page of ours that loads itself again has the password sent as well.
+        Presented::Password(_) if follows_a_link_from_elsewhere(request) => {
+            return Ok(Err(not_allowed(Answer::page(views::reload(&request.frame(), page)))));
+        }
         Presented::Password(credentials) => {
+            cross_site::refuse_password(request.head, &CorsSettings::default())?;
             let identity = request.passwords.check(snapshot, credentials, request.address).await?;
             let identity = identity.ok_or_else(wrong)?;
             return Ok(Ok((Caller::without_ceiling(identity, true, request.address), None)));
@@ -218,8 +219,12 @@ async fn identify(request: &mut Request<'_>, page: &PagePath) -> Result<Result<I
         }
         None => to_sign_in(request, false),
     };
-    // Nothing that was allowed: whoever reads the audit log is told so.
-    Ok(Err(Answer::refusing(elsewhere.response, Refusal::unauthorized(Vec::new(), None, None))))
+    Ok(Err(not_allowed(elsewhere)))
+}
+
+/// An answer that the audit log counts as nothing that was allowed.
+fn not_allowed(answer: Answer) -> Answer {
+    Answer::refusing(answer.response, Refusal::unauthorized(Vec::new(), None, None))
 }
 
 /// Whether a browser may have kept back the session's cookie, which is `SameSite=Strict`. A page of ours that loads itself
@@ -238,43 +243,4 @@ fn to_sign_in(request: &Request<'_>, ended: bool) -> Answer {
     let why = if ended { "&ended=1" } else { "" };
     let answer = Answer::redirect(&format!("{}?next={next}{why}", request.href(&PagePath::SignIn)));
     if ended { answer.with_cookie(&Sessions::forget()) } else { answer }
-}
-
-/// Whether a form was sent by a page of ours, as far as the browser tells: all present ones say it with each POST. Who says
-/// nothing is no browser, and brings no session along against its owner's will.
-fn is_from_our_own_page(headers: &HeaderMap, origin: &Origin) -> bool {
-    let ours = format!("{}://{}", origin.scheme, origin.host);
-    let all = |name: &HeaderName, fine: &dyn Fn(&[u8]) -> bool| {
-        headers.get_all(name).iter().all(|value| fine(value.as_bytes()))
-    };
-    all(&header::ORIGIN, &|value| value.eq_ignore_ascii_case(ours.as_bytes()))
-        && all(&SEC_FETCH_SITE, &|value| matches!(value, b"same-origin" | b"none"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_our_own_pages_send_forms() {
-        let origin = Origin { scheme: "https", host: "registry.example:8443".to_owned() };
-        for (lines, own) in [
-            (&[][..], true),
-            (&[("origin", "https://registry.example:8443")], true),
-            (&[("origin", "https://registry.example:8443"), ("sec-fetch-site", "same-origin")], true),
-            (&[("origin", "https://registry.example")], false),
-            (&[("origin", "http://registry.example:8443")], false),
-            (&[("origin", "https://registry.example:8443.evil.example")], false),
-            (&[("origin", "null")], false),
-            (&[("sec-fetch-site", "same-site")], false),
-            (&[("origin", "https://registry.example:8443"), ("sec-fetch-site", "cross-site")], false),
-            (&[("origin", "https://registry.example:8443"), ("origin", "https://evil.example")], false),
-        ] {
-            let mut headers = HeaderMap::new();
-            for (name, value) in lines {
-                headers.append(HeaderName::from_static(name), value.parse().unwrap());
-            }
-            assert_eq!(is_from_our_own_page(&headers, &origin), own, "{lines:?}");
-        }
-    }
 }
