@@ -13,6 +13,8 @@ mod support;
 
 use std::{
     fs,
+    io::Write as _,
+    net::Ipv4Addr,
     path::{Path, PathBuf},
     thread,
 };
@@ -156,9 +158,19 @@ fn a_right_answer_is_remembered_and_a_wrong_one_is_not() {
 #[test]
 fn rule_19_guessing_backs_off_in_front_of_a_back_end_too() {
     let scene = Scene::with_accounts("exit 1");
-    let statuses: Vec<u16> = (0..6).map(|_| scene.log_in("remote", "wrong")).collect();
+    let statuses: Vec<u16> = (0..6).map(|n| scene.log_in("remote", &format!("wrong{n}"))).collect();
     assert_eq!(statuses, [401, 401, 401, 401, 429, 429]);
     assert_eq!(scene.runs("ext_auth"), 4);
+}
+
+/// An old password in a script asks a directory no more often than guesses may, and locks nobody out there.
+#[test]
+fn rule_37_the_same_wrong_password_asks_a_back_end_a_bounded_number_of_times() {
+    let scene = Scene::with_accounts("exit 1");
+    let began = Instant::now();
+    assert!((0..150).all(|_| scene.log_in("remote", "old") == 401));
+    let refilled = began.elapsed().as_secs() as usize / 5 + 1;
+    assert!((61..=61 + refilled).contains(&scene.runs("ext_auth")), "{}", scene.runs("ext_auth"));
 }
 
 /// A directory takes `REMOTE` for `remote`: its spellings are not so many accounts to guess for.
@@ -167,12 +179,17 @@ fn rule_19_guesses_in_other_spellings_count_together() {
     let scene = Scene::with_accounts(r#"[ "$p" = right ] || exit 1"#);
     let names = ["remote", "REMOTE", "Remote", "rEMOTE", "ReMoTe", "remote"];
     assert_eq!(names.map(|name| scene.log_in(name, "wrong")), [401, 401, 401, 401, 429, 429]);
-    // `users` compares byte by byte: who is in there is somebody else than whom the command knows by that name.
-    assert_eq!(["LOCAL"; 6].map(|name| scene.log_in(name, "wrong")), [401, 401, 401, 401, 429, 429]);
-    assert_eq!(["local"; 3].map(|name| scene.log_in(name, "wrong")), [401; 3]);
-    assert_eq!(scene.log_in("Local", "right"), 429);
+    // `users` compares byte by byte: who is in there is somebody else than whom the command knows by that name. They count
+    // together all the same, and who owns the one name clears nothing of the other.
     assert_eq!(scene.log_in("local", "badmin"), 200);
-    assert_eq!(scene.log_in("LOCAL", "right"), 429, "which clears no counter but its own");
+    let names = ["LOCAL", "local", "Local", "lOCAL", "local", "LOCAL"];
+    let guess = |(n, name): (usize, &str)| scene.log_in(name, &format!("wrong{n}"));
+    assert_eq!(names.into_iter().enumerate().map(guess).collect::<Vec<_>>(), [401, 401, 401, 401, 429, 429]);
+    assert_eq!(scene.log_in("Local", "right"), 429);
+    thread::sleep(Duration::from_millis(1100));
+    assert_eq!(scene.log_in("Local", "right"), 200);
+    assert_eq!(scene.log_in("LOCAL", "wrong6"), 401);
+    assert_eq!(scene.log_in("LOCAL", "wrong7"), 429);
 }
 
 #[test]
@@ -187,6 +204,25 @@ fn rule_21_a_back_end_that_fails_lets_nobody_in_and_holds_it_against_nobody() {
     assert_eq!((direct.status, direct.header("retry-after").is_some()), (503, true), "{direct:?}");
     assert_eq!(scene.log_in("local", "badmin"), 200);
     assert_eq!(scene.registry.take(), Vec::<String>::new());
+}
+
+/// While a back end is down, guesses are no failures: the memory of right passwords must not answer them for all that.
+#[test]
+fn rule_37_a_back_end_that_is_down_makes_no_oracle_of_the_memory() {
+    let scene = Scene::with_accounts(r#"[ "$p" = right ] || exit 3"#);
+    let owner = || {
+        let mut stream = raw::connect_from(Ipv4Addr::new(127, 0, 0, 2), scene.portwarden.address);
+        stream.write_all(&request("GET", "/auth", &basic("remote", "right"))).unwrap();
+        raw::read_response(&mut stream).unwrap().status
+    };
+    assert_eq!(owner(), 200, "remembered from here on");
+    let guesses: Vec<u16> = (0..150).map(|n| scene.log_in("remote", &n.to_string())).collect();
+    assert!(
+        guesses.contains(&429) && guesses.iter().all(|status| [503, 429].contains(status)),
+        "{guesses:?}"
+    );
+    assert_eq!(scene.log_in("remote", "right"), 429, "it waits as the others do");
+    assert_eq!(owner(), 200);
 }
 
 #[test]

@@ -225,8 +225,8 @@ fn back_offs_neither_end_nor_grow_when_the_clock_jumps() {
     run(async {
         let mut connection = Client::new(&warden, Protocol::Http1).connect().await.unwrap();
         // Three are free; the fifth finds a wait of two seconds.
-        for _ in 0..4 {
-            ask(&mut connection, &wrong_password(ADMIN.name, "wrong")).await;
+        for guess in ["a", "b", "c", "d"] {
+            ask(&mut connection, &wrong_password(ADMIN.name, guess)).await;
         }
         tokio::time::sleep(Duration::from_millis(1100)).await;
         ask(&mut connection, &wrong_password(ADMIN.name, "wrong")).await;

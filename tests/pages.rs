@@ -188,8 +188,8 @@ fn a_wrong_password_is_answered_as_an_unknown_name_and_slowed_down_as_everywhere
     assert_eq!(wrong.header("set-cookie"), None);
     assert_eq!(wrong.header("www-authenticate"), None, "a browser must not open a window of its own");
     // Failures at the token endpoint count here, and the other way round.
-    for _ in 0..3 {
-        curl(&warden).user(User { password: "wrong", ..TEST2 }).get("/auth").is(401);
+    for password in ["wrong1", "wrong2", "wrong3"] {
+        curl(&warden).user(User { password, ..TEST2 }).get("/auth").is(401);
     }
     try_once("test2").is(401);
     let slowed = try_once("test2").is(429);

@@ -561,8 +561,8 @@ fn rule_18_a_right_password_goes_before_those_who_guess_at_other_addresses() {
 fn rule_19_a_remembered_password_is_no_oracle() {
     let (portwarden, _sink) = start(OK);
     assert_eq!(ask_as(&portwarden, "admin", "GET", "/auth").status, 200, "now it is remembered");
-    let wrong = format!("Authorization: Basic {}\r\n", STANDARD.encode("admin:wrong"));
-    while ask(&portwarden, "GET", "/auth", &wrong).status == 401 {}
+    let mut guesses = (0..).map(|n| guess(&portwarden, "admin", &format!("wrong{n}")).status);
+    assert!(guesses.by_ref().take(100).any(|status| status == 429), "a hundred guesses without a wait");
     assert_eq!(
         ask_as(&portwarden, "admin", "GET", "/auth").status,
         429,
@@ -608,8 +608,8 @@ fn rule_19_who_has_logged_in_is_not_held_up_by_others_at_the_address() {
 #[test]
 fn rule_19_failures_back_off_by_account_and_address_and_lock_nobody_out() {
     let (portwarden, _sink) = start(OK);
-    let wrong = format!("Authorization: Basic {}\r\n", STANDARD.encode("admin:wrong"));
-    let statuses: Vec<u16> = (0..6).map(|_| ask(&portwarden, "GET", "/auth", &wrong).status).collect();
+    let statuses: Vec<u16> =
+        (0..6).map(|n| guess(&portwarden, "admin", &format!("wrong{n}")).status).collect();
     assert_eq!(statuses, [401, 401, 401, 401, 429, 429], "some are free, then it waits");
     let held_off = ask_as(&portwarden, "admin", "GET", "/auth");
     assert_eq!(held_off.status, 429, "the right password waits as well, or guessing would be free");
@@ -619,6 +619,119 @@ fn rule_19_failures_back_off_by_account_and_address_and_lock_nobody_out() {
     let from_elsewhere =
         ask_from(Ipv4Addr::new(127, 0, 0, 2), portwarden.address, &request("GET", "/auth", &basic("admin")));
     assert_eq!(from_elsewhere.status, 200, "another address");
+}
+
+fn guess(portwarden: &Local, account: &str, password: &str) -> Response {
+    let credentials = STANDARD.encode(format!("{account}:{password}"));
+    ask(portwarden, "GET", "/auth", &format!("Authorization: Basic {credentials}\r\n"))
+}
+
+/// What a client could tell answers apart by.
+fn seen(mut response: Response) -> (u16, Vec<(String, String)>, Vec<u8>) {
+    response.headers.retain(|(name, _)| !matches!(&**name, "date" | "x-request-id" | "retry-after"));
+    (response.status, response.headers, response.body)
+}
+
+#[test]
+fn rule_37_every_name_counts_alike_in_all_its_spellings() {
+    for spellings in [
+        ["ADMIN", "NOBODY"],
+        ["Admin", "Nobody"],
+        ["admin ", "nobody "],
+        [" admin", " nobody"],
+        ["ａｄｍｉｎ", "ｎｏｂｏｄｙ"],
+        ["ad\u{200b}min", "no\u{200b}body"],
+        ["admin\u{a0}", "nobody\u{a0}"],
+    ] {
+        let (portwarden, _sink) = start(OK);
+        let answers = |name: &str, spelling: &str| -> Vec<_> {
+            let own = (0..4).map(|n| seen(guess(&portwarden, name, &n.to_string()))).collect::<Vec<_>>();
+            own.into_iter().chain([seen(guess(&portwarden, spelling, "x"))]).collect()
+        };
+        let (exists, does_not) = (answers("admin", spellings[0]), answers("nobody", spellings[1]));
+        assert_eq!(exists, does_not, "{spellings:?}");
+        assert_eq!(exists.iter().map(|(status, ..)| *status).collect::<Vec<_>>(), [401, 401, 401, 401, 429]);
+    }
+}
+
+#[test]
+fn rule_37_an_address_out_of_guesses_does_not_tell_who_signed_in_there() {
+    let (portwarden, _sink) = start(OK);
+    assert_eq!(ask_as(&portwarden, "pusher", "GET", "/auth").status, 200);
+    assert!((0..200).any(|n| guess(&portwarden, &format!("nobody{n}"), "x").status == 429));
+    let [signed_in, not, none] =
+        ["pusher", "admin", "nobody"].map(|name| seen(guess(&portwarden, name, "x")));
+    assert_eq!(signed_in.0, 429);
+    assert_eq!((&signed_in, &signed_in), (&not, &none));
+    assert_eq!(
+        seen(ask_as(&portwarden, "pusher", "GET", "/auth")),
+        signed_in,
+        "nor is the right one told apart"
+    );
+}
+
+#[test]
+fn rule_37_the_same_wrong_password_is_one_guess() {
+    let (portwarden, _sink) = start(OK);
+    for n in 0..1000 {
+        assert_eq!(guess(&portwarden, "admin", "an old one").status, 401, "{n}");
+    }
+    assert_eq!(ask_as(&portwarden, "admin", "GET", "/auth").status, 200, "a colleague at the same address");
+    assert_eq!(guess(&portwarden, "nobody", "x").status, 401, "nor has the address lost its guesses");
+}
+
+#[test]
+fn rule_37_thousands_of_guesses_at_an_account_that_is_signed_in_gain_and_tell_nothing() {
+    let (portwarden, _sink) = start(OK);
+    assert_eq!(ask_as(&portwarden, "admin", "GET", "/auth").status, 200, "remembered from here on");
+    let answers: Vec<_> = (0..2000).map(|n| seen(guess(&portwarden, "admin", &n.to_string()))).collect();
+    let verified = answers.iter().filter(|(status, ..)| *status != 429).count();
+    assert!(verified <= 16, "{verified} of two thousand were looked at");
+    let waits = answers.last().unwrap();
+    assert_eq!(waits.0, 429);
+    for right in 0..20 {
+        assert_eq!(&seen(guess(&portwarden, "admin", &format!("again{right}"))), waits);
+        assert_eq!(&seen(ask_as(&portwarden, "admin", "GET", "/auth")), waits, "the right one");
+    }
+    let elsewhere =
+        ask_from(Ipv4Addr::new(127, 0, 0, 2), portwarden.address, &request("GET", "/auth", &basic("admin")));
+    assert_eq!(elsewhere.status, 200, "another address");
+}
+
+#[test]
+fn rule_33_a_page_of_another_site_logs_nobody_in_and_uses_up_no_tries() {
+    let (portwarden, sink) = start(OK);
+    let wrong = format!("Authorization: Basic {}\r\n", STANDARD.encode("admin:wrong"));
+    let cross = "Sec-Fetch-Site: cross-site\r\nSec-Fetch-Mode: no-cors\r\nSec-Fetch-Dest: image\r\n";
+    for n in 0..100 {
+        // As `<img>` sends it; without Fetch Metadata, as an old browser does; with a password that the browser knows.
+        let named = format!("/auth?account=admin&service=x&n={n}");
+        let plain = ask(&portwarden, "GET", &named, "").status;
+        assert!(plain == 401 || n >= 60 && plain == 429, "no password, time {n}: {plain}");
+        for headers in
+            [cross, "Sec-Fetch-Site: same-site\r\n", "Origin: https://evil.example\r\n", "Origin: null\r\n"]
+        {
+            for password in ["", &*wrong, &*basic("admin")] {
+                let refused = ask(&portwarden, "GET", &named, &format!("{headers}{password}"));
+                assert_eq!(refused.status, 403, "{headers} {password}");
+                assert!(!refused.text().contains("token\""), "{}", refused.text());
+            }
+        }
+        for target in ["/v2/", "/v2/a/tags/list", "/team/app"] {
+            assert_eq!(ask(&portwarden, "GET", target, &format!("{cross}{wrong}")).status, 403, "{target}");
+        }
+        let followed = "Sec-Fetch-Site: cross-site\r\nSec-Fetch-Mode: navigate\r\n";
+        assert_eq!(ask(&portwarden, "GET", "/team/app", &format!("{followed}{wrong}")).status, 200, "a link");
+    }
+    assert_eq!(sink.take(), Vec::<String>::new());
+    assert_eq!(ask_as(&portwarden, "admin", "GET", "/auth").status, 200, "nothing was counted");
+    for fine in ["", "Sec-Fetch-Site: none\r\n", "Sec-Fetch-Site: same-origin\r\n"] {
+        assert_eq!(
+            ask(&portwarden, "GET", "/auth", &format!("{fine}{}", basic("admin"))).status,
+            200,
+            "{fine}"
+        );
+    }
 }
 
 /// Asks from another loopback address.

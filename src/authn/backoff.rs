@@ -1,10 +1,11 @@
-//! How long is to be waited: the arithmetic behind `throttle`, for one account at one address, and for one address.
+//! How long is to be waited: the arithmetic behind `throttle`, for one name at one client, and for one client.
 //!
 //! Where these counters live, and which of them a request belongs to, is elsewhere.
 
 use std::time::{Duration, Instant};
 
-use crate::quota::{Bucket, Rate, Worth};
+use super::digest::Guess;
+use crate::quota::{Rate, Worth};
 
 /// How long to wait while earlier attempts are still being verified: the order of magnitude of one bcrypt.
 const IN_FLIGHT_WAIT: Duration = Duration::from_secs(1);
@@ -26,11 +27,11 @@ pub struct ThrottleSettings {
     /// Attempts at once for an account from an address that has not failed yet: a cold start of many jobs.
     /// After a failure as many as there are free failures left, and one when there are none.
     pub in_flight: u32,
-    /// Attempts that an address may make in one go, over all accounts.
+    /// Guesses that a client may make in one go, over all accounts; and as many passwords to check that are no guesses.
     pub address_burst: u32,
-    /// The time after which an address may make one more.
+    /// The time after which a client may make one more.
     pub address_interval: Duration,
-    /// Counters in memory at most, for each of the two tables; each takes less than 100 bytes.
+    /// Entries in each table at most; one takes less than 200 bytes, or 1000 where it holds the sign-ins of an account.
     pub capacity: usize,
 }
 
@@ -59,7 +60,7 @@ impl ThrottleSettings {
         }
     }
 
-    /// How often one address may try.
+    /// How often one client may try.
     pub(super) fn of_address(&self) -> Rate {
         Rate { burst: self.address_burst, interval: self.address_interval }
     }
@@ -69,65 +70,83 @@ impl ThrottleSettings {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RetryAfter(pub Duration);
 
-/// The failures of an account from an address.
+/// Wrong passwords of one name at one client that are known to have been shown; the oldest goes first.
+const KNOWN_WRONG: usize = 8;
+
+/// The wrong passwords for a name from a client.
 pub(super) struct Pair {
     failures: u32,
-    in_flight: u32,
+    /// The latest of them.
+    wrong: [Option<Guess>; KNOWN_WRONG],
+    in_flight: Vec<Guess>,
     /// When the next attempt may be made.
     open_at: Instant,
     /// When the failures no longer count.
     forgotten_at: Instant,
-    /// Until when the account counts as known at this address: it has logged in there.
-    known_until: Instant,
 }
 
 impl Pair {
     pub(super) fn new(now: Instant) -> Self {
-        Self { failures: 0, in_flight: 0, open_at: now, forgotten_at: now, known_until: now }
+        let (wrong, in_flight) = ([None; KNOWN_WRONG], Vec::new());
+        Self { failures: 0, wrong, in_flight, open_at: now, forgotten_at: now }
     }
 
-    /// Whether one more attempt may be made.
-    pub(super) fn check(&self, settings: &ThrottleSettings, now: Instant) -> Result<(), RetryAfter> {
-        self.wait(now)?;
+    /// Returns whether this guess may be made now.
+    ///
+    /// Where there are no failures, `now` may be earlier than the time of this counter: several threads look at the clock,
+    /// and then wait for each other.
+    pub(super) fn check(
+        &self,
+        guess: Guess,
+        settings: &ThrottleSettings,
+        now: Instant,
+    ) -> Result<(), RetryAfter> {
+        if self.failures > 0 && now < self.open_at {
+            return Err(RetryAfter(self.open_at - now));
+        }
         let at_once = match self.failures_at(now) {
             0 => settings.in_flight,
             failures => settings.free_failures.saturating_sub(failures),
         };
-        if self.in_flight < at_once.max(1) { Ok(()) } else { Err(RetryAfter(IN_FLIGHT_WAIT)) }
+        let has_room = self.in_flight.len() < at_once.max(1) as usize;
+        if has_room || self.in_flight.contains(&guess) { Ok(()) } else { Err(RetryAfter(IN_FLIGHT_WAIT)) }
     }
 
-    /// Whether the wait after failures is over. Where there are none, `now` may be earlier than the moment of which this
-    /// counter is: several threads look at the clock, and then wait for each other.
-    pub(super) fn wait(&self, now: Instant) -> Result<(), RetryAfter> {
-        if self.failures > 0 && now < self.open_at { Err(RetryAfter(self.open_at - now)) } else { Ok(()) }
+    /// Returns whether this password was wrong before.
+    pub(super) fn is_known_wrong(&self, guess: Guess, now: Instant) -> bool {
+        self.failures_at(now) > 0 && self.wrong.contains(&Some(guess))
     }
 
-    /// One more attempt is being made.
-    pub(super) fn start(&mut self) {
-        self.in_flight = self.in_flight.saturating_add(1);
+    /// Returns whether this password was shown before, or is being verified: then it is no further guess.
+    pub(super) fn is_known(&self, guess: Guess, now: Instant) -> bool {
+        self.is_known_wrong(guess, now) || self.in_flight.contains(&guess)
     }
 
-    /// An attempt was never made.
-    pub(super) fn withdraw(&mut self) {
-        self.in_flight = self.in_flight.saturating_sub(1);
+    /// A guess begins to be verified.
+    pub(super) fn start(&mut self, guess: Guess) {
+        self.in_flight.push(guess);
     }
 
-    /// An attempt was right: what failed before it, or beside it, no longer counts.
-    pub(super) fn succeed(&mut self, settings: &ThrottleSettings, started: Instant) {
-        let in_flight = self.in_flight.saturating_sub(1);
-        *self = Self { in_flight, known_until: started + settings.forget_after, ..Self::new(started) };
+    /// Its verification has ended.
+    pub(super) fn end(&mut self, guess: Guess) {
+        if let Some(at) = self.in_flight.iter().position(|other| *other == guess) {
+            self.in_flight.swap_remove(at);
+        }
     }
 
-    /// Whether the account has logged in from this address not long ago, and has failures left that cost nothing: then
-    /// others at the address, who try other names, cannot use up its attempts.
-    pub(super) fn is_known(&self, settings: &ThrottleSettings, now: Instant) -> bool {
-        self.failures_at(now) <= settings.free_failures && now < self.known_until
-    }
-
-    /// An attempt was wrong.
-    pub(super) fn fail(&mut self, settings: &ThrottleSettings, now: Instant) {
-        self.withdraw();
+    /// A guess was wrong. Returns whether it is a further one, and counts.
+    pub(super) fn fail(&mut self, guess: Guess, settings: &ThrottleSettings, now: Instant) -> bool {
+        if self.is_known_wrong(guess, now) {
+            return false;
+        }
         self.failures = self.failures_at(now).saturating_add(1);
+        if self.failures == 1 {
+            self.wrong = [None; KNOWN_WRONG];
+        }
+        self.wrong.rotate_right(1);
+        if let Some(latest) = self.wrong.first_mut() {
+            *latest = Some(guess);
+        }
         let wait = match self.failures.saturating_sub(settings.free_failures) {
             0 => Duration::ZERO,
             paid => {
@@ -136,11 +155,19 @@ impl Pair {
         };
         self.open_at = self.open_at.max(now + wait);
         self.forgotten_at = self.open_at + settings.forget_after;
+        true
     }
 
-    /// Whether it says no more than no counter at all.
-    pub(super) fn is_blank(&self, now: Instant) -> bool {
-        self.in_flight == 0 && self.failures == 0 && now >= self.known_until
+    /// It is right now, whatever it was. What failed still counts.
+    pub(super) fn prove(&mut self, guess: Guess) {
+        for wrong in &mut self.wrong {
+            wrong.take_if(|wrong| *wrong == guess);
+        }
+    }
+
+    /// Returns whether it says no more than no counter at all.
+    pub(super) fn is_blank(&self) -> bool {
+        self.in_flight.is_empty() && self.failures == 0
     }
 
     fn failures_at(&self, now: Instant) -> u32 {
@@ -152,60 +179,52 @@ impl Pair {
 impl Worth for Pair {
     type Worth = (bool, u32, Instant);
     fn worth(&self, now: Instant) -> Self::Worth {
-        (self.in_flight > 0, self.failures_at(now), self.open_at)
+        (!self.in_flight.is_empty(), self.failures_at(now), self.open_at)
     }
 }
 
-/// What an address has tried: the attempts that are left to it, and those that failed.
-///
-/// Its failures are remembered as long as those of a pair: they say who goes first where many wait, no more.
-pub(super) struct Sender {
-    bucket: Bucket,
-    failures: u32,
+/// How often a client has been wrong, over all names. That says who goes first where many wait, no more.
+pub(super) struct Failures {
+    count: u32,
     forgotten_at: Instant,
 }
 
-impl Sender {
+impl Failures {
     pub(super) fn new(now: Instant) -> Self {
-        Self { bucket: Bucket::new(now), failures: 0, forgotten_at: now }
+        Self { count: 0, forgotten_at: now }
     }
 
-    pub(super) fn take(&mut self, settings: &ThrottleSettings, now: Instant) -> Result<(), RetryAfter> {
-        self.bucket.take(settings.of_address(), now).map_err(RetryAfter)
-    }
-
-    pub(super) fn give_back(&mut self, settings: &ThrottleSettings) {
-        self.bucket.give_back(settings.of_address());
-    }
-
-    /// How much it has tried: the attempts that are missing of a full bucket, and what failed.
-    pub(super) fn tried(&self, settings: &ThrottleSettings, now: Instant) -> u32 {
-        self.bucket.missing(settings.of_address(), now).saturating_add(self.failures_at(now))
-    }
-
-    /// An attempt was wrong.
-    pub(super) fn fail(&mut self, settings: &ThrottleSettings, now: Instant) {
-        self.failures = self.failures_at(now).saturating_add(1);
+    /// One more.
+    pub(super) fn add(&mut self, settings: &ThrottleSettings, now: Instant) {
+        self.count = self.at(now).saturating_add(1);
         self.forgotten_at = now + settings.forget_after;
     }
 
-    fn failures_at(&self, now: Instant) -> u32 {
-        if now < self.forgotten_at { self.failures } else { 0 }
+    /// Those that are not forgotten.
+    pub(super) fn at(&self, now: Instant) -> u32 {
+        if now < self.forgotten_at { self.count } else { 0 }
     }
 }
 
-/// The one with the fewest attempts left is worth most.
-impl Worth for Sender {
-    type Worth = Instant;
-    fn worth(&self, now: Instant) -> Instant {
-        self.bucket.worth(now)
+/// The most are worth most.
+impl Worth for Failures {
+    type Worth = (u32, Instant);
+    fn worth(&self, now: Instant) -> Self::Worth {
+        (self.at(now), self.forgotten_at)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::quota::Bucket;
+    use crate::{
+        authn::{Secret, digest::DigestKey},
+        quota::Bucket,
+    };
+
+    fn guess(password: &str) -> Guess {
+        DigestKey::random().unwrap().guess("bob", &Secret::new(password)).unwrap()
+    }
 
     #[test]
     fn endless_times_do_not_overflow() {
@@ -222,10 +241,10 @@ mod tests {
         let now = Instant::now();
         let (mut pair, mut bucket) = (Pair::new(now), Bucket::new(now));
         for _ in 0..3 {
-            pair.fail(&settings, now);
+            pair.fail(guess("x"), &settings, now);
             assert_eq!(bucket.take(settings.of_address(), now), Ok(()));
         }
-        assert_eq!(pair.check(&settings, now), Err(RetryAfter(LONGEST)));
+        assert_eq!(pair.check(guess("y"), &settings, now), Err(RetryAfter(LONGEST)));
     }
 
     #[test]
@@ -234,8 +253,12 @@ mod tests {
         let now = Instant::now();
         let mut pair = Pair { failures: u32::MAX, ..Pair::new(now) };
         pair.forgotten_at = now + Duration::from_secs(1);
-        pair.fail(&settings, now);
-        assert_eq!(pair.check(&settings, now), Err(RetryAfter(settings.longest_wait)));
-        assert_eq!(Pair::new(now).check(&settings, now), Ok(()), "one attempt is always possible");
+        pair.fail(guess("x"), &settings, now);
+        assert_eq!(pair.check(guess("y"), &settings, now), Err(RetryAfter(settings.longest_wait)));
+        assert_eq!(
+            Pair::new(now).check(guess("y"), &settings, now),
+            Ok(()),
+            "one attempt is always possible"
+        );
     }
 }

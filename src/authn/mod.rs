@@ -1,19 +1,23 @@
 //! Who is asking: credentials, identities, the user table, the back ends, and the cost of guessing.
 //!
 //! Without HTTP, and but for the back ends synchronous: time is a parameter, and running bcrypt off the async threads is
-//! the caller's business. One login goes: [`Credentials`] → [`Remembered`] → [`Throttle::check`] → [`Users::verify`] →
+//! the caller's business. One login goes: [`Credentials`] → [`Throttle::peek`] → [`Remembered`] →
+//! [`Throttle::check`] → [`Users::verify`] →
 //! [`Authenticators::ask_backends`] → [`Attempt`] reported.
 
 mod authenticators;
 mod backoff;
 mod command;
 mod credentials;
+mod digest;
 mod htpasswd;
 pub mod ldap;
 mod password_hash;
+mod proven;
 mod remembered;
 mod secret;
 mod source;
+mod spelling;
 mod sql;
 mod throttle;
 mod users;
@@ -24,13 +28,14 @@ pub use self::{
     authenticators::{Answer, Authenticators, BackendSettings},
     backoff::{RetryAfter, ThrottleSettings},
     credentials::{Credentials, NotText},
+    digest::{CredentialsDigest, DigestKey},
     htpasswd::{HtpasswdError, parse_htpasswd},
     ldap::{Ldap, LdapSettings},
     password_hash::{DEFAULT_COST, HashError, PasswordError, PasswordHash},
-    remembered::{CredentialsDigest, Remembered, RememberedSettings},
+    remembered::{Remembered, RememberedSettings},
     secret::{NoRandomness, Secret},
     source::Source,
-    throttle::{Attempt, Throttle},
+    throttle::{Attempt, Passage, Shown, Throttle},
     users::{Identity, Labels, Outcome, User, UserError, Users},
 };
 

@@ -11,15 +11,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use aws_lc_rs::{digest, hmac};
-
 use super::{
     Outcome,
-    secret::{self, NoRandomness, Secret},
+    digest::{CredentialsDigest, DigestKey},
+    secret::{NoRandomness, Secret},
 };
-
-/// Stands for an account, a password and the stored hash; meaningless outside of this process.
-pub type CredentialsDigest = [u8; digest::SHA256_OUTPUT_LEN];
 
 /// How much is remembered, and how long.
 #[derive(Debug, Clone)]
@@ -39,7 +35,7 @@ impl Default for RememberedSettings {
 /// The memory. Thread-safe; nothing in it blocks for long.
 pub struct Remembered {
     settings: RememberedSettings,
-    key: hmac::Key,
+    key: DigestKey,
     kept: Mutex<HashMap<CredentialsDigest, Kept>>,
 }
 
@@ -55,8 +51,12 @@ impl Remembered {
     /// # Errors
     /// [`NoRandomness`].
     pub fn new(settings: RememberedSettings) -> Result<Self, NoRandomness> {
-        let key = hmac::Key::new(hmac::HMAC_SHA256, &secret::random::<32>()?);
-        Ok(Self { settings, key, kept: Mutex::default() })
+        Ok(Self { settings, key: DigestKey::random()?, kept: Mutex::default() })
+    }
+
+    /// Its key.
+    pub fn key(&self) -> &DigestKey {
+        &self.key
     }
 
     /// What became of these credentials, where that is remembered and the time is not over.
@@ -80,21 +80,8 @@ impl Remembered {
 
     /// What stands for a password of an account that has `stored_hash`: a changed hash is something else, so that an old
     /// password ends with it.
-    ///
-    /// HMAC-SHA256 over the three parts, each but the last behind its length, so that no two triples are the
-    /// same bytes.
     pub fn digest(&self, account: &str, password: &Secret, stored_hash: &str) -> CredentialsDigest {
-        let mut context = hmac::Context::with_key(&self.key);
-        for part in [account.as_bytes(), password.expose()] {
-            context.update(&(part.len() as u64).to_be_bytes());
-            context.update(part);
-        }
-        context.update(stored_hash.as_bytes());
-        let mut digest = CredentialsDigest::default();
-        for (to, from) in digest.iter_mut().zip(context.sign().as_ref()) {
-            *to = *from;
-        }
-        digest
+        self.key.digest(&[account.as_bytes(), password.expose(), stored_hash.as_bytes()])
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<CredentialsDigest, Kept>> {

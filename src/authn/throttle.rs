@@ -1,21 +1,31 @@
-//! What a wrong password costs its sender in time (rule 19).
+//! What a wrong password costs its sender in time (rules 19 and 37).
 //!
-//! Whether the password is right is found elsewhere; remembered passwords and tokens do not come here at all,
-//! so that what goes on undisturbed goes on undisturbed.
+//! Four truths:
 //!
-//! Two counters, both bound to the sender's address, so that nobody can lock somebody else's account out from
-//! afar:
+//! - **Every name counts in the same way**, existing or not, in all its spellings together. A sign-in changes nothing that
+//!   others at the address could see: it clears no failures and opens no way for another password.
+//! - **A guess is a password that was not shown before.** The same wrong one again is none, and no password is none: they
+//!   cost work, which is bounded, and no wait.
+//! - **A wait is for everything**, the right password too, with the same answer. It comes before the memory of right
+//!   passwords is asked ([`Throttle::peek`]): whatever would be refused without being counted must not be looked up first,
+//!   or that memory would answer as many guesses as are sent.
+//! - **One way leads past a wait**: the password that was right for this account at this very address within a day
+//!   ([`Proven`]). A wrong one shown meanwhile closes that way for ten seconds.
 //!
-//! - **account and address**: some failures are free, then each doubles the wait, up to a ceiling. Attempts
-//!   that are still being verified count: a thousand started together cannot all be ahead of the first
-//!   answer.
-//! - **address**: a bucket of attempts that fills up slowly, for one address that tries many accounts. A
-//!   right password gives back what it took, and no more: logging into one's own account buys nothing.
+//! What is counted is bound to the client, so that an account cannot be locked out from afar:
 //!
-//! Memory is fixed. When the table is full, the counter with the fewest failures of eight goes, so that a
-//! guesser who wants to be rid of his own would have to fill that set of eight, which he cannot find, with
-//! counters as bad as his. Each of these takes as many failures, from addresses that each have a budget; and
-//! whoever has that many addresses has the free failures of each anyway.
+//! - **name and client**: some failures are free, then each doubles the wait, up to a ceiling. Guesses that are still
+//!   being verified count: a thousand started together cannot all be ahead of the first answer.
+//! - **client**: a bucket of guesses that fills up slowly, for one client that tries many names. A right password gives
+//!   back what it took, and no more: logging into one's own account buys nothing. What could not be verified gives back
+//!   nothing: a full pool or a back end that is down must not make guesses free.
+//!
+//! A client is an IPv4 address, or a /64 with what is around it: see [`Network`].
+//!
+//! Memory is fixed. When a table is full, the entry of eight that is worth least goes, so that a guesser who wants to be
+//! rid of its own would have to fill that set of eight, which it cannot find, with counters as bad as its own. Each of these takes
+//! as many failures, from clients that each have a budget; and a guesser with that many clients has the free failures of
+//! each anyway.
 
 use std::{
     net::IpAddr,
@@ -23,94 +33,115 @@ use std::{
     time::Instant,
 };
 
-use super::backoff::{Pair, RetryAfter, Sender, ThrottleSettings};
-use crate::quota::{Counters, Fingerprint, Network};
+use super::{
+    Secret,
+    backoff::{Failures, Pair, RetryAfter, ThrottleSettings},
+    digest::{DigestKey, Guess},
+    proven::Proven,
+    spelling::folded,
+};
+use crate::quota::{Buckets, Counters, Fingerprint, Network};
 
 /// The counters. Thread-safe; nothing in it blocks for long.
 pub struct Throttle {
     settings: ThrottleSettings,
+    key: DigestKey,
     tables: Mutex<Tables>,
 }
 
 struct Tables {
     pairs: Counters<Pair>,
-    networks: Counters<Sender>,
+    failures: Counters<Failures>,
+    /// What is left to guess.
+    guesses: Buckets,
+    /// What is left to verify without being a guess.
+    repeats: Buckets,
+    proven: Counters<Proven>,
+}
+
+/// What a client shows: an account, a password and where it comes from.
+#[derive(Debug, Clone, Copy)]
+pub struct Shown {
+    /// Of the name, folded, at the client.
+    pair: Fingerprint,
+    /// Of the account as it is written.
+    account: Fingerprint,
+    from: Network,
+    /// Of the client.
+    client: Fingerprint,
+    /// `None` without a password.
+    guess: Option<Guess>,
+}
+
+/// That there is no wait, or a way past it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Passage {
+    is_proven: bool,
 }
 
 impl Throttle {
-    /// No failures yet.
-    pub fn new(settings: ThrottleSettings) -> Arc<Self> {
+    /// No failures yet. `key` is for digests of passwords.
+    pub fn new(settings: ThrottleSettings, key: DigestKey) -> Arc<Self> {
         let settings = settings.bounded();
-        let tables =
-            Tables { pairs: Counters::new(settings.capacity), networks: Counters::new(settings.capacity) };
-        Arc::new(Self { settings, tables: Mutex::new(tables) })
+        let tables = Tables {
+            pairs: Counters::new(settings.capacity),
+            failures: Counters::new(settings.capacity),
+            guesses: Buckets::new(settings.capacity),
+            repeats: Buckets::new(settings.capacity),
+            proven: Counters::new(settings.capacity),
+        };
+        Arc::new(Self { settings, key, tables: Mutex::new(tables) })
     }
 
-    /// Whether `account` must wait at this address after failures, whatever it shows; nothing is reserved.
+    /// What stands for a login here. `ip` is the client's (rule 11); `None`, as on a Unix socket, counts as one address.
+    pub fn shown(&self, account: &str, password: &Secret, ip: Option<IpAddr>) -> Shown {
+        let from = Network::from(ip);
+        let (name, guess) = (folded(account), self.key.guess(account, password));
+        let tables = self.lock();
+        Shown {
+            pair: tables.pairs.fingerprint(&(name, from.widest())),
+            account: tables.proven.fingerprint(&account),
+            from,
+            client: tables.failures.fingerprint(&from.widest()),
+            guess,
+        }
+    }
+
+    /// Asks whether there is something to wait for, before anything is looked up; nothing is reserved.
     ///
     /// # Errors
     /// [`RetryAfter`].
-    pub fn peek(&self, account: &str, ip: Option<IpAddr>, now: Instant) -> Result<(), RetryAfter> {
-        let mut tables = self.lock();
-        let pair = tables.pairs.fingerprint(&(account, Network::from(ip)));
-        tables.pairs.get_mut(pair).map_or(Ok(()), |pair| pair.wait(now))
+    pub fn peek(&self, shown: &Shown, now: Instant) -> Result<Passage, RetryAfter> {
+        self.lock().admit(shown, &self.settings, now)
     }
 
-    /// Asks for an attempt to log into `account`, existing or not, and reserves it: how it ended must be
-    /// reported to the [`Attempt`]. `ip` is the client's (rule 11); `None`, as on a Unix socket, counts as
-    /// one address.
+    /// Asks for an attempt to verify what is shown, and reserves it: how it ended must be reported to the [`Attempt`].
+    /// `None` for a password that was wrong before, and is not verified again so soon.
     ///
     /// # Errors
     /// [`RetryAfter`]; then nothing is reserved or counted, so that asking again does not prolong the wait.
     pub fn check(
         self: &Arc<Self>,
-        account: &str,
-        ip: Option<IpAddr>,
+        shown: &Shown,
+        passage: Passage,
         now: Instant,
-    ) -> Result<Attempt, RetryAfter> {
-        let network = Network::from(ip);
-        let mut guard = self.lock();
-        let Tables { pairs, networks } = &mut *guard;
-        let pair = pairs.fingerprint(&(account, network));
-        let network = networks.fingerprint(&network);
-        let (mut is_known, mut tried) = (false, 0);
-        if let Some(pair) = pairs.get_mut(pair) {
-            pair.check(&self.settings, now)?;
-            is_known = pair.is_known(&self.settings, now);
-        }
-        if !is_known && let Some(sender) = networks.get_or_insert(network, Sender::new(now), now) {
-            tried = sender.tried(&self.settings, now);
-            sender.take(&self.settings, now)?;
-        }
-        if let Some(pair) = pairs.get_or_insert(pair, Pair::new(now), now) {
-            pair.start();
-        }
-        drop(guard);
-        let network = (!is_known).then_some(network);
-        Ok(Attempt { throttle: Arc::clone(self), pair, network, tried, started: now, reported: false })
+    ) -> Result<Option<Attempt>, RetryAfter> {
+        let mut tables = self.lock();
+        let passage = if passage.is_proven { passage } else { tables.admit(shown, &self.settings, now)? };
+        let tried = tables.tried(shown, &self.settings, now);
+        let Some(counts) = tables.reserve(shown, passage, &self.settings, now)? else { return Ok(None) };
+        drop(tables);
+        let (throttle, shown) = (Arc::clone(self), *shown);
+        Ok(Some(Attempt { throttle, shown, counts, tried, started: now, reported: false }))
+    }
+
+    /// Records that the password was right, though it was not verified now.
+    pub fn prove(&self, shown: &Shown, now: Instant) {
+        self.lock().prove(shown, now);
     }
 
     fn failed(&self, attempt: &Attempt, now: Instant) {
-        let mut tables = self.lock();
-        if let Some(sender) = attempt.network.and_then(|network| tables.networks.get_mut(network)) {
-            sender.fail(&self.settings, now);
-        }
-        // A counter may have been evicted meanwhile: then this failure is its first.
-        if let Some(pair) = tables.pairs.get_or_insert(attempt.pair, Pair::new(now), now) {
-            pair.fail(&self.settings, now);
-        }
-    }
-
-    fn give_back(&self, attempt: &Attempt, update: impl FnOnce(&mut Pair)) {
-        let mut tables = self.lock();
-        if let Some(sender) = attempt.network.and_then(|network| tables.networks.get_mut(network)) {
-            sender.give_back(&self.settings);
-        }
-        let Some(pair) = tables.pairs.get_mut(attempt.pair) else { return };
-        update(pair);
-        if pair.is_blank(attempt.started) {
-            tables.pairs.remove(attempt.pair);
-        }
+        self.lock().failed(&attempt.shown, attempt.counts, &self.settings, now);
     }
 
     fn lock(&self) -> MutexGuard<'_, Tables> {
@@ -118,24 +149,165 @@ impl Throttle {
     }
 }
 
+impl Tables {
+    /// Nothing to wait for, or a way past it.
+    fn admit(
+        &mut self,
+        shown: &Shown,
+        settings: &ThrottleSettings,
+        now: Instant,
+    ) -> Result<Passage, RetryAfter> {
+        let Some(guess) = shown.guess else { return Ok(Passage { is_proven: false }) };
+        let Err(wait) = self.wait(shown, guess, settings, now) else {
+            return Ok(Passage { is_proven: false });
+        };
+        // A password that is known to be wrong tells nothing, and so closes no way.
+        let is_known_wrong =
+            self.pairs.get_mut(shown.pair).is_some_and(|pair| pair.is_known_wrong(guess, now));
+        let passes = !is_known_wrong
+            && self.proven.get_mut(shown.account).is_some_and(|proven| proven.passes(shown.from, guess, now));
+        if passes { Ok(Passage { is_proven: true }) } else { Err(wait) }
+    }
+
+    fn wait(
+        &mut self,
+        shown: &Shown,
+        guess: Guess,
+        settings: &ThrottleSettings,
+        now: Instant,
+    ) -> Result<(), RetryAfter> {
+        if let Some(pair) = self.pairs.get_mut(shown.pair) {
+            pair.check(guess, settings, now)?;
+        }
+        self.guesses.wait(shown.from, settings.of_address(), now).map_err(RetryAfter)
+    }
+
+    /// How much the client has tried; nothing where the password was right there lately.
+    fn tried(&mut self, shown: &Shown, settings: &ThrottleSettings, now: Instant) -> u32 {
+        let Tables { proven, failures, guesses, .. } = self;
+        let knows =
+            |guess| proven.get_mut(shown.account).is_some_and(|proven| proven.knows(shown.from, guess, now));
+        if shown.guess.is_some_and(knows) {
+            return 0;
+        }
+        let failures = failures.get_mut(shown.client).map_or(0, |failures| failures.at(now));
+        failures.saturating_add(guesses.missing(shown.from, settings.of_address(), now))
+    }
+
+    fn reserve(
+        &mut self,
+        shown: &Shown,
+        passage: Passage,
+        settings: &ThrottleSettings,
+        now: Instant,
+    ) -> Result<Option<Counts>, RetryAfter> {
+        let rate = settings.of_address();
+        let pair = self.pairs.get_mut(shown.pair);
+        let is = |what: fn(&Pair, Guess, Instant) -> bool| {
+            pair.as_deref().zip(shown.guess).is_some_and(|(pair, guess)| what(pair, guess, now))
+        };
+        let (is_known, is_known_wrong) = (is(Pair::is_known), is(Pair::is_known_wrong));
+        let Some(guess) = shown.guess.filter(|_| !is_known) else {
+            return match self.repeats.take(shown.from, rate, now) {
+                Ok(()) => Ok(Some(Counts::Repeat)),
+                Err(_) if is_known_wrong => Ok(None),
+                Err(after) => Err(RetryAfter(after)),
+            };
+        };
+        if !passage.is_proven {
+            self.guesses.take(shown.from, rate, now).map_err(RetryAfter)?;
+        }
+        if let Some(pair) = self.pairs.get_or_insert(shown.pair, Pair::new(now), now) {
+            pair.start(guess);
+        }
+        Ok(Some(if passage.is_proven { Counts::FreeGuess } else { Counts::Guess }))
+    }
+
+    fn failed(&mut self, shown: &Shown, counts: Counts, settings: &ThrottleSettings, now: Instant) {
+        let Some(guess) = shown.guess else { return };
+        if let Some(proven) = self.proven.get_mut(shown.account) {
+            proven.forget(shown.from, guess);
+        }
+        // A counter may have been evicted meanwhile: then this failure is its first.
+        let Some(pair) = self.pairs.get_or_insert(shown.pair, Pair::new(now), now) else { return };
+        if counts != Counts::Repeat {
+            pair.end(guess);
+        }
+        if pair.fail(guess, settings, now) {
+            if let Some(failures) = self.failures.get_or_insert(shown.client, Failures::new(now), now) {
+                failures.add(settings, now);
+            }
+        } else if counts == Counts::Guess {
+            self.guesses.give_back(shown.from, settings.of_address());
+        }
+    }
+
+    fn succeeded(&mut self, shown: &Shown, counts: Counts, settings: &ThrottleSettings, now: Instant) {
+        self.prove(shown, now);
+        match counts {
+            Counts::Guess => self.guesses.give_back(shown.from, settings.of_address()),
+            Counts::FreeGuess => {}
+            Counts::Repeat => self.repeats.give_back(shown.from, settings.of_address()),
+        }
+        self.end(shown, counts);
+    }
+
+    fn withdraw(&mut self, shown: &Shown, counts: Counts, settings: &ThrottleSettings) {
+        if counts == Counts::Repeat {
+            self.repeats.give_back(shown.from, settings.of_address());
+        }
+        self.end(shown, counts);
+    }
+
+    fn prove(&mut self, shown: &Shown, now: Instant) {
+        let Some(guess) = shown.guess else { return };
+        if let Some(proven) = self.proven.get_or_insert(shown.account, Proven::default(), now) {
+            proven.record(shown.from, guess, now);
+        }
+        if let Some(pair) = self.pairs.get_mut(shown.pair) {
+            pair.prove(guess);
+        }
+    }
+
+    fn end(&mut self, shown: &Shown, counts: Counts) {
+        let Some((pair, guess)) = self.pairs.get_mut(shown.pair).zip(shown.guess) else { return };
+        if counts != Counts::Repeat {
+            pair.end(guess);
+        }
+        if pair.is_blank() {
+            self.pairs.remove(shown.pair);
+        }
+    }
+}
+
+/// As what an attempt counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Counts {
+    /// A guess, taken from the client's bucket.
+    Guess,
+    /// A guess that passed a wait.
+    FreeGuess,
+    /// A password that was shown before, or none.
+    Repeat,
+}
+
 /// A reserved attempt. Dropped without a report it counts as failed: forgetting to report, a panic or a
 /// client that hangs up cannot make guessing cheaper.
 #[must_use = "dropping an attempt counts it as failed"]
 pub struct Attempt {
     throttle: Arc<Throttle>,
-    pair: Fingerprint,
-    /// Whose budget it was taken from, if from any.
-    network: Option<Fingerprint>,
-    /// What that address had tried before.
+    shown: Shown,
+    counts: Counts,
+    /// What that client had tried before.
     tried: u32,
     started: Instant,
     reported: bool,
 }
 
 impl Attempt {
-    /// How much the address has tried before: attempts that failed, within the time after which they are forgotten, and
-    /// those of the last moments. Nothing for an account that is known there. Who has tried less goes first where many
-    /// wait.
+    /// How much the client has tried before: guesses that failed, within the time after which they are forgotten, and
+    /// those of the last moments. Nothing for a password that was right there lately. A client that has tried less goes
+    /// first where many wait.
     pub fn tried(&self) -> u32 {
         self.tried
     }
@@ -146,16 +318,19 @@ impl Attempt {
         self.throttle.failed(&self, now);
     }
 
-    /// The password was right: the failures of this account from this address are forgotten.
+    /// The password was right. What failed before still counts.
     pub fn succeeded(mut self) {
         self.reported = true;
-        self.throttle.give_back(&self, |pair| pair.succeed(&self.throttle.settings, self.started));
+        let Throttle { settings, .. } = &*self.throttle;
+        self.throttle.lock().succeeded(&self.shown, self.counts, settings, self.started);
     }
 
-    /// Nothing was verified (the pool was full, a back end was down): as if it had never been asked for.
+    /// Nothing was verified (the pool was full, a back end was down): no failure of the account. The client's guess is
+    /// spent, or it could be made without end.
     pub fn withdraw(mut self) {
         self.reported = true;
-        self.throttle.give_back(&self, Pair::withdraw);
+        let Throttle { settings, .. } = &*self.throttle;
+        self.throttle.lock().withdraw(&self.shown, self.counts, settings);
     }
 }
 

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     authn::{
-        Attempt, Credentials, CredentialsDigest, Identity, Outcome, RetryAfter, Secret, Throttle,
+        Attempt, Credentials, CredentialsDigest, DigestKey, Identity, Outcome, RetryAfter, Secret, Throttle,
         ThrottleSettings, User,
     },
     registry::{ErrorCode, Refusal},
@@ -40,11 +40,11 @@ const NICE: i32 = 10;
 struct Pool(CheckQueue);
 
 impl Passwords {
-    /// An idle pool.
-    pub fn new(settings: &PasswordSettings, telemetry: Arc<Telemetry>) -> Self {
+    /// An idle pool. `key` is for digests of passwords.
+    pub fn new(settings: &PasswordSettings, key: DigestKey, telemetry: Arc<Telemetry>) -> Self {
         Self {
             pool: Pool(CheckQueue::new(settings.concurrent, settings.queue)),
-            throttle: Throttle::new(ThrottleSettings::default()),
+            throttle: Throttle::new(ThrottleSettings::default(), key),
             single_flight: SingleFlight::default(),
             telemetry,
         }
@@ -103,29 +103,41 @@ impl Passwords {
         if anonymous.is_some() || (account.is_empty() && !asks_somebody) {
             return Ok(Prepared::Known(anonymous));
         }
-        let counted = counted_as(&account, users.lookup(&account).is_some());
-        let login = Login { account: account.into(), password, ip, counted };
-        // Before what is remembered is asked: who has to wait learns nothing, or it would be a free and fast oracle.
-        self.throttle.peek(&login.counted, ip, Instant::now()).map_err(|after| login.too_many(after))?;
+        let login = Login { account: account.into(), password, ip };
+        let counted = self.throttle.shown(&login.account, &login.password, ip);
+        // Before what is remembered is asked: a client that has to wait learns nothing, or it would be a fast oracle.
+        let passage = self.throttle.peek(&counted, Instant::now()).map_err(|after| login.too_many(after))?;
         let shown = login.digest(snapshot);
-        let recall = || snapshot.remembered.recall(&shown, Instant::now());
-        if let Some(outcome) = recall() {
-            return Ok(Prepared::Known(accepted(outcome)));
+        let recall = || {
+            let outcome = snapshot.remembered.recall(&shown, Instant::now())?;
+            if matches!(outcome, Outcome::Accepted(_)) {
+                self.throttle.prove(&counted, Instant::now());
+            }
+            Some(Prepared::Known(accepted(outcome)))
+        };
+        if let Some(known) = recall() {
+            return Ok(known);
         }
         // Where nothing is remembered, waiting for another's result would bring none.
         let turn = match snapshot.settings.passwords.remember {
             Duration::ZERO => None,
             _ => Some(self.single_flight.take(shown).await),
         };
-        if let Some(outcome) = recall() {
-            return Ok(Prepared::Known(accepted(outcome)));
+        if let Some(known) = recall() {
+            return Ok(known);
         }
         if let Some(refusal) = turn.as_ref().and_then(Turn::unanswered_meanwhile) {
             return Err(refusal);
         }
-        let attempt = self.throttle.check(&login.counted, ip, Instant::now());
-        let attempt = attempt.map_err(|after| login.too_many(after))?;
-        Ok(Prepared::ToCheck(Attempted { login, shown, snapshot: Arc::clone(snapshot) }, attempt, turn))
+        let attempt = self.throttle.check(&counted, passage, Instant::now());
+        match attempt.map_err(|after| login.too_many(after))? {
+            Some(attempt) => {
+                let attempted = Attempted { login, shown, snapshot: Arc::clone(snapshot) };
+                Ok(Prepared::ToCheck(attempted, attempt, turn))
+            }
+            // It was wrong a moment ago.
+            None => Ok(Prepared::Known(None)),
+        }
     }
 }
 
@@ -214,8 +226,6 @@ struct Login {
     account: Box<str>,
     password: Secret,
     ip: Option<IpAddr>,
-    /// The name under which its failures count.
-    counted: String,
 }
 
 impl Login {
@@ -263,14 +273,6 @@ impl Attempted {
 
 /// How long a client waits when the queue is full: bcrypt at cost 10 takes 50 ms.
 const BUSY: Duration = Duration::from_secs(1);
-
-/// The name under which failures of an account count. `users` knows each name as it is written. Of the others, a back end
-/// may take all spellings for one account, as directories do: each must not have free failures of its own. A NUL keeps
-/// the two apart, or who owns `BOB` in a directory could clear what counts against `bob` in `users`.
-fn counted_as(account: &str, is_user: bool) -> String {
-    // Upper case first: some letters have two of the lower one.
-    if is_user { account.to_owned() } else { format!("\0{}", account.to_uppercase().to_lowercase()) }
-}
 
 fn accepted(outcome: Outcome) -> Option<Identity> {
     match outcome {

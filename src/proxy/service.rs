@@ -61,7 +61,8 @@ pub struct Service {
 impl Service {
     /// A service with its first policy, which tells `telemetry` what it does.
     pub fn new(snapshot: Snapshot, telemetry: Arc<Telemetry>) -> Self {
-        let passwords = Passwords::new(&snapshot.settings.passwords, Arc::clone(&telemetry));
+        let key = snapshot.remembered.key().clone();
+        let passwords = Passwords::new(&snapshot.settings.passwords, key, Arc::clone(&telemetry));
         let allowance = Allowance::default();
         let upstream = Upstream::new(snapshot.settings.upstream.clone(), allowance.clone());
         let pages = Pages::default();

@@ -1,7 +1,7 @@
 //! Single flight: of requests that show the same credentials at the same time, one verifies them and the others wait for it.
 //!
 //! Twenty jobs that start at once with one account cost one bcrypt, and are no attempt at guessing. Wrong credentials
-//! are still verified, and counted, one by one. Where nobody could say, all who waited are told so: to ask one after the
+//! are verified one by one, and counted once. Where nobody could say, all who waited are told so: to ask one after the
 //! other would make the last wait for twenty times the time of a back end that hangs.
 
 use std::{

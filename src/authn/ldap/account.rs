@@ -7,24 +7,7 @@
 
 use unicode_normalization::is_nfkc;
 
-/// Characters that are passed over and are neither control characters nor white space (RFC 4518, section 2.2).
-const PASSED_OVER: &[std::ops::RangeInclusive<char>] = &[
-    '\u{ad}'..='\u{ad}',
-    '\u{34f}'..='\u{34f}',
-    '\u{6dd}'..='\u{6dd}',
-    '\u{70f}'..='\u{70f}',
-    '\u{1806}'..='\u{1806}',
-    '\u{180b}'..='\u{180e}',
-    '\u{200b}'..='\u{200f}',
-    '\u{202a}'..='\u{202e}',
-    '\u{2060}'..='\u{2064}',
-    '\u{2066}'..='\u{206f}',
-    '\u{fe00}'..='\u{fe0f}',
-    '\u{feff}'..='\u{feff}',
-    '\u{fff9}'..='\u{fffc}',
-    '\u{1d173}'..='\u{1d17a}',
-    '\u{e0000}'..='\u{e01ef}',
-];
+use crate::authn::spelling::is_passed_over;
 
 /// Whether each character of the account counts; the empty one is nobody's.
 pub(super) fn is_plain(account: &str) -> bool {
@@ -34,7 +17,7 @@ pub(super) fn is_plain(account: &str) -> bool {
 
 fn counts(c: char) -> bool {
     let other_space = c != ' ' && c.is_whitespace();
-    !c.is_control() && !other_space && !PASSED_OVER.iter().any(|range| range.contains(&c))
+    !c.is_control() && !other_space && !is_passed_over(c)
 }
 
 #[cfg(test)]

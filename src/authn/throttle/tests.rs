@@ -1,6 +1,6 @@
 //! Waits after failures, with a clock of the test's own.
 
-use std::time::Duration;
+use std::{cell::Cell, time::Duration};
 
 use super::*;
 
@@ -9,10 +9,12 @@ struct Scene {
     throttle: Arc<Throttle>,
     start: Instant,
     seconds: f64,
+    shown: Cell<u32>,
 }
 
 fn scene(settings: ThrottleSettings) -> Scene {
-    Scene { throttle: Throttle::new(settings), start: Instant::now(), seconds: 0.0 }
+    let throttle = Throttle::new(settings, DigestKey::random().unwrap());
+    Scene { throttle, start: Instant::now(), seconds: 0.0, shown: Cell::new(0) }
 }
 
 /// As by default, but for one address's budget, so that what a test sees is the other counter.
@@ -25,16 +27,39 @@ impl Scene {
         self.start + Duration::from_secs_f64(self.seconds)
     }
 
+    fn shown(&self, account: &str, password: &str, ip: &str) -> Shown {
+        self.throttle.shown(account, &Secret::new(password), Some(ip.parse().unwrap()))
+    }
+
+    /// With a password that nobody has shown yet.
     fn check(&self, account: &str, ip: &str) -> Result<Attempt, RetryAfter> {
-        self.throttle.check(account, Some(ip.parse().unwrap()), self.now())
+        self.shown.set(self.shown.get() + 1);
+        let attempt = self.check_with(account, &format!("guess{}", self.shown.get()), ip)?;
+        Ok(attempt.expect("a password that is new is verified"))
+    }
+
+    /// As `proxy` does: first a look, then an attempt.
+    fn check_with(&self, account: &str, password: &str, ip: &str) -> Result<Option<Attempt>, RetryAfter> {
+        let shown = self.shown(account, password, ip);
+        let passage = self.throttle.peek(&shown, self.now())?;
+        self.throttle.check(&shown, passage, self.now())
     }
 
     fn fail(&self, account: &str, ip: &str) -> Result<(), RetryAfter> {
         self.check(account, ip).map(|attempt| attempt.failed(self.now()))
     }
 
+    fn fail_with(&self, account: &str, password: &str, ip: &str) -> Result<(), RetryAfter> {
+        let attempt = self.check_with(account, password, ip)?;
+        if let Some(attempt) = attempt {
+            attempt.failed(self.now());
+        }
+        Ok(())
+    }
+
+    /// With the account's right password.
     fn succeed(&self, account: &str, ip: &str) -> Result<(), RetryAfter> {
-        self.check(account, ip).map(Attempt::succeeded)
+        self.check_with(account, "right", ip).map(|attempt| attempt.unwrap().succeeded())
     }
 
     /// Fails as soon as it is let, `times` times; the seconds waited before each.
@@ -87,12 +112,219 @@ fn rule_19_asking_while_blocked_does_not_prolong_the_wait() {
     assert_eq!(scene.succeed("bob", HERE), Ok(()));
 }
 
+/// What a guesser at the address of the owner sees must not depend on whether the owner signs in.
 #[test]
-fn rule_19_success_clears_the_account_at_that_address() {
-    let mut scene = scene(only_pairs());
-    scene.waits("bob", HERE, 3);
+fn rule_37_a_sign_in_changes_nothing_for_a_guesser_at_its_address() {
+    let (mut with, mut without) = (scene(ThrottleSettings::default()), scene(ThrottleSettings::default()));
+    for guess in 0..200 {
+        for scene in [&mut with, &mut without] {
+            scene.seconds = f64::from(guess) * 3.7;
+        }
+        let _ = with.succeed("bob", HERE);
+        let name = ["bob", "BOB", "eve"][guess as usize % 3];
+        assert_eq!(with.fail(name, HERE), without.fail(name, HERE), "guess {guess}");
+    }
+}
+
+#[test]
+fn rule_37_an_address_out_of_guesses_answers_alike_for_who_signed_in_there() {
+    let scene = scene(ThrottleSettings::default());
     scene.succeed("bob", HERE).unwrap();
-    assert_eq!(scene.waits("bob", HERE, 5), [0., 0., 0., 0., 1.]);
+    (0..60).for_each(|n| scene.fail(&format!("nobody{n}"), HERE).unwrap());
+    assert_eq!([scene.fail("bob", HERE), scene.fail("never", HERE)], [blocked(5), blocked(5)]);
+    assert_eq!(scene.fail_with("bob", "right", HERE), blocked(5), "the way is closed for ten seconds");
+    let pair = scene.shown("bob", "x", HERE).pair;
+    assert!(scene.throttle.lock().pairs.get_mut(pair).is_none(), "a sign-in leaves no counter");
+}
+
+#[test]
+fn rule_37_all_names_and_all_their_spellings_count_in_one_way() {
+    for spellings in
+        [["dev", "DEV"], ["dev", "dev "], ["dev", "ｄｅｖ"], ["straße", "STRASSE"], ["dev", "de\u{200b}v"]]
+    {
+        let mut scene = scene(only_pairs());
+        assert_eq!(scene.waits(spellings[0], HERE, 4), [0.; 4]);
+        assert_eq!(scene.fail(spellings[1], HERE), blocked(1), "{spellings:?}");
+        scene.seconds += 1.0;
+        scene.succeed(spellings[1], HERE).unwrap();
+        assert_eq!(
+            scene.waits(spellings[0], HERE, 2),
+            [0., 2.],
+            "and who owns the one clears nothing of the other"
+        );
+    }
+}
+
+#[test]
+fn rule_37_the_same_wrong_password_is_one_guess() {
+    let scene = scene(ThrottleSettings::default());
+    for _ in 0..1000 {
+        assert_eq!(scene.fail_with("ci", "old", HERE), Ok(()));
+    }
+    assert_eq!(scene.succeed("ci", HERE), Ok(()), "a colleague's right one");
+    (0..3).for_each(|_| assert_eq!(scene.fail("ci", HERE), Ok(())));
+    assert_eq!(scene.fail("ci", HERE), blocked(1), "three more guesses, and it waits");
+    (0..50)
+        .for_each(|n| assert_eq!(scene.fail(&format!("n{n}"), HERE), Ok(()), "nor has the address lost any"));
+}
+
+#[test]
+fn rule_37_the_same_wrong_password_costs_bounded_work() {
+    let mut scene = scene(ThrottleSettings::default());
+    let verified = |scene: &Scene, times| {
+        let tries = (0..times).map(|_| scene.check_with("ci", "old", HERE).unwrap());
+        tries.flatten().map(|attempt| attempt.failed(scene.now())).count()
+    };
+    assert_eq!(verified(&scene, 1000), 61, "the guess, and a bucket of repeats");
+    scene.seconds += 10.0;
+    assert_eq!(verified(&scene, 1000), 2);
+}
+
+#[test]
+fn rule_37_the_same_wrong_password_at_once_is_one_guess_too() {
+    let scene = scene(ThrottleSettings::default());
+    let attempts: Vec<_> = (0..20).map(|_| scene.check_with("ci", "old", HERE).unwrap().unwrap()).collect();
+    attempts.into_iter().for_each(|attempt| attempt.failed(scene.now()));
+    (0..3).for_each(|_| assert_eq!(scene.fail("ci", HERE), Ok(())));
+    assert_eq!(scene.fail("ci", HERE), blocked(1));
+}
+
+#[test]
+fn rule_37_a_password_that_becomes_right_is_wrong_no_longer() {
+    let scene = scene(ThrottleSettings::default());
+    scene.fail_with("ci", "right", HERE).unwrap();
+    scene.succeed("ci", HERE).unwrap();
+    (0..3).for_each(|_| scene.fail("ci", HERE).unwrap());
+    assert_eq!(scene.fail("other", HERE), Ok(()));
+    assert_eq!(scene.succeed("ci", HERE), Ok(()), "it passes the wait");
+}
+
+#[test]
+fn rule_37_no_password_is_no_guess() {
+    let mut scene = scene(ThrottleSettings::default());
+    for _ in 0..60 {
+        scene.fail_with("dev", "", HERE).unwrap();
+    }
+    assert_eq!(scene.fail_with("dev", "", HERE), blocked(5), "its work is bounded");
+    assert_eq!(scene.waits("dev", HERE, 5), [0., 0., 0., 0., 1.]);
+}
+
+#[test]
+fn rule_37_the_right_password_of_that_address_passes_a_wait_and_no_other() {
+    let mut scene = scene(only_pairs());
+    scene.succeed("bob", HERE).unwrap();
+    scene.waits("bob", HERE, 20);
+    let wait = || scene.fail("bob", HERE).unwrap_err();
+    let first = wait();
+    assert_eq!(scene.fail_with("bob", "right", HERE), Err(first), "no sooner than ten seconds after a guess");
+    scene.seconds += 10.0;
+    (0..5).for_each(|_| assert_eq!(scene.succeed("bob", HERE), Ok(())));
+    assert_eq!(scene.fail_with("bob", "right", THERE), Ok(()), "there is no wait there");
+    scene.waits("bob", THERE, 20);
+    assert_eq!(scene.succeed("bob", THERE), blocked(60), "it was never right there");
+}
+
+#[test]
+fn rule_37_a_known_wrong_password_does_not_close_the_way_of_the_right_one() {
+    let mut scene = scene(only_pairs());
+    scene.succeed("bob", HERE).unwrap();
+    scene.waits("bob", HERE, 20);
+    scene.fail_with("bob", "old", HERE).unwrap_err();
+    scene.seconds += 60.0;
+    scene.fail_with("bob", "old", HERE).unwrap();
+    for _ in 0..100 {
+        assert_eq!(scene.fail_with("bob", "old", HERE), blocked(60), "it waits like any other");
+        assert_eq!(scene.succeed("bob", HERE), Ok(()));
+    }
+}
+
+#[test]
+fn rule_37_ten_thousand_guesses_at_an_account_that_is_signed_in_gain_nothing() {
+    let mut scene = scene(ThrottleSettings::default());
+    let mut verified = 0;
+    let mut passed = 0;
+    for n in 0..10_000 {
+        // A hundred guesses a second, one in ten of them right, while the owner works on.
+        scene.seconds += 0.01;
+        if n % 10 == 5 {
+            let shown = scene.shown("bob", "right", HERE);
+            passed += usize::from(scene.throttle.peek(&shown, scene.now()).is_ok_and(|way| way.is_proven));
+        } else if let Ok(attempt) = scene.check("bob", HERE) {
+            attempt.failed(scene.now());
+            verified += 1;
+        }
+        if n == 0 {
+            scene.succeed("bob", HERE).unwrap();
+        }
+    }
+    assert!(verified <= 10, "{verified} guesses in a hundred seconds");
+    assert!(passed <= 1, "{passed} of the right ones were told apart");
+}
+
+#[test]
+fn rule_37_what_could_not_be_verified_is_not_free() {
+    let scene = scene(ThrottleSettings::default());
+    let guesses = (0..1000).map_while(|n| scene.check_with("bob", &n.to_string(), HERE).ok().flatten());
+    assert_eq!(guesses.map(Attempt::withdraw).count(), 60, "or the memory could be asked without end");
+    assert_eq!(scene.fail("bob", THERE), Ok(()));
+}
+
+#[test]
+fn rule_37_what_would_be_refused_is_not_looked_up() {
+    let scene = scene(ThrottleSettings::default());
+    let started: Vec<_> = (0..16).map(|_| scene.check("bob", HERE).unwrap()).collect();
+    let shown = |password| scene.shown("bob", password, HERE);
+    assert!(scene.throttle.peek(&shown("another"), scene.now()).is_err(), "too many in flight");
+    drop(started);
+    while scene.fail("spray", HERE).is_ok() || scene.fail(&scene.shown.get().to_string(), HERE).is_ok() {}
+    assert!(scene.throttle.peek(&scene.shown("eve", "any", HERE), scene.now()).is_err(), "no guesses left");
+}
+
+#[test]
+fn rule_35_the_64s_of_a_48_guess_as_one_client() {
+    let mut pairs = scene(only_pairs());
+    for net in 0..20 {
+        pairs.wait_and_fail("bob", &format!("2001:db8:1:{net:x}00::1"));
+    }
+    assert_eq!(pairs.fail("bob", "2001:db8:1:ffff::1"), blocked(60));
+    assert_eq!(pairs.fail("bob", "2001:db8:2::1"), Ok(()), "another /48");
+
+    let names = scene(ThrottleSettings::default());
+    let guesses = |net: u32| {
+        (0..60)
+            .filter(|n| names.fail(&format!("{net}-{n}"), &format!("2001:db8:1:{net:x}00::1")).is_ok())
+            .count()
+    };
+    assert_eq!((0..7).map(guesses).sum::<usize>(), 60, "seven have what one has");
+}
+
+/// Whatever happens at an address: the answers for a name do not depend on whether it signed in there.
+#[test]
+fn rule_37_no_history_tells_who_signed_in() {
+    let mut random = 1_u64;
+    let mut below = |most: u64| {
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (random >> 33) % most
+    };
+    for history in 0..200 {
+        let scenes = [scene(ThrottleSettings::default()), scene(ThrottleSettings::default())];
+        let [mut with, mut without] = scenes;
+        for step in 0..100 {
+            with.seconds += below(200) as f64 / 10.0;
+            without.seconds = with.seconds;
+            let name = ["bob", "BOB ", "eve", "ｂob"][below(4) as usize];
+            let ask: fn(&Scene, &str) -> Result<(), RetryAfter> = match below(6) {
+                0 | 1 => {
+                    let _ = with.succeed("bob", HERE);
+                    continue;
+                }
+                2 => |scene, name| scene.fail_with(name, "old", HERE),
+                3 => |scene, name| scene.fail_with(name, "", HERE),
+                _ => |scene, name| scene.fail(name, HERE),
+            };
+            assert_eq!(ask(&with, name), ask(&without, name), "history {history}, step {step}");
+        }
+    }
 }
 
 #[test]
@@ -121,12 +353,13 @@ fn rule_19_guesses_in_flight_are_bounded_before_the_first_answer() {
 fn rule_19_two_at_the_same_time_do_not_wait_for_each_other() {
     let mut scene = scene(only_pairs());
     // One looks at the clock before the other does, and gets the lock after it.
-    let (early, here) = (scene.now(), Some(HERE.parse().unwrap()));
+    let early = scene.now();
     scene.seconds += 0.001;
     let attempt = scene.check("bob", HERE).unwrap();
-    assert_eq!(scene.throttle.peek("bob", here, early), Ok(()), "while it is verified");
+    let peek = || scene.throttle.peek(&scene.shown("bob", "right", HERE), early).map(|_| ());
+    assert_eq!(peek(), Ok(()), "while it is verified");
     attempt.succeeded();
-    assert_eq!(scene.throttle.peek("bob", here, early), Ok(()), "and after");
+    assert_eq!(peek(), Ok(()), "and after");
 }
 
 #[test]
@@ -220,8 +453,8 @@ fn rule_19_forgotten_counters_do_not_push_fresh_ones_out() {
 }
 
 #[test]
-fn a_withdrawn_attempt_leaves_nothing_behind() {
-    let scene = scene(ThrottleSettings::default());
+fn a_withdrawn_attempt_is_no_failure() {
+    let scene = scene(only_pairs());
     for _ in 0..1000 {
         scene.check("bob", HERE).unwrap().withdraw();
     }
@@ -234,7 +467,7 @@ fn rule_18_who_has_tried_less_is_known_for_as_long_as_failures_count() {
     let tried = |scene: &Scene, account: &str, ip: &str| {
         let attempt = scene.check(account, ip).unwrap();
         let tried = attempt.tried();
-        attempt.withdraw();
+        attempt.succeeded();
         tried
     };
     (0..5).for_each(|n| scene.fail(&format!("n{n}"), HERE).unwrap());
@@ -247,7 +480,9 @@ fn rule_18_who_has_tried_less_is_known_for_as_long_as_failures_count() {
     scene.seconds += 600.0;
     assert_eq!(tried(&scene, "bob", HERE), 5, "longer than the budget takes to be full again");
     scene.succeed("bob", HERE).unwrap();
-    assert_eq!(tried(&scene, "bob", HERE), 0, "who is known there is none of those who guess");
+    let attempt = scene.check_with("bob", "right", HERE).unwrap().unwrap();
+    assert_eq!(attempt.tried(), 0, "a password that was right there is none of the guesses");
+    attempt.succeeded();
     assert_eq!(tried(&scene, "alice", HERE), 5, "and clears nothing of theirs");
     scene.seconds += 600.0;
     assert_eq!(tried(&scene, "alice", HERE), 0);
