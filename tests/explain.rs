@@ -135,6 +135,53 @@ fn explain_answers_json_lines() {
 }
 
 #[test]
+fn explain_and_test_policy_speak_json() {
+    let sample = Sample::new();
+    let line = line_of("account: \"user\"");
+    let (code, text) =
+        sample.explain(&["--account", "user", "--scope", "repository:a:pull,push", "--json", "-v"]);
+    let answer: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let need = serde_json::json!({
+        "scope": "repository:a:pull,push", "allowed": false, "actions": ["pull"], "rule": 1, "line": line,
+        "comment": answer["needs"][0]["comment"], "not_met": answer["needs"][0]["not_met"],
+    });
+    let whole = serde_json::json!({
+        "account": "user", "labels": {}, "ip": null, "service": answer["service"], "allowed": false, "needs": [need],
+    });
+    assert_eq!((code, &answer), (1, &whole));
+    assert!(answer["needs"][0]["not_met"][0].as_str().unwrap().starts_with("rule 1, line "), "{text}");
+
+    let json = |text: &str| -> Vec<serde_json::Value> {
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    };
+    let everyone = ["--everyone", "--request", "PUT /v2/team/app/manifests/1.0", "--json"];
+    let (code, text) = sample.explain(&everyone);
+    let accounts: Vec<_> = json(&text).iter().map(|a| (a["account"].clone(), a["allowed"].clone())).collect();
+    assert_eq!((code, accounts), (0, vec![("admin".into(), true.into()), ("test2".into(), true.into())]));
+    let (_, text) = sample.explain(&[&everyone[..], &["-v"]].concat());
+    assert_eq!(json(&text).len(), 4);
+
+    sample.write("table.yml", "- {account: admin, scope: 'repository:a:pull', expect: allow}\n- {account: test, scope: 'repository:a:pull', expect: allow}\n");
+    let (code, text) = sample.run("test-policy", &["table.yml", "--json"], "");
+    let rows = json(&text);
+    let met: Vec<_> = rows.iter().map(|row| (row["expectation"].clone(), row["met"].clone())).collect();
+    assert_eq!((code, met), (1, vec![(1.into(), true.into()), (2.into(), false.into())]));
+    assert_eq!(
+        (&rows[1]["account"], &rows[1]["needs"][0]["rule"]),
+        (&"test".into(), &serde_json::Value::Null)
+    );
+
+    for (arguments, said) in [
+        (&["--json", "--account", "a"][..], "--scope"),
+        (&["--json", "--scope", "a:b:c"], "--account"),
+        (&["--json", "-v"], "--scope"),
+    ] {
+        let (code, text) = sample.explain(arguments);
+        assert!(code == 2 && text.contains(said), "{arguments:?}: {text}");
+    }
+}
+
+#[test]
 fn explain_names_a_rule_that_may_match_or_not() {
     let sample = Sample::new();
     let denies = "acl:\n  - match: {name: \"${labels:hidden}/*\"}\n    actions: []\n    comment: kept away\n";

@@ -449,7 +449,7 @@ _portwarden() {
             return 0
             ;;
         portwarden__subcmd__test__subcmd__policy)
-            opts="-c -h --config --help"
+            opts="-c -h --config --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

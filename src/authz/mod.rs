@@ -40,6 +40,7 @@ pub use question::Question;
 pub use rule::{Condition, Rule, RuleError, Verdict};
 pub use shape::{PatternShape, Unexpanded, shapes};
 pub use sql::SqlRulesSettings;
+pub use template::is_syntax;
 
 use std::collections::BTreeMap;
 

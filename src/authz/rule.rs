@@ -2,7 +2,13 @@
 //!
 //! The order of rules, and that the first match decides, is `policy`.
 
-use std::{cell::OnceCell, collections::BTreeSet, fmt, net::IpAddr, sync::Arc};
+use std::{
+    cell::OnceCell,
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    net::IpAddr,
+    sync::Arc,
+};
 
 use super::{
     RuleSettings,
@@ -159,6 +165,28 @@ impl Rule {
             }
         }
         verdict
+    }
+
+    /// The values of an account and its labels that docker_auth would read as part of a pattern, each with the condition
+    /// that it gets into; none where the rule is not about the account.
+    pub fn values_with_syntax(
+        &self,
+        account: &str,
+        labels: &BTreeMap<String, Vec<String>>,
+    ) -> Vec<(Condition<'_>, String)> {
+        let question =
+            Question { account, labels, ip: None, service: "", resource_type: "", name: "", actions: &[] };
+        let values = Bound { rule: self, question: &question, captured: Default::default() };
+        if self.field(Field::Account).is_some_and(|pattern| pattern.fit(account, &values) == Fit::No) {
+            return Vec::new();
+        }
+        let fields = self.fields.iter().map(|(field, pattern)| (Condition::from(*field), pattern));
+        let labels = self.labels().map(|(label, pattern)| (Condition::Label(label), pattern));
+        let templates = fields.chain(labels).filter_map(|(at, pattern)| Some((at, pattern.template()?)));
+        let found = templates.flat_map(|(at, template)| {
+            template.values_with_syntax(&values).into_iter().map(move |value| (at, value.to_owned()))
+        });
+        found.collect()
     }
 
     pub(super) fn grants(&self, action: &str) -> bool {

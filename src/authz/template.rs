@@ -54,7 +54,7 @@ pub(super) struct Candidates<'q> {
 }
 
 /// Whether a value says more than its text inside an expression, but for a dot.
-pub(super) fn is_syntax(value: &str) -> bool {
+pub fn is_syntax(value: &str) -> bool {
     value.contains(SYNTAX)
 }
 
@@ -98,12 +98,22 @@ impl Template {
         self.is_expression() && self.placeholders.iter().any(Placeholder::is_raw)
     }
 
-    /// Whether `value`, of a placeholder that is not quoted, says more than its text.
-    pub(super) fn reads_as_syntax(&self, value: &str) -> bool {
-        match &self.matcher {
+    /// The values that docker_auth would read as part of the pattern. Of groups only the account's are known to a linter.
+    pub(super) fn values_with_syntax<'q>(&self, values: &impl Values<'q>) -> Vec<&'q str> {
+        let of = |placeholder: &Placeholder| match placeholder {
+            Placeholder::Capture(Field::Account, group) => {
+                values.capture(Field::Account, *group).into_iter().collect()
+            }
+            Placeholder::Label(label) => {
+                values.label(label).unwrap_or_default().iter().map(String::as_str).collect()
+            }
+            Placeholder::Capture(..) | Placeholder::Field(_) => Vec::new(),
+        };
+        let has_syntax = |value: &&str| match &self.matcher {
             Matcher::Glob(_) => GlobTemplate::is_syntax(value),
             Matcher::Program(_) => is_syntax(value),
-        }
+        };
+        self.placeholders.iter().flat_map(of).filter(has_syntax).collect()
     }
 
     /// Whether `subject` matches.

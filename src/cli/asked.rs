@@ -1,6 +1,11 @@
 //! A question about the policy, as it is put on the command line: who asks, for what, and who answers.
 
-use std::{collections::BTreeMap, fmt, net::IpAddr, path::Path};
+use std::{
+    collections::{BTreeMap, HashMap},
+    fmt,
+    net::IpAddr,
+    path::Path,
+};
 
 use tokio::runtime::{self, Runtime};
 
@@ -12,10 +17,10 @@ use crate::{
 
 /// Who asks.
 pub(super) struct Asked {
-    account: String,
-    labels: BTreeMap<String, Vec<String>>,
-    ip: Option<IpAddr>,
-    service: String,
+    pub(super) account: String,
+    pub(super) labels: BTreeMap<String, Vec<String>>,
+    pub(super) ip: Option<IpAddr>,
+    pub(super) service: String,
     is_known: bool,
     /// Whether somebody else may know the account where `users` does not.
     may_be_elsewhere: bool,
@@ -28,9 +33,10 @@ impl Asked {
         labels: BTreeMap<String, Vec<String>>,
         ip: Option<IpAddr>,
         service: Option<String>,
-        config: &Config,
+        court: &Court,
     ) -> Self {
-        let user = config.users.iter().find(|user| user.name == account);
+        let config = &court.config;
+        let user = court.users.get(&account).and_then(|user| config.users.get(*user));
         let own = || user.map(|user| user.labels.clone()).unwrap_or_default();
         let labels = if labels.is_empty() { own() } else { labels };
         let service = service.unwrap_or_else(|| config.proxy.service.clone());
@@ -75,6 +81,8 @@ impl fmt::Display for Asked {
 pub(super) struct Court {
     /// The configuration.
     pub(super) config: Config,
+    /// The places of the users in it, by name.
+    users: HashMap<String, usize>,
     authorizers: Authorizers,
     runtime: Runtime,
 }
@@ -94,7 +102,8 @@ impl Court {
         let entered = runtime.enter();
         let authorizers = Authorizers::new(acl, config.authorizers.clone(), None);
         drop(entered);
-        Ok(Self { config, authorizers, runtime })
+        let users = config.users.iter().enumerate().map(|(n, user)| (user.name.clone(), n)).collect();
+        Ok(Self { config, users, authorizers, runtime })
     }
 
     /// The rules of the file.

@@ -4,8 +4,10 @@ use std::{collections::BTreeMap, process::ExitCode};
 
 use super::{
     Explain,
+    answer::Answer,
     asked::{Asked, Court, by_which},
     output::{Failure, say},
+    progress::Progress,
 };
 use crate::registry::Scope;
 
@@ -15,24 +17,39 @@ use crate::registry::Scope;
 /// # Errors
 /// A back end that has to be asked gives no answer.
 pub(super) fn run(explain: &Explain, court: &Court, needs: &[Scope]) -> Result<ExitCode, Failure> {
-    needs.iter().try_for_each(|need| say(format!("needs {need}")))?;
-    let (mut may, users) = (0, &court.config.users);
+    let text = !explain.json;
+    if text {
+        needs.iter().try_for_each(|need| say(format!("needs {need}")))?;
+    }
+    let users = &court.config.users;
+    let (mut may, mut progress) = (0, Progress::new(users.len()));
     for user in users {
-        let asked = Asked::new(
-            user.name.clone(),
-            BTreeMap::new(),
-            explain.ip,
-            explain.service.clone(),
-            &court.config,
-        );
-        let (allowed, by) = decide(&asked, explain, court, needs)?;
+        progress.step();
+        let (name, service) = (user.name.clone(), explain.service.clone());
+        let asked = Asked::new(name, BTreeMap::new(), explain.ip, service, court);
+        let (allowed, line) = if text {
+            let (allowed, by) = decide(&asked, explain, court, needs)?;
+            let verdict = if allowed { "allowed" } else { "denied" };
+            (allowed, format!("  {}: {verdict}, {by}", named(&user.name)))
+        } else {
+            let answer = Answer::find(court, &asked, needs, |_, _| Vec::new())?;
+            (answer.allowed, serde_json::to_string(&answer).map_err(|error| error.to_string())?)
+        };
         may += usize::from(allowed);
         if allowed || explain.verbose {
-            let verdict = if allowed { "allowed" } else { "denied" };
-            say(format!("  {}: {verdict}, {by}", named(&user.name)))?;
+            progress.clear();
+            say(line)?;
         }
     }
-    say(format!("{may} of {} accounts", users.len()))?;
+    progress.clear();
+    if text {
+        say(format!("{may} of {} accounts", users.len()))?;
+        notes(explain, court)?;
+    }
+    Ok(if may > 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn notes(explain: &Explain, court: &Court) -> Result<(), Failure> {
     let elsewhere: Vec<&str> = court.config.authenticators.sections().collect();
     if !elsewhere.is_empty() {
         let sections = elsewhere.join(", ");
@@ -41,7 +58,7 @@ pub(super) fn run(explain: &Explain, court: &Court, needs: &[Scope]) -> Result<E
     if explain.ip.is_none() && court.config.acl.iter().any(|rule| rule.ip.is_some()) {
         say("note: without --ip, a rule with an ip grants nothing and may deny")?;
     }
-    Ok(if may > 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(())
 }
 
 /// Whether everything is granted, and by which rules; where not, by which the first thing is not.

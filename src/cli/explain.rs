@@ -3,39 +3,41 @@
 use std::{collections::BTreeMap, io::BufRead, net::IpAddr, ops::Range, process::ExitCode};
 
 use serde::Deserialize;
-use serde_json::{Value, json};
 
 use super::{
     Explain,
+    answer::{Answer, RulingAnswer, say_json},
     asked::{Asked, Court, by_which, needs},
     everyone,
     output::{Failure, say},
 };
 use crate::{
     authz::{Condition, DecidedBy, Policy, Question, RuleSettings, Ruling, Verdict},
-    config::Config,
+    registry::Scope,
 };
 
-/// Prints the decision on a scope or a request; 0 when all that it needs is allowed, 1 when not. With `--json`, answers
-/// every line of standard input.
+/// Prints the decision on a scope or a request; 0 when all that it needs is allowed, 1 when not. With `--json` and neither
+/// of them, answers every line of standard input.
 pub(super) fn run(explain: &Explain) -> Result<ExitCode, Failure> {
     let court = Court::load(&explain.config)?;
-    if explain.json {
+    if explain.json && explain.scope.is_none() && explain.request.is_none() {
         return answer_lines(&court);
     }
     let needs = needs(explain.scope.as_deref(), explain.request.as_deref())?;
     if explain.everyone {
         return everyone::run(explain, &court, &needs);
     }
-    let asked = asked(explain, &court.config)?;
+    let asked = asked(explain, &court)?;
+    if explain.json {
+        return answer(explain, &court, &asked, &needs);
+    }
     say(asked.to_string())?;
     let mut all_allowed = true;
     for need in &needs {
         say(format!("needs {need}"))?;
         let ruling = court.decide(&asked.about(need))?;
-        let question = asked.about(need);
-        for rule in looked_at(&ruling.by, explain.verbose, court.acl()) {
-            say(why_not(rule, court.acl(), &court.config.acl, &question))?;
+        for line in not_met(&court, &asked.about(need), &ruling, explain.verbose) {
+            say(format!("  {line}"))?;
         }
         for action in &need.actions {
             let allowed = ruling.actions.contains(action);
@@ -55,6 +57,21 @@ pub(super) fn run(explain: &Explain) -> Result<ExitCode, Failure> {
     Ok(if all_allowed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
+/// The same as a line of JSON.
+fn answer(explain: &Explain, court: &Court, asked: &Asked, needs: &[Scope]) -> Result<ExitCode, Failure> {
+    let answer = Answer::find(court, asked, needs, |need, ruling| {
+        not_met(court, &asked.about(need), ruling, explain.verbose)
+    })?;
+    say_json(&answer)?;
+    Ok(if answer.allowed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Why the rules did not match that are worth a line, each as `rule 1, line 12: …`.
+fn not_met(court: &Court, question: &Question<'_>, ruling: &Ruling, all: bool) -> Vec<String> {
+    let rules = looked_at(&ruling.by, all, court.acl());
+    rules.map(|rule| why_not(rule, court.acl(), &court.config.acl, question)).collect()
+}
+
 /// The rules of `acl` that did not decide and are worth a line: all that were looked at, or the one in doubt.
 fn looked_at(by: &DecidedBy, all: bool, acl: &Policy) -> Range<usize> {
     match by {
@@ -66,7 +83,7 @@ fn looked_at(by: &DecidedBy, all: bool, acl: &Policy) -> Range<usize> {
     }
 }
 
-fn asked(explain: &Explain, config: &Config) -> Result<Asked, String> {
+fn asked(explain: &Explain, court: &Court) -> Result<Asked, String> {
     let mut labels = BTreeMap::<String, Vec<String>>::new();
     for label in &explain.label {
         let (name, value) =
@@ -74,15 +91,15 @@ fn asked(explain: &Explain, config: &Config) -> Result<Asked, String> {
         labels.entry(name.to_owned()).or_default().push(value.to_owned());
     }
     let account = explain.account.clone().unwrap_or_default();
-    Ok(Asked::new(account, labels, explain.ip, explain.service.clone(), config))
+    Ok(Asked::new(account, labels, explain.ip, explain.service.clone(), court))
 }
 
-/// `  rule 1, line 12: match.account "admin" is not met by "bob"`.
+/// `rule 1, line 12: match.account "admin" is not met by "bob"`.
 fn why_not(index: usize, policy: &Policy, settings: &[RuleSettings], question: &Question<'_>) -> String {
     let (Some(rule), Some(settings)) = (policy.rule(index), settings.get(index)) else {
         return String::new();
     };
-    let place = format!("  rule {}, line {}", index + 1, rule.line());
+    let place = format!("rule {}, line {}", index + 1, rule.line());
     match rule.judge(question) {
         Verdict::Matches => format!("{place}: matches"),
         Verdict::Unmet(condition) => {
@@ -157,22 +174,7 @@ fn answer_lines(court: &Court) -> Result<ExitCode, Failure> {
             name: &line.name,
             actions: &line.actions.unwrap_or_default(),
         })?;
-        say(as_json(&ruling).to_string())?;
+        say_json(&RulingAnswer::from(ruling))?;
     }
     Ok(ExitCode::SUCCESS)
-}
-
-fn as_json(ruling: &Ruling) -> Value {
-    let (rule, by) = match &ruling.by {
-        DecidedBy::Nobody => (None, None),
-        DecidedBy::Rule(rule) | DecidedBy::Unclear(rule) => {
-            (Some(rule.index), Some(rule.section).filter(|section| *section != "acl"))
-        }
-        DecidedBy::Command => (None, Some("ext_authz")),
-    };
-    let mut answer = json!({ "rule": rule, "actions": ruling.actions });
-    if let (Some(by), Value::Object(members)) = (by, &mut answer) {
-        members.insert("by".to_owned(), by.into());
-    }
-    answer
 }

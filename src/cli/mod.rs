@@ -3,6 +3,7 @@
 //! Exit codes: 0 success, 1 failed or denied, 2 a command line that cannot be read (by clap), 3 frozen (`status`), 141 the reader
 //! of standard output has gone.
 
+mod answer;
 mod asked;
 mod assembly;
 mod check;
@@ -13,6 +14,7 @@ mod freeze;
 mod hash;
 mod output;
 mod password;
+mod progress;
 mod serve;
 mod test_policy;
 mod token;
@@ -111,32 +113,33 @@ struct Check {
 struct Explain {
     #[command(flatten)]
     config: ConfigFile,
-    /// The account; "" for somebody without credentials
-    #[arg(long, value_name = "NAME", required_unless_present_any = ["everyone", "json"])]
+    /// The account; "" for a client without credentials
+    #[arg(long, value_name = "NAME", group = "who", requires = "what", required_unless_present_any = ["everyone", "json"])]
     account: Option<String>,
     /// Every account of the configuration: who may do that, and by which rule (with -v, also who may not)
-    #[arg(long, conflicts_with_all = ["account", "label"])]
+    #[arg(long, group = "who", requires = "what", conflicts_with_all = ["account", "label"])]
     everyone: bool,
     /// A label, instead of the account's own (may be repeated)
-    #[arg(long, value_name = "NAME=VALUE")]
+    #[arg(long, value_name = "NAME=VALUE", requires = "what")]
     label: Vec<String>,
     /// The client's address; without one, a rule with an ip grants nothing and may deny
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", requires = "what")]
     ip: Option<std::net::IpAddr>,
     /// The service, instead of registry.service
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", requires = "what")]
     service: Option<String>,
     /// What is asked for: repository:team/app:pull,push
-    #[arg(long, value_name = "SCOPE", required_unless_present_any = ["request", "json"], conflicts_with = "request")]
+    #[arg(long, value_name = "SCOPE", group = "what", requires = "who", required_unless_present_any = ["request", "json"], conflicts_with = "request")]
     scope: Option<String>,
     /// Or a request, whose needs are looked up: 'PUT /v2/team/app/manifests/1.0'
-    #[arg(long, value_name = "REQUEST")]
+    #[arg(long, value_name = "REQUEST", group = "what", requires = "who")]
     request: Option<String>,
     /// Also say why the rules before it did not match
-    #[arg(long, short)]
+    #[arg(long, short, requires = "what")]
     verbose: bool,
-    /// Answer JSON lines: {"account","type","name","service","ip","actions","labels"} on standard input
-    #[arg(long, conflicts_with_all = ["account", "everyone", "label", "ip", "service", "scope", "request", "verbose"])]
+    /// Answer in JSON, a line for each account. With no scope and no request, answer each line of standard input:
+    /// {"account","type","name","service","ip","actions","labels"}
+    #[arg(long)]
     json: bool,
 }
 
@@ -147,6 +150,9 @@ struct TestPolicy {
     /// The table, in YAML
     #[arg(value_name = "EXPECTATIONS")]
     expectations: PathBuf,
+    /// Print a JSON object a line for each expectation, met or not
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Debug, clap::Args)]

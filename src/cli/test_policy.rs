@@ -2,13 +2,15 @@
 
 use std::{collections::BTreeMap, net::IpAddr, process::ExitCode};
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::{
     TestPolicy,
+    answer::{Answer, say_json},
     asked::{Asked, Court, by_which, needs},
     output::{Failure, say},
 };
+use crate::registry::Scope;
 
 /// One row of the table.
 #[derive(Deserialize)]
@@ -28,7 +30,7 @@ struct Expectation {
     expect: Expected,
 }
 
-#[derive(Deserialize, Clone, Copy, PartialEq, Eq)]
+#[derive(Serialize, Deserialize, Clone, Copy, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
 enum Expected {
     /// All that is asked for is granted.
@@ -37,7 +39,19 @@ enum Expected {
     Deny,
 }
 
-/// Prints the expectations that are not met, with the rules that decided, and a summary; 1 when there are any.
+/// A row with its answer, as JSON.
+#[derive(Serialize)]
+struct Outcome<'a> {
+    /// Its place in the table, from 1.
+    expectation: usize,
+    expect: Expected,
+    met: bool,
+    #[serde(flatten)]
+    answer: Answer<'a>,
+}
+
+/// Prints the expectations that are not met, with the rules that decided, and a summary; 1 when there are any. With
+/// `--json`, prints every expectation with its answer.
 pub(super) fn run(test: &TestPolicy) -> Result<ExitCode, Failure> {
     let court = Court::load(&test.config)?;
     let file = test.expectations.display();
@@ -46,34 +60,42 @@ pub(super) fn run(test: &TestPolicy) -> Result<ExitCode, Failure> {
     let count = rows.len();
     let mut unmet = 0;
     for (number, row) in (1..).zip(rows) {
-        if let Some(difference) =
-            difference(row, test, &court).map_err(|why| format!("{file}: expectation {number}: {why}"))?
-        {
-            unmet += 1;
-            say(format!("{file}: expectation {number}: {difference}"))?;
+        let wrong = |why: String| format!("{file}: expectation {number}: {why}");
+        let expected = row.expect;
+        let (asked, needs) = question(row, &court).map_err(wrong)?;
+        let answer = Answer::find(&court, &asked, &needs, |_, _| Vec::new()).map_err(wrong)?;
+        let met = answer.allowed == (expected == Expected::Allow);
+        unmet += usize::from(!met);
+        if test.json {
+            say_json(&Outcome { expectation: number, expect: expected, met, answer })?;
+        } else if !met {
+            let verdicts = verdicts(test, &court, &asked, &needs)?;
+            say(format!("{file}: expectation {number}: {asked}: {verdicts}"))?;
         }
     }
-    say(format!("{file}: {} of {count} expectations met", count - unmet))?;
+    if !test.json {
+        say(format!("{file}: {} of {count} expectations met", count - unmet))?;
+    }
     Ok(if unmet == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// What is otherwise than expected; `None` when it is as expected.
-fn difference(row: Expectation, test: &TestPolicy, court: &Court) -> Result<Option<String>, String> {
+/// Who asks in a row, and for what.
+fn question(row: Expectation, court: &Court) -> Result<(Asked, Vec<Scope>), String> {
     if row.scope.is_some() == row.request.is_some() {
         return Err("write either scope or request".to_owned());
     }
     let needs = needs(row.scope.as_deref(), row.request.as_deref())?;
-    let asked = Asked::new(row.account, row.labels, row.ip, row.service, &court.config);
+    Ok((Asked::new(row.account, row.labels, row.ip, row.service, court), needs))
+}
+
+/// `repository:a:pull is denied, no rule matches`, for each need.
+fn verdicts(test: &TestPolicy, court: &Court, asked: &Asked, needs: &[Scope]) -> Result<String, String> {
     let mut verdicts = Vec::new();
-    let mut granted = Expected::Allow;
-    for need in &needs {
+    for need in needs {
         let ruling = court.decide(&asked.about(need))?;
         let whole = need.actions.iter().all(|action| ruling.actions.contains(action));
-        if !whole {
-            granted = Expected::Deny;
-        }
         let verdict = if whole { "allowed" } else { "denied" };
         verdicts.push(format!("{need} is {verdict}, {}", by_which(&ruling.by, &test.config)));
     }
-    Ok((granted != row.expect).then(|| format!("{asked}: {}", verdicts.join("; "))))
+    Ok(verdicts.join("; "))
 }

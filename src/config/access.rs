@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{
     Config,
-    file::{Entries, File, Match, Rule, Text, User},
+    file::{Condition, Entries, File, Match, Rule, Text, User},
     finding::Report,
     path::Path,
     unbuilt,
@@ -101,16 +101,53 @@ fn rule_settings(at: &Path, written: &Rule, report: &mut Report<'_>) -> RuleSett
     }
     let none = Match::default();
     let conditions = written.conditions.as_ref().unwrap_or(&none);
+    let at_match = at.key("match");
+    let labels = labels(&conditions.labels, &at_match.key("labels"), report);
+    let mut condition = |key, written| text(value(written, &at_match.key(key), report));
     RuleSettings {
-        account: text(conditions.account.as_ref()),
-        resource_type: text(conditions.resource_type.as_ref()),
-        name: text(conditions.name.as_ref()),
-        service: text(conditions.service.as_ref()),
-        ip: text(conditions.ip.as_ref()),
-        labels: conditions.labels.iter().flat_map(|l| &l.0).map(|(k, v)| (k.clone(), v.0.clone())).collect(),
+        account: condition("account", &conditions.account),
+        resource_type: condition("type", &conditions.resource_type),
+        name: condition("name", &conditions.name),
+        service: condition("service", &conditions.service),
+        ip: condition("ip", &conditions.ip),
+        labels,
         actions: written.actions.iter().flatten().map(|action| action.0.clone()).collect(),
         comment: text(written.comment.as_ref()),
         line: report.line(at),
+    }
+}
+
+/// The patterns of labels. One without a value is the empty text, as in docker_auth.
+fn labels(
+    written: &Condition<Entries<Option<Text>>>,
+    at: &Path,
+    report: &mut Report<'_>,
+) -> BTreeMap<String, String> {
+    let mut labels = BTreeMap::new();
+    for (label, pattern) in value(written, at, report).into_iter().flat_map(|labels| &labels.0) {
+        if pattern.is_none() {
+            let message = "the label has no value here, so only an empty value of it matches";
+            report.warn(at.key(label), message, "Write a value; `\"*\"` matches every value without a slash");
+        }
+        labels.insert(label.clone(), text(pattern.as_ref()).unwrap_or_default());
+    }
+    labels
+}
+
+/// What a condition asks for. One without a value asks for nothing, as in docker_auth: that is said.
+fn value<'w, T>(written: &'w Condition<T>, at: &Path, report: &mut Report<'_>) -> Option<&'w T> {
+    match written {
+        Condition::Value(value) => Some(value),
+        Condition::Absent => None,
+        Condition::Empty => {
+            let message = "the condition has no value, so it holds for everybody and everything";
+            report.warn(
+                at.clone(),
+                message,
+                "Write a value; `\"\"` matches the empty text only. Or remove the key",
+            );
+            None
+        }
     }
 }
 

@@ -6,8 +6,8 @@ mod keys;
 mod read;
 mod scalar;
 
-use serde::Deserialize;
 use serde::de::IgnoredAny;
+use serde::{Deserialize, Deserializer};
 
 pub(crate) use self::scalar::{Entries, Integer, OneOrMany, Switch, Text};
 pub(crate) use self::{keys::unknown_keys, read::read};
@@ -117,13 +117,29 @@ pub(crate) struct Rule {
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields, default, expecting = "a mapping of conditions")]
 pub(crate) struct Match {
-    pub(crate) account: Option<Text>,
+    pub(crate) account: Condition<Text>,
     #[serde(rename = "type")]
-    pub(crate) resource_type: Option<Text>,
-    pub(crate) name: Option<Text>,
-    pub(crate) ip: Option<Text>,
-    pub(crate) service: Option<Text>,
-    pub(crate) labels: Option<Entries<Text>>,
+    pub(crate) resource_type: Condition<Text>,
+    pub(crate) name: Condition<Text>,
+    pub(crate) ip: Condition<Text>,
+    pub(crate) service: Condition<Text>,
+    pub(crate) labels: Condition<Entries<Option<Text>>>,
+}
+
+/// A condition of a rule. One without a value is as good as an absent one, but hardly meant so.
+#[derive(Default)]
+pub(crate) enum Condition<T> {
+    #[default]
+    Absent,
+    /// The key stands there without a value.
+    Empty,
+    Value(T),
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Condition<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Option::deserialize(deserializer)?.map_or(Self::Empty, Self::Value))
+    }
 }
 
 /// `ext_auth:` and `ext_authz:`.

@@ -19,6 +19,7 @@ mod rules;
 #[cfg(test)]
 mod testing;
 mod types;
+mod undecidable;
 mod users;
 
 use std::time::SystemTime;
@@ -50,6 +51,7 @@ pub(super) fn run(subject: &Subject<'_>, report: &mut Report<'_>) {
         names::LINTS,
         types::LINTS,
         actions::LINTS,
+        undecidable::LINTS,
         users::LINTS,
         accounts::LINTS,
         anonymous::LINTS,

@@ -95,6 +95,25 @@ mod tests {
     use super::super::testing::{rule, rules};
 
     #[test]
+    fn a_condition_without_a_value() {
+        for key in ["account", "type", "name", "service", "ip", "labels"] {
+            let said = format!(
+                "f.yml:13:13: warning: acl[0].match.{key}: the condition has no value, so it holds for everybody \
+                 and everything. Write a value; `\"\"` matches the empty text only. Or remove the key"
+            );
+            for nothing in ["", "null", "~"] {
+                assert_eq!(rule(&format!("{key}: {nothing}"), "[pull]"), said, "{key} {nothing}");
+            }
+        }
+        let text = rule("labels: {team: }", "[pull]");
+        assert!(text.contains("acl[0].match.labels.team: the label has no value here"), "{text}");
+        for actions in ["", "[null]"] {
+            let text = rule("account: x", actions);
+            assert!(text.contains("acl[0].actions"), "{actions}: {text}");
+        }
+    }
+
+    #[test]
     fn an_unreachable_rule() {
         let two = |first: &str, second: &str| {
             rules(&format!(

@@ -11,6 +11,12 @@ pub(super) fn rules(rules: &str) -> String {
     with_server("", rules)
 }
 
+/// The same where these are the labels of `alice`.
+pub(super) fn rules_for(labels: &str, rules: &str) -> String {
+    let users = USERS.replace("{team: [a]}", labels);
+    said(&format!("{SERVER}{TOKEN}{users}acl:\n  {rules}"))
+}
+
 /// The same with more sections behind the rules.
 pub(super) fn rules_with(sections: &str, rules: &str) -> String {
     said(&format!("{SERVER}{TOKEN}{USERS}acl:\n  {rules}{sections}"))

@@ -1,0 +1,119 @@
+//! An answer about the policy as JSON, for programs. The keys are described in docs/policy.md.
+
+use std::{collections::BTreeMap, net::IpAddr};
+
+use serde::Serialize;
+
+use super::{
+    asked::{Asked, Court},
+    output::{Failure, say},
+};
+use crate::{
+    authz::{DecidedBy, Ruling},
+    registry::Scope,
+};
+
+/// What an account may do of all that was asked for: a line of JSON.
+#[derive(Debug, Serialize)]
+pub(super) struct Answer<'a> {
+    account: &'a str,
+    labels: &'a BTreeMap<String, Vec<String>>,
+    ip: Option<IpAddr>,
+    service: &'a str,
+    /// Whether all that was asked for is granted.
+    pub(super) allowed: bool,
+    needs: Vec<Need>,
+}
+
+/// The answer about one scope.
+#[derive(Debug, Serialize)]
+struct Need {
+    scope: String,
+    allowed: bool,
+    #[serde(flatten)]
+    ruling: RulingAnswer,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    line: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    comment: Option<String>,
+    /// Why rules did not match, with `--verbose`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    not_met: Vec<String>,
+}
+
+/// What was decided.
+#[derive(Debug, Serialize)]
+pub(super) struct RulingAnswer {
+    /// The granted ones of the requested actions.
+    actions: Vec<String>,
+    /// The back end that decided, where it was not `acl`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    by: Option<&'static str>,
+    /// The rule that decided, from 0.
+    rule: Option<usize>,
+    /// Whether the rule may match or not, and so withholds something.
+    #[serde(skip_serializing_if = "is_false")]
+    unclear: bool,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
+impl<'a> Answer<'a> {
+    /// Asks about each of `needs`. What is said of rules that did not decide comes from `not_met`.
+    ///
+    /// # Errors
+    /// A back end that has to be asked gives no answer.
+    pub(super) fn find(
+        court: &Court,
+        asked: &'a Asked,
+        needs: &[Scope],
+        not_met: impl Fn(&Scope, &Ruling) -> Vec<String>,
+    ) -> Result<Self, String> {
+        let mut answers = Vec::new();
+        for need in needs {
+            let ruling = court.decide(&asked.about(need))?;
+            answers.push(Need::new(need, not_met(need, &ruling), ruling));
+        }
+        let Asked { account, labels, ip, service, .. } = asked;
+        let allowed = answers.iter().all(|need| need.allowed);
+        Ok(Self { account, labels, ip: *ip, service, allowed, needs: answers })
+    }
+}
+
+impl Need {
+    fn new(need: &Scope, not_met: Vec<String>, ruling: Ruling) -> Self {
+        let (line, comment) = match &ruling.by {
+            DecidedBy::Rule(rule) | DecidedBy::Unclear(rule) => {
+                (Some(rule.line).filter(|line| *line > 0), rule.comment.as_ref().map(ToString::to_string))
+            }
+            DecidedBy::Nobody | DecidedBy::Command => (None, None),
+        };
+        let allowed = need.actions.iter().all(|action| ruling.actions.contains(action));
+        Self { scope: need.to_string(), allowed, ruling: ruling.into(), line, comment, not_met }
+    }
+}
+
+impl From<Ruling> for RulingAnswer {
+    fn from(ruling: Ruling) -> Self {
+        let (rule, by) = match &ruling.by {
+            DecidedBy::Nobody => (None, None),
+            DecidedBy::Rule(rule) | DecidedBy::Unclear(rule) => {
+                (Some(rule.index), Some(rule.section).filter(|section| *section != "acl"))
+            }
+            DecidedBy::Command => (None, Some("ext_authz")),
+        };
+        let unclear = matches!(ruling.by, DecidedBy::Unclear(_));
+        Self { actions: ruling.actions, by, rule, unclear }
+    }
+}
+
+/// Writes a line of JSON.
+///
+/// # Errors
+/// It was not written.
+pub(super) fn say_json(value: &impl Serialize) -> Result<(), Failure> {
+    say(serde_json::to_string(value).map_err(|error| error.to_string())?)
+}
