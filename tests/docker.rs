@@ -17,7 +17,7 @@ use support::{
     docker::docker,
     image::{Image, random_bytes, sha256},
     portwarden::{ADMIN, Portwarden, TEST, TEST2, USER, User, portwarden},
-    process::eventually,
+    process::{PATIENCE, eventually},
     registry::registry,
     token,
 };
@@ -181,7 +181,7 @@ fn a_push_goes_on_with_a_new_token_when_the_first_expires_between_two_layers() {
     distribution::push_blob(&dying, "team/slow", &first);
     let location = distribution::start_upload(&dying, "team/slow");
     let refused = || dying.clone().get("/v2/").status == 401;
-    assert!(eventually(std::time::Duration::from_secs(10), refused), "the token should expire");
+    assert!(eventually(PATIENCE, refused), "the token should expire");
 
     let target = distribution::with_digest(&location, &sha256(&second));
     let answer = dying.clone().body(&second).send("PUT", &target).is(401);
@@ -209,7 +209,7 @@ fn a_layer_that_outlives_its_token_is_uploaded_to_its_end() {
         body.write_all(b"the first half ")?;
         body.flush()?;
         let refused = || dying.clone().get("/v2/").status == 401;
-        assert!(eventually(std::time::Duration::from_secs(10), refused), "the token should expire");
+        assert!(eventually(PATIENCE, refused), "the token should expire");
         body.write_all(b"and the second")
     });
     let answer = answer.is(202);

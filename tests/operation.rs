@@ -72,7 +72,7 @@ fn the_command_line_says_what_it_can_do_and_how_it_ended() {
     for arguments in [&["--version"][..], &["--help"], &["serve", "--help"], &["hash", "--help"]] {
         assert_eq!(run(arguments).status, Some(0), "{arguments:?}");
     }
-    assert!(run(&["--help"]).stdout.contains("portwarden serve --config /etc/portwarden/auth_config.yml"));
+    assert!(run(&["--help"]).stdout.contains("portwarden serve /etc/portwarden/auth_config.yml"));
     assert_eq!(run(&["--version"]).stdout, concat!("portwarden ", env!("CARGO_PKG_VERSION"), "\n"));
     for arguments in
         [&[][..], &["nonsense"], &["serve"], &["check", "--confg", "x"], &["hash", "--cost", "3"]]

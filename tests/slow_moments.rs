@@ -22,11 +22,16 @@ use std::{
 use support::{
     broken::nobody,
     client::{Client, PROTOCOLS, Protocol, run},
+    curl::curl,
+    distribution::start_upload,
     h2,
+    image::random_bytes,
     local::local,
-    portwarden::{Portwarden, portwarden_at},
+    metrics,
+    portwarden::{ADMIN, Portwarden, portwarden, portwarden_at},
     process::{PATIENCE, eventually, pause},
     raw,
+    registry::registry,
 };
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -116,6 +121,31 @@ fn requests_that_came_while_portwarden_stood_still_are_answered() {
             warden.resume();
             connections.are_answered().await;
         });
+    }
+}
+
+#[test]
+fn an_upload_that_came_while_portwarden_stood_still_is_taken() {
+    let registry = registry();
+    let limits = "limits: {idle_body: 3s}";
+    let warden = portwarden(&registry).with(limits).with(metrics::ON).start();
+    let moved = || metrics::value(&warden, "portwarden_transfer_bytes_total{direction=\"in\"}");
+    for protocol in ["--http1.1", "--http2"] {
+        let request = curl(&warden).user(ADMIN).option(&[protocol]);
+        let location = start_upload(&request, "team/app");
+        let before = moved();
+        let answer = request.send_stream("PATCH", &location, |body| {
+            body.write_all(&random_bytes(100_000))?;
+            body.flush()?;
+            assert!(eventually(PATIENCE, || moved() > before), "the first part is not on its way");
+            warden.suspend();
+            body.write_all(&random_bytes(100_000))?;
+            body.flush()?;
+            pause(Duration::from_secs(4));
+            warden.resume();
+            Ok(())
+        });
+        assert_eq!(answer.status, 202, "{protocol}: {answer:?}");
     }
 }
 

@@ -4,10 +4,7 @@
 use std::{
     io::{Read as _, Write as _},
     net::{SocketAddr, TcpListener, TcpStream},
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::{Arc, Mutex},
     thread,
 };
 
@@ -41,7 +38,8 @@ impl Arrived {
 pub struct Recorder {
     address: SocketAddr,
     arrived: Arc<Mutex<Vec<Arrived>>>,
-    open: Arc<AtomicUsize>,
+    /// Each connection that is open has another one of it.
+    open: Arc<()>,
 }
 
 /// Starts one, which answers each request with 200 and nothing.
@@ -49,19 +47,18 @@ pub fn recorder() -> Recorder {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let arrived = Arc::new(Mutex::new(Vec::new()));
-    let open = Arc::new(AtomicUsize::new(0));
-    let (record, count) = (Arc::clone(&arrived), Arc::clone(&open));
+    let kept = Arc::new(());
+    let (record, open) = (Arc::clone(&arrived), Arc::clone(&kept));
     thread::spawn(move || {
         for stream in listener.incoming().flatten() {
-            let (record, open) = (Arc::clone(&record), Arc::clone(&count));
-            open.fetch_add(1, Ordering::SeqCst);
+            let (record, open) = (Arc::clone(&record), Arc::clone(&open));
             thread::spawn(move || {
+                let _open = open;
                 serve(stream, &record);
-                open.fetch_sub(1, Ordering::SeqCst);
             });
         }
     });
-    Recorder { address, arrived, open }
+    Recorder { address, arrived, open: kept }
 }
 
 impl Recorder {
@@ -77,7 +74,7 @@ impl Recorder {
         last.write_all(b"GET / HTTP/1.1\r\n\r\n").unwrap();
         last.read_exact(&mut [0; 1]).unwrap();
         drop(last);
-        assert!(eventually(PATIENCE, || self.open.load(Ordering::SeqCst) == 0), "connections are kept");
+        assert!(eventually(PATIENCE, || Arc::strong_count(&self.open) == 2), "connections are kept");
         self.arrived().into_iter().filter(|request| request.target() != "/").collect()
     }
 
@@ -123,7 +120,7 @@ fn whole(bytes: &[u8]) -> Option<(Arrived, usize)> {
     }
     let mut at = length;
     loop {
-        let line = bytes[at..].windows(2).position(|two| two == b"\r\n")?;
+        let line = bytes.get(at..)?.windows(2).position(|two| two == b"\r\n")?;
         let size = std::str::from_utf8(&bytes[at..at + line]).unwrap();
         let size = usize::from_str_radix(size, 16).expect("the size of a chunk");
         at += line + 2;
