@@ -116,12 +116,12 @@ fn rule_19_asking_while_blocked_does_not_prolong_the_wait() {
 #[test]
 fn rule_37_a_sign_in_changes_nothing_for_a_guesser_at_its_address() {
     let (mut with, mut without) = (scene(ThrottleSettings::default()), scene(ThrottleSettings::default()));
-    for guess in 0..200 {
+    for guess in 0..200_u32 {
         for scene in [&mut with, &mut without] {
             scene.seconds = f64::from(guess) * 3.7;
         }
         let _ = with.succeed("bob", HERE);
-        let name = ["bob", "BOB", "eve"][guess as usize % 3];
+        let name = ["bob", "BOB", "eve"][(guess % 3) as usize];
         assert_eq!(with.fail(name, HERE), without.fail(name, HERE), "guess {guess}");
     }
 }
@@ -302,15 +302,15 @@ fn rule_35_the_64s_of_a_48_guess_as_one_client() {
 #[test]
 fn rule_37_no_history_tells_who_signed_in() {
     let mut random = 1_u64;
-    let mut below = |most: u64| {
+    let mut below = |most: u32| {
         random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (random >> 33) % most
+        u32::try_from(random >> 33).unwrap() % most
     };
     for history in 0..200 {
         let scenes = [scene(ThrottleSettings::default()), scene(ThrottleSettings::default())];
         let [mut with, mut without] = scenes;
         for step in 0..100 {
-            with.seconds += below(200) as f64 / 10.0;
+            with.seconds += f64::from(below(200)) / 10.0;
             without.seconds = with.seconds;
             let name = ["bob", "BOB ", "eve", "ｂob"][below(4) as usize];
             let ask: fn(&Scene, &str) -> Result<(), RetryAfter> = match below(6) {
