@@ -10,7 +10,7 @@ use std::{
 
 use support::{
     broken::nobody,
-    command::Output,
+    command::{self, Output},
     curl::curl,
     distribution::push_image,
     portwarden::{ADMIN, Portwarden, TEST, USER, User, portwarden, program},
@@ -65,6 +65,39 @@ fn who_gives_no_token_is_named() {
     let warden = portwarden(&registry).start();
     run(&["--registry", &warden.url()], None).fails().says("--ca-certificate");
     run(&["--registry", "http://registry.example"], None).fails().says("in the clear");
+}
+
+/// As `openssl req -x509` makes it: signed by itself, and marked as an authority's.
+#[test]
+fn a_certificate_that_signs_itself_is_trusted_by_its_file() {
+    let registry = registry();
+    let mut warden = portwarden(&registry).start();
+    let (key, certificate) = (warden.file("tls.key"), warden.file("tls.crt"));
+    let made = [
+        "req",
+        "-x509",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-days",
+        "30",
+        "-subj",
+        "/CN=localhost",
+        "-addext",
+        "subjectAltName=IP:0.0.0.0",
+        "-keyout",
+        key.to_str().unwrap(),
+        "-out",
+        certificate.to_str().unwrap(),
+    ];
+    command::run("openssl", &made, &[]).succeeds();
+    warden.reload(|builder| builder);
+    let url = warden.url();
+    let ask = |file: &str| {
+        run(&["--registry", &url, "--ca-certificate", file, "--user", USER.name], Some(USER.password))
+    };
+    ask(certificate.to_str().unwrap()).succeeds();
+    ask(warden.authority_file().to_str().unwrap()).fails().says("--ca-certificate");
 }
 
 /// The password never stands among the arguments: it is a line of standard input.

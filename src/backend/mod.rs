@@ -8,6 +8,7 @@ mod command;
 mod gate;
 mod shares;
 mod sql;
+mod trust;
 
 pub use command::CommandSettings;
 pub(crate) use command::Exit;
@@ -16,3 +17,4 @@ pub use gate::{Gate, Limits, Unavailable};
 pub(crate) use shares::Shares;
 pub use sql::{Address, DsnError, Password, SqlServer, SqlSettings, SqliteFile, Tls, TlsMode};
 pub(crate) use sql::{Database, Failure, Query, Row, Table};
+pub(crate) use trust::NamedCertificates;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use rustls::{
-    ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
+    ClientConfig, DigitallySignedStruct, Error, SignatureScheme,
     client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
     crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature},
     pki_types::{CertificateDer, ServerName, UnixTime},
@@ -11,20 +11,20 @@ use rustls::{
 use tokio_rustls::TlsConnector;
 
 use super::settings::Trust;
+use crate::backend::NamedCertificates;
 
-/// A connector that believes whom `trust` names: nobody, where none of the certificates can be an authority's.
+/// A connector that believes whom `trust` names.
 ///
 /// # Errors
-/// The provider of cryptography has no suite in common with the versions of TLS that are spoken.
+/// None of the certificates can be an authority's. The provider of cryptography has no suite in common with the versions of TLS that are spoken.
 pub(super) fn connector(trust: &Trust) -> Result<TlsConnector, Error> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let builder =
         ClientConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions()?;
     let config = match trust {
         Trust::Authorities(certificates) => {
-            let mut roots = RootCertStore::empty();
-            roots.add_parsable_certificates(certificates.iter().cloned());
-            builder.with_root_certificates(roots).with_no_client_auth()
+            let named = NamedCertificates::new(certificates.clone(), provider)?;
+            builder.dangerous().with_custom_certificate_verifier(Arc::new(named)).with_no_client_auth()
         }
         Trust::Anything => builder
             .dangerous()

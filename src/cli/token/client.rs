@@ -14,10 +14,12 @@ use hyper_util::{
     rt::TokioExecutor,
 };
 use rustls::{
-    ClientConfig, RootCertStore,
+    ClientConfig,
     crypto::aws_lc_rs,
     pki_types::{CertificateDer, pem::PemObject},
 };
+
+use crate::backend::NamedCertificates;
 
 /// How long an answer is waited for.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -41,19 +43,19 @@ impl Client {
     /// # Errors
     /// There are none to trust.
     pub(super) fn new(ca_certificate: Option<&Path>) -> Result<Self, String> {
-        let mut roots = RootCertStore::empty();
-        match ca_certificate {
-            Some(file) => roots.add_parsable_certificates(certificates(file)?),
-            None => roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs),
+        let named = match ca_certificate {
+            Some(file) => certificates(file)?,
+            None => rustls_native_certs::load_native_certs().certs,
         };
-        if roots.is_empty() {
-            return Err("there is no certificate authority to trust: give --ca-certificate, or install ca-certificates"
-                .to_owned());
-        }
-        let config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let trusted = NamedCertificates::new(named, Arc::clone(&provider)).map_err(|_| {
+            "there is no certificate authority to trust: give --ca-certificate, or install ca-certificates".to_owned()
+        })?;
+        let config = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .map_err(|error| error.to_string())?
-            .with_root_certificates(roots)
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(trusted))
             .with_no_client_auth();
         let connector =
             HttpsConnectorBuilder::new().with_tls_config(config).https_or_http().enable_http1().build();
