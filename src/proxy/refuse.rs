@@ -1,13 +1,15 @@
 //! A refusal on the wire: the one place where it becomes status, headers, challenge and JSON.
 
 use hyper::{
-    Response, StatusCode,
+    HeaderMap, Response, StatusCode,
     header::{self, HeaderName, HeaderValue},
 };
 use serde_json::{Value, json};
 
 use super::{Settings, caching, origin::Origin, response_body::ResponseBody};
 use crate::registry::{Challenge, ChallengeError, ErrorCode, Method, Refusal, Scope};
+
+const JSON: &str = "application/json; charset=utf-8";
 
 /// The response to a refused `/v2` request, in the registry's own form. Without an `origin` (the host is what was
 /// wrong) there is no challenge.
@@ -19,7 +21,7 @@ pub(super) fn refuse(
     let mut response = Response::new(ResponseBody::from(json_body(refusal)));
     *response.status_mut() = status(refusal);
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(JSON));
     headers.insert(API_VERSION, HeaderValue::from_static("registry/2.0"));
     if let (Some(challenge), Some(origin)) = (&refusal.challenge, origin)
         && let Ok(value) = HeaderValue::try_from(bearer(challenge, &refusal.needs, settings, origin))
@@ -31,10 +33,37 @@ pub(super) fn refuse(
 
 /// The response to a refused token request: docker_auth answers with a line of text.
 pub(super) fn refuse_in_text(refusal: &Refusal, issuer: &str) -> Response<ResponseBody> {
-    let mut response = Response::new(ResponseBody::from(format!("{}\n", refusal.message)));
+    let body = format!("{}\n", refusal.message);
+    refuse_token(refusal, issuer, body, HeaderValue::from_static("text/plain; charset=utf-8"))
+}
+
+/// The same in the registry's form, for clients that show a person nothing else.
+pub(super) fn refuse_in_json(refusal: &Refusal, issuer: &str) -> Response<ResponseBody> {
+    refuse_token(refusal, issuer, json_body(refusal), HeaderValue::from_static(JSON))
+}
+
+/// Programs that scripts are written with, and docker, by the first product of their `User-Agent`: where they were used with
+/// docker_auth, its line of text is what they know.
+const READS_TEXT: [&str; 8] =
+    ["", "docker", "curl", "Wget", "python-requests", "Python-urllib", "Go-http-client", "Mozilla"];
+
+/// Whether a refused token request is answered with text, as docker_auth answers it.
+pub(super) fn reads_text(headers: &HeaderMap) -> bool {
+    let agent = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let product = agent.split(['/', ' ']).next().unwrap_or_default();
+    READS_TEXT.iter().any(|known| known.eq_ignore_ascii_case(product))
+}
+
+fn refuse_token(
+    refusal: &Refusal,
+    issuer: &str,
+    body: String,
+    content_type: HeaderValue,
+) -> Response<ResponseBody> {
+    let mut response = Response::new(ResponseBody::from(body));
     *response.status_mut() = status(refusal);
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    headers.insert(header::CONTENT_TYPE, content_type);
     if refusal.code.status() == 401
         && let Ok(value) = HeaderValue::try_from(format!("Basic realm={}", quoted(issuer)))
     {

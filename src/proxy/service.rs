@@ -29,7 +29,7 @@ use super::{
     origin::{self, Origin},
     own::{OwnEndpoint, is_v1},
     pages::{self, Answer, Pages},
-    refuse::{outside_of_v2, refuse, refuse_in_text},
+    refuse::{outside_of_v2, reads_text, refuse, refuse_in_json, refuse_in_text},
     registry_health::RegistryHealth,
     request_body::RequestBody,
     response_body::{ResponseBody, UpstreamBody},
@@ -185,6 +185,7 @@ impl Service {
         let given = origin::request_id(&head.headers, peer, &settings.client_address);
         let mut exchange = Exchange::begin(&self.telemetry, &head, peer, subject, given);
         let is_own = own.is_some();
+        let wants_json = own == Some(OwnEndpoint::Token) && !reads_text(&head.headers);
         let asked = Asked { head: &head, peer, snapshot: &snapshot, at_registry };
         let answered = match (&origin, own, preflight) {
             (Err(refusal), ..) => Err(refusal.clone()),
@@ -208,6 +209,9 @@ impl Service {
             // A client that is told to come later is told so in JSON everywhere: docker shows no text.
             if speaks_json || refusal.challenge.is_some() || refusal.retry_after.is_some() {
                 return Answer::refusing(refuse(&refusal, settings, origin.as_ref().ok()), refusal);
+            }
+            if wants_json {
+                return Answer::refusing(refuse_in_json(&refusal, snapshot.authority.issuer()), refusal);
             }
             let told = if is_own { refusal.clone() } else { outside_of_v2(refusal.clone()) };
             Answer::refusing(refuse_in_text(&told, snapshot.authority.issuer()), refusal)
