@@ -90,6 +90,9 @@ fn deviation(row: &Value, response: &Response) -> Option<&'static str> {
     match response.status {
         401 if subject == "open" => Some("a user without a password is no user"),
         405 if row["method"] == "OPTIONS" => Some("rule 1: methods"),
+        415 if row["headers"]["Content-Type"][0] == "application/json" && !body.is_empty() => {
+            Some("a body that is not read is refused")
+        }
         401 if body.contains("grant_type=refresh_token") => {
             Some("the OAuth2 form of POST: a bad refresh token")
         }

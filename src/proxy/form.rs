@@ -3,9 +3,10 @@
 //! This is lenient on purpose and serves the token endpoint only; the query of a `/v2` request is read strictly, see
 //! [`crate::registry::Query`].
 
-/// Parameters in order: those of the form body before those of the query, as in Go's `Request.Form`.
+/// Parameters in order: those of the form body before those of the query, as in Go's `Request.Form`. Without a value: one
+/// that cannot be decoded, and is passed over.
 #[derive(Debug, Default)]
-pub(super) struct Form(Vec<(String, String)>);
+pub(super) struct Form(Vec<(String, Option<String>)>);
 
 impl Form {
     /// Reads a query and, where there is one, a form body. A pair with a bad escape or a `;` is passed over, as in Go.
@@ -18,21 +19,26 @@ impl Form {
 
     /// The first value of `key`; empty when there is none.
     pub(super) fn get(&self, key: &str) -> &str {
-        self.0.iter().find(|(k, _)| k == key).map(|(_, value)| value.as_str()).unwrap_or_default()
+        self.0.iter().filter(|(k, _)| k == key).find_map(|(_, value)| value.as_deref()).unwrap_or_default()
     }
 
     /// All values of `key`.
     pub(super) fn all<'a>(&'a self, key: &'a str) -> impl Iterator<Item = &'a str> {
-        self.0.iter().filter(move |(k, _)| k == key).map(|(_, value)| value.as_str())
+        self.0.iter().filter(move |(k, _)| k == key).filter_map(|(_, value)| value.as_deref())
+    }
+
+    /// Whether a value of `key` is passed over because it cannot be decoded.
+    pub(super) fn has_unreadable(&self, key: &str) -> bool {
+        self.0.iter().any(|(k, value)| k == key && value.is_none())
     }
 }
 
-fn pair(text: &str) -> Option<(String, String)> {
+fn pair(text: &str) -> Option<(String, Option<String>)> {
     if text.is_empty() || text.contains(';') {
         return None;
     }
     let (key, value) = text.split_once('=').unwrap_or((text, ""));
-    Some((decode(key)?, decode(value)?))
+    Some((decode(key)?, decode(value)))
 }
 
 /// Bytes that are not UTF-8 make no name and no password here, so such a pair is passed over too.

@@ -157,32 +157,63 @@ impl RequestBody {
     /// content type. `None` where there is none.
     ///
     /// # Errors
-    /// It is too large (`limits.token_body`), stands still, breaks off, or is not UTF-8.
+    /// It is too large (`limits.token_body`), stands still, breaks off, or is not UTF-8; or there is a body that is no form,
+    /// whose sender would be answered as if it had not sent it.
     pub(super) async fn form(self, head: &Parts, settings: &Settings) -> Result<Option<String>, Refusal> {
-        let takes_form = [Method::POST, Method::PUT, Method::PATCH].contains(&head.method);
-        let content_type =
-            head.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        let media_type = content_type.split(';').next().unwrap_or_default().trim();
-        if !takes_form || !media_type.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
-            return Ok(None);
+        let bytes = self.whole(settings).await?;
+        if !has_form(head) {
+            return if bytes.is_empty() { Ok(None) } else { Err(no_form(head)) };
         }
-        let refuse = |code, why| Refusal::new(code, why).and_close();
-        let progress = self.progress();
-        let collected = timeout(settings.idle_body, self.collect(settings.token_body)).await;
-        let bytes: Bytes = match (collected, progress.fault()) {
-            (Ok(Some(bytes)), _) => bytes,
-            (Err(_), _) | (_, Some(ClientFault::Idle)) => {
-                return Err(refuse(ErrorCode::Timeout, "the token request took too long"));
-            }
-            (_, Some(ClientFault::Broken)) => {
-                return Err(refuse(ErrorCode::BadRequest, "the token request broke off"));
-            }
-            (Ok(None), None) => return Err(refuse(ErrorCode::TooLarge, "the token request is too large")),
-        };
         String::from_utf8(bytes.into())
             .map(Some)
             .map_err(|_| Refusal::new(ErrorCode::BadRequest, "the form is not UTF-8"))
     }
+
+    /// The bytes of a request to an endpoint of ours.
+    async fn whole(self, settings: &Settings) -> Result<Bytes, Refusal> {
+        let refuse = |code, why| Refusal::new(code, why).and_close();
+        let progress = self.progress();
+        let collected = timeout(settings.idle_body, self.collect(settings.token_body)).await;
+        match (collected, progress.fault()) {
+            (Ok(Some(bytes)), _) => Ok(bytes),
+            (Err(_), _) | (_, Some(ClientFault::Idle)) => {
+                Err(refuse(ErrorCode::Timeout, "the token request took too long"))
+            }
+            (_, Some(ClientFault::Broken)) => {
+                Err(refuse(ErrorCode::BadRequest, "the token request broke off"))
+            }
+            (Ok(None), None) => Err(refuse(ErrorCode::TooLarge, "the token request is too large")),
+        }
+    }
+}
+
+const FORM: &str = "application/x-www-form-urlencoded";
+
+/// Whether the body of such a request is a form that Go reads.
+fn has_form(head: &Parts) -> bool {
+    let takes_form = [Method::POST, Method::PUT, Method::PATCH].contains(&head.method);
+    let media_type = content_type(head).split(';').next().unwrap_or_default().trim();
+    takes_form && media_type.eq_ignore_ascii_case(FORM)
+}
+
+fn content_type(head: &Parts) -> &str {
+    head.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default()
+}
+
+/// The most letters of a client's content type that are said back.
+const LONGEST_TYPE: usize = 60;
+
+fn no_form(head: &Parts) -> Refusal {
+    let sent = match content_type(head) {
+        "" => "no Content-Type".to_owned(),
+        sent => format!("the Content-Type {:?}", sent.chars().take(LONGEST_TYPE).collect::<String>()),
+    };
+    let why = format!(
+        "expected a body only with POST and the Content-Type {FORM}, found {} with {sent}; with curl, write \
+         --data-urlencode in place of -F or --json",
+        head.method
+    );
+    Refusal::new(ErrorCode::UnsupportedMediaType, why)
 }
 
 impl Body for RequestBody {
