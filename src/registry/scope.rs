@@ -62,12 +62,17 @@ impl Scope {
         self.resource_type == need.resource_type && self.name == need.name && self.actions.iter().any(granted)
     }
 
-    /// Reads the values of the `scope` parameters: each holds scopes separated by one ASCII space, an empty value none.
+    /// Reads the values of the `scope` parameters: each holds scopes separated by one ASCII space. Nothing is asked for
+    /// where there is no value or the first one is empty, whatever follows it, as in docker_auth.
     ///
     /// # Errors
     /// The first scope that is not `type:name:actions`, where the name may hold one colon (`host:5000/x`).
     pub fn parse_all<'a>(values: impl IntoIterator<Item = &'a str>) -> Result<Vec<Self>, ScopeError> {
-        values.into_iter().filter(|v| !v.is_empty()).flat_map(|v| v.split(' ')).map(Self::parse).collect()
+        let mut values = values.into_iter().peekable();
+        if values.peek().is_none_or(|first| first.is_empty()) {
+            return Ok(Vec::new());
+        }
+        values.flat_map(|value| value.split(' ')).map(Self::parse).collect()
     }
 
     /// Reads one scope. The type is docker_auth's: the first run of lower-case letters and digits, so that the class
