@@ -110,8 +110,9 @@ impl Denial {
 
 /// Asks the policy for every access that the route needs, and holds it against the token's ceiling.
 ///
-/// Where only the source of a cross-repository mount is denied by the policy, the permit is for a plain start of an
-/// upload instead, as the specification allows: the client uploads the blob, nothing leaks, and the push does not fail.
+/// Where only the source of a cross-repository mount is missing, from the policy or from the token, the permit is for a
+/// plain start of an upload instead, as the specification allows: the client uploads the blob, nothing leaks, and the push
+/// does not fail.
 ///
 /// # Errors
 /// The first access that is missing, or a back end that gives no answer about one.
@@ -132,9 +133,7 @@ pub async fn authorize(
         };
         let is_source = position > 0;
         return match route.without_mount() {
-            Some(plain) if is_source && by != DeniedBy::Ceiling => {
-                Ok(Permit { route: plain, by: granted_by })
-            }
+            Some(plain) if is_source => Ok(Permit { route: plain, by: granted_by }),
             _ => Err(NotPermitted::Denied(Denial { needs, missing, by })),
         };
     }
