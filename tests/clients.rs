@@ -14,6 +14,7 @@ use support::{
     containerd::containerd,
     curl::curl,
     distribution::{self, MANIFEST, push_blob, push_image},
+    docker::docker,
     image::{Image, random_bytes},
     podman::podman,
     portwarden::{ADMIN, TEST, TEST2, USER, User, portwarden},
@@ -32,6 +33,21 @@ const WRONG_PASSWORD: &str = "unauthorized";
 const WRONG_PASSWORD_TOO: &str = "authentication required";
 /// An account with a password that is not its own.
 const IMPOSTOR: User = User { name: "admin", password: "guess" };
+
+#[test]
+fn rule_40_what_docker_login_keeps_serves_the_other_clients_and_the_way_back() {
+    let registry = registry();
+    let warden = portwarden(&registry).start();
+    let client = docker().user(&warden, None);
+    client.login(USER).succeeds().says("Login Succeeded");
+    let file = client.configuration();
+    let kept: serde_json::Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    let kept = &kept["auths"][warden.host()];
+    assert_eq!(kept["auth"], "dXNlcjp1c2Vy", "the name and the password, as with docker_auth: {kept}");
+    assert!(kept.get("identitytoken").is_none(), "{kept}");
+    podman(&warden).login_by(&file).succeeds().says("Existing credentials are valid");
+    skopeo(&warden, USER).login_by(&file).succeeds().says("Existing credentials are valid");
+}
 
 #[test]
 fn skopeo_copies_inspects_lists_and_deletes() {

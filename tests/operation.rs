@@ -506,6 +506,8 @@ fn a_transfer_that_does_not_end_is_cut_off_after_the_drain_timeout() {
 fn rule_16_no_secret_reaches_the_log() {
     let directory = installed("", "registry: {url: \"http://127.0.0.1:1\"}\nlog: {level: debug}\n");
     let config = config_of(directory.path());
+    let text = fs::read_to_string(&config).unwrap();
+    fs::write(&config, text.replace("expiration: 900", "expiration: 900, refresh_tokens: true")).unwrap();
     let arguments = ["serve", "--config", config.as_str()];
     let mut process =
         Process::start(PROGRAM, &arguments, &[("RUST_LOG", "trace")], &directory.path().join("log"));

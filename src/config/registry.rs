@@ -22,6 +22,7 @@ pub(super) fn settings(file: &File, idle_body: Duration, context: &mut Context<'
     let address = upstream_address(written, context);
     let settings = Settings {
         realm: token::realm(file, context),
+        refresh_tokens: token::refresh_tokens(file),
         service: service(written, context),
         path_prefix: server::path_prefix(file, context),
         relative_urls: file.server.as_ref().and_then(|server| server.relative_urls).is_none_or(|on| on.0),

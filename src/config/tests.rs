@@ -247,12 +247,46 @@ fn a_key_that_others_can_read_is_a_warning() {
 }
 
 #[test]
+fn a_signing_key_that_docker_auth_refuses_is_warned_of() {
+    for (algorithm, said) in [
+        (&rcgen::PKCS_ECDSA_P256_SHA256, ""),
+        (&rcgen::PKCS_ECDSA_P384_SHA384, ""),
+        (
+            &rcgen::PKCS_ED25519,
+            "f.yml:7:3: warning: token.key: signs tokens with Ed25519, which docker_auth refuses. For the way back to \
+             docker_auth use an RSA key of 2048 bits or more, or an EC key on P-256",
+        ),
+    ] {
+        let directory = tempfile::tempdir().unwrap();
+        let key = rcgen::KeyPair::generate_for(algorithm).unwrap();
+        let certificate =
+            rcgen::CertificateParams::new(["a.example".to_owned()]).unwrap().self_signed(&key).unwrap();
+        write(directory.path(), "cert.pem", &certificate.pem());
+        write(directory.path(), "key.pem", &key.serialize_pem());
+        let loaded = Config::parse(&format!("{SERVER}{TOKEN}{REST}"), "f.yml", directory.path()).unwrap();
+        assert_eq!(cut(&loaded.warnings, directory.path()), said);
+    }
+}
+
+#[test]
 fn the_life_of_a_token() {
     let expiration = |n: &str| {
         of_token(&format!("  issuer: A\n  expiration: {n}\n  certificate: cert.pem\n  key: key.pem\n"))
     };
     let range = "must be from 1 to 31622400 seconds, is 0. Write a number of seconds, as `900`";
     assert_eq!(expiration("0"), format!("f.yml:5:3: token.expiration: {range}"));
+    for (written, told) in [
+        ("9223372036854775807", "must be from 1 to 31622400 seconds, is 9223372036854775807"),
+        ("31622401", "must be from 1 to 31622400 seconds, is 31622401"),
+        ("-900", "must be from 1 to 31622400 seconds, is -900"),
+        ("0.5", "must be from 1 to 31622400 seconds, is 0"),
+        ("99999999999999999999", "whole number"),
+        ("15m", "whole number"),
+        ("\"900\"", "whole number"),
+    ] {
+        let said = expiration(written);
+        assert!(said.contains("token.expiration") && said.contains(told), "{written}: {said}");
+    }
     assert_eq!(expiration("~"), "f.yml:5:3: token.expiration: missing. Write a number of seconds, as `900`");
     assert_eq!(
         expiration("30"),

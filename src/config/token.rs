@@ -1,12 +1,16 @@
 //! `token:`: who signs, with what, and for how long.
 
-use std::time::Duration;
+use std::{fs, path::Path as FilePath, time::Duration};
+
+use zeroize::Zeroizing;
 
 use super::{
     Context, TokenSettings,
     file::{File, Integer, Server, Text, Token},
+    path::Path,
     pem::{self, Pair},
 };
+use crate::token::{Algorithm, SigningKey};
 
 /// Clients assume that a token lasts a minute when they are not told, and fail on shorter ones.
 const SHORTEST: i64 = 60;
@@ -21,6 +25,8 @@ pub(super) fn settings(file: &File, context: &mut Context<'_>) -> Option<TokenSe
     let issuer = issuer(written, context);
     let lifetime = lifetime(written, context);
     let Pair { certificate, key } = signing_pair(written, file, context)?;
+    let section = if present(written.key.as_ref()) { "token" } else { "server" };
+    warn_of_ed25519(&key, &Path::from(section).key("key"), context);
     Some(TokenSettings {
         issuer: issuer?,
         lifetime: lifetime?,
@@ -41,6 +47,11 @@ pub(super) fn realm(file: &File, context: &mut Context<'_>) -> Option<String> {
         context.report.error("token.realm", "not a URL", hint);
     }
     Some(url.clone())
+}
+
+/// `token.refresh_tokens`. Off by default: docker would keep such a token in place of the password.
+pub(super) fn refresh_tokens(file: &File) -> bool {
+    file.token.as_ref().and_then(|token| token.refresh_tokens).unwrap_or_default().0
 }
 
 fn issuer(written: &Token, context: &mut Context<'_>) -> Option<String> {
@@ -77,10 +88,24 @@ fn lifetime(written: &Token, context: &mut Context<'_>) -> Option<Duration> {
     u64::try_from(seconds.max(SHORTEST)).ok().map(Duration::from_secs)
 }
 
+fn present(text: Option<&Text>) -> bool {
+    text.is_some_and(|text| !text.0.is_empty())
+}
+
+/// Such a key serves Portwarden, and stands in the way back.
+fn warn_of_ed25519(key: &FilePath, at: &Path, context: &mut Context<'_>) {
+    let key = fs::read(key).ok().and_then(|pem| SigningKey::from_pem(&Zeroizing::new(pem), true).ok());
+    if key.is_some_and(|key| key.algorithm() == Algorithm::EdDSA) {
+        let message = "signs tokens with Ed25519, which docker_auth refuses";
+        let hint =
+            "For the way back to docker_auth use an RSA key of 2048 bits or more, or an EC key on P-256";
+        context.report.warn(at, message, hint);
+    }
+}
+
 /// The token's own pair, or else the server's, which `tls` has checked.
 fn signing_pair(written: &Token, file: &File, context: &mut Context<'_>) -> Option<Pair> {
-    let present = |text: &Option<Text>| text.as_ref().is_some_and(|text| !text.0.is_empty());
-    if present(&written.certificate) || present(&written.key) {
+    if present(written.certificate.as_ref()) || present(written.key.as_ref()) {
         return pem::pair("token", written.certificate.as_ref(), written.key.as_ref(), context);
     }
     let none = Server::default();
@@ -90,7 +115,7 @@ fn signing_pair(written: &Token, file: &File, context: &mut Context<'_>) -> Opti
             Some(Pair { certificate: context.path(certificate), key: context.path(key) })
         }
         // One without the other has been reported.
-        _ if present(&server.certificate) || present(&server.key) => None,
+        _ if present(server.certificate.as_ref()) || present(server.key.as_ref()) => None,
         _ => {
             let hint = "Add `certificate` and `key` here, or under `server`";
             context.report.error("token", "there is no certificate and key to sign tokens with", hint);

@@ -11,6 +11,8 @@ use std::{
 pub struct Settings {
     /// `token.realm`: the URL in the challenge; `None` for `https://<host as the client named it><path_prefix>/auth`.
     pub realm: Option<String>,
+    /// `token.refresh_tokens`: an account with a password gets a refresh token where its client asks for one.
+    pub refresh_tokens: bool,
     /// `registry.service`: the `service` of the challenge and the only audience that opens `/v2`.
     pub service: String,
     /// `server.path_prefix`: empty, or absolute without a trailing slash.

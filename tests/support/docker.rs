@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    path::PathBuf,
     sync::{Arc, Mutex, Weak},
 };
 
@@ -101,6 +102,11 @@ impl Client {
     /// Any command.
     pub fn run(&self, args: &[&str]) -> Output {
         self.docker.client(args, self.home.path().to_str().unwrap())
+    }
+
+    /// What it keeps of its logins.
+    pub fn configuration(&self) -> PathBuf {
+        self.home.path().join("config.json")
     }
 
     /// `docker login` with a password.

@@ -41,6 +41,11 @@ impl Podman<'_> {
         self.run(&login)
     }
 
+    /// `podman login` without a password, by what another client keeps in `file`.
+    pub fn login_by(&self, file: &Path) -> Output {
+        self.run(&["login", "--authfile", file.to_str().unwrap(), &self.portwarden.host()])
+    }
+
     /// `podman rmi`: out of the store again.
     pub fn forget(&self, name: &str) -> Output {
         self.run(&["rmi", "--force", &self.reference(name)])

@@ -1,5 +1,7 @@
 //! skopeo with credentials of its own.
 
+use std::path::Path;
+
 use super::{
     command::{self, Output},
     portwarden::{Portwarden, User},
@@ -40,6 +42,11 @@ impl Skopeo<'_> {
         self.run("inspect", "--creds", &[&self.url(name)])
     }
 
+    /// `skopeo login` without a password, by what another client keeps in `file`.
+    pub fn login_by(&self, file: &Path) -> Output {
+        self.skopeo(&["login", "--authfile", file.to_str().unwrap(), &self.portwarden.host()])
+    }
+
     /// `skopeo list-tags`.
     pub fn list_tags(&self, repository: &str) -> Output {
         self.run("list-tags", "--creds", &[&self.url(repository)])
@@ -56,12 +63,16 @@ impl Skopeo<'_> {
 
     fn run(&self, verb: &str, credentials_option: &str, args: &[&str]) -> Output {
         let credentials = format!("{}:{}", self.user.name, self.user.password);
-        let authority = self.portwarden.authority_file();
         let mut all = vec!["--insecure-policy", verb, credentials_option, &credentials];
         all.extend(args);
+        self.skopeo(&all)
+    }
+
+    fn skopeo(&self, args: &[&str]) -> Output {
+        let authority = self.portwarden.authority_file();
         let home = self.home.path().to_str().unwrap();
         let environment =
             [("HOME", home), ("SSL_CERT_FILE", authority.to_str().unwrap()), ("SSL_CERT_DIR", home)];
-        command::run("skopeo", &all, &environment)
+        command::run("skopeo", args, &environment)
     }
 }

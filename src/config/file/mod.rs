@@ -83,7 +83,7 @@ pub(crate) struct LetsEncrypt {
     pub(crate) cache_dir: Option<Text>,
 }
 
-/// `token:`; `realm` is ours.
+/// `token:`; `realm` and `refresh_tokens` are ours.
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields, default, expecting = "a mapping")]
 pub(crate) struct Token {
@@ -93,6 +93,7 @@ pub(crate) struct Token {
     pub(crate) key: Option<Text>,
     pub(crate) disable_legacy_key_id: Option<Switch>,
     pub(crate) realm: Option<Text>,
+    pub(crate) refresh_tokens: Option<Switch>,
 }
 
 /// A user.
