@@ -19,8 +19,11 @@ use std::{
     thread,
 };
 
-use base64::{Engine, engine::general_purpose::STANDARD};
-use serde_json::Value;
+use base64::{
+    Engine,
+    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
+};
+use serde_json::{Value, json};
 use support::{
     local::{Local, local},
     process::{PATIENCE, eventually},
@@ -64,6 +67,21 @@ impl Scene {
     /// `ext_authz` runs this shell script, which finds the question in `$q`.
     fn with_rules(script: &str) -> Self {
         Self::new(&[("ext_authz", &format!("read q; {script}"))], "")
+    }
+
+    /// `ext_auth` runs this shell script, and these are the rules besides the one of `local`.
+    fn with_acl(rules: &str, script: &str) -> Self {
+        let scene = Self::with_accounts(script);
+        scene.set_acl(rules, &[("ext_auth", script)]);
+        scene
+    }
+
+    /// Puts other rules in force, and these commands.
+    fn set_acl(&self, rules: &str, sections: &[(&str, &str)]) {
+        let commands: String =
+            sections.iter().map(|(section, script)| command(section, script, self.commands.path())).collect();
+        let acl = format!("acl:\n  - {{match: {{account: local}}, actions: [\"*\"]}}\n{rules}");
+        self.portwarden.reload(&format!("{SERVER}{USERS}{acl}{commands}"));
     }
 
     fn new(sections: &[(&str, &str)], rest: &str) -> Self {
@@ -267,6 +285,67 @@ fn rule_14_a_token_ends_with_the_section_that_vouched_for_it() {
     assert_eq!((refused.status, refused.challenge("error").as_deref()), (401, Some("invalid_token")));
 }
 
+const TEAM_AND_CITY: &str = r#"printf '{"labels":{"team":["dev","ops"],"city":["Ulm"]}}'"#;
+
+/// The claims of an access token.
+fn claims(token: &Value) -> Value {
+    let part = token["token"].as_str().unwrap().split('.').nth(1).unwrap();
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).unwrap()).unwrap()
+}
+
+#[test]
+fn a_token_carries_the_labels_that_rules_look_at() {
+    for (rules, labels) in [
+        ("", json!(null)),
+        ("  - {match: {labels: {team: ops}}, actions: [pull]}\n", json!([["team", "ops"]])),
+        ("  - {match: {labels: {team: qa}}, actions: [pull]}\n", json!([["team"]])),
+        (
+            "  - {match: {labels: {team: \"*\", city: \"U*\"}}, actions: []}\n",
+            json!([["city", "Ulm"], ["team", "dev", "ops"]]),
+        ),
+        ("  - {match: {name: \"${labels:team}/*\"}, actions: [pull]}\n", json!([["team", "dev", "ops"]])),
+    ] {
+        let scene = Scene::with_acl(rules, TEAM_AND_CITY);
+        assert_eq!(claims(&scene.token("remote", "x", ""))["labels"], labels, "{rules}");
+    }
+    let all = Scene::new(&[("ext_auth", TEAM_AND_CITY), ("ext_authz", "exit 0")], "");
+    let told = json!([["city", "Ulm"], ["team", "dev", "ops"]]);
+    assert_eq!(claims(&all.token("remote", "x", ""))["labels"], told, "the command is given all of them");
+}
+
+#[test]
+fn rule_39_labels_that_a_token_left_out_are_never_taken_for_missing() {
+    const OPEN: &str = "  - {match: {account: \"/.+/\"}, actions: [pull]}\n";
+    let denied_by = |condition: &str| format!("  - {{match: {{{condition}}}, actions: []}}\n{OPEN}");
+    let target = "/v2/any/app/tags/list";
+    let scene = Scene::with_acl(&denied_by("labels: {team: qa}"), TEAM_AND_CITY);
+    let token = scene.token("remote", "x", "scope=repository:any/app:pull");
+    assert_eq!(scene.with_token(&token, target).status, 200);
+    for (condition, then) in [
+        ("labels: {city: \"*\"}", 401),
+        ("labels: {team: dev}", 401),
+        ("labels: {team: \"/^(dev|ops)$/\"}", 401),
+        ("labels: {team: \"*\", city: Ulm}", 401),
+        ("name: \"*/*\", labels: {team: \"${account}\"}", 200),
+    ] {
+        scene.set_acl(&denied_by(condition), &[("ext_auth", TEAM_AND_CITY)]);
+        let refused = scene.with_token(&token, target);
+        let error = refused.challenge("error");
+        assert_eq!((refused.status, error.as_deref()), (401, Some("invalid_token")), "{condition}");
+        let fresh = scene.token("remote", "x", "scope=repository:any/app:pull");
+        assert_eq!(scene.with_token(&fresh, target).status, then, "{condition}");
+        assert_eq!(scene.ask_as("remote", "x", target).status, then, "{condition}");
+    }
+    // A command sees all labels, so it decides by none that are not there.
+    scene.set_acl("", &[("ext_auth", TEAM_AND_CITY), ("ext_authz", "exit 0")]);
+    assert_eq!(scene.with_token(&token, target).status, 401);
+    // Rules that look at nothing that was left out decide by the token as before.
+    scene.set_acl(OPEN, &[("ext_auth", TEAM_AND_CITY)]);
+    assert_eq!(scene.with_token(&token, target).status, 200);
+    scene.set_acl(&denied_by("labels: {floor: \"3\"}"), &[("ext_auth", TEAM_AND_CITY)]);
+    assert_eq!(scene.with_token(&token, target).status, 200, "the account has no such label");
+}
+
 #[test]
 fn rule_20_what_a_back_end_said_is_forgotten_with_a_reload() {
     let scene = Scene::with_accounts("exit 0");
@@ -309,6 +388,9 @@ fn nobody_with_nothing_is_asked_about_once() {
 #[test]
 fn an_account_of_a_back_end_gets_no_refresh_token() {
     let scene = Scene::with_accounts("exit 0");
+    let section = command("ext_auth", "exit 0", scene.commands.path());
+    let with_refresh_tokens = SERVER.replace("expiration: 900", "expiration: 900, refresh_tokens: true");
+    scene.portwarden.reload(&format!("{with_refresh_tokens}{USERS}{ACL}{section}"));
     assert!(scene.token("local", "badmin", "offline_token=true")["refresh_token"].is_string());
     assert_eq!(scene.token("remote", "x", "offline_token=true")["refresh_token"], Value::Null);
 }

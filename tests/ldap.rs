@@ -25,6 +25,7 @@ use rustls::pki_types::{CertificateDer, pem::PemObject as _};
 use support::{
     curl::curl,
     docker::docker,
+    pages::Visitor,
     pki,
     portwarden::{ADMIN, Portwarden, User, portwarden},
     process::{PATIENCE, eventually},
@@ -460,6 +461,56 @@ mod behind_the_whole_program {
         let warden = warden(&registry, &directory, "always", directory.tls_port());
         let upload = |user| curl(&warden).user(user).send("POST", "/v2/team/app/blobs/uploads/").status;
         assert_eq!((upload(BOB), upload(ALICE)), (202, 401));
+    }
+
+    /// `kim` with 300 groups and `lee` with 100, as a large company's directory has them.
+    fn in_many_groups() -> String {
+        let entry = |(name, count): (&str, usize)| {
+            let groups = (0..count).map(|n| {
+                format!(
+                    "seeAlso: cn=app-team-{n:04}-developers,ou=security groups,ou=corp,dc=example,dc=com\n"
+                )
+            });
+            format!(
+                "dn: uid={name},ou=people,dc=example,dc=com\nobjectClass: inetOrgPerson\nuid: {name}\ncn: {name}\n\
+                 sn: {name}\nuserPassword: pw\n{}\n",
+                groups.collect::<String>()
+            )
+        };
+        [("kim", 300), ("lee", 100)].map(entry).concat()
+    }
+
+    #[test]
+    fn accounts_in_hundreds_of_groups_sign_in_everywhere() {
+        let (registry, directory) = (registry(), slapd().entries(&in_many_groups()).start());
+        let section = format!(
+            "ldap_auth:\n  addr: \"127.0.0.1:{}\"\n  tls: none\n  bind_dn: \"{READER}\"\n  \
+             bind_password_file: {}\n  base: {BASE}\n  filter: {BY_UID}\n  \
+             labels: {{groups: {{attribute: seeAlso}}, short: {{attribute: seeAlso, parse_cn: true, lower_case: true}}}}",
+            directory.port(),
+            directory.password_file().display(),
+        );
+        let by_no_label = "  - match: {account: \"/.+/\"}\n    actions: [pull, push]\n";
+        let by_one_group =
+            "  - match: {labels: {short: app-team-0042-developers}}\n    actions: [pull, push]\n";
+        let by_a_part =
+            "  - match: {labels: {groups: \"/^cn=app-team-00(41|42)-/\"}}\n    actions: [pull, push]\n";
+        let docker = docker();
+        for acl in [by_no_label, by_one_group, by_a_part] {
+            let warden = portwarden(&registry).users(&[ADMIN]).acl(acl).with(&section).start();
+            for name in ["kim", "lee"] {
+                let user = User { name, password: "pw" };
+                let scope = "repository:team/app:pull,push";
+                let answer =
+                    curl(&warden).user(user).get(&format!("/auth?service=registry.test&scope={scope}"));
+                let token = answer.is(200).json()["token"].as_str().unwrap().to_owned();
+                assert!(token.len() < 2_000, "{name}: {} bytes, {acl}", token.len());
+                curl(&warden).bearer(&token).send("POST", "/v2/team/app/blobs/uploads/").is(202);
+                docker.user(&warden, None).login(user).succeeds().says("Login Succeeded");
+                let visitor = Visitor::signed_in(&warden, user);
+                visitor.get("/-/access").is(200);
+            }
+        }
     }
 
     #[test]

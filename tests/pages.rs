@@ -128,11 +128,41 @@ fn a_session_that_no_browser_would_keep_is_refused_in_words() {
                 printf '{\"labels\":{\"group\":['; for i in $(seq $n); do printf '\"cn=team-%s,dc=example\",' $i; done; printf '\"x\"]}}'\n";
     std::fs::write(&script, text).unwrap();
     std::fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
-    let warden = portwarden(&registry).with(&format!("ext_auth: {{command: {script:?}}}")).start();
-    let sign_in = |name| Visitor::new(&warden).sign_in(User { name, password: "any" }, "/");
-    sign_in("few").is(303);
-    let refused = sign_in("many").is(413);
+    let start = |acl: &str| {
+        portwarden(&registry).acl(acl).with(&format!("ext_auth: {{command: {script:?}}}")).start()
+    };
+    let sign_in = |warden, name| Visitor::new(warden).sign_in(User { name, password: "any" }, "/");
+    // Labels at which no rule looks take no room.
+    let warden = start("  - {match: {labels: {group: x}}, actions: [pull]}");
+    sign_in(&warden, "few").is(303);
+    sign_in(&warden, "many").is(303);
+    let warden = start("  - {match: {name: \"${labels:group}/*\"}, actions: [pull]}");
+    sign_in(&warden, "few").is(303);
+    let refused = sign_in(&warden, "many").is(413);
     assert!(refused.text().contains("too many labels") && refused.header("set-cookie").is_none());
+}
+
+#[test]
+fn a_session_ends_when_rules_look_at_labels_that_it_left_out() {
+    const OPEN: &str = "  - {match: {account: \"/.+/\"}, actions: [pull]}";
+    let registry = registry();
+    let scripts = tempfile::tempdir().unwrap();
+    let script = scripts.path().join("labels");
+    std::fs::write(&script, "#!/bin/sh\nprintf '{\"labels\":{\"group\":[\"dev\",\"ops\"]}}'\n").unwrap();
+    std::fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let mut warden =
+        portwarden(&registry).acl(OPEN).with(&format!("ext_auth: {{command: {script:?}}}")).start();
+    let cookie = {
+        let visitor = Visitor::signed_in(&warden, User { name: "kim", password: "any" });
+        visitor.get("/-/access").is(200);
+        visitor.cookie.clone()
+    };
+    warden.reload(|builder| {
+        builder.acl(&format!("  - {{match: {{labels: {{group: dev}}}}, actions: []}}\n{OPEN}"))
+    });
+    Visitor::with_cookie(&warden, cookie).get("/-/access").is(303);
+    let again = Visitor::signed_in(&warden, User { name: "kim", password: "any" });
+    assert!(again.get("/-/access?name=team/app").is(200).text().contains("rule 1"), "the rule that denies");
 }
 
 #[test]

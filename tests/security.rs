@@ -62,6 +62,11 @@ fn with_tls() -> String {
     CONFIG.replace("addr: \":0\"", "addr: \":0\", certificate: \"@CERT@\", key: \"@KEY@\"")
 }
 
+/// [`CONFIG`] with refresh tokens.
+fn with_refresh_tokens() -> String {
+    CONFIG.replace("expiration: 900", "expiration: 900, refresh_tokens: true")
+}
+
 fn basic(account: &str) -> String {
     format!("Authorization: Basic {}\r\n", STANDARD.encode(format!("{account}:badmin")))
 }
@@ -248,13 +253,32 @@ fn rule_08_a_mount_needs_pull_on_its_source_or_becomes_a_plain_upload() {
         assert_eq!(ask_as(&portwarden, "pusher", "POST", &format!("{start}?{query}")).status, 200, "{query}");
         assert_eq!(forwarded(&sink), line, "{query}");
     }
-    // A token that could have the source asks for it; the client comes back with both scopes.
-    let narrow = token(&portwarden, "pusher", &format!("{OURS}&scope=repository:team/app:pull,push"));
-    let headers = format!("Authorization: Bearer {narrow}\r\n");
-    let response = ask(&portwarden, "POST", &format!("{start}?mount=sha256:ab&from=shared/base"), &headers);
-    assert_eq!(response.status, 401);
-    let both = "repository:team/app:pull,push repository:shared/base:pull";
-    assert_eq!(response.challenge("scope").as_deref(), Some(both));
+    // A token that does not list the source mounts nothing either, whatever its account may do.
+    let mount = |scope: &str, query: &str| {
+        let narrow = token(&portwarden, "pusher", &format!("{OURS}&scope={scope}"));
+        ask(&portwarden, "POST", &format!("{start}?{query}"), &format!("Authorization: Bearer {narrow}\r\n"))
+    };
+    let target = "repository:team/app:pull,push";
+    for (others, line) in [
+        ("", "POST /v2/team/app/blobs/uploads/ HTTP/1.1"),
+        (" repository:shared/base:push", "POST /v2/team/app/blobs/uploads/ HTTP/1.1"),
+        (" repository:shared/other:pull", "POST /v2/team/app/blobs/uploads/ HTTP/1.1"),
+        (
+            " repository:shared/base:pull",
+            "POST /v2/team/app/blobs/uploads/?mount=sha256:ab&from=shared/base HTTP/1.1",
+        ),
+    ] {
+        let scope = format!("{target}{others}").replace(' ', "%20");
+        assert_eq!(mount(&scope, "mount=sha256:ab&from=shared/base").status, 200, "{others}");
+        assert_eq!(forwarded(&sink), line, "{others}");
+    }
+    // Without the target there is no upload at all; the client comes back with both scopes.
+    for scope in ["repository:shared/base:pull", "repository:team/app:pull%20repository:shared/base:pull"] {
+        let response = mount(scope, "mount=sha256:ab&from=shared/base");
+        assert_eq!(response.status, 401);
+        let both = "repository:team/app:pull,push repository:shared/base:pull";
+        assert_eq!(response.challenge("scope").as_deref(), Some(both));
+    }
     // Elsewhere `from` means nothing, and is asked for all the same, as the registry asks.
     assert_eq!(ask_as(&portwarden, "pusher", "GET", "/v2/team/app/tags/list?from=secret/app").status, 401);
     assert_eq!(sink.take(), Vec::<String>::new());
@@ -441,7 +465,7 @@ fn rule_15_only_our_audience_opens_and_lifetimes_are_said() {
 
 #[test]
 fn rule_15_a_refresh_token_opens_nothing_and_dies_with_the_password() {
-    let (portwarden, sink) = start(OK);
+    let (portwarden, sink) = start_with(&with_refresh_tokens(), OK);
     let answer = ask_as(&portwarden, "pusher", "GET", &format!("/auth?{OURS}&offline_token=true"));
     let answer: Value = serde_json::from_str(&answer.text()).unwrap();
     let refresh = answer["refresh_token"].as_str().unwrap();
@@ -479,6 +503,41 @@ fn rule_15_a_refresh_token_opens_nothing_and_dies_with_the_password() {
     portwarden.reload(&CONFIG.replace("  pusher: {password", "  somebody: {password"));
     assert_eq!(exchange_it().status, 401, "no such user any more");
     assert_eq!(sink.take().len(), 1);
+}
+
+#[test]
+fn rule_40_a_password_gets_no_refresh_token_unless_it_is_configured() {
+    let (portwarden, sink) = start_with(&with_refresh_tokens(), OK);
+    let by_get = || ask_as(&portwarden, "pusher", "GET", &format!("/auth?{OURS}&offline_token=true"));
+    let by_post = |form: &str| {
+        let headers =
+            format!("Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n", form.len());
+        let mut bytes = request("POST", "/auth/token", &headers);
+        bytes.extend(form.as_bytes());
+        exchange(portwarden.address, &bytes).unwrap()
+    };
+    let oauth =
+        format!("grant_type=password&username=pusher&password=badmin&client_id=x&access_type=offline&{OURS}");
+    let refresh_token = |response: Response| {
+        assert_eq!(response.status, 200, "{response:?}");
+        let answer: Value = serde_json::from_str(&response.text()).unwrap();
+        assert!(answer["token"].is_string() && answer["expires_in"] == 900, "{answer}");
+        answer["refresh_token"].as_str().map(str::to_owned)
+    };
+    let issued = refresh_token(by_get()).expect("it is configured");
+    assert!(refresh_token(by_post(&oauth)).is_some());
+    for config in
+        [CONFIG.to_owned(), with_refresh_tokens().replace("refresh_tokens: true", "refresh_tokens: false")]
+    {
+        portwarden.reload(&config);
+        assert_eq!(refresh_token(by_get()), None);
+        assert_eq!(refresh_token(by_post(&oauth)), None);
+        // One that a client keeps from before is as good as ever.
+        let form =
+            format!("grant_type=refresh_token&{OURS}&scope=repository:team/app:pull&refresh_token={issued}");
+        assert_eq!(refresh_token(by_post(&form)).as_ref(), Some(&issued));
+    }
+    assert_eq!(sink.take(), Vec::<String>::new());
 }
 
 #[test]
@@ -1166,8 +1225,111 @@ fn the_challenge_names_the_host_that_the_client_named() {
 }
 
 #[test]
+fn a_token_request_whose_body_is_not_read_is_refused_with_the_reason() {
+    let (portwarden, sink) = start_with(&CONFIG.replace("users:", "users:\n  \"\": {}"), OK);
+    let send = |method: &str, headers: &str, body: &str| {
+        let mut bytes = request(method, "/auth", &format!("{headers}Content-Length: {}\r\n", body.len()));
+        bytes.extend(body.as_bytes());
+        exchange(portwarden.address, &bytes).unwrap()
+    };
+    let of = |name: &str| format!("Content-Type: {name}\r\n");
+    let form = "username=admin&password=badmin";
+    let parts = "--b\r\nContent-Disposition: form-data; name=\"username\"\r\n\r\nadmin\r\n--b--\r\n";
+    for (method, headers, body) in [
+        ("POST", of("multipart/form-data; boundary=b"), parts),
+        ("POST", of("application/json"), r#"{"username":"admin","password":"badmin"}"#),
+        ("POST", of("text/plain"), form),
+        ("POST", String::new(), form),
+        ("GET", of("application/x-www-form-urlencoded"), form),
+        ("DELETE", of("application/x-www-form-urlencoded"), form),
+    ] {
+        let refused = send(method, &headers, body);
+        let told = refused.text();
+        assert_eq!(refused.status, 415, "{method} {headers}: {told}");
+        assert!(told.contains("application/x-www-form-urlencoded") && !told.contains("badmin"), "{told}");
+    }
+    for (method, headers, body) in [
+        ("POST", of("application/x-www-form-urlencoded; charset=UTF-8"), form),
+        ("POST", of("APPLICATION/X-WWW-Form-urlencoded;charset=iso-8859-1"), form),
+        ("POST", format!("{}{}", basic("admin"), of("application/json")), ""),
+        ("GET", basic("admin"), ""),
+    ] {
+        let answered = send(method, &headers, body);
+        assert_eq!(answered.status, 200, "{method} {headers}: {}", answered.text());
+    }
+    // Of what cannot be decoded no account is made, and so nobody is taken for anonymous.
+    for body in [
+        "username=admin&password=%e4",
+        "username=%ff&password=x",
+        "username=admin&password=100%",
+        "account=%zz",
+    ] {
+        let refused = send("POST", &of("application/x-www-form-urlencoded"), body);
+        assert_eq!(refused.status, 400, "{body}: {}", refused.text());
+    }
+    assert_eq!(ask(&portwarden, "GET", "/auth?account=%ff", "").status, 400);
+    assert_eq!(sink.take(), Vec::<String>::new());
+}
+
+#[test]
+fn malformed_scopes_are_refused_as_docker_auth_refuses_them() {
+    let (portwarden, _sink) = start(OK);
+    let good = "scope=repository:team/app:pull";
+    for (query, status) in [
+        (good.to_owned(), 200),
+        ("scope=".to_owned(), 200),
+        ("scope=&scope=".to_owned(), 200),
+        (format!("scope=&{good}"), 200),
+        (format!("{good}&scope="), 400),
+        (format!("{good}&scope=&scope=repository:a:pull"), 400),
+        (format!("{good}%20"), 400),
+        (format!("{good}%20%20repository:a:pull"), 400),
+        (format!("{good}&scope=%20"), 400),
+        ("scope=%20".to_owned(), 400),
+        ("scope=repository".to_owned(), 400),
+        ("scope=:a:pull".to_owned(), 400),
+    ] {
+        let answered = ask_as(&portwarden, "pusher", "GET", &format!("/auth?{OURS}&{query}"));
+        assert_eq!(answered.status, status, "{query}: {}", answered.text());
+    }
+    for (count, status) in [(100, 200), (101, 400)] {
+        let answered =
+            ask_as(&portwarden, "pusher", "GET", &format!("/auth?{}", vec![good; count].join("&")));
+        assert_eq!(answered.status, status, "{count} scopes");
+    }
+}
+
+#[test]
+fn a_failed_token_request_is_text_for_docker_auths_clients_and_json_for_others() {
+    let (portwarden, _sink) = start(OK);
+    let ask_by = |agent: &str, target: &str| {
+        // Each as an account of its own, or the last ones would have to wait.
+        let wrong = STANDARD.encode(format!("{}:wrong", agent.len()));
+        let headers = format!("Authorization: Basic {wrong}\r\n{agent}");
+        let answer = ask(&portwarden, "GET", target, &headers);
+        assert_eq!(answer.header("www-authenticate").is_some(), answer.status == 401);
+        (answer.status, answer.header("content-type").unwrap().to_owned(), answer.text())
+    };
+    for agent in ["", "User-Agent: curl/8.5.0\r\n", "User-Agent: docker/27.1 go/go1.22 UpstreamClient(x)\r\n"]
+    {
+        let text = (401, "text/plain; charset=utf-8".to_owned(), "Auth failed.\n".to_owned());
+        assert_eq!(ask_by(agent, "/auth"), text, "{agent}");
+    }
+    for agent in ["oras/1.2.0", "oras-go", "regclient/regctl (v0.7)", "Helm/3.15.0", "containerd/1.7"] {
+        let (status, content_type, body) = ask_by(&format!("User-Agent: {agent}\r\n"), "/auth");
+        let body: Value = serde_json::from_str(&body).unwrap();
+        assert_eq!((status, content_type.as_str()), (401, "application/json; charset=utf-8"), "{agent}");
+        assert_eq!(body["errors"][0]["code"], "UNAUTHORIZED", "{agent}");
+        assert_eq!(body["errors"][0]["message"], "Auth failed.", "{agent}");
+    }
+    let (status, _, body) = ask_by("User-Agent: oras/1.2.0\r\n", "/auth?scope=bad");
+    assert_eq!(status, 400);
+    assert!(body.contains("invalid scope") && serde_json::from_str::<Value>(&body).is_ok(), "{body}");
+}
+
+#[test]
 fn the_oauth2_form_of_post_gives_what_it_promises() {
-    let (portwarden, sink) = start(OK);
+    let (portwarden, sink) = start_with(&with_refresh_tokens(), OK);
     let post = |form: &str| {
         let headers =
             format!("Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n", form.len());

@@ -323,6 +323,44 @@ mod sqlite {
     }
 
     #[tokio::test]
+    async fn rule_39_rules_that_look_at_labels_left_out_by_a_token_do_not_decide() {
+        let server = Sqlite::start();
+        server.add_rule(10, r#"{"Match":{"labels":{"team":"d*"}},"Actions":["pull"]}"#);
+        let rules = super::rules(server.settings());
+        let texts = |values: &[&str]| values.iter().map(|value| (*value).to_owned()).collect::<Vec<_>>();
+        let labels =
+            Labels::from([("team".to_owned(), texts(&["dev", "ops"])), ("city".to_owned(), texts(&["Ulm"]))]);
+        assert!(rules.part(&labels).0.is_empty(), "no rule is known yet");
+        comes_to(&rules, "bob", "no rule matches").await;
+        let (carried, left_out) = rules.part(&labels);
+        assert_eq!(carried, Labels::from([("team".to_owned(), texts(&["dev"]))]));
+        let decide = async || {
+            let question = Question {
+                account: "bob",
+                labels: &carried,
+                ip: None,
+                service: "registry.test",
+                resource_type: "repository",
+                name: "team/app",
+                actions: &["pull".to_owned()],
+            };
+            let ruling = rules.decide_without(&left_out, &question).await;
+            ruling.map(|ruling| ruling.actions).map_err(|error| error.to_string())
+        };
+        assert_eq!(decide().await, Ok(texts(&["pull"])));
+        assert!(!rules.need(&left_out));
+        server.add_rule(1, r#"{"Match":{"labels":{"city":"Ulm"}},"Actions":[]}"#);
+        let deadline = Instant::now() + REFRESH * 10;
+        while decide().await == Ok(texts(&["pull"])) {
+            assert!(Instant::now() < deadline, "the rule is not read");
+            tokio::time::sleep(REFRESH / 20).await;
+        }
+        let why = "acl_xorm gave no answer: its rules have changed, and look at labels that the token does not carry";
+        assert_eq!(decide().await, Err(why.to_owned()));
+        assert!(rules.need(&left_out));
+    }
+
+    #[tokio::test]
     async fn order() {
         rows_stand_in_the_order_of_their_numbers(&Sqlite::start()).await;
     }

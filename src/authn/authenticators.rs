@@ -143,8 +143,7 @@ impl Backends {
 fn decided(answer: Answer, account: &str, source: Source) -> Option<Outcome> {
     match answer {
         Answer::Accepted(labels) => {
-            let labels = Arc::new(labels);
-            Some(Outcome::Accepted(Identity { account: account.to_owned(), labels, source }))
+            Some(Outcome::Accepted(Identity::with_labels(account, Arc::new(labels), source)))
         }
         Answer::WrongPassword => Some(Outcome::WrongPassword),
         Answer::NoSuchUser => None,

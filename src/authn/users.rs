@@ -25,8 +25,17 @@ pub struct Identity {
     pub account: String,
     /// The labels in force when this was made.
     pub labels: Arc<Labels>,
+    /// Of labels that the account has and `labels` has not, or not with all values: what the token said of them.
+    pub left_out: Arc<Labels>,
     /// Who knows the account.
     pub source: Source,
+}
+
+impl Identity {
+    /// An account all of whose labels are known.
+    pub(super) fn with_labels(account: &str, labels: Arc<Labels>, source: Source) -> Self {
+        Self { account: account.to_owned(), labels, left_out: Arc::default(), source }
+    }
 }
 
 /// What became of a password.
@@ -216,7 +225,7 @@ fn parse_hash(settings: &UserSettings) -> Result<Option<PasswordHash>, UserError
 }
 
 fn identity(account: &str, user: &User) -> Identity {
-    Identity { account: account.to_owned(), labels: Arc::clone(&user.labels), source: Source::Users }
+    Identity::with_labels(account, Arc::clone(&user.labels), Source::Users)
 }
 
 #[cfg(test)]

@@ -5,11 +5,17 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use super::{
-    Policy, Question, Rule, SqlRulesSettings, Withheld,
+    LeftOut, Policy, Question, Rule, SqlRulesSettings, Withheld,
     command::{CommandRules, Remembered},
+    named_labels::{self, IN_ACL, IN_ACL_XORM, Labels},
     sql::SqlRules,
 };
 use crate::backend::{CommandSettings, Limits, Unavailable};
+
+/// The sections of rules.
+const ACL: &str = "acl";
+const ACL_XORM: &str = "acl_xorm";
+const EXT_AUTHZ: &str = "ext_authz";
 
 /// The back ends that are configured (`acl_xorm:`, `ext_authz:`).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -86,27 +92,76 @@ impl Authorizers {
         Self { acl, backends, remembered }
     }
 
-    /// Decides a question (docker_auth, `server.go`, `authorizeScope`).
+    /// Parts the labels of an account into those that a token has to carry for these rules to decide, and what is known of
+    /// the rest. The command of `ext_authz` is given all of them.
+    pub fn part(&self, labels: &Labels) -> (Labels, LeftOut) {
+        if self.backends.ext_authz.is_some() {
+            return (labels.clone(), LeftOut::new());
+        }
+        let acl_xorm = self.backends.acl_xorm.as_ref().and_then(SqlRules::last_read);
+        let policies = [Some(&self.acl), acl_xorm.as_deref()];
+        named_labels::part(labels, policies.map(|policy| policy.map(Policy::named_labels)))
+    }
+
+    /// Whether a rule looks at a label that was left out, or at other values of it than when it was.
+    pub fn need(&self, left_out: &LeftOut) -> bool {
+        let acl_xorm = self.backends.acl_xorm.as_ref().and_then(SqlRules::last_read);
+        let command = self.backends.ext_authz.is_some() && !left_out.is_empty();
+        command
+            || self.acl.named_labels().need(left_out, IN_ACL)
+            || acl_xorm.is_some_and(|rules| rules.named_labels().need(left_out, IN_ACL_XORM))
+    }
+
+    /// Decides a question about an account whose labels are all known.
     ///
     /// # Errors
-    /// A back end that has to be asked gives no answer: then nothing is granted, and nothing is denied for good.
+    /// As [`Self::decide_without`].
     pub async fn decide(&self, question: &Question<'_>) -> Result<Ruling, Unavailable> {
+        self.decide_without(&LeftOut::new(), question).await
+    }
+
+    /// Decides a question (docker_auth, `server.go`, `authorizeScope`) about an account of whose labels these were left out.
+    ///
+    /// # Errors
+    /// A back end that has to be asked gives no answer, or the rules look at what was left out: then nothing is granted, and
+    /// nothing is denied for good.
+    pub async fn decide_without(
+        &self,
+        left_out: &LeftOut,
+        question: &Question<'_>,
+    ) -> Result<Ruling, Unavailable> {
+        if self.acl.named_labels().need(left_out, IN_ACL) {
+            return Err(left_out_labels(ACL));
+        }
         let mut search = Search { question, withheld: None };
-        if let Some(ruling) = search.rules(&self.acl, "acl") {
+        if let Some(ruling) = search.rules(&self.acl, ACL) {
             return Ok(ruling);
         }
-        if let Some(sql) = &self.backends.acl_xorm
-            && let Some(ruling) = search.rules(&*sql.rules().await?, "acl_xorm")
-        {
-            return Ok(ruling);
+        if let Some(sql) = &self.backends.acl_xorm {
+            let rules = sql.rules().await?;
+            // They may have been read again since.
+            if rules.named_labels().need(left_out, IN_ACL_XORM) {
+                return Err(left_out_labels(ACL_XORM));
+            }
+            if let Some(ruling) = search.rules(&rules, ACL_XORM) {
+                return Ok(ruling);
+            }
         }
         if let Some(command) = &self.backends.ext_authz {
+            if !left_out.is_empty() {
+                return Err(left_out_labels(EXT_AUTHZ));
+            }
             // Boxed, since every request would have to have room for it.
             let actions = Box::pin(command.decide(question, &self.remembered)).await?;
             return Ok(search.end(DecidedBy::Command, actions));
         }
         Ok(Ruling { by: DecidedBy::Nobody, actions: Vec::new() })
     }
+}
+
+fn left_out_labels(backend: &'static str) -> Unavailable {
+    let why = "its rules have changed, and look at labels that the token does not carry";
+    Unavailable { backend, why: why.to_owned() }
 }
 
 /// One question's way through the authorizers.

@@ -70,6 +70,16 @@ impl Pattern {
         }
     }
 
+    /// The labels whose values it takes in.
+    pub(super) fn labels(&self) -> impl Iterator<Item = &str> {
+        self.template().into_iter().flat_map(Template::placeholders).filter_map(|placeholder| {
+            match placeholder {
+                Placeholder::Label(label) => Some(label.as_str()),
+                _ => None,
+            }
+        })
+    }
+
     /// The fields whose captured groups it needs.
     pub(super) fn captured_fields(&self) -> impl Iterator<Item = Field> {
         self.template().into_iter().flat_map(Template::placeholders).filter_map(|p| match p {

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, net::IpAddr};
 
-use super::{Authorizers, DecidedBy, Question};
+use super::{Authorizers, DecidedBy, LeftOut, Question};
 use crate::{
     backend::Unavailable,
     registry::{Route, Scope},
@@ -40,6 +40,8 @@ pub struct Caller<'a> {
     pub account: &'a str,
     /// The account's labels.
     pub labels: &'a BTreeMap<String, Vec<String>>,
+    /// What is known of the labels that its token does not carry.
+    pub left_out: &'a LeftOut,
     /// The client's address, where it is known.
     pub ip: Option<IpAddr>,
     /// The service that the rules see.
@@ -162,7 +164,7 @@ pub(super) async fn hold(
         name: &need.name,
         actions: &need.actions,
     };
-    let ruling = authorizers.decide(&question).await?;
+    let ruling = authorizers.decide_without(caller.left_out, &question).await?;
     let without = |allowed: &dyn Fn(&String) -> bool| {
         let actions: Vec<String> = need.actions.iter().filter(|action| !allowed(action)).cloned().collect();
         (!actions.is_empty()).then(|| Scope { actions, ..need.clone() })

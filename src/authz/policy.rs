@@ -5,6 +5,7 @@
 use super::{
     RuleSettings,
     index::Index,
+    named_labels::NamedLabels,
     question::Question,
     rule::{Rule, RuleError, Verdict},
 };
@@ -14,6 +15,7 @@ use super::{
 pub struct Policy {
     rules: Vec<Rule>,
     index: Index,
+    named_labels: NamedLabels,
 }
 
 /// What a policy answers.
@@ -53,7 +55,7 @@ impl Policy {
         if !errors.is_empty() {
             return Err(errors);
         }
-        Ok(Self { index: Index::new(&rules), rules })
+        Ok(Self { index: Index::new(&rules), named_labels: NamedLabels::of(&rules, settings), rules })
     }
 
     /// Decides a question, as docker_auth: the first rule that matches ends the search, whatever it grants.
@@ -83,6 +85,11 @@ impl Policy {
             }
         }
         Decision { rule: None, actions: Vec::new(), withheld }
+    }
+
+    /// What its rules look at of the labels of an account.
+    pub(super) fn named_labels(&self) -> &NamedLabels {
+        &self.named_labels
     }
 
     /// How many rules there are.

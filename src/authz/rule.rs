@@ -144,6 +144,11 @@ impl Rule {
         self.labels.iter().map(|(label, pattern)| (label.as_str(), pattern))
     }
 
+    /// The labels that stand in its patterns, as `${labels:group}`.
+    pub(super) fn label_placeholders(&self) -> impl Iterator<Item = &str> {
+        self.fields.iter().flat_map(|(_, pattern)| pattern.labels())
+    }
+
     /// Whether `question` meets the conditions. Those that are cheap to check come first.
     pub fn judge(&self, question: &Question<'_>) -> Verdict<'_> {
         let values = Bound { rule: self, question, captured: Default::default() };

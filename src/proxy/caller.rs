@@ -129,6 +129,7 @@ impl Caller {
         authz::Caller {
             account: &self.identity.account,
             labels: &self.identity.labels,
+            left_out: &self.identity.left_out,
             ip: self.ip,
             service,
             ceiling: self.ceiling.as_ref().map(|token| token.access.as_slice()),

@@ -30,7 +30,7 @@ impl Sessions {
     /// The key cannot sign, or no browser would keep the cookie.
     pub(super) fn begin(&self, identity: &Identity, snapshot: &Snapshot) -> Result<String, Refusal> {
         let lifetime = snapshot.settings.ui.session;
-        let voucher = Snapshot::voucher(identity);
+        let voucher = snapshot.voucher(identity);
         let vouched = match (&voucher, snapshot.fingerprint(&identity.account)) {
             (Some(voucher), _) => Vouched::BackEnd(voucher),
             (None, Some(fingerprint)) => Vouched::Password(fingerprint),

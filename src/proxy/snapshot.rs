@@ -33,26 +33,35 @@ impl Snapshot {
         Some(self.authority.fingerprint(account, self.authenticators.users.stored_hash(account)?))
     }
 
-    /// What a token must carry of an identity: nothing where the account can be looked up on each request.
-    pub(super) fn voucher(identity: &Identity) -> Option<Voucher> {
+    /// What a token must carry of an identity: nothing where the account can be looked up on each request, else the labels
+    /// that the rules of now look at.
+    pub(super) fn voucher(&self, identity: &Identity) -> Option<Voucher> {
         let backend = identity.source.section().to_owned();
-        (identity.source != Source::Users).then(|| Voucher { backend, labels: Arc::clone(&identity.labels) })
+        (identity.source != Source::Users).then(|| {
+            let (labels, left_out) = self.authorizers.part(&identity.labels);
+            Voucher { backend, labels: labels.into(), left_out: left_out.into() }
+        })
     }
 
     /// The identity of a token's account as it is now. An account of `users` ends with its entry there and has the labels
     /// of now; one of a back end has what the token carries, and ends with the section that vouches for it, or when
-    /// `users`, which is asked first, has the name.
+    /// `users`, which is asked first, has the name. Labels that were left out and that the rules look at by now are never
+    /// taken for missing.
     ///
     /// # Errors
-    /// [`TokenError::Revoked`].
+    /// [`TokenError::Revoked`], [`TokenError::LacksLabels`].
     pub(super) fn holder(&self, account: &str, voucher: Option<&Voucher>) -> Result<Identity, TokenError> {
         let users = &self.authenticators.users;
-        let Some(Voucher { backend, labels }) = voucher else {
+        let Some(Voucher { backend, labels, left_out }) = voucher else {
             return users.identity(account).ok_or(TokenError::Revoked);
         };
         match Source::backend(backend) {
             Some(source) if self.authenticators.has(source) && users.lookup(account).is_none() => {
-                Ok(Identity { account: account.to_owned(), labels: Arc::clone(labels), source })
+                if self.authorizers.need(left_out) {
+                    return Err(TokenError::LacksLabels);
+                }
+                let (labels, left_out) = (Arc::clone(labels), Arc::clone(left_out));
+                Ok(Identity { account: account.to_owned(), labels, left_out, source })
             }
             _ => Err(TokenError::Revoked),
         }

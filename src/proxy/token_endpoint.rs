@@ -75,7 +75,7 @@ pub(super) async fn answer(
     exchange.ruled(|| by.iter().map(DecidedBy::in_full).collect::<Vec<_>>().join("; "));
     exchange.granted(&request.scopes, &granted);
     let now = unix_now();
-    let voucher = Snapshot::voucher(&identity);
+    let voucher = snapshot.voucher(&identity);
     let Identity { account, .. } = &identity;
     let issued = snapshot.authority.issue_vouched(account, voucher.as_ref(), &request.service, &granted, now);
     let issued = issued.map_err(cannot_issue)?;
@@ -93,6 +93,7 @@ pub(super) async fn answer(
     if let Some(token) = presented {
         answer.insert("refresh_token".to_owned(), json!(token));
     } else if request.offline
+        && snapshot.settings.refresh_tokens
         && let Some(fingerprint) = snapshot.fingerprint(&identity.account)
     {
         let token = snapshot.authority.issue_refresh(&identity.account, &request.service, &fingerprint, now);
@@ -121,6 +122,14 @@ impl TokenRequest {
     fn read(head: &Parts, body: Option<&str>) -> Result<Self, Refusal> {
         let bad = |why: String| Refusal::new(ErrorCode::BadRequest, format!("Bad request: {why}"));
         let form = Form::parse(head.uri.query().unwrap_or_default(), body);
+        // Passed over, they would leave a request without credentials, which is answered as nobody's.
+        if let Some(key) =
+            ["account", "username", "password"].into_iter().find(|key| form.has_unreadable(key))
+        {
+            return Err(bad(format!(
+                "expected percent-encoded UTF-8 in {key}, found a bad escape or other bytes"
+            )));
+        }
         let is_post = head.method == Method::POST;
         let grant_type = if is_post { form.get("grant_type") } else { "" };
         let login = match grant_type {
@@ -130,11 +139,7 @@ impl TokenRequest {
                 return Err(bad(format!("unsupported grant_type {other:?}: use password or refresh_token")));
             }
         };
-        let scopes = if form.get("scope").is_empty() {
-            Vec::new()
-        } else {
-            Scope::parse_all(form.all("scope")).map_err(|error| bad(error.to_string()))?
-        };
+        let scopes = Scope::parse_all(form.all("scope")).map_err(|error| bad(error.to_string()))?;
         if scopes.len() > MAX_SCOPES {
             return Err(bad(format!("{} scopes in one request, more than {MAX_SCOPES}", scopes.len())));
         }
@@ -209,7 +214,11 @@ async fn decide(
         name: &scope.name,
         actions: &scope.actions,
     };
-    snapshot.authorizers.decide(&question).await.map_err(|error| undecided(&error))
+    snapshot
+        .authorizers
+        .decide_without(&identity.left_out, &question)
+        .await
+        .map_err(|error| undecided(&error))
 }
 
 fn cannot_issue(error: IssueError) -> Refusal {

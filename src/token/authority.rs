@@ -127,6 +127,7 @@ impl Authority {
         now: u64,
     ) -> Result<IssuedToken, IssueError> {
         let exp = now.saturating_add(self.settings.lifetime.as_secs().max(SHORTEST)).min(LATEST);
+        let [labels, left_out] = labels(voucher)?;
         let claims = Claims {
             iss: &self.settings.issuer,
             sub: account,
@@ -137,7 +138,8 @@ impl Authority {
             jti: &random_id()?,
             access,
             backend: voucher.map(|voucher| voucher.backend.as_str()),
-            labels: voucher.map(labels).transpose()?.unwrap_or_default(),
+            labels,
+            left_out,
         };
         let token = SignedToken::new(jws::sign(&self.key, Kind::Access, &claims)?);
         Ok(IssuedToken { token, expires_in: exp.saturating_sub(now), issued_at: now })
@@ -157,15 +159,16 @@ impl Authority {
     }
 }
 
-/// The labels as the token carries them.
-pub(super) fn labels(voucher: &Voucher) -> Result<Vec<Vec<&str>>, IssueError> {
-    let labels: Vec<Vec<&str>> = voucher
-        .labels
-        .iter()
-        .map(|(name, values)| std::iter::once(name).chain(values).map(String::as_str).collect())
-        .collect();
+/// The labels as the token carries them, then what was left out.
+pub(super) fn labels(voucher: Option<&Voucher>) -> Result<[Vec<Vec<&str>>; 2], IssueError> {
+    let Some(Voucher { labels, left_out, .. }) = voucher else { return Ok(Default::default()) };
+    let labels = [labels, left_out].map(|labels| {
+        let texts =
+            |(name, values)| std::iter::once(name).chain::<&Vec<_>>(values).map(String::as_str).collect();
+        labels.iter().map(texts).collect::<Vec<Vec<&str>>>()
+    });
     // Each with its quotes and comma.
-    let bytes: usize = labels.iter().flatten().map(|text| text.len() + 3).sum();
+    let bytes: usize = labels.iter().flatten().flatten().map(|text| text.len() + 3).sum();
     if bytes > MAX_LABELS { Err(IssueError::TooManyLabels(MAX_LABELS)) } else { Ok(labels) }
 }
 

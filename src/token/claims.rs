@@ -32,6 +32,9 @@ pub(super) struct Claims<'a> {
     /// Lists of a name and its values. Not an object: a label may be called like a claim, in any case.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) labels: Vec<Vec<&'a str>>,
+    /// The same of what was left out.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) left_out: Vec<Vec<&'a str>>,
 }
 
 /// What a back end said of an account when it logged in. It cannot be asked again without the password, so the token
@@ -40,8 +43,10 @@ pub(super) struct Claims<'a> {
 pub struct Voucher {
     /// The section of the configuration that vouches: `ldap_auth`, ….
     pub backend: String,
-    /// The account's labels.
+    /// The account's labels, as far as the rules look at them.
     pub labels: Arc<BTreeMap<String, Vec<String>>>,
+    /// The labels that `labels` has not, or not with all values, with what the rules need to know of each.
+    pub left_out: Arc<BTreeMap<String, Vec<String>>>,
 }
 
 /// Who holds a token, and the most they may do with it.
@@ -69,13 +74,17 @@ impl AccessToken {
 
 pub(super) fn voucher(claims: &Object) -> Result<Option<Voucher>, TokenError> {
     let Some(backend) = claims.text("backend")? else { return Ok(None) };
-    let mut labels = BTreeMap::new();
-    for list in claims.lists("labels")? {
+    let (labels, left_out) = (by_name(claims, "labels")?.into(), by_name(claims, "left_out")?.into());
+    Ok(Some(Voucher { backend: backend.to_owned(), labels, left_out }))
+}
+
+/// A list of lists, each of a name and its texts.
+fn by_name(claims: &Object, claim: &str) -> Result<BTreeMap<String, Vec<String>>, TokenError> {
+    let named = |list: Vec<String>| {
         let mut texts = list.into_iter();
-        let name = texts.next().ok_or(TokenError::Malformed)?;
-        labels.insert(name, texts.collect());
-    }
-    Ok(Some(Voucher { backend: backend.to_owned(), labels: labels.into() }))
+        Ok((texts.next().ok_or(TokenError::Malformed)?, texts.collect()))
+    };
+    claims.lists(claim)?.into_iter().map(named).collect()
 }
 
 /// `iss` and `aud`, exactly. `aud` is one text: a list is refused, as the registry refuses it.
@@ -163,7 +172,8 @@ impl Voucher {
         let label = |(name, values): (&String, &Vec<String>)| {
             2 * (memory::heap([name]) + size_of::<Vec<String>>()) + memory::heap(values)
         };
-        memory::heap([&self.backend]) + self.labels.iter().map(label).sum::<usize>()
+        let all = self.labels.iter().chain(&*self.left_out);
+        memory::heap([&self.backend]) + all.map(label).sum::<usize>()
     }
 }
 

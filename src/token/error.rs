@@ -63,6 +63,8 @@ pub enum TokenError {
     Expired,
     /// A refresh token whose account is gone or has another password by now.
     Revoked,
+    /// The rules look at labels of the account that it does not carry.
+    LacksLabels,
 }
 
 impl fmt::Display for TokenError {
@@ -76,6 +78,9 @@ impl fmt::Display for TokenError {
             Self::NotYetValid => "the token is not valid yet",
             Self::Expired => "the token has expired",
             Self::Revoked => "the token was revoked with the password or the account it was made for",
+            Self::LacksLabels => {
+                "the rules have changed, and look at labels of the account that the token does not carry: fetch another"
+            }
         })
     }
 }
@@ -104,7 +109,7 @@ impl fmt::Display for IssueError {
                 write!(
                     f,
                     "the labels of the account have more than the {limit} bytes that a token can carry; let the \
-                           back end give fewer, or shorter ones"
+                           back end give fewer, or shorter ones, or name fewer in the rules"
                 )
             }
         }

@@ -14,9 +14,9 @@ use serde_json::{Map, Value};
 use super::TokenError;
 
 /// Every member name that a registry or we read in a header, in claims or in an entry of `access`.
-const KNOWN_NAMES: [&str; 23] = [
+const KNOWN_NAMES: [&str; 24] = [
     "access", "actions", "alg", "aud", "backend", "class", "crit", "exp", "iat", "iss", "jku", "jti", "jwk",
-    "kid", "labels", "name", "nbf", "pwd", "service", "sub", "typ", "type", "x5c",
+    "kid", "labels", "left_out", "name", "nbf", "pwd", "service", "sub", "typ", "type", "x5c",
 ];
 
 /// A JSON object whose members are asked for by name and type; `null` is the same as absent, as in Go.

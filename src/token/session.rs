@@ -55,6 +55,8 @@ struct Claims<'a> {
     backend: Option<&'a str>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     labels: Vec<Vec<&'a str>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    left_out: Vec<Vec<&'a str>>,
 }
 
 /// Who vouches for the account of a session.
@@ -83,6 +85,7 @@ impl Authority {
             Vouched::Password(fingerprint) => (Some(fingerprint), None),
             Vouched::BackEnd(voucher) => (None, Some(voucher)),
         };
+        let [labels, left_out] = labels(voucher)?;
         let claims = Claims {
             iss: self.issuer(),
             sub: account,
@@ -93,7 +96,8 @@ impl Authority {
             jti: &random_id()?,
             pwd: fingerprint.map(|fingerprint| fingerprint.encoded()),
             backend: voucher.map(|voucher| voucher.backend.as_str()),
-            labels: voucher.map(labels).transpose()?.unwrap_or_default(),
+            labels,
+            left_out,
         };
         jws::sign(self.key(), Kind::Session, &claims).map(SignedToken::new)
     }

@@ -44,12 +44,13 @@ pub const FOR_USERS: &str = "access to attrs=userPassword by anonymous auth by *
 pub struct Builder {
     access: &'static str,
     directives: String,
+    entries: String,
     authority: Option<&'static str>,
 }
 
 /// A directory that only the reader may search.
 pub fn slapd() -> Builder {
-    Builder { access: FOR_THE_READER, directives: String::new(), authority: None }
+    Builder { access: FOR_THE_READER, directives: String::new(), entries: String::new(), authority: None }
 }
 
 impl Builder {
@@ -63,6 +64,12 @@ impl Builder {
     pub fn directive(mut self, line: &str) -> Self {
         self.directives.push_str(line);
         self.directives.push('\n');
+        self
+    }
+
+    /// More entries, in LDIF.
+    pub fn entries(mut self, ldif: &str) -> Self {
+        self.entries.push_str(ldif);
         self
     }
 
@@ -84,7 +91,7 @@ impl Builder {
         }
         fs::create_dir(directory.path().join("store")).unwrap();
         fs::write(directory.path().join("slapd.conf"), self.configuration(directory.path())).unwrap();
-        fs::write(directory.path().join("people.ldif"), PEOPLE).unwrap();
+        fs::write(directory.path().join("people.ldif"), format!("{PEOPLE}\n{}", self.entries)).unwrap();
         fs::write(directory.path().join("ca.crt"), pki::authority().pem()).unwrap();
         let password = directory.path().join("password");
         fs::write(&password, format!("{READER_PASSWORD}\n")).unwrap();

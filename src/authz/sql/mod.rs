@@ -64,6 +64,11 @@ impl SqlRules {
         Self { newest, oldest: refresh + STALE, patience: limits.timeout, task }
     }
 
+    /// The rules that were read last, however long ago; `None` before the first good reading.
+    pub(super) fn last_read(&self) -> Option<Arc<Policy>> {
+        self.newest.borrow().rules.as_ref().map(|(rules, _)| Arc::clone(rules))
+    }
+
     /// The rules in force. Waits for the end of the first reading.
     ///
     /// # Errors

@@ -75,7 +75,8 @@ async fn right(
         name,
         actions: &actions,
     };
-    let ruling = request.snapshot.authorizers.decide(&question).await.map_err(|error| undecided(&error))?;
+    let ruling = request.snapshot.authorizers.decide_without(caller.left_out, &question).await;
+    let ruling = ruling.map_err(|error| undecided(&error))?;
     let allowed = actions.iter().all(|action| ruling.actions.contains(action));
     let by = if settings.explain_denials { ruling.by.in_full() } else { ruling.by.to_string() };
     Ok(Right { allowed, by })

@@ -93,15 +93,20 @@ fn voucher(labels: &[(&str, &[&str])]) -> Voucher {
     let owned = |(name, values): &(&str, &[&str])| {
         ((*name).to_owned(), values.iter().map(|value| (*value).to_owned()).collect())
     };
-    Voucher { backend: "ldap_auth".to_owned(), labels: Arc::new(labels.iter().map(owned).collect()) }
+    Voucher {
+        backend: "ldap_auth".to_owned(),
+        labels: Arc::new(labels.iter().map(owned).collect()),
+        left_out: Arc::default(),
+    }
 }
 
 #[test]
 fn what_a_back_end_said_travels_in_the_token() {
     let authority = authority(&generate(P256));
     // Labels that are called like claims, and one without values.
-    let voucher =
+    let mut voucher =
         voucher(&[("ACCESS", &["x"]), ("access", &["y", "z"]), ("sub", &[]), ("\u{e9} \"", &["a,b"])]);
+    voucher.left_out = Arc::new([("labels".to_owned(), vec![String::new(), "x".to_owned()])].into());
     let issued = authority.issue_vouched("alice", Some(&voucher), "Docker registry", &pull(), NOW).unwrap();
     let token = authority.verify(issued.token.expose(), NOW).unwrap();
     assert_eq!((token.account.as_str(), &token.voucher), ("alice", &Some(voucher)));
@@ -110,6 +115,8 @@ fn what_a_back_end_said_travels_in_the_token() {
         ("labels", json!({"a": ["b"]})),
         ("labels", json!([[]])),
         ("labels", json!([[1]])),
+        ("left_out", json!({"a": ["b"]})),
+        ("left_out", json!([[]])),
     ] {
         let mut claims = claims();
         claims["backend"] = json!("ldap_auth");
