@@ -17,6 +17,7 @@ use std::{
     net::Ipv4Addr,
     path::{Path, PathBuf},
     thread,
+    time::{Duration, Instant},
 };
 
 use base64::{
