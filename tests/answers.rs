@@ -156,7 +156,7 @@ fn a_trusted_proxy_says_the_port_and_may_say_all_in_forwarded() {
     }
     let claims =
         "Host: hub.example\r\nX-Forwarded-Port: 8443\r\nForwarded: host=evil.example;proto=https\r\n";
-    assert_eq!(realm(&local(CONFIG, &sink.url()), claims), "http://hub.example/auth", "nobody is trusted");
+    assert_eq!(realm(&local(CONFIG, &sink.url()), claims), "http://hub.example/auth", "no proxy is trusted");
 }
 
 #[test]
@@ -189,20 +189,20 @@ fn rule_34_no_shared_cache_keeps_what_is_not_for_all() {
          Expires: Thu, 01 Jan 2099 00:00:00 GMT\r\nPragma: cache\r\n\r\n{}",
     );
     let portwarden = local(CONFIG, &sink.url());
-    let nobody = |target: &str| exchange(portwarden.address, &request("GET", target, "")).unwrap();
+    let anonymous = |target: &str| exchange(portwarden.address, &request("GET", target, "")).unwrap();
     let cached = |answer: &Response| {
         assert!(answer.header("expires").is_none() && answer.header("pragma").is_none(), "{answer:?}");
         (answer.status, answer.header("cache-control").expect("Cache-Control").to_owned())
     };
     let private = (200, "private, max-age=31536000".to_owned());
     assert_eq!(cached(&ask(&portwarden, "GET", &blob("a"), "")), private);
-    assert_eq!(cached(&nobody(&blob("public/a"))), private, "the rules may change");
+    assert_eq!(cached(&anonymous(&blob("public/a"))), private, "the rules may change");
     assert_eq!(cached(&ask(&portwarden, "GET", "/v2/a/manifests/1", "")), private);
     for list in ["/v2/a/tags/list", "/v2/_catalog", "/v2/a/referrers/sha256:ab", "/auth?service=x"] {
         assert_eq!(cached(&ask(&portwarden, "GET", list, "")), (200, "no-store".to_owned()), "{list}");
     }
     for refused in ["/v2/", "/v2/a/tags/list", "/v2/A", "/auth?account=x"] {
-        assert_eq!(cached(&nobody(refused)).1, "no-store", "{refused}");
+        assert_eq!(cached(&anonymous(refused)).1, "no-store", "{refused}");
     }
 }
 

@@ -1,5 +1,5 @@
-//! What caches may do with an answer. What one account may pull another may not, and a right may end at any time: no cache
-//! that several clients share may keep an answer, whoever it was for.
+//! What caches may do with an answer. What one account may pull another may not, and a right may end at any time: no
+//! cache that several clients share may keep an answer, not even one for anonymous clients.
 
 use hyper::{
     StatusCode,
@@ -23,7 +23,7 @@ pub(super) fn restrict(headers: &mut HeaderMap, route: &Route, status: StatusCod
     headers.insert(header::CACHE_CONTROL, value);
 }
 
-/// Forbids to keep an answer of ours that says nothing about it: tokens, names, refusals.
+/// Forbids caching of an answer of our own that says nothing about it: tokens, names, refusals.
 pub(super) fn by_default(headers: &mut HeaderMap) {
     headers.entry(header::CACHE_CONTROL).or_insert(NO_STORE);
 }

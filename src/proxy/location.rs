@@ -79,7 +79,7 @@ impl Outside<'_> {
             matches!(self.registry, UpstreamAddress::Tcp(ours) if same_authority(ours, authority));
         let leads_in = is_registry || (is_own && path.starts_with("/v2/"));
         match leads_in {
-            // With another slash it would be a host for whoever reads it alone.
+            // Alone, a path that begins with two slashes reads as a host.
             true => (path.starts_with('/') && !path.starts_with("//")).then_some(Target::Registry(path)),
             false => Some(Target::Elsewhere),
         }
