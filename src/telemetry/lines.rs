@@ -360,6 +360,7 @@ mod tests {
         given.recv().unwrap();
         let began = std::time::Instant::now();
         lines.finish();
-        assert!((PATIENCE..PATIENCE * 3).contains(&began.elapsed()));
+        // Not the 1000 seconds that a line takes.
+        assert!((PATIENCE..PATIENCE * 60).contains(&began.elapsed()));
     }
 }

