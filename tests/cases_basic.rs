@@ -57,9 +57,9 @@ fn who(users: &Users, header: Option<&str>) -> Option<String> {
 }
 
 fn users(config: &str) -> Users {
-    let config: HashMap<String, serde_yaml::Value> = serde_yaml::from_str(config).unwrap();
-    let users = config["users"].as_mapping().unwrap().iter().map(|(name, user)| UserSettings {
-        name: name.as_str().unwrap().to_owned(),
+    let config: HashMap<String, Value> = serde_yaml::from_str(config).unwrap();
+    let users = config["users"].as_object().unwrap().iter().map(|(name, user)| UserSettings {
+        name: name.clone(),
         password: user.get("password").map(|hash| hash.as_str().unwrap().to_owned()),
         ..UserSettings::default()
     });

@@ -15,6 +15,8 @@ const REASONS: &[(&str, usize)] = &[
     ("unknown key", 10),
     // The last one wins in docker_auth.
     ("the key is written twice", 3),
+    // Ignored by docker_auth, while a reader of the file sees it.
+    ("a second document begins here", 1),
     // docker_auth dies when such a rule is used.
     ("actions: missing", 2),
     // `Null` is the empty text to docker_auth, by accident.

@@ -14,7 +14,7 @@ use std::{collections::BTreeMap, fs};
 use portwarden::authn::{Outcome, Secret, UserSettings, Users};
 use regex::Regex;
 use serde::Deserialize;
-use serde_yaml::Value;
+use serde_json::Value;
 
 #[derive(Deserialize)]
 struct Case {
@@ -146,19 +146,13 @@ fn ask(settings: &[UserSettings], case: &Case) -> Answer {
 /// The users as docker_auth reads them: unknown keys are ignored, an entry that is null is none, a null key
 /// is `""`.
 fn read(yaml: &str) -> Option<Vec<UserSettings>> {
-    match serde_yaml::from_str(yaml).ok()? {
-        Value::Null => Some(Vec::new()),
-        Value::Mapping(users) => users
-            .iter()
-            .filter(|(_, user)| !user.is_null())
-            .map(|(name, user)| read_user(name, user))
-            .collect(),
-        _ => None,
-    }
+    let users: Option<BTreeMap<Option<String>, Value>> = serde_yaml::from_str(yaml).ok()?;
+    let present = users.into_iter().flatten().filter(|(_, user)| !user.is_null());
+    present.map(|(name, user)| read_user(&name.unwrap_or_default(), &user)).collect()
 }
 
-fn read_user(name: &Value, user: &Value) -> Option<UserSettings> {
-    let user = user.as_mapping()?;
+fn read_user(name: &str, user: &Value) -> Option<UserSettings> {
+    let user = user.as_object()?;
     let password = match user.get("password") {
         None | Some(Value::Null) => None,
         Some(password) => Some(scalar(password)?),
@@ -166,14 +160,14 @@ fn read_user(name: &Value, user: &Value) -> Option<UserSettings> {
     let labels = match user.get("labels") {
         None | Some(Value::Null) => BTreeMap::new(),
         Some(labels) => labels
-            .as_mapping()?
+            .as_object()?
             .iter()
             .map(|(label, values)| {
-                Some((scalar(label)?, values.as_sequence()?.iter().map(scalar).collect::<Option<_>>()?))
+                Some((label.clone(), values.as_array()?.iter().map(scalar).collect::<Option<_>>()?))
             })
             .collect::<Option<_>>()?,
     };
-    Some(UserSettings { name: scalar(name)?, password, labels, line: 1 })
+    Some(UserSettings { name: name.to_owned(), password, labels, line: 1 })
 }
 
 fn scalar(value: &Value) -> Option<String> {

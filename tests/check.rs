@@ -68,6 +68,48 @@ fn warnings_are_errors_when_strict() {
 }
 
 #[test]
+fn every_slip_of_a_file_that_is_not_yaml_is_shown_with_its_line() {
+    let slips = "acl:\n  - match: {account: bob}\n\tactions: []\n - match: {}\n    actions: ['*']\n  - match: {}\n  actions: []\n";
+    let (code, out, err) = check(slips, &[]);
+    let line = |line: usize, column: usize, found: &str, wanted: usize| {
+        format!(
+            "auth_config.yml:{line}:{column}: not valid YAML: this line is indented by {found}, and the lines it belongs to by \
+             {wanted} spaces. Indent it by {wanted} spaces\n"
+        )
+    };
+    let expected = [
+        line(6, 2, "a tab, which YAML does not take", 4) + "    6 | \tactions: []\n      | \t^\n",
+        line(7, 2, "1 space", 2) + "    7 |  - match: {}\n      |  ^\n",
+        line(10, 3, "2 spaces", 4) + "   10 |   actions: []\n      |   ^\n",
+    ];
+    assert_eq!((code, out.as_str(), err), (1, "", expected.concat()));
+    let (_, out, _) = check(slips, &["--json"]);
+    assert_eq!(objects(&out).len(), 3);
+    assert_eq!(objects(&out)[1]["excerpt"], "    7 |  - match: {}\n      |  ^");
+}
+
+#[test]
+fn a_file_cut_short_is_refused() {
+    let (code, out, err) = check(CLEAN.trim_end(), &[]);
+    assert_eq!((code, out.as_str()), (1, ""));
+    assert!(
+        err.starts_with("auth_config.yml:4:47: the file may be cut short: its last line has no end. "),
+        "{err}"
+    );
+    assert!(err.contains("`mv auth_config.yml.new auth_config.yml`"), "{err}");
+    assert_eq!(check(&format!("{CLEAN}..."), &[]).0, 0, "an end marker is an end");
+}
+
+#[test]
+fn what_a_merge_key_stands_for_is_in_force() {
+    let acl = "x-read: &read\n  actions: [pull]\nacl:\n- match: {account: bob}\n  <<: *read\n";
+    assert_eq!(check(acl, &["--strict"]), (0, FINE.to_owned(), String::new()));
+    let (code, _, err) = check(&acl.replace("[pull]", "[push]"), &["--strict"]);
+    assert_eq!(code, 1);
+    assert!(err.starts_with("auth_config.yml:5:3: acl[0].actions: `push` without `pull`"), "{err}");
+}
+
+#[test]
 fn json_is_one_object_a_line_and_nothing_else() {
     let push = |severity: &str| {
         json!({"severity": severity, "file": "auth_config.yml", "line": 6, "column": 3,

@@ -5,7 +5,7 @@
 
 use std::{collections::HashMap, fmt};
 
-use super::{UserSettings, password_hash::PasswordHash};
+use super::{UserSettings, ldap::is_visible, password_hash::PasswordHash};
 
 /// One thing that is wrong with the text. Never has a hash in it, nor a line without an account.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,8 +24,8 @@ const SET_AGAIN: &str = "Set the password again with `htpasswd -B -C 10 <file> <
 /// lines and those that begin with `#` mean nothing, as to `registry:2`, and neither does a byte order mark.
 ///
 /// # Errors
-/// All that is wrong, in the order of the file: a line without a colon, an account without a name or there twice, a hash
-/// other than bcrypt, text that is not UTF-8. (`registry:2` takes the last of two, and never matches other hashes.)
+/// All that is wrong, in the order of the file: a line without a colon, an account without a name, with a character that
+/// cannot be seen or there twice, a hash other than bcrypt, text that is not UTF-8. (`registry:2` takes the last of two, and never matches other hashes.)
 pub fn parse_htpasswd(text: &[u8]) -> Result<Vec<UserSettings>, Vec<HtpasswdError>> {
     let text = std::str::from_utf8(text).map_err(|error| vec![not_text(text, error.valid_up_to())])?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
@@ -55,6 +55,10 @@ fn account<'t>(
     if name.is_empty() {
         let hint = "Write the account before the colon; nobody is anonymous by this file";
         return Err(("there is no account before the colon".to_owned(), hint));
+    }
+    if !name.chars().all(is_visible) {
+        let hint = "Remove it: this is another account than the line shows";
+        return Err((format!("{name:?} has a character that cannot be seen"), hint));
     }
     if let Some(first) = lines.insert(name, line) {
         let hint = "Remove one of the two: `registry:2` would take the last";
@@ -149,6 +153,15 @@ mod tests {
         ];
         assert_eq!(errors(text.as_bytes()), expected.map(|(line, message)| (line, message.to_owned())));
         assert_eq!(errors(b"#\n#\n\xe9:x\n"), [(3, "this is not UTF-8".to_owned())]);
+    }
+
+    #[test]
+    fn an_account_is_what_its_line_shows() {
+        for c in ['\u{200b}', '\u{202e}', '\u{a0}', '\u{85}', '\r', '\u{feff}', '\u{ad}'] {
+            let found = errors(format!("bob:{HASH}\nbob{c}x:{HASH}\n").as_bytes());
+            assert_eq!(found.len(), 1, "{c:?}");
+            assert!(found[0].0 == 2 && found[0].1.contains("cannot be seen"), "{found:?}");
+        }
     }
 
     #[test]

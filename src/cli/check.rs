@@ -55,6 +55,7 @@ fn usable(loaded: Loaded, name: &str) -> (Option<Loaded>, Findings) {
         key: String::new(),
         message: error.to_string(),
         hint: None,
+        excerpt: None,
     });
     (None, findings)
 }

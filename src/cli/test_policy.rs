@@ -10,7 +10,7 @@ use super::{
     asked::{Asked, Court, by_which, needs},
     output::{Failure, say},
 };
-use crate::registry::Scope;
+use crate::{config::read_yaml, registry::Scope};
 
 /// One row of the table.
 #[derive(Deserialize)]
@@ -56,7 +56,7 @@ pub(super) fn run(test: &TestPolicy) -> Result<ExitCode, Failure> {
     let court = Court::load(&test.config)?;
     let file = test.expectations.display();
     let text = std::fs::read_to_string(&test.expectations).map_err(|error| format!("{file}: {error}"))?;
-    let rows: Vec<Expectation> = serde_yaml::from_str(&text).map_err(|error| format!("{file}: {error}"))?;
+    let rows: Vec<Expectation> = read_yaml(&text, &file.to_string()).map_err(|error| error.to_string())?;
     let count = rows.len();
     let mut unmet = 0;
     for (number, row) in (1..).zip(rows) {

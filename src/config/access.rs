@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Config,
     file::{Condition, Entries, File, Match, Rule, Text, User},
     finding::Report,
     path::Path,
@@ -43,11 +42,11 @@ pub(super) fn acl(file: &File, report: &mut Report<'_>) -> Vec<RuleSettings> {
 }
 
 /// Adds what `authn` and `authz` say about the users and rules. The policy, when nothing is wrong with the rules.
-pub(super) fn check(config: &Config, report: &mut Report<'_>) -> Option<Policy> {
-    for error in Users::build(&config.users).err().into_iter().flatten() {
+pub(super) fn check(users: &[UserSettings], acl: &[RuleSettings], report: &mut Report<'_>) -> Option<Policy> {
+    for error in Users::build(users).err().into_iter().flatten() {
         report.error(below(user_path(&error.account), error.key), error.message, sentence(&error.hint));
     }
-    let policy = Policy::compile(&config.acl);
+    let policy = Policy::compile(acl);
     for error in policy.as_ref().err().into_iter().flatten() {
         report.error(below(rule_path(error.rule), &error.key), &*error.message, sentence(&error.hint));
     }

@@ -6,7 +6,11 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::{path::Path, positions::Positions};
+use super::{
+    path::Path,
+    positions::Positions,
+    yaml::{Mark, Problem},
+};
 
 /// Whether a configuration with this finding can be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -38,6 +42,9 @@ pub struct Finding {
     pub message: String,
     /// What to do, a sentence.
     pub hint: Option<String>,
+    /// The line with a caret below the place, where its very letters matter; values that may be secret are dots.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub excerpt: Option<String>,
 }
 
 impl fmt::Display for Finding {
@@ -55,11 +62,12 @@ impl fmt::Display for Finding {
             write!(f, ": {}", self.key)?;
         }
         write!(f, ": {}", self.message)?;
-        self.hint.as_ref().map_or(Ok(()), |hint| write!(f, ". {hint}"))
+        self.hint.as_ref().map_or(Ok(()), |hint| write!(f, ". {hint}"))?;
+        self.excerpt.as_ref().map_or(Ok(()), |excerpt| write!(f, "\n{excerpt}"))
     }
 }
 
-/// All findings of one reading, errors and warnings, in the order of the file. Displays one a line.
+/// All findings of one reading, errors and warnings, in the order of the file. Displays one a line, and excerpts below it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Findings(pub Vec<Finding>);
 
@@ -86,12 +94,14 @@ pub(crate) struct Report<'a> {
     file: &'a str,
     positions: &'a Positions,
     findings: Vec<Finding>,
+    /// Places about which enough is said: what else is wrong there follows from that.
+    settled: Vec<Path>,
 }
 
 impl<'a> Report<'a> {
     /// An empty report about `file`, whose keys stand at `positions`.
     pub(crate) fn new(file: &'a str, positions: &'a Positions) -> Self {
-        Self { file, positions, findings: Vec::new() }
+        Self { file, positions, findings: Vec::new(), settled: Vec::new() }
     }
 
     /// The configuration cannot be used: `message` without a full stop, `hint` a sentence.
@@ -107,6 +117,27 @@ impl<'a> Report<'a> {
     /// Something was not looked at: `message` without a full stop.
     pub(crate) fn note(&mut self, at: impl Into<Path>, message: impl Into<String>) {
         self.add(Severity::Note, &at.into(), message.into(), String::new());
+    }
+
+    /// Something is wrong with the text itself: an error where the problem says.
+    pub(crate) fn problem(&mut self, problem: Problem) {
+        let Problem { at, path, message, hint, excerpt } = problem;
+        self.push(Severity::Error, Some(at), &path, message, hint);
+        if let Some(finding) = self.findings.last_mut().filter(|_| !excerpt.is_empty()) {
+            finding.excerpt = Some(excerpt);
+        }
+    }
+
+    /// Leaves out what else is found at this place, after an error from which it follows.
+    pub(crate) fn settle(&mut self, at: &Path) {
+        if self.has_errors() {
+            self.settled.push(at.clone());
+        }
+    }
+
+    /// Whether something is written at this place.
+    pub(crate) fn is_written(&self, at: &Path) -> bool {
+        self.positions.has(at)
     }
 
     /// The file as it was named.
@@ -131,10 +162,16 @@ impl<'a> Report<'a> {
     }
 
     fn add(&mut self, severity: Severity, at: &Path, message: String, hint: String) {
-        let (line, column) = self.positions.nearest(at).unzip();
+        if !self.settled.iter().any(|settled| at.steps().starts_with(settled.steps())) {
+            self.push(severity, self.positions.nearest(at), at, message, hint);
+        }
+    }
+
+    fn push(&mut self, severity: Severity, mark: Option<Mark>, at: &Path, message: String, hint: String) {
+        let (line, column) = mark.unzip();
         let (file, key) = (self.file.to_owned(), at.to_string());
         let hint = Some(hint).filter(|hint| !hint.is_empty());
-        self.findings.push(Finding { severity, file, line, column, key, message, hint });
+        self.findings.push(Finding { severity, file, line, column, key, message, hint, excerpt: None });
     }
 }
 
@@ -152,6 +189,7 @@ mod tests {
             key: "acl[3].match.acount".into(),
             message: "unknown key".into(),
             hint: Some("Did you mean `account`?".into()),
+            excerpt: None,
         };
         let text = "auth_config.yml:12:5: acl[3].match.acount: unknown key. Did you mean `account`?";
         assert_eq!(finding.to_string(), text);

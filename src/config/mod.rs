@@ -34,12 +34,15 @@ mod token;
 mod ui;
 mod unbuilt;
 mod usable;
+mod yaml;
 
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
     time::{Duration, SystemTime},
 };
+
+use serde::de::DeserializeOwned;
 
 use self::{file::File, finding::Report, positions::Positions};
 pub use self::{
@@ -159,12 +162,17 @@ impl Config {
         without_files: bool,
     ) -> Result<Loaded, Findings> {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        let (positions, problems) = Positions::read(text).map_err(|error| not_yaml(file_name, &error))?;
+        let (root, problems, is_yaml) = match yaml::read(text) {
+            Ok((root, problems)) => (root, problems, true),
+            Err(problems) => (None, problems, false),
+        };
+        let positions = Positions::of(root.as_ref());
         let mut report = Report::new(file_name, &positions);
-        for problem in problems {
-            report.error(&problem.path, problem.message, problem.hint);
+        problems.into_iter().for_each(|problem| report.problem(problem));
+        if !is_yaml {
+            return Err(report.finish());
         }
-        let Some(file) = read_file(text, &positions, &mut report) else { return Err(report.finish()) };
+        let file = file::read(file::without_unknown_keys(root, &mut report), &mut report);
         let mut context = Context { base: base_dir, report, files: Vec::new(), without_files };
         let config = context.config(&file);
         let findings = context.report.finish();
@@ -206,6 +214,7 @@ impl Context<'_> {
         let metrics = metrics::address(file, &mut self.report);
         let control = control::socket(file, self);
         let files = std::mem::take(&mut self.files);
+        let policy = access::check(&users, &acl, &mut self.report);
         let config = Config {
             proxy: proxy?,
             server,
@@ -220,7 +229,6 @@ impl Context<'_> {
             control,
             files,
         };
-        let policy = access::check(&config, &mut self.report);
         if let Some(policy) = policy.filter(|_| !self.report.has_errors()) {
             let now = SystemTime::now();
             let with_files = !self.without_files;
@@ -245,20 +253,22 @@ impl Context<'_> {
     }
 }
 
-/// Reads the shapes; `None` when the findings are in the report.
-fn read_file(text: &str, positions: &Positions, report: &mut Report<'_>) -> Option<File> {
-    file::unknown_keys(positions, report);
-    let known = report.has_errors();
-    match file::read(text, positions) {
-        Ok(file) if !known => Some(file),
-        Ok(_) => None,
-        // The parser stops at an unknown or repeated key, too; those are already in the report.
-        Err(error) if known && error.is_key => None,
-        Err(error) => {
-            report.error(&error.path, error.message, error.hint);
-            None
-        }
+/// Reads another file of YAML, called `file_name` in findings, as strictly as the configuration.
+///
+/// # Errors
+/// All findings; of the wrong shape the first.
+pub(crate) fn read_yaml<T: DeserializeOwned>(text: &str, file_name: &str) -> Result<T, Findings> {
+    let (root, problems) = yaml::read(text).unwrap_or_else(|problems| (None, problems));
+    let positions = Positions::of(root.as_ref());
+    let mut report = Report::new(file_name, &positions);
+    problems.into_iter().for_each(|problem| report.problem(problem));
+    let root = root.unwrap_or(yaml::Node { at: (1, 1), value: yaml::Value::Null });
+    match T::deserialize(&root) {
+        Ok(value) if !report.has_errors() => return Ok(value),
+        Err(error) if !report.has_errors() => report.error(error.path(), error.to_string(), ""),
+        _ => {}
     }
+    Err(report.finish())
 }
 
 fn read_text(path: &Path) -> Result<String, String> {
@@ -266,7 +276,11 @@ fn read_text(path: &Path) -> Result<String, String> {
     if size > LARGEST {
         return Err(format!("it has {size} bytes, more than {LARGEST}"));
     }
-    std::fs::read_to_string(path).map_err(|error| error.to_string())
+    let bytes = std::fs::read(path).map_err(|error| error.to_string())?;
+    String::from_utf8(bytes).map_err(|error| {
+        let valid = error.as_bytes().iter().take(error.utf8_error().valid_up_to());
+        format!("line {} is not UTF-8", 1 + valid.filter(|byte| **byte == b'\n').count())
+    })
 }
 
 fn whole_file(name: &str, why: &str) -> Findings {
@@ -277,20 +291,8 @@ fn whole_file(name: &str, why: &str) -> Findings {
         column: None,
         key: String::new(),
         message: format!("cannot read the configuration: {why}"),
-        hint: Some("Give the path of a YAML file that this user may read".to_owned()),
-    };
-    Findings(vec![finding])
-}
-
-fn not_yaml(name: &str, error: &positions::SyntaxError) -> Findings {
-    let finding = Finding {
-        severity: Severity::Error,
-        file: name.to_owned(),
-        line: Some(error.line),
-        column: Some(error.column),
-        key: String::new(),
-        message: format!("not valid YAML: {}", error.message),
-        hint: Some("Look at this line and the one before: indentation, quotes, brackets".to_owned()),
+        hint: Some("Give the path of a YAML file in UTF-8 that this user may read".to_owned()),
+        excerpt: None,
     };
     Findings(vec![finding])
 }

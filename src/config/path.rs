@@ -56,6 +56,12 @@ impl From<&str> for Path {
     }
 }
 
+impl FromIterator<Step> for Path {
+    fn from_iter<T: IntoIterator<Item = Step>>(steps: T) -> Self {
+        Self(steps.into_iter().collect())
+    }
+}
+
 impl From<&Path> for Path {
     fn from(path: &Path) -> Self {
         path.clone()

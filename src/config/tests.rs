@@ -77,7 +77,10 @@ fn of_ours(section: &str) -> String {
 #[test]
 fn a_right_file_says_nothing() {
     assert_eq!(of_server(""), "");
-    assert_eq!(said(&format!("\u{feff}{SERVER}{TOKEN}{REST}\n---\nx: [").replace('\n', "\r\n")), "");
+    assert_eq!(
+        said(&format!("\u{feff}{SERVER}{TOKEN}{REST}x-notes: {{a: 1}}\n...\n# end\n").replace('\n', "\r\n")),
+        ""
+    );
 }
 
 #[test]
@@ -104,7 +107,7 @@ fn unknown_keys_are_errors_with_a_suggestion() {
 
 #[test]
 fn a_wrong_shape_is_said_beside_unknown_keys() {
-    let shape = "f.yml:3:3: server.hsts: must be `true` or `false`, is another value. Look at the \
+    let shape = "f.yml:3:3: server.hsts: expected `true` or `false`, found text. Look at the \
     indentation, dashes and \
                  quotes of this line";
     let key = "f.yml:4:3: server.adr: unknown key. Did you mean `addr`?";
@@ -115,11 +118,24 @@ fn a_wrong_shape_is_said_beside_unknown_keys() {
 #[test]
 fn text_that_is_not_yaml_says_where() {
     let said = said("server:\n  addr: [\ntoken: x\n");
-    assert!(said.starts_with("f.yml:3:1: not valid YAML: "), "{said}");
-    assert!(
-        said.ends_with(". Look at this line and the one before: indentation, quotes, brackets"),
-        "{said}"
+    assert_eq!(
+        said,
+        "f.yml:2:9: not valid YAML: unclosed bracket '['. Look at this line and the one before: indentation, quotes, \
+         brackets\n    2 |   addr: [\n      |         ^"
     );
+}
+
+#[test]
+fn everything_is_said_at_once() {
+    let text = "server: {addr: ':5001', certificate: no.pem, key: no.key, cert: x, letsencrypt: {cachefile: x}}\n\
+        token: {issuer: [], expiration: 900, rootcertbundle: /x.pem}\n\
+        users:\n  kim: {password: in the clear}\n  amy: {}\n\
+        acl:\n  - match: {account: 'a['}\n    action: ['*']\nmongo_auth: {}\nregistry: {url: x}\n";
+    let said = said(text);
+    let keys: Vec<_> = said.lines().filter_map(|line| line.split(": ").nth(1)).collect();
+    let all = "server.certificate server.key server.cert server.letsencrypt token.issuer token.rootcertbundle \
+        users.kim.password users.amy.password acl[0].match.account acl[0].action mongo_auth registry.url";
+    assert_eq!(keys, all.split(' ').collect::<Vec<_>>(), "{said}");
 }
 
 #[test]
@@ -149,7 +165,7 @@ fn sections_that_are_not_built_are_refused_by_name() {
     );
     assert_eq!(
         of_server("  letsencrypt: {email: a@b.c}\n"),
-        "f.yml:3:3: server.letsencrypt: Portwarden does not fetch certificates. Let certbot or another ACME \
+        "f.yml:3:3: server.letsencrypt: Portwarden does not fetch certificates. Remove this section. Let certbot or another ACME \
         client fetch the \
          certificate, and give its files as `server.certificate` and `server.key`"
     );
@@ -405,8 +421,19 @@ fn a_file_that_cannot_be_read_says_so() {
         error,
         "/nonexistent/f.yml: cannot read the configuration: No such file or directory (os error 2). Give \
         the path of a YAML \
-         file that this user may read"
+         file in UTF-8 that this user may read"
     );
+}
+
+#[test]
+fn a_file_that_is_not_utf_8_says_where() {
+    let directory = directory();
+    let path = directory.path().join("f.yml");
+    for (bytes, line) in [(&b"a: 1\nb: \xff\n"[..], 2), (b"\xff\xfea\0:\0", 1), (b"a: \xed\xa0\x80\n", 1)] {
+        fs::write(&path, bytes).unwrap();
+        let error = Config::load(&path).err().unwrap().to_string();
+        assert!(error.contains(&format!("line {line} is not UTF-8")), "{error}");
+    }
 }
 
 #[test]

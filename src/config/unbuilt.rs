@@ -2,7 +2,11 @@
 //!
 //! To ignore them would be to drop an authenticator, or an authorizer, that somebody relies on.
 
-use super::{file::File, finding::Report, path::Path};
+use super::{
+    file::{Entries, File, Text},
+    finding::Report,
+    path::Path,
+};
 
 /// Reports every such section that is written.
 pub(super) fn refuse(file: &File, report: &mut Report<'_>) {
@@ -53,14 +57,18 @@ fn sections(file: &File) -> [Section; 9] {
     ]
 }
 
-/// An empty section asks for nothing, in docker_auth too.
+/// An empty section, or one of docker_auth's keys without a value, asks for nothing, in docker_auth too.
 fn letsencrypt(file: &File, report: &mut Report<'_>) {
-    let Some(written) = file.server.as_ref().and_then(|server| server.letsencrypt.as_ref()) else { return };
-    let keys = [&written.email, &written.host, &written.cache_dir];
-    if keys.into_iter().flatten().any(|text| !text.0.is_empty()) {
-        let hint = "Let certbot or another ACME client fetch the certificate, and give its files as \
-        `server.certificate` \
-                    and `server.key`";
+    let Some(Entries(written)) = file.server.as_ref().and_then(|server| server.letsencrypt.as_ref()) else {
+        return;
+    };
+    let idle = |(key, text): &(String, Option<Text>)| {
+        ["email", "host", "cache_dir"].contains(&key.as_str())
+            && text.as_ref().is_none_or(|text| text.0.is_empty())
+    };
+    if !written.iter().all(idle) {
+        let hint = "Remove this section. Let certbot or another ACME client fetch the certificate, and give its files as \
+                    `server.certificate` and `server.key`";
         report.error("server.letsencrypt", "Portwarden does not fetch certificates", hint);
     }
 }

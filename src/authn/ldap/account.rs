@@ -12,10 +12,11 @@ use crate::authn::spelling::is_passed_over;
 /// Whether each character of the account counts; the empty one is nobody's.
 pub(super) fn is_plain(account: &str) -> bool {
     let spaces = account.starts_with(' ') || account.ends_with(' ') || account.contains("  ");
-    !account.is_empty() && !spaces && account.chars().all(counts) && is_nfkc(account)
+    !account.is_empty() && !spaces && account.chars().all(is_visible) && is_nfkc(account)
 }
 
-fn counts(c: char) -> bool {
+/// Whether a character can be seen, and is not one of those that look like a space.
+pub(in crate::authn) fn is_visible(c: char) -> bool {
     let other_space = c != ' ' && c.is_whitespace();
     !c.is_control() && !other_space && !is_passed_over(c)
 }

@@ -21,6 +21,7 @@ mod verdict;
 
 use std::sync::Arc;
 
+pub(super) use self::account::is_visible;
 use self::{
     connection::{Connection, Endpoint, Found, Security},
     message::{Entry, Outcome, Search},

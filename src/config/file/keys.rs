@@ -5,35 +5,63 @@ use std::fmt;
 use serde::de::{self, Deserialize, Deserializer, Visitor, value::Error};
 
 use super::{
-    AclXorm, Audit, Backends, Command, Control, Cors, File, Htpasswd, LabelMap, LdapAuth, LetsEncrypt,
-    Limits, Log, Match, Metrics, Registry, Rule, Server, Token, Ui, User, XormAuth,
+    AclXorm, Audit, Backends, Command, Control, Cors, File, Htpasswd, LabelMap, LdapAuth, Limits, Log, Match,
+    Metrics, Registry, Rule, Server, Token, Ui, User, XormAuth, suggestions::suggest,
 };
 use crate::config::{
     finding::Report,
     path::{Path, Step},
-    positions::Positions,
+    yaml::{Entry, Node, Value},
 };
 
-/// Reports every key that is in no list of known keys.
-pub(crate) fn unknown_keys(positions: &Positions, report: &mut Report<'_>) {
-    for path in positions.paths() {
-        let Some((Step::Key(key), parents)) = path.steps().split_last() else { continue };
-        let known = known_keys(parents);
-        // A merge key has its own finding.
-        if !known.is_empty() && !known.contains(&key.as_str()) && key != "<<" {
-            report.error(path, "unknown key", hint(path, key, known));
+/// The tree without the keys that mean nothing, each of which is reported, and without the `x-…` keys at the top: a
+/// place for anchors.
+pub(crate) fn without_unknown_keys(mut root: Option<Node>, report: &mut Report<'_>) -> Option<Node> {
+    if let Some(root) = &mut root {
+        prune(root, &Path::default(), report);
+    }
+    root
+}
+
+fn prune(node: &mut Node, path: &Path, report: &mut Report<'_>) {
+    match &mut node.value {
+        Value::List(items) => {
+            for (index, item) in items.iter_mut().enumerate() {
+                prune(item, &path.index(index), report);
+            }
         }
+        Value::Mapping(entries) => {
+            entries.retain(|entry| means_something(entry, path, report));
+            for entry in entries {
+                prune(&mut entry.node, &path.key(&entry.key), report);
+            }
+        }
+        _ => {}
     }
 }
 
+fn means_something(entry: &Entry, parent: &Path, report: &mut Report<'_>) -> bool {
+    let (key, known) = (entry.key.as_str(), known_keys(parent.steps()));
+    if known.is_empty() || known.contains(&key) {
+        return true;
+    }
+    if !(parent.steps().is_empty() && key.starts_with("x-")) {
+        let suggestion = suggest(parent, key, known);
+        report.error(parent.key(key), "unknown key", suggestion.hint);
+        if let Some(meant) = suggestion.meant.filter(|meant| !report.is_written(meant)) {
+            report.settle(&meant);
+        }
+    }
+    false
+}
+
 /// The keys that may stand in the mapping at `steps`; none where the operator chooses the names.
-fn known_keys(steps: &[Step]) -> &'static [&'static str] {
+pub(super) fn known_keys(steps: &[Step]) -> &'static [&'static str] {
     let names: Vec<Option<&str>> =
         steps.iter().map(|step| if let Step::Key(key) = step { Some(key.as_str()) } else { None }).collect();
     match names.as_slice() {
         [] => fields::<File>(),
         [Some("server")] => fields::<Server>(),
-        [Some("server"), Some("letsencrypt")] => fields::<LetsEncrypt>(),
         [Some("server"), Some("cors")] => fields::<Cors>(),
         [Some("token")] => fields::<Token>(),
         [Some("users"), Some(_)] => fields::<User>(),
@@ -54,33 +82,6 @@ fn known_keys(steps: &[Step]) -> &'static [&'static str] {
         [Some("control")] => fields::<Control>(),
         [Some("ui")] => fields::<Ui>(),
         _ => &[],
-    }
-}
-
-fn hint(path: &Path, key: &str, known: &[&'static str]) -> String {
-    if let Some(name) = key.split_once(':').map(|(name, _)| name).filter(|name| known.contains(name)) {
-        return format!("A space belongs after the colon: `{name}: …`");
-    }
-    if let Some(place) = misplaced(path, key) {
-        return place.to_owned();
-    }
-    let near = known.iter().map(|name| (strsim::damerau_levenshtein(&key.to_lowercase(), name), name)).min();
-    match near {
-        Some((distance, name)) if distance <= 1 + name.len() / 4 => format!("Did you mean `{name}`?"),
-        _ => format!("Known keys here: {}", known.join(", ")),
-    }
-}
-
-/// Right keys one level too high or too low, which is what a lost indentation makes.
-fn misplaced(path: &Path, key: &str) -> Option<&'static str> {
-    match path.steps() {
-        [Step::Key(acl), Step::Index(_), _] if acl == "acl" && fields::<Match>().contains(&key) => {
-            Some("It is a condition: indent it under `match`")
-        }
-        [Step::Key(acl), Step::Index(_), _, _] if acl == "acl" && fields::<Rule>().contains(&key) => {
-            Some("It belongs beside `match`, not under it: indent it less")
-        }
-        _ => None,
     }
 }
 
@@ -119,12 +120,16 @@ impl<'de> Deserializer<'de> for Fields<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{
+        super::super::{positions::Positions, yaml},
+        *,
+    };
 
     fn findings(text: &str) -> String {
-        let (positions, _) = Positions::read(text).unwrap();
+        let (root, _) = yaml::read(text).unwrap();
+        let positions = Positions::of(root.as_ref());
         let mut report = Report::new("f", &positions);
-        unknown_keys(&positions, &mut report);
+        without_unknown_keys(root, &mut report);
         report.finish().to_string()
     }
 

@@ -5,12 +5,13 @@
 mod keys;
 mod read;
 mod scalar;
+mod suggestions;
 
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer};
 
 pub(crate) use self::scalar::{Entries, Integer, OneOrMany, Switch, Text};
-pub(crate) use self::{keys::unknown_keys, read::read};
+pub(crate) use self::{keys::without_unknown_keys, read::read};
 
 /// The whole file: docker_auth's sections, then ours.
 #[derive(Deserialize, Default)]
@@ -60,7 +61,8 @@ pub(crate) struct Server {
     pub(crate) tls_cipher_suites: Option<Vec<Text>>,
     pub(crate) real_ip_header: Option<Text>,
     pub(crate) real_ip_pos: Option<Integer>,
-    pub(crate) letsencrypt: Option<LetsEncrypt>,
+    /// Known so that its absence can be explained.
+    pub(crate) letsencrypt: Option<Entries<Option<Text>>>,
     pub(crate) trusted_proxies: Option<OneOrMany>,
     pub(crate) relative_urls: Option<Switch>,
     pub(crate) cors: Option<Cors>,
@@ -72,15 +74,6 @@ pub(crate) struct Server {
 pub(crate) struct Cors {
     pub(crate) origins: Option<OneOrMany>,
     pub(crate) methods: Option<OneOrMany>,
-}
-
-/// `server.letsencrypt:`, known so that its absence can be explained.
-#[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields, default, expecting = "a mapping")]
-pub(crate) struct LetsEncrypt {
-    pub(crate) email: Option<Text>,
-    pub(crate) host: Option<Text>,
-    pub(crate) cache_dir: Option<Text>,
 }
 
 /// `token:`; `realm` and `refresh_tokens` are ours.
