@@ -51,8 +51,12 @@ fn search(one: &str, other: &str) -> Option<Example> {
             return Some(Example::Text(way(pair, &before)));
         }
         for byte in bytes() {
-            let next = (first.next(pair.0, byte)?, second.next(pair.1, byte)?);
-            if !next.0.is_dead() && !next.1.is_dead() && !before.contains_key(&next) {
+            let other = second.next(pair.1, byte)?;
+            if other.is_dead() {
+                continue;
+            }
+            let next = (first.next(pair.0, byte)?, other);
+            if !next.0.is_dead() && !before.contains_key(&next) {
                 before.insert(next, Some((pair, byte)));
                 pending.push_back(next);
             }

@@ -233,7 +233,8 @@ impl Context<'_> {
             let now = SystemTime::now();
             let with_files = !self.without_files;
             let all_accounts = with_files || file.htpasswd.is_none();
-            let subject = lint::Subject { config: &config, policy: &policy, now, with_files, all_accounts };
+            let subject = lint::Subject::new(&config, &policy, now);
+            let subject = lint::Subject { with_files, all_accounts, ..subject };
             lint::run(&subject, &mut self.report);
         }
         Some(config)

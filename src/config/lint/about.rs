@@ -2,20 +2,40 @@
 //!
 //! A rule for another service or another type of resource is left alone: tokens are signed for those, too.
 
-use crate::authz::{Example, PatternShape};
+use std::collections::HashMap;
+
+use crate::authz::{Example, PatternShape, RuleSettings, shapes};
 
 /// What a rule can decide about.
-pub(super) struct About {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::config) struct About {
+    /// Whether it can be asked about our own service.
+    pub(super) ours: bool,
+    /// Whether its type can be `repository`.
     pub(super) repository: bool,
+    /// Whether its type can be `registry`.
     pub(super) registry: bool,
 }
 
 impl About {
-    /// Reads the patterns of a rule; `service` is our own.
-    pub(super) fn of(shapes: &[PatternShape<'_>], service: &str) -> Self {
-        let ours = may_match(shape_of(shapes, "service"), service);
-        let may_be = |kind: &str| ours && may_match(shape_of(shapes, "type"), kind);
-        Self { repository: may_be("repository"), registry: may_be("registry") }
+    /// Reads the patterns of all rules; `service` is our own.
+    pub(super) fn all(rules: &[RuleSettings], service: &str) -> Vec<Self> {
+        // Most rules have the same few patterns for type and service.
+        let mut known = HashMap::new();
+        let mut may = |shape: Option<&PatternShape<'_>>, text: &str| match shape {
+            Some(s) if s.literal.is_none() => {
+                let key = (s.text.to_owned(), s.plain.clone(), text.to_owned());
+                *known.entry(key).or_insert_with(|| may_match(shape, text))
+            }
+            _ => may_match(shape, text),
+        };
+        let of = |rule: &RuleSettings| {
+            let shapes = shapes(rule);
+            let kind = shape_of(&shapes, "type");
+            let ours = may(shape_of(&shapes, "service"), service);
+            Self { ours, repository: may(kind, "repository"), registry: may(kind, "registry") }
+        };
+        rules.iter().map(of).collect()
     }
 }
 

@@ -1,7 +1,7 @@
 //! Warnings about actions: those that no request asks for, and those that do not suffice.
 
 use super::{Lint, Report, Subject, about::About, rule_path};
-use crate::authz::{RuleSettings, shapes};
+use crate::authz::RuleSettings;
 
 pub(super) const LINTS: &[Lint] = &[actions];
 
@@ -38,10 +38,10 @@ fn actions(subject: &Subject<'_>, report: &mut Report<'_>) {
     for (n, rule) in subject.config.acl.iter().enumerate() {
         star_beside_others(n, rule, report);
         push_without_pull(n, rule, report);
-        match About::of(&shapes(rule), &subject.config.proxy.service) {
-            About { repository: true, .. } => never_asked(n, rule, report),
-            About { registry: true, .. } => catalogue_without_star(n, rule, report),
-            About { .. } => {}
+        match subject.about.get(n).filter(|about| about.ours) {
+            Some(About { repository: true, .. }) => never_asked(n, rule, report),
+            Some(About { registry: true, .. }) => catalogue_without_star(n, rule, report),
+            _ => {}
         }
     }
 }

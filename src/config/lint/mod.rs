@@ -26,6 +26,7 @@ use std::time::SystemTime;
 
 pub(super) use certificates::end_of;
 
+use self::about::About;
 use super::{Config, access::rule_path, finding::Report, path::Path};
 use crate::authz::{PatternShape, Policy};
 
@@ -39,6 +40,16 @@ pub(super) struct Subject<'a> {
     pub(super) with_files: bool,
     /// Whether every account that is written somewhere is known.
     pub(super) all_accounts: bool,
+    /// For each rule.
+    pub(super) about: Vec<About>,
+}
+
+impl<'a> Subject<'a> {
+    /// A configuration without errors, whose `acl` is compiled in `policy`, read at `now`.
+    pub(super) fn new(config: &'a Config, policy: &'a Policy, now: SystemTime) -> Self {
+        let about = About::all(&config.acl, &config.proxy.service);
+        Self { config, policy, now, with_files: true, all_accounts: true, about }
+    }
 }
 
 type Lint = fn(&Subject<'_>, &mut Report<'_>);

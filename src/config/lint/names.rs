@@ -18,6 +18,9 @@ const PATH: &str = "[a-z0-9]+(?:(?:\\.|__?|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\\.|
 const HOST: &str =
     "[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?(?:\\.[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?)*(?::[0-9]+)?";
 
+/// For how many names an example is searched; what comes after them is taken for right.
+const MOST_SEARCHED: usize = 5_000;
+
 /// Registries below whose names a mirror keeps their images.
 const MIRRORED: &[&str] = &[
     "docker.io",
@@ -40,6 +43,7 @@ const MIRRORED: &[&str] = &[
 type Said = (String, String);
 
 fn names(subject: &Subject<'_>, report: &mut Report<'_>) {
+    let mut searched = 0;
     for (n, rule) in subject.config.acl.iter().enumerate() {
         let shapes = shapes(rule);
         // A placeholder that stays text has a warning of its own.
@@ -47,11 +51,13 @@ fn names(subject: &Subject<'_>, report: &mut Report<'_>) {
         let Some(shape) = name.filter(|s| s.unexpanded.is_empty() && !s.plain.contains("{labels:")) else {
             continue;
         };
-        let about = About::of(&shapes, &subject.config.proxy.service);
-        let said = match (about.repository, about.registry) {
-            (true, _) => of_repository(rule, shape).or_else(|| one_level(subject, shape)),
-            (false, true) => of_catalogue(shape),
-            (false, false) => None,
+        searched += usize::from(plain_example(shape).is_none());
+        let said = match subject.about.get(n).filter(|about| about.ours && searched <= MOST_SEARCHED) {
+            Some(About { repository: true, .. }) => {
+                of_repository(rule, shape).or_else(|| one_level(subject, shape))
+            }
+            Some(About { registry: true, .. }) => of_catalogue(shape),
+            _ => None,
         };
         if let Some((message, hint)) = said {
             report.warn(pattern_path(n, shape), message, hint);
@@ -81,13 +87,14 @@ fn of_repository(rule: &RuleSettings, shape: &PatternShape<'_>) -> Option<Said> 
 
 /// A name that the pattern matches, as clients send it.
 pub(super) fn example(shape: &PatternShape<'_>) -> Example {
-    // Most globs match their own text; the search costs much more.
+    plain_example(shape).map_or_else(|| shape.example(PATH), Example::Text)
+}
+
+/// Most globs match their own text: the search costs much more.
+fn plain_example(shape: &PatternShape<'_>) -> Option<String> {
     let own = shape.plain.replace(['*', '?', '\0'], "x");
     let is_lower = !own.contains(|c: char| c == ':' || c.is_ascii_uppercase());
-    if shape.expression.is_none() && is_lower && RepositoryName::parse(&own).is_some() {
-        return Example::Text(own);
-    }
-    shape.example(PATH)
+    (shape.expression.is_none() && is_lower && RepositoryName::parse(&own).is_some()).then_some(own)
 }
 
 /// The first part is a host, spelt out in the pattern.

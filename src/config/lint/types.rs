@@ -1,26 +1,20 @@
 //! Warnings about `type` and `service`: rules that no request to the registry is decided by.
 
-use super::{
-    Lint, Report, Subject,
-    about::{may_match, shape_of},
-    pattern_path,
-};
+use super::{Lint, Report, Subject, about::shape_of, pattern_path};
 use crate::authz::{Example, PatternShape, shapes};
 
 pub(super) const LINTS: &[Lint] = &[types, services];
 
 /// What a type can be in a scope: anything else falls away when it is read.
 const TYPE: &str = "[a-z0-9]+";
-/// The types of this registry.
-const TYPES: [&str; 2] = ["repository", "registry"];
 
 /// A type of another service is left alone; one that looks like ours is a slip.
 fn types(subject: &Subject<'_>, report: &mut Report<'_>) {
-    for (n, rule) in subject.config.acl.iter().enumerate() {
+    let rules = subject.config.acl.iter().zip(&subject.about).enumerate();
+    for (n, (rule, _)) in rules.filter(|(_, (_, about))| !about.repository && !about.registry) {
         let shapes = shapes(rule);
         let Some(shape) = shape_of(&shapes, "type") else { continue };
-        let is_ours = TYPES.iter().any(|kind| may_match(Some(shape), kind));
-        if let Some(meant) = (!is_ours).then(|| meant(shape)).flatten() {
+        if let Some(meant) = meant(shape) {
             let message =
                 "the registry has the types `repository` and `registry`, and this is neither of them";
             report.warn(pattern_path(n, shape), message, format!("Write `{meant}`"));
@@ -42,9 +36,10 @@ fn meant(shape: &PatternShape<'_>) -> Option<&'static str> {
 /// A rule for another service than ours decides about tokens for that service, and about nothing else.
 fn services(subject: &Subject<'_>, report: &mut Report<'_>) {
     let own = &subject.config.proxy.service;
-    for (n, rule) in subject.config.acl.iter().enumerate() {
+    let rules = subject.config.acl.iter().zip(&subject.about).enumerate();
+    for (n, (rule, _)) in rules.filter(|(_, (_, about))| !about.ours) {
         let shapes = shapes(rule);
-        let Some(shape) = shape_of(&shapes, "service").filter(|s| !may_match(Some(s), own)) else { continue };
+        let Some(shape) = shape_of(&shapes, "service") else { continue };
         let message =
             format!("requests to the registry are for the service `{own}`, so this rule never matches one");
         let hint = "Leave `service` out, write that name, or set `registry.service` to this one";
