@@ -76,7 +76,7 @@ fn opened(rule: &RuleSettings) -> Option<String> {
     let shapes = shapes(rule);
     shape_of(&shapes, "account").filter(|shape| is_anonymous_only(shape))?;
     let Some(name) = shape_of(&shapes, "name") else { return Some("app".to_owned()) };
-    match names::example(name).clone() {
+    match names::example(name) {
         Example::Text(example) if !name.plain.contains('\0') => Some(example),
         _ => None,
     }

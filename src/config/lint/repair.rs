@@ -6,8 +6,11 @@ use super::{
 };
 use crate::authz::{Example, PatternShape, Policy, RuleSettings, shapes};
 
-/// A fault that a name has, and how to take it away. In this order: an address before a tag, a tag before its slash.
-const FAULTS: &[(&str, fn(&str) -> String)] = &[
+/// What a name has, and the name without it.
+type Fault = (&'static str, fn(&str) -> String);
+
+/// The faults of names. In this order: an address before a tag, a tag before its slash.
+const FAULTS: &[Fault] = &[
     ("white space around it", |name| name.trim().to_owned()),
     ("address before it", |name| {
         let rest = name.split_once("://").map(|(_, rest)| rest.split_once('/').map_or("", |(_, path)| path));
