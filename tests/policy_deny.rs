@@ -137,7 +137,8 @@ impl Random {
             }
             let actions: &[&str] = self.pick(&[&[][..], &["pull"], &["pull", "push"], &["*"], &["*"]]);
             rule.actions = actions.iter().map(|action| (*action).to_owned()).collect();
-            if Policy::compile(std::slice::from_ref(&rule)).is_ok() && !docker_auth::swallows(&[rule.clone()])
+            if Policy::compile(std::slice::from_ref(&rule)).is_ok()
+                && !docker_auth::swallows(std::slice::from_ref(&rule))
             {
                 return rule;
             }

@@ -156,6 +156,7 @@ mod tests {
         assert!(
             matches(("*", "K"), ("/(?i)^${account}$/", "k"), &[])
                 && !matches(("*", "ß"), ("/(?i)^${account}$/", "S"), &[])
+                && !matches(("*", "ı"), ("/(?i)^${account}$/", "i"), &[])
         );
     }
 

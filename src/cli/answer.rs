@@ -36,7 +36,7 @@ struct Need {
     line: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
     comment: Option<String>,
-    /// Why rules did not match, with `--verbose`.
+    /// Why rules did not match: the unclear one, and with `--verbose` all before.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     not_met: Vec<String>,
 }

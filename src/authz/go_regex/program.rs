@@ -218,10 +218,13 @@ fn prefix_length(text: &str, value: &str, fold: bool, dots: Dots) -> Option<usiz
     value.chars().all(|v| rest.next().is_some_and(|t| equal(t, v))).then(|| text.len() - rest.as_str().len())
 }
 
-/// Unicode's simple case folding: characters are equal when they share a lower or an upper case of one character.
+/// Unicode's simple case folding: characters are equal when they share a lower or an upper case of one character. The
+/// dotless i has an upper case and folds to nothing.
 fn equal_folded(a: char, b: char) -> bool {
-    a == b
-        || single(a.to_lowercase()).is_some_and(|c| Some(c) == single(b.to_lowercase()))
+    if a == b || a == 'ı' || b == 'ı' {
+        return a == b;
+    }
+    single(a.to_lowercase()).is_some_and(|c| Some(c) == single(b.to_lowercase()))
         || single(a.to_uppercase()).is_some_and(|c| Some(c) == single(b.to_uppercase()))
 }
 
