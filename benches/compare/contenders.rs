@@ -75,7 +75,10 @@ impl Field {
     /// Starts all of them.
     pub fn start(setup: Setup) -> Self {
         let registry = registry();
-        let builder = portwarden(&registry).server_key(setup.server_key).token_key(setup.token_key);
+        let builder = portwarden(&registry)
+            .server_key(setup.server_key)
+            .token_key(setup.token_key)
+            .with_token("refresh_tokens", "true");
         let warden = builder.users(&[ADMIN]).acl(&rules()).with(LIMITS).start();
         let directory = tempfile::Builder::new().prefix("portwarden-bench-").tempdir().unwrap();
         let mut contenders =

@@ -73,6 +73,7 @@ pub struct Builder {
     service: &'static str,
     registry_settings: String,
     server_settings: String,
+    token_settings: String,
     rest: String,
     shipped: bool,
     under: Vec<String>,
@@ -98,6 +99,7 @@ pub fn portwarden_at(upstream: &str) -> Builder {
         service: SERVICE,
         registry_settings: String::new(),
         server_settings: String::new(),
+        token_settings: String::new(),
         rest: String::new(),
         shipped: false,
         under: Vec::new(),
@@ -165,6 +167,12 @@ impl Builder {
         self
     }
 
+    /// A line for the `token:` section.
+    pub fn with_token(mut self, key: &str, value: &str) -> Self {
+        self.token_settings.push_str(&format!("  {key}: {value}\n"));
+        self
+    }
+
     /// More top-level YAML.
     pub fn with(mut self, yaml: &str) -> Self {
         self.rest.push_str(yaml);
@@ -225,9 +233,10 @@ impl Builder {
     fn configuration(&self) -> String {
         format!(
             "server:\n  addr: \"127.0.0.1:0\"\n  certificate: tls.crt\n  key: tls.key\n{}\
-             token:\n  issuer: \"{ISSUER}\"\n  expiration: 900\n  certificate: token.crt\n  key: token.key\n\
+             token:\n  issuer: \"{ISSUER}\"\n  expiration: 900\n  certificate: token.crt\n  key: token.key\n{}\
              registry:\n  url: \"{}\"\n  service: \"{}\"\n{}{}{}",
             self.server_settings,
+            self.token_settings,
             self.upstream,
             self.service,
             self.registry_settings,
