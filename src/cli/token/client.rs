@@ -114,8 +114,9 @@ fn reasons(error: &legacy::Error) -> String {
         said = format!("{said}: {error}");
         cause = error.source();
     }
-    if said.contains("UnknownIssuer") {
-        said.push_str("; give the certificate of its authority with --ca-certificate");
+    // The second: a certificate that signs itself.
+    if ["UnknownIssuer", "CaUsedAsEndEntity"].iter().any(|fault| said.contains(fault)) {
+        said.push_str("; give the certificate of its authority, or its own, with --ca-certificate");
     }
     said
 }
