@@ -115,7 +115,7 @@ impl Reader<'_> {
             Event::Alias(anchor) => self.alias(anchor, at)?,
             Event::Anchor(_, name) => self.anchor(name.into_owned(), at),
             Event::SequenceStart(_, anchor, tag) => {
-                self.open(Content::List(Vec::new()), anchor, tag.as_deref(), at)?
+                self.open(Content::List(Vec::new()), anchor, tag.as_deref(), at)?;
             }
             Event::MappingStart(_, anchor, tag) => {
                 let content =
