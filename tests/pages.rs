@@ -156,7 +156,7 @@ fn a_session_ends_when_rules_look_at_labels_that_it_left_out() {
     let cookie = {
         let visitor = Visitor::signed_in(&warden, User { name: "kim", password: "any" });
         visitor.get("/-/access").is(200);
-        visitor.cookie.clone()
+        visitor.cookie
     };
     warden.reload(|builder| {
         builder.acl(&format!("  - {{match: {{labels: {{group: dev}}}}, actions: []}}\n{OPEN}"))

@@ -11,6 +11,7 @@
 )]
 
 #[path = "../fuzz/src/docker_auth.rs"]
+#[allow(unreachable_pub, reason = "the fuzz targets are another crate")]
 mod docker_auth;
 
 use std::{collections::BTreeMap, net::IpAddr};
