@@ -48,7 +48,8 @@ pub(super) fn part(labels: &Labels, rules: [Option<&NamedLabels>; 2]) -> (Labels
     let (mut carried, mut left_out) = (Labels::new(), LeftOut::new());
     for (label, values) in labels {
         let known = rules.iter().flatten();
-        let is_named = known.clone().any(|rules| rules.0.contains_key(label));
+        // One with a brace in its name makes rules with placeholders unclear, whatever its values are: see `template`.
+        let is_named = label.contains(['{', '}']) || known.clone().any(|rules| rules.0.contains_key(label));
         let looked_at = |value: &&String| known.clone().any(|rules| rules.look_at(label, value));
         let kept: Vec<String> = values.iter().filter(looked_at).cloned().collect();
         if !is_named || kept.len() < values.len() {
@@ -193,6 +194,12 @@ mod tests {
         }
         let in_the_other_place = |rules: &Policy| rules.named_labels().need(&left_out, IN_ACL_XORM);
         assert!(in_the_other_place(&before), "these rules were not known");
+    }
+
+    #[test]
+    fn a_label_with_a_brace_in_its_name_is_never_missing() {
+        let account = labels(&[("a}${labels:b", &["x"])]);
+        assert_eq!(part_by(&policy(&[(None, "*")]), &account).0, labels(&[("a}${labels:b", &[])]));
     }
 
     #[test]
