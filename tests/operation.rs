@@ -250,6 +250,143 @@ fn tls_min_version_and_hsts_are_docker_auths() {
     assert_eq!(refused.status, 0);
 }
 
+/// A server with TLS and a port that redirects to it: the process, its directory, the port of TLS and the other address.
+fn redirecting(server: &str, rest: &str) -> (Process, tempfile::TempDir, u16, SocketAddr) {
+    let tls = ", certificate: tls.crt, key: tls.key, redirect_addr: \"127.0.0.1:0\"";
+    let directory = installed(&format!("{tls}{server}"), rest);
+    let (process, ready) = serve(directory.path(), &[]);
+    let plain = SocketAddr::from(([127, 0, 0, 1], port_after(&ready, "redirecting")));
+    (process, directory, port_after(&ready, "listening on"), plain)
+}
+
+/// The only response on a connection to `address`, which ends with it.
+fn only_response(address: SocketAddr, request: &str) -> raw::Response {
+    let mut stream = raw::connect(address);
+    stream.write_all(request.as_bytes()).unwrap();
+    let answer = raw::read_response(&mut stream).expect("an answer");
+    assert_eq!(answer.header("connection"), Some("close"), "{request}: {answer:?}");
+    assert_eq!(stream.read(&mut [0; 1]).unwrap(), 0, "{request}: the connection ends");
+    answer
+}
+
+#[test]
+fn a_port_of_plain_http_redirects_browsers_to_https() {
+    let (_process, directory, tls, plain) = redirecting(", hsts: true", "");
+    let url = format!("http://{plain}");
+    for answer in
+        [curl_at(&url).get("/team/app:1?a=b%0d%0aX:c"), curl_at(&url).head("/team/app:1?a=b%0d%0aX:c")]
+    {
+        let answer = answer.is(308);
+        let location = format!("https://127.0.0.1:{tls}/team/app:1?a=b%0d%0aX:c");
+        assert_eq!(answer.header("location"), Some(location.as_str()));
+        assert_eq!(answer.header("cache-control"), Some("no-store"));
+        // RFC 6797 section 7.2.
+        assert_eq!(answer.header("strict-transport-security"), None);
+        assert_eq!(answer.header("x"), None);
+    }
+    let trust = directory.path().join("ca.crt");
+    fs::write(&trust, pki::authority().pem()).unwrap();
+    let page = curl_at(&url).option(&["--location", "--cacert", trust.to_str().unwrap()]).get("/").is(200);
+    assert!(page.header("strict-transport-security").is_some(), "over TLS: {page:?}");
+    for (host, named) in [
+        ("registry.example", "registry.example"),
+        ("registry.example:8080", "registry.example"),
+        ("[2001:db8::1]:80", "[2001:db8::1]"),
+    ] {
+        let answer = only_response(plain, &format!("GET //evil.example/a HTTP/1.1\r\nHost: {host}\r\n\r\n"));
+        let location = format!("https://{named}:{tls}//evil.example/a");
+        assert_eq!((answer.status, answer.header("location")), (308, Some(location.as_str())));
+    }
+}
+
+#[test]
+fn a_port_that_redirects_refuses_clients_of_the_registry() {
+    let (_process, _directory, tls, plain) = redirecting(", path_prefix: /pre", "");
+    let refused = |request: &str| {
+        let answer = only_response(plain, request);
+        assert_eq!((answer.status, answer.header("location")), (400, None), "{request}: {answer:?}");
+        answer.text()
+    };
+    for (method, target, header) in [
+        ("GET", "/v2/", ""),
+        ("GET", "/v2", ""),
+        ("HEAD", "/v2/team/app/manifests/1", "Accept: text/html\r\n"),
+        ("GET", "/pre/auth?service=a&scope=b", ""),
+        ("GET", "/pre/auth/token", "Accept: text/html\r\n"),
+        ("GET", "/", "Authorization: Basic YTpi\r\n"),
+        ("GET", "/", "authorization:\r\n"),
+        ("POST", "/-/sign-in", "Content-Length: 3\r\n"),
+        ("PUT", "/", "Content-Length: 100000\r\nExpect: 100-continue\r\n"),
+        ("OPTIONS", "/", ""),
+    ] {
+        let text = refused(&format!("{method} {target} HTTP/1.1\r\nHost: a\r\n{header}\r\n"));
+        let json = text.is_empty() || text.contains(r#"{"errors":[{"code":"#);
+        assert!(json && (method == "HEAD" || text.contains("use https://")), "{method} {target}: {text}");
+    }
+    for head in [
+        "GET http://evil.example/ HTTP/1.1\r\nHost: a\r\n",
+        "GET https://evil.example/ HTTP/1.1\r\nHost: evil.example\r\n",
+        "GET * HTTP/1.1\r\nHost: a\r\n",
+        "OPTIONS * HTTP/1.1\r\nHost: a\r\n",
+        "CONNECT evil.example:443 HTTP/1.1\r\nHost: evil.example:443\r\n",
+        "GET / HTTP/1.1\r\n",
+        "GET / HTTP/1.0\r\n",
+        "GET / HTTP/1.1\r\nHost:\r\n",
+        "GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n",
+        "GET / HTTP/1.1\r\nHost: a, b\r\n",
+        "GET / HTTP/1.1\r\nHost: a@evil.example\r\n",
+        "GET / HTTP/1.1\r\nHost: evil.example/a\r\n",
+        "GET / HTTP/1.1\r\nHost: evil.example?\r\n",
+        "GET / HTTP/1.1\r\nHost: evil.example#\r\n",
+        "GET / HTTP/1.1\r\nHost: a\\evil.example\r\n",
+        "GET /# HTTP/1.1\r\nHost: a\r\n",
+    ] {
+        refused(&format!("{head}\r\n"));
+    }
+    // Below the prefix and elsewhere, what is neither the registry's nor a token's.
+    for target in ["/auth", "/v2x/app", "/pre/team/app", "/pre/auth/"] {
+        let answer = only_response(plain, &format!("GET {target} HTTP/1.1\r\nHost: a\r\n\r\n"));
+        assert_eq!(answer.header("location"), Some(format!("https://a:{tls}{target}").as_str()));
+    }
+}
+
+#[test]
+fn rule_35_a_port_that_redirects_has_the_limits_of_the_others() {
+    let limits = "limits: {connections_per_address: 8, header_timeout: 1s, header_bytes: 8192}\n";
+    let (_process, _directory, tls, plain) = redirecting("", limits);
+    let large = format!("GET / HTTP/1.1\r\nHost: a\r\nA: {}\r\n\r\n", "x".repeat(9000));
+    assert_eq!(only_response(plain, &large).status, 431);
+    // Those of one address are counted together, wherever it connects.
+    let _held: Vec<TcpStream> =
+        (0..8).map(|_| raw::connect(SocketAddr::from(([127, 0, 0, 1], tls)))).collect();
+    let request = raw::request("GET", "/", "");
+    let status = || raw::exchange(plain, &request).map(|answer| answer.status);
+    assert!(eventually(PATIENCE, || status() == Some(429)), "refused in plain HTTP");
+    let mut slow = raw::connect_from([127, 0, 0, 2].into(), plain);
+    slow.write_all(b"GET / HTTP/1.1\r\nHost").unwrap();
+    let mut rest = Vec::new();
+    slow.read_to_end(&mut rest).unwrap();
+    assert!(rest.is_empty(), "a head that does not come is not waited for: {rest:?}");
+}
+
+#[test]
+fn a_port_that_redirects_changes_with_a_restart() {
+    let (mut process, directory, _, plain) = redirecting("", "");
+    let config = config_of(directory.path());
+    let text = fs::read_to_string(&config).unwrap();
+    let from = process.log().len();
+    fs::write(&config, text.replace(", redirect_addr: \"127.0.0.1:0\"", ", path_prefix: /pre")).unwrap();
+    process.wait_for_log(
+        from,
+        "server.redirect_addr and the limits on password checks change with a restart only",
+    );
+    process.wait_for_log(from, "reloaded");
+    let request = |target: &str| format!("GET {target} HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert_eq!(only_response(plain, &request("/")).status, 308, "it goes on");
+    assert_eq!(only_response(plain, &request("/pre/auth")).status, 400, "by the rules of now");
+    assert_eq!(only_response(plain, &request("/auth")).status, 308);
+}
+
 #[test]
 fn plain_http_is_warned_of_unless_it_is_local() {
     let directory = installed("", "");

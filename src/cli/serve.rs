@@ -46,7 +46,8 @@ async fn serve_until_stopped(
 ) -> Result<(), String> {
     let assembly = assemble(&config, None).map_err(|error| error.to_string())?;
     let listeners = listen(&config)?;
-    let ready = ready_line(&config, &listeners, assembly.tls.is_some());
+    let redirecting = redirecting(&config, &listeners)?;
+    let ready = ready_line(&config, &listeners, &redirecting, assembly.tls.is_some());
     warn_of_plain_http(&listeners, assembly.tls.is_some());
     tell_of_certificates(&config, &telemetry.metrics);
     let Assembly { snapshot, tls } = assembly;
@@ -68,7 +69,10 @@ async fn serve_until_stopped(
         let address = listener.address().unwrap_or_default();
         workers.listen(listener).map_err(|error| format!("cannot wait for connections on {address}: {error}"))
     };
-    let listening = listeners.into_iter().map(listen).collect::<Result<_, _>>()?;
+    let mut listening = listeners.into_iter().map(listen).collect::<Result<Vec<_>, _>>()?;
+    for (listener, port) in redirecting {
+        listening.push(listen(listener)?.redirecting_to(port));
+    }
     let server = server::run(listening, served.0, served.1, served.2, Arc::new(workers), stopped);
     let server = tokio::spawn(server);
     // Before anybody is told that we are ready: a signal without a handler would end the process.
@@ -246,7 +250,7 @@ impl Reloader<'_> {
         warn(&warnings);
         if needs_restart(&config, &self.started_with) {
             tracing::warn!(
-                "log, audit, metrics, control, server.addr and the limits on password checks change with a restart only"
+                "log, audit, metrics, control, server.addr, server.redirect_addr and the limits on password checks change with a restart only"
             );
         }
         tell_of_certificates(&config, &self.service.telemetry().metrics);
@@ -263,6 +267,7 @@ impl Reloader<'_> {
 fn needs_restart(new: &Config, old: &Config) -> bool {
     let passwords = |config: &Config| (config.proxy.passwords.concurrent, config.proxy.passwords.queue);
     new.server.addresses != old.server.addresses
+        || new.server.redirect_addresses != old.server.redirect_addresses
         || passwords(new) != passwords(old)
         || new.log != old.log
         || (&new.audit, new.metrics, &new.control) != (&old.audit, old.metrics, &old.control)
@@ -282,23 +287,34 @@ fn listen(config: &Config) -> Result<Vec<Listener>, String> {
     if !inherited.is_empty() {
         return Ok(inherited);
     }
-    let bind = |address: &server::Address| {
-        Listener::bind(address).map_err(|error| {
-            let hint = match error.kind() {
-                std::io::ErrorKind::PermissionDenied => {
-                    ": a port under 1024 needs CAP_NET_BIND_SERVICE; use systemd/portwarden.service, or --listen :8443"
-                }
-                std::io::ErrorKind::AddrInUse => ": something listens there already; see `ss -ltnp`",
-                _ => "",
-            };
-            format!("cannot listen on {address}: {error}{hint}")
-        })
-    };
     config.server.addresses.iter().map(bind).collect()
 }
 
+/// The listeners that redirect, each with the port that it redirects to: the first that speaks TLS.
+fn redirecting(config: &Config, listeners: &[Listener]) -> Result<Vec<(Listener, u16)>, String> {
+    let bind = |address| {
+        let why = "server.redirect_addr redirects to a TCP port, and the server listens on Unix sockets only";
+        let port = listeners.iter().find_map(Listener::port).ok_or(why)?;
+        Ok((bind(address)?, port))
+    };
+    config.server.redirect_addresses.iter().map(bind).collect()
+}
+
+fn bind(address: &Address) -> Result<Listener, String> {
+    Listener::bind(address).map_err(|error| {
+        let hint = match error.kind() {
+            std::io::ErrorKind::PermissionDenied => {
+                ": a port under 1024 needs CAP_NET_BIND_SERVICE; use systemd/portwarden.service, or --listen :8443"
+            }
+            std::io::ErrorKind::AddrInUse => ": something listens there already; see `ss -ltnp`",
+            _ => "",
+        };
+        format!("cannot listen on {address}: {error}{hint}")
+    })
+}
+
 /// `listening on https://[::]:443; registry http://127.0.0.1:5000; 4 users, 3 rules`
-fn ready_line(config: &Config, listeners: &[Listener], tls: bool) -> String {
+fn ready_line(config: &Config, listeners: &[Listener], redirecting: &[(Listener, u16)], tls: bool) -> String {
     let scheme = if tls { "https" } else { "http" };
     let address = |listener: &Listener| match listener {
         Listener::Unix(..) => listener.address().unwrap_or_default(),
@@ -307,7 +323,12 @@ fn ready_line(config: &Config, listeners: &[Listener], tls: bool) -> String {
     let addresses: Vec<String> = listeners.iter().map(address).collect();
     let registry = &config.proxy.upstream.address;
     let (users, rules) = (config.users.len(), config.acl.len());
-    format!("listening on {}; registry {registry}; {users} users, {rules} rules", addresses.join(", "))
+    let redirects: String = redirecting
+        .iter()
+        .map(|(listener, _)| format!("; redirecting http://{}", listener.address().unwrap_or_default()))
+        .collect();
+    let addresses = addresses.join(", ");
+    format!("listening on {addresses}{redirects}; registry {registry}; {users} users, {rules} rules")
 }
 
 fn warn_of_plain_http(listeners: &[Listener], tls: bool) {

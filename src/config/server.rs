@@ -1,6 +1,9 @@
 //! `server:`: where to listen, and whose word is taken for a client's address. TLS is in `tls`.
 
-use std::{net::IpAddr, time::Duration};
+use std::{
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
 
 use super::{
     Context,
@@ -25,8 +28,9 @@ pub(super) fn settings(
     let none = Server::default();
     let written = file.server.as_ref().unwrap_or(&none);
     let addresses = addresses(written, context);
+    let redirect_addresses = redirect_addresses(written, &addresses, context);
     let limits = limits::connections(file, idle_body, &mut context.report);
-    Settings { addresses, tls, limits }
+    Settings { addresses, redirect_addresses, tls, limits }
 }
 
 /// `server.path_prefix`: empty, or absolute without a slash at the end.
@@ -63,7 +67,7 @@ fn addresses(written: &Server, context: &mut Context<'_>) -> Vec<Address> {
         return Vec::new();
     }
     match written.net.as_ref().map(|net| net.0.as_str()) {
-        None | Some("" | "tcp") => tcp(texts, context),
+        None | Some("" | "tcp") => tcp("server.addr", texts, context),
         Some("unix") => texts.iter().map(|text| Address::Unix(context.path(text))).collect(),
         Some(_) => {
             context.report.error("server.net", "unknown network", "Write `tcp` or `unix`");
@@ -72,13 +76,48 @@ fn addresses(written: &Server, context: &mut Context<'_>) -> Vec<Address> {
     }
 }
 
-fn tcp(texts: &[String], context: &mut Context<'_>) -> Vec<Address> {
+/// `server.redirect_addr`: none, or TCP beside a server that speaks TLS over TCP.
+fn redirect_addresses(written: &Server, served: &[Address], context: &mut Context<'_>) -> Vec<Address> {
+    const KEY: &str = "server.redirect_addr";
+    let none = OneOrMany::default();
+    let OneOrMany(texts) = written.redirect_addr.as_ref().unwrap_or(&none);
+    if texts.iter().all(String::is_empty) {
+        return Vec::new();
+    }
+    let is_written = |text: &Option<Text>| text.as_ref().is_some_and(|text| !text.0.is_empty());
+    if !is_written(&written.certificate) && !is_written(&written.key) {
+        let hint = "Add `certificate` and `key`, or remove this";
+        context.report.error(KEY, "redirects to HTTPS, which the server does not speak", hint);
+    }
+    if served.iter().any(|address| matches!(address, Address::Unix(_))) {
+        let hint = "Remove this, or let `addr` be a TCP address";
+        context.report.error(KEY, "redirects to a TCP port, and `server.addr` is a Unix socket", hint);
+    }
+    let addresses = tcp(KEY, texts, context);
+    if let Some(taken) = addresses.iter().find(|address| served.iter().any(|other| clash(address, other))) {
+        let message = format!("`{taken}` is an address of `server.addr`, where HTTPS is spoken");
+        context.report.error(KEY, message, "Write another port, as `:80`");
+    }
+    addresses
+}
+
+/// Whether no two sockets can listen on both. Port 0 is another one each time.
+fn clash(one: &Address, other: &Address) -> bool {
+    let (Address::Tcp(one), Address::Tcp(other)) = (one, other) else { return false };
+    let holds = |all: &SocketAddr, address: &SocketAddr| {
+        all.ip().is_unspecified() && (all.is_ipv6() || address.is_ipv4())
+    };
+    let same_host = one.ip() == other.ip() || holds(one, other) || holds(other, one);
+    one.port() == other.port() && one.port() != 0 && same_host
+}
+
+fn tcp(key: &str, texts: &[String], context: &mut Context<'_>) -> Vec<Address> {
     let mut addresses = Vec::new();
     for (n, text) in texts.iter().enumerate() {
         match address::socket_address(text) {
             Ok(address) => addresses.push(Address::Tcp(address)),
             Err(error) => {
-                context.report.error(element("server.addr", n, texts), error.message(), remedy(&error, text));
+                context.report.error(element(key, n, texts), error.message(), remedy(&error, text));
             }
         }
     }

@@ -192,6 +192,43 @@ fn addresses_and_prefixes() {
 }
 
 #[test]
+fn a_port_redirects_to_https_only_where_that_is_spoken() {
+    let with = |addr: &str, more: &str, redirect: &str| {
+        said(&format!("server:\n  addr: {addr}\n{more}  redirect_addr: {redirect}\n{TOKEN}{REST}"))
+    };
+    let tls = "  certificate: cert.pem\n  key: key.pem\n";
+    let warned = with("':443'", tls, "");
+    for right in ["':80'", "[':80', '127.0.0.1:8080']", "''", "[]"] {
+        assert_eq!(with("':443'", tls, right), warned, "{right}");
+    }
+    assert_eq!(with("'127.0.0.1:443'", tls, "'127.0.0.2:443'"), warned);
+    assert_eq!(with("'127.0.0.1:0'", tls, "'127.0.0.1:0'"), warned);
+    assert_eq!(
+        with("':443'", "", "':80'"),
+        "f.yml:3:3: server.redirect_addr: redirects to HTTPS, which the server does not speak. Add `certificate` and \
+         `key`, or remove this"
+    );
+    assert!(with("a.socket", &format!("  net: unix\n{tls}"), "':80'").contains(
+        "f.yml:6:3: server.redirect_addr: redirects to a TCP port, and `server.addr` is a Unix socket. Remove this, or let \
+         `addr` be a TCP address"
+    ));
+    assert!(
+        with("':443'", tls, "'80'").contains("server.redirect_addr: the address has no port. Write `:80`")
+    );
+    assert!(with("':443'", tls, "[':80', x]").contains("server.redirect_addr[1]: the address has no port"));
+    for (served, redirect) in [
+        ("[':443', ':80']", "':http'"),
+        ("':80'", "'127.0.0.1:80'"),
+        ("'[::1]:80'", "[':8080', ':80']"),
+        ("'127.0.0.1:80'", "'0.0.0.0:80'"),
+    ] {
+        let said = with(served, tls, redirect);
+        let clash = ":80` is an address of `server.addr`, where HTTPS is spoken. Write another port, as `:80";
+        assert!(said.contains(clash), "{served} {redirect}: {said}");
+    }
+}
+
+#[test]
 fn tls_settings() {
     assert_eq!(
         of_server("  tls_min_version: TLS10\n"),

@@ -43,6 +43,7 @@ mod session;
 mod settings;
 mod single_flight;
 mod snapshot;
+mod to_https;
 mod token_endpoint;
 mod token_requests;
 mod upstream;

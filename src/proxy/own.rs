@@ -54,11 +54,16 @@ impl OwnEndpoint {
 
     /// To `/v2/`, with the method kept.
     pub(super) fn redirect_to_base() -> Response<ResponseBody> {
-        let mut response = Response::new(ResponseBody::from(String::new()));
-        *response.status_mut() = StatusCode::PERMANENT_REDIRECT;
-        response.headers_mut().insert(header::LOCATION, HeaderValue::from_static("/v2/"));
-        response
+        redirect_to(HeaderValue::from_static("/v2/"))
     }
+}
+
+/// To another URL for good, with the method kept.
+pub(super) fn redirect_to(location: HeaderValue) -> Response<ResponseBody> {
+    let mut response = Response::new(ResponseBody::from(String::new()));
+    *response.status_mut() = StatusCode::PERMANENT_REDIRECT;
+    response.headers_mut().insert(header::LOCATION, location);
+    response
 }
 
 /// The first API of registries, which clients still try (`podman search`, `docker search`). A repository may be called so.

@@ -41,9 +41,16 @@ pub(super) struct Connections {
     pub(super) tls: Arc<Tls>,
     pub(super) limits: Arc<Limits>,
     pub(super) stop: watch::Receiver<bool>,
+    /// On a port that only redirects to HTTPS: the port of that.
+    pub(super) redirects_to: Option<u16>,
 }
 
 impl Connections {
+    /// The TLS that a new connection is to speak; `None` for plain HTTP.
+    pub(super) fn tls(&self) -> Option<Arc<ServerConfig>> {
+        self.tls.current().filter(|_| self.redirects_to.is_none())
+    }
+
     /// Serves one connection until it ends.
     pub(super) async fn serve(self, accepted: Accepted, address: Option<SocketAddr>, place: Place) {
         let _counted = self.service.telemetry().metrics.connected();
@@ -56,7 +63,7 @@ impl Connections {
         };
         let stream = stream.bounded(self.service.allowance().clone());
         // What only one of these needs is not kept while another is under way.
-        let Some(config) = self.tls.current() else {
+        let Some(config) = self.tls() else {
             let peer = Peer { address, tls: false };
             let stream = self.socket(stream);
             return Box::pin(self.serve_http1(stream, None::<Output<Socket>>, peer, &place)).await;
@@ -205,7 +212,10 @@ impl Connections {
                 let why = "the request has more headers than limits.header_count";
                 self.service.refuse_head(request, peer, ErrorCode::HeadTooLarge, why)
             }
-            None => self.service.respond(request, peer, activity.at_registry()).await,
+            None => match self.redirects_to {
+                Some(port) => self.service.redirect(request, peer, port),
+                None => self.service.respond(request, peer, activity.at_registry()).await,
+            },
         };
         let delivery = Delivery::of_this_stream();
         // The head is data too: a client without room for it is not waited for either.

@@ -32,7 +32,10 @@ pub enum Listener {
 
 /// The same, watched by the runtime of a thread.
 #[derive(Debug)]
-pub struct Accepting(AsyncFd<Listener>);
+pub struct Accepting {
+    socket: AsyncFd<Listener>,
+    redirects_to: Option<u16>,
+}
 
 /// An accepted connection, before the thread is known that it will live on: no runtime watches it yet.
 #[derive(Debug)]
@@ -90,7 +93,16 @@ impl Listener {
         reason = "what replaces it is unsafe; a listener's descriptor stays the same, which it asks for"
     )]
     pub fn accepting(self) -> io::Result<Accepting> {
-        AsyncFd::with_interest(self, Interest::READABLE).map(Accepting)
+        let socket = AsyncFd::with_interest(self, Interest::READABLE)?;
+        Ok(Accepting { socket, redirects_to: None })
+    }
+
+    /// The port, of TCP.
+    pub fn port(&self) -> Option<u16> {
+        match self {
+            Self::Tcp(listener) => listener.local_addr().ok().map(|address| address.port()),
+            Self::Unix(..) => None,
+        }
     }
 
     /// Where it listens, as a URL without scheme: with the port that port 0 became.
@@ -142,6 +154,17 @@ impl AsRawFd for Listener {
 }
 
 impl Accepting {
+    /// The same, which speaks plain HTTP and only redirects to HTTPS at `port`.
+    #[must_use]
+    pub fn redirecting_to(self, port: u16) -> Self {
+        Self { redirects_to: Some(port), ..self }
+    }
+
+    /// The port of HTTPS, where it only redirects to it.
+    pub(super) fn redirects_to(&self) -> Option<u16> {
+        self.redirects_to
+    }
+
     /// The next connection, and its peer where it has an address.
     ///
     /// # Errors
@@ -149,7 +172,7 @@ impl Accepting {
     pub(super) async fn next(&self) -> io::Result<(Accepted, Option<SocketAddr>)> {
         // tokio's own listeners would have this runtime watch the connection as well, and take it back when it moves to
         // its thread: two system calls for each handshake.
-        self.0.async_io(Interest::READABLE, Listener::accept).await
+        self.socket.async_io(Interest::READABLE, Listener::accept).await
     }
 }
 

@@ -56,11 +56,14 @@ pub async fn run(
     workers: Arc<Workers>,
     mut stop: signal::Receiver<bool>,
 ) -> usize {
-    let connections = Connections { service, tls, limits: admission.limits(), stop: stop.clone() };
+    let (limits, redirects_to) = (admission.limits(), None);
+    let connections = Connections { service, tls, limits, stop: stop.clone(), redirects_to };
     let accepting: Vec<_> = listeners
         .into_iter()
         .map(|listener| {
-            let (connections, admission) = (connections.clone(), Arc::clone(&admission));
+            let redirects_to = listener.redirects_to();
+            let connections = Connections { redirects_to, ..connections.clone() };
+            let admission = Arc::clone(&admission);
             workers.accept(accept(listener, connections, admission, Arc::clone(&workers)))
         })
         .collect();
@@ -97,7 +100,7 @@ async fn accept(
                         let connections = Connections { limits: admission.limits(), ..connections.clone() };
                         workers.spawn(connections.serve(stream, peer, place));
                     }
-                    None if connections.tls.is_on() => drop(stream),
+                    None if connections.tls().is_some() => drop(stream),
                     None => turn_away(stream),
                 }
             }

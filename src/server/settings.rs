@@ -7,6 +7,8 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 pub struct Settings {
     /// `server.addr`, with `server.net`: each serves everything.
     pub addresses: Vec<Address>,
+    /// `server.redirect_addr`: each speaks plain HTTP and redirects to the first of `addresses`. Only with TLS.
+    pub redirect_addresses: Vec<Address>,
     /// `server.certificate` and `server.key`; `None` serves plain HTTP.
     pub tls: Option<TlsSettings>,
     /// Bounds on connections.

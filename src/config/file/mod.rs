@@ -46,7 +46,7 @@ pub(crate) struct File {
     pub(crate) ui: Option<Ui>,
 }
 
-/// `server:`; `trusted_proxies`, `relative_urls` and `cors` are ours.
+/// `server:`; `redirect_addr`, `trusted_proxies`, `relative_urls` and `cors` are ours.
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields, default, expecting = "a mapping")]
 pub(crate) struct Server {
@@ -65,6 +65,7 @@ pub(crate) struct Server {
     pub(crate) letsencrypt: Option<Entries<Option<Text>>>,
     pub(crate) trusted_proxies: Option<OneOrMany>,
     pub(crate) relative_urls: Option<Switch>,
+    pub(crate) redirect_addr: Option<OneOrMany>,
     pub(crate) cors: Option<Cors>,
 }
 
