@@ -94,10 +94,15 @@ fn rule_22_check_names_file_line_key_and_what_to_do() {
             4,
             "acl[0].match.acount: unknown key. Did you mean `account`?",
         ),
-        ("expiration: 900", "expiration: soon", 2, "token.expiration: must be a whole number"),
+        (
+            "expiration: 900",
+            "expiration: soon",
+            2,
+            "token.expiration: expected a whole number without quotes, found text",
+        ),
         ("$2y$05$LO", "$2y$05$L", 3, "users.admin.password: the bcrypt hash is cut short"),
         ("key: tls.key", "key: missing.key", 2, "token.key: "),
-        ("['*']", "pull", 4, "acl[0].actions: must be a list"),
+        ("['*']", "pull", 4, "acl[0].actions: expected a list, found text"),
     ] {
         let good = fs::read_to_string(&config).unwrap();
         assert!(good.contains(from), "{from}");
