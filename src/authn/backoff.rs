@@ -1,4 +1,4 @@
-//! How long is to be waited: the arithmetic behind `throttle`, for one name at one client, and for one client.
+//! The arithmetic of waits behind `throttle`, for one name at one client, and for one client.
 //!
 //! Where these counters live, and which of them a request belongs to, is elsewhere.
 
@@ -60,7 +60,7 @@ impl ThrottleSettings {
         }
     }
 
-    /// How often one client may try.
+    /// The rate at which one client may try.
     pub(super) fn of_address(&self) -> Rate {
         Rate { burst: self.address_burst, interval: self.address_interval }
     }
@@ -183,7 +183,7 @@ impl Worth for Pair {
     }
 }
 
-/// How often a client has been wrong, over all names. That says who goes first where many wait, no more.
+/// The number of a client's wrong passwords, over all names. It only decides which of many waiting clients goes first.
 pub(super) struct Failures {
     count: u32,
     forgotten_at: Instant,

@@ -1,4 +1,4 @@
-//! Where an account has signed in lately, and with which password: the one thing that opens a way past a wait.
+//! The addresses and passwords of recent sign-ins of each account: the only way past a wait.
 //!
 //! It opens nothing else. A password that is found here is checked like any other; a wait is passed for the password that
 //! was right at the same address within a day, and a wrong one shown there closes that way for a while, so that asking is
@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 use super::digest::Guess;
 use crate::quota::{Network, Worth};
 
-/// How long a password that was right opens the way.
+/// The time for which a password that was right opens the way.
 const LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
-/// How long the way is closed after a wrong password.
+/// The time for which the way is closed after a wrong password.
 const PAUSE: Duration = Duration::from_secs(10);
 /// Addresses for each account; the oldest goes first.
 const ADDRESSES: usize = 16;

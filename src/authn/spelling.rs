@@ -25,7 +25,7 @@ const PASSED_OVER: &[std::ops::RangeInclusive<char>] = &[
     '\u{e0000}'..='\u{e01ef}',
 ];
 
-/// Whether the character does not count in a name.
+/// Returns whether the character does not count in a name.
 pub(super) fn is_passed_over(c: char) -> bool {
     PASSED_OVER.iter().any(|range| range.contains(&c))
 }

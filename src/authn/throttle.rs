@@ -1,4 +1,4 @@
-//! What a wrong password costs its sender in time (rules 19 and 37).
+//! The waits that a wrong password costs its sender (rules 19 and 37).
 //!
 //! Four truths:
 //!
@@ -12,7 +12,7 @@
 //! - **One way leads past a wait**: the password that was right for this account at this very address within a day
 //!   ([`Proven`]). A wrong one shown meanwhile closes that way for ten seconds.
 //!
-//! What is counted is bound to the client, so that an account cannot be locked out from afar:
+//! Counters are bound to the client, so that an account cannot be locked out from afar:
 //!
 //! - **name and client**: some failures are free, then each doubles the wait, up to a ceiling. Guesses that are still
 //!   being verified count: a thousand started together cannot all be ahead of the first answer.
@@ -52,14 +52,14 @@ pub struct Throttle {
 struct Tables {
     pairs: Counters<Pair>,
     failures: Counters<Failures>,
-    /// What is left to guess.
+    /// The remaining guesses.
     guesses: Buckets,
-    /// What is left to verify without being a guess.
+    /// The remaining verifications that are not guesses.
     repeats: Buckets,
     proven: Counters<Proven>,
 }
 
-/// What a client shows: an account, a password and where it comes from.
+/// The credentials that a client shows: an account, a password and the client's address.
 #[derive(Debug, Clone, Copy)]
 pub struct Shown {
     /// Of the name, folded, at the client.
@@ -93,7 +93,8 @@ impl Throttle {
         Arc::new(Self { settings, key, tables: Mutex::new(tables) })
     }
 
-    /// What stands for a login here. `ip` is the client's (rule 11); `None`, as on a Unix socket, counts as one address.
+    /// Returns the digests of a login. `ip` is the client's (rule 11); `None`, as on a Unix socket, counts as one
+    /// address.
     pub fn shown(&self, account: &str, password: &Secret, ip: Option<IpAddr>) -> Shown {
         let from = Network::from(ip);
         let (name, guess) = (folded(account), self.key.guess(account, password));
@@ -182,7 +183,7 @@ impl Tables {
         self.guesses.wait(shown.from, settings.of_address(), now).map_err(RetryAfter)
     }
 
-    /// How much the client has tried; nothing where the password was right there lately.
+    /// The number of the client's attempts; 0 where the password was right there lately.
     fn tried(&mut self, shown: &Shown, settings: &ThrottleSettings, now: Instant) -> u32 {
         let Tables { proven, failures, guesses, .. } = self;
         let knows =
@@ -298,16 +299,16 @@ pub struct Attempt {
     throttle: Arc<Throttle>,
     shown: Shown,
     counts: Counts,
-    /// What that client had tried before.
+    /// The number of the client's earlier attempts.
     tried: u32,
     started: Instant,
     reported: bool,
 }
 
 impl Attempt {
-    /// How much the client has tried before: guesses that failed, within the time after which they are forgotten, and
-    /// those of the last moments. Nothing for a password that was right there lately. A client that has tried less goes
-    /// first where many wait.
+    /// The number of the client's earlier attempts: guesses that failed, within the time after which they are
+    /// forgotten, and those of the last moments. 0 for a password that was right there lately. A client that has
+    /// tried less goes first where many wait.
     pub fn tried(&self) -> u32 {
         self.tried
     }

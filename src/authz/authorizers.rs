@@ -103,7 +103,7 @@ impl Authorizers {
         named_labels::part(labels, policies.map(|policy| policy.map(Policy::named_labels)))
     }
 
-    /// Whether a rule looks at a label that was left out, or at other values of it than when it was.
+    /// Returns whether a rule looks at a label that was left out, or at other values of it than when it was.
     pub fn need(&self, left_out: &LeftOut) -> bool {
         let acl_xorm = self.backends.acl_xorm.as_ref().and_then(SqlRules::last_read);
         let command = self.backends.ext_authz.is_some() && !left_out.is_empty();
@@ -167,7 +167,7 @@ fn left_out_labels(backend: &'static str) -> Unavailable {
 /// One question's way through the authorizers.
 struct Search<'q> {
     question: &'q Question<'q>,
-    /// What rules withhold that may match or not, whoever decides in the end.
+    /// The actions withheld by rules that may match or not, whichever section decides in the end.
     withheld: Option<(RuleName, Withheld)>,
 }
 

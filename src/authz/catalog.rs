@@ -64,7 +64,7 @@ impl<'a> CatalogView<'a> {
     }
 }
 
-/// Whether a name may be seen.
+/// The visibility of a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sight {
     /// It may.

@@ -1,10 +1,10 @@
 //! Three values: a condition holds, it does not, or that cannot be told.
 //!
-//! What "cannot be told" does to a decision is `policy`'s.
+//! The effect of "cannot be told" on a decision is defined in `policy`.
 
 use std::fmt;
 
-/// Whether a condition holds.
+/// The result of testing a condition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fit {
     Yes,
@@ -12,7 +12,7 @@ pub(super) enum Fit {
     Unclear(Doubt),
 }
 
-/// Why a condition can be neither held nor dismissed. Displays as a clause.
+/// The reason why it is unclear whether a condition holds. Displays as a clause.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Doubt {
     /// A value is taken as text here, and docker_auth would read it as a pattern: the two give different answers.

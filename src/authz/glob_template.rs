@@ -11,9 +11,9 @@ use super::{
 /// The most patterns that are read as docker_auth reads them.
 const MAX_EXPANSIONS: usize = 1_024;
 
-/// What a glob reads as more than text.
+/// The characters that a glob reads as more than text.
 const SYNTAX: [char; 4] = ['*', '?', '[', '\\'];
-/// What docker_auth puts a backslash before, in the values that it quotes.
+/// The characters that docker_auth escapes with a backslash, in the values that it quotes.
 const QUOTED: [char; 14] = ['\\', '.', '+', '*', '?', '(', ')', '|', '[', ']', '{', '}', '^', '$'];
 
 /// A glob with placeholders.
@@ -22,7 +22,7 @@ pub(super) struct GlobTemplate {
     glob: Glob,
     /// The pattern, for reading it as docker_auth does.
     symbols: Box<[Symbol]>,
-    /// Whether values can put a slash at both ends, which makes it an expression for docker_auth.
+    /// True if values can put a slash at both ends, which makes it an expression for docker_auth.
     can_turn: bool,
 }
 
@@ -34,7 +34,7 @@ impl GlobTemplate {
         Self { glob, symbols: symbols.into(), can_turn }
     }
 
-    /// Whether a value says more than its text inside a glob.
+    /// Returns whether a value says more than its text inside a glob.
     pub(super) fn is_syntax(value: &str) -> bool {
         value.contains(SYNTAX)
     }
@@ -44,7 +44,7 @@ impl GlobTemplate {
         if self.can_turn { &[] } else { self.glob.literal_prefix() }
     }
 
-    /// Whether `subject` matches with a value for each placeholder.
+    /// Returns whether `subject` matches with a value for each placeholder.
     pub(super) fn fit(&self, subject: &str, all: Vec<Candidates<'_>>, placeholders: &[Placeholder]) -> Fit {
         if subject.contains("${") && all.iter().any(|of| of.is_raw) {
             // docker_auth also tries the pattern with its placeholders as they are written.
@@ -63,7 +63,7 @@ impl GlobTemplate {
         if text == expanded { text } else { Fit::Unclear(Doubt::Syntax) }
     }
 
-    /// Whether docker_auth may read a value as more than its text.
+    /// Returns whether docker_auth may read a value as more than its text.
     fn is_odd(&self, of: &Candidates<'_>, value: &str) -> bool {
         let at_an_end = value.is_empty() || value.starts_with('/') || value.ends_with('/');
         (of.is_raw && Self::is_syntax(value)) || (self.can_turn && at_an_end)

@@ -47,8 +47,8 @@ impl IpBlock {
         self.prefix <= other.prefix && self.contains(other.network)
     }
 
-    /// Whether it holds more than any one operator's network: wider than 10.0.0.0/8, or in IPv6 than a /16, but for the
-    /// private fc00::/7.
+    /// Returns whether it holds more than any one operator's network: wider than 10.0.0.0/8, or in IPv6 than a /16,
+    /// but for the private fc00::/7.
     pub fn is_wide(&self) -> bool {
         match self.network {
             IpAddr::V4(_) => self.prefix < 8,
@@ -56,7 +56,7 @@ impl IpBlock {
         }
     }
 
-    /// Whether `address` is the first of the block.
+    /// Returns whether `address` is the first of the block.
     pub fn is_network(&self, address: IpAddr) -> bool {
         self.network == address.to_canonical()
     }

@@ -1,4 +1,4 @@
-//! Whether a pattern can match any text of a kind at all, whatever its placeholders stand for: a condition on names that
+//! Decides whether a pattern can match any text of a kind, whatever its placeholders stand for: a condition on names that
 //! no repository can have is a mistake. For a linter.
 //!
 //! Errs on one side only: [`Example::None`] is certain.
@@ -12,9 +12,9 @@ use regex_automata::{
 
 use super::{glob::Glob, go_regex, pattern, placeholder::Symbol};
 
-/// How many pairs of states are looked at before the search is given up.
+/// The number of pairs of states after which the search is given up.
 const MAX_PAIRS: usize = 5_000;
-/// How much memory an automaton may take before the search is given up, in bytes.
+/// The memory of an automaton beyond which the search is given up, in bytes.
 const MAX_CACHE: usize = 4 << 20;
 
 /// A text that a pattern matches.

@@ -1,7 +1,7 @@
 //! Which labels of an account a list of rules looks at, and at which of their values: so much a token has to carry.
 //!
-//! What a token leaves out must never be read as missing: a rule that denies by a label would not be met. So it is written
-//! down for each label which conditions were looked at, and rules with others refuse to decide.
+//! Labels that a token leaves out must never be read as missing: a rule that denies by a label would not be met. So
+//! it is written down for each label which conditions were looked at, and rules with others refuse to decide.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +17,7 @@ pub(super) type Labels = BTreeMap<String, Vec<String>>;
 /// `acl_xorm` about it.
 pub type LeftOut = BTreeMap<String, Vec<String>>;
 
-/// Where the states of a label in [`LeftOut`] have that of `acl`, and that of `acl_xorm`.
+/// The indices of `acl` and `acl_xorm` in the states of a label in [`LeftOut`].
 pub(super) const IN_ACL: usize = 0;
 pub(super) const IN_ACL_XORM: usize = 1;
 
@@ -81,8 +81,8 @@ impl NamedLabels {
         Self(named)
     }
 
-    /// Whether these rules look at a label that was left out when their conditions on it were others. `place` is theirs
-    /// in the states of a label.
+    /// Returns whether these rules look at a label that was left out when their conditions on it were others. `place`
+    /// is theirs in the states of a label.
     pub(super) fn need(&self, left_out: &LeftOut, place: usize) -> bool {
         left_out.iter().any(|(label, states)| {
             let conditions = self.0.get(label);

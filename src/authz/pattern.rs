@@ -1,6 +1,6 @@
 //! A pattern of an ACL: text, a glob or a regular expression, with or without placeholders.
 //!
-//! What it is, is fixed at load. How one with placeholders matches is `template`'s business.
+//! Its kind is fixed at load. Patterns with placeholders are matched in `template`.
 
 use super::{
     fit::Fit,
@@ -109,7 +109,7 @@ impl Pattern {
         }
     }
 
-    /// Whether values of a question can change what the expression around them means.
+    /// Returns whether values of a question can change what the expression around them means.
     pub(super) fn is_loose(&self) -> bool {
         self.template().is_some_and(Template::is_loose)
     }

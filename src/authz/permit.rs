@@ -40,7 +40,7 @@ pub struct Caller<'a> {
     pub account: &'a str,
     /// The account's labels.
     pub labels: &'a BTreeMap<String, Vec<String>>,
-    /// What is known of the labels that its token does not carry.
+    /// The state of the labels that its token does not carry.
     pub left_out: &'a LeftOut,
     /// The client's address, where it is known.
     pub ip: Option<IpAddr>,
@@ -112,7 +112,7 @@ impl Denial {
 
 /// Asks the policy for every access that the route needs, and holds it against the token's ceiling.
 ///
-/// Where only the source of a cross-repository mount is missing, from the policy or from the token, the permit is for a
+/// If only the source of a cross-repository mount is missing, from the policy or from the token, the permit is for a
 /// plain start of an upload instead, as the specification allows: the client uploads the blob, nothing leaks, and the push
 /// does not fail.
 ///

@@ -36,7 +36,7 @@ pub(super) enum Placeholder {
 }
 
 impl Placeholder {
-    /// Whether docker_auth puts its value into a pattern as it is. It quotes those of fields.
+    /// Returns whether docker_auth puts its value into a pattern as it is. It quotes those of fields.
     pub(super) fn is_raw(&self) -> bool {
         !matches!(self, Self::Field(_))
     }

@@ -25,11 +25,11 @@ pub struct Decision {
     pub rule: Option<usize>,
     /// The granted ones of the requested actions; empty when no rule matched, or when the matching one grants none.
     pub actions: Vec<String>,
-    /// What rules before it withhold that may match or not.
+    /// The actions withheld by earlier rules that may match or not.
     pub withheld: Option<Withheld>,
 }
 
-/// What is left of a question where rules may match or not: only what they grant, too, whatever comes after them.
+/// The bound set by rules that may match or not: later rules grant only the actions that these grant, too.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Withheld {
     /// The first such rule that grants less than what is asked for, counted from 0.
@@ -60,7 +60,7 @@ impl Policy {
 
     /// Decides a question, as docker_auth: the first rule that matches ends the search, whatever it grants.
     ///
-    /// Where it cannot be told whether a rule matches, the answer is what both ways grant: the rule that decides, and
+    /// If it cannot be told whether a rule matches, the answer is what both ways grant: the rule that decides, and
     /// the search without it.
     pub fn decide(&self, question: &Question<'_>) -> Decision {
         let mut withheld: Option<Withheld> = None;
@@ -87,7 +87,7 @@ impl Policy {
         Decision { rule: None, actions: Vec::new(), withheld }
     }
 
-    /// What its rules look at of the labels of an account.
+    /// The labels of an account that its rules look at.
     pub(super) fn named_labels(&self) -> &NamedLabels {
         &self.named_labels
     }

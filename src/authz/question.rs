@@ -11,7 +11,7 @@ pub struct Question<'q> {
     pub account: &'q str,
     /// The account's labels.
     pub labels: &'q BTreeMap<String, Vec<String>>,
-    /// Where the client is, `None` when unknown: then of a rule with an `ip` it cannot be told whether it matches.
+    /// The client's address. `None` when unknown: it is then unclear whether a rule with an `ip` matches.
     pub ip: Option<IpAddr>,
     /// The service that the token is for.
     pub service: &'q str,

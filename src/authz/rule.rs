@@ -80,7 +80,7 @@ pub enum Condition<'r> {
     Label(&'r str),
 }
 
-/// Whether a question meets a rule's conditions.
+/// The result of testing a question against a rule's conditions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict<'r> {
     /// All are met.
@@ -149,7 +149,7 @@ impl Rule {
         self.fields.iter().flat_map(|(_, pattern)| pattern.labels())
     }
 
-    /// Whether `question` meets the conditions. Those that are cheap to check come first.
+    /// Returns whether `question` meets the conditions. Those that are cheap to check come first.
     pub fn judge(&self, question: &Question<'_>) -> Verdict<'_> {
         let values = Bound { rule: self, question, captured: Default::default() };
         let ip = self.ip.iter().map(|block| (Condition::Ip, fit_ip(block, question.ip)));

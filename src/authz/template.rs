@@ -17,7 +17,7 @@ use super::{
 /// the subject count.
 pub(super) const MAX_COMBINATIONS: usize = 4_096;
 
-/// What an expression reads as more than text, but for the dot.
+/// The characters that an expression reads as more than text, except the dot.
 const SYNTAX: [char; 13] = ['\\', '+', '*', '?', '(', ')', '|', '[', ']', '{', '}', '^', '$'];
 
 /// A compiled pattern with placeholders.
@@ -33,15 +33,15 @@ enum Matcher {
     Program(Box<Program>),
 }
 
-/// Where the values of placeholders come from.
+/// The source of the values of placeholders.
 pub(super) trait Values<'q> {
     /// The value of a field.
     fn field(&self, field: Field) -> &'q str;
-    /// What a group of the regex in the rule's own field captured.
+    /// The text captured by a group of the regex in the rule's own field.
     fn capture(&self, field: Field, group: usize) -> Option<&'q str>;
     /// The values of a label of the account; `None` when it has no such label.
     fn label(&self, label: &str) -> Option<&'q [String]>;
-    /// Whether the name of a label of the account holds a brace.
+    /// Returns whether the name of a label of the account holds a brace.
     fn has_label_with_brace(&self) -> bool;
 }
 
@@ -49,11 +49,11 @@ pub(super) trait Values<'q> {
 #[derive(Debug, Clone)]
 pub(super) struct Candidates<'q> {
     pub(super) values: Vec<&'q str>,
-    /// Whether docker_auth puts them into the pattern as they are, not quoted.
+    /// True if docker_auth puts them into the pattern as they are, not quoted.
     pub(super) is_raw: bool,
 }
 
-/// Whether a value says more than its text inside an expression, but for a dot.
+/// Returns whether a value says more than its text inside an expression, but for a dot.
 pub fn is_syntax(value: &str) -> bool {
     value.contains(SYNTAX)
 }
@@ -93,7 +93,7 @@ impl Template {
         }
     }
 
-    /// Whether values can change what the expression around them means.
+    /// Returns whether values can change what the expression around them means.
     pub(super) fn is_loose(&self) -> bool {
         self.is_expression() && self.placeholders.iter().any(Placeholder::is_raw)
     }
@@ -116,7 +116,7 @@ impl Template {
         self.placeholders.iter().flat_map(of).filter(has_syntax).collect()
     }
 
-    /// Whether `subject` matches.
+    /// Returns whether `subject` matches.
     pub(super) fn fit<'q>(&self, subject: &str, values: &impl Values<'q>) -> Fit {
         let has_prefix = subject.as_bytes().starts_with(self.literal_prefix());
         if !has_prefix && !self.is_loose() {
@@ -199,8 +199,8 @@ pub(super) fn choices<'a>(all: &'a [Candidates<'a>]) -> Vec<Choice<'a>> {
     all.iter().map(choice).collect()
 }
 
-/// Whether `test` holds for some way to fix the value of each placeholder in `fixed`; of more than `most` ways that is
-/// not known.
+/// Returns whether `test` holds for some way to fix the value of each placeholder in `fixed`; of more than `most`
+/// ways that is not known.
 pub(super) fn fit_each<'a>(
     choices: &mut [Choice<'a>],
     fixed: &[usize],

@@ -1,4 +1,4 @@
-//! Which certificates a client of ours believes, where an operator names them in a file.
+//! The certificates that Portwarden's own clients trust, where an operator names them in a file.
 
 use std::sync::Arc;
 
@@ -15,8 +15,8 @@ use rustls::{
 };
 use x509_parser::time::ASN1Time;
 
-/// Believes what the named authorities signed, and a named certificate that the server itself shows. `openssl req -x509`
-/// marks a self-signed one as an authority's, which the usual verifier takes from no server.
+/// Trusts certificates signed by the named authorities, and a named certificate that the server itself shows.
+/// `openssl req -x509` marks a self-signed one as an authority's, which the usual verifier takes from no server.
 #[derive(Debug)]
 pub(crate) struct NamedCertificates {
     usual: Arc<WebPkiServerVerifier>,
@@ -24,7 +24,7 @@ pub(crate) struct NamedCertificates {
 }
 
 impl NamedCertificates {
-    /// A verifier that believes these.
+    /// A verifier that trusts these.
     ///
     /// # Errors
     /// None of them can be an authority's.

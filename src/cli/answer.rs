@@ -13,14 +13,14 @@ use crate::{
     registry::Scope,
 };
 
-/// What an account may do of all that was asked for: a line of JSON.
+/// The requested actions that an account may perform: a line of JSON.
 #[derive(Debug, Serialize)]
 pub(super) struct Answer<'a> {
     account: &'a str,
     labels: &'a BTreeMap<String, Vec<String>>,
     ip: Option<IpAddr>,
     service: &'a str,
-    /// Whether all that was asked for is granted.
+    /// True if all that was asked for is granted.
     pub(super) allowed: bool,
     needs: Vec<Need>,
 }
@@ -36,12 +36,12 @@ struct Need {
     line: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
     comment: Option<String>,
-    /// Why rules did not match: the unclear one, and with `--verbose` all before.
+    /// The reasons why rules did not match: the unclear one, and with `--verbose` all before.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     not_met: Vec<String>,
 }
 
-/// What was decided.
+/// The decision.
 #[derive(Debug, Serialize)]
 pub(super) struct RulingAnswer {
     /// The granted ones of the requested actions.
@@ -51,7 +51,7 @@ pub(super) struct RulingAnswer {
     by: Option<&'static str>,
     /// The rule that decided, from 0.
     rule: Option<usize>,
-    /// Whether the rule may match or not, and so withholds something.
+    /// True if the rule may match or not, and so withholds something.
     #[serde(skip_serializing_if = "is_false")]
     unclear: bool,
 }

@@ -66,7 +66,7 @@ fn answer(explain: &Explain, court: &Court, asked: &Asked, needs: &[Scope]) -> R
     Ok(if answer.allowed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Why the rules did not match that are worth a line, each as `rule 1, line 12: …`.
+/// The reasons why noteworthy rules did not match, each as `rule 1, line 12: …`.
 fn not_met(court: &Court, question: &Question<'_>, ruling: &Ruling, all: bool) -> Vec<String> {
     let rules = looked_at(&ruling.by, all, court.acl());
     rules.map(|rule| why_not(rule, court.acl(), &court.config.acl, question)).collect()

@@ -1,4 +1,4 @@
-//! How far a long command is, in one line on a terminal that is written over; nowhere else.
+//! The progress of a long command, in one line that is overwritten; on a terminal only.
 
 use std::{
     io::{IsTerminal, Write, stderr},
@@ -8,7 +8,7 @@ use std::{
 /// The time between two lines, and before the first.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// How far a command is.
+/// The progress of a command.
 #[derive(Debug)]
 pub(super) struct Progress {
     done: usize,

@@ -179,7 +179,7 @@ impl Signals {
     }
 }
 
-/// How often the registry is asked whether it is one.
+/// The interval between checks of the registry.
 const ASK_REGISTRY: Duration = Duration::from_secs(30);
 
 /// How often files are looked at.

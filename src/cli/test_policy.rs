@@ -79,7 +79,7 @@ pub(super) fn run(test: &TestPolicy) -> Result<ExitCode, Failure> {
     Ok(if unmet == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Who asks in a row, and for what.
+/// The account and the access that a row asks about.
 fn question(row: Expectation, court: &Court) -> Result<(Asked, Vec<Scope>), String> {
     if row.scope.is_some() == row.request.is_some() {
         return Err("write either scope or request".to_owned());

@@ -133,7 +133,7 @@ fn labels(
     labels
 }
 
-/// What a condition asks for. One without a value asks for nothing, as in docker_auth: that is said.
+/// The value of a condition. One without a value is no condition, as in docker_auth: this is reported.
 fn value<'w, T>(written: &'w Condition<T>, at: &Path, report: &mut Report<'_>) -> Option<&'w T> {
     match written {
         Condition::Value(value) => Some(value),

@@ -1,18 +1,18 @@
-//! What a file is that is not the certificate or the key in PEM form that it should be, and the command that makes one of it.
+//! Names the format of a file that is not the expected certificate or key in PEM, and the command that converts it.
 
 use std::path::Path as FilePath;
 
 use rustls::pki_types::PrivateKeyDer;
 use x509_parser::{certificate::X509Certificate, prelude::FromDer};
 
-/// What was found, a clause about the file, and what to do.
+/// The fault as a clause about the file, and the fix.
 type Found = (&'static str, String);
 
 /// DER of the OIDs that tell containers apart: `signedData` and `data` of PKCS#7, the second also in PKCS#12.
 const SIGNED_DATA: &[u8] = b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x02";
 const DATA: &[u8] = b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x01";
 
-/// What a file without the expected PEM block holds; `None` when it is not known.
+/// The content of a file without the expected PEM block; `None` when it is not known.
 pub(super) fn of(content: &[u8], file: &FilePath) -> Option<Found> {
     let from = file.display();
     let text = String::from_utf8_lossy(content);

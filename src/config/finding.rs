@@ -135,7 +135,7 @@ impl<'a> Report<'a> {
         }
     }
 
-    /// Whether something is written at this place.
+    /// Returns whether something is written at this place.
     pub(crate) fn is_written(&self, at: &Path) -> bool {
         self.positions.has(at)
     }

@@ -115,7 +115,7 @@ struct Context<'a> {
     base: &'a Path,
     report: Report<'a>,
     files: Vec<PathBuf>,
-    /// Whether files other than the configuration are left alone: they are on another machine.
+    /// True if files other than the configuration are left alone: they are on another machine.
     without_files: bool,
 }
 
@@ -240,7 +240,7 @@ impl Context<'_> {
         Some(config)
     }
 
-    /// Whether a file that is named at `at` is to be looked at; if not, a note says so.
+    /// Returns whether a file that is named at `at` is to be looked at; if not, a note says so.
     fn looks_at(&mut self, file: &Path, at: &path::Path) -> bool {
         if self.without_files {
             self.report.note(at, format!("{} was not looked at", file.display()));

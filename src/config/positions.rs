@@ -26,7 +26,7 @@ impl Positions {
         self.0.get(path).copied().or_else(|| self.nearest(&path.parent()?))
     }
 
-    /// Whether something is written there.
+    /// Returns whether something is written there.
     pub(crate) fn has(&self, path: &Path) -> bool {
         self.0.contains_key(path)
     }

@@ -101,7 +101,7 @@ fn redirect_addresses(written: &Server, served: &[Address], context: &mut Contex
     addresses
 }
 
-/// Whether no two sockets can listen on both. Port 0 is another one each time.
+/// Returns whether no two sockets can listen on both. Port 0 is another one each time.
 fn clash(one: &Address, other: &Address) -> bool {
     let (Address::Tcp(one), Address::Tcp(other)) = (one, other) else { return false };
     let holds = |all: &SocketAddr, address: &SocketAddr| {
@@ -166,7 +166,7 @@ fn trusted_proxies(written: &Server, context: &mut Context<'_>) -> Vec<IpBlock> 
     blocks
 }
 
-/// Whoever is in the block is believed about the client's address, and the scheme and host of links.
+/// A proxy in the block is trusted for the client's address, and for the scheme and host of links.
 fn warn_of_width(text: &str, block: &IpBlock, at: Path, context: &mut Context<'_>) {
     let hint = "Name your proxies one by one, as `[\"10.0.0.1\"]`";
     let host = text.split_once('/').map(|(host, _)| host);

@@ -45,7 +45,7 @@ pub(super) fn cut(findings: &Findings, directory: &Path) -> String {
     findings.to_string().replace(&format!("{}/", directory.display()), "")
 }
 
-/// What is said of a server's `cert.pem` and `key.pem` once `script` has been run beside them; `C` is the place of the
+/// The findings about a server's `cert.pem` and `key.pem` after `script` was run beside them; `C` is the place of the
 /// certificate, `K` that of the key. `rest` goes on with `token:`.
 pub(super) fn after(script: &str, rest: &str) -> String {
     let directory = directory();

@@ -1,4 +1,4 @@
-//! Why a certificate and its key cannot be used, by name, and the command that makes a pair that can.
+//! Names the reason why a certificate and its key cannot be used, and the command that makes a usable pair.
 
 use std::path::Path as FilePath;
 
@@ -23,14 +23,14 @@ const NOT_TAKEN: &[(&str, &str)] = &[
 ];
 const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
 
-/// What is wrong with a pair: of the two files the one to blame, a clause about it, and what to do.
+/// The fault of a pair: the file at fault, a clause about it, and the fix.
 pub(super) struct Unusable {
     pub(super) is_key: bool,
     pub(super) why: String,
     pub(super) hint: String,
 }
 
-/// Why the `chain` of a `file` and `key` cannot be served; `None` when they can.
+/// The reason why the `chain` of a `file` and `key` cannot be served; `None` when they can.
 pub(super) fn check(
     chain: &[CertificateDer<'static>],
     key: &PrivateKeyDer<'static>,
@@ -74,7 +74,7 @@ fn pair(chain: &[CertificateDer<'static>], key: &PrivateKeyDer<'static>) -> Resu
     CertifiedKey::from_der(chain.to_vec(), key.clone_key(), &aws_lc_rs::default_provider()).map(|_| ())
 }
 
-/// What of a certificate is not taken, as a clause.
+/// The unsupported property of a certificate, as a clause.
 fn not_taken(own: &X509Certificate<'_>) -> Option<String> {
     let info = own.public_key();
     let curve = info.algorithm.parameters.as_ref().and_then(|any| any.as_oid().ok());

@@ -38,7 +38,7 @@ pub(super) fn parse(head: &Parts) -> Result<Route, Refusal> {
     Ok(Route::parse(head.method.as_str(), head.uri.path(), head.uri.query())?)
 }
 
-/// Whether the client waits for a word before it sends the body.
+/// Returns whether the client waits for a word before it sends the body.
 pub(super) fn expects_continue(headers: &HeaderMap) -> bool {
     headers.get(header::EXPECT).is_some_and(is_continue)
 }

@@ -1,5 +1,5 @@
-//! What caches may do with an answer. What one account may pull another may not, and a right may end at any time: no
-//! cache that several clients share may keep an answer, not even one for anonymous clients.
+//! The rules for caches of an answer. One account may not pull all that another may, and a right may end at any time:
+//! no cache that several clients share may keep an answer, not even one for anonymous clients.
 
 use hyper::{
     StatusCode,

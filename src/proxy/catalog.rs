@@ -28,7 +28,7 @@ use crate::{
     registry::{CatalogPage, ErrorCode, MAX_PAGE, Refusal, RepositoryName, Route},
 };
 
-/// What a registry gives a client that does not say how many names (registry 2.8).
+/// The page size of a registry for a client that asks for none (registry 2.8).
 const DEFAULT_PAGE: u32 = 100;
 
 /// The catalogue, as it is shown to clients of the registry.
@@ -58,15 +58,15 @@ impl Catalog {
         })
     }
 
-    /// How many requests got no place.
+    /// The number of requests that got no place.
     pub(super) fn refused(&self) -> u64 {
         self.places.refused()
     }
 
     /// Answers `_catalog` with the names that the caller may see, in pages of the size that was asked for.
     ///
-    /// Whether there is a next page is looked up, and not guessed from the registry's: that would say that there are names
-    /// which the caller may not see.
+    /// The existence of a next page is looked up, and not guessed from the registry's: that would say that
+    /// there are names which the caller may not see.
     ///
     /// # Errors
     /// The registry, or a back end that decides, gives no answer, or takes too long.
@@ -148,7 +148,7 @@ impl<'a> Sight<'a> {
         Self { view, until: Instant::now() + PATIENCE, asked: 0, by_command: 0 }
     }
 
-    /// Whether a command has decided about as many names as it may.
+    /// Returns whether a command has decided about as many names as it may.
     pub(super) fn is_spent(&self) -> bool {
         self.by_command >= MOST_BY_COMMAND
     }

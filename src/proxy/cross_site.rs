@@ -1,7 +1,7 @@
 //! Requests that a page of another site made a browser send (Fetch Metadata, W3C; `Origin`, RFC 6454).
 //!
 //! Such a page needs no more than `<img src="https://registry.example/auth?account=alice">`. It gets no token, and nothing
-//! that it sends is a login: or it could use up the tries of whoever looks at it.
+//! that it sends is a login: otherwise it could use up the attempts of its visitor.
 
 use hyper::{
     HeaderMap,

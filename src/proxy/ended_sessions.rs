@@ -21,7 +21,7 @@ struct OfAccount {
     named: HashMap<String, u64>,
     /// All sessions of this account that began until then have ended.
     all_until: Option<i64>,
-    /// When nothing of this is needed any longer.
+    /// The time after which this entry is no longer needed.
     forgotten_at: u64,
 }
 

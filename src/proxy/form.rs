@@ -27,7 +27,7 @@ impl Form {
         self.0.iter().filter(move |(k, _)| k == key).filter_map(|(_, value)| value.as_deref())
     }
 
-    /// Whether a value of `key` is passed over because it cannot be decoded.
+    /// Returns whether a value of `key` is passed over because it cannot be decoded.
     pub(super) fn has_unreadable(&self, key: &str) -> bool {
         self.0.iter().any(|(k, value)| k == key && value.is_none())
     }

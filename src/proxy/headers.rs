@@ -32,9 +32,9 @@ const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
-/// What a client may see of the registry's headers: an allow-list too. It is ours to say which pages may read an answer, what
-/// a browser keeps (cookies, other sites' rules for this one) and where it goes next; and a proxy in front of us obeys headers
-/// such as `X-Accel-Redirect`. `Location`, `Link` and `Cache-Control` are written anew.
+/// The registry's headers that a client may see: an allow-list too. Portwarden decides which pages may read an
+/// answer, what a browser keeps (cookies, other sites' rules for this one) and where it goes next; and a proxy in
+/// front of us obeys headers such as `X-Accel-Redirect`. `Location`, `Link` and `Cache-Control` are written anew.
 static TO_CLIENT: [HeaderName; 28] = [
     header::ACCEPT_RANGES,
     header::AGE,

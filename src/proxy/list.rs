@@ -11,7 +11,7 @@ pub(super) fn elements(text: &str, separator: char) -> impl Iterator<Item = &str
     })
 }
 
-/// What stands before the first separator, and what follows it, where there is one.
+/// The text before the first separator, and the text after it, where there is one.
 pub(super) fn split_first(text: &str, separator: char) -> (&str, Option<&str>) {
     let mut quotes = Quotes::default();
     for (at, c) in text.char_indices() {
@@ -23,14 +23,14 @@ pub(super) fn split_first(text: &str, separator: char) -> (&str, Option<&str>) {
     (text, None)
 }
 
-/// Whether each quoted string ends: in one that does not, a client could hide what a proxy adds.
+/// Returns whether each quoted string ends: in one that does not, a client could hide what a proxy adds.
 pub(super) fn is_whole(text: &str) -> bool {
     let mut quotes = Quotes::default();
     text.chars().for_each(|c| quotes.read(c));
     !quotes.are_open
 }
 
-/// Whether the next character stands in a quoted string.
+/// Tracks whether the next character stands in a quoted string.
 #[derive(Default)]
 struct Quotes {
     are_open: bool,

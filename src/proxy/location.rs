@@ -7,16 +7,16 @@ use hyper::{
 
 use super::{UpstreamAddress, list, origin::Origin};
 
-/// How the registry's URLs are written for the outside.
+/// The form of the registry's URLs for the outside.
 pub(super) struct Outside<'a> {
-    /// Where the registry is: a URL with that address leads into it.
+    /// The registry's address: a URL with that address leads into it.
     pub(super) registry: &'a UpstreamAddress,
     /// Written before a path (`server.relative_urls: false`). Without it, a client resolves the path against the URL that it
     /// asked for itself, and so cannot be sent astray.
     pub(super) origin: Option<&'a Origin>,
 }
 
-/// Where a URL reference leads.
+/// The target of a URL reference.
 enum Target<'a> {
     /// Into the registry: a reference without scheme and host.
     Registry(&'a str),
@@ -66,8 +66,8 @@ impl Outside<'_> {
         }
     }
 
-    /// Where a reference leads; `None` where clients could disagree about it. `is_own` says that it can only lead into the
-    /// registry.
+    /// The target of a reference; `None` where clients could disagree about it. `is_own` says that it can only lead
+    /// into the registry.
     fn target<'r>(&self, reference: &'r str, is_own: bool) -> Option<Target<'r>> {
         // Browsers read a backslash as a slash, and drop control characters.
         let is_plain = reference.bytes().all(|b| b.is_ascii_graphic() && b != b'\\');
@@ -96,13 +96,14 @@ fn split_absolute(url: &str) -> Option<(&str, &str)> {
     Some(rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len())))
 }
 
-/// Whether a colon comes before the path: `javascript:`, `data:`, or `http:` with fewer slashes than it should have.
+/// Returns whether a colon comes before the path: `javascript:`, `data:`, or `http:` with fewer slashes than it
+/// should have.
 fn has_scheme(reference: &str) -> bool {
     let head = reference.split(['/', '?', '#']).next().unwrap_or_default();
     head.contains(':')
 }
 
-/// Whether two authorities name the same place; `localhost` and the default port are spelt in several ways.
+/// Returns whether two authorities name the same place; `localhost` and the default port are spelt in several ways.
 fn same_authority(ours: &str, theirs: &str) -> bool {
     let plain = |authority: &str| {
         let authority = authority.strip_suffix(":80").unwrap_or(authority).to_ascii_lowercase();

@@ -1,9 +1,10 @@
 //! The names of all repositories: a registry reads its whole store to list them, which takes seconds where there are thousands.
 //!
 //! They are read when a client asks, by one reader for all that wait, and used for ten times as long as it took to read them; for
-//! web pages a minute at least. So all requests together, whoever sends them, keep the registry busy for a tenth of the time. What
-//! is pushed through Portwarden meanwhile is added at once. Which names an account may see is decided for each answer. A reading
-//! that fails fails for all that wait for it: one after the other, they would keep the registry busy long after they have gone.
+//! web pages a minute at least. So all requests together, from all clients, keep the registry busy for a tenth of the
+//! time. What is pushed through Portwarden meanwhile is added at once. Which names an account may see is decided for
+//! each answer. A reading that fails fails for all that wait for it: one after the other, they would keep the
+//! registry busy long after they have gone.
 
 use std::{
     cmp::Ordering,
@@ -24,20 +25,20 @@ pub(super) struct AllNames {
     pub(super) incomplete: bool,
 }
 
-/// What is known of the names.
+/// The known names.
 #[derive(Debug, Default)]
 pub(super) struct KnownNames {
     state: Mutex<State>,
-    /// Held by who reads.
+    /// Held during a reading.
     reading: Arc<AsyncMutex<()>>,
 }
 
 #[derive(Debug, Default)]
 struct State {
     known: Option<Known>,
-    /// When the last reading failed, and why.
+    /// The time of the last reading that failed, and the reason.
     failed: Option<(Instant, Refusal)>,
-    /// What was pushed since the reading that goes on began; the registry may have passed that place already.
+    /// The pushes since the current reading began; the registry may have passed that place already.
     pushed: Vec<RepositoryName>,
     /// Counts the registries: what was read of another one is thrown away.
     registry: u64,
@@ -52,9 +53,9 @@ struct Known {
 
 /// The most names that are kept: some 20 MiB.
 const MOST: usize = 200_000;
-/// How long they are used, in times of what it took to read them.
+/// The time for which they are used, as a multiple of the time that reading them took.
 const USED_TIMES: u32 = 10;
-/// How long a reading may take: far more than that of a store with [`MOST`] names.
+/// The time limit of a reading: far more than that of a store with [`MOST`] names.
 const PATIENCE: Duration = Duration::from_secs(600);
 
 impl KnownNames {
@@ -72,7 +73,7 @@ impl KnownNames {
             return Ok(known);
         }
         // On its own: a visitor who does not wait must not make the next one begin anew.
-        // And for nobody in particular: whoever came first must not make it fail by what else he asks.
+        // And for no client in particular: the other requests of the first one must not make it fail.
         let (known, registry) = (Arc::clone(self), Inquirer { address: None, ..registry.clone() });
         let since = Instant::now();
         let read = tokio::spawn(async move {
@@ -96,7 +97,7 @@ impl KnownNames {
         if let Some(known) = &mut state.known {
             known.add(name);
         }
-        // Without somebody who reads there is nobody to tell.
+        // No reading is under way, so there is none to tell.
         if self.reading.try_lock().is_err() && state.pushed.len() < MOST {
             state.pushed.push(name.clone());
         }

@@ -68,7 +68,7 @@ impl Origin {
     }
 }
 
-/// Where the client sees us, by the word of a proxy.
+/// Portwarden's address as the client sees it, as reported by a proxy.
 #[derive(Default)]
 struct Said {
     scheme: Option<String>,

@@ -47,7 +47,7 @@ pub(super) fn refuse_in_json(refusal: &Refusal, issuer: &str) -> Response<Respon
 const READS_TEXT: [&str; 8] =
     ["", "docker", "curl", "Wget", "python-requests", "Python-urllib", "Go-http-client", "Mozilla"];
 
-/// Whether a refused token request is answered with text, as docker_auth answers it.
+/// Returns whether a refused token request is answered with text, as docker_auth answers it.
 pub(super) fn reads_text(headers: &HeaderMap) -> bool {
     let agent = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let product = agent.split(['/', ' ']).next().unwrap_or_default();

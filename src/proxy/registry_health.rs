@@ -1,7 +1,7 @@
-//! Whether what answers at `registry.url` is a registry: asked at the start, from time to time, and by `/readyz`.
+//! Checks whether a registry answers at `registry.url`: at startup, from time to time, and for `/readyz`.
 //!
 //! A wrong port, a web server, a registry behind TLS or with an `auth` section of its own all answer something. Clients would be
-//! told of a registry that misbehaves, so the operator is told what it is.
+//! shown a misbehaving registry, so the log names the cause for the operator.
 
 use std::{
     sync::{Mutex, PoisonError},
@@ -13,18 +13,18 @@ use tokio::time::timeout;
 
 use super::{Upstream, UpstreamAddress, UpstreamError, refuse::API_VERSION, upstream::Broken};
 
-/// What the last question found.
+/// The result of the last check.
 #[derive(Debug, Default)]
 pub(super) struct RegistryHealth(Mutex<Option<Result<(), String>>>);
 
-/// How long a registry has for its answer.
+/// The time that a registry has for its answer.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 impl RegistryHealth {
     /// Asks. What differs from the last answer is logged.
     ///
     /// # Errors
-    /// Why there is no registry, in a sentence for the operator.
+    /// The reason why there is no registry, in a sentence for the operator.
     pub(super) async fn ask(&self, upstream: &Upstream) -> Result<(), String> {
         let address = upstream.address();
         let found = match timeout(PATIENCE, upstream.ping()).await {
@@ -43,7 +43,7 @@ impl RegistryHealth {
         found
     }
 
-    /// Whether a registry answered last; `None` before the first answer.
+    /// Returns whether a registry answered last; `None` before the first answer.
     pub(super) fn is_up(&self) -> Option<bool> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(Result::is_ok)
     }

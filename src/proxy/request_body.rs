@@ -169,7 +169,7 @@ impl RequestBody {
             .map_err(|_| Refusal::new(ErrorCode::BadRequest, "the form is not UTF-8"))
     }
 
-    /// The bytes of a request to an endpoint of ours.
+    /// The bytes of a request to one of Portwarden's own endpoints.
     async fn whole(self, settings: &Settings) -> Result<Bytes, Refusal> {
         let refuse = |code, why| Refusal::new(code, why).and_close();
         let progress = self.progress();
@@ -189,7 +189,7 @@ impl RequestBody {
 
 const FORM: &str = "application/x-www-form-urlencoded";
 
-/// Whether the body of such a request is a form that Go reads.
+/// Returns whether the body of such a request is a form that Go reads.
 fn has_form(head: &Parts) -> bool {
     let takes_form = [Method::POST, Method::PUT, Method::PATCH].contains(&head.method);
     let media_type = content_type(head).split(';').next().unwrap_or_default().trim();

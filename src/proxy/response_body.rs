@@ -41,13 +41,13 @@ enum Source {
 pub struct UpstreamBody {
     body: Incoming,
     idle: IdleTimer,
-    /// Whether it belongs to an error or a redirect: a text that explains the status, of which whatever comes is all.
+    /// True if it belongs to an error or a redirect: a text that explains the status, of which whatever comes is all.
     is_aside: bool,
-    /// Why it is not whole, and when the client's connection is broken off for that.
+    /// The reason why it is not whole, and the time at which the client's connection is broken off for that.
     broken: Option<(BodyError, Pin<Box<Sleep>>)>,
 }
 
-/// How long after the registry a client's connection is broken off: what was answered before has to go out.
+/// The delay before a client's connection is broken off after the registry's: earlier answers have to go out.
 const BREAK_OFF_AFTER: Duration = Duration::from_millis(50);
 
 impl UpstreamBody {

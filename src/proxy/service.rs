@@ -146,7 +146,7 @@ impl Service {
         }
     }
 
-    /// Whether a plain registry answers. What has changed since the last time is logged.
+    /// Returns whether a plain registry answers. What has changed since the last time is logged.
     ///
     /// # Errors
     /// Why not, in a sentence for the operator.

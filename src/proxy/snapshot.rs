@@ -33,8 +33,8 @@ impl Snapshot {
         Some(self.authority.fingerprint(account, self.authenticators.users.stored_hash(account)?))
     }
 
-    /// What a token must carry of an identity: nothing where the account can be looked up on each request, else the labels
-    /// that the rules of now look at.
+    /// The part of an identity that a token must carry: nothing where the account can be looked up on each request,
+    /// else the labels that the rules of now look at.
     pub(super) fn voucher(&self, identity: &Identity) -> Option<Voucher> {
         let backend = identity.source.section().to_owned();
         (identity.source != Source::Users).then(|| {

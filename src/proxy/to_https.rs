@@ -61,7 +61,7 @@ fn location(head: &Parts, settings: &Settings, port: u16) -> Result<HeaderValue,
         .map_err(|_| bad("the request target must be a path"))
 }
 
-/// Whether it may be a browser's, and nothing of it is for the registry or its tokens.
+/// Returns whether it may be a browser's, and nothing of it is for the registry or its tokens.
 fn is_of_browser(head: &Parts, settings: &Settings) -> bool {
     let path = head.uri.path();
     let own = OwnEndpoint::of(head, &settings.path_prefix, settings.ui.enabled);

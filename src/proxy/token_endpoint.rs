@@ -122,7 +122,7 @@ impl TokenRequest {
     fn read(head: &Parts, body: Option<&str>) -> Result<Self, Refusal> {
         let bad = |why: String| Refusal::new(ErrorCode::BadRequest, format!("Bad request: {why}"));
         let form = Form::parse(head.uri.query().unwrap_or_default(), body);
-        // Passed over, they would leave a request without credentials, which is answered as nobody's.
+        // Passed over, they would leave a request without credentials, which is answered as the anonymous user's.
         if let Some(key) =
             ["account", "username", "password"].into_iter().find(|key| form.has_unreadable(key))
         {

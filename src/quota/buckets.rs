@@ -1,4 +1,4 @@
-//! How often each client may do something, itself and together with its neighbours.
+//! The rate at which each client may do something, itself and together with its neighbours.
 //!
 //! Memory is fixed: when the table is full, of eight buckets the fullest goes, and its client is free to begin anew.
 
@@ -52,7 +52,7 @@ impl Buckets {
         }
     }
 
-    /// How many are missing in the bucket of the widest network of that client.
+    /// The number missing in the bucket of the widest network of that client.
     pub(crate) fn missing(&mut self, of: Network, rate: Rate, now: Instant) -> u32 {
         let key = self.0.fingerprint(&of.widest());
         self.0.get_mut(key).map_or(0, |bucket| bucket.missing(rate, now))

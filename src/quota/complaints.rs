@@ -29,7 +29,8 @@ impl Default for Complaints {
 }
 
 impl Complaints {
-    /// Whether to say it, at most once a minute of a client and its neighbours; then how often it was not said since.
+    /// Returns whether to say it, at most once a minute of a client and its neighbours; then how often it was not
+    /// said since.
     pub(crate) fn due(&self, of: Network, now: Instant) -> Option<u64> {
         let mut table = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let key = table.fingerprint(&of.widest());

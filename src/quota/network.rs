@@ -1,4 +1,4 @@
-//! What counts as one client.
+//! The addresses that count as one client.
 
 use std::{fmt, net::IpAddr};
 
@@ -35,7 +35,7 @@ impl Network {
         self.levels().last().unwrap_or(self)
     }
 
-    /// How much of one client's share it may have, rounded up.
+    /// The part of one client's share that it may have, rounded up.
     pub(crate) fn part_of(self, share: usize) -> usize {
         share - share / 8 * usize::from(8 - self.eighths())
     }

@@ -1,4 +1,4 @@
-//! How many places one client holds, of something that has a number of them.
+//! The number of places that each client holds, where there is a fixed number of them.
 
 use std::{
     collections::HashMap,
@@ -29,7 +29,7 @@ impl Shares {
         })
     }
 
-    /// How many are taken, by all clients of IPv4 and those without an address.
+    /// The number that are taken, by all clients of IPv4 and those without an address.
     #[cfg(test)]
     pub(crate) fn held(&self) -> usize {
         self.taken().values().sum()

@@ -284,8 +284,8 @@ impl Endpoint {
         }
     }
 
-    /// Whether the endpoint has the method. Registries answer others themselves, but for referrers, where the older have
-    /// nothing at all and the method of a write means nothing.
+    /// Returns whether the endpoint has the method. Registries answer others themselves, but for referrers, where the
+    /// older have nothing at all and the method of a write means nothing.
     fn knows(&self, method: Method) -> bool {
         !matches!(self, Self::Referrers(..)) || matches!(method, Method::Get | Method::Head)
     }

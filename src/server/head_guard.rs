@@ -36,8 +36,8 @@ pub(super) struct HeadGuard<I> {
     size: HeadSize,
     /// A head is to come, or to be completed: from the start of the connection, then from the first byte of each next head.
     awaits_head: bool,
-    /// When it must be complete: `limit` after the first wait for it. hyper may have its first bytes long before, while it
-    /// is not asked for more because the last request is not answered yet.
+    /// The time by which it must be complete: `limit` after the first wait for it. hyper may have its first bytes
+    /// long before, while it is not asked for more because the last request is not answered yet.
     deadline: Option<Deadline>,
 }
 

@@ -79,7 +79,7 @@ async fn answer(
     })
 }
 
-/// Whether requests can be served: a registry answers, and we are not about to stop.
+/// Returns whether requests can be served: a registry answers, and we are not about to stop.
 async fn ready(service: &Service, stopping: bool) -> Result<(), String> {
     if stopping {
         return Err("stopping".to_owned());

@@ -199,8 +199,9 @@ impl Stream {
         }
     }
 
-    /// Whether the client speaks HTTP without TLS: its first byte, which is left where it is, is a letter. In TLS it is the
-    /// type of a record (RFC 8446 section 5.1). A Unix socket is not asked: the system has no safe call for it.
+    /// Returns whether the client speaks HTTP without TLS: its first byte, which is left where it is, is a letter. In
+    /// TLS it is the type of a record (RFC 8446 section 5.1). A Unix socket is not asked: the system has no safe call
+    /// for it.
     pub(super) async fn begins_as_http(&self) -> io::Result<bool> {
         let Self::Tcp(stream, _) = self else { return Ok(false) };
         let mut first = [0; 1];

@@ -43,7 +43,7 @@ struct Queue {
     stage: Stage,
 }
 
-/// What a line is worth: the less it is, the sooner the queue is too full for it.
+/// The rank of a line: the lower it is, the sooner the queue is too full for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Rank {
     /// Takes whatever room there is.

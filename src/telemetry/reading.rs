@@ -23,7 +23,7 @@ pub struct Reading {
     pub upstream_waiting: usize,
     /// What was turned away for load, by the limit, since the start.
     pub limited: Vec<(&'static str, u64)>,
-    /// Whether a registry answers at `registry.url`; `None` while that is not known.
+    /// True if a registry answers at `registry.url`; `None` while that is not known.
     pub registry_up: Option<bool>,
     /// Whether writes are frozen.
     pub frozen: bool,

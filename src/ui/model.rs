@@ -173,7 +173,7 @@ pub struct ImagePage<'a> {
     pub may_delete: bool,
 }
 
-/// Why the configuration of an image is not known.
+/// The reason why the configuration of an image is not known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NoConfig {
     /// It is missing, too large or not JSON.
@@ -191,7 +191,7 @@ pub enum Content<'a> {
     Image {
         /// The layers, in order, the base first.
         layers: &'a [Descriptor],
-        /// What the configuration says.
+        /// The content of the configuration.
         config: Result<&'a ImageConfig, NoConfig>,
     },
     /// Something else that is kept in a registry: a chart, a signature.

@@ -15,7 +15,7 @@ pub(super) fn is_plain(account: &str) -> bool {
     !account.is_empty() && !spaces && account.chars().all(is_visible) && is_nfkc(account)
 }
 
-/// Whether a character can be seen, and is not one of those that look like a space.
+/// Returns whether a character can be seen, and is not one of those that look like a space.
 pub(in crate::authn) fn is_visible(c: char) -> bool {
     let other_space = c != ' ' && c.is_whitespace();
     !c.is_control() && !other_space && !is_passed_over(c)

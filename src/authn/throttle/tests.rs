@@ -31,7 +31,7 @@ impl Scene {
         self.throttle.shown(account, &Secret::new(password), Some(ip.parse().unwrap()))
     }
 
-    /// With a password that nobody has shown yet.
+    /// With a password that was not shown before.
     fn check(&self, account: &str, ip: &str) -> Result<Attempt, RetryAfter> {
         self.shown.set(self.shown.get() + 1);
         let attempt = self.check_with(account, &format!("guess{}", self.shown.get()), ip)?;
@@ -112,7 +112,7 @@ fn rule_19_asking_while_blocked_does_not_prolong_the_wait() {
     assert_eq!(scene.succeed("bob", HERE), Ok(()));
 }
 
-/// What a guesser at the address of the owner sees must not depend on whether the owner signs in.
+/// The answers to a guesser at the owner's address must not depend on whether the owner signs in.
 #[test]
 fn rule_37_a_sign_in_changes_nothing_for_a_guesser_at_its_address() {
     let (mut with, mut without) = (scene(ThrottleSettings::default()), scene(ThrottleSettings::default()));

@@ -2,7 +2,7 @@
 
 use super::{Class, Glob, Token};
 
-/// What a placeholder may stand for.
+/// The texts that a placeholder may stand for.
 const ANYTHING: &str = "(?s:.*)";
 
 impl Glob {

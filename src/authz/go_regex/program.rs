@@ -34,7 +34,7 @@ pub(in crate::authz) struct Program {
     prefix: Box<str>,
 }
 
-/// What a dot in the value of a placeholder stands for.
+/// The meaning of a dot in the value of a placeholder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::authz) enum Dots {
     Text,

@@ -8,7 +8,7 @@ use crate::config::{
     yaml::{Node, Value},
 };
 
-/// How many values of the wrong shape are reported: of a file that is something else, more would tell no more.
+/// The most values of the wrong shape that are reported: in a file of another kind, more would not help.
 const MOST: usize = 50;
 
 /// Reads the file; a value of the wrong shape is reported, and read as if nothing stood there. No tree is an empty file.

@@ -3,7 +3,7 @@
 use super::keys::known_keys;
 use crate::config::path::{Path, Step};
 
-/// What to do about an unknown key.
+/// The fix for an unknown key.
 pub(super) struct Suggestion {
     /// A sentence.
     pub(super) hint: String,
@@ -11,7 +11,7 @@ pub(super) struct Suggestion {
     pub(super) meant: Option<Path>,
 }
 
-/// Names that other programs, forks and habits have for a key of ours.
+/// Names that other programs and forks use for a Portwarden key.
 const SYNONYMS: &[(&str, &[&str])] = &[
     ("addr", &["address", "bind", "host", "hostname", "http_addr", "listen", "port", "server", "uri", "url"]),
     (
@@ -153,7 +153,7 @@ fn misplaced(parent: &Path, key: &str) -> Option<Suggestion> {
     }
 }
 
-/// What another program has by that name.
+/// The meaning of that name in another program.
 fn foreign(parent: &Path, key: &str) -> Option<&'static str> {
     let section = match parent.steps() {
         [] => "",

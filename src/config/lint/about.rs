@@ -1,4 +1,4 @@
-//! What a rule can be asked about by a request to the registry: a repository, the catalogue, or neither of the two.
+//! The resources that a rule can decide about for a request to the registry: a repository, the catalogue, or neither.
 //!
 //! A rule for another service or another type of resource is left alone: tokens are signed for those, too.
 
@@ -6,14 +6,14 @@ use std::collections::HashMap;
 
 use crate::authz::{Example, PatternShape, RuleSettings, shapes};
 
-/// What a rule can decide about.
+/// The resources that a rule can decide about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::config) struct About {
-    /// Whether it can be asked about our own service.
+    /// True if it can be asked about our own service.
     pub(super) ours: bool,
-    /// Whether its type can be `repository`.
+    /// True if its type can be `repository`.
     pub(super) repository: bool,
-    /// Whether its type can be `registry`.
+    /// True if its type can be `registry`.
     pub(super) registry: bool,
 }
 
@@ -44,7 +44,7 @@ pub(super) fn shape_of<'s, 'r>(shapes: &'s [PatternShape<'r>], key: &str) -> Opt
     shapes.iter().find(|shape| shape.key == key)
 }
 
-/// Whether a condition can hold for `text`; one that is absent always does.
+/// Returns whether a condition can hold for `text`; one that is absent always does.
 pub(super) fn may_match(shape: Option<&PatternShape<'_>>, text: &str) -> bool {
     shape.is_none_or(|shape| match &shape.literal {
         Some(literal) => literal == text,

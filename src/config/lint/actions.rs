@@ -5,7 +5,7 @@ use crate::authz::RuleSettings;
 
 pub(super) const LINTS: &[Lint] = &[actions];
 
-/// What the registry asks for a repository, and all of it.
+/// The actions that the registry asks for on a repository, and `*`.
 const ACTIONS: [&str; 4] = ["pull", "push", "delete", "*"];
 
 /// Words that are used for actions elsewhere.

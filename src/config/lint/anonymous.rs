@@ -13,7 +13,7 @@ pub(super) const LINTS: &[Lint] = &[without_anonymous_user, less_when_signed_in]
 const NAMED: &str = "(?s:.)+";
 /// An account of which nothing is known but that it is one.
 const SOME_ACCOUNT: &str = "some-account";
-/// How many users are asked about.
+/// The most users that are checked.
 const MOST_ASKED: usize = 1_000;
 
 /// A rule for `""` without a user `""`: back ends know no such account.
@@ -33,7 +33,7 @@ fn anonymous<'a>(subject: &Subject<'a>) -> Option<&'a UserSettings> {
     subject.config.users.iter().find(|user| user.name.is_empty())
 }
 
-/// Whether a condition on the account holds for the anonymous one and no other.
+/// Returns whether a condition on the account holds for the anonymous one and no other.
 pub(super) fn is_anonymous_only(shape: &PatternShape<'_>) -> bool {
     match (&shape.literal, shape.expression) {
         (Some(literal), _) => literal.is_empty(),

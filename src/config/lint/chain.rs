@@ -54,7 +54,7 @@ fn alternative_names<'a>(own: &'a X509Certificate<'a>) -> impl Iterator<Item = &
     names.into_iter().flat_map(|extension| &extension.value.general_names)
 }
 
-/// Whether there is a name that a client can look for.
+/// Returns whether there is a name that a client can look for.
 fn has_names(own: &X509Certificate<'_>) -> bool {
     alternative_names(own).any(|name| matches!(name, GeneralName::DNSName(_) | GeneralName::IPAddress(_)))
 }
@@ -139,7 +139,7 @@ fn intermediate(chain: &[X509Certificate<'_>]) -> Option<Said> {
     Some((why, hint.to_owned()))
 }
 
-/// Whether it says where the certificate of its issuer is: roots sign no servers of public authorities.
+/// Returns whether it says where the certificate of its issuer is: roots sign no servers of public authorities.
 fn has_issuers(own: &X509Certificate<'_>) -> bool {
     own.extensions().iter().any(|extension| match extension.parsed_extension() {
         ParsedExtension::AuthorityInfoAccess(access) => {

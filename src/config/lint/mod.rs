@@ -36,9 +36,9 @@ pub(super) struct Subject<'a> {
     /// `config.acl`, compiled.
     pub(super) policy: &'a Policy,
     pub(super) now: SystemTime,
-    /// Whether files may be read.
+    /// True if files may be read.
     pub(super) with_files: bool,
-    /// Whether every account that is written somewhere is known.
+    /// True if every account that is written somewhere is known.
     pub(super) all_accounts: bool,
     /// For each rule.
     pub(super) about: Vec<About>,

@@ -14,7 +14,7 @@ pub(super) const LINTS: &[Lint] = &[names];
 
 /// A name as clients send it: without host and capitals.
 const PATH: &str = "[a-z0-9]+(?:(?:\\.|__?|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\\.|__?|-+)[a-z0-9]+)*)*";
-/// What the registry's grammar allows before it.
+/// The host that the registry's grammar allows before a name.
 const HOST: &str =
     "[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?(?:\\.[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?)*(?::[0-9]+)?";
 
@@ -39,7 +39,7 @@ const MIRRORED: &[&str] = &[
     "redhat.io",
 ];
 
-/// What is wrong, and what to do.
+/// The fault and the fix.
 type Said = (String, String);
 
 fn names(subject: &Subject<'_>, report: &mut Report<'_>) {
@@ -161,7 +161,7 @@ mod tests {
         *,
     };
 
-    /// What is said about a name, without its place.
+    /// The message about a name, without its place.
     fn of(name: &str) -> String {
         let said = rule(&format!("name: '{name}'"), "[pull]");
         said.strip_prefix("f.yml:13:13: warning: acl[0].match.name: ").unwrap_or(&said).to_owned()

@@ -1,4 +1,4 @@
-//! What is wrong with a name that no repository can have, and the name that was probably meant.
+//! Faults of names that no repository can have, and the names that were probably meant.
 
 use super::{
     about::shape_of,
@@ -6,7 +6,7 @@ use super::{
 };
 use crate::authz::{Example, PatternShape, Policy, RuleSettings, shapes};
 
-/// What a name has, and the name without it.
+/// A fault of a name, and the function that removes it.
 type Fault = (&'static str, fn(&str) -> String);
 
 /// The faults of names. In this order: an address before a tag, a tag before its slash.
@@ -76,7 +76,7 @@ fn in_another_language(rule: &RuleSettings, shape: &PatternShape<'_>) -> Option<
     Some((why.to_owned(), hint))
 }
 
-/// Whether a text that stands for itself was meant as a regular expression.
+/// Returns whether a text that stands for itself was meant as a regular expression.
 pub(super) fn is_expression(plain: &str) -> bool {
     let inner = plain.trim_matches('/');
     inner.starts_with('^')
@@ -164,7 +164,7 @@ pub(super) fn verified(rule: &RuleSettings, text: Option<String>) -> Option<Stri
 struct Hidden<'r> {
     text: String,
     placeholders: Vec<&'r str>,
-    /// What stands around the body of an expression.
+    /// The text around the body of an expression.
     around: Option<(&'static str, &'static str)>,
 }
 

@@ -5,7 +5,7 @@ use crate::authz::{Example, PatternShape, shapes};
 
 pub(super) const LINTS: &[Lint] = &[types, services];
 
-/// What a type can be in a scope: anything else falls away when it is read.
+/// The types that a scope can have: any other is dropped when the scope is read.
 const TYPE: &str = "[a-z0-9]+";
 
 /// A type of another service is left alone; one that looks like ours is a slip.

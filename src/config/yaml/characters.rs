@@ -2,7 +2,7 @@
 
 use super::{Mark, Problem};
 
-/// How many of them are reported: of a file that is something else, more would tell no more.
+/// The most of them that are reported: in a file of another kind, more would not help.
 const MOST: usize = 20;
 
 /// Characters that must not be in the file at all, comments included.
@@ -25,7 +25,7 @@ fn refused(at: Mark, c: char) -> Problem {
     Problem { at, message, hint, ..Problem::default() }
 }
 
-/// What is wrong with `c`, and what to do.
+/// The fault of `c`, and the fix.
 pub(super) fn hidden(c: char) -> (String, String) {
     let code = u32::from(c);
     let what = match c {

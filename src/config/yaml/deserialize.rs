@@ -27,7 +27,7 @@ pub(crate) struct ShapeError {
 }
 
 impl ShapeError {
-    /// Where the value stands.
+    /// The path of the value.
     pub(crate) fn path(&self) -> Path {
         self.steps.iter().rev().cloned().collect()
     }

@@ -11,7 +11,7 @@ use crate::config::path::{Path, shown};
 
 /// A merge key with its value.
 pub(super) struct Merge {
-    /// How many entries are written before it.
+    /// The number of entries written before it.
     pub(super) after: usize,
     pub(super) at: Mark,
     pub(super) node: Node,
@@ -41,7 +41,7 @@ pub(super) fn merge(
     };
     let mut entries: Vec<Entry> = Vec::new();
     let mut known: BTreeMap<String, usize> = BTreeMap::new();
-    // Of several sources the earlier ones win, whoever reads.
+    // Of several sources the earlier ones win, in every reader.
     for entry in sources.into_iter().flatten() {
         match known.get(&entry.key).and_then(|index| entries.get(*index)) {
             Some(first) if both_mappings(first, &entry) => report(at, mixed(&entry.key), WRITE_OUT),

@@ -1,13 +1,13 @@
-//! Where a text stops being YAML, in words an operator can act on; and further slips behind the first, found by mending
-//! each as its neighbours are written and reading on.
+//! The place where a text stops being YAML, in words an operator can act on; and further slips behind the first,
+//! found by mending each as its neighbours are written and reading on.
 
 use super::{Problem, tree::first_error};
 
-/// How many slips are reported.
+/// The most slips that are reported.
 const MOST: usize = 20;
 /// The longest text in which slips are looked for behind the first: each takes some twenty readings.
 const LONGEST: usize = 1 << 20;
-/// How many lines before and after a line are its neighbours.
+/// The number of lines before and after a line that are its neighbours.
 const NEIGHBOURS: usize = 12;
 
 /// Every slip of a text that is not YAML, of which `first` is what the parser says.

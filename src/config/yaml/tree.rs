@@ -11,12 +11,12 @@ use super::{
 };
 use crate::config::path::{Path, Step, shown};
 
-/// How deep mappings and lists may nest. docker_auth's own sections need 5.
+/// The depth to which mappings and lists may nest. docker_auth's own sections need 5.
 const DEPTH: usize = 64;
-/// How many values aliases may stand for in all, so that aliases of aliases cannot multiply without bound.
+/// The most values that aliases may stand for in all, so that aliases of aliases cannot multiply without bound.
 const MOST_ALIASED: usize = 100_000;
 
-/// Why the reading ends early.
+/// The reason why the reading ends early.
 pub(super) enum End {
     /// The text is not YAML.
     Syntax(Box<Problem>),
@@ -48,7 +48,7 @@ pub(super) fn read(text: &str, problems: &mut Vec<Problem>) -> Result<Option<Nod
     Ok(reader.root)
 }
 
-/// Where the parser stops, and why.
+/// The place where the parser stops, and the reason.
 pub(super) fn first_error(text: &str) -> Option<Problem> {
     let mut events = Parser::new_from_str_with_options(text, parser_options());
     events.find_map(Result::err).map(|error| syntax(&error))
@@ -69,7 +69,7 @@ struct Reader<'a> {
     problems: &'a mut Vec<Problem>,
     open: Vec<Open>,
     root: Option<Node>,
-    /// What an anchor stands for, once it has ended, and the number of its values.
+    /// The node of each anchor that has ended, and the number of its values.
     anchors: HashMap<usize, (Node, usize)>,
     names: HashMap<String, Mark>,
     aliased: usize,
@@ -128,7 +128,7 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// Whether a scalar is text whatever it looks like.
+    /// Returns whether a scalar is text whatever it looks like.
     fn is_text(&mut self, style: ScalarStyle, tag: Option<&Tag>, at: Mark) -> bool {
         match tag {
             None => style != ScalarStyle::Plain,
@@ -296,12 +296,12 @@ impl Reader<'_> {
         self.problems.push(Problem { path, ..problem(at, message, hint) });
     }
 
-    /// Where the next value, or the key that waits for one, stands.
+    /// The path of the next value, or of the key that waits for one.
     fn path(&self) -> Path {
         self.open.iter().filter_map(step).collect()
     }
 
-    /// Where the innermost mapping or list stands.
+    /// The path of the innermost mapping or list.
     fn path_of_open(&self) -> Path {
         let around = self.open.split_last().map_or(&[][..], |(_, around)| around);
         around.iter().filter_map(step).collect()

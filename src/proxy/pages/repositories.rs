@@ -17,7 +17,7 @@ use crate::{
 
 /// How many stand on a page.
 const ON_A_PAGE: usize = 100;
-/// How long names are used that were read before: another page is often asked for soon.
+/// The time for which names are reused: another page is often requested soon.
 const AGE: Duration = Duration::from_secs(60);
 
 /// The repositories, or those that match what is searched for.

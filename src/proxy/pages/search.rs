@@ -1,4 +1,4 @@
-//! What visitors type into the fields to search: words, a reference as docker writes it, a digest.
+//! The queries that visitors type into the search fields: words, a reference as docker writes it, a digest.
 
 use std::time::Duration;
 

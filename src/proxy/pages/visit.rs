@@ -189,7 +189,7 @@ async fn identify(request: &mut Request<'_>, page: &PagePath) -> Result<Result<I
     let shown = presented(&request.head.headers)?;
     shown.tell(request.exchange);
     match shown {
-        // A page of ours that loads itself again has the password sent as well.
+        // A Portwarden page that reloads itself has the password sent as well.
         Presented::Password(_) if follows_a_link_from_elsewhere(request) => {
             return Ok(Err(not_allowed(Answer::page(views::reload(&request.frame(), page)))));
         }

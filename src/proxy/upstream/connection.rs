@@ -196,7 +196,7 @@ impl Transfer {
         self.decoder.is_done()
     }
 
-    /// Whether all that is left was read from the connection.
+    /// Returns whether all that is left was read from the connection.
     pub(super) fn is_here(&self) -> bool {
         self.decoder.left().is_some_and(|left| left <= self.connection.buffer.len() as u64)
     }

@@ -320,7 +320,7 @@ impl Incoming {
         self.under_way.is_none()
     }
 
-    /// Whether all of it has come, taken or not.
+    /// Returns whether all of it has come, taken or not.
     pub(super) fn is_here(&self) -> bool {
         self.under_way.as_ref().is_none_or(|(transfer, ..)| transfer.is_here())
     }

@@ -6,11 +6,11 @@
 
 use super::scan::BadHead;
 
-/// Where in the stream of frames the next byte stands.
+/// The position of the next byte in the stream of frames.
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::server) struct Frames {
     state: State,
-    /// What has come of a header block.
+    /// The bytes received of a header block.
     block: Vec<u8>,
     /// The largest block that is collected. A larger one the library refuses: no code is longer than 30 bits for 8.
     most: usize,
@@ -97,7 +97,7 @@ fn take<'b>(bytes: &mut &'b [u8], most: usize) -> &'b [u8] {
     taken
 }
 
-/// What of a HEADERS frame belongs to the block. `None` where it is malformed, which ends the connection.
+/// The part of a HEADERS frame that belongs to the block. `None` where it is malformed, which ends the connection.
 fn without_padding(payload: &[u8], flags: u8) -> Option<&[u8]> {
     let mut block = payload;
     if flags & PADDED != 0 {
@@ -107,7 +107,7 @@ fn without_padding(payload: &[u8], flags: u8) -> Option<&[u8]> {
     if flags & PRIORITY != 0 { block.get(5..) } else { Some(block) }
 }
 
-/// Whether a block has a `:path` with a fragment. `None` where it is malformed, which ends the connection.
+/// Returns whether a block has a `:path` with a fragment. `None` where it is malformed, which ends the connection.
 fn has_fragment(block: &mut Hpack<'_>) -> Option<bool> {
     while let Some(first) = block.0.first().copied() {
         let index_bits = match first {
@@ -140,7 +140,7 @@ fn has_fragment(block: &mut Hpack<'_>) -> Option<bool> {
 /// Entries of the static table; of these, 4 and 5 are `:path`.
 const STATIC: usize = 61;
 
-/// What is left of a header block.
+/// The rest of a header block.
 struct Hpack<'b>(&'b [u8]);
 
 /// A string of a header block.
@@ -211,7 +211,7 @@ struct Symbols<'b> {
     at: usize,
 }
 
-/// How many codes there are of each length (RFC 7541 appendix B). They count up, and those of a length go on where those
+/// The number of codes of each length (RFC 7541 appendix B). They count up, and those of a length go on where those
 /// of the one before end.
 const CODES: [u32; 31] =
     [0, 0, 0, 0, 0, 10, 26, 32, 6, 0, 5, 3, 2, 6, 2, 3, 0, 0, 0, 3, 8, 13, 26, 29, 12, 4, 15, 19, 29, 0, 4];

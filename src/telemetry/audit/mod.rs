@@ -200,7 +200,7 @@ impl Audit {
         Some(lines)
     }
 
-    /// How many lines were counted rather than written.
+    /// The number of lines that were counted rather than written.
     pub fn summed_up(&self) -> u64 {
         self.0.as_ref().map_or(0, |sink| sink.summed_up.load(Ordering::Relaxed))
     }

@@ -15,7 +15,7 @@ pub enum Event {
     Token,
     /// Writes were frozen or thawed.
     Freeze,
-    /// What was left out: lines about requests without an account, when there are many.
+    /// The count of lines left out: those about requests without an account, when there are many.
     Summary,
 }
 

@@ -18,7 +18,7 @@ use super::{
     record::{Decision, Event, Record},
 };
 
-/// What is left of the budgets, and what was left out.
+/// The rest of the budgets, and the lines that were left out.
 #[derive(Debug)]
 pub(super) struct Strangers {
     began: SystemTime,
@@ -31,7 +31,7 @@ pub(super) struct Strangers {
     writes: u64,
 }
 
-/// How much of it one client had.
+/// The part of it that one client used.
 #[derive(Debug, Default)]
 struct Tally {
     written: [usize; Budget::COUNT],
@@ -49,10 +49,10 @@ enum Client {
     Others,
 }
 
-/// What a line draws on: so that one kind leaves room for the others.
+/// The budget that a line draws on: one kind leaves room for the others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Budget {
-    /// What the anonymous user may read, and its tokens.
+    /// Reads and tokens of the anonymous user.
     Reads,
     /// Passwords that were checked, and are wrong: each has cost its sender some time.
     Passwords,
@@ -70,7 +70,7 @@ const NAMED: usize = 10;
 impl Budget {
     const COUNT: usize = 3;
 
-    /// What the line of that record draws on; `None` for a line that is always written.
+    /// The budget that the line of that record draws on; `None` for a line that is always written.
     pub(super) fn of(record: &Record) -> Option<Self> {
         if matches!(record.event, Event::Freeze | Event::Summary) || record.source.is_some() {
             return None;
@@ -106,7 +106,7 @@ impl Strangers {
         }
     }
 
-    /// Whether that line of so many bytes is written; else it is counted.
+    /// Returns whether that line of so many bytes is written; else it is counted.
     pub(super) fn admit(&mut self, record: &Record, budget: Budget, bytes: usize) -> bool {
         let mut client = Client::from(record.address);
         if self.clients.len() >= CLIENTS && !self.clients.contains_key(&client) {
@@ -162,7 +162,7 @@ impl std::fmt::Display for Client {
     }
 }
 
-/// What was left out in an interval.
+/// The lines left out in an interval.
 #[derive(Debug)]
 pub(super) struct Summary {
     began: SystemTime,

@@ -32,7 +32,8 @@ pub fn problem(frame: &Frame<'_>, page: &Problem<'_>) -> String {
     Document { title: &title, path: None, class: "problem" }.render(frame, &content)
 }
 
-/// Whether an account may see what the anonymous one may not. The answer is the same for what is not there at all.
+/// Returns whether an account may see what the anonymous one may not. The answer is the same for what is not there at
+/// all.
 fn may_be_for_an_account(frame: &Frame<'_>, status: u16) -> bool {
     matches!(frame.visitor, Visitor::Anonymous) && matches!(status, 403 | 404)
 }
