@@ -28,13 +28,18 @@ use rustix::process::{Pid, Signal, kill_process};
 use support::{
     client::{Client, Failure, PROTOCOLS, Protocol, run},
     content::Content,
+    curl::Request,
     load::{Load, Pull},
+    metrics,
     pki::{self, Authority},
     portwarden::{ADMIN, Portwarden, portwarden, program},
     process::{PATIENCE, eventually},
     registry::registry,
 };
-use tokio::time::{sleep, timeout};
+use tokio::{
+    task::spawn_blocking,
+    time::{sleep, timeout},
+};
 
 /// What memory may grow by between the first tenth of the reloads and the last.
 const GROWTH_KIB: u64 = 12 << 10;
@@ -104,7 +109,8 @@ fn a_certificate_swapped_under_load_disturbs_nobody() {
 #[test]
 fn a_thousand_reloads_under_load_disturb_nobody_and_leave_nothing_behind() {
     let registry = registry();
-    let warden = portwarden(&registry).start();
+    let warden = portwarden(&registry).with(metrics::ON).start();
+    let metrics = metrics::watcher(&warden);
     let file = warden.directory().join("portwarden.yml");
     let text = fs::read_to_string(&file).unwrap();
     let policies: Vec<String> = ["nobody", "nobody/else"]
@@ -117,7 +123,7 @@ fn a_thousand_reloads_under_load_disturb_nobody_and_leave_nothing_behind() {
         for n in 0..1_000 {
             put(&file, &policies[n % 2]);
             hang_up(&warden);
-            wait_for_reloads(&warden, n + 1).await;
+            wait_for_reloads(&metrics, n + 1).await;
             held.push((warden.rss_kib(), warden.open_files()));
         }
         // And some without waiting: signals that come together may be one.
@@ -151,10 +157,18 @@ fn hang_up(warden: &Portwarden) {
     kill_process(Pid::from_raw(warden.id() as i32).unwrap(), Signal::HUP).unwrap();
 }
 
-async fn wait_for_reloads(warden: &Portwarden, times: usize) {
+/// By the metric: the log has a bounded number of lines like one another.
+async fn wait_for_reloads(metrics: &Request, times: usize) {
+    const DONE: &str = "portwarden_reloads_total{outcome=\"done\"} ";
     let began = Instant::now();
-    while warden.log().matches("reloaded: ").count() < times {
-        assert!(began.elapsed() < PATIENCE, "no {times} reloads: {}", warden.log());
+    loop {
+        let metrics = metrics.clone();
+        let text = spawn_blocking(move || metrics.get("/metrics").is(200).text()).await.unwrap();
+        let done = text.lines().find_map(|line| line.strip_prefix(DONE)?.parse::<usize>().ok());
+        if done.is_some_and(|done| done >= times) {
+            return;
+        }
+        assert!(began.elapsed() < PATIENCE, "{done:?} of {times} reloads");
         sleep(Duration::from_millis(2)).await;
     }
 }

@@ -360,6 +360,14 @@ fn rule_11_only_trusted_proxies_are_believed() {
         401,
         "left of a stranger all is his own claim"
     );
+    let odd = format!("{}X-Forwarded-For: é, 10.0.0.1\r\n", basic("pusher"));
+    assert_eq!(ask(&portwarden, "GET", target, &odd).status, 200, "what the client wrote hides nothing");
+    let nothing = format!("{}X-Forwarded-For: , ,\r\n", basic("pusher"));
+    assert_eq!(
+        ask(&portwarden, "GET", target, &nothing).status,
+        400,
+        "the proxy's own address opens nothing"
+    );
     let named =
         behind("127.0.0.1").replace("trusted_proxies", "real_ip_header: X-Forwarded-For, trusted_proxies");
     let (portwarden, _sink) = start_with(&named, OK);

@@ -14,8 +14,9 @@
 //!
 //! Counters are bound to the client, so that an account cannot be locked out from afar:
 //!
-//! - **name and client**: some failures are free, then each doubles the wait, up to a ceiling. Guesses that are still
-//!   being verified count: a thousand started together cannot all be ahead of the first answer.
+//! - **name and network**, an IPv4 address or a /64: some failures are free, then each doubles the wait, up to a ceiling.
+//!   Guesses that are still being verified count: a thousand started together cannot all be ahead of the first answer.
+//!   Not the /48: tenants of one hoster share it, and must not lock out each other.
 //! - **client**: a bucket of guesses that fills up slowly, for one client that tries many names. A right password gives
 //!   back what it took, and no more: logging into one's own account buys nothing. What could not be verified gives back
 //!   nothing: a full pool or a back end that is down must not make guesses free.
@@ -100,7 +101,8 @@ impl Throttle {
         let (name, guess) = (folded(account), self.key.guess(account, password));
         let tables = self.lock();
         Shown {
-            pair: tables.pairs.fingerprint(&(name, from.widest())),
+            // The /64 alone: a neighbour's wrong password must not keep others waiting. `failures` bounds the /48.
+            pair: tables.pairs.fingerprint(&(name, from)),
             account: tables.proven.fingerprint(&account),
             from,
             client: tables.failures.fingerprint(&from.widest()),

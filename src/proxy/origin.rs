@@ -132,6 +132,8 @@ pub(super) fn client_address(
         return match nearest_stranger(&chain, settings) {
             Some(address) => address.map(Some).map_err(bad),
             None if settings.header.is_some() => Err(missing()),
+            // A header without an address: the address of the proxy itself would open the rules for it.
+            None if headers.get_all(name).iter().any(|line| !line.is_empty()) => Err(missing()),
             None => Ok(direct),
         };
     }
@@ -198,8 +200,11 @@ pub(super) fn request_id(
     RequestId::given(text(given))
 }
 
+/// The lines of a list, in order. What a client wrote into one must not hide what a proxy adds to it, so bytes that are no
+/// text are replaced; no comma is among them.
 fn joined(headers: &HeaderMap, name: &str) -> String {
-    headers.get_all(name).iter().map(text).collect::<Vec<_>>().join(",")
+    let lines = headers.get_all(name).iter();
+    lines.map(|line| String::from_utf8_lossy(line.as_bytes())).collect::<Vec<_>>().join(",")
 }
 
 fn text(value: &HeaderValue) -> &str {

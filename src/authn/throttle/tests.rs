@@ -283,11 +283,11 @@ fn rule_37_what_would_be_refused_is_not_looked_up() {
 #[test]
 fn rule_35_the_64s_of_a_48_guess_as_one_client() {
     let mut pairs = scene(only_pairs());
-    for net in 0..20 {
-        pairs.wait_and_fail("bob", &format!("2001:db8:1:{net:x}00::1"));
+    for host in 0..20 {
+        pairs.wait_and_fail("bob", &format!("2001:db8:1:100::{host:x}"));
     }
-    assert_eq!(pairs.fail("bob", "2001:db8:1:ffff::1"), blocked(60));
-    assert_eq!(pairs.fail("bob", "2001:db8:2::1"), Ok(()), "another /48");
+    assert_eq!(pairs.fail("bob", "2001:db8:1:100:ffff::1"), blocked(60), "the same /64");
+    assert_eq!(pairs.fail("bob", "2001:db8:1:200::1"), Ok(()), "a neighbour in the same /48 does not wait");
 
     let names = scene(ThrottleSettings::default());
     let guesses = |net: u32| {

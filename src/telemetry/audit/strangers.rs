@@ -78,7 +78,8 @@ impl Budget {
         let is_read = matches!(record.method.as_str(), "GET" | "HEAD") || record.event == Event::Token;
         match (record.decision, record.credentials) {
             (Some(Decision::Allowed), _) => is_read.then_some(Self::Reads),
-            (Some(Decision::Unauthenticated), Some("password")) => Some(Self::Passwords),
+            // Without a decision, the client did not wait for it.
+            (Some(Decision::Unauthenticated) | None, Some("password")) => Some(Self::Passwords),
             _ => Some(Self::Rest),
         }
     }
