@@ -153,7 +153,7 @@ fn every_command_takes_the_configuration_in_the_same_ways() {
 #[test]
 fn a_hash_for_a_user_is_a_line_of_the_configuration() {
     let directory = configured(1);
-    for name in ["alice", "a: b", "-", "yes", "quo\"te", "*"] {
+    for name in ["alice", "a b", "-", "yes", "quo\"te", "*"] {
         let mut command = portwarden(&directory, &["hash", "--cost", "10", "--user", name]);
         let output = command.stdin(with_input(&directory, "a password\n")).output().unwrap();
         let line = String::from_utf8(output.stdout).unwrap();
@@ -164,6 +164,15 @@ fn a_hash_for_a_user_is_a_line_of_the_configuration() {
         let explained = portwarden(&directory, &args).output().unwrap();
         let said = String::from_utf8_lossy(&explained.stdout).into_owned();
         assert!(!said.is_empty() && !said.contains("no such user"), "{name}: {line}{explained:?}");
+    }
+}
+
+#[test]
+fn a_hash_is_for_no_name_that_cannot_sign_in() {
+    for name in ["al:ice", "al\nice"] {
+        let output = portwarden(&configured(0), &["hash", "--user", name]).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.code() == Some(1) && said.contains("no colon"), "{said}");
     }
 }
 

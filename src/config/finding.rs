@@ -155,6 +155,12 @@ impl<'a> Report<'a> {
         self.findings.iter().any(|finding| finding.severity == Severity::Error)
     }
 
+    /// Whether every error is about one of these sections.
+    pub(crate) fn has_errors_only_in(&self, sections: &[&str]) -> bool {
+        let mut errors = self.findings.iter().filter(|finding| finding.severity == Severity::Error);
+        errors.all(|error| sections.contains(&error.key.split(['.', '[']).next().unwrap_or_default()))
+    }
+
     /// All that was reported, in the order of the file.
     pub(crate) fn finish(mut self) -> Findings {
         self.findings.sort_by_key(|finding| (finding.line, finding.column));

@@ -53,6 +53,8 @@ use crate::{authn, authz, proxy, server as listening, telemetry::AuditSettings};
 
 /// The largest configuration read, in bytes.
 const LARGEST: u64 = 16 << 20;
+/// Sections that say nothing of accounts and rules: with an error in them, the warnings about the others hold all the same.
+const APART: [&str; 8] = ["server", "token", "registry", "limits", "log", "audit", "metrics", "ui"];
 
 /// A checked configuration: what can be checked without listening or connecting is right.
 ///
@@ -229,7 +231,7 @@ impl Context<'_> {
             control,
             files,
         };
-        if let Some(policy) = policy.filter(|_| !self.report.has_errors()) {
+        if let Some(policy) = policy.filter(|_| self.report.has_errors_only_in(&APART)) {
             let now = SystemTime::now();
             let with_files = !self.without_files;
             let all_accounts = with_files || file.htpasswd.is_none();

@@ -139,6 +139,15 @@ fn everything_is_said_at_once() {
 }
 
 #[test]
+fn an_error_elsewhere_hides_no_warning_about_a_rule() {
+    let rule = "users: {\"\": {}}\nacl: [{match: {}, actions: [Pull]}]\n";
+    let with = |more: &str| said(&format!("{SERVER}{more}{TOKEN}{rule}"));
+    assert!(with("  cert: x\n").contains("acl[0].actions[0]: "), "{}", with("  cert: x\n"));
+    let unknown = said(&format!("{SERVER}{TOKEN}{rule}sql_auth: {{}}\n"));
+    assert!(!unknown.contains("acl[0].actions[0]: "), "accounts may be elsewhere: {unknown}");
+}
+
+#[test]
 fn rules_need_match_and_actions() {
     let text = format!("{SERVER}{TOKEN}users: {{}}\nacl:\n  - match: {{}}\n  - actions: []\n  -\n");
     assert_eq!(
