@@ -37,8 +37,6 @@ use support::{
     token,
 };
 
-/// What it says of a registry that is not there.
-const NO_ANSWER: &str = "no answer from the registry";
 /// What the log says of a connection that cannot be accepted.
 const NO_ACCEPT: &str = "cannot accept a connection";
 
