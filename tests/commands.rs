@@ -223,7 +223,7 @@ fn unavailable(answer: Response) {
     assert_eq!(answer.error().0, "UNAVAILABLE");
 }
 
-/// How many process ids are in the file.
+/// The number of process ids in the file.
 fn written(ids: &Path) -> usize {
     let text = fs::read_to_string(ids).unwrap_or_default();
     whole_lines(&text).split_whitespace().count()

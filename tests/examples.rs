@@ -52,7 +52,7 @@ fn the_reference_loads_and_its_defaults_are_the_defaults() {
 /// Blocks of YAML in the documentation that are no part of a configuration, by their first line.
 const NO_CONFIGURATION: [&str; 2] = ["# expectations.yml", "groups:"];
 
-/// What a part of a configuration stands in, by the key it begins with.
+/// The surroundings of a part of a configuration, by the key it begins with.
 const AROUND: [(&str, &str); 4] = [
     ("server", "  addr: ':443'\n  certificate: tls.crt\n  key: tls.key\n"),
     ("token", "  issuer: Acme\n  expiration: 900\n"),
@@ -91,7 +91,7 @@ fn every_shipped_configuration_passes_check_strict_but_for_its_cheap_passwords()
     }
 }
 
-/// What `check --strict --without-files` finds wrong.
+/// The faults that `check --strict --without-files` finds.
 fn strictly(text: &str) -> String {
     let directory = tempfile::tempdir().unwrap();
     fs::write(directory.path().join("f.yml"), text).unwrap();

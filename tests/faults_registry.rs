@@ -38,7 +38,7 @@ const THERE: u8 = 0;
 const AWAY: u8 = 1;
 const BACK: u8 = 2;
 
-/// What the registry is doing, and what its clients have seen of it.
+/// The state of the registry, and what its clients have seen of it.
 #[derive(Default)]
 struct Phase {
     now: AtomicU8,
@@ -55,12 +55,12 @@ impl Phase {
         self.now.load(Ordering::SeqCst)
     }
 
-    /// How many transfers have succeeded.
+    /// The number of transfers that have succeeded.
     fn succeeded(&self) -> usize {
         self.succeeded.load(Ordering::SeqCst)
     }
 
-    /// How many clients were answered that the registry is away.
+    /// The number of clients that were answered that the registry is away.
     fn told(&self) -> usize {
         self.told.load(Ordering::SeqCst)
     }

@@ -171,7 +171,7 @@ impl Random {
     }
 }
 
-/// What came of the questions.
+/// The outcome of the questions.
 #[derive(Debug, Default)]
 struct Seen {
     same: usize,

@@ -1,11 +1,11 @@
-//! What docker_auth decides: it puts values into the pattern, then reads the result. The measure for "never wider".
+//! The decisions of docker_auth: it puts values into the pattern, then reads the result. The measure for "never wider".
 
 use std::{collections::BTreeMap, sync::LazyLock};
 
 use portwarden::authz::{Glob, GoRegex, IpBlock, Question, RuleSettings};
 use regex::Regex;
 
-/// What a text is replaced by; the first that fits counts.
+/// The replacements of a text; the first that fits counts.
 type Replacements = Vec<(String, String)>;
 
 /// A capture, with all that its lazy `.+?` swallows.
@@ -22,7 +22,7 @@ pub fn decide(rules: &[RuleSettings], question: &Question<'_>) -> (Option<usize>
     (found, granted.unwrap_or_default())
 }
 
-/// Whether a capture stands behind another placeholder, which docker_auth then does not expand and Portwarden does.
+/// True if a capture stands behind another placeholder, which docker_auth then does not expand and Portwarden does.
 pub fn swallows(rules: &[RuleSettings]) -> bool {
     let fields = rules.iter().flat_map(|rule| fields(rule).into_iter().filter_map(|(_, text)| text));
     let captures = fields.flat_map(|text| CAPTURE.captures_iter(text));

@@ -62,7 +62,7 @@ const SUBJECTS: [&str; 16] = [
     "(",
 ];
 
-/// What makes a label's value more than its text in some pattern.
+/// The characters that make a label's value more than its text in some pattern.
 const SYNTAX: [char; 13] = ['\\', '+', '*', '?', '(', ')', '|', '[', ']', '{', '}', '^', '$'];
 
 /// Takes choices: up to five rules, then three questions.

@@ -155,7 +155,7 @@ impl<'a> Report<'a> {
         self.findings.iter().any(|finding| finding.severity == Severity::Error)
     }
 
-    /// Whether every error is about one of these sections.
+    /// Returns whether every error is about one of these sections.
     pub(crate) fn has_errors_only_in(&self, sections: &[&str]) -> bool {
         let mut errors = self.findings.iter().filter(|finding| finding.severity == Severity::Error);
         errors.all(|error| sections.contains(&error.key.split(['.', '[']).next().unwrap_or_default()))
