@@ -119,7 +119,7 @@ fn documents() -> Vec<PathBuf> {
     let pages = fs::read_dir(root().join("docs")).unwrap().map(|entry| entry.unwrap().path());
     let mut documents: Vec<PathBuf> =
         pages.filter(|page| page.extension().is_some_and(|e| e == "md")).collect();
-    documents.extend(["README.md", "SECURITY.md"].map(|name| root().join(name)));
+    documents.extend(["README.md", "SECURITY.md", "benches/README.md"].map(|name| root().join(name)));
     documents.sort();
     documents
 }
