@@ -80,50 +80,6 @@ fn every_file_says_what_it_is_for() {
     assert!(all.len() > 50, "only {} files found: the search is broken", all.len());
 }
 
-#[test]
-fn the_security_policy_names_tests_that_exist() {
-    let policy = fs::read_to_string(root().join("SECURITY.md")).unwrap();
-    let sources = ["src", "tests"].into_iter().flat_map(files);
-    let sources: String = sources.map(|file| fs::read_to_string(file).unwrap()).collect();
-    let named: Vec<&str> =
-        policy.split('`').filter(|code| code.starts_with("rule_") && code.len() > 5).collect();
-    let missing: Vec<&&str> = named.iter().filter(|name| !is_test(&sources, name)).collect();
-    assert!(missing.is_empty(), "no such tests: {missing:?}");
-    assert!(named.len() > 20, "only {} tests named: the search is broken", named.len());
-}
-
-/// A function, or a property that `tests/properties.rs` makes one of.
-fn is_test(sources: &str, name: &str) -> bool {
-    sources.contains(&format!("fn {name}()")) || sources.contains(&format!("holds!({name},"))
-}
-
-#[test]
-fn the_documents_name_files_that_exist() {
-    let mut missing = Vec::new();
-    let mut named = 0;
-    for document in documents() {
-        let text = fs::read_to_string(root().join(&document)).unwrap();
-        for name in text.split('`').filter(|code| code.ends_with(".rs") && !code.contains(['*', ' '])) {
-            named += 1;
-            if !root().join(name).exists() && !root().join("src").join(name).exists() {
-                missing.push(format!("{}: {name}", document.display()));
-            }
-        }
-    }
-    assert!(missing.is_empty(), "no such files: {missing:?}");
-    assert!(named > 15, "only {named} files named: the search is broken");
-}
-
-/// Every document that names files of the source, relative to the root.
-fn documents() -> Vec<PathBuf> {
-    let pages = fs::read_dir(root().join("docs")).unwrap().map(|entry| entry.unwrap().path());
-    let mut documents: Vec<PathBuf> =
-        pages.filter(|page| page.extension().is_some_and(|e| e == "md")).collect();
-    documents.extend(["README.md", "SECURITY.md", "benches/README.md"].map(|name| root().join(name)));
-    documents.sort();
-    documents
-}
-
 /// `src/authn/users.rs` and `src/authn/mod.rs` are of `authn`; `src/lib.rs` and `src/main.rs` of none.
 fn module_of(file: &Path) -> Option<String> {
     let inside = file.strip_prefix(root().join("src")).ok()?;
