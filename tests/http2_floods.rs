@@ -293,3 +293,55 @@ fn clients_that_keep_their_windows_shut_or_open_them_by_a_byte_lose_their_stream
     let closed = eventually(PATIENCE, || scene.warden.open_files() <= before + 4);
     assert!(closed, "{} open files, {before} before", scene.warden.open_files());
 }
+
+/// `:status` of the static table (RFC 7541 appendix A), as the answers begin.
+const STATUS_200: u8 = 0x80 | 8;
+const STATUS_400: u8 = 0x80 | 12;
+
+/// The head guard sees the bytes of the whole connection, and cannot tell later streams from the one that it refuses.
+#[test]
+fn rule_10_after_a_fragment_the_connection_ends_with_the_answers_under_way() {
+    let scene = scene("");
+    let mut frames = h2::connect(&scene.warden, &[(INITIAL_WINDOW, 0)]);
+    let block = frames.get("/v2/", &authorization());
+    frames.send(HEADERS, END_HEADERS | END_STREAM, stream(0), &block).unwrap();
+    let answered = frames.read_until(HEADERS).unwrap();
+    assert_eq!((answered.stream, answered.payload[0]), (stream(0), STATUS_200));
+    let block = frames.get("/v2/#x", &authorization());
+    frames.send(HEADERS, END_HEADERS | END_STREAM, stream(1), &block).unwrap();
+    // Now the bodies may come, of which nothing was sent yet.
+    for n in 0..2 {
+        frames.send(WINDOW_UPDATE, 0, stream(n), &1000_u32.to_be_bytes()).unwrap();
+    }
+    let rest = frames.read_to_end().expect("the end of the connection");
+    let refused = rest.iter().find(|frame| frame.kind == HEADERS).expect("an answer");
+    assert_eq!((refused.stream, refused.payload[0]), (stream(1), STATUS_400));
+    assert!(rest.iter().any(|frame| frame.kind == GOAWAY && frame.payload[4..8] == [0; 4]), "{rest:?}");
+    for n in 0..2 {
+        let of_stream = |frame: &&h2::Frame| frame.kind == DATA && frame.stream == stream(n);
+        let ended = rest.iter().filter(of_stream).any(|frame| frame.flags & END_STREAM != 0);
+        assert!(ended, "stream {n} was cut off: {rest:?}");
+    }
+}
+
+#[test]
+fn a_header_with_a_hash_ends_no_connection() {
+    let scene = scene("");
+    let mut frames = h2::connect(&scene.warden, &[]);
+    let mut block = frames.get("/v2/", &authorization());
+    h2::literal(&mut block, "referer", "/a#b");
+    h2::kept(&mut block, "x-path", "/a#b");
+    for n in 0..3 {
+        frames.send(HEADERS, END_HEADERS | END_STREAM, stream(n), &block).unwrap();
+        let is_it =
+            |frame: &h2::Frame| frame.kind == GOAWAY || frame.stream == stream(n) && frame.kind == HEADERS;
+        assert_eq!(frames.find(is_it).map(|answer| answer.payload[0]), Some(STATUS_200));
+        // Of the table from now on: the pair, then its name with a value of its own.
+        block = frames.get("/v2/", &authorization());
+        block.push(0x80 | 62);
+        if n == 1 {
+            block.extend([0x7e, 4]);
+            block.extend(b"/a#b");
+        }
+    }
+}

@@ -152,7 +152,13 @@ impl Connections {
             .max_headers(size.headers)
             .max_header_size(size.bytes.saturating_mul(2))
             .max_buf_size(size.bytes.saturating_mul(4).max(READ_BUFFER));
-        let drive = Drive { stop: &self.stop, limits: &self.limits, place, output: output.as_ref() };
+        let drive = Drive {
+            stop: &self.stop,
+            limits: &self.limits,
+            place,
+            output: output.as_ref(),
+            http2_heads: None,
+        };
         loop {
             let connection = Box::pin(builder.serve_connection(TokioIo::new(&mut guard), service_fn(answer)));
             let ended = drive.run(connection, http1::Connection::graceful_shutdown, Some(&verdict)).await;
@@ -170,7 +176,8 @@ impl Connections {
         place: &Place,
     ) {
         let stream = HeadGuard::http2(stream, self.head_size());
-        let shared = (self.clone(), place.activity.clone(), stream.verdict());
+        let verdict = stream.verdict();
+        let shared = (self.clone(), place.activity.clone(), verdict.clone());
         let service = service_fn(move |request| {
             let (this, activity, verdict) = shared.clone();
             async move { this.answer(request, peer, &verdict, &activity, None).await }
@@ -187,7 +194,8 @@ impl Connections {
             .max_local_error_reset_streams(ERROR_RESETS)
             .keep_alive_interval(KEEP_ALIVE_INTERVAL)
             .serve_connection(TokioIo::new(stream), service);
-        let drive = Drive { stop: &self.stop, limits: &self.limits, place, output: Some(&output) };
+        let (output, http2_heads) = (Some(&output), Some(&verdict));
+        let drive = Drive { stop: &self.stop, limits: &self.limits, place, output, http2_heads };
         drive.run(Box::pin(connection), http2::Connection::graceful_shutdown, None).await;
     }
 

@@ -2,7 +2,7 @@
 
 use std::{
     fmt,
-    future::Future,
+    future::{self, Future},
     io, mem,
     pin::{Pin, pin},
     task::{Context, Poll},
@@ -24,6 +24,9 @@ pub(super) struct Drive<'a, O> {
     pub(super) place: &'a Place,
     /// That of TLS.
     pub(super) output: Option<&'a Output<O>>,
+    /// The verdict on the heads of an HTTP/2 connection. It is one for all streams, so after a malformed head the connection
+    /// ends with the answers under way: requests that come later do not share in its refusal for ever.
+    pub(super) http2_heads: Option<&'a Verdict>,
 }
 
 /// Why a connection is not driven any longer.
@@ -83,7 +86,7 @@ impl<O: AsyncRead + AsyncWrite + Unpin> Drive<'_, O> {
                         None => Ended::Broken,
                     };
                 }
-                _ = stop.wait_for(|stop| *stop), if !stopping => {
+                () = self.has_to_stop(&mut stop), if !stopping => {
                     stopping = true;
                     shut_down(connection.as_mut());
                     look.set(sleep(STOP_GRACE));
@@ -121,6 +124,19 @@ impl<O: AsyncRead + AsyncWrite + Unpin> Drive<'_, O> {
                     look.set(sleep(if stopping { STOP_GRACE } else { self.next_look(may_rest) }));
                 }
             }
+        }
+    }
+
+    /// Waits until the server stops, or a head on an HTTP/2 connection was malformed.
+    async fn has_to_stop(&self, stop: &mut watch::Receiver<bool>) {
+        // Needs no waker: heads are read while the connection is polled, in the same task and before this.
+        let was_malformed = future::poll_fn(|_| match self.http2_heads.and_then(Verdict::refused) {
+            Some(_) => Poll::Ready(()),
+            None => Poll::Pending,
+        });
+        tokio::select! {
+            _ = stop.wait_for(|stop| *stop) => {}
+            () = was_malformed => {}
         }
     }
 

@@ -24,6 +24,8 @@ pub const WINDOW_UPDATE: u8 = 0x8;
 pub const CONTINUATION: u8 = 0x9;
 
 pub const END_STREAM: u8 = 0x1;
+/// Of SETTINGS and PING.
+pub const ACK: u8 = 0x1;
 pub const END_HEADERS: u8 = 0x4;
 
 /// `SETTINGS_INITIAL_WINDOW_SIZE`.
@@ -135,6 +137,19 @@ impl Frames {
             }
         }
         None
+    }
+
+    /// Reads all to the end of the connection, and acknowledges each PING; `None` where the server does not end it.
+    pub fn read_to_end(&mut self) -> Option<Vec<Frame>> {
+        let (mut frames, began) = (Vec::new(), Instant::now());
+        while let Some(frame) = self.find(|_| true) {
+            if frame.kind == PING && frame.flags & ACK == 0 {
+                // It may be closed by now.
+                let _ = self.send(PING, ACK, 0, &frame.payload);
+            }
+            frames.push(frame);
+        }
+        (began.elapsed() < PATIENCE).then_some(frames)
     }
 
     /// Reads until a frame of that kind.
