@@ -786,7 +786,10 @@ fn rule_33_a_page_of_another_site_logs_nobody_in_and_uses_up_no_tries() {
             }
         }
         for target in ["/v2/", "/v2/a/tags/list", "/team/app"] {
-            assert_eq!(ask(&portwarden, "GET", target, &format!("{cross}{wrong}")).status, 403, "{target}");
+            for headers in [cross, "Origin: https://evil.example\r\n", "Origin: null\r\n"] {
+                let refused = ask(&portwarden, "GET", target, &format!("{headers}{wrong}"));
+                assert_eq!(refused.status, 403, "{target} {headers}");
+            }
         }
         let followed = "Sec-Fetch-Site: cross-site\r\nSec-Fetch-Mode: navigate\r\n";
         assert_eq!(ask(&portwarden, "GET", "/team/app", &format!("{followed}{wrong}")).status, 200, "a link");

@@ -36,13 +36,17 @@ pub(super) fn refuse(head: &Parts, origin: &Origin, cors: &CorsSettings) -> Resu
     if may { Ok(()) } else { Err(refusal()) }
 }
 
-/// Refuses a password, of which a browser sends the one that it knows for us, where it says that a page of another site
-/// made it do so, unless `server.cors` names that one.
+/// Refuses a password that a page of another site made a browser send, unless `server.cors` names that site. A browser sends
+/// the password that it remembers for this host.
+///
+/// A browser that says `same-origin` is believed whatever its `Origin` is: a front end may be reached by another name than
+/// the one it uses for this server. A browser without `Sec-Fetch-Site` is judged by `Origin` alone.
 ///
 /// # Errors
 /// 403.
-pub(super) fn refuse_password(head: &Parts, cors: &CorsSettings) -> Result<(), Refusal> {
-    if is_said_to_be_foreign(&head.headers)
+pub(super) fn refuse_password(head: &Parts, origin: &Origin, cors: &CorsSettings) -> Result<(), Refusal> {
+    if !is_said_to_be_ours(&head.headers)
+        && !is_our_own(&head.headers, origin)
         && matches!(presented(&head.headers), Ok(Presented::Password(_)))
         && Shared::with(head, cors).is_none()
     {
@@ -54,6 +58,12 @@ pub(super) fn refuse_password(head: &Parts, cors: &CorsSettings) -> Result<(), R
 /// Returns whether the browser itself says so. Several lines are none of a browser, and count as one.
 fn is_said_to_be_foreign(headers: &HeaderMap) -> bool {
     headers.get_all(SEC_FETCH_SITE).iter().any(|value| value != "same-origin" && value != "none")
+}
+
+/// Returns whether the browser itself says so, in one line.
+fn is_said_to_be_ours(headers: &HeaderMap) -> bool {
+    let mut values = headers.get_all(SEC_FETCH_SITE).iter();
+    values.next().is_some_and(|value| value == "same-origin") && values.next().is_none()
 }
 
 fn refusal() -> Refusal {
@@ -103,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn rule_33_a_named_origin_may_and_a_password_counts_by_the_word_of_the_browser() {
+    fn rule_33_a_named_origin_may_and_no_other_page_sends_a_password() {
         let cors = CorsSettings { origins: vec![UI.to_owned()], methods: Vec::new() };
         let basic = ("authorization", "Basic Ym9iOng=");
         let cross = ("sec-fetch-site", "cross-site");
@@ -115,9 +125,22 @@ mod tests {
             (&[cross], false, true),
             (&[("origin", UI), ("origin", UI), cross, basic], false, false),
             (&[("sec-fetch-site", "same-origin"), basic], true, true),
+            // Without `Sec-Fetch-Site`, as old browsers and those over plain HTTP send it.
+            (&[("origin", "https://evil.example"), basic], false, false),
+            (&[("origin", "null"), basic], false, false),
+            (&[("origin", "http://registry.example:8443"), basic], false, false),
+            (&[("origin", OURS), ("origin", "https://evil.example"), basic], false, false),
+            (&[("origin", "https://evil.example"), ("sec-fetch-site", "none"), basic], false, false),
+            (&[("origin", UI), basic], true, true),
+            (&[("origin", OURS), basic], true, true),
+            (&[basic], true, true),
+            (&[("origin", "https://evil.example"), ("authorization", "Bearer a.b.c")], false, true),
+            (&[("origin", "https://evil.example")], false, true),
+            // A front end that is reached by another name than the one it uses.
+            (&[("origin", "https://front.example"), ("sec-fetch-site", "same-origin"), basic], false, true),
         ] {
             assert_eq!(refuse(&head(lines), &origin(), &cors).is_ok(), token, "{lines:?}");
-            assert_eq!(refuse_password(&head(lines), &cors).is_ok(), password, "{lines:?}");
+            assert_eq!(refuse_password(&head(lines), &origin(), &cors).is_ok(), password, "{lines:?}");
         }
     }
 }

@@ -273,7 +273,7 @@ impl Service {
         // 3. Authenticate: who is asking, and from where.
         let address = asked.address()?;
         exchange.from(address);
-        cross_site::refuse_password(head, &snapshot.settings.cors)?;
+        cross_site::refuse_password(head, origin, &snapshot.settings.cors)?;
         let sessions = &self.sessions;
         let caller =
             Caller::of(&head.headers, address, snapshot, &self.passwords, sessions, &route, exchange).await?;

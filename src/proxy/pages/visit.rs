@@ -194,7 +194,7 @@ async fn identify(request: &mut Request<'_>, page: &PagePath) -> Result<Result<I
             return Ok(Err(not_allowed(Answer::page(views::reload(&request.frame(), page)))));
         }
         Presented::Password(credentials) => {
-            cross_site::refuse_password(request.head, &CorsSettings::default())?;
+            cross_site::refuse_password(request.head, request.origin, &CorsSettings::default())?;
             let identity = request.passwords.check(snapshot, credentials, request.address).await?;
             let identity = identity.ok_or_else(wrong)?;
             return Ok(Ok((Caller::without_ceiling(identity, true, request.address), None)));
