@@ -346,6 +346,9 @@ fn the_first_api_of_registries_is_not_found_in_json() {
     for config in [CONFIG.to_owned(), format!("ui: {{enabled: false}}\n{CONFIG}")] {
         let portwarden = local(&config, &sink.url());
         for (method, target) in [
+            ("GET", "/v1"),
+            ("GET", "/v1?x=y"),
+            ("GET", "/v1/"),
             ("GET", "/v1/search?q=app&n=25"),
             ("GET", "/v1/_ping"),
             ("HEAD", "/v1/_ping"),
@@ -360,9 +363,38 @@ fn the_first_api_of_registries_is_not_found_in_json() {
     }
     // A repository may be called so.
     let portwarden = local(CONFIG, &sink.url());
-    let browser = request("GET", "/v1/search", "Accept: text/html,*/*\r\n");
-    let page = exchange(portwarden.address, &browser).unwrap();
-    assert_eq!(page.header("content-type"), Some("text/html; charset=utf-8"), "{page:?}");
+    for target in ["/v1", "/v1/search"] {
+        let browser = request("GET", target, "Accept: text/html,*/*\r\n");
+        let page = exchange(portwarden.address, &browser).unwrap();
+        assert_eq!(page.header("content-type"), Some("text/html; charset=utf-8"), "{page:?}");
+    }
+}
+
+#[test]
+fn no_other_spelling_of_the_base_is_answered_with_a_page_or_reaches_the_registry() {
+    let sink = sink("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    let (json, text) = (Some("application/json; charset=utf-8"), Some("text/plain; charset=utf-8"));
+    for config in [CONFIG.to_owned(), format!("ui: {{enabled: false}}\n{CONFIG}")] {
+        let portwarden = local(&config, &sink.url());
+        for (target, content_type) in [
+            ("/V2/", text),
+            ("//v2/", text),
+            ("/v2//", json),
+            ("/v2/../", json),
+            ("/v2/./", json),
+            ("/v2/%2e%2e/", json),
+        ] {
+            let bytes = request("GET", target, "Accept: application/json\r\n");
+            let answer = exchange(portwarden.address, &bytes).unwrap();
+            assert!(matches!(answer.status, 400 | 404), "{target}: {answer:?}");
+            assert_eq!(answer.header("content-type"), content_type, "{target}");
+        }
+        for target in ["/v2", "/v2?x=y"] {
+            let answer = exchange(portwarden.address, &request("GET", target, "")).unwrap();
+            assert_eq!((answer.status, answer.header("location")), (308, Some("/v2/")), "{target}");
+        }
+    }
+    assert_eq!(sink.take(), Vec::<String>::new());
 }
 
 #[test]

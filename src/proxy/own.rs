@@ -68,7 +68,7 @@ pub(super) fn redirect_to(location: HeaderValue) -> Response<ResponseBody> {
 
 /// The first API of registries, which clients still try (`podman search`, `docker search`). A repository may be called so.
 pub(super) fn is_v1(path: &str) -> bool {
-    path.starts_with("/v1/")
+    path == "/v1" || path.starts_with("/v1/")
 }
 
 /// Whether a person looks, by the word of the program that asks: a browser names HTML first, and no other client names it.
