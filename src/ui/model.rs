@@ -303,7 +303,7 @@ pub struct EventRow {
     pub time: Option<SystemTime>,
     /// `decision`, `transfer`, `token`, `freeze`.
     pub event: String,
-    /// Who, empty for nobody in particular; `None` where somebody only claimed a name.
+    /// The account, empty for the anonymous one; `None` where no account was proved, or none is concerned.
     pub account: Option<String>,
     /// From where.
     pub address: String,

@@ -40,12 +40,10 @@ fn row(line: &[u8]) -> Option<EventRow> {
         _ => text("repository") + &reference,
     };
     let decision = text("decision");
-    // Who fails to sign in may have typed the password in place of the name.
-    let is_claimed = decision == "unauthenticated" || (decision == "refused" && text("source").is_empty());
     Some(EventRow {
         time: moment(&text("time")),
         event: text("event"),
-        account: (!is_claimed).then(|| text("account")),
+        account: proved_account(&line),
         address: text("address"),
         method: text("method"),
         what,
@@ -54,6 +52,20 @@ fn row(line: &[u8]) -> Option<EventRow> {
         status: line.get("status").and_then(Value::as_u64).and_then(|status| u16::try_from(status).ok()),
         request_id: text("request_id"),
     })
+}
+
+/// The account that a request was proved to come from; empty for the anonymous one. A name that was only claimed may be a
+/// password, typed in its place. `None` for such a name, and for a line without one.
+fn proved_account(line: &Value) -> Option<String> {
+    let text = |name: &str| line.get(name).and_then(Value::as_str);
+    let account = text("account")?;
+    // A line about an account names the section that knows it, and is otherwise about a claim, whatever became of the
+    // request: the client may not have waited for the check. The anonymous account is in no section.
+    let is_proved = match account {
+        "" => !matches!(text("decision"), None | Some("unauthenticated" | "refused")),
+        _ => text("source").is_some_and(|source| !source.is_empty()),
+    };
+    is_proved.then(|| account.to_owned())
 }
 
 fn moment(text: &str) -> Option<SystemTime> {
@@ -93,5 +105,21 @@ mod tests {
         let known = br#"{"account":"bob","source":"users","decision":"refused"}"#;
         assert_eq!(account(known).as_deref(), Some("bob"));
         assert_eq!(account(br#"{"account":"","decision":"allowed"}"#).as_deref(), Some(""));
+        for line in [
+            &br#"{"event":"decision","account":"hunter2","credentials":"password","ended":"client_gone"}"#[..],
+            br#"{"event":"token","account":"hunter2","credentials":"password","ended":"client_gone"}"#,
+            br#"{"event":"token","account":"hunter2","decision":"allowed","source":""}"#,
+            br#"{"event":"decision","account":"hunter2","decision":"challenged"}"#,
+            br#"{"event":"decision","account":"","credentials":"password","ended":"client_gone"}"#,
+            br#"{"event":"decision","credentials":"none","decision":"challenged"}"#,
+            br#"{"event":"freeze","reason":"frozen for 1h"}"#,
+            br#"{"event":"summary","lines":12,"counts":{"undecided":12}}"#,
+        ] {
+            assert_eq!(account(line), None, "{}", String::from_utf8_lossy(line));
+        }
+        let undecided = br#"{"account":"bob","source":"users","ended":"client_gone"}"#;
+        assert_eq!(account(undecided).as_deref(), Some("bob"));
+        let transfer = br#"{"event":"transfer","account":"","decision":"allowed"}"#;
+        assert_eq!(account(transfer).as_deref(), Some(""));
     }
 }
