@@ -10,7 +10,14 @@
 
 mod support;
 
-use std::{collections::BTreeSet, fs};
+use std::{
+    collections::BTreeSet,
+    fs,
+    io::{Read as _, Write as _},
+    net::TcpListener,
+    sync::{Arc, Mutex},
+    thread,
+};
 
 use serde_json::Value;
 use support::{
@@ -116,6 +123,84 @@ fn ready_means_that_the_registry_answers() {
     watcher(&warden).get("/v2/").is(404);
     watcher(&warden).send("POST", "/metrics").is(405);
     curl(&warden).user(ADMIN).get("/metrics").is(404);
+}
+
+/// What answers at the registry's address changes: each change is logged, and `/readyz` and the metric follow it.
+#[test]
+fn each_change_of_what_answers_is_logged_and_an_outage_is_logged_once() {
+    let registry = "200 OK\r\nDocker-Distribution-Api-Version: registry/2.0";
+    let upstream = StandIn::start();
+    let becomes = |answer: Option<&str>| *upstream.says.lock().unwrap() = answer.map(str::to_owned);
+    becomes(Some(registry));
+    let warden = portwarden_at(&upstream.url).with(ON).start();
+    assert!(eventually(PATIENCE, || warden.log().contains("a registry answers at")));
+    let is = |up: bool, says: &str| {
+        let answer = watcher(&warden).get("/readyz").is(if up { 200 } else { 503 }).text();
+        assert!(answer.contains(says), "{says} is not in {answer}");
+        assert_eq!(value(&warden, "portwarden_registry_up"), Some(f64::from(up)), "{says}");
+    };
+    let (ready, silent, other) = ("ready", "no answer from the registry at", "answers 404 Not Found to /v2/");
+    let web_server = Some("404 Not Found");
+    is(true, ready);
+    for (answer, says) in [
+        (None, silent),
+        (web_server, other),
+        (None, silent),
+        (Some(registry), ready),
+        (web_server, other),
+        (Some(registry), ready),
+    ] {
+        becomes(answer);
+        for _ in 0..2 {
+            is(says == ready, says);
+        }
+    }
+    let changes = || {
+        let kinds = [("a registry answers at", ready), (silent, silent), (other, other)];
+        let kind = |line: &str| kinds.iter().find(|(text, _)| line.contains(text)).map(|(_, kind)| *kind);
+        warden.log().lines().filter_map(kind).collect::<Vec<_>>()
+    };
+    let expected = [ready, silent, other, silent, ready, other, ready];
+    assert!(eventually(PATIENCE, || changes() == expected), "{:?}", changes());
+
+    becomes(None);
+    for _ in 0..20 {
+        curl(&warden).user(ADMIN).get("/v2/team/app/tags/list").is(502);
+    }
+    is(false, silent);
+    becomes(Some(registry));
+    is(true, ready);
+    let is_over = |line: &str| line.contains("a registry answers at") && line.contains("unsaid=19");
+    assert!(eventually(PATIENCE, || warden.log().lines().any(is_over)), "{}", warden.log());
+    let said = warden.log().matches("no answer from the registry; see whether").count();
+    assert_eq!(said, 1, "{}", warden.log());
+}
+
+/// A service whose answer may change; without one it closes each connection after the request.
+struct StandIn {
+    url: String,
+    says: Arc<Mutex<Option<String>>>,
+}
+
+impl StandIn {
+    fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let says = Arc::new(Mutex::new(None::<String>));
+        let current = Arc::clone(&says);
+        thread::spawn(move || {
+            for mut stream in listener.incoming().flatten() {
+                // A head, which comes in one piece.
+                let read = stream.read(&mut [0; 16 << 10]);
+                let answer = current.lock().unwrap().clone();
+                if let (Some(answer), Ok(1..)) = (answer, read) {
+                    let end = "Connection: close\r\nContent-Length: 2\r\n\r\n{}";
+                    let _ = stream.write_all(format!("HTTP/1.1 {answer}\r\n{end}").as_bytes());
+                }
+            }
+        });
+        Self { url, says }
+    }
 }
 
 /// What answers there may be anything: a web server, a registry with an `auth` section, one behind TLS.

@@ -15,7 +15,7 @@ use serde_json::json;
 use tokio::time::{Instant, timeout_at};
 
 use super::{
-    failure::undecided,
+    failure::{some, undecided},
     inquiry::Inquirer,
     names::KnownNames,
     places::{Place, Places},
@@ -251,8 +251,10 @@ impl Names {
 }
 
 fn no_catalog(registry: &Inquirer, status: StatusCode) -> Refusal {
-    let address = registry.upstream.address();
-    tracing::warn!(registry = %address, %status, "the registry gives no catalogue; see its own log");
+    if let Some(unsaid) = registry.upstream.failures().due("no catalogue", std::time::Instant::now()) {
+        let (address, unsaid) = (registry.upstream.address(), some(unsaid));
+        tracing::warn!(registry = %address, %status, unsaid, "the registry gives no catalogue; see its own log");
+    }
     let message =
         format!("the registry behind this proxy gives no catalogue: it answers {}", status.as_u16());
     Refusal::new(ErrorCode::BadGateway, message)

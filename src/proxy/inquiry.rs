@@ -1,7 +1,10 @@
 //! Questions of our own to the registry, on behalf of a client: each with a permit, like what a client sends itself; the answer
 //! is read whole, up to a bound, and given to whoever asked.
 
-use std::{net::IpAddr, time::Duration};
+use std::{
+    net::IpAddr,
+    time::{Duration, Instant},
+};
 
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::{
@@ -12,7 +15,7 @@ use hyper::{
 
 use super::{
     Upstream,
-    failure::{refuse_strange, unanswered},
+    failure::{refuse_strange, some, unanswered},
     forwarding::upstream_head,
     headers,
     origin::Origin,
@@ -57,19 +60,21 @@ impl Inquirer {
     /// # Errors
     /// The registry gives no answer, too large a one, or one that breaks off.
     pub(super) async fn ask(&self, permit: &Permit, accept: &'static str) -> Result<Reply, Refusal> {
-        let failed = |error| unanswered(&error, self.upstream.address());
+        let failed = |error| unanswered(&error, &self.upstream);
         let mut head = upstream_head(permit);
         headers::to_registry(&mut head, &HeaderMap::new(), &self.origin, self.address, &self.id);
         head.append_text(&header::ACCEPT, accept);
         let request = head.with(RequestBody::empty());
         let place = self.upstream.place(self.address).await.map_err(failed)?;
         let response = self.upstream.send(request, place).await.map_err(failed)?;
-        refuse_strange(&response, self.upstream.address())?;
+        refuse_strange(&response, &self.upstream)?;
         let (head, body) = response.into_parts();
         let body = ResponseBody::upstream(UpstreamBody::new(body, head.status, self.idle_body));
         let body = Limited::new(body, LARGEST).collect().await.map_err(|error| {
-            let registry = self.upstream.address();
-            tracing::warn!(%registry, %error, "an answer of the registry could not be read");
+            if let Some(unsaid) = self.upstream.failures().due("unreadable", Instant::now()) {
+                let (registry, unsaid) = (self.upstream.address(), some(unsaid));
+                tracing::warn!(%registry, %error, unsaid, "an answer of the registry could not be read");
+            }
             let is_large = error.downcast_ref::<LengthLimitError>().is_some();
             let what = if is_large { "sent more than 4 MiB" } else { "broke off" };
             Refusal::new(ErrorCode::BadGateway, format!("the registry behind this proxy {what}"))

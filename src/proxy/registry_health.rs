@@ -4,18 +4,32 @@
 //! shown a misbehaving registry, so the log names the cause for the operator.
 
 use std::{
-    sync::{Mutex, PoisonError},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
 use hyper::{HeaderMap, StatusCode, header};
 use tokio::time::timeout;
 
-use super::{Upstream, UpstreamAddress, UpstreamError, refuse::API_VERSION, upstream::Broken};
+use super::{Upstream, UpstreamAddress, UpstreamError, failure::some, refuse::API_VERSION, upstream::Broken};
 
 /// The result of the last check.
 #[derive(Debug, Default)]
-pub(super) struct RegistryHealth(Mutex<Option<Result<(), String>>>);
+pub(super) struct RegistryHealth {
+    /// The checks that were begun.
+    begun: AtomicU64,
+    last: Mutex<Last>,
+}
+
+#[derive(Debug, Default)]
+struct Last {
+    /// The number of the check, by its beginning.
+    number: u64,
+    found: Option<Result<(), String>>,
+}
 
 /// The time that a registry has for its answer.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -27,25 +41,35 @@ impl RegistryHealth {
     /// The reason why there is no registry, in a sentence for the operator.
     pub(super) async fn ask(&self, upstream: &Upstream) -> Result<(), String> {
         let address = upstream.address();
+        let number = self.begun.fetch_add(1, Ordering::Relaxed) + 1;
         let found = match timeout(PATIENCE, upstream.ping()).await {
             Ok(Ok((status, headers))) => verdict(address, status, &headers),
             Ok(Err(error)) => Err(no_answer(address, &error)),
             Err(_) => Err(format!("no answer from the registry at {address} within {PATIENCE:?}")),
         };
-        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if last.as_ref() != Some(&found) {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        // A check that took longer than one begun after it has nothing new to report.
+        if last.number > number {
+            return found;
+        }
+        last.number = number;
+        if last.found.as_ref() != Some(&found) {
             match &found {
-                Ok(()) => tracing::info!("a registry answers at {address}"),
+                Ok(()) => {
+                    let unsaid = some(upstream.failures().end());
+                    tracing::info!(unsaid, "a registry answers at {address}");
+                }
                 Err(why) => tracing::error!("{why}"),
             }
-            *last = Some(found.clone());
+            last.found = Some(found.clone());
         }
         found
     }
 
     /// Returns whether a registry answered last; `None` before the first answer.
     pub(super) fn is_up(&self) -> Option<bool> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(Result::is_ok)
+        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        last.found.as_ref().map(Result::is_ok)
     }
 }
 

@@ -291,7 +291,7 @@ impl Service {
         };
         let is_list = *permit.route().endpoint() == Endpoint::Catalog;
         let list = if is_list { Some(self.catalog.place(address).await?) } else { None };
-        let busy = |error| unanswered(&error, upstream.address());
+        let busy = |error| unanswered(&error, &upstream);
         let place = upstream.place(address).await.map_err(busy)?.of(at_registry);
         let mut write = self.freeze.admit(permit.route())?;
         exchange.allowed();
@@ -304,7 +304,7 @@ impl Service {
         let sent = sent.inspect_err(|_| exchange.end(Ended::CutOff))?;
         let response = sent.map_err(|error| {
             exchange.unanswered(&error);
-            unanswered(&error, upstream.address())
+            unanswered(&error, &upstream)
         })?;
         exchange.answered(&response);
         if let (Endpoint::ManifestByTag(name, _) | Endpoint::ManifestByDigest(name, _), StatusCode::CREATED) =
@@ -312,7 +312,7 @@ impl Service {
         {
             self.pages.pushed(name);
         }
-        refuse_strange(&response, upstream.address())?;
+        refuse_strange(&response, &upstream)?;
         // 6. Answer: the registry's own, made right for the outside.
         let idle = snapshot.settings.idle_body;
         let status = response.status();

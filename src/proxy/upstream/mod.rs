@@ -43,6 +43,7 @@ use self::{
 use super::{
     UpstreamAddress, UpstreamSettings, WriteDeadline,
     allowance::{Allowance, Share},
+    failure::FailureLog,
     places::{Place, Places},
     request_body::{BodyError, ClientFault, Progress, RequestBody},
     within,
@@ -58,6 +59,7 @@ struct Inner {
     settings: UpstreamSettings,
     places: Places,
     allowance: Allowance,
+    failures: FailureLog,
     idle: Mutex<Vec<Idle>>,
     /// Whether a task looks after those that nobody uses again.
     swept: AtomicBool,
@@ -123,18 +125,26 @@ pub enum Broken {
 
 /// The most connections that are kept for reuse. More may be open: each request in flight has one.
 const MAX_IDLE: usize = 256;
+/// How often an outage that goes on is logged.
+const LOG_FAILURES_EVERY: Duration = Duration::from_secs(60);
 
 impl Upstream {
     /// The registry at `settings.address`; connects when the first request comes.
     pub(crate) fn new(settings: UpstreamSettings, allowance: Allowance) -> Self {
         let places = Places::new(settings.requests, "requests to the registry: limits.upstream_requests");
         let (idle, swept) = (Mutex::default(), AtomicBool::new(false));
-        Self(Arc::new(Inner { settings, places, allowance, idle, swept }))
+        let failures = FailureLog::every(LOG_FAILURES_EVERY);
+        Self(Arc::new(Inner { settings, places, allowance, failures, idle, swept }))
     }
 
     /// Where the registry is, as the configuration has it.
     pub fn address(&self) -> &UpstreamAddress {
         &self.0.settings.address
+    }
+
+    /// What the log says of its failures.
+    pub(super) fn failures(&self) -> &FailureLog {
+        &self.0.failures
     }
 
     /// How busy it is.
