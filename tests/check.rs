@@ -42,7 +42,7 @@ fn check(acl: &str, options: &[&str]) -> (i32, String, String) {
     (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
 }
 
-const FINE: &str = "auth_config.yml: fine, 1 users and 1 rules\n";
+const FINE: &str = "auth_config.yml: ok: 1 user, 1 rule\n";
 const PUSH: &str =
     "`push` without `pull` allows no push: the registry asks for both, and no later rule adds to this one";
 
@@ -62,7 +62,7 @@ fn warnings_are_errors_when_strict() {
              never matches. Did you mean `bob`? Else add the user, or remove the rule\n"
         )
     };
-    let fine = FINE.replace("1 rules", "2 rules");
+    let fine = FINE.replace("1 rule", "2 rules");
     assert_eq!(check(WARNED, &[]), (0, fine, said("warning: ")));
     assert_eq!(check(WARNED, &["--strict"]), (1, String::new(), said("")));
 }
@@ -182,7 +182,7 @@ fn check_alone(text: &str, options: &[&str]) -> (i32, String, String) {
 fn without_files_the_configuration_is_checked_alone() {
     let fine = format!("{ELSEWHERE}acl: [{{match: {{account: amy}}, actions: ['*']}}]\n");
     let (code, out, err) = check_alone(&fine, &["--strict", "--without-files"]);
-    assert_eq!((code, out.as_str()), (0, "auth_config.yml: fine, 1 users and 1 rules\n"), "{err}");
+    assert_eq!((code, out.as_str()), (0, "auth_config.yml: ok: 1 user, 1 rule\n"), "{err}");
     let notes: Vec<_> = err.lines().map(|line| line.split_once(": note: ").unwrap().1).collect();
     let expected = [
         ("server.certificate", "/etc/none/tls.crt"),

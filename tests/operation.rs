@@ -86,7 +86,7 @@ fn rule_22_check_names_file_line_key_and_what_to_do() {
     let directory = installed("", "");
     let config = config_of(directory.path());
     let good = run(&["check", "--config", &config]);
-    assert_eq!((good.status, good.stdout), (Some(0), format!("{config}: fine, 1 users and 1 rules\n")));
+    assert_eq!((good.status, good.stdout), (Some(0), format!("{config}: ok: 1 user, 1 rule\n")));
     for (from, to, line, said) in [
         (
             "{account: admin}, ",
@@ -158,7 +158,7 @@ fn every_address_serves_everything() {
     let two = text.replace("addr: \"127.0.0.1:0\"", "addr: [\"127.0.0.1:0\", \"[::1]:0\"]");
     fs::write(config_of(directory.path()), two).unwrap();
     let (_process, ready) = serve(directory.path(), &[]);
-    assert!(ready.ends_with("; registry http://127.0.0.1:1; 1 users, 1 rules"), "{ready}");
+    assert!(ready.ends_with("; registry http://127.0.0.1:1; 1 user, 1 rule"), "{ready}");
     let addresses: Vec<&str> =
         ready.split("http://").skip(1).take(2).map(|a| a.split([',', ';']).next().unwrap()).collect();
     for address in addresses {
@@ -630,7 +630,7 @@ fn a_certificate_may_come_after_the_configuration_that_names_it() {
     let next = Authority::new("The next one");
     fs::create_dir(directory.path().join("next")).unwrap();
     next.write_server_certificate(&directory.path().join("next"));
-    process.wait_for_log(from, "reloaded: 1 users and 1 rules");
+    process.wait_for_log(from, "reloaded: 1 user, 1 rule");
     let trust = directory.path().join("next.crt");
     fs::write(&trust, next.pem()).unwrap();
     let url = format!("https://127.0.0.1:{}", port_after(&ready, "listening on"));

@@ -7,7 +7,7 @@ use super::{
     assembly::Parts,
     output::{Failure, say},
 };
-use crate::config::{Config, Finding, Findings, Loaded, Severity};
+use crate::config::{Config, Finding, Findings, Loaded, Severity, counted};
 
 /// Prints the findings: errors and warnings to standard error with a summary on standard output, or JSON
 /// Lines and nothing else to standard output.
@@ -64,8 +64,7 @@ fn fine(loaded: &Loaded, warnings: &Findings, name: &str) -> Result<(), Failure>
     if !warnings.0.is_empty() {
         let _ = writeln!(io::stderr(), "{warnings}");
     }
-    let (users, rules) = (loaded.config.users.len(), loaded.config.acl.len());
-    say(format!("{name}: fine, {users} users and {rules} rules"))
+    say(format!("{name}: ok: {}", loaded.config.size()))
 }
 
 /// Texts and numbers only, so this does not fail.
@@ -74,7 +73,8 @@ fn json(finding: &Finding) -> String {
 }
 
 fn total(findings: &Findings) -> String {
-    let count = |severity| findings.0.iter().filter(|finding| finding.severity == severity).count();
-    let of = |number: usize, noun: &str| format!("{number} {noun}{}", if number == 1 { "" } else { "s" });
-    format!("{} and {}", of(count(Severity::Error), "error"), of(count(Severity::Warning), "warning"))
+    let of = |severity, noun| {
+        counted(findings.0.iter().filter(|finding| finding.severity == severity).count(), noun)
+    };
+    format!("{} and {}", of(Severity::Error, "error"), of(Severity::Warning, "warning"))
 }

@@ -257,7 +257,7 @@ impl Reloader<'_> {
         self.service.replace(snapshot);
         self.tls.replace(tls);
         self.admission.replace(config.server.limits.clone());
-        let summary = format!("{} users and {} rules", config.users.len(), config.acl.len());
+        let summary = config.size();
         self.watch.follow(config.files);
         Ok(summary)
     }
@@ -322,13 +322,13 @@ fn ready_line(config: &Config, listeners: &[Listener], redirecting: &[(Listener,
     };
     let addresses: Vec<String> = listeners.iter().map(address).collect();
     let registry = &config.proxy.upstream.address;
-    let (users, rules) = (config.users.len(), config.acl.len());
+    let size = config.size();
     let redirects: String = redirecting
         .iter()
         .map(|(listener, _)| format!("; redirecting http://{}", listener.address().unwrap_or_default()))
         .collect();
     let addresses = addresses.join(", ");
-    format!("listening on {addresses}{redirects}; registry {registry}; {users} users, {rules} rules")
+    format!("listening on {addresses}{redirects}; registry {registry}; {size}")
 }
 
 fn warn_of_plain_http(listeners: &[Listener], tls: bool) {

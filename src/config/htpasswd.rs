@@ -7,6 +7,7 @@ use super::{
     file::{File, Text},
     path::Path,
     pem,
+    quantity::counted,
 };
 use crate::authn::{DEFAULT_COST, PasswordHash, UserSettings, parse_htpasswd};
 
@@ -68,8 +69,8 @@ fn read(path: &FilePath, context: &mut Context<'_>) -> Option<Vec<UserSettings>>
         context.report.error(at(), message, error.hint);
     }
     if let Some(more) = errors.len().checked_sub(MOST_FINDINGS).filter(|more| *more > 0) {
-        let message = format!("{} has {more} more lines that are wrong", path.display());
-        context.report.error(at(), message, "Mend the first ones, and look again");
+        let message = format!("{} has errors in {}", path.display(), counted(more, "more line"));
+        context.report.error(at(), message, "Correct the first ones, and check again");
     }
     None
 }
@@ -98,7 +99,7 @@ fn warn_of_cheap_hashes(path: &FilePath, accounts: &[UserSettings], context: &mu
         "{}:{line}: the bcrypt cost is {cost}, as of {} under {DEFAULT_COST}: whoever gets this file guesses up \
          to {} times as fast as at {DEFAULT_COST}",
         path.display(),
-        super::lint::count(cheap.len() as u64, "account"),
+        counted(cheap.len(), "account"),
         1_u32 << (DEFAULT_COST - cost)
     );
     let hint = format!("Set the passwords again with `htpasswd -B -C {DEFAULT_COST} <file> <account>`");
@@ -191,7 +192,7 @@ mod tests {
         let (said, _) = with(&"x\n".repeat(30), SECTION);
         assert_eq!(said.lines().count(), 21);
         assert!(
-            said.ends_with("accounts has 10 more lines that are wrong. Mend the first ones, and look again")
+            said.ends_with("accounts has errors in 10 more lines. Correct the first ones, and check again")
         );
         assert!(with("", SECTION).0.contains("warning: htpasswd.file: accounts has no accounts. Add one"));
         assert_eq!(

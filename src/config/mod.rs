@@ -44,6 +44,7 @@ use std::{
 
 use serde::de::DeserializeOwned;
 
+pub(crate) use self::quantity::counted;
 use self::{file::File, finding::Report, positions::Positions};
 pub use self::{
     finding::{Finding, Findings, Severity},
@@ -199,6 +200,11 @@ impl Config {
 
 impl Context<'_> {
     /// What the file means; every section is looked at, so that all errors are found at once.
+    /// `1 user, 2 rules`.
+    pub fn size(&self) -> String {
+        format!("{}, {}", counted(self.users.len(), "user"), counted(self.acl.len(), "rule"))
+    }
+
     fn config(&mut self, file: &File) -> Option<Config> {
         unbuilt::refuse(file, &mut self.report);
         let tls = tls::settings(file, self);

@@ -11,6 +11,21 @@ use super::{
 const DURATION: &str = "Write a number with a unit: `30s`, `5m`, `1h30m`";
 const SIZE: &str = "Write bytes as a number, or with a unit: `65536`, `64KiB`, `1MiB`";
 
+/// A duration as it may be written, in the largest unit that leaves no rest.
+fn shown(duration: Duration) -> String {
+    match duration.as_millis() {
+        ms if ms % 3_600_000 == 0 => format!("{}h", ms / 3_600_000),
+        ms if ms % 60_000 == 0 => format!("{}m", ms / 60_000),
+        ms if ms % 1000 == 0 => format!("{}s", ms / 1000),
+        ms => format!("{ms}ms"),
+    }
+}
+
+/// `1 group`, `2 groups`.
+pub(crate) fn counted(number: usize, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+}
+
 /// The duration at `at`, or `default` when none is written; a longer or shorter one than `bounds` is
 /// reported.
 pub(super) fn duration(
@@ -25,7 +40,7 @@ pub(super) fn duration(
         Some(value) if bounds.contains(&value) => return value,
         Some(_) => {
             let (least, most) = (bounds.start(), bounds.end());
-            report.error(at, format!("must be from {least:?} to {most:?}"), DURATION);
+            report.error(at, format!("must be from {} to {}", shown(*least), shown(*most)), DURATION);
         }
         None => report.error(at, "not a duration", DURATION),
     }

@@ -238,7 +238,7 @@ mod tests {
             let said = of_rules(&format!("  cache_ttl: {ttl}\n"));
             assert_eq!(
                 said,
-                "f.yml:12:3: acl_xorm.cache_ttl: must be from 1s to 86400s. Write a number with a unit: `30s`, `5m`, `1h30m`"
+                "f.yml:12:3: acl_xorm.cache_ttl: must be from 1s to 24h. Write a number with a unit: `30s`, `5m`, `1h30m`"
             );
         }
     }

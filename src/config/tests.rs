@@ -352,7 +352,7 @@ fn the_life_of_a_token() {
     assert_eq!(expiration("~"), "f.yml:5:3: token.expiration: missing. Write a number of seconds, as `900`");
     assert_eq!(
         expiration("30"),
-        "f.yml:5:3: warning: token.expiration: 30 seconds are too short for clients: tokens last 60 \
+        "f.yml:5:3: warning: token.expiration: 30 seconds is too short for clients: tokens last 60 \
         seconds. Write `60` or \
          more"
     );
@@ -441,7 +441,7 @@ fn our_own_sections() {
     );
     assert_eq!(
         of_ours("limits: {handshake_timeout: 0s, streams: 0, header_bytes: 1KiB}\n"),
-        "f.yml:10:10: limits.handshake_timeout: must be from 1s to 3600s. Write a number with a unit: \
+        "f.yml:10:10: limits.handshake_timeout: must be from 1s to 1h. Write a number with a unit: \
         `30s`, `5m`, `1h30m`\n\
          f.yml:10:33: limits.streams: must be from 1 to 10000. Write a whole number, or leave it out for \
          100\n\

@@ -10,6 +10,7 @@ use super::{
     path::Path,
     pem::{self, Pair},
 };
+    quantity::counted,
 use crate::token::{Algorithm, SigningKey};
 
 /// Clients assume that a token lasts a minute when they are not told, and fail on shorter ones.
@@ -82,7 +83,10 @@ fn lifetime(written: &Token, context: &mut Context<'_>) -> Option<Duration> {
         return None;
     }
     if seconds < SHORTEST {
-        let message = format!("{seconds} seconds are too short for clients: tokens last {SHORTEST} seconds");
+        let message = format!(
+            "{} is too short for clients: tokens last {SHORTEST} seconds",
+            counted(usize::try_from(seconds).unwrap_or_default(), "second")
+        );
         context.report.warn(at, message, "Write `60` or more");
     }
     u64::try_from(seconds.max(SHORTEST)).ok().map(Duration::from_secs)

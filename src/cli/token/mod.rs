@@ -197,7 +197,8 @@ fn access(token: &str) -> Option<Vec<Scope>> {
 
 fn wait(reply: &Reply) -> String {
     let seconds = reply.headers.get(header::RETRY_AFTER).and_then(|value| value.to_str().ok());
-    seconds.map_or_else(String::new, |seconds| format!("; try again in {seconds} seconds"))
+    let unit = if seconds == Some("1") { "second" } else { "seconds" };
+    seconds.map_or_else(String::new, |seconds| format!("; try again in {seconds} {unit}"))
 }
 
 /// What a server says for people, in one line and not without end.

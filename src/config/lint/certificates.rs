@@ -12,7 +12,7 @@ use std::{
 use rustls::pki_types::{CertificateDer, pem::PemObject};
 use x509_parser::{certificate::X509Certificate, prelude::FromDer};
 
-use super::{Lint, Report, Subject, count};
+use super::{super::quantity::counted, Lint, Report, Subject};
 
 pub(super) const LINTS: &[Lint] = &[certificates_near_their_end];
 
@@ -65,6 +65,10 @@ fn validity(der: &[u8]) -> Option<(SystemTime, SystemTime)> {
     Some((time(validity.not_before.timestamp())?, time(validity.not_after.timestamp())?))
 }
 
+fn days(time: Duration) -> usize {
+    usize::try_from(time.as_secs() / DAY).unwrap_or(usize::MAX)
+}
+
 fn said(der: &[u8], now: SystemTime) -> Option<String> {
     let (from, until) = validity(der)?;
     let day = |time: SystemTime| humantime::format_rfc3339_seconds(time);
@@ -72,7 +76,7 @@ fn said(der: &[u8], now: SystemTime) -> Option<String> {
         Err(_) => Some(format!("expired at {}", day(until))),
         Ok(_) if from > now => Some(format!("is not valid before {}", day(from))),
         Ok(left) if left < NEAR => {
-            Some(format!("expires in {}, at {}", count(left.as_secs() / DAY, "day"), day(until)))
+            Some(format!("expires in {}, at {}", counted(days(left), "day"), day(until)))
         }
         Ok(_) => None,
     }

@@ -80,8 +80,3 @@ fn pattern_path(rule: usize, shape: &PatternShape<'_>) -> Path {
     let key = rule_path(rule).key("match").key(shape.key);
     shape.label.map_or(key.clone(), |label| key.key(label))
 }
-
-/// `1 group`, `2 groups`.
-pub(super) fn count(number: u64, noun: &str) -> String {
-    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
-}

@@ -133,6 +133,7 @@ impl Trouble {
             Self::Denied(why) => return sentence(why),
             Self::Refused(_) => {
                 let again = match refusal.retry_after {
+                    Some(1) => " Try again in 1 second.".to_owned(),
                     Some(seconds) => format!(" Try again in {seconds} seconds."),
                     None => String::new(),
                 };
