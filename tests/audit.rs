@@ -332,7 +332,7 @@ fn a_destination_that_cannot_be_is_said_at_the_start() {
         ("syslog", "audit.to: unknown destination"),
         ("/nowhere/audit.log", "audit.to: cannot write /nowhere/audit.log"),
     ] {
-        fs::write(&file, format!("{sample}\naudit: {{to: {to}}}\n")).unwrap();
+        fs::write(&file, format!("audit: {{to: {to}}}\n{sample}")).unwrap();
         let output = command::run(
             program,
             &["serve", "--config", file.to_str().unwrap(), "--listen", "127.0.0.1:0"],

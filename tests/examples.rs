@@ -120,6 +120,8 @@ fn blocks(page: &str) -> Vec<String> {
 fn completed(block: &str) -> String {
     let block = block.replace("$2y$10$…", HASH);
     let mut whole = if block.starts_with(' ') { format!("acl:\n{block}") } else { block };
+    let end =
+        if whole.ends_with("\n...\n") { whole.split_off(whole.len() - "...\n".len()) } else { String::new() };
     for (key, rest) in AROUND {
         let section = format!("{key}:\n");
         let missing = rest.lines().filter(|line| !whole.contains(line.split(':').next().unwrap_or_default()));
@@ -132,7 +134,7 @@ fn completed(block: &str) -> String {
             Some(_) => {}
         }
     }
-    whole.replace("HASH", HASH)
+    whole.replace("HASH", HASH) + &end
 }
 
 /// The users whose hash is cheap, when nothing else is warned of.

@@ -478,6 +478,42 @@ fn a_swapped_symlink_reloads() {
     assert_eq!(status(&address, &request), 401);
 }
 
+/// The first of the two versions ends between two lines: without the last condition of its rule it admits everybody.
+#[test]
+fn rule_38_a_file_that_lost_its_end_marker_is_not_put_in_force() {
+    let directory = installed("", "registry: {url: \"http://127.0.0.1:1\"}\n...\n");
+    let config = config_of(directory.path());
+    let rule = "acl:\n- actions: ['*']\n  match:\n    account: admin\n    ip: 192.0.2.1\n";
+    let closed =
+        fs::read_to_string(&config).unwrap().replace("acl: ", "x-acl: ").replace("...\n", rule) + "...\n";
+    fs::write(&config, &closed).unwrap();
+    let (mut process, ready) = serve(directory.path(), &[]);
+    let address = format!("127.0.0.1:{}", port_after(&ready, "listening on"));
+    let request = raw::request("GET", "/v2/a/tags/list", "Authorization: Basic YWRtaW46YmFkbWlu\r\n");
+    assert_eq!(status(&address, &request), 401);
+    for cut in ["    ip: 192.0.2.1\n...\n", "...\n"] {
+        let from = process.log().len();
+        let short = closed.strip_suffix(cut).unwrap();
+        fs::write(&config, short).unwrap();
+        process.signal("HUP");
+        let line = process.wait_for_log(from, "not reloaded, the old configuration stays in force");
+        assert!(
+            line.contains(&format!("{config}: the file may be cut short: the version in force ends with")),
+            "{line}"
+        );
+        assert!(line.contains("`...` as its last line; to go on without the marker, restart"), "{line}");
+        assert_eq!(status(&address, &request), 401, "{short}");
+    }
+    let from = process.log().len();
+    fs::write(&config, closed.replace("    ip: 192.0.2.1\n", "")).unwrap();
+    process.wait_for_log(from, "reloaded: ");
+    assert_eq!(
+        status(&address, &request),
+        503,
+        "the whole file is in force: allowed, and the registry is down"
+    );
+}
+
 #[test]
 fn a_new_certificate_serves_new_connections() {
     let directory = installed(", certificate: tls.crt, key: tls.key", "");

@@ -1,6 +1,6 @@
 //! `portwarden serve`: start, ready, reload, stop.
 
-use std::{sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use sd_notify::NotifyState;
 use tokio::{
@@ -30,7 +30,7 @@ pub(super) fn run(serve: &Serve) -> Result<(), String> {
     let telemetry = Arc::new(Telemetry { audit, metrics: Metrics::default() });
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| format!("cannot start: {error}"))?;
-    let served = runtime.block_on(serve_until_stopped(serve, loaded.config, watch, &telemetry));
+    let served = runtime.block_on(serve_until_stopped(serve, loaded, watch, &telemetry));
     // A password check that is still running must not hold up the exit.
     runtime.shutdown_timeout(Duration::from_secs(1));
     // After the last transfer: those that are cut off have their lines too.
@@ -40,10 +40,11 @@ pub(super) fn run(serve: &Serve) -> Result<(), String> {
 
 async fn serve_until_stopped(
     serve: &Serve,
-    config: Config,
+    loaded: Loaded,
     watch: Watch,
     telemetry: &Arc<Telemetry>,
 ) -> Result<(), String> {
+    let Loaded { config, end_marker, .. } = loaded;
     let assembly = assemble(&config, None).map_err(|error| error.to_string())?;
     let listeners = listen(&config)?;
     let redirecting = redirecting(&config, &listeners)?;
@@ -81,7 +82,8 @@ async fn serve_until_stopped(
     let _ = say(&ready);
     notify(&[NotifyState::Ready, NotifyState::Status(&ready)]);
     tokio::spawn(watch_registry(Arc::clone(&service)));
-    let mut reloader = Reloader { serve, watch, service, tls, admission, started_with: config, failed: None };
+    let mut reloader =
+        Reloader { serve, watch, service, tls, admission, started_with: config, end_marker, failed: None };
     reloader.run_until_stopped(&mut signals).await;
     notify(&[NotifyState::Stopping]);
     tracing::info!("stopping: no new connections, transfers may finish");
@@ -149,6 +151,8 @@ struct Reloader<'a> {
     admission: Arc<Admission>,
     /// What was bound and set at the start, and stays.
     started_with: Config,
+    /// True if the document end marker `...` closes the file in force: a new version without it may be cut short.
+    end_marker: bool,
     /// Why the last reload failed. It is tried again until it does not: a certificate may come after the configuration
     /// that names it.
     failed: Option<String>,
@@ -238,7 +242,10 @@ impl Reloader<'_> {
     }
 
     fn try_reload(&mut self) -> Result<String, String> {
-        let Loaded { config, warnings } = load(self.serve)?;
+        let Loaded { config, warnings, end_marker } = load(self.serve)?;
+        if self.end_marker && !end_marker {
+            return Err(lost_end_marker(&self.serve.config));
+        }
         let before = self.service.snapshot();
         let assembled = assemble(&config, Some(&before));
         let Assembly { snapshot, tls } = assembled.map_err(|error| error.to_string())?;
@@ -259,8 +266,18 @@ impl Reloader<'_> {
         self.admission.replace(config.server.limits.clone());
         let summary = config.size();
         self.watch.follow(config.files);
+        self.end_marker = end_marker;
         Ok(summary)
     }
+}
+
+/// The error of a configuration that ends between two lines: it looks whole, and a rule may lack its last condition.
+fn lost_end_marker(file: &Path) -> String {
+    format!(
+        "{}: the file may be cut short: the version in force ends with the document end marker `...`, and this one \
+         does not. Write the whole file, with `...` as its last line; to go on without the marker, restart Portwarden",
+        file.display()
+    )
 }
 
 /// Whether something differs that was bound or sized at the start.

@@ -121,6 +121,8 @@ struct Context<'a> {
     /// True if files other than the configuration are left alone: they are on another machine.
     without_files: bool,
 }
+    /// True if the document end marker `...` closes the file, which thereby is known to be whole.
+    pub end_marker: bool,
 
 impl Config {
     /// Reads and checks the file at `path`, and the certificates and keys it names.
@@ -180,7 +182,7 @@ impl Config {
         let config = context.config(&file);
         let findings = context.report.finish();
         match config.filter(|_| !findings.has_errors()) {
-            Some(config) => Ok(Loaded { config, warnings: findings }),
+            Some(config) => Ok(Loaded { config, warnings: findings, end_marker: yaml::has_end_marker(text) }),
             None => Err(findings),
         }
     }

@@ -89,6 +89,14 @@ fn cut_short(text: &str) -> Option<Problem> {
     Some(Problem { at, message, hint: hint.to_owned(), ..Problem::default() })
 }
 
+/// Returns whether the document end marker `...` closes `text`, which [`read`] has taken: comments at most follow it.
+pub(crate) fn has_end_marker(text: &str) -> bool {
+    let is_content = |line: &&str| !line.trim().is_empty() && !line.trim_start().starts_with('#');
+    let last = text.lines().rev().find(is_content);
+    let behind = last.and_then(|line| line.strip_prefix("..."));
+    behind.is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\t']))
+}
+
 impl Node {
     /// The number of nodes in it, itself among them.
     fn size(&self) -> usize {
@@ -173,6 +181,21 @@ mod tests {
     fn directives_and_tags_are_refused() {
         for text in ["%YAML 1.1\n---\na: 1\n", "%TAG ! !x\n---\na: 1\n", "%FOO bar\n---\na: 1\n"] {
             assert!(one(text).contains("not valid YAML"), "{text}");
+    #[test]
+    fn the_end_marker_closes_a_file_whatever_comments_follow() {
+        for end in ["...\n", "...", "... # end\n", "...\t\n", "...\r\n", "...\n\n# a\n  # b\n"] {
+            assert!(
+                read(&format!("a: 1\n{end}")).is_ok() && has_end_marker(&format!("a: 1\n{end}")),
+                "{end:?}"
+            );
+        }
+        for text in
+            ["", "a: 1\n", "a: 1\n# ...\n", "a: 1\n ...\n", "a: |\n  ...\n", "a: ...\n", "a: 1\n....\n"]
+        {
+            assert!(!has_end_marker(text), "{text:?}");
+        }
+    }
+
         }
         for text in [
             "a: !!binary YQ==\n",

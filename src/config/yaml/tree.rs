@@ -333,7 +333,11 @@ fn odd_key(at: Mark) -> End {
 
 fn second_document(at: Mark) -> End {
     let message = "a second document begins here: docker_auth ignores everything after the first";
-    refused(at, message, "Remove the line `---` or `...` before it, or everything after it")
+    refused(
+        at,
+        message,
+        "Remove the line `---` or `...` before it, or everything after it; `...` belongs at the end",
+    )
 }
 
 /// The text stops being YAML here. The parser's words may quote it, so they are held to the rule for keys.
