@@ -98,12 +98,16 @@ pub(crate) fn has_end_marker(text: &str) -> bool {
 }
 
 impl Node {
-    /// The number of nodes in it, itself among them.
+    /// The number of nodes in it, itself among them; one more for each 64 bytes of text, as a measure of memory.
     fn size(&self) -> usize {
+        const BYTES_OF_A_NODE: usize = 64;
         1 + match &self.value {
             Value::List(items) => items.iter().map(Self::size).sum(),
-            Value::Mapping(entries) => entries.iter().map(|entry| entry.node.size()).sum(),
-            _ => 0,
+            Value::Mapping(entries) => {
+                entries.iter().map(|entry| entry.key.len() / BYTES_OF_A_NODE + entry.node.size()).sum()
+            }
+            Value::Plain(text) | Value::Quoted(text) => text.len() / BYTES_OF_A_NODE,
+            Value::Null => 0,
         }
     }
 
@@ -178,10 +182,6 @@ mod tests {
     }
 
     #[test]
-    fn directives_and_tags_are_refused() {
-        for text in ["%YAML 1.1\n---\na: 1\n", "%TAG ! !x\n---\na: 1\n", "%FOO bar\n---\na: 1\n"] {
-            assert!(one(text).contains("not valid YAML"), "{text}");
-    #[test]
     fn the_end_marker_closes_a_file_whatever_comments_follow() {
         for end in ["...\n", "...", "... # end\n", "...\t\n", "...\r\n", "...\n\n# a\n  # b\n"] {
             assert!(
@@ -196,6 +196,10 @@ mod tests {
         }
     }
 
+    #[test]
+    fn directives_and_tags_are_refused() {
+        for text in ["%YAML 1.1\n---\na: 1\n", "%TAG ! !x\n---\na: 1\n", "%FOO bar\n---\na: 1\n"] {
+            assert!(one(text).contains("not valid YAML"), "{text}");
         }
         for text in [
             "a: !!binary YQ==\n",
@@ -270,6 +274,25 @@ mod tests {
             text += &format!("a{n}: &a{n} [{}]\n", format!("*a{}, ", n - 1).repeat(10));
         }
         assert!(one(&text).contains("aliases stand for more than 100000 values"));
+    }
+
+    #[test]
+    fn what_anchors_and_aliases_keep_is_bounded_in_bytes() {
+        let nested = |depth: usize, inner: &str| {
+            let opened: String = (0..depth).map(|n| format!("&a{n} [")).collect();
+            format!("a: {opened}{inner}{}\n", "]".repeat(depth))
+        };
+        let values = "x, ".repeat(10_000);
+        assert_eq!(read(&nested(1, &"x, ".repeat(200_000))).map(|(_, problems)| problems), Ok(Vec::new()));
+        assert_eq!(read(&nested(8, &values)).map(|(_, problems)| problems), Ok(Vec::new()));
+        let keys: String = (0..1000).map(|n| format!("{n}{}: 1, ", "x".repeat(900))).collect();
+        for inner in [values, "x".repeat(1 << 20), format!("{{{keys}}}")] {
+            assert!(one(&nested(20, &inner)).contains("anchors within anchors mark more than 100000 values"));
+        }
+        for long in ["x".repeat(1 << 20), format!("{{{keys}}}")] {
+            let text = format!("a: &a {long}\nb: [{}]\n", "*a, ".repeat(100));
+            assert!(one(&text).contains("aliases stand for more than 100000 values"));
+        }
     }
 
     #[test]

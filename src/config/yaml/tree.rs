@@ -13,7 +13,8 @@ use crate::config::path::{Path, Step, shown};
 
 /// The depth to which mappings and lists may nest. docker_auth's own sections need 5.
 const DEPTH: usize = 64;
-/// The most values that aliases may stand for in all, so that aliases of aliases cannot multiply without bound.
+/// The most values that aliases may stand for in all, so that aliases of aliases cannot multiply without bound; the
+/// same for anchors within anchors, each of which keeps its value apart.
 const MOST_ALIASED: usize = 100_000;
 
 /// The reason why the reading ends early.
@@ -33,7 +34,7 @@ pub(super) fn read(text: &str, problems: &mut Vec<Problem>) -> Result<Option<Nod
         root: None,
         anchors: HashMap::new(),
         names: HashMap::new(),
-        aliased: 0,
+        copied: 0,
     };
     let mut ended = false;
     for event in Parser::new_from_str_with_options(text, parser_options()) {
@@ -72,7 +73,8 @@ struct Reader<'a> {
     /// The node of each anchor that has ended, and the number of its values.
     anchors: HashMap<usize, (Node, usize)>,
     names: HashMap<String, Mark>,
-    aliased: usize,
+    /// The number of values that are kept more than once.
+    copied: usize,
 }
 
 /// A mapping or list that has not ended.
@@ -110,7 +112,7 @@ impl Reader<'_> {
                 let quoted = self.is_text(style, tag.as_deref(), at);
                 self.look_for_invisible(&text, style, span, at);
                 self.look_for_glued_colon(span, at);
-                self.scalar(text.into_owned(), quoted, anchor, at);
+                self.scalar(text.into_owned(), quoted, anchor, at)?;
             }
             Event::Alias(anchor) => self.alias(anchor, at)?,
             Event::Anchor(_, name) => self.anchor(name.into_owned(), at),
@@ -122,7 +124,7 @@ impl Reader<'_> {
                     Content::Mapping { entries: Vec::new(), seen: BTreeMap::new(), key: None, merge: None };
                 self.open(content, anchor, tag.as_deref(), at)?;
             }
-            Event::SequenceEnd | Event::MappingEnd => self.close(),
+            Event::SequenceEnd | Event::MappingEnd => self.close()?,
             _ => {}
         }
         Ok(())
@@ -188,9 +190,11 @@ impl Reader<'_> {
             let message = "the alias stands for a key, or for what it is in itself";
             return Err(refused(at, message, "Write the value out"));
         };
-        self.aliased += size;
-        if self.aliased > MOST_ALIASED {
-            let message = format!("aliases stand for more than {MOST_ALIASED} values");
+        self.copied += size;
+        if self.copied > MOST_ALIASED {
+            let message = format!(
+                "aliases stand for more than {MOST_ALIASED} values, where long text counts as several"
+            );
             return Err(refused(at, &message, "Write the values out, or use fewer aliases"));
         }
         // What is in it keeps the place where it is written.
@@ -213,9 +217,9 @@ impl Reader<'_> {
         Ok(())
     }
 
-    fn close(&mut self) {
+    fn close(&mut self) -> Result<(), End> {
         let path = self.path_of_open();
-        let Some(Open { at, anchor, content }) = self.open.pop() else { return };
+        let Some(Open { at, anchor, content }) = self.open.pop() else { return Ok(()) };
         let value = match content {
             Content::List(items) => Value::List(items),
             Content::Mapping { entries, merge: None, .. } => Value::Mapping(entries),
@@ -223,10 +227,10 @@ impl Reader<'_> {
                 Value::Mapping(merge(entries, merged, &path.key("<<"), self.problems))
             }
         };
-        self.finish(Node { at, value }, anchor);
+        self.finish(Node { at, value }, anchor)
     }
 
-    fn scalar(&mut self, text: String, quoted: bool, anchor: usize, at: Mark) {
+    fn scalar(&mut self, text: String, quoted: bool, anchor: usize, at: Mark) -> Result<(), End> {
         let null = !quoted && matches!(&*text, "" | "~" | "null" | "Null" | "NULL");
         if null && matches!(&*text, "Null" | "NULL") {
             let message = format!("`{text}` means the empty text to docker_auth, and nothing to others");
@@ -234,7 +238,8 @@ impl Reader<'_> {
         }
         if self.expects_key() {
             // A null key is the empty key, as in docker_auth.
-            return self.key(if null { String::new() } else { text }, quoted, at);
+            self.key(if null { String::new() } else { text }, quoted, at);
+            return Ok(());
         }
         let value = if null {
             Value::Null
@@ -243,7 +248,7 @@ impl Reader<'_> {
         } else {
             Value::Plain(text)
         };
-        self.finish(Node { at, value }, anchor);
+        self.finish(Node { at, value }, anchor)
     }
 
     fn expects_key(&self) -> bool {
@@ -269,11 +274,24 @@ impl Reader<'_> {
     }
 
     /// A node has ended: it may have an anchor, and belongs where a value is expected.
-    fn finish(&mut self, node: Node, anchor: usize) {
+    ///
+    /// Anchors beside each other keep the tree twice at most. One within another keeps its part once more.
+    fn finish(&mut self, node: Node, anchor: usize) -> Result<(), End> {
         if anchor != 0 {
-            self.anchors.insert(anchor, (node.clone(), node.size()));
+            let size = node.size();
+            if self.open.iter().any(|around| around.anchor != 0) {
+                self.copied += size;
+            }
+            if self.copied > MOST_ALIASED {
+                let message = format!(
+                    "anchors within anchors mark more than {MOST_ALIASED} values, where long text counts as several"
+                );
+                return Err(refused(node.at, &message, "Remove the anchors that no alias names"));
+            }
+            self.anchors.insert(anchor, (node.clone(), size));
         }
         self.put(node);
+        Ok(())
     }
 
     fn put(&mut self, node: Node) {
