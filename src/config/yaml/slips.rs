@@ -2,6 +2,7 @@
 //! found by mending each as its neighbours are written and reading on.
 
 use super::{Problem, tree::first_error};
+use crate::config::quantity::counted;
 
 /// The most slips that are reported.
 const MOST: usize = 20;
@@ -56,18 +57,19 @@ fn reindented(lines: &[String], line: usize) -> Option<(usize, usize)> {
     None
 }
 
-/// The indentations of neighbours other than the line's own: first of those that begin with the same word, nearest first.
+/// The indentations of neighbours other than the line's own: first of those of the same kind, nearest first.
 fn candidates(lines: &[String], index: usize) -> Vec<usize> {
     let Some(line) = lines.get(index).filter(|line| !is_empty(line)) else { return Vec::new() };
     let own = Some(indentation(line).len()).filter(|_| !indentation(line).contains('\t'));
     let mut near = neighbours(lines, index);
-    near.sort_by_key(|(distance, neighbour)| (first_word(neighbour) != first_word(line), *distance));
+    near.sort_by_key(|(distance, neighbour)| (kind(neighbour) != kind(line), *distance));
     let mut indents = Vec::new();
     for (_, neighbour) in near {
-        let indent = indentation(neighbour).len();
-        // What follows `- ` on its line may go on below it.
-        let inner = if neighbour.trim_start().starts_with("- ") { Some(indent + 2) } else { None };
-        for candidate in [Some(indent), inner].into_iter().flatten() {
+        let outer = Some(indentation(neighbour).len());
+        // What follows `- ` on its line may go on below it. A line without a dash hardly belongs beside one.
+        let inner = item(neighbour).map(|item| neighbour.len() - item.len());
+        let in_order = if item(line).is_some() { [outer, inner] } else { [inner, outer] };
+        for candidate in in_order.into_iter().flatten() {
             if own != Some(candidate) && !indents.contains(&candidate) {
                 indents.push(candidate);
             }
@@ -89,15 +91,21 @@ fn is_empty(line: &str) -> bool {
     line.trim_start().is_empty() || line.trim_start().starts_with('#')
 }
 
-/// `actions`, `-`, or the quote before a name.
-fn first_word(line: &str) -> &str {
-    let content = line.trim_start();
-    let end = content.find([':', ' ']).unwrap_or(content.len());
-    if content.starts_with(['"', '\'']) {
-        content.get(..1).unwrap_or_default()
-    } else {
-        content.get(..end).unwrap_or_default()
-    }
+/// The content behind the dash of a list.
+fn item(line: &str) -> Option<&str> {
+    line.trim_start().strip_prefix("- ").map(str::trim_start)
+}
+
+/// The kind of a line, by which lists are told apart that are indented in different ways: whether it begins with a
+/// dash, and its key, `match`, or the quote or bracket in front. A value without a key has none.
+fn kind(line: &str) -> (bool, &str) {
+    let content = item(line).unwrap_or_else(|| line.trim_start());
+    let has_key = content.contains(": ") || content.ends_with(':');
+    let end = match content.starts_with(['"', '\'', '{', '[']) {
+        true => 1,
+        false => content.find([':', ' ']).unwrap_or(content.len()),
+    };
+    (item(line).is_some(), content.get(..end).filter(|_| has_key).unwrap_or_default())
 }
 
 fn indentation(line: &str) -> &str {
@@ -125,27 +133,29 @@ fn without(lines: &mut [String], index: usize) -> Option<Problem> {
 fn misplaced(lines: &[String], index: usize, indent: usize) -> Problem {
     let line = lines.get(index).map(String::as_str).unwrap_or_default();
     let blank = indentation(line);
-    let found = match blank.contains('\t') {
-        true => "a tab, which YAML does not take".to_owned(),
-        false => spaces(blank.chars().count()),
-    };
-    Problem {
-        at: (index + 1, blank.chars().count() + 1),
-        message: format!(
-            "not valid YAML: this line is indented by {found}, and the lines it belongs to by {}",
-            spaces(indent)
+    let (width, is_tab) = (blank.chars().count(), blank.contains('\t'));
+    let words = match (width, indent) {
+        (_, 0) if is_tab => "is indented by a tab, and the lines it belongs to are not".to_owned(),
+        _ if is_tab => format!(
+            "is indented by a tab, which YAML does not take, and the lines it belongs to by {}",
+            counted(indent, "space")
         ),
-        hint: format!("Indent it by {}", spaces(indent)),
-        ..Problem::default()
-    }
-}
-
-fn spaces(count: usize) -> String {
-    match count {
-        0 => "nothing".to_owned(),
-        1 => "1 space".to_owned(),
-        _ => format!("{count} spaces"),
-    }
+        (0, _) => {
+            format!("is not indented, and the lines it belongs to are by {}", counted(indent, "space"))
+        }
+        (_, 0) => format!("is indented by {}, and the lines it belongs to are not", counted(width, "space")),
+        _ => format!(
+            "is indented by {}, and the lines it belongs to by {}",
+            counted(width, "space"),
+            counted(indent, "space")
+        ),
+    };
+    let hint = match indent {
+        0 => "Remove its indentation".to_owned(),
+        _ => format!("Indent it by {}", counted(indent, "space")),
+    };
+    let message = format!("not valid YAML: this line {words}");
+    Problem { at: (index + 1, width + 1), message, hint, ..Problem::default() }
 }
 
 /// The problem with its line as it is written and a caret below the place.
@@ -218,6 +228,49 @@ mod tests {
             ]
             .map(|(line, words)| (line, words.to_owned()))
         );
+    }
+
+    /// Line, and the number of spaces that it should be indented by.
+    fn wanted(text: &str) -> Vec<(usize, String)> {
+        let hint = |said: String| said.rsplit_once(". ").map_or(said.clone(), |(_, hint)| hint.to_owned());
+        said(text).into_iter().map(|(line, said)| (line, hint(said))).collect()
+    }
+
+    #[test]
+    fn lists_that_are_indented_in_other_ways_are_no_neighbours() {
+        let server = "server:\n  addr: ':1'\n  trusted_proxies:\n    - 192.0.2.1\n    - 192.0.2.2\n";
+        let indent = |line: usize, spaces: usize| vec![(line, format!("Indent it by {spaces} spaces"))];
+        for (rules, expected) in [
+            // Rules at the column of `acl`, their actions as lists of other columns.
+            (
+                "acl:\n- match: {account: a}\n  actions:\n  - pull\n - match: {account: b}\n  actions:\n    - pull\n",
+                vec![(10, "Remove its indentation".to_owned())],
+            ),
+            (
+                "acl:\n- match: {account: a}\n  actions:\n  - pull\n- match: {account: b}\n actions:\n    - pull\n",
+                indent(11, 2),
+            ),
+            ("acl:\n- match: {account: b}\n actions: [pull]\n", indent(8, 2)),
+            // Rules that are indented, and actions at the column of their key.
+            (
+                "acl:\n  - match: {account: a}\n    actions:\n    - pull\n   - push\n  - match: {account: b}\n    \
+                 actions:\n    - pull\n",
+                indent(10, 4),
+            ),
+            (
+                "acl:\n  - match: {account: a}\n    actions:\n   - pull\n  - match: {account: b}\n    actions:\n      \
+                 - push\n",
+                indent(9, 6),
+            ),
+            // A dash with more spaces behind it.
+            ("acl:\n-   match: {account: b}\n  actions: [pull]\n", indent(8, 4)),
+            (
+                "acl:\n-   match: {account: a}\n    actions: [pull]\n - match: {account: b}\n   actions: [pull]\n",
+                vec![(9, "Remove its indentation".to_owned()), (10, "Indent it by 2 spaces".to_owned())],
+            ),
+        ] {
+            assert_eq!(wanted(&format!("{server}{rules}")), expected, "{rules}");
+        }
     }
 
     #[test]
