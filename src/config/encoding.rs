@@ -5,6 +5,8 @@ use std::path::Path as FilePath;
 use rustls::pki_types::PrivateKeyDer;
 use x509_parser::{certificate::X509Certificate, prelude::FromDer};
 
+use super::usable;
+
 /// The fault as a clause about the file, and the fix.
 type Found = (&'static str, String);
 
@@ -33,6 +35,9 @@ pub(super) fn of(content: &[u8], file: &FilePath) -> Option<Found> {
     } else if has("OPENSSH PRIVATE KEY") {
         let hint = format!("Convert a copy of it with `ssh-keygen -p -m PEM -f {from}`");
         Some(("holds a key in the form of OpenSSH", hint))
+    } else if has("DSA PRIVATE KEY") {
+        let hint = format!("Make a pair with `{}`", usable::command(None));
+        Some(("holds a DSA key, which is not taken", hint))
     } else if has("PUBLIC KEY") || has("RSA PUBLIC KEY") {
         Some(("holds a public key", "Give the file of the private key, or of the certificate".to_owned()))
     } else if has("PKCS7") || (!content.is_ascii() && contains(SIGNED_DATA)) {

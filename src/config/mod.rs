@@ -212,7 +212,7 @@ impl Context<'_> {
         let tls = tls::settings(file, self);
         let idle_body = limits::idle_body(file, &mut self.report);
         let server = server::settings(file, tls, idle_body, self);
-        let token = token::settings(file, self);
+        let token = token::settings(file, server.tls.is_some(), self);
         let proxy = registry::settings(file, idle_body, self);
         let mut users = access::users(file, &mut self.report);
         htpasswd::join(file, &mut users, self);

@@ -13,7 +13,7 @@ use super::{
     Context, encoding,
     file::Text,
     path::Path,
-    usable::{self, Unusable},
+    usable::{self, Unusable, Use},
 };
 
 /// A certificate and its key.
@@ -124,7 +124,8 @@ fn matching(
     section: &str,
     context: &mut Context<'_>,
 ) -> bool {
-    let Some(Unusable { is_key, why, hint }) = usable::check(chain, key, &pair.certificate) else {
+    let purpose = if section == "token" { Use::Tokens } else { Use::Tls };
+    let Some(Unusable { is_key, why, hint }) = usable::check(chain, key, &pair.certificate, purpose) else {
         return true;
     };
     let (name, file) = if is_key { ("key", &pair.key) } else { ("certificate", &pair.certificate) };

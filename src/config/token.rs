@@ -2,6 +2,7 @@
 
 use std::{fs, path::Path as FilePath, time::Duration};
 
+use rustls::pki_types::{CertificateDer, pem::PemObject};
 use zeroize::Zeroizing;
 
 use super::{
@@ -9,8 +10,9 @@ use super::{
     file::{File, Integer, Server, Text, Token},
     path::Path,
     pem::{self, Pair},
-};
     quantity::counted,
+    usable::{self, Unusable},
+};
 use crate::token::{Algorithm, SigningKey};
 
 /// Clients assume that a token lasts a minute when they are not told, and fail on shorter ones.
@@ -19,15 +21,18 @@ const SHORTEST: i64 = 60;
 /// A token is only as fresh as the account behind it; a year is surely a mistake of unit.
 const LONGEST: i64 = 366 * 24 * 3600;
 
-/// How tokens are made; `None` after an error.
-pub(super) fn settings(file: &File, context: &mut Context<'_>) -> Option<TokenSettings> {
+/// Reads `token:`; `None` after an error. `serves_tls` is true if the pair of `server` is there and usable for TLS.
+pub(super) fn settings(file: &File, serves_tls: bool, context: &mut Context<'_>) -> Option<TokenSettings> {
     let none = Token::default();
     let written = file.token.as_ref().unwrap_or(&none);
     let issuer = issuer(written, context);
     let lifetime = lifetime(written, context);
     let Pair { certificate, key } = signing_pair(written, file, context)?;
-    let section = if present(written.key.as_ref()) { "token" } else { "server" };
-    warn_of_ed25519(&key, &Path::from(section).key("key"), context);
+    let is_own = present(written.key.as_ref());
+    if !context.without_files && (is_own || serves_tls && can_sign(&certificate, context)) {
+        let section = if is_own { "token" } else { "server" };
+        look_at_key(&key, &Path::from(section).key("key"), context);
+    }
     Some(TokenSettings {
         issuer: issuer?,
         lifetime: lifetime?,
@@ -96,14 +101,28 @@ fn present(text: Option<&Text>) -> bool {
     text.is_some_and(|text| !text.0.is_empty())
 }
 
-/// Such a key serves Portwarden, and stands in the way back.
-fn warn_of_ed25519(key: &FilePath, at: &Path, context: &mut Context<'_>) {
-    let key = fs::read(key).ok().and_then(|pem| SigningKey::from_pem(&Zeroizing::new(pem), true).ok());
-    if key.is_some_and(|key| key.algorithm() == Algorithm::EdDSA) {
-        let message = "signs tokens with Ed25519, which docker_auth refuses";
-        let hint =
-            "For the way back to docker_auth use an RSA key of 2048 bits or more, or an EC key on P-256";
-        context.report.warn(at, message, hint);
+/// Returns whether the pair of `server`, which serves TLS, may sign tokens too.
+fn can_sign(certificate: &FilePath, context: &mut Context<'_>) -> bool {
+    let pem = fs::read(certificate).unwrap_or_default();
+    let chain: Vec<_> = CertificateDer::pem_slice_iter(&pem).filter_map(Result::ok).collect();
+    let Some(Unusable { why, hint, .. }) = usable::cannot_sign(&chain) else { return true };
+    let hint = hint.replacen("Make a pair with", "Name another pair under `token`, made with", 1);
+    context.report.error("server.certificate", format!("{} {why}", certificate.display()), hint);
+    false
+}
+
+/// Reports a key that cannot sign. One of Ed25519 serves Portwarden, and stands in the way back.
+fn look_at_key(file: &FilePath, at: &Path, context: &mut Context<'_>) {
+    let Ok(pem) = fs::read(file) else { return };
+    match SigningKey::from_pem(&Zeroizing::new(pem), true) {
+        Ok(key) if key.algorithm() == Algorithm::EdDSA => {
+            let message = "signs tokens with Ed25519, which docker_auth refuses";
+            let hint =
+                "For the way back to docker_auth use an RSA key of 2048 bits or more, or an EC key on P-256";
+            context.report.warn(at, message, hint);
+        }
+        Ok(_) => {}
+        Err(error) => context.report.error(at, format!("{} {error}", file.display()), ""),
     }
 }
 

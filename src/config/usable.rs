@@ -1,4 +1,5 @@
-//! Names the reason why a certificate and its key cannot be used, and the command that makes a usable pair.
+//! Names the reason why a certificate and its key cannot be used, for TLS or to sign tokens, and the command that makes
+//! a usable pair.
 
 use std::path::Path as FilePath;
 
@@ -21,7 +22,28 @@ const NOT_TAKEN: &[(&str, &str)] = &[
     ("1.3.36.3.3.2.8.1.1.11", "an EC key on brainpoolP384r1"),
     ("1.3.36.3.3.2.8.1.1.13", "an EC key on brainpoolP512r1"),
 ];
+/// Curves on which TLS takes keys, and on which tokens are not signed.
+const NOT_TAKEN_FOR_TOKENS: &[(&str, &str)] = &[("1.3.132.0.35", "an EC key on P-521")];
 const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
+
+/// The use of a pair.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Use {
+    /// TLS, and a certificate that is sent to clients.
+    Tls,
+    /// Tokens: the certificate is for registries that check them.
+    Tokens,
+}
+
+impl Use {
+    /// The kinds of keys that are taken, as a list.
+    fn taken(self) -> &'static str {
+        match self {
+            Self::Tls => "RSA, P-256, P-384 and P-521 are",
+            Self::Tokens => "RSA, P-256, P-384 and Ed25519 are",
+        }
+    }
+}
 
 /// The fault of a pair: the file at fault, a clause about it, and the fix.
 pub(super) struct Unusable {
@@ -30,13 +52,15 @@ pub(super) struct Unusable {
     pub(super) hint: String,
 }
 
-/// The reason why the `chain` of a `file` and `key` cannot be served; `None` when they can.
+/// The reason why the `chain` of a `file` and `key` cannot be used; `None` when they can.
 pub(super) fn check(
     chain: &[CertificateDer<'static>],
     key: &PrivateKeyDer<'static>,
     file: &FilePath,
+    purpose: Use,
 ) -> Option<Unusable> {
     let error = match pair(chain, key) {
+        Ok(()) if purpose == Use::Tokens => return cannot_sign(chain),
         Ok(()) => return None,
         Err(error) => error,
     };
@@ -55,7 +79,7 @@ pub(super) fn check(
             "Put the server's own certificate first, and behind it the one that signed it".to_owned(),
         );
     }
-    if let Some(why) = own.as_ref().and_then(not_taken) {
+    if let Some(why) = own.as_ref().and_then(|own| not_taken(own, purpose)) {
         return fault(false, why, command());
     }
     match error {
@@ -64,10 +88,21 @@ pub(super) fn check(
             fault(true, why, "Give the key that the certificate was made with".to_owned())
         }
         error => {
-            let hint = "Use an RSA key of 2048 to 8192 bits, or an EC key on P-256, P-384 or P-521";
-            fault(true, format!("cannot be used with {}: {error}", file.display()), hint.to_owned())
+            let why = format!("cannot be used with {}: {error}; {} taken", file.display(), purpose.taken());
+            fault(true, why, command())
         }
     }
+}
+
+/// The reason why a key that TLS takes cannot sign tokens, by the certificate in front of its `chain`.
+pub(super) fn cannot_sign(chain: &[CertificateDer<'static>]) -> Option<Unusable> {
+    let (_, own) = X509Certificate::from_der(chain.first()?).ok()?;
+    let kind = kind_in(NOT_TAKEN_FOR_TOKENS, &own)?;
+    Some(Unusable {
+        is_key: false,
+        why: format!("has {kind}, with which tokens are not signed: {} taken", Use::Tokens.taken()),
+        hint: format!("Make a pair with `{}`", command(common_name(&own).as_deref())),
+    })
 }
 
 fn pair(chain: &[CertificateDer<'static>], key: &PrivateKeyDer<'static>) -> Result<(), rustls::Error> {
@@ -75,17 +110,13 @@ fn pair(chain: &[CertificateDer<'static>], key: &PrivateKeyDer<'static>) -> Resu
 }
 
 /// The unsupported property of a certificate, as a clause.
-fn not_taken(own: &X509Certificate<'_>) -> Option<String> {
-    let info = own.public_key();
-    let curve = info.algorithm.parameters.as_ref().and_then(|any| any.as_oid().ok());
-    let oids = [Some(info.algorithm.algorithm.to_id_string()), curve.map(|oid| oid.to_id_string())];
-    let kind = oids.iter().flatten().find_map(|oid| NOT_TAKEN.iter().find(|(known, _)| known == oid));
-    let bits = match info.parsed() {
+fn not_taken(own: &X509Certificate<'_>, purpose: Use) -> Option<String> {
+    let bits = match own.public_key().parsed() {
         Ok(PublicKey::RSA(key)) => Some(key.key_size()),
         _ => None,
     };
-    if let Some((_, kind)) = kind {
-        return Some(format!("has {kind}, which is not taken: RSA, P-256, P-384 and P-521 are"));
+    if let Some(kind) = kind_in(NOT_TAKEN, own) {
+        return Some(format!("has {kind}, which is not taken: {}", purpose.taken()));
     }
     if let Some(bits) = bits.filter(|bits| !RSA_BITS.contains(bits)) {
         return Some(format!("has an RSA key of {bits} bits, and 2048 to 8192 are taken"));
@@ -96,6 +127,14 @@ fn not_taken(own: &X509Certificate<'_>) -> Option<String> {
             own.version().0 + 1
         )
     })
+}
+
+/// The kind of a certificate's key, if it is one of `kinds`.
+fn kind_in(kinds: &[(&'static str, &'static str)], own: &X509Certificate<'_>) -> Option<&'static str> {
+    let algorithm = &own.public_key().algorithm;
+    let curve = algorithm.parameters.as_ref().and_then(|any| any.as_oid().ok());
+    let oids = [Some(algorithm.algorithm.to_id_string()), curve.map(|oid| oid.to_id_string())];
+    oids.iter().flatten().find_map(|oid| kinds.iter().find(|(known, _)| known == oid)).map(|(_, kind)| *kind)
 }
 
 /// The name of the subject, where it may be a host.
@@ -118,7 +157,9 @@ pub(super) fn command(host: Option<&str>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests;
+    use std::process::Command;
+
+    use super::super::{Config, tests};
 
     fn after(script: &str) -> String {
         tests::after(script, "")
@@ -160,6 +201,73 @@ mod tests {
             ["-algorithm RSA -pkeyopt rsa_keygen_bits:2048", "-algorithm EC -pkeyopt ec_paramgen_curve:P-384"]
         {
             assert_eq!(of_key(kind), "", "{kind}");
+        }
+    }
+
+    /// The findings about a pair of keys that is named by `server`, by `token`, or by both.
+    fn of_key_for(section: &str, kind: &str) -> String {
+        let directory = tests::directory();
+        let made = format!(
+            "openssl genpkey {kind} -out other.key && chmod 600 other.key
+             openssl req -x509 -new -key other.key -days 90 -subj /CN=reg.example \
+                 -addext subjectAltName=DNS:reg.example -addext basicConstraints=critical,CA:FALSE -out other.crt"
+        );
+        assert!(
+            Command::new("sh")
+                .args(["-ec", &made])
+                .current_dir(directory.path())
+                .output()
+                .unwrap()
+                .status
+                .success()
+        );
+        let pair = |used: bool| {
+            if used {
+                ", certificate: other.crt, key: other.key"
+            } else {
+                ", certificate: cert.pem, key: key.pem"
+            }
+        };
+        let text = format!(
+            "server: {{addr: ':443'{}}}\ntoken: {{issuer: Acme, expiration: 900{}}}\nusers: {{}}\nacl: []\n",
+            pair(section != "token"),
+            if section == "both" { "" } else { pair(section == "token") },
+        );
+        let said = match Config::parse(&text, "f.yml", directory.path()) {
+            Ok(loaded) => loaded.warnings,
+            Err(findings) => findings,
+        };
+        tests::cut(&said, directory.path())
+    }
+
+    #[test]
+    fn a_key_on_p_521_serves_tls_and_signs_no_tokens() {
+        let p_521 = "-algorithm EC -pkeyopt ec_paramgen_curve:P-521";
+        assert_eq!(of_key_for("server", p_521), "");
+        let why = "other.crt has an EC key on P-521, with which tokens are not signed: RSA, P-256, P-384 and Ed25519 \
+                   are taken";
+        let token = of_key_for("token", p_521);
+        assert_eq!(token, format!("f.yml:2:40: token.certificate: {why}. {MAKE}"));
+        let both = of_key_for("both", p_521);
+        let apart = MAKE.replace("Make a pair with", "Name another pair under `token`, made with");
+        assert_eq!(both, format!("f.yml:1:24: server.certificate: {why}. {apart}"));
+        let secp256k1 = of_key_for("token", "-algorithm EC -pkeyopt ec_paramgen_curve:secp256k1");
+        assert!(secp256k1.contains("which is not taken: RSA, P-256, P-384 and Ed25519 are"), "{secp256k1}");
+        assert!(of_key_for("token", "-algorithm ED25519").contains("which docker_auth refuses"));
+    }
+
+    #[test]
+    fn every_form_of_a_good_key_is_taken() {
+        for way in [
+            "openssl ecparam -name prime256v1 -genkey -out key.pem",
+            "openssl ecparam -name secp384r1 -genkey -noout -out key.pem",
+            "openssl genrsa -traditional -out key.pem 2048",
+        ] {
+            let script = format!(
+                "{way}; openssl req -x509 -new -key key.pem -days 90 -subj /CN=reg.example -addext \
+                 subjectAltName=DNS:reg.example -addext basicConstraints=critical,CA:FALSE -out cert.pem"
+            );
+            assert_eq!(after(&script), "", "{way}");
         }
     }
 
