@@ -2,7 +2,7 @@
 //!
 //! Findings never hold a value that could be a secret. Who decides what is wrong: the module of each section.
 
-use std::fmt;
+use std::{collections::BTreeSet, fmt};
 
 use serde::Serialize;
 
@@ -159,6 +159,16 @@ impl<'a> Report<'a> {
     pub(crate) fn has_errors_only_in(&self, sections: &[&str]) -> bool {
         let mut errors = self.findings.iter().filter(|finding| finding.severity == Severity::Error);
         errors.all(|error| sections.contains(&error.key.split(['.', '[']).next().unwrap_or_default()))
+    }
+
+    /// Returns the indices of the elements of a top-level list that have an error.
+    pub(crate) fn wrong_elements(&self, list: &str) -> BTreeSet<usize> {
+        let errors = self.findings.iter().filter(|finding| finding.severity == Severity::Error);
+        let index = |finding: &Finding| {
+            let (index, _) = finding.key.strip_prefix(list)?.strip_prefix('[')?.split_once(']')?;
+            index.parse().ok()
+        };
+        errors.filter_map(index).collect()
     }
 
     /// All that was reported, in the order of the file.

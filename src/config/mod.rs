@@ -50,12 +50,23 @@ pub use self::{
     finding::{Finding, Findings, Severity},
     log::{LogFormat, LogLevel, LogSettings},
 };
-use crate::{authn, authz, proxy, server as listening, telemetry::AuditSettings};
+use crate::{
+    authn,
+    authz::{self, Policy, RuleSettings},
+    proxy, server as listening,
+    telemetry::AuditSettings,
+};
 
 /// The largest configuration read, in bytes.
 const LARGEST: u64 = 16 << 20;
 /// Sections that say nothing of accounts and rules: with an error in them, the warnings about the others hold all the same.
 const APART: [&str; 8] = ["server", "token", "registry", "limits", "log", "audit", "metrics", "ui"];
+
+/// The same with the rules. An error in one of them says nothing of accounts.
+const APART_AND_RULES: [&str; 9] =
+    ["server", "token", "registry", "limits", "log", "audit", "metrics", "ui", "acl"];
+/// The service of a rule that stands for one with an error: no request is for it.
+const NO_SERVICE: &str = "\0";
 
 /// A checked configuration: what can be checked without listening or connecting is right.
 ///
@@ -89,7 +100,7 @@ pub struct Config {
 }
 
 /// How tokens are made (`token:`).
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct TokenSettings {
     /// `token.issuer`: the `iss` of every token.
     pub issuer: String,
@@ -110,6 +121,8 @@ pub struct Loaded {
     pub config: Config,
     /// Warnings only.
     pub warnings: Findings,
+    /// True if the document end marker `...` closes the file, which thereby is known to be whole.
+    pub end_marker: bool,
 }
 
 /// What the modules of the sections work with.
@@ -121,8 +134,6 @@ struct Context<'a> {
     /// True if files other than the configuration are left alone: they are on another machine.
     without_files: bool,
 }
-    /// True if the document end marker `...` closes the file, which thereby is known to be whole.
-    pub end_marker: bool,
 
 impl Config {
     /// Reads and checks the file at `path`, and the certificates and keys it names.
@@ -189,6 +200,11 @@ impl Config {
 }
 
 impl Config {
+    /// `1 user, 2 rules`.
+    pub fn size(&self) -> String {
+        format!("{}, {}", counted(self.users.len(), "user"), counted(self.acl.len(), "rule"))
+    }
+
     /// When the certificates in use end: of the `server`, and that of the key which signs the `token`.
     pub fn certificates_end(&self) -> Vec<(&'static str, SystemTime)> {
         let files = [
@@ -202,11 +218,6 @@ impl Config {
 
 impl Context<'_> {
     /// What the file means; every section is looked at, so that all errors are found at once.
-    /// `1 user, 2 rules`.
-    pub fn size(&self) -> String {
-        format!("{}, {}", counted(self.users.len(), "user"), counted(self.acl.len(), "rule"))
-    }
-
     fn config(&mut self, file: &File) -> Option<Config> {
         unbuilt::refuse(file, &mut self.report);
         let tls = tls::settings(file, self);
@@ -225,10 +236,11 @@ impl Context<'_> {
         let control = control::socket(file, self);
         let files = std::mem::take(&mut self.files);
         let policy = access::check(&users, &acl, &mut self.report);
-        let config = Config {
-            proxy: proxy?,
+        let can_sign = token.is_some();
+        let mut config = Config {
+            proxy,
             server,
-            token: token?,
+            token: token.unwrap_or_default(),
             users,
             acl,
             authenticators,
@@ -239,15 +251,29 @@ impl Context<'_> {
             control,
             files,
         };
-        if let Some(policy) = policy.filter(|_| self.report.has_errors_only_in(&APART)) {
-            let now = SystemTime::now();
-            let with_files = !self.without_files;
-            let all_accounts = with_files || file.htpasswd.is_none();
-            let subject = lint::Subject::new(&config, &policy, now);
-            let subject = lint::Subject { with_files, all_accounts, ..subject };
-            lint::run(&subject, &mut self.report);
+        self.lint(file, &mut config, policy);
+        can_sign.then_some(config)
+    }
+
+    /// Warns of what is probably not meant. Errors hide as little as possible: a rule with an error is left out, and
+    /// with it what depends on all rules together; beside errors elsewhere, so are statements about accounts and labels.
+    fn lint(&mut self, file: &File, config: &mut Config, policy: Option<Policy>) {
+        let complete = self.report.has_errors_only_in(&APART);
+        let all_labels = self.report.has_errors_only_in(&APART_AND_RULES);
+        let wrong = self.report.wrong_elements("acl");
+        for index in &wrong {
+            if let Some(rule) = config.acl.get_mut(*index) {
+                *rule = RuleSettings { service: Some(NO_SERVICE.to_owned()), ..RuleSettings::default() };
+            }
+            self.report.settle(&access::rule_path(*index));
         }
-        Some(config)
+        let policy = policy.filter(|_| wrong.is_empty()).or_else(|| Policy::compile(&config.acl).ok());
+        let Some(policy) = policy else { return };
+        let with_files = !self.without_files;
+        let all_accounts = all_labels && (with_files || file.htpasswd.is_none());
+        let subject = lint::Subject::new(config, &policy, SystemTime::now());
+        let subject = lint::Subject { complete, with_files, all_accounts, all_labels, ..subject };
+        lint::run(&subject, &mut self.report);
     }
 
     /// Returns whether a file that is named at `at` is to be looked at; if not, a note says so.

@@ -15,12 +15,12 @@ const DEFAULT_ADDRESS: &str = "127.0.0.1:5000";
 const DEFAULT_SERVICE: &str = "Docker registry";
 const URL: &str = "Write `http://127.0.0.1:5000` or `unix:/path/of/socket`";
 
-/// The settings of the proxy; `None` after an error.
-pub(super) fn settings(file: &File, idle_body: Duration, context: &mut Context<'_>) -> Option<Settings> {
+/// The settings of the proxy; after an error, with a default in place of what is wrong.
+pub(super) fn settings(file: &File, idle_body: Duration, context: &mut Context<'_>) -> Settings {
     let none = Registry::default();
     let written = file.registry.as_ref().unwrap_or(&none);
     let address = upstream_address(written, context);
-    let settings = Settings {
+    Settings {
         realm: token::realm(file, context),
         refresh_tokens: token::refresh_tokens(file),
         service: service(written, context),
@@ -33,7 +33,7 @@ pub(super) fn settings(file: &File, idle_body: Duration, context: &mut Context<'
         catalog: catalog(written, context),
         ui: ui::settings(file, context),
         upstream: UpstreamSettings {
-            address: UpstreamAddress::Tcp(String::new()),
+            address,
             requests: limits::upstream_requests(file, &mut context.report),
             connect_timeout: timeout(written.connect_timeout.as_ref(), "connect_timeout", 5, context),
             response_timeout: timeout(written.response_timeout.as_ref(), "response_timeout", 300, context),
@@ -45,20 +45,20 @@ pub(super) fn settings(file: &File, idle_body: Duration, context: &mut Context<'
         token_requests: limits::token_requests(file, &mut context.report),
         token_body: limits::token_body(file, &mut context.report),
         idle_body,
-    };
-    Some(Settings { upstream: UpstreamSettings { address: address?, ..settings.upstream }, ..settings })
+    }
 }
 
-fn upstream_address(written: &Registry, context: &mut Context<'_>) -> Option<UpstreamAddress> {
-    let Some(Text(url)) = &written.url else { return Some(UpstreamAddress::Tcp(DEFAULT_ADDRESS.to_owned())) };
+fn upstream_address(written: &Registry, context: &mut Context<'_>) -> UpstreamAddress {
+    let default = UpstreamAddress::Tcp(DEFAULT_ADDRESS.to_owned());
+    let Some(Text(url)) = &written.url else { return default };
     match parse_url(url, context.base) {
         Ok(address) => {
             warn_if_remote(&address, context);
-            Some(address)
+            address
         }
         Err((what, hint)) => {
             context.report.error("registry.url", what, hint);
-            None
+            default
         }
     }
 }

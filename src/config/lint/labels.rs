@@ -12,7 +12,7 @@ const PLACEHOLDER: &str = "${labels:";
 /// A command and a database may give any label; users and a directory only those that are written.
 fn unknown_labels(subject: &Subject<'_>, report: &mut Report<'_>) {
     let back_ends = &subject.config.authenticators;
-    if back_ends.ext_auth.is_some() || back_ends.xorm_auth.is_some() {
+    if back_ends.ext_auth.is_some() || back_ends.xorm_auth.is_some() || !subject.all_labels {
         return;
     }
     let of_directory =
