@@ -26,6 +26,7 @@ use base64::{
 };
 use serde_json::{Value, json};
 use support::{
+    backoff::guesses_in_a_row,
     local::{Local, local},
     process::{PATIENCE, eventually},
     raw::{self, Response, Sink, exchange, request},
@@ -176,8 +177,8 @@ fn a_right_answer_is_remembered_and_a_wrong_one_is_not() {
 
 #[test]
 fn rule_19_guessing_backs_off_in_front_of_a_back_end_too() {
-    let scene = Scene::with_accounts("exit 1");
-    let statuses: Vec<u16> = (0..6).map(|n| scene.log_in("remote", &format!("wrong{n}"))).collect();
+    let attempt = |scene: &Scene, n| scene.log_in("remote", &format!("wrong{n}"));
+    let (scene, statuses) = guesses_in_a_row(|| Scene::with_accounts("exit 1"), 6, attempt);
     assert_eq!(statuses, [401, 401, 401, 401, 429, 429]);
     assert_eq!(scene.runs("ext_auth"), 4);
 }
@@ -195,16 +196,24 @@ fn rule_37_the_same_wrong_password_asks_a_back_end_a_bounded_number_of_times() {
 /// A directory takes `REMOTE` for `remote`: its spellings are not so many accounts to guess for.
 #[test]
 fn rule_19_guesses_in_other_spellings_count_together() {
-    let scene = Scene::with_accounts(r#"[ "$p" = right ] || exit 1"#);
+    let scene = || Scene::with_accounts(r#"[ "$p" = right ] || exit 1"#);
     let names = ["remote", "REMOTE", "Remote", "rEMOTE", "ReMoTe", "remote"];
-    assert_eq!(names.map(|name| scene.log_in(name, "wrong")), [401, 401, 401, 401, 429, 429]);
+    let (_, statuses) = guesses_in_a_row(scene, names.len(), |scene, n| scene.log_in(names[n], "wrong"));
+    assert_eq!(statuses, [401, 401, 401, 401, 429, 429]);
     // `users` compares byte by byte: who is in there is somebody else than whom the command knows by that name. They count
     // together all the same, and who owns the one name clears nothing of the other.
-    assert_eq!(scene.log_in("local", "badmin"), 200);
+    let signed_in = || {
+        let scene = scene();
+        assert_eq!(scene.log_in("local", "badmin"), 200);
+        scene
+    };
     let names = ["LOCAL", "local", "Local", "lOCAL", "local", "LOCAL"];
-    let guess = |(n, name): (usize, &str)| scene.log_in(name, &format!("wrong{n}"));
-    assert_eq!(names.into_iter().enumerate().map(guess).collect::<Vec<_>>(), [401, 401, 401, 401, 429, 429]);
-    assert_eq!(scene.log_in("Local", "right"), 429);
+    let attempt = |scene: &Scene, n: usize| match names.get(n) {
+        Some(name) => scene.log_in(name, &format!("wrong{n}")),
+        None => scene.log_in("Local", "right"),
+    };
+    let (scene, statuses) = guesses_in_a_row(signed_in, names.len() + 1, attempt);
+    assert_eq!(statuses, [401, 401, 401, 401, 429, 429, 429]);
     thread::sleep(Duration::from_millis(1100));
     assert_eq!(scene.log_in("Local", "right"), 200);
     assert_eq!(scene.log_in("LOCAL", "wrong6"), 401);

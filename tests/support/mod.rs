@@ -11,6 +11,7 @@
 )]
 
 pub mod audit;
+pub mod backoff;
 pub mod broken;
 pub mod browser;
 pub mod client;
