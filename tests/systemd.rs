@@ -7,7 +7,7 @@
 use std::{
     fs,
     io::{BufRead, BufReader, ErrorKind, Read, Write},
-    net::{TcpListener, TcpStream},
+    net::{SocketAddr, TcpListener, TcpStream},
     os::unix::net::UnixDatagram,
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
@@ -87,18 +87,14 @@ fn systemd_is_told_of_readiness_reloads_the_watchdog_and_the_end() {
 #[test]
 fn a_socket_that_systemd_holds_is_taken_over() {
     let files = configuration("192.0.2.1:1"); // Nobody can listen there.
-    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let text = fs::read_to_string(unit("portwarden.service")).unwrap();
     let started = values(&text, "ExecStart").join(" ");
     let arguments = started.split(' ').skip(1).map(|argument| match argument {
         "/etc/portwarden/auth_config.yml" => files.path().join("auth_config.yml").display().to_string(),
         other => other.to_owned(),
     });
-    let mut command = Command::new("systemd-socket-activate");
-    command.arg(format!("--listen={address}")).arg(PROGRAM).args(arguments);
-    let mut activated = Ended(spawn(command.stdout(Stdio::piped()).stderr(Stdio::piped())));
-    let mut told = BufReader::new(activated.0.stderr.take().unwrap());
-    wait_for_line(&mut told, "Listening on");
+    let arguments: Vec<String> = arguments.collect();
+    let (mut activated, address) = activated(&arguments);
 
     let answer = get(&address.to_string(), "/v2/");
     assert!(answer.starts_with("HTTP/1.1 401 "), "{answer}");
@@ -108,6 +104,27 @@ fn a_socket_that_systemd_holds_is_taken_over() {
     );
     let mut said = BufReader::new(activated.0.stdout.take().unwrap());
     wait_for_line(&mut said, &format!("listening on http://{address};"));
+}
+
+/// The program behind a socket of `systemd-socket-activate`, and its address. That needs the number of a port, which another
+/// program may take before it listens; then another port is tried.
+fn activated(arguments: &[String]) -> (Ended, SocketAddr) {
+    loop {
+        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let mut command = Command::new("systemd-socket-activate");
+        command.arg(format!("--listen={address}")).arg(PROGRAM).args(arguments);
+        let mut activated = Ended(spawn(command.stdout(Stdio::piped()).stderr(Stdio::piped())));
+        let mut told = BufReader::new(activated.0.stderr.take().unwrap());
+        let mut said = String::new();
+        while told.read_line(&mut said).unwrap() > 0 {
+            if said.contains("Listening on") {
+                // Read on, so that it never writes into a pipe without a reader.
+                std::thread::spawn(move || std::io::copy(&mut told, &mut std::io::sink()));
+                return (activated, address);
+            }
+        }
+        assert!(said.contains("Address already in use"), "it does not listen: {said}");
+    }
 }
 
 /// Portwarden, started as systemd starts a service, and the socket on which systemd hears it.
