@@ -8,7 +8,9 @@ use rustls::{
     pki_types::{CertificateDer, PrivateKeyDer},
     sign::CertifiedKey,
 };
-use x509_parser::{certificate::X509Certificate, prelude::FromDer, public_key::PublicKey, x509::X509Version};
+use x509_parser::{
+    asn1_rs::Tag, certificate::X509Certificate, prelude::FromDer, public_key::PublicKey, x509::X509Version,
+};
 
 /// Kinds of keys that TLS does not take here, by the OID of the algorithm or the curve.
 const NOT_TAKEN: &[(&str, &str)] = &[
@@ -115,7 +117,7 @@ fn not_taken(own: &X509Certificate<'_>, purpose: Use) -> Option<String> {
         Ok(PublicKey::RSA(key)) => Some(key.key_size()),
         _ => None,
     };
-    if let Some(kind) = kind_in(NOT_TAKEN, own) {
+    if let Some(kind) = kind_in(NOT_TAKEN, own).or_else(|| with_unnamed_curve(own)) {
         return Some(format!("has {kind}, which is not taken: {}", purpose.taken()));
     }
     if let Some(bits) = bits.filter(|bits| !RSA_BITS.contains(bits)) {
@@ -135,6 +137,15 @@ fn kind_in(kinds: &[(&'static str, &'static str)], own: &X509Certificate<'_>) ->
     let curve = algorithm.parameters.as_ref().and_then(|any| any.as_oid().ok());
     let oids = [Some(algorithm.algorithm.to_id_string()), curve.map(|oid| oid.to_id_string())];
     oids.iter().flatten().find_map(|oid| kinds.iter().find(|(known, _)| known == oid)).map(|(_, kind)| *kind)
+}
+
+/// A key whose certificate describes the curve and does not name it (RFC 5480 wants the name). TLS takes the curve, and
+/// finds that the public keys differ.
+fn with_unnamed_curve(own: &X509Certificate<'_>) -> Option<&'static str> {
+    let algorithm = &own.public_key().algorithm;
+    let is_named = algorithm.parameters.as_ref().is_some_and(|any| any.tag() == Tag::Oid);
+    let is_ec = algorithm.algorithm.to_id_string() == "1.2.840.10045.2.1";
+    (is_ec && !is_named).then_some("an EC key with explicit parameters in place of the name of a curve")
 }
 
 /// The name of the subject, where it may be a host.
@@ -192,6 +203,11 @@ mod tests {
             (
                 "-algorithm EC -pkeyopt ec_paramgen_curve:P-224",
                 "an EC key on P-224, which is not taken: RSA, P-256, P-384 and P-521 are",
+            ),
+            (
+                "-algorithm EC -pkeyopt ec_paramgen_curve:P-256 -pkeyopt ec_param_enc:explicit",
+                "an EC key with explicit parameters in place of the name of a curve, which is not taken: RSA, P-256, P-384 \
+                 and P-521 are",
             ),
             ("-algorithm ED448", "an Ed448 key, which is not taken: RSA, P-256, P-384 and P-521 are"),
         ] {
