@@ -24,6 +24,7 @@ use std::{
 use serde_json::json;
 use support::{
     audit,
+    backoff::guesses_in_a_row,
     broken::{Fault, broken},
     curl::{Request, Response, curl},
     distribution::{push_blob, push_image, put_manifest},
@@ -209,23 +210,26 @@ fn no_token_is_a_session_and_no_session_is_a_token() {
 fn a_wrong_password_is_answered_as_an_unknown_name_and_slowed_down_as_everywhere() {
     let registry = registry();
     let warden = portwarden(&registry).start();
-    let try_once = |name: &'static str| Visitor::new(&warden).sign_in(User { name, password: "wrong" }, "/");
+    let try_at =
+        |warden: &Portwarden, name| Visitor::new(warden).sign_in(User { name, password: "wrong" }, "/");
     let without_names = |answer: &Response| {
         let id = answer.header("x-request-id").unwrap().to_owned();
         answer.text().replace("user", "N").replace("nobody", "N").replace(&id, "")
     };
-    let (wrong, unknown) = (try_once("user").is(401), try_once("nobody").is(401));
+    let (wrong, unknown) = (try_at(&warden, "user").is(401), try_at(&warden, "nobody").is(401));
     assert_eq!(without_names(&wrong), without_names(&unknown));
     assert_eq!(wrong.header("set-cookie"), None);
     assert_eq!(wrong.header("www-authenticate"), None, "a browser must not open a window of its own");
     // Failures at the token endpoint count here, and the other way round.
-    for password in ["wrong1", "wrong2", "wrong3"] {
-        curl(&warden).user(User { password, ..TEST2 }).get("/auth").is(401);
-    }
-    try_once("test2").is(401);
-    let slowed = try_once("test2").is(429);
-    assert!(slowed.header("retry-after").is_some(), "{slowed:?}");
-    assert_eq!(curl(&warden).user(TEST2).get("/auth").status, 429);
+    let attempt = |warden: &Portwarden, n| match n {
+        0..3 => curl(warden).user(User { password: ["wrong1", "wrong2", "wrong3"][n], ..TEST2 }).get("/auth"),
+        3 | 4 => try_at(warden, "test2"),
+        _ => curl(warden).user(TEST2).get("/auth"),
+    };
+    let (warden, answers) = guesses_in_a_row(|| portwarden(&registry).start(), 6, attempt);
+    let statuses: Vec<u16> = answers.iter().map(|answer| answer.status).collect();
+    assert_eq!(statuses, [401, 401, 401, 401, 429, 429]);
+    assert!(answers[4].header("retry-after").is_some(), "{:?}", answers[4]);
     // Everybody else goes on.
     Visitor::signed_in(&warden, ADMIN);
 }
