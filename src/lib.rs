@@ -3,8 +3,9 @@
 //! Read `proxy::service` first: it is the journey of one request. The modules, in the order in which they may
 //! import each other (left never imports right):
 //!
-//! `registry`, `quota`, `backend` ← `authn`, `authz`, `token`, `image` ← `ui` ← `proxy` ← `server` ← `cli`; `config` builds the settings of each of them
-//! and is imported by `cli` only; `telemetry` is imported by anyone and decides nothing.
+//! `registry`, `limits`, `net`, `backend` ← `authn`, `authz`, `token`, `image` ← `ui` ← `proxy` ← `server` ← `cli`.
+//! `config` builds the settings of each and is imported by `cli` only; any module may import `telemetry`, which decides
+//! nothing.
 
 pub mod authn;
 pub mod authz;
@@ -12,11 +13,12 @@ pub mod backend;
 pub mod cli;
 pub mod config;
 pub mod image;
+mod limits;
 #[cfg(test)]
 #[path = "../fuzz/src/mutation.rs"]
 mod mutation;
+mod net;
 pub mod proxy;
-mod quota;
 pub mod registry;
 pub mod server;
 pub mod telemetry;

@@ -5,7 +5,7 @@
 use std::time::{Duration, Instant};
 
 use super::digest::Guess;
-use crate::quota::{Rate, Worth};
+use crate::limits::{Rate, Worth};
 
 /// How long to wait while earlier attempts are still being verified: the order of magnitude of one bcrypt.
 const IN_FLIGHT_WAIT: Duration = Duration::from_secs(1);
@@ -219,7 +219,7 @@ mod tests {
     use super::*;
     use crate::{
         authn::{Secret, digest::DigestKey},
-        quota::Bucket,
+        limits::Bucket,
     };
 
     fn guess(password: &str) -> Guess {

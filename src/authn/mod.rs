@@ -24,20 +24,18 @@ mod users;
 
 use std::{collections::BTreeMap, fmt};
 
-pub use self::{
-    authenticators::{Answer, Authenticators, BackendSettings},
-    backoff::{RetryAfter, ThrottleSettings},
-    credentials::{Credentials, NotText},
-    digest::{CredentialsDigest, DigestKey},
-    htpasswd::{HtpasswdError, parse_htpasswd},
-    ldap::{Ldap, LdapSettings},
-    password_hash::{DEFAULT_COST, HashError, PasswordError, PasswordHash},
-    remembered::{Remembered, RememberedSettings},
-    secret::{NoRandomness, Secret},
-    source::Source,
-    throttle::{Attempt, Passage, Shown, Throttle},
-    users::{Identity, Labels, Outcome, User, UserError, Users},
-};
+pub use authenticators::{Answer, Authenticators, BackendSettings};
+pub use backoff::{RetryAfter, ThrottleSettings};
+pub use credentials::{Credentials, NotText};
+pub use digest::{CredentialsDigest, DigestKey};
+pub use htpasswd::{HtpasswdError, parse_htpasswd};
+pub use ldap::{Ldap, LdapSettings};
+pub use password_hash::{DEFAULT_COST, HashError, PasswordError, PasswordHash};
+pub use remembered::{Remembered, RememberedSettings};
+pub use secret::{NoRandomness, Secret};
+pub use source::Source;
+pub use throttle::{Attempt, Passage, Shown, Throttle};
+pub use users::{Identity, Labels, Outcome, User, UserError, Users};
 
 /// A user as configured; `config` builds these, `Users` checks them.
 #[derive(Clone, Default)]

@@ -8,7 +8,7 @@
 use std::time::{Duration, Instant};
 
 use super::digest::Guess;
-use crate::quota::{Network, Worth};
+use crate::limits::{Network, Worth};
 
 /// The time for which a password that was right opens the way.
 const LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);

@@ -41,7 +41,7 @@ use super::{
     proven::Proven,
     spelling::folded,
 };
-use crate::quota::{Buckets, Counters, Fingerprint, Network};
+use crate::limits::{Buckets, Counters, Fingerprint, Network};
 
 /// The counters. Thread-safe; nothing in it blocks for long.
 pub struct Throttle {

@@ -9,9 +9,9 @@ use std::{collections::BTreeMap, time::Instant};
 
 use serde::Serialize;
 
-pub(super) use self::remembered::Remembered;
 use super::Question;
 use crate::backend::{CommandSettings, Gate, Limits, Shares, Unavailable};
+pub(super) use remembered::Remembered;
 
 const SECTION: &str = "ext_authz";
 

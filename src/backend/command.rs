@@ -20,7 +20,7 @@ use tokio::{
     time::timeout,
 };
 
-use self::orphans::Orphanage;
+use orphans::Orphanage;
 
 /// The most that is taken from standard output, in bytes.
 const MOST_OUTPUT: usize = 64 << 10;

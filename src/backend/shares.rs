@@ -6,19 +6,19 @@
 use std::net::IpAddr;
 
 use super::{Limits, Unavailable};
-use crate::quota::{self, Network, Share};
+use crate::limits::{self, Network, Share};
 
 /// Questions on their way, by where they come from.
 #[derive(Debug)]
 pub(crate) struct Shares {
     most: usize,
-    taken: quota::Shares,
+    taken: limits::Shares,
 }
 
 impl Shares {
     /// Half of all places for each address.
     pub(crate) fn new(limits: &Limits) -> Self {
-        Self { most: ((limits.concurrent + limits.queue) / 2).max(1), taken: quota::Shares::default() }
+        Self { most: ((limits.concurrent + limits.queue) / 2).max(1), taken: limits::Shares::default() }
     }
 
     /// A place for a question to `backend` from that address; an unknown one counts as one address.

@@ -29,10 +29,8 @@ use std::{
 
 use clap::{CommandFactory, Parser, Subcommand};
 
-use self::{
-    config_file::ConfigFile,
-    output::{Failure, written},
-};
+use config_file::ConfigFile;
+use output::{Failure, written};
 
 pub use assembly::{Assembly, AssemblyError, assemble};
 

@@ -118,12 +118,10 @@ fn is_writable(path: &FilePath, unless: u32) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{
-        super::{
-            Config, Loaded,
-            tests::{SERVER, TOKEN, cut, directory, write},
-        },
-        *,
+    use super::*;
+    use crate::config::{
+        Config, Loaded,
+        tests::{SERVER, TOKEN, cut, directory, write},
     };
 
     fn mode(directory: &tempfile::TempDir, name: &str, mode: u32) {

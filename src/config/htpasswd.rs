@@ -120,12 +120,10 @@ fn warn_of_hidden(path: &FilePath, account: &UserSettings, line: usize, context:
 mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
-    use super::{
-        super::{
-            Config, Loaded,
-            tests::{SERVER, TOKEN, cut, directory, write},
-        },
-        *,
+    use super::*;
+    use crate::config::{
+        Config, Loaded,
+        tests::{SERVER, TOKEN, cut, directory, write},
     };
 
     const COST_5: &str = "$2y$05$WuwBasGDAgr.QCbGIjKJaep4dhxeai9gNZdmBnQXqpKly57oNutya";

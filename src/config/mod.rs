@@ -44,18 +44,18 @@ use std::{
 
 use serde::de::DeserializeOwned;
 
-pub(crate) use self::quantity::counted;
-use self::{file::File, finding::Report, positions::Positions};
-pub use self::{
-    finding::{Finding, Findings, Severity},
-    log::{LogFormat, LogLevel, LogSettings},
-};
 use crate::{
     authn,
     authz::{self, Policy, RuleSettings},
     proxy, server as listening,
     telemetry::AuditSettings,
 };
+use file::File;
+use finding::Report;
+pub use finding::{Finding, Findings, Severity};
+pub use log::{LogFormat, LogLevel, LogSettings};
+use positions::Positions;
+pub(crate) use quantity::counted;
 
 /// The largest configuration read, in bytes.
 const LARGEST: u64 = 16 << 20;

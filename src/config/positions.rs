@@ -51,7 +51,8 @@ impl Positions {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::yaml, *};
+    use super::*;
+    use crate::config::yaml;
 
     const TEXT: &str = "server:\n  addr: x\nacl:\n  # c\n  - match: {name: a, account: b}\n  - \
     &r\n    match:\n      name: c\nusers:\n  bob: {password: p}\n";

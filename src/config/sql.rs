@@ -134,7 +134,7 @@ fn is_here(host: &str) -> bool {
 mod tests {
     use std::{fs, os::unix::fs::PermissionsExt as _};
 
-    use super::super::{
+    use crate::config::{
         Config,
         tests::{SERVER, TOKEN, cut, directory, said, write},
     };

@@ -170,7 +170,7 @@ pub(super) fn command(host: Option<&str>) -> String {
 mod tests {
     use std::process::Command;
 
-    use super::super::{Config, tests};
+    use crate::config::{Config, tests};
 
     fn after(script: &str) -> String {
         tests::after(script, "")

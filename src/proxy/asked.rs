@@ -7,8 +7,11 @@ use hyper::{
     http::request::Parts,
 };
 
-use super::{AtRegistry, Peer, Snapshot, origin};
-use crate::registry::{ErrorCode, Refusal, Route};
+use super::{Peer, Snapshot, origin};
+use crate::{
+    limits::AtRegistry,
+    registry::{ErrorCode, Refusal, Route},
+};
 
 /// A request as it came in, and what is in force for it.
 #[derive(Clone, Copy)]

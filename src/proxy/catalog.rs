@@ -18,13 +18,13 @@ use super::{
     failure::{some, undecided},
     inquiry::Inquirer,
     names::KnownNames,
-    places::{Place, Places},
     refuse::API_VERSION,
     response_body::ResponseBody,
     upstream::RETRY_AFTER,
 };
 use crate::{
     authz::{CatalogView, Permit},
+    limits::{Place, Places},
     registry::{CatalogPage, ErrorCode, MAX_PAGE, Refusal, RepositoryName, Route},
 };
 

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use super::Deadline;
+use crate::net::Deadline;
 
 /// Elapses when a body stood still for the limit. It is armed only while there is nothing to read, so a busy body pays nothing.
 pub(super) struct IdleTimer {

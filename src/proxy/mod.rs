@@ -3,16 +3,12 @@
 //! Knows nothing of sockets, TLS or files: a connection is handed in by `server`, settings by `config`.
 
 mod admit;
-mod allowance;
 mod asked;
-mod at_registry;
 mod caching;
 mod caller;
 mod catalog;
-mod check_queue;
 mod cors;
 mod cross_site;
-mod deadline;
 mod ended_sessions;
 mod exchange;
 mod failure;
@@ -33,7 +29,6 @@ mod origin;
 mod own;
 mod pages;
 mod passwords;
-mod places;
 mod refuse;
 mod registry_health;
 mod request_body;
@@ -47,11 +42,8 @@ mod to_https;
 mod token_endpoint;
 mod token_requests;
 mod upstream;
-mod write_deadline;
 
-pub(crate) use allowance::{Allowance, Share as AllowanceShare};
-pub use at_registry::AtRegistry;
-pub(crate) use deadline::{Deadline, within};
+pub use crate::limits::AtRegistry;
 pub use freeze::{Freeze, FreezeStatus, NotFrozen};
 pub use passwords::Passwords;
 pub use request_body::BodyError;
@@ -60,4 +52,3 @@ pub use service::Service;
 pub use settings::*;
 pub use snapshot::Snapshot;
 pub use upstream::{Upstream, UpstreamError, UpstreamLoad};
-pub(crate) use write_deadline::WriteDeadline;

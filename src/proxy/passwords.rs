@@ -11,7 +11,6 @@ use tokio::sync::oneshot;
 
 use super::{
     PasswordSettings, Snapshot,
-    check_queue::CheckQueue,
     failure::undecided,
     single_flight::{SingleFlight, Turn},
 };
@@ -20,6 +19,7 @@ use crate::{
         Attempt, Credentials, CredentialsDigest, DigestKey, Identity, Outcome, RetryAfter, Secret, Throttle,
         ThrottleSettings, User,
     },
+    limits::CheckQueue,
     registry::{ErrorCode, Refusal},
     telemetry::Telemetry,
 };

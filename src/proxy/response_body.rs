@@ -14,10 +14,8 @@ use hyper::{
 };
 use tokio::time::{Sleep, sleep};
 
-use super::{
-    exchange::Exchange, idle_timer::IdleTimer, places::Place, request_body::BodyError, upstream::Incoming,
-};
-use crate::telemetry::Ended;
+use super::{exchange::Exchange, idle_timer::IdleTimer, request_body::BodyError, upstream::Incoming};
+use crate::{limits::Place, telemetry::Ended};
 
 /// A response's body: ours, or the registry's as it arrives. While it goes out its request is observed.
 pub struct ResponseBody {

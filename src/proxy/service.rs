@@ -10,7 +10,7 @@ use hyper::{
 };
 
 use super::{
-    Allowance, AtRegistry, Freeze, FreezeStatus, Passwords, Peer, Snapshot, Upstream, UpstreamLoad,
+    Freeze, FreezeStatus, Passwords, Peer, Snapshot, Upstream, UpstreamLoad,
     admit::{Admitted, admit},
     asked::{Asked, expects_continue, parse, require_plain},
     caching,
@@ -38,6 +38,8 @@ use super::{
     token_requests::TokenRequests,
 };
 use crate::{
+    limits::AtRegistry,
+    net::Allowance,
     registry::{Endpoint, ErrorCode, Method, Refusal},
     telemetry::{Ended, Reading, Telemetry},
     ui::PagePath,

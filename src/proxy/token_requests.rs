@@ -15,7 +15,7 @@ use std::{
 };
 
 use crate::{
-    quota::{Buckets, Complaints, Network, Rate},
+    limits::{Buckets, Complaints, Network, Rate},
     registry::{ErrorCode, Refusal},
 };
 

@@ -8,10 +8,7 @@ use std::{
 
 use tokio::sync::Notify;
 
-use crate::{
-    proxy::AtRegistry,
-    quota::{Bucket, Rate},
-};
+use crate::limits::{AtRegistry, Bucket, Rate};
 
 /// Shared between a connection and its requests.
 #[derive(Debug, Clone)]

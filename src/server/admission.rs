@@ -24,7 +24,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::Notify;
 
 use super::{Limits, activity::Activity};
-use crate::quota::{Complaints, Network, Share, Shares};
+use crate::limits::{Complaints, Network, Share, Shares};
 
 /// The connections that are open, and the limits in force for the next one.
 pub struct Admission {

@@ -22,7 +22,6 @@ use super::{
     admission::Place,
     drive::{Drive, Ended},
     head_guard::{BadHead, HeadGuard, HeadSize, Verdict},
-    lingering::Lingering,
     listener::{Accepted, Stream},
     plain_http,
     stream_executor::{Delivery, StreamExecutor},
@@ -30,7 +29,8 @@ use super::{
     tls_stream::{Output, Pressure, TlsStream},
 };
 use crate::{
-    proxy::{BodyError, Deadline, Peer, ResponseBody, Service, WriteDeadline},
+    net::{Deadline, Lingering, WriteDeadline},
+    proxy::{BodyError, Peer, ResponseBody, Service},
     registry::ErrorCode,
 };
 

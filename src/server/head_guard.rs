@@ -23,9 +23,10 @@ use std::{
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-pub(super) use self::scan::{BadHead, HeadSize};
-use self::{http2::Frames, scan::Scan};
-use crate::proxy::Deadline;
+use crate::net::Deadline;
+use http2::Frames;
+use scan::Scan;
+pub(super) use scan::{BadHead, HeadSize};
 
 /// A connection whose heads are looked at as they are read.
 pub(super) struct HeadGuard<I> {

@@ -18,8 +18,8 @@ use tokio::{
     net::{TcpStream, UnixStream},
 };
 
-use super::{Address, unsent::Unsent};
-use crate::proxy::Allowance;
+use super::{Address, notsent::Unsent};
+use crate::net::Allowance;
 
 /// A listening socket.
 #[derive(Debug)]

@@ -12,15 +12,14 @@ mod drive;
 pub mod fuzzing;
 mod head_guard;
 mod health;
-mod lingering;
 mod listener;
+mod notsent;
 mod plain_http;
 mod settings;
 mod stream_executor;
 mod tls;
 mod tls_stream;
 mod turn_away;
-mod unsent;
 mod watch;
 mod workers;
 

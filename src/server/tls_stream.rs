@@ -21,8 +21,8 @@ use bytes::{Buf, BufMut, BytesMut};
 use rustls::ServerConnection;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 
-pub(super) use self::pressure::Pressure;
-use crate::proxy::{Allowance, AllowanceShare};
+use crate::net::{Allowance, AllowanceShare};
+pub(super) use pressure::Pressure;
 
 /// The plaintext side of a TLS connection.
 pub(super) struct TlsStream<I>(Arc<Mutex<Inner<I>>>);

@@ -13,14 +13,12 @@ mod reading;
 mod request_id;
 mod throttle;
 
-pub use self::{
-    audit::{Audit, AuditError, AuditSettings, Decision, Ended, Event, Record},
-    exposition::Exposition,
-    log::{Log, start},
-    metrics::{Connected, Direction, Metrics},
-    reading::Reading,
-    request_id::RequestId,
-};
+pub use audit::{Audit, AuditError, AuditSettings, Decision, Ended, Event, Record};
+pub use exposition::Exposition;
+pub use log::{Log, start};
+pub use metrics::{Connected, Direction, Metrics};
+pub use reading::Reading;
+pub use request_id::RequestId;
 
 /// Where the parts of the program tell what they do.
 #[derive(Debug, Default)]

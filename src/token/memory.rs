@@ -9,7 +9,7 @@
 //! would push others out; what he gains is that these are checked as if there were no memory. Still he may not have all of
 //! it: see [`SHARE`].
 //!
-//! The table is set-associative, as the one in `quota` is: to look up, to keep and to make room touch one set of eight
+//! The table is set-associative, as the one in `limits` is: to look up, to keep and to make room touch one set of eight
 //! entries, under a lock of its own. The digest's key is secret, so nobody can aim at the set of another token.
 
 use std::{

@@ -23,12 +23,10 @@ mod tests;
 mod untrusted;
 pub mod views;
 
-pub use self::{
-    assets::Asset,
-    model::{
-        Access, Content, Deletion, EventRow, Events, Frame, ImagePage, IndexEntry, NoConfig, Order, Page,
-        Problem, Referrer, Repositories, Repository, Right, RightsOn, SignIn, SignInProblem, Summary, TagRow,
-        Visitor,
-    },
-    path::{PagePath, Reference},
+pub use assets::Asset;
+pub use model::{
+    Access, Content, Deletion, EventRow, Events, Frame, ImagePage, IndexEntry, NoConfig, Order, Page,
+    Problem, Referrer, Repositories, Repository, Right, RightsOn, SignIn, SignInProblem, Summary, TagRow,
+    Visitor,
 };
+pub use path::{PagePath, Reference};

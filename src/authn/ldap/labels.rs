@@ -1,6 +1,7 @@
 //! Labels from the attributes of an entry.
 
-use super::{super::Labels, dn::common_name, message::Entry, settings::LabelMap};
+use super::{dn::common_name, message::Entry, settings::LabelMap};
+use crate::authn::Labels;
 
 /// A label for each mapping, empty where the entry lacks the attribute (docker_auth, `ldap_auth.go`,
 /// `getLabelsFromMap`).

@@ -21,20 +21,16 @@ mod verdict;
 
 use std::sync::Arc;
 
-pub(super) use self::account::is_visible;
-use self::{
-    connection::{Connection, Endpoint, Found, Security},
-    message::{Entry, Outcome, Search},
-    pool::Pool,
-    verdict::Verdict,
-};
-pub use self::{
-    dn::{DnTemplate, NoAccount},
-    filter::{Filter, FilterError},
-    settings::{BindPassword, LabelMap, LdapSettings, LdapTls, SearchAs, Trust},
-};
 use super::{Answer, Secret};
 use crate::backend::{Gate, Limits, Unavailable};
+pub(super) use account::is_visible;
+use connection::{Connection, Endpoint, Found, Security};
+pub use dn::{DnTemplate, NoAccount};
+pub use filter::{Filter, FilterError};
+use message::{Entry, Outcome, Search};
+use pool::Pool;
+pub use settings::{BindPassword, LabelMap, LdapSettings, LdapTls, SearchAs, Trust};
+use verdict::Verdict;
 
 /// What stands for the account in `filter` and `bind_dn`.
 pub const ACCOUNT: &str = "${account}";

@@ -14,9 +14,9 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use self::reading::Table;
 use super::Policy;
 use crate::backend::{Limits, SqlSettings, Unavailable, one_line};
+use reading::Table;
 
 const SECTION: &str = "acl_xorm";
 

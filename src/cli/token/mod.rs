@@ -14,16 +14,14 @@ use hyper::{
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
-use self::{
-    challenge::Challenge,
-    client::{Client, Reply, is_safe},
-};
 use super::{
     Token,
     output::{Failure, say},
     password,
 };
 use crate::registry::{Scope, percent_encode};
+use challenge::Challenge;
+use client::{Client, Reply, is_safe};
 
 /// What a token endpoint answers: `token`, or the name that OAuth 2 has for it, or both.
 #[derive(Deserialize)]

@@ -120,10 +120,8 @@ impl<'de> Deserializer<'de> for Fields<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::{
-        super::super::{positions::Positions, yaml},
-        *,
-    };
+    use super::*;
+    use crate::config::{positions::Positions, yaml};
 
     fn findings(text: &str) -> String {
         let (root, _) = yaml::read(text).unwrap();

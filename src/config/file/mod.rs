@@ -10,8 +10,9 @@ mod suggestions;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer};
 
-pub(crate) use self::scalar::{Entries, Integer, OneOrMany, Switch, Text};
-pub(crate) use self::{keys::without_unknown_keys, read::read};
+pub(crate) use keys::without_unknown_keys;
+pub(crate) use read::read;
+pub(crate) use scalar::{Entries, Integer, OneOrMany, Switch, Text};
 
 /// The whole file: docker_auth's sections, then ours.
 #[derive(Deserialize, Default)]

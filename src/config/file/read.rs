@@ -31,10 +31,8 @@ pub(crate) fn read(root: Option<Node>, report: &mut Report<'_>) -> File {
 
 #[cfg(test)]
 mod tests {
-    use super::{
-        super::super::{positions::Positions, yaml},
-        *,
-    };
+    use super::*;
+    use crate::config::{positions::Positions, yaml};
 
     fn errors(text: &str) -> String {
         let (root, _) = yaml::read(text).unwrap();

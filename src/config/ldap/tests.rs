@@ -2,12 +2,10 @@
 
 use std::fs;
 
-use super::{
-    super::{
-        Config, Loaded,
-        tests::{SERVER, TOKEN, cut, directory, write},
-    },
-    *,
+use super::*;
+use crate::config::{
+    Config, Loaded,
+    tests::{SERVER, TOKEN, cut, directory, write},
 };
 
 const RIGHT: &str = "  base: dc=example,dc=com\n  filter: (uid=${account})\n";

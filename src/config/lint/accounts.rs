@@ -68,7 +68,7 @@ fn is_list(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{rule, rules_with};
+    use crate::config::lint::testing::{rule, rules_with};
 
     const DIRECTORY: &str =
         "ldap_auth: {addr: \"localhost:389\", base: dc=example, filter: \"(uid=${account})\"}\n";

@@ -116,7 +116,7 @@ fn catalogue_without_star(n: usize, rule: &RuleSettings, report: &mut Report<'_>
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::rule;
+    use crate::config::lint::testing::rule;
 
     #[test]
     fn an_action_that_no_request_asks_for() {

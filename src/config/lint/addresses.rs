@@ -155,7 +155,7 @@ fn is_local(block: &IpBlock) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{rules, with_server};
+    use crate::config::lint::testing::{rules, with_server};
 
     const PROXIED: &str = "  real_ip_header: X-Forwarded-For\n  trusted_proxies: 10.0.0.1\n";
 

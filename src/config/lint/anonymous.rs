@@ -142,7 +142,7 @@ impl<'a> Court<'a> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::tests::{SERVER, TOKEN, said};
+    use crate::config::tests::{SERVER, TOKEN, said};
 
     const DIRECTORY: &str =
         "ldap_auth: {addr: \"localhost:389\", base: dc=example, filter: \"(uid=${account})\"}\n";

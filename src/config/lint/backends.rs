@@ -46,7 +46,7 @@ fn denied_by_spelling(subject: &Subject<'_>, report: &mut Report<'_>) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::rules_with;
+    use crate::config::lint::testing::rules_with;
 
     const COMMAND: &str = "ext_authz: {command: /bin/sh}\n";
     const DIRECTORY: &str =

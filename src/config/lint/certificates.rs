@@ -12,7 +12,8 @@ use std::{
 use rustls::pki_types::{CertificateDer, pem::PemObject};
 use x509_parser::{certificate::X509Certificate, prelude::FromDer};
 
-use super::{super::quantity::counted, Lint, Report, Subject};
+use super::{Lint, Report, Subject};
+use crate::config::quantity::counted;
 
 pub(super) const LINTS: &[Lint] = &[certificates_near_their_end];
 
@@ -91,12 +92,10 @@ fn time(seconds: i64) -> Option<SystemTime> {
 mod tests {
     use rcgen::{CertificateParams, KeyPair, date_time_ymd};
 
-    use super::{
-        super::super::{
-            Config,
-            tests::{SERVER, TOKEN, cut, directory, write},
-        },
-        *,
+    use super::*;
+    use crate::config::{
+        Config,
+        tests::{SERVER, TOKEN, cut, directory, write},
     };
 
     fn at(text: &str) -> SystemTime {

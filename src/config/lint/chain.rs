@@ -9,10 +9,8 @@ use x509_parser::{
     prelude::FromDer,
 };
 
-use super::{
-    super::usable::{command, common_name},
-    Lint, Report, Subject, certificates,
-};
+use super::{Lint, Report, Subject, certificates};
+use crate::config::usable::{command, common_name};
 
 pub(super) const LINTS: &[Lint] = &[served_certificate];
 
@@ -183,7 +181,8 @@ fn covers(pattern: &str, host: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::super::tests, covers, host_of_https};
+    use super::{covers, host_of_https};
+    use crate::config::tests;
 
     /// A root, an intermediate authority `Example Issuing CA`, and `sign`, which makes cert.pem with extensions.
     const AUTHORITIES: &str = r"

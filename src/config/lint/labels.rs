@@ -52,7 +52,7 @@ fn near(label: &str, known: &BTreeSet<&str>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{rule, rules_with};
+    use crate::config::lint::testing::{rule, rules_with};
 
     #[test]
     fn a_label_that_no_account_has() {

@@ -26,9 +26,9 @@ use std::time::SystemTime;
 
 pub(super) use certificates::end_of;
 
-use self::about::About;
 use super::{Config, access::rule_path, finding::Report, path::Path};
 use crate::authz::{PatternShape, Policy};
+use about::About;
 
 /// What the lints look at.
 pub(super) struct Subject<'a> {
@@ -98,7 +98,7 @@ fn pattern_path(rule: usize, shape: &PatternShape<'_>) -> Path {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{SERVER, TOKEN, said};
+    use crate::config::tests::{SERVER, TOKEN, said};
 
     const USERS: &str =
         "users: {bob: {password: $2y$10$lfIkMm1jPw8Is./rthy5auKvJeeuH7pJMDm4K.KmbODdBR31EC/am}}\n";

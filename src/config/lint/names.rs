@@ -156,10 +156,8 @@ fn one_level(subject: &Subject<'_>, shape: &PatternShape<'_>) -> Option<Said> {
 
 #[cfg(test)]
 mod tests {
-    use super::{
-        super::testing::{rule, rules},
-        *,
-    };
+    use super::*;
+    use crate::config::lint::testing::{rule, rules};
 
     /// The message about a name, without its place.
     fn of(name: &str) -> String {

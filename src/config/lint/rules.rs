@@ -92,7 +92,7 @@ fn one_level_only(subject: &Subject<'_>, rule: usize, shape: &PatternShape<'_>, 
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{rule, rules};
+    use crate::config::lint::testing::{rule, rules};
 
     #[test]
     fn a_condition_without_a_value() {

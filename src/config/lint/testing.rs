@@ -1,6 +1,6 @@
 //! A right configuration around the rules, or the server's settings, that a lint is tried on.
 
-use super::super::tests::{SERVER, TOKEN, said};
+use crate::config::tests::{SERVER, TOKEN, said};
 
 const USERS: &str = "users:\n  alice:\n    password: \
                      \"$2y$10$lfIkMm1jPw8Is./rthy5auKvJeeuH7pJMDm4K.KmbODdBR31EC/am\"\n    labels: {team: \

@@ -49,7 +49,7 @@ fn services(subject: &Subject<'_>, report: &mut Report<'_>) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::rule;
+    use crate::config::lint::testing::rule;
 
     #[test]
     fn a_type_that_the_registry_has_not() {

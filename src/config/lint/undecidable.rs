@@ -82,7 +82,7 @@ fn condition_path(rule: usize, condition: Condition<'_>) -> Path {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::rules_for;
+    use crate::config::lint::testing::rules_for;
 
     const ALL: &str = "  - match: {account: bob}\n    actions: [\"*\"]\n";
 

@@ -1,6 +1,7 @@
 //! Warnings about users: cheap hashes, and rules for accounts that nobody has.
 
-use super::{super::access::user_path, Lint, Report, Subject, accounts, pattern_path};
+use super::{Lint, Report, Subject, accounts, pattern_path};
+use crate::config::access::user_path;
 use crate::{
     authn::{DEFAULT_COST, PasswordHash, UserSettings},
     authz::shapes,
@@ -68,9 +69,9 @@ fn nobody(account: &str, users: &[UserSettings]) -> (String, String) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{
-        super::tests::{SERVER, TOKEN, said},
-        testing::rules,
+    use crate::config::{
+        lint::testing::rules,
+        tests::{SERVER, TOKEN, said},
     };
 
     #[test]

@@ -10,8 +10,8 @@ mod resolve;
 mod slips;
 mod tree;
 
-use self::tree::End;
 use super::path::{Path, Step};
+use tree::End;
 
 /// Line and column, from 1.
 pub(crate) type Mark = (usize, usize);

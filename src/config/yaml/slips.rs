@@ -200,7 +200,8 @@ const WORDS: &[&str] = &[
 
 #[cfg(test)]
 mod tests {
-    use super::{super::read, *};
+    use super::*;
+    use crate::config::yaml::read;
 
     /// Line, message, hint.
     fn said(text: &str) -> Vec<(usize, String)> {

@@ -22,17 +22,16 @@ use std::sync::Arc;
 
 use hyper::{Method, header};
 
-use self::summaries::Summaries;
-use self::trouble::Trouble;
-pub(super) use self::{
-    answer::Answer,
-    visit::{Request, Visit},
-};
-use super::{names::KnownNames, places::Places, upstream::RETRY_AFTER};
+use super::{names::KnownNames, upstream::RETRY_AFTER};
 use crate::{
+    limits::Places,
     registry::{ErrorCode, Refusal, RepositoryName},
     ui::PagePath,
 };
+pub(super) use answer::Answer;
+use summaries::Summaries;
+use trouble::Trouble;
+pub(super) use visit::{Request, Visit};
 
 /// What the pages keep between requests, and across reloads.
 #[derive(Debug)]

@@ -35,20 +35,19 @@ use tokio::{
     time::Instant,
 };
 
-pub(super) use self::request::{RequestHead, UpstreamRequest};
-use self::{
-    connection::{Connection, Transfer},
-    pace::Pace,
-};
 use super::{
-    UpstreamAddress, UpstreamSettings, WriteDeadline,
-    allowance::{Allowance, Share},
+    UpstreamAddress, UpstreamSettings,
     failure::FailureLog,
-    places::{Place, Places},
     request_body::{BodyError, ClientFault, Progress, RequestBody},
-    within,
 };
-use crate::registry::Method;
+use crate::{
+    limits::{Place, Places},
+    net::{Allowance, AllowanceShare, WriteDeadline, within},
+    registry::Method,
+};
+use connection::{Connection, Transfer};
+use pace::Pace;
+pub(super) use request::{RequestHead, UpstreamRequest};
 
 /// The registry, with the connections that wait for their next request.
 #[derive(Debug, Clone)]
@@ -78,7 +77,7 @@ struct Idle {
 pub struct Incoming {
     upstream: Upstream,
     /// `None` once it has ended.
-    under_way: Option<(Transfer, Share, Place)>,
+    under_way: Option<(Transfer, AllowanceShare, Place)>,
     pace: Pace,
 }
 

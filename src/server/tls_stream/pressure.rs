@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicBool, AtomicUsize, Ordering},
 };
 
-use crate::proxy::Allowance;
+use crate::net::Allowance;
 
 /// What a body may give for now: a piece at a time, and nothing to a client that takes no more.
 #[derive(Debug, Clone)]

@@ -21,12 +21,10 @@ use std::{
     time::{Instant, SystemTime},
 };
 
-pub use self::record::{Decision, Ended, Event, Record};
-use self::{
-    file::RotatedFile,
-    strangers::{Budget, Strangers, Summary},
-};
 use super::lines::{Destination, Lines, Rank, Stream};
+use file::RotatedFile;
+pub use record::{Decision, Ended, Event, Record};
+use strangers::{Budget, Strangers, Summary};
 
 /// Where the lines go (`audit.to`).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -5,7 +5,6 @@ mod specimens;
 
 use std::collections::BTreeMap;
 
-use self::specimens::{ago, digest, one_page};
 use super::{
     model::{
         Access, Content, Deletion, Events, Frame, ImagePage, NoConfig, Order, Page, Problem, Referrer,
@@ -14,6 +13,7 @@ use super::{
     path::PagePath,
     views,
 };
+use specimens::{ago, digest, one_page};
 
 /// A page in one of its states.
 pub(super) struct Exhibit {

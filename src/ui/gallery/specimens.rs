@@ -5,11 +5,11 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use super::{
-    super::model::{EventRow, IndexEntry, Page, Referrer, Right, RightsOn, Summary, TagRow},
-    Gallery,
+use super::Gallery;
+use crate::{
+    image::{Descriptor, HistoryEntry, ImageConfig, Platform},
+    ui::model::{EventRow, IndexEntry, Page, Referrer, Right, RightsOn, Summary, TagRow},
 };
-use crate::image::{Descriptor, HistoryEntry, ImageConfig, Platform};
 
 const NOW: u64 = 1_790_000_000;
 const HOUR: u64 = 3600;

@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::super::{
+use crate::ui::{
     layout::Document,
     link,
     model::{Access, Frame, Right, RightsOn, Visitor},

@@ -2,8 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::super::untrusted::Untrusted;
-use crate::image::ImageConfig;
+use crate::{image::ImageConfig, ui::untrusted::Untrusted};
 
 /// Pairs that are shown at once; of more, the list is folded.
 const SHOWN: usize = 12;

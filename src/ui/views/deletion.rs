@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::super::{
+use crate::ui::{
     amount::counted,
     copyable::whole_digest,
     layout::{Document, breadcrumbs},

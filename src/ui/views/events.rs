@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::super::{
+use crate::ui::{
     age::Age,
     copyable::digest,
     layout::Document,

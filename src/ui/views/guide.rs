@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::super::{copyable::command, model::Frame};
+use crate::ui::{copyable::command, model::Frame};
 
 /// The commands to push to `repository`, from signing in on.
 pub(super) fn push_commands(frame: &Frame<'_>, repository: &str) -> Markup {

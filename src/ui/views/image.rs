@@ -5,7 +5,12 @@ use std::collections::BTreeMap;
 use maud::{Markup, html};
 
 use super::{
-    super::{
+    configuration::{configuration, pairs},
+    layers::layers,
+};
+use crate::{
+    image::Descriptor,
+    ui::{
         age::Age,
         amount::{Count, Size, counted},
         copyable::{command, cut, digest, pinned, pinned_command, pull_command, reference, whole_digest},
@@ -17,10 +22,7 @@ use super::{
         table::{Column, cell, head_cell, table},
         untrusted::Untrusted,
     },
-    configuration::{configuration, pairs},
-    layers::layers,
 };
-use crate::image::Descriptor;
 
 /// What a manifest says.
 pub fn image(frame: &Frame<'_>, page: &ImagePage<'_>) -> String {

@@ -2,13 +2,15 @@
 
 use maud::{Markup, html};
 
-use super::super::{
-    amount::Size,
-    copyable::digest,
-    step::Step,
-    table::{Column, cell, head_cell, table},
+use crate::{
+    image::{Descriptor, HistoryEntry},
+    ui::{
+        amount::Size,
+        copyable::digest,
+        step::Step,
+        table::{Column, cell, head_cell, table},
+    },
 };
-use crate::image::{Descriptor, HistoryEntry};
 
 /// A step and what came of it. A step may make no layer, and a layer may come without its step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

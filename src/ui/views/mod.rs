@@ -13,7 +13,12 @@ mod repositories;
 mod repository;
 mod sign_in;
 
-pub use self::{
-    access::access, deletion::deletion, events::events, image::image, problem::problem, reload::reload,
-    repositories::repositories, repository::repository, sign_in::sign_in,
-};
+pub use access::access;
+pub use deletion::deletion;
+pub use events::events;
+pub use image::image;
+pub use problem::problem;
+pub use reload::reload;
+pub use repositories::repositories;
+pub use repository::repository;
+pub use sign_in::sign_in;

@@ -2,7 +2,7 @@
 
 use maud::html;
 
-use super::super::{
+use crate::ui::{
     copyable::whole_digest,
     layout::Document,
     link,

@@ -3,7 +3,7 @@
 
 use maud::{DOCTYPE, html};
 
-use super::super::{assets::Asset, link, model::Frame, path::PagePath, untrusted::Untrusted};
+use crate::ui::{assets::Asset, link, model::Frame, path::PagePath, untrusted::Untrusted};
 
 /// Loads the same address again at once; where a browser does not, there is a link to `page`.
 pub fn reload(frame: &Frame<'_>, page: &PagePath) -> String {

@@ -2,19 +2,17 @@
 
 use maud::{Markup, html};
 
-use super::{
-    super::{
-        amount::Count,
-        layout::Document,
-        link,
-        model::{Frame, Repositories, Visitor},
-        name::Name,
-        pagination::{extent, pagination},
-        path::PagePath,
-        search::Search,
-        untrusted::Untrusted,
-    },
-    guide::push_commands,
+use super::guide::push_commands;
+use crate::ui::{
+    amount::Count,
+    layout::Document,
+    link,
+    model::{Frame, Repositories, Visitor},
+    name::Name,
+    pagination::{extent, pagination},
+    path::PagePath,
+    search::Search,
+    untrusted::Untrusted,
 };
 
 /// The repositories, or what to do where there are none.

@@ -2,22 +2,20 @@
 
 use maud::{Markup, html};
 
-use super::{
-    super::{
-        age::Age,
-        amount::Size,
-        copyable::{digest, pull_command, reference},
-        layout::{Document, breadcrumbs},
-        link,
-        model::{Frame, Order, Repository, Summary, TagRow},
-        name::{Called, Name, short},
-        pagination::{extent, pagination},
-        path::PagePath,
-        search::Search,
-        table::{Column, cell, head_cell, table},
-        untrusted::Untrusted,
-    },
-    guide::push_commands,
+use super::guide::push_commands;
+use crate::ui::{
+    age::Age,
+    amount::Size,
+    copyable::{digest, pull_command, reference},
+    layout::{Document, breadcrumbs},
+    link,
+    model::{Frame, Order, Repository, Summary, TagRow},
+    name::{Called, Name, short},
+    pagination::{extent, pagination},
+    path::PagePath,
+    search::Search,
+    table::{Column, cell, head_cell, table},
+    untrusted::Untrusted,
 };
 
 const TAG: Column = Column { label: "Tag", class: "main" };

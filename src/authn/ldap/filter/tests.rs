@@ -1,6 +1,7 @@
 //! Filters against their encoding, read back by a small printer.
 
-use super::{super::ber::Elements, *};
+use super::*;
+use crate::authn::ldap::ber::Elements;
 
 /// A filter that a directory would read from `bytes`, printed with each value in Rust's escapes.
 fn printed(bytes: &[u8]) -> String {

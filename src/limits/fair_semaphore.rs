@@ -17,12 +17,14 @@ use std::{
 
 use tokio::{sync::oneshot, time::timeout};
 
-use super::at_registry::{AtRegistry, Present};
-use crate::quota::{Complaints, Network, Share, Shares};
+use super::{
+    Complaints, Network, Share, Shares,
+    in_flight::{AtRegistry, Present},
+};
 
 /// The places before one registry, or for pages.
 #[derive(Debug, Clone)]
-pub(super) struct Places(Arc<Inner>);
+pub(crate) struct Places(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
@@ -55,14 +57,14 @@ pub struct Place {
 
 /// No place came free in time, or too many wait for one already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct NoPlace;
+pub(crate) struct NoPlace;
 
 /// How long a request waits for a place. Short of what clients wait for the head of an answer.
 const WAIT: Duration = Duration::from_secs(5);
 
 impl Places {
     /// So many places, at least one; as many may wait for one.
-    pub(super) fn new(all: usize, what: &'static str) -> Self {
+    pub(crate) fn new(all: usize, what: &'static str) -> Self {
         Self::with(all.max(1), what, WAIT)
     }
 
@@ -84,7 +86,7 @@ impl Places {
     ///
     /// # Errors
     /// None came free within five seconds, or too many wait already.
-    pub(super) async fn take(&self, from: Option<IpAddr>) -> Result<Place, NoPlace> {
+    pub(crate) async fn take(&self, from: Option<IpAddr>) -> Result<Place, NoPlace> {
         let from = Network::from(from);
         let mut waits = {
             let mut queue = self.queue();
@@ -102,17 +104,17 @@ impl Places {
     }
 
     /// Requests that have a place now.
-    pub(super) fn taken(&self) -> usize {
+    pub(crate) fn taken(&self) -> usize {
         self.0.all - self.queue().free
     }
 
     /// Requests that wait for one.
-    pub(super) fn waiting(&self) -> usize {
+    pub(crate) fn waiting(&self) -> usize {
         self.queue().waiting.len()
     }
 
     /// Requests that got none.
-    pub(super) fn refused(&self) -> u64 {
+    pub(crate) fn refused(&self) -> u64 {
         self.0.refused.load(Ordering::Relaxed)
     }
 
@@ -196,7 +198,7 @@ impl Drop for Waits {
 
 impl Place {
     /// The place of a request of that connection.
-    pub(super) fn of(mut self, connection: &AtRegistry) -> Self {
+    pub(crate) fn of(mut self, connection: &AtRegistry) -> Self {
         self.present = Some(connection.enter());
         self
     }

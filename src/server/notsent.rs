@@ -10,11 +10,11 @@ use std::{io, task::Poll};
 use socket2::SockRef;
 use tokio::net::TcpStream;
 
-use crate::proxy::Allowance;
+use crate::net::Allowance;
 
 /// The bound of one socket: about what the allowance has for each connection.
 #[derive(Debug)]
-pub(super) struct Unsent {
+pub(crate) struct Unsent {
     allowance: Allowance,
     /// What the kernel was told last; nothing before there was much to send, so that a small answer pays nothing.
     bound: Option<usize>,
@@ -26,7 +26,7 @@ pub(super) struct Unsent {
 const MUCH: usize = 16 << 10;
 
 impl Unsent {
-    pub(super) fn new(allowance: Allowance) -> Self {
+    pub(crate) fn new(allowance: Allowance) -> Self {
         Self { allowance, bound: None, since: 0 }
     }
 
@@ -37,7 +37,7 @@ impl Unsent {
     /// allows: it begins with no less than all that was written, and is lowered by a quarter at a time, when as much as makes
     /// it worth a call was taken since; five eighths of what waits are the most that has to leave. It is raised at once, when
     /// what each may have is a third more.
-    pub(super) fn written(&mut self, socket: &TcpStream, written: &Poll<io::Result<usize>>) {
+    pub(crate) fn written(&mut self, socket: &TcpStream, written: &Poll<io::Result<usize>>) {
         let taken = if let Poll::Ready(Ok(bytes)) = written { *bytes } else { 0 };
         self.since = self.since.saturating_add(taken);
         let has_much = taken > 0 && self.since >= MUCH;
@@ -63,7 +63,8 @@ mod tests {
         net::TcpListener,
     };
 
-    use super::{super::listener::Stream, *};
+    use super::super::listener::Stream;
+    use super::*;
 
     /// A socket whose client reads only when it is told to.
     struct Ends {

@@ -18,7 +18,7 @@ use tokio::{
 };
 
 /// A connection that lingers after its shutdown.
-pub(super) struct Lingering<I> {
+pub(crate) struct Lingering<I> {
     io: I,
     state: Option<Linger>,
 }
@@ -35,7 +35,7 @@ const BYTES: usize = 4 << 20;
 
 impl<I: AsyncRead + Unpin> Lingering<I> {
     /// Guards the end of a connection.
-    pub(super) fn new(io: I) -> Self {
+    pub(crate) fn new(io: I) -> Self {
         Self { io, state: None }
     }
 

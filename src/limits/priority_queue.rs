@@ -19,7 +19,7 @@ const WAIT: Duration = Duration::from_secs(30);
 
 /// The checks that run, and those that wait.
 #[derive(Debug, Clone)]
-pub(super) struct CheckQueue(Arc<Inner>);
+pub(crate) struct CheckQueue(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
@@ -41,17 +41,17 @@ type Number = (u32, Reverse<u64>);
 
 /// A check may run. Dropped, it is the turn of the next.
 #[derive(Debug)]
-pub(super) struct Turn(Option<CheckQueue>);
+pub(crate) struct Turn(Option<CheckQueue>);
 
 impl CheckQueue {
     /// So many checks at once, and places for so many that wait.
-    pub(super) fn new(concurrent: usize, places: usize) -> Self {
+    pub(crate) fn new(concurrent: usize, places: usize) -> Self {
         Self(Arc::new(Inner { concurrent, places, state: Mutex::default() }))
     }
 
     /// Waits for a turn. `tried` is how much the address has tried before (`Attempt::tried`). `None` when there is no
     /// place, or no longer, or after half a minute: others go first, for ever perhaps.
-    pub(super) async fn take(&self, tried: u32) -> Option<Turn> {
+    pub(crate) async fn take(&self, tried: u32) -> Option<Turn> {
         let (number, turn) = {
             let mut state = self.lock();
             if state.running < self.0.concurrent {
@@ -68,7 +68,7 @@ impl CheckQueue {
     }
 
     /// How many run, and how many wait.
-    pub(super) fn load(&self) -> (usize, usize) {
+    pub(crate) fn load(&self) -> (usize, usize) {
         let state = self.lock();
         (state.running, state.waiting.len())
     }

@@ -1,0 +1,23 @@
+//! Bounds on load: the part of a resource that one client may have, queues before it, and rates.
+//!
+//! Which resource it is, and the answer to a client over its limit, are known where a limit is used. Time is an argument.
+
+mod client_network;
+mod counters;
+mod fair_semaphore;
+mod in_flight;
+mod log_throttle;
+mod per_client;
+mod priority_queue;
+mod shares;
+mod token_bucket;
+
+pub(crate) use client_network::Network;
+pub(crate) use counters::{Counters, Fingerprint, Worth};
+pub(crate) use fair_semaphore::{Place, Places};
+pub use in_flight::AtRegistry;
+pub(crate) use log_throttle::Complaints;
+pub(crate) use per_client::Buckets;
+pub(crate) use priority_queue::CheckQueue;
+pub(crate) use shares::{Share, Shares};
+pub(crate) use token_bucket::{Bucket, Rate};

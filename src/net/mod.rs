@@ -1,0 +1,13 @@
+//! The mechanics of connections, below `server` and `proxy`: deadlines, closing, and how much of a stream is held.
+//!
+//! Imports nothing of HTTP, accounts or the registry.
+
+mod buffer_budget;
+mod deadline;
+mod lingering_close;
+mod write_deadline;
+
+pub(crate) use buffer_budget::{Allowance, Share as AllowanceShare};
+pub(crate) use deadline::{Deadline, within};
+pub(crate) use lingering_close::Lingering;
+pub(crate) use write_deadline::WriteDeadline;
