@@ -11,8 +11,8 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use hyper::header::{self, HeaderMap, HeaderValue};
 
 use super::{
-    caller::{Presented, presented},
-    form::Form,
+    auth::caller::{Presented, presented},
+    request::form::Form,
 };
 
 /// Header values, one a line: nothing panics, two are refused, and one is what a slow reader takes it for.

@@ -14,7 +14,11 @@ use std::{
 use hyper::{HeaderMap, StatusCode, header};
 use tokio::time::timeout;
 
-use super::{Upstream, UpstreamAddress, UpstreamError, failure::some, refuse::API_VERSION, upstream::Broken};
+use super::{
+    Upstream, UpstreamAddress, UpstreamError,
+    response::{error_response::API_VERSION, upstream_error::some},
+    upstream::Broken,
+};
 
 /// The result of the last check.
 #[derive(Debug, Default)]

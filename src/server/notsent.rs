@@ -63,8 +63,8 @@ mod tests {
         net::TcpListener,
     };
 
-    use super::super::listener::Stream;
     use super::*;
+    use crate::server::listener::Stream;
 
     /// A socket whose client reads only when it is told to.
     struct Ends {

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     authz::Question,
-    proxy::failure::undecided,
+    proxy::response::upstream_error::undecided,
     registry::RepositoryName,
     ui::{Access, Right, RightsOn, views},
 };

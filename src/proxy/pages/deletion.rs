@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     authz::Permit,
-    proxy::{freeze::Write, request_body::RequestBody},
+    proxy::{body::request_body::RequestBody, freeze::Write},
     registry::{Digest, ErrorCode, Method, Refusal, RepositoryName, Tag},
     telemetry::Ended,
     ui::{Deletion, PagePath, views},

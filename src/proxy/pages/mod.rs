@@ -22,7 +22,7 @@ use std::sync::Arc;
 
 use hyper::{Method, header};
 
-use super::{names::KnownNames, upstream::RETRY_AFTER};
+use super::{forward::names::KnownNames, upstream::RETRY_AFTER};
 use crate::{
     limits::Places,
     registry::{ErrorCode, Refusal, RepositoryName},

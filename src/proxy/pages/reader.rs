@@ -15,9 +15,9 @@ use crate::{
     image::{Descriptor, ImageConfig, Manifest},
     proxy::{
         Snapshot,
-        caller::Caller,
-        failure::undecided,
-        inquiry::{Inquirer, Reply},
+        auth::caller::Caller,
+        forward::subrequest::{Inquirer, Reply},
+        response::upstream_error::undecided,
     },
     registry::{Digest, Method, Refusal, RepositoryName, Route, Tag},
     ui::{NoConfig, Summary},

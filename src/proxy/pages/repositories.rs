@@ -10,7 +10,7 @@ use super::{
     visit::{Request, Visit},
 };
 use crate::{
-    proxy::catalog::Sight,
+    proxy::forward::catalog::Sight,
     registry::RepositoryName,
     ui::{Repositories, views},
 };

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     authn::{Credentials, Secret},
-    proxy::session::Sessions,
+    proxy::auth::session::Sessions,
     registry::{ErrorCode, Refusal},
     ui::{PagePath, SignIn, SignInProblem, views},
 };

@@ -23,7 +23,7 @@ use super::{
     sender::{SendError, Sender},
 };
 use crate::{
-    proxy::request_body::{BodyError, Progress, RequestBody},
+    proxy::body::request_body::{BodyError, Progress, RequestBody},
     registry::Method,
 };
 

@@ -37,8 +37,8 @@ use tokio::{
 
 use super::{
     UpstreamAddress, UpstreamSettings,
-    failure::FailureLog,
-    request_body::{BodyError, ClientFault, Progress, RequestBody},
+    body::request_body::{BodyError, ClientFault, Progress, RequestBody},
+    response::upstream_error::FailureLog,
 };
 use crate::{
     limits::{Place, Places},

@@ -7,7 +7,7 @@ use hyper::{
 };
 
 use crate::{
-    proxy::request_body::RequestBody,
+    proxy::body::request_body::RequestBody,
     registry::{Method, percent_encode},
 };
 

@@ -13,7 +13,7 @@ use hyper::body::Body;
 use tokio::io::AsyncWrite;
 
 use super::request::Framing;
-use crate::proxy::request_body::{ClientFault, Progress, RequestBody};
+use crate::proxy::body::request_body::{ClientFault, Progress, RequestBody};
 
 /// What is still to be sent of a request.
 pub(super) struct Sender {

@@ -1,0 +1,195 @@
+//! Who is asking: from an `Authorization` header to an identity, with the ceiling that it brought along.
+
+use std::{net::IpAddr, sync::Arc};
+
+use hyper::header::{self, HeaderMap, HeaderValue};
+
+use super::session::Sessions;
+use crate::{
+    authn::{Credentials, Identity},
+    authz,
+    proxy::{Passwords, Snapshot, request_log::Exchange, snapshot::unix_now},
+    registry::{ChallengeError, ErrorCode, Refusal, Route},
+    token::{AccessToken, TokenError},
+};
+
+/// Who is asking.
+#[derive(Debug)]
+pub(crate) struct Caller {
+    identity: Identity,
+    /// A token, of which `access` counts; `None` for a password or for nobody.
+    ceiling: Option<Arc<AccessToken>>,
+    /// Whether anything was presented: who shows nothing is challenged where the anonymous may not.
+    pub(crate) presented: bool,
+    ip: Option<IpAddr>,
+}
+
+/// What an `Authorization` header holds.
+pub(crate) enum Presented<'a> {
+    Nothing,
+    Token(&'a str),
+    Password(Credentials),
+    /// Another scheme, or none: never taken for anonymous.
+    Unknown,
+}
+
+impl Presented<'_> {
+    pub(crate) fn tell(&self, exchange: &mut Exchange) {
+        match self {
+            Self::Nothing => exchange.shows("none", None),
+            Self::Token(_) => exchange.shows("token", None),
+            Self::Password(credentials) => exchange.shows("password", Some(&credentials.account)),
+            Self::Unknown => exchange.shows("unknown", None),
+        }
+    }
+}
+
+impl Caller {
+    /// Who comes without a token, and may do all that the rules say.
+    pub(crate) fn without_ceiling(identity: Identity, presented: bool, ip: Option<IpAddr>) -> Self {
+        Self { identity, ceiling: None, presented, ip }
+    }
+
+    /// Whose it is.
+    pub(crate) fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// Reads and verifies the credentials of a `/v2` request, and tells `exchange` whose they are. `None` where there are none, and no
+    /// anonymous user either.
+    ///
+    /// # Errors
+    /// Two headers, a bad token, a wrong password, too many attempts.
+    pub(crate) async fn of(
+        headers: &HeaderMap,
+        ip: Option<IpAddr>,
+        snapshot: &Arc<Snapshot>,
+        passwords: &Passwords,
+        sessions: &Sessions,
+        route: &Route,
+        exchange: &mut Exchange,
+    ) -> Result<Option<Self>, Refusal> {
+        let presented = presented(headers)?;
+        let caller = match presented {
+            Presented::Nothing if is_of_a_page_of_ours(headers) => {
+                by_session(headers, ip, snapshot, sessions, exchange)
+            }
+            _ => None,
+        };
+        let caller = match caller {
+            Some(caller) => Some(caller),
+            None => Self::proved(presented, ip, snapshot, passwords, route, exchange).await?,
+        };
+        if let Some(caller) = &caller {
+            exchange.asked_by(&caller.identity);
+        }
+        Ok(caller)
+    }
+
+    async fn proved(
+        presented: Presented<'_>,
+        ip: Option<IpAddr>,
+        snapshot: &Arc<Snapshot>,
+        passwords: &Passwords,
+        route: &Route,
+        exchange: &mut Exchange,
+    ) -> Result<Option<Self>, Refusal> {
+        presented.tell(exchange);
+        let unproved = || Refusal::unauthorized(route.needs(), None, None);
+        match presented {
+            Presented::Nothing => {
+                let nobody = |identity| Self { identity, ceiling: None, presented: false, ip };
+                Ok(snapshot.authenticators.users.anonymous().map(nobody))
+            }
+            Presented::Unknown => Err(unproved()),
+            Presented::Token(token) => match by_token(token, snapshot) {
+                Ok((identity, token)) => {
+                    Ok(Some(Self { identity, ceiling: Some(token), presented: true, ip }))
+                }
+                Err(error) => {
+                    let description = Some(error.to_string());
+                    Err(Refusal::unauthorized(route.needs(), Some(ChallengeError::InvalidToken), description))
+                }
+            },
+            Presented::Password(credentials) => {
+                // Apart: its future is large, and most requests bring a token.
+                let identity = Box::pin(passwords.check(snapshot, credentials, ip)).await?;
+                let identity = identity.ok_or_else(unproved)?;
+                Ok(Some(Self { identity, ceiling: None, presented: true, ip }))
+            }
+        }
+    }
+
+    /// The account; empty for the anonymous user.
+    pub(crate) fn account(&self) -> &str {
+        &self.identity.account
+    }
+
+    /// The same for the policy.
+    pub(crate) fn as_authz<'a>(&'a self, service: &'a str) -> authz::Caller<'a> {
+        authz::Caller {
+            account: &self.identity.account,
+            labels: &self.identity.labels,
+            left_out: &self.identity.left_out,
+            ip: self.ip,
+            service,
+            ceiling: self.ceiling.as_ref().map(|token| token.access.as_slice()),
+        }
+    }
+}
+
+/// The holder of a session of the web pages; `None` where there is none that holds.
+fn by_session(
+    headers: &HeaderMap,
+    ip: Option<IpAddr>,
+    snapshot: &Snapshot,
+    sessions: &Sessions,
+    exchange: &mut Exchange,
+) -> Option<Caller> {
+    // Who has turned the pages off has no use for sessions.
+    let shown = snapshot.settings.ui.enabled.then(|| sessions.shown(headers, snapshot))?;
+    let (_, identity) = shown?.ok()?;
+    exchange.shows("session", None);
+    Some(Caller::without_ceiling(identity, true, ip))
+}
+
+/// Whether a script on a page of this very origin sends the request, by the word of the browser (Fetch Metadata, W3C). Only then does the
+/// cookie of a session count on `/v2`: a browser sends it along with whatever other pages make it ask for as well, and what is
+/// opened as a page of its own must not have come from a repository.
+fn is_of_a_page_of_ours(headers: &HeaderMap) -> bool {
+    [("sec-fetch-site", "same-origin"), ("sec-fetch-dest", "empty")].iter().all(|(name, wanted)| {
+        let mut values = headers.get_all(*name).iter();
+        values.next().is_some_and(|value| value == wanted) && values.next().is_none()
+    }) && headers.get("sec-fetch-mode").is_some_and(|mode| mode != "navigate")
+}
+
+fn by_token(token: &str, snapshot: &Snapshot) -> Result<(Identity, Arc<AccessToken>), TokenError> {
+    let token = snapshot.authority.verify(token, unix_now())?;
+    Ok((snapshot.holder(&token.account, token.voucher.as_ref())?, token))
+}
+
+/// The one `Authorization` header: exactly `Bearer <token>` as the registry reads it, or Basic.
+pub(crate) fn presented(headers: &HeaderMap) -> Result<Presented<'_>, Refusal> {
+    let mut values = headers.get_all(header::AUTHORIZATION).iter();
+    let value = match (values.next(), values.next()) {
+        (None, _) => return Ok(Presented::Nothing),
+        (Some(value), None) => value,
+        (Some(_), Some(_)) => {
+            let why = "the request has two Authorization headers";
+            return Err(Refusal::new(ErrorCode::BadRequest, why).and_close());
+        }
+    };
+    if let Some(token) = bearer(value) {
+        return Ok(Presented::Token(token));
+    }
+    Ok(match Credentials::from_basic(value.as_bytes()) {
+        Ok(Some(credentials)) => Presented::Password(credentials),
+        Ok(None) | Err(_) => Presented::Unknown,
+    })
+}
+
+fn bearer(value: &HeaderValue) -> Option<&str> {
+    let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
+    (scheme.eq_ignore_ascii_case("bearer") && memchr::memchr(b' ', token.as_bytes()).is_none())
+        .then_some(token)
+}

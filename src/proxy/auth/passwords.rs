@@ -1,0 +1,279 @@
+//! Checking passwords off the async threads, a bounded number at a time, so that guessing slows nobody but the guesser.
+
+use std::{
+    net::IpAddr,
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
+};
+
+use tokio::sync::oneshot;
+
+use super::single_flight::{SingleFlight, Turn};
+use crate::{
+    authn::{
+        Attempt, Credentials, CredentialsDigest, DigestKey, Identity, Outcome, RetryAfter, Secret, Throttle,
+        ThrottleSettings, User,
+    },
+    limits::CheckQueue,
+    proxy::{PasswordSettings, Snapshot, response::upstream_error::undecided},
+    registry::{ErrorCode, Refusal},
+    telemetry::Telemetry,
+};
+
+/// The bounded pool, with what is held against whom. Outlives reloads.
+pub struct Passwords {
+    pool: Pool,
+    throttle: Arc<Throttle>,
+    single_flight: SingleFlight,
+    telemetry: Arc<Telemetry>,
+}
+
+/// The priority of a check: a tenth of the processor where a thread of the usual one wants it too.
+const NICE: i32 = 10;
+
+/// Where checks run, in their turn.
+#[derive(Clone)]
+struct Pool(CheckQueue);
+
+impl Passwords {
+    /// An idle pool. `key` is for digests of passwords.
+    pub fn new(settings: &PasswordSettings, key: DigestKey, telemetry: Arc<Telemetry>) -> Self {
+        Self {
+            pool: Pool(CheckQueue::new(settings.concurrent, settings.queue)),
+            throttle: Throttle::new(ThrottleSettings::default(), key),
+            single_flight: SingleFlight::default(),
+            telemetry,
+        }
+    }
+
+    /// How many checks run, and how many wait.
+    pub fn load(&self) -> (usize, usize) {
+        self.pool.0.load()
+    }
+
+    /// The identity that the credentials prove; `None` when they prove none.
+    ///
+    /// # Errors
+    /// 429 to who failed too often; 503 when too many checks are waiting, or a back end that may know the account gives
+    /// no answer; all with `Retry-After`.
+    pub async fn check(
+        &self,
+        snapshot: &Arc<Snapshot>,
+        credentials: Credentials,
+        ip: Option<IpAddr>,
+    ) -> Result<Option<Identity>, Refusal> {
+        let count =
+            Count { telemetry: Arc::clone(&self.telemetry), nameless: credentials.account.is_empty() };
+        let (login, attempt, turn) = match self.prepare(snapshot, credentials, ip).await {
+            Ok(Prepared::ToCheck(login, attempt, turn)) => (login, attempt, turn),
+            Ok(Prepared::Known(identity)) => return count.ended(Ok(identity)),
+            Err(refusal) => return count.ended(Err(refusal)),
+        };
+        let pool = self.pool.clone();
+        // On its own, so that it comes to its end when the client hangs up: or who has the right password, and drops a
+        // request because another one was denied, would have failed, and who guesses could do so uncounted.
+        let verified = tokio::spawn(async move {
+            let outcome = pool.verify(Arc::new(login), attempt).await;
+            if let (Err(refusal), Some(turn)) = (&outcome, turn) {
+                turn.unanswered(refusal);
+            }
+            count.ended(outcome.map(accepted))
+        });
+        verified.await.map_err(|_| broken_off())?
+    }
+
+    /// All that goes before a check, which is often enough.
+    async fn prepare(
+        &self,
+        snapshot: &Arc<Snapshot>,
+        credentials: Credentials,
+        ip: Option<IpAddr>,
+    ) -> Result<Prepared, Refusal> {
+        let Credentials { account, password } = credentials;
+        let users = &snapshot.authenticators.users;
+        // Without a name there is nothing to guess: no bcrypt, and nothing is held against the clients that ask for a
+        // token before they log in.
+        let has_password = users.lookup(&account).is_some_and(User::has_password);
+        let anonymous = users.anonymous().filter(|_| account.is_empty());
+        let asks_somebody = has_password || snapshot.authenticators.knows_nameless();
+        if anonymous.is_some() || (account.is_empty() && !asks_somebody) {
+            return Ok(Prepared::Known(anonymous));
+        }
+        let login = Login { account: account.into(), password, ip };
+        let counted = self.throttle.shown(&login.account, &login.password, ip);
+        // Before what is remembered is asked: a client that has to wait learns nothing, or it would be a fast oracle.
+        let passage = self.throttle.peek(&counted, Instant::now()).map_err(|after| login.too_many(after))?;
+        let shown = login.digest(snapshot);
+        let recall = || {
+            let outcome = snapshot.remembered.recall(&shown, Instant::now())?;
+            if matches!(outcome, Outcome::Accepted(_)) {
+                self.throttle.prove(&counted, Instant::now());
+            }
+            Some(Prepared::Known(accepted(outcome)))
+        };
+        if let Some(known) = recall() {
+            return Ok(known);
+        }
+        // Where nothing is remembered, waiting for another's result would bring none.
+        let turn = match snapshot.settings.passwords.remember {
+            Duration::ZERO => None,
+            _ => Some(self.single_flight.take(shown).await),
+        };
+        if let Some(known) = recall() {
+            return Ok(known);
+        }
+        if let Some(refusal) = turn.as_ref().and_then(Turn::unanswered_meanwhile) {
+            return Err(refusal);
+        }
+        let attempt = self.throttle.check(&counted, passage, Instant::now());
+        match attempt.map_err(|after| login.too_many(after))? {
+            Some(attempt) => {
+                let attempted = Attempted { login, shown, snapshot: Arc::clone(snapshot) };
+                Ok(Prepared::ToCheck(attempted, attempt, turn))
+            }
+            // It was wrong a moment ago.
+            None => Ok(Prepared::Known(None)),
+        }
+    }
+}
+
+/// What is to be done about a login.
+enum Prepared {
+    /// Nothing: who it is, is known; `None` for nobody.
+    Known(Option<Identity>),
+    /// The password is to be checked.
+    ToCheck(Attempted, Attempt, Option<Turn>),
+}
+
+/// Counts how a login ends.
+struct Count {
+    telemetry: Arc<Telemetry>,
+    /// Without a name it is none.
+    nameless: bool,
+}
+
+impl Count {
+    fn ended(&self, checked: Result<Option<Identity>, Refusal>) -> Result<Option<Identity>, Refusal> {
+        let outcome = match &checked {
+            Ok(Some(_)) => "accepted",
+            Ok(None) => "failed",
+            Err(refusal) if refusal.code == ErrorCode::TooManyRequests => "throttled",
+            Err(_) => "unanswered",
+        };
+        if !self.nameless {
+            self.telemetry.metrics.login(outcome);
+        }
+        checked
+    }
+}
+
+impl Pool {
+    /// Asks `users`, and the back ends about a name that is not there.
+    async fn verify(&self, login: Arc<Attempted>, attempt: Attempt) -> Result<Outcome, Refusal> {
+        match self.ask(&login, attempt.tried()).await {
+            Ok(outcome) => Ok(login.ended(outcome, attempt)),
+            Err(refusal) => {
+                attempt.withdraw();
+                Err(refusal)
+            }
+        }
+    }
+
+    async fn ask(&self, login: &Arc<Attempted>, tried: u32) -> Result<Outcome, Refusal> {
+        let outcome = self.ask_users(Arc::clone(login), tried).await?;
+        if outcome != Outcome::NoSuchUser {
+            return Ok(outcome);
+        }
+        let Login { account, password, ip, .. } = &login.login;
+        let asked = login.snapshot.authenticators.ask_backends(account, password, *ip);
+        asked.await.map_err(|error| undecided(&error))
+    }
+
+    /// bcrypt, when it is its turn; before those whose address has tried more.
+    async fn ask_users(&self, login: Arc<Attempted>, tried: u32) -> Result<Outcome, Refusal> {
+        let Some(turn) = self.0.take(tried).await else {
+            return Err(Refusal::new(ErrorCode::Unavailable, "too many logins at once").retry_after(BUSY));
+        };
+        let (sender, checked) = oneshot::channel();
+        let check = move || {
+            let _turn = turn;
+            step_back();
+            let Login { account, password, .. } = &login.login;
+            let _ = sender.send(login.snapshot.authenticators.users.verify(account, password));
+        };
+        thread::Builder::new().name("password".to_owned()).spawn(check).map_err(|_| broken_off())?;
+        checked.await.map_err(|_| broken_off())
+    }
+}
+
+/// Lets all other threads of this machine go first: as many checks as there are processors would otherwise keep pulls
+/// waiting. On Linux the priority is the thread's own; a thread cannot raise it again, so each check has one to itself, which
+/// costs a thousandth of the check. Where the system does not allow it, the check goes on as it is.
+fn step_back() {
+    let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), NICE);
+}
+
+fn broken_off() -> Refusal {
+    Refusal::new(ErrorCode::Internal, "checking the password failed")
+}
+
+/// A login.
+struct Login {
+    account: Box<str>,
+    password: Secret,
+    ip: Option<IpAddr>,
+}
+
+impl Login {
+    /// What stands for it in the memory of the snapshot.
+    fn digest(&self, snapshot: &Snapshot) -> CredentialsDigest {
+        let stored = snapshot.authenticators.users.stored_hash(&self.account);
+        snapshot.remembered.digest(&self.account, &self.password, stored.unwrap_or_default())
+    }
+
+    fn too_many(&self, after: RetryAfter) -> Refusal {
+        let (account, ip) = (&*self.account, self.ip.map(tracing::field::display));
+        tracing::debug!(account, ip, "a login has to wait after failed ones");
+        Refusal::new(ErrorCode::TooManyRequests, "too many failed logins; wait before you try again")
+            .retry_after(after.0)
+    }
+}
+
+/// A login that is being verified.
+struct Attempted {
+    login: Login,
+    shown: CredentialsDigest,
+    snapshot: Arc<Snapshot>,
+}
+
+impl Attempted {
+    /// Takes down how it ended. A failure is never remembered, but for that of nobody with nothing, which is no guess.
+    fn ended(&self, outcome: Outcome, attempt: Attempt) -> Outcome {
+        let Login { account, password, ip, .. } = &self.login;
+        let nobody = account.is_empty() && password.expose().is_empty();
+        let is_accepted = matches!(outcome, Outcome::Accepted(_));
+        if is_accepted || nobody {
+            self.snapshot.remembered.remember(self.shown, outcome.clone(), Instant::now());
+        }
+        if is_accepted {
+            attempt.succeeded();
+        } else if nobody {
+            attempt.withdraw();
+        } else {
+            attempt.failed(Instant::now());
+            tracing::info!(account = &**account, ip = ip.map(tracing::field::display), "a login failed");
+        }
+        outcome
+    }
+}
+
+/// How long a client waits when the queue is full: bcrypt at cost 10 takes 50 ms.
+const BUSY: Duration = Duration::from_secs(1);
+
+fn accepted(outcome: Outcome) -> Option<Identity> {
+    match outcome {
+        Outcome::Accepted(identity) => Some(identity),
+        Outcome::WrongPassword | Outcome::NoSuchUser => None,
+    }
+}

@@ -1,0 +1,138 @@
+//! The session of a browser: a signed token in a cookie. Nothing is stored about one but that it was ended.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use hyper::header::{self, HeaderMap, HeaderValue};
+
+use super::ended_sessions::EndedSessions;
+use crate::{
+    authn::Identity,
+    proxy::{Snapshot, snapshot::unix_now},
+    registry::{ErrorCode, Refusal},
+    token::{Session, TokenError, Vouched},
+};
+
+/// The name of the cookie. A browser takes a name with this prefix only over TLS, for the whole of one host, from that host
+/// itself (RFC 6265bis section 4.1.3.2).
+const COOKIE: &str = "__Host-portwarden-session";
+
+/// The most bytes of a cookie's name and value: a browser throws away a larger one, and says nothing (RFC 6265bis section 5.6).
+const LARGEST: usize = 4096;
+
+/// Sessions that were ended before their time. Across a restart they are forgotten; their cookies are gone from the browsers
+/// that signed out.
+#[derive(Debug, Default)]
+pub(crate) struct Sessions(Mutex<EndedSessions>);
+
+impl Sessions {
+    /// Begins a session: the cookie to set.
+    ///
+    /// # Errors
+    /// The key cannot sign, or no browser would keep the cookie.
+    pub(crate) fn begin(&self, identity: &Identity, snapshot: &Snapshot) -> Result<String, Refusal> {
+        let lifetime = snapshot.settings.ui.session;
+        let voucher = snapshot.voucher(identity);
+        let vouched = match (&voucher, snapshot.fingerprint(&identity.account)) {
+            (Some(voucher), _) => Vouched::BackEnd(voucher),
+            (None, Some(fingerprint)) => Vouched::Password(fingerprint),
+            (None, None) => return Err(Refusal::new(ErrorCode::Internal, "the account has no password")),
+        };
+        let (account, service) = (&identity.account, &snapshot.settings.service);
+        let issued = snapshot.authority.issue_session(account, vouched, service, lifetime, unix_now());
+        let token = issued.map_err(|error| Refusal::new(ErrorCode::Internal, error.to_string()))?;
+        if COOKIE.len() + token.expose().len() > LARGEST {
+            let why = "this account has too many labels for a session, which has to fit into a cookie of 4 KiB; docker and other \
+                       clients can use it all the same";
+            return Err(Refusal::new(ErrorCode::TooLarge, why));
+        }
+        Ok(cookie(token.expose(), lifetime.as_secs()))
+    }
+
+    /// The session that a request shows, and whose it is. `None` where it shows none.
+    ///
+    /// # Errors
+    /// It has ended, or is none of ours.
+    pub(crate) fn shown(
+        &self,
+        headers: &HeaderMap,
+        snapshot: &Snapshot,
+    ) -> Option<Result<(Session, Identity), TokenError>> {
+        let token = cookie_of(headers)?;
+        Some(self.verify(token, snapshot))
+    }
+
+    fn verify(&self, token: &str, snapshot: &Snapshot) -> Result<(Session, Identity), TokenError> {
+        let fingerprint_of = |account: &str| snapshot.fingerprint(account);
+        let service = &snapshot.settings.service;
+        let session = snapshot.authority.verify_session(token, service, unix_now(), fingerprint_of)?;
+        if self.lock().contains(&session) {
+            return Err(TokenError::Revoked);
+        }
+        let identity = snapshot.holder(&session.account, session.voucher.as_ref())?;
+        Ok((session, identity))
+    }
+
+    /// Ends a session: the cookie that takes it out of the browser.
+    pub(crate) fn end(&self, session: &Session) -> String {
+        self.lock().insert(session, unix_now());
+        Self::forget()
+    }
+
+    /// The cookie that takes whatever is there out of the browser.
+    pub(crate) fn forget() -> String {
+        cookie("", 0)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, EndedSessions> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn cookie(value: &str, seconds: u64) -> String {
+    format!("{COOKIE}={value}; Path=/; Max-Age={seconds}; Secure; HttpOnly; SameSite=Strict")
+}
+
+/// The value of our cookie, wherever it stands. Two of that name are none: which one is the browser's own cannot be told.
+/// Cookies of other hosts of the site stand in the same line, and may be anything.
+fn cookie_of(headers: &HeaderMap) -> Option<&str> {
+    let lines = headers.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes);
+    let pairs = lines.flat_map(|line| line.split(|byte| *byte == b';'));
+    let pairs = pairs.filter_map(|pair| std::str::from_utf8(pair).ok()?.trim().split_once('='));
+    let mut ours = pairs.filter(|(name, _)| *name == COOKIE).map(|(_, value)| value);
+    let value = ours.next()?;
+    (ours.next().is_none() && !value.is_empty()).then_some(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(lines: &[&str]) -> HeaderMap {
+        lines.iter().map(|line| (header::COOKIE, HeaderValue::from_bytes(line.as_bytes()).unwrap())).collect()
+    }
+
+    #[test]
+    fn the_cookie_is_found_among_others_and_only_once() {
+        for (lines, found) in [
+            (&["__Host-portwarden-session=a.b.c"][..], Some("a.b.c")),
+            (&["x=1; __Host-portwarden-session=a; y=2"], Some("a")),
+            (&["x=1", "__Host-portwarden-session=a"], Some("a")),
+            (&["x=ü; __Host-portwarden-session=a"], Some("a")),
+            (&["__Host-portwarden-session=a; __Host-portwarden-session=b"], None),
+            (&["__Host-portwarden-session="], None),
+            (&["portwarden-session=a; x__Host-portwarden-session=a"], None),
+            (&[], None),
+        ] {
+            assert_eq!(cookie_of(&headers(lines)), found, "{lines:?}");
+        }
+    }
+
+    #[test]
+    fn the_cookie_is_for_this_host_only_and_hidden_from_scripts() {
+        let cookie = cookie("a", 60);
+        assert_eq!(
+            cookie,
+            "__Host-portwarden-session=a; Path=/; Max-Age=60; Secure; HttpOnly; SameSite=Strict"
+        );
+    }
+}

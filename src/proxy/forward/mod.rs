@@ -1,0 +1,7 @@
+//! Requests to the registry, a client's and our own, and the lists of names that are made of its answers.
+
+pub(super) mod catalog;
+pub(super) mod headers;
+pub(super) mod names;
+pub(super) mod rewrite;
+pub(super) mod subrequest;

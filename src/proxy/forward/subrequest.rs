@@ -1,0 +1,85 @@
+//! Questions of our own to the registry, on behalf of a client: each with a permit, like what a client sends itself; the answer
+//! is read whole, up to a bound, and given to whoever asked.
+
+use std::{
+    net::IpAddr,
+    time::{Duration, Instant},
+};
+
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper::{
+    StatusCode,
+    body::Bytes,
+    header::{self, HeaderMap},
+};
+
+use super::{headers, rewrite::upstream_head};
+use crate::{
+    authz::Permit,
+    proxy::{
+        Upstream,
+        body::{
+            request_body::RequestBody,
+            response_body::{ResponseBody, UpstreamBody},
+        },
+        request::origin::Origin,
+        response::upstream_error::{refuse_strange, some, unanswered},
+    },
+    registry::{ErrorCode, Refusal},
+    telemetry::RequestId,
+};
+
+/// Asks the registry for one client. Cheap to clone: one for each of several questions at once.
+#[derive(Debug, Clone)]
+pub(crate) struct Inquirer {
+    /// The registry.
+    pub(crate) upstream: Upstream,
+    /// How long an answer may stand still (`limits.idle_body`).
+    pub(crate) idle_body: Duration,
+    /// Where the client sees us: the registry is told, as with every request.
+    pub(crate) origin: Origin,
+    /// The client's address, for whose share of the places a question counts.
+    pub(crate) address: Option<IpAddr>,
+    /// The request that this is for.
+    pub(crate) id: RequestId,
+}
+
+/// What the registry answered.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+}
+
+/// The largest answer that is read: the bound of registry 2.8 on a manifest, which a page of the catalogue stays under.
+const LARGEST: usize = 4 << 20;
+
+impl Inquirer {
+    /// Asks, with `accept` as the media types that are understood.
+    ///
+    /// # Errors
+    /// The registry gives no answer, too large a one, or one that breaks off.
+    pub(crate) async fn ask(&self, permit: &Permit, accept: &'static str) -> Result<Reply, Refusal> {
+        let failed = |error| unanswered(&error, &self.upstream);
+        let mut head = upstream_head(permit);
+        headers::to_registry(&mut head, &HeaderMap::new(), &self.origin, self.address, &self.id);
+        head.append_text(&header::ACCEPT, accept);
+        let request = head.with(RequestBody::empty());
+        let place = self.upstream.place(self.address).await.map_err(failed)?;
+        let response = self.upstream.send(request, place).await.map_err(failed)?;
+        refuse_strange(&response, &self.upstream)?;
+        let (head, body) = response.into_parts();
+        let body = ResponseBody::upstream(UpstreamBody::new(body, head.status, self.idle_body));
+        let body = Limited::new(body, LARGEST).collect().await.map_err(|error| {
+            if let Some(unsaid) = self.upstream.failures().due("unreadable", Instant::now()) {
+                let (registry, unsaid) = (self.upstream.address(), some(unsaid));
+                tracing::warn!(%registry, %error, unsaid, "an answer of the registry could not be read");
+            }
+            let is_large = error.downcast_ref::<LengthLimitError>().is_some();
+            let what = if is_large { "sent more than 4 MiB" } else { "broke off" };
+            Refusal::new(ErrorCode::BadGateway, format!("the registry behind this proxy {what}"))
+        })?;
+        Ok(Reply { status: head.status, headers: head.headers, body: body.to_bytes() })
+    }
+}

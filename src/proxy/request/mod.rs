@@ -1,0 +1,10 @@
+//! The request as it came in: its target, where it comes from, and the media types and origins that may send it.
+
+pub(super) mod context;
+pub(super) mod cors;
+pub(super) mod cross_site;
+pub(super) mod form;
+pub(super) mod list;
+pub(super) mod media_type;
+pub(super) mod origin;
+pub(super) mod target;

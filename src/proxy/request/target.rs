@@ -1,0 +1,76 @@
+//! The endpoints that are ours, not the registry's, and where they stand.
+
+use hyper::{
+    HeaderMap, Method, Response, StatusCode,
+    header::{self, HeaderValue},
+    http::request::Parts,
+};
+
+use crate::{proxy::body::response_body::ResponseBody, ui::PagePath};
+
+/// An endpoint of our own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum OwnEndpoint {
+    /// `<path_prefix>/auth` and `<path_prefix>/auth/token`, as in docker_auth.
+    Token,
+    /// `<path_prefix>/…`: a web page, where they are not turned off.
+    Page(PagePath),
+    /// Below `<path_prefix>/`, where a browser looks for a page that is not there.
+    NoPage,
+    /// `<path_prefix>/`, where they are: docker_auth's one-line page.
+    Greeting,
+    /// `/v2`, which is `/v2/` for every client.
+    BaseWithoutSlash,
+}
+
+impl OwnEndpoint {
+    /// The endpoint that a request asks for. Paths must be spelt exactly so.
+    pub(crate) fn of(head: &Parts, prefix: &str, with_pages: bool) -> Option<Self> {
+        let path = head.uri.path();
+        let below = path.strip_prefix(prefix);
+        match below {
+            Some("/auth" | "/auth/token") => return Some(Self::Token),
+            _ if path == "/v2" => return Some(Self::BaseWithoutSlash),
+            // Whatever the prefix is.
+            _ if path.starts_with("/v2/") => return None,
+            _ if is_v1(path) && !wants_pages(&head.headers) => return None,
+            Some("/") if !with_pages => return Some(Self::Greeting),
+            _ => {}
+        }
+        let below = below.filter(|path| with_pages && path.starts_with('/'))?;
+        let looks = matches!(head.method, Method::GET | Method::HEAD) && wants_pages(&head.headers);
+        PagePath::parse(below).map(Self::Page).or_else(|| looks.then_some(Self::NoPage))
+    }
+
+    /// The one-line page of `<path_prefix>/`.
+    pub(crate) fn greeting(issuer: &str) -> Response<ResponseBody> {
+        let escaped = issuer.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+        let mut response = Response::new(ResponseBody::from(format!("<h1>{escaped}</h1>\n")));
+        let html = HeaderValue::from_static("text/html; charset=utf-8");
+        response.headers_mut().insert(header::CONTENT_TYPE, html);
+        response
+    }
+
+    /// To `/v2/`, with the method kept.
+    pub(crate) fn redirect_to_base() -> Response<ResponseBody> {
+        redirect_to(HeaderValue::from_static("/v2/"))
+    }
+}
+
+/// To another URL for good, with the method kept.
+pub(crate) fn redirect_to(location: HeaderValue) -> Response<ResponseBody> {
+    let mut response = Response::new(ResponseBody::from(String::new()));
+    *response.status_mut() = StatusCode::PERMANENT_REDIRECT;
+    response.headers_mut().insert(header::LOCATION, location);
+    response
+}
+
+/// The first API of registries, which clients still try (`podman search`, `docker search`). A repository may be called so.
+pub(crate) fn is_v1(path: &str) -> bool {
+    path == "/v1" || path.starts_with("/v1/")
+}
+
+/// Whether a person looks, by the word of the program that asks: a browser names HTML first, and no other client names it.
+fn wants_pages(headers: &HeaderMap) -> bool {
+    headers.get(header::ACCEPT).is_some_and(|accept| accept.as_bytes().starts_with(b"text/html"))
+}

@@ -1,0 +1,306 @@
+//! One request under observation: what the steps of the journey learn of it, told to the audit log and the metrics at its
+//! decision and at its end. Decides nothing.
+
+use std::{
+    net::IpAddr,
+    sync::Arc,
+    time::{Duration, Instant, SystemTime},
+};
+
+use hyper::{
+    Method, Response, StatusCode,
+    header::{self, HeaderName, HeaderValue},
+    http::request::Parts,
+};
+
+use super::{Peer, body::request_body::Progress, upstream::UpstreamError};
+use crate::{
+    authn::Identity,
+    registry::{self, ChallengeError, ErrorCode, Refusal, RepositoryName, Route, Scope},
+    telemetry::{Decision, Direction, Ended, Event, Record, RequestId, Telemetry},
+};
+
+/// `X-Request-Id`: to the registry, and in every response.
+pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// A request from its head until its response has gone out. Dropped, it has ended: a client that vanishes, and with it
+/// the future that answers it, leaves its line too.
+pub struct Exchange {
+    telemetry: Arc<Telemetry>,
+    id: RequestId,
+    began: Instant,
+    record: Record,
+    subject: Subject,
+    method: Method,
+    status: Option<StatusCode>,
+    bytes_in: Option<Arc<Progress>>,
+    bytes_out: u64,
+    /// When it was sent to the registry.
+    sent: Option<Instant>,
+    ended: Option<Ended>,
+}
+
+/// What a request is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Subject {
+    /// The registry.
+    Registry,
+    /// A token.
+    Token,
+    /// A web page.
+    Page,
+    /// Something that anybody may see, or that does not exist: counted, and not written down.
+    Other,
+}
+
+impl Exchange {
+    /// Begins the observation of a request; `given` is the name that a trusted proxy has for it.
+    pub(super) fn begin(
+        telemetry: &Arc<Telemetry>,
+        head: &Parts,
+        peer: Peer,
+        subject: Subject,
+        given: Option<RequestId>,
+    ) -> Box<Self> {
+        let id = given.unwrap_or_else(RequestId::random);
+        let mut record = Record::new(Event::Decision);
+        if telemetry.audit.is_on() {
+            id.as_str().clone_into(&mut record.request_id);
+            record.method = registry::Method::shown(head.method.as_str());
+            record.address = peer.address.map(|address| address.ip().to_canonical());
+            record.user_agent = head.headers.get(header::USER_AGENT).map(beginning);
+        }
+        record.route = (subject == Subject::Page).then_some(PAGE);
+        telemetry.metrics.request_began();
+        // It moves from the journey to the body.
+        Box::new(Self {
+            telemetry: Arc::clone(telemetry),
+            id,
+            began: Instant::now(),
+            record,
+            subject,
+            method: head.method.clone(),
+            status: None,
+            bytes_in: None,
+            bytes_out: 0,
+            sent: None,
+            ended: None,
+        })
+    }
+
+    /// The name of the request.
+    pub(super) fn id(&self) -> &RequestId {
+        &self.id
+    }
+
+    /// What it is for.
+    pub(super) fn routed(&mut self, route: &Route) {
+        let record = &mut self.record;
+        record.route = Some(route.endpoint().class());
+        if self.telemetry.audit.is_on() {
+            record.repository = route.endpoint().repository().map(|name| name.as_str().to_owned());
+            record.reference = route.reference().map(str::to_owned);
+            record.tags = (!route.tags().is_empty())
+                .then(|| route.tags().iter().map(|tag| tag.as_str().to_owned()).collect());
+            record.from = route.source().map(|name| name.as_str().to_owned());
+            record.requested = Some(texts(&route.needs())).filter(|needs| !needs.is_empty());
+        }
+    }
+
+    /// What a page is about.
+    pub(super) fn about(&mut self, name: &RepositoryName, reference: Option<&str>) {
+        if self.telemetry.audit.is_on() {
+            self.record.repository = Some(name.as_str().to_owned());
+            self.record.reference = reference.map(str::to_owned);
+        }
+    }
+
+    /// The last lines of the audit log, the newest last; `None` where none is written.
+    pub(super) fn recent(&self) -> Option<Vec<Vec<u8>>> {
+        self.telemetry.audit.recent()
+    }
+
+    /// Where it comes from, by the word of a trusted proxy too.
+    pub(super) fn from(&mut self, address: Option<IpAddr>) {
+        self.record.address = address.or(self.record.address);
+    }
+
+    /// What it shows, and the name that is claimed with it: nobody's until it is proved.
+    pub(super) fn shows(&mut self, credentials: &'static str, claimed: Option<&str>) {
+        self.record.credentials = Some(credentials);
+        if self.telemetry.audit.is_on() {
+            self.record.account = claimed.map(|name| name.chars().take(LONGEST_CLAIM).collect());
+        }
+    }
+
+    /// Whose it is.
+    pub(super) fn asked_by(&mut self, identity: &Identity) {
+        if self.telemetry.audit.is_on() {
+            self.record.account = Some(identity.account.clone());
+            self.record.source = (!identity.account.is_empty()).then(|| identity.source.section());
+        }
+    }
+
+    /// By whom it was decided; only asked for where it is written down.
+    pub(super) fn ruled(&mut self, by: impl FnOnce() -> String) {
+        if self.telemetry.audit.is_on() {
+            self.record.rule = Some(by()).filter(|by| !by.is_empty());
+        }
+    }
+
+    /// What a token was asked for, and grants.
+    pub(super) fn granted(&mut self, requested: &[Scope], granted: &[Scope]) {
+        if self.telemetry.audit.is_on() {
+            self.record.requested = Some(texts(requested));
+            let granted = granted.iter().filter(|scope| !scope.actions.is_empty());
+            self.record.granted = Some(granted.map(Scope::to_string).collect());
+        }
+    }
+
+    /// It may go to the registry. The line is written before it does: what follows may take hours.
+    pub(super) fn allowed(&mut self) {
+        self.decide(Decision::Allowed);
+        self.write();
+    }
+
+    /// It goes to the registry now.
+    pub(super) fn forwarding(&mut self, body: Arc<Progress>) {
+        self.sent = Some(Instant::now());
+        self.record.event = Event::Transfer;
+        // It stands in the line of the decision.
+        self.record.requested = None;
+        self.bytes_in = Some(body);
+    }
+
+    /// The registry answers.
+    pub(super) fn answered<B>(&mut self, response: &Response<B>) {
+        if let Some(sent) = self.sent {
+            let added = sent.duration_since(self.began);
+            self.telemetry.metrics.forwarded(self.class(), added, sent.elapsed());
+        }
+        if self.telemetry.audit.is_on() {
+            let digest =
+                response.headers().get("docker-content-digest").and_then(|value| value.to_str().ok());
+            self.record.digest = digest.map(str::to_owned);
+        }
+    }
+
+    /// The registry does not.
+    pub(super) fn unanswered(&mut self, error: &UpstreamError) {
+        self.ended = Some(match error {
+            UpstreamError::Client(_) => Ended::ClientGone,
+            _ => Ended::UpstreamLost,
+        });
+    }
+
+    /// The journey is over, with a response that is still to go out, or a refusal.
+    pub(super) fn concluded(&mut self, refusal: Option<&Refusal>, status: StatusCode) {
+        self.status = Some(status);
+        self.record.status = Some(status.as_u16());
+        self.record.reason = refusal.map(|refusal| refusal.message.clone());
+        if self.record.event == Event::Transfer || self.subject == Subject::Other {
+            return;
+        }
+        self.decide(refusal.map_or(Decision::Allowed, |refusal| self.judged(refusal)));
+        self.record.duration_ms = Some(milliseconds(self.began.elapsed()));
+        self.write();
+    }
+
+    /// Bytes of the response have gone out.
+    pub(super) fn sent_out(&mut self, bytes: usize) {
+        self.bytes_out += bytes as u64;
+        self.telemetry.metrics.moved(Direction::Out, bytes as u64);
+    }
+
+    /// The whole response has gone out, or it will not.
+    pub(super) fn end(&mut self, ended: Ended) {
+        self.ended.get_or_insert(ended);
+    }
+
+    fn judged(&self, refusal: &Refusal) -> Decision {
+        let shown = self.record.credentials.is_some_and(|credentials| credentials != "none");
+        match (refusal.code, refusal.challenge.as_ref().and_then(|challenge| challenge.error)) {
+            (ErrorCode::Unauthorized, Some(ChallengeError::InsufficientScope)) => Decision::Denied,
+            (ErrorCode::Unauthorized, None) if !shown => Decision::Challenged,
+            (ErrorCode::Unauthorized, _) => Decision::Unauthenticated,
+            _ => Decision::Refused,
+        }
+    }
+
+    fn decide(&mut self, decision: Decision) {
+        self.record.decision = Some(decision);
+        if self.subject == Subject::Token {
+            self.record.event = Event::Token;
+            self.telemetry.metrics.token(decision);
+        } else {
+            self.telemetry.metrics.decided(decision);
+        }
+    }
+
+    /// For metrics: the kind of endpoint.
+    fn class(&self) -> &'static str {
+        match self.subject {
+            Subject::Registry => self.record.route.unwrap_or("unknown"),
+            Subject::Token => "token",
+            Subject::Page => PAGE,
+            Subject::Other => "other",
+        }
+    }
+
+    /// Who hangs up before the decision, while a password is checked, leaves a line as well.
+    fn write_undecided(&mut self) {
+        if self.status.is_some() || self.subject == Subject::Other {
+            return;
+        }
+        if self.subject == Subject::Token {
+            self.record.event = Event::Token;
+        }
+        self.record.ended = Some(Ended::ClientGone);
+        self.record.duration_ms = Some(milliseconds(self.began.elapsed()));
+        self.write();
+    }
+
+    fn write(&mut self) {
+        self.record.time = SystemTime::now();
+        self.telemetry.audit.write(&self.record);
+    }
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        let metrics = &self.telemetry.metrics;
+        let status = self.status.map(|status| status.as_u16());
+        metrics.request_ended(self.class(), self.method.as_str(), status);
+        if self.record.event != Event::Transfer {
+            self.write_undecided();
+            return;
+        }
+        let ended = self.ended.unwrap_or(Ended::ClientGone);
+        metrics.transferred(ended);
+        self.record.ended = Some(ended);
+        self.record.bytes_in = Some(self.bytes_in.as_ref().map_or(0, |body| body.bytes()));
+        self.record.bytes_out = Some(self.bytes_out);
+        self.record.duration_ms = Some(milliseconds(self.began.elapsed()));
+        self.write();
+    }
+}
+
+/// Characters of a text that a client chooses: a form may have 64 KiB of a name, and the last lines are kept at hand.
+const LONGEST_CLAIM: usize = 256;
+
+/// The beginning of what a client says of itself.
+fn beginning(value: &HeaderValue) -> String {
+    String::from_utf8_lossy(value.as_bytes()).chars().take(LONGEST_CLAIM).collect()
+}
+
+fn texts(scopes: &[Scope]) -> Vec<String> {
+    scopes.iter().map(Scope::to_string).collect()
+}
+
+/// The route of a web page, in logs and metrics.
+const PAGE: &str = "page";
+
+/// To the microsecond.
+fn milliseconds(duration: Duration) -> f64 {
+    (duration.as_secs_f64() * 1e6).round() / 1e3
+}

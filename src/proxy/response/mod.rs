@@ -1,0 +1,6 @@
+//! Answers to clients: refusals, errors of the registry, URLs and the rules for caches.
+
+pub(super) mod caching;
+pub(super) mod error_response;
+pub(super) mod location;
+pub(super) mod upstream_error;
