@@ -55,6 +55,72 @@ fn modules_import_in_one_direction() {
     assert!(imports > 20, "only {imports} imports found: the search is broken");
 }
 
+/// A room of `proxy`, and the rooms there that it may import. `service` imports all, and what outlives a request
+/// (`settings`, `snapshot`, `freeze`) is imported by all.
+const ROOMS_OF_PROXY: &[(&str, &[&str])] = &[
+    ("request", &[]),
+    ("body", &[]),
+    ("upstream", &["body"]),
+    ("request_log", &["body", "upstream"]),
+    ("response", &["request", "body", "upstream", "request_log"]),
+    ("auth", &["request", "body", "request_log", "response"]),
+    ("forward", &["request", "body", "upstream", "request_log", "response"]),
+    ("pages", &["request", "body", "upstream", "request_log", "response", "auth", "forward"]),
+];
+
+#[test]
+fn rooms_of_proxy_import_in_one_direction() {
+    let mut wrong = Vec::new();
+    let mut imports = 0;
+    for file in files("src/proxy") {
+        let inside = file.strip_prefix(root().join("src/proxy")).unwrap();
+        let first = inside.iter().next().unwrap().to_str().unwrap();
+        let room = first.strip_suffix(".rs").unwrap_or(first);
+        let Some((_, allowed)) = ROOMS_OF_PROXY.iter().find(|(name, _)| *name == room) else { continue };
+        let text = fs::read_to_string(&file).unwrap();
+        // `super` of a file that stands in `proxy` itself is `proxy`, and so is `super::super` of one in a room.
+        let ups = inside.iter().count() - usize::from(inside.ends_with("mod.rs"));
+        for other in rooms_imported(&text, ups) {
+            imports += 1;
+            let is_room = ROOMS_OF_PROXY.iter().any(|(name, _)| *name == other);
+            if is_room && other != room && !allowed.contains(&&*other) {
+                wrong.push(format!("{}: {room} may not import {other}", file.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(imports > 50, "only {imports} imports found: the search is broken");
+}
+
+#[test]
+fn the_search_for_rooms_finds_every_form() {
+    let source = "
+use super::super::{auth::caller::Caller, body};
+use crate::{registry::Route, proxy::{Peer, upstream::{Upstream, pace}}};
+fn f(a: crate::proxy::pages::Pages) {}
+";
+    let found = rooms_imported(source, 2);
+    assert_eq!(found, BTreeSet::from(["auth", "body", "Peer", "upstream", "pages"].map(str::to_owned)));
+}
+
+/// What follows each path to `proxy`: by its name, in a group of the crate, or by `super` so often.
+fn rooms_imported(source: &str, ups: usize) -> BTreeSet<String> {
+    let code = without_comments(source);
+    let relative = "super::".repeat(ups);
+    let paths = code.match_indices("proxy::").chain(code.match_indices(&relative));
+    let whole = paths.filter(|(at, _)| !code[..*at].ends_with("super::") && !is_inside_a_word(&code, *at));
+    whole.flat_map(|(at, found)| names_at(&code[at + found.len()..])).collect()
+}
+
+fn is_inside_a_word(code: &str, at: usize) -> bool {
+    code[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_')
+}
+
+fn without_comments(source: &str) -> String {
+    let lines = source.lines().filter(|line| !line.trim_start().starts_with("//"));
+    lines.map(|line| format!("{line}\n")).collect()
+}
+
 #[test]
 fn the_search_for_imports_finds_every_form() {
     let source = "
@@ -94,11 +160,7 @@ fn module_of(file: &Path) -> Option<String> {
 
 /// What follows each `crate::`: a name, or the first names in a group.
 fn imported_modules(source: &str) -> BTreeSet<String> {
-    let code: String = source
-        .lines()
-        .filter(|line| !line.trim_start().starts_with("//"))
-        .map(|line| format!("{line}\n"))
-        .collect();
+    let code = without_comments(source);
     let places = code.match_indices("crate::").filter(|(at, _)| !is_inside_a_name(&code, *at));
     places.flat_map(|(at, found)| names_at(&code[at + found.len()..])).collect()
 }

@@ -4,6 +4,7 @@
 
 mod client_network;
 mod counters;
+mod failure_log;
 mod fair_semaphore;
 mod in_flight;
 mod log_throttle;
@@ -14,6 +15,7 @@ mod token_bucket;
 
 pub(crate) use client_network::Network;
 pub(crate) use counters::{Counters, Fingerprint, Worth};
+pub(crate) use failure_log::{FailureLog, count_left_out};
 pub(crate) use fair_semaphore::{Place, Places};
 pub use in_flight::AtRegistry;
 pub(crate) use log_throttle::Complaints;

@@ -14,12 +14,9 @@ use hyper::{
 
 use super::{
     Peer, ResponseBody, Service, Settings,
-    request::{
-        context::require_plain,
-        target::{OwnEndpoint, redirect_to},
-    },
+    request::{context::require_plain, target::OwnEndpoint},
     request_log::{Exchange, Subject},
-    response::{caching, error_response::refuse},
+    response::{caching, error_response::refuse, local::redirect_to},
 };
 use crate::registry::{ErrorCode, Refusal};
 

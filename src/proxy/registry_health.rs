@@ -14,10 +14,10 @@ use std::{
 use hyper::{HeaderMap, StatusCode, header};
 use tokio::time::timeout;
 
+use crate::limits::count_left_out;
+
 use super::{
-    Upstream, UpstreamAddress, UpstreamError,
-    response::{error_response::API_VERSION, upstream_error::some},
-    upstream::Broken,
+    Upstream, UpstreamAddress, UpstreamError, response::error_response::API_VERSION, upstream::Broken,
 };
 
 /// The result of the last check.
@@ -60,7 +60,7 @@ impl RegistryHealth {
         if last.found.as_ref() != Some(&found) {
             match &found {
                 Ok(()) => {
-                    let unsaid = some(upstream.failures().end());
+                    let unsaid = count_left_out(upstream.failures().end());
                     tracing::info!(unsaid, "a registry answers at {address}");
                 }
                 Err(why) => tracing::error!("{why}"),

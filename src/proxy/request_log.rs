@@ -9,7 +9,7 @@ use std::{
 
 use hyper::{
     Method, Response, StatusCode,
-    header::{self, HeaderName, HeaderValue},
+    header::{self, HeaderValue},
     http::request::Parts,
 };
 
@@ -19,9 +19,6 @@ use crate::{
     registry::{self, ChallengeError, ErrorCode, Refusal, RepositoryName, Route, Scope},
     telemetry::{Decision, Direction, Ended, Event, Record, RequestId, Telemetry},
 };
-
-/// `X-Request-Id`: to the registry, and in every response.
-pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// A request from its head until its response has gone out. Dropped, it has ended: a client that vanishes, and with it
 /// the future that answers it, leaves its line too.

@@ -14,14 +14,12 @@ use super::{
     auth::{
         authorize::{Admitted, admit},
         caller::Caller,
+        cross_site,
         session::Sessions,
         token_endpoint,
         token_rate_limit::TokenRequests,
     },
-    body::{
-        request_body::RequestBody,
-        response_body::{ResponseBody, UpstreamBody},
-    },
+    body::request_body::RequestBody,
     forward::{
         catalog::Catalog,
         headers,
@@ -34,14 +32,16 @@ use super::{
     request::{
         context::{Asked, expects_continue, parse, require_plain},
         cors::{self, Shared},
-        cross_site, media_type,
-        origin::{self, Origin},
+        media_type,
+        origin::{self, Origin, REQUEST_ID},
         target::{OwnEndpoint, is_v1},
     },
-    request_log::{Exchange, REQUEST_ID, Subject},
+    request_log::{Exchange, Subject},
     response::{
+        body::{ResponseBody, UpstreamBody},
         caching,
         error_response::{outside_of_v2, reads_text, refuse, refuse_in_json, refuse_in_text},
+        local,
         location::Outside,
         upstream_error::{refuse_strange, unanswered},
     },
@@ -185,7 +185,7 @@ impl Service {
         // Pages of other origins: the registry and its tokens are for them, our own pages are not.
         let is_shared = speaks_registry || own == Some(OwnEndpoint::Token);
         let shared = Shared::with(&head, &settings.cors).filter(|_| is_shared);
-        let preflight = shared.and_then(|shared| shared.preflight(&head));
+        let preflight = shared.and_then(|shared| shared.preflight(&head)).map(local::no_content);
         let subject = match &own {
             _ if preflight.is_some() => Subject::Other,
             Some(OwnEndpoint::Token) => Subject::Token,
@@ -394,8 +394,8 @@ impl Service {
                 self.token_requests.admit(address, rate, Instant::now())?;
                 token_endpoint::answer(head, body, address, snapshot, &self.passwords, exchange).await
             }
-            OwnEndpoint::Greeting => Ok(OwnEndpoint::greeting(snapshot.authority.issuer())),
-            OwnEndpoint::BaseWithoutSlash => Ok(OwnEndpoint::redirect_to_base()),
+            OwnEndpoint::Greeting => Ok(local::greeting(snapshot.authority.issuer())),
+            OwnEndpoint::BaseWithoutSlash => Ok(local::redirect_to(HeaderValue::from_static("/v2/"))),
             OwnEndpoint::Page(_) | OwnEndpoint::NoPage => {
                 Err(Refusal::new(ErrorCode::Internal, "a page is answered elsewhere"))
             }

@@ -19,10 +19,10 @@ use crate::{
     authz::{DecidedBy, Question, Ruling},
     proxy::{
         Passwords, Snapshot,
-        body::{request_body::RequestBody, response_body::ResponseBody},
+        body::request_body::RequestBody,
         request::form::Form,
         request_log::Exchange,
-        response::upstream_error::undecided,
+        response::{body::ResponseBody, upstream_error::undecided},
         snapshot::unix_now,
     },
     registry::{ErrorCode, Refusal, Scope},

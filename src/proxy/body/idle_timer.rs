@@ -10,7 +10,7 @@ use std::{
 use crate::net::Deadline;
 
 /// Elapses when a body stood still for the limit. It is armed only while there is nothing to read, so a busy body pays nothing.
-pub(super) struct IdleTimer {
+pub(crate) struct IdleTimer {
     limit: Duration,
     deadline: Option<Deadline>,
     armed: bool,

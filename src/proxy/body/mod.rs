@@ -2,4 +2,3 @@
 
 pub(super) mod idle_timer;
 pub(super) mod request_body;
-pub(super) mod response_body;

@@ -17,13 +17,10 @@ use tokio::time::{Instant, timeout_at};
 use super::{names::KnownNames, subrequest::Inquirer};
 use crate::{
     authz::{CatalogView, Permit},
+    limits::count_left_out,
     limits::{Place, Places},
     proxy::{
-        body::response_body::ResponseBody,
-        response::{
-            error_response::API_VERSION,
-            upstream_error::{some, undecided},
-        },
+        response::{body::ResponseBody, error_response::API_VERSION, upstream_error::undecided},
         upstream::RETRY_AFTER,
     },
     registry::{CatalogPage, ErrorCode, MAX_PAGE, Refusal, RepositoryName, Route},
@@ -253,7 +250,7 @@ impl Names {
 
 fn no_catalog(registry: &Inquirer, status: StatusCode) -> Refusal {
     if let Some(unsaid) = registry.upstream.failures().due("no catalogue", std::time::Instant::now()) {
-        let (address, unsaid) = (registry.upstream.address(), some(unsaid));
+        let (address, unsaid) = (registry.upstream.address(), count_left_out(unsaid));
         tracing::warn!(registry = %address, %status, unsaid, "the registry gives no catalogue; see its own log");
     }
     let message =

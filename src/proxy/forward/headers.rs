@@ -5,7 +5,10 @@ use std::net::IpAddr;
 use hyper::header::{self, HeaderMap, HeaderName};
 
 use crate::{
-    proxy::{request::origin::Origin, request_log::REQUEST_ID, upstream::RequestHead},
+    proxy::{
+        request::origin::{Origin, REQUEST_ID},
+        upstream::RequestHead,
+    },
     telemetry::RequestId,
 };
 

@@ -6,8 +6,7 @@ use super::headers;
 use crate::{
     authz::Permit,
     proxy::{
-        body::response_body::ResponseBody,
-        response::{caching, location::Outside},
+        response::{body::ResponseBody, caching, location::Outside},
         upstream::RequestHead,
     },
     registry::Route,

@@ -16,14 +16,15 @@ use hyper::{
 use super::{headers, rewrite::upstream_head};
 use crate::{
     authz::Permit,
+    limits::count_left_out,
     proxy::{
         Upstream,
-        body::{
-            request_body::RequestBody,
-            response_body::{ResponseBody, UpstreamBody},
-        },
+        body::request_body::RequestBody,
         request::origin::Origin,
-        response::upstream_error::{refuse_strange, some, unanswered},
+        response::{
+            body::{ResponseBody, UpstreamBody},
+            upstream_error::{refuse_strange, unanswered},
+        },
     },
     registry::{ErrorCode, Refusal},
     telemetry::RequestId,
@@ -73,7 +74,7 @@ impl Inquirer {
         let body = ResponseBody::upstream(UpstreamBody::new(body, head.status, self.idle_body));
         let body = Limited::new(body, LARGEST).collect().await.map_err(|error| {
             if let Some(unsaid) = self.upstream.failures().due("unreadable", Instant::now()) {
-                let (registry, unsaid) = (self.upstream.address(), some(unsaid));
+                let (registry, unsaid) = (self.upstream.address(), count_left_out(unsaid));
                 tracing::warn!(%registry, %error, unsaid, "an answer of the registry could not be read");
             }
             let is_large = error.downcast_ref::<LengthLimitError>().is_some();

@@ -5,7 +5,7 @@ use hyper::{
     header::{self, HeaderName, HeaderValue},
 };
 
-use crate::{proxy::body::response_body::ResponseBody, registry::Refusal, ui::Asset};
+use crate::{proxy::response::body::ResponseBody, registry::Refusal, ui::Asset};
 
 /// A response, and where it is none that the visitor wanted, why.
 pub(in crate::proxy) struct Answer {

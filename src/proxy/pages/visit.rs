@@ -11,16 +11,13 @@ use crate::{
         CorsSettings, Freeze, Passwords, Snapshot, Upstream,
         auth::{
             caller::{Caller, Presented, presented},
+            cross_site::{self, SEC_FETCH_SITE},
             session::Sessions,
             token_rate_limit::TokenRequests,
         },
         body::request_body::RequestBody,
         forward::subrequest::Inquirer,
-        request::{
-            cross_site::{self, SEC_FETCH_SITE},
-            form::Form,
-            origin::Origin,
-        },
+        request::{form::Form, origin::Origin},
         request_log::Exchange,
         response::upstream_error::undecided,
     },

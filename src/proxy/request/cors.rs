@@ -5,12 +5,12 @@
 //! pages never counts for them, see [`crate::proxy::auth::caller`].
 
 use hyper::{
-    HeaderMap, Method, Response, StatusCode,
+    HeaderMap, Method,
     header::{self, HeaderValue},
     http::request::Parts,
 };
 
-use crate::proxy::{CorsSettings, body::response_body::ResponseBody};
+use crate::proxy::CorsSettings;
 
 /// A request of a page that may read the answer.
 #[derive(Debug, Clone, Copy)]
@@ -34,24 +34,22 @@ impl<'a> Shared<'a> {
         settings.origins.iter().any(|named| origin == named.as_str()).then_some(Self { origin, settings })
     }
 
-    /// The answer to a browser that asks before it sends; `None` where it does not. Which method it wants to send makes no
+    /// The answer to a browser that asks before it sends, as headers; `None` where it does not. Which method it wants to send makes no
     /// difference: it is told which it may.
-    pub(crate) fn preflight(&self, head: &Parts) -> Option<Response<ResponseBody>> {
+    pub(crate) fn preflight(&self, head: &Parts) -> Option<HeaderMap> {
         if head.method != Method::OPTIONS || !head.headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
         {
             return None;
         }
-        let mut response = Response::new(ResponseBody::from(String::new()));
-        *response.status_mut() = StatusCode::NO_CONTENT;
+        let mut headers = HeaderMap::new();
         let methods = HeaderValue::try_from(self.settings.methods.join(", "));
-        let headers = response.headers_mut();
         headers.extend(methods.ok().map(|methods| (header::ACCESS_CONTROL_ALLOW_METHODS, methods)));
         let own = [
             (header::ACCESS_CONTROL_ALLOW_HEADERS, REQUEST_HEADERS),
             (header::ACCESS_CONTROL_MAX_AGE, REMEMBERED),
         ];
         headers.extend(own.map(|(name, value)| (name, HeaderValue::from_static(value))));
-        Some(response)
+        Some(headers)
     }
 
     /// Lets the page read an answer, and the browser add the password that it knows for us.

@@ -2,7 +2,6 @@
 
 pub(super) mod context;
 pub(super) mod cors;
-pub(super) mod cross_site;
 pub(super) mod form;
 pub(super) mod list;
 pub(super) mod media_type;

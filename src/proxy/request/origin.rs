@@ -11,7 +11,7 @@ use hyper::{
 
 use super::list;
 use crate::{
-    proxy::{ClientAddressSettings, Peer, request_log::REQUEST_ID},
+    proxy::{ClientAddressSettings, Peer},
     registry::{ErrorCode, Refusal},
     telemetry::RequestId,
 };
@@ -19,6 +19,9 @@ use crate::{
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+
+/// `X-Request-Id`: to the registry, and in every response.
+pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The scheme and the host, with its port, as the client named them.
 #[derive(Debug, Clone, PartialEq, Eq)]

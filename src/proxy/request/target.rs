@@ -1,12 +1,8 @@
 //! The endpoints that are ours, not the registry's, and where they stand.
 
-use hyper::{
-    HeaderMap, Method, Response, StatusCode,
-    header::{self, HeaderValue},
-    http::request::Parts,
-};
+use hyper::{HeaderMap, Method, header, http::request::Parts};
 
-use crate::{proxy::body::response_body::ResponseBody, ui::PagePath};
+use crate::ui::PagePath;
 
 /// An endpoint of our own.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,28 +37,6 @@ impl OwnEndpoint {
         let looks = matches!(head.method, Method::GET | Method::HEAD) && wants_pages(&head.headers);
         PagePath::parse(below).map(Self::Page).or_else(|| looks.then_some(Self::NoPage))
     }
-
-    /// The one-line page of `<path_prefix>/`.
-    pub(crate) fn greeting(issuer: &str) -> Response<ResponseBody> {
-        let escaped = issuer.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
-        let mut response = Response::new(ResponseBody::from(format!("<h1>{escaped}</h1>\n")));
-        let html = HeaderValue::from_static("text/html; charset=utf-8");
-        response.headers_mut().insert(header::CONTENT_TYPE, html);
-        response
-    }
-
-    /// To `/v2/`, with the method kept.
-    pub(crate) fn redirect_to_base() -> Response<ResponseBody> {
-        redirect_to(HeaderValue::from_static("/v2/"))
-    }
-}
-
-/// To another URL for good, with the method kept.
-pub(crate) fn redirect_to(location: HeaderValue) -> Response<ResponseBody> {
-    let mut response = Response::new(ResponseBody::from(String::new()));
-    *response.status_mut() = StatusCode::PERMANENT_REDIRECT;
-    response.headers_mut().insert(header::LOCATION, location);
-    response
 }
 
 /// The first API of registries, which clients still try (`podman search`, `docker search`). A repository may be called so.

@@ -6,9 +6,9 @@ use hyper::{
 };
 use serde_json::{Value, json};
 
-use super::caching;
+use super::{body::ResponseBody, caching};
 use crate::{
-    proxy::{Settings, body::response_body::ResponseBody, request::origin::Origin},
+    proxy::{Settings, request::origin::Origin},
     registry::{Challenge, ChallengeError, ErrorCode, Method, Refusal, Scope},
 };
 

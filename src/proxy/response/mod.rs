@@ -1,6 +1,8 @@
 //! Answers to clients: refusals, errors of the registry, URLs and the rules for caches.
 
+pub(super) mod body;
 pub(super) mod caching;
 pub(super) mod error_response;
+pub(super) mod local;
 pub(super) mod location;
 pub(super) mod upstream_error;

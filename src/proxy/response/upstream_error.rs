@@ -1,16 +1,13 @@
 //! What a client is told when the registry, or a back end, gives no answer, or one that is none. Where these stand is for
 //! the log.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Mutex, PoisonError},
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use hyper::{Response, StatusCode};
 
 use crate::{
     backend::Unavailable,
+    limits::{FailureLog, count_left_out},
     proxy::{Upstream, UpstreamError, body::request_body::ClientFault, upstream},
     registry::{ErrorCode, Refusal},
 };
@@ -24,7 +21,7 @@ pub(crate) fn refuse_strange<B>(response: &Response<B>, upstream: &Upstream) -> 
         _ => return Ok(()),
     };
     if let Some(unsaid) = upstream.failures().due(why, Instant::now()) {
-        let (registry, unsaid) = (upstream.address(), some(unsaid));
+        let (registry, unsaid) = (upstream.address(), count_left_out(unsaid));
         tracing::error!(
             %registry, unsaid,
             "{why}; it must be a plain registry without an `auth` section in its configuration"
@@ -38,7 +35,7 @@ pub(crate) fn undecided(error: &Unavailable) -> Refusal {
     // Each of them fails for every request that needs it.
     static BACKENDS: FailureLog = FailureLog::every(Duration::from_secs(1));
     if let Some(unsaid) = BACKENDS.due(error.backend, Instant::now()) {
-        let unsaid = some(unsaid);
+        let unsaid = count_left_out(unsaid);
         tracing::error!(backend = error.backend, unsaid, "nobody is let in or turned away: {error}");
     }
     let message = "who you are or what you may do cannot be checked now: a service behind this proxy does not answer; \
@@ -77,64 +74,8 @@ pub(crate) fn unanswered(error: &UpstreamError, upstream: &Upstream) -> Refusal 
     if !matches!(error, UpstreamError::Busy)
         && let Some(unsaid) = upstream.failures().due(message, Instant::now())
     {
-        let (registry, unsaid) = (upstream.address(), some(unsaid));
+        let (registry, unsaid) = (upstream.address(), count_left_out(unsaid));
         tracing::warn!(%registry, %error, unsaid, "no answer from the registry; see whether it runs, and its own log");
     }
     Refusal::new(code, message).retry_after(upstream::RETRY_AFTER)
-}
-
-/// The failures of a service behind this proxy, for the log. It fails at each request, and any client may send those: each
-/// kind of failure is logged once in a while, with the number of lines left out since.
-#[derive(Debug)]
-pub(crate) struct FailureLog {
-    every: Duration,
-    /// For each kind, the time of its last line and the lines left out since. There are few kinds.
-    kinds: Mutex<BTreeMap<&'static str, (Instant, u64)>>,
-}
-
-impl FailureLog {
-    /// A log of nothing, with one line for each kind in this time at most.
-    pub(crate) const fn every(every: Duration) -> Self {
-        Self { every, kinds: Mutex::new(BTreeMap::new()) }
-    }
-
-    /// Returns whether to log a failure of this kind; then how many lines were left out since the last one.
-    pub(crate) fn due(&self, kind: &'static str, now: Instant) -> Option<u64> {
-        let mut kinds = self.kinds.lock().unwrap_or_else(PoisonError::into_inner);
-        match kinds.get_mut(kind) {
-            Some((since, unsaid)) if now.saturating_duration_since(*since) < self.every => {
-                *unsaid += 1;
-                None
-            }
-            _ => Some(kinds.insert(kind, (now, 0)).map_or(0, |(_, unsaid)| unsaid)),
-        }
-    }
-
-    /// Begins anew once the failures are over, and returns how many lines were left out at their end.
-    pub(crate) fn end(&self) -> u64 {
-        let kinds = std::mem::take(&mut *self.kinds.lock().unwrap_or_else(PoisonError::into_inner));
-        kinds.into_values().map(|(_, unsaid)| unsaid).sum()
-    }
-}
-
-/// A field of a log line, which is left out at zero.
-pub(crate) fn some(unsaid: u64) -> Option<u64> {
-    Some(unsaid).filter(|unsaid| *unsaid > 0)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn each_kind_of_failure_is_logged_once_in_a_while_and_counted() {
-        let (log, now) = (FailureLog::every(Duration::from_secs(60)), Instant::now());
-        let due = |kind, seconds| log.due(kind, now + Duration::from_secs(seconds));
-        assert_eq!([due("down", 0), due("down", 0), due("down", 59)], [Some(0), None, None]);
-        assert_eq!([due("slow", 30), due("slow", 31)], [Some(0), None]);
-        assert_eq!([due("down", 60), due("down", 61)], [Some(2), None]);
-        assert_eq!(log.end(), 2, "one of each");
-        assert_eq!([due("down", 62), due("slow", 62)], [Some(0), Some(0)], "another outage");
-        assert_eq!(log.end(), 0);
-    }
 }

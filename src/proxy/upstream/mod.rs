@@ -38,10 +38,9 @@ use tokio::{
 use super::{
     UpstreamAddress, UpstreamSettings,
     body::request_body::{BodyError, ClientFault, Progress, RequestBody},
-    response::upstream_error::FailureLog,
 };
 use crate::{
-    limits::{Place, Places},
+    limits::{FailureLog, Place, Places},
     net::{Allowance, AllowanceShare, WriteDeadline, within},
     registry::Method,
 };

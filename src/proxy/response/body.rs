@@ -14,10 +14,13 @@ use hyper::{
 };
 use tokio::time::{Sleep, sleep};
 
-use super::{idle_timer::IdleTimer, request_body::BodyError};
 use crate::{
     limits::Place,
-    proxy::{request_log::Exchange, upstream::Incoming},
+    proxy::{
+        body::{idle_timer::IdleTimer, request_body::BodyError},
+        request_log::Exchange,
+        upstream::Incoming,
+    },
     telemetry::Ended,
 };
 

@@ -9,11 +9,11 @@ use hyper::{
     http::request::Parts,
 };
 
-use super::{cors::Shared, origin::Origin};
+use super::caller::{Presented, presented};
 use crate::{
     proxy::{
         CorsSettings,
-        auth::caller::{Presented, presented},
+        request::{cors::Shared, origin::Origin},
     },
     registry::{ErrorCode, Refusal},
 };
