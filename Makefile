@@ -27,7 +27,7 @@ built := $(or $(CARGO_TARGET_DIR),target)
 run:
 	@.ci/install run
 	@certs/self-signed
-	cargo build --release --locked
+	cargo build --profile try --locked
 	@config/run
 
 # The tests start a docker daemon of their own, which is root's to do.
@@ -70,14 +70,14 @@ bench:
 	@.ci/install bench
 	cargo bench --locked --profile dist --bench compare -- $(ONLY)
 
-# HARNESS=test: an optimised program, and a harness that takes no quarter of an hour to compile.
+# HARNESS=test: the program that `make run` builds, and a harness that takes no quarter of an hour to compile.
 HARNESS ?= bench
 
 bench-quick:
 	@.ci/install bench
 ifeq ($(HARNESS),test)
-	cargo build --release --locked
-	PORTWARDEN_BIN=$(built)/release/portwarden \
+	cargo build --profile try --locked
+	PORTWARDEN_BIN=$(built)/try/portwarden \
 		cargo test --locked --bench compare -- --quick $(ONLY)
 else
 	cargo bench --locked --bench compare -- --quick $(ONLY)
