@@ -3,7 +3,8 @@
 # Daemons live where an ordinary user's PATH does not lead.
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
 
-.PHONY: help run test test-busy soak attack fuzz tools bench bench-quick bench-micro fmt lint man pictures deb package-test
+.PHONY: help run test test-busy soak attack fuzz tools bench bench-quick bench-micro fmt lint lint-code deny advisories \
+	man pictures deb package-test
 
 help:
 	@echo 'make run    a registry and Portwarden before it, with the sample configuration; Ctrl-C stops both'
@@ -19,10 +20,22 @@ help:
 	@echo 'make man    write the man page and the shell completions anew, from the command line'
 	@echo 'make pictures  take the pictures of the web pages anew, in docs/screenshots'
 	@echo 'make fmt    format the code'
-	@echo 'make lint   what CI checks besides the tests'
+	@echo 'make lint   what CI checks besides the tests: format, lints, documentation, the dependencies'
+	@echo 'make advisories  ask the RustSec database about the dependencies'
 
 # Where cargo puts what it builds.
 built := $(or $(CARGO_TARGET_DIR),target)
+
+# Programs of a known version, kept apart from others that are installed: tools/NAME/VERSION/bin/NAME.
+cargo_deb := $(built)/tools/cargo-deb/3.8.0/bin/cargo-deb
+cargo_deny := $(built)/tools/cargo-deny/0.20.2/bin/cargo-deny
+
+# It runs for a second, so it is compiled in a hurry.
+$(cargo_deny): export CARGO_PROFILE_RELEASE_OPT_LEVEL := 0
+$(cargo_deny): export CARGO_PROFILE_RELEASE_LTO := off
+
+$(built)/tools/%:
+	cargo install --quiet --locked --root $(@D:/bin=) --version $(notdir $(@D:/bin=)) $(@F)
 
 run:
 	@.ci/install run
@@ -62,8 +75,10 @@ SECONDS ?= 60
 fuzz:
 	@fuzz/run $(SECONDS) $(TARGETS)
 
-tools:
-	@.ci/install test
+tools: needs-test
+
+needs-%:
+	@.ci/install $*
 
 # ONLY="pull-h1 small" measures what begins with these names. The figures stand in target/bench/compare.json as well.
 bench:
@@ -91,10 +106,20 @@ bench-micro:
 fmt:
 	cargo fmt
 
-lint:
+lint: lint-code deny
+
+lint-code:
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps
+
+# deny.toml: licences, sources, and crates that must not come in.
+deny: $(cargo_deny)
+	$(cargo_deny) --locked check --hide-inclusion-graph bans licenses sources
+
+# Fetches the RustSec database, so it is no part of `make lint`: an old commit passes today as it did then.
+advisories: $(cargo_deny)
+	$(cargo_deny) --locked check advisories
 
 man:
 	PORTWARDEN_WRITE=1 cargo test --locked --test manual
@@ -103,13 +128,9 @@ man:
 pictures: tools
 	PORTWARDEN_WRITE=1 cargo test --locked --test browser pictures
 
-# cargo-deb of a known version, kept apart from others that are installed. With debug symbols in a package of their own.
-cargo_deb := $(built)/tools/3.8.0
-
-deb:
-	@.ci/install deb
-	@test -x $(cargo_deb)/bin/cargo-deb || cargo install --quiet --locked --version 3.8.0 --root $(cargo_deb) cargo-deb
-	$(cargo_deb)/bin/cargo-deb --locked --profile dist --dbgsym
+# With debug symbols in a package of their own.
+deb: needs-deb $(cargo_deb)
+	$(cargo_deb) --locked --profile dist --dbgsym
 
 # Installs, starts, upgrades and purges it in a system of its own, with systemd.
 package-test: deb
