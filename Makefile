@@ -3,12 +3,13 @@
 # Daemons live where an ordinary user's PATH does not lead.
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
 
-.PHONY: help run test test-busy soak attack fuzz tools bench bench-quick bench-micro fmt lint lint-code deny advisories \
-	man pictures deb package-test
+.PHONY: help run test test-fast test-busy soak attack fuzz tools bench bench-quick bench-micro fmt lint lint-code deny \
+	advisories man pictures deb package-test
 
 help:
 	@echo 'make run    a registry and Portwarden before it, with the sample configuration; Ctrl-C stops both'
 	@echo 'make test   every test, with real registries and real clients'
+	@echo 'make test-fast  the tests that need no root, no daemon, no database and no browser'
 	@echo 'make test-busy  the same RUNS=3 times beside LOOPS=6 busy loops: tests must not depend on the speed of the machine'
 	@echo 'make soak   everything at once for MINUTES=5, every byte compared, memory and descriptors watched'
 	@echo 'make attack attack tools against it: testssl.sh, slowhttptest, h2load, probes; takes a quarter of an hour'
@@ -48,6 +49,13 @@ as_root := $(if $(filter-out 0,$(shell id -u)),--config "target.'cfg(unix)'.runn
 
 test: tools
 	cargo test --locked --no-fail-fast $(as_root)
+
+# Programs of the tests that ask nothing of the machine but a compiler.
+fast := architecture cases_basic cases_commands cases_config cases_policy cases_routes cases_tokens cases_users check \
+	command_line documents examples explain policy_deny policy_index properties
+
+test-fast:
+	cargo test --locked --no-fail-fast --lib $(fast:%=--test %)
 
 # Built before the loops begin.
 RUNS ?= 3
