@@ -4,7 +4,7 @@
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
 
 .PHONY: help run test test-fast test-busy soak attack fuzz tools bench bench-quick bench-micro fmt lint lint-code deny \
-	advisories man pictures deb package-test
+	advisories man pictures deb package-test sbom release
 
 help:
 	@echo 'make run    a registry and Portwarden before it, with the sample configuration; Ctrl-C stops both'
@@ -23,6 +23,7 @@ help:
 	@echo 'make fmt    format the code'
 	@echo 'make lint   what CI checks besides the tests: format, lints, documentation, the dependencies'
 	@echo 'make advisories  ask the RustSec database about the dependencies'
+	@echo 'make release  the artefacts of a tagged release, in target/artifacts: see RELEASING.md'
 
 # Where cargo puts what it builds.
 built := $(or $(CARGO_TARGET_DIR),target)
@@ -30,10 +31,11 @@ built := $(or $(CARGO_TARGET_DIR),target)
 # Programs of a known version, kept apart from others that are installed: tools/NAME/VERSION/bin/NAME.
 cargo_deb := $(built)/tools/cargo-deb/3.8.0/bin/cargo-deb
 cargo_deny := $(built)/tools/cargo-deny/0.20.2/bin/cargo-deny
+cargo_cyclonedx := $(built)/tools/cargo-cyclonedx/0.5.9/bin/cargo-cyclonedx
 
-# It runs for a second, so it is compiled in a hurry.
-$(cargo_deny): export CARGO_PROFILE_RELEASE_OPT_LEVEL := 0
-$(cargo_deny): export CARGO_PROFILE_RELEASE_LTO := off
+# They run for a second, so they are compiled in a hurry.
+$(cargo_deny) $(cargo_cyclonedx): export CARGO_PROFILE_RELEASE_OPT_LEVEL := 0
+$(cargo_deny) $(cargo_cyclonedx): export CARGO_PROFILE_RELEASE_LTO := off
 
 $(built)/tools/%:
 	cargo install --quiet --locked --root $(@D:/bin=) --version $(notdir $(@D:/bin=)) $(@F)
@@ -52,7 +54,7 @@ test: tools
 
 # Programs of the tests that ask nothing of the machine but a compiler.
 fast := architecture cases_basic cases_commands cases_config cases_policy cases_routes cases_tokens cases_users check \
-	command_line documents examples explain policy_deny policy_index properties
+	command_line documents examples explain policy_deny policy_index project properties
 
 test-fast:
 	cargo test --locked --no-fail-fast --lib $(fast:%=--test %)
@@ -144,3 +146,14 @@ deb: needs-deb $(cargo_deb)
 package-test: deb
 	@.ci/install package
 	$(if $(filter-out 0,$(shell id -u)),sudo -E) tests/package/run
+
+# The software bill of materials: what goes into the program, and into building it.
+SBOM ?= $(built)/portwarden.cdx.json
+
+sbom: $(cargo_cyclonedx)
+	$(cargo_cyclonedx) cyclonedx --all --format json --spec-version 1.5 --override-filename portwarden.cdx
+	@sed 's|file://$(CURDIR)|file:///usr/src/portwarden|g' portwarden.cdx.json >$(SBOM)
+	@rm portwarden.cdx.json
+
+release: needs-release
+	@.ci/release
