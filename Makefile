@@ -3,11 +3,13 @@
 # Daemons live where an ordinary user's PATH does not lead.
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
 
-.PHONY: help run test test-busy soak attack fuzz tools bench bench-quick bench-micro fmt lint man pictures deb package-test
+.PHONY: help run test test-fast test-busy soak attack fuzz tools bench bench-quick bench-micro fmt lint lint-code deny \
+	advisories man pictures deb package-test sbom release
 
 help:
 	@echo 'make run    a registry and Portwarden before it, with the sample configuration; Ctrl-C stops both'
 	@echo 'make test   every test, with real registries and real clients'
+	@echo 'make test-fast  the tests that need no root, no daemon, no database and no browser'
 	@echo 'make test-busy  the same RUNS=3 times beside LOOPS=6 busy loops: tests must not depend on the speed of the machine'
 	@echo 'make soak   everything at once for MINUTES=5, every byte compared, memory and descriptors watched'
 	@echo 'make attack attack tools against it: testssl.sh, slowhttptest, h2load, probes; takes a quarter of an hour'
@@ -19,15 +21,29 @@ help:
 	@echo 'make man    write the man page and the shell completions anew, from the command line'
 	@echo 'make pictures  take the pictures of the web pages anew, in docs/screenshots'
 	@echo 'make fmt    format the code'
-	@echo 'make lint   what CI checks besides the tests'
+	@echo 'make lint   what CI checks besides the tests: format, lints, documentation, the dependencies'
+	@echo 'make advisories  ask the RustSec database about the dependencies'
+	@echo 'make release  the artefacts of a tagged release, in target/artifacts: see RELEASING.md'
 
 # Where cargo puts what it builds.
 built := $(or $(CARGO_TARGET_DIR),target)
 
+# Programs of a known version, kept apart from others that are installed: tools/NAME/VERSION/bin/NAME.
+cargo_deb := $(built)/tools/cargo-deb/3.8.0/bin/cargo-deb
+cargo_deny := $(built)/tools/cargo-deny/0.20.2/bin/cargo-deny
+cargo_cyclonedx := $(built)/tools/cargo-cyclonedx/0.5.9/bin/cargo-cyclonedx
+
+# They run for a second, so they are compiled in a hurry.
+$(cargo_deny) $(cargo_cyclonedx): export CARGO_PROFILE_RELEASE_OPT_LEVEL := 0
+$(cargo_deny) $(cargo_cyclonedx): export CARGO_PROFILE_RELEASE_LTO := off
+
+$(built)/tools/%:
+	cargo install --quiet --locked --root $(@D:/bin=) --version $(notdir $(@D:/bin=)) $(@F)
+
 run:
 	@.ci/install run
 	@certs/self-signed
-	cargo build --release --locked
+	cargo build --profile try --locked
 	@config/run
 
 # The tests start a docker daemon of their own, which is root's to do.
@@ -35,6 +51,13 @@ as_root := $(if $(filter-out 0,$(shell id -u)),--config "target.'cfg(unix)'.runn
 
 test: tools
 	cargo test --locked --no-fail-fast $(as_root)
+
+# Programs of the tests that ask nothing of the machine but a compiler.
+fast := architecture cases_basic cases_commands cases_config cases_policy cases_routes cases_tokens cases_users check \
+	command_line documents examples explain policy_deny policy_index project properties
+
+test-fast:
+	cargo test --locked --no-fail-fast --lib $(fast:%=--test %)
 
 # Built before the loops begin.
 RUNS ?= 3
@@ -62,22 +85,24 @@ SECONDS ?= 60
 fuzz:
 	@fuzz/run $(SECONDS) $(TARGETS)
 
-tools:
-	@.ci/install test
+tools: needs-test
+
+needs-%:
+	@.ci/install $*
 
 # ONLY="pull-h1 small" measures what begins with these names. The figures stand in target/bench/compare.json as well.
 bench:
 	@.ci/install bench
 	cargo bench --locked --profile dist --bench compare -- $(ONLY)
 
-# HARNESS=test: an optimised program, and a harness that takes no quarter of an hour to compile.
+# HARNESS=test: the program that `make run` builds, and a harness that takes no quarter of an hour to compile.
 HARNESS ?= bench
 
 bench-quick:
 	@.ci/install bench
 ifeq ($(HARNESS),test)
-	cargo build --release --locked
-	PORTWARDEN_BIN=$(built)/release/portwarden \
+	cargo build --profile try --locked
+	PORTWARDEN_BIN=$(built)/try/portwarden \
 		cargo test --locked --bench compare -- --quick $(ONLY)
 else
 	cargo bench --locked --bench compare -- --quick $(ONLY)
@@ -91,10 +116,20 @@ bench-micro:
 fmt:
 	cargo fmt
 
-lint:
+lint: lint-code deny
+
+lint-code:
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps
+
+# deny.toml: licences, sources, and crates that must not come in.
+deny: $(cargo_deny)
+	$(cargo_deny) --locked check --hide-inclusion-graph bans licenses sources
+
+# Fetches the RustSec database, so it is no part of `make lint`: an old commit passes today as it did then.
+advisories: $(cargo_deny)
+	$(cargo_deny) --locked check advisories
 
 man:
 	PORTWARDEN_WRITE=1 cargo test --locked --test manual
@@ -103,15 +138,22 @@ man:
 pictures: tools
 	PORTWARDEN_WRITE=1 cargo test --locked --test browser pictures
 
-# cargo-deb of a known version, kept apart from others that are installed. With debug symbols in a package of their own.
-cargo_deb := $(built)/tools/3.8.0
-
-deb:
-	@.ci/install deb
-	@test -x $(cargo_deb)/bin/cargo-deb || cargo install --quiet --locked --version 3.8.0 --root $(cargo_deb) cargo-deb
-	$(cargo_deb)/bin/cargo-deb --locked --profile dist --dbgsym
+# With debug symbols in a package of their own.
+deb: needs-deb $(cargo_deb)
+	$(cargo_deb) --locked --profile dist --dbgsym
 
 # Installs, starts, upgrades and purges it in a system of its own, with systemd.
 package-test: deb
 	@.ci/install package
 	$(if $(filter-out 0,$(shell id -u)),sudo -E) tests/package/run
+
+# The software bill of materials: what goes into the program, and into building it.
+SBOM ?= $(built)/portwarden.cdx.json
+
+sbom: $(cargo_cyclonedx)
+	$(cargo_cyclonedx) cyclonedx --all --format json --spec-version 1.5 --override-filename portwarden.cdx
+	@sed 's|file://$(CURDIR)|file:///usr/src/portwarden|g' portwarden.cdx.json >$(SBOM)
+	@rm portwarden.cdx.json
+
+release: needs-release
+	@.ci/release

@@ -1,15 +1,15 @@
 //! Gives `portwarden --version` the commit it was built from: of this checkout, or from `PORTWARDEN_COMMIT` where there is
 //! none, as in a container.
 //!
-//! Only optimised builds have it. Otherwise each commit would build every test program anew.
+//! Builds for tests do not have it. Otherwise each commit would build every test program anew.
 
 use std::{env, process::Command};
 
 fn main() {
     println!("cargo:rerun-if-env-changed=PORTWARDEN_COMMIT");
     let version = env::var("CARGO_PKG_VERSION").unwrap_or_default();
-    let is_optimised = env::var("OPT_LEVEL").is_ok_and(|level| level != "0");
-    let commit = if is_optimised { commit().map(|commit| format!(" ({commit})")) } else { None };
+    let is_for_tests = env::var("PROFILE").is_ok_and(|profile| profile == "debug");
+    let commit = if is_for_tests { None } else { commit().map(|commit| format!(" ({commit})")) };
     println!("cargo:rustc-env=PORTWARDEN_VERSION={version}{}", commit.unwrap_or_default());
 }
 

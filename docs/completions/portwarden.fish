@@ -38,11 +38,11 @@ complete -c portwarden -n "__fish_portwarden_needs_command" -f -a "hash" -d 'Has
 complete -c portwarden -n "__fish_portwarden_needs_command" -f -a "completions" -d 'Print the completions of a shell'
 complete -c portwarden -n "__fish_portwarden_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c portwarden -n "__fish_portwarden_using_subcommand serve" -s c -l config -d 'The configuration: docker_auth\'s auth_config.yml, with or without Portwarden\'s own sections [env: PORTWARDEN_CONFIG]' -r -F
-complete -c portwarden -n "__fish_portwarden_using_subcommand serve" -l listen -d 'Where to listen, instead of server.addr: ":443", "127.0.0.1:8443", "unix:/path" (may be repeated)' -r
-complete -c portwarden -n "__fish_portwarden_using_subcommand serve" -l registry -d 'Where the registry is, instead of registry.url: http://127.0.0.1:5000 or unix:/path' -r
+complete -c portwarden -n "__fish_portwarden_using_subcommand serve" -l listen -d 'Address to listen on, instead of server.addr: ":443", "127.0.0.1:8443", "unix:/path" (may be repeated)' -r
+complete -c portwarden -n "__fish_portwarden_using_subcommand serve" -l registry -d 'Address of the registry, instead of registry.url: http://127.0.0.1:5000 or unix:/path' -r
 complete -c portwarden -n "__fish_portwarden_using_subcommand serve" -s h -l help -d 'Print help'
 complete -c portwarden -n "__fish_portwarden_using_subcommand check" -s c -l config -d 'The configuration: docker_auth\'s auth_config.yml, with or without Portwarden\'s own sections [env: PORTWARDEN_CONFIG]' -r -F
-complete -c portwarden -n "__fish_portwarden_using_subcommand check" -l strict -d 'Take warnings for errors'
+complete -c portwarden -n "__fish_portwarden_using_subcommand check" -l strict -d 'Treat warnings as errors'
 complete -c portwarden -n "__fish_portwarden_using_subcommand check" -l without-files -d 'Look at no other file than the configuration, for a machine that has no certificates, keys, commands and databases; a note says of each that it was not looked at'
 complete -c portwarden -n "__fish_portwarden_using_subcommand check" -l json -d 'Print a JSON object a line for each finding: severity, file, line, column, key, message, hint'
 complete -c portwarden -n "__fish_portwarden_using_subcommand check" -s h -l help -d 'Print help'
@@ -51,17 +51,17 @@ complete -c portwarden -n "__fish_portwarden_using_subcommand explain" -l accoun
 complete -c portwarden -n "__fish_portwarden_using_subcommand explain" -l label -d 'A label, instead of the account\'s own (may be repeated)' -r
 complete -c portwarden -n "__fish_portwarden_using_subcommand explain" -l ip -d 'The client\'s address; without one, a rule with an ip grants nothing and may deny' -r
 complete -c portwarden -n "__fish_portwarden_using_subcommand explain" -l service -d 'The service, instead of registry.service' -r
-complete -c portwarden -n "__fish_portwarden_using_subcommand explain" -l scope -d 'What is asked for: repository:team/app:pull,push' -r
+complete -c portwarden -n "__fish_portwarden_using_subcommand explain" -l scope -d 'Scope to ask for: repository:team/app:pull,push' -r
 complete -c portwarden -n "__fish_portwarden_using_subcommand explain" -l request -d 'Or a request, whose needs are looked up: \'PUT /v2/team/app/manifests/1.0\'' -r
-complete -c portwarden -n "__fish_portwarden_using_subcommand explain" -l everyone -d 'Every account of the configuration: who may do that, and by which rule (with -v, also who may not)'
+complete -c portwarden -n "__fish_portwarden_using_subcommand explain" -l everyone -d 'Every account of the configuration that may do that, and by which rule (with -v, also those that may not)'
 complete -c portwarden -n "__fish_portwarden_using_subcommand explain" -s v -l verbose -d 'Also say why the rules before it did not match'
 complete -c portwarden -n "__fish_portwarden_using_subcommand explain" -l json -d 'Answer in JSON, a line for each account. With no scope and no request, answer each line of standard input: {"account","type","name","service","ip","actions","labels"}'
 complete -c portwarden -n "__fish_portwarden_using_subcommand explain" -s h -l help -d 'Print help'
 complete -c portwarden -n "__fish_portwarden_using_subcommand test-policy" -s c -l config -d 'The configuration: docker_auth\'s auth_config.yml, with or without Portwarden\'s own sections [env: PORTWARDEN_CONFIG]' -r -F
 complete -c portwarden -n "__fish_portwarden_using_subcommand test-policy" -l json -d 'Print a JSON object a line for each expectation, met or not'
 complete -c portwarden -n "__fish_portwarden_using_subcommand test-policy" -s h -l help -d 'Print help'
-complete -c portwarden -n "__fish_portwarden_using_subcommand freeze" -l for -d 'When it ends by itself: 90s, 30m, 2h' -r
-complete -c portwarden -n "__fish_portwarden_using_subcommand freeze" -l drain -d 'How long pushes under way may go on before they are cut off' -r
+complete -c portwarden -n "__fish_portwarden_using_subcommand freeze" -l for -d 'Time after which it ends by itself: 90s, 30m, 2h' -r
+complete -c portwarden -n "__fish_portwarden_using_subcommand freeze" -l drain -d 'Time for which pushes under way may go on before they are cut off' -r
 complete -c portwarden -n "__fish_portwarden_using_subcommand freeze" -l socket -d 'The control socket of the server' -r -F
 complete -c portwarden -n "__fish_portwarden_using_subcommand freeze" -s h -l help -d 'Print help'
 complete -c portwarden -n "__fish_portwarden_using_subcommand thaw" -l socket -d 'The control socket of the server' -r -F
@@ -70,11 +70,11 @@ complete -c portwarden -n "__fish_portwarden_using_subcommand status" -l socket 
 complete -c portwarden -n "__fish_portwarden_using_subcommand status" -l json -d 'Print a JSON object: state (open, draining or frozen), and seconds, cut_off or pushes'
 complete -c portwarden -n "__fish_portwarden_using_subcommand status" -s h -l help -d 'Print help'
 complete -c portwarden -n "__fish_portwarden_using_subcommand token" -l registry -d 'The registry: https://registry.example' -r
-complete -c portwarden -n "__fish_portwarden_using_subcommand token" -l user -d 'The account, whose password is asked for, or read from standard input; without one, what everybody gets' -r
-complete -c portwarden -n "__fish_portwarden_using_subcommand token" -l scope -d 'What the token is to open: repository:team/app:pull,push (may be repeated)' -r
+complete -c portwarden -n "__fish_portwarden_using_subcommand token" -l user -d 'The account, whose password is asked for, or read from standard input; without one, an anonymous token' -r
+complete -c portwarden -n "__fish_portwarden_using_subcommand token" -l scope -d 'Scope of the token: repository:team/app:pull,push (may be repeated)' -r
 complete -c portwarden -n "__fish_portwarden_using_subcommand token" -l ca-certificate -d 'Trust the authorities in this file (PEM) instead of the system\'s' -r -F
 complete -c portwarden -n "__fish_portwarden_using_subcommand token" -l realm -d 'The token endpoint, where it is on another host than the registry' -r
-complete -c portwarden -n "__fish_portwarden_using_subcommand token" -l json -d 'Print the whole answer, with how long the token is valid'
+complete -c portwarden -n "__fish_portwarden_using_subcommand token" -l json -d 'Print the whole answer, with the lifetime of the token'
 complete -c portwarden -n "__fish_portwarden_using_subcommand token" -s h -l help -d 'Print help'
 complete -c portwarden -n "__fish_portwarden_using_subcommand hash" -l cost -d 'The work factor: each step doubles the time of a guess, and of a login' -r
 complete -c portwarden -n "__fish_portwarden_using_subcommand hash" -l user -d 'Print the whole line for `users:`, with this name' -r

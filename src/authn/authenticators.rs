@@ -1,7 +1,7 @@
 //! The authenticators in docker_auth's order, and what becomes of a name that the first ones do not know.
 //!
-//! `users` is held in memory and costs bcrypt, so it is asked by whoever owns the threads for that; the back ends after
-//! it are asked here, each through its own gate.
+//! `users` is held in memory and costs bcrypt, so the caller that owns the threads for it asks that table. The back
+//! ends after it are asked here, each through its own gate.
 
 use std::{net::IpAddr, sync::Arc};
 
@@ -36,7 +36,7 @@ impl BackendSettings {
     }
 }
 
-/// What a back end says of a name and a password.
+/// The verdict of a back end on a name and a password.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
     /// The password is right; the account has these labels.
@@ -72,13 +72,13 @@ impl Authenticators {
         Self { users, backends }
     }
 
-    /// Whether a back end is asked even about the empty name: the command, as in docker_auth. Directories and databases
-    /// know nobody without a name.
+    /// Returns true if a back end is asked even about the empty name: the command, as in docker_auth. Directories and
+    /// databases know no account without a name.
     pub fn knows_nameless(&self) -> bool {
         self.backends.ext_auth.is_some()
     }
 
-    /// Whether the section is configured: what it said of an account before still counts.
+    /// Returns true if the section is configured. Otherwise its earlier verdict on an account no longer counts.
     pub fn has(&self, source: Source) -> bool {
         match source {
             Source::Users => true,

@@ -1,19 +1,19 @@
 //! The arithmetic of waits behind `throttle`, for one name at one client, and for one client.
 //!
-//! Where these counters live, and which of them a request belongs to, is elsewhere.
+//! The storage of these counters, and the choice of the counter for a request, are elsewhere.
 
 use std::time::{Duration, Instant};
 
 use super::digest::Guess;
 use crate::limits::{Rate, Worth};
 
-/// How long to wait while earlier attempts are still being verified: the order of magnitude of one bcrypt.
+/// The wait while earlier attempts are still being verified: the order of magnitude of one bcrypt.
 const IN_FLIGHT_WAIT: Duration = Duration::from_secs(1);
 
 /// No wait is longer, whatever is set: a sum of times must not overflow.
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// How guessing is slowed. Times over a day count as a day.
+/// The settings that slow down guessing. Times over a day count as a day.
 #[derive(Debug, Clone)]
 pub struct ThrottleSettings {
     /// Failures of an account from an address that cost nothing: people mistype.
@@ -79,9 +79,9 @@ pub(super) struct Pair {
     /// The latest of them.
     wrong: [Option<Guess>; KNOWN_WRONG],
     in_flight: Vec<Guess>,
-    /// When the next attempt may be made.
+    /// The time from which the next attempt may be made.
     open_at: Instant,
-    /// When the failures no longer count.
+    /// The time from which the failures no longer count.
     forgotten_at: Instant,
 }
 
@@ -93,8 +93,8 @@ impl Pair {
 
     /// Returns whether this guess may be made now.
     ///
-    /// Where there are no failures, `now` may be earlier than the time of this counter: several threads look at the clock,
-    /// and then wait for each other.
+    /// Without failures, `now` may be earlier than the time of this counter: several threads read the clock, and then
+    /// wait for each other.
     pub(super) fn check(
         &self,
         guess: Guess,

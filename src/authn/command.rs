@@ -30,10 +30,11 @@ impl CommandUsers {
 
     /// Asks the command about a name and a password: exit code 0 accepts, 1 is a wrong password, 2 no such user.
     ///
-    /// What a script would read as another name or password than the one that is then accepted is not asked about. It
-    /// reads a line, and the first word is the name: eve, whose password is `admin x`, could sign in as `eve admin`. So a
-    /// name with white space or a control character, and no name with a password, is no user of the command; the next
-    /// back end may know it. A password with a NUL, which a shell drops, or a newline is wrong.
+    /// The command is not asked about input that a script could read as another name or password than the one that is
+    /// then accepted. A script reads a line, and the first word is the name: eve, whose password is `admin x`, could
+    /// sign in as `eve admin`. So a name with white space or a control character, or an empty name with a password, is
+    /// no user of the command; the next back end may know it. A password with a NUL, which a shell drops, or a newline
+    /// is wrong.
     ///
     /// # Errors
     /// It cannot be run, takes too long, says that it failed (any other exit code), or its labels are not
@@ -66,7 +67,7 @@ impl CommandUsers {
     }
 }
 
-/// Whether each script reads it as one word, whatever it takes for white space.
+/// Returns true if every script reads it as one word, however it defines white space.
 fn is_a_word(account: &str) -> bool {
     !account.is_empty() && !account.contains(|c: char| c.is_whitespace() || c.is_control())
 }

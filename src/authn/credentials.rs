@@ -1,6 +1,6 @@
-//! What a client presents with `Authorization: Basic`, read as docker_auth's HTTP library reads it.
+//! Credentials that a client presents with `Authorization: Basic`, read as docker_auth's HTTP library reads them.
 //!
-//! Whether the password is right, and what a Bearer token means, is elsewhere.
+//! The check of the password, and the meaning of a Bearer token, are elsewhere.
 
 use std::{fmt, string::FromUtf8Error};
 
@@ -38,8 +38,8 @@ impl Credentials {
     /// Anything else, another scheme included, is `None`: no credentials, as docker_auth has it.
     ///
     /// # Errors
-    /// [`NotText`] for an account that is not UTF-8. docker_auth never knows such an account and refuses it;
-    /// taken for "no credentials" it would come in as anonymous, and repaired it could be somebody else.
+    /// [`NotText`] for an account that is not UTF-8. docker_auth never knows such an account and refuses it. Taken for
+    /// "no credentials" it would come in as anonymous, and repaired it could be another account.
     pub fn from_basic(header_value: &[u8]) -> Result<Option<Self>, NotText> {
         match decode(header_value) {
             Some((account, password)) => Ok(Some(Self { account: String::from_utf8(account)?, password })),
@@ -48,7 +48,7 @@ impl Credentials {
     }
 }
 
-/// The account of a Basic header is not UTF-8: nobody is called that.
+/// The account of a Basic header is not UTF-8: no account has such a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NotText;
 

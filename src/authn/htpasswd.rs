@@ -1,7 +1,7 @@
 //! The text of a file as Apache's `htpasswd -B` writes it: a line `account:hash` for each user.
 //!
-//! What `registry:2` reads for `auth: htpasswd` is read here too, and means the same. Where the file is, and what becomes
-//! of accounts that `users` has as well, is known to `config`.
+//! Reads the files that `registry:2` reads for `auth: htpasswd`, with the same meaning. The path of the file, and the
+//! treatment of accounts that `users` has as well, are up to `config`.
 
 use std::{collections::HashMap, fmt};
 
@@ -12,9 +12,9 @@ use super::{UserSettings, ldap::is_visible, password_hash::PasswordHash};
 pub struct HtpasswdError {
     /// The line, from 1.
     pub line: usize,
-    /// What is wrong.
+    /// The problem that was found.
     pub message: String,
-    /// What to do about it, a sentence.
+    /// The remedy, a sentence.
     pub hint: &'static str,
 }
 
@@ -76,7 +76,8 @@ fn account<'t>(
     })
 }
 
-/// What else `htpasswd` makes, by name. DES and plain text cannot be told from anything.
+/// Returns the name of another kind of hash that `htpasswd` makes. DES and plain text cannot be distinguished from
+/// anything else.
 fn other_kind(hash: &str) -> Option<&'static str> {
     let kinds = [
         ("$apr1$", "an MD5 hash"),

@@ -62,7 +62,7 @@ impl PasswordHash {
         &self.text
     }
 
-    /// Whether this is the hash of `password`. A password that bcrypt would cut is never accepted, and costs
+    /// Returns true if this is the hash of `password`. A password that bcrypt would cut is never accepted, and costs
     /// nothing.
     pub fn verify(&self, password: &Secret) -> bool {
         let Ok(key) = bcrypt_key(password) else { return false };
@@ -88,7 +88,7 @@ impl PasswordHash {
     }
 }
 
-/// The hash is left out: it can be attacked by whoever reads it.
+/// The hash is left out: any reader of it could attack it offline.
 impl fmt::Debug for PasswordHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PasswordHash").field("cost", &self.cost).finish_non_exhaustive()
@@ -103,7 +103,7 @@ pub(super) fn burn(cost: u32, password: &Secret) {
     }
 }
 
-/// What is wrong with a hash. Never carries the hash.
+/// The reasons for which a hash is rejected. Never carries the hash.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum HashError {
     /// Nothing there.
@@ -125,7 +125,7 @@ pub enum HashError {
 }
 
 impl HashError {
-    /// What to do about it.
+    /// Returns the remedy.
     pub fn hint(&self) -> &'static str {
         match self {
             Self::TooLong(_) => {
@@ -163,7 +163,7 @@ impl fmt::Display for HashError {
 
 impl std::error::Error for HashError {}
 
-/// Why a password cannot be hashed. Never carries the password.
+/// The reasons for which a password cannot be hashed. Never carries the password.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PasswordError {
     /// Nothing to guess.

@@ -1,8 +1,8 @@
 //! Passwords that were right a moment ago, so that bcrypt is not asked again for each request of one pull
 //! (rule 20).
 //!
-//! What is kept under is a keyed digest: it tells nothing without the key, and the key lives and dies with the memory. A
-//! reload begins a new one.
+//! The key of an entry is a keyed digest. It reveals nothing without the secret, which lives and dies with the memory.
+//! A reload begins with a new one.
 
 use std::{
     collections::HashMap,
@@ -17,7 +17,7 @@ use super::{
     secret::{NoRandomness, Secret},
 };
 
-/// How much is remembered, and how long.
+/// Limits on the number of remembered passwords and on their time.
 #[derive(Debug, Clone)]
 pub struct RememberedSettings {
     /// Passwords at most; 0 remembers nothing.
@@ -39,7 +39,7 @@ pub struct Remembered {
     kept: Mutex<HashMap<CredentialsDigest, Kept>>,
 }
 
-/// What became of credentials, and until when that holds.
+/// The outcome for credentials, and the end of its validity.
 struct Kept {
     outcome: Outcome,
     until: Instant,
@@ -59,7 +59,7 @@ impl Remembered {
         &self.key
     }
 
-    /// What became of these credentials, where that is remembered and the time is not over.
+    /// Returns the outcome for these credentials, if it is remembered and has not expired.
     pub fn recall(&self, credentials: &CredentialsDigest, now: Instant) -> Option<Outcome> {
         self.lock().get(credentials).filter(|kept| now < kept.until).map(|kept| kept.outcome.clone())
     }
@@ -78,8 +78,8 @@ impl Remembered {
         kept.insert(credentials, Kept { outcome, until });
     }
 
-    /// What stands for a password of an account that has `stored_hash`: a changed hash is something else, so that an old
-    /// password ends with it.
+    /// Returns the digest that stands for a password of an account that has `stored_hash`. A changed hash gives another
+    /// digest, so that an old password ends with it.
     pub fn digest(&self, account: &str, password: &Secret, stored_hash: &str) -> CredentialsDigest {
         self.key.digest(&[account.as_bytes(), password.expose(), stored_hash.as_bytes()])
     }
@@ -101,7 +101,7 @@ fn make_room(kept: &mut HashMap<CredentialsDigest, Kept>, now: Instant) {
     }
 }
 
-/// Says nothing of whose passwords it holds.
+/// Reveals nothing about the accounts whose passwords it holds.
 impl fmt::Debug for Remembered {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("***")

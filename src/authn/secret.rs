@@ -1,7 +1,7 @@
 //! A password or a token in memory: wiped when dropped, and printed as `***`.
 //!
-//! It cannot be cloned, compared or serialised: whoever needs the content says so with `expose`. What the
-//! content is worth is decided elsewhere (`password_hash`, `token`).
+//! It cannot be cloned, compared or serialised: code that needs the content says so with `expose`. The strength of the
+//! content is judged elsewhere (`password_hash`, `token`).
 
 use std::fmt;
 
@@ -55,7 +55,7 @@ impl fmt::Display for NoRandomness {
 
 impl std::error::Error for NoRandomness {}
 
-/// `N` bytes nobody can guess.
+/// `N` unpredictable bytes.
 pub(super) fn random<const N: usize>() -> Result<[u8; N], NoRandomness> {
     let mut bytes = [0; N];
     rand::fill(&mut bytes).map_err(|_| NoRandomness)?;

@@ -1,4 +1,4 @@
-//! Where an account is known: a section of the configuration.
+//! The section of the configuration in which an account is known.
 
 /// The section that knows an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -40,7 +40,7 @@ const HIGHEST_COST: u32 = 16;
 pub(super) struct SqlUsers {
     database: Database,
     gate: Gate,
-    /// bcrypt cannot be stopped: its turn ends when it ends, and not when nobody waits any more.
+    /// bcrypt cannot be stopped: its slot is freed when it ends, and not when its caller stops waiting.
     turns: Arc<Semaphore>,
     /// The highest cost of the hashes seen so far (rule 17).
     highest_cost: Arc<AtomicU32>,

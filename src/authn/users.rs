@@ -1,4 +1,4 @@
-//! The `users:` section: who may log in with which password, and the labels an ACL may ask for.
+//! The `users:` section: accounts, their passwords, and the labels an ACL may ask for.
 //!
 //! Back ends, throttling and remembering are elsewhere; `verify` here always does the full work.
 
@@ -18,16 +18,16 @@ use super::{
 /// Label to values, as an ACL's `match: {labels: …}` and `${labels:…}` see them.
 pub type Labels = BTreeMap<String, Vec<String>>;
 
-/// Who is asking, once that is known. The empty account is the anonymous one.
+/// The account behind a request, once it is known. The empty account is the anonymous one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
     /// The account, byte for byte as configured.
     pub account: String,
     /// The labels in force when this was made.
     pub labels: Arc<Labels>,
-    /// Of labels that the account has and `labels` has not, or not with all values: what the token said of them.
+    /// For labels that the account has and that `labels` lacks, in whole or in part: the entries of the token.
     pub left_out: Arc<Labels>,
-    /// Who knows the account.
+    /// The section that knows the account.
     pub source: Source,
 }
 
@@ -38,7 +38,7 @@ impl Identity {
     }
 }
 
-/// What became of a password.
+/// The result of checking a password.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     /// It is right.
@@ -62,7 +62,7 @@ impl User {
         &self.labels
     }
 
-    /// Whether a password is needed: always, but for an anonymous user without one.
+    /// Returns true if a password is needed: always, except for an anonymous user without one.
     pub fn has_password(&self) -> bool {
         self.hash.is_some()
     }
@@ -79,8 +79,8 @@ pub struct Users {
 impl Users {
     /// Checks and indexes the users of a configuration.
     ///
-    /// `"": {}` is the anonymous user, who may have labels, and a password as in docker_auth. Everybody else
-    /// must have a valid hash: docker_auth takes `bob: {}` for "any password", which is refused here.
+    /// `"": {}` is the anonymous user, which may have labels, and a password as in docker_auth. Every other user must
+    /// have a valid hash: docker_auth takes `bob: {}` for "any password", which is refused here.
     ///
     /// # Errors
     /// All that is wrong, in the order of `settings`.
@@ -95,7 +95,7 @@ impl Users {
         self.by_account.get(account)
     }
 
-    /// Whether `password` is that of `account`. Blocks for as long as bcrypt takes.
+    /// Checks `password` against that of `account`. Blocks for as long as bcrypt takes.
     ///
     /// Rule 17: `WrongPassword` and `NoSuchUser` take the same rounds of bcrypt, those of the dearest hash
     /// configured, whatever the cost of the account's own. Passwords that bcrypt would cut are wrong, at no
@@ -115,7 +115,7 @@ impl Users {
         }
     }
 
-    /// The identity of a request without credentials; `None` where nobody may come in without.
+    /// The identity of a request without credentials; `None` if every request needs them.
     ///
     /// An anonymous user with a password is not one: docker_auth tries the empty password there, and so may
     /// the caller, with `verify("", …)`.
@@ -158,7 +158,7 @@ impl Users {
     }
 }
 
-/// What is wrong with one user of the configuration.
+/// An error in one user of the configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UserError {
     /// The account; empty for the anonymous user.
@@ -167,9 +167,9 @@ pub struct UserError {
     pub line: usize,
     /// The key below the account, or the empty text where it is the account itself.
     pub key: &'static str,
-    /// What is wrong. Never has a password or a hash in it.
+    /// The problem. Never has a password or a hash in it.
     pub message: String,
-    /// What to do about it.
+    /// The remedy.
     pub hint: String,
 }
 

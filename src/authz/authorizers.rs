@@ -36,7 +36,7 @@ pub struct Authorizers {
     /// `acl`.
     pub acl: Policy,
     backends: Arc<Backends>,
-    /// What the command said. Not kept with it: a reload forgets it, since the script may be another one now.
+    /// The earlier answers of the command. They end with a reload, since the script may be another one then.
     remembered: Remembered,
 }
 
@@ -47,19 +47,19 @@ struct Backends {
     ext_authz: Option<CommandRules>,
 }
 
-/// What was decided, and by whom.
+/// A decision and its source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ruling {
-    /// Who decided.
+    /// The source of the decision.
     pub by: DecidedBy,
     /// The granted ones of the requested actions.
     pub actions: Vec<String>,
 }
 
-/// Who decided. Displays as `rule 3, line 33`, without the operator's comment.
+/// The source of a decision. Displays as `rule 3, line 33`, without the operator's comment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DecidedBy {
-    /// No rule matched, and nobody else was to be asked.
+    /// No rule matched, and no other authorizer is configured.
     Nobody,
     /// The first rule that matched.
     Rule(RuleName),
@@ -120,7 +120,8 @@ impl Authorizers {
         self.decide_without(&LeftOut::new(), question).await
     }
 
-    /// Decides a question (docker_auth, `server.go`, `authorizeScope`) about an account of whose labels these were left out.
+    /// Decides a question (docker_auth, `server.go`, `authorizeScope`) about an account whose `left_out` labels are
+    /// missing.
     ///
     /// # Errors
     /// A back end that has to be asked gives no answer, or the rules look at what was left out: then nothing is granted, and

@@ -2,22 +2,22 @@
 
 use std::{cmp::Reverse, collections::BinaryHeap};
 
-/// How many lists are merged without an allocation: hardly a question has more, but for accounts with many labels.
+/// Lists that are merged without an allocation. Few questions have more, except for accounts with many labels.
 const FEW: usize = 8;
 
 /// A list: a part of the slice that [`Candidates`] are made of.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Run {
-    /// Where it begins.
+    /// The index of its first item.
     pub(super) start: usize,
-    /// Where the next one begins.
+    /// The index after its last item.
     pub(super) end: usize,
 }
 
 /// The rules of several lists, ascending, each once.
 ///
-/// The next of `n` lists is found in the logarithm of `n`, and nothing is read ahead: whoever stops at the first rule
-/// that matches has not paid for those behind it.
+/// The next of `n` lists is found in the logarithm of `n`, and nothing is read ahead: a caller that stops at the first
+/// matching rule has not paid for those behind it.
 #[derive(Debug)]
 pub(super) struct Candidates<'i> {
     rules: &'i [usize],

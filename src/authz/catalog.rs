@@ -1,7 +1,7 @@
-//! What a caller may see of the catalogue: all names, or those of the repositories that they may pull.
+//! The part of the catalogue that a caller may see: all names, or those of the repositories that it may pull.
 //!
-//! The question about each name is the one that a pull of it would ask, so that the list never says more than a pull would.
-//! How the names are read, and in which pages they are handed out, is the proxy's.
+//! The question about each name is the one that a pull of it would ask, so that the list never says more than a pull
+//! would. Reading the names, and handing them out in pages, is left to the proxy.
 
 use super::{
     Authorizers, Caller, DecidedBy, Denial, DeniedBy, Permit,
@@ -21,7 +21,7 @@ pub struct CatalogView<'a> {
 }
 
 impl<'a> CatalogView<'a> {
-    /// What the caller may see.
+    /// Returns the part of the catalogue that the caller may see.
     ///
     /// # Errors
     /// A back end that has to be asked gives no answer.
@@ -30,7 +30,8 @@ impl<'a> CatalogView<'a> {
         Ok(Self { authorizers, caller, is_whole: matches!(held, Held::Granted(_)) })
     }
 
-    /// For who was denied the whole catalogue: the part that they may see. `None` where something else was denied.
+    /// For a caller that was denied the whole catalogue: the part that it may see. `None` where something else was
+    /// denied.
     ///
     /// A token must have been asked for the catalogue. Which repositories it was asked for makes no difference then: a
     /// denied scope stays in the token without its actions, and says what the token is for.
@@ -42,12 +43,12 @@ impl<'a> CatalogView<'a> {
         may.then_some(Self { authorizers, caller: Caller { ceiling: None, ..caller }, is_whole: false })
     }
 
-    /// Whether all names may be seen.
+    /// Returns true if all names may be seen.
     pub fn is_whole(&self) -> bool {
         self.is_whole
     }
 
-    /// Whether this name may be.
+    /// Returns true if this name may be seen.
     ///
     /// # Errors
     /// A back end that has to be asked gives no answer.
@@ -74,8 +75,8 @@ pub struct Sight {
 }
 
 impl Permit {
-    /// The permit to read a page of names: for the proxy itself, which tells nobody more of it than [`CatalogView::sees`] lets
-    /// through.
+    /// The permit to read a page of names: for the proxy itself, which shows a client no more of it than
+    /// [`CatalogView::sees`] lets through.
     pub fn to_read_names(page: CatalogPage<'_>) -> Self {
         Self::new(Route::catalog(page), Vec::new())
     }

@@ -174,7 +174,8 @@ mod tests {
         assert_eq!(runs(&directory), 2, "another question");
     }
 
-    /// Whoever may ask without a password could keep the places of all others with questions about any names.
+    /// A client that may ask without a password could otherwise hold the slots of all others with questions about any
+    /// names.
     #[tokio::test]
     async fn one_address_leaves_places_to_others() {
         let limits = Limits { timeout: Duration::from_secs(10), concurrent: 2, queue: 2 };

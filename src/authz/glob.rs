@@ -19,10 +19,10 @@ pub struct Glob {
     chunks: Vec<Chunk>,
 }
 
-/// What stands between two runs of `*`.
+/// The tokens between two runs of `*`.
 #[derive(Debug, Clone)]
 struct Chunk {
-    /// Whether `*` stands before it.
+    /// True if a `*` precedes it.
     star: bool,
     tokens: Vec<Token>,
 }
@@ -53,7 +53,7 @@ impl Glob {
         Self::compile_symbols(&symbols)
     }
 
-    /// Whether the whole of `subject` matches.
+    /// Returns true if the whole of `subject` matches.
     pub fn is_match(&self, subject: &str) -> bool {
         self.matches_with(subject.as_bytes(), &[])
     }
@@ -127,8 +127,9 @@ impl Glob {
         reached.last().copied().unwrap_or(false)
     }
 
-    /// Whether taking as little as possible for each `*` finds a match whenever there is one. It may not where a class
-    /// after a `*` can take a `/`, or where a `*` can end inside a character and leave its rest to a `?` or a class.
+    /// Returns true if taking as little as possible for each `*` finds a match whenever there is one. It may not where
+    /// a class after a `*` can take a `/`, or where a `*` can end inside a character and leave its rest to a `?` or a
+    /// class.
     pub(super) fn is_regular(&self, subject: &[u8]) -> bool {
         let mut after_star = self.chunks.iter().skip_while(|c| !c.star).flat_map(|c| &c.tokens);
         after_star.all(|token| match token {
@@ -150,7 +151,8 @@ fn spread(reached: &mut [bool], subject: &[u8]) {
 }
 
 impl Chunk {
-    /// What is left of `subject` after the chunk; its `*` takes as little as possible. The last chunk must leave nothing.
+    /// Returns the rest of `subject` after the chunk; its `*` takes as little as possible. The last chunk must leave
+    /// nothing.
     fn find<'s>(&self, subject: &'s [u8], values: &[Choice<'_>], last: bool) -> Option<&'s [u8]> {
         let mut at = subject;
         loop {
@@ -171,7 +173,7 @@ impl Chunk {
 }
 
 impl Token {
-    /// What is left of `subject` after the token.
+    /// Returns the rest of `subject` after the token.
     fn take<'s>(&self, subject: &'s [u8], values: &[Choice<'_>]) -> Option<&'s [u8]> {
         match self {
             Self::Literal(bytes) => subject.strip_prefix(&**bytes),
@@ -304,7 +306,7 @@ impl Compiler<'_> {
         }
     }
 
-    /// What stands after `[`, up to and with its `]`.
+    /// Reads a class after its `[`, up to and with its `]`.
     fn class(&mut self) -> Result<Class, PatternError> {
         let negated = self.input.first() == Some(&Symbol::Char('^'));
         if negated {

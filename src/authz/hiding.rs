@@ -8,12 +8,11 @@ use std::collections::HashMap;
 
 use super::{Policy, RuleSettings, pattern::Pattern, placeholder::Field, rule::Rule};
 
-/// How many pairs of rules are compared closely; beyond that nothing more is found. A table of rules with
-/// an account or a name of its own in each needs hardly any: the bound is for 10,000 globs before 10,000
-/// names.
+/// Pairs of rules that are compared closely; beyond that nothing more is found. A table of rules with an account or a
+/// name of its own in each needs hardly any: the bound is for 10,000 globs before 10,000 names.
 const MAX_COMPARISONS: usize = 200_000;
 
-/// What matches every text, the empty one too.
+/// A pattern that matches every text, the empty one too.
 const ANYTHING: &str = "/.*/";
 
 /// For each rule that cannot be reached, its index and that of the first rule found to hide it, both from 0.
@@ -29,7 +28,7 @@ pub fn hidden_rules(policy: &Policy, settings: &[RuleSettings]) -> Vec<(usize, u
     for (index, rule) in rules {
         match earlier.hider(&rule) {
             Some(by) => hidden.push((index, by)),
-            // What a hidden rule hides, its hider hides too.
+            // Any rule that a hidden rule hides is hidden by its hider too.
             None => earlier.add(index, rule),
         }
     }
@@ -122,7 +121,7 @@ impl<'a> Written<'a> {
         fields.chain(labels)
     }
 
-    /// Whether this rule provably matches whatever `later` matches.
+    /// Returns true if this rule provably matches everything that `later` matches.
     fn hides(self, later: &Written<'a>) -> bool {
         let ip = match (self.rule.ip(), later.rule.ip()) {
             (None, _) => true,
@@ -136,7 +135,7 @@ impl<'a> Written<'a> {
         })
     }
 
-    /// Whether `condition` of this rule holds wherever `other`, of `later`, does.
+    /// Returns true if `condition` of this rule holds wherever `other`, of `later`, does.
     fn implied(self, condition: &Condition<'_>, other: &Condition<'_>, later: &Written<'_>) -> bool {
         if let Some(only) = other.pattern.as_text() {
             return condition.pattern.always_matches(only);
@@ -151,7 +150,8 @@ impl<'a> Written<'a> {
 }
 
 impl Condition<'_> {
-    /// How many rules probably have the same: an account or a name is the operator's own, a type is not.
+    /// Sorts conditions by the number of rules that probably share them: an account or a name is the operator's own, a
+    /// type is not.
     fn commonness(&self) -> (bool, bool) {
         let common = matches!(self.slot, Slot::Field(Field::Type | Field::Service));
         (common, self.pattern.as_text().is_none())

@@ -1,6 +1,6 @@
 //! The index of a policy: which of many rules can match a question at all.
 //!
-//! Whether one does match is still asked of the rule, in `policy`.
+//! The final match of a candidate is left to the rule, in `policy`.
 
 use std::{
     cmp::Reverse,
@@ -19,14 +19,14 @@ use super::{
 
 /// The rules of a policy by what each asks for literally.
 ///
-/// Why it never changes a decision: a rule stands under one of its conditions on the account, the name or a label, and
-/// only where that condition can hold for nothing but this text, or for nothing but texts that begin with it. Conditions
-/// are ANDed, so a question that the rule matches has such an account, name or value, and [`Index::candidates`] finds
-/// every text of the question itself and every start of it. Rules without such a condition are candidates always, and
-/// those whose expression a value can change (see [`Pattern::is_loose`]) where a text of the question has syntax. So
-/// the candidates are a superset of the rules that match, or may match; they come in the order of the rules, each is asked in full,
-/// and the first that matches is the one that a search through all rules would find. Placeholders end a literal start,
-/// so nothing of a question, which a client may choose, ever takes part in building it.
+/// It never changes a decision. A rule stands under one of its conditions on the account, the name or a label, and only
+/// where that condition can hold for nothing but this text, or for nothing but texts that begin with it. Conditions are
+/// ANDed, so a question that the rule matches has such an account, name or value, and [`Index::candidates`] finds every
+/// text of the question itself and every start of it. Rules without such a condition are candidates always, and those
+/// whose expression a value can change (see [`Pattern::is_loose`]) where a text of the question has syntax. So the
+/// candidates are a superset of the rules that match, or may match; they come in the order of the rules, each is asked
+/// in full, and the first that matches is the one that a search through all rules would find. Placeholders end a
+/// literal start, so nothing of a question, which a client may choose, ever takes part in building it.
 ///
 /// A question costs a look-up for each of its texts, and a full check for each rule that shares its key with them.
 #[derive(Debug, Clone, Default)]
@@ -59,7 +59,7 @@ struct Start {
     parent: Option<usize>,
 }
 
-/// What a rule asks for literally.
+/// The literal text that a rule requires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 struct Key<'r> {
     slot: Slot<'r>,

@@ -17,19 +17,19 @@ use std::{
 pub struct IpBlock {
     /// The first address of the block; never IPv4-mapped.
     network: IpAddr,
-    /// How many leading bits of `network` count: at most 32 or 128.
+    /// The number of leading bits of `network` that count: at most 32 or 128.
     prefix: u32,
 }
 
-/// Why a text is not a block of addresses. Displays the text and what is expected.
+/// An error for a text that is not a block of addresses. Displays the text and the expected form.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IpBlockError(String);
 
 impl IpBlock {
-    /// What to write.
+    /// The expected form.
     pub(super) const HINT: &str = "write one like \"10.1.2.3\", \"10.0.0.0/8\" or \"2001:db8::/32\"";
 
-    /// Whether `address` lies in the block.
+    /// Returns true if `address` lies in the block.
     pub fn contains(&self, address: IpAddr) -> bool {
         match (self.network, address.to_canonical()) {
             (IpAddr::V4(network), IpAddr::V4(address)) => {
@@ -42,7 +42,7 @@ impl IpBlock {
         }
     }
 
-    /// Whether every address of `other` lies in this block.
+    /// Returns true if every address of `other` lies in this block.
     pub fn covers(&self, other: &Self) -> bool {
         self.prefix <= other.prefix && self.contains(other.network)
     }

@@ -28,7 +28,7 @@ pub(super) fn expression(pattern: &str) -> Option<&str> {
     pattern.strip_prefix('/')?.strip_suffix('/')
 }
 
-/// How many groups it has, where it is a regular expression that can be read.
+/// Returns the number of groups of a regular expression; `None` for other patterns, and for one that cannot be read.
 pub(super) fn groups(pattern: &str) -> Option<usize> {
     let symbols: Vec<Symbol> = expression(pattern)?.chars().map(Symbol::Char).collect();
     go_regex::groups(&symbols)
@@ -59,7 +59,7 @@ impl Pattern {
         })
     }
 
-    /// How costly it is to ask, for asking the cheap ones first.
+    /// Ranks the cost of a match, so that cheap patterns are asked first.
     pub(super) fn cost(&self) -> u8 {
         match self {
             Self::Text(_) => 0,
@@ -114,7 +114,7 @@ impl Pattern {
         self.template().is_some_and(Template::is_loose)
     }
 
-    /// Whether it matches `subject` in every question: never where it has placeholders.
+    /// Returns true if it matches `subject` in every question: never where it has placeholders.
     pub(super) fn always_matches(&self, subject: &str) -> bool {
         match self {
             Self::Text(text) => subject.as_bytes() == &**text,
@@ -124,7 +124,7 @@ impl Pattern {
         }
     }
 
-    /// Whether `subject` matches.
+    /// Matches `subject` against it.
     pub(super) fn fit<'q>(&self, subject: &str, values: &impl Values<'q>) -> Fit {
         match self {
             Self::Template(template) => template.fit(subject, values),

@@ -1,11 +1,11 @@
-//! Why a pattern is refused, of whichever kind it is.
+//! The error for a pattern of any kind.
 
 use std::fmt;
 
-/// Why a pattern is refused. Displays the construct and what to write instead.
+/// An error in a pattern. Displays the construct and the replacement to write.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PatternError {
-    /// What is wrong, naming the construct.
+    /// The problem, naming the construct.
     pub message: String,
     /// The next step.
     pub hint: String,

@@ -12,7 +12,7 @@ use crate::{
 #[derive(Debug)]
 pub struct Permit {
     route: Route,
-    /// Who granted each of its needs.
+    /// The source of each grant, one for each need.
     by: Vec<DecidedBy>,
 }
 
@@ -22,18 +22,19 @@ impl Permit {
         Self { route, by }
     }
 
-    /// What was authorised, and is all that may be forwarded.
+    /// The request that was authorised, and the only one that may be forwarded.
     pub fn route(&self) -> &Route {
         &self.route
     }
 
-    /// Who granted it, with the rule and its comment, for the log; empty for what needs no access.
+    /// Returns the sources of the grants, with rules and their comments, for the log; empty for a request that needs no
+    /// access.
     pub fn decided_by(&self) -> String {
         self.by.iter().map(DecidedBy::in_full).reduce(|text, by| text + "; " + &by).unwrap_or_default()
     }
 }
 
-/// Who asks, from where, and how much of their right they brought along.
+/// The account and address behind a request, and the ceiling of its token.
 #[derive(Debug, Clone, Copy)]
 pub struct Caller<'a> {
     /// The account; empty for the anonymous user.
@@ -50,18 +51,18 @@ pub struct Caller<'a> {
     pub ceiling: Option<&'a [Scope]>,
 }
 
-/// Why a request may not be forwarded.
+/// The reason why a request may not be forwarded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Denial {
     /// All that the request needs.
     pub needs: Vec<Scope>,
     /// The resource of the access that is missing, with the missing actions only.
     pub missing: Scope,
-    /// What stood in the way.
+    /// The cause of the denial.
     pub by: DeniedBy,
 }
 
-/// What stood in the way.
+/// The cause of a denial.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DeniedBy {
     /// The token does not list the access; the policy would allow it. A new token helps.
@@ -70,7 +71,7 @@ pub enum DeniedBy {
     Policy(DecidedBy),
 }
 
-/// Why there is no permit.
+/// The reason why there is no permit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NotPermitted {
     /// It was decided.
@@ -80,7 +81,7 @@ pub enum NotPermitted {
 }
 
 impl DeniedBy {
-    /// What stood in the way, with the rule and its comment: for the log, and for a client only where the operator wants
+    /// Returns the cause, with the rule and its comment: for the log, and for a client only where the operator wants
     /// that.
     pub fn in_full(&self) -> String {
         match self {
@@ -142,14 +143,14 @@ pub async fn authorize(
     Ok(Permit { route, by: granted_by })
 }
 
-/// How one need of a request stands.
+/// The state of one need of a request.
 pub(super) enum Held {
     Granted(DecidedBy),
     /// The missing actions of it.
     Missing(Scope, DeniedBy),
 }
 
-/// Whether `need` is granted: by the policy, then by the ceiling.
+/// Decides whether `need` is granted: by the policy, then by the ceiling.
 pub(super) async fn hold(
     authorizers: &Authorizers,
     caller: Caller<'_>,

@@ -24,7 +24,7 @@ pub(super) enum Field {
     Service,
 }
 
-/// What a placeholder stands for.
+/// The value that a placeholder stands for.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Placeholder {
     /// `${account}`.
@@ -52,7 +52,7 @@ impl fmt::Display for Placeholder {
     }
 }
 
-/// What a placeholder stands for in one question.
+/// The value of a placeholder in one question.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Choice<'a> {
     /// Nothing: a pattern with it cannot match.
@@ -76,7 +76,7 @@ impl<'a> Choice<'a> {
 /// Which placeholders a pattern may hold; others stay as they are written.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Scope {
-    /// How many groups the regex in a field has; fields without a regex are absent.
+    /// The number of groups of the regex in a field; fields without a regex are absent.
     pub(super) groups: BTreeMap<Field, usize>,
     /// In a label's pattern: the capture placeholders that expand, as written. docker_auth expands them there only
     /// when a field of the same rule holds the same one, and never a label's.

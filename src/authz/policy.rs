@@ -18,7 +18,7 @@ pub struct Policy {
     named_labels: NamedLabels,
 }
 
-/// What a policy answers.
+/// The answer of a policy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decision {
     /// The first rule that matches, counted from 0; `None` when no rule does.
@@ -92,12 +92,12 @@ impl Policy {
         &self.named_labels
     }
 
-    /// How many rules there are.
+    /// Returns the number of rules.
     pub fn len(&self) -> usize {
         self.rules.len()
     }
 
-    /// Whether there are no rules: then nothing is granted.
+    /// Returns true if there are no rules: then nothing is granted.
     pub fn is_empty(&self) -> bool {
         self.rules.is_empty()
     }
@@ -119,7 +119,7 @@ impl Withheld {
 mod tests {
     use super::*;
 
-    /// Whether a rule with these patterns for the account and the name matches.
+    /// Returns true if a rule with these patterns for the account and the name matches.
     fn matches(account: (&str, &str), name: (&str, &str), labels: &[(&str, &[&str])]) -> bool {
         let rule = RuleSettings {
             account: Some(account.0.to_owned()),

@@ -1,13 +1,13 @@
-//! What is asked of a policy: may this account do that, from there?
+//! A question to a policy: may this account do that, from there?
 
 use std::{collections::BTreeMap, net::IpAddr};
 
 use super::placeholder::Field;
 
-/// What is asked of a policy.
+/// A question to a policy.
 #[derive(Debug, Clone, Copy)]
 pub struct Question<'q> {
-    /// Who asks; empty for the anonymous account.
+    /// The account; empty for the anonymous one.
     pub account: &'q str,
     /// The account's labels.
     pub labels: &'q BTreeMap<String, Vec<String>>,

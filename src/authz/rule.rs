@@ -22,7 +22,7 @@ use super::{
     template::Values,
 };
 
-/// Why a rule is refused. Displays where it stands, what is wrong and the next step.
+/// An error in a rule. Displays its position, the problem and the next step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RuleError {
     /// The position of the rule in the ACL, from 0.
@@ -31,7 +31,7 @@ pub struct RuleError {
     pub line: usize,
     /// The key that is wrong, such as `match.name` or `match.labels.team`.
     pub key: String,
-    /// What is wrong.
+    /// The problem.
     pub message: String,
     /// The next step.
     pub hint: String,

@@ -1,7 +1,6 @@
-//! How a rule's patterns are read, for a linter: which are expressions, what is open, which placeholders
-//! stay text.
+//! A linter's view of a rule's patterns: the expressions, their open ends, and placeholders that stay text.
 //!
-//! Whether a pattern is valid is decided in `pattern`; what is worth a warning, by whoever asks.
+//! Validation of a pattern is done in `pattern`; the caller chooses its warnings.
 
 use std::collections::BTreeSet;
 
@@ -27,13 +26,13 @@ pub struct PatternShape<'r> {
     pub literal: Option<String>,
     /// The expression between the slashes, where it is a regular expression.
     pub expression: Option<&'r str>,
-    /// Whether an expression leaves open what stands before its match, without saying so by `.*`.
+    /// True if an expression leaves its start open, without saying so by `.*`.
     pub open_start: bool,
-    /// The same for what stands behind it.
+    /// The same for its end.
     pub open_end: bool,
     /// The text with a NUL for each placeholder that expands.
     pub plain: String,
-    /// What looks like a placeholder and is plain text.
+    /// Texts that look like placeholders and are plain text.
     pub unexpanded: Vec<Unexpanded>,
     symbols: Vec<Symbol>,
 }
@@ -46,12 +45,12 @@ impl PatternShape<'_> {
     }
 }
 
-/// What looks like a placeholder and is plain text.
+/// A text that looks like a placeholder and is plain text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unexpanded {
     /// As written: `${account:2}`.
     pub text: String,
-    /// Why: a clause.
+    /// The reason: a clause.
     pub why: String,
 }
 

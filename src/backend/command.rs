@@ -1,6 +1,6 @@
 //! Running a command of the operator: without a shell, with bounds on what it says, and with nothing of it left behind.
 //!
-//! What is written to it and what its exit codes mean is known to `authn` and `authz`; how long it may take, to the gate.
+//! The meaning of its input and of its exit codes is known to `authn` and `authz`; its timeout, to the gate.
 
 mod orphans;
 
@@ -28,10 +28,10 @@ const MOST_OUTPUT: usize = 64 << 10;
 const MOST_COMPLAINT: usize = 1 << 10;
 /// A word of a password shorter than this, in bytes, would show itself by the letters that are missing.
 const SHORTEST_MASKED: usize = 4;
-/// How long the pipes of a command may stay open when it has ended: somebody whom it started holds them.
+/// The time for which the pipes of a command may stay open after it has ended: a process that it started holds them.
 const GRACE: Duration = Duration::from_millis(200);
-/// What systemd hands to us and to nobody else: sockets, and the means to speak in our name (sd_listen_fds(3),
-/// sd_notify(3), sd_watchdog_enabled(3)). All else is inherited, as by docker_auth.
+/// Variables that systemd sets for Portwarden alone: sockets, and the means to speak in its name (sd_listen_fds(3),
+/// sd_notify(3), sd_watchdog_enabled(3)). All others are inherited, as by docker_auth.
 const NOT_INHERITED: [&str; 6] =
     ["LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES", "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"];
 
@@ -44,7 +44,7 @@ pub struct CommandSettings {
     pub args: Vec<String>,
 }
 
-/// How a command ended. Has no `Debug`: what it printed may be what it was told.
+/// The result of a command. Has no `Debug`: its output may repeat its input.
 pub(crate) struct Exit {
     /// The exit code; -1 when a signal ended it, as in docker_auth.
     pub(crate) code: i32,
@@ -110,7 +110,7 @@ impl CommandSettings {
     }
 }
 
-/// What a command printed.
+/// The output of a command.
 #[derive(Default)]
 struct Said {
     output: Vec<u8>,
@@ -120,7 +120,7 @@ struct Said {
 /// A running command and all that it starts. Dropping it kills them; the runtime reaps the leader.
 struct Group {
     leader: Child,
-    /// Its id, which is the group's, until it is reaped: so long it cannot be the id of anybody else.
+    /// Its id, which is the group's, until it is reaped: until then no other process can have that id.
     id: Option<Pid>,
     /// Behind the leader, since fields are dropped in their order.
     _left: Orphanage,
@@ -183,7 +183,7 @@ impl Group {
 
     fn kill(&self) {
         if let Some(id) = self.id {
-            // Nobody is left in it, or it cannot be helped: a command that changed its user.
+            // The group is empty, or it cannot be killed: a command that changed its user.
             let _ = kill_process_group(id, Signal::KILL);
         }
     }
@@ -222,7 +222,7 @@ async fn hear_some(
 ) -> Result<(), String> {
     let Some(mut pipe) = pipe else { return Ok(()) };
     let mut buffer = [0; 1024];
-    // What cannot be read of a complaint changes no answer.
+    // An unreadable rest of its messages changes no answer.
     while let Ok(length @ 1..) = pipe.read(&mut buffer).await {
         let room = most.saturating_sub(output.len()).min(length);
         output.extend_from_slice(buffer.get(..room).unwrap_or_default());

@@ -1,6 +1,6 @@
 //! The gate before a back end: so many questions at once, so many waiting, so long for an answer.
 //!
-//! A back end that hangs fills its own gate and nobody else's: who is decided without it does not notice.
+//! A back end that hangs fills its own gate and no other: requests decided without it do not notice.
 
 use std::{fmt, future::Future, time::Duration};
 
@@ -27,14 +27,14 @@ impl Default for Limits {
     }
 }
 
-/// A back end gave no answer: nobody was accepted, and nobody was refused either.
+/// A back end gave no answer: no account was accepted, and none was refused either.
 ///
 /// Displays for the log what happened; never has a password in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unavailable {
     /// The section of the configuration: `ldap_auth`, ….
     pub backend: &'static str,
-    /// What happened, for the operator.
+    /// The cause, for the operator.
     pub why: String,
 }
 
@@ -58,8 +58,8 @@ impl Gate {
         }
     }
 
-    /// Asks when it is this question's turn. The question is dropped when its time is up, or when nobody waits for the
-    /// answer any more: what it started must end with it.
+    /// Asks when it is this question's turn. The question is dropped at the timeout, or when its caller stops waiting
+    /// for the answer: everything that it started must end with it.
     ///
     /// # Errors
     /// Too many are waiting already, the time is up, or the question failed and says why.
@@ -84,7 +84,7 @@ impl Gate {
     }
 }
 
-/// What a back end says, as a part of a line: it may say anything, at any length.
+/// Makes a message of a back end fit for a line: it may say anything, at any length.
 pub(crate) fn one_line(said: &str) -> String {
     said.chars().take(LONGEST_REASON).map(|c| if c.is_control() { ' ' } else { c }).collect()
 }

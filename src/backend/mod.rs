@@ -1,8 +1,7 @@
-//! What lies outside of this process and is asked for accounts or rules: commands and databases, and the bounds on
-//! asking.
+//! Sources of accounts and rules outside this process: commands and databases, and the bounds on asking them.
 //!
-//! What an answer means is known to `authn` and `authz`; here it is only fetched. The directory of `ldap_auth` has a
-//! single user and lives with it, in `authn`.
+//! The meaning of an answer is known to `authn` and `authz`; here it is only fetched. The directory of `ldap_auth` has
+//! a single user and lives with it, in `authn`.
 
 mod command;
 mod gate;

@@ -1,7 +1,7 @@
-//! How many places before a back end one address may hold, so that it does not hold all of them.
+//! Limits the slots before a back end that one address may hold, so that it does not hold all of them.
 //!
-//! Names and passwords that take a command long, and where the anonymous account exists any names of repositories, would
-//! else keep everybody out at the cost of nothing.
+//! Names and passwords that take a command long, and where the anonymous account exists any names of repositories,
+//! would otherwise keep all other clients out at no cost.
 
 use std::net::IpAddr;
 

@@ -62,7 +62,7 @@ fn is_false(value: &bool) -> bool {
 }
 
 impl<'a> Answer<'a> {
-    /// Asks about each of `needs`. What is said of rules that did not decide comes from `not_met`.
+    /// Asks about each of `needs`. The text on rules that did not decide comes from `not_met`.
     ///
     /// # Errors
     /// A back end that has to be asked gives no answer.

@@ -1,4 +1,4 @@
-//! A question about the policy, as it is put on the command line: who asks, for what, and who answers.
+//! A question about the policy, as it is put on the command line: the account, the access, and the authorizers.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -15,14 +15,14 @@ use crate::{
     registry::{Route, Scope},
 };
 
-/// Who asks.
+/// The account and address in a question.
 pub(super) struct Asked {
     pub(super) account: String,
     pub(super) labels: BTreeMap<String, Vec<String>>,
     pub(super) ip: Option<IpAddr>,
     pub(super) service: String,
     is_known: bool,
-    /// Whether somebody else may know the account where `users` does not.
+    /// True if a back end may know the account where `users` does not.
     may_be_elsewhere: bool,
 }
 
@@ -77,7 +77,7 @@ impl fmt::Display for Asked {
     }
 }
 
-/// Who decides: the rules of a configuration, and the back ends that it names.
+/// The authorizers: the rules of a configuration, and the back ends that it names.
 pub(super) struct Court {
     /// The configuration.
     pub(super) config: Config,
@@ -118,7 +118,7 @@ impl Court {
     }
 }
 
-/// What was asked for: the scope as it is, or all that the request needs.
+/// Returns the accesses in question: the scope as it is, or all that the request needs.
 ///
 /// # Errors
 /// A scope or a request that is none, and how to write one.

@@ -14,7 +14,7 @@ use crate::{
     token::{self, Authority, KeyError, SigningKey},
 };
 
-/// What a reload replaces.
+/// The parts that a reload replaces.
 #[derive(Debug)]
 pub struct Assembly {
     /// For the proxy.
@@ -23,7 +23,7 @@ pub struct Assembly {
     pub tls: Option<Arc<ServerConfig>>,
 }
 
-/// Why a configuration that reads well cannot be put to use.
+/// The reason why a configuration that reads well cannot be put to use.
 #[derive(Debug)]
 pub enum AssemblyError {
     /// A list of users or rules; the messages name their places.
@@ -62,7 +62,7 @@ pub fn assemble(config: &Config, before: Option<&Snapshot>) -> Result<Assembly, 
     Ok(Assembly { snapshot, tls })
 }
 
-/// What a configuration is compiled to, before anything outside is asked.
+/// The compiled form of a configuration, before anything outside is asked.
 pub(super) struct Parts {
     users: Users,
     acl: Policy,

@@ -1,4 +1,4 @@
-//! `portwarden explain --everyone`: who may do that, and by which rule.
+//! `portwarden explain --everyone`: the accounts that may do that, and the rules behind it.
 
 use std::{collections::BTreeMap, process::ExitCode};
 
@@ -61,7 +61,8 @@ fn notes(explain: &Explain, court: &Court) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Whether everything is granted, and by which rules; where not, by which the first thing is not.
+/// Decides whether everything is granted. Returns the rules that grant it, or else the one that withholds the first
+/// part that is missing.
 fn decide(
     asked: &Asked,
     explain: &Explain,

@@ -83,10 +83,10 @@ enum Command {
 struct Serve {
     #[command(flatten)]
     config: ConfigFile,
-    /// Where to listen, instead of server.addr: ":443", "127.0.0.1:8443", "unix:/path" (may be repeated)
+    /// Address to listen on, instead of server.addr: ":443", "127.0.0.1:8443", "unix:/path" (may be repeated)
     #[arg(long, value_name = "ADDR")]
     listen: Vec<String>,
-    /// Where the registry is, instead of registry.url: http://127.0.0.1:5000 or unix:/path
+    /// Address of the registry, instead of registry.url: http://127.0.0.1:5000 or unix:/path
     #[arg(long, value_name = "URL")]
     registry: Option<String>,
 }
@@ -95,7 +95,7 @@ struct Serve {
 struct Check {
     #[command(flatten)]
     config: ConfigFile,
-    /// Take warnings for errors
+    /// Treat warnings as errors
     #[arg(long)]
     strict: bool,
     /// Look at no other file than the configuration, for a machine that has no certificates, keys, commands and databases; a
@@ -114,7 +114,7 @@ struct Explain {
     /// The account; "" for a client without credentials
     #[arg(long, value_name = "NAME", group = "who", requires = "what", required_unless_present_any = ["everyone", "json"])]
     account: Option<String>,
-    /// Every account of the configuration: who may do that, and by which rule (with -v, also who may not)
+    /// Every account of the configuration that may do that, and by which rule (with -v, also those that may not)
     #[arg(long, group = "who", requires = "what", conflicts_with_all = ["account", "label"])]
     everyone: bool,
     /// A label, instead of the account's own (may be repeated)
@@ -126,7 +126,7 @@ struct Explain {
     /// The service, instead of registry.service
     #[arg(long, value_name = "NAME", requires = "what")]
     service: Option<String>,
-    /// What is asked for: repository:team/app:pull,push
+    /// Scope to ask for: repository:team/app:pull,push
     #[arg(long, value_name = "SCOPE", group = "what", requires = "who", required_unless_present_any = ["request", "json"], conflicts_with = "request")]
     scope: Option<String>,
     /// Or a request, whose needs are looked up: 'PUT /v2/team/app/manifests/1.0'
@@ -155,10 +155,10 @@ struct TestPolicy {
 
 #[derive(Debug, clap::Args)]
 struct Freeze {
-    /// When it ends by itself: 90s, 30m, 2h
+    /// Time after which it ends by itself: 90s, 30m, 2h
     #[arg(long = "for", value_name = "TIME", default_value = "30m", value_parser = time)]
     length: Duration,
-    /// How long pushes under way may go on before they are cut off
+    /// Time for which pushes under way may go on before they are cut off
     #[arg(long, value_name = "TIME", default_value = "1m", value_parser = time)]
     drain: Duration,
     #[command(flatten)]
@@ -174,7 +174,7 @@ struct Status {
     control: ControlSocket,
 }
 
-/// Where the running server is spoken to.
+/// The address of the running server.
 #[derive(Debug, clap::Args)]
 struct ControlSocket {
     /// The control socket of the server
@@ -198,10 +198,10 @@ struct Token {
     /// The registry: https://registry.example
     #[arg(long, value_name = "URL")]
     registry: String,
-    /// The account, whose password is asked for, or read from standard input; without one, what everybody gets
+    /// The account, whose password is asked for, or read from standard input; without one, an anonymous token
     #[arg(long, value_name = "NAME")]
     user: Option<String>,
-    /// What the token is to open: repository:team/app:pull,push (may be repeated)
+    /// Scope of the token: repository:team/app:pull,push (may be repeated)
     #[arg(long, value_name = "SCOPE")]
     scope: Vec<String>,
     /// Trust the authorities in this file (PEM) instead of the system's
@@ -210,7 +210,7 @@ struct Token {
     /// The token endpoint, where it is on another host than the registry
     #[arg(long, value_name = "URL")]
     realm: Option<String>,
-    /// Print the whole answer, with how long the token is valid
+    /// Print the whole answer, with the lifetime of the token
     #[arg(long)]
     json: bool,
 }

@@ -1,4 +1,4 @@
-//! A password from whoever runs a command: typed without echo on a terminal, or a line of standard input.
+//! A password for a command: typed without echo on a terminal, or a line of standard input.
 
 use std::io::{self, BufRead, IsTerminal};
 

@@ -18,7 +18,7 @@ use crate::{
     telemetry::{self, Audit, Metrics, Telemetry},
 };
 
-/// Serves until it is told to stop.
+/// Serves until a signal stops it.
 pub(super) fn run(serve: &Serve) -> Result<(), String> {
     // Before anything is read: a change from now on is a reason to read it again.
     let mut watch = Watch::new(vec![serve.config.to_path_buf()]);
@@ -76,7 +76,7 @@ async fn serve_until_stopped(
     }
     let server = server::run(listening, served.0, served.1, served.2, Arc::new(workers), stopped);
     let server = tokio::spawn(server);
-    // Before anybody is told that we are ready: a signal without a handler would end the process.
+    // Before readiness is reported: a signal without a handler would end the process.
     let mut signals = Signals::new().map_err(|error| format!("cannot wait for signals: {error}"))?;
     // A closed standard output does not stop a server.
     let _ = say(&ready);
@@ -112,7 +112,7 @@ async fn watch_registry(service: Arc<Service>) {
     }
 }
 
-/// Where metrics and health are asked for.
+/// Binds the listener for metrics and health.
 fn health_listener(config: &Config) -> Result<Option<Accepting>, String> {
     let Some(address) = config.metrics else { return Ok(None) };
     let cannot = |error| format!("metrics.addr: cannot listen on {address}: {error}");
@@ -142,19 +142,19 @@ fn tell_of_certificates(config: &Config, metrics: &Metrics) {
     }
 }
 
-/// What a reload works with.
+/// The state of reloads.
 struct Reloader<'a> {
     serve: &'a Serve,
     watch: Watch,
     service: Arc<Service>,
     tls: Arc<Tls>,
     admission: Arc<Admission>,
-    /// What was bound and set at the start, and stays.
+    /// The configuration whose addresses and sizes were set at the start, and stay.
     started_with: Config,
     /// True if the document end marker `...` closes the file in force: a new version without it may be cut short.
     end_marker: bool,
-    /// Why the last reload failed. It is tried again until it does not: a certificate may come after the configuration
-    /// that names it.
+    /// The error of the last reading, if it failed. It is tried again until it succeeds: a certificate may come after
+    /// the configuration that names it.
     failed: Option<String>,
 }
 
@@ -186,7 +186,7 @@ impl Signals {
 /// The interval between checks of the registry.
 const ASK_REGISTRY: Duration = Duration::from_secs(30);
 
-/// How often files are looked at.
+/// The interval between two looks at the files.
 const LOOK: Duration = Duration::from_secs(1);
 
 impl Reloader<'_> {
@@ -201,7 +201,7 @@ impl Reloader<'_> {
                 _ = signals.terminate.recv() => return,
                 _ = signals.interrupt.recv() => return,
                 _ = signals.hang_up.recv() => {
-                    // Whoever asks is told, even if it is the same again.
+                    // A requested reload is always answered, even with the same error again.
                     self.failed = None;
                     self.reload("SIGHUP");
                 }
@@ -280,7 +280,7 @@ fn lost_end_marker(file: &Path) -> String {
     )
 }
 
-/// Whether something differs that was bound or sized at the start.
+/// Returns true if a setting differs that was bound or sized at the start.
 fn needs_restart(new: &Config, old: &Config) -> bool {
     let passwords = |config: &Config| (config.proxy.passwords.concurrent, config.proxy.passwords.queue);
     new.server.addresses != old.server.addresses

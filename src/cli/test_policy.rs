@@ -16,7 +16,7 @@ use crate::{config::read_yaml, registry::Scope};
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Expectation {
-    /// Who asks; empty for somebody without credentials.
+    /// The account; empty for a client without credentials.
     account: String,
     /// Instead of the account's own.
     #[serde(default)]

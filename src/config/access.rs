@@ -64,12 +64,12 @@ fn below(path: Path, key: &str) -> Path {
     key.splitn(3, '.').filter(|part| !part.is_empty()).fold(path, |path, part| path.key(part))
 }
 
-/// Where a user stands.
+/// Returns the path of a user.
 pub(super) fn user_path(name: &str) -> Path {
     Path::from("users").key(name)
 }
 
-/// Where a rule stands, from 0.
+/// Returns the path of a rule, numbered from 0.
 pub(super) fn rule_path(index: usize) -> Path {
     Path::from("acl").index(index)
 }

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-/// Why an address cannot be listened on; displays without a full stop.
+/// The reason why an address cannot be listened on; displays without a full stop.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum AddressError {
     /// There is no `:port`.

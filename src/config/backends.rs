@@ -34,7 +34,7 @@ pub(super) fn authorizers(file: &File, context: &mut Context<'_>) -> authz::Back
     }
 }
 
-/// Docker gives up on a token request after 30 seconds or less, so nobody waits longer.
+/// Docker gives up on a token request after 30 seconds or less, so no client waits longer.
 const LONGEST: Duration = Duration::from_secs(60);
 
 fn limits(file: &File, context: &mut Context<'_>) -> Limits {

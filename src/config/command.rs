@@ -15,10 +15,11 @@ use super::{
 };
 use crate::backend::CommandSettings;
 
-/// Any of the three bits will do: who may execute it is tried when it is run, perhaps by another user than now.
+/// Any of the three bits will do: permission to execute it is only known when it is run, perhaps by another user than
+/// now.
 const EXECUTABLE: u32 = 0o111;
 const WRITABLE_BY_OTHERS: u32 = 0o022;
-/// In a directory with this bit, nobody replaces what belongs to another.
+/// In a directory with this bit, no user can replace files of another.
 const STICKY: u32 = 0o1000;
 
 /// The command of the section `key`, looked for as Go's `exec.LookPath` does: with a slash it is a path, which starts at
@@ -53,7 +54,7 @@ pub(super) fn settings(written: &Command, key: &str, context: &mut Context<'_>) 
     }
 }
 
-/// What is wrong, and what to do.
+/// The problem, and the remedy.
 type Wrong = (String, &'static str);
 
 fn find(name: &str, context: &Context<'_>) -> Result<PathBuf, Wrong> {
@@ -93,7 +94,7 @@ fn is_executable(found: &fs::Metadata) -> bool {
     found.permissions().mode() & EXECUTABLE != 0
 }
 
-/// Whoever writes the program, or replaces it in its directory, reads every password and decides.
+/// An account that can write the program, or replace it in its directory, reads every password and decides.
 fn warn_if_writable(command: &FilePath, at: &Path, context: &mut Context<'_>) {
     // A link is followed: what it names is what is run.
     let program = fs::canonicalize(command).unwrap_or_else(|_| command.to_owned());

@@ -1,6 +1,6 @@
-//! What is wrong, or worth a word, in a configuration: file, line, key, what it is and what to do.
+//! Errors and warnings about a configuration: file, line, key, problem and remedy.
 //!
-//! Findings never hold a value that could be a secret. Who decides what is wrong: the module of each section.
+//! Findings never hold a value that could be a secret. The module of each section makes them.
 
 use std::{collections::BTreeSet, fmt};
 
@@ -12,7 +12,7 @@ use super::{
     yaml::{Mark, Problem},
 };
 
-/// Whether a configuration with this finding can be used.
+/// The effect of a finding: with an error, a configuration cannot be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
@@ -38,9 +38,9 @@ pub struct Finding {
     pub column: Option<usize>,
     /// The key: `acl[3].match.name`; empty when the finding is about the file.
     pub key: String,
-    /// What is wrong, without a full stop.
+    /// The problem, without a full stop.
     pub message: String,
-    /// What to do, a sentence.
+    /// The remedy, a sentence.
     pub hint: Option<String>,
     /// The line with a caret below the place, where its very letters matter; values that may be secret are dots.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -72,7 +72,7 @@ impl fmt::Display for Finding {
 pub struct Findings(pub Vec<Finding>);
 
 impl Findings {
-    /// Whether one of them is an error.
+    /// Returns true if one of them is an error.
     pub fn has_errors(&self) -> bool {
         self.0.iter().any(|finding| finding.severity == Severity::Error)
     }
@@ -150,7 +150,7 @@ impl<'a> Report<'a> {
         self.positions.nearest(at).map_or(0, |(line, _)| line)
     }
 
-    /// Whether an error was reported.
+    /// Returns true if an error was reported.
     pub(crate) fn has_errors(&self) -> bool {
         self.findings.iter().any(|finding| finding.severity == Severity::Error)
     }

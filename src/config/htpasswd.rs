@@ -13,7 +13,7 @@ use crate::authn::{DEFAULT_COST, PasswordHash, UserSettings, parse_htpasswd};
 
 /// The largest file read, in bytes.
 const LARGEST: u64 = 16 << 20;
-/// How many lines are complained about: of a file that is something else, more would tell no more.
+/// The most lines that are reported: for a file that is something else, more would tell no more.
 const MOST_FINDINGS: usize = 20;
 
 /// Adds the accounts of the file. Theirs are the lines of another file, so their `line` is 0. An account that `users`
@@ -130,7 +130,7 @@ mod tests {
     const COST_10: &str = "$2y$10$lfIkMm1jPw8Is./rthy5auKvJeeuH7pJMDm4K.KmbODdBR31EC/am";
     const SECTION: &str = "htpasswd: {file: accounts}\nacl: []\n";
 
-    /// What is said of a file, and the configuration where it may be used.
+    /// Returns the findings on a file, and the configuration where it may be used.
     fn with(file: &str, rest: &str) -> (String, Option<Loaded>) {
         let directory = directory();
         write(directory.path(), "accounts", file);

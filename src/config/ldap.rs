@@ -230,7 +230,7 @@ fn labels(written: &LdapAuth, context: &mut Context<'_>) -> Vec<(String, Mapping
     maps.collect()
 }
 
-/// What is written at `key`; nothing is reported with what it should be.
+/// Returns the text at `key`. If there is none, reports the expected value.
 fn required<'a>(
     written: &'a Option<Text>,
     key: &str,

@@ -5,7 +5,7 @@ use super::{
     finding::Report,
 };
 
-/// How the program logs.
+/// The settings of the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct LogSettings {
     /// `log.level`.
@@ -17,7 +17,7 @@ pub struct LogSettings {
 /// The least important line that is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum LogLevel {
-    /// What failed.
+    /// Failures.
     Error,
     /// And what looks wrong.
     Warn,

@@ -99,7 +99,7 @@ pub struct Config {
     pub files: Vec<PathBuf>,
 }
 
-/// How tokens are made (`token:`).
+/// The settings for making tokens (`token:`).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct TokenSettings {
     /// `token.issuer`: the `iss` of every token.
@@ -110,7 +110,7 @@ pub struct TokenSettings {
     pub certificate: Option<PathBuf>,
     /// `token.key`, else `server.key`; belongs to the certificate.
     pub key: PathBuf,
-    /// Whether `kid` is libtrust's; not with `token.disable_legacy_key_id`.
+    /// True if `kid` is libtrust's; not with `token.disable_legacy_key_id`.
     pub legacy_key_id: bool,
 }
 
@@ -125,7 +125,7 @@ pub struct Loaded {
     pub end_marker: bool,
 }
 
-/// What the modules of the sections work with.
+/// The context for the modules of the sections.
 struct Context<'a> {
     /// The directory relative paths start from.
     base: &'a Path,
@@ -205,7 +205,7 @@ impl Config {
         format!("{}, {}", counted(self.users.len(), "user"), counted(self.acl.len(), "rule"))
     }
 
-    /// When the certificates in use end: of the `server`, and that of the key which signs the `token`.
+    /// Returns the expiry of the certificates in use: of the `server`, and of the key that signs the `token`.
     pub fn certificates_end(&self) -> Vec<(&'static str, SystemTime)> {
         let files = [
             ("server", self.server.tls.as_ref().map(|tls| &tls.certificate)),
@@ -217,7 +217,7 @@ impl Config {
 }
 
 impl Context<'_> {
-    /// What the file means; every section is looked at, so that all errors are found at once.
+    /// Reads the meaning of the file. Every section is looked at, so that all errors are found at once.
     fn config(&mut self, file: &File) -> Option<Config> {
         unbuilt::refuse(file, &mut self.report);
         let tls = tls::settings(file, self);

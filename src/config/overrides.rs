@@ -1,4 +1,4 @@
-//! What the command line says instead of the file.
+//! Options of the command line that override the file.
 
 use std::path::{Path, PathBuf};
 

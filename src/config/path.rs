@@ -1,10 +1,10 @@
-//! Where in a configuration something stands: `acl[3].match.name`.
+//! The path of a key in a configuration: `acl[3].match.name`.
 //!
 //! Lines and columns are `positions`' business; this is only the name of the place.
 
 use std::fmt;
 
-/// How much of a key is shown.
+/// The number of characters of a key that are shown.
 const SHOWN: usize = 64;
 
 /// The way from the top of the file to a key or an element.

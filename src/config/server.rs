@@ -1,4 +1,4 @@
-//! `server:`: where to listen, and whose word is taken for a client's address. TLS is in `tls`.
+//! `server:`: the addresses to listen on, and the proxies that are trusted for a client's address. TLS is in `tls`.
 
 use std::{
     net::{IpAddr, SocketAddr},

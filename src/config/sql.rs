@@ -13,7 +13,7 @@ use crate::{
     backend::{Address, SqlServer, SqlSettings, TlsMode},
 };
 
-/// How often the rules may be read. docker_auth has no bounds, and ends with 0.
+/// The interval between readings of the rules. docker_auth has no bounds, and ends with 0.
 const REFRESH: std::ops::RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(24 * 3600);
 
 /// The database of accounts; `None` after an error.
@@ -100,7 +100,7 @@ fn readable(file: &FilePath) -> io::Result<fs::File> {
     if fs::metadata(file)?.is_file() { fs::File::open(file) } else { Err(io::Error::other("not a file")) }
 }
 
-/// What crosses a network is read, or changed, by whoever sits in between.
+/// An attacker on the network can read, or change, an unprotected connection.
 fn warn_of_network(server: &SqlServer, settings: &SqlSettings, at: &Path, context: &mut Context<'_>) {
     let Address::Tcp(host, _) = &server.address else { return };
     if is_here(host) {

@@ -31,7 +31,7 @@ pub(super) fn write(directory: &Path, name: &str, text: &str) {
     fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
 }
 
-/// What is said about `text`, errors or warnings, with the directory's name cut out.
+/// Returns the errors or warnings about `text`, with the directory's name cut out.
 pub(super) fn said(text: &str) -> String {
     let directory = directory();
     let findings = match Config::parse(text, "f.yml", directory.path()) {
@@ -61,7 +61,7 @@ pub(super) fn after(script: &str, rest: &str) -> String {
     said.replace("f.yml:1:24: server.certificate: ", "C ").replace("f.yml:1:47: server.key: ", "K ")
 }
 
-/// What is said with `server` below `server:`, everything else being right.
+/// Returns the findings with `server` below `server:`, everything else being right.
 fn of_server(server: &str) -> String {
     said(&format!("{SERVER}{server}{TOKEN}{REST}"))
 }

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::server::{TlsSettings, TlsVersion};
 
-/// How TLS is spoken; `None` for plain HTTP, or after an error.
+/// Returns the TLS settings; `None` for plain HTTP, or after an error.
 pub(super) fn settings(file: &File, context: &mut Context<'_>) -> Option<TlsSettings> {
     let written = file.server.as_ref()?;
     let min_version = min_version(written, context);
@@ -45,8 +45,7 @@ fn min_version(written: &Server, context: &mut Context<'_>) -> TlsVersion {
     }
 }
 
-/// Whoever lists suites wants no others, so a list without one that we speak cannot be served; any other is
-/// ignored.
+/// A list of suites excludes all others, so a list without a supported one cannot be served; any other is ignored.
 fn cipher_suites(written: &Server, min_version: TlsVersion, context: &mut Context<'_>) {
     let Some(list) = &written.tls_cipher_suites else { return };
     let at = "server.tls_cipher_suites";
@@ -60,7 +59,7 @@ fn cipher_suites(written: &Server, min_version: TlsVersion, context: &mut Contex
     }
 }
 
-/// Whether rustls speaks a suite, given by name or number; Go also knows ChaCha20 without the hash.
+/// Returns true if rustls supports a suite, given by name or number; Go also knows ChaCha20 without the hash.
 fn spoken(written: &str) -> bool {
     let number = number(written);
     let suites = aws_lc_rs::ALL_CIPHER_SUITES.iter().map(|suite| suite.suite());

@@ -1,4 +1,4 @@
-//! `token:`: who signs, with what, and for how long.
+//! `token:`: issuer, key, and lifetime.
 
 use std::{fs, path::Path as FilePath, time::Duration};
 

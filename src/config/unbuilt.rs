@@ -1,6 +1,6 @@
 //! docker_auth's sections that Portwarden does not have: refused by name, with what to use instead.
 //!
-//! To ignore them would be to drop an authenticator, or an authorizer, that somebody relies on.
+//! To ignore them would be to drop an authenticator, or an authorizer, that an operator relies on.
 
 use super::{
     file::{Entries, File, Text},
@@ -18,7 +18,7 @@ pub(super) fn refuse(file: &File, report: &mut Report<'_>) {
     letsencrypt(file, report);
 }
 
-/// Whether an authenticator other than `users` is named.
+/// Returns true if an authenticator other than `users` is named.
 pub(super) fn names_authenticator(file: &File) -> bool {
     let built = file.ext_auth.is_some() || file.ldap_auth.is_some() || file.xorm_auth.is_some();
     let authenticator = |key: &str| key.ends_with("_auth") || key == "plugin_authn";
@@ -27,7 +27,7 @@ pub(super) fn names_authenticator(file: &File) -> bool {
         || sections(file).iter().any(|(key, present, ..)| *present && authenticator(key))
 }
 
-/// Whether an authorizer other than `acl` is named.
+/// Returns true if an authorizer other than `acl` is named.
 pub(super) fn names_authorizer(file: &File) -> bool {
     let authorizer = |key: &str| key.starts_with("acl_") || key.ends_with("_authz");
     let built = file.acl_xorm.is_some() || file.ext_authz.is_some();

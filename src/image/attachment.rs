@@ -3,19 +3,21 @@
 use super::kind;
 use crate::registry::Digest;
 
-/// What a tag attaches, and to what. Where the registry lists no referrers, such tags are to be looked for instead.
+/// An attachment that a tag names, and its subject. Where the registry lists no referrers, such tags are to be looked
+/// for instead.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attachment {
     /// The digest of the manifest that it belongs to.
     pub digest: String,
-    /// What it is, in the words of [`Manifest::artifact_kind`](super::Manifest::artifact_kind); `None` for the list of all
-    /// referrers, an index.
+    /// Its kind, in the words of [`Manifest::artifact_kind`](super::Manifest::artifact_kind); `None` for the list of
+    /// all referrers, an index.
     pub kind: Option<&'static str>,
 }
 
 impl Attachment {
-    /// What `tag` attaches if it is such a tag: cosign's `sha256-<hex>.sig`, `.att` and `.sbom`, or `sha256-<hex>` of the OCI
-    /// distribution specification 1.1 ("Referrers Tag Schema"), which cuts longer digests, so that these cannot be read.
+    /// Reads `tag` as the tag of an attachment: cosign's `sha256-<hex>.sig`, `.att` and `.sbom`, or `sha256-<hex>` of
+    /// the OCI distribution specification 1.1 ("Referrers Tag Schema"), which cuts longer digests, so that these cannot
+    /// be read.
     pub fn of_tag(tag: &str) -> Option<Self> {
         let (subject, suffix) =
             tag.split_once('.').map_or((tag, None), |(subject, rest)| (subject, Some(rest)));

@@ -8,15 +8,15 @@ use super::{Platform, json::Json, moment::moment};
 /// The configuration of an image. What the document does not say, or says in another type, is empty.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ImageConfig {
-    /// What it runs on.
+    /// The platform it runs on.
     pub platform: Platform,
-    /// When it was made; builds that are to be the same each time often say 1970.
+    /// The time of the build; reproducible builds often say 1970.
     pub created: Option<SystemTime>,
-    /// Who made it.
+    /// The author.
     pub author: Option<String>,
-    /// Who runs in it: a name or a number, perhaps with a group: `app:app`.
+    /// The user it runs as: a name or a number, perhaps with a group: `app:app`.
     pub user: Option<String>,
-    /// Where its process starts.
+    /// The folder in which its process starts.
     pub working_dir: Option<String>,
     /// The program and its first arguments.
     pub entrypoint: Vec<String>,
@@ -34,18 +34,18 @@ pub struct ImageConfig {
     pub healthcheck: Vec<String>,
     /// Its labels.
     pub labels: BTreeMap<String, String>,
-    /// How it was made, the first step first.
+    /// The steps of the build, the first one first.
     pub history: Vec<HistoryEntry>,
 }
 
 /// A step in which an image was made.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct HistoryEntry {
-    /// When.
+    /// The time of the step.
     pub created: Option<SystemTime>,
     /// By which command; empty when it is not told.
     pub created_by: String,
-    /// What the builder remarked: `buildkit.dockerfile.v0`.
+    /// The builder's remark: `buildkit.dockerfile.v0`.
     pub comment: Option<String>,
     /// It made no layer.
     pub empty_layer: bool,
@@ -75,7 +75,7 @@ impl ImageConfig {
         }
     }
 
-    /// What the member `config` says: how it is run.
+    /// Reads the member `config`: the settings for running it.
     fn read_run(config: Json<'_>) -> Self {
         let [user, working_dir, stop_signal] =
             config.members(["User", "WorkingDir", "StopSignal"]).map(|text| text.and_then(Json::words));
@@ -103,7 +103,7 @@ impl ImageConfig {
 }
 
 impl HistoryEntry {
-    /// What is no entry is an empty one, since layers are counted along the history.
+    /// A value that is no entry becomes an empty one, since layers are counted along the history.
     fn read(json: Json<'_>) -> Self {
         let [created, created_by, comment, empty_layer] =
             json.members(["created", "created_by", "comment", "empty_layer"]);

@@ -18,7 +18,7 @@ pub struct Descriptor {
     pub platform: Option<Platform>,
     /// For an entry of a list of referrers.
     pub artifact_type: Option<String>,
-    /// Whatever else is said of it.
+    /// Any further information on it.
     pub annotations: BTreeMap<String, String>,
 }
 
@@ -43,8 +43,8 @@ impl Descriptor {
         json.map(Json::list).unwrap_or_default().into_iter().filter_map(Self::read).collect()
     }
 
-    /// What it is if it is no image, in the words of [`Manifest::artifact_kind`](super::Manifest::artifact_kind): of an
-    /// entry in a list of referrers or in an index, as far as the entry tells.
+    /// Returns its kind if it is no image, in the words of [`Manifest::artifact_kind`](super::Manifest::artifact_kind):
+    /// for an entry in a list of referrers or in an index, as far as the entry tells.
     pub fn kind(&self) -> Option<String> {
         if self.attested().is_some() {
             return Some(kind::ATTESTATION.to_owned());

@@ -1,4 +1,5 @@
-//! What a media type says a thing is, in words. Which of its types is asked first, `manifest.rs` and `descriptor.rs` say.
+//! Descriptions of media types in words. The order in which the types of a thing are tried is up to `manifest.rs` and
+//! `descriptor.rs`.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +7,7 @@ pub(super) const ATTESTATION: &str = "attestation (in-toto)";
 pub(super) const SBOM: &str = "SBOM";
 pub(super) const SIGNATURE: &str = "signature (cosign)";
 
-/// How media types begin, and what such a thing is.
+/// Prefixes of media types, each with the kind of thing it stands for.
 const KINDS: [(&str, &str); 18] = [
     ("application/vnd.cncf.helm.", "Helm chart"),
     ("application/vnd.dev.cosign.simplesigning.", SIGNATURE),
@@ -28,7 +29,7 @@ const KINDS: [(&str, &str); 18] = [
     ("application/vnd.docker.plugin.", "docker plugin"),
 ];
 
-/// How the types of an image's own parts begin: of its manifests, its configuration, its layers.
+/// Prefixes of the types of an image's own parts: of its manifests, its configuration, its layers.
 const OF_IMAGES: [&str; 4] = [
     "application/vnd.oci.image.",
     "application/vnd.docker.distribution.manifest.",
@@ -40,8 +41,8 @@ const OF_IMAGES: [&str; 4] = [
 const PLACEHOLDERS: [&str; 2] =
     ["application/vnd.oci.empty.v1+json", "application/vnd.unknown.config.v1+json"];
 
-/// What a thing of this type and with these annotations is: words, or the type itself when there are none for it. `None`
-/// when it is an image or a part of one, or the type says nothing.
+/// Describes a thing of this type and with these annotations: words, or the type itself when there are none for it.
+/// `None` when it is an image or a part of one, or the type says nothing.
 pub(super) fn of(media_type: &str, annotations: &BTreeMap<String, String>) -> Option<String> {
     let essence = essence(media_type);
     let begins = |start: &&str| essence.starts_with(*start);
@@ -53,7 +54,7 @@ pub(super) fn of(media_type: &str, annotations: &BTreeMap<String, String>) -> Op
     Some(known.map_or_else(|| media_type.to_owned(), str::to_owned))
 }
 
-/// Whether the type is there because there must be one.
+/// Returns true if the type is there only because one is required.
 pub(super) fn is_placeholder(media_type: &str) -> bool {
     PLACEHOLDERS.contains(&essence(media_type).as_str())
 }

@@ -22,9 +22,9 @@ pub enum Manifest {
     Index {
         /// The manifests, in their order.
         manifests: Vec<Descriptor>,
-        /// What the whole is, when it is no image.
+        /// The kind of the whole, when it is no image.
         artifact_type: Option<String>,
-        /// Whatever else is said of it.
+        /// Any further information on it.
         annotations: BTreeMap<String, String>,
         /// The manifest that it refers to.
         subject: Option<Descriptor>,
@@ -35,9 +35,9 @@ pub enum Manifest {
         config: Descriptor,
         /// Its layers, the lowest first.
         layers: Vec<Descriptor>,
-        /// What it is, when it is no image.
+        /// Its kind, when it is no image.
         artifact_type: Option<String>,
-        /// Whatever else is said of it.
+        /// Any further information on it.
         annotations: BTreeMap<String, String>,
         /// The manifest that it refers to.
         subject: Option<Descriptor>,
@@ -82,9 +82,10 @@ impl Manifest {
         })
     }
 
-    /// What it is if it is no image and no index of images, in words: `Helm chart`, `signature (cosign)`, `SBOM (SPDX)`; or
-    /// the media type, when there are no words for it. Told by its artifact type, else by its configuration's type,
-    /// else by that of the first layer that is not an image's. `None` for what is [`Manifest::Unknown`], too.
+    /// Describes it in words if it is no image and no index of images: `Helm chart`, `signature (cosign)`, `SBOM
+    /// (SPDX)`; or by the media type, when there are no words for it. Determined by its artifact type, else by its
+    /// configuration's type, else by that of the first layer that is not an image's. `None` for [`Manifest::Unknown`],
+    /// too.
     pub fn artifact_kind(&self) -> Option<String> {
         match self {
             Self::Index { manifests, artifact_type, annotations, .. } => {
@@ -111,7 +112,7 @@ impl Manifest {
     }
 }
 
-/// Whether the type is that of an index; `None` when it is that of no manifest.
+/// Returns true for the type of an index, false for that of an image; `None` when it is that of no manifest.
 fn is_index_type(media_type: &str) -> Option<bool> {
     let essence = kind::essence(media_type);
     let is_index = INDEX_TYPES.contains(&essence.as_str());

@@ -1,10 +1,10 @@
-//! What manifests and the configurations of images say: the OCI image specification 1.1, docker's schema 2, and docker's
-//! old schema 1 as far as it is recognised. Pure: bytes in, data out. All of it was pushed by somebody: whatever is missing,
-//! malformed or endless gives less data, never an error that hides the rest, and never a panic.
+//! Reads manifests and the configurations of images: the OCI image specification 1.1, docker's schema 2, and docker's
+//! old schema 1 as far as it is recognised. Pure: bytes in, data out. All of it is untrusted input from pushes:
+//! missing, malformed or endless parts give less data, never an error that hides the rest, and never a panic.
 //!
-//! Clients are written in Go, so a document is understood here as Go understands it, and a page shows what a client would
-//! get: see `json.rs`. How many bytes are read, and where they come from, is the caller's business; that texts are safe to
-//! show is the business of whoever shows them.
+//! Clients are written in Go, so a document is understood here as Go understands it, and a page shows what a client
+//! would get: see `json.rs`. The size and the source of the bytes are the caller's business; that texts are safe to
+//! show is the business of the views.
 
 mod attachment;
 mod config;

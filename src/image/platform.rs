@@ -1,10 +1,10 @@
-//! What an image runs on, as an index and a configuration say it.
+//! The platform of an image, as an index and a configuration name it.
 
 use std::fmt;
 
 use super::json::Json;
 
-/// What an image runs on. Displays as `linux/arm64/v8`; `windows/amd64 10.0.17763`; what is empty is left out.
+/// The platform of an image. Displays as `linux/arm64/v8`; `windows/amd64 10.0.17763`; empty parts are left out.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Platform {
     /// The operating system, in the words of Go's `GOOS`; empty when it is not told.
@@ -30,7 +30,7 @@ impl Platform {
         }
     }
 
-    /// Whether it names neither system nor processor, as the configuration of an artifact.
+    /// Returns true if it names neither system nor processor, as the configuration of an artifact.
     pub fn is_empty(&self) -> bool {
         self.os.is_empty() && self.architecture.is_empty()
     }

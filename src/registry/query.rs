@@ -6,7 +6,7 @@ use std::fmt;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Query(Vec<(Vec<u8>, Vec<u8>)>);
 
-/// Why a query is refused. Displays as a sentence for the client.
+/// The reason why a query is refused. Displays as a sentence for the client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum QueryError {
     /// A `%` without two hexadecimal digits.
@@ -65,7 +65,7 @@ impl Query {
         std::str::from_utf8(value).ok()
     }
 
-    /// Whether `key` stands there, whatever its value.
+    /// Returns true if `key` stands there, with any value.
     pub fn has(&self, key: &str) -> bool {
         self.count(key) > 0
     }

@@ -33,11 +33,11 @@ pub enum ErrorCode {
     Unavailable,
     /// 504: the registry does not answer in time.
     GatewayTimeout,
-    /// 500: a defect of ours.
+    /// 500: a defect in Portwarden.
     Internal,
 }
 
-/// Why a request ends before the registry's answer.
+/// An answer that ends a request before the registry's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
     /// Code and status.
@@ -50,14 +50,14 @@ pub struct Refusal {
     pub challenge: Option<Challenge>,
     /// `Retry-After`, in seconds.
     pub retry_after: Option<u64>,
-    /// Whether the connection must not be used again.
+    /// True if the connection must not be used again.
     pub close: bool,
 }
 
 /// A Bearer challenge (RFC 6750 section 3, Distribution's `docs/spec/auth/token.md`) without its realm and service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Challenge {
-    /// What went wrong; `None` where nothing was presented.
+    /// The error to report; `None` where no credentials were presented.
     pub error: Option<ChallengeError>,
     /// A sentence that docker shows to the person.
     pub description: Option<String>,

@@ -1,4 +1,4 @@
-//! What a `/v2` request means: the one place where a method and a target become a [`Route`].
+//! The meaning of a `/v2` request: the one place where a method and a target become a [`Route`].
 //!
 //! Security rests on two properties. What is forwarded is written anew from the parsed route
 //! ([`Route::path_and_query`]), so it cannot differ from what was authorised; and [`Route::needs`] is a total function
@@ -25,7 +25,7 @@ pub enum Method {
     Delete,
 }
 
-/// What the path names.
+/// The resource that the path names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Endpoint {
     /// `/v2/`: is this a registry, and am I known to it?
@@ -63,13 +63,13 @@ pub struct Route {
 /// Which part of the catalogue is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CatalogPage<'a> {
-    /// How many names at most; 1000 where more were asked for. `None` leaves it to the registry.
+    /// The largest number of names; 1000 where more were asked for. `None` leaves it to the registry.
     pub n: Option<u32>,
     /// The name behind which it begins; empty for the first.
     pub last: &'a str,
 }
 
-/// Why a request is none of the Distribution API. Displays as a sentence for the client.
+/// The reason why a request is not part of the Distribution API. Displays as a sentence for the client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ParseError {
     /// The method is none of [`Method`].
@@ -87,7 +87,7 @@ pub enum ParseError {
 }
 
 impl Method {
-    /// What a 405 lists under `Allow`.
+    /// The `Allow` header of a 405.
     pub const ALLOWED: &'static str = "GET, HEAD, POST, PUT, PATCH, DELETE";
 
     /// The method of exactly this spelling: the registry's own match is case-sensitive.
@@ -115,7 +115,7 @@ impl Method {
         }
     }
 
-    /// What is told of a method that a client wrote: any word is one, and may be as long as a head.
+    /// Shortens a method for display: a client may send any word, as long as a whole head.
     pub fn shown(text: &str) -> String {
         text.chars().take(32).collect()
     }
@@ -154,7 +154,7 @@ impl Route {
         self.method
     }
 
-    /// What the path names.
+    /// Returns the resource that the path names.
     pub fn endpoint(&self) -> &Endpoint {
         &self.endpoint
     }
@@ -303,7 +303,7 @@ impl Endpoint {
         }
     }
 
-    /// What the path is made of. No name has a byte that a path must escape, so it stands there as it is.
+    /// Returns the parts of the path. No name has a byte that a path must escape, so it stands there as it is.
     fn parts(&self) -> [&str; 4] {
         match self {
             Self::Base => ["/v2/", "", "", ""],
@@ -412,7 +412,7 @@ fn take_tags(method: Method, endpoint: &Endpoint, query: &mut Query) -> Result<V
     Ok(tags)
 }
 
-/// What is made room for: a long name and a digest.
+/// Capacity reserved for a target: a long name and a digest.
 const USUAL_TARGET: usize = 160;
 
 /// The largest page of the catalogue that one request may ask for: the registry refuses larger ones (`catalog.maxentries`).

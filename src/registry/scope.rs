@@ -22,7 +22,7 @@ pub struct Scope {
     pub actions: Vec<String>,
 }
 
-/// Why a scope could not be read. Displays as docker_auth says it.
+/// The reason why a scope could not be read. Displays in docker_auth's words.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ScopeError {
     /// The type has no lower-case letter or digit.
@@ -55,8 +55,8 @@ impl Scope {
         Self { resource_type: resource_type.to_owned(), name: name.to_owned(), actions }
     }
 
-    /// Whether this entry of a token's `access` grants `action` on the resource of `need`: exactly its type and name,
-    /// and the action or `*`, which stands for all (registry 2.8).
+    /// Returns true if this entry of a token's `access` grants `action` on the resource of `need`: exactly its type and
+    /// name, and the action or `*`, which stands for all (registry 2.8).
     pub fn grants(&self, need: &Self, action: &str) -> bool {
         let granted = |given: &String| given == action || given == "*";
         self.resource_type == need.resource_type && self.name == need.name && self.actions.iter().any(granted)

@@ -20,14 +20,14 @@ use crate::registry::Scope;
 /// The shortest validity of a token, in seconds: clients assume it when they are told nothing (token specification).
 const SHORTEST: u64 = 60;
 
-/// How far back `nbf` lies, in seconds, as docker_auth sets it.
+/// Seconds by which `nbf` is backdated, as docker_auth sets it.
 const BACKDATED: u64 = 10;
 
 /// The most bytes of labels in a token, which travels in a header: base64 makes 16 KiB of them, and a head may have 32.
 const MAX_LABELS: usize = 12 << 10;
 
-/// How many tokens of each kind are remembered: see [`super::memory`]. Each set of eight takes at most 16 KiB, usually a
-/// quarter of that. Access tokens come with each request; the other kinds now and then.
+/// Number of sets for the remembered tokens of each kind: see [`super::memory`]. Each set of eight takes at most 16
+/// KiB, usually a quarter of that. Access tokens come with each request; the other kinds now and then.
 const ACCESS_SETS: usize = 256;
 const OTHER_SETS: usize = 64;
 
@@ -35,7 +35,7 @@ const OTHER_SETS: usize = 64;
 const MEMORY_PURPOSES: [&str; 3] =
     ["portwarden access memory v1", "portwarden refresh memory v1", "portwarden session memory v1"];
 
-/// What an operator may set about tokens.
+/// The settings for tokens.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// `token.issuer`: written to and demanded of `iss`.
@@ -64,7 +64,7 @@ pub struct IssuedToken {
     pub token: SignedToken,
     /// Seconds from `issued_at` to its expiry; at least 60.
     pub expires_in: u64,
-    /// When it was made, in seconds since 1970.
+    /// The time of issue, in seconds since 1970.
     pub issued_at: u64,
 }
 

@@ -1,4 +1,4 @@
-//! What an access token says, in docker_auth's shape, written and read.
+//! The claims of an access token in docker_auth's shape, written and read.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::{TokenError, json::Object, memory};
 use crate::registry::Scope;
 
-/// How far the clocks of issuer and reader may differ, in seconds: the registry's own leeway.
+/// The clock skew allowed between issuer and reader, in seconds: the registry's own leeway.
 pub(super) const LEEWAY: u64 = 60;
 
 /// The latest moment that a registry can compare: it counts from the year 1 in 64 bits and adds the leeway; later ones
@@ -37,8 +37,8 @@ pub(super) struct Claims<'a> {
     pub(super) left_out: Vec<Vec<&'a str>>,
 }
 
-/// What a back end said of an account when it logged in. It cannot be asked again without the password, so the token
-/// carries it for as long as it is valid.
+/// The information on an account that a back end gave at login. It cannot be asked again without the password, so the
+/// token carries it for as long as it is valid.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Voucher {
     /// The section of the configuration that vouches: `ldap_auth`, ….
@@ -49,7 +49,7 @@ pub struct Voucher {
     pub left_out: Arc<BTreeMap<String, Vec<String>>>,
 }
 
-/// Who holds a token, and the most they may do with it.
+/// The account that holds a token, and the most it may do with it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AccessToken {
     /// `sub`: the account; empty for the anonymous user.
@@ -141,7 +141,7 @@ impl SignedClaims {
         Ok(Self { token: Arc::new(AccessToken::read(claims)?), validity })
     }
 
-    /// Whether it is valid at that moment.
+    /// Checks that it is valid at that moment.
     pub(super) fn check_time(&self, now: u64) -> Result<(), TokenError> {
         self.validity.check(now)
     }

@@ -1,8 +1,8 @@
-//! What can be wrong with a key, a token, or the making of one. None of them holds a piece of the key or the token.
+//! Errors of a key, a token, or the making of one. None of them holds a piece of the key or the token.
 
 use std::fmt;
 
-/// Why a key cannot sign tokens. Displays what was found and what to do; the caller adds the file's name.
+/// The reason why a key cannot sign tokens. Displays the finding and the remedy; the caller adds the file's name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KeyError {
     /// There is no PEM block at all.
@@ -43,8 +43,8 @@ impl fmt::Display for KeyError {
 
 impl std::error::Error for KeyError {}
 
-/// Why a token is refused. Displays a short sentence fit for `error_description` (RFC 6750, section 3): no quotes, no
-/// backslash, nothing of the token.
+/// The reason why a token is refused. Displays a short sentence fit for `error_description` (RFC 6750, section 3): no
+/// quotes, no backslash, nothing of the token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TokenError {
     /// Not a compact JWS, not strict JSON, or a claim that is missing or has the wrong type.
@@ -87,7 +87,7 @@ impl fmt::Display for TokenError {
 
 impl std::error::Error for TokenError {}
 
-/// Why a token could not be made.
+/// The reason why a token could not be made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum IssueError {
     /// The cryptographic library refused to sign or to give random bytes.

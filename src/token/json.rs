@@ -58,7 +58,7 @@ impl Object {
         self.list(name)?.iter().cloned().map(Self::from_value).collect()
     }
 
-    /// Whether there is such a member and it is not `null`.
+    /// Returns true if there is such a member and it is not `null`.
     pub(super) fn has(&self, name: &str) -> bool {
         self.get(name).is_some()
     }

@@ -92,7 +92,7 @@ impl SigningKey {
         }
     }
 
-    /// Whether this key made `signature` of `message`.
+    /// Returns true if this key made `signature` of `message`.
     pub(super) fn has_signed(&self, message: &[u8], signature: &[u8]) -> bool {
         self.public.verify_sig(message, signature).is_ok()
     }

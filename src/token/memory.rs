@@ -4,13 +4,13 @@
 //! with time (`exp`, `nbf`, a fingerprint, the policy) is not answered from here, but looked at on every use. The memory
 //! belongs to one authority and one kind of token, and ends with it: a reload begins a new one.
 //!
-//! No token is kept, and nothing that could be used as one: an entry stands under a keyed digest of the whole token, its
-//! signature included. Only tokens that passed are kept, so strangers cannot write here. Who has many good ones can, and
-//! would push others out; what he gains is that these are checked as if there were no memory. Still he may not have all of
-//! it: see [`SHARE`].
+//! No token is kept, and nothing that could be used as one: an entry stands under a keyed digest of the whole token,
+//! its signature included. Only tokens that passed are kept, so strangers cannot write here. An account with many good
+//! ones can, and would push others out. It gains only that these are checked as if there were no memory. Even so it may
+//! not fill the whole table: see [`SHARE`].
 //!
+//! entries, under a lock of its own. The digest's key is secret, so no client can aim at the set of another token.
 //! The table is set-associative, as the one in `limits` is: to look up, to keep and to make room touch one set of eight
-//! entries, under a lock of its own. The digest's key is secret, so nobody can aim at the set of another token.
 
 use std::{
     fmt,
@@ -19,7 +19,7 @@ use std::{
 
 use aws_lc_rs::{digest, hmac};
 
-/// What is kept of a token of one kind.
+/// The remembered part of a token of one kind.
 pub(super) trait Claims {
     /// Whose token it is: what one account has must not push out what all others have.
     fn account(&self) -> &str;
@@ -63,7 +63,7 @@ const SHARE: usize = WAYS / 4;
 /// Longer tokens are not kept, and not even looked for: what they say would not fit.
 const LONGEST: usize = 12 << 10;
 
-/// What an allocation takes beside its bytes, about.
+/// Overhead of an allocation beside its bytes, roughly.
 const ALLOCATION: usize = 16;
 
 impl<C: Claims> Memory<C> {
@@ -92,7 +92,7 @@ impl<C: Claims> Memory<C> {
         Ok(claims)
     }
 
-    /// What stands for a token; `None` for one that is too long to be kept.
+    /// Returns the digest that stands for a token; `None` for one that is too long to be kept.
     fn digest(&self, token: &str) -> Option<TokenDigest> {
         if token.len() > LONGEST {
             return None;
@@ -136,7 +136,7 @@ impl<C: Claims> Memory<C> {
         Some(set.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// How many tokens are kept, and how many bytes they take.
+    /// Returns the number of tokens that are kept, and their size in bytes.
     #[cfg(test)]
     pub(super) fn load(&self) -> (usize, usize) {
         let sets = self.sets.iter().map(|set| set.lock().unwrap());
@@ -163,12 +163,12 @@ impl<C: Claims> Set<C> {
     }
 }
 
-/// What texts take on the heap, each in a list of them.
+/// Returns the bytes that texts take on the heap, each in a list of them.
 pub(super) fn heap<'a>(texts: impl IntoIterator<Item = &'a String>) -> usize {
     texts.into_iter().map(|text| size_of::<String>() + text.len() + ALLOCATION).sum()
 }
 
-/// Says nothing of whose tokens it holds.
+/// Reveals nothing about the accounts whose tokens it holds.
 impl<C> fmt::Debug for Memory<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("***")
@@ -218,7 +218,7 @@ mod tests {
         for (bytes, most) in [(10, 4 * WAYS), (3000, 4 * WAYS)] {
             let memory = memory(4);
             for token in 0..1000 {
-                // Each of another account, so that nobody is held to a share.
+                // Each of another account, so that no account reaches its share.
                 keep(&memory, &token.to_string(), Box::leak(token.to_string().into()), bytes);
                 let (count, kept) = memory.load();
                 assert!(count <= most && kept <= 4 * SET_BYTES, "{count} entries of {kept} bytes");

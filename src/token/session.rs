@@ -1,8 +1,8 @@
 //! Sessions: what a browser keeps in a cookie instead of a password, for the web pages.
 //!
-//! As with refresh tokens nothing is stored about them. They end with their time; with the password, the account or the key where
-//! the configuration knows the account; and carry what a back end said of theirs where it does not. Their `typ` and `aud` are
-//! their own: they are no tokens of a registry, and buy none.
+//! As with refresh tokens nothing is stored about them. They end with their time. Where the configuration knows the
+//! account, they also end with its password, the account or the key; where it does not, they carry the information that
+//! a back end gave on it. Their `typ` and `aud` are their own: they are no tokens of a registry, and buy none.
 
 use std::time::Duration;
 
@@ -30,7 +30,7 @@ pub(super) const FORMS_PURPOSE: &str = "portwarden forms v1";
 pub struct Session {
     /// `sub`: the account.
     pub account: String,
-    /// What a back end said of it; `None` for an account that the configuration knows.
+    /// The information that a back end gave on it; `None` for an account that the configuration knows.
     pub voucher: Option<Voucher>,
     /// `jti`: its name, which no other session has.
     pub id: String,
@@ -59,7 +59,7 @@ struct Claims<'a> {
     left_out: Vec<Vec<&'a str>>,
 }
 
-/// Who vouches for the account of a session.
+/// The authority that vouches for the account of a session.
 #[derive(Debug, Clone, Copy)]
 pub enum Vouched<'a> {
     /// The configuration, for as long as the password stays the same.
@@ -124,12 +124,12 @@ impl Authority {
         Ok(self.sessions.recall_or_open(token, open, check)?.session.clone())
     }
 
-    /// What a form of that session sends along, so that no page of somebody else can send it.
+    /// Returns the token that a form of that session sends along, so that no foreign page can send the form.
     pub fn csrf(&self, session: &Session) -> String {
         BASE64URL.encode(hmac::sign(&self.forms, session.id.as_bytes()))
     }
 
-    /// Whether a form of that session sent it. Takes the same time whatever was sent.
+    /// Returns true if a form of that session sent it. Takes the same time for every input.
     pub fn is_csrf(&self, session: &Session, sent: &str) -> bool {
         BASE64URL
             .decode(sent)

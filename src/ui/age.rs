@@ -1,4 +1,4 @@
-//! How long ago something was, as people say it.
+//! The age of something, as people say it.
 
 use std::{
     fmt,
@@ -7,10 +7,10 @@ use std::{
 
 use maud::{Markup, Render, html};
 
-/// A moment, told from another: `3 days ago`. Rendered, it has the moment itself for whoever points at it, and for programs.
+/// The age of a moment: `3 days ago`. Rendered, it has the moment itself, for programs and as a tooltip.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Age {
-    /// When it was, by whoever's word.
+    /// The moment, as the source claims it.
     pub(super) moment: SystemTime,
     /// The moment of the request.
     pub(super) now: SystemTime,

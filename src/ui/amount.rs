@@ -36,7 +36,7 @@ impl fmt::Display for Size {
     }
 }
 
-/// With all its digits for whoever points at it.
+/// With all its digits in a tooltip.
 impl Render for Size {
     fn render(&self) -> Markup {
         html! { span.size title={ (Count(self.0)) " bytes" } { (self.to_string()) } }

@@ -8,9 +8,9 @@ use aws_lc_rs::digest::{SHA256, digest};
 /// A file that pages refer to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Asset {
-    /// How the pages look.
+    /// The style sheet.
     Style,
-    /// What makes them quicker to use; they work without it.
+    /// The script that makes pages quicker to use; they work without it.
     Script,
     /// The mark, beside the name of the service and on the browser's tab.
     Icon,
@@ -24,7 +24,7 @@ impl Asset {
         Self::ALL.into_iter().find(|asset| asset.to_string() == path)
     }
 
-    /// What is in it.
+    /// Returns the content of the file.
     pub fn content(self) -> &'static str {
         match self {
             Self::Style => include_str!("assets/style.css"),

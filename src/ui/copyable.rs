@@ -15,12 +15,12 @@ pub(super) fn command(command: &str) -> Markup {
     }
 }
 
-/// A digest in short; all of it is copied, and shown to whoever points at it.
+/// A digest in short; all of it is copied, and shown in a tooltip.
 pub(super) fn digest(digest: &str) -> Markup {
     on_one_line(digest, &short(digest))
 }
 
-/// A text that is cut where its room ends; all of it is copied, and shown to whoever points at it.
+/// A text that is cut where its room ends; all of it is copied, and shown in a tooltip.
 pub(super) fn cut(text: &str) -> Markup {
     on_one_line(text, &Untrusted(text).to_string())
 }
@@ -35,17 +35,17 @@ pub(super) fn whole_digest(digest: &str) -> Markup {
     html! { span.copyable { code.digest data-copy=(Untrusted(digest).to_string()) { (Untrusted(digest)) } } }
 }
 
-/// What pulls it by its tag: `docker pull host/name:tag`; by its digest where it has none.
+/// Returns the command that pulls it by its tag: `docker pull host/name:tag`; by its digest where it has none.
 pub(super) fn pull_command(host: &str, called: Called<'_>) -> String {
     format!("docker pull {}", reference(host, called))
 }
 
-/// What pulls the same for ever: `docker pull host/name@digest`.
+/// Returns the command that always pulls the same: `docker pull host/name@digest`.
 pub(super) fn pinned_command(host: &str, called: Called<'_>) -> String {
     format!("docker pull {}", pinned(host, called))
 }
 
-/// What clients call it, for what docker does not pull: `host/name:tag`.
+/// Returns its name for clients other than docker: `host/name:tag`.
 pub(super) fn reference(host: &str, called: Called<'_>) -> String {
     match called.tag {
         Some(tag) => format!("{host}/{}:{tag}", called.name),

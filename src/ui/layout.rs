@@ -1,4 +1,4 @@
-//! What stands around each page: the document, the head with the ways to go, the foot.
+//! The frame of each page: the document, the head with the navigation, the foot.
 
 use maud::{DOCTYPE, Markup, html};
 
@@ -13,11 +13,11 @@ use super::{
 /// A page, but for its content.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Document<'a> {
-    /// What the browser's tab says, before the name of the service.
+    /// The title in the browser's tab, before the name of the service.
     pub(super) title: &'a str,
-    /// Where the page stands; `None` when it may be anywhere.
+    /// The path of the page; `None` when it may be anywhere.
     pub(super) path: Option<&'a PagePath>,
-    /// How the style knows it: `wide` or `narrow`.
+    /// Its class in the style sheet: `wide` or `narrow`.
     pub(super) class: &'static str,
 }
 

@@ -1,4 +1,4 @@
-//! Links to pages: always from a [`PagePath`], so that no text of somebody else's is ever an address.
+//! Links to pages: always from a [`PagePath`], so that no foreign text is ever an address.
 
 use maud::{Markup, Render, html};
 

@@ -1,11 +1,11 @@
-//! What each page shows, as plain data. Texts that come from the registry are whatever somebody pushed: nothing here is
-//! trusted, and the views escape all of it.
+//! The content of each page, as plain data. Texts from the registry are untrusted input from pushes, and the views
+//! escape all of it.
 
 use std::{collections::BTreeMap, net::IpAddr, time::SystemTime};
 
 use crate::image::{Descriptor, ImageConfig, Platform};
 
-/// What all pages have in common.
+/// The context that all pages share.
 #[derive(Debug, Clone, Copy)]
 pub struct Frame<'a> {
     /// The name of the registry (`registry.service`).
@@ -14,7 +14,7 @@ pub struct Frame<'a> {
     pub host: &'a str,
     /// `server.path_prefix`: empty, or absolute without a trailing slash.
     pub prefix: &'a str,
-    /// Who looks at it.
+    /// The visitor.
     pub visitor: Visitor<'a>,
     /// The path and query of the request, with the prefix: where signing in leads back to.
     pub here: &'a str,
@@ -22,20 +22,21 @@ pub struct Frame<'a> {
     pub now: SystemTime,
 }
 
-/// Who looks at a page.
+/// The visitor of a page.
 #[derive(Debug, Clone, Copy)]
 pub enum Visitor<'a> {
-    /// Nobody yet: the page is the one to sign in, or says that there is something wrong.
+    /// No account yet: the page is the one to sign in, or says that there is something wrong.
     Nobody,
-    /// Whoever shows nothing, where the rules give that something.
+    /// A visitor without credentials, where the rules give it something.
     Anonymous,
     /// An account.
     Account {
         /// Its name.
         name: &'a str,
-        /// What forms send along with a session; `None` where a password came with the request itself, which can only look.
+        /// The CSRF token for the forms of a session; `None` where a password came with the request itself, which can
+        /// only look.
         csrf: Option<&'a str>,
-        /// Whether the page of recent events is for them (`registry:catalog:*`).
+        /// True if the account may see the page of recent events (`registry:catalog:*`).
         sees_events: bool,
     },
 }
@@ -43,15 +44,15 @@ pub enum Visitor<'a> {
 /// The page to sign in.
 #[derive(Debug, Clone, Copy)]
 pub struct SignIn<'a> {
-    /// The path to go on to, checked to be one of ours.
+    /// The path to go on to, checked to be one of Portwarden's pages.
     pub next: &'a str,
     /// The name that was typed the last time.
     pub account: &'a str,
-    /// Why it is shown again.
+    /// The reason why it is shown again.
     pub problem: Option<SignInProblem>,
 }
 
-/// Why the page to sign in is shown.
+/// The reason why the page to sign in is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SignInProblem {
     /// The name or the password is wrong; which, is not told.
@@ -71,13 +72,13 @@ pub enum SignInProblem {
 /// The repositories that the visitor may pull.
 #[derive(Debug, Clone)]
 pub struct Repositories<'a> {
-    /// What was searched for; empty for all.
+    /// The search text; empty for all.
     pub query: &'a str,
     /// Those of this page, in order.
     pub names: Vec<&'a str>,
     /// Which part of them.
     pub page: Page,
-    /// How many there are without the search.
+    /// The number of repositories without the search.
     pub all: usize,
     /// There are more in the registry than are read for this page.
     pub incomplete: bool,
@@ -101,23 +102,23 @@ pub struct Page {
 pub struct Repository<'a> {
     /// Its name.
     pub name: &'a str,
-    /// What was searched for among the tags; empty for all.
+    /// The text that is searched for among the tags; empty for all.
     pub query: &'a str,
     /// Those of this page.
     pub tags: Vec<TagRow<'a>>,
     /// Which part of them.
     pub page: Page,
-    /// How they are sorted.
+    /// The order of the tags.
     pub order: Order,
-    /// What the visitor may do with it.
+    /// True if the visitor may push to it.
     pub may_push: bool,
-    /// Whether there is a way to delete.
+    /// True if there is a way to delete.
     pub may_delete: bool,
     /// The digest of what has just been deleted.
     pub deleted: Option<&'a str>,
 }
 
-/// How tags are sorted.
+/// The order of tags.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Order {
     /// By the date in the image, the newest first; those without one last.
@@ -131,11 +132,11 @@ pub enum Order {
 pub struct TagRow<'a> {
     /// The tag.
     pub tag: &'a str,
-    /// What it names; `None` when that could not be read just now.
+    /// A summary of its manifest; `None` when that could not be read just now.
     pub summary: Option<Summary>,
 }
 
-/// What a tag names, in short.
+/// A summary of a tag's manifest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Summary {
     /// The digest of the manifest.
@@ -144,7 +145,7 @@ pub struct Summary {
     pub size: Option<u64>,
     /// The platforms, `linux/amd64` and the like; one for an image, several for an index.
     pub platforms: Vec<String>,
-    /// When it was made, by its own word.
+    /// The creation time, by its own word.
     pub created: Option<SystemTime>,
     /// Not an image: `Helm chart`, `signature`, …
     pub artifact: Option<String>,
@@ -161,7 +162,7 @@ pub struct ImagePage<'a> {
     pub digest: &'a str,
     /// Its media type, as the registry gives it.
     pub media_type: &'a str,
-    /// What it is.
+    /// The content of the manifest.
     pub content: Content<'a>,
     /// Bytes to pull, compressed; over all platforms of an index. `None` when unknown. The same as in [`Summary`].
     pub size: Option<u64>,
@@ -169,7 +170,7 @@ pub struct ImagePage<'a> {
     pub annotations: &'a BTreeMap<String, String>,
     /// Signatures, SBOMs and whatever else refers to it.
     pub referrers: Vec<Referrer>,
-    /// Whether there is a way to delete.
+    /// True if there is a way to delete.
     pub may_delete: bool,
 }
 
@@ -182,7 +183,7 @@ pub enum NoConfig {
     Elsewhere,
 }
 
-/// What a manifest is.
+/// The content of a manifest.
 #[derive(Debug, Clone)]
 pub enum Content<'a> {
     /// One for each platform.
@@ -244,11 +245,11 @@ pub struct Deletion<'a> {
     pub tags: &'a [String],
     /// Stands for these tags: sent along, so that no others go.
     pub named: &'a str,
-    /// What forms send along.
+    /// The CSRF token that forms send along.
     pub csrf: &'a str,
 }
 
-/// What the visitor may do, and by which rule.
+/// The rights of the visitor, and the rules behind them.
 #[derive(Debug, Clone)]
 pub struct Access<'a> {
     /// Labels of the account.
@@ -261,7 +262,7 @@ pub struct Access<'a> {
     pub catalog: Right,
     /// The name of a repository that was asked about, existing or not; empty for none.
     pub asked: &'a str,
-    /// What may be done there; `None` when nothing was asked, or it is no name of a repository.
+    /// The rights on it; `None` when nothing was asked, or it is no name of a repository.
     pub answer: Option<RightsOn>,
     /// The rights on the repositories that can be seen.
     pub repositories: Vec<(&'a str, RightsOn)>,
@@ -283,9 +284,9 @@ pub struct RightsOn {
 /// A right, or none, and by which rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Right {
-    /// Whether there is one.
+    /// True if it is granted.
     pub allowed: bool,
-    /// Who decided, in words: `rule 3, line 34`; `no rule matches`.
+    /// The source of the decision, in words: `rule 3, line 34`; `no rule matches`.
     pub by: String,
 }
 
@@ -299,7 +300,7 @@ pub struct Events {
 /// A line of the audit log. What is not known is empty.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct EventRow {
-    /// When it was written.
+    /// The time at which it was written.
     pub time: Option<SystemTime>,
     /// `decision`, `transfer`, `token`, `freeze`.
     pub event: String,
@@ -326,9 +327,9 @@ pub struct EventRow {
 pub struct Problem<'a> {
     /// The status of the response.
     pub status: u16,
-    /// What it is, in a few words.
+    /// The problem, in a few words.
     pub title: &'a str,
-    /// What it means and what to do, in one or two sentences.
+    /// The meaning of it and the remedy, in one or two sentences.
     pub message: &'a str,
     /// `X-Request-Id`, by which the operator finds it in the log.
     pub request_id: &'a str,

@@ -8,7 +8,7 @@ use super::untrusted::Untrusted;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Name<'a>(pub(super) &'a str);
 
-/// What a manifest is called on its page: `app:1.0`, `app@sha256:0123456789ab…`.
+/// The name of a manifest on its page: `app:1.0`, `app@sha256:0123456789ab…`.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Called<'a> {
     /// The repository.

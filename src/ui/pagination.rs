@@ -9,7 +9,7 @@ use super::{
     path::PagePath,
 };
 
-/// How many pages are named on each side of the current one.
+/// The number of pages that are named on each side of the current one.
 const AROUND: usize = 2;
 
 /// Links to the other parts of a list at `path`; `kept` is what else its query has. Nothing when all fits on one page.

@@ -35,7 +35,7 @@ pub enum PagePath {
     Robots,
 }
 
-/// What a manifest is named by.
+/// A name of a manifest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reference {
     /// A tag.
@@ -140,7 +140,7 @@ impl PagePath {
         Some(Self::Delete(RepositoryName::parse(name)?, Digest::parse(digest)?))
     }
 
-    /// What people see something at: all but files.
+    /// Returns true for pages, false for files.
     pub fn is_page(&self) -> bool {
         !matches!(self, Self::Asset(_) | Self::Favicon | Self::Robots)
     }
@@ -170,7 +170,7 @@ fn before(name: &RepositoryName) -> &'static str {
     if is_reserved(name.as_str()) { "/-/r/" } else { "/" }
 }
 
-/// Whether the first part of a name, or of a reference, is taken.
+/// Returns true if the first part of a name, or of a reference, is taken.
 fn is_reserved(path: &str) -> bool {
     let first = path.split(['/', ':', '@']).next().unwrap_or_default();
     // In any case: what looks like the registry's must not be something else.

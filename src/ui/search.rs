@@ -4,14 +4,14 @@ use maud::{Markup, html};
 
 use super::{link, model::Frame, path::PagePath, untrusted::Untrusted};
 
-/// What is looked for, and where.
+/// A search text, and its form.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Search<'a> {
     /// The page with the list.
     pub(super) page: &'a PagePath,
-    /// What was searched for; empty for all.
+    /// The search text; empty for all.
     pub(super) query: &'a str,
-    /// What the field is called.
+    /// The label of the field.
     pub(super) label: &'a str,
 }
 

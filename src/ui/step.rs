@@ -9,7 +9,7 @@ use super::untrusted::Untrusted;
 pub(super) struct Step<'a> {
     /// `RUN`, `COPY` and the like; `None` when it is in other words.
     instruction: Option<&'a str>,
-    /// What follows.
+    /// The rest of the line.
     rest: &'a str,
     /// The build arguments that a command ran with, `NAME=value` one after the other; empty for none.
     arguments: &'a str,
@@ -37,11 +37,11 @@ const INSTRUCTIONS: [&str; 18] = [
     "WORKDIR",
 ];
 
-/// What docker's older builder writes before an instruction that runs nothing.
+/// The prefix that docker's older builder writes before an instruction that runs nothing.
 const RUNS_NOTHING: &str = "/bin/sh -c #(nop)";
-/// What both builders write before a command.
+/// The prefix that both builders write before a command.
 const SHELL: &str = "/bin/sh -c ";
-/// What BuildKit writes behind.
+/// The suffix that BuildKit writes.
 const BUILDKIT: &str = "# buildkit";
 
 /// Characters of a step that are shown at once.

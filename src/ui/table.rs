@@ -6,13 +6,13 @@ use maud::{Markup, Render, html};
 /// A column.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Column {
-    /// What stands above it, and before each cell on a phone.
+    /// The label above it, and before each cell on a phone.
     pub(super) label: &'static str,
-    /// How the style knows it: `main` takes the room that the others leave; `number`, `actions` or nothing.
+    /// Its class in the style sheet: `main` takes the room that the others leave; `number`, `actions` or nothing.
     pub(super) class: &'static str,
 }
 
-/// A table with a caption for whoever cannot see it.
+/// A table with a caption for screen readers.
 pub(super) fn table(caption: &str, columns: &[Column], rows: impl Render) -> Markup {
     html! {
         table role="table" {

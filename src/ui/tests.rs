@@ -201,7 +201,7 @@ fn page(name: &str) -> String {
     usual().exhibits().into_iter().find(|exhibit| exhibit.name == name).unwrap().html
 }
 
-/// What its buttons copy.
+/// Returns the texts that its buttons copy.
 fn copied(html: &str) -> Vec<String> {
     elements(html).iter().filter_map(|element| element.get("data-copy").map(str::to_owned)).collect()
 }

@@ -1,4 +1,4 @@
-//! Text that somebody pushed, made fit to be looked at. Markup is escaped by the templates; here it is about characters that
+//! Text from a push, made fit to be looked at. Markup is escaped by the templates; here it is about characters that
 //! show nothing, or show what follows them elsewhere than it stands.
 
 use std::fmt;

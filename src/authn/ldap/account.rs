@@ -9,7 +9,7 @@ use unicode_normalization::is_nfkc;
 
 use crate::authn::spelling::is_passed_over;
 
-/// Whether each character of the account counts; the empty one is nobody's.
+/// Returns true if each character of the account is significant to a directory. False for the empty account.
 pub(super) fn is_plain(account: &str) -> bool {
     let spaces = account.starts_with(' ') || account.ends_with(' ') || account.contains("  ");
     !account.is_empty() && !spaces && account.chars().all(is_visible) && is_nfkc(account)

@@ -1,8 +1,8 @@
 //! BER as LDAP uses it (RFC 4511, section 5.1): tags of one byte, definite lengths. What the elements mean is known to
 //! `message`.
 //!
-//! Reading is flat: an element hands out its content and nobody descends further than a message has levels, so that
-//! what a directory sends cannot exhaust the stack.
+//! Reading is flat: an element hands out its content, and no reader descends further than a message has levels. So
+//! input from a directory cannot exhaust the stack.
 
 pub(super) const BOOLEAN: u8 = 0x01;
 pub(super) const INTEGER: u8 = 0x02;
@@ -19,7 +19,7 @@ pub(super) const CONSTRUCTED: u8 = 0x20;
 /// The first octet of a length that fills the next four.
 const LENGTH_IN_FOUR: u8 = 0x84;
 
-/// What was read is no BER, or none that LDAP allows.
+/// The input is not BER, or not BER that LDAP allows.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Malformed;
 
@@ -50,7 +50,7 @@ pub(super) fn element(out: &mut Vec<u8>, tag: u8, write: impl FnOnce(&mut Vec<u8
     }
 }
 
-/// How many bytes the element takes that `bytes` begin with; `None` when that cannot be told yet.
+/// Returns the length in bytes of the element that `bytes` begin with; `None` when that cannot be determined yet.
 ///
 /// # Errors
 /// No such element is allowed in LDAP.

@@ -1,7 +1,7 @@
 //! One connection to the directory: opened, then one operation after the other.
 //!
-//! It has no task of its own: who drops it closes it, whatever was under way. An error here means that the connection
-//! is of no use any more; what the directory answers is an [`Outcome`], whose meaning is decided in `verdict`.
+//! It has no task of its own: dropping it closes it, whatever was under way. An error here means that the connection
+//! can no longer be used. The directory's answer is an [`Outcome`], whose meaning is decided in `verdict`.
 
 use std::{fmt, io};
 
@@ -20,7 +20,7 @@ use super::{
 
 /// The longest message that is read, in bytes: several thousand groups in one entry.
 const LONGEST: usize = 1 << 20;
-/// How much is read at a time.
+/// Bytes read at a time.
 const CHUNK: usize = 8 << 10;
 
 /// TCP, or TLS above it.
@@ -32,11 +32,11 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 pub(super) struct Connection {
     stream: Box<dyn Stream>,
     last_id: u32,
-    /// What was read and not yet understood.
+    /// Bytes that were read and not yet decoded.
     received: Vec<u8>,
 }
 
-/// Where a directory is, and how it is spoken to.
+/// The address of a directory, and the encryption of connections to it.
 #[derive(Clone)]
 pub(super) struct Endpoint {
     pub(super) host: String,
@@ -44,7 +44,7 @@ pub(super) struct Endpoint {
     pub(super) security: Security,
 }
 
-/// How a connection is encrypted.
+/// The encryption of a connection.
 #[derive(Clone)]
 pub(super) enum Security {
     None,
@@ -60,7 +60,7 @@ pub(super) struct Found {
 }
 
 impl Endpoint {
-    /// A new connection on which nobody is known.
+    /// A new connection on which no bind has happened.
     ///
     /// # Errors
     /// What failed, for the log.
@@ -107,7 +107,7 @@ impl Connection {
         Self { stream, last_id: 0, received: Vec::new() }
     }
 
-    /// A simple bind. Without a password only as nobody, `dn` empty: a directory would accept any name.
+    /// A simple bind. Without a password only an anonymous one, `dn` empty: a directory would accept any name.
     ///
     /// # Errors
     /// The connection broke.
@@ -151,7 +151,7 @@ impl Connection {
             Response::Extended(outcome) => return Err(outcome.to_string()),
             _ => return Err(unexpected()),
         }
-        // Somebody else may have sent it, to be read as if it had come encrypted.
+        // An attacker may have sent it, to be read as if it had come encrypted.
         if self.received.is_empty() {
             Ok(self.stream)
         } else {

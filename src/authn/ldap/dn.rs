@@ -104,7 +104,7 @@ fn value(text: &str) -> Option<(String, Option<&str>)> {
     Some((String::from_utf8(value).ok()?, None))
 }
 
-/// What follows a backslash: the byte it stands for, and how many bytes were read.
+/// Reads the escape after a backslash: the byte it stands for, and the number of bytes read.
 fn unescaped(text: &str) -> Option<(u8, usize)> {
     let first = *text.as_bytes().first()?;
     if b" \"#+,;<=>\\".contains(&first) {

@@ -10,7 +10,7 @@ use super::{
     ber::{CONSTRUCTED, CONTEXT, OCTET_STRING, element, octets},
 };
 
-/// How deep filters may stand in each other: deeper than any person writes.
+/// Deepest nesting of filters: deeper than any filter written by hand.
 const DEEPEST: usize = 32;
 
 /// A filter with at least one place for the account.
@@ -45,7 +45,7 @@ enum Piece {
     Account,
 }
 
-/// Why a filter cannot be used. Displays without a full stop.
+/// The reasons for which a filter is rejected. Displays without a full stop.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FilterError {
     /// It is not as RFC 4515 has it: what is wrong, and before which text (empty at the end).
@@ -89,8 +89,8 @@ impl Filter {
         }
     }
 
-    /// Whether no entry is found without a comparison of the account with the whole of an attribute's value: else, an
-    /// account that is only a part of a name may find somebody else's entry.
+    /// Returns true if every entry found had the account compared with the whole of an attribute's value. Otherwise an
+    /// account that is only a part of a name may find the entry of another account.
     pub fn compares_whole_account(&self) -> bool {
         self.0.compares_whole_account()
     }
@@ -104,7 +104,7 @@ impl Filter {
 }
 
 impl Node {
-    /// Whether `is` holds for this one or one inside.
+    /// Returns true if `is` holds for this node or one inside it.
     fn any(&self, is: &impl Fn(&Self) -> bool) -> bool {
         let inside = match self {
             Self::Set(_, nodes) => nodes.iter().any(|node| node.any(is)),
@@ -231,7 +231,7 @@ impl Parser<'_> {
         self.equality(attribute)
     }
 
-    /// What follows `attribute=`: a value, or pieces of one between asterisks.
+    /// Reads the part after `attribute=`: a value, or pieces of one between asterisks.
     fn equality(&mut self, attribute: String) -> Result<Node, FilterError> {
         let mut pieces = vec![self.value()?];
         while self.take("*") {

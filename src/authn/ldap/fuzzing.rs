@@ -1,4 +1,4 @@
-//! What must hold for every answer of a directory, as `fuzz/` and the unit tests ask it. Compiled for them only.
+//! Properties that hold for every answer of a directory, checked by `fuzz/` and the unit tests. Compiled for them only.
 #![allow(
     clippy::panic,
     clippy::unwrap_used,

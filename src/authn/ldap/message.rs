@@ -25,7 +25,7 @@ pub(super) struct Search<'a> {
     pub(super) attributes: &'a [String],
 }
 
-/// What a directory answers.
+/// The answer of a directory.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Response {
     Bind(Outcome),
@@ -36,7 +36,7 @@ pub(super) enum Response {
     Other,
 }
 
-/// How an operation ended.
+/// The result of an operation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Outcome {
     /// A result code (RFC 4511, appendix A).

@@ -1,8 +1,8 @@
 //! `ldap_auth`: a directory says whether a password is right, and which labels the account has.
 //!
-//! One login (docker_auth, `ldap_auth.go`): a connection, on which the reader of the configuration, nobody, or the
-//! account itself is bound anew; a search for the one entry of the account; a bind as that entry with the password. The
-//! protocol is spoken here and not by a library: see `Cargo.toml`.
+//! One login (docker_auth, `ldap_auth.go`) takes a connection and three steps: a new bind (as the configured reader,
+//! anonymous, or as the account itself), a search for the one entry of the account, and a bind as that entry with the
+//! password. The protocol is spoken here and not by a library: see `Cargo.toml`.
 
 mod account;
 mod ber;
@@ -32,7 +32,7 @@ use pool::Pool;
 pub use settings::{BindPassword, LabelMap, LdapSettings, LdapTls, SearchAs, Trust};
 use verdict::Verdict;
 
-/// What stands for the account in `filter` and `bind_dn`.
+/// The placeholder for the account in `filter` and `bind_dn`.
 pub const ACCOUNT: &str = "${account}";
 
 /// The directory.
@@ -65,10 +65,10 @@ impl Ldap {
         }
     }
 
-    /// Looks the account up, binds as it with the password, and reads its labels. What the directory has against the
-    /// account is a wrong password (see `verdict`); so are two entries for one account. An account in which a character
-    /// does not count for directories is nobody's, as is an empty one or one without a password. A password with a NUL is
-    /// wrong: whoever reads it as a string of C takes it for none.
+    /// Looks the account up, binds as it with the password, and reads its labels. If the directory rejects the account,
+    /// that counts as a wrong password (see `verdict`); so do two entries for one account. An account with a character
+    /// that directories ignore is unknown, as is an empty one or one without a password. A password with a NUL is
+    /// wrong: a directory that reads it as a C string takes it for an empty one.
     ///
     /// # Errors
     /// The directory gives no answer, within `backends.timeout` from connecting to the last bind.
@@ -101,8 +101,8 @@ impl Ldap {
         Ok(answer)
     }
 
-    /// A connection on which whoever searches was bound just now, and how that ended. One from the pool that turns out
-    /// to be of no use, because the directory closed it in the meantime, is replaced by a new one, once.
+    /// A connection on which the searching account was bound just now, and the result of that bind. A pooled connection
+    /// that turns out to be unusable, because the directory closed it in the meantime, is replaced by a new one, once.
     async fn bound(&self, account: &str, password: &Secret) -> Result<(Connection, Outcome), String> {
         if let Some(mut connection) = self.pool.take()
             && let Ok(outcome) = self.bind_searcher(&mut connection, account, password).await
@@ -111,7 +111,7 @@ impl Ldap {
             return Ok((connection, outcome));
         }
         let mut connection = self.endpoint.as_ref().map_err(Clone::clone)?.connect().await?;
-        // Nobody is known on it yet; some directories let nobody search and do not let nobody bind.
+        // No bind has happened on it yet; some directories allow anonymous searches and reject anonymous binds.
         let outcome = match &self.settings.search_as {
             SearchAs::Anonymous => Outcome { code: 0, message: String::new() },
             _ => self.bind_searcher(&mut connection, account, password).await?,
@@ -178,13 +178,13 @@ fn only_entry(found: Found, account: &str) -> Lookup {
         return Lookup::Answer(Answer::WrongPassword);
     }
     match entries.pop() {
-        // A bind without a name would be nobody's, and succeed.
+        // A bind without a name would be anonymous, and succeed.
         Some(entry) if !entry.dn.is_empty() => Lookup::Entry(entry),
         _ => Lookup::Answer(Answer::NoSuchUser),
     }
 }
 
-/// Whether the directory admits the account.
+/// Returns true if the directory admits the account.
 fn admits(bound: &Outcome, account: &str) -> Result<bool, String> {
     match verdict::of_bind(bound) {
         Verdict::Accepted => Ok(true),
@@ -197,7 +197,7 @@ fn admits(bound: &Outcome, account: &str) -> Result<bool, String> {
     }
 }
 
-/// The client is told of a wrong password; why it is none is for the operator.
+/// The client learns only of a wrong password; the reason is for the operator.
 fn refused(outcome: &Outcome, account: &str) {
     tracing::info!(account, %outcome, "the directory does not admit this account");
 }

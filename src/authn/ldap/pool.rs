@@ -1,7 +1,8 @@
-//! Connections that nobody uses at the moment.
+//! A pool of idle connections.
 //!
-//! Who takes one owns it, and a question that fails or is dropped halfway drops it; so only a connection whose use
-//! ended well comes back. Whoever was known on it is not forgotten here: each use begins with a bind of its own.
+//! Taking a connection moves it out of the pool, and an operation that fails or is dropped halfway drops it. So only a
+//! connection whose use ended well comes back. Its last bind is not undone here: each use begins with a bind of its
+//! own.
 
 use std::{
     fmt,
@@ -9,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How long a connection may wait for its next use: shorter than directories and firewalls bear one without a word.
+/// Idle timeout of a connection: shorter than the one at which directories and firewalls drop it silently.
 const IDLE: Duration = Duration::from_secs(60);
 
 /// Idle connections of kind `C`, at most `most`.

@@ -1,4 +1,4 @@
-//! What an operator may set about the directory. Built by `config`.
+//! Settings of the directory. Built by `config`.
 
 use std::fmt;
 
@@ -27,7 +27,7 @@ pub struct LdapSettings {
     pub labels: Vec<(String, LabelMap)>,
 }
 
-/// Whether the connection is encrypted.
+/// Encryption of the connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LdapTls {
     /// `none`: passwords cross the network in the clear.
@@ -47,10 +47,10 @@ pub enum Trust {
     Anything,
 }
 
-/// Who looks an account up.
+/// The account that searches for the entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SearchAs {
-    /// Nobody: neither `bind_dn` nor `initial_bind_as_user`.
+    /// Anonymous: neither `bind_dn` nor `initial_bind_as_user`.
     Anonymous,
     /// The user `bind_dn`, with the password from `bind_password_file`.
     Reader {
@@ -59,7 +59,7 @@ pub enum SearchAs {
         /// Its password.
         password: BindPassword,
     },
-    /// Whoever signs in (`initial_bind_as_user`), under the name that `bind_dn` makes of the account.
+    /// The account that signs in (`initial_bind_as_user`), under the name that `bind_dn` makes of it.
     User(DnTemplate),
 }
 
@@ -68,7 +68,7 @@ pub enum SearchAs {
 #[derive(Clone, PartialEq, Eq)]
 pub struct BindPassword(Zeroizing<Vec<u8>>);
 
-/// Where a label comes from (an entry of `labels`).
+/// The source of a label (an entry of `labels`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LabelMap {
     /// `attribute`.
@@ -97,7 +97,7 @@ impl fmt::Debug for BindPassword {
     }
 }
 
-/// The number of authorities: nobody reads a hundred certificates as bytes.
+/// Shows the number of authorities: the bytes of a hundred certificates would be unreadable.
 impl fmt::Debug for Trust {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -161,7 +161,7 @@ fn each_attribute_is_asked_for_once() {
     assert_eq!(attributes(&settings), ["memberOf", "title"]);
 }
 
-/// A directory that sends a byte from time to time keeps nobody, and no connection.
+/// A directory that sends a byte from time to time keeps no login waiting, and holds no connection.
 #[tokio::test]
 async fn what_a_question_began_ends_with_its_time() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

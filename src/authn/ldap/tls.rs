@@ -13,7 +13,7 @@ use tokio_rustls::TlsConnector;
 use super::settings::Trust;
 use crate::backend::NamedCertificates;
 
-/// A connector that believes whom `trust` names.
+/// A connector that trusts the authorities named by `trust`.
 ///
 /// # Errors
 /// None of the certificates can be an authority's. The provider of cryptography has no suite in common with the versions of TLS that are spoken.

@@ -1,4 +1,4 @@
-//! What result codes (RFC 4511, appendix A) say about an account.
+//! The meaning of result codes (RFC 4511, appendix A) for an account.
 //!
 //! | code | as the account | as the reader, or a search |
 //! |---|---|---|
@@ -26,7 +26,7 @@ const INVALID_CREDENTIALS: u32 = 49;
 const INSUFFICIENT_ACCESS_RIGHTS: u32 = 50;
 const UNWILLING_TO_PERFORM: u32 = 53;
 
-/// How a bind with the account's own password ended.
+/// The result of a bind with the account's own password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
     /// The password is right.
@@ -39,7 +39,7 @@ pub(super) enum Verdict {
     NoAnswer,
 }
 
-/// What a bind as the account says.
+/// Returns the verdict of a bind as the account.
 pub(super) fn of_bind(outcome: &Outcome) -> Verdict {
     match outcome.code {
         SUCCESS => Verdict::Accepted,
@@ -53,7 +53,7 @@ pub(super) fn of_bind(outcome: &Outcome) -> Verdict {
     }
 }
 
-/// What a search as the account itself says, in place of entries.
+/// Returns the verdict of a search as the account itself that ended without entries.
 pub(super) fn of_own_search(outcome: &Outcome) -> Verdict {
     match outcome.code {
         INSUFFICIENT_ACCESS_RIGHTS | UNWILLING_TO_PERFORM => Verdict::Refused,
@@ -61,7 +61,8 @@ pub(super) fn of_own_search(outcome: &Outcome) -> Verdict {
     }
 }
 
-/// What a search says, in place of entries. A limit that is exceeded is no failure: there are too many entries.
+/// Returns the verdict of a search that ended without entries. A limit that is exceeded is no failure: there are too
+/// many entries.
 pub(super) fn of_search(outcome: &Outcome) -> Verdict {
     match outcome.code {
         SUCCESS | SIZE_LIMIT_EXCEEDED => Verdict::Accepted,

@@ -1,4 +1,4 @@
-//! What the command of `ext_authz` said lately, and who is asking it right now: of equal questions at the same time one
+//! Recent answers of the command of `ext_authz`, and the questions under way. Of equal questions at the same time one
 //! is asked, and all have its answer, or its failure.
 
 use std::{
@@ -17,7 +17,7 @@ const MOST: usize = 10_000;
 
 /// Questions by their SHA-256, since they may be long: labels are in them.
 type Key = [u8; 32];
-/// Whether it is granted.
+/// The answer: true if it is granted.
 type Said = Result<bool, Unavailable>;
 
 /// Answers, for a while.
@@ -29,7 +29,7 @@ pub(in crate::authz) struct Remembered {
 
 #[derive(Debug)]
 enum Slot {
-    /// Somebody asks; the channel closes without an answer when they give up.
+    /// A caller is asking; the channel closes without an answer when it gives up.
     Asking(watch::Receiver<Option<Said>>),
     Known {
         granted: bool,
@@ -37,7 +37,7 @@ enum Slot {
     },
 }
 
-/// What to do about a question.
+/// The next step for a question.
 enum Turn<'r> {
     Known(bool),
     Follow(watch::Receiver<Option<Said>>),
@@ -50,11 +50,11 @@ impl Remembered {
         Self { hold, slots: Mutex::default() }
     }
 
-    /// The answer to `question`: remembered, that of somebody who asks the same right now, or that of `ask`.
-    /// Dropping the future drops what `ask` does; who waited for it asks in its place.
+    /// Returns the answer to `question`: a remembered one, that of a caller that asks the same right now, or that of
+    /// `ask`. Dropping the future drops the one that `ask` made; then a waiting caller asks in its place.
     ///
     /// # Errors
-    /// Those of whoever asked. They are not remembered.
+    /// Those of the caller that asked. They are not remembered.
     pub(super) async fn get_or_ask<A: Future<Output = Said>>(
         &self,
         question: &str,
@@ -131,7 +131,7 @@ impl Flight<'_> {
         if let Some(key) = self.key.take() {
             self.remembered.keep(key, said, now);
         }
-        // Nobody may have followed.
+        // There may be no follower.
         let _ = self.sender.send(Some(said.clone()));
     }
 }
@@ -161,7 +161,7 @@ mod tests {
 
     const HOLD: Duration = Duration::from_secs(30);
 
-    /// What `ask` said, and whether it had to.
+    /// Returns the answer, and true if `ask` was called for it.
     async fn get(remembered: &Remembered, question: &str, now: Instant, answer: bool) -> (bool, bool) {
         let asked = Cell::new(false);
         let ask = || {

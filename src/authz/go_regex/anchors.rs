@@ -1,4 +1,4 @@
-//! Where an expression says that its match begins and ends. Matching does not need this; a linter and the index of a
+//! Finds the anchors and the literal start of an expression. Matching does not need them; a linter and the index of a
 //! policy do.
 
 use super::{
@@ -7,7 +7,7 @@ use super::{
 };
 use crate::authz::placeholder::Symbol;
 
-/// What of an expression is left open.
+/// The ends of an expression that are left open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(in crate::authz) struct OpenEnds {
     /// Text may stand before a match, and nothing says so.
@@ -25,7 +25,7 @@ pub(in crate::authz) fn open_ends(expression: &[Symbol]) -> Option<OpenEnds> {
     Some(OpenEnds { start: !is_fixed(&node, End::Start), end: !is_fixed(&node, End::End) })
 }
 
-/// How many groups an expression has; `None` when it does not parse.
+/// Returns the number of groups of an expression; `None` when it does not parse.
 pub(in crate::authz) fn groups(expression: &[Symbol]) -> Option<usize> {
     let mut groups = 0;
     parse(expression).ok()?.walk(false, &mut |node, _| {
@@ -41,7 +41,7 @@ pub(super) fn literal_prefix(node: &Node) -> String {
     prefix.text
 }
 
-/// What has been read so far of an expression that begins with `^`.
+/// The part read so far of an expression that begins with `^`.
 #[derive(Default)]
 struct Prefix {
     anchored: bool,
@@ -49,7 +49,8 @@ struct Prefix {
 }
 
 impl Prefix {
-    /// Whether what follows `node` goes on with the text: only where `node` is nothing but text of its own.
+    /// Adds the text of `node`. Returns true if the text goes on after it: only where `node` is nothing but text of its
+    /// own.
     fn add(&mut self, node: &Node) -> bool {
         match node {
             Node::Empty => true,

@@ -1,4 +1,4 @@
-//! What a Go regular expression means, free of either engine's notation.
+//! The meaning of a Go regular expression, independent of either engine's notation.
 
 /// A part of a regular expression.
 #[derive(Debug, Clone)]
@@ -30,7 +30,7 @@ pub(super) enum Node {
 pub(super) struct Class {
     pub(super) negated: bool,
     pub(super) items: String,
-    /// Whether case does not matter.
+    /// True if case does not matter.
     pub(super) fold: bool,
 }
 
@@ -55,7 +55,7 @@ pub(super) struct Repeat {
     /// `None` for without end.
     pub(super) max: Option<u32>,
     pub(super) greedy: bool,
-    /// Whether it was written with braces: only those count against the limit on nested repetition.
+    /// True if it was written with braces: only those count against the limit on nested repetition.
     pub(super) counted: bool,
 }
 
@@ -82,7 +82,7 @@ impl Node {
         }
     }
 
-    /// Whether counted repetitions, multiplied along every path, stay within `limit`, as Go demands (1,000).
+    /// Returns true if counted repetitions, multiplied along every path, stay within `limit`, as Go demands (1,000).
     pub(super) fn repeats_within(&self, limit: u32) -> bool {
         match self {
             Self::Group { inner, .. } => inner.repeats_within(limit),

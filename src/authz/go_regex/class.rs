@@ -7,7 +7,7 @@ use super::{
 };
 use crate::authz::{pattern_error::PatternError, placeholder::Symbol};
 
-/// What stands after `[`, up to and with its `]`.
+/// Reads a class after its `[`, up to and with its `]`.
 pub(super) fn bracketed(cursor: &mut Cursor<'_>, fold: bool) -> Result<Class, PatternError> {
     let negated = cursor.eat("^");
     let mut items = String::new();

@@ -30,9 +30,9 @@ const NOTHING: &str = "[a&&b]";
 #[derive(Debug, Clone)]
 pub struct GoRegex {
     regex: bytes::Regex,
-    /// Whether an empty match inside a character is possible: with `\B`, which looks at bytes.
+    /// True if an empty match inside a character is possible: with `\B`, which looks at bytes.
     splits_characters: bool,
-    /// How many groups it has, the whole match not counted. The crate drops those in `(a){0}` from the end.
+    /// The number of groups, the whole match not counted. The crate drops those in `(a){0}` from the end.
     groups: usize,
     prefix: Box<str>,
 }
@@ -56,7 +56,7 @@ impl GoRegex {
         Ok(Self { regex, splits_characters, groups, prefix })
     }
 
-    /// Whether `subject` holds a match.
+    /// Returns true if `subject` holds a match.
     pub fn is_match(&self, subject: &str) -> bool {
         if self.splits_characters {
             return self.regex.find_iter(subject.as_bytes()).any(|m| subject.is_char_boundary(m.start()));

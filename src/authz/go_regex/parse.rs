@@ -8,7 +8,7 @@ use super::{
 };
 use crate::authz::{pattern_error::PatternError, placeholder::Symbol};
 
-/// Go allows 1,000; nobody writes that, and the recursion here stays small.
+/// Go allows 1,000. Real expressions stay far below, and so does the recursion here.
 const MAX_DEPTH: usize = 200;
 /// Go's own limit on repetition counts.
 const MAX_REPEAT: u32 = 1_000;
@@ -100,7 +100,7 @@ struct Parser<'a> {
     cursor: Cursor<'a>,
     flags: Flags,
     depth: usize,
-    /// Where the last `{` stands that was taken literally.
+    /// The position of the last `{` that was taken literally.
     brace: Option<usize>,
 }
 
@@ -231,7 +231,7 @@ impl Parser<'_> {
         Node::Literal { c, fold: self.flags.fold }
     }
 
-    /// What stands after `(`. `None` for `(?i)`, which changes the flags and is no item.
+    /// Reads the part of a group after its `(`. `None` for `(?i)`, which changes the flags and is no item.
     fn group(&mut self) -> Result<Option<Node>, PatternError> {
         let outside = self.flags;
         let captures = !self.cursor.eat("?") || self.name()?;
@@ -295,7 +295,7 @@ impl Parser<'_> {
         }
     }
 
-    /// What stands after a `\` outside a class.
+    /// Reads an escape after its `\`, outside a class.
     fn escape(&mut self, items: &mut Vec<Node>) -> Result<(), PatternError> {
         if let Some(class) = class::escaped(&mut self.cursor, self.flags.fold)? {
             items.push(Node::Class(class));
@@ -371,7 +371,7 @@ fn count(cursor: &mut Cursor<'_>) -> Option<u32> {
     Some(value)
 }
 
-/// Whether it is `.`, with or without newlines.
+/// Returns true if it is `.`, with or without newlines.
 pub(super) fn is_dot(node: &Node) -> bool {
     let is = |class: &Class, dot: Class| class.negated == dot.negated && class.items == dot.items;
     matches!(node, Node::Class(class) if is(class, dot(false)) || is(class, dot(true)))

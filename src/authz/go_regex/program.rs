@@ -29,7 +29,7 @@ pub(in crate::authz) struct Program {
     sets: Vec<CharSet>,
     /// The placeholders whose occurrences must agree: those that stand, or are passed, more than once.
     repeated: Vec<usize>,
-    /// Whether it is nothing but placeholders.
+    /// True if it is nothing but placeholders.
     only_holes: bool,
     prefix: Box<str>,
 }
@@ -96,12 +96,12 @@ impl Program {
         &self.repeated
     }
 
-    /// Whether a placeholder's value is compared without regard to case somewhere.
+    /// Returns true if the value of any placeholder is compared without regard to case.
     pub(in crate::authz) fn folds(&self) -> bool {
         self.instructions.iter().any(|i| matches!(i, Instruction::Hole { fold: true, .. }))
     }
 
-    /// Whether `subject` holds a match; each occurrence of a placeholder with several values chooses for itself.
+    /// Searches `subject` for a match; each occurrence of a placeholder with several values chooses for itself.
     pub(in crate::authz) fn fit(&self, subject: &str, values: &[Choice<'_>], dots: Dots) -> Fit {
         // With nothing between its slashes docker_auth reads `//` as a glob; here a pattern's kind does not change.
         if self.only_holes && values.iter().all(|v| v.iter().any(str::is_empty)) {
@@ -208,7 +208,7 @@ fn first_visit(visited: &mut [u64], bit: usize) -> bool {
     first
 }
 
-/// How many bytes of `text` the value takes at its start.
+/// Returns the length in bytes of the start of `text` that the value matches.
 fn prefix_length(text: &str, value: &str, fold: bool, dots: Dots) -> Option<usize> {
     if !fold && dots == Dots::Text {
         return text.starts_with(value).then_some(value.len());

@@ -20,8 +20,8 @@ use reading::Table;
 
 const SECTION: &str = "acl_xorm";
 
-/// How long rules stay in force after they should have been read again: long enough for a database to be restarted or
-/// repaired, short enough that a right that was taken away does not come back for a day.
+/// The time for which rules stay in force after they should have been read again. It is long enough for a database to
+/// be restarted or repaired, and short enough that a right that was taken away does not come back for a day.
 const STALE: Duration = Duration::from_secs(3600);
 
 /// The first pause after a failure; each further one is twice as long, up to `cache_ttl`.
@@ -30,7 +30,7 @@ const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// The table of rules (`acl_xorm:`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SqlRulesSettings {
-    /// Where it is.
+    /// The database that holds them.
     pub database: SqlSettings,
     /// `acl_xorm.cache_ttl`: how often it is read.
     pub refresh: Duration,
@@ -39,19 +39,19 @@ pub struct SqlRulesSettings {
 /// The rules as they were last read. Dropped, it stops to read them.
 pub(super) struct SqlRules {
     newest: watch::Receiver<Newest>,
-    /// How old rules may be.
+    /// The greatest age of rules in force.
     oldest: Duration,
-    /// How long the first reading is waited for.
+    /// The timeout for the first reading.
     patience: Duration,
     task: AbortHandle,
 }
 
-/// What has been read so far.
+/// The results of the readings so far.
 #[derive(Clone, Default)]
 struct Newest {
     /// The last good rules, and when they were read.
     rules: Option<(Arc<Policy>, Instant)>,
-    /// Why the last reading failed, if it did.
+    /// The error of the last reading, if it failed.
     failed: Option<String>,
 }
 
@@ -100,7 +100,7 @@ impl fmt::Debug for SqlRules {
     }
 }
 
-/// Reads the table for as long as somebody wants to know.
+/// Reads the table for as long as there is a receiver.
 async fn keep_reading(mut table: Table, refresh: Duration, newest: watch::Sender<Newest>) {
     let mut pause = FIRST_PAUSE;
     while !newest.is_closed() {

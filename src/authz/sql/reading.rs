@@ -10,7 +10,7 @@ use crate::{
     backend::{Database, Failure, Gate, Limits, Query, Row, SqlSettings, Table as TableName, Unavailable},
 };
 
-/// More rules than anybody has; each is asked at every request.
+/// More rules than any real policy has; each is asked at every request.
 const MOST_ROWS: u64 = 100_000;
 /// As large as a configuration may be.
 const MOST_BYTES: u64 = 16 << 20;
@@ -113,7 +113,7 @@ fn rule(index: usize, row: &Row) -> Result<RuleSettings, String> {
     entry::read(json).map_err(|why| format!("{}: {why}", place(index, Some(row))))
 }
 
-/// Where an entry stands.
+/// Names the position of an entry.
 fn place(index: usize, row: Option<&Row>) -> String {
     let seq = row.and_then(|row| row.get(1)?.as_deref()).unwrap_or("null");
     format!("{SECTION} rule {} (seq {seq})", index + 1)

@@ -1,8 +1,8 @@
 //! Reaping what commands leave behind.
 //!
 //! A process that outlives its parent comes to the first process of the machine, which reaps it. In a container without
-//! an init that is us: each command that is killed while something that it started runs would leave a zombie for ever,
-//! and whoever hangs up often enough would use up the ids of the container.
+//! an init that is Portwarden. Each command that is killed while a process that it started runs would leave a zombie
+//! for ever. A client that hangs up often enough would use up the ids of the container.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -11,11 +11,11 @@ use rustix::{
     process::{Pid, WaitId, WaitIdOptions, waitid},
 };
 
-/// The groups in which a child of ours may be left.
+/// The groups in which a child of this process may be left.
 static LEFT: Mutex<Vec<Pid>> = Mutex::new(Vec::new());
 
-/// The group of a command. To be dropped when nobody else will wait for the leader: then, and whenever another command is
-/// begun or ends, the dead of the group that have become our children are reaped.
+/// The group of a command. To be dropped when no other code will wait for the leader. Then, and whenever another
+/// command is begun or ends, the dead of the group that have become children of this process are reaped.
 pub(super) struct Orphanage(pub(super) Option<Pid>);
 
 impl Drop for Orphanage {
@@ -27,13 +27,13 @@ impl Drop for Orphanage {
     }
 }
 
-/// Reaps the dead of all groups. To be called before another command is begun: so no group of which we have nobody left
-/// is remembered when its id is given out again.
+/// Reaps the dead of all groups. To be called before another command is begun: so no group without a child of this
+/// process is remembered when its id is given out again.
 pub(super) fn reap() {
     LEFT.lock().unwrap_or_else(PoisonError::into_inner).retain(|group| has_children(*group));
 }
 
-/// Reaps the dead of a group. Whether there are others that are ours; everywhere else than in such a container there are
+/// Reaps the dead of a group. Returns true if it has other children of this process; outside such a container there are
 /// none.
 fn has_children(group: Pid) -> bool {
     loop {

@@ -24,7 +24,7 @@ fn state(id: &str) -> Option<char> {
     stat.rsplit(") ").next()?.chars().next()
 }
 
-/// Whether it is gone with the next question, at the latest.
+/// Returns true if it is gone with the next question, at the latest.
 async fn is_gone(id: &str) -> bool {
     let until = Instant::now() + Duration::from_secs(60);
     while state(id).is_some() && Instant::now() < until {
@@ -63,7 +63,7 @@ async fn input_output_and_exit_code_go_through_as_they_are() {
     let exit = run("cat; echo; exit 7").await;
     assert_eq!((exit.code, exit.output.as_slice()), (7, &b"a question\n"[..]));
     assert_eq!(run("kill -9 $$").await.code, -1);
-    // Nobody reads a word of it.
+    // The command reads none of it.
     let long = vec![b'x'; 1 << 20];
     assert_eq!(sh("exit 0").run(&long, b"").await.ok().map(|exit| exit.code), Some(0));
     let exit = sh("wc -c").run(&long, b"").await.ok().unwrap();
@@ -79,7 +79,7 @@ async fn a_command_that_hangs_is_killed_with_all_it_started_and_reaped() {
     }
 }
 
-/// In a container without an init, orphans come to us, and nobody else reaps them.
+/// In a container without an init, orphans come to this process, and no other one reaps them.
 #[tokio::test]
 async fn orphans_that_come_to_us_are_reaped() {
     rustix::process::set_child_subreaper(Some(rustix::process::getpid())).unwrap();
@@ -117,7 +117,7 @@ async fn output_without_end_is_an_error_and_its_end() {
     );
     let exact = run("head -c 65536 /dev/zero").await;
     assert_eq!(exact.output.len(), 65536);
-    // Complaints are read to their end, so that nobody waits for a reader, and kept only so far.
+    // Messages are read to their end, so that the command never waits for a reader, and kept only so far.
     let exit = run("head -c 300000 /dev/zero | tr '\\0' x >&2; exit 3").await;
     assert_eq!((exit.code, exit.complaint.len()), (3, MOST_COMPLAINT));
 }

@@ -15,18 +15,18 @@ use sqlx::{
 
 use super::{Address, Query, Row, SqlServer, SqlSettings, SqliteFile, Tls, TlsMode};
 
-/// Where systems keep the certificates of the authorities they trust; the first that is there counts.
+/// Paths at which systems keep the certificates of the authorities they trust; the first that exists counts.
 const SYSTEM_ROOTS: [&str; 3] =
     ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem"];
 
-/// How much memory SQLite may take for all questions together, in bytes: many times what the largest table of rules
-/// needs.
+/// The most memory that SQLite may take for all questions together, in bytes: many times the needs of the largest table
+/// of rules.
 const MOST_MEMORY: &str = "268435456";
 
-/// How many of its instructions SQLite executes between two looks at the clock.
+/// The number of its instructions that SQLite executes between two looks at the clock.
 const STEPS: i32 = 10_000;
 
-/// What the server may show to its administrator.
+/// The application name that the server may show to its administrator.
 const APPLICATION: &str = "portwarden";
 
 /// A connection. To drop it is to close it.
@@ -87,7 +87,7 @@ where
 }
 
 fn sqlite(file: &SqliteFile, patience: Duration) -> SqliteConnectOptions {
-    // What begins with `file:` would be read as a URI.
+    // A path that begins with `file:` would be read as a URI.
     let path = std::path::absolute(&file.path).unwrap_or_else(|_| file.path.clone());
     SqliteConnectOptions::new()
         .filename(path)
@@ -98,8 +98,8 @@ fn sqlite(file: &SqliteFile, patience: Duration) -> SqliteConnectOptions {
         .disable_statement_logging()
 }
 
-/// SQLite searches on a thread of its own, which nobody ends when the question is dropped: a table without an index, or
-/// a view without an end, would keep it.
+/// SQLite searches on a thread of its own, which does not end when the question is dropped: a table without an index,
+/// or a view without an end, would keep it.
 async fn end_after(patience: Duration, connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
     let began = Instant::now();
     let goes_on = move || began.elapsed() < patience;

@@ -1,7 +1,7 @@
 //! A database that is asked again and again: connections are kept for the next question, and made anew when the server
 //! has closed them.
 //!
-//! How many questions there are at once is the gate's business, and so there are never more connections than that.
+//! The number of questions at once is limited by the gate, and so there are never more connections than that.
 
 use std::{
     fmt,
@@ -12,12 +12,13 @@ use std::{
 use super::{SqlSettings, connection::Connection};
 use crate::backend::Limits;
 
-/// How long a connection may wait for its next question; servers and what stands before them close idle ones silently.
+/// Idle timeout of a connection; servers and the proxies before them close idle ones silently.
 const IDLE: Duration = Duration::from_secs(60);
-/// How long a connection is used: a server may have been replaced behind its name, and the old one may go on.
+/// The lifetime of a connection: a server may have been replaced behind its name, and the old one may go on.
 const LIFETIME: Duration = Duration::from_secs(600);
 
-/// How MySQL says that text of the client does not fit the encoding of a column; the code for it is a general one.
+/// The messages by which MySQL reports that text of the client does not fit the encoding of a column; the code for it
+/// is a general one.
 const CANNOT_CONVERT: [&str; 2] = ["Illegal mix of collations", "Cannot convert string"];
 
 /// A question. All columns are text, so that JSON reads the same from a column of any type.
@@ -36,14 +37,14 @@ pub(crate) struct Query {
 pub(crate) struct Table {
     /// Its name.
     pub(crate) name: &'static str,
-    /// Its columns with their types, for who has to make one.
+    /// Its columns with their types, for an operator that has to make one.
     pub(crate) columns: &'static str,
 }
 
 /// The columns of a row, in the order of the query; `None` for null.
 pub(crate) type Row = Vec<Option<String>>;
 
-/// Why there are no rows.
+/// The reason why there are no rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Failure {
     /// The database cannot hold the text that was asked for, and so has no row with it.
@@ -79,7 +80,7 @@ impl Database {
 
     /// The rows that answer `query`; `bound` is its parameter, if it has one.
     ///
-    /// Dropped on the way, it closes its connection: an answer that still comes is nobody's.
+    /// Dropped on the way, it closes its connection: an answer that still comes is discarded.
     ///
     /// # Errors
     /// There is no connection, or no answer.

@@ -1,13 +1,13 @@
-//! What the notations of the Go drivers have in common: `%41`, parameters behind a `?`, and what is wrong with them.
+//! Common parts of the notations of the Go drivers: `%41`, parameters behind a `?`, and the errors in them.
 
 use std::path::{Path, PathBuf};
 
-/// Why a `conn_string` cannot be used. Never has its password.
+/// The reason why a `conn_string` cannot be used. Never has its password.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DsnError {
-    /// What is wrong, without a full stop.
+    /// The problem, without a full stop.
     pub message: String,
-    /// What to do, a sentence.
+    /// The remedy, a sentence.
     pub hint: String,
 }
 
@@ -18,7 +18,7 @@ impl DsnError {
 
     /// A parameter that would change something, and that we do not have.
     ///
-    /// What is no plain name may be a piece of a password that should have been escaped: it is not shown.
+    /// A key that is no plain name may be a piece of a password that should have been escaped: it is not shown.
     pub(super) fn unsupported(key: &str, supported: &str) -> Self {
         let name = |c: char| c.is_ascii_alphanumeric() || c == '_';
         let message = if !key.is_empty() && key.len() <= 32 && key.chars().all(name) {

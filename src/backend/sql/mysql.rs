@@ -79,7 +79,7 @@ fn tls_mode(written: &str) -> Result<TlsMode, DsnError> {
             "tls" => mode = named_mode(&value)?,
             // The default of the driver: what an older server asks for is known.
             "allowNativePasswords" if is_true(&value) => {}
-            // What these allow is not there.
+            // The methods that these allow are not supported.
             "allowCleartextPasswords" | "allowOldPasswords" | "allowFallbackToPlaintext"
                 if is_false(&value) => {}
             known if WITHOUT_MEANING.contains(&known) => {}

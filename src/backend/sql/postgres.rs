@@ -105,8 +105,9 @@ fn tls(pairs: &mut Pairs, base: &Path, address: &Address) -> Result<Tls, DsnErro
         _ => return Err(DsnError::new("`sslcert` and `sslkey` belong together", "Give both or neither")),
     };
     let mode = match mode.as_deref() {
-        // As libpq, with an authority given `require` verifies against it; and the name too, because the library trusts
-        // the public authorities as well: without the name, whoever has a certificate of theirs would be the server.
+        // As libpq, with an authority given `require` verifies against it. It verifies the name too, because the
+        // library trusts the public authorities as well: without the name, any holder of a public certificate could
+        // pose as the server.
         None | Some("require") if roots.is_some() => TlsMode::Full,
         None | Some("require") => TlsMode::Unverified,
         Some("disable") => TlsMode::Off,

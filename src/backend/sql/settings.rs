@@ -1,4 +1,4 @@
-//! Where a database is and how it is reached, whatever the notation that said so.
+//! The address of a database and the way to connect to it, independent of the notation.
 
 use std::{fmt, path::Path, path::PathBuf};
 
@@ -22,14 +22,14 @@ pub enum SqlSettings {
 pub struct SqliteFile {
     /// The file.
     pub path: PathBuf,
-    /// Nobody changes it while it is open (`immutable=1`), so that it needs no locks.
+    /// No process changes it while it is open (`immutable=1`), so that it needs no locks.
     pub immutable: bool,
 }
 
-/// A server, and who we are to it.
+/// A server, and the login on it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SqlServer {
-    /// Where it listens.
+    /// The address on which it listens.
     pub address: Address,
     /// The account; `None` for the driver's default.
     pub user: Option<String>,
@@ -39,11 +39,11 @@ pub struct SqlServer {
     pub database: Option<String>,
     /// `search_path`, PostgreSQL's only: the schemas in which the table is looked for.
     pub search_path: Option<String>,
-    /// How the connection is protected.
+    /// The protection of the connection.
     pub tls: Tls,
 }
 
-/// Where a server listens.
+/// The address of a server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Address {
     /// A host's name or address, and the port.
@@ -61,10 +61,10 @@ impl fmt::Display for Address {
     }
 }
 
-/// How a connection is protected.
+/// The protection of a connection.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Tls {
-    /// Whether, and what is verified.
+    /// The use of TLS, and the checks of the certificate.
     pub mode: TlsMode,
     /// PEM with the authorities to trust besides the public ones; `None` for those of the system.
     pub roots: Option<PathBuf>,
@@ -72,7 +72,7 @@ pub struct Tls {
     pub client: Option<(PathBuf, PathBuf)>,
 }
 
-/// Whether TLS is used, and what of the server's certificate is verified.
+/// The use of TLS, and the checks of the server's certificate.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum TlsMode {
     /// No TLS.
@@ -80,7 +80,7 @@ pub enum TlsMode {
     Off,
     /// TLS where the server offers it, nothing verified.
     IfOffered,
-    /// TLS, nothing verified: whoever sits in between can be the server.
+    /// TLS, nothing verified: an attacker on the network can pose as the server.
     Unverified,
     /// TLS with a certificate of a trusted authority for the host's name.
     Full,

@@ -1,12 +1,12 @@
-//! Where the tokens of a registry come from: its `WWW-Authenticate: Bearer …` (RFC 6750 section 3; the syntax is that of
-//! RFC 9110 section 11.6.1).
+//! The token endpoint of a registry: its `WWW-Authenticate: Bearer …` (RFC 6750 section 3; the syntax is that of RFC
+//! 9110 section 11.6.1).
 
-/// What a registry says of its tokens.
+/// The challenge of a registry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Challenge {
     /// The URL of the token endpoint.
     pub(super) realm: String,
-    /// For whom the tokens are.
+    /// The service for which the tokens are.
     pub(super) service: Option<String>,
 }
 

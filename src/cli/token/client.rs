@@ -21,7 +21,7 @@ use rustls::{
 
 use crate::backend::NamedCertificates;
 
-/// How long an answer is waited for.
+/// The timeout for an answer.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// The most bytes of an answer.
 const LARGEST: usize = 1 << 20;
@@ -29,7 +29,7 @@ const LARGEST: usize = 1 << 20;
 /// Asks registries and token endpoints.
 pub(super) struct Client(legacy::Client<HttpsConnector<HttpConnector>, Empty<Bytes>>);
 
-/// What one of them answered.
+/// An answer.
 #[derive(Debug)]
 pub(super) struct Reply {
     pub(super) status: StatusCode,
@@ -89,7 +89,7 @@ impl Client {
     }
 }
 
-/// Whether nobody on the way can read along: TLS, or this machine.
+/// Returns true if no third party can read along: TLS, or this machine.
 pub(super) fn is_safe(url: &Uri) -> bool {
     let host = url.host().unwrap_or_default().trim_matches(['[', ']']);
     let is_local = host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());

@@ -1,5 +1,5 @@
-//! `portwarden token`: a token from a registry, for scripts. It asks as docker does: the registry says where its tokens come from
-//! and for whom, and there the password is shown.
+//! `portwarden token`: a token from a registry, for scripts. It asks as docker does: the challenge of the registry
+//! names the token endpoint and the service, and the password is sent there.
 //!
 //! Any registry with token authentication will do; nothing here is known of a configuration.
 
@@ -23,7 +23,7 @@ use crate::registry::{Scope, percent_encode};
 use challenge::Challenge;
 use client::{Client, Reply, is_safe};
 
-/// What a token endpoint answers: `token`, or the name that OAuth 2 has for it, or both.
+/// The answer of a token endpoint: `token`, or the name that OAuth 2 has for it, or both.
 #[derive(Deserialize)]
 struct Issued {
     token: Option<String>,
@@ -45,7 +45,7 @@ pub(super) fn run(token: &Token) -> Result<(), Failure> {
         format!("--scope: {error}; write it as repository:team/app:pull,push or registry:catalog:*")
     })?;
     let registry = registry(&token.registry)?;
-    // Only now: who has mistyped the rest need not type a password for it.
+    // Only now: after a mistake in the other options, the password need not be typed.
     let password = token.user.as_ref().map(|_| password::read(false)).transpose()?;
     let credentials = token.user.as_deref().zip(password.as_ref().map(|password| password.as_str()));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -99,7 +99,7 @@ fn with_slash(uri: &Uri) -> String {
     if text.ends_with('/') { text } else { text + "/" }
 }
 
-/// Where the tokens of a registry come from, by its own word.
+/// Returns the registry's challenge with its token endpoint.
 fn challenge_in(reply: &Reply, base: &str) -> Result<Challenge, String> {
     let offered: Vec<&str> = reply
         .headers
@@ -187,7 +187,7 @@ fn missing(wanted: &Scope, granted: &[Scope]) -> Option<String> {
     (!actions.is_empty()).then(|| scope.to_string())
 }
 
-/// The `access` of a token, unchecked: it is for whoever was given it.
+/// The `access` of a token, unchecked: it is shown to the holder of the token.
 fn access(token: &str) -> Option<Vec<Scope>> {
     let payload = BASE64URL.decode(token.split('.').nth(1)?).ok()?;
     serde_json::from_slice::<Claims>(&payload).ok().map(|claims| claims.access)
@@ -199,7 +199,7 @@ fn wait(reply: &Reply) -> String {
     seconds.map_or_else(String::new, |seconds| format!("; try again in {seconds} {unit}"))
 }
 
-/// What a server says for people, in one line and not without end.
+/// A server's message for people, in one line and not without end.
 fn said(reply: &Reply) -> String {
     let text = String::from_utf8_lossy(&reply.body);
     let said: String = text.trim().chars().take(300).collect();

@@ -85,7 +85,7 @@ pub(super) fn known_keys(steps: &[Step]) -> &'static [&'static str] {
     }
 }
 
-/// The names of the fields of `T`, which serde hands to whoever deserializes it: so they are written once.
+/// Returns the names of the fields of `T`, which serde hands to a deserializer: so they are written once.
 fn fields<T: Deserialize<'static>>() -> &'static [&'static str] {
     let mut names: &'static [&'static str] = &[];
     drop(T::deserialize(Fields(&mut names)));

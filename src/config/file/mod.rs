@@ -1,6 +1,6 @@
-//! What was written: the keys of the file, with docker_auth's scalars, unknown keys refused.
+//! The file as written: its keys, with docker_auth's scalars, unknown keys refused.
 //!
-//! What it means, and whether it may be, is decided by the modules beside this one.
+//! Its meaning, and its validity, are decided by the modules beside this one.
 
 mod keys;
 mod read;

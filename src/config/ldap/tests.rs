@@ -1,4 +1,4 @@
-//! What is said about `ldap_auth`, and what it means.
+//! The findings on `ldap_auth`, and its meaning.
 
 use std::fs;
 
@@ -10,8 +10,8 @@ use crate::config::{
 
 const RIGHT: &str = "  base: dc=example,dc=com\n  filter: (uid=${account})\n";
 
-/// What `section` below `ldap_auth:` is read as, line 11 being its first, and what is said about it. The directory has
-/// `password`, with white space around it, `empty` and `cert.pem`.
+/// Reads `section` below `ldap_auth:`, line 11 being its first. Returns the settings and the findings. The directory
+/// has `password`, with white space around it, `empty` and `cert.pem`.
 fn read(section: &str) -> (Option<Loaded>, String) {
     let directory = directory();
     write(directory.path(), "password", " hunter2 \r\n");

@@ -1,4 +1,4 @@
-//! Warnings about addresses: whose word is taken for a client's, and which clients a rule's `ip` leaves out.
+//! Warnings about addresses: the proxies trusted for a client's address, and the clients that a rule's `ip` leaves out.
 
 use std::collections::BTreeSet;
 
@@ -118,7 +118,7 @@ fn local_addresses_behind_a_proxy(subject: &Subject<'_>, report: &mut Report<'_>
     }
 }
 
-/// All of one family is meant as everybody; whoever comes by the other one is left out.
+/// All addresses of one family are meant as all clients; those of the other family are left out.
 fn one_family_of_all_addresses(subject: &Subject<'_>, report: &mut Report<'_>) {
     for (all, family, other) in [("0.0.0.0/0", "IPv4", "::/0"), ("::/0", "IPv6", "0.0.0.0/0")] {
         let rules = &subject.config.acl;

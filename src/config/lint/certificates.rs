@@ -1,7 +1,7 @@
 //! Warnings about certificates that have expired, or will before an operator looks again. Those about their content are in
 //! `chain`.
 //!
-//! That the files are there and fit is `pem`'s business, as is who may read a key.
+//! The presence and fit of the files, and the permissions of a key, are up to `pem`.
 
 use std::{
     fs,
@@ -18,7 +18,7 @@ use crate::config::quantity::counted;
 pub(super) const LINTS: &[Lint] = &[certificates_near_their_end];
 
 const DAY: u64 = 24 * 3600;
-/// What ACME clients leave for a renewal that fails.
+/// The time that ACME clients leave for a renewal that fails.
 const NEAR: Duration = Duration::from_secs(30 * DAY);
 
 /// Every certificate of the chains: clients refuse a chain for any of them.
@@ -32,7 +32,7 @@ fn certificates_near_their_end(subject: &Subject<'_>, report: &mut Report<'_>) {
     }
 }
 
-/// What there is to say about the certificates in a file.
+/// Returns the problems of the certificates in a file.
 fn overdue(file: &FilePath, now: SystemTime) -> Vec<String> {
     let chain = chain(file);
     let chain = chain.iter().enumerate().filter_map(|(n, der)| {
@@ -52,7 +52,7 @@ pub(super) fn chain(file: &FilePath) -> Vec<CertificateDer<'static>> {
     CertificateDer::pem_slice_iter(&pem).filter_map(Result::ok).collect()
 }
 
-/// When the certificate of a server ends: the first of its chain.
+/// Returns the expiry of a server's certificate: the first of its chain.
 pub(in crate::config) fn end_of(file: &FilePath) -> Option<SystemTime> {
     let pem = fs::read(file).ok()?;
     let der = CertificateDer::pem_slice_iter(&pem).next()?.ok()?;

@@ -1,4 +1,4 @@
-//! What is allowed but probably not meant: warnings about a configuration that is right in each part.
+//! Warnings about settings that are allowed but probably not meant, in a configuration that is right in each part.
 //!
 //! A lint is a function in one of the lists below, by the noun it is about. It sees a configuration without errors, or
 //! what is left of one where they stood (the meaning of a wrong part is a guess), and may only warn. Warnings about one
@@ -30,7 +30,7 @@ use super::{Config, access::rule_path, finding::Report, path::Path};
 use crate::authz::{PatternShape, Policy};
 use about::About;
 
-/// What the lints look at.
+/// The input of the lints.
 pub(super) struct Subject<'a> {
     pub(super) config: &'a Config,
     /// `config.acl`, compiled.
@@ -90,7 +90,7 @@ pub(super) fn run(subject: &Subject<'_>, report: &mut Report<'_>) {
     }
 }
 
-/// Where a pattern of a rule stands.
+/// Returns the path of a pattern of a rule.
 fn pattern_path(rule: usize, shape: &PatternShape<'_>) -> Path {
     let key = rule_path(rule).key("match").key(shape.key);
     shape.label.map_or(key.clone(), |label| key.key(label))

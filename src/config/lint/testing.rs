@@ -6,7 +6,7 @@ const USERS: &str = "users:\n  alice:\n    password: \
                      \"$2y$10$lfIkMm1jPw8Is./rthy5auKvJeeuH7pJMDm4K.KmbODdBR31EC/am\"\n    labels: {team: \
                      [a]}\n";
 
-/// What is said about `rules`; the first begins on line 13, column 5. The only user is `alice`.
+/// Returns the findings on `rules`; the first begins on line 13, column 5. The only user is `alice`.
 pub(super) fn rules(rules: &str) -> String {
     with_server("", rules)
 }
@@ -27,7 +27,7 @@ pub(super) fn with_server(server: &str, rules: &str) -> String {
     said(&format!("{SERVER}{server}{TOKEN}{USERS}acl:\n  {rules}"))
 }
 
-/// What is said about a rule with these conditions and actions, both in YAML.
+/// Returns the findings on a rule with these conditions and actions, both in YAML.
 pub(super) fn rule(conditions: &str, actions: &str) -> String {
     rules(&format!("- match: {{{conditions}}}\n    actions: {actions}\n"))
 }

@@ -1,4 +1,4 @@
-//! Warnings about users: cheap hashes, and rules for accounts that nobody has.
+//! Warnings about users: cheap hashes, and rules for accounts that do not exist.
 
 use super::{Lint, Report, Subject, accounts, pattern_path};
 use crate::config::access::user_path;
@@ -9,10 +9,10 @@ use crate::{
 
 pub(super) const LINTS: &[Lint] = &[cheap_hash, nobody_of_that_name];
 
-/// How many names are looked at for a suggestion.
+/// The number of names that are compared for a suggestion.
 const MOST_COMPARED: usize = 1_000;
 
-/// Below OWASP's least, whoever reads the file guesses fast.
+/// Below OWASP's least, an attacker with the file guesses fast.
 fn cheap_hash(subject: &Subject<'_>, report: &mut Report<'_>) {
     // Those of `htpasswd`, without a line, have one warning for the whole file, where it is read.
     for user in subject.config.users.iter().filter(|user| user.line > 0) {

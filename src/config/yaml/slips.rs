@@ -66,7 +66,7 @@ fn candidates(lines: &[String], index: usize) -> Vec<usize> {
     let mut indents = Vec::new();
     for (_, neighbour) in near {
         let outer = Some(indentation(neighbour).len());
-        // What follows `- ` on its line may go on below it. A line without a dash hardly belongs beside one.
+        // An item that follows `- ` may go on below that line. A line without a dash hardly belongs beside one.
         let inner = item(neighbour).map(|item| neighbour.len() - item.len());
         let in_order = if item(line).is_some() { [outer, inner] } else { [inner, outer] };
         for candidate in in_order.into_iter().flatten() {

@@ -197,7 +197,7 @@ impl Reader<'_> {
             );
             return Err(refused(at, &message, "Write the values out, or use fewer aliases"));
         }
-        // What is in it keeps the place where it is written.
+        // Its content keeps the place where it is written.
         let node = Node { at, ..node.clone() };
         self.put(node);
         Ok(())

@@ -29,14 +29,14 @@ fn claims() -> Value {
         "iat": NOW, "jti": "x", "access": [{"type": "repository", "name": "acme/app", "actions": ["pull"]}]})
 }
 
-/// What `verify` says to good claims with one member replaced.
+/// Returns the result of `verify` for good claims with one member replaced.
 fn with(authority: &Authority, name: &str, value: Value) -> Result<Arc<AccessToken>, TokenError> {
     let mut claims = claims();
     claims[name] = value;
     authority.verify(&forge(authority, &header(authority), &claims), NOW)
 }
 
-/// What `verify` says to a good header with one member added.
+/// Returns the result of `verify` for a good header with one member added.
 fn with_header(authority: &Authority, name: &str, value: Value) -> Result<Arc<AccessToken>, TokenError> {
     let mut header = header(authority);
     header[name] = value;

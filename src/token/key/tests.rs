@@ -1,4 +1,4 @@
-//! The kinds of key, their names, and what is said of files that hold none. Tokens made with them: `authority`.
+//! The kinds of key, their names, and the errors for files that hold none. Tokens made with them: `authority`.
 
 use base64::{Engine, engine::general_purpose};
 

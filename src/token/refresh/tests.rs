@@ -7,7 +7,7 @@ use crate::token::testing::{NOW, P256, authority, generate};
 
 const HASH: &str = "$2y$05$LO.vzwpWC5LZGqThvEfznu8qhb5SGqvBSWY1J3yZ4AxtMRZ3kN5jC";
 
-/// What becomes of alice's token for `svc` when her stored hash is `hash` by now.
+/// Verifies alice's token for `svc` when her stored hash is `hash` by now.
 fn outcome(authority: &Authority, token: &SignedToken, hash: Option<&str>) -> Result<String, TokenError> {
     authority
         .verify_refresh(token.expose(), "svc", NOW, |account| Some(authority.fingerprint(account, hash?)))
@@ -71,7 +71,7 @@ fn rule_15_a_refresh_token_never_opens_v2() {
 #[test]
 fn an_access_token_is_no_refresh_token() {
     let authority = authority(&generate(P256));
-    // Anybody may ask for a token for any service, also for one of this name.
+    // Any client may ask for a token for any service, also for one of this name.
     let access = authority.issue("alice", AUDIENCE, &[], NOW).unwrap().token;
     assert_eq!(outcome(&authority, &access, Some(HASH)), Err(TokenError::WrongAudience));
 }

@@ -13,7 +13,7 @@ fn issue(authority: &Authority) -> SignedToken {
     authority.issue_session("alice", vouched, "svc", HOUR, NOW).unwrap()
 }
 
-/// What becomes of alice's session with `svc` when her stored hash is `hash` by then.
+/// Verifies alice's session with `svc` when her stored hash is `hash` by then.
 fn outcome(
     authority: &Authority,
     token: &SignedToken,

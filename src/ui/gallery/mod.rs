@@ -17,13 +17,13 @@ use specimens::{ago, digest, one_page};
 
 /// A page in one of its states.
 pub(super) struct Exhibit {
-    /// What it is called: `image-index`.
+    /// The name of the page: `image-index`.
     pub(super) name: &'static str,
     /// The document.
     pub(super) html: String,
 }
 
-/// What the pages are filled with.
+/// The data that fills the pages.
 #[derive(Clone, Copy)]
 pub(super) struct Gallery {
     /// Stands wherever a text may.

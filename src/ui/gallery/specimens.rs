@@ -1,4 +1,4 @@
-//! What the pages of the gallery show: repositories, tags, images and events as they are found in registries.
+//! Sample data for the pages of the gallery: repositories, tags, images and events as they are found in registries.
 
 use std::{
     collections::BTreeMap,

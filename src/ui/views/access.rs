@@ -1,4 +1,4 @@
-//! What the visitor may do here, and by which rule.
+//! The page with the visitor's rights here, and the rules behind them.
 
 use maud::{Markup, html};
 
@@ -18,7 +18,7 @@ const PULL: Column = Column { label: "Pull", class: "" };
 const PUSH: Column = Column { label: "Push", class: "" };
 const DELETE: Column = Column { label: "Delete", class: "" };
 
-/// Who the visitor is to the rules, and what these give.
+/// Renders the visitor's account and rights, as the rules see them.
 pub fn access(frame: &Frame<'_>, page: &Access<'_>) -> String {
     let content = html! {
         div.heading { h1 { "My access" } }

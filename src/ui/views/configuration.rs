@@ -1,4 +1,4 @@
-//! What the configuration of an image says: how it runs, its environment, its labels.
+//! The configuration of an image: its process, its environment, its labels.
 
 use maud::{Markup, html};
 
@@ -7,7 +7,7 @@ use crate::{image::ImageConfig, ui::untrusted::Untrusted};
 /// Pairs that are shown at once; of more, the list is folded.
 const SHOWN: usize = 12;
 
-/// How it runs, environment and labels.
+/// Renders the process, the environment and the labels.
 pub(super) fn configuration(config: &ImageConfig) -> Markup {
     let environment = config.env.iter().map(|pair| pair.split_once('=').unwrap_or((pair, "")));
     let labels = config.labels.iter().map(|(key, value)| (key.as_str(), value.as_str()));
@@ -49,7 +49,7 @@ fn exec_form(words: &[String]) -> String {
     format!("[{}]", quoted.join(", "))
 }
 
-/// Names and what they are set to. What looks like an address stays text: it leads wherever somebody wished.
+/// Names and their values. A value that looks like an address stays text: an untrusted link could lead anywhere.
 pub(super) fn pairs<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> Markup {
     let pairs: Vec<(&str, &str)> = pairs.collect();
     let list = html! {

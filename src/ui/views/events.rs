@@ -20,7 +20,7 @@ const DECISION: Column = Column { label: "Decision", class: "" };
 const STATUS: Column = Column { label: "Status", class: "number" };
 const REQUEST: Column = Column { label: "Request", class: "" };
 
-/// Who has lately asked for what, and what they were told.
+/// Renders the latest events: the account, the request, and the decision on it.
 pub fn events(frame: &Frame<'_>, page: &Events) -> String {
     let content = html! {
         div.heading { h1 { "Recent events" } }
@@ -72,7 +72,7 @@ fn verb(row: &EventRow) -> &str {
     if row.method.is_empty() { &row.event } else { &row.method }
 }
 
-/// A repository and its tag; a digest in short, and whole for whoever points at it.
+/// A repository and its tag; a digest in short, and whole in a tooltip.
 fn subject(what: &str) -> Markup {
     html! {
         @match what.split_once('@') {

@@ -1,4 +1,4 @@
-//! How to put an image into this registry: the commands, ready to be taken along.
+//! The guide to push an image to this registry: the commands, ready to be copied.
 
 use maud::{Markup, html};
 

@@ -24,7 +24,7 @@ use crate::{
     },
 };
 
-/// What a manifest says.
+/// Renders the page of a manifest.
 pub fn image(frame: &Frame<'_>, page: &ImagePage<'_>) -> String {
     let called = Called { name: page.name, tag: page.tag, digest: page.digest };
     let path = match page.tag {
@@ -57,7 +57,7 @@ fn deletion(frame: &Frame<'_>, page: &ImagePage<'_>) -> Markup {
     }
 }
 
-/// What to type to get it. Of what docker cannot pull, the reference, which other clients take.
+/// Renders the commands that fetch it. For content that docker cannot pull, the reference, which other clients take.
 fn commands(frame: &Frame<'_>, page: &ImagePage<'_>, called: Called<'_>) -> Markup {
     let (verb, by_tag, by_digest) = match page.content {
         Content::Artifact { .. } => ("Reference", reference(frame.host, called), pinned(frame.host, called)),
@@ -200,7 +200,7 @@ fn attestations(
     }
 }
 
-/// What an attestation is about: the platform, which stands in the table above; else its digest.
+/// Renders the subject of an attestation: the platform, which stands in the table above; else its digest.
 fn subject(entries: &[IndexEntry], about: &str) -> Markup {
     let platform =
         entries.iter().find(|entry| entry.digest == about).and_then(|entry| entry.platform.as_ref());
@@ -226,7 +226,7 @@ fn digest_of(frame: &Frame<'_>, name: &str, digest: &str) -> Markup {
 const FILE: Column = Column { label: "File", class: "main" };
 const MEDIA_TYPE: Column = Column { label: "Media type", class: "" };
 
-/// What builders of artifacts call a file (annotations of the OCI image specification).
+/// The annotation in which builders of artifacts name a file (OCI image specification).
 const TITLE: &str = "org.opencontainers.image.title";
 
 fn files(files: &[Descriptor]) -> Markup {

@@ -57,7 +57,7 @@ fn created_by(step: Option<&HistoryEntry>) -> Markup {
     }
 }
 
-/// How large it is beside the largest one; the number stands before it.
+/// Renders its size relative to the largest one; the number stands before it.
 fn bar(size: u64, largest: u64) -> Markup {
     let share = u128::from(size) * 100 / u128::from(largest.max(1));
     html! {

@@ -11,7 +11,7 @@ use crate::ui::{
     untrusted::Untrusted,
 };
 
-/// What went wrong and what to do.
+/// Renders the problem and the remedy.
 pub fn problem(frame: &Frame<'_>, page: &Problem<'_>) -> String {
     let title = Untrusted(page.title).to_string();
     let content = html! {
@@ -38,7 +38,7 @@ fn may_be_for_an_account(frame: &Frame<'_>, status: u16) -> bool {
     matches!(frame.visitor, Visitor::Anonymous) && matches!(status, 403 | 404)
 }
 
-/// Whether the same request may well succeed later.
+/// Returns true if the same request may well succeed later.
 fn passes(status: u16) -> bool {
     matches!(status, 429 | 502 | 503 | 504)
 }

@@ -72,7 +72,8 @@ fn none_of(all: usize) -> String {
     }
 }
 
-/// Whether there is nothing or nothing for them is told to those only who may see the whole catalogue.
+/// Only an account that may see the whole catalogue learns that the registry is empty. Others see only that there is
+/// nothing for them.
 fn nothing(frame: &Frame<'_>) -> Markup {
     html! {
         @match frame.visitor {

@@ -25,7 +25,7 @@ pub fn sign_in(frame: &Frame<'_>, page: &SignIn<'_>) -> String {
 }
 
 fn form(frame: &Frame<'_>, page: &SignIn<'_>) -> Markup {
-    // Whoever has typed a name already goes on with the password.
+    // A visitor that has typed a name already goes on with the password.
     let named = !page.account.is_empty();
     html! {
         form.card method="post" action=(link::to(frame, &PagePath::SignIn)) {

@@ -1,4 +1,4 @@
-//! What a directory, or whoever stands in its place, may send.
+//! Input that a directory, or an impostor, may send.
 
 use tokio::io::DuplexStream;
 
@@ -12,7 +12,7 @@ fn connection() -> (Connection, DuplexStream) {
     (Connection::over(Box::new(ours)), theirs)
 }
 
-/// What becomes of a bind that is answered with `bytes`, after which the connection is closed.
+/// Returns the result of a bind that is answered with `bytes`, after which the connection is closed.
 async fn bound(bytes: &[u8]) -> Result<Outcome, String> {
     let (mut connection, mut directory) = connection();
     directory.write_all(bytes).await.unwrap();
