@@ -9,8 +9,8 @@
 //! ones can, and would push others out. It gains only that these are checked as if there were no memory. Even so it may
 //! not fill the whole table: see [`SHARE`].
 //!
-//! entries, under a lock of its own. The digest's key is secret, so no client can aim at the set of another token.
 //! The table is set-associative, as the one in `limits` is: to look up, to keep and to make room touch one set of eight
+//! entries, under a lock of its own. The digest's key is secret, so no client can aim at the set of another token.
 
 use std::{
     fmt,
