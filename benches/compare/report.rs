@@ -1,4 +1,4 @@
-//! What was measured: every round's values, their medians, and how ours compares with the better of the others.
+//! The results: every round's values, their medians, and a comparison of Portwarden with the better of the others.
 
 use std::{collections::BTreeMap, env, fs, path::PathBuf, process::Command};
 
@@ -9,7 +9,7 @@ use crate::{contenders::Contender, options::Options, support::portwarden::progra
 /// The program under test, as it is called here.
 pub const OURS: &str = "portwarden";
 
-/// When a measure is good.
+/// The goal of a measure.
 #[derive(Debug, Clone, Copy)]
 pub enum Goal {
     /// Shown only.
@@ -28,11 +28,11 @@ pub enum Goal {
 
 /// One measured value.
 pub struct Sample {
-    /// What, and in which unit.
+    /// The measure and its unit.
     pub measure: &'static str,
-    /// When it is good.
+    /// Its goal.
     pub goal: Goal,
-    /// How much.
+    /// Its value.
     pub value: f64,
 }
 
