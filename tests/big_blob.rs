@@ -31,11 +31,11 @@ use support::{
 };
 
 const MIB: usize = 1 << 20;
-/// How much more memory than before Portwarden may ever have held.
+/// The most memory that Portwarden may ever have held beyond its size before.
 const GROWTH_KIB: u64 = 64 * 1024;
-/// What the other tests of this file leave room for: a blob of 256 MiB, and logs.
+/// Room for the other tests of this file: a blob of 256 MiB, and logs.
 const BESIDE_MIB: usize = 512;
-/// How long one direction may take, in seconds.
+/// Timeout of one direction, in seconds.
 const SECONDS: u32 = 600;
 
 #[test]

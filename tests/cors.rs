@@ -114,7 +114,7 @@ fn preflight(request: Request, method: &str) -> Request {
         .header("Access-Control-Request-Headers: authorization")
 }
 
-/// What it says of other origins.
+/// Returns its headers about other origins.
 fn shared(answer: &Response) -> Vec<&str> {
     answer
         .headers

@@ -596,7 +596,8 @@ fn paused_downloads_are_whole_after_sigterm() {
         installed("", &format!("limits: {{drain_timeout: 60s}}\nregistry: {{url: \"{}\"}}\n", sink.url()));
     let (mut process, ready) = serve(directory.path(), &[]);
     let address: SocketAddr = format!("127.0.0.1:{}", port_after(&ready, "listening on")).parse().unwrap();
-    // Each stops reading elsewhere, so that for some the rest is in a buffer of ours and for some in one of the system.
+    // Each stops reading elsewhere, so that for some the rest is in a buffer of Portwarden and for some in one of the
+    // system.
     let mut paused: Vec<(TcpStream, usize)> = (0..24)
         .map(|n| {
             let mut stream = raw::connect(address);

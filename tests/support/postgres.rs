@@ -16,7 +16,7 @@ use super::{
 const READY: &str = "database system is ready to accept connections";
 const ADMIN: (&str, &str) = ("admin", "the administrator's");
 
-/// A running server with one database, `registry`, and one user who may log in, `reader`, with the password [`PASSWORD`].
+/// A running server with one database, `registry`, and one login, `reader`, with the password [`PASSWORD`].
 pub struct Postgres {
     process: Process,
     port: u16,
