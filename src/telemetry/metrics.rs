@@ -233,7 +233,7 @@ impl Metrics {
         }
     }
 
-    /// When a certificate in use ends; `purpose` is `server` or `token`.
+    /// Sets the expiry of a certificate in use; `purpose` is `server` or `token`.
     pub fn certificate_expires(&self, purpose: &'static str, at: SystemTime) {
         self.certificate_expiry.get_or_create(&UseLabels { r#use: purpose }).set(unix(at));
     }

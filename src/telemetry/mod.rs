@@ -1,4 +1,4 @@
-//! What is told of the work: the log for people, audit records for those who look back, metrics for those who watch.
+//! Reports on the work: the log for people, audit records for later inspection, metrics for monitoring.
 //!
 //! Decides nothing, and imports none of those who do: they hand over words and numbers. Secrets cannot get in, because
 //! their types print as `***` and none of the records has a place for one.
@@ -22,7 +22,7 @@ pub use self::{
     request_id::RequestId,
 };
 
-/// Where the parts of the program tell what they do.
+/// The sinks to which the parts of the program report.
 #[derive(Debug, Default)]
 pub struct Telemetry {
     /// One line for each decision and each finished transfer.

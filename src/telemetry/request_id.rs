@@ -39,7 +39,7 @@ impl Reserve {
 pub struct RequestId(Box<str>);
 
 impl RequestId {
-    /// A name that nobody can guess, so that it tells nothing of how many requests there are.
+    /// An unpredictable name, so that it tells nothing of the number of requests.
     pub fn random() -> Self {
         let mut text = String::with_capacity(LENGTH * 2);
         for byte in RESERVE.with_borrow_mut(Reserve::take) {
