@@ -34,7 +34,7 @@ use crate::{
     registry::ErrorCode,
 };
 
-/// What every connection needs.
+/// The context that every connection needs.
 #[derive(Clone)]
 pub(super) struct Connections {
     pub(super) service: Arc<Service>,
@@ -62,7 +62,7 @@ impl Connections {
             }
         };
         let stream = stream.bounded(self.service.allowance().clone());
-        // What only one of these needs is not kept while another is under way.
+        // State that only one of these needs is not kept while another is under way.
         let Some(config) = self.tls() else {
             let peer = Peer { address, tls: false };
             let stream = self.socket(stream);
@@ -235,21 +235,22 @@ impl Connections {
 /// A client's socket, which lingers at its end and is not waited for without end.
 type Socket = Lingering<WriteDeadline<Stream>>;
 
-/// What is read ahead of one upload, and written behind one download, on HTTP/1.1.
+/// Bytes that are read ahead of one upload, and written behind one download, on HTTP/1.1.
 const READ_BUFFER: usize = 256 << 10;
 /// The largest frame of an upload over HTTP/2.
 const FRAME: u32 = 64 << 10;
 /// HTTP/2 flow control: what one upload, and all on one connection, may send before we have forwarded it.
 const STREAM_WINDOW: u32 = 1 << 20;
 const CONNECTION_WINDOW: u32 = 4 << 20;
-/// What is buffered of one HTTP/2 download.
+/// Bytes that are buffered of one HTTP/2 download.
 const SEND_BUFFER: usize = 128 << 10;
-/// HTTP/2 streams that are reset because of what came on them (malformed heads, data for streams that are gone): with more of
-/// them the connection ends. h2's own bound is 1024; nobody needs so many. Those that their client resets are bounded
-/// before they are looked at by `limits.streams` (h2's own 20 would end the connection of a client that is interrupted),
-/// and then counted by `activity`; continuation frames and empty frames by h2, which has no settings for them.
+/// HTTP/2 streams that are reset because of their input (malformed heads, data for streams that are gone): with more of
+/// them the connection ends. h2's own bound is 1024; no real client needs so many. Those that their client resets are
+/// bounded before they are looked at by `limits.streams` (h2's own 20 would end the connection of a client that is
+/// interrupted), and then counted by `activity`; continuation frames and empty frames by h2, which has no settings for
+/// them.
 const ERROR_RESETS: usize = 128;
-/// How often a silent HTTP/2 peer is asked whether it is still there.
+/// The interval between pings to a silent HTTP/2 peer.
 const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(30);
 
 /// A response's body that keeps its request counted while it goes out.

@@ -41,7 +41,7 @@ pub(super) struct HeadGuard<I> {
     deadline: Option<Deadline>,
 }
 
-/// What is known of the heads of a connection. Whether one was bad is set before hyper hands the request on.
+/// The verdict on the heads of a connection. A bad one is recorded before hyper hands the request on.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Verdict(Arc<Seen>);
 
@@ -52,12 +52,12 @@ struct Seen {
 }
 
 impl Verdict {
-    /// Why every request from now on is refused.
+    /// Returns the reason why every request from now on is refused.
     pub(super) fn refused(&self) -> Option<BadHead> {
         self.0.bad.get().copied()
     }
 
-    /// Whether all that came belongs to whole requests.
+    /// Returns true if all input belongs to whole requests.
     pub(super) fn is_between_requests(&self) -> bool {
         self.0.between_requests.load(Ordering::Relaxed)
     }
@@ -82,7 +82,7 @@ impl<I> HeadGuard<I> {
         self.verdict.clone()
     }
 
-    /// Whether the head should have been complete by now; wakes the task when it should.
+    /// Returns true if the head should have been complete by now; wakes the task when it should.
     fn is_late(&mut self, cx: &mut Context<'_>) -> bool {
         if !self.awaits_head {
             return false;

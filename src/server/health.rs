@@ -21,9 +21,9 @@ use tokio::{
 use super::{ACCEPT_PAUSE, Accepting, Admission};
 use crate::{proxy::Service, telemetry::Exposition};
 
-/// More than anybody needs who only watches.
+/// More than any monitoring needs.
 const CONNECTIONS: usize = 64;
-/// Of one connection, which is for one request: nobody can keep the others out.
+/// The lifetime of one connection, which is for one request: no client can keep the others out.
 const LIFETIME: Duration = Duration::from_secs(15);
 /// For the head of a request.
 const DEADLINE: Duration = Duration::from_secs(5);

@@ -76,9 +76,9 @@ pub async fn run(
     admission.open()
 }
 
-/// How long accepting pauses after it failed: file descriptors come back when connections end.
+/// The pause before accepting again after it failed: file descriptors come back when connections end.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-/// How often the log says so.
+/// The interval between log lines about it.
 const ACCEPT_COMPLAINT: Duration = Duration::from_secs(10);
 
 /// Accepts for ever: an error of one connection, or of the system, must not end the server.
