@@ -21,7 +21,7 @@ pub(super) struct Asked<'a> {
 }
 
 impl Asked<'_> {
-    /// Where it comes from, by the word of a trusted proxy too.
+    /// Returns the address it comes from, by the word of a trusted proxy too.
     pub(super) fn address(&self) -> Result<Option<IpAddr>, Refusal> {
         origin::client_address(&self.head.headers, self.peer, &self.snapshot.settings.client_address)
     }

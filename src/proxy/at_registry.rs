@@ -1,4 +1,4 @@
-//! How many requests of one connection are with the registry, for whoever has to choose among connections.
+//! Counts the requests of one connection that are with the registry, for the choice among connections.
 
 use std::sync::{
     Arc,
@@ -20,7 +20,7 @@ impl AtRegistry {
         Present(self.clone())
     }
 
-    /// How many are there now.
+    /// Returns the number that are there now.
     pub fn count(&self) -> usize {
         self.0.load(Ordering::Relaxed)
     }

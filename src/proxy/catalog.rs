@@ -137,13 +137,13 @@ pub(super) struct Sight<'a> {
 
 /// Names asked about in one go: the rules are asked without waiting for anything, and others on that thread would wait for all.
 const AT_A_TIME: usize = 250;
-/// How long names are asked about for one answer: a command may take milliseconds for each.
+/// The time for which names are asked about for one answer: a command may take milliseconds for each.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// Names that a command decides for one answer: each may cost a process.
 const MOST_BY_COMMAND: usize = 1000;
 
 impl<'a> Sight<'a> {
-    /// What that view reaches.
+    /// The reach of that view.
     pub(super) fn of(view: &'a CatalogView<'a>) -> Self {
         Self { view, until: Instant::now() + PATIENCE, asked: 0, by_command: 0 }
     }
@@ -153,7 +153,7 @@ impl<'a> Sight<'a> {
         self.by_command >= MOST_BY_COMMAND
     }
 
-    /// Whether the name may be seen.
+    /// Returns true if the name may be seen.
     ///
     /// # Errors
     /// A back end that decides gives no answer, or has taken too long for those before.

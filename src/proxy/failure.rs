@@ -1,4 +1,4 @@
-//! What a client is told when the registry, or a back end, gives no answer, or one that is none. Where these stand is for
+//! Answers to a client when the registry, or a back end, gives no answer, or one that is none. Their addresses are for
 //! the log.
 
 use std::{
@@ -15,8 +15,9 @@ use crate::{
     registry::{ErrorCode, Refusal},
 };
 
-/// Answers of the registry that would mislead a client. One that authenticates by itself sends a challenge which no
-/// token of ours answers: a loop for the client, and its operator must know. Nobody asked it to switch protocols.
+/// Rejects answers of the registry that would mislead a client. A registry that authenticates by itself sends a
+/// challenge which no token of Portwarden answers: a loop for the client, and its operator must know. No request asks
+/// it to switch protocols.
 pub(super) fn refuse_strange<B>(response: &Response<B>, upstream: &Upstream) -> Result<(), Refusal> {
     let why = match response.status() {
         StatusCode::UNAUTHORIZED => "the registry behind this proxy asks for authentication itself",
@@ -33,7 +34,8 @@ pub(super) fn refuse_strange<B>(response: &Response<B>, upstream: &Upstream) -> 
     Err(Refusal::new(ErrorCode::BadGateway, why))
 }
 
-/// What a client is told when a back end gives no answer about who it is or what it may do. Which one is for the log.
+/// The answer to a client when a back end gives no answer about its identity or its rights. The name of the back end is
+/// for the log.
 pub(super) fn undecided(error: &Unavailable) -> Refusal {
     // Each of them fails for every request that needs it.
     static BACKENDS: FailureLog = FailureLog::every(Duration::from_secs(1));
@@ -46,7 +48,7 @@ pub(super) fn undecided(error: &Unavailable) -> Refusal {
     Refusal::new(ErrorCode::Unavailable, message).retry_after(upstream::RETRY_AFTER)
 }
 
-/// What a client is told when the registry gives no answer. Where the registry stands is for the log only.
+/// The answer to a client when the registry gives no answer. The address of the registry is for the log only.
 pub(super) fn unanswered(error: &UpstreamError, upstream: &Upstream) -> Refusal {
     let (code, message) = match error {
         UpstreamError::Busy => (

@@ -7,7 +7,7 @@ use hyper::header::{self, HeaderMap, HeaderName};
 use super::{exchange::REQUEST_ID, origin::Origin, upstream::RequestHead};
 use crate::telemetry::RequestId;
 
-/// What the registry may see of a client's headers: an allow-list, so that nothing it might trust slips through. The
+/// The client's headers that the registry may see: an allow-list, so that nothing it might trust slips through. The
 /// framing is not among them: it is written anew from the body.
 static TO_REGISTRY: [HeaderName; 16] = [
     header::ACCEPT,

@@ -1,9 +1,10 @@
-//! How many requests may be on their way to the registry, or have a page made for them, in all and from one address.
+//! Limits the requests that are on their way to the registry, or have a page made for them, in all and from one
+//! address.
 //!
-//! A request waits a short while for its place and keeps it until its response's body has ended, so that what has begun
-//! goes on. An address may have as many places as are left for the others: alone it gets half of them, two get a third
-//! each, and whoever comes next finds some free (the dynamic threshold of Choudhury and Hahne, 1998, with a factor of 1).
-//! With those who wait it is the same.
+//! A request waits a short while for its slot and keeps it until its response's body has ended, so that every request
+//! that has begun goes on. An address may hold at most as many slots as are still free: a lone one gets half, two get a
+//! third each, and the next address finds some free (the dynamic threshold of Choudhury and Hahne, 1998, with a factor
+//! of 1). The same holds for waiting requests.
 
 use std::{
     collections::BTreeMap,
@@ -27,7 +28,7 @@ pub(super) struct Places(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     all: usize,
-    /// What they are for, with the key in the configuration, for the log.
+    /// Their purpose, with the key in the configuration, for the log.
     what: &'static str,
     wait: Duration,
     queue: Mutex<Queue>,
@@ -45,7 +46,7 @@ struct Queue {
     arrivals: u64,
 }
 
-/// A request's place. Dropped, it is for the next who may have it.
+/// A request's slot. Dropped, it goes to the next request that may have it.
 #[derive(Debug)]
 pub struct Place {
     places: Places,
@@ -57,7 +58,7 @@ pub struct Place {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct NoPlace;
 
-/// How long a request waits for a place. Short of what clients wait for the head of an answer.
+/// The time for which a request waits for a slot. Short of the time that clients wait for the head of an answer.
 const WAIT: Duration = Duration::from_secs(5);
 
 impl Places {
@@ -79,8 +80,8 @@ impl Places {
         }))
     }
 
-    /// A place for a request from that address. Who comes through a Unix socket without an address may be many, and gets
-    /// whatever is free.
+    /// Takes a slot for a request from that address. An unknown address, as through a Unix socket, may stand for many
+    /// clients, and gets any free slot.
     ///
     /// # Errors
     /// None came free within five seconds, or too many wait already.
@@ -134,13 +135,13 @@ impl Places {
         Waits { places: self.clone(), number, place, _share: share }
     }
 
-    /// Takes a place back, and gives what is free now to those in the queue who may have it: that may be two, for who gave
-    /// it back has less than before.
+    /// Takes a slot back, and gives the free ones to requests in the queue that may have them. That may be two, for the
+    /// address that gave it back holds less than before.
     fn give_back(&self, share: Option<Share>) {
         drop(share);
         self.queue().free += 1;
         while let Some((waiting, place)) = self.grant() {
-            // To nobody, if he has just given up; then it comes back here.
+            // If the receiver has just given up, it comes back here.
             drop(waiting.send(place));
         }
     }
@@ -172,7 +173,7 @@ impl Places {
     }
 }
 
-/// How many one sender may have, where so many are left.
+/// Returns the most slots that one sender may have, where so many are left.
 fn most(of: Network, left: usize) -> usize {
     match of {
         Network::Unknown if left > 0 => usize::MAX,
@@ -180,7 +181,7 @@ fn most(of: Network, left: usize) -> usize {
     }
 }
 
-/// Somebody in the queue. Leaves it when dropped.
+/// A request in the queue. Leaves it when dropped.
 struct Waits {
     places: Places,
     number: u64,
@@ -284,7 +285,7 @@ mod tests {
         for waits in waiting {
             assert!(waits.await.unwrap().is_err());
         }
-        // Who gives up leaves nothing behind.
+        // A request that gives up leaves nothing behind.
         let _ = timeout(Duration::from_millis(10), places.take(ip(1))).await;
         drop(held);
         assert_eq!((places.taken(), places.waiting()), (0, 0));

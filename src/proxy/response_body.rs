@@ -1,4 +1,4 @@
-//! A response's body on its way to the client: a short text of ours, or the registry's as it arrives.
+//! A response's body on its way to the client: a short text of Portwarden, or the registry's as it arrives.
 
 use std::{
     future::Future as _,

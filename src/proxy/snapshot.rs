@@ -15,9 +15,9 @@ use crate::{
 /// The configuration in force, compiled.
 #[derive(Debug)]
 pub struct Snapshot {
-    /// Who may log in.
+    /// The accounts that may log in.
     pub authenticators: Authenticators,
-    /// Who may do what.
+    /// The rules on their rights.
     pub authorizers: Authorizers,
     /// Signs and checks tokens.
     pub authority: Authority,

@@ -1,7 +1,8 @@
-//! The web pages: who asks, what they may see, and what the registry says of it. How it looks is in [`crate::ui`].
+//! The web pages: the visitor, the part it may see, and the registry's answers. The look of the pages is in
+//! [`crate::ui`].
 //!
-//! Whatever a page tells of the registry was asked with a permit, as the visitor's own client would have been given it: see
-//! [`reader`]. A page is only ever the visitor's, so nothing of it is kept by anybody in between.
+//! Every fact about the registry on a page was asked for with a permit, as the visitor's own client would have been
+//! given it: see [`reader`]. A page is only ever the visitor's, so no cache keeps any of it.
 
 mod access;
 mod answer;
@@ -34,7 +35,7 @@ use crate::{
     ui::PagePath,
 };
 
-/// What the pages keep between requests, and across reloads.
+/// State of the pages between requests, and across reloads.
 #[derive(Debug)]
 pub(super) struct Pages {
     names: Arc<KnownNames>,
@@ -42,8 +43,8 @@ pub(super) struct Pages {
     places: Places,
 }
 
-/// Pages that are made or go out at once. One may be some megabytes, whoever pushed what it shows, and has a line for each of a
-/// hundred thousand names asked about.
+/// Pages that are made or go out at once. One may be some megabytes, depending on pushed content, and has a line for
+/// each of a hundred thousand names asked about.
 const AT_ONCE: usize = 64;
 
 impl Default for Pages {
@@ -58,7 +59,7 @@ impl Pages {
         &self.names
     }
 
-    /// How many pages were not made because their address had its share.
+    /// Returns the number of pages that were not made because their address had its share.
     pub(super) fn refused(&self) -> u64 {
         self.places.refused()
     }
@@ -80,7 +81,8 @@ pub(super) async fn answer(page: Option<PagePath>, mut request: Request<'_>) -> 
         if let Some(target) = without_slash(&request) {
             return Answer::redirect_for_ever(&target);
         }
-        // Only for the head of the page: it is not there for anybody. No password is checked for that, since nobody writes it down.
+        // Only for the head of the page: it does not exist for any visitor. No password is checked for that, since no
+        // line of the audit log would show it.
         if !request.head.headers.contains_key(header::AUTHORIZATION) {
             let _ = Visit::of(&mut request, &PagePath::Repositories).await;
         }

@@ -1,4 +1,4 @@
-//! What can go wrong on the way to a page, and the page that says so: what it is, and what to do now.
+//! Errors on the way to a page, and the page that reports each: the problem, and the remedy.
 
 use hyper::StatusCode;
 
@@ -8,7 +8,7 @@ use crate::{
     ui::{Problem, views},
 };
 
-/// Why there is no page.
+/// The reason why there is no page.
 #[derive(Debug)]
 pub(super) enum Trouble {
     /// There is no such page.
@@ -17,11 +17,12 @@ pub(super) enum Trouble {
     Method(&'static [&'static str]),
     /// No such repository, tag or digest.
     NotFound,
-    /// One that the visitor may not pull, by whose decision. Whether it exists is not known, and the visitor is told the same.
+    /// One that the visitor may not pull, with the source of that decision. Its existence is not known, and the visitor
+    /// gets the answer for an unknown name.
     Hidden(String),
     /// The visitor may see it, and may not do that with it. Why, in a sentence.
     Denied(String),
-    /// The form does not come from a page of ours, or the session is another one by now.
+    /// The form does not come from one of Portwarden's pages, or the session is another one by now.
     Forged,
     /// Other tags name what is to be deleted than the visitor was told.
     Changed,
@@ -67,7 +68,7 @@ impl Trouble {
         }
     }
 
-    /// What the audit log is told.
+    /// Returns the refusal for the audit log.
     fn refusal(&self) -> Refusal {
         let (code, message) = match self {
             Self::NoPage => (ErrorCode::NotFound, "no such page".to_owned()),

@@ -61,14 +61,14 @@ struct Inner {
     allowance: Allowance,
     failures: FailureLog,
     idle: Mutex<Vec<Idle>>,
-    /// Whether a task looks after those that nobody uses again.
+    /// True if a task looks after those that are not used again.
     swept: AtomicBool,
 }
 
 #[derive(Debug)]
 struct Idle {
     connection: Connection,
-    /// Whose runtime watches it.
+    /// The thread whose runtime watches it.
     thread: ThreadId,
     since: Instant,
 }
@@ -82,7 +82,7 @@ pub struct Incoming {
     pace: Pace,
 }
 
-/// How many requests are with the registry.
+/// The load on the registry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct UpstreamLoad {
     /// With it now; each has a connection of its own.
@@ -95,7 +95,7 @@ pub struct UpstreamLoad {
     pub idle_connections: usize,
 }
 
-/// Why the registry did not answer.
+/// The reason why the registry did not answer.
 #[derive(Debug)]
 pub enum UpstreamError {
     /// It was not asked: too many requests are with it.
@@ -112,20 +112,20 @@ pub enum UpstreamError {
     Client(ClientFault),
 }
 
-/// What is wrong with a connection, or with what came on it.
+/// The fault of a connection, or of its input.
 #[derive(Debug)]
 pub enum Broken {
     /// The system's word.
     Io(io::Error),
     /// The registry ended it, too early.
     Closed(&'static str),
-    /// What it says is not HTTP, or could be read in two ways.
+    /// The input is not HTTP, or could be read in two ways.
     Malformed(&'static str),
 }
 
 /// The most connections that are kept for reuse. More may be open: each request in flight has one.
 const MAX_IDLE: usize = 256;
-/// How often an outage that goes on is logged.
+/// The interval between log lines about an outage that goes on.
 const LOG_FAILURES_EVERY: Duration = Duration::from_secs(60);
 
 impl Upstream {
@@ -137,17 +137,17 @@ impl Upstream {
         Self(Arc::new(Inner { settings, places, allowance, failures, idle, swept }))
     }
 
-    /// Where the registry is, as the configuration has it.
+    /// Returns the address of the registry, as the configuration has it.
     pub fn address(&self) -> &UpstreamAddress {
         &self.0.settings.address
     }
 
-    /// What the log says of its failures.
+    /// Returns the throttle for log lines about its failures.
     pub(super) fn failures(&self) -> &FailureLog {
         &self.0.failures
     }
 
-    /// How busy it is.
+    /// Returns its load.
     pub fn load(&self) -> UpstreamLoad {
         let places = &self.0.places;
         let idle = self.0.idle.lock().unwrap_or_else(PoisonError::into_inner);
@@ -325,7 +325,7 @@ impl Incoming {
         }
     }
 
-    /// Whether all of it was taken.
+    /// Returns true if all of it was taken.
     pub(super) fn is_end_stream(&self) -> bool {
         self.under_way.is_none()
     }
@@ -335,7 +335,7 @@ impl Incoming {
         self.under_way.as_ref().is_none_or(|(transfer, ..)| transfer.is_here())
     }
 
-    /// How long the rest is, where that is known.
+    /// Returns the length of the rest, where that is known.
     pub(super) fn size_hint(&self) -> SizeHint {
         let left = self.under_way.as_ref().map_or(Some(0), |(transfer, ..)| transfer.left());
         left.map_or_else(SizeHint::default, SizeHint::with_exact)
@@ -395,5 +395,5 @@ impl fmt::Display for Broken {
 
 impl std::error::Error for Broken {}
 
-/// How long a client is asked to wait before it tries again.
+/// The time after which a client is asked to try again.
 pub(super) const RETRY_AFTER: Duration = Duration::from_secs(5);

@@ -26,7 +26,7 @@ pub(in crate::proxy) struct UpstreamRequest {
     pub(super) body: RequestBody,
 }
 
-/// How a request's body is sent.
+/// The framing of a request's body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Framing {
     /// There is none.
@@ -37,7 +37,7 @@ pub(super) enum Framing {
     Chunked,
 }
 
-/// What is made room for: more than clients send.
+/// The capacity reserved for a head: more than clients send.
 const USUAL_HEAD: usize = 1000;
 
 impl RequestHead {
@@ -99,7 +99,7 @@ impl RequestHead {
 }
 
 impl UpstreamRequest {
-    /// Whether it may be sent twice (RFC 9110 section 9.2.2), and has no body to lose.
+    /// Returns true if it may be sent twice (RFC 9110 section 9.2.2), and has no body to lose.
     pub(super) fn is_repeatable(&self) -> bool {
         self.framing == Framing::Empty && matches!(self.method, Method::Get | Method::Head)
     }
