@@ -1,4 +1,5 @@
-//! The recorded answers of docker_auth's `ext_auth` and `ext_authz`, and what their commands are told, against ours.
+//! The recorded answers of docker_auth's `ext_auth` and `ext_authz`, and the input of their commands, against
+//! Portwarden's.
 
 #![allow(
     clippy::unwrap_used,
@@ -41,7 +42,7 @@ enum Reason {
 /// The recorded logins whose name or password the command could take for another one.
 const AMBIGUOUS: [&str; 2] = ["1d38724323df7c4a", "345f62630b518fc7"];
 
-/// An answer, docker_auth's or ours. `Eq` is what the test is about.
+/// An answer, docker_auth's or Portwarden's. `Eq` is what the test is about.
 #[derive(Debug, PartialEq, Eq)]
 enum Said {
     Accepted(Labels),
@@ -211,7 +212,7 @@ fn decide(row: &Access, file: &Path) -> (String, Said) {
     (fs::read_to_string(file).unwrap(), said)
 }
 
-/// Ours says `bad exit code 3 from …`.
+/// Portwarden says `bad exit code 3 from …`.
 fn failed(unavailable: &Unavailable) -> Said {
     let code = unavailable.why.strip_prefix("bad exit code ").and_then(|rest| rest.split(' ').next());
     Said::Failed(code.map(|code| code.parse().unwrap()))

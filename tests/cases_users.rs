@@ -1,4 +1,4 @@
-//! The recorded logins of docker_auth's `users:` section, against ours.
+//! The recorded logins of docker_auth's `users:` section, against Portwarden's.
 //!
 //! Reading a configuration file is tested with `config`: here the YAML is read as leniently as docker_auth does, so
 //! that it is the user table that has to refuse.
@@ -33,7 +33,7 @@ struct Expect {
     labels: Option<BTreeMap<String, Vec<String>>>,
 }
 
-/// An answer, docker_auth's or ours. `Eq` is what the test is about.
+/// An answer, docker_auth's or Portwarden's. `Eq` is what the test is about.
 #[derive(Debug, PartialEq, Eq)]
 enum Answer {
     Accepted(BTreeMap<String, Vec<String>>),

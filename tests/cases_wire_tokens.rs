@@ -18,7 +18,7 @@ use support::{
     tokens::{Keyring, Row, rows},
 };
 
-/// Everybody may do everything, so that only the token decides; without the web pages, which the registry has not.
+/// Every account may do everything, so that only the token decides; without the web pages, which the registry has not.
 const CONFIG: &str = "
 ui: {enabled: false}
 server: {addr: ':0'}

@@ -1,4 +1,4 @@
-//! The configurations we ship load, without errors, and mean what their comments say.
+//! The shipped configurations load, without errors, and mean what their comments say.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,

@@ -425,7 +425,7 @@ fn connections(directory: &Slapd) -> usize {
     directory.log().matches(" ACCEPT from ").count()
 }
 
-/// The whole program, with `admin` in `users` and everybody else in the directory.
+/// The whole program, with `admin` in `users` and all other accounts in the directory.
 mod behind_the_whole_program {
     use super::*;
 

@@ -478,7 +478,8 @@ fn a_swapped_symlink_reloads() {
     assert_eq!(status(&address, &request), 401);
 }
 
-/// The first of the two versions ends between two lines: without the last condition of its rule it admits everybody.
+/// The first of the two versions ends between two lines: without the last condition of its rule it admits every
+/// account.
 #[test]
 fn rule_38_a_file_that_lost_its_end_marker_is_not_put_in_force() {
     let directory = installed("", "registry: {url: \"http://127.0.0.1:1\"}\n...\n");

@@ -230,7 +230,7 @@ fn a_wrong_password_is_answered_as_an_unknown_name_and_slowed_down_as_everywhere
     let statuses: Vec<u16> = answers.iter().map(|answer| answer.status).collect();
     assert_eq!(statuses, [401, 401, 401, 401, 429, 429]);
     assert!(answers[4].header("retry-after").is_some(), "{:?}", answers[4]);
-    // Everybody else goes on.
+    // All others go on.
     Visitor::signed_in(&warden, ADMIN);
 }
 

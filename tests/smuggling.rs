@@ -1,6 +1,6 @@
 //! Request smuggling over HTTP/1.1: a table of probes over raw sockets, judged by what reached the registry.
 //!
-//! Each carries right credentials, so that it is not a missing password that saves us, and most have a second request
+//! Each carries right credentials, so that a missing password cannot hide a fault, and most have a second request
 //! behind what they hide it with. Over HTTP/2 see `injection`.
 #![allow(
     clippy::unwrap_used,

@@ -20,7 +20,7 @@ struct Case {
     name: &'static str,
     protocol: Protocol,
     streams: usize,
-    /// Ours by the better of the others.
+    /// Portwarden's figure by the better of the others.
     cpu: f64,
 }
 

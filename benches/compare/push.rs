@@ -18,7 +18,7 @@ use crate::{
     usage,
 };
 
-/// Ours by the better of the others.
+/// Portwarden's figure by the better of the others.
 const CPU: f64 = 0.65;
 
 /// The way in which a blob is uploaded.

@@ -14,15 +14,15 @@ pub const OURS: &str = "portwarden";
 pub enum Goal {
     /// Shown only.
     None,
-    /// Ours by the least of the others is shown, and not judged.
+    /// Portwarden's value by the least of the others is shown, and not judged.
     Ratio,
-    /// Ours is at most so many times the least of the others.
+    /// Portwarden's is at most so many times the least of the others.
     Times(f64),
-    /// Ours is at most so many times nginx's; what the rest needs is shown only.
+    /// Portwarden's is at most so many times nginx's; what the rest needs is shown only.
     TimesNginx(f64),
-    /// Ours is at most that.
+    /// Portwarden's is at most that.
     AtMost(f64),
-    /// Ours is at least that.
+    /// Portwarden's is at least that.
     AtLeast(f64),
 }
 
@@ -144,7 +144,7 @@ impl Row {
         ]
     }
 
-    /// Ours by the least of the others, in each round.
+    /// Portwarden's value by the least of the others, in each round.
     fn ratios(&self) -> Vec<f64> {
         let counts =
             |name: &str| name != OURS && (!matches!(self.goal, Goal::TimesNginx(_)) || name == "nginx");

@@ -1,5 +1,5 @@
-//! Tokens: nothing passes that we did not sign, to the last byte; and of what we did sign only what a slow reader of the
-//! claims lets pass, too.
+//! Tokens: no token passes that the authority did not sign, to the last byte; and of those it did sign only the ones
+//! that a slow reader of the claims lets pass, too.
 
 use std::{sync::LazyLock, time::Duration};
 
@@ -17,7 +17,7 @@ const NOW: u64 = 1_767_225_600;
 const ISSUER: &str = "Acme auth server";
 const SERVICE: &str = "Docker registry";
 
-/// Ours, the same key to sign with by hand, and a stranger.
+/// The authority, the same key to sign with by hand, and a stranger.
 struct Parties {
     ours: Authority,
     by_hand: KeyPair,

@@ -47,7 +47,7 @@ pub enum Answer {
     NoSuchUser,
 }
 
-/// All who know accounts: the table of `users` first, then the back ends.
+/// All sources of accounts: the table of `users` first, then the back ends.
 #[derive(Debug)]
 pub struct Authenticators {
     /// `users` and `htpasswd`.

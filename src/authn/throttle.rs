@@ -23,10 +23,10 @@
 //!
 //! A client is an IPv4 address, or a /64 with what is around it: see [`Network`].
 //!
-//! Memory is fixed. When a table is full, the entry of eight that is worth least goes, so that a guesser who wants to be
-//! rid of its own would have to fill that set of eight, which it cannot find, with counters as bad as its own. Each of these takes
-//! as many failures, from clients that each have a budget; and a guesser with that many clients has the free failures of
-//! each anyway.
+//! Memory is fixed. When a table is full, the least worth entry of a set of eight goes. A guesser that wants to be rid
+//! of its own entry would have to fill that set, which it cannot find, with counters as bad as its own. Each of these
+//! takes as many failures, from clients that each have a budget; and a guesser with that many clients has the free
+//! failures of each anyway.
 
 use std::{
     net::IpAddr,

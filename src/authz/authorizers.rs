@@ -30,7 +30,7 @@ pub struct BackendSettings {
     pub limits: Limits,
 }
 
-/// All who decide: the rules of `acl` first, then the back ends.
+/// All that decide: the rules of `acl` first, then the back ends.
 #[derive(Debug)]
 pub struct Authorizers {
     /// `acl`.

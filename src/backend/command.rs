@@ -56,8 +56,9 @@ pub(crate) struct Exit {
 
 impl CommandSettings {
     /// Runs the command with `input` on its standard input, in a process group of its own, which is killed when the
-    /// future is dropped before its end. What the command leaves running is killed too if it holds on to the output.
-    /// It inherits our environment, but for what systemd gave to us alone, and our directory.
+    /// future is dropped before its end. Processes that the command leaves running are killed too if they hold on to
+    /// the output. It inherits Portwarden's directory and environment, except for the variables that systemd gave to
+    /// Portwarden alone.
     ///
     /// `secret` is kept out of what the command complains about; empty for none. Must run on a runtime with I/O.
     ///

@@ -78,7 +78,7 @@ fn read(path: &FilePath, context: &mut Context<'_>) -> Option<Vec<UserSettings>>
 fn read_bytes(path: &FilePath) -> Result<Vec<u8>, String> {
     let found = fs::metadata(path).map_err(|error| error.to_string())?;
     if !found.is_file() {
-        // Not opened: a pipe would keep us waiting.
+        // Not opened: a pipe would block.
         return Err("it is not a file".to_owned());
     }
     if found.len() > LARGEST {

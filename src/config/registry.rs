@@ -1,4 +1,4 @@
-//! `registry:`: the registry behind us, and what else belongs to the journey of a request.
+//! `registry:`: the registry, and further settings for the journey of a request.
 
 use std::time::Duration;
 
@@ -38,7 +38,7 @@ pub(super) fn settings(file: &File, idle_body: Duration, context: &mut Context<'
             connect_timeout: timeout(written.connect_timeout.as_ref(), "connect_timeout", 5, context),
             response_timeout: timeout(written.response_timeout.as_ref(), "response_timeout", 300, context),
             idle_body,
-            // `registry:2` sets no idle timeout of its own, so the end of a kept connection is ours to choose.
+            // `registry:2` sets no idle timeout of its own, so the end of a kept connection is free to choose.
             idle_timeout: timeout(written.idle_timeout.as_ref(), "idle_timeout", 90, context),
         },
         passwords: limits::passwords(file, &mut context.report),

@@ -47,7 +47,7 @@ fn is_continue(expectation: &HeaderValue) -> bool {
     expectation.as_bytes().eq_ignore_ascii_case(b"100-continue")
 }
 
-/// A target in origin-form, and no expectation that we would not meet (RFC 9110 section 10.1.1).
+/// A target in origin-form, and no expectation that Portwarden would not meet (RFC 9110 section 10.1.1).
 pub(super) fn require_plain(head: &Parts) -> Result<(), Refusal> {
     require_origin_form(head)?;
     if !head.headers.get_all(header::EXPECT).iter().all(is_continue) {

@@ -232,7 +232,7 @@ impl Names {
         }
         let page = CatalogPage { n: self.n, last: &self.last };
         let reply = registry.ask(&Permit::to_read_names(page), "application/json").await?;
-        // `catalog.maxentries` of the registry may be less than ours.
+        // `catalog.maxentries` of the registry may be less than Portwarden's bound.
         if reply.status == StatusCode::BAD_REQUEST && self.n.take().is_some() {
             return Ok(Some(Vec::new()));
         }

@@ -1,6 +1,6 @@
 //! The queue of password checks: so many at once, so many waiting, and the client that has tried least goes first.
 //!
-//! In the order of their coming, strangers at many addresses who guess without end would keep the queue full, and with
+//! In the order of their coming, strangers at many addresses that guess without end would keep the queue full, and with
 //! it all other clients out. So an address goes behind those that have tried less, and gives up its slot to them when
 //! the queue is full. `throttle` knows the number of an address's attempts. Of those that have tried as much, the last
 //! to come goes first: the clients of the others may have given up, and a client that comes after a burst of strangers
@@ -74,7 +74,7 @@ impl CheckQueue {
         (state.running, state.waiting.len())
     }
 
-    /// Hands a turn that has ended to the next who still waits for it.
+    /// Hands a turn that has ended to the next check that still waits for it.
     fn pass_on(self) {
         loop {
             let next = {

@@ -55,7 +55,7 @@ impl<'a> Shared<'a> {
         Some(response)
     }
 
-    /// Lets the page read an answer, and the browser add the password that it knows for us.
+    /// Lets the page read an answer, and the browser add the password that it knows for Portwarden.
     pub(super) fn admit(&self, headers: &mut HeaderMap) {
         headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, self.origin.clone());
         headers.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));

@@ -72,8 +72,8 @@ impl KnownNames {
         if let Some(known) = self.fresh(age) {
             return Ok(known);
         }
-        // On its own: a visitor who does not wait must not make the next one begin anew.
-        // And for no client in particular: the other requests of the first one must not make it fail.
+        // On its own: a visitor that does not wait must not make the next one begin anew. And for no client in
+        // particular: the other requests of the first one must not make it fail.
         let (known, registry) = (Arc::clone(self), Inquirer { address: None, ..registry.clone() });
         let since = Instant::now();
         let read = tokio::spawn(async move {

@@ -1,4 +1,4 @@
-//! The endpoints that are ours, not the registry's, and where they stand.
+//! The endpoints that are Portwarden's, not the registry's, and their paths.
 
 use hyper::{
     HeaderMap, Method, Response, StatusCode,

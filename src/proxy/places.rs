@@ -305,7 +305,7 @@ mod tests {
         let mine = waits(ip(1));
         tokio::task::yield_now().await;
         assert_eq!(places.waiting(), 2);
-        // One is free already, and then two: for the one because they are more, for the other because he has less.
+        // One is free already, and then two: for the one because they are more, for the other because it holds less.
         first.pop();
         let (others, mine) = (others.await.unwrap(), mine.await.unwrap());
         assert!(matches!((others, mine), (Ok(_), Ok(_))));

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::telemetry::Ended;
 
-/// A response's body: ours, or the registry's as it arrives. While it goes out its request is observed.
+/// A response's body: Portwarden's own, or the registry's as it arrives. While it goes out its request is observed.
 pub struct ResponseBody {
     bytes: Source,
     exchange: Option<Box<Exchange>>,

@@ -92,7 +92,7 @@ pub struct UiSettings {
     pub session: Duration,
 }
 
-/// The registry behind us.
+/// The registry behind Portwarden.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UpstreamSettings {
     /// `registry.url`.

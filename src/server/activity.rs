@@ -42,9 +42,9 @@ pub(super) struct InFlight {
     answered: bool,
 }
 
-/// A request that is opened and reset costs its sender two frames, and us a question to the policy and perhaps one to the
-/// registry (rapid reset, CVE-2023-44487). A client that is interrupted gives up all its streams at once, twice perhaps,
-/// and then few: on a connection there may be so many more in a second.
+/// A request that is opened and reset costs its sender two frames, and Portwarden a question to the policy and perhaps
+/// one to the registry (rapid reset, CVE-2023-44487). A client that is interrupted gives up all its streams at once,
+/// twice perhaps, and then few: on a connection there may be so many more in a second.
 const ABANDONED_A_SECOND: u32 = 10;
 
 impl Activity {

@@ -147,8 +147,8 @@ impl Connections {
         builder
             // The head guard has the deadline for a head: hyper's also ends connections that are merely idle.
             .header_read_timeout(None)
-            // Beyond our own limits, so that the answer is ours and says which one it was; further beyond, hyper
-            // answers 431 without a word. With more than a hundred headers it would allocate room for each request.
+            // Beyond Portwarden's limits, so that its own answer says which one it was; further beyond, hyper answers
+            // 431 without a word. With more than a hundred headers it would allocate room for each request.
             .max_headers(size.headers)
             .max_header_size(size.bytes.saturating_mul(2))
             .max_buf_size(size.bytes.saturating_mul(4).max(READ_BUFFER));
@@ -239,7 +239,7 @@ type Socket = Lingering<WriteDeadline<Stream>>;
 const READ_BUFFER: usize = 256 << 10;
 /// The largest frame of an upload over HTTP/2.
 const FRAME: u32 = 64 << 10;
-/// HTTP/2 flow control: what one upload, and all on one connection, may send before we have forwarded it.
+/// HTTP/2 flow control: the bytes that one upload, and all on one connection, may send before they are forwarded.
 const STREAM_WINDOW: u32 = 1 << 20;
 const CONNECTION_WINDOW: u32 = 4 << 20;
 /// Bytes that are buffered of one HTTP/2 download.

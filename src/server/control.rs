@@ -94,7 +94,7 @@ impl Control {
     /// returns, so it comes before the first client. Within a tokio runtime.
     ///
     /// # Errors
-    /// The directory is not there or not ours, or another server listens there.
+    /// The directory does not exist or cannot be written, or another server listens there.
     pub fn bind(path: &Path, service: &Service) -> io::Result<Self> {
         remove_stale_socket(path)?;
         let listener = UnixListener::bind(path)?;

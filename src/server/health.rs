@@ -1,4 +1,4 @@
-//! The listener for those who watch: `/metrics` for Prometheus, `/healthz` and `/readyz` for supervisors.
+//! The listener for monitoring: `/metrics` for Prometheus, `/healthz` and `/readyz` for supervisors.
 //!
 //! Of its own, so that it can be kept from the network, and answers while the port for clients has too much to do.
 
@@ -79,7 +79,7 @@ async fn answer(
     })
 }
 
-/// Returns whether requests can be served: a registry answers, and we are not about to stop.
+/// Returns whether requests can be served: a registry answers, and the server is not about to stop.
 async fn ready(service: &Service, stopping: bool) -> Result<(), String> {
     if stopping {
         return Err("stopping".to_owned());

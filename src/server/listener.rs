@@ -1,4 +1,4 @@
-//! Sockets that listen: bound by us, or handed over by systemd.
+//! Sockets that listen: bound by Portwarden, or handed over by systemd.
 
 use std::{
     io,
@@ -62,7 +62,7 @@ impl Listener {
     /// Binds an address.
     ///
     /// # Errors
-    /// The address is taken, not ours, or a port under 1024 without `CAP_NET_BIND_SERVICE`.
+    /// The address is taken, not one of this machine, or a port under 1024 without `CAP_NET_BIND_SERVICE`.
     pub fn bind(address: &Address) -> io::Result<Self> {
         match address {
             Address::Tcp(address) => bind_tcp(*address).and_then(Self::from_tcp),

@@ -62,7 +62,7 @@ const FIRST_READ: usize = 4 << 10;
 impl<I: AsyncRead + AsyncWrite + Unpin> TlsStream<I> {
     /// A connection whose handshake is done. What is held of it is bounded by the allowance, in each direction.
     pub(super) fn new(io: I, mut session: ServerConnection, allowance: Allowance) -> (Self, Output<I>) {
-        // The bound is ours.
+        // The bound is set here.
         session.set_buffer_limit(None);
         let pressure = Pressure::new(allowance.clone());
         let inner = Inner {

@@ -30,8 +30,9 @@ impl Unsent {
         Self { allowance, bound: None, since: 0 }
     }
 
-    /// Called with what became of a write. The kernel takes no more while the bound or more is unsent, beside the segment that
-    /// it has begun, and wakes who waits when it is less than half (`TCP_NOTSENT_LOWAT`, Linux 3.12).
+    /// Called with the result of a write. The kernel takes no more while the bound or more is unsent, beside the
+    /// segment that it has begun, and wakes the waiting task when it is less than half (`TCP_NOTSENT_LOWAT`, Linux
+    /// 3.12).
     ///
     /// By the clock, a slow client seems to take nothing until then, so the bound never meets much more than it allows:
     /// it begins with no less than all that was written, and is lowered by a quarter at a time, when as much as makes

@@ -213,7 +213,8 @@ impl Metrics {
         counter.inc_by(bytes);
     }
 
-    /// A request was sent on: how long it had been with us, and how long the registry took to its response's head.
+    /// A request was sent on: the time it had been with Portwarden, and the time that the registry took to its
+    /// response's head.
     pub fn forwarded(&self, route: &'static str, added: Duration, upstream: Duration) {
         self.added_latency.get_or_create(&RouteLabels { route }).observe(added.as_secs_f64());
         self.upstream_latency.get_or_create(&RouteLabels { route }).observe(upstream.as_secs_f64());

@@ -1,6 +1,6 @@
 //! Reports on the work: the log for people, audit records for later inspection, metrics for monitoring.
 //!
-//! Decides nothing, and imports none of those who do: they hand over words and numbers. Secrets cannot get in, because
+//! Decides nothing, and imports no module that does: they hand over words and numbers. Secrets cannot get in, because
 //! their types print as `***` and none of the records has a place for one.
 
 mod audit;

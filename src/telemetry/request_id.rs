@@ -34,7 +34,7 @@ impl Reserve {
     }
 }
 
-/// `X-Request-Id`: 32 hexadecimal digits, or what a trusted proxy before us says.
+/// `X-Request-Id`: 32 hexadecimal digits, or the id that a trusted proxy in front gives.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequestId(Box<str>);
 

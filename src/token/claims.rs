@@ -14,8 +14,8 @@ pub(super) const LEEWAY: u64 = 60;
 /// wrap around into the past.
 pub(super) const LATEST: u64 = i64::MAX.cast_unsigned() - 62_135_596_800 - LEEWAY;
 
-/// The claims of an access token as docker_auth writes them, all of them always present; then ours, where a back end
-/// knows the account.
+/// The claims of an access token as docker_auth writes them, all of them always present; then Portwarden's own, where a
+/// back end knows the account.
 #[derive(Serialize)]
 pub(super) struct Claims<'a> {
     pub(super) iss: &'a str,

@@ -18,7 +18,7 @@ pub struct Frame<'a> {
     pub visitor: Visitor<'a>,
     /// The path and query of the request, with the prefix: where signing in leads back to.
     pub here: &'a str,
-    /// The moment of the request: ages are told from it.
+    /// The moment of the request, from which ages are counted.
     pub now: SystemTime,
 }
 

@@ -16,7 +16,7 @@ use crate::{
     },
 };
 
-/// Ages are told from it.
+/// The moment from which ages are counted.
 const NOW: &str = "2026-09-12 10:00:00";
 const PAGES: [&str; 6] = ["repositories", "repository", "image", "access", "sign-in", "delete"];
 

@@ -1,7 +1,7 @@
 //! Hostile text, pushed or typed into an address in order to run in a visitor's browser.
 //!
-//! Two things keep it from that, and each is tested without the other: texts are escaped, and the policy of each page lets
-//! nothing run that is not ours.
+//! Two things keep it from that, and each is tested without the other: texts are escaped, and the policy of each page
+//! lets no foreign script run.
 
 use serde_json::{Value, json};
 

@@ -59,7 +59,8 @@ impl Browser {
             "goog:loggingPrefs": {"browser": "ALL"},
             "goog:chromeOptions": {
                 "binary": binary(directory.path()),
-                // Like browsers that send cookies along with what other sites ask for: ours has to stay at home by itself.
+                // Like browsers that send cookies along with requests of other sites: Portwarden's cookie has to stay
+                // at home by itself.
                 "prefs": {"profile.cookie_controls_mode": 0},
                 "args": [
                     "--headless=new",

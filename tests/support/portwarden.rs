@@ -229,7 +229,7 @@ impl Builder {
         (process, port)
     }
 
-    /// The configuration: docker_auth's keys, and ours in sections of their own.
+    /// The configuration: docker_auth's keys, and Portwarden's in sections of their own.
     fn configuration(&self) -> String {
         format!(
             "server:\n  addr: \"127.0.0.1:0\"\n  certificate: tls.crt\n  key: tls.key\n{}\

@@ -143,7 +143,7 @@ impl Postgres {
 impl Drop for Postgres {
     fn drop(&mut self) {
         self.go_on();
-        // SIGTERM would wait for those who are connected.
+        // SIGTERM would wait for connected clients.
         self.crash();
     }
 }

@@ -36,7 +36,7 @@ const PEOPLE: &str = include_str!("people.ldif");
 /// Every client sees everything but passwords.
 pub const FOR_ANYBODY: &str =
     "access to attrs=userPassword by anonymous auth by * none\naccess to * by * read\n";
-/// Everybody sees everything but passwords, once they have signed in.
+/// Every account sees everything but passwords, once it has signed in.
 pub const FOR_USERS: &str = "access to attrs=userPassword by anonymous auth by * none\n\
                              access to * by users read by anonymous auth\n";
 

@@ -8,7 +8,7 @@ use super::ACCOUNT;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DnTemplate(String);
 
-/// There is no `${account}`: everybody would bind as the same entry. Displays without a full stop.
+/// There is no `${account}`: all accounts would bind as the same entry. Displays without a full stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NoAccount;
 

@@ -136,7 +136,7 @@ impl Flight<'_> {
     }
 }
 
-/// Given up: the next of those who wait asks.
+/// Given up: the next waiting caller asks.
 impl Drop for Flight<'_> {
     fn drop(&mut self) {
         if let Some(key) = self.key.take() {

@@ -1,7 +1,7 @@
 //! An entry of `xorm_acl_entry`: Go's JSON of a rule, as strict as a rule in the configuration.
 //!
 //! Go takes keys in any case (docker_auth writes `Match`, `Actions`, `Comment` itself) and ignores those it does not
-//! know; here a misspelt `acount`, which would match everybody, is an error.
+//! know; here a misspelt `acount`, which would match every account, is an error.
 
 use std::{collections::BTreeMap, fmt, marker::PhantomData};
 

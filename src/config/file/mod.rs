@@ -13,7 +13,7 @@ use serde::{Deserialize, Deserializer};
 pub(crate) use self::scalar::{Entries, Integer, OneOrMany, Switch, Text};
 pub(crate) use self::{keys::without_unknown_keys, read::read};
 
-/// The whole file: docker_auth's sections, then ours.
+/// The whole file: docker_auth's sections, then Portwarden's own.
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields, default, expecting = "a mapping of sections")]
 pub(crate) struct File {
@@ -46,7 +46,7 @@ pub(crate) struct File {
     pub(crate) ui: Option<Ui>,
 }
 
-/// `server:`; `redirect_addr`, `trusted_proxies`, `relative_urls` and `cors` are ours.
+/// `server:`; `redirect_addr`, `trusted_proxies`, `relative_urls` and `cors` are Portwarden's own.
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields, default, expecting = "a mapping")]
 pub(crate) struct Server {
@@ -69,7 +69,7 @@ pub(crate) struct Server {
     pub(crate) cors: Option<Cors>,
 }
 
-/// `server.cors:`, ours.
+/// `server.cors:`, Portwarden's own.
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields, default, expecting = "a mapping with `origins`")]
 pub(crate) struct Cors {
@@ -77,7 +77,7 @@ pub(crate) struct Cors {
     pub(crate) methods: Option<OneOrMany>,
 }
 
-/// `token:`; `realm` and `refresh_tokens` are ours.
+/// `token:`; `realm` and `refresh_tokens` are Portwarden's own.
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields, default, expecting = "a mapping")]
 pub(crate) struct Token {
@@ -187,14 +187,14 @@ pub(crate) struct AclXorm {
     pub(crate) cache_ttl: Option<Text>,
 }
 
-/// `htpasswd:`, ours.
+/// `htpasswd:`, Portwarden's own.
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields, default, expecting = "a mapping with `file`")]
 pub(crate) struct Htpasswd {
     pub(crate) file: Option<Text>,
 }
 
-/// `backends:`, ours.
+/// `backends:`, Portwarden's own.
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields, default, expecting = "a mapping")]
 pub(crate) struct Backends {
@@ -204,7 +204,7 @@ pub(crate) struct Backends {
     pub(crate) remember_decisions: Option<Text>,
 }
 
-/// `registry:`, ours.
+/// `registry:`, Portwarden's own.
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields, default, expecting = "a mapping")]
 pub(crate) struct Registry {
@@ -216,7 +216,7 @@ pub(crate) struct Registry {
     pub(crate) idle_timeout: Option<Text>,
 }
 
-/// `limits:`, ours.
+/// `limits:`, Portwarden's own.
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields, default, expecting = "a mapping")]
 pub(crate) struct Limits {
@@ -238,7 +238,7 @@ pub(crate) struct Limits {
     pub(crate) remember_passwords: Option<Text>,
 }
 
-/// `log:`, ours.
+/// `log:`, Portwarden's own.
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields, default, expecting = "a mapping")]
 pub(crate) struct Log {
@@ -247,21 +247,21 @@ pub(crate) struct Log {
     pub(crate) explain_denials: Option<Switch>,
 }
 
-/// `audit:`, ours.
+/// `audit:`, Portwarden's own.
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields, default, expecting = "a mapping with `to`")]
 pub(crate) struct Audit {
     pub(crate) to: Option<Text>,
 }
 
-/// `metrics:`, ours.
+/// `metrics:`, Portwarden's own.
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields, default, expecting = "a mapping with `addr`")]
 pub(crate) struct Metrics {
     pub(crate) addr: Option<Text>,
 }
 
-/// `ui:`, ours.
+/// `ui:`, Portwarden's own.
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields, default, expecting = "a mapping")]
 pub(crate) struct Ui {
@@ -269,7 +269,7 @@ pub(crate) struct Ui {
     pub(crate) session: Option<Text>,
 }
 
-/// `control:`, ours.
+/// `control:`, Portwarden's own.
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields, default, expecting = "a mapping with `socket`")]
 pub(crate) struct Control {

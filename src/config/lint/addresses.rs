@@ -101,7 +101,7 @@ fn addresses_of_no_client(subject: &Subject<'_>, report: &mut Report<'_>) {
     }
 }
 
-/// Behind a proxy on the same machine or bridge, everybody may seem to come from there.
+/// Behind a proxy on the same machine or bridge, all clients may seem to come from there.
 fn local_addresses_behind_a_proxy(subject: &Subject<'_>, report: &mut Report<'_>) {
     let source = &subject.config.proxy.client_address;
     if source.header.is_none() && source.trusted_proxies.is_empty() {

@@ -46,7 +46,7 @@ struct Tags {
     tags: Option<Vec<String>>,
 }
 
-/// All kinds of manifests, or the registry would convert what we do not know.
+/// All kinds of manifests: the registry converts kinds that the client does not list.
 const MANIFESTS: &str = "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, \
                          application/vnd.docker.distribution.manifest.list.v2+json, \
                          application/vnd.docker.distribution.manifest.v2+json, application/vnd.docker.distribution.manifest.v1+prettyjws";
