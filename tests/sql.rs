@@ -532,7 +532,7 @@ mod postgres {
         let warden = portwarden(&registry).acl("  - {match: {}, actions: []}").with(&section).start();
         let bob = User { name: "bob", password: "x" };
         assert_eq!(curl(&warden).user(bob).get("/v2/").status, 401);
-        warden.says("nobody can sign in with this row");
+        warden.says("no account can sign in with this row");
         assert!(!warden.log().contains("noted"), "{}", warden.log());
     }
 

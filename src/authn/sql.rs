@@ -144,7 +144,7 @@ fn warn_of(id: &str, hash: &Result<PasswordHash, HashError>) {
         Err(error) => error.to_string(),
         Ok(hash) => format!("a bcrypt cost of {} is more than {HIGHEST_COST}", hash.cost()),
     };
-    tracing::warn!(row = id, "xorm_auth: nobody can sign in with this row of xorm_user: {why}");
+    tracing::warn!(row = id, "xorm_auth: no account can sign in with this row of xorm_user: {why}");
 }
 
 /// Go's JSON of a map of lists: null is none, for all of them and for one. `None` when it is something else.

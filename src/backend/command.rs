@@ -102,7 +102,7 @@ impl CommandSettings {
                 "; run `chmod +x` on it, and let this user enter the directories it is in"
             }
             (io::ErrorKind::ExecutableFileBusy, _) => {
-                "; somebody is writing it: replace a program by renaming the new one over it"
+                "; another process is writing it: replace a program by renaming the new one over it"
             }
             (_, Some(ENOEXEC)) => "; a script begins with a line as `#!/bin/sh`",
             _ => "",

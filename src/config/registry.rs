@@ -104,8 +104,8 @@ fn warn_if_remote(address: &UpstreamAddress, context: &mut Context<'_>) {
     let host = address::split_port(authority).map_or(authority.as_str(), |(host, _)| host);
     let ip = host.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>();
     if host != "localhost" && !ip.is_ok_and(|ip| ip.is_loopback()) {
-        let message = "the registry is not on this machine: images cross the network in the clear, and whoever reaches \
-                       the registry directly is not asked who they are";
+        let message = "the registry is not on this machine: images cross the network in the clear, and a client that \
+                       reaches the registry directly need not sign in";
         let hint = "Bind it to 127.0.0.1 or a Unix socket, or let a firewall admit this machine only";
         context.report.warn("registry.url", message, hint);
     }

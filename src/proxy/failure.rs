@@ -41,7 +41,7 @@ pub(super) fn undecided(error: &Unavailable) -> Refusal {
     static BACKENDS: FailureLog = FailureLog::every(Duration::from_secs(1));
     if let Some(unsaid) = BACKENDS.due(error.backend, Instant::now()) {
         let unsaid = some(unsaid);
-        tracing::error!(backend = error.backend, unsaid, "nobody is let in or turned away: {error}");
+        tracing::error!(backend = error.backend, unsaid, "no login or access is granted or denied: {error}");
     }
     let message = "who you are or what you may do cannot be checked now: a service behind this proxy does not answer; \
                    try again later";

@@ -211,7 +211,7 @@ impl Desk {
     }
 
     fn called_off(&self, error: io::Error) -> io::Result<()> {
-        tracing::warn!("the freeze was called off: whoever asked for it did not wait");
+        tracing::warn!("the freeze was called off: the command that asked for it did not wait");
         Err(error)
     }
 

@@ -30,7 +30,7 @@ impl DnTemplate {
 
 impl fmt::Display for NoAccount {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "has no `{ACCOUNT}`, so everybody would bind as the same entry")
+        write!(f, "has no `{ACCOUNT}`, so all accounts would bind as the same entry")
     }
 }
 

@@ -25,7 +25,7 @@ pub(super) fn read(json: &str) -> Result<RuleSettings, String> {
     let actions: Option<Vec<String>> = entry.take("actions")?;
     let comment = entry.take("comment")?;
     entry.end("match, actions, comment")?;
-    let conditions = conditions.ok_or("match is missing; `{}` is everybody and everything")?;
+    let conditions = conditions.ok_or("match is missing; `{}` matches every account and every request")?;
     let actions = actions.ok_or("actions is missing; `[\"*\"]` is all, `[]` is none")?;
     let mut conditions = Fields::new("match.", conditions)?;
     let rule = RuleSettings {

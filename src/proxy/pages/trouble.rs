@@ -120,16 +120,16 @@ impl Trouble {
                 "The form was not sent by a page of this session: you may have signed out or in meanwhile. Open the page again, then send it."
             }
             Self::Changed => {
-                "Somebody has pushed or deleted meanwhile. Nothing was deleted: open the page again, and look at what it names."
+                "Another client has pushed or deleted meanwhile. Nothing was deleted: open the page again, and look at what it names."
             }
             Self::NoDeletion => {
-                "Its configuration has to say storage.delete.enabled: true before anything can be deleted. Ask whoever runs it."
+                "Its configuration has to say storage.delete.enabled: true before anything can be deleted. Ask its operator."
             }
             Self::Strange(status) if status.is_redirection() => {
                 "It redirects its clients to another address for this, which these pages do not follow. With storage.redirect.disable: true in its configuration it answers itself."
             }
             Self::Strange(_) => {
-                "Try again in a moment. If it stays, whoever runs the registry finds the reason in its log."
+                "Try again in a moment. If it stays, the operator of the registry finds the reason in its log."
             }
             Self::Denied(why) => return sentence(why),
             Self::Refused(_) => {
