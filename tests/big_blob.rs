@@ -112,7 +112,7 @@ fn a_registry_that_stops_reading_holds_up_the_client_and_not_the_memory() {
                 Ok(())
             },
         );
-        assert!(passed.is_err(), "{protocol}: somebody took 256 MiB that the registry did not read");
+        assert!(passed.is_err(), "{protocol}: something took 256 MiB that the registry did not read");
         assert_memory(&warden, before, protocol);
     }
 }

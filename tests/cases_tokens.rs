@@ -24,7 +24,7 @@ const DELEGATED: [&str; 32] = [
 /// Tokens that the registry accepts, or refuses with another error, and that are refused here; each time because
 /// docker_auth would not make such a token. The answer is always `invalid_token`.
 const STRICTER: &[(&str, &[&str])] = &[
-    ("`crit` demands what nobody here understands (RFC 7515, 4.1.11)", &["t020", "t022"]),
+    ("`crit` demands unsupported extensions (RFC 7515, 4.1.11)", &["t020", "t022"]),
     ("`nbf` is required", &["t086"]),
     ("one algorithm for the key: RS384 and RS512 are others", &["t116", "t117"]),
     ("keys that the header brings along are not used: `x5c`", &["t153", "t154", "t155"]),

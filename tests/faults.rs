@@ -208,7 +208,7 @@ acl: [{match: {}, actions: ['*']}]
     let before = sent.load(Ordering::Relaxed);
     pause(Duration::from_secs(3));
     let after = sent.load(Ordering::Relaxed);
-    assert!(after - before < 32 << 20, "{} bytes were sent for nobody", after - before);
+    assert!(after - before < 32 << 20, "{} bytes were sent to no reader", after - before);
 }
 
 #[test]

@@ -243,7 +243,7 @@ fn a_registry_without_room_says_so_to_who_pushes_and_takes_pushes_again_when_the
         });
         assert_eq!((answer.exit, answer.status), (0, 500), "{protocol}: {answer:?}");
         assert!(answer.text().contains("no space left on device"), "{protocol}: {}", answer.text());
-        assert!(sent.is_err(), "{protocol}: somebody took 64 MiB for which there is no room");
+        assert!(sent.is_err(), "{protocol}: something took 64 MiB for which there is no room");
         disk.clear();
         push_blob(&request, "team/app", &random_bytes(1 << 20));
     }

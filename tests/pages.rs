@@ -181,7 +181,7 @@ fn a_session_ends_with_signing_out_the_password_and_the_user() {
     let out = visitor.post("/-/sign-out", &[("csrf", &visitor.csrf())]).is(303);
     assert!(out.header("set-cookie").unwrap().starts_with("__Host-portwarden-session=; Path=/; Max-Age=0;"));
     assert_eq!(out.header("clear-site-data"), Some("\"cache\""), "nor does the browser's memory");
-    ends(&warden, &visitor.cookie, "whoever kept the cookie keeps nothing");
+    ends(&warden, &visitor.cookie, "a kept cookie is worth nothing");
     let (user, test) = (Visitor::signed_in(&warden, USER).cookie, Visitor::signed_in(&warden, TEST).cookie);
     warden.reload(|builder| builder.users(&[ADMIN, User { password: "other", ..USER }]));
     ends(&warden, &user, "the password changed");
@@ -263,7 +263,7 @@ fn rule_29_forms_of_other_pages_are_refused() {
     assert_eq!(
         Visitor::new(&warden).post_from(&foreign, "/-/sign-in", &form).status,
         403,
-        "signing somebody in"
+        "signing a visitor in"
     );
     // Neither a password nor an anonymous request has forms of its own.
     assert_eq!(curl(&warden).user(ADMIN).option(&["--data", "csrf="]).send("POST", &delete).status, 403);

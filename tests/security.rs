@@ -347,7 +347,7 @@ fn rule_11_only_trusted_proxies_are_believed() {
     let (portwarden, _sink) = start(OK);
     let forwarded = format!("{}X-Forwarded-For: 10.0.0.1\r\n", basic("pusher"));
     let target = "/v2/internal/app/tags/list";
-    assert_eq!(ask(&portwarden, "GET", target, &forwarded).status, 401, "nobody is trusted");
+    assert_eq!(ask(&portwarden, "GET", target, &forwarded).status, 401, "no proxy is trusted");
     let behind = |trusted: &str| {
         CONFIG.replace("addr: \":0\"", &format!("addr: \":0\", trusted_proxies: [{trusted}]"))
     };
@@ -1249,7 +1249,7 @@ fn the_challenge_names_the_host_that_the_client_named() {
     };
     assert_eq!(realm(&portwarden, "Host: [::1]:8443\r\n"), "http://[::1]:8443/auth");
     let claims = "Host: hub.example\r\nX-Forwarded-Host: other.example:8443\r\nX-Forwarded-Proto: https\r\n";
-    assert_eq!(realm(&portwarden, claims), "http://hub.example/auth", "nobody is trusted");
+    assert_eq!(realm(&portwarden, claims), "http://hub.example/auth", "no proxy is trusted");
     let config =
         CONFIG.replace("addr: \":0\"", "addr: \":0\", path_prefix: /pre, trusted_proxies: [127.0.0.1]");
     let (portwarden, _sink) = start_with(&config, OK);

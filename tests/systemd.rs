@@ -86,7 +86,7 @@ fn systemd_is_told_of_readiness_reloads_the_watchdog_and_the_end() {
 
 #[test]
 fn a_socket_that_systemd_holds_is_taken_over() {
-    let files = configuration("192.0.2.1:1"); // Nobody can listen there.
+    let files = configuration("192.0.2.1:1"); // No program can listen there.
     let text = fs::read_to_string(unit("portwarden.service")).unwrap();
     let started = values(&text, "ExecStart").join(" ");
     let arguments = started.split(' ').skip(1).map(|argument| match argument {

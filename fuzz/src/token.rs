@@ -49,9 +49,9 @@ pub fn check(data: &[u8]) {
 }
 
 fn refused(token: &str) {
-    assert!(PARTIES.ours.verify(token, NOW).is_err(), "nobody signed {token:?}");
+    assert!(PARTIES.ours.verify(token, NOW).is_err(), "the authority did not sign {token:?}");
     let refreshed = PARTIES.ours.verify_refresh(token, SERVICE, NOW, |_| None);
-    assert!(refreshed.is_err(), "nobody signed {token:?}");
+    assert!(refreshed.is_err(), "the authority did not sign {token:?}");
 }
 
 fn changed(input: &mut Input<'_>) {

@@ -157,7 +157,7 @@ mod tests {
         let guesser = waits(&queue, 9).await;
         let another = waits(&queue, 5).await;
         let newcomer = waits(&queue, 0).await;
-        assert!(guesser.await.unwrap().is_none(), "who tried most is told to come again");
+        assert!(guesser.await.unwrap().is_none(), "the guesser with most attempts has to come again");
         assert!(queue.take(6).await.is_none(), "who tried more does not take a place away");
         drop(running);
         let turn = newcomer.await.unwrap();

@@ -288,7 +288,7 @@ mod tests {
         places[3].activity.begin().answered();
         let mut table = admission.table();
         let now = Instant::now();
-        assert_eq!(table.ask_the_idle_to_leave(0, now), 0, "nobody is idle for a second");
+        assert_eq!(table.ask_the_idle_to_leave(0, now), 0, "no connection is idle for a second");
         assert_eq!(table.ask_the_idle_to_leave(3, now + IDLE), 1);
         assert!(table.open[&1].leaving, "it has been idle for longest");
         assert_eq!(table.ask_the_idle_to_leave(0, now + IDLE), 2);

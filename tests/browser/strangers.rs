@@ -73,7 +73,11 @@ fn rule_29_no_form_and_no_script_of_another_site_does_anything_here() {
     }
     let sent = &posts(&warden)[before..];
     assert!(sent.iter().all(|line| line["decision"] != "allowed"), "{sent:?}");
-    assert_eq!(sent.len(), 3, "browsers ask nobody before they send these, so that they arrive: {sent:?}");
+    assert_eq!(
+        sent.len(),
+        3,
+        "browsers send these without a preflight request, so that they arrive: {sent:?}"
+    );
     // Pictures on the stranger's pages whose addresses are pages here.
     for path in ["/-/sign-out", &delete, "/team/app"] {
         browser.run_until_done(&format!(
