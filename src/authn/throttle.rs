@@ -63,18 +63,18 @@ struct Tables {
 /// The credentials that a client shows: an account, a password and the client's address.
 #[derive(Debug, Clone, Copy)]
 pub struct Shown {
-    /// Of the name, folded, at the client.
+    /// The key of the name, folded, at the client.
     pair: Fingerprint,
-    /// Of the account as it is written.
+    /// The key of the account as it is written.
     account: Fingerprint,
     from: Network,
-    /// Of the client.
+    /// The key of the client.
     client: Fingerprint,
     /// `None` without a password.
     guess: Option<Guess>,
 }
 
-/// That there is no wait, or a way past it.
+/// The result of a check: no wait, or a way past it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Passage {
     is_proven: bool,

@@ -42,7 +42,7 @@ struct Written<'a> {
     settings: &'a RuleSettings,
 }
 
-/// Which condition of a rule.
+/// The place of a condition in a rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Slot<'a> {
     Field(Field),
@@ -60,9 +60,9 @@ struct Condition<'a> {
 #[derive(Default)]
 struct Earlier<'a> {
     rules: Vec<(usize, Written<'a>)>,
-    /// By a condition's text: what a rule must have word for word, or as its only text.
+    /// Rules by a condition's text, which a hidden rule has word for word, or as its only text.
     by_text: HashMap<(Slot<'a>, &'a str), Vec<usize>>,
-    /// By a condition that may hold for other texts as well.
+    /// Rules by a condition that may hold for other texts as well.
     by_pattern: HashMap<Slot<'a>, Vec<usize>>,
     /// Without a condition on a text.
     wide: Vec<usize>,

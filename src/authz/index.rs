@@ -33,9 +33,9 @@ use super::{
 pub(super) struct Index {
     /// The indices of all rules; those under one key stand together, ascending. Then those of `loose`.
     rules: Vec<usize>,
-    /// Those that are candidates always.
+    /// The rules that are candidates always.
     always: Run,
-    /// Those that also are where a text of the question has syntax.
+    /// The rules that also are where a text of the question has syntax.
     loose: Run,
     account: Table,
     name: Table,
@@ -193,7 +193,7 @@ fn literal(pattern: &Pattern) -> Option<Literal<'_>> {
 }
 
 impl Literal<'_> {
-    /// Which of two that equally many rules ask for is probably in more questions.
+    /// Ranks two literals that equally many rules ask for by the probable number of questions.
     fn commonness(&self) -> (bool, Reverse<usize>) {
         match self {
             Self::Text(text) => (false, Reverse(text.len())),

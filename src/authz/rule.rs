@@ -87,7 +87,7 @@ pub enum Verdict<'r> {
     Matches,
     /// This one is not.
     Unmet(Condition<'r>),
-    /// Of this one it cannot be told, and the others are met or cannot be told either.
+    /// This condition cannot be decided, and the others are met or cannot be decided either.
     Unclear(Condition<'r>, Doubt),
 }
 

@@ -214,7 +214,7 @@ struct Listed {
 }
 
 impl Names {
-    /// Those behind `last`; all of them behind the empty text.
+    /// The names behind `last`; all of them behind the empty text.
     pub(super) fn behind(last: &str) -> Self {
         Self { last: last.to_owned(), n: Some(MAX_PAGE), ended: false }
     }

@@ -32,7 +32,7 @@ struct Inner {
 #[derive(Debug, Default)]
 struct State {
     running: usize,
-    /// By the attempts of the address, then the last to come first.
+    /// Waiting checks by the attempts of the address, then the last to come first.
     waiting: BTreeMap<Number, oneshot::Sender<Turn>>,
     arrivals: u64,
 }
@@ -45,7 +45,7 @@ type Number = (u32, Reverse<u64>);
 pub(super) struct Turn(Option<CheckQueue>);
 
 impl CheckQueue {
-    /// So many checks at once, and places for so many that wait.
+    /// A queue with so many checks at once, and slots for so many that wait.
     pub(super) fn new(concurrent: usize, places: usize) -> Self {
         Self(Arc::new(Inner { concurrent, places, state: Mutex::default() }))
     }

@@ -300,7 +300,7 @@ fn texts(scopes: &[Scope]) -> Vec<String> {
 /// The route of a web page, in logs and metrics.
 const PAGE: &str = "page";
 
-/// To the microsecond.
+/// Milliseconds, to the microsecond.
 fn milliseconds(duration: Duration) -> f64 {
     (duration.as_secs_f64() * 1e6).round() / 1e3
 }

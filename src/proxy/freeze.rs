@@ -75,7 +75,7 @@ struct Push {
 pub enum FreezeStatus {
     /// Writes pass.
     Open,
-    /// So many pushes are still to end.
+    /// Pushes are still to end.
     Draining {
         /// Repositories that are being written to, or were a moment ago.
         pushes: usize,

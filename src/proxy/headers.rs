@@ -1,4 +1,4 @@
-//! Which headers pass, in each direction (RFC 9110 section 7.6, security rules on hop-by-hop and forwarding headers).
+//! The headers that pass in each direction (RFC 9110 section 7.6, security rules on hop-by-hop and forwarding headers).
 
 use std::net::IpAddr;
 

@@ -91,7 +91,7 @@ impl KnownNames {
         read.await.unwrap_or_else(|_| Err(Refusal::new(ErrorCode::Internal, "reading the catalogue failed")))
     }
 
-    /// Something was pushed to that repository.
+    /// Records a push to that repository.
     pub(super) fn pushed(&self, name: &RepositoryName) {
         let mut state = self.lock();
         if let Some(known) = &mut state.known {

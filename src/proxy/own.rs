@@ -52,13 +52,13 @@ impl OwnEndpoint {
         response
     }
 
-    /// To `/v2/`, with the method kept.
+    /// Redirects to `/v2/`, with the method kept.
     pub(super) fn redirect_to_base() -> Response<ResponseBody> {
         redirect_to(HeaderValue::from_static("/v2/"))
     }
 }
 
-/// To another URL for good, with the method kept.
+/// Redirects to another URL for good, with the method kept.
 pub(super) fn redirect_to(location: HeaderValue) -> Response<ResponseBody> {
     let mut response = Response::new(ResponseBody::from(String::new()));
     *response.status_mut() = StatusCode::PERMANENT_REDIRECT;

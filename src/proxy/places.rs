@@ -62,7 +62,7 @@ pub(super) struct NoPlace;
 const WAIT: Duration = Duration::from_secs(5);
 
 impl Places {
-    /// So many places, at least one; as many may wait for one.
+    /// So many slots, at least one; as many requests may wait for one.
     pub(super) fn new(all: usize, what: &'static str) -> Self {
         Self::with(all.max(1), what, WAIT)
     }

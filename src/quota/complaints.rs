@@ -20,7 +20,7 @@ struct Said {
 
 /// The time for which nothing more is logged about the same sender.
 const QUIET: Duration = Duration::from_secs(60);
-/// Of so many senders at least it is known. More of them in a minute make more lines, and no more memory.
+/// The least number of senders that are remembered. More of them in a minute make more lines, and no more memory.
 const SENDERS: usize = 256;
 
 impl Default for Complaints {

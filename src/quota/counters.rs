@@ -22,7 +22,7 @@ pub(crate) trait Worth {
     fn worth(&self, now: Instant) -> Self::Worth;
 }
 
-/// Stands for a key, in this table only.
+/// A fingerprint of a key, in this table only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Fingerprint(u64, u64);
 

@@ -60,7 +60,7 @@ pub struct Route {
     query: Query,
 }
 
-/// Which part of the catalogue is asked for.
+/// The part of the catalogue that is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CatalogPage<'a> {
     /// The largest number of names; 1000 where more were asked for. `None` leaves it to the registry.

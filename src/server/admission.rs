@@ -194,7 +194,7 @@ impl Admission {
 }
 
 impl Table {
-    /// So that `target` stay, if as many are idle; returns how many were asked.
+    /// Asks idle connections to leave, so that `target` stay, if as many are idle; returns the number asked.
     fn ask_the_idle_to_leave(&mut self, target: usize, now: Instant) -> usize {
         let stay = self.open.values().filter(|open| !open.leaving).count();
         let since = |open: &Open| open.activity.expendable_since().filter(|_| !open.leaving);

@@ -258,7 +258,8 @@ struct InFlightBody {
     body: ResponseBody,
     delivery: Delivery,
     in_flight: InFlight,
-    /// That of an HTTP/1.1 connection: what the client has no room for is not read from the registry. HTTP/2 has windows.
+    /// The pressure of an HTTP/1.1 connection: bytes that the client has no room for are not read from the registry.
+    /// HTTP/2 has windows.
     pressure: Option<Pressure>,
 }
 

@@ -54,7 +54,7 @@ pub enum ControlAnswer {
         /// True if they were frozen before.
         thawed: bool,
     },
-    /// So many pushes are still to end.
+    /// Pushes are still to end.
     Draining {
         /// Repositories that are being written to, or were a moment ago.
         pushes: usize,

@@ -22,7 +22,7 @@ pub(super) struct Drive<'a, O> {
     pub(super) stop: &'a watch::Receiver<bool>,
     pub(super) limits: &'a Limits,
     pub(super) place: &'a Place,
-    /// That of TLS.
+    /// The output of TLS.
     pub(super) output: Option<&'a Output<O>>,
     /// The verdict on the heads of an HTTP/2 connection. It is one for all streams, so after a malformed head the connection
     /// ends with the answers under way: requests that come later do not share in its refusal for ever.

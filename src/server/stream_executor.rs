@@ -31,7 +31,7 @@ tokio::task_local! {
 }
 
 impl Delivery {
-    /// That of the stream whose task this is; an unwatched one on HTTP/1.1.
+    /// The delivery of the stream whose task this is; an unwatched one on HTTP/1.1.
     pub(super) fn of_this_stream() -> Self {
         DELIVERY.try_with(Clone::clone).unwrap_or(Self(None))
     }

@@ -22,7 +22,7 @@ pub(super) struct Unsent {
     since: usize,
 }
 
-/// So many bytes are no small answer's any more.
+/// The size from which an answer is no small one any more, in bytes.
 const MUCH: usize = 16 << 10;
 
 impl Unsent {

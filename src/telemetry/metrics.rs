@@ -31,7 +31,7 @@ pub struct Metrics {
     logins: Family<OutcomeLabels, Counter>,
     transfers: Family<EndedLabels, Counter>,
     bytes: Family<DirectionLabels, Counter>,
-    /// Those of `bytes`, at hand: they are counted for each piece of a body.
+    /// Counters of `bytes`, at hand: they are raised for each piece of a body.
     bytes_in: Counter,
     bytes_out: Counter,
     active: Gauge,
@@ -54,7 +54,7 @@ impl Drop for Connected {
     }
 }
 
-/// Which way bytes go.
+/// The direction of bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Direction {
     /// From the client: pushes.

@@ -45,7 +45,7 @@ pub(crate) struct Entry {
     pub(crate) node: Node,
 }
 
-/// Something wrong with the text itself.
+/// A fault of the text itself.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Problem {
     pub(crate) at: Mark,

@@ -74,12 +74,12 @@ impl Answer {
         self
     }
 
-    /// To another page of Portwarden, by GET. `target` is a path.
+    /// Redirects to another page of Portwarden, by GET. `target` is a path.
     pub(super) fn redirect(target: &str) -> Self {
         Self::to(StatusCode::SEE_OTHER, target, "no-store")
     }
 
-    /// To where a file is for good.
+    /// Redirects to the permanent path of a file.
     pub(super) fn redirect_for_ever(target: &str) -> Self {
         Self::to(StatusCode::PERMANENT_REDIRECT, target, "max-age=86400")
     }

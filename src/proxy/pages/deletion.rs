@@ -114,7 +114,7 @@ async fn permit(
     }
 }
 
-/// Stands for the tags that were named, of which there may be more than a form can hold.
+/// Returns a digest of the tags that were named, of which there may be more than a form can hold.
 fn in_short(tags: &[String]) -> String {
     BASE64URL.encode(digest(&SHA256, tags.join("\n").as_bytes()))
 }

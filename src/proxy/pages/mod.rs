@@ -64,7 +64,7 @@ impl Pages {
         self.places.refused()
     }
 
-    /// Something was pushed to that repository: it exists.
+    /// Records a push to that repository: it exists.
     pub(super) fn pushed(&self, name: &RepositoryName) {
         self.names.pushed(name);
     }

@@ -238,7 +238,7 @@ fn follows_a_link_from_elsewhere(request: &Request<'_>) -> bool {
     is_followed && request.method() == Method::GET
 }
 
-/// To the page to sign in, and from there back.
+/// Redirects to the page to sign in, and from there back.
 fn to_sign_in(request: &Request<'_>, ended: bool) -> Answer {
     let next = crate::registry::percent_encode(request.here());
     let why = if ended { "&ended=1" } else { "" };

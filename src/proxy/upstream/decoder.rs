@@ -11,7 +11,7 @@ use super::Broken;
 /// The position of the next byte in a body.
 #[derive(Debug)]
 pub(super) enum Decoder {
-    /// So many are left.
+    /// A body of known length: the bytes left.
     Length(u64),
     /// It ends with the connection.
     UntilClose,

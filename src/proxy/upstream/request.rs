@@ -31,7 +31,7 @@ pub(in crate::proxy) struct UpstreamRequest {
 pub(super) enum Framing {
     /// There is none.
     Empty,
-    /// Of this length.
+    /// A body of this length.
     Length(u64),
     /// In chunks.
     Chunked,
@@ -106,7 +106,7 @@ impl UpstreamRequest {
 }
 
 impl Framing {
-    /// By what is known of a body.
+    /// Chooses the framing by what is known of a body.
     fn of(body: &impl Body) -> Self {
         if body.is_end_stream() {
             return Self::Empty;
