@@ -643,7 +643,7 @@ fn a_second_sigterm_does_not_wait() {
     process.wait_for_log(0, "stopping: no new connections");
     assert!(process.is_running());
     assert_eq!(process.stop().expect("it ends by itself").code(), Some(0));
-    process.says("told to stop a second time");
+    process.says("second signal to stop");
 }
 
 #[test]

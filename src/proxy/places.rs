@@ -162,7 +162,7 @@ impl Places {
         if let Some(unsaid) = self.0.complaints.due(from, Instant::now()) {
             tracing::warn!(
                 %from, all = self.0.all, unsaid,
-                "no place among the {} (half of them at most for one address): refused", self.0.what
+                "too many concurrent {} (one address holds half of the slots at most): rejected", self.0.what
             );
         }
         NoPlace

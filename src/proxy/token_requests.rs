@@ -66,7 +66,7 @@ impl TokenRequests {
     fn refuse(&self, from: Network, after: Duration, now: Instant) -> Refusal {
         self.refused.fetch_add(1, Ordering::Relaxed);
         if let Some(unsaid) = self.complaints.due(from, now) {
-            tracing::warn!(%from, unsaid, "too many requests for tokens from one address (limits.token_requests): refused");
+            tracing::warn!(%from, unsaid, "too many requests for tokens from one address (limits.token_requests): rejected");
         }
         let message = "too many requests for tokens from your address; wait before you try again";
         Refusal::new(ErrorCode::TooManyRequests, message).retry_after(after)

@@ -160,7 +160,7 @@ impl Admission {
         if let Some(unsaid) = self.refusals.due(from, Instant::now()) {
             tracing::warn!(
                 %from, most, unsaid,
-                "too many connections from one address (limits.connections_per_address): further ones are refused"
+                "too many connections from one address (limits.connections_per_address): further ones are rejected"
             );
         }
         None

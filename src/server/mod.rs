@@ -109,7 +109,7 @@ async fn accept(
             Err(error) => {
                 if complained.is_none_or(|since| since.elapsed() >= ACCEPT_COMPLAINT) {
                     complained = Some(Instant::now());
-                    tracing::warn!(%error, "cannot accept a connection; if files are too many, raise LimitNOFILE (`ulimit -n`)");
+                    tracing::warn!(%error, "cannot accept a connection; if too many files are open, raise LimitNOFILE (`ulimit -n`)");
                 }
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
