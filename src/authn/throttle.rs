@@ -7,8 +7,8 @@
 //! - **A guess is a password that was not shown before.** The same wrong one again is none, and no password is none: they
 //!   cost work, which is bounded, and no wait.
 //! - **A wait is for everything**, the right password too, with the same answer. It comes before the memory of right
-//!   passwords is asked ([`Throttle::peek`]): whatever would be refused without being counted must not be looked up first,
-//!   or that memory would answer as many guesses as are sent.
+//!   passwords is asked ([`Throttle::peek`]). A request that would be refused without being counted must not be looked
+//!   up first, or that memory would answer as many guesses as are sent.
 //! - **One way leads past a wait**: the password that was right for this account at this very address within a day
 //!   ([`Proven`]). A wrong one shown meanwhile closes that way for ten seconds.
 //!

@@ -1,8 +1,8 @@
 //! Rules that can never decide, because an earlier one matches whatever they match. For a linter.
 //!
-//! Only what can be proved from one earlier rule is said, so that a rule that is named here may be removed:
-//! each condition of the earlier rule is one of the later rule, word for word, or holds for the only text
-//! that the later rule asks for. Two globs are not compared, nor are several earlier rules taken together.
+//! Only what one earlier rule proves is reported, so that a rule named here may be removed. Each condition of the
+//! earlier rule is one of the later rule, word for word, or holds for the only text that the later rule asks for. Two
+//! globs are not compared, nor are several earlier rules taken together.
 
 use std::collections::HashMap;
 

@@ -172,8 +172,8 @@ impl Rule {
         verdict
     }
 
-    /// The values of an account and its labels that docker_auth would read as part of a pattern, each with the condition
-    /// that it gets into; none where the rule is not about the account.
+    /// The values of an account and its labels that docker_auth would read as part of a pattern, each with the
+    /// condition that it gets into. None if the rule is not about the account.
     pub fn values_with_syntax(
         &self,
         account: &str,

@@ -1,5 +1,5 @@
-//! Sets the number of bytes of a body that are held at a time: many while few bodies are under way, few while many are,
-//! so that all of them together stay within a budget.
+//! Sets the number of bytes of a body that are held at a time: many while few bodies are under way, few while many are.
+//! So all of them together stay within a budget.
 
 use std::sync::{
     Arc,

@@ -3,7 +3,7 @@
 //! In the order of their coming, strangers at many addresses that guess without end would keep the queue full, and with
 //! it all other clients out. So an address goes behind those that have tried less, and gives up its slot to them when
 //! the queue is full. `throttle` knows the number of an address's attempts. Of those that have tried as much, the last
-//! to come goes first: the clients of the others may have given up, and a client that comes after a burst of strangers
+//! to come goes first. The clients of the others may have given up, and a client that comes after a burst of strangers
 //! need not wait for all of it.
 
 use std::{

@@ -1,10 +1,10 @@
 //! The names of all repositories: a registry reads its whole store to list them, which takes seconds where there are thousands.
 //!
-//! They are read when a client asks, by one reader for all that wait, and used for ten times as long as it took to read them; for
-//! web pages a minute at least. So all requests together, from all clients, keep the registry busy for a tenth of the
-//! time. What is pushed through Portwarden meanwhile is added at once. Which names an account may see is decided for
-//! each answer. A reading that fails fails for all that wait for it: one after the other, they would keep the
-//! registry busy long after they have gone.
+//! They are read when a client asks, by one reader for all waiting requests. They are used for ten times as long as it
+//! took to read them; for web pages a minute at least. So all requests together, from all clients, keep the registry
+//! busy for a tenth of the time. Repositories that are pushed through Portwarden meanwhile are added at once. The names
+//! that an account may see are decided for each answer. A reading that fails fails for all that wait for it: one after
+//! the other, they would keep the registry busy long after they have gone.
 
 use std::{
     cmp::Ordering,

@@ -99,9 +99,9 @@ impl Said {
 /// The client's address: the peer's, or what a believed proxy says (docker_auth's `real_ip_header` and `real_ip_pos`).
 ///
 /// Without `trusted_proxies` the header's first line is believed from any peer, and must be there, as in docker_auth.
-/// With them, a peer on the list is believed: the entry at the position of all lines together or, where none is given,
-/// the first from the right that is no trusted proxy itself. Without `real_ip_header` that is `X-Forwarded-For`, which
-/// then may be missing.
+/// With them, a peer on the list is believed. The entry at the position of all lines together counts or, where none is
+/// given, the first from the right that is no trusted proxy itself. Without `real_ip_header` that is `X-Forwarded-For`,
+/// which then may be missing.
 ///
 /// # Errors
 /// The header is asked for and is missing or holds no address: 400, with docker_auth's words.

@@ -3,8 +3,8 @@
 //!
 //! A request waits a short while for its slot and keeps it until its response's body has ended, so that every request
 //! that has begun goes on. An address may hold at most as many slots as are still free: a lone one gets half, two get a
-//! third each, and the next address finds some free (the dynamic threshold of Choudhury and Hahne, 1998, with a factor
-//! of 1). The same holds for waiting requests.
+//! third each, and the next address finds some free. This is the dynamic threshold of Choudhury and Hahne, 1998, with a
+//! factor of 1. The same holds for waiting requests.
 
 use std::{
     collections::BTreeMap,

@@ -35,9 +35,9 @@ const DRAIN_BYTES: usize = 64 << 20;
 
 /// A client's body on its way to the registry.
 ///
-/// It ends with an error when it stands still for too long. When it is dropped early (Portwarden or the registry
-/// refused), the rest is read and thrown away for a bounded while: an immediate close would reset the connection and
-/// take the answer along (RFC 9112 section 9.6).
+/// It ends with an error when it stands still for too long. It may be dropped early, when Portwarden or the registry
+/// refused. Then the rest is read and thrown away for a bounded while: an immediate close would reset the connection
+/// and take the answer along (RFC 9112 section 9.6).
 pub(super) struct RequestBody {
     body: Option<Incoming>,
     idle: IdleTimer,

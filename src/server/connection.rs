@@ -245,10 +245,10 @@ const CONNECTION_WINDOW: u32 = 4 << 20;
 /// Bytes that are buffered of one HTTP/2 download.
 const SEND_BUFFER: usize = 128 << 10;
 /// HTTP/2 streams that are reset because of their input (malformed heads, data for streams that are gone): with more of
-/// them the connection ends. h2's own bound is 1024; no real client needs so many. Those that their client resets are
-/// bounded before they are looked at by `limits.streams` (h2's own 20 would end the connection of a client that is
-/// interrupted), and then counted by `activity`; continuation frames and empty frames by h2, which has no settings for
-/// them.
+/// them the connection ends. h2's own bound is 1024; no real client needs so many. Streams that their client resets are
+/// bounded by `limits.streams` before they are looked at, and then counted by `activity`: h2's own 20 would end the
+/// connection of a client that is interrupted. Continuation frames and empty frames are bounded by h2, which has no
+/// settings for them.
 const ERROR_RESETS: usize = 128;
 /// The interval between pings to a silent HTTP/2 peer.
 const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(30);

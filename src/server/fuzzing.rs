@@ -1,4 +1,4 @@
-//! A property of every stream of bytes on an HTTP/1.1 connection, checked by `fuzz/` and the unit tests: hyper behind
+//! A property of every stream of bytes on an HTTP/1.1 connection, checked by `fuzz/` and the unit tests. hyper behind
 //! the head guard sees no request that a strict reader of RFC 9112 does not see, in that order. Compiled for them only.
 #![allow(
     clippy::panic,

@@ -1,10 +1,10 @@
 //! A second look at the raw heads of requests.
 //!
 //! hyper reads some malformed heads in the one safe way and hides that they were malformed: `Content-Length` beside
-//! `Transfer-Encoding` disappears, a `#fragment` in the target is cut off, a bare line feed ends a line. Another program
-//! on the way could read them in the other way, which is what request smuggling lives on (RFC 9112 section 11.2). The
-//! guard follows the framing of what is read, only to say "refuse": hyper's reading stays the one that counts. Once it
-//! has lost the thread it refuses as well.
+//! `Transfer-Encoding` disappears, a `#fragment` in the target is cut off, a bare line feed ends a line. Another
+//! program on the way could read them in the other way, and request smuggling lives on that (RFC 9112 section 11.2).
+//! The guard follows the framing of the input only to say "refuse": hyper's reading stays the one that counts. Once the
+//! guard has lost the thread it refuses as well.
 
 mod http2;
 mod scan;

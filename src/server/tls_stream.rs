@@ -2,7 +2,7 @@
 //! it at once.
 //!
 //! Data that hyper wants flushed is held until the connection has nothing more to say for now, and then [`Output`]
-//! sends it: HTTP/2 flushes after each frame, and a system call for each 16 KiB costs more than their encryption does.
+//! sends it. HTTP/2 flushes after each frame, and a system call for each 16 KiB costs more than their encryption does.
 //! Until then only full records are sealed.
 
 mod pressure;

@@ -34,10 +34,10 @@ impl Unsent {
     /// segment that it has begun, and wakes the waiting task when it is less than half (`TCP_NOTSENT_LOWAT`, Linux
     /// 3.12).
     ///
-    /// By the clock, a slow client seems to take nothing until then, so the bound never meets much more than it allows:
-    /// it begins with no less than all that was written, and is lowered by a quarter at a time, when as much as makes
-    /// it worth a call was taken since; five eighths of what waits are the most that has to leave. It is raised at
-    /// once, when what each may have is a third more.
+    /// By the clock, a slow client seems to take nothing until then, so the bound never meets much more than it allows.
+    /// It begins with no less than all that was written. It is lowered by a quarter at a time, each time enough was
+    /// taken since to be worth a call; so at most five eighths of the waiting bytes have to leave. It is raised at
+    /// once, when the share of each connection is a third more.
     pub(super) fn written(&mut self, socket: &TcpStream, written: &Poll<io::Result<usize>>) {
         let taken = if let Poll::Ready(Ok(bytes)) = written { *bytes } else { 0 };
         self.since = self.since.saturating_add(taken);

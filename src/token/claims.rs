@@ -117,8 +117,8 @@ impl Issued {
     }
 }
 
-/// An access token whose signature, issuer and audience are right, now and for as long as the key is the same; whether its
-/// time has come, and is not over, is another question on each use.
+/// An access token whose signature, issuer and audience are right, now and for as long as the key is the same. Its time
+/// is checked on each use.
 #[derive(Debug)]
 pub(super) struct SignedClaims {
     pub(super) token: Arc<AccessToken>,

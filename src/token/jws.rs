@@ -65,7 +65,7 @@ pub(super) fn open(key: &SigningKey, kind: Kind, token: &str) -> Result<Object, 
     Object::read(&decode(claims)?)
 }
 
-/// No key that a header brings along is ever used: `jku` and `x5u` are ignored, since a registry ignores them too;
+/// No key that a header brings along is ever used. `jku` and `x5u` are ignored, since a registry ignores them too.
 /// `jwk` and `x5c`, which a registry would look at before `kid`, are refused, so that nothing passes here that it would
 /// read otherwise. `crit` demands unsupported extensions (RFC 7515, section 4.1.11).
 fn check_header(key: &SigningKey, kind: Kind, header: &Object) -> Result<(), TokenError> {
