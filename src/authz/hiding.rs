@@ -42,7 +42,7 @@ struct Written<'a> {
     settings: &'a RuleSettings,
 }
 
-/// The place of a condition in a rule.
+/// The part of a rule that a condition is on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Slot<'a> {
     Field(Field),

@@ -60,7 +60,7 @@ impl CommandSettings {
     /// the output. It inherits Portwarden's directory and environment, except for the variables that systemd gave to
     /// Portwarden alone.
     ///
-    /// `secret` is kept out of what the command complains about; empty for none. Must run on a runtime with I/O.
+    /// `secret` is masked in the command's error messages; empty for none. Must run on a runtime with I/O.
     ///
     /// # Errors
     /// For the log: it cannot be run, or prints more than 64 KiB.
@@ -231,8 +231,8 @@ async fn hear_some(
     Ok(())
 }
 
-/// The complaint with `***` for each word of the secret, which a script may have split, on one line, without control
-/// characters.
+/// The error message with `***` for each word of the secret, which a script may have split, on one line, without
+/// control characters.
 fn harmless(complaint: &[u8], secret: &[u8]) -> String {
     let mut words: Vec<&[u8]> =
         secret.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty()).collect();

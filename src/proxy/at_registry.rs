@@ -14,7 +14,7 @@ pub struct AtRegistry(Arc<AtomicUsize>);
 pub struct Present(AtRegistry);
 
 impl AtRegistry {
-    /// Counts a request that has a place before the registry.
+    /// Counts a request that holds a slot before the registry.
     pub fn enter(&self) -> Present {
         self.0.fetch_add(1, Ordering::Relaxed);
         Present(self.clone())

@@ -47,7 +47,7 @@ impl Catalog {
         Self { names, places: Places::new(AT_ONCE, "lists of repositories") }
     }
 
-    /// A place for a list. It is waited for a short while.
+    /// A slot for a list. It is waited for a short while.
     ///
     /// # Errors
     /// Too many lists are made, for this client or for all.
@@ -58,7 +58,7 @@ impl Catalog {
         })
     }
 
-    /// The number of requests that got no place.
+    /// The number of requests that got no slot.
     pub(super) fn refused(&self) -> u64 {
         self.places.refused()
     }

@@ -37,7 +37,7 @@ struct State {
     arrivals: u64,
 }
 
-/// A place in the queue.
+/// A slot in the queue.
 type Number = (u32, Reverse<u64>);
 
 /// A check may run. Dropped, it is the turn of the next.
@@ -50,8 +50,8 @@ impl CheckQueue {
         Self(Arc::new(Inner { concurrent, places, state: Mutex::default() }))
     }
 
-    /// Waits for a turn. `tried` is how much the address has tried before (`Attempt::tried`). `None` when there is no
-    /// place, or no longer, or after half a minute: others go first, for ever perhaps.
+    /// Waits for a turn. `tried` is the number of the address's earlier attempts (`Attempt::tried`). `None` when there
+    /// is no slot, or no longer, or after half a minute: others go first, for ever perhaps.
     pub(super) async fn take(&self, tried: u32) -> Option<Turn> {
         let (number, turn) = {
             let mut state = self.lock();

@@ -1,7 +1,7 @@
 //! Writes can be frozen for a while, so that the registry can collect its garbage: that deletes the layers of a push
 //! whose manifest has not come yet. Pulls go on.
 //!
-//! A freeze begins by draining: pushes under way go on to their manifests, new ones are turned away. It ends by itself, so
+//! A freeze begins by draining: pushes under way go on to their manifests, new ones are rejected. It ends by itself, so
 //! that a job which dies does not leave a registry that takes nothing.
 
 use std::{

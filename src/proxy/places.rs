@@ -21,7 +21,7 @@ use tokio::{sync::oneshot, time::timeout};
 use super::at_registry::{AtRegistry, Present};
 use crate::quota::{Complaints, Network, Share, Shares};
 
-/// The places before one registry, or for pages.
+/// The slots before one registry, or for pages.
 #[derive(Debug, Clone)]
 pub(super) struct Places(Arc<Inner>);
 
@@ -54,7 +54,7 @@ pub struct Place {
     present: Option<Present>,
 }
 
-/// No place came free in time, or too many wait for one already.
+/// No slot came free in time, or too many requests wait for one already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct NoPlace;
 
@@ -102,7 +102,7 @@ impl Places {
         came_free.ok().and_then(Result::ok).ok_or_else(|| self.refuse(from))
     }
 
-    /// Requests that have a place now.
+    /// Requests that hold a slot now.
     pub(super) fn taken(&self) -> usize {
         self.0.all - self.queue().free
     }
@@ -196,7 +196,7 @@ impl Drop for Waits {
 }
 
 impl Place {
-    /// The place of a request of that connection.
+    /// The slot of a request of that connection.
     pub(super) fn of(mut self, connection: &AtRegistry) -> Self {
         self.present = Some(connection.enter());
         self

@@ -104,7 +104,7 @@ impl ResponseBody {
         }
     }
 
-    /// Keeps a place for as long as it goes out.
+    /// Keeps a slot for as long as it goes out.
     pub(super) fn keep(&mut self, place: Place) {
         self.place = Some(place);
     }

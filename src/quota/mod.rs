@@ -1,5 +1,5 @@
-//! The share of a resource that one client may have, so that none takes all of it: places, attempts in a while, lines
-//! of the log.
+//! The share of a resource that one client may have, so that none takes all of it: slots, attempts in a while, lines of
+//! the log.
 //!
 //! Of what, and what a client with too much is answered, is known where it is given out. Pure; time is an argument.
 

@@ -53,7 +53,7 @@ struct Open {
     leaving: bool,
 }
 
-/// A connection's place. Free again when it is dropped.
+/// A connection's slot. Free again when it is dropped.
 pub(super) struct Place {
     admission: Arc<Admission>,
     number: u64,
@@ -125,8 +125,8 @@ impl Admission {
         }
     }
 
-    /// A place for a connection from there; `None` where its address has all that it may have. `counts` is false for what
-    /// stands for many clients.
+    /// A slot for a connection from there; `None` where its address has all that it may have. `counts` is false for a
+    /// peer that stands for many clients.
     pub(super) fn admit(self: &Arc<Self>, peer: Option<SocketAddr>, counts: bool) -> Option<Place> {
         let of = peer.filter(|_| counts).map(|peer| Network::from(Some(peer.ip())));
         let limits = self.limits.load();

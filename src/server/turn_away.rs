@@ -1,4 +1,4 @@
-//! The answer to a connection for which there is no place, where it can be read: without TLS.
+//! The answer to a connection for which there is no slot, where it can be read: without TLS.
 //!
 //! With TLS the connection is closed before its handshake, which would cost more than it is worth.
 

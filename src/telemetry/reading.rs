@@ -19,7 +19,7 @@ pub struct Reading {
     pub upstream_busy: usize,
     /// Connections to the registry that are kept for the next one.
     pub upstream_idle: usize,
-    /// Requests that wait for a place before the registry.
+    /// Requests that wait for a slot before the registry.
     pub upstream_waiting: usize,
     /// The number of requests rejected for load since the start, by limit.
     pub limited: Vec<(&'static str, u64)>,

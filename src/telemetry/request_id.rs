@@ -1,4 +1,5 @@
-//! The name of a request, by which its lines in our log, the audit log and the registry's log are found together.
+//! The name of a request, by which its lines in Portwarden's log, the audit log and the registry's log are found
+//! together.
 
 use std::{cell::RefCell, fmt};
 

@@ -91,7 +91,7 @@ pub struct Page {
     pub number: usize,
     /// At least 1.
     pub pages: usize,
-    /// The place of the first one of this part, from 0.
+    /// The index of the first one of this part, from 0.
     pub first: usize,
     /// All that match.
     pub total: usize,

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::ACCOUNT;
 
-/// `bind_dn` with places for the account.
+/// `bind_dn` with placeholders for the account.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DnTemplate(String);
 

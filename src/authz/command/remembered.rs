@@ -95,7 +95,7 @@ impl Remembered {
         Turn::Lead(Flight { remembered: self, key: Some(key), sender })
     }
 
-    /// Puts an answer in the place of the question, while there is room.
+    /// Replaces the question by its answer, while there is room.
     fn keep(&self, key: Key, said: &Said, now: Instant) {
         let mut slots = self.slots();
         slots.remove(&key);

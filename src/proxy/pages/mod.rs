@@ -109,7 +109,7 @@ fn without_slash(request: &Request<'_>) -> Option<String> {
     Some(format!("{}{query}", request.href(&page)))
 }
 
-/// In a place of the visitor's address, which is kept until the page has gone out.
+/// Holds a slot of the visitor's address, which is kept until the page has gone out.
 async fn visited_in_turn(page: PagePath, request: &mut Request<'_>) -> Result<Answer, Trouble> {
     let place = request.pages.places.take(request.address).await.map_err(|_| {
         Refusal::new(ErrorCode::Unavailable, "too many pages are being made; try again later")

@@ -73,7 +73,7 @@ struct Idle {
     since: Instant,
 }
 
-/// The body of the registry's response, as it arrives. It keeps its place until it has ended, and gives its connection
+/// The body of the registry's response, as it arrives. It keeps its slot until it has ended, and gives its connection
 /// back then; dropped before, it closes it.
 pub struct Incoming {
     upstream: Upstream,
@@ -87,7 +87,7 @@ pub struct Incoming {
 pub struct UpstreamLoad {
     /// With it now; each has a connection of its own.
     pub requests: usize,
-    /// Waiting for a place (`limits.upstream_requests`).
+    /// Waiting for a slot (`limits.upstream_requests`).
     pub waiting: usize,
     /// Refused because they got none, since the settings of the registry last changed.
     pub refused: u64,
@@ -173,7 +173,7 @@ impl Upstream {
         Ok((response.status(), response.headers().clone()))
     }
 
-    /// A place for a request of this client, waited for a short while.
+    /// A slot for a request of this client, waited for a short while.
     ///
     /// # Errors
     /// [`UpstreamError::Busy`].
@@ -181,7 +181,7 @@ impl Upstream {
         self.0.places.take(client).await.map_err(|_| UpstreamError::Busy)
     }
 
-    /// Sends a client's request in its place, and waits for the head of the response.
+    /// Sends a client's request in its slot, and waits for the head of the response.
     ///
     /// A request that never left, or one without a body that met a connection the registry had just closed, is sent
     /// again on a new connection.

@@ -30,7 +30,7 @@ pub enum Decision {
     Challenged,
     /// The credentials prove nothing: a wrong password, a token that is invalid or has expired.
     Unauthenticated,
-    /// It was turned away for another reason: malformed, too many of them, frozen, a back end that is down.
+    /// It was rejected for another reason: malformed, too many of them, frozen, a back end that is down.
     Refused,
 }
 
