@@ -1,4 +1,5 @@
-//! What a flood of wrong passwords costs those who have a token, and those who have the right password.
+//! Measures the effect of a flood of wrong passwords on clients that have a token, and on those that have the right
+//! password.
 //!
 //! Quiet and attacked rounds take turns, so that what else the machine does falls on both. The attackers are a process of
 //! their own at the lowest priority: elsewhere they are another machine, and what they need of this one's processors would
@@ -44,14 +45,14 @@ const ROUND: Duration = Duration::from_secs(6);
 const ATTACKERS: u8 = 50;
 /// Between two attempts of one connection.
 const ATTACK_PAUSE: Duration = Duration::from_millis(20);
-/// What a password costs; Portwarden warns of less.
+/// The bcrypt cost of a password; Portwarden warns of less.
 const COST: u32 = 10;
 /// Pulling clients for each of four kinds.
 const CLIENTS: usize = 2;
 /// The goals.
 const MOST_SLOWER: f64 = 2.0;
 const LET_IN_WITHIN: Duration = Duration::from_secs(2);
-/// Nothing is remembered: each login is checked, as that of somebody new.
+/// Nothing is remembered: each login is checked, as that of a new client.
 const SETTINGS: &str = "limits: {remember_passwords: 0s}";
 
 fn main() -> ExitCode {
@@ -99,7 +100,7 @@ async fn measure(warden: &Portwarden) -> Measured {
         measured.attacked.push(p99(times));
         measured.refused += logins.1;
         measured.logins.extend(logins.0);
-        // What waits in the queue is not of the next round.
+        // Requests that wait in the queue do not belong to the next round.
         sleep(Duration::from_secs(3)).await;
     }
     measured
@@ -127,15 +128,15 @@ async fn pulls(warden: &Portwarden) -> Vec<Pull> {
     pulls
 }
 
-/// How long each pull of a round took.
+/// Returns the time that each pull of a round took.
 async fn round(pulls: &[Pull]) -> Vec<Duration> {
     let load = Load::start(CLIENTS, pulls);
     sleep(ROUND).await;
     load.stop().await
 }
 
-/// Somebody with the right password, at an address from which nobody attacks: how long until he is in, trying again as he
-/// is told, and how often he was refused.
+/// A client with the right password, at an address that takes no part in the attack. Returns the time until each login
+/// succeeds, trying again as the answers say, and the number of refusals.
 async fn log_in_all_the_time(warden: &Portwarden) -> (Vec<Duration>, usize) {
     let client = Client::new(warden, Protocol::Http1).from(Ipv4Addr::new(127, 0, 0, 2));
     let (began, mut logins, mut refused) = (Instant::now(), Vec::new(), 0);

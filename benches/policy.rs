@@ -1,4 +1,4 @@
-//! How long a decision takes, over the number of rules and users, and what it allocates.
+//! Times a decision, over the number of rules and users, and counts its allocations.
 
 #![allow(clippy::panic, reason = "a bench may fail loudly")]
 
@@ -151,7 +151,7 @@ fn users(bencher: Bencher<'_, '_>, count: usize) {
     bencher.bench(|| users.identity(black_box(&last)));
 }
 
-/// What a reload costs: time, and under "max alloc" the most memory on the way.
+/// The cost of a reload: time, and under "max alloc" the most memory on the way.
 #[divan::bench(args = [10_000, 100_000], sample_count = 5, sample_size = 1)]
 fn compile_a_glob_for_each_account(bencher: Bencher<'_, '_>, count: usize) {
     let rules = numbered(count, |i| rule(&format!("user{i}"), &format!("team{i}/*")));

@@ -1,4 +1,4 @@
-//! What routing costs: every request to `/v2` is parsed, asked for its needs, and written anew, and so are those that
+//! The cost of routing: every request to `/v2` is parsed, asked for its needs, and written anew, and so are those that
 //! are made to be expensive.
 #![allow(clippy::unwrap_used, missing_docs, reason = "a benchmark may fail loudly")]
 
@@ -24,7 +24,7 @@ fn main() {
     divan::main();
 }
 
-/// What clients send.
+/// Targets that clients send.
 fn typical() -> Vec<Target> {
     vec![
         target("base", "GET", "/v2/", None),
@@ -47,7 +47,7 @@ fn typical() -> Vec<Target> {
     ]
 }
 
-/// What somebody sends to keep us busy: about 16 KiB each.
+/// Targets that an attacker sends to keep Portwarden busy: about 16 KiB each.
 fn hostile() -> Vec<Target> {
     vec![
         target("many segments", "GET", &format!("/v2/{}tags/list", "a/".repeat(8192)), None),

@@ -1,5 +1,5 @@
-//! What a token costs, beside the bare signature, and what it allocates: one is signed per token request, one checked per
-//! request to `/v2`, and remembered for the next.
+//! The cost of a token, beside the bare signature, and its allocations: one is signed per token request, one checked
+//! per request to `/v2`, and remembered for the next.
 #![allow(clippy::unwrap_used, missing_docs, reason = "a benchmark may fail loudly")]
 
 use std::{fmt, time::Duration};

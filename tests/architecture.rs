@@ -1,6 +1,6 @@
 //! The shape of the source: which module may import which, and that each file says what it is for.
 //!
-//! What the modules are is told in `docs/architecture.md`; here it is held.
+//! The modules are described in `docs/architecture.md`; their imports are checked here.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "the helpers of a test may fail loudly")]
 
 use std::{
@@ -158,14 +158,14 @@ fn module_of(file: &Path) -> Option<String> {
     }
 }
 
-/// What follows each `crate::`: a name, or the first names in a group.
+/// Returns the names after each `crate::`: one, or the first names in a group.
 fn imported_modules(source: &str) -> BTreeSet<String> {
     let code = without_comments(source);
     let places = code.match_indices("crate::").filter(|(at, _)| !is_inside_a_name(&code, *at));
     places.flat_map(|(at, found)| names_at(&code[at + found.len()..])).collect()
 }
 
-/// `$crate::` and `some_crate::` are no imports of ours.
+/// `$crate::` and `some_crate::` are no imports of this crate.
 fn is_inside_a_name(code: &str, at: usize) -> bool {
     code[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == '$')
 }

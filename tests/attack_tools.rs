@@ -32,7 +32,7 @@ use support::{
 };
 use tempfile::TempDir;
 
-/// The tools know no tokens: what they ask for anybody may pull.
+/// The tools know no tokens: any client may pull the blobs that they request.
 const ACL: &str = r#"
   - match: {account: ""}
     actions: ["pull"]
@@ -40,7 +40,7 @@ const ACL: &str = r#"
     actions: ["*"]
 "#;
 
-/// Who serves, what is pulled, and where the tools write.
+/// The server, the blobs to pull, and the folder for the tools' files.
 struct Scene {
     portwarden: Portwarden,
     _registry: Registry,
@@ -98,7 +98,7 @@ impl Scene {
     }
 }
 
-/// What testssl.sh finds above LOW and is no weakness of ours: its `id`, what it says of it, and the reason.
+/// Findings of testssl.sh above LOW that are no weakness of Portwarden: the `id`, the text, and the reason.
 const NO_WEAKNESS: &[(&str, &str, &str)] = &[
     ("engine_problem", "", "about the tool: its openssl speaks no GOST"),
     ("cert_revocation", "", "the authority of the tests revokes nothing: neither CRL nor OCSP"),

@@ -1,5 +1,6 @@
-//! The chain of authenticators and authorizers over the wire: who is asked after whom, what an answer is good for, and
-//! what happens when there is none. The back ends here are commands; each other kind has a test file of its own.
+//! The chain of authenticators and authorizers over the wire: the order in which they are asked, the effect of an
+//! answer, and the handling of a missing one. The back ends here are commands; each other kind has a test file of its
+//! own.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -104,7 +105,7 @@ impl Scene {
         self.ask("GET", target, &basic(account, password))
     }
 
-    /// What the token endpoint answers to a request without scopes.
+    /// Returns the status of the token endpoint for a request without scopes.
     fn log_in(&self, account: &str, password: &str) -> u16 {
         self.ask_as(account, password, "/auth?service=Docker%20registry").status
     }
@@ -119,7 +120,7 @@ impl Scene {
         self.ask("GET", target, &format!("Authorization: Bearer {}\r\n", token["token"].as_str().unwrap()))
     }
 
-    /// How often the command of the section has run.
+    /// Returns the number of runs of the command of the section.
     fn runs(&self, section: &str) -> usize {
         fs::read_to_string(runs_file(section, self.commands.path())).map_or(0, |runs| runs.lines().count())
     }
@@ -183,7 +184,7 @@ fn rule_19_guessing_backs_off_in_front_of_a_back_end_too() {
     assert_eq!(scene.runs("ext_auth"), 4);
 }
 
-/// An old password in a script asks a directory no more often than guesses may, and locks nobody out there.
+/// An old password in a script asks a directory no more often than guesses may, and locks no account there.
 #[test]
 fn rule_37_the_same_wrong_password_asks_a_back_end_a_bounded_number_of_times() {
     let scene = Scene::with_accounts("exit 1");
@@ -200,8 +201,8 @@ fn rule_19_guesses_in_other_spellings_count_together() {
     let names = ["remote", "REMOTE", "Remote", "rEMOTE", "ReMoTe", "remote"];
     let (_, statuses) = guesses_in_a_row(scene, names.len(), |scene, n| scene.log_in(names[n], "wrong"));
     assert_eq!(statuses, [401, 401, 401, 401, 429, 429]);
-    // `users` compares byte by byte: who is in there is somebody else than whom the command knows by that name. They count
-    // together all the same, and who owns the one name clears nothing of the other.
+    // `users` compares byte by byte: an account in there is another one than the one the command knows by that name.
+    // They count together all the same, and a login with the one name clears nothing of the other.
     let signed_in = || {
         let scene = scene();
         assert_eq!(scene.log_in("local", "badmin"), 200);
@@ -367,7 +368,7 @@ fn rule_20_what_a_back_end_said_is_forgotten_with_a_reload() {
     assert_eq!(scene.log_in("remote", "x"), 401);
 }
 
-/// Of a script, only its path is in the configuration: who changes what it says reloads.
+/// Only the path of a script is in the configuration: after a change of its content, an operator reloads.
 #[test]
 fn rule_20_what_the_command_decided_is_forgotten_with_a_reload() {
     let scene = Scene::new(&[("ext_auth", "exit 0"), ("ext_authz", "exit 0")], "");

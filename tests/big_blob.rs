@@ -31,11 +31,11 @@ use support::{
 };
 
 const MIB: usize = 1 << 20;
-/// How much more memory than before Portwarden may ever have held.
+/// The most memory that Portwarden may ever have held beyond its size before.
 const GROWTH_KIB: u64 = 64 * 1024;
-/// What the other tests of this file leave room for: a blob of 256 MiB, and logs.
+/// Room for the other tests of this file: a blob of 256 MiB, and logs.
 const BESIDE_MIB: usize = 512;
-/// How long one direction may take, in seconds.
+/// Timeout of one direction, in seconds.
 const SECONDS: u32 = 600;
 
 #[test]
@@ -112,7 +112,7 @@ fn a_registry_that_stops_reading_holds_up_the_client_and_not_the_memory() {
                 Ok(())
             },
         );
-        assert!(passed.is_err(), "{protocol}: somebody took 256 MiB that the registry did not read");
+        assert!(passed.is_err(), "{protocol}: something took 256 MiB that the registry did not read");
         assert_memory(&warden, before, protocol);
     }
 }

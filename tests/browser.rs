@@ -1,8 +1,9 @@
 //! The web pages in a real browser: what people can do there, and what cannot be done to them.
 //! What needs no browser is in `tests/pages.rs`.
 //!
-//! `users` sign in and out, `deletion` deletes, `pushed_text` is what was pushed to do harm, `strangers` are other sites,
-//! `accessibility` is for who cannot see or point, `keyboard` also for who runs no scripts, and `pictures` are for the README.
+//! `users` sign in and out, `deletion` deletes, `pushed_text` is hostile text from pushes, and `strangers` are other
+//! sites. `accessibility` is for users of screen readers and other aids, `keyboard` for those without a mouse or
+//! scripts, and `pictures` are for the README.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

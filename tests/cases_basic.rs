@@ -1,7 +1,7 @@
 //! The recorded `Authorization` headers that docker_auth was sent, against our reading of them and the user
 //! table.
 //!
-//! Status codes, tokens and challenges are tested with the token endpoint; here only who is asking.
+//! Status codes, tokens and challenges are tested with the token endpoint; here only the account of a request.
 
 #![allow(
     clippy::unwrap_used,
@@ -33,11 +33,11 @@ fn rows() -> Vec<Value> {
 }
 
 fn failure(row: &Value) -> Option<String> {
-    // Two headers: refused before anybody reads them; docker_auth reads the first.
+    // Two headers: refused before they are read; docker_auth reads the first.
     let header = row["headers"]["Authorization"][0].as_str();
     let mut expected = row["expect"]["claims"]["sub"].as_str().map(str::to_owned);
     if expected.as_deref() == Some("open") {
-        // `"open": {}`, whom docker_auth lets in with any password, cannot be configured.
+        // `"open": {}`, which docker_auth lets in with any password, cannot be configured.
         expected = None;
     }
     let answer = who(&users(row["config"].as_str().unwrap()), header);

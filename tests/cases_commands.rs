@@ -1,4 +1,5 @@
-//! The recorded answers of docker_auth's `ext_auth` and `ext_authz`, and what their commands are told, against ours.
+//! The recorded answers of docker_auth's `ext_auth` and `ext_authz`, and the input of their commands, against
+//! Portwarden's.
 
 #![allow(
     clippy::unwrap_used,
@@ -22,7 +23,7 @@ use serde::Deserialize;
 
 type Labels = BTreeMap<String, Vec<String>>;
 
-/// Why ours is not docker_auth's answer, or not what it writes.
+/// The reason why Portwarden's answer, or the text it writes, differs from docker_auth's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Reason {
     Same,
@@ -32,16 +33,16 @@ enum Reason {
     /// docker_auth tells `"Labels":{}` where a back end made an empty map and `null` where it made none, which is what
     /// `users` and `ext_auth` do without labels. Labels are never null here, so the more frequent form is written.
     EmptyLabels,
-    /// The command is told `name password`, and reads the first word as the name: eve, whose password is `admin x`, would
-    /// sign in as `eve admin`, and nobody with the password `alice x` as alice. A name with white space, and an empty one
-    /// with a password, is no user of the command here.
+    /// The command reads `name password`, and takes the first word for the name: eve, whose password is `admin x`,
+    /// would sign in as `eve admin`, and an empty name with the password `alice x` as alice. A name with white space,
+    /// and an empty one with a password, is no user of the command here.
     Ambiguous,
 }
 
 /// The recorded logins whose name or password the command could take for another one.
 const AMBIGUOUS: [&str; 2] = ["1d38724323df7c4a", "345f62630b518fc7"];
 
-/// An answer, docker_auth's or ours. `Eq` is what the test is about.
+/// An answer, docker_auth's or Portwarden's. `Eq` is what the test is about.
 #[derive(Debug, PartialEq, Eq)]
 enum Said {
     Accepted(Labels),
@@ -190,9 +191,9 @@ fn log_in(row: &Login) -> Said {
     }
 }
 
-/// What the command was told, and what became of it.
+/// Returns the input of the command, and the decision.
 fn decide(row: &Access, file: &Path) -> (String, Said) {
-    // The command keeps what it is told, and the recorded script decides.
+    // The command keeps its input, and the recorded script decides.
     let script = format!("cat >'{}'; {}", file.display(), row.script);
     let settings = authz::BackendSettings { ext_authz: Some(sh(&script)), ..Default::default() };
     let request = &row.request;
@@ -211,7 +212,7 @@ fn decide(row: &Access, file: &Path) -> (String, Said) {
     (fs::read_to_string(file).unwrap(), said)
 }
 
-/// Ours says `bad exit code 3 from …`.
+/// Portwarden says `bad exit code 3 from …`.
 fn failed(unavailable: &Unavailable) -> Said {
     let code = unavailable.why.strip_prefix("bad exit code ").and_then(|rest| rest.split(' ').next());
     Said::Failed(code.map(|code| code.parse().unwrap()))

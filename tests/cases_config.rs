@@ -8,10 +8,11 @@ use portwarden::config::{Config, Findings};
 use rcgen::{CertificateParams, KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_RSA_SHA256};
 use serde_json::Value;
 
-/// Why a configuration that docker_auth accepts is refused: a part of the message, and how many rows have it.
+/// Reasons for refusing a configuration that docker_auth accepts: a part of the message, and the number of rows that
+/// have it.
 const REASONS: &[(&str, usize)] = &[
-    // Ignored by docker_auth, where a misspelt condition matches everybody and a misspelt password admits
-    // anybody.
+    // Ignored by docker_auth, where a misspelt condition matches every account and a misspelt password admits any
+    // client.
     ("unknown key", 10),
     // The last one wins in docker_auth.
     ("the key is written twice", 3),

@@ -110,7 +110,7 @@ fn ask(policy: &Policy, request: &Request) -> Decision {
     })
 }
 
-/// Why an ACL that docker_auth accepts may be refused, by what the error says.
+/// Reasons for refusing an ACL that docker_auth accepts: a part of the error, and its meaning.
 const REFUSALS: [(&str, &str); 7] = [
     ("malformed glob", "malformed glob"),
     ("a placeholder inside `[…]`", "placeholder in a class: values are literal text"),
@@ -121,8 +121,8 @@ const REFUSALS: [(&str, &str); 7] = [
     ("not supported in a regular expression", "no exact translation, named"),
 ];
 
-/// Why an answer may be narrower than docker_auth's, as `docs` of the differences list them. Each looks at the case,
-/// not at the answer.
+/// Returns the reason why an answer may be narrower than docker_auth's, as `docs` of the differences list them. Each
+/// looks at the case, not at the answer.
 fn narrower(case: &AclCase) -> Option<&'static str> {
     let request = &case.request;
     let labels = request.labels.clone().unwrap_or_default();

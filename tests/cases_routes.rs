@@ -34,7 +34,7 @@ fn every_recorded_route_demands_the_same_access_or_is_refused() {
     assert!(counts["same"] > 900, "the parser refuses too much: {counts:?}");
 }
 
-/// What the parser makes of a row. Headers and bodies are judged over the wire, in `tests/security.rs`.
+/// Returns the parser's judgement of a row. Headers and bodies are judged over the wire, in `tests/security.rs`.
 fn judge(row: &Value) -> &'static str {
     let method = row["method"].as_str().unwrap();
     let target = row["target"].as_str().unwrap();

@@ -21,10 +21,10 @@ const DELEGATED: [&str; 32] = [
     "t335", "t336", "t338", "t339", "t341", "t342",
 ];
 
-/// Where we refuse what the registry accepts, or refuse with another error; each time because the token is none that
-/// docker_auth would make. The answer is always `invalid_token`.
+/// Tokens that the registry accepts, or refuses with another error, and that are refused here; each time because
+/// docker_auth would not make such a token. The answer is always `invalid_token`.
 const STRICTER: &[(&str, &[&str])] = &[
-    ("`crit` demands what nobody here understands (RFC 7515, 4.1.11)", &["t020", "t022"]),
+    ("`crit` demands unsupported extensions (RFC 7515, 4.1.11)", &["t020", "t022"]),
     ("`nbf` is required", &["t086"]),
     ("one algorithm for the key: RS384 and RS512 are others", &["t116", "t117"]),
     ("keys that the header brings along are not used: `x5c`", &["t153", "t154", "t155"]),
@@ -99,7 +99,8 @@ fn answer(authority: &Authority, token: &str, row: &Row) -> (bool, Option<&'stat
     if reaches { (true, None) } else { (false, Some("insufficient_scope")) }
 }
 
-/// What the registry demands for the few requests that occur here; where a row says it, it must be the same.
+/// Returns the access that the registry demands for the few requests that occur here; where a row names it, it must be
+/// the same.
 fn need(row: &Row) -> Vec<Scope> {
     let (path, query) = row.target.split_once('?').unwrap_or((&row.target, ""));
     let path = path.replace("%2F", "/");
@@ -132,7 +133,7 @@ fn repository(path: &str) -> &str {
     rest.get(..end.expect("a repository's path")).unwrap()
 }
 
-/// Whether some entry grants each action.
+/// Returns true if each action is granted by some entry.
 fn reaches(access: &[Scope], need: &Scope) -> bool {
     need.actions.iter().all(|action| access.iter().any(|entry| entry.grants(need, action)))
 }

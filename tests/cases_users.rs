@@ -1,7 +1,7 @@
-//! The recorded logins of docker_auth's `users:` section, against ours.
+//! The recorded logins of docker_auth's `users:` section, against Portwarden's.
 //!
-//! How a configuration file is read is tested with `config`: here the YAML is read as leniently as
-//! docker_auth does, so that it is the user table that has to refuse.
+//! Reading a configuration file is tested with `config`: here the YAML is read as leniently as docker_auth does, so
+//! that it is the user table that has to refuse.
 
 #![allow(
     clippy::unwrap_used,
@@ -33,7 +33,7 @@ struct Expect {
     labels: Option<BTreeMap<String, Vec<String>>>,
 }
 
-/// An answer, docker_auth's or ours. `Eq` is what the test is about.
+/// An answer, docker_auth's or Portwarden's. `Eq` is what the test is about.
 #[derive(Debug, PartialEq, Eq)]
 enum Answer {
     Accepted(BTreeMap<String, Vec<String>>),
@@ -47,7 +47,7 @@ enum Answer {
     },
 }
 
-/// Why ours is not docker_auth's answer.
+/// The reason why Portwarden's answer differs from docker_auth's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Reason {
     Same,
@@ -96,7 +96,7 @@ fn cases() -> Vec<Case> {
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-/// What ours must answer, found from the case alone.
+/// Returns the answer that Portwarden must give, found from the case alone.
 fn expected(case: &Case, users: Option<&[UserSettings]>, hash: &Regex) -> (Reason, Answer) {
     let users = users.unwrap_or_default();
     let bad_hash = |user: &UserSettings| user.password.as_ref().is_some_and(|text| !hash.is_match(text));

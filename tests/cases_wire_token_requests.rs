@@ -38,7 +38,7 @@ fn token_requests_are_answered_as_docker_auth_answers_them() {
             running.entry(config).or_insert_with_key(|config| local(config, "http://127.0.0.1:1"));
         let response = match row["remote_addr"].as_str().unwrap().parse() {
             Ok(peer) => Some(ask(portwarden, row, peer)),
-            // docker_auth reads the peer's address out of a text; ours is a socket's, and cannot be wrong.
+            // docker_auth reads the peer's address out of a text; Portwarden's is a socket's, and cannot be wrong.
             Err(_) => None,
         };
         let verdict = judge(row, response);
@@ -82,7 +82,7 @@ fn judge(row: &Value, response: Option<Response>) -> Result<&'static str, String
     if got == want { Ok("the same") } else { Err(format!("\n    got  {got}\n    want {want}")) }
 }
 
-/// The listed differences, each with what we answer instead.
+/// The listed differences, each with Portwarden's answer.
 fn deviation(row: &Value, response: &Response) -> Option<&'static str> {
     let expected = &row["expect"];
     let (target, body) = (row["target"].as_str().unwrap(), row["body"].as_str().unwrap());

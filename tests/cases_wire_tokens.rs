@@ -18,7 +18,7 @@ use support::{
     tokens::{Keyring, Row, rows},
 };
 
-/// Everybody may do everything, so that only the token decides; without the web pages, which the registry has not.
+/// Every account may do everything, so that only the token decides; without the web pages, which the registry has not.
 const CONFIG: &str = "
 ui: {enabled: false}
 server: {addr: ':0'}
@@ -28,7 +28,7 @@ acl: [{match: {}, actions: ['*']}]
 ";
 const ALICE: &str = "alice: {password: $2y$05$LO.vzwpWC5LZGqThvEfznu8qhb5SGqvBSWY1J3yZ4AxtMRZ3kN5jC}";
 
-/// Where the answer differs from the registry's: by which rule, and what it is.
+/// Answers that differ from the registry's: the rule behind each, and the answer.
 const DEVIATIONS: &[(&str, u16, &[&str])] = &[
     ("rule 1: a method that the registry lets through without an access", 405, &["t297", "t299", "t300"]),
     ("rule 10: two Authorization headers", 400, &["t323", "t324", "t326"]),

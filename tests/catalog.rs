@@ -33,7 +33,8 @@ use support::{
     token,
 };
 
-/// Somebody with some rights of each kind: by a glob, by an expression, by a name, and one taken away by an earlier rule.
+/// An account with some rights of each kind: by a glob, by an expression, by a name, and one taken away by an earlier
+/// rule.
 const ACL: &str = r#"
   - match: {account: "admin"}
     actions: ["*"]
@@ -121,7 +122,7 @@ fn a_token_for_the_catalogue_lists_and_another_one_is_told_which_to_ask_for() {
     let challenge = denied.header("www-authenticate").unwrap();
     assert!(challenge.contains("scope=\"registry:catalog:*\""), "{challenge}");
     assert!(challenge.contains("insufficient_scope"), "{challenge}");
-    // Nobody is let in without a word where there is no anonymous account.
+    // Without an anonymous account, every client must show credentials.
     let challenge = curl(&warden).get("/v2/_catalog").is(401);
     assert!(challenge.header("www-authenticate").unwrap().contains("registry:catalog:*"));
     // Other methods are not answered for the registry.
@@ -337,7 +338,7 @@ fn names_in(page: &Response) -> Vec<String> {
     names.iter().map(|name| name.as_str().unwrap().to_owned()).collect()
 }
 
-/// Whether a pull is let through: the repositories are empty, so that the registry has nothing to give.
+/// Returns true if a pull is let through: the repositories are empty, so that the registry has nothing to give.
 fn pulls(ask: &Request, name: &str) -> bool {
     match ask.clone().get(&format!("/v2/{name}/manifests/none")).status {
         404 => true,

@@ -50,7 +50,7 @@ fn a_catalogue_without_credentials_is_challenged_for() {
     // A front end that the operator has named cannot sign in.
     assert_eq!(names(curl(&warden).header(UI)), "{\"repositories\":[\"open/a\"]}\n");
     curl(&warden).header("Origin: https://evil.example").get("/v2/_catalog").is(401);
-    // What is the same for all needs no challenge.
+    // Parts that are the same for all needs require no challenge.
     curl(&warden).get("/v2/open/a/tags/list").is(200);
     curl(&warden).header(&format!("Accept: {MANIFEST}")).get("/v2/open/a/manifests/1").is(200);
 }

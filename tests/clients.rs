@@ -23,13 +23,13 @@ use support::{
     token,
 };
 
-/// What a client shows, in whatever words of its own, when the ACL denies a pull of `team/app` to `test`.
+/// Text that a client shows, in its own words, when the ACL denies a pull of `team/app` to `test`.
 const DENIED_PULL: &str = "account 'test' may not pull from repository team/app";
 /// The same of a push by `user`.
 const DENIED_PUSH: &str = "account 'user' may not push to repository team/app";
-/// What a client shows for a wrong password.
+/// Text that a client shows for a wrong password.
 const WRONG_PASSWORD: &str = "unauthorized";
-/// What newer ones of skopeo say.
+/// The same of newer versions of skopeo.
 const WRONG_PASSWORD_TOO: &str = "authentication required";
 /// An account with a password that is not its own.
 const IMPOSTOR: User = User { name: "admin", password: "guess" };

@@ -246,7 +246,7 @@ fn examples_of_the_help_can_be_copied() {
             [command.as_str(), "--help"].into_iter().filter(|arg| !arg.is_empty()).collect();
         let output = portwarden(&directory, &args).env("COLUMNS", "80").output().unwrap();
         let help = String::from_utf8(output.stdout).unwrap();
-        // What is copied is what stands in the source: a line that had to be wrapped would not parse.
+        // The example is copied as it stands in the source: a line that had to be wrapped would not parse.
         for example in examples(&help) {
             count += 1;
             let parsed = portwarden::cli::command().try_get_matches_from(words(&example));

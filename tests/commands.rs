@@ -26,7 +26,7 @@ use tempfile::TempDir;
 /// Known to the command only.
 const EVE: User = User { name: "eve", password: "right-password" };
 
-/// Knows eve, who is of the crew.
+/// Knows eve, a member of the crew.
 const KNOWS_EVE: &str = r#"
 read -r user password
 case "$user $password" in
@@ -197,8 +197,8 @@ fn scripts() -> TempDir {
     tempfile::Builder::new().prefix("portwarden-scripts-").tempdir().unwrap()
 }
 
-/// Puts a program there by another process. Were it written by this one, a child that another test starts meanwhile
-/// would have it open for writing for a moment, and so long nobody can run it.
+/// Puts a program there by another process. If this one wrote it, a child that another test starts meanwhile would have
+/// it open for writing for a moment. Until then it cannot be run.
 fn install(scripts: &TempDir, name: &str, script: &str) -> String {
     let (text, program) = (scripts.path().join(format!("{name}.txt")), scripts.path().join(name));
     fs::write(&text, format!("#!/bin/sh\n{script}\n")).unwrap();
@@ -229,7 +229,7 @@ fn written(ids: &Path) -> usize {
     whole_lines(&text).split_whitespace().count()
 }
 
-/// Whether each process that the file names is gone, and no zombie either.
+/// Returns true if each process that the file names is gone, without a zombie.
 #[track_caller]
 fn all_gone(ids: &Path, count: usize) {
     eventually(PATIENCE, || written(ids) == count);

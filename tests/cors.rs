@@ -1,5 +1,5 @@
-//! Pages of other origins (`server.cors`): none may read an answer unless it is named, and what is named is authorised like
-//! everybody. What a browser makes of it is in `tests/browser.rs`.
+//! Pages of other origins (`server.cors`): none may read an answer unless it is named, and a named one is authorised
+//! like any client. A browser's reaction is in `tests/browser.rs`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail loudly")]
 
 mod support;
@@ -114,7 +114,7 @@ fn preflight(request: Request, method: &str) -> Request {
         .header("Access-Control-Request-Headers: authorization")
 }
 
-/// What it says of other origins.
+/// Returns its headers about other origins.
 fn shared(answer: &Response) -> Vec<&str> {
     answer
         .headers

@@ -1,5 +1,5 @@
-//! docker in front of Portwarden in front of a real registry: who may log in, pull, push, delete and list, and what a
-//! person at the command line is told when they may not.
+//! docker in front of Portwarden in front of a real registry: logging in, pulling, pushing, deleting and listing, and
+//! the messages that a person at the command line sees for a denied request.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -22,13 +22,13 @@ use support::{
     token,
 };
 
-/// What docker shows for a pull that the ACL denies; `{account}` and `{repository}` stand for the names.
+/// The text that docker shows for a pull that the ACL denies; `{account}` and `{repository}` stand for the names.
 const DENIED_PULL: &str = "account '{account}' may not pull from repository {repository}";
-/// What docker shows for a push that the ACL denies.
+/// The text that docker shows for a push that the ACL denies.
 const DENIED_PUSH: &str = "account '{account}' may not push to repository {repository}";
-/// What the API answers to a deletion that the ACL denies.
+/// The text that the API answers to a deletion that the ACL denies.
 const DENIED_DELETE: &str = "account '{account}' may not delete from repository team/deleted";
-/// What docker shows for a wrong password.
+/// The text that docker shows for a wrong password.
 const WRONG_PASSWORD: &str = "unauthorized";
 
 /// The four users of `config/auth_config.yml`, and what each may do.
@@ -230,7 +230,7 @@ mod registry_with_token_auth {
         *,
     };
 
-    /// What it says of a key that its libtrust does not know, before it ends.
+    /// Its message for a key that its libtrust does not know, before it ends.
     const NO_SUCH_KEY: &str = "public key type ed25519.PublicKey is not supported";
 
     #[test]

@@ -1,4 +1,4 @@
-//! The configurations we ship load, without errors, and mean what their comments say.
+//! The shipped configurations load, without errors, and mean what their comments say.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -16,7 +16,7 @@ use tempfile::TempDir;
 #[test]
 fn the_sample_is_warned_of_its_cheap_passwords_only() {
     let loaded = load(&surroundings(), "auth_config.yml");
-    // Cheap on purpose, as a comment in it says: who keeps them is told so.
+    // Cheap on purpose, as a comment in it says: an operator that keeps them gets a warning.
     assert_eq!(cheap_passwords(&loaded), ["admin", "test", "user", "test2"]);
     let config = loaded.config;
     assert_eq!(config.token.lifetime, Duration::from_secs(900));

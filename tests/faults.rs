@@ -1,5 +1,5 @@
-//! Registries that fail: before an answer, in the middle of one, in the middle of an upload. The client is told in the
-//! registry's own form, Portwarden goes on, and the next try succeeds.
+//! Registries that fail: before an answer, in the middle of one, in the middle of an upload. The client gets an error
+//! in the registry's own form, Portwarden goes on, and the next try succeeds.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -84,7 +84,7 @@ fn a_body_cut_short_by_the_registry_is_not_passed_off_as_whole() {
     let mut warden = portwarden_at(&upstream.url()).start();
     for protocol in PROTOCOLS {
         let answer = ask(&warden, protocol);
-        // Whether the head was on its way when the body ended is a matter of timing.
+        // The head may or may not have been on its way when the body ended: a matter of timing.
         assert!(answer.exit != 0 || answer.status == 502, "{protocol}: {answer:?}");
     }
     assert!(warden.is_running());
@@ -208,7 +208,7 @@ acl: [{match: {}, actions: ['*']}]
     let before = sent.load(Ordering::Relaxed);
     pause(Duration::from_secs(3));
     let after = sent.load(Ordering::Relaxed);
-    assert!(after - before < 32 << 20, "{} bytes were sent for nobody", after - before);
+    assert!(after - before < 32 << 20, "{} bytes were sent to no reader", after - before);
 }
 
 #[test]

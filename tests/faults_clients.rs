@@ -35,7 +35,7 @@ use tokio::{
 const SETTINGS: &str = "limits: {idle_timeout: 2s}";
 /// At once, as an office behind one address would vanish.
 const AT_ONCE: usize = 25;
-/// What a thousand may leave: the allocator keeps some of what it was asked for.
+/// Growth that a thousand may leave: the allocator keeps some of the memory that it was asked for.
 const GROWTH_KIB: u64 = 8 << 10;
 /// Longer than a connection to the registry is kept.
 const QUIET: Duration = Duration::from_secs(3);
@@ -60,7 +60,7 @@ fn a_thousand_clients_that_vanish_in_the_middle_of_an_upload_leave_nothing_behin
     assert!(warden.is_running());
 }
 
-/// What is held on behalf of clients.
+/// The resources held on behalf of clients.
 #[derive(Debug)]
 struct Held {
     ours: usize,

@@ -1,4 +1,4 @@
-//! A machine that fails: no descriptors left, no room for the log, nobody who reads it, a clock that is set.
+//! A machine that fails: no descriptors left, no room for the log, no reader of it, a clock that is set.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -37,7 +37,7 @@ use support::{
     token,
 };
 
-/// What the log says of a connection that cannot be accepted.
+/// The log line for a connection that cannot be accepted.
 const NO_ACCEPT: &str = "cannot accept a connection";
 
 #[test]

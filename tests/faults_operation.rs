@@ -1,5 +1,5 @@
-//! What operators do while others work: certificates that change, a thousand reloads, a program that is killed and started
-//! again behind a socket that somebody else holds. Nobody who pulls notices.
+//! Operations under load: certificates that change, a thousand reloads, a program that is killed and started again
+//! behind a socket that another process holds. No pulling client notices.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -41,7 +41,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-/// What memory may grow by between the first tenth of the reloads and the last.
+/// The memory growth allowed between the first tenth of the reloads and the last.
 const GROWTH_KIB: u64 = 12 << 10;
 
 /// Pulls of a small and of a large blob over both protocols, with a new connection every few requests.
@@ -197,7 +197,7 @@ fn a_kill_and_a_restart_behind_a_held_socket_refuse_no_connection() {
             let served = tokio::task::block_in_place(|| eventually(PATIENCE, each_was_answered));
             assert!(served, "{before:?} answers, then {:?}", counts());
             service.kill();
-            // Nobody is there; the connection waits.
+            // No process is there; the connection waits.
             let waiting = tokio::spawn(async move { ask(&client(address, Protocol::Http2)).await });
             sleep(Duration::from_millis(500)).await;
             assert!(!waiting.is_finished(), "by whom?");

@@ -1,5 +1,5 @@
-//! A registry that fails while many use it: what is told to whom, who is not disturbed, and that nothing has to be done
-//! when it is back. One client at a time is in `faults`.
+//! A registry that fails while many use it: the errors that clients see, the requests that go on undisturbed, and
+//! recovery without any action when it is back. One client at a time is in `faults`.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -33,7 +33,7 @@ use support::{
 };
 use tokio::time::sleep;
 
-/// What the registry is doing.
+/// States of the registry.
 const THERE: u8 = 0;
 const AWAY: u8 = 1;
 const BACK: u8 = 2;
@@ -66,7 +66,7 @@ impl Phase {
     }
 }
 
-/// How a transfer ended that did not succeed: a status, or none.
+/// The results of failed transfers: a status, or none.
 type Seen = BTreeMap<String, usize>;
 
 #[test]
@@ -114,7 +114,7 @@ fn a_registry_killed_under_fifty_pulls_and_pushes_is_missed_only_while_it_is_awa
     assert!(warden.is_running());
     let (told, cut_off): (Vec<_>, Vec<_>) = seen.iter().partition(|(how, _)| how.parse::<u16>().is_ok());
     assert!(told.iter().all(|(status, _)| ["502", "503"].contains(&status.as_str())), "{seen:?}");
-    // A pull whose head has gone out can only break off; whoever pushes is always told.
+    // A pull whose head has gone out can only break off; a push always gets an answer.
     assert!(cut_off.iter().all(|(how, _)| how.starts_with("pull")), "{seen:?}");
 }
 
@@ -243,7 +243,7 @@ fn a_registry_without_room_says_so_to_who_pushes_and_takes_pushes_again_when_the
         });
         assert_eq!((answer.exit, answer.status), (0, 500), "{protocol}: {answer:?}");
         assert!(answer.text().contains("no space left on device"), "{protocol}: {}", answer.text());
-        assert!(sent.is_err(), "{protocol}: somebody took 64 MiB for which there is no room");
+        assert!(sent.is_err(), "{protocol}: something took 64 MiB for which there is no room");
         disk.clear();
         push_blob(&request, "team/app", &random_bytes(1 << 20));
     }

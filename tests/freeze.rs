@@ -89,7 +89,7 @@ fn garbage_is_collected_while_pulls_go_on_and_a_push_waits() {
     });
     client.forget("team/waiting:1");
     client.pull("team/waiting:1").succeeds();
-    // What the operations guide says: the registry forgets what it remembered of blobs.
+    // As the operations guide says: the registry forgets the blobs that it remembered.
     registry.restart();
     client.forget("team/kept:1");
     client.pull("team/kept:1").succeeds();
@@ -135,7 +135,7 @@ fn what_no_tag_leads_to_is_listed_and_the_platforms_of_an_index_are_not() {
     run("find \"$1\" -name link -exec touch -d '2 days ago' {} +").succeeds();
     let listed = run(&script("untagged-manifests")).succeeds().stdout;
     assert_eq!(listed, format!("team/multi {}\n", untagged["digest"].as_str().unwrap()));
-    // Why the guide says so: the collector's own way takes the platforms of the tagged index.
+    // The guide's reason: the collector's own way takes the platforms of the tagged index.
     registry.collect_garbage_and_untagged().succeeds();
     for platform in &platforms {
         let path = format!("/v2/team/multi/manifests/{}", platform["digest"].as_str().unwrap());
@@ -144,7 +144,7 @@ fn what_no_tag_leads_to_is_listed_and_the_platforms_of_an_index_are_not() {
     }
 }
 
-/// Whether a push was turned away by now.
+/// Returns true if a push was rejected by now.
 fn registry_is_told_nothing(warden: &Portwarden) -> bool {
     warden.log().lines().any(|line| line.contains("\"status\":503") && line.contains("\"method\":\"POST\""))
 }
@@ -186,7 +186,7 @@ fn a_push_under_way_ends_and_a_new_one_is_told_to_try_again() {
         ask().send(method, path).is(503);
     }
     ask().get(&format!("/v2/team/under-way/blobs/{}", sha256(&blob))).is(200);
-    // Whoever may not write is told that, and not what the operator does.
+    // A client that may not write gets that answer, and learns nothing of the operator's work.
     curl(&warden).user(TEST).send("PUT", "/v2/team/under-way/manifests/1").is(401);
     let line = line_with(&warden.file("audit.log"), &[("event", "freeze")]);
     assert!(line["reason"].as_str().unwrap().starts_with("frozen for 3600 s by user "), "{line}");

@@ -1,7 +1,7 @@
 //! HTTP/2 clients that cost much and send little: each either loses its connection or costs nothing, our memory stays
 //! bounded, and meanwhile another client's pull, begun before, comes to its end with the right digest.
 //!
-//! What is refused here is refused by h2 (frames), `server/activity.rs` (requests given up) or `server/stream_executor.rs`
+//! The refusals here come from h2 (frames), `server/activity.rs` (requests given up) or `server/stream_executor.rs`
 //! (windows kept shut).
 #![allow(
     clippy::unwrap_used,
@@ -37,7 +37,7 @@ use support::{
 /// More than the sockets on the way hold, so that the pull is not over before the flood.
 const LARGE: usize = 24 << 20;
 
-/// What our memory may grow by, in KiB: a connection and its streams, and what the allocator keeps of that.
+/// The memory growth allowed, in KiB: a connection and its streams, and what the allocator keeps of that.
 const GROWTH: u64 = 64 << 10;
 
 struct Scene {
@@ -251,7 +251,7 @@ fn a_flood_of_empty_heads_ends_the_connection() {
     assert!(ended);
 }
 
-/// Streams beyond `limits.streams`, whose refusals nobody reads.
+/// Streams beyond `limits.streams`, whose refusals the client never reads.
 #[test]
 fn a_flood_of_streams_costs_no_memory() {
     let mut scene = scene("limits: {idle_body: 2s}");

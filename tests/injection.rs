@@ -32,7 +32,7 @@ acl: [{match: {account: admin}, actions: ["*"]}]
 
 type Fields = Vec<(String, String)>;
 
-/// What must be true of a request.
+/// The required fate of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Must {
     /// Nothing arrives, and it is not answered with success.

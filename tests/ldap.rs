@@ -187,7 +187,7 @@ async fn nobody_may_look_people_up_where_the_directory_lets_them() {
         assert_eq!(ask(&ldap, "stranger", "builder").await, Ok(Answer::NoSuchUser));
     }
     assert_connections(&directory, 1);
-    // The second use of a connection begins as nobody, not as the one before.
+    // The second use of a connection begins anonymously, not as the account before.
     directory.says("BIND dn=\"\" method=128");
 }
 
@@ -247,7 +247,7 @@ async fn labels_come_from_attributes() {
     assert!(labels.len() == 4 && labels.values().all(Vec::is_empty), "{labels:?}");
 }
 
-/// The directory by TLS: its mode, who is believed, and by what name it is called.
+/// The directory by TLS: its mode, the trusted authorities, and the name in the URL.
 fn encrypted(directory: &Slapd, tls: LdapTls, host: &str) -> Ldap {
     let port = if matches!(tls, LdapTls::Always(_)) { directory.tls_port() } else { directory.port() };
     ldap(LdapSettings { host: host.to_owned(), port, tls, ..settings(directory) })
@@ -307,7 +307,7 @@ async fn a_connection_is_used_again_and_never_as_the_one_before() {
     let directory = start(slapd());
     let ldap = ldap(settings(&directory));
     for _ in 0..3 {
-        // Only the reader may search here: as bob, nobody would be found.
+        // Only the reader may search here: as bob, the search would find no entry.
         assert_eq!(ask(&ldap, "bob", "builder").await, accepted());
         assert_eq!(ask(&ldap, "bob", "wrong").await, Ok(Answer::WrongPassword));
         assert_eq!(ask(&ldap, "alice", "wonderland").await, accepted());
@@ -425,7 +425,7 @@ fn connections(directory: &Slapd) -> usize {
     directory.log().matches(" ACCEPT from ").count()
 }
 
-/// The whole program, with `admin` in `users` and everybody else in the directory.
+/// The whole program, with `admin` in `users` and all other accounts in the directory.
 mod behind_the_whole_program {
     use super::*;
 

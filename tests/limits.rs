@@ -1,5 +1,5 @@
-//! The limits on load: connections, heads, requests to the registry, requests for tokens. What is beyond them is told so
-//! and when to come again; what has begun goes on; one address does not have everything.
+//! The limits on load: connections, heads, requests to the registry, requests for tokens. A request beyond them gets an
+//! error and a time to come again; requests that have begun go on; one address cannot take everything.
 //!
 //! Deadlines and single bounds are in `tests/security.rs` (rules 24 and 25), floods of HTTP/2 in `tests/http2_floods.rs`.
 #![allow(
@@ -117,7 +117,7 @@ fn with_tls_a_connection_too_many_is_closed_before_its_handshake_and_logged_once
     assert_eq!(lines, 1, "{}", warden.log());
 }
 
-/// Slowloris: connections that never get to a request hold all places, and nobody is shut out.
+/// Slowloris: connections that never get to a request hold all slots, and other clients still get in.
 #[test]
 fn idle_connections_make_room_and_pulls_go_on() {
     let registry = registry();

@@ -49,7 +49,7 @@ fn the_man_pages_are_of_this_version() {
     assert!(changelog.starts_with(first), "systemd/debian/changelog does not begin with {first}");
 }
 
-/// Whoever is on call finds each warning and each error of the log in docs/operations.md, by its first words.
+/// An operator on call finds each warning and each error of the log in docs/operations.md, by its first words.
 #[test]
 fn each_warning_and_error_is_explained() {
     let explained = fs::read_to_string(root().join("docs/operations.md")).unwrap();

@@ -125,7 +125,7 @@ fn ready_means_that_the_registry_answers() {
     curl(&warden).user(ADMIN).get("/metrics").is(404);
 }
 
-/// What answers at the registry's address changes: each change is logged, and `/readyz` and the metric follow it.
+/// The server at the registry's address changes: each change is logged, and `/readyz` and the metric follow it.
 #[test]
 fn each_change_of_what_answers_is_logged_and_an_outage_is_logged_once() {
     let registry = "200 OK\r\nDocker-Distribution-Api-Version: registry/2.0";
@@ -203,7 +203,7 @@ impl StandIn {
     }
 }
 
-/// What answers there may be anything: a web server, a registry with an `auth` section, one behind TLS.
+/// Any kind of server may answer there: a web server, a registry with an `auth` section, one behind TLS.
 #[test]
 fn what_is_no_registry_is_named_in_the_log_by_readyz_and_by_a_metric() {
     let version = "Docker-Distribution-Api-Version: registry/2.0\r\n";
@@ -279,7 +279,7 @@ fn expressions(value: &Value) -> Vec<String> {
     }
 }
 
-/// The metrics of ours in a query.
+/// Portwarden's metrics in a query.
 fn names(expression: &str) -> Vec<String> {
     let words = expression.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
     words.filter(|word| word.starts_with("portwarden_")).map(str::to_owned).collect()

@@ -478,7 +478,8 @@ fn a_swapped_symlink_reloads() {
     assert_eq!(status(&address, &request), 401);
 }
 
-/// The first of the two versions ends between two lines: without the last condition of its rule it admits everybody.
+/// The first of the two versions ends between two lines: without the last condition of its rule it admits every
+/// account.
 #[test]
 fn rule_38_a_file_that_lost_its_end_marker_is_not_put_in_force() {
     let directory = installed("", "registry: {url: \"http://127.0.0.1:1\"}\n...\n");
@@ -596,7 +597,8 @@ fn paused_downloads_are_whole_after_sigterm() {
         installed("", &format!("limits: {{drain_timeout: 60s}}\nregistry: {{url: \"{}\"}}\n", sink.url()));
     let (mut process, ready) = serve(directory.path(), &[]);
     let address: SocketAddr = format!("127.0.0.1:{}", port_after(&ready, "listening on")).parse().unwrap();
-    // Each stops reading elsewhere, so that for some the rest is in a buffer of ours and for some in one of the system.
+    // Each stops reading elsewhere, so that for some the rest is in a buffer of Portwarden and for some in one of the
+    // system.
     let mut paused: Vec<(TcpStream, usize)> = (0..24)
         .map(|n| {
             let mut stream = raw::connect(address);
@@ -641,7 +643,7 @@ fn a_second_sigterm_does_not_wait() {
     process.wait_for_log(0, "stopping: no new connections");
     assert!(process.is_running());
     assert_eq!(process.stop().expect("it ends by itself").code(), Some(0));
-    process.says("told to stop a second time");
+    process.says("second signal to stop");
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! The web pages, request by request: who sees what, what a session is good for, and what a stranger's page cannot do with it.
-//! How they look and work in a browser is in `tests/browser.rs`.
+//! The web pages, request by request: the content that each visitor sees, the rights of a session, and attacks on it by
+//! a stranger's page. The look of the pages, and their use in a browser, is in `tests/browser.rs`.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -36,7 +36,7 @@ use support::{
     token,
 };
 
-/// What each page must say to a browser about itself.
+/// Headers that each page must send about itself.
 const PAGES: [&str; 6] = ["/", "/team/app", "/team/app:1", "/-/access", "/-/events", "/-/sign-in"];
 
 #[test]
@@ -181,7 +181,7 @@ fn a_session_ends_with_signing_out_the_password_and_the_user() {
     let out = visitor.post("/-/sign-out", &[("csrf", &visitor.csrf())]).is(303);
     assert!(out.header("set-cookie").unwrap().starts_with("__Host-portwarden-session=; Path=/; Max-Age=0;"));
     assert_eq!(out.header("clear-site-data"), Some("\"cache\""), "nor does the browser's memory");
-    ends(&warden, &visitor.cookie, "whoever kept the cookie keeps nothing");
+    ends(&warden, &visitor.cookie, "a kept cookie is worth nothing");
     let (user, test) = (Visitor::signed_in(&warden, USER).cookie, Visitor::signed_in(&warden, TEST).cookie);
     warden.reload(|builder| builder.users(&[ADMIN, User { password: "other", ..USER }]));
     ends(&warden, &user, "the password changed");
@@ -230,7 +230,7 @@ fn a_wrong_password_is_answered_as_an_unknown_name_and_slowed_down_as_everywhere
     let statuses: Vec<u16> = answers.iter().map(|answer| answer.status).collect();
     assert_eq!(statuses, [401, 401, 401, 401, 429, 429]);
     assert!(answers[4].header("retry-after").is_some(), "{:?}", answers[4]);
-    // Everybody else goes on.
+    // All others go on.
     Visitor::signed_in(&warden, ADMIN);
 }
 
@@ -263,9 +263,9 @@ fn rule_29_forms_of_other_pages_are_refused() {
     assert_eq!(
         Visitor::new(&warden).post_from(&foreign, "/-/sign-in", &form).status,
         403,
-        "signing somebody in"
+        "signing a visitor in"
     );
-    // Neither a password nor nobody at all has forms of its own.
+    // Neither a password nor an anonymous request has forms of its own.
     assert_eq!(curl(&warden).user(ADMIN).option(&["--data", "csrf="]).send("POST", &delete).status, 403);
     Visitor::new(&warden).post(&delete, &[("csrf", "")]).is(303);
     // And GET changes nothing.
@@ -399,7 +399,7 @@ fn the_anonymous_account_sees_its_part_without_signing_in() {
         assert!(missing.contains(&link), "{path}: {missing}");
     }
     anybody.get("/-/sign-in").is(200);
-    // Somebody who has signed in may follow a link here, and the browser keep the cookie back at first.
+    // A signed-in user may follow a link here, and the browser keep the cookie back at first.
     let followed = anybody.request().header("Sec-Fetch-Site: cross-site").header("Sec-Fetch-Mode: navigate");
     assert!(followed.get("/team/app:1").is(200).text().contains("http-equiv=\"refresh\""));
     let admin = Visitor::signed_in(&warden, ADMIN);
@@ -529,7 +529,7 @@ fn a_password_in_the_request_looks_as_well() {
     stock(&warden);
     assert!(curl(&warden).user(USER).get("/").is(200).text().contains("href=\"/team/app\""));
     curl(&warden).user(USER).get("/team/app:1").is(200);
-    // Where there is no page there is no line in the audit log, so nobody may guess there.
+    // Where there is no page there is no line in the audit log, so no guess may be made there.
     let nowhere = curl(&warden).header("Accept: text/html").user(USER).get("/-/nowhere").is(404).text();
     assert!(!nowhere.contains(">user<"), "{nowhere}");
     let wrong = curl(&warden).user(User { password: "wrong", ..USER }).get("/").is(401);
@@ -562,7 +562,7 @@ fn rule_30_a_session_opens_v2_only_to_scripts_of_this_origin() {
     ] {
         assert_eq!(ask(headers), 401, "{headers:?}");
     }
-    // What is shown in the header counts, and not the cookie.
+    // Credentials in the header count, and not the cookie.
     assert_eq!(ask(&[site, mode, dest, "Authorization: Basic dXNlcjp3cm9uZw=="]), 401);
     // And the rules of now.
     let request = visitor.request().header(site).header(mode).header(dest);
@@ -888,7 +888,7 @@ fn a_deletion_is_written_down_before_it_is_done() {
     let events = admin.get("/-/events").is(200).text();
     let csrf = events.split("name=\"csrf\" value=\"").nth(1).unwrap().split('"').next().unwrap();
     let digest = support::image::sha256(b"image");
-    // What stands for no tags: that registry names none.
+    // Stands for no tags: that registry names none.
     let tags = "47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU";
     admin.post(&format!("/-/delete/team/app@{digest}"), &[("csrf", csrf), ("tags", tags)]).is(504);
     let file = warden.file("audit.log");

@@ -299,7 +299,8 @@ fn a_client_without_an_address_is_denied_by_a_rule_for_addresses() {
     assert!(granted(Some("10.0.0.1")) && !granted(Some("203.0.113.9")) && !granted(None));
 }
 
-/// What `acl` and a command that grants everything decide for a label `hidden` with `internal-*` in it.
+/// Returns the decisions of `acl`, with a command behind it that grants everything, for a label `hidden` with
+/// `internal-*` in it.
 fn with_a_command_behind(acl: &[(&str, &[&str])]) -> (String, Vec<String>) {
     let rule = |(n, (name, actions)): (usize, &(&str, &[&str]))| RuleSettings {
         name: Some((*name).to_owned()),

@@ -17,7 +17,7 @@ use portwarden::authz::{Policy, Question, RuleSettings, Verdict};
 const POLICIES: usize = 2_000;
 const QUESTIONS: usize = 50;
 
-/// How a pattern is made, and so what an index may know of it.
+/// The form of a pattern, and so the knowledge that an index may have of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Kind {
     Text,
@@ -258,7 +258,7 @@ impl Written {
     }
 }
 
-/// What a search through all rules finds.
+/// Returns the rule that a search through all rules finds.
 fn search(policy: &Policy, question: &Question<'_>) -> Option<usize> {
     (0..policy.len()).find(|index| policy.rule(*index).unwrap().judge(question) == Verdict::Matches)
 }

@@ -151,7 +151,7 @@ impl Project {
         assert!(output.status.success(), "git {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     }
 
-    /// What `.ci/release --check` says against a release, if anything.
+    /// Returns the objection of `.ci/release --check` to a release, if any.
     fn refusal(&self) -> Option<String> {
         let output = run(Command::new(self.path(".ci/release")).arg("--check"));
         let said = String::from_utf8(output.stderr).unwrap();

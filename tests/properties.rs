@@ -1,5 +1,6 @@
-//! What fuzzing asks of the library (`fuzz/`), asked of a few thousand inputs that are the same in each run, so that
-//! the targets cannot rot where no nightly compiler builds them. Those of private parts are asked beside them.
+//! The properties of the library that are fuzzed (`fuzz/`), checked for a few thousand inputs that are the same in each
+//! run, so that the targets cannot rot where no nightly compiler builds them. Those of private parts are checked beside
+//! them.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -347,7 +347,7 @@ fn rule_11_only_trusted_proxies_are_believed() {
     let (portwarden, _sink) = start(OK);
     let forwarded = format!("{}X-Forwarded-For: 10.0.0.1\r\n", basic("pusher"));
     let target = "/v2/internal/app/tags/list";
-    assert_eq!(ask(&portwarden, "GET", target, &forwarded).status, 401, "nobody is trusted");
+    assert_eq!(ask(&portwarden, "GET", target, &forwarded).status, 401, "no proxy is trusted");
     let behind = |trusted: &str| {
         CONFIG.replace("addr: \":0\"", &format!("addr: \":0\", trusted_proxies: [{trusted}]"))
     };
@@ -594,7 +594,7 @@ fn rule_18_a_full_password_pool_says_so_and_disturbs_no_token() {
     assert!(flood.iter().any(|login| !login.is_finished()), "the pulls waited for all of the flood");
     let answers: Vec<Response> = flood.into_iter().map(|thread| thread.join().unwrap()).collect();
     let busy: Vec<&Response> = answers.iter().filter(|answer| answer.status == 503).collect();
-    // How many find it full depends on the machine: a check may end before the last of them have come.
+    // The number that find it full depends on the machine: a check may end before the last of them have come.
     assert!(!busy.is_empty(), "{:?}", answers.iter().map(|a| a.status).collect::<Vec<_>>());
     assert!(busy.iter().all(|answer| answer.header("retry-after") == Some("1")), "{busy:?}");
 }
@@ -624,7 +624,7 @@ fn rule_18_a_right_password_goes_before_those_who_guess_at_other_addresses() {
     assert!(flood.iter().any(|guess| !guess.is_finished()), "it waited for all of the flood");
     let refused =
         flood.into_iter().map(|guess| guess.join().unwrap()).filter(|status| *status == 503).count();
-    // How many depends on the machine: a guess may be looked at before the last of them have come.
+    // The number depends on the machine: a guess may be looked at before the last of them have come.
     assert!(refused > 0, "the queue was never full");
 }
 
@@ -700,7 +700,7 @@ fn guess(portwarden: &Local, account: &str, password: &str) -> Response {
     ask(portwarden, "GET", "/auth", &format!("Authorization: Basic {credentials}\r\n"))
 }
 
-/// What a client could tell answers apart by.
+/// Returns the parts by which a client could tell answers apart.
 fn seen(mut response: Response) -> (u16, Vec<(String, String)>, Vec<u8>) {
     response.headers.retain(|(name, _)| !matches!(&**name, "date" | "x-request-id" | "retry-after"));
     (response.status, response.headers, response.body)
@@ -922,7 +922,7 @@ fn impatient(answer: &str) -> (Local, Sink) {
 /// Far longer than a deadline of a test, and shorter than those by default.
 const SOON: Duration = Duration::from_secs(25);
 
-/// How long until the server ends the connection.
+/// Returns the time until the server ends the connection, and the bytes read.
 fn time_to_end(mut stream: std::net::TcpStream) -> (Duration, Vec<u8>) {
     let started = Instant::now();
     let mut rest = Vec::new();
@@ -1249,7 +1249,7 @@ fn the_challenge_names_the_host_that_the_client_named() {
     };
     assert_eq!(realm(&portwarden, "Host: [::1]:8443\r\n"), "http://[::1]:8443/auth");
     let claims = "Host: hub.example\r\nX-Forwarded-Host: other.example:8443\r\nX-Forwarded-Proto: https\r\n";
-    assert_eq!(realm(&portwarden, claims), "http://hub.example/auth", "nobody is trusted");
+    assert_eq!(realm(&portwarden, claims), "http://hub.example/auth", "no proxy is trusted");
     let config =
         CONFIG.replace("addr: \":0\"", "addr: \":0\", path_prefix: /pre, trusted_proxies: [127.0.0.1]");
     let (portwarden, _sink) = start_with(&config, OK);
@@ -1292,7 +1292,7 @@ fn a_token_request_whose_body_is_not_read_is_refused_with_the_reason() {
         let answered = send(method, &headers, body);
         assert_eq!(answered.status, 200, "{method} {headers}: {}", answered.text());
     }
-    // Of what cannot be decoded no account is made, and so nobody is taken for anonymous.
+    // A header that cannot be decoded names no account, and is never taken for an anonymous request.
     for body in [
         "username=admin&password=%e4",
         "username=%ff&password=x",

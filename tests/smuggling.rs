@@ -1,6 +1,6 @@
 //! Request smuggling over HTTP/1.1: a table of probes over raw sockets, judged by what reached the registry.
 //!
-//! Each carries right credentials, so that it is not a missing password that saves us, and most have a second request
+//! Each carries right credentials, so that a missing password cannot hide a fault, and most have a second request
 //! behind what they hide it with. Over HTTP/2 see `injection`.
 #![allow(
     clippy::unwrap_used,
@@ -35,7 +35,7 @@ acl: [{match: {account: admin}, actions: ["*"]}]
 "#;
 const CREDENTIALS: &str = "Authorization: Basic YWRtaW46YmFkbWlu\r\n";
 
-/// What must be true of a probe.
+/// The required fate of a probe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Must {
     /// Nothing arrives; the answer, if there is one, is a 4xx, and the connection ends.
@@ -346,7 +346,7 @@ fn rule_10_no_probe_smuggles_a_request() {
     let recorder = recorder();
     let portwarden = local(CONFIG, &recorder.url());
     let address = portwarden.address;
-    // What waits does so beside the others.
+    // Probes wait in parallel.
     let answers: Vec<Answer> = thread::scope(|scope| {
         let sent: Vec<_> = probes
             .iter()
@@ -395,7 +395,7 @@ fn filled(bytes: &str, number: usize) -> Vec<u8> {
 
 struct Answer {
     statuses: Vec<u16>,
-    /// Whether the connection ended by itself.
+    /// True if the connection ended by itself.
     ended: bool,
 }
 
@@ -418,7 +418,7 @@ fn send(address: SocketAddr, bytes: &[u8]) -> Answer {
     Answer { statuses, ended }
 }
 
-/// What is wrong.
+/// Returns the problem, if any.
 fn judge(must: Must, answer: &Answer, carrying: &[&Arrived], smuggled: &[&Arrived]) -> Option<String> {
     let refused = answer.statuses.iter().all(|status| (400..500).contains(status));
     let wrong = match must {

@@ -33,9 +33,9 @@ use support::{
     registry::registry,
 };
 
-/// How long a question may take here.
+/// The timeout of a question here.
 const TIMEOUT: Duration = Duration::from_secs(5);
-/// How often the rules are read here.
+/// The interval between readings of the rules here.
 const REFRESH: Duration = Duration::from_secs(1);
 
 fn limits() -> Limits {
@@ -156,7 +156,7 @@ async fn a_server_that_fails_is_said_at_once_and_found_again(server: &mut impl F
     server.start_again();
     assert_eq!(said(&accounts, "bob", "right").await, "accepted {}");
 
-    // Started anew while nobody asked: the connection that was kept is dead.
+    // Restarted while no question was asked: the connection that was kept is dead.
     server.crash();
     server.start_again();
     assert_eq!(said(&accounts, "bob", "right").await, "accepted {}");
@@ -276,7 +276,7 @@ async fn rules_outlive_their_server_for_a_while(server: &mut impl Failing) {
 const PERSON: User = User { name: "of-the-database", password: "right" };
 const PERSON_WITH_A_WRONG_PASSWORD: User = User { password: "wrong", ..PERSON };
 
-/// What docker shows for a wrong password.
+/// The text that docker shows for a wrong password.
 const WRONG_PASSWORD: &str = "unauthorized";
 
 fn kind_of<S: Server>(_: &S) -> &'static str {
@@ -388,7 +388,7 @@ mod sqlite {
         }
     }
 
-    /// A file of somebody else's making may have a view in the table's place, and that one no end.
+    /// A file from another source may have a view in the table's place, and that one no end.
     #[tokio::test]
     async fn a_table_without_an_end_costs_its_time_and_no_more() {
         let endless = "DROP TABLE xorm_user; CREATE VIEW xorm_user AS \
@@ -413,13 +413,13 @@ mod sqlite {
             answer.starts_with("xorm_auth gave no answer: ") && answer.ends_with(" says: out of memory"),
             "{answer}"
         );
-        // Nobody else's question suffers.
+        // Questions to another database go on.
         let other = Sqlite::start();
         other.add_user("bob", &hash("right"), "NULL");
         assert_eq!(said(&super::accounts(other.settings()), "bob", "right").await, "accepted {}");
     }
 
-    /// Who counts characters up to a NUL sees nothing here.
+    /// A count of characters that stops at a NUL finds nothing here.
     #[tokio::test]
     async fn the_size_of_a_table_is_that_of_its_bytes() {
         let hidden = "INSERT INTO xorm_acl_entry SELECT CAST(zeroblob(18000000) AS TEXT), 1";
@@ -532,7 +532,7 @@ mod postgres {
         let warden = portwarden(&registry).acl("  - {match: {}, actions: []}").with(&section).start();
         let bob = User { name: "bob", password: "x" };
         assert_eq!(curl(&warden).user(bob).get("/v2/").status, 401);
-        warden.says("nobody can sign in with this row");
+        warden.says("no account can sign in with this row");
         assert!(!warden.log().contains("noted"), "{}", warden.log());
     }
 

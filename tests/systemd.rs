@@ -86,7 +86,7 @@ fn systemd_is_told_of_readiness_reloads_the_watchdog_and_the_end() {
 
 #[test]
 fn a_socket_that_systemd_holds_is_taken_over() {
-    let files = configuration("192.0.2.1:1"); // Nobody can listen there.
+    let files = configuration("192.0.2.1:1"); // No program can listen there.
     let text = fs::read_to_string(unit("portwarden.service")).unwrap();
     let started = values(&text, "ExecStart").join(" ");
     let arguments = started.split(' ').skip(1).map(|argument| match argument {
@@ -231,7 +231,7 @@ fn unit(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("systemd").join(name)
 }
 
-/// What a unit says about a key.
+/// Returns the values of a key in a unit.
 fn values<'a>(unit: &'a str, key: &str) -> Vec<&'a str> {
     unit.lines().filter_map(|line| line.strip_prefix(key)?.strip_prefix('=')).collect()
 }

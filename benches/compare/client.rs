@@ -30,11 +30,11 @@ use crate::support::{
     image::hex,
 };
 
-/// What a stream of HTTP/2 may have under way, and a connection with eight of them.
+/// Bytes that a stream of HTTP/2 may have under way, and those of a connection with eight of them.
 const STREAM_WINDOW: u32 = 8 << 20;
 const CONNECTION_WINDOW: u32 = 64 << 20;
 
-/// How to connect.
+/// The settings of connections.
 #[derive(Clone)]
 pub struct Client {
     address: SocketAddr,
@@ -67,10 +67,11 @@ pub struct Answer {
     pub text: String,
 }
 
-/// What is kept of a body.
+/// The number of bytes that are kept of a body.
 const SHORT: usize = 8 << 10;
 
-/// What every client of the benchmark offers: TLS 1.3 with one cipher, so that all contenders encrypt alike.
+/// The TLS settings that every client of the benchmark offers: TLS 1.3 with one cipher, so that all contenders encrypt
+/// alike.
 pub fn tls_config(authority: &[u8], protocol: Protocol) -> ClientConfig {
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(authority) {
@@ -193,7 +194,7 @@ impl Drop for Connection {
     }
 }
 
-/// What is asked for.
+/// A request to send.
 pub struct Ask<'a> {
     pub method: Method,
     pub target: &'a str,

@@ -1,4 +1,4 @@
-//! Who is compared: a registry, and before it Portwarden, nginx and HAProxy, all with the same certificate.
+//! The contenders: a registry, and before it Portwarden, nginx and HAProxy, all with the same certificate.
 
 use std::{
     fs,
@@ -23,12 +23,12 @@ use crate::{
 pub const REPOSITORY: &str = "team/app";
 /// Rules before the one that holds.
 const RULES: usize = 999;
-/// What a scenario needs more of than one client should have: all of them come from one address. Idle connections stay
-/// as long as those of the others do.
+/// Limits above those for one client, which a scenario needs: all of its clients come from one address. Idle
+/// connections stay as long as those of the others do.
 const LIMITS: &str = "limits: {connections: 30000, connections_per_address: 30000, upstream_requests: 20000, \
     token_requests: 100000, idle_timeout: 15m, remember_passwords: 1h}";
 
-/// What is measured: where it listens and which processes it is.
+/// A measured server: its address and its processes.
 #[derive(Clone)]
 pub struct Contender {
     pub name: &'static str,
@@ -56,7 +56,7 @@ pub struct Field {
     _directory: TempDir,
 }
 
-/// How they are set up.
+/// The setup of the contenders.
 #[derive(Clone, Copy)]
 pub struct Setup {
     /// The key for TLS.
@@ -129,7 +129,7 @@ fn rules() -> String {
     others + "  - match: {account: \"admin\"}\n    actions: [\"*\"]\n"
 }
 
-/// What a template's words stand for.
+/// Values for the words of a template.
 struct Filling<'a> {
     port: u16,
     registry: &'a Registry,

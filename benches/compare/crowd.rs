@@ -48,14 +48,14 @@ pub fn run(options: &Options, report: &mut Report) {
     }
 }
 
-/// What all of them share.
+/// The state that all clients share.
 struct Crowd {
-    /// What each has received.
+    /// The bytes that each has received.
     received: Vec<AtomicU64>,
-    /// All begin to read when all have been answered, so that nobody is ahead because he asked first.
+    /// All begin to read when all have been answered, so that no client is ahead because it asked first.
     answered: Barrier,
     ended: AtomicBool,
-    /// What each had when the first one had everything.
+    /// The bytes that each had when the first one had everything.
     at_first: Mutex<Vec<u64>>,
     times: Mutex<Vec<f64>>,
 }
@@ -71,7 +71,7 @@ impl Crowd {
             let Ok(data) = frame.unwrap().into_data() else { continue };
             self.received[place].fetch_add(data.len() as u64, Ordering::Relaxed);
             context.update(&data);
-            // What is ready at once would be read on and on, and the client be what is unfair.
+            // Data that is ready at once would be read on and on, and the client be the unfair part.
             yield_now().await;
         }
         self.times.lock().unwrap().push(began.elapsed().as_secs_f64());

@@ -17,7 +17,7 @@ use crate::{
 /// Clients at the same time.
 const THREADS: usize = 2;
 
-/// A name, the server's key, the kind, and ours by nginx's.
+/// A name, the server's key, the kind, and Portwarden's figure by nginx's.
 const CASES: [(&str, KeyType, HandshakeKind, f64); 4] = [
     ("handshake-p256-full", KeyType::P256, HandshakeKind::Full, 0.5),
     ("handshake-p256-resumed", KeyType::P256, HandshakeKind::Resumed, 0.5),

@@ -23,7 +23,7 @@ const SETTLE: Duration = Duration::from_secs(3);
 /// Pulls of which the fastest counts, with and without.
 const PULLS: usize = 3;
 
-/// Measures them. Everybody is started anew for each round: memory that was once taken is not always given back.
+/// Measures them. Every contender is started anew for each round: memory that was once taken is not always given back.
 pub fn run(options: &Options, report: &mut Report) {
     if !options.wants("idle") {
         return;

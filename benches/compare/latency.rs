@@ -1,4 +1,4 @@
-//! What a proxy adds to the time of a small request, one at a time: against the registry itself, without TLS.
+//! Measures the time that a proxy adds to a small request, one at a time: against the registry itself, without TLS.
 
 use std::{
     io::{Read, Write},

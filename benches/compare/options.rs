@@ -1,4 +1,4 @@
-//! What was asked for on the command line.
+//! The options of the command line.
 
 /// The command line.
 pub struct Options {
@@ -33,7 +33,7 @@ impl Options {
         if self.quick { quick } else { full }
     }
 
-    /// How many rounds are measured.
+    /// Returns the number of rounds that are measured.
     pub fn rounds(&self) -> usize {
         self.rounds.unwrap_or(self.pick(5, 3))
     }
@@ -43,7 +43,7 @@ impl Options {
         self.rounds.unwrap_or(self.pick(3, 1))
     }
 
-    /// Whether a case is selected.
+    /// Returns true if a case is selected.
     pub fn wants(&self, case: &str) -> bool {
         self.names.is_empty() || self.names.iter().any(|name| case.starts_with(name.as_str()))
     }

@@ -20,7 +20,7 @@ struct Case {
     name: &'static str,
     protocol: Protocol,
     streams: usize,
-    /// Ours by the better of the others.
+    /// Portwarden's figure by the better of the others.
     cpu: f64,
 }
 
@@ -58,14 +58,14 @@ pub struct Blob {
     pub size: u64,
 }
 
-/// What goes through.
+/// A transfer to measure.
 pub struct Transfer<'a> {
     pub protocol: Protocol,
     pub streams: usize,
     pub blob: &'a Blob,
 }
 
-/// What it took.
+/// The resources that it took.
 pub struct Used {
     pub cpu: f64,
     pub wall: f64,

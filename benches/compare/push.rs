@@ -18,10 +18,10 @@ use crate::{
     usage,
 };
 
-/// Ours by the better of the others.
+/// Portwarden's figure by the better of the others.
 const CPU: f64 = 0.65;
 
-/// How a blob is uploaded.
+/// The way in which a blob is uploaded.
 #[derive(Clone, Copy)]
 pub enum Way {
     /// POST, then all of it with a PUT.
@@ -55,7 +55,7 @@ pub fn run(options: &Options, report: &mut Report) {
     }
 }
 
-/// What is pushed.
+/// The layer that is pushed.
 pub struct Layer {
     content: Content,
     digest: String,

@@ -1,4 +1,4 @@
-//! What was measured: every round's values, their medians, and how ours compares with the better of the others.
+//! The results: every round's values, their medians, and a comparison of Portwarden with the better of the others.
 
 use std::{collections::BTreeMap, env, fs, path::PathBuf, process::Command};
 
@@ -9,30 +9,30 @@ use crate::{contenders::Contender, options::Options, support::portwarden::progra
 /// The program under test, as it is called here.
 pub const OURS: &str = "portwarden";
 
-/// When a measure is good.
+/// The goal of a measure.
 #[derive(Debug, Clone, Copy)]
 pub enum Goal {
     /// Shown only.
     None,
-    /// Ours by the least of the others is shown, and not judged.
+    /// Portwarden's value by the least of the others is shown, and not judged.
     Ratio,
-    /// Ours is at most so many times the least of the others.
+    /// Portwarden's is at most so many times the least of the others.
     Times(f64),
-    /// Ours is at most so many times nginx's; what the rest needs is shown only.
+    /// Portwarden's is at most so many times nginx's; what the rest needs is shown only.
     TimesNginx(f64),
-    /// Ours is at most that.
+    /// Portwarden's is at most that.
     AtMost(f64),
-    /// Ours is at least that.
+    /// Portwarden's is at least that.
     AtLeast(f64),
 }
 
 /// One measured value.
 pub struct Sample {
-    /// What, and in which unit.
+    /// The measure and its unit.
     pub measure: &'static str,
-    /// When it is good.
+    /// Its goal.
     pub goal: Goal,
-    /// How much.
+    /// Its value.
     pub value: f64,
 }
 
@@ -144,7 +144,7 @@ impl Row {
         ]
     }
 
-    /// Ours by the least of the others, in each round.
+    /// Portwarden's value by the least of the others, in each round.
     fn ratios(&self) -> Vec<f64> {
         let counts =
             |name: &str| name != OURS && (!matches!(self.goal, Goal::TimesNginx(_)) || name == "nginx");

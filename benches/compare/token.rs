@@ -37,7 +37,7 @@ const TOKENS: f64 = 10_000.0;
 /// A token with RSA, by the bare signature.
 const RSA: f64 = 1.1;
 
-/// How a token is asked for.
+/// The way in which a token is asked for.
 #[derive(Clone, Copy, PartialEq)]
 enum Way {
     Refresh,
@@ -83,7 +83,7 @@ pub fn run(options: &Options, report: &mut Report) {
     }
 }
 
-/// What a token takes of processors and time.
+/// Returns the processor time and the wall time that a token takes.
 fn ask(field: &Field, contender: &Contender, way: Way, number: usize) -> (f64, f64) {
     let client = Client::new(contender.address, Protocol::Http1, &field.authority, &basic(ADMIN));
     let (cpu, wall) = block_on(async {

@@ -1,4 +1,4 @@
-//! What processes have used, from `/proc`: a contender is a process with its descendants.
+//! Measures the resources that processes have used, from `/proc`: a contender is a process with its descendants.
 
 use std::{fs, time::Duration};
 
@@ -27,7 +27,7 @@ pub fn tree(roots: &[u32]) -> Vec<u32> {
 
 /// The time that processors have spent on them, in user and system mode.
 pub fn cpu(roots: &[u32]) -> Duration {
-    // What is running is counted with the next tick of the clock: they come to rest first.
+    // Running time is counted with the next tick of the clock: they come to rest first.
     pause(Duration::from_millis(10));
     tree(roots).into_iter().map(cpu_of).sum()
 }

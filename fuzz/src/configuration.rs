@@ -8,7 +8,7 @@ use portwarden::{
     config::{Config, Finding, Findings},
 };
 
-/// What every case begins with when it does not want to be the whole file.
+/// The start of every case that does not want to be the whole file.
 const HEAD: &str =
     "server: {addr: \":5001\"}\ntoken: {issuer: i, expiration: 900, certificate: cert.pem, key: key.pem}\n";
 
@@ -57,7 +57,7 @@ fn places(findings: &Findings, text: &str) {
     for finding in &findings.0 {
         assert!(finding.file == "f.yml" && !finding.message.is_empty(), "{finding:?}");
         assert!(finding.line.is_none_or(|line| (1..=lines + 1).contains(&line)), "{finding:?} in {text:?}");
-        // What is missing has its place where there is a key at all.
+        // A missing key has its place where there is a key at all.
         let nothing = !text.lines().any(|line| line.split('#').next().is_some_and(|code| code.contains(':')));
         assert!(
             nothing || finding.line.is_some() || finding.key.is_empty(),

@@ -81,7 +81,7 @@ fn one(pattern: &[char]) -> Option<(char, &[char])> {
     }
 }
 
-/// Whether some choice of what each `*` takes matches; `None` when there are too many to try.
+/// Returns true if the text matches for some choice of the lengths of each `*`; `None` when there are too many to try.
 fn matches(tokens: &[Token], subject: &[u8], tried: &mut u32) -> Option<bool> {
     *tried += 1;
     if *tried > 100_000 {
@@ -122,7 +122,7 @@ fn first(subject: &[u8]) -> Option<(char, usize)> {
     Some(decoded.map_or((char::REPLACEMENT_CHARACTER, 1), |text| (text.chars().next().unwrap(), text.len())))
 }
 
-/// Whether the shortest choice for each `*` finds a match whenever there is one.
+/// Returns true if the shortest choice for each `*` finds a match whenever there is one.
 fn is_regular(tokens: &[Token], subject: &str) -> bool {
     let class_takes_slash = |token: &Token| match token {
         Token::Class(negated, ranges) => {

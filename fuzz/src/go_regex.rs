@@ -1,5 +1,5 @@
 //! Regular expressions: no expression brings the translation down, a quoted text matches itself, and within a small
-//! language, whose meaning nobody disputes, the answer is that of a matcher that tries everything.
+//! language of undisputed meaning the answer is that of a matcher that tries everything.
 
 use portwarden::authz::GoRegex;
 

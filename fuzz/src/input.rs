@@ -1,7 +1,7 @@
 //! Choices made of bytes, as a fuzzer gives them: whatever the bytes, there is an answer, and small changes of the
 //! bytes make small changes of the choices.
 
-/// What is left of the bytes.
+/// The rest of the bytes.
 pub struct Input<'a>(pub &'a [u8]);
 
 impl<'a> Input<'a> {

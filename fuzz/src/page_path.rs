@@ -24,7 +24,7 @@ pub fn check(data: &[u8]) {
         );
         assert!(Route::parse("GET", address, None).is_err(), "{address:?} is of the registry");
     }
-    // What it is about, the registry has a path for.
+    // The registry has a path for the subject of the page.
     let about = match &page {
         PagePath::Repository(name) => format!("/v2/{name}/tags/list"),
         PagePath::Image(name, Reference::Tag(tag)) => format!("/v2/{name}/manifests/{tag}"),

@@ -15,7 +15,7 @@ const METHODS: [(&str, &[&str]); 9] = [
     ("PUT", &["pull", "push"]),
     ("PATCH", &["pull", "push"]),
     ("DELETE", &["delete"]),
-    // None of ours.
+    // Not a method of the API.
     ("OPTIONS", &[]),
     ("get", &[]),
     ("", &[]),
@@ -35,7 +35,7 @@ pub fn check(data: &[u8]) {
     assert_eq!(parsed.is_ok(), pairs(query.unwrap_or_default()).is_some(), "{query:?}");
     if let (Ok(route), Some(expected)) = (found, expected) {
         compare(&route, &expected, &target);
-        // What is forwarded means the same once more, and is written the same once more.
+        // A forwarded target has the same meaning when it is read again, and is written the same once more.
         let forwarded = route.path_and_query();
         assert!(forwarded.bytes().all(|b| b.is_ascii_graphic() && b != b'#'), "{forwarded:?}");
         let (path, query) =
@@ -46,7 +46,7 @@ pub fn check(data: &[u8]) {
     }
 }
 
-/// What a target means.
+/// The meaning of a target.
 #[derive(Debug)]
 struct Meaning {
     /// Decoded.
@@ -152,7 +152,7 @@ fn forwarded(query: Pairs, kind: &str, source: Option<String>) -> Pairs {
     }
     if kind == "catalog" {
         let page = |value: &[u8]| std::str::from_utf8(value).ok()?.parse::<u32>().ok();
-        // What is not text is left alone: to the registry it is no number either.
+        // A value that is not text is left alone: to the registry it is no number either.
         kept.retain(|(key, value)| {
             key != b"n" || page(value).is_some() || std::str::from_utf8(value).is_err()
         });

@@ -1,5 +1,5 @@
-//! Tokens: nothing passes that we did not sign, to the last byte; and of what we did sign only what a slow reader of the
-//! claims lets pass, too.
+//! Tokens: no token passes that the authority did not sign, to the last byte; and of those it did sign only the ones
+//! that a slow reader of the claims lets pass, too.
 
 use std::{sync::LazyLock, time::Duration};
 
@@ -17,7 +17,7 @@ const NOW: u64 = 1_767_225_600;
 const ISSUER: &str = "Acme auth server";
 const SERVICE: &str = "Docker registry";
 
-/// Ours, the same key to sign with by hand, and a stranger.
+/// The authority, the same key to sign with by hand, and a stranger.
 struct Parties {
     ours: Authority,
     by_hand: KeyPair,
@@ -49,9 +49,9 @@ pub fn check(data: &[u8]) {
 }
 
 fn refused(token: &str) {
-    assert!(PARTIES.ours.verify(token, NOW).is_err(), "nobody signed {token:?}");
+    assert!(PARTIES.ours.verify(token, NOW).is_err(), "the authority did not sign {token:?}");
     let refreshed = PARTIES.ours.verify_refresh(token, SERVICE, NOW, |_| None);
-    assert!(refreshed.is_err(), "nobody signed {token:?}");
+    assert!(refreshed.is_err(), "the authority did not sign {token:?}");
 }
 
 fn changed(input: &mut Input<'_>) {

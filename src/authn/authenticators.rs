@@ -47,7 +47,7 @@ pub enum Answer {
     NoSuchUser,
 }
 
-/// All who know accounts: the table of `users` first, then the back ends.
+/// All sources of accounts: the table of `users` first, then the back ends.
 #[derive(Debug)]
 pub struct Authenticators {
     /// `users` and `htpasswd`.
@@ -91,7 +91,7 @@ impl Authenticators {
     /// Asks the back ends, one after the other, about a name that `users` does not have: the first that knows it decides
     /// (docker_auth, `server.go`, `Authenticate`).
     ///
-    /// `ip` is the client's: half of the places before all of them are the most for one address.
+    /// `ip` is the client's: one address may hold at most half of the slots before all of them.
     ///
     /// # Errors
     /// A back end gives no answer: then the ones after it are not asked, since it may know the name.

@@ -200,7 +200,7 @@ impl Failures {
         self.forgotten_at = now + settings.forget_after;
     }
 
-    /// Those that are not forgotten.
+    /// The number of failures that are not forgotten.
     pub(super) fn at(&self, now: Instant) -> u32 {
         if now < self.forgotten_at { self.count } else { 0 }
     }

@@ -8,15 +8,15 @@ use aws_lc_rs::{digest, hmac};
 
 use super::secret::{self, NoRandomness, Secret};
 
-/// Stands for what was digested; meaningless outside of this process.
+/// A digest of credentials; meaningless outside of this process.
 pub type CredentialsDigest = [u8; digest::SHA256_OUTPUT_LEN];
 
 /// A random key.
 #[derive(Clone)]
 pub struct DigestKey(hmac::Key);
 
-/// Stands for an account and a password: two equal ones are the same guess. Short, since a table holds many of them; two
-/// guesses that are taken for one make nothing right.
+/// A digest of an account and a password: two equal ones are the same guess. Short, since a table holds many of them;
+/// two guesses that are taken for one make nothing right.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Guess(NonZeroU64);
 

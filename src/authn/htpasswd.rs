@@ -53,7 +53,7 @@ fn account<'t>(
         return Err(("there is no colon between an account and a hash".to_owned(), hint));
     };
     if name.is_empty() {
-        let hint = "Write the account before the colon; nobody is anonymous by this file";
+        let hint = "Write the account before the colon; this file has no anonymous account";
         return Err(("there is no account before the colon".to_owned(), hint));
     }
     if !name.chars().all(is_visible) {

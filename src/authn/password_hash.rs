@@ -14,9 +14,9 @@ use zeroize::Zeroizing;
 
 use super::secret::{self, NoRandomness, Secret};
 
-/// The cost of new hashes: Go's own default and the least that OWASP's password storage sheet allows; about
-/// 50 ms of a core. Not more, because the bounded pool that verifies is shared by everybody, and each wrong
-/// guess, for whatever account, costs as much as the dearest hash configured.
+/// The cost of new hashes: Go's own default and the least that OWASP's password storage sheet allows; about 50 ms of a
+/// core. Not more, because all clients share the bounded pool that verifies, and each wrong guess, for any account,
+/// costs as much as the costliest hash configured.
 pub const DEFAULT_COST: u32 = 10;
 
 const COSTS: std::ops::RangeInclusive<u32> = 4..=31;

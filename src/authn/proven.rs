@@ -1,9 +1,9 @@
 //! The addresses and passwords of recent sign-ins of each account: the only way past a wait.
 //!
-//! It opens nothing else. A password that is found here is checked like any other; a wait is passed for the password that
-//! was right at the same address within a day, and a wrong one shown there closes that way for a while, so that asking is
-//! no faster than guessing is meant to be. Only right passwords make entries, and each account has room for a few: none
-//! pushes out those of another.
+//! It opens nothing else. A password that is found here is checked like any other. The wait is skipped for the password
+//! that was right at the same address within a day. A wrong one shown there closes that way for a while, so that asking
+//! is no faster than guessing is meant to be. Only right passwords make entries, and each account has room for a few:
+//! none pushes out those of another.
 
 use std::time::{Duration, Instant};
 

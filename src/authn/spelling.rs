@@ -1,8 +1,8 @@
 //! Spellings of a name that a back end may take for one account.
 //!
-//! `users` knows each name as it is written, and so does what the rules are asked. Only the counting of wrong passwords
-//! takes all spellings together, whether or not there is an account of that name: a guesser must have no tries of its own
-//! for each, nor learn from the count which of them exists.
+//! `users` knows each name as it is written, and so do the rules. Only the counters of wrong passwords take all
+//! spellings together, whether or not there is an account of that name. A guesser must have no tries of its own for
+//! each spelling, nor learn from the count which of them exists.
 
 use unicode_normalization::UnicodeNormalization;
 
@@ -30,8 +30,8 @@ pub(super) fn is_passed_over(c: char) -> bool {
     PASSED_OVER.iter().any(|range| range.contains(&c))
 }
 
-/// The name under which all its spellings count: without regard to case, to the forms of a letter, to white space around
-/// and the amount of it within, and to characters that are not seen.
+/// The name under which all its spellings count. It ignores case, the forms of a letter, white space around the name
+/// and the amount of it within, and invisible characters.
 pub(super) fn folded(account: &str) -> String {
     let seen: String = account.nfkc().filter(|c| !is_passed_over(*c)).map(control_as_space).collect();
     let words: Vec<&str> = seen.split_whitespace().collect();

@@ -31,8 +31,8 @@ const USER: Query = Query {
     },
 };
 
-/// The highest cost of a hash that is computed: some three seconds of a core. One dearer row would hold every login up,
-/// since an unknown account costs as much.
+/// The highest cost of a hash that is computed: some three seconds of a core. One row with a higher cost would hold
+/// every login up, since an unknown account costs as much.
 const HIGHEST_COST: u32 = 16;
 
 /// The table.
@@ -66,7 +66,8 @@ impl SqlUsers {
 
     /// Looks the account up and checks its password (docker_auth, `xorm_authn.go`, `Authenticate`).
     ///
-    /// An unknown account takes as many rounds of bcrypt as a wrong password (rule 17): those of the dearest hash seen.
+    /// An unknown account takes as many rounds of bcrypt as a wrong password (rule 17): those of the costliest hash
+    /// seen.
     ///
     /// # Errors
     /// The database gives no answer, or the labels of the account cannot be read.
@@ -144,7 +145,7 @@ fn warn_of(id: &str, hash: &Result<PasswordHash, HashError>) {
         Err(error) => error.to_string(),
         Ok(hash) => format!("a bcrypt cost of {} is more than {HIGHEST_COST}", hash.cost()),
     };
-    tracing::warn!(row = id, "xorm_auth: nobody can sign in with this row of xorm_user: {why}");
+    tracing::warn!(row = id, "xorm_auth: no account can sign in with this row of xorm_user: {why}");
 }
 
 /// Go's JSON of a map of lists: null is none, for all of them and for one. `None` when it is something else.

@@ -7,8 +7,8 @@
 //! - **A guess is a password that was not shown before.** The same wrong one again is none, and no password is none: they
 //!   cost work, which is bounded, and no wait.
 //! - **A wait is for everything**, the right password too, with the same answer. It comes before the memory of right
-//!   passwords is asked ([`Throttle::peek`]): whatever would be refused without being counted must not be looked up first,
-//!   or that memory would answer as many guesses as are sent.
+//!   passwords is asked ([`Throttle::peek`]). A request that would be refused without being counted must not be looked
+//!   up first, or that memory would answer as many guesses as are sent.
 //! - **One way leads past a wait**: the password that was right for this account at this very address within a day
 //!   ([`Proven`]). A wrong one shown meanwhile closes that way for ten seconds.
 //!
@@ -23,10 +23,10 @@
 //!
 //! A client is an IPv4 address, or a /64 with what is around it: see [`Network`].
 //!
-//! Memory is fixed. When a table is full, the entry of eight that is worth least goes, so that a guesser who wants to be
-//! rid of its own would have to fill that set of eight, which it cannot find, with counters as bad as its own. Each of these takes
-//! as many failures, from clients that each have a budget; and a guesser with that many clients has the free failures of
-//! each anyway.
+//! Memory is fixed. When a table is full, the least worth entry of a set of eight goes. A guesser that wants to be rid
+//! of its own entry would have to fill that set, which it cannot find, with counters as bad as its own. Each of these
+//! takes as many failures, from clients that each have a budget; and a guesser with that many clients has the free
+//! failures of each anyway.
 
 use std::{
     net::IpAddr,
@@ -63,18 +63,18 @@ struct Tables {
 /// The credentials that a client shows: an account, a password and the client's address.
 #[derive(Debug, Clone, Copy)]
 pub struct Shown {
-    /// Of the name, folded, at the client.
+    /// The key of the name, folded, at the client.
     pair: Fingerprint,
-    /// Of the account as it is written.
+    /// The key of the account as it is written.
     account: Fingerprint,
     from: Network,
-    /// Of the client.
+    /// The key of the client.
     client: Fingerprint,
     /// `None` without a password.
     guess: Option<Guess>,
 }
 
-/// That there is no wait, or a way past it.
+/// The result of a check: no wait, or a way past it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Passage {
     is_proven: bool,

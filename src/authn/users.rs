@@ -97,9 +97,8 @@ impl Users {
 
     /// Checks `password` against that of `account`. Blocks for as long as bcrypt takes.
     ///
-    /// Rule 17: `WrongPassword` and `NoSuchUser` take the same rounds of bcrypt, those of the dearest hash
-    /// configured, whatever the cost of the account's own. Passwords that bcrypt would cut are wrong, at no
-    /// cost to either.
+    /// Rule 17: `WrongPassword` and `NoSuchUser` take the same rounds of bcrypt, those of the costliest hash
+    /// configured, independent of the account's own. Passwords that bcrypt would cut are wrong, at no cost to either.
     pub fn verify(&self, account: &str, password: &Secret) -> Outcome {
         let Some(user) = self.lookup(account) else {
             self.waste_all(password);

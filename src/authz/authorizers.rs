@@ -30,7 +30,7 @@ pub struct BackendSettings {
     pub limits: Limits,
 }
 
-/// All who decide: the rules of `acl` first, then the back ends.
+/// All that decide: the rules of `acl` first, then the back ends.
 #[derive(Debug)]
 pub struct Authorizers {
     /// `acl`.
@@ -74,7 +74,7 @@ pub enum DecidedBy {
 pub struct RuleName {
     /// `acl` or `acl_xorm`.
     pub section: &'static str,
-    /// Its place in the section, from 0.
+    /// Its index in the section, from 0.
     pub index: usize,
     /// Its line in the configuration, from 1; 0 when it stands elsewhere.
     pub line: usize,

@@ -28,7 +28,7 @@ pub(super) struct Candidates<'i> {
     from: usize,
 }
 
-/// A place in a list.
+/// A position in a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Cursor {
     /// The rule that stands there: first, so that the lowest is the least.

@@ -1,8 +1,8 @@
 //! Rules that can never decide, because an earlier one matches whatever they match. For a linter.
 //!
-//! Only what can be proved from one earlier rule is said, so that a rule that is named here may be removed:
-//! each condition of the earlier rule is one of the later rule, word for word, or holds for the only text
-//! that the later rule asks for. Two globs are not compared, nor are several earlier rules taken together.
+//! Only what one earlier rule proves is reported, so that a rule named here may be removed. Each condition of the
+//! earlier rule is one of the later rule, word for word, or holds for the only text that the later rule asks for. Two
+//! globs are not compared, nor are several earlier rules taken together.
 
 use std::collections::HashMap;
 
@@ -42,7 +42,7 @@ struct Written<'a> {
     settings: &'a RuleSettings,
 }
 
-/// Which condition of a rule.
+/// The part of a rule that a condition is on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Slot<'a> {
     Field(Field),
@@ -60,9 +60,9 @@ struct Condition<'a> {
 #[derive(Default)]
 struct Earlier<'a> {
     rules: Vec<(usize, Written<'a>)>,
-    /// By a condition's text: what a rule must have word for word, or as its only text.
+    /// Rules by a condition's text, which a hidden rule has word for word, or as its only text.
     by_text: HashMap<(Slot<'a>, &'a str), Vec<usize>>,
-    /// By a condition that may hold for other texts as well.
+    /// Rules by a condition that may hold for other texts as well.
     by_pattern: HashMap<Slot<'a>, Vec<usize>>,
     /// Without a condition on a text.
     wide: Vec<usize>,

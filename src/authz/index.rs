@@ -21,11 +21,11 @@ use super::{
 ///
 /// It never changes a decision. A rule stands under one of its conditions on the account, the name or a label, and only
 /// where that condition can hold for nothing but this text, or for nothing but texts that begin with it. Conditions are
-/// ANDed, so a question that the rule matches has such an account, name or value, and [`Index::candidates`] finds every
-/// text of the question itself and every start of it. Rules without such a condition are candidates always, and those
-/// whose expression a value can change (see [`Pattern::is_loose`]) where a text of the question has syntax. So the
-/// candidates are a superset of the rules that match, or may match; they come in the order of the rules, each is asked
-/// in full, and the first that matches is the one that a search through all rules would find. Placeholders end a
+/// ANDed, so a question that the rule matches has such an account, name or value. [`Index::candidates`] finds every
+/// text of the question itself and every start of it. Rules without such a condition are candidates always. Those whose
+/// expression a value can change (see [`Pattern::is_loose`]) are candidates where a text of the question has syntax. So
+/// the candidates are a superset of the rules that match, or may match. They come in the order of the rules, and each
+/// is asked in full: the first that matches is the one that a search through all rules would find. Placeholders end a
 /// literal start, so nothing of a question, which a client may choose, ever takes part in building it.
 ///
 /// A question costs a look-up for each of its texts, and a full check for each rule that shares its key with them.
@@ -33,9 +33,9 @@ use super::{
 pub(super) struct Index {
     /// The indices of all rules; those under one key stand together, ascending. Then those of `loose`.
     rules: Vec<usize>,
-    /// Those that are candidates always.
+    /// The rules that are candidates always.
     always: Run,
-    /// Those that also are where a text of the question has syntax.
+    /// The rules that also are where a text of the question has syntax.
     loose: Run,
     account: Table,
     name: Table,
@@ -193,7 +193,7 @@ fn literal(pattern: &Pattern) -> Option<Literal<'_>> {
 }
 
 impl Literal<'_> {
-    /// Which of two that equally many rules ask for is probably in more questions.
+    /// Ranks two literals that equally many rules ask for by the probable number of questions.
     fn commonness(&self) -> (bool, Reverse<usize>) {
         match self {
             Self::Text(text) => (false, Reverse(text.len())),

@@ -1,4 +1,4 @@
-//! Which labels of an account a list of rules looks at, and at which of their values: so much a token has to carry.
+//! Finds the labels of an account, and the values of them, that a list of rules looks at: a token has to carry these.
 //!
 //! Labels that a token leaves out must never be read as missing: a rule that denies by a label would not be met. So
 //! it is written down for each label which conditions were looked at, and rules with others refuse to decide.
@@ -30,9 +30,9 @@ pub(super) struct NamedLabels(BTreeMap<String, Conditions>);
 struct Conditions {
     /// `${labels:…}`, or a pattern with placeholders: every value may be the one that counts.
     all_values: bool,
-    /// By the text of each.
+    /// Patterns by their text.
     patterns: BTreeMap<String, Pattern>,
-    /// Stands for all of them: the same for the same.
+    /// A fingerprint of all of them: the same for the same.
     state: String,
 }
 

@@ -113,9 +113,9 @@ impl Denial {
 
 /// Asks the policy for every access that the route needs, and holds it against the token's ceiling.
 ///
-/// If only the source of a cross-repository mount is missing, from the policy or from the token, the permit is for a
-/// plain start of an upload instead, as the specification allows: the client uploads the blob, nothing leaks, and the push
-/// does not fail.
+/// The source of a cross-repository mount alone may be missing, from the policy or from the token. Then the permit is
+/// for a plain start of an upload instead, as the specification allows: the client uploads the blob, nothing leaks, and
+/// the push does not fail.
 ///
 /// # Errors
 /// The first access that is missing, or a back end that gives no answer about one.

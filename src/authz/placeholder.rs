@@ -73,7 +73,7 @@ impl<'a> Choice<'a> {
     }
 }
 
-/// Which placeholders a pattern may hold; others stay as they are written.
+/// The placeholders that a pattern may hold; others stay as they are written.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Scope {
     /// The number of groups of the regex in a field; fields without a regex are absent.

@@ -87,7 +87,7 @@ pub enum Verdict<'r> {
     Matches,
     /// This one is not.
     Unmet(Condition<'r>),
-    /// Of this one it cannot be told, and the others are met or cannot be told either.
+    /// This condition cannot be decided, and the others are met or cannot be decided either.
     Unclear(Condition<'r>, Doubt),
 }
 
@@ -172,8 +172,8 @@ impl Rule {
         verdict
     }
 
-    /// The values of an account and its labels that docker_auth would read as part of a pattern, each with the condition
-    /// that it gets into; none where the rule is not about the account.
+    /// The values of an account and its labels that docker_auth would read as part of a pattern, each with the
+    /// condition that it gets into. None if the rule is not about the account.
     pub fn values_with_syntax(
         &self,
         account: &str,

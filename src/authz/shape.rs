@@ -18,7 +18,7 @@ use super::{
 pub struct PatternShape<'r> {
     /// `account`, `type`, `name`, `service` or `labels`.
     pub key: &'static str,
-    /// Which label, under `labels`.
+    /// The label, under `labels`.
     pub label: Option<&'r str>,
     /// The pattern as written.
     pub text: &'r str,

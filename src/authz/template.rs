@@ -181,7 +181,7 @@ impl Candidates<'_> {
     }
 }
 
-/// Those of the values that `test` holds for.
+/// Returns the values that `test` holds for.
 pub(super) fn kept<'q>(
     all: &[Candidates<'q>],
     test: impl Fn(&Candidates<'q>, &str) -> bool,

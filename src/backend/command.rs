@@ -56,10 +56,11 @@ pub(crate) struct Exit {
 
 impl CommandSettings {
     /// Runs the command with `input` on its standard input, in a process group of its own, which is killed when the
-    /// future is dropped before its end. What the command leaves running is killed too if it holds on to the output.
-    /// It inherits our environment, but for what systemd gave to us alone, and our directory.
+    /// future is dropped before its end. Processes that the command leaves running are killed too if they hold on to
+    /// the output. It inherits Portwarden's directory and environment, except for the variables that systemd gave to
+    /// Portwarden alone.
     ///
-    /// `secret` is kept out of what the command complains about; empty for none. Must run on a runtime with I/O.
+    /// `secret` is masked in the command's error messages; empty for none. Must run on a runtime with I/O.
     ///
     /// # Errors
     /// For the log: it cannot be run, or prints more than 64 KiB.
@@ -101,7 +102,7 @@ impl CommandSettings {
                 "; run `chmod +x` on it, and let this user enter the directories it is in"
             }
             (io::ErrorKind::ExecutableFileBusy, _) => {
-                "; somebody is writing it: replace a program by renaming the new one over it"
+                "; another process is writing it: replace a program by renaming the new one over it"
             }
             (_, Some(ENOEXEC)) => "; a script begins with a line as `#!/bin/sh`",
             _ => "",
@@ -230,8 +231,8 @@ async fn hear_some(
     Ok(())
 }
 
-/// The complaint with `***` for each word of the secret, which a script may have split, on one line, without control
-/// characters.
+/// The error message with `***` for each word of the secret, which a script may have split, on one line, without
+/// control characters.
 fn harmless(complaint: &[u8], secret: &[u8]) -> String {
     let mut words: Vec<&[u8]> =
         secret.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty()).collect();

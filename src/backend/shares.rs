@@ -16,15 +16,15 @@ pub(crate) struct Shares {
 }
 
 impl Shares {
-    /// Half of all places for each address.
+    /// Half of all slots for each address.
     pub(crate) fn new(limits: &Limits) -> Self {
         Self { most: ((limits.concurrent + limits.queue) / 2).max(1), taken: limits::Shares::default() }
     }
 
-    /// A place for a question to `backend` from that address; an unknown one counts as one address.
+    /// A slot for a question to `backend` from that address; an unknown one counts as one address.
     ///
     /// # Errors
-    /// It has all the places that it may have.
+    /// It holds all the slots that it may have.
     pub(crate) fn of(&self, ip: Option<IpAddr>, backend: &'static str) -> Result<Share, Unavailable> {
         let of = Network::from(ip);
         let too_many = || Unavailable { backend, why: format!("too many questions come from {of}") };

@@ -81,7 +81,7 @@ impl fmt::Display for Asked {
 pub(super) struct Court {
     /// The configuration.
     pub(super) config: Config,
-    /// The places of the users in it, by name.
+    /// The indexes of the users in it, by name.
     users: HashMap<String, usize>,
     authorizers: Authorizers,
     runtime: Runtime,

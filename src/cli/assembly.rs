@@ -26,7 +26,7 @@ pub struct Assembly {
 /// The reason why a configuration that reads well cannot be put to use.
 #[derive(Debug)]
 pub enum AssemblyError {
-    /// A list of users or rules; the messages name their places.
+    /// A list of users or rules; the messages name their positions.
     Findings(Vec<String>),
     /// The key that signs tokens.
     SigningKey(PathBuf, KeyError),

@@ -91,7 +91,7 @@ async fn serve_until_stopped(
     let served = tokio::select! {
         served = server => served.map_err(|error| format!("the server broke down: {error}")),
         () = signals.stop() => {
-            tracing::warn!("told to stop a second time: transfers are cut off");
+            tracing::warn!("second signal to stop: transfers are cut off");
             Ok(0)
         }
     };

@@ -42,7 +42,7 @@ enum Expected {
 /// A row with its answer, as JSON.
 #[derive(Serialize)]
 struct Outcome<'a> {
-    /// Its place in the table, from 1.
+    /// Its row in the table, from 1.
     expectation: usize,
     expect: Expected,
     met: bool,

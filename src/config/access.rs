@@ -17,8 +17,8 @@ use crate::{
 pub(super) fn users(file: &File, report: &mut Report<'_>) -> Vec<UserSettings> {
     let Some(Entries(users)) = &file.users else {
         if !unbuilt::names_authenticator(file) {
-            let hint = "Add `users`; `users: {}` if nobody may sign in";
-            report.error("users", "nobody is configured to sign in, which is probably a mistake", hint);
+            let hint = "Add `users`; `users: {}` if no account may sign in";
+            report.error("users", "no account is configured to sign in, which is probably a mistake", hint);
         }
         return Vec::new();
     };
@@ -91,7 +91,8 @@ fn label_values(written: &Entries<Option<Vec<Text>>>) -> BTreeMap<String, Vec<St
 
 fn rule_settings(at: &Path, written: &Rule, report: &mut Report<'_>) -> RuleSettings {
     if written.conditions.is_none() {
-        let hint = "Write the conditions, indented under `match:`; `match: {}` for everybody and everything";
+        let hint =
+            "Write the conditions, indented under `match:`; `match: {}` for every account and every request";
         report.error(at.key("match"), "missing", hint);
     }
     if written.actions.is_none() {
@@ -139,7 +140,7 @@ fn value<'w, T>(written: &'w Condition<T>, at: &Path, report: &mut Report<'_>) -
         Condition::Value(value) => Some(value),
         Condition::Absent => None,
         Condition::Empty => {
-            let message = "the condition has no value, so it holds for everybody and everything";
+            let message = "the condition has no value, so it holds for every account and every request";
             report.warn(
                 at.clone(),
                 message,

@@ -22,8 +22,9 @@ const WRITABLE_BY_OTHERS: u32 = 0o022;
 /// In a directory with this bit, no user can replace files of another.
 const STICKY: u32 = 0o1000;
 
-/// The command of the section `key`, looked for as Go's `exec.LookPath` does: with a slash it is a path, which starts at
-/// the configuration's directory and not, as in docker_auth, at the working directory; without one, a program in `PATH`.
+/// The command of the section `key`, looked for as Go's `exec.LookPath` does. With a slash it is a path, which starts
+/// at the configuration's directory and not, as in docker_auth, at the working directory. Without one, it is a program
+/// in `PATH`.
 ///
 /// `None` after an error: it is missing, not there, no file or not executable.
 pub(super) fn settings(written: &Command, key: &str, context: &mut Context<'_>) -> Option<CommandSettings> {

@@ -35,7 +35,7 @@ fn origins(written: &Cors, context: &mut Context<'_>) -> Vec<String> {
         let is_local =
             host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
         if scheme == "http" && !is_local {
-            let message = "a page that comes over the network in the clear may be anybody's";
+            let message = "a page that comes over the network in the clear may be an attacker's";
             context.report.warn(at, message, format!("Write `https://{host}`, and serve the page over TLS"));
         }
         origins.push(origin);

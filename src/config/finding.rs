@@ -114,12 +114,12 @@ impl<'a> Report<'a> {
         self.add(Severity::Warning, &at.into(), message.into(), hint.into());
     }
 
-    /// Something was not looked at: `message` without a full stop.
+    /// Notes that something was not looked at: `message` without a full stop.
     pub(crate) fn note(&mut self, at: impl Into<Path>, message: impl Into<String>) {
         self.add(Severity::Note, &at.into(), message.into(), String::new());
     }
 
-    /// Something is wrong with the text itself: an error where the problem says.
+    /// Reports a fault of the text itself: an error where the problem says.
     pub(crate) fn problem(&mut self, problem: Problem) {
         let Problem { at, path, message, hint, excerpt } = problem;
         self.push(Severity::Error, Some(at), &path, message, hint);

@@ -78,7 +78,7 @@ fn read(path: &FilePath, context: &mut Context<'_>) -> Option<Vec<UserSettings>>
 fn read_bytes(path: &FilePath) -> Result<Vec<u8>, String> {
     let found = fs::metadata(path).map_err(|error| error.to_string())?;
     if !found.is_file() {
-        // Not opened: a pipe would keep us waiting.
+        // Not opened: a pipe would block.
         return Err("it is not a file".to_owned());
     }
     if found.len() > LARGEST {
@@ -96,7 +96,7 @@ fn warn_of_cheap_hashes(path: &FilePath, accounts: &[UserSettings], context: &mu
     let cheap: Vec<_> = accounts.iter().filter_map(cost).collect();
     let Some((cost, line)) = cheap.iter().min() else { return };
     let message = format!(
-        "{}:{line}: the bcrypt cost is {cost}, as of {} under {DEFAULT_COST}: whoever gets this file guesses up \
+        "{}:{line}: the bcrypt cost is {cost}, as of {} under {DEFAULT_COST}: an attacker with this file guesses up \
          to {} times as fast as at {DEFAULT_COST}",
         path.display(),
         counted(cheap.len(), "account"),
@@ -175,7 +175,7 @@ mod tests {
         assert_eq!(
             said,
             "f.yml:8:12: warning: htpasswd.file: accounts:2: the bcrypt cost is 5, as of 2 accounts under 10: \
-             whoever gets this file guesses up to 32 times as fast as at 10. Set the passwords again with \
+             an attacker with this file guesses up to 32 times as fast as at 10. Set the passwords again with \
              `htpasswd -B -C 10 <file> <account>`"
         );
     }

@@ -72,7 +72,7 @@ fn warn_if_remote(written: &LdapAuth, address: Option<&(String, u16)>, context: 
     if address.is_some_and(|(host, _)| !local(host)) {
         let key = if text(&written.tls).is_some() { "tls" } else { "addr" };
         let message =
-            "passwords cross the network in the clear, and whoever stands in between may say who is who";
+            "passwords cross the network in the clear, and an attacker in between can pose as any account";
         context.report.warn(at(key), message, "Write `tls: starttls`, or `tls: always` with port 636");
     }
 }
@@ -80,8 +80,7 @@ fn warn_if_remote(written: &LdapAuth, address: Option<&(String, u16)>, context: 
 /// docker_auth does not look at `ca_certificate` either when anything is believed.
 fn trust(written: &LdapAuth, context: &mut Context<'_>) -> Option<Trust> {
     if is_on(written.insecure_tls_skip_verify) {
-        let message =
-            "ANY certificate is believed: whoever stands in between gets the passwords, and says who is who";
+        let message = "ANY certificate is believed: an attacker in between gets the passwords, and can pose as any account";
         let hint = "Remove it, and name the authority of the directory in `ca_certificate`";
         context.report.warn(at("insecure_tls_skip_verify"), message, hint);
         return Some(Trust::Anything);
@@ -126,7 +125,7 @@ fn filter(written: &LdapAuth, context: &mut Context<'_>) -> Option<Filter> {
         Ok(filter) => {
             if !filter.compares_whole_account() {
                 let message = format!(
-                    "an entry is found where `{ACCOUNT}` is only a part of a value, or none, so somebody may sign in \
+                    "an entry is found where `{ACCOUNT}` is only a part of a value, or none, so a user may sign in \
                      with a part of another one's name"
                 );
                 let hint = "Compare it with the whole value of an attribute in each alternative, as in \
@@ -154,12 +153,12 @@ fn search_as(written: &LdapAuth, context: &mut Context<'_>) -> Option<SearchAs> 
     match (text(&written.bind_dn), password_file) {
         (None, None) => Some(SearchAs::Anonymous),
         (None, Some(_)) => {
-            let message = "ignored without `bind_dn`: accounts are looked up as nobody";
+            let message = "ignored without `bind_dn`: accounts are looked up anonymously";
             context.report.warn(at("bind_password_file"), message, "Add `bind_dn`, or remove this");
             Some(SearchAs::Anonymous)
         }
         (Some(_), None) => {
-            let message = "stands without `bind_password_file`: a bind without a password is nobody's";
+            let message = "stands without `bind_password_file`: a bind without a password is anonymous";
             let hint = "Add the file with the password of this user, or remove this";
             context.report.error(at("bind_dn"), message, hint);
             None
@@ -207,7 +206,7 @@ fn password(written: &str, context: &mut Context<'_>) -> Option<BindPassword> {
     pem::warn_if_public(&file, &at, context);
     let password = BindPassword::new(content.trim_ascii());
     if password.is_none() {
-        let message = format!("{} is empty: a bind without a password is nobody's", file.display());
+        let message = format!("{} is empty: a bind without a password is anonymous", file.display());
         context.report.error(at, message, "Write the password of `bind_dn` into it");
     }
     context.files.push(file);

@@ -1,4 +1,4 @@
-//! `registry:`: the registry behind us, and what else belongs to the journey of a request.
+//! `registry:`: the registry, and further settings for the journey of a request.
 
 use std::time::Duration;
 
@@ -38,7 +38,7 @@ pub(super) fn settings(file: &File, idle_body: Duration, context: &mut Context<'
             connect_timeout: timeout(written.connect_timeout.as_ref(), "connect_timeout", 5, context),
             response_timeout: timeout(written.response_timeout.as_ref(), "response_timeout", 300, context),
             idle_body,
-            // `registry:2` sets no idle timeout of its own, so the end of a kept connection is ours to choose.
+            // `registry:2` sets no idle timeout of its own, so the end of a kept connection is free to choose.
             idle_timeout: timeout(written.idle_timeout.as_ref(), "idle_timeout", 90, context),
         },
         passwords: limits::passwords(file, &mut context.report),
@@ -104,8 +104,8 @@ fn warn_if_remote(address: &UpstreamAddress, context: &mut Context<'_>) {
     let host = address::split_port(authority).map_or(authority.as_str(), |(host, _)| host);
     let ip = host.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>();
     if host != "localhost" && !ip.is_ok_and(|ip| ip.is_loopback()) {
-        let message = "the registry is not on this machine: images cross the network in the clear, and whoever reaches \
-                       the registry directly is not asked who they are";
+        let message = "the registry is not on this machine: images cross the network in the clear, and a client that \
+                       reaches the registry directly need not sign in";
         let hint = "Bind it to 127.0.0.1 or a Unix socket, or let a firewall admit this machine only";
         context.report.warn("registry.url", message, hint);
     }

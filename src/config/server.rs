@@ -173,7 +173,7 @@ fn warn_of_width(text: &str, block: &IpBlock, at: Path, context: &mut Context<'_
     let has_host_bits = |host: &str| host.parse().is_ok_and(|address: IpAddr| !block.is_network(address));
     if block.is_wide() {
         let message = format!(
-            "ANYBODY in `{block}` is believed about the client's address, so rules with `ip` protect nothing"
+            "ANY host in `{block}` is believed about the client's address, so rules with `ip` protect nothing"
         );
         context.report.warn(at, message, hint);
     } else if let Some(host) = host.filter(|host| has_host_bits(host)) {

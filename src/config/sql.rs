@@ -110,9 +110,7 @@ fn warn_of_network(server: &SqlServer, settings: &SqlSettings, at: &Path, contex
         TlsMode::Full => return,
         TlsMode::Off => format!("what {host} says goes over the network in the clear: hashes, labels, rules"),
         TlsMode::IfOffered | TlsMode::Unverified => {
-            format!(
-                "that it is {host} who answers is not verified: whoever sits in between can be the database"
-            )
+            format!("the identity of {host} is not verified: an attacker in between can pose as the database")
         }
     };
     let hint = match settings {

@@ -91,8 +91,8 @@ fn what_is_required_is_missed_all_at_once() {
         f.yml: token.expiration: missing. Write a number of seconds, as `900`\n\
         f.yml: token: there is no certificate and key to sign tokens with. Add `certificate` and `key` \
         here, or under `server`\n\
-        f.yml: users: nobody is configured to sign in, which is probably a mistake. Add `users`; `users: \
-        {}` if nobody may sign in\n\
+        f.yml: users: no account is configured to sign in, which is probably a mistake. Add `users`; `users: \
+        {}` if no account may sign in\n\
         f.yml: acl: there are no rules, which is probably a mistake. Add `acl`; `acl: []` if nothing is to \
         be allowed";
     assert_eq!(said(""), all);
@@ -155,11 +155,9 @@ fn rules_need_match_and_actions() {
         "f.yml:10:5: acl[0].actions: missing. Write a list, as `[\"pull\"]`; `[\"*\"]` for all, `[]` for \
         none\n\
          f.yml:11:5: acl[1].match: missing. Write the conditions, indented under `match:`; `match: {}` for \
-         everybody and \
-         everything\n\
+         every account and every request\n\
          f.yml:12:4: acl[2].match: missing. Write the conditions, indented under `match:`; `match: {}` for \
-         everybody and \
-         everything\n\
+         every account and every request\n\
          f.yml:12:4: acl[2].actions: missing. Write a list, as `[\"pull\"]`; `[\"*\"]` for all, `[]` for none"
     );
 }
@@ -363,9 +361,8 @@ fn believing_anybody_is_said_loudly() {
     let loud = of_server("  real_ip_header: X-Forwarded-For\n");
     assert_eq!(
         loud,
-        "f.yml:3:3: warning: server.real_ip_header: ANYBODY is believed about their own address: whoever \
-        connects can send \
-         this header, so rules with `ip` protect nothing. Name your proxies in `server.trusted_proxies`, as \
+        "f.yml:3:3: warning: server.real_ip_header: ANY client is believed about its own address: each \
+        can send this header, so rules with `ip` protect nothing. Name your proxies in `server.trusted_proxies`, as \
          `[\"10.0.0.1\"]`"
     );
     let trusted = "  real_ip_header: X-Forwarded-For\n  trusted_proxies: 10.0.0.1\n";
@@ -378,7 +375,7 @@ fn believing_anybody_is_said_loudly() {
     );
     for wide in ["0.0.0.0/0", "'::/0'", "128.0.0.0/1", "'2000::/3'", "[10.0.0.1, 0.0.0.0/0]"] {
         let said = of_server(&format!("  trusted_proxies: {}\n", wide));
-        assert!(said.contains("ANYBODY in `") && said.lines().count() == 1, "{wide}: {said}");
+        assert!(said.contains("ANY host in `") && said.lines().count() == 1, "{wide}: {said}");
     }
     for fine in ["10.0.0.0/8", "fc00::/7", "172.16.0.0/12", "2400:cb00::/32", "192.0.2.1/32", "104.16.0.0/13"]
     {
@@ -392,10 +389,9 @@ fn believing_anybody_is_said_loudly() {
     let rule = "acl:\n  - match: {ip: 127.0.0.0/8}\n    actions: []\n";
     assert_eq!(
         said(&format!("{SERVER}{trusted}{TOKEN}users: {{}}\n{rule}")),
-        "f.yml:12:13: warning: acl[0].match.ip: behind a proxy on this machine this address is everybody's \
-        when the proxy does \
-         not name the client. Match accounts instead, or make sure that the proxy always sends the client's \
-         address"
+        "f.yml:12:13: warning: acl[0].match.ip: behind a proxy on this machine every client has this \
+        address when the proxy does not name the client. Match accounts instead, or make sure that the \
+        proxy always sends the client's address"
     );
     assert_eq!(said(&format!("{SERVER}{TOKEN}users: {{}}\n{rule}")), "");
 }

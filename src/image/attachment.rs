@@ -16,8 +16,8 @@ pub struct Attachment {
 
 impl Attachment {
     /// Reads `tag` as the tag of an attachment: cosign's `sha256-<hex>.sig`, `.att` and `.sbom`, or `sha256-<hex>` of
-    /// the OCI distribution specification 1.1 ("Referrers Tag Schema"), which cuts longer digests, so that these cannot
-    /// be read.
+    /// the OCI distribution specification 1.1 ("Referrers Tag Schema"). That schema cuts longer digests, so that these
+    /// cannot be read.
     pub fn of_tag(tag: &str) -> Option<Self> {
         let (subject, suffix) =
             tag.split_once('.').map_or((tag, None), |(subject, rest)| (subject, Some(rest)));

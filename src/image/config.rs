@@ -43,7 +43,7 @@ pub struct ImageConfig {
 pub struct HistoryEntry {
     /// The time of the step.
     pub created: Option<SystemTime>,
-    /// By which command; empty when it is not told.
+    /// The command that made it; empty when it is not known.
     pub created_by: String,
     /// The builder's remark: `buildkit.dockerfile.v0`.
     pub comment: Option<String>,

@@ -1,5 +1,5 @@
-//! JSON of strangers, read as Go reads it where Go reads it at all: names in any case, the last of several members of one
-//! name, `null` as if absent, and no error for text that is not Unicode.
+//! JSON of strangers, read as Go reads it where Go reads it at all. Names match in any case, the last of several
+//! members of one name counts, `null` is as if absent, and text that is not Unicode is no error.
 //!
 //! A value of another type than the expected one is no value, and spoils nothing beside it. Everything has a bound:
 //! [`MOST`] and [`LONGEST`]; nesting costs no stack, since a value is kept as text until it is read.

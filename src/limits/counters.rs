@@ -1,12 +1,11 @@
 //! A table of counters whose size is fixed when it is made, whatever strangers do to it.
 //!
-//! What is counted, and when a counter is worth keeping, is the business of who has the table.
+//! The meaning of a counter, and its worth, are up to the owner of the table.
 //!
-//! The table is set-associative, as a processor's cache is: a key belongs to one set of eight slots, and a
-//! new key pushes the least worth of these eight out. Neither looking up nor evicting ever walks the table.
-//! Which set a key belongs to depends on random keys of this table, so that nobody can aim at the set of
-//! another key. Slots keep 128 bits of keyed hash instead of the key: account names are chosen by strangers,
-//! and long if they like.
+//! The table is set-associative, as a processor's cache is: a key belongs to one set of eight slots, and a new key
+//! pushes the least worth of these eight out. Neither looking up nor evicting ever walks the table. The set of a key
+//! depends on random keys of this table, so that no client can aim at the set of another key. Slots keep 128 bits of
+//! keyed hash instead of the key: account names are chosen by strangers, and long if they like.
 
 use std::{
     hash::{BuildHasher, Hash, RandomState},
@@ -15,15 +14,15 @@ use std::{
 
 const WAYS: usize = 8;
 
-/// What a counter is worth; the least is evicted first.
+/// The worth of a counter; the least is evicted first.
 pub(crate) trait Worth {
-    /// How it compares.
+    /// A value to compare.
     type Worth: Ord;
     /// The worth at that time.
     fn worth(&self, now: Instant) -> Self::Worth;
 }
 
-/// Stands for a key, in this table only.
+/// A fingerprint of a key, in this table only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Fingerprint(u64, u64);
 

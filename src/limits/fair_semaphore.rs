@@ -1,9 +1,10 @@
-//! How many requests may be on their way to the registry, or have a page made for them, in all and from one address.
+//! Limits the requests that are on their way to the registry, or have a page made for them, in all and from one
+//! address.
 //!
-//! A request waits a short while for its place and keeps it until its response's body has ended, so that what has begun
-//! goes on. An address may have as many places as are left for the others: alone it gets half of them, two get a third
-//! each, and whoever comes next finds some free (the dynamic threshold of Choudhury and Hahne, 1998, with a factor of 1).
-//! With those who wait it is the same.
+//! A request waits a short while for its slot and keeps it until its response's body has ended, so that every request
+//! that has begun goes on. An address may hold at most as many slots as are still free: a lone one gets half, two get a
+//! third each, and the next address finds some free. This is the dynamic threshold of Choudhury and Hahne, 1998, with a
+//! factor of 1. The same holds for waiting requests.
 
 use std::{
     collections::BTreeMap,
@@ -22,14 +23,14 @@ use super::{
     in_flight::{AtRegistry, Present},
 };
 
-/// The places before one registry, or for pages.
+/// The slots before one registry, or for pages.
 #[derive(Debug, Clone)]
 pub(crate) struct Places(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
     all: usize,
-    /// What they are for, with the key in the configuration, for the log.
+    /// Their purpose, with the key in the configuration, for the log.
     what: &'static str,
     wait: Duration,
     queue: Mutex<Queue>,
@@ -47,7 +48,7 @@ struct Queue {
     arrivals: u64,
 }
 
-/// A request's place. Dropped, it is for the next who may have it.
+/// A request's slot. Dropped, it goes to the next request that may have it.
 #[derive(Debug)]
 pub struct Place {
     places: Places,
@@ -55,15 +56,15 @@ pub struct Place {
     present: Option<Present>,
 }
 
-/// No place came free in time, or too many wait for one already.
+/// No slot came free in time, or too many requests wait for one already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct NoPlace;
 
-/// How long a request waits for a place. Short of what clients wait for the head of an answer.
+/// The time for which a request waits for a slot. Short of the time that clients wait for the head of an answer.
 const WAIT: Duration = Duration::from_secs(5);
 
 impl Places {
-    /// So many places, at least one; as many may wait for one.
+    /// So many slots, at least one; as many requests may wait for one.
     pub(crate) fn new(all: usize, what: &'static str) -> Self {
         Self::with(all.max(1), what, WAIT)
     }
@@ -81,8 +82,8 @@ impl Places {
         }))
     }
 
-    /// A place for a request from that address. Who comes through a Unix socket without an address may be many, and gets
-    /// whatever is free.
+    /// Takes a slot for a request from that address. An unknown address, as through a Unix socket, may stand for many
+    /// clients, and gets any free slot.
     ///
     /// # Errors
     /// None came free within five seconds, or too many wait already.
@@ -103,7 +104,7 @@ impl Places {
         came_free.ok().and_then(Result::ok).ok_or_else(|| self.refuse(from))
     }
 
-    /// Requests that have a place now.
+    /// Requests that hold a slot now.
     pub(crate) fn taken(&self) -> usize {
         self.0.all - self.queue().free
     }
@@ -136,13 +137,13 @@ impl Places {
         Waits { places: self.clone(), number, place, _share: share }
     }
 
-    /// Takes a place back, and gives what is free now to those in the queue who may have it: that may be two, for who gave
-    /// it back has less than before.
+    /// Takes a slot back, and gives the free ones to requests in the queue that may have them. That may be two, for the
+    /// address that gave it back holds less than before.
     fn give_back(&self, share: Option<Share>) {
         drop(share);
         self.queue().free += 1;
         while let Some((waiting, place)) = self.grant() {
-            // To nobody, if he has just given up; then it comes back here.
+            // If the receiver has just given up, it comes back here.
             drop(waiting.send(place));
         }
     }
@@ -163,7 +164,7 @@ impl Places {
         if let Some(unsaid) = self.0.complaints.due(from, Instant::now()) {
             tracing::warn!(
                 %from, all = self.0.all, unsaid,
-                "no place among the {} (half of them at most for one address): refused", self.0.what
+                "too many concurrent {} (one address holds half of the slots at most): rejected", self.0.what
             );
         }
         NoPlace
@@ -174,7 +175,7 @@ impl Places {
     }
 }
 
-/// How many one sender may have, where so many are left.
+/// Returns the most slots that one sender may have, where so many are left.
 fn most(of: Network, left: usize) -> usize {
     match of {
         Network::Unknown if left > 0 => usize::MAX,
@@ -182,7 +183,7 @@ fn most(of: Network, left: usize) -> usize {
     }
 }
 
-/// Somebody in the queue. Leaves it when dropped.
+/// A request in the queue. Leaves it when dropped.
 struct Waits {
     places: Places,
     number: u64,
@@ -197,7 +198,7 @@ impl Drop for Waits {
 }
 
 impl Place {
-    /// The place of a request of that connection.
+    /// The slot of a request of that connection.
     pub(crate) fn of(mut self, connection: &AtRegistry) -> Self {
         self.present = Some(connection.enter());
         self
@@ -286,7 +287,7 @@ mod tests {
         for waits in waiting {
             assert!(waits.await.unwrap().is_err());
         }
-        // Who gives up leaves nothing behind.
+        // A request that gives up leaves nothing behind.
         let _ = timeout(Duration::from_millis(10), places.take(ip(1))).await;
         drop(held);
         assert_eq!((places.taken(), places.waiting()), (0, 0));
@@ -306,7 +307,7 @@ mod tests {
         let mine = waits(ip(1));
         tokio::task::yield_now().await;
         assert_eq!(places.waiting(), 2);
-        // One is free already, and then two: for the one because they are more, for the other because he has less.
+        // One is free already, and then two: for the one because they are more, for the other because it holds less.
         first.pop();
         let (others, mine) = (others.await.unwrap(), mine.await.unwrap());
         assert!(matches!((others, mine), (Ok(_), Ok(_))));

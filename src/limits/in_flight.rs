@@ -1,4 +1,4 @@
-//! How many requests of one connection are with the registry, for whoever has to choose among connections.
+//! Counts the requests of one connection that are with the registry, for the choice among connections.
 
 use std::sync::{
     Arc,
@@ -14,13 +14,13 @@ pub struct AtRegistry(Arc<AtomicUsize>);
 pub struct Present(AtRegistry);
 
 impl AtRegistry {
-    /// Counts a request that has a place before the registry.
+    /// Counts a request that holds a slot before the registry.
     pub fn enter(&self) -> Present {
         self.0.fetch_add(1, Ordering::Relaxed);
         Present(self.clone())
     }
 
-    /// How many are there now.
+    /// Returns the number that are there now.
     pub fn count(&self) -> usize {
         self.0.load(Ordering::Relaxed)
     }

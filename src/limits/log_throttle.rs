@@ -1,4 +1,5 @@
-//! When it is time to say again that a sender has had too much: it may go on as often as it likes, and the log may not.
+//! Throttles the log lines about a sender that has had too much: it may go on as often as it likes, and the log may
+//! not.
 
 use std::{
     fmt,
@@ -8,7 +9,7 @@ use std::{
 
 use super::{Counters, Network, Worth};
 
-/// What was said of whom. Its memory is fixed.
+/// The last line about each sender. Its memory is fixed.
 pub(crate) struct Complaints(Mutex<Counters<Said>>);
 
 #[derive(Debug)]
@@ -17,9 +18,9 @@ struct Said {
     unsaid: u64,
 }
 
-/// How long nothing more is said of the same sender.
+/// The time for which nothing more is logged about the same sender.
 const QUIET: Duration = Duration::from_secs(60);
-/// Of so many senders at least it is known. More of them in a minute make more lines, and no more memory.
+/// The least number of senders that are remembered. More of them in a minute make more lines, and no more memory.
 const SENDERS: usize = 256;
 
 impl Default for Complaints {
@@ -52,7 +53,7 @@ impl Worth for Said {
     }
 }
 
-/// How many senders a table knows is no news.
+/// The number of senders in a table is no news.
 impl fmt::Debug for Complaints {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Complaints")

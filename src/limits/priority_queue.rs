@@ -1,9 +1,10 @@
-//! Whose turn it is to have a password checked: so many at once, so many waiting, and whoever has tried least goes first.
+//! The queue of password checks: so many at once, so many waiting, and the client that has tried least goes first.
 //!
-//! In the order of their coming, strangers at many addresses who guess without end would keep the queue full, and with it
-//! everybody else out. So an address goes behind those that have tried less, and gives up its place to them when the queue
-//! is full. How much an address has tried, `throttle` knows. Of those that have tried as much, the last to come goes first:
-//! the clients of the others may have given up, and who comes after a burst of strangers need not wait for all of it.
+//! In the order of their coming, strangers at many addresses that guess without end would keep the queue full, and with
+//! it all other clients out. So an address goes behind those that have tried less, and gives up its slot to them when
+//! the queue is full. `throttle` knows the number of an address's attempts. Of those that have tried as much, the last
+//! to come goes first. The clients of the others may have given up, and a client that comes after a burst of strangers
+//! need not wait for all of it.
 
 use std::{
     cmp::Reverse,
@@ -14,7 +15,7 @@ use std::{
 
 use tokio::{sync::oneshot, time::timeout};
 
-/// How long a check waits for its turn. A client gives up about then.
+/// The time for which a check waits for its turn. A client gives up about then.
 const WAIT: Duration = Duration::from_secs(30);
 
 /// The checks that run, and those that wait.
@@ -31,12 +32,12 @@ struct Inner {
 #[derive(Debug, Default)]
 struct State {
     running: usize,
-    /// By the attempts of the address, then the last to come first.
+    /// Waiting checks by the attempts of the address, then the last to come first.
     waiting: BTreeMap<Number, oneshot::Sender<Turn>>,
     arrivals: u64,
 }
 
-/// A place in the queue.
+/// A slot in the queue.
 type Number = (u32, Reverse<u64>);
 
 /// A check may run. Dropped, it is the turn of the next.
@@ -44,13 +45,13 @@ type Number = (u32, Reverse<u64>);
 pub(crate) struct Turn(Option<CheckQueue>);
 
 impl CheckQueue {
-    /// So many checks at once, and places for so many that wait.
+    /// A queue with so many checks at once, and slots for so many that wait.
     pub(crate) fn new(concurrent: usize, places: usize) -> Self {
         Self(Arc::new(Inner { concurrent, places, state: Mutex::default() }))
     }
 
-    /// Waits for a turn. `tried` is how much the address has tried before (`Attempt::tried`). `None` when there is no
-    /// place, or no longer, or after half a minute: others go first, for ever perhaps.
+    /// Waits for a turn. `tried` is the number of the address's earlier attempts (`Attempt::tried`). `None` when there
+    /// is no slot, or no longer, or after half a minute: others go first, for ever perhaps.
     pub(crate) async fn take(&self, tried: u32) -> Option<Turn> {
         let (number, turn) = {
             let mut state = self.lock();
@@ -67,13 +68,13 @@ impl CheckQueue {
         None
     }
 
-    /// How many run, and how many wait.
+    /// Returns the numbers of running and of waiting checks.
     pub(crate) fn load(&self) -> (usize, usize) {
         let state = self.lock();
         (state.running, state.waiting.len())
     }
 
-    /// Hands a turn that has ended to the next who still waits for it.
+    /// Hands a turn that has ended to the next check that still waits for it.
     fn pass_on(self) {
         loop {
             let next = {
@@ -87,7 +88,7 @@ impl CheckQueue {
             let Some((_, waiting)) = next else { return };
             match waiting.send(Turn(Some(self.clone()))) {
                 Ok(()) => return,
-                // Not by dropping it: that would come here again, once for each who has gone.
+                // Not by dropping it: that would come here again, once for each client that has gone.
                 Err(mut unwanted) => drop(unwanted.0.take()),
             }
         }
@@ -99,7 +100,8 @@ impl CheckQueue {
 }
 
 impl State {
-    /// A place in the queue: a free one, or that of who has tried most and waited longest, if that is not less.
+    /// Takes a slot in the queue: a free one, or that of the check with most attempts that has waited longest, if its
+    /// attempts are not fewer.
     fn wait(&mut self, tried: u32, places: usize) -> Option<(Number, oneshot::Receiver<Turn>)> {
         if self.waiting.len() >= places {
             let last = self.waiting.last_entry()?;
@@ -128,7 +130,7 @@ impl Drop for Turn {
 mod tests {
     use super::*;
 
-    /// Somebody who waits already when this returns.
+    /// A check that waits already when this returns.
     async fn waits(queue: &CheckQueue, tried: u32) -> tokio::task::JoinHandle<Option<Turn>> {
         let queue = queue.clone();
         let waiting = tokio::spawn(async move { queue.take(tried).await });
@@ -155,7 +157,7 @@ mod tests {
         let guesser = waits(&queue, 9).await;
         let another = waits(&queue, 5).await;
         let newcomer = waits(&queue, 0).await;
-        assert!(guesser.await.unwrap().is_none(), "who tried most is told to come again");
+        assert!(guesser.await.unwrap().is_none(), "the guesser with most attempts has to come again");
         assert!(queue.take(6).await.is_none(), "who tried more does not take a place away");
         drop(running);
         let turn = newcomer.await.unwrap();

@@ -1,4 +1,4 @@
-//! The number of places that each client holds, where there is a fixed number of them.
+//! The number of slots that each client holds, where there is a fixed number of them.
 
 use std::{
     collections::HashMap,
@@ -7,11 +7,11 @@ use std::{
 
 use super::Network;
 
-/// Places that are taken, by client. A client that holds none is not in memory.
+/// Slots that are taken, by client. A client that holds none is not in memory.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Shares(Arc<Mutex<HashMap<Network, usize>>>);
 
-/// A place. Ends when it is dropped.
+/// A slot. Freed when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Share {
     shares: Shares,
@@ -19,7 +19,7 @@ pub(crate) struct Share {
 }
 
 impl Shares {
-    /// A place, unless this client has `most` of them already, or its part of those that a wider network may have.
+    /// A slot, unless this client has `most` of them already, or its part of those that a wider network may have.
     pub(crate) fn take(&self, of: Network, most: usize) -> Option<Share> {
         let mut all = self.taken();
         let has_room = |level: Network| all.get(&level).copied().unwrap_or_default() < level.part_of(most);

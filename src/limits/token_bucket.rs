@@ -1,10 +1,10 @@
-//! How often a sender may do something: so many in one go, then one in each interval.
+//! Limits the rate of a sender: so many in one go, then one in each interval.
 
 use std::time::{Duration, Instant};
 
 use super::Worth;
 
-/// How often.
+/// A rate.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Rate {
     /// In one go; at least one.
@@ -13,7 +13,7 @@ pub(crate) struct Rate {
     pub(crate) interval: Duration,
 }
 
-/// What is left to a sender, as the time at which nothing will be missing (GCRA, ITU-T I.371).
+/// The rest that a sender has, as the time at which nothing will be missing (GCRA, ITU-T I.371).
 #[derive(Debug)]
 pub(crate) struct Bucket {
     full_at: Instant,
@@ -47,7 +47,7 @@ impl Bucket {
         }
     }
 
-    /// How many are missing of a full one.
+    /// Returns the number that a full one has more.
     pub(crate) fn missing(&self, rate: Rate, now: Instant) -> u32 {
         let missing = self.full_at.saturating_duration_since(now).as_nanos();
         u32::try_from(missing.div_ceil(rate.interval.as_nanos().max(1))).unwrap_or(u32::MAX)

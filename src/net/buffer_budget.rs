@@ -1,12 +1,12 @@
-//! How much of a body is held at a time: much while few are under way, little while many are, so that all of them together
-//! stay within a budget.
+//! Sets the number of bytes of a body that are held at a time: many while few bodies are under way, few while many are.
+//! So all of them together stay within a budget.
 
 use std::sync::{
     Arc,
     atomic::{AtomicUsize, Ordering},
 };
 
-/// The size of one piece, shared by whoever moves a body, or holds bytes that nobody takes.
+/// The size of one piece, shared by all tasks that move a body, or hold bytes that their peer does not take.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Allowance(Arc<AtomicUsize>);
 
@@ -14,7 +14,8 @@ pub(crate) struct Allowance(Arc<AtomicUsize>);
 #[derive(Debug)]
 pub(crate) struct Share(Allowance);
 
-/// What all pieces together come to, about: who held a large one when there were few keeps it until it is taken.
+/// The approximate total size of all pieces in flight: a task that took a large one when there were few keeps it until
+/// it is taken.
 const BUDGET: usize = 32 << 20;
 /// The largest piece. What is read and written at once costs a system call, and often a switch to another process and back,
 /// which is more than what the processor's caches lose by it.

@@ -29,7 +29,7 @@ struct Linger {
     bytes_left: usize,
 }
 
-/// How long, and how much is read and discarded.
+/// Bounds on the time, and on the bytes that are read and discarded.
 const TIME: Duration = Duration::from_secs(2);
 const BYTES: usize = 4 << 20;
 

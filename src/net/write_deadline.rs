@@ -1,4 +1,4 @@
-//! A deadline for a peer that does not read, client or registry: a body that stands still holds a connection on the
+//! A deadline for a peer that does not read, client or registry. A body that stands still holds a connection on the
 //! other side as well, and hyper polls neither while it waits to write.
 
 use std::{

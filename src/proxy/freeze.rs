@@ -1,7 +1,7 @@
 //! Writes can be frozen for a while, so that the registry can collect its garbage: that deletes the layers of a push
 //! whose manifest has not come yet. Pulls go on.
 //!
-//! A freeze begins by draining: pushes under way go on to their manifests, new ones are turned away. It ends by itself, so
+//! A freeze begins by draining: pushes under way go on to their manifests, new ones are rejected. It ends by itself, so
 //! that a job which dies does not leave a registry that takes nothing.
 
 use std::{
@@ -24,14 +24,14 @@ use crate::registry::{ErrorCode, Method, Refusal, Route};
 const PAUSE: Duration = Duration::from_secs(10);
 /// The longest that a client is asked to wait before it tries again: most freezes are thawed long before their time.
 const RETRY_AFTER: Duration = Duration::from_secs(15);
-/// How long the registry gets to finish what was cut off.
+/// The time that the registry gets to finish requests that were cut off.
 const SETTLE: Duration = Duration::from_secs(1);
-/// How often the writes are counted while a freeze drains.
+/// The interval between counts of the writes while a freeze drains.
 const LOOK: Duration = Duration::from_millis(100);
-/// How many repositories are remembered before those whose pushes have ended are forgotten.
+/// The number of repositories that are remembered before those whose pushes have ended are forgotten.
 const REMEMBERED: usize = 1000;
 
-/// Whether writes may pass. Clones are of the same.
+/// The gate for writes. Clones share it.
 #[derive(Debug, Clone)]
 pub struct Freeze(Arc<Inner>);
 
@@ -54,7 +54,7 @@ struct State {
 #[derive(Debug, Clone, Copy)]
 enum Phase {
     Open,
-    /// Only pushes that began before go on. Has no end of its own: whoever drains ends it.
+    /// Only pushes that began before go on. Has no end of its own: the draining task ends it.
     Draining {
         since: Instant,
     },
@@ -70,12 +70,12 @@ struct Push {
     in_flight: usize,
 }
 
-/// Where a freeze stands.
+/// The state of a freeze.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FreezeStatus {
     /// Writes pass.
     Open,
-    /// So many pushes are still to end.
+    /// Pushes are still to end.
     Draining {
         /// Repositories that are being written to, or were a moment ago.
         pushes: usize,
@@ -87,7 +87,7 @@ pub enum FreezeStatus {
     },
 }
 
-/// Why a freeze did not come into force.
+/// The reason why a freeze did not come into force.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NotFrozen {
     /// Another one is about to begin.
@@ -202,7 +202,7 @@ impl Freeze {
         is_same
     }
 
-    /// Where it stands.
+    /// Returns its state.
     pub fn status(&self) -> FreezeStatus {
         self.0.state().status(Instant::now())
     }
@@ -222,7 +222,7 @@ impl Inner {
 }
 
 impl State {
-    /// How long a write to this repository has to wait; `None` when it may pass.
+    /// Returns the time for which a write to this repository has to wait; `None` when it may pass.
     fn refuses(&self, repository: &str, now: Instant) -> Option<Duration> {
         match self.phase {
             Phase::Open => None,
@@ -285,7 +285,7 @@ impl Push {
         self.in_flight == 0 && now.duration_since(self.last) >= PAUSE
     }
 
-    /// Whether it began before a freeze and has not ended.
+    /// Returns true if it began before a freeze and has not ended.
     fn is_under_way(self, since: Instant, now: Instant) -> bool {
         self.began <= since && !self.has_ended(now)
     }

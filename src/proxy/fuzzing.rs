@@ -1,5 +1,5 @@
-//! What must hold for every `Authorization` header and every form, as `fuzz/` and the unit tests ask it. Compiled for
-//! them only.
+//! Properties of every `Authorization` header and every form, checked by `fuzz/` and the unit tests. Compiled for them
+//! only.
 #![allow(
     clippy::panic,
     clippy::unwrap_used,
@@ -54,7 +54,7 @@ pub fn authorization(data: &[u8]) {
     }
 }
 
-/// What stands behind `Basic `, decoded by hand: padding must be there, bits left over may be anything.
+/// Decodes the part after `Basic ` by hand: padding must be there, bits left over may be anything.
 fn basic(value: &[u8]) -> Option<Vec<u8>> {
     let (scheme, encoded) = value.split_at_checked(6)?;
     let whole = encoded.len().is_multiple_of(4) && scheme.eq_ignore_ascii_case(b"basic ");

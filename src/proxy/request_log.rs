@@ -32,12 +32,12 @@ pub struct Exchange {
     status: Option<StatusCode>,
     bytes_in: Option<Arc<Progress>>,
     bytes_out: u64,
-    /// When it was sent to the registry.
+    /// The time at which it was sent to the registry.
     sent: Option<Instant>,
     ended: Option<Ended>,
 }
 
-/// What a request is about.
+/// The subject of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Subject {
     /// The registry.
@@ -46,7 +46,7 @@ pub(super) enum Subject {
     Token,
     /// A web page.
     Page,
-    /// Something that anybody may see, or that does not exist: counted, and not written down.
+    /// A resource that every client may see, or that does not exist: counted, and not written down.
     Other,
 }
 
@@ -90,7 +90,7 @@ impl Exchange {
         &self.id
     }
 
-    /// What it is for.
+    /// Records its route.
     pub(super) fn routed(&mut self, route: &Route) {
         let record = &mut self.record;
         record.route = Some(route.endpoint().class());
@@ -104,7 +104,7 @@ impl Exchange {
         }
     }
 
-    /// What a page is about.
+    /// Records the subject of a page.
     pub(super) fn about(&mut self, name: &RepositoryName, reference: Option<&str>) {
         if self.telemetry.audit.is_on() {
             self.record.repository = Some(name.as_str().to_owned());
@@ -117,12 +117,12 @@ impl Exchange {
         self.telemetry.audit.recent()
     }
 
-    /// Where it comes from, by the word of a trusted proxy too.
+    /// Records the address it comes from, by the word of a trusted proxy too.
     pub(super) fn from(&mut self, address: Option<IpAddr>) {
         self.record.address = address.or(self.record.address);
     }
 
-    /// What it shows, and the name that is claimed with it: nobody's until it is proved.
+    /// Records its credentials, and the name that is claimed with them: unproved until it is checked.
     pub(super) fn shows(&mut self, credentials: &'static str, claimed: Option<&str>) {
         self.record.credentials = Some(credentials);
         if self.telemetry.audit.is_on() {
@@ -130,7 +130,7 @@ impl Exchange {
         }
     }
 
-    /// Whose it is.
+    /// Records its account.
     pub(super) fn asked_by(&mut self, identity: &Identity) {
         if self.telemetry.audit.is_on() {
             self.record.account = Some(identity.account.clone());
@@ -138,14 +138,14 @@ impl Exchange {
         }
     }
 
-    /// By whom it was decided; only asked for where it is written down.
+    /// Records the source of the decision; only asked for where it is written down.
     pub(super) fn ruled(&mut self, by: impl FnOnce() -> String) {
         if self.telemetry.audit.is_on() {
             self.record.rule = Some(by()).filter(|by| !by.is_empty());
         }
     }
 
-    /// What a token was asked for, and grants.
+    /// Records the scopes that a token was asked for, and those it grants.
     pub(super) fn granted(&mut self, requested: &[Scope], granted: &[Scope]) {
         if self.telemetry.audit.is_on() {
             self.record.requested = Some(texts(requested));
@@ -244,7 +244,7 @@ impl Exchange {
         }
     }
 
-    /// Who hangs up before the decision, while a password is checked, leaves a line as well.
+    /// A client that hangs up before the decision, while a password is checked, leaves a line as well.
     fn write_undecided(&mut self) {
         if self.status.is_some() || self.subject == Subject::Other {
             return;
@@ -297,7 +297,7 @@ fn texts(scopes: &[Scope]) -> Vec<String> {
 /// The route of a web page, in logs and metrics.
 const PAGE: &str = "page";
 
-/// To the microsecond.
+/// Milliseconds, to the microsecond.
 fn milliseconds(duration: Duration) -> f64 {
     (duration.as_secs_f64() * 1e6).round() / 1e3
 }

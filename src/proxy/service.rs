@@ -104,32 +104,32 @@ impl Service {
         self.snapshot.store(Arc::new(snapshot));
     }
 
-    /// How busy the registry is.
+    /// Returns the load on the registry.
     pub fn upstream_load(&self) -> UpstreamLoad {
         self.upstream.load().load()
     }
 
-    /// How many requests for tokens were refused because their address asks too often.
+    /// Returns the number of token requests that were refused because of their address's rate limit.
     pub fn token_requests_refused(&self) -> u64 {
         self.token_requests.refused()
     }
 
-    /// What is in force.
+    /// Returns the configuration in force.
     pub fn snapshot(&self) -> Arc<Snapshot> {
         self.snapshot.load_full()
     }
 
-    /// Where it tells what it does.
+    /// Returns the log, the audit log and the metrics.
     pub fn telemetry(&self) -> &Arc<Telemetry> {
         &self.telemetry
     }
 
-    /// How large a piece of a body may be just now.
+    /// Returns the allowance that sets the size of a body's pieces.
     pub(crate) fn allowance(&self) -> &Allowance {
         &self.allowance
     }
 
-    /// Whether writes may pass.
+    /// Returns the gate for writes.
     pub fn freeze(&self) -> &Freeze {
         &self.freeze
     }
@@ -217,7 +217,7 @@ impl Service {
         let Answer { mut response, refusal } = answered.unwrap_or_else(|refusal| {
             let (request, why) = (exchange.id(), &refusal.message);
             tracing::debug!(%request, method = %head.method, path = head.uri.path(), why, "refused");
-            // A client that is told to come later is told so in JSON everywhere: docker shows no text.
+            // A client that has to come later gets its answer in JSON everywhere: docker shows no text.
             if speaks_json || refusal.challenge.is_some() || refusal.retry_after.is_some() {
                 return Answer::refusing(refuse(&refusal, settings, origin.as_ref().ok()), refusal);
             }
@@ -235,7 +235,7 @@ impl Service {
         if let Some(shared) = shared {
             shared.admit(response.headers_mut());
         }
-        // What was pushed is never a page or a script, whatever it looks like to a browser.
+        // Pushed content is never a page or a script, whatever it looks like to a browser.
         response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         if settings.hsts {
             let two_years = HeaderValue::from_static("max-age=63072000; includeSubDomains");
@@ -281,7 +281,7 @@ impl Service {
         exchange.routed(&route);
         media_type::refuse_forms(&head.headers)?;
         // 2. Need: the route stands for the accesses of `Route::needs`.
-        // 3. Authenticate: who is asking, and from where.
+        // 3. Authenticate: the account, and the address.
         let address = asked.address()?;
         exchange.from(address);
         cross_site::refuse_password(head, origin, &snapshot.settings.cors)?;
@@ -403,8 +403,8 @@ impl Service {
     }
 }
 
-/// What a GET would have answered, less its body: over HTTP/2 hyper leaves that to us. The registry's response to a HEAD
-/// has none.
+/// Returns the response to a GET, less its body: over HTTP/2 hyper leaves that to the service. The registry's response
+/// to a HEAD has none.
 fn without_own_body(response: Response<ResponseBody>) -> Response<ResponseBody> {
     let Some(length) = response.body().own_length() else { return response };
     let mut response = response.map(|_| ResponseBody::from(String::new()));

@@ -1,4 +1,4 @@
-//! What an operator may set about the journey of a request. Built by `config`.
+//! The settings for the journey of a request. Built by `config`.
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -23,11 +23,11 @@ pub struct Settings {
     pub hsts: bool,
     /// `server.cors`: which pages of other origins may use the registry.
     pub cors: CorsSettings,
-    /// Whose word is taken for the client's address.
+    /// The proxies trusted for the client's address.
     pub client_address: ClientAddressSettings,
-    /// `log.explain_denials`: who is denied is told by which rule, with its comment.
+    /// `log.explain_denials`: a denied client sees the rule behind the denial, with its comment.
     pub explain_denials: bool,
-    /// `registry.catalog`: what who may not see the whole catalogue sees of it.
+    /// `registry.catalog`: the part of the catalogue for accounts that may not see all of it.
     pub catalog: CatalogSettings,
     /// `ui`: the web pages.
     pub ui: UiSettings,
@@ -43,7 +43,7 @@ pub struct Settings {
     pub idle_body: Duration,
 }
 
-/// Where the client's address comes from.
+/// The source of the client's address.
 #[derive(Debug, Clone, Default)]
 pub struct ClientAddressSettings {
     /// `server.real_ip_header`: must then be present and parse, as in docker_auth.
@@ -51,12 +51,13 @@ pub struct ClientAddressSettings {
     /// `server.real_ip_pos`: which entry of a comma-separated list; negative counts from the end. `None` is the first, as
     /// in docker_auth, or with `trusted_proxies` the nearest stranger.
     pub position: Option<i64>,
-    /// `server.trusted_proxies`: the peers that are believed; empty with `header` set believes anybody, as docker_auth.
+    /// `server.trusted_proxies`: the peers that are believed; empty with `header` set believes any peer, as
+    /// docker_auth.
     pub trusted_proxies: Vec<crate::authz::IpBlock>,
 }
 
 impl ClientAddressSettings {
-    /// Whether `server.trusted_proxies` lists the address, in whichever form it is written.
+    /// Returns true if `server.trusted_proxies` lists the address, in any of its notations.
     pub fn is_proxy(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
         self.trusted_proxies.iter().any(|block| block.contains(address))
@@ -72,7 +73,7 @@ pub struct CorsSettings {
     pub methods: Vec<&'static str>,
 }
 
-/// What an account without `registry:catalog:*` sees of the catalogue.
+/// The part of the catalogue for an account without `registry:catalog:*`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum CatalogSettings {
     /// Nothing, as with docker_auth.
@@ -91,7 +92,7 @@ pub struct UiSettings {
     pub session: Duration,
 }
 
-/// The registry behind us.
+/// The registry behind Portwarden.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UpstreamSettings {
     /// `registry.url`.
@@ -108,7 +109,7 @@ pub struct UpstreamSettings {
     pub idle_timeout: Duration,
 }
 
-/// Where the registry listens.
+/// The address on which the registry listens.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum UpstreamAddress {
     /// `http://host:port`: host and port, the port always present.
@@ -143,6 +144,6 @@ pub struct PasswordSettings {
 pub struct Peer {
     /// The address of the TCP peer; `None` on a Unix socket.
     pub address: Option<SocketAddr>,
-    /// Whether the connection is TLS.
+    /// True if the connection is TLS.
     pub tls: bool,
 }

@@ -15,9 +15,9 @@ use crate::{
 /// The configuration in force, compiled.
 #[derive(Debug)]
 pub struct Snapshot {
-    /// Who may log in.
+    /// The accounts that may log in.
     pub authenticators: Authenticators,
-    /// Who may do what.
+    /// The rules on their rights.
     pub authorizers: Authorizers,
     /// Signs and checks tokens.
     pub authority: Authority,
@@ -43,10 +43,10 @@ impl Snapshot {
         })
     }
 
-    /// The identity of a token's account as it is now. An account of `users` ends with its entry there and has the labels
-    /// of now; one of a back end has what the token carries, and ends with the section that vouches for it, or when
-    /// `users`, which is asked first, has the name. Labels that were left out and that the rules look at by now are never
-    /// taken for missing.
+    /// The identity of a token's account as it is now. An account of `users` ends with its entry there and has the
+    /// labels of now. An account of a back end has what the token carries. It ends with the section that vouches for
+    /// it, or when `users`, which is asked first, has the name. Labels that were left out and that the rules look at by
+    /// now are never taken for missing.
     ///
     /// # Errors
     /// [`TokenError::Revoked`], [`TokenError::LacksLabels`].

@@ -2,7 +2,7 @@
 
 use super::{ParseError, Scope};
 
-/// The error codes of the Distribution API that we use, with their statuses.
+/// The error codes of the Distribution API that Portwarden uses, with their statuses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ErrorCode {
     /// 401: no credentials, wrong ones, or ones that do not suffice.
@@ -29,7 +29,7 @@ pub enum ErrorCode {
     TooManyRequests,
     /// 502: the registry's answer is none.
     BadGateway,
-    /// 503: the registry cannot be reached, or we have too much to do.
+    /// 503: the registry cannot be reached, or Portwarden is overloaded.
     Unavailable,
     /// 504: the registry does not answer in time.
     GatewayTimeout,
@@ -66,7 +66,7 @@ pub struct Challenge {
 /// The `error` of a challenge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ChallengeError {
-    /// The token is malformed, expired, or not ours.
+    /// The token is malformed, expired, or was not issued here.
     InvalidToken,
     /// The token is good, and not enough.
     InsufficientScope,

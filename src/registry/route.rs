@@ -60,7 +60,7 @@ pub struct Route {
     query: Query,
 }
 
-/// Which part of the catalogue is asked for.
+/// The part of the catalogue that is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CatalogPage<'a> {
     /// The largest number of names; 1000 where more were asked for. `None` leaves it to the registry.
@@ -418,7 +418,8 @@ const USUAL_TARGET: usize = 160;
 /// The largest page of the catalogue that one request may ask for: the registry refuses larger ones (`catalog.maxentries`).
 pub const MAX_PAGE: u32 = 1000;
 
-/// Bounds `n`: the registry collects a whole page in memory. What is not a number it ignores, so we drop it.
+/// Bounds `n`: the registry collects a whole page in memory. It ignores a value that is not a number, so Portwarden
+/// drops it.
 fn clamp_page(query: &mut Query) {
     if let Some(n) = query.get("n") {
         match n.parse::<u32>() {

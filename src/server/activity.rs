@@ -1,5 +1,5 @@
-//! What a connection is doing: how many requests are in flight and how many of them with the registry, since when there are
-//! none, and how many its client gives up.
+//! The activity of a connection: the number of its requests in flight and of those with the registry, the time for
+//! which there are none, and the number that its client gives up.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -17,7 +17,7 @@ pub(super) struct Activity(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     state: Mutex<State>,
-    /// How often a client may give up a request.
+    /// The rate at which a client may give up requests.
     abandoning: Rate,
     too_much: Notify,
     at_registry: AtRegistry,
@@ -39,9 +39,9 @@ pub(super) struct InFlight {
     answered: bool,
 }
 
-/// A request that is opened and reset costs its sender two frames, and us a question to the policy and perhaps one to the
-/// registry (rapid reset, CVE-2023-44487). A client that is interrupted gives up all its streams at once, twice perhaps,
-/// and then few: on a connection there may be so many more in a second.
+/// A request that is opened and reset costs its sender two frames, and Portwarden a question to the policy and perhaps
+/// one to the registry (rapid reset, CVE-2023-44487). A client that is interrupted gives up all its streams at once,
+/// twice perhaps, and then few: on a connection there may be so many more in a second.
 const ABANDONED_A_SECOND: u32 = 10;
 
 impl Activity {
@@ -82,7 +82,7 @@ impl Activity {
         self.0.too_much.notified().await;
     }
 
-    /// Whether there ever was a request.
+    /// Returns true if there ever was a request.
     pub(super) fn was_used(&self) -> bool {
         self.state().used
     }
@@ -93,25 +93,25 @@ impl Activity {
         (state.in_flight == 0).then(|| state.idle_since.elapsed())
     }
 
-    /// Whether there has been no request for `limit`.
+    /// Returns true if there has been no request for `limit`.
     pub(super) fn is_idle_for(&self, limit: Duration) -> bool {
         self.idle_for().is_some_and(|idle| idle >= limit)
     }
 
-    /// Where its requests are counted while they are with the registry.
+    /// The counter of its requests that are with the registry.
     pub(super) fn at_registry(&self) -> &AtRegistry {
         &self.0.at_registry
     }
 
-    /// Since when it has done nothing of use to anybody: its last request began or ended then, and none is with the
-    /// registry, or on its way there with a place. `None` while one is. A form that never ends, or an answer of ours that is
+    /// Returns the time since which it has done no useful work: its last request began or ended then, and none is with
+    /// the registry, or on its way there with a slot. `None` while one is. A form that never ends, or an answer that is
     /// never read, keeps a connection in flight and costs its client nothing.
     pub(super) fn expendable_since(&self) -> Option<Instant> {
         let state = self.state();
         (self.0.at_registry.count() == 0).then_some(state.began.max(state.idle_since))
     }
 
-    /// Whether it has been so for `limit`.
+    /// Returns true if it has been so for `limit`.
     pub(super) fn is_expendable_for(&self, limit: Duration) -> bool {
         self.expendable_since().is_some_and(|since| since.elapsed() >= limit)
     }

@@ -1,11 +1,12 @@
-//! Who may connect: how many connections there are in all and from one address, and which of them make room for others.
+//! Admission of connections: limits on their number in all and from one address, and the choice of those that make room
+//! for others.
 //!
-//! When there are nearly as many as there may be, those without a request to the registry are asked to leave, the longest
-//! idle first, as nginx does with its reusable connections: who only holds connections open (slowloris, a form that never
-//! ends, answers that are never read) shuts nobody out, and a client whose idle connection was closed makes another. What
-//! they have begun may end within a few seconds. Pulls and pushes are never ended for it; `limits.upstream_requests` bounds
-//! them. Where all connections are at work, accepting waits, as HAProxy does: a burst is then served a moment later, with
-//! the system's queue before it.
+//! When there are nearly as many as there may be, those without a request to the registry are asked to leave, the
+//! longest idle first, as nginx does with its reusable connections. A client that only holds connections open
+//! (slowloris, a form that never ends, answers that are never read) shuts no other client out. A client whose idle
+//! connection was closed makes another. Requests that they have begun may end within a few seconds. Pulls and pushes
+//! are never ended for it; `limits.upstream_requests` bounds them. Where all connections are at work, accepting waits,
+//! as HAProxy does: a burst is then served a moment later, with the system's queue before it.
 //!
 //! One address has a share only, so that it does not hold them all at work. Proxies whose word is taken, and Unix
 //! sockets, stand for many clients and are not counted.
@@ -52,7 +53,7 @@ struct Open {
     leaving: bool,
 }
 
-/// A connection's place. Free again when it is dropped.
+/// A connection's slot. Free again when it is dropped.
 pub(super) struct Place {
     admission: Arc<Admission>,
     number: u64,
@@ -61,9 +62,9 @@ pub(super) struct Place {
     _share: Option<Share>,
 }
 
-/// How often idle connections are looked for.
+/// The interval between searches for idle connections.
 const LOOK: Duration = Duration::from_millis(100);
-/// How long a connection may be without a request to the registry before it counts as idle: a client that has just connected
+/// The time without a request to the registry after which a connection counts as idle: a client that has just connected
 /// has to get through its handshake.
 const IDLE: Duration = Duration::from_secs(1);
 
@@ -93,22 +94,22 @@ impl Admission {
         self.table().open.len()
     }
 
-    /// How many were refused because their address had all that it may have.
+    /// Returns the number refused because their address had all that it may have.
     pub fn refused(&self) -> u64 {
         self.refused.load(Ordering::Relaxed)
     }
 
-    /// How many idle ones were closed to make room.
+    /// Returns the number of idle ones that were closed to make room.
     pub fn closed_idle(&self) -> u64 {
         self.closed_idle.load(Ordering::Relaxed)
     }
 
-    /// How many were closed because their clients opened requests only to give them up.
+    /// Returns the number closed because their clients opened requests only to give them up.
     pub fn closed_flooding(&self) -> u64 {
         self.closed_flooding.load(Ordering::Relaxed)
     }
 
-    /// What is in force.
+    /// Returns the limits in force.
     pub(super) fn limits(&self) -> Arc<Limits> {
         self.limits.load_full()
     }
@@ -124,8 +125,8 @@ impl Admission {
         }
     }
 
-    /// A place for a connection from there; `None` where its address has all that it may have. `counts` is false for what
-    /// stands for many clients.
+    /// A slot for a connection from there; `None` where its address has all that it may have. `counts` is false for a
+    /// peer that stands for many clients.
     pub(super) fn admit(self: &Arc<Self>, peer: Option<SocketAddr>, counts: bool) -> Option<Place> {
         let of = peer.filter(|_| counts).map(|peer| Network::from(Some(peer.ip())));
         let limits = self.limits.load();
@@ -159,7 +160,7 @@ impl Admission {
         if let Some(unsaid) = self.refusals.due(from, Instant::now()) {
             tracing::warn!(
                 %from, most, unsaid,
-                "too many connections from one address (limits.connections_per_address): further ones are refused"
+                "too many connections from one address (limits.connections_per_address): further ones are rejected"
             );
         }
         None
@@ -193,7 +194,7 @@ impl Admission {
 }
 
 impl Table {
-    /// So that `target` stay, if as many are idle; returns how many were asked.
+    /// Asks idle connections to leave, so that `target` stay, if as many are idle; returns the number asked.
     fn ask_the_idle_to_leave(&mut self, target: usize, now: Instant) -> usize {
         let stay = self.open.values().filter(|open| !open.leaving).count();
         let since = |open: &Open| open.activity.expendable_since().filter(|_| !open.leaving);
@@ -287,7 +288,7 @@ mod tests {
         places[3].activity.begin().answered();
         let mut table = admission.table();
         let now = Instant::now();
-        assert_eq!(table.ask_the_idle_to_leave(0, now), 0, "nobody is idle for a second");
+        assert_eq!(table.ask_the_idle_to_leave(0, now), 0, "no connection is idle for a second");
         assert_eq!(table.ask_the_idle_to_leave(3, now + IDLE), 1);
         assert!(table.open[&1].leaving, "it has been idle for longest");
         assert_eq!(table.ask_the_idle_to_leave(0, now + IDLE), 2);

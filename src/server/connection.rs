@@ -34,7 +34,7 @@ use crate::{
     registry::ErrorCode,
 };
 
-/// What every connection needs.
+/// The context that every connection needs.
 #[derive(Clone)]
 pub(super) struct Connections {
     pub(super) service: Arc<Service>,
@@ -62,7 +62,7 @@ impl Connections {
             }
         };
         let stream = stream.bounded(self.service.allowance().clone());
-        // What only one of these needs is not kept while another is under way.
+        // State that only one of these needs is not kept while another is under way.
         let Some(config) = self.tls() else {
             let peer = Peer { address, tls: false };
             let stream = self.socket(stream);
@@ -147,8 +147,8 @@ impl Connections {
         builder
             // The head guard has the deadline for a head: hyper's also ends connections that are merely idle.
             .header_read_timeout(None)
-            // Beyond our own limits, so that the answer is ours and says which one it was; further beyond, hyper
-            // answers 431 without a word. With more than a hundred headers it would allocate room for each request.
+            // Beyond Portwarden's limits, so that its own answer says which one it was; further beyond, hyper answers
+            // 431 without a word. With more than a hundred headers it would allocate room for each request.
             .max_headers(size.headers)
             .max_header_size(size.bytes.saturating_mul(2))
             .max_buf_size(size.bytes.saturating_mul(4).max(READ_BUFFER));
@@ -235,21 +235,22 @@ impl Connections {
 /// A client's socket, which lingers at its end and is not waited for without end.
 type Socket = Lingering<WriteDeadline<Stream>>;
 
-/// What is read ahead of one upload, and written behind one download, on HTTP/1.1.
+/// Bytes that are read ahead of one upload, and written behind one download, on HTTP/1.1.
 const READ_BUFFER: usize = 256 << 10;
 /// The largest frame of an upload over HTTP/2.
 const FRAME: u32 = 64 << 10;
-/// HTTP/2 flow control: what one upload, and all on one connection, may send before we have forwarded it.
+/// HTTP/2 flow control: the bytes that one upload, and all on one connection, may send before they are forwarded.
 const STREAM_WINDOW: u32 = 1 << 20;
 const CONNECTION_WINDOW: u32 = 4 << 20;
-/// What is buffered of one HTTP/2 download.
+/// Bytes that are buffered of one HTTP/2 download.
 const SEND_BUFFER: usize = 128 << 10;
-/// HTTP/2 streams that are reset because of what came on them (malformed heads, data for streams that are gone): with more of
-/// them the connection ends. h2's own bound is 1024; nobody needs so many. Those that their client resets are bounded
-/// before they are looked at by `limits.streams` (h2's own 20 would end the connection of a client that is interrupted),
-/// and then counted by `activity`; continuation frames and empty frames by h2, which has no settings for them.
+/// HTTP/2 streams that are reset because of their input (malformed heads, data for streams that are gone): with more of
+/// them the connection ends. h2's own bound is 1024; no real client needs so many. Streams that their client resets are
+/// bounded by `limits.streams` before they are looked at, and then counted by `activity`: h2's own 20 would end the
+/// connection of a client that is interrupted. Continuation frames and empty frames are bounded by h2, which has no
+/// settings for them.
 const ERROR_RESETS: usize = 128;
-/// How often a silent HTTP/2 peer is asked whether it is still there.
+/// The interval between pings to a silent HTTP/2 peer.
 const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(30);
 
 /// A response's body that keeps its request counted while it goes out.
@@ -257,7 +258,8 @@ struct InFlightBody {
     body: ResponseBody,
     delivery: Delivery,
     in_flight: InFlight,
-    /// That of an HTTP/1.1 connection: what the client has no room for is not read from the registry. HTTP/2 has windows.
+    /// The pressure of an HTTP/1.1 connection: bytes that the client has no room for are not read from the registry.
+    /// HTTP/2 has windows.
     pressure: Option<Pressure>,
 }
 

@@ -28,7 +28,7 @@ use crate::{
     telemetry::{Event, Record, Telemetry},
 };
 
-/// What is asked of a running server.
+/// A request to a running server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "command")]
 pub enum ControlRequest {
@@ -45,16 +45,16 @@ pub enum ControlRequest {
     Status,
 }
 
-/// What the server answers. A freeze is answered by `Draining` as often as that changes, then by `Frozen`.
+/// The server's answer. A freeze is answered by `Draining` as often as that changes, then by `Frozen`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "state")]
 pub enum ControlAnswer {
     /// Writes pass.
     Open {
-        /// Whether they were frozen before.
+        /// True if they were frozen before.
         thawed: bool,
     },
-    /// So many pushes are still to end.
+    /// Pushes are still to end.
     Draining {
         /// Repositories that are being written to, or were a moment ago.
         pushes: usize,
@@ -68,7 +68,7 @@ pub enum ControlAnswer {
     },
     /// The request was not understood, or is not allowed.
     Refused {
-        /// Why, and what to do.
+        /// The reason and the remedy.
         why: String,
     },
 }
@@ -86,7 +86,7 @@ const LONGEST: u64 = 4096;
 const LONGEST_FREEZE: Duration = Duration::from_secs(24 * 3600);
 /// For the request line to come.
 const DEADLINE: Duration = Duration::from_secs(10);
-/// How often somebody who waits is told where a freeze stands.
+/// The interval between reports on a freeze to a waiting client.
 const TELL: Duration = Duration::from_millis(500);
 
 impl Control {
@@ -94,11 +94,11 @@ impl Control {
     /// returns, so it comes before the first client. Within a tokio runtime.
     ///
     /// # Errors
-    /// The directory is not there or not ours, or another server listens there.
+    /// The directory does not exist or cannot be written, or another server listens there.
     pub fn bind(path: &Path, service: &Service) -> io::Result<Self> {
         remove_stale_socket(path)?;
         let listener = UnixListener::bind(path)?;
-        // What connects in between is asked who it is all the same.
+        // A client that connects in between must prove its user all the same.
         fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
         let desk = Arc::new(Desk {
             freeze: service.freeze().clone(),
@@ -132,7 +132,7 @@ impl Drop for Control {
     }
 }
 
-/// Who answers at the socket.
+/// The server's side of the socket.
 struct Desk {
     freeze: Freeze,
     telemetry: Arc<Telemetry>,
@@ -175,7 +175,7 @@ impl Desk {
         }
     }
 
-    /// Freezes, and tells how far it is. When whoever asked goes away before it is done, it is called off.
+    /// Freezes, and reports the progress. When the client goes away before it is done, the freeze is called off.
     async fn freeze(
         self: &Arc<Self>,
         length: Duration,
@@ -187,7 +187,7 @@ impl Desk {
         tracing::warn!(seconds = length.as_secs(), user, "freezing writes");
         let gone = async move { asker.read_u8().await };
         let frozen = tokio::select! {
-            // What it came to goes before how far it was.
+            // The result goes before the progress.
             biased;
             frozen = self.freeze.freeze(length, drain) => frozen,
             error = self.tell(&mut write) => return self.called_off(error),
@@ -211,7 +211,7 @@ impl Desk {
     }
 
     fn called_off(&self, error: io::Error) -> io::Result<()> {
-        tracing::warn!("the freeze was called off: whoever asked for it did not wait");
+        tracing::warn!("the freeze was called off: the command that asked for it did not wait");
         Err(error)
     }
 

@@ -1,4 +1,4 @@
-//! How long a connection is kept: until it ends by itself, was idle for too long, has to make room, or the server stops.
+//! Keeps a connection until it ends by itself, was idle for too long, has to make room, or the server stops.
 
 use std::{
     fmt,
@@ -17,19 +17,19 @@ use tokio::{
 
 use super::{Limits, admission::Place, head_guard::Verdict, tls_stream::Output};
 
-/// What a connection is driven with.
+/// The means to drive a connection.
 pub(super) struct Drive<'a, O> {
     pub(super) stop: &'a watch::Receiver<bool>,
     pub(super) limits: &'a Limits,
     pub(super) place: &'a Place,
-    /// That of TLS.
+    /// The output of TLS.
     pub(super) output: Option<&'a Output<O>>,
     /// The verdict on the heads of an HTTP/2 connection. It is one for all streams, so after a malformed head the connection
     /// ends with the answers under way: requests that come later do not share in its refusal for ever.
     pub(super) http2_heads: Option<&'a Verdict>,
 }
 
-/// Why a connection is not driven any longer.
+/// The reason why a connection is not driven any longer.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Ended<T> {
     /// It came to its own end.
@@ -40,14 +40,15 @@ pub(super) enum Ended<T> {
     Idle,
 }
 
-/// How long a connection that never had a request may take to end.
+/// The time in which a connection that never had a request may end.
 const STOP_GRACE: Duration = Duration::from_secs(1);
-/// How long after its last request a connection that is to make room may take to end what is not with the registry.
+/// The time after its last request within which a connection that is to make room may end what is not with the
+/// registry.
 const LEAVE_GRACE: Duration = Duration::from_secs(10);
 /// The least between two looks at a connection.
 pub(super) const LEAST_LOOK: Duration = Duration::from_millis(10);
-/// How long after its last request a connection rests: clients that ask for one thing after the other are not kept waiting
-/// for it to be set up again.
+/// The time after its last request at which a connection rests: clients that send one request after the other do not
+/// wait for it to be set up again.
 const REST_AFTER: Duration = Duration::from_secs(1);
 
 impl<O: AsyncRead + AsyncWrite + Unpin> Drive<'_, O> {
@@ -140,8 +141,8 @@ impl<O: AsyncRead + AsyncWrite + Unpin> Drive<'_, O> {
         }
     }
 
-    /// When a connection has to be looked at again: not before it can have been idle for too long, for of those that are idle
-    /// there may be many thousands. One that may rest is seen to sooner.
+    /// Returns the time to the next look at a connection: not before it can have been idle for too long, for there may
+    /// be many thousands of idle ones. One that may rest is seen to sooner.
     fn next_look(&self, may_rest: bool) -> Duration {
         let idle = self.place.activity.idle_for().unwrap_or_default();
         let left = self.limits.idle_timeout.saturating_sub(idle).max(LEAST_LOOK);
@@ -172,7 +173,7 @@ struct Resting<'a, O> {
 }
 
 impl<O: AsyncRead + AsyncWrite + Unpin> Future for Resting<'_, O> {
-    /// Whether there is something to read, be it the end.
+    /// True if there is something to read, be it the end.
     type Output = io::Result<bool>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {

@@ -1,4 +1,4 @@
-//! What must hold for every stream of bytes on an HTTP/1.1 connection, as `fuzz/` and the unit tests ask it: hyper behind
+//! A property of every stream of bytes on an HTTP/1.1 connection, checked by `fuzz/` and the unit tests. hyper behind
 //! the head guard sees no request that a strict reader of RFC 9112 does not see, in that order. Compiled for them only.
 #![allow(
     clippy::panic,
@@ -36,14 +36,14 @@ pub fn requests(data: &[u8]) {
         let same_target = request.target == expected.target || !expected.target.starts_with('/');
         let same = same_target && request.method == expected.method;
         assert!(same, "{request:?} for {expected:?} in {shown:?}");
-        // Where the strict reader gives up within a body, it may be read somehow, and is the last; one that hyper gives
-        // up reaches nobody.
+        // After a body in which the strict reader gives up, the request may be read in any way, and is the last; one
+        // that hyper gives up is not served.
         let either = expected.body.is_none() || request.body.is_none();
         assert!(either || request.body == expected.body, "{request:?}, {expected:?} in {shown:?}");
     }
 }
 
-/// What hyper hands on and the guard has nothing against.
+/// Returns the requests that hyper hands on and the guard does not object to.
 fn seen(first: &[u8], rest: &[u8]) -> Vec<Seen> {
     thread_local! {
         static RUNTIME: Runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();

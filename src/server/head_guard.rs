@@ -1,10 +1,10 @@
 //! A second look at the raw heads of requests.
 //!
 //! hyper reads some malformed heads in the one safe way and hides that they were malformed: `Content-Length` beside
-//! `Transfer-Encoding` disappears, a `#fragment` in the target is cut off, a bare line feed ends a line. Another program
-//! on the way could read them in the other way, which is what request smuggling lives on (RFC 9112 section 11.2). The
-//! guard follows the framing of what is read, only to say "refuse": hyper's reading stays the one that counts. Once it
-//! has lost the thread it refuses as well.
+//! `Transfer-Encoding` disappears, a `#fragment` in the target is cut off, a bare line feed ends a line. Another
+//! program on the way could read them in the other way, and request smuggling lives on that (RFC 9112 section 11.2).
+//! The guard follows the framing of the input only to say "refuse": hyper's reading stays the one that counts. Once the
+//! guard has lost the thread it refuses as well.
 
 mod http2;
 mod scan;
@@ -42,7 +42,7 @@ pub(super) struct HeadGuard<I> {
     deadline: Option<Deadline>,
 }
 
-/// What is known of the heads of a connection. Whether one was bad is set before hyper hands the request on.
+/// The verdict on the heads of a connection. A bad one is recorded before hyper hands the request on.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Verdict(Arc<Seen>);
 
@@ -53,12 +53,12 @@ struct Seen {
 }
 
 impl Verdict {
-    /// Why every request from now on is refused.
+    /// Returns the reason why every request from now on is refused.
     pub(super) fn refused(&self) -> Option<BadHead> {
         self.0.bad.get().copied()
     }
 
-    /// Whether all that came belongs to whole requests.
+    /// Returns true if all input belongs to whole requests.
     pub(super) fn is_between_requests(&self) -> bool {
         self.0.between_requests.load(Ordering::Relaxed)
     }
@@ -83,7 +83,7 @@ impl<I> HeadGuard<I> {
         self.verdict.clone()
     }
 
-    /// Whether the head should have been complete by now; wakes the task when it should.
+    /// Returns true if the head should have been complete by now; wakes the task when it should.
     fn is_late(&mut self, cx: &mut Context<'_>) -> bool {
         if !self.awaits_head {
             return false;

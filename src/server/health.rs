@@ -1,4 +1,4 @@
-//! The listener for those who watch: `/metrics` for Prometheus, `/healthz` and `/readyz` for supervisors.
+//! The listener for monitoring: `/metrics` for Prometheus, `/healthz` and `/readyz` for supervisors.
 //!
 //! Of its own, so that it can be kept from the network, and answers while the port for clients has too much to do.
 
@@ -21,9 +21,9 @@ use tokio::{
 use super::{ACCEPT_PAUSE, Accepting, Admission};
 use crate::{proxy::Service, telemetry::Exposition};
 
-/// More than anybody needs who only watches.
+/// More than any monitoring needs.
 const CONNECTIONS: usize = 64;
-/// Of one connection, which is for one request: nobody can keep the others out.
+/// The lifetime of one connection, which is for one request: no client can keep the others out.
 const LIFETIME: Duration = Duration::from_secs(15);
 /// For the head of a request.
 const DEADLINE: Duration = Duration::from_secs(5);
@@ -79,7 +79,7 @@ async fn answer(
     })
 }
 
-/// Returns whether requests can be served: a registry answers, and we are not about to stop.
+/// Returns whether requests can be served: a registry answers, and the server is not about to stop.
 async fn ready(service: &Service, stopping: bool) -> Result<(), String> {
     if stopping {
         return Err("stopping".to_owned());

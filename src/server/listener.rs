@@ -1,4 +1,4 @@
-//! Sockets that listen: bound by us, or handed over by systemd.
+//! Sockets that listen: bound by Portwarden, or handed over by systemd.
 
 use std::{
     io,
@@ -62,7 +62,7 @@ impl Listener {
     /// Binds an address.
     ///
     /// # Errors
-    /// The address is taken, not ours, or a port under 1024 without `CAP_NET_BIND_SERVICE`.
+    /// The address is taken, not one of this machine, or a port under 1024 without `CAP_NET_BIND_SERVICE`.
     pub fn bind(address: &Address) -> io::Result<Self> {
         match address {
             Address::Tcp(address) => bind_tcp(*address).and_then(Self::from_tcp),
@@ -105,7 +105,7 @@ impl Listener {
         }
     }
 
-    /// Where it listens, as a URL without scheme: with the port that port 0 became.
+    /// Returns the address on which it listens, as a URL without scheme: with the port that port 0 became.
     ///
     /// # Errors
     /// The system does not say.
@@ -116,7 +116,7 @@ impl Listener {
         }
     }
 
-    /// Whether only this machine can connect.
+    /// Returns true if only this machine can connect.
     pub fn is_local(&self) -> bool {
         match self {
             Self::Tcp(listener) => {
@@ -264,7 +264,7 @@ fn bind_exactly(address: SocketAddr) -> io::Result<TcpListener> {
     Ok(socket.into())
 }
 
-/// A socket that nobody listens on is left over from a run that was killed.
+/// Removes a socket without a listener: it is left over from a run that was killed.
 pub(super) fn remove_stale_socket(path: &std::path::Path) -> io::Result<()> {
     use std::os::unix::fs::FileTypeExt;
     let is_socket = std::fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_socket());
@@ -272,7 +272,7 @@ pub(super) fn remove_stale_socket(path: &std::path::Path) -> io::Result<()> {
         return Ok(());
     }
     match std::os::unix::net::UnixStream::connect(path) {
-        // Nobody listens. Any other fault, such as a full queue, says nothing of the kind.
+        // There is no listener. Any other fault, such as a full queue, says nothing of the kind.
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => std::fs::remove_file(path),
         _ => Ok(()),
     }

@@ -75,9 +75,9 @@ pub async fn run(
     admission.open()
 }
 
-/// How long accepting pauses after it failed: file descriptors come back when connections end.
+/// The pause before accepting again after it failed: file descriptors come back when connections end.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-/// How often the log says so.
+/// The interval between log lines about it.
 const ACCEPT_COMPLAINT: Duration = Duration::from_secs(10);
 
 /// Accepts for ever: an error of one connection, or of the system, must not end the server.
@@ -108,7 +108,7 @@ async fn accept(
             Err(error) => {
                 if complained.is_none_or(|since| since.elapsed() >= ACCEPT_COMPLAINT) {
                     complained = Some(Instant::now());
-                    tracing::warn!(%error, "cannot accept a connection; if files are too many, raise LimitNOFILE (`ulimit -n`)");
+                    tracing::warn!(%error, "cannot accept a connection; if too many files are open, raise LimitNOFILE (`ulimit -n`)");
                 }
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }

@@ -1,9 +1,9 @@
-//! How much of what a client is sent waits in the kernel for its turn on the wire.
+//! Bounds the bytes for a client that wait in the kernel for their turn on the wire.
 //!
-//! Up to its buffer, which grows to megabytes for a client that lags behind, unless told otherwise: with a thousand of them
-//! that is memory which all connections of the machine share, and over loopback whoever has such a queue is sent segments of
-//! 64 KB, of which the client's window has no room for a second one: it gets one for each probe of that window, four or five
-//! times in a second, and stays behind.
+//! By default that is the kernel's buffer, which grows to megabytes for a client that lags behind. With a thousand such
+//! clients that is memory which all connections of the machine share. Over loopback, a client with such a queue is sent
+//! segments of 64 KB, and its window has no room for a second one. It gets one for each probe of that window, four or
+//! five times in a second, and stays behind.
 
 use std::{io, task::Poll};
 
@@ -16,13 +16,13 @@ use crate::net::Allowance;
 #[derive(Debug)]
 pub(crate) struct Unsent {
     allowance: Allowance,
-    /// What the kernel was told last; nothing before there was much to send, so that a small answer pays nothing.
+    /// The bound last set in the kernel; none before there was much to send, so that a small answer pays nothing.
     bound: Option<usize>,
     /// Bytes written since.
     since: usize,
 }
 
-/// So many bytes are no small answer's any more.
+/// The size from which an answer is no small one any more, in bytes.
 const MUCH: usize = 16 << 10;
 
 impl Unsent {
@@ -30,13 +30,14 @@ impl Unsent {
         Self { allowance, bound: None, since: 0 }
     }
 
-    /// Called with what became of a write. The kernel takes no more while the bound or more is unsent, beside the segment that
-    /// it has begun, and wakes who waits when it is less than half (`TCP_NOTSENT_LOWAT`, Linux 3.12).
+    /// Called with the result of a write. The kernel takes no more while the bound or more is unsent, beside the
+    /// segment that it has begun, and wakes the waiting task when it is less than half (`TCP_NOTSENT_LOWAT`, Linux
+    /// 3.12).
     ///
-    /// To whoever watches the clock, a slow client seems to take nothing until then, so the bound never meets much more than it
-    /// allows: it begins with no less than all that was written, and is lowered by a quarter at a time, when as much as makes
-    /// it worth a call was taken since; five eighths of what waits are the most that has to leave. It is raised at once, when
-    /// what each may have is a third more.
+    /// By the clock, a slow client seems to take nothing until then, so the bound never meets much more than it allows.
+    /// It begins with no less than all that was written. It is lowered by a quarter at a time, each time enough was
+    /// taken since to be worth a call; so at most five eighths of the waiting bytes have to leave. It is raised at
+    /// once, when the share of each connection is a third more.
     pub(crate) fn written(&mut self, socket: &TcpStream, written: &Poll<io::Result<usize>>) {
         let taken = if let Poll::Ready(Ok(bytes)) = written { *bytes } else { 0 };
         self.since = self.since.saturating_add(taken);
@@ -66,7 +67,7 @@ mod tests {
     use super::*;
     use crate::server::listener::Stream;
 
-    /// A socket whose client reads only when it is told to.
+    /// A socket whose client reads only on request.
     struct Ends {
         client: TcpStream,
         stream: Stream,

@@ -1,4 +1,4 @@
-//! What an operator may set about listening. Built by `config`.
+//! The settings for listening. Built by `config`.
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
@@ -15,7 +15,7 @@ pub struct Settings {
     pub limits: Limits,
 }
 
-/// Where to listen.
+/// An address to listen on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Address {
     /// `:443` (all interfaces, both families), `127.0.0.1:443`, `[::1]:443`.
@@ -24,7 +24,7 @@ pub enum Address {
     Unix(PathBuf),
 }
 
-/// How TLS is spoken.
+/// The settings of TLS.
 #[derive(Debug, Clone)]
 pub struct TlsSettings {
     /// PEM chain, leaf first.

@@ -21,8 +21,8 @@ pub(super) struct StreamExecutor {
     pub(super) limit: Duration,
 }
 
-/// Since when the client has had data of a response and has not made room for more; shared by a stream's task and its
-/// response's body. `None` where nobody watches.
+/// The time since which the client has had data of a response without making room for more; shared by a stream's task
+/// and its response's body. `None` where it is not watched.
 #[derive(Debug, Clone)]
 pub(super) struct Delivery(Option<Arc<Mutex<Option<Instant>>>>);
 
@@ -31,7 +31,7 @@ tokio::task_local! {
 }
 
 impl Delivery {
-    /// That of the stream whose task this is; one that nobody watches on HTTP/1.1.
+    /// The delivery of the stream whose task this is; an unwatched one on HTTP/1.1.
     pub(super) fn of_this_stream() -> Self {
         DELIVERY.try_with(Clone::clone).unwrap_or(Self(None))
     }

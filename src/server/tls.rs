@@ -20,7 +20,7 @@ use super::{TlsSettings, TlsVersion};
 #[derive(Debug, Default)]
 pub struct Tls(ArcSwapOption<ServerConfig>);
 
-/// Why TLS cannot be served. Displays with the file and what to do.
+/// The reason why TLS cannot be served. Displays with the file and the remedy.
 #[derive(Debug)]
 pub enum TlsError {
     /// The file cannot be read.
@@ -42,12 +42,12 @@ impl Tls {
         self.0.store(config);
     }
 
-    /// Whether TLS is spoken.
+    /// Returns true if TLS is on.
     pub fn is_on(&self) -> bool {
         self.0.load().is_some()
     }
 
-    /// What a new connection is to speak; `None` for plain HTTP.
+    /// Returns the TLS configuration for a new connection; `None` for plain HTTP.
     pub(super) fn current(&self) -> Option<Arc<ServerConfig>> {
         self.0.load_full()
     }

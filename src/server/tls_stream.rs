@@ -1,9 +1,9 @@
 //! TLS over a connection, in large pieces: many records are sealed before the socket is written to, and many are read from
 //! it at once.
 //!
-//! What hyper wants flushed is held until the connection has nothing more to say for now, and then [`Output`] sends it:
-//! HTTP/2 flushes after each frame, and a system call for each 16 KiB costs more than their encryption does. Until then
-//! only full records are sealed.
+//! Data that hyper wants flushed is held until the connection has nothing more to say for now, and then [`Output`]
+//! sends it. HTTP/2 flushes after each frame, and a system call for each 16 KiB costs more than their encryption does.
+//! Until then only full records are sealed.
 
 mod pressure;
 mod spare;
@@ -27,7 +27,7 @@ pub(super) use pressure::Pressure;
 /// The plaintext side of a TLS connection.
 pub(super) struct TlsStream<I>(Arc<Mutex<Inner<I>>>);
 
-/// The same connection for whoever drives it: what it has still to send, and whether something has come.
+/// The same connection for the code that drives it: the bytes still to send, and the arrival of new ones.
 pub(super) struct Output<I>(Arc<Mutex<Inner<I>>>, Pressure);
 
 struct Inner<I> {
@@ -43,26 +43,26 @@ struct Inner<I> {
     ahead: BytesMut,
     /// It has more room than the thread would keep.
     is_large: bool,
-    /// How much the socket is asked for next.
+    /// The number of bytes that the socket is asked for next.
     reads: usize,
     /// The peer sends no more.
     ended: bool,
-    /// Its share of the allowance while it holds bytes that nobody takes. Whoever connects can bring that about, known or not:
-    /// many who do leave little for each.
+    /// Its share of the allowance while it holds bytes that its peer does not take. Any client can bring that about,
+    /// known or not: many such clients leave little for each.
     holds: Option<AllowanceShare>,
 }
 
 /// The plaintext of a full record (RFC 8446 section 5.1), and what a record adds to it at most (section 5.2).
 const RECORD: usize = 16 << 10;
 const OVERHEAD: usize = 256;
-/// What is read at first, and at least: more than a request. Otherwise twice of what came last, or four times as much where
-/// there was more.
+/// The size of the first read, and of the smallest: more than a request. Otherwise twice the size of the last read, or
+/// four times as much where there was more.
 const FIRST_READ: usize = 4 << 10;
 
 impl<I: AsyncRead + AsyncWrite + Unpin> TlsStream<I> {
     /// A connection whose handshake is done. What is held of it is bounded by the allowance, in each direction.
     pub(super) fn new(io: I, mut session: ServerConnection, allowance: Allowance) -> (Self, Output<I>) {
-        // The bound is ours.
+        // The bound is set here.
         session.set_buffer_limit(None);
         let pressure = Pressure::new(allowance.clone());
         let inner = Inner {
@@ -109,7 +109,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Output<I> {
         .await
     }
 
-    /// Whether there is nothing left to send.
+    /// Returns true if there is nothing left to send.
     pub(super) fn is_empty(&self) -> bool {
         let inner = self.inner();
         inner.staged.is_empty() && inner.sealed == 0 && !inner.session.wants_write()
@@ -129,7 +129,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Output<I> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What bodies on the connection may give.
+    /// The pressure on bodies of the connection.
     pub(super) fn pressure(&self) -> Pressure {
         self.1.clone()
     }
@@ -249,7 +249,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Inner<I> {
             }
             let has_some = buf.filled().len() > before;
             if self.ahead.is_empty() {
-                // What is here is worth more than another look at the socket.
+                // Data at hand is worth more than another look at the socket.
                 if has_some {
                     return Poll::Ready(Ok(()));
                 }
@@ -293,7 +293,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Inner<I> {
         }
         let mut room = (&mut self.ahead).limit(wanted);
         let Poll::Ready(read) = pin!(self.io.read_buf(&mut room)).poll(cx) else {
-            // Who waits holds nothing.
+            // A waiting connection holds nothing.
             let room = mem::take(&mut self.ahead);
             if !self.is_large {
                 spare::give_back(room);
@@ -314,7 +314,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Inner<I> {
         let mut ahead = (&mut self.ahead).reader();
         self.session.read_tls(&mut ahead)?;
         if let Err(error) = self.session.process_new_packets() {
-            // The peer is told why, if there is room.
+            // The peer gets an alert, if there is room.
             let _ = self.poll_send(cx);
             return Err(io::Error::new(io::ErrorKind::InvalidData, error));
         }

@@ -1,4 +1,4 @@
-//! The answer to a connection for which there is no place, where it can be read: without TLS.
+//! The answer to a connection for which there is no slot, where it can be read: without TLS.
 //!
 //! With TLS the connection is closed before its handshake, which would cost more than it is worth.
 
@@ -22,10 +22,10 @@ const ANSWER: &str = concat!(
     "\n"
 );
 
-/// How many are answered at the same time; more are closed without a word.
+/// The number that are answered at the same time; more are closed without a word.
 const AT_ONCE: usize = 64;
-/// How long, and how much, is read of what the client sends, so that closing does not take the answer from it
-/// (RFC 9112 section 9.6).
+/// Bounds on the time, and on the bytes that are read of the client's input, so that closing does not take the answer
+/// from it (RFC 9112 section 9.6).
 const TIME: Duration = Duration::from_secs(1);
 const BYTES: u64 = 64 << 10;
 

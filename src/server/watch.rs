@@ -9,7 +9,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// What was seen of the files at one moment.
+/// A snapshot of the files at one moment.
 type Seen = Vec<Option<(u64, u64, u64, i64, i64, i64)>>;
 
 /// Files under watch.

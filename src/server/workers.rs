@@ -1,7 +1,7 @@
 //! The threads that connections live on: one for each processor, each with a runtime of its own.
 //!
-//! What a connection does stays on one processor: its request, the connection to the registry and both bodies. A runtime
-//! that steals work wakes another thread for each piece of a body, and then finds its caches cold.
+//! The work of a connection stays on one processor: its request, the connection to the registry and both bodies. A
+//! runtime that steals work wakes another thread for each piece of a body, and then finds its caches cold.
 
 use std::{
     future::Future,
@@ -94,7 +94,7 @@ impl Worker {
         let (stop, stopped) = oneshot::channel();
         let thread = thread::Builder::new().name(format!("connections-{number}")).spawn(move || {
             let _ = runtime.block_on(stopped);
-            // What runs on other threads for it must not hold up the exit.
+            // Its work on other threads must not hold up the exit.
             runtime.shutdown_background();
         })?;
         Ok(Self { runtime: handle, connections: Arc::default(), thread: Some((thread, stop)) })

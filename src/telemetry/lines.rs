@@ -1,7 +1,7 @@
-//! Lines on their way out: written by a thread of their own, so that whoever has one to write never waits.
+//! Lines on their way out: written by a thread of their own, so that the code with a line to write never waits.
 //!
-//! What waits is bounded in bytes, for a line may hold what a client sent. With more, new lines are lost and counted: a
-//! log that nobody reads must not stop the proxy, nor eat its memory.
+//! The queue is bounded in bytes, for a line may hold text from a client. When it is full, new lines are lost and
+//! counted: a log without a reader must not stop the proxy, nor eat its memory.
 
 use std::{
     fmt,
@@ -12,11 +12,11 @@ use std::{
     time::Duration,
 };
 
-/// How long the next lines gather before they are written: each by itself would cost its writer a call to wake this thread,
-/// and this thread one to write it.
+/// The time for which lines gather before they are written: each by itself would cost its writer a call to wake this
+/// thread, and this thread one to write it.
 const GATHERING: Duration = Duration::from_millis(10);
 
-/// How long the end waits for the rest to be written.
+/// The timeout for writing the rest at the end.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// The room that is kept for the next lines.
@@ -37,7 +37,7 @@ struct Shared {
 struct Queue {
     /// Whole lines.
     waiting: Vec<u8>,
-    /// How many bytes are being written.
+    /// The number of bytes that are being written.
     writing: usize,
     lost: u64,
     stage: Stage,
@@ -60,7 +60,7 @@ enum Stage {
     Open,
     /// The same, and the thread waits to be told of the next.
     Asleep,
-    /// What waits is written, and no more is taken.
+    /// The queue is written, and no more is taken.
     Closing,
     /// All is written.
     Closed,
@@ -79,7 +79,7 @@ impl Lines {
         Self(shared)
     }
 
-    /// How many lines were lost because too much waited, or because they could not be written.
+    /// Returns the number of lines lost because the queue was full, or because they could not be written.
     pub(super) fn lost(&self) -> u64 {
         self.0.queue().lost
     }
@@ -170,7 +170,7 @@ impl Write for Lines {
     }
 }
 
-/// Where lines are written to.
+/// A destination of lines.
 pub(super) trait Destination: Send {
     /// Writes whole lines.
     ///
@@ -209,7 +209,7 @@ pub(super) struct WholeLines {
     torn: bool,
 }
 
-/// Why not all lines were written, and how many were not.
+/// The error that stopped the writing, and the number of lines that were not written.
 #[derive(Debug)]
 pub(super) struct Unwritten(pub(super) io::Error, pub(super) u64);
 
@@ -257,7 +257,7 @@ mod tests {
 
     use super::*;
 
-    /// Says what it is given, and takes none of it until it is told to, or fails to.
+    /// Reports the bytes it is given, and takes or fails them only on request.
     struct Slow(mpsc::Sender<Vec<u8>>, mpsc::Receiver<io::Result<()>>);
 
     impl Write for Slow {

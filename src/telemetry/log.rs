@@ -15,7 +15,7 @@ use super::{
 
 /// Libraries that log what others say as it comes: the notices of a database may be lines of any content.
 const SILENT: [&str; 1] = ["sqlx=off"];
-/// Libraries that tell at the level of debugging what they do with each connection: ten lines for one of ours.
+/// Libraries that log their work on each connection at the level of debugging: ten lines for one of Portwarden.
 const QUIET: [&str; 4] = ["h2=info", "hyper_util=info", "rustls=info", "tokio_rustls=info"];
 
 /// Some 7,000 lines.

@@ -31,7 +31,7 @@ pub struct Metrics {
     logins: Family<OutcomeLabels, Counter>,
     transfers: Family<EndedLabels, Counter>,
     bytes: Family<DirectionLabels, Counter>,
-    /// Those of `bytes`, at hand: they are counted for each piece of a body.
+    /// Counters of `bytes`, at hand: they are raised for each piece of a body.
     bytes_in: Counter,
     bytes_out: Counter,
     active: Gauge,
@@ -54,7 +54,7 @@ impl Drop for Connected {
     }
 }
 
-/// Which way bytes go.
+/// The direction of bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Direction {
     /// From the client: pushes.
@@ -213,7 +213,8 @@ impl Metrics {
         counter.inc_by(bytes);
     }
 
-    /// A request was sent on: how long it had been with us, and how long the registry took to its response's head.
+    /// A request was sent on: the time it had been with Portwarden, and the time that the registry took to its
+    /// response's head.
     pub fn forwarded(&self, route: &'static str, added: Duration, upstream: Duration) {
         self.added_latency.get_or_create(&RouteLabels { route }).observe(added.as_secs_f64());
         self.upstream_latency.get_or_create(&RouteLabels { route }).observe(upstream.as_secs_f64());
@@ -233,7 +234,7 @@ impl Metrics {
         }
     }
 
-    /// When a certificate in use ends; `purpose` is `server` or `token`.
+    /// Sets the expiry of a certificate in use; `purpose` is `server` or `token`.
     pub fn certificate_expires(&self, purpose: &'static str, at: SystemTime) {
         self.certificate_expiry.get_or_create(&UseLabels { r#use: purpose }).set(unix(at));
     }

@@ -1,6 +1,6 @@
-//! What is told of the work: the log for people, audit records for those who look back, metrics for those who watch.
+//! Reports on the work: the log for people, audit records for later inspection, metrics for monitoring.
 //!
-//! Decides nothing, and imports none of those who do: they hand over words and numbers. Secrets cannot get in, because
+//! Decides nothing, and imports no module that does: they hand over words and numbers. Secrets cannot get in, because
 //! their types print as `***` and none of the records has a place for one.
 
 mod audit;
@@ -20,7 +20,7 @@ pub use metrics::{Connected, Direction, Metrics};
 pub use reading::Reading;
 pub use request_id::RequestId;
 
-/// Where the parts of the program tell what they do.
+/// The sinks to which the parts of the program report.
 #[derive(Debug, Default)]
 pub struct Telemetry {
     /// One line for each decision and each finished transfer.

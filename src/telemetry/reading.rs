@@ -1,4 +1,4 @@
-//! Gauges that nobody counts up and down: the state of a moment, looked up when somebody asks for the metrics.
+//! Gauges that are not counted up and down: the state of a moment, read on each request for the metrics.
 
 use std::sync::atomic::Ordering;
 
@@ -19,13 +19,13 @@ pub struct Reading {
     pub upstream_busy: usize,
     /// Connections to the registry that are kept for the next one.
     pub upstream_idle: usize,
-    /// Requests that wait for a place before the registry.
+    /// Requests that wait for a slot before the registry.
     pub upstream_waiting: usize,
-    /// What was turned away for load, by the limit, since the start.
+    /// The number of requests rejected for load since the start, by limit.
     pub limited: Vec<(&'static str, u64)>,
     /// True if a registry answers at `registry.url`; `None` while that is not known.
     pub registry_up: Option<bool>,
-    /// Whether writes are frozen.
+    /// True if writes are frozen.
     pub frozen: bool,
     /// Lines of the audit log that were lost since the start.
     pub audit_lines_lost: u64,
@@ -33,7 +33,7 @@ pub struct Reading {
     pub audit_lines_summed_up: u64,
 }
 
-/// What is looked up when somebody asks.
+/// The gauges that are read on each request for the metrics.
 #[derive(Debug, Default)]
 pub(super) struct Sampled {
     password_checks: Family<StateLabels, Gauge>,

@@ -1,4 +1,5 @@
-//! The name of a request, by which its lines in our log, the audit log and the registry's log are found together.
+//! The name of a request, by which its lines in Portwarden's log, the audit log and the registry's log are found
+//! together.
 
 use std::{cell::RefCell, fmt};
 
@@ -34,12 +35,12 @@ impl Reserve {
     }
 }
 
-/// `X-Request-Id`: 32 hexadecimal digits, or what a trusted proxy before us says.
+/// `X-Request-Id`: 32 hexadecimal digits, or the id that a trusted proxy in front gives.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequestId(Box<str>);
 
 impl RequestId {
-    /// A name that nobody can guess, so that it tells nothing of how many requests there are.
+    /// An unpredictable name, so that it tells nothing of the number of requests.
     pub fn random() -> Self {
         let mut text = String::with_capacity(LENGTH * 2);
         for byte in RESERVE.with_borrow_mut(Reserve::take) {

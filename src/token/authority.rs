@@ -17,7 +17,7 @@ use super::{
 };
 use crate::registry::Scope;
 
-/// The shortest validity of a token, in seconds: clients assume it when they are told nothing (token specification).
+/// The shortest validity of a token, in seconds: clients assume it when the answer names none (token specification).
 const SHORTEST: u64 = 60;
 
 /// Seconds by which `nbf` is backdated, as docker_auth sets it.

@@ -14,8 +14,8 @@ pub(super) const LEEWAY: u64 = 60;
 /// wrap around into the past.
 pub(super) const LATEST: u64 = i64::MAX.cast_unsigned() - 62_135_596_800 - LEEWAY;
 
-/// The claims of an access token as docker_auth writes them, all of them always present; then ours, where a back end
-/// knows the account.
+/// The claims of an access token as docker_auth writes them, all of them always present; then Portwarden's own, where a
+/// back end knows the account.
 #[derive(Serialize)]
 pub(super) struct Claims<'a> {
     pub(super) iss: &'a str,
@@ -117,8 +117,8 @@ impl Issued {
     }
 }
 
-/// An access token whose signature, issuer and audience are right, now and for as long as the key is the same; whether its
-/// time has come, and is not over, is another question on each use.
+/// An access token whose signature, issuer and audience are right, now and for as long as the key is the same. Its time
+/// is checked on each use.
 #[derive(Debug)]
 pub(super) struct SignedClaims {
     pub(super) token: Arc<AccessToken>,

@@ -49,11 +49,11 @@ impl std::error::Error for KeyError {}
 pub enum TokenError {
     /// Not a compact JWS, not strict JSON, or a claim that is missing or has the wrong type.
     Malformed,
-    /// `alg` or `kid` are not our key's, or the header asks for something we do not do.
+    /// `alg` or `kid` are not those of the authority's key, or the header asks for an unsupported feature.
     ForeignKey,
     /// The header names our key, but the key did not sign this.
     BadSignature,
-    /// `iss` is not ours.
+    /// `iss` is another issuer.
     WrongIssuer,
     /// `aud` is another service, or the token is of the other kind (refresh for access, access for refresh).
     WrongAudience,
@@ -92,7 +92,7 @@ impl std::error::Error for TokenError {}
 pub enum IssueError {
     /// The cryptographic library refused to sign or to give random bytes.
     Signing,
-    /// With this access the token would be larger than one that we accept; the limit in bytes.
+    /// With this access the token would be larger than Portwarden itself accepts; the limit in bytes.
     TooLarge(usize),
     /// The account's labels are longer than fit into a token; the limit in bytes.
     TooManyLabels(usize),

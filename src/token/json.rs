@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 
 use super::TokenError;
 
-/// Every member name that a registry or we read in a header, in claims or in an entry of `access`.
+/// Every member name that a registry or Portwarden reads in a header, in claims or in an entry of `access`.
 const KNOWN_NAMES: [&str; 24] = [
     "access", "actions", "alg", "aud", "backend", "class", "crit", "exp", "iat", "iss", "jku", "jti", "jwk",
     "kid", "labels", "left_out", "name", "nbf", "pwd", "service", "sub", "typ", "type", "x5c",

@@ -65,9 +65,9 @@ pub(super) fn open(key: &SigningKey, kind: Kind, token: &str) -> Result<Object, 
     Object::read(&decode(claims)?)
 }
 
-/// No key that a header brings along is ever used: `jku` and `x5u` are ignored, since a registry ignores them too;
-/// `jwk` and `x5c`, which a registry would look at before `kid`, are refused, so that nothing passes here that it
-/// would read otherwise. `crit` demands what we do not understand (RFC 7515, section 4.1.11).
+/// No key that a header brings along is ever used. `jku` and `x5u` are ignored, since a registry ignores them too.
+/// `jwk` and `x5c`, which a registry would look at before `kid`, are refused, so that nothing passes here that it would
+/// read otherwise. `crit` demands unsupported extensions (RFC 7515, section 4.1.11).
 fn check_header(key: &SigningKey, kind: Kind, header: &Object) -> Result<(), TokenError> {
     let algorithm = header.text("alg")?.and_then(|name| name.parse::<Algorithm>().ok());
     let is_ours = algorithm == Some(key.algorithm()) && header.text("kid")? == Some(key.key_id());

@@ -1,7 +1,7 @@
 //! The key that signs tokens: parsed once, used for every signature.
 //!
-//! `jsonwebtoken` parses an RSA key on every signature and has no call that takes a parsed one (its `JwtSigner` is
-//! reached only through a factory that gets the bytes), so signing and checking go to `aws-lc-rs` directly.
+//! `jsonwebtoken` parses an RSA key on every signature and has no call that takes a parsed one: its `JwtSigner` is
+//! reached only through a factory that gets the bytes. So signing and checking go to `aws-lc-rs` directly.
 
 use std::fmt;
 

@@ -21,7 +21,7 @@ use aws_lc_rs::{digest, hmac};
 
 /// The remembered part of a token of one kind.
 pub(super) trait Claims {
-    /// Whose token it is: what one account has must not push out what all others have.
+    /// The account of the token: tokens of one account must not push out those of all others.
     fn account(&self) -> &str;
     /// Bytes that it takes on the heap, about; never much less than in truth.
     fn bytes(&self) -> usize;
@@ -33,7 +33,7 @@ pub(super) struct Memory<C> {
     sets: Box<[Mutex<Set<C>>]>,
 }
 
-/// Stands for a token; meaningless outside of this memory.
+/// A digest of a token; meaningless outside of this memory.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct TokenDigest([u8; digest::SHA256_OUTPUT_LEN]);
 
@@ -56,8 +56,8 @@ const WAYS: usize = 8;
 /// Bytes of one set.
 const SET_BYTES: usize = 16 << 10;
 
-/// Of a full set, an account that has as many entries, or half of the bytes, makes room by its own. So it can push out as
-/// many of others, and no more, however many tokens it has.
+/// The share of a full set at which an account, with so many entries or half of the bytes, makes room by its own. So it
+/// can push out as many of others, and no more, however many tokens it has.
 const SHARE: usize = WAYS / 4;
 
 /// Longer tokens are not kept, and not even looked for: what they say would not fit.

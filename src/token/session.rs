@@ -141,7 +141,7 @@ impl Authority {
 pub(super) struct SessionClaims {
     session: Session,
     issued: Issued,
-    /// Of the password, where no back end vouches.
+    /// The fingerprint of the password, where no back end vouches.
     fingerprint: Option<Vec<u8>>,
 }
 

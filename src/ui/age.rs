@@ -19,7 +19,7 @@ pub(super) struct Age {
 const MINUTE: u64 = 60;
 const HOUR: u64 = 60 * MINUTE;
 const DAY: u64 = 24 * HOUR;
-/// Of the mean year: months and years are told as whole ones that have passed.
+/// A twelfth of the mean year: months and years count once they have passed whole.
 const MONTH: u64 = 2_629_746;
 const YEAR: u64 = 12 * MONTH;
 

@@ -18,7 +18,7 @@ pub struct Frame<'a> {
     pub visitor: Visitor<'a>,
     /// The path and query of the request, with the prefix: where signing in leads back to.
     pub here: &'a str,
-    /// The moment of the request: ages are told from it.
+    /// The moment of the request, from which ages are counted.
     pub now: SystemTime,
 }
 
@@ -74,9 +74,9 @@ pub enum SignInProblem {
 pub struct Repositories<'a> {
     /// The search text; empty for all.
     pub query: &'a str,
-    /// Those of this page, in order.
+    /// The names on this page, in order.
     pub names: Vec<&'a str>,
-    /// Which part of them.
+    /// The part of the list.
     pub page: Page,
     /// The number of repositories without the search.
     pub all: usize,
@@ -91,7 +91,7 @@ pub struct Page {
     pub number: usize,
     /// At least 1.
     pub pages: usize,
-    /// The place of the first one of this part, from 0.
+    /// The index of the first one of this part, from 0.
     pub first: usize,
     /// All that match.
     pub total: usize,
@@ -104,9 +104,9 @@ pub struct Repository<'a> {
     pub name: &'a str,
     /// The text that is searched for among the tags; empty for all.
     pub query: &'a str,
-    /// Those of this page.
+    /// The tags on this page.
     pub tags: Vec<TagRow<'a>>,
-    /// Which part of them.
+    /// The part of the list.
     pub page: Page,
     /// The order of the tags.
     pub order: Order,
@@ -121,9 +121,9 @@ pub struct Repository<'a> {
 /// The order of tags.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Order {
-    /// By the date in the image, the newest first; those without one last.
+    /// Sorts by the date in the image, the newest first; tags without one last.
     NewestFirst,
-    /// By name, the highest version first: there are too many to look into each for its date.
+    /// Sorts by name, the highest version first: there are too many to look into each for its date.
     ByVersion,
 }
 
@@ -195,7 +195,7 @@ pub enum Content<'a> {
         /// The content of the configuration.
         config: Result<&'a ImageConfig, NoConfig>,
     },
-    /// Something else that is kept in a registry: a chart, a signature.
+    /// An artifact of another kind: a chart, a signature.
     Artifact {
         /// Its type.
         kind: String,
@@ -219,7 +219,7 @@ pub struct IndexEntry {
     pub attests: Option<String>,
 }
 
-/// Something that refers to a manifest.
+/// An artifact that refers to a manifest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Referrer {
     /// In words, where its type is known: `signature (cosign)`, `SBOM (SPDX)`; else its type.
@@ -243,7 +243,7 @@ pub struct Deletion<'a> {
     pub tag: Option<&'a str>,
     /// All tags on that digest.
     pub tags: &'a [String],
-    /// Stands for these tags: sent along, so that no others go.
+    /// A digest of these tags: sent along, so that no others go.
     pub named: &'a str,
     /// The CSRF token that forms send along.
     pub csrf: &'a str,
@@ -266,18 +266,18 @@ pub struct Access<'a> {
     pub answer: Option<RightsOn>,
     /// The rights on the repositories that can be seen.
     pub repositories: Vec<(&'a str, RightsOn)>,
-    /// Which part of them.
+    /// The part of the list.
     pub page: Page,
 }
 
 /// The rights on a repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RightsOn {
-    /// To pull.
+    /// The right to pull.
     pub pull: Right,
-    /// To push.
+    /// The right to push.
     pub push: Right,
-    /// To delete.
+    /// The right to delete.
     pub delete: Right,
 }
 
@@ -306,7 +306,7 @@ pub struct EventRow {
     pub event: String,
     /// The account, empty for the anonymous one; `None` where no account was proved, or none is concerned.
     pub account: Option<String>,
-    /// From where.
+    /// The client's address.
     pub address: String,
     /// The method.
     pub method: String,
@@ -314,7 +314,7 @@ pub struct EventRow {
     pub what: String,
     /// `allowed`, `denied`, …
     pub decision: String,
-    /// By which rule, or why not.
+    /// The rule behind it, or the reason of a refusal.
     pub why: String,
     /// The status of the response.
     pub status: Option<u16>,
@@ -322,7 +322,7 @@ pub struct EventRow {
     pub request_id: String,
 }
 
-/// Something went wrong, with a way on.
+/// An error, with a way on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem<'a> {
     /// The status of the response.

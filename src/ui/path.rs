@@ -1,4 +1,4 @@
-//! Which page a path names, and the path of a page: one type for both, so that no link leads nowhere.
+//! Maps a path to its page and back: one type for both, so that no link leads nowhere.
 //!
 //! A repository's page stands at its name and an image's at its reference, so that what follows `docker pull` is an address
 //! for a browser too. Whatever is not a name of a repository begins with `/-/`, as no name does.

@@ -44,7 +44,7 @@ fn elements(html: &str) -> Vec<Element> {
     let body = html.strip_prefix("<!DOCTYPE html>").expect("a doctype");
     let read = |(at, _)| {
         let found =
-            tag.captures(&body[at..]).unwrap_or_else(|| panic!("no tag of ours: {:.90}", &body[at..]));
+            tag.captures(&body[at..]).unwrap_or_else(|| panic!("no tag of a page: {:.90}", &body[at..]));
         let attributes = attribute.captures_iter(&found[3]);
         let value = |value: &str| {
             value.replace("&amp;", "&").replace("&quot;", "\"").replace("&lt;", "<").replace("&gt;", ">")

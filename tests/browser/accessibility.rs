@@ -1,6 +1,6 @@
-//! Whether the pages can be used by whoever does not see them well, or at all: what axe-core finds, on each page and screen.
+//! The accessibility of the pages for people with poor or no sight: the findings of axe-core, on each page and screen.
 //!
-//! axe-core is none of ours: `.ci/install test` fetches it, by the lock file in `tests/browser/`.
+//! axe-core is not part of this repository: `.ci/install test` fetches it, by the lock file in `tests/browser/`.
 
 use std::{fs, path::Path};
 
@@ -75,7 +75,7 @@ fn nothing_serious(browser: &Browser, says: &str) {
     }
 }
 
-/// Where `.ci/install` puts it: below the directory of Cargo.
+/// Returns the path at which `.ci/install` puts it: below the directory of Cargo.
 fn axe() -> std::path::PathBuf {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
     target.join("browser/node_modules/axe-core/axe.min.js")

@@ -38,7 +38,7 @@ fn without_scripts_everything_works() {
     assert_eq!(browser.texts("ul.rows a"), ["team/app"]);
     browser.click("ul.rows a");
     browser.arrives("/team/app");
-    // What is folded opens all the same.
+    // Folded parts open all the same.
     browser.click("details.guide summary");
     browser.shows("docker push registry.example/team/app:latest");
     browser.click("a[href^='/-/delete/']");
@@ -59,7 +59,7 @@ fn without_a_mouse_one_signs_in_and_finds_an_image() {
     // The focus is there already.
     browser.press(&format!("user{TAB}user{ENTER}"));
     browser.arrives("/");
-    // What is focused first leads past the ways to go.
+    // The first link to take the focus leads past the navigation.
     browser.press(TAB);
     assert_eq!(browser.run("return document.activeElement.className"), "skip");
     assert!(is_in_view(&browser), "the link to skip is hidden though it has the focus");
@@ -108,7 +108,7 @@ fn what_is_to_be_copied_is_copied() {
     ] {
         browser.open(path);
         browser.click(button);
-        // For who does not see the button change.
+        // For users that do not see the button change.
         let told = || {
             browser.run("return [...document.querySelectorAll('body > [role=status]')].map((p) => p.textContent).join()")
         };
@@ -134,7 +134,7 @@ fn tab_to(browser: &Browser, path: &str) {
     panic!("{path} is not among what can be reached by the keyboard at {}", browser.path());
 }
 
-/// Whether what has the focus is on the screen, once it has moved there, and marked.
+/// Returns true if the focused element is marked and on the screen, once it has moved there.
 fn is_in_view(browser: &Browser) -> bool {
     let script = "
         const box = document.activeElement.getBoundingClientRect(), style = getComputedStyle(document.activeElement);

@@ -16,7 +16,7 @@ use crate::{
     },
 };
 
-/// Ages are told from it.
+/// The moment from which ages are counted.
 const NOW: &str = "2026-09-12 10:00:00";
 const PAGES: [&str; 6] = ["repositories", "repository", "image", "access", "sign-in", "delete"];
 
@@ -38,7 +38,7 @@ fn pages_fit_every_screen_and_there_are_pictures_of_them() {
             _ => "/-/sign-in".to_owned(),
         };
         if page == "sign-in" {
-            // It is the same for who has a session, but for the way out.
+            // It is the same with a session, except for the way out.
             browser.sign_out();
         } else if browser.count(".account") == 0 {
             browser.sign_in(ADMIN);
@@ -62,7 +62,7 @@ fn pages_fit_every_screen_and_there_are_pictures_of_them() {
     }
 }
 
-/// Nobody has to scroll sideways, but within what scrolls by itself.
+/// No page scrolls sideways, apart from parts that scroll by themselves.
 #[track_caller]
 fn fits(browser: &Browser, page: &str, screen: Screen) {
     // Not `innerWidth`: a phone zooms out until all fits.

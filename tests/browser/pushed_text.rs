@@ -1,7 +1,7 @@
-//! What was pushed, or typed into an address, in order to run in the browser of whoever looks at it.
+//! Hostile text, pushed or typed into an address in order to run in a visitor's browser.
 //!
-//! Two things keep it from that, and each is tested without the other: texts are escaped, and the policy of each page lets
-//! nothing run that is not ours.
+//! Two things keep it from that, and each is tested without the other: texts are escaped, and the policy of each page
+//! lets no foreign script run.
 
 use serde_json::{Value, json};
 
@@ -32,7 +32,7 @@ const PAYLOADS: [&str; 12] = [
     "<a href=\"javascript:window.pwned=1\">x</a><iframe srcdoc=\"<script>parent.pwned=1</script>\"></iframe>",
 ];
 
-/// Somebody who has chosen a name.
+/// A user with a hostile name.
 const EVIL: User = User { name: "<img src=x onerror=window.pwned=1>", password: "evil" };
 const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
 const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";

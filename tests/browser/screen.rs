@@ -1,4 +1,4 @@
-//! What the pages are looked at on: a desk's screen or a phone's, by day or by night.
+//! The screens on which the pages are looked at: a desk's or a phone's, by day or by night.
 
 use serde_json::json;
 

@@ -11,7 +11,7 @@ const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
 const LAYER: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
 const MIB: u64 = 1 << 20;
 
-/// What is in it, by digest.
+/// Its content, by digest.
 pub struct Showroom {
     /// `team/app:2.4.1-amd64`.
     pub image: String,
@@ -48,7 +48,7 @@ pub fn showroom(request: &Request) -> Showroom {
     Showroom { image, index, artifact: chart(request) }
 }
 
-/// What makes one image another than the next.
+/// The parts in which the images differ.
 #[derive(Clone, Copy)]
 struct Made<'a> {
     version: &'a str,

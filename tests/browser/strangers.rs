@@ -1,4 +1,5 @@
-//! Other sites in the same browser, while somebody is signed in here; and what scripts of this one may do with a session.
+//! Other sites in the same browser, while a user is signed in here; and the power of this site's scripts over a
+//! session.
 
 use std::time::Duration;
 
@@ -72,8 +73,12 @@ fn rule_29_no_form_and_no_script_of_another_site_does_anything_here() {
     }
     let sent = &posts(&warden)[before..];
     assert!(sent.iter().all(|line| line["decision"] != "allowed"), "{sent:?}");
-    assert_eq!(sent.len(), 3, "browsers ask nobody before they send these, so that they arrive: {sent:?}");
-    // Pictures of theirs that are pages of ours.
+    assert_eq!(
+        sent.len(),
+        3,
+        "browsers send these without a preflight request, so that they arrive: {sent:?}"
+    );
+    // Pictures on the stranger's pages whose addresses are pages here.
     for path in ["/-/sign-out", &delete, "/team/app"] {
         browser.run_until_done(&format!(
             "const picture = new Image(); picture.onerror = () => done(); picture.src = '{REGISTRY}{path}';"
@@ -115,7 +120,7 @@ fn a_link_on_another_site_leads_in_with_the_session() {
     browser.waits_until("document.querySelector('.account')?.innerText === 'user'");
     browser.arrives("/team/app");
     assert_eq!(browser.texts("th a[href^='/team/app:']"), ["1.0"]);
-    // Whoever has no session comes to sign in, and then to where the link leads.
+    // A visitor without a session comes to sign in, and then to the target of the link.
     browser.sign_out();
     browser.open_url(&format!("{STRANGER}/wiki"));
     browser.click("a");
@@ -183,7 +188,7 @@ fn rule_31_a_front_end_of_another_origin_works_where_it_is_named() {
     }
 }
 
-/// A page that sends a form to a path of ours, as soon as it is open.
+/// A page that sends a form to a path of Portwarden, as soon as it is open.
 fn form(path: &str) -> String {
     format!(
         "<form method=post action='{REGISTRY}{path}'><input name=csrf value=guessed></form>
@@ -191,7 +196,7 @@ fn form(path: &str) -> String {
     )
 }
 
-/// What the audit log has of POST.
+/// Returns the lines of the audit log about POST.
 fn posts(warden: &Portwarden) -> Vec<Value> {
     audit::lines(&warden.file("audit.log")).into_iter().filter(|line| line["method"] == "POST").collect()
 }

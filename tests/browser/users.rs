@@ -80,7 +80,7 @@ fn after_signing_out_nothing_is_left_to_go_back_to() {
     }
     sign_out(&browser);
     for _ in 0..5 {
-        // The browser may have kept a page in memory, and then asks nobody.
+        // The browser may have kept a page in memory, and then sends no request.
         browser.back();
         let text = browser.text();
         assert!(browser.path().starts_with("/-/sign-in"), "{}: {text}", browser.path());

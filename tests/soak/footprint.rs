@@ -1,5 +1,5 @@
-//! What Portwarden costs over time: resident memory and open descriptors. Flat means that the end of the run needs no more
-//! than the time after the warm-up did.
+//! The cost of Portwarden over time: resident memory and open descriptors. Flat means that the end of the run needs no
+//! more than the time after the warm-up did.
 
 use std::fmt;
 
@@ -12,9 +12,9 @@ pub struct Footprint {
     descriptors: Vec<u64>,
 }
 
-/// How much more memory the end may need: a sixth, and what the allocator keeps to itself of a crash just before.
+/// The memory growth allowed at the end: a sixth, and what the allocator keeps to itself of a crash just before.
 const MEMORY_GROWTH: (u64, u64) = (6, 12 << 10);
-/// How many more descriptors than there were at most before: one for each of the 24 clients.
+/// The growth of descriptors allowed over the most there were before: one for each of the 24 clients.
 const DESCRIPTOR_GROWTH: (u64, u64) = (6, 24);
 
 impl Footprint {

@@ -37,7 +37,7 @@ use support::{
 };
 use tally::Tally;
 
-/// Rules that nobody here is concerned by, in turn: each reload is another policy, and none changes an answer.
+/// Rules that match no account here, in turn: each reload is another policy, and none changes an answer.
 const HARMLESS: [&str; 2] = [
     r#"  - match: {account: "nobody here"}
     actions: []"#,
@@ -52,7 +52,7 @@ const POLICY: &str = r#"
   - match: {account: "test2"}
     actions: ["pull", "push"]
 "#;
-/// How often something happens to the servers.
+/// The intervals between disturbances of the servers.
 struct Rhythm {
     length: Duration,
     reload: Duration,
@@ -82,7 +82,7 @@ fn minutes_of_everything_at_once() {
 
 fn soak(rhythm: &Rhythm) {
     let mut registry = registry();
-    // What is left over is gone soon after the last request.
+    // Idle connections are gone soon after the last request.
     let mut warden = portwarden(&registry).registry_setting("idle_timeout", "2s").acl(POLICY).start();
     let tally = Arc::new(Tally::default());
     let mut footprint = Footprint::default();

@@ -1,4 +1,4 @@
-//! What happened: how often, how many bytes, and what should not have.
+//! A tally of the run: operations, bytes, and errors.
 
 use std::{
     collections::BTreeMap,
@@ -23,7 +23,7 @@ pub struct Tally {
     stopped: AtomicBool,
 }
 
-/// Why an operation did not end as it should.
+/// The reason why an operation did not end as it should.
 pub enum Trouble {
     /// Wrong bytes: never permitted.
     Corrupt(String),
@@ -31,7 +31,7 @@ pub enum Trouble {
     Unexpected(String),
 }
 
-/// What is shown of what went wrong.
+/// The number of errors that are shown.
 const SHOWN: usize = 20;
 
 impl<E: Into<Failure>> From<E> for Trouble {
@@ -78,14 +78,14 @@ impl Tally {
         false
     }
 
-    /// What happens in the meantime may fail.
+    /// Operations may fail in the meantime.
     pub fn during_an_outage(&self, outage: impl FnOnce()) {
         self.outages.fetch_add(1, Ordering::SeqCst);
         outage();
         self.outages.fetch_add(1, Ordering::SeqCst);
     }
 
-    /// Whether there was something of everything that clients do.
+    /// Returns true if there was an operation of every kind.
     pub fn is_warm(&self) -> bool {
         let counts = self.counts.lock().unwrap();
         super::workers::KINDS.iter().all(|what| counts.contains_key(what))
@@ -96,7 +96,7 @@ impl Tally {
         self.stopped.store(true, Ordering::Relaxed);
     }
 
-    /// Whether they were told.
+    /// Returns true if the clients were told to end.
     pub fn is_stopped(&self) -> bool {
         self.stopped.load(Ordering::Relaxed)
     }

@@ -1,4 +1,4 @@
-//! What the clients do, each in a task of its own, over and over until they are told to stop.
+//! The clients' work, each in a task of its own, over and over until they are stopped.
 
 use std::{net::Ipv4Addr, sync::Arc, time::Duration};
 
@@ -14,13 +14,13 @@ use crate::support::{
     portwarden::{ADMIN, Portwarden, TEST, TEST2, USER, User},
 };
 
-/// What every run must have seen.
+/// The kinds of operation that every run must have seen.
 pub const KINDS: [&str; 7] =
     ["pulls", "manifests", "pushes", "chunked pushes", "mounts", "strangers refused", "clients vanished"];
-/// Descriptors that may be open when nobody is connected any more: threads that look at files, the log.
+/// Descriptors that may be open when no client is connected any more: threads that look at files, the log.
 pub const LEFT_OVER: usize = 4;
 
-/// What is pulled: the smaller, the more often.
+/// The sizes of the blobs that are pulled: the smaller, the more often.
 const SIZES: [(u64, u64); 6] =
     [(17, 30), (4 << 10, 30), (200_000, 20), (1 << 20, 12), (9 << 20, 6), (64 << 20, 1)];
 /// Contents that are pushed again and again, so that the store does not grow.
@@ -75,7 +75,7 @@ pub async fn start(warden: &Portwarden, tally: &Arc<Tally>) -> Vec<JoinHandle<()
     tasks
 }
 
-/// Who fails does so from an address of his own.
+/// Clients that fail do so from an address of their own.
 const STRANGER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 3);
 
 /// The blobs that are pulled, and a manifest with all of them.

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 /// Guesses that are looked at before the first wait; the last of them begins it.
 const LOOKED_AT: usize = 4;
-/// How long it lasts.
+/// Length of the first wait.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 /// Of so many attempts one is fast enough, or the machine is of no use.
 const ATTEMPTS: usize = 30;

@@ -11,7 +11,7 @@ use socket2::{Domain, Socket, Type};
 
 use super::process::pause;
 
-/// What it does after the head of a request.
+/// Its behaviour after the head of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
     /// Never answers, keeps the connection.

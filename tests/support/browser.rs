@@ -13,12 +13,12 @@ use super::{
     webdriver::{Failure, Session},
 };
 
-/// Where the registry is for the browser.
+/// The address of the registry for the browser.
 pub const REGISTRY: &str = "https://registry.example";
-/// Where the stranger's site is: for a browser, another one (`support::stranger`).
+/// The address of the stranger's site: for a browser, another site (`support::stranger`).
 pub const STRANGER: &str = "http://stranger.example";
 
-/// What the name of an element is called on the wire (WebDriver, section 11).
+/// The name of an element on the wire (WebDriver, section 11).
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 /// Far more than a page takes, for machines that are busy.
 const PATIENCE: Duration = super::process::PATIENCE;
@@ -59,11 +59,12 @@ impl Browser {
             "goog:loggingPrefs": {"browser": "ALL"},
             "goog:chromeOptions": {
                 "binary": binary(directory.path()),
-                // Like browsers that send cookies along with what other sites ask for: ours has to stay at home by itself.
+                // Like browsers that send cookies along with requests of other sites: Portwarden's cookie has to stay
+                // at home by itself.
                 "prefs": {"profile.cookie_controls_mode": 0},
                 "args": [
                     "--headless=new",
-                    // The tests are root, for whom chromium has no sandbox; it sees our own pages only.
+                    // The tests are root, for which chromium has no sandbox; it sees only the tests' own pages.
                     "--no-sandbox",
                     // Containers have little of it.
                     "--disable-dev-shm-usage",
@@ -154,20 +155,20 @@ impl Browser {
         assert_eq!(self.texts(".account"), [user.name]);
     }
 
-    /// What can be read on the page.
+    /// Returns the visible text of the page.
     #[track_caller]
     pub fn text(&self) -> String {
         self.texts("body").concat()
     }
 
-    /// What can be read of each element that a selector of CSS finds.
+    /// Returns the visible text of each element that a selector of CSS finds.
     #[track_caller]
     pub fn texts(&self, selector: &str) -> Vec<String> {
         let text = |element: &String| self.text_of(self.session.get(&format!("element/{element}/text")));
         self.all(selector).iter().map(text).collect()
     }
 
-    /// How many elements it finds.
+    /// Returns the number of elements it finds.
     #[track_caller]
     pub fn count(&self, selector: &str) -> usize {
         self.all(selector).len()
@@ -218,7 +219,7 @@ impl Browser {
         self.post("goog/cdp/execute", &json!({"cmd": command, "params": parameters}))
     }
 
-    /// What is to be done in the first frame of the page.
+    /// Runs `look` in the first frame of the page.
     #[track_caller]
     pub fn in_frame<T>(&self, look: impl FnOnce() -> T) -> T {
         self.post("frame", &json!({"id": 0}));
@@ -227,12 +228,13 @@ impl Browser {
         found
     }
 
-    /// Whether a window of a script is open: `alert` and the like.
+    /// Returns true if a window of a script is open: `alert` and the like.
     pub fn is_alerting(&self) -> bool {
         self.session.get("alert/text").is_ok()
     }
 
-    /// What the console has complained of since the last call, but for answers that are no success: a page of ours may be one.
+    /// Returns the complaints of the console since the last call, except for answers that are no success: such a page
+    /// may be intended.
     #[track_caller]
     pub fn complaints(&self) -> Vec<String> {
         let entries = self.post("se/log", &json!({"type": "browser"}));
@@ -241,7 +243,7 @@ impl Browser {
         ours.map(|entry| entry["message"].as_str().unwrap_or_default().to_owned()).collect()
     }
 
-    /// What is seen of the page, as PNG.
+    /// Returns a picture of the page, as PNG.
     #[track_caller]
     pub fn picture(&self) -> Vec<u8> {
         STANDARD.decode(self.text_of(self.session.get("screenshot"))).expect("base64")

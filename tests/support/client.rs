@@ -35,10 +35,10 @@ use super::{
     portwarden::{Portwarden, SERVICE, User},
 };
 
-/// Why there is no answer, or no whole one.
+/// The reason why there is no answer, or no whole one.
 pub type Failure = Box<dyn Error + Send + Sync>;
 
-/// What a client speaks.
+/// The protocol of a client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Protocol {
     Http1,
@@ -48,7 +48,7 @@ pub enum Protocol {
 /// Both.
 pub const PROTOCOLS: [Protocol; 2] = [Protocol::Http1, Protocol::Http2];
 
-/// How a client connects.
+/// The settings of a client's connections.
 #[derive(Clone)]
 pub struct Client {
     address: SocketAddr,
@@ -83,7 +83,7 @@ pub struct Answer {
     start: Vec<u8>,
 }
 
-/// What is kept of a body.
+/// The number of bytes that are kept of a body.
 const START: usize = 64 << 10;
 
 /// Runs a test's asynchronous part on two threads.

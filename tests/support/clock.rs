@@ -1,5 +1,5 @@
-//! A wall clock that jumps under a running program: libfaketime, told by a file how far it is off. The monotonic clock is
-//! left as it is, as the kernel leaves it when somebody sets the time.
+//! A wall clock that jumps under a running program: libfaketime, which reads its offset from a file. The monotonic
+//! clock is left as it is, as the kernel leaves it when the time is set.
 
 use std::{
     fs,
@@ -37,7 +37,7 @@ impl Clock {
         .fold(builder, |builder, (name, value)| builder.environment(name, value))
     }
 
-    /// How far it is off from now on: `+2h`, `-30d`.
+    /// Sets the offset from now on: `+2h`, `-30d`.
     pub fn set(&self, offset: &str) {
         // Never read half written.
         let next = self.0.path().join("next");

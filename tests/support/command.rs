@@ -6,13 +6,13 @@ use std::{
     process::{Command, Stdio},
 };
 
-/// How long one command of a client may take; a client that hangs is a failed test, not a hung one.
+/// Timeout of one command of a client, in seconds; a client that hangs is a failed test, not a hung one.
 const SECONDS: &str = "300";
 
-/// How a command ended and what it said.
+/// The result of a command and its output.
 #[derive(Debug, Clone)]
 pub struct Output {
-    /// What was run, for messages.
+    /// The command line, for messages.
     pub line: String,
     /// The exit code; `None` when a signal ended it.
     pub status: Option<i32>,
@@ -23,7 +23,7 @@ pub struct Output {
 }
 
 impl Output {
-    /// Whether the exit code is 0.
+    /// Returns true if the exit code is 0.
     pub fn succeeded(&self) -> bool {
         self.status == Some(0)
     }

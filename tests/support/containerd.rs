@@ -10,7 +10,7 @@ use super::{
 };
 use tempfile::TempDir;
 
-/// A running containerd; `ctr` trusts Portwarden's authority and nobody else's.
+/// A running containerd; `ctr` trusts Portwarden's authority alone.
 pub struct Containerd<'a> {
     portwarden: &'a Portwarden,
     process: Process,

@@ -1,5 +1,5 @@
-//! What is uploaded: bytes that are made as they are sent, the same for the same seed, so that a blob of any size costs no
-//! memory and its digest is known beforehand.
+//! Content to upload: bytes that are made as they are sent, the same for the same seed, so that a blob of any size
+//! costs no memory and its digest is known beforehand.
 
 use std::{
     convert::Infallible,
@@ -77,7 +77,7 @@ impl Content {
         (self, stalled)
     }
 
-    /// How long it is.
+    /// Returns its length in bytes.
     pub fn size(&self) -> u64 {
         match &self.source {
             Source::Given(bytes) => bytes.len() as u64,

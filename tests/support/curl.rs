@@ -15,7 +15,7 @@ use super::{
     portwarden::{Portwarden, User},
 };
 
-/// How long one request may take, in seconds, unless the test says otherwise.
+/// Timeout of one request, in seconds, unless the test says otherwise.
 const SECONDS: u32 = 60;
 
 /// A request, before it is sent.
@@ -26,7 +26,7 @@ pub struct Request {
     body: Option<Vec<u8>>,
 }
 
-/// What came back.
+/// The response to a request.
 #[derive(Debug, Clone)]
 pub struct Response {
     /// curl's exit code: 0, or why there is no whole response (18: cut short, 52: empty, 56: reset).
@@ -37,7 +37,7 @@ pub struct Response {
     pub headers: Vec<(String, String)>,
     /// The body.
     pub body: Vec<u8>,
-    /// What curl complained about.
+    /// The error message of curl.
     pub complaint: String,
 }
 

@@ -21,7 +21,7 @@ pub trait Server {
     /// The driver's notation.
     fn conn_string(&self) -> String;
 
-    /// Where it is.
+    /// Returns its address and login.
     fn settings(&self) -> SqlSettings {
         SqlSettings::parse(Self::KIND, &self.conn_string(), Path::new("/")).unwrap()
     }

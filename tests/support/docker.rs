@@ -17,7 +17,7 @@ use super::{
     process::{PATIENCE, Process, eventually},
 };
 
-/// A running dockerd that trusts the tests' authority and nobody else's.
+/// A running dockerd that trusts the tests' authority alone.
 pub struct Docker {
     process: Process,
     directory: TempDir,
@@ -78,7 +78,7 @@ impl Docker {
         docker
     }
 
-    /// The client as `user` of `portwarden`, as after `docker login`; `None` as nobody.
+    /// The client as `user` of `portwarden`, as after `docker login`; without credentials for `None`.
     pub fn user(self: &Arc<Self>, portwarden: &Portwarden, user: Option<User>) -> Client {
         let home = tempfile::Builder::new().prefix("portwarden-docker-user-").tempdir().unwrap();
         let registry = portwarden.host();
@@ -104,7 +104,7 @@ impl Client {
         self.docker.client(args, self.home.path().to_str().unwrap())
     }
 
-    /// What it keeps of its logins.
+    /// Returns the path of the file that holds its logins.
     pub fn configuration(&self) -> PathBuf {
         self.home.path().join("config.json")
     }

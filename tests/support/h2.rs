@@ -35,11 +35,11 @@ pub const INITIAL_WINDOW: u16 = 0x4;
 pub struct Frames {
     stream: StreamOwned<ClientConnection, TcpStream>,
     authority: String,
-    /// What came of the next frame.
+    /// The bytes of the next frame that have come so far.
     came: Vec<u8>,
 }
 
-/// What came.
+/// A frame that has come.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Frame {
     pub kind: u8,
@@ -103,7 +103,7 @@ impl Frames {
         self.try_read().ok()
     }
 
-    /// What came of a frame before a time-out is kept for the next call.
+    /// A part of a frame that came before a timeout is kept for the next call.
     fn try_read(&mut self) -> io::Result<Frame> {
         let mut buffer = [0; 16 << 10];
         loop {
@@ -157,7 +157,7 @@ impl Frames {
         self.find(|frame| frame.kind == kind)
     }
 
-    /// Whether the server ends the connection, or has ended it.
+    /// Returns true if the server ends the connection, or has ended it.
     pub fn ends(&mut self) -> bool {
         let began = Instant::now();
         self.read_until(GOAWAY).is_some() || began.elapsed() < PATIENCE

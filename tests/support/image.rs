@@ -64,7 +64,7 @@ impl Image {
 }
 
 impl Archive {
-    /// Where it is.
+    /// Returns its path.
     pub fn path(&self) -> &str {
         self.path.to_str().unwrap()
     }

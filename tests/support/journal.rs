@@ -16,7 +16,7 @@ use super::{
     process::{Process, eventually},
 };
 
-/// Where Debian has it; no command of the shell leads there.
+/// Its path on Debian; it is outside the shell's `PATH`.
 const JOURNALD: &str = "/lib/systemd/systemd-journald";
 
 /// A running journal, with the default rate limit but for its burst, which is small: what one unit may write in half a minute.
@@ -67,7 +67,7 @@ impl Journal {
         journal
     }
 
-    /// What systemd makes of the output of a unit.
+    /// Returns a stream to the journal, as systemd sets it up for the output of a unit.
     pub fn output_of(&self, unit: &str) -> OwnedFd {
         let mut stream = UnixStream::connect(self.directory.path().join("sockets/stdout")).unwrap();
         // Its name, its unit, priority, and whether: prefixes are read, and to syslog, kmsg and the console.
@@ -75,7 +75,7 @@ impl Journal {
         stream.into()
     }
 
-    /// What it has kept, line by line.
+    /// Returns the messages that it has kept, line by line.
     pub fn lines(&self) -> String {
         let files = format!("{}/*/*.journal", self.directory.path().join("files").display());
         let read =

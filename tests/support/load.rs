@@ -15,7 +15,7 @@ use super::{
     process::PATIENCE,
 };
 
-/// What is pulled, by whom, over and over.
+/// A pull that is repeated, with its client.
 #[derive(Clone)]
 pub struct Pull {
     pub client: Client,

@@ -64,7 +64,7 @@ fn start(config: &str, upstream: &str, write_keys: impl FnOnce(&Path)) -> Local 
         let run = server::run(listening, Arc::clone(&service), tls, admission, Arc::clone(&workers), stopped);
         (address, tokio::spawn(run))
     });
-    // The server and what accepts for it: until both are there, who counts tasks counts one too few.
+    // The server and the task that accepts for it: until both are there, a count of tasks is one too low.
     while runtime.metrics().num_alive_tasks() + workers.tasks() < 2 {
         std::thread::yield_now();
     }
@@ -94,7 +94,7 @@ impl Local {
         self.runtime.block_on(future)
     }
 
-    /// How many tasks have not ended.
+    /// Returns the number of tasks that have not ended.
     pub fn tasks(&self) -> usize {
         self.runtime.metrics().num_alive_tasks() + self.workers.tasks()
     }

@@ -14,14 +14,14 @@ use super::{
 
 const READY: &str = "ready for connections";
 
-/// A running server with one database, `registry`, and one user who may log in, `reader`, with the password [`PASSWORD`].
+/// A running server with one database, `registry`, and one login, `reader`, with the password [`PASSWORD`].
 pub struct MariaDb {
     process: Process,
     port: u16,
     directory: TempDir,
 }
 
-/// The password of `reader`, who may log in with or without TLS.
+/// The password of `reader`, which may log in with or without TLS.
 pub const PASSWORD: &str = "a/b:c@d?e";
 
 impl MariaDb {

@@ -6,7 +6,7 @@ use super::{
     portwarden::{Portwarden, User},
 };
 
-/// Somebody who looks at the pages.
+/// A visitor of the pages.
 #[derive(Clone)]
 pub struct Visitor<'w> {
     warden: &'w Portwarden,
@@ -15,12 +15,12 @@ pub struct Visitor<'w> {
 }
 
 impl<'w> Visitor<'w> {
-    /// Nobody yet.
+    /// A visitor that has not signed in.
     pub fn new(warden: &'w Portwarden) -> Self {
         Self { warden, cookie: None }
     }
 
-    /// Somebody who has signed in.
+    /// A visitor that has signed in.
     #[track_caller]
     pub fn signed_in(warden: &'w Portwarden, user: User) -> Self {
         let mut visitor = Self::new(warden);
@@ -29,7 +29,7 @@ impl<'w> Visitor<'w> {
         visitor
     }
 
-    /// Somebody with that cookie, wherever it is from.
+    /// A visitor with that cookie, from any source.
     pub fn with_cookie(warden: &'w Portwarden, cookie: Option<String>) -> Self {
         Self { warden, cookie }
     }
@@ -49,7 +49,7 @@ impl<'w> Visitor<'w> {
         self.request().get(path)
     }
 
-    /// A form of a page of ours.
+    /// Sends a form as a page of Portwarden does.
     pub fn post(&self, path: &str, fields: &[(&str, &str)]) -> Response {
         let origin = format!("Origin: {}", self.warden.url());
         send(self.request().header(&origin).header("Sec-Fetch-Site: same-origin"), path, fields)
@@ -78,7 +78,7 @@ impl<'w> Visitor<'w> {
         self.post(path, &form.each_ref().map(|(name, value)| (*name, value.as_str())))
     }
 
-    /// What the forms of the session send along.
+    /// Returns the token that the forms of the session send along.
     #[track_caller]
     pub fn csrf(&self) -> String {
         let page = self.get("/").is(200).text();

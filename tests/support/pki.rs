@@ -15,7 +15,7 @@ pub const ADDRESS: &str = "0.0.0.0";
 pub struct Authority(CertifiedIssuer<'static, KeyPair>);
 
 impl Authority {
-    /// A new one that nobody trusts yet.
+    /// A new one, not yet trusted by any client.
     pub fn new(name: &str) -> Self {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.distinguished_name.push(DnType::CommonName, name);
@@ -52,7 +52,7 @@ pub fn authority() -> &'static Authority {
     AUTHORITY.get_or_init(|| Authority::new("Authority of the tests"))
 }
 
-/// What kind of key signs tokens, or is a server's.
+/// The kind of key that signs tokens, or is a server's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyType {
     /// RSA with 2048 bits: RS256.

@@ -14,7 +14,7 @@ pub struct Podman<'a> {
     home: TempDir,
 }
 
-/// A podman that trusts Portwarden's authority and nobody else's.
+/// A podman that trusts Portwarden's authority alone.
 pub fn podman(portwarden: &Portwarden) -> Podman<'_> {
     Podman { portwarden, home: tempfile::Builder::new().prefix("portwarden-podman-").tempdir().unwrap() }
 }

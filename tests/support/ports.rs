@@ -24,12 +24,12 @@ pub fn free_port() -> u16 {
     ports.find(free).expect("a free port")
 }
 
-/// How many sockets listen on a port, whatever their address.
+/// Returns the number of sockets that listen on a port, on any address.
 pub fn listeners(port: u16) -> usize {
     sockets(|local, _, state| state == LISTEN && is_port(local, port))
 }
 
-/// How many connections to a port are open.
+/// Returns the number of open connections to a port.
 pub fn connections(port: u16) -> usize {
     sockets(|_, remote, state| state == ESTABLISHED && is_port(remote, port))
 }

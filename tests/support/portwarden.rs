@@ -21,13 +21,13 @@ use super::{
 
 /// The service that the tests' tokens are for.
 pub const SERVICE: &str = "registry.test";
-/// Who issues them.
+/// The issuer of the tokens.
 pub const ISSUER: &str = "Portwarden of the tests";
 
 const READY: &str = "listening on";
-/// What the log says once a reload is done or refused.
+/// The log line for a reload that is done or refused.
 const RELOADED: &str = "reloaded";
-/// What it says when it is refused.
+/// The log line for a refused one.
 const NOT_RELOADED: &str = "not reloaded";
 
 /// A user of the tests: an account and its password in the clear.
@@ -47,10 +47,10 @@ pub const USER: User = User { name: "user", password: "user" };
 pub const TEST2: User = User { name: "test2", password: "test2" };
 /// May do nothing.
 pub const TEST: User = User { name: "test", password: "123" };
-/// Whoever shows nothing.
+/// A client without credentials.
 pub const ANYBODY: User = User { name: "", password: "" };
 
-/// What the four users may do.
+/// The rights of the four users.
 const ACL: &str = r#"
   - match: {account: "admin"}
     actions: ["*"]
@@ -60,7 +60,7 @@ const ACL: &str = r#"
     actions: ["pull", "push"]
 "#;
 
-/// What to start, before it is started.
+/// The settings of a server, before it is started.
 #[derive(Clone)]
 pub struct Builder {
     upstream: String,
@@ -229,7 +229,7 @@ impl Builder {
         (process, port)
     }
 
-    /// The configuration: docker_auth's keys, and ours in sections of their own.
+    /// The configuration: docker_auth's keys, and Portwarden's in sections of their own.
     fn configuration(&self) -> String {
         format!(
             "server:\n  addr: \"127.0.0.1:0\"\n  certificate: tls.crt\n  key: tls.key\n{}\
@@ -275,7 +275,7 @@ impl Portwarden {
         format!("{}:{}", pki::ADDRESS, self.port)
     }
 
-    /// Where it listens.
+    /// Returns the address on which it listens.
     pub fn address(&self) -> SocketAddr {
         (Ipv4Addr::LOCALHOST, self.port).into()
     }
@@ -305,7 +305,7 @@ impl Portwarden {
         self.directory.path().join("token.key")
     }
 
-    /// What kind of key that is.
+    /// Returns the kind of that key.
     pub fn token_key_type(&self) -> KeyType {
         self.builder.key_type
     }
@@ -359,7 +359,7 @@ impl Portwarden {
         self.process.signal("CONT");
     }
 
-    /// Whether it still runs.
+    /// Returns true while it runs.
     pub fn is_running(&mut self) -> bool {
         self.process.is_running()
     }
@@ -374,7 +374,7 @@ impl Portwarden {
         self.process.memory_kib("VmHWM")
     }
 
-    /// How many descriptors it has open: sockets, files, pipes.
+    /// Returns the number of its open descriptors: sockets, files, pipes.
     pub fn open_files(&self) -> usize {
         self.process.open_files()
     }

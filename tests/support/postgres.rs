@@ -16,7 +16,7 @@ use super::{
 const READY: &str = "database system is ready to accept connections";
 const ADMIN: (&str, &str) = ("admin", "the administrator's");
 
-/// A running server with one database, `registry`, and one user who may log in, `reader`, with the password [`PASSWORD`].
+/// A running server with one database, `registry`, and one login, `reader`, with the password [`PASSWORD`].
 pub struct Postgres {
     process: Process,
     port: u16,
@@ -143,7 +143,7 @@ impl Postgres {
 impl Drop for Postgres {
     fn drop(&mut self) {
         self.go_on();
-        // SIGTERM would wait for those who are connected.
+        // SIGTERM would wait for connected clients.
         self.crash();
     }
 }

@@ -11,8 +11,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How long a test waits for what must come true: far longer than it takes, for machines that are busy. That it comes at
-/// all is what tests hold; where a deadline is at work, they also hold that it does not come too early.
+/// The time for which a test waits for an event that must come: far longer than it takes, for machines that are busy.
+/// Tests hold that it comes at all; where a deadline is at work, they also hold that it does not come too early.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A child with its output in a file. Dropping it sends SIGTERM, then SIGKILL.
@@ -94,7 +94,7 @@ impl Process {
         }
     }
 
-    /// Whether all its threads are stopped: a signal reaches them one after the other.
+    /// Returns true if all its threads are stopped: a signal reaches them one after the other.
     fn stands_still(&self) -> bool {
         let threads = fs::read_dir(format!("/proc/{}/task", self.id())).expect("its threads");
         let state = |thread: fs::DirEntry| fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
@@ -103,7 +103,7 @@ impl Process {
             .all(|thread| state(thread).rsplit(')').next().is_some_and(|rest| rest.starts_with(" T")))
     }
 
-    /// Whether it still runs.
+    /// Returns true while it runs.
     pub fn is_running(&mut self) -> bool {
         self.child.try_wait().expect("wait").is_none()
     }
@@ -130,7 +130,7 @@ impl Process {
         None
     }
 
-    /// How many descriptors it has open: sockets, files, pipes.
+    /// Returns the number of its open descriptors: sockets, files, pipes.
     pub fn open_files(&self) -> usize {
         fs::read_dir(format!("/proc/{}/fd", self.id())).expect("a running process").count()
     }

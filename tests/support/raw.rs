@@ -73,7 +73,7 @@ fn set_up(stream: TcpStream) -> TcpStream {
     stream
 }
 
-/// Whether nothing came for the time that a read waits.
+/// Returns true if nothing came for the time that a read waits.
 pub fn is_time_out(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
 }
@@ -168,7 +168,7 @@ impl Sink {
         format!("http://{}", self.address)
     }
 
-    /// What has arrived since the last call.
+    /// Returns the requests that have arrived since the last call.
     pub fn take(&self) -> Vec<String> {
         std::mem::take(&mut self.seen.lock().unwrap())
     }

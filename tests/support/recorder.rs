@@ -10,14 +10,14 @@ use std::{
 
 use super::process::{PATIENCE, eventually};
 
-/// What arrived.
+/// A request that arrived.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Arrived {
     /// Request line and headers.
     pub head: String,
     /// The body, without its framing.
     pub body: Vec<u8>,
-    /// Whether it came to its end.
+    /// True if it came to its end.
     pub whole: bool,
 }
 
@@ -78,7 +78,7 @@ impl Recorder {
         self.arrived().into_iter().filter(|request| request.target() != "/").collect()
     }
 
-    /// What has arrived so far; what broke off counts once its connection has ended.
+    /// Returns the requests that have arrived so far; one that broke off counts once its connection has ended.
     pub fn arrived(&self) -> Vec<Arrived> {
         self.arrived.lock().unwrap().clone()
     }

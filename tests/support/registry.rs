@@ -23,7 +23,7 @@ pub struct Registry {
     configuration: Configuration,
 }
 
-/// What tests set of its configuration.
+/// The settings that tests change.
 struct Configuration {
     /// `storage.delete.enabled`.
     deletes: bool,
@@ -31,7 +31,7 @@ struct Configuration {
     headers: &'static str,
     /// `http.tls`: the files of the certificate and the key.
     tls: Option<(PathBuf, PathBuf)>,
-    /// Where its store is, when that is not its own directory.
+    /// The path of its store, when that is not its own directory.
     store: Option<PathBuf>,
     /// More sections.
     rest: String,
@@ -105,7 +105,7 @@ fn token_auth(realm: &str, service: &str, issuer: &str, root_certificates: &Path
 }
 
 impl Registry {
-    /// Where it listens.
+    /// Returns the address on which it listens.
     pub fn address(&self) -> SocketAddr {
         (Ipv4Addr::LOCALHOST, self.port).into()
     }
@@ -143,7 +143,7 @@ impl Registry {
         self.process.kill();
     }
 
-    /// How many descriptors it has open: its connections among them.
+    /// Returns the number of its open descriptors: its connections among them.
     pub fn open_files(&self) -> usize {
         self.process.open_files()
     }

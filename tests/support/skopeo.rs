@@ -15,7 +15,7 @@ pub struct Skopeo<'a> {
     home: TempDir,
 }
 
-/// skopeo as `user`, trusting Portwarden's authority and nobody else's.
+/// skopeo as `user`, trusting Portwarden's authority alone.
 pub fn skopeo(portwarden: &Portwarden, user: User) -> Skopeo<'_> {
     Skopeo {
         portwarden,

@@ -16,31 +16,31 @@ use super::{
     process::{PATIENCE, Process, eventually},
 };
 
-/// Where Debian puts it, whatever the `PATH`.
+/// Its path on Debian, independent of the `PATH`.
 const SLAPD: &str = "/usr/sbin/slapd";
 const SLAPADD: &str = "/usr/sbin/slapadd";
 const READY: &str = "slapd starting";
 
 /// The name below which everything is.
 pub const BASE: &str = "dc=example,dc=com";
-/// Who may look people up, unless [`Builder::access`] says otherwise.
+/// The account that may search, unless [`Builder::access`] says otherwise.
 pub const READER: &str = "cn=reader,dc=example,dc=com";
 /// The reader's password.
 pub const READER_PASSWORD: &str = "reads everything";
 
-/// A password may be compared by anybody and read by nobody; only the reader sees the rest. So a search as anybody else
-/// finds nothing.
+/// A password may be compared by any client and read by none; only the reader sees the rest. So a search as any other
+/// account finds nothing.
 const FOR_THE_READER: &str = "access to attrs=userPassword by anonymous auth by * none\n\
                               access to * by dn.exact=\"cn=reader,dc=example,dc=com\" read by anonymous auth by * none\n";
 const PEOPLE: &str = include_str!("people.ldif");
-/// Anybody sees everything but passwords.
+/// Every client sees everything but passwords.
 pub const FOR_ANYBODY: &str =
     "access to attrs=userPassword by anonymous auth by * none\naccess to * by * read\n";
-/// Everybody sees everything but passwords, once they have signed in.
+/// Every account sees everything but passwords, once it has signed in.
 pub const FOR_USERS: &str = "access to attrs=userPassword by anonymous auth by * none\n\
                              access to * by users read by anonymous auth\n";
 
-/// What to start, before it is started.
+/// The settings of a server, before it is started.
 pub struct Builder {
     access: &'static str,
     directives: String,

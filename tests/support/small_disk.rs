@@ -23,7 +23,7 @@ impl SmallDisk {
         Self(directory)
     }
 
-    /// Where it is.
+    /// Returns its path.
     pub fn path(&self) -> &Path {
         self.0.path()
     }

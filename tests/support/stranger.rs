@@ -1,4 +1,4 @@
-//! Somebody else's web site, with pages that mean no good.
+//! A foreign web site, with pages that mean no good.
 
 use std::{
     io::{BufRead as _, BufReader, Write as _},
@@ -28,7 +28,7 @@ pub fn stranger(pages: Vec<(&'static str, String)>) -> Stranger {
 }
 
 impl Stranger {
-    /// Where it listens, on 127.0.0.1.
+    /// Returns the port on which it listens, on 127.0.0.1.
     pub fn port(&self) -> u16 {
         self.port
     }

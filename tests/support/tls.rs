@@ -19,7 +19,7 @@ pub async fn connect(portwarden: &Local, alpn: &[&[u8]]) -> TlsStream<TcpStream>
     TlsConnector::from(Arc::new(config)).connect(name, stream).await.unwrap()
 }
 
-/// What such a client speaks.
+/// Returns the TLS settings of such a client.
 pub fn client_config(
     portwarden: &Local,
     alpn: &[&[u8]],

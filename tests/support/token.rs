@@ -1,4 +1,4 @@
-//! The token dance as a client dances it, and tokens that only somebody with the key can make.
+//! The token exchange of a client, and tokens that only a holder of the key can make.
 
 use std::{
     fs,
@@ -15,7 +15,7 @@ use super::{
     portwarden::{Portwarden, SERVICE, User},
 };
 
-/// Asks the token endpoint; `user` absent asks as nobody.
+/// Asks the token endpoint; without `user`, anonymously.
 pub fn ask(portwarden: &Portwarden, user: Option<User>, scopes: &[&str]) -> Response {
     let scopes: String = scopes.iter().map(|scope| format!("&scope={scope}")).collect();
     let request = curl(portwarden);

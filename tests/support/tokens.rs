@@ -1,7 +1,7 @@
 //! The recorded tokens: reads `tests/cases/tokens.jsonl` and makes, with new keys, the token that each row describes.
 //!
-//! Who checks the token, and how it is presented, is the business of the test that includes this. Signing is done here
-//! and not by the product, because most of these tokens are ones that the product would never make.
+//! The check of the token, and the way it is presented, is up to the test that includes this. Signing is done here and
+//! not by the product, because most of these tokens are ones that the product would never make.
 #![allow(dead_code, reason = "each test that includes this module uses a part of it")]
 #![allow(
     clippy::unwrap_used,
@@ -131,7 +131,7 @@ impl Keyring {
     }
 
     /// Puts the token of a row into a text with `{T}`; `{BAD}` is a token with a wrong signature, `{BASIC}` the token
-    /// as somebody's password.
+    /// as a password.
     pub(crate) fn fill(&self, text: &str, row: &Row, now: u64) -> String {
         if !text.contains('{') {
             return text.to_owned();
@@ -215,7 +215,7 @@ impl Keyring {
         json!({"kty": "RSA", "kid": self.key_id(name, true), "n": text(public.modulus()), "e": text(public.exponent())})
     }
 
-    /// What a name beginning with `$` stands for, such as `$kid:auth`.
+    /// Returns the value that a name beginning with `$`, such as `$kid:auth`, stands for.
     fn value(&self, name: &str) -> Value {
         let parts: Vec<&str> = name.split(':').collect();
         let x5c = |name: &str| STANDARD.encode(&self.rsa(name).certificate);

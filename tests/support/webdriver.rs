@@ -9,12 +9,12 @@ use serde_json::{Value, json};
 
 use super::raw;
 
-/// What chromedriver answers instead of a value.
+/// The error that chromedriver answers instead of a value.
 #[derive(Debug, Clone)]
 pub struct Failure {
     /// The error code, such as `no such element`.
     pub error: String,
-    /// What it says of it.
+    /// Its message.
     pub message: String,
 }
 
@@ -57,7 +57,7 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
-        // Who has just failed may fail at this as well.
+        // A driver that has just failed may fail at this as well.
         let _ = send(self.driver, "DELETE", &format!("/session/{}", self.id), None);
     }
 }

@@ -1,4 +1,4 @@
-//! Which accounts a directory may be asked about: those whose every character counts for it.
+//! Decides which accounts a directory may be asked about: those whose every character counts for it.
 //!
 //! A directory compares names after preparing them (RFC 4518): it passes over some characters, takes several for a
 //! space, and many forms of a letter for one. A name with such a character in it would be the same account for the

@@ -4,11 +4,11 @@ use std::fmt;
 
 use super::ACCOUNT;
 
-/// `bind_dn` with places for the account.
+/// `bind_dn` with placeholders for the account.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DnTemplate(String);
 
-/// There is no `${account}`: everybody would bind as the same entry. Displays without a full stop.
+/// There is no `${account}`: all accounts would bind as the same entry. Displays without a full stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NoAccount;
 
@@ -30,7 +30,7 @@ impl DnTemplate {
 
 impl fmt::Display for NoAccount {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "has no `{ACCOUNT}`, so everybody would bind as the same entry")
+        write!(f, "has no `{ACCOUNT}`, so all accounts would bind as the same entry")
     }
 }
 

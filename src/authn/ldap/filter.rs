@@ -1,7 +1,7 @@
-//! Search filters (RFC 4515) with a place for the account.
+//! Search filters (RFC 4515) with a placeholder for the account.
 //!
-//! A filter is read once, with its places; an account is put into the finished structure, as the bytes of a value. So
-//! there is nothing to escape, and no account can change what is asked.
+//! A filter is read once, with its placeholders; an account is put into the finished structure, as the bytes of a
+//! value. So there is nothing to escape, and no account can change the question.
 
 use std::fmt;
 
@@ -13,7 +13,7 @@ use super::{
 /// Deepest nesting of filters: deeper than any filter written by hand.
 const DEEPEST: usize = 32;
 
-/// A filter with at least one place for the account.
+/// A filter with at least one placeholder for the account.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Filter(Node);
 

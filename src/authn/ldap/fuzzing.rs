@@ -11,8 +11,8 @@ use super::{
     message::{self, Entry, Response},
 };
 
-/// Bytes of a directory: reading them never panics; how long a message is does not change while it comes in; and an
-/// entry written with what the bytes hold is read back the same.
+/// Bytes of a directory: reading them never panics, and the length of a message does not change while it comes in. An
+/// entry written with the content of the bytes is read back the same.
 pub fn message(data: &[u8]) {
     let _ = message::read(data);
     let whole = ber::size(data);

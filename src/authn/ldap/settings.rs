@@ -38,10 +38,10 @@ pub enum LdapTls {
     Always(Trust),
 }
 
-/// Which certificates are believed.
+/// The certificates that are trusted.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Trust {
-    /// Those by the authorities of `ca_certificate`, else of the system.
+    /// Certificates of the authorities in `ca_certificate`, else of the system's.
     Authorities(Vec<CertificateDer<'static>>),
     /// Any: `insecure_tls_skip_verify`.
     Anything,

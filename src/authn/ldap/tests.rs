@@ -42,7 +42,7 @@ async fn serve(mut stream: TcpStream, codes: Codes, dn: &str) {
     }
 }
 
-/// Reads a request as we write them, with lengths in four octets; its id and its kind.
+/// Reads a request as Portwarden writes it, with lengths in four octets; its id and its kind.
 async fn request(stream: &mut TcpStream) -> (u8, u8) {
     let mut head = [0; 6];
     if stream.read_exact(&mut head).await.is_err() {

@@ -13,7 +13,7 @@
 //! | 51 busy, 52 unavailable, 10 referral, any other | no answer | no answer |
 //!
 //! docker_auth takes only 49 for a wrong password, and everything else for an outage. A locked account must not look
-//! like one: so what a directory says of this account alone is a refusal, and what it may say of everybody is none.
+//! like one: so an answer about this account alone is a refusal, and an answer that may concern all accounts is none.
 
 use super::message::Outcome;
 

@@ -95,7 +95,7 @@ impl Remembered {
         Turn::Lead(Flight { remembered: self, key: Some(key), sender })
     }
 
-    /// Puts an answer in the place of the question, while there is room.
+    /// Replaces the question by its answer, while there is room.
     fn keep(&self, key: Key, said: &Said, now: Instant) {
         let mut slots = self.slots();
         slots.remove(&key);
@@ -136,7 +136,7 @@ impl Flight<'_> {
     }
 }
 
-/// Given up: the next of those who wait asks.
+/// Given up: the next waiting caller asks.
 impl Drop for Flight<'_> {
     fn drop(&mut self) {
         if let Some(key) = self.key.take() {

@@ -1,7 +1,7 @@
 //! An entry of `xorm_acl_entry`: Go's JSON of a rule, as strict as a rule in the configuration.
 //!
 //! Go takes keys in any case (docker_auth writes `Match`, `Actions`, `Comment` itself) and ignores those it does not
-//! know; here a misspelt `acount`, which would match everybody, is an error.
+//! know; here a misspelt `acount`, which would match every account, is an error.
 
 use std::{collections::BTreeMap, fmt, marker::PhantomData};
 
@@ -25,7 +25,7 @@ pub(super) fn read(json: &str) -> Result<RuleSettings, String> {
     let actions: Option<Vec<String>> = entry.take("actions")?;
     let comment = entry.take("comment")?;
     entry.end("match, actions, comment")?;
-    let conditions = conditions.ok_or("match is missing; `{}` is everybody and everything")?;
+    let conditions = conditions.ok_or("match is missing; `{}` matches every account and every request")?;
     let actions = actions.ok_or("actions is missing; `[\"*\"]` is all, `[]` is none")?;
     let mut conditions = Fields::new("match.", conditions)?;
     let rule = RuleSettings {

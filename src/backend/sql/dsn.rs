@@ -16,7 +16,7 @@ impl DsnError {
         Self { message: message.into(), hint: hint.into() }
     }
 
-    /// A parameter that would change something, and that we do not have.
+    /// A parameter that would change something, and that is not supported.
     ///
     /// A key that is no plain name may be a piece of a password that should have been escaped: it is not shown.
     pub(super) fn unsupported(key: &str, supported: &str) -> Self {

@@ -79,7 +79,10 @@ fn uri_path(rest: &str) -> Result<String, DsnError> {
 }
 
 fn in_memory() -> DsnError {
-    DsnError::new("a database in memory is empty and nobody else's", "Give the path of the file")
+    DsnError::new(
+        "a database in memory is empty, and no other process can fill it",
+        "Give the path of the file",
+    )
 }
 
 #[cfg(test)]

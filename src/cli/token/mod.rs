@@ -87,7 +87,7 @@ async fn ask(token: &Token, registry: &Uri, credentials: Option<(&str, &str)>) -
     match reply.status {
         StatusCode::OK => Ok(reply),
         StatusCode::UNAUTHORIZED if credentials.is_none() => {
-            Err(format!("{realm} gives nobody a token without a password: give --user"))
+            Err(format!("{realm} issues no token without a password: give --user"))
         }
         StatusCode::UNAUTHORIZED => Err("the name or the password is wrong".to_owned()),
         status => Err(format!("{realm} answers {status}{}{}", wait(&reply), said(&reply))),
@@ -175,7 +175,7 @@ fn require(wanted: &[Scope], token: &str, user: Option<&str>) -> Result<(), Stri
     if missing.is_empty() {
         return Ok(());
     }
-    let who = user.map_or("nobody in particular".to_owned(), |user| format!("account {user:?}"));
+    let who = user.map_or("the anonymous account".to_owned(), |user| format!("account {user:?}"));
     Err(format!("not granted to {who}: {}", missing.join(" ")))
 }
 

@@ -14,7 +14,7 @@ pub(crate) use keys::without_unknown_keys;
 pub(crate) use read::read;
 pub(crate) use scalar::{Entries, Integer, OneOrMany, Switch, Text};
 
-/// The whole file: docker_auth's sections, then ours.
+/// The whole file: docker_auth's sections, then Portwarden's own.
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields, default, expecting = "a mapping of sections")]
 pub(crate) struct File {
@@ -47,7 +47,7 @@ pub(crate) struct File {
     pub(crate) ui: Option<Ui>,
 }
 
-/// `server:`; `redirect_addr`, `trusted_proxies`, `relative_urls` and `cors` are ours.
+/// `server:`; `redirect_addr`, `trusted_proxies`, `relative_urls` and `cors` are Portwarden's own.
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields, default, expecting = "a mapping")]
 pub(crate) struct Server {
@@ -70,7 +70,7 @@ pub(crate) struct Server {
     pub(crate) cors: Option<Cors>,
 }
 
-/// `server.cors:`, ours.
+/// `server.cors:`, Portwarden's own.
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields, default, expecting = "a mapping with `origins`")]
 pub(crate) struct Cors {
@@ -78,7 +78,7 @@ pub(crate) struct Cors {
     pub(crate) methods: Option<OneOrMany>,
 }
 
-/// `token:`; `realm` and `refresh_tokens` are ours.
+/// `token:`; `realm` and `refresh_tokens` are Portwarden's own.
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields, default, expecting = "a mapping")]
 pub(crate) struct Token {
@@ -188,14 +188,14 @@ pub(crate) struct AclXorm {
     pub(crate) cache_ttl: Option<Text>,
 }
 
-/// `htpasswd:`, ours.
+/// `htpasswd:`, Portwarden's own.
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields, default, expecting = "a mapping with `file`")]
 pub(crate) struct Htpasswd {
     pub(crate) file: Option<Text>,
 }
 
-/// `backends:`, ours.
+/// `backends:`, Portwarden's own.
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields, default, expecting = "a mapping")]
 pub(crate) struct Backends {
@@ -205,7 +205,7 @@ pub(crate) struct Backends {
     pub(crate) remember_decisions: Option<Text>,
 }
 
-/// `registry:`, ours.
+/// `registry:`, Portwarden's own.
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields, default, expecting = "a mapping")]
 pub(crate) struct Registry {
@@ -217,7 +217,7 @@ pub(crate) struct Registry {
     pub(crate) idle_timeout: Option<Text>,
 }
 
-/// `limits:`, ours.
+/// `limits:`, Portwarden's own.
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields, default, expecting = "a mapping")]
 pub(crate) struct Limits {
@@ -239,7 +239,7 @@ pub(crate) struct Limits {
     pub(crate) remember_passwords: Option<Text>,
 }
 
-/// `log:`, ours.
+/// `log:`, Portwarden's own.
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields, default, expecting = "a mapping")]
 pub(crate) struct Log {
@@ -248,21 +248,21 @@ pub(crate) struct Log {
     pub(crate) explain_denials: Option<Switch>,
 }
 
-/// `audit:`, ours.
+/// `audit:`, Portwarden's own.
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields, default, expecting = "a mapping with `to`")]
 pub(crate) struct Audit {
     pub(crate) to: Option<Text>,
 }
 
-/// `metrics:`, ours.
+/// `metrics:`, Portwarden's own.
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields, default, expecting = "a mapping with `addr`")]
 pub(crate) struct Metrics {
     pub(crate) addr: Option<Text>,
 }
 
-/// `ui:`, ours.
+/// `ui:`, Portwarden's own.
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields, default, expecting = "a mapping")]
 pub(crate) struct Ui {
@@ -270,7 +270,7 @@ pub(crate) struct Ui {
     pub(crate) session: Option<Text>,
 }
 
-/// `control:`, ours.
+/// `control:`, Portwarden's own.
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields, default, expecting = "a mapping with `socket`")]
 pub(crate) struct Control {

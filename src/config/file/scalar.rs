@@ -1,7 +1,7 @@
 //! docker_auth's scalars: YAML as Go reads it into a field of a given type.
 //!
-//! A number, date or `yes` in a field of text is its own text; `1_000`, `0x10`, `010` and `9.5` in a field of
-//! integers are 1000, 16, 8 and 9, but text in quotes is not a number.
+//! A number, date or `yes` in a field of text is its own text. `1_000`, `0x10`, `010` and `9.5` in a field of integers
+//! are 1000, 16, 8 and 9, but text in quotes is not a number.
 
 use std::{fmt, marker::PhantomData};
 

@@ -89,7 +89,7 @@ fn nothing_written_about_tls_is_decided_by_the_port() {
 
 #[test]
 fn passwords_in_the_clear_are_warned_of() {
-    let message = "passwords cross the network in the clear, and whoever stands in between may say who is who. \
+    let message = "passwords cross the network in the clear, and an attacker in between can pose as any account. \
                    Write `tls: starttls`, or `tls: always` with port 636";
     let addr = |addr: &str, tls: &str| said(&format!("  addr: {addr}\n{tls}{RIGHT}"));
     assert_eq!(addr("a.example:389", ""), format!("f.yml:11:3: warning: ldap_auth.addr: {message}"));
@@ -121,9 +121,9 @@ fn believing_anything_is_warned_of() {
     assert_eq!(meant(&section).tls, LdapTls::Always(Trust::Anything));
     assert_eq!(
         said(&section),
-        "f.yml:12:3: warning: ldap_auth.insecure_tls_skip_verify: ANY certificate is believed: whoever stands in \
-         between gets the passwords, and says who is who. Remove it, and name the authority of the directory in \
-         `ca_certificate`"
+        "f.yml:12:3: warning: ldap_auth.insecure_tls_skip_verify: ANY certificate is believed: an attacker in \
+         between gets the passwords, and can pose as any account. Remove it, and name the authority of the directory \
+         in `ca_certificate`"
     );
 }
 
@@ -145,7 +145,7 @@ fn a_filter_is_read_and_has_a_place_for_the_account() {
     assert_eq!(
         of("(uid=${account}*)"),
         "f.yml:13:3: warning: ldap_auth.filter: an entry is found where `${account}` is only a part of a value, or none, \
-         so somebody may sign in with a part of another one's name. Compare it with the whole value of an attribute in \
+         so a user may sign in with a part of another one's name. Compare it with the whole value of an attribute in \
          each alternative, as in `(uid=${account})`"
     );
 }
@@ -160,12 +160,12 @@ fn the_reader_has_a_password() {
     for (section, finding) in [
         (
             "  bind_dn: cn=reader\n",
-            "f.yml:12:3: ldap_auth.bind_dn: stands without `bind_password_file`: a bind without a password is nobody's. \
+            "f.yml:12:3: ldap_auth.bind_dn: stands without `bind_password_file`: a bind without a password is anonymous. \
              Add the file with the password of this user, or remove this",
         ),
         (
             "  bind_dn: cn=reader\n  bind_password_file: empty\n",
-            "f.yml:13:3: ldap_auth.bind_password_file: empty is empty: a bind without a password is nobody's. Write the \
+            "f.yml:13:3: ldap_auth.bind_password_file: empty is empty: a bind without a password is anonymous. Write the \
              password of `bind_dn` into it",
         ),
         (
@@ -175,8 +175,8 @@ fn the_reader_has_a_password() {
         ),
         (
             "  bind_password_file: password\n",
-            "f.yml:12:3: warning: ldap_auth.bind_password_file: ignored without `bind_dn`: accounts are looked up as \
-             nobody. Add `bind_dn`, or remove this",
+            "f.yml:12:3: warning: ldap_auth.bind_password_file: ignored without `bind_dn`: accounts are looked up \
+             anonymously. Add `bind_dn`, or remove this",
         ),
         (
             "  bind_dn: cn=${account}\n  bind_password_file: password\n",
@@ -203,7 +203,7 @@ fn binding_as_the_account_needs_a_place_for_it() {
         ),
         (
             "  bind_dn: cn=bob,dc=x\n",
-            "f.yml:13:3: ldap_auth.bind_dn: has no `${account}`, so everybody would bind as the same entry. Write the \
+            "f.yml:13:3: ldap_auth.bind_dn: has no `${account}`, so all accounts would bind as the same entry. Write the \
              name of each account, as `uid=${account},ou=people,dc=example,dc=com`",
         ),
         (

@@ -25,7 +25,7 @@ const NOT_CLIENTS: [&str; 4] = ["0.0.0.0/8", "224.0.0.0/3", "::/128", "ff00::/8"
 fn believes_anybody(subject: &Subject<'_>, report: &mut Report<'_>) {
     let source = &subject.config.proxy.client_address;
     if source.header.is_some() && source.trusted_proxies.is_empty() {
-        let message = "ANYBODY is believed about their own address: whoever connects can send this header, \
+        let message = "ANY client is believed about its own address: each can send this header, \
                        so rules with `ip` protect nothing";
         let hint = "Name your proxies in `server.trusted_proxies`, as `[\"10.0.0.1\"]`";
         report.warn("server.real_ip_header", message, hint);
@@ -101,7 +101,7 @@ fn addresses_of_no_client(subject: &Subject<'_>, report: &mut Report<'_>) {
     }
 }
 
-/// Behind a proxy on the same machine or bridge, everybody may seem to come from there.
+/// Behind a proxy on the same machine or bridge, all clients may seem to come from there.
 fn local_addresses_behind_a_proxy(subject: &Subject<'_>, report: &mut Report<'_>) {
     let source = &subject.config.proxy.client_address;
     if source.header.is_none() && source.trusted_proxies.is_empty() {
@@ -109,8 +109,8 @@ fn local_addresses_behind_a_proxy(subject: &Subject<'_>, report: &mut Report<'_>
     }
     for (n, rule) in subject.config.acl.iter().enumerate() {
         if block(rule).is_some_and(|block| is_local(&block)) {
-            let message = "behind a proxy on this machine this address is everybody's when the proxy does \
-                           not name the client";
+            let message = "behind a proxy on this machine every client has this address when the proxy \
+                           does not name the client";
             let hint =
                 "Match accounts instead, or make sure that the proxy always sends the client's address";
             report.warn(rule_path(n).key("match").key("ip"), message, hint);
@@ -131,7 +131,8 @@ fn one_family_of_all_addresses(subject: &Subject<'_>, report: &mut Report<'_>) {
             }
             let message =
                 format!("holds every {family} address and no other: a client from `{other}` does not match");
-            let hint = format!("Leave `ip` out if everybody is meant, or add the same rule with `{other}`");
+            let hint =
+                format!("Leave `ip` out if all clients are meant, or add the same rule with `{other}`");
             report.warn(rule_path(n).key("match").key("ip"), message, hint);
         }
     }
@@ -176,8 +177,8 @@ mod tests {
         ] {
             assert_eq!(
                 of_ip(ip),
-                "f.yml:15:13: warning: acl[0].match.ip: behind a proxy on this machine this address is \
-                 everybody's when the proxy does not name the client. Match accounts instead, or make sure \
+                "f.yml:15:13: warning: acl[0].match.ip: behind a proxy on this machine every client has \
+                 this address when the proxy does not name the client. Match accounts instead, or make sure \
                  that the proxy always sends the client's address",
                 "{ip}"
             );
@@ -252,12 +253,12 @@ mod tests {
         assert_eq!(
             rules("- match: {ip: 0.0.0.0/0}\n    actions: [pull]\n"),
             "f.yml:13:13: warning: acl[0].match.ip: holds every IPv4 address and no other: a client from \
-             `::/0` does not match. Leave `ip` out if everybody is meant, or add the same rule with `::/0`"
+             `::/0` does not match. Leave `ip` out if all clients are meant, or add the same rule with `::/0`"
         );
         assert_eq!(
             rules("- match: {ip: \"::/0\"}\n    actions: [pull]\n"),
             "f.yml:13:13: warning: acl[0].match.ip: holds every IPv6 address and no other: a client from \
-             `0.0.0.0/0` does not match. Leave `ip` out if everybody is meant, or add the same rule with \
+             `0.0.0.0/0` does not match. Leave `ip` out if all clients are meant, or add the same rule with \
              `0.0.0.0/0`"
         );
         assert_eq!(

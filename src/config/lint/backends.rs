@@ -37,7 +37,7 @@ fn denied_by_spelling(subject: &Subject<'_>, report: &mut Report<'_>) {
                 continue;
             };
             let message = "most directories take a name in capitals for the same account, and this rule does not: \
-                           whoever it denies signs in as another spelling";
+                           an account it denies signs in under another spelling";
             let hint = format!("Write `/(?i)^{account}$/`");
             report.warn(pattern_path(n, &shape), message, hint);
         }
@@ -69,7 +69,7 @@ mod tests {
         assert_eq!(
             rules_with(DIRECTORY, denial),
             "f.yml:13:13: warning: acl[0].match.account: most directories take a name in capitals for the same \
-             account, and this rule does not: whoever it denies signs in as another spelling. Write \
+             account, and this rule does not: an account it denies signs in under another spelling. Write \
              `/(?i)^eve$/`"
         );
         assert_eq!(rules_with(DIRECTORY, "- match: {account: eve}\n    actions: [pull]\n"), "");

@@ -98,8 +98,8 @@ mod tests {
     fn a_condition_without_a_value() {
         for key in ["account", "type", "name", "service", "ip", "labels"] {
             let said = format!(
-                "f.yml:13:13: warning: acl[0].match.{key}: the condition has no value, so it holds for everybody \
-                 and everything. Write a value; `\"\"` matches the empty text only. Or remove the key"
+                "f.yml:13:13: warning: acl[0].match.{key}: the condition has no value, so it holds for every \
+                 account and every request. Write a value; `\"\"` matches the empty text only. Or remove the key"
             );
             for nothing in ["", "null", "~"] {
                 assert_eq!(rule(&format!("{key}: {nothing}"), "[pull]"), said, "{key} {nothing}");

@@ -8,7 +8,7 @@ pub(super) const LINTS: &[Lint] = &[types, services];
 /// The types that a scope can have: any other is dropped when the scope is read.
 const TYPE: &str = "[a-z0-9]+";
 
-/// A type of another service is left alone; one that looks like ours is a slip.
+/// A type of another service is left alone; one that looks like a type of the registry is a slip.
 fn types(subject: &Subject<'_>, report: &mut Report<'_>) {
     let rules = subject.config.acl.iter().zip(&subject.about).enumerate();
     for (n, (rule, _)) in rules.filter(|(_, (_, about))| !about.repository && !about.registry) {
@@ -33,7 +33,7 @@ fn meant(shape: &PatternShape<'_>) -> Option<&'static str> {
     (is_registry || is_near || never()).then_some(if is_registry { "registry" } else { "repository" })
 }
 
-/// A rule for another service than ours decides about tokens for that service, and about nothing else.
+/// A rule for another service than `registry.service` decides about tokens for that service, and about nothing else.
 fn services(subject: &Subject<'_>, report: &mut Report<'_>) {
     let own = &subject.config.proxy.service;
     let rules = subject.config.acl.iter().zip(&subject.about).enumerate();

@@ -49,7 +49,7 @@ fn grant_less(subject: &Subject<'_>) -> Vec<usize> {
     found
 }
 
-/// By condition: the first user and value, and how many other values there are.
+/// Returns, by condition, the first user and value, and the number of other values.
 fn unclear_values<'u>(
     subject: &Subject<'_>,
     rule: usize,

@@ -19,7 +19,7 @@ fn cheap_hash(subject: &Subject<'_>, report: &mut Report<'_>) {
         let hash = user.password.as_deref().and_then(|text| PasswordHash::parse(text).ok());
         if let Some(cost) = hash.map(|hash| hash.cost()).filter(|cost| *cost < DEFAULT_COST) {
             let message = format!(
-                "the bcrypt cost is {cost}: whoever gets this file guesses {} times as fast as at \
+                "the bcrypt cost is {cost}: an attacker with this file guesses {} times as fast as at \
                  {DEFAULT_COST}",
                 1_u32 << (DEFAULT_COST - cost)
             );
@@ -82,7 +82,7 @@ mod tests {
         };
         assert_eq!(
             of_cost("05"),
-            "f.yml:10:5: warning: users.bob.password: the bcrypt cost is 5: whoever gets this file guesses \
+            "f.yml:10:5: warning: users.bob.password: the bcrypt cost is 5: an attacker with this file guesses \
              32 times as fast as at 10. Make a new hash with `portwarden hash --cost 10`"
         );
         assert!(of_cost("09").contains("guesses 2 times"));

@@ -1,7 +1,7 @@
 //! YAML as a tree whose every node knows where it stands: one parse decides both the value and its position.
 //!
-//! The parser is that of the dependency `serde_yaml`. What it reads is refused where a person who looks at the file
-//! would see something else: hidden characters, a second document, tags, keys written twice, a file cut short.
+//! The parser is that of the dependency `serde_yaml`. Its result is refused where a reader of the file would see
+//! something else: hidden characters, a second document, tags, keys written twice, a file cut short.
 
 mod characters;
 mod deserialize;
@@ -45,7 +45,7 @@ pub(crate) struct Entry {
     pub(crate) node: Node,
 }
 
-/// Something wrong with the text itself.
+/// A fault of the text itself.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Problem {
     pub(crate) at: Mark,

@@ -96,8 +96,8 @@ fn item(line: &str) -> Option<&str> {
     line.trim_start().strip_prefix("- ").map(str::trim_start)
 }
 
-/// The kind of a line, by which lists are told apart that are indented in different ways: whether it begins with a
-/// dash, and its key, `match`, or the quote or bracket in front. A value without a key has none.
+/// The kind of a line, which distinguishes lists that are indented in different ways: whether it begins with a dash,
+/// and its key, `match`, or the quote or bracket in front. A value without a key has none.
 fn kind(line: &str) -> (bool, &str) {
     let content = item(line).unwrap_or_else(|| line.trim_start());
     let has_key = content.contains(": ") || content.ends_with(':');

@@ -101,7 +101,7 @@ enum Role {
     Ordinary,
     /// `<<`
     Merge,
-    /// Of a pair that is left out, because the key was there before.
+    /// The key of a pair that is left out, because the key was there before.
     Repeated,
 }
 

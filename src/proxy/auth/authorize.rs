@@ -7,9 +7,9 @@ use crate::{
     registry::{ChallengeError, Endpoint, Method, Refusal, Route},
 };
 
-/// What a request may have.
+/// The part of a request that is granted.
 pub(crate) enum Admitted<'a> {
-    /// What it asks for.
+    /// All of it.
     Whole(Permit),
     /// The names of the catalogue that the caller may see, to be listed from what is known of them.
     InPart(CatalogView<'a>, Route),

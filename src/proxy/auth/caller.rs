@@ -1,4 +1,4 @@
-//! Who is asking: from an `Authorization` header to an identity, with the ceiling that it brought along.
+//! Identifies the caller: from an `Authorization` header to an identity, with the ceiling that it brought along.
 
 use std::{net::IpAddr, sync::Arc};
 
@@ -13,18 +13,18 @@ use crate::{
     token::{AccessToken, TokenError},
 };
 
-/// Who is asking.
+/// The caller behind a request.
 #[derive(Debug)]
 pub(crate) struct Caller {
     identity: Identity,
-    /// A token, of which `access` counts; `None` for a password or for nobody.
+    /// A token, of which `access` counts; `None` for a password or for an anonymous caller.
     ceiling: Option<Arc<AccessToken>>,
-    /// Whether anything was presented: who shows nothing is challenged where the anonymous may not.
+    /// True if credentials were presented: without any, the caller is challenged where the anonymous account may not.
     pub(crate) presented: bool,
     ip: Option<IpAddr>,
 }
 
-/// What an `Authorization` header holds.
+/// The content of an `Authorization` header.
 pub(crate) enum Presented<'a> {
     Nothing,
     Token(&'a str),
@@ -45,12 +45,12 @@ impl Presented<'_> {
 }
 
 impl Caller {
-    /// Who comes without a token, and may do all that the rules say.
+    /// A caller without a token, which may do all that the rules say.
     pub(crate) fn without_ceiling(identity: Identity, presented: bool, ip: Option<IpAddr>) -> Self {
         Self { identity, ceiling: None, presented, ip }
     }
 
-    /// Whose it is.
+    /// Returns the identity.
     pub(crate) fn identity(&self) -> &Identity {
         &self.identity
     }
@@ -146,16 +146,16 @@ fn by_session(
     sessions: &Sessions,
     exchange: &mut Exchange,
 ) -> Option<Caller> {
-    // Who has turned the pages off has no use for sessions.
+    // With the pages turned off, sessions are of no use.
     let shown = snapshot.settings.ui.enabled.then(|| sessions.shown(headers, snapshot))?;
     let (_, identity) = shown?.ok()?;
     exchange.shows("session", None);
     Some(Caller::without_ceiling(identity, true, ip))
 }
 
-/// Whether a script on a page of this very origin sends the request, by the word of the browser (Fetch Metadata, W3C). Only then does the
-/// cookie of a session count on `/v2`: a browser sends it along with whatever other pages make it ask for as well, and what is
-/// opened as a page of its own must not have come from a repository.
+/// Returns true if a script on a page of this very origin sends the request, by the word of the browser (Fetch
+/// Metadata, W3C). Only then does the cookie of a session count on `/v2`. A browser also sends it along with requests
+/// that other pages make, and content opened as a page of its own must not have come from a repository.
 fn is_of_a_page_of_ours(headers: &HeaderMap) -> bool {
     [("sec-fetch-site", "same-origin"), ("sec-fetch-dest", "empty")].iter().all(|(name, wanted)| {
         let mut values = headers.get_all(*name).iter();

@@ -17,7 +17,7 @@ pub(super) struct EndedSessions {
 
 #[derive(Debug, Default)]
 struct OfAccount {
-    /// By `jti`, with the time when they would have ended by themselves.
+    /// Sessions by `jti`, with the time when they would have ended by themselves.
     named: HashMap<String, u64>,
     /// All sessions of this account that began until then have ended.
     all_until: Option<i64>,

@@ -1,4 +1,4 @@
-//! Checking passwords off the async threads, a bounded number at a time, so that guessing slows nobody but the guesser.
+//! Checks passwords off the async threads, a bounded number at a time, so that guessing slows only the guesser.
 
 use std::{
     net::IpAddr,
@@ -21,7 +21,7 @@ use crate::{
     telemetry::Telemetry,
 };
 
-/// The bounded pool, with what is held against whom. Outlives reloads.
+/// The bounded pool, and the failures held against each client. Outlives reloads.
 pub struct Passwords {
     pool: Pool,
     throttle: Arc<Throttle>,
@@ -32,7 +32,7 @@ pub struct Passwords {
 /// The priority of a check: a tenth of the processor where a thread of the usual one wants it too.
 const NICE: i32 = 10;
 
-/// Where checks run, in their turn.
+/// The queue in which checks run, in their turn.
 #[derive(Clone)]
 struct Pool(CheckQueue);
 
@@ -47,7 +47,7 @@ impl Passwords {
         }
     }
 
-    /// How many checks run, and how many wait.
+    /// Returns the numbers of running and of waiting checks.
     pub fn load(&self) -> (usize, usize) {
         self.pool.0.load()
     }
@@ -55,8 +55,8 @@ impl Passwords {
     /// The identity that the credentials prove; `None` when they prove none.
     ///
     /// # Errors
-    /// 429 to who failed too often; 503 when too many checks are waiting, or a back end that may know the account gives
-    /// no answer; all with `Retry-After`.
+    /// 429 to a client that failed too often; 503 when too many checks are waiting, or a back end that may know the
+    /// account gives no answer; all with `Retry-After`.
     pub async fn check(
         &self,
         snapshot: &Arc<Snapshot>,
@@ -71,8 +71,9 @@ impl Passwords {
             Err(refusal) => return count.ended(Err(refusal)),
         };
         let pool = self.pool.clone();
-        // On its own, so that it comes to its end when the client hangs up: or who has the right password, and drops a
-        // request because another one was denied, would have failed, and who guesses could do so uncounted.
+        // In a task of its own, so that it comes to its end when the client hangs up. Otherwise a client with the right
+        // password, which drops a request because another one was denied, would have failed; and a guesser could do so
+        // uncounted.
         let verified = tokio::spawn(async move {
             let outcome = pool.verify(Arc::new(login), attempt).await;
             if let (Err(refusal), Some(turn)) = (&outcome, turn) {
@@ -138,9 +139,9 @@ impl Passwords {
     }
 }
 
-/// What is to be done about a login.
+/// The next step of a login.
 enum Prepared {
-    /// Nothing: who it is, is known; `None` for nobody.
+    /// None: the identity is known, or is anonymous and `None`.
     Known(Option<Identity>),
     /// The password is to be checked.
     ToCheck(Attempted, Attempt, Option<Turn>),
@@ -226,7 +227,7 @@ struct Login {
 }
 
 impl Login {
-    /// What stands for it in the memory of the snapshot.
+    /// Returns its digest for the memory of the snapshot.
     fn digest(&self, snapshot: &Snapshot) -> CredentialsDigest {
         let stored = snapshot.authenticators.users.stored_hash(&self.account);
         snapshot.remembered.digest(&self.account, &self.password, stored.unwrap_or_default())
@@ -248,7 +249,8 @@ struct Attempted {
 }
 
 impl Attempted {
-    /// Takes down how it ended. A failure is never remembered, but for that of nobody with nothing, which is no guess.
+    /// Records the outcome. A failure is never remembered, except that of an empty name and password, which is no
+    /// guess.
     fn ended(&self, outcome: Outcome, attempt: Attempt) -> Outcome {
         let Login { account, password, ip, .. } = &self.login;
         let nobody = account.is_empty() && password.expose().is_empty();
@@ -268,7 +270,7 @@ impl Attempted {
     }
 }
 
-/// How long a client waits when the queue is full: bcrypt at cost 10 takes 50 ms.
+/// The time for which a client waits when the queue is full: bcrypt at cost 10 takes 50 ms.
 const BUSY: Duration = Duration::from_secs(1);
 
 fn accepted(outcome: Outcome) -> Option<Identity> {

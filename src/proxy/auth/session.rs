@@ -48,10 +48,10 @@ impl Sessions {
         Ok(cookie(token.expose(), lifetime.as_secs()))
     }
 
-    /// The session that a request shows, and whose it is. `None` where it shows none.
+    /// The session that a request shows, and its account. `None` where it shows none.
     ///
     /// # Errors
-    /// It has ended, or is none of ours.
+    /// It has ended, or was not issued here.
     pub(crate) fn shown(
         &self,
         headers: &HeaderMap,

@@ -40,7 +40,7 @@ struct TokenRequest {
     oauth: bool,
 }
 
-/// What the client proves itself with.
+/// The client's proof of its identity.
 enum Login {
     Password(Credentials),
     RefreshToken(String),
@@ -198,7 +198,7 @@ async fn log_in(
     }
 }
 
-/// What the policy says of a scope.
+/// Returns the policy's decision on a scope.
 ///
 /// # Errors
 /// A back end that has to be asked gives no answer.

@@ -1,4 +1,4 @@
-//! How often one address may ask for tokens.
+//! Limits the rate at which one address may ask for tokens.
 //!
 //! A right password that is remembered costs little, and a token a signature: the rate is for clients that ask without
 //! end, not for those that guess, which `authn` slows. Hundreds of machines behind one address that all start to pull, each
@@ -28,11 +28,11 @@ pub(crate) struct TokenRequests {
 
 /// Networks that are known at the same time; each takes less than 50 bytes.
 const NETWORKS: usize = 16 * 1024;
-/// How many seconds' worth there may be in one go.
+/// The size of a burst, in seconds' worth of requests.
 const BURST_SECONDS: u32 = 30;
 
 impl TokenRequests {
-    /// Nobody has asked yet.
+    /// Counters without any request yet.
     pub(crate) fn new() -> Self {
         Self {
             buckets: Mutex::new(Buckets::new(NETWORKS)),
@@ -41,8 +41,8 @@ impl TokenRequests {
         }
     }
 
-    /// Counts a request from that address, of which there may be `per_second`. Who comes through a Unix socket without an
-    /// address may be many, and is not counted.
+    /// Counts a request from that address, of which there may be `per_second`. An unknown address, as through a Unix
+    /// socket, may stand for many clients, and is not counted.
     ///
     /// # Errors
     /// 429, with the time until there may be one more.
@@ -58,7 +58,7 @@ impl TokenRequests {
         buckets.take(from, rate, now).map_err(|after| self.refuse(from, after, now))
     }
 
-    /// How many were refused.
+    /// Returns the number of refused requests.
     pub(crate) fn refused(&self) -> u64 {
         self.refused.load(Ordering::Relaxed)
     }
@@ -66,14 +66,14 @@ impl TokenRequests {
     fn refuse(&self, from: Network, after: Duration, now: Instant) -> Refusal {
         self.refused.fetch_add(1, Ordering::Relaxed);
         if let Some(unsaid) = self.complaints.due(from, now) {
-            tracing::warn!(%from, unsaid, "too many requests for tokens from one address (limits.token_requests): refused");
+            tracing::warn!(%from, unsaid, "too many requests for tokens from one address (limits.token_requests): rejected");
         }
         let message = "too many requests for tokens from your address; wait before you try again";
         Refusal::new(ErrorCode::TooManyRequests, message).retry_after(after)
     }
 }
 
-/// Who asked how often is nobody's business.
+/// The requests of each address are kept private.
 impl fmt::Debug for TokenRequests {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("TokenRequests")

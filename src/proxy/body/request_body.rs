@@ -29,15 +29,16 @@ use crate::{
 /// The error of a body that ends early.
 pub type BodyError = Box<dyn std::error::Error + Send + Sync>;
 
-/// How long, and how much, of a refused upload is read on, so that the refusal reaches a client that is still writing.
+/// Bounds on the time, and on the bytes, for which a refused upload is read on, so that the refusal reaches a client
+/// that is still writing.
 const DRAIN_TIME: Duration = Duration::from_secs(5);
 const DRAIN_BYTES: usize = 64 << 20;
 
 /// A client's body on its way to the registry.
 ///
-/// It ends with an error when it stands still for too long. When it is dropped early (we or the registry refused), the
-/// rest is read and thrown away for a bounded while: an immediate close would reset the connection and take the answer
-/// along (RFC 9112 section 9.6).
+/// It ends with an error when it stands still for too long. It may be dropped early, when Portwarden or the registry
+/// refused. Then the rest is read and thrown away for a bounded while: an immediate close would reset the connection
+/// and take the answer along (RFC 9112 section 9.6).
 pub(crate) struct RequestBody {
     body: Option<Incoming>,
     idle: IdleTimer,
@@ -47,7 +48,7 @@ pub(crate) struct RequestBody {
     telemetry: Option<Arc<Telemetry>>,
 }
 
-/// What has become of a request's body, shared with whoever waits for the response.
+/// The progress of a request's body, shared with the task that waits for the response.
 #[derive(Debug)]
 pub(crate) struct Progress {
     state: Mutex<ProgressState>,
@@ -61,7 +62,7 @@ struct ProgressState {
     fault: Option<ClientFault>,
 }
 
-/// Why a client's body ended early.
+/// The reason why a client's body ended early.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ClientFault {
     /// Nothing came for the whole of the idle limit.
@@ -76,22 +77,22 @@ impl Progress {
         Arc::new(Self { state: Mutex::new(state), bytes: AtomicU64::new(0) })
     }
 
-    /// When the body last moved, or ended.
+    /// Returns the time at which the body last moved, or ended.
     pub(crate) fn last(&self) -> Instant {
         self.read().last
     }
 
-    /// Whether the whole body was read.
+    /// Returns true if the whole body was read.
     pub(crate) fn ended(&self) -> bool {
         self.read().ended
     }
 
-    /// How many bytes have come.
+    /// Returns the number of bytes that have come.
     pub(crate) fn bytes(&self) -> u64 {
         self.bytes.load(Ordering::Relaxed)
     }
 
-    /// Why the body ended early, if it is the client's doing.
+    /// Returns the reason why the body ended early, if it is the client's doing.
     pub(crate) fn fault(&self) -> Option<ClientFault> {
         self.read().fault
     }
@@ -133,7 +134,7 @@ impl RequestBody {
         Self { body: None, idle, progress, waits_to_send: false, telemetry: None }
     }
 
-    /// What becomes of it.
+    /// Returns its progress.
     pub(crate) fn progress(&self) -> Arc<Progress> {
         Arc::clone(&self.progress)
     }
@@ -154,8 +155,8 @@ impl RequestBody {
 }
 
 impl RequestBody {
-    /// The form of a request to an endpoint of ours that may have one, as Go's `ParseForm`: POST, PUT and PATCH with a form's
-    /// content type. `None` where there is none.
+    /// The form of a request to one of Portwarden's own endpoints that may have one, as Go's `ParseForm`: POST, PUT and
+    /// PATCH with a form's content type. `None` where there is none.
     ///
     /// # Errors
     /// It is too large (`limits.token_body`), stands still, breaks off, or is not UTF-8; or there is a body that is no form,

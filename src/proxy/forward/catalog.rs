@@ -45,7 +45,7 @@ impl Catalog {
         Self { names, places: Places::new(AT_ONCE, "lists of repositories") }
     }
 
-    /// A place for a list. It is waited for a short while.
+    /// A slot for a list. It is waited for a short while.
     ///
     /// # Errors
     /// Too many lists are made, for this client or for all.
@@ -56,7 +56,7 @@ impl Catalog {
         })
     }
 
-    /// The number of requests that got no place.
+    /// The number of requests that got no slot.
     pub(crate) fn refused(&self) -> u64 {
         self.places.refused()
     }
@@ -135,13 +135,13 @@ pub(crate) struct Sight<'a> {
 
 /// Names asked about in one go: the rules are asked without waiting for anything, and others on that thread would wait for all.
 const AT_A_TIME: usize = 250;
-/// How long names are asked about for one answer: a command may take milliseconds for each.
+/// The time for which names are asked about for one answer: a command may take milliseconds for each.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// Names that a command decides for one answer: each may cost a process.
 const MOST_BY_COMMAND: usize = 1000;
 
 impl<'a> Sight<'a> {
-    /// What that view reaches.
+    /// The reach of that view.
     pub(crate) fn of(view: &'a CatalogView<'a>) -> Self {
         Self { view, until: Instant::now() + PATIENCE, asked: 0, by_command: 0 }
     }
@@ -151,7 +151,7 @@ impl<'a> Sight<'a> {
         self.by_command >= MOST_BY_COMMAND
     }
 
-    /// Whether the name may be seen.
+    /// Returns true if the name may be seen.
     ///
     /// # Errors
     /// A back end that decides gives no answer, or has taken too long for those before.
@@ -212,7 +212,7 @@ struct Listed {
 }
 
 impl Names {
-    /// Those behind `last`; all of them behind the empty text.
+    /// The names behind `last`; all of them behind the empty text.
     pub(crate) fn behind(last: &str) -> Self {
         Self { last: last.to_owned(), n: Some(MAX_PAGE), ended: false }
     }
@@ -230,7 +230,7 @@ impl Names {
         }
         let page = CatalogPage { n: self.n, last: &self.last };
         let reply = registry.ask(&Permit::to_read_names(page), "application/json").await?;
-        // `catalog.maxentries` of the registry may be less than ours.
+        // `catalog.maxentries` of the registry may be less than Portwarden's bound.
         if reply.status == StatusCode::BAD_REQUEST && self.n.take().is_some() {
             return Ok(Some(Vec::new()));
         }

@@ -1,4 +1,4 @@
-//! Which headers pass, in each direction (RFC 9110 section 7.6, security rules on hop-by-hop and forwarding headers).
+//! The headers that pass in each direction (RFC 9110 section 7.6, security rules on hop-by-hop and forwarding headers).
 
 use std::net::IpAddr;
 
@@ -12,7 +12,7 @@ use crate::{
     telemetry::RequestId,
 };
 
-/// What the registry may see of a client's headers: an allow-list, so that nothing it might trust slips through. The
+/// The client's headers that the registry may see: an allow-list, so that nothing it might trust slips through. The
 /// framing is not among them: it is written anew from the body.
 static TO_REGISTRY: [HeaderName; 16] = [
     header::ACCEPT,
@@ -37,9 +37,9 @@ const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
-/// The registry's headers that a client may see: an allow-list too. Portwarden decides which pages may read an
-/// answer, what a browser keeps (cookies, other sites' rules for this one) and where it goes next; and a proxy in
-/// front of us obeys headers such as `X-Accel-Redirect`. `Location`, `Link` and `Cache-Control` are written anew.
+/// The registry's headers that a client may see: an allow-list too. Portwarden decides which pages may read an answer,
+/// what a browser keeps (cookies, other sites' rules for this one) and where it goes next. A proxy in front of
+/// Portwarden obeys headers such as `X-Accel-Redirect`. `Location`, `Link` and `Cache-Control` are written anew.
 static TO_CLIENT: [HeaderName; 28] = [
     header::ACCEPT_RANGES,
     header::AGE,
@@ -71,8 +71,8 @@ static TO_CLIENT: [HeaderName; 28] = [
     HeaderName::from_static("oci-tag"),
 ];
 
-/// Gives a request for the registry its headers: the client's that are allowed, less those its `Connection` names, and ours,
-/// which the client cannot take away.
+/// Gives a request for the registry its headers: the client's that are allowed, less those its `Connection` names, and
+/// Portwarden's own, which the client cannot take away.
 pub(crate) fn to_registry(
     head: &mut RequestHead,
     client: &HeaderMap,

@@ -1,10 +1,10 @@
 //! The names of all repositories: a registry reads its whole store to list them, which takes seconds where there are thousands.
 //!
-//! They are read when a client asks, by one reader for all that wait, and used for ten times as long as it took to read them; for
-//! web pages a minute at least. So all requests together, from all clients, keep the registry busy for a tenth of the
-//! time. What is pushed through Portwarden meanwhile is added at once. Which names an account may see is decided for
-//! each answer. A reading that fails fails for all that wait for it: one after the other, they would keep the
-//! registry busy long after they have gone.
+//! They are read when a client asks, by one reader for all waiting requests. They are used for ten times as long as it
+//! took to read them; for web pages a minute at least. So all requests together, from all clients, keep the registry
+//! busy for a tenth of the time. Repositories that are pushed through Portwarden meanwhile are added at once. The names
+//! that an account may see are decided for each answer. A reading that fails fails for all that wait for it: one after
+//! the other, they would keep the registry busy long after they have gone.
 
 use std::{
     cmp::Ordering,
@@ -72,8 +72,8 @@ impl KnownNames {
         if let Some(known) = self.fresh(age) {
             return Ok(known);
         }
-        // On its own: a visitor who does not wait must not make the next one begin anew.
-        // And for no client in particular: the other requests of the first one must not make it fail.
+        // On its own: a visitor that does not wait must not make the next one begin anew. And for no client in
+        // particular: the other requests of the first one must not make it fail.
         let (known, registry) = (Arc::clone(self), Inquirer { address: None, ..registry.clone() });
         let since = Instant::now();
         let read = tokio::spawn(async move {
@@ -91,7 +91,7 @@ impl KnownNames {
         read.await.unwrap_or_else(|_| Err(Refusal::new(ErrorCode::Internal, "reading the catalogue failed")))
     }
 
-    /// Something was pushed to that repository.
+    /// Records a push to that repository.
     pub(crate) fn pushed(&self, name: &RepositoryName) {
         let mut state = self.lock();
         if let Some(known) = &mut state.known {

@@ -28,7 +28,7 @@ pub(crate) fn for_the_outside(
     let headers = response.headers_mut();
     headers::from_registry(headers);
     if !status.is_success() || status == StatusCode::NO_CONTENT {
-        // What comes may be shorter. See `UpstreamBody`.
+        // The body may be shorter. See `UpstreamBody`.
         headers.remove(header::CONTENT_LENGTH);
     }
     outside.rewrite(headers, status);

@@ -1,5 +1,5 @@
-//! Questions of our own to the registry, on behalf of a client: each with a permit, like what a client sends itself; the answer
-//! is read whole, up to a bound, and given to whoever asked.
+//! Portwarden's own requests to the registry, on behalf of a client: each with a permit, like those that the client
+//! sends itself. The answer is read whole, up to a bound, and given to the caller.
 
 use std::{
     net::IpAddr,
@@ -35,17 +35,17 @@ use crate::{
 pub(crate) struct Inquirer {
     /// The registry.
     pub(crate) upstream: Upstream,
-    /// How long an answer may stand still (`limits.idle_body`).
+    /// The time for which an answer may stand still (`limits.idle_body`).
     pub(crate) idle_body: Duration,
-    /// Where the client sees us: the registry is told, as with every request.
+    /// The scheme and host under which the client reaches Portwarden: passed to the registry, as with every request.
     pub(crate) origin: Origin,
-    /// The client's address, for whose share of the places a question counts.
+    /// The client's address, whose share of the slots the request counts against.
     pub(crate) address: Option<IpAddr>,
     /// The request that this is for.
     pub(crate) id: RequestId,
 }
 
-/// What the registry answered.
+/// An answer of the registry.
 #[derive(Debug)]
 pub(crate) struct Reply {
     pub(crate) status: StatusCode,

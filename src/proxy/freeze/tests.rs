@@ -1,4 +1,4 @@
-//! Writes wait, pushes under way end, and each freeze ends as it should; with a clock that is told.
+//! Writes wait, pushes under way end, and each freeze ends as it should; with a clock that the test sets.
 
 use std::pin::pin;
 

@@ -14,7 +14,7 @@ use crate::{
     ui::{Access, Right, RightsOn, views},
 };
 
-/// How many repositories stand on a page.
+/// The number of repositories on a page.
 const ON_A_PAGE: usize = 50;
 
 /// The page: for a repository that is asked about, and for those that can be seen.

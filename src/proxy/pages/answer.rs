@@ -1,4 +1,4 @@
-//! The response that a page goes out in: its headers, and what the audit log is told.
+//! The response that a page goes out in: its headers, and its line in the audit log.
 
 use hyper::{
     Response, StatusCode,
@@ -18,8 +18,8 @@ pub(in crate::proxy) struct Answer {
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; \
                                        form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
 
-/// What every page carries. `same-origin` and not `no-referrer`: with that, browsers would send `Origin: null` with our own
-/// forms.
+/// Headers of every page. `same-origin` and not `no-referrer`: with that, browsers would send `Origin: null` with
+/// Portwarden's own forms.
 const PAGE_HEADERS: [(HeaderName, &str); 7] = [
     (header::CONTENT_TYPE, "text/html; charset=utf-8"),
     (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
@@ -30,7 +30,7 @@ const PAGE_HEADERS: [(HeaderName, &str); 7] = [
     (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
 ];
 
-/// What was wanted.
+/// An answer that succeeds.
 impl From<Response<ResponseBody>> for Answer {
     fn from(response: Response<ResponseBody>) -> Self {
         Self { response, refusal: None }
@@ -38,7 +38,7 @@ impl From<Response<ResponseBody>> for Answer {
 }
 
 impl Answer {
-    /// What was not, and why.
+    /// An answer that refuses the request, with the reason.
     pub(in crate::proxy) fn refusing(response: Response<ResponseBody>, refusal: Refusal) -> Self {
         Self { response, refusal: Some(refusal) }
     }
@@ -74,12 +74,12 @@ impl Answer {
         self
     }
 
-    /// To another page of ours, by GET. `target` is a path.
+    /// Redirects to another page of Portwarden, by GET. `target` is a path.
     pub(super) fn redirect(target: &str) -> Self {
         Self::to(StatusCode::SEE_OTHER, target, "no-store")
     }
 
-    /// To where a file is for good.
+    /// Redirects to the permanent path of a file.
     pub(super) fn redirect_for_ever(target: &str) -> Self {
         Self::to(StatusCode::PERMANENT_REDIRECT, target, "max-age=86400")
     }
@@ -98,7 +98,7 @@ impl Answer {
         Self::file(asset.content(), asset.content_type(), "public, max-age=31536000, immutable")
     }
 
-    /// What search engines are told: nothing here is theirs.
+    /// The file for search engines: nothing here is theirs.
     pub(super) fn robots() -> Self {
         Self::file("User-agent: *\nDisallow: /\n", "text/plain; charset=utf-8", "public, max-age=86400")
     }

@@ -20,7 +20,7 @@ use crate::{
     ui::{Deletion, PagePath, views},
 };
 
-/// How long the tags of a repository are looked through at the most.
+/// The time for which the tags of a repository are looked through at the most.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The page that asks.
@@ -74,7 +74,7 @@ pub(super) async fn delete(
         return Err(Trouble::Changed);
     }
     let mut write = request.freeze.admit(permit.route())?;
-    // Written down before it is done: it may be done although no answer comes, or nobody waits for it.
+    // Written down before it is done: it may be done although no answer comes, or the client is gone.
     request.exchange.allowed();
     request.exchange.forwarding(RequestBody::empty().progress());
     let asking = pin!(reader.inquirer.ask(&permit, "*/*"));
@@ -103,7 +103,7 @@ async fn permit(
     let permitted = reader.permit(Method::Delete, &path("manifests")).await?;
     match permitted {
         Ok(permit) => Ok(permit),
-        // Who may not even see it is told what everybody is told.
+        // A visitor that may not even see it gets the answer for an unknown name.
         Err(denial) if !reader.may(Method::Get, &path("manifests")).await? => {
             Err(Trouble::Hidden(denial.by.in_full()))
         }
@@ -114,7 +114,7 @@ async fn permit(
     }
 }
 
-/// Stands for the tags that were named, of which there may be more than a form can hold.
+/// Returns a digest of the tags that were named, of which there may be more than a form can hold.
 fn in_short(tags: &[String]) -> String {
     BASE64URL.encode(digest(&SHA256, tags.join("\n").as_bytes()))
 }
@@ -122,7 +122,7 @@ fn in_short(tags: &[String]) -> String {
 /// All tags on a digest.
 ///
 /// # Errors
-/// Not all tags can be looked at: then nobody is asked, or more would go than was named.
+/// Not all tags can be looked at: then the visitor is not asked, or more would go than was named.
 async fn tags_on(reader: &Reader, name: &RepositoryName, digest: &Digest) -> Result<Vec<String>, Trouble> {
     let tags = match reader.tags(name).await {
         Err(Trouble::NotFound) => Vec::new(),

@@ -1,4 +1,4 @@
-//! The end of the audit log, for those who may see the whole registry.
+//! The end of the audit log, for visitors that may see the whole registry.
 
 use std::time::{Duration, SystemTime};
 

@@ -17,7 +17,7 @@ use crate::{
 
 /// Entries of an index whose size is looked up.
 const ENTRIES: usize = 100;
-/// How long that may take.
+/// The timeout for that.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The page of what `reference` names.
@@ -92,8 +92,9 @@ async fn entries(reader: &Reader, name: &RepositoryName, manifests: &[Descriptor
     manifests.iter().zip(sizes).map(entry).collect()
 }
 
-/// What refers to a manifest: by the registry's own word (OCI distribution 1.1), or where it has none to say, as registry 2.8, under
-/// the tag at which clients leave the list for such registries; and what cosign leaves under tags of its own.
+/// Returns the manifests that refer to one, as the registry lists them (OCI distribution 1.1). For registries that list
+/// none, such as registry 2.8, it reads the list that clients leave under a tag. Artifacts that cosign leaves under
+/// tags of its own are added.
 async fn referrers(reader: &Reader, name: &RepositoryName, digest: &Digest) -> Vec<Referrer> {
     let mut all = Vec::new();
     let tag = digest.as_str().replace(':', "-");

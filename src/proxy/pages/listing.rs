@@ -1,4 +1,4 @@
-//! Which part of a long list is shown.
+//! The part of a long list that is shown.
 
 use crate::ui::Page;
 

@@ -1,7 +1,8 @@
-//! The web pages: who asks, what they may see, and what the registry says of it. How it looks is in [`crate::ui`].
+//! The web pages: the visitor, the part it may see, and the registry's answers. The look of the pages is in
+//! [`crate::ui`].
 //!
-//! Whatever a page tells of the registry was asked with a permit, as the visitor's own client would have been given it: see
-//! [`reader`]. A page is only ever the visitor's, so nothing of it is kept by anybody in between.
+//! Every fact about the registry on a page was asked for with a permit, as the visitor's own client would have been
+//! given it: see [`reader`]. A page is only ever the visitor's, so no cache keeps any of it.
 
 mod access;
 mod answer;
@@ -33,7 +34,7 @@ use summaries::Summaries;
 use trouble::Trouble;
 pub(super) use visit::{Request, Visit};
 
-/// What the pages keep between requests, and across reloads.
+/// State of the pages between requests, and across reloads.
 #[derive(Debug)]
 pub(super) struct Pages {
     names: Arc<KnownNames>,
@@ -41,8 +42,8 @@ pub(super) struct Pages {
     places: Places,
 }
 
-/// Pages that are made or go out at once. One may be some megabytes, whoever pushed what it shows, and has a line for each of a
-/// hundred thousand names asked about.
+/// Pages that are made or go out at once. One may be some megabytes, depending on pushed content, and has a line for
+/// each of a hundred thousand names asked about.
 const AT_ONCE: usize = 64;
 
 impl Default for Pages {
@@ -57,12 +58,12 @@ impl Pages {
         &self.names
     }
 
-    /// How many pages were not made because their address had its share.
+    /// Returns the number of pages that were not made because their address had its share.
     pub(super) fn refused(&self) -> u64 {
         self.places.refused()
     }
 
-    /// Something was pushed to that repository: it exists.
+    /// Records a push to that repository: it exists.
     pub(super) fn pushed(&self, name: &RepositoryName) {
         self.names.pushed(name);
     }
@@ -79,7 +80,8 @@ pub(super) async fn answer(page: Option<PagePath>, mut request: Request<'_>) -> 
         if let Some(target) = without_slash(&request) {
             return Answer::redirect_for_ever(&target);
         }
-        // Only for the head of the page: it is not there for anybody. No password is checked for that, since nobody writes it down.
+        // Only for the head of the page: it does not exist for any visitor. No password is checked for that, since no
+        // line of the audit log would show it.
         if !request.head.headers.contains_key(header::AUTHORIZATION) {
             let _ = Visit::of(&mut request, &PagePath::Repositories).await;
         }
@@ -106,7 +108,7 @@ fn without_slash(request: &Request<'_>) -> Option<String> {
     Some(format!("{}{query}", request.href(&page)))
 }
 
-/// In a place of the visitor's address, which is kept until the page has gone out.
+/// Holds a slot of the visitor's address, which is kept until the page has gone out.
 async fn visited_in_turn(page: PagePath, request: &mut Request<'_>) -> Result<Answer, Trouble> {
     let place = request.pages.places.take(request.address).await.map_err(|_| {
         Refusal::new(ErrorCode::Unavailable, "too many pages are being made; try again later")

@@ -46,7 +46,7 @@ struct Tags {
     tags: Option<Vec<String>>,
 }
 
-/// All kinds of manifests, or the registry would convert what we do not know.
+/// All kinds of manifests: the registry converts kinds that the client does not list.
 const MANIFESTS: &str = "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, \
                          application/vnd.docker.distribution.manifest.list.v2+json, \
                          application/vnd.docker.distribution.manifest.v2+json, application/vnd.docker.distribution.manifest.v1+prettyjws";
@@ -104,7 +104,7 @@ impl Reader {
         Ok(reply.and_then(|reply| ImageConfig::parse(&reply.body)).ok_or(NoConfig::Unreadable))
     }
 
-    /// What a tag names, in short; `None` where that cannot be read.
+    /// Returns a summary of a tag's manifest; `None` where that cannot be read.
     pub(super) async fn summary(&self, name: &RepositoryName, tag: &Tag) -> Option<Summary> {
         let digest = self.digest_of(name, tag.as_str()).await.ok()?;
         if let Some(summary) = self.summaries.get(digest.as_str()) {
@@ -166,7 +166,7 @@ impl Reader {
         Ok(())
     }
 
-    /// Whether the visitor may send that request.
+    /// Returns true if the visitor may send that request.
     pub(super) async fn may(&self, method: Method, path: &str) -> Result<bool, Trouble> {
         Ok(self.permit(method, path).await?.is_ok())
     }
@@ -211,7 +211,7 @@ where
     let mut answers: Vec<Option<A>> = Vec::new();
     answers.resize_with(items.len(), || None);
     let mut waiting = items.into_iter().enumerate();
-    // Dropped with whoever waits: then nobody asks on.
+    // Dropped with the waiting task: then the questions end.
     let mut asking = JoinSet::new();
     loop {
         while asking.len() < AT_ONCE
@@ -232,7 +232,7 @@ where
     }
 }
 
-/// What will be the same the next time: there, or `None`.
+/// Returns the answer that will be the same the next time: the value, or `None`.
 ///
 /// # Errors
 /// What may be another answer in a moment.

@@ -15,7 +15,7 @@ use crate::{
     ui::{Repositories, views},
 };
 
-/// How many stand on a page.
+/// The number of repositories on a page.
 const ON_A_PAGE: usize = 100;
 /// The time for which names are reused: another page is often requested soon.
 const AGE: Duration = Duration::from_secs(60);

@@ -41,7 +41,7 @@ pub(super) async fn sign_in(request: &mut Request<'_>) -> Result<Answer, Trouble
     let rate = request.snapshot.settings.token_requests;
     let credentials = Credentials { account: account.clone(), password: Secret::new(form.get("password")) };
     let checked = match request.token_requests.admit(request.address, rate, Instant::now()) {
-        // Nobody has no session: what is for everybody is seen without one.
+        // The anonymous account has no session: its pages are seen without one.
         Ok(()) if account.is_empty() => Ok(None),
         Ok(()) => request.passwords.check(request.snapshot, credentials, request.address).await,
         Err(refusal) => Err(refusal),
@@ -90,8 +90,8 @@ fn again(
     Answer::refused(page, status, refusal)
 }
 
-/// Whether nobody in between can read along: TLS, or the machine itself. Browsers keep a cookie that is `Secure` for exactly
-/// these (Secure Contexts, W3C, section 3.1).
+/// Returns true if no third party can read along: TLS, or the machine itself. Browsers keep a cookie that is `Secure`
+/// for exactly these (Secure Contexts, W3C, section 3.1).
 fn is_private(request: &Request<'_>) -> bool {
     let authority = request.origin.host.parse::<hyper::http::uri::Authority>();
     let host = authority.as_ref().map_or("", |authority| authority.host());

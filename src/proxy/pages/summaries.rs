@@ -1,7 +1,7 @@
-//! What tags name, in short, kept by digest: what a digest names never changes, so that a list of tags costs a question for each
-//! tag and not four.
+//! Summaries of tagged manifests, kept by digest: the content of a digest never changes, so that a list of tags costs a
+//! question for each tag and not four.
 //!
-//! Whether the visitor may see it has been asked before: who knows the digest of a tag was told it by the registry.
+//! The visitor's right to see it has been checked before: only the registry's answer reveals the digest of a tag.
 
 use std::{
     collections::HashMap,
@@ -10,7 +10,7 @@ use std::{
 
 use crate::ui::Summary;
 
-/// The summaries of two generations: those of the older one that nobody asks for go when the younger one is full.
+/// The summaries of two generations: unused ones of the older go when the younger is full.
 #[derive(Debug, Default)]
 pub(super) struct Summaries(Mutex<Generations>);
 
@@ -24,7 +24,7 @@ struct Generations {
 const MOST: usize = 8192;
 
 impl Summaries {
-    /// What is known of a manifest.
+    /// Returns the summary of a manifest, if it is kept.
     pub(super) fn get(&self, digest: &str) -> Option<Summary> {
         let mut generations = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(summary) = generations.young.get(digest) {

@@ -19,11 +19,11 @@ use crate::{
     ui::{Order, Repository, Summary, TagRow, views},
 };
 
-/// How many stand on a page.
+/// The number of tags on a page.
 const ON_A_PAGE: usize = 50;
 /// Up to so many tags, each is looked into, so that they can be sorted by date: a registry keeps no dates.
 const SORTED_BY_DATE: usize = 200;
-/// How long all of a page is looked into at the most; what is not known by then is left out.
+/// The time for which all of a page is looked into at the most; facts that are not known by then are left out.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The tags, or those that match what is searched for.
@@ -79,7 +79,7 @@ pub(super) async fn show(
     Ok(Answer::page(views::repository(&request.frame(), &shown)))
 }
 
-/// Whether there is a way to delete: a right to, and a session, whose forms are its own.
+/// Returns true if there is a way to delete: a right to, and a session, whose forms are its own.
 pub(super) async fn may_delete(
     visit: &Visit,
     reader: &Reader,
@@ -147,7 +147,7 @@ fn pieces(tag: &str) -> impl Iterator<Item = Piece<'_>> {
 /// A piece of a tag, in the order in which they are compared.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Piece<'t> {
-    /// What follows a `-`, as of a candidate: before the end.
+    /// The text after a `-`, as of a candidate: before the end.
     Suffix(&'t str),
     /// Nothing more.
     End,

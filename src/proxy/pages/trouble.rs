@@ -1,4 +1,4 @@
-//! What can go wrong on the way to a page, and the page that says so: what it is, and what to do now.
+//! Errors on the way to a page, and the page that reports each: the problem, and the remedy.
 
 use hyper::StatusCode;
 
@@ -8,7 +8,7 @@ use crate::{
     ui::{Problem, views},
 };
 
-/// Why there is no page.
+/// The reason why there is no page.
 #[derive(Debug)]
 pub(super) enum Trouble {
     /// There is no such page.
@@ -17,11 +17,12 @@ pub(super) enum Trouble {
     Method(&'static [&'static str]),
     /// No such repository, tag or digest.
     NotFound,
-    /// One that the visitor may not pull, by whose decision. Whether it exists is not known, and the visitor is told the same.
+    /// One that the visitor may not pull, with the source of that decision. Its existence is not known, and the visitor
+    /// gets the answer for an unknown name.
     Hidden(String),
     /// The visitor may see it, and may not do that with it. Why, in a sentence.
     Denied(String),
-    /// The form does not come from a page of ours, or the session is another one by now.
+    /// The form does not come from one of Portwarden's pages, or the session is another one by now.
     Forged,
     /// Other tags name what is to be deleted than the visitor was told.
     Changed,
@@ -67,7 +68,7 @@ impl Trouble {
         }
     }
 
-    /// What the audit log is told.
+    /// Returns the refusal for the audit log.
     fn refusal(&self) -> Refusal {
         let (code, message) = match self {
             Self::NoPage => (ErrorCode::NotFound, "no such page".to_owned()),
@@ -119,16 +120,16 @@ impl Trouble {
                 "The form was not sent by a page of this session: you may have signed out or in meanwhile. Open the page again, then send it."
             }
             Self::Changed => {
-                "Somebody has pushed or deleted meanwhile. Nothing was deleted: open the page again, and look at what it names."
+                "Another client has pushed or deleted meanwhile. Nothing was deleted: open the page again, and look at what it names."
             }
             Self::NoDeletion => {
-                "Its configuration has to say storage.delete.enabled: true before anything can be deleted. Ask whoever runs it."
+                "Its configuration has to say storage.delete.enabled: true before anything can be deleted. Ask its operator."
             }
             Self::Strange(status) if status.is_redirection() => {
                 "It redirects its clients to another address for this, which these pages do not follow. With storage.redirect.disable: true in its configuration it answers itself."
             }
             Self::Strange(_) => {
-                "Try again in a moment. If it stays, whoever runs the registry finds the reason in its log."
+                "Try again in a moment. If it stays, the operator of the registry finds the reason in its log."
             }
             Self::Denied(why) => return sentence(why),
             Self::Refused(_) => {

@@ -1,4 +1,4 @@
-//! A request for a page, and who makes it: somebody with a session, with a password, or nobody in particular.
+//! A request for a page, and its visitor: with a session, with a password, or anonymous.
 
 use std::{net::IpAddr, sync::Arc, time::SystemTime};
 
@@ -29,7 +29,7 @@ use crate::{
 /// A request for a page, with all that answers it.
 pub(in crate::proxy) struct Request<'a> {
     pub(in crate::proxy) head: &'a Parts,
-    /// Taken by who reads the form.
+    /// Taken by the reader of the form.
     pub(in crate::proxy) body: Option<RequestBody>,
     pub(in crate::proxy) origin: &'a Origin,
     pub(in crate::proxy) address: Option<IpAddr>,
@@ -41,11 +41,11 @@ pub(in crate::proxy) struct Request<'a> {
     pub(in crate::proxy) token_requests: &'a TokenRequests,
     pub(in crate::proxy) freeze: &'a Freeze,
     pub(in crate::proxy) exchange: &'a mut Exchange,
-    /// Who it is, once that is known: every page says so, those about troubles too.
+    /// The visitor, once it is known: every page says so, those about troubles too.
     pub(in crate::proxy) known: Option<Known>,
 }
 
-/// What the frame of a page says of its visitor.
+/// The visitor's part in the frame of a page.
 #[derive(Debug, Clone)]
 pub(in crate::proxy) struct Known {
     account: String,
@@ -53,7 +53,7 @@ pub(in crate::proxy) struct Known {
     sees_events: bool,
 }
 
-/// Who looks, and what with.
+/// The visitor, and its credentials.
 pub(in crate::proxy) struct Visit {
     pub(super) caller: Arc<Caller>,
     pub(super) session: Option<Session>,
@@ -90,7 +90,7 @@ impl Request<'_> {
         self.parameter("page").parse().unwrap_or(1)
     }
 
-    /// What all pages show.
+    /// Returns the frame that all pages show.
     pub(super) fn frame(&self) -> Frame<'_> {
         let visitor = match &self.known {
             None => Visitor::Nobody,
@@ -130,14 +130,15 @@ impl Request<'_> {
         }
     }
 
-    /// What the visitor may see of the catalogue.
+    /// Returns the part of the catalogue that the visitor may see.
     pub(super) async fn catalog_view<'v>(&'v self, visit: &'v Visit) -> Result<CatalogView<'v>, Trouble> {
         let caller = visit.caller.as_authz(&self.snapshot.settings.service);
         let view = CatalogView::of(&self.snapshot.authorizers, caller).await;
         view.map_err(|error| undecided(&error).into())
     }
 
-    /// The fields of the form that was sent, which must come from a page of ours: browsers say where a form was.
+    /// The fields of the form that was sent, which must come from one of Portwarden's pages: browsers say where a form
+    /// was.
     ///
     /// # Errors
     /// Another page sent it, or it is none, or too large.
@@ -153,8 +154,8 @@ impl Request<'_> {
 }
 
 impl Visit {
-    /// Who makes the request: by a session, by a password (RFC 7617), or as the anonymous account. Where that is nobody, the answer
-    /// that leads on.
+    /// Identifies the visitor: by a session, by a password (RFC 7617), or as the anonymous account. Without any of
+    /// them, returns the answer that leads on.
     ///
     /// # Errors
     /// A password that is wrong, or cannot be checked now.
@@ -174,7 +175,7 @@ impl Visit {
         Ok(Ok(visit))
     }
 
-    /// Whether the form was made for this session.
+    /// Returns true if the form was made for this session.
     pub(super) fn sent(&self, form: &Form, snapshot: &Snapshot) -> bool {
         let shown = form.get("csrf");
         self.session.as_ref().is_some_and(|session| snapshot.authority.is_csrf(session, shown))
@@ -228,8 +229,8 @@ fn not_allowed(answer: Answer) -> Answer {
     Answer::refusing(answer.response, Refusal::unauthorized(Vec::new(), None, None))
 }
 
-/// Whether a browser may have kept back the session's cookie, which is `SameSite=Strict`. A page of ours that loads itself
-/// again has it sent.
+/// Returns true if a browser may have kept back the session's cookie, which is `SameSite=Strict`. A page here that
+/// loads itself again has it sent.
 fn follows_a_link_from_elsewhere(request: &Request<'_>) -> bool {
     let is = |name: &HeaderName, values: &[&str]| {
         request.head.headers.get(name).is_some_and(|value| values.iter().any(|known| value == known))
@@ -238,7 +239,7 @@ fn follows_a_link_from_elsewhere(request: &Request<'_>) -> bool {
     is_followed && request.method() == Method::GET
 }
 
-/// To the page to sign in, and from there back.
+/// Redirects to the page to sign in, and from there back.
 fn to_sign_in(request: &Request<'_>, ended: bool) -> Answer {
     let next = crate::registry::percent_encode(request.here());
     let why = if ended { "&ended=1" } else { "" };

@@ -25,7 +25,7 @@ pub(crate) struct Asked<'a> {
 }
 
 impl Asked<'_> {
-    /// Where it comes from, by the word of a trusted proxy too.
+    /// Returns the address it comes from, by the word of a trusted proxy too.
     pub(crate) fn address(&self) -> Result<Option<IpAddr>, Refusal> {
         origin::client_address(&self.head.headers, self.peer, &self.snapshot.settings.client_address)
     }
@@ -51,7 +51,7 @@ fn is_continue(expectation: &HeaderValue) -> bool {
     expectation.as_bytes().eq_ignore_ascii_case(b"100-continue")
 }
 
-/// A target in origin-form, and no expectation that we would not meet (RFC 9110 section 10.1.1).
+/// A target in origin-form, and no expectation that Portwarden would not meet (RFC 9110 section 10.1.1).
 pub(crate) fn require_plain(head: &Parts) -> Result<(), Refusal> {
     require_origin_form(head)?;
     if !head.headers.get_all(header::EXPECT).iter().all(is_continue) {

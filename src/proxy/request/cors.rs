@@ -1,8 +1,8 @@
 //! Pages of other origins that may use the registry from a browser (Fetch standard, section 3.2): those that the operator names,
 //! with the methods that the operator names. Off unless set up.
 //!
-//! What they send is authorised like anything else; this only lets the browser hand them the answers. A session of our own
-//! pages never counts for them, see [`crate::proxy::auth::caller`].
+//! Their requests are authorised like any other; this only lets the browser hand them the answers. A session of
+//! Portwarden's own pages never counts for them, see [`crate::proxy::auth::caller`].
 
 use hyper::{
     HeaderMap, Method,
@@ -19,11 +19,12 @@ pub(crate) struct Shared<'a> {
     settings: &'a CorsSettings,
 }
 
-/// What a request may carry besides what every page may send: the password or token, and what front ends ask for.
+/// Headers that a request may carry besides those that every page may send: the password or token, and those that front
+/// ends ask for.
 const REQUEST_HEADERS: &str = "Authorization, Accept, Cache-Control, Content-Type";
-/// What a page may see of an answer: the digest, the next page of a list, and why not.
+/// Headers of an answer that a page may see: the digest, the next page of a list, and the reason of a failure.
 const RESPONSE_HEADERS: &str = "Docker-Content-Digest, Link, Retry-After, WWW-Authenticate, X-Request-Id";
-/// How long a browser need not ask again, in seconds.
+/// The time for which a browser need not ask again, in seconds.
 const REMEMBERED: &str = "600";
 
 impl<'a> Shared<'a> {
@@ -34,8 +35,8 @@ impl<'a> Shared<'a> {
         settings.origins.iter().any(|named| origin == named.as_str()).then_some(Self { origin, settings })
     }
 
-    /// The answer to a browser that asks before it sends, as headers; `None` where it does not. Which method it wants to send makes no
-    /// difference: it is told which it may.
+    /// The headers of the answer to a browser that asks before it sends; `None` where it does not. It lists the
+    /// allowed methods, and is the same for every method that the browser names.
     pub(crate) fn preflight(&self, head: &Parts) -> Option<HeaderMap> {
         if head.method != Method::OPTIONS || !head.headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
         {
@@ -52,7 +53,7 @@ impl<'a> Shared<'a> {
         Some(headers)
     }
 
-    /// Lets the page read an answer, and the browser add the password that it knows for us.
+    /// Lets the page read an answer, and the browser add the password that it knows for Portwarden.
     pub(crate) fn admit(&self, headers: &mut HeaderMap) {
         headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, self.origin.clone());
         headers.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));

@@ -1,7 +1,8 @@
 //! The content types that may reach the registry.
 //!
-//! Registry 2.8 reads `from` and `mount` out of a form body as well as the query, and the body wins: whoever may push
-//! anywhere could mount any blob whose digest is known. Forms have no place in the Distribution API, so they end here.
+//! Registry 2.8 reads `from` and `mount` out of a form body as well as the query, and the body wins: a client that may
+//! push anywhere could mount any blob whose digest is known. Forms have no place in the Distribution API, so they end
+//! here.
 
 use hyper::header::{self, HeaderMap};
 

@@ -1,5 +1,5 @@
-//! Where the client sees us, and from where it comes: scheme and host for challenges and Locations, its address for the
-//! policy. What another proxy says counts only where the operator trusts it.
+//! The scheme and host under which the client reaches Portwarden, for challenges and Locations, and the client's
+//! address, for the policy. The word of another proxy counts only where the operator trusts it.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -44,7 +44,7 @@ impl Origin {
         let host = match (head.uri.authority(), hosts.next(), hosts.next()) {
             (_, _, Some(_)) => return Err(refuse("the request has two Host headers")),
             (Some(authority), Some(host), None) if is_http2 && authority.as_str() != text(host) => {
-                // RFC 9113 section 8.3.1: who reads the one and who reads the other would see two requests.
+                // RFC 9113 section 8.3.1: a reader of the one and a reader of the other would see two requests.
                 return Err(refuse("the Host header is not the :authority"));
             }
             (Some(authority), _, None) if is_http2 => authority.as_str().to_owned(),
@@ -102,10 +102,10 @@ impl Said {
 
 /// The client's address: the peer's, or what a believed proxy says (docker_auth's `real_ip_header` and `real_ip_pos`).
 ///
-/// Without `trusted_proxies` the header's first line is believed from anybody, and must be there, as in docker_auth. With
-/// them, a peer on the list is believed: the entry at the position of all lines together or, where none is given, the
-/// first from the right that is no trusted proxy itself. Without `real_ip_header` that is `X-Forwarded-For`, which then
-/// may be missing.
+/// Without `trusted_proxies` the header's first line is believed from any peer, and must be there, as in docker_auth.
+/// With them, a peer on the list is believed. The entry at the position of all lines together counts or, where none is
+/// given, the first from the right that is no trusted proxy itself. Without `real_ip_header` that is `X-Forwarded-For`,
+/// which then may be missing.
 ///
 /// # Errors
 /// The header is asked for and is missing or holds no address: 400, with docker_auth's words.
@@ -146,9 +146,9 @@ pub(crate) fn client_address(
     parse_address(entry).map(Some).ok_or_else(|| bad(format!("unable to parse remote addr {entry}")))
 }
 
-/// Whether the peer's word is taken for the client's address, the scheme and the host.
+/// Returns true if the peer's word is taken for the client's address, the scheme and the host.
 fn is_trusted(peer: Peer, settings: &ClientAddressSettings) -> bool {
-    // A Unix socket is reached only by who may open it.
+    // Only a process that may open a Unix socket reaches it.
     let listed = |address: SocketAddr| settings.is_proxy(address.ip());
     !settings.trusted_proxies.is_empty() && peer.address.is_none_or(listed)
 }
@@ -194,7 +194,7 @@ fn parse_address(text: &str) -> Option<IpAddr> {
     address.or_else(with_port).map(|address| address.to_canonical())
 }
 
-/// What a trusted proxy calls the request.
+/// Returns a trusted proxy's id of the request.
 pub(crate) fn request_id(
     headers: &HeaderMap,
     peer: Peer,

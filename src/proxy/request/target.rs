@@ -1,4 +1,4 @@
-//! The endpoints that are ours, not the registry's, and where they stand.
+//! The endpoints that are Portwarden's, not the registry's, and their paths.
 
 use hyper::{HeaderMap, Method, header, http::request::Parts};
 
@@ -44,7 +44,8 @@ pub(crate) fn is_v1(path: &str) -> bool {
     path == "/v1" || path.starts_with("/v1/")
 }
 
-/// Whether a person looks, by the word of the program that asks: a browser names HTML first, and no other client names it.
+/// Returns true if a person looks, by the word of the program that asks: a browser names HTML first, and no other
+/// client names it.
 fn wants_pages(headers: &HeaderMap) -> bool {
     headers.get(header::ACCEPT).is_some_and(|accept| accept.as_bytes().starts_with(b"text/html"))
 }

@@ -1,4 +1,4 @@
-//! A response's body on its way to the client: a short text of ours, or the registry's as it arrives.
+//! A response's body on its way to the client: a short text of Portwarden, or the registry's as it arrives.
 
 use std::{
     future::Future as _,
@@ -24,7 +24,7 @@ use crate::{
     telemetry::Ended,
 };
 
-/// A response's body: ours, or the registry's as it arrives. While it goes out its request is observed.
+/// A response's body: Portwarden's own, or the registry's as it arrives. While it goes out its request is observed.
 pub struct ResponseBody {
     bytes: Source,
     exchange: Option<Box<Exchange>>,
@@ -109,7 +109,7 @@ impl ResponseBody {
         }
     }
 
-    /// Keeps a place for as long as it goes out.
+    /// Keeps a slot for as long as it goes out.
     pub(crate) fn keep(&mut self, place: Place) {
         self.place = Some(place);
     }

@@ -23,7 +23,7 @@ pub(crate) struct Outside<'a> {
 enum Target<'a> {
     /// Into the registry: a reference without scheme and host.
     Registry(&'a str),
-    /// To another host.
+    /// A URL of another host.
     Elsewhere,
 }
 

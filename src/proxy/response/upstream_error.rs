@@ -1,4 +1,4 @@
-//! What a client is told when the registry, or a back end, gives no answer, or one that is none. Where these stand is for
+//! Answers to a client when the registry, or a back end, gives no answer, or one that is none. Their addresses are for
 //! the log.
 
 use std::time::{Duration, Instant};
@@ -12,8 +12,9 @@ use crate::{
     registry::{ErrorCode, Refusal},
 };
 
-/// Answers of the registry that would mislead a client. One that authenticates by itself sends a challenge which no
-/// token of ours answers: a loop for the client, and its operator must know. Nobody asked it to switch protocols.
+/// Rejects answers of the registry that would mislead a client. A registry that authenticates by itself sends a
+/// challenge which no token of Portwarden answers: a loop for the client, and its operator must know. No request asks
+/// it to switch protocols.
 pub(crate) fn refuse_strange<B>(response: &Response<B>, upstream: &Upstream) -> Result<(), Refusal> {
     let why = match response.status() {
         StatusCode::UNAUTHORIZED => "the registry behind this proxy asks for authentication itself",
@@ -30,20 +31,21 @@ pub(crate) fn refuse_strange<B>(response: &Response<B>, upstream: &Upstream) -> 
     Err(Refusal::new(ErrorCode::BadGateway, why))
 }
 
-/// What a client is told when a back end gives no answer about who it is or what it may do. Which one is for the log.
+/// The answer to a client when a back end gives no answer about its identity or its rights. The name of the back end is
+/// for the log.
 pub(crate) fn undecided(error: &Unavailable) -> Refusal {
     // Each of them fails for every request that needs it.
     static BACKENDS: FailureLog = FailureLog::every(Duration::from_secs(1));
     if let Some(unsaid) = BACKENDS.due(error.backend, Instant::now()) {
         let unsaid = count_left_out(unsaid);
-        tracing::error!(backend = error.backend, unsaid, "nobody is let in or turned away: {error}");
+        tracing::error!(backend = error.backend, unsaid, "no login or access is granted or denied: {error}");
     }
     let message = "who you are or what you may do cannot be checked now: a service behind this proxy does not answer; \
                    try again later";
     Refusal::new(ErrorCode::Unavailable, message).retry_after(upstream::RETRY_AFTER)
 }
 
-/// What a client is told when the registry gives no answer. Where the registry stands is for the log only.
+/// The answer to a client when the registry gives no answer. The address of the registry is for the log only.
 pub(crate) fn unanswered(error: &UpstreamError, upstream: &Upstream) -> Refusal {
     let (code, message) = match error {
         UpstreamError::Busy => (

@@ -1,6 +1,6 @@
-//! A connection to the registry and the exchange on it: one request, one response, both bodies streamed, all in the task
-//! of whoever asked. Nothing is spawned and nothing is queued between tasks, so that a piece of a body goes from one socket
-//! to the other while the processor still has it at hand.
+//! A connection to the registry and the exchange on it: one request, one response, both bodies streamed, all in the
+//! task of the caller. Nothing is spawned and nothing is queued between tasks, so that a piece of a body goes from one
+//! socket to the other while the processor still has it at hand.
 
 use std::{
     fmt,
@@ -30,9 +30,9 @@ use crate::{
 /// A connection that waits for its next request.
 pub(super) struct Connection {
     io: Box<dyn Io>,
-    /// What was read and belongs to no response yet.
+    /// Bytes that were read and belong to no response yet.
     buffer: BytesMut,
-    /// Whether it may have more room than a head needs.
+    /// True if it may have more room than a head needs.
     is_large: bool,
 }
 
@@ -51,7 +51,7 @@ pub(super) struct Transfer {
     request: Arc<Progress>,
 }
 
-/// What is read of a head at a time. Most answers fit, with their bodies.
+/// Bytes of a head that are read at a time. Most answers fit, with their bodies.
 const HEAD_PIECE: usize = 8 << 10;
 
 impl Connection {
@@ -59,7 +59,7 @@ impl Connection {
         Self { io, buffer: BytesMut::new(), is_large: false }
     }
 
-    /// Whether the registry has neither closed it nor said anything that nobody asked for.
+    /// Returns true if the registry has neither closed it nor sent anything unrequested.
     pub(super) fn is_open(&mut self) -> bool {
         let mut byte = [0; 1];
         let read = Pin::new(&mut self.io)
@@ -123,7 +123,7 @@ impl Connection {
                 Poll::Pending if refused.is_none() => return Poll::Pending,
                 Poll::Pending => Ok(0),
             };
-            // Who takes no more of a request may have answered it before; only if not, that is what is wrong.
+            // A registry that takes no more of a request may have answered it before; only if not, that is the fault.
             let why = match (refused, read) {
                 (Some(error), _) | (None, Err(error)) => Broken::Io(error),
                 (None, Ok(_)) => Broken::Closed("before its answer"),
@@ -191,7 +191,7 @@ impl Transfer {
         }
     }
 
-    /// Whether all of it was taken.
+    /// Returns true if all of it was taken.
     pub(super) fn is_done(&self) -> bool {
         self.decoder.is_done()
     }
@@ -201,7 +201,7 @@ impl Transfer {
         self.decoder.left().is_some_and(|left| left <= self.connection.buffer.len() as u64)
     }
 
-    /// How many bytes are left, where that is known.
+    /// Returns the number of bytes left, where that is known.
     pub(super) fn left(&self) -> Option<u64> {
         self.decoder.left()
     }

@@ -8,10 +8,10 @@ use hyper::{
 
 use super::Broken;
 
-/// Where in a body the next byte stands.
+/// The position of the next byte in a body.
 #[derive(Debug)]
 pub(super) enum Decoder {
-    /// So many are left.
+    /// A body of known length: the bytes left.
     Length(u64),
     /// It ends with the connection.
     UntilClose,
@@ -19,7 +19,7 @@ pub(super) enum Decoder {
     Chunked(Chunk, HeaderMap),
 }
 
-/// Where in a chunked body.
+/// The position in a chunked body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Chunk {
     /// Before a line with a size.
@@ -34,8 +34,8 @@ pub(super) enum Chunk {
     Done,
 }
 
-/// What is passed on at once of what was read at once. A client on HTTP/2 that takes a slice moves; one that would have to take
-/// a whole megabyte before it is seen to may be slow and still reading.
+/// The most that is passed on at once of a larger read. A client on HTTP/2 that takes a slice moves; one that would
+/// have to take a whole megabyte before it is seen to may be slow and still reading.
 const SLICE: usize = 128 << 10;
 /// The longest line of a size with its extension, or of a trailer.
 const MAX_LINE: usize = 8 << 10;
@@ -55,12 +55,12 @@ impl Decoder {
         Self::Chunked(Chunk::Size, HeaderMap::new())
     }
 
-    /// Whether all of it was taken.
+    /// Returns true if all of it was taken.
     pub(super) fn is_done(&self) -> bool {
         matches!(self, Self::Length(0) | Self::Chunked(Chunk::Done, _))
     }
 
-    /// How many bytes are left, where that is known.
+    /// Returns the number of bytes left, where that is known.
     pub(super) fn left(&self) -> Option<u64> {
         match self {
             Self::Length(left) => Some(*left),
@@ -69,7 +69,7 @@ impl Decoder {
         }
     }
 
-    /// What to read at most, so that nothing behind the body is.
+    /// Returns the most to read, so that nothing behind the body is.
     pub(super) fn wanted(&self, piece: usize) -> usize {
         match self {
             Self::Length(left) => usize::try_from(*left).unwrap_or(usize::MAX).min(piece),
@@ -97,7 +97,7 @@ impl Decoder {
         Ok(data.map(Frame::data))
     }
 
-    /// What the end of the connection means here.
+    /// Handles the end of the connection.
     ///
     /// # Errors
     /// The body is not whole.
@@ -198,7 +198,7 @@ fn size(line: &[u8]) -> Result<u64, Broken> {
 mod tests {
     use super::*;
 
-    /// What a body comes to when it arrives in pieces of that size, and what is left behind it.
+    /// Decodes a body that arrives in pieces of that size. Returns it with the bytes left behind it.
     fn decode(mut decoder: Decoder, bytes: &[u8], piece: usize) -> Result<(Vec<u8>, Vec<u8>, bool), Broken> {
         let (mut buffer, mut body) = (BytesMut::new(), Vec::new());
         for piece in bytes.chunks(piece) {

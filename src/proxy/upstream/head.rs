@@ -16,9 +16,9 @@ use crate::registry::Method;
 pub(super) struct Head {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
-    /// How its body comes.
+    /// The framing of its body.
     pub(super) body: Decoder,
-    /// Whether another request may follow on the connection.
+    /// True if another request may follow on the connection.
     pub(super) keep_alive: bool,
 }
 
@@ -36,7 +36,7 @@ const ADDED: usize = 4;
 pub(super) fn read(buffer: &mut BytesMut, method: Method) -> Result<Option<Head>, Broken> {
     loop {
         let Some(head) = read_one(buffer, method)? else { return Ok(None) };
-        // Nobody asked for another protocol: what answers so is refused later.
+        // No request asks for another protocol: such an answer is refused later.
         if !head.status.is_informational() || head.status == StatusCode::SWITCHING_PROTOCOLS {
             return Ok(Some(head));
         }
@@ -82,7 +82,7 @@ fn read_one(buffer: &mut BytesMut, method: Method) -> Result<Option<Head>, Broke
     Ok(Some(Head { status, headers, body, keep_alive }))
 }
 
-/// How the body comes (RFC 9112 section 6.3), and whether its end shows without the connection's.
+/// Returns the framing of the body (RFC 9112 section 6.3), and whether its end shows without the connection's.
 fn body_of(method: Method, status: StatusCode, headers: &HeaderMap) -> Result<(Decoder, bool), Broken> {
     let is_bodiless = method == Method::Head
         || status.is_informational()

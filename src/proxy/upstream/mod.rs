@@ -59,19 +59,19 @@ struct Inner {
     allowance: Allowance,
     failures: FailureLog,
     idle: Mutex<Vec<Idle>>,
-    /// Whether a task looks after those that nobody uses again.
+    /// True if a task looks after those that are not used again.
     swept: AtomicBool,
 }
 
 #[derive(Debug)]
 struct Idle {
     connection: Connection,
-    /// Whose runtime watches it.
+    /// The thread whose runtime watches it.
     thread: ThreadId,
     since: Instant,
 }
 
-/// The body of the registry's response, as it arrives. It keeps its place until it has ended, and gives its connection
+/// The body of the registry's response, as it arrives. It keeps its slot until it has ended, and gives its connection
 /// back then; dropped before, it closes it.
 pub struct Incoming {
     upstream: Upstream,
@@ -80,12 +80,12 @@ pub struct Incoming {
     pace: Pace,
 }
 
-/// How many requests are with the registry.
+/// The load on the registry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct UpstreamLoad {
     /// With it now; each has a connection of its own.
     pub requests: usize,
-    /// Waiting for a place (`limits.upstream_requests`).
+    /// Waiting for a slot (`limits.upstream_requests`).
     pub waiting: usize,
     /// Refused because they got none, since the settings of the registry last changed.
     pub refused: u64,
@@ -93,7 +93,7 @@ pub struct UpstreamLoad {
     pub idle_connections: usize,
 }
 
-/// Why the registry did not answer.
+/// The reason why the registry did not answer.
 #[derive(Debug)]
 pub enum UpstreamError {
     /// It was not asked: too many requests are with it.
@@ -110,20 +110,20 @@ pub enum UpstreamError {
     Client(ClientFault),
 }
 
-/// What is wrong with a connection, or with what came on it.
+/// The fault of a connection, or of its input.
 #[derive(Debug)]
 pub enum Broken {
     /// The system's word.
     Io(io::Error),
     /// The registry ended it, too early.
     Closed(&'static str),
-    /// What it says is not HTTP, or could be read in two ways.
+    /// The input is not HTTP, or could be read in two ways.
     Malformed(&'static str),
 }
 
 /// The most connections that are kept for reuse. More may be open: each request in flight has one.
 const MAX_IDLE: usize = 256;
-/// How often an outage that goes on is logged.
+/// The interval between log lines about an outage that goes on.
 const LOG_FAILURES_EVERY: Duration = Duration::from_secs(60);
 
 impl Upstream {
@@ -135,17 +135,17 @@ impl Upstream {
         Self(Arc::new(Inner { settings, places, allowance, failures, idle, swept }))
     }
 
-    /// Where the registry is, as the configuration has it.
+    /// Returns the address of the registry, as the configuration has it.
     pub fn address(&self) -> &UpstreamAddress {
         &self.0.settings.address
     }
 
-    /// What the log says of its failures.
+    /// Returns the throttle for log lines about its failures.
     pub(super) fn failures(&self) -> &FailureLog {
         &self.0.failures
     }
 
-    /// How busy it is.
+    /// Returns its load.
     pub fn load(&self) -> UpstreamLoad {
         let places = &self.0.places;
         let idle = self.0.idle.lock().unwrap_or_else(PoisonError::into_inner);
@@ -171,7 +171,7 @@ impl Upstream {
         Ok((response.status(), response.headers().clone()))
     }
 
-    /// A place for a request of this client, waited for a short while.
+    /// A slot for a request of this client, waited for a short while.
     ///
     /// # Errors
     /// [`UpstreamError::Busy`].
@@ -179,7 +179,7 @@ impl Upstream {
         self.0.places.take(client).await.map_err(|_| UpstreamError::Busy)
     }
 
-    /// Sends a client's request in its place, and waits for the head of the response.
+    /// Sends a client's request in its slot, and waits for the head of the response.
     ///
     /// A request that never left, or one without a body that met a connection the registry had just closed, is sent
     /// again on a new connection.
@@ -323,7 +323,7 @@ impl Incoming {
         }
     }
 
-    /// Whether all of it was taken.
+    /// Returns true if all of it was taken.
     pub(super) fn is_end_stream(&self) -> bool {
         self.under_way.is_none()
     }
@@ -333,7 +333,7 @@ impl Incoming {
         self.under_way.as_ref().is_none_or(|(transfer, ..)| transfer.is_here())
     }
 
-    /// How long the rest is, where that is known.
+    /// Returns the length of the rest, where that is known.
     pub(super) fn size_hint(&self) -> SizeHint {
         let left = self.under_way.as_ref().map_or(Some(0), |(transfer, ..)| transfer.left());
         left.map_or_else(SizeHint::default, SizeHint::with_exact)
@@ -393,5 +393,5 @@ impl fmt::Display for Broken {
 
 impl std::error::Error for Broken {}
 
-/// How long a client is asked to wait before it tries again.
+/// The time after which a client is asked to try again.
 pub(super) const RETRY_AFTER: Duration = Duration::from_secs(5);

@@ -1,4 +1,4 @@
-//! How large a piece of a response's body is read, by how soon its client has taken the last one.
+//! Sets the size of the pieces in which a response's body is read, by the time that its client took for the last one.
 //!
 //! Large pieces spare system calls where the client keeps up. One that does not would have them held for it, and seem to
 //! stand still while it takes one.

@@ -26,18 +26,18 @@ pub(in crate::proxy) struct UpstreamRequest {
     pub(super) body: RequestBody,
 }
 
-/// How a request's body is sent.
+/// The framing of a request's body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Framing {
     /// There is none.
     Empty,
-    /// Of this length.
+    /// A body of this length.
     Length(u64),
     /// In chunks.
     Chunked,
 }
 
-/// What is made room for: more than clients send.
+/// The capacity reserved for a head: more than clients send.
 const USUAL_HEAD: usize = 1000;
 
 impl RequestHead {
@@ -99,14 +99,14 @@ impl RequestHead {
 }
 
 impl UpstreamRequest {
-    /// Whether it may be sent twice (RFC 9110 section 9.2.2), and has no body to lose.
+    /// Returns true if it may be sent twice (RFC 9110 section 9.2.2), and has no body to lose.
     pub(super) fn is_repeatable(&self) -> bool {
         self.framing == Framing::Empty && matches!(self.method, Method::Get | Method::Head)
     }
 }
 
 impl Framing {
-    /// By what is known of a body.
+    /// Chooses the framing by what is known of a body.
     fn of(body: &impl Body) -> Self {
         if body.is_end_stream() {
             return Self::Empty;

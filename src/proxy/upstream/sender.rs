@@ -15,7 +15,7 @@ use tokio::io::AsyncWrite;
 use super::request::Framing;
 use crate::proxy::body::request_body::{ClientFault, Progress, RequestBody};
 
-/// What is still to be sent of a request.
+/// The rest of a request that is still to be sent.
 pub(super) struct Sender {
     /// `None` once it has ended.
     body: Option<RequestBody>,
@@ -27,7 +27,7 @@ pub(super) struct Sender {
     progress: Arc<Progress>,
 }
 
-/// Why a request could not be sent.
+/// The reason why a request could not be sent.
 #[derive(Debug)]
 pub(super) enum SendError {
     /// The client's body ended early.
@@ -36,7 +36,7 @@ pub(super) enum SendError {
     Registry(io::Error),
 }
 
-/// How much of a body is gathered for one write.
+/// Bytes of a body that are gathered for one write.
 const GATHERED: usize = 256 << 10;
 /// The most pieces in one write.
 const SLICES: usize = 64;

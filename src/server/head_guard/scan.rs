@@ -4,7 +4,7 @@ use std::mem::MaybeUninit;
 
 use super::http2::Frames;
 
-/// How large a head may be. hyper has to let larger ones through, or its answer does not say which limit it was.
+/// The largest head allowed. hyper has to let larger ones through, or its answer does not say which limit it was.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::server) struct HeadSize {
     /// Bytes: `limits.header_bytes`.
@@ -13,7 +13,7 @@ pub(in crate::server) struct HeadSize {
     pub(in crate::server) headers: usize,
 }
 
-/// What was wrong with a head.
+/// The fault of a head.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::server) enum BadHead {
     /// Others could read it differently.
@@ -28,7 +28,7 @@ impl From<&'static str> for BadHead {
     }
 }
 
-/// Where in the stream of requests the next byte stands.
+/// The position of the next byte in the stream of requests.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Scan {
     /// In a head: what has come of it.
@@ -47,11 +47,11 @@ pub(super) enum Scan {
     Done,
 }
 
-/// Larger heads are refused by hyper; larger chunk-size and trailer lines nobody sends.
+/// Larger heads are refused by hyper; no real client sends larger chunk-size and trailer lines.
 const MAX_HEAD: usize = 2 << 20;
 const MAX_LINE: usize = 8 << 10;
 
-/// What is made room for, in bytes and in headers, before it is known that more is needed.
+/// The room made, in bytes and in headers, before it is known that more is needed.
 const USUAL_HEAD: usize = 2 << 10;
 pub(super) const USUAL_HEADERS: usize = 32;
 
@@ -125,7 +125,8 @@ fn skip(left: &mut u64, bytes: &mut &[u8]) {
     *left -= here as u64;
 }
 
-/// Where it goes on once the head is complete; `None` while it is not. What hyper refuses by itself is left to it.
+/// Returns the position after the head once it is complete; `None` while it is not. A head that hyper refuses by itself
+/// is left to it.
 fn after_head(head: &mut Vec<u8>, most: usize) -> Result<Option<Scan>, &'static str> {
     if head.as_slice() == b"\r\n" {
         // RFC 9112 section 2.2: an empty line before a request line is passed over.
@@ -150,7 +151,7 @@ fn after_head(head: &mut Vec<u8>, most: usize) -> Result<Option<Scan>, &'static 
     }
 }
 
-/// Why it is not known where it goes on.
+/// The reason why the position after a head is not known.
 enum Unread {
     /// There are more headers than there is room for.
     TooMany,
@@ -166,7 +167,7 @@ impl From<&'static str> for Unread {
     }
 }
 
-/// Where it goes on after a complete head.
+/// Returns the position after a complete head.
 fn following<'h>(head: &'h [u8], room: &mut [MaybeUninit<httparse::Header<'h>>]) -> Result<Scan, Unread> {
     let mut request = httparse::Request::new(&mut []);
     match request.parse_with_uninit_headers(head, room) {
@@ -202,7 +203,7 @@ fn decimal(text: &[u8]) -> Option<u64> {
     std::str::from_utf8(text).ok().filter(|_| digits)?.parse().ok()
 }
 
-/// Whether there is a byte that no line of a request has: RFC 9110 section 5.5 knows the tab only.
+/// Returns true if there is a byte that no line of a request has: RFC 9110 section 5.5 knows the tab only.
 fn has_control(text: &[u8]) -> bool {
     text.iter().any(|b| b.is_ascii_control() && *b != b'\t')
 }

@@ -1,4 +1,5 @@
-//! How much the bodies of an HTTP/1.1 connection may give, so that little of them is held for a client that does not keep up.
+//! Limits the output of the bodies of an HTTP/1.1 connection, so that little of them is held for a client that does not
+//! keep up.
 
 use std::sync::{
     Arc,
@@ -7,7 +8,7 @@ use std::sync::{
 
 use crate::net::Allowance;
 
-/// What a body may give for now: a piece at a time, and nothing to a client that takes no more.
+/// The room for a body's output at the moment: a piece at a time, and nothing to a client that takes no more.
 #[derive(Debug, Clone)]
 pub(in crate::server) struct Pressure(Arc<Weight>);
 
@@ -28,7 +29,8 @@ impl Pressure {
         Self(Arc::new(Weight { allowance, on, given, waited }))
     }
 
-    /// Whether a body may give its next frame. If not, who drives the connection asks again once all is sent.
+    /// Returns true if a body may give its next frame. If not, the code that drives the connection asks again once all
+    /// is sent.
     pub(in crate::server) fn has_room(&self) -> bool {
         // hyper would go on until its own buffer is full, which is as large for one body of a thousand as for one of one.
         let has_room = !self.is_on() && self.0.given.load(Ordering::Relaxed) < self.0.allowance.piece();
@@ -55,7 +57,7 @@ impl Pressure {
         }
     }
 
-    /// Whether a body waits, which it is told not to any longer.
+    /// Returns true if a body waits, and ends its wait.
     pub(super) fn take_waited(&self) -> bool {
         self.0.waited.swap(false, Ordering::Relaxed)
     }

@@ -9,7 +9,7 @@ thread_local! {
     static SPARE: Cell<BytesMut> = Cell::new(BytesMut::new());
 }
 
-/// The largest room that is kept: who reads little must not get what a fast upload had, and hold it.
+/// The largest room that is kept: a connection that reads little must not get the room of a fast upload, and hold it.
 pub(super) const LARGEST: usize = 16 << 10;
 
 /// Room for so many bytes, with nothing in it.

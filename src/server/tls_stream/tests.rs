@@ -11,7 +11,7 @@ use tokio_rustls::{TlsAcceptor, TlsConnector, client};
 
 use super::*;
 
-/// How much all connections may come to hold together, when each could hold a megabyte.
+/// The most that all connections may come to hold together, when each could hold a megabyte.
 const MOST_HELD: usize = 115 << 20;
 
 /// Makes connections that share an allowance.
@@ -137,7 +137,7 @@ async fn a_client_that_does_not_read_is_pressure_until_it_does() {
     assert!(read.is_ok() && !pressure.is_on());
 }
 
-/// Nobody has to be known for it: answers that say so, asked for and never read.
+/// No login is needed for it: answers that say so, asked for and never read.
 #[tokio::test]
 async fn rule_25_many_clients_that_do_not_read_hold_little_each() {
     let ends = Ends::new();
@@ -156,7 +156,7 @@ async fn rule_25_many_clients_that_do_not_read_hold_little_each() {
     assert_eq!(ends.allowance.piece(), Allowance::default().piece(), "what is gone holds nothing");
 }
 
-/// Nor for this: a request of whose body nothing is read, because it is refused.
+/// Nor for this: a request whose body is not read, because it is refused.
 #[tokio::test]
 async fn rule_25_many_clients_that_are_not_read_hold_little_each() {
     let ends = Ends::new();

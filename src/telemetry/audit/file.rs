@@ -12,7 +12,7 @@ use std::{
 
 use crate::telemetry::lines::{Destination, Unwritten, WholeLines};
 
-/// How often a failure is complained of.
+/// The interval between log lines about a failure.
 const COMPLAIN_EVERY: Duration = Duration::from_secs(60);
 
 /// The file under its name. Whole lines are written to it, some at a time.
@@ -33,7 +33,7 @@ impl RotatedFile {
         Ok(Self { path: path.to_owned(), file, whole: WholeLines::default(), complained: None })
     }
 
-    /// Whether the name still leads to the file that is open.
+    /// Returns true if the name still leads to the file that is open.
     fn is_current(&self) -> bool {
         let identity =
             |found: io::Result<std::fs::Metadata>| found.ok().map(|found| (found.dev(), found.ino()));

@@ -1,4 +1,4 @@
-//! How a line of the audit log is written: one JSON object (RFC 8259), field by field.
+//! Writes a line of the audit log: one JSON object (RFC 8259), field by field.
 //!
 //! Two lines are written for nearly every request, and nearly all of their texts are plain; what is not goes through
 //! `serde_json`. Every field is bounded here, so the line is: journald splits lines at 48 KiB, and a client chooses texts.
@@ -10,7 +10,7 @@ use serde::Serialize;
 /// A line that is being written. A field without a value is left out.
 pub(super) struct Line<'a> {
     to: &'a mut Vec<u8>,
-    /// What stands before the next field.
+    /// The byte before the next field.
     before: u8,
     /// The names of fields that were too long.
     truncated: Vec<&'static str>,
@@ -39,7 +39,7 @@ impl<'a> Line<'a> {
         }
     }
 
-    /// A word of ours, which has nothing to escape.
+    /// A fixed word, which has nothing to escape.
     pub(super) fn word(&mut self, name: &'static str, word: impl Into<Option<&'static str>>) {
         if let Some(word) = word.into() {
             self.name(name);

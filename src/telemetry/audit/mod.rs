@@ -1,8 +1,8 @@
 //! The audit log: one JSON object a line for each decision, each issued token and each finished transfer.
 //!
-//! The fields are documented in `docs/monitoring.md`; they are an interface, so they only ever grow. Lines are written by
-//! a thread of its own. When they cannot be, they are lost and counted, and requests go on: who can fill a disk must not
-//! be able to stop the registry.
+//! The fields are documented in `docs/monitoring.md`; they are an interface, so they only ever grow. Lines are written
+//! by a thread of its own. When they cannot be, they are lost and counted, and requests go on: an attacker that can
+//! fill a disk must not be able to stop the registry.
 
 mod file;
 mod line;
@@ -26,7 +26,7 @@ use file::RotatedFile;
 pub use record::{Decision, Ended, Event, Record};
 use strangers::{Budget, Strangers, Summary};
 
-/// Where the lines go (`audit.to`).
+/// The destination of the lines (`audit.to`).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum AuditSettings {
     /// Nowhere.
@@ -161,7 +161,7 @@ impl Audit {
         Ok(Self(Some(Sink::new(to))))
     }
 
-    /// Whether anything is written: who would only build a record for it need not.
+    /// Returns true if anything is written: without that, no record need be built.
     pub fn is_on(&self) -> bool {
         self.0.is_some()
     }
@@ -203,7 +203,7 @@ impl Audit {
         self.0.as_ref().map_or(0, |sink| sink.summed_up.load(Ordering::Relaxed))
     }
 
-    /// How many lines were lost: too many waited, or the file could not be written.
+    /// Returns the number of lost lines: too many waited, or the file could not be written.
     pub fn lost(&self) -> u64 {
         self.0.as_ref().map_or(0, |sink| sink.lines.lost())
     }

@@ -4,7 +4,7 @@ use std::{net::IpAddr, time::SystemTime};
 
 use super::line::Line;
 
-/// What a line is about.
+/// The subject of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Event {
     /// A request for the registry was decided.
@@ -19,7 +19,7 @@ pub enum Event {
     Summary,
 }
 
-/// How a request was decided.
+/// The decision on a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Decision {
     /// It may go to the registry; or a token was issued.
@@ -28,13 +28,13 @@ pub enum Decision {
     Denied,
     /// Nothing was shown, and the anonymous user may not: the client is asked to log in.
     Challenged,
-    /// What was shown proves nothing: a wrong password, a token that is invalid or has expired.
+    /// The credentials prove nothing: a wrong password, a token that is invalid or has expired.
     Unauthenticated,
-    /// It was turned away for another reason: malformed, too many of them, frozen, a back end that is down.
+    /// It was rejected for another reason: malformed, too many of them, frozen, a back end that is down.
     Refused,
 }
 
-/// How a transfer ended.
+/// The end of a transfer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ended {
     /// The whole response was handed to the connection.
@@ -47,12 +47,12 @@ pub enum Ended {
     CutOff,
 }
 
-/// What is known of a request. A field that does not apply is left out of the line.
+/// The facts known about a request. A field that does not apply is left out of the line.
 #[derive(Debug, Clone)]
 pub struct Record {
     /// RFC 3339, UTC, microseconds; set when the line is written.
     pub time: SystemTime,
-    /// What the line is about.
+    /// The subject of the line.
     pub event: Event,
     /// `X-Request-Id`.
     pub request_id: String,
@@ -62,7 +62,7 @@ pub struct Record {
     pub account: Option<String>,
     /// The section that knows the account: `users`, `ext_auth`, `ldap_auth`, `xorm_auth`.
     pub source: Option<&'static str>,
-    /// What was shown: `token`, `refresh_token`, `password` or `none`.
+    /// The kind of credentials: `token`, `refresh_token`, `password` or `none`.
     pub credentials: Option<&'static str>,
     /// `User-Agent`, the beginning of it.
     pub user_agent: Option<String>,
@@ -82,11 +82,11 @@ pub struct Record {
     pub requested: Option<Vec<String>>,
     /// The scopes that it grants.
     pub granted: Option<Vec<String>>,
-    /// How it was decided.
+    /// The decision.
     pub decision: Option<Decision>,
-    /// Who decided: the rule with its line and comment.
+    /// The source of the decision: the rule with its line and comment.
     pub rule: Option<String>,
-    /// Why it was not allowed, as the client is told.
+    /// The reason why it was not allowed, as the client sees it.
     pub reason: Option<String>,
     /// The status of the response.
     pub status: Option<u16>,
@@ -98,7 +98,7 @@ pub struct Record {
     pub bytes_out: Option<u64>,
     /// From the request's head to now.
     pub duration_ms: Option<f64>,
-    /// How the transfer ended.
+    /// The end of the transfer.
     pub ended: Option<Ended>,
 }
 

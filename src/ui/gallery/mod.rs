@@ -26,13 +26,13 @@ pub(super) struct Exhibit {
 /// The data that fills the pages.
 #[derive(Clone, Copy)]
 pub(super) struct Gallery {
-    /// Stands wherever a text may.
+    /// A hostile text that stands wherever a text may.
     pub(super) hostile: Option<&'static str>,
     /// `server.path_prefix`.
     pub(super) prefix: &'static str,
 }
 
-/// Of our own making, like the page to go on to: never hostile.
+/// Made by Portwarden, like the page to go on to: never hostile.
 const CSRF: &str = "c5rf";
 
 impl Gallery {

@@ -25,7 +25,7 @@ pub fn deletion(frame: &Frame<'_>, page: &Deletion<'_>) -> String {
         div.heading { h1 { "Delete " (called) "?" } }
         (what_goes(page))
         div.notice.bad {
-            p { strong { "This cannot be undone." } " Nobody will be able to pull it, by tag or by digest." }
+            p { strong { "This cannot be undone." } " No client will be able to pull it, by tag or by digest." }
             p { "The disk space comes free later, when the registry collects its garbage." }
         }
         @if let Some(path) = &path { (form(frame, page, path)) }

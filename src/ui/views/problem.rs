@@ -1,4 +1,4 @@
-//! Something went wrong: what it is, and the way on.
+//! The page about an error: the problem, and the way on.
 
 use maud::html;
 

@@ -90,7 +90,7 @@ fn nothing(frame: &Frame<'_>) -> Markup {
                     p { "There is no repository that " strong { (Untrusted(name)) } " may pull." }
                     p {
                         a href=(link::to(frame, &PagePath::Access)) { "My access" }
-                        " shows what you may do, and by which rule. If you expected more, ask whoever runs this registry."
+                        " shows what you may do, and by which rule. If you expected more, ask the operator of this registry."
                     }
                 }
                 section.card {
