@@ -46,26 +46,26 @@ struct Arguments {
 enum Command {
     /// Serve the registry
     #[command(
-        after_help = "SIGHUP, or a changed file, reads the configuration anew; SIGTERM finishes transfers and ends."
+        after_help = "SIGHUP, or a changed file, reloads the configuration; SIGTERM stops the server once transfers have finished."
     )]
     Serve(Serve),
-    /// Check a configuration: what is wrong with it, and what is probably not meant
+    /// Check a configuration for errors and probable mistakes
     #[command(after_help = "Exit code 0: it can be used; 1: it cannot, or --strict and there are warnings.")]
     Check(Check),
-    /// Say what an account may do, and by which rule
+    /// Show what an account may do, and by which rule
     #[command(after_help = EXPLAIN_EXAMPLES)]
     Explain(Explain),
-    /// Hold the rules against a table of expectations, in the operator's own CI
+    /// Test the rules against a table of expectations, for use in CI
     #[command(after_help = TEST_POLICY_EXAMPLE, allow_missing_positional = true)]
     TestPolicy(TestPolicy),
-    /// Let no write pass for a while, so that the registry can collect its garbage; pulls go on
+    /// Reject writes temporarily while the registry collects its garbage; pulls go on
     #[command(after_help = FREEZE_EXAMPLE)]
     Freeze(Freeze),
-    /// Let writes pass again
+    /// Accept writes again
     Thaw(ControlSocket),
-    /// Say whether writes pass
+    /// Show whether writes are accepted
     #[command(
-        after_help = "Exit code 0: writes pass; 3: they are frozen, or drain; 1: the server cannot be reached."
+        after_help = "Exit code 0: writes are accepted; 3: they are frozen, or a freeze is draining; 1: the server cannot be reached."
     )]
     Status(Status),
     /// Get a token from a registry, for scripts
@@ -98,11 +98,11 @@ struct Check {
     /// Treat warnings as errors
     #[arg(long)]
     strict: bool,
-    /// Look at no other file than the configuration, for a machine that has no certificates, keys, commands and databases; a
-    /// note says of each that it was not looked at
+    /// Read no other file than the configuration, for a machine without its certificates, keys, commands and databases; a
+    /// note names each that was skipped
     #[arg(long)]
     without_files: bool,
-    /// Print a JSON object a line for each finding: severity, file, line, column, key, message, hint
+    /// Print each finding as a JSON object on a line: severity, file, line, column, key, message, hint
     #[arg(long)]
     json: bool,
 }
@@ -148,7 +148,7 @@ struct TestPolicy {
     /// The table, in YAML
     #[arg(value_name = "EXPECTATIONS")]
     expectations: PathBuf,
-    /// Print a JSON object a line for each expectation, met or not
+    /// Print each expectation, met or not, as a JSON object on a line
     #[arg(long)]
     json: bool,
 }
@@ -252,7 +252,7 @@ The table is a list:
    scope: 'repository:dev/app:pull', expect: allow}";
 
 const FREEZE_EXAMPLE: &str = "\
-Returns once no write passes any more; Ctrl-C before that calls it off. Clients are told to try again (503, Retry-After).
+Returns once writes are frozen; Ctrl-C before that calls it off. Clients get 503 with Retry-After.
 
 Example, as root:
   portwarden freeze --for 1h &&
@@ -263,7 +263,7 @@ Example, as root:
 The restart is for a registry that remembers blobs in memory: it would claim to have those that were collected.";
 
 const TOKEN_EXAMPLES: &str = "\
-Prints the token alone. Exit code 1, and no token, where something that was asked for is not granted.
+Prints the token alone. Exit code 1, and no token, if any part of the request is not granted.
 
 Example:
   token=$(portwarden token --registry https://registry.example --user ci \\
@@ -290,7 +290,7 @@ Examples:
       --registry http://127.0.0.1:5000
   portwarden hash --cost 12
 
-PORTWARDEN_CONFIG names the configuration where the command line does not; NO_COLOR takes the colors out of the log.";
+PORTWARDEN_CONFIG names the configuration where the command line does not; NO_COLOR turns off colors in the log.";
 
 /// Runs the command that `arguments` (the program's name first) ask for.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
