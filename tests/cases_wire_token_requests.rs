@@ -15,7 +15,7 @@ use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
-use portwarden::proxy::{AtRegistry, Peer};
+use portwarden::proxy::{InFlight, Peer};
 use serde_json::{Value, json};
 use support::{
     local::{Local, local},
@@ -177,7 +177,7 @@ fn ask(portwarden: &Local, row: &Value, peer: SocketAddr) -> Response {
                 let service = Arc::clone(&service);
                 async move {
                     Ok::<_, std::convert::Infallible>(
-                        service.respond(request, peer, &AtRegistry::default()).await,
+                        service.respond(request, peer, &InFlight::default()).await,
                     )
                 }
             });

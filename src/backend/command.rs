@@ -20,7 +20,7 @@ use tokio::{
     time::timeout,
 };
 
-use orphans::Orphanage;
+use orphans::ChildReaper;
 
 /// The most that is taken from standard output, in bytes.
 const MOST_OUTPUT: usize = 64 << 10;
@@ -124,7 +124,7 @@ struct Group {
     /// Its id, which is the group's, until it is reaped: until then no other process can have that id.
     id: Option<Pid>,
     /// Behind the leader, since fields are dropped in their order.
-    _left: Orphanage,
+    _left: ChildReaper,
 }
 
 impl Group {
@@ -132,7 +132,7 @@ impl Group {
         orphans::reap();
         let leader = settings.prepared().spawn()?;
         let id = leader.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
-        Ok(Self { leader, id, _left: Orphanage(id) })
+        Ok(Self { leader, id, _left: ChildReaper(id) })
     }
 
     /// Tells and hears all there is, until the leader has ended.

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, net::IpAddr};
 use serde::Serialize;
 
 use super::{
-    asked::{Asked, Court},
+    asked::{Asked, PolicyEvaluator},
     output::{Failure, say},
 };
 use crate::{
@@ -67,7 +67,7 @@ impl<'a> Answer<'a> {
     /// # Errors
     /// A back end that has to be asked gives no answer.
     pub(super) fn find(
-        court: &Court,
+        court: &PolicyEvaluator,
         asked: &'a Asked,
         needs: &[Scope],
         not_met: impl Fn(&Scope, &Ruling) -> Vec<String>,

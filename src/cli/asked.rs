@@ -33,7 +33,7 @@ impl Asked {
         labels: BTreeMap<String, Vec<String>>,
         ip: Option<IpAddr>,
         service: Option<String>,
-        court: &Court,
+        court: &PolicyEvaluator,
     ) -> Self {
         let config = &court.config;
         let user = court.users.get(&account).and_then(|user| config.users.get(*user));
@@ -78,7 +78,7 @@ impl fmt::Display for Asked {
 }
 
 /// The authorizers: the rules of a configuration, and the back ends that it names.
-pub(super) struct Court {
+pub(super) struct PolicyEvaluator {
     /// The configuration.
     pub(super) config: Config,
     /// The indexes of the users in it, by name.
@@ -87,7 +87,7 @@ pub(super) struct Court {
     runtime: Runtime,
 }
 
-impl Court {
+impl PolicyEvaluator {
     /// Reads the configuration at `path`. Back ends are asked when it comes to them.
     ///
     /// # Errors

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, process::ExitCode};
 use super::{
     Explain,
     answer::Answer,
-    asked::{Asked, Court, by_which},
+    asked::{Asked, PolicyEvaluator, by_which},
     output::{Failure, say},
     progress::Progress,
 };
@@ -16,7 +16,7 @@ use crate::registry::Scope;
 ///
 /// # Errors
 /// A back end that has to be asked gives no answer.
-pub(super) fn run(explain: &Explain, court: &Court, needs: &[Scope]) -> Result<ExitCode, Failure> {
+pub(super) fn run(explain: &Explain, court: &PolicyEvaluator, needs: &[Scope]) -> Result<ExitCode, Failure> {
     let text = !explain.json;
     if text {
         needs.iter().try_for_each(|need| say(format!("needs {need}")))?;
@@ -49,7 +49,7 @@ pub(super) fn run(explain: &Explain, court: &Court, needs: &[Scope]) -> Result<E
     Ok(if may > 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn notes(explain: &Explain, court: &Court) -> Result<(), Failure> {
+fn notes(explain: &Explain, court: &PolicyEvaluator) -> Result<(), Failure> {
     let elsewhere: Vec<&str> = court.config.authenticators.sections().collect();
     if !elsewhere.is_empty() {
         let sections = elsewhere.join(", ");
@@ -66,7 +66,7 @@ fn notes(explain: &Explain, court: &Court) -> Result<(), Failure> {
 fn decide(
     asked: &Asked,
     explain: &Explain,
-    court: &Court,
+    court: &PolicyEvaluator,
     needs: &[Scope],
 ) -> Result<(bool, String), String> {
     let mut by = Vec::new();

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::{
     Explain,
     answer::{Answer, RulingAnswer, say_json},
-    asked::{Asked, Court, by_which, needs},
+    asked::{Asked, PolicyEvaluator, by_which, needs},
     everyone,
     output::{Failure, say},
 };
@@ -19,7 +19,7 @@ use crate::{
 /// Prints the decision on a scope or a request; 0 when all that it needs is allowed, 1 when not. With `--json` and neither
 /// of them, answers every line of standard input.
 pub(super) fn run(explain: &Explain) -> Result<ExitCode, Failure> {
-    let court = Court::load(&explain.config)?;
+    let court = PolicyEvaluator::load(&explain.config)?;
     if explain.json && explain.scope.is_none() && explain.request.is_none() {
         return answer_lines(&court);
     }
@@ -58,7 +58,12 @@ pub(super) fn run(explain: &Explain) -> Result<ExitCode, Failure> {
 }
 
 /// The same as a line of JSON.
-fn answer(explain: &Explain, court: &Court, asked: &Asked, needs: &[Scope]) -> Result<ExitCode, Failure> {
+fn answer(
+    explain: &Explain,
+    court: &PolicyEvaluator,
+    asked: &Asked,
+    needs: &[Scope],
+) -> Result<ExitCode, Failure> {
     let answer = Answer::find(court, asked, needs, |need, ruling| {
         not_met(court, &asked.about(need), ruling, explain.verbose)
     })?;
@@ -67,7 +72,7 @@ fn answer(explain: &Explain, court: &Court, asked: &Asked, needs: &[Scope]) -> R
 }
 
 /// The reasons why noteworthy rules did not match, each as `rule 1, line 12: …`.
-fn not_met(court: &Court, question: &Question<'_>, ruling: &Ruling, all: bool) -> Vec<String> {
+fn not_met(court: &PolicyEvaluator, question: &Question<'_>, ruling: &Ruling, all: bool) -> Vec<String> {
     let rules = looked_at(&ruling.by, all, court.acl());
     rules.map(|rule| why_not(rule, court.acl(), &court.config.acl, question)).collect()
 }
@@ -83,7 +88,7 @@ fn looked_at(by: &DecidedBy, all: bool, acl: &Policy) -> Range<usize> {
     }
 }
 
-fn asked(explain: &Explain, court: &Court) -> Result<Asked, String> {
+fn asked(explain: &Explain, court: &PolicyEvaluator) -> Result<Asked, String> {
     let mut labels = BTreeMap::<String, Vec<String>>::new();
     for label in &explain.label {
         let (name, value) =
@@ -155,7 +160,7 @@ struct Line {
 }
 
 /// Answers each line with `{"rule": N or null, "actions": […]}`, N from 0; with `"by"` where a back end decided.
-fn answer_lines(court: &Court) -> Result<ExitCode, Failure> {
+fn answer_lines(court: &PolicyEvaluator) -> Result<ExitCode, Failure> {
     for (number, line) in std::io::stdin().lock().lines().enumerate() {
         let line = line.map_err(|error| format!("standard input: {error}"))?;
         let line: Line =

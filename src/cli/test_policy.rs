@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     TestPolicy,
     answer::{Answer, say_json},
-    asked::{Asked, Court, by_which, needs},
+    asked::{Asked, PolicyEvaluator, by_which, needs},
     output::{Failure, say},
 };
 use crate::{config::read_yaml, registry::Scope};
@@ -53,7 +53,7 @@ struct Outcome<'a> {
 /// Prints the expectations that are not met, with the rules that decided, and a summary; 1 when there are any. With
 /// `--json`, prints every expectation with its answer.
 pub(super) fn run(test: &TestPolicy) -> Result<ExitCode, Failure> {
-    let court = Court::load(&test.config)?;
+    let court = PolicyEvaluator::load(&test.config)?;
     let file = test.expectations.display();
     let text = std::fs::read_to_string(&test.expectations).map_err(|error| format!("{file}: {error}"))?;
     let rows: Vec<Expectation> = read_yaml(&text, &file.to_string()).map_err(|error| error.to_string())?;
@@ -80,7 +80,7 @@ pub(super) fn run(test: &TestPolicy) -> Result<ExitCode, Failure> {
 }
 
 /// The account and the access that a row asks about.
-fn question(row: Expectation, court: &Court) -> Result<(Asked, Vec<Scope>), String> {
+fn question(row: Expectation, court: &PolicyEvaluator) -> Result<(Asked, Vec<Scope>), String> {
     if row.scope.is_some() == row.request.is_some() {
         return Err("write either scope or request".to_owned());
     }
@@ -89,7 +89,12 @@ fn question(row: Expectation, court: &Court) -> Result<(Asked, Vec<Scope>), Stri
 }
 
 /// `repository:a:pull is denied, no rule matches`, for each need.
-fn verdicts(test: &TestPolicy, court: &Court, asked: &Asked, needs: &[Scope]) -> Result<String, String> {
+fn verdicts(
+    test: &TestPolicy,
+    court: &PolicyEvaluator,
+    asked: &Asked,
+    needs: &[Scope],
+) -> Result<String, String> {
     let mut verdicts = Vec::new();
     for need in needs {
         let ruling = court.decide(&asked.about(need))?;

@@ -19,13 +19,13 @@ use std::{
 use tokio::{sync::oneshot, time::timeout};
 
 use super::{
-    Complaints, Network, Share, Shares,
-    in_flight::{AtRegistry, Present},
+    LogThrottle, Network, Share, Shares,
+    in_flight::{InFlight, InFlightGuard},
 };
 
 /// The slots before one registry, or for pages.
 #[derive(Debug, Clone)]
-pub(crate) struct Places(Arc<Inner>);
+pub(crate) struct FairSemaphore(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
@@ -37,33 +37,33 @@ struct Inner {
     held: Shares,
     waiting: Shares,
     refused: AtomicU64,
-    complaints: Complaints,
+    complaints: LogThrottle,
 }
 
 #[derive(Debug)]
 struct Queue {
     free: usize,
     /// In the order of their coming.
-    waiting: BTreeMap<u64, (Network, oneshot::Sender<Place>)>,
+    waiting: BTreeMap<u64, (Network, oneshot::Sender<Slot>)>,
     arrivals: u64,
 }
 
 /// A request's slot. Dropped, it goes to the next request that may have it.
 #[derive(Debug)]
-pub struct Place {
-    places: Places,
+pub struct Slot {
+    places: FairSemaphore,
     share: Option<Share>,
-    present: Option<Present>,
+    present: Option<InFlightGuard>,
 }
 
 /// No slot came free in time, or too many requests wait for one already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct NoPlace;
+pub(crate) struct Overloaded;
 
 /// The time for which a request waits for a slot. Short of the time that clients wait for the head of an answer.
 const WAIT: Duration = Duration::from_secs(5);
 
-impl Places {
+impl FairSemaphore {
     /// So many slots, at least one; as many requests may wait for one.
     pub(crate) fn new(all: usize, what: &'static str) -> Self {
         Self::with(all.max(1), what, WAIT)
@@ -78,7 +78,7 @@ impl Places {
             held: Shares::default(),
             waiting: Shares::default(),
             refused: AtomicU64::new(0),
-            complaints: Complaints::default(),
+            complaints: LogThrottle::default(),
         }))
     }
 
@@ -87,7 +87,7 @@ impl Places {
     ///
     /// # Errors
     /// None came free within five seconds, or too many wait already.
-    pub(crate) async fn take(&self, from: Option<IpAddr>) -> Result<Place, NoPlace> {
+    pub(crate) async fn take(&self, from: Option<IpAddr>) -> Result<Slot, Overloaded> {
         let from = Network::from(from);
         let mut waits = {
             let mut queue = self.queue();
@@ -119,14 +119,14 @@ impl Places {
         self.0.refused.load(Ordering::Relaxed)
     }
 
-    fn free_for(&self, from: Network, queue: &mut Queue) -> Option<Place> {
+    fn free_for(&self, from: Network, queue: &mut Queue) -> Option<Slot> {
         let share = self.0.held.take(from, most(from, queue.free))?;
         queue.free -= 1;
         Some(self.place(share))
     }
 
-    fn place(&self, share: Share) -> Place {
-        Place { places: self.clone(), share: Some(share), present: None }
+    fn place(&self, share: Share) -> Slot {
+        Slot { places: self.clone(), share: Some(share), present: None }
     }
 
     fn wait(&self, from: Network, share: Share, queue: &mut Queue) -> Waits {
@@ -148,7 +148,7 @@ impl Places {
         }
     }
 
-    fn grant(&self) -> Option<(oneshot::Sender<Place>, Place)> {
+    fn grant(&self) -> Option<(oneshot::Sender<Slot>, Slot)> {
         let mut queue = self.queue();
         let free = queue.free;
         let may = |of: Network| self.0.held.take(of, most(of, free));
@@ -159,7 +159,7 @@ impl Places {
         Some((waiting, self.place(share)))
     }
 
-    fn refuse(&self, from: Network) -> NoPlace {
+    fn refuse(&self, from: Network) -> Overloaded {
         self.0.refused.fetch_add(1, Ordering::Relaxed);
         if let Some(unsaid) = self.0.complaints.due(from, Instant::now()) {
             tracing::warn!(
@@ -167,7 +167,7 @@ impl Places {
                 "too many concurrent {} (one address holds half of the slots at most): rejected", self.0.what
             );
         }
-        NoPlace
+        Overloaded
     }
 
     fn queue(&self) -> MutexGuard<'_, Queue> {
@@ -185,9 +185,9 @@ fn most(of: Network, left: usize) -> usize {
 
 /// A request in the queue. Leaves it when dropped.
 struct Waits {
-    places: Places,
+    places: FairSemaphore,
     number: u64,
-    place: oneshot::Receiver<Place>,
+    place: oneshot::Receiver<Slot>,
     _share: Share,
 }
 
@@ -197,15 +197,15 @@ impl Drop for Waits {
     }
 }
 
-impl Place {
+impl Slot {
     /// The slot of a request of that connection.
-    pub(crate) fn of(mut self, connection: &AtRegistry) -> Self {
+    pub(crate) fn of(mut self, connection: &InFlight) -> Self {
         self.present = Some(connection.enter());
         self
     }
 }
 
-impl Drop for Place {
+impl Drop for Slot {
     fn drop(&mut self) {
         self.places.give_back(self.share.take());
     }
@@ -219,7 +219,7 @@ mod tests {
         Some([10, 0, 0, last].into())
     }
 
-    async fn several(places: &Places, from: Option<IpAddr>, wanted: usize) -> Vec<Place> {
+    async fn several(places: &FairSemaphore, from: Option<IpAddr>, wanted: usize) -> Vec<Slot> {
         let mut taken = Vec::new();
         for _ in 0..wanted {
             taken.extend(places.take(from).await.ok());
@@ -229,10 +229,10 @@ mod tests {
 
     #[tokio::test]
     async fn an_address_gets_half_and_waits_a_bounded_time_for_more() {
-        let places = Places::with(4, "requests", Duration::from_millis(300));
+        let places = FairSemaphore::with(4, "requests", Duration::from_millis(300));
         let mut held = several(&places, ip(1), 2).await;
         let started = Instant::now();
-        assert_eq!(places.take(ip(1)).await.unwrap_err(), NoPlace);
+        assert_eq!(places.take(ip(1)).await.unwrap_err(), Overloaded);
         assert!(started.elapsed() >= Duration::from_millis(300), "{:?}", started.elapsed());
         assert_eq!((held.len(), places.refused()), (2, 1));
         let (again, ()) = tokio::join!(places.take(ip(1)), async {
@@ -247,7 +247,7 @@ mod tests {
 
     #[tokio::test]
     async fn several_addresses_leave_some_for_the_next() {
-        let places = Places::with(60, "requests", Duration::ZERO);
+        let places = FairSemaphore::with(60, "requests", Duration::ZERO);
         let first = several(&places, ip(1), 60).await;
         let second = several(&places, ip(2), 60).await;
         let third = several(&places, ip(3), 60).await;
@@ -259,7 +259,7 @@ mod tests {
 
     #[tokio::test]
     async fn rule_35_seven_64s_of_one_48_take_no_more_than_one_client() {
-        let places = Places::with(64, "requests", Duration::ZERO);
+        let places = FairSemaphore::with(64, "requests", Duration::ZERO);
         let mut held = Vec::new();
         for net in [0, 1, 2, 0x100, 0x101, 0x2000, 0xffff] {
             let from = std::net::Ipv6Addr::new(0x2001, 0xdb8, 1, net, 0, 0, 0, 1);
@@ -271,15 +271,15 @@ mod tests {
 
     #[tokio::test]
     async fn who_comes_without_an_address_gets_whatever_is_free() {
-        let places = Places::with(3, "requests", Duration::ZERO);
+        let places = FairSemaphore::with(3, "requests", Duration::ZERO);
         assert_eq!(several(&places, None, 4).await.len(), 3);
     }
 
     #[tokio::test]
     async fn those_who_wait_are_bounded_and_take_no_place_of_others() {
-        let places = Places::with(4, "requests", Duration::from_millis(100));
+        let places = FairSemaphore::with(4, "requests", Duration::from_millis(100));
         let held = several(&places, ip(1), 2).await;
-        let waits = |places: Places| tokio::spawn(async move { places.take(ip(1)).await });
+        let waits = |places: FairSemaphore| tokio::spawn(async move { places.take(ip(1)).await });
         let waiting = [(); 3].map(|()| waits(places.clone()));
         tokio::task::yield_now().await;
         assert_eq!((places.waiting(), places.refused()), (2, 1), "they too leave as many as they take");
@@ -295,7 +295,7 @@ mod tests {
 
     #[tokio::test]
     async fn one_place_that_comes_free_may_be_for_two() {
-        let places = Places::with(3, "requests", Duration::from_secs(60));
+        let places = FairSemaphore::with(3, "requests", Duration::from_secs(60));
         let mut first = several(&places, ip(1), 1).await;
         let second = several(&places, ip(2), 1).await;
         let waits = |from| {
@@ -316,7 +316,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_place_passes_those_by_who_may_not_have_it() {
-        let places = Places::with(3, "requests", Duration::from_secs(5));
+        let places = FairSemaphore::with(3, "requests", Duration::from_secs(5));
         let mut greedy = several(&places, ip(1), 2).await;
         let held = several(&places, ip(2), 1).await;
         let (mine, other) = tokio::join!(timeout(Duration::from_millis(50), places.take(ip(1))), async {

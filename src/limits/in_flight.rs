@@ -7,17 +7,17 @@ use std::sync::{
 
 /// The count of one connection.
 #[derive(Debug, Clone, Default)]
-pub struct AtRegistry(Arc<AtomicUsize>);
+pub struct InFlight(Arc<AtomicUsize>);
 
 /// One of them. Ends when it is dropped.
 #[derive(Debug)]
-pub struct Present(AtRegistry);
+pub struct InFlightGuard(InFlight);
 
-impl AtRegistry {
+impl InFlight {
     /// Counts a request that holds a slot before the registry.
-    pub fn enter(&self) -> Present {
+    pub fn enter(&self) -> InFlightGuard {
         self.0.fetch_add(1, Ordering::Relaxed);
-        Present(self.clone())
+        InFlightGuard(self.clone())
     }
 
     /// Returns the number that are there now.
@@ -26,7 +26,7 @@ impl AtRegistry {
     }
 }
 
-impl Drop for Present {
+impl Drop for InFlightGuard {
     fn drop(&mut self) {
         self.0.0.fetch_sub(1, Ordering::Relaxed);
     }

@@ -10,7 +10,7 @@ use std::{
 use super::{Counters, Network, Worth};
 
 /// The last line about each sender. Its memory is fixed.
-pub(crate) struct Complaints(Mutex<Counters<Said>>);
+pub(crate) struct LogThrottle(Mutex<Counters<Said>>);
 
 #[derive(Debug)]
 struct Said {
@@ -23,13 +23,13 @@ const QUIET: Duration = Duration::from_secs(60);
 /// The least number of senders that are remembered. More of them in a minute make more lines, and no more memory.
 const SENDERS: usize = 256;
 
-impl Default for Complaints {
+impl Default for LogThrottle {
     fn default() -> Self {
         Self(Mutex::new(Counters::new(SENDERS)))
     }
 }
 
-impl Complaints {
+impl LogThrottle {
     /// Returns whether to say it, at most once a minute of a client and its neighbours; then how often it was not
     /// said since.
     pub(crate) fn due(&self, of: Network, now: Instant) -> Option<u64> {
@@ -54,9 +54,9 @@ impl Worth for Said {
 }
 
 /// The number of senders in a table is no news.
-impl fmt::Debug for Complaints {
+impl fmt::Debug for LogThrottle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Complaints")
+        f.write_str("LogThrottle")
     }
 }
 
@@ -66,7 +66,7 @@ mod tests {
 
     #[test]
     fn each_sender_is_complained_of_once_a_minute() {
-        let (complaints, now) = (Complaints::default(), Instant::now());
+        let (complaints, now) = (LogThrottle::default(), Instant::now());
         let (one, other) = (Network::V4(1), Network::V4(2));
         assert_eq!([one, one, other, one].map(|of| complaints.due(of, now)), [Some(0), None, Some(0), None]);
         assert_eq!(complaints.due(one, now + QUIET), Some(2));

@@ -8,11 +8,11 @@ use std::sync::{
 
 /// The size of one piece, shared by all tasks that move a body, or hold bytes that their peer does not take.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Allowance(Arc<AtomicUsize>);
+pub(crate) struct BufferBudget(Arc<AtomicUsize>);
 
 /// One of those. Dropped, it leaves its share to the others.
 #[derive(Debug)]
-pub(crate) struct Share(Allowance);
+pub(crate) struct BudgetShare(BufferBudget);
 
 /// The approximate total size of all pieces in flight: a task that took a large one when there were few keeps it until
 /// it is taken.
@@ -23,11 +23,11 @@ const MOST: usize = 1 << 20;
 /// The smallest: two TLS records.
 const LEAST: usize = 32 << 10;
 
-impl Allowance {
+impl BufferBudget {
     /// Counts one more.
-    pub(crate) fn share(&self) -> Share {
+    pub(crate) fn share(&self) -> BudgetShare {
         self.0.fetch_add(1, Ordering::Relaxed);
-        Share(self.clone())
+        BudgetShare(self.clone())
     }
 
     /// Bytes of one piece, as things stand.
@@ -36,7 +36,7 @@ impl Allowance {
     }
 }
 
-impl Drop for Share {
+impl Drop for BudgetShare {
     fn drop(&mut self) {
         self.0.0.fetch_sub(1, Ordering::Relaxed);
     }
@@ -48,9 +48,9 @@ mod tests {
 
     #[test]
     fn many_have_little_each_and_few_have_much() {
-        let allowance = Allowance::default();
+        let allowance = BufferBudget::default();
         assert_eq!(allowance.piece(), MOST);
-        let mut shares: Vec<Share> = (0..512).map(|_| allowance.share()).collect();
+        let mut shares: Vec<BudgetShare> = (0..512).map(|_| allowance.share()).collect();
         assert_eq!(allowance.piece(), 64 << 10);
         shares.extend((0..10_000).map(|_| allowance.share()));
         assert_eq!(allowance.piece(), LEAST);

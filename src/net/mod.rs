@@ -7,7 +7,7 @@ mod deadline;
 mod lingering_close;
 mod write_deadline;
 
-pub(crate) use buffer_budget::{Allowance, Share as AllowanceShare};
+pub(crate) use buffer_budget::{BudgetShare, BufferBudget};
 pub(crate) use deadline::{Deadline, within};
 pub(crate) use lingering_close::Lingering;
 pub(crate) use write_deadline::WriteDeadline;

@@ -145,7 +145,7 @@ impl Freeze {
                 FreezeStatus::Open => state.enter(Phase::Draining { since }),
             }
         };
-        let mut calls_off = CallsOff { freeze: self, number, armed: true };
+        let mut calls_off = CancelOnDrop { freeze: self, number, armed: true };
         while self.own(number)?.pushes_under_way(since, Instant::now()) > 0 && since.elapsed() < drain {
             sleep(LOOK).await;
         }
@@ -315,13 +315,13 @@ impl Drop for Write {
 }
 
 /// Calls a freeze off that was not waited for to its end.
-struct CallsOff<'f> {
+struct CancelOnDrop<'f> {
     freeze: &'f Freeze,
     number: u64,
     armed: bool,
 }
 
-impl Drop for CallsOff<'_> {
+impl Drop for CancelOnDrop<'_> {
     fn drop(&mut self) {
         if self.armed
             && let Ok(mut state) = self.freeze.own(self.number)

@@ -14,8 +14,8 @@ use hyper::{
 
 use super::{
     Peer, ResponseBody, Service, Settings,
-    request::{context::require_plain, target::OwnEndpoint},
-    request_log::{Exchange, Subject},
+    request::{context::require_plain, target::LocalEndpoint},
+    request_log::{RequestLog, Subject},
     response::{caching, error_response::refuse, local::redirect_to},
 };
 use crate::registry::{ErrorCode, Refusal};
@@ -29,7 +29,7 @@ impl Service {
     pub fn redirect(&self, request: Request<Incoming>, peer: Peer, port: u16) -> Response<ResponseBody> {
         let settings = &self.snapshot().settings;
         let (head, _) = request.into_parts();
-        let mut exchange = Exchange::begin(self.telemetry(), &head, peer, Subject::Other, None);
+        let mut exchange = RequestLog::begin(self.telemetry(), &head, peer, Subject::Other, None);
         let location = location(&head, settings, port);
         let refusal = location.as_ref().err().cloned();
         let mut response = location.map_or_else(|refusal| refuse(&refusal, settings, None), redirect_to);
@@ -62,11 +62,11 @@ fn location(head: &Parts, settings: &Settings, port: u16) -> Result<HeaderValue,
 /// Returns whether it may be a browser's, and nothing of it is for the registry or its tokens.
 fn is_of_browser(head: &Parts, settings: &Settings) -> bool {
     let path = head.uri.path();
-    let own = OwnEndpoint::of(head, &settings.path_prefix, settings.ui.enabled);
+    let own = LocalEndpoint::of(head, &settings.path_prefix, settings.ui.enabled);
     matches!(head.method, Method::GET | Method::HEAD)
         && !head.headers.contains_key(header::AUTHORIZATION)
         && !(path == "/v2" || path.starts_with("/v2/"))
-        && own != Some(OwnEndpoint::Token)
+        && own != Some(LocalEndpoint::Token)
 }
 
 /// The host of an authority, without its port; `None` where that is anything but a plain name or an address.

@@ -20,7 +20,7 @@ mod settings;
 mod snapshot;
 mod upstream;
 
-pub use crate::limits::AtRegistry;
+pub use crate::limits::InFlight;
 pub use auth::passwords::Passwords;
 pub use body::request_body::BodyError;
 pub use freeze::{Freeze, FreezeStatus, NotFrozen};

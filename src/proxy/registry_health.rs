@@ -14,11 +14,10 @@ use std::{
 use hyper::{HeaderMap, StatusCode, header};
 use tokio::time::timeout;
 
-use crate::limits::count_left_out;
-
 use super::{
     Upstream, UpstreamAddress, UpstreamError, response::error_response::API_VERSION, upstream::Broken,
 };
+use crate::limits::count_left_out;
 
 /// The result of the last check.
 #[derive(Debug, Default)]

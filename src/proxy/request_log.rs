@@ -22,7 +22,7 @@ use crate::{
 
 /// A request from its head until its response has gone out. Dropped, it has ended: a client that vanishes, and with it
 /// the future that answers it, leaves its line too.
-pub struct Exchange {
+pub struct RequestLog {
     telemetry: Arc<Telemetry>,
     id: RequestId,
     began: Instant,
@@ -50,7 +50,7 @@ pub(super) enum Subject {
     Other,
 }
 
-impl Exchange {
+impl RequestLog {
     /// Begins the observation of a request; `given` is the name that a trusted proxy has for it.
     pub(super) fn begin(
         telemetry: &Arc<Telemetry>,
@@ -263,7 +263,7 @@ impl Exchange {
     }
 }
 
-impl Drop for Exchange {
+impl Drop for RequestLog {
     fn drop(&mut self) {
         let metrics = &self.telemetry.metrics;
         let status = self.status.map(|status| status.as_u16());

@@ -23,34 +23,34 @@ use super::{
     forward::{
         catalog::Catalog,
         headers,
-        rewrite::{for_the_outside, upstream_head},
-        subrequest::Inquirer,
+        rewrite::{rewrite_response, upstream_head},
+        subrequest::Subrequest,
     },
     freeze::Write,
     pages::{self, Answer, Pages},
     registry_health::RegistryHealth,
     request::{
-        context::{Asked, expects_continue, parse, require_plain},
+        context::{RequestContext, expects_continue, parse, require_plain},
         cors::{self, Shared},
         media_type,
         origin::{self, Origin, REQUEST_ID},
-        target::{OwnEndpoint, is_v1},
+        target::{LocalEndpoint, is_v1},
     },
-    request_log::{Exchange, Subject},
+    request_log::{RequestLog, Subject},
     response::{
         body::{ResponseBody, UpstreamBody},
         caching,
         error_response::{outside_of_v2, reads_text, refuse, refuse_in_json, refuse_in_text},
         local,
         location::Outside,
-        upstream_error::{refuse_strange, unanswered},
+        upstream_error::{reject_unexpected_upstream, unanswered},
     },
 };
 use crate::{
-    limits::AtRegistry,
-    net::Allowance,
+    limits::InFlight,
+    net::BufferBudget,
     registry::{Endpoint, ErrorCode, Method, Refusal},
-    telemetry::{Ended, Reading, Telemetry},
+    telemetry::{Ended, MetricsSnapshot, Telemetry},
     ui::PagePath,
 };
 
@@ -65,7 +65,7 @@ pub struct Service {
     catalog: Catalog,
     registry_health: RegistryHealth,
     freeze: Freeze,
-    allowance: Allowance,
+    allowance: BufferBudget,
     telemetry: Arc<Telemetry>,
 }
 
@@ -74,7 +74,7 @@ impl Service {
     pub fn new(snapshot: Snapshot, telemetry: Arc<Telemetry>) -> Self {
         let key = snapshot.remembered.key().clone();
         let passwords = Passwords::new(&snapshot.settings.passwords, key, Arc::clone(&telemetry));
-        let allowance = Allowance::default();
+        let allowance = BufferBudget::default();
         let upstream = Upstream::new(snapshot.settings.upstream.clone(), allowance.clone());
         let pages = Pages::default();
         let catalog = Catalog::new(Arc::clone(pages.names()));
@@ -125,7 +125,7 @@ impl Service {
     }
 
     /// Returns the allowance that sets the size of a body's pieces.
-    pub(crate) fn allowance(&self) -> &Allowance {
+    pub(crate) fn allowance(&self) -> &BufferBudget {
         &self.allowance
     }
 
@@ -135,10 +135,10 @@ impl Service {
     }
 
     /// The state of now, for the metrics.
-    pub fn reading(&self) -> Reading {
+    pub fn reading(&self) -> MetricsSnapshot {
         let (password_checks_running, password_checks_waiting) = self.passwords.load();
         let upstream = self.upstream_load();
-        Reading {
+        MetricsSnapshot {
             password_checks_running,
             password_checks_waiting,
             upstream_busy: upstream.requests,
@@ -171,7 +171,7 @@ impl Service {
         &self,
         request: Request<Incoming>,
         peer: Peer,
-        at_registry: &AtRegistry,
+        at_registry: &InFlight,
     ) -> Response<ResponseBody> {
         let snapshot = self.snapshot.load_full();
         let settings = &snapshot.settings;
@@ -179,32 +179,32 @@ impl Service {
         let expects_continue = expects_continue(&head.headers);
         let body = RequestBody::new(body, settings.idle_body, expects_continue, Arc::clone(&self.telemetry));
         let origin = Origin::of(&head, peer, &settings.client_address);
-        let own = OwnEndpoint::of(&head, &settings.path_prefix, settings.ui.enabled);
+        let own = LocalEndpoint::of(&head, &settings.path_prefix, settings.ui.enabled);
         let speaks_registry = own.is_none() && head.uri.path().starts_with("/v2");
         let speaks_json = speaks_registry || (own.is_none() && is_v1(head.uri.path()));
         // Pages of other origins: the registry and its tokens are for them, our own pages are not.
-        let is_shared = speaks_registry || own == Some(OwnEndpoint::Token);
+        let is_shared = speaks_registry || own == Some(LocalEndpoint::Token);
         let shared = Shared::with(&head, &settings.cors).filter(|_| is_shared);
         let preflight = shared.and_then(|shared| shared.preflight(&head)).map(local::no_content);
         let subject = match &own {
             _ if preflight.is_some() => Subject::Other,
-            Some(OwnEndpoint::Token) => Subject::Token,
-            Some(OwnEndpoint::Page(page)) if page.is_page() => Subject::Page,
+            Some(LocalEndpoint::Token) => Subject::Token,
+            Some(LocalEndpoint::Page(page)) if page.is_page() => Subject::Page,
             None if speaks_registry => Subject::Registry,
             _ => Subject::Other,
         };
         let given = origin::request_id(&head.headers, peer, &settings.client_address);
-        let mut exchange = Exchange::begin(&self.telemetry, &head, peer, subject, given);
+        let mut exchange = RequestLog::begin(&self.telemetry, &head, peer, subject, given);
         let is_own = own.is_some();
-        let wants_json = own == Some(OwnEndpoint::Token) && !reads_text(&head.headers);
-        let asked = Asked { head: &head, peer, snapshot: &snapshot, at_registry };
+        let wants_json = own == Some(LocalEndpoint::Token) && !reads_text(&head.headers);
+        let asked = RequestContext { head: &head, peer, snapshot: &snapshot, at_registry };
         let answered = match (&origin, own, preflight) {
             (Err(refusal), ..) => Err(refusal.clone()),
             (Ok(_), _, Some(answer)) => Ok(Answer::from(answer)),
-            (Ok(origin), Some(OwnEndpoint::Page(page)), None) => {
+            (Ok(origin), Some(LocalEndpoint::Page(page)), None) => {
                 self.answer_page(Some(page), asked, body, origin, &mut exchange).await
             }
-            (Ok(origin), Some(OwnEndpoint::NoPage), None) => {
+            (Ok(origin), Some(LocalEndpoint::NoPage), None) => {
                 self.answer_page(None, asked, body, origin, &mut exchange).await
             }
             (Ok(origin), Some(own), None) => {
@@ -259,7 +259,7 @@ impl Service {
         why: &str,
     ) -> Response<ResponseBody> {
         let (head, _) = request.into_parts();
-        let mut exchange = Exchange::begin(&self.telemetry, &head, peer, Subject::Registry, None);
+        let mut exchange = RequestLog::begin(&self.telemetry, &head, peer, Subject::Registry, None);
         let refusal = Refusal::new(code, why).and_close();
         let mut response = refuse_in_text(&refusal, "");
         exchange.concluded(Some(&refusal), response.status());
@@ -270,12 +270,12 @@ impl Service {
     /// The journey of a request for the registry.
     async fn journey(
         &self,
-        asked: Asked<'_>,
+        asked: RequestContext<'_>,
         body: RequestBody,
         origin: &Origin,
-        exchange: &mut Exchange,
+        exchange: &mut RequestLog,
     ) -> Result<Response<ResponseBody>, Refusal> {
-        let Asked { head, snapshot, at_registry, .. } = asked;
+        let RequestContext { head, snapshot, at_registry, .. } = asked;
         // 1. Parse: from here on there is a route, or nothing.
         let route = parse(head)?;
         exchange.routed(&route);
@@ -296,7 +296,7 @@ impl Service {
             Admitted::InPart(view, route) => {
                 let (id, idle_body) = (exchange.id().clone(), snapshot.settings.idle_body);
                 let (upstream, origin) = (Upstream::clone(&upstream), origin.clone());
-                let registry = Inquirer { upstream, idle_body, origin, address, id };
+                let registry = Subrequest { upstream, idle_body, origin, address, id };
                 return Box::pin(self.catalog.list(&view, route.catalog_page(), &registry)).await;
             }
         };
@@ -323,14 +323,14 @@ impl Service {
         {
             self.pages.pushed(name);
         }
-        refuse_strange(&response, &upstream)?;
+        reject_unexpected_upstream(&response, &upstream)?;
         // 6. Answer: the registry's own, made right for the outside.
         let idle = snapshot.settings.idle_body;
         let status = response.status();
         let body = |body| ResponseBody::upstream(UpstreamBody::new(body, status, idle));
         let is_absolute = !snapshot.settings.relative_urls;
         let outside = Outside { registry: upstream.address(), origin: is_absolute.then_some(origin) };
-        let mut response = for_the_outside(response.map(body), permit.route(), &outside);
+        let mut response = rewrite_response(response.map(body), permit.route(), &outside);
         if let Some(place) = list {
             response.body_mut().keep(place);
         }
@@ -342,10 +342,10 @@ impl Service {
     async fn answer_page(
         &self,
         page: Option<PagePath>,
-        asked: Asked<'_>,
+        asked: RequestContext<'_>,
         body: RequestBody,
         origin: &Origin,
-        exchange: &mut Exchange,
+        exchange: &mut RequestLog,
     ) -> Result<Answer, Refusal> {
         require_plain(asked.head)?;
         let address = asked.address()?;
@@ -371,19 +371,19 @@ impl Service {
     /// Our own endpoints, which never reach the registry.
     async fn answer_own(
         &self,
-        own: OwnEndpoint,
-        asked: Asked<'_>,
+        own: LocalEndpoint,
+        asked: RequestContext<'_>,
         body: RequestBody,
         origin: &Origin,
-        exchange: &mut Exchange,
+        exchange: &mut RequestLog,
     ) -> Result<Response<ResponseBody>, Refusal> {
-        let Asked { head, snapshot, .. } = asked;
+        let RequestContext { head, snapshot, .. } = asked;
         require_plain(head)?;
         if Method::parse(head.method.as_str()).is_none() {
             return Err(Refusal::new(ErrorCode::Unsupported, "the method is not supported"));
         }
         match own {
-            OwnEndpoint::Token => {
+            LocalEndpoint::Token => {
                 let address = asked.address().map_err(|refusal| Refusal {
                     message: format!("Bad request: {}", refusal.message),
                     ..refusal
@@ -394,9 +394,9 @@ impl Service {
                 self.token_requests.admit(address, rate, Instant::now())?;
                 token_endpoint::answer(head, body, address, snapshot, &self.passwords, exchange).await
             }
-            OwnEndpoint::Greeting => Ok(local::greeting(snapshot.authority.issuer())),
-            OwnEndpoint::BaseWithoutSlash => Ok(local::redirect_to(HeaderValue::from_static("/v2/"))),
-            OwnEndpoint::Page(_) | OwnEndpoint::NoPage => {
+            LocalEndpoint::Greeting => Ok(local::greeting(snapshot.authority.issuer())),
+            LocalEndpoint::BaseWithoutSlash => Ok(local::redirect_to(HeaderValue::from_static("/v2/"))),
+            LocalEndpoint::Page(_) | LocalEndpoint::NoPage => {
                 Err(Refusal::new(ErrorCode::Internal, "a page is answered elsewhere"))
             }
         }

@@ -9,7 +9,7 @@ use super::Settings;
 use crate::{
     authn::{Authenticators, Identity, Remembered, Source},
     authz::Authorizers,
-    token::{Authority, TokenError, Voucher},
+    token::{AuthSourceClaim, Authority, TokenError},
 };
 
 /// The configuration in force, compiled.
@@ -35,11 +35,11 @@ impl Snapshot {
 
     /// The part of an identity that a token must carry: nothing where the account can be looked up on each request,
     /// else the labels that the rules of now look at.
-    pub(super) fn voucher(&self, identity: &Identity) -> Option<Voucher> {
+    pub(super) fn voucher(&self, identity: &Identity) -> Option<AuthSourceClaim> {
         let backend = identity.source.section().to_owned();
         (identity.source != Source::Users).then(|| {
             let (labels, left_out) = self.authorizers.part(&identity.labels);
-            Voucher { backend, labels: labels.into(), left_out: left_out.into() }
+            AuthSourceClaim { backend, labels: labels.into(), left_out: left_out.into() }
         })
     }
 
@@ -50,9 +50,13 @@ impl Snapshot {
     ///
     /// # Errors
     /// [`TokenError::Revoked`], [`TokenError::LacksLabels`].
-    pub(super) fn holder(&self, account: &str, voucher: Option<&Voucher>) -> Result<Identity, TokenError> {
+    pub(super) fn holder(
+        &self,
+        account: &str,
+        voucher: Option<&AuthSourceClaim>,
+    ) -> Result<Identity, TokenError> {
         let users = &self.authenticators.users;
-        let Some(Voucher { backend, labels, left_out }) = voucher else {
+        let Some(AuthSourceClaim { backend, labels, left_out }) = voucher else {
             return users.identity(account).ok_or(TokenError::Revoked);
         };
         match Source::backend(backend) {

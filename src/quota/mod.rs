@@ -12,7 +12,7 @@ mod shares;
 
 pub(crate) use bucket::{Bucket, Rate};
 pub(crate) use buckets::Buckets;
-pub(crate) use complaints::Complaints;
+pub(crate) use complaints::LogThrottle;
 pub(crate) use counters::{Counters, Fingerprint, Worth};
 pub(crate) use network::Network;
 pub(crate) use shares::{Share, Shares};

@@ -8,7 +8,7 @@ use std::{
 
 use tokio::sync::Notify;
 
-use crate::limits::{AtRegistry, Bucket, Rate};
+use crate::limits::{Bucket, InFlight, Rate};
 
 /// Shared between a connection and its requests.
 #[derive(Debug, Clone)]
@@ -20,7 +20,7 @@ struct Shared {
     /// The rate at which a client may give up requests.
     abandoning: Rate,
     too_much: Notify,
-    at_registry: AtRegistry,
+    at_registry: InFlight,
 }
 
 #[derive(Debug)]
@@ -34,7 +34,7 @@ struct State {
 
 /// A request in flight: dropped once its response's body has been handed over to be written, or its client has given up.
 #[derive(Debug)]
-pub(super) struct InFlight {
+pub(super) struct RequestGuard {
     activity: Activity,
     answered: bool,
 }
@@ -59,7 +59,7 @@ impl Activity {
             state,
             abandoning,
             too_much: Notify::new(),
-            at_registry: AtRegistry::default(),
+            at_registry: InFlight::default(),
         }))
     }
 
@@ -69,12 +69,12 @@ impl Activity {
     }
 
     /// Counts a request.
-    pub(super) fn begin(&self) -> InFlight {
+    pub(super) fn begin(&self) -> RequestGuard {
         let mut state = self.state();
         state.in_flight += 1;
         state.used = true;
         state.began = Instant::now();
-        InFlight { activity: self.clone(), answered: false }
+        RequestGuard { activity: self.clone(), answered: false }
     }
 
     /// Returns when the client has given up too many requests.
@@ -99,7 +99,7 @@ impl Activity {
     }
 
     /// The counter of its requests that are with the registry.
-    pub(super) fn at_registry(&self) -> &AtRegistry {
+    pub(super) fn at_registry(&self) -> &InFlight {
         &self.0.at_registry
     }
 
@@ -121,14 +121,14 @@ impl Activity {
     }
 }
 
-impl InFlight {
+impl RequestGuard {
     /// The whole response was handed over: what comes after is not given up.
     pub(super) fn answered(&mut self) {
         self.answered = true;
     }
 }
 
-impl Drop for InFlight {
+impl Drop for RequestGuard {
     fn drop(&mut self) {
         let now = Instant::now();
         let mut state = self.activity.state();

@@ -25,7 +25,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::Notify;
 
 use super::{Limits, activity::Activity};
-use crate::limits::{Complaints, Network, Share, Shares};
+use crate::limits::{LogThrottle, Network, Share, Shares};
 
 /// The connections that are open, and the limits in force for the next one.
 pub struct Admission {
@@ -33,8 +33,8 @@ pub struct Admission {
     shares: Shares,
     table: Mutex<Table>,
     ended: Notify,
-    refusals: Complaints,
-    pressure: Complaints,
+    refusals: LogThrottle,
+    pressure: LogThrottle,
     refused: AtomicU64,
     closed_idle: AtomicU64,
     closed_flooding: AtomicU64,
@@ -54,7 +54,7 @@ struct Open {
 }
 
 /// A connection's slot. Free again when it is dropped.
-pub(super) struct Place {
+pub(super) struct ConnectionSlot {
     admission: Arc<Admission>,
     number: u64,
     pub(super) activity: Activity,
@@ -76,8 +76,8 @@ impl Admission {
             shares: Shares::default(),
             table: Mutex::default(),
             ended: Notify::new(),
-            refusals: Complaints::default(),
-            pressure: Complaints::default(),
+            refusals: LogThrottle::default(),
+            pressure: LogThrottle::default(),
             refused: AtomicU64::new(0),
             closed_idle: AtomicU64::new(0),
             closed_flooding: AtomicU64::new(0),
@@ -127,7 +127,7 @@ impl Admission {
 
     /// A slot for a connection from there; `None` where its address has all that it may have. `counts` is false for a
     /// peer that stands for many clients.
-    pub(super) fn admit(self: &Arc<Self>, peer: Option<SocketAddr>, counts: bool) -> Option<Place> {
+    pub(super) fn admit(self: &Arc<Self>, peer: Option<SocketAddr>, counts: bool) -> Option<ConnectionSlot> {
         let of = peer.filter(|_| counts).map(|peer| Network::from(Some(peer.ip())));
         let limits = self.limits.load();
         let most = limits.connections_per_address;
@@ -141,7 +141,7 @@ impl Admission {
         table.next += 1;
         let open = Open { activity: activity.clone(), leave: Arc::clone(&leave), leaving: false };
         table.open.insert(number, open);
-        Some(Place { admission: Arc::clone(self), number, activity, leave, _share: share })
+        Some(ConnectionSlot { admission: Arc::clone(self), number, activity, leave, _share: share })
     }
 
     /// Returns when the last connection has ended.
@@ -212,7 +212,7 @@ impl Table {
     }
 }
 
-impl Place {
+impl ConnectionSlot {
     /// Returns when the connection is to make room for another.
     pub(super) async fn asked_to_leave(&self) {
         self.leave.notified().await;
@@ -225,7 +225,7 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for ConnectionSlot {
     fn drop(&mut self) {
         self.admission.table().open.remove(&self.number);
         self.admission.ended.notify_waiters();
@@ -273,7 +273,7 @@ mod tests {
         let admission = admission(1000, 16);
         let admit =
             |net: u32| admission.admit(Some(format!("[2001:db8:1:{net:x}::1]:1").parse().unwrap()), true);
-        let held: Vec<Place> = (0..7 * 16).filter_map(|n| admit(n / 16 * 0x81)).collect();
+        let held: Vec<ConnectionSlot> = (0..7 * 16).filter_map(|n| admit(n / 16 * 0x81)).collect();
         assert_eq!(held.len(), 16);
         assert!(admission.admit(Some("[2001:db8:2::1]:1".parse().unwrap()), true).is_some(), "another /48");
     }
@@ -281,7 +281,7 @@ mod tests {
     #[test]
     fn the_longest_idle_leave_first_and_those_at_work_never() {
         let admission = admission(100, 100);
-        let places: Vec<Place> = (0..4).map(|_| admission.admit(None, true).unwrap()).collect();
+        let places: Vec<ConnectionSlot> = (0..4).map(|_| admission.admit(None, true).unwrap()).collect();
         let at_work = places[0].activity.at_registry().enter();
         drop(places[1].activity.begin());
         let never_read = places[2].activity.begin();

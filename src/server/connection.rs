@@ -18,8 +18,8 @@ use tokio_rustls::TlsAcceptor;
 
 use super::{
     Limits, Tls,
-    activity::{Activity, InFlight},
-    admission::Place,
+    activity::{Activity, RequestGuard},
+    admission::ConnectionSlot,
     drive::{Drive, Ended},
     head_guard::{BadHead, HeadGuard, HeadSize, Verdict},
     listener::{Accepted, Stream},
@@ -52,7 +52,7 @@ impl Connections {
     }
 
     /// Serves one connection until it ends.
-    pub(super) async fn serve(self, accepted: Accepted, address: Option<SocketAddr>, place: Place) {
+    pub(super) async fn serve(self, accepted: Accepted, address: Option<SocketAddr>, place: ConnectionSlot) {
         let _counted = self.service.telemetry().metrics.connected();
         let stream = match accepted.here() {
             Ok(stream) => stream,
@@ -87,7 +87,7 @@ impl Connections {
         config: Arc<ServerConfig>,
         stream: Stream,
         address: Option<SocketAddr>,
-        place: &Place,
+        place: &ConnectionSlot,
     ) -> Option<(Socket, ServerConnection)> {
         tokio::select! {
             biased;
@@ -131,8 +131,13 @@ impl Connections {
         }
     }
 
-    async fn serve_http1<I, O>(&self, stream: I, output: Option<Output<O>>, peer: Peer, place: &Place)
-    where
+    async fn serve_http1<I, O>(
+        &self,
+        stream: I,
+        output: Option<Output<O>>,
+        peer: Peer,
+        place: &ConnectionSlot,
+    ) where
         I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
         O: AsyncRead + AsyncWrite + Unpin,
     {
@@ -173,7 +178,7 @@ impl Connections {
         stream: TlsStream<I>,
         output: Output<I>,
         peer: Peer,
-        place: &Place,
+        place: &ConnectionSlot,
     ) {
         let stream = HeadGuard::http2(stream, self.head_size());
         let verdict = stream.verdict();
@@ -257,7 +262,7 @@ const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(30);
 struct InFlightBody {
     body: ResponseBody,
     delivery: Delivery,
-    in_flight: InFlight,
+    in_flight: RequestGuard,
     /// The pressure of an HTTP/1.1 connection: bytes that the client has no room for are not read from the registry.
     /// HTTP/2 has windows.
     pressure: Option<Pressure>,

@@ -77,7 +77,7 @@ pub enum ControlAnswer {
 pub struct Control {
     listener: UnixListener,
     path: PathBuf,
-    desk: Arc<Desk>,
+    desk: Arc<ControlHandler>,
 }
 
 /// The longest request line.
@@ -100,7 +100,7 @@ impl Control {
         let listener = UnixListener::bind(path)?;
         // A client that connects in between must prove its user all the same.
         fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
-        let desk = Arc::new(Desk {
+        let desk = Arc::new(ControlHandler {
             freeze: service.freeze().clone(),
             telemetry: Arc::clone(service.telemetry()),
             kept: path.with_extension("frozen-until"),
@@ -133,14 +133,14 @@ impl Drop for Control {
 }
 
 /// The server's side of the socket.
-struct Desk {
+struct ControlHandler {
     freeze: Freeze,
     telemetry: Arc<Telemetry>,
     /// The file with the end of a freeze, in seconds since 1970.
     kept: PathBuf,
 }
 
-impl Desk {
+impl ControlHandler {
     fn resume(self: &Arc<Self>) {
         let end = fs::read_to_string(&self.kept).ok().and_then(|text| text.trim().parse().ok());
         let left = end.map(Duration::from_secs).and_then(|end| end.checked_sub(since_1970()));

@@ -15,13 +15,13 @@ use tokio::{
     time::sleep,
 };
 
-use super::{Limits, admission::Place, head_guard::Verdict, tls_stream::Output};
+use super::{Limits, admission::ConnectionSlot, head_guard::Verdict, tls_stream::Output};
 
 /// The means to drive a connection.
 pub(super) struct Drive<'a, O> {
     pub(super) stop: &'a watch::Receiver<bool>,
     pub(super) limits: &'a Limits,
-    pub(super) place: &'a Place,
+    pub(super) place: &'a ConnectionSlot,
     /// The output of TLS.
     pub(super) output: Option<&'a Output<O>>,
     /// The verdict on the heads of an HTTP/2 connection. It is one for all streams, so after a malformed head the connection

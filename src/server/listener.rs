@@ -19,7 +19,7 @@ use tokio::{
 };
 
 use super::{Address, notsent::Unsent};
-use crate::net::Allowance;
+use crate::net::BufferBudget;
 
 /// A listening socket.
 #[derive(Debug)]
@@ -191,7 +191,7 @@ impl Accepted {
 
 impl Stream {
     /// The same; of what its client is to be sent, about as much waits in the kernel as the allowance has for each.
-    pub(super) fn bounded(self, allowance: Allowance) -> Self {
+    pub(super) fn bounded(self, allowance: BufferBudget) -> Self {
         match self {
             Self::Tcp(stream, _) => Self::Tcp(stream, Some(Unsent::new(allowance))),
             // There it is what `net.core.wmem_default` says: 208 KiB, unless changed.

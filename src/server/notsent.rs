@@ -10,12 +10,12 @@ use std::{io, task::Poll};
 use socket2::SockRef;
 use tokio::net::TcpStream;
 
-use crate::net::Allowance;
+use crate::net::BufferBudget;
 
 /// The bound of one socket: about what the allowance has for each connection.
 #[derive(Debug)]
 pub(crate) struct Unsent {
-    allowance: Allowance,
+    allowance: BufferBudget,
     /// The bound last set in the kernel; none before there was much to send, so that a small answer pays nothing.
     bound: Option<usize>,
     /// Bytes written since.
@@ -26,7 +26,7 @@ pub(crate) struct Unsent {
 const MUCH: usize = 16 << 10;
 
 impl Unsent {
-    pub(crate) fn new(allowance: Allowance) -> Self {
+    pub(crate) fn new(allowance: BufferBudget) -> Self {
         Self { allowance, bound: None, since: 0 }
     }
 
@@ -75,7 +75,7 @@ mod tests {
     }
 
     impl Ends {
-        async fn connect(allowance: &Allowance, vectored: bool) -> Self {
+        async fn connect(allowance: &BufferBudget, vectored: bool) -> Self {
             let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
             let (client, accepted) =
                 tokio::join!(TcpStream::connect(listener.local_addr().unwrap()), listener.accept());
@@ -128,7 +128,7 @@ mod tests {
     #[tokio::test]
     async fn the_kernel_is_told_what_each_may_have_waiting() {
         for vectored in [false, true] {
-            let allowance = Allowance::default();
+            let allowance = BufferBudget::default();
             let mut ends = Ends::connect(&allowance, vectored).await;
             let alone = allowance.piece();
             ends.begin(MUCH - 1).await;

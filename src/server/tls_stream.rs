@@ -21,7 +21,7 @@ use bytes::{Buf, BufMut, BytesMut};
 use rustls::ServerConnection;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 
-use crate::net::{Allowance, AllowanceShare};
+use crate::net::{BudgetShare, BufferBudget};
 pub(super) use pressure::Pressure;
 
 /// The plaintext side of a TLS connection.
@@ -33,7 +33,7 @@ pub(super) struct Output<I>(Arc<Mutex<Inner<I>>>, Pressure);
 struct Inner<I> {
     io: I,
     session: ServerConnection,
-    allowance: Allowance,
+    allowance: BufferBudget,
     pressure: Pressure,
     /// Plaintext that does not fill a record yet.
     staged: Vec<u8>,
@@ -49,7 +49,7 @@ struct Inner<I> {
     ended: bool,
     /// Its share of the allowance while it holds bytes that its peer does not take. Any client can bring that about,
     /// known or not: many such clients leave little for each.
-    holds: Option<AllowanceShare>,
+    holds: Option<BudgetShare>,
 }
 
 /// The plaintext of a full record (RFC 8446 section 5.1), and what a record adds to it at most (section 5.2).
@@ -61,7 +61,7 @@ const FIRST_READ: usize = 4 << 10;
 
 impl<I: AsyncRead + AsyncWrite + Unpin> TlsStream<I> {
     /// A connection whose handshake is done. What is held of it is bounded by the allowance, in each direction.
-    pub(super) fn new(io: I, mut session: ServerConnection, allowance: Allowance) -> (Self, Output<I>) {
+    pub(super) fn new(io: I, mut session: ServerConnection, allowance: BufferBudget) -> (Self, Output<I>) {
         // The bound is set here.
         session.set_buffer_limit(None);
         let pressure = Pressure::new(allowance.clone());

@@ -18,7 +18,7 @@ use prometheus_client::{
 use super::{
     Decision, Ended, Exposition,
     process::Process,
-    reading::{Reading, Sampled},
+    reading::{MetricsSnapshot, Sampled},
 };
 
 /// All metrics, counted since the start of the process.
@@ -147,7 +147,7 @@ impl Metrics {
     ///
     /// # Errors
     /// None that is known: the library formats into memory.
-    pub fn render(&self, reading: &Reading, form: Exposition) -> Result<String, fmt::Error> {
+    pub fn render(&self, reading: &MetricsSnapshot, form: Exposition) -> Result<String, fmt::Error> {
         self.sampled.set(reading);
         let mut text = String::new();
         text::encode(&mut text, &self.registry)?;
@@ -324,7 +324,8 @@ mod tests {
         metrics.decided(Decision::Denied);
         let _open = [metrics.connected(), metrics.connected()];
         drop(metrics.connected());
-        let reading = Reading { limited: vec![("connections_per_address", 3)], ..Reading::default() };
+        let reading =
+            MetricsSnapshot { limited: vec![("connections_per_address", 3)], ..MetricsSnapshot::default() };
         let text = metrics.render(&reading, Exposition::OpenMetrics).unwrap();
         for line in [
             "portwarden_requests_total{route=\"blob\",method=\"GET\",status=\"200\"} 1",

@@ -17,7 +17,7 @@ pub use audit::{Audit, AuditError, AuditSettings, Decision, Ended, Event, Record
 pub use exposition::Exposition;
 pub use log::{Log, start};
 pub use metrics::{Connected, Direction, Metrics};
-pub use reading::Reading;
+pub use reading::MetricsSnapshot;
 pub use request_id::RequestId;
 
 /// The sinks to which the parts of the program report.

@@ -10,7 +10,7 @@ use prometheus_client::{
 
 /// The state of a moment, for the gauges.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Reading {
+pub struct MetricsSnapshot {
     /// Password checks that run.
     pub password_checks_running: usize,
     /// Password checks that wait for one of those to end.
@@ -78,7 +78,7 @@ impl Sampled {
         );
     }
 
-    pub(super) fn set(&self, reading: &Reading) {
+    pub(super) fn set(&self, reading: &MetricsSnapshot) {
         let gauge = |value: usize| i64::try_from(value).unwrap_or(i64::MAX);
         let set = |family: &Family<StateLabels, Gauge>, state, value: usize| {
             family.get_or_create(&StateLabels { state }).set(gauge(value));

@@ -20,11 +20,11 @@ pub(super) struct Throttle(Mutex<Minute>);
 
 struct Minute {
     began: Instant,
-    places: HashMap<Identifier, Place>,
+    places: HashMap<Identifier, CallsiteLines>,
 }
 
 #[derive(Default)]
-struct Place {
+struct CallsiteLines {
     lines: u64,
     /// The message of the first line that was left out.
     message: String,

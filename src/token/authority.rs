@@ -8,7 +8,7 @@ use aws_lc_rs::{hmac, rand};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL};
 
 use super::{
-    AccessToken, IssueError, SigningKey, TokenError, Voucher,
+    AccessToken, AuthSourceClaim, IssueError, SigningKey, TokenError,
     claims::{Claims, LATEST, SignedClaims},
     jws::{self, Kind},
     memory::Memory,
@@ -121,7 +121,7 @@ impl Authority {
     pub fn issue_vouched(
         &self,
         account: &str,
-        voucher: Option<&Voucher>,
+        voucher: Option<&AuthSourceClaim>,
         service: &str,
         access: &[Scope],
         now: u64,
@@ -160,8 +160,8 @@ impl Authority {
 }
 
 /// The labels as the token carries them, then what was left out.
-pub(super) fn labels(voucher: Option<&Voucher>) -> Result<[Vec<Vec<&str>>; 2], IssueError> {
-    let Some(Voucher { labels, left_out, .. }) = voucher else { return Ok(Default::default()) };
+pub(super) fn labels(voucher: Option<&AuthSourceClaim>) -> Result<[Vec<Vec<&str>>; 2], IssueError> {
+    let Some(AuthSourceClaim { labels, left_out, .. }) = voucher else { return Ok(Default::default()) };
     let labels = [labels, left_out].map(|labels| {
         let texts =
             |(name, values)| std::iter::once(name).chain::<&Vec<_>>(values).map(String::as_str).collect();

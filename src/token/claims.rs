@@ -40,7 +40,7 @@ pub(super) struct Claims<'a> {
 /// The information on an account that a back end gave at login. It cannot be asked again without the password, so the
 /// token carries it for as long as it is valid.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Voucher {
+pub struct AuthSourceClaim {
     /// The section of the configuration that vouches: `ldap_auth`, ….
     pub backend: String,
     /// The account's labels, as far as the rules look at them.
@@ -57,7 +57,7 @@ pub struct AccessToken {
     /// `access`: a ceiling, not a grant.
     pub access: Vec<Scope>,
     /// `backend` and `labels`; `None` for an account that the configuration knows.
-    pub voucher: Option<Voucher>,
+    pub voucher: Option<AuthSourceClaim>,
 }
 
 impl AccessToken {
@@ -72,10 +72,10 @@ impl AccessToken {
     }
 }
 
-pub(super) fn voucher(claims: &Object) -> Result<Option<Voucher>, TokenError> {
+pub(super) fn voucher(claims: &Object) -> Result<Option<AuthSourceClaim>, TokenError> {
     let Some(backend) = claims.text("backend")? else { return Ok(None) };
     let (labels, left_out) = (by_name(claims, "labels")?.into(), by_name(claims, "left_out")?.into());
-    Ok(Some(Voucher { backend: backend.to_owned(), labels, left_out }))
+    Ok(Some(AuthSourceClaim { backend: backend.to_owned(), labels, left_out }))
 }
 
 /// A list of lists, each of a name and its texts.
@@ -161,11 +161,11 @@ impl memory::Claims for SignedClaims {
         size_of::<AccessToken>()
             + memory::heap([account])
             + access
-            + voucher.as_ref().map_or(0, Voucher::bytes)
+            + voucher.as_ref().map_or(0, AuthSourceClaim::bytes)
     }
 }
 
-impl Voucher {
+impl AuthSourceClaim {
     /// Bytes that it takes on the heap, about.
     pub(super) fn bytes(&self) -> usize {
         // A node of the tree has room for more names than it may have.

@@ -18,7 +18,7 @@ mod session;
 mod testing;
 
 pub use authority::{Authority, IssuedToken, Settings, SignedToken};
-pub use claims::{AccessToken, Voucher};
+pub use claims::{AccessToken, AuthSourceClaim};
 pub use error::{IssueError, KeyError, TokenError};
 pub use jsonwebtoken::Algorithm;
 pub use key::SigningKey;

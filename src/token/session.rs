@@ -11,7 +11,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL};
 use serde::Serialize;
 
 use super::{
-    Authority, Fingerprint, IssueError, SignedToken, TokenError, Voucher,
+    AuthSourceClaim, Authority, Fingerprint, IssueError, SignedToken, TokenError,
     authority::{labels, random_id},
     claims::{Issued, LATEST, check_party, voucher},
     json::Object,
@@ -31,7 +31,7 @@ pub struct Session {
     /// `sub`: the account.
     pub account: String,
     /// The information that a back end gave on it; `None` for an account that the configuration knows.
-    pub voucher: Option<Voucher>,
+    pub voucher: Option<AuthSourceClaim>,
     /// `jti`: its name, which no other session has.
     pub id: String,
     /// `iat`: seconds since 1970.
@@ -65,7 +65,7 @@ pub enum Vouched<'a> {
     /// The configuration, for as long as the password stays the same.
     Password(Fingerprint),
     /// A back end, which cannot be asked again without the password.
-    BackEnd(&'a Voucher),
+    BackEnd(&'a AuthSourceClaim),
 }
 
 impl Authority {
@@ -176,7 +176,7 @@ impl memory::Claims for SessionClaims {
     fn bytes(&self) -> usize {
         let Session { account, voucher, id, .. } = &self.session;
         memory::heap([account, id].into_iter().chain(&self.issued.service))
-            + voucher.as_ref().map_or(0, Voucher::bytes)
+            + voucher.as_ref().map_or(0, AuthSourceClaim::bytes)
             + self.fingerprint.as_ref().map_or(0, Vec::len)
     }
 }

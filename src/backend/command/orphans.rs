@@ -16,9 +16,9 @@ static LEFT: Mutex<Vec<Pid>> = Mutex::new(Vec::new());
 
 /// The group of a command. To be dropped when no other code will wait for the leader. Then, and whenever another
 /// command is begun or ends, the dead of the group that have become children of this process are reaped.
-pub(super) struct Orphanage(pub(super) Option<Pid>);
+pub(super) struct ChildReaper(pub(super) Option<Pid>);
 
-impl Drop for Orphanage {
+impl Drop for ChildReaper {
     fn drop(&mut self) {
         if let Some(group) = self.0 {
             LEFT.lock().unwrap_or_else(PoisonError::into_inner).push(group);

@@ -53,7 +53,8 @@ fn less_when_signed_in(subject: &Subject<'_>, report: &mut Report<'_>) {
         |rule: &RuleSettings| rule.actions.iter().any(|action| action == "pull" || action == "*");
     let open: Vec<_> = config.acl.iter().enumerate().filter(|(_, rule)| grants_pull(rule)).collect();
     let open: Vec<_> = open.into_iter().filter_map(|(n, rule)| Some((n, opened(rule)?))).collect();
-    let Some(court) = (decides_all && !open.is_empty()).then(|| Court::new(subject)).flatten() else {
+    let Some(court) = (decides_all && !open.is_empty()).then(|| PolicyEvaluator::new(subject)).flatten()
+    else {
         return;
     };
     for (n, name) in open {
@@ -83,14 +84,14 @@ fn opened(rule: &RuleSettings) -> Option<String> {
 }
 
 /// The rules without regard to addresses: whether a client's is right is not known here.
-struct Court<'a> {
+struct PolicyEvaluator<'a> {
     subject: &'a Subject<'a>,
     policy: Policy,
     /// The rules for more than one account, for any account with any labels.
     general: Policy,
 }
 
-impl<'a> Court<'a> {
+impl<'a> PolicyEvaluator<'a> {
     fn new(subject: &'a Subject<'a>) -> Option<Self> {
         let anywhere = |rule: &RuleSettings| RuleSettings { ip: None, ..rule.clone() };
         let rules: Vec<_> = subject.config.acl.iter().map(anywhere).collect();

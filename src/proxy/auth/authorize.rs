@@ -1,7 +1,7 @@
 //! Step 4 of the journey: what a request may have by the policy in force, or the challenge that its client is given.
 
 use super::caller::Caller;
-use crate::proxy::{CatalogSettings, Snapshot, request_log::Exchange, response::upstream_error::undecided};
+use crate::proxy::{CatalogSettings, Snapshot, request_log::RequestLog, response::upstream_error::undecided};
 use crate::{
     authz::{self, CatalogView, Denial, NotPermitted, Permit},
     registry::{ChallengeError, Endpoint, Method, Refusal, Route},
@@ -25,7 +25,7 @@ pub(crate) async fn admit<'a>(
     route: Route,
     is_of_named_page: bool,
     snapshot: &'a Snapshot,
-    exchange: &mut Exchange,
+    exchange: &mut RequestLog,
 ) -> Result<Admitted<'a>, Refusal> {
     let nothing_shown = caller.is_none_or(|caller| !caller.presented);
     let challenge = |needs| Refusal::unauthorized(needs, None, None);
@@ -79,7 +79,7 @@ pub(crate) async fn admit<'a>(
     Err(Refusal::unauthorized(denial.needs, Some(ChallengeError::InsufficientScope), Some(description)))
 }
 
-fn log_denial(denial: &Denial, caller: &Caller, exchange: &Exchange) {
+fn log_denial(denial: &Denial, caller: &Caller, exchange: &RequestLog) {
     let by = denial.by.in_full();
     tracing::info!(account = caller.account(), missing = %denial.missing, by, request = %exchange.id(), "denied");
 }

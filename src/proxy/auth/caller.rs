@@ -8,7 +8,7 @@ use super::session::Sessions;
 use crate::{
     authn::{Credentials, Identity},
     authz,
-    proxy::{Passwords, Snapshot, request_log::Exchange, snapshot::unix_now},
+    proxy::{Passwords, Snapshot, request_log::RequestLog, snapshot::unix_now},
     registry::{ChallengeError, ErrorCode, Refusal, Route},
     token::{AccessToken, TokenError},
 };
@@ -34,7 +34,7 @@ pub(crate) enum Presented<'a> {
 }
 
 impl Presented<'_> {
-    pub(crate) fn tell(&self, exchange: &mut Exchange) {
+    pub(crate) fn tell(&self, exchange: &mut RequestLog) {
         match self {
             Self::Nothing => exchange.shows("none", None),
             Self::Token(_) => exchange.shows("token", None),
@@ -67,7 +67,7 @@ impl Caller {
         passwords: &Passwords,
         sessions: &Sessions,
         route: &Route,
-        exchange: &mut Exchange,
+        exchange: &mut RequestLog,
     ) -> Result<Option<Self>, Refusal> {
         let presented = presented(headers)?;
         let caller = match presented {
@@ -92,7 +92,7 @@ impl Caller {
         snapshot: &Arc<Snapshot>,
         passwords: &Passwords,
         route: &Route,
-        exchange: &mut Exchange,
+        exchange: &mut RequestLog,
     ) -> Result<Option<Self>, Refusal> {
         presented.tell(exchange);
         let unproved = || Refusal::unauthorized(route.needs(), None, None);
@@ -144,7 +144,7 @@ fn by_session(
     ip: Option<IpAddr>,
     snapshot: &Snapshot,
     sessions: &Sessions,
-    exchange: &mut Exchange,
+    exchange: &mut RequestLog,
 ) -> Option<Caller> {
     // With the pages turned off, sessions are of no use.
     let shown = snapshot.settings.ui.enabled.then(|| sessions.shown(headers, snapshot))?;

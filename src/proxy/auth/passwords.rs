@@ -199,7 +199,7 @@ impl Pool {
         let (sender, checked) = oneshot::channel();
         let check = move || {
             let _turn = turn;
-            step_back();
+            lower_priority();
             let Login { account, password, .. } = &login.login;
             let _ = sender.send(login.snapshot.authenticators.users.verify(account, password));
         };
@@ -211,7 +211,7 @@ impl Pool {
 /// Lets all other threads of this machine go first: as many checks as there are processors would otherwise keep pulls
 /// waiting. On Linux the priority is the thread's own; a thread cannot raise it again, so each check has one to itself, which
 /// costs a thousandth of the check. Where the system does not allow it, the check goes on as it is.
-fn step_back() {
+fn lower_priority() {
     let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), NICE);
 }
 

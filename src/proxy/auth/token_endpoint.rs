@@ -21,7 +21,7 @@ use crate::{
         Passwords, Snapshot,
         body::request_body::RequestBody,
         request::form::Form,
-        request_log::Exchange,
+        request_log::RequestLog,
         response::{body::ResponseBody, upstream_error::undecided},
         snapshot::unix_now,
     },
@@ -56,7 +56,7 @@ pub(crate) async fn answer(
     ip: Option<IpAddr>,
     snapshot: &Arc<Snapshot>,
     passwords: &Passwords,
-    exchange: &mut Exchange,
+    exchange: &mut RequestLog,
 ) -> Result<Response<ResponseBody>, Refusal> {
     let body = body.form(head, &snapshot.settings).await?;
     let request = TokenRequest::read(head, body.as_deref())?;
@@ -108,7 +108,7 @@ pub(crate) async fn answer(
 }
 
 impl Login {
-    fn tell(&self, exchange: &mut Exchange) {
+    fn tell(&self, exchange: &mut RequestLog) {
         match self {
             Self::RefreshToken(_) => exchange.shows("refresh_token", None),
             Self::Password(Credentials { account, .. }) if account.is_empty() => exchange.shows("none", None),

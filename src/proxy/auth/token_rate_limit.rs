@@ -15,7 +15,7 @@ use std::{
 };
 
 use crate::{
-    limits::{Buckets, Complaints, Network, Rate},
+    limits::{Buckets, LogThrottle, Network, Rate},
     registry::{ErrorCode, Refusal},
 };
 
@@ -23,7 +23,7 @@ use crate::{
 pub(crate) struct TokenRequests {
     buckets: Mutex<Buckets>,
     refused: AtomicU64,
-    complaints: Complaints,
+    complaints: LogThrottle,
 }
 
 /// Networks that are known at the same time; each takes less than 50 bytes.
@@ -37,7 +37,7 @@ impl TokenRequests {
         Self {
             buckets: Mutex::new(Buckets::new(NETWORKS)),
             refused: AtomicU64::new(0),
-            complaints: Complaints::default(),
+            complaints: LogThrottle::default(),
         }
     }
 

@@ -14,11 +14,11 @@ use serde::Deserialize;
 use serde_json::json;
 use tokio::time::{Instant, timeout_at};
 
-use super::{names::KnownNames, subrequest::Inquirer};
+use super::{names::KnownNames, subrequest::Subrequest};
 use crate::{
     authz::{CatalogView, Permit},
     limits::count_left_out,
-    limits::{Place, Places},
+    limits::{FairSemaphore, Slot},
     proxy::{
         response::{body::ResponseBody, error_response::API_VERSION, upstream_error::undecided},
         upstream::RETRY_AFTER,
@@ -33,7 +33,7 @@ const DEFAULT_PAGE: u32 = 100;
 #[derive(Debug)]
 pub(crate) struct Catalog {
     names: Arc<KnownNames>,
-    places: Places,
+    places: FairSemaphore,
 }
 
 /// Lists that are made, or read from the registry, at once; one client gets as many as it leaves for others.
@@ -42,14 +42,14 @@ const AT_ONCE: usize = 16;
 impl Catalog {
     /// One that shows these names.
     pub(crate) fn new(names: Arc<KnownNames>) -> Self {
-        Self { names, places: Places::new(AT_ONCE, "lists of repositories") }
+        Self { names, places: FairSemaphore::new(AT_ONCE, "lists of repositories") }
     }
 
     /// A slot for a list. It is waited for a short while.
     ///
     /// # Errors
     /// Too many lists are made, for this client or for all.
-    pub(crate) async fn place(&self, from: Option<IpAddr>) -> Result<Place, Refusal> {
+    pub(crate) async fn place(&self, from: Option<IpAddr>) -> Result<Slot, Refusal> {
         self.places.take(from).await.map_err(|_| {
             Refusal::new(ErrorCode::Unavailable, "too many lists of repositories are made; try again later")
                 .retry_after(RETRY_AFTER)
@@ -72,7 +72,7 @@ impl Catalog {
         &self,
         view: &CatalogView<'_>,
         asked: CatalogPage<'_>,
-        registry: &Inquirer,
+        registry: &Subrequest,
     ) -> Result<Response<ResponseBody>, Refusal> {
         let _place = self.place(registry.address).await?;
         let wanted = asked.n.unwrap_or(DEFAULT_PAGE).min(MAX_PAGE) as usize;
@@ -223,7 +223,7 @@ impl Names {
     /// The registry gives no answer, or one that is no catalogue.
     pub(crate) async fn next_page(
         &mut self,
-        registry: &Inquirer,
+        registry: &Subrequest,
     ) -> Result<Option<Vec<RepositoryName>>, Refusal> {
         if self.ended {
             return Ok(None);
@@ -248,7 +248,7 @@ impl Names {
     }
 }
 
-fn no_catalog(registry: &Inquirer, status: StatusCode) -> Refusal {
+fn no_catalog(registry: &Subrequest, status: StatusCode) -> Refusal {
     if let Some(unsaid) = registry.upstream.failures().due("no catalogue", std::time::Instant::now()) {
         let (address, unsaid) = (registry.upstream.address(), count_left_out(unsaid));
         tracing::warn!(registry = %address, %status, unsaid, "the registry gives no catalogue; see its own log");

@@ -14,7 +14,7 @@ use std::{
 
 use tokio::sync::Mutex as AsyncMutex;
 
-use super::{catalog::Names, subrequest::Inquirer};
+use super::{catalog::Names, subrequest::Subrequest};
 use crate::registry::{ErrorCode, Refusal, RepositoryName};
 
 /// The names, in the order of the registry.
@@ -66,7 +66,7 @@ impl KnownNames {
     /// The registry gives no answer.
     pub(crate) async fn all(
         self: &Arc<Self>,
-        registry: &Inquirer,
+        registry: &Subrequest,
         age: Duration,
     ) -> Result<AllNames, Refusal> {
         if let Some(known) = self.fresh(age) {
@@ -74,7 +74,7 @@ impl KnownNames {
         }
         // On its own: a visitor that does not wait must not make the next one begin anew. And for no client in
         // particular: the other requests of the first one must not make it fail.
-        let (known, registry) = (Arc::clone(self), Inquirer { address: None, ..registry.clone() });
+        let (known, registry) = (Arc::clone(self), Subrequest { address: None, ..registry.clone() });
         let since = Instant::now();
         let read = tokio::spawn(async move {
             let _reading = Arc::clone(&known.reading).lock_owned().await;
@@ -121,7 +121,7 @@ impl KnownNames {
         state.failed.as_ref().filter(|(when, _)| *when >= since).map(|(_, refusal)| refusal.clone())
     }
 
-    async fn read(&self, registry: &Inquirer) -> Result<AllNames, Refusal> {
+    async fn read(&self, registry: &Subrequest) -> Result<AllNames, Refusal> {
         let of = {
             let mut state = self.lock();
             state.pushed.clear();
@@ -180,7 +180,7 @@ fn by_path(a: &str, b: &str) -> Ordering {
 }
 
 /// Reads as an account that may see all: what an account may see of it is decided for each name.
-async fn read_all(registry: &Inquirer) -> Result<AllNames, Refusal> {
+async fn read_all(registry: &Subrequest) -> Result<AllNames, Refusal> {
     let mut all = Vec::new();
     let mut pages = Names::behind("");
     let mut incomplete = false;

@@ -19,7 +19,7 @@ pub(crate) fn upstream_head(permit: &Permit) -> RequestHead {
 }
 
 /// The registry's response with the headers that may go out, its URLs made right, and a word for caches.
-pub(crate) fn for_the_outside(
+pub(crate) fn rewrite_response(
     mut response: Response<ResponseBody>,
     route: &Route,
     outside: &Outside<'_>,

@@ -23,7 +23,7 @@ use crate::{
         request::origin::Origin,
         response::{
             body::{ResponseBody, UpstreamBody},
-            upstream_error::{refuse_strange, unanswered},
+            upstream_error::{reject_unexpected_upstream, unanswered},
         },
     },
     registry::{ErrorCode, Refusal},
@@ -32,7 +32,7 @@ use crate::{
 
 /// Asks the registry for one client. Cheap to clone: one for each of several questions at once.
 #[derive(Debug, Clone)]
-pub(crate) struct Inquirer {
+pub(crate) struct Subrequest {
     /// The registry.
     pub(crate) upstream: Upstream,
     /// The time for which an answer may stand still (`limits.idle_body`).
@@ -56,7 +56,7 @@ pub(crate) struct Reply {
 /// The largest answer that is read: the bound of registry 2.8 on a manifest, which a page of the catalogue stays under.
 const LARGEST: usize = 4 << 20;
 
-impl Inquirer {
+impl Subrequest {
     /// Asks, with `accept` as the media types that are understood.
     ///
     /// # Errors
@@ -69,7 +69,7 @@ impl Inquirer {
         let request = head.with(RequestBody::empty());
         let place = self.upstream.place(self.address).await.map_err(failed)?;
         let response = self.upstream.send(request, place).await.map_err(failed)?;
-        refuse_strange(&response, &self.upstream)?;
+        reject_unexpected_upstream(&response, &self.upstream)?;
         let (head, body) = response.into_parts();
         let body = ResponseBody::upstream(UpstreamBody::new(body, head.status, self.idle_body));
         let body = Limited::new(body, LARGEST).collect().await.map_err(|error| {

@@ -3,8 +3,8 @@
 use super::{
     answer::Answer,
     listing::part,
+    page_error::PageError,
     repositories::Seen,
-    trouble::Trouble,
     visit::{Request, Visit},
 };
 use crate::{
@@ -18,7 +18,7 @@ use crate::{
 const ON_A_PAGE: usize = 50;
 
 /// The page: for a repository that is asked about, and for those that can be seen.
-pub(super) async fn show(request: &Request<'_>, visit: &Visit) -> Result<Answer, Trouble> {
+pub(super) async fn show(request: &Request<'_>, visit: &Visit) -> Result<Answer, PageError> {
     let asked = request.parameter("name").trim().to_owned();
     let answer = match RepositoryName::parse(&asked) {
         Some(name) => Some(rights_on(request, visit, name.as_str()).await?),
@@ -44,7 +44,7 @@ pub(super) async fn show(request: &Request<'_>, visit: &Visit) -> Result<Answer,
     Ok(Answer::page(views::access(&request.frame(), &shown)))
 }
 
-async fn rights_on(request: &Request<'_>, visit: &Visit, name: &str) -> Result<RightsOn, Trouble> {
+async fn rights_on(request: &Request<'_>, visit: &Visit, name: &str) -> Result<RightsOn, PageError> {
     let on = |actions: &'static [&'static str]| right(request, visit, "repository", name, actions);
     // A push asks for both at once, and a rule for one of them would end the search.
     Ok(RightsOn {
@@ -62,7 +62,7 @@ async fn right(
     resource_type: &str,
     name: &str,
     actions: &[&str],
-) -> Result<Right, Trouble> {
+) -> Result<Right, PageError> {
     let settings = &request.snapshot.settings;
     let caller = visit.caller.as_authz(&settings.service);
     let actions: Vec<String> = actions.iter().map(|action| (*action).to_owned()).collect();

@@ -8,8 +8,8 @@ use hyper::StatusCode;
 
 use super::{
     answer::Answer,
+    page_error::PageError,
     reader::{Reader, gather},
-    trouble::Trouble,
     visit::{Request, Visit},
 };
 use crate::{
@@ -29,12 +29,12 @@ pub(super) async fn ask(
     visit: &Visit,
     name: &RepositoryName,
     digest: &Digest,
-) -> Result<Answer, Trouble> {
+) -> Result<Answer, PageError> {
     request.exchange.about(name, Some(digest.as_str()));
     let reader = request.reader(visit);
     permit(request, &reader, name, digest).await?;
     let Some(session) = &visit.session else {
-        return Err(Trouble::Denied(
+        return Err(PageError::Denied(
             "sign in first: a password that comes with the request can only look".to_owned(),
         ));
     };
@@ -61,17 +61,17 @@ pub(super) async fn delete(
     visit: &Visit,
     name: &RepositoryName,
     digest: &Digest,
-) -> Result<Answer, Trouble> {
+) -> Result<Answer, PageError> {
     request.exchange.about(name, Some(digest.as_str()));
     let form = request.form().await?;
     if !visit.sent(&form, request.snapshot) {
-        return Err(Trouble::Forged);
+        return Err(PageError::Forged);
     }
     let reader = request.reader(visit);
     let permit = permit(request, &reader, name, digest).await?;
     request.exchange.ruled(|| permit.decided_by());
     if form.get("tags") != in_short(&tags_on(&reader, name, digest).await?) {
-        return Err(Trouble::Changed);
+        return Err(PageError::Changed);
     }
     let mut write = request.freeze.admit(permit.route())?;
     // Written down before it is done: it may be done although no answer comes, or the client is gone.
@@ -87,9 +87,9 @@ pub(super) async fn delete(
             let page = request.href(&PagePath::Repository(name.clone()));
             Ok(Answer::redirect(&format!("{page}?deleted={digest}")))
         }
-        StatusCode::NOT_FOUND => Err(Trouble::NotFound),
-        StatusCode::METHOD_NOT_ALLOWED => Err(Trouble::NoDeletion),
-        other => Err(Trouble::Strange(other)),
+        StatusCode::NOT_FOUND => Err(PageError::NotFound),
+        StatusCode::METHOD_NOT_ALLOWED => Err(PageError::NoDeletion),
+        other => Err(PageError::Strange(other)),
     }
 }
 
@@ -98,18 +98,18 @@ async fn permit(
     reader: &Reader,
     name: &RepositoryName,
     digest: &Digest,
-) -> Result<Permit, Trouble> {
+) -> Result<Permit, PageError> {
     let path = |kind| format!("/v2/{name}/{kind}/{digest}");
     let permitted = reader.permit(Method::Delete, &path("manifests")).await?;
     match permitted {
         Ok(permit) => Ok(permit),
         // A visitor that may not even see it gets the answer for an unknown name.
         Err(denial) if !reader.may(Method::Get, &path("manifests")).await? => {
-            Err(Trouble::Hidden(denial.by.in_full()))
+            Err(PageError::Hidden(denial.by.in_full()))
         }
         Err(denial) => {
             request.exchange.ruled(|| denial.by.in_full());
-            Err(Trouble::Denied(denial.explain(reader.caller.account())))
+            Err(PageError::Denied(denial.explain(reader.caller.account())))
         }
     }
 }
@@ -123,9 +123,9 @@ fn in_short(tags: &[String]) -> String {
 ///
 /// # Errors
 /// Not all tags can be looked at: then the visitor is not asked, or more would go than was named.
-async fn tags_on(reader: &Reader, name: &RepositoryName, digest: &Digest) -> Result<Vec<String>, Trouble> {
+async fn tags_on(reader: &Reader, name: &RepositoryName, digest: &Digest) -> Result<Vec<String>, PageError> {
     let tags = match reader.tags(name).await {
-        Err(Trouble::NotFound) => Vec::new(),
+        Err(PageError::NotFound) => Vec::new(),
         tags => tags?,
     };
     let found = gather(tags.clone(), PATIENCE, |tag: Tag| {
@@ -137,7 +137,7 @@ async fn tags_on(reader: &Reader, name: &RepositoryName, digest: &Digest) -> Res
         match found {
             Some(Ok(found)) if found == *digest => on_it.push(tag.to_string()),
             // One that is gone by now is not there to go.
-            Some(Ok(_) | Err(Trouble::NotFound)) => {}
+            Some(Ok(_) | Err(PageError::NotFound)) => {}
             Some(Err(trouble)) => return Err(trouble),
             None => {
                 let why = "the tags of this repository could not be looked through in time, so that it is not known what would go";

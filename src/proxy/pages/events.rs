@@ -6,16 +6,16 @@ use serde_json::Value;
 
 use super::{
     answer::Answer,
-    trouble::Trouble,
+    page_error::PageError,
     visit::{Request, Visit},
 };
 use crate::ui::{EventRow, Events, views};
 
 /// The page.
-pub(super) async fn show(request: &Request<'_>, visit: &Visit) -> Result<Answer, Trouble> {
+pub(super) async fn show(request: &Request<'_>, visit: &Visit) -> Result<Answer, PageError> {
     if !request.catalog_view(visit).await?.is_whole() {
         let why = "recent events are for those who may see the whole catalogue (registry:catalog:*)";
-        return Err(Trouble::Denied(why.to_owned()));
+        return Err(PageError::Denied(why.to_owned()));
     }
     let lines = request.exchange.recent();
     let rows = lines.map(|lines| lines.iter().rev().filter_map(|line| row(line)).collect());

@@ -4,9 +4,9 @@ use std::{collections::BTreeMap, time::Duration};
 
 use super::{
     answer::Answer,
+    page_error::PageError,
     reader::{Reader, gather, manifest_in},
     tags::may_delete,
-    trouble::Trouble,
     visit::{Request, Visit},
 };
 use crate::{
@@ -26,7 +26,7 @@ pub(super) async fn show(
     visit: &Visit,
     name: &RepositoryName,
     reference: &Reference,
-) -> Result<Answer, Trouble> {
+) -> Result<Answer, PageError> {
     let (asked, tag) = match reference {
         Reference::Tag(tag) => (tag.as_str(), Some(tag.as_str())),
         Reference::Digest(digest) => (digest.as_str(), None),

@@ -10,13 +10,13 @@ mod deletion;
 mod events;
 mod image;
 mod listing;
+mod page_error;
 mod reader;
 mod repositories;
 mod search;
 mod sign_in;
 mod summaries;
 mod tags;
-mod trouble;
 mod visit;
 
 use std::sync::Arc;
@@ -25,13 +25,13 @@ use hyper::{Method, header};
 
 use super::{forward::names::KnownNames, upstream::RETRY_AFTER};
 use crate::{
-    limits::Places,
+    limits::FairSemaphore,
     registry::{ErrorCode, Refusal, RepositoryName},
     ui::PagePath,
 };
 pub(super) use answer::Answer;
+use page_error::PageError;
 use summaries::Summaries;
-use trouble::Trouble;
 pub(super) use visit::{Request, Visit};
 
 /// State of the pages between requests, and across reloads.
@@ -39,7 +39,7 @@ pub(super) use visit::{Request, Visit};
 pub(super) struct Pages {
     names: Arc<KnownNames>,
     summaries: Arc<Summaries>,
-    places: Places,
+    places: FairSemaphore,
 }
 
 /// Pages that are made or go out at once. One may be some megabytes, depending on pushed content, and has a line for
@@ -48,7 +48,11 @@ const AT_ONCE: usize = 64;
 
 impl Default for Pages {
     fn default() -> Self {
-        Self { names: Arc::default(), summaries: Arc::default(), places: Places::new(AT_ONCE, "web pages") }
+        Self {
+            names: Arc::default(),
+            summaries: Arc::default(),
+            places: FairSemaphore::new(AT_ONCE, "web pages"),
+        }
     }
 }
 
@@ -85,11 +89,11 @@ pub(super) async fn answer(page: Option<PagePath>, mut request: Request<'_>) -> 
         if !request.head.headers.contains_key(header::AUTHORIZATION) {
             let _ = Visit::of(&mut request, &PagePath::Repositories).await;
         }
-        return Trouble::NoPage.page(&mut request);
+        return PageError::NoPage.page(&mut request);
     };
     let allowed = methods(&page);
     let answered = match (&page, request.method()) {
-        (_, method) if !allowed.contains(&method.as_str()) => Err(Trouble::Method(allowed)),
+        (_, method) if !allowed.contains(&method.as_str()) => Err(PageError::Method(allowed)),
         (PagePath::SignIn, &Method::POST) => sign_in::sign_in(&mut request).await,
         (PagePath::SignIn, _) => sign_in::show(&request),
         (PagePath::Favicon, _) => Ok(Answer::redirect_for_ever(&request.path_of_icon())),
@@ -109,7 +113,7 @@ fn without_slash(request: &Request<'_>) -> Option<String> {
 }
 
 /// Holds a slot of the visitor's address, which is kept until the page has gone out.
-async fn visited_in_turn(page: PagePath, request: &mut Request<'_>) -> Result<Answer, Trouble> {
+async fn visited_in_turn(page: PagePath, request: &mut Request<'_>) -> Result<Answer, PageError> {
     let place = request.pages.places.take(request.address).await.map_err(|_| {
         Refusal::new(ErrorCode::Unavailable, "too many pages are being made; try again later")
             .retry_after(RETRY_AFTER)
@@ -119,7 +123,7 @@ async fn visited_in_turn(page: PagePath, request: &mut Request<'_>) -> Result<An
     Ok(answer)
 }
 
-async fn visited(page: PagePath, request: &mut Request<'_>) -> Result<Answer, Trouble> {
+async fn visited(page: PagePath, request: &mut Request<'_>) -> Result<Answer, PageError> {
     let visit = match Visit::of(request, &page).await? {
         Ok(visit) => visit,
         Err(elsewhere) => return Ok(elsewhere),
@@ -139,7 +143,7 @@ async fn visited(page: PagePath, request: &mut Request<'_>) -> Result<Answer, Tr
         (
             PagePath::SignOut | PagePath::SignIn | PagePath::Favicon | PagePath::Robots | PagePath::Asset(_),
             _,
-        ) => Err(Trouble::NoPage),
+        ) => Err(PageError::NoPage),
     }
 }
 

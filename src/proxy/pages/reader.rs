@@ -9,14 +9,14 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use super::{summaries::Summaries, trouble::Trouble};
+use super::{page_error::PageError, summaries::Summaries};
 use crate::{
     authz::{self, Denial, NotPermitted, Permit},
     image::{Descriptor, ImageConfig, Manifest},
     proxy::{
         Snapshot,
         auth::caller::Caller,
-        forward::subrequest::{Inquirer, Reply},
+        forward::subrequest::{Reply, Subrequest},
         response::upstream_error::undecided,
     },
     registry::{Digest, Method, Refusal, RepositoryName, Route, Tag},
@@ -26,7 +26,7 @@ use crate::{
 /// Reads for one visitor. Cheap to clone: one for each of several questions at once.
 #[derive(Clone)]
 pub(super) struct Reader {
-    pub(super) inquirer: Inquirer,
+    pub(super) inquirer: Subrequest,
     pub(super) caller: Arc<Caller>,
     pub(super) snapshot: Arc<Snapshot>,
     pub(super) summaries: Arc<Summaries>,
@@ -63,18 +63,18 @@ const LARGEST: usize = 512 << 10;
 
 impl Reader {
     /// The tags of a repository, in the registry's order.
-    pub(super) async fn tags(&self, name: &RepositoryName) -> Result<Vec<Tag>, Trouble> {
+    pub(super) async fn tags(&self, name: &RepositoryName) -> Result<Vec<Tag>, PageError> {
         let reply = self.get(&format!("/v2/{name}/tags/list"), "application/json").await?;
         let Ok(listed) = serde_json::from_slice::<Tags>(&reply.body) else {
-            return Err(Trouble::Strange(reply.status));
+            return Err(PageError::Strange(reply.status));
         };
         Ok(listed.tags.unwrap_or_default().iter().filter_map(|tag| Tag::parse(tag)).collect())
     }
 
     /// The manifest that a tag or a digest names.
-    pub(super) async fn manifest(&self, name: &RepositoryName, reference: &str) -> Result<Found, Trouble> {
+    pub(super) async fn manifest(&self, name: &RepositoryName, reference: &str) -> Result<Found, PageError> {
         let reply = self.get(&format!("/v2/{name}/manifests/{reference}"), MANIFESTS).await?;
-        let digest = digest_in(&reply.headers).ok_or(Trouble::Strange(reply.status))?;
+        let digest = digest_in(&reply.headers).ok_or(PageError::Strange(reply.status))?;
         let media_type = text(&reply.headers, "content-type").to_owned();
         let declared = Some(media_type.as_str()).filter(|text| !text.is_empty());
         let manifest = manifest_in(declared, &reply.body);
@@ -82,9 +82,9 @@ impl Reader {
     }
 
     /// The digest of what a tag names.
-    pub(super) async fn digest_of(&self, name: &RepositoryName, tag: &str) -> Result<Digest, Trouble> {
+    pub(super) async fn digest_of(&self, name: &RepositoryName, tag: &str) -> Result<Digest, PageError> {
         let reply = self.ask(Method::Head, &format!("/v2/{name}/manifests/{tag}"), MANIFESTS).await?;
-        digest_in(&reply.headers).ok_or(Trouble::Strange(reply.status))
+        digest_in(&reply.headers).ok_or(PageError::Strange(reply.status))
     }
 
     /// The configuration of an image, or why it is not known.
@@ -95,9 +95,9 @@ impl Reader {
         &self,
         name: &RepositoryName,
         config: &Descriptor,
-    ) -> Result<Result<ImageConfig, NoConfig>, Trouble> {
+    ) -> Result<Result<ImageConfig, NoConfig>, PageError> {
         let answer = self.get(&format!("/v2/{name}/blobs/{}", config.digest), ANYTHING).await;
-        if matches!(&answer, Err(Trouble::Strange(status)) if status.is_redirection()) {
+        if matches!(&answer, Err(PageError::Strange(status)) if status.is_redirection()) {
             return Ok(Err(NoConfig::Elsewhere));
         }
         let reply = lasting(answer)?.filter(|reply| reply.body.len() <= LARGEST);
@@ -116,7 +116,7 @@ impl Reader {
     }
 
     /// Whole, or not at all: what is known for now only must not be kept.
-    async fn summarise(&self, name: &RepositoryName, digest: &Digest) -> Result<Summary, Trouble> {
+    async fn summarise(&self, name: &RepositoryName, digest: &Digest) -> Result<Summary, PageError> {
         let found = self.manifest(name, digest.as_str()).await?;
         let mut summary = Summary {
             digest: digest.to_string(),
@@ -147,7 +147,7 @@ impl Reader {
         name: &RepositoryName,
         manifests: &[Descriptor],
         summary: &mut Summary,
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), PageError> {
         let images: Vec<&Descriptor> = manifests.iter().filter(|entry| entry.attested().is_none()).collect();
         let platforms = images.iter().filter_map(|entry| entry.platform.as_ref());
         summary.platforms = platforms.take(NAMED).map(|platform| cut(&platform.to_string())).collect();
@@ -167,13 +167,17 @@ impl Reader {
     }
 
     /// Returns true if the visitor may send that request.
-    pub(super) async fn may(&self, method: Method, path: &str) -> Result<bool, Trouble> {
+    pub(super) async fn may(&self, method: Method, path: &str) -> Result<bool, PageError> {
         Ok(self.permit(method, path).await?.is_ok())
     }
 
     /// The permit for a request; the reason where there is none.
-    pub(super) async fn permit(&self, method: Method, path: &str) -> Result<Result<Permit, Denial>, Trouble> {
-        let route = Route::parse(method.as_str(), path, None).map_err(|_| Trouble::NotFound)?;
+    pub(super) async fn permit(
+        &self,
+        method: Method,
+        path: &str,
+    ) -> Result<Result<Permit, Denial>, PageError> {
+        let route = Route::parse(method.as_str(), path, None).map_err(|_| PageError::NotFound)?;
         let asked = self.caller.as_authz(&self.snapshot.settings.service);
         match authz::authorize(&self.snapshot.authorizers, asked, route).await {
             Ok(permit) => Ok(Ok(permit)),
@@ -182,20 +186,20 @@ impl Reader {
         }
     }
 
-    pub(super) async fn get(&self, path: &str, accept: &'static str) -> Result<Reply, Trouble> {
+    pub(super) async fn get(&self, path: &str, accept: &'static str) -> Result<Reply, PageError> {
         self.ask(Method::Get, path, accept).await
     }
 
     /// Asks; what one may not see is not there.
-    async fn ask(&self, method: Method, path: &str, accept: &'static str) -> Result<Reply, Trouble> {
+    async fn ask(&self, method: Method, path: &str, accept: &'static str) -> Result<Reply, PageError> {
         let permit = self.permit(method, path).await?;
-        let permit = permit.map_err(|denial| Trouble::Hidden(denial.by.in_full()))?;
+        let permit = permit.map_err(|denial| PageError::Hidden(denial.by.in_full()))?;
         let reply =
-            self.inquirer.ask(&permit, accept).await.map_err(|refusal: Refusal| Trouble::from(refusal))?;
+            self.inquirer.ask(&permit, accept).await.map_err(|refusal: Refusal| PageError::from(refusal))?;
         match reply.status {
             StatusCode::OK => Ok(reply),
-            StatusCode::NOT_FOUND => Err(Trouble::NotFound),
-            other => Err(Trouble::Strange(other)),
+            StatusCode::NOT_FOUND => Err(PageError::NotFound),
+            other => Err(PageError::Strange(other)),
         }
     }
 }
@@ -236,10 +240,10 @@ where
 ///
 /// # Errors
 /// What may be another answer in a moment.
-fn lasting<T>(answer: Result<T, Trouble>) -> Result<Option<T>, Trouble> {
+fn lasting<T>(answer: Result<T, PageError>) -> Result<Option<T>, PageError> {
     match answer {
         Ok(found) => Ok(Some(found)),
-        Err(Trouble::Refused(refusal)) if refusal.retry_after.is_some() => Err(refusal.into()),
+        Err(PageError::Refused(refusal)) if refusal.retry_after.is_some() => Err(refusal.into()),
         Err(_) => Ok(None),
     }
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 use super::{
     answer::Answer,
     listing::part,
+    page_error::PageError,
     search::{self, Words},
-    trouble::Trouble,
     visit::{Request, Visit},
 };
 use crate::{
@@ -21,7 +21,7 @@ const ON_A_PAGE: usize = 100;
 const AGE: Duration = Duration::from_secs(60);
 
 /// The repositories, or those that match what is searched for.
-pub(super) async fn show(request: &Request<'_>, visit: &Visit) -> Result<Answer, Trouble> {
+pub(super) async fn show(request: &Request<'_>, visit: &Visit) -> Result<Answer, PageError> {
     let query = request.parameter("q");
     let seen = Seen::of(request, visit).await?;
     if let Some(page) = search::named(request, &request.reader(visit), query.trim(), &seen.names).await {
@@ -46,7 +46,7 @@ pub(super) struct Seen {
 
 impl Seen {
     /// Asks for each name what a pull would ask.
-    pub(super) async fn of(request: &Request<'_>, visit: &Visit) -> Result<Self, Trouble> {
+    pub(super) async fn of(request: &Request<'_>, visit: &Visit) -> Result<Self, PageError> {
         let all = request.pages.names.all(&request.inquirer(), AGE).await?;
         let view = request.catalog_view(visit).await?;
         let mut sight = Sight::of(&view);

@@ -6,7 +6,7 @@ use hyper::{StatusCode, Uri};
 
 use super::{
     answer::Answer,
-    trouble::Trouble,
+    page_error::PageError,
     visit::{Request, Visit},
 };
 use crate::{
@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// The page to sign in.
-pub(super) fn show(request: &Request<'_>) -> Result<Answer, Trouble> {
+pub(super) fn show(request: &Request<'_>) -> Result<Answer, PageError> {
     let problem = match () {
         () if !is_private(request) => Some(SignInProblem::NotSecure),
         () if !request.parameter("ended").is_empty() => Some(SignInProblem::Expired),
@@ -29,7 +29,7 @@ pub(super) fn show(request: &Request<'_>) -> Result<Answer, Trouble> {
 }
 
 /// Checks the password, and begins a session.
-pub(super) async fn sign_in(request: &mut Request<'_>) -> Result<Answer, Trouble> {
+pub(super) async fn sign_in(request: &mut Request<'_>) -> Result<Answer, PageError> {
     let form = request.form().await?;
     let account = form.get("account").to_owned();
     request.exchange.shows("password", Some(&account));
@@ -67,10 +67,10 @@ pub(super) async fn sign_in(request: &mut Request<'_>) -> Result<Answer, Trouble
 }
 
 /// Ends the session.
-pub(super) async fn sign_out(request: &mut Request<'_>, visit: &Visit) -> Result<Answer, Trouble> {
+pub(super) async fn sign_out(request: &mut Request<'_>, visit: &Visit) -> Result<Answer, PageError> {
     let form = request.form().await?;
     if !visit.sent(&form, request.snapshot) {
-        return Err(Trouble::Forged);
+        return Err(PageError::Forged);
     }
     let cookie =
         visit.session.as_ref().map_or_else(Sessions::forget, |session| request.sessions.end(session));

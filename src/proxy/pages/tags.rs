@@ -9,9 +9,9 @@ use std::{
 use super::{
     answer::Answer,
     listing::part,
+    page_error::PageError,
     reader::{Reader, gather},
     search::{self, Words},
-    trouble::Trouble,
     visit::{Request, Visit},
 };
 use crate::{
@@ -31,7 +31,7 @@ pub(super) async fn show(
     request: &mut Request<'_>,
     visit: &Visit,
     name: &RepositoryName,
-) -> Result<Answer, Trouble> {
+) -> Result<Answer, PageError> {
     request.exchange.about(name, None);
     let query = request.parameter("q").trim().to_owned();
     let reader = request.reader(visit);
@@ -84,7 +84,7 @@ pub(super) async fn may_delete(
     visit: &Visit,
     reader: &Reader,
     name: &RepositoryName,
-) -> Result<bool, Trouble> {
+) -> Result<bool, PageError> {
     // Any manifest will do: the rules know repositories only.
     let any = format!("/v2/{name}/manifests/sha256:{}", "0".repeat(64));
     Ok(visit.session.is_some() && reader.may(Method::Delete, &any).await?)

@@ -4,7 +4,7 @@ use std::{net::IpAddr, sync::Arc, time::SystemTime};
 
 use hyper::{Method, header::HeaderName, http::request::Parts};
 
-use super::{Pages, answer::Answer, reader::Reader, trouble::Trouble};
+use super::{Pages, answer::Answer, page_error::PageError, reader::Reader};
 use crate::{
     authz::CatalogView,
     proxy::{
@@ -16,9 +16,9 @@ use crate::{
             token_rate_limit::TokenRequests,
         },
         body::request_body::RequestBody,
-        forward::subrequest::Inquirer,
+        forward::subrequest::Subrequest,
         request::{form::Form, origin::Origin},
-        request_log::Exchange,
+        request_log::RequestLog,
         response::upstream_error::undecided,
     },
     registry::{ErrorCode, Refusal},
@@ -40,7 +40,7 @@ pub(in crate::proxy) struct Request<'a> {
     pub(in crate::proxy) passwords: &'a Passwords,
     pub(in crate::proxy) token_requests: &'a TokenRequests,
     pub(in crate::proxy) freeze: &'a Freeze,
-    pub(in crate::proxy) exchange: &'a mut Exchange,
+    pub(in crate::proxy) exchange: &'a mut RequestLog,
     /// The visitor, once it is known: every page says so, those about troubles too.
     pub(in crate::proxy) known: Option<Known>,
 }
@@ -120,8 +120,8 @@ impl Request<'_> {
         }
     }
 
-    pub(super) fn inquirer(&self) -> Inquirer {
-        Inquirer {
+    pub(super) fn inquirer(&self) -> Subrequest {
+        Subrequest {
             upstream: self.upstream.clone(),
             idle_body: self.snapshot.settings.idle_body,
             origin: self.origin.clone(),
@@ -131,7 +131,7 @@ impl Request<'_> {
     }
 
     /// Returns the part of the catalogue that the visitor may see.
-    pub(super) async fn catalog_view<'v>(&'v self, visit: &'v Visit) -> Result<CatalogView<'v>, Trouble> {
+    pub(super) async fn catalog_view<'v>(&'v self, visit: &'v Visit) -> Result<CatalogView<'v>, PageError> {
         let caller = visit.caller.as_authz(&self.snapshot.settings.service);
         let view = CatalogView::of(&self.snapshot.authorizers, caller).await;
         view.map_err(|error| undecided(&error).into())
@@ -142,9 +142,9 @@ impl Request<'_> {
     ///
     /// # Errors
     /// Another page sent it, or it is none, or too large.
-    pub(super) async fn form(&mut self) -> Result<Form, Trouble> {
+    pub(super) async fn form(&mut self) -> Result<Form, PageError> {
         if !cross_site::is_our_own(&self.head.headers, self.origin) {
-            return Err(Trouble::Forged);
+            return Err(PageError::Forged);
         }
         let missing = || Refusal::new(ErrorCode::BadRequest, "this page takes a form");
         let body = self.body.take().ok_or_else(missing)?;
@@ -162,7 +162,7 @@ impl Visit {
     pub(super) async fn of(
         request: &mut Request<'_>,
         page: &PagePath,
-    ) -> Result<Result<Self, Answer>, Trouble> {
+    ) -> Result<Result<Self, Answer>, PageError> {
         let (caller, session) = match identify(request, page).await? {
             Ok(identified) => identified,
             Err(elsewhere) => return Ok(Err(elsewhere)),
@@ -184,10 +184,13 @@ impl Visit {
 
 type Identified = (Caller, Option<Session>);
 
-async fn identify(request: &mut Request<'_>, page: &PagePath) -> Result<Result<Identified, Answer>, Trouble> {
+async fn identify(
+    request: &mut Request<'_>,
+    page: &PagePath,
+) -> Result<Result<Identified, Answer>, PageError> {
     let snapshot = request.snapshot;
     let wrong =
-        || Trouble::Refused(Refusal::new(ErrorCode::Unauthorized, "the name or the password is wrong"));
+        || PageError::Refused(Refusal::new(ErrorCode::Unauthorized, "the name or the password is wrong"));
     let shown = presented(&request.head.headers)?;
     shown.tell(request.exchange);
     match shown {

@@ -9,22 +9,22 @@ use hyper::{
 
 use super::origin;
 use crate::{
-    limits::AtRegistry,
+    limits::InFlight,
     proxy::{Peer, Snapshot},
     registry::{ErrorCode, Refusal, Route},
 };
 
 /// A request as it came in, and what is in force for it.
 #[derive(Clone, Copy)]
-pub(crate) struct Asked<'a> {
+pub(crate) struct RequestContext<'a> {
     pub(crate) head: &'a Parts,
     pub(crate) peer: Peer,
     pub(crate) snapshot: &'a Arc<Snapshot>,
     /// The count of its connection.
-    pub(crate) at_registry: &'a AtRegistry,
+    pub(crate) at_registry: &'a InFlight,
 }
 
-impl Asked<'_> {
+impl RequestContext<'_> {
     /// Returns the address it comes from, by the word of a trusted proxy too.
     pub(crate) fn address(&self) -> Result<Option<IpAddr>, Refusal> {
         origin::client_address(&self.head.headers, self.peer, &self.snapshot.settings.client_address)

@@ -6,7 +6,7 @@ use crate::ui::PagePath;
 
 /// An endpoint of our own.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum OwnEndpoint {
+pub(crate) enum LocalEndpoint {
     /// `<path_prefix>/auth` and `<path_prefix>/auth/token`, as in docker_auth.
     Token,
     /// `<path_prefix>/…`: a web page, where they are not turned off.
@@ -19,7 +19,7 @@ pub(crate) enum OwnEndpoint {
     BaseWithoutSlash,
 }
 
-impl OwnEndpoint {
+impl LocalEndpoint {
     /// The endpoint that a request asks for. Paths must be spelt exactly so.
     pub(crate) fn of(head: &Parts, prefix: &str, with_pages: bool) -> Option<Self> {
         let path = head.uri.path();

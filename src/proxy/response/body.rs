@@ -15,10 +15,10 @@ use hyper::{
 use tokio::time::{Sleep, sleep};
 
 use crate::{
-    limits::Place,
+    limits::Slot,
     proxy::{
         body::{idle_timer::IdleTimer, request_body::BodyError},
-        request_log::Exchange,
+        request_log::RequestLog,
         upstream::Incoming,
     },
     telemetry::Ended,
@@ -27,9 +27,9 @@ use crate::{
 /// A response's body: Portwarden's own, or the registry's as it arrives. While it goes out its request is observed.
 pub struct ResponseBody {
     bytes: Source,
-    exchange: Option<Box<Exchange>>,
+    exchange: Option<Box<RequestLog>>,
     /// Given back when it has gone out.
-    place: Option<Place>,
+    place: Option<Slot>,
 }
 
 enum Source {
@@ -110,12 +110,12 @@ impl ResponseBody {
     }
 
     /// Keeps a slot for as long as it goes out.
-    pub(crate) fn keep(&mut self, place: Place) {
+    pub(crate) fn keep(&mut self, place: Slot) {
         self.place = Some(place);
     }
 
     /// Tells the observer of the request how it goes out, and when it has.
-    pub fn observe(&mut self, mut exchange: Box<Exchange>) {
+    pub fn observe(&mut self, mut exchange: Box<RequestLog>) {
         if self.is_end_stream() {
             exchange.end(Ended::Complete);
         }

@@ -15,7 +15,10 @@ use crate::{
 /// Rejects answers of the registry that would mislead a client. A registry that authenticates by itself sends a
 /// challenge which no token of Portwarden answers: a loop for the client, and its operator must know. No request asks
 /// it to switch protocols.
-pub(crate) fn refuse_strange<B>(response: &Response<B>, upstream: &Upstream) -> Result<(), Refusal> {
+pub(crate) fn reject_unexpected_upstream<B>(
+    response: &Response<B>,
+    upstream: &Upstream,
+) -> Result<(), Refusal> {
     let why = match response.status() {
         StatusCode::UNAUTHORIZED => "the registry behind this proxy asks for authentication itself",
         StatusCode::SWITCHING_PROTOCOLS => "the registry behind this proxy answers in another protocol",

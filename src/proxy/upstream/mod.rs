@@ -40,8 +40,8 @@ use super::{
     body::request_body::{BodyError, ClientFault, Progress, RequestBody},
 };
 use crate::{
-    limits::{FailureLog, Place, Places},
-    net::{Allowance, AllowanceShare, WriteDeadline, within},
+    limits::{FailureLog, FairSemaphore, Slot},
+    net::{BudgetShare, BufferBudget, WriteDeadline, within},
     registry::Method,
 };
 use connection::{Connection, Transfer};
@@ -55,8 +55,8 @@ pub struct Upstream(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     settings: UpstreamSettings,
-    places: Places,
-    allowance: Allowance,
+    places: FairSemaphore,
+    allowance: BufferBudget,
     failures: FailureLog,
     idle: Mutex<Vec<Idle>>,
     /// True if a task looks after those that are not used again.
@@ -76,7 +76,7 @@ struct Idle {
 pub struct Incoming {
     upstream: Upstream,
     /// `None` once it has ended.
-    under_way: Option<(Transfer, AllowanceShare, Place)>,
+    under_way: Option<(Transfer, BudgetShare, Slot)>,
     pace: Pace,
 }
 
@@ -128,8 +128,9 @@ const LOG_FAILURES_EVERY: Duration = Duration::from_secs(60);
 
 impl Upstream {
     /// The registry at `settings.address`; connects when the first request comes.
-    pub(crate) fn new(settings: UpstreamSettings, allowance: Allowance) -> Self {
-        let places = Places::new(settings.requests, "requests to the registry: limits.upstream_requests");
+    pub(crate) fn new(settings: UpstreamSettings, allowance: BufferBudget) -> Self {
+        let places =
+            FairSemaphore::new(settings.requests, "requests to the registry: limits.upstream_requests");
         let (idle, swept) = (Mutex::default(), AtomicBool::new(false));
         let failures = FailureLog::every(LOG_FAILURES_EVERY);
         Self(Arc::new(Inner { settings, places, allowance, failures, idle, swept }))
@@ -175,7 +176,7 @@ impl Upstream {
     ///
     /// # Errors
     /// [`UpstreamError::Busy`].
-    pub async fn place(&self, client: Option<IpAddr>) -> Result<Place, UpstreamError> {
+    pub async fn place(&self, client: Option<IpAddr>) -> Result<Slot, UpstreamError> {
         self.0.places.take(client).await.map_err(|_| UpstreamError::Busy)
     }
 
@@ -189,7 +190,7 @@ impl Upstream {
     pub(super) async fn send(
         &self,
         request: UpstreamRequest,
-        place: Place,
+        place: Slot,
     ) -> Result<Response<Incoming>, UpstreamError> {
         let share = self.0.allowance.share();
         let response = self.send_now(request).await?;

@@ -6,7 +6,7 @@ use std::sync::{
     atomic::{AtomicBool, AtomicUsize, Ordering},
 };
 
-use crate::net::Allowance;
+use crate::net::BufferBudget;
 
 /// The room for a body's output at the moment: a piece at a time, and nothing to a client that takes no more.
 #[derive(Debug, Clone)]
@@ -14,7 +14,7 @@ pub(in crate::server) struct Pressure(Arc<Weight>);
 
 #[derive(Debug)]
 struct Weight {
-    allowance: Allowance,
+    allowance: BufferBudget,
     /// The socket takes no more.
     on: AtomicBool,
     /// Bytes of bodies since everything was sent.
@@ -24,7 +24,7 @@ struct Weight {
 }
 
 impl Pressure {
-    pub(super) fn new(allowance: Allowance) -> Self {
+    pub(super) fn new(allowance: BufferBudget) -> Self {
         let (on, given, waited) = (AtomicBool::default(), AtomicUsize::default(), AtomicBool::default());
         Self(Arc::new(Weight { allowance, on, given, waited }))
     }

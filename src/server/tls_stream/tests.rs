@@ -18,7 +18,7 @@ const MOST_HELD: usize = 115 << 20;
 struct Ends {
     server: TlsAcceptor,
     client: TlsConnector,
-    allowance: Allowance,
+    allowance: BufferBudget,
 }
 
 impl Ends {
@@ -38,7 +38,7 @@ impl Ends {
         Self {
             server: Arc::new(server).into(),
             client: Arc::new(client).into(),
-            allowance: Allowance::default(),
+            allowance: BufferBudget::default(),
         }
     }
 
@@ -153,7 +153,7 @@ async fn rule_25_many_clients_that_do_not_read_hold_little_each() {
     }
     assert!(held < MOST_HELD, "{} MiB", held >> 20);
     drop(open);
-    assert_eq!(ends.allowance.piece(), Allowance::default().piece(), "what is gone holds nothing");
+    assert_eq!(ends.allowance.piece(), BufferBudget::default().piece(), "what is gone holds nothing");
 }
 
 /// Nor for this: a request whose body is not read, because it is refused.
@@ -172,13 +172,13 @@ async fn rule_25_many_clients_that_are_not_read_hold_little_each() {
     }
     assert!(held < MOST_HELD, "{} MiB", held >> 20);
     drop(open);
-    assert_eq!(ends.allowance.piece(), Allowance::default().piece(), "what is gone holds nothing");
+    assert_eq!(ends.allowance.piece(), BufferBudget::default().piece(), "what is gone holds nothing");
 }
 
 #[tokio::test]
 async fn a_body_gives_a_piece_at_a_time_and_more_once_all_is_sent() {
     let (mut client, mut stream, output) = connected(1 << 22).await;
-    let (pressure, piece) = (output.pressure(), Allowance::default().piece());
+    let (pressure, piece) = (output.pressure(), BufferBudget::default().piece());
     let polls = std::cell::Cell::new(0);
     let body = async {
         for _ in 0..3 {

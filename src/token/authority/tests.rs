@@ -89,11 +89,11 @@ fn what_was_issued_is_verified() {
     }
 }
 
-fn voucher(labels: &[(&str, &[&str])]) -> Voucher {
+fn voucher(labels: &[(&str, &[&str])]) -> AuthSourceClaim {
     let owned = |(name, values): &(&str, &[&str])| {
         ((*name).to_owned(), values.iter().map(|value| (*value).to_owned()).collect())
     };
-    Voucher {
+    AuthSourceClaim {
         backend: "ldap_auth".to_owned(),
         labels: Arc::new(labels.iter().map(owned).collect()),
         left_out: Arc::default(),

@@ -54,7 +54,7 @@ fn what_a_back_end_said_travels_along() {
     let authority = authority(&generate(P256));
     let labels = BTreeMap::from([("team".to_owned(), vec!["web".to_owned(), "é".to_owned()])]);
     let voucher =
-        Voucher { backend: "ldap_auth".to_owned(), labels: labels.into(), left_out: Arc::default() };
+        AuthSourceClaim { backend: "ldap_auth".to_owned(), labels: labels.into(), left_out: Arc::default() };
     let token = authority.issue_session("lena", Vouched::BackEnd(&voucher), "svc", HOUR, NOW).unwrap();
     let session = outcome(&authority, &token, None, NOW).unwrap();
     assert_eq!((session.account.as_str(), session.voucher), ("lena", Some(voucher)));

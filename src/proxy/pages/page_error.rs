@@ -10,7 +10,7 @@ use crate::{
 
 /// The reason why there is no page.
 #[derive(Debug)]
-pub(super) enum Trouble {
+pub(super) enum PageError {
     /// There is no such page.
     NoPage,
     /// There is one, and it takes these methods only.
@@ -34,13 +34,13 @@ pub(super) enum Trouble {
     Refused(Refusal),
 }
 
-impl From<Refusal> for Trouble {
+impl From<Refusal> for PageError {
     fn from(refusal: Refusal) -> Self {
         Self::Refused(refusal)
     }
 }
 
-impl Trouble {
+impl PageError {
     /// The page that says it.
     pub(super) fn page(self, request: &mut Request<'_>) -> Answer {
         if let Self::Hidden(by) = &self {
