@@ -170,7 +170,7 @@ fn each_change_of_what_answers_is_logged_and_an_outage_is_logged_once() {
     is(false, silent);
     becomes(Some(registry));
     is(true, ready);
-    let is_over = |line: &str| line.contains("a registry answers at") && line.contains("unsaid=19");
+    let is_over = |line: &str| line.contains("a registry answers at") && line.contains("suppressed=19");
     assert!(eventually(PATIENCE, || warden.log().lines().any(is_over)), "{}", warden.log());
     let said = warden.log().matches("no answer from the registry; see whether").count();
     assert_eq!(said, 1, "{}", warden.log());

@@ -25,24 +25,24 @@ impl FailureLog {
     pub(crate) fn due(&self, kind: &'static str, now: Instant) -> Option<u64> {
         let mut kinds = self.kinds.lock().unwrap_or_else(PoisonError::into_inner);
         match kinds.get_mut(kind) {
-            Some((since, unsaid)) if now.saturating_duration_since(*since) < self.every => {
-                *unsaid += 1;
+            Some((since, suppressed)) if now.saturating_duration_since(*since) < self.every => {
+                *suppressed += 1;
                 None
             }
-            _ => Some(kinds.insert(kind, (now, 0)).map_or(0, |(_, unsaid)| unsaid)),
+            _ => Some(kinds.insert(kind, (now, 0)).map_or(0, |(_, suppressed)| suppressed)),
         }
     }
 
     /// Begins anew once the failures are over, and returns how many lines were left out at their end.
     pub(crate) fn end(&self) -> u64 {
         let kinds = std::mem::take(&mut *self.kinds.lock().unwrap_or_else(PoisonError::into_inner));
-        kinds.into_values().map(|(_, unsaid)| unsaid).sum()
+        kinds.into_values().map(|(_, suppressed)| suppressed).sum()
     }
 }
 
 /// A field of a log line, which is left out at zero.
-pub(crate) fn count_left_out(unsaid: u64) -> Option<u64> {
-    Some(unsaid).filter(|unsaid| *unsaid > 0)
+pub(crate) fn count_suppressed(suppressed: u64) -> Option<u64> {
+    Some(suppressed).filter(|suppressed| *suppressed > 0)
 }
 
 #[cfg(test)]

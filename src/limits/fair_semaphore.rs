@@ -37,7 +37,7 @@ struct Inner {
     held: Shares,
     waiting: Shares,
     refused: AtomicU64,
-    complaints: LogThrottle,
+    log_throttle: LogThrottle,
 }
 
 #[derive(Debug)]
@@ -78,7 +78,7 @@ impl FairSemaphore {
             held: Shares::default(),
             waiting: Shares::default(),
             refused: AtomicU64::new(0),
-            complaints: LogThrottle::default(),
+            log_throttle: LogThrottle::default(),
         }))
     }
 
@@ -161,9 +161,9 @@ impl FairSemaphore {
 
     fn refuse(&self, from: Network) -> Overloaded {
         self.0.refused.fetch_add(1, Ordering::Relaxed);
-        if let Some(unsaid) = self.0.complaints.due(from, Instant::now()) {
+        if let Some(suppressed) = self.0.log_throttle.due(from, Instant::now()) {
             tracing::warn!(
-                %from, all = self.0.all, unsaid,
+                %from, all = self.0.all, suppressed,
                 "too many concurrent {} (one address holds half of the slots at most): rejected", self.0.what
             );
         }

@@ -15,7 +15,7 @@ pub(crate) struct LogThrottle(Mutex<Counters<Said>>);
 #[derive(Debug)]
 struct Said {
     at: Option<Instant>,
-    unsaid: u64,
+    suppressed: u64,
 }
 
 /// The time for which nothing more is logged about the same sender.
@@ -35,13 +35,13 @@ impl LogThrottle {
     pub(crate) fn due(&self, of: Network, now: Instant) -> Option<u64> {
         let mut table = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let key = table.fingerprint(&of.widest());
-        let said = table.get_or_insert(key, Said { at: None, unsaid: 0 }, now)?;
+        let said = table.get_or_insert(key, Said { at: None, suppressed: 0 }, now)?;
         if said.at.is_some_and(|at| now.saturating_duration_since(at) < QUIET) {
-            said.unsaid += 1;
+            said.suppressed += 1;
             return None;
         }
         said.at = Some(now);
-        Some(std::mem::take(&mut said.unsaid))
+        Some(std::mem::take(&mut said.suppressed))
     }
 }
 
@@ -66,10 +66,13 @@ mod tests {
 
     #[test]
     fn each_sender_is_complained_of_once_a_minute() {
-        let (complaints, now) = (LogThrottle::default(), Instant::now());
+        let (log_throttle, now) = (LogThrottle::default(), Instant::now());
         let (one, other) = (Network::V4(1), Network::V4(2));
-        assert_eq!([one, one, other, one].map(|of| complaints.due(of, now)), [Some(0), None, Some(0), None]);
-        assert_eq!(complaints.due(one, now + QUIET), Some(2));
-        assert_eq!(complaints.due(one, now + QUIET), None);
+        assert_eq!(
+            [one, one, other, one].map(|of| log_throttle.due(of, now)),
+            [Some(0), None, Some(0), None]
+        );
+        assert_eq!(log_throttle.due(one, now + QUIET), Some(2));
+        assert_eq!(log_throttle.due(one, now + QUIET), None);
     }
 }

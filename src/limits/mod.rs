@@ -15,7 +15,7 @@ mod token_bucket;
 
 pub(crate) use client_network::Network;
 pub(crate) use counters::{Counters, Fingerprint, Worth};
-pub(crate) use failure_log::{FailureLog, count_left_out};
+pub(crate) use failure_log::{FailureLog, count_suppressed};
 pub(crate) use fair_semaphore::{FairSemaphore, Slot};
 pub use in_flight::InFlight;
 pub(crate) use log_throttle::LogThrottle;

@@ -29,15 +29,15 @@ impl Service {
     pub fn redirect(&self, request: Request<Incoming>, peer: Peer, port: u16) -> Response<ResponseBody> {
         let settings = &self.snapshot().settings;
         let (head, _) = request.into_parts();
-        let mut exchange = RequestLog::begin(self.telemetry(), &head, peer, Subject::Other, None);
+        let mut log = RequestLog::begin(self.telemetry(), &head, peer, Subject::Other, None);
         let location = location(&head, settings, port);
         let refusal = location.as_ref().err().cloned();
         let mut response = location.map_or_else(|refusal| refuse(&refusal, settings, None), redirect_to);
         let headers = response.headers_mut();
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         caching::by_default(headers);
-        exchange.concluded(refusal.as_ref(), response.status());
-        response.body_mut().observe(exchange);
+        log.concluded(refusal.as_ref(), response.status());
+        response.body_mut().observe(log);
         response
     }
 }

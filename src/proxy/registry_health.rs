@@ -17,7 +17,7 @@ use tokio::time::timeout;
 use super::{
     Upstream, UpstreamAddress, UpstreamError, response::error_response::API_VERSION, upstream::Broken,
 };
-use crate::limits::count_left_out;
+use crate::limits::count_suppressed;
 
 /// The result of the last check.
 #[derive(Debug, Default)]
@@ -59,8 +59,8 @@ impl RegistryHealth {
         if last.found.as_ref() != Some(&found) {
             match &found {
                 Ok(()) => {
-                    let unsaid = count_left_out(upstream.failures().end());
-                    tracing::info!(unsaid, "a registry answers at {address}");
+                    let suppressed = count_suppressed(upstream.failures().end());
+                    tracing::info!(suppressed, "a registry answers at {address}");
                 }
                 Err(why) => tracing::error!("{why}"),
             }

@@ -166,12 +166,12 @@ impl Service {
     }
 
     /// Answers a request. Never fails: whatever goes wrong becomes a response. While it is with the registry, it counts in
-    /// `at_registry`.
+    /// `in_flight`.
     pub async fn respond(
         &self,
         request: Request<Incoming>,
         peer: Peer,
-        at_registry: &InFlight,
+        in_flight: &InFlight,
     ) -> Response<ResponseBody> {
         let snapshot = self.snapshot.load_full();
         let settings = &snapshot.settings;
@@ -194,28 +194,26 @@ impl Service {
             _ => Subject::Other,
         };
         let given = origin::request_id(&head.headers, peer, &settings.client_address);
-        let mut exchange = RequestLog::begin(&self.telemetry, &head, peer, subject, given);
+        let mut log = RequestLog::begin(&self.telemetry, &head, peer, subject, given);
         let is_own = own.is_some();
         let wants_json = own == Some(LocalEndpoint::Token) && !reads_text(&head.headers);
-        let asked = RequestContext { head: &head, peer, snapshot: &snapshot, at_registry };
+        let asked = RequestContext { head: &head, peer, snapshot: &snapshot, in_flight };
         let answered = match (&origin, own, preflight) {
             (Err(refusal), ..) => Err(refusal.clone()),
             (Ok(_), _, Some(answer)) => Ok(Answer::from(answer)),
             (Ok(origin), Some(LocalEndpoint::Page(page)), None) => {
-                self.answer_page(Some(page), asked, body, origin, &mut exchange).await
+                self.answer_page(Some(page), asked, body, origin, &mut log).await
             }
             (Ok(origin), Some(LocalEndpoint::NoPage), None) => {
-                self.answer_page(None, asked, body, origin, &mut exchange).await
+                self.answer_page(None, asked, body, origin, &mut log).await
             }
             (Ok(origin), Some(own), None) => {
-                self.answer_own(own, asked, body, origin, &mut exchange).await.map(Answer::from)
+                self.answer_own(own, asked, body, origin, &mut log).await.map(Answer::from)
             }
-            (Ok(origin), None, None) => {
-                self.journey(asked, body, origin, &mut exchange).await.map(Answer::from)
-            }
+            (Ok(origin), None, None) => self.journey(asked, body, origin, &mut log).await.map(Answer::from),
         };
         let Answer { mut response, refusal } = answered.unwrap_or_else(|refusal| {
-            let (request, why) = (exchange.id(), &refusal.message);
+            let (request, why) = (log.id(), &refusal.message);
             tracing::debug!(%request, method = %head.method, path = head.uri.path(), why, "refused");
             // A client that has to come later gets its answer in JSON everywhere: docker shows no text.
             if speaks_json || refusal.challenge.is_some() || refusal.retry_after.is_some() {
@@ -241,11 +239,11 @@ impl Service {
             let two_years = HeaderValue::from_static("max-age=63072000; includeSubDomains");
             response.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, two_years);
         }
-        if let Ok(id) = HeaderValue::try_from(exchange.id().as_str()) {
+        if let Ok(id) = HeaderValue::try_from(log.id().as_str()) {
             response.headers_mut().insert(REQUEST_ID, id);
         }
-        exchange.concluded(refusal.as_ref(), response.status());
-        response.body_mut().observe(exchange);
+        log.concluded(refusal.as_ref(), response.status());
+        response.body_mut().observe(log);
         response
     }
 
@@ -259,11 +257,11 @@ impl Service {
         why: &str,
     ) -> Response<ResponseBody> {
         let (head, _) = request.into_parts();
-        let mut exchange = RequestLog::begin(&self.telemetry, &head, peer, Subject::Registry, None);
+        let mut log = RequestLog::begin(&self.telemetry, &head, peer, Subject::Registry, None);
         let refusal = Refusal::new(code, why).and_close();
         let mut response = refuse_in_text(&refusal, "");
-        exchange.concluded(Some(&refusal), response.status());
-        response.body_mut().observe(exchange);
+        log.concluded(Some(&refusal), response.status());
+        response.body_mut().observe(log);
         response
     }
 
@@ -273,28 +271,28 @@ impl Service {
         asked: RequestContext<'_>,
         body: RequestBody,
         origin: &Origin,
-        exchange: &mut RequestLog,
+        log: &mut RequestLog,
     ) -> Result<Response<ResponseBody>, Refusal> {
-        let RequestContext { head, snapshot, at_registry, .. } = asked;
+        let RequestContext { head, snapshot, in_flight, .. } = asked;
         // 1. Parse: from here on there is a route, or nothing.
         let route = parse(head)?;
-        exchange.routed(&route);
+        log.routed(&route);
         media_type::refuse_forms(&head.headers)?;
         // 2. Need: the route stands for the accesses of `Route::needs`.
         // 3. Authenticate: the account, and the address.
         let address = asked.address()?;
-        exchange.from(address);
+        log.from(address);
         cross_site::refuse_password(head, origin, &snapshot.settings.cors)?;
         let sessions = &self.sessions;
         let caller =
-            Caller::of(&head.headers, address, snapshot, &self.passwords, sessions, &route, exchange).await?;
+            Caller::of(&head.headers, address, snapshot, &self.passwords, sessions, &route, log).await?;
         // 4. Authorize: the policy in force now, for every access.
         let upstream = self.upstream.load_full();
         let is_of_named_page = Shared::with(head, &snapshot.settings.cors).is_some();
-        let permit = match admit(caller.as_ref(), route, is_of_named_page, snapshot, exchange).await? {
+        let permit = match admit(caller.as_ref(), route, is_of_named_page, snapshot, log).await? {
             Admitted::Whole(permit) => permit,
             Admitted::InPart(view, route) => {
-                let (id, idle_body) = (exchange.id().clone(), snapshot.settings.idle_body);
+                let (id, idle_body) = (log.id().clone(), snapshot.settings.idle_body);
                 let (upstream, origin) = (Upstream::clone(&upstream), origin.clone());
                 let registry = Subrequest { upstream, idle_body, origin, address, id };
                 return Box::pin(self.catalog.list(&view, route.catalog_page(), &registry)).await;
@@ -303,21 +301,21 @@ impl Service {
         let is_list = *permit.route().endpoint() == Endpoint::Catalog;
         let list = if is_list { Some(self.catalog.place(address).await?) } else { None };
         let busy = |error| unanswered(&error, &upstream);
-        let place = upstream.place(address).await.map_err(busy)?.of(at_registry);
+        let place = upstream.place(address).await.map_err(busy)?.of(in_flight);
         let mut write = self.freeze.admit(permit.route())?;
-        exchange.allowed();
+        log.allowed();
         // 5. Forward: only a permit can be, and bodies stream.
         let mut to_registry = upstream_head(&permit);
-        headers::to_registry(&mut to_registry, &head.headers, origin, address, exchange.id());
-        exchange.forwarding(body.progress());
+        headers::to_registry(&mut to_registry, &head.headers, origin, address, log.id());
+        log.forwarding(body.progress());
         let sending = pin!(upstream.send(to_registry.with(body), place));
         let sent = Write::unless_cut_off(write.as_mut(), sending).await;
-        let sent = sent.inspect_err(|_| exchange.end(Ended::CutOff))?;
+        let sent = sent.inspect_err(|_| log.end(Ended::CutOff))?;
         let response = sent.map_err(|error| {
-            exchange.unanswered(&error);
+            log.unanswered(&error);
             unanswered(&error, &upstream)
         })?;
-        exchange.answered(&response);
+        log.answered(&response);
         if let (Endpoint::ManifestByTag(name, _) | Endpoint::ManifestByDigest(name, _), StatusCode::CREATED) =
             (permit.route().endpoint(), response.status())
         {
@@ -345,11 +343,11 @@ impl Service {
         asked: RequestContext<'_>,
         body: RequestBody,
         origin: &Origin,
-        exchange: &mut RequestLog,
+        log: &mut RequestLog,
     ) -> Result<Answer, Refusal> {
         require_plain(asked.head)?;
         let address = asked.address()?;
-        exchange.from(address);
+        log.from(address);
         let request = pages::Request {
             head: asked.head,
             body: Some(body),
@@ -362,7 +360,7 @@ impl Service {
             passwords: &self.passwords,
             token_requests: &self.token_requests,
             freeze: &self.freeze,
-            exchange,
+            log,
             known: None,
         };
         Ok(Box::pin(pages::answer(page, request)).await)
@@ -375,7 +373,7 @@ impl Service {
         asked: RequestContext<'_>,
         body: RequestBody,
         origin: &Origin,
-        exchange: &mut RequestLog,
+        log: &mut RequestLog,
     ) -> Result<Response<ResponseBody>, Refusal> {
         let RequestContext { head, snapshot, .. } = asked;
         require_plain(head)?;
@@ -388,11 +386,11 @@ impl Service {
                     message: format!("Bad request: {}", refusal.message),
                     ..refusal
                 })?;
-                exchange.from(address);
+                log.from(address);
                 cross_site::refuse(head, origin, &snapshot.settings.cors)?;
                 let rate = snapshot.settings.token_requests;
                 self.token_requests.admit(address, rate, Instant::now())?;
-                token_endpoint::answer(head, body, address, snapshot, &self.passwords, exchange).await
+                token_endpoint::answer(head, body, address, snapshot, &self.passwords, log).await
             }
             LocalEndpoint::Greeting => Ok(local::greeting(snapshot.authority.issuer())),
             LocalEndpoint::BaseWithoutSlash => Ok(local::redirect_to(HeaderValue::from_static("/v2/"))),

@@ -5,14 +5,14 @@
 
 mod bucket;
 mod buckets;
-mod complaints;
+mod log_throttle;
 mod counters;
 mod network;
 mod shares;
 
 pub(crate) use bucket::{Bucket, Rate};
 pub(crate) use buckets::Buckets;
-pub(crate) use complaints::LogThrottle;
+pub(crate) use log_throttle::LogThrottle;
 pub(crate) use counters::{Counters, Fingerprint, Worth};
 pub(crate) use network::Network;
 pub(crate) use shares::{Share, Shares};

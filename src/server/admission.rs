@@ -157,9 +157,9 @@ impl Admission {
 
     fn refuse(&self, from: Network, most: usize) -> Option<Share> {
         self.refused.fetch_add(1, Ordering::Relaxed);
-        if let Some(unsaid) = self.refusals.due(from, Instant::now()) {
+        if let Some(suppressed) = self.refusals.due(from, Instant::now()) {
             tracing::warn!(
-                %from, most, unsaid,
+                %from, most, suppressed,
                 "too many connections from one address (limits.connections_per_address): further ones are rejected"
             );
         }
@@ -176,11 +176,11 @@ impl Admission {
             table.looked = Some(now);
             let asked = table.ask_the_idle_to_leave(all - (all / 8).max(1), now);
             self.closed_idle.fetch_add(asked as u64, Ordering::Relaxed);
-            if let Some(unsaid) = self.pressure.due(Network::Unknown, now) {
+            if let Some(suppressed) = self.pressure.due(Network::Unknown, now) {
                 tracing::warn!(
                     open,
                     closed_idle = asked,
-                    unsaid,
+                    suppressed,
                     "nearly as many connections as limits.connections: idle ones are closed; when there are none left, new ones wait"
                 );
             }
@@ -282,7 +282,7 @@ mod tests {
     fn the_longest_idle_leave_first_and_those_at_work_never() {
         let admission = admission(100, 100);
         let places: Vec<ConnectionSlot> = (0..4).map(|_| admission.admit(None, true).unwrap()).collect();
-        let at_work = places[0].activity.at_registry().enter();
+        let at_work = places[0].activity.in_flight().enter();
         drop(places[1].activity.begin());
         let never_read = places[2].activity.begin();
         places[3].activity.begin().answered();

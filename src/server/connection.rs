@@ -227,7 +227,7 @@ impl Connections {
             }
             None => match self.redirects_to {
                 Some(port) => self.service.redirect(request, peer, port),
-                None => self.service.respond(request, peer, activity.at_registry()).await,
+                None => self.service.respond(request, peer, activity.in_flight()).await,
             },
         };
         let delivery = Delivery::of_this_stream();

@@ -25,7 +25,7 @@ pub(crate) async fn admit<'a>(
     route: Route,
     is_of_named_page: bool,
     snapshot: &'a Snapshot,
-    exchange: &mut RequestLog,
+    log: &mut RequestLog,
 ) -> Result<Admitted<'a>, Refusal> {
     let nothing_shown = caller.is_none_or(|caller| !caller.presented);
     let challenge = |needs| Refusal::unauthorized(needs, None, None);
@@ -48,7 +48,7 @@ pub(crate) async fn admit<'a>(
             return Err(challenge(mount.unwrap_or_default()));
         }
         Ok(permit) => {
-            exchange.ruled(|| permit.decided_by());
+            log.ruled(|| permit.decided_by());
             // Anyone may ask for this: not each of them has the registry read its store.
             if is_list && caller.account().is_empty() {
                 let view = CatalogView::of(&snapshot.authorizers, asked).await;
@@ -64,14 +64,14 @@ pub(crate) async fn admit<'a>(
     if let Some(route) = listed
         && let Some(view) = CatalogView::instead_of(&denial, &snapshot.authorizers, asked)
     {
-        exchange.ruled(|| format!("the names that may be pulled; not all: {}", denial.by.in_full()));
+        log.ruled(|| format!("the names that may be pulled; not all: {}", denial.by.in_full()));
         return Ok(Admitted::InPart(view, route));
     }
-    exchange.ruled(|| denial.by.in_full());
+    log.ruled(|| denial.by.in_full());
     if nothing_shown {
         return Err(challenge(denial.needs));
     }
-    log_denial(&denial, caller, exchange);
+    log_denial(&denial, caller, log);
     let mut description = denial.explain(caller.account());
     if snapshot.settings.explain_denials {
         description = format!("{description}: {}", denial.by.in_full());
@@ -79,7 +79,7 @@ pub(crate) async fn admit<'a>(
     Err(Refusal::unauthorized(denial.needs, Some(ChallengeError::InsufficientScope), Some(description)))
 }
 
-fn log_denial(denial: &Denial, caller: &Caller, exchange: &RequestLog) {
+fn log_denial(denial: &Denial, caller: &Caller, log: &RequestLog) {
     let by = denial.by.in_full();
-    tracing::info!(account = caller.account(), missing = %denial.missing, by, request = %exchange.id(), "denied");
+    tracing::info!(account = caller.account(), missing = %denial.missing, by, request = %log.id(), "denied");
 }

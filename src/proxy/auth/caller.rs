@@ -34,12 +34,12 @@ pub(crate) enum Presented<'a> {
 }
 
 impl Presented<'_> {
-    pub(crate) fn tell(&self, exchange: &mut RequestLog) {
+    pub(crate) fn tell(&self, log: &mut RequestLog) {
         match self {
-            Self::Nothing => exchange.shows("none", None),
-            Self::Token(_) => exchange.shows("token", None),
-            Self::Password(credentials) => exchange.shows("password", Some(&credentials.account)),
-            Self::Unknown => exchange.shows("unknown", None),
+            Self::Nothing => log.shows("none", None),
+            Self::Token(_) => log.shows("token", None),
+            Self::Password(credentials) => log.shows("password", Some(&credentials.account)),
+            Self::Unknown => log.shows("unknown", None),
         }
     }
 }
@@ -55,7 +55,7 @@ impl Caller {
         &self.identity
     }
 
-    /// Reads and verifies the credentials of a `/v2` request, and tells `exchange` whose they are. `None` where there are none, and no
+    /// Reads and verifies the credentials of a `/v2` request, and tells `log` whose they are. `None` where there are none, and no
     /// anonymous user either.
     ///
     /// # Errors
@@ -67,21 +67,21 @@ impl Caller {
         passwords: &Passwords,
         sessions: &Sessions,
         route: &Route,
-        exchange: &mut RequestLog,
+        log: &mut RequestLog,
     ) -> Result<Option<Self>, Refusal> {
         let presented = presented(headers)?;
         let caller = match presented {
             Presented::Nothing if is_of_a_page_of_ours(headers) => {
-                by_session(headers, ip, snapshot, sessions, exchange)
+                by_session(headers, ip, snapshot, sessions, log)
             }
             _ => None,
         };
         let caller = match caller {
             Some(caller) => Some(caller),
-            None => Self::proved(presented, ip, snapshot, passwords, route, exchange).await?,
+            None => Self::proved(presented, ip, snapshot, passwords, route, log).await?,
         };
         if let Some(caller) = &caller {
-            exchange.asked_by(&caller.identity);
+            log.asked_by(&caller.identity);
         }
         Ok(caller)
     }
@@ -92,9 +92,9 @@ impl Caller {
         snapshot: &Arc<Snapshot>,
         passwords: &Passwords,
         route: &Route,
-        exchange: &mut RequestLog,
+        log: &mut RequestLog,
     ) -> Result<Option<Self>, Refusal> {
-        presented.tell(exchange);
+        presented.tell(log);
         let unproved = || Refusal::unauthorized(route.needs(), None, None);
         match presented {
             Presented::Nothing => {
@@ -144,12 +144,12 @@ fn by_session(
     ip: Option<IpAddr>,
     snapshot: &Snapshot,
     sessions: &Sessions,
-    exchange: &mut RequestLog,
+    log: &mut RequestLog,
 ) -> Option<Caller> {
     // With the pages turned off, sessions are of no use.
     let shown = snapshot.settings.ui.enabled.then(|| sessions.shown(headers, snapshot))?;
     let (_, identity) = shown?.ok()?;
-    exchange.shows("session", None);
+    log.shows("session", None);
     Some(Caller::without_ceiling(identity, true, ip))
 }
 

@@ -56,18 +56,18 @@ pub(crate) async fn answer(
     ip: Option<IpAddr>,
     snapshot: &Arc<Snapshot>,
     passwords: &Passwords,
-    exchange: &mut RequestLog,
+    log: &mut RequestLog,
 ) -> Result<Response<ResponseBody>, Refusal> {
     let body = body.form(head, &snapshot.settings).await?;
     let request = TokenRequest::read(head, body.as_deref())?;
-    request.login.tell(exchange);
-    exchange.granted(&request.scopes, &[]);
+    request.login.tell(log);
+    log.granted(&request.scopes, &[]);
     let presented = match &request.login {
         Login::RefreshToken(token) => Some(token.clone()),
         Login::Password(_) => None,
     };
     let identity = log_in(request.login, &request.service, ip, snapshot, passwords).await?;
-    exchange.asked_by(&identity);
+    log.asked_by(&identity);
     let mut granted = Vec::with_capacity(request.scopes.len());
     let mut by = Vec::with_capacity(request.scopes.len());
     for scope in &request.scopes {
@@ -76,8 +76,8 @@ pub(crate) async fn answer(
         granted.push(Scope { actions: ruling.actions, ..scope.clone() });
         by.push(ruling.by);
     }
-    exchange.ruled(|| by.iter().map(DecidedBy::in_full).collect::<Vec<_>>().join("; "));
-    exchange.granted(&request.scopes, &granted);
+    log.ruled(|| by.iter().map(DecidedBy::in_full).collect::<Vec<_>>().join("; "));
+    log.granted(&request.scopes, &granted);
     let now = unix_now();
     let voucher = snapshot.voucher(&identity);
     let Identity { account, .. } = &identity;
@@ -108,11 +108,11 @@ pub(crate) async fn answer(
 }
 
 impl Login {
-    fn tell(&self, exchange: &mut RequestLog) {
+    fn tell(&self, log: &mut RequestLog) {
         match self {
-            Self::RefreshToken(_) => exchange.shows("refresh_token", None),
-            Self::Password(Credentials { account, .. }) if account.is_empty() => exchange.shows("none", None),
-            Self::Password(Credentials { account, .. }) => exchange.shows("password", Some(account)),
+            Self::RefreshToken(_) => log.shows("refresh_token", None),
+            Self::Password(Credentials { account, .. }) if account.is_empty() => log.shows("none", None),
+            Self::Password(Credentials { account, .. }) => log.shows("password", Some(account)),
         }
     }
 }

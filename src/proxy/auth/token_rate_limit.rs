@@ -23,7 +23,7 @@ use crate::{
 pub(crate) struct TokenRequests {
     buckets: Mutex<Buckets>,
     refused: AtomicU64,
-    complaints: LogThrottle,
+    log_throttle: LogThrottle,
 }
 
 /// Networks that are known at the same time; each takes less than 50 bytes.
@@ -37,7 +37,7 @@ impl TokenRequests {
         Self {
             buckets: Mutex::new(Buckets::new(NETWORKS)),
             refused: AtomicU64::new(0),
-            complaints: LogThrottle::default(),
+            log_throttle: LogThrottle::default(),
         }
     }
 
@@ -65,8 +65,8 @@ impl TokenRequests {
 
     fn refuse(&self, from: Network, after: Duration, now: Instant) -> Refusal {
         self.refused.fetch_add(1, Ordering::Relaxed);
-        if let Some(unsaid) = self.complaints.due(from, now) {
-            tracing::warn!(%from, unsaid, "too many requests for tokens from one address (limits.token_requests): rejected");
+        if let Some(suppressed) = self.log_throttle.due(from, now) {
+            tracing::warn!(%from, suppressed, "too many requests for tokens from one address (limits.token_requests): rejected");
         }
         let message = "too many requests for tokens from your address; wait before you try again";
         Refusal::new(ErrorCode::TooManyRequests, message).retry_after(after)

@@ -17,7 +17,7 @@ use tokio::time::{Instant, timeout_at};
 use super::{names::KnownNames, subrequest::Subrequest};
 use crate::{
     authz::{CatalogView, Permit},
-    limits::count_left_out,
+    limits::count_suppressed,
     limits::{FairSemaphore, Slot},
     proxy::{
         response::{body::ResponseBody, error_response::API_VERSION, upstream_error::undecided},
@@ -249,9 +249,9 @@ impl Names {
 }
 
 fn no_catalog(registry: &Subrequest, status: StatusCode) -> Refusal {
-    if let Some(unsaid) = registry.upstream.failures().due("no catalogue", std::time::Instant::now()) {
-        let (address, unsaid) = (registry.upstream.address(), count_left_out(unsaid));
-        tracing::warn!(registry = %address, %status, unsaid, "the registry gives no catalogue; see its own log");
+    if let Some(suppressed) = registry.upstream.failures().due("no catalogue", std::time::Instant::now()) {
+        let (address, suppressed) = (registry.upstream.address(), count_suppressed(suppressed));
+        tracing::warn!(registry = %address, %status, suppressed, "the registry gives no catalogue; see its own log");
     }
     let message =
         format!("the registry behind this proxy gives no catalogue: it answers {}", status.as_u16());

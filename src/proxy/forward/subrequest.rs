@@ -16,7 +16,7 @@ use hyper::{
 use super::{headers, rewrite::upstream_head};
 use crate::{
     authz::Permit,
-    limits::count_left_out,
+    limits::count_suppressed,
     proxy::{
         Upstream,
         body::request_body::RequestBody,
@@ -73,9 +73,9 @@ impl Subrequest {
         let (head, body) = response.into_parts();
         let body = ResponseBody::upstream(UpstreamBody::new(body, head.status, self.idle_body));
         let body = Limited::new(body, LARGEST).collect().await.map_err(|error| {
-            if let Some(unsaid) = self.upstream.failures().due("unreadable", Instant::now()) {
-                let (registry, unsaid) = (self.upstream.address(), count_left_out(unsaid));
-                tracing::warn!(%registry, %error, unsaid, "an answer of the registry could not be read");
+            if let Some(suppressed) = self.upstream.failures().due("unreadable", Instant::now()) {
+                let (registry, suppressed) = (self.upstream.address(), count_suppressed(suppressed));
+                tracing::warn!(%registry, %error, suppressed, "an answer of the registry could not be read");
             }
             let is_large = error.downcast_ref::<LengthLimitError>().is_some();
             let what = if is_large { "sent more than 4 MiB" } else { "broke off" };

@@ -30,7 +30,7 @@ pub(super) async fn ask(
     name: &RepositoryName,
     digest: &Digest,
 ) -> Result<Answer, PageError> {
-    request.exchange.about(name, Some(digest.as_str()));
+    request.log.about(name, Some(digest.as_str()));
     let reader = request.reader(visit);
     permit(request, &reader, name, digest).await?;
     let Some(session) = &visit.session else {
@@ -62,25 +62,25 @@ pub(super) async fn delete(
     name: &RepositoryName,
     digest: &Digest,
 ) -> Result<Answer, PageError> {
-    request.exchange.about(name, Some(digest.as_str()));
+    request.log.about(name, Some(digest.as_str()));
     let form = request.form().await?;
     if !visit.sent(&form, request.snapshot) {
         return Err(PageError::Forged);
     }
     let reader = request.reader(visit);
     let permit = permit(request, &reader, name, digest).await?;
-    request.exchange.ruled(|| permit.decided_by());
+    request.log.ruled(|| permit.decided_by());
     if form.get("tags") != in_short(&tags_on(&reader, name, digest).await?) {
         return Err(PageError::Changed);
     }
     let mut write = request.freeze.admit(permit.route())?;
     // Written down before it is done: it may be done although no answer comes, or the client is gone.
-    request.exchange.allowed();
-    request.exchange.forwarding(RequestBody::empty().progress());
-    let asking = pin!(reader.inquirer.ask(&permit, "*/*"));
+    request.log.allowed();
+    request.log.forwarding(RequestBody::empty().progress());
+    let asking = pin!(reader.subrequest.ask(&permit, "*/*"));
     let answer = Write::unless_cut_off(write.as_mut(), asking).await;
-    let answer = answer.inspect_err(|_| request.exchange.end(Ended::CutOff))?;
-    let deleted = answer.inspect_err(|_| request.exchange.end(Ended::UpstreamLost))?;
+    let answer = answer.inspect_err(|_| request.log.end(Ended::CutOff))?;
+    let deleted = answer.inspect_err(|_| request.log.end(Ended::UpstreamLost))?;
     drop(write);
     match deleted.status {
         StatusCode::ACCEPTED => {
@@ -108,7 +108,7 @@ async fn permit(
             Err(PageError::Hidden(denial.by.in_full()))
         }
         Err(denial) => {
-            request.exchange.ruled(|| denial.by.in_full());
+            request.log.ruled(|| denial.by.in_full());
             Err(PageError::Denied(denial.explain(reader.caller.account())))
         }
     }

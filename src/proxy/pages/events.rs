@@ -17,7 +17,7 @@ pub(super) async fn show(request: &Request<'_>, visit: &Visit) -> Result<Answer,
         let why = "recent events are for those who may see the whole catalogue (registry:catalog:*)";
         return Err(PageError::Denied(why.to_owned()));
     }
-    let lines = request.exchange.recent();
+    let lines = request.log.recent();
     let rows = lines.map(|lines| lines.iter().rev().filter_map(|line| row(line)).collect());
     Ok(Answer::page(views::events(&request.frame(), &Events { rows })))
 }

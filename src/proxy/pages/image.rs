@@ -31,7 +31,7 @@ pub(super) async fn show(
         Reference::Tag(tag) => (tag.as_str(), Some(tag.as_str())),
         Reference::Digest(digest) => (digest.as_str(), None),
     };
-    request.exchange.about(name, Some(asked));
+    request.log.about(name, Some(asked));
     let reader = request.reader(visit);
     let found = reader.manifest(name, asked).await?;
     let config = match &found.manifest {

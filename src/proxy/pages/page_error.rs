@@ -44,7 +44,7 @@ impl PageError {
     /// The page that says it.
     pub(super) fn page(self, request: &mut Request<'_>) -> Answer {
         if let Self::Hidden(by) = &self {
-            request.exchange.ruled(|| by.clone());
+            request.log.ruled(|| by.clone());
         }
         let refusal = self.refusal();
         let status = StatusCode::from_u16(refusal.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -59,7 +59,7 @@ impl PageError {
             status: status.as_u16(),
             title: self.title(),
             message: &self.message(&refusal),
-            request_id: request.exchange.id().as_str(),
+            request_id: request.log.id().as_str(),
         };
         let answer = Answer::refused(views::problem(&request.frame(), &problem), status, refusal);
         match self {

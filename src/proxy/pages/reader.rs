@@ -26,7 +26,7 @@ use crate::{
 /// Reads for one visitor. Cheap to clone: one for each of several questions at once.
 #[derive(Clone)]
 pub(super) struct Reader {
-    pub(super) inquirer: Subrequest,
+    pub(super) subrequest: Subrequest,
     pub(super) caller: Arc<Caller>,
     pub(super) snapshot: Arc<Snapshot>,
     pub(super) summaries: Arc<Summaries>,
@@ -194,8 +194,11 @@ impl Reader {
     async fn ask(&self, method: Method, path: &str, accept: &'static str) -> Result<Reply, PageError> {
         let permit = self.permit(method, path).await?;
         let permit = permit.map_err(|denial| PageError::Hidden(denial.by.in_full()))?;
-        let reply =
-            self.inquirer.ask(&permit, accept).await.map_err(|refusal: Refusal| PageError::from(refusal))?;
+        let reply = self
+            .subrequest
+            .ask(&permit, accept)
+            .await
+            .map_err(|refusal: Refusal| PageError::from(refusal))?;
         match reply.status {
             StatusCode::OK => Ok(reply),
             StatusCode::NOT_FOUND => Err(PageError::NotFound),

@@ -47,7 +47,7 @@ pub(super) struct Seen {
 impl Seen {
     /// Asks for each name what a pull would ask.
     pub(super) async fn of(request: &Request<'_>, visit: &Visit) -> Result<Self, PageError> {
-        let all = request.pages.names.all(&request.inquirer(), AGE).await?;
+        let all = request.pages.names.all(&request.subrequest(), AGE).await?;
         let view = request.catalog_view(visit).await?;
         let mut sight = Sight::of(&view);
         let mut seen = Self { names: Vec::new(), incomplete: all.incomplete };

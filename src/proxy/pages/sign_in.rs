@@ -32,7 +32,7 @@ pub(super) fn show(request: &Request<'_>) -> Result<Answer, PageError> {
 pub(super) async fn sign_in(request: &mut Request<'_>) -> Result<Answer, PageError> {
     let form = request.form().await?;
     let account = form.get("account").to_owned();
-    request.exchange.shows("password", Some(&account));
+    request.log.shows("password", Some(&account));
     let next = next(request, form.get("next"));
     if !is_private(request) {
         let refusal = Refusal::new(ErrorCode::BadRequest, "a password would cross the network in the clear");
@@ -61,7 +61,7 @@ pub(super) async fn sign_in(request: &mut Request<'_>) -> Result<Answer, PageErr
             return Ok(again(request, &next, &account, problem, refusal));
         }
     };
-    request.exchange.asked_by(&identity);
+    request.log.asked_by(&identity);
     let cookie = request.sessions.begin(&identity, request.snapshot)?;
     Ok(Answer::redirect(&next).with_cookie(&cookie))
 }

@@ -32,7 +32,7 @@ pub(super) async fn show(
     visit: &Visit,
     name: &RepositoryName,
 ) -> Result<Answer, PageError> {
-    request.exchange.about(name, None);
+    request.log.about(name, None);
     let query = request.parameter("q").trim().to_owned();
     let reader = request.reader(visit);
     let wanted = Words::of(&query);

@@ -40,7 +40,7 @@ pub(in crate::proxy) struct Request<'a> {
     pub(in crate::proxy) passwords: &'a Passwords,
     pub(in crate::proxy) token_requests: &'a TokenRequests,
     pub(in crate::proxy) freeze: &'a Freeze,
-    pub(in crate::proxy) exchange: &'a mut RequestLog,
+    pub(in crate::proxy) log: &'a mut RequestLog,
     /// The visitor, once it is known: every page says so, those about troubles too.
     pub(in crate::proxy) known: Option<Known>,
 }
@@ -113,20 +113,20 @@ impl Request<'_> {
     /// Reads what the registry holds, as the visitor may.
     pub(super) fn reader(&self, visit: &Visit) -> Reader {
         Reader {
-            inquirer: self.inquirer(),
+            subrequest: self.subrequest(),
             caller: Arc::clone(&visit.caller),
             snapshot: Arc::clone(self.snapshot),
             summaries: Arc::clone(&self.pages.summaries),
         }
     }
 
-    pub(super) fn inquirer(&self) -> Subrequest {
+    pub(super) fn subrequest(&self) -> Subrequest {
         Subrequest {
             upstream: self.upstream.clone(),
             idle_body: self.snapshot.settings.idle_body,
             origin: self.origin.clone(),
             address: self.address,
-            id: self.exchange.id().clone(),
+            id: self.log.id().clone(),
         }
     }
 
@@ -167,7 +167,7 @@ impl Visit {
             Ok(identified) => identified,
             Err(elsewhere) => return Ok(Err(elsewhere)),
         };
-        request.exchange.asked_by(caller.identity());
+        request.log.asked_by(caller.identity());
         let visit = Self { caller: Arc::new(caller), session };
         let csrf = visit.session.as_ref().map(|session| request.snapshot.authority.csrf(session));
         let sees_events = request.catalog_view(&visit).await?.is_whole();
@@ -192,7 +192,7 @@ async fn identify(
     let wrong =
         || PageError::Refused(Refusal::new(ErrorCode::Unauthorized, "the name or the password is wrong"));
     let shown = presented(&request.head.headers)?;
-    shown.tell(request.exchange);
+    shown.tell(request.log);
     match shown {
         // A Portwarden page that reloads itself has the password sent as well.
         Presented::Password(_) if follows_a_link_from_elsewhere(request) => {
@@ -210,7 +210,7 @@ async fn identify(
     let session = request.sessions.shown(&request.head.headers, snapshot);
     let ended = matches!(session, Some(Err(_)));
     if let Some(Ok((session, identity))) = session {
-        request.exchange.shows("session", None);
+        request.log.shows("session", None);
         return Ok(Ok((Caller::without_ceiling(identity, true, request.address), Some(session))));
     }
     let elsewhere = match snapshot.authenticators.users.anonymous() {

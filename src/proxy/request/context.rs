@@ -21,7 +21,7 @@ pub(crate) struct RequestContext<'a> {
     pub(crate) peer: Peer,
     pub(crate) snapshot: &'a Arc<Snapshot>,
     /// The count of its connection.
-    pub(crate) at_registry: &'a InFlight,
+    pub(crate) in_flight: &'a InFlight,
 }
 
 impl RequestContext<'_> {

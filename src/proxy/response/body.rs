@@ -27,7 +27,7 @@ use crate::{
 /// A response's body: Portwarden's own, or the registry's as it arrives. While it goes out its request is observed.
 pub struct ResponseBody {
     bytes: Source,
-    exchange: Option<Box<RequestLog>>,
+    log: Option<Box<RequestLog>>,
     /// Given back when it has gone out.
     place: Option<Slot>,
 }
@@ -98,7 +98,7 @@ impl UpstreamBody {
 impl ResponseBody {
     /// The registry's body.
     pub fn upstream(body: UpstreamBody) -> Self {
-        Self { bytes: Source::Upstream(Box::new(body)), exchange: None, place: None }
+        Self { bytes: Source::Upstream(Box::new(body)), log: None, place: None }
     }
 
     /// The length of a text of our own; `None` for what comes from the registry.
@@ -115,17 +115,17 @@ impl ResponseBody {
     }
 
     /// Tells the observer of the request how it goes out, and when it has.
-    pub fn observe(&mut self, mut exchange: Box<RequestLog>) {
+    pub fn observe(&mut self, mut log: Box<RequestLog>) {
         if self.is_end_stream() {
-            exchange.end(Ended::Complete);
+            log.end(Ended::Complete);
         }
-        self.exchange = Some(exchange);
+        self.log = Some(log);
     }
 }
 
 impl From<String> for ResponseBody {
     fn from(text: String) -> Self {
-        Self { bytes: Source::Own(Full::new(text.into())), exchange: None, place: None }
+        Self { bytes: Source::Own(Full::new(text.into())), log: None, place: None }
     }
 }
 
@@ -145,14 +145,14 @@ impl Body for ResponseBody {
         });
         // hyper asks no more once a body says that it has ended.
         let ended = this.is_end_stream();
-        if let Some(exchange) = &mut this.exchange {
+        if let Some(log) = &mut this.log {
             match &frame {
-                Some(Ok(frame)) => exchange.sent_out(frame.data_ref().map_or(0, Bytes::len)),
-                Some(Err(_)) => exchange.end(Ended::UpstreamLost),
-                None => exchange.end(Ended::Complete),
+                Some(Ok(frame)) => log.sent_out(frame.data_ref().map_or(0, Bytes::len)),
+                Some(Err(_)) => log.end(Ended::UpstreamLost),
+                None => log.end(Ended::Complete),
             }
             if ended && matches!(frame, Some(Ok(_))) {
-                exchange.end(Ended::Complete);
+                log.end(Ended::Complete);
             }
         }
         Poll::Ready(frame)

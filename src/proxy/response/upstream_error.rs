@@ -7,7 +7,7 @@ use hyper::{Response, StatusCode};
 
 use crate::{
     backend::Unavailable,
-    limits::{FailureLog, count_left_out},
+    limits::{FailureLog, count_suppressed},
     proxy::{Upstream, UpstreamError, body::request_body::ClientFault, upstream},
     registry::{ErrorCode, Refusal},
 };
@@ -24,10 +24,10 @@ pub(crate) fn reject_unexpected_upstream<B>(
         StatusCode::SWITCHING_PROTOCOLS => "the registry behind this proxy answers in another protocol",
         _ => return Ok(()),
     };
-    if let Some(unsaid) = upstream.failures().due(why, Instant::now()) {
-        let (registry, unsaid) = (upstream.address(), count_left_out(unsaid));
+    if let Some(suppressed) = upstream.failures().due(why, Instant::now()) {
+        let (registry, suppressed) = (upstream.address(), count_suppressed(suppressed));
         tracing::error!(
-            %registry, unsaid,
+            %registry, suppressed,
             "{why}; it must be a plain registry without an `auth` section in its configuration"
         );
     }
@@ -39,9 +39,13 @@ pub(crate) fn reject_unexpected_upstream<B>(
 pub(crate) fn undecided(error: &Unavailable) -> Refusal {
     // Each of them fails for every request that needs it.
     static BACKENDS: FailureLog = FailureLog::every(Duration::from_secs(1));
-    if let Some(unsaid) = BACKENDS.due(error.backend, Instant::now()) {
-        let unsaid = count_left_out(unsaid);
-        tracing::error!(backend = error.backend, unsaid, "no login or access is granted or denied: {error}");
+    if let Some(suppressed) = BACKENDS.due(error.backend, Instant::now()) {
+        let suppressed = count_suppressed(suppressed);
+        tracing::error!(
+            backend = error.backend,
+            suppressed,
+            "no login or access is granted or denied: {error}"
+        );
     }
     let message = "who you are or what you may do cannot be checked now: a service behind this proxy does not answer; \
                    try again later";
@@ -77,10 +81,10 @@ pub(crate) fn unanswered(error: &UpstreamError, upstream: &Upstream) -> Refusal 
         return Refusal::new(code, message).and_close();
     }
     if !matches!(error, UpstreamError::Busy)
-        && let Some(unsaid) = upstream.failures().due(message, Instant::now())
+        && let Some(suppressed) = upstream.failures().due(message, Instant::now())
     {
-        let (registry, unsaid) = (upstream.address(), count_left_out(unsaid));
-        tracing::warn!(%registry, %error, unsaid, "no answer from the registry; see whether it runs, and its own log");
+        let (registry, suppressed) = (upstream.address(), count_suppressed(suppressed));
+        tracing::warn!(%registry, %error, suppressed, "no answer from the registry; see whether it runs, and its own log");
     }
     Refusal::new(code, message).retry_after(upstream::RETRY_AFTER)
 }
