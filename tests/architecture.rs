@@ -61,7 +61,7 @@ const ROOMS_OF_PROXY: &[(&str, &[&str])] = &[
     ("request", &[]),
     ("body", &[]),
     ("upstream", &["body"]),
-    ("request_log", &["body", "upstream"]),
+    ("request_log", &["request", "body", "upstream"]),
     ("response", &["request", "body", "upstream", "request_log"]),
     ("auth", &["request", "body", "request_log", "response"]),
     ("forward", &["request", "body", "upstream", "request_log", "response"]),

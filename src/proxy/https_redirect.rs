@@ -14,7 +14,7 @@ use hyper::{
 
 use super::{
     Peer, ResponseBody, Service, Settings,
-    request::{context::require_plain, target::LocalEndpoint},
+    request::{context::require_plain, target::Target},
     request_log::{RequestLog, Subject},
     response::{caching, error_response::refuse, local::redirect_to},
 };
@@ -62,11 +62,11 @@ fn location(head: &Parts, settings: &Settings, port: u16) -> Result<HeaderValue,
 /// Returns whether it may be a browser's, and nothing of it is for the registry or its tokens.
 fn is_of_browser(head: &Parts, settings: &Settings) -> bool {
     let path = head.uri.path();
-    let own = LocalEndpoint::of(head, &settings.path_prefix, settings.ui.enabled);
+    let target = Target::classify(head, &settings.path_prefix, settings.ui.enabled);
     matches!(head.method, Method::GET | Method::HEAD)
         && !head.headers.contains_key(header::AUTHORIZATION)
         && !(path == "/v2" || path.starts_with("/v2/"))
-        && own != Some(LocalEndpoint::Token)
+        && target != Target::Token
 }
 
 /// The host of an authority, without its port; `None` where that is anything but a plain name or an address.

@@ -13,7 +13,7 @@ use hyper::{
     http::request::Parts,
 };
 
-use super::{Peer, body::request_body::Progress, upstream::UpstreamError};
+use super::{Peer, body::request_body::Progress, request::target::Target, upstream::UpstreamError};
 use crate::{
     authn::Identity,
     registry::{self, ChallengeError, ErrorCode, Refusal, RepositoryName, Route, Scope},
@@ -48,6 +48,18 @@ pub(super) enum Subject {
     Page,
     /// A resource that every client may see, or that does not exist: counted, and not written down.
     Other,
+}
+
+impl Subject {
+    /// The subject of a request for this target.
+    pub(super) fn of(target: &Target) -> Self {
+        match target {
+            Target::Registry => Self::Registry,
+            Target::Token => Self::Token,
+            Target::Page(Some(page)) if page.is_page() => Self::Page,
+            _ => Self::Other,
+        }
+    }
 }
 
 impl RequestLog {

@@ -3,11 +3,7 @@
 use std::{pin::pin, sync::Arc, time::Instant};
 
 use arc_swap::ArcSwap;
-use hyper::{
-    Request, Response, StatusCode,
-    body::Incoming,
-    header::{self, HeaderValue},
-};
+use hyper::{Request, Response, StatusCode, body::Incoming, header::HeaderValue, http::request::Parts};
 
 use super::{
     Freeze, FreezeStatus, Passwords, Peer, Snapshot, Upstream, UpstreamLoad,
@@ -31,16 +27,16 @@ use super::{
     registry_health::RegistryHealth,
     request::{
         context::{RequestContext, expects_continue, parse, require_plain},
-        cors::{self, Shared},
+        cors::Shared,
         media_type,
-        origin::{self, Origin, REQUEST_ID},
-        target::{LocalEndpoint, is_v1},
+        origin::{self, Origin},
+        target::Target,
     },
     request_log::{RequestLog, Subject},
     response::{
         body::{ResponseBody, UpstreamBody},
-        caching,
-        error_response::{outside_of_v2, reads_text, refuse, refuse_in_json, refuse_in_text},
+        error_response::{ErrorFormat, refuse_in_text},
+        finish::finish,
         local,
         location::Outside,
         upstream_error::{reject_unexpected_upstream, unanswered},
@@ -165,8 +161,8 @@ impl Service {
         self.registry_health.ask(&self.upstream.load_full()).await
     }
 
-    /// Answers a request. Never fails: whatever goes wrong becomes a response. While it is with the registry, it counts in
-    /// `in_flight`.
+    /// Answers a request. Never fails: whatever goes wrong becomes a response. While it is with the registry, it counts
+    /// in `in_flight`.
     pub async fn respond(
         &self,
         request: Request<Incoming>,
@@ -179,72 +175,58 @@ impl Service {
         let expects_continue = expects_continue(&head.headers);
         let body = RequestBody::new(body, settings.idle_body, expects_continue, Arc::clone(&self.telemetry));
         let origin = Origin::of(&head, peer, &settings.client_address);
-        let own = LocalEndpoint::of(&head, &settings.path_prefix, settings.ui.enabled);
-        let speaks_registry = own.is_none() && head.uri.path().starts_with("/v2");
-        let speaks_json = speaks_registry || (own.is_none() && is_v1(head.uri.path()));
-        // Pages of other origins: the registry and its tokens are for them, our own pages are not.
-        let is_shared = speaks_registry || own == Some(LocalEndpoint::Token);
-        let shared = Shared::with(&head, &settings.cors).filter(|_| is_shared);
-        let preflight = shared.and_then(|shared| shared.preflight(&head)).map(local::no_content);
-        let subject = match &own {
-            _ if preflight.is_some() => Subject::Other,
-            Some(LocalEndpoint::Token) => Subject::Token,
-            Some(LocalEndpoint::Page(page)) if page.is_page() => Subject::Page,
-            None if speaks_registry => Subject::Registry,
-            _ => Subject::Other,
-        };
+        let mut target = Target::classify(&head, &settings.path_prefix, settings.ui.enabled);
+        let format = ErrorFormat::of(&target, &head.headers);
+        let shared = Shared::with(&head, &settings.cors).filter(|_| target.is_shared());
+        if let Some(headers) = shared.and_then(|shared| shared.preflight(&head)) {
+            target = Target::Preflight(headers);
+        }
         let given = origin::request_id(&head.headers, peer, &settings.client_address);
-        let mut log = RequestLog::begin(&self.telemetry, &head, peer, subject, given);
-        let is_own = own.is_some();
-        let wants_json = own == Some(LocalEndpoint::Token) && !reads_text(&head.headers);
-        let asked = RequestContext { head: &head, peer, snapshot: &snapshot, in_flight };
-        let answered = match (&origin, own, preflight) {
-            (Err(refusal), ..) => Err(refusal.clone()),
-            (Ok(_), _, Some(answer)) => Ok(Answer::from(answer)),
-            (Ok(origin), Some(LocalEndpoint::Page(page)), None) => {
-                self.answer_page(Some(page), asked, body, origin, &mut log).await
-            }
-            (Ok(origin), Some(LocalEndpoint::NoPage), None) => {
-                self.answer_page(None, asked, body, origin, &mut log).await
-            }
-            (Ok(origin), Some(own), None) => {
-                self.answer_own(own, asked, body, origin, &mut log).await.map(Answer::from)
-            }
-            (Ok(origin), None, None) => self.journey(asked, body, origin, &mut log).await.map(Answer::from),
+        let mut log = RequestLog::begin(&self.telemetry, &head, peer, Subject::of(&target), given);
+        let context = RequestContext { head: &head, peer, snapshot: &snapshot, in_flight };
+        let answered = match &origin {
+            Err(refusal) => Err(refusal.clone()),
+            Ok(origin) => self.answer(target, context, body, origin, &mut log).await,
         };
         let Answer { mut response, refusal } = answered.unwrap_or_else(|refusal| {
             let (request, why) = (log.id(), &refusal.message);
             tracing::debug!(%request, method = %head.method, path = head.uri.path(), why, "refused");
-            // A client that has to come later gets its answer in JSON everywhere: docker shows no text.
-            if speaks_json || refusal.challenge.is_some() || refusal.retry_after.is_some() {
-                return Answer::refusing(refuse(&refusal, settings, origin.as_ref().ok()), refusal);
-            }
-            if wants_json {
-                return Answer::refusing(refuse_in_json(&refusal, snapshot.authority.issuer()), refusal);
-            }
-            let told = if is_own { refusal.clone() } else { outside_of_v2(refusal.clone()) };
-            Answer::refusing(refuse_in_text(&told, snapshot.authority.issuer()), refusal)
+            let issuer = snapshot.authority.issuer();
+            Answer::refusing(format.write(&refusal, settings, origin.as_ref().ok(), issuer), refusal)
         });
-        if head.method == hyper::Method::HEAD {
-            response = without_own_body(response);
-        }
-        caching::by_default(response.headers_mut());
-        cors::vary(response.headers_mut(), &settings.cors);
-        if let Some(shared) = shared {
-            shared.admit(response.headers_mut());
-        }
-        // Pushed content is never a page or a script, whatever it looks like to a browser.
-        response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-        if settings.hsts {
-            let two_years = HeaderValue::from_static("max-age=63072000; includeSubDomains");
-            response.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, two_years);
-        }
-        if let Ok(id) = HeaderValue::try_from(log.id().as_str()) {
-            response.headers_mut().insert(REQUEST_ID, id);
-        }
+        finish(&mut response, &head.method, settings, shared, log.id());
         log.concluded(refusal.as_ref(), response.status());
         response.body_mut().observe(log);
         response
+    }
+
+    /// Answers a request of a known target.
+    async fn answer(
+        &self,
+        target: Target,
+        context: RequestContext<'_>,
+        body: RequestBody,
+        origin: &Origin,
+        log: &mut RequestLog,
+    ) -> Result<Answer, Refusal> {
+        let response = match target {
+            // Parsing refuses a path that leads nowhere.
+            Target::Registry | Target::FirstApi | Target::Nowhere => {
+                self.journey(context, body, origin, log).await?
+            }
+            Target::Page(page) => return self.answer_page(page, context, body, origin, log).await,
+            Target::Token => self.answer_token(context, body, origin, log).await?,
+            Target::Preflight(headers) => local::no_content(headers),
+            Target::Greeting => {
+                require_known_method(context.head)?;
+                local::greeting(context.snapshot.authority.issuer())
+            }
+            Target::BaseWithoutSlash => {
+                require_known_method(context.head)?;
+                local::redirect_to(HeaderValue::from_static("/v2/"))
+            }
+        };
+        Ok(Answer::from(response))
     }
 
     /// The answer to a head that is not looked into further, in a line of text: what it asks for is not known. An HTTP/1.1
@@ -268,19 +250,19 @@ impl Service {
     /// The journey of a request for the registry.
     async fn journey(
         &self,
-        asked: RequestContext<'_>,
+        context: RequestContext<'_>,
         body: RequestBody,
         origin: &Origin,
         log: &mut RequestLog,
     ) -> Result<Response<ResponseBody>, Refusal> {
-        let RequestContext { head, snapshot, in_flight, .. } = asked;
+        let RequestContext { head, snapshot, in_flight, .. } = context;
         // 1. Parse: from here on there is a route, or nothing.
         let route = parse(head)?;
         log.routed(&route);
         media_type::refuse_forms(&head.headers)?;
         // 2. Need: the route stands for the accesses of `Route::needs`.
         // 3. Authenticate: the account, and the address.
-        let address = asked.address()?;
+        let address = context.address()?;
         log.from(address);
         cross_site::refuse_password(head, origin, &snapshot.settings.cors)?;
         let sessions = &self.sessions;
@@ -340,20 +322,20 @@ impl Service {
     async fn answer_page(
         &self,
         page: Option<PagePath>,
-        asked: RequestContext<'_>,
+        context: RequestContext<'_>,
         body: RequestBody,
         origin: &Origin,
         log: &mut RequestLog,
     ) -> Result<Answer, Refusal> {
-        require_plain(asked.head)?;
-        let address = asked.address()?;
+        require_plain(context.head)?;
+        let address = context.address()?;
         log.from(address);
         let request = pages::Request {
-            head: asked.head,
+            head: context.head,
             body: Some(body),
             origin,
             address,
-            snapshot: asked.snapshot,
+            snapshot: context.snapshot,
             upstream: Upstream::clone(&self.upstream.load()),
             pages: &self.pages,
             sessions: &self.sessions,
@@ -366,46 +348,31 @@ impl Service {
         Ok(Box::pin(pages::answer(page, request)).await)
     }
 
-    /// Our own endpoints, which never reach the registry.
-    async fn answer_own(
+    /// Answers at the token endpoint.
+    async fn answer_token(
         &self,
-        own: LocalEndpoint,
-        asked: RequestContext<'_>,
+        context: RequestContext<'_>,
         body: RequestBody,
         origin: &Origin,
         log: &mut RequestLog,
     ) -> Result<Response<ResponseBody>, Refusal> {
-        let RequestContext { head, snapshot, .. } = asked;
-        require_plain(head)?;
-        if Method::parse(head.method.as_str()).is_none() {
-            return Err(Refusal::new(ErrorCode::Unsupported, "the method is not supported"));
-        }
-        match own {
-            LocalEndpoint::Token => {
-                let address = asked.address().map_err(|refusal| Refusal {
-                    message: format!("Bad request: {}", refusal.message),
-                    ..refusal
-                })?;
-                log.from(address);
-                cross_site::refuse(head, origin, &snapshot.settings.cors)?;
-                let rate = snapshot.settings.token_requests;
-                self.token_requests.admit(address, rate, Instant::now())?;
-                token_endpoint::answer(head, body, address, snapshot, &self.passwords, log).await
-            }
-            LocalEndpoint::Greeting => Ok(local::greeting(snapshot.authority.issuer())),
-            LocalEndpoint::BaseWithoutSlash => Ok(local::redirect_to(HeaderValue::from_static("/v2/"))),
-            LocalEndpoint::Page(_) | LocalEndpoint::NoPage => {
-                Err(Refusal::new(ErrorCode::Internal, "a page is answered elsewhere"))
-            }
-        }
+        let RequestContext { head, snapshot, .. } = context;
+        require_known_method(head)?;
+        let address = context
+            .address()
+            .map_err(|refusal| Refusal { message: format!("Bad request: {}", refusal.message), ..refusal })?;
+        log.from(address);
+        cross_site::refuse(head, origin, &snapshot.settings.cors)?;
+        self.token_requests.admit(address, snapshot.settings.token_requests, Instant::now())?;
+        token_endpoint::answer(head, body, address, snapshot, &self.passwords, log).await
     }
 }
 
-/// Returns the response to a GET, less its body: over HTTP/2 hyper leaves that to the service. The registry's response
-/// to a HEAD has none.
-fn without_own_body(response: Response<ResponseBody>) -> Response<ResponseBody> {
-    let Some(length) = response.body().own_length() else { return response };
-    let mut response = response.map(|_| ResponseBody::from(String::new()));
-    response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(length));
-    response
+/// Refuses, at an endpoint of Portwarden itself, what holds for no request, and methods that no route knows.
+fn require_known_method(head: &Parts) -> Result<(), Refusal> {
+    require_plain(head)?;
+    match Method::parse(head.method.as_str()) {
+        Some(_) => Ok(()),
+        None => Err(Refusal::new(ErrorCode::Unsupported, "the method is not supported")),
+    }
 }

@@ -1,46 +1,67 @@
-//! The endpoints that are Portwarden's, not the registry's, and their paths.
+//! The target of a request: the registry, or an endpoint of Portwarden and its path.
 
 use hyper::{HeaderMap, Method, header, http::request::Parts};
 
 use crate::ui::PagePath;
 
-/// An endpoint of our own.
+/// The part of Portwarden that a request is for, by its path and by the program that asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum LocalEndpoint {
+pub(crate) enum Target {
+    /// `/v2/…`: the registry's API.
+    Registry,
+    /// `/v1/…`: the API before it, which is answered with 404 in JSON.
+    FirstApi,
+    /// A path that leads nowhere.
+    Nowhere,
+    /// A browser that asks first what a page of a named origin may send; the headers of the answer.
+    Preflight(HeaderMap),
     /// `<path_prefix>/auth` and `<path_prefix>/auth/token`, as in docker_auth.
     Token,
-    /// `<path_prefix>/…`: a web page, where they are not turned off.
-    Page(PagePath),
-    /// Below `<path_prefix>/`, where a browser looks for a page that is not there.
-    NoPage,
-    /// `<path_prefix>/`, where they are: docker_auth's one-line page.
+    /// `<path_prefix>/…`: a web page, where they are not turned off; `None` where a browser looks for one that is not
+    /// there.
+    Page(Option<PagePath>),
+    /// `<path_prefix>/`, where web pages are turned off: docker_auth's one-line page.
     Greeting,
     /// `/v2`, which is `/v2/` for every client.
     BaseWithoutSlash,
 }
 
-impl LocalEndpoint {
-    /// The endpoint that a request asks for. Paths must be spelt exactly so.
-    pub(crate) fn of(head: &Parts, prefix: &str, with_pages: bool) -> Option<Self> {
+impl Target {
+    /// Classifies a request. Paths must be spelt exactly so.
+    pub(crate) fn classify(head: &Parts, prefix: &str, with_pages: bool) -> Self {
         let path = head.uri.path();
         let below = path.strip_prefix(prefix);
         match below {
-            Some("/auth" | "/auth/token") => return Some(Self::Token),
-            _ if path == "/v2" => return Some(Self::BaseWithoutSlash),
+            Some("/auth" | "/auth/token") => return Self::Token,
+            _ if path == "/v2" => return Self::BaseWithoutSlash,
             // Whatever the prefix is.
-            _ if path.starts_with("/v2/") => return None,
-            _ if is_v1(path) && !wants_pages(&head.headers) => return None,
-            Some("/") if !with_pages => return Some(Self::Greeting),
+            _ if path.starts_with("/v2/") => return Self::Registry,
+            _ if is_v1(path) && !wants_pages(&head.headers) => return Self::FirstApi,
+            Some("/") if !with_pages => return Self::Greeting,
             _ => {}
         }
-        let below = below.filter(|path| with_pages && path.starts_with('/'))?;
-        let looks = matches!(head.method, Method::GET | Method::HEAD) && wants_pages(&head.headers);
-        PagePath::parse(below).map(Self::Page).or_else(|| looks.then_some(Self::NoPage))
+        if let Some(below) = below.filter(|path| with_pages && path.starts_with('/')) {
+            let looks = matches!(head.method, Method::GET | Method::HEAD) && wants_pages(&head.headers);
+            match PagePath::parse(below) {
+                None if !looks => {}
+                page => return Self::Page(page),
+            }
+        }
+        match path {
+            path if path.starts_with("/v2") => Self::Registry,
+            path if is_v1(path) => Self::FirstApi,
+            _ => Self::Nowhere,
+        }
+    }
+
+    /// Returns true if pages of other origins may ask for it: the registry and its tokens, but no page of Portwarden's.
+    pub(crate) fn is_shared(&self) -> bool {
+        matches!(self, Self::Registry | Self::Token)
     }
 }
 
 /// The first API of registries, which clients still try (`podman search`, `docker search`). A repository may be called so.
-pub(crate) fn is_v1(path: &str) -> bool {
+fn is_v1(path: &str) -> bool {
     path == "/v1" || path.starts_with("/v1/")
 }
 

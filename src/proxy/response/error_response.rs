@@ -8,11 +8,59 @@ use serde_json::{Value, json};
 
 use super::{body::ResponseBody, caching};
 use crate::{
-    proxy::{Settings, request::origin::Origin},
+    proxy::{
+        Settings,
+        request::{origin::Origin, target::Target},
+    },
     registry::{Challenge, ChallengeError, ErrorCode, Method, Refusal, Scope},
 };
 
 const JSON: &str = "application/json; charset=utf-8";
+
+/// The form in which a refused request is answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ErrorFormat {
+    /// The registry's JSON, for its API.
+    Registry,
+    /// The registry's JSON at the token endpoint, for clients that show a person nothing else.
+    TokenJson,
+    /// A line of text, as docker_auth answers.
+    Text,
+    /// A line of text that there is nothing, as docker_auth answers outside of its endpoints.
+    NothingThere,
+}
+
+impl ErrorFormat {
+    /// The form for a target, by what the client reads.
+    pub(crate) fn of(target: &Target, headers: &HeaderMap) -> Self {
+        match target {
+            Target::Registry | Target::FirstApi => Self::Registry,
+            Target::Token if !reads_text(headers) => Self::TokenJson,
+            Target::Nowhere => Self::NothingThere,
+            _ => Self::Text,
+        }
+    }
+
+    /// Writes the response to a refused request. A challenge, and a client that has to come later, get the registry's
+    /// form everywhere: docker shows no text.
+    pub(crate) fn write(
+        self,
+        refusal: &Refusal,
+        settings: &Settings,
+        origin: Option<&Origin>,
+        issuer: &str,
+    ) -> Response<ResponseBody> {
+        match self {
+            _ if refusal.challenge.is_some() || refusal.retry_after.is_some() => {
+                refuse(refusal, settings, origin)
+            }
+            Self::Registry => refuse(refusal, settings, origin),
+            Self::TokenJson => refuse_in_json(refusal, issuer),
+            Self::Text => refuse_in_text(refusal, issuer),
+            Self::NothingThere => refuse_in_text(&outside_of_v2(refusal.clone()), issuer),
+        }
+    }
+}
 
 /// The response to a refused `/v2` request, in the registry's own form. Without an `origin` (the host is what was
 /// wrong) there is no challenge.
@@ -41,7 +89,7 @@ pub(crate) fn refuse_in_text(refusal: &Refusal, issuer: &str) -> Response<Respon
 }
 
 /// The same in the registry's form, for clients that show a person nothing else.
-pub(crate) fn refuse_in_json(refusal: &Refusal, issuer: &str) -> Response<ResponseBody> {
+fn refuse_in_json(refusal: &Refusal, issuer: &str) -> Response<ResponseBody> {
     refuse_token(refusal, issuer, json_body(refusal), HeaderValue::from_static(JSON))
 }
 
@@ -51,7 +99,7 @@ const READS_TEXT: [&str; 8] =
     ["", "docker", "curl", "Wget", "python-requests", "Python-urllib", "Go-http-client", "Mozilla"];
 
 /// Returns whether a refused token request is answered with text, as docker_auth answers it.
-pub(crate) fn reads_text(headers: &HeaderMap) -> bool {
+fn reads_text(headers: &HeaderMap) -> bool {
     let agent = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let product = agent.split(['/', ' ']).next().unwrap_or_default();
     READS_TEXT.iter().any(|known| known.eq_ignore_ascii_case(product))
@@ -153,7 +201,7 @@ fn quoted(text: &str) -> String {
 }
 
 /// Outside of `/v2` and our own endpoints there is nothing, however it is spelt; said in docker_auth's words.
-pub(crate) fn outside_of_v2(refusal: Refusal) -> Refusal {
+fn outside_of_v2(refusal: Refusal) -> Refusal {
     let is_path = matches!(refusal.code, ErrorCode::NotFound | ErrorCode::BadRequest) && !refusal.close;
     if is_path { Refusal::new(ErrorCode::NotFound, "Not found") } else { refusal }
 }
