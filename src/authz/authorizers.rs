@@ -7,7 +7,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use super::{
     LeftOut, Policy, Question, Rule, SqlRulesSettings, Withheld,
     command::{CommandRules, Remembered},
-    named_labels::{self, IN_ACL, IN_ACL_XORM, Labels},
+    policy::named_labels::{self, IN_ACL, IN_ACL_XORM, Labels},
     sql::SqlRules,
 };
 use crate::backend::{CommandSettings, Limits, Unavailable};

@@ -1,50 +1,37 @@
-//! May they: patterns, rules, and the decision with the rule that made it.
+//! Authorization: patterns, rules, and the decision with the rule that made it.
 //!
 //! Without HTTP, and but for the back ends synchronous. docker_auth's semantics, or a refusal at load.
 
 mod authorizers;
-mod candidates;
 mod catalog;
 mod command;
-mod fit;
-mod glob;
-mod glob_template;
-mod go_regex;
-mod hiding;
-mod index;
-mod ip;
-mod language;
-mod named_labels;
-mod pattern;
-mod pattern_error;
+mod patterns;
 mod permit;
-mod placeholder;
 mod policy;
 mod question;
-mod rule;
-mod shape;
 mod sql;
-mod template;
 
 pub use authorizers::{Authorizers, BackendSettings, DecidedBy, RuleName, Ruling};
 pub use catalog::{CatalogView, Sight};
-pub use fit::Doubt;
-pub use glob::Glob;
-pub use go_regex::GoRegex;
-pub use hiding::hidden_rules;
-pub use ip::{IpBlock, IpBlockError};
-pub use language::Example;
-pub use named_labels::LeftOut;
-pub use pattern_error::PatternError;
+pub use patterns::fit::Doubt;
+pub use patterns::glob::Glob;
+pub use patterns::go_regex::GoRegex;
+pub use patterns::ip::{IpBlock, IpBlockError};
+pub use patterns::language::Example;
+pub use patterns::pattern_error::PatternError;
+pub use patterns::template::is_syntax;
 pub use permit::{Caller, Denial, DeniedBy, NotPermitted, Permit, authorize};
+pub use policy::named_labels::LeftOut;
+pub use policy::rule::{Condition, Rule, RuleError, Verdict};
+pub use policy::shape::{PatternShape, Unexpanded, shapes};
+pub use policy::unreachable_rules::hidden_rules;
 pub use policy::{Decision, Policy, Withheld};
 pub use question::Question;
-pub use rule::{Condition, Rule, RuleError, Verdict};
-pub use shape::{PatternShape, Unexpanded, shapes};
 pub use sql::SqlRulesSettings;
-pub use template::is_syntax;
 
 use std::collections::BTreeMap;
+
+use patterns::placeholder::Field;
 
 /// An ACL entry as configured; `config` builds these, `Policy` compiles them.
 #[derive(Debug, Clone, Default)]
@@ -71,8 +58,8 @@ pub struct RuleSettings {
 
 impl RuleSettings {
     /// The patterns of the rule's fields that are written, in the order of `Field`.
-    fn fields(&self) -> impl Iterator<Item = (placeholder::Field, &str)> {
-        use placeholder::Field;
+    fn fields(&self) -> impl Iterator<Item = (Field, &str)> {
+        use patterns::placeholder::Field;
         let all = [
             (Field::Account, &self.account),
             (Field::Type, &self.resource_type),

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, net::IpAddr};
 
-use super::placeholder::Field;
+use super::patterns::placeholder::Field;
 
 /// A question to a policy.
 #[derive(Debug, Clone, Copy)]

@@ -13,7 +13,7 @@ use super::{
 
 /// A compiled pattern.
 #[derive(Debug, Clone)]
-pub(super) enum Pattern {
+pub(in crate::authz) enum Pattern {
     Text(Box<[u8]>),
     Glob(Glob),
     Regex(Box<GoRegex>),
@@ -21,7 +21,7 @@ pub(super) enum Pattern {
 }
 
 /// The expression of a pattern that is a regular expression: longer than two bytes and wrapped in slashes.
-pub(super) fn expression(pattern: &str) -> Option<&str> {
+pub(in crate::authz) fn expression(pattern: &str) -> Option<&str> {
     if pattern.len() <= 2 {
         return None;
     }
@@ -29,7 +29,7 @@ pub(super) fn expression(pattern: &str) -> Option<&str> {
 }
 
 /// Returns the number of groups of a regular expression; `None` for other patterns, and for one that cannot be read.
-pub(super) fn groups(pattern: &str) -> Option<usize> {
+pub(in crate::authz) fn groups(pattern: &str) -> Option<usize> {
     let symbols: Vec<Symbol> = expression(pattern)?.chars().map(Symbol::Char).collect();
     go_regex::groups(&symbols)
 }
@@ -40,7 +40,7 @@ impl Pattern {
     /// # Errors
     /// A malformed glob, a regular expression that Go refuses or that has no exact translation, and a placeholder
     /// where its value would not be a plain piece of text.
-    pub(super) fn compile(text: &str, scanned: Scanned) -> Result<Self, PatternError> {
+    pub(in crate::authz) fn compile(text: &str, scanned: Scanned) -> Result<Self, PatternError> {
         let has_placeholders = !scanned.placeholders.is_empty();
         if let Some(expression) = expression(text) {
             // As in docker_auth, it must be valid as it is written, too.
@@ -60,7 +60,7 @@ impl Pattern {
     }
 
     /// Ranks the cost of a match, so that cheap patterns are asked first.
-    pub(super) fn cost(&self) -> u8 {
+    pub(in crate::authz) fn cost(&self) -> u8 {
         match self {
             Self::Text(_) => 0,
             Self::Glob(_) => 1,
@@ -71,7 +71,7 @@ impl Pattern {
     }
 
     /// The labels whose values it takes in.
-    pub(super) fn labels(&self) -> impl Iterator<Item = &str> {
+    pub(in crate::authz) fn labels(&self) -> impl Iterator<Item = &str> {
         self.template().into_iter().flat_map(Template::placeholders).filter_map(|placeholder| {
             match placeholder {
                 Placeholder::Label(label) => Some(label.as_str()),
@@ -81,7 +81,7 @@ impl Pattern {
     }
 
     /// The fields whose captured groups it needs.
-    pub(super) fn captured_fields(&self) -> impl Iterator<Item = Field> {
+    pub(in crate::authz) fn captured_fields(&self) -> impl Iterator<Item = Field> {
         self.template().into_iter().flat_map(Template::placeholders).filter_map(|p| match p {
             Placeholder::Capture(field, _) => Some(*field),
             _ => None,
@@ -89,18 +89,18 @@ impl Pattern {
     }
 
     /// It, where it has placeholders.
-    pub(super) fn template(&self) -> Option<&Template> {
+    pub(in crate::authz) fn template(&self) -> Option<&Template> {
         if let Self::Template(template) = self { Some(template) } else { None }
     }
 
     /// The only text that it matches, when it is neither a wildcard nor an expression nor a placeholder.
-    pub(super) fn as_text(&self) -> Option<&str> {
+    pub(in crate::authz) fn as_text(&self) -> Option<&str> {
         if let Self::Text(text) = self { std::str::from_utf8(text).ok() } else { None }
     }
 
     /// The bytes that every subject begins with which matches, or may match; empty where none are certain. Only a value
     /// that is syntax lets a pattern that [`Pattern::is_loose`] match others.
-    pub(super) fn literal_prefix(&self) -> &[u8] {
+    pub(in crate::authz) fn literal_prefix(&self) -> &[u8] {
         match self {
             Self::Text(text) => text,
             Self::Glob(glob) => glob.literal_prefix(),
@@ -110,12 +110,12 @@ impl Pattern {
     }
 
     /// Returns whether values of a question can change what the expression around them means.
-    pub(super) fn is_loose(&self) -> bool {
+    pub(in crate::authz) fn is_loose(&self) -> bool {
         self.template().is_some_and(Template::is_loose)
     }
 
     /// Returns true if it matches `subject` in every question: never where it has placeholders.
-    pub(super) fn always_matches(&self, subject: &str) -> bool {
+    pub(in crate::authz) fn always_matches(&self, subject: &str) -> bool {
         match self {
             Self::Text(text) => subject.as_bytes() == &**text,
             Self::Glob(glob) => glob.is_match(subject),
@@ -125,7 +125,7 @@ impl Pattern {
     }
 
     /// Matches `subject` against it.
-    pub(super) fn fit<'q>(&self, subject: &str, values: &impl Values<'q>) -> Fit {
+    pub(in crate::authz) fn fit<'q>(&self, subject: &str, values: &impl Values<'q>) -> Fit {
         match self {
             Self::Template(template) => template.fit(subject, values),
             _ => Fit::from_bool(self.always_matches(subject)),
@@ -136,7 +136,7 @@ impl Pattern {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::authz::placeholder::Scope;
+    use crate::authz::patterns::placeholder::Scope;
 
     #[test]
     fn a_prefix_ends_at_the_first_wildcard_or_placeholder() {

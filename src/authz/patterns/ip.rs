@@ -27,7 +27,8 @@ pub struct IpBlockError(String);
 
 impl IpBlock {
     /// The expected form.
-    pub(super) const HINT: &str = "write one like \"10.1.2.3\", \"10.0.0.0/8\" or \"2001:db8::/32\"";
+    pub(in crate::authz) const HINT: &str =
+        "write one like \"10.1.2.3\", \"10.0.0.0/8\" or \"2001:db8::/32\"";
 
     /// Returns true if `address` lies in the block.
     pub fn contains(&self, address: IpAddr) -> bool {
@@ -115,7 +116,7 @@ impl fmt::Display for IpBlock {
 }
 
 impl IpBlockError {
-    pub(super) fn problem(&self) -> String {
+    pub(in crate::authz) fn problem(&self) -> String {
         format!("{:?} is neither an address nor a CIDR block", self.0)
     }
 }

@@ -6,7 +6,11 @@
 
 use std::collections::HashMap;
 
-use super::{Policy, RuleSettings, pattern::Pattern, placeholder::Field, rule::Rule};
+use super::rule::Rule;
+use crate::authz::{
+    Policy, RuleSettings,
+    patterns::{pattern::Pattern, placeholder::Field},
+};
 
 /// Pairs of rules that are compared closely; beyond that nothing more is found. A table of rules with an account or a
 /// name of its own in each needs hardly any: the bound is for 10,000 globs before 10,000 names.

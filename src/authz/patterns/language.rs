@@ -30,7 +30,7 @@ pub enum Example {
 
 /// Searches a text that matches both the pattern, read by `scan` into `symbols`, and all of `kind`, an expression of the
 /// `regex` crate.
-pub(super) fn example(text: &str, symbols: &[Symbol], kind: &str) -> Example {
+pub(in crate::authz) fn example(text: &str, symbols: &[Symbol], kind: &str) -> Example {
     let own = match pattern::expression(text) {
         Some(_) => go_regex::superset(symbols.get(1..symbols.len().saturating_sub(1)).unwrap_or_default())
             .map(|expression| format!("(?s:.*)(?:{expression})(?s:.*)")),
@@ -122,7 +122,7 @@ impl Automaton {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::authz::placeholder::{Field, Scope};
+    use crate::authz::patterns::placeholder::{Field, Scope};
 
     const LOWER: &str = "[a-z]+(?:/[a-z]+)*";
 

@@ -5,7 +5,7 @@ use super::{
     ast::{Look, Node},
     parse::{is_dot, parse},
 };
-use crate::authz::placeholder::Symbol;
+use crate::authz::patterns::placeholder::Symbol;
 
 /// The ends of an expression that are left open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -22,7 +22,7 @@ const SYNTAX: [char; 13] = ['\\', '+', '*', '?', '(', ')', '|', '[', ']', '{', '
 
 /// A compiled pattern with placeholders.
 #[derive(Debug, Clone)]
-pub(super) struct Template {
+pub(in crate::authz) struct Template {
     placeholders: Vec<Placeholder>,
     matcher: Matcher,
 }
@@ -34,7 +34,7 @@ enum Matcher {
 }
 
 /// The source of the values of placeholders.
-pub(super) trait Values<'q> {
+pub(in crate::authz) trait Values<'q> {
     /// The value of a field.
     fn field(&self, field: Field) -> &'q str;
     /// The text captured by a group of the regex in the rule's own field.
@@ -47,8 +47,8 @@ pub(super) trait Values<'q> {
 
 /// The values that a placeholder may stand for.
 #[derive(Debug, Clone)]
-pub(super) struct Candidates<'q> {
-    pub(super) values: Vec<&'q str>,
+pub(in crate::authz) struct Candidates<'q> {
+    pub(in crate::authz) values: Vec<&'q str>,
     /// True if docker_auth puts them into the pattern as they are, not quoted.
     pub(super) is_raw: bool,
 }
@@ -60,7 +60,7 @@ pub fn is_syntax(value: &str) -> bool {
 
 impl Template {
     /// A glob, which has placeholders.
-    pub(super) fn glob(glob: Glob, scanned: Scanned) -> Self {
+    pub(in crate::authz) fn glob(glob: Glob, scanned: Scanned) -> Self {
         let matcher = Matcher::Glob(GlobTemplate::new(glob, scanned.symbols));
         Self { placeholders: scanned.placeholders, matcher }
     }
@@ -69,24 +69,24 @@ impl Template {
     ///
     /// # Errors
     /// As [`Program::compile`].
-    pub(super) fn expression(scanned: Scanned) -> Result<Self, PatternError> {
+    pub(in crate::authz) fn expression(scanned: Scanned) -> Result<Self, PatternError> {
         let symbols = &scanned.symbols;
         let inner = symbols.get(1..symbols.len().saturating_sub(1)).unwrap_or_default();
         let matcher = Matcher::Program(Program::compile(inner)?.into());
         Ok(Self { placeholders: scanned.placeholders, matcher })
     }
 
-    pub(super) fn is_expression(&self) -> bool {
+    pub(in crate::authz) fn is_expression(&self) -> bool {
         matches!(self.matcher, Matcher::Program(_))
     }
 
-    pub(super) fn placeholders(&self) -> &[Placeholder] {
+    pub(in crate::authz) fn placeholders(&self) -> &[Placeholder] {
         &self.placeholders
     }
 
     /// The bytes that every subject begins with which matches, or may match; empty where none are certain. Only a value
     /// that [`is_syntax`] lets a template that [`Template::is_loose`] match others.
-    pub(super) fn literal_prefix(&self) -> &[u8] {
+    pub(in crate::authz) fn literal_prefix(&self) -> &[u8] {
         match &self.matcher {
             Matcher::Glob(glob) => glob.literal_prefix(),
             Matcher::Program(program) => program.literal_prefix().as_bytes(),
@@ -94,12 +94,12 @@ impl Template {
     }
 
     /// Returns whether values can change what the expression around them means.
-    pub(super) fn is_loose(&self) -> bool {
+    pub(in crate::authz) fn is_loose(&self) -> bool {
         self.is_expression() && self.placeholders.iter().any(Placeholder::is_raw)
     }
 
     /// The values that docker_auth would read as part of the pattern. Of groups only the account's are known to a linter.
-    pub(super) fn values_with_syntax<'q>(&self, values: &impl Values<'q>) -> Vec<&'q str> {
+    pub(in crate::authz) fn values_with_syntax<'q>(&self, values: &impl Values<'q>) -> Vec<&'q str> {
         let of = |placeholder: &Placeholder| match placeholder {
             Placeholder::Capture(Field::Account, group) => {
                 values.capture(Field::Account, *group).into_iter().collect()
@@ -117,7 +117,7 @@ impl Template {
     }
 
     /// Returns whether `subject` matches.
-    pub(super) fn fit<'q>(&self, subject: &str, values: &impl Values<'q>) -> Fit {
+    pub(in crate::authz) fn fit<'q>(&self, subject: &str, values: &impl Values<'q>) -> Fit {
         let has_prefix = subject.as_bytes().starts_with(self.literal_prefix());
         if !has_prefix && !self.is_loose() {
             return Fit::No;
@@ -182,7 +182,7 @@ impl Candidates<'_> {
 }
 
 /// Returns the values that `test` holds for.
-pub(super) fn kept<'q>(
+pub(in crate::authz) fn kept<'q>(
     all: &[Candidates<'q>],
     test: impl Fn(&Candidates<'q>, &str) -> bool,
 ) -> Vec<Candidates<'q>> {

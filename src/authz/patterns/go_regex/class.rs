@@ -5,7 +5,7 @@ use super::{
     parse::{Cursor, bad, unsupported},
     unicode,
 };
-use crate::authz::{pattern_error::PatternError, placeholder::Symbol};
+use crate::authz::patterns::{pattern_error::PatternError, placeholder::Symbol};
 
 /// Reads a class after its `[`, up to and with its `]`.
 pub(super) fn bracketed(cursor: &mut Cursor<'_>, fold: bool) -> Result<Class, PatternError> {

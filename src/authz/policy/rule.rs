@@ -10,16 +10,18 @@ use std::{
     sync::Arc,
 };
 
-use super::{
+use crate::authz::{
     RuleSettings,
-    fit::{Doubt, Fit},
-    go_regex::GoRegex,
-    ip::IpBlock,
-    pattern::{self, Pattern},
-    pattern_error::PatternError,
-    placeholder::{Field, Scanned, Scope},
+    patterns::{
+        fit::{Doubt, Fit},
+        go_regex::GoRegex,
+        ip::IpBlock,
+        pattern::{self, Pattern},
+        pattern_error::PatternError,
+        placeholder::{Field, Scanned, Scope},
+        template::Values,
+    },
     question::Question,
-    template::Values,
 };
 
 /// An error in a rule. Displays its position, the problem and the next step.
@@ -124,23 +126,23 @@ impl Rule {
     ///
     /// # Errors
     /// Everything that is wrong with it.
-    pub(super) fn compile(index: usize, settings: &RuleSettings) -> Result<Self, Vec<RuleError>> {
+    pub(in crate::authz) fn compile(index: usize, settings: &RuleSettings) -> Result<Self, Vec<RuleError>> {
         Compiler { index, settings, errors: Vec::new() }.run()
     }
 
-    pub(super) fn ip(&self) -> Option<&IpBlock> {
+    pub(in crate::authz) fn ip(&self) -> Option<&IpBlock> {
         self.ip.as_ref()
     }
 
-    pub(super) fn field(&self, field: Field) -> Option<&Pattern> {
+    pub(in crate::authz) fn field(&self, field: Field) -> Option<&Pattern> {
         self.fields.iter().find(|(f, _)| *f == field).map(|(_, pattern)| pattern)
     }
 
-    pub(super) fn label(&self, label: &str) -> Option<&Pattern> {
+    pub(in crate::authz) fn label(&self, label: &str) -> Option<&Pattern> {
         self.labels.iter().find(|(l, _)| l == label).map(|(_, pattern)| pattern)
     }
 
-    pub(super) fn labels(&self) -> impl Iterator<Item = (&str, &Pattern)> {
+    pub(in crate::authz) fn labels(&self) -> impl Iterator<Item = (&str, &Pattern)> {
         self.labels.iter().map(|(label, pattern)| (label.as_str(), pattern))
     }
 
@@ -194,7 +196,7 @@ impl Rule {
         found.collect()
     }
 
-    pub(super) fn grants(&self, action: &str) -> bool {
+    pub(in crate::authz) fn grants(&self, action: &str) -> bool {
         match &self.grant {
             Grant::Requested => true,
             Grant::These(actions) => actions.contains(action),
@@ -202,7 +204,7 @@ impl Rule {
     }
 
     /// The requested actions that the rule grants: all of them as they were asked for `["*"]`, else sorted.
-    pub(super) fn grant(&self, requested: &[String]) -> Vec<String> {
+    pub(in crate::authz) fn grant(&self, requested: &[String]) -> Vec<String> {
         match &self.grant {
             Grant::Requested => requested.to_vec(),
             Grant::These(actions) => {

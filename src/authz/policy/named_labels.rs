@@ -8,22 +8,23 @@ use std::collections::BTreeMap;
 use aws_lc_rs::digest;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL};
 
-use super::{RuleSettings, pattern::Pattern, rule::Rule};
+use super::rule::Rule;
+use crate::authz::{RuleSettings, patterns::pattern::Pattern};
 
 /// Label to values.
-pub(super) type Labels = BTreeMap<String, Vec<String>>;
+pub(in crate::authz) type Labels = BTreeMap<String, Vec<String>>;
 
 /// The labels that a token does not carry, or not with all values, each with the state of the rules of `acl` and of
 /// `acl_xorm` about it.
 pub type LeftOut = BTreeMap<String, Vec<String>>;
 
 /// The indices of `acl` and `acl_xorm` in the states of a label in [`LeftOut`].
-pub(super) const IN_ACL: usize = 0;
-pub(super) const IN_ACL_XORM: usize = 1;
+pub(in crate::authz) const IN_ACL: usize = 0;
+pub(in crate::authz) const IN_ACL_XORM: usize = 1;
 
 /// The conditions on labels in a list of rules.
 #[derive(Debug, Clone, Default)]
-pub(super) struct NamedLabels(BTreeMap<String, Conditions>);
+pub(in crate::authz) struct NamedLabels(BTreeMap<String, Conditions>);
 
 /// The conditions on one label.
 #[derive(Debug, Clone, Default)]
@@ -44,7 +45,7 @@ const STATE_BYTES: usize = 12;
 
 /// Parts labels into what these rules look at, `acl` first, and the states of the rest. Of rules that are not known
 /// nothing is looked at yet.
-pub(super) fn part(labels: &Labels, rules: [Option<&NamedLabels>; 2]) -> (Labels, LeftOut) {
+pub(in crate::authz) fn part(labels: &Labels, rules: [Option<&NamedLabels>; 2]) -> (Labels, LeftOut) {
     let (mut carried, mut left_out) = (Labels::new(), LeftOut::new());
     for (label, values) in labels {
         let known = rules.iter().flatten();
@@ -66,7 +67,7 @@ pub(super) fn part(labels: &Labels, rules: [Option<&NamedLabels>; 2]) -> (Labels
 
 impl NamedLabels {
     /// The conditions of these rules, which were compiled from `settings`.
-    pub(super) fn of(rules: &[Rule], settings: &[RuleSettings]) -> Self {
+    pub(in crate::authz) fn of(rules: &[Rule], settings: &[RuleSettings]) -> Self {
         let mut named: BTreeMap<String, Conditions> = BTreeMap::new();
         for (rule, settings) in rules.iter().zip(settings) {
             for label in rule.label_placeholders() {
@@ -83,7 +84,7 @@ impl NamedLabels {
 
     /// Returns whether these rules look at a label that was left out when their conditions on it were others. `place`
     /// is theirs in the states of a label.
-    pub(super) fn need(&self, left_out: &LeftOut, place: usize) -> bool {
+    pub(in crate::authz) fn need(&self, left_out: &LeftOut, place: usize) -> bool {
         left_out.iter().any(|(label, states)| {
             let conditions = self.0.get(label);
             conditions.is_some_and(|conditions| states.get(place) != Some(&conditions.state))

@@ -28,24 +28,29 @@ pub(super) struct GlobTemplate {
 
 impl GlobTemplate {
     /// `glob` is what `symbols` compile to.
-    pub(super) fn new(glob: Glob, symbols: Vec<Symbol>) -> Self {
+    pub(in crate::authz) fn new(glob: Glob, symbols: Vec<Symbol>) -> Self {
         let is_open = |end: Option<&Symbol>| matches!(end, Some(Symbol::Hole(_) | Symbol::Char('/')));
         let can_turn = is_open(symbols.first()) && is_open(symbols.last());
         Self { glob, symbols: symbols.into(), can_turn }
     }
 
     /// Returns whether a value says more than its text inside a glob.
-    pub(super) fn is_syntax(value: &str) -> bool {
+    pub(in crate::authz) fn is_syntax(value: &str) -> bool {
         value.contains(SYNTAX)
     }
 
     /// The bytes that every subject begins with which matches, or may match.
-    pub(super) fn literal_prefix(&self) -> &[u8] {
+    pub(in crate::authz) fn literal_prefix(&self) -> &[u8] {
         if self.can_turn { &[] } else { self.glob.literal_prefix() }
     }
 
     /// Returns whether `subject` matches with a value for each placeholder.
-    pub(super) fn fit(&self, subject: &str, all: Vec<Candidates<'_>>, placeholders: &[Placeholder]) -> Fit {
+    pub(in crate::authz) fn fit(
+        &self,
+        subject: &str,
+        all: Vec<Candidates<'_>>,
+        placeholders: &[Placeholder],
+    ) -> Fit {
         if subject.contains("${") && all.iter().any(|of| of.is_raw) {
             // docker_auth also tries the pattern with its placeholders as they are written.
             return Fit::Unclear(Doubt::Syntax);

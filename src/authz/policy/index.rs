@@ -10,11 +10,11 @@ use std::{
 
 use super::{
     candidates::{Candidates, Run},
-    pattern::Pattern,
-    placeholder::Field,
-    question::Question,
     rule::Rule,
-    template::is_syntax,
+};
+use crate::authz::{
+    patterns::{pattern::Pattern, placeholder::Field, template::is_syntax},
+    question::Question,
 };
 
 /// The rules of a policy by what each asks for literally.
@@ -30,7 +30,7 @@ use super::{
 ///
 /// A question costs a look-up for each of its texts, and a full check for each rule that shares its key with them.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Index {
+pub(in crate::authz) struct Index {
     /// The indices of all rules; those under one key stand together, ascending. Then those of `loose`.
     rules: Vec<usize>,
     /// The rules that are candidates always.
@@ -83,7 +83,7 @@ enum Literal<'r> {
 
 impl Index {
     /// Indexes rules, each under the key that it shares with the fewest others.
-    pub(super) fn new(rules: &[Rule]) -> Self {
+    pub(in crate::authz) fn new(rules: &[Rule]) -> Self {
         let mut uses: HashMap<Key<'_>, usize> = HashMap::new();
         for key in rules.iter().flat_map(keys) {
             *uses.entry(key).or_default() += 1;
@@ -106,7 +106,7 @@ impl Index {
     }
 
     /// The rules that can match, ascending.
-    pub(super) fn candidates(&self, question: &Question<'_>) -> Candidates<'_> {
+    pub(in crate::authz) fn candidates(&self, question: &Question<'_>) -> Candidates<'_> {
         let mut found = Candidates::new(&self.rules);
         found.add(self.always);
         if self.loose.start < self.loose.end && question.texts().any(is_syntax) {

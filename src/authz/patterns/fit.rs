@@ -6,7 +6,7 @@ use std::fmt;
 
 /// The result of testing a condition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Fit {
+pub(in crate::authz) enum Fit {
     Yes,
     No,
     Unclear(Doubt),
@@ -27,7 +27,7 @@ pub enum Doubt {
 
 impl Fit {
     /// Holds where any of `fits` does.
-    pub(super) fn any(fits: impl IntoIterator<Item = Self>) -> Self {
+    pub(in crate::authz) fn any(fits: impl IntoIterator<Item = Self>) -> Self {
         let mut any = Self::No;
         for fit in fits {
             match fit {
@@ -39,7 +39,7 @@ impl Fit {
         any
     }
 
-    pub(super) fn from_bool(holds: bool) -> Self {
+    pub(in crate::authz) fn from_bool(holds: bool) -> Self {
         if holds { Self::Yes } else { Self::No }
     }
 }

@@ -7,11 +7,11 @@ const FEW: usize = 8;
 
 /// A list: a part of the slice that [`Candidates`] are made of.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Run {
+pub(in crate::authz) struct Run {
     /// The index of its first item.
-    pub(super) start: usize,
+    pub(in crate::authz) start: usize,
     /// The index after its last item.
-    pub(super) end: usize,
+    pub(in crate::authz) end: usize,
 }
 
 /// The rules of several lists, ascending, each once.
@@ -19,7 +19,7 @@ pub(super) struct Run {
 /// The next of `n` lists is found in the logarithm of `n`, and nothing is read ahead: a caller that stops at the first
 /// matching rule has not paid for those behind it.
 #[derive(Debug)]
-pub(super) struct Candidates<'i> {
+pub(in crate::authz) struct Candidates<'i> {
     rules: &'i [usize],
     few: [Cursor; FEW],
     used: usize,
@@ -51,12 +51,12 @@ impl Cursor {
 
 impl<'i> Candidates<'i> {
     /// No lists yet, of parts of `rules`.
-    pub(super) fn new(rules: &'i [usize]) -> Self {
+    pub(in crate::authz) fn new(rules: &'i [usize]) -> Self {
         Self { rules, few: [Cursor::DONE; FEW], used: 0, more: BinaryHeap::new(), from: 0 }
     }
 
     /// Adds a list; it must be ascending, and may have been added before.
-    pub(super) fn add(&mut self, list: Run) {
+    pub(in crate::authz) fn add(&mut self, list: Run) {
         let cursor = Cursor::new(self.rules, list.start, list.end);
         if cursor == Cursor::DONE {
             return;

@@ -2,13 +2,17 @@
 //!
 //! A policy is immutable; a reload makes a new one. Default is deny: a question that no rule matches is granted nothing.
 
-use super::{
-    RuleSettings,
-    index::Index,
-    named_labels::NamedLabels,
-    question::Question,
-    rule::{Rule, RuleError, Verdict},
-};
+pub(super) mod candidates;
+pub(super) mod index;
+pub(super) mod named_labels;
+pub(super) mod rule;
+pub(super) mod shape;
+pub(super) mod unreachable_rules;
+
+use super::{RuleSettings, question::Question};
+use index::Index;
+use named_labels::NamedLabels;
+use rule::{Rule, RuleError, Verdict};
 
 /// A compiled ACL.
 #[derive(Debug, Clone, Default)]

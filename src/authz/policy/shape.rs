@@ -4,13 +4,15 @@
 
 use std::collections::BTreeSet;
 
-use super::{
+use crate::authz::{
     RuleSettings,
-    glob::Glob,
-    go_regex,
-    language::{Example, example},
-    pattern::{expression, groups},
-    placeholder::{Field, Scanned, Scope, Symbol},
+    patterns::{
+        glob::Glob,
+        go_regex,
+        language::{Example, example},
+        pattern::{expression, groups},
+        placeholder::{Field, Scanned, Scope, Symbol},
+    },
 };
 
 /// One pattern of a rule.

@@ -6,7 +6,7 @@ use super::{
     ast::{Class, Look, Node, Repeat},
     class,
 };
-use crate::authz::{pattern_error::PatternError, placeholder::Symbol};
+use crate::authz::patterns::{pattern_error::PatternError, placeholder::Symbol};
 
 /// Go allows 1,000. Real expressions stay far below, and so does the recursion here.
 const MAX_DEPTH: usize = 200;

@@ -11,7 +11,7 @@ use super::{
     ast::{Look, Node, Repeat},
     build, emit, parse,
 };
-use crate::authz::{
+use crate::authz::patterns::{
     fit::{Doubt, Fit},
     pattern_error::PatternError,
     placeholder::{Choice, Symbol},

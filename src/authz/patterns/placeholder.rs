@@ -9,7 +9,7 @@ use std::{
 
 /// One element of a pattern's text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Symbol {
+pub(in crate::authz) enum Symbol {
     Char(char),
     /// The placeholder with this index.
     Hole(usize),
@@ -17,7 +17,7 @@ pub(super) enum Symbol {
 
 /// The fields of a rule and of a question that are plain text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) enum Field {
+pub(in crate::authz) enum Field {
     Account,
     Type,
     Name,
@@ -26,7 +26,7 @@ pub(super) enum Field {
 
 /// The value that a placeholder stands for.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Placeholder {
+pub(in crate::authz) enum Placeholder {
     /// `${account}`.
     Field(Field),
     /// `${account:1}`: a group of the regex in the rule's own field.
@@ -54,7 +54,7 @@ impl fmt::Display for Placeholder {
 
 /// The value of a placeholder in one question.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Choice<'a> {
+pub(in crate::authz) enum Choice<'a> {
     /// Nothing: a pattern with it cannot match.
     None,
     One(&'a str),
@@ -63,7 +63,7 @@ pub(super) enum Choice<'a> {
 
 impl<'a> Choice<'a> {
     /// The values, in order.
-    pub(super) fn iter(&self) -> impl Iterator<Item = &'a str> + use<'a> {
+    pub(in crate::authz) fn iter(&self) -> impl Iterator<Item = &'a str> + use<'a> {
         let (one, any): (Option<&'a str>, &'a [&'a str]) = match *self {
             Self::None => (None, &[]),
             Self::One(value) => (Some(value), &[]),
@@ -75,26 +75,26 @@ impl<'a> Choice<'a> {
 
 /// The placeholders that a pattern may hold; others stay as they are written.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Scope {
+pub(in crate::authz) struct Scope {
     /// The number of groups of the regex in a field; fields without a regex are absent.
-    pub(super) groups: BTreeMap<Field, usize>,
+    pub(in crate::authz) groups: BTreeMap<Field, usize>,
     /// In a label's pattern: the capture placeholders that expand, as written. docker_auth expands them there only
     /// when a field of the same rule holds the same one, and never a label's.
-    pub(super) in_label: Option<BTreeSet<String>>,
+    pub(in crate::authz) in_label: Option<BTreeSet<String>>,
 }
 
 /// A pattern's text in symbols, and its placeholders; equal ones share an index.
 #[derive(Debug, Default)]
-pub(super) struct Scanned {
-    pub(super) symbols: Vec<Symbol>,
-    pub(super) placeholders: Vec<Placeholder>,
+pub(in crate::authz) struct Scanned {
+    pub(in crate::authz) symbols: Vec<Symbol>,
+    pub(in crate::authz) placeholders: Vec<Placeholder>,
     /// The captures among them, as written.
-    pub(super) captures: BTreeSet<String>,
+    pub(in crate::authz) captures: BTreeSet<String>,
 }
 
 impl Scope {
     /// Reads a pattern in one pass.
-    pub(super) fn scan(&self, pattern: &str) -> Scanned {
+    pub(in crate::authz) fn scan(&self, pattern: &str) -> Scanned {
         let mut scanned = Scanned::default();
         let mut rest = pattern;
         while let Some(c) = rest.chars().next() {
@@ -149,7 +149,7 @@ impl Scanned {
 
 impl Field {
     /// Its key in a rule's `match`.
-    pub(super) fn key(self) -> &'static str {
+    pub(in crate::authz) fn key(self) -> &'static str {
         match self {
             Self::Account => "account",
             Self::Type => "type",
@@ -169,7 +169,7 @@ impl Field {
     }
 
     /// In `${account:1}` the first letter may be a capital, as docker_auth has it.
-    pub(super) fn from_capitalised(name: &str) -> Option<Self> {
+    pub(in crate::authz) fn from_capitalised(name: &str) -> Option<Self> {
         Self::from_name(name).or(match name {
             "Account" => Some(Self::Account),
             "Type" => Some(Self::Type),

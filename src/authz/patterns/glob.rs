@@ -59,12 +59,12 @@ impl Glob {
     }
 
     /// Compiles a glob with placeholders.
-    pub(super) fn compile_symbols(symbols: &[Symbol]) -> Result<Self, PatternError> {
+    pub(in crate::authz) fn compile_symbols(symbols: &[Symbol]) -> Result<Self, PatternError> {
         Compiler { input: symbols, chunks: vec![Chunk { star: false, tokens: Vec::new() }] }.run()
     }
 
     /// The text that the glob is, when it has neither wildcards nor placeholders.
-    pub(super) fn as_literal(&self) -> Option<&[u8]> {
+    pub(in crate::authz) fn as_literal(&self) -> Option<&[u8]> {
         match self.chunks.as_slice() {
             [Chunk { star: false, tokens }] => match tokens.as_slice() {
                 [] => Some(&[]),
@@ -76,13 +76,13 @@ impl Glob {
     }
 
     /// The text before the first wildcard or placeholder: every subject that matches begins with it.
-    pub(super) fn literal_prefix(&self) -> &[u8] {
+    pub(in crate::authz) fn literal_prefix(&self) -> &[u8] {
         let first = self.chunks.first().filter(|chunk| !chunk.star).and_then(|chunk| chunk.tokens.first());
         if let Some(Token::Literal(bytes)) = first { bytes } else { &[] }
     }
 
     /// The placeholders that occur more than once.
-    pub(super) fn repeated(&self) -> Vec<usize> {
+    pub(in crate::authz) fn repeated(&self) -> Vec<usize> {
         let (mut seen, mut repeated) = (Vec::new(), Vec::new());
         for token in self.chunks.iter().flat_map(|c| &c.tokens) {
             if let Token::Hole(hole) = token {

@@ -14,9 +14,9 @@ mod unicode;
 use regex::bytes;
 
 use super::{pattern_error::PatternError, placeholder::Symbol};
-pub(super) use anchors::{groups, open_ends};
+pub(in crate::authz) use anchors::{groups, open_ends};
 use ast::{Look, Node};
-pub(super) use program::{Dots, Program};
+pub(in crate::authz) use program::{Dots, Program};
 
 /// The most memory that one compiled expression may take, in bytes.
 const SIZE_LIMIT: usize = 4 << 20;
@@ -75,14 +75,14 @@ impl GoRegex {
     }
 
     /// The text that every subject with a match begins with; empty where none is certain.
-    pub(super) fn literal_prefix(&self) -> &str {
+    pub(in crate::authz) fn literal_prefix(&self) -> &str {
         &self.prefix
     }
 }
 
 /// An expression of the `regex` crate that matches where this one can, with any text for each placeholder; `None` when it
 /// does not parse.
-pub(super) fn superset(expression: &[Symbol]) -> Option<String> {
+pub(in crate::authz) fn superset(expression: &[Symbol]) -> Option<String> {
     Some(emit::pattern(&parse::parse(expression).ok()?, "(?s:.*)"))
 }
 
