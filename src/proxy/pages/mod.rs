@@ -10,6 +10,7 @@ mod deletion;
 mod events;
 mod image;
 mod listing;
+mod object_store;
 mod reader;
 mod repositories;
 mod search;
@@ -30,6 +31,7 @@ use crate::{
     ui::PagePath,
 };
 pub(super) use answer::Answer;
+use object_store::ObjectStores;
 use summaries::Summaries;
 use trouble::Trouble;
 pub(super) use visit::{Request, Visit};
@@ -39,6 +41,7 @@ pub(super) use visit::{Request, Visit};
 pub(super) struct Pages {
     names: Arc<KnownNames>,
     summaries: Arc<Summaries>,
+    object_stores: Arc<ObjectStores>,
     places: Places,
 }
 
@@ -48,7 +51,12 @@ const AT_ONCE: usize = 64;
 
 impl Default for Pages {
     fn default() -> Self {
-        Self { names: Arc::default(), summaries: Arc::default(), places: Places::new(AT_ONCE, "web pages") }
+        Self {
+            names: Arc::default(),
+            summaries: Arc::default(),
+            object_stores: Arc::default(),
+            places: Places::new(AT_ONCE, "web pages"),
+        }
     }
 }
 
