@@ -5,6 +5,7 @@
 
 mod command;
 mod gate;
+mod https;
 mod shares;
 mod sql;
 mod trust;
@@ -13,6 +14,7 @@ pub use command::CommandSettings;
 pub(crate) use command::Exit;
 pub(crate) use gate::one_line;
 pub use gate::{Gate, Limits, Unavailable};
+pub(crate) use https::{HttpsBounds, HttpsClient, HttpsError, HttpsReply};
 pub(crate) use shares::Shares;
 pub use sql::{Address, DsnError, Password, SqlServer, SqlSettings, SqliteFile, Tls, TlsMode};
 pub(crate) use sql::{Database, Failure, Query, Row, Table};

@@ -21,6 +21,7 @@ mod limits;
 mod lint;
 mod log;
 mod metrics;
+mod object_stores;
 mod overrides;
 mod path;
 mod pem;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{
     Context, address, cors,
     file::{File, Registry, Text},
-    limits,
+    limits, object_stores,
     path::Path,
     quantity, server, token, ui,
 };
@@ -31,6 +31,7 @@ pub(super) fn settings(file: &File, idle_body: Duration, context: &mut Context<'
         client_address: server::client_address(file, context),
         explain_denials: file.log.as_ref().and_then(|log| log.explain_denials).unwrap_or_default().0,
         catalog: catalog(written, context),
+        follow_redirects: object_stores::origins(written, context),
         ui: ui::settings(file, context),
         upstream: UpstreamSettings {
             address,

@@ -199,6 +199,45 @@ fn addresses_and_prefixes() {
 }
 
 #[test]
+fn redirects_are_followed_to_origins_only() {
+    let with = |list: &str| {
+        said(&format!("server:\n  addr: ':443'\nregistry:\n  follow_redirects: {list}\n{TOKEN}{REST}"))
+    };
+    let none = with("[]");
+    for right in [
+        "https://bucket.s3.example.com",
+        "[https://bucket.s3.example.com, 'https://b.example:9000', http://minio.internal:9000]",
+        "['http://10.0.0.7:9000', 'http://[::1]:9000', 'http://[fd00::1]', http://localhost, http://minio]",
+    ] {
+        assert_eq!(with(right), none, "{right}");
+    }
+    let hint = "Write the scheme, the host and the port of the store, as `https://bucket.s3.example.com`, without a path, \
+                a user or a wildcard";
+    for wrong in [
+        "https://b.example/bucket",
+        "https://u:p@b.example",
+        "https://*.example",
+        "b.example",
+        "'*'",
+        "ftp://b",
+    ] {
+        assert!(
+            with(wrong).contains(&format!("f.yml:4:3: registry.follow_redirects: not an origin. {hint}")),
+            "{wrong}: {}",
+            with(wrong)
+        );
+    }
+    assert!(
+        with("[https://b.example, 'https://b.example?x']")
+            .contains("registry.follow_redirects[1]: not an origin")
+    );
+    for (clear, host) in [("http://b.example", "b.example"), ("http://169.254.169.254", "169.254.169.254")] {
+        let warning = format!("in the clear, for others to read. Write `https://{host}`");
+        assert!(with(clear).contains(&warning), "{clear}: {}", with(clear));
+    }
+}
+
+#[test]
 fn a_port_redirects_to_https_only_where_that_is_spoken() {
     let with = |addr: &str, more: &str, redirect: &str| {
         said(&format!("server:\n  addr: {addr}\n{more}  redirect_addr: {redirect}\n{TOKEN}{REST}"))

@@ -19,6 +19,7 @@ pub mod service;
 mod settings;
 mod snapshot;
 mod upstream;
+mod web_origin;
 
 pub use crate::limits::InFlight;
 pub use auth::passwords::Passwords;
@@ -29,3 +30,4 @@ pub use service::Service;
 pub use settings::*;
 pub use snapshot::Snapshot;
 pub use upstream::{Upstream, UpstreamError, UpstreamLoad};
+pub use web_origin::WebOrigin;

@@ -31,6 +31,8 @@ pub struct Settings {
     pub catalog: CatalogSettings,
     /// `ui`: the web pages.
     pub ui: UiSettings,
+    /// `registry.follow_redirects`: the object stores to which the web pages follow a redirect of the registry.
+    pub follow_redirects: Vec<super::WebOrigin>,
     /// The registry.
     pub upstream: UpstreamSettings,
     /// Bounds on the work of passwords.

@@ -26,7 +26,7 @@ pub mod views;
 pub use assets::Asset;
 pub use model::{
     Access, Content, Deletion, EventRow, Events, Frame, ImagePage, IndexEntry, NoConfig, Order, Page,
-    Problem, Referrer, Repositories, Repository, Right, RightsOn, SignIn, SignInProblem, Summary, TagRow,
-    Visitor,
+    Problem, Referrer, Repositories, Repository, Right, RightsOn, SignIn, SignInProblem, StoreFault, Summary,
+    TagRow, Visitor,
 };
 pub use path::{PagePath, Reference};

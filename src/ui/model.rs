@@ -175,12 +175,34 @@ pub struct ImagePage<'a> {
 }
 
 /// The reason why the configuration of an image is not known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NoConfig {
     /// It is missing, too large or not JSON.
     Unreadable,
-    /// The registry sends its clients to an object store for it.
-    Elsewhere,
+    /// The registry sends its clients to an object store for it, which the pages do not follow: its origin, where it has one.
+    Elsewhere(Option<String>),
+    /// The object store that the pages follow did not send it.
+    Store {
+        /// The origin of the store.
+        origin: String,
+        /// Its fault.
+        fault: StoreFault,
+    },
+}
+
+/// The reason why an object store did not send a blob.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StoreFault {
+    /// There is no answer: no connection, no trust, not in time.
+    Unreachable,
+    /// It redirects to yet another place.
+    Redirects,
+    /// Another status than 200.
+    Status(u16),
+    /// The blob is larger than the pages look into.
+    TooLarge,
+    /// The content has another digest than the one asked for.
+    WrongDigest,
 }
 
 /// The content of a manifest.
@@ -193,7 +215,7 @@ pub enum Content<'a> {
         /// The layers, in order, the base first.
         layers: &'a [Descriptor],
         /// The content of the configuration.
-        config: Result<&'a ImageConfig, NoConfig>,
+        config: Result<&'a ImageConfig, &'a NoConfig>,
     },
     /// An artifact of another kind: a chart, a signature.
     Artifact {

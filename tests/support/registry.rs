@@ -70,6 +70,12 @@ pub fn registry_with_pages_of(entries: usize) -> Registry {
     Registry::start(Configuration { rest, ..Configuration::default() })
 }
 
+/// Starts a plain registry that redirects GET of blobs to the files of its store at `origin`.
+pub fn registry_redirecting_to(origin: &str) -> Registry {
+    let rest = format!("middleware: {{storage: [{{name: redirect, options: {{baseurl: '{origin}'}}}}]}}\n");
+    Registry::start(Configuration { rest, ..Configuration::default() })
+}
+
 /// Starts a registry that verifies tokens itself, as one that docker_auth serves: `realm` is the token endpoint's URL,
 /// `root_certificates` the PEM bundle with the certificate of the key that signs.
 ///

@@ -44,9 +44,7 @@ pub(super) async fn show(
     let content = match (&found.manifest, found.manifest.artifact_kind()) {
         (Manifest::Index { manifests, .. }, _) => Content::Index(entries(&reader, name, manifests).await),
         (Manifest::Image { layers, .. }, Some(kind)) => Content::Artifact { kind, files: layers },
-        (Manifest::Image { layers, .. }, None) => {
-            Content::Image { layers, config: config.as_ref().map_err(|why| *why) }
-        }
+        (Manifest::Image { layers, .. }, None) => Content::Image { layers, config: config.as_ref() },
         (Manifest::Unknown, _) => Content::Unknown,
     };
     let size = match &content {

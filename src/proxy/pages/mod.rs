@@ -10,6 +10,7 @@ mod deletion;
 mod events;
 mod image;
 mod listing;
+mod object_store;
 mod page_error;
 mod reader;
 mod repositories;
@@ -30,6 +31,7 @@ use crate::{
     ui::PagePath,
 };
 pub(super) use answer::Answer;
+use object_store::ObjectStores;
 use page_error::PageError;
 use summaries::Summaries;
 pub(super) use visit::{Request, Visit};
@@ -39,6 +41,7 @@ pub(super) use visit::{Request, Visit};
 pub(super) struct Pages {
     names: Arc<KnownNames>,
     summaries: Arc<Summaries>,
+    object_stores: Arc<ObjectStores>,
     places: FairSemaphore,
 }
 
@@ -51,6 +54,7 @@ impl Default for Pages {
         Self {
             names: Arc::default(),
             summaries: Arc::default(),
+            object_stores: Arc::default(),
             places: FairSemaphore::new(AT_ONCE, "web pages"),
         }
     }

@@ -2,14 +2,14 @@
 
 use std::{sync::Arc, time::Duration};
 
-use hyper::{HeaderMap, StatusCode};
+use hyper::{HeaderMap, StatusCode, body::Bytes};
 use serde::Deserialize;
 use tokio::{
     task::JoinSet,
     time::{Instant, timeout_at},
 };
 
-use super::{page_error::PageError, summaries::Summaries};
+use super::{object_store::ObjectStores, page_error::PageError, summaries::Summaries};
 use crate::{
     authz::{self, Denial, NotPermitted, Permit},
     image::{Descriptor, ImageConfig, Manifest},
@@ -20,7 +20,7 @@ use crate::{
         response::upstream_error::undecided,
     },
     registry::{Digest, Method, Refusal, RepositoryName, Route, Tag},
-    ui::{NoConfig, Summary},
+    ui::{NoConfig, StoreFault, Summary},
 };
 
 /// Reads for one visitor. Cheap to clone: one for each of several questions at once.
@@ -30,6 +30,7 @@ pub(super) struct Reader {
     pub(super) caller: Arc<Caller>,
     pub(super) snapshot: Arc<Snapshot>,
     pub(super) summaries: Arc<Summaries>,
+    pub(super) object_stores: Arc<ObjectStores>,
 }
 
 /// A manifest, as it was found.
@@ -59,7 +60,7 @@ const ENTRIES: usize = 16;
 const NAMED: usize = 32;
 const LONGEST: usize = 64;
 /// The largest document that is looked into. Escaped, it may be five times as long on the page, which is made in one piece.
-const LARGEST: usize = 512 << 10;
+pub(super) const LARGEST: usize = 512 << 10;
 
 impl Reader {
     /// The tags of a repository, in the registry's order.
@@ -83,7 +84,8 @@ impl Reader {
 
     /// The digest of what a tag names.
     pub(super) async fn digest_of(&self, name: &RepositoryName, tag: &str) -> Result<Digest, PageError> {
-        let reply = self.ask(Method::Head, &format!("/v2/{name}/manifests/{tag}"), MANIFESTS).await?;
+        let path = format!("/v2/{name}/manifests/{tag}");
+        let reply = only_ok(self.ask(Method::Head, &path, MANIFESTS).await?)?;
         digest_in(&reply.headers).ok_or(PageError::Strange(reply.status))
     }
 
@@ -96,12 +98,22 @@ impl Reader {
         name: &RepositoryName,
         config: &Descriptor,
     ) -> Result<Result<ImageConfig, NoConfig>, PageError> {
-        let answer = self.get(&format!("/v2/{name}/blobs/{}", config.digest), ANYTHING).await;
-        if matches!(&answer, Err(PageError::Strange(status)) if status.is_redirection()) {
-            return Ok(Err(NoConfig::Elsewhere));
-        }
-        let reply = lasting(answer)?.filter(|reply| reply.body.len() <= LARGEST);
-        Ok(reply.and_then(|reply| ImageConfig::parse(&reply.body)).ok_or(NoConfig::Unreadable))
+        let answer = self.ask(Method::Get, &format!("/v2/{name}/blobs/{}", config.digest), ANYTHING).await;
+        let document = match answer {
+            Ok(reply) if reply.status.is_redirection() => match self.follow(&reply.headers, config).await {
+                Ok(document) => Some(document),
+                Err(why) => return Ok(Err(why)),
+            },
+            answer => lasting(answer.and_then(only_ok))?.map(|reply| reply.body),
+        };
+        let document = document.filter(|document| document.len() <= LARGEST);
+        Ok(document.and_then(|document| ImageConfig::parse(&document)).ok_or(NoConfig::Unreadable))
+    }
+
+    /// The blob in the object store to which the registry redirects.
+    async fn follow(&self, redirect: &HeaderMap, blob: &Descriptor) -> Result<Bytes, NoConfig> {
+        let allowed = &self.snapshot.settings.follow_redirects;
+        self.object_stores.follow(redirect, allowed, &blob.digest).await
     }
 
     /// Returns a summary of a tag's manifest; `None` where that cannot be read.
@@ -127,7 +139,7 @@ impl Reader {
         };
         match &found.manifest {
             Manifest::Image { config, .. } if summary.artifact.is_none() => {
-                if let Ok(config) = self.config(name, config).await? {
+                if let Some(config) = lasting_config(self.config(name, config).await?)? {
                     let platform = cut(&config.platform.to_string());
                     summary.platforms = Some(platform).into_iter().filter(|p| !p.is_empty()).collect();
                     summary.created = config.created;
@@ -159,7 +171,8 @@ impl Reader {
             if let (None, Some(Found { manifest: Manifest::Image { config, .. }, .. })) =
                 (summary.created, &found)
             {
-                summary.created = self.config(name, config).await?.ok().and_then(|config| config.created);
+                let config = lasting_config(self.config(name, config).await?)?;
+                summary.created = config.and_then(|config| config.created);
             }
         }
         summary.size = size;
@@ -187,23 +200,40 @@ impl Reader {
     }
 
     pub(super) async fn get(&self, path: &str, accept: &'static str) -> Result<Reply, PageError> {
-        self.ask(Method::Get, path, accept).await
+        only_ok(self.ask(Method::Get, path, accept).await?)
     }
 
     /// Asks; what one may not see is not there.
     async fn ask(&self, method: Method, path: &str, accept: &'static str) -> Result<Reply, PageError> {
         let permit = self.permit(method, path).await?;
         let permit = permit.map_err(|denial| PageError::Hidden(denial.by.in_full()))?;
-        let reply = self
-            .subrequest
-            .ask(&permit, accept)
-            .await
-            .map_err(|refusal: Refusal| PageError::from(refusal))?;
-        match reply.status {
-            StatusCode::OK => Ok(reply),
-            StatusCode::NOT_FOUND => Err(PageError::NotFound),
-            other => Err(PageError::Strange(other)),
+        self.subrequest.ask(&permit, accept).await.map_err(|refusal: Refusal| PageError::from(refusal))
+    }
+}
+
+/// A reply with the status 200.
+///
+/// # Errors
+/// It has another one.
+fn only_ok(reply: Reply) -> Result<Reply, PageError> {
+    match reply.status {
+        StatusCode::OK => Ok(reply),
+        StatusCode::NOT_FOUND => Err(PageError::NotFound),
+        other => Err(PageError::Strange(other)),
+    }
+}
+
+/// A configuration, or `None` if it cannot be read the next time either.
+///
+/// # Errors
+/// An object store failed, which it may not do in a moment.
+fn lasting_config(read: Result<ImageConfig, NoConfig>) -> Result<Option<ImageConfig>, PageError> {
+    match read {
+        Ok(config) => Ok(Some(config)),
+        Err(NoConfig::Store { fault, .. }) if fault != StoreFault::TooLarge => {
+            Err(PageError::Strange(StatusCode::BAD_GATEWAY))
         }
+        Err(_) => Ok(None),
     }
 }
 

@@ -8,7 +8,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use crate::ui::Summary;
+use crate::{proxy::WebOrigin, ui::Summary};
 
 /// The summaries of two generations: unused ones of the older go when the younger is full.
 #[derive(Debug, Default)]
@@ -18,6 +18,8 @@ pub(super) struct Summaries(Mutex<Generations>);
 struct Generations {
     young: HashMap<String, Summary>,
     old: HashMap<String, Summary>,
+    /// The object stores that were followed for them.
+    stores: Vec<WebOrigin>,
 }
 
 /// The most in a generation; some 300 bytes each.
@@ -33,6 +35,14 @@ impl Summaries {
         let summary = generations.old.remove(digest)?;
         generations.keep(summary.clone());
         Some(summary)
+    }
+
+    /// Forgets all if other object stores were followed for them: there may be more to read now.
+    pub(super) fn made_with(&self, stores: &[WebOrigin]) {
+        let mut generations = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if generations.stores != stores {
+            *generations = Generations { stores: stores.to_vec(), ..Generations::default() };
+        }
     }
 
     /// Keeps what was found.

@@ -112,11 +112,13 @@ impl Request<'_> {
 
     /// Reads what the registry holds, as the visitor may.
     pub(super) fn reader(&self, visit: &Visit) -> Reader {
+        self.pages.summaries.made_with(&self.snapshot.settings.follow_redirects);
         Reader {
             subrequest: self.subrequest(),
             caller: Arc::clone(&visit.caller),
             snapshot: Arc::clone(self.snapshot),
             summaries: Arc::clone(&self.pages.summaries),
+            object_stores: Arc::clone(&self.pages.object_stores),
         }
     }
 

@@ -178,7 +178,7 @@ impl Gallery {
                 "image-no-config",
                 self.image(
                     Some("odd"),
-                    Content::Image { layers: &layers[..2], config: Err(NoConfig::Unreadable) },
+                    Content::Image { layers: &layers[..2], config: Err(&NoConfig::Unreadable) },
                     &BTreeMap::new(),
                     Vec::new(),
                 ),

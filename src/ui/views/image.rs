@@ -16,7 +16,7 @@ use crate::{
         copyable::{command, cut, digest, pinned, pinned_command, pull_command, reference, whole_digest},
         layout::{Document, breadcrumbs},
         link,
-        model::{Content, Frame, ImagePage, IndexEntry, NoConfig, Referrer},
+        model::{Content, Frame, ImagePage, IndexEntry, NoConfig, Referrer, StoreFault},
         name::{Called, Name, short},
         path::PagePath,
         table::{Column, cell, head_cell, table},
@@ -102,13 +102,36 @@ fn facts(frame: &Frame<'_>, page: &ImagePage<'_>) -> Markup {
     }
 }
 
-fn explained(why: NoConfig) -> &'static str {
+fn explained(why: &NoConfig) -> String {
     match why {
-        NoConfig::Unreadable => "It is missing, too large or not JSON.",
-        NoConfig::Elsewhere => {
+        NoConfig::Unreadable => "It is missing, too large or not JSON.".to_owned(),
+        NoConfig::Elsewhere(None) => {
             "The registry keeps blobs in an object store and redirects clients there, which these pages do not follow. \
              With storage.redirect.disable: true in its configuration they can be read here."
+                .to_owned()
         }
+        NoConfig::Elsewhere(Some(origin)) => format!(
+            "The registry keeps blobs in an object store and redirects clients there, which these pages do not follow. \
+             They can be read here with {origin} in Portwarden's registry.follow_redirects, or with \
+             storage.redirect.disable: true in the registry's configuration."
+        ),
+        NoConfig::Store { origin, fault } => match fault {
+            StoreFault::Unreachable => {
+                format!("The object store at {origin} cannot be reached. The log of Portwarden has the reason.")
+            }
+            StoreFault::Redirects => {
+                format!("The object store at {origin} redirects further, and these pages follow one redirect only.")
+            }
+            StoreFault::Status(403) => format!(
+                "The object store at {origin} refused the request with status 403: the signature in the registry's \
+                 redirect has expired, or is not valid there."
+            ),
+            StoreFault::Status(status) => format!("The object store at {origin} answered with status {status}."),
+            StoreFault::TooLarge => format!("The object store at {origin} sent more than 512 KiB."),
+            StoreFault::WrongDigest => {
+                format!("The content that the object store at {origin} sent does not have the digest of this blob.")
+            }
+        },
     }
 }
 
@@ -127,7 +150,7 @@ fn inside(frame: &Frame<'_>, page: &ImagePage<'_>) -> Markup {
                     Err(why) => {
                         div.notice role="status" {
                             p { strong { "The configuration of this image cannot be read." } }
-                            p { (explained(*why)) " How the layers were made and what they run is not known." }
+                            p { (explained(why)) " How the layers were made and what they run is not known." }
                         }
                     }
                 }

@@ -1,0 +1,94 @@
+//! Object stores to which the registry redirects its clients, for the blobs that the pages show (`registry.follow_redirects`).
+
+use std::time::{Duration, Instant};
+
+use aws_lc_rs::digest::{SHA256, digest};
+use hyper::{HeaderMap, Uri, body::Bytes, header};
+use tokio::sync::OnceCell;
+
+use super::reader::LARGEST;
+use crate::{
+    backend::{HttpsBounds, HttpsClient, HttpsError},
+    limits::{FailureLog, count_suppressed},
+    proxy::WebOrigin,
+    ui::{NoConfig, StoreFault},
+};
+
+/// The client for object stores, made when it is first needed.
+#[derive(Debug)]
+pub(super) struct ObjectStores {
+    client: OnceCell<HttpsClient>,
+    failures: FailureLog,
+}
+
+impl Default for ObjectStores {
+    fn default() -> Self {
+        Self { client: OnceCell::new(), failures: FailureLog::every(Duration::from_secs(60)) }
+    }
+}
+
+/// As much as the pages look into, in the time that a page waits for its parts.
+const BOUNDS: HttpsBounds = HttpsBounds { timeout: Duration::from_secs(5), body: LARGEST };
+
+impl ObjectStores {
+    /// Follows a redirect of the registry, once, to one of the `allowed` origins, and returns the blob with that digest.
+    /// The request has no headers of the visitor and no credentials: the URL is signed where the store needs that.
+    ///
+    /// # Errors
+    /// The redirect leads elsewhere, or the store does not send that blob.
+    pub(super) async fn follow(
+        &self,
+        redirect: &HeaderMap,
+        allowed: &[WebOrigin],
+        digest: &str,
+    ) -> Result<Bytes, NoConfig> {
+        let location = redirect.get(header::LOCATION).and_then(|value| value.to_str().ok());
+        let url: Option<Uri> = location.and_then(|location| location.parse().ok());
+        let Some((url, origin)) = url.and_then(|url| WebOrigin::of(&url).map(|origin| (url, origin))) else {
+            return Err(NoConfig::Elsewhere(None));
+        };
+        if !allowed.contains(&origin) {
+            return Err(NoConfig::Elsewhere(Some(origin.to_string())));
+        }
+        self.fetch(url, digest).await.map_err(|(fault, why)| {
+            if let Some(suppressed) = self.failures.due("object store", Instant::now()) {
+                let suppressed = count_suppressed(suppressed);
+                tracing::warn!(%origin, error = why, suppressed, "an object store did not send a blob for the web pages");
+            }
+            NoConfig::Store { origin: origin.to_string(), fault }
+        })
+    }
+
+    /// Fetches a blob, or the fault with its details for the log.
+    async fn fetch(&self, url: Uri, digest: &str) -> Result<Bytes, (StoreFault, String)> {
+        let unreachable = |why: String| (StoreFault::Unreachable, why);
+        let client = self.client.get_or_try_init(client).await.map_err(unreachable)?;
+        let reply = client.get(url, None, BOUNDS).await.map_err(|error| match error {
+            HttpsError::TooLarge(_) => (StoreFault::TooLarge, error.to_string()),
+            HttpsError::Timeout(_) | HttpsError::Failed(_) => unreachable(error.to_string()),
+        })?;
+        let status = reply.status.as_u16();
+        match status {
+            200 if is_content_of(digest, &reply.body) => Ok(reply.body),
+            200 => Err((StoreFault::WrongDigest, format!("the content is not that of {digest}"))),
+            300..400 => Err((StoreFault::Redirects, format!("status {status}"))),
+            _ => Err((StoreFault::Status(status), format!("status {status}"))),
+        }
+    }
+}
+
+/// Makes a client that trusts the authorities of the system. Without any, stores in the clear can still be reached.
+async fn client() -> Result<HttpsClient, String> {
+    let make = || {
+        let authorities = rustls_native_certs::load_native_certs().certs;
+        HttpsClient::trusting(authorities).or_else(|_| HttpsClient::without_trust())
+    };
+    let made = tokio::task::spawn_blocking(make).await.map_err(|error| error.to_string())?;
+    made.map_err(|error| error.to_string())
+}
+
+/// Returns true for the content that a SHA-256 digest names. Other algorithms cannot be checked.
+fn is_content_of(named: &str, content: &[u8]) -> bool {
+    let hex: String = digest(&SHA256, content).as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+    named.strip_prefix("sha256:") == Some(hex.as_str())
+}
