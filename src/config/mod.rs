@@ -1,40 +1,15 @@
 //! The configuration: docker_auth's `auth_config.yml` with our own sections, checked, as the settings of each
 //! module.
 //!
-//! Two stages: `file` is what was written, the other modules are what it means, one for each section. Nothing
-//! is run here. Users and rules are judged by `authn` and `authz`; `lint` says what is allowed but probably
-//! not meant.
+//! Two stages: `yaml` and `schema` read what was written, and `sections` turn it into settings. Nothing is run here.
+//! Users and rules are judged by `authn` and `authz`; `lint` warns of what is allowed but probably not meant.
 
-mod access;
-mod address;
-mod audit;
-mod backends;
-mod command;
-mod control;
-mod cors;
-mod encoding;
-mod file;
-mod finding;
-mod htpasswd;
-mod ldap;
-mod limits;
+mod diagnostics;
 mod lint;
-mod log;
-mod metrics;
-mod object_stores;
 mod overrides;
-mod path;
-mod pem;
-mod positions;
-mod quantity;
-mod registry;
-mod server;
-mod sql;
-mod tls;
-mod token;
-mod ui;
-mod unbuilt;
-mod usable;
+mod schema;
+mod sections;
+mod values;
 mod yaml;
 
 use std::{
@@ -51,12 +26,15 @@ use crate::{
     proxy, server as listening,
     telemetry::AuditSettings,
 };
-use file::File;
-use finding::Report;
-pub use finding::{Finding, Findings, Severity};
-pub use log::{LogFormat, LogLevel, LogSettings};
-use positions::Positions;
-pub(crate) use quantity::counted;
+pub use diagnostics::finding::{Finding, Findings, Severity};
+use diagnostics::{finding::Report, positions::Positions};
+use schema::File;
+pub use sections::log::{LogFormat, LogLevel, LogSettings};
+use sections::{
+    access, audit, backends, control, htpasswd, limits, log, metrics, registry, server, tls, token,
+    unsupported,
+};
+pub(crate) use values::quantity::counted;
 
 /// The largest configuration read, in bytes.
 const LARGEST: u64 = 16 << 20;
@@ -189,7 +167,7 @@ impl Config {
         if !is_yaml {
             return Err(report.finish());
         }
-        let file = file::read(file::without_unknown_keys(root, &mut report), &mut report);
+        let file = schema::read(schema::without_unknown_keys(root, &mut report), &mut report);
         let mut context = Context { base: base_dir, report, files: Vec::new(), without_files };
         let config = context.config(&file);
         let findings = context.report.finish();
@@ -220,7 +198,7 @@ impl Config {
 impl Context<'_> {
     /// Reads the meaning of the file. Every section is looked at, so that all errors are found at once.
     fn config(&mut self, file: &File) -> Option<Config> {
-        unbuilt::refuse(file, &mut self.report);
+        unsupported::refuse(file, &mut self.report);
         let tls = tls::settings(file, self);
         let idle_body = limits::idle_body(file, &mut self.report);
         let server = server::settings(file, tls, idle_body, self);
@@ -278,7 +256,7 @@ impl Context<'_> {
     }
 
     /// Returns whether a file that is named at `at` is to be looked at; if not, a note says so.
-    fn looks_at(&mut self, file: &Path, at: &path::Path) -> bool {
+    fn looks_at(&mut self, file: &Path, at: &diagnostics::path::Path) -> bool {
         if self.without_files {
             self.report.note(at, format!("{} was not looked at", file.display()));
         }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Config, address, registry};
+use super::{Config, sections::registry, values::address};
 use crate::server::Address;
 
 impl Config {

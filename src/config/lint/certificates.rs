@@ -13,7 +13,7 @@ use rustls::pki_types::{CertificateDer, pem::PemObject};
 use x509_parser::{certificate::X509Certificate, prelude::FromDer};
 
 use super::{Lint, Report, Subject};
-use crate::config::quantity::counted;
+use crate::config::values::quantity::counted;
 
 pub(super) const LINTS: &[Lint] = &[certificates_near_their_end];
 

@@ -10,7 +10,7 @@ use x509_parser::{
 };
 
 use super::{Lint, Report, Subject, certificates};
-use crate::config::usable::{command, common_name};
+use crate::config::diagnostics::unusable_keys::{command, common_name};
 
 pub(super) const LINTS: &[Lint] = &[served_certificate];
 

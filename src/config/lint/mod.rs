@@ -26,7 +26,11 @@ use std::time::SystemTime;
 
 pub(super) use certificates::end_of;
 
-use super::{Config, access::rule_path, finding::Report, path::Path};
+use super::{
+    Config,
+    diagnostics::{finding::Report, path::Path},
+    sections::access::rule_path,
+};
 use crate::authz::{PatternShape, Policy};
 use about::About;
 

@@ -6,7 +6,7 @@ use super::{Lint, Report, Subject, rule_path};
 use crate::{
     authn::UserSettings,
     authz::{Condition, is_syntax},
-    config::path::Path,
+    config::diagnostics::path::Path,
 };
 
 pub(super) const LINTS: &[Lint] = &[undecidable];

@@ -1,10 +1,10 @@
 //! Warnings about users: cheap hashes, and rules for accounts that do not exist.
 
 use super::{Lint, Report, Subject, accounts, pattern_path};
-use crate::config::access::user_path;
 use crate::{
     authn::{DEFAULT_COST, PasswordHash, UserSettings},
     authz::shapes,
+    config::sections::access::user_path,
 };
 
 pub(super) const LINTS: &[Lint] = &[cheap_hash, nobody_of_that_name];

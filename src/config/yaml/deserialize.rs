@@ -16,7 +16,7 @@ use super::{
     Entry, Node, Value,
     resolve::{Resolved, resolve},
 };
-use crate::config::path::{Path, Step};
+use crate::config::diagnostics::path::{Path, Step};
 
 /// A value of the wrong shape.
 #[derive(Debug, PartialEq, Eq)]

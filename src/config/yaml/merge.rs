@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use super::{Entry, Mark, Node, Problem, Value};
-use crate::config::path::{Path, shown};
+use crate::config::diagnostics::path::{Path, shown};
 
 /// A merge key with its value.
 pub(super) struct Merge {

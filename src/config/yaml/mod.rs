@@ -10,7 +10,7 @@ mod resolve;
 mod slips;
 mod tree;
 
-use super::path::{Path, Step};
+use super::diagnostics::path::{Path, Step};
 use tree::End;
 
 /// Line and column, from 1.

@@ -2,7 +2,7 @@
 //! found by mending each as its neighbours are written and reading on.
 
 use super::{Problem, tree::first_error};
-use crate::config::quantity::counted;
+use crate::config::values::quantity::counted;
 
 /// The most slips that are reported.
 const MOST: usize = 20;

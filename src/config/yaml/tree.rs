@@ -9,7 +9,7 @@ use super::{
     characters::{hidden, invisible},
     merge::{Merge, merge},
 };
-use crate::config::path::{Path, Step, shown};
+use crate::config::diagnostics::path::{Path, Step, shown};
 
 /// The depth to which mappings and lists may nest. docker_auth's own sections need 5.
 const DEPTH: usize = 64;

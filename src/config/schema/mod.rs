@@ -1,0 +1,278 @@
+//! The file as written: its keys, with docker_auth's scalars, unknown keys refused.
+//!
+//! Its meaning, and its validity, are decided by the modules beside this one.
+
+pub(super) mod keys;
+mod read;
+mod scalar;
+
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Deserializer};
+
+pub(crate) use keys::without_unknown_keys;
+pub(crate) use read::read;
+pub(crate) use scalar::{Entries, Integer, OneOrMany, Switch, Text};
+
+/// The whole file: docker_auth's sections, then Portwarden's own.
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default, expecting = "a mapping of sections")]
+pub(crate) struct File {
+    pub(crate) server: Option<Server>,
+    pub(crate) token: Option<Token>,
+    pub(crate) users: Option<Entries<Option<User>>>,
+    pub(crate) acl: Option<Vec<Option<Rule>>>,
+    pub(crate) ext_auth: Option<Command>,
+    pub(crate) ldap_auth: Option<LdapAuth>,
+    pub(crate) google_auth: Option<IgnoredAny>,
+    pub(crate) github_auth: Option<IgnoredAny>,
+    pub(crate) gitlab_auth: Option<IgnoredAny>,
+    pub(crate) oidc_auth: Option<IgnoredAny>,
+    pub(crate) mongo_auth: Option<IgnoredAny>,
+    pub(crate) xorm_auth: Option<XormAuth>,
+    pub(crate) plugin_authn: Option<IgnoredAny>,
+    pub(crate) acl_mongo: Option<IgnoredAny>,
+    pub(crate) acl_xorm: Option<AclXorm>,
+    pub(crate) casbin_authz: Option<IgnoredAny>,
+    pub(crate) ext_authz: Option<Command>,
+    pub(crate) plugin_authz: Option<IgnoredAny>,
+    pub(crate) htpasswd: Option<Htpasswd>,
+    pub(crate) registry: Option<Registry>,
+    pub(crate) backends: Option<Backends>,
+    pub(crate) limits: Option<Limits>,
+    pub(crate) log: Option<Log>,
+    pub(crate) audit: Option<Audit>,
+    pub(crate) metrics: Option<Metrics>,
+    pub(crate) control: Option<Control>,
+    pub(crate) ui: Option<Ui>,
+}
+
+/// `server:`; `redirect_addr`, `trusted_proxies`, `relative_urls` and `cors` are Portwarden's own.
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default, expecting = "a mapping")]
+pub(crate) struct Server {
+    pub(crate) addr: Option<OneOrMany>,
+    pub(crate) net: Option<Text>,
+    pub(crate) path_prefix: Option<Text>,
+    pub(crate) certificate: Option<Text>,
+    pub(crate) key: Option<Text>,
+    pub(crate) hsts: Option<Switch>,
+    pub(crate) tls_min_version: Option<Text>,
+    pub(crate) tls_curve_preferences: Option<Vec<Text>>,
+    pub(crate) tls_cipher_suites: Option<Vec<Text>>,
+    pub(crate) real_ip_header: Option<Text>,
+    pub(crate) real_ip_pos: Option<Integer>,
+    /// Known so that its absence can be explained.
+    pub(crate) letsencrypt: Option<Entries<Option<Text>>>,
+    pub(crate) trusted_proxies: Option<OneOrMany>,
+    pub(crate) relative_urls: Option<Switch>,
+    pub(crate) redirect_addr: Option<OneOrMany>,
+    pub(crate) cors: Option<Cors>,
+}
+
+/// `server.cors:`, Portwarden's own.
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default, expecting = "a mapping with `origins`")]
+pub(crate) struct Cors {
+    pub(crate) origins: Option<OneOrMany>,
+    pub(crate) methods: Option<OneOrMany>,
+}
+
+/// `token:`; `realm` and `refresh_tokens` are Portwarden's own.
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default, expecting = "a mapping")]
+pub(crate) struct Token {
+    pub(crate) issuer: Option<Text>,
+    pub(crate) expiration: Option<Integer>,
+    pub(crate) certificate: Option<Text>,
+    pub(crate) key: Option<Text>,
+    pub(crate) disable_legacy_key_id: Option<Switch>,
+    pub(crate) realm: Option<Text>,
+    pub(crate) refresh_tokens: Option<Switch>,
+}
+
+/// A user.
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default, expecting = "a mapping with `password` and `labels`")]
+pub(crate) struct User {
+    pub(crate) password: Option<Text>,
+    pub(crate) labels: Option<Entries<Option<Vec<Text>>>>,
+}
+
+/// An entry of the ACL.
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default, expecting = "a mapping with `match` and `actions`")]
+pub(crate) struct Rule {
+    #[serde(rename = "match")]
+    pub(crate) conditions: Option<Match>,
+    pub(crate) actions: Option<Vec<Text>>,
+    pub(crate) comment: Option<Text>,
+}
+
+/// `match:` of an entry.
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default, expecting = "a mapping of conditions")]
+pub(crate) struct Match {
+    pub(crate) account: Condition<Text>,
+    #[serde(rename = "type")]
+    pub(crate) resource_type: Condition<Text>,
+    pub(crate) name: Condition<Text>,
+    pub(crate) ip: Condition<Text>,
+    pub(crate) service: Condition<Text>,
+    pub(crate) labels: Condition<Entries<Option<Text>>>,
+}
+
+/// A condition of a rule. One without a value is as good as an absent one, but hardly meant so.
+#[derive(Default)]
+pub(crate) enum Condition<T> {
+    #[default]
+    Absent,
+    /// The key stands there without a value.
+    Empty,
+    Value(T),
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Condition<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Option::deserialize(deserializer)?.map_or(Self::Empty, Self::Value))
+    }
+}
+
+/// `ext_auth:` and `ext_authz:`.
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default, expecting = "a mapping with `command` and `args`")]
+pub(crate) struct Command {
+    pub(crate) command: Option<Text>,
+    pub(crate) args: Option<Vec<Text>>,
+}
+
+/// `ldap_auth:`.
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default, expecting = "a mapping")]
+pub(crate) struct LdapAuth {
+    pub(crate) addr: Option<Text>,
+    pub(crate) tls: Option<Text>,
+    pub(crate) insecure_tls_skip_verify: Option<Switch>,
+    pub(crate) ca_certificate: Option<Text>,
+    pub(crate) base: Option<Text>,
+    pub(crate) filter: Option<Text>,
+    pub(crate) bind_dn: Option<Text>,
+    pub(crate) bind_password_file: Option<Text>,
+    pub(crate) labels: Option<Entries<Option<LabelMap>>>,
+    pub(crate) initial_bind_as_user: Option<Switch>,
+}
+
+/// An entry of `ldap_auth.labels:`.
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default, expecting = "a mapping with `attribute`")]
+pub(crate) struct LabelMap {
+    pub(crate) attribute: Option<Text>,
+    pub(crate) parse_cn: Option<Switch>,
+    pub(crate) lower_case: Option<Switch>,
+}
+
+/// `xorm_auth:`.
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default, expecting = "a mapping with `database_type` and `conn_string`")]
+pub(crate) struct XormAuth {
+    pub(crate) database_type: Option<Text>,
+    pub(crate) conn_string: Option<Text>,
+}
+
+/// `acl_xorm:`.
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default, expecting = "a mapping with `database_type` and `conn_string`")]
+pub(crate) struct AclXorm {
+    pub(crate) database_type: Option<Text>,
+    pub(crate) conn_string: Option<Text>,
+    pub(crate) cache_ttl: Option<Text>,
+}
+
+/// `htpasswd:`, Portwarden's own.
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default, expecting = "a mapping with `file`")]
+pub(crate) struct Htpasswd {
+    pub(crate) file: Option<Text>,
+}
+
+/// `backends:`, Portwarden's own.
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default, expecting = "a mapping")]
+pub(crate) struct Backends {
+    pub(crate) timeout: Option<Text>,
+    pub(crate) concurrent: Option<Integer>,
+    pub(crate) queue: Option<Integer>,
+    pub(crate) remember_decisions: Option<Text>,
+}
+
+/// `registry:`, Portwarden's own.
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default, expecting = "a mapping")]
+pub(crate) struct Registry {
+    pub(crate) url: Option<Text>,
+    pub(crate) service: Option<Text>,
+    pub(crate) catalog: Option<Text>,
+    pub(crate) follow_redirects: Option<OneOrMany>,
+    pub(crate) connect_timeout: Option<Text>,
+    pub(crate) response_timeout: Option<Text>,
+    pub(crate) idle_timeout: Option<Text>,
+}
+
+/// `limits:`, Portwarden's own.
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default, expecting = "a mapping")]
+pub(crate) struct Limits {
+    pub(crate) connections: Option<Integer>,
+    pub(crate) connections_per_address: Option<Integer>,
+    pub(crate) streams: Option<Integer>,
+    pub(crate) header_bytes: Option<Text>,
+    pub(crate) header_count: Option<Integer>,
+    pub(crate) handshake_timeout: Option<Text>,
+    pub(crate) header_timeout: Option<Text>,
+    pub(crate) idle_timeout: Option<Text>,
+    pub(crate) drain_timeout: Option<Text>,
+    pub(crate) idle_body: Option<Text>,
+    pub(crate) token_body: Option<Text>,
+    pub(crate) token_requests: Option<Integer>,
+    pub(crate) upstream_requests: Option<Integer>,
+    pub(crate) password_checks: Option<Integer>,
+    pub(crate) password_queue: Option<Integer>,
+    pub(crate) remember_passwords: Option<Text>,
+}
+
+/// `log:`, Portwarden's own.
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default, expecting = "a mapping")]
+pub(crate) struct Log {
+    pub(crate) level: Option<Text>,
+    pub(crate) format: Option<Text>,
+    pub(crate) explain_denials: Option<Switch>,
+}
+
+/// `audit:`, Portwarden's own.
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default, expecting = "a mapping with `to`")]
+pub(crate) struct Audit {
+    pub(crate) to: Option<Text>,
+}
+
+/// `metrics:`, Portwarden's own.
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default, expecting = "a mapping with `addr`")]
+pub(crate) struct Metrics {
+    pub(crate) addr: Option<Text>,
+}
+
+/// `ui:`, Portwarden's own.
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default, expecting = "a mapping")]
+pub(crate) struct Ui {
+    pub(crate) enabled: Option<Switch>,
+    pub(crate) session: Option<Text>,
+}
+
+/// `control:`, Portwarden's own.
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default, expecting = "a mapping with `socket`")]
+pub(crate) struct Control {
+    pub(crate) socket: Option<Text>,
+}

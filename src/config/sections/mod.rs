@@ -1,0 +1,21 @@
+//! The sections of the file, one module for each: from what was written to the settings of the module that it is for.
+
+pub(super) mod access;
+pub(super) mod audit;
+pub(super) mod backends;
+pub(super) mod command;
+pub(super) mod control;
+pub(super) mod cors;
+pub(super) mod htpasswd;
+pub(super) mod ldap;
+pub(super) mod limits;
+pub(super) mod log;
+pub(super) mod metrics;
+pub(super) mod object_stores;
+pub(super) mod registry;
+pub(super) mod server;
+pub(super) mod sql;
+pub(super) mod tls;
+pub(super) mod token;
+pub(super) mod ui;
+pub(super) mod unsupported;

@@ -1,0 +1,73 @@
+//! docker_auth's sections that Portwarden does not have: refused by name, with what to use instead.
+//!
+//! To ignore them would be to drop an authenticator, or an authorizer, that an operator relies on.
+
+use crate::config::{
+    diagnostics::{finding::Report, path::Path},
+    schema::{Entries, File, Text},
+};
+
+/// Reports every such section that is written.
+pub(crate) fn refuse(file: &File, report: &mut Report<'_>) {
+    for (key, present, what, instead) in sections(file) {
+        if present {
+            report.error(Path::default().key(key), format!("{what}, which is not in this version"), instead);
+        }
+    }
+    letsencrypt(file, report);
+}
+
+/// Returns true if an authenticator other than `users` is named.
+pub(super) fn names_authenticator(file: &File) -> bool {
+    let built = file.ext_auth.is_some() || file.ldap_auth.is_some() || file.xorm_auth.is_some();
+    let authenticator = |key: &str| key.ends_with("_auth") || key == "plugin_authn";
+    built
+        || file.htpasswd.is_some()
+        || sections(file).iter().any(|(key, present, ..)| *present && authenticator(key))
+}
+
+/// Returns true if an authorizer other than `acl` is named.
+pub(super) fn names_authorizer(file: &File) -> bool {
+    let authorizer = |key: &str| key.starts_with("acl_") || key.ends_with("_authz");
+    let built = file.acl_xorm.is_some() || file.ext_authz.is_some();
+    built || sections(file).iter().any(|(key, present, ..)| *present && authorizer(key))
+}
+
+/// Key, whether it is written, what it is, what to do.
+type Section = (&'static str, bool, &'static str, &'static str);
+
+const USERS: &str =
+    "Remove it, and list the accounts under `users`, or let a command say who they are: `ext_auth`";
+const RULES: &str = "Remove it, and write the rules under `acl`, or let a command decide: `ext_authz`";
+const SIGN_IN: &str = "Docker clients send a name and a password: remove it and list the accounts under `users`, with a \
+                       generated password for each";
+
+fn sections(file: &File) -> [Section; 9] {
+    [
+        ("google_auth", file.google_auth.is_some(), "sign-in with Google", SIGN_IN),
+        ("github_auth", file.github_auth.is_some(), "sign-in with GitHub", SIGN_IN),
+        ("gitlab_auth", file.gitlab_auth.is_some(), "sign-in with GitLab", SIGN_IN),
+        ("oidc_auth", file.oidc_auth.is_some(), "sign-in with OpenID Connect", SIGN_IN),
+        ("mongo_auth", file.mongo_auth.is_some(), "accounts in MongoDB", USERS),
+        ("plugin_authn", file.plugin_authn.is_some(), "authentication by a Go plugin", USERS),
+        ("acl_mongo", file.acl_mongo.is_some(), "rules in MongoDB", RULES),
+        ("casbin_authz", file.casbin_authz.is_some(), "authorization by Casbin", RULES),
+        ("plugin_authz", file.plugin_authz.is_some(), "authorization by a Go plugin", RULES),
+    ]
+}
+
+/// An empty section, or one of docker_auth's keys without a value, asks for nothing, in docker_auth too.
+fn letsencrypt(file: &File, report: &mut Report<'_>) {
+    let Some(Entries(written)) = file.server.as_ref().and_then(|server| server.letsencrypt.as_ref()) else {
+        return;
+    };
+    let idle = |(key, text): &(String, Option<Text>)| {
+        ["email", "host", "cache_dir"].contains(&key.as_str())
+            && text.as_ref().is_none_or(|text| text.0.is_empty())
+    };
+    if !written.iter().all(idle) {
+        let hint = "Remove this section. Let certbot or another ACME client fetch the certificate, and give its files as \
+                    `server.certificate` and `server.key`";
+        report.error("server.letsencrypt", "Portwarden does not fetch certificates", hint);
+    }
+}

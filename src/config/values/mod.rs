@@ -1,0 +1,5 @@
+//! Values of several sections: addresses, durations, sizes, certificates and keys.
+
+pub(super) mod address;
+pub(super) mod pem;
+pub(super) mod quantity;

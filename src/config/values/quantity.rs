@@ -1,0 +1,168 @@
+//! Durations as Go writes them (`1h30m`), sizes (`64KiB`) and counts, each within bounds.
+
+use std::{ops::RangeInclusive, time::Duration};
+
+use crate::config::{
+    diagnostics::{finding::Report, path::Path},
+    schema::{Integer, Text},
+};
+
+const DURATION: &str = "Write a number with a unit: `30s`, `5m`, `1h30m`";
+const SIZE: &str = "Write bytes as a number, or with a unit: `65536`, `64KiB`, `1MiB`";
+
+/// A duration as it may be written, in the largest unit that leaves no rest.
+fn shown(duration: Duration) -> String {
+    match duration.as_millis() {
+        ms if ms % 3_600_000 == 0 => format!("{}h", ms / 3_600_000),
+        ms if ms % 60_000 == 0 => format!("{}m", ms / 60_000),
+        ms if ms % 1000 == 0 => format!("{}s", ms / 1000),
+        ms => format!("{ms}ms"),
+    }
+}
+
+/// `1 group`, `2 groups`.
+pub(crate) fn counted(number: usize, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+}
+
+/// The duration at `at`, or `default` when none is written; a longer or shorter one than `bounds` is
+/// reported.
+pub(crate) fn duration(
+    written: Option<&Text>,
+    at: Path,
+    default: Duration,
+    bounds: RangeInclusive<Duration>,
+    report: &mut Report<'_>,
+) -> Duration {
+    let Some(Text(text)) = written else { return default };
+    match parse_duration(text) {
+        Some(value) if bounds.contains(&value) => return value,
+        Some(_) => {
+            let (least, most) = (bounds.start(), bounds.end());
+            report.error(at, format!("must be from {} to {}", shown(*least), shown(*most)), DURATION);
+        }
+        None => report.error(at, "not a duration", DURATION),
+    }
+    default
+}
+
+/// The size at `at` in bytes, or `default` when none is written; one outside `bounds` is reported.
+pub(crate) fn size(
+    written: Option<&Text>,
+    at: Path,
+    default: u32,
+    bounds: RangeInclusive<u32>,
+    report: &mut Report<'_>,
+) -> u32 {
+    let Some(Text(text)) = written else { return default };
+    match parse_size(text).map(u32::try_from) {
+        Some(Ok(value)) if bounds.contains(&value) => return value,
+        Some(_) => {
+            let message = format!("must be from {} to {} bytes", bounds.start(), bounds.end());
+            report.error(at, message, SIZE);
+        }
+        None => report.error(at, "not a size", SIZE),
+    }
+    default
+}
+
+/// The count at `at`, or `default` when none is written; one outside `bounds` is reported.
+pub(crate) fn count(
+    written: Option<Integer>,
+    at: Path,
+    default: u32,
+    bounds: RangeInclusive<u32>,
+    report: &mut Report<'_>,
+) -> u32 {
+    let Some(Integer(number)) = written else { return default };
+    match u32::try_from(number) {
+        Ok(value) if bounds.contains(&value) => value,
+        _ => {
+            let message = format!("must be from {} to {}", bounds.start(), bounds.end());
+            report.error(at, message, format!("Write a whole number, or leave it out for {default}"));
+            default
+        }
+    }
+}
+
+/// `30s`, `1h30m`, `1.5s`, `250ms`, `0`: Go's `time.ParseDuration` without signs and down to milliseconds.
+fn parse_duration(text: &str) -> Option<Duration> {
+    if text == "0" {
+        return Some(Duration::ZERO);
+    }
+    let (mut rest, mut sum) = (text, Duration::ZERO);
+    while !rest.is_empty() {
+        let (number, after) = split_number(rest)?;
+        let unit_end = after.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(after.len());
+        let (unit, next) = after.split_at_checked(unit_end)?;
+        let seconds = match unit {
+            "h" => 3600.0,
+            "m" => 60.0,
+            "s" => 1.0,
+            "ms" => 0.001,
+            _ => return None,
+        };
+        sum = sum.checked_add(Duration::try_from_secs_f64(number.parse::<f64>().ok()? * seconds).ok()?)?;
+        rest = next;
+    }
+    Some(sum).filter(|_| !text.is_empty())
+}
+
+/// `512`, `64KiB`, `1 MiB`, `10MB`.
+fn parse_size(text: &str) -> Option<u64> {
+    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at_checked(end)?;
+    let factor = match unit.trim_start() {
+        "" | "B" => 1,
+        "kB" | "KB" => 1000,
+        "KiB" => 1 << 10,
+        "MB" => 1_000_000,
+        "MiB" => 1 << 20,
+        "GB" => 1_000_000_000,
+        "GiB" => 1 << 30,
+        _ => return None,
+    };
+    number.parse::<u64>().ok()?.checked_mul(factor)
+}
+
+fn split_number(text: &str) -> Option<(&str, &str)> {
+    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.')?;
+    text.split_at_checked(end).filter(|(number, _)| !number.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_written_as_in_go() {
+        for (text, millis) in [
+            ("30s", 30_000),
+            ("5m", 300_000),
+            ("1h30m", 5_400_000),
+            ("250ms", 250),
+            ("1.5s", 1500),
+            ("0", 0),
+            ("0s", 0),
+        ] {
+            assert_eq!(parse_duration(text), Some(Duration::from_millis(millis)), "{text}");
+        }
+        for text in
+            ["", "5", "s", "5 s", "-5s", "5x", "1h30", "ten", "1..5s", "99999999999999999999h", "5S", "é5s"]
+        {
+            assert_eq!(parse_duration(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn sizes_have_binary_and_decimal_units() {
+        for (text, bytes) in
+            [("0", 0), ("512", 512), ("64KiB", 65_536), ("1 MiB", 1 << 20), ("10MB", 10_000_000)]
+        {
+            assert_eq!(parse_size(text), Some(bytes), "{text}");
+        }
+        for text in ["", "KiB", "-1", "1.5MiB", "64kib", "1TiB", "99999999999GiB", "é"] {
+            assert_eq!(parse_size(text), None, "{text}");
+        }
+    }
+}
