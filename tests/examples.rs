@@ -40,6 +40,7 @@ fn the_reference_loads_and_its_defaults_are_the_defaults() {
     assert_eq!(format!("{:?}", config.proxy.upstream), format!("{:?}", sample.proxy.upstream));
     assert_eq!(config.token, sample.token);
     assert_eq!(config.proxy.service, sample.proxy.service);
+    assert_eq!(config.proxy.follow_redirects, sample.proxy.follow_redirects);
     assert_eq!(config.proxy.token_body, sample.proxy.token_body);
     assert_eq!(config.proxy.token_requests, sample.proxy.token_requests);
     assert_eq!(config.proxy.idle_body, sample.proxy.idle_body);

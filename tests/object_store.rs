@@ -17,6 +17,7 @@ use std::{
     path::PathBuf,
     sync::{Arc, Mutex},
     thread,
+    time::{Duration, Instant},
 };
 
 use support::{
@@ -210,6 +211,19 @@ fn a_page_says_what_is_wrong_with_the_store() {
     // It ends the connection without an answer.
     let (page, _) = page_with_store(IMAGE.as_bytes(), Vec::new());
     assert!(page.contains("cannot be reached"), "{page}");
+}
+
+#[test]
+fn a_store_that_does_not_answer_delays_a_page_for_seconds_only() {
+    // It accepts connections, as the system does for it, and never reads.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let origin = format!("http://{}", silent.local_addr().unwrap());
+    let registry = redirecting(IMAGE.as_bytes(), &format!("{origin}/x"));
+    let portwarden = following(&registry, &[&origin]);
+    let began = Instant::now();
+    let page = page(&portwarden);
+    assert!(page.contains("cannot be reached") && page.contains(&origin), "{page}");
+    assert!(began.elapsed() < Duration::from_secs(15), "{:?}", began.elapsed());
 }
 
 #[test]
