@@ -15,11 +15,11 @@ mod health;
 mod listener;
 mod notsent;
 mod plain_http;
+mod reject_connection;
 mod settings;
 mod stream_executor;
 mod tls;
 mod tls_stream;
-mod turn_away;
 mod watch;
 mod workers;
 
@@ -42,7 +42,7 @@ pub use workers::Workers;
 
 use crate::proxy::Service;
 use connection::Connections;
-use turn_away::turn_away;
+use reject_connection::reject_connection;
 
 /// Serves what `workers` listen on until `stop` becomes true, then lets transfers finish within `limits.drain_timeout`.
 ///
@@ -100,7 +100,7 @@ async fn accept(
                         workers.spawn(connections.serve(stream, peer, place));
                     }
                     None if connections.tls().is_some() => drop(stream),
-                    None => turn_away(stream),
+                    None => reject_connection(stream),
                 }
             }
             // That of a client that has gone already: the next one need not wait.

@@ -30,7 +30,7 @@ const TIME: Duration = Duration::from_secs(1);
 const BYTES: u64 = 64 << 10;
 
 /// Answers 429 and closes.
-pub(super) fn turn_away(accepted: Accepted) {
+pub(super) fn reject_connection(accepted: Accepted) {
     static ANSWERING: AtomicUsize = AtomicUsize::new(0);
     if ANSWERING.fetch_add(1, Ordering::Relaxed) >= AT_ONCE {
         ANSWERING.fetch_sub(1, Ordering::Relaxed);
