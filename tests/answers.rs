@@ -201,6 +201,14 @@ fn rule_34_no_shared_cache_keeps_what_is_not_for_all() {
     for list in ["/v2/a/tags/list", "/v2/_catalog", "/v2/a/referrers/sha256:ab", "/auth?service=x"] {
         assert_eq!(cached(&ask(&portwarden, "GET", list, "")), (200, "no-store".to_owned()), "{list}");
     }
+    // Of the catalogue an account sees a part, which is no answer of the registry.
+    let rule = "acl:\n  - {match: {account: reader, name: a}, actions: [pull]}\n";
+    let hash = "$2y$05$LO.vzwpWC5LZGqThvEfznu8qhb5SGqvBSWY1J3yZ4AxtMRZ3kN5jC";
+    let reader = format!("  reader: {{password: \"{hash}\"}}\n{rule}");
+    let in_part = local(&CONFIG.replace("acl:\n", &reader), &sink.url());
+    let basic = format!("Authorization: Basic {}\r\n", STANDARD.encode("reader:badmin"));
+    let part = exchange(in_part.address, &request("GET", "/v2/_catalog", &basic)).unwrap();
+    assert_eq!(cached(&part), (200, "no-store".to_owned()));
     for refused in ["/v2/", "/v2/a/tags/list", "/v2/A", "/auth?account=x"] {
         assert_eq!(cached(&anonymous(refused)).1, "no-store", "{refused}");
     }

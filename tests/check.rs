@@ -34,7 +34,10 @@ fn installed(acl: &str) -> TempDir {
 
 /// Exit code, standard output and standard error.
 fn check(acl: &str, options: &[&str]) -> (i32, String, String) {
-    let directory = installed(acl);
+    check_in(&installed(acl), options)
+}
+
+fn check_in(directory: &TempDir, options: &[&str]) -> (i32, String, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_portwarden"));
     command.current_dir(directory.path()).args(["check", "--config", "auth_config.yml"]).args(options);
     let output = command.output().unwrap();
@@ -201,6 +204,24 @@ fn without_files_the_configuration_is_checked_alone() {
     let (code, _, err) = check_alone(&fine, &[]);
     assert!(code == 1 && err.matches("no such program").count() == 1, "{err}");
     assert_eq!(err.matches("cannot read").count() + err.matches("cannot find").count(), 10, "{err}");
+}
+
+#[test]
+fn without_files_nothing_is_said_about_a_file_that_is_there() {
+    let directory = installed(CLEAN);
+    let write = |name: &str, text: &str| fs::write(directory.path().join(name), text).unwrap();
+    let key = rcgen::KeyPair::generate().unwrap();
+    let nameless = rcgen::CertificateParams::default().self_signed(&key).unwrap();
+    write("tls.crt", &nameless.pem());
+    write("tls.key", &key.serialize_pem());
+    fs::set_permissions(directory.path().join("tls.key"), fs::Permissions::from_mode(0o644)).unwrap();
+    let text = fs::read_to_string(directory.path().join("auth_config.yml")).unwrap();
+    let served = "addr: ':443', certificate: tls.crt, key: tls.key";
+    write("auth_config.yml", &text.replace("addr: ':443'", served));
+    let (code, _, err) = check_in(&directory, &[]);
+    assert!(code == 0 && err.contains("no subjectAltName") && err.contains("can be read by every"), "{err}");
+    let (code, _, err) = check_in(&directory, &["--without-files", "--strict"]);
+    assert!(code == 0 && err.lines().all(|line| line.contains(": note: ")), "{err}");
 }
 
 #[test]

@@ -45,14 +45,16 @@ fn portwarden(directory: &TempDir, args: &[&str]) -> Command {
 }
 
 /// Commands that print something when all is well, with what they read.
-const PRINTING: [(&[&str], &str); 7] = [
+const PRINTING: [(&[&str], &str); 9] = [
     (&["--help"], ""),
     (&["--version"], ""),
     (&["check", "--config", "auth_config.yml"], ""),
     (&["explain", "--config", "auth_config.yml", "--account", "user1", "--scope", "repository:a:pull"], ""),
+    (&["explain", "auth_config.yml", "--account", "user1", "--scope", "repository:a:pull", "--json"], ""),
     (&["explain", "--config", "auth_config.yml", "--everyone", "--scope", "repository:a:pull"], ""),
     (&["test-policy", "--config", "auth_config.yml", "table.yml"], ""),
     (&["hash", "--cost", "4"], "a password\n"),
+    (&["completions", "bash"], ""),
 ];
 
 fn with_input(directory: &TempDir, input: &str) -> Stdio {

@@ -44,6 +44,15 @@ fn control(warden: &Portwarden, args: &[&str]) -> Output {
     command::run(env!("CARGO_BIN_EXE_portwarden"), &args, &[])
 }
 
+/// Ends the loop of another thread, also where an assertion fails: its scope would wait for it forever.
+struct StopsOnDrop<'a>(&'a AtomicBool);
+
+impl Drop for StopsOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 #[test]
 fn garbage_is_collected_while_pulls_go_on_and_a_push_waits() {
     let mut registry = registry();
@@ -68,6 +77,7 @@ fn garbage_is_collected_while_pulls_go_on_and_a_push_waits() {
                 pulls.fetch_add(1, Ordering::Relaxed);
             }
         });
+        let _stop = StopsOnDrop(&stop);
         // The pushes of a moment ago count as under way until they have been quiet for ten seconds.
         control(&warden, &["freeze", "--for", "10m", "--drain", "30s"]).succeeds().says("no writes for 10m");
         let frozen = control(&warden, &["status"]).says("frozen: no writes for 9m");

@@ -48,11 +48,16 @@ pub(super) fn cut(findings: &Findings, directory: &Path) -> String {
 /// The findings about a server's `cert.pem` and `key.pem` after `script` was run beside them; `C` is the place of the
 /// certificate, `K` that of the key. `rest` goes on with `token:`.
 pub(super) fn after(script: &str, rest: &str) -> String {
+    after_with(script, "", rest)
+}
+
+/// The same with `server` behind the other keys of `server`.
+pub(super) fn after_with(script: &str, server: &str, rest: &str) -> String {
     let directory = directory();
     let made = Command::new("sh").args(["-ec", script]).current_dir(directory.path()).output().unwrap();
     assert!(made.status.success(), "{script}: {}", String::from_utf8_lossy(&made.stderr));
     let text = format!(
-        "server: {{addr: ':443', certificate: cert.pem, key: key.pem}}\n\
+        "server: {{addr: ':443', certificate: cert.pem, key: key.pem{server}}}\n\
          token: {{issuer: A, expiration: 900{rest}}}\nusers: {{}}\nacl: []\n"
     );
     let parsed = Config::parse(&text, "f.yml", directory.path());

@@ -82,6 +82,7 @@ mod tests {
         for (account, write) in [
             ("^kim$", "/^kim$/"),
             ("/^kim", "/^kim$/"),
+            ("/kim", "/^kim$/"),
             ("/^kim$/i", "/^(?i)kim$/"),
             ("kim|tom", "/^kim|tom$/"),
             ("(kim|tom)", "/^(kim|tom)$/"),
@@ -108,6 +109,7 @@ mod tests {
                 "{list}"
             );
         }
+        assert!(of("kim.x,tom").ends_with("Write a rule for each of them"), "a dot is a wildcard");
     }
 
     #[test]

@@ -178,6 +178,7 @@ mod tests {
             "f.yml:14:21: warning: acl[0].actions[1]: `*` beside other actions is an action of that name, \
              not all of them. Write `[\"*\"]` to allow all, or leave `*` out"
         );
+        assert!(rule("", "[\"*\", pull]").contains("acl[0].actions[0]: `*` beside other actions"));
         assert_eq!(rule("", "[\"*\"]"), "");
         assert_eq!(rule("type: registry", "[\"*\", search]"), "");
     }

@@ -191,6 +191,8 @@ mod tests {
         let own = "match: {account: kim, name: 'kim/*'}, actions: ['*']";
         let said = check(&users, &[own, "match: {account: ops}, actions: ['*']"]);
         assert!(said.contains(&expected("`kim`")) && said.lines().count() == 1, "{said}");
+        let said = with(&users, &["match: {account: '', name: 'open/*'}, actions: ['*']", own]);
+        assert!(said.contains(&expected("`kim`")), "all actions are pull, too: {said}");
         for fine in [
             "match: {account: '/.+/', name: 'open/*'}, actions: [pull]",
             "match: {name: '/^open/.+$/', ip: 10.0.0.0/8}, actions: [pull]",

@@ -311,6 +311,8 @@ mod tests {
         {
             assert_eq!(of(fine), "", "{fine}");
         }
+        let (proxied, realm) = (", trusted_proxies: 10.0.0.1", ", realm: 'https://registry.example/auth'");
+        assert_eq!(tests::after_with(&script, proxied, realm), "", "that name is another proxy's");
         assert_eq!(host_of_https("https://[::1]:443/auth"), Some("::1"));
         assert!(
             covers("*.example", "reg.example")

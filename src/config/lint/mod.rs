@@ -142,7 +142,10 @@ mod tests {
             assert!(said.contains(OF_NAME) && said.contains(OF_ACCOUNT), "{said}");
         }
         let hash = with("users: {bob: {password: x}}\n", GOOD, "");
-        let section = with("user: {}\n", GOOD, "");
+        let more = "  - match: {labels: {team: a}}\n    actions: [pull]\n  - match: {account: ''}\n    actions: [pull]\n";
+        let section = with("user: {}\n", GOOD, more);
+        assert!(!section.contains("no account has a label"), "labels are not known: {section}");
+        assert!(!section.contains("every request needs a password"), "nor is the anonymous user: {section}");
         for said in [hash, section] {
             assert!(
                 said.contains(OF_NAME) && !said.contains("bbo"),

@@ -60,6 +60,7 @@ mod tests {
             ("REPOSITORY", "repository"),
             ("repository(plugin)", "repository"),
             ("repsoitory", "repository"),
+            ("respository", "repository"),
             ("image", "repository"),
             (" repository", "repository"),
             ("team/app", "repository"),
@@ -68,6 +69,7 @@ mod tests {
             ("registries", "registry"),
             ("Registry", "registry"),
             ("catalog", "registry"),
+            ("_catalog", "registry"),
             ("{repository,registry}", "repository"),
         ] {
             assert_eq!(

@@ -104,6 +104,8 @@ mod tests {
             said("/^${labels:team}-x$/", "[pull]", ALL)
                 .contains("\"c++\" of user \"alice\" (and 1 more) reads")
         );
+        let back_end = "ext_authz: {command: /bin/sh}\n";
+        assert!(said("${labels:team}/app", "[]", back_end).contains("\"a-*\" of user"), "it may grant more");
         for (name, actions, rest) in [
             ("${labels:team}/app", "[\"*\"]", ALL),
             ("${labels:team}/app", "[]", ""),

@@ -117,7 +117,7 @@ mod tests {
     fn rule_33_a_named_origin_may_and_no_other_page_sends_a_password() {
         let cors = CorsSettings { origins: vec![UI.to_owned()], methods: Vec::new() };
         let basic = ("authorization", "Basic Ym9iOng=");
-        let cross = ("sec-fetch-site", "cross-site");
+        let (cross, same) = (("sec-fetch-site", "cross-site"), ("sec-fetch-site", "same-origin"));
         for (lines, token, password) in [
             (&[("origin", UI), cross, basic][..], true, true),
             (&[("origin", "https://evil.example"), cross, basic], false, false),
@@ -132,6 +132,8 @@ mod tests {
             (&[("origin", "http://registry.example:8443"), basic], false, false),
             (&[("origin", OURS), ("origin", "https://evil.example"), basic], false, false),
             (&[("origin", "https://evil.example"), ("sec-fetch-site", "none"), basic], false, false),
+            // Two lines are of no browser: neither of them is believed.
+            (&[("origin", "https://evil.example"), same, cross, basic], false, false),
             (&[("origin", UI), basic], true, true),
             (&[("origin", OURS), basic], true, true),
             (&[basic], true, true),

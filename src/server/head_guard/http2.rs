@@ -286,6 +286,13 @@ mod tests {
     }
 
     #[test]
+    fn rule_10_each_entry_of_the_static_table_that_names_a_path_is_one() {
+        for index in [4, 5] {
+            assert!(is_refused(&frame(HEADERS, END_HEADERS, &literal(index, b"/v2/#x")), 1000), "{index}");
+        }
+    }
+
+    #[test]
     fn what_has_no_fragment_passes() {
         // `www.example.com` of RFC 7541 appendix C.4.1, as `:authority`.
         let authority: &[u8] =
