@@ -317,7 +317,7 @@ impl Service {
         Ok(response)
     }
 
-    /// The web pages, whose questions to the registry are authorised one by one; `None` for one that is not there. Boxed:
+    /// The web pages, whose questions to the registry are authorised one by one. No `page`: it is not there. Boxed:
     /// they are large.
     async fn answer_page(
         &self,

@@ -1,6 +1,6 @@
 //! The file as written: its keys, with docker_auth's scalars, unknown keys refused.
 //!
-//! Its meaning, and its validity, are decided by the modules beside this one.
+//! Its meaning, and its validity, are decided in `config::sections`.
 
 pub(super) mod keys;
 mod read;
