@@ -15,7 +15,7 @@ use std::{
     io::{Read as _, Write as _},
     net::TcpListener,
     path::PathBuf,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, OnceLock},
     thread,
     time::{Duration, Instant},
 };
@@ -93,6 +93,11 @@ fn response(status: &str, headers: &str, body: &[u8]) -> Vec<u8> {
 
 /// Starts a registry with the image `public/app:1`, whose configuration is `config`, that redirects to `location` for it.
 fn redirecting(config: &[u8], location: &str) -> Server {
+    let location = location.to_owned();
+    redirecting_to(config, move || location.clone())
+}
+
+fn redirecting_to(config: &[u8], location: impl Fn() -> String + Send + 'static) -> Server {
     let media = "application/vnd.oci.image.manifest.v1+json";
     let descriptor = |media: &str, digest: &str| {
         format!(r#"{{"mediaType":"application/vnd.oci.image.{media}","size":2,"digest":"{digest}"}}"#)
@@ -102,14 +107,13 @@ fn redirecting(config: &[u8], location: &str) -> Server {
         descriptor("config.v1+json", &sha256(config)),
         descriptor("layer.v1.tar+gzip", &format!("sha256:{}", "b".repeat(64)))
     );
-    let location = location.to_owned();
     Server::start(move |target| {
         if target.starts_with("/v2/public/app/manifests/1") {
             let digest = sha256(manifest.as_bytes());
             let headers = format!("Content-Type: {media}\r\nDocker-Content-Digest: {digest}\r\n");
             response("200 OK", &headers, manifest.as_bytes())
         } else if target.contains("/blobs/") {
-            response("307 Temporary Redirect", &format!("Location: {location}\r\n"), b"")
+            response("307 Temporary Redirect", &format!("Location: {}\r\n", location()), b"")
         } else {
             response("404 Not Found", "", b"")
         }
@@ -181,6 +185,17 @@ fn a_redirect_to_another_origin_is_not_followed() {
         assert!(!page.contains(SHOWN) && !page.contains("sig=1"), "{page}");
     }
     assert_eq!((store.heads(), other.heads()), (Vec::new(), Vec::new()));
+}
+
+#[test]
+fn rule_12_a_page_does_not_name_the_registry_that_redirects_to_itself() {
+    let own = Arc::new(OnceLock::<String>::new());
+    let location = Arc::clone(&own);
+    let registry = redirecting_to(IMAGE.as_bytes(), move || format!("{}/x?sig=1", location.get().unwrap()));
+    own.set(registry.origin.clone()).unwrap();
+    let page = page(&following(&registry, &[]));
+    assert!(page.contains("object store") && page.contains("storage.redirect.disable: true"), "{page}");
+    assert!(!page.contains(registry.origin.trim_start_matches("http://")), "{page}");
 }
 
 #[test]

@@ -11,11 +11,15 @@ use hyper::{
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::{
     client::legacy::{self, connect::HttpConnector},
-    rt::TokioExecutor,
+    rt::{TokioExecutor, TokioTimer},
 };
 use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs, pki_types::CertificateDer};
 
 use super::NamedCertificates;
+
+/// The time that a connection is kept for the next request, and the number that are kept for one host.
+const IDLE: Duration = Duration::from_secs(30);
+const IDLE_CONNECTIONS: usize = 8;
 
 /// A client that sends nothing but what it is given: no cookies, no headers of another request.
 #[derive(Debug)]
@@ -80,7 +84,12 @@ impl HttpsClient {
     fn with(config: ClientConfig) -> Self {
         let connector =
             HttpsConnectorBuilder::new().with_tls_config(config).https_or_http().enable_http1().build();
-        Self(legacy::Client::builder(TokioExecutor::new()).build(connector))
+        let client = legacy::Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(IDLE)
+            .pool_max_idle_per_host(IDLE_CONNECTIONS)
+            .build(connector);
+        Self(client)
     }
 
     /// Sends a GET request, with that `Authorization` if there is one.

@@ -96,9 +96,12 @@ impl<O: AsyncRead + AsyncWrite + Unpin> Drive<'_, O> {
                     tracing::debug!("a client gives up too many of its requests: its connection is closed");
                     return Ended::Broken;
                 }
-                () = self.place.asked_to_leave(), if !stopping => {
-                    (stopping, leaving) = (true, true);
-                    shut_down(connection.as_mut());
+                // One that stops already, for a malformed head, has to make room as any other.
+                () = self.place.asked_to_leave(), if !leaving => {
+                    leaving = true;
+                    if !mem::replace(&mut stopping, true) {
+                        shut_down(connection.as_mut());
+                    }
                     look.set(sleep(STOP_GRACE));
                 }
                 () = look.as_mut() => {

@@ -10,7 +10,7 @@ use super::reader::LARGEST;
 use crate::{
     backend::{HttpsBounds, HttpsClient, HttpsError},
     limits::{FailureLog, count_suppressed},
-    proxy::WebOrigin,
+    proxy::{UpstreamAddress, WebOrigin, response::location::same_authority},
     ui::{NoConfig, StoreFault},
 };
 
@@ -40,13 +40,23 @@ impl ObjectStores {
         &self,
         redirect: &HeaderMap,
         allowed: &[WebOrigin],
+        registry: &UpstreamAddress,
         digest: &str,
     ) -> Result<Bytes, NoConfig> {
+        // Such content could not be checked.
+        if !digest.starts_with("sha256:") {
+            return Err(NoConfig::Unreadable);
+        }
         let location = redirect.get(header::LOCATION).and_then(|value| value.to_str().ok());
         let url: Option<Uri> = location.and_then(|location| location.parse().ok());
         let Some((url, origin)) = url.and_then(|url| WebOrigin::of(&url).map(|origin| (url, origin))) else {
             return Err(NoConfig::Elsewhere(None));
         };
+        // Its address is for the operator alone, and no store to list.
+        let authority = url.authority().map_or("", |authority| authority.as_str());
+        if matches!(registry, UpstreamAddress::Tcp(ours) if same_authority(ours, authority)) {
+            return Err(NoConfig::Elsewhere(None));
+        }
         if !allowed.contains(&origin) {
             return Err(NoConfig::Elsewhere(Some(origin.to_string())));
         }

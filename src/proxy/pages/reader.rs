@@ -113,7 +113,7 @@ impl Reader {
     /// The blob in the object store to which the registry redirects.
     async fn follow(&self, redirect: &HeaderMap, blob: &Descriptor) -> Result<Bytes, NoConfig> {
         let allowed = &self.snapshot.settings.follow_redirects;
-        self.object_stores.follow(redirect, allowed, &blob.digest).await
+        self.object_stores.follow(redirect, allowed, self.subrequest.upstream.address(), &blob.digest).await
     }
 
     /// Returns a summary of a tag's manifest; `None` where that cannot be read.

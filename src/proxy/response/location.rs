@@ -107,7 +107,7 @@ fn has_scheme(reference: &str) -> bool {
 }
 
 /// Returns whether two authorities name the same place; `localhost` and the default port are spelt in several ways.
-fn same_authority(ours: &str, theirs: &str) -> bool {
+pub(crate) fn same_authority(ours: &str, theirs: &str) -> bool {
     let plain = |authority: &str| {
         let authority = authority.strip_suffix(":80").unwrap_or(authority).to_ascii_lowercase();
         authority.replace("localhost", "127.0.0.1").replace("[::1]", "127.0.0.1")
