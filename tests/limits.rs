@@ -16,6 +16,7 @@ use std::{
     io::{Read as _, Write as _},
     net::{Ipv4Addr, SocketAddr, TcpStream},
     process::Child,
+    thread,
     time::{Duration, Instant},
 };
 
@@ -24,6 +25,7 @@ use support::{
     broken::{Fault, broken},
     curl::{Request, Response, curl, curl_at},
     distribution::push_blob,
+    h2,
     image::{random_bytes, sha256},
     local::{Local, local},
     portwarden::{ADMIN, Portwarden, USER, portwarden, portwarden_at},
@@ -160,6 +162,25 @@ fn forms_that_never_end_make_room_and_pulls_go_on() {
     assert!(eventually(PATIENCE, || served().is_some_and(|answer| answer.status == 200)));
     let pulled = raw::read_response(&mut beginning.as_slice().chain(pull)).unwrap();
     assert_eq!(sha256(&pulled.body), digest, "{} bytes", pulled.body.len());
+}
+
+/// A malformed head stops a connection, and its client keeps the window of the answer shut.
+#[test]
+fn rule_35_connections_that_stop_for_a_malformed_head_make_room_too() {
+    let registry = registry();
+    // No deadline of a body ends them in the meantime.
+    let warden = portwarden(&registry).with("limits: {connections: 8, idle_body: 1h, drain_timeout: 1s}").start();
+    let authorization = format!("Basic {}", STANDARD.encode(format!("{}:{}", USER.name, USER.password)));
+    for _ in 0..8 {
+        let mut frames = h2::connect(&warden, &[(h2::INITIAL_WINDOW, 0)]);
+        let malformed = frames.get("/v2/#x", &authorization);
+        frames.send(h2::HEADERS, h2::END_HEADERS | h2::END_STREAM, h2::stream(0), &malformed).unwrap();
+        // Every PING is acknowledged, so that nothing else ends it.
+        while frames.read_and_acknowledge().expect("an answer").kind != h2::HEADERS {}
+        thread::spawn(move || frames.read_to_end());
+    }
+    let served = || curl(&warden).user(USER).get("/v2/").status == 200;
+    assert!(eventually(PATIENCE, served), "8 connections that stop keep all others out");
 }
 
 #[test]

@@ -142,14 +142,20 @@ impl Frames {
     /// Reads all to the end of the connection, and acknowledges each PING; `None` where the server does not end it.
     pub fn read_to_end(&mut self) -> Option<Vec<Frame>> {
         let (mut frames, began) = (Vec::new(), Instant::now());
-        while let Some(frame) = self.find(|_| true) {
-            if frame.kind == PING && frame.flags & ACK == 0 {
-                // It may be closed by now.
-                let _ = self.send(PING, ACK, 0, &frame.payload);
-            }
+        while let Some(frame) = self.read_and_acknowledge() {
             frames.push(frame);
         }
         (began.elapsed() < PATIENCE).then_some(frames)
+    }
+
+    /// Reads a frame, and acknowledges it if it is a PING; `None` at the end, or when none comes.
+    pub fn read_and_acknowledge(&mut self) -> Option<Frame> {
+        let frame = self.find(|_| true)?;
+        if frame.kind == PING && frame.flags & ACK == 0 {
+            // It may be closed by now.
+            let _ = self.send(PING, ACK, 0, &frame.payload);
+        }
+        Some(frame)
     }
 
     /// Reads until a frame of that kind.
