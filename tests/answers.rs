@@ -24,23 +24,11 @@ use support::{
     curl::curl,
     distribution::push_blob,
     image::random_bytes,
-    local::{Local, local},
+    local::{CONFIG, Local, local},
     portwarden::{ADMIN, portwarden},
     raw::{self, Response, exchange, latin1, request, sink},
     registry::registry,
 };
-
-/// The password is `badmin`.
-const CONFIG: &str = r#"
-server: {addr: ":0"}
-token: {issuer: Acme auth server, expiration: 900, certificate: "@CERT@", key: "@KEY@"}
-users:
-  "": {}
-  admin: {password: "$2y$05$LO.vzwpWC5LZGqThvEfznu8qhb5SGqvBSWY1J3yZ4AxtMRZ3kN5jC"}
-acl:
-  - {match: {account: admin}, actions: ["*"]}
-  - {match: {account: "", name: "public/*"}, actions: [pull]}
-"#;
 
 /// `CONFIG` with more keys in `server`.
 fn with_server(keys: &str) -> String {

@@ -3,11 +3,16 @@
 //! The modules are described in `docs/architecture.md`; their imports are checked here.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "the helpers of a test may fail loudly")]
 
+#[path = "support/sources.rs"]
+mod sources;
+
 use std::{
     collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
 };
+
+use sources::{files, root};
 
 /// A module, and those that it may import. `telemetry` decides nothing, so anyone may import it.
 const MAY_IMPORT: &[(&str, &[&str])] = &[
@@ -103,7 +108,7 @@ fn f(a: crate::proxy::pages::Pages) {}
     assert_eq!(found, BTreeSet::from(["auth", "body", "Peer", "upstream", "pages"].map(str::to_owned)));
 }
 
-/// What follows each path to `proxy`: by its name, in a group of the crate, or by `super` so often.
+/// Returns the names that follow a path to `proxy`: by its name, in a group of the crate, or by `super` so often.
 fn rooms_imported(source: &str, ups: usize) -> BTreeSet<String> {
     let code = without_comments(source);
     let relative = "super::".repeat(ups);
@@ -196,25 +201,4 @@ fn group_members(group: &str) -> Vec<String> {
     }
     members.retain(|member| !member.trim().is_empty());
     members
-}
-
-/// Every `.rs` file below a folder of the package.
-fn files(folder: &str) -> Vec<PathBuf> {
-    let (mut found, mut folders) = (Vec::new(), vec![root().join(folder)]);
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(&folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
-                found.push(path);
-            }
-        }
-    }
-    found.sort();
-    found
-}
-
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
 }

@@ -4,11 +4,16 @@
 //! fit beside each other. A document that needs more says too much at once.
 #![allow(clippy::unwrap_used, reason = "the helpers of a test may fail loudly")]
 
+#[path = "support/sources.rs"]
+mod sources;
+
 use std::{
     collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
 };
+
+use sources::{files, root};
 
 /// Columns of a line of prose.
 const COLUMNS: usize = 120;
@@ -62,8 +67,7 @@ fn the_readme_is_short() {
 
 #[test]
 fn doc_comments_are_statements_not_questions() {
-    let first_words =
-        source_files(&["src"]).iter().flat_map(|file| first_words(&read(file))).collect::<Vec<_>>();
+    let first_words = files("src").iter().flat_map(|file| first_words(&read(file))).collect::<Vec<_>>();
     let of_questions = first_words.iter().filter(|word| QUESTIONS.contains(&word.as_str())).count();
     assert!(first_words.len() > 3000, "only {} doc comments: the search is broken", first_words.len());
     assert!(of_questions <= QUESTIONS_LEFT, "{of_questions} begin with one of {QUESTIONS:?}");
@@ -95,7 +99,7 @@ fn links_lead_somewhere() {
 #[test]
 fn the_security_policy_names_tests_that_exist() {
     let policy = read(Path::new("SECURITY.md"));
-    let sources: String = source_files(&["src", "tests"]).iter().map(|file| read(file)).collect();
+    let sources: String = ["src", "tests"].into_iter().flat_map(files).map(|file| read(&file)).collect();
     let named: Vec<&str> =
         policy.split('`').filter(|code| code.starts_with("rule_") && code.len() > 5).collect();
     let missing: Vec<&&str> = named.iter().filter(|name| !is_test(&sources, name)).collect();
@@ -284,27 +288,6 @@ fn documents() -> Vec<PathBuf> {
     found
 }
 
-/// Every `.rs` file below folders of the package.
-fn source_files(folders: &[&str]) -> Vec<PathBuf> {
-    let (mut found, mut folders) =
-        (Vec::new(), folders.iter().map(|folder| root().join(folder)).collect::<Vec<_>>());
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(&folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
-                found.push(path);
-            }
-        }
-    }
-    found
-}
-
 fn read(file: &Path) -> String {
     fs::read_to_string(root().join(file)).unwrap()
-}
-
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
 }

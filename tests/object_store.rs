@@ -24,24 +24,13 @@ use support::{
     curl::curl,
     distribution::{push_blob, put_manifest},
     image::{random_bytes, sha256},
-    local::{Local, local},
+    local::{CONFIG, Local, local},
     pages::Visitor,
     portwarden::{ADMIN, portwarden},
     raw::{exchange, request},
     registry::registry_redirecting_to,
 };
 
-/// The password is `badmin`.
-const CONFIG: &str = r#"
-server: {addr: ":0"}
-token: {issuer: Acme auth server, expiration: 900, certificate: "@CERT@", key: "@KEY@"}
-users:
-  "": {}
-  admin: {password: "$2y$05$LO.vzwpWC5LZGqThvEfznu8qhb5SGqvBSWY1J3yZ4AxtMRZ3kN5jC"}
-acl:
-  - {match: {account: admin}, actions: ["*"]}
-  - {match: {account: "", name: "public/*"}, actions: [pull]}
-"#;
 /// The configuration of an image, with a text that its page shows.
 const IMAGE: &str = r#"{"os":"linux","architecture":"amd64","config":{"Env":["MARKER=of-the-store"]},
     "rootfs":{"type":"layers","diff_ids":[]},"history":[{"created_by":"RUN of-the-store"}]}"#;

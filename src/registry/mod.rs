@@ -4,15 +4,17 @@
 //! The grammar is that of registry 2.8 (`reference/regexp.go`, `registry/api/v2/descriptors.go` of Distribution),
 //! with the referrers API of the OCI distribution specification 1.1 beside it.
 
+mod method;
 mod name;
 mod query;
 mod refusal;
 mod route;
 mod scope;
 
+pub use method::Method;
 pub use name::{Digest, RepositoryName, Tag, UploadId};
 pub use query::{Query, QueryError, percent_decode, percent_encode};
 pub use refusal::{Challenge, ChallengeError, ErrorCode, Refusal};
 pub(crate) use route::decode_path;
-pub use route::{CatalogPage, Endpoint, MAX_PAGE, Method, ParseError, Route};
+pub use route::{CatalogPage, Endpoint, MAX_PAGE, ParseError, Route};
 pub use scope::{Scope, ScopeError};

@@ -1,12 +1,12 @@
 //! Admission of connections: limits on their number in all and from one address, and the choice of those that make room
 //! for others.
 //!
-//! When there are nearly as many as there may be, those without a request to the registry are asked to leave, the
-//! longest idle first, as nginx does with its reusable connections. A client that only holds connections open
-//! (slowloris, a form that never ends, answers that are never read) shuts no other client out. A client whose idle
-//! connection was closed makes another. Requests that they have begun may end within a few seconds. Pulls and pushes
-//! are never ended for it; `limits.upstream_requests` bounds them. Where all connections are at work, accepting waits,
-//! as HAProxy does: a burst is then served a moment later, with the system's queue before it.
+//! Near the limit, connections without a request to the registry are asked to leave, the longest idle first, as nginx
+//! does with its reusable connections. A client that only holds connections open (slowloris, a form that never ends,
+//! answers that are never read) shuts no other client out. A client whose idle connection was closed makes another. The
+//! requests of a connection that leaves may end within a few seconds. Pulls and pushes are never ended for it;
+//! `limits.upstream_requests` bounds them. Where all connections are at work, accepting waits, as HAProxy does: a burst
+//! is then served a moment later, with the system's queue before it.
 //!
 //! One address has a share only, so that it does not hold them all at work. Proxies whose word is taken, and Unix
 //! sockets, stand for many clients and are not counted.

@@ -20,6 +20,19 @@ use tokio::{runtime::Runtime, sync::watch, task::JoinHandle};
 
 use super::pem;
 
+/// A small configuration for `local`: `admin`, whose password is `badmin`, may do everything, and pulls from `public/` need no
+/// account.
+pub const CONFIG: &str = r#"
+server: {addr: ":0"}
+token: {issuer: Acme auth server, expiration: 900, certificate: "@CERT@", key: "@KEY@"}
+users:
+  "": {}
+  admin: {password: "$2y$05$LO.vzwpWC5LZGqThvEfznu8qhb5SGqvBSWY1J3yZ4AxtMRZ3kN5jC"}
+acl:
+  - {match: {account: admin}, actions: ["*"]}
+  - {match: {account: "", name: "public/*"}, actions: [pull]}
+"#;
+
 /// A running Portwarden. Stops when dropped.
 pub struct Local {
     pub address: SocketAddr,

@@ -19,3 +19,6 @@ pub(super) mod tls;
 pub(super) mod token;
 pub(super) mod ui;
 pub(super) mod unsupported;
+
+#[cfg(test)]
+mod tests;
