@@ -22,7 +22,7 @@ const IDLE: Duration = Duration::from_secs(30);
 const IDLE_CONNECTIONS: usize = 8;
 
 /// A client that sends nothing but what it is given: no cookies, no headers of another request.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct HttpsClient(legacy::Client<HttpsConnector<HttpConnector>, Empty<Bytes>>);
 
 /// A response, read whole.

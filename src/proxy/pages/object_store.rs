@@ -14,7 +14,7 @@ use crate::{
     ui::{NoConfig, StoreFault},
 };
 
-/// The client for object stores, made when it is first needed.
+/// The client for object stores, made when it is first needed and the system has certificates of authorities.
 #[derive(Debug)]
 pub(super) struct ObjectStores {
     client: OnceCell<HttpsClient>,
@@ -72,7 +72,13 @@ impl ObjectStores {
     /// Fetches a blob, or the fault with its details for the log.
     async fn fetch(&self, url: Uri, digest: &str) -> Result<Bytes, (StoreFault, String)> {
         let unreachable = |why: String| (StoreFault::Unreachable, why);
-        let client = self.client.get_or_try_init(client).await.map_err(unreachable)?;
+        let client = match self.client.get_or_try_init(trusting_the_system).await {
+            Ok(client) => client.clone(),
+            Err(_) if url.scheme_str() == Some("http") => {
+                HttpsClient::without_trust().map_err(|error| unreachable(error.to_string()))?
+            }
+            Err(why) => return Err(unreachable(why)),
+        };
         let reply = client.get(url, None, BOUNDS).await.map_err(|error| match error {
             HttpsError::TooLarge(_) => (StoreFault::TooLarge, error.to_string()),
             HttpsError::Timeout(_) | HttpsError::Failed(_) => unreachable(error.to_string()),
@@ -87,14 +93,13 @@ impl ObjectStores {
     }
 }
 
-/// Makes a client that trusts the authorities of the system. Without any, stores in the clear can still be reached.
-async fn client() -> Result<HttpsClient, String> {
-    let make = || {
-        let authorities = rustls_native_certs::load_native_certs().certs;
-        HttpsClient::trusting(authorities).or_else(|_| HttpsClient::without_trust())
-    };
+/// Makes a client that trusts the authorities of the system.
+async fn trusting_the_system() -> Result<HttpsClient, String> {
+    let make = || HttpsClient::trusting(rustls_native_certs::load_native_certs().certs);
     let made = tokio::task::spawn_blocking(make).await.map_err(|error| error.to_string())?;
-    made.map_err(|error| error.to_string())
+    made.map_err(|error| {
+        format!("no certificates of authorities to trust ({error}): install ca-certificates")
+    })
 }
 
 /// Returns true for the content that a SHA-256 digest names. Other algorithms cannot be checked.

@@ -122,13 +122,18 @@ impl Reader {
         if let Some(summary) = self.summaries.get(digest.as_str()) {
             return Some(summary);
         }
-        let summary = self.summarise(name, &digest).await.ok()?;
-        self.summaries.keep(summary.clone());
+        let (summary, lasts) = self.summarise(name, &digest).await.ok()?;
+        if lasts {
+            self.summaries.keep(summary.clone(), &self.snapshot.settings.follow_redirects);
+        }
         Some(summary)
     }
 
-    /// Whole, or not at all: what is known for now only must not be kept.
-    async fn summarise(&self, name: &RepositoryName, digest: &Digest) -> Result<Summary, PageError> {
+    /// Summarises a manifest. Returns true beside the summary if it will be the same the next time.
+    ///
+    /// # Errors
+    /// The manifest cannot be read now.
+    async fn summarise(&self, name: &RepositoryName, digest: &Digest) -> Result<(Summary, bool), PageError> {
         let found = self.manifest(name, digest.as_str()).await?;
         let mut summary = Summary {
             digest: digest.to_string(),
@@ -137,29 +142,33 @@ impl Reader {
             created: None,
             artifact: found.manifest.artifact_kind().map(|kind| cut(&kind)),
         };
+        let mut lasts = true;
         match &found.manifest {
             Manifest::Image { config, .. } if summary.artifact.is_none() => {
-                if let Some(config) = lasting_config(self.config(name, config).await?)? {
+                let read = self.config(name, config).await?;
+                lasts = is_lasting(&read);
+                if let Ok(config) = read {
                     let platform = cut(&config.platform.to_string());
                     summary.platforms = Some(platform).into_iter().filter(|p| !p.is_empty()).collect();
                     summary.created = config.created;
                 }
             }
             Manifest::Index { manifests, .. } => {
-                self.summarise_index(name, manifests, &mut summary).await?;
+                lasts = self.summarise_index(name, manifests, &mut summary).await?;
             }
             _ => {}
         }
-        Ok(summary)
+        Ok((summary, lasts))
     }
 
-    /// Sizes are added up, the date is that of the first one.
+    /// Adds up sizes, and takes the date of the first image. Returns true if they will be the same the next time.
     async fn summarise_index(
         &self,
         name: &RepositoryName,
         manifests: &[Descriptor],
         summary: &mut Summary,
-    ) -> Result<(), PageError> {
+    ) -> Result<bool, PageError> {
+        let mut lasts = true;
         let images: Vec<&Descriptor> = manifests.iter().filter(|entry| entry.attested().is_none()).collect();
         let platforms = images.iter().filter_map(|entry| entry.platform.as_ref());
         summary.platforms = platforms.take(NAMED).map(|platform| cut(&platform.to_string())).collect();
@@ -171,12 +180,13 @@ impl Reader {
             if let (None, Some(Found { manifest: Manifest::Image { config, .. }, .. })) =
                 (summary.created, &found)
             {
-                let config = lasting_config(self.config(name, config).await?)?;
-                summary.created = config.and_then(|config| config.created);
+                let read = self.config(name, config).await?;
+                lasts &= is_lasting(&read);
+                summary.created = read.ok().and_then(|config| config.created);
             }
         }
         summary.size = size;
-        Ok(())
+        Ok(lasts)
     }
 
     /// Returns true if the visitor may send that request.
@@ -223,18 +233,9 @@ fn only_ok(reply: Reply) -> Result<Reply, PageError> {
     }
 }
 
-/// A configuration, or `None` if it cannot be read the next time either.
-///
-/// # Errors
-/// An object store failed, which it may not do in a moment.
-fn lasting_config(read: Result<ImageConfig, NoConfig>) -> Result<Option<ImageConfig>, PageError> {
-    match read {
-        Ok(config) => Ok(Some(config)),
-        Err(NoConfig::Store { fault, .. }) if fault != StoreFault::TooLarge => {
-            Err(PageError::Strange(StatusCode::BAD_GATEWAY))
-        }
-        Err(_) => Ok(None),
-    }
+/// Returns false if an object store failed in a way that may be over in a moment.
+fn is_lasting(read: &Result<ImageConfig, NoConfig>) -> bool {
+    !matches!(read, Err(NoConfig::Store { fault, .. }) if *fault != StoreFault::TooLarge)
 }
 
 /// Asks one question for each item, some at once, for `patience` in all: the answers in the order of the items, `None` for those

@@ -45,9 +45,13 @@ impl Summaries {
         }
     }
 
-    /// Keeps what was found.
-    pub(super) fn keep(&self, summary: Summary) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).keep(summary);
+    /// Keeps a summary that was made with these object stores. After a reload with others it is dropped: there may be
+    /// more to read now.
+    pub(super) fn keep(&self, summary: Summary, stores: &[WebOrigin]) {
+        let mut generations = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if generations.stores == stores {
+            generations.keep(summary);
+        }
     }
 }
 
@@ -72,11 +76,22 @@ mod tests {
     fn what_is_asked_for_stays_and_memory_is_bounded() {
         let summaries = Summaries::default();
         for n in 0..5 * MOST {
-            summaries.keep(summary(n));
+            summaries.keep(summary(n), &[]);
             assert!(summaries.get("0").is_some(), "{n}");
         }
         assert!(summaries.get("1").is_none());
         let generations = summaries.0.lock().unwrap();
         assert!(generations.young.len() + generations.old.len() <= 2 * MOST);
+    }
+
+    #[test]
+    fn a_summary_made_before_a_reload_is_not_kept_after_it() {
+        let stores = [WebOrigin::parse("https://store.example").unwrap()];
+        let summaries = Summaries::default();
+        summaries.made_with(&stores);
+        summaries.keep(summary(1), &[]);
+        assert!(summaries.get("1").is_none());
+        summaries.keep(summary(1), &stores);
+        assert!(summaries.get("1").is_some());
     }
 }
