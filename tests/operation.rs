@@ -544,7 +544,7 @@ fn a_reload_does_not_turn_tls_off() {
     fs::write(&config, text.replacen(", certificate: tls.crt, key: tls.key", "", 1)).unwrap();
     process.wait_for_log(
         0,
-        "not reloaded, the old configuration stays in force: whether TLS is spoken cannot change",
+        "not reloaded, the old configuration stays in force: TLS cannot be turned on or off by a reload",
     );
     let url = format!("https://127.0.0.1:{}", port_after(&ready, "listening on"));
     assert_eq!(curl_at(&url).option(&["-k"]).get("/v2/").status, 401);

@@ -67,14 +67,14 @@ impl<'a> Answer<'a> {
     /// # Errors
     /// A back end that has to be asked gives no answer.
     pub(super) fn find(
-        court: &PolicyEvaluator,
+        evaluator: &PolicyEvaluator,
         asked: &'a Asked,
         needs: &[Scope],
         not_met: impl Fn(&Scope, &Ruling) -> Vec<String>,
     ) -> Result<Self, String> {
         let mut answers = Vec::new();
         for need in needs {
-            let ruling = court.decide(&asked.about(need))?;
+            let ruling = evaluator.decide(&asked.about(need))?;
             answers.push(Need::new(need, not_met(need, &ruling), ruling));
         }
         let Asked { account, labels, ip, service, .. } = asked;

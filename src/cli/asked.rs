@@ -33,10 +33,10 @@ impl Asked {
         labels: BTreeMap<String, Vec<String>>,
         ip: Option<IpAddr>,
         service: Option<String>,
-        court: &PolicyEvaluator,
+        evaluator: &PolicyEvaluator,
     ) -> Self {
-        let config = &court.config;
-        let user = court.users.get(&account).and_then(|user| config.users.get(*user));
+        let config = &evaluator.config;
+        let user = evaluator.users.get(&account).and_then(|user| config.users.get(*user));
         let own = || user.map(|user| user.labels.clone()).unwrap_or_default();
         let labels = if labels.is_empty() { own() } else { labels };
         let service = service.unwrap_or_else(|| config.proxy.service.clone());

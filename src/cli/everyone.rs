@@ -16,23 +16,27 @@ use crate::registry::Scope;
 ///
 /// # Errors
 /// A back end that has to be asked gives no answer.
-pub(super) fn run(explain: &Explain, court: &PolicyEvaluator, needs: &[Scope]) -> Result<ExitCode, Failure> {
+pub(super) fn run(
+    explain: &Explain,
+    evaluator: &PolicyEvaluator,
+    needs: &[Scope],
+) -> Result<ExitCode, Failure> {
     let text = !explain.json;
     if text {
         needs.iter().try_for_each(|need| say(format!("needs {need}")))?;
     }
-    let users = &court.config.users;
+    let users = &evaluator.config.users;
     let (mut may, mut progress) = (0, Progress::new(users.len()));
     for user in users {
         progress.step();
         let (name, service) = (user.name.clone(), explain.service.clone());
-        let asked = Asked::new(name, BTreeMap::new(), explain.ip, service, court);
+        let asked = Asked::new(name, BTreeMap::new(), explain.ip, service, evaluator);
         let (allowed, line) = if text {
-            let (allowed, by) = decide(&asked, explain, court, needs)?;
+            let (allowed, by) = decide(&asked, explain, evaluator, needs)?;
             let verdict = if allowed { "allowed" } else { "denied" };
             (allowed, format!("  {}: {verdict}, {by}", named(&user.name)))
         } else {
-            let answer = Answer::find(court, &asked, needs, |_, _| Vec::new())?;
+            let answer = Answer::find(evaluator, &asked, needs, |_, _| Vec::new())?;
             (answer.allowed, serde_json::to_string(&answer).map_err(|error| error.to_string())?)
         };
         may += usize::from(allowed);
@@ -44,18 +48,18 @@ pub(super) fn run(explain: &Explain, court: &PolicyEvaluator, needs: &[Scope]) -
     progress.clear();
     if text {
         say(format!("{may} of {} accounts", users.len()))?;
-        notes(explain, court)?;
+        notes(explain, evaluator)?;
     }
     Ok(if may > 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn notes(explain: &Explain, court: &PolicyEvaluator) -> Result<(), Failure> {
-    let elsewhere: Vec<&str> = court.config.authenticators.sections().collect();
+fn notes(explain: &Explain, evaluator: &PolicyEvaluator) -> Result<(), Failure> {
+    let elsewhere: Vec<&str> = evaluator.config.authenticators.sections().collect();
     if !elsewhere.is_empty() {
         let sections = elsewhere.join(", ");
         say(format!("note: accounts of {sections} are not listed; ask for one with --account and --label"))?;
     }
-    if explain.ip.is_none() && court.config.acl.iter().any(|rule| rule.ip.is_some()) {
+    if explain.ip.is_none() && evaluator.config.acl.iter().any(|rule| rule.ip.is_some()) {
         say("note: without --ip, a rule with an ip grants nothing and may deny")?;
     }
     Ok(())
@@ -66,12 +70,12 @@ fn notes(explain: &Explain, court: &PolicyEvaluator) -> Result<(), Failure> {
 fn decide(
     asked: &Asked,
     explain: &Explain,
-    court: &PolicyEvaluator,
+    evaluator: &PolicyEvaluator,
     needs: &[Scope],
 ) -> Result<(bool, String), String> {
     let mut by = Vec::new();
     for need in needs {
-        let ruling = court.decide(&asked.about(need))?;
+        let ruling = evaluator.decide(&asked.about(need))?;
         let which = by_which(&ruling.by, &explain.config);
         if !need.actions.iter().all(|action| ruling.actions.contains(action)) {
             return Ok((false, which));

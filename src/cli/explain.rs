@@ -19,24 +19,24 @@ use crate::{
 /// Prints the decision on a scope or a request; 0 when all that it needs is allowed, 1 when not. With `--json` and neither
 /// of them, answers every line of standard input.
 pub(super) fn run(explain: &Explain) -> Result<ExitCode, Failure> {
-    let court = PolicyEvaluator::load(&explain.config)?;
+    let evaluator = PolicyEvaluator::load(&explain.config)?;
     if explain.json && explain.scope.is_none() && explain.request.is_none() {
-        return answer_lines(&court);
+        return answer_lines(&evaluator);
     }
     let needs = needs(explain.scope.as_deref(), explain.request.as_deref())?;
     if explain.everyone {
-        return everyone::run(explain, &court, &needs);
+        return everyone::run(explain, &evaluator, &needs);
     }
-    let asked = asked(explain, &court)?;
+    let asked = asked(explain, &evaluator)?;
     if explain.json {
-        return answer(explain, &court, &asked, &needs);
+        return answer(explain, &evaluator, &asked, &needs);
     }
     say(asked.to_string())?;
     let mut all_allowed = true;
     for need in &needs {
         say(format!("needs {need}"))?;
-        let ruling = court.decide(&asked.about(need))?;
-        for line in not_met(&court, &asked.about(need), &ruling, explain.verbose) {
+        let ruling = evaluator.decide(&asked.about(need))?;
+        for line in not_met(&evaluator, &asked.about(need), &ruling, explain.verbose) {
             say(format!("  {line}"))?;
         }
         for action in &need.actions {
@@ -60,21 +60,21 @@ pub(super) fn run(explain: &Explain) -> Result<ExitCode, Failure> {
 /// The same as a line of JSON.
 fn answer(
     explain: &Explain,
-    court: &PolicyEvaluator,
+    evaluator: &PolicyEvaluator,
     asked: &Asked,
     needs: &[Scope],
 ) -> Result<ExitCode, Failure> {
-    let answer = Answer::find(court, asked, needs, |need, ruling| {
-        not_met(court, &asked.about(need), ruling, explain.verbose)
+    let answer = Answer::find(evaluator, asked, needs, |need, ruling| {
+        not_met(evaluator, &asked.about(need), ruling, explain.verbose)
     })?;
     say_json(&answer)?;
     Ok(if answer.allowed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// The reasons why noteworthy rules did not match, each as `rule 1, line 12: …`.
-fn not_met(court: &PolicyEvaluator, question: &Question<'_>, ruling: &Ruling, all: bool) -> Vec<String> {
-    let rules = looked_at(&ruling.by, all, court.acl());
-    rules.map(|rule| why_not(rule, court.acl(), &court.config.acl, question)).collect()
+fn not_met(evaluator: &PolicyEvaluator, question: &Question<'_>, ruling: &Ruling, all: bool) -> Vec<String> {
+    let rules = looked_at(&ruling.by, all, evaluator.acl());
+    rules.map(|rule| why_not(rule, evaluator.acl(), &evaluator.config.acl, question)).collect()
 }
 
 /// The rules of `acl` that did not decide and are worth a line: all that were looked at, or the one in doubt.
@@ -88,7 +88,7 @@ fn looked_at(by: &DecidedBy, all: bool, acl: &Policy) -> Range<usize> {
     }
 }
 
-fn asked(explain: &Explain, court: &PolicyEvaluator) -> Result<Asked, String> {
+fn asked(explain: &Explain, evaluator: &PolicyEvaluator) -> Result<Asked, String> {
     let mut labels = BTreeMap::<String, Vec<String>>::new();
     for label in &explain.label {
         let (name, value) =
@@ -96,7 +96,7 @@ fn asked(explain: &Explain, court: &PolicyEvaluator) -> Result<Asked, String> {
         labels.entry(name.to_owned()).or_default().push(value.to_owned());
     }
     let account = explain.account.clone().unwrap_or_default();
-    Ok(Asked::new(account, labels, explain.ip, explain.service.clone(), court))
+    Ok(Asked::new(account, labels, explain.ip, explain.service.clone(), evaluator))
 }
 
 /// `rule 1, line 12: match.account "admin" is not met by "bob"`.
@@ -160,7 +160,7 @@ struct Line {
 }
 
 /// Answers each line with `{"rule": N or null, "actions": […]}`, N from 0; with `"by"` where a back end decided.
-fn answer_lines(court: &PolicyEvaluator) -> Result<ExitCode, Failure> {
+fn answer_lines(evaluator: &PolicyEvaluator) -> Result<ExitCode, Failure> {
     for (number, line) in std::io::stdin().lock().lines().enumerate() {
         let line = line.map_err(|error| format!("standard input: {error}"))?;
         let line: Line =
@@ -170,7 +170,7 @@ fn answer_lines(court: &PolicyEvaluator) -> Result<ExitCode, Failure> {
             .unwrap_or_default()
             .into_iter()
             .map(|(label, values)| (label, values.unwrap_or_default()));
-        let ruling = court.decide(&Question {
+        let ruling = evaluator.decide(&Question {
             account: &line.account,
             labels: &labels.collect(),
             ip: line.ip,

@@ -34,7 +34,7 @@ use output::{Failure, written};
 
 pub use assembly::{Assembly, AssemblyError, assemble};
 
-/// A streaming, authorising TLS proxy in front of an unchanged docker registry.
+/// A streaming, authorizing TLS proxy in front of an unchanged docker registry.
 #[derive(Debug, Parser)]
 #[command(version = env!("PORTWARDEN_VERSION"), after_help = EXAMPLES)]
 struct Arguments {

@@ -250,8 +250,8 @@ impl Reloader<'_> {
         let assembled = assemble(&config, Some(&before));
         let Assembly { snapshot, tls } = assembled.map_err(|error| error.to_string())?;
         if tls.is_some() != self.tls.is_on() {
-            let why = "whether TLS is spoken cannot change while connections are open: restart to add or remove \
-                       server.certificate and server.key";
+            let why = "TLS cannot be turned on or off by a reload; to add or remove \
+                       server.certificate and server.key, restart Portwarden";
             return Err(why.to_owned());
         }
         warn(&warnings);

@@ -53,7 +53,7 @@ struct Outcome<'a> {
 /// Prints the expectations that are not met, with the rules that decided, and a summary; 1 when there are any. With
 /// `--json`, prints every expectation with its answer.
 pub(super) fn run(test: &TestPolicy) -> Result<ExitCode, Failure> {
-    let court = PolicyEvaluator::load(&test.config)?;
+    let evaluator = PolicyEvaluator::load(&test.config)?;
     let file = test.expectations.display();
     let text = std::fs::read_to_string(&test.expectations).map_err(|error| format!("{file}: {error}"))?;
     let rows: Vec<Expectation> = read_yaml(&text, &file.to_string()).map_err(|error| error.to_string())?;
@@ -62,14 +62,14 @@ pub(super) fn run(test: &TestPolicy) -> Result<ExitCode, Failure> {
     for (number, row) in (1..).zip(rows) {
         let wrong = |why: String| format!("{file}: expectation {number}: {why}");
         let expected = row.expect;
-        let (asked, needs) = question(row, &court).map_err(wrong)?;
-        let answer = Answer::find(&court, &asked, &needs, |_, _| Vec::new()).map_err(wrong)?;
+        let (asked, needs) = question(row, &evaluator).map_err(wrong)?;
+        let answer = Answer::find(&evaluator, &asked, &needs, |_, _| Vec::new()).map_err(wrong)?;
         let met = answer.allowed == (expected == Expected::Allow);
         unmet += usize::from(!met);
         if test.json {
             say_json(&Outcome { expectation: number, expect: expected, met, answer })?;
         } else if !met {
-            let verdicts = verdicts(test, &court, &asked, &needs)?;
+            let verdicts = verdicts(test, &evaluator, &asked, &needs)?;
             say(format!("{file}: expectation {number}: {asked}: {verdicts}"))?;
         }
     }
@@ -80,24 +80,24 @@ pub(super) fn run(test: &TestPolicy) -> Result<ExitCode, Failure> {
 }
 
 /// The account and the access that a row asks about.
-fn question(row: Expectation, court: &PolicyEvaluator) -> Result<(Asked, Vec<Scope>), String> {
+fn question(row: Expectation, evaluator: &PolicyEvaluator) -> Result<(Asked, Vec<Scope>), String> {
     if row.scope.is_some() == row.request.is_some() {
         return Err("write either scope or request".to_owned());
     }
     let needs = needs(row.scope.as_deref(), row.request.as_deref())?;
-    Ok((Asked::new(row.account, row.labels, row.ip, row.service, court), needs))
+    Ok((Asked::new(row.account, row.labels, row.ip, row.service, evaluator), needs))
 }
 
 /// `repository:a:pull is denied, no rule matches`, for each need.
 fn verdicts(
     test: &TestPolicy,
-    court: &PolicyEvaluator,
+    evaluator: &PolicyEvaluator,
     asked: &Asked,
     needs: &[Scope],
 ) -> Result<String, String> {
     let mut verdicts = Vec::new();
     for need in needs {
-        let ruling = court.decide(&asked.about(need))?;
+        let ruling = evaluator.decide(&asked.about(need))?;
         let whole = need.actions.iter().all(|action| ruling.actions.contains(action));
         let verdict = if whole { "allowed" } else { "denied" };
         verdicts.push(format!("{need} is {verdict}, {}", by_which(&ruling.by, &test.config)));

@@ -19,17 +19,20 @@ pub(crate) fn reject_unexpected_upstream<B>(
     response: &Response<B>,
     upstream: &Upstream,
 ) -> Result<(), Refusal> {
-    let why = match response.status() {
-        StatusCode::UNAUTHORIZED => "the registry behind this proxy asks for authentication itself",
-        StatusCode::SWITCHING_PROTOCOLS => "the registry behind this proxy answers in another protocol",
+    let (why, next) = match response.status() {
+        StatusCode::UNAUTHORIZED => (
+            "the registry behind this proxy asks for authentication itself",
+            "it must be a plain registry without an `auth` section in its configuration",
+        ),
+        StatusCode::SWITCHING_PROTOCOLS => (
+            "the registry behind this proxy answers in another protocol",
+            "another service listens there: correct registry.url",
+        ),
         _ => return Ok(()),
     };
     if let Some(suppressed) = upstream.failures().due(why, Instant::now()) {
         let (registry, suppressed) = (upstream.address(), count_suppressed(suppressed));
-        tracing::error!(
-            %registry, suppressed,
-            "{why}; it must be a plain registry without an `auth` section in its configuration"
-        );
+        tracing::error!(%registry, suppressed, "{why}; {next}");
     }
     Err(Refusal::new(ErrorCode::BadGateway, why))
 }
