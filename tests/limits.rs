@@ -169,7 +169,8 @@ fn forms_that_never_end_make_room_and_pulls_go_on() {
 fn rule_35_connections_that_stop_for_a_malformed_head_make_room_too() {
     let registry = registry();
     // No deadline of a body ends them in the meantime.
-    let warden = portwarden(&registry).with("limits: {connections: 8, idle_body: 1h, drain_timeout: 1s}").start();
+    let warden =
+        portwarden(&registry).with("limits: {connections: 8, idle_body: 1h, drain_timeout: 1s}").start();
     let authorization = format!("Basic {}", STANDARD.encode(format!("{}:{}", USER.name, USER.password)));
     for _ in 0..8 {
         let mut frames = h2::connect(&warden, &[(h2::INITIAL_WINDOW, 0)]);

@@ -97,7 +97,10 @@ fn redirecting_to(config: &[u8], location: impl Fn() -> String + Send + 'static)
         descriptor("layer.v1.tar+gzip", &format!("sha256:{}", "b".repeat(64)))
     );
     Server::start(move |target| {
-        if target.starts_with("/v2/public/app/manifests/1") {
+        if target.starts_with("/v2/public/app/tags/list") {
+            let headers = "Content-Type: application/json\r\n";
+            response("200 OK", headers, br#"{"name":"public/app","tags":["1"]}"#)
+        } else if target.starts_with("/v2/public/app/manifests/") {
             let digest = sha256(manifest.as_bytes());
             let headers = format!("Content-Type: {media}\r\nDocker-Content-Digest: {digest}\r\n");
             response("200 OK", &headers, manifest.as_bytes())
@@ -116,8 +119,12 @@ fn following(registry: &Server, origins: &[&str]) -> Local {
 
 /// Returns the page of the image, asked for with credentials of several kinds.
 fn page(portwarden: &Local) -> String {
+    page_at(portwarden, "/public/app:1")
+}
+
+fn page_at(portwarden: &Local, path: &str) -> String {
     let headers = "Accept: text/html\r\nAuthorization: Basic YWRtaW46YmFkbWlu\r\nCookie: a=secret\r\nX-Secret: secret\r\n";
-    let answer = exchange(portwarden.address, &request("GET", "/public/app:1", headers)).unwrap();
+    let answer = exchange(portwarden.address, &request("GET", path, headers)).unwrap();
     assert_eq!(answer.status, 200);
     answer.text()
 }
@@ -215,6 +222,15 @@ fn a_page_says_what_is_wrong_with_the_store() {
     // It ends the connection without an answer.
     let (page, _) = page_with_store(IMAGE.as_bytes(), Vec::new());
     assert!(page.contains("cannot be reached"), "{page}");
+}
+
+#[test]
+fn a_tag_keeps_its_size_where_the_store_fails() {
+    let store = Server::start(|_| response("403 Forbidden", "", b""));
+    let registry = redirecting(IMAGE.as_bytes(), &format!("{}/x", store.origin));
+    let page = page_at(&following(&registry, &[&store.origin]), "/public/app");
+    assert!(page.contains("4 B"), "{page}");
+    assert!(!store.heads().is_empty());
 }
 
 #[test]

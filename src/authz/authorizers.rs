@@ -59,7 +59,7 @@ pub struct Ruling {
 /// The source of a decision. Displays as `rule 3, line 33`, without the operator's comment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DecidedBy {
-    /// No rule matched, and no other authorizer is configured.
+    /// No rule of `acl` or `acl_xorm` matched, and there is no command of `ext_authz` to ask.
     Nobody,
     /// The first rule that matched.
     Rule(RuleName),

@@ -59,7 +59,6 @@ pub struct RuleSettings {
 impl RuleSettings {
     /// The patterns of the rule's fields that are written, in the order of `Field`.
     fn fields(&self) -> impl Iterator<Item = (Field, &str)> {
-        use patterns::placeholder::Field;
         let all = [
             (Field::Account, &self.account),
             (Field::Type, &self.resource_type),

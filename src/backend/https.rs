@@ -21,7 +21,7 @@ use super::NamedCertificates;
 const IDLE: Duration = Duration::from_secs(30);
 const IDLE_CONNECTIONS: usize = 8;
 
-/// A client that sends nothing but what it is given: no cookies, no headers of another request.
+/// A client that adds nothing but its `User-Agent` to what it is given: no cookies, no headers of another request.
 #[derive(Debug, Clone)]
 pub(crate) struct HttpsClient(legacy::Client<HttpsConnector<HttpConnector>, Empty<Bytes>>);
 
@@ -57,7 +57,7 @@ impl HttpsClient {
     /// Returns a client that trusts these certificates: authorities, or those that servers show themselves.
     ///
     /// # Errors
-    /// None of them can be an authority's.
+    /// None of them can be an authority's, or the TLS library lacks the usual versions.
     pub(crate) fn trusting(named: Vec<CertificateDer<'static>>) -> Result<Self, rustls::Error> {
         let provider = Arc::new(aws_lc_rs::default_provider());
         let trusted = NamedCertificates::new(named, Arc::clone(&provider))?;

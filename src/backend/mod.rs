@@ -1,4 +1,5 @@
-//! Sources of accounts and rules outside this process: commands and databases, and the bounds on asking them.
+//! Services outside this process: the commands and databases that know accounts or rules, with the bounds on asking
+//! them, and a client for HTTPS.
 //!
 //! The meaning of an answer is known to `authn` and `authz`; here it is only fetched. The directory of `ldap_auth` has
 //! a single user and lives with it, in `authn`.

@@ -51,7 +51,7 @@ struct Queue {
 /// A request's slot. Dropped, it goes to the next request that may have it.
 #[derive(Debug)]
 pub struct Slot {
-    places: FairSemaphore,
+    semaphore: FairSemaphore,
     share: Option<Share>,
     present: Option<InFlightGuard>,
 }
@@ -91,8 +91,8 @@ impl FairSemaphore {
         let from = Network::from(from);
         let mut waits = {
             let mut queue = self.queue();
-            if let Some(place) = self.free_for(from, &mut queue) {
-                return Ok(place);
+            if let Some(slot) = self.free_for(from, &mut queue) {
+                return Ok(slot);
             }
             let room = self.0.all - queue.waiting.len();
             match self.0.waiting.take(from, most(from, room)) {
@@ -100,7 +100,7 @@ impl FairSemaphore {
                 None => return Err(self.refuse(from)),
             }
         };
-        let came_free = timeout(self.0.wait, &mut waits.place).await;
+        let came_free = timeout(self.0.wait, &mut waits.slot).await;
         came_free.ok().and_then(Result::ok).ok_or_else(|| self.refuse(from))
     }
 
@@ -122,19 +122,19 @@ impl FairSemaphore {
     fn free_for(&self, from: Network, queue: &mut Queue) -> Option<Slot> {
         let share = self.0.held.take(from, most(from, queue.free))?;
         queue.free -= 1;
-        Some(self.place(share))
+        Some(self.slot(share))
     }
 
-    fn place(&self, share: Share) -> Slot {
-        Slot { places: self.clone(), share: Some(share), present: None }
+    fn slot(&self, share: Share) -> Slot {
+        Slot { semaphore: self.clone(), share: Some(share), present: None }
     }
 
     fn wait(&self, from: Network, share: Share, queue: &mut Queue) -> Waits {
-        let (sender, place) = oneshot::channel();
+        let (sender, slot) = oneshot::channel();
         let number = queue.arrivals;
         queue.arrivals += 1;
         queue.waiting.insert(number, (from, sender));
-        Waits { places: self.clone(), number, place, _share: share }
+        Waits { semaphore: self.clone(), number, slot, _share: share }
     }
 
     /// Takes a slot back, and gives the free ones to requests in the queue that may have them. That may be two, for the
@@ -142,9 +142,9 @@ impl FairSemaphore {
     fn give_back(&self, share: Option<Share>) {
         drop(share);
         self.queue().free += 1;
-        while let Some((waiting, place)) = self.grant() {
+        while let Some((waiting, slot)) = self.grant() {
             // If the receiver has just given up, it comes back here.
-            drop(waiting.send(place));
+            drop(waiting.send(slot));
         }
     }
 
@@ -156,7 +156,7 @@ impl FairSemaphore {
         let (number, share) = next?;
         let (_, waiting) = queue.waiting.remove(&number)?;
         queue.free -= 1;
-        Some((waiting, self.place(share)))
+        Some((waiting, self.slot(share)))
     }
 
     fn refuse(&self, from: Network) -> Overloaded {
@@ -185,15 +185,15 @@ fn most(of: Network, left: usize) -> usize {
 
 /// A request in the queue. Leaves it when dropped.
 struct Waits {
-    places: FairSemaphore,
+    semaphore: FairSemaphore,
     number: u64,
-    place: oneshot::Receiver<Slot>,
+    slot: oneshot::Receiver<Slot>,
     _share: Share,
 }
 
 impl Drop for Waits {
     fn drop(&mut self) {
-        self.places.queue().waiting.remove(&self.number);
+        self.semaphore.queue().waiting.remove(&self.number);
     }
 }
 
@@ -207,7 +207,7 @@ impl Slot {
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        self.places.give_back(self.share.take());
+        self.semaphore.give_back(self.share.take());
     }
 }
 
@@ -219,94 +219,94 @@ mod tests {
         Some([10, 0, 0, last].into())
     }
 
-    async fn several(places: &FairSemaphore, from: Option<IpAddr>, wanted: usize) -> Vec<Slot> {
+    async fn several(semaphore: &FairSemaphore, from: Option<IpAddr>, wanted: usize) -> Vec<Slot> {
         let mut taken = Vec::new();
         for _ in 0..wanted {
-            taken.extend(places.take(from).await.ok());
+            taken.extend(semaphore.take(from).await.ok());
         }
         taken
     }
 
     #[tokio::test]
     async fn an_address_gets_half_and_waits_a_bounded_time_for_more() {
-        let places = FairSemaphore::with(4, "requests", Duration::from_millis(300));
-        let mut held = several(&places, ip(1), 2).await;
+        let semaphore = FairSemaphore::with(4, "requests", Duration::from_millis(300));
+        let mut held = several(&semaphore, ip(1), 2).await;
         let started = Instant::now();
-        assert_eq!(places.take(ip(1)).await.unwrap_err(), Overloaded);
+        assert_eq!(semaphore.take(ip(1)).await.unwrap_err(), Overloaded);
         assert!(started.elapsed() >= Duration::from_millis(300), "{:?}", started.elapsed());
-        assert_eq!((held.len(), places.refused()), (2, 1));
-        let (again, ()) = tokio::join!(places.take(ip(1)), async {
+        assert_eq!((held.len(), semaphore.refused()), (2, 1));
+        let (again, ()) = tokio::join!(semaphore.take(ip(1)), async {
             tokio::task::yield_now().await;
             held.pop();
         });
         assert!(again.is_ok(), "it came free while it was waited for");
-        assert_eq!((places.taken(), places.waiting()), (2, 0));
+        assert_eq!((semaphore.taken(), semaphore.waiting()), (2, 0));
         drop((held, again));
-        assert_eq!((places.taken(), places.0.held.held(), places.0.waiting.held()), (0, 0, 0));
+        assert_eq!((semaphore.taken(), semaphore.0.held.held(), semaphore.0.waiting.held()), (0, 0, 0));
     }
 
     #[tokio::test]
     async fn several_addresses_leave_some_for_the_next() {
-        let places = FairSemaphore::with(60, "requests", Duration::ZERO);
-        let first = several(&places, ip(1), 60).await;
-        let second = several(&places, ip(2), 60).await;
-        let third = several(&places, ip(3), 60).await;
+        let semaphore = FairSemaphore::with(60, "requests", Duration::ZERO);
+        let first = several(&semaphore, ip(1), 60).await;
+        let second = several(&semaphore, ip(2), 60).await;
+        let third = several(&semaphore, ip(3), 60).await;
         assert_eq!((first.len(), second.len(), third.len()), (30, 15, 8));
-        assert!(places.take(ip(4)).await.is_ok());
+        assert!(semaphore.take(ip(4)).await.is_ok());
         drop(first);
-        assert_eq!(several(&places, ip(1), 60).await.len(), 19, "as many as are then left");
+        assert_eq!(several(&semaphore, ip(1), 60).await.len(), 19, "as many as are then left");
     }
 
     #[tokio::test]
     async fn rule_35_seven_64s_of_one_48_take_no_more_than_one_client() {
-        let places = FairSemaphore::with(64, "requests", Duration::ZERO);
+        let semaphore = FairSemaphore::with(64, "requests", Duration::ZERO);
         let mut held = Vec::new();
         for net in [0, 1, 2, 0x100, 0x101, 0x2000, 0xffff] {
             let from = std::net::Ipv6Addr::new(0x2001, 0xdb8, 1, net, 0, 0, 0, 1);
-            held.extend(several(&places, Some(from.into()), 64).await);
+            held.extend(several(&semaphore, Some(from.into()), 64).await);
         }
         assert_eq!(held.len(), 32);
-        assert_eq!(several(&places, ip(1), 64).await.len(), 16, "another address");
+        assert_eq!(several(&semaphore, ip(1), 64).await.len(), 16, "another address");
     }
 
     #[tokio::test]
     async fn who_comes_without_an_address_gets_whatever_is_free() {
-        let places = FairSemaphore::with(3, "requests", Duration::ZERO);
-        assert_eq!(several(&places, None, 4).await.len(), 3);
+        let semaphore = FairSemaphore::with(3, "requests", Duration::ZERO);
+        assert_eq!(several(&semaphore, None, 4).await.len(), 3);
     }
 
     #[tokio::test]
     async fn those_who_wait_are_bounded_and_take_no_place_of_others() {
-        let places = FairSemaphore::with(4, "requests", Duration::from_millis(100));
-        let held = several(&places, ip(1), 2).await;
-        let waits = |places: FairSemaphore| tokio::spawn(async move { places.take(ip(1)).await });
-        let waiting = [(); 3].map(|()| waits(places.clone()));
+        let semaphore = FairSemaphore::with(4, "requests", Duration::from_millis(100));
+        let held = several(&semaphore, ip(1), 2).await;
+        let waits = |semaphore: FairSemaphore| tokio::spawn(async move { semaphore.take(ip(1)).await });
+        let waiting = [(); 3].map(|()| waits(semaphore.clone()));
         tokio::task::yield_now().await;
-        assert_eq!((places.waiting(), places.refused()), (2, 1), "they too leave as many as they take");
-        assert!(places.take(ip(2)).await.is_ok());
+        assert_eq!((semaphore.waiting(), semaphore.refused()), (2, 1), "they too leave as many as they take");
+        assert!(semaphore.take(ip(2)).await.is_ok());
         for waits in waiting {
             assert!(waits.await.unwrap().is_err());
         }
         // A request that gives up leaves nothing behind.
-        let _ = timeout(Duration::from_millis(10), places.take(ip(1))).await;
+        let _ = timeout(Duration::from_millis(10), semaphore.take(ip(1))).await;
         drop(held);
-        assert_eq!((places.taken(), places.waiting()), (0, 0));
+        assert_eq!((semaphore.taken(), semaphore.waiting()), (0, 0));
     }
 
     #[tokio::test]
     async fn one_place_that_comes_free_may_be_for_two() {
-        let places = FairSemaphore::with(3, "requests", Duration::from_secs(60));
-        let mut first = several(&places, ip(1), 1).await;
-        let second = several(&places, ip(2), 1).await;
+        let semaphore = FairSemaphore::with(3, "requests", Duration::from_secs(60));
+        let mut first = several(&semaphore, ip(1), 1).await;
+        let second = several(&semaphore, ip(2), 1).await;
         let waits = |from| {
-            let places = places.clone();
-            tokio::spawn(async move { places.take(from).await })
+            let semaphore = semaphore.clone();
+            tokio::spawn(async move { semaphore.take(from).await })
         };
         let others = waits(ip(2));
         tokio::task::yield_now().await;
         let mine = waits(ip(1));
         tokio::task::yield_now().await;
-        assert_eq!(places.waiting(), 2);
+        assert_eq!(semaphore.waiting(), 2);
         // One is free already, and then two: for the one because they are more, for the other because it holds less.
         first.pop();
         let (others, mine) = (others.await.unwrap(), mine.await.unwrap());
@@ -316,12 +316,12 @@ mod tests {
 
     #[tokio::test]
     async fn a_place_passes_those_by_who_may_not_have_it() {
-        let places = FairSemaphore::with(3, "requests", Duration::from_secs(5));
-        let mut greedy = several(&places, ip(1), 2).await;
-        let held = several(&places, ip(2), 1).await;
-        let (mine, other) = tokio::join!(timeout(Duration::from_millis(50), places.take(ip(1))), async {
+        let semaphore = FairSemaphore::with(3, "requests", Duration::from_secs(5));
+        let mut greedy = several(&semaphore, ip(1), 2).await;
+        let held = several(&semaphore, ip(2), 1).await;
+        let (mine, other) = tokio::join!(timeout(Duration::from_millis(50), semaphore.take(ip(1))), async {
             tokio::task::yield_now().await;
-            let other = async { places.take(ip(3)).await };
+            let other = async { semaphore.take(ip(3)).await };
             let (other, ()) = tokio::join!(other, async {
                 tokio::task::yield_now().await;
                 greedy.pop();

@@ -25,7 +25,7 @@ pub(crate) struct CheckQueue(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     concurrent: usize,
-    places: usize,
+    slots: usize,
     state: Mutex<State>,
 }
 
@@ -46,8 +46,8 @@ pub(crate) struct Turn(Option<CheckQueue>);
 
 impl CheckQueue {
     /// A queue with so many checks at once, and slots for so many that wait.
-    pub(crate) fn new(concurrent: usize, places: usize) -> Self {
-        Self(Arc::new(Inner { concurrent, places, state: Mutex::default() }))
+    pub(crate) fn new(concurrent: usize, slots: usize) -> Self {
+        Self(Arc::new(Inner { concurrent, slots, state: Mutex::default() }))
     }
 
     /// Waits for a turn. `tried` is the number of the address's earlier attempts (`Attempt::tried`). `None` when there
@@ -59,7 +59,7 @@ impl CheckQueue {
                 state.running += 1;
                 return Some(Turn(Some(self.clone())));
             }
-            state.wait(tried, self.0.places)?
+            state.wait(tried, self.0.slots)?
         };
         if let Ok(turn) = timeout(WAIT, turn).await {
             return turn.ok();
@@ -102,8 +102,8 @@ impl CheckQueue {
 impl State {
     /// Takes a slot in the queue: a free one, or that of the check with most attempts that has waited longest, if its
     /// attempts are not fewer.
-    fn wait(&mut self, tried: u32, places: usize) -> Option<(Number, oneshot::Receiver<Turn>)> {
-        if self.waiting.len() >= places {
+    fn wait(&mut self, tried: u32, slots: usize) -> Option<(Number, oneshot::Receiver<Turn>)> {
+        if self.waiting.len() >= slots {
             let last = self.waiting.last_entry()?;
             if last.key().0 < tried {
                 return None;

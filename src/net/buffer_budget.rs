@@ -48,13 +48,13 @@ mod tests {
 
     #[test]
     fn many_have_little_each_and_few_have_much() {
-        let allowance = BufferBudget::default();
-        assert_eq!(allowance.piece(), MOST);
-        let mut shares: Vec<BudgetShare> = (0..512).map(|_| allowance.share()).collect();
-        assert_eq!(allowance.piece(), 64 << 10);
-        shares.extend((0..10_000).map(|_| allowance.share()));
-        assert_eq!(allowance.piece(), LEAST);
+        let budget = BufferBudget::default();
+        assert_eq!(budget.piece(), MOST);
+        let mut shares: Vec<BudgetShare> = (0..512).map(|_| budget.share()).collect();
+        assert_eq!(budget.piece(), 64 << 10);
+        shares.extend((0..10_000).map(|_| budget.share()));
+        assert_eq!(budget.piece(), LEAST);
         shares.clear();
-        assert_eq!(allowance.piece(), MOST);
+        assert_eq!(budget.piece(), MOST);
     }
 }

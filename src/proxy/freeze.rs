@@ -145,7 +145,7 @@ impl Freeze {
                 FreezeStatus::Open => state.enter(Phase::Draining { since }),
             }
         };
-        let mut calls_off = CancelOnDrop { freeze: self, number, armed: true };
+        let mut cancel = CancelOnDrop { freeze: self, number, armed: true };
         while self.own(number)?.pushes_under_way(since, Instant::now()) > 0 && since.elapsed() < drain {
             sleep(LOOK).await;
         }
@@ -154,7 +154,7 @@ impl Freeze {
             self.settle(number).await?;
         }
         self.own(number)?.phase = Phase::Frozen { until: Instant::now() + length };
-        calls_off.armed = false;
+        cancel.armed = false;
         Ok(cut_off)
     }
 

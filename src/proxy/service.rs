@@ -61,7 +61,7 @@ pub struct Service {
     catalog: Catalog,
     registry_health: RegistryHealth,
     freeze: Freeze,
-    allowance: BufferBudget,
+    budget: BufferBudget,
     telemetry: Arc<Telemetry>,
 }
 
@@ -70,8 +70,8 @@ impl Service {
     pub fn new(snapshot: Snapshot, telemetry: Arc<Telemetry>) -> Self {
         let key = snapshot.remembered.key().clone();
         let passwords = Passwords::new(&snapshot.settings.passwords, key, Arc::clone(&telemetry));
-        let allowance = BufferBudget::default();
-        let upstream = Upstream::new(snapshot.settings.upstream.clone(), allowance.clone());
+        let budget = BufferBudget::default();
+        let upstream = Upstream::new(snapshot.settings.upstream.clone(), budget.clone());
         let pages = Pages::default();
         let catalog = Catalog::new(Arc::clone(pages.names()));
         Self {
@@ -84,7 +84,7 @@ impl Service {
             catalog,
             registry_health: RegistryHealth::default(),
             freeze: Freeze::default(),
-            allowance,
+            budget,
             telemetry,
         }
     }
@@ -93,7 +93,7 @@ impl Service {
     /// go on.
     pub fn replace(&self, snapshot: Snapshot) {
         if snapshot.settings.upstream != self.snapshot.load().settings.upstream {
-            let upstream = Upstream::new(snapshot.settings.upstream.clone(), self.allowance.clone());
+            let upstream = Upstream::new(snapshot.settings.upstream.clone(), self.budget.clone());
             self.upstream.store(Arc::new(upstream));
             self.pages.forget_registry();
         }
@@ -120,9 +120,9 @@ impl Service {
         &self.telemetry
     }
 
-    /// Returns the allowance that sets the size of a body's pieces.
-    pub(crate) fn allowance(&self) -> &BufferBudget {
-        &self.allowance
+    /// Returns the budget that sets the size of a body's pieces.
+    pub(crate) fn budget(&self) -> &BufferBudget {
+        &self.budget
     }
 
     /// Returns the gate for writes.
@@ -281,16 +281,16 @@ impl Service {
             }
         };
         let is_list = *permit.route().endpoint() == Endpoint::Catalog;
-        let list = if is_list { Some(self.catalog.place(address).await?) } else { None };
+        let list = if is_list { Some(self.catalog.slot(address).await?) } else { None };
         let busy = |error| unanswered(&error, &upstream);
-        let place = upstream.place(address).await.map_err(busy)?.of(in_flight);
+        let slot = upstream.slot(address).await.map_err(busy)?.of(in_flight);
         let mut write = self.freeze.admit(permit.route())?;
         log.allowed();
         // 5. Forward: only a permit can be, and bodies stream.
         let mut to_registry = upstream_head(&permit);
         headers::to_registry(&mut to_registry, &head.headers, origin, address, log.id());
         log.forwarding(body.progress());
-        let sending = pin!(upstream.send(to_registry.with(body), place));
+        let sending = pin!(upstream.send(to_registry.with(body), slot));
         let sent = Write::unless_cut_off(write.as_mut(), sending).await;
         let sent = sent.inspect_err(|_| log.end(Ended::CutOff))?;
         let response = sent.map_err(|error| {
@@ -311,8 +311,8 @@ impl Service {
         let is_absolute = !snapshot.settings.relative_urls;
         let outside = Outside { registry: upstream.address(), origin: is_absolute.then_some(origin) };
         let mut response = rewrite_response(response.map(body), permit.route(), &outside);
-        if let Some(place) = list {
-            response.body_mut().keep(place);
+        if let Some(slot) = list {
+            response.body_mut().keep(slot);
         }
         Ok(response)
     }
@@ -368,7 +368,7 @@ impl Service {
     }
 }
 
-/// Refuses, at an endpoint of Portwarden itself, what holds for no request, and methods that no route knows.
+/// Refuses, at an endpoint of Portwarden itself, whatever [`require_plain`] refuses, and methods that no route knows.
 fn require_known_method(head: &Parts) -> Result<(), Refusal> {
     require_plain(head)?;
     match Method::parse(head.method.as_str()) {

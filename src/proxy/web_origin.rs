@@ -24,7 +24,7 @@ impl WebOrigin {
         let authority = url.authority()?;
         let host = authority.host().to_lowercase();
         let port = authority.port_u16();
-        // A port that is none is no part of the authority's port.
+        // An empty or unreadable port stands in the text, and `port` is `None`.
         let length = host.len() + port.map_or(0, |port| 1 + port.to_string().len());
         let is_whole = authority.as_str().len() == length && !authority.as_str().contains(['@', '*']);
         let port = port.filter(|port| *port != default);

@@ -20,7 +20,7 @@ struct Shared {
     /// The rate at which a client may give up requests.
     abandoning: Rate,
     too_much: Notify,
-    in_flight: InFlight,
+    at_registry: InFlight,
 }
 
 #[derive(Debug)]
@@ -55,7 +55,12 @@ impl Activity {
         let abandoned = Bucket::new(now);
         let state = State { in_flight: 0, used: false, began: now, idle_since: now, abandoned };
         let state = Mutex::new(state);
-        Self(Arc::new(Shared { state, abandoning, too_much: Notify::new(), in_flight: InFlight::default() }))
+        Self(Arc::new(Shared {
+            state,
+            abandoning,
+            too_much: Notify::new(),
+            at_registry: InFlight::default(),
+        }))
     }
 
     /// Counts the connection as idle from now on: it can have no request before its handshake is done.
@@ -94,8 +99,8 @@ impl Activity {
     }
 
     /// The counter of its requests that are with the registry.
-    pub(super) fn in_flight(&self) -> &InFlight {
-        &self.0.in_flight
+    pub(super) fn at_registry(&self) -> &InFlight {
+        &self.0.at_registry
     }
 
     /// Returns the time since which it has done no useful work: its last request began or ended then, and none is with
@@ -103,7 +108,7 @@ impl Activity {
     /// never read, keeps a connection in flight and costs its client nothing.
     pub(super) fn expendable_since(&self) -> Option<Instant> {
         let state = self.state();
-        (self.0.in_flight.count() == 0).then_some(state.began.max(state.idle_since))
+        (self.0.at_registry.count() == 0).then_some(state.began.max(state.idle_since))
     }
 
     /// Returns true if it has been so for `limit`.

@@ -282,7 +282,7 @@ mod tests {
     fn the_longest_idle_leave_first_and_those_at_work_never() {
         let admission = admission(100, 100);
         let places: Vec<ConnectionSlot> = (0..4).map(|_| admission.admit(None, true).unwrap()).collect();
-        let at_work = places[0].activity.in_flight().enter();
+        let at_work = places[0].activity.at_registry().enter();
         drop(places[1].activity.begin());
         let never_read = places[2].activity.begin();
         places[3].activity.begin().answered();

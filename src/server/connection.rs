@@ -52,7 +52,7 @@ impl Connections {
     }
 
     /// Serves one connection until it ends.
-    pub(super) async fn serve(self, accepted: Accepted, address: Option<SocketAddr>, place: ConnectionSlot) {
+    pub(super) async fn serve(self, accepted: Accepted, address: Option<SocketAddr>, slot: ConnectionSlot) {
         let _counted = self.service.telemetry().metrics.connected();
         let stream = match accepted.here() {
             Ok(stream) => stream,
@@ -61,23 +61,23 @@ impl Connections {
                 return;
             }
         };
-        let stream = stream.bounded(self.service.allowance().clone());
+        let stream = stream.bounded(self.service.budget().clone());
         // State that only one of these needs is not kept while another is under way.
         let Some(config) = self.tls() else {
             let peer = Peer { address, tls: false };
             let stream = self.socket(stream);
-            return Box::pin(self.serve_http1(stream, None::<Output<Socket>>, peer, &place)).await;
+            return Box::pin(self.serve_http1(stream, None::<Output<Socket>>, peer, &slot)).await;
         };
-        let Some((io, session)) = Box::pin(self.shake_hands(config, stream, address, &place)).await else {
+        let Some((io, session)) = Box::pin(self.shake_hands(config, stream, address, &slot)).await else {
             return;
         };
         let peer = Peer { address, tls: true };
         let is_http2 = session.alpn_protocol() == Some(H2);
-        let (stream, output) = TlsStream::new(io, session, self.service.allowance().clone());
+        let (stream, output) = TlsStream::new(io, session, self.service.budget().clone());
         if is_http2 {
-            Box::pin(self.serve_http2(stream, output, peer, &place)).await;
+            Box::pin(self.serve_http2(stream, output, peer, &slot)).await;
         } else {
-            Box::pin(self.serve_http1(stream, Some(output), peer, &place)).await;
+            Box::pin(self.serve_http1(stream, Some(output), peer, &slot)).await;
         }
     }
 
@@ -87,13 +87,13 @@ impl Connections {
         config: Arc<ServerConfig>,
         stream: Stream,
         address: Option<SocketAddr>,
-        place: &ConnectionSlot,
+        slot: &ConnectionSlot,
     ) -> Option<(Socket, ServerConnection)> {
         tokio::select! {
             biased;
             accepted = self.accept_tls(config, stream) => match accepted {
                 Ok(stream) => {
-                    place.activity.opened();
+                    slot.activity.opened();
                     return Some(stream.into_inner());
                 }
                 Err(error) => tracing::debug!(?address, %error, "a TLS handshake failed"),
@@ -101,7 +101,7 @@ impl Connections {
             () = Deadline::after(self.limits.handshake_timeout) => {
                 tracing::debug!(?address, "a TLS handshake took too long");
             }
-            () = place.asked_to_leave() => {}
+            () = slot.asked_to_leave() => {}
         }
         None
     }
@@ -131,13 +131,8 @@ impl Connections {
         }
     }
 
-    async fn serve_http1<I, O>(
-        &self,
-        stream: I,
-        output: Option<Output<O>>,
-        peer: Peer,
-        place: &ConnectionSlot,
-    ) where
+    async fn serve_http1<I, O>(&self, stream: I, output: Option<Output<O>>, peer: Peer, slot: &ConnectionSlot)
+    where
         I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
         O: AsyncRead + AsyncWrite + Unpin,
     {
@@ -147,7 +142,7 @@ impl Connections {
         let pressure = output.as_ref().map(Output::pressure);
         // A journey is large, and bodies outlast it.
         let answer =
-            |request| Box::pin(self.answer(request, peer, &verdict, &place.activity, pressure.clone()));
+            |request| Box::pin(self.answer(request, peer, &verdict, &slot.activity, pressure.clone()));
         let mut builder = http1::Builder::new();
         builder
             // The head guard has the deadline for a head: hyper's also ends connections that are merely idle.
@@ -160,7 +155,7 @@ impl Connections {
         let drive = Drive {
             stop: &self.stop,
             limits: &self.limits,
-            place,
+            slot,
             output: output.as_ref(),
             http2_heads: None,
         };
@@ -178,11 +173,11 @@ impl Connections {
         stream: TlsStream<I>,
         output: Output<I>,
         peer: Peer,
-        place: &ConnectionSlot,
+        slot: &ConnectionSlot,
     ) {
         let stream = HeadGuard::http2(stream, self.head_size());
         let verdict = stream.verdict();
-        let shared = (self.clone(), place.activity.clone(), verdict.clone());
+        let shared = (self.clone(), slot.activity.clone(), verdict.clone());
         let service = service_fn(move |request| {
             let (this, activity, verdict) = shared.clone();
             async move { this.answer(request, peer, &verdict, &activity, None).await }
@@ -200,7 +195,7 @@ impl Connections {
             .keep_alive_interval(KEEP_ALIVE_INTERVAL)
             .serve_connection(TokioIo::new(stream), service);
         let (output, http2_heads) = (Some(&output), Some(&verdict));
-        let drive = Drive { stop: &self.stop, limits: &self.limits, place, output, http2_heads };
+        let drive = Drive { stop: &self.stop, limits: &self.limits, slot, output, http2_heads };
         drive.run(Box::pin(connection), http2::Connection::graceful_shutdown, None).await;
     }
 
@@ -227,7 +222,7 @@ impl Connections {
             }
             None => match self.redirects_to {
                 Some(port) => self.service.redirect(request, peer, port),
-                None => self.service.respond(request, peer, activity.in_flight()).await,
+                None => self.service.respond(request, peer, activity.at_registry()).await,
             },
         };
         let delivery = Delivery::of_this_stream();

@@ -77,7 +77,7 @@ pub enum ControlAnswer {
 pub struct Control {
     listener: UnixListener,
     path: PathBuf,
-    desk: Arc<ControlHandler>,
+    handler: Arc<ControlHandler>,
 }
 
 /// The longest request line.
@@ -100,13 +100,13 @@ impl Control {
         let listener = UnixListener::bind(path)?;
         // A client that connects in between must prove its user all the same.
         fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
-        let desk = Arc::new(ControlHandler {
+        let handler = Arc::new(ControlHandler {
             freeze: service.freeze().clone(),
             telemetry: Arc::clone(service.telemetry()),
             kept: path.with_extension("frozen-until"),
         });
-        desk.resume();
-        Ok(Self { listener, path: path.to_owned(), desk })
+        handler.resume();
+        Ok(Self { listener, path: path.to_owned(), handler })
     }
 
     /// Answers for ever.
@@ -116,9 +116,9 @@ impl Control {
                 tokio::time::sleep(ACCEPT_PAUSE).await;
                 continue;
             };
-            let desk = Arc::clone(&self.desk);
+            let handler = Arc::clone(&self.handler);
             tokio::spawn(async move {
-                if let Err(error) = desk.answer(stream).await {
+                if let Err(error) = handler.answer(stream).await {
                     tracing::debug!(%error, "a connection to the control socket broke");
                 }
             });
@@ -243,12 +243,12 @@ impl ControlHandler {
 
     /// Tells when a freeze ends by itself.
     fn watch(self: &Arc<Self>) {
-        let desk = Arc::clone(self);
+        let handler = Arc::clone(self);
         tokio::spawn(async move {
-            if desk.freeze.expired().await {
-                let _ = fs::remove_file(&desk.kept);
+            if handler.freeze.expired().await {
+                let _ = fs::remove_file(&handler.kept);
                 tracing::warn!("writes are thawed: the time of the freeze is over");
-                desk.record("thawed: its time was over");
+                handler.record("thawed: its time was over");
             }
         });
     }

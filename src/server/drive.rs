@@ -21,7 +21,7 @@ use super::{Limits, admission::ConnectionSlot, head_guard::Verdict, tls_stream::
 pub(super) struct Drive<'a, O> {
     pub(super) stop: &'a watch::Receiver<bool>,
     pub(super) limits: &'a Limits,
-    pub(super) place: &'a ConnectionSlot,
+    pub(super) slot: &'a ConnectionSlot,
     /// The output of TLS.
     pub(super) output: Option<&'a Output<O>>,
     /// The verdict on the heads of an HTTP/2 connection. It is one for all streams, so after a malformed head the connection
@@ -52,7 +52,7 @@ pub(super) const LEAST_LOOK: Duration = Duration::from_millis(10);
 const REST_AFTER: Duration = Duration::from_secs(1);
 
 impl<O: AsyncRead + AsyncWrite + Unpin> Drive<'_, O> {
-    /// Runs a connection. One whose heads are guarded may come back idle: dropped then, it loses nothing.
+    /// Runs a connection. One with `heads`, those of HTTP/1.1, may come back idle: dropped then, it loses nothing.
     pub(super) async fn run<C, T, E>(
         &self,
         mut connection: Pin<Box<C>>,
@@ -65,7 +65,7 @@ impl<O: AsyncRead + AsyncWrite + Unpin> Drive<'_, O> {
     {
         let mut stop = self.stop.clone();
         let mut stopping = false;
-        let activity = &self.place.activity;
+        let activity = &self.slot.activity;
         // A connection that was told to stop ends by itself once all is written, which may take its client as long as a
         // body may stand still.
         let grace = self.limits.idle_body;
@@ -92,12 +92,12 @@ impl<O: AsyncRead + AsyncWrite + Unpin> Drive<'_, O> {
                     shut_down(connection.as_mut());
                     look.set(sleep(STOP_GRACE));
                 }
-                () = self.place.floods() => {
+                () = self.slot.floods() => {
                     tracing::debug!("a client gives up too many of its requests: its connection is closed");
                     return Ended::Broken;
                 }
                 // One that stops already, for a malformed head, has to make room as any other.
-                () = self.place.asked_to_leave(), if !leaving => {
+                () = self.slot.asked_to_leave(), if !leaving => {
                     leaving = true;
                     if !mem::replace(&mut stopping, true) {
                         shut_down(connection.as_mut());
@@ -147,7 +147,7 @@ impl<O: AsyncRead + AsyncWrite + Unpin> Drive<'_, O> {
     /// Returns the time to the next look at a connection: not before it can have been idle for too long, for there may
     /// be many thousands of idle ones. One that may rest is seen to sooner.
     fn next_look(&self, may_rest: bool) -> Duration {
-        let idle = self.place.activity.idle_for().unwrap_or_default();
+        let idle = self.slot.activity.idle_for().unwrap_or_default();
         let left = self.limits.idle_timeout.saturating_sub(idle).max(LEAST_LOOK);
         if may_rest { left.min(REST_AFTER) } else { left }
     }

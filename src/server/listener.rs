@@ -190,10 +190,10 @@ impl Accepted {
 }
 
 impl Stream {
-    /// The same; of what its client is to be sent, about as much waits in the kernel as the allowance has for each.
-    pub(super) fn bounded(self, allowance: BufferBudget) -> Self {
+    /// The same; of what its client is to be sent, about as much waits in the kernel as the budget has for each.
+    pub(super) fn bounded(self, budget: BufferBudget) -> Self {
         match self {
-            Self::Tcp(stream, _) => Self::Tcp(stream, Some(Unsent::new(allowance))),
+            Self::Tcp(stream, _) => Self::Tcp(stream, Some(Unsent::new(budget))),
             // There it is what `net.core.wmem_default` says: 208 KiB, unless changed.
             Self::Unix(_) => self,
         }

@@ -40,7 +40,10 @@ pub use tls::{Tls, TlsError};
 pub use watch::Watch;
 pub use workers::Workers;
 
-use crate::proxy::Service;
+use crate::{
+    limits::{FailureLog, count_suppressed},
+    proxy::Service,
+};
 use connection::Connections;
 use reject_connection::reject_connection;
 
@@ -78,7 +81,7 @@ pub async fn run(
 /// The pause before accepting again after it failed: file descriptors come back when connections end.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// The interval between log lines about it.
-const ACCEPT_COMPLAINT: Duration = Duration::from_secs(10);
+const LOG_ACCEPT_FAILURES_EVERY: Duration = Duration::from_secs(10);
 
 /// Accepts for ever: an error of one connection, or of the system, must not end the server.
 async fn accept(
@@ -87,7 +90,7 @@ async fn accept(
     admission: Arc<Admission>,
     workers: Arc<Workers>,
 ) {
-    let mut complained: Option<Instant> = None;
+    let failures = FailureLog::every(LOG_ACCEPT_FAILURES_EVERY);
     loop {
         admission.room().await;
         match listener.next().await {
@@ -95,9 +98,9 @@ async fn accept(
                 let proxies = &connections.service.snapshot().settings.client_address;
                 let counts = peer.is_some_and(|peer| !proxies.is_proxy(peer.ip()));
                 match admission.admit(peer, counts) {
-                    Some(place) => {
+                    Some(slot) => {
                         let connections = Connections { limits: admission.limits(), ..connections.clone() };
-                        workers.spawn(connections.serve(stream, peer, place));
+                        workers.spawn(connections.serve(stream, peer, slot));
                     }
                     None if connections.tls().is_some() => drop(stream),
                     None => reject_connection(stream),
@@ -106,9 +109,9 @@ async fn accept(
             // That of a client that has gone already: the next one need not wait.
             Err(error) if error.kind() == ErrorKind::ConnectionAborted => {}
             Err(error) => {
-                if complained.is_none_or(|since| since.elapsed() >= ACCEPT_COMPLAINT) {
-                    complained = Some(Instant::now());
-                    tracing::warn!(%error, "cannot accept a connection; if too many files are open, raise LimitNOFILE (`ulimit -n`)");
+                if let Some(suppressed) = failures.due("accept", Instant::now()) {
+                    let suppressed = count_suppressed(suppressed);
+                    tracing::warn!(%error, suppressed, "cannot accept a connection; if too many files are open, raise LimitNOFILE (`ulimit -n`)");
                 }
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }

@@ -12,10 +12,10 @@ use tokio::net::TcpStream;
 
 use crate::net::BufferBudget;
 
-/// The bound of one socket: about what the allowance has for each connection.
+/// The bound of one socket: about what the budget has for each connection.
 #[derive(Debug)]
 pub(crate) struct Unsent {
-    allowance: BufferBudget,
+    budget: BufferBudget,
     /// The bound last set in the kernel; none before there was much to send, so that a small answer pays nothing.
     bound: Option<usize>,
     /// Bytes written since.
@@ -26,8 +26,8 @@ pub(crate) struct Unsent {
 const MUCH: usize = 16 << 10;
 
 impl Unsent {
-    pub(crate) fn new(allowance: BufferBudget) -> Self {
-        Self { allowance, bound: None, since: 0 }
+    pub(crate) fn new(budget: BufferBudget) -> Self {
+        Self { budget, bound: None, since: 0 }
     }
 
     /// Called with the result of a write. The kernel takes no more while the bound or more is unsent, beside the
@@ -42,7 +42,7 @@ impl Unsent {
         let taken = if let Poll::Ready(Ok(bytes)) = written { *bytes } else { 0 };
         self.since = self.since.saturating_add(taken);
         let has_much = taken > 0 && self.since >= MUCH;
-        let piece = self.allowance.piece();
+        let piece = self.budget.piece();
         let bound = match self.bound {
             None if has_much => piece.max(self.since),
             Some(bound) if piece - piece / 4 >= bound => piece,
@@ -75,11 +75,11 @@ mod tests {
     }
 
     impl Ends {
-        async fn connect(allowance: &BufferBudget, vectored: bool) -> Self {
+        async fn connect(budget: &BufferBudget, vectored: bool) -> Self {
             let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
             let (client, accepted) =
                 tokio::join!(TcpStream::connect(listener.local_addr().unwrap()), listener.accept());
-            let stream = Stream::Tcp(accepted.unwrap().0, None).bounded(allowance.clone());
+            let stream = Stream::Tcp(accepted.unwrap().0, None).bounded(budget.clone());
             Self { client: client.unwrap(), stream, vectored }
         }
 
@@ -128,18 +128,18 @@ mod tests {
     #[tokio::test]
     async fn the_kernel_is_told_what_each_may_have_waiting() {
         for vectored in [false, true] {
-            let allowance = BufferBudget::default();
-            let mut ends = Ends::connect(&allowance, vectored).await;
-            let alone = allowance.piece();
+            let budget = BufferBudget::default();
+            let mut ends = Ends::connect(&budget, vectored).await;
+            let alone = budget.piece();
             ends.begin(MUCH - 1).await;
             assert_eq!(ends.bound(), 0, "after a small answer");
             ends.begin(1).await;
             assert_eq!(ends.bound(), alone, "after small answers that are much together");
             ends.fill().await;
             assert_eq!(ends.bound(), alone);
-            let mut shares: Vec<_> = (0..10_000).map(|_| allowance.share()).collect();
-            let one_of_many = allowance.piece();
-            let mut late = Ends::connect(&allowance, vectored).await;
+            let mut shares: Vec<_> = (0..10_000).map(|_| budget.share()).collect();
+            let one_of_many = budget.piece();
+            let mut late = Ends::connect(&budget, vectored).await;
             late.begin(MUCH - 1).await;
             let more = late.write(4 * one_of_many).await;
             assert!(more > one_of_many, "{more}");
@@ -155,7 +155,7 @@ mod tests {
             }
             let lowest = ends.bound();
             assert!((one_of_many..one_of_many * 4 / 3).contains(&lowest), "{lowest}");
-            while allowance.piece() <= one_of_many {
+            while budget.piece() <= one_of_many {
                 shares.pop();
             }
             ends.drain(MUCH).await;
@@ -164,8 +164,8 @@ mod tests {
             shares.clear();
             ends.fill().await;
             assert_eq!(ends.bound(), alone, "raised while it is full");
-            while allowance.piece() == alone {
-                shares.push(allowance.share());
+            while budget.piece() == alone {
+                shares.push(budget.share());
             }
             ends.drain(MUCH).await;
             assert_eq!(ends.bound(), alone, "told anew for one that came");

@@ -33,7 +33,7 @@ pub(super) struct Output<I>(Arc<Mutex<Inner<I>>>, Pressure);
 struct Inner<I> {
     io: I,
     session: ServerConnection,
-    allowance: BufferBudget,
+    budget: BufferBudget,
     pressure: Pressure,
     /// Plaintext that does not fill a record yet.
     staged: Vec<u8>,
@@ -47,7 +47,7 @@ struct Inner<I> {
     reads: usize,
     /// The peer sends no more.
     ended: bool,
-    /// Its share of the allowance while it holds bytes that its peer does not take. Any client can bring that about,
+    /// Its share of the budget while it holds bytes that its peer does not take. Any client can bring that about,
     /// known or not: many such clients leave little for each.
     holds: Option<BudgetShare>,
 }
@@ -60,15 +60,15 @@ const OVERHEAD: usize = 256;
 const FIRST_READ: usize = 4 << 10;
 
 impl<I: AsyncRead + AsyncWrite + Unpin> TlsStream<I> {
-    /// A connection whose handshake is done. What is held of it is bounded by the allowance, in each direction.
-    pub(super) fn new(io: I, mut session: ServerConnection, allowance: BufferBudget) -> (Self, Output<I>) {
+    /// A connection whose handshake is done. What is held of it is bounded by the budget, in each direction.
+    pub(super) fn new(io: I, mut session: ServerConnection, budget: BufferBudget) -> (Self, Output<I>) {
         // The bound is set here.
         session.set_buffer_limit(None);
-        let pressure = Pressure::new(allowance.clone());
+        let pressure = Pressure::new(budget.clone());
         let inner = Inner {
             io,
             session,
-            allowance,
+            budget,
             pressure: pressure.clone(),
             staged: Vec::new(),
             sealed: 0,
@@ -138,7 +138,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Output<I> {
 impl<I: AsyncRead + AsyncWrite + Unpin> Inner<I> {
     /// Takes plaintext, of which full records are sealed; 0 when there is no room.
     fn take(&mut self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
-        let room = self.allowance.piece().saturating_sub(self.sealed).next_multiple_of(RECORD);
+        let room = self.budget.piece().saturating_sub(self.sealed).next_multiple_of(RECORD);
         let offered = pieces.iter().map(|piece| piece.len()).sum::<usize>();
         let staged = self.staged.len();
         let sealed = (staged + offered).min(room) / RECORD * RECORD;
@@ -190,7 +190,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Inner<I> {
     fn weigh(&mut self) {
         let holds = !self.ahead.is_empty() || self.pressure.is_on();
         if holds != self.holds.is_some() {
-            self.holds = holds.then(|| self.allowance.share());
+            self.holds = holds.then(|| self.budget.share());
         }
     }
 
@@ -286,7 +286,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Inner<I> {
         if self.ended {
             return Poll::Ready(Ok(()));
         }
-        let wanted = self.reads.min(self.allowance.piece());
+        let wanted = self.reads.min(self.budget.piece());
         // Not `reserve`, which copies what was read before.
         if !self.ahead.try_reclaim(wanted) {
             (self.ahead, self.is_large) = (spare::take(wanted), wanted > spare::LARGEST);

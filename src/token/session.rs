@@ -1,8 +1,8 @@
 //! Sessions: what a browser keeps in a cookie instead of a password, for the web pages.
 //!
-//! As with refresh tokens nothing is stored about them. They end with their time. Where the configuration knows the
-//! account, they also end with its password, the account or the key; where it does not, they carry the information that
-//! a back end gave on it. Their `typ` and `aud` are their own: they are no tokens of a registry, and buy none.
+//! As with refresh tokens nothing is stored about them. They end with their time, and with the key. Where the
+//! configuration knows the account, they also end with its password or the account; where it does not, they carry the
+//! information that a back end gave on it. Their `typ` and `aud` are their own: they are no tokens of a registry, and buy none.
 
 use std::time::Duration;
 
@@ -59,7 +59,7 @@ struct Claims<'a> {
     left_out: Vec<Vec<&'a str>>,
 }
 
-/// The authority that vouches for the account of a session.
+/// The one that vouches for the account of a session.
 #[derive(Debug, Clone, Copy)]
 pub enum Vouched<'a> {
     /// The configuration, for as long as the password stays the same.

@@ -177,9 +177,10 @@ pub struct ImagePage<'a> {
 /// The reason why the configuration of an image is not known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NoConfig {
-    /// It is missing, too large or not JSON.
+    /// It is missing, too large or not JSON, or its digest cannot be checked.
     Unreadable,
-    /// The registry sends its clients to an object store for it, which the pages do not follow: its origin, where it has one.
+    /// The registry sends its clients elsewhere for it, where the pages do not follow: the origin, or `None` if the URL
+    /// has none or leads to the registry's own address.
     Elsewhere(Option<String>),
     /// The object store that the pages follow did not send it.
     Store {

@@ -53,7 +53,7 @@ pub(super) fn of_bind(outcome: &Outcome) -> Verdict {
     }
 }
 
-/// Returns the verdict of a search as the account itself that ended without entries.
+/// Returns the verdict of the result code of a search as the account itself; the caller judges the entries.
 pub(super) fn of_own_search(outcome: &Outcome) -> Verdict {
     match outcome.code {
         INSUFFICIENT_ACCESS_RIGHTS | UNWILLING_TO_PERFORM => Verdict::Refused,
@@ -61,8 +61,8 @@ pub(super) fn of_own_search(outcome: &Outcome) -> Verdict {
     }
 }
 
-/// Returns the verdict of a search that ended without entries. A limit that is exceeded is no failure: there are too
-/// many entries.
+/// Returns the verdict of the result code of a search; the caller judges the entries. A limit that is exceeded is no
+/// failure: there are too many entries.
 pub(super) fn of_search(outcome: &Outcome) -> Verdict {
     match outcome.code {
         SUCCESS | SIZE_LIMIT_EXCEEDED => Verdict::Accepted,

@@ -53,15 +53,15 @@ fn less_when_signed_in(subject: &Subject<'_>, report: &mut Report<'_>) {
         |rule: &RuleSettings| rule.actions.iter().any(|action| action == "pull" || action == "*");
     let open: Vec<_> = config.acl.iter().enumerate().filter(|(_, rule)| grants_pull(rule)).collect();
     let open: Vec<_> = open.into_iter().filter_map(|(n, rule)| Some((n, opened(rule)?))).collect();
-    let Some(court) = (decides_all && !open.is_empty()).then(|| PolicyEvaluator::new(subject)).flatten()
+    let Some(evaluator) = (decides_all && !open.is_empty()).then(|| PolicyEvaluator::new(subject)).flatten()
     else {
         return;
     };
     for (n, name) in open {
-        if court.rule_for(anonymous, &name) != Some(n) {
+        if evaluator.rule_for(anonymous, &name) != Some(n) {
             continue;
         }
-        if let Some(account) = court.left_out(&name) {
+        if let Some(account) = evaluator.left_out(&name) {
             let message = format!(
                 "an account that has signed in is not anonymous: no rule lets {account} pull `{name}`, which needs no \
                  password"

@@ -17,7 +17,7 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Caller {
     identity: Identity,
-    /// A token, of which `access` counts; `None` for a password or for an anonymous caller.
+    /// A token, of which `access` counts; `None` for a caller without a token.
     ceiling: Option<Arc<AccessToken>>,
     /// True if credentials were presented: without any, the caller is challenged where the anonymous account may not.
     pub(crate) presented: bool,

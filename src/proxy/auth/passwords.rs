@@ -141,7 +141,7 @@ impl Passwords {
 
 /// The next step of a login.
 enum Prepared {
-    /// None: the identity is known, or is anonymous and `None`.
+    /// None: the outcome is known already; `None` where the credentials prove no identity.
     Known(Option<Identity>),
     /// The password is to be checked.
     ToCheck(Attempted, Attempt, Option<Turn>),

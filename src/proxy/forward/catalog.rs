@@ -17,8 +17,7 @@ use tokio::time::{Instant, timeout_at};
 use super::{names::KnownNames, subrequest::Subrequest};
 use crate::{
     authz::{CatalogView, Permit},
-    limits::count_suppressed,
-    limits::{FairSemaphore, Slot},
+    limits::{FairSemaphore, Slot, count_suppressed},
     proxy::{
         response::{body::ResponseBody, error_response::API_VERSION, upstream_error::undecided},
         upstream::RETRY_AFTER,
@@ -33,7 +32,7 @@ const DEFAULT_PAGE: u32 = 100;
 #[derive(Debug)]
 pub(crate) struct Catalog {
     names: Arc<KnownNames>,
-    places: FairSemaphore,
+    slots: FairSemaphore,
 }
 
 /// Lists that are made, or read from the registry, at once; one client gets as many as it leaves for others.
@@ -42,15 +41,15 @@ const AT_ONCE: usize = 16;
 impl Catalog {
     /// One that shows these names.
     pub(crate) fn new(names: Arc<KnownNames>) -> Self {
-        Self { names, places: FairSemaphore::new(AT_ONCE, "lists of repositories") }
+        Self { names, slots: FairSemaphore::new(AT_ONCE, "lists of repositories") }
     }
 
     /// A slot for a list. It is waited for a short while.
     ///
     /// # Errors
     /// Too many lists are made, for this client or for all.
-    pub(crate) async fn place(&self, from: Option<IpAddr>) -> Result<Slot, Refusal> {
-        self.places.take(from).await.map_err(|_| {
+    pub(crate) async fn slot(&self, from: Option<IpAddr>) -> Result<Slot, Refusal> {
+        self.slots.take(from).await.map_err(|_| {
             Refusal::new(ErrorCode::Unavailable, "too many lists of repositories are made; try again later")
                 .retry_after(RETRY_AFTER)
         })
@@ -58,7 +57,7 @@ impl Catalog {
 
     /// The number of requests that got no slot.
     pub(crate) fn refused(&self) -> u64 {
-        self.places.refused()
+        self.slots.refused()
     }
 
     /// Answers `_catalog` with the names that the caller may see, in pages of the size that was asked for.
@@ -74,7 +73,7 @@ impl Catalog {
         asked: CatalogPage<'_>,
         registry: &Subrequest,
     ) -> Result<Response<ResponseBody>, Refusal> {
-        let _place = self.place(registry.address).await?;
+        let _slot = self.slot(registry.address).await?;
         let wanted = asked.n.unwrap_or(DEFAULT_PAGE).min(MAX_PAGE) as usize;
         let mut page = PageOfNames { names: Vec::new(), wanted, sight: Sight::of(view) };
         let all = timeout_at(page.sight.until, self.names.all(registry, Duration::ZERO));

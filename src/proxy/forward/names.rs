@@ -55,7 +55,7 @@ struct Known {
 const MOST: usize = 200_000;
 /// The time for which they are used, as a multiple of the time that reading them took.
 const USED_TIMES: u32 = 10;
-/// The time limit of a reading: far more than that of a store with [`MOST`] names.
+/// The time limit of a reading: far more than a store with [`MOST`] names takes.
 const PATIENCE: Duration = Duration::from_secs(600);
 
 impl KnownNames {
@@ -97,7 +97,7 @@ impl KnownNames {
         if let Some(known) = &mut state.known {
             known.add(name);
         }
-        // No reading is under way, so there is none to tell.
+        // Only a reading that is under way has to learn of it.
         if self.reading.try_lock().is_err() && state.pushed.len() < MOST {
             state.pushed.push(name.clone());
         }

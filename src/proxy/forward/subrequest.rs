@@ -67,8 +67,8 @@ impl Subrequest {
         headers::to_registry(&mut head, &HeaderMap::new(), &self.origin, self.address, &self.id);
         head.append_text(&header::ACCEPT, accept);
         let request = head.with(RequestBody::empty());
-        let place = self.upstream.place(self.address).await.map_err(failed)?;
-        let response = self.upstream.send(request, place).await.map_err(failed)?;
+        let slot = self.upstream.slot(self.address).await.map_err(failed)?;
+        let response = self.upstream.send(request, slot).await.map_err(failed)?;
         reject_unexpected_upstream(&response, &self.upstream)?;
         let (head, body) = response.into_parts();
         let body = ResponseBody::upstream(UpstreamBody::new(body, head.status, self.idle_body));
@@ -78,8 +78,13 @@ impl Subrequest {
                 tracing::warn!(%registry, %error, suppressed, "an answer of the registry could not be read");
             }
             let is_large = error.downcast_ref::<LengthLimitError>().is_some();
-            let what = if is_large { "sent more than 4 MiB" } else { "broke off" };
-            Refusal::new(ErrorCode::BadGateway, format!("the registry behind this proxy {what}"))
+            let refused =
+                |what| Refusal::new(ErrorCode::BadGateway, format!("the registry behind this proxy {what}"));
+            if is_large {
+                refused("sent more than 4 MiB")
+            } else {
+                refused("broke off").retry_after(crate::proxy::upstream::RETRY_AFTER)
+            }
         })?;
         Ok(Reply { status: head.status, headers: head.headers, body: body.to_bytes() })
     }

@@ -138,7 +138,7 @@ async fn tags_on(reader: &Reader, name: &RepositoryName, digest: &Digest) -> Res
             Some(Ok(found)) if found == *digest => on_it.push(tag.to_string()),
             // One that is gone by now is not there to go.
             Some(Ok(_) | Err(PageError::NotFound)) => {}
-            Some(Err(trouble)) => return Err(trouble),
+            Some(Err(error)) => return Err(error),
             None => {
                 let why = "the tags of this repository could not be looked through in time, so that it is not known what would go";
                 return Err(Refusal::new(ErrorCode::GatewayTimeout, why).into());

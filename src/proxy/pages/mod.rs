@@ -42,7 +42,7 @@ pub(super) struct Pages {
     names: Arc<KnownNames>,
     summaries: Arc<Summaries>,
     object_stores: Arc<ObjectStores>,
-    places: FairSemaphore,
+    slots: FairSemaphore,
 }
 
 /// Pages that are made or go out at once. One may be some megabytes, depending on pushed content, and has a line for
@@ -55,7 +55,7 @@ impl Default for Pages {
             names: Arc::default(),
             summaries: Arc::default(),
             object_stores: Arc::default(),
-            places: FairSemaphore::new(AT_ONCE, "web pages"),
+            slots: FairSemaphore::new(AT_ONCE, "web pages"),
         }
     }
 }
@@ -68,7 +68,7 @@ impl Pages {
 
     /// Returns the number of pages that were not made because their address had its share.
     pub(super) fn refused(&self) -> u64 {
-        self.places.refused()
+        self.slots.refused()
     }
 
     /// Records a push to that repository: it exists.
@@ -105,7 +105,7 @@ pub(super) async fn answer(page: Option<PagePath>, mut request: Request<'_>) -> 
         (PagePath::Asset(asset), _) => Ok(Answer::asset(asset)),
         _ => visited_in_turn(page, &mut request).await,
     };
-    answered.unwrap_or_else(|trouble| trouble.page(&mut request))
+    answered.unwrap_or_else(|error| error.page(&mut request))
 }
 
 /// The address of a page that was asked for with a slash at its end, as people type it.
@@ -118,12 +118,12 @@ fn without_slash(request: &Request<'_>) -> Option<String> {
 
 /// Holds a slot of the visitor's address, which is kept until the page has gone out.
 async fn visited_in_turn(page: PagePath, request: &mut Request<'_>) -> Result<Answer, PageError> {
-    let place = request.pages.places.take(request.address).await.map_err(|_| {
+    let slot = request.pages.slots.take(request.address).await.map_err(|_| {
         Refusal::new(ErrorCode::Unavailable, "too many pages are being made; try again later")
             .retry_after(RETRY_AFTER)
     })?;
-    let mut answer = visited(page, request).await.unwrap_or_else(|trouble| trouble.page(request));
-    answer.response.body_mut().keep(place);
+    let mut answer = visited(page, request).await.unwrap_or_else(|error| error.page(request));
+    answer.response.body_mut().keep(slot);
     Ok(answer)
 }
 

@@ -43,7 +43,7 @@ impl ObjectStores {
         registry: &UpstreamAddress,
         digest: &str,
     ) -> Result<Bytes, NoConfig> {
-        // Such content could not be checked.
+        // Content under another algorithm could not be checked.
         if !digest.starts_with("sha256:") {
             return Err(NoConfig::Unreadable);
         }
@@ -63,7 +63,8 @@ impl ObjectStores {
         self.fetch(url, digest).await.map_err(|(fault, why)| {
             if let Some(suppressed) = self.failures.due("object store", Instant::now()) {
                 let suppressed = count_suppressed(suppressed);
-                tracing::warn!(%origin, error = why, suppressed, "an object store did not send a blob for the web pages");
+                tracing::warn!(%origin, error = why, suppressed, "an object store in registry.follow_redirects did not send a blob for the web pages; see whether this machine \
+                     reaches it, and its own log");
             }
             NoConfig::Store { origin: origin.to_string(), fault }
         })
@@ -102,7 +103,7 @@ async fn trusting_the_system() -> Result<HttpsClient, String> {
     })
 }
 
-/// Returns true for the content that a SHA-256 digest names. Other algorithms cannot be checked.
+/// Returns true for the content that a SHA-256 digest names.
 fn is_content_of(named: &str, content: &[u8]) -> bool {
     let hex: String = digest(&SHA256, content).as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
     named.strip_prefix("sha256:") == Some(hex.as_str())

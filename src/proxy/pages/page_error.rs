@@ -134,8 +134,7 @@ impl PageError {
             Self::Denied(why) => return sentence(why),
             Self::Refused(_) => {
                 let again = match refusal.retry_after {
-                    Some(1) => " Try again in 1 second.".to_owned(),
-                    Some(seconds) => format!(" Try again in {seconds} seconds."),
+                    Some(seconds) => format!(" Try again {}.", views::wait(seconds)),
                     None => String::new(),
                 };
                 return sentence(&refusal.message) + &again;

@@ -278,6 +278,7 @@ fn lasting<T>(answer: Result<T, PageError>) -> Result<Option<T>, PageError> {
     match answer {
         Ok(found) => Ok(Some(found)),
         Err(PageError::Refused(refusal)) if refusal.retry_after.is_some() => Err(refusal.into()),
+        Err(PageError::Strange(status)) if status.is_server_error() => Err(PageError::Strange(status)),
         Err(_) => Ok(None),
     }
 }
@@ -306,6 +307,17 @@ fn text<'h>(headers: &'h HeaderMap, name: &str) -> &'h str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_failure_of_the_registry_is_no_lasting_answer() {
+        let lasts = |error| lasting::<()>(Err(error)).is_ok_and(|answer| answer.is_none());
+        assert!(lasts(PageError::NotFound));
+        assert!(lasts(PageError::Strange(StatusCode::TEMPORARY_REDIRECT)));
+        assert!(!lasts(PageError::Strange(StatusCode::INTERNAL_SERVER_ERROR)));
+        let broken = Refusal::new(crate::registry::ErrorCode::BadGateway, "it broke off")
+            .retry_after(Duration::from_secs(1));
+        assert!(!lasts(PageError::Refused(broken)));
+    }
 
     #[tokio::test(start_paused = true)]
     async fn answers_come_in_order_and_in_time() {

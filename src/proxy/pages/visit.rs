@@ -41,7 +41,7 @@ pub(in crate::proxy) struct Request<'a> {
     pub(in crate::proxy) token_requests: &'a TokenRequests,
     pub(in crate::proxy) freeze: &'a Freeze,
     pub(in crate::proxy) log: &'a mut RequestLog,
-    /// The visitor, once it is known: every page says so, those about troubles too.
+    /// The visitor, once it is known: every page says so, those about errors too.
     pub(in crate::proxy) known: Option<Known>,
 }
 

@@ -7,7 +7,7 @@ use crate::ui::PagePath;
 /// The part of Portwarden that a request is for, by its path and by the program that asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Target {
-    /// `/v2/…`: the registry's API.
+    /// `/v2/…`: the registry's API; and other paths that begin with `/v2`, which it refuses in its own form.
     Registry,
     /// `/v1/…`: the API before it, which is answered with 404 in JSON.
     FirstApi,

@@ -29,7 +29,7 @@ pub struct ResponseBody {
     bytes: Source,
     log: Option<Box<RequestLog>>,
     /// Given back when it has gone out.
-    place: Option<Slot>,
+    slot: Option<Slot>,
 }
 
 enum Source {
@@ -98,7 +98,7 @@ impl UpstreamBody {
 impl ResponseBody {
     /// The registry's body.
     pub fn upstream(body: UpstreamBody) -> Self {
-        Self { bytes: Source::Upstream(Box::new(body)), log: None, place: None }
+        Self { bytes: Source::Upstream(Box::new(body)), log: None, slot: None }
     }
 
     /// The length of a text of our own; `None` for what comes from the registry.
@@ -110,8 +110,8 @@ impl ResponseBody {
     }
 
     /// Keeps a slot for as long as it goes out.
-    pub(crate) fn keep(&mut self, place: Slot) {
-        self.place = Some(place);
+    pub(crate) fn keep(&mut self, slot: Slot) {
+        self.slot = Some(slot);
     }
 
     /// Tells the observer of the request how it goes out, and when it has.
@@ -125,7 +125,7 @@ impl ResponseBody {
 
 impl From<String> for ResponseBody {
     fn from(text: String) -> Self {
-        Self { bytes: Source::Own(Full::new(text.into())), log: None, place: None }
+        Self { bytes: Source::Own(Full::new(text.into())), log: None, slot: None }
     }
 }
 

@@ -50,10 +50,8 @@ impl ErrorFormat {
         origin: Option<&Origin>,
         issuer: &str,
     ) -> Response<ResponseBody> {
-        match self {
-            _ if refusal.challenge.is_some() || refusal.retry_after.is_some() => {
-                refuse(refusal, settings, origin)
-            }
+        let is_for_all = refusal.challenge.is_some() || refusal.retry_after.is_some();
+        match if is_for_all { Self::Registry } else { self } {
             Self::Registry => refuse(refusal, settings, origin),
             Self::TokenJson => refuse_in_json(refusal, issuer),
             Self::Text => refuse_in_text(refusal, issuer),

@@ -55,8 +55,8 @@ pub struct Upstream(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     settings: UpstreamSettings,
-    places: FairSemaphore,
-    allowance: BufferBudget,
+    slots: FairSemaphore,
+    budget: BufferBudget,
     failures: FailureLog,
     idle: Mutex<Vec<Idle>>,
     /// True if a task looks after those that are not used again.
@@ -128,12 +128,12 @@ const LOG_FAILURES_EVERY: Duration = Duration::from_secs(60);
 
 impl Upstream {
     /// The registry at `settings.address`; connects when the first request comes.
-    pub(crate) fn new(settings: UpstreamSettings, allowance: BufferBudget) -> Self {
-        let places =
+    pub(crate) fn new(settings: UpstreamSettings, budget: BufferBudget) -> Self {
+        let slots =
             FairSemaphore::new(settings.requests, "requests to the registry: limits.upstream_requests");
         let (idle, swept) = (Mutex::default(), AtomicBool::new(false));
         let failures = FailureLog::every(LOG_FAILURES_EVERY);
-        Self(Arc::new(Inner { settings, places, allowance, failures, idle, swept }))
+        Self(Arc::new(Inner { settings, slots, budget, failures, idle, swept }))
     }
 
     /// Returns the address of the registry, as the configuration has it.
@@ -148,12 +148,12 @@ impl Upstream {
 
     /// Returns its load.
     pub fn load(&self) -> UpstreamLoad {
-        let places = &self.0.places;
+        let slots = &self.0.slots;
         let idle = self.0.idle.lock().unwrap_or_else(PoisonError::into_inner);
         UpstreamLoad {
-            requests: places.taken(),
-            waiting: places.waiting(),
-            refused: places.refused(),
+            requests: slots.taken(),
+            waiting: slots.waiting(),
+            refused: slots.refused(),
             idle_connections: idle.len(),
         }
     }
@@ -176,8 +176,8 @@ impl Upstream {
     ///
     /// # Errors
     /// [`UpstreamError::Busy`].
-    pub async fn place(&self, client: Option<IpAddr>) -> Result<Slot, UpstreamError> {
-        self.0.places.take(client).await.map_err(|_| UpstreamError::Busy)
+    pub async fn slot(&self, client: Option<IpAddr>) -> Result<Slot, UpstreamError> {
+        self.0.slots.take(client).await.map_err(|_| UpstreamError::Busy)
     }
 
     /// Sends a client's request in its slot, and waits for the head of the response.
@@ -190,14 +190,14 @@ impl Upstream {
     pub(super) async fn send(
         &self,
         request: UpstreamRequest,
-        place: Slot,
+        slot: Slot,
     ) -> Result<Response<Incoming>, UpstreamError> {
-        let share = self.0.allowance.share();
+        let share = self.0.budget.share();
         let response = self.send_now(request).await?;
         Ok(response.map(|transfer| {
             let mut incoming = Incoming {
                 upstream: self.clone(),
-                under_way: Some((transfer, share, place)),
+                under_way: Some((transfer, share, slot)),
                 pace: Pace::default(),
             };
             incoming.give_back_at_end();
@@ -304,7 +304,7 @@ impl Incoming {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let Some((transfer, ..)) = &mut self.under_way else { return Poll::Ready(None) };
-        let piece = self.pace.piece(self.upstream.0.allowance.piece());
+        let piece = self.pace.piece(self.upstream.0.budget.piece());
         let frame = ready!(transfer.poll_frame(cx, piece));
         self.pace.gave();
         if let Some(Err(_)) = frame {

@@ -14,7 +14,7 @@ pub(in crate::server) struct Pressure(Arc<Weight>);
 
 #[derive(Debug)]
 struct Weight {
-    allowance: BufferBudget,
+    budget: BufferBudget,
     /// The socket takes no more.
     on: AtomicBool,
     /// Bytes of bodies since everything was sent.
@@ -24,16 +24,16 @@ struct Weight {
 }
 
 impl Pressure {
-    pub(super) fn new(allowance: BufferBudget) -> Self {
+    pub(super) fn new(budget: BufferBudget) -> Self {
         let (on, given, waited) = (AtomicBool::default(), AtomicUsize::default(), AtomicBool::default());
-        Self(Arc::new(Weight { allowance, on, given, waited }))
+        Self(Arc::new(Weight { budget, on, given, waited }))
     }
 
     /// Returns true if a body may give its next frame. If not, the code that drives the connection asks again once all
     /// is sent.
     pub(in crate::server) fn has_room(&self) -> bool {
         // hyper would go on until its own buffer is full, which is as large for one body of a thousand as for one of one.
-        let has_room = !self.is_on() && self.0.given.load(Ordering::Relaxed) < self.0.allowance.piece();
+        let has_room = !self.is_on() && self.0.given.load(Ordering::Relaxed) < self.0.budget.piece();
         if !has_room {
             self.0.waited.store(true, Ordering::Relaxed);
         }

@@ -14,11 +14,11 @@ use super::*;
 /// The most that all connections may come to hold together, when each could hold a megabyte.
 const MOST_HELD: usize = 115 << 20;
 
-/// Makes connections that share an allowance.
+/// Makes connections that share an budget.
 struct Ends {
     server: TlsAcceptor,
     client: TlsConnector,
-    allowance: BufferBudget,
+    budget: BufferBudget,
 }
 
 impl Ends {
@@ -38,7 +38,7 @@ impl Ends {
         Self {
             server: Arc::new(server).into(),
             client: Arc::new(client).into(),
-            allowance: BufferBudget::default(),
+            budget: BufferBudget::default(),
         }
     }
 
@@ -51,7 +51,7 @@ impl Ends {
         let name = ServerName::try_from("localhost").unwrap();
         let (near, far) = tokio::join!(self.client.connect(name, near), self.server.accept(far));
         let (io, session) = far.unwrap().into_inner();
-        let (stream, output) = TlsStream::new(io, session, self.allowance.clone());
+        let (stream, output) = TlsStream::new(io, session, self.budget.clone());
         (near.unwrap(), stream, output)
     }
 }
@@ -153,7 +153,7 @@ async fn rule_25_many_clients_that_do_not_read_hold_little_each() {
     }
     assert!(held < MOST_HELD, "{} MiB", held >> 20);
     drop(open);
-    assert_eq!(ends.allowance.piece(), BufferBudget::default().piece(), "what is gone holds nothing");
+    assert_eq!(ends.budget.piece(), BufferBudget::default().piece(), "what is gone holds nothing");
 }
 
 /// Nor for this: a request whose body is not read, because it is refused.
@@ -172,7 +172,7 @@ async fn rule_25_many_clients_that_are_not_read_hold_little_each() {
     }
     assert!(held < MOST_HELD, "{} MiB", held >> 20);
     drop(open);
-    assert_eq!(ends.allowance.piece(), BufferBudget::default().piece(), "what is gone holds nothing");
+    assert_eq!(ends.budget.piece(), BufferBudget::default().piece(), "what is gone holds nothing");
 }
 
 #[tokio::test]

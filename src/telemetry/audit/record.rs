@@ -62,7 +62,7 @@ pub struct Record {
     pub account: Option<String>,
     /// The section that knows the account: `users`, `ext_auth`, `ldap_auth`, `xorm_auth`.
     pub source: Option<&'static str>,
-    /// The kind of credentials: `token`, `refresh_token`, `password` or `none`.
+    /// The kind of credentials: `token`, `refresh_token`, `password`, `session`, `none` or `unknown`.
     pub credentials: Option<&'static str>,
     /// `User-Agent`, the beginning of it.
     pub user_agent: Option<String>,

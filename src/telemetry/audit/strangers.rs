@@ -54,7 +54,7 @@ enum Client {
 pub(super) enum Budget {
     /// Reads and tokens of the anonymous user.
     Reads,
-    /// Passwords that were checked, and are wrong: each has cost its sender some time.
+    /// Passwords that are wrong, or whose sender did not wait for the check: each has cost its sender some time.
     Passwords,
     /// The rest: challenges, malformed requests, tokens that are not valid. They cost their sender nothing.
     Rest,

@@ -104,7 +104,7 @@ fn facts(frame: &Frame<'_>, page: &ImagePage<'_>) -> Markup {
 
 fn explained(why: &NoConfig) -> String {
     match why {
-        NoConfig::Unreadable => "It is missing, too large or not JSON.".to_owned(),
+        NoConfig::Unreadable => "It is missing, too large or not JSON, or its digest is not SHA-256.".to_owned(),
         NoConfig::Elsewhere(None) => {
             "The registry keeps blobs in an object store and redirects clients there, which these pages do not follow. \
              With storage.redirect.disable: true in its configuration they can be read here."

@@ -22,3 +22,4 @@ pub use reload::reload;
 pub use repositories::repositories;
 pub use repository::repository;
 pub use sign_in::sign_in;
+pub(crate) use sign_in::wait;

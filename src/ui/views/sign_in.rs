@@ -80,7 +80,7 @@ fn told(problem: SignInProblem) -> Markup {
 }
 
 /// `in 1 second`, `in 3 minutes`; never too early.
-fn wait(seconds: u64) -> String {
+pub(crate) fn wait(seconds: u64) -> String {
     let (count, unit) =
         if seconds > 90 { (seconds.div_ceil(60), "minute") } else { (seconds.max(1), "second") };
     format!("in {count} {unit}{}", if count == 1 { "" } else { "s" })
