@@ -6,14 +6,12 @@ use arc_swap::ArcSwap;
 use hyper::{Request, Response, StatusCode, body::Incoming, header::HeaderValue, http::request::Parts};
 
 use super::{
-    Freeze, FreezeStatus, Passwords, Peer, Snapshot, Upstream, UpstreamLoad,
+    Freeze, FreezeStatus, Peer, Snapshot, Upstream, UpstreamLoad,
     auth::{
+        Authentication,
         authorize::{Admitted, admit},
         caller::Caller,
-        cross_site,
-        session::Sessions,
-        token_endpoint,
-        token_rate_limit::TokenRequests,
+        cross_site, token_endpoint,
     },
     body::request_body::RequestBody,
     forward::{
@@ -54,9 +52,7 @@ use crate::{
 pub struct Service {
     snapshot: ArcSwap<Snapshot>,
     upstream: ArcSwap<Upstream>,
-    passwords: Passwords,
-    token_requests: TokenRequests,
-    sessions: Sessions,
+    authentication: Authentication,
     pages: Pages,
     catalog: Catalog,
     registry_health: RegistryHealth,
@@ -69,7 +65,7 @@ impl Service {
     /// A service with its first policy, which tells `telemetry` what it does.
     pub fn new(snapshot: Snapshot, telemetry: Arc<Telemetry>) -> Self {
         let key = snapshot.remembered.key().clone();
-        let passwords = Passwords::new(&snapshot.settings.passwords, key, Arc::clone(&telemetry));
+        let authentication = Authentication::new(&snapshot.settings, key, Arc::clone(&telemetry));
         let budget = BufferBudget::default();
         let upstream = Upstream::new(snapshot.settings.upstream.clone(), budget.clone());
         let pages = Pages::default();
@@ -77,9 +73,7 @@ impl Service {
         Self {
             snapshot: ArcSwap::from_pointee(snapshot),
             upstream: ArcSwap::from_pointee(upstream),
-            passwords,
-            token_requests: TokenRequests::new(),
-            sessions: Sessions::default(),
+            authentication,
             pages,
             catalog,
             registry_health: RegistryHealth::default(),
@@ -107,7 +101,7 @@ impl Service {
 
     /// Returns the number of token requests that were refused because of their address's rate limit.
     pub fn token_requests_refused(&self) -> u64 {
-        self.token_requests.refused()
+        self.authentication.token_requests.refused()
     }
 
     /// Returns the configuration in force.
@@ -132,7 +126,7 @@ impl Service {
 
     /// The state of now, for the metrics.
     pub fn reading(&self) -> MetricsSnapshot {
-        let (password_checks_running, password_checks_waiting) = self.passwords.load();
+        let (password_checks_running, password_checks_waiting) = self.authentication.passwords.load();
         let upstream = self.upstream_load();
         MetricsSnapshot {
             password_checks_running,
@@ -183,10 +177,12 @@ impl Service {
         }
         let given = origin::request_id(&head.headers, peer, &settings.client_address);
         let mut log = RequestLog::begin(&self.telemetry, &head, peer, Subject::of(&target), given);
-        let context = RequestContext { head: &head, peer, snapshot: &snapshot, in_flight };
         let answered = match &origin {
             Err(refusal) => Err(refusal.clone()),
-            Ok(origin) => self.answer(target, context, body, origin, &mut log).await,
+            Ok(origin) => {
+                let context = RequestContext { head: &head, peer, origin, snapshot: &snapshot, in_flight };
+                self.answer(target, context, body, &mut log).await
+            }
         };
         let Answer { mut response, refusal } = answered.unwrap_or_else(|refusal| {
             let (request, why) = (log.id(), &refusal.message);
@@ -206,16 +202,13 @@ impl Service {
         target: Target,
         context: RequestContext<'_>,
         body: RequestBody,
-        origin: &Origin,
         log: &mut RequestLog,
     ) -> Result<Answer, Refusal> {
         let response = match target {
             // Parsing refuses a path that leads nowhere.
-            Target::Registry | Target::FirstApi | Target::Nowhere => {
-                self.journey(context, body, origin, log).await?
-            }
-            Target::Page(page) => return self.answer_page(page, context, body, origin, log).await,
-            Target::Token => self.answer_token(context, body, origin, log).await?,
+            Target::Registry | Target::FirstApi | Target::Nowhere => self.journey(context, body, log).await?,
+            Target::Page(page) => return self.answer_page(page, context, body, log).await,
+            Target::Token => self.answer_token(context, body, log).await?,
             Target::Preflight(headers) => local::no_content(headers),
             Target::Greeting => {
                 require_known_method(context.head)?;
@@ -252,10 +245,9 @@ impl Service {
         &self,
         context: RequestContext<'_>,
         body: RequestBody,
-        origin: &Origin,
         log: &mut RequestLog,
     ) -> Result<Response<ResponseBody>, Refusal> {
-        let RequestContext { head, snapshot, in_flight, .. } = context;
+        let RequestContext { head, origin, snapshot, in_flight, .. } = context;
         // 1. Parse: from here on there is a route, or nothing.
         let route = parse(head)?;
         log.routed(&route);
@@ -265,9 +257,7 @@ impl Service {
         let address = context.address()?;
         log.from(address);
         cross_site::refuse_password(head, origin, &snapshot.settings.cors)?;
-        let sessions = &self.sessions;
-        let caller =
-            Caller::of(&head.headers, address, snapshot, &self.passwords, sessions, &route, log).await?;
+        let caller = Caller::authenticate(context, address, &self.authentication, &route, log).await?;
         // 4. Authorize: the policy in force now, for every access.
         let upstream = self.upstream.load_full();
         let is_of_named_page = Shared::with(head, &snapshot.settings.cors).is_some();
@@ -324,23 +314,18 @@ impl Service {
         page: Option<PagePath>,
         context: RequestContext<'_>,
         body: RequestBody,
-        origin: &Origin,
         log: &mut RequestLog,
     ) -> Result<Answer, Refusal> {
         require_plain(context.head)?;
         let address = context.address()?;
         log.from(address);
         let request = pages::Request {
-            head: context.head,
+            context,
             body: Some(body),
-            origin,
             address,
-            snapshot: context.snapshot,
             upstream: Upstream::clone(&self.upstream.load()),
             pages: &self.pages,
-            sessions: &self.sessions,
-            passwords: &self.passwords,
-            token_requests: &self.token_requests,
+            authentication: &self.authentication,
             freeze: &self.freeze,
             log,
             known: None,
@@ -353,18 +338,21 @@ impl Service {
         &self,
         context: RequestContext<'_>,
         body: RequestBody,
-        origin: &Origin,
         log: &mut RequestLog,
     ) -> Result<Response<ResponseBody>, Refusal> {
-        let RequestContext { head, snapshot, .. } = context;
+        let RequestContext { head, origin, snapshot, .. } = context;
         require_known_method(head)?;
         let address = context
             .address()
             .map_err(|refusal| Refusal { message: format!("Bad request: {}", refusal.message), ..refusal })?;
         log.from(address);
         cross_site::refuse(head, origin, &snapshot.settings.cors)?;
-        self.token_requests.admit(address, snapshot.settings.token_requests, Instant::now())?;
-        token_endpoint::answer(head, body, address, snapshot, &self.passwords, log).await
+        self.authentication.token_requests.admit(
+            address,
+            snapshot.settings.token_requests,
+            Instant::now(),
+        )?;
+        token_endpoint::answer(context, body, address, &self.authentication.passwords, log).await
     }
 }
 

@@ -4,11 +4,13 @@ use std::{net::IpAddr, sync::Arc};
 
 use hyper::header::{self, HeaderMap, HeaderValue};
 
-use super::session::Sessions;
+use super::{Authentication, session::Sessions};
 use crate::{
     authn::{Credentials, Identity},
     authz,
-    proxy::{Passwords, Snapshot, request_log::RequestLog, snapshot::unix_now},
+    proxy::{
+        Passwords, Snapshot, request::context::RequestContext, request_log::RequestLog, snapshot::unix_now,
+    },
     registry::{ChallengeError, ErrorCode, Refusal, Route},
     token::{AccessToken, TokenError},
 };
@@ -55,20 +57,21 @@ impl Caller {
         &self.identity
     }
 
-    /// Reads and verifies the credentials of a `/v2` request, and tells `log` whose they are. `None` where there are none, and no
-    /// anonymous user either.
+    /// Reads and verifies the credentials of a `/v2` request, and records in `log` whose they are. Returns `None` where
+    /// there are none, and no anonymous user either.
     ///
     /// # Errors
     /// Two headers, a bad token, a wrong password, too many attempts.
-    pub(crate) async fn of(
-        headers: &HeaderMap,
+    pub(in crate::proxy) async fn authenticate(
+        context: RequestContext<'_>,
         ip: Option<IpAddr>,
-        snapshot: &Arc<Snapshot>,
-        passwords: &Passwords,
-        sessions: &Sessions,
+        authentication: &Authentication,
         route: &Route,
         log: &mut RequestLog,
     ) -> Result<Option<Self>, Refusal> {
+        let RequestContext { head, snapshot, .. } = context;
+        let Authentication { passwords, sessions, .. } = authentication;
+        let headers = &head.headers;
         let presented = presented(headers)?;
         let caller = match presented {
             Presented::Nothing if is_of_a_page_of_ours(headers) => {

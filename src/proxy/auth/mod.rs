@@ -9,3 +9,33 @@ pub(super) mod session;
 pub(super) mod single_flight;
 pub(super) mod token_endpoint;
 pub(super) mod token_rate_limit;
+
+use std::sync::Arc;
+
+use passwords::Passwords;
+use session::Sessions;
+use token_rate_limit::TokenRequests;
+
+use super::Settings;
+use crate::{authn::DigestKey, telemetry::Telemetry};
+
+/// The state of authentication between requests, and across reloads.
+pub(super) struct Authentication {
+    /// The queue of password checks, and the backoff of wrong ones.
+    pub(super) passwords: Passwords,
+    /// The sessions of the web pages.
+    pub(super) sessions: Sessions,
+    /// The rate limit of token requests.
+    pub(super) token_requests: TokenRequests,
+}
+
+impl Authentication {
+    /// An empty state. The digests of passwords are made with `key`.
+    pub(super) fn new(settings: &Settings, key: DigestKey, telemetry: Arc<Telemetry>) -> Self {
+        Self {
+            passwords: Passwords::new(&settings.passwords, key, telemetry),
+            sessions: Sessions::default(),
+            token_requests: TokenRequests::new(),
+        }
+    }
+}

@@ -20,7 +20,7 @@ use crate::{
     proxy::{
         Passwords, Snapshot,
         body::request_body::RequestBody,
-        request::form::Form,
+        request::{context::RequestContext, form::Form},
         request_log::RequestLog,
         response::{body::ResponseBody, upstream_error::undecided},
         snapshot::unix_now,
@@ -51,13 +51,13 @@ enum Login {
 /// # Errors
 /// 400 for what cannot be read, 401 for wrong credentials, 413, 429 and 503 for load; in docker_auth's words.
 pub(crate) async fn answer(
-    head: &Parts,
+    context: RequestContext<'_>,
     body: RequestBody,
     ip: Option<IpAddr>,
-    snapshot: &Arc<Snapshot>,
     passwords: &Passwords,
     log: &mut RequestLog,
 ) -> Result<Response<ResponseBody>, Refusal> {
+    let RequestContext { head, snapshot, .. } = context;
     let body = body.form(head, &snapshot.settings).await?;
     let request = TokenRequest::read(head, body.as_deref())?;
     request.login.tell(log);

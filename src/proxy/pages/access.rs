@@ -63,7 +63,7 @@ async fn right(
     name: &str,
     actions: &[&str],
 ) -> Result<Right, PageError> {
-    let settings = &request.snapshot.settings;
+    let settings = &request.context.snapshot.settings;
     let caller = visit.caller.as_authz(&settings.service);
     let actions: Vec<String> = actions.iter().map(|action| (*action).to_owned()).collect();
     let question = Question {
@@ -75,7 +75,7 @@ async fn right(
         name,
         actions: &actions,
     };
-    let ruling = request.snapshot.authorizers.decide_without(caller.left_out, &question).await;
+    let ruling = request.context.snapshot.authorizers.decide_without(caller.left_out, &question).await;
     let ruling = ruling.map_err(|error| undecided(&error))?;
     let allowed = actions.iter().all(|action| ruling.actions.contains(action));
     let by = if settings.explain_denials { ruling.by.in_full() } else { ruling.by.to_string() };

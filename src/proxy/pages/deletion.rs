@@ -42,7 +42,7 @@ pub(super) async fn ask(
     reader.manifest(name, digest.as_str()).await?;
     let tags = tags_on(&reader, name, digest).await?;
     let from = Tag::parse(&request.parameter("tag"));
-    let csrf = request.snapshot.authority.csrf(session);
+    let csrf = request.context.snapshot.authority.csrf(session);
     let named = in_short(&tags);
     let page = Deletion {
         name: name.as_str(),
@@ -64,7 +64,7 @@ pub(super) async fn delete(
 ) -> Result<Answer, PageError> {
     request.log.about(name, Some(digest.as_str()));
     let form = request.form().await?;
-    if !visit.sent(&form, request.snapshot) {
+    if !visit.sent(&form, request.context.snapshot) {
         return Err(PageError::Forged);
     }
     let reader = request.reader(visit);

@@ -90,7 +90,7 @@ pub(super) async fn answer(page: Option<PagePath>, mut request: Request<'_>) -> 
         }
         // Only for the head of the page: it does not exist for any visitor. No password is checked for that, since no
         // line of the audit log would show it.
-        if !request.head.headers.contains_key(header::AUTHORIZATION) {
+        if !request.context.head.headers.contains_key(header::AUTHORIZATION) {
             let _ = Visit::of(&mut request, &PagePath::Repositories).await;
         }
         return PageError::NoPage.page(&mut request);
@@ -110,9 +110,14 @@ pub(super) async fn answer(page: Option<PagePath>, mut request: Request<'_>) -> 
 
 /// The address of a page that was asked for with a slash at its end, as people type it.
 fn without_slash(request: &Request<'_>) -> Option<String> {
-    let path = request.head.uri.path().strip_prefix(request.snapshot.settings.path_prefix.as_str())?;
+    let path = request
+        .context
+        .head
+        .uri
+        .path()
+        .strip_prefix(request.context.snapshot.settings.path_prefix.as_str())?;
     let page = PagePath::parse(path.strip_suffix('/')?).filter(PagePath::is_page)?;
-    let query = request.head.uri.query().map_or_else(String::new, |query| format!("?{query}"));
+    let query = request.context.head.uri.query().map_or_else(String::new, |query| format!("?{query}"));
     Some(format!("{}{query}", request.href(&page)))
 }
 

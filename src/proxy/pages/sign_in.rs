@@ -38,12 +38,18 @@ pub(super) async fn sign_in(request: &mut Request<'_>) -> Result<Answer, PageErr
         let refusal = Refusal::new(ErrorCode::BadRequest, "a password would cross the network in the clear");
         return Ok(again(request, &next, &account, SignInProblem::NotSecure, refusal));
     }
-    let rate = request.snapshot.settings.token_requests;
+    let rate = request.context.snapshot.settings.token_requests;
     let credentials = Credentials { account: account.clone(), password: Secret::new(form.get("password")) };
-    let checked = match request.token_requests.admit(request.address, rate, Instant::now()) {
+    let checked = match request.authentication.token_requests.admit(request.address, rate, Instant::now()) {
         // The anonymous account has no session: its pages are seen without one.
         Ok(()) if account.is_empty() => Ok(None),
-        Ok(()) => request.passwords.check(request.snapshot, credentials, request.address).await,
+        Ok(()) => {
+            request
+                .authentication
+                .passwords
+                .check(request.context.snapshot, credentials, request.address)
+                .await
+        }
         Err(refusal) => Err(refusal),
     };
     let identity = match checked {
@@ -62,18 +68,20 @@ pub(super) async fn sign_in(request: &mut Request<'_>) -> Result<Answer, PageErr
         }
     };
     request.log.asked_by(&identity);
-    let cookie = request.sessions.begin(&identity, request.snapshot)?;
+    let cookie = request.authentication.sessions.begin(&identity, request.context.snapshot)?;
     Ok(Answer::redirect(&next).with_cookie(&cookie))
 }
 
 /// Ends the session.
 pub(super) async fn sign_out(request: &mut Request<'_>, visit: &Visit) -> Result<Answer, PageError> {
     let form = request.form().await?;
-    if !visit.sent(&form, request.snapshot) {
+    if !visit.sent(&form, request.context.snapshot) {
         return Err(PageError::Forged);
     }
-    let cookie =
-        visit.session.as_ref().map_or_else(Sessions::forget, |session| request.sessions.end(session));
+    let cookie = visit
+        .session
+        .as_ref()
+        .map_or_else(Sessions::forget, |session| request.authentication.sessions.end(session));
     let page = request.href(&PagePath::SignIn);
     Ok(Answer::redirect(&format!("{page}?out=1")).with_cookie(&cookie).forgetting_pages())
 }
@@ -93,15 +101,15 @@ fn again(
 /// Returns true if no third party can read along: TLS, or the machine itself. Browsers keep a cookie that is `Secure`
 /// for exactly these (Secure Contexts, W3C, section 3.1).
 fn is_private(request: &Request<'_>) -> bool {
-    let authority = request.origin.host.parse::<hyper::http::uri::Authority>();
+    let authority = request.context.origin.host.parse::<hyper::http::uri::Authority>();
     let host = authority.as_ref().map_or("", |authority| authority.host());
     let ip = host.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>();
-    request.origin.scheme == "https" || host == "localhost" || ip.is_ok_and(|ip| ip.is_loopback())
+    request.context.origin.scheme == "https" || host == "localhost" || ip.is_ok_and(|ip| ip.is_loopback())
 }
 
 /// The page to go on to, below our own prefix and nowhere else; the first one where `wanted` is none to return to.
 fn next(request: &Request<'_>, wanted: &str) -> String {
-    let prefix = &request.snapshot.settings.path_prefix;
+    let prefix = &request.context.snapshot.settings.path_prefix;
     page_to_return_to(wanted, prefix).unwrap_or_else(|| request.href(&PagePath::Repositories))
 }
 

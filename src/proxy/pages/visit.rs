@@ -2,22 +2,22 @@
 
 use std::{net::IpAddr, sync::Arc, time::SystemTime};
 
-use hyper::{Method, header::HeaderName, http::request::Parts};
+use hyper::{Method, header::HeaderName};
 
 use super::{Pages, answer::Answer, page_error::PageError, reader::Reader};
 use crate::{
     authz::CatalogView,
     proxy::{
-        CorsSettings, Freeze, Passwords, Snapshot, Upstream,
+        CorsSettings, Freeze, Snapshot, Upstream,
         auth::{
+            Authentication,
             caller::{Caller, Presented, presented},
             cross_site::{self, SEC_FETCH_SITE},
             session::Sessions,
-            token_rate_limit::TokenRequests,
         },
         body::request_body::RequestBody,
         forward::subrequest::Subrequest,
-        request::{form::Form, origin::Origin},
+        request::{context::RequestContext, form::Form},
         request_log::RequestLog,
         response::upstream_error::undecided,
     },
@@ -28,17 +28,13 @@ use crate::{
 
 /// A request for a page, with all that answers it.
 pub(in crate::proxy) struct Request<'a> {
-    pub(in crate::proxy) head: &'a Parts,
+    pub(in crate::proxy) context: RequestContext<'a>,
     /// Taken by the reader of the form.
     pub(in crate::proxy) body: Option<RequestBody>,
-    pub(in crate::proxy) origin: &'a Origin,
     pub(in crate::proxy) address: Option<IpAddr>,
-    pub(in crate::proxy) snapshot: &'a Arc<Snapshot>,
     pub(in crate::proxy) upstream: Upstream,
     pub(in crate::proxy) pages: &'a Pages,
-    pub(in crate::proxy) sessions: &'a Sessions,
-    pub(in crate::proxy) passwords: &'a Passwords,
-    pub(in crate::proxy) token_requests: &'a TokenRequests,
+    pub(in crate::proxy) authentication: &'a Authentication,
     pub(in crate::proxy) freeze: &'a Freeze,
     pub(in crate::proxy) log: &'a mut RequestLog,
     /// The visitor, once it is known: every page says so, those about errors too.
@@ -63,17 +59,17 @@ const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 
 impl Request<'_> {
     pub(super) fn method(&self) -> &Method {
-        &self.head.method
+        &self.context.head.method
     }
 
     /// The path of a page, as a browser asks for it.
     pub(super) fn href(&self, page: &PagePath) -> String {
-        format!("{}{page}", self.snapshot.settings.path_prefix)
+        format!("{}{page}", self.context.snapshot.settings.path_prefix)
     }
 
     /// The path and the query that were asked for.
     pub(super) fn here(&self) -> &str {
-        self.head.uri.path_and_query().map_or("/", |target| target.as_str())
+        self.context.head.uri.path_and_query().map_or("/", |target| target.as_str())
     }
 
     pub(super) fn path_of_icon(&self) -> String {
@@ -82,7 +78,7 @@ impl Request<'_> {
 
     /// A parameter of the query; empty when it is not there.
     pub(super) fn parameter(&self, name: &str) -> String {
-        Form::parse(self.head.uri.query().unwrap_or_default(), None).get(name).to_owned()
+        Form::parse(self.context.head.uri.query().unwrap_or_default(), None).get(name).to_owned()
     }
 
     /// The number of the part of a list that is asked for, from 1.
@@ -99,10 +95,10 @@ impl Request<'_> {
                 Visitor::Account { name: account, csrf: csrf.as_deref(), sees_events: *sees_events }
             }
         };
-        let settings = &self.snapshot.settings;
+        let settings = &self.context.snapshot.settings;
         Frame {
             service: &settings.service,
-            host: self.origin.host.strip_suffix(":443").unwrap_or(&self.origin.host),
+            host: self.context.origin.host.strip_suffix(":443").unwrap_or(&self.context.origin.host),
             prefix: &settings.path_prefix,
             visitor,
             here: self.here(),
@@ -112,11 +108,11 @@ impl Request<'_> {
 
     /// Reads what the registry holds, as the visitor may.
     pub(super) fn reader(&self, visit: &Visit) -> Reader {
-        self.pages.summaries.made_with(&self.snapshot.settings.follow_redirects);
+        self.pages.summaries.made_with(&self.context.snapshot.settings.follow_redirects);
         Reader {
             subrequest: self.subrequest(),
             caller: Arc::clone(&visit.caller),
-            snapshot: Arc::clone(self.snapshot),
+            snapshot: Arc::clone(self.context.snapshot),
             summaries: Arc::clone(&self.pages.summaries),
             object_stores: Arc::clone(&self.pages.object_stores),
         }
@@ -125,8 +121,8 @@ impl Request<'_> {
     pub(super) fn subrequest(&self) -> Subrequest {
         Subrequest {
             upstream: self.upstream.clone(),
-            idle_body: self.snapshot.settings.idle_body,
-            origin: self.origin.clone(),
+            idle_body: self.context.snapshot.settings.idle_body,
+            origin: self.context.origin.clone(),
             address: self.address,
             id: self.log.id().clone(),
         }
@@ -134,8 +130,8 @@ impl Request<'_> {
 
     /// Returns the part of the catalogue that the visitor may see.
     pub(super) async fn catalog_view<'v>(&'v self, visit: &'v Visit) -> Result<CatalogView<'v>, PageError> {
-        let caller = visit.caller.as_authz(&self.snapshot.settings.service);
-        let view = CatalogView::of(&self.snapshot.authorizers, caller).await;
+        let caller = visit.caller.as_authz(&self.context.snapshot.settings.service);
+        let view = CatalogView::of(&self.context.snapshot.authorizers, caller).await;
         view.map_err(|error| undecided(&error).into())
     }
 
@@ -145,12 +141,12 @@ impl Request<'_> {
     /// # Errors
     /// Another page sent it, or it is none, or too large.
     pub(super) async fn form(&mut self) -> Result<Form, PageError> {
-        if !cross_site::is_our_own(&self.head.headers, self.origin) {
+        if !cross_site::is_our_own(&self.context.head.headers, self.context.origin) {
             return Err(PageError::Forged);
         }
         let missing = || Refusal::new(ErrorCode::BadRequest, "this page takes a form");
         let body = self.body.take().ok_or_else(missing)?;
-        let text = body.form(self.head, &self.snapshot.settings).await?;
+        let text = body.form(self.context.head, &self.context.snapshot.settings).await?;
         Ok(Form::parse("", Some(&text.ok_or_else(missing)?)))
     }
 }
@@ -171,7 +167,7 @@ impl Visit {
         };
         request.log.asked_by(caller.identity());
         let visit = Self { caller: Arc::new(caller), session };
-        let csrf = visit.session.as_ref().map(|session| request.snapshot.authority.csrf(session));
+        let csrf = visit.session.as_ref().map(|session| request.context.snapshot.authority.csrf(session));
         let sees_events = request.catalog_view(&visit).await?.is_whole();
         request.known = Some(Known { account: visit.caller.account().to_owned(), csrf, sees_events });
         Ok(Ok(visit))
@@ -190,10 +186,10 @@ async fn identify(
     request: &mut Request<'_>,
     page: &PagePath,
 ) -> Result<Result<Identified, Answer>, PageError> {
-    let snapshot = request.snapshot;
+    let snapshot = request.context.snapshot;
     let wrong =
         || PageError::Refused(Refusal::new(ErrorCode::Unauthorized, "the name or the password is wrong"));
-    let shown = presented(&request.head.headers)?;
+    let shown = presented(&request.context.head.headers)?;
     shown.tell(request.log);
     match shown {
         // A Portwarden page that reloads itself has the password sent as well.
@@ -201,15 +197,20 @@ async fn identify(
             return Ok(Err(not_allowed(Answer::page(views::reload(&request.frame(), page)))));
         }
         Presented::Password(credentials) => {
-            cross_site::refuse_password(request.head, request.origin, &CorsSettings::default())?;
-            let identity = request.passwords.check(snapshot, credentials, request.address).await?;
+            cross_site::refuse_password(
+                request.context.head,
+                request.context.origin,
+                &CorsSettings::default(),
+            )?;
+            let identity =
+                request.authentication.passwords.check(snapshot, credentials, request.address).await?;
             let identity = identity.ok_or_else(wrong)?;
             return Ok(Ok((Caller::without_ceiling(identity, true, request.address), None)));
         }
         Presented::Token(_) | Presented::Unknown => return Err(wrong()),
         Presented::Nothing => {}
     }
-    let session = request.sessions.shown(&request.head.headers, snapshot);
+    let session = request.authentication.sessions.shown(&request.context.head.headers, snapshot);
     let ended = matches!(session, Some(Err(_)));
     if let Some(Ok((session, identity))) = session {
         request.log.shows("session", None);
@@ -238,7 +239,7 @@ fn not_allowed(answer: Answer) -> Answer {
 /// loads itself again has it sent.
 fn follows_a_link_from_elsewhere(request: &Request<'_>) -> bool {
     let is = |name: &HeaderName, values: &[&str]| {
-        request.head.headers.get(name).is_some_and(|value| values.iter().any(|known| value == known))
+        request.context.head.headers.get(name).is_some_and(|value| values.iter().any(|known| value == known))
     };
     let is_followed = is(&SEC_FETCH_SITE, &["cross-site", "same-site"]) && is(&SEC_FETCH_MODE, &["navigate"]);
     is_followed && request.method() == Method::GET

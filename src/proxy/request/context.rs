@@ -7,7 +7,7 @@ use hyper::{
     http::request::Parts,
 };
 
-use super::origin;
+use super::origin::{self, Origin};
 use crate::{
     limits::InFlight,
     proxy::{Peer, Snapshot},
@@ -19,6 +19,8 @@ use crate::{
 pub(crate) struct RequestContext<'a> {
     pub(crate) head: &'a Parts,
     pub(crate) peer: Peer,
+    /// The origin that the client used.
+    pub(crate) origin: &'a Origin,
     pub(crate) snapshot: &'a Arc<Snapshot>,
     /// The count of its connection.
     pub(crate) in_flight: &'a InFlight,
