@@ -9,7 +9,7 @@ export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
 help:
 	@echo 'make run    a registry and Portwarden before it, with the sample configuration; Ctrl-C stops both'
 	@echo 'make test   every test, with real registries and real clients'
-	@echo 'make test-fast  the tests that need no root, no daemon, no database and no browser'
+	@echo 'make test-fast  the tests that start no other program, in a minute'
 	@echo 'make test-busy  the same RUNS=3 times beside LOOPS=6 busy loops: tests must not depend on the speed of the machine'
 	@echo 'make soak   everything at once for MINUTES=5, every byte compared, memory and descriptors watched'
 	@echo 'make attack attack tools against it: testssl.sh, slowhttptest, h2load, probes; takes a quarter of an hour'
@@ -52,12 +52,9 @@ as_root := $(if $(filter-out 0,$(shell id -u)),--config "target.'cfg(unix)'.runn
 test: tools
 	cargo test --locked --no-fail-fast $(as_root)
 
-# Programs of the tests that ask nothing of the machine but a compiler.
-fast := architecture cases_basic cases_commands cases_config cases_policy cases_routes cases_tokens cases_users check \
-	command_line documents examples explain policy_deny policy_index project properties
-
+# They ask nothing of the machine but a compiler.
 test-fast:
-	cargo test --locked --no-fail-fast --lib $(fast:%=--test %)
+	cargo test --locked --no-fail-fast --lib --test fast
 
 # Built before the loops begin.
 RUNS ?= 3
@@ -73,10 +70,10 @@ MINUTES ?= 5
 soak: tools
 	cargo build --release --locked
 	SOAK_MINUTES=$(MINUTES) PORTWARDEN_BIN=$(built)/release/portwarden \
-		cargo test --locked --test soak -- --ignored --nocapture
+		cargo test --locked --test system soak:: -- --ignored --nocapture
 
 attack: tools
-	cargo test --locked --no-fail-fast $(as_root) --test attack_tools --test smuggling --test injection -- \
+	cargo test --locked --no-fail-fast $(as_root) --test '*' -- attack_tools:: smuggling:: injection:: \
 		--include-ignored --test-threads=1 --nocapture
 
 SECONDS ?= 60
@@ -132,11 +129,11 @@ advisories: $(cargo_deny)
 	$(cargo_deny) --locked check advisories
 
 man:
-	PORTWARDEN_WRITE=1 cargo test --locked --test manual
+	PORTWARDEN_WRITE=1 cargo test --locked --test fast manual::
 
 # For the README; the tests only see that they are there.
 pictures: tools
-	PORTWARDEN_WRITE=1 cargo test --locked --test browser pictures
+	PORTWARDEN_WRITE=1 cargo test --locked --test services browser::pictures::
 
 # With debug symbols in a package of their own.
 deb: needs-deb $(cargo_deb)

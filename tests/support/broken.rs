@@ -9,7 +9,7 @@ use std::{
 
 use socket2::{Domain, Socket, Type};
 
-use super::process::pause;
+use super::waiting::pause;
 
 /// Its behaviour after the head of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use std::{
 
 use tempfile::TempDir;
 
-use super::portwarden::Builder;
+use super::{portwarden::Builder, programs};
 
 /// A clock of its own for one program.
 pub struct Clock(TempDir);
@@ -54,5 +54,5 @@ fn library() -> PathBuf {
     let architectures = fs::read_dir("/usr/lib").unwrap().flatten().map(|entry| entry.path());
     let libraries = architectures.map(|directory: PathBuf| directory.join("faketime/libfaketimeMT.so.1"));
     let found = libraries.into_iter().find(|library: &PathBuf| Path::exists(library));
-    found.expect("no libfaketimeMT.so.1 (apt-get install faketime)")
+    found.unwrap_or_else(|| panic!("{}", programs::missing("libfaketimeMT.so.1")))
 }

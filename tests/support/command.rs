@@ -6,6 +6,8 @@ use std::{
     process::{Command, Stdio},
 };
 
+use super::programs;
+
 /// Timeout of one command of a client, in seconds; a client that hangs is a failed test, not a hung one.
 const SECONDS: &str = "300";
 
@@ -74,6 +76,7 @@ impl Output {
 
 /// Runs `program` with an environment of `PATH` and `environment` only.
 pub fn run(program: &str, args: &[&str], environment: &[(&str, &str)]) -> Output {
+    programs::require(program);
     let mut command = Command::new("timeout");
     command.args([SECONDS, program]).args(args).stdin(Stdio::null());
     only_environment(&mut command, environment);

@@ -4,7 +4,7 @@ use std::fs;
 
 use super::{
     command::{self, Output},
-    podman::unmount_below,
+    mounts::unmount_below,
     portwarden::{Portwarden, User},
     process::{PATIENCE, Process, eventually},
 };

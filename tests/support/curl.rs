@@ -13,6 +13,7 @@ use tempfile::TempDir;
 use super::{
     command::only_environment,
     portwarden::{Portwarden, User},
+    programs,
 };
 
 /// Timeout of one request, in seconds, unless the test says otherwise.
@@ -136,7 +137,7 @@ impl Request {
     fn command(&self, method: &str, target: &str, files: &Path, body: &str) -> Command {
         let url =
             if target.starts_with("http") { target.to_owned() } else { format!("{}{target}", self.base) };
-        let mut command = Command::new("curl");
+        let mut command = programs::command("curl");
         only_environment(&mut command, &[]);
         command.args(["--silent", "--show-error", "--globoff", "--path-as-is", "--request", method]);
         command.arg("--dump-header").arg(files.join("head"));

@@ -11,8 +11,8 @@ use tempfile::TempDir;
 
 use super::{
     command::{self, Output},
+    mounts::unmount_below,
     pki,
-    podman::unmount_below,
     portwarden::{Portwarden, User},
     process::{PATIENCE, Process, eventually},
 };

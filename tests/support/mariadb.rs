@@ -9,6 +9,7 @@ use super::{
     command, pki,
     ports::free_port,
     process::Process,
+    programs,
     unprivileged::{give_away, unprivileged},
 };
 
@@ -136,6 +137,6 @@ fn temporary_files(directory: &str) -> (&str, &str) {
 }
 
 fn tool(path: &str) -> String {
-    assert!(Path::new(path).exists(), "there is no {path}: apt-get install mariadb-server");
+    programs::require(path);
     path.to_owned()
 }

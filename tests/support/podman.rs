@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::{
     command::{self, Output},
+    mounts::unmount_below,
     portwarden::{Portwarden, User},
 };
 use tempfile::TempDir;
@@ -76,16 +77,6 @@ impl Drop for Podman<'_> {
     fn drop(&mut self) {
         // podman bind-mounts its store on itself; the directory cannot be removed under a mount.
         unmount_below(self.home.path());
-    }
-}
-
-/// Unmounts what is mounted at or below `directory`, the innermost first.
-pub fn unmount_below(directory: &Path) {
-    let table = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
-    let points = table.lines().filter_map(|line| line.split(' ').nth(4));
-    let ours: Vec<&str> = points.filter(|point| Path::new(point).starts_with(directory)).collect();
-    for point in ours.iter().rev() {
-        command::run("umount", &["--lazy", point], &[]);
     }
 }
 

@@ -10,6 +10,7 @@ use super::{
     pki::{self, Authority},
     ports::free_port,
     process::Process,
+    programs,
     unprivileged::{give_away, unprivileged},
 };
 
@@ -176,6 +177,6 @@ fn tool(name: &str) -> String {
     let newest = versions
         .filter(|version| version.path().join("bin").join(name).exists())
         .max_by_key(|version| version.file_name().to_string_lossy().parse::<u32>().unwrap_or_default());
-    let newest = newest.unwrap_or_else(|| panic!("there is no {name}: apt-get install postgresql"));
+    let newest = newest.unwrap_or_else(|| panic!("{}", programs::missing(name)));
     newest.path().join("bin").join(name).to_str().unwrap().to_owned()
 }

@@ -11,9 +11,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// The time for which a test waits for an event that must come: far longer than it takes, for machines that are busy.
-/// Tests hold that it comes at all; where a deadline is at work, they also hold that it does not come too early.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+use super::programs;
+pub use super::waiting::{PATIENCE, eventually, pause};
 
 /// A child with its output in a file. Dropping it sends SIGTERM, then SIGKILL.
 pub struct Process {
@@ -25,6 +24,7 @@ pub struct Process {
 impl Process {
     /// Starts `program` with `args` and an environment of `PATH` and `environment` only; output is added to `log`.
     pub fn start(program: &str, args: &[&str], environment: &[(&str, &str)], log: &Path) -> Self {
+        programs::require(program);
         let output = File::options().create(true).append(true).open(log).expect("log file");
         // The kernel ends the child when the test process dies without dropping anything (Ctrl-C, a CI time-out).
         let mut command = Command::new("setpriv");
@@ -160,27 +160,6 @@ impl Drop for Process {
 /// All but a last line that is still on its way.
 pub fn whole_lines(text: &str) -> &str {
     text.rfind('\n').map_or("", |end| &text[..=end])
-}
-
-/// Waits; for polling what has no event to wait for.
-#[allow(
-    clippy::disallowed_methods,
-    reason = "tests are threads of their own; nothing asynchronous is held up"
-)]
-pub fn pause(time: Duration) {
-    thread::sleep(time);
-}
-
-/// Asks `done` until it is true; false after `limit`.
-pub fn eventually(limit: Duration, mut done: impl FnMut() -> bool) -> bool {
-    let deadline = Instant::now() + limit;
-    while !done() {
-        if Instant::now() > deadline {
-            return false;
-        }
-        pause(Duration::from_millis(20));
-    }
-    true
 }
 
 /// Starts children from one thread that never ends. The kernel sends the death signal when the *thread* that

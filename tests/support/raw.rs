@@ -7,7 +7,7 @@ use std::{
     thread,
 };
 
-use super::process::PATIENCE;
+use super::waiting::PATIENCE;
 
 /// A response, as far as tests look at it.
 #[derive(Debug)]

@@ -8,7 +8,7 @@ use std::{
     thread,
 };
 
-use super::process::{PATIENCE, eventually};
+use super::waiting::{PATIENCE, eventually};
 
 /// A request that arrived.
 #[derive(Debug, Clone, PartialEq, Eq)]

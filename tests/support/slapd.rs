@@ -14,6 +14,7 @@ use super::{
     pki::{self, Authority},
     ports::{free_port, listeners},
     process::{PATIENCE, Process, eventually},
+    programs,
 };
 
 /// Its path on Debian, independent of the `PATH`.
@@ -25,6 +26,8 @@ const READY: &str = "slapd starting";
 pub const BASE: &str = "dc=example,dc=com";
 /// The account that may search, unless [`Builder::access`] says otherwise.
 pub const READER: &str = "cn=reader,dc=example,dc=com";
+/// The filter that finds the people of `people.ldif` by their names.
+pub const BY_UID: &str = "(&(uid=${account})(objectClass=person))";
 /// The reader's password.
 pub const READER_PASSWORD: &str = "reads everything";
 
@@ -82,7 +85,7 @@ impl Builder {
     /// Fills the store, starts slapd and waits until it listens.
     pub fn start(self) -> Slapd {
         for program in [SLAPD, SLAPADD] {
-            assert!(Path::new(program).exists(), "there is no {program}: apt-get install slapd");
+            programs::require(program);
         }
         let directory = tempfile::Builder::new().prefix("portwarden-slapd-").tempdir().unwrap();
         match self.authority {

@@ -9,6 +9,8 @@ use std::{
 
 use tempfile::TempDir;
 
+use super::programs;
+
 /// A file system of its own; unmounted when dropped.
 pub struct SmallDisk(TempDir);
 
@@ -16,9 +18,9 @@ impl SmallDisk {
     /// One of so many KiB.
     pub fn new(kib: usize) -> Self {
         let directory = tempfile::Builder::new().prefix("portwarden-disk-").tempdir().unwrap();
-        let mut mount = Command::new("mount");
+        let mut mount = programs::command("mount");
         mount.args(["-t", "tmpfs", "-o", &format!("size={kib}k"), "tmpfs"]).arg(directory.path());
-        let mounted = mount.status().expect("mount (apt-get install mount)");
+        let mounted = mount.status().unwrap();
         assert!(mounted.success(), "cannot mount a tmpfs; the tests need root, or sudo");
         Self(directory)
     }

@@ -1,4 +1,4 @@
-//! The files of the package, for tests that read the source. Included by path: they need nothing else of `support`.
+//! The files of the package, for tests that read the source.
 
 use std::{
     fs,
@@ -6,12 +6,12 @@ use std::{
 };
 
 /// Returns the folder of the package.
-pub(super) fn root() -> &'static Path {
+pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
 /// Returns every `.rs` file below a folder of the package, sorted.
-pub(super) fn files(folder: &str) -> Vec<PathBuf> {
+pub fn files(folder: &str) -> Vec<PathBuf> {
     let (mut found, mut folders) = (Vec::new(), vec![root().join(folder)]);
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(&folder).unwrap() {

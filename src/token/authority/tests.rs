@@ -1,4 +1,4 @@
-//! Access tokens made and checked; the recorded ones are in `tests/cases_tokens.rs`.
+//! Access tokens made and checked; the recorded ones are in `tests/fast/cases_tokens.rs`.
 
 use jsonwebtoken::{DecodingKey, Header, Validation, decode, decode_header};
 use serde_json::{Value, json};

@@ -1,0 +1,258 @@
+//! `portwarden explain` and `portwarden test-policy`, run as an operator runs them over the sample configuration.
+
+use std::{
+    fs,
+    io::Write,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use crate::support::pem;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_portwarden");
+
+/// The sample configuration with a certificate beside it.
+struct Sample(tempfile::TempDir);
+
+impl Sample {
+    fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        pem::write_pair(directory.path());
+        let sample =
+            fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("config/auth_config.yml")).unwrap();
+        let sample = sample
+            .replace("../certs/portwarden.crt", "cert.pem")
+            .replace("../certs/portwarden.key", "key.pem");
+        fs::write(directory.path().join("auth_config.yml"), sample).unwrap();
+        Self(directory)
+    }
+
+    fn write(&self, name: &str, text: &str) -> PathBuf {
+        fs::write(self.0.path().join(name), text).unwrap();
+        self.0.path().join(name)
+    }
+
+    /// Exit code and what was printed; `input` goes to standard input.
+    fn run(&self, command: &str, arguments: &[&str], input: &str) -> (i32, String) {
+        let mut child = Command::new(PROGRAM)
+            .args([command, "--config", "auth_config.yml"])
+            .args(arguments)
+            .current_dir(self.0.path())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+        let output = child.wait_with_output().unwrap();
+        let text = [output.stdout, output.stderr].concat();
+        (output.status.code().unwrap(), String::from_utf8(text).unwrap())
+    }
+
+    fn explain(&self, arguments: &[&str]) -> (i32, String) {
+        self.run("explain", arguments, "")
+    }
+}
+
+/// The number of the sample's line with `text`.
+fn line_of(text: &str) -> usize {
+    let sample = include_str!("../../config/auth_config.yml");
+    sample.lines().position(|line| line.contains(text)).unwrap() + 1
+}
+
+#[test]
+fn explain_names_the_rule_and_what_a_request_needs() {
+    let sample = Sample::new();
+    let (code, text) =
+        sample.explain(&["--account", "test2", "--request", "PUT /v2/team/app/manifests/1.0", "-v"]);
+    let (admin, user, test2) =
+        (line_of("account: \"admin\""), line_of("account: \"user\""), line_of("account: \"test2\""));
+    let expected = format!(
+        "account \"test2\", from no known address
+needs repository:team/app:pull,push
+  rule 1, line {admin}: match.account \"admin\" is not met by \"test2\"
+  rule 2, line {user}: match.account \"user\" is not met by \"test2\"
+  pull: allowed, by rule 3, auth_config.yml:{test2} (test2 may pull and push everything; a push needs both)
+  push: allowed, by rule 3, auth_config.yml:{test2} (test2 may pull and push everything; a push needs both)
+"
+    );
+    assert_eq!((code, text), (0, expected));
+    let (code, text) = sample.explain(&["--account", "user", "--request", "PUT /v2/team/app/manifests/1.0"]);
+    assert_eq!(code, 1);
+    assert!(
+        text.contains("  pull: allowed, by rule 2") && text.contains("  push: denied, by rule 2"),
+        "{text}"
+    );
+    let (code, text) =
+        sample.explain(&["--account", "test", "--scope", "repository:team/app:push", "--ip", "192.0.2.1"]);
+    assert_eq!(code, 1);
+    assert!(
+        text.contains("from 192.0.2.1\n") && text.contains("  push: denied, no rule matches\n"),
+        "{text}"
+    );
+    assert!(text.contains("note: docker asks for pull and push"), "{text}");
+    let (_, text) = sample.explain(&["--account", "nobody", "--scope", "registry:catalog:*"]);
+    assert!(text.contains("no such user in the configuration"), "{text}");
+}
+
+#[test]
+fn explain_says_how_to_ask() {
+    let sample = Sample::new();
+    for (arguments, code, said) in [
+        (&["--account", "a", "--scope", "nonsense"][..], 1, "write a scope as repository:team/app:pull,push"),
+        (&["--account", "a", "--request", "GET"], 1, "write a request as 'PUT /v2/team/app/manifests/1.0'"),
+        (&["--account", "a", "--request", "OPTIONS /v2/"], 1, "\"OPTIONS\" is not one of"),
+        (&["--account", "a", "--label", "x", "--scope", "a:b:c"], 1, "write name=value"),
+        (&["--account", "a"], 2, "--scope"),
+        (&["--scope", "a:b:c"], 2, "--account"),
+    ] {
+        let (got, text) = sample.explain(arguments);
+        assert_eq!(got, code, "{arguments:?}: {text}");
+        assert!(text.contains(said), "{arguments:?}: {text}");
+    }
+}
+
+#[test]
+fn explain_answers_json_lines() {
+    let sample = Sample::new();
+    let question = |account: &str, rest: &str| {
+        format!(
+            "{{\"account\":\"{account}\",\"type\":\"repository\",\"name\":\"a\",\"service\":\"s\",\"actions\":[\"push\",\"pull\"]{rest}}}\n"
+        )
+    };
+    let input = question("admin", "")
+        + &question("user", ",\"ip\":null,\"labels\":null")
+        + &question("test", ",\"ip\":\"10.0.0.1\",\"labels\":{\"g\":[\"x\"],\"h\":null}");
+    let (code, text) = sample.run("explain", &["--json"], &input);
+    let expected = "{\"actions\":[\"push\",\"pull\"],\"rule\":0}\n{\"actions\":[\"pull\"],\"rule\":1}\n{\"actions\":[],\"rule\":null}\n";
+    assert_eq!((code, text.as_str()), (0, expected));
+    let (code, text) = sample.run("explain", &["--json"], "{\"acount\":\"x\"}\n");
+    assert_eq!(code, 1);
+    assert!(text.contains("line 1: unknown field `acount`"), "{text}");
+}
+
+#[test]
+fn explain_and_test_policy_speak_json() {
+    let sample = Sample::new();
+    let line = line_of("account: \"user\"");
+    let (code, text) =
+        sample.explain(&["--account", "user", "--scope", "repository:a:pull,push", "--json", "-v"]);
+    let answer: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let need = serde_json::json!({
+        "scope": "repository:a:pull,push", "allowed": false, "actions": ["pull"], "rule": 1, "line": line,
+        "comment": answer["needs"][0]["comment"], "not_met": answer["needs"][0]["not_met"],
+    });
+    let whole = serde_json::json!({
+        "account": "user", "labels": {}, "ip": null, "service": answer["service"], "allowed": false, "needs": [need],
+    });
+    assert_eq!((code, &answer), (1, &whole));
+    assert!(answer["needs"][0]["not_met"][0].as_str().unwrap().starts_with("rule 1, line "), "{text}");
+
+    let json = |text: &str| -> Vec<serde_json::Value> {
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    };
+    let everyone = ["--everyone", "--request", "PUT /v2/team/app/manifests/1.0", "--json"];
+    let (code, text) = sample.explain(&everyone);
+    let accounts: Vec<_> = json(&text).iter().map(|a| (a["account"].clone(), a["allowed"].clone())).collect();
+    assert_eq!((code, accounts), (0, vec![("admin".into(), true.into()), ("test2".into(), true.into())]));
+    let (_, text) = sample.explain(&[&everyone[..], &["-v"]].concat());
+    assert_eq!(json(&text).len(), 4);
+
+    sample.write("table.yml", "- {account: admin, scope: 'repository:a:pull', expect: allow}\n- {account: test, scope: 'repository:a:pull', expect: allow}\n");
+    let (code, text) = sample.run("test-policy", &["table.yml", "--json"], "");
+    let rows = json(&text);
+    let met: Vec<_> = rows.iter().map(|row| (row["expectation"].clone(), row["met"].clone())).collect();
+    assert_eq!((code, met), (1, vec![(1.into(), true.into()), (2.into(), false.into())]));
+    assert_eq!(
+        (&rows[1]["account"], &rows[1]["needs"][0]["rule"]),
+        (&"test".into(), &serde_json::Value::Null)
+    );
+
+    for (arguments, said) in [
+        (&["--json", "--account", "a"][..], "--scope"),
+        (&["--json", "--scope", "a:b:c"], "--account"),
+        (&["--json", "-v"], "--scope"),
+    ] {
+        let (code, text) = sample.explain(arguments);
+        assert!(code == 2 && text.contains(said), "{arguments:?}: {text}");
+    }
+}
+
+#[test]
+fn explain_names_a_rule_that_may_match_or_not() {
+    let sample = Sample::new();
+    let denies = "acl:\n  - match: {name: \"${labels:hidden}/*\"}\n    actions: []\n    comment: kept away\n";
+    let text = fs::read_to_string(sample.0.path().join("auth_config.yml")).unwrap();
+    sample.write("auth_config.yml", &text.replace("acl:\n", denies));
+    let line = line_of("acl:") + 1;
+    let ask = ["--account", "admin", "--label", "hidden=internal-*", "--scope"];
+    let (code, text) = sample.explain(&[&ask[..], &["repository:internal-x/app:pull", "-v"]].concat());
+    let expected = format!(
+        "account \"admin\", hidden: internal-*, from no known address
+needs repository:internal-x/app:pull
+  rule 1, line {line}: match.name \"${{labels:hidden}}/*\" may be met by \"internal-x/app\" or not: a value has characters that docker_auth reads as part of the pattern
+  pull: denied, by rule 1, auth_config.yml:{line} (kept away), which may match or not
+"
+    );
+    assert_eq!((code, text), (1, expected));
+    let (code, text) = sample.explain(&[&ask[..], &["repository:public/app:pull"]].concat());
+    assert_eq!(code, 0, "{text}");
+}
+
+#[test]
+fn test_policy_prints_what_differs() {
+    let sample = Sample::new();
+    let good = "- {account: test2, request: 'PUT /v2/team/app/manifests/1.0', expect: allow}\n- {account: user, scope: 'repository:a:pull,push', expect: deny}\n";
+    sample.write("good.yml", good);
+    assert_eq!(
+        sample.run("test-policy", &["good.yml"], ""),
+        (0, "good.yml: 2 of 2 expectations met\n".to_owned())
+    );
+    sample
+        .write("bad.yml", &format!("{good}- {{account: test, scope: 'repository:a:pull', expect: allow}}\n"));
+    let (code, text) = sample.run("test-policy", &["bad.yml"], "");
+    let said = "bad.yml: expectation 3: account \"test\", from no known address: repository:a:pull is denied, no rule matches\n";
+    assert_eq!((code, text), (1, format!("{said}bad.yml: 2 of 3 expectations met\n")));
+    for (table, said) in [
+        ("- {acount: x}\n", "unknown field `acount`"),
+        ("- {account: x, expect: allow}\n", "expectation 1: write either scope or request"),
+        ("- {account: x, scope: 'a:b:c', expect: maybe}\n", "unknown variant `maybe`"),
+    ] {
+        sample.write("wrong.yml", table);
+        let (code, text) = sample.run("test-policy", &["wrong.yml"], "");
+        assert_eq!(code, 1);
+        assert!(text.contains(said), "{text}");
+    }
+}
+
+#[test]
+fn explain_lists_everyone_who_may() {
+    let sample = Sample::new();
+    let (code, text) = sample.explain(&["--everyone", "--scope", "repository:team/app:pull,push"]);
+    let (admin, test2) = (line_of("account: \"admin\""), line_of("account: \"test2\""));
+    let expected = format!(
+        "needs repository:team/app:pull,push
+  admin: allowed, by rule 1, auth_config.yml:{admin} (Admin may do everything)
+  test2: allowed, by rule 3, auth_config.yml:{test2} (test2 may pull and push everything; a push needs both)
+2 of 4 accounts
+"
+    );
+    assert_eq!((code, text), (0, expected));
+
+    let (code, text) =
+        sample.explain(&["--everyone", "--request", "DELETE /v2/team/app/manifests/1.0", "-v"]);
+    assert_eq!(code, 0);
+    for line in
+        ["  admin: allowed, by rule 1", "  user: denied, by rule 2", "  test: denied, no rule matches"]
+    {
+        assert!(text.contains(line), "{text}");
+    }
+    sample.write(
+        "auth_config.yml",
+        &fs::read_to_string(sample.0.path().join("auth_config.yml"))
+            .unwrap()
+            .replace("account: \"admin\"", "account: \"nobody\""),
+    );
+    let (code, text) = sample.explain(&["--everyone", "--request", "DELETE /v2/team/app/manifests/1.0"]);
+    assert_eq!((code, text.lines().last()), (1, Some("0 of 4 accounts")), "{text}");
+}

@@ -1,0 +1,336 @@
+//! A policy's index against a search through all rules: random policies and questions, made of what is tricky.
+//!
+//! That the rules themselves match as they should is `cases_policy`.
+
+use std::{collections::BTreeMap, net::IpAddr};
+
+use portwarden::authz::{Policy, Question, RuleSettings, Verdict};
+
+const POLICIES: usize = 2_000;
+const QUESTIONS: usize = 50;
+
+/// The form of a pattern, and so the knowledge that an index may have of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Kind {
+    Text,
+    GlobWithStart,
+    RegexWithStart,
+    TemplateWithStart,
+    Open,
+}
+
+const KINDS: [Kind; 5] =
+    [Kind::Text, Kind::GlobWithStart, Kind::RegexWithStart, Kind::TemplateWithStart, Kind::Open];
+
+/// Which condition of a rule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Slot {
+    Account,
+    Name,
+    Label,
+}
+
+const SLOTS: [Slot; 3] = [Slot::Account, Slot::Name, Slot::Label];
+
+/// Accounts, names and values of labels: starts of each other, syntax, the empty one, characters that share a byte.
+const SUBJECTS: [&str; 30] = [
+    "",
+    "a",
+    "al",
+    "alice",
+    "alice2",
+    "Alice",
+    "alice/app",
+    "alice-x",
+    "bob",
+    "bob/app",
+    "team",
+    "team-1",
+    "team-1/",
+    "team-1/app",
+    "team-12/app",
+    "team-1/app/x",
+    "TEAM-1/app",
+    "team*",
+    "team[1]/x",
+    "a*b",
+    "a\\b",
+    "/",
+    "/a/",
+    "//",
+    "é",
+    "éa",
+    "ê",
+    "é/x",
+    "b\na",
+    "a.b@x",
+];
+
+const OPEN: [&str; 22] = [
+    "*",
+    "*/app",
+    "?lice",
+    "[a-t]*",
+    "*-1/*",
+    "[^b]*",
+    "/.*/",
+    "/.+/",
+    "/(?i)^alice/",
+    "/(?i)team-1/",
+    "/^al|bob/",
+    "/(?m)^a$/",
+    "/app$/",
+    "/^(alice|team)/",
+    "/(?:^)?al/",
+    "/^a?l/",
+    "/^a*b/",
+    "/\\b1/",
+    "${account}",
+    "${account}/*",
+    "/^${account}\\/.*$/",
+    "/${labels:h}/",
+];
+
+const TEMPLATES: [&str; 14] = [
+    "team${labels:h}*",
+    "al${labels:h}*",
+    "a${labels:h}",
+    "/^team-${labels:h}/",
+    "/^al${account}/",
+    "t*${account}",
+    "/^(?:al)${labels:h}/",
+    "team-${account}",
+    "é${labels:h}*",
+    "/^a(l${labels:h})/",
+    "a${account}*",
+    "/^al(?:${account})?/",
+    "/^team-1(?:${type}|.)*$/",
+    "b${account}*",
+];
+
+#[derive(Debug)]
+struct Written {
+    settings: RuleSettings,
+    /// Its conditions on texts.
+    conditions: Vec<(Slot, Kind)>,
+}
+
+/// Xorshift: the same numbers in each run.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, limit: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        usize::try_from(self.0 >> 33).unwrap() % limit
+    }
+
+    fn one_in(&mut self, count: usize) -> bool {
+        self.below(count) == 0
+    }
+
+    fn pick<T: Copy>(&mut self, all: &[T]) -> T {
+        all[self.below(all.len())]
+    }
+
+    /// A subject, sometimes cut, sometimes with a tail.
+    fn subject(&mut self) -> String {
+        let mut subject = self.pick(&SUBJECTS).to_owned();
+        if self.one_in(6) {
+            subject.pop();
+        }
+        if self.one_in(6) {
+            subject.push_str(self.pick(&["a", "/", "1", "é", "/app"]));
+        }
+        subject
+    }
+
+    /// The beginning of a subject, not empty.
+    fn start(&mut self) -> String {
+        let subject = self.pick(&SUBJECTS[1..]);
+        let length = 1 + self.below(subject.chars().count());
+        subject.chars().take(length).collect()
+    }
+
+    /// A text as a glob spells it, with a backslash here and there where none is needed.
+    fn as_glob(&mut self, text: &str) -> String {
+        let mut glob = String::new();
+        for c in text.chars() {
+            if "*?[\\".contains(c) || self.one_in(5) {
+                glob.push('\\');
+            }
+            glob.push(c);
+        }
+        glob
+    }
+
+    fn as_regex(&mut self, text: &str) -> String {
+        let mut regex = String::new();
+        for c in text.chars() {
+            match self.below(6) {
+                0 => regex.push_str(&format!("\\x{{{:X}}}", u32::from(c))),
+                1 => regex.push_str(&format!("({c}){{0}}{}", escaped(c))),
+                2 => regex.push_str(&format!("\\Q{c}\\E")),
+                3 => regex.push_str(&format!("(?:{})", escaped(c))),
+                _ => regex.push_str(&escaped(c)),
+            }
+        }
+        regex
+    }
+
+    fn pattern(&mut self, kind: Kind) -> String {
+        let start = self.start();
+        match kind {
+            Kind::Text => {
+                let text = self.subject();
+                self.as_glob(&text)
+            }
+            Kind::GlobWithStart => {
+                self.as_glob(&start) + self.pick(&["*", "*/*", "?*", "[a-z0-9/]*", "**", "*a*", "[^x]?"])
+            }
+            Kind::RegexWithStart => {
+                let tail =
+                    self.pick(&["", ".*", "$", ".*$", "a?", "|b", "*", "?", "{0}", "{2}", "(?i)X?", "+"]);
+                let anchor = self.pick(&["^", "^", "^", "\\A", "(?s)^", "^^", "(?:^)", "(?i)^", "(?m)^"]);
+                format!("/{anchor}{}{tail}/", self.as_regex(&start))
+            }
+            Kind::TemplateWithStart => self.pick(&TEMPLATES).to_owned(),
+            Kind::Open => self.pick(&OPEN).to_owned(),
+        }
+    }
+
+    /// A rule that compiles.
+    fn rule(&mut self) -> Written {
+        loop {
+            let mut rule = Written { settings: RuleSettings::default(), conditions: Vec::new() };
+            for _ in 0..=usize::from(self.one_in(2)) + usize::from(self.one_in(4)) {
+                let (slot, kind) = (self.pick(&SLOTS), self.pick(&KINDS));
+                let pattern = self.pattern(kind);
+                rule.add(slot, kind, pattern);
+            }
+            rule.settings.resource_type = self.one_in(6).then(|| "repository".to_owned());
+            rule.settings.ip =
+                self.one_in(8).then(|| self.pick(&["10.0.0.0/8", "::1", "0.0.0.0/0"]).to_owned());
+            rule.settings.actions = vec!["*".to_owned()];
+            if Policy::compile(std::slice::from_ref(&rule.settings)).is_ok() {
+                return rule;
+            }
+        }
+    }
+
+    /// More values than a person has, and the same one twice.
+    fn labels(&mut self) -> BTreeMap<String, Vec<String>> {
+        let mut labels = BTreeMap::new();
+        for label in ["g", "h"] {
+            let count = self.pick(&[0, 1, 2, 3, 20]);
+            if !self.one_in(4) {
+                labels.insert(label.to_owned(), (0..count).map(|_| self.subject()).collect());
+            }
+        }
+        labels
+    }
+}
+
+fn escaped(c: char) -> String {
+    if c.is_ascii_punctuation() { format!("\\{c}") } else { c.to_string() }
+}
+
+impl Written {
+    fn add(&mut self, slot: Slot, kind: Kind, pattern: String) {
+        let before = match slot {
+            Slot::Account => self.settings.account.replace(pattern),
+            Slot::Name => self.settings.name.replace(pattern),
+            Slot::Label => self.settings.labels.insert("g".to_owned(), pattern),
+        };
+        if before.is_some() {
+            self.conditions.retain(|(other, _)| *other != slot);
+        }
+        self.conditions.push((slot, kind));
+    }
+}
+
+/// Returns the rule that a search through all rules finds.
+fn search(policy: &Policy, question: &Question<'_>) -> Option<usize> {
+    (0..policy.len()).find(|index| policy.rule(*index).unwrap().judge(question) == Verdict::Matches)
+}
+
+#[test]
+fn decides_as_a_search_through_all_rules() {
+    let mut random = Random(0x9E37_79B9_7F4A_7C15);
+    let (mut asked, mut undecided) = (0, 0);
+    let (mut wrong, mut decided): (Vec<String>, BTreeMap<_, usize>) = (Vec::new(), BTreeMap::new());
+    for _ in 0..POLICIES {
+        let count = random.pick(&[1, 2, 4, 8, 40]);
+        let rules: Vec<Written> = (0..count).map(|_| random.rule()).collect();
+        let settings: Vec<RuleSettings> = rules.iter().map(|rule| rule.settings.clone()).collect();
+        let policy = Policy::compile(&settings).unwrap();
+        for _ in 0..QUESTIONS {
+            let (account, name, labels) = (random.subject(), random.subject(), random.labels());
+            let question = Question {
+                account: &account,
+                labels: &labels,
+                ip: random.pick(&[None, Some(IpAddr::from([10, 1, 2, 3]))]),
+                service: "registry.example",
+                resource_type: random.pick(&["repository", "registry"]),
+                name: &name,
+                actions: &[],
+            };
+            asked += 1;
+            let (found, expected) = (policy.decide(&question).rule, search(&policy, &question));
+            if found != expected {
+                let missed = expected.map(|index| &settings[index]);
+                wrong.push(format!("{found:?} for {expected:?}: {question:?}\n  {missed:?}"));
+            }
+            match expected.map(|index| rules[index].conditions.as_slice()) {
+                None => undecided += 1,
+                // With one condition only there is no doubt under which the rule stands.
+                Some([only]) => *decided.entry(*only).or_default() += 1,
+                Some(_) => {}
+            }
+        }
+    }
+    println!("{asked} questions, {undecided} undecided, {decided:#?}");
+    assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong[..wrong.len().min(20)].join("\n"));
+    assert_eq!(asked, POLICIES * QUESTIONS);
+    assert!(undecided > 5_000, "{undecided}");
+    for slot in SLOTS {
+        for kind in KINDS {
+            let count = decided.get(&(slot, kind)).copied().unwrap_or(0);
+            assert!(count > 100, "{slot:?} {kind:?} decided {count} only");
+        }
+    }
+}
+
+/// Hundreds of lists at once, each with rules that match and that do not, in any order.
+#[test]
+fn many_values_of_a_label_keep_the_order_of_the_rules() {
+    let mut random = Random(0xD1B5_4A32_D192_ED03);
+    let rules: Vec<RuleSettings> = (0..5_000)
+        .map(|_| RuleSettings {
+            labels: BTreeMap::from([("g".to_owned(), format!("value{}", random.below(1_000)))]),
+            name: Some(format!("*-{}", random.below(500))),
+            ..RuleSettings::default()
+        })
+        .collect();
+    let policy = Policy::compile(&rules).unwrap();
+    let mut decided = 0;
+    for _ in 0..500 {
+        let values = (0..300).map(|_| format!("value{}", random.below(1_000))).collect();
+        let labels = BTreeMap::from([("g".to_owned(), values)]);
+        let name = format!("x-{}", random.below(500));
+        let question = Question {
+            account: "alice",
+            labels: &labels,
+            ip: None,
+            service: "registry.example",
+            resource_type: "repository",
+            name: &name,
+            actions: &[],
+        };
+        let expected = search(&policy, &question);
+        assert_eq!(policy.decide(&question).rule, expected, "{name}");
+        decided += usize::from(expected.is_some());
+    }
+    assert!((300..500).contains(&decided), "{decided}");
+}

@@ -1,0 +1,80 @@
+//! The accessibility of the pages for people with poor or no sight: the findings of axe-core, on each page and screen.
+//!
+//! axe-core is not part of this repository: `.ci/install test` fetches it, by the lock file in `tests/services/browser/`.
+
+use std::{fs, path::Path};
+
+use serde_json::{Value, json};
+
+use super::screen::SCREENS;
+use super::showroom::{Showroom, showroom};
+use crate::support::{
+    audit,
+    browser::Browser,
+    curl::curl_at,
+    portwarden::{ADMIN, TEST, portwarden},
+    registry::registry,
+};
+
+#[test]
+fn axe_finds_nothing_serious_on_any_page() {
+    let registry = registry();
+    let Showroom { image, index, artifact } = showroom(&curl_at(&registry.url()));
+    let warden = portwarden(&registry).with(audit::TO_FILE).start();
+    let browser = Browser::new(&warden);
+    let script = json!({"source": fs::read_to_string(axe()).expect("axe-core: .ci/install test")});
+    browser.devtools("Page.addScriptToEvaluateOnNewDocument", &script);
+
+    browser.open("/-/sign-in");
+    nothing_serious(&browser, "Sign in");
+    browser.fill("#account", "admin");
+    browser.fill("#password", "wrong");
+    browser.click("form.card button");
+    nothing_serious(&browser, "Wrong account or password");
+    browser.sign_in(TEST);
+    nothing_serious(&browser, "Nothing to see yet");
+    browser.sign_in(ADMIN);
+    for (path, says) in [
+        ("/", "8 repositories"),
+        ("/?q=nothing-like-it", "Nothing matches"),
+        ("/team/app", "8 tags"),
+        ("/team/app?q=nothing-like-it", "No tag matches"),
+        (&format!("/team/app?deleted={index}"), "and every tag on it"),
+        ("/team/app:2.4.1", "Image for several platforms"),
+        (&format!("/team/app@{image}"), "Entry point"),
+        (&format!("/charts/app@{artifact}"), "Helm"),
+        (&format!("/-/delete/team/app@{index}?tag=2.4.1"), "all 3 tags that name it"),
+        ("/-/access?name=team/app", "rule 1"),
+        ("/-/access?name=No", "is not the name of a repository"),
+        ("/-/events", "unauthenticated"),
+        ("/none", "Not found"),
+    ] {
+        browser.open(path);
+        browser.run("for (const folded of document.querySelectorAll('details')) folded.open = true");
+        nothing_serious(&browser, says);
+    }
+}
+
+/// Runs axe on each screen, on the page that says so. What is minor or moderate to it is a matter of taste.
+#[track_caller]
+fn nothing_serious(browser: &Browser, says: &str) {
+    browser.shows(says);
+    for screen in SCREENS {
+        screen.show(browser);
+        let findings = browser.run_until_done(
+            "axe.run({resultTypes: ['violations'], preload: false, iframes: false}).then(({violations}) => done(violations.map((one) => ({
+                rule: one.id, impact: one.impact, help: one.help, at: one.nodes.map((node) => node.html + '\\n' + node.failureSummary),
+            }))), (error) => done([{impact: 'serious', error: String(error)}]))",
+        );
+        let is_serious =
+            |finding: &&Value| ["serious", "critical"].iter().any(|impact| finding["impact"] == *impact);
+        let serious: Vec<&Value> = findings.as_array().expect("findings").iter().filter(is_serious).collect();
+        assert!(serious.is_empty(), "{says}, {}: {serious:#?}", screen.name);
+    }
+}
+
+/// Returns the path at which `.ci/install` puts it: below the directory of Cargo.
+fn axe() -> std::path::PathBuf {
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
+    target.join("browser/node_modules/axe-core/axe.min.js")
+}

@@ -1,0 +1,18 @@
+//! The web pages in a real browser: what people can do there, and what cannot be done to them.
+//! What needs no browser is in `tests/services/pages.rs`.
+//!
+//! `users` sign in and out, `deletion` deletes, `pushed_text` is hostile text from pushes, and `strangers` are other
+//! sites. `accessibility` is for users of screen readers and other aids, `keyboard` for those without a mouse or
+//! scripts, and `pictures` are for the README.
+//!
+//! Needs: chromium, curl, docker-registry, faketime, htpasswd.
+
+mod accessibility;
+mod deletion;
+mod keyboard;
+mod pictures;
+mod pushed_text;
+mod screen;
+mod showroom;
+mod strangers;
+mod users;

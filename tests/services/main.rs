@@ -1,0 +1,36 @@
+//! The tests with real registries, clients, directories, databases and a browser, or that wait for deadlines. They need
+//! no root. Each module says which programs it needs; `make tools` installs them all.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "tests fail loudly and say what they counted"
+)]
+#![allow(unreachable_pub, reason = "the modules of one test program")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod answers;
+mod audit;
+#[allow(clippy::disallowed_methods, reason = "tests are threads of their own, which may sleep")]
+mod backends;
+mod browser;
+mod catalog;
+mod challenge;
+mod cors;
+mod forwarding;
+mod http2_floods;
+mod ldap;
+mod limits;
+mod man_pages;
+mod metrics;
+mod object_store;
+mod pages;
+#[allow(clippy::disallowed_methods, reason = "tests are threads of their own, which may sleep")]
+mod security;
+mod smuggling;
+mod sql;
+mod token_command;

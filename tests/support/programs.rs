@@ -1,0 +1,29 @@
+//! The programs that tests start: looked for first, so that the test names one that is missing and the way to get it.
+
+use std::{env, path::Path, process::Command};
+
+/// Fails the test unless this machine has `program`, a path or the name of one in `PATH`.
+#[track_caller]
+pub fn require(program: &str) {
+    assert!(is_installed(program), "{}", missing(program));
+}
+
+/// A command for a program that is installed; the test fails where it is not.
+#[track_caller]
+pub fn command(program: &str) -> Command {
+    require(program);
+    Command::new(program)
+}
+
+/// The sentence about a program, or a library, that this machine lacks.
+pub fn missing(name: &str) -> String {
+    format!("this machine has no {name}: run `make tools`, which installs the programs that the tests start")
+}
+
+fn is_installed(program: &str) -> bool {
+    if program.contains('/') {
+        return Path::new(program).exists();
+    }
+    let paths = env::var_os("PATH").unwrap_or_default();
+    env::split_paths(&paths).any(|folder| folder.join(program).is_file())
+}
