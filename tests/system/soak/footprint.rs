@@ -12,6 +12,8 @@ pub struct Footprint {
     descriptors: Vec<u64>,
 }
 
+/// The least samples to judge by: four in each fifth.
+const MIN_SAMPLES: usize = 20;
 /// The memory growth allowed at the end: a sixth, and what the allocator keeps to itself of a crash just before.
 const MEMORY_GROWTH: (u64, u64) = (6, 12 << 10);
 /// The growth of descriptors allowed over the most there were before: one for each of the 24 clients.
@@ -24,6 +26,11 @@ impl Footprint {
         self.descriptors.push(warden.open_files() as u64);
     }
 
+    /// Returns true if there are samples enough to judge.
+    pub fn is_enough(&self) -> bool {
+        self.memory_kib.len() >= MIN_SAMPLES
+    }
+
     /// The last sample for a person.
     pub fn last(&self) -> String {
         let last = |samples: &[u64]| samples.last().copied().unwrap_or_default();
@@ -32,7 +39,7 @@ impl Footprint {
 
     /// Fails the test unless the end needs as much as the time after the warm-up.
     pub fn assert_flat(&self) {
-        assert!(self.memory_kib.len() >= 20, "too short to judge: {} samples", self.memory_kib.len());
+        assert!(self.is_enough(), "too short to judge: {} samples", self.memory_kib.len());
         let (memory, late_memory) = windows(&self.memory_kib);
         let (_, late_descriptors) = windows(&self.descriptors);
         for (what, early, late, (part, more)) in [

@@ -100,7 +100,8 @@ fn soak(rhythm: &Rhythm) {
     assert!(warden.stop().is_some_and(|status| status.success()), "had to be killed");
 }
 
-/// Reloads, crashes, measures and reports until the time is up.
+/// Reloads, crashes, measures and reports until the time is up, and for as long after it as a slow machine takes for the
+/// samples of a judgement.
 fn supervise(
     rhythm: &Rhythm,
     warden: &mut Portwarden,
@@ -110,7 +111,7 @@ fn supervise(
 ) {
     let began = Instant::now();
     let (mut reloads, mut crashes, mut reports) = (0_u32, 0_u32, 0_u32);
-    while began.elapsed() < rhythm.length {
+    while began.elapsed() < rhythm.length || !footprint.is_enough() {
         let due = |every: Duration, done: u32| began.elapsed() >= every * (done + 1);
         if due(rhythm.reload, reloads) {
             warden.reload(|builder| builder.acl(&format!("{POLICY}{}", HARMLESS[reloads as usize % 2])));
