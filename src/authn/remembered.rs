@@ -7,9 +7,10 @@
 use std::{
     collections::HashMap,
     fmt,
-    sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
+
+use parking_lot::Mutex;
 
 use super::{
     Outcome,
@@ -61,7 +62,7 @@ impl Remembered {
 
     /// Returns the outcome for these credentials, if it is remembered and has not expired.
     pub fn recall(&self, credentials: &CredentialsDigest, now: Instant) -> Option<Outcome> {
-        self.lock().get(credentials).filter(|kept| now < kept.until).map(|kept| kept.outcome.clone())
+        self.kept.lock().get(credentials).filter(|kept| now < kept.until).map(|kept| kept.outcome.clone())
     }
 
     /// Remembers what has just become of credentials. When full, the oldest make room.
@@ -69,7 +70,7 @@ impl Remembered {
         if self.settings.capacity == 0 || self.settings.ttl.is_zero() {
             return;
         }
-        let mut kept = self.lock();
+        let mut kept = self.kept.lock();
         if kept.len() >= self.settings.capacity && !kept.contains_key(&credentials) {
             make_room(&mut kept, now);
         }
@@ -82,10 +83,6 @@ impl Remembered {
     /// digest, so that an old password ends with it.
     pub fn digest(&self, account: &str, password: &Secret, stored_hash: &str) -> CredentialsDigest {
         self.key.digest(&[account.as_bytes(), password.expose(), stored_hash.as_bytes()])
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<CredentialsDigest, Kept>> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -178,7 +175,7 @@ mod tests {
         for (second, account) in ["a", "b", "c"].into_iter().enumerate() {
             remember(&memory, memory.digest(account, &secret("pw"), "hash"), at(second as u64));
         }
-        assert_eq!(memory.lock().len(), 2);
+        assert_eq!(memory.kept.lock().len(), 2);
         let known = |account| knows(&memory, &memory.digest(account, &secret("pw"), "hash"), at(3));
         assert_eq!([known("a"), known("b"), known("c")], [false, true, true]);
     }

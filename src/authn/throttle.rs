@@ -28,11 +28,9 @@
 //! takes as many failures, from clients that each have a budget; and a guesser with that many clients has the free
 //! failures of each anyway.
 
-use std::{
-    net::IpAddr,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Instant,
-};
+use std::{net::IpAddr, sync::Arc, time::Instant};
+
+use parking_lot::Mutex;
 
 use super::{
     Secret,
@@ -99,7 +97,7 @@ impl Throttle {
     pub fn shown(&self, account: &str, password: &Secret, ip: Option<IpAddr>) -> Shown {
         let from = Network::from(ip);
         let (name, guess) = (folded(account), self.key.guess(account, password));
-        let tables = self.lock();
+        let tables = self.tables.lock();
         Shown {
             // The /64 alone: a neighbour's wrong password must not keep others waiting. `failures` bounds the /48.
             pair: tables.pairs.fingerprint(&(name, from)),
@@ -115,7 +113,7 @@ impl Throttle {
     /// # Errors
     /// [`RetryAfter`].
     pub fn peek(&self, shown: &Shown, now: Instant) -> Result<Passage, RetryAfter> {
-        self.lock().admit(shown, &self.settings, now)
+        self.tables.lock().admit(shown, &self.settings, now)
     }
 
     /// Asks for an attempt to verify what is shown, and reserves it: how it ended must be reported to the [`Attempt`].
@@ -129,7 +127,7 @@ impl Throttle {
         passage: Passage,
         now: Instant,
     ) -> Result<Option<Attempt>, RetryAfter> {
-        let mut tables = self.lock();
+        let mut tables = self.tables.lock();
         let passage = if passage.is_proven { passage } else { tables.admit(shown, &self.settings, now)? };
         let tried = tables.tried(shown, &self.settings, now);
         let Some(counts) = tables.reserve(shown, passage, &self.settings, now)? else { return Ok(None) };
@@ -140,15 +138,11 @@ impl Throttle {
 
     /// Records that the password was right, though it was not verified now.
     pub fn prove(&self, shown: &Shown, now: Instant) {
-        self.lock().prove(shown, now);
+        self.tables.lock().prove(shown, now);
     }
 
     fn failed(&self, attempt: &Attempt, now: Instant) {
-        self.lock().failed(&attempt.shown, attempt.counts, &self.settings, now);
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Tables> {
-        self.tables.lock().unwrap_or_else(PoisonError::into_inner)
+        self.tables.lock().failed(&attempt.shown, attempt.counts, &self.settings, now);
     }
 }
 
@@ -325,7 +319,7 @@ impl Attempt {
     pub fn succeeded(mut self) {
         self.reported = true;
         let Throttle { settings, .. } = &*self.throttle;
-        self.throttle.lock().succeeded(&self.shown, self.counts, settings, self.started);
+        self.throttle.tables.lock().succeeded(&self.shown, self.counts, settings, self.started);
     }
 
     /// Nothing was verified (the pool was full, a back end was down): no failure of the account. The client's guess is
@@ -333,7 +327,7 @@ impl Attempt {
     pub fn withdraw(mut self) {
         self.reported = true;
         let Throttle { settings, .. } = &*self.throttle;
-        self.throttle.lock().withdraw(&self.shown, self.counts, settings);
+        self.throttle.tables.lock().withdraw(&self.shown, self.counts, settings);
     }
 }
 

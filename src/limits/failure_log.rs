@@ -2,9 +2,10 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
+
+use parking_lot::Mutex;
 
 /// The failures of a service behind this proxy, for the log. It fails at each request, and any client may send those: each
 /// kind of failure is logged once in a while, with the number of lines left out since.
@@ -23,7 +24,7 @@ impl FailureLog {
 
     /// Returns whether to log a failure of this kind; then how many lines were left out since the last one.
     pub(crate) fn due(&self, kind: &'static str, now: Instant) -> Option<u64> {
-        let mut kinds = self.kinds.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kinds = self.kinds.lock();
         match kinds.get_mut(kind) {
             Some((since, suppressed)) if now.saturating_duration_since(*since) < self.every => {
                 *suppressed += 1;
@@ -35,7 +36,7 @@ impl FailureLog {
 
     /// Begins anew once the failures are over, and returns how many lines were left out at their end.
     pub(crate) fn end(&self) -> u64 {
-        let kinds = std::mem::take(&mut *self.kinds.lock().unwrap_or_else(PoisonError::into_inner));
+        let kinds = std::mem::take(&mut *self.kinds.lock());
         kinds.into_values().map(|(_, suppressed)| suppressed).sum()
     }
 }

@@ -10,12 +10,13 @@ use std::{
     collections::BTreeMap,
     net::IpAddr,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc,
         atomic::{AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
 
+use parking_lot::Mutex;
 use tokio::{sync::oneshot, time::timeout};
 
 use super::{
@@ -90,7 +91,7 @@ impl FairSemaphore {
     pub(crate) async fn take(&self, from: Option<IpAddr>) -> Result<Slot, Overloaded> {
         let from = Network::from(from);
         let mut waits = {
-            let mut queue = self.queue();
+            let mut queue = self.0.queue.lock();
             if let Some(slot) = self.free_for(from, &mut queue) {
                 return Ok(slot);
             }
@@ -106,12 +107,12 @@ impl FairSemaphore {
 
     /// Requests that hold a slot now.
     pub(crate) fn taken(&self) -> usize {
-        self.0.all - self.queue().free
+        self.0.all - self.0.queue.lock().free
     }
 
     /// Requests that wait for one.
     pub(crate) fn waiting(&self) -> usize {
-        self.queue().waiting.len()
+        self.0.queue.lock().waiting.len()
     }
 
     /// Requests that got none.
@@ -141,7 +142,7 @@ impl FairSemaphore {
     /// address that gave it back holds less than before.
     fn give_back(&self, share: Option<Share>) {
         drop(share);
-        self.queue().free += 1;
+        self.0.queue.lock().free += 1;
         while let Some((waiting, slot)) = self.grant() {
             // If the receiver has just given up, it comes back here.
             drop(waiting.send(slot));
@@ -149,7 +150,7 @@ impl FairSemaphore {
     }
 
     fn grant(&self) -> Option<(oneshot::Sender<Slot>, Slot)> {
-        let mut queue = self.queue();
+        let mut queue = self.0.queue.lock();
         let free = queue.free;
         let may = |of: Network| self.0.held.take(of, most(of, free));
         let next = queue.waiting.iter().find_map(|(number, (from, _))| Some((*number, may(*from)?)));
@@ -168,10 +169,6 @@ impl FairSemaphore {
             );
         }
         Overloaded
-    }
-
-    fn queue(&self) -> MutexGuard<'_, Queue> {
-        self.0.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -193,7 +190,7 @@ struct Waits {
 
 impl Drop for Waits {
     fn drop(&mut self) {
-        self.semaphore.queue().waiting.remove(&self.number);
+        self.semaphore.0.queue.lock().waiting.remove(&self.number);
     }
 }
 

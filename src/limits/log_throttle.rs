@@ -3,9 +3,10 @@
 
 use std::{
     fmt,
-    sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
+
+use parking_lot::Mutex;
 
 use super::{Counters, Network, Worth};
 
@@ -33,7 +34,7 @@ impl LogThrottle {
     /// Returns whether to say it, at most once a minute of a client and its neighbours; then how often it was not
     /// said since.
     pub(crate) fn due(&self, of: Network, now: Instant) -> Option<u64> {
-        let mut table = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut table = self.0.lock();
         let key = table.fingerprint(&of.widest());
         let said = table.get_or_insert(key, Said { at: None, suppressed: 0 }, now)?;
         if said.at.is_some_and(|at| now.saturating_duration_since(at) < QUIET) {

@@ -6,13 +6,9 @@
 //! to come goes first. The clients of the others may have given up, and a client that comes after a burst of strangers
 //! need not wait for all of it.
 
-use std::{
-    cmp::Reverse,
-    collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{cmp::Reverse, collections::BTreeMap, sync::Arc, time::Duration};
 
+use parking_lot::Mutex;
 use tokio::{sync::oneshot, time::timeout};
 
 /// The time for which a check waits for its turn. A client gives up about then.
@@ -54,7 +50,7 @@ impl CheckQueue {
     /// is no slot, or no longer, or after half a minute: others go first, for ever perhaps.
     pub(crate) async fn take(&self, tried: u32) -> Option<Turn> {
         let (number, turn) = {
-            let mut state = self.lock();
+            let mut state = self.0.state.lock();
             if state.running < self.0.concurrent {
                 state.running += 1;
                 return Some(Turn(Some(self.clone())));
@@ -64,13 +60,13 @@ impl CheckQueue {
         if let Ok(turn) = timeout(WAIT, turn).await {
             return turn.ok();
         }
-        self.lock().waiting.remove(&number);
+        self.0.state.lock().waiting.remove(&number);
         None
     }
 
     /// Returns the numbers of running and of waiting checks.
     pub(crate) fn load(&self) -> (usize, usize) {
-        let state = self.lock();
+        let state = self.0.state.lock();
         (state.running, state.waiting.len())
     }
 
@@ -78,7 +74,7 @@ impl CheckQueue {
     fn pass_on(self) {
         loop {
             let next = {
-                let mut state = self.lock();
+                let mut state = self.0.state.lock();
                 let next = state.waiting.pop_first();
                 if next.is_none() {
                     state.running -= 1;
@@ -92,10 +88,6 @@ impl CheckQueue {
                 Err(mut unwanted) => drop(unwanted.0.take()),
             }
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -1,9 +1,8 @@
 //! The number of slots that each client holds, where there is a fixed number of them.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::{collections::HashMap, sync::Arc};
+
+use parking_lot::Mutex;
 
 use super::Network;
 
@@ -21,7 +20,7 @@ pub(crate) struct Share {
 impl Shares {
     /// A slot, unless this client has `most` of them already, or its part of those that a wider network may have.
     pub(crate) fn take(&self, of: Network, most: usize) -> Option<Share> {
-        let mut all = self.taken();
+        let mut all = self.0.lock();
         let has_room = |level: Network| all.get(&level).copied().unwrap_or_default() < level.part_of(most);
         of.levels().all(has_room).then(|| {
             of.levels().for_each(|level| *all.entry(level).or_default() += 1);
@@ -32,17 +31,13 @@ impl Shares {
     /// The number that are taken, by all clients of IPv4 and those without an address.
     #[cfg(test)]
     pub(crate) fn held(&self) -> usize {
-        self.taken().values().sum()
-    }
-
-    fn taken(&self) -> MutexGuard<'_, HashMap<Network, usize>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().values().sum()
     }
 }
 
 impl Drop for Share {
     fn drop(&mut self) {
-        let mut all = self.shares.taken();
+        let mut all = self.shares.0.lock();
         for level in self.of.levels() {
             match all.get_mut(&level) {
                 Some(taken) if *taken > 1 => *taken -= 1,
@@ -66,7 +61,7 @@ mod tests {
         assert!(shares.take(one, 2).is_none());
         assert!(shares.take(one, 3).is_some(), "how many there may be can change");
         drop(taken);
-        assert!(shares.taken().is_empty());
+        assert!(shares.0.lock().is_empty());
     }
     #[test]
     fn rule_35_seven_64s_of_one_48_have_no_more_than_one_client() {
@@ -81,6 +76,6 @@ mod tests {
         let elsewhere = Network::from(Some(std::net::Ipv6Addr::new(0x2001, 0xdb8, 2, 0, 0, 0, 0, 1).into()));
         assert!(shares.take(elsewhere, 32).is_some(), "another /48");
         drop((first, held));
-        assert!(shares.taken().is_empty());
+        assert!(shares.0.lock().is_empty());
     }
 }

@@ -4,14 +4,9 @@
 //! A freeze begins by draining: pushes under way go on to their manifests, new ones are rejected. It ends by itself, so
 //! that a job which dies does not leave a registry that takes nothing.
 
-use std::{
-    collections::HashMap,
-    future::Future,
-    pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{collections::HashMap, future::Future, pin::Pin, sync::Arc, time::Duration};
 
+use parking_lot::{Mutex, MutexGuard};
 use tokio::{
     sync::watch,
     time::{Instant, sleep, sleep_until},
@@ -120,7 +115,7 @@ impl Freeze {
             return Ok(None);
         }
         let repository = route.endpoint().repository().map_or("", |name| name.as_str());
-        let (mut state, now) = (self.0.state(), Instant::now());
+        let (mut state, now) = (self.0.state.lock(), Instant::now());
         if let Some(left) = state.refuses(repository, now) {
             return Err(frozen(left));
         }
@@ -138,7 +133,7 @@ impl Freeze {
     pub async fn freeze(&self, length: Duration, drain: Duration) -> Result<usize, NotFrozen> {
         let since = Instant::now();
         let number = {
-            let mut state = self.0.state();
+            let mut state = self.0.state.lock();
             match state.status(since) {
                 FreezeStatus::Draining { .. } => return Err(NotFrozen::Another),
                 FreezeStatus::Frozen { .. } => return Ok(self.0.close(&mut state, since + length)),
@@ -170,20 +165,20 @@ impl Freeze {
 
     /// The state, as long as it is that of the freeze of this number.
     fn own(&self, number: u64) -> Result<MutexGuard<'_, State>, NotFrozen> {
-        let state = self.0.state();
+        let state = self.0.state.lock();
         if state.number == number { Ok(state) } else { Err(NotFrozen::Thawed) }
     }
 
     /// Freezes writes for so long, without waiting for any: after a restart in the middle of a freeze.
     pub fn resume(&self, left: Duration) {
-        let mut state = self.0.state();
+        let mut state = self.0.state.lock();
         state.enter(Phase::Open);
         self.0.close(&mut state, Instant::now() + left);
     }
 
     /// Lets writes pass again. False when they did.
     pub fn thaw(&self) -> bool {
-        let mut state = self.0.state();
+        let mut state = self.0.state.lock();
         let was_open = state.status(Instant::now()) == FreezeStatus::Open;
         state.enter(Phase::Open);
         !was_open
@@ -192,9 +187,9 @@ impl Freeze {
     /// Waits for the end of the freeze that is now. True when its time was over; false when it was thawed, or another one
     /// had come.
     pub async fn expired(&self) -> bool {
-        let Phase::Frozen { until } = self.0.state().phase else { return false };
+        let Phase::Frozen { until } = self.0.state.lock().phase else { return false };
         sleep_until(until).await;
-        let mut state = self.0.state();
+        let mut state = self.0.state.lock();
         let is_same = matches!(state.phase, Phase::Frozen { until: now } if now == until);
         if is_same {
             state.enter(Phase::Open);
@@ -204,15 +199,11 @@ impl Freeze {
 
     /// Returns its state.
     pub fn status(&self) -> FreezeStatus {
-        self.0.state().status(Instant::now())
+        self.0.state.lock().status(Instant::now())
     }
 }
 
 impl Inner {
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// From now on no write passes, and those in flight are cut off; returns their number.
     fn close(&self, state: &mut State, until: Instant) -> usize {
         state.phase = Phase::Frozen { until };
@@ -310,7 +301,7 @@ impl Write {
 
 impl Drop for Write {
     fn drop(&mut self) {
-        self.inner.state().end(&self.repository, Instant::now());
+        self.inner.state.lock().end(&self.repository, Instant::now());
     }
 }
 

@@ -4,14 +4,12 @@
 //! shown a misbehaving registry, so the log names the cause for the operator.
 
 use std::{
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::atomic::{AtomicU64, Ordering},
     time::Duration,
 };
 
 use hyper::{HeaderMap, StatusCode, header};
+use parking_lot::Mutex;
 use tokio::time::timeout;
 
 use super::{
@@ -50,7 +48,7 @@ impl RegistryHealth {
             Ok(Err(error)) => Err(no_answer(address, &error)),
             Err(_) => Err(format!("no answer from the registry at {address} within {PATIENCE:?}")),
         };
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut last = self.last.lock();
         // A check that took longer than one begun after it has nothing new to report.
         if last.number > number {
             return found;
@@ -71,7 +69,7 @@ impl RegistryHealth {
 
     /// Returns whether a registry answered last; `None` before the first answer.
     pub(super) fn is_up(&self) -> Option<bool> {
-        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let last = self.last.lock();
         last.found.as_ref().map(Result::is_ok)
     }
 }

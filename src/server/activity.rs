@@ -2,10 +2,11 @@
 //! which there are none, and the number that its client gives up.
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
+use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use crate::limits::{Bucket, InFlight, Rate};
@@ -65,12 +66,12 @@ impl Activity {
 
     /// Counts the connection as idle from now on: it can have no request before its handshake is done.
     pub(super) fn opened(&self) {
-        self.state().idle_since = Instant::now();
+        self.0.state.lock().idle_since = Instant::now();
     }
 
     /// Counts a request.
     pub(super) fn begin(&self) -> RequestGuard {
-        let mut state = self.state();
+        let mut state = self.0.state.lock();
         state.in_flight += 1;
         state.used = true;
         state.began = Instant::now();
@@ -84,12 +85,12 @@ impl Activity {
 
     /// Returns true if there ever was a request.
     pub(super) fn was_used(&self) -> bool {
-        self.state().used
+        self.0.state.lock().used
     }
 
     /// For how long there has been no request; `None` while there is one.
     pub(super) fn idle_for(&self) -> Option<Duration> {
-        let state = self.state();
+        let state = self.0.state.lock();
         (state.in_flight == 0).then(|| state.idle_since.elapsed())
     }
 
@@ -107,17 +108,13 @@ impl Activity {
     /// the registry, or on its way there with a slot. `None` while one is. A form that never ends, or an answer that is
     /// never read, keeps a connection in flight and costs its client nothing.
     pub(super) fn expendable_since(&self) -> Option<Instant> {
-        let state = self.state();
+        let state = self.0.state.lock();
         (self.0.at_registry.count() == 0).then_some(state.began.max(state.idle_since))
     }
 
     /// Returns true if it has been so for `limit`.
     pub(super) fn is_expendable_for(&self, limit: Duration) -> bool {
         self.expendable_since().is_some_and(|since| since.elapsed() >= limit)
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -131,7 +128,7 @@ impl RequestGuard {
 impl Drop for RequestGuard {
     fn drop(&mut self) {
         let now = Instant::now();
-        let mut state = self.activity.state();
+        let mut state = self.activity.0.state.lock();
         state.in_flight = state.in_flight.saturating_sub(1);
         state.idle_since = now;
         if !self.answered && state.abandoned.take(self.activity.0.abandoning, now).is_err() {

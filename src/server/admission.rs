@@ -15,13 +15,14 @@ use std::{
     collections::HashMap,
     net::SocketAddr,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc,
         atomic::{AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
 
 use arc_swap::ArcSwap;
+use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use super::{Limits, activity::Activity};
@@ -91,7 +92,7 @@ impl Admission {
 
     /// Connections that are open now.
     pub fn open(&self) -> usize {
-        self.table().open.len()
+        self.table.lock().open.len()
     }
 
     /// Returns the number refused because their address had all that it may have.
@@ -136,7 +137,7 @@ impl Admission {
             None => None,
         };
         let (activity, leave) = (Activity::new(limits.streams), Arc::new(Notify::new()));
-        let mut table = self.table();
+        let mut table = self.table.lock();
         let number = table.next;
         table.next += 1;
         let open = Open { activity: activity.clone(), leave: Arc::clone(&leave), leaving: false };
@@ -168,7 +169,7 @@ impl Admission {
 
     fn has_room(&self) -> bool {
         let all = self.limits.load().connections.max(1);
-        let mut table = self.table();
+        let mut table = self.table.lock();
         let open = table.open.len();
         let now = Instant::now();
         let looked_lately = table.looked.is_some_and(|at| now.saturating_duration_since(at) < LOOK);
@@ -186,10 +187,6 @@ impl Admission {
             }
         }
         open < all
-    }
-
-    fn table(&self) -> MutexGuard<'_, Table> {
-        self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -227,7 +224,7 @@ impl ConnectionSlot {
 
 impl Drop for ConnectionSlot {
     fn drop(&mut self) {
-        self.admission.table().open.remove(&self.number);
+        self.admission.table.lock().open.remove(&self.number);
         self.admission.ended.notify_waiters();
     }
 }
@@ -286,7 +283,7 @@ mod tests {
         drop(places[1].activity.begin());
         let never_read = places[2].activity.begin();
         places[3].activity.begin().answered();
-        let mut table = admission.table();
+        let mut table = admission.table.lock();
         let now = Instant::now();
         assert_eq!(table.ask_the_idle_to_leave(0, now), 0, "no connection is idle for a second");
         assert_eq!(table.ask_the_idle_to_leave(3, now + IDLE), 1);

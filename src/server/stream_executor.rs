@@ -4,13 +4,10 @@
 //! hyper does not ask the body for more. Without a limit one connection could hold as many connections to the registry
 //! as it has streams.
 
-use std::{
-    future::Future,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{future::Future, sync::Arc, time::Duration};
 
 use hyper::rt::Executor;
+use parking_lot::Mutex;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::drive::LEAST_LOOK;
@@ -52,12 +49,12 @@ impl Delivery {
 
     fn set(&self, since: impl FnOnce() -> Option<Instant>) {
         if let Some(shared) = &self.0 {
-            *shared.lock().unwrap_or_else(PoisonError::into_inner) = since();
+            *shared.lock() = since();
         }
     }
 
     fn since(&self) -> Option<Instant> {
-        *self.0.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.0.as_ref()?.lock()
     }
 
     /// Returns when the client has taken nothing for `limit`.

@@ -13,11 +13,12 @@ use std::{
     io::{self, BufRead, IoSlice, Write},
     mem,
     pin::{Pin, pin},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     task::{Context, Poll, ready},
 };
 
 use bytes::{Buf, BufMut, BytesMut};
+use parking_lot::Mutex;
 use rustls::ServerConnection;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 
@@ -81,10 +82,6 @@ impl<I: AsyncRead + AsyncWrite + Unpin> TlsStream<I> {
         let inner = Arc::new(Mutex::new(inner));
         (Self(Arc::clone(&inner)), Output(inner, pressure))
     }
-
-    fn inner(&self) -> MutexGuard<'_, Inner<I>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl<I: AsyncRead + AsyncWrite + Unpin> Output<I> {
@@ -94,7 +91,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Output<I> {
         poll_fn(|cx| {
             let polled = connection.as_mut().poll(cx);
             let waited = self.1.take_waited() || self.1.is_on();
-            let sent = self.inner().poll_send_all(cx);
+            let sent = self.0.lock().poll_send_all(cx);
             if let Poll::Ready(ended) = polled {
                 return Poll::Ready(Some(ended));
             }
@@ -111,22 +108,18 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Output<I> {
 
     /// Returns true if there is nothing left to send.
     pub(super) fn is_empty(&self) -> bool {
-        let inner = self.inner();
+        let inner = self.0.lock();
         inner.staged.is_empty() && inner.sealed == 0 && !inner.session.wants_write()
     }
 
     /// Ready when there is plaintext to read, or its end has come. Nothing of it is taken.
     pub(super) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.inner().poll_readable(cx)
+        self.0.lock().poll_readable(cx)
     }
 
     /// Says that nothing more is sent, and ends the connection.
     pub(super) fn poll_close(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.inner().poll_close(cx)
-    }
-
-    fn inner(&self) -> MutexGuard<'_, Inner<I>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().poll_close(cx)
     }
 
     /// The pressure on bodies of the connection.
@@ -351,7 +344,7 @@ fn would_block<T>(polled: Poll<io::Result<T>>) -> io::Result<T> {
 
 impl<I: AsyncRead + AsyncWrite + Unpin> AsyncRead for TlsStream<I> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let mut inner = self.inner();
+        let mut inner = self.0.lock();
         let taken = inner.poll_take(cx, buf);
         inner.weigh();
         taken
@@ -371,7 +364,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin> AsyncWrite for TlsStream<I> {
         if bufs.iter().all(|buf| buf.is_empty()) {
             return Poll::Ready(Ok(0));
         }
-        let mut inner = self.inner();
+        let mut inner = self.0.lock();
         loop {
             let taken = inner.take(bufs)?;
             if taken > 0 {
@@ -391,7 +384,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin> AsyncWrite for TlsStream<I> {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.inner().poll_close(cx)
+        self.0.lock().poll_close(cx)
     }
 }
 

@@ -7,10 +7,12 @@ use std::{
     fmt,
     io::{self, Write},
     mem,
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     thread,
     time::Duration,
 };
+
+use parking_lot::{Condvar, Mutex};
 
 /// The time for which lines gather before they are written: each by itself would cost its writer a call to wake this
 /// thread, and this thread one to write it.
@@ -74,46 +76,42 @@ impl Lines {
         let shared = Arc::new(Shared { queue: Mutex::new(queue), changed: Condvar::new(), most });
         let writer = Arc::clone(&shared);
         if thread::Builder::new().name(name.to_owned()).spawn(move || writer.write_all_to(to)).is_err() {
-            shared.queue().stage = Stage::Closed;
+            shared.queue.lock().stage = Stage::Closed;
         }
         Self(shared)
     }
 
     /// Returns the number of lines lost because the queue was full, or because they could not be written.
     pub(super) fn lost(&self) -> u64 {
-        self.0.queue().lost
+        self.0.queue.lock().lost
     }
 
     /// Writes what waits, for as long as a second; what comes later is lost.
     pub(super) fn finish(&self) {
-        let mut queue = self.0.queue();
+        let mut queue = self.0.queue.lock();
         if queue.stage != Stage::Closed {
             queue.stage = Stage::Closing;
             self.0.changed.notify_all();
         }
         let is_open = |queue: &mut Queue| queue.stage != Stage::Closed;
-        drop(self.0.changed.wait_timeout_while(queue, PATIENCE, is_open));
+        self.0.changed.wait_while_for(&mut queue, is_open, PATIENCE);
     }
 }
 
 impl Shared {
-    fn queue(&self) -> MutexGuard<'_, Queue> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// The thread.
     fn write_all_to(&self, mut to: impl Destination) {
         let mut batch = Vec::new();
         while self.take(&mut batch) {
             let lost = to.write_lines(&batch).map_or_else(|Unwritten(_, lost)| lost, |()| 0);
-            let mut queue = self.queue();
+            let mut queue = self.queue.lock();
             queue.writing = 0;
             queue.lost += lost;
             // More gather; the end does not wait for them.
             let is_open = |queue: &mut Queue| queue.stage != Stage::Closing;
-            drop(self.changed.wait_timeout_while(queue, GATHERING, is_open));
+            self.changed.wait_while_for(&mut queue, is_open, GATHERING);
         }
-        self.queue().stage = Stage::Closed;
+        self.queue.lock().stage = Stage::Closed;
         self.changed.notify_all();
     }
 
@@ -121,13 +119,13 @@ impl Shared {
     fn take(&self, batch: &mut Vec<u8>) -> bool {
         batch.clear();
         batch.shrink_to(USUAL);
-        let mut queue = self.queue();
+        let mut queue = self.queue.lock();
         while queue.waiting.is_empty() {
             if queue.stage == Stage::Closing {
                 return false;
             }
             queue.stage = Stage::Asleep;
-            queue = self.changed.wait(queue).unwrap_or_else(PoisonError::into_inner);
+            self.changed.wait(&mut queue);
         }
         mem::swap(batch, &mut queue.waiting);
         queue.writing = batch.len();
@@ -143,7 +141,7 @@ impl Lines {
             Rank::Second => self.0.most / 4 * 3,
             Rank::Third => self.0.most / 2,
         };
-        let mut queue = self.0.queue();
+        let mut queue = self.0.queue.lock();
         let is_open = matches!(queue.stage, Stage::Open | Stage::Asleep);
         if !is_open || queue.waiting.len() + queue.writing + line.len() > most {
             queue.lost += 1;

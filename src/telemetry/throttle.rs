@@ -4,10 +4,10 @@
 use std::{
     collections::HashMap,
     fmt::{self, Write as _},
-    sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
+use parking_lot::Mutex;
 use tracing::{
     Event, Level, Subscriber,
     callsite::Identifier,
@@ -41,7 +41,7 @@ impl Throttle {
 
     /// Counts a line; returns whether it is written, and what was left out in a minute that is over.
     fn count(&self, event: &Event<'_>, now: Instant) -> (bool, Vec<(String, u64)>) {
-        let mut minute = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut minute = self.0.lock();
         let mut left_out = Vec::new();
         if now.saturating_duration_since(minute.began) >= MINUTE {
             let over = minute.places.drain().map(|(_, place)| place).filter(|place| place.lines > MOST);
@@ -98,7 +98,7 @@ mod tests {
         fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
             let mut message = String::new();
             event.record(&mut Message(&mut message));
-            self.0.lock().unwrap().push(message);
+            self.0.lock().push(message);
         }
     }
 
@@ -114,10 +114,10 @@ mod tests {
                 tracing::info!(account = "x", "a login failed");
             }
             tracing::info!("another line");
-            counted.0.lock().unwrap().began = began.checked_sub(MINUTE).unwrap();
+            counted.0.lock().began = began.checked_sub(MINUTE).unwrap();
             tracing::info!("the next minute");
         });
-        let count = |text: &str| written.0.lock().unwrap().iter().filter(|line| line.contains(text)).count();
+        let count = |text: &str| written.0.lock().iter().filter(|line| line.contains(text)).count();
         assert_eq!((count("a login failed"), count("another line"), count("the next minute")), (300, 1, 1));
     }
 

@@ -12,12 +12,10 @@
 //! The table is set-associative, as the one in `limits` is: to look up, to keep and to make room touch one set of eight
 //! entries, under a lock of its own. The digest's key is secret, so no client can aim at the set of another token.
 
-use std::{
-    fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::{fmt, sync::Arc};
 
 use aws_lc_rs::{digest, hmac};
+use parking_lot::{Mutex, MutexGuard};
 
 /// The remembered part of a token of one kind.
 pub(super) trait Claims {
@@ -133,13 +131,13 @@ impl<C: Claims> Memory<C> {
         let [first, second, third, fourth, ..] = token.0;
         let number = u32::from_be_bytes([first, second, third, fourth]);
         let set = self.sets.get(number as usize % self.sets.len())?;
-        Some(set.lock().unwrap_or_else(PoisonError::into_inner))
+        Some(set.lock())
     }
 
     /// Returns the number of tokens that are kept, and their size in bytes.
     #[cfg(test)]
     pub(super) fn load(&self) -> (usize, usize) {
-        let sets = self.sets.iter().map(|set| set.lock().unwrap());
+        let sets = self.sets.iter().map(|set| set.lock());
         sets.fold((0, 0), |(count, bytes), set| (count + set.entries.len(), bytes + set.bytes()))
     }
 }

@@ -6,9 +6,11 @@
 
 use std::{
     fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     time::{Duration, Instant},
 };
+
+use parking_lot::Mutex;
 
 /// Idle timeout of a connection: shorter than the one at which directories and firewalls drop it silently.
 const IDLE: Duration = Duration::from_secs(60);
@@ -32,14 +34,14 @@ impl<C: Send + 'static> Pool<C> {
 
     /// The connection that came back last.
     pub(super) fn take(&self) -> Option<C> {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         state.expire(Instant::now());
         state.idle.pop().map(|(connection, _)| connection)
     }
 
     /// Keeps a connection for the next use, or closes it when there are enough. Call it on a runtime.
     pub(super) fn put(self: &Arc<Self>, connection: C) {
-        let mut state = self.state();
+        let mut state = self.state.lock();
         if state.idle.len() < self.most {
             state.idle.push((connection, Instant::now()));
         }
@@ -51,16 +53,12 @@ impl<C: Send + 'static> Pool<C> {
                     tokio::time::sleep(IDLE).await;
                     // It ends with the pool, or when there is nothing left to close.
                     let Some(pool) = pool.upgrade() else { return };
-                    if pool.state().sweep(Instant::now()) {
+                    if pool.state.lock().sweep(Instant::now()) {
                         return;
                     }
                 }
             });
         }
-    }
-
-    fn state(&self) -> MutexGuard<'_, State<C>> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -99,10 +97,10 @@ mod tests {
         let pool = Pool::new(2);
         pool.put(1);
         let then = Instant::now() + IDLE;
-        assert!(!pool.state().sweep(then - Duration::from_secs(2)), "not yet");
-        assert!(pool.state().sweep(then));
+        assert!(!pool.state.lock().sweep(then - Duration::from_secs(2)), "not yet");
+        assert!(pool.state.lock().sweep(then));
         assert_eq!(pool.take(), None);
-        assert!(!pool.state().swept, "the next one that comes back starts a sweep");
+        assert!(!pool.state.lock().swept, "the next one that comes back starts a sweep");
     }
 
     #[tokio::test]

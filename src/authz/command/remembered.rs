@@ -3,11 +3,11 @@
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
 use aws_lc_rs::digest::{self, SHA256};
+use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use crate::backend::Unavailable;
@@ -24,6 +24,7 @@ type Said = Result<bool, Unavailable>;
 #[derive(Debug)]
 pub(in crate::authz) struct Remembered {
     hold: Duration,
+    /// Each change is one call that leaves the map whole.
     slots: Mutex<HashMap<Key, Slot>>,
 }
 
@@ -84,7 +85,7 @@ impl Remembered {
     }
 
     fn turn(&self, key: Key, now: Instant) -> Turn<'_> {
-        let mut slots = self.slots();
+        let mut slots = self.slots.lock();
         match slots.get(&key) {
             Some(Slot::Known { granted, until }) if now < *until => return Turn::Known(*granted),
             Some(Slot::Asking(flight)) => return Turn::Follow(flight.clone()),
@@ -97,7 +98,7 @@ impl Remembered {
 
     /// Replaces the question by its answer, while there is room.
     fn keep(&self, key: Key, said: &Said, now: Instant) {
-        let mut slots = self.slots();
+        let mut slots = self.slots.lock();
         slots.remove(&key);
         if slots.len() >= MOST {
             slots.retain(|_, slot| match slot {
@@ -110,11 +111,6 @@ impl Remembered {
         {
             slots.insert(key, Slot::Known { granted: *granted, until });
         }
-    }
-
-    fn slots(&self) -> MutexGuard<'_, HashMap<Key, Slot>> {
-        // Each change is one call that leaves the map whole.
-        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -140,7 +136,7 @@ impl Flight<'_> {
 impl Drop for Flight<'_> {
     fn drop(&mut self) {
         if let Some(key) = self.key.take() {
-            self.remembered.slots().remove(&key);
+            self.remembered.slots.lock().remove(&key);
         }
     }
 }
@@ -214,9 +210,9 @@ mod tests {
         for n in 0..=MOST {
             remembered.keep(key(&n.to_string()), &Ok(true), now);
         }
-        assert_eq!(remembered.slots().len(), MOST);
-        assert!(!remembered.slots().contains_key(&key(&MOST.to_string())));
+        assert_eq!(remembered.slots.lock().len(), MOST);
+        assert!(!remembered.slots.lock().contains_key(&key(&MOST.to_string())));
         remembered.keep(key("later"), &Ok(true), now + HOLD);
-        assert_eq!(remembered.slots().len(), 1);
+        assert_eq!(remembered.slots.lock().len(), 1);
     }
 }

@@ -4,8 +4,7 @@
 //! an init that is Portwarden. Each command that is killed while a process that it started runs would leave a zombie
 //! for ever. A client that hangs up often enough would use up the ids of the container.
 
-use std::sync::{Mutex, PoisonError};
-
+use parking_lot::Mutex;
 use rustix::{
     io::Errno,
     process::{Pid, WaitId, WaitIdOptions, waitid},
@@ -21,7 +20,7 @@ pub(super) struct ChildReaper(pub(super) Option<Pid>);
 impl Drop for ChildReaper {
     fn drop(&mut self) {
         if let Some(group) = self.0 {
-            LEFT.lock().unwrap_or_else(PoisonError::into_inner).push(group);
+            LEFT.lock().push(group);
         }
         reap();
     }
@@ -30,7 +29,7 @@ impl Drop for ChildReaper {
 /// Reaps the dead of all groups. To be called before another command is begun: so no group without a child of this
 /// process is remembered when its id is given out again.
 pub(super) fn reap() {
-    LEFT.lock().unwrap_or_else(PoisonError::into_inner).retain(|group| has_children(*group));
+    LEFT.lock().retain(|group| has_children(*group));
 }
 
 /// Reaps the dead of a group. Returns true if it has other children of this process; outside such a container there are

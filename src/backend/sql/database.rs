@@ -5,9 +5,10 @@
 
 use std::{
     fmt,
-    sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
+
+use parking_lot::Mutex;
 
 use super::{SqlSettings, connection::Connection};
 use crate::backend::Limits;
@@ -103,7 +104,7 @@ impl Database {
 
     /// The connection that was used last, if it is fresh; the stale ones are closed.
     fn kept(&self) -> Option<Idle> {
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut idle = self.idle.lock();
         idle.retain(Idle::is_fresh);
         idle.pop()
     }
@@ -113,7 +114,7 @@ impl Database {
         if matches!(connection, Connection::Sqlite(_)) {
             return;
         }
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut idle = self.idle.lock();
         idle.push(Idle { connection, opened, used: Instant::now() });
     }
 

@@ -1,8 +1,7 @@
 //! The session of a browser: a signed token in a cookie. Nothing is stored about one but that it was ended.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
 use hyper::header::{self, HeaderMap, HeaderValue};
+use parking_lot::Mutex;
 
 use super::ended_sessions::EndedSessions;
 use crate::{
@@ -65,7 +64,7 @@ impl Sessions {
         let fingerprint_of = |account: &str| snapshot.fingerprint(account);
         let service = &snapshot.settings.service;
         let session = snapshot.authority.verify_session(token, service, unix_now(), fingerprint_of)?;
-        if self.lock().contains(&session) {
+        if self.0.lock().contains(&session) {
             return Err(TokenError::Revoked);
         }
         let identity = snapshot.holder(&session.account, session.voucher.as_ref())?;
@@ -74,17 +73,13 @@ impl Sessions {
 
     /// Ends a session: the cookie that takes it out of the browser.
     pub(crate) fn end(&self, session: &Session) -> String {
-        self.lock().insert(session, unix_now());
+        self.0.lock().insert(session, unix_now());
         Self::forget()
     }
 
     /// The cookie that takes whatever is there out of the browser.
     pub(crate) fn forget() -> String {
         cookie("", 0)
-    }
-
-    fn lock(&self) -> MutexGuard<'_, EndedSessions> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

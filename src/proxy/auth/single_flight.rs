@@ -6,10 +6,11 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError, Weak},
+    sync::{Arc, Weak},
     time::Instant,
 };
 
+use parking_lot::Mutex;
 use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
 
 use crate::{authn::CredentialsDigest, registry::Refusal};
@@ -40,7 +41,7 @@ impl SingleFlight {
     }
 
     fn entry(&self, credentials: CredentialsDigest) -> Arc<AsyncMutex<Unanswered>> {
-        let mut turns = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut turns = self.0.lock();
         if turns.len() >= SWEEP_AT {
             turns.retain(|_, turn| turn.strong_count() > 0);
         }

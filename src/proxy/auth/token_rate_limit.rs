@@ -7,12 +7,11 @@
 use std::{
     fmt,
     net::IpAddr,
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::atomic::{AtomicU64, Ordering},
     time::{Duration, Instant},
 };
+
+use parking_lot::Mutex;
 
 use crate::{
     limits::{Buckets, LogThrottle, Network, Rate},
@@ -54,7 +53,7 @@ impl TokenRequests {
         let per_second = per_second.max(1);
         let burst = per_second.saturating_mul(BURST_SECONDS);
         let rate = Rate { burst, interval: Duration::from_secs(1) / per_second };
-        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut buckets = self.buckets.lock();
         buckets.take(from, rate, now).map_err(|after| self.refuse(from, after, now))
     }
 

@@ -3,7 +3,7 @@
 use std::{
     pin::Pin,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         atomic::{AtomicU64, Ordering},
     },
     task::{Context, Poll, ready},
@@ -17,6 +17,7 @@ use hyper::{
     header,
     http::request::Parts,
 };
+use parking_lot::Mutex;
 use tokio::time::{Instant, timeout};
 
 use super::idle_timer::IdleTimer;
@@ -98,11 +99,11 @@ impl Progress {
     }
 
     fn read(&self) -> ProgressState {
-        *self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.state.lock()
     }
 
     fn update(&self, change: impl FnOnce(&mut ProgressState)) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state.lock();
         state.last = Instant::now();
         change(&mut state);
     }

@@ -8,10 +8,11 @@
 
 use std::{
     cmp::Ordering,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
+use parking_lot::Mutex;
 use tokio::sync::Mutex as AsyncMutex;
 
 use super::{catalog::Names, subrequest::Subrequest};
@@ -85,7 +86,7 @@ impl KnownNames {
                 return Err(refusal);
             }
             let read = known.read(&registry).await;
-            known.lock().failed = read.as_ref().err().map(|refusal| (Instant::now(), refusal.clone()));
+            known.state.lock().failed = read.as_ref().err().map(|refusal| (Instant::now(), refusal.clone()));
             read
         });
         read.await.unwrap_or_else(|_| Err(Refusal::new(ErrorCode::Internal, "reading the catalogue failed")))
@@ -93,7 +94,7 @@ impl KnownNames {
 
     /// Records a push to that repository.
     pub(crate) fn pushed(&self, name: &RepositoryName) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         if let Some(known) = &mut state.known {
             known.add(name);
         }
@@ -105,25 +106,25 @@ impl KnownNames {
 
     /// Forgets all of it.
     pub(crate) fn forget(&self) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         state.known = None;
         state.registry += 1;
     }
 
     fn fresh(&self, age: Duration) -> Option<AllNames> {
-        let state = self.lock();
+        let state = self.state.lock();
         let is_fresh = |known: &&Known| known.read.elapsed() < (known.took * USED_TIMES).max(age);
         state.known.as_ref().filter(is_fresh).map(|known| known.all.clone())
     }
 
     fn failed_since(&self, since: Instant) -> Option<Refusal> {
-        let state = self.lock();
+        let state = self.state.lock();
         state.failed.as_ref().filter(|(when, _)| *when >= since).map(|(_, refusal)| refusal.clone())
     }
 
     async fn read(&self, registry: &Subrequest) -> Result<AllNames, Refusal> {
         let of = {
-            let mut state = self.lock();
+            let mut state = self.state.lock();
             state.pushed.clear();
             state.registry
         };
@@ -133,7 +134,7 @@ impl KnownNames {
             Err(Refusal::new(ErrorCode::GatewayTimeout, why))
         })?;
         let mut known = Known { all, read: Instant::now(), took: began.elapsed() };
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         for name in std::mem::take(&mut state.pushed) {
             known.add(&name);
         }
@@ -142,10 +143,6 @@ impl KnownNames {
             state.known = Some(known);
         }
         Ok(all)
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

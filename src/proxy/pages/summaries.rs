@@ -3,10 +3,9 @@
 //!
 //! The visitor's right to see it has been checked before: only the registry's answer reveals the digest of a tag.
 
-use std::{
-    collections::HashMap,
-    sync::{Mutex, PoisonError},
-};
+use std::collections::HashMap;
+
+use parking_lot::Mutex;
 
 use crate::{proxy::WebOrigin, ui::Summary};
 
@@ -28,7 +27,7 @@ const MOST: usize = 8192;
 impl Summaries {
     /// Returns the summary of a manifest, if it is kept.
     pub(super) fn get(&self, digest: &str) -> Option<Summary> {
-        let mut generations = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut generations = self.0.lock();
         if let Some(summary) = generations.young.get(digest) {
             return Some(summary.clone());
         }
@@ -39,7 +38,7 @@ impl Summaries {
 
     /// Forgets all if other object stores were followed for them: there may be more to read now.
     pub(super) fn made_with(&self, stores: &[WebOrigin]) {
-        let mut generations = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut generations = self.0.lock();
         if generations.stores != stores {
             *generations = Generations { stores: stores.to_vec(), ..Generations::default() };
         }
@@ -48,7 +47,7 @@ impl Summaries {
     /// Keeps a summary that was made with these object stores. After a reload with others it is dropped: there may be
     /// more to read now.
     pub(super) fn keep(&self, summary: Summary, stores: &[WebOrigin]) {
-        let mut generations = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut generations = self.0.lock();
         if generations.stores == stores {
             generations.keep(summary);
         }
@@ -80,7 +79,7 @@ mod tests {
             assert!(summaries.get("0").is_some(), "{n}");
         }
         assert!(summaries.get("1").is_none());
-        let generations = summaries.0.lock().unwrap();
+        let generations = summaries.0.lock();
         assert!(generations.young.len() + generations.old.len() <= 2 * MOST);
     }
 

@@ -16,7 +16,7 @@ use std::{
     net::IpAddr,
     pin::pin,
     sync::{
-        Arc, Mutex, PoisonError, Weak,
+        Arc, Weak,
         atomic::{AtomicBool, Ordering},
     },
     task::{Context, Poll, ready},
@@ -30,6 +30,7 @@ use hyper::{
     body::{Frame, SizeHint},
     header,
 };
+use parking_lot::Mutex;
 use tokio::{
     net::{TcpStream, UnixStream},
     time::Instant,
@@ -149,7 +150,7 @@ impl Upstream {
     /// Returns its load.
     pub fn load(&self) -> UpstreamLoad {
         let slots = &self.0.slots;
-        let idle = self.0.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let idle = self.0.idle.lock();
         UpstreamLoad {
             requests: slots.taken(),
             waiting: slots.waiting(),
@@ -251,7 +252,7 @@ impl Upstream {
         let here = thread::current().id();
         loop {
             let Idle { mut connection, since, .. } = {
-                let mut idle = self.0.idle.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut idle = self.0.idle.lock();
                 let position = idle.iter().rposition(|entry| entry.thread == here)?;
                 idle.swap_remove(position)
             };
@@ -286,7 +287,7 @@ impl Upstream {
 
     /// Keeps a connection for another request.
     fn keep(&self, connection: Connection) {
-        let mut idle = self.0.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut idle = self.0.idle.lock();
         if idle.len() < MAX_IDLE {
             idle.push(Idle { connection, thread: thread::current().id(), since: Instant::now() });
         }
@@ -355,7 +356,7 @@ async fn sweep(upstream: Weak<Inner>, every: Duration) {
     loop {
         tokio::time::sleep(every).await;
         let Some(inner) = upstream.upgrade() else { return };
-        let mut idle = inner.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut idle = inner.idle.lock();
         inner.drop_old(&mut idle);
         if idle.is_empty() {
             inner.swept.store(false, Ordering::Relaxed);

@@ -14,12 +14,11 @@ use std::{
     collections::VecDeque,
     fmt, io,
     path::PathBuf,
-    sync::{
-        Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::atomic::{AtomicU64, Ordering},
     time::{Instant, SystemTime},
 };
+
+use parking_lot::Mutex;
 
 use super::lines::{Destination, Lines, Rank, Stream};
 use file::RotatedFile;
@@ -101,7 +100,7 @@ impl Sink {
             return self.put(line, if is_read { Rank::Second } else { Rank::First });
         };
         let is_written = {
-            let mut strangers = self.strangers();
+            let mut strangers = self.strangers.lock();
             if let Some(summary) = strangers.turn(false, SystemTime::now(), Instant::now()) {
                 self.sum_up(&summary);
             }
@@ -122,16 +121,12 @@ impl Sink {
 
     fn put(&self, line: &[u8], rank: Rank) {
         self.lines.put(line, rank);
-        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut recent = self.recent.lock();
         let [accounts, strangers] = &mut *recent;
         match rank {
             Rank::First | Rank::Second => remember(accounts, RECENT - RECENT_STRANGERS, line),
             Rank::Third => remember(strangers, RECENT_STRANGERS, line),
         }
-    }
-
-    fn strangers(&self) -> MutexGuard<'_, Strangers> {
-        self.strangers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -183,7 +178,7 @@ impl Audit {
 
     fn turn(&self, is_end: bool) {
         let Some(sink) = &self.0 else { return };
-        let summary = sink.strangers().turn(is_end, SystemTime::now(), Instant::now());
+        let summary = sink.strangers.lock().turn(is_end, SystemTime::now(), Instant::now());
         if let Some(summary) = summary {
             sink.sum_up(&summary);
         }
@@ -191,7 +186,7 @@ impl Audit {
 
     /// The last lines, the newest last; `None` where nothing is written.
     pub fn recent(&self) -> Option<Vec<Vec<u8>>> {
-        let recent = self.0.as_ref()?.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        let recent = self.0.as_ref()?.recent.lock();
         let mut lines: Vec<Vec<u8>> = recent.iter().flatten().cloned().collect();
         // Each begins with its time.
         lines.sort();

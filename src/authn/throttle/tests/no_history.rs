@@ -24,7 +24,7 @@ fn rule_37_an_address_out_of_guesses_answers_alike_for_who_signed_in_there() {
     assert_eq!([scene.fail("bob", HERE), scene.fail("never", HERE)], [blocked(5), blocked(5)]);
     assert_eq!(scene.fail_with("bob", "right", HERE), blocked(5), "the way is closed for ten seconds");
     let pair = scene.shown("bob", "x", HERE).pair;
-    assert!(scene.throttle.lock().pairs.get_mut(pair).is_none(), "a sign-in leaves no counter");
+    assert!(scene.throttle.tables.lock().pairs.get_mut(pair).is_none(), "a sign-in leaves no counter");
 }
 
 #[test]
