@@ -2,7 +2,7 @@
 //!
 //! The check of the password, and the meaning of a Bearer token, are elsewhere.
 
-use std::{fmt, string::FromUtf8Error};
+use std::string::FromUtf8Error;
 
 use base64::{
     Engine as _, alphabet,
@@ -49,16 +49,9 @@ impl Credentials {
 }
 
 /// The account of a Basic header is not UTF-8: no account has such a name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the account in the Authorization header is not UTF-8; send it in UTF-8")]
 pub struct NotText;
-
-impl fmt::Display for NotText {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the account in the Authorization header is not UTF-8; send it in UTF-8")
-    }
-}
-
-impl std::error::Error for NotText {}
 
 impl From<FromUtf8Error> for NotText {
     fn from(_: FromUtf8Error) -> Self {

@@ -3,12 +3,13 @@
 //! Reads the files that `registry:2` reads for `auth: htpasswd`, with the same meaning. The path of the file, and the
 //! treatment of accounts that `users` has as well, are up to `config`.
 
-use std::{collections::HashMap, fmt};
+use std::collections::HashMap;
 
 use super::{UserSettings, ldap::is_visible, password_hash::PasswordHash};
 
 /// One thing that is wrong with the text. Never has a hash in it, nor a line without an account.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("line {line}: {message}. {hint}")]
 pub struct HtpasswdError {
     /// The line, from 1.
     pub line: usize,
@@ -98,14 +99,6 @@ fn not_text(text: &[u8], up_to: usize) -> HtpasswdError {
         hint: "Save the file in UTF-8; a file of `htpasswd` has text only",
     }
 }
-
-impl fmt::Display for HtpasswdError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "line {}: {}. {}", self.line, self.message, self.hint)
-    }
-}
-
-impl std::error::Error for HtpasswdError {}
 
 #[cfg(test)]
 mod tests {

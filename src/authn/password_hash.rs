@@ -104,23 +104,31 @@ pub(super) fn burn(cost: u32, password: &Secret) {
 }
 
 /// The reasons for which a hash is rejected. Never carries the hash.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum HashError {
     /// Nothing there.
+    #[error("the password hash is empty")]
     Empty,
     /// Another kind of hash, or a password in the clear.
+    #[error("this is no bcrypt hash: it does not begin with $2a$, $2b$ or $2y$")]
     NotBcrypt,
     /// `$2$`, `$2x$` or something newer than this.
+    #[error("this bcrypt version is not supported: only $2a$, $2b$ and $2y$ are")]
     Version,
     /// Not two digits from 04 to 31 and a `$`.
+    #[error("the bcrypt cost is not two digits from 04 to 31, followed by a $")]
     Cost,
     /// Fewer than 60 bytes; how many there are.
+    #[error("the bcrypt hash is cut short: {0} bytes instead of 60")]
     TooShort(usize),
     /// More than 60 bytes; how many there are.
+    #[error("something follows the bcrypt hash: {0} bytes instead of 60")]
     TooLong(usize),
     /// A byte that bcrypt's base64 does not have.
+    #[error("the bcrypt hash has characters other than ./A-Za-z0-9")]
     Alphabet,
     /// Ends in a character that no bcrypt hash ends in, so that nothing could ever match.
+    #[error("the bcrypt hash is damaged: its last character is impossible")]
     LastCharacter,
 }
 
@@ -138,63 +146,26 @@ impl HashError {
     }
 }
 
-impl fmt::Display for HashError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Empty => f.write_str("the password hash is empty"),
-            Self::NotBcrypt => {
-                f.write_str("this is no bcrypt hash: it does not begin with $2a$, $2b$ or $2y$")
-            }
-            Self::Version => {
-                f.write_str("this bcrypt version is not supported: only $2a$, $2b$ and $2y$ are")
-            }
-            Self::Cost => f.write_str("the bcrypt cost is not two digits from 04 to 31, followed by a $"),
-            Self::TooShort(bytes) => write!(f, "the bcrypt hash is cut short: {bytes} bytes instead of 60"),
-            Self::TooLong(bytes) => {
-                write!(f, "something follows the bcrypt hash: {bytes} bytes instead of 60")
-            }
-            Self::Alphabet => f.write_str("the bcrypt hash has characters other than ./A-Za-z0-9"),
-            Self::LastCharacter => {
-                f.write_str("the bcrypt hash is damaged: its last character is impossible")
-            }
-        }
-    }
-}
-
-impl std::error::Error for HashError {}
-
 /// The reasons for which a password cannot be hashed. Never carries the password.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PasswordError {
     /// Nothing to guess.
+    #[error("the password is empty; choose another")]
     Empty,
     /// Over the 72 bytes that bcrypt looks at; how many there are.
+    #[error("the password has {0} bytes, and bcrypt looks at 72 only; choose one of at most 72 bytes")]
     TooLong(usize),
     /// Has a NUL byte. bcrypt repeats `password NUL` until it has 72 bytes: `x` and `x NUL x` are the same to
     /// it.
+    #[error("the password has a NUL byte, where bcrypt stops; choose another")]
     Nul,
     /// A cost outside 4 to 31.
+    #[error("the cost {0} is not between 4 and 31; {DEFAULT_COST} is usual")]
     Cost(u32),
     /// No salt.
+    #[error("{0}")]
     NoRandomness(NoRandomness),
 }
-
-impl fmt::Display for PasswordError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Empty => f.write_str("the password is empty; choose another"),
-            Self::TooLong(bytes) => write!(
-                f,
-                "the password has {bytes} bytes, and bcrypt looks at 72 only; choose one of at most 72 bytes"
-            ),
-            Self::Nul => f.write_str("the password has a NUL byte, where bcrypt stops; choose another"),
-            Self::Cost(cost) => write!(f, "the cost {cost} is not between 4 and 31; {DEFAULT_COST} is usual"),
-            Self::NoRandomness(error) => error.fmt(f),
-        }
-    }
-}
-
-impl std::error::Error for PasswordError {}
 
 impl From<NoRandomness> for PasswordError {
     fn from(error: NoRandomness) -> Self {

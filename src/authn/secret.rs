@@ -44,16 +44,9 @@ impl fmt::Display for Secret {
 }
 
 /// The operating system gave no random bytes; nothing secret can be made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the operating system gave no random bytes; look at its getrandom(2) and /dev/urandom")]
 pub struct NoRandomness;
-
-impl fmt::Display for NoRandomness {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the operating system gave no random bytes; look at its getrandom(2) and /dev/urandom")
-    }
-}
-
-impl std::error::Error for NoRandomness {}
 
 /// `N` unpredictable bytes.
 pub(super) fn random<const N: usize>() -> Result<[u8; N], NoRandomness> {

@@ -2,7 +2,7 @@
 //!
 //! A back end that hangs fills its own gate and no other: requests decided without it do not notice.
 
-use std::{fmt, future::Future, time::Duration};
+use std::{future::Future, time::Duration};
 
 use tokio::{sync::Semaphore, time::timeout};
 
@@ -30,7 +30,8 @@ impl Default for Limits {
 /// A back end gave no answer: no account was accepted, and none was refused either.
 ///
 /// Displays for the log what happened; never has a password in it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{backend} gave no answer: {why}")]
 pub struct Unavailable {
     /// The section of the configuration: `ldap_auth`, ….
     pub backend: &'static str,
@@ -88,14 +89,6 @@ impl Gate {
 pub(crate) fn one_line(said: &str) -> String {
     said.chars().take(LONGEST_REASON).map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
-
-impl fmt::Display for Unavailable {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} gave no answer: {}", self.backend, self.why)
-    }
-}
-
-impl std::error::Error for Unavailable {}
 
 #[cfg(test)]
 mod tests {

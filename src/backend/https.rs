@@ -1,6 +1,6 @@
 //! GET requests to other servers, over TLS or in the clear: no redirects followed, no proxies, bounded in time and size.
 
-use std::{error::Error, fmt, sync::Arc, time::Duration};
+use std::{error::Error, sync::Arc, time::Duration};
 
 use http_body_util::{BodyExt, Empty, LengthLimitError, Limited};
 use hyper::{
@@ -43,13 +43,16 @@ pub(crate) struct HttpsBounds {
 }
 
 /// The reason why there is no response. Displays without the URL, which may be signed.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub(crate) enum HttpsError {
     /// No response within so long.
+    #[error("no answer within {} s", .0.as_secs())]
     Timeout(Duration),
     /// A body larger than so many bytes.
+    #[error("the answer is larger than {} KiB", .0 >> 10)]
     TooLarge(usize),
     /// No connection, no trust, or a response that breaks off; with its causes.
+    #[error("{0}")]
     Failed(String),
 }
 
@@ -122,16 +125,6 @@ impl HttpsClient {
             Ok(HttpsReply { status: head.status, headers: head.headers, body: body.to_bytes() })
         });
         answered.await.map_err(|_| HttpsError::Timeout(bounds.timeout))?
-    }
-}
-
-impl fmt::Display for HttpsError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Timeout(after) => write!(f, "no answer within {} s", after.as_secs()),
-            Self::TooLarge(bytes) => write!(f, "the answer is larger than {} KiB", bytes >> 10),
-            Self::Failed(causes) => f.write_str(causes),
-        }
     }
 }
 

@@ -24,17 +24,22 @@ pub struct Assembly {
 }
 
 /// The reason why a configuration that reads well cannot be put to use.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum AssemblyError {
     /// A list of users or rules; the messages name their positions.
+    #[error("{}", .0.join("\n"))]
     Findings(Vec<String>),
     /// The key that signs tokens.
+    #[error("{}: {}", .0.display(), .1)]
     SigningKey(PathBuf, KeyError),
     /// A file that cannot be read.
+    #[error("cannot read {}: {}", .0.display(), .1)]
     Unreadable(PathBuf, std::io::Error),
     /// Certificate or key of the listeners.
+    #[error("{0}")]
     Tls(TlsError),
     /// Nothing to make a secret of.
+    #[error("{0}")]
     NoRandomness(NoRandomness),
 }
 
@@ -101,17 +106,3 @@ fn authority(config: &Config) -> Result<Authority, AssemblyError> {
 fn findings<E: fmt::Display>(errors: Vec<E>) -> AssemblyError {
     AssemblyError::Findings(errors.iter().map(E::to_string).collect())
 }
-
-impl fmt::Display for AssemblyError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Findings(messages) => f.write_str(&messages.join("\n")),
-            Self::SigningKey(path, error) => write!(f, "{}: {error}", path.display()),
-            Self::Unreadable(path, error) => write!(f, "cannot read {}: {error}", path.display()),
-            Self::Tls(error) => error.fmt(f),
-            Self::NoRandomness(error) => error.fmt(f),
-        }
-    }
-}
-
-impl std::error::Error for AssemblyError {}

@@ -7,30 +7,21 @@ use std::fmt;
 pub struct Query(Vec<(Vec<u8>, Vec<u8>)>);
 
 /// The reason why a query is refused. Displays as a sentence for the client.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum QueryError {
     /// A `%` without two hexadecimal digits.
+    #[error("the query has a bad percent-escape")]
     BadEscape,
     /// A raw space or control byte.
+    #[error("the query has a raw space or control byte: percent-encode it")]
     Control,
     /// A raw `;`: some servers separate pairs there, some do not.
+    #[error("the query has a raw ';': write it as %3B")]
     Semicolon,
     /// A parameter that decides what is authorised stands there twice.
+    #[error("the query parameter {0:?} may stand there only once")]
     Repeated(String),
 }
-
-impl fmt::Display for QueryError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::BadEscape => f.write_str("the query has a bad percent-escape"),
-            Self::Control => f.write_str("the query has a raw space or control byte: percent-encode it"),
-            Self::Semicolon => f.write_str("the query has a raw ';': write it as %3B"),
-            Self::Repeated(key) => write!(f, "the query parameter {key:?} may stand there only once"),
-        }
-    }
-}
-
-impl std::error::Error for QueryError {}
 
 /// Parameters with a meaning: two of one kind could be understood in two ways.
 const ONCE: [&str; 5] = ["from", "mount", "digest", "n", "last"];

@@ -53,19 +53,25 @@ pub struct CatalogPage<'a> {
 }
 
 /// The reason why a request is not part of the Distribution API. Displays as a sentence for the client.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ParseError {
     /// The method is none of [`Method`].
+    #[error("the method {:?} is not one of {}", .0, Method::ALLOWED)]
     Method(String),
     /// The path has a bad escape, or a byte or a segment that proxies and servers understand differently.
+    #[error("the path has {0}")]
     Path(&'static str),
     /// The path is well-formed and names nothing.
+    #[error("the path is none of the Distribution API")]
     Unknown,
     /// The query is ambiguous.
+    #[error("{0}")]
     Query(QueryError),
     /// `from` names no repository.
+    #[error("the query parameter \"from\" is not a repository name")]
     Source,
     /// `tag` is no tag, or cannot stand there.
+    #[error("the query parameter \"tag\" {0}")]
     Tag(&'static str),
 }
 
@@ -278,21 +284,6 @@ impl fmt::Display for Endpoint {
         self.parts().iter().try_for_each(|part| f.write_str(part))
     }
 }
-
-impl fmt::Display for ParseError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Method(method) => write!(f, "the method {method:?} is not one of {}", Method::ALLOWED),
-            Self::Path(reason) => write!(f, "the path has {reason}"),
-            Self::Unknown => f.write_str("the path is none of the Distribution API"),
-            Self::Query(error) => error.fmt(f),
-            Self::Source => f.write_str("the query parameter \"from\" is not a repository name"),
-            Self::Tag(reason) => write!(f, "the query parameter \"tag\" {reason}"),
-        }
-    }
-}
-
-impl std::error::Error for ParseError {}
 
 /// Decodes the path once, and refuses whatever two programs could still read in two ways.
 pub(crate) fn decode_path(raw: &str) -> Result<String, ParseError> {

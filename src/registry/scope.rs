@@ -23,24 +23,15 @@ pub struct Scope {
 }
 
 /// The reason why a scope could not be read. Displays in docker_auth's words.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ScopeError {
     /// The type has no lower-case letter or digit.
+    #[error("malformed scope request")]
     Malformed,
     /// The scope has not three or four parts.
+    #[error("invalid scope: {0:?}")]
     Invalid(String),
 }
-
-impl fmt::Display for ScopeError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Malformed => f.write_str("malformed scope request"),
-            Self::Invalid(scope) => write!(f, "invalid scope: {scope:?}"),
-        }
-    }
-}
-
-impl std::error::Error for ScopeError {}
 
 impl Scope {
     /// A scope on a repository.

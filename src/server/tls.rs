@@ -1,7 +1,7 @@
 //! TLS: from a certificate and a key to a configuration that a reload can replace under open connections.
 
 use std::{
-    fmt, fs, io,
+    fs, io,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -21,13 +21,16 @@ use super::{TlsSettings, TlsVersion};
 pub struct Tls(ArcSwapOption<ServerConfig>);
 
 /// The reason why TLS cannot be served. Displays with the file and the remedy.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum TlsError {
     /// The file cannot be read.
+    #[error("cannot read {}: {}", .0.display(), .1)]
     Unreadable(PathBuf, io::Error),
     /// The file is no PEM of the right kind.
+    #[error("{} holds no PEM {}; name a file that begins with -----BEGIN", .0.display(), .1)]
     NotPem(PathBuf, &'static str),
     /// The certificate and the key do not go together, or cannot be used.
+    #[error("the certificate {} cannot be used with its key: {}", .0.display(), .1)]
     Unusable(PathBuf, rustls::Error),
 }
 
@@ -104,19 +107,3 @@ fn read_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
 fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
     fs::read(path).map_err(|error| TlsError::Unreadable(path.to_owned(), error))
 }
-
-impl fmt::Display for TlsError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unreadable(path, error) => write!(f, "cannot read {}: {error}", path.display()),
-            Self::NotPem(path, kind) => {
-                write!(f, "{} holds no PEM {kind}; name a file that begins with -----BEGIN", path.display())
-            }
-            Self::Unusable(path, error) => {
-                write!(f, "the certificate {} cannot be used with its key: {error}", path.display())
-            }
-        }
-    }
-}
-
-impl std::error::Error for TlsError {}

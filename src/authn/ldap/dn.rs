@@ -1,7 +1,5 @@
 //! Distinguished names (RFC 4514): an account as a part of one, and the common name in one.
 
-use std::fmt;
-
 use super::ACCOUNT;
 
 /// `bind_dn` with placeholders for the account.
@@ -9,7 +7,8 @@ use super::ACCOUNT;
 pub struct DnTemplate(String);
 
 /// There is no `${account}`: all accounts would bind as the same entry. Displays without a full stop.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("has no `{ACCOUNT}`, so all accounts would bind as the same entry")]
 pub struct NoAccount;
 
 impl DnTemplate {
@@ -27,14 +26,6 @@ impl DnTemplate {
         self.0.split(ACCOUNT).collect::<Vec<_>>().join(&escaped)
     }
 }
-
-impl fmt::Display for NoAccount {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "has no `{ACCOUNT}`, so all accounts would bind as the same entry")
-    }
-}
-
-impl std::error::Error for NoAccount {}
 
 /// The text of a value (RFC 4514, section 2.4).
 fn escaped(value: &str) -> String {

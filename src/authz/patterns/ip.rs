@@ -22,7 +22,8 @@ pub struct IpBlock {
 }
 
 /// An error for a text that is not a block of addresses. Displays the text and the expected form.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}; {}", self.problem(), IpBlock::HINT)]
 pub struct IpBlockError(String);
 
 impl IpBlock {
@@ -120,14 +121,6 @@ impl IpBlockError {
         format!("{:?} is neither an address nor a CIDR block", self.0)
     }
 }
-
-impl fmt::Display for IpBlockError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}; {}", self.problem(), IpBlock::HINT)
-    }
-}
-
-impl std::error::Error for IpBlockError {}
 
 #[cfg(test)]
 mod tests {

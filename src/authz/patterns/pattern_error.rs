@@ -1,9 +1,8 @@
 //! The error for a pattern of any kind.
 
-use std::fmt;
-
 /// An error in a pattern. Displays the construct and the replacement to write.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}; {hint}")]
 pub struct PatternError {
     /// The problem, naming the construct.
     pub message: String,
@@ -16,11 +15,3 @@ impl PatternError {
         Self { message: message.into(), hint: hint.into() }
     }
 }
-
-impl fmt::Display for PatternError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}; {}", self.message, self.hint)
-    }
-}
-
-impl std::error::Error for PatternError {}

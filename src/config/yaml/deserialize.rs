@@ -19,7 +19,8 @@ use super::{
 use crate::config::diagnostics::path::{Path, Step};
 
 /// A value of the wrong shape.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
 pub(crate) struct ShapeError {
     /// From the innermost step outwards.
     steps: Vec<Step>,
@@ -41,14 +42,6 @@ impl ShapeError {
         self
     }
 }
-
-impl fmt::Display for ShapeError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
-    }
-}
-
-impl std::error::Error for ShapeError {}
 
 impl de::Error for ShapeError {
     fn custom<T: fmt::Display>(message: T) -> Self {

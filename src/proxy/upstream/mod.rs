@@ -12,7 +12,7 @@ mod request;
 mod sender;
 
 use std::{
-    fmt, io,
+    io,
     net::IpAddr,
     pin::pin,
     sync::{
@@ -95,30 +95,39 @@ pub struct UpstreamLoad {
 }
 
 /// The reason why the registry did not answer.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum UpstreamError {
     /// It was not asked: too many requests are with it.
+    #[error("too many requests are with it (limits.upstream_requests)")]
     Busy,
     /// No connection: it is down, or the address is wrong.
+    #[error("cannot connect: {0}")]
     Connect(std::io::Error),
     /// No connection in time.
+    #[error("cannot connect in time (registry.connect_timeout)")]
     ConnectTimeout,
     /// No head of a response in time.
+    #[error("no response in time (registry.response_timeout)")]
     ResponseTimeout,
     /// The connection broke, or what came is not HTTP.
+    #[error("{0}")]
     Broken(Broken),
     /// The client's body ended early.
+    #[error("{}", describe(*.0))]
     Client(ClientFault),
 }
 
 /// The fault of a connection, or of its input.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum Broken {
     /// The system's word.
+    #[error("{0}")]
     Io(io::Error),
     /// The registry ended it, too early.
+    #[error("it closed the connection {0}")]
     Closed(&'static str),
     /// The input is not HTTP, or could be read in two ways.
+    #[error("its answer is no HTTP that can be relied on: {0}")]
     Malformed(&'static str),
 }
 
@@ -365,35 +374,13 @@ async fn sweep(upstream: Weak<Inner>, every: Duration) {
     }
 }
 
-impl fmt::Display for UpstreamError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Busy => f.write_str("too many requests are with it (limits.upstream_requests)"),
-            Self::Connect(error) => write!(f, "cannot connect: {error}"),
-            Self::ConnectTimeout => f.write_str("cannot connect in time (registry.connect_timeout)"),
-            Self::ResponseTimeout => f.write_str("no response in time (registry.response_timeout)"),
-            Self::Broken(why) => why.fmt(f),
-            Self::Client(ClientFault::Idle) => {
-                f.write_str("the client's body stood still (limits.idle_body)")
-            }
-            Self::Client(ClientFault::Broken) => f.write_str("the client went away"),
-        }
+/// The fault in the words of the log.
+fn describe(fault: ClientFault) -> &'static str {
+    match fault {
+        ClientFault::Idle => "the client's body stood still (limits.idle_body)",
+        ClientFault::Broken => "the client went away",
     }
 }
-
-impl std::error::Error for UpstreamError {}
-
-impl fmt::Display for Broken {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Io(error) => error.fmt(f),
-            Self::Closed(when) => write!(f, "it closed the connection {when}"),
-            Self::Malformed(why) => write!(f, "its answer is no HTTP that can be relied on: {why}"),
-        }
-    }
-}
-
-impl std::error::Error for Broken {}
 
 /// The time after which a client is asked to try again.
 pub(super) const RETRY_AFTER: Duration = Duration::from_secs(5);

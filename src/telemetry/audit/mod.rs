@@ -12,7 +12,7 @@ mod strangers;
 use std::{
     cell::RefCell,
     collections::VecDeque,
-    fmt, io,
+    io,
     path::PathBuf,
     sync::atomic::{AtomicU64, Ordering},
     time::{Instant, SystemTime},
@@ -51,7 +51,12 @@ struct Sink {
 }
 
 /// The file cannot be opened. Displays with its path and what to do.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "audit.to: cannot write {}: {}; make its directory, and let the user of the service write there",
+    .0.display(),
+    .1
+)]
 pub struct AuditError(PathBuf, io::Error);
 
 /// Standard output itself: what the library's own keeps of a line that was cut off would come later.
@@ -211,16 +216,3 @@ impl Audit {
         }
     }
 }
-
-impl fmt::Display for AuditError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self(path, error) = self;
-        write!(
-            f,
-            "audit.to: cannot write {}: {error}; make its directory, and let the user of the service write there",
-            path.display()
-        )
-    }
-}
-
-impl std::error::Error for AuditError {}
