@@ -5,9 +5,11 @@
 mod buffer_budget;
 mod deadline;
 mod lingering_close;
+mod pass_on;
 mod write_deadline;
 
 pub(crate) use buffer_budget::{BudgetShare, BufferBudget};
 pub(crate) use deadline::{Deadline, within};
 pub(crate) use lingering_close::Lingering;
+pub(crate) use pass_on::pass_on;
 pub(crate) use write_deadline::WriteDeadline;
