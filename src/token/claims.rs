@@ -95,28 +95,6 @@ pub(super) fn check_party(claims: &Object, issuer: &str, audience: &str) -> Resu
     if claims.text("aud")? == Some(audience) { Ok(()) } else { Err(TokenError::WrongAudience) }
 }
 
-/// For which service a refresh token or a session was made, and when.
-pub(super) struct Issued {
-    pub(super) service: Option<String>,
-    at: i64,
-}
-
-impl Issued {
-    pub(super) fn read(claims: &Object) -> Result<Self, TokenError> {
-        let service = claims.text("service")?.map(str::to_owned);
-        Ok(Self { service, at: claims.integer("iat")?.ok_or(TokenError::Malformed)? })
-    }
-
-    /// For this service, and not in times to come.
-    pub(super) fn check(&self, service: &str, now: u64) -> Result<(), TokenError> {
-        if self.service.as_deref() != Some(service) {
-            return Err(TokenError::WrongAudience);
-        }
-        let latest = i128::from(now) + i128::from(LEEWAY);
-        if i128::from(self.at) > latest { Err(TokenError::NotYetValid) } else { Ok(()) }
-    }
-}
-
 /// An access token whose signature, issuer and audience are right, now and for as long as the key is the same. Its time
 /// is checked on each use.
 #[derive(Debug)]

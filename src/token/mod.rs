@@ -11,6 +11,7 @@ mod json;
 mod jws;
 mod key;
 mod key_id;
+mod login;
 mod memory;
 mod refresh;
 mod session;

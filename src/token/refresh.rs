@@ -8,14 +8,13 @@ use std::fmt;
 
 use aws_lc_rs::{constant_time, hmac};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL};
-use serde::Serialize;
 
 use super::{
     Authority, IssueError, SignedToken, TokenError,
     authority::random_id,
-    claims::{Issued, check_party},
-    json::Object,
+    claims::check_party,
     jws::{self, Kind},
+    login::{Login, LoginClaims},
     memory,
 };
 
@@ -29,17 +28,6 @@ pub(super) const FINGERPRINT_PURPOSE: &str = "portwarden password fingerprint v1
 /// in constant time only. Prints as `***`.
 #[derive(Clone, Copy)]
 pub struct Fingerprint([u8; 32]);
-
-#[derive(Serialize)]
-struct Claims<'a> {
-    iss: &'a str,
-    sub: &'a str,
-    aud: &'a str,
-    service: &'a str,
-    iat: u64,
-    jti: &'a str,
-    pwd: &'a str,
-}
 
 impl Authority {
     /// The fingerprint of `account`'s password, of which `stored_hash` is the bcrypt hash as configured.
@@ -65,14 +53,15 @@ impl Authority {
         fingerprint: &Fingerprint,
         now: u64,
     ) -> Result<SignedToken, IssueError> {
-        let claims = Claims {
+        let claims = LoginClaims {
             iss: &self.settings.issuer,
             sub: account,
             aud: AUDIENCE,
             service,
             iat: now,
             jti: &random_id()?,
-            pwd: &fingerprint.encoded(),
+            pwd: Some(fingerprint.encoded()),
+            ..LoginClaims::default()
         };
         jws::sign(&self.key, Kind::Refresh, &claims).map(SignedToken::new)
     }
@@ -92,48 +81,26 @@ impl Authority {
         let open = || {
             let claims = jws::open(&self.key, Kind::Refresh, token)?;
             check_party(&claims, &self.settings.issuer, AUDIENCE)?;
-            RefreshClaims::read(&claims)
+            Login::read(&claims, false).map(RefreshClaims)
         };
-        let check = |claims: &RefreshClaims| claims.check(service, now, fingerprint_of);
-        Ok(self.refreshes.recall_or_open(token, open, check)?.account.clone())
+        let check = |RefreshClaims(login): &RefreshClaims| {
+            login.check_issued(service, now)?;
+            login.check_password(fingerprint_of)
+        };
+        Ok(self.refreshes.recall_or_open(token, open, check)?.0.account.clone())
     }
 }
 
 /// A refresh token whose signature and issuer are right. All else is looked at on each use.
-pub(super) struct RefreshClaims {
-    account: String,
-    issued: Issued,
-    fingerprint: Vec<u8>,
-}
-
-impl RefreshClaims {
-    fn read(claims: &Object) -> Result<Self, TokenError> {
-        Ok(Self {
-            issued: Issued::read(claims)?,
-            account: claims.text("sub")?.ok_or(TokenError::Malformed)?.to_owned(),
-            fingerprint: fingerprint(claims)?,
-        })
-    }
-
-    fn check(
-        &self,
-        service: &str,
-        now: u64,
-        fingerprint_of: impl FnOnce(&str) -> Option<Fingerprint>,
-    ) -> Result<(), TokenError> {
-        self.issued.check(service, now)?;
-        let current = fingerprint_of(&self.account).ok_or(TokenError::Revoked)?;
-        if current.is(&self.fingerprint) { Ok(()) } else { Err(TokenError::Revoked) }
-    }
-}
+pub(super) struct RefreshClaims(Login);
 
 impl memory::Claims for RefreshClaims {
     fn account(&self) -> &str {
-        &self.account
+        &self.0.account
     }
 
     fn bytes(&self) -> usize {
-        memory::heap(std::iter::once(&self.account).chain(&self.issued.service)) + self.fingerprint.len()
+        self.0.bytes()
     }
 }
 
@@ -152,11 +119,6 @@ impl fmt::Debug for Fingerprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("***")
     }
-}
-
-pub(super) fn fingerprint(claims: &Object) -> Result<Vec<u8>, TokenError> {
-    let text = claims.text("pwd")?.ok_or(TokenError::Malformed)?;
-    BASE64URL.decode(text).map_err(|_| TokenError::Malformed)
 }
 
 #[cfg(test)]

@@ -8,15 +8,15 @@ use std::time::Duration;
 
 use aws_lc_rs::hmac;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL};
-use serde::Serialize;
 
 use super::{
     AuthSourceClaim, Authority, Fingerprint, IssueError, SignedToken, TokenError,
     authority::{labels, random_id},
-    claims::{Issued, LATEST, check_party, voucher},
+    claims::{LATEST, check_party, voucher},
     json::Object,
     jws::{self, Kind},
-    memory, refresh,
+    login::{Login, LoginClaims},
+    memory,
 };
 
 /// The `aud` of sessions; a registry that trusts our key refuses it.
@@ -38,25 +38,6 @@ pub struct Session {
     pub issued_at: i64,
     /// `exp`: seconds since 1970.
     pub expires_at: u64,
-}
-
-#[derive(Serialize)]
-struct Claims<'a> {
-    iss: &'a str,
-    sub: &'a str,
-    aud: &'a str,
-    service: &'a str,
-    iat: u64,
-    exp: u64,
-    jti: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pwd: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    backend: Option<&'a str>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    labels: Vec<Vec<&'a str>>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    left_out: Vec<Vec<&'a str>>,
 }
 
 /// The one that vouches for the account of a session.
@@ -86,13 +67,13 @@ impl Authority {
             Vouched::BackEnd(voucher) => (None, Some(voucher)),
         };
         let [labels, left_out] = labels(voucher)?;
-        let claims = Claims {
+        let claims = LoginClaims {
             iss: self.issuer(),
             sub: account,
             aud: AUDIENCE,
             service,
             iat: now,
-            exp: now.saturating_add(lifetime.as_secs()).min(LATEST),
+            exp: Some(now.saturating_add(lifetime.as_secs()).min(LATEST)),
             jti: &random_id()?,
             pwd: fingerprint.map(|fingerprint| fingerprint.encoded()),
             backend: voucher.map(|voucher| voucher.backend.as_str()),
@@ -121,7 +102,7 @@ impl Authority {
             SessionClaims::read(&claims)
         };
         let check = |claims: &SessionClaims| claims.check(service, now, fingerprint_of);
-        Ok(self.sessions.recall_or_open(token, open, check)?.session.clone())
+        Ok(self.sessions.recall_or_open(token, open, check)?.session())
     }
 
     /// Returns the token that a form of that session sends along, so that no foreign page can send the form.
@@ -139,17 +120,22 @@ impl Authority {
 
 /// A session whose signature and issuer are right. All else is looked at on each use.
 pub(super) struct SessionClaims {
-    session: Session,
-    issued: Issued,
-    /// The fingerprint of the password, where no back end vouches.
-    fingerprint: Option<Vec<u8>>,
+    login: Login,
+    voucher: Option<AuthSourceClaim>,
+    id: String,
+    expires_at: u64,
 }
 
 impl SessionClaims {
     fn read(claims: &Object) -> Result<Self, TokenError> {
-        let session = Session::read(claims)?;
-        let fingerprint = session.voucher.is_none().then(|| refresh::fingerprint(claims)).transpose()?;
-        Ok(Self { session, issued: Issued::read(claims)?, fingerprint })
+        let voucher = voucher(claims)?;
+        let expires_at = claims.integer("exp")?.ok_or(TokenError::Malformed)?;
+        Ok(Self {
+            login: Login::read(claims, voucher.is_some())?,
+            voucher,
+            id: claims.text("jti")?.ok_or(TokenError::Malformed)?.to_owned(),
+            expires_at: u64::try_from(expires_at).map_err(|_| TokenError::Malformed)?,
+        })
     }
 
     fn check(
@@ -158,40 +144,33 @@ impl SessionClaims {
         now: u64,
         fingerprint_of: impl FnOnce(&str) -> Option<Fingerprint>,
     ) -> Result<(), TokenError> {
-        self.issued.check(service, now)?;
-        if now >= self.session.expires_at {
+        self.login.check_issued(service, now)?;
+        if now >= self.expires_at {
             return Err(TokenError::Expired);
         }
-        let Some(fingerprint) = &self.fingerprint else { return Ok(()) };
-        let current = fingerprint_of(&self.session.account).ok_or(TokenError::Revoked)?;
-        if current.is(fingerprint) { Ok(()) } else { Err(TokenError::Revoked) }
+        self.login.check_password(fingerprint_of)
+    }
+
+    fn session(&self) -> Session {
+        Session {
+            account: self.login.account.clone(),
+            voucher: self.voucher.clone(),
+            id: self.id.clone(),
+            issued_at: self.login.issued_at,
+            expires_at: self.expires_at,
+        }
     }
 }
 
 impl memory::Claims for SessionClaims {
     fn account(&self) -> &str {
-        &self.session.account
+        &self.login.account
     }
 
     fn bytes(&self) -> usize {
-        let Session { account, voucher, id, .. } = &self.session;
-        memory::heap([account, id].into_iter().chain(&self.issued.service))
-            + voucher.as_ref().map_or(0, AuthSourceClaim::bytes)
-            + self.fingerprint.as_ref().map_or(0, Vec::len)
-    }
-}
-
-impl Session {
-    fn read(claims: &Object) -> Result<Self, TokenError> {
-        let text = |name| Ok(claims.text(name)?.ok_or(TokenError::Malformed)?.to_owned());
-        let expires_at = claims.integer("exp")?.ok_or(TokenError::Malformed)?;
-        Ok(Self {
-            account: text("sub")?,
-            voucher: voucher(claims)?,
-            id: text("jti")?,
-            issued_at: claims.integer("iat")?.ok_or(TokenError::Malformed)?,
-            expires_at: u64::try_from(expires_at).map_err(|_| TokenError::Malformed)?,
-        })
+        self.login.bytes()
+            + memory::heap([&self.id])
+            + self.voucher.as_ref().map_or(0, AuthSourceClaim::bytes)
     }
 }
 
