@@ -166,6 +166,10 @@ fn line(buffer: &mut BytesMut) -> Result<Option<BytesMut>, Broken> {
         return Err(Broken::Malformed("a line of a chunk ends without a carriage return"));
     }
     line.truncate(end - 1);
+    if line.contains(&b'\r') {
+        // RFC 9112 section 2.2: some programs end a line there.
+        return Err(Broken::Malformed("a line of a chunk has a carriage return in it"));
+    }
     Ok(Some(line))
 }
 
@@ -175,7 +179,7 @@ fn add(trailers: &mut HeaderMap, line: &[u8]) -> Result<(), Broken> {
     let Some(colon) = line.iter().position(|&b| b == b':') else { return Err(malformed) };
     let (name, value) = line.split_at(colon);
     let name = HeaderName::from_bytes(name);
-    let value = HeaderValue::from_bytes(value.get(1..).unwrap_or_default().trim_ascii());
+    let value = HeaderValue::from_bytes(trim(value.get(1..).unwrap_or_default()));
     let (Ok(name), Ok(value)) = (name, value) else { return Err(malformed) };
     if trailers.len() >= MAX_TRAILERS {
         return Err(Broken::Malformed("it has too many trailers"));
@@ -186,12 +190,27 @@ fn add(trailers: &mut HeaderMap, line: &[u8]) -> Result<(), Broken> {
 
 /// Hexadecimal digits, then perhaps an extension.
 fn size(line: &[u8]) -> Result<u64, Broken> {
-    let digits = line.split(|&b| b == b';').next().unwrap_or_default().trim_ascii_end();
+    let digits = line.split(|&b| b == b';').next().map(trim_end).unwrap_or_default();
     let is_hex = !digits.is_empty() && digits.iter().all(u8::is_ascii_hexdigit);
     let digits = std::str::from_utf8(digits).ok().filter(|_| is_hex);
     digits
         .and_then(|digits| u64::from_str_radix(digits, 16).ok())
         .ok_or(Broken::Malformed("the size of a chunk is malformed"))
+}
+
+/// Without the white space of HTTP around it, which is less than that of ASCII (RFC 9110 section 5.6.3).
+fn trim(mut text: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] = text {
+        text = rest;
+    }
+    trim_end(text)
+}
+
+fn trim_end(mut text: &[u8]) -> &[u8] {
+    while let [rest @ .., b' ' | b'\t'] = text {
+        text = rest;
+    }
+    text
 }
 
 #[cfg(test)]
@@ -244,6 +263,11 @@ mod tests {
             b"x\r\n",
             b"1ffffffffffffffff\r\n",
             b"1\r\nab\r\n",
+            b" 1\r\na\r\n",
+            b"1\r\r\na\r\n",
+            b"1\x0c\r\na\r\n",
+            b"1;a\rb\r\na\r\n",
+            b"0\r\na: b\x0c\r\n\r\n",
             &long,
         ] {
             assert!(decode(Decoder::chunked(), bytes, 1).is_err(), "{}", String::from_utf8_lossy(bytes));
