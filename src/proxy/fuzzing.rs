@@ -1,5 +1,5 @@
-//! Properties of every `Authorization` header and every form, checked by `fuzz/` and the unit tests. Compiled for them
-//! only.
+//! Properties of every `Authorization` header and every form, checked by `fuzz/` and the unit tests; that of the
+//! registry's responses is beside their reader. Compiled for them only.
 #![allow(
     clippy::panic,
     clippy::unwrap_used,
@@ -10,6 +10,7 @@
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use hyper::header::{self, HeaderMap, HeaderValue};
 
+pub use super::upstream::fuzzing::responses;
 use super::{
     auth::caller::{Presented, presented},
     request::form::Form,

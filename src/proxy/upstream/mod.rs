@@ -6,6 +6,8 @@
 
 mod connection;
 mod decoder;
+#[cfg(any(test, fuzzing))]
+pub(super) mod fuzzing;
 mod head;
 mod pace;
 mod request;
