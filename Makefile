@@ -18,7 +18,7 @@ help:
 	@echo 'make bench-quick  the same with everything smaller, in two minutes'
 	@echo 'make bench-micro  measure the parts: rules, tokens, paths, pages, passwords under attack'
 	@echo 'make deb    a Debian package, in target/debian'
-	@echo 'make man    write the man page and the shell completions anew, from the command line'
+	@echo 'make man    write the man pages, the shell completions and the keys in the documents anew'
 	@echo 'make pictures  take the pictures of the web pages anew, in docs/screenshots'
 	@echo 'make fmt    format the code'
 	@echo 'make lint   what CI checks besides the tests: format, lints, documentation, the dependencies'
@@ -130,6 +130,7 @@ advisories: $(cargo_deny)
 
 man:
 	PORTWARDEN_WRITE=1 cargo test --locked --test fast manual::
+	PORTWARDEN_WRITE=1 cargo test --locked --lib config::settings
 
 # For the README; the tests only see that they are there.
 pictures: tools

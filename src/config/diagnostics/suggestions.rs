@@ -1,7 +1,7 @@
 //! The key that was probably meant by one that means nothing here.
 
 use super::path::{Path, Step};
-use crate::config::schema::keys::known_keys;
+use crate::config::settings::known_keys;
 
 /// The fix for an unknown key.
 pub(in crate::config) struct Suggestion {
@@ -201,7 +201,7 @@ mod tests {
 
     fn hint(parent: &[&str], key: &str) -> String {
         let parent: Path = parent.iter().map(|step| Step::Key((*step).to_owned())).collect();
-        suggest(&parent, key, known_keys(parent.steps())).hint
+        suggest(&parent, key, &known_keys(parent.steps())).hint
     }
 
     #[test]

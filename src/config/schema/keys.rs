@@ -1,19 +1,8 @@
 //! Keys that mean nothing, with what was probably meant. All of them at once: serde would stop at the first.
 
-use std::fmt;
-
-use serde::de::{self, Deserialize, Deserializer, Visitor, value::Error};
-
-use super::{
-    AclXorm, Audit, Backends, Command, Control, Cors, File, Htpasswd, LabelMap, LdapAuth, Limits, Log, Match,
-    Metrics, Registry, Rule, Server, Token, Ui, User, XormAuth,
-};
 use crate::config::{
-    diagnostics::{
-        finding::Report,
-        path::{Path, Step},
-        suggestions::suggest,
-    },
+    diagnostics::{finding::Report, path::Path, suggestions::suggest},
+    settings::known_keys,
     yaml::{Entry, Node, Value},
 };
 
@@ -34,7 +23,8 @@ fn prune(node: &mut Node, path: &Path, report: &mut Report<'_>) {
             }
         }
         Value::Mapping(entries) => {
-            entries.retain(|entry| means_something(entry, path, report));
+            let known = known_keys(path.steps());
+            entries.retain(|entry| means_something(entry, path, &known, report));
             for entry in entries {
                 prune(&mut entry.node, &path.key(&entry.key), report);
             }
@@ -43,8 +33,8 @@ fn prune(node: &mut Node, path: &Path, report: &mut Report<'_>) {
     }
 }
 
-fn means_something(entry: &Entry, parent: &Path, report: &mut Report<'_>) -> bool {
-    let (key, known) = (entry.key.as_str(), known_keys(parent.steps()));
+fn means_something(entry: &Entry, parent: &Path, known: &[&'static str], report: &mut Report<'_>) -> bool {
+    let key = entry.key.as_str();
     if known.is_empty() || known.contains(&key) {
         return true;
     }
@@ -56,69 +46,6 @@ fn means_something(entry: &Entry, parent: &Path, report: &mut Report<'_>) -> boo
         }
     }
     false
-}
-
-/// The keys that may stand in the mapping at `steps`; none where the operator chooses the names.
-pub(in crate::config) fn known_keys(steps: &[Step]) -> &'static [&'static str] {
-    let names: Vec<Option<&str>> =
-        steps.iter().map(|step| if let Step::Key(key) = step { Some(key.as_str()) } else { None }).collect();
-    match names.as_slice() {
-        [] => fields::<File>(),
-        [Some("server")] => fields::<Server>(),
-        [Some("server"), Some("cors")] => fields::<Cors>(),
-        [Some("token")] => fields::<Token>(),
-        [Some("users"), Some(_)] => fields::<User>(),
-        [Some("acl"), None] => fields::<Rule>(),
-        [Some("acl"), None, Some("match")] => fields::<Match>(),
-        [Some("ext_auth" | "ext_authz")] => fields::<Command>(),
-        [Some("ldap_auth")] => fields::<LdapAuth>(),
-        [Some("ldap_auth"), Some("labels"), Some(_)] => fields::<LabelMap>(),
-        [Some("xorm_auth")] => fields::<XormAuth>(),
-        [Some("acl_xorm")] => fields::<AclXorm>(),
-        [Some("htpasswd")] => fields::<Htpasswd>(),
-        [Some("backends")] => fields::<Backends>(),
-        [Some("registry")] => fields::<Registry>(),
-        [Some("limits")] => fields::<Limits>(),
-        [Some("log")] => fields::<Log>(),
-        [Some("audit")] => fields::<Audit>(),
-        [Some("metrics")] => fields::<Metrics>(),
-        [Some("control")] => fields::<Control>(),
-        [Some("ui")] => fields::<Ui>(),
-        _ => &[],
-    }
-}
-
-/// Returns the names of the fields of `T`, which serde hands to a deserializer: so they are written once.
-fn fields<T: Deserialize<'static>>() -> &'static [&'static str] {
-    let mut names: &'static [&'static str] = &[];
-    drop(T::deserialize(Fields(&mut names)));
-    names
-}
-
-/// Takes note of a struct's fields and gives up.
-struct Fields<'a>(&'a mut &'static [&'static str]);
-
-impl<'de> Deserializer<'de> for Fields<'_> {
-    type Error = Error;
-
-    fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Error> {
-        Err(de::Error::custom(fmt::Error))
-    }
-
-    fn deserialize_struct<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        fields: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, Error> {
-        *self.0 = fields;
-        self.deserialize_any(visitor)
-    }
-
-    serde::forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit unit_struct
-        newtype_struct seq tuple tuple_struct map enum identifier ignored_any
-    }
 }
 
 #[cfg(test)]

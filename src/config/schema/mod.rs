@@ -2,7 +2,7 @@
 //!
 //! Its meaning, and its validity, are decided in `config::sections`.
 
-pub(super) mod keys;
+mod keys;
 mod read;
 mod scalar;
 

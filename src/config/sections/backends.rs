@@ -8,8 +8,8 @@ use crate::{
     backend::Limits,
     config::{
         Context,
-        diagnostics::path::Path,
         schema::{Backends, File},
+        settings,
         values::quantity,
     },
 };
@@ -37,42 +37,23 @@ pub(crate) fn authorizers(file: &File, context: &mut Context<'_>) -> authz::Back
     }
 }
 
-/// Docker gives up on a token request after 30 seconds or less, so no client waits longer.
-const LONGEST: Duration = Duration::from_secs(60);
-
 fn limits(file: &File, context: &mut Context<'_>) -> Limits {
     let none = Backends::default();
     let written = file.backends.as_ref().unwrap_or(&none);
-    let Limits { timeout, concurrent, queue } = Limits::default();
-    let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-    let shortest = Duration::from_millis(100);
     let report = &mut context.report;
+    let timeout = const { settings::duration("backends.timeout") };
+    let concurrent = const { settings::count("backends.concurrent") };
+    let queue = const { settings::count("backends.queue") };
     Limits {
-        timeout: quantity::duration(
-            written.timeout.as_ref(),
-            at("timeout"),
-            timeout,
-            shortest..=LONGEST,
-            report,
-        ),
-        concurrent: quantity::count(
-            written.concurrent,
-            at("concurrent"),
-            number(concurrent),
-            1..=1024,
-            report,
-        ) as usize,
-        queue: quantity::count(written.queue, at("queue"), number(queue), 0..=100_000, report) as usize,
+        timeout: quantity::duration(written.timeout.as_ref(), timeout, report),
+        concurrent: quantity::count(written.concurrent, concurrent, report) as usize,
+        queue: quantity::count(written.queue, queue, report) as usize,
     }
 }
 
 /// `backends.remember_decisions`.
 fn remember(file: &File, context: &mut Context<'_>) -> Duration {
     let written = file.backends.as_ref().and_then(|backends| backends.remember_decisions.as_ref());
-    let (default, most) = (Duration::from_secs(30), Duration::from_secs(3600));
-    quantity::duration(written, at("remember_decisions"), default, Duration::ZERO..=most, &mut context.report)
-}
-
-fn at(key: &str) -> Path {
-    Path::from("backends").key(key)
+    let bounds = const { settings::duration("backends.remember_decisions") };
+    quantity::duration(written, bounds, &mut context.report)
 }

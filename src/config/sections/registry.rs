@@ -6,8 +6,8 @@ use super::{cors, limits, object_stores, server, token, ui};
 use crate::{
     config::{
         Context,
-        diagnostics::path::Path,
         schema::{File, Registry, Text},
+        settings,
         values::{address, quantity},
     },
     proxy::{CatalogSettings, Settings, UpstreamAddress, UpstreamSettings},
@@ -38,11 +38,22 @@ pub(crate) fn settings(file: &File, idle_body: Duration, context: &mut Context<'
         upstream: UpstreamSettings {
             address,
             requests: limits::upstream_requests(file, &mut context.report),
-            connect_timeout: timeout(written.connect_timeout.as_ref(), "connect_timeout", 5, context),
-            response_timeout: timeout(written.response_timeout.as_ref(), "response_timeout", 300, context),
+            connect_timeout: quantity::duration(
+                written.connect_timeout.as_ref(),
+                const { settings::duration("registry.connect_timeout") },
+                &mut context.report,
+            ),
+            response_timeout: quantity::duration(
+                written.response_timeout.as_ref(),
+                const { settings::duration("registry.response_timeout") },
+                &mut context.report,
+            ),
             idle_body,
-            // `registry:2` sets no idle timeout of its own, so the end of a kept connection is free to choose.
-            idle_timeout: timeout(written.idle_timeout.as_ref(), "idle_timeout", 90, context),
+            idle_timeout: quantity::duration(
+                written.idle_timeout.as_ref(),
+                const { settings::duration("registry.idle_timeout") },
+                &mut context.report,
+            ),
         },
         passwords: limits::passwords(file, &mut context.report),
         token_requests: limits::token_requests(file, &mut context.report),
@@ -135,12 +146,6 @@ fn catalog(written: &Registry, context: &mut Context<'_>) -> CatalogSettings {
             CatalogSettings::Strict
         }
     }
-}
-
-fn timeout(written: Option<&Text>, key: &str, default: u64, context: &mut Context<'_>) -> Duration {
-    let bounds = Duration::from_secs(1)..=Duration::from_secs(3600);
-    let at = Path::from("registry").key(key);
-    quantity::duration(written, at, Duration::from_secs(default), bounds, &mut context.report)
 }
 
 #[cfg(test)]

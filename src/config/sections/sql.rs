@@ -1,6 +1,6 @@
 //! `xorm_auth:` and `acl_xorm:`: a database with docker_auth's tables.
 
-use std::{fs, io, net::IpAddr, path::Path as FilePath, time::Duration};
+use std::{fs, io, net::IpAddr, path::Path as FilePath};
 
 use crate::{
     authz::SqlRulesSettings,
@@ -9,12 +9,10 @@ use crate::{
         Context,
         diagnostics::path::Path,
         schema::{AclXorm, Text, XormAuth},
+        settings,
         values::{pem, quantity},
     },
 };
-
-/// The interval between readings of the rules. docker_auth has no bounds, and ends with 0.
-const REFRESH: std::ops::RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(24 * 3600);
 
 /// The database of accounts; `None` after an error.
 pub(crate) fn accounts(written: &XormAuth, context: &mut Context<'_>) -> Option<SqlSettings> {
@@ -25,13 +23,12 @@ pub(crate) fn accounts(written: &XormAuth, context: &mut Context<'_>) -> Option<
 pub(crate) fn rules(written: &AclXorm, context: &mut Context<'_>) -> Option<SqlRulesSettings> {
     let section = "acl_xorm";
     let database = database(section, written.database_type.as_ref(), written.conn_string.as_ref(), context);
-    let at = Path::from(section).key("cache_ttl");
+    let cache_ttl = const { settings::duration("acl_xorm.cache_ttl") };
     if written.cache_ttl.is_none() {
         let hint = "Write how often the rules are read, as `cache_ttl: 1m`; docker_auth ends without it";
-        context.report.error(at.clone(), "missing", hint);
+        context.report.error(cache_ttl.key, "missing", hint);
     }
-    let (ttl, report) = (written.cache_ttl.as_ref(), &mut context.report);
-    let refresh = quantity::duration(ttl, at, Duration::from_secs(60), REFRESH, report);
+    let refresh = quantity::duration(written.cache_ttl.as_ref(), cache_ttl, &mut context.report);
     Some(SqlRulesSettings { database: database?, refresh })
 }
 

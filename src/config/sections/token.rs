@@ -13,6 +13,7 @@ use crate::{
             unusable_keys::{self, Unusable},
         },
         schema::{File, Integer, Server, Text, Token},
+        settings,
         values::{
             pem::{self, Pair},
             quantity::counted,
@@ -23,9 +24,6 @@ use crate::{
 
 /// Clients assume that a token lasts a minute when they are not told, and fail on shorter ones.
 const SHORTEST: i64 = 60;
-
-/// A token is only as fresh as the account behind it; a year is surely a mistake of unit.
-const LONGEST: i64 = 366 * 24 * 3600;
 
 /// Reads `token:`; `None` after an error. `serves_tls` is true if the pair of `server` is there and usable for TLS.
 pub(crate) fn settings(file: &File, serves_tls: bool, context: &mut Context<'_>) -> Option<TokenSettings> {
@@ -83,13 +81,14 @@ fn issuer(written: &Token, context: &mut Context<'_>) -> Option<String> {
 }
 
 fn lifetime(written: &Token, context: &mut Context<'_>) -> Option<Duration> {
-    let at = "token.expiration";
+    let bounds = const { settings::count("token.expiration") };
+    let (at, longest) = (bounds.key, bounds.most);
     let Some(Integer(seconds)) = written.expiration else {
         context.report.error(at, "missing", "Write a number of seconds, as `900`");
         return None;
     };
-    if !(1..=LONGEST).contains(&seconds) {
-        let message = format!("must be from 1 to {LONGEST} seconds, is {seconds}");
+    if !(bounds.least.into()..=longest.into()).contains(&seconds) {
+        let message = format!("must be from {} to {longest} seconds, is {seconds}", bounds.least);
         context.report.error(at, message, "Write a number of seconds, as `900`");
         return None;
     }

@@ -1,17 +1,18 @@
 //! Durations as Go writes them (`1h30m`), sizes (`64KiB`) and counts, each within bounds.
 
-use std::{ops::RangeInclusive, time::Duration};
+use std::time::Duration;
 
 use crate::config::{
-    diagnostics::{finding::Report, path::Path},
+    diagnostics::finding::Report,
     schema::{Integer, Text},
+    settings::Bounds,
 };
 
 const DURATION: &str = "Write a number with a unit: `30s`, `5m`, `1h30m`";
 const SIZE: &str = "Write bytes as a number, or with a unit: `65536`, `64KiB`, `1MiB`";
 
 /// A duration as it may be written, in the largest unit that leaves no rest.
-fn shown(duration: Duration) -> String {
+pub(crate) fn shown(duration: Duration) -> String {
     match duration.as_millis() {
         ms if ms % 3_600_000 == 0 => format!("{}h", ms / 3_600_000),
         ms if ms % 60_000 == 0 => format!("{}m", ms / 60_000),
@@ -25,61 +26,47 @@ pub(crate) fn counted(number: usize, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
 
-/// The duration at `at`, or `default` when none is written; a longer or shorter one than `bounds` is
-/// reported.
+/// The duration that is written, or the default when none is; a longer or shorter one than `bounds` is reported.
 pub(crate) fn duration(
     written: Option<&Text>,
-    at: Path,
-    default: Duration,
-    bounds: RangeInclusive<Duration>,
+    bounds: Bounds<Duration>,
     report: &mut Report<'_>,
 ) -> Duration {
-    let Some(Text(text)) = written else { return default };
+    let Some(Text(text)) = written else { return bounds.default };
     match parse_duration(text) {
         Some(value) if bounds.contains(&value) => return value,
         Some(_) => {
-            let (least, most) = (bounds.start(), bounds.end());
-            report.error(at, format!("must be from {} to {}", shown(*least), shown(*most)), DURATION);
+            let message = format!("must be from {} to {}", shown(bounds.least), shown(bounds.most));
+            report.error(bounds.key, message, DURATION);
         }
-        None => report.error(at, "not a duration", DURATION),
+        None => report.error(bounds.key, "not a duration", DURATION),
     }
-    default
+    bounds.default
 }
 
-/// The size at `at` in bytes, or `default` when none is written; one outside `bounds` is reported.
-pub(crate) fn size(
-    written: Option<&Text>,
-    at: Path,
-    default: u32,
-    bounds: RangeInclusive<u32>,
-    report: &mut Report<'_>,
-) -> u32 {
-    let Some(Text(text)) = written else { return default };
+/// The size that is written, in bytes, or the default when none is; one outside `bounds` is reported.
+pub(crate) fn size(written: Option<&Text>, bounds: Bounds<u32>, report: &mut Report<'_>) -> u32 {
+    let Some(Text(text)) = written else { return bounds.default };
     match parse_size(text).map(u32::try_from) {
         Some(Ok(value)) if bounds.contains(&value) => return value,
         Some(_) => {
-            let message = format!("must be from {} to {} bytes", bounds.start(), bounds.end());
-            report.error(at, message, SIZE);
+            let message = format!("must be from {} to {} bytes", bounds.least, bounds.most);
+            report.error(bounds.key, message, SIZE);
         }
-        None => report.error(at, "not a size", SIZE),
+        None => report.error(bounds.key, "not a size", SIZE),
     }
-    default
+    bounds.default
 }
 
-/// The count at `at`, or `default` when none is written; one outside `bounds` is reported.
-pub(crate) fn count(
-    written: Option<Integer>,
-    at: Path,
-    default: u32,
-    bounds: RangeInclusive<u32>,
-    report: &mut Report<'_>,
-) -> u32 {
+/// The count that is written, or the default when none is; one outside `bounds` is reported.
+pub(crate) fn count(written: Option<Integer>, bounds: Bounds<u32>, report: &mut Report<'_>) -> u32 {
+    let Bounds { key, default, least, most } = bounds;
     let Some(Integer(number)) = written else { return default };
     match u32::try_from(number) {
         Ok(value) if bounds.contains(&value) => value,
         _ => {
-            let message = format!("must be from {} to {}", bounds.start(), bounds.end());
-            report.error(at, message, format!("Write a whole number, or leave it out for {default}"));
+            let message = format!("must be from {least} to {most}");
+            report.error(key, message, format!("Write a whole number, or leave it out for {default}"));
             default
         }
     }

@@ -1,0 +1,11 @@
+//! The rows, by section.
+
+pub(crate) mod accounts;
+pub(crate) mod backends;
+pub(crate) mod limits;
+pub(crate) mod refused;
+pub(crate) mod registry;
+pub(crate) mod reporting;
+pub(crate) mod server;
+pub(crate) mod token;
+pub(crate) mod ui;

@@ -1,0 +1,37 @@
+//! `log:`, `audit:`, `metrics:` and `control:`.
+
+use crate::config::settings::row::{DefaultValue::Words, Setting, optional, plain, section};
+
+/// `log:`.
+pub(crate) const LOG: &[Setting] = &[
+    section("log", "Level and form of the log, and whether clients see which rule denied them."),
+    plain("log.level", "info", "`error`, `warn`, `info` or `debug`."),
+    plain("log.format", "text", "`text` or `json`."),
+    plain(
+        "log.explain_denials",
+        "false",
+        "Show a client which rule denied it, with the rule's comment. Otherwise only the log has it.",
+    ),
+];
+
+/// `audit:`.
+pub(crate) const AUDIT: &[Setting] = &[
+    section("audit", "One JSON line for each decision, transfer and token; see docs/monitoring.md."),
+    plain("audit.to", "stdout", "`stdout`, `none`, or the path of a file, which may be rotated at any time."),
+];
+
+/// `metrics:`.
+pub(crate) const METRICS: &[Setting] = &[
+    section("metrics", "Metrics for Prometheus and health for supervisors: /metrics, /healthz, /readyz."),
+    optional("metrics.addr", "Where to serve them, over plain HTTP. For loopback."),
+];
+
+/// `control:`.
+pub(crate) const CONTROL: &[Setting] = &[
+    section("control", "The socket of `portwarden freeze`, `thaw` and `status`."),
+    optional(
+        "control.socket",
+        "Its path, in a directory that is writable for the service; `none` for no such socket.",
+    )
+    .or(Words("control.sock in the RuntimeDirectory of systemd, /run/portwarden; else none")),
+];
