@@ -24,7 +24,8 @@ use serde::de::DeserializeOwned;
 use crate::{
     authn,
     authz::{self, Policy, RuleSettings},
-    proxy, server as listening,
+    proxy::Settings as ProxySettings,
+    server as listening,
     telemetry::AuditSettings,
 };
 pub use diagnostics::finding::{Finding, Findings, Severity};
@@ -32,8 +33,7 @@ use diagnostics::{finding::Report, positions::Positions};
 use schema::File;
 pub use sections::log::{LogFormat, LogLevel, LogSettings};
 use sections::{
-    access, audit, backends, control, htpasswd, limits, log, metrics, registry, server, tls, token,
-    unsupported,
+    access, audit, backends, control, htpasswd, limits, log, metrics, proxy, server, tls, token, unsupported,
 };
 pub(crate) use values::quantity::counted;
 
@@ -54,7 +54,7 @@ const NO_SERVICE: &str = "\0";
 #[derive(Clone)]
 pub struct Config {
     /// The journey of a request: `registry:`, and parts of `server:` and `limits:`.
-    pub proxy: proxy::Settings,
+    pub proxy: ProxySettings,
     /// The listeners: `server:` and `limits:`.
     pub server: listening::Settings,
     /// `token:`.
@@ -204,7 +204,7 @@ impl Context<'_> {
         let idle_body = limits::idle_body(file, &mut self.report);
         let server = server::settings(file, tls, idle_body, self);
         let token = token::settings(file, server.tls.is_some(), self);
-        let proxy = registry::settings(file, idle_body, self);
+        let proxy = proxy::settings(file, idle_body, self);
         let mut users = access::users(file, &mut self.report);
         htpasswd::join(file, &mut users, self);
         let acl = access::acl(file, &mut self.report);

@@ -54,6 +54,11 @@ pub(crate) fn settings(file: &File, report: &mut Report<'_>) -> LogSettings {
     }
 }
 
+/// `log.explain_denials`.
+pub(crate) fn explain_denials(file: &File) -> bool {
+    file.log.as_ref().and_then(|log| log.explain_denials).unwrap_or_default().0
+}
+
 fn one_of<T: Copy + Default>(
     written: Option<&Text>,
     at: &str,

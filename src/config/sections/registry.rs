@@ -1,8 +1,8 @@
-//! `registry:`: the registry, and further settings for the journey of a request.
+//! `registry:`: where the registry is, and what is shown of it.
 
 use std::time::Duration;
 
-use super::{cors, limits, object_stores, server, token, ui};
+use super::{limits, object_stores};
 use crate::{
     config::{
         Context,
@@ -10,56 +10,45 @@ use crate::{
         settings,
         values::{address, quantity},
     },
-    proxy::{CatalogSettings, Settings, UpstreamAddress, UpstreamSettings},
+    proxy::{CatalogSettings, UpstreamAddress, UpstreamSettings, WebOrigin},
 };
 
 const DEFAULT_ADDRESS: &str = "127.0.0.1:5000";
 const DEFAULT_SERVICE: &str = "Docker registry";
 const URL: &str = "Write `http://127.0.0.1:5000` or `unix:/path/of/socket`";
 
-/// The settings of the proxy; after an error, with a default in place of what is wrong.
-pub(crate) fn settings(file: &File, idle_body: Duration, context: &mut Context<'_>) -> Settings {
+/// What `registry:` sets of the proxy.
+pub(crate) struct RegistrySettings {
+    pub(crate) upstream: UpstreamSettings,
+    /// `registry.service`.
+    pub(crate) service: String,
+    /// `registry.catalog`.
+    pub(crate) catalog: CatalogSettings,
+    /// `registry.follow_redirects`.
+    pub(crate) follow_redirects: Vec<WebOrigin>,
+}
+
+/// Reads `registry:`; after an error, with a default in place of what is wrong.
+pub(crate) fn settings(file: &File, idle_body: Duration, context: &mut Context<'_>) -> RegistrySettings {
     let none = Registry::default();
     let written = file.registry.as_ref().unwrap_or(&none);
     let address = upstream_address(written, context);
-    Settings {
-        realm: token::realm(file, context),
-        refresh_tokens: token::refresh_tokens(file),
-        service: service(written, context),
-        path_prefix: server::path_prefix(file, context),
-        relative_urls: file.server.as_ref().and_then(|server| server.relative_urls).is_none_or(|on| on.0),
-        hsts: file.server.as_ref().and_then(|server| server.hsts).unwrap_or_default().0,
-        cors: cors::settings(file, context),
-        client_address: server::client_address(file, context),
-        explain_denials: file.log.as_ref().and_then(|log| log.explain_denials).unwrap_or_default().0,
-        catalog: catalog(written, context),
-        follow_redirects: object_stores::origins(written, context),
-        ui: ui::settings(file, context),
-        upstream: UpstreamSettings {
-            address,
-            requests: limits::upstream_requests(file, &mut context.report),
-            connect_timeout: quantity::duration(
-                written.connect_timeout.as_ref(),
-                const { settings::duration("registry.connect_timeout") },
-                &mut context.report,
-            ),
-            response_timeout: quantity::duration(
-                written.response_timeout.as_ref(),
-                const { settings::duration("registry.response_timeout") },
-                &mut context.report,
-            ),
-            idle_body,
-            idle_timeout: quantity::duration(
-                written.idle_timeout.as_ref(),
-                const { settings::duration("registry.idle_timeout") },
-                &mut context.report,
-            ),
-        },
-        passwords: limits::passwords(file, &mut context.report),
-        token_requests: limits::token_requests(file, &mut context.report),
-        token_body: limits::token_body(file, &mut context.report),
+    let service = service(written, context);
+    let catalog = catalog(written, context);
+    let follow_redirects = object_stores::origins(written, context);
+    let report = &mut context.report;
+    let connect_timeout = const { settings::duration("registry.connect_timeout") };
+    let response_timeout = const { settings::duration("registry.response_timeout") };
+    let idle_timeout = const { settings::duration("registry.idle_timeout") };
+    let upstream = UpstreamSettings {
+        address,
+        requests: limits::upstream_requests(file, report),
+        connect_timeout: quantity::duration(written.connect_timeout.as_ref(), connect_timeout, report),
+        response_timeout: quantity::duration(written.response_timeout.as_ref(), response_timeout, report),
         idle_body,
-    }
+        idle_timeout: quantity::duration(written.idle_timeout.as_ref(), idle_timeout, report),
+    };
+    RegistrySettings { upstream, service, catalog, follow_redirects }
 }
 
 fn upstream_address(written: &Registry, context: &mut Context<'_>) -> UpstreamAddress {

@@ -48,6 +48,16 @@ pub(crate) fn path_prefix(file: &File, context: &mut Context<'_>) -> String {
     String::new()
 }
 
+/// `server.relative_urls`, which is on by default.
+pub(crate) fn relative_urls(file: &File) -> bool {
+    file.server.as_ref().and_then(|server| server.relative_urls).is_none_or(|on| on.0)
+}
+
+/// `server.hsts`.
+pub(crate) fn hsts(file: &File) -> bool {
+    file.server.as_ref().and_then(|server| server.hsts).unwrap_or_default().0
+}
+
 /// `server.real_ip_header`, `real_ip_pos` and `trusted_proxies`.
 pub(crate) fn client_address(file: &File, context: &mut Context<'_>) -> ClientAddressSettings {
     let Some(written) = &file.server else { return ClientAddressSettings::default() };
