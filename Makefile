@@ -9,7 +9,7 @@ export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
 help:
 	@echo 'make run    a registry and Portwarden before it, with the sample configuration; Ctrl-C stops both'
 	@echo 'make test   every test, with real registries and real clients'
-	@echo 'make test-fast  the tests that start no other program, in a minute'
+	@echo 'make test-fast  the tests that start no other program'
 	@echo 'make test-busy  the same RUNS=3 times beside LOOPS=6 busy loops: tests must not depend on the speed of the machine'
 	@echo 'make soak   everything at once for MINUTES=5, every byte compared, memory and descriptors watched'
 	@echo 'make attack attack tools against it: testssl.sh, slowhttptest, h2load, probes; takes a quarter of an hour'

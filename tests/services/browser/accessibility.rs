@@ -13,6 +13,7 @@ use crate::support::{
     browser::Browser,
     curl::curl_at,
     portwarden::{ADMIN, TEST, portwarden},
+    programs,
     registry::registry,
 };
 
@@ -22,7 +23,7 @@ fn axe_finds_nothing_serious_on_any_page() {
     let Showroom { image, index, artifact } = showroom(&curl_at(&registry.url()));
     let warden = portwarden(&registry).with(audit::TO_FILE).start();
     let browser = Browser::new(&warden);
-    let script = json!({"source": fs::read_to_string(axe()).expect("axe-core: .ci/install test")});
+    let script = json!({"source": axe_core()});
     browser.devtools("Page.addScriptToEvaluateOnNewDocument", &script);
 
     browser.open("/-/sign-in");
@@ -73,8 +74,9 @@ fn nothing_serious(browser: &Browser, says: &str) {
     }
 }
 
-/// Returns the path at which `.ci/install` puts it: below the directory of Cargo.
-fn axe() -> std::path::PathBuf {
+/// Returns the script; `.ci/install` puts it below the directory of Cargo.
+fn axe_core() -> String {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
-    target.join("browser/node_modules/axe-core/axe.min.js")
+    let script = target.join("browser/node_modules/axe-core/axe.min.js");
+    fs::read_to_string(script).unwrap_or_else(|_| panic!("{}", programs::missing("axe-core")))
 }
