@@ -13,7 +13,7 @@ mod digest;
 mod htpasswd;
 pub mod ldap;
 mod password_hash;
-mod proven;
+mod recent_sign_ins;
 mod remembered;
 mod secret;
 mod source;

@@ -10,7 +10,7 @@
 //!   passwords is asked ([`Throttle::peek`]). A request that would be refused without being counted must not be looked
 //!   up first, or that memory would answer as many guesses as are sent.
 //! - **One way leads past a wait**: the password that was right for this account at this very address within a day
-//!   ([`Proven`]). A wrong one shown meanwhile closes that way for ten seconds.
+//!   ([`RecentSignIns`]). A wrong one shown meanwhile closes that way for ten seconds.
 //!
 //! Counters are bound to the client, so that an account cannot be locked out from afar:
 //!
@@ -36,7 +36,7 @@ use super::{
     Secret,
     backoff::{Failures, Pair, RetryAfter, ThrottleSettings},
     digest::{DigestKey, Guess},
-    proven::Proven,
+    recent_sign_ins::RecentSignIns,
     spelling::folded,
 };
 use crate::limits::{Buckets, Counters, Fingerprint, Network};
@@ -55,7 +55,7 @@ struct Tables {
     guesses: Buckets,
     /// The remaining verifications that are not guesses.
     repeats: Buckets,
-    proven: Counters<Proven>,
+    proven: Counters<RecentSignIns>,
 }
 
 /// The credentials that a client shows: an account, a password and the client's address.
@@ -258,7 +258,7 @@ impl Tables {
 
     fn prove(&mut self, shown: &Shown, now: Instant) {
         let Some(guess) = shown.guess else { return };
-        if let Some(proven) = self.proven.get_or_insert(shown.account, Proven::default(), now) {
+        if let Some(proven) = self.proven.get_or_insert(shown.account, RecentSignIns::default(), now) {
             proven.record(shown.from, guess, now);
         }
         if let Some(pair) = self.pairs.get_mut(shown.pair) {

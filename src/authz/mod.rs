@@ -13,13 +13,13 @@ mod sql;
 
 pub use authorizers::{Authorizers, BackendSettings, DecidedBy, RuleName, Ruling};
 pub use catalog::{CatalogView, Sight};
-pub use patterns::fit::Doubt;
 pub use patterns::glob::Glob;
 pub use patterns::go_regex::GoRegex;
 pub use patterns::ip::{IpBlock, IpBlockError};
-pub use patterns::language::Example;
+pub use patterns::matchable::Example;
 pub use patterns::pattern_error::PatternError;
 pub use patterns::template::is_syntax;
+pub use patterns::tristate::Doubt;
 pub use permit::{Caller, Denial, DeniedBy, NotPermitted, Permit, authorize};
 pub use policy::named_labels::LeftOut;
 pub use policy::rule::{Condition, Rule, RuleError, Verdict};

@@ -4,9 +4,9 @@ use std::{collections::BTreeMap, process::ExitCode};
 
 use super::{
     Explain,
-    answer::Answer,
-    asked::{Asked, PolicyEvaluator, by_which},
     output::{Failure, say},
+    policy_answer::PolicyAnswer,
+    policy_query::{PolicyEvaluator, PolicyQuery, by_which},
     progress::Progress,
 };
 use crate::registry::Scope;
@@ -30,13 +30,13 @@ pub(super) fn run(
     for user in users {
         progress.step();
         let (name, service) = (user.name.clone(), explain.service.clone());
-        let asked = Asked::new(name, BTreeMap::new(), explain.ip, service, evaluator);
+        let asked = PolicyQuery::new(name, BTreeMap::new(), explain.ip, service, evaluator);
         let (allowed, line) = if text {
             let (allowed, by) = decide(&asked, explain, evaluator, needs)?;
             let verdict = if allowed { "allowed" } else { "denied" };
             (allowed, format!("  {}: {verdict}, {by}", named(&user.name)))
         } else {
-            let answer = Answer::find(evaluator, &asked, needs, |_, _| Vec::new())?;
+            let answer = PolicyAnswer::find(evaluator, &asked, needs, |_, _| Vec::new())?;
             (answer.allowed, serde_json::to_string(&answer).map_err(|error| error.to_string())?)
         };
         may += usize::from(allowed);
@@ -68,7 +68,7 @@ fn notes(explain: &Explain, evaluator: &PolicyEvaluator) -> Result<(), Failure> 
 /// Decides whether everything is granted. Returns the rules that grant it, or else the one that withholds the first
 /// part that is missing.
 fn decide(
-    asked: &Asked,
+    asked: &PolicyQuery,
     explain: &Explain,
     evaluator: &PolicyEvaluator,
     needs: &[Scope],

@@ -5,11 +5,10 @@ use std::{collections::BTreeMap, io::BufRead, net::IpAddr, ops::Range, process::
 use serde::Deserialize;
 
 use super::{
-    Explain,
-    answer::{Answer, RulingAnswer, say_json},
-    asked::{Asked, PolicyEvaluator, by_which, needs},
-    everyone,
+    Explain, everyone,
     output::{Failure, say},
+    policy_answer::{PolicyAnswer, RulingAnswer, say_json},
+    policy_query::{PolicyEvaluator, PolicyQuery, by_which, needs},
 };
 use crate::{
     authz::{Condition, DecidedBy, Policy, Question, RuleSettings, Ruling, Verdict},
@@ -61,10 +60,10 @@ pub(super) fn run(explain: &Explain) -> Result<ExitCode, Failure> {
 fn answer(
     explain: &Explain,
     evaluator: &PolicyEvaluator,
-    asked: &Asked,
+    asked: &PolicyQuery,
     needs: &[Scope],
 ) -> Result<ExitCode, Failure> {
-    let answer = Answer::find(evaluator, asked, needs, |need, ruling| {
+    let answer = PolicyAnswer::find(evaluator, asked, needs, |need, ruling| {
         not_met(evaluator, &asked.about(need), ruling, explain.verbose)
     })?;
     say_json(&answer)?;
@@ -88,7 +87,7 @@ fn looked_at(by: &DecidedBy, all: bool, acl: &Policy) -> Range<usize> {
     }
 }
 
-fn asked(explain: &Explain, evaluator: &PolicyEvaluator) -> Result<Asked, String> {
+fn asked(explain: &Explain, evaluator: &PolicyEvaluator) -> Result<PolicyQuery, String> {
     let mut labels = BTreeMap::<String, Vec<String>>::new();
     for label in &explain.label {
         let (name, value) =
@@ -96,7 +95,7 @@ fn asked(explain: &Explain, evaluator: &PolicyEvaluator) -> Result<Asked, String
         labels.entry(name.to_owned()).or_default().push(value.to_owned());
     }
     let account = explain.account.clone().unwrap_or_default();
-    Ok(Asked::new(account, labels, explain.ip, explain.service.clone(), evaluator))
+    Ok(PolicyQuery::new(account, labels, explain.ip, explain.service.clone(), evaluator))
 }
 
 /// `rule 1, line 12: match.account "admin" is not met by "bob"`.

@@ -3,8 +3,6 @@
 //! Exit codes: 0 success, 1 failed or denied, 2 a command line that cannot be read (by clap), 3 frozen (`status`), 141 the reader
 //! of standard output has gone.
 
-mod answer;
-mod asked;
 mod assembly;
 mod check;
 mod config_file;
@@ -14,6 +12,8 @@ mod freeze;
 mod hash;
 mod output;
 mod password;
+mod policy_answer;
+mod policy_query;
 mod progress;
 mod serve;
 mod test_policy;
@@ -135,7 +135,7 @@ struct Explain {
     /// Also say why the rules before it did not match
     #[arg(long, short, requires = "what")]
     verbose: bool,
-    /// Answer in JSON, a line for each account. With no scope and no request, answer each line of standard input:
+    /// PolicyAnswer in JSON, a line for each account. With no scope and no request, answer each line of standard input:
     /// {"account","type","name","service","ip","actions","labels"}
     #[arg(long)]
     json: bool,

@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     TestPolicy,
-    answer::{Answer, say_json},
-    asked::{Asked, PolicyEvaluator, by_which, needs},
     output::{Failure, say},
+    policy_answer::{PolicyAnswer, say_json},
+    policy_query::{PolicyEvaluator, PolicyQuery, by_which, needs},
 };
 use crate::{config::read_yaml, registry::Scope};
 
@@ -47,7 +47,7 @@ struct Outcome<'a> {
     expect: Expected,
     met: bool,
     #[serde(flatten)]
-    answer: Answer<'a>,
+    answer: PolicyAnswer<'a>,
 }
 
 /// Prints the expectations that are not met, with the rules that decided, and a summary; 1 when there are any. With
@@ -63,7 +63,7 @@ pub(super) fn run(test: &TestPolicy) -> Result<ExitCode, Failure> {
         let wrong = |why: String| format!("{file}: expectation {number}: {why}");
         let expected = row.expect;
         let (asked, needs) = question(row, &evaluator).map_err(wrong)?;
-        let answer = Answer::find(&evaluator, &asked, &needs, |_, _| Vec::new()).map_err(wrong)?;
+        let answer = PolicyAnswer::find(&evaluator, &asked, &needs, |_, _| Vec::new()).map_err(wrong)?;
         let met = answer.allowed == (expected == Expected::Allow);
         unmet += usize::from(!met);
         if test.json {
@@ -80,19 +80,19 @@ pub(super) fn run(test: &TestPolicy) -> Result<ExitCode, Failure> {
 }
 
 /// The account and the access that a row asks about.
-fn question(row: Expectation, evaluator: &PolicyEvaluator) -> Result<(Asked, Vec<Scope>), String> {
+fn question(row: Expectation, evaluator: &PolicyEvaluator) -> Result<(PolicyQuery, Vec<Scope>), String> {
     if row.scope.is_some() == row.request.is_some() {
         return Err("write either scope or request".to_owned());
     }
     let needs = needs(row.scope.as_deref(), row.request.as_deref())?;
-    Ok((Asked::new(row.account, row.labels, row.ip, row.service, evaluator), needs))
+    Ok((PolicyQuery::new(row.account, row.labels, row.ip, row.service, evaluator), needs))
 }
 
 /// `repository:a:pull is denied, no rule matches`, for each need.
 fn verdicts(
     test: &TestPolicy,
     evaluator: &PolicyEvaluator,
-    asked: &Asked,
+    asked: &PolicyQuery,
     needs: &[Scope],
 ) -> Result<String, String> {
     let mut verdicts = Vec::new();

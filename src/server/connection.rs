@@ -20,13 +20,13 @@ use super::{
     Limits, Tls,
     activity::{Activity, RequestGuard},
     admission::ConnectionSlot,
-    drive::{Drive, Ended},
+    connection_driver::{ConnectionDriver, Ended},
     head_guard::{BadHead, HeadGuard, HeadSize, Verdict},
     listener::{Accepted, Stream},
     plain_http,
     stream_executor::{Delivery, StreamExecutor},
     tls::H2,
-    tls_stream::{Output, Pressure, TlsStream},
+    tls_stream::{Backpressure, Output, TlsStream},
 };
 use crate::{
     net::{Deadline, Lingering, WriteDeadline},
@@ -152,7 +152,7 @@ impl Connections {
             .max_headers(size.headers)
             .max_header_size(size.bytes.saturating_mul(2))
             .max_buf_size(size.bytes.saturating_mul(4).max(READ_BUFFER));
-        let drive = Drive {
+        let drive = ConnectionDriver {
             stop: &self.stop,
             limits: &self.limits,
             slot,
@@ -195,7 +195,7 @@ impl Connections {
             .keep_alive_interval(KEEP_ALIVE_INTERVAL)
             .serve_connection(TokioIo::new(stream), service);
         let (output, http2_heads) = (Some(&output), Some(&verdict));
-        let drive = Drive { stop: &self.stop, limits: &self.limits, slot, output, http2_heads };
+        let drive = ConnectionDriver { stop: &self.stop, limits: &self.limits, slot, output, http2_heads };
         drive.run(Box::pin(connection), http2::Connection::graceful_shutdown, None).await;
     }
 
@@ -205,7 +205,7 @@ impl Connections {
         peer: Peer,
         verdict: &Verdict,
         activity: &Activity,
-        pressure: Option<Pressure>,
+        pressure: Option<Backpressure>,
     ) -> Result<Response<InFlightBody>, Infallible> {
         let in_flight = activity.begin();
         let response = match verdict.refused() {
@@ -260,7 +260,7 @@ struct InFlightBody {
     in_flight: RequestGuard,
     /// The pressure of an HTTP/1.1 connection: bytes that the client has no room for are not read from the registry.
     /// HTTP/2 has windows.
-    pressure: Option<Pressure>,
+    pressure: Option<Backpressure>,
 }
 
 /// A body that is empty, or whose length is known, is dropped once it has given all, without being asked for more.

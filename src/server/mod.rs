@@ -5,8 +5,8 @@
 mod activity;
 mod admission;
 mod connection;
+mod connection_driver;
 mod control;
-mod drive;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzzing;

@@ -10,7 +10,7 @@ use hyper::rt::Executor;
 use parking_lot::Mutex;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::drive::LEAST_LOOK;
+use super::connection_driver::LEAST_LOOK;
 
 /// Spawns streams; a response that is not asked for more within `limit` ends its stream.
 #[derive(Debug, Clone)]

@@ -5,9 +5,6 @@
 //! sends it. HTTP/2 flushes after each frame, and a system call for each 16 KiB costs more than their encryption does.
 //! Until then only full records are sealed.
 
-mod pressure;
-mod spare;
-
 use std::{
     future::{Future, poll_fn},
     io::{self, BufRead, IoSlice, Write},
@@ -23,19 +20,19 @@ use rustls::ServerConnection;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 
 use crate::net::{BudgetShare, BufferBudget};
-pub(super) use pressure::Pressure;
+pub(super) use backpressure::Backpressure;
 
 /// The plaintext side of a TLS connection.
 pub(super) struct TlsStream<I>(Arc<Mutex<Inner<I>>>);
 
 /// The same connection for the code that drives it: the bytes still to send, and the arrival of new ones.
-pub(super) struct Output<I>(Arc<Mutex<Inner<I>>>, Pressure);
+pub(super) struct Output<I>(Arc<Mutex<Inner<I>>>, Backpressure);
 
 struct Inner<I> {
     io: I,
     session: ServerConnection,
     budget: BufferBudget,
-    pressure: Pressure,
+    pressure: Backpressure,
     /// Plaintext that does not fill a record yet.
     staged: Vec<u8>,
     /// Ciphertext that rustls has and the socket has not, in bytes.
@@ -65,7 +62,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin> TlsStream<I> {
     pub(super) fn new(io: I, mut session: ServerConnection, budget: BufferBudget) -> (Self, Output<I>) {
         // The bound is set here.
         session.set_buffer_limit(None);
-        let pressure = Pressure::new(budget.clone());
+        let pressure = Backpressure::new(budget.clone());
         let inner = Inner {
             io,
             session,
@@ -123,7 +120,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Output<I> {
     }
 
     /// The pressure on bodies of the connection.
-    pub(super) fn pressure(&self) -> Pressure {
+    pub(super) fn pressure(&self) -> Backpressure {
         self.1.clone()
     }
 }
@@ -282,14 +279,14 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Inner<I> {
         let wanted = self.reads.min(self.budget.piece());
         // Not `reserve`, which copies what was read before.
         if !self.ahead.try_reclaim(wanted) {
-            (self.ahead, self.is_large) = (spare::take(wanted), wanted > spare::LARGEST);
+            (self.ahead, self.is_large) = (read_buffer::take(wanted), wanted > read_buffer::LARGEST);
         }
         let mut room = (&mut self.ahead).limit(wanted);
         let Poll::Ready(read) = pin!(self.io.read_buf(&mut room)).poll(cx) else {
             // A waiting connection holds nothing.
             let room = mem::take(&mut self.ahead);
             if !self.is_large {
-                spare::give_back(room);
+                read_buffer::give_back(room);
             }
             return Poll::Pending;
         };
@@ -388,5 +385,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin> AsyncWrite for TlsStream<I> {
     }
 }
 
+mod backpressure;
+mod read_buffer;
 #[cfg(test)]
 mod tests;

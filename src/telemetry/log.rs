@@ -9,7 +9,7 @@ use tracing::level_filters::LevelFilter;
 use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt as _, util::SubscriberInitExt as _};
 
 use super::{
-    lines::{Lines, Stream},
+    line_writer::{LineWriter, Stream},
     throttle::Throttle,
 };
 
@@ -26,7 +26,7 @@ const LONGEST: usize = 8 << 10;
 
 /// The log. Dropped, it writes what waits.
 #[derive(Debug)]
-pub struct Log(Lines);
+pub struct Log(LineWriter);
 
 impl Drop for Log {
     fn drop(&mut self) {
@@ -47,7 +47,7 @@ pub fn start(level: LevelFilter, json: bool) -> Log {
         SILENT.iter().filter_map(|silent| silent.parse().ok()).fold(filter, EnvFilter::add_directive);
     // https://no-color.org: a variable of any value but the empty one.
     let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    let log = Log(Lines::new("log", WAITING_BYTES, Stream::new(std::io::stderr())));
+    let log = Log(LineWriter::new("log", WAITING_BYTES, Stream::new(std::io::stderr())));
     let writer = Bounded { lines: log.0.clone(), json };
     let lines = fmt()
         .with_env_filter(filter)
@@ -68,7 +68,7 @@ pub fn start(level: LevelFilter, json: bool) -> Log {
 /// Takes whole lines, and cuts what is too long.
 #[derive(Clone)]
 struct Bounded {
-    lines: Lines,
+    lines: LineWriter,
     json: bool,
 }
 

@@ -17,8 +17,8 @@ use prometheus_client::{
 
 use super::{
     Decision, Ended, Exposition,
+    gauges::{MetricsSnapshot, Sampled},
     process::Process,
-    reading::{MetricsSnapshot, Sampled},
 };
 
 /// All metrics, counted since the start of the process.

@@ -5,19 +5,19 @@
 
 mod audit;
 mod exposition;
-mod lines;
+mod gauges;
+mod line_writer;
 mod log;
 mod metrics;
 mod process;
-mod reading;
 mod request_id;
 mod throttle;
 
 pub use audit::{Audit, AuditError, AuditSettings, Decision, Ended, Event, Record};
 pub use exposition::Exposition;
+pub use gauges::MetricsSnapshot;
 pub use log::{Log, start};
 pub use metrics::{Connected, Direction, Metrics};
-pub use reading::MetricsSnapshot;
 pub use request_id::RequestId;
 
 /// The sinks to which the parts of the program report.

@@ -6,6 +6,7 @@
 mod age;
 mod amount;
 mod assets;
+mod build_step;
 mod copyable;
 #[cfg(test)]
 mod gallery;
@@ -16,7 +17,6 @@ mod name;
 mod pagination;
 mod path;
 mod search;
-mod step;
 mod table;
 #[cfg(test)]
 mod tests;

@@ -1,11 +1,11 @@
 //! Globs with placeholders: matched with the values as text and, where that may differ, as docker_auth reads them.
 
 use super::{
-    fit::{Doubt, Fit},
     glob::Glob,
     pattern::expression,
     placeholder::{Choice, Placeholder, Symbol},
     template::{Candidates, MAX_COMBINATIONS, choices, fit_each, kept},
+    tristate::{Doubt, Tristate},
 };
 
 /// The most patterns that are read as docker_auth reads them.
@@ -50,22 +50,22 @@ impl GlobTemplate {
         subject: &str,
         all: Vec<Candidates<'_>>,
         placeholders: &[Placeholder],
-    ) -> Fit {
+    ) -> Tristate {
         if subject.contains("${") && all.iter().any(|of| of.is_raw) {
             // docker_auth also tries the pattern with its placeholders as they are written.
-            return Fit::Unclear(Doubt::Syntax);
+            return Tristate::Unclear(Doubt::Syntax);
         }
         let occurring = kept(&all, |_, value| subject.contains(value));
         if !all.iter().any(|of| of.values.iter().any(|value| self.is_odd(of, value))) {
             return self.fit_text(subject, &occurring);
         }
         let certain = self.fit_text(subject, &kept(&occurring, |of, value| !self.is_odd(of, value)));
-        if certain != Fit::No {
+        if certain != Tristate::No {
             return certain;
         }
         let (text, expanded) =
             (self.fit_text(subject, &occurring), self.fit_expanded(subject, all, placeholders));
-        if text == expanded { text } else { Fit::Unclear(Doubt::Syntax) }
+        if text == expanded { text } else { Tristate::Unclear(Doubt::Syntax) }
     }
 
     /// Returns whether docker_auth may read a value as more than its text.
@@ -75,12 +75,12 @@ impl GlobTemplate {
     }
 
     /// With the values as text.
-    fn fit_text(&self, subject: &str, all: &[Candidates<'_>]) -> Fit {
+    fn fit_text(&self, subject: &str, all: &[Candidates<'_>]) -> Tristate {
         let (glob, subject) = (&self.glob, subject.as_bytes());
         let mut choices = choices(all);
         let each = if glob.is_regular(subject) { glob.repeated() } else { (0..choices.len()).collect() };
         fit_each(&mut choices, &each, MAX_COMBINATIONS, &mut |choices| {
-            Fit::from_bool(if choices.iter().any(|c| matches!(c, Choice::Any(_))) {
+            Tristate::from_bool(if choices.iter().any(|c| matches!(c, Choice::Any(_))) {
                 glob.matches_any(subject, choices)
             } else {
                 glob.matches_with(subject, choices)
@@ -89,7 +89,12 @@ impl GlobTemplate {
     }
 
     /// As docker_auth reads the combinations that hold an odd value. It may leave a placeholder as it is written, too.
-    fn fit_expanded(&self, subject: &str, all: Vec<Candidates<'_>>, placeholders: &[Placeholder]) -> Fit {
+    fn fit_expanded(
+        &self,
+        subject: &str,
+        all: Vec<Candidates<'_>>,
+        placeholders: &[Placeholder],
+    ) -> Tristate {
         let written: Vec<String> = placeholders.iter().map(ToString::to_string).collect();
         let mut all: Vec<Candidates<'_>> = all;
         for (of, written) in all.iter_mut().zip(&written).filter(|(of, _)| of.is_raw) {
@@ -100,13 +105,13 @@ impl GlobTemplate {
             let values: Vec<&str> =
                 choices.iter().map(|choice| choice.iter().next().unwrap_or_default()).collect();
             if !all.iter().zip(&values).any(|(of, value)| self.is_odd(of, value)) {
-                return Fit::No;
+                return Tristate::No;
             }
             let text = self.expanded(&all, &values);
             if expression(&text).is_some() {
-                return Fit::Unclear(Doubt::Syntax);
+                return Tristate::Unclear(Doubt::Syntax);
             }
-            Fit::from_bool(Glob::compile(&text).is_ok_and(|glob| glob.is_match(subject)))
+            Tristate::from_bool(Glob::compile(&text).is_ok_and(|glob| glob.is_match(subject)))
         })
     }
 

@@ -3,12 +3,12 @@
 //! Its kind is fixed at load. Patterns with placeholders are matched in `template`.
 
 use super::{
-    fit::Fit,
     glob::Glob,
     go_regex::{self, GoRegex},
     pattern_error::PatternError,
     placeholder::{Field, Placeholder, Scanned, Symbol},
     template::{Template, Values},
+    tristate::Tristate,
 };
 
 /// A compiled pattern.
@@ -125,10 +125,10 @@ impl Pattern {
     }
 
     /// Matches `subject` against it.
-    pub(in crate::authz) fn fit<'q>(&self, subject: &str, values: &impl Values<'q>) -> Fit {
+    pub(in crate::authz) fn fit<'q>(&self, subject: &str, values: &impl Values<'q>) -> Tristate {
         match self {
             Self::Template(template) => template.fit(subject, values),
-            _ => Fit::from_bool(self.always_matches(subject)),
+            _ => Tristate::from_bool(self.always_matches(subject)),
         }
     }
 }

@@ -5,12 +5,12 @@
 //! answers are sought: where they differ, or one cannot be found, the match is unclear.
 
 use super::{
-    fit::{Doubt, Fit},
     glob::Glob,
     glob_template::GlobTemplate,
     go_regex::{Dots, Program},
     pattern_error::PatternError,
     placeholder::{Choice, Field, Placeholder, Scanned},
+    tristate::{Doubt, Tristate},
 };
 
 /// The most combinations that are tried for labels which stand more than once in a pattern. Only values that occur in
@@ -117,18 +117,20 @@ impl Template {
     }
 
     /// Returns whether `subject` matches.
-    pub(in crate::authz) fn fit<'q>(&self, subject: &str, values: &impl Values<'q>) -> Fit {
+    pub(in crate::authz) fn fit<'q>(&self, subject: &str, values: &impl Values<'q>) -> Tristate {
         let has_prefix = subject.as_bytes().starts_with(self.literal_prefix());
         if !has_prefix && !self.is_loose() {
-            return Fit::No;
+            return Tristate::No;
         }
         if self.has_odd_label(values) {
-            return Fit::Unclear(Doubt::Syntax);
+            return Tristate::Unclear(Doubt::Syntax);
         }
         let candidates = self.candidates(values);
         match &self.matcher {
             Matcher::Glob(glob) => glob.fit(subject, candidates, &self.placeholders),
-            Matcher::Program(_) if !has_prefix && !candidates.iter().any(Candidates::are_syntax) => Fit::No,
+            Matcher::Program(_) if !has_prefix && !candidates.iter().any(Candidates::are_syntax) => {
+                Tristate::No
+            }
             Matcher::Program(program) => fit_program(program, subject, candidates),
         }
     }
@@ -157,12 +159,12 @@ impl Template {
 
 /// docker_auth's reading is sought for values whose only syntax is a dot. A value with more can change what the whole
 /// expression means.
-fn fit_program(program: &Program, subject: &str, mut all: Vec<Candidates<'_>>) -> Fit {
+fn fit_program(program: &Program, subject: &str, mut all: Vec<Candidates<'_>>) -> Tristate {
     let has_syntax = all.iter().any(Candidates::are_syntax);
     for raw in all.iter_mut().filter(|raw| raw.is_raw && !raw.values.is_empty()) {
         raw.values.retain(|value| !is_syntax(value));
         if raw.values.is_empty() {
-            return Fit::Unclear(Doubt::Syntax);
+            return Tristate::Unclear(Doubt::Syntax);
         }
     }
     let any = |all: &[Candidates<'_>], dots| {
@@ -171,8 +173,8 @@ fn fit_program(program: &Program, subject: &str, mut all: Vec<Candidates<'_>>) -
     };
     let as_text = any(&kept(&all, |_, value| program.folds() || subject.contains(value)), Dots::Text);
     let has_dots = || all.iter().any(|of| of.is_raw && of.values.iter().any(|value| value.contains('.')));
-    let differs = || has_syntax || (has_dots() && any(&all, Dots::Any) != Fit::No);
-    if as_text == Fit::No && differs() { Fit::Unclear(Doubt::Syntax) } else { as_text }
+    let differs = || has_syntax || (has_dots() && any(&all, Dots::Any) != Tristate::No);
+    if as_text == Tristate::No && differs() { Tristate::Unclear(Doubt::Syntax) } else { as_text }
 }
 
 impl Candidates<'_> {
@@ -205,16 +207,20 @@ pub(super) fn fit_each<'a>(
     choices: &mut [Choice<'a>],
     fixed: &[usize],
     most: usize,
-    test: &mut impl FnMut(&[Choice<'a>]) -> Fit,
-) -> Fit {
+    test: &mut impl FnMut(&[Choice<'a>]) -> Tristate,
+) -> Tristate {
     let counts = fixed.iter().map(|i| choices.get(*i).map_or(1, |c| c.iter().count().max(1)));
     if counts.fold(1_usize, usize::saturating_mul) > most {
-        return Fit::Unclear(Doubt::Combinations);
+        return Tristate::Unclear(Doubt::Combinations);
     }
     fix(choices, fixed, test)
 }
 
-fn fix<'a>(choices: &mut [Choice<'a>], fixed: &[usize], test: &mut impl FnMut(&[Choice<'a>]) -> Fit) -> Fit {
+fn fix<'a>(
+    choices: &mut [Choice<'a>],
+    fixed: &[usize],
+    test: &mut impl FnMut(&[Choice<'a>]) -> Tristate,
+) -> Tristate {
     let Some((index, rest)) = fixed.split_first() else { return test(choices) };
     let Some(Choice::Any(values)) = choices.get(*index).copied() else { return fix(choices, rest, test) };
     let set = |choices: &mut [Choice<'a>], choice| {
@@ -222,7 +228,7 @@ fn fix<'a>(choices: &mut [Choice<'a>], fixed: &[usize], test: &mut impl FnMut(&[
             *slot = choice;
         }
     };
-    let fit = Fit::any(values.iter().map(|value| {
+    let fit = Tristate::any(values.iter().map(|value| {
         set(choices, Choice::One(value));
         fix(choices, rest, test)
     }));

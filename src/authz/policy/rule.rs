@@ -13,13 +13,13 @@ use std::{
 use crate::authz::{
     RuleSettings,
     patterns::{
-        fit::{Doubt, Fit},
         go_regex::GoRegex,
         ip::IpBlock,
         pattern::{self, Pattern},
         pattern_error::PatternError,
         placeholder::{Field, Scanned, Scope},
         template::Values,
+        tristate::{Doubt, Tristate},
     },
     question::Question,
 };
@@ -161,14 +161,17 @@ impl Rule {
             .map(|(field, pattern)| (Condition::from(*field), pattern.fit(question.field(*field), &values)));
         let labels = self.labels.iter().map(|(label, pattern)| {
             let of_account = question.labels.get(label).map(Vec::as_slice).unwrap_or_default();
-            (Condition::Label(label), Fit::any(of_account.iter().map(|value| pattern.fit(value, &values))))
+            (
+                Condition::Label(label),
+                Tristate::any(of_account.iter().map(|value| pattern.fit(value, &values))),
+            )
         });
         let mut verdict = Verdict::Matches;
         for (condition, fit) in ip.chain(fields).chain(labels) {
             match fit {
-                Fit::No => return Verdict::Unmet(condition),
-                Fit::Unclear(doubt) => verdict = Verdict::Unclear(condition, doubt),
-                Fit::Yes => {}
+                Tristate::No => return Verdict::Unmet(condition),
+                Tristate::Unclear(doubt) => verdict = Verdict::Unclear(condition, doubt),
+                Tristate::Yes => {}
             }
         }
         verdict
@@ -184,7 +187,7 @@ impl Rule {
         let question =
             Question { account, labels, ip: None, service: "", resource_type: "", name: "", actions: &[] };
         let values = Bound { rule: self, question: &question, captured: Default::default() };
-        if self.field(Field::Account).is_some_and(|pattern| pattern.fit(account, &values) == Fit::No) {
+        if self.field(Field::Account).is_some_and(|pattern| pattern.fit(account, &values) == Tristate::No) {
             return Vec::new();
         }
         let fields = self.fields.iter().map(|(field, pattern)| (Condition::from(*field), pattern));
@@ -215,8 +218,8 @@ impl Rule {
     }
 }
 
-fn fit_ip(block: &IpBlock, address: Option<IpAddr>) -> Fit {
-    address.map_or(Fit::Unclear(Doubt::Address), |address| Fit::from_bool(block.contains(address)))
+fn fit_ip(block: &IpBlock, address: Option<IpAddr>) -> Tristate {
+    address.map_or(Tristate::Unclear(Doubt::Address), |address| Tristate::from_bool(block.contains(address)))
 }
 
 /// A rule's placeholders in one question; groups are captured when they are first asked for.

@@ -9,7 +9,7 @@ use crate::authz::{
     patterns::{
         glob::Glob,
         go_regex,
-        language::{Example, example},
+        matchable::{Example, example},
         pattern::{expression, groups},
         placeholder::{Field, Scanned, Scope, Symbol},
     },

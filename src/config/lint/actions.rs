@@ -1,6 +1,6 @@
 //! Warnings about actions: those that no request asks for, and those that do not suffice.
 
-use super::{Lint, Report, Subject, about::About, rule_path};
+use super::{Lint, Report, Subject, resources::Resources, rule_path};
 use crate::authz::RuleSettings;
 
 pub(super) const LINTS: &[Lint] = &[actions];
@@ -39,8 +39,8 @@ fn actions(subject: &Subject<'_>, report: &mut Report<'_>) {
         star_beside_others(n, rule, report);
         push_without_pull(n, rule, report);
         match subject.about.get(n).filter(|about| about.ours) {
-            Some(About { repository: true, .. }) => never_asked(n, rule, report),
-            Some(About { registry: true, .. }) => catalogue_without_star(n, rule, report),
+            Some(Resources { repository: true, .. }) => never_asked(n, rule, report),
+            Some(Resources { registry: true, .. }) => catalogue_without_star(n, rule, report),
             _ => {}
         }
     }

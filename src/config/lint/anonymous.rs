@@ -1,7 +1,7 @@
 //! Warnings about rules for the anonymous account: those that nothing can match, and those that leave out the accounts
 //! that signed in.
 
-use super::{Lint, Report, Subject, about::shape_of, names, pattern_path};
+use super::{Lint, Report, Subject, names, pattern_path, resources::shape_of};
 use crate::{
     authn::UserSettings,
     authz::{Example, PatternShape, Policy, Question, RuleSettings, shapes},

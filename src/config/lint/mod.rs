@@ -4,7 +4,6 @@
 //! what is left of one where they stood (the meaning of a wrong part is a guess), and may only warn. Warnings about one
 //! key of one section stand where the section is read.
 
-mod about;
 mod accounts;
 mod actions;
 mod addresses;
@@ -15,6 +14,7 @@ mod chain;
 mod labels;
 mod names;
 mod repair;
+mod resources;
 mod rules;
 #[cfg(test)]
 mod testing;
@@ -32,7 +32,7 @@ use super::{
     sections::access::rule_path,
 };
 use crate::authz::{PatternShape, Policy};
-use about::About;
+use resources::Resources;
 
 /// The input of the lints.
 pub(super) struct Subject<'a> {
@@ -49,13 +49,13 @@ pub(super) struct Subject<'a> {
     /// True if every label that is written somewhere is known.
     pub(super) all_labels: bool,
     /// For each rule.
-    pub(super) about: Vec<About>,
+    pub(super) about: Vec<Resources>,
 }
 
 impl<'a> Subject<'a> {
     /// A configuration without errors, whose `acl` is compiled in `policy`, read at `now`.
     pub(super) fn new(config: &'a Config, policy: &'a Policy, now: SystemTime) -> Self {
-        let about = About::all(&config.acl, &config.proxy.service);
+        let about = Resources::all(&config.acl, &config.proxy.service);
         Self {
             config,
             policy,

@@ -1,9 +1,8 @@
 //! Warnings about names: those that no repository can have, and those that leave out what was probably meant.
 
 use super::{
-    Lint, Report, Subject,
-    about::{About, may_match, shape_of},
-    pattern_path, repair,
+    Lint, Report, Subject, pattern_path, repair,
+    resources::{Resources, may_match, shape_of},
 };
 use crate::{
     authz::{Example, PatternShape, RuleSettings, shapes},
@@ -53,10 +52,10 @@ fn names(subject: &Subject<'_>, report: &mut Report<'_>) {
         };
         searched += usize::from(plain_example(shape).is_none());
         let said = match subject.about.get(n).filter(|about| about.ours && searched <= MOST_SEARCHED) {
-            Some(About { repository: true, .. }) => {
+            Some(Resources { repository: true, .. }) => {
                 of_repository(rule, shape).or_else(|| one_level(subject, shape))
             }
-            Some(About { registry: true, .. }) => of_catalogue(shape),
+            Some(Resources { registry: true, .. }) => of_catalogue(shape),
             _ => None,
         };
         if let Some((message, hint)) = said {

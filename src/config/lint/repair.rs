@@ -1,8 +1,8 @@
 //! Faults of names that no repository can have, and the names that were probably meant.
 
 use super::{
-    about::shape_of,
     names::{example, is_host},
+    resources::shape_of,
 };
 use crate::authz::{Example, PatternShape, Policy, RuleSettings, shapes};
 

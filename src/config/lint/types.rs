@@ -1,6 +1,6 @@
 //! Warnings about `type` and `service`: rules that no request to the registry is decided by.
 
-use super::{Lint, Report, Subject, about::shape_of, pattern_path};
+use super::{Lint, Report, Subject, pattern_path, resources::shape_of};
 use crate::authz::{Example, PatternShape, shapes};
 
 pub(super) const LINTS: &[Lint] = &[types, services];

@@ -14,10 +14,10 @@ mod tests;
 
 use std::time::Duration;
 
-use self::rows::{accounts, backends, limits, refused, registry, reporting, server, token, ui};
 use super::diagnostics::path::Step;
 pub(crate) use row::Bounds;
 use row::{Kind, Setting};
+use rows::{accounts, backends, limits, refused, registry, reporting, server, token, ui};
 
 /// The rows of each section, in the order of [`File`](super::schema::File). The first row of a section is its own.
 const TABLE: &[&[Setting]] = &[

@@ -2,8 +2,8 @@
 
 use super::{
     answer::Answer,
-    listing::part,
     page_error::PageError,
+    pagination::part,
     repositories::Seen,
     visit::{Request, Visit},
 };

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::{
     answer::Answer,
-    listing::part,
     page_error::PageError,
+    pagination::part,
     search::{self, Words},
     visit::{Request, Visit},
 };

@@ -8,8 +8,8 @@ use std::{
 
 use super::{
     answer::Answer,
-    listing::part,
     page_error::PageError,
+    pagination::part,
     reader::{Reader, gather},
     search::{self, Words},
     visit::{Request, Visit},

@@ -4,12 +4,12 @@
 //! off closes it, so that the registry sees that the client has gone. Our own client and not a general one: it does what a
 //! proxy needs in the task of the request, and no more. See [`connection`].
 
+mod chunk_size;
 mod connection;
 mod decoder;
 #[cfg(any(test, fuzzing))]
 pub(super) mod fuzzing;
 mod head;
-mod pace;
 mod request;
 mod sender;
 
@@ -47,8 +47,8 @@ use crate::{
     net::{BudgetShare, BufferBudget, WriteDeadline, within},
     registry::Method,
 };
+use chunk_size::ChunkSize;
 use connection::{Connection, Transfer};
-use pace::Pace;
 pub(super) use request::{RequestHead, UpstreamRequest};
 
 /// The registry, with the connections that wait for their next request.
@@ -80,7 +80,7 @@ pub struct Incoming {
     upstream: Upstream,
     /// `None` once it has ended.
     under_way: Option<(Transfer, BudgetShare, Slot)>,
-    pace: Pace,
+    chunk_size: ChunkSize,
 }
 
 /// The load on the registry.
@@ -210,7 +210,7 @@ impl Upstream {
             let mut incoming = Incoming {
                 upstream: self.clone(),
                 under_way: Some((transfer, share, slot)),
-                pace: Pace::default(),
+                chunk_size: ChunkSize::default(),
             };
             incoming.give_back_at_end();
             incoming
@@ -316,9 +316,9 @@ impl Incoming {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let Some((transfer, ..)) = &mut self.under_way else { return Poll::Ready(None) };
-        let piece = self.pace.piece(self.upstream.0.budget.piece());
+        let piece = self.chunk_size.next(self.upstream.0.budget.piece());
         let frame = ready!(transfer.poll_frame(cx, piece));
-        self.pace.gave();
+        self.chunk_size.yielded();
         if let Some(Err(_)) = frame {
             self.under_way = None;
         }

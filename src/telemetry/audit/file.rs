@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::telemetry::lines::{Destination, Unwritten, WholeLines};
+use crate::telemetry::line_writer::{Destination, Unwritten, WholeLines};
 
 /// The interval between log lines about a failure.
 const COMPLAIN_EVERY: Duration = Duration::from_secs(60);

@@ -20,7 +20,7 @@ use std::{
 
 use parking_lot::Mutex;
 
-use super::lines::{Destination, Lines, Rank, Stream};
+use super::line_writer::{Destination, LineWriter, Rank, Stream};
 use file::RotatedFile;
 pub use record::{Decision, Ended, Event, Record};
 use strangers::{Budget, Strangers, Summary};
@@ -43,7 +43,7 @@ pub struct Audit(Option<Sink>);
 
 #[derive(Debug)]
 struct Sink {
-    lines: Lines,
+    lines: LineWriter,
     /// The last lines, for a look at them without the file: about accounts, and about strangers.
     recent: Mutex<[VecDeque<Vec<u8>>; 2]>,
     strangers: Mutex<Strangers>,
@@ -90,7 +90,7 @@ thread_local! {
 impl Sink {
     fn new(to: impl Destination + 'static) -> Self {
         Self {
-            lines: Lines::new("audit", WAITING_BYTES, to),
+            lines: LineWriter::new("audit", WAITING_BYTES, to),
             recent: Mutex::default(),
             strangers: Mutex::new(Strangers::new(SystemTime::now(), Instant::now())),
             summed_up: AtomicU64::new(0),

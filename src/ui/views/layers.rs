@@ -6,8 +6,8 @@ use crate::{
     image::{Descriptor, HistoryEntry},
     ui::{
         amount::Size,
+        build_step::BuildStep,
         copyable::digest,
-        step::Step,
         table::{Column, cell, head_cell, table},
     },
 };
@@ -19,7 +19,7 @@ struct Pair<'a> {
     layer: Option<&'a Descriptor>,
 }
 
-const STEP: Column = Column { label: "Step", class: "ordinal" };
+const STEP: Column = Column { label: "BuildStep", class: "ordinal" };
 const CREATED_BY: Column = Column { label: "Created by", class: "main" };
 const SIZE: Column = Column { label: "Size", class: "number" };
 const DIGEST: Column = Column { label: "Layer", class: "" };
@@ -50,8 +50,8 @@ pub(super) fn layers(layers: &[Descriptor], history: &[HistoryEntry]) -> Markup 
 fn created_by(step: Option<&HistoryEntry>) -> Markup {
     html! {
         @match step {
-            Some(step) if !step.created_by.trim().is_empty() => { (Step::parse(&step.created_by).render()) }
-            Some(HistoryEntry { comment: Some(comment), .. }) => { (Step::parse(comment).render()) }
+            Some(step) if !step.created_by.trim().is_empty() => { (BuildStep::parse(&step.created_by).render()) }
+            Some(HistoryEntry { comment: Some(comment), .. }) => { (BuildStep::parse(comment).render()) }
             _ => { span.quiet { "not stated" } }
         }
     }

@@ -18,9 +18,9 @@ use super::{
     build, emit, parse,
 };
 use crate::authz::patterns::{
-    fit::{Doubt, Fit},
     pattern_error::PatternError,
     placeholder::{Choice, Symbol},
+    tristate::{Doubt, Tristate},
 };
 
 /// The most instructions of one program: a refusal at load beyond it.
@@ -108,18 +108,18 @@ impl Program {
     }
 
     /// Searches `subject` for a match; each occurrence of a placeholder with several values chooses for itself.
-    pub(in crate::authz) fn fit(&self, subject: &str, values: &[Choice<'_>], dots: Dots) -> Fit {
+    pub(in crate::authz) fn fit(&self, subject: &str, values: &[Choice<'_>], dots: Dots) -> Tristate {
         // With nothing between its slashes docker_auth reads `//` as a glob; here a pattern's kind does not change.
         if self.only_holes && values.iter().all(|v| v.iter().any(str::is_empty)) {
             let is_glob = values.iter().all(|v| v.iter().all(str::is_empty));
-            return if is_glob && subject != "//" { Fit::No } else { Fit::Unclear(Doubt::Syntax) };
+            return if is_glob && subject != "//" { Tristate::No } else { Tristate::Unclear(Doubt::Syntax) };
         }
         let width = subject.len() + 1;
         let Some(visits) = self.instructions.len().checked_mul(width).filter(|v| *v <= MAX_VISITS) else {
-            return Fit::Unclear(Doubt::Length);
+            return Tristate::Unclear(Doubt::Length);
         };
         let run = Run { program: self, subject, values, dots, width };
-        Fit::from_bool(run.search(&mut vec![0; visits / 64 + 1]))
+        Tristate::from_bool(run.search(&mut vec![0; visits / 64 + 1]))
     }
 }
 

@@ -6,7 +6,7 @@ use super::untrusted::Untrusted;
 
 /// A line of a Dockerfile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Step<'a> {
+pub(super) struct BuildStep<'a> {
     /// `RUN`, `COPY` and the like; `None` when it is in other words.
     instruction: Option<&'a str>,
     /// The rest of the line.
@@ -47,7 +47,7 @@ const BUILDKIT: &str = "# buildkit";
 /// Characters of a step that are shown at once.
 const SHOWN: usize = 180;
 
-impl<'a> Step<'a> {
+impl<'a> BuildStep<'a> {
     /// Reads `created_by`. Whatever it is, all that its author wrote stays.
     pub(super) fn parse(created_by: &'a str) -> Self {
         let text = created_by.trim();
@@ -134,7 +134,11 @@ mod tests {
             ("crane append", None, "crane append"),
             ("", None, ""),
         ] {
-            assert_eq!(Step::parse(created_by), Step { instruction, rest, arguments: "" }, "{created_by}");
+            assert_eq!(
+                BuildStep::parse(created_by),
+                BuildStep { instruction, rest, arguments: "" },
+                "{created_by}"
+            );
         }
     }
 
@@ -150,20 +154,20 @@ mod tests {
             ("RUN |x /bin/sh -c make", "|x /bin/sh -c make", ""),
         ] {
             assert_eq!(
-                Step::parse(created_by),
-                Step { instruction: Some("RUN"), rest, arguments },
+                BuildStep::parse(created_by),
+                BuildStep { instruction: Some("RUN"), rest, arguments },
                 "{created_by}"
             );
         }
-        let shown = Step::parse("RUN |1 A=<b> /bin/sh -c make").render().into_string();
+        let shown = BuildStep::parse("RUN |1 A=<b> /bin/sh -c make").render().into_string();
         assert!(shown.contains("make") && shown.contains("A=&lt;b&gt;"), "{shown}");
     }
 
     #[test]
     fn a_long_step_is_folded_and_there_as_a_whole() {
         let long = "é".repeat(SHOWN + 1);
-        assert!(Step::parse(&long).render().into_string().contains("<details"));
-        assert!(Step::parse(&long).render().into_string().contains(&long));
-        assert!(!Step::parse(&long[2..]).render().into_string().contains("<details"));
+        assert!(BuildStep::parse(&long).render().into_string().contains("<details"));
+        assert!(BuildStep::parse(&long).render().into_string().contains(&long));
+        assert!(!BuildStep::parse(&long[2..]).render().into_string().contains("<details"));
     }
 }

@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, net::IpAddr};
 use serde::Serialize;
 
 use super::{
-    asked::{Asked, PolicyEvaluator},
     output::{Failure, say},
+    policy_query::{PolicyEvaluator, PolicyQuery},
 };
 use crate::{
     authz::{DecidedBy, Ruling},
@@ -15,7 +15,7 @@ use crate::{
 
 /// The requested actions that an account may perform: a line of JSON.
 #[derive(Debug, Serialize)]
-pub(super) struct Answer<'a> {
+pub(super) struct PolicyAnswer<'a> {
     account: &'a str,
     labels: &'a BTreeMap<String, Vec<String>>,
     ip: Option<IpAddr>,
@@ -61,14 +61,14 @@ fn is_false(value: &bool) -> bool {
     !value
 }
 
-impl<'a> Answer<'a> {
+impl<'a> PolicyAnswer<'a> {
     /// Asks about each of `needs`. The text on rules that did not decide comes from `not_met`.
     ///
     /// # Errors
     /// A back end that has to be asked gives no answer.
     pub(super) fn find(
         evaluator: &PolicyEvaluator,
-        asked: &'a Asked,
+        asked: &'a PolicyQuery,
         needs: &[Scope],
         not_met: impl Fn(&Scope, &Ruling) -> Vec<String>,
     ) -> Result<Self, String> {
@@ -77,7 +77,7 @@ impl<'a> Answer<'a> {
             let ruling = evaluator.decide(&asked.about(need))?;
             answers.push(Need::new(need, not_met(need, &ruling), ruling));
         }
-        let Asked { account, labels, ip, service, .. } = asked;
+        let PolicyQuery { account, labels, ip, service, .. } = asked;
         let allowed = answers.iter().all(|need| need.allowed);
         Ok(Self { account, labels, ip: *ip, service, allowed, needs: answers })
     }

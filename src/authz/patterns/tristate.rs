@@ -6,7 +6,7 @@ use std::fmt;
 
 /// The result of testing a condition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::authz) enum Fit {
+pub(in crate::authz) enum Tristate {
     Yes,
     No,
     Unclear(Doubt),
@@ -25,7 +25,7 @@ pub enum Doubt {
     Address,
 }
 
-impl Fit {
+impl Tristate {
     /// Holds where any of `fits` does.
     pub(in crate::authz) fn any(fits: impl IntoIterator<Item = Self>) -> Self {
         let mut any = Self::No;

@@ -18,7 +18,7 @@ use tokio::{
 use super::{Limits, admission::ConnectionSlot, head_guard::Verdict, tls_stream::Output};
 
 /// The means to drive a connection.
-pub(super) struct Drive<'a, O> {
+pub(super) struct ConnectionDriver<'a, O> {
     pub(super) stop: &'a watch::Receiver<bool>,
     pub(super) limits: &'a Limits,
     pub(super) slot: &'a ConnectionSlot,
@@ -51,7 +51,7 @@ pub(super) const LEAST_LOOK: Duration = Duration::from_millis(10);
 /// wait for it to be set up again.
 const REST_AFTER: Duration = Duration::from_secs(1);
 
-impl<O: AsyncRead + AsyncWrite + Unpin> Drive<'_, O> {
+impl<O: AsyncRead + AsyncWrite + Unpin> ConnectionDriver<'_, O> {
     /// Runs a connection. One with `heads`, those of HTTP/1.1, may come back idle: dropped then, it loses nothing.
     pub(super) async fn run<C, T, E>(
         &self,

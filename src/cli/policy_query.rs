@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// The account and address in a question.
-pub(super) struct Asked {
+pub(super) struct PolicyQuery {
     pub(super) account: String,
     pub(super) labels: BTreeMap<String, Vec<String>>,
     pub(super) ip: Option<IpAddr>,
@@ -26,7 +26,7 @@ pub(super) struct Asked {
     may_be_elsewhere: bool,
 }
 
-impl Asked {
+impl PolicyQuery {
     /// Without labels or a service of its own, with those of the configuration.
     pub(super) fn new(
         account: String,
@@ -58,7 +58,7 @@ impl Asked {
     }
 }
 
-impl fmt::Display for Asked {
+impl fmt::Display for PolicyQuery {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "account {:?}", self.account)?;
         match (self.is_known, self.may_be_elsewhere, self.labels.is_empty()) {

@@ -8,7 +8,7 @@ use crate::authz::{Example, PatternShape, RuleSettings, shapes};
 
 /// The resources that a rule can decide about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::config) struct About {
+pub(in crate::config) struct Resources {
     /// True if it can be asked about our own service.
     pub(super) ours: bool,
     /// True if its type can be `repository`.
@@ -17,7 +17,7 @@ pub(in crate::config) struct About {
     pub(super) registry: bool,
 }
 
-impl About {
+impl Resources {
     /// Reads the patterns of all rules; `service` is our own.
     pub(super) fn all(rules: &[RuleSettings], service: &str) -> Vec<Self> {
         // Most rules have the same few patterns for type and service.

@@ -19,7 +19,7 @@ const ADDRESSES: usize = 16;
 
 /// The sign-ins of one account, the latest last.
 #[derive(Debug, Default)]
-pub(super) struct Proven(Vec<Proof>);
+pub(super) struct RecentSignIns(Vec<Proof>);
 
 #[derive(Debug)]
 struct Proof {
@@ -29,7 +29,7 @@ struct Proof {
     closed_until: Instant,
 }
 
-impl Proven {
+impl RecentSignIns {
     /// Records that the password was right.
     pub(super) fn record(&mut self, from: Network, guess: Guess, now: Instant) {
         // A way that is closed stays closed: or each sign-in would allow a guess.
@@ -72,7 +72,7 @@ impl Proof {
 }
 
 /// The account that signed in last is worth most.
-impl Worth for Proven {
+impl Worth for RecentSignIns {
     type Worth = Option<Instant>;
     fn worth(&self, _: Instant) -> Self::Worth {
         self.0.last().map(|proof| proof.at)
@@ -95,7 +95,7 @@ mod tests {
     #[test]
     fn rule_37_the_way_opens_for_the_same_password_from_the_same_address_within_a_day() {
         let ([right, wrong], start) = (guesses(), Instant::now());
-        let mut proven = Proven::default();
+        let mut proven = RecentSignIns::default();
         assert!(!proven.passes(HERE, right, start));
         proven.record(HERE, right, start);
         assert!(!proven.passes(THERE, right, start), "another address");
@@ -114,7 +114,7 @@ mod tests {
     fn rule_37_a_wrong_password_closes_the_way_for_ten_seconds_and_a_right_one_does_not_open_it() {
         let ([right, wrong], start) = (guesses(), Instant::now());
         let at = |seconds| start + Duration::from_secs(seconds);
-        let mut proven = Proven::default();
+        let mut proven = RecentSignIns::default();
         proven.record(HERE, right, start);
         assert!(!proven.passes(HERE, wrong, start));
         proven.record(HERE, right, at(1));
@@ -125,7 +125,7 @@ mod tests {
     #[test]
     fn an_account_has_room_for_a_few_addresses() {
         let ([right, _], now) = (guesses(), Instant::now());
-        let mut proven = Proven::default();
+        let mut proven = RecentSignIns::default();
         (0..100).for_each(|address| proven.record(Network::V4(address), right, now));
         assert_eq!(proven.0.len(), ADDRESSES);
         assert!(proven.knows(Network::V4(99), right, now) && !proven.knows(Network::V4(0), right, now));

@@ -10,7 +10,7 @@ use crate::net::BufferBudget;
 
 /// The room for a body's output at the moment: a piece at a time, and nothing to a client that takes no more.
 #[derive(Debug, Clone)]
-pub(in crate::server) struct Pressure(Arc<Weight>);
+pub(in crate::server) struct Backpressure(Arc<Weight>);
 
 #[derive(Debug)]
 struct Weight {
@@ -23,7 +23,7 @@ struct Weight {
     waited: AtomicBool,
 }
 
-impl Pressure {
+impl Backpressure {
     pub(super) fn new(budget: BufferBudget) -> Self {
         let (on, given, waited) = (AtomicBool::default(), AtomicUsize::default(), AtomicBool::default());
         Self(Arc::new(Weight { budget, on, given, waited }))

@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// The pace of one client.
+/// The size of the next chunk for one client.
 #[derive(Debug)]
-pub(super) struct Pace {
+pub(super) struct ChunkSize {
     piece: usize,
-    gave: Option<Instant>,
+    yielded_at: Option<Instant>,
 }
 
 /// The piece to begin with, and the least.
@@ -21,16 +21,16 @@ const LEAST: usize = 16 << 10;
 const SOON: Duration = Duration::from_millis(50);
 const LATE: Duration = Duration::from_millis(200);
 
-impl Default for Pace {
+impl Default for ChunkSize {
     fn default() -> Self {
-        Self { piece: FIRST, gave: None }
+        Self { piece: FIRST, yielded_at: None }
     }
 }
 
-impl Pace {
+impl ChunkSize {
     /// Bytes of the next piece, of which there may be `most`. Called when the client wants it.
-    pub(super) fn piece(&mut self, most: usize) -> usize {
-        let taken = self.gave.take().map(|gave| gave.elapsed());
+    pub(super) fn next(&mut self, most: usize) -> usize {
+        let taken = self.yielded_at.take().map(|at| at.elapsed());
         self.piece = match taken {
             Some(taken) if taken < SOON => self.piece * 2,
             Some(taken) if taken > LATE => (self.piece / 2).max(LEAST),
@@ -40,9 +40,9 @@ impl Pace {
         self.piece
     }
 
-    /// A piece was given.
-    pub(super) fn gave(&mut self) {
-        self.gave = Some(Instant::now());
+    /// Records that a chunk was handed on.
+    pub(super) fn yielded(&mut self) {
+        self.yielded_at = Some(Instant::now());
     }
 }
 
@@ -52,11 +52,11 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn who_takes_pieces_soon_gets_larger_ones_and_who_does_not_smaller_ones() {
-        let mut pace = Pace::default();
+        let mut chunk_size = ChunkSize::default();
         let mut after = async |time| {
-            pace.gave();
+            chunk_size.yielded();
             tokio::time::advance(Duration::from_millis(time)).await;
-            pace.piece(1 << 20)
+            chunk_size.next(1 << 20)
         };
         assert_eq!(after(1).await, FIRST * 2);
         for _ in 0..10 {

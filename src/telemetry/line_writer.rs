@@ -26,7 +26,7 @@ const USUAL: usize = 64 << 10;
 
 /// A destination of lines. Clones are of the same.
 #[derive(Clone)]
-pub(super) struct Lines(Arc<Shared>);
+pub(super) struct LineWriter(Arc<Shared>);
 
 struct Shared {
     queue: Mutex<Queue>,
@@ -68,7 +68,7 @@ enum Stage {
     Closed,
 }
 
-impl Lines {
+impl LineWriter {
     /// Lines to `to`, written by a thread called `name`; at most so many bytes wait. Where the system has no thread for it,
     /// all are lost: then it has none for connections either, and the start of those says so.
     pub(super) fn new(name: &str, most: usize, to: impl Destination + 'static) -> Self {
@@ -133,7 +133,7 @@ impl Shared {
     }
 }
 
-impl Lines {
+impl LineWriter {
     /// Takes a whole line, or counts it as lost.
     pub(super) fn put(&self, line: &[u8], rank: Rank) {
         let most = match rank {
@@ -157,7 +157,7 @@ impl Lines {
 }
 
 /// Takes a whole line at once, and never fails.
-impl Write for Lines {
+impl Write for LineWriter {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         self.put(line, Rank::First);
         Ok(line.len())
@@ -243,9 +243,9 @@ impl WholeLines {
     }
 }
 
-impl fmt::Debug for Lines {
+impl fmt::Debug for LineWriter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Lines").finish_non_exhaustive()
+        f.debug_struct("LineWriter").finish_non_exhaustive()
     }
 }
 
@@ -269,9 +269,9 @@ mod tests {
         }
     }
 
-    fn slow(most: usize) -> (Lines, mpsc::Receiver<Vec<u8>>, mpsc::Sender<io::Result<()>>) {
+    fn slow(most: usize) -> (LineWriter, mpsc::Receiver<Vec<u8>>, mpsc::Sender<io::Result<()>>) {
         let ((said, given), (go, told)) = (mpsc::channel(), mpsc::channel());
-        (Lines::new("test", most, Stream::new(Slow(said, told))), given, go)
+        (LineWriter::new("test", most, Stream::new(Slow(said, told))), given, go)
     }
 
     #[test]
