@@ -9,11 +9,11 @@ use super::{
     Identity, Labels, Ldap, LdapSettings, Outcome, Secret, Source, Users, command::CommandUsers,
     sql::SqlUsers,
 };
-use crate::backend::{CommandSettings, Limits, Shares, SqlSettings, Unavailable};
+use crate::backend::{BackendLimits, BackendShares, CommandSettings, SqlSettings, Unavailable};
 
 /// The back ends that are configured (`ext_auth:`, `ldap_auth:`, `xorm_auth:`).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct BackendSettings {
+pub struct AuthenticationBackendSettings {
     /// `ext_auth`.
     pub ext_auth: Option<CommandSettings>,
     /// `ldap_auth`.
@@ -21,10 +21,10 @@ pub struct BackendSettings {
     /// `xorm_auth`.
     pub xorm_auth: Option<SqlSettings>,
     /// `backends`.
-    pub limits: Limits,
+    pub limits: BackendLimits,
 }
 
-impl BackendSettings {
+impl AuthenticationBackendSettings {
     /// The sections that are configured, in the order in which they are asked.
     pub fn sections(&self) -> impl Iterator<Item = &'static str> {
         let all = [
@@ -57,8 +57,8 @@ pub struct Authenticators {
 
 #[derive(Debug)]
 struct Backends {
-    settings: BackendSettings,
-    shares: Shares,
+    settings: AuthenticationBackendSettings,
+    shares: BackendShares,
     ext_auth: Option<CommandUsers>,
     ldap_auth: Option<Ldap>,
     xorm_auth: Option<SqlUsers>,
@@ -66,7 +66,7 @@ struct Backends {
 
 impl Authenticators {
     /// The table and the back ends. Those of `before` go on, with their connections, where the settings are the same.
-    pub fn new(users: Users, settings: BackendSettings, before: Option<&Self>) -> Self {
+    pub fn new(users: Users, settings: AuthenticationBackendSettings, before: Option<&Self>) -> Self {
         let before = before.map(|before| &before.backends).filter(|before| before.settings == settings);
         let backends = before.map_or_else(|| Arc::new(Backends::new(settings)), Arc::clone);
         Self { users, backends }
@@ -127,13 +127,13 @@ impl Authenticators {
 }
 
 impl Backends {
-    fn new(settings: BackendSettings) -> Self {
+    fn new(settings: AuthenticationBackendSettings) -> Self {
         let limits = &settings.limits;
         Self {
             ext_auth: settings.ext_auth.clone().map(|command| CommandUsers::new(command, limits)),
             ldap_auth: settings.ldap_auth.clone().map(|ldap| Ldap::new(ldap, limits)),
             xorm_auth: settings.xorm_auth.clone().map(|sql| SqlUsers::new(sql, limits)),
-            shares: Shares::new(limits),
+            shares: BackendShares::new(limits),
             settings,
         }
     }

@@ -9,7 +9,7 @@ use serde::de::{self, Deserialize, DeserializeSeed, Deserializer, IgnoredAny, Ma
 use zeroize::Zeroizing;
 
 use super::{Answer, Labels, Secret};
-use crate::backend::{CommandSettings, Exit, Gate, Limits, Unavailable};
+use crate::backend::{BackendLimits, CommandSettings, Exit, Gate, Unavailable};
 
 /// The longest answer, in bytes: labels travel in every token, and tokens in a header of every request. Shorter than
 /// the depth at which Go gives up on JSON.
@@ -24,7 +24,7 @@ pub(super) struct CommandUsers {
 
 impl CommandUsers {
     /// Nothing is run yet.
-    pub(super) fn new(settings: CommandSettings, limits: &Limits) -> Self {
+    pub(super) fn new(settings: CommandSettings, limits: &BackendLimits) -> Self {
         Self { command: settings, gate: Gate::new("ext_auth", limits) }
     }
 
@@ -184,7 +184,10 @@ mod tests {
 
     fn users(script: &str) -> CommandUsers {
         let command = CommandSettings { command: "/bin/sh".into(), args: vec!["-c".into(), script.into()] };
-        CommandUsers::new(command, &Limits { timeout: Duration::from_millis(500), ..Limits::default() })
+        CommandUsers::new(
+            command,
+            &BackendLimits { timeout: Duration::from_millis(500), ..BackendLimits::default() },
+        )
     }
 
     async fn ask(script: &str, account: &str, password: &str) -> Result<Answer, String> {

@@ -24,7 +24,7 @@ mod users;
 
 use std::{collections::BTreeMap, fmt};
 
-pub use authenticators::{Answer, Authenticators, BackendSettings};
+pub use authenticators::{Answer, AuthenticationBackendSettings, Authenticators};
 pub use backoff::{RetryAfter, ThrottleSettings};
 pub use credentials::{Credentials, NotText};
 pub use digest::{CredentialsDigest, DigestKey};

@@ -17,7 +17,7 @@ use super::{
     Answer, DEFAULT_COST, Labels, PasswordHash, Secret,
     password_hash::{HashError, burn},
 };
-use crate::backend::{Database, Failure, Gate, Limits, Query, Row, SqlSettings, Table, Unavailable};
+use crate::backend::{BackendLimits, Database, Failure, Gate, Query, Row, SqlSettings, Table, Unavailable};
 
 /// A bare `id` would be the text in PostgreSQL, which calls the cast column so, and 9 newer than 10.
 const USER: Query = Query {
@@ -55,7 +55,7 @@ struct Stored {
 
 impl SqlUsers {
     /// Nothing is connected yet.
-    pub(super) fn new(settings: SqlSettings, limits: &Limits) -> Self {
+    pub(super) fn new(settings: SqlSettings, limits: &BackendLimits) -> Self {
         Self {
             database: Database::new(settings, limits),
             gate: Gate::new("xorm_auth", limits),

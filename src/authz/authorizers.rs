@@ -10,7 +10,7 @@ use super::{
     policy::named_labels::{self, IN_ACL, IN_ACL_XORM, Labels},
     sql::SqlRules,
 };
-use crate::backend::{CommandSettings, Limits, Unavailable};
+use crate::backend::{BackendLimits, CommandSettings, Unavailable};
 
 /// The sections of rules.
 const ACL: &str = "acl";
@@ -19,7 +19,7 @@ const EXT_AUTHZ: &str = "ext_authz";
 
 /// The back ends that are configured (`acl_xorm:`, `ext_authz:`).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct BackendSettings {
+pub struct AuthorizationBackendSettings {
     /// `acl_xorm`.
     pub acl_xorm: Option<SqlRulesSettings>,
     /// `ext_authz`.
@@ -27,7 +27,7 @@ pub struct BackendSettings {
     /// `backends.remember_decisions`: how long an answer of `ext_authz` holds.
     pub remember: Duration,
     /// `backends`.
-    pub limits: Limits,
+    pub limits: BackendLimits,
 }
 
 /// All that decide: the rules of `acl` first, then the back ends.
@@ -42,7 +42,7 @@ pub struct Authorizers {
 
 #[derive(Debug)]
 struct Backends {
-    settings: BackendSettings,
+    settings: AuthorizationBackendSettings,
     acl_xorm: Option<SqlRules>,
     ext_authz: Option<CommandRules>,
 }
@@ -85,7 +85,7 @@ pub struct RuleName {
 impl Authorizers {
     /// The rules and the back ends. Those of `before` go on, with their connections, where the settings are the same.
     /// With `acl_xorm` this must be called on a runtime.
-    pub fn new(acl: Policy, settings: BackendSettings, before: Option<&Self>) -> Self {
+    pub fn new(acl: Policy, settings: AuthorizationBackendSettings, before: Option<&Self>) -> Self {
         let remembered = Remembered::new(settings.remember);
         let before = before.map(|before| &before.backends).filter(|before| before.settings == settings);
         let backends = before.map_or_else(|| Arc::new(Backends::new(settings)), Arc::clone);
@@ -211,8 +211,8 @@ fn name(policy: &Policy, section: &'static str, index: usize) -> RuleName {
 }
 
 impl Backends {
-    fn new(settings: BackendSettings) -> Self {
-        let BackendSettings { acl_xorm, ext_authz, limits, .. } = settings.clone();
+    fn new(settings: AuthorizationBackendSettings) -> Self {
+        let AuthorizationBackendSettings { acl_xorm, ext_authz, limits, .. } = settings.clone();
         Self {
             acl_xorm: acl_xorm.map(|sql| SqlRules::new(sql, &limits)),
             ext_authz: ext_authz.map(|command| CommandRules::new(command, &limits)),

@@ -10,7 +10,7 @@ use std::{collections::BTreeMap, time::Instant};
 use serde::Serialize;
 
 use super::Question;
-use crate::backend::{CommandSettings, Gate, Limits, Shares, Unavailable};
+use crate::backend::{BackendLimits, BackendShares, CommandSettings, Gate, Unavailable};
 pub(super) use remembered::Remembered;
 
 const SECTION: &str = "ext_authz";
@@ -20,13 +20,13 @@ const SECTION: &str = "ext_authz";
 pub(super) struct CommandRules {
     command: CommandSettings,
     gate: Gate,
-    shares: Shares,
+    shares: BackendShares,
 }
 
 impl CommandRules {
     /// Nothing is run yet.
-    pub(super) fn new(settings: CommandSettings, limits: &Limits) -> Self {
-        Self { command: settings, gate: Gate::new(SECTION, limits), shares: Shares::new(limits) }
+    pub(super) fn new(settings: CommandSettings, limits: &BackendLimits) -> Self {
+        Self { command: settings, gate: Gate::new(SECTION, limits), shares: BackendShares::new(limits) }
     }
 
     /// The granted ones of the requested actions: all, as they were asked for, or none. What is `remembered` is not asked
@@ -132,7 +132,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let script = format!("echo x >>'{}/runs'; {rest}", directory.path().display());
         let command = CommandSettings { command: "/bin/sh".into(), args: vec!["-c".into(), script] };
-        (directory, CommandRules::new(command, &Limits::default()))
+        (directory, CommandRules::new(command, &BackendLimits::default()))
     }
 
     fn runs(directory: &tempfile::TempDir) -> usize {
@@ -178,7 +178,7 @@ mod tests {
     /// names.
     #[tokio::test]
     async fn one_address_leaves_places_to_others() {
-        let limits = Limits { timeout: Duration::from_secs(10), concurrent: 2, queue: 2 };
+        let limits = BackendLimits { timeout: Duration::from_secs(10), concurrent: 2, queue: 2 };
         let script = vec!["-c".to_owned(), "sleep 0.5".to_owned()];
         let rules = CommandRules::new(CommandSettings { command: "/bin/sh".into(), args: script }, &limits);
         let (labels, actions, remembered) = (BTreeMap::new(), ["pull".to_owned()], Remembered::new(HOLD));

@@ -11,7 +11,7 @@ mod policy;
 mod question;
 mod sql;
 
-pub use authorizers::{Authorizers, BackendSettings, DecidedBy, RuleName, Ruling};
+pub use authorizers::{AuthorizationBackendSettings, Authorizers, DecidedBy, RuleName, Ruling};
 pub use catalog::{CatalogView, Sight};
 pub use patterns::glob::Glob;
 pub use patterns::go_regex::GoRegex;

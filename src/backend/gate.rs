@@ -11,7 +11,7 @@ const LONGEST_REASON: usize = 400;
 
 /// Bounds on asking one back end (`backends:`).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Limits {
+pub struct BackendLimits {
     /// `backends.timeout`: how long an answer may take, waiting for a turn included.
     pub timeout: Duration,
     /// `backends.concurrent`: questions that are asked at the same time.
@@ -21,7 +21,7 @@ pub struct Limits {
 }
 
 /// Five seconds, eight at once, 64 waiting.
-impl Default for Limits {
+impl Default for BackendLimits {
     fn default() -> Self {
         Self { timeout: Duration::from_secs(5), concurrent: 8, queue: 64 }
     }
@@ -50,7 +50,7 @@ pub struct Gate {
 
 impl Gate {
     /// A gate before the back end of that section.
-    pub fn new(backend: &'static str, limits: &Limits) -> Self {
+    pub fn new(backend: &'static str, limits: &BackendLimits) -> Self {
         Self {
             backend,
             running: Semaphore::new(limits.concurrent),
@@ -97,7 +97,7 @@ mod tests {
     use super::*;
 
     fn gate(concurrent: usize, queue: usize) -> Gate {
-        Gate::new("ldap_auth", &Limits { timeout: Duration::from_millis(50), concurrent, queue })
+        Gate::new("ldap_auth", &BackendLimits { timeout: Duration::from_millis(50), concurrent, queue })
     }
 
     #[tokio::test]

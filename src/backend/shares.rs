@@ -5,19 +5,19 @@
 
 use std::net::IpAddr;
 
-use super::{Limits, Unavailable};
+use super::{BackendLimits, Unavailable};
 use crate::limits::{self, Network, Share};
 
 /// Questions on their way, by where they come from.
 #[derive(Debug)]
-pub(crate) struct Shares {
+pub(crate) struct BackendShares {
     most: usize,
     taken: limits::Shares,
 }
 
-impl Shares {
+impl BackendShares {
     /// Half of all slots for each address.
-    pub(crate) fn new(limits: &Limits) -> Self {
+    pub(crate) fn new(limits: &BackendLimits) -> Self {
         Self { most: ((limits.concurrent + limits.queue) / 2).max(1), taken: limits::Shares::default() }
     }
 
@@ -38,13 +38,15 @@ mod tests {
 
     #[test]
     fn an_address_gets_half() {
-        let shares = Shares::new(&Limits { concurrent: 2, queue: 2, ..Limits::default() });
+        let shares =
+            BackendShares::new(&BackendLimits { concurrent: 2, queue: 2, ..BackendLimits::default() });
         let of = |ip: &str| shares.of(Some(ip.parse().unwrap()), "ldap_auth");
         let taken = [of("2001:db8::1"), of("2001:db8::2:1"), of("10.0.0.1")];
         assert!(taken.iter().all(Result::is_ok));
         assert_eq!(of("2001:db8::3").unwrap_err().why, "too many questions come from 2001:db8::/64");
         assert!(shares.of(None, "ldap_auth").is_ok());
-        let least = Shares::new(&Limits { concurrent: 1, queue: 0, ..Limits::default() });
+        let least =
+            BackendShares::new(&BackendLimits { concurrent: 1, queue: 0, ..BackendLimits::default() });
         assert!(least.of(None, "ldap_auth").is_ok());
     }
 }

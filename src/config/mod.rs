@@ -64,9 +64,9 @@ pub struct Config {
     /// `acl:`, in the order of the file.
     pub acl: Vec<authz::RuleSettings>,
     /// `ext_auth:`, `ldap_auth:`, `xorm_auth:`, and `backends:`.
-    pub authenticators: authn::BackendSettings,
+    pub authenticators: authn::AuthenticationBackendSettings,
     /// `acl_xorm:`, `ext_authz:`, and `backends:`.
-    pub authorizers: authz::BackendSettings,
+    pub authorizers: authz::AuthorizationBackendSettings,
     /// `log:`.
     pub log: LogSettings,
     /// `audit:`.

@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, time::SystemTime};
 
-use super::{Platform, json::Json, moment::moment};
+use super::{Platform, json::Json, timestamp::timestamp};
 
 /// The configuration of an image. What the document does not say, or says in another type, is empty.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -63,7 +63,7 @@ impl ImageConfig {
         let [created, author, config, history] = document.members(["created", "author", "config", "history"]);
         Self {
             platform: Platform::read(document),
-            created: created.and_then(moment),
+            created: created.and_then(timestamp),
             author: author.and_then(Json::words),
             history: history
                 .map(Json::list)
@@ -108,7 +108,7 @@ impl HistoryEntry {
         let [created, created_by, comment, empty_layer] =
             json.members(["created", "created_by", "comment", "empty_layer"]);
         Self {
-            created: created.and_then(moment),
+            created: created.and_then(timestamp),
             created_by: created_by.and_then(Json::text).unwrap_or_default(),
             comment: comment.and_then(Json::words),
             empty_layer: empty_layer.is_some_and(Json::is_true),

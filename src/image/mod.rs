@@ -12,8 +12,8 @@ mod descriptor;
 mod json;
 mod kind;
 mod manifest;
-mod moment;
 mod platform;
+mod timestamp;
 
 pub use attachment::Attachment;
 pub use config::{HistoryEntry, ImageConfig};

@@ -25,12 +25,12 @@ use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-use super::{Limits, activity::Activity};
+use super::{ConnectionLimits, activity::Activity};
 use crate::limits::{LogThrottle, Network, Share, Shares};
 
 /// The connections that are open, and the limits in force for the next one.
 pub struct Admission {
-    limits: ArcSwap<Limits>,
+    limits: ArcSwap<ConnectionLimits>,
     shares: Shares,
     table: Mutex<Table>,
     ended: Notify,
@@ -71,7 +71,7 @@ const IDLE: Duration = Duration::from_secs(1);
 
 impl Admission {
     /// No connections yet.
-    pub fn new(limits: Limits) -> Arc<Self> {
+    pub fn new(limits: ConnectionLimits) -> Arc<Self> {
         Arc::new(Self {
             limits: ArcSwap::from_pointee(limits),
             shares: Shares::default(),
@@ -86,7 +86,7 @@ impl Admission {
     }
 
     /// Puts other limits in force, for connections that come after this. Those that are open keep theirs.
-    pub fn replace(&self, limits: Limits) {
+    pub fn replace(&self, limits: ConnectionLimits) {
         self.limits.store(Arc::new(limits));
     }
 
@@ -111,7 +111,7 @@ impl Admission {
     }
 
     /// Returns the limits in force.
-    pub(super) fn limits(&self) -> Arc<Limits> {
+    pub(super) fn limits(&self) -> Arc<ConnectionLimits> {
         self.limits.load_full()
     }
 
@@ -235,7 +235,7 @@ mod tests {
 
     fn admission(connections: usize, connections_per_address: usize) -> Arc<Admission> {
         let second = Duration::from_secs(1);
-        Admission::new(Limits {
+        Admission::new(ConnectionLimits {
             connections,
             connections_per_address,
             streams: 1,

@@ -17,7 +17,7 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 
 use super::{
-    Limits, Tls,
+    ConnectionLimits, Tls,
     activity::{Activity, RequestGuard},
     admission::ConnectionSlot,
     connection_driver::{ConnectionDriver, Ended},
@@ -39,7 +39,7 @@ use crate::{
 pub(super) struct Connections {
     pub(super) service: Arc<Service>,
     pub(super) tls: Arc<Tls>,
-    pub(super) limits: Arc<Limits>,
+    pub(super) limits: Arc<ConnectionLimits>,
     pub(super) stop: watch::Receiver<bool>,
     /// On a port that only redirects to HTTPS: the port of that.
     pub(super) redirects_to: Option<u16>,

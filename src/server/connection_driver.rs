@@ -15,12 +15,12 @@ use tokio::{
     time::sleep,
 };
 
-use super::{Limits, admission::ConnectionSlot, head_guard::Verdict, tls_stream::Output};
+use super::{ConnectionLimits, admission::ConnectionSlot, head_guard::Verdict, tls_stream::Output};
 
 /// The means to drive a connection.
 pub(super) struct ConnectionDriver<'a, O> {
     pub(super) stop: &'a watch::Receiver<bool>,
-    pub(super) limits: &'a Limits,
+    pub(super) limits: &'a ConnectionLimits,
     pub(super) slot: &'a ConnectionSlot,
     /// The output of TLS.
     pub(super) output: Option<&'a Output<O>>,

@@ -12,7 +12,7 @@ pub struct Settings {
     /// `server.certificate` and `server.key`; `None` serves plain HTTP.
     pub tls: Option<TlsSettings>,
     /// Bounds on connections.
-    pub limits: Limits,
+    pub limits: ConnectionLimits,
 }
 
 /// An address to listen on.
@@ -47,7 +47,7 @@ pub enum TlsVersion {
 
 /// Bounds on connections (`limits:`).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Limits {
+pub struct ConnectionLimits {
     /// `limits.connections`: in all; beyond that idle ones are closed, and accepting waits.
     pub connections: usize,
     /// `limits.connections_per_address`: of those, from one address; beyond that they are refused.

@@ -9,7 +9,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL};
 
 use super::{
     AccessToken, AuthSourceClaim, IssueError, SigningKey, TokenError,
-    claims::{Claims, LATEST, SignedClaims},
+    claims::{AccessClaims, LATEST, SignedClaims},
     jws::{self, Kind},
     memory::Memory,
     refresh::{self, RefreshClaims},
@@ -128,7 +128,7 @@ impl Authority {
     ) -> Result<IssuedToken, IssueError> {
         let exp = now.saturating_add(self.settings.lifetime.as_secs().max(SHORTEST)).min(LATEST);
         let [labels, left_out] = labels(voucher)?;
-        let claims = Claims {
+        let claims = AccessClaims {
             iss: &self.settings.issuer,
             sub: account,
             aud: service,

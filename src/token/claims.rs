@@ -17,7 +17,7 @@ pub(super) const LATEST: u64 = i64::MAX.cast_unsigned() - 62_135_596_800 - LEEWA
 /// The claims of an access token as docker_auth writes them, all of them always present; then Portwarden's own, where a
 /// back end knows the account.
 #[derive(Serialize)]
-pub(super) struct Claims<'a> {
+pub(super) struct AccessClaims<'a> {
     pub(super) iss: &'a str,
     /// The account; empty for the anonymous user.
     pub(super) sub: &'a str,
@@ -125,7 +125,7 @@ impl SignedClaims {
     }
 }
 
-impl memory::Claims for SignedClaims {
+impl memory::Remembered for SignedClaims {
     fn account(&self) -> &str {
         &self.token.account
     }
@@ -157,8 +157,8 @@ impl AuthSourceClaim {
 
 impl Validity {
     fn read(claims: &Object) -> Result<Self, TokenError> {
-        let moment = |name| claims.integer(name)?.map(i128::from).ok_or(TokenError::Malformed);
-        let (expiry, start) = (moment("exp")?, moment("nbf")?);
+        let timestamp = |name| claims.integer(name)?.map(i128::from).ok_or(TokenError::Malformed);
+        let (expiry, start) = (timestamp("exp")?, timestamp("nbf")?);
         if expiry.max(start) > i128::from(LATEST) {
             Err(TokenError::Malformed)
         } else {

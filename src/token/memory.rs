@@ -18,7 +18,7 @@ use aws_lc_rs::{digest, hmac};
 use parking_lot::{Mutex, MutexGuard};
 
 /// The remembered part of a token of one kind.
-pub(super) trait Claims {
+pub(super) trait Remembered {
     /// The account of the token: tokens of one account must not push out those of all others.
     fn account(&self) -> &str;
     /// Bytes that it takes on the heap, about; never much less than in truth.
@@ -64,7 +64,7 @@ const LONGEST: usize = 12 << 10;
 /// Overhead of an allocation beside its bytes, roughly.
 const ALLOCATION: usize = 16;
 
-impl<C: Claims> Memory<C> {
+impl<C: Remembered> Memory<C> {
     /// An empty memory for `sets` times eight tokens. `key` must be for nothing else.
     pub(super) fn new(key: hmac::Key, sets: usize) -> Self {
         let set = || Mutex::new(Set { entries: Vec::new(), uses: 0 });
@@ -142,7 +142,7 @@ impl<C: Claims> Memory<C> {
     }
 }
 
-impl<C: Claims> Set<C> {
+impl<C: Remembered> Set<C> {
     /// Takes entries out until there is room for one more of that account, of so many bytes.
     fn make_room(&mut self, account: &str, bytes: usize) {
         while self.entries.len() >= WAYS || self.bytes() + bytes > SET_BYTES {
@@ -179,7 +179,7 @@ mod tests {
 
     struct Held(&'static str, usize);
 
-    impl Claims for Held {
+    impl Remembered for Held {
         fn account(&self) -> &str {
             self.0
         }

@@ -94,7 +94,7 @@ impl Authority {
 /// A refresh token whose signature and issuer are right. All else is looked at on each use.
 pub(super) struct RefreshClaims(Login);
 
-impl memory::Claims for RefreshClaims {
+impl memory::Remembered for RefreshClaims {
     fn account(&self) -> &str {
         &self.0.account
     }

@@ -162,7 +162,7 @@ impl SessionClaims {
     }
 }
 
-impl memory::Claims for SessionClaims {
+impl memory::Remembered for SessionClaims {
     fn account(&self) -> &str {
         &self.login.account
     }

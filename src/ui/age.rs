@@ -11,7 +11,7 @@ use maud::{Markup, Render, html};
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Age {
     /// The moment, as the source claims it.
-    pub(super) moment: SystemTime,
+    pub(super) timestamp: SystemTime,
     /// The moment of the request.
     pub(super) now: SystemTime,
 }
@@ -41,10 +41,10 @@ const END: Duration = Duration::from_secs(253_402_300_799);
 
 impl fmt::Display for Age {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.moment <= SystemTime::UNIX_EPOCH + UNDATED {
+        if self.timestamp <= SystemTime::UNIX_EPOCH + UNDATED {
             return f.write_str("undated");
         }
-        let (past, distance) = match self.now.duration_since(self.moment) {
+        let (past, distance) = match self.now.duration_since(self.timestamp) {
             Ok(passed) => (true, passed),
             Err(ahead) => (false, ahead.duration()),
         };
@@ -62,15 +62,15 @@ impl fmt::Display for Age {
 
 impl Render for Age {
     fn render(&self) -> Markup {
-        let (machine, people) = written(self.moment);
+        let (machine, people) = written(self.timestamp);
         html! { time datetime=(machine) title=(people) { (self.to_string()) } }
     }
 }
 
 /// `2026-01-02T03:04:05Z` and `2026-01-02 03:04:05 UTC`; what is out of all bounds, as the nearest of these.
-pub(super) fn written(moment: SystemTime) -> (String, String) {
-    let moment = moment.clamp(SystemTime::UNIX_EPOCH, SystemTime::UNIX_EPOCH + END);
-    let machine = humantime::format_rfc3339_seconds(moment).to_string();
+pub(super) fn written(timestamp: SystemTime) -> (String, String) {
+    let timestamp = timestamp.clamp(SystemTime::UNIX_EPOCH, SystemTime::UNIX_EPOCH + END);
+    let machine = humantime::format_rfc3339_seconds(timestamp).to_string();
     let people = machine.replace('T', " ").replace('Z', " UTC");
     (machine, people)
 }
@@ -102,7 +102,7 @@ mod tests {
             (YEAR, "1 year ago"),
             (20 * YEAR, "20 years ago"),
         ] {
-            let age = Age { moment: now - Duration::from_secs(seconds), now };
+            let age = Age { timestamp: now - Duration::from_secs(seconds), now };
             assert_eq!(age.to_string(), text);
         }
     }
@@ -110,14 +110,14 @@ mod tests {
     #[test]
     fn clocks_differ_and_builds_leave_the_date_out() {
         let now = at(1_700_000_000);
-        assert_eq!(Age { moment: at(1_700_000_030), now }.to_string(), "just now");
-        assert_eq!(Age { moment: at(1_700_007_200), now }.to_string(), "in 2 hours");
-        assert_eq!(Age { moment: at(0), now }.to_string(), "undated");
+        assert_eq!(Age { timestamp: at(1_700_000_030), now }.to_string(), "just now");
+        assert_eq!(Age { timestamp: at(1_700_007_200), now }.to_string(), "in 2 hours");
+        assert_eq!(Age { timestamp: at(0), now }.to_string(), "undated");
         assert_eq!(
-            Age { moment: SystemTime::UNIX_EPOCH - Duration::from_secs(9), now }.to_string(),
+            Age { timestamp: SystemTime::UNIX_EPOCH - Duration::from_secs(9), now }.to_string(),
             "undated"
         );
-        assert_eq!(Age { moment: at(UNDATED.as_secs()), now }.to_string(), "undated");
+        assert_eq!(Age { timestamp: at(UNDATED.as_secs()), now }.to_string(), "undated");
     }
 
     #[test]

@@ -172,7 +172,8 @@ fn sh(script: &str) -> CommandSettings {
 }
 
 fn log_in(row: &Login) -> Said {
-    let settings = authn::BackendSettings { ext_auth: Some(sh(&row.script)), ..Default::default() };
+    let settings =
+        authn::AuthenticationBackendSettings { ext_auth: Some(sh(&row.script)), ..Default::default() };
     let authenticators = Authenticators::new(Users::default(), settings, None);
     match block_on(authenticators.ask_backends(&row.user, &Secret::new(row.password.as_str()), None)) {
         Ok(Outcome::Accepted(identity)) => {
@@ -189,7 +190,7 @@ fn log_in(row: &Login) -> Said {
 fn decide(row: &Access, file: &Path) -> (String, Said) {
     // The command keeps its input, and the recorded script decides.
     let script = format!("cat >'{}'; {}", file.display(), row.script);
-    let settings = authz::BackendSettings { ext_authz: Some(sh(&script)), ..Default::default() };
+    let settings = authz::AuthorizationBackendSettings { ext_authz: Some(sh(&script)), ..Default::default() };
     let request = &row.request;
     let question = Question {
         account: &request.account,

@@ -5,7 +5,8 @@ use std::{collections::BTreeMap, net::IpAddr};
 
 use portwarden::{
     authz::{
-        Authorizers, BackendSettings, DecidedBy, Doubt, Policy, Question, RuleName, RuleSettings, Verdict,
+        AuthorizationBackendSettings, Authorizers, DecidedBy, Doubt, Policy, Question, RuleName,
+        RuleSettings, Verdict,
     },
     backend::CommandSettings,
 };
@@ -299,7 +300,8 @@ fn with_a_command_behind(acl: &[(&str, &[&str])]) -> (String, Vec<String>) {
     };
     let rules: Vec<RuleSettings> = acl.iter().enumerate().map(rule).collect();
     let command = CommandSettings { command: "/bin/true".into(), args: Vec::new() };
-    let settings = BackendSettings { ext_authz: Some(command), ..BackendSettings::default() };
+    let settings =
+        AuthorizationBackendSettings { ext_authz: Some(command), ..AuthorizationBackendSettings::default() };
     let authorizers = Authorizers::new(Policy::compile(&rules).unwrap(), settings, None);
     let labels = BTreeMap::from([("hidden".to_owned(), vec!["internal-*".to_owned()])]);
     let question = Question {

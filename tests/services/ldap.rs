@@ -13,7 +13,7 @@ use portwarden::{
         Answer, Labels, Ldap, LdapSettings, Secret,
         ldap::{BindPassword, DnTemplate, Filter, LabelMap, LdapTls, SearchAs, Trust},
     },
-    backend::Limits,
+    backend::BackendLimits,
 };
 use rustls::pki_types::{CertificateDer, pem::PemObject as _};
 
@@ -44,7 +44,7 @@ fn with_filter(directory: &Slapd, filter: &str) -> LdapSettings {
 }
 
 fn ldap(settings: LdapSettings) -> Ldap {
-    Ldap::new(settings, &Limits { timeout: Duration::from_secs(20), ..Limits::default() })
+    Ldap::new(settings, &BackendLimits { timeout: Duration::from_secs(20), ..BackendLimits::default() })
 }
 
 fn as_user(directory: &Slapd, template: &str, filter: &str) -> LdapSettings {
@@ -364,7 +364,7 @@ async fn a_connection_that_the_directory_closed_is_replaced_unnoticed() {
 #[tokio::test]
 async fn a_directory_that_hangs_costs_its_time_and_no_more() {
     let directory = start(slapd());
-    let limits = Limits { timeout: Duration::from_secs(6), concurrent: 2, queue: 2 };
+    let limits = BackendLimits { timeout: Duration::from_secs(6), concurrent: 2, queue: 2 };
     let ldap = Ldap::new(settings(&directory), &limits);
     assert_eq!(ask(&ldap, "bob", "builder").await, accepted());
     directory.signal("STOP");

@@ -12,7 +12,7 @@ use std::{
 use portwarden::{
     authn::{self, Authenticators, Labels, Outcome, PasswordHash, Secret, Users},
     authz::{self, Authorizers, DecidedBy, Policy, Question, Ruling, SqlRulesSettings},
-    backend::{Limits, SqlSettings, Unavailable},
+    backend::{BackendLimits, SqlSettings, Unavailable},
 };
 
 use crate::support::{
@@ -30,8 +30,8 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 /// The interval between readings of the rules here.
 const REFRESH: Duration = Duration::from_secs(1);
 
-fn limits() -> Limits {
-    Limits { timeout: TIMEOUT, concurrent: 4, queue: 16 }
+fn limits() -> BackendLimits {
+    BackendLimits { timeout: TIMEOUT, concurrent: 4, queue: 16 }
 }
 
 fn hash(password: &str) -> String {
@@ -40,8 +40,11 @@ fn hash(password: &str) -> String {
 
 /// `xorm_auth` alone.
 fn accounts(settings: SqlSettings) -> Authenticators {
-    let backends =
-        authn::BackendSettings { xorm_auth: Some(settings), limits: limits(), ..Default::default() };
+    let backends = authn::AuthenticationBackendSettings {
+        xorm_auth: Some(settings),
+        limits: limits(),
+        ..Default::default()
+    };
     Authenticators::new(Users::build(&[]).unwrap(), backends, None)
 }
 
@@ -166,7 +169,7 @@ async fn a_server_that_fails_is_said_at_once_and_found_again(server: &mut impl F
 /// `acl_xorm` alone.
 fn rules(settings: SqlSettings) -> Authorizers {
     let acl_xorm = Some(SqlRulesSettings { database: settings, refresh: REFRESH });
-    let backends = authz::BackendSettings { acl_xorm, limits: limits(), ..Default::default() };
+    let backends = authz::AuthorizationBackendSettings { acl_xorm, limits: limits(), ..Default::default() };
     Authorizers::new(Policy::default(), backends, None)
 }
 

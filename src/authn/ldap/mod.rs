@@ -22,7 +22,7 @@ mod verdict;
 use std::sync::Arc;
 
 use super::{Answer, Secret};
-use crate::backend::{Gate, Limits, Unavailable};
+use crate::backend::{BackendLimits, Gate, Unavailable};
 pub(super) use account::is_visible;
 use connection::{Connection, Endpoint, Found, Security};
 pub use dn::{DnTemplate, NoAccount};
@@ -55,7 +55,7 @@ enum Lookup {
 
 impl Ldap {
     /// Nothing is connected yet.
-    pub fn new(settings: LdapSettings, limits: &Limits) -> Self {
+    pub fn new(settings: LdapSettings, limits: &BackendLimits) -> Self {
         Self {
             attributes: attributes(&settings),
             endpoint: endpoint(&settings),

@@ -83,7 +83,8 @@ async fn ask_with(codes: Codes, dn: &'static str, as_user: bool, shown: &[u8]) -
         search_as,
         labels: Vec::new(),
     };
-    let ldap = Ldap::new(settings, &Limits { timeout: Duration::from_secs(10), ..Limits::default() });
+    let ldap =
+        Ldap::new(settings, &BackendLimits { timeout: Duration::from_secs(10), ..BackendLimits::default() });
     ldap.authenticate("bob", &Secret::new(shown)).await.map_err(|error| error.why)
 }
 
@@ -190,7 +191,7 @@ async fn what_a_question_began_ends_with_its_time() {
         search_as: SearchAs::User(DnTemplate::parse("uid=${account},dc=x").unwrap()),
         labels: Vec::new(),
     };
-    let limits = Limits { timeout: Duration::from_millis(50), ..Limits::default() };
+    let limits = BackendLimits { timeout: Duration::from_millis(50), ..BackendLimits::default() };
     let ldap = Ldap::new(settings, &limits);
     for _ in 0..10 {
         let error = ldap.authenticate("bob", &Secret::new("builder")).await.unwrap_err();

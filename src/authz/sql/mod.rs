@@ -15,7 +15,7 @@ use tokio::{
 };
 
 use super::Policy;
-use crate::backend::{Limits, SqlSettings, Unavailable, one_line};
+use crate::backend::{BackendLimits, SqlSettings, Unavailable, one_line};
 use reading::Table;
 
 const SECTION: &str = "acl_xorm";
@@ -57,7 +57,7 @@ struct Newest {
 
 impl SqlRules {
     /// Starts to read them, on the present runtime.
-    pub(super) fn new(settings: SqlRulesSettings, limits: &Limits) -> Self {
+    pub(super) fn new(settings: SqlRulesSettings, limits: &BackendLimits) -> Self {
         let SqlRulesSettings { database, refresh } = settings;
         let (sender, newest) = watch::channel(Newest::default());
         let task = tokio::spawn(keep_reading(Table::new(database, limits), refresh, sender)).abort_handle();

@@ -7,7 +7,9 @@ use tokio::task::spawn_blocking;
 use super::{SECTION, entry};
 use crate::{
     authz::{Policy, RuleSettings},
-    backend::{Database, Failure, Gate, Limits, Query, Row, SqlSettings, Table as TableName, Unavailable},
+    backend::{
+        BackendLimits, Database, Failure, Gate, Query, Row, SqlSettings, Table as TableName, Unavailable,
+    },
 };
 
 /// More rules than any real policy has; each is asked at every request.
@@ -45,7 +47,7 @@ pub(super) struct Table {
 
 impl Table {
     /// Nothing is connected yet.
-    pub(super) fn new(settings: SqlSettings, limits: &Limits) -> Self {
+    pub(super) fn new(settings: SqlSettings, limits: &BackendLimits) -> Self {
         Self { database: Database::new(settings, limits), gate: Gate::new(SECTION, limits), last: None }
     }
 

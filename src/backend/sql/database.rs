@@ -11,7 +11,7 @@ use std::{
 use parking_lot::Mutex;
 
 use super::{SqlSettings, connection::Connection};
-use crate::backend::Limits;
+use crate::backend::BackendLimits;
 
 /// Idle timeout of a connection; servers and the proxies before them close idle ones silently.
 const IDLE: Duration = Duration::from_secs(60);
@@ -75,7 +75,7 @@ impl Idle {
 
 impl Database {
     /// Nothing is connected yet.
-    pub(crate) fn new(settings: SqlSettings, limits: &Limits) -> Self {
+    pub(crate) fn new(settings: SqlSettings, limits: &BackendLimits) -> Self {
         Self { settings, patience: limits.timeout, idle: Mutex::new(Vec::new()) }
     }
 

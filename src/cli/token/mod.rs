@@ -25,14 +25,14 @@ use client::{Client, Reply, is_safe};
 
 /// The answer of a token endpoint: `token`, or the name that OAuth 2 has for it, or both.
 #[derive(Deserialize)]
-struct Issued {
+struct TokenResponse {
     token: Option<String>,
     access_token: Option<String>,
 }
 
 /// The one claim that is looked at, so that a script learns at once what it will not be able to do.
 #[derive(Deserialize)]
-struct Claims {
+struct TokenPayload {
     access: Vec<Scope>,
 }
 
@@ -51,7 +51,7 @@ pub(super) fn run(token: &Token) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| format!("cannot start: {error}"))?;
     let reply = runtime.block_on(ask(token, &registry, credentials))?;
-    let issued: Issued =
+    let issued: TokenResponse =
         serde_json::from_slice(&reply.body).map_err(|_| "the answer is not that of a token endpoint")?;
     let issued = issued.token.or(issued.access_token).ok_or("the answer has no token in it")?;
     require(&wanted, &issued, token.user.as_deref())?;
@@ -190,7 +190,7 @@ fn missing(wanted: &Scope, granted: &[Scope]) -> Option<String> {
 /// The `access` of a token, unchecked: it is shown to the holder of the token.
 fn access(token: &str) -> Option<Vec<Scope>> {
     let payload = BASE64URL.decode(token.split('.').nth(1)?).ok()?;
-    serde_json::from_slice::<Claims>(&payload).ok().map(|claims| claims.access)
+    serde_json::from_slice::<TokenPayload>(&payload).ok().map(|claims| claims.access)
 }
 
 fn wait(reply: &Reply) -> String {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{command, ldap, sql};
 use crate::{
     authn, authz,
-    backend::Limits,
+    backend::BackendLimits,
     config::{
         Context,
         schema::{Backends, File},
@@ -15,8 +15,8 @@ use crate::{
 };
 
 /// The authenticators after `users`.
-pub(crate) fn authenticators(file: &File, context: &mut Context<'_>) -> authn::BackendSettings {
-    authn::BackendSettings {
+pub(crate) fn authenticators(file: &File, context: &mut Context<'_>) -> authn::AuthenticationBackendSettings {
+    authn::AuthenticationBackendSettings {
         ext_auth: file.ext_auth.as_ref().and_then(|written| command::settings(written, "ext_auth", context)),
         ldap_auth: file.ldap_auth.as_ref().and_then(|written| ldap::settings(written, context)),
         xorm_auth: file.xorm_auth.as_ref().and_then(|written| sql::accounts(written, context)),
@@ -25,8 +25,8 @@ pub(crate) fn authenticators(file: &File, context: &mut Context<'_>) -> authn::B
 }
 
 /// The authorizers after `acl`.
-pub(crate) fn authorizers(file: &File, context: &mut Context<'_>) -> authz::BackendSettings {
-    authz::BackendSettings {
+pub(crate) fn authorizers(file: &File, context: &mut Context<'_>) -> authz::AuthorizationBackendSettings {
+    authz::AuthorizationBackendSettings {
         acl_xorm: file.acl_xorm.as_ref().and_then(|written| sql::rules(written, context)),
         ext_authz: file
             .ext_authz
@@ -37,14 +37,14 @@ pub(crate) fn authorizers(file: &File, context: &mut Context<'_>) -> authz::Back
     }
 }
 
-fn limits(file: &File, context: &mut Context<'_>) -> Limits {
+fn limits(file: &File, context: &mut Context<'_>) -> BackendLimits {
     let none = Backends::default();
     let written = file.backends.as_ref().unwrap_or(&none);
     let report = &mut context.report;
     let timeout = const { settings::duration("backends.timeout") };
     let concurrent = const { settings::count("backends.concurrent") };
     let queue = const { settings::count("backends.queue") };
-    Limits {
+    BackendLimits {
         timeout: quantity::duration(written.timeout.as_ref(), timeout, report),
         concurrent: quantity::count(written.concurrent, concurrent, report) as usize,
         queue: quantity::count(written.queue, queue, report) as usize,

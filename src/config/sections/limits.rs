@@ -14,7 +14,11 @@ use crate::{
 };
 
 /// The bounds on connections.
-pub(crate) fn connections(file: &File, idle_body: Duration, report: &mut Report<'_>) -> server::Limits {
+pub(crate) fn connections(
+    file: &File,
+    idle_body: Duration,
+    report: &mut Report<'_>,
+) -> server::ConnectionLimits {
     let none = Limits::default();
     let written = file.limits.as_ref().unwrap_or(&none);
     let connections = const { settings::count("limits.connections") };
@@ -26,7 +30,7 @@ pub(crate) fn connections(file: &File, idle_body: Duration, report: &mut Report<
     let header_timeout = const { settings::duration("limits.header_timeout") };
     let idle_timeout = const { settings::duration("limits.idle_timeout") };
     let drain_timeout = const { settings::duration("limits.drain_timeout") };
-    server::Limits {
+    server::ConnectionLimits {
         connections: count(written.connections, connections, report) as usize,
         connections_per_address: count(written.connections_per_address, connections_per_address, report)
             as usize,

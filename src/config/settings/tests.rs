@@ -70,7 +70,7 @@ fn the_defaults_are_those_of_the_sections() {
 #[test]
 fn the_defaults_of_other_modules_are_the_same() {
     let config = read(&config("backends", "", "")).unwrap();
-    assert_eq!(config.authenticators.limits, backend::Limits::default());
+    assert_eq!(config.authenticators.limits, backend::BackendLimits::default());
     assert_eq!(config.proxy.passwords.remember, authn::RememberedSettings::default().ttl);
 }
 

@@ -41,7 +41,7 @@ fn row(line: &[u8]) -> Option<EventRow> {
     };
     let decision = text("decision");
     Some(EventRow {
-        time: moment(&text("time")),
+        time: timestamp(&text("time")),
         event: text("event"),
         account: proved_account(&line),
         address: text("address"),
@@ -68,7 +68,7 @@ fn proved_account(line: &Value) -> Option<String> {
     is_proved.then(|| account.to_owned())
 }
 
-fn moment(text: &str) -> Option<SystemTime> {
+fn timestamp(text: &str) -> Option<SystemTime> {
     let time = humantime::parse_rfc3339_weak(text).ok()?;
     // To the second: that is all that a person reads.
     let since = time.duration_since(SystemTime::UNIX_EPOCH).ok()?;

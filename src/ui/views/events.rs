@@ -49,7 +49,7 @@ fn list(frame: &Frame<'_>, rows: &[EventRow]) -> Markup {
 }
 
 fn event(frame: &Frame<'_>, row: &EventRow) -> Markup {
-    let age = row.time.map(|moment| Age { moment, now: frame.now });
+    let age = row.time.map(|timestamp| Age { timestamp, now: frame.now });
     let account = match row.account.as_deref() {
         // Of the server, or of many requests.
         None if row.method.is_empty() => "–",

@@ -81,7 +81,7 @@ fn facts(frame: &Frame<'_>, page: &ImagePage<'_>) -> Markup {
                     }
                     div { dt { "Size" } dd { (size(page)) " in " (counted(layers.len(), "layer", "layers")) } }
                     @if let Ok(config) = config {
-                        @if let Some(moment) = config.created { div { dt { "Created" } dd { (Age { moment, now: frame.now }) } } }
+                        @if let Some(timestamp) = config.created { div { dt { "Created" } dd { (Age { timestamp, now: frame.now }) } } }
                         @if let Some(author) = &config.author { div { dt { "Author" } dd { (Untrusted(author)) } } }
                     }
                 }

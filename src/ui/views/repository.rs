@@ -104,7 +104,7 @@ fn tag(frame: &Frame<'_>, page: &Repository<'_>, row: &TagRow<'_>) -> Markup {
 }
 
 fn summarised(frame: &Frame<'_>, page: &Repository<'_>, tag: &str, summary: &Summary) -> Markup {
-    let age = summary.created.map(|moment| Age { moment, now: frame.now });
+    let age = summary.created.map(|timestamp| Age { timestamp, now: frame.now });
     html! {
         (cell(CREATED, html! { @if let Some(age) = age { (age) } @else { (unknown()) } }))
         (cell(SIZE, html! { @if let Some(size) = summary.size { (Size(size)) } @else { (unknown()) } }))

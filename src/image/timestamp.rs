@@ -6,7 +6,7 @@ use super::json::Json;
 
 /// The moment, when there is one from 1970 to 9999. Go's zero time, the year 1, means that none is known, and no image
 /// is older than computers that could keep one.
-pub(super) fn moment(json: Json<'_>) -> Option<SystemTime> {
+pub(super) fn timestamp(json: Json<'_>) -> Option<SystemTime> {
     parse(&json.text()?)
 }
 
