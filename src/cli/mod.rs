@@ -135,7 +135,7 @@ struct Explain {
     /// Also say why the rules before it did not match
     #[arg(long, short, requires = "what")]
     verbose: bool,
-    /// PolicyAnswer in JSON, a line for each account. With no scope and no request, answer each line of standard input:
+    /// Answer in JSON, a line for each account. With no scope and no request, answer each line of standard input:
     /// {"account","type","name","service","ip","actions","labels"}
     #[arg(long)]
     json: bool,

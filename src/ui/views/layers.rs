@@ -19,7 +19,7 @@ struct Pair<'a> {
     layer: Option<&'a Descriptor>,
 }
 
-const STEP: Column = Column { label: "BuildStep", class: "ordinal" };
+const STEP: Column = Column { label: "Step", class: "ordinal" };
 const CREATED_BY: Column = Column { label: "Created by", class: "main" };
 const SIZE: Column = Column { label: "Size", class: "number" };
 const DIGEST: Column = Column { label: "Layer", class: "" };
