@@ -105,7 +105,7 @@ else
 	cargo bench --locked --bench compare -- --quick $(ONLY)
 endif
 
-micro := attack pages policy routing token
+micro := attack pages policy robots routing token
 
 bench-micro:
 	cargo bench --locked $(micro:%=--bench %)

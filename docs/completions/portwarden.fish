@@ -33,7 +33,7 @@ complete -c portwarden -n "__fish_portwarden_needs_command" -f -a "test-policy" 
 complete -c portwarden -n "__fish_portwarden_needs_command" -f -a "freeze" -d 'Reject writes temporarily while the registry collects its garbage; pulls go on'
 complete -c portwarden -n "__fish_portwarden_needs_command" -f -a "thaw" -d 'Accept writes again'
 complete -c portwarden -n "__fish_portwarden_needs_command" -f -a "status" -d 'Show whether writes are accepted'
-complete -c portwarden -n "__fish_portwarden_needs_command" -f -a "token" -d 'Get a token from a registry, for scripts'
+complete -c portwarden -n "__fish_portwarden_needs_command" -f -a "token" -d 'Get a token from a registry, for scripts; `token new` makes one for a robot'
 complete -c portwarden -n "__fish_portwarden_needs_command" -f -a "hash" -d 'Hash a password for `users:`, as `htpasswd -nB` does'
 complete -c portwarden -n "__fish_portwarden_needs_command" -f -a "completions" -d 'Print the completions of a shell'
 complete -c portwarden -n "__fish_portwarden_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
@@ -69,13 +69,22 @@ complete -c portwarden -n "__fish_portwarden_using_subcommand thaw" -s h -l help
 complete -c portwarden -n "__fish_portwarden_using_subcommand status" -l socket -d 'The control socket of the server' -r -F
 complete -c portwarden -n "__fish_portwarden_using_subcommand status" -l json -d 'Print a JSON object: state (open, draining or frozen), and seconds, cut_off or pushes'
 complete -c portwarden -n "__fish_portwarden_using_subcommand status" -s h -l help -d 'Print help'
-complete -c portwarden -n "__fish_portwarden_using_subcommand token" -l registry -d 'The registry: https://registry.example' -r
-complete -c portwarden -n "__fish_portwarden_using_subcommand token" -l user -d 'The account, whose password is asked for, or read from standard input; without one, an anonymous token' -r
-complete -c portwarden -n "__fish_portwarden_using_subcommand token" -l scope -d 'Scope of the token: repository:team/app:pull,push (may be repeated)' -r
-complete -c portwarden -n "__fish_portwarden_using_subcommand token" -l ca-certificate -d 'Trust the authorities in this file (PEM) instead of the system\'s' -r -F
-complete -c portwarden -n "__fish_portwarden_using_subcommand token" -l realm -d 'The token endpoint, where it is on another host than the registry' -r
-complete -c portwarden -n "__fish_portwarden_using_subcommand token" -l json -d 'Print the whole answer, with the lifetime of the token'
-complete -c portwarden -n "__fish_portwarden_using_subcommand token" -s h -l help -d 'Print help'
+complete -c portwarden -n "__fish_portwarden_using_subcommand token; and not __fish_seen_subcommand_from new help" -l registry -d 'The registry: https://registry.example' -r
+complete -c portwarden -n "__fish_portwarden_using_subcommand token; and not __fish_seen_subcommand_from new help" -l user -d 'The account, whose password is asked for, or read from standard input; without one, an anonymous token' -r
+complete -c portwarden -n "__fish_portwarden_using_subcommand token; and not __fish_seen_subcommand_from new help" -l scope -d 'Scope of the token: repository:team/app:pull,push (may be repeated)' -r
+complete -c portwarden -n "__fish_portwarden_using_subcommand token; and not __fish_seen_subcommand_from new help" -l ca-certificate -d 'Trust the authorities in this file (PEM) instead of the system\'s' -r -F
+complete -c portwarden -n "__fish_portwarden_using_subcommand token; and not __fish_seen_subcommand_from new help" -l realm -d 'The token endpoint, where it is on another host than the registry' -r
+complete -c portwarden -n "__fish_portwarden_using_subcommand token; and not __fish_seen_subcommand_from new help" -l json -d 'Print the whole answer, with the lifetime of the token'
+complete -c portwarden -n "__fish_portwarden_using_subcommand token; and not __fish_seen_subcommand_from new help" -s h -l help -d 'Print help'
+complete -c portwarden -n "__fish_portwarden_using_subcommand token; and not __fish_seen_subcommand_from new help" -f -a "new" -d 'Make a token for a robot, and the line for `robots:`; it is shown once and stored nowhere'
+complete -c portwarden -n "__fish_portwarden_using_subcommand token; and not __fish_seen_subcommand_from new help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c portwarden -n "__fish_portwarden_using_subcommand token; and __fish_seen_subcommand_from new" -l robot -d 'The robot: its name under `robots:`, and the user name of `docker login`' -r
+complete -c portwarden -n "__fish_portwarden_using_subcommand token; and __fish_seen_subcommand_from new" -l expires -d 'The last day on which it is good, in UTC: 2027-03-01; without one, it does not expire' -r
+complete -c portwarden -n "__fish_portwarden_using_subcommand token; and __fish_seen_subcommand_from new" -l comment -d 'Your own words about it, for logs and findings: where it is used' -r
+complete -c portwarden -n "__fish_portwarden_using_subcommand token; and __fish_seen_subcommand_from new" -l json -d 'Print a JSON object: robot, token, id, sha256, expires, comment'
+complete -c portwarden -n "__fish_portwarden_using_subcommand token; and __fish_seen_subcommand_from new" -s h -l help -d 'Print help'
+complete -c portwarden -n "__fish_portwarden_using_subcommand token; and __fish_seen_subcommand_from help" -f -a "new" -d 'Make a token for a robot, and the line for `robots:`; it is shown once and stored nowhere'
+complete -c portwarden -n "__fish_portwarden_using_subcommand token; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c portwarden -n "__fish_portwarden_using_subcommand hash" -l cost -d 'The work factor: each step doubles the time of a guess, and of a login' -r
 complete -c portwarden -n "__fish_portwarden_using_subcommand hash" -l user -d 'Print the whole line for `users:`, with this name' -r
 complete -c portwarden -n "__fish_portwarden_using_subcommand hash" -s h -l help -d 'Print help'
@@ -87,7 +96,8 @@ complete -c portwarden -n "__fish_portwarden_using_subcommand help; and not __fi
 complete -c portwarden -n "__fish_portwarden_using_subcommand help; and not __fish_seen_subcommand_from serve check explain test-policy freeze thaw status token hash completions help" -f -a "freeze" -d 'Reject writes temporarily while the registry collects its garbage; pulls go on'
 complete -c portwarden -n "__fish_portwarden_using_subcommand help; and not __fish_seen_subcommand_from serve check explain test-policy freeze thaw status token hash completions help" -f -a "thaw" -d 'Accept writes again'
 complete -c portwarden -n "__fish_portwarden_using_subcommand help; and not __fish_seen_subcommand_from serve check explain test-policy freeze thaw status token hash completions help" -f -a "status" -d 'Show whether writes are accepted'
-complete -c portwarden -n "__fish_portwarden_using_subcommand help; and not __fish_seen_subcommand_from serve check explain test-policy freeze thaw status token hash completions help" -f -a "token" -d 'Get a token from a registry, for scripts'
+complete -c portwarden -n "__fish_portwarden_using_subcommand help; and not __fish_seen_subcommand_from serve check explain test-policy freeze thaw status token hash completions help" -f -a "token" -d 'Get a token from a registry, for scripts; `token new` makes one for a robot'
 complete -c portwarden -n "__fish_portwarden_using_subcommand help; and not __fish_seen_subcommand_from serve check explain test-policy freeze thaw status token hash completions help" -f -a "hash" -d 'Hash a password for `users:`, as `htpasswd -nB` does'
 complete -c portwarden -n "__fish_portwarden_using_subcommand help; and not __fish_seen_subcommand_from serve check explain test-policy freeze thaw status token hash completions help" -f -a "completions" -d 'Print the completions of a shell'
 complete -c portwarden -n "__fish_portwarden_using_subcommand help; and not __fish_seen_subcommand_from serve check explain test-policy freeze thaw status token hash completions help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c portwarden -n "__fish_portwarden_using_subcommand help; and __fish_seen_subcommand_from token" -f -a "new" -d 'Make a token for a robot, and the line for `robots:`; it is shown once and stored nowhere'

@@ -6,8 +6,8 @@
 use std::{net::IpAddr, sync::Arc};
 
 use super::{
-    Identity, Labels, Ldap, LdapSettings, Outcome, Secret, Source, Users, command::CommandUsers,
-    sql::SqlUsers,
+    Identity, Labels, Ldap, LdapSettings, Outcome, Robots, Secret, Source, Users, command::CommandUsers,
+    is_robot_token, sql::SqlUsers,
 };
 use crate::backend::{BackendLimits, BackendShares, CommandSettings, SqlSettings, Unavailable};
 
@@ -52,6 +52,8 @@ pub enum Answer {
 pub struct Authenticators {
     /// `users` and `htpasswd`.
     pub users: Users,
+    /// `robots`. None of their names is in `users`.
+    pub robots: Robots,
     backends: Arc<Backends>,
 }
 
@@ -69,7 +71,18 @@ impl Authenticators {
     pub fn new(users: Users, settings: AuthenticationBackendSettings, before: Option<&Self>) -> Self {
         let before = before.map(|before| &before.backends).filter(|before| before.settings == settings);
         let backends = before.map_or_else(|| Arc::new(Backends::new(settings)), Arc::clone);
-        Self { users, backends }
+        Self { users, robots: Robots::default(), backends }
+    }
+
+    /// The same with robots.
+    #[must_use]
+    pub fn with_robots(self, robots: Robots) -> Self {
+        Self { robots, ..self }
+    }
+
+    /// Returns true if the configuration itself knows the account: then no back end may.
+    pub fn is_configured(&self, account: &str) -> bool {
+        self.users.lookup(account).is_some() || self.robots.has(account)
     }
 
     /// Returns true if a back end is asked even about the empty name: the command, as in docker_auth. Directories and
@@ -81,7 +94,7 @@ impl Authenticators {
     /// Returns true if the section is configured. Otherwise its earlier verdict on an account no longer counts.
     pub fn has(&self, source: Source) -> bool {
         match source {
-            Source::Users => true,
+            Source::Users | Source::Robots => true,
             Source::ExtAuth => self.backends.ext_auth.is_some(),
             Source::LdapAuth => self.backends.ldap_auth.is_some(),
             Source::XormAuth => self.backends.xorm_auth.is_some(),
@@ -91,7 +104,8 @@ impl Authenticators {
     /// Asks the back ends, one after the other, about a name that `users` does not have: the first that knows it decides
     /// (docker_auth, `server.go`, `Authenticate`).
     ///
-    /// `ip` is the client's: one address may hold at most half of the slots before all of them.
+    /// `ip` is the client's: one address may hold at most half of the slots before all of them. The name of a robot, and
+    /// anything that begins as the token of one, is shown to no back end.
     ///
     /// # Errors
     /// A back end gives no answer: then the ones after it are not asked, since it may know the name.
@@ -101,6 +115,10 @@ impl Authenticators {
         password: &Secret,
         ip: Option<IpAddr>,
     ) -> Result<Outcome, Unavailable> {
+        if self.robots.has(account) || [account.as_bytes(), password.expose()].into_iter().any(is_robot_token)
+        {
+            return Ok(Outcome::WrongPassword);
+        }
         let Backends { settings, shares, ext_auth, ldap_auth, xorm_auth } = &*self.backends;
         let Some(first) = settings.sections().next() else { return Ok(Outcome::NoSuchUser) };
         let _share = shares.of(ip, first)?;

@@ -10,7 +10,7 @@ use base64::{
 };
 use zeroize::Zeroizing;
 
-use super::secret::Secret;
+use super::{robots::is_robot_token, secret::Secret};
 
 const SCHEME: &[u8] = b"Basic ";
 
@@ -32,6 +32,17 @@ pub struct Credentials {
 }
 
 impl Credentials {
+    /// Returns true if the token of a robot is shown, as it should be or in the place of the name. Then only robots may
+    /// be asked, and the name is not fit to be logged.
+    pub fn are_of_robot(&self) -> bool {
+        is_robot_token(self.password.expose()) || is_robot_token(self.account.as_bytes())
+    }
+
+    /// The kind of credentials, for logs: `password`, or `robot_token`.
+    pub fn kind(&self) -> &'static str {
+        if self.are_of_robot() { "robot_token" } else { "password" }
+    }
+
     /// Reads the value of an `Authorization` header as Go's `Request.BasicAuth` does (RFC 7617): the scheme
     /// in any case, exactly one space, base64 with padding; the first colon splits.
     ///

@@ -15,6 +15,7 @@ pub mod ldap;
 mod password_hash;
 mod recent_sign_ins;
 mod remembered;
+mod robots;
 mod secret;
 mod source;
 mod spelling;
@@ -32,6 +33,10 @@ pub use htpasswd::{HtpasswdError, parse_htpasswd};
 pub use ldap::{Ldap, LdapSettings};
 pub use password_hash::{DEFAULT_COST, HashError, PasswordError, PasswordHash};
 pub use remembered::{Remembered, RememberedSettings};
+pub use robots::{
+    LastDay, MOST_TOKENS, Mistyped, NewToken, RobotError, RobotSettings, RobotTokenSettings, RobotVerdict,
+    Robots, TokenDigest, TokenEnded, TokenName, fit_to_log, holds_robot_token, is_robot_token,
+};
 pub use secret::{NoRandomness, Secret};
 pub use source::Source;
 pub use throttle::{Attempt, Passage, Shown, Throttle};

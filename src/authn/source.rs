@@ -11,6 +11,8 @@ pub enum Source {
     LdapAuth,
     /// `xorm_auth`.
     XormAuth,
+    /// `robots`: asked again about its accounts and their tokens on each request.
+    Robots,
 }
 
 impl Source {
@@ -26,6 +28,7 @@ impl Source {
             Self::ExtAuth => "ext_auth",
             Self::LdapAuth => "ldap_auth",
             Self::XormAuth => "xorm_auth",
+            Self::Robots => "robots",
         }
     }
 }

@@ -12,6 +12,9 @@
 //! - **One way leads past a wait**: the password that was right for this account at this very address within a day
 //!   ([`RecentSignIns`]). A wrong one shown meanwhile closes that way for ten seconds.
 //!
+//! Passwords of people are meant. The right token of a robot waits for nothing: it has 256 random bits, so the answer to
+//! any number of guesses helps no guesser. A wrong one counts as any wrong password.
+//!
 //! Counters are bound to the client, so that an account cannot be locked out from afar:
 //!
 //! - **name and network**, an IPv4 address or a /64: some failures are free, then each doubles the wait, up to a ceiling.

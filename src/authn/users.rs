@@ -11,6 +11,7 @@ use std::{
 use super::{
     UserSettings,
     password_hash::{PasswordHash, burn},
+    robots::TokenName,
     secret::Secret,
     source::Source,
 };
@@ -29,12 +30,14 @@ pub struct Identity {
     pub left_out: Arc<Labels>,
     /// The section that knows the account.
     pub source: Source,
+    /// The token that was shown, for a robot.
+    pub token: Option<Arc<TokenName>>,
 }
 
 impl Identity {
     /// An account all of whose labels are known.
     pub(super) fn with_labels(account: &str, labels: Arc<Labels>, source: Source) -> Self {
-        Self { account: account.to_owned(), labels, left_out: Arc::default(), source }
+        Self { account: account.to_owned(), labels, left_out: Arc::default(), source, token: None }
     }
 }
 

@@ -1,11 +1,11 @@
 //! The authorizers in docker_auth's order: `acl`, `acl_xorm`, `ext_authz`. "No rule matched" goes on to the next; a rule
 //! that matched ends it, whatever it grants. Of what comes after a rule that may match or not, only what it grants, too, is
-//! granted.
+//! granted. Below all of them is the ceiling of the account, where it has one.
 
 use std::{fmt, sync::Arc, time::Duration};
 
 use super::{
-    LeftOut, Policy, Question, Rule, SqlRulesSettings, Withheld,
+    CeilingName, Ceilings, LeftOut, Policy, Question, Rule, SqlRulesSettings, Withheld,
     command::{CommandRules, Remembered},
     policy::named_labels::{self, IN_ACL, IN_ACL_XORM, Labels},
     sql::SqlRules,
@@ -35,6 +35,8 @@ pub struct AuthorizationBackendSettings {
 pub struct Authorizers {
     /// `acl`.
     pub acl: Policy,
+    /// The most that an account may do, for those that have such a bound.
+    pub ceilings: Ceilings,
     backends: Arc<Backends>,
     /// The earlier answers of the command. They end with a reload, since the script may be another one then.
     remembered: Remembered,
@@ -67,6 +69,8 @@ pub enum DecidedBy {
     Unclear(RuleName),
     /// The command of `ext_authz`.
     Command,
+    /// The account's own ceiling, below what the rules grant.
+    Ceiling(CeilingName),
 }
 
 /// A rule, as an operator finds it again.
@@ -89,7 +93,13 @@ impl Authorizers {
         let remembered = Remembered::new(settings.remember);
         let before = before.map(|before| &before.backends).filter(|before| before.settings == settings);
         let backends = before.map_or_else(|| Arc::new(Backends::new(settings)), Arc::clone);
-        Self { acl, backends, remembered }
+        Self { acl, ceilings: Ceilings::default(), backends, remembered }
+    }
+
+    /// The same with ceilings.
+    #[must_use]
+    pub fn with_ceilings(self, ceilings: Ceilings) -> Self {
+        Self { ceilings, ..self }
     }
 
     /// Parts the labels of an account into those that a token has to carry for these rules to decide, and what is known of
@@ -127,6 +137,29 @@ impl Authorizers {
     /// A back end that has to be asked gives no answer, or the rules look at what was left out: then nothing is granted, and
     /// nothing is denied for good.
     pub async fn decide_without(
+        &self,
+        left_out: &LeftOut,
+        question: &Question<'_>,
+    ) -> Result<Ruling, Unavailable> {
+        let Some((left, by)) = self.ceilings.bound(question) else {
+            return self.decide_by_rules(left_out, question).await;
+        };
+        let by = DecidedBy::Ceiling(by);
+        if left.is_empty() {
+            return Ok(Ruling { by, actions: left });
+        }
+        // The rules are asked about all actions at once, as the client does.
+        let Ruling { by: rule, actions: granted } = self.decide_by_rules(left_out, question).await?;
+        let actions: Vec<String> = granted.iter().filter(|action| left.contains(action)).cloned().collect();
+        let by = if actions.len() < granted.len() { by } else { rule };
+        Ok(Ruling { by, actions })
+    }
+
+    /// Decides a question as if its account had no ceiling. To explain a decision, never to make one.
+    ///
+    /// # Errors
+    /// As [`Self::decide_without`].
+    pub async fn decide_by_rules(
         &self,
         left_out: &LeftOut,
         question: &Question<'_>,
@@ -241,6 +274,7 @@ impl fmt::Display for DecidedBy {
             Self::Rule(rule) => rule.fmt(f),
             Self::Unclear(rule) => write!(f, "{rule}, which may match or not"),
             Self::Command => f.write_str("the command of ext_authz"),
+            Self::Ceiling(ceiling) => ceiling.fmt(f),
         }
     }
 }

@@ -4,6 +4,7 @@
 
 mod authorizers;
 mod catalog;
+mod ceiling;
 mod command;
 mod patterns;
 mod permit;
@@ -13,6 +14,7 @@ mod sql;
 
 pub use authorizers::{AuthorizationBackendSettings, Authorizers, DecidedBy, RuleName, Ruling};
 pub use catalog::{CatalogView, Sight};
+pub use ceiling::{CeilingError, CeilingName, CeilingSettings, Ceilings, scope_parts, superset_of};
 pub use patterns::glob::Glob;
 pub use patterns::go_regex::GoRegex;
 pub use patterns::ip::{IpBlock, IpBlockError};

@@ -6,8 +6,8 @@ use rustls::ServerConfig;
 use zeroize::Zeroizing;
 
 use crate::{
-    authn::{Authenticators, NoRandomness, Remembered, RememberedSettings, Users},
-    authz::{Authorizers, Policy},
+    authn::{Authenticators, NoRandomness, Remembered, RememberedSettings, Robots, Users},
+    authz::{Authorizers, Ceilings, Policy},
     config::Config,
     proxy::Snapshot,
     server::TlsError,
@@ -49,7 +49,7 @@ pub enum AssemblyError {
 /// # Errors
 /// The first part that cannot be used.
 pub fn assemble(config: &Config, before: Option<&Snapshot>) -> Result<Assembly, AssemblyError> {
-    let Parts { users, acl, authority, tls } = Parts::of(config)?;
+    let Parts { users, robots, ceilings, acl, authority, tls } = Parts::of(config)?;
     let remembered =
         RememberedSettings { ttl: config.proxy.passwords.remember, ..RememberedSettings::default() };
     let (authenticators, authorizers) = (config.authenticators.clone(), config.authorizers.clone());
@@ -60,8 +60,10 @@ pub fn assemble(config: &Config, before: Option<&Snapshot>) -> Result<Assembly, 
             users,
             authenticators,
             before.map(|before| &before.authenticators),
-        ),
-        authorizers: Authorizers::new(acl, authorizers, before.map(|before| &before.authorizers)),
+        )
+        .with_robots(robots),
+        authorizers: Authorizers::new(acl, authorizers, before.map(|before| &before.authorizers))
+            .with_ceilings(ceilings),
         settings: config.proxy.clone(),
     };
     Ok(Assembly { snapshot, tls })
@@ -70,6 +72,8 @@ pub fn assemble(config: &Config, before: Option<&Snapshot>) -> Result<Assembly, 
 /// The compiled form of a configuration, before anything outside is asked.
 pub(super) struct Parts {
     users: Users,
+    robots: Robots,
+    ceilings: Ceilings,
     acl: Policy,
     authority: Authority,
     tls: Option<Arc<ServerConfig>>,
@@ -82,6 +86,8 @@ impl Parts {
         let tls = config.server.tls.as_ref().map(|tls| tls.load()).transpose();
         Ok(Self {
             users: Users::build(&config.users).map_err(findings)?,
+            robots: Robots::build(&config.robots).map_err(findings)?,
+            ceilings: Ceilings::compile(&config.ceilings).map_err(findings)?,
             acl: Policy::compile(&config.acl).map_err(findings)?,
             tls: tls.map_err(AssemblyError::Tls)?,
             authority: authority(config)?,

@@ -25,16 +25,16 @@ pub(super) fn run(
     if text {
         needs.iter().try_for_each(|need| say(format!("needs {need}")))?;
     }
-    let users = &evaluator.config.users;
-    let (mut may, mut progress) = (0, Progress::new(users.len()));
-    for user in users {
+    let accounts: Vec<&str> = evaluator.config.accounts().map(|(name, _)| name).collect();
+    let (mut may, mut progress) = (0, Progress::new(accounts.len()));
+    for account in &accounts {
         progress.step();
-        let (name, service) = (user.name.clone(), explain.service.clone());
+        let (name, service) = ((*account).to_owned(), explain.service.clone());
         let asked = PolicyQuery::new(name, BTreeMap::new(), explain.ip, service, evaluator);
         let (allowed, line) = if text {
             let (allowed, by) = decide(&asked, explain, evaluator, needs)?;
             let verdict = if allowed { "allowed" } else { "denied" };
-            (allowed, format!("  {}: {verdict}, {by}", named(&user.name)))
+            (allowed, format!("  {}: {verdict}, {by}", named(account)))
         } else {
             let answer = PolicyAnswer::find(evaluator, &asked, needs, |_, _| Vec::new())?;
             (answer.allowed, serde_json::to_string(&answer).map_err(|error| error.to_string())?)
@@ -47,7 +47,7 @@ pub(super) fn run(
     }
     progress.clear();
     if text {
-        say(format!("{may} of {} accounts", users.len()))?;
+        say(format!("{may} of {} accounts", accounts.len()))?;
         notes(explain, evaluator)?;
     }
     Ok(if may > 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -61,6 +61,9 @@ fn notes(explain: &Explain, evaluator: &PolicyEvaluator) -> Result<(), Failure> 
     }
     if explain.ip.is_none() && evaluator.config.acl.iter().any(|rule| rule.ip.is_some()) {
         say("note: without --ip, a rule with an ip grants nothing and may deny")?;
+    }
+    if explain.ip.is_none() && evaluator.config.ceilings.iter().any(|ceiling| ceiling.ip.is_some()) {
+        say("note: without --ip, a robot with an ip may do nothing")?;
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! `portwarden explain`: may this account do that, and by which rule.
 
-use std::{collections::BTreeMap, io::BufRead, net::IpAddr, ops::Range, process::ExitCode};
+use std::{collections::BTreeMap, io::BufRead, net::IpAddr, ops::Range, path::Path, process::ExitCode};
 
 use serde::Deserialize;
 
@@ -31,17 +31,21 @@ pub(super) fn run(explain: &Explain) -> Result<ExitCode, Failure> {
         return answer(explain, &evaluator, &asked, &needs);
     }
     say(asked.to_string())?;
+    if let Some(ceiling) = evaluator.ceiling_of(&asked.account) {
+        say(format!("ceiling: {ceiling}"))?;
+    }
     let mut all_allowed = true;
     for need in &needs {
         say(format!("needs {need}"))?;
         let ruling = evaluator.decide(&asked.about(need))?;
+        let above = evaluator.above_ceiling(&ruling, &asked.about(need))?;
         for line in not_met(&evaluator, &asked.about(need), &ruling, explain.verbose) {
             say(format!("  {line}"))?;
         }
         for action in &need.actions {
             let allowed = ruling.actions.contains(action);
             let verdict = if allowed { "allowed" } else { "denied" };
-            say(format!("  {action}: {verdict}, {}", by_which(&ruling.by, &explain.config)))?;
+            say(format!("  {action}: {verdict}, {}", why(action, &ruling, above.as_ref(), &explain.config)))?;
             all_allowed &= allowed;
         }
     }
@@ -54,6 +58,20 @@ pub(super) fn run(explain: &Explain) -> Result<ExitCode, Failure> {
         say("note: docker asks for pull and push to push an image")?;
     }
     Ok(if all_allowed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The source of the decision about one action. Where a ceiling takes actions away, of `above`, each has its own: what is
+/// left is granted by a rule, and what is taken away may have been denied by one already.
+fn why(action: &String, ruling: &Ruling, above: Option<&Ruling>, config: &Path) -> String {
+    let Some(above) = above else { return by_which(&ruling.by, config) };
+    let rule = by_which(&above.by, config);
+    match (ruling.actions.contains(action), above.actions.contains(action)) {
+        (false, true) => format!("{}; the rules would grant it, {rule}", by_which(&ruling.by, config)),
+        (true, _) => rule,
+        (false, false) => {
+            format!("{}; the rules do not grant it either, {rule}", by_which(&ruling.by, config))
+        }
+    }
 }
 
 /// The same as a line of JSON.

@@ -18,6 +18,7 @@ mod progress;
 mod serve;
 mod test_policy;
 mod token;
+mod token_new;
 
 use std::{
     ffi::OsString,
@@ -68,8 +69,8 @@ enum Command {
         after_help = "Exit code 0: writes are accepted; 3: they are frozen, or a freeze is draining; 1: the server cannot be reached."
     )]
     Status(Status),
-    /// Get a token from a registry, for scripts
-    #[command(after_help = TOKEN_EXAMPLES)]
+    /// Get a token from a registry, for scripts; `token new` makes one for a robot
+    #[command(after_help = TOKEN_EXAMPLES, args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
     Token(Token),
     /// Hash a password for `users:`, as `htpasswd -nB` does
     #[command(after_help = HASH_EXAMPLES)]
@@ -195,9 +196,11 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 
 #[derive(Debug, clap::Args)]
 struct Token {
+    #[command(subcommand)]
+    command: Option<TokenCommand>,
     /// The registry: https://registry.example
-    #[arg(long, value_name = "URL")]
-    registry: String,
+    #[arg(long, value_name = "URL", required = true)]
+    registry: Option<String>,
     /// The account, whose password is asked for, or read from standard input; without one, an anonymous token
     #[arg(long, value_name = "NAME")]
     user: Option<String>,
@@ -211,6 +214,29 @@ struct Token {
     #[arg(long, value_name = "URL")]
     realm: Option<String>,
     /// Print the whole answer, with the lifetime of the token
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum TokenCommand {
+    /// Make a token for a robot, and the line for `robots:`; it is shown once and stored nowhere
+    #[command(after_help = TOKEN_NEW_EXAMPLE)]
+    New(TokenNew),
+}
+
+#[derive(Debug, clap::Args)]
+struct TokenNew {
+    /// The robot: its name under `robots:`, and the user name of `docker login`
+    #[arg(long, value_name = "NAME")]
+    robot: String,
+    /// The last day on which it is good, in UTC: 2027-03-01; without one, it does not expire
+    #[arg(long, value_name = "DAY")]
+    expires: Option<String>,
+    /// Your own words about it, for logs and findings: where it is used
+    #[arg(long, value_name = "TEXT")]
+    comment: Option<String>,
+    /// Print a JSON object: robot, token, id, sha256, expires, comment
     #[arg(long)]
     json: bool,
 }
@@ -271,6 +297,11 @@ Example:
   curl -H \"Authorization: Bearer $token\" \\
       https://registry.example/v2/team/app/tags/list";
 
+const TOKEN_NEW_EXAMPLE: &str = "\
+Example:
+  portwarden token new --robot ci-deploy --expires 2027-03-01 \\
+      --comment 'cluster A'";
+
 const HASH_EXAMPLES: &str = "\
 Reads one line from standard input, or asks for the password on a terminal without echo.
 
@@ -310,6 +341,9 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Freeze(freeze) => freeze::freeze(&freeze).map(|()| ExitCode::SUCCESS),
         Command::Thaw(control) => freeze::thaw(&control).map(|()| ExitCode::SUCCESS),
         Command::Status(status) => freeze::status(&status),
+        Command::Token(Token { command: Some(TokenCommand::New(new)), .. }) => {
+            token_new::run(&new).map(|()| ExitCode::SUCCESS)
+        }
         Command::Token(token) => token::run(&token).map(|()| ExitCode::SUCCESS),
         Command::Hash(hash) => hash::run(&hash).map(|()| ExitCode::SUCCESS),
         Command::Completions(completions) => complete(&completions).map(|()| ExitCode::SUCCESS),

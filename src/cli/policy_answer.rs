@@ -89,6 +89,7 @@ impl Need {
             DecidedBy::Rule(rule) | DecidedBy::Unclear(rule) => {
                 (Some(rule.line).filter(|line| *line > 0), rule.comment.as_ref().map(ToString::to_string))
             }
+            DecidedBy::Ceiling(ceiling) => (Some(ceiling.line).filter(|line| *line > 0), None),
             DecidedBy::Nobody | DecidedBy::Command => (None, None),
         };
         let allowed = need.actions.iter().all(|action| ruling.actions.contains(action));
@@ -104,6 +105,7 @@ impl From<Ruling> for RulingAnswer {
                 (Some(rule.index), Some(rule.section).filter(|section| *section != "acl"))
             }
             DecidedBy::Command => (None, Some("ext_authz")),
+            DecidedBy::Ceiling(_) => (None, Some("robots")),
         };
         let unclear = matches!(ruling.by, DecidedBy::Unclear(_));
         Self { actions: ruling.actions, by, rule, unclear }

@@ -10,7 +10,8 @@ use std::{
 use tokio::runtime::{self, Runtime};
 
 use crate::{
-    authz::{Authorizers, DecidedBy, Policy, Question, Ruling},
+    authn::{Labels, RobotSettings},
+    authz::{Authorizers, CeilingName, Ceilings, DecidedBy, LeftOut, Policy, Question, Ruling},
     config::Config,
     registry::{Route, Scope},
 };
@@ -36,12 +37,12 @@ impl PolicyQuery {
         evaluator: &PolicyEvaluator,
     ) -> Self {
         let config = &evaluator.config;
-        let user = evaluator.users.get(&account).and_then(|user| config.users.get(*user));
-        let own = || user.map(|user| user.labels.clone()).unwrap_or_default();
-        let labels = if labels.is_empty() { own() } else { labels };
+        let own = evaluator.labels_of(&account);
+        let is_known = own.is_some();
+        let labels = if labels.is_empty() { own.cloned().unwrap_or_default() } else { labels };
         let service = service.unwrap_or_else(|| config.proxy.service.clone());
         let may_be_elsewhere = config.authenticators.sections().next().is_some();
-        Self { account, labels, ip, service, is_known: user.is_some(), may_be_elsewhere }
+        Self { account, labels, ip, service, is_known, may_be_elsewhere }
     }
 
     /// The question whether `need` is granted.
@@ -81,8 +82,10 @@ impl fmt::Display for PolicyQuery {
 pub(super) struct PolicyEvaluator {
     /// The configuration.
     pub(super) config: Config,
-    /// The indexes of the users in it, by name.
+    /// The indexes of its users, by name.
     users: HashMap<String, usize>,
+    /// The indexes of its robots, by name.
+    robots: HashMap<String, usize>,
     authorizers: Authorizers,
     runtime: Runtime,
 }
@@ -100,15 +103,55 @@ impl PolicyEvaluator {
         let runtime = runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| format!("cannot start: {error}"))?;
         let entered = runtime.enter();
-        let authorizers = Authorizers::new(acl, config.authorizers.clone(), None);
+        let ceilings = Ceilings::compile(&config.ceilings);
+        let ceilings = ceilings
+            .map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))?;
+        let authorizers = Authorizers::new(acl, config.authorizers.clone(), None).with_ceilings(ceilings);
         drop(entered);
         let users = config.users.iter().enumerate().map(|(n, user)| (user.name.clone(), n)).collect();
-        Ok(Self { config, users, authorizers, runtime })
+        let robots = config.robots.iter().enumerate().map(|(n, robot)| (robot.name.clone(), n)).collect();
+        Ok(Self { config, users, robots, authorizers, runtime })
     }
 
     /// The rules of the file.
     pub(super) fn acl(&self) -> &Policy {
         &self.authorizers.acl
+    }
+
+    /// The labels of an account that the configuration lists; `None` for another.
+    fn labels_of(&self, account: &str) -> Option<&Labels> {
+        let user = self.users.get(account).and_then(|user| Some(&self.config.users.get(*user)?.labels));
+        user.or_else(|| Some(&self.robot(account)?.labels))
+    }
+
+    fn robot(&self, account: &str) -> Option<&RobotSettings> {
+        self.config.robots.get(*self.robots.get(account)?)
+    }
+
+    /// The ceiling of a robot as it is written: `scopes repository:acme/*:pull; ip 10.0.0.0/8`. `None` for any other
+    /// account, and for a robot without one.
+    pub(super) fn ceiling_of(&self, account: &str) -> Option<String> {
+        let ceiling = self.config.ceilings.get(*self.robots.get(account)?)?;
+        let part = |key: &str, list: &Option<Vec<String>>| Some(format!("{key} {}", or_none(list.as_ref()?)));
+        let parts = [part("scopes", &ceiling.scopes), part("ip", &ceiling.ip)];
+        let parts: Vec<String> = parts.into_iter().flatten().collect();
+        (!parts.is_empty()).then(|| parts.join("; "))
+    }
+
+    /// The ruling without the ceiling of the account, where the ceiling decided.
+    ///
+    /// # Errors
+    /// A back end that has to be asked gives no answer.
+    pub(super) fn above_ceiling(
+        &self,
+        ruling: &Ruling,
+        question: &Question<'_>,
+    ) -> Result<Option<Ruling>, String> {
+        if !matches!(ruling.by, DecidedBy::Ceiling(_)) {
+            return Ok(None);
+        }
+        let ruling = self.runtime.block_on(self.authorizers.decide_by_rules(&LeftOut::new(), question));
+        ruling.map(Some).map_err(|error| error.to_string())
     }
 
     /// # Errors
@@ -134,11 +177,19 @@ pub(super) fn needs(scope: Option<&str>, request: Option<&str>) -> Result<Vec<Sc
     Ok(route.needs())
 }
 
+fn or_none(list: &[String]) -> String {
+    if list.is_empty() { "(none)".to_owned() } else { list.join(" ") }
+}
+
 /// `by rule 3, auth_config.yml:33 (test2 may pull and push)`.
 pub(super) fn by_which(by: &DecidedBy, config: &Path) -> String {
     let (rule, unclear) = match by {
         DecidedBy::Nobody => return by.to_string(),
         DecidedBy::Command => return format!("by {by}"),
+        DecidedBy::Ceiling(CeilingName { account, key, line }) => {
+            let place = if *line > 0 { format!(", {}:{line}", config.display()) } else { String::new() };
+            return format!("by the {key} of robot {account:?}{place}");
+        }
         DecidedBy::Rule(rule) => (rule, ""),
         DecidedBy::Unclear(rule) => (rule, ", which may match or not"),
     };

@@ -33,7 +33,8 @@ use diagnostics::{finding::Report, positions::Positions};
 use schema::File;
 pub use sections::log::{LogFormat, LogLevel, LogSettings};
 use sections::{
-    access, audit, backends, control, htpasswd, limits, log, metrics, proxy, server, tls, token, unsupported,
+    access, audit, backends, control, htpasswd, limits, log, metrics, proxy, robots, server, tls, token,
+    unsupported,
 };
 pub(crate) use values::quantity::counted;
 
@@ -61,6 +62,10 @@ pub struct Config {
     pub token: TokenSettings,
     /// `users:`, in the order of the file, then the accounts of the file of `htpasswd:`, whose `line` is 0.
     pub users: Vec<authn::UserSettings>,
+    /// `robots:`, in the order of the file.
+    pub robots: Vec<authn::RobotSettings>,
+    /// `scopes` and `ip` of `robots:`, in the order of the file.
+    pub ceilings: Vec<authz::CeilingSettings>,
     /// `acl:`, in the order of the file.
     pub acl: Vec<authz::RuleSettings>,
     /// `ext_auth:`, `ldap_auth:`, `xorm_auth:`, and `backends:`.
@@ -180,9 +185,21 @@ impl Config {
 }
 
 impl Config {
-    /// `1 user, 2 rules`.
+    /// `1 user, 2 rules`; with robots `1 user, 3 robots, 2 rules`.
     pub fn size(&self) -> String {
-        format!("{}, {}", counted(self.users.len(), "user"), counted(self.acl.len(), "rule"))
+        let robots = Some(self.robots.len()).filter(|robots| *robots > 0);
+        let parts = [
+            Some(counted(self.users.len(), "user")),
+            robots.map(|robots| counted(robots, "robot")),
+            Some(counted(self.acl.len(), "rule")),
+        ];
+        parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
+    }
+
+    /// The names and labels of all accounts that the configuration lists: those of `users` with `htpasswd`, then robots.
+    pub fn accounts(&self) -> impl Iterator<Item = (&str, &authn::Labels)> {
+        let users = self.users.iter().map(|user| (user.name.as_str(), &user.labels));
+        users.chain(self.robots.iter().map(|robot| (robot.name.as_str(), &robot.labels)))
     }
 
     /// Returns the expiry of the certificates in use: of the `server`, and of the key that signs the `token`.
@@ -207,6 +224,7 @@ impl Context<'_> {
         let proxy = proxy::settings(file, idle_body, self);
         let mut users = access::users(file, &mut self.report);
         htpasswd::join(file, &mut users, self);
+        let (robots, ceilings) = robots::settings(file, &mut self.report);
         let acl = access::acl(file, &mut self.report);
         let authenticators = backends::authenticators(file, self);
         let authorizers = backends::authorizers(file, self);
@@ -216,12 +234,15 @@ impl Context<'_> {
         let control = control::socket(file, self);
         let files = std::mem::take(&mut self.files);
         let policy = access::check(&users, &acl, &mut self.report);
+        robots::check(&robots, &ceilings, &users, &mut self.report);
         let can_sign = token.is_some();
         let mut config = Config {
             proxy,
             server,
             token: token.unwrap_or_default(),
             users,
+            robots,
+            ceilings,
             acl,
             authenticators,
             authorizers,

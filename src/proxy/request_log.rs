@@ -15,7 +15,7 @@ use hyper::{
 
 use super::{Peer, body::request_body::Progress, request::target::Target, upstream::UpstreamError};
 use crate::{
-    authn::Identity,
+    authn::{Identity, fit_to_log},
     registry::{self, ChallengeError, ErrorCode, Refusal, RepositoryName, Route, Scope},
     telemetry::{Decision, Direction, Ended, Event, Record, RequestId, Telemetry},
 };
@@ -138,7 +138,7 @@ impl RequestLog {
     pub(super) fn shows(&mut self, credentials: &'static str, claimed: Option<&str>) {
         self.record.credentials = Some(credentials);
         if self.telemetry.audit.is_on() {
-            self.record.account = claimed.map(|name| name.chars().take(LONGEST_CLAIM).collect());
+            self.record.account = claimed.map(|name| fit_to_log(name).chars().take(LONGEST_CLAIM).collect());
         }
     }
 
@@ -147,6 +147,9 @@ impl RequestLog {
         if self.telemetry.audit.is_on() {
             self.record.account = Some(identity.account.clone());
             self.record.source = (!identity.account.is_empty()).then(|| identity.source.section());
+            self.record.robot_token = identity.token.as_ref().map(|token| token.id.to_string());
+            self.record.token_comment =
+                identity.token.as_ref().and_then(|token| token.comment.as_deref().map(str::to_owned));
         }
     }
 

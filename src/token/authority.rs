@@ -138,6 +138,7 @@ impl Authority {
             jti: &random_id()?,
             access,
             backend: voucher.map(|voucher| voucher.backend.as_str()),
+            robot_token: voucher.and_then(|voucher| voucher.robot_token.as_deref()),
             labels,
             left_out,
         };

@@ -29,6 +29,9 @@ pub(super) struct AccessClaims<'a> {
     pub(super) access: &'a [Scope],
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) backend: Option<&'a str>,
+    /// The id of a robot's token.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) robot_token: Option<&'a str>,
     /// Lists of a name and its values. Not an object: a label may be called like a claim, in any case.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) labels: Vec<Vec<&'a str>>,
@@ -43,6 +46,8 @@ pub(super) struct AccessClaims<'a> {
 pub struct AuthSourceClaim {
     /// The section of the configuration that vouches: `ldap_auth`, ….
     pub backend: String,
+    /// The id of the robot's token that was shown, with which all that is issued for it ends.
+    pub robot_token: Option<String>,
     /// The account's labels, as far as the rules look at them.
     pub labels: Arc<BTreeMap<String, Vec<String>>>,
     /// The labels that `labels` has not, or not with all values, with what the rules need to know of each.
@@ -75,7 +80,8 @@ impl AccessToken {
 pub(super) fn voucher(claims: &Object) -> Result<Option<AuthSourceClaim>, TokenError> {
     let Some(backend) = claims.text("backend")? else { return Ok(None) };
     let (labels, left_out) = (by_name(claims, "labels")?.into(), by_name(claims, "left_out")?.into());
-    Ok(Some(AuthSourceClaim { backend: backend.to_owned(), labels, left_out }))
+    let robot_token = claims.text("robot_token")?.map(str::to_owned);
+    Ok(Some(AuthSourceClaim { backend: backend.to_owned(), robot_token, labels, left_out }))
 }
 
 /// A list of lists, each of a name and its texts.
@@ -151,7 +157,7 @@ impl AuthSourceClaim {
             2 * (memory::heap([name]) + size_of::<Vec<String>>()) + memory::heap(values)
         };
         let all = self.labels.iter().chain(&*self.left_out);
-        memory::heap([&self.backend]) + all.map(label).sum::<usize>()
+        memory::heap(std::iter::once(&self.backend).chain(&self.robot_token)) + all.map(label).sum::<usize>()
     }
 }
 

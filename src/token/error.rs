@@ -52,9 +52,15 @@ pub enum TokenError {
     /// `exp` is more than the leeway ago.
     #[error("the token has expired")]
     Expired,
-    /// A refresh token whose account is gone or has another password by now.
+    /// The account is gone, or has another password or another robot token by now.
     #[error("the token was revoked with the password or the account it was made for")]
     Revoked,
+    /// A robot's token for which it was issued has expired.
+    #[error("the robot token that this token was issued for has expired")]
+    RobotTokenExpired,
+    /// The robot may not be used from the client's address.
+    #[error("the robot that this token was issued to may not be used from this address")]
+    WrongAddress,
     /// The rules look at labels of the account that it does not carry.
     #[error(
         "the rules have changed, and look at labels of the account that the token does not carry: fetch another"

@@ -14,9 +14,32 @@ use serde_json::{Map, Value};
 use super::TokenError;
 
 /// Every member name that a registry or Portwarden reads in a header, in claims or in an entry of `access`.
-const KNOWN_NAMES: [&str; 24] = [
-    "access", "actions", "alg", "aud", "backend", "class", "crit", "exp", "iat", "iss", "jku", "jti", "jwk",
-    "kid", "labels", "left_out", "name", "nbf", "pwd", "service", "sub", "typ", "type", "x5c",
+const KNOWN_NAMES: [&str; 25] = [
+    "access",
+    "actions",
+    "alg",
+    "aud",
+    "backend",
+    "class",
+    "crit",
+    "exp",
+    "iat",
+    "iss",
+    "jku",
+    "jti",
+    "jwk",
+    "kid",
+    "labels",
+    "left_out",
+    "name",
+    "nbf",
+    "pwd",
+    "robot_token",
+    "service",
+    "sub",
+    "typ",
+    "type",
+    "x5c",
 ];
 
 /// A JSON object whose members are asked for by name and type; `null` is the same as absent, as in Go.

@@ -57,6 +57,8 @@ pub struct SignIn<'a> {
 pub enum SignInProblem {
     /// The name or the password is wrong; which, is not told.
     Wrong,
+    /// The token of a robot was typed, which opens no page.
+    Robot,
     /// Too many failed: seconds to wait.
     Wait(u64),
     /// Nothing can be checked now: too many at once, or a back end is down. Seconds to wait.

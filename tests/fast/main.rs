@@ -60,3 +60,4 @@ mod policy_deny;
 mod policy_index;
 mod project;
 mod properties;
+mod robot_commands;

@@ -86,9 +86,14 @@ fn find_log_lines(directory: &Path, lines: &mut Vec<String>) {
 fn commands() -> String {
     let mut whole = command();
     whole.build();
-    let shown =
-        whole.get_subcommands().filter(|command| !command.is_hide_set() && command.get_name() != "help");
-    shown.map(subsection).collect()
+    shown(&whole)
+        .map(|command| subsection(command) + &shown(command).map(subsection).collect::<String>())
+        .collect()
+}
+
+/// The commands below one, without those that are hidden.
+fn shown(command: &clap::Command) -> impl Iterator<Item = &clap::Command> {
+    command.get_subcommands().filter(|command| !command.is_hide_set() && command.get_name() != "help")
 }
 
 fn subsection(command: &clap::Command) -> String {
@@ -109,7 +114,9 @@ fn subsection(command: &clap::Command) -> String {
         line => Some(line.replace("\\*(Aq", "\\(aq").trim_end().to_owned()),
     });
     let body: Vec<String> = lines.collect();
-    format!(".SS {}\n{}\n", command.get_name(), body.join("\n"))
+    // `token new` for the command below another.
+    let name = command.get_bin_name().unwrap_or_default().trim_start_matches("portwarden ");
+    format!(".SS {name}\n{}\n", body.join("\n"))
 }
 
 fn command() -> clap::Command {

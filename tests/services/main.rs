@@ -29,6 +29,7 @@ mod man_pages;
 mod metrics;
 mod object_store;
 mod pages;
+mod robots;
 #[allow(clippy::disallowed_methods, reason = "tests are threads of their own, which may sleep")]
 mod security;
 mod smuggling;

@@ -43,6 +43,7 @@ pub mod programs;
 pub mod raw;
 pub mod recorder;
 pub mod registry;
+pub mod robots;
 pub mod routes;
 pub mod skopeo;
 pub mod slapd;

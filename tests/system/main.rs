@@ -31,6 +31,7 @@ mod htpasswd;
 mod journal;
 mod ldap;
 mod operation;
+mod robots;
 mod slow_moments;
 #[allow(clippy::cast_possible_truncation, reason = "a tally of small numbers")]
 mod soak;

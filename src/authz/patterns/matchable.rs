@@ -31,12 +31,16 @@ pub enum Example {
 /// Searches a text that matches both the pattern, read by `scan` into `symbols`, and all of `kind`, an expression of the
 /// `regex` crate.
 pub(in crate::authz) fn example(text: &str, symbols: &[Symbol], kind: &str) -> Example {
-    let own = match pattern::expression(text) {
+    superset(text, symbols).and_then(|own| search(&own, kind)).unwrap_or(Example::Unknown)
+}
+
+/// An expression of the `regex` crate that, meant as a whole, matches at least what the pattern matches.
+pub(in crate::authz) fn superset(text: &str, symbols: &[Symbol]) -> Option<String> {
+    match pattern::expression(text) {
         Some(_) => go_regex::superset(symbols.get(1..symbols.len().saturating_sub(1)).unwrap_or_default())
             .map(|expression| format!("(?s:.*)(?:{expression})(?s:.*)")),
         None => Glob::compile_symbols(symbols).ok().map(|glob| glob.superset()),
-    };
-    own.and_then(|own| search(&own, kind)).unwrap_or(Example::Unknown)
+    }
 }
 
 /// `None` when the search is given up.

@@ -44,7 +44,7 @@ pub(super) fn run(token: &Token) -> Result<(), Failure> {
     let wanted = Scope::parse_all(token.scope.iter().map(String::as_str)).map_err(|error| {
         format!("--scope: {error}; write it as repository:team/app:pull,push or registry:catalog:*")
     })?;
-    let registry = registry(&token.registry)?;
+    let registry = registry(token.registry.as_deref().unwrap_or_default())?;
     // Only now: after a mistake in the other options, the password need not be typed.
     let password = token.user.as_ref().map(|_| password::read(false)).transpose()?;
     let credentials = token.user.as_deref().zip(password.as_ref().map(|password| password.as_str()));

@@ -82,12 +82,13 @@ impl fmt::Display for Path {
 }
 
 /// A key fit to be printed. `{password:secret}` without the space is one key with the secret in it, so
-/// nothing behind a colon is shown, nor anything that looks like a hash.
+/// nothing behind a colon is shown, nor anything that looks like a hash or like the token of a robot.
 pub(crate) fn shown(key: &str) -> String {
     if key.is_empty() {
         return "\"\"".to_owned();
     }
-    let end = [key.find(':'), key.find("$2")].into_iter().flatten().min().unwrap_or(key.len());
+    let end =
+        [key.find(':'), key.find("$2"), key.find("pwt_")].into_iter().flatten().min().unwrap_or(key.len());
     let head: String = key.get(..end).unwrap_or_default().chars().take(SHOWN).collect();
     let rest = if head.len() < key.len() { "…" } else { "" };
     format!("{}{rest}", head.escape_debug())
@@ -108,5 +109,6 @@ mod tests {
     fn a_secret_that_became_a_key_is_not_shown() {
         assert_eq!(Path::from("users.bob").key("password:$2y$05$abc").to_string(), "users.bob.password…");
         assert_eq!(Path::from("users").key("$2y$05$abc").to_string(), "users.…");
+        assert_eq!(Path::from("robots").key("pwt_0123").to_string(), "robots.…");
     }
 }

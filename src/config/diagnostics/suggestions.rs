@@ -37,7 +37,7 @@ const SYNONYMS: &[(&str, &[&str])] = &[
     ("ip", &["address", "addr", "cidr", "ips", "network"]),
     ("match", &["conditions", "matches", "when", "where"]),
     ("actions", &["access", "allow", "grant", "permission", "permissions", "rights"]),
-    ("comment", &["description", "desc", "note"]),
+    ("comment", &["description", "desc", "name", "note"]),
     ("command", &["cmd", "exec", "path", "program", "script"]),
     ("args", &["arguments", "argv", "params"]),
     ("filter", &["user_filter"]),
@@ -64,6 +64,11 @@ const SYNONYMS: &[(&str, &[&str])] = &[
     ("acl_mongo", &["mongo_acl"]),
     ("ext_authz", &["acl_ext", "acl_external", "ext_acl"]),
     ("htpasswd", &["htpasswd_auth"]),
+    ("robots", &["machine_users", "robot", "robot_accounts", "service_accounts"]),
+    ("tokens", &["keys", "secrets", "token"]),
+    ("sha256", &["digest", "hash", "secret", "sha", "sha-256", "token"]),
+    ("expires", &["expiration", "expires_at", "expiry", "until", "valid_until"]),
+    ("scopes", &["access", "actions", "permissions", "repositories", "scope"]),
 ];
 
 /// Settings of the registry's own file, by section.

@@ -15,6 +15,7 @@ mod labels;
 mod names;
 mod repair;
 mod resources;
+mod robots;
 mod rules;
 #[cfg(test)]
 mod testing;
@@ -81,6 +82,7 @@ pub(super) fn run(subject: &Subject<'_>, report: &mut Report<'_>) {
         actions::LINTS,
         undecidable::LINTS,
         users::LINTS,
+        robots::LINTS,
         accounts::LINTS,
         labels::LINTS,
         backends::LINTS,

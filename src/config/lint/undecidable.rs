@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Lint, Report, Subject, rule_path};
 use crate::{
-    authn::UserSettings,
+    authn::Labels,
     authz::{Condition, is_syntax},
     config::diagnostics::path::Path,
 };
@@ -13,10 +13,10 @@ pub(super) const LINTS: &[Lint] = &[undecidable];
 
 /// The label `internal-*` in `${labels:hidden}/*`, where a later rule grants more.
 fn undecidable(subject: &Subject<'_>, report: &mut Report<'_>) {
-    let odd = |user: &&UserSettings| {
-        is_syntax(&user.name) || user.labels.values().flatten().any(|value| is_syntax(value))
+    let odd = |(name, labels): &(&str, &Labels)| {
+        is_syntax(name) || labels.values().flatten().any(|value| is_syntax(value))
     };
-    let users: Vec<&UserSettings> = subject.config.users.iter().filter(odd).collect();
+    let users: Vec<(&str, &Labels)> = subject.config.accounts().filter(odd).collect();
     for rule in grant_less(subject).into_iter().filter(|_| !users.is_empty()) {
         for (at, (user, value, others)) in unclear_values(subject, rule, &users) {
             let others = if others > 0 { format!(" (and {others} more)") } else { String::new() };
@@ -53,16 +53,16 @@ fn grant_less(subject: &Subject<'_>) -> Vec<usize> {
 fn unclear_values<'u>(
     subject: &Subject<'_>,
     rule: usize,
-    users: &[&'u UserSettings],
+    users: &[(&'u str, &'u Labels)],
 ) -> BTreeMap<Path, (&'u str, String, usize)> {
     let mut found = BTreeMap::new();
     let Some(compiled) = subject.policy.rule(rule) else { return found };
-    for user in users {
-        for (condition, value) in compiled.values_with_syntax(&user.name, &user.labels) {
+    for (name, labels) in users {
+        for (condition, value) in compiled.values_with_syntax(name, labels) {
             found
                 .entry(condition_path(rule, condition))
                 .and_modify(|(_, _, others)| *others += 1)
-                .or_insert((user.name.as_str(), value, 0));
+                .or_insert((*name, value, 0));
         }
     }
     found

@@ -2,7 +2,7 @@
 
 use super::{Lint, Report, Subject, accounts, pattern_path};
 use crate::{
-    authn::{DEFAULT_COST, PasswordHash, UserSettings},
+    authn::{DEFAULT_COST, PasswordHash},
     authz::shapes,
     config::sections::access::user_path,
 };
@@ -34,8 +34,7 @@ fn nobody_of_that_name(subject: &Subject<'_>, report: &mut Report<'_>) {
     if subject.config.authenticators.sections().next().is_some() || !subject.all_accounts {
         return;
     }
-    let users = &subject.config.users;
-    let mut names: Vec<&str> = users.iter().map(|user| user.name.as_str()).collect();
+    let mut names: Vec<&str> = subject.config.accounts().map(|(name, _)| name).collect();
     names.sort_unstable();
     for (n, rule) in subject.config.acl.iter().enumerate() {
         let accounts = shapes(rule).into_iter().filter(|shape| shape.key == "account");
@@ -45,19 +44,16 @@ fn nobody_of_that_name(subject: &Subject<'_>, report: &mut Report<'_>) {
                 continue;
             };
             if names.binary_search(&account).is_err() && accounts::said(&shape).is_none() {
-                let (message, hint) = nobody(account, users);
+                let (message, hint) = nobody(account, &names);
                 report.warn(pattern_path(n, &shape), message, hint);
             }
         }
     }
 }
 
-fn nobody(account: &str, users: &[UserSettings]) -> (String, String) {
-    let near = users
-        .iter()
-        .take(MOST_COMPARED)
-        .map(|user| (strsim::damerau_levenshtein(account, &user.name), &user.name))
-        .min();
+fn nobody(account: &str, names: &[&str]) -> (String, String) {
+    let names = names.iter().take(MOST_COMPARED);
+    let near = names.map(|name| (strsim::damerau_levenshtein(account, name), name)).min();
     let hint = match near {
         Some((distance, name)) if distance <= 1 + name.len() / 4 && !name.is_empty() => {
             format!("Did you mean `{name}`? Else add the user, or remove the rule")

@@ -36,6 +36,7 @@ pub(crate) struct File {
     pub(crate) ext_authz: Option<Command>,
     pub(crate) plugin_authz: Option<IgnoredAny>,
     pub(crate) htpasswd: Option<Htpasswd>,
+    pub(crate) robots: Option<Entries<Option<Robot>>>,
     pub(crate) registry: Option<Registry>,
     pub(crate) backends: Option<Backends>,
     pub(crate) limits: Option<Limits>,
@@ -192,6 +193,25 @@ pub(crate) struct AclXorm {
 #[serde(deny_unknown_fields, default, expecting = "a mapping with `file`")]
 pub(crate) struct Htpasswd {
     pub(crate) file: Option<Text>,
+}
+
+/// A robot, Portwarden's own.
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default, expecting = "a mapping with `tokens`, `scopes`, `ip` and `labels`")]
+pub(crate) struct Robot {
+    pub(crate) tokens: Option<Vec<Option<RobotToken>>>,
+    pub(crate) scopes: Condition<OneOrMany>,
+    pub(crate) ip: Condition<OneOrMany>,
+    pub(crate) labels: Option<Entries<Option<Vec<Text>>>>,
+}
+
+/// A token of a robot.
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default, expecting = "a mapping with `sha256`, `expires` and `comment`")]
+pub(crate) struct RobotToken {
+    pub(crate) sha256: Option<Text>,
+    pub(crate) expires: Condition<Text>,
+    pub(crate) comment: Option<Text>,
 }
 
 /// `backends:`, Portwarden's own.

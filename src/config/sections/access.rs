@@ -53,13 +53,13 @@ pub(crate) fn check(users: &[UserSettings], acl: &[RuleSettings], report: &mut R
 }
 
 /// A hint after a full stop.
-fn sentence(hint: &str) -> String {
+pub(super) fn sentence(hint: &str) -> String {
     let mut letters = hint.chars();
     letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
 /// `match.labels.<label>` below a rule; a label may have dots of its own.
-fn below(path: Path, key: &str) -> Path {
+pub(super) fn below(path: Path, key: &str) -> Path {
     key.splitn(3, '.').filter(|part| !part.is_empty()).fold(path, |path, part| path.key(part))
 }
 
@@ -83,7 +83,7 @@ fn user_settings(name: &str, written: Option<&User>, report: &Report<'_>) -> Use
     }
 }
 
-fn label_values(written: &Entries<Option<Vec<Text>>>) -> BTreeMap<String, Vec<String>> {
+pub(super) fn label_values(written: &Entries<Option<Vec<Text>>>) -> BTreeMap<String, Vec<String>> {
     let values = |list: &Option<Vec<Text>>| list.iter().flatten().map(|text| text.0.clone()).collect();
     written.0.iter().map(|(label, list)| (label.clone(), values(list))).collect()
 }

@@ -14,6 +14,7 @@ pub(super) mod metrics;
 pub(super) mod object_stores;
 pub(super) mod proxy;
 pub(super) mod registry;
+pub(super) mod robots;
 pub(super) mod server;
 pub(super) mod sql;
 pub(super) mod tls;

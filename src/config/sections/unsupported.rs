@@ -23,6 +23,7 @@ pub(super) fn names_authenticator(file: &File) -> bool {
     let authenticator = |key: &str| key.ends_with("_auth") || key == "plugin_authn";
     built
         || file.htpasswd.is_some()
+        || file.robots.is_some()
         || sections(file).iter().any(|(key, present, ..)| *present && authenticator(key))
 }
 

@@ -17,7 +17,7 @@ use std::time::Duration;
 use super::diagnostics::path::Step;
 pub(crate) use row::Bounds;
 use row::{Kind, Setting};
-use rows::{accounts, backends, limits, refused, registry, reporting, server, token, ui};
+use rows::{accounts, backends, limits, refused, registry, reporting, robots, server, token, ui};
 
 /// The rows of each section, in the order of [`File`](super::schema::File). The first row of a section is its own.
 const TABLE: &[&[Setting]] = &[
@@ -35,6 +35,7 @@ const TABLE: &[&[Setting]] = &[
     accounts::EXT_AUTHZ,
     refused::PLUGIN,
     accounts::HTPASSWD,
+    robots::ROWS,
     registry::ROWS,
     backends::ROWS,
     limits::ROWS,

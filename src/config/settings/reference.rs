@@ -144,7 +144,8 @@ impl<'t> Written<'t> {
         let depth = if is_comment { start - 2 } else { start };
         let is_item = rest.starts_with("- ");
         let (key, value) = rest.trim_start_matches("- ").split_once(':')?;
-        let is_name = key == "\"\"" || key.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+        let is_of_name = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+        let is_name = key == "\"\"" || key.bytes().all(is_of_name);
         let value = value.split(" #").next()?.trim();
         (is_name && !key.is_empty()).then_some(Self { indent, start, depth, is_comment, is_item, key, value })
     }

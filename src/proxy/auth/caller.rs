@@ -40,7 +40,7 @@ impl Presented<'_> {
         match self {
             Self::Nothing => log.shows("none", None),
             Self::Token(_) => log.shows("token", None),
-            Self::Password(credentials) => log.shows("password", Some(&credentials.account)),
+            Self::Password(credentials) => log.shows(credentials.kind(), Some(&credentials.account)),
             Self::Unknown => log.shows("unknown", None),
         }
     }
@@ -105,7 +105,7 @@ impl Caller {
                 Ok(snapshot.authenticators.users.anonymous().map(nobody))
             }
             Presented::Unknown => Err(unproved()),
-            Presented::Token(token) => match by_token(token, snapshot) {
+            Presented::Token(token) => match by_token(token, ip, snapshot) {
                 Ok((identity, token)) => {
                     Ok(Some(Self { identity, ceiling: Some(token), presented: true, ip }))
                 }
@@ -116,8 +116,9 @@ impl Caller {
             },
             Presented::Password(credentials) => {
                 // Apart: its future is large, and most requests bring a token.
-                let identity = Box::pin(passwords.check(snapshot, credentials, ip)).await?;
-                let identity = identity.ok_or_else(unproved)?;
+                let checked = Box::pin(passwords.check(snapshot, credentials, ip)).await;
+                let identity =
+                    checked.map_err(|refusal| challenging(refusal, route))?.ok_or_else(unproved)?;
                 Ok(Some(Self { identity, ceiling: None, presented: true, ip }))
             }
         }
@@ -138,6 +139,14 @@ impl Caller {
             service,
             ceiling: self.ceiling.as_ref().map(|token| token.access.as_slice()),
         }
+    }
+}
+
+/// A refusal of `/v2`: wrong credentials are answered with a challenge, whatever else is said about them.
+fn challenging(refusal: Refusal, route: &Route) -> Refusal {
+    match refusal.code {
+        ErrorCode::Unauthorized => Refusal::unauthorized(route.needs(), None, Some(refusal.message)),
+        _ => refusal,
     }
 }
 
@@ -166,9 +175,13 @@ fn is_of_a_page_of_ours(headers: &HeaderMap) -> bool {
     }) && headers.get("sec-fetch-mode").is_some_and(|mode| mode != "navigate")
 }
 
-fn by_token(token: &str, snapshot: &Snapshot) -> Result<(Identity, Arc<AccessToken>), TokenError> {
+fn by_token(
+    token: &str,
+    ip: Option<IpAddr>,
+    snapshot: &Snapshot,
+) -> Result<(Identity, Arc<AccessToken>), TokenError> {
     let token = snapshot.authority.verify(token, unix_now())?;
-    Ok((snapshot.holder(&token.account, token.voucher.as_ref())?, token))
+    Ok((snapshot.holder(&token.account, token.voucher.as_ref(), ip)?, token))
 }
 
 /// The one `Authorization` header: exactly `Bearer <token>` as the registry reads it, or Basic.

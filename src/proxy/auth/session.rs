@@ -5,7 +5,7 @@ use parking_lot::Mutex;
 
 use super::ended_sessions::EndedSessions;
 use crate::{
-    authn::Identity,
+    authn::{Identity, Source},
     proxy::{Snapshot, snapshot::unix_now},
     registry::{ErrorCode, Refusal},
     token::{Session, TokenError, Vouched},
@@ -14,6 +14,10 @@ use crate::{
 /// The name of the cookie. A browser takes a name with this prefix only over TLS, for the whole of one host, from that host
 /// itself (RFC 6265bis section 4.1.3.2).
 const COOKIE: &str = "__Host-portwarden-session";
+
+/// The sentence for a robot that opens a web page.
+pub(crate) const ROBOTS_STAY_OUT: &str =
+    "robots do not sign in to the web pages; their tokens are for docker and other clients of the registry";
 
 /// The most bytes of a cookie's name and value: a browser throws away a larger one, and says nothing (RFC 6265bis section 5.6).
 const LARGEST: usize = 4096;
@@ -30,6 +34,9 @@ impl Sessions {
     /// The key cannot sign, or no browser would keep the cookie.
     pub(crate) fn begin(&self, identity: &Identity, snapshot: &Snapshot) -> Result<String, Refusal> {
         let lifetime = snapshot.settings.ui.session;
+        if identity.source == Source::Robots {
+            return Err(Refusal::new(ErrorCode::Denied, ROBOTS_STAY_OUT));
+        }
         let voucher = snapshot.voucher(identity);
         let vouched = match (&voucher, snapshot.fingerprint(&identity.account)) {
             (Some(voucher), _) => Vouched::BackEnd(voucher),
@@ -67,7 +74,11 @@ impl Sessions {
         if self.0.lock().contains(&session) {
             return Err(TokenError::Revoked);
         }
-        let identity = snapshot.holder(&session.account, session.voucher.as_ref())?;
+        // None is issued to a robot, whose address would have to be known here.
+        let identity = snapshot.holder(&session.account, session.voucher.as_ref(), None)?;
+        if identity.source == Source::Robots {
+            return Err(TokenError::Revoked);
+        }
         Ok((session, identity))
     }
 

@@ -15,7 +15,7 @@ use hyper::{
 use serde_json::{Map, Value, json};
 
 use crate::{
-    authn::{Credentials, Identity, Secret},
+    authn::{Credentials, Identity, Secret, fit_to_log},
     authz::{DecidedBy, Question, Ruling},
     proxy::{
         Passwords, Snapshot,
@@ -98,7 +98,7 @@ pub(crate) async fn answer(
         answer.insert("refresh_token".to_owned(), json!(token));
     } else if request.offline
         && snapshot.settings.refresh_tokens
-        && let Some(fingerprint) = snapshot.fingerprint(&identity.account)
+        && let Some(fingerprint) = snapshot.fingerprint_of(&identity)
     {
         let token = snapshot.authority.issue_refresh(&identity.account, &request.service, &fingerprint, now);
         answer.insert("refresh_token".to_owned(), json!(token.map_err(cannot_issue)?.expose()));
@@ -111,8 +111,10 @@ impl Login {
     fn tell(&self, log: &mut RequestLog) {
         match self {
             Self::RefreshToken(_) => log.shows("refresh_token", None),
-            Self::Password(Credentials { account, .. }) if account.is_empty() => log.shows("none", None),
-            Self::Password(Credentials { account, .. }) => log.shows("password", Some(account)),
+            Self::Password(credentials) if credentials.account.is_empty() && !credentials.are_of_robot() => {
+                log.shows("none", None);
+            }
+            Self::Password(credentials) => log.shows(credentials.kind(), Some(&credentials.account)),
         }
     }
 }
@@ -166,7 +168,8 @@ fn credentials(headers: &HeaderMap, form: &Form, is_post: bool) -> Result<Creden
     let account = form.get("account");
     if let Some(basic) = basic {
         if !account.is_empty() && account != basic.account {
-            return Err(format!("user and account are not the same ({:?} vs {account:?})", basic.account));
+            let (user, account) = (fit_to_log(&basic.account), fit_to_log(account));
+            return Err(format!("user and account are not the same ({user:?} vs {account:?})"));
         }
         return Ok(basic);
     }
@@ -189,12 +192,7 @@ async fn log_in(
         Login::Password(credentials) => {
             Box::pin(passwords.check(snapshot, credentials, ip)).await?.ok_or_else(failed)
         }
-        Login::RefreshToken(token) => {
-            let fingerprint_of = |account: &str| snapshot.fingerprint(account);
-            let account = snapshot.authority.verify_refresh(&token, service, unix_now(), fingerprint_of);
-            let users = &snapshot.authenticators.users;
-            account.ok().and_then(|account| users.identity(&account)).ok_or_else(failed)
-        }
+        Login::RefreshToken(token) => snapshot.refreshed(&token, service, ip).ok_or_else(failed),
     }
 }
 

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     authn::{Credentials, Secret},
-    proxy::auth::session::Sessions,
+    proxy::auth::session::{ROBOTS_STAY_OUT, Sessions},
     registry::{ErrorCode, Refusal},
     ui::{PagePath, SignIn, SignInProblem, views},
 };
@@ -32,14 +32,18 @@ pub(super) fn show(request: &Request<'_>) -> Result<Answer, PageError> {
 pub(super) async fn sign_in(request: &mut Request<'_>) -> Result<Answer, PageError> {
     let form = request.form().await?;
     let account = form.get("account").to_owned();
-    request.log.shows("password", Some(&account));
+    let credentials = Credentials { account: account.clone(), password: Secret::new(form.get("password")) };
+    request.log.shows(credentials.kind(), Some(&account));
     let next = next(request, form.get("next"));
+    if credentials.are_of_robot() {
+        let refusal = Refusal::new(ErrorCode::Denied, ROBOTS_STAY_OUT);
+        return Ok(again(request, &next, "", SignInProblem::Robot, refusal));
+    }
     if !is_private(request) {
         let refusal = Refusal::new(ErrorCode::BadRequest, "a password would cross the network in the clear");
         return Ok(again(request, &next, &account, SignInProblem::NotSecure, refusal));
     }
     let rate = request.context.snapshot.settings.token_requests;
-    let credentials = Credentials { account: account.clone(), password: Secret::new(form.get("password")) };
     let checked = match request.authentication.token_requests.admit(request.address, rate, Instant::now()) {
         // The anonymous account has no session: its pages are seen without one.
         Ok(()) if account.is_empty() => Ok(None),

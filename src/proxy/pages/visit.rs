@@ -13,7 +13,7 @@ use crate::{
             Authentication,
             caller::{Caller, Presented, presented},
             cross_site::{self, SEC_FETCH_SITE},
-            session::Sessions,
+            session::{ROBOTS_STAY_OUT, Sessions},
         },
         body::request_body::RequestBody,
         forward::subrequest::Subrequest,
@@ -195,6 +195,9 @@ async fn identify(
         // A Portwarden page that reloads itself has the password sent as well.
         Presented::Password(_) if follows_a_link_from_elsewhere(request) => {
             return Ok(Err(not_allowed(Answer::page(views::reload(&request.frame(), page)))));
+        }
+        Presented::Password(credentials) if credentials.are_of_robot() => {
+            return Err(PageError::Denied(ROBOTS_STAY_OUT.to_owned()));
         }
         Presented::Password(credentials) => {
             cross_site::refuse_password(

@@ -60,9 +60,13 @@ pub struct Record {
     pub address: Option<IpAddr>,
     /// The account; empty for the anonymous user. Where the login failed, the name that was claimed.
     pub account: Option<String>,
-    /// The section that knows the account: `users`, `ext_auth`, `ldap_auth`, `xorm_auth`.
+    /// The section that knows the account: `users`, `robots`, `ext_auth`, `ldap_auth`, `xorm_auth`.
     pub source: Option<&'static str>,
-    /// The kind of credentials: `token`, `refresh_token`, `password`, `session`, `none` or `unknown`.
+    /// The token of a robot, shown now or when the token of the request was issued: the first digits of its `sha256`.
+    pub robot_token: Option<String>,
+    /// The comment on it.
+    pub token_comment: Option<String>,
+    /// The kind of credentials: `token`, `refresh_token`, `password`, `robot_token`, `session`, `none` or `unknown`.
     pub credentials: Option<&'static str>,
     /// `User-Agent`, the beginning of it.
     pub user_agent: Option<String>,
@@ -112,6 +116,8 @@ impl Record {
             address: None,
             account: None,
             source: None,
+            robot_token: None,
+            token_comment: None,
             credentials: None,
             user_agent: None,
             method: String::new(),
@@ -143,6 +149,8 @@ impl Record {
         line.value("address", self.address);
         line.text("account", self.account.as_deref());
         line.word("source", self.source);
+        line.text("robot_token", self.robot_token.as_deref());
+        line.text("token_comment", self.token_comment.as_deref());
         line.word("credentials", self.credentials);
         line.text("user_agent", self.user_agent.as_deref());
         line.text("method", Some(self.method.as_str()).filter(|method| !method.is_empty()));
@@ -246,6 +254,7 @@ mod tests {
         let record = Record {
             request_id: "x".repeat(64 << 10),
             account: long(),
+            token_comment: long(),
             user_agent: long(),
             method: "x".repeat(64 << 10),
             repository: long(),
@@ -262,7 +271,7 @@ mod tests {
         let written = line(&record);
         assert!(written.len() < 40 << 10, "{}", written.len());
         let read: serde_json::Value = serde_json::from_str(&written).unwrap();
-        assert_eq!(read["truncated"].as_array().unwrap().len(), 13, "{}", read["truncated"]);
+        assert_eq!(read["truncated"].as_array().unwrap().len(), 14, "{}", read["truncated"]);
     }
 
     #[test]
@@ -273,7 +282,9 @@ mod tests {
             request_id: "id".into(),
             address: Some("2001:db8::1".parse().unwrap()),
             account: Some(String::new()),
-            source: Some("users"),
+            source: Some("robots"),
+            robot_token: Some("0123456789ab".into()),
+            token_comment: Some("cluster A".into()),
             credentials: Some("token"),
             user_agent: Some("docker/1".into()),
             method: "GET".into(),
@@ -296,7 +307,8 @@ mod tests {
         };
         let expected = concat!(
             r#"{"time":"1970-01-01T00:00:00.000000Z","event":"transfer","request_id":"id","#,
-            r#""address":"2001:db8::1","account":"","source":"users","credentials":"token","#,
+            r#""address":"2001:db8::1","account":"","source":"robots","#,
+            r#""robot_token":"0123456789ab","token_comment":"cluster A","credentials":"token","#,
             r#""user_agent":"docker/1","method":"GET","#,
             r#""route":"manifest","repository":"a/b","reference":"1","tags":["t"],"from":"c","#,
             r#""requested":["repository:a:pull"],"granted":[],"decision":"allowed","rule":"acl, rule 1","#,

@@ -95,6 +95,7 @@ fn voucher(labels: &[(&str, &[&str])]) -> AuthSourceClaim {
     };
     AuthSourceClaim {
         backend: "ldap_auth".to_owned(),
+        robot_token: None,
         labels: Arc::new(labels.iter().map(owned).collect()),
         left_out: Arc::default(),
     }

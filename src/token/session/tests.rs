@@ -53,8 +53,12 @@ fn a_session_dies_with_the_password_the_account_and_the_key() {
 fn what_a_back_end_said_travels_along() {
     let authority = authority(&generate(P256));
     let labels = BTreeMap::from([("team".to_owned(), vec!["web".to_owned(), "é".to_owned()])]);
-    let voucher =
-        AuthSourceClaim { backend: "ldap_auth".to_owned(), labels: labels.into(), left_out: Arc::default() };
+    let voucher = AuthSourceClaim {
+        backend: "ldap_auth".to_owned(),
+        robot_token: None,
+        labels: labels.into(),
+        left_out: Arc::default(),
+    };
     let token = authority.issue_session("lena", Vouched::BackEnd(&voucher), "svc", HOUR, NOW).unwrap();
     let session = outcome(&authority, &token, None, NOW).unwrap();
     assert_eq!((session.account.as_str(), session.voucher), ("lena", Some(voucher)));

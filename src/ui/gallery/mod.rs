@@ -74,7 +74,7 @@ impl Gallery {
     }
 
     fn signing_in(self) -> Vec<(&'static str, String)> {
-        use SignInProblem::{Expired, NotSecure, SignedOut, Unavailable, Wait, Wrong};
+        use SignInProblem::{Expired, NotSecure, Robot, SignedOut, Unavailable, Wait, Wrong};
         let page = |problem: Option<SignInProblem>| {
             let account = if problem.is_some() { self.text("alice") } else { String::new() };
             let page = SignIn { next: "/team/app", account: &account, problem };
@@ -83,6 +83,7 @@ impl Gallery {
         vec![
             ("sign-in", page(None)),
             ("sign-in-wrong", page(Some(Wrong))),
+            ("sign-in-robot", page(Some(Robot))),
             ("sign-in-wait", page(Some(Wait(42)))),
             ("sign-in-unavailable", page(Some(Unavailable(5)))),
             ("sign-in-expired", page(Some(Expired))),

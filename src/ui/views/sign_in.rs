@@ -57,6 +57,10 @@ fn told(problem: SignInProblem) -> Markup {
                     p { strong { "Wrong account or password." } }
                     p { "Check both, and whether Caps Lock is on." }
                 }
+                SignInProblem::Robot => {
+                    p { strong { "Robots do not sign in here." } }
+                    p { "A robot's token is the password of " code { "docker login" } " and other clients." }
+                }
                 SignInProblem::Wait(seconds) => {
                     p { strong { "Too many attempts have failed." } }
                     p { "Try again " (wait(seconds)) "." }

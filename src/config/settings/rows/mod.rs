@@ -6,6 +6,7 @@ pub(crate) mod limits;
 pub(crate) mod refused;
 pub(crate) mod registry;
 pub(crate) mod reporting;
+pub(crate) mod robots;
 pub(crate) mod server;
 pub(crate) mod token;
 pub(crate) mod ui;
