@@ -18,6 +18,8 @@ help:
 	@echo 'make bench-quick  the same with everything smaller, in two minutes'
 	@echo 'make bench-micro  measure the parts: rules, tokens, paths, pages, passwords under attack'
 	@echo 'make deb    a Debian package, in target/debian'
+	@echo 'make tools  install what the tests start, of a known version'
+	@echo 'make package-test  install, upgrade and purge the Debian package'
 	@echo 'make man    write the man pages, the shell completions and the keys in the documents anew'
 	@echo 'make pictures  take the pictures of the web pages anew, in docs/screenshots'
 	@echo 'make fmt    format the code'

@@ -1,3 +1,4 @@
+//! Any configuration file: see `properties::configuration`.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {

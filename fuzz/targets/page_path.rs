@@ -1,3 +1,4 @@
+//! Any path of a web page: see `properties::page_path`.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {

@@ -1,3 +1,4 @@
+//! Any rules and questions: see `properties::policy`.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {

@@ -1,3 +1,4 @@
+//! Any scope: see `properties::scope`.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {

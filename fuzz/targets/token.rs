@@ -1,3 +1,4 @@
+//! Any token: see `properties::token`.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {

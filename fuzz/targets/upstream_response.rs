@@ -1,3 +1,4 @@
+//! Any response of the registry: see `portwarden::proxy::upstream::fuzzing`.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {
