@@ -132,7 +132,7 @@ advisories: $(cargo_deny)
 
 man:
 	PORTWARDEN_WRITE=1 cargo test --locked --test fast manual::
-	PORTWARDEN_WRITE=1 cargo test --locked --lib config::settings
+	PORTWARDEN_WRITE=1 cargo test --locked --lib config::settings -- --test-threads=1
 
 # For the README; the tests only see that they are there.
 pictures: tools

@@ -1,12 +1,12 @@
 //! Measures the effect of a flood of wrong passwords on clients that have a token, and on those that have the right
 //! password.
 //!
-//! Quiet and attacked rounds take turns, so that what else the machine does falls on both. The attackers are a process of
-//! their own at the lowest priority: elsewhere they are another machine, and what they need of this one's processors would
-//! be taken for Portwarden's.
+//! Quiet and attacked rounds take turns, so that what else the machine does falls on both. The attackers are a process
+//! of their own at the lowest priority: elsewhere they are another machine, and what they need of this one's processors
+//! would be taken for Portwarden's.
 //!
-//! The goals: the p99 of pulls with a token stays within twice its quiet value, and a right password from another address
-//! is let in within two seconds. It says whether they are met, and fails when they are not.
+//! The goals: the p99 of pulls with a token stays within twice its quiet value, and a right password from another
+//! address is let in within two seconds. It says whether they are met, and fails when they are not.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -1,7 +1,7 @@
 //! Times the web pages and the filtered catalogue with 10,000 repositories, at the client, on one connection.
 //!
-//! The goal: the first page within 300 ms once the registry's names are known. It says whether it is met, and fails when it is
-//! not. The first reading, which asks the registry for all names, is printed beside it.
+//! The goal: the first page within 300 ms once the registry's names are known. It says whether it is met, and fails
+//! when it is not. The first reading, which asks the registry for all names, is printed beside it.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -31,7 +31,8 @@ const MEMORY: f64 = 150.0;
 /// The slowest by the fastest.
 const UNFAIR: f64 = 2.0;
 
-/// Measures them, in few rounds: each takes minutes. All start anew for each, so that the most memory is that of one crowd.
+/// Measures them, in few rounds: each takes minutes. All start anew for each, so that the most memory is that of one
+/// crowd.
 pub fn run(options: &Options, report: &mut Report) {
     if !options.wants("crowd") {
         return;

@@ -1,4 +1,5 @@
-//! Ten thousand connections that had one request and stay: what they take of memory, and of the time of a pull beside them.
+//! Ten thousand connections that had one request and stay: what they take of memory, and of the time of a pull beside
+//! them.
 
 use std::{sync::Arc, thread, time::Duration};
 

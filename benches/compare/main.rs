@@ -1,4 +1,5 @@
-//! Portwarden beside nginx, HAProxy and the registry's own TLS and tokens: processors, time and memory for the same work.
+//! Portwarden beside nginx, HAProxy and the registry's own TLS and tokens: processors, time and memory for the same
+//! work.
 //!
 //! The others do not authorise anything; Portwarden checks a token for each request, with an ACL of a thousand rules.
 //! All have the same certificate and the same cipher, the same registry behind them and the same client before them. In

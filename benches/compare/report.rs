@@ -61,8 +61,8 @@ impl Report {
         Self { rows: Vec::new() }
     }
 
-    /// Lets all take their turn in each round, another one first each time. The first round of all finds everything cold
-    /// and is not kept.
+    /// Lets all take their turn in each round, another one first each time. The first round of all finds everything
+    /// cold and is not kept.
     pub fn measure<C: AsRef<Contender>>(
         &mut self,
         case: &str,

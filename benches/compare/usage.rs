@@ -33,7 +33,8 @@ pub fn cpu(roots: &[u32]) -> Duration {
 }
 
 /// `schedstat` has nanoseconds, but of threads that live only; `stat` has those that ended as well, in ticks of ten
-/// milliseconds, rounded down. Each is too little at most, so the greater one is right: the exact one unless threads end.
+/// milliseconds, rounded down. Each is too little at most, so the greater one is right: the exact one unless threads
+/// end.
 fn cpu_of(process: u32) -> Duration {
     let read = |file: &str| fs::read_to_string(file).unwrap_or_default();
     let threads =

@@ -1,5 +1,5 @@
-//! Configurations: reading one never panics, says the same each time, and every finding has its place; what loads can be
-//! used; and no text is so strange that an unknown key in it is overlooked.
+//! Configurations: reading one never panics, says the same each time, and every finding has its place; what loads can
+//! be used; and no text is so strange that an unknown key in it is overlooked.
 
 use std::{fs, os::unix::fs::PermissionsExt as _, sync::LazyLock};
 

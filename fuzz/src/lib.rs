@@ -1,8 +1,8 @@
 //! Properties that must hold for every input, one a module: plain functions over bytes, which panic when they do not
 //! hold.
 //!
-//! The targets of `cargo fuzz` call them with what libFuzzer makes, `tests/fast/properties.rs` with a few thousand inputs
-//! that are the same in each run. Properties of private parts stand beside these (`…/fuzzing.rs` in `src/`).
+//! The targets of `cargo fuzz` call them with what libFuzzer makes, `tests/fast/properties.rs` with a few thousand
+//! inputs that are the same in each run. Properties of private parts stand beside these (`…/fuzzing.rs` in `src/`).
 #![allow(
     missing_docs,
     unreachable_pub,

@@ -1,5 +1,5 @@
-//! Paths of the web pages: what is read and written is read the same; none is a path of the registry or of the token endpoint,
-//! and none can leave the host when a browser is sent to it.
+//! Paths of the web pages: what is read and written is read the same; none is a path of the registry or of the token
+//! endpoint, and none can leave the host when a browser is sent to it.
 
 use portwarden::{
     registry::Route,

@@ -1,5 +1,5 @@
-//! Policies: the index against looking at every rule, each rule in a policy against the rule alone, placeholders against
-//! taking their values as text, and decisions against docker_auth's, which they never exceed.
+//! Policies: the index against looking at every rule, each rule in a policy against the rule alone, placeholders
+//! against taking their values as text, and decisions against docker_auth's, which they never exceed.
 
 use std::{collections::BTreeMap, net::IpAddr, sync::LazyLock};
 

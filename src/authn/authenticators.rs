@@ -101,11 +101,11 @@ impl Authenticators {
         }
     }
 
-    /// Asks the back ends, one after the other, about a name that `users` does not have: the first that knows it decides
-    /// (docker_auth, `server.go`, `Authenticate`).
+    /// Asks the back ends, one after the other, about a name that `users` does not have: the first that knows it
+    /// decides (docker_auth, `server.go`, `Authenticate`).
     ///
-    /// `ip` is the client's: one address may hold at most half of the slots before all of them. The name of a robot, and
-    /// anything that begins as the token of one, is shown to no back end.
+    /// `ip` is the client's: one address may hold at most half of the slots before all of them. The name of a robot,
+    /// and anything that begins as the token of one, is shown to no back end.
     ///
     /// # Errors
     /// A back end gives no answer: then the ones after it are not asked, since it may know the name.

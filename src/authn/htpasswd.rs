@@ -21,12 +21,13 @@ pub struct HtpasswdError {
 
 const SET_AGAIN: &str = "Set the password again with `htpasswd -B -C 10 <file> <account>`";
 
-/// Reads the accounts, in the order of the file, each with a valid bcrypt hash and no labels. Space around a line, empty
-/// lines and those that begin with `#` mean nothing, as to `registry:2`, and neither does a byte order mark.
+/// Reads the accounts, in the order of the file, each with a valid bcrypt hash and no labels. Space around a line,
+/// empty lines and those that begin with `#` mean nothing, as to `registry:2`, and neither does a byte order mark.
 ///
 /// # Errors
-/// All that is wrong, in the order of the file: a line without a colon, an account without a name, with a character that
-/// cannot be seen or there twice, a hash other than bcrypt, text that is not UTF-8. (`registry:2` takes the last of two, and never matches other hashes.)
+/// All that is wrong, in the order of the file: a line without a colon, an account without a name, with a character
+/// that cannot be seen or there twice, a hash other than bcrypt, text that is not UTF-8. (`registry:2` takes the last
+/// of two, and never matches other hashes.)
 pub fn parse_htpasswd(text: &[u8]) -> Result<Vec<UserSettings>, Vec<HtpasswdError>> {
     let text = std::str::from_utf8(text).map_err(|error| vec![not_text(text, error.valid_up_to())])?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);

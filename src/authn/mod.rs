@@ -1,9 +1,8 @@
 //! Identifies the client: credentials, identities, the user table, the back ends, and the cost of guessing.
 //!
-//! Without HTTP, and but for the back ends synchronous: time is a parameter, and running bcrypt off the async threads is
-//! the caller's business. One login goes: [`Credentials`] → [`Throttle::peek`] → [`Remembered`] →
-//! [`Throttle::check`] → [`Users::verify`] →
-//! [`Authenticators::ask_backends`] → [`Attempt`] reported.
+//! Without HTTP, and but for the back ends synchronous: time is a parameter, and running bcrypt off the async threads
+//! is the caller's business. One login goes: [`Credentials`] → [`Throttle::peek`] → [`Remembered`] →
+//! [`Throttle::check`] → [`Users::verify`] → [`Authenticators::ask_backends`] → [`Attempt`] reported.
 
 mod authenticators;
 mod backoff;

@@ -2,24 +2,24 @@
 //!
 //! Four truths:
 //!
-//! - **Every name counts in the same way**, existing or not, in all its spellings together. A sign-in changes nothing that
-//!   others at the address could see: it clears no failures and opens no way for another password.
-//! - **A guess is a password that was not shown before.** The same wrong one again is none, and no password is none: they
-//!   cost work, which is bounded, and no wait.
+//! - **Every name counts in the same way**, existing or not, in all its spellings together. A sign-in changes nothing
+//!   that others at the address could see: it clears no failures and opens no way for another password.
+//! - **A guess is a password that was not shown before.** The same wrong one again is none, and no password is none:
+//!   they cost work, which is bounded, and no wait.
 //! - **A wait is for everything**, the right password too, with the same answer. It comes before the memory of right
 //!   passwords is asked ([`Throttle::peek`]). A request that would be refused without being counted must not be looked
 //!   up first, or that memory would answer as many guesses as are sent.
 //! - **One way leads past a wait**: the password that was right for this account at this very address within a day
 //!   ([`RecentSignIns`]). A wrong one shown meanwhile closes that way for ten seconds.
 //!
-//! Passwords of people are meant. The right token of a robot waits for nothing: it has 256 random bits, so the answer to
-//! any number of guesses helps no guesser. A wrong one counts as any wrong password.
+//! Passwords of people are meant. The right token of a robot waits for nothing: it has 256 random bits, so the answer
+//! to any number of guesses helps no guesser. A wrong one counts as any wrong password.
 //!
 //! Counters are bound to the client, so that an account cannot be locked out from afar:
 //!
-//! - **name and network**, an IPv4 address or a /64: some failures are free, then each doubles the wait, up to a ceiling.
-//!   Guesses that are still being verified count: a thousand started together cannot all be ahead of the first answer.
-//!   Not the /48: tenants of one hoster share it, and must not lock out each other.
+//! - **name and network**, an IPv4 address or a /64: some failures are free, then each doubles the wait, up to a
+//!   ceiling. Guesses that are still being verified count: a thousand started together cannot all be ahead of the first
+//!   answer. Not the /48: tenants of one hoster share it, and must not lock out each other.
 //! - **client**: a bucket of guesses that fills up slowly, for one client that tries many names. A right password gives
 //!   back what it took, and no more: logging into one's own account buys nothing. What could not be verified gives back
 //!   nothing: a full pool or a back end that is down must not make guesses free.
@@ -58,7 +58,7 @@ struct Tables {
     guesses: Buckets,
     /// The remaining verifications that are not guesses.
     repeats: Buckets,
-    proven: Counters<RecentSignIns>,
+    recent_sign_ins: Counters<RecentSignIns>,
 }
 
 /// The credentials that a client shows: an account, a password and the client's address.
@@ -90,7 +90,7 @@ impl Throttle {
             failures: Counters::new(settings.capacity),
             guesses: Buckets::new(settings.capacity),
             repeats: Buckets::new(settings.capacity),
-            proven: Counters::new(settings.capacity),
+            recent_sign_ins: Counters::new(settings.capacity),
         };
         Arc::new(Self { settings, key, tables: Mutex::new(tables) })
     }
@@ -104,7 +104,7 @@ impl Throttle {
         Shown {
             // The /64 alone: a neighbour's wrong password must not keep others waiting. `failures` bounds the /48.
             pair: tables.pairs.fingerprint(&(name, from)),
-            account: tables.proven.fingerprint(&account),
+            account: tables.recent_sign_ins.fingerprint(&account),
             from,
             client: tables.failures.fingerprint(&from.widest()),
             guess,
@@ -165,7 +165,10 @@ impl Tables {
         let is_known_wrong =
             self.pairs.get_mut(shown.pair).is_some_and(|pair| pair.is_known_wrong(guess, now));
         let passes = !is_known_wrong
-            && self.proven.get_mut(shown.account).is_some_and(|proven| proven.passes(shown.from, guess, now));
+            && self
+                .recent_sign_ins
+                .get_mut(shown.account)
+                .is_some_and(|proven| proven.passes(shown.from, guess, now));
         if passes { Ok(Passage { is_proven: true }) } else { Err(wait) }
     }
 
@@ -184,9 +187,10 @@ impl Tables {
 
     /// The number of the client's attempts; 0 where the password was right there lately.
     fn tried(&mut self, shown: &Shown, settings: &ThrottleSettings, now: Instant) -> u32 {
-        let Tables { proven, failures, guesses, .. } = self;
-        let knows =
-            |guess| proven.get_mut(shown.account).is_some_and(|proven| proven.knows(shown.from, guess, now));
+        let Tables { recent_sign_ins, failures, guesses, .. } = self;
+        let knows = |guess| {
+            recent_sign_ins.get_mut(shown.account).is_some_and(|proven| proven.knows(shown.from, guess, now))
+        };
         if shown.guess.is_some_and(knows) {
             return 0;
         }
@@ -225,7 +229,7 @@ impl Tables {
 
     fn failed(&mut self, shown: &Shown, counts: Counts, settings: &ThrottleSettings, now: Instant) {
         let Some(guess) = shown.guess else { return };
-        if let Some(proven) = self.proven.get_mut(shown.account) {
+        if let Some(proven) = self.recent_sign_ins.get_mut(shown.account) {
             proven.forget(shown.from, guess);
         }
         // A counter may have been evicted meanwhile: then this failure is its first.
@@ -261,7 +265,8 @@ impl Tables {
 
     fn prove(&mut self, shown: &Shown, now: Instant) {
         let Some(guess) = shown.guess else { return };
-        if let Some(proven) = self.proven.get_or_insert(shown.account, RecentSignIns::default(), now) {
+        if let Some(proven) = self.recent_sign_ins.get_or_insert(shown.account, RecentSignIns::default(), now)
+        {
             proven.record(shown.from, guess, now);
         }
         if let Some(pair) = self.pairs.get_mut(shown.pair) {

@@ -1,6 +1,6 @@
-//! The authorizers in docker_auth's order: `acl`, `acl_xorm`, `ext_authz`. "No rule matched" goes on to the next; a rule
-//! that matched ends it, whatever it grants. Of what comes after a rule that may match or not, only what it grants, too, is
-//! granted. Below all of them is the ceiling of the account, where it has one.
+//! The authorizers in docker_auth's order: `acl`, `acl_xorm`, `ext_authz`. "No rule matched" goes on to the next; a
+//! rule that matched ends it, whatever it grants. Of what comes after a rule that may match or not, only what it
+//! grants, too, is granted. Below all of them is the ceiling of the account, where it has one.
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -102,8 +102,8 @@ impl Authorizers {
         Self { ceilings, ..self }
     }
 
-    /// Parts the labels of an account into those that a token has to carry for these rules to decide, and what is known of
-    /// the rest. The command of `ext_authz` is given all of them.
+    /// Parts the labels of an account into those that a token has to carry for these rules to decide, and what is known
+    /// of the rest. The command of `ext_authz` is given all of them.
     pub fn part(&self, labels: &Labels) -> (Labels, LeftOut) {
         if self.backends.ext_authz.is_some() {
             return (labels.clone(), LeftOut::new());
@@ -134,8 +134,8 @@ impl Authorizers {
     /// missing.
     ///
     /// # Errors
-    /// A back end that has to be asked gives no answer, or the rules look at what was left out: then nothing is granted, and
-    /// nothing is denied for good.
+    /// A back end that has to be asked gives no answer, or the rules look at what was left out: then nothing is
+    /// granted, and nothing is denied for good.
     pub async fn decide_without(
         &self,
         left_out: &LeftOut,

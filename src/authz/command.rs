@@ -1,7 +1,7 @@
 //! `ext_authz`: the operator's command says whether the actions that are asked for are granted.
 //!
-//! The protocol is docker_auth's (`authz/ext_authz.go`): the question as Go writes JSON on standard input, the answer in
-//! the exit code. How a command is run is `backend`'s business; how long an answer holds, `remembered`'s.
+//! The protocol is docker_auth's (`authz/ext_authz.go`): the question as Go writes JSON on standard input, the answer
+//! in the exit code. How a command is run is `backend`'s business; how long an answer holds, `remembered`'s.
 
 mod remembered;
 
@@ -29,12 +29,12 @@ impl CommandRules {
         Self { command: settings, gate: Gate::new(SECTION, limits), shares: BackendShares::new(limits) }
     }
 
-    /// The granted ones of the requested actions: all, as they were asked for, or none. What is `remembered` is not asked
-    /// again, so that the layers of one image cost one run and not twenty.
+    /// The granted ones of the requested actions: all, as they were asked for, or none. What is `remembered` is not
+    /// asked again, so that the layers of one image cost one run and not twenty.
     ///
     /// # Errors
-    /// It cannot be run, takes too long, or says that it failed (an exit code other than 0 and 1); or half of all that may
-    /// be asked at once comes from the same address.
+    /// It cannot be run, takes too long, or says that it failed (an exit code other than 0 and 1); or half of all that
+    /// may be asked at once comes from the same address.
     pub(super) async fn decide(
         &self,
         question: &Question<'_>,

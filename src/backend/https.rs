@@ -1,4 +1,5 @@
-//! GET requests to other servers, over TLS or in the clear: no redirects followed, no proxies, bounded in time and size.
+//! GET requests to other servers, over TLS or in the clear: no redirects followed, no proxies, bounded in time and
+//! size.
 
 use std::{error::Error, sync::Arc, time::Duration};
 

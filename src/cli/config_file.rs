@@ -1,4 +1,5 @@
-//! The configuration that a command reads: `--config FILE`, the file alone as docker_auth takes it, or `PORTWARDEN_CONFIG`.
+//! The configuration that a command reads: `--config FILE`, the file alone as docker_auth takes it, or
+//! `PORTWARDEN_CONFIG`.
 
 use std::{
     env,
@@ -18,7 +19,8 @@ pub(super) struct ConfigFile(PathBuf);
 /// The two ways to write it on the command line.
 #[derive(Debug, Args)]
 struct Written {
-    /// The configuration: docker_auth's auth_config.yml, with or without Portwarden's own sections [env: PORTWARDEN_CONFIG]
+    /// The configuration: docker_auth's auth_config.yml, with or without Portwarden's own sections [env:
+    /// PORTWARDEN_CONFIG]
     #[arg(long, short, value_name = "FILE")]
     config: Option<PathBuf>,
     /// The same, without --config

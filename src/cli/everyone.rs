@@ -11,8 +11,8 @@ use super::{
 };
 use crate::registry::Scope;
 
-/// Prints the accounts of the configuration that may do all of `needs`, with the rules that decide, with `-v` the others
-/// too; 0 when there are any.
+/// Prints the accounts of the configuration that may do all of `needs`, with the rules that decide, with `-v` the
+/// others too; 0 when there are any.
 ///
 /// # Errors
 /// A back end that has to be asked gives no answer.

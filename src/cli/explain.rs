@@ -15,8 +15,8 @@ use crate::{
     registry::Scope,
 };
 
-/// Prints the decision on a scope or a request; 0 when all that it needs is allowed, 1 when not. With `--json` and neither
-/// of them, answers every line of standard input.
+/// Prints the decision on a scope or a request; 0 when all that it needs is allowed, 1 when not. With `--json` and
+/// neither of them, answers every line of standard input.
 pub(super) fn run(explain: &Explain) -> Result<ExitCode, Failure> {
     let evaluator = PolicyEvaluator::load(&explain.config)?;
     if explain.json && explain.scope.is_none() && explain.request.is_none() {
@@ -60,8 +60,8 @@ pub(super) fn run(explain: &Explain) -> Result<ExitCode, Failure> {
     Ok(if all_allowed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// The source of the decision about one action. Where a ceiling takes actions away, of `above`, each has its own: what is
-/// left is granted by a rule, and what is taken away may have been denied by one already.
+/// The source of the decision about one action. Where a ceiling takes actions away, of `above`, each has its own: what
+/// is left is granted by a rule, and what is taken away may have been denied by one already.
 fn why(action: &String, ruling: &Ruling, above: Option<&Ruling>, config: &Path) -> String {
     let Some(above) = above else { return by_which(&ruling.by, config) };
     let rule = by_which(&above.by, config);

@@ -56,8 +56,8 @@ pub(super) fn thaw(control: &ControlSocket) -> Result<(), Failure> {
     }
 }
 
-/// Reports whether writes pass: exit code 0 when they do, 3 while they are frozen or drain. With `--json`, the answer of the
-/// server as it is.
+/// Reports whether writes pass: exit code 0 when they do, 3 while they are frozen or drain. With `--json`, the answer
+/// of the server as it is.
 pub(super) fn status(status: &Status) -> Result<ExitCode, Failure> {
     let answer = ask(&status.control.socket, ControlRequest::Status)?.next()?;
     if let ControlAnswer::Refused { why } = answer {

@@ -1,7 +1,7 @@
 //! The command line: what can be said, and the exit codes. Each command has a file of its own.
 //!
-//! Exit codes: 0 success, 1 failed or denied, 2 a command line that cannot be read (by clap), 3 frozen (`status`), 141 the reader
-//! of standard output has gone.
+//! Exit codes: 0 success, 1 failed or denied, 2 a command line that cannot be read (by clap), 3 frozen (`status`), 141
+//! the reader of standard output has gone.
 
 mod assembly;
 mod check;
@@ -99,8 +99,8 @@ struct Check {
     /// Treat warnings as errors
     #[arg(long)]
     strict: bool,
-    /// Read no other file than the configuration, for a machine without its certificates, keys, commands and databases; a
-    /// note names each that was skipped
+    /// Read no other file than the configuration, for a machine without its certificates, keys, commands and databases;
+    /// a note names each that was skipped
     #[arg(long)]
     without_files: bool,
     /// Print each finding as a JSON object on a line: severity, file, line, column, key, message, hint

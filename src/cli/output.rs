@@ -14,7 +14,8 @@ const BROKEN_PIPE: u8 = 141;
 pub(super) enum Failure {
     /// An error for the operator.
     Message(String),
-    /// The reader of standard output has gone, as in `| head -1`. Not an error, and not a success: the rest was not said.
+    /// The reader of standard output has gone, as in `| head -1`. Not an error, and not a success: the rest was not
+    /// said.
     ClosedPipe,
 }
 

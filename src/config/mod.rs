@@ -40,7 +40,8 @@ pub(crate) use values::quantity::counted;
 
 /// The largest configuration read, in bytes.
 const LARGEST: u64 = 16 << 20;
-/// Sections that say nothing of accounts and rules: with an error in them, the warnings about the others hold all the same.
+/// Sections that say nothing of accounts and rules: with an error in them, the warnings about the others hold all the
+/// same.
 const APART: [&str; 8] = ["server", "token", "registry", "limits", "log", "audit", "metrics", "ui"];
 
 /// The same with the rules. An error in one of them says nothing of accounts.
@@ -129,8 +130,8 @@ impl Config {
         Self::load_with(path, false)
     }
 
-    /// Reads and checks the file at `path` alone, where the certificates, keys, commands and databases that it names are on
-    /// another machine; a note says of each that it was not looked at. Not fit to be served.
+    /// Reads and checks the file at `path` alone, where the certificates, keys, commands and databases that it names
+    /// are on another machine; a note says of each that it was not looked at. Not fit to be served.
     ///
     /// # Errors
     /// All findings, at least one of them an error.
@@ -196,7 +197,8 @@ impl Config {
         parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
     }
 
-    /// The names and labels of all accounts that the configuration lists: those of `users` with `htpasswd`, then robots.
+    /// The names and labels of all accounts that the configuration lists: those of `users` with `htpasswd`, then
+    /// robots.
     pub fn accounts(&self) -> impl Iterator<Item = (&str, &authn::Labels)> {
         let users = self.users.iter().map(|user| (user.name.as_str(), &user.labels));
         users.chain(self.robots.iter().map(|robot| (robot.name.as_str(), &robot.labels)))
@@ -257,7 +259,8 @@ impl Context<'_> {
     }
 
     /// Warns of what is probably not meant. Errors hide as little as possible: a rule with an error is left out, and
-    /// with it what depends on all rules together; beside errors elsewhere, so are statements about accounts and labels.
+    /// with it what depends on all rules together; beside errors elsewhere, so are statements about accounts and
+    /// labels.
     fn lint(&mut self, file: &File, config: &mut Config, policy: Option<Policy>) {
         let complete = self.report.has_errors_only_in(&APART);
         let all_labels = self.report.has_errors_only_in(&APART_AND_RULES);

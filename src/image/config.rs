@@ -1,5 +1,5 @@
-//! The configuration of an image: how it is run, and how it was made (OCI image specification 1.1, `config.md`; docker's
-//! image specification 1.2 has the same members, and the health check).
+//! The configuration of an image: how it is run, and how it was made (OCI image specification 1.1, `config.md`;
+//! docker's image specification 1.2 has the same members, and the health check).
 
 use std::{collections::BTreeMap, time::SystemTime};
 
@@ -52,8 +52,8 @@ pub struct HistoryEntry {
 }
 
 impl ImageConfig {
-    /// Reads a configuration. At most [`MOST`](super::MOST) entries of each list and [`LONGEST`](super::LONGEST) bytes of
-    /// each text are kept. `None` for what is no JSON object.
+    /// Reads a configuration. At most [`MOST`](super::MOST) entries of each list and [`LONGEST`](super::LONGEST) bytes
+    /// of each text are kept. `None` for what is no JSON object.
     pub fn parse(bytes: &[u8]) -> Option<Self> {
         let text = String::from_utf8_lossy(bytes);
         Json::read(&text).filter(|document| document.is_object()).map(Self::read)

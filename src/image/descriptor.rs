@@ -53,8 +53,8 @@ impl Descriptor {
         artifact_type.or_else(|| kind::of(&self.media_type, &self.annotations))
     }
 
-    /// For an entry of an index that is no image but BuildKit's attestation of one (provenance, SBOM): the digest of that
-    /// image's manifest. Such an entry's platform is `unknown/unknown`.
+    /// For an entry of an index that is no image but BuildKit's attestation of one (provenance, SBOM): the digest of
+    /// that image's manifest. Such an entry's platform is `unknown/unknown`.
     pub fn attested(&self) -> Option<&str> {
         let annotation = |name: &str| self.annotations.get(name).map(String::as_str);
         let is_attestation = annotation("vnd.docker.reference.type") == Some("attestation-manifest");

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use super::{Descriptor, json::Json, kind};
 
-/// The media types of indexes that are understood: of the OCI image specification, and docker's. For an `Accept` header too.
+/// The media types of indexes that are understood: of the OCI image specification, and docker's. For an `Accept` header
+/// too.
 pub const INDEX_TYPES: [&str; 2] =
     ["application/vnd.oci.image.index.v1+json", "application/vnd.docker.distribution.manifest.list.v2+json"];
 
@@ -47,9 +48,10 @@ pub enum Manifest {
 }
 
 impl Manifest {
-    /// Reads a manifest of which the registry says that it is of `media_type`. Its shape decides what it is; the type of the
-    /// header, then that in the document, only where it has the shape of both. At most [`MOST`](super::MOST) entries
-    /// of each list and [`LONGEST`](super::LONGEST) bytes of each text are kept, and no descriptor without a digest.
+    /// Reads a manifest of which the registry says that it is of `media_type`. Its shape decides what it is; the type
+    /// of the header, then that in the document, only where it has the shape of both. At most [`MOST`](super::MOST)
+    /// entries of each list and [`LONGEST`](super::LONGEST) bytes of each text are kept, and no descriptor without a
+    /// digest.
     pub fn parse(media_type: Option<&str>, bytes: &[u8]) -> Self {
         let text = String::from_utf8_lossy(bytes);
         Json::read(&text).and_then(|document| Self::read(media_type, document)).unwrap_or(Self::Unknown)
@@ -104,8 +106,8 @@ impl Manifest {
         }
     }
 
-    /// The bytes that a client fetches for it: its configuration and its layers, as the manifest claims. `None` for an index,
-    /// of which a client takes one manifest, and for what is unknown.
+    /// The bytes that a client fetches for it: its configuration and its layers, as the manifest claims. `None` for an
+    /// index, of which a client takes one manifest, and for what is unknown.
     pub fn size(&self) -> Option<u64> {
         let Self::Image { config, layers, .. } = self else { return None };
         Some(layers.iter().fold(config.size, |sum, layer| sum.saturating_add(layer.size)))

@@ -4,8 +4,8 @@ use std::{fmt, net::IpAddr};
 
 use super::Rate;
 
-/// A client: an IPv4 address, also in its IPv6 form, or the /64 of an IPv6 address. All clients without a known address, as
-/// on a Unix socket, are one.
+/// A client: an IPv4 address, also in its IPv6 form, or the /64 of an IPv6 address. All clients without a known
+/// address, as on a Unix socket, are one.
 ///
 /// A subscriber of IPv6 holds more than a /64: a /56 at home, a /48 at work. So an IPv6 client is also counted with its
 /// neighbours, see [`Network::levels`].

@@ -7,8 +7,8 @@ use std::{
 
 use parking_lot::Mutex;
 
-/// The failures of a service behind this proxy, for the log. It fails at each request, and any client may send those: each
-/// kind of failure is logged once in a while, with the number of lines left out since.
+/// The failures of a service behind this proxy, for the log. It fails at each request, and any client may send those:
+/// each kind of failure is logged once in a while, with the number of lines left out since.
 #[derive(Debug)]
 pub(crate) struct FailureLog {
     every: Duration,

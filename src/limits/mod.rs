@@ -1,7 +1,7 @@
 //! Bounds on load: the part of a resource that one client may have, queues before it, and rates.
 //!
-//! The answer to a client over its limit is known where a limit is used. Time is an argument, except for the two queues,
-//! which wait.
+//! The answer to a client over its limit is known where a limit is used. Time is an argument, except for the two
+//! queues, which wait.
 
 mod client_network;
 mod counters;

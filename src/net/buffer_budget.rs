@@ -17,8 +17,8 @@ pub(crate) struct BudgetShare(BufferBudget);
 /// The approximate total size of all pieces in flight: a task that took a large one when there were few keeps it until
 /// it is taken.
 const BUDGET: usize = 32 << 20;
-/// The largest piece. What is read and written at once costs a system call, and often a switch to another process and back,
-/// which is more than what the processor's caches lose by it.
+/// The largest piece. What is read and written at once costs a system call, and often a switch to another process and
+/// back, which is more than what the processor's caches lose by it.
 const MOST: usize = 1 << 20;
 /// The smallest: two TLS records.
 const LEAST: usize = 32 << 10;

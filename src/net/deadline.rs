@@ -1,7 +1,7 @@
 //! A deadline for a peer that counts only time in which this program could have heard of it.
 //!
-//! While a machine is overloaded or a process is suspended, what a peer sends waits in the kernel. When the program runs
-//! again, its timers may fire before it has read any of that.
+//! While a machine is overloaded or a process is suspended, what a peer sends waits in the kernel. When the program
+//! runs again, its timers may fire before it has read any of that.
 
 use std::{
     future::Future,
@@ -12,8 +12,8 @@ use std::{
 
 use tokio::time::{Instant, Sleep, sleep};
 
-/// Elapses after a duration, which is counted in steps: a time without a processor is one of them, however long it was, and
-/// what came in it is seen before the next.
+/// Elapses after a duration, which is counted in steps: a time without a processor is one of them, however long it was,
+/// and what came in it is seen before the next.
 pub(crate) struct Deadline {
     step: Duration,
     left: u32,

@@ -1,8 +1,8 @@
 //! The end of a client's connection: not before the client has ended its side as well, for a bounded while.
 //!
-//! Closing with bytes unread (a window update, the rest of a refused upload) resets the connection, and the client loses
-//! what it has not read yet (RFC 9112 section 9.6). The registry's side needs none of it: there, closing at once is what
-//! tells that a client has gone.
+//! Closing with bytes unread (a window update, the rest of a refused upload) resets the connection, and the client
+//! loses what it has not read yet (RFC 9112 section 9.6). The registry's side needs none of it: there, closing at once
+//! is what tells that a client has gone.
 
 use std::{
     future::Future,

@@ -124,9 +124,9 @@ impl Freeze {
         Ok(Some(Write { inner: Arc::clone(&self.0), repository: repository.into(), cut_off }))
     }
 
-    /// Freezes writes: waits until the pushes under way have ended, at most for `drain`, and then cuts off what is left of
-    /// them. No write passes for `length` from when this returns, with the number of writes that were cut off. Dropped
-    /// early, the freeze is called off. One that is in force gets this length, and no write passes in between.
+    /// Freezes writes: waits until the pushes under way have ended, at most for `drain`, and then cuts off what is left
+    /// of them. No write passes for `length` from when this returns, with the number of writes that were cut off.
+    /// Dropped early, the freeze is called off. One that is in force gets this length, and no write passes in between.
     ///
     /// # Errors
     /// Another one is about to begin, or this one was thawed before it did.
@@ -184,8 +184,8 @@ impl Freeze {
         !was_open
     }
 
-    /// Waits for the end of the freeze that is now. True when its time was over; false when it was thawed, or another one
-    /// had come.
+    /// Waits for the end of the freeze that is now. True when its time was over; false when it was thawed, or another
+    /// one had come.
     pub async fn expired(&self) -> bool {
         let Phase::Frozen { until } = self.0.state.lock().phase else { return false };
         sleep_until(until).await;

@@ -1,7 +1,7 @@
 //! The answers of a port of `server.redirect_addr`: it leads browsers from plain HTTP to HTTPS.
 //!
-//! Clients of the registry are refused instead. One that was redirected would work, and send its password in the clear first
-//! each time.
+//! Clients of the registry are refused instead. One that was redirected would work, and send its password in the clear
+//! first each time.
 
 use std::net::Ipv6Addr;
 
@@ -24,8 +24,8 @@ const USE_HTTPS: &str = "this port only redirects browsers, and the request came
 const NO_HOST: &str = "the request must have one Host header, with the name or the address of a host";
 
 impl Service {
-    /// Answers a request in plain HTTP: with a redirect to the same URL at the `port` that speaks TLS, or 400. It is counted,
-    /// and not written down. The connection ends with it.
+    /// Answers a request in plain HTTP: with a redirect to the same URL at the `port` that speaks TLS, or 400. It is
+    /// counted, and not written down. The connection ends with it.
     pub fn redirect(&self, request: Request<Incoming>, peer: Peer, port: u16) -> Response<ResponseBody> {
         let settings = &self.snapshot().settings;
         let (head, _) = request.into_parts();

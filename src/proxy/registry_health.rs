@@ -1,7 +1,7 @@
 //! Checks whether a registry answers at `registry.url`: at startup, from time to time, and for `/readyz`.
 //!
-//! A wrong port, a web server, a registry behind TLS or with an `auth` section of its own all answer something. Clients would be
-//! shown a misbehaving registry, so the log names the cause for the operator.
+//! A wrong port, a web server, a registry behind TLS or with an `auth` section of its own all answer something. Clients
+//! would be shown a misbehaving registry, so the log names the cause for the operator.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering},

@@ -1,5 +1,5 @@
-//! One request under observation: what the steps of the journey learn of it, told to the audit log and the metrics at its
-//! decision and at its end. Decides nothing.
+//! One request under observation: what the steps of the journey learn of it, told to the audit log and the metrics at
+//! its decision and at its end. Decides nothing.
 
 use std::{
     net::IpAddr,

@@ -125,7 +125,7 @@ impl Service {
     }
 
     /// The state of now, for the metrics.
-    pub fn reading(&self) -> MetricsSnapshot {
+    pub fn metrics_snapshot(&self) -> MetricsSnapshot {
         let (password_checks_running, password_checks_waiting) = self.authentication.passwords.load();
         let upstream = self.upstream_load();
         MetricsSnapshot {
@@ -222,8 +222,8 @@ impl Service {
         Ok(Answer::from(response))
     }
 
-    /// The answer to a head that is not looked into further, in a line of text: what it asks for is not known. An HTTP/1.1
-    /// connection ends with it.
+    /// The answer to a head that is not looked into further, in a line of text: what it asks for is not known. An
+    /// HTTP/1.1 connection ends with it.
     pub fn refuse_head(
         &self,
         request: Request<Incoming>,

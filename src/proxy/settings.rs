@@ -39,7 +39,8 @@ pub struct Settings {
     pub passwords: PasswordSettings,
     /// `limits.token_body`: the largest body of a token request, in bytes.
     pub token_body: usize,
-    /// `limits.token_requests`: requests for tokens from one address, a second; bursts of half a minute's worth are free.
+    /// `limits.token_requests`: requests for tokens from one address, a second; bursts of half a minute's worth are
+    /// free.
     pub token_requests: u32,
     /// `limits.idle_body`: how long a body may stand still before its request ends.
     pub idle_body: Duration,
@@ -50,8 +51,8 @@ pub struct Settings {
 pub struct ClientAddressSettings {
     /// `server.real_ip_header`: must then be present and parse, as in docker_auth.
     pub header: Option<String>,
-    /// `server.real_ip_pos`: which entry of a comma-separated list; negative counts from the end. `None` is the first, as
-    /// in docker_auth, or with `trusted_proxies` the nearest stranger.
+    /// `server.real_ip_pos`: which entry of a comma-separated list; negative counts from the end. `None` is the first,
+    /// as in docker_auth, or with `trusted_proxies` the nearest stranger.
     pub position: Option<i64>,
     /// `server.trusted_proxies`: the peers that are believed; empty with `header` set believes any peer, as
     /// docker_auth.
@@ -99,7 +100,8 @@ pub struct UiSettings {
 pub struct UpstreamSettings {
     /// `registry.url`.
     pub address: UpstreamAddress,
-    /// `limits.upstream_requests`: requests on their way to it; one address gets as many as it leaves for others, and more wait a short while.
+    /// `limits.upstream_requests`: requests on their way to it; one address gets as many as it leaves for others, and
+    /// more wait a short while.
     pub requests: usize,
     /// `registry.connect_timeout`.
     pub connect_timeout: Duration,

@@ -109,13 +109,14 @@ impl Route {
         self.source.as_ref()
     }
 
-    /// The tags that a manifest is to get which is named by its digest: each is written as with `PUT …/manifests/<tag>`.
+    /// The tags that a manifest is to get which is named by its digest: each is written as with `PUT
+    /// …/manifests/<tag>`.
     pub fn tags(&self) -> &[Tag] {
         &self.tags
     }
 
-    /// The request for the catalogue behind the name `last`, in pages as large as the registry gives; `n` is `None` for as
-    /// large as it likes.
+    /// The request for the catalogue behind the name `last`, in pages as large as the registry gives; `n` is `None` for
+    /// as large as it likes.
     pub fn catalog(page: CatalogPage<'_>) -> Self {
         let mut query = Query::default();
         if let Some(n) = page.n {
@@ -345,7 +346,8 @@ fn take_tags(method: Method, endpoint: &Endpoint, query: &mut Query) -> Result<V
 /// Capacity reserved for a target: a long name and a digest.
 const USUAL_TARGET: usize = 160;
 
-/// The largest page of the catalogue that one request may ask for: the registry refuses larger ones (`catalog.maxentries`).
+/// The largest page of the catalogue that one request may ask for: the registry refuses larger ones
+/// (`catalog.maxentries`).
 pub const MAX_PAGE: u32 = 1000;
 
 /// Bounds `n`: the registry collects a whole page in memory. It ignores a value that is not a number, so Portwarden

@@ -33,7 +33,8 @@ struct State {
     abandoned: Bucket,
 }
 
-/// A request in flight: dropped once its response's body has been handed over to be written, or its client has given up.
+/// A request in flight: dropped once its response's body has been handed over to be written, or its client has given
+/// up.
 #[derive(Debug)]
 pub(super) struct RequestGuard {
     activity: Activity,

@@ -24,8 +24,8 @@ pub(super) struct ConnectionDriver<'a, O> {
     pub(super) slot: &'a ConnectionSlot,
     /// The output of TLS.
     pub(super) output: Option<&'a Output<O>>,
-    /// The verdict on the heads of an HTTP/2 connection. It is one for all streams, so after a malformed head the connection
-    /// ends with the answers under way: requests that come later do not share in its refusal for ever.
+    /// The verdict on the heads of an HTTP/2 connection. It is one for all streams, so after a malformed head the
+    /// connection ends with the answers under way: requests that come later do not share in its refusal for ever.
     pub(super) http2_heads: Option<&'a Verdict>,
 }
 
@@ -75,7 +75,8 @@ impl<O: AsyncRead + AsyncWrite + Unpin> ConnectionDriver<'_, O> {
         let mut look = pin!(sleep(self.next_look(may_rest)));
         loop {
             tokio::select! {
-                // The connection first: what has come is seen before a deadline that passed while this task did not run.
+                // The connection first: what has come is seen before a deadline that passed while this task did not
+                // run.
                 biased;
                 ended = self.poll(connection.as_mut()) => {
                     return match ended {

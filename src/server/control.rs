@@ -1,8 +1,8 @@
 //! The control socket: `portwarden freeze`, `thaw` and `status` speak to the running server through it.
 //!
 //! A Unix socket for its owner, and only root and the user that the server runs as are listened to (SO_PEERCRED). One
-//! request a connection, a line of JSON; the answer is one or several lines. The end of a freeze is kept in a file beside
-//! the socket, so that a restart in the middle of a garbage collection does not thaw it.
+//! request a connection, a line of JSON; the answer is one or several lines. The end of a freeze is kept in a file
+//! beside the socket, so that a restart in the middle of a garbage collection does not thaw it.
 
 use std::{
     fs, io,

@@ -35,7 +35,8 @@ pub(super) struct HeadGuard<I> {
     verdict: Verdict,
     limit: Duration,
     size: HeadSize,
-    /// A head is to come, or to be completed: from the start of the connection, then from the first byte of each next head.
+    /// A head is to come, or to be completed: from the start of the connection, then from the first byte of each next
+    /// head.
     awaits_head: bool,
     /// The time by which it must be complete: `limit` after the first wait for it. hyper may have its first bytes
     /// long before, while it is not asked for more because the last request is not answered yet.

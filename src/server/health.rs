@@ -90,13 +90,13 @@ async fn ready(service: &Service, stopping: bool) -> Result<(), String> {
 fn metrics(request: &Request<Incoming>, service: &Service, admission: &Admission) -> Response<Full<Bytes>> {
     let accept = request.headers().get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
     let form = Exposition::accepted(&accept.collect::<Vec<_>>().join(","));
-    let mut reading = service.reading();
-    reading.limited.extend([
+    let mut snapshot = service.metrics_snapshot();
+    snapshot.limited.extend([
         ("connections", admission.closed_idle()),
         ("connections_per_address", admission.refused()),
         ("streams", admission.closed_flooding()),
     ]);
-    match service.telemetry().metrics.render(&reading, form) {
+    match service.telemetry().metrics.render(&snapshot, form) {
         Ok(rendered) => {
             let mut response = text(StatusCode::OK, rendered);
             let media_type = HeaderValue::from_static(form.media_type());

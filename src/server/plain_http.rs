@@ -1,5 +1,5 @@
-//! The answer to a client that speaks HTTP without TLS on a port that speaks TLS. Without one, it shows its user an alert of TLS as
-//! "malformed HTTP response".
+//! The answer to a client that speaks HTTP without TLS on a port that speaks TLS. Without one, it shows its user an
+//! alert of TLS as "malformed HTTP response".
 
 use std::io;
 

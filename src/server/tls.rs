@@ -77,8 +77,8 @@ impl TlsSettings {
             .map_err(unusable)?;
         // The strongest first, whatever the client would like: only TLS 1.2 leaves it the choice by default.
         config.ignore_client_order = true;
-        // Sessions are resumed from what clients bring along, so that nothing is kept for each of them. The keys for it change
-        // every six hours; where the system has no randomness for one, sessions are not resumed.
+        // Sessions are resumed from what clients bring along, so that nothing is kept for each of them. The keys for it
+        // change every six hours; where the system has no randomness for one, sessions are not resumed.
         if let Ok(tickets) = aws_lc_rs::Ticketer::new() {
             config.ticketer = tickets;
         }

@@ -1,9 +1,12 @@
-//! TLS over a connection, in large pieces: many records are sealed before the socket is written to, and many are read from
-//! it at once.
+//! TLS over a connection, in large pieces: many records are sealed before the socket is written to, and many are read
+//! from it at once.
 //!
 //! Data that hyper wants flushed is held until the connection has nothing more to say for now, and then [`Output`]
 //! sends it. HTTP/2 flushes after each frame, and a system call for each 16 KiB costs more than their encryption does.
 //! Until then only full records are sealed.
+
+mod backpressure;
+mod read_buffer;
 
 use std::{
     future::{Future, poll_fn},
@@ -82,8 +85,8 @@ impl<I: AsyncRead + AsyncWrite + Unpin> TlsStream<I> {
 }
 
 impl<I: AsyncRead + AsyncWrite + Unpin> Output<I> {
-    /// Runs a connection that writes to this, and sends what it wrote whenever it waits, and at its end; `None` when that
-    /// cannot be sent.
+    /// Runs a connection that writes to this, and sends what it wrote whenever it waits, and at its end; `None` when
+    /// that cannot be sent.
     pub(super) async fn drive<C: Future>(&self, mut connection: Pin<&mut C>) -> Option<C::Output> {
         poll_fn(|cx| {
             let polled = connection.as_mut().poll(cx);
@@ -385,7 +388,5 @@ impl<I: AsyncRead + AsyncWrite + Unpin> AsyncWrite for TlsStream<I> {
     }
 }
 
-mod backpressure;
-mod read_buffer;
 #[cfg(test)]
 mod tests;

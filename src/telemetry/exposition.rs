@@ -1,6 +1,7 @@
 //! The two texts in which metrics are scraped: OpenMetrics 1.0, and the older text of Prometheus, version 0.0.4.
 //!
-//! The library writes the first. Scrapers that do not ask for it may not know its end mark and its kinds, so they get the second.
+//! The library writes the first. Scrapers that do not ask for it may not know its end mark and its kinds, so they get
+//! the second.
 
 /// The form of the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -69,8 +69,8 @@ enum Stage {
 }
 
 impl LineWriter {
-    /// Lines to `to`, written by a thread called `name`; at most so many bytes wait. Where the system has no thread for it,
-    /// all are lost: then it has none for connections either, and the start of those says so.
+    /// Lines to `to`, written by a thread called `name`; at most so many bytes wait. Where the system has no thread for
+    /// it, all are lost: then it has none for connections either, and the start of those says so.
     pub(super) fn new(name: &str, most: usize, to: impl Destination + 'static) -> Self {
         let queue = Queue { waiting: Vec::new(), writing: 0, lost: 0, stage: Stage::Open };
         let shared = Arc::new(Shared { queue: Mutex::new(queue), changed: Condvar::new(), most });

@@ -1,7 +1,7 @@
 //! Counters, gauges and histograms, in the text that Prometheus scrapes.
 //!
-//! The names are documented in `docs/monitoring.md` and used by the dashboard beside it; they are an interface. No label
-//! has a value that a client chooses: accounts and repositories are for the audit log.
+//! The names are documented in `docs/monitoring.md` and used by the dashboard beside it; they are an interface. No
+//! label has a value that a client chooses: accounts and repositories are for the audit log.
 
 use std::{
     fmt,

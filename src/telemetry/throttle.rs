@@ -1,5 +1,5 @@
-//! Bounds what one place in the program writes into the log for people: a client that fails without end must not fill it, nor
-//! hide other lines. Lines left out are counted, and the count is logged when the minute is over.
+//! Bounds what one place in the program writes into the log for people: a client that fails without end must not fill
+//! it, nor hide other lines. Lines left out are counted, and the count is logged when the minute is over.
 
 use std::{
     collections::HashMap,

@@ -131,7 +131,7 @@ impl SignedClaims {
     }
 }
 
-impl memory::Remembered for SignedClaims {
+impl memory::CachedClaims for SignedClaims {
     fn account(&self) -> &str {
         &self.token.account
     }

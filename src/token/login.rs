@@ -1,4 +1,5 @@
-//! The claims that a refresh token and a session have in common: both stand for a login, with a password that was right.
+//! The claims that a refresh token and a session have in common: both stand for a login, with a password that was
+//! right.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL};
 use serde::Serialize;
@@ -30,7 +31,7 @@ pub(super) struct LoginClaims<'a> {
 }
 
 /// The same claims as read. The signature, the issuer and the kind are right; all else is looked at on each use.
-pub(super) struct Login {
+pub(super) struct LoginToken {
     pub(super) account: String,
     /// `iat`: seconds since 1970.
     pub(super) issued_at: i64,
@@ -39,7 +40,7 @@ pub(super) struct Login {
     fingerprint: Option<Vec<u8>>,
 }
 
-impl Login {
+impl LoginToken {
     /// Reads claims whose signature, issuer and kind have been checked. They must have a fingerprint unless a back end
     /// vouches.
     ///
@@ -66,8 +67,8 @@ impl Login {
         if i128::from(self.issued_at) > latest { Err(TokenError::NotYetValid) } else { Ok(()) }
     }
 
-    /// Checks that the password is still the same. `fingerprint_of` gives the present fingerprint of an account, or `None`
-    /// when there is no such account or it has no password. It is not asked where a back end vouches.
+    /// Checks that the password is still the same. `fingerprint_of` gives the present fingerprint of an account, or
+    /// `None` when there is no such account or it has no password. It is not asked where a back end vouches.
     ///
     /// # Errors
     /// [`TokenError::Revoked`] for a changed password and a removed account alike.

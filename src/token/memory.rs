@@ -1,8 +1,8 @@
 //! Tokens whose signature was right before, so that it is not checked again on each request of one pull.
 //!
-//! A checked signature stays right for as long as the key is the same, and so do the claims that it covers. What changes
-//! with time (`exp`, `nbf`, a fingerprint, the policy) is not answered from here, but looked at on every use. The memory
-//! belongs to one authority and one kind of token, and ends with it: a reload begins a new one.
+//! A checked signature stays right for as long as the key is the same, and so do the claims that it covers. What
+//! changes with time (`exp`, `nbf`, a fingerprint, the policy) is not answered from here, but looked at on every use.
+//! The memory belongs to one authority and one kind of token, and ends with it: a reload begins a new one.
 //!
 //! No token is kept, and nothing that could be used as one: an entry stands under a keyed digest of the whole token,
 //! its signature included. Only tokens that passed are kept, so strangers cannot write here. An account with many good
@@ -18,7 +18,7 @@ use aws_lc_rs::{digest, hmac};
 use parking_lot::{Mutex, MutexGuard};
 
 /// The remembered part of a token of one kind.
-pub(super) trait Remembered {
+pub(super) trait CachedClaims {
     /// The account of the token: tokens of one account must not push out those of all others.
     fn account(&self) -> &str;
     /// Bytes that it takes on the heap, about; never much less than in truth.
@@ -64,14 +64,15 @@ const LONGEST: usize = 12 << 10;
 /// Overhead of an allocation beside its bytes, roughly.
 const ALLOCATION: usize = 16;
 
-impl<C: Remembered> Memory<C> {
+impl<C: CachedClaims> Memory<C> {
     /// An empty memory for `sets` times eight tokens. `key` must be for nothing else.
     pub(super) fn new(key: hmac::Key, sets: usize) -> Self {
         let set = || Mutex::new(Set { entries: Vec::new(), uses: 0 });
         Self { key, sets: std::iter::repeat_with(set).take(sets.max(1)).collect() }
     }
 
-    /// The claims of a token, opened only where it is not known, and kept where it passes. Known or not, it must pass `check`.
+    /// The claims of a token, opened only where it is not known, and kept where it passes. Known or not, it must pass
+    /// `check`.
     pub(super) fn recall_or_open<E>(
         &self,
         token: &str,
@@ -142,7 +143,7 @@ impl<C: Remembered> Memory<C> {
     }
 }
 
-impl<C: Remembered> Set<C> {
+impl<C: CachedClaims> Set<C> {
     /// Takes entries out until there is room for one more of that account, of so many bytes.
     fn make_room(&mut self, account: &str, bytes: usize) {
         while self.entries.len() >= WAYS || self.bytes() + bytes > SET_BYTES {
@@ -179,7 +180,7 @@ mod tests {
 
     struct Held(&'static str, usize);
 
-    impl Remembered for Held {
+    impl CachedClaims for Held {
         fn account(&self) -> &str {
             self.0
         }

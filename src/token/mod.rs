@@ -1,5 +1,5 @@
-//! Keys, claims, issuing and verifying: the tokens of docker's token authentication, our refresh tokens, and the sessions of
-//! the web pages.
+//! Keys, claims, issuing and verifying: the tokens of docker's token authentication, our refresh tokens, and the
+//! sessions of the web pages.
 //!
 //! Synchronous and without HTTP or files: time is a parameter (seconds since 1970), a key is the text of a PEM file.
 //! What a token allows is a ceiling only; whether the policy still grants it is asked elsewhere, on every request.

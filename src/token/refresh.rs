@@ -14,7 +14,7 @@ use super::{
     authority::random_id,
     claims::check_party,
     jws::{self, Kind},
-    login::{Login, LoginClaims},
+    login::{LoginClaims, LoginToken},
     memory,
 };
 
@@ -70,7 +70,8 @@ impl Authority {
     /// an account ([`Authority::fingerprint`]), or `None` when there is no such account or it has no password.
     ///
     /// # Errors
-    /// The first thing that is wrong with it; [`TokenError::Revoked`] for a changed password and a removed account alike.
+    /// The first thing that is wrong with it; [`TokenError::Revoked`] for a changed password and a removed account
+    /// alike.
     pub fn verify_refresh(
         &self,
         token: &str,
@@ -81,7 +82,7 @@ impl Authority {
         let open = || {
             let claims = jws::open(&self.key, Kind::Refresh, token)?;
             check_party(&claims, &self.settings.issuer, AUDIENCE)?;
-            Login::read(&claims, false).map(RefreshClaims)
+            LoginToken::read(&claims, false).map(RefreshClaims)
         };
         let check = |RefreshClaims(login): &RefreshClaims| {
             login.check_issued(service, now)?;
@@ -92,9 +93,9 @@ impl Authority {
 }
 
 /// A refresh token whose signature and issuer are right. All else is looked at on each use.
-pub(super) struct RefreshClaims(Login);
+pub(super) struct RefreshClaims(LoginToken);
 
-impl memory::Remembered for RefreshClaims {
+impl memory::CachedClaims for RefreshClaims {
     fn account(&self) -> &str {
         &self.0.account
     }

@@ -2,7 +2,8 @@
 //!
 //! As with refresh tokens nothing is stored about them. They end with their time, and with the key. Where the
 //! configuration knows the account, they also end with its password or the account; where it does not, they carry the
-//! information that a back end gave on it. Their `typ` and `aud` are their own: they are no tokens of a registry, and buy none.
+//! information that a back end gave on it. Their `typ` and `aud` are their own: they are no tokens of a registry, and
+//! buy none.
 
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ use super::{
     claims::{LATEST, check_party, voucher},
     json::Object,
     jws::{self, Kind},
-    login::{Login, LoginClaims},
+    login::{LoginClaims, LoginToken},
     memory,
 };
 
@@ -84,8 +85,8 @@ impl Authority {
     }
 
     /// Checks a session with the pages of `service`. `fingerprint_of` gives the present fingerprint of an account
-    /// ([`Authority::fingerprint`]), or `None` when there is no such account or it has no password. Whether a back end that
-    /// vouches is still there is for the caller to see.
+    /// ([`Authority::fingerprint`]), or `None` when there is no such account or it has no password. Whether a back end
+    /// that vouches is still there is for the caller to see.
     ///
     /// # Errors
     /// The first thing that is wrong with it.
@@ -120,7 +121,7 @@ impl Authority {
 
 /// A session whose signature and issuer are right. All else is looked at on each use.
 pub(super) struct SessionClaims {
-    login: Login,
+    login: LoginToken,
     voucher: Option<AuthSourceClaim>,
     id: String,
     expires_at: u64,
@@ -131,7 +132,7 @@ impl SessionClaims {
         let voucher = voucher(claims)?;
         let expires_at = claims.integer("exp")?.ok_or(TokenError::Malformed)?;
         Ok(Self {
-            login: Login::read(claims, voucher.is_some())?,
+            login: LoginToken::read(claims, voucher.is_some())?,
             voucher,
             id: claims.text("jti")?.ok_or(TokenError::Malformed)?.to_owned(),
             expires_at: u64::try_from(expires_at).map_err(|_| TokenError::Malformed)?,
@@ -162,7 +163,7 @@ impl SessionClaims {
     }
 }
 
-impl memory::Remembered for SessionClaims {
+impl memory::CachedClaims for SessionClaims {
     fn account(&self) -> &str {
         &self.login.account
     }

@@ -23,7 +23,8 @@ const DAY: u64 = 24 * HOUR;
 const MONTH: u64 = 2_629_746;
 const YEAR: u64 = 12 * MONTH;
 
-/// The largest unit of which there is at least one; weeks only from the second on, for `8 days` says more than `1 week`.
+/// The largest unit of which there is at least one; weeks only from the second on, for `8 days` says more than `1
+/// week`.
 const UNITS: [(u64, u64, &str); 6] = [
     (YEAR, 1, "year"),
     (MONTH, 1, "month"),

@@ -1,5 +1,5 @@
-//! The files that pages refer to, which are part of the program. Their paths have a hash of their content, so that browsers
-//! may keep them for ever and yet never show a new page with an old style.
+//! The files that pages refer to, which are part of the program. Their paths have a hash of their content, so that
+//! browsers may keep them for ever and yet never show a new page with an old style.
 
 use std::{fmt, fmt::Write as _, sync::LazyLock};
 

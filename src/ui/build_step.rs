@@ -103,8 +103,8 @@ impl<'a> BuildStep<'a> {
     }
 }
 
-/// Splits `|2 A=b C=d /bin/sh -c make`, as builders write a command that ran with build arguments, before the shell. Values may
-/// have spaces, so the shell is what ends them.
+/// Splits `|2 A=b C=d /bin/sh -c make`, as builders write a command that ran with build arguments, before the shell.
+/// Values may have spaces, so the shell is what ends them.
 fn build_arguments(text: &str) -> Option<(&str, &str)> {
     let (count, rest) = text.strip_prefix('|')?.split_once(' ')?;
     count.parse::<u16>().ok()?;

@@ -1,5 +1,5 @@
-//! Text to take along: the script puts a button beside each of these, which copies what stands in `data-copy`. The room for
-//! it is there from the start, so that nothing moves; without the script, the text is there to be selected.
+//! Text to take along: the script puts a button beside each of these, which copies what stands in `data-copy`. The room
+//! for it is there from the start, so that nothing moves; without the script, the text is there to be selected.
 
 use maud::{Markup, html};
 

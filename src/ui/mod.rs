@@ -1,7 +1,7 @@
 //! The web pages as text: where each stands, what it shows, and how it looks.
 //!
-//! Pure: it knows nothing of HTTP, sessions, rules or the registry; `proxy` asks these and hands over what a page shows.
-//! Every text of a model is taken to be hostile.
+//! Pure: it knows nothing of HTTP, sessions, rules or the registry; `proxy` asks these and hands over what a page
+//! shows. Every text of a model is taken to be hostile.
 
 mod age;
 mod amount;

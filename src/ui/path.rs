@@ -1,7 +1,7 @@
 //! Maps a path to its page and back: one type for both, so that no link leads nowhere.
 //!
-//! A repository's page stands at its name and an image's at its reference, so that what follows `docker pull` is an address
-//! for a browser too. Whatever is not a name of a repository begins with `/-/`, as no name does.
+//! A repository's page stands at its name and an image's at its reference, so that what follows `docker pull` is an
+//! address for a browser too. Whatever is not a name of a repository begins with `/-/`, as no name does.
 
 use std::fmt;
 
@@ -48,8 +48,8 @@ pub enum Reference {
 const RESERVED: [&str; 4] = ["v2", "auth", "favicon.ico", "robots.txt"];
 
 impl PagePath {
-    /// Reads a path below the prefix, as it is on the wire: no name has a byte that a path must escape, but a browser may have
-    /// escaped the `:` and the `@`. `None` for what is no page.
+    /// Reads a path below the prefix, as it is on the wire: no name has a byte that a path must escape, but a browser
+    /// may have escaped the `:` and the `@`. `None` for what is no page.
     pub fn parse(path: &str) -> Option<Self> {
         if path == "/" {
             return Some(Self::Repositories);
@@ -102,8 +102,8 @@ impl PagePath {
     }
 
     /// The page of an image that a text names, as people paste it: `docker pull registry.example/team/app:1.0`,
-    /// `docker://registry.example/team/app`. `host` is how the visitor names the registry. Of a name alone that has neither the
-    /// host before it nor a tag or digest behind it, `None`: that is a word to search for.
+    /// `docker://registry.example/team/app`. `host` is how the visitor names the registry. Of a name alone that has
+    /// neither the host before it nor a tag or digest behind it, `None`: that is a word to search for.
     pub fn pasted(text: &str, host: &str) -> Option<Self> {
         text.split_whitespace().find_map(|word| {
             let reference = word.split_once("://").map_or(word, |(_, reference)| reference);

@@ -1,5 +1,5 @@
-//! Tables that are read on a phone as well: there each row is a card, and each cell says of which column it is. The roles are
-//! written out, because a style that lays a table out anew makes some browsers forget that it is one.
+//! Tables that are read on a phone as well: there each row is a card, and each cell says of which column it is. The
+//! roles are written out, because a style that lays a table out anew makes some browsers forget that it is one.
 
 use maud::{Markup, Render, html};
 

@@ -1,5 +1,5 @@
-//! Every page in each of its states: that hostile texts stay texts, that each link leads to a page, that the documents are
-//! sound. With `PORTWARDEN_GALLERY` set to a folder, the pages are written there to be looked at.
+//! Every page in each of its states: that hostile texts stay texts, that each link leads to a page, that the documents
+//! are sound. With `PORTWARDEN_GALLERY` set to a folder, the pages are written there to be looked at.
 
 use std::{collections::HashSet, fs, path::Path};
 

@@ -5,8 +5,8 @@ use std::fmt;
 
 use maud::{Markup, Render, html};
 
-/// A text from the registry or from a visitor. Displays with every character that cannot be seen as `\u{202e}`; rendered, it
-/// stands alone as well, so that a right-to-left text does not turn round what is beside it.
+/// A text from the registry or from a visitor. Displays with every character that cannot be seen as `\u{202e}`;
+/// rendered, it stands alone as well, so that a right-to-left text does not turn round what is beside it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Untrusted<'a>(pub(super) &'a str);
 
@@ -25,8 +25,8 @@ impl Render for Untrusted<'_> {
     }
 }
 
-/// Control characters but line breaks and tabs; marks that turn the direction; what takes no room; tags and annotations.
-/// Joiners stay: whole scripts are written with them.
+/// Control characters but line breaks and tabs; marks that turn the direction; what takes no room; tags and
+/// annotations. Joiners stay: whole scripts are written with them.
 fn is_deceptive(c: char) -> bool {
     let is_layout = matches!(c, '\n' | '\t');
     (c.is_control() && !is_layout)

@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::support::routes::{is_canonical, recorded_access, rows};
 use portwarden::registry::{Endpoint, Route};
 use serde_json::Value;
+
+use crate::support::routes::{is_canonical, recorded_access, rows};
 
 #[test]
 fn every_recorded_route_demands_the_same_access_or_is_refused() {
@@ -24,7 +25,8 @@ fn every_recorded_route_demands_the_same_access_or_is_refused() {
     assert!(counts["same"] > 900, "the parser refuses too much: {counts:?}");
 }
 
-/// Returns the parser's judgement of a row. Headers and bodies are judged over the wire, in `tests/services/security.rs`.
+/// Returns the parser's judgement of a row. Headers and bodies are judged over the wire, in
+/// `tests/services/security.rs`.
 fn judge(row: &Value) -> &'static str {
     let method = row["method"].as_str().unwrap();
     let target = row["target"].as_str().unwrap();

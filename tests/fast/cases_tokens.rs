@@ -3,11 +3,12 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use crate::support::tokens::{ISSUER, Keyring, Row, SERVICE, rows};
 use portwarden::{
     registry::Scope,
     token::{Authority, Settings, SigningKey},
 };
+
+use crate::support::tokens::{ISSUER, Keyring, Row, SERVICE, rows};
 
 const NOW: u64 = 1_767_225_600;
 

@@ -1,4 +1,5 @@
-//! The recorded tokens over the wire: also how they are presented, and that a refused request never reaches the registry.
+//! The recorded tokens over the wire: also how they are presented, and that a refused request never reaches the
+//! registry.
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,5 @@
-//! The command line as a shell, a script and an operator use it: output that cannot be written, where the configuration comes
-//! from, help that can be copied, the version.
+//! The command line as a shell, a script and an operator use it: output that cannot be written, where the configuration
+//! comes from, help that can be copied, the version.
 
 use std::{
     fs::{self, File, Permissions},

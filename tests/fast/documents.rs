@@ -1,7 +1,7 @@
 //! The documents: what a machine can hold of their form, and that what they name exists.
 //!
-//! The limits are those of plain technical English: short sentences and paragraphs, a phrase in a table cell, lines that
-//! fit beside each other. A document that needs more says too much at once.
+//! The limits are those of plain technical English: short sentences and paragraphs, a phrase in a table cell, lines
+//! that fit beside each other. A document that needs more says too much at once.
 
 use std::{
     collections::BTreeSet,

@@ -189,6 +189,12 @@ fn modules(program: &str) -> BTreeMap<String, String> {
         modules.entry(name).or_default().push_str(&read(file));
     }
     assert!(modules.len() > 10, "only {modules:?}");
+    // The compiler does not look at a file that no `mod` names.
+    let main = read(&folder.join("main.rs"));
+    for module in modules.keys() {
+        let is_run = main.contains(&format!("\nmod {module};\n"));
+        assert!(is_run, "tests/{program}/main.rs does not name {module}: its tests do not run");
+    }
     modules
 }
 

@@ -1,5 +1,5 @@
-//! Rules that grant less than those behind them, with values that docker_auth reads as patterns: random policies against
-//! what docker_auth decides. Never wider; and the same where every value is plain.
+//! Rules that grant less than those behind them, with values that docker_auth reads as patterns: random policies
+//! against what docker_auth decides. Never wider; and the same where every value is plain.
 
 use std::{collections::BTreeMap, net::IpAddr};
 

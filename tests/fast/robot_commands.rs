@@ -1,4 +1,5 @@
-//! The commands about robots: `token new`, and what `check`, `explain` and `test-policy` say of a configuration with them.
+//! The commands about robots: `token new`, and what `check`, `explain` and `test-policy` say of a configuration with
+//! them.
 
 use std::{fs, process::Command};
 

@@ -1,5 +1,5 @@
-//! The catalogue shows to each account the repositories that it may pull, all of them and never a name more, in pages of
-//! any size; or, with `registry.catalog: strict`, all or nothing.
+//! The catalogue shows to each account the repositories that it may pull, all of them and never a name more, in pages
+//! of any size; or, with `registry.catalog: strict`, all or nothing.
 //!
 //! Needs: curl, docker-registry, htpasswd.
 
@@ -345,8 +345,8 @@ fn page(json: &str, headers: &str) -> String {
     format!("HTTP/1.1 200 OK\r\nConnection: close\r\n{headers}Content-Length: {}\r\n\r\n{json}", json.len())
 }
 
-/// An upstream that answers each request with what `answer` makes of its target, and closes after it. Its threads end with
-/// the process.
+/// An upstream that answers each request with what `answer` makes of its target, and closes after it. Its threads end
+/// with the process.
 fn answers(answer: impl Fn(&str) -> String + Clone + Send + 'static) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());

@@ -1,7 +1,8 @@
 //! The limits on load: connections, heads, requests to the registry, requests for tokens. A request beyond them gets an
 //! error and a time to come again; requests that have begun go on; one address cannot take everything.
 //!
-//! Deadlines and single bounds are in `tests/services/security.rs` (rules 24 and 25), floods of HTTP/2 in `tests/services/http2_floods.rs`.
+//! Deadlines and single bounds are in `tests/services/security.rs` (rules 24 and 25), floods of HTTP/2 in
+//! `tests/services/http2_floods.rs`.
 //!
 //! Needs: curl, docker-registry, htpasswd.
 

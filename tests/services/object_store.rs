@@ -1,5 +1,5 @@
-//! Registries that redirect blobs to an object store: the web pages follow that to the origins that the operator names, and
-//! say otherwise what is wrong.
+//! Registries that redirect blobs to an object store: the web pages follow that to the origins that the operator names,
+//! and say otherwise what is wrong.
 //!
 //! Needs: curl, docker-registry, htpasswd.
 
@@ -73,7 +73,8 @@ fn response(status: &str, headers: &str, body: &[u8]) -> Vec<u8> {
     [head.as_bytes(), body].concat()
 }
 
-/// Starts a registry with the image `public/app:1`, whose configuration is `config`, that redirects to `location` for it.
+/// Starts a registry with the image `public/app:1`, whose configuration is `config`, that redirects to `location` for
+/// it.
 fn redirecting(config: &[u8], location: &str) -> Server {
     let location = location.to_owned();
     redirecting_to(config, move || location.clone())

@@ -1,6 +1,6 @@
 //! Robots in front of a real registry: their tokens sign in everywhere, below their ceiling, and end with their line,
-//! their day and their address. Behind docker see `tests/system/robots.rs`; what `check` and `explain` say of them is in
-//! `tests/fast/robot_commands.rs`.
+//! their day and their address. Behind docker see `tests/system/robots.rs`; what `check` and `explain` say of them is
+//! in `tests/fast/robot_commands.rs`.
 //!
 //! Needs: curl, docker-registry, htpasswd.
 

@@ -1,7 +1,7 @@
 //! The security rules over the wire, one test or more for each, named after it.
 //!
-//! Rules on pure functions have their tests beside the code as well (`rule_NN_…` there); tokens and routes are also held
-//! against thousands of recorded cases (`tests/fast/cases_*.rs`).
+//! Rules on pure functions have their tests beside the code as well (`rule_NN_…` there); tokens and routes are also
+//! held against thousands of recorded cases (`tests/fast/cases_*.rs`).
 //!
 //! Needs: no other program.
 

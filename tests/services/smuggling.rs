@@ -32,8 +32,8 @@ const CREDENTIALS: &str = "Authorization: Basic YWRtaW46YmFkbWlu\r\n";
 enum Must {
     /// Nothing arrives; the answer, if there is one, is a 4xx, and the connection ends.
     BeRefused,
-    /// At most the carrying request arrives, and not to its end; the connection ends. What comes before the fault may be
-    /// on its way already.
+    /// At most the carrying request arrives, and not to its end; the connection ends. What comes before the fault may
+    /// be on its way already.
     BreakOff,
     /// Exactly the carrying request arrives, with the rest as its body or not at all.
     HideNothing,

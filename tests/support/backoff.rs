@@ -9,8 +9,8 @@ const FIRST_WAIT: Duration = Duration::from_secs(1);
 /// Of so many attempts one is fast enough, or the machine is of no use.
 const ATTEMPTS: usize = 30;
 
-/// Makes `count` guesses in a row, and returns the scene with its answers to them. All after the first four came within the
-/// first wait: where the machine was too slow for that, another scene is tried from its beginning.
+/// Makes `count` guesses in a row, and returns the scene with its answers to them. All after the first four came within
+/// the first wait: where the machine was too slow for that, another scene is tried from its beginning.
 pub fn guesses_in_a_row<S, T>(
     fresh: impl Fn() -> S,
     count: usize,

@@ -49,7 +49,8 @@ pub fn broken(fault: Fault) -> Broken {
     Broken { port }
 }
 
-/// The URL of a registry that is not there. Its port is taken as long as the process runs, so that no other program answers.
+/// The URL of a registry that is not there. Its port is taken as long as the process runs, so that no other program
+/// answers.
 pub fn nobody() -> String {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).unwrap();

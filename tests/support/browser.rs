@@ -1,5 +1,5 @@
-//! A real browser: Debian's chromium without a window, led by chromedriver. It knows two hosts, the registry and a stranger's,
-//! both on loopback, and reaches nothing else.
+//! A real browser: Debian's chromium without a window, led by chromedriver. It knows two hosts, the registry and a
+//! stranger's, both on loopback, and reaches nothing else.
 
 use std::{fs, os::unix::fs::PermissionsExt as _, path::Path, time::Duration};
 
@@ -276,8 +276,8 @@ impl Browser {
     }
 }
 
-/// Starts chromedriver; returns it and its port. It looks for one that is free in IPv4, and gives up where another program has the
-/// same in IPv6: then it is started again.
+/// Starts chromedriver; returns it and its port. It looks for one that is free in IPv4, and gives up where another
+/// program has the same in IPv6: then it is started again.
 fn start_driver(directory: &Path) -> (Process, u16) {
     const STARTED: &str = "started successfully on port ";
     let mut said = String::new();

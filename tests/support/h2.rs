@@ -169,8 +169,8 @@ impl Frames {
         self.read_until(GOAWAY).is_some() || began.elapsed() < PATIENCE
     }
 
-    /// Writes what `round` makes for each number below `rounds`, as fast as it goes, and reads nothing; until the connection
-    /// is closed, or nothing is read from it any more.
+    /// Writes what `round` makes for each number below `rounds`, as fast as it goes, and reads nothing; until the
+    /// connection is closed, or nothing is read from it any more.
     pub fn flood(&mut self, rounds: usize, mut round: impl FnMut(usize) -> Vec<u8>) {
         let _ = (0..rounds).try_for_each(|n| self.write(&round(n)));
     }

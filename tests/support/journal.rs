@@ -1,4 +1,5 @@
-//! A journal of its own: a real `systemd-journald` in a mount namespace, which hands its files to nothing else. Needs root.
+//! A journal of its own: a real `systemd-journald` in a mount namespace, which hands its files to nothing else. Needs
+//! root.
 
 use std::{
     fs,
@@ -19,7 +20,8 @@ use super::{
 /// Its path on Debian; it is outside the shell's `PATH`.
 const JOURNALD: &str = "/lib/systemd/systemd-journald";
 
-/// A running journal, with the default rate limit but for its burst, which is small: what one unit may write in half a minute.
+/// A running journal, with the default rate limit but for its burst, which is small: what one unit may write in half a
+/// minute.
 pub struct Journal {
     process: Process,
     directory: TempDir,

@@ -20,8 +20,8 @@ use tokio::{runtime::Runtime, sync::watch, task::JoinHandle};
 
 use super::pem;
 
-/// A small configuration for `local`: `admin`, whose password is `badmin`, may do everything, and pulls from `public/` need no
-/// account.
+/// A small configuration for `local`: `admin`, whose password is `badmin`, may do everything, and pulls from `public/`
+/// need no account.
 pub const CONFIG: &str = r#"
 server: {addr: ":0"}
 token: {issuer: Acme auth server, expiration: 900, certificate: "@CERT@", key: "@KEY@"}

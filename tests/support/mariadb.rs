@@ -1,5 +1,5 @@
-//! MariaDB as Debian installs it (`apt-get install mariadb-server`), in a directory of its own, on a free port, as a user
-//! without rights.
+//! MariaDB as Debian installs it (`apt-get install mariadb-server`), in a directory of its own, on a free port, as a
+//! user without rights.
 
 use std::{fs, path::Path};
 

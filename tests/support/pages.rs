@@ -1,5 +1,5 @@
-//! A browser without a screen: it keeps the session's cookie, follows no redirects, and says of its requests what browsers say.
-//! For what only a real one can show there is `tests/services/browser/`.
+//! A browser without a screen: it keeps the session's cookie, follows no redirects, and says of its requests what
+//! browsers say. For what only a real one can show there is `tests/services/browser/`.
 
 use super::{
     curl::{Request, Response, curl},

@@ -214,7 +214,8 @@ impl Builder {
         Portwarden { port, process, builder: self, directory }
     }
 
-    /// Starts the program with the configuration in `directory`, on `port` or, with 0, a free one; returns it and its port.
+    /// Starts the program with the configuration in `directory`, on `port` or, with 0, a free one; returns it and its
+    /// port.
     fn serve(&self, directory: &TempDir, port: u16) -> (Process, u16) {
         let (configuration, listen) = (directory.path().join("portwarden.yml"), format!("127.0.0.1:{port}"));
         let program = program();

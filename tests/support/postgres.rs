@@ -1,5 +1,5 @@
-//! PostgreSQL as Debian installs it (`apt-get install postgresql`), in a directory of its own, on a free port, as a user
-//! without rights: it does not run as root.
+//! PostgreSQL as Debian installs it (`apt-get install postgresql`), in a directory of its own, on a free port, as a
+//! user without rights: it does not run as root.
 
 use std::{fs, path::Path, path::PathBuf};
 

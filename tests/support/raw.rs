@@ -78,7 +78,8 @@ pub fn is_time_out(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
 }
 
-/// Reads a head and the body that its framing announces (none after a HEAD is not known here: then it reads to the end).
+/// Reads a head and the body that its framing announces (none after a HEAD is not known here: then it reads to the
+/// end).
 pub fn read_response(stream: &mut impl Read) -> Option<Response> {
     let mut bytes = Vec::new();
     let end = loop {

@@ -1,5 +1,5 @@
-//! An upstream that keeps every byte that reaches it and reads requests strictly: for probes of request smuggling, where a
-//! body may look like a request. For heads only there is `raw::Sink`.
+//! An upstream that keeps every byte that reaches it and reads requests strictly: for probes of request smuggling,
+//! where a body may look like a request. For heads only there is `raw::Sink`.
 
 use std::{
     io::{Read as _, Write as _},

@@ -91,8 +91,8 @@ pub fn registry_with_token_auth(
     Registry::try_start(Configuration { rest: auth, ..Configuration::default() })
 }
 
-/// Starts a registry that does alone what Portwarden does before a plain one: with the certificate of that Portwarden it
-/// speaks TLS, and it verifies the tokens of that Portwarden.
+/// Starts a registry that does alone what Portwarden does before a plain one: with the certificate of that Portwarden
+/// it speaks TLS, and it verifies the tokens of that Portwarden.
 pub fn registry_alone(portwarden: &Portwarden) -> Registry {
     let (realm, bundle) = (format!("{}/auth", portwarden.url()), portwarden.token_certificate_file());
     let tls = Some((portwarden.file("tls.crt"), portwarden.file("tls.key")));

@@ -1,7 +1,7 @@
 //! WebDriver (W3C), as far as the tests speak it: commands in JSON over HTTP, each on a connection of its own.
 //!
-//! There is no crate for it here: `fantoccini` (0.22.1) rests on Mozilla's `webdriver`, which is MPL-2.0, and brings thirty more,
-//! for a dozen commands; and it is asynchronous, while these tests do one thing after the other.
+//! There is no crate for it here: `fantoccini` (0.22.1) rests on Mozilla's `webdriver`, which is MPL-2.0, and brings
+//! thirty more, for a dozen commands; and it is asynchronous, while these tests do one thing after the other.
 
 use std::net::{Ipv4Addr, SocketAddr};
 

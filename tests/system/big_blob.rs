@@ -27,8 +27,8 @@ use crate::support::{
 const MIB: usize = 1 << 20;
 /// The most memory that Portwarden may ever have held beyond its size before.
 const GROWTH_KIB: u64 = 64 * 1024;
-/// Room for the tests beside it: a blob of 256 MiB, and logs.
-const BESIDE_MIB: usize = 512;
+/// Room for the tests beside it: the images of a docker daemon, the registries of the others, and logs.
+const BESIDE_MIB: usize = 2048;
 /// Timeout of one direction, in seconds.
 const SECONDS: u32 = 600;
 

@@ -1,5 +1,6 @@
-//! Commands of the operator behind real clients: docker logs in by `ext_auth` and pushes by `ext_authz`; and what is left
-//! of a command that hangs, floods, fails or is gone. What their answers mean is held row by row in `cases_commands`.
+//! Commands of the operator behind real clients: docker logs in by `ext_auth` and pushes by `ext_authz`; and what is
+//! left of a command that hangs, floods, fails or is gone. What their answers mean is held row by row in
+//! `cases_commands`.
 //!
 //! Needs: curl, docker, docker-registry, htpasswd, root.
 

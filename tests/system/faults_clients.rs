@@ -1,5 +1,5 @@
-//! Clients that go away without a word, or say that they have said all: nothing of them is left behind, neither here nor
-//! at the registry.
+//! Clients that go away without a word, or say that they have said all: nothing of them is left behind, neither here
+//! nor at the registry.
 //!
 //! Needs: curl, docker-registry, htpasswd.
 

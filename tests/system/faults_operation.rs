@@ -210,8 +210,8 @@ fn client(address: SocketAddr, protocol: Protocol) -> Client {
     Client::trusting(address, protocol, pki::authority().pem().as_bytes())
 }
 
-/// Asks on a new connection each time, and counts how often it was answered. Cut off it may be, twice in a row it may not,
-/// and refused never.
+/// Asks on a new connection each time, and counts how often it was answered. Cut off it may be, twice in a row it may
+/// not, and refused never.
 async fn ask_until(client: Client, stopped: Arc<AtomicBool>, answered: Arc<AtomicUsize>) {
     let mut cut_off = 0;
     while !stopped.load(Ordering::Relaxed) {

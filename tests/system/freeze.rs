@@ -1,5 +1,5 @@
-//! Writes frozen for a garbage collection: pulls go on, pushes under way end, new ones wait, and nothing stays frozen for
-//! ever. With the registry's own `garbage-collect`, and docker.
+//! Writes frozen for a garbage collection: pulls go on, pushes under way end, new ones wait, and nothing stays frozen
+//! for ever. With the registry's own `garbage-collect`, and docker.
 //!
 //! Needs: curl, docker, docker-registry, htpasswd, jq, root.
 

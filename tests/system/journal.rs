@@ -1,5 +1,5 @@
-//! The audit log in a real journal: what strangers send fills it with a bounded number of lines, and loses none about an
-//! account. Needs root, since journald is started in a mount namespace.
+//! The audit log in a real journal: what strangers send fills it with a bounded number of lines, and loses none about
+//! an account. Needs root, since journald is started in a mount namespace.
 //!
 //! Needs: htpasswd, root, systemd.
 

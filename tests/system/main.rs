@@ -1,6 +1,6 @@
 //! The tests that take hold of the machine: a docker daemon, mounts, journald, limits of processes, signals, attack
-//! tools, and load that leaves little for others. Most need root. Each module says which programs it needs; `make tools`
-//! installs them all.
+//! tools, and load that leaves little for others. Most need root. Each module says which programs it needs; `make
+//! tools` installs them all.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

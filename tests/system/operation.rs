@@ -248,7 +248,8 @@ fn tls_min_version_and_hsts_are_docker_auths() {
     assert_eq!(refused.status, 0);
 }
 
-/// A server with TLS and a port that redirects to it: the process, its directory, the port of TLS and the other address.
+/// A server with TLS and a port that redirects to it: the process, its directory, the port of TLS and the other
+/// address.
 fn redirecting(server: &str, rest: &str) -> (Process, tempfile::TempDir, u16, SocketAddr) {
     let tls = ", certificate: tls.crt, key: tls.key, redirect_addr: \"127.0.0.1:0\"";
     let directory = installed(&format!("{tls}{server}"), rest);

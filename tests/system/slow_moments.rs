@@ -1,5 +1,5 @@
-//! Slow moments: a client that lags behind and a Portwarden that gets no time on a processor break no deadline that their
-//! peer kept.
+//! Slow moments: a client that lags behind and a Portwarden that gets no time on a processor break no deadline that
+//! their peer kept.
 //!
 //! A machine may be slow for longer than a test allows. Then the attempt proves nothing and is repeated.
 //!

@@ -12,16 +12,14 @@ use std::{
     os::unix::net::UnixDatagram,
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use tempfile::TempDir;
 
-use crate::support::programs;
+use crate::support::{programs, waiting::PATIENCE};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_portwarden");
-/// Far more than anything here needs.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 #[test]
 fn the_units_are_valid() {
@@ -109,8 +107,8 @@ fn a_socket_that_systemd_holds_is_taken_over() {
     wait_for_line(&mut said, &format!("listening on http://{address};"));
 }
 
-/// The program behind a socket of `systemd-socket-activate`, and its address. That needs the number of a port, which another
-/// program may take before it listens; then another port is tried.
+/// The program behind a socket of `systemd-socket-activate`, and its address. That needs the number of a port, which
+/// another program may take before it listens; then another port is tried.
 fn activated(arguments: &[String]) -> (Ended, SocketAddr) {
     loop {
         let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();

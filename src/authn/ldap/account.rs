@@ -2,8 +2,8 @@
 //!
 //! A directory compares names after preparing them (RFC 4518): it passes over some characters, takes several for a
 //! space, and many forms of a letter for one. A name with such a character in it would be the same account for the
-//! directory and another one for the rules, and for the counting of failed logins. That letters of any case are the same
-//! to it is left as it is: people type their names so.
+//! directory and another one for the rules, and for the counting of failed logins. That letters of any case are the
+//! same to it is left as it is: people type their names so.
 
 use unicode_normalization::is_nfkc;
 

@@ -1,4 +1,5 @@
-//! A login against a directory of a few lines, that answers what no real one would. Real ones: `tests/services/ldap.rs`.
+//! A login against a directory of a few lines, that answers what no real one would. Real ones:
+//! `tests/services/ldap.rs`.
 
 use std::time::Duration;
 

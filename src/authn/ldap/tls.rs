@@ -16,7 +16,8 @@ use crate::backend::NamedCertificates;
 /// A connector that trusts the authorities named by `trust`.
 ///
 /// # Errors
-/// None of the certificates can be an authority's. The provider of cryptography has no suite in common with the versions of TLS that are spoken.
+/// None of the certificates can be an authority's. The provider of cryptography has no suite in common with the
+/// versions of TLS that are spoken.
 pub(super) fn connector(trust: &Trust) -> Result<TlsConnector, Error> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let builder =

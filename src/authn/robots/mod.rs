@@ -134,8 +134,8 @@ impl Robots {
         Ok(robot.identity(name, robot.token(id, now)?))
     }
 
-    /// The token in the slot (below [`MOST_TOKENS`]) of a robot: its digest, to tie to it what must end with it, and its
-    /// name. The digest is not for printing.
+    /// The token in the slot (below [`MOST_TOKENS`]) of a robot: its digest, to tie to it what must end with it, and
+    /// its name. The digest is not for printing.
     pub fn stored(&self, name: &str, slot: usize) -> Option<(String, &TokenName)> {
         let token = self.by_name.get(name)?.tokens.get(slot)?.as_ref()?;
         Some((token.digest.to_string(), &token.name))

@@ -1,5 +1,5 @@
-//! Decides whether a pattern can match any text of a kind, whatever its placeholders stand for: a condition on names that
-//! no repository can have is a mistake. For a linter.
+//! Decides whether a pattern can match any text of a kind, whatever its placeholders stand for: a condition on names
+//! that no repository can have is a mistake. For a linter.
 //!
 //! Errs on one side only: [`Example::None`] is certain.
 
@@ -28,8 +28,8 @@ pub enum Example {
     Unknown,
 }
 
-/// Searches a text that matches both the pattern, read by `scan` into `symbols`, and all of `kind`, an expression of the
-/// `regex` crate.
+/// Searches a text that matches both the pattern, read by `scan` into `symbols`, and all of `kind`, an expression of
+/// the `regex` crate.
 pub(in crate::authz) fn example(text: &str, symbols: &[Symbol], kind: &str) -> Example {
     superset(text, symbols).and_then(|own| search(&own, kind)).unwrap_or(Example::Unknown)
 }

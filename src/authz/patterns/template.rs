@@ -98,7 +98,8 @@ impl Template {
         self.is_expression() && self.placeholders.iter().any(Placeholder::is_raw)
     }
 
-    /// The values that docker_auth would read as part of the pattern. Of groups only the account's are known to a linter.
+    /// The values that docker_auth would read as part of the pattern. Of groups only the account's are known to a
+    /// linter.
     pub(in crate::authz) fn values_with_syntax<'q>(&self, values: &impl Values<'q>) -> Vec<&'q str> {
         let of = |placeholder: &Placeholder| match placeholder {
             Placeholder::Capture(Field::Account, group) => {

@@ -1,6 +1,7 @@
 //! The policy: the rules in order, of which the first that matches decides.
 //!
-//! A policy is immutable; a reload makes a new one. Default is deny: a question that no rule matches is granted nothing.
+//! A policy is immutable; a reload makes a new one. Default is deny: a question that no rule matches is granted
+//! nothing.
 
 pub(super) mod candidates;
 pub(super) mod index;

@@ -40,8 +40,8 @@ pub struct PatternShape<'r> {
 }
 
 impl PatternShape<'_> {
-    /// A text that the pattern can match and that is one of `kind`, an expression of the `regex` crate which is meant as a
-    /// whole. Costs much more than a match.
+    /// A text that the pattern can match and that is one of `kind`, an expression of the `regex` crate which is meant
+    /// as a whole. Costs much more than a match.
     pub fn example(&self, kind: &str) -> Example {
         example(self.text, &self.symbols, kind)
     }

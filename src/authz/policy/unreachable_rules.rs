@@ -278,8 +278,8 @@ mod tests {
         assert!(took < Duration::from_secs(5), "{took:?} of processor time");
     }
 
-    /// The processor time of this thread, which other load on the machine does not add to (proc_pid_stat(5): `utime` and
-    /// `stime`, in hundredths of a second on every architecture of Linux).
+    /// The processor time of this thread, which other load on the machine does not add to (proc_pid_stat(5): `utime`
+    /// and `stime`, in hundredths of a second on every architecture of Linux).
     fn cpu_time() -> Duration {
         let stat = std::fs::read_to_string("/proc/thread-self/stat").unwrap();
         // Behind the name, which may have spaces and parentheses, the fields begin with the third.

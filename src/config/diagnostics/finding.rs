@@ -64,7 +64,8 @@ impl fmt::Display for Finding {
     }
 }
 
-/// All findings of one reading, errors and warnings, in the order of the file. Displays one a line, and excerpts below it.
+/// All findings of one reading, errors and warnings, in the order of the file. Displays one a line, and excerpts below
+/// it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Findings(pub Vec<Finding>);
 

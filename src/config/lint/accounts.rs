@@ -1,4 +1,5 @@
-//! Warnings about conditions on an account, a label or a service that are written in another language than that of globs.
+//! Warnings about conditions on an account, a label or a service that are written in another language than that of
+//! globs.
 
 use super::{Lint, Report, Subject, pattern_path, repair};
 use crate::authz::{PatternShape, shapes};

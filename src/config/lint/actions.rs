@@ -38,7 +38,7 @@ fn actions(subject: &Subject<'_>, report: &mut Report<'_>) {
     for (n, rule) in subject.config.acl.iter().enumerate() {
         star_beside_others(n, rule, report);
         push_without_pull(n, rule, report);
-        match subject.about.get(n).filter(|about| about.ours) {
+        match subject.resources.get(n).filter(|resources| resources.ours) {
             Some(Resources { repository: true, .. }) => never_asked(n, rule, report),
             Some(Resources { registry: true, .. }) => catalogue_without_star(n, rule, report),
             _ => {}

@@ -1,5 +1,5 @@
-//! Warnings about certificates that have expired, or will before an operator looks again. Those about their content are in
-//! `chain`.
+//! Warnings about certificates that have expired, or will before an operator looks again. Those about their content are
+//! in `chain`.
 //!
 //! The presence and fit of the files, and the permissions of a key, are up to `pem`.
 

@@ -50,13 +50,13 @@ pub(super) struct Subject<'a> {
     /// True if every label that is written somewhere is known.
     pub(super) all_labels: bool,
     /// For each rule.
-    pub(super) about: Vec<Resources>,
+    pub(super) resources: Vec<Resources>,
 }
 
 impl<'a> Subject<'a> {
     /// A configuration without errors, whose `acl` is compiled in `policy`, read at `now`.
     pub(super) fn new(config: &'a Config, policy: &'a Policy, now: SystemTime) -> Self {
-        let about = Resources::all(&config.acl, &config.proxy.service);
+        let resources = Resources::all(&config.acl, &config.proxy.service);
         Self {
             config,
             policy,
@@ -65,7 +65,7 @@ impl<'a> Subject<'a> {
             with_files: true,
             all_accounts: true,
             all_labels: true,
-            about,
+            resources,
         }
     }
 }

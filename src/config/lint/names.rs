@@ -51,13 +51,14 @@ fn names(subject: &Subject<'_>, report: &mut Report<'_>) {
             continue;
         };
         searched += usize::from(plain_example(shape).is_none());
-        let said = match subject.about.get(n).filter(|about| about.ours && searched <= MOST_SEARCHED) {
-            Some(Resources { repository: true, .. }) => {
-                of_repository(rule, shape).or_else(|| one_level(subject, shape))
-            }
-            Some(Resources { registry: true, .. }) => of_catalogue(shape),
-            _ => None,
-        };
+        let said =
+            match subject.resources.get(n).filter(|resources| resources.ours && searched <= MOST_SEARCHED) {
+                Some(Resources { repository: true, .. }) => {
+                    of_repository(rule, shape).or_else(|| one_level(subject, shape))
+                }
+                Some(Resources { registry: true, .. }) => of_catalogue(shape),
+                _ => None,
+            };
         if let Some((message, hint)) = said {
             report.warn(pattern_path(n, shape), message, hint);
         }

@@ -74,7 +74,7 @@ fn out_of_reach(subject: &Subject<'_>, report: &mut Report<'_>) {
     if !subject.complete || authorizers.acl_xorm.is_some() || authorizers.ext_authz.is_some() {
         return;
     }
-    let rules: Vec<Rule<'_>> = subject.config.acl.iter().zip(&subject.about).map(Rule::new).collect();
+    let rules: Vec<Rule<'_>> = subject.config.acl.iter().zip(&subject.resources).map(Rule::new).collect();
     let left = Cell::new(MOST_SEARCHED);
     let robots = subject.config.robots.iter().zip(&subject.config.ceilings);
     for (robot, ceiling) in robots.filter(|(robot, _)| is_fit_to_show(&robot.name)) {
@@ -113,8 +113,8 @@ struct Rule<'a> {
 }
 
 impl<'a> Rule<'a> {
-    fn new((settings, about): (&'a RuleSettings, &Resources)) -> Self {
-        Self { settings, shapes: shapes(settings), is_ours: about.ours }
+    fn new((settings, resources): (&'a RuleSettings, &Resources)) -> Self {
+        Self { settings, shapes: shapes(settings), is_ours: resources.ours }
     }
 
     /// Errs on one side: false is certain.

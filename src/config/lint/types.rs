@@ -10,8 +10,8 @@ const TYPE: &str = "[a-z0-9]+";
 
 /// A type of another service is left alone; one that looks like a type of the registry is a slip.
 fn types(subject: &Subject<'_>, report: &mut Report<'_>) {
-    let rules = subject.config.acl.iter().zip(&subject.about).enumerate();
-    for (n, (rule, _)) in rules.filter(|(_, (_, about))| !about.repository && !about.registry) {
+    let rules = subject.config.acl.iter().zip(&subject.resources).enumerate();
+    for (n, (rule, _)) in rules.filter(|(_, (_, resources))| !resources.repository && !resources.registry) {
         let shapes = shapes(rule);
         let Some(shape) = shape_of(&shapes, "type") else { continue };
         if let Some(meant) = meant(shape) {
@@ -36,8 +36,8 @@ fn meant(shape: &PatternShape<'_>) -> Option<&'static str> {
 /// A rule for another service than `registry.service` decides about tokens for that service, and about nothing else.
 fn services(subject: &Subject<'_>, report: &mut Report<'_>) {
     let own = &subject.config.proxy.service;
-    let rules = subject.config.acl.iter().zip(&subject.about).enumerate();
-    for (n, (rule, _)) in rules.filter(|(_, (_, about))| !about.ours) {
+    let rules = subject.config.acl.iter().zip(&subject.resources).enumerate();
+    for (n, (rule, _)) in rules.filter(|(_, (_, resources))| !resources.ours) {
         let shapes = shapes(rule);
         let Some(shape) = shape_of(&shapes, "service") else { continue };
         let message =

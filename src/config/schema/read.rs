@@ -11,8 +11,8 @@ use crate::config::{
 /// The most values of the wrong shape that are reported: in a file of another kind, more would not help.
 const MOST: usize = 50;
 
-/// Reads the file; a value of the wrong shape is reported, and read as if nothing stood there. No tree is an empty file.
-/// Keys that mean nothing must be gone.
+/// Reads the file; a value of the wrong shape is reported, and read as if nothing stood there. No tree is an empty
+/// file. Keys that mean nothing must be gone.
 pub(crate) fn read(root: Option<Node>, report: &mut Report<'_>) -> File {
     let Some(mut root) = root else { return File::default() };
     for _ in 0..MOST {

@@ -7,8 +7,8 @@ use crate::config::{
     schema::{File, Text},
 };
 
-/// `control.socket`; by default in the directory that systemd made for the service (`RuntimeDirectory=`), and none where
-/// there is no such directory.
+/// `control.socket`; by default in the directory that systemd made for the service (`RuntimeDirectory=`), and none
+/// where there is no such directory.
 pub(crate) fn socket(file: &File, context: &Context<'_>) -> Option<PathBuf> {
     let written = file.control.as_ref().and_then(|control| control.socket.as_ref());
     match written.map(|Text(path)| path.as_str()) {

@@ -1,4 +1,5 @@
-//! The table of settings: every key of the configuration once, with its default, its range and unit, and a line about it.
+//! The table of settings: every key of the configuration once, with its default, its range and unit, and a line about
+//! it.
 //!
 //! Sections read numbers, sizes and durations within the bounds of their rows, and a key without a row is unknown.
 //! `config/reference.yml`, `docs/limits.md` and portwarden(5) repeat the rows: `make man` writes them there.

@@ -17,7 +17,8 @@ pub(super) struct Merge {
     pub(super) node: Node,
 }
 
-/// The entries of a mapping, whose merge key is at `path`, with what the merge key stands for: first the merged ones, then those written.
+/// The entries of a mapping, whose merge key is at `path`, with what the merge key stands for: first the merged ones,
+/// then those written.
 pub(super) fn merge(
     written: Vec<Entry>,
     merge: Merge,

@@ -17,9 +17,9 @@ pub(crate) enum Admitted<'a> {
 
 /// A permit, or the challenge that fits.
 ///
-/// A client that shows nothing is challenged for each answer that differs by account, even where the anonymous user exists:
-/// many sign in only when they are asked to. Front ends on pages that the operator has named cannot, and keep the anonymous
-/// user's catalogue.
+/// A client that shows nothing is challenged for each answer that differs by account, even where the anonymous user
+/// exists: many sign in only when they are asked to. Front ends on pages that the operator has named cannot, and keep
+/// the anonymous user's catalogue.
 pub(crate) async fn admit<'a>(
     caller: Option<&'a Caller>,
     route: Route,

@@ -1,7 +1,7 @@
 //! Requests that a page of another site made a browser send (Fetch Metadata, W3C; `Origin`, RFC 6454).
 //!
-//! Such a page needs no more than `<img src="https://registry.example/auth?account=alice">`. It gets no token, and nothing
-//! that it sends is a login: otherwise it could use up the attempts of its visitor.
+//! Such a page needs no more than `<img src="https://registry.example/auth?account=alice">`. It gets no token, and
+//! nothing that it sends is a login: otherwise it could use up the attempts of its visitor.
 
 use hyper::{
     HeaderMap,
@@ -20,8 +20,8 @@ use crate::{
 
 pub(crate) const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// Returns whether a page of this origin sent it, or none, as far as the browser says: all present ones do with each POST. A
-/// client that says nothing is no browser, and brings nothing along against its owner's will.
+/// Returns whether a page of this origin sent it, or none, as far as the browser says: all present ones do with each
+/// POST. A client that says nothing is no browser, and brings nothing along against its owner's will.
 pub(crate) fn is_our_own(headers: &HeaderMap, origin: &Origin) -> bool {
     let ours = format!("{}://{}", origin.scheme, origin.host);
     let is_ours = |value: &header::HeaderValue| value.as_bytes().eq_ignore_ascii_case(ours.as_bytes());
@@ -37,11 +37,11 @@ pub(crate) fn refuse(head: &Parts, origin: &Origin, cors: &CorsSettings) -> Resu
     if may { Ok(()) } else { Err(refusal()) }
 }
 
-/// Refuses a password that a page of another site made a browser send, unless `server.cors` names that site. A browser sends
-/// the password that it remembers for this host.
+/// Refuses a password that a page of another site made a browser send, unless `server.cors` names that site. A browser
+/// sends the password that it remembers for this host.
 ///
-/// A browser that says `same-origin` is believed whatever its `Origin` is: a front end may be reached by another name than
-/// the one it uses for this server. A browser without `Sec-Fetch-Site` is judged by `Origin` alone.
+/// A browser that says `same-origin` is believed whatever its `Origin` is: a front end may be reached by another name
+/// than the one it uses for this server. A browser without `Sec-Fetch-Site` is judged by `Origin` alone.
 ///
 /// # Errors
 /// 403.

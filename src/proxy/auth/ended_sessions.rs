@@ -1,7 +1,7 @@
 //! Sessions that were ended before their time, in bounded memory, none of which ever counts again.
 //!
-//! Each account has room for some. An account with more, or all of them where there are too many accounts, gets a moment
-//! instead: what began until then has ended. That signs out more than was asked for, and brings nothing back.
+//! Each account has room for some. An account with more, or all of them where there are too many accounts, gets a
+//! moment instead: what began until then has ended. That signs out more than was asked for, and brings nothing back.
 
 use std::collections::HashMap;
 

@@ -87,12 +87,13 @@ impl Passwords {
         verified.await.map_err(|_| broken_off())?
     }
 
-    /// Checks a robot's token. It takes microseconds, so it waits in no queue. A right one waits for no throttle either:
-    /// 256 random bits cannot be guessed, so an answer at any rate helps no guesser. A wrong one counts as a wrong password.
+    /// Checks a robot's token. It takes microseconds, so it waits in no queue. A right one waits for no throttle
+    /// either: 256 random bits cannot be guessed, so an answer at any rate helps no guesser. A wrong one counts as a
+    /// wrong password.
     ///
     /// # Errors
-    /// 401 with a sentence for a mistyped token, and for the holder of one that has expired or may not be used from here;
-    /// 429 as for a password.
+    /// 401 with a sentence for a mistyped token, and for the holder of one that has expired or may not be used from
+    /// here; 429 as for a password.
     fn check_robot(
         &self,
         snapshot: &Snapshot,
@@ -252,8 +253,8 @@ impl Pool {
 }
 
 /// Lets all other threads of this machine go first: as many checks as there are processors would otherwise keep pulls
-/// waiting. On Linux the priority is the thread's own; a thread cannot raise it again, so each check has one to itself, which
-/// costs a thousandth of the check. Where the system does not allow it, the check goes on as it is.
+/// waiting. On Linux the priority is the thread's own; a thread cannot raise it again, so each check has one to itself,
+/// which costs a thousandth of the check. Where the system does not allow it, the check goes on as it is.
 fn lower_priority() {
     let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), NICE);
 }

@@ -11,19 +11,20 @@ use crate::{
     token::{Session, TokenError, Vouched},
 };
 
-/// The name of the cookie. A browser takes a name with this prefix only over TLS, for the whole of one host, from that host
-/// itself (RFC 6265bis section 4.1.3.2).
+/// The name of the cookie. A browser takes a name with this prefix only over TLS, for the whole of one host, from that
+/// host itself (RFC 6265bis section 4.1.3.2).
 const COOKIE: &str = "__Host-portwarden-session";
 
 /// The sentence for a robot that opens a web page.
 pub(crate) const ROBOTS_STAY_OUT: &str =
     "robots do not sign in to the web pages; their tokens are for docker and other clients of the registry";
 
-/// The most bytes of a cookie's name and value: a browser throws away a larger one, and says nothing (RFC 6265bis section 5.6).
+/// The most bytes of a cookie's name and value: a browser throws away a larger one, and says nothing (RFC 6265bis
+/// section 5.6).
 const LARGEST: usize = 4096;
 
-/// Sessions that were ended before their time. Across a restart they are forgotten; their cookies are gone from the browsers
-/// that signed out.
+/// Sessions that were ended before their time. Across a restart they are forgotten; their cookies are gone from the
+/// browsers that signed out.
 #[derive(Debug, Default)]
 pub(crate) struct Sessions(Mutex<EndedSessions>);
 
@@ -98,8 +99,8 @@ fn cookie(value: &str, seconds: u64) -> String {
     format!("{COOKIE}={value}; Path=/; Max-Age={seconds}; Secure; HttpOnly; SameSite=Strict")
 }
 
-/// The value of our cookie, wherever it stands. Two of that name are none: which one is the browser's own cannot be told.
-/// Cookies of other hosts of the site stand in the same line, and may be anything.
+/// The value of our cookie, wherever it stands. Two of that name are none: which one is the browser's own cannot be
+/// told. Cookies of other hosts of the site stand in the same line, and may be anything.
 fn cookie_of(headers: &HeaderMap) -> Option<&str> {
     let lines = headers.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes);
     let pairs = lines.flat_map(|line| line.split(|byte| *byte == b';'));

@@ -1,4 +1,5 @@
-//! Single flight: of requests that show the same credentials at the same time, one verifies them and the others wait for it.
+//! Single flight: of requests that show the same credentials at the same time, one verifies them and the others wait
+//! for it.
 //!
 //! Twenty jobs that start at once with one account cost one bcrypt, and are no attempt at guessing. Wrong credentials
 //! are verified one by one, and counted once. If a verification gave no answer, all waiting requests share its error:

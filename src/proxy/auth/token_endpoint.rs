@@ -123,8 +123,8 @@ impl Login {
 const MAX_SCOPES: usize = 100;
 
 impl TokenRequest {
-    /// Reads a request as docker_auth does: Basic, else for a POST the form's `username` and `password`; `account` names
-    /// the account where there is no Basic, and must agree with it where there is.
+    /// Reads a request as docker_auth does: Basic, else for a POST the form's `username` and `password`; `account`
+    /// names the account where there is no Basic, and must agree with it where there is.
     fn read(head: &Parts, body: Option<&str>) -> Result<Self, Refusal> {
         let bad = |why: String| Refusal::new(ErrorCode::BadRequest, format!("Bad request: {why}"));
         let form = Form::parse(head.uri.query().unwrap_or_default(), body);

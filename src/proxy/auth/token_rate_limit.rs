@@ -1,8 +1,8 @@
 //! Limits the rate at which one address may ask for tokens.
 //!
 //! A right password that is remembered costs little, and a token a signature: the rate is for clients that ask without
-//! end, not for those that guess, which `authn` slows. Hundreds of machines behind one address that all start to pull, each
-//! several images, are no such client: a burst of half a minute's worth is free.
+//! end, not for those that guess, which `authn` slows. Hundreds of machines behind one address that all start to pull,
+//! each several images, are no such client: a burst of half a minute's worth is free.
 
 use std::{
     fmt,

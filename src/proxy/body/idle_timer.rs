@@ -9,7 +9,8 @@ use std::{
 
 use crate::net::Deadline;
 
-/// Elapses when a body stood still for the limit. It is armed only while there is nothing to read, so a busy body pays nothing.
+/// Elapses when a body stood still for the limit. It is armed only while there is nothing to read, so a busy body pays
+/// nothing.
 pub(crate) struct IdleTimer {
     limit: Duration,
     deadline: Option<Deadline>,

@@ -160,8 +160,8 @@ impl RequestBody {
     /// PATCH with a form's content type. `None` where there is none.
     ///
     /// # Errors
-    /// It is too large (`limits.token_body`), stands still, breaks off, or is not UTF-8; or there is a body that is no form,
-    /// whose sender would be answered as if it had not sent it.
+    /// It is too large (`limits.token_body`), stands still, breaks off, or is not UTF-8; or there is a body that is no
+    /// form, whose sender would be answered as if it had not sent it.
     pub(crate) async fn form(self, head: &Parts, settings: &Settings) -> Result<Option<String>, Refusal> {
         let bytes = self.whole(settings).await?;
         if !has_form(head) {

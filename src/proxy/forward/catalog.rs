@@ -1,8 +1,9 @@
-//! The catalogue: its names, read from the registry page by page, and the pages that are made of those that a caller may see.
+//! The catalogue: its names, read from the registry page by page, and the pages that are made of those that a caller
+//! may see.
 //!
-//! All that ask share one reading of the names, see [`super::names`]. The order is the registry's, so that equal names are listed
-//! whatever sizes of pages are asked for. What a request may cost is bounded: how many make lists at once, how long one takes,
-//! and how many names of it a command decides.
+//! All that ask share one reading of the names, see [`super::names`]. The order is the registry's, so that equal names
+//! are listed whatever sizes of pages are asked for. What a request may cost is bounded: how many make lists at once,
+//! how long one takes, and how many names of it a command decides.
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
@@ -132,7 +133,8 @@ pub(crate) struct Sight<'a> {
     by_command: usize,
 }
 
-/// Names asked about in one go: the rules are asked without waiting for anything, and others on that thread would wait for all.
+/// Names asked about in one go: the rules are asked without waiting for anything, and others on that thread would wait
+/// for all.
 const AT_A_TIME: usize = 250;
 /// The time for which names are asked about for one answer: a command may take milliseconds for each.
 const PATIENCE: Duration = Duration::from_secs(20);

@@ -1,4 +1,5 @@
-//! The names of all repositories: a registry reads its whole store to list them, which takes seconds where there are thousands.
+//! The names of all repositories: a registry reads its whole store to list them, which takes seconds where there are
+//! thousands.
 //!
 //! They are read when a client asks, by one reader for all waiting requests. They are used for ten times as long as it
 //! took to read them; for web pages a minute at least. So all requests together, from all clients, keep the registry
@@ -60,8 +61,8 @@ const USED_TIMES: u32 = 10;
 const PATIENCE: Duration = Duration::from_secs(600);
 
 impl KnownNames {
-    /// All names; read by the way of `registry` where they are not known, or older than `age` and ten times as long as it took to
-    /// read them.
+    /// All names; read by the way of `registry` where they are not known, or older than `age` and ten times as long as
+    /// it took to read them.
     ///
     /// # Errors
     /// The registry gives no answer.

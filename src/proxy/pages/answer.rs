@@ -13,8 +13,8 @@ pub(in crate::proxy) struct Answer {
     pub(in crate::proxy) refusal: Option<Refusal>,
 }
 
-/// Nothing but our own style, script and pictures; no frame around it, no form that leads elsewhere, and no `<base>`. Nothing
-/// inline: whatever of a registry's texts became markup all the same, it would not run.
+/// Nothing but our own style, script and pictures; no frame around it, no form that leads elsewhere, and no `<base>`.
+/// Nothing inline: whatever of a registry's texts became markup all the same, it would not run.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; \
                                        form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
 
@@ -93,7 +93,8 @@ impl Answer {
         Self { response, refusal: None }
     }
 
-    /// A file that belongs to the pages. Its path changes with its content, so that it is kept for as long as one likes.
+    /// A file that belongs to the pages. Its path changes with its content, so that it is kept for as long as one
+    /// likes.
     pub(super) fn asset(asset: &Asset) -> Self {
         Self::file(asset.content(), asset.content_type(), "public, max-age=31536000, immutable")
     }
@@ -113,8 +114,8 @@ impl Answer {
         Self { response, refusal: None }
     }
 
-    /// The same, and what the browser keeps of our pages goes. Chromium keeps some in memory for its button to go back, and shows them
-    /// without asking for them again, though they are `no-store`.
+    /// The same, and what the browser keeps of our pages goes. Chromium keeps some in memory for its button to go back,
+    /// and shows them without asking for them again, though they are `no-store`.
     pub(super) fn forgetting_pages(mut self) -> Self {
         let what = HeaderValue::from_static("\"cache\"");
         self.response.headers_mut().insert(HeaderName::from_static("clear-site-data"), what);

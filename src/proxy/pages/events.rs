@@ -54,8 +54,8 @@ fn row(line: &[u8]) -> Option<EventRow> {
     })
 }
 
-/// The account that a request was proved to come from; empty for the anonymous one. A name that was only claimed may be a
-/// password, typed in its place. `None` for such a name, and for a line without one.
+/// The account that a request was proved to come from; empty for the anonymous one. A name that was only claimed may be
+/// a password, typed in its place. `None` for such a name, and for a line without one.
 fn proved_account(line: &Value) -> Option<String> {
     let text = |name: &str| line.get(name).and_then(Value::as_str);
     let account = text("account")?;

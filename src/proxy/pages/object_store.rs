@@ -1,4 +1,5 @@
-//! Object stores to which the registry redirects its clients, for the blobs that the pages show (`registry.follow_redirects`).
+//! Object stores to which the registry redirects its clients, for the blobs that the pages show
+//! (`registry.follow_redirects`).
 
 use std::time::{Duration, Instant};
 
@@ -31,8 +32,9 @@ impl Default for ObjectStores {
 const BOUNDS: HttpsBounds = HttpsBounds { timeout: Duration::from_secs(5), body: LARGEST };
 
 impl ObjectStores {
-    /// Follows a redirect of the registry, once, to one of the `allowed` origins, and returns the blob with that digest.
-    /// The request has no headers of the visitor and no credentials: the URL is signed where the store needs that.
+    /// Follows a redirect of the registry, once, to one of the `allowed` origins, and returns the blob with that
+    /// digest. The request has no headers of the visitor and no credentials: the URL is signed where the store needs
+    /// that.
     ///
     /// # Errors
     /// The redirect leads elsewhere, or the store does not send that blob.

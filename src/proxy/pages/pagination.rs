@@ -2,7 +2,8 @@
 
 use crate::ui::Page;
 
-/// The part of a list of `total`, `size` at a time, that `number` (from 1) asks for; the last one where it asks for more.
+/// The part of a list of `total`, `size` at a time, that `number` (from 1) asks for; the last one where it asks for
+/// more.
 pub(super) fn part(total: usize, size: usize, number: usize) -> Page {
     let pages = total.div_ceil(size).max(1);
     let number = number.clamp(1, pages);

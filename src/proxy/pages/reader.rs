@@ -1,4 +1,5 @@
-//! Reads a registry for a visitor: each question is a request that the visitor's own client could send, authorised like it.
+//! Reads a registry for a visitor: each question is a request that the visitor's own client could send, authorised like
+//! it.
 
 use std::{sync::Arc, time::Duration};
 
@@ -59,7 +60,8 @@ const ENTRIES: usize = 16;
 /// Platforms of an index that are named in its summary, and the characters of a text that are: summaries are kept.
 const NAMED: usize = 32;
 const LONGEST: usize = 64;
-/// The largest document that is looked into. Escaped, it may be five times as long on the page, which is made in one piece.
+/// The largest document that is looked into. Escaped, it may be five times as long on the page, which is made in one
+/// piece.
 pub(super) const LARGEST: usize = 512 << 10;
 
 impl Reader {
@@ -238,8 +240,8 @@ fn is_lasting(read: &Result<ImageConfig, NoConfig>) -> bool {
     !matches!(read, Err(NoConfig::Store { fault, .. }) if *fault != StoreFault::TooLarge)
 }
 
-/// Asks one question for each item, some at once, for `patience` in all: the answers in the order of the items, `None` for those
-/// that did not come.
+/// Asks one question for each item, some at once, for `patience` in all: the answers in the order of the items, `None`
+/// for those that did not come.
 pub(super) async fn gather<T, A, F>(items: Vec<T>, patience: Duration, ask: impl Fn(T) -> F) -> Vec<Option<A>>
 where
     A: Send + 'static,

@@ -40,7 +40,8 @@ pub(super) fn digits(query: &str) -> Option<&str> {
     (is_hex && digits.len() >= FEWEST_DIGITS).then_some(digits)
 }
 
-/// The page that a query names by itself, in one of the repositories that the visitor may pull: nothing else is looked for.
+/// The page that a query names by itself, in one of the repositories that the visitor may pull: nothing else is looked
+/// for.
 pub(super) async fn named(
     request: &Request<'_>,
     reader: &Reader,

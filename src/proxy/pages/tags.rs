@@ -119,8 +119,9 @@ fn is_latest(tag: &str) -> bool {
     tag == "latest"
 }
 
-/// The order of versions, the highest first: numbers in a tag count as such, so that 1.10 is higher than 1.9, and 1.10 than 1.10-rc1.
-/// Nothing is kept of either: of tens of thousands with a hundred pieces each, that would be hundreds of megabytes.
+/// The order of versions, the highest first: numbers in a tag count as such, so that 1.10 is higher than 1.9, and 1.10
+/// than 1.10-rc1. Nothing is kept of either: of tens of thousands with a hundred pieces each, that would be hundreds of
+/// megabytes.
 fn highest_first(a: &str, b: &str) -> Ordering {
     pieces(b).cmp(pieces(a))
 }

@@ -1,5 +1,5 @@
-//! Pages of other origins that may use the registry from a browser (Fetch standard, section 3.2): those that the operator names,
-//! with the methods that the operator names. Off unless set up.
+//! Pages of other origins that may use the registry from a browser (Fetch standard, section 3.2): those that the
+//! operator names, with the methods that the operator names. Off unless set up.
 //!
 //! Their requests are authorised like any other; this only lets the browser hand them the answers. A session of
 //! Portwarden's own pages never counts for them, see [`crate::proxy::auth::caller`].

@@ -3,8 +3,8 @@
 //! This is lenient on purpose and serves the token endpoint only; the query of a `/v2` request is read strictly, see
 //! [`crate::registry::Query`].
 
-/// Parameters in order: those of the form body before those of the query, as in Go's `Request.Form`. Without a value: one
-/// that cannot be decoded, and is passed over.
+/// Parameters in order: those of the form body before those of the query, as in Go's `Request.Form`. Without a value:
+/// one that cannot be decoded, and is passed over.
 #[derive(Debug, Default)]
 pub(crate) struct Form(Vec<(String, Option<String>)>);
 

@@ -82,8 +82,8 @@ struct Said {
 }
 
 impl Said {
-    /// The `X-Forwarded-` headers or, for what they do not say, `Forwarded` (RFC 7239). Of several proxies, the first was the
-    /// nearest to the client.
+    /// The `X-Forwarded-` headers or, for what they do not say, `Forwarded` (RFC 7239). Of several proxies, the first
+    /// was the nearest to the client.
     fn by_proxy(headers: &HeaderMap) -> Self {
         let forwarded = joined(headers, "forwarded");
         let nearest = list::elements(&forwarded, ',').next().filter(|_| list::is_whole(&forwarded));
@@ -178,8 +178,8 @@ fn entry_at(list: &str, position: i64) -> Option<&str> {
     }
 }
 
-/// The addresses of a `Forwarded` header, as `X-Forwarded-For` lists them. `None` where a quote stays open: in it a client
-/// could hide what a proxy adds.
+/// The addresses of a `Forwarded` header, as `X-Forwarded-For` lists them. `None` where a quote stays open: in it a
+/// client could hide what a proxy adds.
 fn addresses_of(forwarded: &str) -> Option<String> {
     let address = |element| list::parameter(element, "for").unwrap_or_else(|| "unknown".to_owned());
     let addresses: Vec<String> = list::elements(forwarded, ',').map(address).collect();
@@ -204,8 +204,8 @@ pub(crate) fn request_id(
     RequestId::given(text(given))
 }
 
-/// The lines of a list, in order. What a client wrote into one must not hide what a proxy adds to it, so bytes that are no
-/// text are replaced; no comma is among them.
+/// The lines of a list, in order. What a client wrote into one must not hide what a proxy adds to it, so bytes that are
+/// no text are replaced; no comma is among them.
 fn joined(headers: &HeaderMap, name: &str) -> String {
     let lines = headers.get_all(name).iter();
     lines.map(|line| String::from_utf8_lossy(line.as_bytes())).collect::<Vec<_>>().join(",")

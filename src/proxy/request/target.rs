@@ -60,7 +60,8 @@ impl Target {
     }
 }
 
-/// The first API of registries, which clients still try (`podman search`, `docker search`). A repository may be called so.
+/// The first API of registries, which clients still try (`podman search`, `docker search`). A repository may be called
+/// so.
 fn is_v1(path: &str) -> bool {
     path == "/v1" || path.starts_with("/v1/")
 }

@@ -14,8 +14,8 @@ const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 /// Directives of the registry for the client itself.
 const KEPT: [&str; 5] = ["immutable", "must-revalidate", "no-cache", "no-store", "no-transform"];
 
-/// Writes `Cache-Control` anew: the client may keep blobs and manifests for as long as the registry says; lists, redirects
-/// (their URLs may be signed) and errors are not kept.
+/// Writes `Cache-Control` anew: the client may keep blobs and manifests for as long as the registry says; lists,
+/// redirects (their URLs may be signed) and errors are not kept.
 pub(crate) fn restrict(headers: &mut HeaderMap, route: &Route, status: StatusCode) {
     let is_list = matches!(route.endpoint(), Endpoint::Tags(_) | Endpoint::Catalog | Endpoint::Referrers(..));
     let is_answer = status.is_success() || status == StatusCode::NOT_MODIFIED;

@@ -91,8 +91,8 @@ fn refuse_in_json(refusal: &Refusal, issuer: &str) -> Response<ResponseBody> {
     refuse_token(refusal, issuer, json_body(refusal), HeaderValue::from_static(JSON))
 }
 
-/// Programs that scripts are written with, and docker, by the first product of their `User-Agent`: where they were used with
-/// docker_auth, its line of text is what they know.
+/// Programs that scripts are written with, and docker, by the first product of their `User-Agent`: where they were used
+/// with docker_auth, its line of text is what they know.
 const READS_TEXT: [&str; 8] =
     ["", "docker", "curl", "Wget", "python-requests", "Python-urllib", "Go-http-client", "Mozilla"];
 

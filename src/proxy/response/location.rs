@@ -14,8 +14,8 @@ use crate::proxy::{
 pub(crate) struct Outside<'a> {
     /// The registry's address: a URL with that address leads into it.
     pub(crate) registry: &'a UpstreamAddress,
-    /// Written before a path (`server.relative_urls: false`). Without it, a client resolves the path against the URL that it
-    /// asked for itself, and so cannot be sent astray.
+    /// Written before a path (`server.relative_urls: false`). Without it, a client resolves the path against the URL
+    /// that it asked for itself, and so cannot be sent astray.
     pub(crate) origin: Option<&'a Origin>,
 }
 
@@ -54,7 +54,8 @@ impl Outside<'_> {
         }
     }
 
-    /// The first link to a next page that leads into the registry, and of its parameters no others: a browser acts on some.
+    /// The first link to a next page that leads into the registry, and of its parameters no others: a browser acts on
+    /// some.
     fn next_page(&self, header: &str) -> Option<String> {
         let mut rest = header;
         loop {

@@ -1,7 +1,7 @@
-//! Sets the size of the pieces in which a response's body is read, by the time that its client took for the last one.
+//! Sets the size of the chunks in which a response's body is read, by the time that its client took for the last one.
 //!
-//! Large pieces spare system calls where the client keeps up. One that does not would have them held for it, and seem to
-//! stand still while it takes one.
+//! Large chunks spare system calls where the client keeps up. One that does not would have them held for it, and seem
+//! to stand still while it takes one.
 
 use std::time::Duration;
 
@@ -10,34 +10,34 @@ use tokio::time::Instant;
 /// The size of the next chunk for one client.
 #[derive(Debug)]
 pub(super) struct ChunkSize {
-    piece: usize,
+    chunk: usize,
     yielded_at: Option<Instant>,
 }
 
-/// The piece to begin with, and the least.
+/// The size to begin with, and the least.
 const FIRST: usize = 64 << 10;
 const LEAST: usize = 16 << 10;
-/// A piece that is taken sooner may be followed by one of twice its size, one that is taken later by one of half.
+/// A chunk that is taken sooner may be followed by one of twice its size, one that is taken later by one of half.
 const SOON: Duration = Duration::from_millis(50);
 const LATE: Duration = Duration::from_millis(200);
 
 impl Default for ChunkSize {
     fn default() -> Self {
-        Self { piece: FIRST, yielded_at: None }
+        Self { chunk: FIRST, yielded_at: None }
     }
 }
 
 impl ChunkSize {
-    /// Bytes of the next piece, of which there may be `most`. Called when the client wants it.
+    /// Bytes of the next chunk, of which there may be `most`. Called when the client wants it.
     pub(super) fn next(&mut self, most: usize) -> usize {
         let taken = self.yielded_at.take().map(|at| at.elapsed());
-        self.piece = match taken {
-            Some(taken) if taken < SOON => self.piece * 2,
-            Some(taken) if taken > LATE => (self.piece / 2).max(LEAST),
-            _ => self.piece,
+        self.chunk = match taken {
+            Some(taken) if taken < SOON => self.chunk * 2,
+            Some(taken) if taken > LATE => (self.chunk / 2).max(LEAST),
+            _ => self.chunk,
         };
-        self.piece = self.piece.min(most);
-        self.piece
+        self.chunk = self.chunk.min(most);
+        self.chunk
     }
 
     /// Records that a chunk was handed on.
@@ -51,7 +51,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn who_takes_pieces_soon_gets_larger_ones_and_who_does_not_smaller_ones() {
+    async fn a_client_that_takes_chunks_soon_gets_larger_ones_and_another_smaller_ones() {
         let mut chunk_size = ChunkSize::default();
         let mut after = async |time| {
             chunk_size.yielded();

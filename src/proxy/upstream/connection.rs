@@ -70,8 +70,8 @@ impl Connection {
     /// Sends a request, and reads the head of its response.
     ///
     /// # Errors
-    /// The connection broke, or the client's body did; with the request where it may be sent again: none of it has left, or
-    /// repeating it is safe (RFC 9110 section 9.2.2) and it has no body to lose.
+    /// The connection broke, or the client's body did; with the request where it may be sent again: none of it has
+    /// left, or repeating it is safe (RFC 9110 section 9.2.2) and it has no body to lose.
     pub(super) async fn exchange(
         mut self,
         request: UpstreamRequest,

@@ -1,4 +1,5 @@
-//! The framing of a response's body (RFC 9112 sections 6 and 7): which of the bytes that came belong to it, and when it ends.
+//! The framing of a response's body (RFC 9112 sections 6 and 7): which of the bytes that came belong to it, and when it
+//! ends.
 
 use bytes::{Buf, Bytes, BytesMut};
 use hyper::{

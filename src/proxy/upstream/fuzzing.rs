@@ -1,8 +1,8 @@
 //! A property of every stream of bytes that a registry may answer with, checked by `fuzz/` and the unit tests. Compiled
 //! for them only.
 //!
-//! A body is what its framing says, to the byte; it does not matter how the bytes arrive; nothing that follows it reaches
-//! the next response; and hyper's own client reads the same, where it reads the response at all.
+//! A body is what its framing says, to the byte; it does not matter how the bytes arrive; nothing that follows it
+//! reaches the next response; and hyper's own client reads the same, where it reads the response at all.
 #![allow(
     clippy::panic,
     clippy::unwrap_used,

@@ -28,8 +28,8 @@ const MAX_HEADERS: usize = 100;
 /// Headers that a response gets here on its way out.
 const ADDED: usize = 4;
 
-/// Takes the head of the final response to a request off the front of `buffer`, once all of it is there; those of interim
-/// responses are passed over.
+/// Takes the head of the final response to a request off the front of `buffer`, once all of it is there; those of
+/// interim responses are passed over.
 ///
 /// # Errors
 /// It is no head, or one that could be read in two ways.

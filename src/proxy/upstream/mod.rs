@@ -1,7 +1,7 @@
 //! The way to the registry: keep-alive HTTP/1.1 over TCP or a Unix socket.
 //!
-//! A connection carries one request at a time, and is given back only when both bodies have ended; whatever breaks
-//! off closes it, so that the registry sees that the client has gone. Our own client and not a general one: it does what a
+//! A connection carries one request at a time, and is given back only when both bodies have ended; whatever breaks off
+//! closes it, so that the registry sees that the client has gone. Our own client and not a general one: it does what a
 //! proxy needs in the task of the request, and no more. See [`connection`].
 
 mod chunk_size;

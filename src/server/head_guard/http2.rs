@@ -1,9 +1,9 @@
 //! The header blocks of the requests of an HTTP/2 connection (RFC 9113, HPACK in RFC 7541). They are followed to see
 //! one thing that the HTTP library hides: it cuts a `#fragment` off a `:path` as if it were not there.
 //!
-//! No table is kept: a pair that stands in the dynamic table was seen when it came. Of a name that stands there nothing is
-//! known, so its value passes: taken for a `:path`, any header of one client would end a connection that a proxy shares
-//! among many. A client that writes `:path` so has its own fragment cut off, as without this guard.
+//! No table is kept: a pair that stands in the dynamic table was seen when it came. Of a name that stands there nothing
+//! is known, so its value passes: taken for a `:path`, any header of one client would end a connection that a proxy
+//! shares among many. A client that writes `:path` so has its own fragment cut off, as without this guard.
 
 use super::scan::BadHead;
 

@@ -1,4 +1,5 @@
-//! The framing of the requests of an HTTP/1.1 connection, followed byte by byte: where a head ends, and where the next begins.
+//! The framing of the requests of an HTTP/1.1 connection, followed byte by byte: where a head ends, and where the next
+//! begins.
 
 use std::mem::MaybeUninit;
 

@@ -32,7 +32,8 @@ impl Backpressure {
     /// Returns true if a body may give its next frame. If not, the code that drives the connection asks again once all
     /// is sent.
     pub(in crate::server) fn has_room(&self) -> bool {
-        // hyper would go on until its own buffer is full, which is as large for one body of a thousand as for one of one.
+        // hyper would go on until its own buffer is full, which is as large for one body of a thousand as for one of
+        // one.
         let has_room = !self.is_on() && self.0.given.load(Ordering::Relaxed) < self.0.budget.piece();
         if !has_room {
             self.0.waited.store(true, Ordering::Relaxed);

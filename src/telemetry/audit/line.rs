@@ -1,7 +1,8 @@
 //! Writes a line of the audit log: one JSON object (RFC 8259), field by field.
 //!
 //! Two lines are written for nearly every request, and nearly all of their texts are plain; what is not goes through
-//! `serde_json`. Every field is bounded here, so the line is: journald splits lines at 48 KiB, and a client chooses texts.
+//! `serde_json`. Every field is bounded here, so the line is: journald splits lines at 48 KiB, and a client chooses
+//! texts.
 
 use std::{io::Write, time::SystemTime};
 
@@ -109,8 +110,8 @@ fn within_bounds(time: SystemTime) -> SystemTime {
     time.clamp(SystemTime::UNIX_EPOCH, end)
 }
 
-/// Writes a text in quotation marks, and returns whether all of it found room. Every control character is escaped, so that
-/// no client can write lines of its own, or steer the terminal of a reader.
+/// Writes a text in quotation marks, and returns whether all of it found room. Every control character is escaped, so
+/// that no client can write lines of its own, or steer the terminal of a reader.
 fn quote(to: &mut Vec<u8>, text: &str) -> bool {
     let is_plain = |byte: u8| matches!(byte, b' '..=b'~') & (byte != b'"') & (byte != b'\\');
     // All are looked at whatever they are: so the compiler takes many at a time.

@@ -1,8 +1,8 @@
-//! Lines about strangers: requests without an account that is proved. Each has its line while there are few of them; beyond
-//! that they are counted, and one line a minute sums them up.
+//! Lines about strangers: requests without an account that is proved. Each has its line while there are few of them;
+//! beyond that they are counted, and one line a minute sums them up.
 //!
-//! So no flood of requests that cost nothing fills a disk, the journal's bounds, or the queue before them, where it would crowd
-//! out lines about accounts, writes and deletions. Time is an argument, and memory is bounded.
+//! So no flood of requests that cost nothing fills a disk, the journal's bounds, or the queue before them, where it
+//! would crowd out lines about accounts, writes and deletions. Time is an argument, and memory is bounded.
 
 use std::{
     cmp::Reverse,
@@ -132,7 +132,8 @@ impl Strangers {
         false
     }
 
-    /// Begins another interval where this one is over, or at the end of all; then what was left out in it, if anything was.
+    /// Begins another interval where this one is over, or at the end of all; then what was left out in it, if anything
+    /// was.
     pub(super) fn turn(&mut self, is_end: bool, time: SystemTime, now: Instant) -> Option<Summary> {
         if now < self.ends && !is_end {
             return None;

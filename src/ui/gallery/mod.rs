@@ -1,5 +1,5 @@
-//! Every page in each of its states, for the tests: with what a registry usually has in it, or with one hostile text wherever
-//! a text may stand.
+//! Every page in each of its states, for the tests: with what a registry usually has in it, or with one hostile text
+//! wherever a text may stand.
 
 mod specimens;
 

@@ -1,5 +1,5 @@
-//! A page that asks for itself again. A browser that follows a link from another site leaves the session's cookie at home;
-//! asked by this page, which is of this site, it brings it along.
+//! A page that asks for itself again. A browser that follows a link from another site leaves the session's cookie at
+//! home; asked by this page, which is of this site, it brings it along.
 
 use maud::{DOCTYPE, html};
 

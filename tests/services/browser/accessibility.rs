@@ -1,6 +1,7 @@
 //! The accessibility of the pages for people with poor or no sight: the findings of axe-core, on each page and screen.
 //!
-//! axe-core is not part of this repository: `.ci/install test` fetches it, by the lock file in `tests/services/browser/`.
+//! axe-core is not part of this repository: `.ci/install test` fetches it, by the lock file in
+//! `tests/services/browser/`.
 
 use std::{fs, path::Path};
 

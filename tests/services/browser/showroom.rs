@@ -1,5 +1,5 @@
-//! A registry as one might find it: a few teams' repositories, with images for several platforms, their history and labels,
-//! and a chart. Everything in it is fixed, so that its pictures are the same each time.
+//! A registry as one might find it: a few teams' repositories, with images for several platforms, their history and
+//! labels, and a chart. Everything in it is fixed, so that its pictures are the same each time.
 
 use serde_json::{Value, json};
 

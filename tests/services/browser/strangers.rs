@@ -1,8 +1,6 @@
 //! Other sites in the same browser, while a user is signed in here; and the power of this site's scripts over a
 //! session.
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
 
 use crate::support::{
@@ -11,12 +9,10 @@ use crate::support::{
     curl::curl,
     distribution::{MANIFEST, push_image},
     portwarden::{ADMIN, Portwarden, USER, portwarden},
-    process::eventually,
+    process::{PATIENCE, eventually},
     registry::registry,
     stranger::stranger,
 };
-
-const PATIENCE: Duration = Duration::from_secs(10);
 
 /// `user` may pull a part.
 const ACL: &str = r#"

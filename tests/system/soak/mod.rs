@@ -1,9 +1,9 @@
-//! The soak: everything at once for a while. Pulls, pushes, mounts, strangers and clients that vanish, over both protocols,
-//! while the configuration is reloaded and the registry crashes; every byte is compared end to end, and at the end memory
-//! and descriptors are where they were after the warm-up.
+//! The soak: everything at once for a while. Pulls, pushes, mounts, strangers and clients that vanish, over both
+//! protocols, while the configuration is reloaded and the registry crashes; every byte is compared end to end, and at
+//! the end memory and descriptors are where they were after the warm-up.
 //!
-//! Half a minute of it is among the tests; `make soak MINUTES=10` takes longer. `workers` is what the clients do, `tally`
-//! what is counted and held against it, `footprint` what it costs.
+//! Half a minute of it is among the tests; `make soak MINUTES=10` takes longer. `workers` is what the clients do,
+//! `tally` what is counted and held against it, `footprint` what it costs.
 //!
 //! Needs: curl, docker-registry, htpasswd.
 
@@ -100,8 +100,8 @@ fn soak(rhythm: &Rhythm) {
     assert!(warden.stop().is_some_and(|status| status.success()), "had to be killed");
 }
 
-/// Reloads, crashes, measures and reports until the time is up, and for as long after it as a slow machine takes for the
-/// samples of a judgement.
+/// Reloads, crashes, measures and reports until the time is up, and for as long after it as a slow machine takes for
+/// the samples of a judgement.
 fn supervise(
     rhythm: &Rhythm,
     warden: &mut Portwarden,

@@ -80,8 +80,8 @@ impl GoRegex {
     }
 }
 
-/// An expression of the `regex` crate that matches where this one can, with any text for each placeholder; `None` when it
-/// does not parse.
+/// An expression of the `regex` crate that matches where this one can, with any text for each placeholder; `None` when
+/// it does not parse.
 pub(in crate::authz) fn superset(expression: &[Symbol]) -> Option<String> {
     Some(emit::pattern(&parse::parse(expression).ok()?, "(?s:.*)"))
 }

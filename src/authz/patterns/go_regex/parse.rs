@@ -1,6 +1,7 @@
 //! Reads Go's regular expression syntax (`regexp/syntax` with the flags of `regexp.Compile`, Go 1.24).
 //!
-//! Accepts nothing that Go refuses. What Go accepts and this refuses is named in the error. Classes are read in `class`.
+//! Accepts nothing that Go refuses. What Go accepts and this refuses is named in the error. Classes are read in
+//! `class`.
 
 use super::{
     ast::{Class, Look, Node, Repeat},

@@ -18,7 +18,8 @@ pub(crate) const ROWS: &[Setting] = &[
         64,
         0..=100_000,
         "queries",
-        "More that may wait. Beyond that, those of the address that tried most, then the longest waiting, get 503.",
+        "More that may wait; new ones beyond that get 503. One address may hold half of `concurrent` and `queue` \
+         together.",
     ),
     duration(
         "backends.remember_decisions",
