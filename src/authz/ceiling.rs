@@ -302,18 +302,16 @@ mod tests {
             ..RuleSettings::default()
         };
         let rules = [rule("acme/app", &["pull"]), rule("acme/*", &["*"])];
-        let scopes: [&[&str]; 3] =
-            [&["repository:acme/*:*"], &["repository:*:push", "repository:acme/app:pull"], &[]];
+        let scopes: [&[&str]; 3] = [&["repository:acme/*:*"], &["repository:acme/*:pull,push"], &[]];
         for (scopes, ip) in
             scopes.iter().flat_map(|scopes| [(*scopes, None), (*scopes, Some(&["10.0.0.0/8"][..]))])
         {
             let policy = Policy::compile(&rules).unwrap();
             let bound = Authorizers::new(policy, AuthorizationBackendSettings::default(), None)
                 .with_ceilings(ceilings(Some(scopes), ip).unwrap());
-            for (name, actions) in ["acme/app", "acme/lib", "other"]
-                .into_iter()
-                .flat_map(|name| [(name, &["pull"][..]), (name, &["pull", "push"]), (name, &["delete"])])
-            {
+            for (name, actions) in ["acme/app", "acme/lib", "other"].into_iter().flat_map(|name| {
+                [(name, &["pull"][..]), (name, &["pull", "push"]), (name, &["pull", "push", "delete"])]
+            }) {
                 let actions: Vec<String> = actions.iter().map(|action| (*action).to_owned()).collect();
                 let question = Question {
                     account: "ci",
