@@ -180,7 +180,7 @@ impl ScopePattern {
         }
         let pattern = Pattern::compile(name, placeholder::Scope::default().scan(name));
         let name = pattern.map_err(|PatternError { message, hint }| {
-            (format!("the name in {text:?} is {message}"), hint.to_string())
+            (format!("the name in {text:?} is {message}"), hint)
         })?;
         Ok(Self {
             resource_type: resource_type.into(),

@@ -66,7 +66,7 @@ fn rule_41_every_verdict_on_a_token_compares_two_digests() {
         assert_eq!(matches!(verdict, RobotVerdict::Accepted(_)), is_right, "{name}");
     }
     let mistyped = comparisons(|| {
-        assert_eq!(robots.verify("both", &Secret::new("pwt_x"), NOON), RobotVerdict::Mistyped)
+        assert_eq!(robots.verify("both", &Secret::new("pwt_x"), NOON), RobotVerdict::Mistyped);
     });
     assert_eq!(mistyped, 0, "a typing error is found before any look-up");
 }
