@@ -179,9 +179,8 @@ impl ScopePattern {
             return Err((format!("{text:?} has a placeholder, which only rules have"), hint.to_owned()));
         }
         let pattern = Pattern::compile(name, placeholder::Scope::default().scan(name));
-        let name = pattern.map_err(|PatternError { message, hint }| {
-            (format!("the name in {text:?} is {message}"), hint)
-        })?;
+        let name = pattern
+            .map_err(|PatternError { message, hint }| (format!("the name in {text:?} is {message}"), hint))?;
         Ok(Self {
             resource_type: resource_type.into(),
             name,

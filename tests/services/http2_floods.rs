@@ -125,18 +125,21 @@ fn a_rapid_reset_of_pulls_ends_the_connection() {
 fn resetting_every_pull_that_has_begun_ends_the_connection() {
     let mut scene = scene("");
     let blob = scene.blob.clone();
-    let resets = scene.survives(|warden| {
+    let (resets, took) = scene.survives(|warden| {
         let mut frames = h2::connect(warden, &[(INITIAL_WINDOW, 0)]);
         let block = frames.get(&blob, &authorization());
+        let began = Instant::now();
         let mut reset = |n| {
             frames.send(HEADERS, END_HEADERS | END_STREAM, stream(n), &block).ok()?;
             frames.read_until(HEADERS)?;
             frames.send(RST_STREAM, 0, stream(n), &[0, 0, 0, 8]).ok()
         };
-        (0..2000).take_while(|n| reset(*n).is_some()).count()
+        ((0..2000).take_while(|n| reset(*n).is_some()).count(), began.elapsed())
     });
-    // Twice as many as there are streams, then ten a second.
-    assert!((200..1000).contains(&resets), "{resets} resets");
+    // Twice as many as there are streams, then ten a second: a slow client stays below that. Those that were under way
+    // when the connection ended may come on top.
+    let allowed = 300 + 10 * usize::try_from(took.as_secs()).unwrap();
+    assert!((200..=allowed).contains(&resets), "{resets} resets in {took:?}");
 }
 
 #[test]
@@ -272,17 +275,23 @@ fn clients_that_keep_their_windows_shut_or_open_them_by_a_byte_lose_their_stream
             }
         }
         let began = Instant::now();
-        let mut reset = [0, 0];
-        while began.elapsed() < PATIENCE && reset != [100, 100] {
+        // By a reset, or before a body began, where the registry of a busy machine did not answer in time.
+        let (mut resets, mut ended) = ([0, 0], [0, 0]);
+        while began.elapsed() < 3 * PATIENCE && ended != [100, 100] {
             for n in 0..100 {
                 let _ = narrow.send(WINDOW_UPDATE, 0, stream(n), &1_u32.to_be_bytes());
             }
-            for (frames, reset) in [&mut shut, &mut narrow].into_iter().zip(&mut reset) {
-                *reset +=
-                    std::iter::from_fn(|| frames.read()).filter(|frame| frame.kind == RST_STREAM).count();
+            for (n, frames) in [&mut shut, &mut narrow].into_iter().enumerate() {
+                for frame in std::iter::from_fn(|| frames.read()) {
+                    let is_reset = frame.kind == RST_STREAM;
+                    let is_whole = frame.kind == HEADERS && frame.flags & END_STREAM != 0;
+                    resets[n] += usize::from(is_reset);
+                    ended[n] += usize::from(is_reset || is_whole);
+                }
             }
         }
-        assert_eq!(reset, [100, 100], "streams that were ended");
+        assert_eq!(ended, [100, 100], "streams that ended; by a reset {resets:?}");
+        assert!(resets.iter().all(|resets| *resets > 0), "{resets:?} streams were reset");
     });
     let closed = eventually(PATIENCE, || scene.warden.open_files() <= before + 4);
     assert!(closed, "{} open files, {before} before", scene.warden.open_files());

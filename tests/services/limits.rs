@@ -20,7 +20,7 @@ use crate::support::{
     broken::{Fault, broken},
     curl::{Request, Response, curl, curl_at},
     distribution::push_blob,
-    h2,
+    h2::{self, Frames},
     image::{random_bytes, sha256},
     local::{Local, local},
     portwarden::{ADMIN, Portwarden, USER, portwarden, portwarden_at},
@@ -285,8 +285,8 @@ fn rule_35_the_64s_of_one_48_ask_for_tokens_as_one_client() {
 fn limits_change_with_a_reload() {
     let registry = registry();
     let mut warden = portwarden(&registry).start();
-    let address: SocketAddr = warden.host().parse().unwrap();
-    let held: Vec<TcpStream> = (0..2).map(|_| raw::connect(address)).collect();
+    // Over TLS: without a handshake they would be closed before a slow machine has asked for a third.
+    let held: Vec<Frames> = (0..2).map(|_| h2::connect(&warden, &[])).collect();
     curl(&warden).user(USER).get("/v2/").is(200);
     let limits =
         "limits: {connections_per_address: 2, header_count: 20, upstream_requests: 2, token_requests: 1}";

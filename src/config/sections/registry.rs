@@ -17,7 +17,7 @@ const DEFAULT_ADDRESS: &str = "127.0.0.1:5000";
 const DEFAULT_SERVICE: &str = "Docker registry";
 const URL: &str = "Write `http://127.0.0.1:5000` or `unix:/path/of/socket`";
 
-/// What `registry:` sets of the proxy.
+/// The settings of the proxy that `registry:` holds.
 pub(crate) struct RegistrySettings {
     pub(crate) upstream: UpstreamSettings,
     /// `registry.service`.

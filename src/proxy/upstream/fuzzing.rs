@@ -218,7 +218,7 @@ fn request(method: Method) -> UpstreamRequest {
     RequestHead::new(method, "/").with(RequestBody::empty())
 }
 
-/// Whether the registry leaves the connection open at the end of the stream, and the bytes of it that were read.
+/// The registry's side of a stream: whether it stays open at its end, and the number of bytes read from it.
 #[derive(Default)]
 struct Wire {
     stays_open: AtomicBool,
