@@ -38,6 +38,7 @@ pub use robots::{
 };
 pub use secret::{NoRandomness, Secret};
 pub use source::Source;
+pub use spelling::folded as folded_name;
 pub use throttle::{Attempt, Passage, Shown, Throttle};
 pub use users::{Identity, Labels, Outcome, User, UserError, Users};
 

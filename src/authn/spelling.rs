@@ -1,7 +1,7 @@
 //! Spellings of a name that a back end may take for one account.
 //!
-//! `users` knows each name as it is written, and so do the rules. Only the counters of wrong passwords take all
-//! spellings together, whether or not there is an account of that name. A guesser must have no tries of its own for
+//! `users` knows each name as it is written, and so do the rules. The counters of wrong passwords take all spellings
+//! together, whether or not there is an account of that name; and the name of a robot is kept from back ends in each. A guesser must have no tries of its own for
 //! each spelling, nor learn from the count which of them exists.
 
 use unicode_normalization::UnicodeNormalization;
@@ -32,7 +32,7 @@ pub(super) fn is_passed_over(c: char) -> bool {
 
 /// The name under which all its spellings count. It ignores case, the forms of a letter, white space around the name
 /// and the amount of it within, and invisible characters.
-pub(super) fn folded(account: &str) -> String {
+pub fn folded(account: &str) -> String {
     let seen: String = account.nfkc().filter(|c| !is_passed_over(*c)).map(control_as_space).collect();
     let words: Vec<&str> = seen.split_whitespace().collect();
     // There and back: some letters have two of the lower case, and one has two of the upper.

@@ -148,12 +148,19 @@ fn rule_41_robots_and_their_tokens_are_shown_to_no_back_end() {
     let command = format!("ext_auth: {{command: {}}}", script.display());
     let warden = with_robot(&registry, &[ci.entry("")], "").with(&command).start();
     let mistyped: &'static str = format!("{}0", &ci.token[..87]).leak();
+    let quoted: &'static str = format!("\"{}\"", ci.token).leak();
+    let upper: &'static str = ci.token.to_ascii_uppercase().leak();
     for user in [
         ci.user(),
         other.user(),
         ci.user_named("stranger"),
         User { name: "stranger", password: mistyped },
         User { name: "stranger", password: "pwt_" },
+        User { name: "another", password: quoted },
+        User { name: "a third", password: upper },
+        User { name: quoted, password: "no token" },
+        User { name: "CI-Deploy", password: "no token" },
+        User { name: " ci-deploy", password: "no token" },
         User { name: CI, password: "no token" },
         User { name: ci.token, password: CI },
         User { name: ci.token, password: "" },

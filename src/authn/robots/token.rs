@@ -28,9 +28,13 @@ const ID_DIGITS: usize = 12;
 const SECRET_DIGITS: usize = 2 * BYTES;
 const CHECKSUM_DIGITS: usize = 8;
 
-/// Returns true if this is meant as a robot's token, in whole or in part, and so must be shown to no back end.
+/// Returns true if this is meant as a robot's token, in whole or in part, and so must be shown to no back end: it begins
+/// as one, or has the beginning of one within, as with a quote or a space too many. In either case of the letters.
 pub fn is_robot_token(text: &[u8]) -> bool {
-    text.starts_with(MARK.as_bytes())
+    let has_mark =
+        |part: &[u8]| part.get(..MARK.len()).is_some_and(|mark| mark.eq_ignore_ascii_case(MARK.as_bytes()));
+    let has_id = |part: &[u8]| part.iter().skip(MARK.len()).all(u8::is_ascii_hexdigit);
+    has_mark(text) || text.windows(MARK.len() + ID_DIGITS).any(|part| has_mark(part) && has_id(part))
 }
 
 /// A claimed name as it may be logged: a robot's token in its place is a secret.

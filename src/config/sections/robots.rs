@@ -4,7 +4,9 @@ use std::collections::HashMap;
 
 use super::access::{label_values, sentence};
 use crate::{
-    authn::{RobotError, RobotSettings, RobotTokenSettings, Robots, UserSettings, holds_robot_token},
+    authn::{
+        RobotError, RobotSettings, RobotTokenSettings, Robots, UserSettings, folded_name, holds_robot_token,
+    },
     authz::{CeilingError, CeilingSettings, Ceilings},
     config::{
         diagnostics::{finding::Report, path::Path},
@@ -48,14 +50,19 @@ pub(crate) fn check(
         let CeilingError { account, key, index, message, hint } = error;
         report.error(robot_path(&account).key(key).index(index), message, sentence(&hint));
     }
-    let lines: HashMap<&str, usize> = users.iter().map(|user| (user.name.as_str(), user.line)).collect();
+    if robots.is_empty() {
+        return;
+    }
+    let written: HashMap<String, &UserSettings> =
+        users.iter().map(|user| (folded_name(&user.name), user)).collect();
     for robot in robots {
-        let section = match lines.get(robot.name.as_str()) {
-            None => continue,
-            Some(0) => "the file of `htpasswd`".to_owned(),
-            Some(line) => format!("`users`, on line {line}"),
+        let Some(user) = written.get(&folded_name(&robot.name)) else { continue };
+        let section = match user.line {
+            0 => "the file of `htpasswd`".to_owned(),
+            line => format!("`users`, on line {line}"),
         };
-        let message = format!("the name is in {section}, too");
+        let spelled = if user.name == robot.name { "" } else { " in another spelling" };
+        let message = format!("the name is in {section}, too{spelled}");
         report.error(robot_path(&robot.name), message, "Give the robot a name of its own");
     }
 }
