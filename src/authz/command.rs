@@ -62,7 +62,7 @@ impl CommandRules {
 /// docker_auth's `AuthRequestInfo`, in the order of its fields.
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct Asked<'q> {
+struct AuthRequestInfo<'q> {
     account: &'q str,
     #[serde(rename = "Type")]
     resource_type: &'q str,
@@ -78,7 +78,7 @@ struct Asked<'q> {
 
 /// The question as Go's `encoding/json` writes it: what HTML or JavaScript could stumble over is escaped.
 fn written(question: &Question<'_>) -> Result<String, serde_json::Error> {
-    let asked = Asked {
+    let asked = AuthRequestInfo {
         account: question.account,
         resource_type: question.resource_type,
         name: question.name,

@@ -9,7 +9,7 @@ mod assets;
 mod build_step;
 mod copyable;
 #[cfg(test)]
-mod gallery;
+mod fixtures;
 mod layout;
 mod link;
 mod model;

@@ -1,5 +1,5 @@
 //! Every page in each of its states: that hostile texts stay texts, that each link leads to a page, that the documents
-//! are sound. With `PORTWARDEN_GALLERY` set to a folder, the pages are written there to be looked at.
+//! are sound. With `PORTWARDEN_FIXTURES` set to a folder, the pages are written there to be looked at.
 
 use std::{collections::HashSet, fs, path::Path};
 
@@ -7,21 +7,24 @@ use regex::Regex;
 
 use super::{
     assets::Asset,
-    gallery::{Exhibit, Gallery},
+    fixtures::{Fixture, Fixtures},
     path::PagePath,
 };
 
 const HOSTILE: &str = "\"'><script>alert(1)</script><img src=x onerror=alert(2)>\u{202e}\u{0}&amp;";
 
-fn usual() -> Gallery {
-    Gallery { hostile: None, prefix: "" }
+fn usual() -> Fixtures {
+    Fixtures { hostile: None, prefix: "" }
 }
 
 /// With what is usual, with what is hostile, and below a prefix.
-fn all() -> Vec<Exhibit> {
-    let galleries =
-        [usual(), Gallery { hostile: Some(HOSTILE), prefix: "" }, Gallery { hostile: None, prefix: "/hub" }];
-    galleries.into_iter().flat_map(Gallery::exhibits).collect()
+fn all() -> Vec<Fixture> {
+    let sets = [
+        usual(),
+        Fixtures { hostile: Some(HOSTILE), prefix: "" },
+        Fixtures { hostile: None, prefix: "/hub" },
+    ];
+    sets.into_iter().flat_map(Fixtures::all).collect()
 }
 
 /// A tag of a document.
@@ -58,7 +61,7 @@ fn elements(html: &str) -> Vec<Element> {
 
 #[test]
 fn rule_32_hostile_texts_stay_texts() {
-    for Exhibit { name, html } in (Gallery { hostile: Some(HOSTILE), prefix: "" }).exhibits() {
+    for Fixture { name, html } in (Fixtures { hostile: Some(HOSTILE), prefix: "" }).all() {
         assert!(html.contains("&lt;script&gt;alert(1)"), "{name} does not show the text");
         assert!(
             !html.contains(['\u{202e}', '\0']),
@@ -75,7 +78,7 @@ fn rule_32_hostile_texts_stay_texts() {
 
 #[test]
 fn documents_have_only_what_the_content_security_policy_allows() {
-    for Exhibit { name, html } in all() {
+    for Fixture { name, html } in all() {
         for element in elements(&html) {
             let tag = element.name.as_str();
             assert!(
@@ -92,7 +95,7 @@ fn documents_have_only_what_the_content_security_policy_allows() {
 #[test]
 fn each_link_leads_to_a_page() {
     let mut links = 0;
-    for Exhibit { name, html } in all() {
+    for Fixture { name, html } in all() {
         let elements = elements(&html);
         let addresses = elements
             .iter()
@@ -110,7 +113,7 @@ fn each_link_leads_to_a_page() {
 
 #[test]
 fn links_are_below_the_prefix() {
-    for Exhibit { name, html } in (Gallery { hostile: None, prefix: "/hub" }).exhibits() {
+    for Fixture { name, html } in (Fixtures { hostile: None, prefix: "/hub" }).all() {
         for element in elements(&html) {
             for key in ["href", "src", "action"] {
                 let address = element.get(key).unwrap_or("#");
@@ -125,7 +128,7 @@ fn links_are_below_the_prefix() {
 
 #[test]
 fn each_element_is_closed_in_its_place() {
-    for Exhibit { name, html } in all() {
+    for Fixture { name, html } in all() {
         let mut open: Vec<String> = Vec::new();
         for element in elements(&html) {
             let is_void = ["meta", "link", "input", "img", "wbr"].contains(&element.name.as_str());
@@ -142,7 +145,7 @@ fn each_element_is_closed_in_its_place() {
 #[test]
 fn each_page_has_a_title_one_main_heading_and_none_left_out() {
     let title = Regex::new("<title>[^<]+</title>").unwrap();
-    for Exhibit { name, html } in all() {
+    for Fixture { name, html } in all() {
         let elements = elements(&html);
         let opened = elements.iter().filter(|element| !element.closes);
         let is_heading = |name: &str| name.len() == 2 && name.starts_with('h') && name != "hr";
@@ -157,7 +160,7 @@ fn each_page_has_a_title_one_main_heading_and_none_left_out() {
 
 #[test]
 fn ids_are_unique_and_each_field_has_a_label() {
-    for Exhibit { name, html } in all() {
+    for Fixture { name, html } in all() {
         let elements = elements(&html);
         let values = |key: &'static str| elements.iter().filter_map(move |element| element.get(key));
         let ids: Vec<&str> = values("id").collect();
@@ -175,7 +178,7 @@ fn ids_are_unique_and_each_field_has_a_label() {
 #[test]
 fn forms_that_change_something_are_posted_with_the_token() {
     let mut posted = 0;
-    for Exhibit { name, html } in usual().exhibits() {
+    for Fixture { name, html } in usual().all() {
         for form in html.split("<form").skip(1).map(|rest| rest.split("</form>").next().unwrap()) {
             let changes = form.contains("sign-out") || form.contains("/-/delete/");
             assert_eq!(changes, form.contains("name=\"csrf\" value=\"c5rf\""), "{name}");
@@ -198,7 +201,7 @@ fn the_page_that_asks_names_all_that_goes() {
 
 /// The page `name` of what is usual.
 fn page(name: &str) -> String {
-    usual().exhibits().into_iter().find(|exhibit| exhibit.name == name).unwrap().html
+    usual().all().into_iter().find(|fixture| fixture.name == name).unwrap().html
 }
 
 /// Returns the texts that its buttons copy.
@@ -232,7 +235,7 @@ fn what_docker_cannot_pull_is_only_named() {
 /// The script puts a button behind each: a button inside a link is neither.
 #[test]
 fn nothing_to_copy_is_inside_a_link() {
-    for Exhibit { name, html } in all() {
+    for Fixture { name, html } in all() {
         let mut inside = false;
         for element in elements(&html) {
             inside = if element.name == "a" { !element.closes } else { inside };
@@ -277,9 +280,9 @@ fn whoever_may_not_is_not_asked_to() {
 
 #[test]
 fn the_pages_can_be_looked_at() {
-    let Some(folder) = std::env::var_os("PORTWARDEN_GALLERY") else { return };
+    let Some(folder) = std::env::var_os("PORTWARDEN_FIXTURES") else { return };
     let folder = Path::new(&folder);
-    for Exhibit { name, html } in usual().exhibits() {
+    for Fixture { name, html } in usual().all() {
         fs::write(folder.join(format!("{name}.html")), html).unwrap();
     }
     for asset in [Asset::Style, Asset::Script, Asset::Icon] {
