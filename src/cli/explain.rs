@@ -34,6 +34,9 @@ pub(super) fn run(explain: &Explain) -> Result<ExitCode, Failure> {
     if let Some(ceiling) = evaluator.ceiling_of(&asked.account) {
         say(format!("ceiling: {ceiling}"))?;
     }
+    if evaluator.is_shut_out(&asked.account) {
+        say("note: no token of this robot is in force, so it cannot sign in")?;
+    }
     let mut all_allowed = true;
     for need in &needs {
         say(format!("needs {need}"))?;

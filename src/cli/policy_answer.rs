@@ -20,6 +20,9 @@ pub(super) struct PolicyAnswer<'a> {
     labels: &'a BTreeMap<String, Vec<String>>,
     ip: Option<IpAddr>,
     service: &'a str,
+    /// True for a robot without a token that is in force: it cannot sign in.
+    #[serde(skip_serializing_if = "is_false")]
+    shut_out: bool,
     /// True if all that was asked for is granted.
     pub(super) allowed: bool,
     needs: Vec<Need>,
@@ -79,7 +82,8 @@ impl<'a> PolicyAnswer<'a> {
         }
         let PolicyQuery { account, labels, ip, service, .. } = asked;
         let allowed = answers.iter().all(|need| need.allowed);
-        Ok(Self { account, labels, ip: *ip, service, allowed, needs: answers })
+        let shut_out = evaluator.is_shut_out(account);
+        Ok(Self { account, labels, ip: *ip, service, shut_out, allowed, needs: answers })
     }
 }
 

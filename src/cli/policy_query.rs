@@ -5,12 +5,13 @@ use std::{
     fmt,
     net::IpAddr,
     path::Path,
+    time::{SystemTime, UNIX_EPOCH},
 };
 
 use tokio::runtime::{self, Runtime};
 
 use crate::{
-    authn::{Labels, RobotSettings},
+    authn::{Labels, RobotSettings, Robots},
     authz::{Authorizers, CeilingName, Ceilings, DecidedBy, LeftOut, Policy, Question, Ruling},
     config::Config,
     registry::{Route, Scope},
@@ -86,6 +87,8 @@ pub(super) struct PolicyEvaluator {
     users: HashMap<String, usize>,
     /// The indexes of its robots, by name.
     robots: HashMap<String, usize>,
+    /// Their tokens.
+    tokens: Robots,
     authorizers: Authorizers,
     runtime: Runtime,
 }
@@ -110,7 +113,10 @@ impl PolicyEvaluator {
         drop(entered);
         let users = config.users.iter().enumerate().map(|(n, user)| (user.name.clone(), n)).collect();
         let robots = config.robots.iter().enumerate().map(|(n, robot)| (robot.name.clone(), n)).collect();
-        Ok(Self { config, users, robots, authorizers, runtime })
+        let tokens = Robots::build(&config.robots);
+        let tokens =
+            tokens.map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))?;
+        Ok(Self { config, users, robots, tokens, authorizers, runtime })
     }
 
     /// The rules of the file.
@@ -136,6 +142,12 @@ impl PolicyEvaluator {
         let parts = [part("scopes", &ceiling.scopes), part("ip", &ceiling.ip)];
         let parts: Vec<String> = parts.into_iter().flatten().collect();
         (!parts.is_empty()).then(|| parts.join("; "))
+    }
+
+    /// Returns true for a robot without a token that is in force now: it cannot sign in, whatever it would be granted.
+    pub(super) fn is_shut_out(&self, account: &str) -> bool {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        self.tokens.is_shut_out(account, now)
     }
 
     /// The ruling without the ceiling of the account, where the ceiling decided.

@@ -113,6 +113,11 @@ impl Snapshot {
         }
     }
 
+    /// The second, since 1970, in which the robot's token of an identity is over; `None` for one without an end.
+    pub(super) fn last_second_of(&self, identity: &Identity) -> Option<u64> {
+        self.authenticators.robots.end_of(&identity.account, &identity.token.as_ref()?.id)
+    }
+
     /// The robot that has shown the token `id`, if it still may.
     fn robot(&self, name: &str, id: &str, ip: Option<IpAddr>) -> Result<Identity, TokenError> {
         let identity = self.authenticators.robots.identity(name, id, unix_now());

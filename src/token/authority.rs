@@ -72,6 +72,18 @@ pub struct IssuedToken {
 #[derive(Clone)]
 pub struct SignedToken(String);
 
+/// The account that a token is made for.
+#[derive(Debug, Clone, Copy)]
+pub struct Holder<'a> {
+    /// The account; empty for the anonymous user.
+    pub account: &'a str,
+    /// What the token carries of it, if it cannot be looked up in `users`.
+    pub voucher: Option<&'a AuthSourceClaim>,
+    /// The second, since 1970, from which on the account may not sign in as it has: the token ends by then, though it is
+    /// valid for a minute at least. Other registries that trust the key know of no other end.
+    pub until: Option<u64>,
+}
+
 impl Authority {
     /// An authority with this key.
     pub fn new(key: SigningKey, settings: Settings) -> Self {
@@ -111,22 +123,23 @@ impl Authority {
         access: &[Scope],
         now: u64,
     ) -> Result<IssuedToken, IssueError> {
-        self.issue_vouched(account, None, service, access, now)
+        self.issue_to(Holder { account, voucher: None, until: None }, service, access, now)
     }
 
-    /// The same for an account that a back end knows.
+    /// The same for an account that a back end knows, or whose right to sign in has an end.
     ///
     /// # Errors
     /// As [`Self::issue`], and [`IssueError::TooManyLabels`].
-    pub fn issue_vouched(
+    pub fn issue_to(
         &self,
-        account: &str,
-        voucher: Option<&AuthSourceClaim>,
+        holder: Holder<'_>,
         service: &str,
         access: &[Scope],
         now: u64,
     ) -> Result<IssuedToken, IssueError> {
-        let exp = now.saturating_add(self.settings.lifetime.as_secs().max(SHORTEST)).min(LATEST);
+        let Holder { account, voucher, until } = holder;
+        let end = now.saturating_add(self.settings.lifetime.as_secs()).min(until.unwrap_or(LATEST));
+        let exp = end.max(now.saturating_add(SHORTEST)).min(LATEST);
         let [labels, left_out] = labels(voucher)?;
         let claims = AccessClaims {
             iss: &self.settings.issuer,

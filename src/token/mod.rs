@@ -18,7 +18,7 @@ mod session;
 #[cfg(test)]
 mod testing;
 
-pub use authority::{Authority, IssuedToken, Settings, SignedToken};
+pub use authority::{Authority, Holder, IssuedToken, Settings, SignedToken};
 pub use claims::{AccessToken, AuthSourceClaim};
 pub use error::{IssueError, KeyError, TokenError};
 pub use jsonwebtoken::Algorithm;

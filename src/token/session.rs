@@ -54,7 +54,7 @@ impl Authority {
     /// Makes a session of `account` with the pages of `service` that ends after `lifetime`, in whole seconds.
     ///
     /// # Errors
-    /// As [`Authority::issue_vouched`].
+    /// As [`Authority::issue_to`].
     pub fn issue_session(
         &self,
         account: &str,

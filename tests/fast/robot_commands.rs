@@ -216,6 +216,23 @@ fn explain_shows_the_ceiling_and_what_it_takes_away() {
 }
 
 #[test]
+fn explain_says_that_a_robot_without_a_token_in_force_cannot_sign_in() {
+    for (tokens, shut_out) in [
+        (String::new(), true),
+        (format!("tokens: [{{sha256: {ONE}, expires: 2001-01-01}}]"), true),
+        (format!("tokens: [{{sha256: {ONE}}}]"), false),
+    ] {
+        let directory = robot(&tokens);
+        let ask = |more: &[&str]| {
+            explain(&directory, &[&["--account", "ci", "--scope", "repository:acme/app:pull"], more].concat())
+                .1
+        };
+        assert_eq!(ask(&[]).contains("no token of this robot is in force"), shut_out, "{tokens}");
+        assert_eq!(ask(&["--json"]).contains("\"shut_out\":true"), shut_out, "{tokens}");
+    }
+}
+
+#[test]
 fn explain_everyone_and_test_policy_know_robots() {
     let directory = robot(&format!("tokens: [{{sha256: {ONE}}}], scopes: ['repository:acme/*:pull']"));
     let everyone = |scope: &str| explain(&directory, &["--everyone", "--scope", scope]).1;

@@ -136,6 +136,11 @@ fn rule_41_a_robot_signs_in_from_its_addresses_only_and_until_its_last_day() {
     }
     let stranger = Made::new();
     assert!(!log_in(&warden, stranger.user()).text().contains("2001"), "only the holder learns of it");
+    for reason in [&elsewhere, &ended] {
+        let fields = [("source", "robots"), ("decision", "unauthenticated"), ("reason", reason.as_str())];
+        let line = audit::line_with(&warden.file("audit.log"), &fields);
+        assert_eq!(line["robot_token"], *ci.id, "a stolen token is seen: {line}");
+    }
 }
 
 #[test]

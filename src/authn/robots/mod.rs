@@ -57,7 +57,7 @@ pub enum RobotVerdict {
     /// The token is one of the robot's, and in force.
     Accepted(Identity),
     /// It is one of the robot's, and ended with this day.
-    Expired(LastDay),
+    Expired(Identity, LastDay),
     /// It is a token, but none of a robot with this name; or there is no such robot.
     Wrong,
     /// It is no token at all.
@@ -122,10 +122,13 @@ impl Robots {
             found = if is_equal { slot.or(found) } else { found };
         }
         match (robot, found) {
-            (Some(robot), Some(token)) => match token.last_day.filter(|day| day.is_over(now)) {
-                Some(day) => RobotVerdict::Expired(day),
-                None => RobotVerdict::Accepted(robot.identity(name, token)),
-            },
+            (Some(robot), Some(token)) => {
+                let identity = robot.identity(name, token);
+                match token.last_day.filter(|day| day.is_over(now)) {
+                    Some(day) => RobotVerdict::Expired(identity, day),
+                    None => RobotVerdict::Accepted(identity),
+                }
+            }
             _ => RobotVerdict::Wrong,
         }
     }
@@ -139,6 +142,17 @@ impl Robots {
         Ok(robot.identity(name, robot.token(id, now)?))
     }
 
+    /// The second, since 1970, in which the token `id` of a robot is over; `None` for one without an end.
+    pub fn end_of(&self, name: &str, id: &str) -> Option<u64> {
+        self.by_name.get(name)?.named(id)?.last_day.map(LastDay::end)
+    }
+
+    /// Returns true if no token of the robot is in force at `now`, in seconds since 1970.
+    pub fn is_shut_out(&self, name: &str, now: u64) -> bool {
+        let is_over = |token: &Token| token.last_day.is_some_and(|day| day.is_over(now));
+        self.by_name.get(name).is_some_and(|robot| robot.tokens.iter().flatten().all(is_over))
+    }
+
     /// The token in the slot (below [`MOST_TOKENS`]) of a robot: its digest, to tie to it what must end with it, and
     /// its name. The digest is not for printing.
     pub fn stored(&self, name: &str, slot: usize) -> Option<(String, &TokenName)> {
@@ -148,9 +162,12 @@ impl Robots {
 }
 
 impl Robot {
+    fn named(&self, id: &str) -> Option<&Token> {
+        self.tokens.iter().flatten().find(|token| *token.name.id == *id)
+    }
+
     fn token(&self, id: &str, now: u64) -> Result<&Token, TokenEnded> {
-        let token =
-            self.tokens.iter().flatten().find(|token| *token.name.id == *id).ok_or(TokenEnded::Removed)?;
+        let token = self.named(id).ok_or(TokenEnded::Removed)?;
         if token.last_day.is_some_and(|day| day.is_over(now)) { Err(TokenEnded::Expired) } else { Ok(token) }
     }
 

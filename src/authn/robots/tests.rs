@@ -81,7 +81,9 @@ fn rule_41_a_token_ends_with_its_last_day_and_so_does_what_was_issued_for_it() {
     let day = LastDay::parse("2027-03-01").unwrap();
     let id = &sha256[..12];
     assert!(matches!(robots.verify("ci", &token, day.end() - 1), RobotVerdict::Accepted(_)));
-    assert_eq!(robots.verify("ci", &token, day.end()), RobotVerdict::Expired(day));
+    assert!(
+        matches!(robots.verify("ci", &token, day.end()), RobotVerdict::Expired(_, ended) if ended == day)
+    );
     assert!(robots.identity("ci", id, day.end() - 1).is_ok());
     assert_eq!(robots.identity("ci", id, day.end()), Err(TokenEnded::Expired));
     assert_eq!(robots.identity("ci", "000000000000", NOON), Err(TokenEnded::Removed));

@@ -8,14 +8,19 @@ use std::{
 use super::{
     Lint, Report, Subject,
     resources::{Resources, may_match, shape_of},
+    rules::open_ends,
 };
 use crate::{
-    authn::{LastDay, RobotSettings, holds_robot_token},
+    authn::{LastDay, RobotSettings, holds_robot_token, is_robot_token},
     authz::{CeilingSettings, Example, PatternShape, RuleSettings, scope_parts, shapes, superset_of},
-    config::{diagnostics::path::Path, sections::robots::robot_path, values::quantity::counted},
+    config::{
+        diagnostics::path::Path,
+        sections::{access::user_path, robots::robot_path},
+        values::quantity::counted,
+    },
 };
 
-pub(super) const LINTS: &[Lint] = &[tokens, empty_bounds, out_of_reach];
+pub(super) const LINTS: &[Lint] = &[tokens, empty_bounds, open_scopes, out_of_reach, names_like_tokens];
 
 /// The time before its end at which a token is warned of.
 const SOON: Duration = Duration::from_secs(14 * DAY);
@@ -65,6 +70,25 @@ fn empty_bounds(subject: &Subject<'_>, report: &mut Report<'_>) {
             let hint = "List addresses or blocks, or remove the key to allow any address";
             report.warn(at.key("ip"), "the list is empty, so the robot may sign in from nowhere", hint);
         }
+    }
+}
+
+/// `repository:/acme/:push` is a wider ceiling than it seems to be.
+fn open_scopes(subject: &Subject<'_>, report: &mut Report<'_>) {
+    for (at, scope) in subject.config.ceilings.iter().flat_map(scopes) {
+        let Some((_, name, _)) = scope_parts(scope) else { continue };
+        let rule = RuleSettings { name: Some(name.to_owned()), ..RuleSettings::default() };
+        if let Some((message, hint)) = shapes(&rule).iter().find_map(open_ends) {
+            report.warn(at, message, hint);
+        }
+    }
+}
+
+/// A password is not looked at where the name passes for the token of a robot.
+fn names_like_tokens(subject: &Subject<'_>, report: &mut Report<'_>) {
+    for user in subject.config.users.iter().filter(|user| is_robot_token(user.name.as_bytes())) {
+        let message = "the name begins as the token of a robot, so this user can never sign in";
+        report.warn(user_path(&user.name), message, "Give the user another name");
     }
 }
 
@@ -204,6 +228,28 @@ mod tests {
     }
 
     #[test]
+    fn a_scope_with_an_expression_that_is_not_anchored() {
+        let of = |scope: &str| with_scope(scope, "[{match: {account: ci}, actions: ['*']}]");
+        assert_eq!(
+            of("repository:/acme\\/app/:push").split_once("warning: ").unwrap().1,
+            "robots.ci.scopes[0]: the expression is not anchored: anything may stand before and behind what it matches. \
+             Write `/^acme\\/app$/`, or `.*` where anything may stand"
+        );
+        for anchored in
+            ["repository:/^acme\\/app$/:push", "repository:acme/app:push", "repository:acme/*:push"]
+        {
+            assert_eq!(of(anchored), "", "{anchored}");
+        }
+    }
+
+    #[test]
+    fn a_user_whose_name_passes_for_a_token() {
+        let users = "users: {pwt_kim: {password: x}}\n";
+        let said = said(&format!("{SERVER}{TOKEN}{users}acl: []\n"));
+        assert!(said.contains("this user can never sign in"), "{said}");
+    }
+
+    #[test]
     fn a_scope_that_no_rule_grants() {
         let acl = "[{match: {account: ci, name: 'acme/*'}, actions: [pull]}]";
         assert_eq!(
@@ -232,7 +278,7 @@ mod tests {
             ("repository:acme/*:pull", "name: '*/app'"),
             ("repository:acme/*:*", "account: 'c*'"),
             ("repository:ci/app:pull", "name: '${account}/*'"),
-            ("repository:/^acme/:pull", "name: '/^ac.+$/'"),
+            ("repository:/^acme.*$/:pull", "name: '/^ac.+$/'"),
             ("repository:acme/app:pull", "labels: {team: w*}"),
         ] {
             let said = with_scope(scope, &format!("[{{match: {{{rule}}}, actions: [pull]}}]"));

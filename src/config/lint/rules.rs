@@ -30,17 +30,23 @@ fn patterns(subject: &Subject<'_>, report: &mut Report<'_>) {
 
 /// `/admin/` matches `notadmin2`.
 fn unanchored(_: &Subject<'_>, rule: usize, shape: &PatternShape<'_>, report: &mut Report<'_>) {
-    let Some(expression) = shape.expression else { return };
+    if let Some((message, hint)) = open_ends(shape) {
+        report.warn(pattern_path(rule, shape), message, hint);
+    }
+}
+
+/// The warning about an expression that is not anchored, and its remedy; `None` for one that is, and for a glob.
+pub(super) fn open_ends(shape: &PatternShape<'_>) -> Option<(String, String)> {
+    let expression = shape.expression?;
     let (what, start, end) = match (shape.open_start, shape.open_end) {
         (true, true) => ("before and behind", "^", "$"),
         (true, false) => ("before", "^", ""),
         (false, true) => ("behind", "", "$"),
-        (false, false) => return,
+        (false, false) => return None,
     };
     let message = format!("the expression is not anchored: anything may stand {what} what it matches");
     let body = if expression.contains('|') { format!("(?:{expression})") } else { expression.to_owned() };
-    let hint = format!("Write `/{start}{body}{end}/`, or `.*` where anything may stand");
-    report.warn(pattern_path(rule, shape), message, hint);
+    Some((message, format!("Write `/{start}{body}{end}/`, or `.*` where anything may stand")))
 }
 
 /// `${account:2}` with one group, `${acount}`.

@@ -105,7 +105,7 @@ impl Caller {
                 Ok(snapshot.authenticators.users.anonymous().map(nobody))
             }
             Presented::Unknown => Err(unproved()),
-            Presented::Token(token) => match by_token(token, ip, snapshot) {
+            Presented::Token(token) => match by_token(token, ip, snapshot, log) {
                 Ok((identity, token)) => {
                     Ok(Some(Self { identity, ceiling: Some(token), presented: true, ip }))
                 }
@@ -116,7 +116,7 @@ impl Caller {
             },
             Presented::Password(credentials) => {
                 // Apart: its future is large, and most requests bring a token.
-                let checked = Box::pin(passwords.check(snapshot, credentials, ip)).await;
+                let checked = Box::pin(passwords.check(snapshot, credentials, ip, log)).await;
                 let identity =
                     checked.map_err(|refusal| challenging(refusal, route))?.ok_or_else(unproved)?;
                 Ok(Some(Self { identity, ceiling: None, presented: true, ip }))
@@ -175,13 +175,17 @@ fn is_of_a_page_of_ours(headers: &HeaderMap) -> bool {
     }) && headers.get("sec-fetch-mode").is_some_and(|mode| mode != "navigate")
 }
 
+/// Tells `log` the account of a token that was signed here and counts no longer, as after its robot's line is gone.
 fn by_token(
     token: &str,
     ip: Option<IpAddr>,
     snapshot: &Snapshot,
+    log: &mut RequestLog,
 ) -> Result<(Identity, Arc<AccessToken>), TokenError> {
     let token = snapshot.authority.verify(token, unix_now())?;
-    Ok((snapshot.holder(&token.account, token.voucher.as_ref(), ip)?, token))
+    let holder = snapshot.holder(&token.account, token.voucher.as_ref(), ip);
+    let holder = holder.inspect_err(|_| log.shows("token", Some(&token.account)))?;
+    Ok((holder, token))
 }
 
 /// The one `Authorization` header: exactly `Bearer <token>` as the registry reads it, or Basic.

@@ -16,7 +16,10 @@ use crate::{
         RobotVerdict, Secret, Throttle, ThrottleSettings, User, fit_to_log,
     },
     limits::CheckQueue,
-    proxy::{PasswordSettings, Snapshot, response::upstream_error::undecided, snapshot::unix_now},
+    proxy::{
+        PasswordSettings, Snapshot, request_log::RequestLog, response::upstream_error::undecided,
+        snapshot::unix_now,
+    },
     registry::{ErrorCode, Refusal},
     telemetry::Telemetry,
 };
@@ -57,16 +60,18 @@ impl Passwords {
     /// # Errors
     /// 429 to a client that failed too often; 503 when too many checks are waiting, or a back end that may know the
     /// account gives no answer; all with `Retry-After`.
-    pub async fn check(
+    pub(in crate::proxy) async fn check(
         &self,
         snapshot: &Arc<Snapshot>,
         credentials: Credentials,
         ip: Option<IpAddr>,
+        log: &mut RequestLog,
     ) -> Result<Option<Identity>, Refusal> {
-        let count =
-            Count { telemetry: Arc::clone(&self.telemetry), nameless: credentials.account.is_empty() };
-        if credentials.are_of_robot() {
-            return count.ended(self.check_robot(snapshot, credentials, ip));
+        let are_of_robot = credentials.are_of_robot();
+        let nameless = credentials.account.is_empty() && !are_of_robot;
+        let count = Count { telemetry: Arc::clone(&self.telemetry), nameless };
+        if are_of_robot {
+            return count.ended(self.check_robot(snapshot, credentials, ip, log));
         }
         let (login, attempt, turn) = match self.prepare(snapshot, credentials, ip).await {
             Ok(Prepared::ToCheck(login, attempt, turn)) => (login, attempt, turn),
@@ -91,6 +96,8 @@ impl Passwords {
     /// either: 256 random bits cannot be guessed, so an answer at any rate helps no guesser. A wrong one counts as a
     /// wrong password.
     ///
+    /// A right one that is refused may be a stolen one: `log` gets its robot and its id, as of one that is accepted.
+    ///
     /// # Errors
     /// 401 with a sentence for a mistyped token, and for the holder of one that has expired or may not be used from
     /// here; 429 as for a password.
@@ -99,6 +106,7 @@ impl Passwords {
         snapshot: &Snapshot,
         credentials: Credentials,
         ip: Option<IpAddr>,
+        log: &mut RequestLog,
     ) -> Result<Option<Identity>, Refusal> {
         let Credentials { account, password } = credentials;
         // With a challenge, since docker shows no other sentence.
@@ -108,11 +116,13 @@ impl Passwords {
             RobotVerdict::Accepted(identity) if snapshot.authorizers.ceilings.admits(&account, ip) => {
                 return Ok(Some(identity));
             }
-            RobotVerdict::Accepted(_) => {
+            RobotVerdict::Accepted(identity) => {
+                log.asked_by(&identity);
                 let from = ip.map_or_else(|| "an unknown address".to_owned(), |ip| ip.to_string());
                 return Err(refused(format!("robot '{account}' may not sign in from {from}")));
             }
-            RobotVerdict::Expired(day) => {
+            RobotVerdict::Expired(identity, day) => {
+                log.asked_by(&identity);
                 return Err(refused(format!("the token of robot '{account}' ended with {day} (UTC)")));
             }
             RobotVerdict::Wrong | RobotVerdict::Mistyped => {}

@@ -3,7 +3,6 @@
 
 use std::{
     net::IpAddr,
-    sync::Arc,
     time::{Duration, UNIX_EPOCH},
 };
 
@@ -26,7 +25,7 @@ use crate::{
         snapshot::unix_now,
     },
     registry::{ErrorCode, Refusal, Scope},
-    token::IssueError,
+    token::{Holder, IssueError},
 };
 
 /// A token request, read.
@@ -66,7 +65,12 @@ pub(crate) async fn answer(
         Login::RefreshToken(token) => Some(token.clone()),
         Login::Password(_) => None,
     };
-    let identity = log_in(request.login, &request.service, ip, snapshot, passwords).await?;
+    let failed = || Refusal::new(ErrorCode::Unauthorized, "Auth failed.");
+    let identity = match request.login {
+        Login::Password(credentials) => Box::pin(passwords.check(snapshot, credentials, ip, log)).await?,
+        Login::RefreshToken(token) => snapshot.refreshed(&token, &request.service, ip),
+    };
+    let identity = identity.ok_or_else(failed)?;
     log.asked_by(&identity);
     let mut granted = Vec::with_capacity(request.scopes.len());
     let mut by = Vec::with_capacity(request.scopes.len());
@@ -81,7 +85,8 @@ pub(crate) async fn answer(
     let now = unix_now();
     let voucher = snapshot.voucher(&identity);
     let Identity { account, .. } = &identity;
-    let issued = snapshot.authority.issue_vouched(account, voucher.as_ref(), &request.service, &granted, now);
+    let holder = Holder { account, voucher: voucher.as_ref(), until: snapshot.last_second_of(&identity) };
+    let issued = snapshot.authority.issue_to(holder, &request.service, &granted, now);
     let issued = issued.map_err(cannot_issue)?;
     let token = issued.token.expose();
     let issued_at = humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_secs(issued.issued_at));
@@ -178,22 +183,6 @@ fn credentials(headers: &HeaderMap, form: &Form, is_post: bool) -> Result<Creden
     let (username, password) = if given { (username, password) } else { ("", "") };
     let account = if account.is_empty() { username } else { account };
     Ok(Credentials { account: account.to_owned(), password: Secret::new(password) })
-}
-
-async fn log_in(
-    login: Login,
-    service: &str,
-    ip: Option<IpAddr>,
-    snapshot: &Arc<Snapshot>,
-    passwords: &Passwords,
-) -> Result<Identity, Refusal> {
-    let failed = || Refusal::new(ErrorCode::Unauthorized, "Auth failed.");
-    match login {
-        Login::Password(credentials) => {
-            Box::pin(passwords.check(snapshot, credentials, ip)).await?.ok_or_else(failed)
-        }
-        Login::RefreshToken(token) => snapshot.refreshed(&token, service, ip).ok_or_else(failed),
-    }
 }
 
 /// Returns the policy's decision on a scope.

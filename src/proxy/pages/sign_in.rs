@@ -51,7 +51,7 @@ pub(super) async fn sign_in(request: &mut Request<'_>) -> Result<Answer, PageErr
             request
                 .authentication
                 .passwords
-                .check(request.context.snapshot, credentials, request.address)
+                .check(request.context.snapshot, credentials, request.address, request.log)
                 .await
         }
         Err(refusal) => Err(refusal),

@@ -205,8 +205,8 @@ async fn identify(
                 request.context.origin,
                 &CorsSettings::default(),
             )?;
-            let identity =
-                request.authentication.passwords.check(snapshot, credentials, request.address).await?;
+            let passwords = &request.authentication.passwords;
+            let identity = passwords.check(snapshot, credentials, request.address, request.log).await?;
             let identity = identity.ok_or_else(wrong)?;
             return Ok(Ok((Caller::without_ceiling(identity, true, request.address), None)));
         }

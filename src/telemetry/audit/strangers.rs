@@ -79,7 +79,9 @@ impl Budget {
         match (record.decision, record.credentials) {
             (Some(Decision::Allowed), _) => is_read.then_some(Self::Reads),
             // Without a decision, the client did not wait for it.
-            (Some(Decision::Unauthenticated) | None, Some("password")) => Some(Self::Passwords),
+            (Some(Decision::Unauthenticated) | None, Some("password" | "robot_token")) => {
+                Some(Self::Passwords)
+            }
             _ => Some(Self::Rest),
         }
     }

@@ -13,6 +13,26 @@ fn pull() -> Vec<Scope> {
     vec![Scope::repository("acme/app", &["pull"])]
 }
 
+fn vouched<'a>(account: &'a str, voucher: Option<&'a AuthSourceClaim>) -> Holder<'a> {
+    Holder { account, voucher, until: None }
+}
+
+#[test]
+fn rule_41_a_token_ends_with_the_right_to_sign_in_and_lasts_a_minute_at_least() {
+    let (authority, lifetime) = (authority(&generate(P256)), 900);
+    for (until, expected) in [
+        (None, lifetime),
+        (Some(NOW + 10_000), lifetime),
+        (Some(NOW + 300), 300),
+        (Some(NOW + 30), 60),
+        (Some(NOW - 1), 60),
+    ] {
+        let holder = Holder { account: "ci", voucher: None, until };
+        let issued = authority.issue_to(holder, "elsewhere", &pull(), NOW).unwrap();
+        assert_eq!(issued.expires_in, expected, "{until:?}");
+    }
+}
+
 /// Signs any header and claims with the authority's own key.
 fn forge(authority: &Authority, header: &Value, claims: &Value) -> String {
     let part = |value: &Value| BASE64URL.encode(value.to_string());
@@ -108,7 +128,8 @@ fn what_a_back_end_said_travels_in_the_token() {
     let mut voucher =
         voucher(&[("ACCESS", &["x"]), ("access", &["y", "z"]), ("sub", &[]), ("\u{e9} \"", &["a,b"])]);
     voucher.left_out = Arc::new([("labels".to_owned(), vec![String::new(), "x".to_owned()])].into());
-    let issued = authority.issue_vouched("alice", Some(&voucher), "Docker registry", &pull(), NOW).unwrap();
+    let issued =
+        authority.issue_to(vouched("alice", Some(&voucher)), "Docker registry", &pull(), NOW).unwrap();
     let token = authority.verify(issued.token.expose(), NOW).unwrap();
     assert_eq!((token.account.as_str(), &token.voucher), ("alice", &Some(voucher)));
     for (name, bad) in [
@@ -132,7 +153,7 @@ fn labels_beyond_the_room_in_a_header_are_an_error() {
     let authority = authority(&generate(P256));
     let issue = |value: &str| {
         let voucher = voucher(&[("group", &[value])]);
-        authority.issue_vouched("alice", Some(&voucher), "Docker registry", &[], NOW).map(|_| ())
+        authority.issue_to(vouched("alice", Some(&voucher)), "Docker registry", &[], NOW).map(|_| ())
     };
     assert_eq!(issue(&"x".repeat((12 << 10) - 11)), Ok(()));
     assert_eq!(issue(&"x".repeat((12 << 10) - 10)), Err(IssueError::TooManyLabels(12 << 10)));
@@ -377,7 +398,7 @@ fn memory_is_bounded_whatever_good_tokens_say() {
         // Each account has few, so that only the room of all ends it.
         let account = format!("account{}", token / 2);
         let token =
-            authority.issue_vouched(&account, voucher, "Docker registry", &pull(), NOW).unwrap().token;
+            authority.issue_to(vouched(&account, voucher), "Docker registry", &pull(), NOW).unwrap().token;
         authority.verify(token.expose(), NOW).unwrap();
     }
     let (count, bytes) = authority.accesses.load();
