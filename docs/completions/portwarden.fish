@@ -79,8 +79,8 @@ complete -c portwarden -n "__fish_portwarden_using_subcommand token; and not __f
 complete -c portwarden -n "__fish_portwarden_using_subcommand token; and not __fish_seen_subcommand_from new help" -f -a "new" -d 'Make a token for a robot, and the line for `robots:`; it is shown once and stored nowhere'
 complete -c portwarden -n "__fish_portwarden_using_subcommand token; and not __fish_seen_subcommand_from new help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c portwarden -n "__fish_portwarden_using_subcommand token; and __fish_seen_subcommand_from new" -l robot -d 'The robot: its name under `robots:`, and the user name of `docker login`' -r
-complete -c portwarden -n "__fish_portwarden_using_subcommand token; and __fish_seen_subcommand_from new" -l expires -d 'The last day on which it is good, in UTC: 2027-03-01; without one, it does not expire' -r
-complete -c portwarden -n "__fish_portwarden_using_subcommand token; and __fish_seen_subcommand_from new" -l comment -d 'Your own words about it, for logs and findings: where it is used' -r
+complete -c portwarden -n "__fish_portwarden_using_subcommand token; and __fish_seen_subcommand_from new" -l expires -d 'The last day on which the token is good, in UTC, as 2027-03-01; without it, the token does not expire' -r
+complete -c portwarden -n "__fish_portwarden_using_subcommand token; and __fish_seen_subcommand_from new" -l comment -d 'Your own words about the token, for the audit log: where it is used' -r
 complete -c portwarden -n "__fish_portwarden_using_subcommand token; and __fish_seen_subcommand_from new" -l json -d 'Print a JSON object: robot, token, id, sha256, expires, comment'
 complete -c portwarden -n "__fish_portwarden_using_subcommand token; and __fish_seen_subcommand_from new" -s h -l help -d 'Print help'
 complete -c portwarden -n "__fish_portwarden_using_subcommand token; and __fish_seen_subcommand_from help" -f -a "new" -d 'Make a token for a robot, and the line for `robots:`; it is shown once and stored nowhere'

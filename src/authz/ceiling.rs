@@ -162,7 +162,7 @@ impl ScopePattern {
     fn compile(text: &str) -> Result<Self, (String, String)> {
         let wrong = |why: String| Err((why, SCOPE_HINT.to_owned()));
         let Some((resource_type, name, actions)) = scope_parts(text) else {
-            return wrong(format!("{text:?} is no scope: it has a type, a name and actions"));
+            return wrong(format!("{text:?} is no scope: expected a type, a name and actions"));
         };
         let is_type = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
         if resource_type.is_empty() || !resource_type.chars().all(is_type) {

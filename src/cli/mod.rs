@@ -230,10 +230,10 @@ struct TokenNew {
     /// The robot: its name under `robots:`, and the user name of `docker login`
     #[arg(long, value_name = "NAME")]
     robot: String,
-    /// The last day on which it is good, in UTC: 2027-03-01; without one, it does not expire
+    /// The last day on which the token is good, in UTC, as 2027-03-01; without it, the token does not expire
     #[arg(long, value_name = "DAY")]
     expires: Option<String>,
-    /// Your own words about it, for logs and findings: where it is used
+    /// Your own words about the token, for the audit log: where it is used
     #[arg(long, value_name = "TEXT")]
     comment: Option<String>,
     /// Print a JSON object: robot, token, id, sha256, expires, comment

@@ -82,8 +82,8 @@ fn a_new_token_as_json() {
 fn token_new_takes_what_the_configuration_takes() {
     for (arguments, said) in [
         (&["--robot", "a:b"][..], "--robot: a name that signs in has no colon"),
-        (&["--robot", ""], "--robot: a robot has a name"),
-        (&["--robot", "pwt_x"], "--robot: this is where the name of the robot stands"),
+        (&["--robot", ""], "--robot: the robot has no name"),
+        (&["--robot", "pwt_x"], "--robot: expected the name of the robot, found"),
         (&["--robot", "ci", "--expires", "soon"], "--expires: write the last day"),
         (&["--robot", "ci", "--expires", "2027-02-30"], "--expires: write the last day"),
         (&["--robot", "ci", "--comment", "pwt_0123"], "--comment: a token stands here in the clear"),

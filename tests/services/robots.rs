@@ -130,7 +130,7 @@ fn rule_41_a_robot_signs_in_from_its_addresses_only_and_until_its_last_day() {
     assert!(on_v2.text().contains(&elsewhere) && on_v2.header("www-authenticate").is_some(), "{on_v2:?}");
 
     warden.reload(|_| with_robot(&registry, &[ci.entry(", expires: 2001-02-03")], ""));
-    let ended = format!("the token of robot '{CI}' ended with 2001-02-03 (UTC)");
+    let ended = format!("the token of robot '{CI}' expired at the end of 2001-02-03 (UTC)");
     for _ in 0..20 {
         assert!(log_in(&warden, ci.user()).is(401).text().contains(&ended), "a right secret is no guess");
     }

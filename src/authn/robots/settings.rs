@@ -69,7 +69,7 @@ impl RobotSettings {
 
     /// The error for a token that another robot has, or the other entry of this one.
     pub(super) fn shared_token(&self, number: usize) -> RobotError {
-        let hint = "make one for each with `portwarden token new`, or one leak ends both";
+        let hint = "make one for each with `portwarden token new`, so that each can be ended alone";
         self.error(Some(number), "sha256", "the same token stands twice under `robots`", hint)
     }
 
@@ -109,7 +109,7 @@ impl RobotSettings {
             wrong(
                 "expires",
                 message,
-                "write the last day in UTC on which the token is good; without `expires`, it has none",
+                "write the last day in UTC on which the token is good; without `expires`, it does not expire",
             );
         }
         let digest = digest?;
@@ -120,7 +120,7 @@ impl RobotSettings {
     fn name_errors(&self) -> impl Iterator<Item = RobotError> {
         let name = self.name.as_str();
         let faults = [
-            (name.is_empty(), "a robot has a name", "write one, as `ci-deploy`"),
+            (name.is_empty(), "the robot has no name", "write one, as `ci-deploy`"),
             (
                 name.contains(':') || name.chars().any(char::is_control),
                 "a name that signs in has no colon and no control character",
@@ -128,8 +128,8 @@ impl RobotSettings {
             ),
             (
                 is_robot_token(name.as_bytes()),
-                "this is where the name of the robot stands, and tokens begin with `pwt_`",
-                "choose another name; a token that stood here has leaked: make another",
+                "expected the name of the robot, found text of a token (`pwt_…`)",
+                "choose another name; if a token stood here, it has leaked: make another",
             ),
         ];
         let found = faults.into_iter().filter(|(is_wrong, ..)| *is_wrong);

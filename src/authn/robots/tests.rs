@@ -110,7 +110,7 @@ fn what_is_wrong_is_named() {
             robot("ci", vec![good(), entry(&new().1, None), entry(&new().1, None)]),
             "at most 2 tokens, found 3",
         ),
-        (robot("", vec![]), "a robot has a name"),
+        (robot("", vec![]), "the robot has no name"),
         (robot("a:b", vec![]), "no colon"),
         (robot("a\n", vec![]), "no control character"),
     ] {

@@ -49,13 +49,13 @@ fn tokens(subject: &Subject<'_>, report: &mut Report<'_>) {
 fn ending(day: LastDay, now: u64, new: &str) -> Option<(String, String)> {
     if day.is_over(now) {
         let hint = format!("Remove the token; {new} makes another");
-        return Some((format!("the token ended with {day} (UTC)"), hint));
+        return Some((format!("the token expired at the end of {day} (UTC)"), hint));
     }
     let left = day.end() - now;
     (left <= SOON.as_secs()).then(|| {
         let days = usize::try_from(left / DAY).unwrap_or_default();
         let hint = format!("Add a second token with {new}, let the program use it, then remove this one");
-        (format!("the token ends with {day} (UTC), in {}", counted(days, "day")), hint)
+        (format!("the token expires at the end of {day} (UTC), in {}", counted(days, "day")), hint)
     })
 }
 
@@ -68,7 +68,7 @@ fn empty_bounds(subject: &Subject<'_>, report: &mut Report<'_>) {
         }
         if ceiling.ip.as_ref().is_some_and(Vec::is_empty) {
             let hint = "List addresses or blocks, or remove the key to allow any address";
-            report.warn(at.key("ip"), "the list is empty, so the robot may sign in from nowhere", hint);
+            report.warn(at.key("ip"), "the list is empty, so the robot cannot sign in", hint);
         }
     }
 }
@@ -113,7 +113,7 @@ fn out_of_reach(subject: &Subject<'_>, report: &mut Report<'_>) {
                     missing.join(", "),
                     robot.name
                 );
-                report.warn(at, message, "Add a rule to `acl`, or take it out of the scope");
+                report.warn(at, message, "Add a rule to `acl`, or narrow the scope");
             }
         }
     }
@@ -200,14 +200,14 @@ mod tests {
     fn a_token_that_ended_or_soon_will() {
         let day = LastDay::parse("2027-03-01").unwrap();
         let before = |days: u64| ending(day, day.end() - days * DAY, "`new`").map(|(message, _)| message);
-        assert_eq!(before(0).unwrap(), "the token ended with 2027-03-01 (UTC)");
-        assert_eq!(before(1).unwrap(), "the token ends with 2027-03-01 (UTC), in 1 day");
+        assert_eq!(before(0).unwrap(), "the token expired at the end of 2027-03-01 (UTC)");
+        assert_eq!(before(1).unwrap(), "the token expires at the end of 2027-03-01 (UTC), in 1 day");
         assert!(before(14).is_some());
         assert_eq!(before(15), None);
         let said = of(&format!("tokens: [{{sha256: {SHA256}, expires: 2001-01-01}}]"), "[]");
         assert!(
             said.contains(
-                "warning: robots.ci.tokens[0].expires: the token ended with 2001-01-01 (UTC). Remove"
+                "warning: robots.ci.tokens[0].expires: the token expired at the end of 2001-01-01 (UTC). Remove"
             ),
             "{said}"
         );
@@ -255,7 +255,7 @@ mod tests {
         assert_eq!(
             with_scope("repository:acme/app:pull,push", acl).split_once("warning: ").unwrap().1,
             "robots.ci.scopes[0]: no rule grants push here to \"ci\", and a scope alone grants nothing. Add a rule to \
-             `acl`, or take it out of the scope"
+             `acl`, or narrow the scope"
         );
         for (scope, rule) in [
             ("repository:other/*:pull", "account: ci, name: 'acme/*'"),

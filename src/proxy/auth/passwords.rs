@@ -112,18 +112,22 @@ impl Passwords {
         // With a challenge, since docker shows no other sentence.
         let refused = |why: String| Refusal::unauthorized(Vec::new(), None, Some(why));
         let verdict = snapshot.authenticators.robots.verify(&account, &password, unix_now());
+        let mut to_its_holder = |identity: &Identity, why: String| {
+            log.asked_by(identity);
+            tracing::warn!(why, "the right token of a robot was refused");
+            refused(why)
+        };
         match verdict {
             RobotVerdict::Accepted(identity) if snapshot.authorizers.ceilings.admits(&account, ip) => {
                 return Ok(Some(identity));
             }
             RobotVerdict::Accepted(identity) => {
-                log.asked_by(&identity);
                 let from = ip.map_or_else(|| "an unknown address".to_owned(), |ip| ip.to_string());
-                return Err(refused(format!("robot '{account}' may not sign in from {from}")));
+                return Err(to_its_holder(&identity, format!("robot '{account}' may not sign in from {from}")));
             }
             RobotVerdict::Expired(identity, day) => {
-                log.asked_by(&identity);
-                return Err(refused(format!("the token of robot '{account}' ended with {day} (UTC)")));
+                let why = format!("the token of robot '{account}' expired at the end of {day} (UTC)");
+                return Err(to_its_holder(&identity, why));
             }
             RobotVerdict::Wrong | RobotVerdict::Mistyped => {}
         }

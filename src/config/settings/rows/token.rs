@@ -32,7 +32,7 @@ pub(crate) const ROWS: &[Setting] = &[
     plain(
         "token.refresh_tokens",
         "false",
-        "Give accounts of `users` and `htpasswd` a refresh token when their client asks for one. docker then keeps it in \
-         place of the password: see docs/policy.md.",
+        "Give accounts of `users`, `htpasswd` and `robots` a refresh token when their client asks for one. docker then \
+         keeps it in place of the password: see docs/policy.md.",
     ),
 ];
