@@ -82,8 +82,7 @@ fn decide(bencher: Bencher<'_, '_>, account: &str) {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let all = RuleSettings { actions: vec!["*".to_owned()], ..RuleSettings::default() };
     let policy = Policy::compile(&[all]).unwrap();
-    let authorizers =
-        Authorizers::new(policy, AuthorizationBackendSettings::default(), None).with_ceilings(ceilings());
+    let authorizers = Authorizers::new(policy, ceilings(), AuthorizationBackendSettings::default(), None);
     let (labels, actions) = (BTreeMap::new(), ["pull".to_owned(), "push".to_owned()]);
     let question = Question {
         account,

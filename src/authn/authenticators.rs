@@ -67,17 +67,16 @@ struct Backends {
 }
 
 impl Authenticators {
-    /// The table and the back ends. Those of `before` go on, with their connections, where the settings are the same.
-    pub fn new(users: Users, settings: AuthenticationBackendSettings, before: Option<&Self>) -> Self {
+    /// The tables and the back ends. Those of `before` go on, with their connections, where the settings are the same.
+    pub fn new(
+        users: Users,
+        robots: Robots,
+        settings: AuthenticationBackendSettings,
+        before: Option<&Self>,
+    ) -> Self {
         let before = before.map(|before| &before.backends).filter(|before| before.settings == settings);
         let backends = before.map_or_else(|| Arc::new(Backends::new(settings)), Arc::clone);
-        Self { users, robots: Robots::default(), backends }
-    }
-
-    /// The same with robots.
-    #[must_use]
-    pub fn with_robots(self, robots: Robots) -> Self {
-        Self { robots, ..self }
+        Self { users, robots, backends }
     }
 
     /// Returns true if the configuration itself knows the account: then no back end may.

@@ -1,8 +1,9 @@
 //! Spellings of a name that a back end may take for one account.
 //!
 //! `users` knows each name as it is written, and so do the rules. The counters of wrong passwords take all spellings
-//! together, whether or not there is an account of that name; and the name of a robot is kept from back ends in each. A guesser must have no tries of its own for
-//! each spelling, nor learn from the count which of them exists.
+//! together, whether or not there is an account of that name: a guesser must have no tries of its own for each
+//! spelling, nor learn from the count which of them exists. The name of a robot is kept from back ends in each of its
+//! spellings.
 
 use unicode_normalization::UnicodeNormalization;
 

@@ -87,19 +87,18 @@ pub struct RuleName {
 }
 
 impl Authorizers {
-    /// The rules and the back ends. Those of `before` go on, with their connections, where the settings are the same.
-    /// With `acl_xorm` this must be called on a runtime.
-    pub fn new(acl: Policy, settings: AuthorizationBackendSettings, before: Option<&Self>) -> Self {
+    /// The rules, what bounds them, and the back ends. Those of `before` go on, with their connections, where the
+    /// settings are the same. With `acl_xorm` this must be called on a runtime.
+    pub fn new(
+        acl: Policy,
+        ceilings: Ceilings,
+        settings: AuthorizationBackendSettings,
+        before: Option<&Self>,
+    ) -> Self {
         let remembered = Remembered::new(settings.remember);
         let before = before.map(|before| &before.backends).filter(|before| before.settings == settings);
         let backends = before.map_or_else(|| Arc::new(Backends::new(settings)), Arc::clone);
-        Self { acl, ceilings: Ceilings::default(), backends, remembered }
-    }
-
-    /// The same with ceilings.
-    #[must_use]
-    pub fn with_ceilings(self, ceilings: Ceilings) -> Self {
-        Self { ceilings, ..self }
+        Self { acl, ceilings, backends, remembered }
     }
 
     /// Parts the labels of an account into those that a token has to carry for these rules to decide, and what is known

@@ -70,8 +70,8 @@ pub struct CeilingError {
     pub hint: String,
 }
 
-/// The actions that a request can ask for.
-const ACTIONS: [&str; 4] = ["pull", "push", "delete", "*"];
+/// The actions that the registry asks for on a repository, and `*`.
+pub const ACTIONS: [&str; 4] = ["pull", "push", "delete", "*"];
 const SCOPE_HINT: &str = "write it as \"repository:acme/*:pull,push\" or \"registry:catalog:*\"";
 
 impl Ceilings {
@@ -306,8 +306,12 @@ mod tests {
             scopes.iter().flat_map(|scopes| [(*scopes, None), (*scopes, Some(&["10.0.0.0/8"][..]))])
         {
             let policy = Policy::compile(&rules).unwrap();
-            let bound = Authorizers::new(policy, AuthorizationBackendSettings::default(), None)
-                .with_ceilings(ceilings(Some(scopes), ip).unwrap());
+            let bound = Authorizers::new(
+                policy,
+                ceilings(Some(scopes), ip).unwrap(),
+                AuthorizationBackendSettings::default(),
+                None,
+            );
             for (name, actions) in ["acme/app", "acme/lib", "other"].into_iter().flat_map(|name| {
                 [(name, &["pull"][..]), (name, &["pull", "push"]), (name, &["pull", "push", "delete"])]
             }) {

@@ -14,7 +14,7 @@ mod sql;
 
 pub use authorizers::{AuthorizationBackendSettings, Authorizers, DecidedBy, RuleName, Ruling};
 pub use catalog::{CatalogView, Sight};
-pub use ceiling::{CeilingError, CeilingName, CeilingSettings, Ceilings, scope_parts, superset_of};
+pub use ceiling::{ACTIONS, CeilingError, CeilingName, CeilingSettings, Ceilings, scope_parts, superset_of};
 pub use patterns::glob::Glob;
 pub use patterns::go_regex::GoRegex;
 pub use patterns::ip::{IpBlock, IpBlockError};

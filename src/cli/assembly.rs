@@ -58,12 +58,11 @@ pub fn assemble(config: &Config, before: Option<&Snapshot>) -> Result<Assembly, 
         remembered: Remembered::new(remembered).map_err(AssemblyError::NoRandomness)?,
         authenticators: Authenticators::new(
             users,
+            robots,
             authenticators,
             before.map(|before| &before.authenticators),
-        )
-        .with_robots(robots),
-        authorizers: Authorizers::new(acl, authorizers, before.map(|before| &before.authorizers))
-            .with_ceilings(ceilings),
+        ),
+        authorizers: Authorizers::new(acl, ceilings, authorizers, before.map(|before| &before.authorizers)),
         settings: config.proxy.clone(),
     };
     Ok(Assembly { snapshot, tls })

@@ -100,22 +100,16 @@ impl PolicyEvaluator {
     /// All that is wrong with the file.
     pub(super) fn load(path: &Path) -> Result<Self, String> {
         let config = Config::load(path).map_err(|findings| findings.to_string())?.config;
-        let compiled = Policy::compile(&config.acl);
-        let acl = compiled
-            .map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))?;
+        let acl = Policy::compile(&config.acl).map_err(|errors| joined(&errors))?;
         let runtime = runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| format!("cannot start: {error}"))?;
         let entered = runtime.enter();
-        let ceilings = Ceilings::compile(&config.ceilings);
-        let ceilings = ceilings
-            .map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))?;
-        let authorizers = Authorizers::new(acl, config.authorizers.clone(), None).with_ceilings(ceilings);
+        let ceilings = Ceilings::compile(&config.ceilings).map_err(|errors| joined(&errors))?;
+        let authorizers = Authorizers::new(acl, ceilings, config.authorizers.clone(), None);
         drop(entered);
         let users = config.users.iter().enumerate().map(|(n, user)| (user.name.clone(), n)).collect();
         let robots = config.robots.iter().enumerate().map(|(n, robot)| (robot.name.clone(), n)).collect();
-        let tokens = Robots::build(&config.robots);
-        let tokens =
-            tokens.map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))?;
+        let tokens = Robots::build(&config.robots).map_err(|errors| joined(&errors))?;
         Ok(Self { config, users, robots, tokens, authorizers, runtime })
     }
 
@@ -187,6 +181,10 @@ pub(super) fn needs(scope: Option<&str>, request: Option<&str>) -> Result<Vec<Sc
     let (path, query) = target.split_once('?').map_or((target, None), |(path, query)| (path, Some(query)));
     let route = Route::parse(method, path, query).map_err(|error| format!("{request:?}: {error}; {hint}"))?;
     Ok(route.needs())
+}
+
+fn joined<E: fmt::Display>(errors: &[E]) -> String {
+    errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }
 
 fn or_none(list: &[String]) -> String {

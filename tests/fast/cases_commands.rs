@@ -174,7 +174,7 @@ fn sh(script: &str) -> CommandSettings {
 fn log_in(row: &Login) -> Said {
     let settings =
         authn::AuthenticationBackendSettings { ext_auth: Some(sh(&row.script)), ..Default::default() };
-    let authenticators = Authenticators::new(Users::default(), settings, None);
+    let authenticators = Authenticators::new(Users::default(), authn::Robots::default(), settings, None);
     match block_on(authenticators.ask_backends(&row.user, &Secret::new(row.password.as_str()), None)) {
         Ok(Outcome::Accepted(identity)) => {
             assert_eq!(identity.account, row.user, "{}", row.id);
@@ -201,7 +201,8 @@ fn decide(row: &Access, file: &Path) -> (String, Said) {
         name: &request.name,
         actions: &request.actions,
     };
-    let authorizers = Authorizers::new(Policy::compile(&[]).unwrap(), settings, None);
+    let authorizers =
+        Authorizers::new(Policy::compile(&[]).unwrap(), authz::Ceilings::default(), settings, None);
     let ruling = block_on(authorizers.decide(&question));
     let said = ruling.map_or_else(|unavailable| failed(&unavailable), |ruling| Said::Granted(ruling.actions));
     (fs::read_to_string(file).unwrap(), said)

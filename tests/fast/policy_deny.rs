@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, net::IpAddr};
 
 use portwarden::{
     authz::{
-        AuthorizationBackendSettings, Authorizers, DecidedBy, Doubt, Policy, Question, RuleName,
+        AuthorizationBackendSettings, Authorizers, Ceilings, DecidedBy, Doubt, Policy, Question, RuleName,
         RuleSettings, Verdict,
     },
     backend::CommandSettings,
@@ -302,7 +302,7 @@ fn with_a_command_behind(acl: &[(&str, &[&str])]) -> (String, Vec<String>) {
     let command = CommandSettings { command: "/bin/true".into(), args: Vec::new() };
     let settings =
         AuthorizationBackendSettings { ext_authz: Some(command), ..AuthorizationBackendSettings::default() };
-    let authorizers = Authorizers::new(Policy::compile(&rules).unwrap(), settings, None);
+    let authorizers = Authorizers::new(Policy::compile(&rules).unwrap(), Ceilings::default(), settings, None);
     let labels = BTreeMap::from([("hidden".to_owned(), vec!["internal-*".to_owned()])]);
     let question = Question {
         account: "alice",

@@ -45,7 +45,7 @@ fn accounts(settings: SqlSettings) -> Authenticators {
         limits: limits(),
         ..Default::default()
     };
-    Authenticators::new(Users::build(&[]).unwrap(), backends, None)
+    Authenticators::new(Users::build(&[]).unwrap(), authn::Robots::default(), backends, None)
 }
 
 async fn ask(accounts: &Authenticators, account: &str, password: &str) -> Result<Outcome, Unavailable> {
@@ -170,7 +170,7 @@ async fn a_server_that_fails_is_said_at_once_and_found_again(server: &mut impl F
 fn rules(settings: SqlSettings) -> Authorizers {
     let acl_xorm = Some(SqlRulesSettings { database: settings, refresh: REFRESH });
     let backends = authz::AuthorizationBackendSettings { acl_xorm, limits: limits(), ..Default::default() };
-    Authorizers::new(Policy::default(), backends, None)
+    Authorizers::new(Policy::default(), authz::Ceilings::default(), backends, None)
 }
 
 async fn decide(rules: &Authorizers, account: &str) -> Result<Ruling, Unavailable> {

@@ -46,6 +46,8 @@ fn docker_shows_why_a_robots_token_is_not_taken() {
     let (registry, ci) = (registry(), Made::new());
     let warden = with_robot(&registry, &[ci.entry(", expires: 2001-02-03")], "").start();
     let login = |user| docker().user(&warden, None).login(user);
-    login(ci.user()).fails().says(&format!("the token of robot '{CI}' expired at the end of 2001-02-03 (UTC)"));
+    login(ci.user())
+        .fails()
+        .says(&format!("the token of robot '{CI}' expired at the end of 2001-02-03 (UTC)"));
     login(User { password: &ci.token[..80], ..ci.user() }).fails().says("the robot token has a typing error");
 }

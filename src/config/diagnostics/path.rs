@@ -87,8 +87,9 @@ pub(crate) fn shown(key: &str) -> String {
     if key.is_empty() {
         return "\"\"".to_owned();
     }
-    let end =
-        [key.find(':'), key.find("$2"), key.find("pwt_")].into_iter().flatten().min().unwrap_or(key.len());
+    // A token typed in capitals is as good as the token. Positions stay the same.
+    let token = key.to_ascii_lowercase().find("pwt_");
+    let end = [key.find(':'), key.find("$2"), token].into_iter().flatten().min().unwrap_or(key.len());
     let head: String = key.get(..end).unwrap_or_default().chars().take(SHOWN).collect();
     let rest = if head.len() < key.len() { "…" } else { "" };
     format!("{}{rest}", head.escape_debug())
@@ -110,5 +111,6 @@ mod tests {
         assert_eq!(Path::from("users.bob").key("password:$2y$05$abc").to_string(), "users.bob.password…");
         assert_eq!(Path::from("users").key("$2y$05$abc").to_string(), "users.…");
         assert_eq!(Path::from("robots").key("pwt_0123").to_string(), "robots.…");
+        assert_eq!(Path::from("robots").key("PWT_0123").to_string(), "robots.…");
     }
 }

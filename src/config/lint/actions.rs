@@ -1,12 +1,9 @@
 //! Warnings about actions: those that no request asks for, and those that do not suffice.
 
 use super::{Lint, Report, Subject, resources::Resources, rule_path};
-use crate::authz::RuleSettings;
+use crate::authz::{ACTIONS, RuleSettings};
 
 pub(super) const LINTS: &[Lint] = &[actions];
-
-/// The actions that the registry asks for on a repository, and `*`.
-const ACTIONS: [&str; 4] = ["pull", "push", "delete", "*"];
 
 /// Words that are used for actions elsewhere.
 const WORDS: &[(&[&str], &[&str])] = &[

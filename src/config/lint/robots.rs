@@ -27,6 +27,8 @@ const SOON: Duration = Duration::from_secs(14 * DAY);
 const DAY: u64 = 24 * 3600;
 /// Searches for a text that two patterns match, at most; beyond that nothing more is found.
 const MOST_SEARCHED: usize = 500;
+/// Pairs of a robot and a rule, at most. With more, scopes are not compared with rules: each pair costs, on each reload.
+const MOST_COMPARED: usize = 1_000_000;
 
 fn tokens(subject: &Subject<'_>, report: &mut Report<'_>) {
     let now = subject.now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
@@ -99,13 +101,18 @@ fn out_of_reach(subject: &Subject<'_>, report: &mut Report<'_>) {
         return;
     }
     let rules: Vec<Rule<'_>> = subject.config.acl.iter().zip(&subject.resources).map(Rule::new).collect();
+    if rules.len().saturating_mul(subject.config.robots.len()) > MOST_COMPARED {
+        return;
+    }
     let left = Cell::new(MOST_SEARCHED);
     let robots = subject.config.robots.iter().zip(&subject.config.ceilings);
     for (robot, ceiling) in robots.filter(|(robot, _)| is_fit_to_show(&robot.name)) {
         let rules: Vec<&Rule<'_>> = rules.iter().filter(|rule| rule.may_be_for(robot, &left)).collect();
         for (at, scope) in scopes(ceiling) {
-            let Some((_, _, actions)) = scope_parts(scope) else { continue };
-            let is_missing = |action: &&str| !rules.iter().any(|rule| rule.may_grant(scope, action, &left));
+            let Some((resource_type, name, actions)) = scope_parts(scope) else { continue };
+            let is_missing = |action: &&str| {
+                !rules.iter().any(|rule| rule.may_grant((resource_type, name), action, &left))
+            };
             let missing: Vec<&str> = actions.split(',').filter(is_missing).collect();
             if !missing.is_empty() {
                 let message = format!(
@@ -147,8 +154,7 @@ impl<'a> Rule<'a> {
         self.is_ours && self.settings.labels.keys().all(has) && self.may_match("account", &robot.name, left)
     }
 
-    fn may_grant(&self, scope: &str, action: &str, left: &Cell<usize>) -> bool {
-        let Some((resource_type, name, _)) = scope_parts(scope) else { return true };
+    fn may_grant(&self, (resource_type, name): (&str, &str), action: &str, left: &Cell<usize>) -> bool {
         let granted = self.settings.actions.iter().any(|own| own == action || own == "*" || action == "*");
         granted && self.may_match("type", resource_type, left) && self.may_match_name(name, left)
     }

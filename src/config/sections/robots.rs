@@ -97,6 +97,7 @@ fn list(written: &Condition<OneOrMany>, at: &Path, report: &mut Report<'_>) -> O
             let hint =
                 "It has leaked with this file: remove it, and make another with `portwarden token new`";
             report.error(at, "a token stands here in the clear", hint);
+            report.settle(at);
             Some(Vec::new())
         }
         Condition::Value(OneOrMany(texts)) => Some(texts.clone()),
@@ -106,6 +107,8 @@ fn list(written: &Condition<OneOrMany>, at: &Path, report: &mut Report<'_>) -> O
                 "the key has no value",
                 "Write a list, or remove the key if there is to be no bound",
             );
+            // That the list is empty is no other mistake.
+            report.settle(at);
             Some(Vec::new())
         }
     }

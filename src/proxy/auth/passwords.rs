@@ -123,7 +123,10 @@ impl Passwords {
             }
             RobotVerdict::Accepted(identity) => {
                 let from = ip.map_or_else(|| "an unknown address".to_owned(), |ip| ip.to_string());
-                return Err(to_its_holder(&identity, format!("robot '{account}' may not sign in from {from}")));
+                return Err(to_its_holder(
+                    &identity,
+                    format!("robot '{account}' may not sign in from {from}"),
+                ));
             }
             RobotVerdict::Expired(identity, day) => {
                 let why = format!("the token of robot '{account}' expired at the end of {day} (UTC)");

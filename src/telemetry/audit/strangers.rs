@@ -54,7 +54,8 @@ enum Client {
 pub(super) enum Budget {
     /// Reads and tokens of the anonymous user.
     Reads,
-    /// Passwords that are wrong, or whose sender did not wait for the check: each has cost its sender some time.
+    /// Passwords and robots' tokens that are wrong, or whose sender did not wait for the check: each has cost its
+    /// sender some time.
     Passwords,
     /// The rest: challenges, malformed requests, tokens that are not valid. They cost their sender nothing.
     Rest,
@@ -72,7 +73,12 @@ impl Budget {
 
     /// The budget that the line of that record draws on; `None` for a line that is always written.
     pub(super) fn of(record: &Record) -> Option<Self> {
-        if matches!(record.event, Event::Freeze | Event::Summary) || record.source.is_some() {
+        // A right token of a robot that is refused names its account, and yet its holder may be a stranger: one that has
+        // leaked after its last day must not fill the log.
+        let is_refused_robot =
+            record.credentials == Some("robot_token") && record.decision == Some(Decision::Unauthenticated);
+        let is_of_account = record.source.is_some() && !is_refused_robot;
+        if matches!(record.event, Event::Freeze | Event::Summary) || is_of_account {
             return None;
         }
         let is_read = matches!(record.method.as_str(), "GET" | "HEAD") || record.event == Event::Token;
@@ -270,6 +276,15 @@ mod tests {
             record.decision = Some(decision);
             assert_eq!(Budget::of(&record), budget);
         }
+        record.credentials = Some("robot_token");
+        record.decision = Some(Decision::Unauthenticated);
+        for source in [None, Some("robots")] {
+            record.source = source;
+            assert_eq!(Budget::of(&record), Some(Budget::Passwords), "{source:?}");
+        }
+        record.decision = Some(Decision::Allowed);
+        assert_eq!(Budget::of(&record), None, "a robot");
+        (record.source, record.credentials) = (None, Some("password"));
         record.method = "PUT".to_owned();
         assert_eq!(Budget::of(&record), None, "a write of the anonymous user");
         record.decision = Some(Decision::Challenged);
