@@ -77,7 +77,7 @@ pub struct SignedToken(String);
 pub struct Holder<'a> {
     /// The account; empty for the anonymous user.
     pub account: &'a str,
-    /// What the token carries of it, if it cannot be looked up in `users`.
+    /// The information that the token carries, if the account cannot be looked up in `users`.
     pub voucher: Option<&'a AuthSourceClaim>,
     /// The second, since 1970, from which on the account may not sign in as it has: the token ends by then, though it is
     /// valid for a minute at least. Other registries that trust the key know of no other end.

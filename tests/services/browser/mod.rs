@@ -1,5 +1,5 @@
 //! The web pages in a real browser: what people can do there, and what cannot be done to them.
-//! What needs no browser is in `tests/services/pages.rs`.
+//! Tests of the pages without a browser are in `tests/services/pages.rs`.
 //!
 //! `users` sign in and out, `deletion` deletes, `pushed_text` is hostile text from pushes, and `strangers` are other
 //! sites. `accessibility` is for users of screen readers and other aids, `keyboard` for those without a mouse or
