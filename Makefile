@@ -3,8 +3,8 @@
 # Daemons live where an ordinary user's PATH does not lead.
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
 
-.PHONY: help run test test-fast test-busy soak attack fuzz tools bench bench-quick bench-micro fmt lint lint-code deny \
-	advisories man pictures deb package-test sbom release
+.PHONY: help run test test-fast test-busy soak demo-ci attack fuzz tools bench bench-quick bench-micro fmt lint \
+	lint-code deny advisories man pictures deb package-test sbom release
 
 help:
 	@echo 'make run    a registry and Portwarden before it, with the sample configuration; Ctrl-C stops both'
@@ -12,6 +12,7 @@ help:
 	@echo 'make test-fast  the tests that start no other program'
 	@echo 'make test-busy  the same RUNS=3 times beside LOOPS=6 busy loops: tests must not depend on the speed of the machine'
 	@echo 'make soak   everything at once for MINUTES=5, every byte compared, memory and descriptors watched'
+	@echo 'make demo-ci  a CI job without a stored password: docker pushes for longer than its JWT of JWT_SECONDS=60 lives'
 	@echo 'make attack attack tools against it: testssl.sh, slowhttptest, h2load, probes; takes a quarter of an hour'
 	@echo 'make fuzz   fuzz each target for a minute, or: make fuzz SECONDS=300 TARGETS="routing token"'
 	@echo 'make bench  compare with nginx, HAProxy and the registry alone; takes 40 minutes. With ONLY="pull push" a part'
@@ -69,6 +70,12 @@ test-busy: tools
 # An optimised program; the clients need no optimisation. Half a minute of it is among the tests.
 MINUTES ?= 5
 
+# A CI job with a JWT that is dead before its push ends. The tests have it with a shorter one.
+JWT_SECONDS ?= 60
+
+demo-ci: tools
+	JWT_SECONDS=$(JWT_SECONDS) cargo test --locked --test system $(as_root) -- workload:: --nocapture
+
 soak: tools
 	cargo build --release --locked
 	SOAK_MINUTES=$(MINUTES) PORTWARDEN_BIN=$(built)/release/portwarden \
@@ -107,7 +114,7 @@ else
 	cargo bench --locked --bench compare -- --quick $(ONLY)
 endif
 
-micro := attack pages policy robots routing token
+micro := attack pages policy robots routing token workload
 
 bench-micro:
 	cargo bench --locked $(micro:%=--bench %)

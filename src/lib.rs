@@ -3,9 +3,9 @@
 //! Read `proxy::service` first: it is the journey of one request. The modules, in the order in which they may
 //! import each other (left never imports right):
 //!
-//! `registry`, `limits`, `net`, `backend` ← `authn`, `authz`, `token`, `image` ← `ui` ← `proxy` ← `server` ← `cli`.
-//! `config` builds the settings of each and is imported by `cli` only; any module may import `telemetry`, which decides
-//! nothing.
+//! `registry`, `limits`, `net`, `backend` ← `authn`, `authz`, `token`, `image` ← `workload`, `ui` ← `proxy` ← `server`
+//! ← `cli`. `config` builds the settings of each and is imported by `cli` only; any module may import `telemetry`,
+//! which decides nothing.
 
 pub mod authn;
 pub mod authz;
@@ -24,3 +24,4 @@ pub mod server;
 pub mod telemetry;
 pub mod token;
 pub mod ui;
+pub mod workload;

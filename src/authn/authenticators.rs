@@ -97,6 +97,8 @@ impl Authenticators {
             Source::ExtAuth => self.backends.ext_auth.is_some(),
             Source::LdapAuth => self.backends.ldap_auth.is_some(),
             Source::XormAuth => self.backends.xorm_auth.is_some(),
+            // No password is ever held against it.
+            Source::Workload => false,
         }
     }
 

@@ -21,6 +21,7 @@ mod spelling;
 mod sql;
 mod throttle;
 mod users;
+mod workload_session;
 
 use std::{collections::BTreeMap, fmt};
 
@@ -41,6 +42,7 @@ pub use source::Source;
 pub use spelling::folded as folded_name;
 pub use throttle::{Attempt, Passage, Shown, Throttle};
 pub use users::{Identity, Labels, Outcome, User, UserError, Users};
+pub use workload_session::WorkloadSession;
 
 /// A user as configured; `config` builds these, `Users` checks them.
 #[derive(Clone, Default)]

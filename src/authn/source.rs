@@ -13,12 +13,16 @@ pub enum Source {
     XormAuth,
     /// `robots`: asked again about its accounts and their tokens on each request.
     Robots,
+    /// `workload_auth`: a JWT proved the account, and its session is asked again on each request.
+    Workload,
 }
 
 impl Source {
     /// The back end of that section; `None` where there is none.
     pub fn backend(section: &str) -> Option<Self> {
-        [Self::ExtAuth, Self::LdapAuth, Self::XormAuth].into_iter().find(|source| source.section() == section)
+        [Self::ExtAuth, Self::LdapAuth, Self::XormAuth, Self::Workload]
+            .into_iter()
+            .find(|source| source.section() == section)
     }
 
     /// The key of the section.
@@ -29,6 +33,7 @@ impl Source {
             Self::LdapAuth => "ldap_auth",
             Self::XormAuth => "xorm_auth",
             Self::Robots => "robots",
+            Self::Workload => "workload_auth",
         }
     }
 }

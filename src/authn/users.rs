@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::{
-    UserSettings,
+    UserSettings, WorkloadSession,
     password_hash::{PasswordHash, burn},
     robots::TokenName,
     secret::Secret,
@@ -32,12 +32,21 @@ pub struct Identity {
     pub source: Source,
     /// The token that was shown, for a robot.
     pub token: Option<Arc<TokenName>>,
+    /// The session of an account of `workload_auth`.
+    pub workload: Option<WorkloadSession>,
 }
 
 impl Identity {
+    /// An account of `workload_auth`, all of whose labels are known.
+    pub fn of_workload(account: String, labels: Labels, session: WorkloadSession) -> Self {
+        let labels = Arc::new(labels);
+        Self { workload: Some(session), ..Self::with_labels(&account, labels, Source::Workload) }
+    }
+
     /// An account all of whose labels are known.
     pub(super) fn with_labels(account: &str, labels: Arc<Labels>, source: Source) -> Self {
-        Self { account: account.to_owned(), labels, left_out: Arc::default(), source, token: None }
+        let account = account.to_owned();
+        Self { account, labels, left_out: Arc::default(), source, token: None, workload: None }
     }
 }
 

@@ -12,6 +12,7 @@ use crate::{
     proxy::Snapshot,
     server::TlsError,
     token::{self, Authority, KeyError, SigningKey},
+    workload::Workload,
 };
 
 /// The parts that a reload replaces.
@@ -63,6 +64,8 @@ pub fn assemble(config: &Config, before: Option<&Snapshot>) -> Result<Assembly, 
             before.map(|before| &before.authenticators),
         ),
         authorizers: Authorizers::new(acl, ceilings, authorizers, before.map(|before| &before.authorizers)),
+        workload: Workload::new(&config.workload, before.map(|before| &before.workload))
+            .map_err(|error| AssemblyError::Findings(vec![error]))?,
         settings: config.proxy.clone(),
     };
     Ok(Assembly { snapshot, tls })

@@ -54,7 +54,8 @@ pub(super) fn run(
 }
 
 fn notes(explain: &Explain, evaluator: &PolicyEvaluator) -> Result<(), Failure> {
-    let elsewhere: Vec<&str> = evaluator.config.authenticators.sections().collect();
+    let workload = (!evaluator.config.workload.issuers.is_empty()).then_some("workload_auth");
+    let elsewhere: Vec<&str> = evaluator.config.authenticators.sections().chain(workload).collect();
     if !elsewhere.is_empty() {
         let sections = elsewhere.join(", ");
         say(format!("note: accounts of {sections} are not listed; ask for one with --account and --label"))?;

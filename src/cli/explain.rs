@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, io::BufRead, net::IpAddr, ops::Range, path::Pat
 use serde::Deserialize;
 
 use super::{
-    Explain, everyone,
+    Explain, everyone, jwt,
     output::{Failure, say},
     policy_answer::{PolicyAnswer, RulingAnswer, say_json},
     policy_query::{PolicyEvaluator, PolicyQuery, by_which, needs},
@@ -19,14 +19,30 @@ use crate::{
 /// neither of them, answers every line of standard input.
 pub(super) fn run(explain: &Explain) -> Result<ExitCode, Failure> {
     let evaluator = PolicyEvaluator::load(&explain.config)?;
-    if explain.json && explain.scope.is_none() && explain.request.is_none() {
+    if explain.json && explain.jwt.is_none() && explain.scope.is_none() && explain.request.is_none() {
         return answer_lines(&evaluator);
+    }
+    let labelled =
+        explain.jwt.as_deref().map(|file| jwt::read(file, &evaluator, explain.json)).transpose()?;
+    if let Some(login) = &labelled
+        && explain.scope.is_none()
+        && explain.request.is_none()
+    {
+        if explain.json {
+            say_json(&serde_json::json!({"account": login.account, "labels": login.labels}))?;
+        }
+        return Ok(ExitCode::SUCCESS);
     }
     let needs = needs(explain.scope.as_deref(), explain.request.as_deref())?;
     if explain.everyone {
         return everyone::run(explain, &evaluator, &needs);
     }
-    let asked = asked(explain, &evaluator)?;
+    let asked = match labelled {
+        Some(login) => {
+            PolicyQuery::new(login.account, login.labels, explain.ip, explain.service.clone(), &evaluator)
+        }
+        None => asked(explain, &evaluator)?,
+    };
     if explain.json {
         return answer(explain, &evaluator, &asked, &needs);
     }

@@ -15,6 +15,7 @@ use crate::{
     authz::{Authorizers, CeilingName, Ceilings, DecidedBy, LeftOut, Policy, Question, Ruling},
     config::Config,
     registry::{Route, Scope},
+    workload::is_of,
 };
 
 /// The account and address in a question.
@@ -24,8 +25,10 @@ pub(super) struct PolicyQuery {
     pub(super) ip: Option<IpAddr>,
     pub(super) service: String,
     is_known: bool,
-    /// True if a back end may know the account where `users` does not.
+    /// True if a back end, or an issuer of `workload_auth`, may know the account where `users` does not.
     may_be_elsewhere: bool,
+    /// The issuer to which the name belongs.
+    issuer: Option<String>,
 }
 
 impl PolicyQuery {
@@ -43,7 +46,9 @@ impl PolicyQuery {
         let labels = if labels.is_empty() { own.cloned().unwrap_or_default() } else { labels };
         let service = service.unwrap_or_else(|| config.proxy.service.clone());
         let may_be_elsewhere = config.authenticators.sections().next().is_some();
-        Self { account, labels, ip, service, is_known, may_be_elsewhere }
+        let issuer = config.workload.issuers.iter().find(|issuer| is_of(&account, &issuer.name));
+        let issuer = issuer.map(|issuer| issuer.name.clone());
+        Self { account, labels, ip, service, is_known, may_be_elsewhere, issuer }
     }
 
     /// The question whether `need` is granted.
@@ -63,11 +68,12 @@ impl PolicyQuery {
 impl fmt::Display for PolicyQuery {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "account {:?}", self.account)?;
-        match (self.is_known, self.may_be_elsewhere, self.labels.is_empty()) {
-            (true, _, _) => {}
-            (false, false, _) => f.write_str(" (no such user in the configuration)")?,
-            (false, true, true) => f.write_str(" (not in `users`; name its labels with --label)")?,
-            (false, true, false) => f.write_str(" (not in `users`)")?,
+        match &self.issuer {
+            Some(issuer) if self.labels.is_empty() => {
+                write!(f, " (issuer {issuer:?} of `workload_auth`; name its labels with --label)")?;
+            }
+            Some(issuer) => write!(f, " (issuer {issuer:?} of `workload_auth`)")?,
+            None => self.fmt_source(f)?,
         }
         for (label, values) in &self.labels {
             write!(f, ", {label}: {}", values.join(" "))?;
@@ -76,6 +82,18 @@ impl fmt::Display for PolicyQuery {
             Some(ip) => write!(f, ", from {ip}"),
             None => f.write_str(", from no known address"),
         }
+    }
+}
+
+impl PolicyQuery {
+    fn fmt_source(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.is_known, self.may_be_elsewhere, self.labels.is_empty()) {
+            (true, _, _) => {}
+            (false, false, _) => f.write_str(" (no such user in the configuration)")?,
+            (false, true, true) => f.write_str(" (not in `users`; name its labels with --label)")?,
+            (false, true, false) => f.write_str(" (not in `users`)")?,
+        }
+        Ok(())
     }
 }
 
@@ -158,6 +176,11 @@ impl PolicyEvaluator {
         }
         let ruling = self.runtime.block_on(self.authorizers.decide_by_rules(&LeftOut::new(), question));
         ruling.map(Some).map_err(|error| error.to_string())
+    }
+
+    /// Runs a question to an issuer to its end.
+    pub(super) fn wait_for<T>(&self, question: impl Future<Output = T>) -> T {
+        self.runtime.block_on(question)
     }
 
     /// # Errors

@@ -27,6 +27,7 @@ use crate::{
     proxy::Settings as ProxySettings,
     server as listening,
     telemetry::AuditSettings,
+    workload::WorkloadSettings,
 };
 pub use diagnostics::finding::{Finding, Findings, Severity};
 use diagnostics::{finding::Report, positions::Positions};
@@ -34,7 +35,7 @@ use schema::File;
 pub use sections::log::{LogFormat, LogLevel, LogSettings};
 use sections::{
     access, audit, backends, control, htpasswd, limits, log, metrics, proxy, robots, server, tls, token,
-    unsupported,
+    unsupported, workload,
 };
 pub(crate) use values::quantity::counted;
 
@@ -71,6 +72,8 @@ pub struct Config {
     pub acl: Vec<authz::RuleSettings>,
     /// `ext_auth:`, `ldap_auth:`, `xorm_auth:`, and `backends:`.
     pub authenticators: authn::AuthenticationBackendSettings,
+    /// `workload_auth:`.
+    pub workload: WorkloadSettings,
     /// `acl_xorm:`, `ext_authz:`, and `backends:`.
     pub authorizers: authz::AuthorizationBackendSettings,
     /// `log:`.
@@ -230,6 +233,8 @@ impl Context<'_> {
         let acl = access::acl(file, &mut self.report);
         let authenticators = backends::authenticators(file, self);
         let authorizers = backends::authorizers(file, self);
+        let workload = workload::settings(file, self);
+        workload::refuse_names(&workload, &users, &robots, self);
         let log = log::settings(file, &mut self.report);
         let audit = audit::settings(file, self);
         let metrics = metrics::address(file, &mut self.report);
@@ -247,6 +252,7 @@ impl Context<'_> {
             ceilings,
             acl,
             authenticators,
+            workload,
             authorizers,
             log,
             audit,

@@ -18,6 +18,7 @@ use crate::{
     authn::{Identity, fit_to_log},
     registry::{self, ChallengeError, ErrorCode, Refusal, RepositoryName, Route, Scope},
     telemetry::{Decision, Direction, Ended, Event, Record, RequestId, Telemetry},
+    workload::Login,
 };
 
 /// A request from its head until its response has gone out. Dropped, it has ended: a client that vanishes, and with it
@@ -150,6 +151,15 @@ impl RequestLog {
             self.record.robot_token = identity.token.as_ref().map(|token| token.id.to_string());
             self.record.token_comment =
                 identity.token.as_ref().and_then(|token| token.comment.as_deref().map(str::to_owned));
+        }
+    }
+
+    /// Records which JWT proved the account, never the JWT.
+    pub(super) fn proved_by(&mut self, login: &Login) {
+        self.record.credentials = Some("jwt");
+        if self.telemetry.audit.is_on() {
+            self.record.jti.clone_from(&login.id);
+            self.record.kid = Some(login.key_id.clone());
         }
     }
 

@@ -140,11 +140,22 @@ impl Service {
                 ("pages", self.pages.refused()),
                 ("catalog", self.catalog.refused()),
             ],
+            issuers: self.issuers(),
             registry_up: self.registry_health.is_up(),
             frozen: self.freeze.status() != FreezeStatus::Open,
             audit_lines_lost: self.telemetry.audit.lost(),
             audit_lines_summed_up: self.telemetry.audit.summed_up(),
         }
+    }
+
+    /// The state of the keys of each issuer of `workload_auth`, for the metrics.
+    fn issuers(&self) -> Vec<(String, u64, u64, Option<u64>)> {
+        let snapshot = self.snapshot.load();
+        let issuers = snapshot.workload.issuers().iter();
+        let reading = issuers.filter_map(|issuer| Some((issuer.name().to_owned(), issuer.reading()?)));
+        reading
+            .map(|(name, keys)| (name, keys.fetches, keys.failures, keys.age.map(|age| age.as_secs())))
+            .collect()
     }
 
     /// Returns whether a plain registry answers. What has changed since the last time is logged.
@@ -352,7 +363,7 @@ impl Service {
             snapshot.settings.token_requests,
             Instant::now(),
         )?;
-        token_endpoint::answer(context, body, address, &self.authentication.passwords, log).await
+        token_endpoint::answer(context, body, address, &self.authentication, log).await
     }
 }
 

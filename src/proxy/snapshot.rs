@@ -8,9 +8,10 @@ use std::{
 
 use super::Settings;
 use crate::{
-    authn::{Authenticators, Identity, MOST_TOKENS, Remembered, Source, TokenEnded},
+    authn::{Authenticators, Identity, MOST_TOKENS, Remembered, Source, TokenEnded, WorkloadSession},
     authz::Authorizers,
     token::{AuthSourceClaim, Authority, Fingerprint, TokenError},
+    workload::Workload,
 };
 
 /// The configuration in force, compiled.
@@ -20,6 +21,8 @@ pub struct Snapshot {
     pub authenticators: Authenticators,
     /// The rules on their rights.
     pub authorizers: Authorizers,
+    /// The issuers of `workload_auth`.
+    pub workload: Workload,
     /// Signs and checks tokens.
     pub authority: Authority,
     /// The passwords that were right a moment ago, under this configuration.
@@ -42,47 +45,62 @@ impl Snapshot {
         self.robot_fingerprint(&identity.account, slot)
     }
 
-    /// The identity behind a refresh token, as it is now; `None` if it proves none.
-    pub(super) fn refreshed(&self, token: &str, service: &str, ip: Option<IpAddr>) -> Option<Identity> {
+    /// The identity behind a refresh token, as it is now: of an account with a password, of a robot, or of a session of
+    /// `workload_auth`, whose tokens have a `typ` of their own.
+    ///
+    /// # Errors
+    /// The first thing that is wrong with it, and those of [`Self::holder`].
+    pub(super) fn refreshed(
+        &self,
+        token: &str,
+        service: &str,
+        ip: Option<IpAddr>,
+    ) -> Result<Identity, TokenError> {
         let verify = |fingerprint_of: &dyn Fn(&str) -> Option<Fingerprint>| {
             self.authority.verify_refresh(token, service, unix_now(), fingerprint_of)
         };
         match verify(&|account| self.fingerprint(account)) {
-            Ok(account) => return self.authenticators.users.identity(&account),
+            Ok(account) => return self.authenticators.users.identity(&account).ok_or(TokenError::Revoked),
             Err(TokenError::Revoked) => {}
-            Err(_) => return None,
+            Err(TokenError::WrongAudience) => {
+                let (account, voucher) = self.authority.verify_workload(token, service, unix_now())?;
+                return self.holder(&account, Some(&voucher), ip);
+            }
+            Err(error) => return Err(error),
         }
-        (0..MOST_TOKENS).find_map(|slot| {
+        let of_robot = (0..MOST_TOKENS).find_map(|slot| {
             let account = verify(&|account| self.robot_fingerprint(account, slot)).ok()?;
-            self.robot(&account, self.robot_token(&account, slot)?, ip).ok()
-        })
+            Some(self.robot(&account, self.robot_token(&account, slot)?, ip))
+        });
+        of_robot.unwrap_or(Err(TokenError::Revoked))
     }
 
     /// The part of an identity that a token must carry. Nothing for an account that can be looked up on each request,
     /// and for a robot the id of the token that it has shown. For others, the labels that the rules of now look at.
     pub(super) fn voucher(&self, identity: &Identity) -> Option<AuthSourceClaim> {
-        let backend = identity.source.section().to_owned();
         let robot_token = identity.token.as_ref().map(|token| token.id.to_string());
-        match identity.source {
-            Source::Users => None,
-            Source::Robots => Some(AuthSourceClaim {
-                backend,
-                robot_token,
-                labels: Arc::default(),
-                left_out: Arc::default(),
-            }),
-            Source::ExtAuth | Source::LdapAuth | Source::XormAuth => {
-                let (labels, left_out) = self.authorizers.part(&identity.labels);
-                let (labels, left_out) = (labels.into(), left_out.into());
-                Some(AuthSourceClaim { backend, robot_token, labels, left_out })
+        let (labels, left_out) = match identity.source {
+            Source::Users => return None,
+            Source::Robots => Default::default(),
+            // It comes from a token already. To part what is left of the labels again would lose what is known of the
+            // rest.
+            _ if !identity.left_out.is_empty() => {
+                (Arc::clone(&identity.labels), Arc::clone(&identity.left_out))
             }
-        }
+            Source::Workload | Source::ExtAuth | Source::LdapAuth | Source::XormAuth => {
+                let (labels, left_out) = self.authorizers.part(&identity.labels);
+                (labels.into(), left_out.into())
+            }
+        };
+        let (backend, workload) = (identity.source.section().to_owned(), identity.workload.clone());
+        Some(AuthSourceClaim { backend, robot_token, labels, left_out, workload })
     }
 
     /// The identity of a token's account as it is now. An account of `users` ends with its entry there and has the
     /// labels of now. A robot ends with the token that it has shown, and with the address. An account of a back end has
     /// what the token carries. It ends with the section that vouches for it, or when the configuration, which is asked
-    /// first, has the name. Labels that were left out and that the rules look at by now are never taken for missing.
+    /// first, has the name. An account of `workload_auth` ends with its issuer, and when the claims of its session no
+    /// longer suffice. Labels that were left out and that the rules look at by now are never taken for missing.
     ///
     /// # Errors
     /// [`TokenError::Revoked`], [`TokenError::LacksLabels`], and of a robot [`TokenError::RobotTokenExpired`] and
@@ -93,7 +111,7 @@ impl Snapshot {
         voucher: Option<&AuthSourceClaim>,
         ip: Option<IpAddr>,
     ) -> Result<Identity, TokenError> {
-        let Some(AuthSourceClaim { backend, robot_token, labels, left_out }) = voucher else {
+        let Some(AuthSourceClaim { backend, robot_token, labels, left_out, workload }) = voucher else {
             return self.authenticators.users.identity(account).ok_or(TokenError::Revoked);
         };
         if backend == Source::Robots.section() {
@@ -101,13 +119,15 @@ impl Snapshot {
         }
         match Source::backend(backend) {
             Some(source)
-                if self.authenticators.has(source) && !self.authenticators.is_configured(account) =>
+                if self.vouches(source, account, workload.as_ref())
+                    && !self.authenticators.is_configured(account) =>
             {
                 if self.authorizers.need(left_out) {
                     return Err(TokenError::LacksLabels);
                 }
                 let (labels, left_out) = (Arc::clone(labels), Arc::clone(left_out));
-                Ok(Identity { account: account.to_owned(), labels, left_out, source, token: None })
+                let (account, workload) = (account.to_owned(), workload.clone());
+                Ok(Identity { account, labels, left_out, source, token: None, workload })
             }
             _ => Err(TokenError::Revoked),
         }
@@ -135,6 +155,15 @@ impl Snapshot {
     fn robot_fingerprint(&self, name: &str, slot: usize) -> Option<Fingerprint> {
         let (digest, _) = self.authenticators.robots.stored(name, slot)?;
         Some(self.authority.fingerprint(name, &digest))
+    }
+
+    /// Returns whether the source still vouches for an account. A name of an issuer is no back end's.
+    fn vouches(&self, source: Source, account: &str, session: Option<&WorkloadSession>) -> bool {
+        match (source, session) {
+            (Source::Workload, Some(session)) => self.workload.accepts(account, session),
+            (Source::Workload, None) | (_, Some(_)) => false,
+            (_, None) => self.authenticators.has(source) && !self.workload.owns(account),
+        }
     }
 }
 

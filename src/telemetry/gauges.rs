@@ -23,6 +23,9 @@ pub struct MetricsSnapshot {
     pub upstream_waiting: usize,
     /// The number of requests rejected for load since the start, by limit.
     pub limited: Vec<(&'static str, u64)>,
+    /// For each issuer of `workload_auth` whose keys are fetched: its name, the questions to it, how many failed, and
+    /// the age of its keys in seconds; `None` while there are none.
+    pub issuers: Vec<(String, u64, u64, Option<u64>)>,
     /// True if a registry answers at `registry.url`; `None` while that is not known.
     pub registry_up: Option<bool>,
     /// True if writes are frozen.
@@ -39,6 +42,8 @@ pub(super) struct Sampled {
     password_checks: Family<StateLabels, Gauge>,
     upstream_connections: Family<StateLabels, Gauge>,
     limited: Family<LimitLabels, Counter>,
+    key_fetches: Family<FetchLabels, Counter>,
+    keys_age: Family<IssuerLabels, Gauge>,
     registry_up: Gauge,
     frozen: Gauge,
     audit_lines_lost: Counter,
@@ -55,6 +60,18 @@ struct LimitLabels {
     limit: &'static str,
 }
 
+/// The issuer is named by the configuration.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct IssuerLabels {
+    issuer: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct FetchLabels {
+    issuer: String,
+    outcome: &'static str,
+}
+
 impl Sampled {
     pub(super) fn register(&self, r: &mut Registry) {
         r.register("password_checks", "Password checks that run or wait", self.password_checks.clone());
@@ -64,6 +81,16 @@ impl Sampled {
             self.upstream_connections.clone(),
         );
         r.register("limited", "What was turned away for load, by the limit", self.limited.clone());
+        r.register(
+            "workload_key_fetches",
+            "Questions to the issuers of workload_auth for their keys, by outcome",
+            self.key_fetches.clone(),
+        );
+        r.register(
+            "workload_keys_age_seconds",
+            "Age of the keys of an issuer of workload_auth",
+            self.keys_age.clone(),
+        );
         r.register("registry_up", "1 while a registry answers at registry.url", self.registry_up.clone());
         r.register("frozen", "1 while writes are frozen", self.frozen.clone());
         r.register(
@@ -90,6 +117,16 @@ impl Sampled {
         set(&self.upstream_connections, "waiting", reading.upstream_waiting);
         for (limit, count) in &reading.limited {
             self.limited.get_or_create(&LimitLabels { limit }).inner().store(*count, Ordering::Relaxed);
+        }
+        for (issuer, fetches, failures, age) in &reading.issuers {
+            for (outcome, count) in [("done", fetches - failures), ("failed", *failures)] {
+                let labels = FetchLabels { issuer: issuer.clone(), outcome };
+                self.key_fetches.get_or_create(&labels).inner().store(count, Ordering::Relaxed);
+            }
+            if let Some(age) = age {
+                let labels = IssuerLabels { issuer: issuer.clone() };
+                self.keys_age.get_or_create(&labels).set(i64::try_from(*age).unwrap_or(i64::MAX));
+            }
         }
         self.registry_up.set(reading.registry_up.unwrap_or_default().into());
         self.frozen.set(reading.frozen.into());

@@ -2,7 +2,7 @@
 //!
 //! Refresh tokens are in [`super::refresh`]. What an account may do is decided elsewhere, before and after.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
 use aws_lc_rs::{hmac, rand};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL};
@@ -138,9 +138,13 @@ impl Authority {
         now: u64,
     ) -> Result<IssuedToken, IssueError> {
         let Holder { account, voucher, until } = holder;
-        let end = now.saturating_add(self.settings.lifetime.as_secs()).min(until.unwrap_or(LATEST));
+        let session = voucher.and_then(|voucher| voucher.workload.as_ref());
+        // An account of `workload_auth` cannot come back for another token, since its JWT is dead by then.
+        let usual = now.saturating_add(self.settings.lifetime.as_secs());
+        let end = session.map_or(usual, |session| session.ends).min(until.unwrap_or(LATEST));
         let exp = end.max(now.saturating_add(SHORTEST)).min(LATEST);
-        let [labels, left_out] = labels(voucher)?;
+        let (access, grants) = if session.is_some() { (&[][..], access) } else { (access, &[][..]) };
+        let [labels, left_out, workload] = labels(voucher)?;
         let claims = AccessClaims {
             iss: &self.settings.issuer,
             sub: account,
@@ -150,10 +154,12 @@ impl Authority {
             iat: now,
             jti: &random_id()?,
             access,
+            grants,
             backend: voucher.map(|voucher| voucher.backend.as_str()),
             robot_token: voucher.and_then(|voucher| voucher.robot_token.as_deref()),
             labels,
             left_out,
+            workload,
         };
         let token = SignedToken::new(jws::sign(&self.key, Kind::Access, &claims)?);
         Ok(IssuedToken { token, expires_in: exp.saturating_sub(now), issued_at: now })
@@ -173,10 +179,15 @@ impl Authority {
     }
 }
 
-/// The labels as the token carries them, then what was left out.
-pub(super) fn labels(voucher: Option<&AuthSourceClaim>) -> Result<[Vec<Vec<&str>>; 2], IssueError> {
-    let Some(AuthSourceClaim { labels, left_out, .. }) = voucher else { return Ok(Default::default()) };
-    let labels = [labels, left_out].map(|labels| {
+static NO_CLAIMS: BTreeMap<String, Vec<String>> = BTreeMap::new();
+
+/// The labels as the token carries them, then what was left out, then the claims of a session of `workload_auth`.
+pub(super) fn labels(voucher: Option<&AuthSourceClaim>) -> Result<[Vec<Vec<&str>>; 3], IssueError> {
+    let Some(AuthSourceClaim { labels, left_out, workload, .. }) = voucher else {
+        return Ok(Default::default());
+    };
+    let claims = workload.as_ref().map_or(&NO_CLAIMS, |session| &*session.claims);
+    let labels = [&**labels, &**left_out, claims].map(|labels| {
         let texts =
             |(name, values)| std::iter::once(name).chain::<&Vec<_>>(values).map(String::as_str).collect();
         labels.iter().map(texts).collect::<Vec<Vec<&str>>>()

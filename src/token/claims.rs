@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use serde::Serialize;
 
 use super::{TokenError, json::Object, memory};
-use crate::registry::Scope;
+use crate::{authn::WorkloadSession, registry::Scope};
 
 /// The clock skew allowed between issuer and reader, in seconds: the registry's own leeway.
 pub(super) const LEEWAY: u64 = 60;
@@ -27,6 +27,9 @@ pub(super) struct AccessClaims<'a> {
     pub(super) iat: u64,
     pub(super) jti: &'a str,
     pub(super) access: &'a [Scope],
+    /// Instead of `access`, for an account of `workload_auth`: a registry that trusts our key grants nothing by it.
+    #[serde(skip_serializing_if = "<[Scope]>::is_empty")]
+    pub(super) grants: &'a [Scope],
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) backend: Option<&'a str>,
     /// The id of a robot's token.
@@ -38,6 +41,9 @@ pub(super) struct AccessClaims<'a> {
     /// The same of what was left out.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) left_out: Vec<Vec<&'a str>>,
+    /// The same of the claims of a session of `workload_auth`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) workload: Vec<Vec<&'a str>>,
 }
 
 /// The information on an account that a back end gave at login. It cannot be asked again without the password, so the
@@ -52,6 +58,8 @@ pub struct AuthSourceClaim {
     pub labels: Arc<BTreeMap<String, Vec<String>>>,
     /// The labels that `labels` has not, or not with all values, with what the rules need to know of each.
     pub left_out: Arc<BTreeMap<String, Vec<String>>>,
+    /// The session of an account of `workload_auth`.
+    pub workload: Option<WorkloadSession>,
 }
 
 /// The account that holds a token, and the most it may do with it.
@@ -72,8 +80,11 @@ impl AccessToken {
         claims.text("jti")?;
         claims.integer("iat")?;
         let account = claims.text("sub")?.unwrap_or_default().to_owned();
-        let access = claims.objects("access")?.iter().map(scope).collect::<Result<_, _>>()?;
-        Ok(Self { account, access, voucher: voucher(claims)? })
+        let voucher = voucher(claims)?;
+        let is_session = voucher.as_ref().is_some_and(|voucher| voucher.workload.is_some());
+        let ceiling = if is_session { "grants" } else { "access" };
+        let access = claims.objects(ceiling)?.iter().map(scope).collect::<Result<_, _>>()?;
+        Ok(Self { account, access, voucher })
     }
 }
 
@@ -81,7 +92,13 @@ pub(super) fn voucher(claims: &Object) -> Result<Option<AuthSourceClaim>, TokenE
     let Some(backend) = claims.text("backend")? else { return Ok(None) };
     let (labels, left_out) = (by_name(claims, "labels")?.into(), by_name(claims, "left_out")?.into());
     let robot_token = claims.text("robot_token")?.map(str::to_owned);
-    Ok(Some(AuthSourceClaim { backend: backend.to_owned(), robot_token, labels, left_out }))
+    let workload = if claims.has("workload") { Some(workload(claims)?) } else { None };
+    Ok(Some(AuthSourceClaim { backend: backend.to_owned(), robot_token, labels, left_out, workload }))
+}
+
+fn workload(claims: &Object) -> Result<WorkloadSession, TokenError> {
+    let ends = claims.integer("exp")?.and_then(|at| u64::try_from(at).ok()).ok_or(TokenError::Malformed)?;
+    Ok(WorkloadSession { ends, claims: by_name(claims, "workload")?.into() })
 }
 
 /// A list of lists, each of a name and its texts.
@@ -156,7 +173,8 @@ impl AuthSourceClaim {
         let label = |(name, values): (&String, &Vec<String>)| {
             2 * (memory::heap([name]) + size_of::<Vec<String>>()) + memory::heap(values)
         };
-        let all = self.labels.iter().chain(&*self.left_out);
+        let claims = self.workload.iter().flat_map(|session| session.claims.iter());
+        let all = self.labels.iter().chain(&*self.left_out).chain(claims);
         memory::heap(std::iter::once(&self.backend).chain(&self.robot_token)) + all.map(label).sum::<usize>()
     }
 }

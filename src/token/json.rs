@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 use super::TokenError;
 
 /// Every member name that a registry or Portwarden reads in a header, in claims or in an entry of `access`.
-const KNOWN_NAMES: [&str; 25] = [
+const KNOWN_NAMES: [&str; 27] = [
     "access",
     "actions",
     "alg",
@@ -23,6 +23,7 @@ const KNOWN_NAMES: [&str; 25] = [
     "class",
     "crit",
     "exp",
+    "grants",
     "iat",
     "iss",
     "jku",
@@ -39,6 +40,7 @@ const KNOWN_NAMES: [&str; 25] = [
     "sub",
     "typ",
     "type",
+    "workload",
     "x5c",
 ];
 

@@ -18,6 +18,8 @@ pub(super) enum Kind {
     Refresh,
     /// Opens the web pages.
     Session,
+    /// Buys access tokens for as long as a session of `workload_auth` lasts.
+    Workload,
 }
 
 impl Kind {
@@ -26,6 +28,7 @@ impl Kind {
             Self::Access => "JWT",
             Self::Refresh => "portwarden-refresh+jwt",
             Self::Session => "portwarden-session+jwt",
+            Self::Workload => "portwarden-workload+jwt",
         }
     }
 

@@ -28,6 +28,9 @@ pub(super) struct LoginClaims<'a> {
     pub(super) labels: Vec<Vec<&'a str>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) left_out: Vec<Vec<&'a str>>,
+    /// The claims of a session of `workload_auth`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) workload: Vec<Vec<&'a str>>,
 }
 
 /// The same claims as read. The signature, the issuer and the kind are right; all else is looked at on each use.

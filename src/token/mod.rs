@@ -17,6 +17,7 @@ mod refresh;
 mod session;
 #[cfg(test)]
 mod testing;
+mod workload;
 
 pub use authority::{Authority, Holder, IssuedToken, Settings, SignedToken};
 pub use claims::{AccessToken, AuthSourceClaim};

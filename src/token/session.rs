@@ -67,7 +67,7 @@ impl Authority {
             Vouched::Password(fingerprint) => (Some(fingerprint), None),
             Vouched::BackEnd(voucher) => (None, Some(voucher)),
         };
-        let [labels, left_out] = labels(voucher)?;
+        let [labels, left_out, _] = labels(voucher)?;
         let claims = LoginClaims {
             iss: self.issuer(),
             sub: account,
@@ -80,6 +80,7 @@ impl Authority {
             backend: voucher.map(|voucher| voucher.backend.as_str()),
             labels,
             left_out,
+            ..LoginClaims::default()
         };
         jws::sign(self.key(), Kind::Session, &claims).map(SignedToken::new)
     }

@@ -19,14 +19,18 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("backend", &["limits"]),
     ("authn", &["registry", "limits", "backend"]),
     ("authz", &["registry", "backend"]),
-    ("token", &["registry"]),
+    ("token", &["registry", "authn"]),
+    ("workload", &["backend", "authn", "authz"]),
     ("image", &["registry"]),
     ("ui", &["registry", "image"]),
-    ("proxy", &["registry", "limits", "net", "backend", "authn", "authz", "token", "image", "ui"]),
+    (
+        "proxy",
+        &["registry", "limits", "net", "backend", "authn", "authz", "token", "workload", "image", "ui"],
+    ),
     ("server", &["registry", "limits", "net", "backend", "authn", "authz", "token", "proxy"]),
     // Builds the settings that the others own.
-    ("config", &["registry", "authn", "authz", "token", "proxy", "server", "backend"]),
-    ("cli", &["registry", "backend", "authn", "authz", "token", "proxy", "server", "config"]),
+    ("config", &["registry", "authn", "authz", "token", "workload", "proxy", "server", "backend"]),
+    ("cli", &["registry", "backend", "authn", "authz", "token", "workload", "proxy", "server", "config"]),
 ];
 
 #[test]

@@ -35,3 +35,4 @@ mod security;
 mod smuggling;
 mod sql;
 mod token_command;
+mod workload;

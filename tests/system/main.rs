@@ -37,6 +37,7 @@ mod slow_moments;
 mod soak;
 mod sql;
 mod systemd;
+mod workload;
 
 /// Returns the guard of the tests that load the machine to its limits: while one holds it, none of the others begins.
 fn heavy_load() -> MutexGuard<'static, ()> {

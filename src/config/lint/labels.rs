@@ -18,7 +18,9 @@ fn unknown_labels(subject: &Subject<'_>, report: &mut Report<'_>) {
     let of_directory =
         back_ends.ldap_auth.iter().flat_map(|ldap| &ldap.labels).map(|(label, _)| label.as_str());
     let of_accounts = subject.config.accounts().flat_map(|(_, labels)| labels.keys()).map(String::as_str);
-    let known: BTreeSet<&str> = of_directory.chain(of_accounts).collect();
+    let issuers = subject.config.workload.issuers.iter();
+    let of_issuers = issuers.flat_map(|issuer| &issuer.labels).map(|(label, _)| label.as_str());
+    let known: BTreeSet<&str> = of_directory.chain(of_accounts).chain(of_issuers).collect();
     for (n, rule) in subject.config.acl.iter().enumerate() {
         let missing = |label: &str| !known.contains(label);
         for label in rule.labels.keys().filter(|label| missing(label)) {

@@ -5,6 +5,7 @@ use crate::{
     authn::{DEFAULT_COST, PasswordHash},
     authz::shapes,
     config::sections::access::user_path,
+    workload::is_of,
 };
 
 pub(super) const LINTS: &[Lint] = &[cheap_hash, nobody_of_that_name];
@@ -31,7 +32,8 @@ fn cheap_hash(subject: &Subject<'_>, report: &mut Report<'_>) {
 
 /// A rule for one account, which no user has. Where there are back ends, one of them may know it.
 fn nobody_of_that_name(subject: &Subject<'_>, report: &mut Report<'_>) {
-    if subject.config.authenticators.sections().next().is_some() || !subject.all_accounts {
+    let is_elsewhere = subject.config.authenticators.sections().next().is_some();
+    if is_elsewhere || !subject.all_accounts {
         return;
     }
     let mut names: Vec<&str> = subject.config.accounts().map(|(name, _)| name).collect();
@@ -43,7 +45,8 @@ fn nobody_of_that_name(subject: &Subject<'_>, report: &mut Report<'_>) {
             let Some(account) = shape.literal.as_deref().filter(|account| !account.is_empty()) else {
                 continue;
             };
-            if names.binary_search(&account).is_err() && accounts::said(&shape).is_none() {
+            let of_issuer = subject.config.workload.issuers.iter().any(|issuer| is_of(account, &issuer.name));
+            if !of_issuer && names.binary_search(&account).is_err() && accounts::said(&shape).is_none() {
                 let (message, hint) = nobody(account, &names);
                 report.warn(pattern_path(n, &shape), message, hint);
             }

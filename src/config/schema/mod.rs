@@ -37,6 +37,7 @@ pub(crate) struct File {
     pub(crate) plugin_authz: Option<IgnoredAny>,
     pub(crate) htpasswd: Option<Htpasswd>,
     pub(crate) robots: Option<Entries<Option<Robot>>>,
+    pub(crate) workload_auth: Option<WorkloadAuth>,
     pub(crate) registry: Option<Registry>,
     pub(crate) backends: Option<Backends>,
     pub(crate) limits: Option<Limits>,
@@ -212,6 +213,30 @@ pub(crate) struct RobotToken {
     pub(crate) sha256: Option<Text>,
     pub(crate) expires: Condition<Text>,
     pub(crate) comment: Option<Text>,
+}
+
+/// `workload_auth:`, Portwarden's own.
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default, expecting = "a mapping with `audience` and `issuers`")]
+pub(crate) struct WorkloadAuth {
+    pub(crate) audience: Option<OneOrMany>,
+    pub(crate) session: Option<Text>,
+    pub(crate) issuers: Option<Vec<Option<WorkloadIssuer>>>,
+}
+
+/// An entry of `workload_auth.issuers:`.
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default, expecting = "a mapping with `name`, `issuer` and `account`")]
+pub(crate) struct WorkloadIssuer {
+    pub(crate) name: Option<Text>,
+    pub(crate) issuer: Option<Text>,
+    pub(crate) algorithms: Option<Vec<Text>>,
+    pub(crate) account: Option<Text>,
+    pub(crate) require: Option<Entries<Option<Text>>>,
+    pub(crate) labels: Option<Entries<Option<Text>>>,
+    pub(crate) ca_certificate: Option<Text>,
+    pub(crate) jwks_uri: Option<Text>,
+    pub(crate) jwks_file: Option<Text>,
 }
 
 /// `backends:`, Portwarden's own.

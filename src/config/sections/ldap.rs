@@ -104,18 +104,22 @@ fn trust(written: &LdapAuth, context: &mut Context<'_>) -> Option<Trust> {
                 .note(at("ca_certificate"), "the certificate authorities of this machine were not looked at");
             Vec::new()
         }
-        None => authorities_of_the_system(context)?,
+        None => authorities_of_the_system(&at("ca_certificate"), context)?,
     };
     Some(Trust::Authorities(authorities))
 }
 
-fn authorities_of_the_system(context: &mut Context<'_>) -> Option<Vec<CertificateDer<'static>>> {
+/// The certificate authorities of this machine; `None` after an error, which is reported at `at`.
+pub(super) fn authorities_of_the_system(
+    at: &Path,
+    context: &mut Context<'_>,
+) -> Option<Vec<CertificateDer<'static>>> {
     let found = rustls_native_certs::load_native_certs();
     if found.certs.is_empty() {
         let why = found.errors.first().map(|error| format!(": {error}")).unwrap_or_default();
         let message = format!("this machine knows no certificate authority{why}");
         let hint = "Install the package `ca-certificates`, or name the authority in `ca_certificate`";
-        context.report.error(at("ca_certificate"), message, hint);
+        context.report.error(at, message, hint);
         return None;
     }
     Some(found.certs)

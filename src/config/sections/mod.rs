@@ -21,6 +21,7 @@ pub(super) mod tls;
 pub(super) mod token;
 pub(super) mod ui;
 pub(super) mod unsupported;
+pub(super) mod workload;
 
 #[cfg(test)]
 mod tests;

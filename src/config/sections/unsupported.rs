@@ -24,6 +24,7 @@ pub(super) fn names_authenticator(file: &File) -> bool {
     built
         || file.htpasswd.is_some()
         || file.robots.is_some()
+        || file.workload_auth.is_some()
         || sections(file).iter().any(|(key, present, ..)| *present && authenticator(key))
 }
 

@@ -18,7 +18,7 @@ use std::time::Duration;
 use super::diagnostics::path::Step;
 pub(crate) use row::Bounds;
 use row::{Kind, Setting};
-use rows::{accounts, backends, limits, refused, registry, reporting, robots, server, token, ui};
+use rows::{accounts, backends, limits, refused, registry, reporting, robots, server, token, ui, workload};
 
 /// The rows of each section, in the order of [`File`](super::schema::File). The first row of a section is its own.
 const TABLE: &[&[Setting]] = &[
@@ -37,6 +37,7 @@ const TABLE: &[&[Setting]] = &[
     refused::PLUGIN,
     accounts::HTPASSWD,
     robots::ROWS,
+    workload::ROWS,
     registry::ROWS,
     backends::ROWS,
     limits::ROWS,

@@ -118,10 +118,17 @@ fn parts(row: &Setting) -> Option<(&'static str, &'static str)> {
 }
 
 /// Sections with what is required in them.
-const REQUIRED: [(&str, &[(&str, &str)]); 4] = [
+const REQUIRED: [(&str, &[(&str, &str)]); 5] = [
     ("server", &[("addr", "':443'")]),
     ("token", &[("issuer", "A"), ("expiration", "900"), ("certificate", "c.pem"), ("key", "k.pem")]),
     ("ldap_auth", &[("addr", "localhost:389"), ("base", "dc=x"), ("filter", "(uid=${account})")]),
+    (
+        "workload_auth",
+        &[
+            ("audience", "x"),
+            ("issuers", "[{name: a, issuer: 'https://a.example', account: '${claim:sub}'}]"),
+        ],
+    ),
     ("acl_xorm", &[("database_type", "sqlite3"), ("conn_string", "x.db"), ("cache_ttl", "1m")]),
 ];
 
@@ -149,9 +156,20 @@ fn read(text: &str) -> Result<Config, Findings> {
 /// All settings that have a default.
 fn meaning(text: &str) -> String {
     let config = read(text).unwrap_or_else(|findings| panic!("{text}{findings}"));
-    let Config { proxy, server, token, log, audit, metrics, control, authenticators, authorizers, .. } =
-        config;
+    let Config {
+        proxy,
+        server,
+        token,
+        log,
+        audit,
+        metrics,
+        control,
+        authenticators,
+        authorizers,
+        workload,
+        ..
+    } = config;
     let backends =
-        (authenticators.limits, authenticators.ldap_auth, authorizers.limits, authorizers.remember);
+        (authenticators.limits, authenticators.ldap_auth, authorizers.limits, authorizers.remember, workload);
     format!("{:?}", (proxy, server, token, log, audit, metrics, control, backends))
 }

@@ -9,12 +9,14 @@ pub(super) mod session;
 pub(super) mod single_flight;
 pub(super) mod token_endpoint;
 pub(super) mod token_rate_limit;
+pub(super) mod workload;
 
 use std::sync::Arc;
 
 use passwords::Passwords;
 use session::Sessions;
 use token_rate_limit::TokenRequests;
+use workload::WorkloadLogins;
 
 use super::Settings;
 use crate::{authn::DigestKey, telemetry::Telemetry};
@@ -27,15 +29,18 @@ pub(super) struct Authentication {
     pub(super) sessions: Sessions,
     /// The rate limit of token requests.
     pub(super) token_requests: TokenRequests,
+    /// The wrong JWTs of `workload_auth`.
+    pub(super) workload: WorkloadLogins,
 }
 
 impl Authentication {
     /// An empty state. The digests of passwords are made with `key`.
     pub(super) fn new(settings: &Settings, key: DigestKey, telemetry: Arc<Telemetry>) -> Self {
         Self {
-            passwords: Passwords::new(&settings.passwords, key, telemetry),
+            passwords: Passwords::new(&settings.passwords, key, Arc::clone(&telemetry)),
             sessions: Sessions::default(),
             token_requests: TokenRequests::new(),
+            workload: WorkloadLogins::new(telemetry),
         }
     }
 }

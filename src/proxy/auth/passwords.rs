@@ -67,6 +67,11 @@ impl Passwords {
         ip: Option<IpAddr>,
         log: &mut RequestLog,
     ) -> Result<Option<Identity>, Refusal> {
+        // Its user is an issuer of `workload_auth`, or one of its accounts: no password is theirs, and none may reach a
+        // back end. It is refused without any work.
+        if snapshot.workload.owns(&credentials.account) {
+            return Ok(None);
+        }
         let are_of_robot = credentials.are_of_robot();
         let nameless = credentials.account.is_empty() && !are_of_robot;
         let count = Count { telemetry: Arc::clone(&self.telemetry), nameless };

@@ -3,6 +3,7 @@
 
 use std::{
     net::IpAddr,
+    sync::Arc,
     time::{Duration, UNIX_EPOCH},
 };
 
@@ -13,11 +14,12 @@ use hyper::{
 };
 use serde_json::{Map, Value, json};
 
+use super::Authentication;
 use crate::{
     authn::{Credentials, Identity, Secret, fit_to_log},
     authz::{DecidedBy, Question, Ruling},
     proxy::{
-        Passwords, Snapshot,
+        Snapshot,
         body::request_body::RequestBody,
         request::{context::RequestContext, form::Form},
         request_log::RequestLog,
@@ -25,7 +27,7 @@ use crate::{
         snapshot::unix_now,
     },
     registry::{ErrorCode, Refusal, Scope},
-    token::{Holder, IssueError},
+    token::{AuthSourceClaim, Holder, IssueError, SignedToken},
 };
 
 /// A token request, read.
@@ -43,7 +45,16 @@ struct TokenRequest {
 enum Login {
     Password(Credentials),
     RefreshToken(String),
+    /// The JWT of an issuer of `workload_auth` (RFC 8693), and the issuer's name where it is given.
+    Exchange(Secret, String),
 }
+
+/// `grant_type` of a token exchange (RFC 8693, section 2.1), and the types of a JWT (section 3).
+const EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
+const JWT_TYPES: [&str; 2] =
+    ["urn:ietf:params:oauth:token-type:jwt", "urn:ietf:params:oauth:token-type:id_token"];
+/// The type of what is answered.
+const ACCESS_TOKEN_TYPE: &str = "urn:ietf:params:oauth:token-type:access_token";
 
 /// Answers a token request.
 ///
@@ -53,7 +64,7 @@ pub(crate) async fn answer(
     context: RequestContext<'_>,
     body: RequestBody,
     ip: Option<IpAddr>,
-    passwords: &Passwords,
+    authentication: &Authentication,
     log: &mut RequestLog,
 ) -> Result<Response<ResponseBody>, Refusal> {
     let RequestContext { head, snapshot, .. } = context;
@@ -63,14 +74,11 @@ pub(crate) async fn answer(
     log.granted(&request.scopes, &[]);
     let presented = match &request.login {
         Login::RefreshToken(token) => Some(token.clone()),
-        Login::Password(_) => None,
+        Login::Password(_) | Login::Exchange(..) => None,
     };
-    let failed = || Refusal::new(ErrorCode::Unauthorized, "Auth failed.");
-    let identity = match request.login {
-        Login::Password(credentials) => Box::pin(passwords.check(snapshot, credentials, ip, log)).await?,
-        Login::RefreshToken(token) => snapshot.refreshed(&token, &request.service, ip),
-    };
-    let identity = identity.ok_or_else(failed)?;
+    let is_exchange = matches!(request.login, Login::Exchange(..));
+    let context = LoginContext { snapshot, authentication, ip };
+    let identity = log_in(request.login, &request.service, context, log).await?;
     log.asked_by(&identity);
     let mut granted = Vec::with_capacity(request.scopes.len());
     let mut by = Vec::with_capacity(request.scopes.len());
@@ -95,6 +103,10 @@ pub(crate) async fn answer(
     answer.insert("access_token".to_owned(), json!(token));
     answer.insert("expires_in".to_owned(), json!(issued.expires_in));
     answer.insert("issued_at".to_owned(), json!(issued_at.to_string()));
+    if is_exchange {
+        answer.insert("issued_token_type".to_owned(), json!(ACCESS_TOKEN_TYPE));
+        answer.insert("token_type".to_owned(), json!("Bearer"));
+    }
     if request.oauth {
         let scope = granted.iter().filter(|scope| !scope.actions.is_empty()).map(Scope::to_string);
         answer.insert("scope".to_owned(), json!(scope.collect::<Vec<_>>().join(" ")));
@@ -102,20 +114,36 @@ pub(crate) async fn answer(
     if let Some(token) = presented {
         answer.insert("refresh_token".to_owned(), json!(token));
     } else if request.offline
-        && snapshot.settings.refresh_tokens
-        && let Some(fingerprint) = snapshot.fingerprint_of(&identity)
+        && let Some(token) = refresh_token(&identity, voucher.as_ref(), &request.service, snapshot)?
     {
-        let token = snapshot.authority.issue_refresh(&identity.account, &request.service, &fingerprint, now);
-        answer.insert("refresh_token".to_owned(), json!(token.map_err(cannot_issue)?.expose()));
+        answer.insert("refresh_token".to_owned(), json!(token.expose()));
     }
     tracing::debug!(account = identity.account, service = request.service, "issued a token");
     Ok(json_response(answer))
+}
+
+/// The token that an account keeps in place of its password: where the configuration wants that, or in place of a JWT,
+/// which is dead within minutes.
+fn refresh_token(
+    identity: &Identity,
+    voucher: Option<&AuthSourceClaim>,
+    service: &str,
+    snapshot: &Snapshot,
+) -> Result<Option<SignedToken>, Refusal> {
+    let (Snapshot { authority, settings, .. }, account, now) = (snapshot, &identity.account, unix_now());
+    if let Some(voucher) = voucher.filter(|voucher| voucher.workload.is_some()) {
+        return authority.issue_workload(account, voucher, service, now).map_err(cannot_issue);
+    }
+    let fingerprint = snapshot.fingerprint_of(identity).filter(|_| settings.refresh_tokens);
+    let issued = fingerprint.map(|fingerprint| authority.issue_refresh(account, service, &fingerprint, now));
+    issued.transpose().map_err(cannot_issue)
 }
 
 impl Login {
     fn tell(&self, log: &mut RequestLog) {
         match self {
             Self::RefreshToken(_) => log.shows("refresh_token", None),
+            Self::Exchange(_, issuer) => log.shows("jwt", Some(issuer)),
             Self::Password(credentials) if credentials.account.is_empty() && !credentials.are_of_robot() => {
                 log.shows("none", None);
             }
@@ -145,6 +173,7 @@ impl TokenRequest {
         let grant_type = if is_post { form.get("grant_type") } else { "" };
         let login = match grant_type {
             "refresh_token" => Login::RefreshToken(form.get("refresh_token").to_owned()),
+            EXCHANGE => exchange(&form).map_err(bad)?,
             "" | "password" => Login::Password(credentials(&head.headers, &form, is_post).map_err(bad)?),
             other => {
                 return Err(bad(format!("unsupported grant_type {other:?}: use password or refresh_token")));
@@ -162,6 +191,18 @@ impl TokenRequest {
             oauth: !grant_type.is_empty(),
         })
     }
+}
+
+/// The JWT of a token exchange. Nothing acts for another here, so an actor is refused and not passed over.
+fn exchange(form: &Form) -> Result<Login, String> {
+    if !JWT_TYPES.contains(&form.get("subject_token_type")) {
+        return Err(format!("unsupported subject_token_type: use {}", JWT_TYPES[0]));
+    }
+    if !form.get("actor_token").is_empty() {
+        return Err("actor_token is not supported".to_owned());
+    }
+    let named = [form.get("account"), form.get("username")].into_iter().find(|name| !name.is_empty());
+    Ok(Login::Exchange(Secret::new(form.get("subject_token")), named.unwrap_or_default().to_owned()))
 }
 
 fn credentials(headers: &HeaderMap, form: &Form, is_post: bool) -> Result<Credentials, String> {
@@ -183,6 +224,40 @@ fn credentials(headers: &HeaderMap, form: &Form, is_post: bool) -> Result<Creden
     let (username, password) = if given { (username, password) } else { ("", "") };
     let account = if account.is_empty() { username } else { account };
     Ok(Credentials { account: account.to_owned(), password: Secret::new(password) })
+}
+
+/// The surroundings of a login.
+#[derive(Clone, Copy)]
+struct LoginContext<'a> {
+    snapshot: &'a Arc<Snapshot>,
+    authentication: &'a Authentication,
+    ip: Option<IpAddr>,
+}
+
+async fn log_in(
+    login: Login,
+    service: &str,
+    LoginContext { snapshot, authentication, ip }: LoginContext<'_>,
+    log: &mut RequestLog,
+) -> Result<Identity, Refusal> {
+    let Authentication { passwords, workload, .. } = authentication;
+    let by_jwt = match &login {
+        Login::Password(credentials) => {
+            snapshot.workload.issuer(&credentials.account).map(|issuer| (issuer, &credentials.password))
+        }
+        Login::Exchange(jwt, name) => snapshot.workload.of_exchange(jwt, name).map(|issuer| (issuer, jwt)),
+        Login::RefreshToken(_) => None,
+    };
+    if let Some((issuer, jwt)) = by_jwt {
+        log.shows("jwt", Some(issuer.name()));
+        return Box::pin(workload.check(snapshot, issuer, jwt, (ip, log))).await;
+    }
+    let proved = match login {
+        Login::Password(credentials) => Box::pin(passwords.check(snapshot, credentials, ip, log)).await?,
+        Login::RefreshToken(token) => snapshot.refreshed(&token, service, ip).ok(),
+        Login::Exchange(..) => None,
+    };
+    proved.ok_or_else(|| Refusal::new(ErrorCode::Unauthorized, "Auth failed."))
 }
 
 /// Returns the policy's decision on a scope.

@@ -60,14 +60,19 @@ pub struct Record {
     pub address: Option<IpAddr>,
     /// The account; empty for the anonymous user. Where the login failed, the name that was claimed.
     pub account: Option<String>,
-    /// The section that knows the account: `users`, `robots`, `ext_auth`, `ldap_auth`, `xorm_auth`.
+    /// The section that knows the account: `users`, `robots`, `workload_auth`, `ext_auth`, `ldap_auth`, `xorm_auth`.
     pub source: Option<&'static str>,
     /// The token of a robot, shown now or when the token of the request was issued: the first digits of its `sha256`.
     pub robot_token: Option<String>,
     /// The comment on it.
     pub token_comment: Option<String>,
-    /// The kind of credentials: `token`, `refresh_token`, `password`, `robot_token`, `session`, `none` or `unknown`.
+    /// The kind of credentials: `token`, `refresh_token`, `password`, `robot_token`, `jwt`, `session`, `none` or
+    /// `unknown`.
     pub credentials: Option<&'static str>,
+    /// `jti` of the JWT that proved an account of `workload_auth`.
+    pub jti: Option<String>,
+    /// `kid` of that JWT.
+    pub kid: Option<String>,
     /// `User-Agent`, the beginning of it.
     pub user_agent: Option<String>,
     /// The method.
@@ -119,6 +124,8 @@ impl Record {
             robot_token: None,
             token_comment: None,
             credentials: None,
+            jti: None,
+            kid: None,
             user_agent: None,
             method: String::new(),
             route: None,
@@ -152,6 +159,8 @@ impl Record {
         line.text("robot_token", self.robot_token.as_deref());
         line.text("token_comment", self.token_comment.as_deref());
         line.word("credentials", self.credentials);
+        line.text("jti", self.jti.as_deref());
+        line.text("kid", self.kid.as_deref());
         line.text("user_agent", self.user_agent.as_deref());
         line.text("method", Some(self.method.as_str()).filter(|method| !method.is_empty()));
         line.word("route", self.route);
@@ -286,6 +295,8 @@ mod tests {
             robot_token: Some("0123456789ab".into()),
             token_comment: Some("cluster A".into()),
             credentials: Some("token"),
+            jti: Some("j".into()),
+            kid: Some("k".into()),
             user_agent: Some("docker/1".into()),
             method: "GET".into(),
             route: Some("manifest"),
@@ -309,6 +320,7 @@ mod tests {
             r#"{"time":"1970-01-01T00:00:00.000000Z","event":"transfer","request_id":"id","#,
             r#""address":"2001:db8::1","account":"","source":"robots","#,
             r#""robot_token":"0123456789ab","token_comment":"cluster A","credentials":"token","#,
+            r#""jti":"j","kid":"k","#,
             r#""user_agent":"docker/1","method":"GET","#,
             r#""route":"manifest","repository":"a/b","reference":"1","tags":["t"],"from":"c","#,
             r#""requested":["repository:a:pull"],"granted":[],"decision":"allowed","rule":"acl, rule 1","#,

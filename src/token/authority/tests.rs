@@ -118,6 +118,7 @@ fn voucher(labels: &[(&str, &[&str])]) -> AuthSourceClaim {
         robot_token: None,
         labels: Arc::new(labels.iter().map(owned).collect()),
         left_out: Arc::default(),
+        workload: None,
     }
 }
 

@@ -58,6 +58,7 @@ fn what_a_back_end_said_travels_along() {
         robot_token: None,
         labels: labels.into(),
         left_out: Arc::default(),
+        workload: None,
     };
     let token = authority.issue_session("lena", Vouched::BackEnd(&voucher), "svc", HOUR, NOW).unwrap();
     let session = outcome(&authority, &token, None, NOW).unwrap();

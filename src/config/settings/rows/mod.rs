@@ -10,3 +10,4 @@ pub(crate) mod robots;
 pub(crate) mod server;
 pub(crate) mod token;
 pub(crate) mod ui;
+pub(crate) mod workload;

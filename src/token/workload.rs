@@ -1,0 +1,155 @@
+//! The refresh token of a session of `workload_auth`: what docker keeps after a login with a JWT, which is dead in
+//! minutes.
+//!
+//! Nothing is stored about it. It ends with its time, which no use of it prolongs, with the key, and with the
+//! configuration that its claims no longer suffice for: the caller sees to that. Its `typ` and `aud` are its own, so it
+//! opens no registry.
+
+use super::{
+    AuthSourceClaim, Authority, IssueError, SignedToken, TokenError,
+    authority::{labels, random_id},
+    claims::{check_party, voucher},
+    jws::{self, Kind},
+    login::{LoginClaims, LoginToken},
+};
+
+/// The `aud` of these tokens; a registry that trusts our key refuses it.
+const AUDIENCE: &str = "portwarden workload";
+
+/// The least validity of an access token, in seconds: with less left, the session is over.
+const SHORTEST: u64 = 60;
+
+impl Authority {
+    /// Makes a refresh token of a session, with which its account may ask for access tokens at `service` until it ends.
+    /// `None` where `voucher` has no session.
+    ///
+    /// # Errors
+    /// As [`Authority::issue_to`].
+    pub fn issue_workload(
+        &self,
+        account: &str,
+        voucher: &AuthSourceClaim,
+        service: &str,
+        now: u64,
+    ) -> Result<Option<SignedToken>, IssueError> {
+        let Some(session) = &voucher.workload else { return Ok(None) };
+        let [labels, left_out, workload] = labels(Some(voucher))?;
+        let claims = LoginClaims {
+            iss: self.issuer(),
+            sub: account,
+            aud: AUDIENCE,
+            service,
+            iat: now,
+            exp: Some(session.ends),
+            jti: &random_id()?,
+            backend: Some(&voucher.backend),
+            labels,
+            left_out,
+            workload,
+            ..LoginClaims::default()
+        };
+        jws::sign(self.key(), Kind::Workload, &claims).map(|token| Some(SignedToken::new(token)))
+    }
+
+    /// Checks a refresh token of a session for `service`, and returns its account and session. Whether the session still
+    /// suffices is for the caller to see.
+    ///
+    /// # Errors
+    /// The first thing that is wrong with it.
+    pub fn verify_workload(
+        &self,
+        token: &str,
+        service: &str,
+        now: u64,
+    ) -> Result<(String, AuthSourceClaim), TokenError> {
+        let claims = jws::open(self.key(), Kind::Workload, token)?;
+        check_party(&claims, self.issuer(), AUDIENCE)?;
+        let login = LoginToken::read(&claims, true)?;
+        login.check_issued(service, now)?;
+        let voucher = voucher(&claims)?.ok_or(TokenError::Malformed)?;
+        let ends = voucher.workload.as_ref().ok_or(TokenError::Malformed)?.ends;
+        if now.saturating_add(SHORTEST) > ends {
+            Err(TokenError::Expired)
+        } else {
+            Ok((login.account, voucher))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeMap, sync::Arc};
+
+    use super::*;
+    use crate::{
+        authn::WorkloadSession,
+        registry::Scope,
+        token::{
+            Holder,
+            testing::{NOW, P256, authority, generate},
+        },
+    };
+
+    const SERVICE: &str = "Docker registry";
+
+    fn session() -> AuthSourceClaim {
+        let one = |name: &str, value: &str| BTreeMap::from([(name.to_owned(), vec![value.to_owned()])]);
+        AuthSourceClaim {
+            backend: "workload_auth".to_owned(),
+            robot_token: None,
+            labels: Arc::new(one("repo", "acme/app")),
+            left_out: Arc::default(),
+            workload: Some(WorkloadSession { ends: NOW + 3600, claims: Arc::new(one("owner_id", "1")) }),
+        }
+    }
+
+    fn holder(voucher: &AuthSourceClaim) -> Holder<'_> {
+        Holder { account: "ci:a", voucher: Some(voucher), until: None }
+    }
+
+    fn push() -> Vec<Scope> {
+        Scope::parse_all(["repository:acme/app:push"]).unwrap()
+    }
+
+    #[test]
+    fn an_access_token_of_a_session_lives_as_long_and_grants_nothing_elsewhere() {
+        let authority = authority(&generate(P256));
+        let issued = authority.issue_to(holder(&session()), SERVICE, &push(), NOW).unwrap();
+        assert_eq!(issued.expires_in, 3600);
+        let token = authority.verify(issued.token.expose(), NOW).unwrap();
+        assert_eq!((token.voucher.clone(), &token.access), (Some(session()), &push()));
+        let claims = jws::open(authority.key(), Kind::Access, issued.token.expose()).unwrap();
+        assert_eq!(
+            claims.objects("access").unwrap().len(),
+            0,
+            "a registry that trusts the key reads this one"
+        );
+        assert!(claims.has("grants"));
+    }
+
+    #[test]
+    fn grants_count_for_sessions_only_and_access_for_no_session() {
+        let authority = authority(&generate(P256));
+        let usual = AuthSourceClaim { workload: None, ..session() };
+        for (voucher, empty) in [(session(), "grants"), (usual, "access")] {
+            let issued = authority.issue_to(holder(&voucher), SERVICE, &[], NOW).unwrap();
+            assert!(authority.verify(issued.token.expose(), NOW).unwrap().access.is_empty(), "{empty}");
+        }
+    }
+
+    #[test]
+    fn a_refresh_token_of_a_session_ends_with_it_and_is_no_other_kind() {
+        let authority = authority(&generate(P256));
+        let token = authority.issue_workload("ci:a", &session(), SERVICE, NOW).unwrap().unwrap();
+        let at = |now| authority.verify_workload(token.expose(), SERVICE, now);
+        assert_eq!(at(NOW), Ok(("ci:a".to_owned(), session())));
+        assert!(at(NOW + 3540).is_ok());
+        assert_eq!(at(NOW + 3541), Err(TokenError::Expired), "no token may be valid for less than 60 s");
+        assert_eq!(authority.verify_workload(token.expose(), "other", NOW), Err(TokenError::WrongAudience));
+        assert_eq!(authority.verify(token.expose(), NOW), Err(TokenError::WrongAudience));
+        assert!(authority.verify_refresh(token.expose(), SERVICE, NOW, |_| None).is_err());
+        assert!(authority.verify_session(token.expose(), SERVICE, NOW, |_| None).is_err());
+        let access = authority.issue_to(holder(&session()), AUDIENCE, &[], NOW).unwrap().token;
+        assert_eq!(authority.verify_workload(access.expose(), SERVICE, NOW), Err(TokenError::WrongAudience));
+    }
+}
