@@ -64,6 +64,7 @@ fn log_in(bencher: Bencher<'_, '_>, keys: &str, jwt: &str) {
         account: AccountTemplate::parse("${claim:repository}").unwrap(),
         require: vec![(claim("repository_owner_id"), Requirement::parse("123456").unwrap())],
         labels: vec![("repo".to_owned(), claim("repository")), ("ref".to_owned(), claim("ref"))],
+        bearer: false,
         keys: KeySource::File(KeySet::parse(keys.as_bytes()).unwrap()),
     };
     let settings = WorkloadSettings {

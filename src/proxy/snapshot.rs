@@ -160,7 +160,7 @@ impl Snapshot {
     /// Returns whether the source still vouches for an account. A name of an issuer is no back end's.
     fn vouches(&self, source: Source, account: &str, session: Option<&WorkloadSession>) -> bool {
         match (source, session) {
-            (Source::Workload, Some(session)) => self.workload.accepts(account, session),
+            (Source::Workload, Some(session)) => self.workload.accepts(account, session, unix_now()),
             (Source::Workload, None) | (_, Some(_)) => false,
             (_, None) => self.authenticators.has(source) && !self.workload.owns(account),
         }

@@ -19,8 +19,9 @@ use crate::{
 
 /// Bytes of the digest that stands for an issuer's settings.
 const STATE_BYTES: usize = 12;
-/// The name of that digest, and of the `kid` of the JWT, among the claims of a session; no claim has it.
-const STATE: &str = "";
+/// The name of that digest, of the `kid` of the JWT, and of the beginning of the session, among the claims of a session;
+/// no claim has it.
+pub(super) const STATE: &str = "";
 
 /// One issuer, with its keys.
 #[derive(Debug)]
@@ -88,6 +89,11 @@ impl Issuer {
         &self.settings.issuer
     }
 
+    /// `bearer`: its JWTs are taken on `/v2` as well, without a login.
+    pub fn takes_bearer(&self) -> bool {
+        self.settings.bearer
+    }
+
     /// Returns the state of its keys, where they are fetched.
     pub fn reading(&self) -> Option<KeysReading> {
         self.keys.reading()
@@ -104,15 +110,16 @@ impl Issuer {
         Ok(Unproved { jwt, key, issuer: Arc::clone(self) })
     }
 
-    /// Returns whether a session still suffices: the settings are the same, the key of its JWT still stands in the file
-    /// of keys if there is one, and what `require` demands now holds for the claims it carries. A claim that it does not
-    /// carry is never taken for one that fits.
-    pub(super) fn accepts(&self, session: &WorkloadSession) -> bool {
+    /// The second, since 1970, in which a session began, if it still suffices: the settings are the same, the key of its
+    /// JWT still stands in the file of keys if there is one, and what `require` demands now holds for the claims it
+    /// carries. A claim that it does not carry is never taken for one that fits.
+    pub(super) fn beginning(&self, session: &WorkloadSession) -> Option<u64> {
         let carried = |name: &str| session.claims.get(name).map(Vec::as_slice).unwrap_or_default();
         let is_met = |(name, requirement): &(super::ClaimName, super::Requirement)| matches!(carried(name.as_str()), [value] if requirement.is_met(value));
-        let is_unchanged =
-            matches!(carried(STATE), [state, key_id] if *state == self.state && self.keys.may_hold(key_id));
-        is_unchanged && self.settings.require.iter().all(is_met)
+        let [state, key_id, began] = carried(STATE) else { return None };
+        let suffices =
+            *state == self.state && self.keys.may_hold(key_id) && self.settings.require.iter().all(is_met);
+        began.parse().ok().filter(|_| suffices)
     }
 
     fn log_in(&self, jwt: &Jwt) -> Result<Login, JwtError> {

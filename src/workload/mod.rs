@@ -53,9 +53,11 @@ impl Workload {
         Ok(Self { session: settings.session, issuers })
     }
 
-    /// `workload_auth.session`: how long a login lasts.
-    pub fn session(&self) -> Duration {
-        self.session
+    /// The session of a login that is made now; `now` in seconds since 1970.
+    pub fn begin(&self, login: &Login, now: u64) -> WorkloadSession {
+        let mut claims = login.claims.clone();
+        claims.entry(issuer::STATE.to_owned()).or_default().push(now.to_string());
+        WorkloadSession { ends: now.saturating_add(self.session.as_secs()), claims: Arc::new(claims) }
     }
 
     /// Every issuer.
@@ -71,11 +73,22 @@ impl Workload {
     /// The issuer of a JWT that is to be exchanged: the one of that name. Without a name it is the only one of the `iss`
     /// that the JWT claims, which is not checked yet; `None` where there are several.
     pub fn of_exchange(&self, jwt: &Secret, name: &str) -> Option<&Arc<Issuer>> {
-        if !name.is_empty() {
-            return self.issuer(name);
+        match name {
+            "" => self.claimed(jwt.expose_text()?, |_| true),
+            name => self.issuer(name),
         }
-        let claimed = Jwt::claimed_issuer(jwt.expose_text()?)?;
-        let mut issuers = self.issuers.iter().filter(|issuer| issuer.url() == claimed);
+    }
+
+    /// The issuer of a JWT that is shown as a bearer token; `None` for anything else, and where it is not to be taken so.
+    pub fn of_bearer(&self, token: &str) -> Option<&Arc<Issuer>> {
+        let takes_bearer = |issuer: &Issuer| issuer.takes_bearer();
+        // Most have none, and then no stranger's token is read.
+        self.issuers.iter().any(|issuer| takes_bearer(issuer)).then(|| self.claimed(token, takes_bearer))?
+    }
+
+    fn claimed(&self, jwt: &str, is_meant: impl Fn(&Issuer) -> bool) -> Option<&Arc<Issuer>> {
+        let claimed = Jwt::claimed_issuer(jwt)?;
+        let mut issuers = self.issuers.iter().filter(|issuer| issuer.url() == claimed && is_meant(issuer));
         issuers.next().filter(|_| issuers.next().is_none())
     }
 
@@ -85,11 +98,13 @@ impl Workload {
         self.issuers.iter().any(|issuer| is_of(account, issuer.name()))
     }
 
-    /// Returns whether the session of an account still suffices: its issuer is there and unchanged, and what it
-    /// requires now holds for the claims that the session carries.
-    pub fn accepts(&self, account: &str, session: &WorkloadSession) -> bool {
+    /// Returns whether the session of an account still suffices: its issuer is there and unchanged, what it requires now
+    /// holds for the claims that the session carries, and a session that began then may last until `now`, in seconds
+    /// since 1970.
+    pub fn accepts(&self, account: &str, session: &WorkloadSession, now: u64) -> bool {
         let issuer = account.split_once(':').and_then(|(name, _)| self.issuer(name));
-        issuer.is_some_and(|issuer| issuer.accepts(session))
+        let lasts = |began: u64| now < began.saturating_add(self.session.as_secs());
+        issuer.and_then(|issuer| issuer.beginning(session)).is_some_and(lasts)
     }
 }
 

@@ -33,6 +33,8 @@ pub struct IssuerSettings {
     pub require: Vec<(ClaimName, Requirement)>,
     /// `labels`: label and claim.
     pub labels: Vec<(String, ClaimName)>,
+    /// `bearer`.
+    pub bearer: bool,
     /// The source of its keys.
     pub keys: KeySource,
 }

@@ -50,6 +50,24 @@ fn rule_42_a_jwt_is_a_login_at_the_token_endpoint_and_nowhere_else() {
 }
 
 #[test]
+fn rule_42_a_jwt_is_a_bearer_token_only_where_its_issuer_says_so() {
+    let (registry, issuer) = (registry(), issuer());
+    let section =
+        section(&issuer, "{owner_id: \"42\"}").replace("      labels:", "      bearer: true\n      labels:");
+    let warden = portwarden(&registry).acl(crate::support::workload::ACL).with(&section).start();
+    let jwt = issuer.sign(&issuer.claims(ALIVE));
+    push_blob(&curl(&warden).bearer(&jwt), "acme/app", b"a layer");
+    curl(&warden).bearer(&jwt).get("/v2/acme/other/tags/list").is(401);
+    let mut strangers = issuer.claims(ALIVE);
+    strangers["owner_id"] = json!("43");
+    let refused = curl(&warden).bearer(&issuer.sign(&strangers)).get("/v2/").is(401);
+    assert!(refused.header("www-authenticate").unwrap().contains("owner_id"), "{refused:?}");
+    curl(&warden).bearer(&format!("{jwt}x")).get("/v2/").is(401);
+    curl(&warden).bearer(&issuer.sign(&issuer.claims(-100))).get("/v2/").is(401);
+    assert!(!warden.log().contains(&jwt), "it is never logged");
+}
+
+#[test]
 fn a_jwt_is_exchanged_as_rfc_8693_has_it() {
     let (registry, issuer) = (registry(), issuer());
     let warden = trusting(portwarden(&registry), &issuer).start();
@@ -202,6 +220,29 @@ fn a_rotated_key_is_fetched_and_a_storm_of_unknown_ones_is_not() {
     }
     assert_eq!(issuer.asked(), 1, "asked again at most every half a minute");
     answer(&warden, &issuer);
+}
+
+#[test]
+fn rule_44_a_file_of_keys_is_watched_and_a_key_that_is_taken_out_ends_its_sessions() {
+    let (registry, issuer, other) = (registry(), issuer(), issuer());
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), issuer.key_set()).unwrap();
+    let (fetched, read) = (
+        format!("ca_certificate: {}", issuer.authority_file().display()),
+        format!("jwks_file: {}", file.path().display()),
+    );
+    let section = section(&issuer, "{owner_id: \"42\"}").replace(&fetched, &read);
+    let warden = portwarden(&registry).acl(crate::support::workload::ACL).with(&section).start();
+    let token = member(&answer(&warden, &issuer), "token");
+    let status = || curl(&warden).bearer(&token).get("/v2/acme/app/tags/list").status;
+    assert_eq!((status(), issuer.asked()), (404, 0), "nothing is fetched");
+    issuer.rotate("second");
+    std::fs::write(file.path(), issuer.key_set()).unwrap();
+    let taken = || log_in(&warden, &issuer.sign(&issuer.claims(ALIVE))).status == 200;
+    assert!(eventually(PATIENCE, taken), "the file is read again: {}", warden.log());
+    assert_eq!(status(), 404, "the first key is still there");
+    std::fs::write(file.path(), other.key_set().replace("first", "third")).unwrap();
+    assert!(eventually(PATIENCE, || status() == 401), "{}", warden.log());
 }
 
 #[test]

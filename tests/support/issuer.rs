@@ -131,6 +131,11 @@ impl TestIssuer {
         sign(key, key_id, claims)
     }
 
+    /// Its keys as it publishes them.
+    pub fn key_set(&self) -> String {
+        key_set(&self.state.lock().unwrap().keys)
+    }
+
     /// Signs claims under a `kid` that it does not publish.
     pub fn sign_as(&self, key_id: &str, claims: &Value) -> String {
         sign(&self.state.lock().unwrap().keys.last().unwrap().1, key_id, claims)

@@ -234,6 +234,7 @@ pub(crate) struct WorkloadIssuer {
     pub(crate) account: Option<Text>,
     pub(crate) require: Option<Entries<Option<Text>>>,
     pub(crate) labels: Option<Entries<Option<Text>>>,
+    pub(crate) bearer: Option<bool>,
     pub(crate) ca_certificate: Option<Text>,
     pub(crate) jwks_uri: Option<Text>,
     pub(crate) jwks_file: Option<Text>,

@@ -118,6 +118,7 @@ impl<'w> Reader<'_, '_, 'w> {
             account: account?,
             require,
             labels,
+            bearer: written.bearer.unwrap_or(false),
             keys: keys?,
         })
     }

@@ -4,13 +4,11 @@ use std::{net::IpAddr, sync::Arc};
 
 use hyper::header::{self, HeaderMap, HeaderValue};
 
-use super::{Authentication, session::Sessions};
+use super::Authentication;
 use crate::{
-    authn::{Credentials, Identity},
+    authn::{Credentials, Identity, Secret},
     authz,
-    proxy::{
-        Passwords, Snapshot, request::context::RequestContext, request_log::RequestLog, snapshot::unix_now,
-    },
+    proxy::{Snapshot, request::context::RequestContext, request_log::RequestLog, snapshot::unix_now},
     registry::{ChallengeError, ErrorCode, Refusal, Route},
     token::{AccessToken, TokenError},
 };
@@ -70,58 +68,21 @@ impl Caller {
         log: &mut RequestLog,
     ) -> Result<Option<Self>, Refusal> {
         let RequestContext { head, snapshot, .. } = context;
-        let Authentication { passwords, sessions, .. } = authentication;
         let headers = &head.headers;
         let presented = presented(headers)?;
+        let proof = Proof { snapshot, authentication, ip, route };
         let caller = match presented {
-            Presented::Nothing if is_of_a_page_of_ours(headers) => {
-                by_session(headers, ip, snapshot, sessions, log)
-            }
+            Presented::Nothing if is_of_a_page_of_ours(headers) => proof.by_session(headers, log),
             _ => None,
         };
         let caller = match caller {
             Some(caller) => Some(caller),
-            None => Self::proved(presented, ip, snapshot, passwords, route, log).await?,
+            None => proof.by_credentials(presented, log).await?,
         };
         if let Some(caller) = &caller {
             log.asked_by(&caller.identity);
         }
         Ok(caller)
-    }
-
-    async fn proved(
-        presented: Presented<'_>,
-        ip: Option<IpAddr>,
-        snapshot: &Arc<Snapshot>,
-        passwords: &Passwords,
-        route: &Route,
-        log: &mut RequestLog,
-    ) -> Result<Option<Self>, Refusal> {
-        presented.tell(log);
-        let unproved = || Refusal::unauthorized(route.needs(), None, None);
-        match presented {
-            Presented::Nothing => {
-                let nobody = |identity| Self { identity, ceiling: None, presented: false, ip };
-                Ok(snapshot.authenticators.users.anonymous().map(nobody))
-            }
-            Presented::Unknown => Err(unproved()),
-            Presented::Token(token) => match by_token(token, ip, snapshot, log) {
-                Ok((identity, token)) => {
-                    Ok(Some(Self { identity, ceiling: Some(token), presented: true, ip }))
-                }
-                Err(error) => {
-                    let description = Some(error.to_string());
-                    Err(Refusal::unauthorized(route.needs(), Some(ChallengeError::InvalidToken), description))
-                }
-            },
-            Presented::Password(credentials) => {
-                // Apart: its future is large, and most requests bring a token.
-                let checked = Box::pin(passwords.check(snapshot, credentials, ip, log)).await;
-                let identity =
-                    checked.map_err(|refusal| challenging(refusal, route))?.ok_or_else(unproved)?;
-                Ok(Some(Self { identity, ceiling: None, presented: true, ip }))
-            }
-        }
     }
 
     /// The account; empty for the anonymous user.
@@ -150,19 +111,74 @@ fn challenging(refusal: Refusal, route: &Route) -> Refusal {
     }
 }
 
-/// The holder of a session of the web pages; `None` where there is none that holds.
-fn by_session(
-    headers: &HeaderMap,
+/// The surroundings in which credentials are proved.
+#[derive(Clone, Copy)]
+struct Proof<'a> {
+    snapshot: &'a Arc<Snapshot>,
+    authentication: &'a Authentication,
     ip: Option<IpAddr>,
-    snapshot: &Snapshot,
-    sessions: &Sessions,
-    log: &mut RequestLog,
-) -> Option<Caller> {
-    // With the pages turned off, sessions are of no use.
-    let shown = snapshot.settings.ui.enabled.then(|| sessions.shown(headers, snapshot))?;
-    let (_, identity) = shown?.ok()?;
-    log.shows("session", None);
-    Some(Caller::without_ceiling(identity, true, ip))
+    route: &'a Route,
+}
+
+impl Proof<'_> {
+    /// The holder of a session of the web pages; `None` where there is none that holds.
+    fn by_session(self, headers: &HeaderMap, log: &mut RequestLog) -> Option<Caller> {
+        let Self { snapshot, authentication, .. } = self;
+        // With the pages turned off, sessions are of no use.
+        let shown = snapshot.settings.ui.enabled.then(|| authentication.sessions.shown(headers, snapshot))?;
+        let (_, identity) = shown?.ok()?;
+        log.shows("session", None);
+        Some(Caller::without_ceiling(identity, true, self.ip))
+    }
+
+    async fn by_credentials(
+        self,
+        presented: Presented<'_>,
+        log: &mut RequestLog,
+    ) -> Result<Option<Caller>, Refusal> {
+        let Self { snapshot, authentication, ip, route } = self;
+        presented.tell(log);
+        let unproved = || Refusal::unauthorized(route.needs(), None, None);
+        match presented {
+            Presented::Nothing => {
+                let nobody = |identity| Caller::without_ceiling(identity, false, ip);
+                Ok(snapshot.authenticators.users.anonymous().map(nobody))
+            }
+            Presented::Unknown => Err(unproved()),
+            Presented::Token(token) => self.by_token(token, log).await.map(Some),
+            Presented::Password(credentials) => {
+                // Apart: its future is large, and most requests bring a token.
+                let checked = Box::pin(authentication.passwords.check(snapshot, credentials, ip, log)).await;
+                let identity =
+                    checked.map_err(|refusal| challenging(refusal, route))?.ok_or_else(unproved)?;
+                Ok(Some(Caller::without_ceiling(identity, true, ip)))
+            }
+        }
+    }
+
+    /// The holder of a token of ours, or of a JWT whose issuer has `bearer: true`.
+    async fn by_token(self, token: &str, log: &mut RequestLog) -> Result<Caller, Refusal> {
+        let Self { snapshot, authentication, ip, route } = self;
+        let error = match by_token(token, ip, snapshot, log) {
+            Ok((identity, token)) => {
+                return Ok(Caller { identity, ceiling: Some(token), presented: true, ip });
+            }
+            Err(error) => error,
+        };
+        let Some(issuer) = snapshot.workload.of_bearer(token) else {
+            let description = Some(error.to_string());
+            return Err(Refusal::unauthorized(
+                route.needs(),
+                Some(ChallengeError::InvalidToken),
+                description,
+            ));
+        };
+        log.shows("jwt", Some(issuer.name()));
+        let jwt = Secret::new(token);
+        let checked = Box::pin(authentication.workload.check(snapshot, issuer, &jwt, (ip, log))).await;
+        let identity = checked.map_err(|refusal| challenging(refusal, route))?;
+        Ok(Caller::without_ceiling(identity, true, ip))
+    }
 }
 
 /// Returns true if a script on a page of this very origin sends the request, by the word of the browser (Fetch

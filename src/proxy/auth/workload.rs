@@ -13,7 +13,7 @@ use std::{
 use parking_lot::Mutex;
 
 use crate::{
-    authn::{Identity, Secret, WorkloadSession},
+    authn::{Identity, Secret},
     limits::{Buckets, CheckQueue, Network, Rate},
     proxy::{Snapshot, request_log::RequestLog, snapshot::unix_now},
     registry::{ErrorCode, Refusal},
@@ -70,10 +70,9 @@ impl WorkloadLogins {
         self.telemetry.metrics.login(outcome);
         let login = checked?;
         log.proved_by(&login);
-        let Login { account, labels, claims, id, key_id } = login;
+        let session = snapshot.workload.begin(&login, unix_now());
+        let Login { account, labels, id, key_id, .. } = login;
         tracing::debug!(issuer = issuer.name(), account, jti = id, kid = key_id, "a JWT was taken");
-        let ends = unix_now().saturating_add(snapshot.workload.session().as_secs());
-        let session = WorkloadSession { ends, claims: Arc::new(claims) };
         Ok(Identity::of_workload(account, labels, session))
     }
 

@@ -71,7 +71,8 @@ fn an_issuer_that_cannot_be_used_is_an_error() {
         ("name: ci", "name: ci, algorithms: []", "not algorithms with a public key"),
         ("name: ci", "name: ci, require: {a: }", "no value"),
         ("name: ci", "name: ci, require: {a: '/(/'}", "require.a"),
-        ("name: ci", "name: ci, bearer: true", "unknown key"),
+        ("name: ci", "name: ci, realm: x", "unknown key"),
+        ("name: ci", "name: ci, bearer: perhaps", "bearer"),
     ] {
         let said = issuer(&own.replace(written, changed));
         assert!(said.contains(says) && !said.contains("warning"), "{changed}: {said}");
@@ -85,7 +86,7 @@ fn an_issuer_that_cannot_be_used_is_an_error() {
 }
 
 #[test]
-fn a_user_with_the_name_of_an_issuer_is_an_error() {
+fn a_user_or_robot_with_the_name_of_an_issuer_is_an_error() {
     let hash = "$2y$10$lfIkMm1jPw8Is./rthy5auKvJeeuH7pJMDm4K.KmbODdBR31EC/am";
     let issuer =
         "{name: ci, issuer: 'https://ci.example', ca_certificate: cert.pem, account: '${claim:sub}'}";
@@ -94,5 +95,10 @@ fn a_user_with_the_name_of_an_issuer_is_an_error() {
             "{SERVER}{TOKEN}users: {{'{name}': {{password: {hash}}}}}\nacl: []\nworkload_auth: {{audience: x, issuers: [{issuer}]}}\n"
         ));
         assert_eq!(said.contains("belongs to the issuer \"ci\""), is_refused, "{name}: {said}");
+        let robots = format!(
+            "{SERVER}{TOKEN}robots: {{'{name}': {{}}}}\nacl: []\nworkload_auth: {{audience: x, issuers: [{issuer}]}}\n"
+        );
+        let said = self::said(&robots);
+        assert_eq!(said.contains("belongs to the issuer \"ci\""), is_refused, "robot {name}: {said}");
     }
 }

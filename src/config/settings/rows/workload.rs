@@ -35,6 +35,11 @@ pub(crate) const ROWS: &[Setting] = &[
         "Labels, and the claim of each. A missing claim refuses the login.",
     )
     .or(Words("none")),
+    plain(
+        "workload_auth.issuers[].bearer",
+        "false",
+        "Whether its JWTs are bearer tokens below `/v2/`, too, for programs that do not log in.",
+    ),
     optional(
         "workload_auth.issuers[].ca_certificate",
         "The authorities that its certificate may be from, in PEM.",
