@@ -95,7 +95,7 @@ impl AccountTemplate {
     }
 }
 
-/// What a claim must be: a text, a glob, or a regular expression between two slashes, as in a rule.
+/// The demand on a claim: a text, a glob, or a regular expression between two slashes, as in a rule.
 #[derive(Debug, Clone)]
 pub struct Requirement {
     text: String,
@@ -113,7 +113,7 @@ impl Requirement {
     /// a part would let in more than it seems to.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// The fault in it, for the report.
     pub fn parse(text: &str) -> Result<Self, String> {
         let expression = text.strip_prefix('/').and_then(|rest| rest.strip_suffix('/'));
         let kind = match expression.filter(|expression| !expression.is_empty()) {

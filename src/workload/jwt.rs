@@ -19,7 +19,7 @@ pub(super) struct Jwt {
     pub(super) algorithm: Algorithm,
     pub(super) key_id: String,
     pub(super) claims: Value,
-    /// What is signed: header and claims as they were sent.
+    /// The signed part: header and claims as they were sent.
     pub(super) message: String,
     pub(super) signature: Vec<u8>,
 }

@@ -27,7 +27,7 @@ use tempfile::TempDir;
 
 use super::pki::Authority;
 
-/// How it answers.
+/// Its answers.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Behaviour {
     /// As it should.

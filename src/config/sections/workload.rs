@@ -267,7 +267,7 @@ impl<'w> Reader<'_, '_, 'w> {
         }
     }
 
-    /// What is allowed and dangerous.
+    /// Reports settings that are allowed and dangerous.
     fn judge(&mut self, issuer: &str, require: &[(ClaimName, Requirement)], written: &WorkloadIssuer) {
         let host = https(issuer).and_then(|url| url.host().map(str::to_ascii_lowercase)).unwrap_or_default();
         let global = GLOBAL.iter().find(|(of, _)| *of == host);

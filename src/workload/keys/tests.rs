@@ -1,4 +1,4 @@
-//! When an issuer is asked for its keys, and when not. The clock is tokio's, and stands still.
+//! The questions to an issuer for its keys, and the moments without one. The clock is tokio's, and stands still.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize};
 

@@ -1,4 +1,4 @@
-//! What `check` says about `workload_auth`.
+//! The findings of `check` on `workload_auth`.
 
 use crate::config::tests::{SERVER, TOKEN, said};
 
