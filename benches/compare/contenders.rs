@@ -15,7 +15,7 @@ use crate::{
         portwarden::{ADMIN, Portwarden, portwarden},
         process::{Process, eventually},
         registry::{Registry, registry},
-        token::{ask, token},
+        token_exchange::{ask, token},
     },
 };
 

@@ -8,7 +8,7 @@ use portwarden::{
     token::{Authority, Settings, SigningKey},
 };
 
-use crate::support::tokens::{ISSUER, Keyring, Row, SERVICE, rows};
+use crate::support::recorded_tokens::{ISSUER, Keyring, Row, SERVICE, rows};
 
 const NOW: u64 = 1_767_225_600;
 

@@ -9,7 +9,7 @@ use portwarden::registry::{Endpoint, Route};
 use serde_json::Value;
 
 use crate::support::{
-    local::{Local, local},
+    in_process::{InProcess, in_process},
     raw::{self, Response, latin1},
     routes::{is_canonical, recorded_access, rows},
 };
@@ -28,7 +28,7 @@ fn over_http1_every_recorded_request_is_demanded_the_same_or_refused() {
     let sink = raw::sink("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
     let plain = CONFIG.replace("certificate: '@CERT@', key: '@KEY@'", "");
     let plain = plain.replace("expiration: 900", "expiration: 900, certificate: '@CERT@', key: '@KEY@'");
-    let portwarden = local(&plain, &sink.url());
+    let portwarden = in_process(&plain, &sink.url());
     let judge = |row: &Value| verdict(row, raw::exchange(portwarden.address, &bytes(row)));
     report(&rows().iter().map(|row| (row.clone(), judge(row))).collect::<Vec<_>>(), 1700);
     assert_eq!(sink.take(), Vec::<String>::new(), "nothing may reach the registry without credentials");
@@ -37,7 +37,7 @@ fn over_http1_every_recorded_request_is_demanded_the_same_or_refused() {
 #[test]
 fn over_http2_every_recorded_request_is_demanded_the_same_or_refused() {
     let sink = raw::sink("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
-    let portwarden = local(CONFIG, &sink.url());
+    let portwarden = in_process(CONFIG, &sink.url());
     let judged = portwarden.block_on(async {
         let mut client = http2(&portwarden).await;
         let mut judged = Vec::new();
@@ -181,7 +181,7 @@ fn http2_request(row: &Value) -> Option<hyper::Request<Empty<Bytes>>> {
     request.body(Empty::new()).ok()
 }
 
-async fn http2(portwarden: &Local) -> hyper::client::conn::http2::SendRequest<Empty<Bytes>> {
+async fn http2(portwarden: &InProcess) -> hyper::client::conn::http2::SendRequest<Empty<Bytes>> {
     let stream = crate::support::tls::connect(portwarden, &[b"h2"]).await;
     let (client, connection) =
         hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::support::{
-    local::{Local, local},
+    in_process::{InProcess, in_process},
     raw::{self, Response},
 };
 
@@ -19,14 +19,14 @@ fn token_requests_are_answered_as_docker_auth_answers_them() {
     let rows: Vec<Value> =
         include_str!("../cases/http.jsonl").lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(rows.len(), 122);
-    let mut running: BTreeMap<String, Local> = BTreeMap::new();
+    let mut running: BTreeMap<String, InProcess> = BTreeMap::new();
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     let mut wrong = Vec::new();
     for row in &rows {
         // Without the web pages, which docker_auth has not: `tests/services/pages.rs`.
         let config = safe(row["config"].as_str().unwrap()) + "\nui: {enabled: false}\n";
         let portwarden =
-            running.entry(config).or_insert_with_key(|config| local(config, "http://127.0.0.1:1"));
+            running.entry(config).or_insert_with_key(|config| in_process(config, "http://127.0.0.1:1"));
         let response = match row["remote_addr"].as_str().unwrap().parse() {
             Ok(peer) => Some(ask(portwarden, row, peer)),
             // docker_auth reads the peer's address out of a text; Portwarden's is a socket's, and cannot be wrong.
@@ -157,7 +157,7 @@ fn wanted(expected: &Value) -> Value {
 }
 
 /// Sends the row over a connection in memory, whose peer has the recorded address.
-fn ask(portwarden: &Local, row: &Value, peer: SocketAddr) -> Response {
+fn ask(portwarden: &InProcess, row: &Value, peer: SocketAddr) -> Response {
     let request = request(row);
     let service = Arc::clone(&portwarden.service);
     portwarden.block_on(async move {

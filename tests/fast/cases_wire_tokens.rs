@@ -4,9 +4,9 @@
 use std::collections::BTreeMap;
 
 use crate::support::{
-    local::{Local, local_with_key},
+    in_process::{InProcess, in_process_with_key},
     raw::{self, Sink, exchange, latin1},
-    tokens::{Keyring, Row, rows},
+    recorded_tokens::{Keyring, Row, rows},
 };
 
 /// Every account may do everything, so that only the token decides; without the web pages, which the registry has not.
@@ -37,8 +37,9 @@ const DEVIATIONS: &[(&str, u16, &[&str])] = &[
 fn presented_tokens_open_what_they_open_at_the_registry() {
     let keys = Keyring::generate();
     let sink = raw::sink("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
-    let start =
-        |key: &str, users: &str| local_with_key(&CONFIG.replace("USERS", users), &keys.pem(key), &sink.url());
+    let start = |key: &str, users: &str| {
+        in_process_with_key(&CONFIG.replace("USERS", users), &keys.pem(key), &sink.url())
+    };
     let alice = start("auth", ALICE);
     let with_anonymous = start("auth", &format!("{ALICE}, '': {{}}"));
     let elliptic = start("ec", ALICE);
@@ -65,7 +66,7 @@ fn presented_tokens_open_what_they_open_at_the_registry() {
     assert_eq!(rows.len() - counts["the same"], listed, "a deviation is listed for no row: {counts:?}");
 }
 
-fn judge(row: &Row, keys: &Keyring, portwarden: &Local, sink: &Sink) -> Result<&'static str, String> {
+fn judge(row: &Row, keys: &Keyring, portwarden: &InProcess, sink: &Sink) -> Result<&'static str, String> {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
     let mut lines = String::new();
     for value in &row.authorization {

@@ -7,7 +7,7 @@ use tokio::{
 };
 
 use crate::support::{
-    local::{Local, local},
+    in_process::{InProcess, in_process},
     raw::latin1,
     recorder::{Arrived, recorder},
     tls,
@@ -237,7 +237,7 @@ fn rule_10_nothing_is_injected_through_http2() {
         .flatten()
         .collect();
     let recorder = recorder();
-    let portwarden = local(CONFIG, &recorder.url());
+    let portwarden = in_process(CONFIG, &recorder.url());
     let answers: Vec<Option<u8>> = portwarden.block_on(async {
         let sent = probes.iter().enumerate().map(|(number, probe)| send(&portwarden, probe, number));
         let mut answers = Vec::new();
@@ -285,7 +285,7 @@ fn judge(probe: &Probe, answer: Option<u8>, arrived: &[&Arrived]) -> Option<&'st
 
 /// Sends one request on a connection of its own; returns the first byte of the response's header block, `None` when the
 /// stream or the connection is ended without one.
-async fn send(portwarden: &Local, probe: &Probe, number: usize) -> Option<u8> {
+async fn send(portwarden: &InProcess, probe: &Probe, number: usize) -> Option<u8> {
     let mut stream = tls::connect(portwarden, &[b"h2"]).await;
     let mut bytes = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
     bytes.extend(frame(SETTINGS, 0, 0, &[]));

@@ -20,15 +20,15 @@
     reason = "these tests use some of them"
 )]
 mod support {
-    pub mod local;
+    pub mod in_process;
     pub mod pem;
     pub mod programs;
     pub mod raw;
+    pub mod recorded_tokens;
     pub mod recorder;
     pub mod routes;
     pub mod sources;
     pub mod tls;
-    pub mod tokens;
     pub mod waiting;
 }
 

@@ -9,17 +9,17 @@ use serde_json::Value;
 
 use crate::support::{
     audit::{self, TO_FILE, line_with},
-    broken::{Fault, broken},
     command,
     curl::curl,
     distribution::{MANIFEST, push_blob, push_image},
     image::random_bytes,
-    local::local,
+    in_process::in_process,
+    misbehaving_registry::{Fault, misbehaving},
     portwarden::{ADMIN, TEST, TEST2, USER, portwarden, portwarden_at},
     process::{PATIENCE, eventually, pause},
     raw,
     registry::registry,
-    token,
+    token_exchange,
 };
 
 #[test]
@@ -98,7 +98,8 @@ fn a_token_leaves_a_line_with_what_it_grants() {
     let warden = portwarden(&registry).with(TO_FILE).start();
     let log = warden.file("audit.log");
     let issued =
-        token::ask(&warden, Some(USER), &["repository:team/app:pull,push", "repository:b:push"]).is(200);
+        token_exchange::ask(&warden, Some(USER), &["repository:team/app:pull,push", "repository:b:push"])
+            .is(200);
     let line = line_with(&log, &[("request_id", issued.header("x-request-id").unwrap())]);
     let texts = |value: &Value| {
         value.as_array().unwrap().iter().map(|text| text.as_str().unwrap().to_owned()).collect::<Vec<_>>()
@@ -139,13 +140,13 @@ fn a_transfer_says_whether_the_client_or_the_registry_broke_it_off() {
         gone()
     );
 
-    let cut = broken(Fault::ShortBody);
+    let cut = misbehaving(Fault::ShortBody);
     let warden = portwarden_at(&cut.url()).with(TO_FILE).start();
     let log = warden.file("audit.log");
     curl(&warden).user(ADMIN).get("/v2/team/app/manifests/1");
     let lost = line_with(&log, &[("ended", "upstream_lost")]);
     assert_eq!((&lost["status"], &lost["bytes_out"]), (&200.into(), &10.into()), "{lost}");
-    let down = portwarden_at(&crate::support::broken::nobody()).with(TO_FILE).start();
+    let down = portwarden_at(&crate::support::misbehaving_registry::nobody()).with(TO_FILE).start();
     curl(&down).user(ADMIN).get("/v2/team/app/manifests/1").is(503);
     let lost = line_with(&down.file("audit.log"), &[("ended", "upstream_lost")]);
     assert_eq!((&lost["status"], &lost["decision"]), (&503.into(), &"allowed".into()), "{lost}");
@@ -215,7 +216,7 @@ fn the_name_of_a_request_goes_to_the_registry_and_only_a_trusted_proxy_chooses_i
              users: {{'': {{}}}}\nacl: [{{match: {{}}, actions: ['*']}}]\n"
         )
     };
-    let ask = |local: &crate::support::local::Local, given: &str| {
+    let ask = |local: &crate::support::in_process::InProcess, given: &str| {
         let request = raw::request("GET", "/v2/a/tags/list", &format!("X-Request-Id: {given}\r\n"));
         let answer = raw::exchange(local.address, &request).unwrap();
         let sent = sink.take().pop().unwrap().to_lowercase();
@@ -224,9 +225,9 @@ fn the_name_of_a_request_goes_to_the_registry_and_only_a_trusted_proxy_chooses_i
         assert_eq!(told, upstream, "the client and the registry know it by one name");
         told
     };
-    let plain = local(&config(""), &sink.url());
+    let plain = in_process(&config(""), &sink.url());
     assert_ne!(ask(&plain, "mine"), "mine");
-    let behind = local(&config(", trusted_proxies: ['127.0.0.1']"), &sink.url());
+    let behind = in_process(&config(", trusted_proxies: ['127.0.0.1']"), &sink.url());
     assert_eq!(ask(&behind, "mine-1.2"), "mine-1.2");
     assert_eq!(ask(&behind, "no name").len(), 32);
 }
@@ -279,8 +280,8 @@ fn rule_35_a_line_about_a_stranger_is_bounded() {
 fn rule_16_no_secret_reaches_the_audit_log() {
     let registry = registry();
     let warden = portwarden(&registry).with(TO_FILE).with("log: {level: debug}").start();
-    let secret = token::token(&warden, TEST2, &["repository:team/app:pull,push"]);
-    let refresh = token::ask(&warden, Some(USER), &[]).is(200);
+    let secret = token_exchange::token(&warden, TEST2, &["repository:team/app:pull,push"]);
+    let refresh = token_exchange::ask(&warden, Some(USER), &[]).is(200);
     curl(&warden).bearer(&secret).get("/v2/team/app/tags/list");
     curl(&warden).bearer(&secret[..secret.len() - 3]).get("/v2/team/app/tags/list").is(401);
     curl(&warden).option(&["-u", "test:a-very-secret-password"]).get("/v2/").is(401);
@@ -299,7 +300,7 @@ fn every_field_is_documented() {
     let registry = registry();
     let warden = portwarden(&registry).with(TO_FILE).start();
     push_image(&curl(&warden).user(ADMIN), "team/app", "1");
-    token::token(&warden, USER, &["repository:team/app:pull"]);
+    token_exchange::token(&warden, USER, &["repository:team/app:pull"]);
     curl(&warden).user(TEST).header(&format!("Accept: {MANIFEST}")).get("/v2/team/app/manifests/1").is(401);
     curl(&warden).user(ADMIN).body(b"").send("POST", "/v2/b/blobs/uploads/?from=team/app&mount=sha256:0");
     pause(Duration::from_millis(500));

@@ -19,11 +19,11 @@ use std::{
 use crate::support::{
     audit,
     curl::{Request, Response, curl, curl_at},
-    pages::Visitor,
+    page_client::Visitor,
     portwarden::{ADMIN, ANYBODY, Portwarden, TEST, TEST2, USER, portwarden, portwarden_at},
     process::pause,
     registry::{Registry, registry, registry_with_pages_of},
-    token,
+    token_exchange,
 };
 
 /// An account with some rights of each kind: by a glob, by an expression, by a name, and one taken away by an earlier
@@ -69,7 +69,7 @@ fn each_account_sees_exactly_what_it_may_pull_whatever_the_size_of_a_page() {
     assert_eq!(whole.len(), names().len());
     for (user, expected) in [(ADMIN, whole.len()), (USER, 43 + 6 + 1), (TEST2, 0), (TEST, 0), (ANYBODY, 43)] {
         // A client that shows nothing is challenged, and comes back with a token of the anonymous user.
-        let anonymous = token::token(&warden, user, &["registry:catalog:*", "repository:a:pull"]);
+        let anonymous = token_exchange::token(&warden, user, &["registry:catalog:*", "repository:a:pull"]);
         let ask =
             || if user == ANYBODY { curl(&warden).bearer(&anonymous) } else { curl(&warden).user(user) };
         let pulling = || if user == ANYBODY { curl(&warden) } else { curl(&warden).user(user) };
@@ -108,9 +108,9 @@ fn a_token_for_the_catalogue_lists_and_another_one_is_told_which_to_ask_for() {
     let registry = stocked();
     let warden = portwarden(&registry).acl(ACL).start();
     let list = |token: &str| curl(&warden).bearer(token).get("/v2/_catalog?n=1000");
-    let for_the_catalogue = token::token(&warden, USER, &["registry:catalog:*"]);
+    let for_the_catalogue = token_exchange::token(&warden, USER, &["registry:catalog:*"]);
     assert_eq!(names_in(&list(&for_the_catalogue).is(200)), listed(&curl(&warden).user(USER), "1000"));
-    let for_another = token::token(&warden, USER, &["repository:zebra:pull"]);
+    let for_another = token_exchange::token(&warden, USER, &["repository:zebra:pull"]);
     let denied = list(&for_another).is(401);
     let challenge = denied.header("www-authenticate").unwrap();
     assert!(challenge.contains("scope=\"registry:catalog:*\""), "{challenge}");
@@ -132,7 +132,7 @@ fn a_token_for_the_catalogue_lists_and_another_one_is_told_which_to_ask_for() {
 fn a_right_that_is_taken_away_is_gone_from_the_next_list() {
     let registry = stocked();
     let mut warden = portwarden(&registry).acl(ACL).start();
-    let token = token::token(&warden, USER, &["registry:catalog:*"]);
+    let token = token_exchange::token(&warden, USER, &["registry:catalog:*"]);
     let list =
         |warden: &Portwarden| names_in(&curl(warden).bearer(&token).get("/v2/_catalog?n=1000").is(200));
     assert!(list(&warden).contains(&"zebra".to_owned()));
@@ -191,7 +191,7 @@ fn rule_35_all_that_list_at_once_share_one_reading_of_the_registry() {
     });
     let acl = format!("{ACL}\n  - match: {{account: \"\", type: \"registry\"}}\n    actions: [\"*\"]");
     let warden = portwarden_at(&upstream).users(&[ADMIN, USER, ANYBODY]).acl(&acl).start();
-    let whole = token::token(&warden, ANYBODY, &["registry:catalog:*"]);
+    let whole = token_exchange::token(&warden, ANYBODY, &["registry:catalog:*"]);
     let ask = |n: usize| match n % 2 {
         0 => curl(&warden).user(USER).get("/v2/_catalog?n=1").is(200),
         _ => curl(&warden).bearer(&whole).get("/v2/_catalog?n=5").is(200),

@@ -7,7 +7,7 @@ use crate::support::{
     distribution::{MANIFEST, push_blob, push_image},
     portwarden::{ADMIN, ANYBODY, USER, portwarden},
     registry::registry,
-    token,
+    token_exchange,
 };
 
 /// The anonymous user has a part of what `user` has.
@@ -40,9 +40,9 @@ fn a_catalogue_without_credentials_is_challenged_for() {
         assert!(!challenge.contains("error="), "nothing was wrong: {challenge}");
     }
     let names = |ask: Request| ask.get("/v2/_catalog").is(200).text();
-    let anonymous = token::token(&warden, ANYBODY, &["registry:catalog:*"]);
+    let anonymous = token_exchange::token(&warden, ANYBODY, &["registry:catalog:*"]);
     assert_eq!(names(curl(&warden).bearer(&anonymous)), "{\"repositories\":[\"open/a\"]}\n");
-    let of_user = token::token(&warden, USER, &["registry:catalog:*"]);
+    let of_user = token_exchange::token(&warden, USER, &["registry:catalog:*"]);
     let both = "{\"repositories\":[\"inner/b\",\"open/a\"]}\n";
     assert_eq!(names(curl(&warden).bearer(&of_user)), both);
     assert_eq!(names(curl(&warden).user(USER)), both);
@@ -67,7 +67,7 @@ fn a_mount_whose_source_an_account_might_have_is_challenged_for() {
     assert!(challenge.contains("repository:inner/b:pull"), "{challenge}");
     mount(curl(&warden).user(USER), "inner/b").is(201);
     let scopes = ["repository:open/a:pull,push", "repository:inner/b:pull"];
-    let anonymous = token::token(&warden, ANYBODY, &scopes);
+    let anonymous = token_exchange::token(&warden, ANYBODY, &scopes);
     mount(curl(&warden).bearer(&anonymous), "inner/b").is(202);
     curl(&warden).body(b"").send("POST", "/v2/open/a/blobs/uploads/").is(202);
 }

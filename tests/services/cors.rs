@@ -6,7 +6,7 @@
 use crate::support::{
     curl::{Request, Response, curl},
     distribution::push_image,
-    pages::Visitor,
+    page_client::Visitor,
     portwarden::{ADMIN, USER, portwarden},
     registry::{registry, registry_with_headers},
 };

@@ -11,7 +11,7 @@ use crate::support::{
     curl::{Request, curl},
     distribution::{push_blob, push_image, start_upload, with_digest},
     image::{random_bytes, sha256},
-    local::local,
+    in_process::in_process,
     portwarden::{ADMIN, Portwarden, TEST2, portwarden},
     raw,
     registry::registry,
@@ -170,7 +170,7 @@ token: {issuer: Acme, expiration: 900}
 users: {'': {}}
 acl: [{match: {}, actions: ['*']}]
 ";
-    let portwarden = local(config, &sink.url());
+    let portwarden = in_process(config, &sink.url());
     portwarden.block_on(async {
         let stream = crate::support::tls::connect(&portwarden, &[b"h2"]).await;
         let io = TokioIo::new(stream);

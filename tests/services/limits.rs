@@ -17,12 +17,12 @@ use std::{
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
 use crate::support::{
-    broken::{Fault, broken},
     curl::{Request, Response, curl, curl_at},
     distribution::push_blob,
     h2::{self, Frames},
     image::{random_bytes, sha256},
-    local::{Local, local},
+    in_process::{InProcess, in_process},
+    misbehaving_registry::{Fault, misbehaving},
     portwarden::{ADMIN, Portwarden, USER, portwarden, portwarden_at},
     process::{PATIENCE, eventually},
     raw::{self, request},
@@ -46,9 +46,9 @@ acl:
   - {match: {account: admin}, actions: ["*"]}
 "#;
 
-fn start(limits: &str) -> (Local, raw::Sink) {
+fn start(limits: &str) -> (InProcess, raw::Sink) {
     let sink = raw::sink(OK);
-    (local(&format!("{CONFIG}{limits}\n"), &sink.url()), sink)
+    (in_process(&format!("{CONFIG}{limits}\n"), &sink.url()), sink)
 }
 
 fn basic() -> String {
@@ -139,7 +139,7 @@ fn idle_connections_make_room_and_pulls_go_on() {
 fn forms_that_never_end_make_room_and_pulls_go_on() {
     let registry = registry();
     let digest = push_blob(&curl_at(&registry.url()), "team/app", &random_bytes(LARGE));
-    let portwarden = local(&format!("{CONFIG}limits: {{connections: 8}}\n"), &registry.url());
+    let portwarden = in_process(&format!("{CONFIG}limits: {{connections: 8}}\n"), &registry.url());
     let mut pull = raw::connect(portwarden.address);
     pull.write_all(&request("GET", &format!("/v2/team/app/blobs/{digest}"), &basic())).unwrap();
     let mut beginning = [0; 1];
@@ -235,7 +235,7 @@ fn an_address_has_as_many_requests_with_the_registry_as_it_leaves_and_pulls_keep
 #[test]
 fn a_registry_that_dies_gives_every_place_back() {
     for fault in [Fault::Close, Fault::Reset, Fault::Garbage, Fault::ShortBody] {
-        let upstream = broken(fault);
+        let upstream = misbehaving(fault);
         let warden = portwarden_at(&upstream.url()).with("limits: {upstream_requests: 2}").start();
         for n in 0..6 {
             let answer = curl(&warden).user(ADMIN).get("/v2/team/app/tags/list");

@@ -13,10 +13,9 @@
 #[path = "../support/mod.rs"]
 mod support;
 
-mod answers;
 mod audit;
 #[allow(clippy::disallowed_methods, reason = "tests are threads of their own, which may sleep")]
-mod backends;
+mod backend_chain;
 mod browser;
 mod catalog;
 mod challenge;
@@ -29,6 +28,7 @@ mod man_pages;
 mod metrics;
 mod object_store;
 mod pages;
+mod response_rewriting;
 mod robots;
 #[allow(clippy::disallowed_methods, reason = "tests are threads of their own, which may sleep")]
 mod security;

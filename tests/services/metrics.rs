@@ -23,7 +23,7 @@ use crate::support::{
     process::{PATIENCE, eventually},
     raw::sink,
     registry::registry,
-    token,
+    token_exchange,
 };
 
 #[test]
@@ -38,7 +38,7 @@ fn requests_decisions_tokens_and_bytes_are_counted() {
     }
     curl(&warden).user(TEST).get("/v2/team/app/tags/list").is(401);
     curl(&warden).get("/v2/").is(401);
-    token::token(&warden, USER, &["repository:team/app:pull"]);
+    token_exchange::token(&warden, USER, &["repository:team/app:pull"]);
     curl(&warden).option(&["-u", "user:wrong"]).get("/auth?service=registry.test").is(401);
 
     let is = |metric: &str, expected: f64| {
@@ -236,7 +236,7 @@ fn the_dashboard_asks_for_metrics_that_exist_and_all_are_documented() {
     let registry = registry();
     let warden = portwarden(&registry).with(ON).start();
     curl(&warden).user(ADMIN).get("/v2/_catalog").is(200);
-    token::token(&warden, USER, &[]);
+    token_exchange::token(&warden, USER, &[]);
     let scraped = watcher(&warden).header("Accept: application/openmetrics-text").get("/metrics").is(200);
     let text = scraped.text();
     let exported: BTreeSet<&str> = text

@@ -17,8 +17,8 @@ use crate::support::{
     curl::curl,
     distribution::{push_blob, put_manifest},
     image::{random_bytes, sha256},
-    local::{CONFIG, Local, local},
-    pages::Visitor,
+    in_process::{CONFIG, InProcess, in_process},
+    page_client::Visitor,
     portwarden::{ADMIN, portwarden},
     raw::{exchange, request},
     registry::registry_redirecting_to,
@@ -107,16 +107,16 @@ fn redirecting_to(config: &[u8], location: impl Fn() -> String + Send + 'static)
 }
 
 /// Starts a Portwarden before that registry, with `registry.follow_redirects`.
-fn following(registry: &Server, origins: &[&str]) -> Local {
-    local(&format!("{CONFIG}registry: {{follow_redirects: {origins:?}}}\n"), &registry.origin)
+fn following(registry: &Server, origins: &[&str]) -> InProcess {
+    in_process(&format!("{CONFIG}registry: {{follow_redirects: {origins:?}}}\n"), &registry.origin)
 }
 
 /// Returns the page of the image, asked for with credentials of several kinds.
-fn page(portwarden: &Local) -> String {
+fn page(portwarden: &InProcess) -> String {
     page_at(portwarden, "/public/app:1")
 }
 
-fn page_at(portwarden: &Local, path: &str) -> String {
+fn page_at(portwarden: &InProcess, path: &str) -> String {
     let headers = "Accept: text/html\r\nAuthorization: Basic YWRtaW46YmFkbWlu\r\nCookie: a=secret\r\nX-Secret: secret\r\n";
     let answer = exchange(portwarden.address, &request("GET", path, headers)).unwrap();
     assert_eq!(answer.status, 200);

@@ -19,15 +19,15 @@ use serde_json::json;
 use crate::support::{
     audit,
     backoff::guesses_in_a_row,
-    broken::{Fault, broken},
     curl::{Request, Response, curl},
     distribution::{push_blob, push_image, put_manifest},
     image::random_bytes,
-    pages::Visitor,
+    misbehaving_registry::{Fault, misbehaving},
+    page_client::Visitor,
     portwarden::{ADMIN, ANYBODY, Portwarden, TEST, TEST2, USER, User, portwarden, portwarden_at},
     process::{PATIENCE, eventually},
     registry::{registry, registry_without_deletion},
-    token,
+    token_exchange,
 };
 
 /// Headers that each page must send about itself.
@@ -194,7 +194,7 @@ fn no_token_is_a_session_and_no_session_is_a_token() {
     assert_eq!(curl(&warden).bearer(&session).get("/v2/team/app/tags/list").status, 401);
     let form = format!("grant_type=refresh_token&service=registry.test&refresh_token={session}");
     assert_eq!(curl(&warden).option(&["--data", &form]).send("POST", "/auth").status, 401);
-    let token = token::token(&warden, USER, &["repository:team/app:pull"]);
+    let token = token_exchange::token(&warden, USER, &["repository:team/app:pull"]);
     let cookie = Some(format!("__Host-portwarden-session={token}"));
     Visitor::with_cookie(&warden, cookie).get("/").is(303);
     assert_eq!(curl(&warden).bearer(&token).get("/").status, 401);
@@ -691,7 +691,7 @@ fn whatever_was_pushed_makes_no_page_endless() {
 
 #[test]
 fn the_pages_of_one_address_leave_room_for_others() {
-    let upstream = broken(Fault::SilenceAbout("tags/list"));
+    let upstream = misbehaving(Fault::SilenceAbout("tags/list"));
     let warden = portwarden_at(&upstream.url()).registry_setting("response_timeout", "30s");
     let warden = warden.with(crate::support::metrics::ON).start();
     let visitor = Visitor::signed_in(&warden, USER);
@@ -780,7 +780,7 @@ fn ten_thousand_repositories_are_read_once_and_a_push_is_seen_at_once() {
 
 #[test]
 fn a_reading_of_the_names_that_fails_is_not_begun_anew_for_each_who_waited() {
-    let upstream = broken(Fault::SilenceAbout("_catalog"));
+    let upstream = misbehaving(Fault::SilenceAbout("_catalog"));
     let warden = portwarden_at(&upstream.url()).registry_setting("response_timeout", "5s").start();
     let visitor = Visitor::signed_in(&warden, USER);
     let began = Instant::now();
@@ -876,7 +876,7 @@ fn the_audit_log_has_a_line_for_each_page_and_the_page_of_events_shows_them() {
 
 #[test]
 fn a_deletion_is_written_down_before_it_is_done() {
-    let upstream = broken(Fault::SilenceAbout("DELETE"));
+    let upstream = misbehaving(Fault::SilenceAbout("DELETE"));
     let builder = portwarden_at(&upstream.url()).registry_setting("response_timeout", "2s");
     let warden = builder.with(audit::TO_FILE).start();
     let admin = Visitor::signed_in(&warden, ADMIN);
@@ -902,7 +902,7 @@ fn over_plain_http_no_password_is_taken_but_on_the_machine_itself() {
          users: {{user: {{password: \"{}\"}}}}\nacl: [{{match: {{}}, actions: [pull]}}]\n",
         portwarden::authn::PasswordHash::create(&portwarden::authn::Secret::new("user"), 5).unwrap(),
     );
-    let plain = crate::support::local::local(&config, &registry.url());
+    let plain = crate::support::in_process::in_process(&config, &registry.url());
     let ask = |host: &str| {
         let request: Request = crate::support::curl::curl_at(&format!("http://{}", plain.address))
             .header(&format!("Host: {host}"));

@@ -9,16 +9,16 @@ use std::{fs, os::unix::fs::PermissionsExt as _};
 use crate::support::{
     audit,
     curl::{Request, Response, curl},
-    pages::Visitor,
+    page_client::Visitor,
     portwarden::{ADMIN, Portwarden, SERVICE, USER, User, portwarden},
     process::{PATIENCE, eventually},
     registry::registry,
     robots::{ACL, CI, Made, SCOPES, with_robot},
-    token,
+    token_exchange,
 };
 
 fn log_in(warden: &Portwarden, user: User) -> Response {
-    token::ask(warden, Some(user), &[])
+    token_exchange::ask(warden, Some(user), &[])
 }
 
 #[test]
@@ -38,9 +38,9 @@ fn a_token_is_a_password_at_the_token_endpoint_and_on_v2() {
 
     let list = |request: Request| request.get("/v2/acme/app/tags/list");
     list(curl(&warden).user(ci.user())).is(404);
-    let access = token::token(&warden, ci.user(), &["repository:acme/app:pull"]);
+    let access = token_exchange::token(&warden, ci.user(), &["repository:acme/app:pull"]);
     list(curl(&warden).bearer(&access)).is(404);
-    let claims = token::claims(&access);
+    let claims = token_exchange::claims(&access);
     assert_eq!((&claims["sub"], &claims["robot_token"]), (&CI.into(), &ci.id.as_str().into()));
     assert!(claims.get("labels").is_none(), "labels stay here: {claims}");
     curl(&warden).user(ci.user()).get("/v2/other/app/tags/list").denial();
@@ -50,12 +50,12 @@ fn a_token_is_a_password_at_the_token_endpoint_and_on_v2() {
 fn a_token_is_replaced_without_a_gap() {
     let (registry, old, new) = (registry(), Made::new(), Made::new());
     let mut warden = with_robot(&registry, &[old.entry("")], "").start();
-    let of_old = token::token(&warden, old.user(), &["repository:acme/app:pull"]);
+    let of_old = token_exchange::token(&warden, old.user(), &["repository:acme/app:pull"]);
     let list =
         |warden: &Portwarden, access: &str| curl(warden).bearer(access).get("/v2/acme/app/tags/list").status;
 
     warden.reload(|_| with_robot(&registry, &[old.entry(""), new.entry("")], ""));
-    let of_new = token::token(&warden, new.user(), &["repository:acme/app:pull"]);
+    let of_new = token_exchange::token(&warden, new.user(), &["repository:acme/app:pull"]);
     assert_eq!(
         (list(&warden, &of_old), list(&warden, &of_new)),
         (404, 404),
@@ -74,7 +74,7 @@ fn rule_41_what_was_issued_for_a_robots_token_ends_with_its_line_and_its_ceiling
     let (registry, ci, other) = (registry(), Made::new(), Made::new());
     let begin = || with_robot(&registry, &[ci.entry("")], "");
     let mut warden = begin().start();
-    let access = token::token(&warden, ci.user(), &["repository:acme/app:pull"]);
+    let access = token_exchange::token(&warden, ci.user(), &["repository:acme/app:pull"]);
     let list = |warden: &Portwarden| curl(warden).bearer(&access).get("/v2/acme/app/tags/list");
     list(&warden).is(404);
 
@@ -182,7 +182,7 @@ fn rule_41_robots_and_their_tokens_are_shown_to_no_back_end() {
 fn rule_16_no_robot_token_reaches_a_log_and_the_audit_log_names_it() {
     let (registry, ci, other) = (registry(), Made::new(), Made::new());
     let warden = with_robot(&registry, &[ci.entry(", comment: \"cluster A\"")], "").start();
-    let access = token::token(&warden, ci.user(), &["repository:acme/app:pull"]);
+    let access = token_exchange::token(&warden, ci.user(), &["repository:acme/app:pull"]);
     curl(&warden).bearer(&access).get("/v2/acme/app/tags/list").is(404);
     log_in(&warden, other.user()).is(401);
     let mistyped: &'static str = ci.token.replace(&ci.token[20..22], "zz").leak();
@@ -265,7 +265,7 @@ fn a_robot_gets_a_refresh_token_where_accounts_do_and_it_ends_with_the_line() {
     let buy = |warden: &Portwarden| curl(warden).option(&["--data", &form]).send("POST", "/auth");
     let bought = buy(&warden).is(200).json();
     assert_eq!(bought["scope"], "repository:acme/app:push");
-    let claims = token::claims(bought["access_token"].as_str().unwrap());
+    let claims = token_exchange::claims(bought["access_token"].as_str().unwrap());
     assert_eq!(claims["robot_token"], ci.id.as_str(), "it is tied to the token that it was bought with");
 
     warden.reload(|_| refreshing(&[ci.entry(", expires: 2001-01-01")], SCOPES));

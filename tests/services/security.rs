@@ -18,7 +18,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
 use crate::support::{
     backoff::guesses_in_a_row,
-    local::{Local, local},
+    in_process::{InProcess, in_process},
     raw::{self, Response, Sink, exchange, latin1, request},
     waiting::PATIENCE,
 };
@@ -41,13 +41,13 @@ acl:
   - {match: {name: "${account}/*"}, actions: [pull]}
 "#;
 
-fn start(answer: &str) -> (Local, Sink) {
+fn start(answer: &str) -> (InProcess, Sink) {
     start_with(CONFIG, answer)
 }
 
-fn start_with(config: &str, answer: &str) -> (Local, Sink) {
+fn start_with(config: &str, answer: &str) -> (InProcess, Sink) {
     let sink = raw::sink(answer);
-    (local(config, &sink.url()), sink)
+    (in_process(config, &sink.url()), sink)
 }
 
 /// [`CONFIG`] with TLS, for more sections to follow.
@@ -64,16 +64,16 @@ fn basic(account: &str) -> String {
     format!("Authorization: Basic {}\r\n", STANDARD.encode(format!("{account}:badmin")))
 }
 
-fn ask(portwarden: &Local, method: &str, target: &str, headers: &str) -> Response {
+fn ask(portwarden: &InProcess, method: &str, target: &str, headers: &str) -> Response {
     exchange(portwarden.address, &request(method, target, headers)).expect("an answer")
 }
 
-fn ask_as(portwarden: &Local, account: &str, method: &str, target: &str) -> Response {
+fn ask_as(portwarden: &InProcess, account: &str, method: &str, target: &str) -> Response {
     ask(portwarden, method, target, &basic(account))
 }
 
 /// A token of the account for the scopes, from the token endpoint.
-fn token(portwarden: &Local, account: &str, query: &str) -> String {
+fn token(portwarden: &InProcess, account: &str, query: &str) -> String {
     let response = ask_as(portwarden, account, "GET", &format!("/auth?{query}"));
     assert_eq!(response.status, 200, "{response:?}");
     let answer: Value = serde_json::from_str(&response.text()).unwrap();
@@ -400,7 +400,7 @@ fn rule_13_only_our_key_and_algorithm_open() {
     let parts: Vec<&str> = good.split('.').collect();
     let none = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(r#"{"typ":"JWT","alg":"none"}"#);
     let (stranger, _sink) = start(OK);
-    let elsewhere = local(&CONFIG.replace("Acme auth server", "Other issuer"), "http://127.0.0.1:1");
+    let elsewhere = in_process(&CONFIG.replace("Acme auth server", "Other issuer"), "http://127.0.0.1:1");
     let foreign = token(&elsewhere, "admin", &format!("{OURS}&scope=repository:a:pull"));
     drop(stranger);
     for bad in [
@@ -458,7 +458,7 @@ fn rule_15_only_our_audience_opens_and_lifetimes_are_said() {
     let response = ask(&portwarden, "GET", "/v2/a/tags/list", &format!("Authorization: Bearer {other}\r\n"));
     assert_eq!((response.status, response.challenge("error").as_deref()), (401, Some("invalid_token")));
     assert_eq!(sink.take(), Vec::<String>::new());
-    let short = local(&CONFIG.replace("expiration: 900", "expiration: 1"), "http://127.0.0.1:1");
+    let short = in_process(&CONFIG.replace("expiration: 900", "expiration: 1"), "http://127.0.0.1:1");
     let answer: Value = serde_json::from_str(&ask_as(&short, "admin", "GET", "/auth").text()).unwrap();
     assert_eq!(answer["expires_in"], 60, "clients assume 60 s when nothing is said");
     assert!(answer["issued_at"].as_str().is_some_and(|at| at.ends_with('Z') && at.len() == 20), "{answer}");
@@ -670,7 +670,7 @@ fn rule_19_who_has_logged_in_is_not_held_up_by_others_at_the_address() {
 
 #[test]
 fn rule_19_failures_back_off_by_account_and_address_and_lock_nobody_out() {
-    let attempt = |(portwarden, _): &(Local, Sink), n| match n {
+    let attempt = |(portwarden, _): &(InProcess, Sink), n| match n {
         0..6 => guess(portwarden, "admin", &format!("wrong{n}")),
         _ => ask_as(portwarden, "admin", "GET", "/auth"),
     };
@@ -687,7 +687,7 @@ fn rule_19_failures_back_off_by_account_and_address_and_lock_nobody_out() {
     assert_eq!(from_elsewhere.status, 200, "another address");
 }
 
-fn guess(portwarden: &Local, account: &str, password: &str) -> Response {
+fn guess(portwarden: &InProcess, account: &str, password: &str) -> Response {
     let credentials = STANDARD.encode(format!("{account}:{password}"));
     ask(portwarden, "GET", "/auth", &format!("Authorization: Basic {credentials}\r\n"))
 }
@@ -710,7 +710,7 @@ fn rule_37_every_name_counts_alike_in_all_its_spellings() {
         ["admin\u{a0}", "nobody\u{a0}"],
     ] {
         let answers = |name: &str, spelling: &str| {
-            let attempt = |(portwarden, _): &(Local, Sink), n| match n {
+            let attempt = |(portwarden, _): &(InProcess, Sink), n| match n {
                 0..4 => seen(guess(portwarden, name, &n.to_string())),
                 _ => seen(guess(portwarden, spelling, "x")),
             };
@@ -905,7 +905,7 @@ fn rule_23_an_account_called_star_opens_only_its_own() {
 }
 
 /// With every deadline at one second.
-fn impatient(answer: &str) -> (Local, Sink) {
+fn impatient(answer: &str) -> (InProcess, Sink) {
     let limits = "limits: {handshake_timeout: 1s, header_timeout: 1s, idle_timeout: 1s, idle_body: 1s}\n\
                   registry: {connect_timeout: 1s, response_timeout: 1s}\n";
     start_with(&(CONFIG.to_owned() + limits), answer)
@@ -1235,7 +1235,7 @@ fn anonymous_users_are_served_what_is_theirs_and_told_that_they_can_log_in() {
 #[test]
 fn the_challenge_names_the_host_that_the_client_named() {
     let (portwarden, _sink) = start(OK);
-    let realm = |portwarden: &Local, headers: &str| {
+    let realm = |portwarden: &InProcess, headers: &str| {
         let bytes = latin1(&format!("GET /v2/ HTTP/1.1\r\nConnection: close\r\n{headers}\r\n"));
         exchange(portwarden.address, &bytes).unwrap().challenge("realm").unwrap()
     };

@@ -13,7 +13,7 @@ use std::{
 };
 
 use crate::support::{
-    local::local,
+    in_process::in_process,
     raw::{self, latin1},
     recorder::{Arrived, recorder},
 };
@@ -336,7 +336,7 @@ fn rule_10_no_probe_smuggles_a_request() {
     let probes: Vec<Probe> =
         [obscured_encodings(), both_framings(), lengths(), chunks(), heads()].into_iter().flatten().collect();
     let recorder = recorder();
-    let portwarden = local(CONFIG, &recorder.url());
+    let portwarden = in_process(CONFIG, &recorder.url());
     let address = portwarden.address;
     // Probes wait in parallel.
     let answers: Vec<Answer> = thread::scope(|scope| {

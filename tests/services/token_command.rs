@@ -8,10 +8,10 @@ use std::{
 };
 
 use crate::support::{
-    broken::nobody,
     command::{self, Output},
     curl::curl,
     distribution::push_image,
+    misbehaving_registry::nobody,
     portwarden::{ADMIN, Portwarden, TEST, USER, User, portwarden, program},
     registry::registry,
 };

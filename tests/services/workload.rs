@@ -14,7 +14,7 @@ use crate::support::{
     portwarden::{ADMIN, Portwarden, portwarden, program},
     registry::registry,
     skopeo::skopeo,
-    token::claims,
+    token_exchange::claims,
     waiting::{PATIENCE, eventually},
     workload::{ask, job, log_in, member, section, trusting},
 };

@@ -9,10 +9,10 @@ use rustls::{
 use tokio::net::TcpStream;
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
-use super::local::Local;
+use super::in_process::InProcess;
 
 /// Connects and offers the protocols of `alpn`.
-pub async fn connect(portwarden: &Local, alpn: &[&[u8]]) -> TlsStream<TcpStream> {
+pub async fn connect(portwarden: &InProcess, alpn: &[&[u8]]) -> TlsStream<TcpStream> {
     let config = client_config(portwarden, alpn, rustls::ALL_VERSIONS);
     let stream = TcpStream::connect(portwarden.address).await.unwrap();
     let name = ServerName::try_from("registry.example").unwrap();
@@ -21,7 +21,7 @@ pub async fn connect(portwarden: &Local, alpn: &[&[u8]]) -> TlsStream<TcpStream>
 
 /// Returns the TLS settings of such a client.
 pub fn client_config(
-    portwarden: &Local,
+    portwarden: &InProcess,
     alpn: &[&[u8]],
     versions: &[&'static rustls::SupportedProtocolVersion],
 ) -> ClientConfig {

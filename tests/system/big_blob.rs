@@ -15,10 +15,10 @@ use std::{
 use aws_lc_rs::digest::{Context, SHA256};
 
 use crate::support::{
-    broken::{Fault, broken},
     curl::curl,
     distribution::{start_upload, with_digest},
     image::{hex, random_bytes},
+    misbehaving_registry::{Fault, misbehaving},
     portwarden::{ADMIN, Portwarden, portwarden, portwarden_at},
     process::pause,
     registry::registry,
@@ -91,7 +91,7 @@ fn a_client_that_stops_reading_holds_up_the_registry_and_not_the_memory() {
 
 #[test]
 fn a_registry_that_stops_reading_holds_up_the_client_and_not_the_memory() {
-    let upstream = broken(Fault::Silence);
+    let upstream = misbehaving(Fault::Silence);
     let warden = portwarden_at(&upstream.url()).start();
     let admin = curl(&warden).user(ADMIN).seconds(3);
     let before = warden.rss_kib();

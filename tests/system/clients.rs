@@ -13,7 +13,7 @@ use crate::support::{
     portwarden::{ADMIN, TEST, TEST2, USER, User, portwarden},
     registry::registry,
     skopeo::skopeo,
-    token,
+    token_exchange,
 };
 
 /// Text that a client shows, in its own words, when the ACL denies a pull of `team/app` to `test`.
@@ -106,7 +106,7 @@ fn containerd_pushes_and_pulls() {
 fn curl_with_a_token_may_do_what_the_token_and_the_acl_both_allow() {
     let registry = registry();
     let warden = portwarden(&registry).start();
-    let with = |user, scope: &str| curl(&warden).bearer(&token::token(&warden, user, &[scope]));
+    let with = |user, scope: &str| curl(&warden).bearer(&token_exchange::token(&warden, user, &[scope]));
     let everything = "repository:team/app:delete,pull,push";
 
     let pushed = push_image(&with(TEST2, everything), "team/app", "1");
@@ -154,7 +154,7 @@ fn curl_with_a_password_needs_no_token() {
 fn a_right_taken_away_is_gone_on_the_next_request_with_the_same_token() {
     let registry = registry();
     let mut warden = portwarden(&registry).start();
-    let token = token::token(&warden, TEST2, &["repository:team/app:pull,push"]);
+    let token = token_exchange::token(&warden, TEST2, &["repository:team/app:pull,push"]);
     let digest = push_blob(&curl(&warden).bearer(&token), "team/app", &random_bytes(100));
     let blob = format!("/v2/team/app/blobs/{digest}");
     curl(&warden).bearer(&token).get(&blob).is(200);

@@ -12,7 +12,7 @@ use crate::support::{
     portwarden::{ADMIN, Portwarden, TEST, TEST2, USER, User, portwarden},
     process::{PATIENCE, eventually},
     registry::registry,
-    token,
+    token_exchange,
 };
 
 /// The text that docker shows for a pull that the ACL denies; `{account}` and `{repository}` stand for the names.
@@ -144,11 +144,12 @@ const NO_SOURCE_FOR_TEST2: &str = r#"
 fn a_mount_tells_nothing_about_a_blob_the_account_may_not_pull() {
     let registry = registry();
     let warden = portwarden(&registry).acl(NO_SOURCE_FOR_TEST2).start();
-    let admin = curl(&warden).bearer(&token::token(&warden, ADMIN, &["repository:team/source:pull,push"]));
+    let admin =
+        curl(&warden).bearer(&token_exchange::token(&warden, ADMIN, &["repository:team/source:pull,push"]));
     let secret = distribution::push_blob(&admin, "team/source", &random_bytes(1000));
     let missing = sha256(b"a blob that nobody has");
     let scopes = ["repository:team/copy:pull,push", "repository:team/source:pull"];
-    let test2 = curl(&warden).bearer(&token::token(&warden, TEST2, &scopes));
+    let test2 = curl(&warden).bearer(&token_exchange::token(&warden, TEST2, &scopes));
 
     for digest in [&secret, &missing] {
         let mount = format!("/v2/team/copy/blobs/uploads/?mount={digest}&from=team/source");
@@ -167,8 +168,8 @@ fn a_push_goes_on_with_a_new_token_when_the_first_expires_between_two_layers() {
     let registry = registry();
     let warden = portwarden(&registry).start();
     let scope = "repository:team/slow:pull,push";
-    let fresh = token::token(&warden, TEST2, &[scope]);
-    let dying = curl(&warden).bearer(&token::expiring_in(&warden, &fresh, 3 - LEEWAY));
+    let fresh = token_exchange::token(&warden, TEST2, &[scope]);
+    let dying = curl(&warden).bearer(&token_exchange::expiring_in(&warden, &fresh, 3 - LEEWAY));
     let (first, second) = (random_bytes(3_000), random_bytes(3_000));
 
     distribution::push_blob(&dying, "team/slow", &first);
@@ -183,7 +184,7 @@ fn a_push_goes_on_with_a_new_token_when_the_first_expires_between_two_layers() {
     assert!(challenge.contains(&format!("scope=\"{scope}\"")), "{challenge}");
 
     // The client asks for another token, and the upload that the first had begun goes on.
-    let renewed = curl(&warden).bearer(&token::token(&warden, TEST2, &[scope]));
+    let renewed = curl(&warden).bearer(&token_exchange::token(&warden, TEST2, &[scope]));
     renewed.clone().body(&second).send("PUT", &target).is(201);
     distribution::put_manifest(&renewed, "team/slow", "1", &first, &[&second]).is(201);
 }
@@ -194,8 +195,8 @@ fn a_layer_that_outlives_its_token_is_uploaded_to_its_end() {
     const LEEWAY: i64 = 60;
     let registry = registry();
     let warden = portwarden(&registry).start();
-    let fresh = token::token(&warden, TEST2, &["repository:team/slow:pull,push"]);
-    let dying = curl(&warden).bearer(&token::expiring_in(&warden, &fresh, 2 - LEEWAY));
+    let fresh = token_exchange::token(&warden, TEST2, &["repository:team/slow:pull,push"]);
+    let dying = curl(&warden).bearer(&token_exchange::expiring_in(&warden, &fresh, 2 - LEEWAY));
     let location = distribution::start_upload(&dying, "team/slow");
 
     let answer = dying.clone().send_stream("PATCH", &location, |body| {
@@ -234,14 +235,14 @@ mod registry_with_token_auth {
                 let target = format!("/v2/{repository}/blobs/uploads/");
                 curl_at(&guarded.url()).bearer(token).send("POST", &target).status
             };
-            let token = token::token(&warden, ADMIN, &["repository:team/app:pull,push"]);
+            let token = token_exchange::token(&warden, ADMIN, &["repository:team/app:pull,push"]);
             assert_eq!(upload(&token, "team/app"), 202, "{key_type:?}");
             assert_eq!(
                 upload(&token, "team/other"),
                 401,
                 "{key_type:?}: the token is for another repository"
             );
-            let denied = token::token(&warden, USER, &["repository:team/app:pull,push"]);
+            let denied = token_exchange::token(&warden, USER, &["repository:team/app:pull,push"]);
             assert_eq!(upload(&denied, "team/app"), 401, "{key_type:?}: user may not push");
         }
     }
@@ -251,7 +252,7 @@ mod registry_with_token_auth {
     fn cannot_be_served_with_an_ed25519_key() {
         let plain = registry();
         let warden = portwarden(&plain).token_key(KeyType::Ed25519).start();
-        let token = token::token(&warden, ADMIN, &[]);
+        let token = token_exchange::token(&warden, ADMIN, &[]);
         curl(&warden).bearer(&token).get("/v2/").is(200);
         let log = guarded_by(&warden).err().expect("the registry cannot start with this certificate");
         assert!(log.contains(NO_SUCH_KEY), "{log}");
@@ -280,16 +281,16 @@ fn expect(cell: &str, output: Output, allowed: bool, otherwise: &str) {
 /// Deletes a manifest, which only the API does; `user` asks for the right, and the refusal has to name the reason.
 fn deletes(warden: &Portwarden, user: User) -> bool {
     let scope = "repository:team/deleted:delete,pull,push";
-    let admin = curl(warden).bearer(&token::token(warden, ADMIN, &[scope]));
+    let admin = curl(warden).bearer(&token_exchange::token(warden, ADMIN, &[scope]));
     let path = format!("/v2/team/deleted/manifests/{}", push_image(&admin, "team/deleted", "1"));
-    let answer = curl(warden).bearer(&token::token(warden, user, &[scope])).send("DELETE", &path);
+    let answer = curl(warden).bearer(&token_exchange::token(warden, user, &[scope])).send("DELETE", &path);
     let kept = curl(warden).user(ADMIN).header(&format!("Accept: {MANIFEST}")).get(&path).status;
     assert_eq!(kept, if answer.status == 202 { 404 } else { 200 });
     answer.status == 202 || refused(&answer, user, DENIED_DELETE)
 }
 
 fn lists_catalogue(warden: &Portwarden, user: User) -> bool {
-    let token = token::token(warden, user, &["registry:catalog:*"]);
+    let token = token_exchange::token(warden, user, &["registry:catalog:*"]);
     curl(warden).bearer(&token).get("/v2/_catalog").is(200).text().contains("\"team/app\"")
 }
 

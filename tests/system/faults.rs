@@ -13,12 +13,12 @@ use std::{
 };
 
 use crate::support::{
-    broken::{Fault, broken, nobody},
     curl::{Response, curl},
     distribution::{push_blob, start_upload, with_digest},
     image::{random_bytes, sha256},
-    local::local,
+    in_process::in_process,
     metrics,
+    misbehaving_registry::{Fault, misbehaving, nobody},
     portwarden::{ADMIN, Portwarden, portwarden, portwarden_at},
     process::{PATIENCE, eventually, pause},
     raw,
@@ -47,7 +47,7 @@ fn a_registry_that_is_down_is_a_502_or_503_and_when_to_try_again() {
 
 #[test]
 fn a_registry_that_never_answers_is_a_504() {
-    let upstream = broken(Fault::Silence);
+    let upstream = misbehaving(Fault::Silence);
     let (key, value) = RESPONSE_TIMEOUT;
     let mut warden = portwarden_at(&upstream.url()).registry_setting(key, value).start();
     for protocol in PROTOCOLS {
@@ -60,7 +60,7 @@ fn a_registry_that_never_answers_is_a_504() {
 #[test]
 fn a_registry_that_answers_garbage_or_hangs_up_is_a_502() {
     for fault in [Fault::Garbage, Fault::Close, Fault::Reset] {
-        let upstream = broken(fault);
+        let upstream = misbehaving(fault);
         let mut warden = portwarden_at(&upstream.url()).start();
         for protocol in PROTOCOLS {
             let answer = ask(&warden, protocol);
@@ -73,7 +73,7 @@ fn a_registry_that_answers_garbage_or_hangs_up_is_a_502() {
 
 #[test]
 fn a_body_cut_short_by_the_registry_is_not_passed_off_as_whole() {
-    let upstream = broken(Fault::ShortBody);
+    let upstream = misbehaving(Fault::ShortBody);
     let mut warden = portwarden_at(&upstream.url()).start();
     for protocol in PROTOCOLS {
         let answer = ask(&warden, protocol);
@@ -193,7 +193,7 @@ token: {issuer: Acme, expiration: 900, certificate: '@CERT@', key: '@KEY@'}
 users: {'': {}}
 acl: [{match: {}, actions: ['*']}]
 ";
-    let portwarden = local(config, &upstream);
+    let portwarden = in_process(config, &upstream);
     let mut client = raw::connect(portwarden.address);
     client.write_all(&raw::request("GET", "/v2/a/blobs/sha256:ab", "")).unwrap();
     client.read_exact(&mut vec![0; 20 << 20]).unwrap();
@@ -216,7 +216,7 @@ fn an_upload_that_the_registry_stops_reading_ends_over_http2() {
 
 /// A registry that is alive and reads nothing: its kernel answers for ever, so that only a deadline ends the upload.
 fn an_upload_that_the_registry_stops_reading_ends(protocol: &str) {
-    let upstream = broken(Fault::Silence);
+    let upstream = misbehaving(Fault::Silence);
     let (key, value) = RESPONSE_TIMEOUT;
     let limits = "limits: {idle_body: 1s, idle_timeout: 1s}";
     let mut warden = portwarden_at(&upstream.url()).registry_setting(key, value).with(limits).start();

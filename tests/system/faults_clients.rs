@@ -19,7 +19,7 @@ use tokio::{
 use crate::support::{
     client::{Client, Failure, PROTOCOLS, Protocol, basic, run},
     content::Content,
-    local::local,
+    in_process::in_process,
     portwarden::{ADMIN, Portwarden, portwarden},
     process::{PATIENCE, eventually},
     raw,
@@ -130,7 +130,7 @@ token: {issuer: Acme, expiration: 900, certificate: '@CERT@', key: '@KEY@'}
 users: {'': {}}
 acl: [{match: {}, actions: ['*']}]
 ";
-    let portwarden = local(config, &sink.url());
+    let portwarden = in_process(config, &sink.url());
     let before = portwarden.tasks();
     let upload = raw::latin1(
         "PATCH /v2/a/blobs/uploads/1 HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\nthe beginning",

@@ -17,18 +17,18 @@ use hyper::Method;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::support::{
-    broken::{Fault, broken, nobody},
     client::{Answer, Client, Connection, Protocol, basic, run, wrong_password},
     clock::Clock,
     content::Content,
     curl::curl_at,
+    misbehaving_registry::{Fault, misbehaving, nobody},
     pki, ports,
     portwarden::{ADMIN, Portwarden, USER, port_after, portwarden, portwarden_at, program},
     process::{PATIENCE, eventually, pause},
     raw,
     registry::registry,
     small_disk::SmallDisk,
-    token,
+    token_exchange,
 };
 
 /// The log line for a connection that cannot be accepted.
@@ -192,21 +192,21 @@ fn tokens_follow_the_wall_clock_wherever_it_jumps() {
     let trust = warden.authority_file().display().to_string();
     let request = curl_at(&at).option(&["--cacert", &trust]);
     let status = |token: &str| request.clone().bearer(token).get("/v2/team/app/tags/list").status;
-    let now = token::token(&warden, USER, &scope);
+    let now = token_exchange::token(&warden, USER, &scope);
     assert_eq!(status(&now), 404);
     clock.set("+2h");
     assert_eq!(status(&now), 401, "it has expired");
-    let later = token::token(&warden, USER, &scope);
+    let later = token_exchange::token(&warden, USER, &scope);
     assert_eq!(status(&later), 404, "a client only asks for another");
     clock.set("-2h");
     assert_eq!((status(&now), status(&later)), (401, 401), "neither is valid yet");
-    let earlier = token::token(&warden, USER, &scope);
+    let earlier = token_exchange::token(&warden, USER, &scope);
     assert_eq!(status(&earlier), 404);
     clock.set("+0");
     assert_eq!((status(&earlier), status(&now), status(&later)), (401, 404, 401));
     for extreme in ["-20000d", "+40000d"] {
         clock.set(extreme);
-        let token = token::token(&warden, USER, &scope);
+        let token = token_exchange::token(&warden, USER, &scope);
         assert_eq!(status(&token), 404, "{extreme}");
     }
     clock.set("+0");
@@ -254,7 +254,7 @@ fn deadlines_and_transfers_do_not_see_the_wall_clock() {
     let registry = registry();
     let clock = Clock::right();
     let warden = clock.of(portwarden(&registry)).start();
-    let silent = broken(Fault::Silence);
+    let silent = misbehaving(Fault::Silence);
     let waiting = clock.of(portwarden_at(&silent.url()).registry_setting("response_timeout", "3s")).start();
     let blob = Content::made(1, 32 << 20);
     run(async {

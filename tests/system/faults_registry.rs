@@ -15,12 +15,12 @@ use std::{
 use tokio::time::sleep;
 
 use crate::support::{
-    broken::{Fault, broken},
     client::{Client, Failure, PROTOCOLS, Protocol, run},
     content::Content,
     curl::curl,
     distribution::{push_blob, start_upload},
     image::random_bytes,
+    misbehaving_registry::{Fault, misbehaving},
     portwarden::{ADMIN, portwarden, portwarden_at},
     process::{PATIENCE, eventually},
     registry::{registry, registry_with_store},
@@ -161,7 +161,7 @@ impl Transfer {
 
 #[test]
 fn who_waits_for_a_silent_registry_gets_a_504_and_holds_up_nobody() {
-    let upstream = broken(Fault::SilenceAbout("/slow/"));
+    let upstream = misbehaving(Fault::SilenceAbout("/slow/"));
     let warden = portwarden_at(&upstream.url()).registry_setting("response_timeout", "10s").start();
     run(async {
         let client = |protocol| Client::new(&warden, protocol);
@@ -196,7 +196,7 @@ fn who_waits_for_a_silent_registry_gets_a_504_and_holds_up_nobody() {
 
 #[test]
 fn half_of_a_head_is_a_504() {
-    let upstream = broken(Fault::HalfHead);
+    let upstream = misbehaving(Fault::HalfHead);
     let warden = portwarden_at(&upstream.url()).registry_setting("response_timeout", "1s").start();
     let before = warden.open_files();
     for protocol in ["--http1.1", "--http2"] {
@@ -208,7 +208,7 @@ fn half_of_a_head_is_a_504() {
 
 #[test]
 fn a_body_that_stands_still_ends_after_the_idle_limit() {
-    let upstream = broken(Fault::StalledBody);
+    let upstream = misbehaving(Fault::StalledBody);
     let limits = "limits: {idle_body: 1s, idle_timeout: 1s}";
     let warden = portwarden_at(&upstream.url()).with(limits).start();
     let before = warden.open_files();

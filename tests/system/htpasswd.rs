@@ -13,7 +13,7 @@ use crate::support::{
     portwarden::{ADMIN, Portwarden, User, portwarden},
     process::{PATIENCE, eventually},
     registry::registry,
-    token,
+    token_exchange,
 };
 
 const AMY: User = User { name: "amy", password: "of amy" };
@@ -82,7 +82,7 @@ fn an_edit_is_in_force_without_a_restart_whichever_way_it_is_written() {
     let (registry, accounts) = (registry(), Accounts::new());
     accounts.set(AMY);
     let warden = start(&registry, &accounts);
-    let amys = token::token(&warden, AMY, &["repository:team/app:pull"]);
+    let amys = token_exchange::token(&warden, AMY, &["repository:team/app:pull"]);
     let with_token = || curl(&warden).bearer(&amys).get("/v2/team/app/tags/list").status;
     assert_eq!((with_token(), status(&warden, BOB)), (404, 401), "the registry has no such repository");
 

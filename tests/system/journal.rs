@@ -79,7 +79,7 @@ impl Service {
              token: {{issuer: i, expiration: 900, certificate: cert.pem, key: key.pem}}\n\
              registry: {{url: '{}'}}\n\
              users: {{admin: {{password: '{hash}'}}}}\nacl: [{{match: {{account: admin}}, actions: ['*']}}]\n",
-            crate::support::broken::nobody()
+            crate::support::misbehaving_registry::nobody()
         );
         let file = files.path().join("auth_config.yml");
         fs::write(&file, config).unwrap();

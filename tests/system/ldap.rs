@@ -6,7 +6,7 @@
 use crate::support::{
     curl::curl,
     docker::docker,
-    pages::Visitor,
+    page_client::Visitor,
     portwarden::{ADMIN, Portwarden, User, portwarden},
     process::{PATIENCE, eventually},
     registry::{Registry, registry},

@@ -13,9 +13,9 @@ use std::{
 };
 
 use crate::support::{
-    broken::nobody,
     command::{self, Output},
     curl::{curl, curl_at},
+    misbehaving_registry::nobody,
     pki::{self, Authority},
     portwarden::{ADMIN, Portwarden, TEST, USER, port_after, portwarden, portwarden_at},
     process::{PATIENCE, Process, eventually},

@@ -19,14 +19,14 @@ use tokio::{
 use tokio_rustls::client::TlsStream;
 
 use crate::support::{
-    broken::nobody,
     client::{Client, PROTOCOLS, Protocol, run},
     curl::curl,
     distribution::start_upload,
     h2,
     image::random_bytes,
-    local::local,
+    in_process::in_process,
     metrics,
+    misbehaving_registry::nobody,
     portwarden::{ADMIN, Portwarden, portwarden, portwarden_at},
     process::{PATIENCE, eventually, pause},
     raw,
@@ -154,7 +154,7 @@ users: {'': {}}
 acl: [{match: {}, actions: ['*']}]
 limits: {header_timeout: 2s}
 ";
-    let portwarden = local(config, &format!("http://{}", registry.local_addr().unwrap()));
+    let portwarden = in_process(config, &format!("http://{}", registry.local_addr().unwrap()));
     thread::spawn(move || {
         for mut stream in registry.incoming().flatten() {
             let _ = stream.read(&mut [0; 4096]);

@@ -22,7 +22,7 @@ use tempfile::TempDir;
 
 use crate::support::{
     backoff::guesses_in_a_row,
-    local::{Local, local},
+    in_process::{InProcess, in_process},
     raw::{self, Response, Sink, exchange, request},
     waiting::{PATIENCE, eventually},
 };
@@ -49,7 +49,7 @@ acl:
 
 /// A Portwarden with back ends, and the files of its commands.
 struct Scene {
-    portwarden: Local,
+    portwarden: InProcess,
     registry: Sink,
     commands: TempDir,
 }
@@ -65,7 +65,7 @@ impl Scene {
         Self::new(&[("ext_authz", &format!("read q; {script}"))], "")
     }
 
-    /// `ext_auth` runs this shell script, and these are the rules besides the one of `local`.
+    /// `ext_auth` runs this shell script, and these are the rules besides the one of `in_process`.
     fn with_acl(rules: &str, script: &str) -> Self {
         let scene = Self::with_accounts(script);
         scene.set_acl(rules, &[("ext_auth", script)]);
@@ -85,7 +85,7 @@ impl Scene {
         let sections: String =
             sections.iter().map(|(section, script)| command(section, script, commands.path())).collect();
         let registry = raw::sink(OK);
-        let portwarden = local(&format!("{SERVER}{USERS}{ACL}{sections}{rest}"), &registry.url());
+        let portwarden = in_process(&format!("{SERVER}{USERS}{ACL}{sections}{rest}"), &registry.url());
         Self { portwarden, registry, commands }
     }
 
@@ -201,15 +201,15 @@ fn rule_19_guesses_in_other_spellings_count_together() {
         assert_eq!(scene.log_in("local", "badmin"), 200);
         scene
     };
-    let names = ["LOCAL", "local", "Local", "lOCAL", "local", "LOCAL"];
+    let names = ["LOCAL", "local", "InProcess", "lOCAL", "local", "LOCAL"];
     let attempt = |scene: &Scene, n: usize| match names.get(n) {
         Some(name) => scene.log_in(name, &format!("wrong{n}")),
-        None => scene.log_in("Local", "right"),
+        None => scene.log_in("InProcess", "right"),
     };
     let (scene, statuses) = guesses_in_a_row(signed_in, names.len() + 1, attempt);
     assert_eq!(statuses, [401, 401, 401, 401, 429, 429, 429]);
     thread::sleep(Duration::from_millis(1100));
-    assert_eq!(scene.log_in("Local", "right"), 200);
+    assert_eq!(scene.log_in("InProcess", "right"), 200);
     let began = Instant::now();
     assert_eq!(scene.log_in("LOCAL", "wrong6"), 401);
     let next = scene.log_in("LOCAL", "wrong7");

@@ -18,7 +18,7 @@ use crate::support::{
     curl::curl,
     distribution::push_blob,
     image::random_bytes,
-    local::{CONFIG, Local, local},
+    in_process::{CONFIG, InProcess, in_process},
     portwarden::{ADMIN, portwarden},
     raw::{self, Response, exchange, latin1, request, sink},
     registry::registry,
@@ -33,14 +33,14 @@ fn blob(repository: &str) -> String {
     format!("/v2/{repository}/blobs/sha256:{}", "a".repeat(64))
 }
 
-fn ask(portwarden: &Local, method: &str, target: &str, headers: &str) -> Response {
+fn ask(portwarden: &InProcess, method: &str, target: &str, headers: &str) -> Response {
     let admin = format!("Authorization: Basic {}\r\n{headers}", STANDARD.encode("admin:badmin"));
     exchange(portwarden.address, &request(method, target, &admin)).expect("an answer")
 }
 
 /// The answer over HTTP/2, with its body where that arrives whole.
 fn ask_http2(
-    portwarden: &Local,
+    portwarden: &InProcess,
     method: &str,
     target: &str,
     expect: Option<&str>,
@@ -72,7 +72,7 @@ fn rule_09_a_client_sees_of_the_registrys_headers_those_on_the_list() {
          Link: <https://evil.example/x.css>; rel=stylesheet, </v2/_catalog?n=1>; rel=\"next\"\r\n\
          Link: <https://evil.example/>; rel=preconnect\r\n\r\n",
     );
-    let portwarden = local(CONFIG, &sink.url());
+    let portwarden = in_process(CONFIG, &sink.url());
     let answer = ask(&portwarden, "GET", "/v2/a/manifests/1", "");
     let mut names: Vec<&str> = answer.headers.iter().map(|(name, _)| name.as_str()).collect();
     names.sort_unstable();
@@ -97,7 +97,7 @@ fn rule_12_a_location_is_a_path_unless_the_operator_wants_a_url() {
         "HTTP/1.1 202 Accepted\r\nLocation: http://@HERE@/v2/a/blobs/uploads/1?_state=x\r\nContent-Length: 0\r\n\r\n",
     );
     let location = |config: &str, headers: &str| {
-        let portwarden = local(config, &sink.url());
+        let portwarden = in_process(config, &sink.url());
         let answer = ask(&portwarden, "POST", "/v2/a/blobs/uploads/", headers);
         answer.header("location").expect("a Location").to_owned()
     };
@@ -112,11 +112,11 @@ fn rule_12_a_location_is_a_path_unless_the_operator_wants_a_url() {
 #[test]
 fn a_trusted_proxy_says_the_port_and_may_say_all_in_forwarded() {
     let sink = sink("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
-    let realm = |portwarden: &Local, headers: &str| {
+    let realm = |portwarden: &InProcess, headers: &str| {
         let bytes = latin1(&format!("GET /v2/ HTTP/1.1\r\nConnection: close\r\n{headers}\r\n"));
         exchange(portwarden.address, &bytes).unwrap().challenge("realm").unwrap()
     };
-    let behind = local(&with_server("trusted_proxies: [127.0.0.1]"), &sink.url());
+    let behind = in_process(&with_server("trusted_proxies: [127.0.0.1]"), &sink.url());
     for (headers, expected) in [
         ("X-Forwarded-Proto: https\r\nX-Forwarded-Port: 8443\r\n", "https://hub.example:8443/auth"),
         ("X-Forwarded-Proto: https\r\nX-Forwarded-Port: 443\r\n", "https://hub.example/auth"),
@@ -138,7 +138,11 @@ fn a_trusted_proxy_says_the_port_and_may_say_all_in_forwarded() {
     }
     let claims =
         "Host: hub.example\r\nX-Forwarded-Port: 8443\r\nForwarded: host=evil.example;proto=https\r\n";
-    assert_eq!(realm(&local(CONFIG, &sink.url()), claims), "http://hub.example/auth", "no proxy is trusted");
+    assert_eq!(
+        realm(&in_process(CONFIG, &sink.url()), claims),
+        "http://hub.example/auth",
+        "no proxy is trusted"
+    );
 }
 
 #[test]
@@ -146,7 +150,7 @@ fn rule_11_the_address_is_read_from_forwarded_where_the_operator_says_so() {
     let sink = sink("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
     let config = with_server("real_ip_header: Forwarded, trusted_proxies: [127.0.0.1]")
         .replace("{account: admin}", "{account: admin, ip: 10.0.0.0/8}");
-    let portwarden = local(&config, &sink.url());
+    let portwarden = in_process(&config, &sink.url());
     for (header, status) in [
         ("for=10.0.0.1", 200),
         ("for=192.0.2.1, For=\"10.0.0.1:4711\";proto=https", 200),
@@ -170,7 +174,7 @@ fn rule_34_no_shared_cache_keeps_what_is_not_for_all() {
         "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nCache-Control: public, max-age=31536000\r\n\
          Expires: Thu, 01 Jan 2099 00:00:00 GMT\r\nPragma: cache\r\n\r\n{}",
     );
-    let portwarden = local(CONFIG, &sink.url());
+    let portwarden = in_process(CONFIG, &sink.url());
     let anonymous = |target: &str| exchange(portwarden.address, &request("GET", target, "")).unwrap();
     let cached = |answer: &Response| {
         assert!(answer.header("expires").is_none() && answer.header("pragma").is_none(), "{answer:?}");
@@ -187,7 +191,7 @@ fn rule_34_no_shared_cache_keeps_what_is_not_for_all() {
     let rule = "acl:\n  - {match: {account: reader, name: a}, actions: [pull]}\n";
     let hash = "$2y$05$LO.vzwpWC5LZGqThvEfznu8qhb5SGqvBSWY1J3yZ4AxtMRZ3kN5jC";
     let reader = format!("  reader: {{password: \"{hash}\"}}\n{rule}");
-    let in_part = local(&CONFIG.replace("acl:\n", &reader), &sink.url());
+    let in_part = in_process(&CONFIG.replace("acl:\n", &reader), &sink.url());
     let basic = format!("Authorization: Basic {}\r\n", STANDARD.encode("reader:badmin"));
     let part = exchange(in_part.address, &request("GET", "/v2/_catalog", &basic)).unwrap();
     assert_eq!(cached(&part), (200, "no-store".to_owned()));
@@ -199,7 +203,7 @@ fn rule_34_no_shared_cache_keeps_what_is_not_for_all() {
 #[test]
 fn an_expectation_that_is_not_met_is_refused_over_both_protocols() {
     let sink = sink("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
-    let portwarden = local(CONFIG, &sink.url());
+    let portwarden = in_process(CONFIG, &sink.url());
     for target in ["/v2/a/tags/list", "/v2/", "/auth?service=x", "/"] {
         for expect in ["x", "100-continue, x", ""] {
             let answer = ask(&portwarden, "GET", target, &format!("Expect: {expect}\r\n"));
@@ -210,7 +214,7 @@ fn an_expectation_that_is_not_met_is_refused_over_both_protocols() {
     }
     assert_eq!(ask(&portwarden, "GET", "/v2/a/tags/list", "Expect: 100-Continue\r\n").status, 200);
     assert_eq!(sink.take().len(), 1);
-    let with_tls = local(&with_server("certificate: \"@CERT@\", key: \"@KEY@\""), &sink.url());
+    let with_tls = in_process(&with_server("certificate: \"@CERT@\", key: \"@KEY@\""), &sink.url());
     assert_eq!(ask_http2(&with_tls, "GET", "/v2/a/tags/list", Some("x")).0.status, 417);
     assert_eq!(sink.take(), Vec::<String>::new());
 }
@@ -218,7 +222,7 @@ fn an_expectation_that_is_not_met_is_refused_over_both_protocols() {
 #[test]
 fn writes_to_referrers_are_refused() {
     let sink = sink("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
-    let portwarden = local(CONFIG, &sink.url());
+    let portwarden = in_process(CONFIG, &sink.url());
     for method in ["POST", "PUT", "PATCH", "DELETE"] {
         assert_eq!(ask(&portwarden, method, "/v2/a/referrers/sha256:ab", "").status, 404, "{method}");
     }
@@ -229,7 +233,7 @@ fn writes_to_referrers_are_refused() {
 #[test]
 fn rule_06_the_tags_of_a_push_by_digest_are_read() {
     let sink = sink("HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n");
-    let portwarden = local(CONFIG, &sink.url());
+    let portwarden = in_process(CONFIG, &sink.url());
     let put = |target: &str| {
         let status = ask(&portwarden, "PUT", target, "").status;
         let sent = sink.take().first().map(|head| head.split(' ').nth(1).unwrap().to_owned());
@@ -284,13 +288,13 @@ fn a_status_arrives_whatever_body_is_announced() {
     ] {
         let whole = format!("HTTP/1.1 {answer}");
         let registry = answering(move |_| whole.clone());
-        let portwarden = local(&with_tls, &registry);
+        let portwarden = in_process(&with_tls, &registry);
         for _ in 0..10 {
             let (head, arrived) = ask_http2(&portwarden, method, &blob("a"), None);
             assert_eq!(head.status, status, "{answer}");
             assert_eq!(arrived.as_deref(), body.map(str::as_bytes), "{answer}");
         }
-        let plain = local(CONFIG, &registry);
+        let plain = in_process(CONFIG, &registry);
         for _ in 0..10 {
             let mut stream = raw::connect(plain.address);
             let admin = format!("Authorization: Basic {}\r\n", STANDARD.encode("admin:badmin"));
@@ -310,7 +314,7 @@ fn a_status_arrives_whatever_body_is_announced() {
 #[test]
 fn plain_http_on_the_port_of_tls_is_answered_in_a_sentence() {
     let sink = sink("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
-    let portwarden = local(&with_server("certificate: \"@CERT@\", key: \"@KEY@\""), &sink.url());
+    let portwarden = in_process(&with_server("certificate: \"@CERT@\", key: \"@KEY@\""), &sink.url());
     let upload = format!("PUT /v2/a HTTP/1.1\r\nContent-Length: 100000\r\n\r\n{}", "x".repeat(100_000));
     for request in ["GET /v2/ HTTP/1.1\r\nHost: a\r\n\r\n", "P", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", &upload]
     {
@@ -334,7 +338,7 @@ fn plain_http_on_the_port_of_tls_is_answered_in_a_sentence() {
 fn the_first_api_of_registries_is_not_found_in_json() {
     let sink = sink("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
     for config in [CONFIG.to_owned(), format!("ui: {{enabled: false}}\n{CONFIG}")] {
-        let portwarden = local(&config, &sink.url());
+        let portwarden = in_process(&config, &sink.url());
         for (method, target) in [
             ("GET", "/v1"),
             ("GET", "/v1?x=y"),
@@ -352,7 +356,7 @@ fn the_first_api_of_registries_is_not_found_in_json() {
         }
     }
     // A repository may be called so.
-    let portwarden = local(CONFIG, &sink.url());
+    let portwarden = in_process(CONFIG, &sink.url());
     for target in ["/v1", "/v1/search"] {
         let browser = request("GET", target, "Accept: text/html,*/*\r\n");
         let page = exchange(portwarden.address, &browser).unwrap();
@@ -365,7 +369,7 @@ fn no_other_spelling_of_the_base_is_answered_with_a_page_or_reaches_the_registry
     let sink = sink("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
     let (json, text) = (Some("application/json; charset=utf-8"), Some("text/plain; charset=utf-8"));
     for config in [CONFIG.to_owned(), format!("ui: {{enabled: false}}\n{CONFIG}")] {
-        let portwarden = local(&config, &sink.url());
+        let portwarden = in_process(&config, &sink.url());
         for (target, content_type) in [
             ("/V2/", text),
             ("//v2/", text),
@@ -411,7 +415,7 @@ fn a_page_says_that_the_registry_redirects_to_an_object_store() {
             "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n".to_owned()
         }
     });
-    let portwarden = local(CONFIG, &url);
+    let portwarden = in_process(CONFIG, &url);
     let page = |path: &str| {
         exchange(portwarden.address, &request("GET", path, "Accept: text/html\r\n")).unwrap().text()
     };

@@ -20,7 +20,7 @@ use tokio::{runtime::Runtime, sync::watch, task::JoinHandle};
 
 use super::pem;
 
-/// A small configuration for `local`: `admin`, whose password is `badmin`, may do everything, and pulls from `public/`
+/// A small configuration for `in_process`: `admin`, whose password is `badmin`, may do everything, and pulls from `public/`
 /// need no account.
 pub const CONFIG: &str = r#"
 server: {addr: ":0"}
@@ -34,7 +34,7 @@ acl:
 "#;
 
 /// A running Portwarden. Stops when dropped.
-pub struct Local {
+pub struct InProcess {
     pub address: SocketAddr,
     pub service: Arc<Service>,
     stop: watch::Sender<bool>,
@@ -47,16 +47,16 @@ pub struct Local {
 
 /// Starts one with the text of a configuration, in which `@CERT@` and `@KEY@` stand for files, plain HTTP unless the
 /// configuration says otherwise, in front of `upstream` (a URL as for `--registry`).
-pub fn local(config: &str, upstream: &str) -> Local {
+pub fn in_process(config: &str, upstream: &str) -> InProcess {
     start(config, upstream, pem::write_pair)
 }
 
 /// The same with a signing key of the caller's; `@CERT@` is then a certificate of that key.
-pub fn local_with_key(config: &str, key: &str, upstream: &str) -> Local {
+pub fn in_process_with_key(config: &str, key: &str, upstream: &str) -> InProcess {
     start(config, upstream, |directory| pem::write_pair_of(directory, key))
 }
 
-fn start(config: &str, upstream: &str, write_keys: impl FnOnce(&Path)) -> Local {
+fn start(config: &str, upstream: &str, write_keys: impl FnOnce(&Path)) -> InProcess {
     let directory = tempfile::tempdir().unwrap();
     write_keys(directory.path());
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
@@ -81,7 +81,7 @@ fn start(config: &str, upstream: &str, write_keys: impl FnOnce(&Path)) -> Local 
     while runtime.metrics().num_alive_tasks() + workers.tasks() < 2 {
         std::thread::yield_now();
     }
-    Local {
+    InProcess {
         address,
         service,
         stop,
@@ -93,7 +93,7 @@ fn start(config: &str, upstream: &str, write_keys: impl FnOnce(&Path)) -> Local 
     }
 }
 
-impl Local {
+impl InProcess {
     /// Puts another configuration in force, as a reload does.
     pub fn reload(&self, config: &str) {
         let config = read(config, self.directory.path(), &self.upstream);

@@ -33,12 +33,12 @@ pub enum Fault {
 }
 
 /// A registry with one fault; it ends with the test process.
-pub struct Broken {
+pub struct MisbehavingRegistry {
     port: u16,
 }
 
 /// Starts one.
-pub fn broken(fault: Fault) -> Broken {
+pub fn misbehaving(fault: Fault) -> MisbehavingRegistry {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     thread::spawn(move || {
@@ -46,7 +46,7 @@ pub fn broken(fault: Fault) -> Broken {
             thread::spawn(move || misbehave(stream, fault));
         }
     });
-    Broken { port }
+    MisbehavingRegistry { port }
 }
 
 /// The URL of a registry that is not there. Its port is taken as long as the process runs, so that no other program
@@ -59,7 +59,7 @@ pub fn nobody() -> String {
     format!("http://{address}")
 }
 
-impl Broken {
+impl MisbehavingRegistry {
     /// `http://127.0.0.1:<port>`.
     pub fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
