@@ -74,7 +74,7 @@ pub struct RetryAfter(pub Duration);
 const KNOWN_WRONG: usize = 8;
 
 /// The wrong passwords for a name from a client.
-pub(super) struct Pair {
+pub(super) struct WrongPasswords {
     failures: u32,
     /// The latest of them.
     wrong: [Option<Guess>; KNOWN_WRONG],
@@ -85,7 +85,7 @@ pub(super) struct Pair {
     forgotten_at: Instant,
 }
 
-impl Pair {
+impl WrongPasswords {
     pub(super) fn new(now: Instant) -> Self {
         let (wrong, in_flight) = ([None; KNOWN_WRONG], Vec::new());
         Self { failures: 0, wrong, in_flight, open_at: now, forgotten_at: now }
@@ -176,7 +176,7 @@ impl Pair {
 }
 
 /// Many failures are worth keeping; attempts whose end is still to come most of all.
-impl Worth for Pair {
+impl Worth for WrongPasswords {
     type Worth = (bool, u32, Instant);
     fn worth(&self, now: Instant) -> Self::Worth {
         (!self.in_flight.is_empty(), self.failures_at(now), self.open_at)
@@ -239,7 +239,7 @@ mod tests {
         }
         .bounded();
         let now = Instant::now();
-        let (mut pair, mut bucket) = (Pair::new(now), Bucket::new(now));
+        let (mut pair, mut bucket) = (WrongPasswords::new(now), Bucket::new(now));
         for _ in 0..3 {
             pair.fail(guess("x"), &settings, now);
             assert_eq!(bucket.take(settings.of_address(), now), Ok(()));
@@ -251,12 +251,12 @@ mod tests {
     fn extreme_settings_neither_overflow_nor_open() {
         let settings = ThrottleSettings { free_failures: 0, in_flight: 0, ..Default::default() };
         let now = Instant::now();
-        let mut pair = Pair { failures: u32::MAX, ..Pair::new(now) };
+        let mut pair = WrongPasswords { failures: u32::MAX, ..WrongPasswords::new(now) };
         pair.forgotten_at = now + Duration::from_secs(1);
         pair.fail(guess("x"), &settings, now);
         assert_eq!(pair.check(guess("y"), &settings, now), Err(RetryAfter(settings.longest_wait)));
         assert_eq!(
-            Pair::new(now).check(guess("y"), &settings, now),
+            WrongPasswords::new(now).check(guess("y"), &settings, now),
             Ok(()),
             "one attempt is always possible"
         );

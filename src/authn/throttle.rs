@@ -15,7 +15,7 @@
 //! Passwords of people are meant. The right token of a robot waits for nothing: it has 256 random bits, so the answer
 //! to any number of guesses helps no guesser. A wrong one counts as any wrong password.
 //!
-//! Counters are bound to the client, so that an account cannot be locked out from afar:
+//! CounterTable are bound to the client, so that an account cannot be locked out from afar:
 //!
 //! - **name and network**, an IPv4 address or a /64: some failures are free, then each doubles the wait, up to a
 //!   ceiling. Guesses that are still being verified count: a thousand started together cannot all be ahead of the first
@@ -37,12 +37,12 @@ use parking_lot::Mutex;
 
 use super::{
     Secret,
-    backoff::{Failures, Pair, RetryAfter, ThrottleSettings},
+    backoff::{Failures, RetryAfter, ThrottleSettings, WrongPasswords},
     digest::{DigestKey, Guess},
+    name_folding::folded,
     recent_sign_ins::RecentSignIns,
-    spelling::folded,
 };
-use crate::limits::{Buckets, Counters, Fingerprint, Network};
+use crate::limits::{Buckets, CounterTable, Fingerprint, Network};
 
 /// The counters. Thread-safe; nothing in it blocks for long.
 pub struct Throttle {
@@ -52,13 +52,13 @@ pub struct Throttle {
 }
 
 struct Tables {
-    pairs: Counters<Pair>,
-    failures: Counters<Failures>,
+    pairs: CounterTable<WrongPasswords>,
+    failures: CounterTable<Failures>,
     /// The remaining guesses.
     guesses: Buckets,
     /// The remaining verifications that are not guesses.
     repeats: Buckets,
-    recent_sign_ins: Counters<RecentSignIns>,
+    recent_sign_ins: CounterTable<RecentSignIns>,
 }
 
 /// The credentials that a client shows: an account, a password and the client's address.
@@ -86,11 +86,11 @@ impl Throttle {
     pub fn new(settings: ThrottleSettings, key: DigestKey) -> Arc<Self> {
         let settings = settings.bounded();
         let tables = Tables {
-            pairs: Counters::new(settings.capacity),
-            failures: Counters::new(settings.capacity),
+            pairs: CounterTable::new(settings.capacity),
+            failures: CounterTable::new(settings.capacity),
             guesses: Buckets::new(settings.capacity),
             repeats: Buckets::new(settings.capacity),
-            recent_sign_ins: Counters::new(settings.capacity),
+            recent_sign_ins: CounterTable::new(settings.capacity),
         };
         Arc::new(Self { settings, key, tables: Mutex::new(tables) })
     }
@@ -207,10 +207,10 @@ impl Tables {
     ) -> Result<Option<Counts>, RetryAfter> {
         let rate = settings.of_address();
         let pair = self.pairs.get_mut(shown.pair);
-        let is = |what: fn(&Pair, Guess, Instant) -> bool| {
+        let is = |what: fn(&WrongPasswords, Guess, Instant) -> bool| {
             pair.as_deref().zip(shown.guess).is_some_and(|(pair, guess)| what(pair, guess, now))
         };
-        let (is_known, is_known_wrong) = (is(Pair::is_known), is(Pair::is_known_wrong));
+        let (is_known, is_known_wrong) = (is(WrongPasswords::is_known), is(WrongPasswords::is_known_wrong));
         let Some(guess) = shown.guess.filter(|_| !is_known) else {
             return match self.repeats.take(shown.from, rate, now) {
                 Ok(()) => Ok(Some(Counts::Repeat)),
@@ -221,7 +221,7 @@ impl Tables {
         if !passage.is_proven {
             self.guesses.take(shown.from, rate, now).map_err(RetryAfter)?;
         }
-        if let Some(pair) = self.pairs.get_or_insert(shown.pair, Pair::new(now), now) {
+        if let Some(pair) = self.pairs.get_or_insert(shown.pair, WrongPasswords::new(now), now) {
             pair.start(guess);
         }
         Ok(Some(if passage.is_proven { Counts::FreeGuess } else { Counts::Guess }))
@@ -233,7 +233,7 @@ impl Tables {
             proven.forget(shown.from, guess);
         }
         // A counter may have been evicted meanwhile: then this failure is its first.
-        let Some(pair) = self.pairs.get_or_insert(shown.pair, Pair::new(now), now) else { return };
+        let Some(pair) = self.pairs.get_or_insert(shown.pair, WrongPasswords::new(now), now) else { return };
         if counts != Counts::Repeat {
             pair.end(guess);
         }

@@ -6,7 +6,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use super::{
     CeilingName, Ceilings, LeftOut, Policy, Question, Rule, SqlRulesSettings, Withheld,
-    command::{CommandRules, Remembered},
+    command::{CommandRules, DecisionCache},
     policy::named_labels::{self, IN_ACL, IN_ACL_XORM, Labels},
     sql::SqlRules,
 };
@@ -39,7 +39,7 @@ pub struct Authorizers {
     pub ceilings: Ceilings,
     backends: Arc<Backends>,
     /// The earlier answers of the command. They end with a reload, since the script may be another one then.
-    remembered: Remembered,
+    remembered: DecisionCache,
 }
 
 #[derive(Debug)]
@@ -95,7 +95,7 @@ impl Authorizers {
         settings: AuthorizationBackendSettings,
         before: Option<&Self>,
     ) -> Self {
-        let remembered = Remembered::new(settings.remember);
+        let remembered = DecisionCache::new(settings.remember);
         let before = before.map(|before| &before.backends).filter(|before| before.settings == settings);
         let backends = before.map_or_else(|| Arc::new(Backends::new(settings)), Arc::clone);
         Self { acl, ceilings, backends, remembered }

@@ -52,22 +52,22 @@ impl<'a> CatalogView<'a> {
     ///
     /// # Errors
     /// A back end that has to be asked gives no answer.
-    pub async fn sees(&self, name: &RepositoryName) -> Result<Sight, Unavailable> {
+    pub async fn sees(&self, name: &RepositoryName) -> Result<Visibility, Unavailable> {
         if self.is_whole {
-            return Ok(Sight { is_seen: true, by_command: false });
+            return Ok(Visibility { is_seen: true, by_command: false });
         }
         let held = hold(self.authorizers, self.caller, &Scope::repository(name.as_str(), &["pull"])).await?;
         let by_command = matches!(
             held,
             Held::Granted(DecidedBy::Command) | Held::Missing(_, DeniedBy::Policy(DecidedBy::Command))
         );
-        Ok(Sight { is_seen: matches!(held, Held::Granted(_)), by_command })
+        Ok(Visibility { is_seen: matches!(held, Held::Granted(_)), by_command })
     }
 }
 
 /// The visibility of a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Sight {
+pub struct Visibility {
     /// It may.
     pub is_seen: bool,
     /// The command of `ext_authz` said so: no rule did.

@@ -3,7 +3,7 @@
 //! The protocol is docker_auth's (`authz/ext_authz.go`): the question as Go writes JSON on standard input, the answer
 //! in the exit code. How a command is run is `backend`'s business; how long an answer holds, `remembered`'s.
 
-mod remembered;
+mod decision_cache;
 
 use std::{collections::BTreeMap, time::Instant};
 
@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::Question;
 use crate::backend::{BackendLimits, BackendShares, CommandSettings, Gate, Unavailable};
-pub(super) use remembered::Remembered;
+pub(super) use decision_cache::DecisionCache;
 
 const SECTION: &str = "ext_authz";
 
@@ -38,7 +38,7 @@ impl CommandRules {
     pub(super) async fn decide(
         &self,
         question: &Question<'_>,
-        remembered: &Remembered,
+        remembered: &DecisionCache,
     ) -> Result<Vec<String>, Unavailable> {
         let input = written(question).map_err(|error| self.gate.unavailable(error.to_string()))?;
         let ask = async || {
@@ -155,7 +155,7 @@ mod tests {
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn twenty_equal_questions_at_once_run_the_command_once() {
         let (directory, rules) = counted("sleep 0.2; exit 0");
-        let rules = std::sync::Arc::new((rules, Remembered::new(HOLD)));
+        let rules = std::sync::Arc::new((rules, DecisionCache::new(HOLD)));
         let asked: Vec<_> = (0..20)
             .map(|_| {
                 let rules = std::sync::Arc::clone(&rules);
@@ -181,7 +181,7 @@ mod tests {
         let limits = BackendLimits { timeout: Duration::from_secs(10), concurrent: 2, queue: 2 };
         let script = vec!["-c".to_owned(), "sleep 0.5".to_owned()];
         let rules = CommandRules::new(CommandSettings { command: "/bin/sh".into(), args: script }, &limits);
-        let (labels, actions, remembered) = (BTreeMap::new(), ["pull".to_owned()], Remembered::new(HOLD));
+        let (labels, actions, remembered) = (BTreeMap::new(), ["pull".to_owned()], DecisionCache::new(HOLD));
         let ask = async |name: &str, ip: [u8; 4]| {
             let question = Question { ip: Some(ip.into()), ..question(name, &labels, &actions) };
             rules.decide(&question, &remembered).await.map_err(|error| error.why)
@@ -210,7 +210,7 @@ mod tests {
         for (remember, expected) in [(Duration::ZERO, 2), (HOLD, 1)] {
             let (directory, rules) = counted("exit 1");
             let (labels, actions, remembered) =
-                (BTreeMap::new(), ["pull".to_owned()], Remembered::new(remember));
+                (BTreeMap::new(), ["pull".to_owned()], DecisionCache::new(remember));
             for _ in 0..2 {
                 let denied = rules.decide(&question("app", &labels, &actions), &remembered).await;
                 assert_eq!(denied, Ok(Vec::new()));
@@ -222,7 +222,7 @@ mod tests {
     #[tokio::test]
     async fn a_failure_is_not_remembered() {
         let (directory, rules) = counted("echo broken >&2; exit 2");
-        let remembered = Remembered::new(HOLD);
+        let remembered = DecisionCache::new(HOLD);
         for _ in 0..2 {
             let labels = BTreeMap::new();
             let failed = rules.decide(&question("app", &labels, &[]), &remembered).await.unwrap_err();

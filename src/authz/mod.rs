@@ -13,7 +13,7 @@ mod question;
 mod sql;
 
 pub use authorizers::{AuthorizationBackendSettings, Authorizers, DecidedBy, RuleName, Ruling};
-pub use catalog::{CatalogView, Sight};
+pub use catalog::{CatalogView, Visibility};
 pub use ceiling::{ACTIONS, CeilingError, CeilingName, CeilingSettings, Ceilings, scope_parts, superset_of};
 pub use patterns::glob::Glob;
 pub use patterns::go_regex::GoRegex;

@@ -66,7 +66,7 @@ impl CommandSettings {
     /// For the log: it cannot be run, or prints more than 64 KiB.
     pub(crate) async fn run(&self, input: &[u8], secret: &[u8]) -> Result<Exit, String> {
         let mut group = Group::start(self).map_err(|error| self.cannot_run(&error))?;
-        let mut said = Said::default();
+        let mut said = CommandOutput::default();
         group.attend(input, &mut said, MOST_COMPLAINT + secret.len()).await?;
         let status = group.reap().await.map_err(|error| self.cannot_run(&error))?;
         let complaint = harmless(&said.complaint, secret);
@@ -113,7 +113,7 @@ impl CommandSettings {
 
 /// The output of a command.
 #[derive(Default)]
-struct Said {
+struct CommandOutput {
     output: Vec<u8>,
     complaint: Vec<u8>,
 }
@@ -136,7 +136,12 @@ impl Group {
     }
 
     /// Tells and hears all there is, until the leader has ended.
-    async fn attend(&mut self, input: &[u8], said: &mut Said, most_complaint: usize) -> Result<(), String> {
+    async fn attend(
+        &mut self,
+        input: &[u8],
+        said: &mut CommandOutput,
+        most_complaint: usize,
+    ) -> Result<(), String> {
         let (stdin, stdout, stderr) =
             (self.leader.stdin.take(), self.leader.stdout.take(), self.leader.stderr.take());
         let pipes = async {

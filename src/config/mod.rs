@@ -281,8 +281,8 @@ impl Context<'_> {
         let Some(policy) = policy else { return };
         let with_files = !self.without_files;
         let all_accounts = all_labels && (with_files || file.htpasswd.is_none());
-        let subject = lint::Subject::new(config, &policy, SystemTime::now());
-        let subject = lint::Subject { complete, with_files, all_accounts, all_labels, ..subject };
+        let subject = lint::LintInput::new(config, &policy, SystemTime::now());
+        let subject = lint::LintInput { complete, with_files, all_accounts, all_labels, ..subject };
         lint::run(&subject, &mut self.report);
     }
 

@@ -27,12 +27,12 @@ pub(crate) trait Worth {
 pub(crate) struct Fingerprint(u64, u64);
 
 /// The table.
-pub(crate) struct Counters<V> {
+pub(crate) struct CounterTable<V> {
     hashers: [RandomState; 2],
     slots: Vec<Option<(Fingerprint, V)>>,
 }
 
-impl<V: Worth> Counters<V> {
+impl<V: Worth> CounterTable<V> {
     /// A table for at least `capacity` keys.
     pub(crate) fn new(capacity: usize) -> Self {
         let slots = capacity.max(1).next_multiple_of(WAYS);
@@ -88,7 +88,7 @@ mod tests {
 
     #[test]
     fn counts_and_forgets() {
-        let mut table = Counters::<u32>::new(100);
+        let mut table = CounterTable::<u32>::new(100);
         let key = table.fingerprint(&"bob");
         assert_eq!(table.get_mut(key), None);
         *table.get_or_insert(key, 1, Instant::now()).unwrap() += 1;
@@ -99,7 +99,7 @@ mod tests {
 
     #[test]
     fn never_grows_and_keeps_what_is_worth_most() {
-        let mut table = Counters::<u32>::new(8);
+        let mut table = CounterTable::<u32>::new(8);
         let hot = table.fingerprint(&"hot");
         table.get_or_insert(hot, 50, Instant::now()).unwrap();
         for stranger in 0..1000 {
@@ -116,7 +116,7 @@ mod tests {
 
     #[test]
     fn keys_are_placed_differently_in_each_table() {
-        let (one, other) = (Counters::<u32>::new(8), Counters::<u32>::new(8));
+        let (one, other) = (CounterTable::<u32>::new(8), CounterTable::<u32>::new(8));
         assert_eq!(one.fingerprint(&"bob"), one.fingerprint(&"bob"));
         assert_ne!(one.fingerprint(&"bob"), one.fingerprint(&"eve"));
         assert_ne!(one.fingerprint(&"bob"), other.fingerprint(&"bob"));

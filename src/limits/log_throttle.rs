@@ -8,10 +8,10 @@ use std::{
 
 use parking_lot::Mutex;
 
-use super::{Counters, Network, Worth};
+use super::{CounterTable, Network, Worth};
 
 /// The last line about each sender. Its memory is fixed.
-pub(crate) struct LogThrottle(Mutex<Counters<Said>>);
+pub(crate) struct LogThrottle(Mutex<CounterTable<Said>>);
 
 #[derive(Debug)]
 struct Said {
@@ -26,7 +26,7 @@ const SENDERS: usize = 256;
 
 impl Default for LogThrottle {
     fn default() -> Self {
-        Self(Mutex::new(Counters::new(SENDERS)))
+        Self(Mutex::new(CounterTable::new(SENDERS)))
     }
 }
 

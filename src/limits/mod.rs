@@ -4,7 +4,7 @@
 //! queues, which wait.
 
 mod client_network;
-mod counters;
+mod counter_table;
 mod failure_log;
 mod fair_semaphore;
 mod in_flight;
@@ -15,7 +15,7 @@ mod shares;
 mod token_bucket;
 
 pub(crate) use client_network::Network;
-pub(crate) use counters::{Counters, Fingerprint, Worth};
+pub(crate) use counter_table::{CounterTable, Fingerprint, Worth};
 pub(crate) use failure_log::{FailureLog, count_suppressed};
 pub(crate) use fair_semaphore::{FairSemaphore, Slot};
 pub use in_flight::InFlight;

@@ -4,15 +4,15 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Bucket, Counters, Network, Rate};
+use super::{Bucket, CounterTable, Network, Rate};
 
 /// A bucket for each network.
-pub(crate) struct Buckets(Counters<Bucket>);
+pub(crate) struct Buckets(CounterTable<Bucket>);
 
 impl Buckets {
     /// Full buckets, for at least `capacity` networks at a time.
     pub(crate) fn new(capacity: usize) -> Self {
-        Self(Counters::new(capacity))
+        Self(CounterTable::new(capacity))
     }
 
     /// Takes one from the client's bucket, and from those of the wider networks around it.

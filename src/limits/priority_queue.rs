@@ -29,7 +29,7 @@ struct Inner {
 struct State {
     running: usize,
     /// Waiting checks by the attempts of the address, then the last to come first.
-    waiting: BTreeMap<Number, oneshot::Sender<Turn>>,
+    waiting: BTreeMap<Number, oneshot::Sender<CheckSlot>>,
     arrivals: u64,
 }
 
@@ -38,7 +38,7 @@ type Number = (u32, Reverse<u64>);
 
 /// A check may run. Dropped, it is the turn of the next.
 #[derive(Debug)]
-pub(crate) struct Turn(Option<CheckQueue>);
+pub(crate) struct CheckSlot(Option<CheckQueue>);
 
 impl CheckQueue {
     /// A queue with so many checks at once, and slots for so many that wait.
@@ -48,12 +48,12 @@ impl CheckQueue {
 
     /// Waits for a turn. `tried` is the number of the address's earlier attempts (`Attempt::tried`). `None` when there
     /// is no slot, or no longer, or after half a minute: others go first, for ever perhaps.
-    pub(crate) async fn take(&self, tried: u32) -> Option<Turn> {
+    pub(crate) async fn take(&self, tried: u32) -> Option<CheckSlot> {
         let (number, turn) = {
             let mut state = self.0.state.lock();
             if state.running < self.0.concurrent {
                 state.running += 1;
-                return Some(Turn(Some(self.clone())));
+                return Some(CheckSlot(Some(self.clone())));
             }
             state.wait(tried, self.0.slots)?
         };
@@ -82,7 +82,7 @@ impl CheckQueue {
                 next
             };
             let Some((_, waiting)) = next else { return };
-            match waiting.send(Turn(Some(self.clone()))) {
+            match waiting.send(CheckSlot(Some(self.clone()))) {
                 Ok(()) => return,
                 // Not by dropping it: that would come here again, once for each client that has gone.
                 Err(mut unwanted) => drop(unwanted.0.take()),
@@ -94,7 +94,7 @@ impl CheckQueue {
 impl State {
     /// Takes a slot in the queue: a free one, or that of the check with most attempts that has waited longest, if its
     /// attempts are not fewer.
-    fn wait(&mut self, tried: u32, slots: usize) -> Option<(Number, oneshot::Receiver<Turn>)> {
+    fn wait(&mut self, tried: u32, slots: usize) -> Option<(Number, oneshot::Receiver<CheckSlot>)> {
         if self.waiting.len() >= slots {
             let last = self.waiting.last_entry()?;
             if last.key().0 < tried {
@@ -110,7 +110,7 @@ impl State {
     }
 }
 
-impl Drop for Turn {
+impl Drop for CheckSlot {
     fn drop(&mut self) {
         if let Some(queue) = self.0.take() {
             queue.pass_on();
@@ -123,7 +123,7 @@ mod tests {
     use super::*;
 
     /// A check that waits already when this returns.
-    async fn waits(queue: &CheckQueue, tried: u32) -> tokio::task::JoinHandle<Option<Turn>> {
+    async fn waits(queue: &CheckQueue, tried: u32) -> tokio::task::JoinHandle<Option<CheckSlot>> {
         let queue = queue.clone();
         let waiting = tokio::spawn(async move { queue.take(tried).await });
         tokio::task::yield_now().await;

@@ -16,7 +16,7 @@ use super::{
     Peer, ResponseBody, Service, Settings,
     request::{context::require_plain, target::Target},
     request_log::{RequestLog, Subject},
-    response::{caching, error_response::refuse, local::redirect_to},
+    response::{caching, error_response::refuse, local_response::redirect_to},
 };
 use crate::registry::{ErrorCode, Refusal};
 

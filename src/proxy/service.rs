@@ -35,7 +35,7 @@ use super::{
         body::{ResponseBody, UpstreamBody},
         error_response::{ErrorFormat, refuse_in_text},
         finish::finish,
-        local,
+        local_response,
         location::Outside,
         upstream_error::{reject_unexpected_upstream, unanswered},
     },
@@ -220,14 +220,14 @@ impl Service {
             Target::Registry | Target::FirstApi | Target::Nowhere => self.journey(context, body, log).await?,
             Target::Page(page) => return self.answer_page(page, context, body, log).await,
             Target::Token => self.answer_token(context, body, log).await?,
-            Target::Preflight(headers) => local::no_content(headers),
+            Target::Preflight(headers) => local_response::no_content(headers),
             Target::Greeting => {
                 require_known_method(context.head)?;
-                local::greeting(context.snapshot.authority.issuer())
+                local_response::greeting(context.snapshot.authority.issuer())
             }
             Target::BaseWithoutSlash => {
                 require_known_method(context.head)?;
-                local::redirect_to(HeaderValue::from_static("/v2/"))
+                local_response::redirect_to(HeaderValue::from_static("/v2/"))
             }
         };
         Ok(Answer::from(response))

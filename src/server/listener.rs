@@ -18,7 +18,7 @@ use tokio::{
     net::{TcpStream, UnixStream},
 };
 
-use super::{Address, notsent::Unsent};
+use super::{Address, notsent_lowat::Unsent};
 use crate::net::BufferBudget;
 
 /// A listening socket.

@@ -13,7 +13,7 @@ pub mod fuzzing;
 mod head_guard;
 mod health;
 mod listener;
-mod notsent;
+mod notsent_lowat;
 mod plain_http;
 mod reject_connection;
 mod settings;

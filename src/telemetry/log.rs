@@ -10,7 +10,7 @@ use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt as _, util::Subscr
 
 use super::{
     line_writer::{LineWriter, Stream},
-    throttle::Throttle,
+    log_throttle::Throttle,
 };
 
 /// Libraries that log what others say as it comes: the notices of a database may be lines of any content.

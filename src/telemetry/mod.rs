@@ -8,10 +8,10 @@ mod exposition;
 mod gauges;
 mod line_writer;
 mod log;
+mod log_throttle;
 mod metrics;
 mod process;
 mod request_id;
-mod throttle;
 
 pub use audit::{Audit, AuditError, AuditSettings, Decision, Ended, Event, Record};
 pub use exposition::Exposition;
@@ -25,6 +25,6 @@ pub use request_id::RequestId;
 pub struct Telemetry {
     /// One line for each decision and each finished transfer.
     pub audit: Audit,
-    /// Counters, gauges and histograms.
+    /// CounterTable, gauges and histograms.
     pub metrics: Metrics,
 }

@@ -28,14 +28,14 @@ use super::{KeyError, key_id};
 
 /// A private key with everything derived from it. Prints as `***`.
 pub struct SigningKey {
-    pair: Pair,
+    pair: ParsedKeyPair,
     public: ParsedPublicKey,
     algorithm: Algorithm,
     key_id: String,
     derivation: hmac::Key,
 }
 
-enum Pair {
+enum ParsedKeyPair {
     Rsa(RsaKeyPair),
     Ecdsa(EcdsaKeyPair),
     Ed25519(Ed25519KeyPair),
@@ -82,13 +82,13 @@ impl SigningKey {
     /// Signs as RFC 7518 and RFC 8037 write it: for ECDSA the two numbers one after the other, not DER.
     pub(super) fn sign(&self, message: &[u8]) -> Result<Vec<u8>, Unspecified> {
         match &self.pair {
-            Pair::Rsa(pair) => {
+            ParsedKeyPair::Rsa(pair) => {
                 let mut signature = vec![0; pair.public_modulus_len()];
                 pair.sign(&signature::RSA_PKCS1_SHA256, &SystemRandom::new(), message, &mut signature)?;
                 Ok(signature)
             }
-            Pair::Ecdsa(pair) => Ok(pair.sign(&SystemRandom::new(), message)?.as_ref().to_vec()),
-            Pair::Ed25519(pair) => Ok(pair.try_sign(message)?.as_ref().to_vec()),
+            ParsedKeyPair::Ecdsa(pair) => Ok(pair.sign(&SystemRandom::new(), message)?.as_ref().to_vec()),
+            ParsedKeyPair::Ed25519(pair) => Ok(pair.try_sign(message)?.as_ref().to_vec()),
         }
     }
 
@@ -104,7 +104,7 @@ impl fmt::Debug for SigningKey {
     }
 }
 
-impl Pair {
+impl ParsedKeyPair {
     /// The public key: `RSAPublicKey`, an uncompressed point, or 32 bytes.
     fn public(&self) -> &[u8] {
         match self {
@@ -187,7 +187,7 @@ fn label(line: &str) -> Option<&str> {
     (label.len() <= 40 && label.chars().all(is_plain)).then_some(label)
 }
 
-fn parse(der: &PrivateKeyDer<'_>) -> Result<(Pair, Algorithm), KeyError> {
+fn parse(der: &PrivateKeyDer<'_>) -> Result<(ParsedKeyPair, Algorithm), KeyError> {
     let bytes = der.secret_der();
     let pair = match der {
         PrivateKeyDer::Pkcs1(_) => rsa(RsaKeyPair::from_der(bytes)),
@@ -200,20 +200,20 @@ fn parse(der: &PrivateKeyDer<'_>) -> Result<(Pair, Algorithm), KeyError> {
     })
 }
 
-fn rsa<E>(parsed: Result<RsaKeyPair, E>) -> Option<(Pair, Algorithm)> {
-    Some((Pair::Rsa(parsed.ok()?), Algorithm::RS256))
+fn rsa<E>(parsed: Result<RsaKeyPair, E>) -> Option<(ParsedKeyPair, Algorithm)> {
+    Some((ParsedKeyPair::Rsa(parsed.ok()?), Algorithm::RS256))
 }
 
-fn ecdsa(der: &[u8]) -> Option<(Pair, Algorithm)> {
+fn ecdsa(der: &[u8]) -> Option<(ParsedKeyPair, Algorithm)> {
     let on = |curve: &'static EcdsaSigningAlgorithm, algorithm| {
-        Some((Pair::Ecdsa(EcdsaKeyPair::from_private_key_der(curve, der).ok()?), algorithm))
+        Some((ParsedKeyPair::Ecdsa(EcdsaKeyPair::from_private_key_der(curve, der).ok()?), algorithm))
     };
     on(&signature::ECDSA_P256_SHA256_FIXED_SIGNING, Algorithm::ES256)
         .or_else(|| on(&signature::ECDSA_P384_SHA384_FIXED_SIGNING, Algorithm::ES384))
 }
 
-fn ed25519(der: &[u8]) -> Option<(Pair, Algorithm)> {
-    Some((Pair::Ed25519(Ed25519KeyPair::from_pkcs8(der).ok()?), Algorithm::EdDSA))
+fn ed25519(der: &[u8]) -> Option<(ParsedKeyPair, Algorithm)> {
+    Some((ParsedKeyPair::Ed25519(Ed25519KeyPair::from_pkcs8(der).ok()?), Algorithm::EdDSA))
 }
 
 const RSA_OUT_OF_BOUNDS: &str = "an RSA key that is damaged, or has fewer than 2048 or more than 8192 bits";

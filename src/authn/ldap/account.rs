@@ -7,7 +7,7 @@
 
 use unicode_normalization::is_nfkc;
 
-use crate::authn::spelling::is_passed_over;
+use crate::authn::name_folding::is_passed_over;
 
 /// Returns true if each character of the account is significant to a directory. False for the empty account.
 pub(super) fn is_plain(account: &str) -> bool {

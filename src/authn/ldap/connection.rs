@@ -54,7 +54,7 @@ pub(super) enum Security {
 
 /// The entries that a search found, at most two, and how it ended.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Found {
+pub(super) struct FoundEntry {
     pub(super) entries: Vec<Entry>,
     pub(super) outcome: Outcome,
 }
@@ -127,13 +127,13 @@ impl Connection {
     ///
     /// # Errors
     /// The connection broke.
-    pub(super) async fn search(&mut self, search: &Search<'_>) -> Result<Found, String> {
+    pub(super) async fn search(&mut self, search: &Search<'_>) -> Result<FoundEntry, String> {
         let id = self.next_id();
         self.send(&message::search(id, search)).await?;
         let mut entries = Vec::new();
         loop {
             match self.receive(id).await? {
-                Response::SearchDone(outcome) => return Ok(Found { entries, outcome }),
+                Response::SearchDone(outcome) => return Ok(FoundEntry { entries, outcome }),
                 // The second one already decides.
                 Response::Entry(entry) if entries.len() < 2 => entries.push(entry),
                 Response::Entry(_) | Response::Other => {}

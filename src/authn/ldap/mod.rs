@@ -24,7 +24,7 @@ use std::sync::Arc;
 use super::{Answer, Secret};
 use crate::backend::{BackendLimits, Gate, Unavailable};
 pub(super) use account::is_visible;
-use connection::{Connection, Endpoint, Found, Security};
+use connection::{Connection, Endpoint, FoundEntry, Security};
 pub use dn::{DnTemplate, NoAccount};
 pub use filter::{Filter, FilterError};
 use message::{Entry, Outcome, Search};
@@ -169,8 +169,8 @@ impl Ldap {
     }
 }
 
-fn only_entry(found: Found, account: &str) -> Lookup {
-    let Found { mut entries, outcome } = found;
+fn only_entry(found: FoundEntry, account: &str) -> Lookup {
+    let FoundEntry { mut entries, outcome } = found;
     if entries.len() > 1 || outcome.is_cut_short() {
         let message = "ldap_auth.filter finds more than one entry, so this account is refused; \
                        make the filter match one attribute that is unique below `base`";

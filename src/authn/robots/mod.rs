@@ -16,7 +16,7 @@ pub use last_day::LastDay;
 pub use settings::{RobotError, RobotSettings, RobotTokenSettings, holds_robot_token};
 pub use token::{Mistyped, NewToken, TokenDigest, fit_to_log, is_robot_token};
 
-use super::{Identity, Labels, Secret, Source, spelling::folded};
+use super::{Identity, Labels, Secret, Source, name_folding::folded};
 
 /// The most tokens of a robot: one in use, and the one that replaces it.
 pub const MOST_TOKENS: usize = 2;

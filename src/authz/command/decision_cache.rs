@@ -22,7 +22,7 @@ type Said = Result<bool, Unavailable>;
 
 /// Answers, for a while.
 #[derive(Debug)]
-pub(in crate::authz) struct Remembered {
+pub(in crate::authz) struct DecisionCache {
     hold: Duration,
     /// Each change is one call that leaves the map whole.
     slots: Mutex<HashMap<Key, Slot>>,
@@ -39,13 +39,13 @@ enum Slot {
 }
 
 /// The next step for a question.
-enum Turn<'r> {
+enum Lookup<'r> {
     Known(bool),
     Follow(watch::Receiver<Option<Said>>),
     Lead(Flight<'r>),
 }
 
-impl Remembered {
+impl DecisionCache {
     /// Answers hold for `hold`; zero remembers nothing, and each question is asked for itself.
     pub(in crate::authz) fn new(hold: Duration) -> Self {
         Self { hold, slots: Mutex::default() }
@@ -68,14 +68,14 @@ impl Remembered {
         let key = key(question);
         loop {
             match self.turn(key, clock()) {
-                Turn::Known(granted) => return Ok(granted),
-                Turn::Follow(mut flight) => {
+                Lookup::Known(granted) => return Ok(granted),
+                Lookup::Follow(mut flight) => {
                     let landed = flight.wait_for(Option::is_some).await;
                     if let Some(said) = landed.ok().and_then(|said| said.clone()) {
                         return said;
                     }
                 }
-                Turn::Lead(flight) => {
+                Lookup::Lead(flight) => {
                     let said = ask().await;
                     flight.land(&said, clock());
                     return said;
@@ -84,16 +84,16 @@ impl Remembered {
         }
     }
 
-    fn turn(&self, key: Key, now: Instant) -> Turn<'_> {
+    fn turn(&self, key: Key, now: Instant) -> Lookup<'_> {
         let mut slots = self.slots.lock();
         match slots.get(&key) {
-            Some(Slot::Known { granted, until }) if now < *until => return Turn::Known(*granted),
-            Some(Slot::Asking(flight)) => return Turn::Follow(flight.clone()),
+            Some(Slot::Known { granted, until }) if now < *until => return Lookup::Known(*granted),
+            Some(Slot::Asking(flight)) => return Lookup::Follow(flight.clone()),
             _ => {}
         }
         let (sender, receiver) = watch::channel(None);
         slots.insert(key, Slot::Asking(receiver));
-        Turn::Lead(Flight { remembered: self, key: Some(key), sender })
+        Lookup::Lead(Flight { remembered: self, key: Some(key), sender })
     }
 
     /// Replaces the question by its answer, while there is room.
@@ -116,7 +116,7 @@ impl Remembered {
 
 /// The one question of its kind that is asked now.
 struct Flight<'r> {
-    remembered: &'r Remembered,
+    remembered: &'r DecisionCache,
     /// `None` once it has landed.
     key: Option<Key>,
     sender: watch::Sender<Option<Said>>,
@@ -158,7 +158,7 @@ mod tests {
     const HOLD: Duration = Duration::from_secs(30);
 
     /// Returns the answer, and true if `ask` was called for it.
-    async fn get(remembered: &Remembered, question: &str, now: Instant, answer: bool) -> (bool, bool) {
+    async fn get(remembered: &DecisionCache, question: &str, now: Instant, answer: bool) -> (bool, bool) {
         let asked = Cell::new(false);
         let ask = || {
             asked.set(true);
@@ -169,7 +169,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_answer_holds_for_its_time_and_no_longer() {
-        let (remembered, now) = (Remembered::new(HOLD), Instant::now());
+        let (remembered, now) = (DecisionCache::new(HOLD), Instant::now());
         assert_eq!(get(&remembered, "q", now, true).await, (true, true));
         assert_eq!(get(&remembered, "q", now + HOLD - Duration::from_nanos(1), false).await, (true, false));
         assert_eq!(get(&remembered, "other", now, false).await, (false, true));
@@ -183,7 +183,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_waited_asks_when_the_asker_gives_up() {
-        let remembered = Remembered::new(HOLD);
+        let remembered = DecisionCache::new(HOLD);
         let gives_up = timeout(Duration::from_millis(50), remembered.get_or_ask("q", Instant::now, pending));
         let waits = get(&remembered, "q", Instant::now(), true);
         let (given_up, waited) = tokio::join!(gives_up, waits);
@@ -193,7 +193,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_failure_is_told_to_all_who_wait_and_then_forgotten() {
-        let remembered = Remembered::new(HOLD);
+        let remembered = DecisionCache::new(HOLD);
         let failure = Unavailable { backend: "ext_authz", why: "broken".into() };
         let fails = remembered.get_or_ask("q", Instant::now, || async {
             tokio::task::yield_now().await;
@@ -206,7 +206,7 @@ mod tests {
 
     #[test]
     fn there_is_a_most_and_room_again_once_answers_are_old() {
-        let (remembered, now) = (Remembered::new(HOLD), Instant::now());
+        let (remembered, now) = (DecisionCache::new(HOLD), Instant::now());
         for n in 0..=MOST {
             remembered.keep(key(&n.to_string()), &Ok(true), now);
         }

@@ -1,14 +1,14 @@
 //! Warnings about conditions on an account, a label or a service that are written in another language than that of
 //! globs.
 
-use super::{Lint, Report, Subject, pattern_path, repair};
+use super::{Lint, LintInput, Report, pattern_path, repair};
 use crate::authz::{PatternShape, shapes};
 
 pub(super) const LINTS: &[Lint] = &[other_languages];
 
 /// A name has warnings of its own, which know what a name can be.
-fn other_languages(subject: &Subject<'_>, report: &mut Report<'_>) {
-    for (n, rule) in subject.config.acl.iter().enumerate() {
+fn other_languages(input: &LintInput<'_>, report: &mut Report<'_>) {
+    for (n, rule) in input.config.acl.iter().enumerate() {
         for shape in shapes(rule).iter().filter(|shape| shape.key != "name" && shape.key != "type") {
             if let Some((message, hint)) = said(shape) {
                 report.warn(pattern_path(n, shape), message, hint);

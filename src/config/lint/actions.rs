@@ -1,6 +1,6 @@
 //! Warnings about actions: those that no request asks for, and those that do not suffice.
 
-use super::{Lint, Report, Subject, resources::Resources, rule_path};
+use super::{Lint, LintInput, Report, resources::Resources, rule_path};
 use crate::authz::{ACTIONS, RuleSettings};
 
 pub(super) const LINTS: &[Lint] = &[actions];
@@ -31,11 +31,11 @@ const WORDS: &[(&[&str], &[&str])] = &[
     (&["none", "nothing", "no", "deny", "denied"], &[]),
 ];
 
-fn actions(subject: &Subject<'_>, report: &mut Report<'_>) {
-    for (n, rule) in subject.config.acl.iter().enumerate() {
+fn actions(input: &LintInput<'_>, report: &mut Report<'_>) {
+    for (n, rule) in input.config.acl.iter().enumerate() {
         star_beside_others(n, rule, report);
         push_without_pull(n, rule, report);
-        match subject.resources.get(n).filter(|resources| resources.ours) {
+        match input.resources.get(n).filter(|resources| resources.ours) {
             Some(Resources { repository: true, .. }) => never_asked(n, rule, report),
             Some(Resources { registry: true, .. }) => catalogue_without_star(n, rule, report),
             _ => {}

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Lint, Report, Subject, rule_path};
+use super::{Lint, LintInput, Report, rule_path};
 use crate::{
     authz::{IpBlock, RuleSettings},
     server::Address,
@@ -22,8 +22,8 @@ pub(super) const LINTS: &[Lint] = &[
 const NOT_CLIENTS: [&str; 4] = ["0.0.0.0/8", "224.0.0.0/3", "::/128", "ff00::/8"];
 
 /// `real_ip_header` without `trusted_proxies`: as docker_auth, and dangerous.
-fn believes_anybody(subject: &Subject<'_>, report: &mut Report<'_>) {
-    let source = &subject.config.proxy.client_address;
+fn believes_anybody(input: &LintInput<'_>, report: &mut Report<'_>) {
+    let source = &input.config.proxy.client_address;
     if source.header.is_some() && source.trusted_proxies.is_empty() {
         let message = "ANY client is believed about its own address: each can send this header, \
                        so rules with `ip` protect nothing";
@@ -32,8 +32,8 @@ fn believes_anybody(subject: &Subject<'_>, report: &mut Report<'_>) {
     }
 }
 
-fn position_without_header(subject: &Subject<'_>, report: &mut Report<'_>) {
-    let source = &subject.config.proxy.client_address;
+fn position_without_header(input: &LintInput<'_>, report: &mut Report<'_>) {
+    let source = &input.config.proxy.client_address;
     let without_effect = source.header.is_none() && source.trusted_proxies.is_empty();
     if without_effect && source.position.is_some_and(|position| position != 0) {
         report.warn(
@@ -45,8 +45,8 @@ fn position_without_header(subject: &Subject<'_>, report: &mut Report<'_>) {
 }
 
 /// Proxies append: what stands at the start of the list came from the client. A header with one value is written anew.
-fn position_of_the_clients_claim(subject: &Subject<'_>, report: &mut Report<'_>) {
-    let source = &subject.config.proxy.client_address;
+fn position_of_the_clients_claim(input: &LintInput<'_>, report: &mut Report<'_>) {
+    let source = &input.config.proxy.client_address;
     let header = source.header.as_deref().unwrap_or("X-Forwarded-For");
     let is_list = header.to_ascii_lowercase().contains("forwarded");
     if is_list && !source.trusted_proxies.is_empty() && source.position.is_some_and(|position| position >= 0)
@@ -61,9 +61,9 @@ fn position_of_the_clients_claim(subject: &Subject<'_>, report: &mut Report<'_>)
 }
 
 /// A client inside `trusted_proxies` is believed about its address, too.
-fn clients_among_the_proxies(subject: &Subject<'_>, report: &mut Report<'_>) {
-    let proxies = &subject.config.proxy.client_address.trusted_proxies;
-    for (n, rule) in subject.config.acl.iter().enumerate() {
+fn clients_among_the_proxies(input: &LintInput<'_>, report: &mut Report<'_>) {
+    let proxies = &input.config.proxy.client_address.trusted_proxies;
+    for (n, rule) in input.config.acl.iter().enumerate() {
         let Some(block) = block(rule).filter(|block| !is_local(block)) else { continue };
         if let Some(proxy) = proxies.iter().find(|proxy| proxy.covers(&block) && !proxy.is_wide()) {
             let message = format!(
@@ -77,14 +77,14 @@ fn clients_among_the_proxies(subject: &Subject<'_>, report: &mut Report<'_>) {
 }
 
 /// `0.0.0.0` is not any address.
-fn addresses_of_no_client(subject: &Subject<'_>, report: &mut Report<'_>) {
+fn addresses_of_no_client(input: &LintInput<'_>, report: &mut Report<'_>) {
     let is_in =
         |known: &str, block: &IpBlock| known.parse::<IpBlock>().is_ok_and(|known| known.covers(block));
     let only_sockets =
-        subject.config.server.addresses.iter().all(|address| matches!(address, Address::Unix(_)));
-    let source = &subject.config.proxy.client_address;
+        input.config.server.addresses.iter().all(|address| matches!(address, Address::Unix(_)));
+    let source = &input.config.proxy.client_address;
     let no_address = only_sockets && source.header.is_none() && source.trusted_proxies.is_empty();
-    for (n, block) in subject.config.acl.iter().enumerate().filter_map(|(n, rule)| Some((n, block(rule)?))) {
+    for (n, block) in input.config.acl.iter().enumerate().filter_map(|(n, rule)| Some((n, block(rule)?))) {
         let at = rule_path(n).key("match").key("ip");
         if NOT_CLIENTS.iter().any(|known| is_in(known, &block)) {
             let hint = "Write the client's address or network, or leave `ip` out to match every client";
@@ -102,12 +102,12 @@ fn addresses_of_no_client(subject: &Subject<'_>, report: &mut Report<'_>) {
 }
 
 /// Behind a proxy on the same machine or bridge, all clients may seem to come from there.
-fn local_addresses_behind_a_proxy(subject: &Subject<'_>, report: &mut Report<'_>) {
-    let source = &subject.config.proxy.client_address;
+fn local_addresses_behind_a_proxy(input: &LintInput<'_>, report: &mut Report<'_>) {
+    let source = &input.config.proxy.client_address;
     if source.header.is_none() && source.trusted_proxies.is_empty() {
         return;
     }
-    for (n, rule) in subject.config.acl.iter().enumerate() {
+    for (n, rule) in input.config.acl.iter().enumerate() {
         if block(rule).is_some_and(|block| is_local(&block)) {
             let message = "behind a proxy on this machine every client has this address when the proxy \
                            does not name the client";
@@ -119,9 +119,9 @@ fn local_addresses_behind_a_proxy(subject: &Subject<'_>, report: &mut Report<'_>
 }
 
 /// All addresses of one family are meant as all clients; those of the other family are left out.
-fn one_family_of_all_addresses(subject: &Subject<'_>, report: &mut Report<'_>) {
+fn one_family_of_all_addresses(input: &LintInput<'_>, report: &mut Report<'_>) {
     for (all, family, other) in [("0.0.0.0/0", "IPv4", "::/0"), ("::/0", "IPv6", "0.0.0.0/0")] {
-        let rules = &subject.config.acl;
+        let rules = &input.config.acl;
         let is = |rule: &RuleSettings, ip: &str| block(rule).is_some_and(|block| block.to_string() == ip);
         let of_others = rules.iter().filter(|rule| rule.ip.is_none() || is(rule, other));
         let of_others: BTreeSet<_> = of_others.map(but_for_the_address).collect();

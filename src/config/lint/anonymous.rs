@@ -1,7 +1,7 @@
 //! Warnings about rules for the anonymous account: those that nothing can match, and those that leave out the accounts
 //! that signed in.
 
-use super::{Lint, Report, Subject, names, pattern_path, resources::shape_of};
+use super::{Lint, LintInput, Report, names, pattern_path, resources::shape_of};
 use crate::{
     authn::UserSettings,
     authz::{Example, PatternShape, Policy, Question, RuleSettings, shapes},
@@ -17,11 +17,11 @@ const SOME_ACCOUNT: &str = "some-account";
 const MOST_ASKED: usize = 1_000;
 
 /// A rule for `""` without a user `""`: back ends know no such account.
-fn without_anonymous_user(subject: &Subject<'_>, report: &mut Report<'_>) {
-    if anonymous(subject).is_some() {
+fn without_anonymous_user(input: &LintInput<'_>, report: &mut Report<'_>) {
+    if anonymous(input).is_some() {
         return;
     }
-    for (n, rule) in subject.config.acl.iter().enumerate() {
+    for (n, rule) in input.config.acl.iter().enumerate() {
         for shape in shapes(rule).iter().filter(|shape| shape.key == "account" && is_anonymous_only(shape)) {
             let message = "without a user `\"\"` every request needs a password, so this rule never matches";
             report.warn(pattern_path(n, shape), message, "Add the user `\"\": {}`, or remove the rule");
@@ -29,8 +29,8 @@ fn without_anonymous_user(subject: &Subject<'_>, report: &mut Report<'_>) {
     }
 }
 
-fn anonymous<'a>(subject: &Subject<'a>) -> Option<&'a UserSettings> {
-    subject.config.users.iter().find(|user| user.name.is_empty())
+fn anonymous<'a>(input: &LintInput<'a>) -> Option<&'a UserSettings> {
+    input.config.users.iter().find(|user| user.name.is_empty())
 }
 
 /// Returns whether a condition on the account holds for the anonymous one and no other.
@@ -46,14 +46,14 @@ pub(super) fn is_anonymous_only(shape: &PatternShape<'_>) -> bool {
 }
 
 /// `docker pull` works before `docker login` and is denied after it.
-fn less_when_signed_in(subject: &Subject<'_>, report: &mut Report<'_>) {
-    let (config, Some(anonymous)) = (subject.config, anonymous(subject)) else { return };
+fn less_when_signed_in(input: &LintInput<'_>, report: &mut Report<'_>) {
+    let (config, Some(anonymous)) = (input.config, anonymous(input)) else { return };
     let decides_all = config.authorizers.acl_xorm.is_none() && config.authorizers.ext_authz.is_none();
     let grants_pull =
         |rule: &RuleSettings| rule.actions.iter().any(|action| action == "pull" || action == "*");
     let open: Vec<_> = config.acl.iter().enumerate().filter(|(_, rule)| grants_pull(rule)).collect();
     let open: Vec<_> = open.into_iter().filter_map(|(n, rule)| Some((n, opened(rule)?))).collect();
-    let Some(evaluator) = (decides_all && !open.is_empty()).then(|| PolicyEvaluator::new(subject)).flatten()
+    let Some(evaluator) = (decides_all && !open.is_empty()).then(|| PolicyEvaluator::new(input)).flatten()
     else {
         return;
     };
@@ -85,27 +85,23 @@ fn opened(rule: &RuleSettings) -> Option<String> {
 
 /// The rules without regard to addresses: whether a client's is right is not known here.
 struct PolicyEvaluator<'a> {
-    subject: &'a Subject<'a>,
+    input: &'a LintInput<'a>,
     policy: Policy,
     /// The rules for more than one account, for any account with any labels.
     general: Policy,
 }
 
 impl<'a> PolicyEvaluator<'a> {
-    fn new(subject: &'a Subject<'a>) -> Option<Self> {
+    fn new(input: &'a LintInput<'a>) -> Option<Self> {
         let anywhere = |rule: &RuleSettings| RuleSettings { ip: None, ..rule.clone() };
-        let rules: Vec<_> = subject.config.acl.iter().map(anywhere).collect();
+        let rules: Vec<_> = input.config.acl.iter().map(anywhere).collect();
         let is_general = |rule: &&RuleSettings| {
             shape_of(&shapes(rule), "account").is_none_or(|shape| shape.literal.is_none())
         };
         let anyone =
             |rule: &RuleSettings| RuleSettings { account: None, labels: Default::default(), ..rule.clone() };
         let general: Vec<_> = rules.iter().filter(is_general).map(anyone).collect();
-        Some(Self {
-            policy: Policy::compile(&rules).ok()?,
-            general: Policy::compile(&general).ok()?,
-            subject,
-        })
+        Some(Self { policy: Policy::compile(&rules).ok()?, general: Policy::compile(&general).ok()?, input })
     }
 
     /// The rule that decides about a pull.
@@ -115,7 +111,7 @@ impl<'a> PolicyEvaluator<'a> {
 
     /// An account that no rule matches, as a phrase.
     fn left_out(&self, name: &str) -> Option<String> {
-        let config = self.subject.config;
+        let config = self.input.config;
         let users = config.users.iter().filter(|user| !user.name.is_empty()).take(MOST_ASKED);
         let user = users.into_iter().find(|user| self.rule_for(user, name).is_none());
         let known = user.map(|user| format!("`{}`", user.name));
@@ -133,7 +129,7 @@ impl<'a> PolicyEvaluator<'a> {
             account: &user.name,
             labels: &user.labels,
             ip: None,
-            service: &self.subject.config.proxy.service,
+            service: &self.input.config.proxy.service,
             resource_type: "repository",
             name,
             actions: &["pull".to_owned()],

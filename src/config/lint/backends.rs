@@ -1,19 +1,19 @@
 //! Warnings about what `users` and `acl` mean once a back end stands behind them.
 
-use super::{Lint, Report, Subject, pattern_path, rule_path};
+use super::{Lint, LintInput, Report, pattern_path, rule_path};
 use crate::authz::{RuleSettings, shapes};
 
 pub(super) const LINTS: &[Lint] = &[never_asked, denied_by_spelling];
 
 /// A rule that matches every question stands before an authorizer.
-fn never_asked(subject: &Subject<'_>, report: &mut Report<'_>) {
-    let authorizers = &subject.config.authorizers;
+fn never_asked(input: &LintInput<'_>, report: &mut Report<'_>) {
+    let authorizers = &input.config.authorizers;
     let section = match (&authorizers.acl_xorm, &authorizers.ext_authz) {
         (Some(_), _) => "acl_xorm",
         (None, Some(_)) => "ext_authz",
         (None, None) => return,
     };
-    if let Some(rule) = subject.config.acl.iter().position(matches_everything) {
+    if let Some(rule) = input.config.acl.iter().position(matches_everything) {
         let message =
             format!("matches every question, so that `{section}`, which comes after `acl`, is never asked");
         report.warn(rule_path(rule), message, format!("Narrow the rule, or remove `{section}`"));
@@ -26,11 +26,11 @@ fn matches_everything(rule: &RuleSettings) -> bool {
 }
 
 /// A directory takes `EVE` for `eve`, and the policy does not.
-fn denied_by_spelling(subject: &Subject<'_>, report: &mut Report<'_>) {
-    if subject.config.authenticators.ldap_auth.is_none() {
+fn denied_by_spelling(input: &LintInput<'_>, report: &mut Report<'_>) {
+    if input.config.authenticators.ldap_auth.is_none() {
         return;
     }
-    let denials = subject.config.acl.iter().enumerate().filter(|(_, rule)| rule.actions.is_empty());
+    let denials = input.config.acl.iter().enumerate().filter(|(_, rule)| rule.actions.is_empty());
     for (n, rule) in denials {
         for shape in shapes(rule).into_iter().filter(|shape| shape.key == "account") {
             let Some(account) = shape.literal.as_deref().filter(|account| !account.is_empty()) else {

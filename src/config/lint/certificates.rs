@@ -12,7 +12,7 @@ use std::{
 use rustls::pki_types::{CertificateDer, pem::PemObject};
 use x509_parser::{certificate::X509Certificate, prelude::FromDer};
 
-use super::{Lint, Report, Subject};
+use super::{Lint, LintInput, Report};
 use crate::config::values::quantity::counted;
 
 pub(super) const LINTS: &[Lint] = &[certificates_near_their_end];
@@ -22,11 +22,11 @@ const DAY: u64 = 24 * 3600;
 const NEAR: Duration = Duration::from_secs(30 * DAY);
 
 /// Every certificate of the chains: clients refuse a chain for any of them.
-fn certificates_near_their_end(subject: &Subject<'_>, report: &mut Report<'_>) {
-    let served = subject.config.server.tls.as_ref().map(|tls| &tls.certificate);
-    let signing = subject.config.token.certificate.as_ref().filter(|signing| Some(*signing) != served);
+fn certificates_near_their_end(input: &LintInput<'_>, report: &mut Report<'_>) {
+    let served = input.config.server.tls.as_ref().map(|tls| &tls.certificate);
+    let signing = input.config.token.certificate.as_ref().filter(|signing| Some(*signing) != served);
     for (key, file) in [("server.certificate", served), ("token.certificate", signing)] {
-        for said in file.map(|file| overdue(file, subject.now)).unwrap_or_default() {
+        for said in file.map(|file| overdue(file, input.now)).unwrap_or_default() {
             report.warn(key, said, "Renew it: a changed file is read at once");
         }
     }

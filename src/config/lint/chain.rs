@@ -9,7 +9,7 @@ use x509_parser::{
     prelude::FromDer,
 };
 
-use super::{Lint, Report, Subject, certificates};
+use super::{Lint, LintInput, Report, certificates};
 use crate::config::diagnostics::unusable_keys::{command, common_name};
 
 pub(super) const LINTS: &[Lint] = &[served_certificate];
@@ -22,8 +22,8 @@ const WEAK: [&str; 3] = ["1.2.840.113549.1.1.5", "1.2.840.10045.4.1", "1.2.840.1
 /// A clause about the certificate, and what to do.
 type Said = (String, String);
 
-fn served_certificate(subject: &Subject<'_>, report: &mut Report<'_>) {
-    let Some(tls) = &subject.config.server.tls else { return };
+fn served_certificate(input: &LintInput<'_>, report: &mut Report<'_>) {
+    let Some(tls) = &input.config.server.tls else { return };
     let ders = certificates::chain(&tls.certificate);
     let chain: Vec<_> = ders.iter().filter_map(|der| Some(X509Certificate::from_der(der).ok()?.1)).collect();
     let Some(own) = chain.first().filter(|_| chain.len() == ders.len()) else { return };
@@ -33,12 +33,12 @@ fn served_certificate(subject: &Subject<'_>, report: &mut Report<'_>) {
         report.warn("server.certificate", format!("{} {clause}", tls.certificate.display()), hint);
     }
     // Behind another proxy that host is the proxy's.
-    let realm = subject
+    let realm = input
         .config
         .proxy
         .realm
         .as_deref()
-        .filter(|_| subject.config.proxy.client_address.trusted_proxies.is_empty());
+        .filter(|_| input.config.proxy.client_address.trusted_proxies.is_empty());
     if let Some(host) = realm.and_then(host_of_https).filter(|host| has_names(own) && !is_for(own, host)) {
         let message =
             format!("sends clients to {host}, a name that {} does not have", tls.certificate.display());

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Lint, Report, Subject, pattern_path, rule_path};
+use super::{Lint, LintInput, Report, pattern_path, rule_path};
 use crate::authz::{PatternShape, shapes};
 
 pub(super) const LINTS: &[Lint] = &[unknown_labels];
@@ -10,18 +10,18 @@ pub(super) const LINTS: &[Lint] = &[unknown_labels];
 const PLACEHOLDER: &str = "${labels:";
 
 /// A command and a database may give any label; users and a directory only those that are written.
-fn unknown_labels(subject: &Subject<'_>, report: &mut Report<'_>) {
-    let back_ends = &subject.config.authenticators;
-    if back_ends.ext_auth.is_some() || back_ends.xorm_auth.is_some() || !subject.all_labels {
+fn unknown_labels(input: &LintInput<'_>, report: &mut Report<'_>) {
+    let back_ends = &input.config.authenticators;
+    if back_ends.ext_auth.is_some() || back_ends.xorm_auth.is_some() || !input.all_labels {
         return;
     }
     let of_directory =
         back_ends.ldap_auth.iter().flat_map(|ldap| &ldap.labels).map(|(label, _)| label.as_str());
-    let of_accounts = subject.config.accounts().flat_map(|(_, labels)| labels.keys()).map(String::as_str);
-    let issuers = subject.config.workload.issuers.iter();
+    let of_accounts = input.config.accounts().flat_map(|(_, labels)| labels.keys()).map(String::as_str);
+    let issuers = input.config.workload.issuers.iter();
     let of_issuers = issuers.flat_map(|issuer| &issuer.labels).map(|(label, _)| label.as_str());
     let known: BTreeSet<&str> = of_directory.chain(of_accounts).chain(of_issuers).collect();
-    for (n, rule) in subject.config.acl.iter().enumerate() {
+    for (n, rule) in input.config.acl.iter().enumerate() {
         let missing = |label: &str| !known.contains(label);
         for label in rule.labels.keys().filter(|label| missing(label)) {
             let message = format!("no account has a label `{label}`, so this rule never matches");

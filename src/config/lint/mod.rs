@@ -36,7 +36,7 @@ use crate::authz::{PatternShape, Policy};
 use resources::Resources;
 
 /// The input of the lints.
-pub(super) struct Subject<'a> {
+pub(super) struct LintInput<'a> {
     pub(super) config: &'a Config,
     /// `config.acl`, compiled.
     pub(super) policy: &'a Policy,
@@ -53,7 +53,7 @@ pub(super) struct Subject<'a> {
     pub(super) resources: Vec<Resources>,
 }
 
-impl<'a> Subject<'a> {
+impl<'a> LintInput<'a> {
     /// A configuration without errors, whose `acl` is compiled in `policy`, read at `now`.
     pub(super) fn new(config: &'a Config, policy: &'a Policy, now: SystemTime) -> Self {
         let resources = Resources::all(&config.acl, &config.proxy.service);
@@ -70,10 +70,10 @@ impl<'a> Subject<'a> {
     }
 }
 
-type Lint = fn(&Subject<'_>, &mut Report<'_>);
+type Lint = fn(&LintInput<'_>, &mut Report<'_>);
 
 /// Runs every lint.
-pub(super) fn run(subject: &Subject<'_>, report: &mut Report<'_>) {
+pub(super) fn run(input: &LintInput<'_>, report: &mut Report<'_>) {
     let lints = [
         addresses::LINTS,
         rules::LINTS,
@@ -87,12 +87,12 @@ pub(super) fn run(subject: &Subject<'_>, report: &mut Report<'_>) {
         labels::LINTS,
         backends::LINTS,
     ];
-    lints.into_iter().flatten().for_each(|lint| lint(subject, report));
-    if subject.complete {
-        anonymous::LINTS.iter().for_each(|lint| lint(subject, report));
+    lints.into_iter().flatten().for_each(|lint| lint(input, report));
+    if input.complete {
+        anonymous::LINTS.iter().for_each(|lint| lint(input, report));
     }
-    if subject.with_files {
-        [certificates::LINTS, chain::LINTS].into_iter().flatten().for_each(|lint| lint(subject, report));
+    if input.with_files {
+        [certificates::LINTS, chain::LINTS].into_iter().flatten().for_each(|lint| lint(input, report));
     }
 }
 

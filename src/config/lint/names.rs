@@ -1,7 +1,7 @@
 //! Warnings about names: those that no repository can have, and those that leave out what was probably meant.
 
 use super::{
-    Lint, Report, Subject, pattern_path, repair,
+    Lint, LintInput, Report, pattern_path, repair,
     resources::{Resources, may_match, shape_of},
 };
 use crate::{
@@ -41,9 +41,9 @@ const MIRRORED: &[&str] = &[
 /// The fault and the fix.
 type Said = (String, String);
 
-fn names(subject: &Subject<'_>, report: &mut Report<'_>) {
+fn names(input: &LintInput<'_>, report: &mut Report<'_>) {
     let mut searched = 0;
-    for (n, rule) in subject.config.acl.iter().enumerate() {
+    for (n, rule) in input.config.acl.iter().enumerate() {
         let shapes = shapes(rule);
         // A placeholder that stays text has a warning of its own.
         let name = shape_of(&shapes, "name");
@@ -52,9 +52,9 @@ fn names(subject: &Subject<'_>, report: &mut Report<'_>) {
         };
         searched += usize::from(plain_example(shape).is_none());
         let said =
-            match subject.resources.get(n).filter(|resources| resources.ours && searched <= MOST_SEARCHED) {
+            match input.resources.get(n).filter(|resources| resources.ours && searched <= MOST_SEARCHED) {
                 Some(Resources { repository: true, .. }) => {
-                    of_repository(rule, shape).or_else(|| one_level(subject, shape))
+                    of_repository(rule, shape).or_else(|| one_level(input, shape))
                 }
                 Some(Resources { registry: true, .. }) => of_catalogue(shape),
                 _ => None,
@@ -132,11 +132,11 @@ fn with_capitals(rule: &RuleSettings, shape: &PatternShape<'_>) -> Said {
 }
 
 /// `*` and `**` stop at a slash.
-fn one_level(subject: &Subject<'_>, shape: &PatternShape<'_>) -> Option<Said> {
+fn one_level(input: &LintInput<'_>, shape: &PatternShape<'_>) -> Option<Said> {
     if shape.expression.is_some() {
         return None;
     }
-    if shape.text == "*" && !subject.config.acl.iter().any(|r| r.name.as_deref() == Some("*/*")) {
+    if shape.text == "*" && !input.config.acl.iter().any(|r| r.name.as_deref() == Some("*/*")) {
         let message = "`*` stops at a slash: this matches `app`, and not `team/app`";
         let hint =
             "Leave `name` out to match every repository, or write `/^[^/]+$/` if `team/app` is not meant";

@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    Lint, Report, Subject,
+    Lint, LintInput, Report,
     resources::{Resources, may_match, shape_of},
     rules::open_ends,
 };
@@ -30,9 +30,9 @@ const MOST_SEARCHED: usize = 500;
 /// Pairs of a robot and a rule, at most. With more, scopes are not compared with rules: each pair costs, on each reload.
 const MOST_COMPARED: usize = 1_000_000;
 
-fn tokens(subject: &Subject<'_>, report: &mut Report<'_>) {
-    let now = subject.now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-    for robot in subject.config.robots.iter().filter(|robot| is_fit_to_show(&robot.name)) {
+fn tokens(input: &LintInput<'_>, report: &mut Report<'_>) {
+    let now = input.now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    for robot in input.config.robots.iter().filter(|robot| is_fit_to_show(&robot.name)) {
         let at = robot_path(&robot.name);
         let new = format!("`portwarden token new --robot {}`", robot.name);
         if robot.tokens.is_empty() {
@@ -61,8 +61,8 @@ fn ending(day: LastDay, now: u64, new: &str) -> Option<(String, String)> {
     })
 }
 
-fn empty_bounds(subject: &Subject<'_>, report: &mut Report<'_>) {
-    for ceiling in &subject.config.ceilings {
+fn empty_bounds(input: &LintInput<'_>, report: &mut Report<'_>) {
+    for ceiling in &input.config.ceilings {
         let at = robot_path(&ceiling.account);
         if ceiling.scopes.as_ref().is_some_and(Vec::is_empty) {
             let hint = "List scopes, or remove the key if the rules alone are to bound the robot";
@@ -76,8 +76,8 @@ fn empty_bounds(subject: &Subject<'_>, report: &mut Report<'_>) {
 }
 
 /// `repository:/acme/:push` is a wider ceiling than it seems to be.
-fn open_scopes(subject: &Subject<'_>, report: &mut Report<'_>) {
-    for (at, scope) in subject.config.ceilings.iter().flat_map(scopes) {
+fn open_scopes(input: &LintInput<'_>, report: &mut Report<'_>) {
+    for (at, scope) in input.config.ceilings.iter().flat_map(scopes) {
         let Some((_, name, _)) = scope_parts(scope) else { continue };
         let rule = RuleSettings { name: Some(name.to_owned()), ..RuleSettings::default() };
         if let Some((message, hint)) = shapes(&rule).iter().find_map(open_ends) {
@@ -87,25 +87,25 @@ fn open_scopes(subject: &Subject<'_>, report: &mut Report<'_>) {
 }
 
 /// A password is not looked at where the name passes for the token of a robot.
-fn names_like_tokens(subject: &Subject<'_>, report: &mut Report<'_>) {
-    for user in subject.config.users.iter().filter(|user| is_robot_token(user.name.as_bytes())) {
+fn names_like_tokens(input: &LintInput<'_>, report: &mut Report<'_>) {
+    for user in input.config.users.iter().filter(|user| is_robot_token(user.name.as_bytes())) {
         let message = "the name begins as the token of a robot, so this user can never sign in";
         report.warn(user_path(&user.name), message, "Give the user another name");
     }
 }
 
 /// A scope is a ceiling and grants nothing by itself, which is easily forgotten.
-fn out_of_reach(subject: &Subject<'_>, report: &mut Report<'_>) {
-    let authorizers = &subject.config.authorizers;
-    if !subject.complete || authorizers.acl_xorm.is_some() || authorizers.ext_authz.is_some() {
+fn out_of_reach(input: &LintInput<'_>, report: &mut Report<'_>) {
+    let authorizers = &input.config.authorizers;
+    if !input.complete || authorizers.acl_xorm.is_some() || authorizers.ext_authz.is_some() {
         return;
     }
-    let rules: Vec<Rule<'_>> = subject.config.acl.iter().zip(&subject.resources).map(Rule::new).collect();
-    if rules.len().saturating_mul(subject.config.robots.len()) > MOST_COMPARED {
+    let rules: Vec<Rule<'_>> = input.config.acl.iter().zip(&input.resources).map(Rule::new).collect();
+    if rules.len().saturating_mul(input.config.robots.len()) > MOST_COMPARED {
         return;
     }
     let left = Cell::new(MOST_SEARCHED);
-    let robots = subject.config.robots.iter().zip(&subject.config.ceilings);
+    let robots = input.config.robots.iter().zip(&input.config.ceilings);
     for (robot, ceiling) in robots.filter(|(robot, _)| is_fit_to_show(&robot.name)) {
         let rules: Vec<&Rule<'_>> = rules.iter().filter(|rule| rule.may_be_for(robot, &left)).collect();
         for (at, scope) in scopes(ceiling) {

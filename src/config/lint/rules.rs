@@ -1,18 +1,18 @@
 //! Warnings about rules: patterns that match more or less than they seem to, and rules that never decide.
 
-use super::{Lint, Report, Subject, pattern_path, rule_path};
+use super::{Lint, LintInput, Report, pattern_path, rule_path};
 use crate::authz::{PatternShape, hidden_rules, shapes};
 
 pub(super) const LINTS: &[Lint] = &[unreachable, patterns];
 
 /// A lint about one pattern of the rule at an index.
-type PatternLint = fn(&Subject<'_>, usize, &PatternShape<'_>, &mut Report<'_>);
+type PatternLint = fn(&LintInput<'_>, usize, &PatternShape<'_>, &mut Report<'_>);
 
 const PATTERN_LINTS: &[PatternLint] = &[unanchored, unexpanded, without_dollar, one_level_only];
 
 /// An earlier rule matches whatever this one matches.
-fn unreachable(subject: &Subject<'_>, report: &mut Report<'_>) {
-    for (rule, by) in hidden_rules(subject.policy, &subject.config.acl) {
+fn unreachable(input: &LintInput<'_>, report: &mut Report<'_>) {
+    for (rule, by) in hidden_rules(input.policy, &input.config.acl) {
         let line = report.line(&rule_path(by));
         let message =
             format!("never decides: {} on line {line} matches all that this rule matches", rule_path(by));
@@ -20,16 +20,16 @@ fn unreachable(subject: &Subject<'_>, report: &mut Report<'_>) {
     }
 }
 
-fn patterns(subject: &Subject<'_>, report: &mut Report<'_>) {
-    for (n, rule) in subject.config.acl.iter().enumerate() {
+fn patterns(input: &LintInput<'_>, report: &mut Report<'_>) {
+    for (n, rule) in input.config.acl.iter().enumerate() {
         for shape in shapes(rule) {
-            PATTERN_LINTS.iter().for_each(|lint| lint(subject, n, &shape, report));
+            PATTERN_LINTS.iter().for_each(|lint| lint(input, n, &shape, report));
         }
     }
 }
 
 /// `/admin/` matches `notadmin2`.
-fn unanchored(_: &Subject<'_>, rule: usize, shape: &PatternShape<'_>, report: &mut Report<'_>) {
+fn unanchored(_: &LintInput<'_>, rule: usize, shape: &PatternShape<'_>, report: &mut Report<'_>) {
     if let Some((message, hint)) = open_ends(shape) {
         report.warn(pattern_path(rule, shape), message, hint);
     }
@@ -50,7 +50,7 @@ pub(super) fn open_ends(shape: &PatternShape<'_>) -> Option<(String, String)> {
 }
 
 /// `${account:2}` with one group, `${acount}`.
-fn unexpanded(_: &Subject<'_>, rule: usize, shape: &PatternShape<'_>, report: &mut Report<'_>) {
+fn unexpanded(_: &LintInput<'_>, rule: usize, shape: &PatternShape<'_>, report: &mut Report<'_>) {
     for left in &shape.unexpanded {
         let message = format!("`{}` is plain text here: {}", left.text, left.why);
         let hint = if left.text.contains(':') {
@@ -63,7 +63,7 @@ fn unexpanded(_: &Subject<'_>, rule: usize, shape: &PatternShape<'_>, report: &m
 }
 
 /// `{labels:x}` for `${labels:x}`. In a label's own pattern neither would expand.
-fn without_dollar(_: &Subject<'_>, rule: usize, shape: &PatternShape<'_>, report: &mut Report<'_>) {
+fn without_dollar(_: &LintInput<'_>, rule: usize, shape: &PatternShape<'_>, report: &mut Report<'_>) {
     const START: &str = "{labels:";
     let found = shape
         .plain
@@ -76,7 +76,7 @@ fn without_dollar(_: &Subject<'_>, rule: usize, shape: &PatternShape<'_>, report
 }
 
 /// `${account}/*` leaves out `alice/a/b`, unless another rule is there for it.
-fn one_level_only(subject: &Subject<'_>, rule: usize, shape: &PatternShape<'_>, report: &mut Report<'_>) {
+fn one_level_only(input: &LintInput<'_>, rule: usize, shape: &PatternShape<'_>, report: &mut Report<'_>) {
     // Of `**` there is a warning in any case.
     if shape.key != "name" || shape.expression.is_some() || shape.plain.contains("**") {
         return;
@@ -85,7 +85,7 @@ fn one_level_only(subject: &Subject<'_>, rule: usize, shape: &PatternShape<'_>, 
     let Some(own) = space(&shape.plain).filter(|s| s.contains('\0') && !s.contains('/')) else { return };
     let Some(written) = space(shape.text) else { return };
     let deeper = format!("{written}/*/");
-    if subject.config.acl.iter().any(|r| r.name.as_deref().is_some_and(|name| name.starts_with(&deeper))) {
+    if input.config.acl.iter().any(|r| r.name.as_deref().is_some_and(|name| name.starts_with(&deeper))) {
         return;
     }
     let message = "`*` does not cross a slash: `<name>/app` matches, and `<name>/app/part` does not";

@@ -1,6 +1,6 @@
 //! Warnings about `type` and `service`: rules that no request to the registry is decided by.
 
-use super::{Lint, Report, Subject, pattern_path, resources::shape_of};
+use super::{Lint, LintInput, Report, pattern_path, resources::shape_of};
 use crate::authz::{Example, PatternShape, shapes};
 
 pub(super) const LINTS: &[Lint] = &[types, services];
@@ -9,8 +9,8 @@ pub(super) const LINTS: &[Lint] = &[types, services];
 const TYPE: &str = "[a-z0-9]+";
 
 /// A type of another service is left alone; one that looks like a type of the registry is a slip.
-fn types(subject: &Subject<'_>, report: &mut Report<'_>) {
-    let rules = subject.config.acl.iter().zip(&subject.resources).enumerate();
+fn types(input: &LintInput<'_>, report: &mut Report<'_>) {
+    let rules = input.config.acl.iter().zip(&input.resources).enumerate();
     for (n, (rule, _)) in rules.filter(|(_, (_, resources))| !resources.repository && !resources.registry) {
         let shapes = shapes(rule);
         let Some(shape) = shape_of(&shapes, "type") else { continue };
@@ -34,9 +34,9 @@ fn meant(shape: &PatternShape<'_>) -> Option<&'static str> {
 }
 
 /// A rule for another service than `registry.service` decides about tokens for that service, and about nothing else.
-fn services(subject: &Subject<'_>, report: &mut Report<'_>) {
-    let own = &subject.config.proxy.service;
-    let rules = subject.config.acl.iter().zip(&subject.resources).enumerate();
+fn services(input: &LintInput<'_>, report: &mut Report<'_>) {
+    let own = &input.config.proxy.service;
+    let rules = input.config.acl.iter().zip(&input.resources).enumerate();
     for (n, (rule, _)) in rules.filter(|(_, (_, resources))| !resources.ours) {
         let shapes = shapes(rule);
         let Some(shape) = shape_of(&shapes, "service") else { continue };

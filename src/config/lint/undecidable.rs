@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Lint, Report, Subject, rule_path};
+use super::{Lint, LintInput, Report, rule_path};
 use crate::{
     authn::Labels,
     authz::{Condition, is_syntax},
@@ -12,13 +12,13 @@ use crate::{
 pub(super) const LINTS: &[Lint] = &[undecidable];
 
 /// The label `internal-*` in `${labels:hidden}/*`, where a later rule grants more.
-fn undecidable(subject: &Subject<'_>, report: &mut Report<'_>) {
+fn undecidable(input: &LintInput<'_>, report: &mut Report<'_>) {
     let odd = |(name, labels): &(&str, &Labels)| {
         is_syntax(name) || labels.values().flatten().any(|value| is_syntax(value))
     };
-    let users: Vec<(&str, &Labels)> = subject.config.accounts().filter(odd).collect();
-    for rule in grant_less(subject).into_iter().filter(|_| !users.is_empty()) {
-        for (at, (user, value, others)) in unclear_values(subject, rule, &users) {
+    let users: Vec<(&str, &Labels)> = input.config.accounts().filter(odd).collect();
+    for rule in grant_less(input).into_iter().filter(|_| !users.is_empty()) {
+        for (at, (user, value, others)) in unclear_values(input, rule, &users) {
             let others = if others > 0 { format!(" (and {others} more)") } else { String::new() };
             let message = format!(
                 "the value {value:?} of user {user:?}{others} reads as a pattern: where it may match, the rule \
@@ -31,14 +31,14 @@ fn undecidable(subject: &Subject<'_>, report: &mut Report<'_>) {
 }
 
 /// The rules behind which more may be granted.
-fn grant_less(subject: &Subject<'_>) -> Vec<usize> {
-    let authorizers = &subject.config.authorizers;
+fn grant_less(input: &LintInput<'_>) -> Vec<usize> {
+    let authorizers = &input.config.authorizers;
     let mut later: BTreeSet<&str> = BTreeSet::new();
     if authorizers.acl_xorm.is_some() || authorizers.ext_authz.is_some() {
         later.insert("*");
     }
     let mut found = Vec::new();
-    for (n, rule) in subject.config.acl.iter().enumerate().rev() {
+    for (n, rule) in input.config.acl.iter().enumerate().rev() {
         let grants_all = rule.actions == ["*"];
         if !grants_all && later.iter().any(|action| !rule.actions.iter().any(|own| own == action)) {
             found.push(n);
@@ -51,12 +51,12 @@ fn grant_less(subject: &Subject<'_>) -> Vec<usize> {
 
 /// Returns, by condition, the first user and value, and the number of other values.
 fn unclear_values<'u>(
-    subject: &Subject<'_>,
+    input: &LintInput<'_>,
     rule: usize,
     users: &[(&'u str, &'u Labels)],
 ) -> BTreeMap<Path, (&'u str, String, usize)> {
     let mut found = BTreeMap::new();
-    let Some(compiled) = subject.policy.rule(rule) else { return found };
+    let Some(compiled) = input.policy.rule(rule) else { return found };
     for (name, labels) in users {
         for (condition, value) in compiled.values_with_syntax(name, labels) {
             found

@@ -1,6 +1,6 @@
 //! Warnings about users: cheap hashes, and rules for accounts that do not exist.
 
-use super::{Lint, Report, Subject, accounts, pattern_path};
+use super::{Lint, LintInput, Report, accounts, pattern_path};
 use crate::{
     authn::{DEFAULT_COST, PasswordHash},
     authz::shapes,
@@ -14,9 +14,9 @@ pub(super) const LINTS: &[Lint] = &[cheap_hash, nobody_of_that_name];
 const MOST_COMPARED: usize = 1_000;
 
 /// Below OWASP's least, an attacker with the file guesses fast.
-fn cheap_hash(subject: &Subject<'_>, report: &mut Report<'_>) {
+fn cheap_hash(input: &LintInput<'_>, report: &mut Report<'_>) {
     // Those of `htpasswd`, without a line, have one warning for the whole file, where it is read.
-    for user in subject.config.users.iter().filter(|user| user.line > 0) {
+    for user in input.config.users.iter().filter(|user| user.line > 0) {
         let hash = user.password.as_deref().and_then(|text| PasswordHash::parse(text).ok());
         if let Some(cost) = hash.map(|hash| hash.cost()).filter(|cost| *cost < DEFAULT_COST) {
             let message = format!(
@@ -31,21 +31,21 @@ fn cheap_hash(subject: &Subject<'_>, report: &mut Report<'_>) {
 }
 
 /// A rule for one account, which no user has. Where there are back ends, one of them may know it.
-fn nobody_of_that_name(subject: &Subject<'_>, report: &mut Report<'_>) {
-    let is_elsewhere = subject.config.authenticators.sections().next().is_some();
-    if is_elsewhere || !subject.all_accounts {
+fn nobody_of_that_name(input: &LintInput<'_>, report: &mut Report<'_>) {
+    let is_elsewhere = input.config.authenticators.sections().next().is_some();
+    if is_elsewhere || !input.all_accounts {
         return;
     }
-    let mut names: Vec<&str> = subject.config.accounts().map(|(name, _)| name).collect();
+    let mut names: Vec<&str> = input.config.accounts().map(|(name, _)| name).collect();
     names.sort_unstable();
-    for (n, rule) in subject.config.acl.iter().enumerate() {
+    for (n, rule) in input.config.acl.iter().enumerate() {
         let accounts = shapes(rule).into_iter().filter(|shape| shape.key == "account");
         for shape in accounts {
             // Of the anonymous account there are warnings of their own.
             let Some(account) = shape.literal.as_deref().filter(|account| !account.is_empty()) else {
                 continue;
             };
-            let of_issuer = subject.config.workload.issuers.iter().any(|issuer| is_of(account, &issuer.name));
+            let of_issuer = input.config.workload.issuers.iter().any(|issuer| is_of(account, &issuer.name));
             if !of_issuer && names.binary_search(&account).is_err() && accounts::said(&shape).is_none() {
                 let (message, hint) = nobody(account, &names);
                 report.warn(pattern_path(n, &shape), message, hint);

@@ -15,7 +15,7 @@ use crate::{
         schema::{File, Integer, Server, Text, Token},
         settings,
         values::{
-            pem::{self, Pair},
+            pem::{self, PairFiles},
             quantity::counted,
         },
     },
@@ -31,7 +31,7 @@ pub(crate) fn settings(file: &File, serves_tls: bool, context: &mut Context<'_>)
     let written = file.token.as_ref().unwrap_or(&none);
     let issuer = issuer(written, context);
     let lifetime = lifetime(written, context);
-    let Pair { certificate, key } = signing_pair(written, file, context)?;
+    let PairFiles { certificate, key } = signing_pair(written, file, context)?;
     let is_own = present(written.key.as_ref());
     if !context.without_files && (is_own || serves_tls && can_sign(&certificate, context)) {
         let section = if is_own { "token" } else { "server" };
@@ -132,7 +132,7 @@ fn look_at_key(file: &FilePath, at: &Path, context: &mut Context<'_>) {
 }
 
 /// The token's own pair, or else the server's, which `tls` has checked.
-fn signing_pair(written: &Token, file: &File, context: &mut Context<'_>) -> Option<Pair> {
+fn signing_pair(written: &Token, file: &File, context: &mut Context<'_>) -> Option<PairFiles> {
     if present(written.certificate.as_ref()) || present(written.key.as_ref()) {
         return pem::pair("token", written.certificate.as_ref(), written.key.as_ref(), context);
     }
@@ -140,7 +140,7 @@ fn signing_pair(written: &Token, file: &File, context: &mut Context<'_>) -> Opti
     let server = file.server.as_ref().unwrap_or(&none);
     match (&server.certificate, &server.key) {
         (Some(Text(certificate)), Some(Text(key))) if !certificate.is_empty() && !key.is_empty() => {
-            Some(Pair { certificate: context.path(certificate), key: context.path(key) })
+            Some(PairFiles { certificate: context.path(certificate), key: context.path(key) })
         }
         // One without the other has been reported.
         _ if present(server.certificate.as_ref()) || present(server.key.as_ref()) => None,

@@ -20,7 +20,7 @@ use crate::config::{
 };
 
 /// A certificate and its key.
-pub(crate) struct Pair {
+pub(crate) struct PairFiles {
     pub(crate) certificate: PathBuf,
     pub(crate) key: PathBuf,
 }
@@ -31,7 +31,7 @@ pub(crate) fn pair(
     certificate: Option<&Text>,
     key: Option<&Text>,
     context: &mut Context<'_>,
-) -> Option<Pair> {
+) -> Option<PairFiles> {
     let written = |text: Option<&Text>| text.map(|t| t.0.clone()).filter(|t| !t.is_empty());
     let at = |name: &str| Path::from(section).key(name);
     match (written(certificate), written(key)) {
@@ -39,7 +39,7 @@ pub(crate) fn pair(
         (Some(_), None) => missing("key", &at("certificate"), context),
         (None, Some(_)) => missing("certificate", &at("key"), context),
         (Some(certificate), Some(key)) => {
-            let pair = Pair { certificate: context.path(&certificate), key: context.path(&key) };
+            let pair = PairFiles { certificate: context.path(&certificate), key: context.path(&key) };
             let looks = [(&pair.certificate, "certificate"), (&pair.key, "key")];
             if !looks.map(|(file, name)| context.looks_at(file, &at(name))).contains(&true) {
                 return Some(pair);
@@ -54,7 +54,7 @@ pub(crate) fn pair(
     }
 }
 
-fn missing(other: &str, at: &Path, context: &mut Context<'_>) -> Option<Pair> {
+fn missing(other: &str, at: &Path, context: &mut Context<'_>) -> Option<PairFiles> {
     let hint = format!("Add `{other}`, or remove this; the two belong together");
     context.report.error(at, format!("stands without `{other}`"), hint);
     None
@@ -123,7 +123,7 @@ fn private_key(
 fn matching(
     chain: &[CertificateDer<'static>],
     key: &PrivateKeyDer<'static>,
-    pair: &Pair,
+    pair: &PairFiles,
     section: &str,
     context: &mut Context<'_>,
 ) -> bool {

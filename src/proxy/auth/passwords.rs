@@ -9,7 +9,7 @@ use std::{
 
 use tokio::sync::oneshot;
 
-use super::single_flight::{SingleFlight, Turn};
+use super::single_flight::{FlightGuard, SingleFlight};
 use crate::{
     authn::{
         Attempt, Credentials, CredentialsDigest, DigestKey, Identity, Mistyped, Outcome, RetryAfter,
@@ -189,7 +189,7 @@ impl Passwords {
         if let Some(known) = recall() {
             return Ok(known);
         }
-        if let Some(refusal) = turn.as_ref().and_then(Turn::unanswered_meanwhile) {
+        if let Some(refusal) = turn.as_ref().and_then(FlightGuard::unanswered_meanwhile) {
             return Err(refusal);
         }
         let attempt = self.throttle.check(&counted, passage, Instant::now());
@@ -209,7 +209,7 @@ enum Prepared {
     /// None: the outcome is known already; `None` where the credentials prove no identity.
     Known(Option<Identity>),
     /// The password is to be checked.
-    ToCheck(Attempted, Attempt, Option<Turn>),
+    ToCheck(Attempted, Attempt, Option<FlightGuard>),
 }
 
 /// Counts how a login ends.

@@ -25,7 +25,7 @@ pub(super) struct SingleFlight(Mutex<HashMap<CredentialsDigest, Weak<AsyncMutex<
 
 /// The right to verify: no other request verifies these credentials now. Ends when it is dropped.
 #[derive(Debug)]
-pub(crate) struct Turn {
+pub(crate) struct FlightGuard {
     last: OwnedMutexGuard<Unanswered>,
     asked_for: Instant,
 }
@@ -35,10 +35,10 @@ const SWEEP_AT: usize = 1024;
 
 impl SingleFlight {
     /// Waits until no other request verifies these credentials.
-    pub(crate) async fn take(&self, credentials: CredentialsDigest) -> Turn {
+    pub(crate) async fn take(&self, credentials: CredentialsDigest) -> FlightGuard {
         let asked_for = Instant::now();
         let last = self.entry(credentials).lock_owned().await;
-        Turn { last, asked_for }
+        FlightGuard { last, asked_for }
     }
 
     fn entry(&self, credentials: CredentialsDigest) -> Arc<AsyncMutex<Unanswered>> {
@@ -55,7 +55,7 @@ impl SingleFlight {
     }
 }
 
-impl Turn {
+impl FlightGuard {
     /// Returns the error of a verification that gave no answer while this one waited.
     pub(super) fn unanswered_meanwhile(&self) -> Option<Refusal> {
         self.last.as_ref().filter(|(when, _)| *when >= self.asked_for).map(|(_, refusal)| refusal.clone())

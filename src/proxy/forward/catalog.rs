@@ -15,7 +15,7 @@ use serde::Deserialize;
 use serde_json::json;
 use tokio::time::{Instant, timeout_at};
 
-use super::{names::KnownNames, subrequest::Subrequest};
+use super::{repository_names::KnownNames, subrequest::Subrequest};
 use crate::{
     authz::{CatalogView, Permit},
     limits::{FairSemaphore, Slot, count_suppressed},
@@ -76,7 +76,7 @@ impl Catalog {
     ) -> Result<Response<ResponseBody>, Refusal> {
         let _slot = self.slot(registry.address).await?;
         let wanted = asked.n.unwrap_or(DEFAULT_PAGE).min(MAX_PAGE) as usize;
-        let mut page = PageOfNames { names: Vec::new(), wanted, sight: Sight::of(view) };
+        let mut page = PageOfNames { names: Vec::new(), wanted, sight: NameFilter::of(view) };
         let all = timeout_at(page.sight.until, self.names.all(registry, Duration::ZERO));
         let all = all.await.unwrap_or_else(|_| Err(unread()))?;
         let rest = all.names.get(all.behind(asked.last)..).unwrap_or_default();
@@ -100,7 +100,7 @@ impl Catalog {
 struct PageOfNames<'a> {
     names: Vec<RepositoryName>,
     wanted: usize,
-    sight: Sight<'a>,
+    sight: NameFilter<'a>,
 }
 
 impl PageOfNames<'_> {
@@ -126,7 +126,7 @@ impl PageOfNames<'_> {
 }
 
 /// Asks the rules about one name after another, for one answer.
-pub(crate) struct Sight<'a> {
+pub(crate) struct NameFilter<'a> {
     view: &'a CatalogView<'a>,
     until: Instant,
     asked: usize,
@@ -141,7 +141,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// Names that a command decides for one answer: each may cost a process.
 const MOST_BY_COMMAND: usize = 1000;
 
-impl<'a> Sight<'a> {
+impl<'a> NameFilter<'a> {
     /// The reach of that view.
     pub(crate) fn of(view: &'a CatalogView<'a>) -> Self {
         Self { view, until: Instant::now() + PATIENCE, asked: 0, by_command: 0 }

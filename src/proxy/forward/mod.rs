@@ -2,6 +2,6 @@
 
 pub(super) mod catalog;
 pub(super) mod headers;
-pub(super) mod names;
+pub(super) mod repository_names;
 pub(super) mod rewrite;
 pub(super) mod subrequest;

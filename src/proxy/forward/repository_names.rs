@@ -37,7 +37,7 @@ pub(crate) struct KnownNames {
 
 #[derive(Debug, Default)]
 struct State {
-    known: Option<Known>,
+    known: Option<ReadNames>,
     /// The time of the last reading that failed, and the reason.
     failed: Option<(Instant, Refusal)>,
     /// The pushes since the current reading began; the registry may have passed that place already.
@@ -47,7 +47,7 @@ struct State {
 }
 
 #[derive(Debug)]
-struct Known {
+struct ReadNames {
     all: AllNames,
     read: Instant,
     took: Duration,
@@ -114,7 +114,7 @@ impl KnownNames {
 
     fn fresh(&self, age: Duration) -> Option<AllNames> {
         let state = self.state.lock();
-        let is_fresh = |known: &&Known| known.read.elapsed() < (known.took * USED_TIMES).max(age);
+        let is_fresh = |known: &&ReadNames| known.read.elapsed() < (known.took * USED_TIMES).max(age);
         state.known.as_ref().filter(is_fresh).map(|known| known.all.clone())
     }
 
@@ -134,7 +134,7 @@ impl KnownNames {
             let why = "the registry behind this proxy takes too long to list its repositories";
             Err(Refusal::new(ErrorCode::GatewayTimeout, why))
         })?;
-        let mut known = Known { all, read: Instant::now(), took: began.elapsed() };
+        let mut known = ReadNames { all, read: Instant::now(), took: began.elapsed() };
         let mut state = self.state.lock();
         for name in std::mem::take(&mut state.pushed) {
             known.add(&name);
@@ -147,7 +147,7 @@ impl KnownNames {
     }
 }
 
-impl Known {
+impl ReadNames {
     fn add(&mut self, name: &RepositoryName) {
         if !self.all.names.contains(name) {
             let place = self.all.behind(name.as_str());
@@ -218,7 +218,7 @@ mod tests {
     #[test]
     fn a_push_adds_a_name_once_in_its_place() {
         let all = all(&["team1", "team1/app", "team1-x"]);
-        let mut known = Known { all, read: Instant::now(), took: Duration::ZERO };
+        let mut known = ReadNames { all, read: Instant::now(), took: Duration::ZERO };
         for _ in 0..2 {
             known.add(&RepositoryName::parse("team1/b").unwrap());
         }

@@ -4,7 +4,7 @@ use super::{
     answer::Answer,
     page_error::PageError,
     pagination::part,
-    repositories::Seen,
+    repositories::VisibleRepositories,
     visit::{Request, Visit},
 };
 use crate::{
@@ -24,7 +24,7 @@ pub(super) async fn show(request: &Request<'_>, visit: &Visit) -> Result<Answer,
         Some(name) => Some(rights_on(request, visit, name.as_str()).await?),
         None => None,
     };
-    let seen = Seen::of(request, visit).await?;
+    let seen = VisibleRepositories::of(request, visit).await?;
     let page = part(seen.names.len(), ON_A_PAGE, request.page_number());
     let mut repositories = Vec::new();
     for name in seen.names.iter().skip(page.first).take(ON_A_PAGE) {

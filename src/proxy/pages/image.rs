@@ -6,7 +6,7 @@ use super::{
     answer::Answer,
     page_error::PageError,
     reader::{Reader, gather, manifest_in},
-    tags::may_delete,
+    repository::may_delete,
     visit::{Request, Visit},
 };
 use crate::{

@@ -14,17 +14,17 @@ mod page_error;
 mod pagination;
 mod reader;
 mod repositories;
+mod repository;
 mod search;
 mod sign_in;
 mod summaries;
-mod tags;
 mod visit;
 
 use std::sync::Arc;
 
 use hyper::{Method, header};
 
-use super::{forward::names::KnownNames, upstream::RETRY_AFTER};
+use super::{forward::repository_names::KnownNames, upstream::RETRY_AFTER};
 use crate::{
     limits::FairSemaphore,
     registry::{ErrorCode, Refusal, RepositoryName},
@@ -143,7 +143,7 @@ async fn visited(page: PagePath, request: &mut Request<'_>) -> Result<Answer, Pa
             deletion::delete(request, &visit, &name, &digest).await
         }
         (PagePath::Repositories, _) => repositories::show(request, &visit).await,
-        (PagePath::Repository(name), _) => tags::show(request, &visit, &name).await,
+        (PagePath::Repository(name), _) => repository::show(request, &visit, &name).await,
         (PagePath::Image(name, reference), _) => image::show(request, &visit, &name, &reference).await,
         (PagePath::Delete(name, digest), _) => deletion::ask(request, &visit, &name, &digest).await,
         (PagePath::Access, _) => access::show(request, &visit).await,

@@ -36,7 +36,7 @@ pub(super) struct Reader {
 
 /// A manifest, as it was found.
 #[derive(Debug)]
-pub(super) struct Found {
+pub(super) struct FoundManifest {
     pub(super) digest: Digest,
     pub(super) media_type: String,
     pub(super) manifest: Manifest,
@@ -75,13 +75,17 @@ impl Reader {
     }
 
     /// The manifest that a tag or a digest names.
-    pub(super) async fn manifest(&self, name: &RepositoryName, reference: &str) -> Result<Found, PageError> {
+    pub(super) async fn manifest(
+        &self,
+        name: &RepositoryName,
+        reference: &str,
+    ) -> Result<FoundManifest, PageError> {
         let reply = self.get(&format!("/v2/{name}/manifests/{reference}"), MANIFESTS).await?;
         let digest = digest_in(&reply.headers).ok_or(PageError::Strange(reply.status))?;
         let media_type = text(&reply.headers, "content-type").to_owned();
         let declared = Some(media_type.as_str()).filter(|text| !text.is_empty());
         let manifest = manifest_in(declared, &reply.body);
-        Ok(Found { digest, media_type, manifest })
+        Ok(FoundManifest { digest, media_type, manifest })
     }
 
     /// The digest of what a tag names.
@@ -179,7 +183,7 @@ impl Reader {
             let found = lasting(self.manifest(name, &entry.digest).await)?;
             let of_this = found.as_ref().and_then(|found| found.manifest.size());
             size = size.zip(of_this).map(|(all, one)| all.saturating_add(one));
-            if let (None, Some(Found { manifest: Manifest::Image { config, .. }, .. })) =
+            if let (None, Some(FoundManifest { manifest: Manifest::Image { config, .. }, .. })) =
                 (summary.created, &found)
             {
                 let read = self.config(name, config).await?;

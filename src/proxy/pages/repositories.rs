@@ -10,7 +10,7 @@ use super::{
     visit::{Request, Visit},
 };
 use crate::{
-    proxy::forward::catalog::Sight,
+    proxy::forward::catalog::NameFilter,
     registry::RepositoryName,
     ui::{Repositories, views},
 };
@@ -23,7 +23,7 @@ const AGE: Duration = Duration::from_secs(60);
 /// The repositories, or those that match what is searched for.
 pub(super) async fn show(request: &Request<'_>, visit: &Visit) -> Result<Answer, PageError> {
     let query = request.parameter("q");
-    let seen = Seen::of(request, visit).await?;
+    let seen = VisibleRepositories::of(request, visit).await?;
     if let Some(page) = search::named(request, &request.reader(visit), query.trim(), &seen.names).await {
         return Ok(page);
     }
@@ -38,18 +38,18 @@ pub(super) async fn show(request: &Request<'_>, visit: &Visit) -> Result<Answer,
 }
 
 /// The names that a visitor may see.
-pub(super) struct Seen {
+pub(super) struct VisibleRepositories {
     pub(super) names: Vec<RepositoryName>,
     /// There are more in the registry than are looked at.
     pub(super) incomplete: bool,
 }
 
-impl Seen {
+impl VisibleRepositories {
     /// Asks for each name what a pull would ask.
     pub(super) async fn of(request: &Request<'_>, visit: &Visit) -> Result<Self, PageError> {
         let all = request.pages.names.all(&request.subrequest(), AGE).await?;
         let view = request.catalog_view(visit).await?;
-        let mut sight = Sight::of(&view);
+        let mut sight = NameFilter::of(&view);
         let mut seen = Self { names: Vec::new(), incomplete: all.incomplete };
         for name in all.names.iter() {
             if sight.is_spent() {

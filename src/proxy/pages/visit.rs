@@ -38,12 +38,12 @@ pub(in crate::proxy) struct Request<'a> {
     pub(in crate::proxy) freeze: &'a Freeze,
     pub(in crate::proxy) log: &'a mut RequestLog,
     /// The visitor, once it is known: every page says so, those about errors too.
-    pub(in crate::proxy) known: Option<Known>,
+    pub(in crate::proxy) known: Option<FrameVisitor>,
 }
 
 /// The visitor's part in the frame of a page.
 #[derive(Debug, Clone)]
-pub(in crate::proxy) struct Known {
+pub(in crate::proxy) struct FrameVisitor {
     account: String,
     csrf: Option<String>,
     sees_events: bool,
@@ -91,7 +91,7 @@ impl Request<'_> {
         let visitor = match &self.known {
             None => Visitor::Nobody,
             Some(known) if known.account.is_empty() => Visitor::Anonymous,
-            Some(Known { account, csrf, sees_events }) => {
+            Some(FrameVisitor { account, csrf, sees_events }) => {
                 Visitor::Account { name: account, csrf: csrf.as_deref(), sees_events: *sees_events }
             }
         };
@@ -169,7 +169,7 @@ impl Visit {
         let visit = Self { caller: Arc::new(caller), session };
         let csrf = visit.session.as_ref().map(|session| request.context.snapshot.authority.csrf(session));
         let sees_events = request.catalog_view(&visit).await?.is_whole();
-        request.known = Some(Known { account: visit.caller.account().to_owned(), csrf, sees_events });
+        request.known = Some(FrameVisitor { account: visit.caller.account().to_owned(), csrf, sees_events });
         Ok(Ok(visit))
     }
 

@@ -3,7 +3,7 @@
 pub(super) mod context;
 pub(super) mod cors;
 pub(super) mod form;
-pub(super) mod list;
+pub(super) mod header_list;
 pub(super) mod media_type;
 pub(super) mod origin;
 pub(super) mod target;

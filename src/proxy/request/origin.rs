@@ -9,7 +9,7 @@ use hyper::{
     http::{request::Parts, uri::Authority},
 };
 
-use super::list;
+use super::header_list;
 use crate::{
     proxy::{ClientAddressSettings, Peer},
     registry::{ErrorCode, Refusal},
@@ -51,7 +51,11 @@ impl Origin {
             (_, Some(host), None) => text(host).to_owned(),
             (_, None, None) => return Err(refuse("the request has no Host header")),
         };
-        let said = if is_trusted(peer, settings) { Said::by_proxy(&head.headers) } else { Said::default() };
+        let said = if is_trusted(peer, settings) {
+            ClaimedOrigin::by_proxy(&head.headers)
+        } else {
+            ClaimedOrigin::default()
+        };
         let scheme = match said.scheme {
             Some(proto) if proto.eq_ignore_ascii_case("https") => "https",
             Some(proto) if proto.eq_ignore_ascii_case("http") => "http",
@@ -74,24 +78,25 @@ impl Origin {
 
 /// Portwarden's address as the client sees it, as reported by a proxy.
 #[derive(Default)]
-struct Said {
+struct ClaimedOrigin {
     scheme: Option<String>,
     host: Option<String>,
     /// For a host that is named without one.
     port: Option<u16>,
 }
 
-impl Said {
+impl ClaimedOrigin {
     /// The `X-Forwarded-` headers or, for what they do not say, `Forwarded` (RFC 7239). Of several proxies, the first
     /// was the nearest to the client.
     fn by_proxy(headers: &HeaderMap) -> Self {
         let forwarded = joined(headers, "forwarded");
-        let nearest = list::elements(&forwarded, ',').next().filter(|_| list::is_whole(&forwarded));
+        let nearest =
+            header_list::elements(&forwarded, ',').next().filter(|_| header_list::is_whole(&forwarded));
         let first = |name: HeaderName| {
             let list = text(headers.get(name)?);
             Some(list.split(',').next().unwrap_or_default().trim().to_owned())
         };
-        let parameter = |name| list::parameter(nearest?, name);
+        let parameter = |name| header_list::parameter(nearest?, name);
         Self {
             scheme: first(X_FORWARDED_PROTO).or_else(|| parameter("proto")),
             host: first(X_FORWARDED_HOST).or_else(|| parameter("host")),
@@ -181,9 +186,9 @@ fn entry_at(list: &str, position: i64) -> Option<&str> {
 /// The addresses of a `Forwarded` header, as `X-Forwarded-For` lists them. `None` where a quote stays open: in it a
 /// client could hide what a proxy adds.
 fn addresses_of(forwarded: &str) -> Option<String> {
-    let address = |element| list::parameter(element, "for").unwrap_or_else(|| "unknown".to_owned());
-    let addresses: Vec<String> = list::elements(forwarded, ',').map(address).collect();
-    list::is_whole(forwarded).then(|| addresses.join(","))
+    let address = |element| header_list::parameter(element, "for").unwrap_or_else(|| "unknown".to_owned());
+    let addresses: Vec<String> = header_list::elements(forwarded, ',').map(address).collect();
+    header_list::is_whole(forwarded).then(|| addresses.join(","))
 }
 
 /// `192.0.2.1`, `192.0.2.1:80`, `::1`, `[::1]`, `[::1]:80`.

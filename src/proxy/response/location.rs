@@ -7,7 +7,7 @@ use hyper::{
 
 use crate::proxy::{
     UpstreamAddress,
-    request::{list, origin::Origin},
+    request::{header_list, origin::Origin},
 };
 
 /// The form of the registry's URLs for the outside.
@@ -60,8 +60,8 @@ impl Outside<'_> {
         let mut rest = header;
         loop {
             let (target, after) = rest.split_once('<')?.1.split_once('>')?;
-            let (parameters, tail) = list::split_first(after, ',');
-            let relations = list::parameter(parameters, "rel").unwrap_or_default();
+            let (parameters, tail) = header_list::split_first(after, ',');
+            let relations = header_list::parameter(parameters, "rel").unwrap_or_default();
             let is_next = relations.split_ascii_whitespace().any(|word| word.eq_ignore_ascii_case("next"));
             if let Some(Target::Registry(path)) = self.target(target, true).filter(|_| is_next) {
                 return Some(format!("<{path}>; rel=\"next\""));

@@ -4,6 +4,6 @@ pub(super) mod body;
 pub(super) mod caching;
 pub(super) mod error_response;
 pub(super) mod finish;
-pub(super) mod local;
+pub(super) mod local_response;
 pub(super) mod location;
 pub(super) mod upstream_error;

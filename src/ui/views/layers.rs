@@ -14,7 +14,7 @@ use crate::{
 
 /// A step and what came of it. A step may make no layer, and a layer may come without its step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Pair<'a> {
+struct StepAndLayer<'a> {
     step: Option<&'a HistoryEntry>,
     layer: Option<&'a Descriptor>,
 }
@@ -66,13 +66,16 @@ fn bar(size: u64, largest: u64) -> Markup {
 }
 
 /// The history tells which steps made a layer; these get the layers in turn. What is left of either stands alone.
-fn paired<'a>(layers: &'a [Descriptor], history: &'a [HistoryEntry]) -> Vec<Pair<'a>> {
+fn paired<'a>(layers: &'a [Descriptor], history: &'a [HistoryEntry]) -> Vec<StepAndLayer<'a>> {
     let mut rest = layers.iter();
-    let mut pairs: Vec<Pair<'a>> = history
+    let mut pairs: Vec<StepAndLayer<'a>> = history
         .iter()
-        .map(|step| Pair { step: Some(step), layer: if step.empty_layer { None } else { rest.next() } })
+        .map(|step| StepAndLayer {
+            step: Some(step),
+            layer: if step.empty_layer { None } else { rest.next() },
+        })
         .collect();
-    pairs.extend(rest.map(|layer| Pair { step: None, layer: Some(layer) }));
+    pairs.extend(rest.map(|layer| StepAndLayer { step: None, layer: Some(layer) }));
     pairs
 }
 

@@ -21,7 +21,7 @@ async fn bound(bytes: &[u8]) -> Result<Outcome, String> {
 }
 
 /// The same for a search.
-async fn found(bytes: &[u8]) -> Result<Found, String> {
+async fn found(bytes: &[u8]) -> Result<FoundEntry, String> {
     let (mut connection, mut directory) = connection();
     directory.write_all(bytes).await.unwrap();
     directory.shutdown().await.unwrap();
