@@ -85,6 +85,8 @@ fn reference(method: &str, actions: &[&str], path: &str, query: Option<&str>) ->
         ("PUT", "tag") if !tags.is_empty() => return None,
         _ => query.retain(|(key, _)| key != b"tag"),
     }
+    // Portwarden's own.
+    query.retain(|(key, _)| key != b"portwarden");
     let from = query
         .iter()
         .find(|(key, _)| key == b"from")

@@ -37,6 +37,7 @@ use super::{
         finish::finish,
         local_response,
         location::Outside,
+        upload_location,
         upstream_error::{reject_unexpected_upstream, unanswered},
     },
 };
@@ -312,6 +313,9 @@ impl Service {
         let is_absolute = !snapshot.settings.relative_urls;
         let outside = Outside { registry: upstream.address(), origin: is_absolute.then_some(origin) };
         let mut response = rewrite_response(response.map(body), permit.route(), &outside);
+        if let Some(grace) = caller.as_ref().and_then(|caller| caller.grace.as_ref()) {
+            upload_location::add_key(response.headers_mut(), grace, &snapshot.authority);
+        }
         if let Some(slot) = list {
             response.body_mut().keep(slot);
         }

@@ -111,6 +111,20 @@ impl Snapshot {
         voucher: Option<&AuthSourceClaim>,
         ip: Option<IpAddr>,
     ) -> Result<Identity, TokenError> {
+        self.holder_at(account, voucher, ip, unix_now())
+    }
+
+    /// The same for a token that was valid at `now`, in seconds since 1970.
+    ///
+    /// # Errors
+    /// As [`Self::holder`].
+    pub(super) fn holder_at(
+        &self,
+        account: &str,
+        voucher: Option<&AuthSourceClaim>,
+        ip: Option<IpAddr>,
+        now: u64,
+    ) -> Result<Identity, TokenError> {
         let Some(AuthSourceClaim { backend, robot_token, labels, left_out, workload }) = voucher else {
             return self.authenticators.users.identity(account).ok_or(TokenError::Revoked);
         };
@@ -119,7 +133,7 @@ impl Snapshot {
         }
         match Source::backend(backend) {
             Some(source)
-                if self.vouches(source, account, workload.as_ref())
+                if self.vouches(source, account, workload.as_ref(), now)
                     && !self.authenticators.is_configured(account) =>
             {
                 if self.authorizers.need(left_out) {
@@ -158,9 +172,9 @@ impl Snapshot {
     }
 
     /// Returns whether the source still vouches for an account. A name of an issuer is no back end's.
-    fn vouches(&self, source: Source, account: &str, session: Option<&WorkloadSession>) -> bool {
+    fn vouches(&self, source: Source, account: &str, session: Option<&WorkloadSession>, now: u64) -> bool {
         match (source, session) {
-            (Source::Workload, Some(session)) => self.workload.accepts(account, session, unix_now()),
+            (Source::Workload, Some(session)) => self.workload.accepts(account, session, now),
             (Source::Workload, None) | (_, Some(_)) => false,
             (_, None) => self.authenticators.has(source) && !self.workload.owns(account),
         }

@@ -16,5 +16,5 @@ pub use name::{Digest, RepositoryName, Tag, UploadId};
 pub use query::{Query, QueryError, percent_decode, percent_encode};
 pub use refusal::{Challenge, ChallengeError, ErrorCode, Refusal};
 pub(crate) use route::decode_path;
-pub use route::{CatalogPage, Endpoint, MAX_PAGE, ParseError, Route};
+pub use route::{CatalogPage, Endpoint, MAX_PAGE, ParseError, Route, UPLOAD_KEY};
 pub use scope::{Scope, ScopeError};

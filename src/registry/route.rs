@@ -40,6 +40,8 @@ pub struct Route {
     source: Option<RepositoryName>,
     /// Tags that a manifest is to get, which is named by its digest (`?tag=`).
     tags: Vec<Tag>,
+    /// The key of an upload's last answer. It is Portwarden's own, and goes to no registry.
+    upload_key: Option<String>,
     query: Query,
 }
 
@@ -88,10 +90,12 @@ impl Route {
         let mut query = Query::parse(query.unwrap_or_default()).map_err(ParseError::Query)?;
         let source = take_source(&endpoint, &mut query)?;
         let tags = take_tags(method, &endpoint, &mut query)?;
+        let upload_key = query.get(UPLOAD_KEY).map(str::to_owned);
+        query.remove(UPLOAD_KEY);
         if endpoint == Endpoint::Catalog {
             clamp_page(&mut query);
         }
-        Ok(Self { method, endpoint, source, tags, query })
+        Ok(Self { method, endpoint, source, tags, upload_key, query })
     }
 
     /// The method.
@@ -115,6 +119,11 @@ impl Route {
         &self.tags
     }
 
+    /// The key of an upload's last answer (`?portwarden=`), for one request more with a token that has expired.
+    pub fn upload_key(&self) -> Option<&str> {
+        self.upload_key.as_deref()
+    }
+
     /// The request for the catalogue behind the name `last`, in pages as large as the registry gives; `n` is `None` for
     /// as large as it likes.
     pub fn catalog(page: CatalogPage<'_>) -> Self {
@@ -125,7 +134,8 @@ impl Route {
         if !page.last.is_empty() {
             query.set("last", page.last);
         }
-        Self { method: Method::Get, endpoint: Endpoint::Catalog, source: None, tags: Vec::new(), query }
+        let (source, tags, upload_key) = (None, Vec::new(), None);
+        Self { method: Method::Get, endpoint: Endpoint::Catalog, source, tags, upload_key, query }
     }
 
     /// For the catalogue, which part of it is asked for.
@@ -236,6 +246,11 @@ impl Endpoint {
         !matches!(self, Self::Referrers(..)) || matches!(method, Method::Get | Method::Head)
     }
 
+    /// Returns true for the requests of an upload, its first one included.
+    pub fn is_of_upload(&self) -> bool {
+        matches!(self, Self::StartUpload(_) | Self::Upload(..))
+    }
+
     /// The kind of endpoint in one word, for logs and metrics.
     pub fn class(&self) -> &'static str {
         match self {
@@ -301,6 +316,9 @@ pub(crate) fn decode_path(raw: &str) -> Result<String, ParseError> {
     }
     Ok(path)
 }
+
+/// The parameter with the key of an upload's last answer. A registry writes none of that name.
+pub const UPLOAD_KEY: &str = "portwarden";
 
 /// Takes `from` out of the query; without it, a `mount` means nothing and goes as well. The registry looks at neither
 /// where there is no repository.

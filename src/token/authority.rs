@@ -10,6 +10,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL};
 use super::{
     AccessToken, AuthSourceClaim, IssueError, SigningKey, TokenError,
     claims::{AccessClaims, LATEST, SignedClaims},
+    grace,
     jws::{self, Kind},
     memory::Memory,
     refresh::{self, RefreshClaims},
@@ -52,6 +53,7 @@ pub struct Authority {
     pub(super) settings: Settings,
     pub(super) fingerprints: hmac::Key,
     pub(super) forms: hmac::Key,
+    pub(super) uploads: hmac::Key,
     pub(super) accesses: Memory<SignedClaims>,
     pub(super) refreshes: Memory<RefreshClaims>,
     pub(super) sessions: Memory<SessionClaims>,
@@ -89,12 +91,14 @@ impl Authority {
     pub fn new(key: SigningKey, settings: Settings) -> Self {
         let fingerprints = key.derive_key(refresh::FINGERPRINT_PURPOSE);
         let forms = key.derive_key(session::FORMS_PURPOSE);
+        let uploads = key.derive_key(grace::PURPOSE);
         let [access, refresh, session] = MEMORY_PURPOSES.map(|purpose| key.derive_key(purpose));
         Self {
             key,
             settings,
             fingerprints,
             forms,
+            uploads,
             accesses: Memory::new(access, ACCESS_SETS),
             refreshes: Memory::new(refresh, OTHER_SETS),
             sessions: Memory::new(session, OTHER_SETS),

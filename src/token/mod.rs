@@ -7,6 +7,7 @@
 mod authority;
 mod claims;
 mod error;
+mod grace;
 mod json;
 mod jws;
 mod key;
@@ -22,6 +23,7 @@ mod workload;
 pub use authority::{Authority, Holder, IssuedToken, Settings, SignedToken};
 pub use claims::{AccessToken, AuthSourceClaim};
 pub use error::{IssueError, KeyError, TokenError};
+pub use grace::{UploadGrace, UploadName};
 pub use jsonwebtoken::Algorithm;
 pub use key::SigningKey;
 pub use refresh::Fingerprint;

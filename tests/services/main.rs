@@ -35,4 +35,5 @@ mod security;
 mod smuggling;
 mod sql;
 mod token_command;
+mod upload_grace;
 mod workload;

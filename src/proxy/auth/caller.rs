@@ -9,8 +9,8 @@ use crate::{
     authn::{Credentials, Identity, Secret},
     authz,
     proxy::{Snapshot, request::context::RequestContext, request_log::RequestLog, snapshot::unix_now},
-    registry::{ChallengeError, ErrorCode, Refusal, Route},
-    token::{AccessToken, TokenError},
+    registry::{ChallengeError, Endpoint, ErrorCode, Method, Refusal, Route},
+    token::{AccessToken, TokenError, UploadGrace, UploadName},
 };
 
 /// The caller behind a request.
@@ -19,6 +19,8 @@ pub(crate) struct Caller {
     identity: Identity,
     /// A token, of which `access` counts; `None` for a caller without a token.
     ceiling: Option<Arc<AccessToken>>,
+    /// The part of an upload's key that is known before the answer, for a request of an upload with a token.
+    pub(in crate::proxy) grace: Option<UploadGrace>,
     /// True if credentials were presented: without any, the caller is challenged where the anonymous account may not.
     pub(crate) presented: bool,
     ip: Option<IpAddr>,
@@ -47,7 +49,7 @@ impl Presented<'_> {
 impl Caller {
     /// A caller without a token, which may do all that the rules say.
     pub(crate) fn without_ceiling(identity: Identity, presented: bool, ip: Option<IpAddr>) -> Self {
-        Self { identity, ceiling: None, presented, ip }
+        Self { identity, ceiling: None, grace: None, presented, ip }
     }
 
     /// Returns the identity.
@@ -160,9 +162,14 @@ impl Proof<'_> {
     async fn by_token(self, token: &str, log: &mut RequestLog) -> Result<Caller, Refusal> {
         let Self { snapshot, authentication, ip, route } = self;
         let error = match by_token(token, ip, snapshot, log) {
-            Ok((identity, token)) => {
-                return Ok(Caller { identity, ceiling: Some(token), presented: true, ip });
+            Ok((identity, ceiling)) => {
+                let grace = route.endpoint().is_of_upload().then(|| UploadGrace::of_valid(token));
+                return Ok(Caller { identity, ceiling: Some(ceiling), grace, presented: true, ip });
             }
+            Err(TokenError::Expired) => match self.in_grace(token, log) {
+                Ok(caller) => return Ok(caller),
+                Err(error) => error,
+            },
             Err(error) => error,
         };
         let Some(issuer) = snapshot.workload.of_bearer(token) else {
@@ -178,6 +185,22 @@ impl Proof<'_> {
         let checked = Box::pin(authentication.workload.check(snapshot, issuer, &jwt, (ip, log))).await;
         let identity = checked.map_err(|refusal| challenging(refusal, route))?;
         Ok(Caller::without_ceiling(identity, true, ip))
+    }
+
+    /// The holder of a token that has expired during an upload, which goes on.
+    fn in_grace(self, token: &str, log: &mut RequestLog) -> Result<Caller, TokenError> {
+        let Self { snapshot, ip, route, .. } = self;
+        let goes_on = [Method::Get, Method::Patch, Method::Put].contains(&route.method());
+        let (Endpoint::Upload(name, id), Some(key), true) = (route.endpoint(), route.upload_key(), goes_on)
+        else {
+            return Err(TokenError::Expired);
+        };
+        let (upload, now) = (UploadName { repository: name.as_str(), id: id.as_str() }, unix_now());
+        let (token, grace) = snapshot.authority.verify_in_grace(token, key, upload, now)?;
+        log.shows("expired_token", Some(&token.account));
+        let valid_at = grace.valid_at().unwrap_or(now);
+        let identity = snapshot.holder_at(&token.account, token.voucher.as_ref(), ip, valid_at)?;
+        Ok(Caller { identity, ceiling: Some(token), grace: Some(grace), presented: true, ip })
     }
 }
 

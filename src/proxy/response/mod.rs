@@ -6,4 +6,5 @@ pub(super) mod error_response;
 pub(super) mod finish;
 pub(super) mod local_response;
 pub(super) mod location;
+pub(super) mod upload_location;
 pub(super) mod upstream_error;

@@ -66,7 +66,7 @@ pub struct Record {
     pub robot_token: Option<String>,
     /// The comment on it.
     pub token_comment: Option<String>,
-    /// The kind of credentials: `token`, `refresh_token`, `password`, `robot_token`, `jwt`, `session`, `none` or
+    /// The kind of credentials: `token`, `expired_token`, `refresh_token`, `password`, `robot_token`, `jwt`, `session`, `none` or
     /// `unknown`.
     pub credentials: Option<&'static str>,
     /// `jti` of the JWT that proved an account of `workload_auth`.
