@@ -38,9 +38,9 @@ pub struct Identity {
 
 impl Identity {
     /// An account of `workload_auth`, all of whose labels are known.
-    pub fn of_workload(account: String, labels: Labels, session: WorkloadSession) -> Self {
+    pub fn of_workload(account: &str, labels: Labels, session: WorkloadSession) -> Self {
         let labels = Arc::new(labels);
-        Self { workload: Some(session), ..Self::with_labels(&account, labels, Source::Workload) }
+        Self { workload: Some(session), ..Self::with_labels(account, labels, Source::Workload) }
     }
 
     /// An account all of whose labels are known.

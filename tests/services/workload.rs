@@ -152,7 +152,7 @@ fn rule_44_a_session_ends_on_the_next_request_when_its_line_is_removed_or_requir
         warden.reload(|_| changed);
         assert_eq!(both(&warden), expected, "{require}");
     }
-    let removed = base.clone().acl(crate::support::workload::ACL);
+    let removed = base.acl(crate::support::workload::ACL);
     warden.reload(|_| removed);
     assert_eq!(both(&warden), [401, 401]);
 }

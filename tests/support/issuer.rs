@@ -25,7 +25,7 @@ use rustls::{
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::pki::Authority;
+use super::{pki::Authority, waiting::pause};
 
 /// Its answers.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -174,7 +174,7 @@ fn serve(
         asked.fetch_add(1, Ordering::SeqCst);
     }
     if let Behaviour::Slow(milliseconds) = behaviour {
-        thread::sleep(Duration::from_millis(milliseconds));
+        pause(Duration::from_millis(milliseconds));
     }
     let body = match target.strip_prefix("/moved").unwrap_or(target) {
         "/.well-known/openid-configuration" if behaviour == Behaviour::Elsewhere => {

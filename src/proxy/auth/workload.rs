@@ -73,7 +73,7 @@ impl WorkloadLogins {
         let session = snapshot.workload.begin(&login, unix_now());
         let Login { account, labels, id, key_id, .. } = login;
         tracing::debug!(issuer = issuer.name(), account, jti = id, kid = key_id, "a JWT was taken");
-        Ok(Identity::of_workload(account, labels, session))
+        Ok(Identity::of_workload(&account, labels, session))
     }
 
     async fn prove(&self, issuer: &Arc<Issuer>, jwt: &Secret, ip: Option<IpAddr>) -> Result<Login, Refusal> {
