@@ -22,6 +22,9 @@ _portwarden() {
             portwarden,completions)
                 cmd="portwarden__subcmd__completions"
                 ;;
+            portwarden,credential-provider)
+                cmd="portwarden__subcmd__credential__subcmd__provider"
+                ;;
             portwarden,explain)
                 cmd="portwarden__subcmd__explain"
                 ;;
@@ -54,6 +57,9 @@ _portwarden() {
                 ;;
             portwarden__subcmd__help,completions)
                 cmd="portwarden__subcmd__help__subcmd__completions"
+                ;;
+            portwarden__subcmd__help,credential-provider)
+                cmd="portwarden__subcmd__help__subcmd__credential__subcmd__provider"
                 ;;
             portwarden__subcmd__help,explain)
                 cmd="portwarden__subcmd__help__subcmd__explain"
@@ -104,7 +110,7 @@ _portwarden() {
 
     case "${cmd}" in
         portwarden)
-            opts="-h -V --help --version serve check explain test-policy freeze thaw status token hash completions help"
+            opts="-h -V --help --version serve check explain test-policy freeze thaw status token credential-provider hash completions help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -146,6 +152,28 @@ _portwarden() {
                 return 0
             fi
             case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        portwarden__subcmd__credential__subcmd__provider)
+            opts="-h --issuer --registry --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --issuer)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --registry)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -252,7 +280,7 @@ _portwarden() {
             return 0
             ;;
         portwarden__subcmd__help)
-            opts="serve check explain test-policy freeze thaw status token hash completions help"
+            opts="serve check explain test-policy freeze thaw status token credential-provider hash completions help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -280,6 +308,20 @@ _portwarden() {
             return 0
             ;;
         portwarden__subcmd__help__subcmd__completions)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        portwarden__subcmd__help__subcmd__credential__subcmd__provider)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )

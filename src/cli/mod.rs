@@ -6,6 +6,7 @@
 mod assembly;
 mod check;
 mod config_file;
+mod credential_provider;
 mod everyone;
 mod explain;
 mod freeze;
@@ -73,6 +74,9 @@ enum Command {
     /// Get a token from a registry, for scripts; `token new` makes one for a robot
     #[command(after_help = TOKEN_EXAMPLES, args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
     Token(Token),
+    /// Answer a kubelet: the token of a pod's service account as the credentials of an image
+    #[command(after_help = CREDENTIAL_PROVIDER_HELP)]
+    CredentialProvider(CredentialProvider),
     /// Hash a password for `users:`, as `htpasswd -nB` does
     #[command(after_help = HASH_EXAMPLES)]
     Hash(Hash),
@@ -247,6 +251,17 @@ struct TokenNew {
 }
 
 #[derive(Debug, clap::Args)]
+struct CredentialProvider {
+    /// The name of the cluster under `workload_auth.issuers`, which is the user name of a login
+    #[arg(long, value_name = "NAME")]
+    issuer: String,
+    /// A registry that may get the token, as images name it: registry.example or registry.example:8443 (may be
+    /// repeated); without one, each that matchImages of the kubelet's configuration lets through
+    #[arg(long, value_name = "HOST[:PORT]")]
+    registry: Vec<String>,
+}
+
+#[derive(Debug, clap::Args)]
 struct Hash {
     /// The work factor: each step doubles the time of a guess, and of a login
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(4..=31))]
@@ -307,6 +322,13 @@ Example:
   portwarden token new --robot ci-deploy --expires 2027-03-01 \\
       --comment 'cluster A'";
 
+const CREDENTIAL_PROVIDER_HELP: &str = "\
+For args of a CredentialProviderConfig with tokenAttributes (Kubernetes 1.34, or 1.33 with a feature gate); see
+docs/kubernetes.md. Reads a CredentialProviderRequest from standard input, and no other file; asks no server.
+
+Example of args:
+  args: [credential-provider, --issuer, cluster, --registry, registry.example]";
+
 const HASH_EXAMPLES: &str = "\
 Reads one line from standard input, or asks for the password on a terminal without echo.
 
@@ -350,6 +372,9 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             token_new::run(&new).map(|()| ExitCode::SUCCESS)
         }
         Command::Token(token) => token::run(&token).map(|()| ExitCode::SUCCESS),
+        Command::CredentialProvider(provider) => {
+            credential_provider::run(&provider).map(|()| ExitCode::SUCCESS)
+        }
         Command::Hash(hash) => hash::run(&hash).map(|()| ExitCode::SUCCESS),
         Command::Completions(completions) => complete(&completions).map(|()| ExitCode::SUCCESS),
     };

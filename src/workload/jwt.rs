@@ -27,15 +27,7 @@ pub(super) struct Jwt {
 impl Jwt {
     /// Reads a JWT. A key, or the address of one, in its header is never looked at (RFC 8725, section 3.10).
     pub(super) fn parse(token: &str, algorithms: &[Algorithm]) -> Result<Self, JwtError> {
-        if token.len() > LARGEST {
-            return Err(JwtError::TooLarge);
-        }
-        let mut parts = token.split('.');
-        let (Some(header), Some(claims), Some(signature), None) =
-            (parts.next(), parts.next(), parts.next(), parts.next())
-        else {
-            return Err(JwtError::Malformed);
-        };
+        let [header, claims, signature] = parts(token)?;
         let message = format!("{header}.{claims}");
         let header = object(header)?;
         if header.get("crit").is_some() {
@@ -91,6 +83,13 @@ impl Jwt {
         Some(object(claims).ok()?.get("iss")?.as_str()?.to_owned())
     }
 
+    /// `exp` of a JWT of which nothing else has been checked, in seconds since 1970.
+    pub(super) fn claimed_expiry(token: &str) -> Result<u64, JwtError> {
+        let [header, claims, signature] = parts(token)?;
+        let _ = (object(header)?, decode(signature)?);
+        object(claims)?.get("exp").and_then(Value::as_u64).ok_or(JwtError::Malformed)
+    }
+
     /// `jti`, for the log: the first bytes of it, without control characters.
     pub(super) fn id(&self) -> Option<String> {
         let id = self.claims.get("jti").and_then(Value::as_str)?;
@@ -109,6 +108,18 @@ fn names(aud: Option<&Value>, audiences: &[String]) -> Result<bool, JwtError> {
             Ok(texts.collect::<Result<Vec<_>, _>>()?.into_iter().any(is_ours))
         }
         Some(_) => Err(JwtError::Malformed),
+    }
+}
+
+/// Header, claims and signature, still encoded.
+fn parts(token: &str) -> Result<[&str; 3], JwtError> {
+    if token.len() > LARGEST {
+        return Err(JwtError::TooLarge);
+    }
+    let mut parts = token.split('.');
+    match (parts.next(), parts.next(), parts.next(), parts.next()) {
+        (Some(header), Some(claims), Some(signature), None) => Ok([header, claims, signature]),
+        _ => Err(JwtError::Malformed),
     }
 }
 

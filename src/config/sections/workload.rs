@@ -18,7 +18,7 @@ use crate::{
     },
     workload::{
         AccountTemplate, Algorithm, ClaimName, IssuerSettings, KeySet, KeySource, Requirement,
-        WorkloadSettings, is_of,
+        WorkloadSettings, is_issuer_name, is_of,
     },
 };
 
@@ -124,12 +124,7 @@ impl<'w> Reader<'_, '_, 'w> {
     }
 
     fn name(&mut self) -> Option<String> {
-        let name = text(&self.written.name);
-        let fits = |name: &&str| {
-            name.len() <= 32
-                && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_.".contains(&b))
-        };
-        let name = name.filter(fits);
+        let name = text(&self.written.name).filter(|name| is_issuer_name(name));
         if name.is_none() {
             let hint = "Write up to 32 lower case letters, digits, dots and dashes, as `github`: `docker login -u github`";
             self.error("name", "missing, or not a name of an issuer", hint);
