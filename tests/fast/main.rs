@@ -54,6 +54,7 @@ mod documents;
 mod examples;
 mod explain;
 mod injection;
+mod kubernetes;
 mod manual;
 mod needs;
 mod policy_deny;
