@@ -3,7 +3,7 @@
 # Daemons live where an ordinary user's PATH does not lead.
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
 
-.PHONY: help run test test-fast test-busy soak demo-ci attack fuzz tools bench bench-quick bench-micro fmt lint \
+.PHONY: help run test test-fast test-busy soak demo-ci test-issuers attack fuzz tools bench bench-quick bench-micro fmt lint \
 	lint-code deny advisories man pictures deb package-test sbom release
 
 help:
@@ -13,6 +13,7 @@ help:
 	@echo 'make test-busy  the same RUNS=3 times beside LOOPS=6 busy loops: tests must not depend on the speed of the machine'
 	@echo 'make soak   everything at once for MINUTES=5, every byte compared, memory and descriptors watched'
 	@echo 'make demo-ci  a CI job without a stored password: docker pushes for longer than its JWT of JWT_SECONDS=60 lives'
+	@echo 'make test-issuers  logins with JWTs of Keycloak, which it fetches: 170 MB'
 	@echo 'make attack attack tools against it: testssl.sh, slowhttptest, h2load, probes; takes a quarter of an hour'
 	@echo 'make fuzz   fuzz each target for a minute, or: make fuzz SECONDS=300 TARGETS="routing token"'
 	@echo 'make bench  compare with nginx, HAProxy and the registry alone; takes 40 minutes. With ONLY="pull push" a part'
@@ -75,6 +76,10 @@ JWT_SECONDS ?= 60
 
 demo-ci: tools
 	JWT_SECONDS=$(JWT_SECONDS) cargo test --locked --test system $(as_root) -- workload:: --nocapture
+
+# Keycloak takes a minute to start, so it is no part of `make test`.
+test-issuers: needs-issuers
+	cargo test --locked --test services issuers:: -- --include-ignored --nocapture
 
 soak: tools
 	cargo build --release --locked

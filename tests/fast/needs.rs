@@ -11,7 +11,7 @@ use crate::support::{programs, sources};
 
 /// Programs by the names under which sources start them, and the needs that they stand for: `root`, or names of the
 /// table in `.ci/install`.
-const PROGRAMS: [(&str, &[&str]); 33] = [
+const PROGRAMS: [(&str, &[&str]); 35] = [
     ("/lib/systemd/systemd-journald", &["systemd"]),
     ("/usr/bin/mariadb", &["mariadb"]),
     ("/usr/bin/mariadb-install-db", &["mariadb"]),
@@ -28,11 +28,13 @@ const PROGRAMS: [(&str, &[&str]); 33] = [
     ("h2load", &["h2load"]),
     ("htpasswd", &["htpasswd"]),
     ("initdb", &["postgresql"]),
+    ("java", &["java"]),
     ("journalctl", &["systemd"]),
     ("jq", &["jq"]),
     ("libfaketimeMT.so.1", &["faketime"]),
     ("mandoc", &["mandoc"]),
     ("mount", &["root"]),
+    ("node", &["node"]),
     ("openssl", &["openssl"]),
     ("podman", &["podman", "root"]),
     ("postgres", &["postgresql"]),

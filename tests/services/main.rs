@@ -22,6 +22,7 @@ mod challenge;
 mod cors;
 mod forwarding;
 mod http2_floods;
+mod issuers;
 mod ldap;
 mod limits;
 mod man_pages;

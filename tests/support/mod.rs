@@ -33,6 +33,7 @@ pub mod metrics;
 pub mod misbehaving_registry;
 pub mod mounts;
 pub mod page_client;
+pub mod oidc;
 pub mod pem;
 pub mod pki;
 pub mod podman;

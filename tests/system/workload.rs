@@ -1,20 +1,24 @@
 //! The claim of `workload_auth` as one story: a job logs in with docker and a JWT that is soon dead, pushes for longer
 //! than that, and is refused once its line is taken out of the file. `make demo-ci` runs it with a JWT of a minute.
 //!
-//! Needs: curl, docker, docker-registry, htpasswd, root.
+//! Needs: containerd, curl, docker, docker-registry, htpasswd, podman, root.
 
 use std::{
     env, fs,
     time::{Duration, Instant},
 };
 
+use serde_json::json;
+
 use crate::support::{
     command,
+    containerd::containerd,
     curl::curl,
     distribution::{start_upload, with_digest},
     docker::docker,
     image::{Image, random_bytes, sha256},
     issuer::issuer,
+    podman::podman,
     portwarden::{Portwarden, portwarden, program},
     registry::registry,
     waiting::{PATIENCE, eventually, pause},
@@ -61,6 +65,33 @@ fn a_job_pushes_for_longer_than_its_jwt_lives_and_ends_with_its_line() {
     fs::write(&jwt_file, &jwt).unwrap();
     let question = ["explain", "--config", file.to_str().unwrap(), "--jwt", jwt_file.to_str().unwrap()];
     command::run(&program(), &question, &[]).fails().says("the configuration has no issuer");
+}
+
+/// JWTs of one and a half and six KiB, as a password of docker, podman and containerd. skopeo: `services::issuers`.
+#[test]
+fn docker_podman_and_containerd_push_with_short_and_long_jwts() {
+    let (registry, issuer) = (registry(), issuer());
+    let warden = trusting(portwarden(&registry), &issuer).start();
+    let (podman, containerd) = (podman(&warden), containerd(&warden));
+    let archive = Image::random(1, 2_000).archive(&format!("{}/{NAME}", warden.host()));
+    podman.load(archive.path()).succeeds();
+    containerd.load(archive.path()).succeeds();
+    for (bytes, size) in [(800, 1_400..2_000), (4_200, 5_800..6_600)] {
+        let mut claims = issuer.claims(300);
+        claims["more"] = json!("x".repeat(bytes));
+        let jwt = issuer.sign(&claims);
+        assert!(size.contains(&jwt.len()), "{} bytes", jwt.len());
+        let client = docker().user(&warden, None);
+        client.login(job(&jwt)).succeeds().says("Login Succeeded");
+        client.load(archive.path()).succeeds();
+        client.push(NAME).succeeds();
+        podman.login(job(&jwt)).succeeds();
+        podman.push(job(&jwt), NAME).succeeds();
+        containerd.push(job(&jwt), NAME).succeeds();
+        podman.pull(job(&jwt), NAME).succeeds();
+        containerd.pull(job(&jwt), NAME).succeeds();
+        containerd.push(job("a.b.c"), NAME).fails();
+    }
 }
 
 /// Uploads one layer piece by piece, until the JWT is dead.
