@@ -46,8 +46,17 @@ fn the_reference_loads_and_its_defaults_are_the_defaults() {
 }
 
 /// Blocks of YAML in the documentation that are no part of a configuration, by their first line.
-const NO_CONFIGURATION: [&str; 4] =
-    ["# expectations.yml", "groups:", "# .github/workflows/push.yml", "# .gitlab-ci.yml"];
+const NO_CONFIGURATION: [&str; 8] = [
+    "# expectations.yml",
+    "groups:",
+    "# .github/workflows/push.yml",
+    "# .forgejo/workflows/push.yml",
+    "# .gitlab-ci.yml",
+    // Checked by `fast::kubernetes`.
+    "# Secret",
+    "# ServiceAccount",
+    "# /etc/rancher/k3s/registries.yaml",
+];
 
 /// The surroundings of a part of a configuration, by the key it begins with.
 const AROUND: [(&str, &str); 4] = [

@@ -55,6 +55,20 @@ impl Containerd<'_> {
         self.images("pull", user, name, &["--snapshotter", "native"])
     }
 
+    /// `ctr images pull --hosts-dir`, with this text as the registry's `hosts.toml`; trusts no authority but that which
+    /// the text names.
+    pub fn pull_by(&self, hosts: &str, name: &str) -> Output {
+        let directory = self.directory.path().join("certs.d");
+        let of_registry = directory.join(self.portwarden.host());
+        fs::create_dir_all(&of_registry).unwrap();
+        fs::write(of_registry.join("hosts.toml"), hosts).unwrap();
+        let (socket, home) = (self.directory.path().join("socket"), self.directory.path().to_str().unwrap());
+        let (socket, reference) = (socket.to_str().unwrap(), self.reference(name));
+        let pull = ["--address", socket, "images", "pull", "--snapshotter", "native", "--hosts-dir"];
+        let all = [&pull[..], &[directory.to_str().unwrap(), &reference]].concat();
+        command::run("ctr", &all, &[("HOME", home), ("SSL_CERT_DIR", home)])
+    }
+
     /// Takes everything out of the store again.
     pub fn forget(&self, name: &str) -> Output {
         self.ctr(&["images", "rm", "--sync", &self.reference(name)])

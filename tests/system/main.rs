@@ -29,6 +29,7 @@ mod faults_registry;
 mod freeze;
 mod htpasswd;
 mod journal;
+mod kubernetes;
 mod ldap;
 mod operation;
 mod robots;
