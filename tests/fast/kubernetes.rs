@@ -180,7 +180,7 @@ fn the_configuration_of_kubelets_is_one_that_they_take() {
     assert_eq!(shipped, file);
 
     let arguments = provider["args"].as_array().unwrap().iter().map(|argument| argument.as_str().unwrap());
-    let token = token(json!(now() + 600));
+    let token = token(now() + 600);
     let (code, answer, _) =
         run(&arguments.collect::<Vec<_>>(), &request("registry.example/acme/app", &token));
     let answer: Value = serde_json::from_str(&answer).unwrap();
@@ -192,7 +192,7 @@ fn the_configuration_of_kubelets_is_one_that_they_take() {
 
 #[test]
 fn rule_16_a_bad_request_is_an_error_that_shows_no_token() {
-    let (good, expired) = (token(json!(now() + 600)), token(json!(now() - 1)));
+    let (good, expired) = (token(now() + 600), token(now() - 1));
     let arguments = ["credential-provider", "--issuer", "cluster", "--registry", "registry.example"];
     let with = |member: &str, value: &str| {
         let mut request: Value = serde_json::from_str(&request("registry.example/app", &good)).unwrap();
@@ -264,7 +264,7 @@ fn request(image: &str, token: &str) -> String {
 }
 
 /// A token of that `exp`; no one checks its signature here.
-fn token(expiry: Value) -> String {
+fn token(expiry: u64) -> String {
     let part = |value: Value| BASE64URL.encode(value.to_string());
     let header = part(json!({"alg": "RS256", "kid": "k"}));
     format!("{header}.{}.{}", part(json!({"exp": expiry, "aud": ["x"]})), BASE64URL.encode("a signature"))
