@@ -15,7 +15,7 @@
 //! Passwords of people are meant. The right token of a robot waits for nothing: it has 256 random bits, so the answer
 //! to any number of guesses helps no guesser. A wrong one counts as any wrong password.
 //!
-//! CounterTable are bound to the client, so that an account cannot be locked out from afar:
+//! Counters are bound to the client, so that an account cannot be locked out from afar:
 //!
 //! - **name and network**, an IPv4 address or a /64: some failures are free, then each doubles the wait, up to a
 //!   ceiling. Guesses that are still being verified count: a thousand started together cannot all be ahead of the first

@@ -9,8 +9,8 @@ use tracing::level_filters::LevelFilter;
 use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt as _, util::SubscriberInitExt as _};
 
 use super::{
+    callsite_throttle::Throttle,
     line_writer::{LineWriter, Stream},
-    log_throttle::Throttle,
 };
 
 /// Libraries that log what others say as it comes: the notices of a database may be lines of any content.

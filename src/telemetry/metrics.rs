@@ -1,4 +1,4 @@
-//! CounterTable, gauges and histograms, in the text that Prometheus scrapes.
+//! Counters, gauges and histograms, in the text that Prometheus scrapes.
 //!
 //! The names are documented in `docs/monitoring.md` and used by the dashboard beside it; they are an interface. No
 //! label has a value that a client chooses: accounts and repositories are for the audit log.
@@ -31,7 +31,7 @@ pub struct Metrics {
     logins: Family<OutcomeLabels, Counter>,
     transfers: Family<EndedLabels, Counter>,
     bytes: Family<DirectionLabels, Counter>,
-    /// CounterTable of `bytes`, at hand: they are raised for each piece of a body.
+    /// Counters of `bytes`, at hand: they are raised for each piece of a body.
     bytes_in: Counter,
     bytes_out: Counter,
     active: Gauge,

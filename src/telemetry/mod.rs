@@ -4,11 +4,11 @@
 //! their types print as `***` and none of the records has a place for one.
 
 mod audit;
+mod callsite_throttle;
 mod exposition;
 mod gauges;
 mod line_writer;
 mod log;
-mod log_throttle;
 mod metrics;
 mod process;
 mod request_id;
@@ -25,6 +25,6 @@ pub use request_id::RequestId;
 pub struct Telemetry {
     /// One line for each decision and each finished transfer.
     pub audit: Audit,
-    /// CounterTable, gauges and histograms.
+    /// Counters, gauges and histograms.
     pub metrics: Metrics,
 }

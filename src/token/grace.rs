@@ -135,7 +135,10 @@ mod tests {
         assert_eq!(at(token.expose(), UPLOAD, end + PAUSE + 1), expired);
         assert_eq!(at(issue().token.expose(), UPLOAD, end + 1), expired, "another token");
         assert_eq!(at(token.expose(), UploadName { id: "1", ..UPLOAD }, end + 1), expired);
-        assert_eq!(at(token.expose(), UploadName { repository: "team/ap", id: "p\x000b9d" }, end + 1), expired);
+        assert_eq!(
+            at(token.expose(), UploadName { repository: "team/ap", id: "p\x000b9d" }, end + 1),
+            expired
+        );
         for wrong in ["", "1", "1.2", "1.2.", "1.2.3.4", &key.replacen('.', "0.", 1), &format!("{key}x")] {
             let verified = authority.verify_in_grace(token.expose(), wrong, UPLOAD, end + 1);
             assert_eq!(verified.map(|_| ()), expired, "{wrong}");

@@ -31,7 +31,7 @@ const NETWORKS: usize = 16 * 1024;
 const BURST_SECONDS: u32 = 30;
 
 impl TokenRequests {
-    /// CounterTable without any request yet.
+    /// A table without any request yet.
     pub(crate) fn new() -> Self {
         Self {
             buckets: Mutex::new(Buckets::new(NETWORKS)),

@@ -1,7 +1,7 @@
 //! The catalogue: its names, read from the registry page by page, and the pages that are made of those that a caller
 //! may see.
 //!
-//! All that ask share one reading of the names, see [`super::names`]. The order is the registry's, so that equal names
+//! All that ask share one reading of the names, see [`super::repository_names`]. The order is the registry's, so that equal names
 //! are listed whatever sizes of pages are asked for. What a request may cost is bounded: how many make lists at once,
 //! how long one takes, and how many names of it a command decides.
 
@@ -76,8 +76,8 @@ impl Catalog {
     ) -> Result<Response<ResponseBody>, Refusal> {
         let _slot = self.slot(registry.address).await?;
         let wanted = asked.n.unwrap_or(DEFAULT_PAGE).min(MAX_PAGE) as usize;
-        let mut page = PageOfNames { names: Vec::new(), wanted, sight: NameFilter::of(view) };
-        let all = timeout_at(page.sight.until, self.names.all(registry, Duration::ZERO));
+        let mut page = PageOfNames { names: Vec::new(), wanted, filter: NameFilter::of(view) };
+        let all = timeout_at(page.filter.until, self.names.all(registry, Duration::ZERO));
         let all = all.await.unwrap_or_else(|_| Err(unread()))?;
         let rest = all.names.get(all.behind(asked.last)..).unwrap_or_default();
         page.take(rest).await?;
@@ -100,7 +100,7 @@ impl Catalog {
 struct PageOfNames<'a> {
     names: Vec<RepositoryName>,
     wanted: usize,
-    sight: NameFilter<'a>,
+    filter: NameFilter<'a>,
 }
 
 impl PageOfNames<'_> {
@@ -110,10 +110,10 @@ impl PageOfNames<'_> {
             if self.is_full() {
                 break;
             }
-            if self.sight.is_spent() {
+            if self.filter.is_spent() {
                 return Err(too_many_questions());
             }
-            if self.sight.reaches(name).await? {
+            if self.filter.admits(name).await? {
                 self.names.push(name.clone());
             }
         }
@@ -156,7 +156,7 @@ impl<'a> NameFilter<'a> {
     ///
     /// # Errors
     /// A back end that decides gives no answer, or has taken too long for those before.
-    pub(crate) async fn reaches(&mut self, name: &RepositoryName) -> Result<bool, Refusal> {
+    pub(crate) async fn admits(&mut self, name: &RepositoryName) -> Result<bool, Refusal> {
         self.asked += 1;
         if self.asked.is_multiple_of(AT_A_TIME) {
             tokio::task::yield_now().await;
@@ -166,9 +166,9 @@ impl<'a> NameFilter<'a> {
                 "the rules could not be asked about each repository in time: a back end decides too slowly";
             return Err(Refusal::new(ErrorCode::GatewayTimeout, why));
         }
-        let sight = self.view.sees(name).await.map_err(|error| undecided(&error))?;
-        self.by_command += usize::from(sight.by_command);
-        Ok(sight.is_seen)
+        let visibility = self.view.sees(name).await.map_err(|error| undecided(&error))?;
+        self.by_command += usize::from(visibility.by_command);
+        Ok(visibility.is_seen)
     }
 }
 

@@ -49,14 +49,14 @@ impl VisibleRepositories {
     pub(super) async fn of(request: &Request<'_>, visit: &Visit) -> Result<Self, PageError> {
         let all = request.pages.names.all(&request.subrequest(), AGE).await?;
         let view = request.catalog_view(visit).await?;
-        let mut sight = NameFilter::of(&view);
+        let mut filter = NameFilter::of(&view);
         let mut seen = Self { names: Vec::new(), incomplete: all.incomplete };
         for name in all.names.iter() {
-            if sight.is_spent() {
+            if filter.is_spent() {
                 seen.incomplete = true;
                 break;
             }
-            if sight.reaches(name).await? {
+            if filter.admits(name).await? {
                 seen.names.push(name.clone());
             }
         }
