@@ -182,7 +182,7 @@ _portwarden() {
             return 0
             ;;
         portwarden__subcmd__explain)
-            opts="-c -v -h --config --account --jwt --everyone --label --ip --service --scope --request --verbose --json --help"
+            opts="-c -v -h --config --account --jwt --certificate --everyone --label --ip --service --scope --request --verbose --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -201,6 +201,10 @@ _portwarden() {
                     return 0
                     ;;
                 --jwt)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --certificate)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -50,6 +50,7 @@ complete -c portwarden -n "__fish_portwarden_using_subcommand check" -s h -l hel
 complete -c portwarden -n "__fish_portwarden_using_subcommand explain" -s c -l config -d 'The configuration: docker_auth\'s auth_config.yml, with or without Portwarden\'s own sections [env: PORTWARDEN_CONFIG]' -r -F
 complete -c portwarden -n "__fish_portwarden_using_subcommand explain" -l account -d 'The account; "" for a client without credentials' -r
 complete -c portwarden -n "__fish_portwarden_using_subcommand explain" -l jwt -d 'Instead, the account and labels of a JWT in a file, checked as a login with it would be; the keys of its issuer are fetched' -r -F
+complete -c portwarden -n "__fish_portwarden_using_subcommand explain" -l certificate -d 'Instead, the account and labels of the client certificate in a file (PEM, the intermediate authorities behind it), judged as on a connection' -r -F
 complete -c portwarden -n "__fish_portwarden_using_subcommand explain" -l label -d 'A label, instead of the account\'s own (may be repeated)' -r
 complete -c portwarden -n "__fish_portwarden_using_subcommand explain" -l ip -d 'The client\'s address; without one, a rule with an ip grants nothing and may deny' -r
 complete -c portwarden -n "__fish_portwarden_using_subcommand explain" -l service -d 'The service, instead of registry.service' -r

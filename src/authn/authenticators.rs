@@ -98,7 +98,7 @@ impl Authenticators {
             Source::LdapAuth => self.backends.ldap_auth.is_some(),
             Source::XormAuth => self.backends.xorm_auth.is_some(),
             // No password is ever held against it.
-            Source::Workload => false,
+            Source::Workload | Source::Certificate => false,
         }
     }
 

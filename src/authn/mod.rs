@@ -6,6 +6,7 @@
 
 mod authenticators;
 mod backoff;
+mod certificate;
 mod command;
 mod credentials;
 mod digest;
@@ -27,6 +28,11 @@ use std::{collections::BTreeMap, fmt};
 
 pub use authenticators::{Answer, AuthenticationBackendSettings, Authenticators};
 pub use backoff::{RetryAfter, ThrottleSettings};
+pub use certificate::{
+    CertificateAccounts, CertificateSettings, Certificates, ClientCertificate, Field as CertificateField,
+    Judgement, NameError, NameTemplate as CertificateName, USER as CERTIFICATE_USER, Untrusted,
+    is_certificate_name,
+};
 pub use credentials::{Credentials, NotText};
 pub use digest::{CredentialsDigest, DigestKey};
 pub use htpasswd::{HtpasswdError, parse_htpasswd};

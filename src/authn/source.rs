@@ -15,10 +15,13 @@ pub enum Source {
     Robots,
     /// `workload_auth`: a JWT proved the account, and its session is asked again on each request.
     Workload,
+    /// `certificate_auth`: the certificate of the connection is the login, on each request.
+    Certificate,
 }
 
 impl Source {
-    /// The back end of that section; `None` where there is none.
+    /// The back end of that section; `None` where there is none. `certificate_auth` is none: a token of it counts with
+    /// the certificate only.
     pub fn backend(section: &str) -> Option<Self> {
         [Self::ExtAuth, Self::LdapAuth, Self::XormAuth, Self::Workload]
             .into_iter()
@@ -34,6 +37,7 @@ impl Source {
             Self::XormAuth => "xorm_auth",
             Self::Robots => "robots",
             Self::Workload => "workload_auth",
+            Self::Certificate => "certificate_auth",
         }
     }
 }

@@ -6,7 +6,7 @@ use rustls::ServerConfig;
 use zeroize::Zeroizing;
 
 use crate::{
-    authn::{Authenticators, NoRandomness, Remembered, RememberedSettings, Robots, Users},
+    authn::{Authenticators, Certificates, NoRandomness, Remembered, RememberedSettings, Robots, Users},
     authz::{Authorizers, Ceilings, Policy},
     config::Config,
     proxy::Snapshot,
@@ -50,7 +50,7 @@ pub enum AssemblyError {
 /// # Errors
 /// The first part that cannot be used.
 pub fn assemble(config: &Config, before: Option<&Snapshot>) -> Result<Assembly, AssemblyError> {
-    let Parts { users, robots, ceilings, acl, authority, tls } = Parts::of(config)?;
+    let Parts { users, robots, ceilings, acl, authority, certificates, tls } = Parts::of(config)?;
     let remembered =
         RememberedSettings { ttl: config.proxy.passwords.remember, ..RememberedSettings::default() };
     let (authenticators, authorizers) = (config.authenticators.clone(), config.authorizers.clone());
@@ -66,6 +66,7 @@ pub fn assemble(config: &Config, before: Option<&Snapshot>) -> Result<Assembly, 
         authorizers: Authorizers::new(acl, ceilings, authorizers, before.map(|before| &before.authorizers)),
         workload: Workload::new(&config.workload, before.map(|before| &before.workload))
             .map_err(|error| AssemblyError::Findings(vec![error]))?,
+        certificates,
         settings: config.proxy.clone(),
     };
     Ok(Assembly { snapshot, tls })
@@ -78,6 +79,7 @@ pub(super) struct Parts {
     ceilings: Ceilings,
     acl: Policy,
     authority: Authority,
+    certificates: Option<Arc<Certificates>>,
     tls: Option<Arc<ServerConfig>>,
 }
 
@@ -85,7 +87,9 @@ impl Parts {
     /// # Errors
     /// The first part that cannot be used.
     pub(super) fn of(config: &Config) -> Result<Self, AssemblyError> {
-        let tls = config.server.tls.as_ref().map(|tls| tls.load()).transpose();
+        let certificates = config.certificates.as_ref().map(Certificates::new).transpose();
+        let certificates = certificates.map_err(|error| AssemblyError::Findings(vec![error]))?.map(Arc::new);
+        let tls = config.server.tls.as_ref().map(|tls| tls.load(certificates.as_deref())).transpose();
         Ok(Self {
             users: Users::build(&config.users).map_err(findings)?,
             robots: Robots::build(&config.robots).map_err(findings)?,
@@ -93,6 +97,7 @@ impl Parts {
             acl: Policy::compile(&config.acl).map_err(findings)?,
             tls: tls.map_err(AssemblyError::Tls)?,
             authority: authority(config)?,
+            certificates,
         })
     }
 }

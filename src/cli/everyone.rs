@@ -55,7 +55,10 @@ pub(super) fn run(
 
 fn notes(explain: &Explain, evaluator: &PolicyEvaluator) -> Result<(), Failure> {
     let workload = (!evaluator.config.workload.issuers.is_empty()).then_some("workload_auth");
-    let elsewhere: Vec<&str> = evaluator.config.authenticators.sections().chain(workload).collect();
+    let certificates = evaluator.config.certificates.as_ref().and_then(|all| all.accounts.as_ref());
+    let certificates = certificates.map(|_| "certificate_auth");
+    let elsewhere = evaluator.config.authenticators.sections().chain(workload).chain(certificates);
+    let elsewhere: Vec<&str> = elsewhere.collect();
     if !elsewhere.is_empty() {
         let sections = elsewhere.join(", ");
         say(format!("note: accounts of {sections} are not listed; ask for one with --account and --label"))?;

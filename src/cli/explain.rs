@@ -5,12 +5,13 @@ use std::{collections::BTreeMap, io::BufRead, net::IpAddr, ops::Range, path::Pat
 use serde::Deserialize;
 
 use super::{
-    Explain, everyone, jwt,
+    Explain, certificate, everyone, jwt,
     output::{Failure, say},
     policy_answer::{PolicyAnswer, RulingAnswer, say_json},
     policy_query::{PolicyEvaluator, PolicyQuery, by_which, needs},
 };
 use crate::{
+    authn::Labels,
     authz::{Condition, DecidedBy, Policy, Question, RuleSettings, Ruling, Verdict},
     registry::Scope,
 };
@@ -19,17 +20,17 @@ use crate::{
 /// neither of them, answers every line of standard input.
 pub(super) fn run(explain: &Explain) -> Result<ExitCode, Failure> {
     let evaluator = PolicyEvaluator::load(&explain.config)?;
-    if explain.json && explain.jwt.is_none() && explain.scope.is_none() && explain.request.is_none() {
+    let shows_login = explain.jwt.is_some() || explain.certificate.is_some();
+    if explain.json && !shows_login && explain.scope.is_none() && explain.request.is_none() {
         return answer_lines(&evaluator);
     }
-    let labelled =
-        explain.jwt.as_deref().map(|file| jwt::read(file, &evaluator, explain.json)).transpose()?;
-    if let Some(login) = &labelled
+    let labelled = labelled(explain, &evaluator)?;
+    if let Some((account, labels)) = &labelled
         && explain.scope.is_none()
         && explain.request.is_none()
     {
         if explain.json {
-            say_json(&serde_json::json!({"account": login.account, "labels": login.labels}))?;
+            say_json(&serde_json::json!({"account": account, "labels": labels}))?;
         }
         return Ok(ExitCode::SUCCESS);
     }
@@ -38,8 +39,8 @@ pub(super) fn run(explain: &Explain) -> Result<ExitCode, Failure> {
         return everyone::run(explain, &evaluator, &needs);
     }
     let asked = match labelled {
-        Some(login) => {
-            PolicyQuery::new(login.account, login.labels, explain.ip, explain.service.clone(), &evaluator)
+        Some((account, labels)) => {
+            PolicyQuery::new(account, labels, explain.ip, explain.service.clone(), &evaluator)
         }
         None => asked(explain, &evaluator)?,
     };
@@ -77,6 +78,17 @@ pub(super) fn run(explain: &Explain) -> Result<ExitCode, Failure> {
         say("note: docker asks for pull and push to push an image")?;
     }
     Ok(if all_allowed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The account and the labels of the JWT or the certificate in a file.
+fn labelled(explain: &Explain, evaluator: &PolicyEvaluator) -> Result<Option<(String, Labels)>, Failure> {
+    if let Some(file) = &explain.certificate {
+        let identity = certificate::read(file, evaluator, explain.json)?;
+        return Ok(Some((identity.account, Labels::clone(&identity.labels))));
+    }
+    let Some(file) = &explain.jwt else { return Ok(None) };
+    let login = jwt::read(file, evaluator, explain.json)?;
+    Ok(Some((login.account, login.labels)))
 }
 
 /// The source of the decision about one action. Where a ceiling takes actions away, of `above`, each has its own: what

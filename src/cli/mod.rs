@@ -4,6 +4,7 @@
 //! the reader of standard output has gone.
 
 mod assembly;
+mod certificate;
 mod check;
 mod config_file;
 mod credential_provider;
@@ -118,12 +119,16 @@ struct Explain {
     #[command(flatten)]
     config: ConfigFile,
     /// The account; "" for a client without credentials
-    #[arg(long, value_name = "NAME", group = "who", requires = "what", required_unless_present_any = ["everyone", "json", "jwt"])]
+    #[arg(long, value_name = "NAME", group = "who", requires = "what", required_unless_present_any = ["everyone", "json", "jwt", "certificate"])]
     account: Option<String>,
     /// Instead, the account and labels of a JWT in a file, checked as a login with it would be; the keys of its issuer
     /// are fetched
     #[arg(long, value_name = "FILE", group = "who", conflicts_with_all = ["account", "everyone", "label"])]
     jwt: Option<std::path::PathBuf>,
+    /// Instead, the account and labels of the client certificate in a file (PEM, the intermediate authorities behind it),
+    /// judged as on a connection
+    #[arg(long, value_name = "FILE", group = "who", conflicts_with_all = ["account", "everyone", "label", "jwt"])]
+    certificate: Option<std::path::PathBuf>,
     /// Every account of the configuration that may do that, and by which rule (with -v, also those that may not)
     #[arg(long, group = "who", requires = "what", conflicts_with_all = ["account", "label"])]
     everyone: bool,
@@ -137,7 +142,7 @@ struct Explain {
     #[arg(long, value_name = "NAME", requires = "what")]
     service: Option<String>,
     /// Scope to ask for: repository:team/app:pull,push
-    #[arg(long, value_name = "SCOPE", group = "what", requires = "who", required_unless_present_any = ["request", "json", "jwt"], conflicts_with = "request")]
+    #[arg(long, value_name = "SCOPE", group = "what", requires = "who", required_unless_present_any = ["request", "json", "jwt", "certificate"], conflicts_with = "request")]
     scope: Option<String>,
     /// Or a request, whose needs are looked up: 'PUT /v2/team/app/manifests/1.0'
     #[arg(long, value_name = "REQUEST", group = "what", requires = "who")]

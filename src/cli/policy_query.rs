@@ -11,7 +11,7 @@ use std::{
 use tokio::runtime::{self, Runtime};
 
 use crate::{
-    authn::{Labels, RobotSettings, Robots},
+    authn::{Labels, RobotSettings, Robots, is_certificate_name},
     authz::{Authorizers, CeilingName, Ceilings, DecidedBy, LeftOut, Policy, Question, Ruling},
     config::Config,
     registry::{Route, Scope},
@@ -27,8 +27,8 @@ pub(super) struct PolicyQuery {
     is_known: bool,
     /// True if a back end, or an issuer of `workload_auth`, may know the account where `users` does not.
     may_be_elsewhere: bool,
-    /// The issuer to which the name belongs.
-    issuer: Option<String>,
+    /// The section that alone may have the name, and its issuer: a phrase.
+    owner: Option<String>,
 }
 
 impl PolicyQuery {
@@ -47,8 +47,12 @@ impl PolicyQuery {
         let service = service.unwrap_or_else(|| config.proxy.service.clone());
         let may_be_elsewhere = config.authenticators.sections().next().is_some();
         let issuer = config.workload.issuers.iter().find(|issuer| is_of(&account, &issuer.name));
-        let issuer = issuer.map(|issuer| issuer.name.clone());
-        Self { account, labels, ip, service, is_known, may_be_elsewhere, issuer }
+        let issuer = issuer.map(|issuer| format!("issuer {:?} of `workload_auth`", issuer.name));
+        let certificates = config.certificates.as_ref().is_some_and(|all| all.accounts.is_some());
+        let certificate =
+            (certificates && is_certificate_name(&account)).then(|| "`certificate_auth`".to_owned());
+        let owner = issuer.or(certificate);
+        Self { account, labels, ip, service, is_known, may_be_elsewhere, owner }
     }
 
     /// The question whether `need` is granted.
@@ -68,11 +72,9 @@ impl PolicyQuery {
 impl fmt::Display for PolicyQuery {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "account {:?}", self.account)?;
-        match &self.issuer {
-            Some(issuer) if self.labels.is_empty() => {
-                write!(f, " (issuer {issuer:?} of `workload_auth`; name its labels with --label)")?;
-            }
-            Some(issuer) => write!(f, " (issuer {issuer:?} of `workload_auth`)")?,
+        match &self.owner {
+            Some(owner) if self.labels.is_empty() => write!(f, " ({owner}; name its labels with --label)")?,
+            Some(owner) => write!(f, " ({owner})")?,
             None => self.fmt_source(f)?,
         }
         for (label, values) in &self.labels {

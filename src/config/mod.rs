@@ -34,8 +34,8 @@ use diagnostics::{finding::Report, positions::Positions};
 use schema::File;
 pub use sections::log::{LogFormat, LogLevel, LogSettings};
 use sections::{
-    access, audit, backends, control, htpasswd, limits, log, metrics, proxy, robots, server, tls, token,
-    unsupported, workload,
+    access, audit, backends, certificates, control, htpasswd, limits, log, metrics, proxy, robots, server,
+    tls, token, unsupported, workload,
 };
 pub(crate) use values::quantity::counted;
 
@@ -74,6 +74,8 @@ pub struct Config {
     pub authenticators: authn::AuthenticationBackendSettings,
     /// `workload_auth:`.
     pub workload: WorkloadSettings,
+    /// `server.client_ca` with what belongs to it, and `certificate_auth:`; `None` where no certificate is asked for.
+    pub certificates: Option<authn::CertificateSettings>,
     /// `acl_xorm:`, `ext_authz:`, and `backends:`.
     pub authorizers: authz::AuthorizationBackendSettings,
     /// `log:`.
@@ -223,6 +225,7 @@ impl Context<'_> {
     fn config(&mut self, file: &File) -> Option<Config> {
         unsupported::refuse(file, &mut self.report);
         let tls = tls::settings(file, self);
+        let certificates = certificates::settings(file, tls.as_ref(), self);
         let idle_body = limits::idle_body(file, &mut self.report);
         let server = server::settings(file, tls, idle_body, self);
         let token = token::settings(file, server.tls.is_some(), self);
@@ -235,6 +238,7 @@ impl Context<'_> {
         let authorizers = backends::authorizers(file, self);
         let workload = workload::settings(file, self);
         workload::refuse_names(&workload, &users, &robots, self);
+        certificates::refuse_names(certificates.as_ref(), (&users, &robots), &workload, self);
         let log = log::settings(file, &mut self.report);
         let audit = audit::settings(file, self);
         let metrics = metrics::address(file, &mut self.report);
@@ -253,6 +257,7 @@ impl Context<'_> {
             acl,
             authenticators,
             workload,
+            certificates,
             authorizers,
             log,
             audit,

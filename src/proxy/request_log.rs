@@ -15,7 +15,7 @@ use hyper::{
 
 use super::{Peer, body::request_body::Progress, request::target::Target, upstream::UpstreamError};
 use crate::{
-    authn::{Identity, fit_to_log},
+    authn::{ClientCertificate, Identity, fit_to_log},
     registry::{self, ChallengeError, ErrorCode, Refusal, RepositoryName, Route, Scope},
     telemetry::{Decision, Direction, Ended, Event, Record, RequestId, Telemetry},
     workload::Login,
@@ -152,6 +152,19 @@ impl RequestLog {
             self.record.token_comment =
                 identity.token.as_ref().and_then(|token| token.comment.as_deref().map(str::to_owned));
         }
+    }
+
+    /// Records the certificate that proved the account, or is beside its token.
+    pub(super) fn certified(&mut self, certificate: &ClientCertificate) {
+        if self.telemetry.audit.is_on() {
+            self.record.certificate_serial = Some(certificate.serial());
+            self.record.certificate_sha256 = Some(certificate.sha256());
+        }
+    }
+
+    /// Counts a login that needs no password: `accepted` or `failed`.
+    pub(super) fn counts_login(&self, outcome: &'static str) {
+        self.telemetry.metrics.login(outcome);
     }
 
     /// Records which JWT proved the account, never the JWT.

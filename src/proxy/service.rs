@@ -11,7 +11,7 @@ use super::{
         Authentication,
         authorize::{Admitted, admit},
         caller::Caller,
-        cross_site, token_endpoint,
+        certificate, cross_site, token_endpoint,
     },
     body::request_body::RequestBody,
     forward::{
@@ -216,6 +216,7 @@ impl Service {
         body: RequestBody,
         log: &mut RequestLog,
     ) -> Result<Answer, Refusal> {
+        certificate::admit(context, log)?;
         let response = match target {
             // Parsing refuses a path that leads nowhere.
             Target::Registry | Target::FirstApi | Target::Nowhere => self.journey(context, body, log).await?,
@@ -273,7 +274,8 @@ impl Service {
         // 4. Authorize: the policy in force now, for every access.
         let upstream = self.upstream.load_full();
         let is_of_named_page = Shared::with(head, &snapshot.settings.cors).is_some();
-        let permit = match admit(caller.as_ref(), route, is_of_named_page, snapshot, log).await? {
+        let admitted = admit(caller.as_ref(), route, is_of_named_page, snapshot, log).await;
+        let permit = match admitted.map_err(|refusal| certificate::explain(refusal, context))? {
             Admitted::Whole(permit) => permit,
             Admitted::InPart(view, route) => {
                 let (id, idle_body) = (log.id().clone(), snapshot.settings.idle_body);

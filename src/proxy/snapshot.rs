@@ -8,7 +8,9 @@ use std::{
 
 use super::Settings;
 use crate::{
-    authn::{Authenticators, Identity, MOST_TOKENS, Remembered, Source, TokenEnded, WorkloadSession},
+    authn::{
+        Authenticators, Certificates, Identity, MOST_TOKENS, Remembered, Source, TokenEnded, WorkloadSession,
+    },
     authz::Authorizers,
     token::{AuthSourceClaim, Authority, Fingerprint, TokenError},
     workload::Workload,
@@ -23,6 +25,8 @@ pub struct Snapshot {
     pub authorizers: Authorizers,
     /// The issuers of `workload_auth`.
     pub workload: Workload,
+    /// The authorities of client certificates, and the accounts that these name; `None` where none is asked for.
+    pub certificates: Option<Arc<Certificates>>,
     /// Signs and checks tokens.
     pub authority: Authority,
     /// The passwords that were right a moment ago, under this configuration.
@@ -81,7 +85,8 @@ impl Snapshot {
         let robot_token = identity.token.as_ref().map(|token| token.id.to_string());
         let (labels, left_out) = match identity.source {
             Source::Users => return None,
-            Source::Robots => Default::default(),
+            // A robot's labels are looked up, and a certificate has its own at hand.
+            Source::Robots | Source::Certificate => Default::default(),
             // It comes from a token already. To part what is left of the labels again would lose what is known of the
             // rest.
             _ if !identity.left_out.is_empty() => {
@@ -171,12 +176,18 @@ impl Snapshot {
         Some(self.authority.fingerprint(name, &digest))
     }
 
+    /// Returns true if the name belongs to an issuer of `workload_auth`, or to certificates: no password is its own, and
+    /// none for it may reach a back end.
+    pub(super) fn is_of_no_password(&self, account: &str) -> bool {
+        self.workload.owns(account) || self.certificates.as_ref().is_some_and(|all| all.owns(account))
+    }
+
     /// Returns whether the source still vouches for an account. A name of an issuer is no back end's.
     fn vouches(&self, source: Source, account: &str, session: Option<&WorkloadSession>, now: u64) -> bool {
         match (source, session) {
             (Source::Workload, Some(session)) => self.workload.accepts(account, session, now),
             (Source::Workload, None) | (_, Some(_)) => false,
-            (_, None) => self.authenticators.has(source) && !self.workload.owns(account),
+            (_, None) => self.authenticators.has(source) && !self.is_of_no_password(account),
         }
     }
 }

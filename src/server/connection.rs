@@ -1,6 +1,12 @@
 //! One connection from its handshake to its end: protocol, limits, deadlines, and a graceful stop.
 
-use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    io,
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use hyper::{
     Request, Response,
@@ -29,6 +35,8 @@ use super::{
     tls_stream::{Backpressure, Output, TlsStream},
 };
 use crate::{
+    authn::{ClientCertificate, Untrusted},
+    limits::count_suppressed,
     net::{Deadline, Lingering, WriteDeadline},
     proxy::{BodyError, Peer, ResponseBody, Service},
     registry::ErrorCode,
@@ -43,6 +51,8 @@ pub(super) struct Connections {
     pub(super) stop: watch::Receiver<bool>,
     /// On a port that only redirects to HTTPS: the port of that.
     pub(super) redirects_to: Option<u16>,
+    /// Of one connection: the certificate that its client has shown.
+    pub(super) certificate: Option<Arc<ClientCertificate>>,
 }
 
 impl Connections {
@@ -73,11 +83,14 @@ impl Connections {
         };
         let peer = Peer { address, tls: true };
         let is_http2 = session.alpn_protocol() == Some(H2);
-        let (stream, output) = TlsStream::new(io, session, self.service.budget().clone());
+        // A resumed session has that of the one it resumes.
+        let certificate = ClientCertificate::new(session.peer_certificates()).map(Arc::new);
+        let this = Self { certificate, ..self };
+        let (stream, output) = TlsStream::new(io, session, this.service.budget().clone());
         if is_http2 {
-            Box::pin(self.serve_http2(stream, output, peer, &slot)).await;
+            Box::pin(this.serve_http2(stream, output, peer, &slot)).await;
         } else {
-            Box::pin(self.serve_http1(stream, Some(output), peer, &slot)).await;
+            Box::pin(this.serve_http1(stream, Some(output), peer, &slot)).await;
         }
     }
 
@@ -96,7 +109,7 @@ impl Connections {
                     slot.activity.opened();
                     return Some(stream.into_inner());
                 }
-                Err(error) => tracing::debug!(?address, %error, "a TLS handshake failed"),
+                Err(error) => self.handshake_failed(address, &error),
             },
             () = Deadline::after(self.limits.handshake_timeout) => {
                 tracing::debug!(?address, "a TLS handshake took too long");
@@ -104,6 +117,20 @@ impl Connections {
             () = slot.asked_to_leave() => {}
         }
         None
+    }
+
+    /// A client certificate that is not trusted is a login that failed: there is no request to say so.
+    fn handshake_failed(&self, address: Option<SocketAddr>, error: &io::Error) {
+        let inner = error.get_ref().and_then(|error| error.downcast_ref::<rustls::Error>());
+        let Some(error @ rustls::Error::InvalidCertificate(_)) = inner else {
+            tracing::debug!(?address, %error, "a TLS handshake failed");
+            return;
+        };
+        self.service.telemetry().metrics.login("failed");
+        if let Some(suppressed) = self.tls.refused_certificates().due("certificate", Instant::now()) {
+            let (why, suppressed) = (Untrusted::from(error), count_suppressed(suppressed));
+            tracing::info!(?address, suppressed, "a client certificate is refused: it {why}");
+        }
     }
 
     async fn accept_tls(
@@ -201,13 +228,16 @@ impl Connections {
 
     async fn answer(
         &self,
-        request: Request<Incoming>,
+        mut request: Request<Incoming>,
         peer: Peer,
         verdict: &Verdict,
         activity: &Activity,
         pressure: Option<Backpressure>,
     ) -> Result<Response<InFlightBody>, Infallible> {
         let in_flight = activity.begin();
+        if let Some(certificate) = &self.certificate {
+            request.extensions_mut().insert(Arc::clone(certificate));
+        }
         let response = match verdict.refused() {
             Some(BadHead::Malformed(why)) => {
                 self.service.refuse_head(request, peer, ErrorCode::BadRequest, why)

@@ -59,7 +59,8 @@ pub async fn run(
     mut stop: signal::Receiver<bool>,
 ) -> usize {
     let (limits, redirects_to) = (admission.limits(), None);
-    let connections = Connections { service, tls, limits, stop: stop.clone(), redirects_to };
+    let connections =
+        Connections { service, tls, limits, stop: stop.clone(), redirects_to, certificate: None };
     let accepting: Vec<_> = listeners
         .into_iter()
         .map(|listener| {

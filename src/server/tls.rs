@@ -4,6 +4,7 @@ use std::{
     fs, io,
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use arc_swap::ArcSwapOption;
@@ -11,14 +12,22 @@ use rustls::{
     ServerConfig,
     crypto::aws_lc_rs,
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+    server::WebPkiClientVerifier,
     version::{TLS12, TLS13},
 };
 
 use super::{TlsSettings, TlsVersion};
+use crate::{authn::Certificates, limits::FailureLog};
 
 /// The TLS configuration in force; without one, connections are plain HTTP.
-#[derive(Debug, Default)]
-pub struct Tls(ArcSwapOption<ServerConfig>);
+#[derive(Debug)]
+pub struct Tls {
+    config: ArcSwapOption<ServerConfig>,
+    refused_certificates: FailureLog,
+}
+
+/// The interval between log lines about client certificates that handshakes refuse: any client can show one.
+const LOG_REFUSED_EVERY: Duration = Duration::from_secs(1);
 
 /// The reason why TLS cannot be served. Displays with the file and the remedy.
 #[derive(Debug, thiserror::Error)]
@@ -37,31 +46,38 @@ pub enum TlsError {
 impl Tls {
     /// TLS as configured, or none.
     pub fn new(config: Option<Arc<ServerConfig>>) -> Self {
-        Self(ArcSwapOption::new(config))
+        let refused_certificates = FailureLog::every(LOG_REFUSED_EVERY);
+        Self { config: ArcSwapOption::new(config), refused_certificates }
     }
 
     /// Puts another certificate in force for connections to come.
     pub fn replace(&self, config: Option<Arc<ServerConfig>>) {
-        self.0.store(config);
+        self.config.store(config);
     }
 
     /// Returns true if TLS is on.
     pub fn is_on(&self) -> bool {
-        self.0.load().is_some()
+        self.config.load().is_some()
     }
 
     /// Returns the TLS configuration for a new connection; `None` for plain HTTP.
     pub(super) fn current(&self) -> Option<Arc<ServerConfig>> {
-        self.0.load_full()
+        self.config.load_full()
+    }
+
+    /// The bound on lines about client certificates that handshakes refuse.
+    pub(super) fn refused_certificates(&self) -> &FailureLog {
+        &self.refused_certificates
     }
 }
 
 impl TlsSettings {
-    /// Reads the files and checks that they go together.
+    /// Reads the files and checks that they go together. Clients are asked for a certificate where `certificates` are
+    /// configured.
     ///
     /// # Errors
     /// [`TlsError`].
-    pub fn load(&self) -> Result<Arc<ServerConfig>, TlsError> {
+    pub fn load(&self, certificates: Option<&Certificates>) -> Result<Arc<ServerConfig>, TlsError> {
         let chain = read_chain(&self.certificate)?;
         let key = read_key(&self.key)?;
         let versions: &[_] = match self.min_version {
@@ -72,7 +88,9 @@ impl TlsSettings {
         let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
             .with_protocol_versions(versions)
             .map_err(unusable)?
-            .with_no_client_auth()
+            .with_client_cert_verifier(
+                certificates.map_or_else(WebPkiClientVerifier::no_client_auth, Certificates::verifier),
+            )
             .with_single_cert(chain, key)
             .map_err(unusable)?;
         // The strongest first, whatever the client would like: only TLS 1.2 leaves it the choice by default.

@@ -9,7 +9,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL};
 
 use super::{
     AccessToken, AuthSourceClaim, IssueError, SigningKey, TokenError,
-    claims::{AccessClaims, LATEST, SignedClaims},
+    claims::{AccessClaims, Confirmation, LATEST, SignedClaims},
     grace,
     jws::{self, Kind},
     memory::Memory,
@@ -84,6 +84,8 @@ pub struct Holder<'a> {
     /// The second, since 1970, from which on the account may not sign in as it has: the token ends by then, though it is
     /// valid for a minute at least. Other registries that trust the key know of no other end.
     pub until: Option<u64>,
+    /// The thumbprint of the certificate that the token is bound to.
+    pub bound_to: Option<&'a str>,
 }
 
 impl Authority {
@@ -127,7 +129,7 @@ impl Authority {
         access: &[Scope],
         now: u64,
     ) -> Result<IssuedToken, IssueError> {
-        self.issue_to(Holder { account, voucher: None, until: None }, service, access, now)
+        self.issue_to(Holder { account, voucher: None, until: None, bound_to: None }, service, access, now)
     }
 
     /// The same for an account that a back end knows, or whose right to sign in has an end.
@@ -141,13 +143,14 @@ impl Authority {
         access: &[Scope],
         now: u64,
     ) -> Result<IssuedToken, IssueError> {
-        let Holder { account, voucher, until } = holder;
+        let Holder { account, voucher, until, bound_to } = holder;
         let session = voucher.and_then(|voucher| voucher.workload.as_ref());
         // An account of `workload_auth` cannot come back for another token, since its JWT is dead by then.
         let usual = now.saturating_add(self.settings.lifetime.as_secs());
         let end = session.map_or(usual, |session| session.ends).min(until.unwrap_or(LATEST));
         let exp = end.max(now.saturating_add(SHORTEST)).min(LATEST);
-        let (access, grants) = if session.is_some() { (&[][..], access) } else { (access, &[][..]) };
+        let is_ours_alone = session.is_some() || bound_to.is_some();
+        let (access, grants) = if is_ours_alone { (&[][..], access) } else { (access, &[][..]) };
         let [labels, left_out, workload] = labels(voucher)?;
         let claims = AccessClaims {
             iss: &self.settings.issuer,
@@ -164,6 +167,7 @@ impl Authority {
             labels,
             left_out,
             workload,
+            cnf: bound_to.map(|thumbprint| Confirmation { thumbprint }),
         };
         let token = SignedToken::new(jws::sign(&self.key, Kind::Access, &claims)?);
         Ok(IssuedToken { token, expires_in: exp.saturating_sub(now), issued_at: now })

@@ -27,7 +27,8 @@ pub(super) struct AccessClaims<'a> {
     pub(super) iat: u64,
     pub(super) jti: &'a str,
     pub(super) access: &'a [Scope],
-    /// Instead of `access`, for an account of `workload_auth`: a registry that trusts our key grants nothing by it.
+    /// Instead of `access`, for an account of `workload_auth` or `certificate_auth`: a registry that trusts our key
+    /// grants nothing by it.
     #[serde(skip_serializing_if = "<[Scope]>::is_empty")]
     pub(super) grants: &'a [Scope],
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -44,6 +45,16 @@ pub(super) struct AccessClaims<'a> {
     /// The same of the claims of a session of `workload_auth`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) workload: Vec<Vec<&'a str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) cnf: Option<Confirmation<'a>>,
+}
+
+/// `cnf` (RFC 7800): what a client must prove beside the token.
+#[derive(Serialize)]
+pub(super) struct Confirmation<'a> {
+    /// The thumbprint of a certificate (RFC 8705, section 3.1).
+    #[serde(rename = "x5t#S256")]
+    pub(super) thumbprint: &'a str,
 }
 
 /// The information on an account that a back end gave at login. It cannot be asked again without the password, so the
@@ -71,6 +82,8 @@ pub struct AccessToken {
     pub access: Vec<Scope>,
     /// `backend` and `labels`; `None` for an account that the configuration knows.
     pub voucher: Option<AuthSourceClaim>,
+    /// `cnf`: the thumbprint of the certificate without which it is refused.
+    pub bound_to: Option<String>,
 }
 
 impl AccessToken {
@@ -82,10 +95,18 @@ impl AccessToken {
         let account = claims.text("sub")?.unwrap_or_default().to_owned();
         let voucher = voucher(claims)?;
         let is_session = voucher.as_ref().is_some_and(|voucher| voucher.workload.is_some());
-        let ceiling = if is_session { "grants" } else { "access" };
+        let bound_to = bound_to(claims)?;
+        let ceiling = if is_session || bound_to.is_some() { "grants" } else { "access" };
         let access = claims.objects(ceiling)?.iter().map(scope).collect::<Result<_, _>>()?;
-        Ok(Self { account, access, voucher })
+        Ok(Self { account, access, voucher, bound_to })
     }
+}
+
+/// The thumbprint in `cnf`. Another proof that it may demand is not understood, so such a token is refused.
+fn bound_to(claims: &Object) -> Result<Option<String>, TokenError> {
+    let Some(confirmation) = claims.object("cnf")? else { return Ok(None) };
+    let thumbprint = confirmation.text("x5t#S256")?.ok_or(TokenError::Malformed)?;
+    Ok(Some(thumbprint.to_owned()))
 }
 
 pub(super) fn voucher(claims: &Object) -> Result<Option<AuthSourceClaim>, TokenError> {
@@ -154,13 +175,14 @@ impl memory::CachedClaims for SignedClaims {
     }
 
     fn bytes(&self) -> usize {
-        let AccessToken { account, access, voucher } = &*self.token;
+        let AccessToken { account, access, voucher, bound_to } = &*self.token;
         let scope = |Scope { resource_type, name, actions }: &Scope| {
             size_of::<Vec<String>>() + memory::heap([resource_type, name]) + memory::heap(actions)
         };
         let access: usize = access.iter().map(scope).sum();
         size_of::<AccessToken>()
             + memory::heap([account])
+            + memory::heap(bound_to)
             + access
             + voucher.as_ref().map_or(0, AuthSourceClaim::bytes)
     }

@@ -61,6 +61,11 @@ pub enum TokenError {
     /// The robot may not be used from the client's address.
     #[error("the robot that this token was issued to may not be used from this address")]
     WrongAddress,
+    /// It is bound to a certificate that the connection has not shown (RFC 8705), or that is no login of the account now.
+    #[error(
+        "the token is bound to a client certificate that this connection has not shown, or that is no login now"
+    )]
+    OtherCertificate,
     /// The rules look at labels of the account that it does not carry.
     #[error(
         "the rules have changed, and look at labels of the account that the token does not carry: fetch another"

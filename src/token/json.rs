@@ -14,13 +14,14 @@ use serde_json::{Map, Value};
 use super::TokenError;
 
 /// Every member name that a registry or Portwarden reads in a header, in claims or in an entry of `access`.
-const KNOWN_NAMES: [&str; 27] = [
+const KNOWN_NAMES: [&str; 29] = [
     "access",
     "actions",
     "alg",
     "aud",
     "backend",
     "class",
+    "cnf",
     "crit",
     "exp",
     "grants",
@@ -42,6 +43,7 @@ const KNOWN_NAMES: [&str; 27] = [
     "type",
     "workload",
     "x5c",
+    "x5t#S256",
 ];
 
 /// A JSON object whose members are asked for by name and type; `null` is the same as absent, as in Go.
@@ -81,6 +83,11 @@ impl Object {
     /// A list of objects; empty when absent.
     pub(super) fn objects(&self, name: &str) -> Result<Vec<Self>, TokenError> {
         self.list(name)?.iter().cloned().map(Self::from_value).collect()
+    }
+
+    /// An object, or `None` when absent.
+    pub(super) fn object(&self, name: &str) -> Result<Option<Self>, TokenError> {
+        self.get(name).cloned().map(Self::from_value).transpose()
     }
 
     /// Returns true if there is such a member and it is not `null`.

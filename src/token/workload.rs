@@ -104,7 +104,7 @@ mod tests {
     }
 
     fn holder(voucher: &AuthSourceClaim) -> Holder<'_> {
-        Holder { account: "ci:a", voucher: Some(voucher), until: None }
+        Holder { account: "ci:a", voucher: Some(voucher), until: None, bound_to: None }
     }
 
     fn push() -> Vec<Scope> {

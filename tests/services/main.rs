@@ -18,6 +18,7 @@ mod audit;
 mod backend_chain;
 mod browser;
 mod catalog;
+mod certificates;
 mod challenge;
 mod cors;
 mod forwarding;

@@ -5,6 +5,7 @@ use std::{
     error::Error,
     fmt,
     net::{Ipv4Addr, SocketAddr},
+    path::Path,
     sync::Arc,
     time::Duration,
 };
@@ -57,7 +58,12 @@ pub struct Client {
     resets: bool,
     lag: Duration,
     tls: TlsConnector,
+    roots: Arc<RootCertStore>,
+    /// The certificate that it shows, and its key.
+    own: Option<Arc<Own>>,
 }
+
+type Own = (Vec<CertificateDer<'static>>, rustls::pki_types::PrivateKeyDer<'static>);
 
 /// An open connection; dropped, it closes without a farewell.
 pub struct Connection {
@@ -65,6 +71,7 @@ pub struct Connection {
     authority: String,
     task: AbortHandle,
     certificate: Vec<u8>,
+    resumed: bool,
 }
 
 enum Sender {
@@ -118,13 +125,41 @@ impl Client {
         }
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let versions = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-        let mut config = versions.unwrap().with_root_certificates(roots).with_no_client_auth();
-        config.alpn_protocols = match protocol {
+        let roots = Arc::new(roots);
+        let none = versions.unwrap().with_root_certificates(Arc::clone(&roots)).with_no_client_auth();
+        let tls = TlsConnector::from(Arc::new(none));
+        let (source, lag) = (Ipv4Addr::LOCALHOST, Duration::ZERO);
+        let client = Self { address, protocol, source, resets: false, lag, tls, roots, own: None };
+        client.configured(rustls::ALL_VERSIONS)
+    }
+
+    /// Shows a client certificate, whose certificate and key stand in these files.
+    pub fn showing(mut self, certificate: &Path, key: &Path) -> Self {
+        let chain = CertificateDer::pem_file_iter(certificate).unwrap().map(Result::unwrap).collect();
+        let key = rustls::pki_types::PrivateKeyDer::from_pem_file(key).unwrap();
+        self.own = Some(Arc::new((chain, key)));
+        self.configured(rustls::ALL_VERSIONS)
+    }
+
+    /// Speaks that version of TLS only.
+    pub fn speaking(self, version: &'static rustls::SupportedProtocolVersion) -> Self {
+        self.configured(&[version])
+    }
+
+    fn configured(mut self, versions: &[&'static rustls::SupportedProtocolVersion]) -> Self {
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let builder = ClientConfig::builder_with_provider(provider).with_protocol_versions(versions).unwrap();
+        let builder = builder.with_root_certificates(Arc::clone(&self.roots));
+        let mut config = match &self.own {
+            Some(own) => builder.with_client_auth_cert(own.0.clone(), own.1.clone_key()).unwrap(),
+            None => builder.with_no_client_auth(),
+        };
+        config.alpn_protocols = match self.protocol {
             Protocol::Http1 => vec![b"http/1.1".to_vec()],
             Protocol::Http2 => vec![b"h2".to_vec()],
         };
-        let tls = TlsConnector::from(Arc::new(config));
-        Self { address, protocol, source: Ipv4Addr::LOCALHOST, resets: false, lag: Duration::ZERO, tls }
+        self.tls = TlsConnector::from(Arc::new(config));
+        self
     }
 
     /// From another address of the loopback network.
@@ -150,6 +185,7 @@ impl Client {
         let certificates = stream.get_ref().1.peer_certificates();
         let certificate =
             certificates.and_then(|chain| chain.first()).map_or(Vec::new(), |leaf| leaf.to_vec());
+        let resumed = stream.get_ref().1.handshake_kind() == Some(rustls::HandshakeKind::Resumed);
         let io = TokioIo::new(stream);
         let (sender, task) = match self.protocol {
             Protocol::Http1 => {
@@ -165,7 +201,13 @@ impl Client {
                 (Sender::Http2(sender), tokio::spawn(async { drop(connection.await) }))
             }
         };
-        Ok(Connection { sender, authority: self.address.to_string(), task: task.abort_handle(), certificate })
+        Ok(Connection {
+            sender,
+            authority: self.address.to_string(),
+            task: task.abort_handle(),
+            certificate,
+            resumed,
+        })
     }
 
     /// The TCP and TLS below.
@@ -264,6 +306,11 @@ impl Connection {
         let Some(location) = started.location() else { return Ok(started) };
         let target = with_digest(&location, &content.digest());
         self.send(Method::PUT, &target, authorization, content).await
+    }
+
+    /// Returns true if the handshake resumed a session.
+    pub fn is_resumed(&self) -> bool {
+        self.resumed
     }
 
     /// The certificate that the server showed, in DER.

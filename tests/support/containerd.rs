@@ -69,6 +69,13 @@ impl Containerd<'_> {
         command::run("ctr", &all, &[("HOME", home), ("SSL_CERT_DIR", home)])
     }
 
+    /// `ctr images push` or `pull` by the `hosts.toml` in `folder`, and no password.
+    pub fn with_hosts(&self, verb: &str, folder: &str, name: &str) -> Output {
+        let reference = self.reference(name);
+        let snapshotter: &[&str] = if verb == "pull" { &["--snapshotter", "native"] } else { &[] };
+        self.ctr(&[&["images", verb, "--hosts-dir", folder], snapshotter, &[&reference]].concat())
+    }
+
     /// Takes everything out of the store again.
     pub fn forget(&self, name: &str) -> Output {
         self.ctr(&["images", "rm", "--sync", &self.reference(name)])

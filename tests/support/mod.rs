@@ -13,6 +13,7 @@
 pub mod audit;
 pub mod backoff;
 pub mod browser;
+pub mod certificates;
 pub mod client;
 pub mod clock;
 pub mod command;

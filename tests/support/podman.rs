@@ -36,6 +36,11 @@ impl Podman<'_> {
         self.run(&["pull", "--creds", &credentials(user), &self.reference(name)])
     }
 
+    /// `podman push` or `podman pull` with the client certificate in `folder`, and no password.
+    pub fn with_certificates(&self, verb: &str, folder: &str, name: &str) -> Output {
+        self.run(&[verb, "--cert-dir", folder, &self.reference(name)])
+    }
+
     /// `podman login` as `user`.
     pub fn login(&self, user: User) -> Output {
         let login = ["login", "--username", user.name, "--password", user.password, &self.portwarden.host()];

@@ -18,6 +18,7 @@ mod support;
 
 mod attack_tools;
 mod big_blob;
+mod certificates;
 mod clients;
 mod commands;
 mod docker;

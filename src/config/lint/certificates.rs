@@ -10,12 +10,14 @@ use std::{
 };
 
 use rustls::pki_types::{CertificateDer, pem::PemObject};
-use x509_parser::{certificate::X509Certificate, prelude::FromDer};
+use x509_parser::{
+    certificate::X509Certificate, prelude::FromDer, revocation_list::CertificateRevocationList,
+};
 
 use super::{Lint, LintInput, Report};
-use crate::config::values::quantity::counted;
+use crate::{authn::CertificateSettings, config::values::quantity::counted};
 
-pub(super) const LINTS: &[Lint] = &[certificates_near_their_end];
+pub(super) const LINTS: &[Lint] = &[certificates_near_their_end, authorities_of_clients];
 
 const DAY: u64 = 24 * 3600;
 /// The time that ACME clients leave for a renewal that fails.
@@ -28,6 +30,43 @@ fn certificates_near_their_end(input: &LintInput<'_>, report: &mut Report<'_>) {
     for (key, file) in [("server.certificate", served), ("token.certificate", signing)] {
         for said in file.map(|file| overdue(file, input.now)).unwrap_or_default() {
             report.warn(key, said, "Renew it: a changed file is read at once");
+        }
+    }
+}
+
+/// The authorities of client certificates, and their revocation lists.
+fn authorities_of_clients(input: &LintInput<'_>, report: &mut Report<'_>) {
+    let Some(CertificateSettings { authorities, revocation_lists, .. }) = &input.config.certificates else {
+        return;
+    };
+    let lists =
+        revocation_lists.iter().filter_map(|der| CertificateRevocationList::from_der(der.as_ref()).ok());
+    let lists: Vec<_> = lists.map(|(_, list)| list).collect();
+    for der in authorities {
+        let Ok((_, authority)) = X509Certificate::from_der(der) else { continue };
+        let name = authority.subject();
+        if let Some(said) = said(der, input.now) {
+            let hint = "Add the certificate of the authority that signs now: a changed file is read at once";
+            report.warn("server.client_ca", format!("the authority `{name}` {said}"), hint);
+        }
+        let has_list = lists.iter().any(|list| list.issuer().as_raw() == name.as_raw());
+        if !lists.is_empty() && !has_list {
+            let message =
+                format!("no list is of the authority `{name}`: all certificates that it signs are refused");
+            let hint = "Add its list; `openssl crl -noout -issuer -in FILE` shows whose a list is";
+            report.warn("server.client_crl", message, hint);
+        }
+    }
+    for list in lists {
+        let end = list.next_update().and_then(|end| time(end.timestamp()));
+        if let Some(end) = end.filter(|end| *end < input.now) {
+            let (name, end) = (list.issuer(), humantime::format_rfc3339_seconds(end));
+            let message = format!(
+                "the list of the authority `{name}` ran out at {end}: all certificates that it signs are refused"
+            );
+            let hint = "Put a new list in its place, which is read at once; \
+                        `openssl crl -noout -nextupdate -in FILE` shows the end of one";
+            report.warn("server.client_crl", message, hint);
         }
     }
 }

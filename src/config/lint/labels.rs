@@ -20,7 +20,10 @@ fn unknown_labels(input: &LintInput<'_>, report: &mut Report<'_>) {
     let of_accounts = input.config.accounts().flat_map(|(_, labels)| labels.keys()).map(String::as_str);
     let issuers = input.config.workload.issuers.iter();
     let of_issuers = issuers.flat_map(|issuer| &issuer.labels).map(|(label, _)| label.as_str());
-    let known: BTreeSet<&str> = of_directory.chain(of_accounts).chain(of_issuers).collect();
+    let certificates = input.config.certificates.iter().flat_map(|all| &all.accounts);
+    let of_certificates = certificates.flat_map(|all| &all.labels).map(|(label, _)| label.as_str());
+    let known: BTreeSet<&str> =
+        of_directory.chain(of_accounts).chain(of_issuers).chain(of_certificates).collect();
     for (n, rule) in input.config.acl.iter().enumerate() {
         let missing = |label: &str| !known.contains(label);
         for label in rule.labels.keys().filter(|label| missing(label)) {

@@ -2,6 +2,7 @@
 
 use super::{Lint, LintInput, Report, accounts, pattern_path};
 use crate::{
+    authn::is_certificate_name,
     authn::{DEFAULT_COST, PasswordHash},
     authz::shapes,
     config::sections::access::user_path,
@@ -38,6 +39,7 @@ fn nobody_of_that_name(input: &LintInput<'_>, report: &mut Report<'_>) {
     }
     let mut names: Vec<&str> = input.config.accounts().map(|(name, _)| name).collect();
     names.sort_unstable();
+    let certificates = input.config.certificates.as_ref().is_some_and(|all| all.accounts.is_some());
     for (n, rule) in input.config.acl.iter().enumerate() {
         let accounts = shapes(rule).into_iter().filter(|shape| shape.key == "account");
         for shape in accounts {
@@ -46,7 +48,12 @@ fn nobody_of_that_name(input: &LintInput<'_>, report: &mut Report<'_>) {
                 continue;
             };
             let of_issuer = input.config.workload.issuers.iter().any(|issuer| is_of(account, &issuer.name));
-            if !of_issuer && names.binary_search(&account).is_err() && accounts::said(&shape).is_none() {
+            let of_certificate = certificates && is_certificate_name(account);
+            if !of_issuer
+                && !of_certificate
+                && names.binary_search(&account).is_err()
+                && accounts::said(&shape).is_none()
+            {
                 let (message, hint) = nobody(account, &names);
                 report.warn(pattern_path(n, &shape), message, hint);
             }

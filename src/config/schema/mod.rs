@@ -38,6 +38,7 @@ pub(crate) struct File {
     pub(crate) htpasswd: Option<Htpasswd>,
     pub(crate) robots: Option<Entries<Option<Robot>>>,
     pub(crate) workload_auth: Option<WorkloadAuth>,
+    pub(crate) certificate_auth: Option<CertificateAuth>,
     pub(crate) registry: Option<Registry>,
     pub(crate) backends: Option<Backends>,
     pub(crate) limits: Option<Limits>,
@@ -48,7 +49,8 @@ pub(crate) struct File {
     pub(crate) ui: Option<Ui>,
 }
 
-/// `server:`; `redirect_addr`, `trusted_proxies`, `relative_urls` and `cors` are Portwarden's own.
+/// `server:`; `client_ca`, `client_auth`, `client_crl`, `redirect_addr`, `trusted_proxies`, `relative_urls` and `cors` are
+/// Portwarden's own.
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields, default, expecting = "a mapping")]
 pub(crate) struct Server {
@@ -57,6 +59,9 @@ pub(crate) struct Server {
     pub(crate) path_prefix: Option<Text>,
     pub(crate) certificate: Option<Text>,
     pub(crate) key: Option<Text>,
+    pub(crate) client_ca: Option<OneOrMany>,
+    pub(crate) client_auth: Option<Text>,
+    pub(crate) client_crl: Option<OneOrMany>,
     pub(crate) hsts: Option<Switch>,
     pub(crate) tls_min_version: Option<Text>,
     pub(crate) tls_curve_preferences: Option<Vec<Text>>,
@@ -238,6 +243,15 @@ pub(crate) struct WorkloadIssuer {
     pub(crate) ca_certificate: Option<Text>,
     pub(crate) jwks_uri: Option<Text>,
     pub(crate) jwks_file: Option<Text>,
+}
+
+/// `certificate_auth:`, Portwarden's own.
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default, expecting = "a mapping with `account`")]
+pub(crate) struct CertificateAuth {
+    pub(crate) account: Option<Text>,
+    pub(crate) strip: Option<Text>,
+    pub(crate) labels: Option<Entries<Option<Text>>>,
 }
 
 /// `backends:`, Portwarden's own.

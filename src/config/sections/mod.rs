@@ -3,6 +3,7 @@
 pub(super) mod access;
 pub(super) mod audit;
 pub(super) mod backends;
+pub(super) mod certificates;
 pub(super) mod command;
 pub(super) mod control;
 pub(super) mod cors;

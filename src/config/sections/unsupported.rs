@@ -25,6 +25,7 @@ pub(super) fn names_authenticator(file: &File) -> bool {
         || file.htpasswd.is_some()
         || file.robots.is_some()
         || file.workload_auth.is_some()
+        || file.certificate_auth.is_some()
         || sections(file).iter().any(|(key, present, ..)| *present && authenticator(key))
 }
 

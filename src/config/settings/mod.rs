@@ -18,7 +18,10 @@ use std::time::Duration;
 use super::diagnostics::path::Step;
 pub(crate) use row::Bounds;
 use row::{Kind, Setting};
-use rows::{accounts, backends, limits, refused, registry, reporting, robots, server, token, ui, workload};
+use rows::{
+    accounts, backends, certificates, limits, refused, registry, reporting, robots, server, token, ui,
+    workload,
+};
 
 /// The rows of each section, in the order of [`File`](super::schema::File). The first row of a section is its own.
 const TABLE: &[&[Setting]] = &[
@@ -38,6 +41,7 @@ const TABLE: &[&[Setting]] = &[
     accounts::HTPASSWD,
     robots::ROWS,
     workload::ROWS,
+    certificates::ROWS,
     registry::ROWS,
     backends::ROWS,
     limits::ROWS,

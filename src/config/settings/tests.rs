@@ -119,7 +119,7 @@ fn parts(row: &Setting) -> Option<(&'static str, &'static str)> {
 
 /// Sections with what is required in them.
 const REQUIRED: [(&str, &[(&str, &str)]); 5] = [
-    ("server", &[("addr", "':443'")]),
+    ("server", &[("addr", "':443'"), ("certificate", "c.pem"), ("key", "k.pem"), ("client_ca", "ca.pem")]),
     ("token", &[("issuer", "A"), ("expiration", "900"), ("certificate", "c.pem"), ("key", "k.pem")]),
     ("ldap_auth", &[("addr", "localhost:389"), ("base", "dc=x"), ("filter", "(uid=${account})")]),
     (
@@ -167,9 +167,16 @@ fn meaning(text: &str) -> String {
         authenticators,
         authorizers,
         workload,
+        certificates,
         ..
     } = config;
-    let backends =
-        (authenticators.limits, authenticators.ldap_auth, authorizers.limits, authorizers.remember, workload);
+    let backends = (
+        authenticators.limits,
+        authenticators.ldap_auth,
+        authorizers.limits,
+        authorizers.remember,
+        workload,
+        certificates,
+    );
     format!("{:?}", (proxy, server, token, log, audit, metrics, control, backends))
 }

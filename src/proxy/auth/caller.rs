@@ -4,7 +4,10 @@ use std::{net::IpAddr, sync::Arc};
 
 use hyper::header::{self, HeaderMap, HeaderValue};
 
-use super::Authentication;
+use super::{
+    Authentication,
+    certificate::{Certified, certified},
+};
 use crate::{
     authn::{Credentials, Identity, Secret},
     authz,
@@ -57,11 +60,11 @@ impl Caller {
         &self.identity
     }
 
-    /// Reads and verifies the credentials of a `/v2` request, and records in `log` whose they are. Returns `None` where
-    /// there are none, and no anonymous user either.
+    /// Reads and verifies the credentials of a `/v2` request, and records in `log` whose they are. Without any, the
+    /// certificate of the connection is the login. Returns `None` where there is none either, and no anonymous user.
     ///
     /// # Errors
-    /// Two headers, a bad token, a wrong password, too many attempts.
+    /// Two headers, a bad token, a wrong password, too many attempts; a certificate of another account.
     pub(in crate::proxy) async fn authenticate(
         context: RequestContext<'_>,
         ip: Option<IpAddr>,
@@ -72,7 +75,8 @@ impl Caller {
         let RequestContext { head, snapshot, .. } = context;
         let headers = &head.headers;
         let presented = presented(headers)?;
-        let proof = Proof { snapshot, authentication, ip, route };
+        let certified = certified(context, log);
+        let proof = Proof { snapshot, authentication, certified: certified.as_ref(), ip, route };
         let caller = match presented {
             Presented::Nothing if is_of_a_page_of_ours(headers) => proof.by_session(headers, log),
             _ => None,
@@ -105,6 +109,23 @@ impl Caller {
     }
 }
 
+/// The account of the certificate, where the request shows nothing else, or a password of that account.
+///
+/// # Errors
+/// The password is of another account.
+fn by_certificate(
+    presented: &Presented<'_>,
+    certified: Option<&Certified>,
+) -> Result<Option<Identity>, Refusal> {
+    let Some(certified) = certified else { return Ok(None) };
+    let identity = match presented {
+        Presented::Nothing => certified.login(),
+        Presented::Password(credentials) => certified.with(credentials)?,
+        Presented::Token(_) | Presented::Unknown => None,
+    };
+    Ok(identity.cloned())
+}
+
 /// A refusal of `/v2`: wrong credentials are answered with a challenge, whatever else is said about them.
 fn challenging(refusal: Refusal, route: &Route) -> Refusal {
     match refusal.code {
@@ -118,6 +139,8 @@ fn challenging(refusal: Refusal, route: &Route) -> Refusal {
 struct Proof<'a> {
     snapshot: &'a Arc<Snapshot>,
     authentication: &'a Authentication,
+    /// The certificate of the connection, where it may be a login.
+    certified: Option<&'a Certified>,
     ip: Option<IpAddr>,
     route: &'a Route,
 }
@@ -138,8 +161,16 @@ impl Proof<'_> {
         presented: Presented<'_>,
         log: &mut RequestLog,
     ) -> Result<Option<Caller>, Refusal> {
-        let Self { snapshot, authentication, ip, route } = self;
+        let Self { snapshot, authentication, ip, route, .. } = self;
         presented.tell(log);
+        if let Some(identity) = by_certificate(&presented, self.certified)? {
+            log.shows("certificate", None);
+            // docker first asks for this, and does not show the password of a login to a server that answers: it would say
+            // that the login has succeeded.
+            let is_first_look =
+                matches!(presented, Presented::Nothing) && *route.endpoint() == Endpoint::Base;
+            return Ok(Some(Caller::without_ceiling(identity, !is_first_look, ip)));
+        }
         let unproved = || Refusal::unauthorized(route.needs(), None, None);
         match presented {
             Presented::Nothing => {
@@ -160,14 +191,16 @@ impl Proof<'_> {
 
     /// The holder of a token of ours, or of a JWT whose issuer has `bearer: true`.
     async fn by_token(self, token: &str, log: &mut RequestLog) -> Result<Caller, Refusal> {
-        let Self { snapshot, authentication, ip, route } = self;
-        let error = match by_token(token, ip, snapshot, log) {
+        let Self { snapshot, authentication, certified, ip, route } = self;
+        let agree = |account: &str| certified.map_or(Ok(()), |certified| certified.agree(account));
+        let error = match by_token(token, ip, snapshot, (certified, log)) {
             Ok((identity, ceiling)) => {
+                agree(&identity.account)?;
                 let grace = route.endpoint().is_of_upload().then(|| UploadGrace::of_valid(token));
                 return Ok(Caller { identity, ceiling: Some(ceiling), grace, presented: true, ip });
             }
             Err(TokenError::Expired) => match self.in_grace(token, log) {
-                Ok(caller) => return Ok(caller),
+                Ok(caller) => return agree(caller.account()).map(|()| caller),
                 Err(error) => error,
             },
             Err(error) => error,
@@ -181,6 +214,7 @@ impl Proof<'_> {
             ));
         };
         log.shows("jwt", Some(issuer.name()));
+        certified.map_or(Ok(()), Certified::alone)?;
         let jwt = Secret::new(token);
         let checked = Box::pin(authentication.workload.check(snapshot, issuer, &jwt, (ip, log))).await;
         let identity = checked.map_err(|refusal| challenging(refusal, route))?;
@@ -189,7 +223,7 @@ impl Proof<'_> {
 
     /// The holder of a token that has expired during an upload, which goes on.
     fn in_grace(self, token: &str, log: &mut RequestLog) -> Result<Caller, TokenError> {
-        let Self { snapshot, ip, route, .. } = self;
+        let Self { snapshot, certified, ip, route, .. } = self;
         let goes_on = [Method::Get, Method::Patch, Method::Put].contains(&route.method());
         let (Endpoint::Upload(name, id), Some(key), true) = (route.endpoint(), route.upload_key(), goes_on)
         else {
@@ -199,7 +233,10 @@ impl Proof<'_> {
         let (token, grace) = snapshot.authority.verify_in_grace(token, key, upload, now)?;
         log.shows("expired_token", Some(&token.account));
         let valid_at = grace.valid_at().unwrap_or(now);
-        let identity = snapshot.holder_at(&token.account, token.voucher.as_ref(), ip, valid_at)?;
+        let identity = match &token.bound_to {
+            Some(thumbprint) => by_bound_token(&token, thumbprint, certified)?,
+            None => snapshot.holder_at(&token.account, token.voucher.as_ref(), ip, valid_at)?,
+        };
         Ok(Caller { identity, ceiling: Some(token), grace: Some(grace), presented: true, ip })
     }
 }
@@ -219,12 +256,26 @@ fn by_token(
     token: &str,
     ip: Option<IpAddr>,
     snapshot: &Snapshot,
-    log: &mut RequestLog,
+    (certified, log): (Option<&Certified>, &mut RequestLog),
 ) -> Result<(Identity, Arc<AccessToken>), TokenError> {
     let token = snapshot.authority.verify(token, unix_now())?;
-    let holder = snapshot.holder(&token.account, token.voucher.as_ref(), ip);
+    let holder = match &token.bound_to {
+        Some(thumbprint) => by_bound_token(&token, thumbprint, certified),
+        None => snapshot.holder(&token.account, token.voucher.as_ref(), ip),
+    };
     let holder = holder.inspect_err(|_| log.shows("token", Some(&token.account)))?;
     Ok((holder, token))
+}
+
+/// The account of the connection's certificate as it is now, if the token is of that certificate and account.
+fn by_bound_token(
+    token: &AccessToken,
+    thumbprint: &str,
+    certified: Option<&Certified>,
+) -> Result<Identity, TokenError> {
+    let shown = certified.filter(|certified| certified.thumbprint() == *thumbprint);
+    let identity = shown.and_then(Certified::login).filter(|identity| identity.account == token.account);
+    identity.cloned().ok_or(TokenError::OtherCertificate)
 }
 
 /// The one `Authorization` header: exactly `Bearer <token>` as the registry reads it, or Basic.

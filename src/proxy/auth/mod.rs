@@ -2,6 +2,7 @@
 
 pub(super) mod authorize;
 pub(super) mod caller;
+pub(super) mod certificate;
 pub(super) mod cross_site;
 pub(super) mod ended_sessions;
 pub(super) mod passwords;

@@ -67,9 +67,9 @@ impl Passwords {
         ip: Option<IpAddr>,
         log: &mut RequestLog,
     ) -> Result<Option<Identity>, Refusal> {
-        // Its user is an issuer of `workload_auth`, or one of its accounts: no password is theirs, and none may reach a
-        // back end. It is refused without any work.
-        if snapshot.workload.owns(&credentials.account) {
+        // Its user is an issuer of `workload_auth`, one of its accounts, or one of a certificate: no password is theirs,
+        // and none may reach a back end. It is refused without any work.
+        if snapshot.is_of_no_password(&credentials.account) {
             return Ok(None);
         }
         let are_of_robot = credentials.are_of_robot();

@@ -14,9 +14,12 @@ use hyper::{
 };
 use serde_json::{Map, Value, json};
 
-use super::Authentication;
+use super::{
+    Authentication,
+    certificate::{Certified, certified},
+};
 use crate::{
-    authn::{Credentials, Identity, Secret, fit_to_log},
+    authn::{Credentials, Identity, Secret, Source, fit_to_log},
     authz::{DecidedBy, Question, Ruling},
     proxy::{
         Snapshot,
@@ -77,7 +80,8 @@ pub(crate) async fn answer(
         Login::Password(_) | Login::Exchange(..) => None,
     };
     let is_exchange = matches!(request.login, Login::Exchange(..));
-    let context = LoginContext { snapshot, authentication, ip };
+    let certified = certified(context, log);
+    let context = LoginContext { snapshot, authentication, ip, certified: certified.as_ref() };
     let identity = log_in(request.login, &request.service, context, log).await?;
     log.asked_by(&identity);
     let mut granted = Vec::with_capacity(request.scopes.len());
@@ -93,7 +97,9 @@ pub(crate) async fn answer(
     let now = unix_now();
     let voucher = snapshot.voucher(&identity);
     let Identity { account, .. } = &identity;
-    let holder = Holder { account, voucher: voucher.as_ref(), until: snapshot.last_second_of(&identity) };
+    let bound_to = certified.filter(|_| identity.source == Source::Certificate).map(|it| it.thumbprint());
+    let until = snapshot.last_second_of(&identity);
+    let holder = Holder { account, voucher: voucher.as_ref(), until, bound_to: bound_to.as_deref() };
     let issued = snapshot.authority.issue_to(holder, &request.service, &granted, now);
     let issued = issued.map_err(cannot_issue)?;
     let token = issued.token.expose();
@@ -232,14 +238,19 @@ struct LoginContext<'a> {
     snapshot: &'a Arc<Snapshot>,
     authentication: &'a Authentication,
     ip: Option<IpAddr>,
+    certified: Option<&'a Certified>,
 }
 
 async fn log_in(
     login: Login,
     service: &str,
-    LoginContext { snapshot, authentication, ip }: LoginContext<'_>,
+    LoginContext { snapshot, authentication, ip, certified }: LoginContext<'_>,
     log: &mut RequestLog,
 ) -> Result<Identity, Refusal> {
+    if let Some(identity) = by_certificate(&login, certified)? {
+        log.shows("certificate", None);
+        return Ok(identity);
+    }
     let Authentication { passwords, workload, .. } = authentication;
     let by_jwt = match &login {
         Login::Password(credentials) => {
@@ -258,6 +269,19 @@ async fn log_in(
         Login::Exchange(..) => None,
     };
     proved.ok_or_else(|| Refusal::new(ErrorCode::Unauthorized, "Auth failed."))
+}
+
+/// The account of the certificate, where the request shows nothing else, or a password of that account.
+///
+/// # Errors
+/// It shows credentials of another account. A refresh token and a JWT are always of another.
+fn by_certificate(login: &Login, certified: Option<&Certified>) -> Result<Option<Identity>, Refusal> {
+    let Some(certified) = certified else { return Ok(None) };
+    let identity = match login {
+        Login::Password(credentials) => certified.with(credentials)?,
+        Login::RefreshToken(_) | Login::Exchange(..) => return certified.alone().map(|()| None),
+    };
+    Ok(identity.cloned())
 }
 
 /// Returns the policy's decision on a scope.

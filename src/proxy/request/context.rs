@@ -31,6 +31,11 @@ impl RequestContext<'_> {
     pub(crate) fn address(&self) -> Result<Option<IpAddr>, Refusal> {
         origin::client_address(&self.head.headers, self.peer, &self.snapshot.settings.client_address)
     }
+
+    /// Returns true if a trusted proxy passes it on: then the connection is the proxy's, and many clients share it.
+    pub(crate) fn is_passed_on(&self) -> bool {
+        origin::is_trusted(self.peer, &self.snapshot.settings.client_address)
+    }
 }
 
 /// Step 1: what holds for every request, then the route.

@@ -152,7 +152,7 @@ pub(crate) fn client_address(
 }
 
 /// Returns true if the peer's word is taken for the client's address, the scheme and the host.
-fn is_trusted(peer: Peer, settings: &ClientAddressSettings) -> bool {
+pub(super) fn is_trusted(peer: Peer, settings: &ClientAddressSettings) -> bool {
     // Only a process that may open a Unix socket reaches it.
     let listed = |address: SocketAddr| settings.is_proxy(address.ip());
     !settings.trusted_proxies.is_empty() && peer.address.is_none_or(listed)

@@ -60,19 +60,24 @@ pub struct Record {
     pub address: Option<IpAddr>,
     /// The account; empty for the anonymous user. Where the login failed, the name that was claimed.
     pub account: Option<String>,
-    /// The section that knows the account: `users`, `robots`, `workload_auth`, `ext_auth`, `ldap_auth`, `xorm_auth`.
+    /// The section that knows the account: `users`, `robots`, `workload_auth`, `certificate_auth`, `ext_auth`,
+    /// `ldap_auth`, `xorm_auth`.
     pub source: Option<&'static str>,
     /// The token of a robot, shown now or when the token of the request was issued: the first digits of its `sha256`.
     pub robot_token: Option<String>,
     /// The comment on it.
     pub token_comment: Option<String>,
-    /// The kind of credentials: `token`, `expired_token`, `refresh_token`, `password`, `robot_token`, `jwt`, `session`, `none` or
-    /// `unknown`.
+    /// The kind of credentials: `token`, `expired_token`, `refresh_token`, `password`, `robot_token`, `jwt`, `certificate`,
+    /// `session`, `none` or `unknown`.
     pub credentials: Option<&'static str>,
     /// `jti` of the JWT that proved an account of `workload_auth`.
     pub jti: Option<String>,
     /// `kid` of that JWT.
     pub kid: Option<String>,
+    /// The serial number of the client certificate of an account of `certificate_auth`, in hexadecimal.
+    pub certificate_serial: Option<String>,
+    /// The SHA-256 of that certificate, in hexadecimal.
+    pub certificate_sha256: Option<String>,
     /// `User-Agent`, the beginning of it.
     pub user_agent: Option<String>,
     /// The method.
@@ -126,6 +131,8 @@ impl Record {
             credentials: None,
             jti: None,
             kid: None,
+            certificate_serial: None,
+            certificate_sha256: None,
             user_agent: None,
             method: String::new(),
             route: None,
@@ -161,6 +168,8 @@ impl Record {
         line.word("credentials", self.credentials);
         line.text("jti", self.jti.as_deref());
         line.text("kid", self.kid.as_deref());
+        line.text("certificate_serial", self.certificate_serial.as_deref());
+        line.text("certificate_sha256", self.certificate_sha256.as_deref());
         line.text("user_agent", self.user_agent.as_deref());
         line.text("method", Some(self.method.as_str()).filter(|method| !method.is_empty()));
         line.word("route", self.route);
@@ -297,6 +306,8 @@ mod tests {
             credentials: Some("token"),
             jti: Some("j".into()),
             kid: Some("k".into()),
+            certificate_serial: Some("0A".into()),
+            certificate_sha256: Some("0b".into()),
             user_agent: Some("docker/1".into()),
             method: "GET".into(),
             route: Some("manifest"),
@@ -320,7 +331,7 @@ mod tests {
             r#"{"time":"1970-01-01T00:00:00.000000Z","event":"transfer","request_id":"id","#,
             r#""address":"2001:db8::1","account":"","source":"robots","#,
             r#""robot_token":"0123456789ab","token_comment":"cluster A","credentials":"token","#,
-            r#""jti":"j","kid":"k","#,
+            r#""jti":"j","kid":"k","certificate_serial":"0A","certificate_sha256":"0b","#,
             r#""user_agent":"docker/1","method":"GET","#,
             r#""route":"manifest","repository":"a/b","reference":"1","tags":["t"],"from":"c","#,
             r#""requested":["repository:a:pull"],"granted":[],"decision":"allowed","rule":"acl, rule 1","#,

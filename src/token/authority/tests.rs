@@ -14,7 +14,7 @@ fn pull() -> Vec<Scope> {
 }
 
 fn vouched<'a>(account: &'a str, voucher: Option<&'a AuthSourceClaim>) -> Holder<'a> {
-    Holder { account, voucher, until: None }
+    Holder { account, voucher, until: None, bound_to: None }
 }
 
 #[test]
@@ -27,7 +27,7 @@ fn rule_41_a_token_ends_with_the_right_to_sign_in_and_lasts_a_minute_at_least() 
         (Some(NOW + 30), 60),
         (Some(NOW - 1), 60),
     ] {
-        let holder = Holder { account: "ci", voucher: None, until };
+        let holder = Holder { account: "ci", voucher: None, until, bound_to: None };
         let issued = authority.issue_to(holder, "elsewhere", &pull(), NOW).unwrap();
         assert_eq!(issued.expires_in, expected, "{until:?}");
     }
@@ -54,6 +54,24 @@ fn with(authority: &Authority, name: &str, value: Value) -> Result<Arc<AccessTok
     let mut claims = claims();
     claims[name] = value;
     authority.verify(&forge(authority, &header(authority), &claims), NOW)
+}
+
+#[test]
+fn a_bound_token_says_to_what_and_grants_nothing_elsewhere() {
+    let authority = authority(&generate(P256));
+    let holder = Holder { account: "cert:ci", voucher: None, until: None, bound_to: Some("thumb") };
+    let issued = authority.issue_to(holder, "Docker registry", &pull(), NOW).unwrap();
+    let token = authority.verify(issued.token.expose(), NOW).unwrap();
+    assert_eq!((token.bound_to.as_deref(), &token.access), (Some("thumb"), &pull()));
+    let claims = jws::open(authority.key(), Kind::Access, issued.token.expose()).unwrap();
+    assert_eq!(claims.objects("access").unwrap().len(), 0, "a registry that trusts the key reads this one");
+    // `access` is not for it, and a proof of another kind is not understood.
+    assert!(with(&authority, "cnf", json!({"x5t#S256": "thumb"})).unwrap().access.is_empty());
+    for proof in
+        [json!({}), json!({"jkt": "x"}), json!({"x5t#S256": 1}), json!({"X5T#s256": "x"}), json!("x")]
+    {
+        assert_eq!(with(&authority, "cnf", proof.clone()), Err(TokenError::Malformed), "{proof}");
+    }
 }
 
 /// Returns the result of `verify` for a good header with one member added.
@@ -104,7 +122,8 @@ fn what_was_issued_is_verified() {
         let access = vec![Scope::repository("a/b", &[]), Scope::new("registry", "catalog", &["*"])];
         let issued = authority.issue("älice", "Docker registry", &access, NOW).unwrap();
         assert_eq!((issued.expires_in, issued.issued_at), (900, NOW));
-        let expected = Arc::new(AccessToken { account: "älice".to_owned(), access, voucher: None });
+        let expected =
+            Arc::new(AccessToken { account: "älice".to_owned(), access, voucher: None, bound_to: None });
         assert_eq!(authority.verify(issued.token.expose(), NOW), Ok(expected), "{kind}");
     }
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod accounts;
 pub(crate) mod backends;
+pub(crate) mod certificates;
 pub(crate) mod limits;
 pub(crate) mod refused;
 pub(crate) mod registry;

@@ -27,6 +27,19 @@ pub(crate) const ROWS: &[Setting] = &[
         "The certificates in PEM, the server's own first. Without this and `key`, Portwarden serves plain HTTP.",
     ),
     optional("server.key", "The private key of the certificate, in PEM."),
+    optional(
+        "server.client_ca",
+        "The authorities of client certificates, in PEM; a file or a list: see docs/certificates.md.",
+    ),
+    plain(
+        "server.client_auth",
+        "optional",
+        "`optional`, or `required`: then no connection is served without a certificate of `client_ca`.",
+    ),
+    optional(
+        "server.client_crl",
+        "Their revocation lists, in PEM; a file or a list. With one, each authority must have a list that is in date.",
+    ),
     plain("server.hsts", "false", "Send Strict-Transport-Security."),
     plain("server.tls_min_version", "TLS12", "The oldest version of TLS: `TLS12` or `TLS13`."),
     optional("server.tls_curve_preferences", "Accepted for docker_auth, but not used: the safe curves are offered."),
