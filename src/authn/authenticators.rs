@@ -70,10 +70,13 @@ impl Authenticators {
     /// The tables and the back ends. Those of `before` go on, with their connections, where the settings are the same.
     pub fn new(
         users: Users,
-        robots: Robots,
+        mut robots: Robots,
         settings: AuthenticationBackendSettings,
         before: Option<&Self>,
     ) -> Self {
+        if let Some(before) = before {
+            robots.keep_uses_of(&before.robots);
+        }
         let before = before.map(|before| &before.backends).filter(|before| before.settings == settings);
         let backends = before.map_or_else(|| Arc::new(Backends::new(settings)), Arc::clone);
         Self { users, robots, backends }

@@ -41,8 +41,8 @@ pub use name_folding::folded as folded_name;
 pub use password_hash::{DEFAULT_COST, HashError, PasswordError, PasswordHash};
 pub use remembered::{Remembered, RememberedSettings};
 pub use robots::{
-    LastDay, MOST_TOKENS, Mistyped, NewToken, RobotError, RobotSettings, RobotTokenSettings, RobotVerdict,
-    Robots, TokenDigest, TokenEnded, TokenName, fit_to_log, holds_robot_token, is_robot_token,
+    LastDay, ListedToken, MOST_TOKENS, Mistyped, NewToken, RobotError, RobotSettings, RobotTokenSettings,
+    RobotVerdict, Robots, TokenDigest, TokenEnded, TokenName, fit_to_log, holds_robot_token, is_robot_token,
 };
 pub use secret::{NoRandomness, Secret};
 pub use source::Source;

@@ -9,7 +9,10 @@ mod token;
 
 use std::{
     collections::{HashMap, HashSet},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 pub use last_day::LastDay;
@@ -40,6 +43,21 @@ struct Token {
     digest: TokenDigest,
     last_day: Option<LastDay>,
     name: Arc<TokenName>,
+    /// Its last use since the start, in seconds since 1970; 0 for none. Outlives reloads.
+    used: Arc<AtomicU64>,
+}
+
+/// A robot's token as it is listed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedToken<'a> {
+    /// The robot.
+    pub robot: &'a str,
+    /// The token.
+    pub name: &'a TokenName,
+    /// Its last day.
+    pub last_day: Option<LastDay>,
+    /// Its last use since the start, in seconds since 1970.
+    pub used: Option<u64>,
 }
 
 /// One of a robot's tokens, as an operator finds it again. Not secret.
@@ -140,6 +158,40 @@ impl Robots {
     pub fn identity(&self, name: &str, id: &str, now: u64) -> Result<Identity, TokenEnded> {
         let robot = self.by_name.get(name).ok_or(TokenEnded::Removed)?;
         Ok(robot.identity(name, robot.token(id, now)?))
+    }
+
+    /// Notes that the token `id` of the robot `name` was used at `now`, in seconds since 1970.
+    pub fn used(&self, name: &str, id: &str, now: u64) {
+        if let Some(token) = self.by_name.get(name).and_then(|robot| robot.named(id)) {
+            token.used.fetch_max(now, Ordering::Relaxed);
+        }
+    }
+
+    /// Goes on with the uses that the robots before noted.
+    pub(super) fn keep_uses_of(&mut self, before: &Self) {
+        for (name, robot) in &mut self.by_name {
+            let Some(before) = before.by_name.get(name) else { continue };
+            for token in robot.tokens.iter_mut().flatten() {
+                if let Some(same) = before.named(&token.name.id) {
+                    token.used = Arc::clone(&same.used);
+                }
+            }
+        }
+    }
+
+    /// All tokens, by the names of their robots.
+    pub fn tokens(&self) -> Vec<ListedToken<'_>> {
+        let mut listed: Vec<ListedToken<'_>> = Vec::new();
+        for (robot, Robot { tokens, .. }) in &self.by_name {
+            listed.extend(tokens.iter().flatten().map(|token| ListedToken {
+                robot,
+                name: &token.name,
+                last_day: token.last_day,
+                used: Some(token.used.load(Ordering::Relaxed)).filter(|at| *at > 0),
+            }));
+        }
+        listed.sort_by_key(|token| token.robot);
+        listed
     }
 
     /// The second, since 1970, in which the token `id` of a robot is over; `None` for one without an end.

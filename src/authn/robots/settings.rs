@@ -1,6 +1,9 @@
 //! The robots as configured, and what is wrong with them.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{Arc, atomic::AtomicU64},
+};
 
 use super::{LastDay, MOST_TOKENS, Token, TokenDigest, TokenName, is_robot_token};
 use crate::authn::Labels;
@@ -114,7 +117,8 @@ impl RobotSettings {
         }
         let digest = digest?;
         let name = TokenName { id: digest.id().into(), comment: comment.as_deref().map(Box::from) };
-        Some(Token { digest, last_day: last_day.flatten(), name: Arc::new(name) })
+        let used = Arc::new(AtomicU64::new(0));
+        Some(Token { digest, last_day: last_day.flatten(), name: Arc::new(name), used })
     }
 
     fn name_errors(&self) -> impl Iterator<Item = RobotError> {
