@@ -3,8 +3,8 @@
 //! Read `proxy::service` first: it is the journey of one request. The modules, in the order in which they may
 //! import each other (left never imports right):
 //!
-//! `registry`, `limits`, `net`, `backend` ← `authn`, `authz`, `token`, `image` ← `workload`, `ui` ← `proxy` ← `server`
-//! ← `cli`. `config` builds the settings of each and is imported by `cli` only; any module may import `telemetry`,
+//! `registry`, `limits`, `net`, `backend` ← `authn`, `authz`, `state`, `token`, `image` ← `workload`, `ui` ← `proxy` ←
+//! `server` ← `cli`. `config` builds the settings of each and is imported by `cli` only; any module may import `telemetry`,
 //! which decides nothing.
 
 pub mod authn;
@@ -21,6 +21,7 @@ mod net;
 pub mod proxy;
 pub mod registry;
 pub mod server;
+pub mod state;
 pub mod telemetry;
 pub mod token;
 pub mod ui;

@@ -19,18 +19,25 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("backend", &["limits"]),
     ("authn", &["registry", "limits", "backend"]),
     ("authz", &["registry", "backend"]),
-    ("token", &["registry", "authn"]),
+    ("state", &["authn"]),
+    ("token", &["registry", "authn", "state"]),
     ("workload", &["backend", "authn", "authz"]),
     ("image", &["registry"]),
     ("ui", &["registry", "image"]),
     (
         "proxy",
-        &["registry", "limits", "net", "backend", "authn", "authz", "token", "workload", "image", "ui"],
+        &[
+            "registry", "limits", "net", "backend", "authn", "authz", "state", "token", "workload", "image",
+            "ui",
+        ],
     ),
-    ("server", &["registry", "limits", "net", "backend", "authn", "authz", "token", "proxy"]),
+    ("server", &["registry", "limits", "net", "backend", "authn", "authz", "state", "token", "proxy"]),
     // Builds the settings that the others own.
-    ("config", &["registry", "authn", "authz", "token", "workload", "proxy", "server", "backend"]),
-    ("cli", &["registry", "backend", "authn", "authz", "token", "workload", "proxy", "server", "config"]),
+    ("config", &["registry", "authn", "authz", "state", "token", "workload", "proxy", "server", "backend"]),
+    (
+        "cli",
+        &["registry", "backend", "authn", "authz", "state", "token", "workload", "proxy", "server", "config"],
+    ),
 ];
 
 #[test]

@@ -1,0 +1,353 @@
+//! The state: what was revoked, in memory for each request and in a file for the next start.
+//!
+//! Each account name has a generation, which a revocation raises. Tokens and sessions carry the generation with which
+//! they were issued, and the id of the state: those of an earlier generation, or of another state, count no longer. So
+//! nothing depends on clocks, and a state that was lost ends all that was issued with it, revoked or not.
+//!
+//! A request never waits for the file: it is read at the start and written by a revocation alone. Where there is no
+//! state, nothing can be revoked, and what carries the id of one is refused.
+
+mod sqlite;
+mod standing;
+mod store;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    path::PathBuf,
+    sync::atomic::{AtomicBool, Ordering},
+};
+
+use parking_lot::{Mutex, RwLock};
+use serde::{Deserialize, Serialize};
+
+use sqlite::SqliteStore;
+use standing::Standing;
+pub use standing::is_robot_token_id;
+use store::Store;
+pub use store::StoreError;
+
+/// The most accounts and tokens that are revoked at the same time.
+pub const MOST_REVOCATIONS: usize = 100_000;
+/// The longest name of an account that can be revoked, in bytes.
+pub const LONGEST_NAME: usize = 512;
+/// The longest id of a token that can be revoked, in bytes: 64 characters, as the audit log has them. A token itself is
+/// longer.
+pub const LONGEST_ID: usize = 256;
+
+/// The place of the state.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum StateSettings {
+    /// None.
+    #[default]
+    Off,
+    /// The file that is used because systemd made a directory for it. If it cannot be opened, the server starts all the
+    /// same, and nothing can be revoked.
+    Default(PathBuf),
+    /// `state.file`. If it cannot be opened, the server does not start.
+    File(PathBuf),
+}
+
+/// The part of a token or session that revocations are held against.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Stamp {
+    /// The id of the state with which it was issued; `None` if there was none.
+    pub state: Option<Box<str>>,
+    /// The generation of its account.
+    pub generation: u64,
+    /// Its own id, `jti`; `None` in a token that is still to be made.
+    pub id: Option<Box<str>>,
+}
+
+/// The subject of a revocation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Target {
+    /// All that was issued to an account, in each spelling of its name.
+    Account(String),
+    /// A token by its id: that of a robot's token, or a `jti`.
+    Token(String),
+    /// All that was issued.
+    All,
+}
+
+/// The reason why a token, a session or a login no longer counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// Its account was revoked.
+    Account,
+    /// It was revoked by its id.
+    Token,
+    /// It was issued before everything was revoked, or with another state.
+    OtherState,
+}
+
+/// The reason why a revocation is not stored. Displays what holds now, and the remedy.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotRevoked {
+    /// There is no state.
+    #[error("nothing is revoked: {0}")]
+    NoState(String),
+    /// The name cannot be kept.
+    #[error("nothing is revoked: expected a name of at most {LONGEST_NAME} bytes, found {0}")]
+    Name(usize),
+    /// The id cannot be kept.
+    #[error(
+        "nothing is revoked: expected an id of 1 to {LONGEST_ID} bytes, found {0}; give the id of the token, not the token"
+    )]
+    Id(usize),
+    /// There is no room for one more.
+    #[error(
+        "nothing is revoked: {MOST_REVOCATIONS} revocations are stored, which is the most; \
+         `portwarden revoke --all-sessions` ends all tokens and empties the list"
+    )]
+    Full,
+    /// It holds until the next start only.
+    #[error(
+        "this process refuses it from now on, but that could not be stored, so a restart would forget it: {0}. Mend that, \
+         and revoke again"
+    )]
+    NotStored(StoreError),
+    /// The system gives no random bytes for a new id.
+    #[error("nothing is revoked: the system gives no random bytes")]
+    NoRandomness,
+}
+
+/// A revocation that is in force.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Revocation {
+    /// Its subject.
+    pub target: Target,
+    /// Its time, in seconds since 1970.
+    pub at: u64,
+}
+
+/// A point in the order of revocations: nothing of it is a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Moment(u64);
+
+/// The account was revoked while it signed in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RevokedMeanwhile;
+
+/// The revocations in force. Outlives reloads.
+pub struct State {
+    standing: RwLock<Standing>,
+    store: Result<Box<dyn Store>, String>,
+    /// One revocation is stored at a time, in the order in which they come into force.
+    writing: tokio::sync::Mutex<()>,
+    /// The reason why the last revocation was not stored, or the default file not opened.
+    trouble: Mutex<Option<String>>,
+    /// True once it was logged that the file is older than a token.
+    is_behind: AtomicBool,
+    /// True once it was logged that a token is of another state.
+    has_seen_others: AtomicBool,
+}
+
+impl Default for State {
+    /// No state.
+    fn default() -> Self {
+        let why = "this server has no state file; set `state.file`, or `StateDirectory=portwarden` in its unit, and \
+                   restart it";
+        Self::without(why.to_owned(), None)
+    }
+}
+
+impl State {
+    /// Opens the state, at `now` in seconds since 1970. Within a tokio runtime.
+    ///
+    /// # Errors
+    /// The file that is configured cannot be opened. One that is only there by default is left out instead, with an
+    /// error in the log; then logins with a JWT from before `now` are refused, since one of them may be revoked.
+    pub async fn open(settings: &StateSettings, now: u64) -> Result<Self, StoreError> {
+        let (path, is_default) = match settings {
+            StateSettings::Off => return Ok(Self::default()),
+            StateSettings::Default(path) => (path, true),
+            StateSettings::File(path) => (path, false),
+        };
+        match Self::load(path.clone(), now).await {
+            Err(error) if is_default => {
+                tracing::error!(
+                    "the state file cannot be used: {error}; nothing can be revoked, and tokens that were issued with it \
+                     are refused, until it is mended and Portwarden restarted"
+                );
+                let state = Self::without(format!("the state file cannot be used: {error}"), Some(now));
+                *state.trouble.lock() = Some(error.to_string());
+                Ok(state)
+            }
+            opened => opened,
+        }
+    }
+
+    async fn load(path: PathBuf, now: u64) -> Result<Self, StoreError> {
+        let store = SqliteStore::open(path, now).await?;
+        if store.is_new() {
+            let path = store.path().display();
+            tracing::warn!(%path, "made a new state file: tokens and sessions that were issued before are refused");
+        }
+        Self::with(Box::new(store)).await
+    }
+
+    /// The state that a store holds.
+    async fn with(store: Box<dyn Store>) -> Result<Self, StoreError> {
+        let standing = Standing::of(store.load().await?);
+        Ok(Self { store: Ok(store), ..Self::holding(standing, String::new()) })
+    }
+
+    fn without(why: String, since: Option<u64>) -> Self {
+        Self::holding(Standing::empty_since(since), why)
+    }
+
+    fn holding(standing: Standing, why: String) -> Self {
+        Self {
+            standing: RwLock::new(standing),
+            store: Err(why),
+            writing: tokio::sync::Mutex::default(),
+            trouble: Mutex::default(),
+            is_behind: AtomicBool::default(),
+            has_seen_others: AtomicBool::default(),
+        }
+    }
+
+    /// The point up to which revocations are known. Taken before a login, it makes sure that what is issued at its end
+    /// does not outlive a revocation in between.
+    pub fn moment(&self) -> Moment {
+        Moment(self.standing.read().sequence)
+    }
+
+    /// The stamp of what is issued to an account, whose login began after `began` was taken.
+    ///
+    /// # Errors
+    /// The account, or everything, was revoked since.
+    pub fn stamp(&self, account: &str, began: Moment) -> Result<Stamp, RevokedMeanwhile> {
+        let standing = self.standing.read();
+        if standing.changed(account) > began.0 {
+            return Err(RevokedMeanwhile);
+        }
+        Ok(Stamp { state: standing.id.clone(), generation: standing.generation(account), id: None })
+    }
+
+    /// Holds what was issued to an account against all revocations.
+    ///
+    /// # Errors
+    /// The reason why it no longer counts.
+    pub fn check(&self, account: &str, stamp: &Stamp) -> Result<(), Ended> {
+        let standing = self.standing.read();
+        if stamp.state != standing.id {
+            self.tell_of_another_state(&standing);
+            return Err(Ended::OtherState);
+        }
+        let generation = standing.generation(account);
+        if stamp.generation < generation {
+            return Err(Ended::Account);
+        }
+        if stamp.generation > generation {
+            self.tell_that_it_is_behind();
+            return Err(Ended::OtherState);
+        }
+        match &stamp.id {
+            Some(id) if standing.tokens.contains_key(&**id) => Err(Ended::Token),
+            _ => Ok(()),
+        }
+    }
+
+    /// Holds the id of a token against those that were revoked.
+    ///
+    /// # Errors
+    /// [`Ended::Token`].
+    pub fn check_token(&self, id: &str) -> Result<(), Ended> {
+        if self.standing.read().tokens.contains_key(id) { Err(Ended::Token) } else { Ok(()) }
+    }
+
+    /// Holds a login with another issuer's JWT against all revocations: it has no generation, but the time at which it
+    /// was issued, in seconds since 1970 by the issuer's clock, and maybe an id.
+    ///
+    /// # Errors
+    /// The reason why it no longer counts. A JWT of the minute after a revocation is refused too, since clocks differ.
+    pub fn check_jwt(&self, account: &str, id: Option<&str>, issued_at: i64) -> Result<(), Ended> {
+        let standing = self.standing.read();
+        let is_before = |at: u64| i128::from(issued_at) <= i128::from(at) + i128::from(LEEWAY);
+        if standing.since.is_some_and(is_before) {
+            return Err(Ended::OtherState);
+        }
+        if standing.account(account).is_some_and(|revoked| is_before(revoked.at)) {
+            return Err(Ended::Account);
+        }
+        match id {
+            Some(id) if standing.tokens.contains_key(id) => Err(Ended::Token),
+            _ => Ok(()),
+        }
+    }
+
+    /// Revokes, at `now` in seconds since 1970. It is in force before it is stored, and stays in force if it cannot be.
+    ///
+    /// # Errors
+    /// It is not in force, or it would not survive a restart: [`NotRevoked`] says which.
+    pub async fn revoke(&self, target: &Target, now: u64) -> Result<(), NotRevoked> {
+        let _turn = self.writing.lock().await;
+        let store = self.store.as_ref().map_err(|why| NotRevoked::NoState(why.clone()))?;
+        let change = self.standing.write().apply(target, now)?;
+        let stored = store.keep(&change).await;
+        *self.trouble.lock() = stored.as_ref().err().map(ToString::to_string);
+        stored.map_err(NotRevoked::NotStored)
+    }
+
+    /// The revocations in force, the latest first. With `account`, only those that concern it: its own, and that of
+    /// everything.
+    pub fn revocations(&self, account: Option<&str>) -> Vec<Revocation> {
+        self.standing.read().revocations(account)
+    }
+
+    /// The time at which a token was revoked by its id, in seconds since 1970.
+    pub fn token_revoked_at(&self, id: &str) -> Option<u64> {
+        self.standing.read().tokens.get(id).copied()
+    }
+
+    /// Returns the number of revoked accounts and tokens.
+    pub fn len(&self) -> usize {
+        self.standing.read().len()
+    }
+
+    /// Returns true if no account and no token is revoked.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Returns true if revocations can be stored, as far as is known.
+    pub fn is_up(&self) -> bool {
+        self.store.is_ok() && self.trouble.lock().is_none()
+    }
+
+    /// The reason why revocations cannot be stored, where they should be.
+    pub fn trouble(&self) -> Option<String> {
+        self.trouble.lock().clone()
+    }
+
+    fn tell_of_another_state(&self, standing: &Standing) {
+        if standing.id.is_some() && !self.has_seen_others.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                "refused a token that was issued with another state file, or with none: expected after a new one was made \
+                 or `revoke --all-sessions`. Several Portwardens with one key need `state: {{file: none}}` each"
+            );
+        }
+    }
+
+    fn tell_that_it_is_behind(&self) {
+        if !self.is_behind.swap(true, Ordering::Relaxed) {
+            tracing::error!(
+                "the state file is older than a token that was issued with it, so it was restored and lacks revocations; \
+                 end what it forgot: portwarden revoke --all-sessions"
+            );
+        }
+    }
+}
+
+/// The clock skew that is allowed between us and an issuer of JWTs, in seconds.
+const LEEWAY: u64 = 60;
+
+/// Shows no names of accounts.
+impl std::fmt::Debug for State {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("State")
+    }
+}

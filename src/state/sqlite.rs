@@ -1,0 +1,292 @@
+//! The store in a file: SQLite, with one connection that is kept.
+//!
+//! The file is locked for as long as it is open, so two servers cannot share it: neither would know what the other
+//! revokes.
+
+use std::{
+    fs::{self, Metadata, OpenOptions},
+    future::Future,
+    io::ErrorKind,
+    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _},
+    path::{Path, PathBuf},
+    pin::Pin,
+    time::Duration,
+};
+
+use sqlx::{
+    ConnectOptions as _, Connection as _, Sqlite,
+    sqlite::{
+        SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteLockingMode, SqliteSynchronous,
+    },
+};
+use tokio::sync::Mutex;
+
+use super::{
+    standing::random_id,
+    store::{Change, Kept, Store, StoreError},
+};
+
+/// The version of the tables.
+const VERSION: i64 = 1;
+/// The time for which a server waits for one that is about to end.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// The bits of a mode that let other users in.
+const OTHERS: u32 = 0o077;
+
+const TABLES: [&str; 4] = [
+    "CREATE TABLE state (id TEXT NOT NULL, since INTEGER NOT NULL, all_revoked INTEGER NOT NULL)",
+    "CREATE TABLE revoked_accounts (name TEXT PRIMARY KEY, generation INTEGER NOT NULL, at INTEGER NOT NULL) WITHOUT ROWID",
+    "CREATE TABLE revoked_tokens (id TEXT PRIMARY KEY, at INTEGER NOT NULL) WITHOUT ROWID",
+    "PRAGMA user_version = 1",
+];
+
+const MOVE_AWAY: &str = "restore it from a backup and run `portwarden revoke --all-sessions`, or move it away: a new one is \
+                         made, and all tokens end";
+
+/// A file of revocations.
+pub(super) struct SqliteStore {
+    path: PathBuf,
+    /// Device and inode of the file that is open.
+    identity: (u64, u64),
+    is_new: bool,
+    connection: Mutex<SqliteConnection>,
+}
+
+impl SqliteStore {
+    /// Opens the file, or makes it. `now` in seconds since 1970.
+    ///
+    /// # Errors
+    /// It cannot be opened, is used by another process or open to other users, or holds something else.
+    pub(super) async fn open(path: PathBuf, now: u64) -> Result<Self, StoreError> {
+        // A path that begins with `file:` would be read as a URI.
+        let path = std::path::absolute(&path).unwrap_or(path);
+        let found = look_at(&path)?;
+        if found.is_none() {
+            make(&path)?;
+        }
+        let options = SqliteConnectOptions::new()
+            .filename(&path)
+            .journal_mode(SqliteJournalMode::Delete)
+            .synchronous(SqliteSynchronous::Full)
+            .locking_mode(SqliteLockingMode::Exclusive)
+            .busy_timeout(PATIENCE)
+            .disable_statement_logging();
+        let connection = options.connect().await.map_err(|error| failure(&path, &error))?;
+        let identity = identity(&look_at(&path)?.ok_or_else(|| gone(&path))?);
+        let mut store = Self { path, identity, is_new: false, connection: Mutex::new(connection) };
+        store.prepare(now).await?;
+        Ok(store)
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Returns true if it held nothing when it was opened.
+    pub(super) fn is_new(&self) -> bool {
+        self.is_new
+    }
+
+    /// Takes the lock, and makes the tables where there are none. Damage is found when all of them are read.
+    async fn prepare(&mut self, now: u64) -> Result<(), StoreError> {
+        let path = self.path.clone();
+        let failed = |error: sqlx::Error| failure(&path, &error);
+        let connection = self.connection.get_mut();
+        // In this locking mode, the lock stays when the transaction ends.
+        execute(connection, "BEGIN EXCLUSIVE").await.map_err(failed)?;
+        let version: i64 =
+            sqlx::query_scalar("PRAGMA user_version").fetch_one(&mut *connection).await.map_err(failed)?;
+        let tables: i64 = sqlx::query_scalar("SELECT count(*) FROM sqlite_schema")
+            .fetch_one(&mut *connection)
+            .await
+            .map_err(failed)?;
+        match (version, tables) {
+            (VERSION, _) => {}
+            (0, 0) => {
+                let id = random_id()
+                    .ok_or_else(|| error(&path, "no random bytes".to_owned(), "see the log of the system"))?;
+                for table in TABLES {
+                    execute(connection, table).await.map_err(failed)?;
+                }
+                set_id(connection, &id, now, false).await.map_err(failed)?;
+                self.is_new = true;
+            }
+            (0, _) => return Err(error(&path, "the file is another database".to_owned(), MOVE_AWAY)),
+            (version, _) => {
+                let message = format!("expected version {VERSION} of the file, found {version}");
+                return Err(error(&path, message, "a newer Portwarden made it: run that one"));
+            }
+        }
+        execute(connection, "COMMIT").await.map_err(failed)
+    }
+
+    /// Checks that the path still leads to the file that is open: what is written to another is lost.
+    fn check_place(&self) -> Result<(), StoreError> {
+        let found = fs::symlink_metadata(&self.path).map_err(|_| gone(&self.path))?;
+        if identity(&found) == self.identity { Ok(()) } else { Err(gone(&self.path)) }
+    }
+
+    async fn read(&self) -> Result<Kept, sqlx::Error> {
+        let mut connection = self.connection.lock().await;
+        let (id, since, all_revoked) =
+            sqlx::query_as::<Sqlite, (String, i64, bool)>("SELECT id, since, all_revoked FROM state")
+                .fetch_one(&mut *connection)
+                .await?;
+        let accounts =
+            sqlx::query_as::<Sqlite, (String, i64, i64)>("SELECT name, generation, at FROM revoked_accounts")
+                .fetch_all(&mut *connection)
+                .await?;
+        let tokens = sqlx::query_as::<Sqlite, (String, i64)>("SELECT id, at FROM revoked_tokens")
+            .fetch_all(&mut *connection)
+            .await?;
+        Ok(Kept {
+            id,
+            since: number(since),
+            all_revoked,
+            accounts: accounts
+                .into_iter()
+                .map(|(name, generation, at)| (name, number(generation), number(at)))
+                .collect(),
+            tokens: tokens.into_iter().map(|(id, at)| (id, number(at))).collect(),
+        })
+    }
+
+    async fn write(&self, change: &Change) -> Result<(), sqlx::Error> {
+        let mut connection = self.connection.lock().await;
+        let mut transaction = connection.begin().await?;
+        match change {
+            Change::Account { name, generation, at } => {
+                sqlx::query("INSERT OR REPLACE INTO revoked_accounts VALUES (?, ?, ?)")
+                    .bind(name)
+                    .bind(signed(*generation))
+                    .bind(signed(*at))
+                    .execute(&mut *transaction)
+                    .await?;
+            }
+            Change::Token { id, at } => keep_token(&mut transaction, id, *at).await?,
+            Change::All(Kept { id, since, all_revoked, tokens, .. }) => {
+                execute(&mut transaction, "DELETE FROM revoked_accounts").await?;
+                execute(&mut transaction, "DELETE FROM revoked_tokens").await?;
+                for (id, at) in tokens {
+                    keep_token(&mut transaction, id, *at).await?;
+                }
+                set_id(&mut transaction, id, *since, *all_revoked).await?;
+            }
+        }
+        transaction.commit().await
+    }
+}
+
+impl Store for SqliteStore {
+    fn load(&self) -> Pin<Box<dyn Future<Output = Result<Kept, StoreError>> + Send + '_>> {
+        Box::pin(async {
+            self.read().await.map_err(|error| match error {
+                sqlx::Error::RowNotFound | sqlx::Error::ColumnDecode { .. } => {
+                    self::error(&self.path, "the file is damaged: it has no id".to_owned(), MOVE_AWAY)
+                }
+                error => failure(&self.path, &error),
+            })
+        })
+    }
+
+    fn keep<'a>(
+        &'a self,
+        change: &'a Change,
+    ) -> Pin<Box<dyn Future<Output = Result<(), StoreError>> + Send + 'a>> {
+        Box::pin(async {
+            self.check_place()?;
+            self.write(change).await.map_err(|error| failure(&self.path, &error))?;
+            self.check_place()
+        })
+    }
+}
+
+async fn execute(connection: &mut SqliteConnection, sql: &'static str) -> Result<(), sqlx::Error> {
+    sqlx::query(sql).persistent(false).execute(connection).await.map(drop)
+}
+
+async fn set_id(
+    connection: &mut SqliteConnection,
+    id: &str,
+    since: u64,
+    all_revoked: bool,
+) -> Result<(), sqlx::Error> {
+    execute(connection, "DELETE FROM state").await?;
+    let insert =
+        sqlx::query("INSERT INTO state VALUES (?, ?, ?)").bind(id).bind(signed(since)).bind(all_revoked);
+    insert.execute(connection).await.map(drop)
+}
+
+async fn keep_token(connection: &mut SqliteConnection, id: &str, at: u64) -> Result<(), sqlx::Error> {
+    let insert = sqlx::query("INSERT OR REPLACE INTO revoked_tokens VALUES (?, ?)").bind(id).bind(signed(at));
+    insert.execute(connection).await.map(drop)
+}
+
+/// Looks at the file; `None` where there is none.
+fn look_at(path: &Path) -> Result<Option<Metadata>, StoreError> {
+    let found = match fs::symlink_metadata(path) {
+        Ok(found) => found,
+        Err(missing) if missing.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(why) => {
+            let hint = "let the user of the service read and write it";
+            return Err(error(path, format!("cannot look at it: {why}"), hint));
+        }
+    };
+    if !found.is_file() {
+        let hint = "write the path of the file itself in `state.file`";
+        return Err(error(path, "expected a file, found a link or something else".to_owned(), hint));
+    }
+    if found.mode() & OTHERS != 0 {
+        let message = format!("other users may open it: mode {:o}", found.mode() & 0o777);
+        return Err(error(path, message, "see who wrote to it, then `chmod 600` it"));
+    }
+    Ok(Some(found))
+}
+
+fn make(path: &Path) -> Result<(), StoreError> {
+    let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    let hint = "make its directory, and let the user of the service write there";
+    made.map(drop).map_err(|why| error(path, format!("cannot make it: {why}"), hint))
+}
+
+fn identity(metadata: &Metadata) -> (u64, u64) {
+    (metadata.dev(), metadata.ino())
+}
+
+fn gone(path: &Path) -> StoreError {
+    let hint = "restart Portwarden: it makes a new one, and all tokens end";
+    error(path, "the file was removed or replaced while it was open".to_owned(), hint)
+}
+
+/// The error of a query. SQLite quotes no values.
+fn failure(path: &Path, failed: &sqlx::Error) -> StoreError {
+    let code = failed.as_database_error().and_then(|said| said.code().map(|code| code.to_string()));
+    // The primary code is in the lower byte: https://sqlite.org/rescode.html
+    let code = code.and_then(|code| code.parse::<u32>().ok()).map(|code| code & 0xff);
+    let said =
+        failed.as_database_error().map_or_else(|| failed.to_string(), |said| said.message().to_owned());
+    match code {
+        Some(5 | 6) => {
+            let hint =
+                "give each server a file of its own; what is revoked at one is not revoked at the others";
+            error(path, "another process uses it".to_owned(), hint)
+        }
+        Some(11 | 26) => error(path, format!("the file is damaged: {said}"), MOVE_AWAY),
+        Some(8) => error(path, said, "let the user of the service write it and its directory"),
+        Some(10 | 13) => error(path, said, "make room on its disk, and see the log of the system"),
+        _ => error(path, said, "let the user of the service read and write it and its directory"),
+    }
+}
+
+fn error(path: &Path, message: String, hint: &'static str) -> StoreError {
+    StoreError { file: path.to_owned(), message, hint }
+}
+
+/// SQLite has signed numbers only, and ours never get that far.
+fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+fn number(signed: i64) -> u64 {
+    u64::try_from(signed).unwrap_or_default()
+}

@@ -1,0 +1,198 @@
+//! The revocations in memory, as every request asks them.
+
+use std::{cmp::Reverse, collections::HashMap};
+
+use aws_lc_rs::rand;
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL};
+
+use super::{
+    LONGEST_ID, LONGEST_NAME, MOST_REVOCATIONS, NotRevoked, Revocation, Target,
+    store::{Change, Kept},
+};
+use crate::authn::folded_name;
+
+/// Bytes of all names together. With [`MOST_REVOCATIONS`], all of it stays below 30 MB.
+const MOST_BYTES: usize = 8 << 20;
+/// Characters of the id of a token that count.
+const ID_CHARACTERS: usize = 64;
+/// Random bytes of an id: no two states have the same.
+const ID_BYTES: usize = 8;
+
+/// The revocations.
+#[derive(Debug, Default)]
+pub(super) struct Standing {
+    /// The id of the state, which each token carries; `None` without a state.
+    pub(super) id: Option<Box<str>>,
+    /// The time from which the id is in use, in seconds since 1970.
+    pub(super) since: Option<u64>,
+    /// True if everything was revoked then; false if the state was made then.
+    all_revoked: bool,
+    /// By the name under which all spellings of an account count.
+    accounts: HashMap<Box<str>, RevokedAccount>,
+    /// By the id of the token: the time of its revocation.
+    pub(super) tokens: HashMap<Box<str>, u64>,
+    /// Counts the revocations since the start.
+    pub(super) sequence: u64,
+    /// The number of the last one that concerned everything.
+    all_changed: u64,
+    /// Bytes of all names.
+    bytes: usize,
+}
+
+/// A revoked account.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct RevokedAccount {
+    pub(super) generation: u64,
+    /// The last revocation, in seconds since 1970.
+    pub(super) at: u64,
+    /// The number of the last one.
+    changed: u64,
+}
+
+impl Standing {
+    /// The revocations of a store.
+    pub(super) fn of(kept: Kept) -> Self {
+        let bytes = kept.accounts.iter().map(|(name, ..)| name.len()).sum::<usize>()
+            + kept.tokens.iter().map(|(id, _)| id.len()).sum::<usize>();
+        let account = |(name, generation, at): (String, u64, u64)| {
+            (name.into(), RevokedAccount { generation, at, changed: 0 })
+        };
+        Self {
+            id: Some(kept.id.into()),
+            since: Some(kept.since),
+            all_revoked: kept.all_revoked,
+            accounts: kept.accounts.into_iter().map(account).collect(),
+            tokens: kept.tokens.into_iter().map(|(id, at)| (id.into(), at)).collect(),
+            bytes,
+            ..Self::default()
+        }
+    }
+
+    /// No revocations, of no state. JWTs of until then are refused all the same.
+    pub(super) fn empty_since(since: Option<u64>) -> Self {
+        Self { since, ..Self::default() }
+    }
+
+    /// The last revocation of an account, in any spelling.
+    pub(super) fn account(&self, account: &str) -> Option<&RevokedAccount> {
+        // A name is folded only if one of them may be found.
+        if self.accounts.is_empty() { None } else { self.accounts.get(&*folded_name(account)) }
+    }
+
+    /// The generation of an account: 0 for one that was never revoked.
+    pub(super) fn generation(&self, account: &str) -> u64 {
+        self.account(account).map_or(0, |revoked| revoked.generation)
+    }
+
+    /// The number of the last revocation that concerned an account; 0 where there was none since the start.
+    pub(super) fn changed(&self, account: &str) -> u64 {
+        self.account(account).map_or(0, |revoked| revoked.changed).max(self.all_changed)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.accounts.len() + self.tokens.len()
+    }
+
+    /// Puts a revocation in force; returns what is to be stored.
+    ///
+    /// # Errors
+    /// It is not in force.
+    pub(super) fn apply(&mut self, target: &Target, now: u64) -> Result<Change, NotRevoked> {
+        match target {
+            Target::Account(account) => self.revoke_account(account, now),
+            Target::Token(id) => self.revoke_token(id, now),
+            Target::All => self.revoke_all(now),
+        }
+    }
+
+    fn revoke_account(&mut self, account: &str, now: u64) -> Result<Change, NotRevoked> {
+        let name = folded_name(account);
+        // The anonymous account has an empty name.
+        if name.len() > LONGEST_NAME {
+            return Err(NotRevoked::Name(name.len()));
+        }
+        if !self.accounts.contains_key(&*name) {
+            self.reserve(&name)?;
+        }
+        self.sequence += 1;
+        let changed = self.sequence;
+        let new = RevokedAccount { generation: 0, at: now, changed };
+        let revoked = self.accounts.entry(name.as_str().into()).or_insert(new);
+        let generation = revoked.generation.saturating_add(1);
+        // A clock that was set back must not let a JWT in again.
+        *revoked = RevokedAccount { generation, at: now.max(revoked.at), changed };
+        Ok(Change::Account { name, generation, at: revoked.at })
+    }
+
+    fn revoke_token(&mut self, id: &str, now: u64) -> Result<Change, NotRevoked> {
+        if id.is_empty() || id.len() > LONGEST_ID {
+            return Err(NotRevoked::Id(id.len()));
+        }
+        // As a JWT's is read, and as the audit log has it.
+        let id: String = id.chars().filter(|c| !c.is_control()).take(ID_CHARACTERS).collect();
+        if !self.tokens.contains_key(&*id) {
+            self.reserve(&id)?;
+        }
+        self.sequence += 1;
+        let at = *self.tokens.entry(id.as_str().into()).or_insert(now);
+        Ok(Change::Token { id, at })
+    }
+
+    /// With another id, all that was issued is of another state. Then no generation is needed to refuse it, and no `jti`
+    /// either: those of JWTs are older than `since`. Ids of robots' tokens stay: they are in the configuration.
+    fn revoke_all(&mut self, now: u64) -> Result<Change, NotRevoked> {
+        let id = random_id().ok_or(NotRevoked::NoRandomness)?;
+        let since = now.max(self.since.unwrap_or_default());
+        self.id = Some(id.as_str().into());
+        self.since = Some(since);
+        self.all_revoked = true;
+        self.accounts = HashMap::new();
+        self.tokens.retain(|id, _| is_robot_token_id(id));
+        self.bytes = self.tokens.keys().map(|id| id.len()).sum();
+        self.sequence += 1;
+        self.all_changed = self.sequence;
+        let tokens = self.tokens.iter().map(|(id, at)| (id.to_string(), *at)).collect();
+        Ok(Change::All(Kept { id, since, all_revoked: true, accounts: Vec::new(), tokens }))
+    }
+
+    fn reserve(&mut self, name: &str) -> Result<(), NotRevoked> {
+        if self.len() >= MOST_REVOCATIONS || self.bytes + name.len() > MOST_BYTES {
+            return Err(NotRevoked::Full);
+        }
+        self.bytes += name.len();
+        Ok(())
+    }
+
+    /// The latest first.
+    pub(super) fn revocations(&self, account: Option<&str>) -> Vec<Revocation> {
+        let all = self.since.filter(|_| self.all_revoked);
+        let all = all.map(|at| Revocation { target: Target::All, at });
+        let of_account = |(name, revoked): (&str, &RevokedAccount)| Revocation {
+            target: Target::Account(name.to_owned()),
+            at: revoked.at,
+        };
+        let mut found: Vec<Revocation> = all.into_iter().collect();
+        if let Some(account) = account {
+            let name = folded_name(account);
+            found.extend(self.accounts.get(&*name).map(|revoked| of_account((&name, revoked))));
+        } else {
+            found.extend(self.accounts.iter().map(|(name, revoked)| of_account((name, revoked))));
+            let of_token = |(id, at)| Revocation { target: Target::Token(String::from(id)), at };
+            found.extend(self.tokens.iter().map(|(id, at)| (&**id, *at)).map(of_token));
+        }
+        found.sort_by_key(|revocation| Reverse(revocation.at));
+        found
+    }
+}
+
+/// Returns true for the id of a robot's token: twelve hexadecimal digits.
+pub fn is_robot_token_id(id: &str) -> bool {
+    id.len() == 12 && id.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+/// An id that no other state has; `None` if the system gives no random bytes.
+pub(super) fn random_id() -> Option<String> {
+    let mut bytes = [0; ID_BYTES];
+    rand::fill(&mut bytes).ok()?;
+    Some(BASE64URL.encode(bytes))
+}
