@@ -67,6 +67,7 @@ pub fn assemble(config: &Config, before: Option<&Snapshot>) -> Result<Assembly, 
         workload: Workload::new(&config.workload, before.map(|before| &before.workload))
             .map_err(|error| AssemblyError::Findings(vec![error]))?,
         certificates,
+        state: before.map_or_else(Arc::default, |before| Arc::clone(&before.state)),
         settings: config.proxy.clone(),
     };
     Ok(Assembly { snapshot, tls })

@@ -45,6 +45,7 @@ use crate::{
     limits::InFlight,
     net::BufferBudget,
     registry::{Endpoint, ErrorCode, Method, Refusal},
+    state::State,
     telemetry::{Ended, MetricsSnapshot, Telemetry},
     ui::PagePath,
 };
@@ -110,6 +111,11 @@ impl Service {
         self.snapshot.load_full()
     }
 
+    /// Returns what was revoked.
+    pub fn state(&self) -> Arc<State> {
+        Arc::clone(&self.snapshot.load().state)
+    }
+
     /// Returns the log, the audit log and the metrics.
     pub fn telemetry(&self) -> &Arc<Telemetry> {
         &self.telemetry
@@ -144,6 +150,8 @@ impl Service {
             issuers: self.issuers(),
             registry_up: self.registry_health.is_up(),
             frozen: self.freeze.status() != FreezeStatus::Open,
+            revocations: self.state().len(),
+            state_up: self.state().is_up(),
             audit_lines_lost: self.telemetry.audit.lost(),
             audit_lines_summed_up: self.telemetry.audit.summed_up(),
         }

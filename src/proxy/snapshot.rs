@@ -12,8 +12,9 @@ use crate::{
         Authenticators, Certificates, Identity, MOST_TOKENS, Remembered, Source, TokenEnded, WorkloadSession,
     },
     authz::Authorizers,
-    token::{AuthSourceClaim, Authority, Fingerprint, TokenError},
-    workload::Workload,
+    state::{Stamp, State},
+    token::{AccessToken, AuthSourceClaim, Authority, Fingerprint, TokenError},
+    workload::{Workload, jwt_id},
 };
 
 /// The configuration in force, compiled.
@@ -31,8 +32,27 @@ pub struct Snapshot {
     pub authority: Authority,
     /// The passwords that were right a moment ago, under this configuration.
     pub remembered: Remembered,
+    /// The revocations. The same for all snapshots of a server.
+    pub state: Arc<State>,
     /// The rest of what the proxy was told.
     pub settings: Settings,
+}
+
+/// A token or a session that was issued here, as far as it says who its account is.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Issued<'a> {
+    /// The account.
+    pub(super) account: &'a str,
+    /// The information that it carries on the account; `None` for one that `users` knows.
+    pub(super) voucher: Option<&'a AuthSourceClaim>,
+    /// The part that revocations are held against.
+    pub(super) stamp: &'a Stamp,
+}
+
+impl<'a> From<&'a AccessToken> for Issued<'a> {
+    fn from(token: &'a AccessToken) -> Self {
+        Self { account: &token.account, voucher: token.voucher.as_ref(), stamp: &token.stamp }
+    }
 }
 
 impl Snapshot {
@@ -64,17 +84,22 @@ impl Snapshot {
             self.authority.verify_refresh(token, service, unix_now(), fingerprint_of)
         };
         match verify(&|account| self.fingerprint(account)) {
-            Ok(account) => return self.authenticators.users.identity(&account).ok_or(TokenError::Revoked),
+            Ok((account, stamp)) => {
+                return self.holder(Issued { account: &account, voucher: None, stamp: &stamp }, ip);
+            }
             Err(TokenError::Revoked) => {}
             Err(TokenError::WrongAudience) => {
-                let (account, voucher) = self.authority.verify_workload(token, service, unix_now())?;
-                return self.holder(&account, Some(&voucher), ip);
+                let (account, voucher, stamp) = self.authority.verify_workload(token, service, unix_now())?;
+                let issued = Issued { account: &account, voucher: Some(&voucher), stamp: &stamp };
+                return self.holder(issued, ip);
             }
             Err(error) => return Err(error),
         }
         let of_robot = (0..MOST_TOKENS).find_map(|slot| {
-            let account = verify(&|account| self.robot_fingerprint(account, slot)).ok()?;
-            Some(self.robot(&account, self.robot_token(&account, slot)?, ip))
+            let (account, stamp) = verify(&|account| self.robot_fingerprint(account, slot)).ok()?;
+            let token = self.robot_token(&account, slot)?;
+            let checked = self.state.check(&account, &stamp).map_err(TokenError::from);
+            Some(checked.and_then(|()| self.robot(&account, token, ip)))
         });
         of_robot.unwrap_or(Err(TokenError::Revoked))
     }
@@ -105,18 +130,14 @@ impl Snapshot {
     /// labels of now. A robot ends with the token that it has shown, and with the address. An account of a back end has
     /// what the token carries. It ends with the section that vouches for it, or when the configuration, which is asked
     /// first, has the name. An account of `workload_auth` ends with its issuer, and when the claims of its session no
-    /// longer suffice. Labels that were left out and that the rules look at by now are never taken for missing.
+    /// longer suffice. All of them end when they are revoked, which the stamp is held against. Labels that were left out
+    /// and that the rules look at by now are never taken for missing.
     ///
     /// # Errors
-    /// [`TokenError::Revoked`], [`TokenError::LacksLabels`], and of a robot [`TokenError::RobotTokenExpired`] and
-    /// [`TokenError::WrongAddress`].
-    pub(super) fn holder(
-        &self,
-        account: &str,
-        voucher: Option<&AuthSourceClaim>,
-        ip: Option<IpAddr>,
-    ) -> Result<Identity, TokenError> {
-        self.holder_at(account, voucher, ip, unix_now())
+    /// [`TokenError::Revoked`], those of a revocation, [`TokenError::LacksLabels`], and of a robot
+    /// [`TokenError::RobotTokenExpired`] and [`TokenError::WrongAddress`].
+    pub(super) fn holder(&self, issued: Issued<'_>, ip: Option<IpAddr>) -> Result<Identity, TokenError> {
+        self.holder_at(issued, ip, unix_now())
     }
 
     /// The same for a token that was valid at `now`, in seconds since 1970.
@@ -125,11 +146,11 @@ impl Snapshot {
     /// As [`Self::holder`].
     pub(super) fn holder_at(
         &self,
-        account: &str,
-        voucher: Option<&AuthSourceClaim>,
+        Issued { account, voucher, stamp }: Issued<'_>,
         ip: Option<IpAddr>,
         now: u64,
     ) -> Result<Identity, TokenError> {
+        self.state.check(account, stamp)?;
         let Some(AuthSourceClaim { backend, robot_token, labels, left_out, workload }) = voucher else {
             return self.authenticators.users.identity(account).ok_or(TokenError::Revoked);
         };
@@ -141,6 +162,9 @@ impl Snapshot {
                 if self.vouches(source, account, workload.as_ref(), now)
                     && !self.authenticators.is_configured(account) =>
             {
+                if let Some(id) = workload.as_ref().and_then(jwt_id) {
+                    self.state.check_token(id)?;
+                }
                 if self.authorizers.need(left_out) {
                     return Err(TokenError::LacksLabels);
                 }
@@ -159,12 +183,18 @@ impl Snapshot {
 
     /// The robot that has shown the token `id`, if it still may.
     fn robot(&self, name: &str, id: &str, ip: Option<IpAddr>) -> Result<Identity, TokenError> {
-        let identity = self.authenticators.robots.identity(name, id, unix_now());
+        self.state.check_token(id)?;
+        let now = unix_now();
+        let identity = self.authenticators.robots.identity(name, id, now);
         let identity = identity.map_err(|ended| match ended {
             TokenEnded::Removed => TokenError::Revoked,
             TokenEnded::Expired => TokenError::RobotTokenExpired,
         })?;
-        if self.authorizers.ceilings.admits(name, ip) { Ok(identity) } else { Err(TokenError::WrongAddress) }
+        if !self.authorizers.ceilings.admits(name, ip) {
+            return Err(TokenError::WrongAddress);
+        }
+        self.authenticators.robots.used(name, id, now);
+        Ok(identity)
     }
 
     fn robot_token(&self, name: &str, slot: usize) -> Option<&str> {

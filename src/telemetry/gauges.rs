@@ -30,6 +30,10 @@ pub struct MetricsSnapshot {
     pub registry_up: Option<bool>,
     /// True if writes are frozen.
     pub frozen: bool,
+    /// Accounts and tokens that are revoked.
+    pub revocations: usize,
+    /// True if there is a state file, and as far as is known it can be written to.
+    pub state_up: bool,
     /// Lines of the audit log that were lost since the start.
     pub audit_lines_lost: u64,
     /// Lines of the audit log that were summed up since the start.
@@ -46,6 +50,8 @@ pub(super) struct Sampled {
     keys_age: Family<IssuerLabels, Gauge>,
     registry_up: Gauge,
     frozen: Gauge,
+    revocations: Gauge,
+    state_up: Gauge,
     audit_lines_lost: Counter,
     audit_lines_summed_up: Counter,
 }
@@ -93,6 +99,12 @@ impl Sampled {
         );
         r.register("registry_up", "1 while a registry answers at registry.url", self.registry_up.clone());
         r.register("frozen", "1 while writes are frozen", self.frozen.clone());
+        r.register("revocations", "Accounts and tokens that are revoked", self.revocations.clone());
+        r.register(
+            "state_up",
+            "1 while revocations can be stored; 0 without a state file",
+            self.state_up.clone(),
+        );
         r.register(
             "audit_lines_lost",
             "Lines of the audit log that could not be written",
@@ -130,6 +142,8 @@ impl Sampled {
         }
         self.registry_up.set(reading.registry_up.unwrap_or_default().into());
         self.frozen.set(reading.frozen.into());
+        self.revocations.set(gauge(reading.revocations));
+        self.state_up.set(reading.state_up.into());
         self.audit_lines_lost.inner().store(reading.audit_lines_lost, Ordering::Relaxed);
         self.audit_lines_summed_up.inner().store(reading.audit_lines_summed_up, Ordering::Relaxed);
     }

@@ -9,14 +9,14 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL};
 
 use super::{
     AccessToken, AuthSourceClaim, IssueError, SigningKey, TokenError,
-    claims::{AccessClaims, Confirmation, LATEST, SignedClaims},
+    claims::{AccessClaims, Confirmation, LATEST, SignedClaims, StampClaims},
     grace,
     jws::{self, Kind},
     memory::Memory,
     refresh::{self, RefreshClaims},
     session::{self, SessionClaims},
 };
-use crate::registry::Scope;
+use crate::{registry::Scope, state::Stamp};
 
 /// The shortest validity of a token, in seconds: clients assume it when the answer names none (token specification).
 const SHORTEST: u64 = 60;
@@ -86,6 +86,15 @@ pub struct Holder<'a> {
     pub until: Option<u64>,
     /// The thumbprint of the certificate that the token is bound to.
     pub bound_to: Option<&'a str>,
+    /// The state and generation of the account; `None` where there is no state.
+    pub stamp: Option<&'a Stamp>,
+}
+
+impl<'a> From<&'a str> for Holder<'a> {
+    /// An account that the configuration knows, without an end, and without a state.
+    fn from(account: &'a str) -> Self {
+        Self { account, voucher: None, until: None, bound_to: None, stamp: None }
+    }
 }
 
 impl Authority {
@@ -129,7 +138,7 @@ impl Authority {
         access: &[Scope],
         now: u64,
     ) -> Result<IssuedToken, IssueError> {
-        self.issue_to(Holder { account, voucher: None, until: None, bound_to: None }, service, access, now)
+        self.issue_to(account.into(), service, access, now)
     }
 
     /// The same for an account that a back end knows, or whose right to sign in has an end.
@@ -143,7 +152,7 @@ impl Authority {
         access: &[Scope],
         now: u64,
     ) -> Result<IssuedToken, IssueError> {
-        let Holder { account, voucher, until, bound_to } = holder;
+        let Holder { account, voucher, until, bound_to, stamp } = holder;
         let session = voucher.and_then(|voucher| voucher.workload.as_ref());
         // An account of `workload_auth` cannot come back for another token, since its JWT is dead by then.
         let usual = now.saturating_add(self.settings.lifetime.as_secs());
@@ -168,6 +177,7 @@ impl Authority {
             left_out,
             workload,
             cnf: bound_to.map(|thumbprint| Confirmation { thumbprint }),
+            stamp: StampClaims::of(stamp),
         };
         let token = SignedToken::new(jws::sign(&self.key, Kind::Access, &claims)?);
         Ok(IssuedToken { token, expires_in: exp.saturating_sub(now), issued_at: now })

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use serde::Serialize;
 
 use super::{TokenError, json::Object, memory};
-use crate::{authn::WorkloadSession, registry::Scope};
+use crate::{authn::WorkloadSession, registry::Scope, state::Stamp};
 
 /// The clock skew allowed between issuer and reader, in seconds: the registry's own leeway.
 pub(super) const LEEWAY: u64 = 60;
@@ -47,6 +47,8 @@ pub(super) struct AccessClaims<'a> {
     pub(super) workload: Vec<Vec<&'a str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) cnf: Option<Confirmation<'a>>,
+    #[serde(flatten)]
+    pub(super) stamp: StampClaims<'a>,
 }
 
 /// `cnf` (RFC 7800): what a client must prove beside the token.
@@ -55,6 +57,46 @@ pub(super) struct Confirmation<'a> {
     /// The thumbprint of a certificate (RFC 8705, section 3.1).
     #[serde(rename = "x5t#S256")]
     pub(super) thumbprint: &'a str,
+}
+
+/// The claims that revocations are held against.
+#[derive(Serialize, Default)]
+pub(super) struct StampClaims<'a> {
+    /// The id of the state.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    state: Option<&'a str>,
+    /// The generation of the account. Left out for 0, so that a token grows only for an account that was revoked.
+    #[serde(skip_serializing_if = "is_zero")]
+    generation: u64,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(generation: &u64) -> bool {
+    *generation == 0
+}
+
+impl<'a> StampClaims<'a> {
+    /// The claims of a new token.
+    pub(super) fn of(stamp: Option<&'a Stamp>) -> Self {
+        let Some(Stamp { state, generation, .. }) = stamp else { return Self::default() };
+        Self { state: state.as_deref(), generation: *generation }
+    }
+}
+
+/// Reads the stamp of a token. A generation of another type, or below 0, is none that was issued.
+pub(super) fn stamp(claims: &Object) -> Result<Stamp, TokenError> {
+    let generation = claims.integer("generation")?.unwrap_or_default();
+    Ok(Stamp {
+        state: claims.text("state")?.map(Box::from),
+        generation: u64::try_from(generation).map_err(|_| TokenError::Malformed)?,
+        id: claims.text("jti")?.map(Box::from),
+    })
+}
+
+/// Bytes that a stamp takes on the heap, about.
+pub(super) fn stamp_bytes(stamp: &Stamp) -> usize {
+    let texts = stamp.state.iter().chain(&stamp.id);
+    texts.map(|text| size_of::<String>() + text.len()).sum()
 }
 
 /// The information on an account that a back end gave at login. It cannot be asked again without the password, so the
@@ -84,13 +126,14 @@ pub struct AccessToken {
     pub voucher: Option<AuthSourceClaim>,
     /// `cnf`: the thumbprint of the certificate without which it is refused.
     pub bound_to: Option<String>,
+    /// The state and the generation with which it was issued, and `jti`: whether it was revoked is asked on each use.
+    pub stamp: Stamp,
 }
 
 impl AccessToken {
     /// Reads claims whose signature, issuer, audience and time have been checked.
     fn read(claims: &Object) -> Result<Self, TokenError> {
-        // Of no use here, but a registry refuses a token in which they are of another type.
-        claims.text("jti")?;
+        // Of no use here, but a registry refuses a token in which it is of another type.
         claims.integer("iat")?;
         let account = claims.text("sub")?.unwrap_or_default().to_owned();
         let voucher = voucher(claims)?;
@@ -98,7 +141,7 @@ impl AccessToken {
         let bound_to = bound_to(claims)?;
         let ceiling = if is_session || bound_to.is_some() { "grants" } else { "access" };
         let access = claims.objects(ceiling)?.iter().map(scope).collect::<Result<_, _>>()?;
-        Ok(Self { account, access, voucher, bound_to })
+        Ok(Self { account, access, voucher, bound_to, stamp: stamp(claims)? })
     }
 }
 
@@ -175,7 +218,7 @@ impl memory::CachedClaims for SignedClaims {
     }
 
     fn bytes(&self) -> usize {
-        let AccessToken { account, access, voucher, bound_to } = &*self.token;
+        let AccessToken { account, access, voucher, bound_to, stamp } = &*self.token;
         let scope = |Scope { resource_type, name, actions }: &Scope| {
             size_of::<Vec<String>>() + memory::heap([resource_type, name]) + memory::heap(actions)
         };
@@ -184,6 +227,7 @@ impl memory::CachedClaims for SignedClaims {
             + memory::heap([account])
             + memory::heap(bound_to)
             + access
+            + stamp_bytes(stamp)
             + voucher.as_ref().map_or(0, AuthSourceClaim::bytes)
     }
 }
@@ -224,7 +268,7 @@ impl Validity {
 /// An entry of `access`. What is missing is empty, as in Go, and then covers nothing; `class` must be a text, and like
 /// unknown members it changes nothing.
 fn scope(entry: &Object) -> Result<Scope, TokenError> {
-    let text = |name| Ok(entry.text(name)?.unwrap_or_default().to_owned());
+    let text = |name| Ok::<_, TokenError>(entry.text(name)?.unwrap_or_default().to_owned());
     text("class")?;
     let mut actions = entry.texts("actions")?;
     actions.sort();

@@ -1,5 +1,7 @@
 //! Errors of a key, a token, or the making of one. None of them holds a piece of the key or the token.
 
+use crate::state::Ended;
+
 /// The reason why a key cannot sign tokens. Displays the finding and the remedy; the caller adds the file's name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
@@ -55,6 +57,15 @@ pub enum TokenError {
     /// The account is gone, or has another password or another robot token by now.
     #[error("the token was revoked with the password or the account it was made for")]
     Revoked,
+    /// `portwarden revoke --account`.
+    #[error("what was issued to this account was revoked: sign in again")]
+    AccountRevoked,
+    /// `portwarden revoke --token`.
+    #[error("this token was revoked")]
+    TokenRevoked,
+    /// `portwarden revoke --all-sessions`, or a state file that is new, restored or missing.
+    #[error("the token was issued before everything was revoked, or with another state file: sign in again")]
+    OtherState,
     /// A robot's token for which it was issued has expired.
     #[error("the robot token that this token was issued for has expired")]
     RobotTokenExpired,
@@ -71,6 +82,23 @@ pub enum TokenError {
         "the rules have changed, and look at labels of the account that the token does not carry: fetch another"
     )]
     LacksLabels,
+}
+
+impl From<Ended> for TokenError {
+    fn from(ended: Ended) -> Self {
+        match ended {
+            Ended::Account => Self::AccountRevoked,
+            Ended::Token => Self::TokenRevoked,
+            Ended::OtherState => Self::OtherState,
+        }
+    }
+}
+
+impl TokenError {
+    /// Returns true for a token that was revoked by a command, or with the state.
+    pub fn is_revocation(self) -> bool {
+        matches!(self, Self::AccountRevoked | Self::TokenRevoked | Self::OtherState)
+    }
 }
 
 /// The reason why a token could not be made.

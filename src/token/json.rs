@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 use super::TokenError;
 
 /// Every member name that a registry or Portwarden reads in a header, in claims or in an entry of `access`.
-const KNOWN_NAMES: [&str; 29] = [
+const KNOWN_NAMES: [&str; 31] = [
     "access",
     "actions",
     "alg",
@@ -24,6 +24,7 @@ const KNOWN_NAMES: [&str; 29] = [
     "cnf",
     "crit",
     "exp",
+    "generation",
     "grants",
     "iat",
     "iss",
@@ -38,6 +39,7 @@ const KNOWN_NAMES: [&str; 29] = [
     "pwd",
     "robot_token",
     "service",
+    "state",
     "sub",
     "typ",
     "type",

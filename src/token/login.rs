@@ -4,9 +4,15 @@
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL};
 use serde::Serialize;
 
-use super::{Fingerprint, TokenError, claims::LEEWAY, json::Object, memory};
+use super::{
+    Fingerprint, TokenError,
+    claims::{LEEWAY, StampClaims, stamp, stamp_bytes},
+    json::Object,
+    memory,
+};
+use crate::state::Stamp;
 
-/// The claims as they are written. A refresh token has none of the optional ones but `pwd`.
+/// The claims as they are written. A refresh token has none of the optional ones but `pwd` and the stamp.
 #[derive(Serialize, Default)]
 pub(super) struct LoginClaims<'a> {
     pub(super) iss: &'a str,
@@ -31,6 +37,8 @@ pub(super) struct LoginClaims<'a> {
     /// The claims of a session of `workload_auth`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) workload: Vec<Vec<&'a str>>,
+    #[serde(flatten)]
+    pub(super) stamp: StampClaims<'a>,
 }
 
 /// The same claims as read. The signature, the issuer and the kind are right; all else is looked at on each use.
@@ -38,6 +46,8 @@ pub(super) struct LoginToken {
     pub(super) account: String,
     /// `iat`: seconds since 1970.
     pub(super) issued_at: i64,
+    /// The state and the generation with which it was issued, and `jti`.
+    pub(super) stamp: Stamp,
     service: Option<String>,
     /// `None` where a back end vouches in place of the password.
     fingerprint: Option<Vec<u8>>,
@@ -53,6 +63,7 @@ impl LoginToken {
         Ok(Self {
             account: claims.text("sub")?.ok_or(TokenError::Malformed)?.to_owned(),
             issued_at: claims.integer("iat")?.ok_or(TokenError::Malformed)?,
+            stamp: stamp(claims)?,
             service: claims.text("service")?.map(str::to_owned),
             fingerprint: (!is_vouched).then(|| fingerprint(claims)).transpose()?,
         })
@@ -87,7 +98,7 @@ impl LoginToken {
     /// Bytes that it takes on the heap, about.
     pub(super) fn bytes(&self) -> usize {
         let texts = std::iter::once(&self.account).chain(&self.service);
-        memory::heap(texts) + self.fingerprint.as_ref().map_or(0, Vec::len)
+        memory::heap(texts) + stamp_bytes(&self.stamp) + self.fingerprint.as_ref().map_or(0, Vec::len)
     }
 }
 

@@ -10,13 +10,14 @@ use aws_lc_rs::{constant_time, hmac};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL};
 
 use super::{
-    Authority, IssueError, SignedToken, TokenError,
+    Authority, Holder, IssueError, SignedToken, TokenError,
     authority::random_id,
-    claims::check_party,
+    claims::{StampClaims, check_party},
     jws::{self, Kind},
     login::{LoginClaims, LoginToken},
     memory,
 };
+use crate::state::Stamp;
 
 /// The `aud` of refresh tokens; a registry that trusts our key refuses it.
 const AUDIENCE: &str = "portwarden refresh";
@@ -42,17 +43,18 @@ impl Authority {
         Fingerprint(bytes)
     }
 
-    /// Makes a refresh token with which `account` may later ask for access tokens at `service`.
+    /// Makes a refresh token with which its holder may later ask for access tokens at `service`. No voucher counts.
     ///
     /// # Errors
     /// As [`Authority::issue`].
-    pub fn issue_refresh(
+    pub fn issue_refresh<'a>(
         &self,
-        account: &str,
+        holder: impl Into<Holder<'a>>,
         service: &str,
         fingerprint: &Fingerprint,
         now: u64,
     ) -> Result<SignedToken, IssueError> {
+        let Holder { account, stamp, .. } = holder.into();
         let claims = LoginClaims {
             iss: &self.settings.issuer,
             sub: account,
@@ -61,13 +63,15 @@ impl Authority {
             iat: now,
             jti: &random_id()?,
             pwd: Some(fingerprint.encoded()),
+            stamp: StampClaims::of(stamp),
             ..LoginClaims::default()
         };
         jws::sign(&self.key, Kind::Refresh, &claims).map(SignedToken::new)
     }
 
-    /// Checks a refresh token for `service` and returns its account. `fingerprint_of` gives the present fingerprint of
-    /// an account ([`Authority::fingerprint`]), or `None` when there is no such account or it has no password.
+    /// Checks a refresh token for `service` and returns its account and stamp. `fingerprint_of` gives the present
+    /// fingerprint of an account ([`Authority::fingerprint`]), or `None` when there is no such account or it has no
+    /// password. Whether it was revoked by itself is for the caller to see.
     ///
     /// # Errors
     /// The first thing that is wrong with it; [`TokenError::Revoked`] for a changed password and a removed account
@@ -78,7 +82,7 @@ impl Authority {
         service: &str,
         now: u64,
         fingerprint_of: impl FnOnce(&str) -> Option<Fingerprint>,
-    ) -> Result<String, TokenError> {
+    ) -> Result<(String, Stamp), TokenError> {
         let open = || {
             let claims = jws::open(&self.key, Kind::Refresh, token)?;
             check_party(&claims, &self.settings.issuer, AUDIENCE)?;
@@ -88,7 +92,8 @@ impl Authority {
             login.check_issued(service, now)?;
             login.check_password(fingerprint_of)
         };
-        Ok(self.refreshes.recall_or_open(token, open, check)?.0.account.clone())
+        let RefreshClaims(login) = &*self.refreshes.recall_or_open(token, open, check)?;
+        Ok((login.account.clone(), login.stamp.clone()))
     }
 }
 

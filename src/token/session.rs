@@ -11,14 +11,15 @@ use aws_lc_rs::hmac;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL};
 
 use super::{
-    AuthSourceClaim, Authority, Fingerprint, IssueError, SignedToken, TokenError,
+    AuthSourceClaim, Authority, Fingerprint, Holder, IssueError, SignedToken, TokenError,
     authority::{labels, random_id},
-    claims::{LATEST, check_party, voucher},
+    claims::{LATEST, StampClaims, check_party, voucher},
     json::Object,
     jws::{self, Kind},
     login::{LoginClaims, LoginToken},
     memory,
 };
+use crate::state::Stamp;
 
 /// The `aud` of sessions; a registry that trusts our key refuses it.
 const AUDIENCE: &str = "portwarden session";
@@ -39,6 +40,8 @@ pub struct Session {
     pub issued_at: i64,
     /// `exp`: seconds since 1970.
     pub expires_at: u64,
+    /// The state and the generation with which it was issued.
+    pub stamp: Stamp,
 }
 
 /// The one that vouches for the account of a session.
@@ -51,18 +54,20 @@ pub enum Vouched<'a> {
 }
 
 impl Authority {
-    /// Makes a session of `account` with the pages of `service` that ends after `lifetime`, in whole seconds.
+    /// Makes a session of its holder with the pages of `service` that ends after `lifetime`, in whole seconds. Who
+    /// vouches is in `vouched`, not in the holder.
     ///
     /// # Errors
     /// As [`Authority::issue_to`].
-    pub fn issue_session(
+    pub fn issue_session<'a>(
         &self,
-        account: &str,
+        holder: impl Into<Holder<'a>>,
         vouched: Vouched<'_>,
         service: &str,
         lifetime: Duration,
         now: u64,
     ) -> Result<SignedToken, IssueError> {
+        let Holder { account, stamp, .. } = holder.into();
         let (fingerprint, voucher) = match vouched {
             Vouched::Password(fingerprint) => (Some(fingerprint), None),
             Vouched::BackEnd(voucher) => (None, Some(voucher)),
@@ -80,6 +85,7 @@ impl Authority {
             backend: voucher.map(|voucher| voucher.backend.as_str()),
             labels,
             left_out,
+            stamp: StampClaims::of(stamp),
             ..LoginClaims::default()
         };
         jws::sign(self.key(), Kind::Session, &claims).map(SignedToken::new)
@@ -160,6 +166,7 @@ impl SessionClaims {
             id: self.id.clone(),
             issued_at: self.login.issued_at,
             expires_at: self.expires_at,
+            stamp: self.login.stamp.clone(),
         }
     }
 }

@@ -6,12 +6,13 @@
 //! opens no registry.
 
 use super::{
-    AuthSourceClaim, Authority, IssueError, SignedToken, TokenError,
+    AuthSourceClaim, Authority, Holder, IssueError, SignedToken, TokenError,
     authority::{labels, random_id},
-    claims::{check_party, voucher},
+    claims::{StampClaims, check_party, voucher},
     jws::{self, Kind},
     login::{LoginClaims, LoginToken},
 };
+use crate::state::Stamp;
 
 /// The `aud` of these tokens; a registry that trusts our key refuses it.
 const AUDIENCE: &str = "portwarden workload";
@@ -20,18 +21,18 @@ const AUDIENCE: &str = "portwarden workload";
 const SHORTEST: u64 = 60;
 
 impl Authority {
-    /// Makes a refresh token of a session, with which its account may ask for access tokens at `service` until it ends.
-    /// `None` where `voucher` has no session.
+    /// Makes a refresh token of a session, with which its holder may ask for access tokens at `service` until it ends.
+    /// `None` for a holder without a session.
     ///
     /// # Errors
     /// As [`Authority::issue_to`].
     pub fn issue_workload(
         &self,
-        account: &str,
-        voucher: &AuthSourceClaim,
+        holder: Holder<'_>,
         service: &str,
         now: u64,
     ) -> Result<Option<SignedToken>, IssueError> {
+        let Holder { account, voucher: Some(voucher), stamp, .. } = holder else { return Ok(None) };
         let Some(session) = &voucher.workload else { return Ok(None) };
         let [labels, left_out, workload] = labels(Some(voucher))?;
         let claims = LoginClaims {
@@ -46,13 +47,14 @@ impl Authority {
             labels,
             left_out,
             workload,
+            stamp: StampClaims::of(stamp),
             ..LoginClaims::default()
         };
         jws::sign(self.key(), Kind::Workload, &claims).map(|token| Some(SignedToken::new(token)))
     }
 
-    /// Checks a refresh token of a session for `service`, and returns its account and session. Whether the session still
-    /// suffices is for the caller to see.
+    /// Checks a refresh token of a session for `service`, and returns its account, session and stamp. Whether the session
+    /// still suffices, and was not revoked, is for the caller to see.
     ///
     /// # Errors
     /// The first thing that is wrong with it.
@@ -61,7 +63,7 @@ impl Authority {
         token: &str,
         service: &str,
         now: u64,
-    ) -> Result<(String, AuthSourceClaim), TokenError> {
+    ) -> Result<(String, AuthSourceClaim, Stamp), TokenError> {
         let claims = jws::open(self.key(), Kind::Workload, token)?;
         check_party(&claims, self.issuer(), AUDIENCE)?;
         let login = LoginToken::read(&claims, true)?;
@@ -71,7 +73,7 @@ impl Authority {
         if now.saturating_add(SHORTEST) > ends {
             Err(TokenError::Expired)
         } else {
-            Ok((login.account, voucher))
+            Ok((login.account, voucher, login.stamp))
         }
     }
 }
@@ -104,7 +106,7 @@ mod tests {
     }
 
     fn holder(voucher: &AuthSourceClaim) -> Holder<'_> {
-        Holder { account: "ci:a", voucher: Some(voucher), until: None, bound_to: None }
+        Holder { voucher: Some(voucher), ..Holder::from("ci:a") }
     }
 
     fn push() -> Vec<Scope> {
@@ -140,12 +142,16 @@ mod tests {
     #[test]
     fn a_refresh_token_of_a_session_ends_with_it_and_is_no_other_kind() {
         let authority = authority(&generate(P256));
-        let token = authority.issue_workload("ci:a", &session(), SERVICE, NOW).unwrap().unwrap();
-        let at = |now| authority.verify_workload(token.expose(), SERVICE, now);
+        let token = authority.issue_workload(holder(&session()), SERVICE, NOW).unwrap().unwrap();
+        let at = |now| {
+            let read = authority.verify_workload(token.expose(), SERVICE, now);
+            read.map(|(account, voucher, _)| (account, voucher))
+        };
         assert_eq!(at(NOW), Ok(("ci:a".to_owned(), session())));
         assert!(at(NOW + 3540).is_ok());
         assert_eq!(at(NOW + 3541), Err(TokenError::Expired), "no token may be valid for less than 60 s");
-        assert_eq!(authority.verify_workload(token.expose(), "other", NOW), Err(TokenError::WrongAudience));
+        let elsewhere = authority.verify_workload(token.expose(), "other", NOW);
+        assert_eq!(elsewhere, Err(TokenError::WrongAudience));
         assert_eq!(authority.verify(token.expose(), NOW), Err(TokenError::WrongAudience));
         assert!(authority.verify_refresh(token.expose(), SERVICE, NOW, |_| None).is_err());
         assert!(authority.verify_session(token.expose(), SERVICE, NOW, |_| None).is_err());

@@ -19,8 +19,8 @@ use crate::{
 
 /// Bytes of the digest that stands for an issuer's settings.
 const STATE_BYTES: usize = 12;
-/// The name of that digest, of the `kid` of the JWT, and of the beginning of the session, among the claims of a session;
-/// no claim has it.
+/// The name of that digest, of the `kid` of the JWT, of the beginning of the session, and of the `jti` of the JWT if it
+/// has one, among the claims of a session; no claim has it.
 pub(super) const STATE: &str = "";
 
 /// One issuer, with its keys.
@@ -54,6 +54,8 @@ pub struct Login {
     pub id: Option<String>,
     /// `kid`, for the log.
     pub key_id: String,
+    /// `iat`, in seconds since 1970 by the clock of the issuer.
+    pub issued_at: i64,
 }
 
 impl Issuer {
@@ -116,7 +118,7 @@ impl Issuer {
     pub(super) fn beginning(&self, session: &WorkloadSession) -> Option<u64> {
         let carried = |name: &str| session.claims.get(name).map(Vec::as_slice).unwrap_or_default();
         let is_met = |(name, requirement): &(super::ClaimName, super::Requirement)| matches!(carried(name.as_str()), [value] if requirement.is_met(value));
-        let [state, key_id, began] = carried(STATE) else { return None };
+        let [state, key_id, began, ..] = carried(STATE) else { return None };
         let suffices =
             *state == self.state && self.keys.may_hold(key_id) && self.settings.require.iter().all(is_met);
         began.parse().ok().filter(|_| suffices)
@@ -140,9 +142,15 @@ impl Issuer {
             labels: labels.map(label).collect::<Result<_, JwtError>>()?,
             claims,
             id: jwt.id(),
+            issued_at: jwt.time("iat")?.ok_or(JwtError::Malformed)?,
             key_id: jwt.key_id.chars().filter(|c| !c.is_control()).take(64).collect(),
         })
     }
+}
+
+/// `jti` of the JWT with which a session began, as the audit log has it; `None` for one without.
+pub fn jwt_id(session: &WorkloadSession) -> Option<&str> {
+    session.claims.get(STATE)?.get(3).map(String::as_str)
 }
 
 impl Unproved {

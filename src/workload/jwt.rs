@@ -73,7 +73,7 @@ impl Jwt {
         if expiry.saturating_sub(issued) > LONGEST { Err(JwtError::TooLong) } else { Ok(()) }
     }
 
-    fn time(&self, claim: &str) -> Result<Option<i64>, JwtError> {
+    pub(super) fn time(&self, claim: &str) -> Result<Option<i64>, JwtError> {
         self.claims.get(claim).map(|value| value.as_i64().ok_or(JwtError::Malformed)).transpose()
     }
 

@@ -26,7 +26,7 @@ use crate::authn::{Secret, WorkloadSession, folded_name};
 
 pub use claims::{AccountTemplate, ClaimName, Requirement};
 pub use error::JwtError;
-pub use issuer::{Issuer, Login, Unproved};
+pub use issuer::{Issuer, Login, Unproved, jwt_id};
 pub use jwks::{Algorithm, KeySet};
 pub use keys::KeysReading;
 pub use settings::{IssuerSettings, KeySource, WorkloadSettings};
@@ -56,7 +56,9 @@ impl Workload {
     /// The session of a login that is made now; `now` in seconds since 1970.
     pub fn begin(&self, login: &Login, now: u64) -> WorkloadSession {
         let mut claims = login.claims.clone();
-        claims.entry(issuer::STATE.to_owned()).or_default().push(now.to_string());
+        let state = claims.entry(issuer::STATE.to_owned()).or_default();
+        state.push(now.to_string());
+        state.extend(login.id.clone());
         WorkloadSession { ends: now.saturating_add(self.session.as_secs()), claims: Arc::new(claims) }
     }
 

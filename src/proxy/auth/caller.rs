@@ -11,7 +11,12 @@ use super::{
 use crate::{
     authn::{Credentials, Identity, Secret},
     authz,
-    proxy::{Snapshot, request::context::RequestContext, request_log::RequestLog, snapshot::unix_now},
+    proxy::{
+        Snapshot,
+        request::context::RequestContext,
+        request_log::RequestLog,
+        snapshot::{Issued, unix_now},
+    },
     registry::{ChallengeError, Endpoint, ErrorCode, Method, Refusal, Route},
     token::{AccessToken, TokenError, UploadGrace, UploadName},
 };
@@ -234,8 +239,8 @@ impl Proof<'_> {
         log.shows("expired_token", Some(&token.account));
         let valid_at = grace.valid_at().unwrap_or(now);
         let identity = match &token.bound_to {
-            Some(thumbprint) => by_bound_token(&token, thumbprint, certified)?,
-            None => snapshot.holder_at(&token.account, token.voucher.as_ref(), ip, valid_at)?,
+            Some(thumbprint) => by_bound_token(&token, thumbprint, snapshot, certified)?,
+            None => snapshot.holder_at(Issued::from(&*token), ip, valid_at)?,
         };
         Ok(Caller { identity, ceiling: Some(token), grace: Some(grace), presented: true, ip })
     }
@@ -260,19 +265,22 @@ fn by_token(
 ) -> Result<(Identity, Arc<AccessToken>), TokenError> {
     let token = snapshot.authority.verify(token, unix_now())?;
     let holder = match &token.bound_to {
-        Some(thumbprint) => by_bound_token(&token, thumbprint, certified),
-        None => snapshot.holder(&token.account, token.voucher.as_ref(), ip),
+        Some(thumbprint) => by_bound_token(&token, thumbprint, snapshot, certified),
+        None => snapshot.holder(Issued::from(&*token), ip),
     };
     let holder = holder.inspect_err(|_| log.shows("token", Some(&token.account)))?;
     Ok((holder, token))
 }
 
-/// The account of the connection's certificate as it is now, if the token is of that certificate and account.
+/// The account of the connection's certificate as it is now, if the token is of that certificate and account, and was
+/// not revoked.
 fn by_bound_token(
     token: &AccessToken,
     thumbprint: &str,
+    snapshot: &Snapshot,
     certified: Option<&Certified>,
 ) -> Result<Identity, TokenError> {
+    snapshot.state.check(&token.account, &token.stamp)?;
     let shown = certified.filter(|certified| certified.thumbprint() == *thumbprint);
     let identity = shown.and_then(Certified::login).filter(|identity| identity.account == token.account);
     identity.cloned().ok_or(TokenError::OtherCertificate)

@@ -67,13 +67,15 @@ fn seconds(now: u64) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::state::Stamp;
 
     const NOW: u64 = 1_800_000_000;
     const HOUR: u64 = 3600;
 
     fn session(account: &str, id: usize, issued_at: u64) -> Session {
         let (account, id) = (account.to_owned(), id.to_string());
-        Session { account, voucher: None, id, issued_at: seconds(issued_at), expires_at: issued_at + HOUR }
+        let (issued_at, expires_at) = (seconds(issued_at), issued_at + HOUR);
+        Session { account, voucher: None, id, issued_at, expires_at, stamp: Stamp::default() }
     }
 
     #[test]

@@ -20,7 +20,18 @@ use token_rate_limit::TokenRequests;
 use workload::WorkloadLogins;
 
 use super::Settings;
-use crate::{authn::DigestKey, telemetry::Telemetry};
+use crate::{
+    authn::DigestKey,
+    registry::{ErrorCode, Refusal},
+    state::RevokedMeanwhile,
+    telemetry::Telemetry,
+};
+
+/// The answer to a login that a revocation of its account has overtaken: another one is right.
+pub(super) fn revoked_meanwhile(_: RevokedMeanwhile) -> Refusal {
+    let why = "what was issued to this account was revoked while it signed in; try again";
+    Refusal::new(ErrorCode::Unavailable, why).retry_after(std::time::Duration::from_secs(1))
+}
 
 /// The state of authentication between requests, and across reloads.
 pub(super) struct Authentication {

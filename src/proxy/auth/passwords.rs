@@ -104,8 +104,8 @@ impl Passwords {
     /// A right one that is refused may be a stolen one: `log` gets its robot and its id, as of one that is accepted.
     ///
     /// # Errors
-    /// 401 with a sentence for a mistyped token, and for the holder of one that has expired or may not be used from
-    /// here; 429 as for a password.
+    /// 401 with a sentence for a mistyped token, and for the holder of one that was revoked, has expired, or may not be
+    /// used from here; 429 as for a password.
     fn check_robot(
         &self,
         snapshot: &Snapshot,
@@ -123,7 +123,13 @@ impl Passwords {
             refused(why)
         };
         match verdict {
+            RobotVerdict::Accepted(identity) if is_revoked(snapshot, &identity) => {
+                return Err(to_its_holder(&identity, format!("this token of robot '{account}' was revoked")));
+            }
             RobotVerdict::Accepted(identity) if snapshot.authorizers.ceilings.admits(&account, ip) => {
+                if let Some(token) = &identity.token {
+                    snapshot.authenticators.robots.used(&account, &token.id, unix_now());
+                }
                 return Ok(Some(identity));
             }
             RobotVerdict::Accepted(identity) => {
@@ -202,6 +208,11 @@ impl Passwords {
             None => Ok(Prepared::Known(None)),
         }
     }
+}
+
+/// Returns true if the robot's token that was shown was revoked by its id.
+fn is_revoked(snapshot: &Snapshot, identity: &Identity) -> bool {
+    identity.token.as_ref().is_some_and(|token| snapshot.state.check_token(&token.id).is_err())
 }
 
 /// The next step of a login.

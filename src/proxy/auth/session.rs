@@ -3,12 +3,16 @@
 use hyper::header::{self, HeaderMap, HeaderValue};
 use parking_lot::Mutex;
 
-use super::ended_sessions::EndedSessions;
+use super::{ended_sessions::EndedSessions, revoked_meanwhile};
 use crate::{
     authn::{Identity, Source},
-    proxy::{Snapshot, snapshot::unix_now},
+    proxy::{
+        Snapshot,
+        snapshot::{Issued, unix_now},
+    },
     registry::{ErrorCode, Refusal},
-    token::{Session, TokenError, Vouched},
+    state::Moment,
+    token::{Holder, Session, TokenError, Vouched},
 };
 
 /// The name of the cookie. A browser takes a name with this prefix only over TLS, for the whole of one host, from that
@@ -29,11 +33,16 @@ const LARGEST: usize = 4096;
 pub(crate) struct Sessions(Mutex<EndedSessions>);
 
 impl Sessions {
-    /// Begins a session: the cookie to set.
+    /// Begins a session after a login that began at a moment: the cookie to set.
     ///
     /// # Errors
-    /// The key cannot sign, or no browser would keep the cookie.
-    pub(crate) fn begin(&self, identity: &Identity, snapshot: &Snapshot) -> Result<String, Refusal> {
+    /// The key cannot sign, no browser would keep the cookie, or the account was revoked meanwhile.
+    pub(crate) fn begin(
+        &self,
+        identity: &Identity,
+        snapshot: &Snapshot,
+        began: Moment,
+    ) -> Result<String, Refusal> {
         let lifetime = snapshot.settings.ui.session;
         if identity.source == Source::Robots {
             return Err(Refusal::new(ErrorCode::Denied, ROBOTS_STAY_OUT));
@@ -45,7 +54,9 @@ impl Sessions {
             (None, None) => return Err(Refusal::new(ErrorCode::Internal, "the account has no password")),
         };
         let (account, service) = (&identity.account, &snapshot.settings.service);
-        let issued = snapshot.authority.issue_session(account, vouched, service, lifetime, unix_now());
+        let stamp = snapshot.state.stamp(account, began).map_err(revoked_meanwhile)?;
+        let holder = Holder { stamp: Some(&stamp), ..Holder::from(account.as_str()) };
+        let issued = snapshot.authority.issue_session(holder, vouched, service, lifetime, unix_now());
         let token = issued.map_err(|error| Refusal::new(ErrorCode::Internal, error.to_string()))?;
         if COOKIE.len() + token.expose().len() > LARGEST {
             let why = "this account has too many labels for a session, which has to fit into a cookie of 4 KiB; docker and other \
@@ -76,7 +87,9 @@ impl Sessions {
             return Err(TokenError::Revoked);
         }
         // None is issued to a robot, whose address would have to be known here.
-        let identity = snapshot.holder(&session.account, session.voucher.as_ref(), None)?;
+        let Session { account, voucher, stamp, .. } = &session;
+        let issued = Issued { account, voucher: voucher.as_ref(), stamp };
+        let identity = snapshot.holder(issued, None)?;
         if identity.source == Source::Robots {
             return Err(TokenError::Revoked);
         }

@@ -17,6 +17,7 @@ use serde_json::{Map, Value, json};
 use super::{
     Authentication,
     certificate::{Certified, certified},
+    revoked_meanwhile,
 };
 use crate::{
     authn::{Credentials, Identity, Secret, Source, fit_to_log},
@@ -30,7 +31,7 @@ use crate::{
         snapshot::unix_now,
     },
     registry::{ErrorCode, Refusal, Scope},
-    token::{AuthSourceClaim, Holder, IssueError, SignedToken},
+    token::{Holder, IssueError, SignedToken},
 };
 
 /// A token request, read.
@@ -80,6 +81,8 @@ pub(crate) async fn answer(
         Login::Password(_) | Login::Exchange(..) => None,
     };
     let is_exchange = matches!(request.login, Login::Exchange(..));
+    // Before the login: what was revoked since must not be issued anew at its end.
+    let began = snapshot.state.moment();
     let certified = certified(context, log);
     let context = LoginContext { snapshot, authentication, ip, certified: certified.as_ref() };
     let identity = log_in(request.login, &request.service, context, log).await?;
@@ -98,8 +101,10 @@ pub(crate) async fn answer(
     let voucher = snapshot.voucher(&identity);
     let Identity { account, .. } = &identity;
     let bound_to = certified.filter(|_| identity.source == Source::Certificate).map(|it| it.thumbprint());
+    let bound_to = bound_to.as_deref();
+    let stamp = snapshot.state.stamp(account, began).map_err(revoked_meanwhile)?;
     let until = snapshot.last_second_of(&identity);
-    let holder = Holder { account, voucher: voucher.as_ref(), until, bound_to: bound_to.as_deref() };
+    let holder = Holder { account, voucher: voucher.as_ref(), until, bound_to, stamp: Some(&stamp) };
     let issued = snapshot.authority.issue_to(holder, &request.service, &granted, now);
     let issued = issued.map_err(cannot_issue)?;
     let token = issued.token.expose();
@@ -120,7 +125,7 @@ pub(crate) async fn answer(
     if let Some(token) = presented {
         answer.insert("refresh_token".to_owned(), json!(token));
     } else if request.offline
-        && let Some(token) = refresh_token(&identity, voucher.as_ref(), &request.service, snapshot)?
+        && let Some(token) = refresh_token(&identity, holder, &request.service, snapshot)?
     {
         answer.insert("refresh_token".to_owned(), json!(token.expose()));
     }
@@ -132,16 +137,16 @@ pub(crate) async fn answer(
 /// which is dead within minutes.
 fn refresh_token(
     identity: &Identity,
-    voucher: Option<&AuthSourceClaim>,
+    holder: Holder<'_>,
     service: &str,
     snapshot: &Snapshot,
 ) -> Result<Option<SignedToken>, Refusal> {
-    let (Snapshot { authority, settings, .. }, account, now) = (snapshot, &identity.account, unix_now());
-    if let Some(voucher) = voucher.filter(|voucher| voucher.workload.is_some()) {
-        return authority.issue_workload(account, voucher, service, now).map_err(cannot_issue);
+    let (Snapshot { authority, settings, .. }, now) = (snapshot, unix_now());
+    if holder.voucher.is_some_and(|voucher| voucher.workload.is_some()) {
+        return authority.issue_workload(holder, service, now).map_err(cannot_issue);
     }
     let fingerprint = snapshot.fingerprint_of(identity).filter(|_| settings.refresh_tokens);
-    let issued = fingerprint.map(|fingerprint| authority.issue_refresh(account, service, &fingerprint, now));
+    let issued = fingerprint.map(|fingerprint| authority.issue_refresh(holder, service, &fingerprint, now));
     issued.transpose().map_err(cannot_issue)
 }
 
@@ -265,7 +270,13 @@ async fn log_in(
     }
     let proved = match login {
         Login::Password(credentials) => Box::pin(passwords.check(snapshot, credentials, ip, log)).await?,
-        Login::RefreshToken(token) => snapshot.refreshed(&token, service, ip).ok(),
+        Login::RefreshToken(token) => match snapshot.refreshed(&token, service, ip) {
+            // It is said: only its holder reads it.
+            Err(error) if error.is_revocation() => {
+                return Err(Refusal::new(ErrorCode::Unauthorized, format!("Auth failed: {error}")));
+            }
+            refreshed => refreshed.ok(),
+        },
         Login::Exchange(..) => None,
     };
     proved.ok_or_else(|| Refusal::new(ErrorCode::Unauthorized, "Auth failed."))

@@ -17,6 +17,7 @@ use crate::{
     limits::{Buckets, CheckQueue, Network, Rate},
     proxy::{Snapshot, request_log::RequestLog, snapshot::unix_now},
     registry::{ErrorCode, Refusal},
+    state::Ended,
     telemetry::Telemetry,
     workload::{Issuer, JwtError, Login, Unproved},
 };
@@ -60,7 +61,7 @@ impl WorkloadLogins {
         jwt: &Secret,
         (ip, log): (Option<IpAddr>, &mut RequestLog),
     ) -> Result<Identity, Refusal> {
-        let checked = self.prove(issuer, jwt, ip).await;
+        let checked = self.prove(issuer, jwt, ip).await.and_then(|login| not_revoked(snapshot, login));
         let outcome = match &checked {
             Ok(_) => "accepted",
             Err(refusal) if refusal.code == ErrorCode::Unauthorized => "failed",
@@ -139,6 +140,25 @@ impl WorkloadLogins {
     fn tried(&self, ip: Option<IpAddr>, now: Instant) -> u32 {
         self.wrong.lock().missing(Network::from(ip), WRONG, now)
     }
+}
+
+/// Refuses a JWT that was revoked, or that is older than a revocation of its account. It is right, so it counts against
+/// no address.
+fn not_revoked(snapshot: &Snapshot, login: Login) -> Result<Login, Refusal> {
+    let Login { account, id, issued_at, .. } = &login;
+    snapshot.state.check_jwt(account, id.as_deref(), *issued_at).map_err(|ended| {
+        tracing::info!(account, jti = id, ?ended, "a login with a JWT failed: it was revoked");
+        let why = match ended {
+            Ended::Token => "Auth failed. The JWT was revoked",
+            Ended::Account => "Auth failed. The JWT was issued before its account was revoked, or within a minute of it",
+            Ended::OtherState => {
+                "Auth failed. The JWT was issued before everything was revoked or the state file was made, or within a \
+                 minute of it"
+            }
+        };
+        Refusal::new(ErrorCode::Unauthorized, why)
+    })?;
+    Ok(login)
 }
 
 /// The addresses of clients are kept private.

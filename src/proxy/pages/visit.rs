@@ -22,7 +22,7 @@ use crate::{
         response::upstream_error::undecided,
     },
     registry::{ErrorCode, Refusal},
-    token::Session,
+    token::{Session, TokenError},
     ui::{Asset, Frame, PagePath, Visitor, views},
 };
 
@@ -194,7 +194,7 @@ async fn identify(
     match shown {
         // A Portwarden page that reloads itself has the password sent as well.
         Presented::Password(_) if follows_a_link_from_elsewhere(request) => {
-            return Ok(Err(not_allowed(Answer::page(views::reload(&request.frame(), page)))));
+            return Ok(Err(not_allowed(Answer::page(views::reload(&request.frame(), page)), None)));
         }
         Presented::Password(credentials) if credentials.are_of_robot() => {
             return Err(PageError::Denied(ROBOTS_STAY_OUT.to_owned()));
@@ -214,7 +214,8 @@ async fn identify(
         Presented::Nothing => {}
     }
     let session = request.authentication.sessions.shown(&request.context.head.headers, snapshot);
-    let ended = matches!(session, Some(Err(_)));
+    let why_ended = session.as_ref().and_then(|session| session.as_ref().err().copied());
+    let ended = why_ended.is_some();
     if let Some(Ok((session, identity))) = session {
         request.log.shows("session", None);
         return Ok(Ok((Caller::without_ceiling(identity, true, request.address), Some(session))));
@@ -230,12 +231,13 @@ async fn identify(
         }
         None => to_sign_in(request, false),
     };
-    Ok(Err(not_allowed(elsewhere)))
+    Ok(Err(not_allowed(elsewhere, why_ended)))
 }
 
-/// An answer that the audit log counts as nothing that was allowed.
-fn not_allowed(answer: Answer) -> Answer {
-    Answer::refusing(answer.response, Refusal::unauthorized(Vec::new(), None, None))
+/// An answer that the audit log counts as nothing that was allowed, with the reason why the session has ended.
+fn not_allowed(answer: Answer, why: Option<TokenError>) -> Answer {
+    let why = why.map(|error| error.to_string());
+    Answer::refusing(answer.response, Refusal::unauthorized(Vec::new(), None, why))
 }
 
 /// Returns true if a browser may have kept back the session's cookie, which is `SameSite=Strict`. A page here that

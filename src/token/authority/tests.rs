@@ -14,7 +14,7 @@ fn pull() -> Vec<Scope> {
 }
 
 fn vouched<'a>(account: &'a str, voucher: Option<&'a AuthSourceClaim>) -> Holder<'a> {
-    Holder { account, voucher, until: None, bound_to: None }
+    Holder { voucher, ..Holder::from(account) }
 }
 
 #[test]
@@ -27,7 +27,7 @@ fn rule_41_a_token_ends_with_the_right_to_sign_in_and_lasts_a_minute_at_least() 
         (Some(NOW + 30), 60),
         (Some(NOW - 1), 60),
     ] {
-        let holder = Holder { account: "ci", voucher: None, until, bound_to: None };
+        let holder = Holder { until, ..Holder::from("ci") };
         let issued = authority.issue_to(holder, "elsewhere", &pull(), NOW).unwrap();
         assert_eq!(issued.expires_in, expected, "{until:?}");
     }
@@ -59,7 +59,7 @@ fn with(authority: &Authority, name: &str, value: Value) -> Result<Arc<AccessTok
 #[test]
 fn a_bound_token_says_to_what_and_grants_nothing_elsewhere() {
     let authority = authority(&generate(P256));
-    let holder = Holder { account: "cert:ci", voucher: None, until: None, bound_to: Some("thumb") };
+    let holder = Holder { bound_to: Some("thumb"), ..Holder::from("cert:ci") };
     let issued = authority.issue_to(holder, "Docker registry", &pull(), NOW).unwrap();
     let token = authority.verify(issued.token.expose(), NOW).unwrap();
     assert_eq!((token.bound_to.as_deref(), &token.access), (Some("thumb"), &pull()));
@@ -122,10 +122,34 @@ fn what_was_issued_is_verified() {
         let access = vec![Scope::repository("a/b", &[]), Scope::new("registry", "catalog", &["*"])];
         let issued = authority.issue("älice", "Docker registry", &access, NOW).unwrap();
         assert_eq!((issued.expires_in, issued.issued_at), (900, NOW));
-        let expected =
-            Arc::new(AccessToken { account: "älice".to_owned(), access, voucher: None, bound_to: None });
-        assert_eq!(authority.verify(issued.token.expose(), NOW), Ok(expected), "{kind}");
+        let token = authority.verify(issued.token.expose(), NOW).unwrap();
+        assert_eq!(
+            (token.account.as_str(), &token.access, &token.voucher),
+            ("älice", &access, &None),
+            "{kind}"
+        );
+        assert_eq!((&token.stamp.state, token.stamp.generation), (&None, 0));
+        assert_eq!(token.stamp.id.as_ref().map(|id| id.len()), Some(22));
     }
+}
+
+#[test]
+fn a_stamp_travels_in_the_token_and_takes_no_room_where_there_is_none() {
+    let authority = authority(&generate(P256));
+    let issue = |stamp| {
+        let holder = Holder { stamp, ..Holder::from("alice") };
+        authority.issue_to(holder, "Docker registry", &pull(), NOW).unwrap()
+    };
+    let stamp = Stamp { state: Some("abcdefghijk".into()), generation: 3, id: None };
+    let read = authority.verify(issue(Some(&stamp)).token.expose(), NOW).unwrap();
+    assert_eq!((&read.stamp.state, read.stamp.generation), (&stamp.state, 3));
+    let none = issue(None).token.expose().len();
+    let never_revoked = Stamp { state: Some("abcdefghijk".into()), generation: 0, id: None };
+    let first = issue(Some(&never_revoked)).token.expose().len();
+    assert!(first <= none + 32, "{first} bytes, {none} without a state");
+    let issued = issue(Some(&Stamp::default()));
+    let claims = jws::open(&authority.key, Kind::Access, issued.token.expose()).unwrap();
+    assert!(!claims.has("generation") && !claims.has("state"));
 }
 
 fn voucher(labels: &[(&str, &[&str])]) -> AuthSourceClaim {

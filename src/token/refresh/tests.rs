@@ -9,8 +9,8 @@ const HASH: &str = "$2y$05$LO.vzwpWC5LZGqThvEfznu8qhb5SGqvBSWY1J3yZ4AxtMRZ3kN5jC
 
 /// Verifies alice's token for `svc` when her stored hash is `hash` by now.
 fn outcome(authority: &Authority, token: &SignedToken, hash: Option<&str>) -> Result<String, TokenError> {
-    authority
-        .verify_refresh(token.expose(), "svc", NOW, |account| Some(authority.fingerprint(account, hash?)))
+    let fingerprint_of = |account: &str| Some(authority.fingerprint(account, hash?));
+    authority.verify_refresh(token.expose(), "svc", NOW, fingerprint_of).map(|(account, _)| account)
 }
 
 fn issue(authority: &Authority) -> SignedToken {
@@ -49,7 +49,8 @@ fn a_refresh_token_is_for_its_service_and_not_from_the_future() {
     let authority = authority(&generate(P256));
     let token = issue(&authority);
     let at = |service, now| {
-        authority.verify_refresh(token.expose(), service, now, |_| Some(authority.fingerprint("alice", HASH)))
+        let fingerprint_of = |_: &str| Some(authority.fingerprint("alice", HASH));
+        authority.verify_refresh(token.expose(), service, now, fingerprint_of).map(|(account, _)| account)
     };
     assert!(at("svc", NOW - 60).is_ok());
     assert!(at("svc", NOW + 1_000_000_000).is_ok());
@@ -103,7 +104,8 @@ fn a_remembered_refresh_token_ends_as_another_does() {
     let authority = authority(&generate(P256));
     let token = issue(&authority);
     let at = |service, now| {
-        authority.verify_refresh(token.expose(), service, now, |_| Some(authority.fingerprint("alice", HASH)))
+        let fingerprint_of = |_: &str| Some(authority.fingerprint("alice", HASH));
+        authority.verify_refresh(token.expose(), service, now, fingerprint_of).map(|(account, _)| account)
     };
     for _ in 0..2 {
         assert_eq!(at("svc", NOW), Ok("alice".to_owned()));
