@@ -26,6 +26,7 @@ use crate::{
     authz::{self, Policy, RuleSettings},
     proxy::Settings as ProxySettings,
     server as listening,
+    state::StateSettings,
     telemetry::AuditSettings,
     workload::WorkloadSettings,
 };
@@ -35,7 +36,7 @@ use schema::File;
 pub use sections::log::{LogFormat, LogLevel, LogSettings};
 use sections::{
     access, audit, backends, certificates, control, htpasswd, limits, log, metrics, proxy, robots, server,
-    tls, token, unsupported, workload,
+    state, tls, token, unsupported, workload,
 };
 pub(crate) use values::quantity::counted;
 
@@ -43,11 +44,11 @@ pub(crate) use values::quantity::counted;
 const LARGEST: u64 = 16 << 20;
 /// Sections that say nothing of accounts and rules: with an error in them, the warnings about the others hold all the
 /// same.
-const APART: [&str; 8] = ["server", "token", "registry", "limits", "log", "audit", "metrics", "ui"];
+const APART: [&str; 9] = ["server", "token", "registry", "limits", "log", "audit", "metrics", "state", "ui"];
 
 /// The same with the rules. An error in one of them says nothing of accounts.
-const APART_AND_RULES: [&str; 9] =
-    ["server", "token", "registry", "limits", "log", "audit", "metrics", "ui", "acl"];
+const APART_AND_RULES: [&str; 10] =
+    ["server", "token", "registry", "limits", "log", "audit", "metrics", "state", "ui", "acl"];
 /// The service of a rule that stands for one with an error: no request is for it.
 const NO_SERVICE: &str = "\0";
 
@@ -86,6 +87,8 @@ pub struct Config {
     pub metrics: Option<SocketAddr>,
     /// `control.socket`: where `portwarden freeze` finds the server.
     pub control: Option<PathBuf>,
+    /// `state.file`: where revocations are stored.
+    pub state: StateSettings,
     /// Every file that was read, the configuration first: a change of one of them is worth a reload.
     pub files: Vec<PathBuf>,
 }
@@ -243,6 +246,7 @@ impl Context<'_> {
         let audit = audit::settings(file, self);
         let metrics = metrics::address(file, &mut self.report);
         let control = control::socket(file, self);
+        let state = state::settings(file, self);
         let files = std::mem::take(&mut self.files);
         let policy = access::check(&users, &acl, &mut self.report);
         robots::check(&robots, &ceilings, &users, &mut self.report);
@@ -263,6 +267,7 @@ impl Context<'_> {
             audit,
             metrics,
             control,
+            state,
             files,
         };
         self.lint(file, &mut config, policy);

@@ -46,6 +46,7 @@ pub(crate) struct File {
     pub(crate) audit: Option<Audit>,
     pub(crate) metrics: Option<Metrics>,
     pub(crate) control: Option<Control>,
+    pub(crate) state: Option<State>,
     pub(crate) ui: Option<Ui>,
 }
 
@@ -328,6 +329,13 @@ pub(crate) struct Metrics {
 pub(crate) struct Ui {
     pub(crate) enabled: Option<Switch>,
     pub(crate) session: Option<Text>,
+}
+
+/// `state:`, Portwarden's own.
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default, expecting = "a mapping with `file`")]
+pub(crate) struct State {
+    pub(crate) file: Option<Text>,
 }
 
 /// `control:`, Portwarden's own.

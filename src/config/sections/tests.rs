@@ -322,3 +322,23 @@ fn our_own_sections() {
         "{remote}"
     );
 }
+
+#[test]
+fn the_state_is_a_file_of_this_user_alone() {
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("state.db");
+    let with = |path: &std::path::Path| {
+        said(&format!("server:\n  addr: ':443'\nstate:\n  file: {}\n{TOKEN}{REST}", path.display()))
+    };
+    let fine = with(&file);
+    assert!(!fine.contains("state.file"), "one that is still to be made: {fine}");
+    fs::write(&file, "").unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+    assert_eq!(with(&file), fine);
+    let link = directory.path().join("link");
+    symlink(&file, &link).unwrap();
+    assert!(with(&link).contains("f.yml:4:3: state.file: expected a file at "), "{}", with(&link));
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o640)).unwrap();
+    assert!(with(&file).contains("f.yml:4:3: state.file: other users may open "), "{}", with(&file));
+}

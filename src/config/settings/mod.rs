@@ -49,6 +49,7 @@ const TABLE: &[&[Setting]] = &[
     reporting::AUDIT,
     reporting::METRICS,
     reporting::CONTROL,
+    reporting::STATE,
     ui::ROWS,
 ];
 

@@ -1,4 +1,4 @@
-//! `log:`, `audit:`, `metrics:` and `control:`.
+//! `log:`, `audit:`, `metrics:`, `control:` and `state:`.
 
 use crate::config::settings::row::{DefaultValue::Words, Setting, optional, plain, section};
 
@@ -28,10 +28,21 @@ pub(crate) const METRICS: &[Setting] = &[
 
 /// `control:`.
 pub(crate) const CONTROL: &[Setting] = &[
-    section("control", "The socket of `portwarden freeze`, `thaw` and `status`."),
+    section("control", "The socket of `portwarden freeze`, `thaw`, `status`, `revoke` and `token list`."),
     optional(
         "control.socket",
         "Its path, in a directory that is writable for the service; `none` for no such socket.",
     )
     .or(Words("control.sock in the RuntimeDirectory of systemd, /run/portwarden; else none")),
+];
+
+/// `state:`.
+pub(crate) const STATE: &[Setting] = &[
+    section("state", "Where revocations are stored: see docs/revoking.md. A reload changes nothing here."),
+    optional(
+        "state.file",
+        "The path of a file, which is made if there is none, in a directory that is writable for the service; `none` for \
+         no state: then nothing can be revoked.",
+    )
+    .or(Words("state.db in the StateDirectory of systemd, /var/lib/portwarden; else none")),
 ];
