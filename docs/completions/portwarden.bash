@@ -22,9 +22,6 @@ _portwarden() {
             portwarden,completions)
                 cmd="portwarden__subcmd__completions"
                 ;;
-            portwarden,credential-provider)
-                cmd="portwarden__subcmd__credential__subcmd__provider"
-                ;;
             portwarden,explain)
                 cmd="portwarden__subcmd__explain"
                 ;;
@@ -36,6 +33,9 @@ _portwarden() {
                 ;;
             portwarden,help)
                 cmd="portwarden__subcmd__help"
+                ;;
+            portwarden,revoke)
+                cmd="portwarden__subcmd__revoke"
                 ;;
             portwarden,serve)
                 cmd="portwarden__subcmd__serve"
@@ -58,9 +58,6 @@ _portwarden() {
             portwarden__subcmd__help,completions)
                 cmd="portwarden__subcmd__help__subcmd__completions"
                 ;;
-            portwarden__subcmd__help,credential-provider)
-                cmd="portwarden__subcmd__help__subcmd__credential__subcmd__provider"
-                ;;
             portwarden__subcmd__help,explain)
                 cmd="portwarden__subcmd__help__subcmd__explain"
                 ;;
@@ -72,6 +69,9 @@ _portwarden() {
                 ;;
             portwarden__subcmd__help,help)
                 cmd="portwarden__subcmd__help__subcmd__help"
+                ;;
+            portwarden__subcmd__help,revoke)
+                cmd="portwarden__subcmd__help__subcmd__revoke"
                 ;;
             portwarden__subcmd__help,serve)
                 cmd="portwarden__subcmd__help__subcmd__serve"
@@ -88,17 +88,26 @@ _portwarden() {
             portwarden__subcmd__help,token)
                 cmd="portwarden__subcmd__help__subcmd__token"
                 ;;
+            portwarden__subcmd__help__subcmd__token,list)
+                cmd="portwarden__subcmd__help__subcmd__token__subcmd__list"
+                ;;
             portwarden__subcmd__help__subcmd__token,new)
                 cmd="portwarden__subcmd__help__subcmd__token__subcmd__new"
                 ;;
             portwarden__subcmd__token,help)
                 cmd="portwarden__subcmd__token__subcmd__help"
                 ;;
+            portwarden__subcmd__token,list)
+                cmd="portwarden__subcmd__token__subcmd__list"
+                ;;
             portwarden__subcmd__token,new)
                 cmd="portwarden__subcmd__token__subcmd__new"
                 ;;
             portwarden__subcmd__token__subcmd__help,help)
                 cmd="portwarden__subcmd__token__subcmd__help__subcmd__help"
+                ;;
+            portwarden__subcmd__token__subcmd__help,list)
+                cmd="portwarden__subcmd__token__subcmd__help__subcmd__list"
                 ;;
             portwarden__subcmd__token__subcmd__help,new)
                 cmd="portwarden__subcmd__token__subcmd__help__subcmd__new"
@@ -110,7 +119,7 @@ _portwarden() {
 
     case "${cmd}" in
         portwarden)
-            opts="-h -V --help --version serve check explain test-policy freeze thaw status token credential-provider hash completions help"
+            opts="-h -V --help --version serve check explain test-policy freeze thaw status revoke token hash completions help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -159,30 +168,8 @@ _portwarden() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
-        portwarden__subcmd__credential__subcmd__provider)
-            opts="-h --issuer --registry --help"
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                --issuer)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --registry)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
         portwarden__subcmd__explain)
-            opts="-c -v -h --config --account --jwt --certificate --everyone --label --ip --service --scope --request --verbose --json --help"
+            opts="-c -v -h --config --account --jwt --everyone --label --ip --service --scope --request --verbose --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -201,10 +188,6 @@ _portwarden() {
                     return 0
                     ;;
                 --jwt)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --certificate)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -284,7 +267,7 @@ _portwarden() {
             return 0
             ;;
         portwarden__subcmd__help)
-            opts="serve check explain test-policy freeze thaw status token credential-provider hash completions help"
+            opts="serve check explain test-policy freeze thaw status revoke token hash completions help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -312,20 +295,6 @@ _portwarden() {
             return 0
             ;;
         portwarden__subcmd__help__subcmd__completions)
-            opts=""
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        portwarden__subcmd__help__subcmd__credential__subcmd__provider)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -382,6 +351,20 @@ _portwarden() {
             return 0
             ;;
         portwarden__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        portwarden__subcmd__help__subcmd__revoke)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -452,8 +435,22 @@ _portwarden() {
             return 0
             ;;
         portwarden__subcmd__help__subcmd__token)
-            opts="new"
+            opts="new list"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        portwarden__subcmd__help__subcmd__token__subcmd__list)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -472,6 +469,32 @@ _portwarden() {
                 return 0
             fi
             case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        portwarden__subcmd__revoke)
+            opts="-h --account --token --all-sessions --json --socket --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --account)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --token)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --socket)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -568,7 +591,7 @@ _portwarden() {
             return 0
             ;;
         portwarden__subcmd__token)
-            opts="-h --registry --user --scope --ca-certificate --realm --json --help new help"
+            opts="-h --registry --user --scope --ca-certificate --realm --json --help new list help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -602,7 +625,7 @@ _portwarden() {
             return 0
             ;;
         portwarden__subcmd__token__subcmd__help)
-            opts="new help"
+            opts="new list help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -629,6 +652,20 @@ _portwarden() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        portwarden__subcmd__token__subcmd__help__subcmd__list)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         portwarden__subcmd__token__subcmd__help__subcmd__new)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
@@ -636,6 +673,28 @@ _portwarden() {
                 return 0
             fi
             case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        portwarden__subcmd__token__subcmd__list)
+            opts="-h --account --json --socket --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --account)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --socket)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;

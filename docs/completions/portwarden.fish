@@ -33,8 +33,8 @@ complete -c portwarden -n "__fish_portwarden_needs_command" -f -a "test-policy" 
 complete -c portwarden -n "__fish_portwarden_needs_command" -f -a "freeze" -d 'Reject writes temporarily while the registry collects its garbage; pulls go on'
 complete -c portwarden -n "__fish_portwarden_needs_command" -f -a "thaw" -d 'Accept writes again'
 complete -c portwarden -n "__fish_portwarden_needs_command" -f -a "status" -d 'Show whether writes are accepted'
+complete -c portwarden -n "__fish_portwarden_needs_command" -f -a "revoke" -d 'Refuse tokens and sessions that were issued, from their next request on'
 complete -c portwarden -n "__fish_portwarden_needs_command" -f -a "token" -d 'Get a token from a registry, for scripts; `token new` makes one for a robot'
-complete -c portwarden -n "__fish_portwarden_needs_command" -f -a "credential-provider" -d 'Answer a kubelet: the token of a pod\'s service account as the credentials of an image'
 complete -c portwarden -n "__fish_portwarden_needs_command" -f -a "hash" -d 'Hash a password for `users:`, as `htpasswd -nB` does'
 complete -c portwarden -n "__fish_portwarden_needs_command" -f -a "completions" -d 'Print the completions of a shell'
 complete -c portwarden -n "__fish_portwarden_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
@@ -50,7 +50,6 @@ complete -c portwarden -n "__fish_portwarden_using_subcommand check" -s h -l hel
 complete -c portwarden -n "__fish_portwarden_using_subcommand explain" -s c -l config -d 'The configuration: docker_auth\'s auth_config.yml, with or without Portwarden\'s own sections [env: PORTWARDEN_CONFIG]' -r -F
 complete -c portwarden -n "__fish_portwarden_using_subcommand explain" -l account -d 'The account; "" for a client without credentials' -r
 complete -c portwarden -n "__fish_portwarden_using_subcommand explain" -l jwt -d 'Instead, the account and labels of a JWT in a file, checked as a login with it would be; the keys of its issuer are fetched' -r -F
-complete -c portwarden -n "__fish_portwarden_using_subcommand explain" -l certificate -d 'Instead, the account and labels of the client certificate in a file (PEM, the intermediate authorities behind it), judged as on a connection' -r -F
 complete -c portwarden -n "__fish_portwarden_using_subcommand explain" -l label -d 'A label, instead of the account\'s own (may be repeated)' -r
 complete -c portwarden -n "__fish_portwarden_using_subcommand explain" -l ip -d 'The client\'s address; without one, a rule with an ip grants nothing and may deny' -r
 complete -c portwarden -n "__fish_portwarden_using_subcommand explain" -l service -d 'The service, instead of registry.service' -r
@@ -72,39 +71,49 @@ complete -c portwarden -n "__fish_portwarden_using_subcommand thaw" -s h -l help
 complete -c portwarden -n "__fish_portwarden_using_subcommand status" -l socket -d 'The control socket of the server' -r -F
 complete -c portwarden -n "__fish_portwarden_using_subcommand status" -l json -d 'Print a JSON object: state (open, draining or frozen), and seconds, cut_off or pushes'
 complete -c portwarden -n "__fish_portwarden_using_subcommand status" -s h -l help -d 'Print help'
-complete -c portwarden -n "__fish_portwarden_using_subcommand token; and not __fish_seen_subcommand_from new help" -l registry -d 'The registry: https://registry.example' -r
-complete -c portwarden -n "__fish_portwarden_using_subcommand token; and not __fish_seen_subcommand_from new help" -l user -d 'The account, whose password is asked for, or read from standard input; without one, an anonymous token' -r
-complete -c portwarden -n "__fish_portwarden_using_subcommand token; and not __fish_seen_subcommand_from new help" -l scope -d 'Scope of the token: repository:team/app:pull,push (may be repeated)' -r
-complete -c portwarden -n "__fish_portwarden_using_subcommand token; and not __fish_seen_subcommand_from new help" -l ca-certificate -d 'Trust the authorities in this file (PEM) instead of the system\'s' -r -F
-complete -c portwarden -n "__fish_portwarden_using_subcommand token; and not __fish_seen_subcommand_from new help" -l realm -d 'The token endpoint, where it is on another host than the registry' -r
-complete -c portwarden -n "__fish_portwarden_using_subcommand token; and not __fish_seen_subcommand_from new help" -l json -d 'Print the whole answer, with the lifetime of the token'
-complete -c portwarden -n "__fish_portwarden_using_subcommand token; and not __fish_seen_subcommand_from new help" -s h -l help -d 'Print help'
-complete -c portwarden -n "__fish_portwarden_using_subcommand token; and not __fish_seen_subcommand_from new help" -f -a "new" -d 'Make a token for a robot, and the line for `robots:`; it is shown once and stored nowhere'
-complete -c portwarden -n "__fish_portwarden_using_subcommand token; and not __fish_seen_subcommand_from new help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c portwarden -n "__fish_portwarden_using_subcommand revoke" -l account -d 'All that was issued to this account, in any spelling of its name' -r
+complete -c portwarden -n "__fish_portwarden_using_subcommand revoke" -l token -d 'A token by its id: the first twelve digits of a robot token\'s sha256, or the jti of a token or JWT' -r
+complete -c portwarden -n "__fish_portwarden_using_subcommand revoke" -l socket -d 'The control socket of the server' -r -F
+complete -c portwarden -n "__fish_portwarden_using_subcommand revoke" -l all-sessions -d 'All that was issued, to every account'
+complete -c portwarden -n "__fish_portwarden_using_subcommand revoke" -l json -d 'Print a JSON object: revoked (account, token or all), name, robot, at'
+complete -c portwarden -n "__fish_portwarden_using_subcommand revoke" -s h -l help -d 'Print help'
+complete -c portwarden -n "__fish_portwarden_using_subcommand token; and not __fish_seen_subcommand_from new list help" -l registry -d 'The registry: https://registry.example' -r
+complete -c portwarden -n "__fish_portwarden_using_subcommand token; and not __fish_seen_subcommand_from new list help" -l user -d 'The account, whose password is asked for, or read from standard input; without one, an anonymous token' -r
+complete -c portwarden -n "__fish_portwarden_using_subcommand token; and not __fish_seen_subcommand_from new list help" -l scope -d 'Scope of the token: repository:team/app:pull,push (may be repeated)' -r
+complete -c portwarden -n "__fish_portwarden_using_subcommand token; and not __fish_seen_subcommand_from new list help" -l ca-certificate -d 'Trust the authorities in this file (PEM) instead of the system\'s' -r -F
+complete -c portwarden -n "__fish_portwarden_using_subcommand token; and not __fish_seen_subcommand_from new list help" -l realm -d 'The token endpoint, where it is on another host than the registry' -r
+complete -c portwarden -n "__fish_portwarden_using_subcommand token; and not __fish_seen_subcommand_from new list help" -l json -d 'Print the whole answer, with the lifetime of the token'
+complete -c portwarden -n "__fish_portwarden_using_subcommand token; and not __fish_seen_subcommand_from new list help" -s h -l help -d 'Print help'
+complete -c portwarden -n "__fish_portwarden_using_subcommand token; and not __fish_seen_subcommand_from new list help" -f -a "new" -d 'Make a token for a robot, and the line for `robots:`; it is shown once and stored nowhere'
+complete -c portwarden -n "__fish_portwarden_using_subcommand token; and not __fish_seen_subcommand_from new list help" -f -a "list" -d 'List the tokens of robots, with their last use, and the revocations in force, as the running server knows them'
+complete -c portwarden -n "__fish_portwarden_using_subcommand token; and not __fish_seen_subcommand_from new list help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c portwarden -n "__fish_portwarden_using_subcommand token; and __fish_seen_subcommand_from new" -l robot -d 'The robot: its name under `robots:`, and the user name of `docker login`' -r
 complete -c portwarden -n "__fish_portwarden_using_subcommand token; and __fish_seen_subcommand_from new" -l expires -d 'The last day on which the token is good, in UTC, as 2027-03-01; without it, the token does not expire' -r
 complete -c portwarden -n "__fish_portwarden_using_subcommand token; and __fish_seen_subcommand_from new" -l comment -d 'Your own words about the token, for the audit log: where it is used' -r
 complete -c portwarden -n "__fish_portwarden_using_subcommand token; and __fish_seen_subcommand_from new" -l json -d 'Print a JSON object: robot, token, id, sha256, expires, comment'
 complete -c portwarden -n "__fish_portwarden_using_subcommand token; and __fish_seen_subcommand_from new" -s h -l help -d 'Print help'
+complete -c portwarden -n "__fish_portwarden_using_subcommand token; and __fish_seen_subcommand_from list" -l account -d 'Only those of this account' -r
+complete -c portwarden -n "__fish_portwarden_using_subcommand token; and __fish_seen_subcommand_from list" -l socket -d 'The control socket of the server' -r -F
+complete -c portwarden -n "__fish_portwarden_using_subcommand token; and __fish_seen_subcommand_from list" -l json -d 'Print each as a JSON object on a line'
+complete -c portwarden -n "__fish_portwarden_using_subcommand token; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
 complete -c portwarden -n "__fish_portwarden_using_subcommand token; and __fish_seen_subcommand_from help" -f -a "new" -d 'Make a token for a robot, and the line for `robots:`; it is shown once and stored nowhere'
+complete -c portwarden -n "__fish_portwarden_using_subcommand token; and __fish_seen_subcommand_from help" -f -a "list" -d 'List the tokens of robots, with their last use, and the revocations in force, as the running server knows them'
 complete -c portwarden -n "__fish_portwarden_using_subcommand token; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c portwarden -n "__fish_portwarden_using_subcommand credential-provider" -l issuer -d 'The name of the cluster under `workload_auth.issuers`, which is the user name of a login' -r
-complete -c portwarden -n "__fish_portwarden_using_subcommand credential-provider" -l registry -d 'A registry that may get the token, as images name it: registry.example or registry.example:8443 (may be repeated); without one, each that matchImages of the kubelet\'s configuration lets through' -r
-complete -c portwarden -n "__fish_portwarden_using_subcommand credential-provider" -s h -l help -d 'Print help'
 complete -c portwarden -n "__fish_portwarden_using_subcommand hash" -l cost -d 'The work factor: each step doubles the time of a guess, and of a login' -r
 complete -c portwarden -n "__fish_portwarden_using_subcommand hash" -l user -d 'Print the whole line for `users:`, with this name' -r
 complete -c portwarden -n "__fish_portwarden_using_subcommand hash" -s h -l help -d 'Print help'
 complete -c portwarden -n "__fish_portwarden_using_subcommand completions" -s h -l help -d 'Print help'
-complete -c portwarden -n "__fish_portwarden_using_subcommand help; and not __fish_seen_subcommand_from serve check explain test-policy freeze thaw status token credential-provider hash completions help" -f -a "serve" -d 'Serve the registry'
-complete -c portwarden -n "__fish_portwarden_using_subcommand help; and not __fish_seen_subcommand_from serve check explain test-policy freeze thaw status token credential-provider hash completions help" -f -a "check" -d 'Check a configuration for errors and probable mistakes'
-complete -c portwarden -n "__fish_portwarden_using_subcommand help; and not __fish_seen_subcommand_from serve check explain test-policy freeze thaw status token credential-provider hash completions help" -f -a "explain" -d 'Show what an account may do, and by which rule'
-complete -c portwarden -n "__fish_portwarden_using_subcommand help; and not __fish_seen_subcommand_from serve check explain test-policy freeze thaw status token credential-provider hash completions help" -f -a "test-policy" -d 'Test the rules against a table of expectations, for use in CI'
-complete -c portwarden -n "__fish_portwarden_using_subcommand help; and not __fish_seen_subcommand_from serve check explain test-policy freeze thaw status token credential-provider hash completions help" -f -a "freeze" -d 'Reject writes temporarily while the registry collects its garbage; pulls go on'
-complete -c portwarden -n "__fish_portwarden_using_subcommand help; and not __fish_seen_subcommand_from serve check explain test-policy freeze thaw status token credential-provider hash completions help" -f -a "thaw" -d 'Accept writes again'
-complete -c portwarden -n "__fish_portwarden_using_subcommand help; and not __fish_seen_subcommand_from serve check explain test-policy freeze thaw status token credential-provider hash completions help" -f -a "status" -d 'Show whether writes are accepted'
-complete -c portwarden -n "__fish_portwarden_using_subcommand help; and not __fish_seen_subcommand_from serve check explain test-policy freeze thaw status token credential-provider hash completions help" -f -a "token" -d 'Get a token from a registry, for scripts; `token new` makes one for a robot'
-complete -c portwarden -n "__fish_portwarden_using_subcommand help; and not __fish_seen_subcommand_from serve check explain test-policy freeze thaw status token credential-provider hash completions help" -f -a "credential-provider" -d 'Answer a kubelet: the token of a pod\'s service account as the credentials of an image'
-complete -c portwarden -n "__fish_portwarden_using_subcommand help; and not __fish_seen_subcommand_from serve check explain test-policy freeze thaw status token credential-provider hash completions help" -f -a "hash" -d 'Hash a password for `users:`, as `htpasswd -nB` does'
-complete -c portwarden -n "__fish_portwarden_using_subcommand help; and not __fish_seen_subcommand_from serve check explain test-policy freeze thaw status token credential-provider hash completions help" -f -a "completions" -d 'Print the completions of a shell'
-complete -c portwarden -n "__fish_portwarden_using_subcommand help; and not __fish_seen_subcommand_from serve check explain test-policy freeze thaw status token credential-provider hash completions help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c portwarden -n "__fish_portwarden_using_subcommand help; and not __fish_seen_subcommand_from serve check explain test-policy freeze thaw status revoke token hash completions help" -f -a "serve" -d 'Serve the registry'
+complete -c portwarden -n "__fish_portwarden_using_subcommand help; and not __fish_seen_subcommand_from serve check explain test-policy freeze thaw status revoke token hash completions help" -f -a "check" -d 'Check a configuration for errors and probable mistakes'
+complete -c portwarden -n "__fish_portwarden_using_subcommand help; and not __fish_seen_subcommand_from serve check explain test-policy freeze thaw status revoke token hash completions help" -f -a "explain" -d 'Show what an account may do, and by which rule'
+complete -c portwarden -n "__fish_portwarden_using_subcommand help; and not __fish_seen_subcommand_from serve check explain test-policy freeze thaw status revoke token hash completions help" -f -a "test-policy" -d 'Test the rules against a table of expectations, for use in CI'
+complete -c portwarden -n "__fish_portwarden_using_subcommand help; and not __fish_seen_subcommand_from serve check explain test-policy freeze thaw status revoke token hash completions help" -f -a "freeze" -d 'Reject writes temporarily while the registry collects its garbage; pulls go on'
+complete -c portwarden -n "__fish_portwarden_using_subcommand help; and not __fish_seen_subcommand_from serve check explain test-policy freeze thaw status revoke token hash completions help" -f -a "thaw" -d 'Accept writes again'
+complete -c portwarden -n "__fish_portwarden_using_subcommand help; and not __fish_seen_subcommand_from serve check explain test-policy freeze thaw status revoke token hash completions help" -f -a "status" -d 'Show whether writes are accepted'
+complete -c portwarden -n "__fish_portwarden_using_subcommand help; and not __fish_seen_subcommand_from serve check explain test-policy freeze thaw status revoke token hash completions help" -f -a "revoke" -d 'Refuse tokens and sessions that were issued, from their next request on'
+complete -c portwarden -n "__fish_portwarden_using_subcommand help; and not __fish_seen_subcommand_from serve check explain test-policy freeze thaw status revoke token hash completions help" -f -a "token" -d 'Get a token from a registry, for scripts; `token new` makes one for a robot'
+complete -c portwarden -n "__fish_portwarden_using_subcommand help; and not __fish_seen_subcommand_from serve check explain test-policy freeze thaw status revoke token hash completions help" -f -a "hash" -d 'Hash a password for `users:`, as `htpasswd -nB` does'
+complete -c portwarden -n "__fish_portwarden_using_subcommand help; and not __fish_seen_subcommand_from serve check explain test-policy freeze thaw status revoke token hash completions help" -f -a "completions" -d 'Print the completions of a shell'
+complete -c portwarden -n "__fish_portwarden_using_subcommand help; and not __fish_seen_subcommand_from serve check explain test-policy freeze thaw status revoke token hash completions help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c portwarden -n "__fish_portwarden_using_subcommand help; and __fish_seen_subcommand_from token" -f -a "new" -d 'Make a token for a robot, and the line for `robots:`; it is shown once and stored nowhere'
+complete -c portwarden -n "__fish_portwarden_using_subcommand help; and __fish_seen_subcommand_from token" -f -a "list" -d 'List the tokens of robots, with their last use, and the revocations in force, as the running server knows them'

@@ -9,6 +9,7 @@ use super::{
     output::{Failure, say},
     policy_answer::{PolicyAnswer, RulingAnswer, say_json},
     policy_query::{PolicyEvaluator, PolicyQuery, by_which, needs},
+    revoke,
 };
 use crate::{
     authn::Labels,
@@ -53,6 +54,9 @@ pub(super) fn run(explain: &Explain) -> Result<ExitCode, Failure> {
     }
     if evaluator.is_shut_out(&asked.account) {
         say("note: no token of this robot is in force, so it cannot sign in")?;
+    }
+    for line in revoke::notes(evaluator.config.control.as_deref(), &asked.account) {
+        say(line)?;
     }
     let mut all_allowed = true;
     for need in &needs {
@@ -112,9 +116,11 @@ fn answer(
     asked: &PolicyQuery,
     needs: &[Scope],
 ) -> Result<ExitCode, Failure> {
+    let revoked = revoke::notes(evaluator.config.control.as_deref(), &asked.account);
     let answer = PolicyAnswer::find(evaluator, asked, needs, |need, ruling| {
         not_met(evaluator, &asked.about(need), ruling, explain.verbose)
-    })?;
+    })?
+    .revoked(revoked);
     say_json(&answer)?;
     Ok(if answer.allowed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -1,15 +1,10 @@
 //! `portwarden freeze`, `thaw` and `status`: what is asked of the running server, through its control socket.
 
-use std::{
-    io::{self, BufRead, BufReader, Write},
-    os::unix::net::UnixStream,
-    path::Path,
-    process::ExitCode,
-    time::Duration,
-};
+use std::{process::ExitCode, time::Duration};
 
 use super::{
     ControlSocket, Freeze, Status,
+    control_client::ask,
     output::{Failure, say},
 };
 use crate::server::{ControlAnswer, ControlRequest};
@@ -24,7 +19,7 @@ pub(super) fn freeze(freeze: &Freeze) -> Result<(), Failure> {
     }
     let request =
         ControlRequest::Freeze { seconds: freeze.length.as_secs(), drain_seconds: freeze.drain.as_secs() };
-    let mut answers = ask(&freeze.control.socket, request)?;
+    let mut answers = ask(&freeze.control.socket, &request)?;
     loop {
         match answers.next()? {
             ControlAnswer::Frozen { seconds, cut_off } => {
@@ -49,7 +44,7 @@ pub(super) fn freeze(freeze: &Freeze) -> Result<(), Failure> {
 
 /// Lets writes pass again.
 pub(super) fn thaw(control: &ControlSocket) -> Result<(), Failure> {
-    match ask(&control.socket, ControlRequest::Thaw)?.next()? {
+    match ask(&control.socket, &ControlRequest::Thaw)?.next()? {
         ControlAnswer::Open { thawed: true } => say("writes pass again"),
         ControlAnswer::Open { thawed: false } => say("writes were not frozen"),
         other => Err(describe(&other).into()),
@@ -59,7 +54,7 @@ pub(super) fn thaw(control: &ControlSocket) -> Result<(), Failure> {
 /// Reports whether writes pass: exit code 0 when they do, 3 while they are frozen or drain. With `--json`, the answer
 /// of the server as it is.
 pub(super) fn status(status: &Status) -> Result<ExitCode, Failure> {
-    let answer = ask(&status.control.socket, ControlRequest::Status)?.next()?;
+    let answer = ask(&status.control.socket, &ControlRequest::Status)?.next()?;
     if let ControlAnswer::Refused { why } = answer {
         return Err(why.into());
     }
@@ -78,39 +73,10 @@ fn describe(answer: &ControlAnswer) -> String {
         ControlAnswer::Draining { pushes } => format!("draining: {pushes} pushes are still under way"),
         ControlAnswer::Frozen { seconds, .. } => format!("frozen: no writes for {}", spoken(*seconds)),
         ControlAnswer::Refused { why } => why.clone(),
+        other => format!("not understood: {other:?}"),
     }
 }
 
 fn spoken(seconds: u64) -> humantime::FormattedDuration {
     humantime::format_duration(Duration::from_secs(seconds))
-}
-
-/// The answers of the server. Dropped, it is no longer waited for.
-struct Answers(BufReader<UnixStream>);
-
-fn ask(socket: &Path, request: ControlRequest) -> Result<Answers, String> {
-    let cannot = |error: io::Error| {
-        let hint = match error.kind() {
-            io::ErrorKind::PermissionDenied => "only root may do that",
-            _ => "does portwarden run, with control.socket at this path (or RuntimeDirectory= in its unit)?",
-        };
-        format!("cannot reach the server at {}: {error}; {hint}", socket.display())
-    };
-    let mut stream = UnixStream::connect(socket).map_err(cannot)?;
-    let line = serde_json::to_string(&request).map_err(|error| error.to_string())?;
-    writeln!(stream, "{line}").map_err(cannot)?;
-    Ok(Answers(BufReader::new(stream)))
-}
-
-impl Answers {
-    fn next(&mut self) -> Result<ControlAnswer, String> {
-        let mut line = String::new();
-        match self.0.read_line(&mut line) {
-            Ok(0) => Err("the server has ended the connection without an answer; see its log".to_owned()),
-            Ok(_) => {
-                serde_json::from_str(&line).map_err(|error| format!("not understood: {line:?}: {error}"))
-            }
-            Err(error) => Err(format!("the connection to the server broke: {error}")),
-        }
-    }
 }

@@ -7,6 +7,7 @@ mod assembly;
 mod certificate;
 mod check;
 mod config_file;
+mod control_client;
 mod credential_provider;
 mod everyone;
 mod explain;
@@ -18,6 +19,7 @@ mod password;
 mod policy_answer;
 mod policy_query;
 mod progress;
+mod revoke;
 mod serve;
 mod test_policy;
 mod token;
@@ -72,6 +74,9 @@ enum Command {
         after_help = "Exit code 0: writes are accepted; 3: they are frozen, or a freeze is draining; 1: the server cannot be reached."
     )]
     Status(Status),
+    /// Refuse tokens and sessions that were issued, from their next request on
+    #[command(after_help = REVOKE_EXAMPLE)]
+    Revoke(Revoke),
     /// Get a token from a registry, for scripts; `token new` makes one for a robot
     #[command(after_help = TOKEN_EXAMPLES, args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
     Token(Token),
@@ -193,8 +198,37 @@ struct Status {
 #[derive(Debug, clap::Args)]
 struct ControlSocket {
     /// The control socket of the server
-    #[arg(long, value_name = "PATH", default_value = "/run/portwarden/control.sock")]
+    #[arg(long, value_name = "PATH", default_value = DEFAULT_SOCKET)]
     socket: PathBuf,
+}
+
+/// The socket in the RuntimeDirectory of the unit.
+const DEFAULT_SOCKET: &str = "/run/portwarden/control.sock";
+
+#[derive(Debug, clap::Args)]
+struct Revoke {
+    #[command(flatten)]
+    subject: RevokeSubject,
+    /// Print a JSON object: revoked (account, token or all), name, robot, at
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    control: ControlSocket,
+}
+
+/// The subject of a revocation: one of them.
+#[derive(Debug, clap::Args)]
+#[group(required = true, multiple = false)]
+struct RevokeSubject {
+    /// All that was issued to this account, in any spelling of its name
+    #[arg(long, value_name = "NAME")]
+    account: Option<String>,
+    /// A token by its id: the first twelve digits of a robot token's sha256, or the jti of a token or JWT
+    #[arg(long, value_name = "ID")]
+    token: Option<String>,
+    /// All that was issued, to every account
+    #[arg(long)]
+    all_sessions: bool,
 }
 
 /// A duration of at most a day.
@@ -237,6 +271,20 @@ enum TokenCommand {
     /// Make a token for a robot, and the line for `robots:`; it is shown once and stored nowhere
     #[command(after_help = TOKEN_NEW_EXAMPLE)]
     New(TokenNew),
+    /// List the tokens of robots, with their last use, and the revocations in force, as the running server knows them
+    List(TokenList),
+}
+
+#[derive(Debug, clap::Args)]
+struct TokenList {
+    /// Only those of this account
+    #[arg(long, value_name = "NAME")]
+    account: Option<String>,
+    /// Print each as a JSON object on a line
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    control: ControlSocket,
 }
 
 #[derive(Debug, clap::Args)]
@@ -313,6 +361,15 @@ Example, as root:
 
 The restart is for a registry that remembers blobs in memory: it would claim to have those that were collected.";
 
+const REVOKE_EXAMPLE: &str = "\
+Ends access tokens, refresh tokens and sessions, of every back end. It survives a restart; if it cannot be stored, the
+exit code is 1. It keeps no account out: one that may sign in gets new tokens.
+
+Examples, as root:
+  portwarden revoke --account alice
+  portwarden revoke --token 60e05bd1b195
+  portwarden revoke --all-sessions";
+
 const TOKEN_EXAMPLES: &str = "\
 Prints the token alone. Exit code 1, and no token, if any part of the request is not granted.
 
@@ -373,6 +430,10 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Freeze(freeze) => freeze::freeze(&freeze).map(|()| ExitCode::SUCCESS),
         Command::Thaw(control) => freeze::thaw(&control).map(|()| ExitCode::SUCCESS),
         Command::Status(status) => freeze::status(&status),
+        Command::Revoke(revocation) => revoke::revoke(&revocation).map(|()| ExitCode::SUCCESS),
+        Command::Token(Token { command: Some(TokenCommand::List(tokens)), .. }) => {
+            revoke::list(&tokens).map(|()| ExitCode::SUCCESS)
+        }
         Command::Token(Token { command: Some(TokenCommand::New(new)), .. }) => {
             token_new::run(&new).map(|()| ExitCode::SUCCESS)
         }

@@ -23,6 +23,9 @@ pub(super) struct PolicyAnswer<'a> {
     /// True for a robot without a token that is in force: it cannot sign in.
     #[serde(skip_serializing_if = "is_false")]
     shut_out: bool,
+    /// The revocations that concern it, as the running server tells them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    revoked: Vec<String>,
     /// True if all that was asked for is granted.
     pub(super) allowed: bool,
     needs: Vec<Need>,
@@ -83,7 +86,13 @@ impl<'a> PolicyAnswer<'a> {
         let PolicyQuery { account, labels, ip, service, .. } = asked;
         let allowed = answers.iter().all(|need| need.allowed);
         let shut_out = evaluator.is_shut_out(account);
-        Ok(Self { account, labels, ip: *ip, service, shut_out, allowed, needs: answers })
+        let revoked = Vec::new();
+        Ok(Self { account, labels, ip: *ip, service, shut_out, revoked, allowed, needs: answers })
+    }
+
+    /// The same with what was revoked.
+    pub(super) fn revoked(self, revoked: Vec<String>) -> Self {
+        Self { revoked, ..self }
     }
 }
 

@@ -1,6 +1,10 @@
 //! `portwarden serve`: start, ready, reload, stop.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{
+    path::Path,
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use sd_notify::NotifyState;
 use tokio::{
@@ -15,6 +19,7 @@ use crate::{
     config::{Config, Findings, Loaded, LogFormat, LogLevel, LogSettings},
     proxy::Service,
     server::{self, Accepting, Address, Admission, Control, Listener, Tls, Watch, Workers},
+    state::State,
     telemetry::{self, Audit, Metrics, Telemetry},
 };
 
@@ -45,7 +50,8 @@ async fn serve_until_stopped(
     telemetry: &Arc<Telemetry>,
 ) -> Result<(), String> {
     let Loaded { config, end_marker, .. } = loaded;
-    let assembly = assemble(&config, None).map_err(|error| error.to_string())?;
+    let mut assembly = assemble(&config, None).map_err(|error| error.to_string())?;
+    assembly.snapshot.state = Arc::new(open_state(&config).await?);
     let listeners = listen(&config)?;
     let redirecting = redirecting(&config, &listeners)?;
     let ready = ready_line(&config, &listeners, &redirecting, assembly.tls.is_some());
@@ -121,8 +127,14 @@ fn health_listener(config: &Config) -> Result<Option<Accepting>, String> {
     listener.accepting().map(Some).map_err(cannot)
 }
 
+/// The revocations, before the first request asks for them.
+async fn open_state(config: &Config) -> Result<State, String> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    State::open(&config.state, now).await.map_err(|error| format!("state.file: {error}"))
+}
+
 /// The socket of `portwarden freeze`.
-fn control(config: &Config, service: &Service) -> Result<Option<Control>, String> {
+fn control(config: &Config, service: &Arc<Service>) -> Result<Option<Control>, String> {
     let Some(path) = &config.control else { return Ok(None) };
     let control = Control::bind(path, service).map_err(|error| {
         let hint = match error.kind() {
@@ -257,7 +269,7 @@ impl Reloader<'_> {
         warn(&warnings);
         if needs_restart(&config, &self.started_with) {
             tracing::warn!(
-                "log, audit, metrics, control, server.addr, server.redirect_addr and the limits on password checks change with a restart only"
+                "log, audit, metrics, control, state, server.addr, server.redirect_addr and the limits on password checks change with a restart only"
             );
         }
         tell_of_certificates(&config, &self.service.telemetry().metrics);
@@ -288,6 +300,7 @@ fn needs_restart(new: &Config, old: &Config) -> bool {
         || passwords(new) != passwords(old)
         || new.log != old.log
         || (&new.audit, new.metrics, &new.control) != (&old.audit, old.metrics, &old.control)
+        || new.state != old.state
 }
 
 /// The configuration, with what the command line says instead.

@@ -1,8 +1,11 @@
-//! The control socket: `portwarden freeze`, `thaw` and `status` speak to the running server through it.
+//! The control socket: `portwarden freeze`, `thaw`, `status`, `revoke` and `token list` speak to the running server
+//! through it.
 //!
 //! A Unix socket for its owner, and only root and the user that the server runs as are listened to (SO_PEERCRED). One
 //! request a connection, a line of JSON; the answer is one or several lines. The end of a freeze is kept in a file
 //! beside the socket, so that a restart in the middle of a garbage collection does not thaw it.
+
+mod revocation;
 
 use std::{
     fs, io,
@@ -25,11 +28,12 @@ use tokio::{
 use super::{ACCEPT_PAUSE, listener::remove_stale_socket};
 use crate::{
     proxy::{Freeze, FreezeStatus, NotFrozen, Service},
+    state::Target,
     telemetry::{Event, Record, Telemetry},
 };
 
 /// A request to a running server.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "command")]
 pub enum ControlRequest {
     /// Freeze writes for so long; pushes under way may end within `drain_seconds`.
@@ -43,6 +47,21 @@ pub enum ControlRequest {
     Thaw,
     /// Say where it stands.
     Status,
+    /// Refuse what was issued.
+    Revoke {
+        /// The subject.
+        target: Target,
+    },
+    /// List the tokens of robots and the revocations; answered by one line for each, then by `End`.
+    Tokens {
+        /// Of this account only.
+        account: Option<String>,
+    },
+    /// List the revocations that concern an account, and of its tokens those that are revoked; answered likewise.
+    Revocations {
+        /// The account.
+        account: String,
+    },
 }
 
 /// The server's answer. A freeze is answered by `Draining` as often as that changes, then by `Frozen`.
@@ -66,11 +85,53 @@ pub enum ControlAnswer {
         /// Writes that did not end in time.
         cut_off: usize,
     },
+    /// It is revoked, and stored.
+    Revoked {
+        /// The subject.
+        target: Target,
+        /// The time, as RFC 3339 writes it, in UTC.
+        at: String,
+        /// The robot whose token it is.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        robot: Option<String>,
+    },
+    /// A token of a robot.
+    RobotToken(RobotTokenEntry),
+    /// A revocation that is in force.
+    Revocation(RevocationEntry),
+    /// The end of a list.
+    End,
     /// The request was not understood, or is not allowed.
     Refused {
         /// The reason and the remedy.
         why: String,
     },
+}
+
+/// A token of a robot, in a list. Times are as RFC 3339 writes them, in UTC.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RobotTokenEntry {
+    /// The robot.
+    pub robot: String,
+    /// The id of the token.
+    pub token: String,
+    /// The comment on it.
+    pub comment: Option<String>,
+    /// The last day on which it is good.
+    pub expires: Option<String>,
+    /// Its last use since the start of the server.
+    pub last_use: Option<String>,
+    /// The time of its revocation.
+    pub revoked: Option<String>,
+}
+
+/// A revocation, in a list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RevocationEntry {
+    /// Its subject.
+    pub target: Target,
+    /// Its time, as RFC 3339 writes it, in UTC.
+    pub at: String,
 }
 
 /// The control socket of a server.
@@ -95,12 +156,13 @@ impl Control {
     ///
     /// # Errors
     /// The directory does not exist or cannot be written, or another server listens there.
-    pub fn bind(path: &Path, service: &Service) -> io::Result<Self> {
+    pub fn bind(path: &Path, service: &Arc<Service>) -> io::Result<Self> {
         remove_stale_socket(path)?;
         let listener = UnixListener::bind(path)?;
         // A client that connects in between must prove its user all the same.
         fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
         let handler = Arc::new(ControlHandler {
+            service: Arc::clone(service),
             freeze: service.freeze().clone(),
             telemetry: Arc::clone(service.telemetry()),
             kept: path.with_extension("frozen-until"),
@@ -134,6 +196,7 @@ impl Drop for Control {
 
 /// The server's side of the socket.
 struct ControlHandler {
+    service: Arc<Service>,
     freeze: Freeze,
     telemetry: Arc<Telemetry>,
     /// The file with the end of a freeze, in seconds since 1970.
@@ -169,6 +232,13 @@ impl ControlHandler {
             }
             Ok(ControlRequest::Thaw) => say(&mut write, &self.thaw(user)).await,
             Ok(ControlRequest::Status) => say(&mut write, &standing(self.freeze.status())).await,
+            Ok(ControlRequest::Revoke { target }) => say(&mut write, &self.revoke(&target, user).await).await,
+            Ok(ControlRequest::Tokens { account }) => {
+                say_all(&mut write, &self.tokens(account.as_deref())).await
+            }
+            Ok(ControlRequest::Revocations { account }) => {
+                say_all(&mut write, &self.revocations(&account)).await
+            }
             Err(_) => {
                 say(&mut write, &refused("another version of portwarden? This is not understood")).await
             }
@@ -281,6 +351,13 @@ fn standing(status: FreezeStatus) -> ControlAnswer {
 
 fn refused(why: &str) -> ControlAnswer {
     ControlAnswer::Refused { why: why.to_owned() }
+}
+
+async fn say_all(write: &mut OwnedWriteHalf, answers: &[ControlAnswer]) -> io::Result<()> {
+    for answer in answers {
+        say(write, answer).await?;
+    }
+    say(write, &ControlAnswer::End).await
 }
 
 async fn say(write: &mut OwnedWriteHalf, answer: &ControlAnswer) -> io::Result<()> {

@@ -72,7 +72,7 @@ async fn answer(
         "/metrics" => metrics(&request, service, admission),
         "/healthz" => text(StatusCode::OK, "alive\n".to_owned()),
         "/readyz" => match ready(service, stopping).await {
-            Ok(()) => text(StatusCode::OK, "ready\n".to_owned()),
+            Ok(()) => text(StatusCode::OK, ready_text(service)),
             Err(why) => text(StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {why}\n")),
         },
         _ => text(StatusCode::NOT_FOUND, "ask for /metrics, /healthz or /readyz\n".to_owned()),
@@ -85,6 +85,14 @@ async fn ready(service: &Service, stopping: bool) -> Result<(), String> {
         return Err("stopping".to_owned());
     }
     service.ask_registry().await
+}
+
+/// Without the state file requests are served all the same: all replicas unready at once would be an outage.
+fn ready_text(service: &Service) -> String {
+    match service.state().trouble() {
+        None => "ready\n".to_owned(),
+        Some(why) => format!("ready\ndegraded: nothing can be revoked: {why}\n"),
+    }
 }
 
 fn metrics(request: &Request<Incoming>, service: &Service, admission: &Admission) -> Response<Full<Bytes>> {

@@ -31,6 +31,7 @@ mod metrics;
 mod object_store;
 mod pages;
 mod response_rewriting;
+mod revocation;
 mod robots;
 #[allow(clippy::disallowed_methods, reason = "tests are threads of their own, which may sleep")]
 mod security;

@@ -33,6 +33,7 @@ mod journal;
 mod kubernetes;
 mod ldap;
 mod operation;
+mod revocation;
 mod robots;
 mod slow_moments;
 #[allow(clippy::cast_possible_truncation, reason = "a tally of small numbers")]

@@ -15,6 +15,8 @@ pub enum Event {
     Token,
     /// Writes were frozen or thawed.
     Freeze,
+    /// An account, a token or everything was revoked.
+    Revocation,
     /// The count of lines left out: those about requests without an account, when there are many.
     Summary,
 }
@@ -200,6 +202,7 @@ impl Event {
             Self::Transfer => "transfer",
             Self::Token => "token",
             Self::Freeze => "freeze",
+            Self::Revocation => "revocation",
             Self::Summary => "summary",
         }
     }

@@ -1,0 +1,183 @@
+//! `portwarden revoke` and `token list`, and what `explain` says of revocations.
+
+use std::{io::ErrorKind, path::Path, time::Duration};
+
+use serde_json::json;
+
+use super::{
+    DEFAULT_SOCKET, Revoke, RevokeSubject, TokenList,
+    control_client::{ask, ask_briefly},
+    output::{Failure, say},
+};
+use crate::{
+    server::{ControlAnswer, ControlRequest, RevocationEntry, RobotTokenEntry},
+    state::{LONGEST_ID, NotRevoked, Target},
+};
+
+/// For `explain`, which answers without the server too.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Has the server refuse what was issued.
+///
+/// # Errors
+/// It is not in force, or would not survive a restart; the sentence says which.
+pub(super) fn revoke(revoke: &Revoke) -> Result<(), Failure> {
+    let target = match &revoke.subject {
+        RevokeSubject { account: Some(account), .. } => Target::Account(account.clone()),
+        RevokeSubject { token: Some(id), .. } => Target::Token(token_id(id)),
+        RevokeSubject { all_sessions: _, .. } => Target::All,
+    };
+    // A longer line would not reach the server, and may be the token itself.
+    if let Target::Token(id) = &target
+        && id.len() > LONGEST_ID
+    {
+        return Err(NotRevoked::Id(id.len()).to_string().into());
+    }
+    match ask(&revoke.control.socket, &ControlRequest::Revoke { target })?.next()? {
+        ControlAnswer::Revoked { target, at, robot } if revoke.json => {
+            say(json!({"revoked": subject(&target), "name": name(&target), "robot": robot, "at": at}))
+        }
+        ControlAnswer::Revoked { target, at, robot } => {
+            for line in done(&target, &at, robot.as_deref()) {
+                say(line)?;
+            }
+            Ok(())
+        }
+        ControlAnswer::Refused { why } => Err(why.into()),
+        other => Err(format!("not understood: {other:?}").into()),
+    }
+}
+
+/// The id that is meant: of a robot's token it is the beginning of its `sha256`, in small letters.
+fn token_id(written: &str) -> String {
+    let is_hex = written.bytes().all(|byte| byte.is_ascii_hexdigit());
+    match written.get(..12) {
+        Some(id) if is_hex && matches!(written.len(), 12 | 64) => id.to_ascii_lowercase(),
+        _ => written.to_owned(),
+    }
+}
+
+/// The lines that say what is in force, and what is not.
+fn done(target: &Target, at: &str, robot: Option<&str>) -> Vec<String> {
+    match (target, robot) {
+        (Target::Account(account), _) => vec![
+            format!("revoked: what was issued to account {account:?} before {at}, from its next request on"),
+            "The account can sign in again. To keep it out, remove it, or add a rule that denies it.".to_owned(),
+        ],
+        (Target::Token(id), Some(robot)) => vec![
+            format!("revoked: token {id} of robot {robot:?}, and what was issued for it"),
+            "Remove its line from the configuration when you can.".to_owned(),
+        ],
+        (Target::Token(id), None) => vec![
+            format!("revoked: every token and JWT with the id {id:?}, and the session of a job that began with it"),
+            "Whether there is one is not known. What was bought with a refresh token ends with its account only: \
+             portwarden revoke --account."
+                .to_owned(),
+        ],
+        (Target::All, _) => vec![
+            format!("revoked: all tokens and sessions that were issued before {at}"),
+            "Accounts can sign in again, with a JWT after a minute.".to_owned(),
+        ],
+    }
+}
+
+/// Lists the tokens of robots, and the revocations that are in force.
+///
+/// # Errors
+/// The server cannot be reached.
+pub(super) fn list(list: &TokenList) -> Result<(), Failure> {
+    let request = ControlRequest::Tokens { account: list.account.clone() };
+    let mut answers = ask(&list.control.socket, &request)?;
+    let mut lines = 0;
+    while let Some(answer) = answers.next_of_list()? {
+        lines += 1;
+        say(if list.json { as_json(&answer) } else { as_text(&answer) })?;
+    }
+    if lines == 0 && !list.json {
+        say("no token of a robot, and no revocation")?;
+    }
+    Ok(())
+}
+
+fn as_json(answer: &ControlAnswer) -> String {
+    match answer {
+        ControlAnswer::RobotToken(entry) => {
+            let RobotTokenEntry { robot, token, comment, expires, last_use, revoked } = entry;
+            json!({
+                "robot": robot, "token": token, "comment": comment, "expires": expires, "last_use": last_use,
+                "revoked": revoked,
+            })
+        }
+        ControlAnswer::Revocation(RevocationEntry { target, at }) => {
+            json!({"revoked": subject(target), "name": name(target), "at": at})
+        }
+        other => json!(other),
+    }
+    .to_string()
+}
+
+fn as_text(answer: &ControlAnswer) -> String {
+    match answer {
+        ControlAnswer::RobotToken(entry) => {
+            let RobotTokenEntry { robot, token, comment, expires, last_use, revoked } = entry;
+            let comment = comment.as_ref().map(|comment| format!(" ({comment:?})")).unwrap_or_default();
+            let expires = expires.as_ref().map_or("no end".to_owned(), |day| format!("until {day}"));
+            let used =
+                last_use.as_ref().map_or("not used since the start".to_owned(), |at| format!("used {at}"));
+            let revoked = revoked.as_ref().map(|at| format!(", revoked {at}")).unwrap_or_default();
+            format!("token {token} of robot {robot:?}{comment}: {expires}, {used}{revoked}")
+        }
+        ControlAnswer::Revocation(entry) => revocation(entry),
+        other => format!("not understood: {other:?}"),
+    }
+}
+
+fn revocation(RevocationEntry { target, at }: &RevocationEntry) -> String {
+    match target {
+        Target::Account(account) => format!("revoked: what was issued to account {account:?} before {at}"),
+        Target::Token(id) => format!("revoked: token {id:?}, at {at}"),
+        Target::All => {
+            format!("revoked: everything that was issued before {at}, with this state file or without")
+        }
+    }
+}
+
+/// A line for each revocation that concerns an account, as the running server knows them; none where none runs. `socket`
+/// is that of the configuration.
+pub(super) fn notes(socket: Option<&Path>, account: &str) -> Vec<String> {
+    let socket = socket.unwrap_or(Path::new(DEFAULT_SOCKET));
+    let request = ControlRequest::Revocations { account: account.to_owned() };
+    let mut answers = match ask_briefly(socket, &request, PATIENCE) {
+        Ok(answers) => answers,
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+            return vec!["note: root is also shown what was revoked".to_owned()];
+        }
+        Err(_) => return Vec::new(),
+    };
+    let mut lines = Vec::new();
+    loop {
+        match answers.next_of_list() {
+            Ok(None) => return lines,
+            Ok(Some(answer)) => lines.push(as_text(&answer)),
+            Err(why) => {
+                lines.push(format!("note: the server does not say what was revoked: {why}"));
+                return lines;
+            }
+        }
+    }
+}
+
+fn subject(target: &Target) -> &'static str {
+    match target {
+        Target::Account(_) => "account",
+        Target::Token(_) => "token",
+        Target::All => "all",
+    }
+}
+
+fn name(target: &Target) -> Option<&str> {
+    match target {
+        Target::Account(name) | Target::Token(name) => Some(name),
+        Target::All => None,
+    }
+}
