@@ -2,8 +2,7 @@
 
 use super::{Lint, LintInput, Report, accounts, pattern_path};
 use crate::{
-    authn::is_certificate_name,
-    authn::{DEFAULT_COST, PasswordHash},
+    authn::{DEFAULT_COST, PasswordHash, is_certificate_name},
     authz::shapes,
     config::sections::access::user_path,
     workload::is_of,

@@ -98,12 +98,7 @@ fn what_refuses_every_certificate_of_an_authority_is_warned_of() {
     let of = |keys: &str| said(&format!("{TLS}, client_ca: {keys}"), ACCOUNT);
     assert_eq!(of("ca.pem, client_crl: crl.pem"), "");
     let old = of("[ca.pem, old.pem], client_crl: [crl.pem, oldcrl.pem]");
-    assert!(
-        old.contains(
-            "warning: server.client_ca: the authority `CN=rcgen self signed cert, CN=old` expired at"
-        ),
-        "{old}"
-    );
+    assert!(old.contains("warning: server.client_ca: the authority `CN=old` expired at"), "{old}");
     assert!(old.contains("warning: server.client_crl: the list of the authority"), "{old}");
     assert!(old.contains("openssl crl -noout -nextupdate -in FILE"), "{old}");
     let other = of("ca.pem, client_crl: oldcrl.pem");
