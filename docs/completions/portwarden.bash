@@ -22,6 +22,9 @@ _portwarden() {
             portwarden,completions)
                 cmd="portwarden__subcmd__completions"
                 ;;
+            portwarden,credential-provider)
+                cmd="portwarden__subcmd__credential__subcmd__provider"
+                ;;
             portwarden,explain)
                 cmd="portwarden__subcmd__explain"
                 ;;
@@ -57,6 +60,9 @@ _portwarden() {
                 ;;
             portwarden__subcmd__help,completions)
                 cmd="portwarden__subcmd__help__subcmd__completions"
+                ;;
+            portwarden__subcmd__help,credential-provider)
+                cmd="portwarden__subcmd__help__subcmd__credential__subcmd__provider"
                 ;;
             portwarden__subcmd__help,explain)
                 cmd="portwarden__subcmd__help__subcmd__explain"
@@ -119,7 +125,7 @@ _portwarden() {
 
     case "${cmd}" in
         portwarden)
-            opts="-h -V --help --version serve check explain test-policy freeze thaw status revoke token hash completions help"
+            opts="-h -V --help --version serve check explain test-policy freeze thaw status revoke token credential-provider hash completions help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -168,8 +174,30 @@ _portwarden() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        portwarden__subcmd__credential__subcmd__provider)
+            opts="-h --issuer --registry --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --issuer)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --registry)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         portwarden__subcmd__explain)
-            opts="-c -v -h --config --account --jwt --everyone --label --ip --service --scope --request --verbose --json --help"
+            opts="-c -v -h --config --account --jwt --certificate --everyone --label --ip --service --scope --request --verbose --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -188,6 +216,10 @@ _portwarden() {
                     return 0
                     ;;
                 --jwt)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --certificate)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -267,7 +299,7 @@ _portwarden() {
             return 0
             ;;
         portwarden__subcmd__help)
-            opts="serve check explain test-policy freeze thaw status revoke token hash completions help"
+            opts="serve check explain test-policy freeze thaw status revoke token credential-provider hash completions help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -295,6 +327,20 @@ _portwarden() {
             return 0
             ;;
         portwarden__subcmd__help__subcmd__completions)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        portwarden__subcmd__help__subcmd__credential__subcmd__provider)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
