@@ -254,7 +254,7 @@ fn rule_47_a_transfer_that_runs_goes_on_and_the_next_request_is_refused() {
     let (warden, token) = (&warden, &token);
     std::thread::scope(|scope| {
         let target = with_digest(&location, &sha256(&content));
-        let (content, path) = (&content, target.clone());
+        let (content, path) = (&content, target);
         // Three seconds at this rate.
         let slow = scope.spawn(move || {
             curl(warden).bearer(token).option(&["--limit-rate", "1M"]).body(content).send("PUT", &path).status
