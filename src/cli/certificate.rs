@@ -32,7 +32,10 @@ pub(super) fn read(file: &Path, evaluator: &PolicyEvaluator, json: bool) -> Resu
     };
     let size = fs::metadata(file).map_err(|error| format!("--certificate {name}: {error}"))?.len();
     if size > LARGEST {
-        return Err(format!("--certificate {name}: {size} bytes are no certificate").into());
+        return Err(format!(
+            "--certificate {name}: expected a certificate, found {size} bytes; name its PEM file"
+        )
+        .into());
     }
     let pem = fs::read(file).map_err(|error| format!("--certificate {name}: {error}"))?;
     let chain: Vec<_> = CertificateDer::pem_slice_iter(&pem).filter_map(Result::ok).collect();

@@ -89,7 +89,7 @@ fn check_options(provider: &CredentialProvider) -> Result<(), String> {
     if !is_issuer_name(&provider.issuer) {
         return Err(format!(
             "--issuer: expected a `name` of `workload_auth.issuers`, found {:?}: up to 32 lower case letters, digits, \
-             dots and dashes",
+             `.`, `-` or `_`",
             provider.issuer
         ));
     }

@@ -24,7 +24,10 @@ pub(super) fn read(file: &Path, evaluator: &PolicyEvaluator, json: bool) -> Resu
     let name = file.display();
     let size = fs::metadata(file).map_err(|error| format!("--jwt {name}: {error}"))?.len();
     if size > LARGEST {
-        return Err(format!("--jwt {name}: {size} bytes are no JWT").into());
+        return Err(format!(
+            "--jwt {name}: expected a JWT, found {size} bytes; name a file with the JWT alone"
+        )
+        .into());
     }
     let text = fs::read_to_string(file).map_err(|error| format!("--jwt {name}: {error}"))?;
     let workload = Workload::new(&evaluator.config.workload, None)?;

@@ -14,6 +14,9 @@ use crate::{
     state::{LONGEST_ID, NotRevoked, Target},
 };
 
+/// For an answer of a server of another version.
+const NOT_UNDERSTOOD: &str = "the server's answer is not understood; after an upgrade, restart the server: \
+                              systemctl restart portwarden";
 /// For `explain`, which answers without the server too.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -44,7 +47,7 @@ pub(super) fn revoke(revoke: &Revoke) -> Result<(), Failure> {
             Ok(())
         }
         ControlAnswer::Refused { why } => Err(why.into()),
-        other => Err(format!("not understood: {other:?}").into()),
+        _ => Err(NOT_UNDERSTOOD.into()),
     }
 }
 
@@ -70,8 +73,8 @@ fn done(target: &Target, at: &str, robot: Option<&str>) -> Vec<String> {
         ],
         (Target::Token(id), None) => vec![
             format!("revoked: every token and JWT with the id {id:?}, and the session of a job that began with it"),
-            "Whether there is one is not known. What was bought with a refresh token ends with its account only: \
-             portwarden revoke --account."
+            "The server cannot tell whether one exists. Access tokens that a refresh token has fetched end with their account \
+             only: portwarden revoke --account NAME."
                 .to_owned(),
         ],
         (Target::All, _) => vec![
@@ -128,7 +131,7 @@ fn as_text(answer: &ControlAnswer) -> String {
             format!("token {token} of robot {robot:?}{comment}: {expires}, {used}{revoked}")
         }
         ControlAnswer::Revocation(entry) => revocation(entry),
-        other => format!("not understood: {other:?}"),
+        _ => NOT_UNDERSTOOD.to_owned(),
     }
 }
 
@@ -137,7 +140,7 @@ fn revocation(RevocationEntry { target, at }: &RevocationEntry) -> String {
         Target::Account(account) => format!("revoked: what was issued to account {account:?} before {at}"),
         Target::Token(id) => format!("revoked: token {id:?}, at {at}"),
         Target::All => {
-            format!("revoked: everything that was issued before {at}, with this state file or without")
+            format!("revoked: everything that was issued before {at}")
         }
     }
 }
@@ -150,7 +153,7 @@ pub(super) fn notes(socket: Option<&Path>, account: &str) -> Vec<String> {
     let mut answers = match ask_briefly(socket, &request, PATIENCE) {
         Ok(answers) => answers,
         Err(error) if error.kind() == ErrorKind::PermissionDenied => {
-            return vec!["note: root is also shown what was revoked".to_owned()];
+            return vec!["note: run this as root to see revocations, too".to_owned()];
         }
         Err(_) => return Vec::new(),
     };
@@ -160,7 +163,7 @@ pub(super) fn notes(socket: Option<&Path>, account: &str) -> Vec<String> {
             Ok(None) => return lines,
             Ok(Some(answer)) => lines.push(as_text(&answer)),
             Err(why) => {
-                lines.push(format!("note: the server does not say what was revoked: {why}"));
+                lines.push(format!("note: the server did not list its revocations: {why}"));
                 return lines;
             }
         }

@@ -104,12 +104,12 @@ pub enum NotRevoked {
     Full,
     /// It holds until the next start only.
     #[error(
-        "this process refuses it from now on, but that could not be stored, so a restart would forget it: {0}. Mend that, \
+        "the server refuses it from now on, but could not store that, so a restart would forget it: {0}. Correct that, \
          and revoke again"
     )]
     NotStored(StoreError),
     /// The system gives no random bytes for a new id.
-    #[error("nothing is revoked: the system gives no random bytes")]
+    #[error("nothing is revoked: the system gives no random bytes; see its log")]
     NoRandomness,
 }
 
@@ -169,7 +169,7 @@ impl State {
             Err(error) if is_default => {
                 tracing::error!(
                     "the state file cannot be used: {error}; nothing can be revoked, and tokens that were issued with it \
-                     are refused, until it is mended and Portwarden restarted"
+                     are refused, until it is corrected and Portwarden restarted"
                 );
                 let state = Self::without(format!("the state file cannot be used: {error}"), Some(now));
                 *state.trouble.lock() = Some(error.to_string());
@@ -336,7 +336,7 @@ impl State {
         if !self.is_behind.swap(true, Ordering::Relaxed) {
             tracing::error!(
                 "the state file is older than a token that was issued with it, so it was restored and lacks revocations; \
-                 end what it forgot: portwarden revoke --all-sessions"
+                 end what it lacks: portwarden revoke --all-sessions"
             );
         }
     }

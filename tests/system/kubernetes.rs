@@ -26,7 +26,7 @@ fn block(first: &str, warden: &Portwarden, ci: &Made) -> String {
     block
         .replace("/etc/containerd/certs.d/registry.example/ca.crt", &authority)
         .replace("registry.example", &warden.host())
-        .replace("\"cluster\"", &format!("\"{CI}\""))
+        .replace("\"nodes\"", &format!("\"{CI}\""))
         .replace("AUTH", &STANDARD.encode(format!("{CI}:{}", ci.token)))
         .replace("TOKEN", ci.token)
 }

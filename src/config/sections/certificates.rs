@@ -59,8 +59,13 @@ pub(crate) fn settings(
     {
         let (key, why) =
             why.strip_prefix("server.").and_then(|text| text.split_once(": ")).unwrap_or(("client_ca", &why));
-        let hint =
-            "Look at it with `openssl x509 -noout -text -in FILE`, or `openssl crl -noout -text -in FILE`";
+        let hint = match key {
+            "client_crl" => {
+                "Look at it with `openssl crl -noout -text -in FILE`; it must be of version 2, which `openssl ca` writes \
+                 with `crlnumber` in its configuration"
+            }
+            _ => "Look at it with `openssl x509 -noout -text -in FILE`",
+        };
         context.report.error(at(key), format!("cannot be used: {why}"), hint);
     }
     Some(settings)
@@ -133,8 +138,9 @@ fn is_required(server: &Server, context: &mut Context<'_>) -> bool {
     match server.client_auth.as_ref().map(|text| text.0.as_str()) {
         None | Some("optional") => false,
         Some("required") => true,
-        Some(_) => {
-            context.report.error(at("client_auth"), "unknown word", "Write `optional` or `required`");
+        Some(other) => {
+            let message = format!("expected `optional` or `required`, found {other:?}");
+            context.report.error(at("client_auth"), message, "Write one of the two");
             true
         }
     }

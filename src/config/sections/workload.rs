@@ -64,7 +64,7 @@ fn audience(written: &WorkloadAuth, context: &mut Context<'_>) -> Vec<String> {
         let of_github = text.starts_with("https://github.com/") || text.starts_with("https://gitlab.com");
         if of_github || shared.contains(&text.as_str()) || text.contains("kubernetes.default.svc") {
             let message = format!(
-                "{text:?} is an audience that other services take, too: each can use a JWT that it got"
+                "{text:?} is the audience of other services, too: each could sign in here with a JWT that it received"
             );
             context.report.warn(at("audience"), message, "Write the address of this registry");
         }
@@ -126,7 +126,7 @@ impl<'w> Reader<'_, '_, 'w> {
     fn name(&mut self) -> Option<String> {
         let name = text(&self.written.name).filter(|name| is_issuer_name(name));
         if name.is_none() {
-            let hint = "Write up to 32 lower case letters, digits, dots and dashes, as `github`: `docker login -u github`";
+            let hint = "Write up to 32 lower case letters, digits, `.`, `-` or `_`, as `github`: `docker login -u github`";
             self.error("name", "missing, or not a name of an issuer", hint);
         }
         name.map(str::to_owned)
@@ -274,10 +274,10 @@ impl<'w> Reader<'_, '_, 'w> {
             && !ids.iter().any(|id| pins(id))
         {
             let message = format!(
-                "{host} signs for everyone in the world, and no claim with a number that is never given away again is required"
+                "{host} signs for everyone in the world, and `require` demands no claim that is never reused"
             );
             let hint = format!(
-                "Require one of them as a text: `{}`. Names are deleted and registered anew by others",
+                "Require one of these, as a text: `{}`. A name that is deleted can be registered by others",
                 ids.join("`, `")
             );
             self.error("require", message, hint);

@@ -1,6 +1,6 @@
 //! Logins with a JWT of an issuer of `workload_auth`, and what wrong ones cost their sender.
 //!
-//! A wrong JWT is no guess: nobody finds a signature by trying. It costs work, so it is counted by the address of the
+//! A wrong JWT is no guess: a signature is not found by trying. It costs work, so it is counted by the address of the
 //! client, and never by the issuer's name, which all jobs share.
 
 use std::{
@@ -52,8 +52,8 @@ impl WorkloadLogins {
     /// The identity that a JWT of `issuer` proves.
     ///
     /// # Errors
-    /// 401 with what is wrong with the JWT; 429 to a client that sent too many wrong ones; 503 where the keys of the issuer cannot be fetched, or too many
-    /// signatures are waiting; all with `Retry-After`.
+    /// 401 with what is wrong with the JWT; 429 to a client that sent too many wrong ones; 503 where the keys of the
+    /// issuer cannot be fetched, or too many signatures are waiting. The last two have `Retry-After`.
     pub(crate) async fn check(
         &self,
         snapshot: &Snapshot,
@@ -97,7 +97,7 @@ impl WorkloadLogins {
                 self.count(ip, Instant::now());
                 let ip = ip.map(tracing::field::display);
                 tracing::info!(issuer = issuer.name(), ip, "a login with a JWT failed: {error}");
-                // It is said: whoever reads the answer has the JWT, and the log is not the job's.
+                // The reason is sent: the reader of the answer has the JWT, and the log is not the job's.
                 Err(Refusal::new(
                     ErrorCode::Unauthorized,
                     format!("Auth failed. The JWT is no login: {error}"),
@@ -149,11 +149,14 @@ fn not_revoked(snapshot: &Snapshot, login: Login) -> Result<Login, Refusal> {
     snapshot.state.check_jwt(account, id.as_deref(), *issued_at).map_err(|ended| {
         tracing::info!(account, jti = id, ?ended, "a login with a JWT failed: it was revoked");
         let why = match ended {
-            Ended::Token => "Auth failed. The JWT was revoked",
-            Ended::Account => "Auth failed. The JWT was issued before its account was revoked, or within a minute of it",
+            Ended::Token => "Auth failed. The JWT was revoked: request another",
+            Ended::Account => {
+                "Auth failed. The JWT was issued before its account was revoked, or within a minute after it: request \
+                 another after that minute"
+            }
             Ended::OtherState => {
                 "Auth failed. The JWT was issued before everything was revoked or the state file was made, or within a \
-                 minute of it"
+                 minute after it: request another after that minute"
             }
         };
         Refusal::new(ErrorCode::Unauthorized, why)

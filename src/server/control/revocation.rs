@@ -22,7 +22,9 @@ impl ControlHandler {
             Target::Token(id) if is_robot_token_id(id) => match self.robot_of(id) {
                 Some(robot) => Some(robot),
                 None => {
-                    return refused(&format!("nothing is revoked: no robot has a token with the id {id}"));
+                    return refused(&format!(
+                        "nothing is revoked: no robot has a token with the id {id}; see `portwarden token list`"
+                    ));
                 }
             },
             _ => None,

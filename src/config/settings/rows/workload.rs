@@ -16,8 +16,8 @@ pub(crate) const ROWS: &[Setting] = &[
     required("workload_auth.issuers", "The issuers of JWTs."),
     required(
         "workload_auth.issuers[].name",
-        "The user of `docker login`, and the beginning of the accounts: up to 32 lower case letters, digits, dots and \
-         dashes.",
+        "The user of `docker login`, and the beginning of the accounts: up to 32 lower case letters, digits, dots, \
+         dashes and underscores.",
     ),
     required("workload_auth.issuers[].issuer", "What `iss` must be, byte for byte: an https URL."),
     plain("workload_auth.issuers[].algorithms", "[\"RS256\"]", "The algorithms, with a public key only."),
