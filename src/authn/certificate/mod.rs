@@ -65,9 +65,11 @@ pub struct Certificates {
 /// An authority, whose own end the TLS library does not look at.
 #[derive(Debug)]
 struct Authority {
-    subject: Vec<u8>,
     from: u64,
     until: u64,
+    /// Trusts this authority alone: the one that has signed is not told otherwise, since a client may send any
+    /// certificate along.
+    verifier: Arc<dyn ClientCertVerifier>,
 }
 
 /// The certificate that the client of a connection has shown, with the proof of its key.
@@ -105,20 +107,9 @@ impl Certificates {
     /// The TLS library refuses one of them.
     pub fn new(settings: &CertificateSettings) -> Result<Self, String> {
         static NUMBERS: AtomicU64 = AtomicU64::new(0);
-        let mut roots = RootCertStore::empty();
-        let mut authorities = Vec::new();
-        for der in &settings.authorities {
-            roots.add(der.clone()).map_err(|error| format!("server.client_ca: {error}"))?;
-            authorities.extend(Authority::read(der));
-        }
-        let mut builder =
-            WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::new(default_provider()))
-                .with_crls(settings.revocation_lists.iter().cloned())
-                .enforce_revocation_expiration();
-        if !settings.is_required {
-            builder = builder.allow_unauthenticated();
-        }
-        let verifier = builder.build().map_err(|error| format!("server.client_crl: {error}"))?;
+        let verifier = verifier(settings, &settings.authorities)?;
+        let authorities = settings.authorities.iter().map(|der| Authority::read(settings, der));
+        let authorities = authorities.collect::<Result<_, _>>()?;
         Ok(Self {
             number: NUMBERS.fetch_add(1, Ordering::Relaxed),
             verifier,
@@ -172,16 +163,15 @@ impl Certificates {
         let time = UnixTime::since_unix_epoch(Duration::from_secs(now));
         self.verifier.verify_client_cert(own, others, time).map_err(|error| Untrusted::from(&error))?;
         let mut until = self.lists_end;
-        let mut authorities_until = None;
         for der in &certificate.chain {
             let (_, read) = X509Certificate::from_der(der).map_err(|_| Untrusted::Unreadable)?;
             until = until.min(seconds(read.validity()).1);
-            let issuer = read.issuer().as_raw();
-            let of_it = self.authorities.iter().filter(|authority| authority.subject == issuer);
-            let in_time = of_it.filter(|authority| (authority.from..=authority.until).contains(&now));
-            authorities_until = in_time.map(|authority| authority.until).chain(authorities_until).min();
         }
-        let authority = authorities_until.ok_or(Untrusted::AuthorityExpired)?;
+        let in_time =
+            self.authorities.iter().filter(|authority| (authority.from..=authority.until).contains(&now));
+        let signing =
+            in_time.filter(|authority| authority.verifier.verify_client_cert(own, others, time).is_ok());
+        let authority = signing.map(|authority| authority.until).max().ok_or(Untrusted::AuthorityExpired)?;
         // A certificate that was sent along and is not used may have expired: then each second is judged anew.
         Ok(until.min(authority).max(now))
     }
@@ -199,11 +189,28 @@ impl Certificates {
 }
 
 impl Authority {
-    fn read(der: &CertificateDer<'_>) -> Option<Self> {
-        let (_, read) = X509Certificate::from_der(der).ok()?;
+    fn read(settings: &CertificateSettings, der: &CertificateDer<'static>) -> Result<Self, String> {
+        let (_, read) =
+            X509Certificate::from_der(der).map_err(|error| format!("server.client_ca: {error}"))?;
         let (from, until) = seconds(read.validity());
-        Some(Self { subject: read.subject().as_raw().to_vec(), from, until })
+        Ok(Self { from, until, verifier: verifier(settings, std::slice::from_ref(der))? })
     }
+}
+
+/// A judge that trusts these authorities, by the revocation lists of the settings.
+fn verifier(
+    settings: &CertificateSettings,
+    authorities: &[CertificateDer<'static>],
+) -> Result<Arc<dyn ClientCertVerifier>, String> {
+    let mut roots = RootCertStore::empty();
+    for der in authorities {
+        roots.add(der.clone()).map_err(|error| format!("server.client_ca: {error}"))?;
+    }
+    let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::new(default_provider()))
+        .with_crls(settings.revocation_lists.iter().cloned())
+        .enforce_revocation_expiration();
+    let builder = if settings.is_required { builder } else { builder.allow_unauthenticated() };
+    builder.build().map_err(|error| format!("server.client_crl: {error}"))
 }
 
 impl ClientCertificate {

@@ -136,6 +136,17 @@ fn an_authority_that_has_expired_signs_no_login() {
 }
 
 #[test]
+fn an_authority_that_has_expired_is_not_vouched_for_by_one_that_was_sent_along_or_has_its_name() {
+    for name in ["new", "old"] {
+        let (old, new) = (authority("old", 2026), authority(name, 2040));
+        let mut chain = signed(&params(&[uri(APP)]), &old);
+        chain.chain.push(new.as_ref().der().clone());
+        let said = judged(&settings(&[&old, &new]), &chain, NOW);
+        assert_eq!(said, Err("is from an authority that has expired".to_owned()), "{name}");
+    }
+}
+
+#[test]
 fn rule_46_a_revoked_certificate_is_no_login_from_the_next_list_on() {
     let ours = authority("ours", 2040);
     let certificate = signed(&params(&[uri(APP)]), &ours);
