@@ -24,8 +24,8 @@ use serde::{Deserialize, Serialize};
 use sqlite::SqliteStore;
 use standing::Standing;
 pub use standing::is_robot_token_id;
-use store::Store;
 pub use store::StoreError;
+use store::{Change, Store};
 
 /// The most accounts and tokens that are revoked at the same time.
 pub const MOST_REVOCATIONS: usize = 100_000;
@@ -134,8 +134,9 @@ pub struct RevokedMeanwhile;
 pub struct State {
     standing: RwLock<Standing>,
     store: Result<Box<dyn Store>, String>,
-    /// One revocation is stored at a time, in the order in which they come into force.
-    writing: tokio::sync::Mutex<()>,
+    /// The revocations that are in force and not stored yet. One is stored at a time, in the order in which they come
+    /// into force.
+    unstored: tokio::sync::Mutex<Vec<Change>>,
     /// The reason why the last revocation was not stored, or the default file not opened.
     trouble: Mutex<Option<String>>,
     /// True once it was logged that the file is older than a token.
@@ -202,7 +203,7 @@ impl State {
         Self {
             standing: RwLock::new(standing),
             store: Err(why),
-            writing: tokio::sync::Mutex::default(),
+            unstored: tokio::sync::Mutex::default(),
             trouble: Mutex::default(),
             is_behind: AtomicBool::default(),
             has_seen_others: AtomicBool::default(),
@@ -254,9 +255,14 @@ impl State {
     /// Holds the id of a token against those that were revoked.
     ///
     /// # Errors
-    /// [`Ended::Token`].
+    /// [`Ended::Token`]; [`Ended::OtherState`] for a robot's token while a file that is there cannot be read, since it may
+    /// say that this one is revoked.
     pub fn check_token(&self, id: &str) -> Result<(), Ended> {
-        if self.standing.read().tokens.contains_key(id) { Err(Ended::Token) } else { Ok(()) }
+        let standing = self.standing.read();
+        if standing.id.is_none() && standing.since.is_some() && is_robot_token_id(id) {
+            return Err(Ended::OtherState);
+        }
+        if standing.tokens.contains_key(id) { Err(Ended::Token) } else { Ok(()) }
     }
 
     /// Holds a login with another issuer's JWT against all revocations: it has no generation, but the time at which it
@@ -284,10 +290,20 @@ impl State {
     /// # Errors
     /// It is not in force, or it would not survive a restart: [`NotRevoked`] says which.
     pub async fn revoke(&self, target: &Target, now: u64) -> Result<(), NotRevoked> {
-        let _turn = self.writing.lock().await;
+        let mut unstored = self.unstored.lock().await;
         let store = self.store.as_ref().map_err(|why| NotRevoked::NoState(why.clone()))?;
         let change = self.standing.write().apply(target, now)?;
-        let stored = store.keep(&change).await;
+        if matches!(change, Change::All(_)) {
+            unstored.clear();
+        }
+        unstored.push(change);
+        let mut stored = Ok(());
+        while let (Ok(()), Some(change)) = (&stored, unstored.first()) {
+            stored = store.keep(change).await;
+            if stored.is_ok() {
+                unstored.remove(0);
+            }
+        }
         *self.trouble.lock() = stored.as_ref().err().map(ToString::to_string);
         stored.map_err(NotRevoked::NotStored)
     }

@@ -7,7 +7,7 @@ use std::{
     sync::Arc,
 };
 
-use super::{store::Change, *};
+use super::*;
 
 const NOW: u64 = 1_800_000_000;
 
@@ -229,6 +229,12 @@ fn rule_47_a_default_file_that_cannot_be_opened_lets_nothing_old_in() {
         assert_eq!(state.check_jwt("ci:a", None, iat + 60), Err(Ended::OtherState));
         assert_eq!(state.check_jwt("ci:a", None, iat + 61), Ok(()));
         assert_eq!(state.check("alice", &stamp(&state, "alice")), Ok(()), "others go on");
+        assert_eq!(
+            state.check_token("60e05bd1b195"),
+            Err(Ended::OtherState),
+            "a robot's token may be revoked"
+        );
+        assert_eq!(State::default().check_token("60e05bd1b195"), Ok(()));
         let refused = state.revoke(&account("alice"), NOW).await.unwrap_err();
         assert!(matches!(refused, NotRevoked::NoState(_)) && !state.is_up(), "{refused}");
         assert!(state.trouble().unwrap().contains("damaged"));
@@ -256,8 +262,9 @@ fn rule_47_a_revocation_that_is_not_stored_says_so_and_holds_until_the_end() {
     });
 }
 
-/// A store that cannot be written to while the switch is on.
-struct Broken(Arc<AtomicBool>);
+/// A store that cannot be written to while the switch is on, and what was stored in it.
+#[derive(Clone, Default)]
+struct Broken(Arc<AtomicBool>, Arc<Mutex<Vec<Change>>>);
 
 impl Store for Broken {
     fn load(&self) -> std::pin::Pin<Box<dyn Future<Output = Result<store::Kept, StoreError>> + Send + '_>> {
@@ -266,32 +273,47 @@ impl Store for Broken {
 
     fn keep<'a>(
         &'a self,
-        _: &'a Change,
+        change: &'a Change,
     ) -> std::pin::Pin<Box<dyn Future<Output = Result<(), StoreError>> + Send + 'a>> {
         let error =
             StoreError { file: "state.db".into(), message: "disk full".to_owned(), hint: "make room" };
-        Box::pin(async move { if self.0.load(Ordering::Relaxed) { Err(error) } else { Ok(()) } })
+        Box::pin(async move {
+            if self.0.load(Ordering::Relaxed) {
+                return Err(error);
+            }
+            self.1.lock().push(change.clone());
+            Ok(())
+        })
     }
 }
 
 #[test]
-fn a_store_that_works_again_is_up_again() {
+fn rule_47_what_a_store_could_not_take_is_stored_with_the_next_revocation() {
     run(async {
-        let is_broken = Arc::new(AtomicBool::new(true));
-        let state = State::with(Box::new(Broken(Arc::clone(&is_broken)))).await.unwrap();
-        let error = state.revoke(&account("alice"), NOW).await.unwrap_err().to_string();
-        assert!(error.contains("disk full") && error.contains("a restart would forget it"), "{error}");
-        assert!(!state.is_up());
-        is_broken.store(false, Ordering::Relaxed);
-        state.revoke(&account("alice"), NOW).await.unwrap();
+        let store = Broken::default();
+        store.0.store(true, Ordering::Relaxed);
+        let state = State::with(Box::new(store.clone())).await.unwrap();
+        for name in ["alice", "bob"] {
+            let error = state.revoke(&account(name), NOW).await.unwrap_err().to_string();
+            assert!(error.contains("disk full") && error.contains("a restart would forget it"), "{error}");
+            assert!(!state.is_up());
+        }
+        store.0.store(false, Ordering::Relaxed);
+        state.revoke(&account("eve"), NOW).await.unwrap();
         assert!(state.is_up());
+        let name = |change: &Change| match change {
+            Change::Account { name, .. } => name.clone(),
+            other => format!("{other:?}"),
+        };
+        let names: Vec<_> = store.1.lock().iter().map(name).collect();
+        assert_eq!(names, ["alice", "bob", "eve"]);
     });
 }
 
 #[test]
 fn revocations_are_bounded_in_number_and_in_bytes() {
     run(async {
-        let state = State::with(Box::new(Broken(Arc::default()))).await.unwrap();
+        let state = State::with(Box::new(Broken::default())).await.unwrap();
         assert_eq!(state.revoke(&account(&"x".repeat(513)), NOW).await, Err(NotRevoked::Name(513)));
         assert_eq!(state.revoke(&token(""), NOW).await, Err(NotRevoked::Id(0)));
         assert_eq!(state.revoke(&token(&"x".repeat(257)), NOW).await, Err(NotRevoked::Id(257)));

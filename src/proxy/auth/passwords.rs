@@ -21,6 +21,7 @@ use crate::{
         snapshot::unix_now,
     },
     registry::{ErrorCode, Refusal},
+    state::Ended,
     telemetry::Telemetry,
 };
 
@@ -122,10 +123,16 @@ impl Passwords {
             tracing::warn!(why, "the right token of a robot was refused");
             refused(why)
         };
+        if let RobotVerdict::Accepted(identity) = &verdict
+            && let Some(ended) = revoked(snapshot, identity)
+        {
+            let why = match ended {
+                Ended::Token => "was revoked",
+                _ => "cannot be held against the revocations, whose state file cannot be read",
+            };
+            return Err(to_its_holder(identity, format!("this token of robot '{account}' {why}")));
+        }
         match verdict {
-            RobotVerdict::Accepted(identity) if is_revoked(snapshot, &identity) => {
-                return Err(to_its_holder(&identity, format!("this token of robot '{account}' was revoked")));
-            }
             RobotVerdict::Accepted(identity) if snapshot.authorizers.ceilings.admits(&account, ip) => {
                 if let Some(token) = &identity.token {
                     snapshot.authenticators.robots.used(&account, &token.id, unix_now());
@@ -210,9 +217,9 @@ impl Passwords {
     }
 }
 
-/// Returns true if the robot's token that was shown was revoked by its id.
-fn is_revoked(snapshot: &Snapshot, identity: &Identity) -> bool {
-    identity.token.as_ref().is_some_and(|token| snapshot.state.check_token(&token.id).is_err())
+/// The reason why the robot's token that was shown no longer counts, by its id.
+fn revoked(snapshot: &Snapshot, identity: &Identity) -> Option<Ended> {
+    snapshot.state.check_token(&identity.token.as_ref()?.id).err()
 }
 
 /// The next step of a login.
