@@ -25,8 +25,10 @@ pub(super) const PURPOSE: &str = "portwarden upload grace v1";
 #[derive(Clone, Copy)]
 pub struct UploadGrace {
     token: [u8; digest::SHA256_OUTPUT_LEN],
-    /// The last moment at which the token is known to have been valid, in seconds since 1970; `None` if it still is.
-    valid: Option<u64>,
+    /// The last moment at which the token was seen to be valid: the beginning of a request, in seconds since 1970.
+    valid: u64,
+    /// The end of that request; `None` for the one that is under way.
+    since: Option<u64>,
 }
 
 /// One upload, as its path names it.
@@ -39,13 +41,13 @@ pub struct UploadName<'a> {
 }
 
 impl UploadGrace {
-    /// The grace of an upload whose request has shown this valid token.
-    pub fn of_valid(token: &str) -> Self {
-        Self { token: fingerprint(token), valid: None }
+    /// The grace of an upload whose request has shown this valid token, and begins `now`, in seconds since 1970.
+    pub fn of_valid(token: &str, now: u64) -> Self {
+        Self { token: fingerprint(token), valid: now, since: None }
     }
 
-    /// The last moment at which the token is known to have been valid, in seconds since 1970; `None` if it still is.
-    pub fn valid_at(&self) -> Option<u64> {
+    /// The last moment at which the token was seen to be valid, in seconds since 1970.
+    pub fn valid_at(&self) -> u64 {
         self.valid
     }
 }
@@ -54,9 +56,9 @@ impl Authority {
     /// Returns the key for the next request of an upload, of which one has just ended. It is of letters, digits, `-`, `_`
     /// and dots. `now` in seconds since 1970.
     pub fn upload_key(&self, grace: &UploadGrace, upload: UploadName<'_>, now: u64) -> String {
-        let valid = grace.valid.unwrap_or(now);
-        let mac = hmac::sign(&self.uploads, &message(grace.token, upload, valid, now));
-        format!("{valid}.{now}.{}", BASE64URL.encode(mac))
+        let since = grace.since.unwrap_or(now);
+        let mac = hmac::sign(&self.uploads, &message(grace, upload, since, now));
+        format!("{}.{since}.{now}.{}", grace.valid, BASE64URL.encode(mac))
     }
 
     /// Checks an access token that has expired, with the key of an upload's last answer.
@@ -71,22 +73,21 @@ impl Authority {
         upload: UploadName<'_>,
         now: u64,
     ) -> Result<(Arc<AccessToken>, UploadGrace), TokenError> {
-        let mut grace = UploadGrace::of_valid(token);
-        let valid = self.valid_at(key, &grace, upload, now).ok_or(TokenError::Expired)?;
+        let grace = self.grace_of(key, token, upload, now).ok_or(TokenError::Expired)?;
         let claims = jws::open(&self.key, jws::Kind::Access, token)?;
-        let claims = SignedClaims::read(&claims, &self.settings.issuer, &self.settings.service, valid)?;
-        grace.valid = Some(valid);
+        let claims = SignedClaims::read(&claims, &self.settings.issuer, &self.settings.service, grace.valid)?;
         Ok((claims.token, grace))
     }
 
-    fn valid_at(&self, key: &str, grace: &UploadGrace, upload: UploadName<'_>, now: u64) -> Option<u64> {
-        let mut parts = key.splitn(3, '.');
+    fn grace_of(&self, key: &str, token: &str, upload: UploadName<'_>, now: u64) -> Option<UploadGrace> {
+        let mut parts = key.splitn(4, '.');
         let mut number = || parts.next()?.parse::<u64>().ok();
-        let (valid, ended) = (number()?, number()?);
+        let (valid, since, ended) = (number()?, number()?, number()?);
         let mac = BASE64URL.decode(parts.next()?).ok()?;
-        hmac::verify(&self.uploads, &message(grace.token, upload, valid, ended), &mac).ok()?;
-        let is_recent = now <= ended.saturating_add(PAUSE) && now <= valid.saturating_add(WHOLE);
-        is_recent.then_some(valid)
+        let grace = UploadGrace { since: Some(since), ..UploadGrace::of_valid(token, valid) };
+        hmac::verify(&self.uploads, &message(&grace, upload, since, ended), &mac).ok()?;
+        let is_recent = now <= ended.saturating_add(PAUSE) && now <= since.saturating_add(WHOLE);
+        is_recent.then_some(grace)
     }
 }
 
@@ -97,15 +98,10 @@ fn fingerprint(token: &str) -> [u8; digest::SHA256_OUTPUT_LEN] {
 }
 
 /// Neither a repository's name nor an upload's id has a zero byte.
-fn message(
-    token: [u8; digest::SHA256_OUTPUT_LEN],
-    upload: UploadName<'_>,
-    valid: u64,
-    ended: u64,
-) -> Vec<u8> {
+fn message(grace: &UploadGrace, upload: UploadName<'_>, since: u64, ended: u64) -> Vec<u8> {
     let UploadName { repository, id } = upload;
-    [&token[..], &valid.to_be_bytes(), &ended.to_be_bytes(), repository.as_bytes(), &[0], id.as_bytes()]
-        .concat()
+    let times = [grace.valid, since, ended].map(u64::to_be_bytes).concat();
+    [&grace.token[..], &times, repository.as_bytes(), &[0], id.as_bytes()].concat()
 }
 
 impl std::fmt::Debug for UploadGrace {
@@ -126,7 +122,7 @@ mod tests {
         let authority = authority(&generate(P256));
         let issue = || authority.issue("ci", "Docker registry", &[], NOW).unwrap();
         let (token, end) = (issue().token, NOW + issue().expires_in + 60);
-        let key = authority.upload_key(&UploadGrace::of_valid(token.expose()), UPLOAD, end);
+        let key = authority.upload_key(&UploadGrace::of_valid(token.expose(), end), UPLOAD, end);
         let at = |token: &str, upload, now| authority.verify_in_grace(token, &key, upload, now).map(|_| ());
         assert_eq!(authority.verify(token.expose(), end + 1).unwrap_err(), TokenError::Expired);
         assert_eq!(at(token.expose(), UPLOAD, end + 1), Ok(()));
@@ -150,14 +146,27 @@ mod tests {
         let authority = authority(&generate(P256));
         let issued = authority.issue("ci", "Docker registry", &[], NOW).unwrap();
         let (token, end) = (issued.token.expose(), NOW + issued.expires_in + 60);
-        let mut key = authority.upload_key(&UploadGrace::of_valid(token), UPLOAD, end);
+        let mut key = authority.upload_key(&UploadGrace::of_valid(token, end), UPLOAD, end);
         for now in [end + 250, end + 500, end + 750] {
             let (_, grace) = authority.verify_in_grace(token, &key, UPLOAD, now).unwrap();
-            assert_eq!(grace.valid_at(), Some(end));
+            assert_eq!(grace.valid_at(), end);
             key = authority.upload_key(&grace, UPLOAD, now);
         }
         assert!(authority.verify_in_grace(token, &key, UPLOAD, end + WHOLE).is_ok());
         assert!(authority.verify_in_grace(token, &key, UPLOAD, end + WHOLE + 1).is_err());
+    }
+
+    #[test]
+    fn a_request_that_goes_on_long_after_the_end_of_its_token_is_followed_by_others() {
+        let authority = authority(&generate(P256));
+        let issued = authority.issue("ci", "Docker registry", &[], NOW).unwrap();
+        let (token, end) = (issued.token.expose(), NOW + issued.expires_in + 7200);
+        let key = authority.upload_key(&UploadGrace::of_valid(token, NOW + 800), UPLOAD, end);
+        let at = |now| authority.verify_in_grace(token, &key, UPLOAD, now).map(|(_, grace)| grace.valid_at());
+        assert_eq!(at(end + 1), Ok(NOW + 800));
+        assert_eq!(at(end + PAUSE + 1), Err(TokenError::Expired));
+        let late = authority.upload_key(&UploadGrace::of_valid(token, end), UPLOAD, end);
+        assert!(authority.verify_in_grace(token, &late, UPLOAD, end).is_err(), "it was not valid then");
     }
 
     #[test]
@@ -167,7 +176,7 @@ mod tests {
         let refresh = ours.issue_refresh("ci", "Docker registry", &ours.fingerprint("ci", "x"), NOW).unwrap();
         let elsewhere = ours.issue("ci", "another registry", &[], NOW).unwrap().token;
         for token in [foreign.expose(), refresh.expose(), elsewhere.expose(), "a.b.c"] {
-            let key = ours.upload_key(&UploadGrace::of_valid(token), UPLOAD, NOW);
+            let key = ours.upload_key(&UploadGrace::of_valid(token, NOW), UPLOAD, NOW);
             assert!(ours.verify_in_grace(token, &key, UPLOAD, NOW).is_err(), "{token}");
         }
     }

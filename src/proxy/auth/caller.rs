@@ -201,7 +201,7 @@ impl Proof<'_> {
         let error = match by_token(token, ip, snapshot, (certified, log)) {
             Ok((identity, ceiling)) => {
                 agree(&identity.account)?;
-                let grace = route.endpoint().is_of_upload().then(|| UploadGrace::of_valid(token));
+                let grace = route.endpoint().is_of_upload().then(|| UploadGrace::of_valid(token, unix_now()));
                 return Ok(Caller { identity, ceiling: Some(ceiling), grace, presented: true, ip });
             }
             Err(TokenError::Expired) => match self.in_grace(token, log) {
@@ -237,7 +237,7 @@ impl Proof<'_> {
         let (upload, now) = (UploadName { repository: name.as_str(), id: id.as_str() }, unix_now());
         let (token, grace) = snapshot.authority.verify_in_grace(token, key, upload, now)?;
         log.shows("expired_token", Some(&token.account));
-        let valid_at = grace.valid_at().unwrap_or(now);
+        let valid_at = grace.valid_at();
         let identity = match &token.bound_to {
             Some(thumbprint) => by_bound_token(&token, thumbprint, snapshot, certified)?,
             None => snapshot.holder_at(Issued::from(&*token), ip, valid_at)?,
