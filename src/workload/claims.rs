@@ -36,7 +36,9 @@ impl ClaimName {
     /// It is missing, not a text, or longer than any that is used.
     pub(super) fn text<'c>(&self, claims: &'c Value) -> Result<&'c str, JwtError> {
         let found = if self.0.starts_with('/') { claims.pointer(&self.0) } else { claims.get(&self.0) };
-        let text = found.and_then(Value::as_str).filter(|text| text.len() <= LONGEST_VALUE);
+        let text = found.and_then(Value::as_str);
+        // It is shown to people, in logs and on terminals.
+        let text = text.filter(|text| text.len() <= LONGEST_VALUE && !text.chars().any(char::is_control));
         text.ok_or_else(|| JwtError::Claim(self.0.clone()))
     }
 }
@@ -187,10 +189,11 @@ mod tests {
             Ok("github:acme/app")
         );
         assert_eq!(template.account("github", &json!({"repo": "admin:x"})).as_deref(), Ok("github:admin:x"));
-        for bad in ["", "a\nb", &"x".repeat(600)] {
+        for bad in ["", &"x".repeat(600)] {
             assert_eq!(template.account("github", &json!({"repo": bad})), Err(JwtError::Account));
         }
         assert!(template.account("github", &json!({"repo": ["a"]})).is_err());
+        assert!(template.account("github", &json!({"repo": "a\nb"})).is_err());
         for bad in ["", "all", "${claim:", "${claim:}", "${account}", "${claim:a}${"] {
             assert!(AccountTemplate::parse(bad).is_none(), "{bad}");
         }

@@ -45,7 +45,7 @@ pub enum JwtError {
     #[error("the signature is wrong")]
     Signature,
     /// A claim that is needed is missing, or is no text.
-    #[error("its claim `{0}` is missing or not a text")]
+    #[error("its claim `{0}` is missing, or not a text of up to 2048 bytes on one line")]
     Claim(String),
     /// A claim does not have what `require` demands.
     #[error("its claim `{0}` is not what `require` demands")]

@@ -118,14 +118,18 @@ impl Issuer {
     pub(super) fn beginning(&self, session: &WorkloadSession) -> Option<u64> {
         let carried = |name: &str| session.claims.get(name).map(Vec::as_slice).unwrap_or_default();
         let is_met = |(name, requirement): &(super::ClaimName, super::Requirement)| matches!(carried(name.as_str()), [value] if requirement.is_met(value));
-        let [state, key_id, began, ..] = carried(STATE) else { return None };
-        let suffices =
-            *state == self.state && self.keys.may_hold(key_id) && self.settings.require.iter().all(is_met);
+        let [state, key_id, fingerprint, began, ..] = carried(STATE) else { return None };
+        let suffices = *state == self.state
+            && self.keys.may_hold(key_id, fingerprint)
+            && self.settings.require.iter().all(is_met);
         began.parse().ok().filter(|_| suffices)
     }
 
-    fn log_in(&self, jwt: &Jwt) -> Result<Login, JwtError> {
-        let mut claims = BTreeMap::from([(STATE.to_owned(), vec![self.state.clone(), jwt.key_id.clone()])]);
+    fn log_in(&self, jwt: &Jwt, key: &Jwk) -> Result<Login, JwtError> {
+        let mut claims = BTreeMap::from([(
+            STATE.to_owned(),
+            vec![self.state.clone(), jwt.key_id.clone(), key.fingerprint()],
+        )]);
         for (name, requirement) in &self.settings.require {
             let value = name.text(&jwt.claims)?;
             if !requirement.is_met(value) {
@@ -150,7 +154,7 @@ impl Issuer {
 
 /// `jti` of the JWT with which a session began, as the audit log has it; `None` for one without.
 pub fn jwt_id(session: &WorkloadSession) -> Option<&str> {
-    session.claims.get(STATE)?.get(3).map(String::as_str)
+    session.claims.get(STATE)?.get(4).map(String::as_str)
 }
 
 impl Unproved {
@@ -161,7 +165,7 @@ impl Unproved {
     pub fn prove(&self) -> Result<Login, JwtError> {
         let Jwt { algorithm, message, signature, .. } = &self.jwt;
         self.key.verify(*algorithm, message.as_bytes(), signature)?;
-        self.issuer.log_in(&self.jwt)
+        self.issuer.log_in(&self.jwt, &self.key)
     }
 }
 

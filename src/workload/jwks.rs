@@ -2,8 +2,9 @@
 
 use std::{collections::HashMap, fmt, sync::Arc};
 
-use aws_lc_rs::signature::{
-    self, ParsedPublicKey, RsaParameters, RsaPublicKeyComponents, VerificationAlgorithm,
+use aws_lc_rs::{
+    digest,
+    signature::{self, ParsedPublicKey, RsaParameters, RsaPublicKeyComponents, VerificationAlgorithm},
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL};
 use serde_json::Value;
@@ -173,6 +174,19 @@ impl Jwk {
             Material::Ed25519(point) => (&signature::ED25519, point),
         };
         ParsedPublicKey::new(algorithm, bytes).is_ok()
+    }
+
+    /// The beginning of a digest of the key, by which another key of the same `kid` is told from it.
+    pub(super) fn fingerprint(&self) -> String {
+        let (kind, parts): (&[u8], [&[u8]; 2]) = match &self.material {
+            Material::Rsa { modulus, exponent } => (b"rsa", [modulus, exponent]),
+            Material::P256(point) => (b"p256", [point, &[]]),
+            Material::P384(point) => (b"p384", [point, &[]]),
+            Material::Ed25519(point) => (b"ed25519", [point, &[]]),
+        };
+        let length = parts[0].len().to_be_bytes();
+        let digest = digest::digest(&digest::SHA256, &[kind, &length, parts[0], parts[1]].concat());
+        BASE64URL.encode(digest.as_ref().get(..12).unwrap_or_default())
     }
 
     /// Returns whether the key is for that algorithm, by its type, its curve, and its own `alg`.

@@ -81,11 +81,11 @@ impl Keys {
         }
     }
 
-    /// Returns true if a `kid` that was known once may still sign. An issuer takes keys back from its list when no JWT of
+    /// Returns true if a key that was known once may still sign. An issuer takes keys back from its list when no JWT of
     /// theirs is valid any more, but a file is what the operator trusts now.
-    pub(super) fn may_hold(&self, id: &str) -> bool {
+    pub(super) fn may_hold(&self, id: &str, fingerprint: &str) -> bool {
         match self {
-            Self::Fixed(keys) => keys.get(id).is_some(),
+            Self::Fixed(keys) => keys.get(id).is_some_and(|key| key.fingerprint() == fingerprint),
             Self::Fetched(_) => true,
         }
     }

@@ -339,6 +339,12 @@ fn a_session_ends_when_its_issuer_goes_or_requires_more() {
         !accepts(&|settings| settings.issuers[0].keys = keys(signer.rsa_jwk())),
         "the key was taken out of the file"
     );
+    let mut replaced = Signer::new().p256_jwk();
+    replaced["kid"] = json!("p256");
+    assert!(
+        !accepts(&|settings| settings.issuers[0].keys = keys(replaced.clone())),
+        "another key of the same kid"
+    );
     let authority = rcgen::generate_simple_self_signed(vec!["ci.example".to_owned()]).unwrap();
     let fetched = KeySource::Fetched {
         uri: Some("https://ci.example/keys".parse().unwrap()),

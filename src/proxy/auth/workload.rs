@@ -84,7 +84,10 @@ impl WorkloadLogins {
             None => Err(JwtError::Malformed),
         };
         let proved = match looked_at {
-            Ok(unproved) => self.check_signature(unproved, ip).await?,
+            Ok(unproved) => {
+                self.check_signature(unproved, ip).await?.inspect_err(|_| self.count(ip, Instant::now()))
+            }
+            // It has cost no signature. Counted, one client could keep out the jobs of its address with anything at all.
             Err(error) => Err(error),
         };
         match proved {
@@ -94,7 +97,6 @@ impl WorkloadLogins {
                 Err(Refusal::new(ErrorCode::Unavailable, why).retry_after(after))
             }
             Err(error) => {
-                self.count(ip, Instant::now());
                 let ip = ip.map(tracing::field::display);
                 tracing::info!(issuer = issuer.name(), ip, "a login with a JWT failed: {error}");
                 // The reason is sent: the reader of the answer has the JWT, and the log is not the job's.
