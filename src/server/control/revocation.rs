@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use super::{ControlAnswer, ControlHandler, RevocationEntry, RobotTokenEntry, refused, since_1970};
 use crate::{
     authn::{ListedToken, folded_name, holds_robot_token},
-    state::{NotRevoked, Revocation, Target, is_robot_token_id},
+    state::{LONGEST_ID, LONGEST_NAME, NotRevoked, Revocation, Target, is_robot_token_id},
     telemetry::{Event, Record},
 };
 
@@ -17,6 +17,17 @@ impl ControlHandler {
             && holds_robot_token(text)
         {
             return refused("nothing is revoked: this is a token; give its id, the twelve digits after pwt_");
+        }
+        // What is too long for a name may be a token of another kind.
+        let unfit = match target {
+            Target::Account(name) => {
+                Some(folded_name(name).len()).filter(|length| *length > LONGEST_NAME).map(NotRevoked::Name)
+            }
+            Target::Token(id) => Some(id.len()).filter(|length| *length > LONGEST_ID).map(NotRevoked::Id),
+            Target::All => None,
+        };
+        if let Some(error) = unfit {
+            return refused(&error.to_string());
         }
         let robot = match target {
             Target::Token(id) if is_robot_token_id(id) => match self.robot_of(id) {

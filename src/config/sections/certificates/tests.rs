@@ -70,7 +70,11 @@ fn keys_that_belong_together_are_missed() {
         (&format!("{TLS}, client_auth: required"), "", "server.client_auth: stands without `client_ca`"),
         (&format!("{TLS}, client_crl: x.pem"), "", "server.client_crl: stands without `client_ca`"),
         (&format!("{TLS}, client_ca: ca.pem"), "", "certificates are asked for, and mean nothing"),
-        (&format!("{TLS}, client_ca: ca.pem, client_auth: maybe"), ACCOUNT, "Write `optional` or `required`"),
+        (
+            &format!("{TLS}, client_ca: ca.pem, client_auth: maybe"),
+            ACCOUNT,
+            "expected `optional` or `required`",
+        ),
         (
             &format!("{TLS}, client_ca: ca.pem, real_ip_header: X-Forwarded-For"),
             ACCOUNT,

@@ -51,7 +51,7 @@ fn a_pattern_on_sub_and_a_shared_audience_are_warned_of() {
     assert!(issuer(&format!("{own}, require: {{sub: 'repo:acme/*'}}")).contains("a pattern on `sub`"));
     assert_eq!(issuer(&format!("{own}, require: {{sub: 'repo:acme/app'}}")), "");
     let shared = section(&format!("audience: 'https://github.com/acme', issuers: [{{{own}}}]"));
-    assert!(shared.contains("other services take, too"), "{shared}");
+    assert!(shared.contains("of other services, too"), "{shared}");
     let dots = issuer(&format!("{own}, labels: {{ns: kubernetes.io.namespace}}"));
     assert!(dots.contains("Write `/kubernetes.io/namespace`"), "{dots}");
 }
