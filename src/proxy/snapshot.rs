@@ -140,7 +140,8 @@ impl Snapshot {
         self.holder_at(issued, ip, unix_now())
     }
 
-    /// The same for a token that was valid at `now`, in seconds since 1970.
+    /// The same for a token that was valid at `now`, in seconds since 1970. A robot's last day is held against the clock all
+    /// the same.
     ///
     /// # Errors
     /// As [`Self::holder`].

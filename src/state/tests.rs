@@ -234,7 +234,7 @@ fn rule_47_a_default_file_that_cannot_be_opened_lets_nothing_old_in() {
             Err(Ended::OtherState),
             "a robot's token may be revoked"
         );
-        assert_eq!(State::default().check_token("60e05bd1b195"), Ok(()));
+        assert_eq!(State::default().check_token("60e05bd1b195"), Ok(()), "there is no file");
         let refused = state.revoke(&account("alice"), NOW).await.unwrap_err();
         assert!(matches!(refused, NotRevoked::NoState(_)) && !state.is_up(), "{refused}");
         assert!(state.trouble().unwrap().contains("damaged"));

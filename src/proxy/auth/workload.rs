@@ -136,6 +136,9 @@ impl WorkloadLogins {
     }
 
     fn count(&self, ip: Option<IpAddr>, now: Instant) {
+        if ip.is_none() {
+            return;
+        }
         let _ = self.wrong.lock().take(Network::from(ip), WRONG, now);
     }
 
