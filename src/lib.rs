@@ -4,8 +4,8 @@
 //! import each other (left never imports right):
 //!
 //! `registry`, `limits`, `net`, `backend` ← `authn`, `authz`, `state`, `token`, `image` ← `workload`, `ui` ← `proxy` ←
-//! `server` ← `cli`. `config` builds the settings of each and is imported by `cli` only; any module may import `telemetry`,
-//! which decides nothing.
+//! `server` ← `cli`. `config` builds the settings of each and is imported by `cli` only. Any module may import
+//! `telemetry`, which decides nothing, and `strict_json`.
 
 pub mod authn;
 pub mod authz;
@@ -22,6 +22,7 @@ pub mod proxy;
 pub mod registry;
 pub mod server;
 pub mod state;
+mod strict_json;
 pub mod telemetry;
 pub mod token;
 pub mod ui;

@@ -3,15 +3,12 @@
 //! A registry is written in Go, whose reader takes the last of two members of one name and matches names in any case.
 //! So a second `exp`, an `ISS` after an `iss` and a lone `ACCESS` are all malformed here.
 
-use std::{collections::BTreeSet, fmt};
+use std::collections::BTreeSet;
 
-use serde::{
-    Deserialize, Deserializer,
-    de::{Error, MapAccess, SeqAccess, Visitor},
-};
 use serde_json::{Map, Value};
 
 use super::TokenError;
+use crate::strict_json;
 
 /// Every member name that a registry or Portwarden reads in a header, in claims or in an entry of `access`.
 const KNOWN_NAMES: [&str; 31] = [
@@ -55,8 +52,7 @@ pub(super) struct Object(Map<String, Value>);
 impl Object {
     /// Reads one object and nothing after it but white space.
     pub(super) fn read(json: &[u8]) -> Result<Self, TokenError> {
-        let Strict(value) = serde_json::from_slice(json).map_err(|_| TokenError::Malformed)?;
-        Self::from_value(value)
+        Self::from_value(strict_json::read(json, take_name).ok_or(TokenError::Malformed)?)
     }
 
     /// A text, or `None` when absent.
@@ -118,67 +114,11 @@ fn text(value: &Value) -> Result<String, TokenError> {
     value.as_str().map(str::to_owned).ok_or(TokenError::Malformed)
 }
 
-/// A value without repeated or disguised names at any depth; `serde_json` itself bounds the depth at 128.
-struct Strict(Value);
-
-impl<'de> Deserialize<'de> for Strict {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(StrictVisitor).map(Self)
-    }
-}
-
-struct StrictVisitor;
-
-impl<'de> Visitor<'de> for StrictVisitor {
-    type Value = Value;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("JSON")
-    }
-
-    fn visit_unit<E: Error>(self) -> Result<Value, E> {
-        Ok(Value::Null)
-    }
-
-    fn visit_bool<E: Error>(self, value: bool) -> Result<Value, E> {
-        Ok(value.into())
-    }
-
-    fn visit_i64<E: Error>(self, value: i64) -> Result<Value, E> {
-        Ok(value.into())
-    }
-
-    fn visit_u64<E: Error>(self, value: u64) -> Result<Value, E> {
-        Ok(value.into())
-    }
-
-    fn visit_f64<E: Error>(self, value: f64) -> Result<Value, E> {
-        Ok(value.into())
-    }
-
-    fn visit_str<E: Error>(self, value: &str) -> Result<Value, E> {
-        Ok(value.into())
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Value, A::Error> {
-        let mut values = Vec::new();
-        while let Some(Strict(value)) = list.next_element()? {
-            values.push(value);
-        }
-        Ok(values.into())
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
-        let (mut members, mut seen) = (Map::new(), BTreeSet::new());
-        while let Some((name, Strict(value))) = map.next_entry::<String, Strict>()? {
-            let folded = fold(&name);
-            if (KNOWN_NAMES.contains(&folded.as_str()) && name != folded) || !seen.insert(folded) {
-                return Err(A::Error::custom("repeated or disguised member"));
-            }
-            members.insert(name, value);
-        }
-        Ok(members.into())
-    }
+/// A member that a registry reads under another spelling is disguised.
+fn take_name(name: &str, before: &mut BTreeSet<String>) -> bool {
+    let folded = fold(name);
+    let is_disguised = KNOWN_NAMES.contains(&folded.as_str()) && name != folded;
+    !is_disguised && before.insert(folded)
 }
 
 /// Go folds names by letter: `ſ` is an `s` and the Kelvin sign a `k`. Upper case first takes both along.

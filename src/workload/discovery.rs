@@ -8,8 +8,11 @@ use std::time::Duration;
 use hyper::{StatusCode, Uri};
 use serde_json::Value;
 
-use super::{KeySet, json};
-use crate::backend::{HttpsBounds, HttpsClient};
+use super::KeySet;
+use crate::{
+    backend::{HttpsBounds, HttpsClient},
+    strict_json,
+};
 
 /// Bounds on each of the two answers.
 const BOUNDS: HttpsBounds = HttpsBounds { timeout: Duration::from_secs(5), body: 64 << 10 };
@@ -31,7 +34,7 @@ async fn discover(client: &HttpsClient, issuer: &str) -> Result<Uri, String> {
     let base = issuer.strip_suffix('/').unwrap_or(issuer);
     let address = format!("{base}/.well-known/openid-configuration");
     let address: Uri = address.parse().map_err(|_| format!("{address}: not a URL"))?;
-    let document = json::read(&get(client, &address).await?);
+    let document = strict_json::read(&get(client, &address).await?, strict_json::once);
     let document = document.ok_or_else(|| format!("{address}: not JSON, or JSON that repeats a name"))?;
     if document.get("issuer").and_then(Value::as_str) != Some(issuer) {
         return Err(format!("{address}: its `issuer` is another"));

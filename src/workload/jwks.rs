@@ -9,7 +9,8 @@ use aws_lc_rs::{
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL};
 use serde_json::Value;
 
-use super::{JwtError, json};
+use super::JwtError;
+use crate::strict_json;
 
 /// The most keys in one set: issuers publish two to ten.
 const MOST_KEYS: usize = 100;
@@ -94,7 +95,8 @@ impl KeySet {
     /// # Errors
     /// Not a JWK Set, or without a key of use.
     pub fn parse(document: &[u8]) -> Result<Self, &'static str> {
-        let document = json::read(document).ok_or("not JSON, or JSON that repeats a name")?;
+        let document =
+            strict_json::read(document, strict_json::once).ok_or("not JSON, or JSON that repeats a name")?;
         let keys =
             document.get("keys").and_then(Value::as_array).ok_or("not a JWK Set: expected `keys`, a list")?;
         if keys.len() > MOST_KEYS {
@@ -176,7 +178,7 @@ impl Jwk {
         ParsedPublicKey::new(algorithm, bytes).is_ok()
     }
 
-    /// The beginning of a digest of the key, by which another key of the same `kid` is told from it.
+    /// The beginning of a digest of the key, which differs for another key of the same `kid`.
     pub(super) fn fingerprint(&self) -> String {
         let (kind, parts): (&[u8], [&[u8]; 2]) = match &self.material {
             Material::Rsa { modulus, exponent } => (b"rsa", [modulus, exponent]),

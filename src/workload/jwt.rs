@@ -3,7 +3,8 @@
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL};
 use serde_json::Value;
 
-use super::{Algorithm, JwtError, json};
+use super::{Algorithm, JwtError};
+use crate::strict_json;
 
 /// The largest JWT, in bytes.
 pub(super) const LARGEST: usize = 16 * 1024;
@@ -97,7 +98,7 @@ impl Jwt {
     }
 }
 
-/// Returns whether `aud`, a text or a list of texts, contains one of ours.
+/// Returns whether `aud`, a text or a list of texts, contains one of `audiences`.
 fn names(aud: Option<&Value>, audiences: &[String]) -> Result<bool, JwtError> {
     let is_ours = |text: &str| audiences.iter().any(|ours| ours == text);
     match aud {
@@ -124,7 +125,7 @@ fn parts(token: &str) -> Result<[&str; 3], JwtError> {
 }
 
 fn object(part: &str) -> Result<Value, JwtError> {
-    json::read(&decode(part)?).filter(Value::is_object).ok_or(JwtError::Malformed)
+    strict_json::read(&decode(part)?, strict_json::once).filter(Value::is_object).ok_or(JwtError::Malformed)
 }
 
 fn decode(part: &str) -> Result<Vec<u8>, JwtError> {

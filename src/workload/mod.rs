@@ -12,7 +12,6 @@ mod error;
 #[doc(hidden)]
 pub mod fuzzing;
 mod issuer;
-mod json;
 mod jwks;
 mod jwt;
 mod keys;
@@ -22,7 +21,10 @@ use std::{sync::Arc, time::Duration};
 
 use jwt::Jwt;
 
-use crate::authn::{Secret, WorkloadSession, folded_name};
+use crate::{
+    authn::{Secret, WorkloadSession, folded_name},
+    strict_json,
+};
 
 pub use claims::{AccountTemplate, ClaimName, Requirement};
 pub use error::JwtError;
@@ -135,7 +137,7 @@ pub fn is_issuer_name(name: &str) -> bool {
 
 /// Reads JSON of strangers, strictly: one value, with no name twice at any depth.
 pub fn read_json(json: &[u8]) -> Option<serde_json::Value> {
-    json::read(json)
+    strict_json::read(json, strict_json::once)
 }
 
 #[cfg(test)]
