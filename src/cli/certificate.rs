@@ -1,22 +1,16 @@
 //! `portwarden explain --certificate`: the account and the labels of a client certificate, or the reason why it is no
 //! login.
 
-use std::{
-    fs,
-    path::Path,
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::path::Path;
 
 use rustls::pki_types::{CertificateDer, pem::PemObject};
 
 use super::{
+    login_file,
     output::{Failure, say},
     policy_query::PolicyEvaluator,
 };
 use crate::authn::{Certificates, ClientCertificate, Identity, Judgement};
-
-/// The largest file that is read, in bytes.
-const LARGEST: u64 = 64 << 10;
 
 /// Reads the certificate in `file`, which may be followed by those of intermediate authorities, judges it as a
 /// connection's would be now, and prints the answer. Its key is not looked at.
@@ -30,14 +24,7 @@ pub(super) fn read(file: &Path, evaluator: &PolicyEvaluator, json: bool) -> Resu
         let why = "the configuration has no account for it (`certificate_auth`)";
         return Err(format!("--certificate {name}: {why}").into());
     };
-    let size = fs::metadata(file).map_err(|error| format!("--certificate {name}: {error}"))?.len();
-    if size > LARGEST {
-        return Err(format!(
-            "--certificate {name}: expected a certificate, found {size} bytes; name its PEM file"
-        )
-        .into());
-    }
-    let pem = fs::read(file).map_err(|error| format!("--certificate {name}: {error}"))?;
+    let pem = login_file::read("--certificate", file, "a certificate in PEM form")?;
     let chain: Vec<_> = CertificateDer::pem_slice_iter(&pem).filter_map(Result::ok).collect();
     let certificate = ClientCertificate::new(Some(&chain)).ok_or_else(|| {
         format!(
@@ -45,7 +32,7 @@ pub(super) fn read(file: &Path, evaluator: &PolicyEvaluator, json: bool) -> Resu
              look at it with `openssl x509 -noout -text -in {name}`"
         )
     })?;
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let now = login_file::now();
     let (judgement, _) = Certificates::new(settings)?.judge(&certificate, now);
     let identity = match &*judgement {
         Judgement::Login(identity) => identity.clone(),
@@ -59,9 +46,7 @@ pub(super) fn read(file: &Path, evaluator: &PolicyEvaluator, json: bool) -> Resu
     };
     if !json {
         say(format!("the certificate is a login as {} (serial {})", identity.account, certificate.serial()))?;
-        for (label, values) in &*identity.labels {
-            say(format!("  {label}: {}", values.join(" ")))?;
-        }
+        login_file::say_labels(&identity.labels)?;
     }
     Ok(identity)
 }

@@ -30,10 +30,7 @@ pub(super) fn run(explain: &Explain) -> Result<ExitCode, Failure> {
         && explain.scope.is_none()
         && explain.request.is_none()
     {
-        if explain.json {
-            say_json(&serde_json::json!({"account": account, "labels": labels}))?;
-        }
-        return Ok(ExitCode::SUCCESS);
+        return show_login(explain, &evaluator, account, labels);
     }
     let needs = needs(explain.scope.as_deref(), explain.request.as_deref())?;
     if explain.everyone {
@@ -55,7 +52,7 @@ pub(super) fn run(explain: &Explain) -> Result<ExitCode, Failure> {
     if evaluator.is_shut_out(&asked.account) {
         say("note: no token of this robot is in force, so it cannot sign in")?;
     }
-    for line in revoke::notes(evaluator.config.control.as_deref(), &asked.account) {
+    for line in revocations(&evaluator, &asked.account) {
         say(line)?;
     }
     let mut all_allowed = true;
@@ -82,6 +79,36 @@ pub(super) fn run(explain: &Explain) -> Result<ExitCode, Failure> {
         say("note: docker asks for pull and push to push an image")?;
     }
     Ok(if all_allowed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Prints what was revoked of an account that a JWT or a certificate has named, as nothing more is asked.
+fn show_login(
+    explain: &Explain,
+    evaluator: &PolicyEvaluator,
+    account: &str,
+    labels: &Labels,
+) -> Result<ExitCode, Failure> {
+    if explain.json {
+        let revoked = known_revocations(evaluator, account);
+        let mut answer = serde_json::json!({"account": account, "labels": labels});
+        if !revoked.is_empty() {
+            answer["revoked"] = revoked.into();
+        }
+        say_json(&answer)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    revocations(evaluator, account).into_iter().try_for_each(say)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The revocations that concern an account; where they are not known, the note that says so.
+fn revocations(evaluator: &PolicyEvaluator, account: &str) -> Vec<String> {
+    revoke::of_account(evaluator.config.control.as_deref(), account).unwrap_or_else(|note| vec![note])
+}
+
+/// The same for a program, which would take a note for a revocation.
+fn known_revocations(evaluator: &PolicyEvaluator, account: &str) -> Vec<String> {
+    revoke::of_account(evaluator.config.control.as_deref(), account).unwrap_or_default()
 }
 
 /// The account and the labels of the JWT or the certificate in a file.
@@ -116,7 +143,7 @@ fn answer(
     asked: &PolicyQuery,
     needs: &[Scope],
 ) -> Result<ExitCode, Failure> {
-    let revoked = revoke::notes(evaluator.config.control.as_deref(), &asked.account);
+    let revoked = known_revocations(evaluator, &asked.account);
     let answer = PolicyAnswer::find(evaluator, asked, needs, |need, ruling| {
         not_met(evaluator, &asked.about(need), ruling, explain.verbose)
     })?

@@ -145,29 +145,27 @@ fn revocation(RevocationEntry { target, at }: &RevocationEntry) -> String {
     }
 }
 
-/// A line for each revocation that concerns an account, as the running server knows them; none where none runs. `socket`
-/// is that of the configuration.
-pub(super) fn notes(socket: Option<&Path>, account: &str) -> Vec<String> {
+/// A line for each revocation that concerns an account, as the running server knows them; none where none runs.
+/// `socket` is that of the configuration.
+///
+/// # Errors
+/// They are not known: a note that says why.
+pub(super) fn of_account(socket: Option<&Path>, account: &str) -> Result<Vec<String>, String> {
     let socket = socket.unwrap_or(Path::new(DEFAULT_SOCKET));
     let request = ControlRequest::Revocations { account: account.to_owned() };
     let mut answers = match ask_briefly(socket, &request, PATIENCE) {
         Ok(answers) => answers,
         Err(error) if error.kind() == ErrorKind::PermissionDenied => {
-            return vec!["note: run this as root to see revocations, too".to_owned()];
+            return Err("note: run this as root to see revocations, too".to_owned());
         }
-        Err(_) => return Vec::new(),
+        Err(_) => return Ok(Vec::new()),
     };
     let mut lines = Vec::new();
-    loop {
-        match answers.next_of_list() {
-            Ok(None) => return lines,
-            Ok(Some(answer)) => lines.push(as_text(&answer)),
-            Err(why) => {
-                lines.push(format!("note: the server did not list its revocations: {why}"));
-                return lines;
-            }
-        }
+    let failed = |why| format!("note: the server did not list its revocations: {why}");
+    while let Some(answer) = answers.next_of_list().map_err(failed)? {
+        lines.push(as_text(&answer));
     }
+    Ok(lines)
 }
 
 fn subject(target: &Target) -> &'static str {
