@@ -39,7 +39,13 @@ fn check(path: &std::path::Path, context: &mut Context<'_>) {
     if !context.looks_at(path, &at) {
         return;
     }
-    let Ok(found) = path.symlink_metadata() else { return };
+    let Ok(found) = path.symlink_metadata() else {
+        if let Some(directory) = path.parent().filter(|directory| !directory.is_dir()) {
+            let message = format!("expected a directory at {}, found none", directory.display());
+            context.report.error(at, message, "Make it, and let the user of the service write there");
+        }
+        return;
+    };
     if !found.is_file() {
         let hint = "Write the path of the file itself";
         context.report.error(
