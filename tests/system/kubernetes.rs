@@ -1,5 +1,5 @@
-//! What `docs/kubernetes.md` says of nodes, with the programs of a node: containerd with the page's `hosts.toml`, and a
-//! reader of docker's configuration with what stands in the page's secret. Kubernetes' own files: `fast::kubernetes`.
+//! The ways of `docs/kubernetes.md` for nodes, with the programs of a node: containerd with the page's `hosts.toml`, and
+//! a reader of docker's configuration with what stands in the page's secret. Kubernetes' own files: `fast::kubernetes`.
 //!
 //! Needs: containerd, docker-registry, htpasswd, root, skopeo.
 
