@@ -104,7 +104,7 @@ impl Field {
                 (Kind::Uri, GeneralName::URI(text))
                 | (Kind::Dns, GeneralName::DNSName(text))
                 | (Kind::Email, GeneralName::RFC822Name(text)) => text,
-                // It may be one of ours.
+                // It may be of a kind that is asked for.
                 (_, GeneralName::Invalid(..)) => return Err(NameError::Unreadable),
                 _ => continue,
             };

@@ -179,8 +179,8 @@ impl Proof<'_> {
         let unproved = || Refusal::unauthorized(route.needs(), None, None);
         match presented {
             Presented::Nothing => {
-                let nobody = |identity| Caller::without_ceiling(identity, false, ip);
-                Ok(snapshot.authenticators.users.anonymous().map(nobody))
+                let anonymous = |identity| Caller::without_ceiling(identity, false, ip);
+                Ok(snapshot.authenticators.users.anonymous().map(anonymous))
             }
             Presented::Unknown => Err(unproved()),
             Presented::Token(token) => self.by_token(token, log).await.map(Some),
@@ -194,7 +194,7 @@ impl Proof<'_> {
         }
     }
 
-    /// The holder of a token of ours, or of a JWT whose issuer has `bearer: true`.
+    /// The holder of a token that was issued here, or of a JWT whose issuer has `bearer: true`.
     async fn by_token(self, token: &str, log: &mut RequestLog) -> Result<Caller, Refusal> {
         let Self { snapshot, authentication, certified, ip, route } = self;
         let agree = |account: &str| certified.map_or(Ok(()), |certified| certified.agree(account));
