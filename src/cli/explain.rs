@@ -90,11 +90,7 @@ fn show_login(
 ) -> Result<ExitCode, Failure> {
     if explain.json {
         let revoked = known_revocations(evaluator, account);
-        let mut answer = serde_json::json!({"account": account, "labels": labels});
-        if !revoked.is_empty() {
-            answer["revoked"] = revoked.into();
-        }
-        say_json(&answer)?;
+        say_json(&serde_json::json!({"account": account, "labels": labels, "revoked": revoked}))?;
         return Ok(ExitCode::SUCCESS);
     }
     revocations(evaluator, account).into_iter().try_for_each(say)?;
