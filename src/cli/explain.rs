@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, io::BufRead, net::IpAddr, ops::Range, path::Path, process::ExitCode};
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::{
     Explain, certificate, everyone, jwt,
@@ -81,6 +81,15 @@ pub(super) fn run(explain: &Explain) -> Result<ExitCode, Failure> {
     Ok(if all_allowed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
+/// The answer about a JWT or a certificate, as a line of JSON.
+#[derive(Serialize)]
+struct LoginAnswer<'a> {
+    account: &'a str,
+    labels: &'a Labels,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    revoked: Vec<String>,
+}
+
 /// Prints what was revoked of an account that a JWT or a certificate has named, as nothing more is asked.
 fn show_login(
     explain: &Explain,
@@ -90,7 +99,7 @@ fn show_login(
 ) -> Result<ExitCode, Failure> {
     if explain.json {
         let revoked = known_revocations(evaluator, account);
-        say_json(&serde_json::json!({"account": account, "labels": labels, "revoked": revoked}))?;
+        say_json(&LoginAnswer { account, labels, revoked })?;
         return Ok(ExitCode::SUCCESS);
     }
     revocations(evaluator, account).into_iter().try_for_each(say)?;

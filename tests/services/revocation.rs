@@ -219,7 +219,16 @@ fn rule_47_a_jobs_session_ends_and_its_jwt_begins_no_other() {
     assert_eq!([statuses(&warden, &first), statuses(&warden, &second)], [[401, 401], [404, 200]]);
     log_in(&warden, &one).is(401);
     assert_eq!([by_bearer(&warden, &one), by_bearer(&warden, &two)], [401, 404]);
+    let (configuration, file) = (warden.file("portwarden.yml"), warden.file("job.jwt"));
+    fs::write(&file, &two).unwrap();
+    let explain = |more: &[&str]| {
+        let words = ["explain", "--config", configuration.to_str().unwrap(), "--jwt", file.to_str().unwrap()];
+        command::run(&program(), &[&words[..], more].concat(), &[]).succeeds()
+    };
+    explain(&[]).does_not_say("revoked");
     control(&warden, &["revoke", "--account", "ci:acme/app"]).succeeds();
+    explain(&[]).says("revoked: what was issued to account \"ci:acme/app\" before 20");
+    explain(&["--json"]).says("\"revoked\":[\"revoked: what");
     for _ in 0..2 {
         assert_eq!(statuses(&warden, &second), [401, 401]);
         let refused = log_in(&warden, &two).is(401);
