@@ -3,6 +3,8 @@
 //!
 //! Needs: curl, docker-registry, htpasswd, skopeo.
 
+use std::time::Instant;
+
 use serde_json::{Value, json};
 
 use crate::support::{
@@ -218,12 +220,15 @@ fn a_rotated_key_is_fetched_and_a_storm_of_unknown_ones_is_not() {
     let (registry, issuer) = (registry(), issuer());
     let warden = trusting(portwarden(&registry), &issuer).start();
     assert_eq!(issuer.asked(), 0, "the start waits for no issuer");
+    let begins = Instant::now();
     answer(&warden, &issuer);
     assert_eq!(issuer.asked(), 1);
     for n in 0..40 {
         log_in(&warden, &issuer.sign_as(&format!("kid-{n}"), &issuer.claims(ALIVE))).is(401);
     }
-    assert_eq!(issuer.asked(), 1, "asked again at most every half a minute");
+    // On a busy machine, forty logins take longer than that.
+    let most = 1 + usize::try_from(begins.elapsed().as_secs() / 30).unwrap();
+    assert!(issuer.asked() <= most, "asked {} times, at most every half a minute", issuer.asked());
     answer(&warden, &issuer);
 }
 
