@@ -78,6 +78,12 @@ impl AccountTemplate {
         &self.text
     }
 
+    /// Returns true if two claims adjoin: then `ab` and `c` make the same account as `a` and `bc`.
+    pub fn is_ambiguous(&self) -> bool {
+        let inner = self.parts.get(1..self.parts.len().saturating_sub(1)).unwrap_or_default();
+        inner.iter().any(|part| matches!(part, Part::Text(text) if text.is_empty()))
+    }
+
     /// `<issuer>:` and the values of the claims.
     pub(super) fn account(&self, issuer: &str, claims: &Value) -> Result<String, JwtError> {
         let mut account = format!("{issuer}:");

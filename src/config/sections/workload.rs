@@ -159,6 +159,11 @@ impl<'w> Reader<'_, '_, 'w> {
                         issuer's name";
             self.error("account", "missing, or without a claim", hint);
         }
+        if account.as_ref().is_some_and(AccountTemplate::is_ambiguous) {
+            let message = "two claims adjoin, so jobs of different claims can be the same account";
+            let hint = "Write a text between them that no claim contains, as `:`; or one claim here, and the other in `labels`";
+            self.context.report.warn(self.at.key("account"), message, hint);
+        }
         account
     }
 
@@ -312,10 +317,12 @@ impl<'w> Reader<'_, '_, 'w> {
 const GITHUB: &str = "token.actions.githubusercontent.com";
 
 /// Issuers that sign for everyone, with the claims that one owner only can have.
-const GLOBAL: [(&str, &[&str]); 3] = [
+const GLOBAL: [(&str, &[&str]); 5] = [
     (GITHUB, &["repository_owner_id", "repository_id", "enterprise_id"]),
     ("gitlab.com", &["namespace_id", "project_id"]),
     ("accounts.google.com", &["sub"]),
+    ("agent.buildkite.com", &["organization_id", "pipeline_id"]),
+    ("app.terraform.io", &["terraform_organization_id", "terraform_workspace_id"]),
 ];
 
 /// The URL, where it is https, has a host and no user, query or fragment.

@@ -33,6 +33,26 @@ fn a_global_issuer_is_pinned_by_a_number_that_is_never_given_away_again() {
     assert_eq!(issuer(&format!("{gitlab}, require: {{namespace_id: '1'}}")), "");
     let own = gitlab.replace("gitlab.com", "gitlab.acme.example");
     assert_eq!(issuer(&own), "");
+    for (host, id) in
+        [("agent.buildkite.com", "pipeline_id"), ("app.terraform.io", "terraform_organization_id")]
+    {
+        let other = own.replace("gitlab.acme.example", host);
+        assert!(issuer(&other).contains(error), "{host}");
+        assert_eq!(issuer(&format!("{other}, require: {{{id}: '1'}}")), "", "{host}");
+    }
+}
+
+#[test]
+fn two_claims_that_adjoin_in_an_account_are_warned_of() {
+    let of = |account: &str| {
+        issuer(&format!("name: ci, issuer: 'https://ci.example', jwks_file: keys.json, account: '{account}'"))
+    };
+    for account in ["${claim:a}${claim:b}", "x-${claim:a}/${claim:b}${claim:c}"] {
+        assert!(of(account).contains("warning") && of(account).contains("two claims adjoin"), "{account}");
+    }
+    for account in ["${claim:a}", "x${claim:a}", "${claim:a}x", "${claim:a}/${claim:b}"] {
+        assert_eq!(of(account), "", "{account}");
+    }
 }
 
 #[test]
