@@ -11,9 +11,8 @@ use zeroize::Zeroizing;
 use super::{Answer, Labels, Secret};
 use crate::backend::{BackendLimits, CommandSettings, Exit, Gate, Unavailable};
 
-/// The longest answer, in bytes: labels travel in every token, and tokens in a header of every request. Shorter than
-/// the depth at which Go gives up on JSON.
-const LONGEST_ANSWER: usize = 16 << 10;
+/// The longest answer, in bytes: some 3,000 groups.
+const LONGEST_ANSWER: usize = 128 << 10;
 
 /// The command.
 #[derive(Debug)]
@@ -38,7 +37,7 @@ impl CommandUsers {
     ///
     /// # Errors
     /// It cannot be run, takes too long, says that it failed (any other exit code), or its labels are not
-    /// `{"labels": {"name": ["value"]}}`, or more than 16 KiB.
+    /// `{"labels": {"name": ["value"]}}`, or more than 128 KiB.
     pub(super) async fn authenticate(&self, account: &str, password: &Secret) -> Result<Answer, Unavailable> {
         let password = password.expose();
         let is_nobody = account.is_empty() && password.is_empty();
@@ -82,9 +81,7 @@ fn read_labels(answer: &[u8]) -> Result<Labels, String> {
     }
     if answer.len() > LONGEST_ANSWER {
         let length = answer.len();
-        return Err(format!(
-            "has {length} bytes: labels travel in tokens, so {LONGEST_ANSWER} are the most; give fewer"
-        ));
+        return Err(format!("has {length} bytes, and {LONGEST_ANSWER} are the most; give fewer labels"));
     }
     let mut json = serde_json::Deserializer::from_slice(answer);
     let read = Option::<Response>::deserialize(&mut json).and_then(|read| json.end().map(|()| read));
@@ -222,11 +219,11 @@ mod tests {
     }
 
     #[test]
-    fn labels_that_do_not_fit_into_a_token_are_refused() {
+    fn an_answer_that_is_too_long_is_refused() {
         let of = |length: usize| format!("{{\"labels\":{{\"g\":[\"{}\"]}}}}", "x".repeat(length - 21));
         assert!(labels(&of(LONGEST_ANSWER)).is_some());
         let why = read_labels(of(LONGEST_ANSWER + 1).as_bytes()).unwrap_err();
-        assert!(why.starts_with("has 16385 bytes: labels travel in tokens, so 16384 are the most"), "{why}");
+        assert!(why.starts_with("has 131073 bytes, and 131072 are the most"), "{why}");
     }
 
     #[tokio::test]

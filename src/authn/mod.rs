@@ -48,7 +48,7 @@ pub use secret::{NoRandomness, Secret};
 pub use source::Source;
 pub use throttle::{Attempt, Passage, Shown, Throttle};
 pub use users::{Identity, Labels, Outcome, User, UserError, Users};
-pub use workload_session::WorkloadSession;
+pub use workload_session::{RequiredClaims, SessionStart, WorkloadSession};
 
 /// A user as configured; `config` builds these, `Users` checks them.
 #[derive(Clone, Default)]

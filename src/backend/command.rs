@@ -23,7 +23,7 @@ use tokio::{
 use orphans::ChildReaper;
 
 /// The most that is taken from standard output, in bytes.
-const MOST_OUTPUT: usize = 64 << 10;
+const MOST_OUTPUT: usize = 256 << 10;
 /// The most that is shown of standard error, in bytes.
 const MOST_COMPLAINT: usize = 1 << 10;
 /// A word of a password shorter than this, in bytes, would show itself by the letters that are missing.
@@ -63,7 +63,7 @@ impl CommandSettings {
     /// `secret` is masked in the command's error messages; empty for none. Must run on a runtime with I/O.
     ///
     /// # Errors
-    /// For the log: it cannot be run, or prints more than 64 KiB.
+    /// For the log: it cannot be run, or prints more than 256 KiB.
     pub(crate) async fn run(&self, input: &[u8], secret: &[u8]) -> Result<Exit, String> {
         let mut group = Group::start(self).map_err(|error| self.cannot_run(&error))?;
         let mut said = CommandOutput::default();
@@ -146,7 +146,7 @@ impl Group {
             (self.leader.stdin.take(), self.leader.stdout.take(), self.leader.stderr.take());
         let pipes = async {
             tokio::try_join!(
-                tell(stdin, input),
+                write_input(stdin, input),
                 hear_all(stdout, &mut said.output),
                 hear_some(stderr, &mut said.complaint, most_complaint)
             )
@@ -202,7 +202,7 @@ impl Drop for Group {
 }
 
 /// Writes the input and closes the pipe. A command that does not read it decides without it.
-async fn tell(pipe: Option<impl AsyncWrite + Unpin>, input: &[u8]) -> Result<(), String> {
+async fn write_input(pipe: Option<impl AsyncWrite + Unpin>, input: &[u8]) -> Result<(), String> {
     if let Some(mut pipe) = pipe {
         let _ = pipe.write_all(input).await;
     }

@@ -172,7 +172,7 @@ impl RequestLog {
         self.record.credentials = Some("jwt");
         if self.telemetry.audit.is_on() {
             self.record.jti.clone_from(&login.id);
-            self.record.kid = Some(login.key_id.clone());
+            self.record.kid = Some(login.logged_key_id());
         }
     }
 

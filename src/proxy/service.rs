@@ -152,6 +152,7 @@ impl Service {
             frozen: self.freeze.status() != FreezeStatus::Open,
             revocations: self.state().len(),
             state_up: self.state().is_up(),
+            stored_claims: self.state().claims_counts(),
             audit_lines_lost: self.telemetry.audit.lost(),
             audit_lines_summed_up: self.telemetry.audit.summed_up(),
         }

@@ -3,7 +3,7 @@
 use std::{
     net::IpAddr,
     sync::Arc,
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use super::Settings;
@@ -12,9 +12,9 @@ use crate::{
         Authenticators, Certificates, Identity, MOST_TOKENS, Remembered, Source, TokenEnded, WorkloadSession,
     },
     authz::Authorizers,
-    state::{Stamp, State},
-    token::{AccessToken, AuthSourceClaim, Authority, Fingerprint, TokenError},
-    workload::{Workload, jwt_id},
+    state::{AccountClaims, Stamp, State},
+    token::{AccessToken, AuthSourceClaim, Authority, BackEndClaim, CarriedClaims, Fingerprint, TokenError},
+    workload::Workload,
 };
 
 /// The configuration in force, compiled.
@@ -38,20 +38,27 @@ pub struct Snapshot {
     pub settings: Settings,
 }
 
+/// Bytes of claims about an account that its token carries in full. Longer ones are stored: with those of 100 groups, a
+/// token would be too long for the headers that a server takes.
+const INLINE: usize = 512;
+
+/// The time for which a token counts after its end, in seconds: the leeway of clocks, and an upload that goes on.
+const COUNTS_LONGER: u64 = 16 * 60;
+
 /// A token or a session that was issued here, as far as it says who its account is.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Issued<'a> {
     /// The account.
     pub(super) account: &'a str,
-    /// The information that it carries on the account; `None` for one that `users` knows.
-    pub(super) voucher: Option<&'a AuthSourceClaim>,
+    /// The section that knows it; `None` for `users`.
+    pub(super) auth_source: Option<&'a AuthSourceClaim>,
     /// The part that revocations are held against.
     pub(super) stamp: &'a Stamp,
 }
 
 impl<'a> From<&'a AccessToken> for Issued<'a> {
     fn from(token: &'a AccessToken) -> Self {
-        Self { account: &token.account, voucher: token.voucher.as_ref(), stamp: &token.stamp }
+        Self { account: &token.account, auth_source: token.auth_source.as_ref(), stamp: &token.stamp }
     }
 }
 
@@ -74,7 +81,7 @@ impl Snapshot {
     ///
     /// # Errors
     /// The first thing that is wrong with it, and those of [`Self::holder`].
-    pub(super) fn refreshed(
+    pub(super) async fn refreshed(
         &self,
         token: &str,
         service: &str,
@@ -85,13 +92,13 @@ impl Snapshot {
         };
         match verify(&|account| self.fingerprint(account)) {
             Ok((account, stamp)) => {
-                return self.holder(Issued { account: &account, voucher: None, stamp: &stamp }, ip);
+                return self.holder(Issued { account: &account, auth_source: None, stamp: &stamp }, ip).await;
             }
             Err(TokenError::Revoked) => {}
             Err(TokenError::WrongAudience) => {
-                let (account, voucher, stamp) = self.authority.verify_workload(token, service, unix_now())?;
-                let issued = Issued { account: &account, voucher: Some(&voucher), stamp: &stamp };
-                return self.holder(issued, ip);
+                let (account, source, stamp) = self.authority.verify_workload(token, service, unix_now())?;
+                let issued = Issued { account: &account, auth_source: Some(&source), stamp: &stamp };
+                return self.holder(issued, ip).await;
             }
             Err(error) => return Err(error),
         }
@@ -104,40 +111,69 @@ impl Snapshot {
         of_robot.unwrap_or(Err(TokenError::Revoked))
     }
 
-    /// The part of an identity that a token must carry. Nothing for an account that can be looked up on each request,
-    /// and for a robot the id of the token that it has shown. For others, the labels that the rules of now look at.
-    pub(super) fn voucher(&self, identity: &Identity) -> Option<AuthSourceClaim> {
-        let robot_token = identity.token.as_ref().map(|token| token.id.to_string());
-        let (labels, left_out) = match identity.source {
+    /// The claim of a token that names the section which knows an account; `None` for `users`, which is asked again on
+    /// each request. A robot's token has the id of the one that was shown, and is looked up. Of other accounts it has what
+    /// was said at the login, with the labels that the rules of now look at. If that is long, it is stored for as long as
+    /// what is issued to the account can count: at least for `lifetime`.
+    pub(super) async fn auth_source(
+        &self,
+        identity: &Identity,
+        lifetime: Duration,
+    ) -> Option<AuthSourceClaim> {
+        let Identity { account, source, workload, .. } = identity;
+        match source {
             Source::Users => return None,
-            // A robot's labels are looked up, and a certificate has its own at hand.
-            Source::Robots | Source::Certificate => Default::default(),
-            // It comes from a token already. To part what is left of the labels again would lose what is known of the
-            // rest.
-            _ if !identity.left_out.is_empty() => {
-                (Arc::clone(&identity.labels), Arc::clone(&identity.left_out))
+            Source::Robots => {
+                let id = identity.token.as_ref().map(|token| token.id.to_string());
+                return Some(AuthSourceClaim::Robot(id.unwrap_or_default()));
             }
-            Source::Workload | Source::ExtAuth | Source::LdapAuth | Source::XormAuth => {
-                let (labels, left_out) = self.authorizers.part(&identity.labels);
-                (labels.into(), left_out.into())
-            }
+            Source::Certificate => return Some(AuthSourceClaim::Certificate),
+            Source::Workload | Source::ExtAuth | Source::LdapAuth | Source::XormAuth => {}
+        }
+        let claims = self.claims_to_carry(identity);
+        let session = workload.as_ref().map(|session| Arc::clone(&session.start));
+        let claims = if claims.text_bytes() > INLINE {
+            let now = unix_now();
+            let end = now.saturating_add(lifetime.as_secs());
+            let end =
+                session.as_ref().map_or(end, |session| session.ends.max(end)).saturating_add(COUNTS_LONGER);
+            let stored = Box::pin(self.state.store_claims(account, &claims, end, now)).await;
+            stored.map_or(CarriedClaims::Inline(claims), CarriedClaims::Stored)
+        } else {
+            CarriedClaims::Inline(claims)
         };
-        let (backend, workload) = (identity.source.section().to_owned(), identity.workload.clone());
-        Some(AuthSourceClaim { backend, robot_token, labels, left_out, workload })
+        Some(AuthSourceClaim::BackEnd(BackEndClaim { source: *source, claims, session }))
+    }
+
+    fn claims_to_carry(&self, identity: &Identity) -> AccountClaims {
+        let Identity { labels, left_out, workload, .. } = identity;
+        // It comes from a token already. To part what is left of the labels again would lose what is known of the rest.
+        let (labels, left_out) = if left_out.is_empty() {
+            let (labels, left_out) = self.authorizers.part(labels);
+            (labels.into(), left_out.into())
+        } else {
+            (Arc::clone(labels), Arc::clone(left_out))
+        };
+        let required = workload.as_ref().map(|session| Arc::clone(&session.claims)).unwrap_or_default();
+        AccountClaims { labels, left_out, required }
     }
 
     /// The identity of a token's account as it is now. An account of `users` ends with its entry there and has the
     /// labels of now. A robot ends with the token that it has shown, and with the address. An account of a back end has
-    /// what the token carries. It ends with the section that vouches for it, or when the configuration, which is asked
-    /// first, has the name. An account of `workload_auth` ends with its issuer, and when the claims of its session no
-    /// longer suffice. All of them end when they are revoked, which the stamp is held against. Labels that were left out
-    /// and that the rules look at by now are never taken for missing.
+    /// what the token carries, or what is stored under its digest. It ends with the section that vouches for it, or when
+    /// the configuration, which is asked first, has the name. An account of `workload_auth` ends with its issuer, and when
+    /// the claims of its session no longer suffice. All of them end when they are revoked, which the stamp is held
+    /// against. Labels that were left out and that the rules look at by now are never taken for missing.
     ///
     /// # Errors
-    /// [`TokenError::Revoked`], those of a revocation, [`TokenError::LacksLabels`], and of a robot
-    /// [`TokenError::RobotTokenExpired`] and [`TokenError::WrongAddress`].
-    pub(super) fn holder(&self, issued: Issued<'_>, ip: Option<IpAddr>) -> Result<Identity, TokenError> {
-        self.holder_at(issued, ip, unix_now())
+    /// [`TokenError::Revoked`], those of a revocation, [`TokenError::LacksLabels`], those of claims that are stored, and of
+    /// a robot [`TokenError::RobotTokenExpired`] and [`TokenError::WrongAddress`].
+    pub(super) async fn holder(
+        &self,
+        issued: Issued<'_>,
+        ip: Option<IpAddr>,
+    ) -> Result<Identity, TokenError> {
+        self.holder_at(issued, ip, unix_now()).await
     }
 
     /// The same for a token that was valid at `now`, in seconds since 1970. A robot's last day is held against the clock all
@@ -145,36 +181,52 @@ impl Snapshot {
     ///
     /// # Errors
     /// As [`Self::holder`].
-    pub(super) fn holder_at(
+    pub(super) async fn holder_at(
         &self,
-        Issued { account, voucher, stamp }: Issued<'_>,
+        Issued { account, auth_source, stamp }: Issued<'_>,
         ip: Option<IpAddr>,
         now: u64,
     ) -> Result<Identity, TokenError> {
         self.state.check(account, stamp)?;
-        let Some(AuthSourceClaim { backend, robot_token, labels, left_out, workload }) = voucher else {
-            return self.authenticators.users.identity(account).ok_or(TokenError::Revoked);
-        };
-        if backend == Source::Robots.section() {
-            return self.robot(account, robot_token.as_deref().unwrap_or_default(), ip);
-        }
-        match Source::backend(backend) {
-            Some(source)
-                if self.vouches(source, account, workload.as_ref(), now)
-                    && !self.authenticators.is_configured(account) =>
-            {
-                if let Some(id) = workload.as_ref().and_then(jwt_id) {
-                    self.state.check_token(id)?;
-                }
-                if self.authorizers.need(left_out) {
-                    return Err(TokenError::LacksLabels);
-                }
-                let (labels, left_out) = (Arc::clone(labels), Arc::clone(left_out));
-                let (account, workload) = (account.to_owned(), workload.clone());
-                Ok(Identity { account, labels, left_out, source, token: None, workload })
+        match auth_source {
+            None => self.authenticators.users.identity(account).ok_or(TokenError::Revoked),
+            Some(AuthSourceClaim::Robot(id)) => self.robot(account, id, ip),
+            // It counts with the certificate only, which has been looked at where there is one.
+            Some(AuthSourceClaim::Certificate) => Err(TokenError::Revoked),
+            Some(AuthSourceClaim::BackEnd(BackEndClaim { source, claims, session })) => {
+                let claims = match claims {
+                    CarriedClaims::Inline(claims) => claims.clone(),
+                    CarriedClaims::Stored(digest) => Box::pin(self.state.claims_of(account, *digest)).await?,
+                };
+                let AccountClaims { labels, left_out, required } = claims;
+                let workload = session
+                    .as_ref()
+                    .map(|start| WorkloadSession { start: Arc::clone(start), claims: required });
+                let identity = Identity {
+                    account: account.to_owned(),
+                    labels,
+                    left_out,
+                    source: *source,
+                    token: None,
+                    workload,
+                };
+                self.still_vouched(identity, now)
             }
-            _ => Err(TokenError::Revoked),
         }
+    }
+
+    /// An identity of a back end, if its section still vouches for it.
+    fn still_vouched(&self, identity: Identity, now: u64) -> Result<Identity, TokenError> {
+        let Identity { account, source, workload, .. } = &identity;
+        if !self.vouches(*source, account, workload.as_ref(), now)
+            || self.authenticators.is_configured(account)
+        {
+            return Err(TokenError::Revoked);
+        }
+        if let Some(id) = workload.as_ref().and_then(|session| session.start.jwt_id.as_deref()) {
+            self.state.check_token(id)?;
+        }
+        if self.authorizers.need(&identity.left_out) { Err(TokenError::LacksLabels) } else { Ok(identity) }
     }
 
     /// The second, since 1970, in which the robot's token of an identity is over; `None` for one without an end.

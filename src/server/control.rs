@@ -231,7 +231,7 @@ impl ControlHandler {
                 self.freeze(length, drain, user, lines.into_inner().into_inner(), write).await
             }
             Ok(ControlRequest::Thaw) => say(&mut write, &self.thaw(user)).await,
-            Ok(ControlRequest::Status) => say(&mut write, &standing(self.freeze.status())).await,
+            Ok(ControlRequest::Status) => say(&mut write, &freeze_status(self.freeze.status())).await,
             Ok(ControlRequest::Revoke { target }) => say(&mut write, &self.revoke(&target, user).await).await,
             Ok(ControlRequest::Tokens { account }) => {
                 say_all(&mut write, &self.tokens(account.as_deref())).await
@@ -341,7 +341,7 @@ impl ControlHandler {
     }
 }
 
-fn standing(status: FreezeStatus) -> ControlAnswer {
+fn freeze_status(status: FreezeStatus) -> ControlAnswer {
     match status {
         FreezeStatus::Open => ControlAnswer::Open { thawed: false },
         FreezeStatus::Draining { pushes } => ControlAnswer::Draining { pushes },

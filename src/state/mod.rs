@@ -1,29 +1,37 @@
-//! The state: what was revoked, in memory for each request and in a file for the next start.
+//! The state: what was revoked, in memory for each request and in a file for the next start; and the labels of accounts
+//! that are too long for a token.
 //!
 //! Each account name has a generation, which a revocation raises. Tokens and sessions carry the generation with which
 //! they were issued, and the id of the state: those of an earlier generation, or of another state, count no longer. So
 //! nothing depends on clocks, and a state that was lost ends all that was issued with it, revoked or not.
 //!
-//! A request never waits for the file: it is read at the start and written by a revocation alone. Where there is no
-//! state, nothing can be revoked, and what carries the id of one is refused.
+//! Whether something was revoked is known without the file: it is read at the start and written by a revocation. Where
+//! there is no state, nothing can be revoked, and what carries the id of one is refused.
 
+mod account_claims;
+mod revocations;
 mod sqlite;
-mod standing;
+mod sqlite_claims;
 mod store;
 #[cfg(test)]
 mod tests;
 
 use std::{
     path::PathBuf,
-    sync::atomic::{AtomicBool, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use parking_lot::{Mutex, RwLock};
 use serde::{Deserialize, Serialize};
 
+use account_claims::ClaimsMemory;
+pub use account_claims::{AccountClaims, ClaimsDigest, NoClaims};
+use revocations::Revocations;
+pub use revocations::is_robot_token_id;
 use sqlite::SqliteStore;
-use standing::Standing;
-pub use standing::is_robot_token_id;
 pub use store::StoreError;
 use store::{Change, Store};
 
@@ -122,23 +130,24 @@ pub struct Revocation {
     pub at: u64,
 }
 
-/// A point in the order of revocations: nothing of it is a time.
+/// The number of revocations since the start: a point in their order, and no time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Moment(u64);
+pub struct RevocationCount(u64);
 
 /// The account was revoked while it signed in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RevokedMeanwhile;
 
-/// The revocations in force. Outlives reloads.
+/// The revocations in force, and the claims that are stored. Outlives reloads.
 pub struct State {
-    standing: RwLock<Standing>,
-    store: Result<Box<dyn Store>, String>,
+    revocations: RwLock<Revocations>,
+    store: Result<Arc<dyn Store>, String>,
     /// The revocations that are in force and not stored yet. One is stored at a time, in the order in which they come
     /// into force.
     unstored: tokio::sync::Mutex<Vec<Change>>,
-    /// The reason why the last revocation was not stored, or the default file not opened.
+    /// The reason why the last revocation, or the last claims, were not stored, or the default file not opened.
     trouble: Mutex<Option<String>>,
+    claims: ClaimsMemory,
     /// True once it was logged that the file is older than a token.
     is_behind: AtomicBool,
     /// True once it was logged that a token is of another state.
@@ -186,46 +195,47 @@ impl State {
             let path = store.path().display();
             tracing::warn!(%path, "made a new state file: tokens and sessions that were issued before are refused");
         }
-        Self::with(Box::new(store)).await
+        Self::with(Arc::new(store)).await
     }
 
     /// The state that a store holds.
-    async fn with(store: Box<dyn Store>) -> Result<Self, StoreError> {
-        let standing = Standing::of(store.load().await?);
-        Ok(Self { store: Ok(store), ..Self::holding(standing, String::new()) })
+    async fn with(store: Arc<dyn Store>) -> Result<Self, StoreError> {
+        let revocations = Revocations::of(store.load().await?);
+        Ok(Self { store: Ok(store), ..Self::holding(revocations, String::new()) })
     }
 
     fn without(why: String, since: Option<u64>) -> Self {
-        Self::holding(Standing::empty_since(since), why)
+        Self::holding(Revocations::empty_since(since), why)
     }
 
-    fn holding(standing: Standing, why: String) -> Self {
+    fn holding(revocations: Revocations, why: String) -> Self {
         Self {
-            standing: RwLock::new(standing),
+            revocations: RwLock::new(revocations),
             store: Err(why),
             unstored: tokio::sync::Mutex::default(),
             trouble: Mutex::default(),
+            claims: ClaimsMemory::default(),
             is_behind: AtomicBool::default(),
             has_seen_others: AtomicBool::default(),
         }
     }
 
-    /// The point up to which revocations are known. Taken before a login, it makes sure that what is issued at its end
-    /// does not outlive a revocation in between.
-    pub fn moment(&self) -> Moment {
-        Moment(self.standing.read().sequence)
+    /// Returns the number of revocations since the start. Taken before a login, it makes sure that what is issued at its
+    /// end does not outlive a revocation in between.
+    pub fn revocation_count(&self) -> RevocationCount {
+        RevocationCount(self.revocations.read().sequence)
     }
 
     /// The stamp of what is issued to an account, whose login began after `began` was taken.
     ///
     /// # Errors
     /// The account, or everything, was revoked since.
-    pub fn stamp(&self, account: &str, began: Moment) -> Result<Stamp, RevokedMeanwhile> {
-        let standing = self.standing.read();
-        if standing.changed(account) > began.0 {
+    pub fn stamp(&self, account: &str, began: RevocationCount) -> Result<Stamp, RevokedMeanwhile> {
+        let revocations = self.revocations.read();
+        if revocations.changed(account) > began.0 {
             return Err(RevokedMeanwhile);
         }
-        Ok(Stamp { state: standing.id.clone(), generation: standing.generation(account), id: None })
+        Ok(Stamp { state: revocations.id.clone(), generation: revocations.generation(account), id: None })
     }
 
     /// Holds what was issued to an account against all revocations.
@@ -233,21 +243,21 @@ impl State {
     /// # Errors
     /// The reason why it no longer counts.
     pub fn check(&self, account: &str, stamp: &Stamp) -> Result<(), Ended> {
-        let standing = self.standing.read();
-        if stamp.state != standing.id {
-            self.tell_of_another_state(&standing);
+        let revocations = self.revocations.read();
+        if stamp.state != revocations.id {
+            self.log_another_state(&revocations);
             return Err(Ended::OtherState);
         }
-        let generation = standing.generation(account);
+        let generation = revocations.generation(account);
         if stamp.generation < generation {
             return Err(Ended::Account);
         }
         if stamp.generation > generation {
-            self.tell_that_it_is_behind();
+            self.log_that_it_is_behind();
             return Err(Ended::OtherState);
         }
         match &stamp.id {
-            Some(id) if standing.tokens.contains_key(&**id) => Err(Ended::Token),
+            Some(id) if revocations.tokens.contains_key(&**id) => Err(Ended::Token),
             _ => Ok(()),
         }
     }
@@ -258,11 +268,11 @@ impl State {
     /// [`Ended::Token`]; [`Ended::OtherState`] for a robot's token while a file that is there cannot be read, since it may
     /// say that this one is revoked.
     pub fn check_token(&self, id: &str) -> Result<(), Ended> {
-        let standing = self.standing.read();
-        if standing.id.is_none() && standing.since.is_some() && is_robot_token_id(id) {
+        let revocations = self.revocations.read();
+        if revocations.id.is_none() && revocations.since.is_some() && is_robot_token_id(id) {
             return Err(Ended::OtherState);
         }
-        if standing.tokens.contains_key(id) { Err(Ended::Token) } else { Ok(()) }
+        if revocations.tokens.contains_key(id) { Err(Ended::Token) } else { Ok(()) }
     }
 
     /// Holds a login with another issuer's JWT against all revocations: it has no generation, but the time at which it
@@ -271,16 +281,16 @@ impl State {
     /// # Errors
     /// The reason why it no longer counts. A JWT of the minute after a revocation is refused too, since clocks differ.
     pub fn check_jwt(&self, account: &str, id: Option<&str>, issued_at: i64) -> Result<(), Ended> {
-        let standing = self.standing.read();
+        let revocations = self.revocations.read();
         let is_before = |at: u64| i128::from(issued_at) <= i128::from(at) + i128::from(LEEWAY);
-        if standing.since.is_some_and(is_before) {
+        if revocations.since.is_some_and(is_before) {
             return Err(Ended::OtherState);
         }
-        if standing.account(account).is_some_and(|revoked| is_before(revoked.at)) {
+        if revocations.account(account).is_some_and(|revoked| is_before(revoked.at)) {
             return Err(Ended::Account);
         }
         match id {
-            Some(id) if standing.tokens.contains_key(id) => Err(Ended::Token),
+            Some(id) if revocations.tokens.contains_key(id) => Err(Ended::Token),
             _ => Ok(()),
         }
     }
@@ -292,7 +302,7 @@ impl State {
     pub async fn revoke(&self, target: &Target, now: u64) -> Result<(), NotRevoked> {
         let mut unstored = self.unstored.lock().await;
         let store = self.store.as_ref().map_err(|why| NotRevoked::NoState(why.clone()))?;
-        let change = self.standing.write().apply(target, now)?;
+        let change = self.revocations.write().apply(target, now)?;
         if matches!(change, Change::All(_)) {
             unstored.clear();
         }
@@ -311,17 +321,17 @@ impl State {
     /// The revocations in force, the latest first. With `account`, only those that concern it: its own, and that of
     /// everything.
     pub fn revocations(&self, account: Option<&str>) -> Vec<Revocation> {
-        self.standing.read().revocations(account)
+        self.revocations.read().revocations(account)
     }
 
     /// The time at which a token was revoked by its id, in seconds since 1970.
     pub fn token_revoked_at(&self, id: &str) -> Option<u64> {
-        self.standing.read().tokens.get(id).copied()
+        self.revocations.read().tokens.get(id).copied()
     }
 
     /// Returns the number of revoked accounts and tokens.
     pub fn len(&self) -> usize {
-        self.standing.read().len()
+        self.revocations.read().len()
     }
 
     /// Returns true if no account and no token is revoked.
@@ -339,8 +349,8 @@ impl State {
         self.trouble.lock().clone()
     }
 
-    fn tell_of_another_state(&self, standing: &Standing) {
-        if standing.id.is_some() && !self.has_seen_others.swap(true, Ordering::Relaxed) {
+    fn log_another_state(&self, revocations: &Revocations) {
+        if revocations.id.is_some() && !self.has_seen_others.swap(true, Ordering::Relaxed) {
             tracing::warn!(
                 "refused a token that was issued with another state file, or with none: expected after a new one was made \
                  or `revoke --all-sessions`. Several Portwardens with one key need `state: {{file: none}}` each"
@@ -348,7 +358,7 @@ impl State {
         }
     }
 
-    fn tell_that_it_is_behind(&self) {
+    fn log_that_it_is_behind(&self) {
         if !self.is_behind.swap(true, Ordering::Relaxed) {
             tracing::error!(
                 "the state file is older than a token that was issued with it, so it was restored and lacks revocations; \

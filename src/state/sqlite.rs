@@ -5,11 +5,9 @@
 
 use std::{
     fs::{self, Metadata, OpenOptions},
-    future::Future,
     io::ErrorKind,
     os::unix::fs::{MetadataExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
-    pin::Pin,
     time::Duration,
 };
 
@@ -22,8 +20,10 @@ use sqlx::{
 use tokio::sync::Mutex;
 
 use super::{
-    standing::random_id,
-    store::{Change, Kept, Store, StoreError},
+    ClaimsDigest,
+    revocations::random_id,
+    sqlite_claims,
+    store::{Answer, Change, Store, StoreError, StoredClaims, StoredRevocations},
 };
 
 /// The version of the tables.
@@ -43,7 +43,7 @@ const TABLES: [&str; 4] = [
 const MOVE_AWAY: &str = "restore it from a backup and run `portwarden revoke --all-sessions`, or move it away: a new one is \
                          made, and all tokens end";
 
-/// A file of revocations.
+/// A file of revocations and claims.
 pub(super) struct SqliteStore {
     path: PathBuf,
     /// Device and inode of the file that is open.
@@ -117,6 +117,9 @@ impl SqliteStore {
                 return Err(error(&path, message, "a newer Portwarden made it: run that one"));
             }
         }
+        for table in sqlite_claims::TABLES {
+            execute(connection, table).await.map_err(failed)?;
+        }
         execute(connection, "COMMIT").await.map_err(failed)
     }
 
@@ -126,7 +129,7 @@ impl SqliteStore {
         if identity(&found) == self.identity { Ok(()) } else { Err(gone(&self.path)) }
     }
 
-    async fn read(&self) -> Result<Kept, sqlx::Error> {
+    async fn read(&self) -> Result<StoredRevocations, sqlx::Error> {
         let mut connection = self.connection.lock().await;
         let (id, since, all_revoked) =
             sqlx::query_as::<Sqlite, (String, i64, bool)>("SELECT id, since, all_revoked FROM state")
@@ -139,7 +142,7 @@ impl SqliteStore {
         let tokens = sqlx::query_as::<Sqlite, (String, i64)>("SELECT id, at FROM revoked_tokens")
             .fetch_all(&mut *connection)
             .await?;
-        Ok(Kept {
+        Ok(StoredRevocations {
             id,
             since: number(since),
             all_revoked,
@@ -164,7 +167,7 @@ impl SqliteStore {
                     .await?;
             }
             Change::Token { id, at } => keep_token(&mut transaction, id, *at).await?,
-            Change::All(Kept { id, since, all_revoked, tokens, .. }) => {
+            Change::All(StoredRevocations { id, since, all_revoked, tokens, .. }) => {
                 execute(&mut transaction, "DELETE FROM revoked_accounts").await?;
                 execute(&mut transaction, "DELETE FROM revoked_tokens").await?;
                 for (id, at) in tokens {
@@ -178,7 +181,7 @@ impl SqliteStore {
 }
 
 impl Store for SqliteStore {
-    fn load(&self) -> Pin<Box<dyn Future<Output = Result<Kept, StoreError>> + Send + '_>> {
+    fn load(&self) -> Answer<'_, StoredRevocations> {
         Box::pin(async {
             self.read().await.map_err(|error| match error {
                 sqlx::Error::RowNotFound | sqlx::Error::ColumnDecode { .. } => {
@@ -189,15 +192,33 @@ impl Store for SqliteStore {
         })
     }
 
-    fn keep<'a>(
-        &'a self,
-        change: &'a Change,
-    ) -> Pin<Box<dyn Future<Output = Result<(), StoreError>> + Send + 'a>> {
+    fn keep<'a>(&'a self, change: &'a Change) -> Answer<'a, ()> {
         Box::pin(async {
             self.check_place()?;
             self.write(change).await.map_err(|error| failure(&self.path, &error))?;
             self.check_place()
         })
+    }
+
+    fn keep_claims(&self, digest: ClaimsDigest, claims: StoredClaims, now: u64) -> Answer<'_, bool> {
+        Box::pin(async move {
+            self.check_place()?;
+            let mut connection = self.connection.lock().await;
+            let kept = sqlite_claims::keep(&mut connection, digest, &claims, now).await;
+            kept.map_err(|error| failure(&self.path, &error))
+        })
+    }
+
+    fn claims(&self, digest: ClaimsDigest) -> Answer<'_, Option<StoredClaims>> {
+        Box::pin(async move {
+            let mut connection = self.connection.lock().await;
+            let read = sqlite_claims::read(&mut connection, digest).await;
+            read.map_err(|error| failure(&self.path, &error))
+        })
+    }
+
+    fn too_slow(&self) -> StoreError {
+        error(&self.path, "it gives no answer in time".to_owned(), "see whether its disk is slow or full")
     }
 }
 
@@ -283,10 +304,10 @@ fn error(path: &Path, message: String, hint: &'static str) -> StoreError {
 }
 
 /// SQLite has signed numbers only, and ours never get that far.
-fn signed(number: u64) -> i64 {
+pub(super) fn signed(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
-fn number(signed: i64) -> u64 {
+pub(super) fn number(signed: i64) -> u64 {
     u64::try_from(signed).unwrap_or_default()
 }

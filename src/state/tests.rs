@@ -7,7 +7,10 @@ use std::{
     sync::Arc,
 };
 
-use super::*;
+use super::{
+    store::{Answer, StoredClaims},
+    *,
+};
 
 const NOW: u64 = 1_800_000_000;
 
@@ -28,7 +31,7 @@ fn token(id: &str) -> Target {
 }
 
 fn stamp(state: &State, account: &str) -> Stamp {
-    state.stamp(account, state.moment()).unwrap()
+    state.stamp(account, state.revocation_count()).unwrap()
 }
 
 #[test]
@@ -80,12 +83,12 @@ fn rule_47_a_login_that_a_revocation_overtakes_gets_no_token_that_outlives_it() 
     run(async {
         let state = open(&directory.path().join("state.db")).await.unwrap();
         for target in [account("alice"), Target::All] {
-            let began = state.moment();
+            let began = state.revocation_count();
             state.revoke(&target, NOW).await.unwrap();
             assert_eq!(state.stamp("alice", began), Err(RevokedMeanwhile), "{target:?}");
-            assert!(state.stamp("alice", state.moment()).is_ok());
+            assert!(state.stamp("alice", state.revocation_count()).is_ok());
         }
-        let began = state.moment();
+        let began = state.revocation_count();
         state.revoke(&account("eve"), NOW).await.unwrap();
         assert!(state.stamp("alice", began).is_ok(), "that of another account");
     });
@@ -267,23 +270,32 @@ fn rule_47_a_revocation_that_is_not_stored_says_so_and_holds_until_the_end() {
 struct Broken(Arc<AtomicBool>, Arc<Mutex<Vec<Change>>>);
 
 impl Store for Broken {
-    fn load(&self) -> std::pin::Pin<Box<dyn Future<Output = Result<store::Kept, StoreError>> + Send + '_>> {
-        Box::pin(async { Ok(store::Kept { id: "id".to_owned(), ..store::Kept::default() }) })
+    fn load(&self) -> Answer<'_, store::StoredRevocations> {
+        Box::pin(async {
+            Ok(store::StoredRevocations { id: "id".to_owned(), ..store::StoredRevocations::default() })
+        })
     }
 
-    fn keep<'a>(
-        &'a self,
-        change: &'a Change,
-    ) -> std::pin::Pin<Box<dyn Future<Output = Result<(), StoreError>> + Send + 'a>> {
-        let error =
-            StoreError { file: "state.db".into(), message: "disk full".to_owned(), hint: "make room" };
+    fn keep<'a>(&'a self, change: &'a Change) -> Answer<'a, ()> {
         Box::pin(async move {
             if self.0.load(Ordering::Relaxed) {
-                return Err(error);
+                return Err(self.too_slow());
             }
             self.1.lock().push(change.clone());
             Ok(())
         })
+    }
+
+    fn keep_claims(&self, _: ClaimsDigest, _: StoredClaims, _: u64) -> Answer<'_, bool> {
+        Box::pin(async { Ok(false) })
+    }
+
+    fn claims(&self, _: ClaimsDigest) -> Answer<'_, Option<StoredClaims>> {
+        Box::pin(async { Ok(None) })
+    }
+
+    fn too_slow(&self) -> StoreError {
+        StoreError { file: "state.db".into(), message: "disk full".to_owned(), hint: "make room" }
     }
 }
 
@@ -292,7 +304,7 @@ fn rule_47_what_a_store_could_not_take_is_stored_with_the_next_revocation() {
     run(async {
         let store = Broken::default();
         store.0.store(true, Ordering::Relaxed);
-        let state = State::with(Box::new(store.clone())).await.unwrap();
+        let state = State::with(Arc::new(store.clone())).await.unwrap();
         for name in ["alice", "bob"] {
             let error = state.revoke(&account(name), NOW).await.unwrap_err().to_string();
             assert!(error.contains("disk full") && error.contains("a restart would forget it"), "{error}");
@@ -313,7 +325,7 @@ fn rule_47_what_a_store_could_not_take_is_stored_with_the_next_revocation() {
 #[test]
 fn revocations_are_bounded_in_number_and_in_bytes() {
     run(async {
-        let state = State::with(Box::new(Broken::default())).await.unwrap();
+        let state = State::with(Arc::new(Broken::default())).await.unwrap();
         assert_eq!(state.revoke(&account(&"x".repeat(513)), NOW).await, Err(NotRevoked::Name(513)));
         assert_eq!(state.revoke(&token(""), NOW).await, Err(NotRevoked::Id(0)));
         assert_eq!(state.revoke(&token(&"x".repeat(257)), NOW).await, Err(NotRevoked::Id(257)));

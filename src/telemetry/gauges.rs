@@ -34,6 +34,8 @@ pub struct MetricsSnapshot {
     pub revocations: usize,
     /// True if there is a state file, and as far as is known it can be written to.
     pub state_up: bool,
+    /// Sets of claims of accounts that were stored or read since the start, by outcome.
+    pub stored_claims: Vec<(&'static str, u64)>,
     /// Lines of the audit log that were lost since the start.
     pub audit_lines_lost: u64,
     /// Lines of the audit log that were summed up since the start.
@@ -52,6 +54,7 @@ pub(super) struct Sampled {
     frozen: Gauge,
     revocations: Gauge,
     state_up: Gauge,
+    stored_claims: Family<OutcomeLabels, Counter>,
     audit_lines_lost: Counter,
     audit_lines_summed_up: Counter,
 }
@@ -64,6 +67,11 @@ struct StateLabels {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct LimitLabels {
     limit: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OutcomeLabels {
+    outcome: &'static str,
 }
 
 /// The issuer is named by the configuration.
@@ -100,10 +108,11 @@ impl Sampled {
         r.register("registry_up", "1 while a registry answers at registry.url", self.registry_up.clone());
         r.register("frozen", "1 while writes are frozen", self.frozen.clone());
         r.register("revocations", "Accounts and tokens that are revoked", self.revocations.clone());
+        r.register("state_up", "1 while the state file can be used; 0 without one", self.state_up.clone());
         r.register(
-            "state_up",
-            "1 while revocations can be stored; 0 without a state file",
-            self.state_up.clone(),
+            "stored_claims",
+            "Labels of accounts that were too long for a token, stored or read in the state file, by outcome",
+            self.stored_claims.clone(),
         );
         r.register(
             "audit_lines_lost",
@@ -129,6 +138,12 @@ impl Sampled {
         set(&self.upstream_connections, "waiting", reading.upstream_waiting);
         for (limit, count) in &reading.limited {
             self.limited.get_or_create(&LimitLabels { limit }).inner().store(*count, Ordering::Relaxed);
+        }
+        for (outcome, count) in &reading.stored_claims {
+            self.stored_claims
+                .get_or_create(&OutcomeLabels { outcome })
+                .inner()
+                .store(*count, Ordering::Relaxed);
         }
         for (issuer, fetches, failures, age) in &reading.issuers {
             for (outcome, count) in [("done", fetches - failures), ("failed", *failures)] {

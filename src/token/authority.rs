@@ -2,13 +2,14 @@
 //!
 //! Refresh tokens are in [`super::refresh`]. What an account may do is decided elsewhere, before and after.
 
-use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use aws_lc_rs::{hmac, rand};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL};
 
 use super::{
     AccessToken, AuthSourceClaim, IssueError, SigningKey, TokenError,
+    auth_source::AuthSourceClaims,
     claims::{AccessClaims, Confirmation, LATEST, SignedClaims, StampClaims},
     grace,
     jws::{self, Kind},
@@ -23,9 +24,6 @@ const SHORTEST: u64 = 60;
 
 /// Seconds by which `nbf` is backdated, as docker_auth sets it.
 const BACKDATED: u64 = 10;
-
-/// The most bytes of labels in a token, which travels in a header: base64 makes 16 KiB of them, and a head may have 32.
-const MAX_LABELS: usize = 12 << 10;
 
 /// Number of sets for the remembered tokens of each kind: see [`super::memory`]. Each set of eight takes at most 16
 /// KiB, usually a quarter of that. Access tokens come with each request; the other kinds now and then.
@@ -79,8 +77,8 @@ pub struct SignedToken(String);
 pub struct Holder<'a> {
     /// The account; empty for the anonymous user.
     pub account: &'a str,
-    /// The information that the token carries, if the account cannot be looked up in `users`.
-    pub voucher: Option<&'a AuthSourceClaim>,
+    /// The section that knows the account; `None` for `users`.
+    pub auth_source: Option<&'a AuthSourceClaim>,
     /// The second, since 1970, from which on the account may not sign in as it has: the token ends by then, though it is
     /// valid for a minute at least. Other registries that trust the key know of no other end.
     pub until: Option<u64>,
@@ -93,7 +91,7 @@ pub struct Holder<'a> {
 impl<'a> From<&'a str> for Holder<'a> {
     /// An account that the configuration knows, without an end, and without a state.
     fn from(account: &'a str) -> Self {
-        Self { account, voucher: None, until: None, bound_to: None, stamp: None }
+        Self { account, auth_source: None, until: None, bound_to: None, stamp: None }
     }
 }
 
@@ -119,6 +117,11 @@ impl Authority {
     /// The `iss` of its tokens, which is also the realm of docker_auth's Basic challenge.
     pub fn issuer(&self) -> &str {
         &self.settings.issuer
+    }
+
+    /// `token.expiration`: the validity of an access token, where nothing ends it before.
+    pub fn lifetime(&self) -> Duration {
+        self.settings.lifetime
     }
 
     /// The key it signs with.
@@ -152,15 +155,14 @@ impl Authority {
         access: &[Scope],
         now: u64,
     ) -> Result<IssuedToken, IssueError> {
-        let Holder { account, voucher, until, bound_to, stamp } = holder;
-        let session = voucher.and_then(|voucher| voucher.workload.as_ref());
+        let Holder { account, auth_source, until, bound_to, stamp } = holder;
+        let session = auth_source.and_then(AuthSourceClaim::session);
         // An account of `workload_auth` cannot come back for another token, since its JWT is dead by then.
         let usual = now.saturating_add(self.settings.lifetime.as_secs());
         let end = session.map_or(usual, |session| session.ends).min(until.unwrap_or(LATEST));
         let exp = end.max(now.saturating_add(SHORTEST)).min(LATEST);
         let is_ours_alone = session.is_some() || bound_to.is_some();
         let (access, grants) = if is_ours_alone { (&[][..], access) } else { (access, &[][..]) };
-        let [labels, left_out, workload] = labels(voucher)?;
         let claims = AccessClaims {
             iss: &self.settings.issuer,
             sub: account,
@@ -171,11 +173,7 @@ impl Authority {
             jti: &random_id()?,
             access,
             grants,
-            backend: voucher.map(|voucher| voucher.backend.as_str()),
-            robot_token: voucher.and_then(|voucher| voucher.robot_token.as_deref()),
-            labels,
-            left_out,
-            workload,
+            auth_source: AuthSourceClaims::of(auth_source)?,
             cnf: bound_to.map(|thumbprint| Confirmation { thumbprint }),
             stamp: StampClaims::of(stamp),
         };
@@ -195,24 +193,6 @@ impl Authority {
         let claims = self.accesses.recall_or_open(token, open, |claims| claims.check_time(now))?;
         Ok(Arc::clone(&claims.token))
     }
-}
-
-static NO_CLAIMS: BTreeMap<String, Vec<String>> = BTreeMap::new();
-
-/// The labels as the token carries them, then what was left out, then the claims of a session of `workload_auth`.
-pub(super) fn labels(voucher: Option<&AuthSourceClaim>) -> Result<[Vec<Vec<&str>>; 3], IssueError> {
-    let Some(AuthSourceClaim { labels, left_out, workload, .. }) = voucher else {
-        return Ok(Default::default());
-    };
-    let claims = workload.as_ref().map_or(&NO_CLAIMS, |session| &*session.claims);
-    let labels = [&**labels, &**left_out, claims].map(|labels| {
-        let texts =
-            |(name, values)| std::iter::once(name).chain::<&Vec<_>>(values).map(String::as_str).collect();
-        labels.iter().map(texts).collect::<Vec<Vec<&str>>>()
-    });
-    // Each with its quotes and comma.
-    let bytes: usize = labels.iter().flatten().flatten().map(|text| text.len() + 3).sum();
-    if bytes > MAX_LABELS { Err(IssueError::TooManyLabels(MAX_LABELS)) } else { Ok(labels) }
 }
 
 /// `jti`: 128 random bits.

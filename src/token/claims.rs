@@ -1,11 +1,11 @@
 //! The claims of an access token in docker_auth's shape, written and read.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::{TokenError, json::Object, memory};
-use crate::{authn::WorkloadSession, registry::Scope, state::Stamp};
+use super::{AuthSourceClaim, TokenError, auth_source::AuthSourceClaims, json::Object, memory};
+use crate::{registry::Scope, state::Stamp};
 
 /// The clock skew allowed between issuer and reader, in seconds: the registry's own leeway.
 pub(super) const LEEWAY: u64 = 60;
@@ -14,8 +14,8 @@ pub(super) const LEEWAY: u64 = 60;
 /// wrap around into the past.
 pub(super) const LATEST: u64 = i64::MAX.cast_unsigned() - 62_135_596_800 - LEEWAY;
 
-/// The claims of an access token as docker_auth writes them, all of them always present; then Portwarden's own, where a
-/// back end knows the account.
+/// The claims of an access token as docker_auth writes them, all of them always present; then Portwarden's own,
+/// where another section than `users` knows the account.
 #[derive(Serialize)]
 pub(super) struct AccessClaims<'a> {
     pub(super) iss: &'a str,
@@ -31,20 +31,8 @@ pub(super) struct AccessClaims<'a> {
     /// grants nothing by it.
     #[serde(skip_serializing_if = "<[Scope]>::is_empty")]
     pub(super) grants: &'a [Scope],
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) backend: Option<&'a str>,
-    /// The id of a robot's token.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) robot_token: Option<&'a str>,
-    /// Lists of a name and its values. Not an object: a label may be called like a claim, in any case.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(super) labels: Vec<Vec<&'a str>>,
-    /// The same of what was left out.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(super) left_out: Vec<Vec<&'a str>>,
-    /// The same of the claims of a session of `workload_auth`.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(super) workload: Vec<Vec<&'a str>>,
+    #[serde(flatten)]
+    pub(super) auth_source: AuthSourceClaims<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) cnf: Option<Confirmation<'a>>,
     #[serde(flatten)]
@@ -99,22 +87,6 @@ pub(super) fn stamp_bytes(stamp: &Stamp) -> usize {
     texts.map(|text| size_of::<String>() + text.len()).sum()
 }
 
-/// The information on an account that a back end gave at login. It cannot be asked again without the password, so the
-/// token carries it for as long as it is valid.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AuthSourceClaim {
-    /// The section of the configuration that vouches: `ldap_auth`, ….
-    pub backend: String,
-    /// The id of the robot's token that was shown, with which all that is issued for it ends.
-    pub robot_token: Option<String>,
-    /// The account's labels, as far as the rules look at them.
-    pub labels: Arc<BTreeMap<String, Vec<String>>>,
-    /// The labels that `labels` has not, or not with all values, with what the rules need to know of each.
-    pub left_out: Arc<BTreeMap<String, Vec<String>>>,
-    /// The session of an account of `workload_auth`.
-    pub workload: Option<WorkloadSession>,
-}
-
 /// The account that holds a token, and the most it may do with it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AccessToken {
@@ -122,8 +94,8 @@ pub struct AccessToken {
     pub account: String,
     /// `access`: a ceiling, not a grant.
     pub access: Vec<Scope>,
-    /// `backend` and `labels`; `None` for an account that the configuration knows.
-    pub voucher: Option<AuthSourceClaim>,
+    /// The section that knows the account; `None` for `users`.
+    pub auth_source: Option<AuthSourceClaim>,
     /// `cnf`: the thumbprint of the certificate without which it is refused.
     pub bound_to: Option<String>,
     /// The state and the generation with which it was issued, and `jti`: whether it was revoked is asked on each use.
@@ -136,12 +108,12 @@ impl AccessToken {
         // Of no use here, but a registry refuses a token in which it is of another type.
         claims.integer("iat")?;
         let account = claims.text("sub")?.unwrap_or_default().to_owned();
-        let voucher = voucher(claims)?;
-        let is_session = voucher.as_ref().is_some_and(|voucher| voucher.workload.is_some());
+        let auth_source = AuthSourceClaim::read(claims)?;
+        let is_session = auth_source.as_ref().is_some_and(|source| source.session().is_some());
         let bound_to = bound_to(claims)?;
         let ceiling = if is_session || bound_to.is_some() { "grants" } else { "access" };
         let access = claims.objects(ceiling)?.iter().map(scope).collect::<Result<_, _>>()?;
-        Ok(Self { account, access, voucher, bound_to, stamp: stamp(claims)? })
+        Ok(Self { account, access, auth_source, bound_to, stamp: stamp(claims)? })
     }
 }
 
@@ -150,28 +122,6 @@ fn bound_to(claims: &Object) -> Result<Option<String>, TokenError> {
     let Some(confirmation) = claims.object("cnf")? else { return Ok(None) };
     let thumbprint = confirmation.text("x5t#S256")?.ok_or(TokenError::Malformed)?;
     Ok(Some(thumbprint.to_owned()))
-}
-
-pub(super) fn voucher(claims: &Object) -> Result<Option<AuthSourceClaim>, TokenError> {
-    let Some(backend) = claims.text("backend")? else { return Ok(None) };
-    let (labels, left_out) = (by_name(claims, "labels")?.into(), by_name(claims, "left_out")?.into());
-    let robot_token = claims.text("robot_token")?.map(str::to_owned);
-    let workload = if claims.has("workload") { Some(workload(claims)?) } else { None };
-    Ok(Some(AuthSourceClaim { backend: backend.to_owned(), robot_token, labels, left_out, workload }))
-}
-
-fn workload(claims: &Object) -> Result<WorkloadSession, TokenError> {
-    let ends = claims.integer("exp")?.and_then(|at| u64::try_from(at).ok()).ok_or(TokenError::Malformed)?;
-    Ok(WorkloadSession { ends, claims: by_name(claims, "workload")?.into() })
-}
-
-/// A list of lists, each of a name and its texts.
-fn by_name(claims: &Object, claim: &str) -> Result<BTreeMap<String, Vec<String>>, TokenError> {
-    let named = |list: Vec<String>| {
-        let mut texts = list.into_iter();
-        Ok((texts.next().ok_or(TokenError::Malformed)?, texts.collect()))
-    };
-    claims.lists(claim)?.into_iter().map(named).collect()
 }
 
 /// `iss` and `aud`, exactly. `aud` is one text: a list is refused, as the registry refuses it.
@@ -218,7 +168,7 @@ impl memory::CachedClaims for SignedClaims {
     }
 
     fn bytes(&self) -> usize {
-        let AccessToken { account, access, voucher, bound_to, stamp } = &*self.token;
+        let AccessToken { account, access, auth_source, bound_to, stamp } = &*self.token;
         let scope = |Scope { resource_type, name, actions }: &Scope| {
             size_of::<Vec<String>>() + memory::heap([resource_type, name]) + memory::heap(actions)
         };
@@ -228,20 +178,7 @@ impl memory::CachedClaims for SignedClaims {
             + memory::heap(bound_to)
             + access
             + stamp_bytes(stamp)
-            + voucher.as_ref().map_or(0, AuthSourceClaim::bytes)
-    }
-}
-
-impl AuthSourceClaim {
-    /// Bytes that it takes on the heap, about.
-    pub(super) fn bytes(&self) -> usize {
-        // A node of the tree has room for more names than it may have.
-        let label = |(name, values): (&String, &Vec<String>)| {
-            2 * (memory::heap([name]) + size_of::<Vec<String>>()) + memory::heap(values)
-        };
-        let claims = self.workload.iter().flat_map(|session| session.claims.iter());
-        let all = self.labels.iter().chain(&*self.left_out).chain(claims);
-        memory::heap(std::iter::once(&self.backend).chain(&self.robot_token)) + all.map(label).sum::<usize>()
+            + auth_source.as_ref().map_or(0, AuthSourceClaim::bytes)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Errors of a key, a token, or the making of one. None of them holds a piece of the key or the token.
 
-use crate::state::Ended;
+use crate::state::{Ended, NoClaims};
 
 /// The reason why a key cannot sign tokens. Displays the finding and the remedy; the caller adds the file's name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -82,6 +82,12 @@ pub enum TokenError {
         "the rules have changed, and look at labels of the account that the token does not carry: fetch another"
     )]
     LacksLabels,
+    /// The claims about its account were stored here, and are no longer.
+    #[error("what the token says about its account is not stored here any longer: sign in again")]
+    ClaimsLost,
+    /// The same cannot be read now, which is no fault of the token: 503.
+    #[error("what the token says about its account cannot be read now: try again")]
+    ClaimsUnavailable,
 }
 
 impl From<Ended> for TokenError {
@@ -90,6 +96,15 @@ impl From<Ended> for TokenError {
             Ended::Account => Self::AccountRevoked,
             Ended::Token => Self::TokenRevoked,
             Ended::OtherState => Self::OtherState,
+        }
+    }
+}
+
+impl From<NoClaims> for TokenError {
+    fn from(none: NoClaims) -> Self {
+        match none {
+            NoClaims::Unknown => Self::ClaimsLost,
+            NoClaims::Unavailable => Self::ClaimsUnavailable,
         }
     }
 }
@@ -112,8 +127,8 @@ pub enum IssueError {
     TooLarge(usize),
     /// The account's labels are longer than fit into a token; the limit in bytes.
     #[error(
-        "the labels of the account have more than the {0} bytes that a token can carry; let the back end give fewer, \
-         or shorter ones, or name fewer in the rules"
+        "the labels of the account have more than the {0} bytes that a token can carry, and there is no state file or no \
+         room in it; set `state.file`, let the back end give fewer labels, or name fewer in the rules"
     )]
     TooManyLabels(usize),
 }

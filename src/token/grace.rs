@@ -13,10 +13,10 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL};
 use super::{AccessToken, Authority, TokenError, claims::SignedClaims, jws};
 
 /// The time between two requests of an upload, in seconds, from the end of the one to the beginning of the other.
-const PAUSE: u64 = 5 * 60;
+const LONGEST_PAUSE: u64 = 5 * 60;
 
 /// The time for which an upload goes on without a valid token, in seconds.
-const WHOLE: u64 = 15 * 60;
+const LONGEST_GRACE: u64 = 15 * 60;
 
 /// Separates the key of these keys from other secrets of the same private key.
 pub(super) const PURPOSE: &str = "portwarden upload grace v1";
@@ -86,7 +86,8 @@ impl Authority {
         let mac = BASE64URL.decode(parts.next()?).ok()?;
         let grace = UploadGrace { since: Some(since), ..UploadGrace::of_valid(token, valid) };
         hmac::verify(&self.uploads, &message(&grace, upload, since, ended), &mac).ok()?;
-        let is_recent = now <= ended.saturating_add(PAUSE) && now <= since.saturating_add(WHOLE);
+        let is_recent =
+            now <= ended.saturating_add(LONGEST_PAUSE) && now <= since.saturating_add(LONGEST_GRACE);
         is_recent.then_some(grace)
     }
 }
@@ -126,9 +127,9 @@ mod tests {
         let at = |token: &str, upload, now| authority.verify_in_grace(token, &key, upload, now).map(|_| ());
         assert_eq!(authority.verify(token.expose(), end + 1).unwrap_err(), TokenError::Expired);
         assert_eq!(at(token.expose(), UPLOAD, end + 1), Ok(()));
-        assert_eq!(at(token.expose(), UPLOAD, end + PAUSE), Ok(()));
+        assert_eq!(at(token.expose(), UPLOAD, end + LONGEST_PAUSE), Ok(()));
         let expired = Err(TokenError::Expired);
-        assert_eq!(at(token.expose(), UPLOAD, end + PAUSE + 1), expired);
+        assert_eq!(at(token.expose(), UPLOAD, end + LONGEST_PAUSE + 1), expired);
         assert_eq!(at(issue().token.expose(), UPLOAD, end + 1), expired, "another token");
         assert_eq!(at(token.expose(), UploadName { id: "1", ..UPLOAD }, end + 1), expired);
         assert_eq!(
@@ -152,8 +153,8 @@ mod tests {
             assert_eq!(grace.valid_at(), end);
             key = authority.upload_key(&grace, UPLOAD, now);
         }
-        assert!(authority.verify_in_grace(token, &key, UPLOAD, end + WHOLE).is_ok());
-        assert!(authority.verify_in_grace(token, &key, UPLOAD, end + WHOLE + 1).is_err());
+        assert!(authority.verify_in_grace(token, &key, UPLOAD, end + LONGEST_GRACE).is_ok());
+        assert!(authority.verify_in_grace(token, &key, UPLOAD, end + LONGEST_GRACE + 1).is_err());
     }
 
     #[test]
@@ -164,7 +165,7 @@ mod tests {
         let key = authority.upload_key(&UploadGrace::of_valid(token, NOW + 800), UPLOAD, end);
         let at = |now| authority.verify_in_grace(token, &key, UPLOAD, now).map(|(_, grace)| grace.valid_at());
         assert_eq!(at(end + 1), Ok(NOW + 800));
-        assert_eq!(at(end + PAUSE + 1), Err(TokenError::Expired));
+        assert_eq!(at(end + LONGEST_PAUSE + 1), Err(TokenError::Expired));
         let late = authority.upload_key(&UploadGrace::of_valid(token, end), UPLOAD, end);
         assert!(authority.verify_in_grace(token, &late, UPLOAD, end).is_err(), "it was not valid then");
     }

@@ -11,7 +11,7 @@ use super::TokenError;
 use crate::strict_json;
 
 /// Every member name that a registry or Portwarden reads in a header, in claims or in an entry of `access`.
-const KNOWN_NAMES: [&str; 31] = [
+const KNOWN_NAMES: [&str; 33] = [
     "access",
     "actions",
     "alg",
@@ -34,13 +34,15 @@ const KNOWN_NAMES: [&str; 31] = [
     "name",
     "nbf",
     "pwd",
+    "required",
     "robot_token",
     "service",
+    "session",
     "state",
+    "stored",
     "sub",
     "typ",
     "type",
-    "workload",
     "x5c",
     "x5t#S256",
 ];

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::{
     Fingerprint, TokenError,
+    auth_source::AuthSourceClaims,
     claims::{LEEWAY, StampClaims, stamp, stamp_bytes},
     json::Object,
     memory,
@@ -28,15 +29,8 @@ pub(super) struct LoginClaims<'a> {
     /// The fingerprint of the password, where the configuration knows the account.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) pwd: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) backend: Option<&'a str>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(super) labels: Vec<Vec<&'a str>>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(super) left_out: Vec<Vec<&'a str>>,
-    /// The claims of a session of `workload_auth`.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(super) workload: Vec<Vec<&'a str>>,
+    #[serde(flatten)]
+    pub(super) auth_source: AuthSourceClaims<'a>,
     #[serde(flatten)]
     pub(super) stamp: StampClaims<'a>,
 }

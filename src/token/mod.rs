@@ -4,6 +4,7 @@
 //! Synchronous and without HTTP or files: time is a parameter (seconds since 1970), a key is the text of a PEM file.
 //! What a token allows is a ceiling only; whether the policy still grants it is asked elsewhere, on every request.
 
+mod auth_source;
 mod authority;
 mod claims;
 mod error;
@@ -20,8 +21,9 @@ mod session;
 mod testing;
 mod workload;
 
+pub use auth_source::{AuthSourceClaim, BackEndClaim, CarriedClaims};
 pub use authority::{Authority, Holder, IssuedToken, Settings, SignedToken};
-pub use claims::{AccessToken, AuthSourceClaim};
+pub use claims::AccessToken;
 pub use error::{IssueError, KeyError, TokenError};
 pub use grace::{UploadGrace, UploadName};
 pub use jsonwebtoken::Algorithm;

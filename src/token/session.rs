@@ -12,8 +12,9 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL};
 
 use super::{
     AuthSourceClaim, Authority, Fingerprint, Holder, IssueError, SignedToken, TokenError,
-    authority::{labels, random_id},
-    claims::{LATEST, StampClaims, check_party, voucher},
+    auth_source::AuthSourceClaims,
+    authority::random_id,
+    claims::{LATEST, StampClaims, check_party},
     json::Object,
     jws::{self, Kind},
     login::{LoginClaims, LoginToken},
@@ -32,8 +33,8 @@ pub(super) const FORMS_PURPOSE: &str = "portwarden forms v1";
 pub struct Session {
     /// `sub`: the account.
     pub account: String,
-    /// The information that a back end gave on it; `None` for an account that the configuration knows.
-    pub voucher: Option<AuthSourceClaim>,
+    /// The section that knows it; `None` for `users`.
+    pub auth_source: Option<AuthSourceClaim>,
     /// `jti`: its name, which no other session has.
     pub id: String,
     /// `iat`: seconds since 1970.
@@ -68,11 +69,10 @@ impl Authority {
         now: u64,
     ) -> Result<SignedToken, IssueError> {
         let Holder { account, stamp, .. } = holder.into();
-        let (fingerprint, voucher) = match vouched {
+        let (fingerprint, auth_source) = match vouched {
             Vouched::Password(fingerprint) => (Some(fingerprint), None),
-            Vouched::BackEnd(voucher) => (None, Some(voucher)),
+            Vouched::BackEnd(auth_source) => (None, Some(auth_source)),
         };
-        let [labels, left_out, _] = labels(voucher)?;
         let claims = LoginClaims {
             iss: self.issuer(),
             sub: account,
@@ -82,11 +82,8 @@ impl Authority {
             exp: Some(now.saturating_add(lifetime.as_secs()).min(LATEST)),
             jti: &random_id()?,
             pwd: fingerprint.map(|fingerprint| fingerprint.encoded()),
-            backend: voucher.map(|voucher| voucher.backend.as_str()),
-            labels,
-            left_out,
+            auth_source: AuthSourceClaims::of(auth_source)?,
             stamp: StampClaims::of(stamp),
-            ..LoginClaims::default()
         };
         jws::sign(self.key(), Kind::Session, &claims).map(SignedToken::new)
     }
@@ -129,18 +126,18 @@ impl Authority {
 /// A session whose signature and issuer are right. All else is looked at on each use.
 pub(super) struct SessionClaims {
     login: LoginToken,
-    voucher: Option<AuthSourceClaim>,
+    auth_source: Option<AuthSourceClaim>,
     id: String,
     expires_at: u64,
 }
 
 impl SessionClaims {
     fn read(claims: &Object) -> Result<Self, TokenError> {
-        let voucher = voucher(claims)?;
+        let auth_source = AuthSourceClaim::read(claims)?;
         let expires_at = claims.integer("exp")?.ok_or(TokenError::Malformed)?;
         Ok(Self {
-            login: LoginToken::read(claims, voucher.is_some())?,
-            voucher,
+            login: LoginToken::read(claims, auth_source.is_some())?,
+            auth_source,
             id: claims.text("jti")?.ok_or(TokenError::Malformed)?.to_owned(),
             expires_at: u64::try_from(expires_at).map_err(|_| TokenError::Malformed)?,
         })
@@ -162,7 +159,7 @@ impl SessionClaims {
     fn session(&self) -> Session {
         Session {
             account: self.login.account.clone(),
-            voucher: self.voucher.clone(),
+            auth_source: self.auth_source.clone(),
             id: self.id.clone(),
             issued_at: self.login.issued_at,
             expires_at: self.expires_at,
@@ -179,7 +176,7 @@ impl memory::CachedClaims for SessionClaims {
     fn bytes(&self) -> usize {
         self.login.bytes()
             + memory::heap([&self.id])
-            + self.voucher.as_ref().map_or(0, AuthSourceClaim::bytes)
+            + self.auth_source.as_ref().map_or(0, AuthSourceClaim::bytes)
     }
 }
 

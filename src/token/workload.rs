@@ -7,8 +7,9 @@
 
 use super::{
     AuthSourceClaim, Authority, Holder, IssueError, SignedToken, TokenError,
-    authority::{labels, random_id},
-    claims::{StampClaims, check_party, voucher},
+    auth_source::AuthSourceClaims,
+    authority::random_id,
+    claims::{StampClaims, check_party},
     jws::{self, Kind},
     login::{LoginClaims, LoginToken},
 };
@@ -32,9 +33,8 @@ impl Authority {
         service: &str,
         now: u64,
     ) -> Result<Option<SignedToken>, IssueError> {
-        let Holder { account, voucher: Some(voucher), stamp, .. } = holder else { return Ok(None) };
-        let Some(session) = &voucher.workload else { return Ok(None) };
-        let [labels, left_out, workload] = labels(Some(voucher))?;
+        let Holder { account, auth_source, stamp, .. } = holder;
+        let Some(session) = auth_source.and_then(AuthSourceClaim::session) else { return Ok(None) };
         let claims = LoginClaims {
             iss: self.issuer(),
             sub: account,
@@ -43,10 +43,7 @@ impl Authority {
             iat: now,
             exp: Some(session.ends),
             jti: &random_id()?,
-            backend: Some(&voucher.backend),
-            labels,
-            left_out,
-            workload,
+            auth_source: AuthSourceClaims::of(auth_source)?,
             stamp: StampClaims::of(stamp),
             ..LoginClaims::default()
         };
@@ -68,26 +65,27 @@ impl Authority {
         check_party(&claims, self.issuer(), AUDIENCE)?;
         let login = LoginToken::read(&claims, true)?;
         login.check_issued(service, now)?;
-        let voucher = voucher(&claims)?.ok_or(TokenError::Malformed)?;
-        let ends = voucher.workload.as_ref().ok_or(TokenError::Malformed)?.ends;
+        let source = AuthSourceClaim::read(&claims)?.ok_or(TokenError::Malformed)?;
+        let ends = source.session().ok_or(TokenError::Malformed)?.ends;
         if now.saturating_add(SHORTEST) > ends {
             Err(TokenError::Expired)
         } else {
-            Ok((login.account, voucher, login.stamp))
+            Ok((login.account, source, login.stamp))
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::{collections::BTreeMap, sync::Arc};
+    use std::sync::Arc;
 
     use super::*;
     use crate::{
-        authn::WorkloadSession,
+        authn::{Labels, RequiredClaims, SessionStart, Source},
         registry::Scope,
+        state::AccountClaims,
         token::{
-            Holder,
+            BackEndClaim, CarriedClaims, Holder,
             testing::{NOW, P256, authority, generate},
         },
     };
@@ -95,18 +93,25 @@ mod tests {
     const SERVICE: &str = "Docker registry";
 
     fn session() -> AuthSourceClaim {
-        let one = |name: &str, value: &str| BTreeMap::from([(name.to_owned(), vec![value.to_owned()])]);
-        AuthSourceClaim {
-            backend: "workload_auth".to_owned(),
-            robot_token: None,
-            labels: Arc::new(one("repo", "acme/app")),
+        let start = SessionStart {
+            ends: NOW + 3600,
+            began: NOW,
+            settings: "settings".to_owned(),
+            key_id: "kid".to_owned(),
+            key_fingerprint: "key".to_owned(),
+            jwt_id: Some("jti".to_owned()),
+        };
+        let claims = AccountClaims {
+            labels: Arc::new(Labels::from([("repo".to_owned(), vec!["acme/app".to_owned()])])),
             left_out: Arc::default(),
-            workload: Some(WorkloadSession { ends: NOW + 3600, claims: Arc::new(one("owner_id", "1")) }),
-        }
+            required: Arc::new(RequiredClaims::from([("owner_id".to_owned(), "1".to_owned())])),
+        };
+        let (source, claims) = (Source::Workload, CarriedClaims::Inline(claims));
+        AuthSourceClaim::BackEnd(BackEndClaim { source, claims, session: Some(Arc::new(start)) })
     }
 
-    fn holder(voucher: &AuthSourceClaim) -> Holder<'_> {
-        Holder { voucher: Some(voucher), ..Holder::from("ci:a") }
+    fn holder(source: &AuthSourceClaim) -> Holder<'_> {
+        Holder { auth_source: Some(source), ..Holder::from("ci:a") }
     }
 
     fn push() -> Vec<Scope> {
@@ -119,7 +124,7 @@ mod tests {
         let issued = authority.issue_to(holder(&session()), SERVICE, &push(), NOW).unwrap();
         assert_eq!(issued.expires_in, 3600);
         let token = authority.verify(issued.token.expose(), NOW).unwrap();
-        assert_eq!((token.voucher.clone(), &token.access), (Some(session()), &push()));
+        assert_eq!((token.auth_source.clone(), &token.access), (Some(session()), &push()));
         let claims = jws::open(authority.key(), Kind::Access, issued.token.expose()).unwrap();
         assert_eq!(
             claims.objects("access").unwrap().len(),
@@ -132,9 +137,11 @@ mod tests {
     #[test]
     fn grants_count_for_sessions_only_and_access_for_no_session() {
         let authority = authority(&generate(P256));
-        let usual = AuthSourceClaim { workload: None, ..session() };
-        for (voucher, empty) in [(session(), "grants"), (usual, "access")] {
-            let issued = authority.issue_to(holder(&voucher), SERVICE, &[], NOW).unwrap();
+        let claims = CarriedClaims::Inline(AccountClaims::default());
+        let usual =
+            AuthSourceClaim::BackEnd(BackEndClaim { source: Source::LdapAuth, claims, session: None });
+        for (source, empty) in [(session(), "grants"), (usual, "access")] {
+            let issued = authority.issue_to(holder(&source), SERVICE, &[], NOW).unwrap();
             assert!(authority.verify(issued.token.expose(), NOW).unwrap().access.is_empty(), "{empty}");
         }
     }
@@ -145,7 +152,7 @@ mod tests {
         let token = authority.issue_workload(holder(&session()), SERVICE, NOW).unwrap().unwrap();
         let at = |now| {
             let read = authority.verify_workload(token.expose(), SERVICE, now);
-            read.map(|(account, voucher, _)| (account, voucher))
+            read.map(|(account, source, _)| (account, source))
         };
         assert_eq!(at(NOW), Ok(("ci:a".to_owned(), session())));
         assert!(at(NOW + 3540).is_ok());

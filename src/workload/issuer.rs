@@ -1,27 +1,26 @@
 //! One issuer: from a JWT to a login, and from a session to the claims that still suffice.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use aws_lc_rs::digest;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL};
 use hyper::Uri;
 
 use super::{
-    IssuerSettings, JwtError, KeySource, KeysReading, discovery,
+    ClaimName, IssuerSettings, JwtError, KeySource, KeysReading, Requirement, discovery,
     jwks::Jwk,
     jwt::Jwt,
     keys::{Fetched, Keys},
 };
 use crate::{
-    authn::{Labels, WorkloadSession},
+    authn::{Labels, RequiredClaims, WorkloadSession},
     backend::HttpsClient,
 };
 
 /// Bytes of the digest that stands for an issuer's settings.
-const STATE_BYTES: usize = 12;
-/// The name of that digest, of the `kid` of the JWT, of the beginning of the session, and of the `jti` of the JWT if it
-/// has one, among the claims of a session; no claim has it.
-pub(super) const STATE: &str = "";
+const DIGEST_BYTES: usize = 12;
+/// The characters of `kid` that the log has.
+const LOGGED_KEY_ID: usize = 64;
 
 /// One issuer, with its keys.
 #[derive(Debug)]
@@ -30,7 +29,7 @@ pub struct Issuer {
     audiences: Vec<String>,
     keys: Keys,
     /// A digest of all settings that say what a JWT means, but `require`.
-    state: String,
+    digest: String,
 }
 
 /// A JWT of this issuer that passes every check but that of its signature and of the claims that only a signed one may
@@ -49,11 +48,15 @@ pub struct Login {
     /// Its labels, each of one value.
     pub labels: Labels,
     /// The claims that `require` names.
-    pub claims: BTreeMap<String, Vec<String>>,
-    /// `jti`, for the log.
+    pub claims: RequiredClaims,
+    /// `jti`, as the log has it.
     pub id: Option<String>,
-    /// `kid`, for the log.
+    /// `kid`.
     pub key_id: String,
+    /// A digest of the key.
+    pub key_fingerprint: String,
+    /// A digest of the issuer's settings.
+    pub settings: String,
     /// `iat`, in seconds since 1970 by the clock of the issuer.
     pub issued_at: i64,
 }
@@ -72,8 +75,8 @@ impl Issuer {
             Some(before) => before.keys.clone(),
             None => keys(&settings)?,
         };
-        let state = state(&settings, audiences);
-        Ok(Self { settings, audiences: audiences.to_vec(), keys, state })
+        let digest = digest_of(&settings, audiences);
+        Ok(Self { settings, audiences: audiences.to_vec(), keys, digest })
     }
 
     /// Returns true if its keys are those that an issuer with these settings would have.
@@ -116,29 +119,27 @@ impl Issuer {
     /// JWT still stands in the file of keys if there is one, and what `require` demands now holds for the claims it
     /// carries. A claim that it does not carry is never taken for one that fits.
     pub(super) fn beginning(&self, session: &WorkloadSession) -> Option<u64> {
-        let carried = |name: &str| session.claims.get(name).map(Vec::as_slice).unwrap_or_default();
-        let is_met = |(name, requirement): &(super::ClaimName, super::Requirement)| matches!(carried(name.as_str()), [value] if requirement.is_met(value));
-        let [state, key_id, fingerprint, began, ..] = carried(STATE) else { return None };
-        let suffices = *state == self.state
-            && self.keys.may_hold(key_id, fingerprint)
+        let WorkloadSession { start, claims } = session;
+        let is_met = |(name, requirement): &(ClaimName, Requirement)| {
+            claims.get(name.as_str()).is_some_and(|value| requirement.is_met(value))
+        };
+        let suffices = start.settings == self.digest
+            && self.keys.may_hold(&start.key_id, &start.key_fingerprint)
             && self.settings.require.iter().all(is_met);
-        began.parse().ok().filter(|_| suffices)
+        suffices.then_some(start.began)
     }
 
     fn log_in(&self, jwt: &Jwt, key: &Jwk) -> Result<Login, JwtError> {
-        let mut claims = BTreeMap::from([(
-            STATE.to_owned(),
-            vec![self.state.clone(), jwt.key_id.clone(), key.fingerprint()],
-        )]);
+        let mut claims = RequiredClaims::new();
         for (name, requirement) in &self.settings.require {
             let value = name.text(&jwt.claims)?;
             if !requirement.is_met(value) {
                 return Err(JwtError::Requirement(name.as_str().to_owned()));
             }
-            claims.insert(name.as_str().to_owned(), vec![value.to_owned()]);
+            claims.insert(name.as_str().to_owned(), value.to_owned());
         }
         let labels = self.settings.labels.iter();
-        let label = |(label, name): &(String, super::ClaimName)| {
+        let label = |(label, name): &(String, ClaimName)| {
             Ok((label.clone(), vec![name.text(&jwt.claims)?.to_owned()]))
         };
         Ok(Login {
@@ -147,14 +148,18 @@ impl Issuer {
             claims,
             id: jwt.id(),
             issued_at: jwt.time("iat")?.ok_or(JwtError::Malformed)?,
-            key_id: jwt.key_id.chars().filter(|c| !c.is_control()).take(64).collect(),
+            key_id: jwt.key_id.clone(),
+            key_fingerprint: key.fingerprint(),
+            settings: self.digest.clone(),
         })
     }
 }
 
-/// `jti` of the JWT with which a session began, as the audit log has it; `None` for one without.
-pub fn jwt_id(session: &WorkloadSession) -> Option<&str> {
-    session.claims.get(STATE)?.get(4).map(String::as_str)
+impl Login {
+    /// `kid`, as the log has it.
+    pub fn logged_key_id(&self) -> String {
+        self.key_id.chars().filter(|c| !c.is_control()).take(LOGGED_KEY_ID).collect()
+    }
 }
 
 impl Unproved {
@@ -185,7 +190,7 @@ fn keys(settings: &IssuerSettings) -> Result<Keys, String> {
 }
 
 /// A digest of the settings: the same for the same meaning of a session.
-fn state(settings: &IssuerSettings, audiences: &[String]) -> String {
+fn digest_of(settings: &IssuerSettings, audiences: &[String]) -> String {
     let IssuerSettings { issuer, algorithms, account, labels, keys, .. } = settings;
     let source = match keys {
         KeySource::File(_) => "jwks_file".to_owned(),
@@ -197,5 +202,5 @@ fn state(settings: &IssuerSettings, audiences: &[String]) -> String {
     let written =
         serde_json::json!([issuer, algorithms, account.as_str(), labels, audiences, source]).to_string();
     let digest = digest::digest(&digest::SHA256, written.as_bytes());
-    BASE64URL.encode(digest.as_ref().get(..STATE_BYTES).unwrap_or_default())
+    BASE64URL.encode(digest.as_ref().get(..DIGEST_BYTES).unwrap_or_default())
 }

@@ -1,8 +1,8 @@
 //! `workload_auth`: logins with a JWT that a CI system or a cluster signs for each job (RFC 7519, checked as RFC 8725
 //! says).
 //!
-//! A login makes a session: the account, its labels, and the claims that `require` names. They travel in our own
-//! tokens, since there is no state here. Whether they still suffice is asked on every request, so a changed
+//! A login makes a session: the account, its labels, and the claims that `require` names. Our own tokens carry them, or
+//! name where the state has them. Whether they still suffice is asked on every request, so a changed
 //! configuration ends a session. Wrong JWTs are counted elsewhere (`proxy::auth::workload`).
 
 mod claims;
@@ -22,13 +22,13 @@ use std::{sync::Arc, time::Duration};
 use jwt::Jwt;
 
 use crate::{
-    authn::{Secret, WorkloadSession, folded_name},
+    authn::{Secret, SessionStart, WorkloadSession, folded_name},
     strict_json,
 };
 
 pub use claims::{AccountTemplate, ClaimName, Requirement};
 pub use error::JwtError;
-pub use issuer::{Issuer, Login, Unproved, jwt_id};
+pub use issuer::{Issuer, Login, Unproved};
 pub use jwks::{Algorithm, KeySet};
 pub use keys::KeysReading;
 pub use settings::{IssuerSettings, KeySource, WorkloadSettings};
@@ -57,11 +57,15 @@ impl Workload {
 
     /// The session of a login that is made now; `now` in seconds since 1970.
     pub fn begin(&self, login: &Login, now: u64) -> WorkloadSession {
-        let mut claims = login.claims.clone();
-        let state = claims.entry(issuer::STATE.to_owned()).or_default();
-        state.push(now.to_string());
-        state.extend(login.id.clone());
-        WorkloadSession { ends: now.saturating_add(self.session.as_secs()), claims: Arc::new(claims) }
+        let start = SessionStart {
+            ends: now.saturating_add(self.session.as_secs()),
+            began: now,
+            settings: login.settings.clone(),
+            key_id: login.key_id.clone(),
+            key_fingerprint: login.key_fingerprint.clone(),
+            jwt_id: login.id.clone(),
+        };
+        WorkloadSession { start: Arc::new(start), claims: Arc::new(login.claims.clone()) }
     }
 
     /// Every issuer.

@@ -37,6 +37,7 @@ mod robots;
 mod security;
 mod smuggling;
 mod sql;
+mod stored_claims;
 mod token_command;
 mod upload_grace;
 mod workload;

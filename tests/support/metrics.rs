@@ -8,10 +8,15 @@ use super::{
 /// For [`super::portwarden::Builder::with`]: metrics and health on a free port.
 pub const ON: &str = "metrics: {addr: '127.0.0.1:0'}";
 
+const LISTENS: &str = "metrics and health";
+
 /// A request to the listener for metrics and health.
 pub fn watcher(portwarden: &Portwarden) -> Request {
-    let line = portwarden.says("metrics and health");
-    curl_at(&format!("http://127.0.0.1:{}", port_after(&line, "address=")))
+    portwarden.says(LISTENS);
+    // The last one: after a restart it has another port.
+    let log = portwarden.log();
+    let line = log.lines().rfind(|line| line.contains(LISTENS)).expect("it was there");
+    curl_at(&format!("http://127.0.0.1:{}", port_after(line, "address=")))
 }
 
 /// All of them.

@@ -113,10 +113,10 @@ async fn who_let_go_of_the_output_may_stay() {
 async fn output_without_end_is_an_error_and_its_end() {
     assert_eq!(
         failure("echo $$; yes").await,
-        "it printed more than 65536 bytes; let it print its answer only"
+        "it printed more than 262144 bytes; let it print its answer only"
     );
-    let exact = run("head -c 65536 /dev/zero").await;
-    assert_eq!(exact.output.len(), 65536);
+    let exact = run("head -c 262144 /dev/zero").await;
+    assert_eq!(exact.output.len(), 262144);
     // Messages are read to their end, so that the command never waits for a reader, and kept only so far.
     let exit = run("head -c 300000 /dev/zero | tr '\\0' x >&2; exit 3").await;
     assert_eq!((exit.code, exit.complaint.len()), (3, MOST_COMPLAINT));

@@ -7,6 +7,7 @@ use hyper::header::{self, HeaderMap, HeaderValue};
 use super::{
     Authentication,
     certificate::{Certified, certified},
+    claims_unavailable,
 };
 use crate::{
     authn::{Credentials, Identity, Secret},
@@ -44,7 +45,7 @@ pub(crate) enum Presented<'a> {
 }
 
 impl Presented<'_> {
-    pub(crate) fn tell(&self, log: &mut RequestLog) {
+    pub(crate) fn record_in(&self, log: &mut RequestLog) {
         match self {
             Self::Nothing => log.shows("none", None),
             Self::Token(_) => log.shows("token", None),
@@ -83,7 +84,7 @@ impl Caller {
         let certified = certified(context, log);
         let proof = Proof { snapshot, authentication, certified: certified.as_ref(), ip, route };
         let caller = match presented {
-            Presented::Nothing if is_of_a_page_of_ours(headers) => proof.by_session(headers, log),
+            Presented::Nothing if is_of_a_page_of_ours(headers) => proof.by_session(headers, log).await?,
             _ => None,
         };
         let caller = match caller {
@@ -152,13 +153,23 @@ struct Proof<'a> {
 
 impl Proof<'_> {
     /// The holder of a session of the web pages; `None` where there is none that holds.
-    fn by_session(self, headers: &HeaderMap, log: &mut RequestLog) -> Option<Caller> {
+    ///
+    /// # Errors
+    /// Its claims cannot be read now: 503.
+    async fn by_session(self, headers: &HeaderMap, log: &mut RequestLog) -> Result<Option<Caller>, Refusal> {
         let Self { snapshot, authentication, .. } = self;
         // With the pages turned off, sessions are of no use.
-        let shown = snapshot.settings.ui.enabled.then(|| authentication.sessions.shown(headers, snapshot))?;
-        let (_, identity) = shown?.ok()?;
-        log.shows("session", None);
-        Some(Caller::without_ceiling(identity, true, self.ip))
+        if !snapshot.settings.ui.enabled {
+            return Ok(None);
+        }
+        match authentication.sessions.shown(headers, snapshot).await {
+            Some(Ok((_, identity))) => {
+                log.shows("session", None);
+                Ok(Some(Caller::without_ceiling(identity, true, self.ip)))
+            }
+            Some(Err(TokenError::ClaimsUnavailable)) => Err(claims_unavailable()),
+            Some(Err(_)) | None => Ok(None),
+        }
     }
 
     async fn by_credentials(
@@ -167,7 +178,7 @@ impl Proof<'_> {
         log: &mut RequestLog,
     ) -> Result<Option<Caller>, Refusal> {
         let Self { snapshot, authentication, ip, route, .. } = self;
-        presented.tell(log);
+        presented.record_in(log);
         if let Some(identity) = by_certificate(&presented, self.certified)? {
             log.shows("certificate", None);
             // docker first asks for this, and does not show the password of a login to a server that answers: it would say
@@ -198,18 +209,21 @@ impl Proof<'_> {
     async fn by_token(self, token: &str, log: &mut RequestLog) -> Result<Caller, Refusal> {
         let Self { snapshot, authentication, certified, ip, route } = self;
         let agree = |account: &str| certified.map_or(Ok(()), |certified| certified.agree(account));
-        let error = match by_token(token, ip, snapshot, (certified, log)) {
+        let error = match by_token(token, ip, snapshot, (certified, log)).await {
             Ok((identity, ceiling)) => {
                 agree(&identity.account)?;
                 let grace = route.endpoint().is_of_upload().then(|| UploadGrace::of_valid(token, unix_now()));
                 return Ok(Caller { identity, ceiling: Some(ceiling), grace, presented: true, ip });
             }
-            Err(TokenError::Expired) => match self.in_grace(token, log) {
+            Err(TokenError::Expired) => match self.in_grace(token, log).await {
                 Ok(caller) => return agree(caller.account()).map(|()| caller),
                 Err(error) => error,
             },
             Err(error) => error,
         };
+        if error == TokenError::ClaimsUnavailable {
+            return Err(claims_unavailable());
+        }
         let Some(issuer) = snapshot.workload.of_bearer(token) else {
             let description = Some(error.to_string());
             return Err(Refusal::unauthorized(
@@ -227,7 +241,7 @@ impl Proof<'_> {
     }
 
     /// The holder of a token that has expired during an upload, which goes on.
-    fn in_grace(self, token: &str, log: &mut RequestLog) -> Result<Caller, TokenError> {
+    async fn in_grace(self, token: &str, log: &mut RequestLog) -> Result<Caller, TokenError> {
         let Self { snapshot, certified, ip, route, .. } = self;
         let goes_on = [Method::Get, Method::Patch, Method::Put].contains(&route.method());
         let (Endpoint::Upload(name, id), Some(key), true) = (route.endpoint(), route.upload_key(), goes_on)
@@ -240,7 +254,7 @@ impl Proof<'_> {
         let valid_at = grace.valid_at();
         let identity = match &token.bound_to {
             Some(thumbprint) => by_bound_token(&token, thumbprint, snapshot, certified)?,
-            None => snapshot.holder_at(Issued::from(&*token), ip, valid_at)?,
+            None => snapshot.holder_at(Issued::from(&*token), ip, valid_at).await?,
         };
         Ok(Caller { identity, ceiling: Some(token), grace: Some(grace), presented: true, ip })
     }
@@ -257,7 +271,7 @@ fn is_of_a_page_of_ours(headers: &HeaderMap) -> bool {
 }
 
 /// Tells `log` the account of a token that was signed here and counts no longer, as after its robot's line is gone.
-fn by_token(
+async fn by_token(
     token: &str,
     ip: Option<IpAddr>,
     snapshot: &Snapshot,
@@ -266,7 +280,7 @@ fn by_token(
     let token = snapshot.authority.verify(token, unix_now())?;
     let holder = match &token.bound_to {
         Some(thumbprint) => by_bound_token(&token, thumbprint, snapshot, certified),
-        None => snapshot.holder(Issued::from(&*token), ip),
+        None => snapshot.holder(Issued::from(&*token), ip).await,
     };
     let holder = holder.inspect_err(|_| log.shows("token", Some(&token.account)))?;
     Ok((holder, token))

@@ -38,7 +38,7 @@ pub(in crate::proxy) fn admit(context: RequestContext<'_>, log: &RequestLog) -> 
     };
     let (judgement, is_new) = certificates.judge(certificate, unix_now());
     if is_new {
-        tell(&judgement, certificate, log);
+        log_judgement(&judgement, certificate, log);
     }
     match &*judgement {
         Judgement::Untrusted(why) => {
@@ -147,7 +147,7 @@ fn shown<'a>(context: RequestContext<'a>) -> Option<&'a Arc<ClientCertificate>> 
 }
 
 /// Logs a new judgement, and counts it as a login: one for each connection, and one more after a reload.
-fn tell(judgement: &Judgement, certificate: &ClientCertificate, log: &RequestLog) {
+fn log_judgement(judgement: &Judgement, certificate: &ClientCertificate, log: &RequestLog) {
     let (serial, sha256) = (certificate.serial(), certificate.sha256());
     let outcome = match judgement {
         Judgement::Login(identity) => {

@@ -75,7 +75,7 @@ mod tests {
     fn session(account: &str, id: usize, issued_at: u64) -> Session {
         let (account, id) = (account.to_owned(), id.to_string());
         let (issued_at, expires_at) = (seconds(issued_at), issued_at + HOUR);
-        Session { account, voucher: None, id, issued_at, expires_at, stamp: Stamp::default() }
+        Session { account, auth_source: None, id, issued_at, expires_at, stamp: Stamp::default() }
     }
 
     #[test]

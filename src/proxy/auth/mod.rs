@@ -33,6 +33,12 @@ pub(super) fn revoked_meanwhile(_: RevokedMeanwhile) -> Refusal {
     Refusal::new(ErrorCode::Unavailable, why).retry_after(std::time::Duration::from_secs(1))
 }
 
+/// The answer to a token or a session whose claims are stored and cannot be read now.
+pub(super) fn claims_unavailable() -> Refusal {
+    let why = "the state file, which has the labels of this account, cannot be read now; try again";
+    Refusal::new(ErrorCode::Unavailable, why).retry_after(std::time::Duration::from_secs(1))
+}
+
 /// The state of authentication between requests, and across reloads.
 pub(super) struct Authentication {
     /// The queue of password checks, and the backoff of wrong ones.

@@ -11,7 +11,7 @@ use crate::{
         snapshot::{Issued, unix_now},
     },
     registry::{ErrorCode, Refusal},
-    state::Moment,
+    state::RevocationCount,
     token::{Holder, Session, TokenError, Vouched},
 };
 
@@ -37,19 +37,19 @@ impl Sessions {
     ///
     /// # Errors
     /// The key cannot sign, no browser would keep the cookie, or the account was revoked meanwhile.
-    pub(crate) fn begin(
+    pub(crate) async fn begin(
         &self,
         identity: &Identity,
         snapshot: &Snapshot,
-        began: Moment,
+        began: RevocationCount,
     ) -> Result<String, Refusal> {
         let lifetime = snapshot.settings.ui.session;
         if identity.source == Source::Robots {
             return Err(Refusal::new(ErrorCode::Denied, ROBOTS_STAY_OUT));
         }
-        let voucher = snapshot.voucher(identity);
-        let vouched = match (&voucher, snapshot.fingerprint(&identity.account)) {
-            (Some(voucher), _) => Vouched::BackEnd(voucher),
+        let auth_source = snapshot.auth_source(identity, lifetime).await;
+        let vouched = match (&auth_source, snapshot.fingerprint(&identity.account)) {
+            (Some(auth_source), _) => Vouched::BackEnd(auth_source),
             (None, Some(fingerprint)) => Vouched::Password(fingerprint),
             (None, None) => return Err(Refusal::new(ErrorCode::Internal, "the account has no password")),
         };
@@ -59,8 +59,8 @@ impl Sessions {
         let issued = snapshot.authority.issue_session(holder, vouched, service, lifetime, unix_now());
         let token = issued.map_err(|error| Refusal::new(ErrorCode::Internal, error.to_string()))?;
         if COOKIE.len() + token.expose().len() > LARGEST {
-            let why = "this account has too many labels for a session, which has to fit into a cookie of 4 KiB; docker and other \
-                       clients can use it all the same";
+            let why = "this account has too many labels for a session, which has to fit into a cookie of 4 KiB, unless there is a \
+                       state file (state.file) with room for them; docker and other clients can use it all the same";
             return Err(Refusal::new(ErrorCode::TooLarge, why));
         }
         Ok(cookie(token.expose(), lifetime.as_secs()))
@@ -70,16 +70,16 @@ impl Sessions {
     ///
     /// # Errors
     /// It has ended, or was not issued here.
-    pub(crate) fn shown(
+    pub(crate) async fn shown(
         &self,
         headers: &HeaderMap,
         snapshot: &Snapshot,
     ) -> Option<Result<(Session, Identity), TokenError>> {
         let token = cookie_of(headers)?;
-        Some(self.verify(token, snapshot))
+        Some(self.verify(token, snapshot).await)
     }
 
-    fn verify(&self, token: &str, snapshot: &Snapshot) -> Result<(Session, Identity), TokenError> {
+    async fn verify(&self, token: &str, snapshot: &Snapshot) -> Result<(Session, Identity), TokenError> {
         let fingerprint_of = |account: &str| snapshot.fingerprint(account);
         let service = &snapshot.settings.service;
         let session = snapshot.authority.verify_session(token, service, unix_now(), fingerprint_of)?;
@@ -87,9 +87,9 @@ impl Sessions {
             return Err(TokenError::Revoked);
         }
         // None is issued to a robot, whose address would have to be known here.
-        let Session { account, voucher, stamp, .. } = &session;
-        let issued = Issued { account, voucher: voucher.as_ref(), stamp };
-        let identity = snapshot.holder(issued, None)?;
+        let Session { account, auth_source, stamp, .. } = &session;
+        let issued = Issued { account, auth_source: auth_source.as_ref(), stamp };
+        let identity = snapshot.holder(issued, None).await?;
         if identity.source == Source::Robots {
             return Err(TokenError::Revoked);
         }

@@ -17,7 +17,7 @@ use serde_json::{Map, Value, json};
 use super::{
     Authentication,
     certificate::{Certified, certified},
-    revoked_meanwhile,
+    claims_unavailable, revoked_meanwhile,
 };
 use crate::{
     authn::{Credentials, Identity, Secret, Source, fit_to_log},
@@ -31,7 +31,7 @@ use crate::{
         snapshot::unix_now,
     },
     registry::{ErrorCode, Refusal, Scope},
-    token::{Holder, IssueError, SignedToken},
+    token::{Holder, IssueError, SignedToken, TokenError},
 };
 
 /// A token request, read.
@@ -74,7 +74,7 @@ pub(crate) async fn answer(
     let RequestContext { head, snapshot, .. } = context;
     let body = body.form(head, &snapshot.settings).await?;
     let request = TokenRequest::read(head, body.as_deref())?;
-    request.login.tell(log);
+    request.login.record_in(log);
     log.granted(&request.scopes, &[]);
     let presented = match &request.login {
         Login::RefreshToken(token) => Some(token.clone()),
@@ -82,7 +82,7 @@ pub(crate) async fn answer(
     };
     let is_exchange = matches!(request.login, Login::Exchange(..));
     // Before the login: what was revoked since must not be issued anew at its end.
-    let began = snapshot.state.moment();
+    let began = snapshot.state.revocation_count();
     let certified = certified(context, log);
     let context = LoginContext { snapshot, authentication, ip, certified: certified.as_ref() };
     let identity = log_in(request.login, &request.service, context, log).await?;
@@ -98,13 +98,13 @@ pub(crate) async fn answer(
     log.ruled(|| by.iter().map(DecidedBy::in_full).collect::<Vec<_>>().join("; "));
     log.granted(&request.scopes, &granted);
     let now = unix_now();
-    let voucher = snapshot.voucher(&identity);
+    let auth_source = snapshot.auth_source(&identity, snapshot.authority.lifetime()).await;
     let Identity { account, .. } = &identity;
     let bound_to = certified.filter(|_| identity.source == Source::Certificate).map(|it| it.thumbprint());
     let bound_to = bound_to.as_deref();
     let stamp = snapshot.state.stamp(account, began).map_err(revoked_meanwhile)?;
     let until = snapshot.last_second_of(&identity);
-    let holder = Holder { account, voucher: voucher.as_ref(), until, bound_to, stamp: Some(&stamp) };
+    let holder = Holder { account, auth_source: auth_source.as_ref(), until, bound_to, stamp: Some(&stamp) };
     let issued = snapshot.authority.issue_to(holder, &request.service, &granted, now);
     let issued = issued.map_err(cannot_issue)?;
     let token = issued.token.expose();
@@ -142,7 +142,7 @@ fn refresh_token(
     snapshot: &Snapshot,
 ) -> Result<Option<SignedToken>, Refusal> {
     let (Snapshot { authority, settings, .. }, now) = (snapshot, unix_now());
-    if holder.voucher.is_some_and(|voucher| voucher.workload.is_some()) {
+    if identity.source == Source::Workload {
         return authority.issue_workload(holder, service, now).map_err(cannot_issue);
     }
     let fingerprint = snapshot.fingerprint_of(identity).filter(|_| settings.refresh_tokens);
@@ -151,7 +151,7 @@ fn refresh_token(
 }
 
 impl Login {
-    fn tell(&self, log: &mut RequestLog) {
+    fn record_in(&self, log: &mut RequestLog) {
         match self {
             Self::RefreshToken(_) => log.shows("refresh_token", None),
             Self::Exchange(_, issuer) => log.shows("jwt", Some(issuer)),
@@ -270,7 +270,8 @@ async fn log_in(
     }
     let proved = match login {
         Login::Password(credentials) => Box::pin(passwords.check(snapshot, credentials, ip, log)).await?,
-        Login::RefreshToken(token) => match snapshot.refreshed(&token, service, ip) {
+        Login::RefreshToken(token) => match snapshot.refreshed(&token, service, ip).await {
+            Err(TokenError::ClaimsUnavailable) => return Err(claims_unavailable()),
             // It is said: only its holder reads it.
             Err(error) if error.is_revocation() => {
                 return Err(Refusal::new(ErrorCode::Unauthorized, format!("Auth failed: {error}")));
@@ -323,11 +324,18 @@ async fn decide(
 }
 
 fn cannot_issue(error: IssueError) -> Refusal {
-    if let IssueError::TooLarge(_) = error {
-        return Refusal::new(ErrorCode::BadRequest, format!("Bad request: {error}"));
+    let bad = || Refusal::new(ErrorCode::BadRequest, format!("Bad request: {error}"));
+    match error {
+        IssueError::TooLarge(_) => bad(),
+        IssueError::TooManyLabels(_) => {
+            tracing::error!(%error, "cannot issue a token");
+            bad()
+        }
+        IssueError::Signing => {
+            tracing::error!(%error, "cannot issue a token");
+            Refusal::new(ErrorCode::Internal, error.to_string())
+        }
     }
-    tracing::error!(%error, "cannot issue a token");
-    Refusal::new(ErrorCode::Internal, error.to_string())
 }
 
 fn json_response(answer: Map<String, Value>) -> Response<ResponseBody> {

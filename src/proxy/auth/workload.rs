@@ -72,7 +72,8 @@ impl WorkloadLogins {
         let login = checked?;
         log.proved_by(&login);
         let session = snapshot.workload.begin(&login, unix_now());
-        let Login { account, labels, id, key_id, .. } = login;
+        let key_id = login.logged_key_id();
+        let Login { account, labels, id, .. } = login;
         tracing::debug!(issuer = issuer.name(), account, jti = id, kid = key_id, "a JWT was taken");
         Ok(Identity::of_workload(&account, labels, session))
     }

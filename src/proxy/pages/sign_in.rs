@@ -43,7 +43,7 @@ pub(super) async fn sign_in(request: &mut Request<'_>) -> Result<Answer, PageErr
         let refusal = Refusal::new(ErrorCode::BadRequest, "a password would cross the network in the clear");
         return Ok(again(request, &next, &account, SignInProblem::NotSecure, refusal));
     }
-    let began = request.context.snapshot.state.moment();
+    let began = request.context.snapshot.state.revocation_count();
     let rate = request.context.snapshot.settings.token_requests;
     let checked = match request.authentication.token_requests.admit(request.address, rate, Instant::now()) {
         // The anonymous account has no session: its pages are seen without one.
@@ -73,7 +73,7 @@ pub(super) async fn sign_in(request: &mut Request<'_>) -> Result<Answer, PageErr
         }
     };
     request.log.asked_by(&identity);
-    let cookie = request.authentication.sessions.begin(&identity, request.context.snapshot, began)?;
+    let cookie = request.authentication.sessions.begin(&identity, request.context.snapshot, began).await?;
     Ok(Answer::redirect(&next).with_cookie(&cookie))
 }
 

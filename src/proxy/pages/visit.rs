@@ -12,6 +12,7 @@ use crate::{
         auth::{
             Authentication,
             caller::{Caller, Presented, presented},
+            claims_unavailable,
             cross_site::{self, SEC_FETCH_SITE},
             session::{ROBOTS_STAY_OUT, Sessions},
         },
@@ -190,7 +191,7 @@ async fn identify(
     let wrong =
         || PageError::Refused(Refusal::new(ErrorCode::Unauthorized, "the name or the password is wrong"));
     let shown = presented(&request.context.head.headers)?;
-    shown.tell(request.log);
+    shown.record_in(request.log);
     match shown {
         // A Portwarden page that reloads itself has the password sent as well.
         Presented::Password(_) if follows_a_link_from_elsewhere(request) => {
@@ -213,8 +214,11 @@ async fn identify(
         Presented::Token(_) | Presented::Unknown => return Err(wrong()),
         Presented::Nothing => {}
     }
-    let session = request.authentication.sessions.shown(&request.context.head.headers, snapshot);
+    let session = request.authentication.sessions.shown(&request.context.head.headers, snapshot).await;
     let why_ended = session.as_ref().and_then(|session| session.as_ref().err().copied());
+    if why_ended == Some(TokenError::ClaimsUnavailable) {
+        return Err(claims_unavailable().into());
+    }
     let ended = why_ended.is_some();
     if let Some(Ok((session, identity))) = session {
         request.log.shows("session", None);

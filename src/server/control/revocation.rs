@@ -59,14 +59,14 @@ impl ControlHandler {
     /// The tokens of robots, then the revocations; with `account`, what concerns it.
     pub(super) fn tokens(&self, account: Option<&str>) -> Vec<ControlAnswer> {
         let mut listed = self.robot_tokens(account, false);
-        listed.extend(self.standing(account));
+        listed.extend(self.in_force(account));
         listed
     }
 
     /// The revocations that concern an account, and those of its tokens that are revoked.
     pub(super) fn revocations(&self, account: &str) -> Vec<ControlAnswer> {
         let mut listed = self.robot_tokens(Some(account), true);
-        listed.extend(self.standing(Some(account)));
+        listed.extend(self.in_force(Some(account)));
         listed
     }
 
@@ -88,7 +88,7 @@ impl ControlHandler {
         entries.map(ControlAnswer::RobotToken).collect()
     }
 
-    fn standing(&self, account: Option<&str>) -> impl Iterator<Item = ControlAnswer> {
+    fn in_force(&self, account: Option<&str>) -> impl Iterator<Item = ControlAnswer> {
         let revocations = self.service.state().revocations(account).into_iter();
         revocations.map(|Revocation { target, at }| {
             ControlAnswer::Revocation(RevocationEntry { target, at: rfc3339(at) })

@@ -4,17 +4,21 @@ use jsonwebtoken::{DecodingKey, Header, Validation, decode, decode_header};
 use serde_json::{Value, json};
 
 use super::*;
-use crate::token::{
-    Algorithm,
-    testing::{KINDS, NOW, P256, authority, generate, shell},
+use crate::{
+    authn::Source,
+    state::AccountClaims,
+    token::{
+        Algorithm, BackEndClaim, CarriedClaims,
+        testing::{KINDS, NOW, P256, authority, generate, shell},
+    },
 };
 
 fn pull() -> Vec<Scope> {
     vec![Scope::repository("acme/app", &["pull"])]
 }
 
-fn vouched<'a>(account: &'a str, voucher: Option<&'a AuthSourceClaim>) -> Holder<'a> {
-    Holder { voucher, ..Holder::from(account) }
+fn vouched<'a>(account: &'a str, auth_source: Option<&'a AuthSourceClaim>) -> Holder<'a> {
+    Holder { auth_source, ..Holder::from(account) }
 }
 
 #[test]
@@ -124,7 +128,7 @@ fn what_was_issued_is_verified() {
         assert_eq!((issued.expires_in, issued.issued_at), (900, NOW));
         let token = authority.verify(issued.token.expose(), NOW).unwrap();
         assert_eq!(
-            (token.account.as_str(), &token.access, &token.voucher),
+            (token.account.as_str(), &token.access, &token.auth_source),
             ("älice", &access, &None),
             "{kind}"
         );
@@ -152,30 +156,30 @@ fn a_stamp_travels_in_the_token_and_takes_no_room_where_there_is_none() {
     assert!(!claims.has("generation") && !claims.has("state"));
 }
 
-fn voucher(labels: &[(&str, &[&str])]) -> AuthSourceClaim {
+fn of_directory(claims: AccountClaims) -> AuthSourceClaim {
+    let claims = CarriedClaims::Inline(claims);
+    AuthSourceClaim::BackEnd(BackEndClaim { source: Source::LdapAuth, claims, session: None })
+}
+
+fn labelled(labels: &[(&str, &[&str])]) -> AccountClaims {
     let owned = |(name, values): &(&str, &[&str])| {
         ((*name).to_owned(), values.iter().map(|value| (*value).to_owned()).collect())
     };
-    AuthSourceClaim {
-        backend: "ldap_auth".to_owned(),
-        robot_token: None,
-        labels: Arc::new(labels.iter().map(owned).collect()),
-        left_out: Arc::default(),
-        workload: None,
-    }
+    AccountClaims { labels: Arc::new(labels.iter().map(owned).collect()), ..AccountClaims::default() }
 }
 
 #[test]
 fn what_a_back_end_said_travels_in_the_token() {
     let authority = authority(&generate(P256));
     // Labels that are called like claims, and one without values.
-    let mut voucher =
-        voucher(&[("ACCESS", &["x"]), ("access", &["y", "z"]), ("sub", &[]), ("\u{e9} \"", &["a,b"])]);
-    voucher.left_out = Arc::new([("labels".to_owned(), vec![String::new(), "x".to_owned()])].into());
+    let mut given =
+        labelled(&[("ACCESS", &["x"]), ("access", &["y", "z"]), ("sub", &[]), ("\u{e9} \"", &["a,b"])]);
+    given.left_out = Arc::new([("labels".to_owned(), vec![String::new(), "x".to_owned()])].into());
+    let source = of_directory(given);
     let issued =
-        authority.issue_to(vouched("alice", Some(&voucher)), "Docker registry", &pull(), NOW).unwrap();
+        authority.issue_to(vouched("alice", Some(&source)), "Docker registry", &pull(), NOW).unwrap();
     let token = authority.verify(issued.token.expose(), NOW).unwrap();
-    assert_eq!((token.account.as_str(), &token.voucher), ("alice", &Some(voucher)));
+    assert_eq!((token.account.as_str(), &token.auth_source), ("alice", &Some(source)));
     for (name, bad) in [
         ("backend", json!(1)),
         ("labels", json!({"a": ["b"]})),
@@ -183,6 +187,12 @@ fn what_a_back_end_said_travels_in_the_token() {
         ("labels", json!([[1]])),
         ("left_out", json!({"a": ["b"]})),
         ("left_out", json!([[]])),
+        ("backend", json!("other_auth")),
+        // Of workload_auth, and of no other.
+        ("backend", json!("workload_auth")),
+        ("session", json!(["settings", "kid", "key", "1"])),
+        ("stored", json!("AAAA")),
+        ("stored", json!(1)),
     ] {
         let mut claims = claims();
         claims["backend"] = json!("ldap_auth");
@@ -196,8 +206,8 @@ fn what_a_back_end_said_travels_in_the_token() {
 fn labels_beyond_the_room_in_a_header_are_an_error() {
     let authority = authority(&generate(P256));
     let issue = |value: &str| {
-        let voucher = voucher(&[("group", &[value])]);
-        authority.issue_to(vouched("alice", Some(&voucher)), "Docker registry", &[], NOW).map(|_| ())
+        let source = of_directory(labelled(&[("group", &[value])]));
+        authority.issue_to(vouched("alice", Some(&source)), "Docker registry", &[], NOW).map(|_| ())
     };
     assert_eq!(issue(&"x".repeat((12 << 10) - 11)), Ok(()));
     assert_eq!(issue(&"x".repeat((12 << 10) - 10)), Err(IssueError::TooManyLabels(12 << 10)));
@@ -436,13 +446,14 @@ fn memory_is_bounded_whatever_good_tokens_say() {
     let authority = authority(&generate("-algorithm ED25519"));
     let many = vec!["x"; 2000];
     let labels = [("a", many.as_slice())];
-    let vouchers = [None, Some(voucher(&labels)), Some(voucher(&[("b", &[&"x".repeat(6000)])]))];
+    let long = labelled(&[("b", &[&"x".repeat(6000)])]);
+    let sources = [None, Some(of_directory(labelled(&labels))), Some(of_directory(long))];
     for token in 0..3 * ACCESS_SETS * 8 {
-        let voucher = vouchers[token % vouchers.len()].as_ref();
+        let source = sources[token % sources.len()].as_ref();
         // Each account has few, so that only the room of all ends it.
         let account = format!("account{}", token / 2);
         let token =
-            authority.issue_to(vouched(&account, voucher), "Docker registry", &pull(), NOW).unwrap().token;
+            authority.issue_to(vouched(&account, source), "Docker registry", &pull(), NOW).unwrap().token;
         authority.verify(token.expose(), NOW).unwrap();
     }
     let (count, bytes) = authority.accesses.load();

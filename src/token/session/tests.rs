@@ -1,9 +1,16 @@
 //! Sessions: what they are good for, and what ends them.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
 
 use super::*;
-use crate::token::testing::{NOW, P256, authority, generate};
+use crate::{
+    authn::Source,
+    state::AccountClaims,
+    token::{
+        BackEndClaim, CarriedClaims,
+        testing::{NOW, P256, authority, generate},
+    },
+};
 
 const HASH: &str = "$2y$05$LO.vzwpWC5LZGqThvEfznu8qhb5SGqvBSWY1J3yZ4AxtMRZ3kN5jC";
 const HOUR: Duration = Duration::from_secs(3600);
@@ -30,7 +37,7 @@ fn a_session_gives_its_account_back_until_its_time_is_over() {
     let token = issue(&authority);
     let session = outcome(&authority, &token, Some(HASH), NOW + 3599).unwrap();
     assert_eq!(
-        (session.account.as_str(), &session.voucher, session.expires_at),
+        (session.account.as_str(), &session.auth_source, session.expires_at),
         ("alice", &None, NOW + 3600)
     );
     assert_eq!(outcome(&authority, &token, Some(HASH), NOW + 3600), Err(TokenError::Expired));
@@ -53,16 +60,11 @@ fn a_session_dies_with_the_password_the_account_and_the_key() {
 fn what_a_back_end_said_travels_along() {
     let authority = authority(&generate(P256));
     let labels = BTreeMap::from([("team".to_owned(), vec!["web".to_owned(), "é".to_owned()])]);
-    let voucher = AuthSourceClaim {
-        backend: "ldap_auth".to_owned(),
-        robot_token: None,
-        labels: labels.into(),
-        left_out: Arc::default(),
-        workload: None,
-    };
-    let token = authority.issue_session("lena", Vouched::BackEnd(&voucher), "svc", HOUR, NOW).unwrap();
+    let claims = CarriedClaims::Inline(AccountClaims { labels: labels.into(), ..AccountClaims::default() });
+    let source = AuthSourceClaim::BackEnd(BackEndClaim { source: Source::LdapAuth, claims, session: None });
+    let token = authority.issue_session("lena", Vouched::BackEnd(&source), "svc", HOUR, NOW).unwrap();
     let session = outcome(&authority, &token, None, NOW).unwrap();
-    assert_eq!((session.account.as_str(), session.voucher), ("lena", Some(voucher)));
+    assert_eq!((session.account.as_str(), session.auth_source), ("lena", Some(source)));
 }
 
 #[test]

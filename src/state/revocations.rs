@@ -7,7 +7,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL};
 
 use super::{
     LONGEST_ID, LONGEST_NAME, MOST_REVOCATIONS, NotRevoked, Revocation, Target,
-    store::{Change, Kept},
+    store::{Change, StoredRevocations},
 };
 use crate::authn::folded_name;
 
@@ -20,7 +20,7 @@ const ID_BYTES: usize = 8;
 
 /// The revocations.
 #[derive(Debug, Default)]
-pub(super) struct Standing {
+pub(super) struct Revocations {
     /// The id of the state, which each token carries; `None` without a state.
     pub(super) id: Option<Box<str>>,
     /// The time from which the id is in use, in seconds since 1970.
@@ -49,20 +49,20 @@ pub(super) struct RevokedAccount {
     changed: u64,
 }
 
-impl Standing {
+impl Revocations {
     /// The revocations of a store.
-    pub(super) fn of(kept: Kept) -> Self {
-        let bytes = kept.accounts.iter().map(|(name, ..)| name.len()).sum::<usize>()
-            + kept.tokens.iter().map(|(id, _)| id.len()).sum::<usize>();
+    pub(super) fn of(stored: StoredRevocations) -> Self {
+        let bytes = stored.accounts.iter().map(|(name, ..)| name.len()).sum::<usize>()
+            + stored.tokens.iter().map(|(id, _)| id.len()).sum::<usize>();
         let account = |(name, generation, at): (String, u64, u64)| {
             (name.into(), RevokedAccount { generation, at, changed: 0 })
         };
         Self {
-            id: Some(kept.id.into()),
-            since: Some(kept.since),
-            all_revoked: kept.all_revoked,
-            accounts: kept.accounts.into_iter().map(account).collect(),
-            tokens: kept.tokens.into_iter().map(|(id, at)| (id.into(), at)).collect(),
+            id: Some(stored.id.into()),
+            since: Some(stored.since),
+            all_revoked: stored.all_revoked,
+            accounts: stored.accounts.into_iter().map(account).collect(),
+            tokens: stored.tokens.into_iter().map(|(id, at)| (id.into(), at)).collect(),
             bytes,
             ..Self::default()
         }
@@ -152,7 +152,7 @@ impl Standing {
         self.sequence += 1;
         self.all_changed = self.sequence;
         let tokens = self.tokens.iter().map(|(id, at)| (id.to_string(), *at)).collect();
-        Ok(Change::All(Kept { id, since, all_revoked: true, accounts: Vec::new(), tokens }))
+        Ok(Change::All(StoredRevocations { id, since, all_revoked: true, accounts: Vec::new(), tokens }))
     }
 
     fn reserve(&mut self, name: &str) -> Result<(), NotRevoked> {
