@@ -254,6 +254,24 @@ fn rule_47_an_account_of_a_back_end_ends_in_every_spelling_and_comes_back() {
 }
 
 #[test]
+fn rule_16_a_token_in_place_of_a_name_or_an_id_is_refused_and_reaches_no_log() {
+    let registry = registry();
+    let warden = with_state(&registry).start();
+    let token = member(&tokens(&warden, ADMIN), "token");
+    // One of an elliptic curve is short enough for a name.
+    let secret = &token[token.len() - 40..];
+    let short = format!("eyJhbGciOiJFUzI1NiJ9.e30.{secret}");
+    for (option, token) in
+        [("--account", &token), ("--token", &token), ("--account", &short), ("--token", &short)]
+    {
+        control(&warden, &["revoke", option, token]).fails().says("nothing is revoked").does_not_say(secret);
+    }
+    assert!(!warden.log().contains(secret), "{}", warden.log());
+    assert!(!fs::read_to_string(warden.file("audit.log")).unwrap().contains(secret));
+    curl(&warden).bearer(&token).get("/v2/").is(200);
+}
+
+#[test]
 fn rule_47_a_transfer_that_runs_goes_on_and_the_next_request_is_refused() {
     let registry = registry();
     let warden = with_state(&registry).start();

@@ -9,6 +9,11 @@ use crate::{
     telemetry::{Event, Record},
 };
 
+/// Returns true for what begins and is divided as a JWT is (RFC 7515, section 3.1).
+fn is_jwt(text: &str) -> bool {
+    text.starts_with("eyJ") && text.matches('.').count() == 2
+}
+
 impl ControlHandler {
     /// Revokes, and leaves a line in the log and in the audit log, also where it could not be stored.
     pub(super) async fn revoke(&self, target: &Target, user: u32) -> ControlAnswer {
@@ -17,6 +22,13 @@ impl ControlHandler {
             && holds_robot_token(text)
         {
             return refused("nothing is revoked: this is a token; give its id, the twelve digits after pwt_");
+        }
+        if let Target::Account(text) | Target::Token(text) = target
+            && is_jwt(text)
+        {
+            return refused(
+                "nothing is revoked: this is a token; give its `jti`, or the name of its account",
+            );
         }
         // What is too long for a name may be a token of another kind.
         let unfit = match target {

@@ -196,7 +196,9 @@ fn rule_49_a_store_that_fails_or_hangs_is_unavailable_and_never_empty() {
         assert_eq!(state.claims_of("alice", unknown).await, Err(NoClaims::Unknown));
         for state_of in [&broken.fails, &broken.hangs] {
             state_of.store(true, Ordering::Relaxed);
+            let asked = tokio::time::Instant::now();
             assert_eq!(state.claims_of("alice", unknown).await, Err(NoClaims::Unavailable));
+            assert!(asked.elapsed() <= PATIENCE + Duration::from_millis(1));
             assert_eq!(state.store_claims("alice", &groups(100, "x"), UNTIL, NOW).await, None);
             assert!(!state.is_up());
             let known = state.store_claims("alice", &claims, UNTIL, NOW).await.unwrap();
