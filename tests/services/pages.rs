@@ -18,10 +18,10 @@ use serde_json::json;
 
 use crate::support::{
     audit,
-    backoff::guesses_in_a_row,
     curl::{Request, Response, curl},
     distribution::{push_blob, push_image, put_manifest},
     image::random_bytes,
+    long_wait::guess_until_slowed,
     misbehaving_registry::{Fault, misbehaving},
     page_client::Visitor,
     portwarden::{ADMIN, ANYBODY, Portwarden, TEST, TEST2, USER, User, portwarden, portwarden_at},
@@ -215,15 +215,18 @@ fn a_wrong_password_is_answered_as_an_unknown_name_and_slowed_down_as_everywhere
     assert_eq!(wrong.header("set-cookie"), None);
     assert_eq!(wrong.header("www-authenticate"), None, "a browser must not open a window of its own");
     // Failures at the token endpoint count here, and the other way round.
-    let attempt = |warden: &Portwarden, n| match n {
-        0..3 => curl(warden).user(User { password: ["wrong1", "wrong2", "wrong3"][n], ..TEST2 }).get("/auth"),
-        3 | 4 => try_at(warden, "test2"),
-        _ => curl(warden).user(TEST2).get("/auth"),
+    let by_token = |name, n: usize| {
+        let password = Box::leak(format!("wrong {n}").into_boxed_str());
+        curl(&warden).user(User { name, password }).get("/auth")
     };
-    let (warden, answers) = guesses_in_a_row(|| portwarden(&registry).start(), 6, attempt);
-    let statuses: Vec<u16> = answers.iter().map(|answer| answer.status).collect();
-    assert_eq!(statuses, [401, 401, 401, 401, 429, 429]);
-    assert!(answers[4].header("retry-after").is_some(), "{:?}", answers[4]);
+    guess_until_slowed(|n| by_token("test2", n));
+    let slowed = try_at(&warden, "test2").is(429);
+    assert!(slowed.header("retry-after").is_some(), "{slowed:?}");
+    guess_until_slowed(|n| {
+        let password = Box::leak(format!("wrong {n}").into_boxed_str());
+        Visitor::new(&warden).sign_in(User { name: "test", password }, "/")
+    });
+    by_token("test", 0).is(429);
     // All others go on.
     Visitor::signed_in(&warden, ADMIN);
 }

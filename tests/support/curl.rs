@@ -75,9 +75,14 @@ impl Request {
     }
 
     /// With a body, sent with `Content-Length` as `application/octet-stream`.
-    pub fn body(mut self, body: &[u8]) -> Self {
+    pub fn body(self, body: &[u8]) -> Self {
+        self.body_of("application/octet-stream", body)
+    }
+
+    /// The same of a media type.
+    pub fn body_of(mut self, media_type: &str, body: &[u8]) -> Self {
         self.body = Some(body.to_vec());
-        self.header("Content-Type: application/octet-stream")
+        self.header(&format!("Content-Type: {media_type}"))
     }
 
     /// With curl's own options.

@@ -29,6 +29,7 @@ pub mod in_process;
 pub mod issuer;
 pub mod journal;
 pub mod load;
+pub mod long_wait;
 pub mod mariadb;
 pub mod metrics;
 pub mod misbehaving_registry;
