@@ -3,7 +3,7 @@
 # Daemons live where an ordinary user's PATH does not lead.
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
 
-.PHONY: help run test test-fast test-busy soak demo-ci test-issuers attack fuzz tools bench bench-quick bench-micro fmt lint \
+.PHONY: help run test test-fast test-busy soak demo-ci test-issuers attack attack-tags fuzz tools bench bench-quick bench-micro fmt lint \
 	lint-code deny advisories man pictures deb package-test sbom release
 
 help:
@@ -15,6 +15,7 @@ help:
 	@echo 'make demo-ci  a CI job without a stored password: docker pushes for longer than its JWT of JWT_SECONDS=60 lives'
 	@echo 'make test-issuers  logins with JWTs of Keycloak, which it fetches: 170 MB'
 	@echo 'make attack attack tools against it: testssl.sh, slowhttptest, h2load, probes; takes a quarter of an hour'
+	@echo 'make attack-tags  every way to move, delete or hollow out a write-once tag, and PUSHES=1000 racing pushes'
 	@echo 'make fuzz   fuzz each target for a minute, or: make fuzz SECONDS=300 TARGETS="routing token"'
 	@echo 'make bench  compare with nginx, HAProxy and the registry alone; takes 40 minutes. With ONLY="pull push" a part'
 	@echo 'make bench-quick  the same with everything smaller, in two minutes'
@@ -89,6 +90,12 @@ soak: tools
 attack: tools
 	cargo test --locked --no-fail-fast $(as_root) --test '*' -- attack_tools:: smuggling:: injection:: \
 		--include-ignored --test-threads=1 --nocapture
+
+# Pushes to one tag at the same time; the tests have fewer.
+PUSHES ?= 1000
+
+attack-tags: tools
+	RACING_PUSHES=$(PUSHES) cargo test --locked --test services attack_tags:: -- --nocapture
 
 SECONDS ?= 60
 

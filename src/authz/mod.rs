@@ -11,6 +11,7 @@ mod permit;
 mod policy;
 mod question;
 mod sql;
+mod write_once;
 
 pub use authorizers::{AuthorizationBackendSettings, Authorizers, DecidedBy, RuleName, Ruling};
 pub use catalog::{CatalogView, Visibility};
@@ -30,6 +31,7 @@ pub use policy::unreachable_rules::hidden_rules;
 pub use policy::{Decision, Policy, Withheld};
 pub use question::Question;
 pub use sql::SqlRulesSettings;
+pub use write_once::{EntryPlace, TagLock, WriteOnce, WriteOnceError, WriteOnceSettings};
 
 use std::collections::BTreeMap;
 

@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     authn::{Authenticators, Certificates, NoRandomness, Remembered, RememberedSettings, Robots, Users},
-    authz::{Authorizers, Ceilings, Policy},
+    authz::{Authorizers, Ceilings, Policy, WriteOnce},
     config::Config,
     proxy::Snapshot,
     server::TlsError,
@@ -50,7 +50,7 @@ pub enum AssemblyError {
 /// # Errors
 /// The first part that cannot be used.
 pub fn assemble(config: &Config, before: Option<&Snapshot>) -> Result<Assembly, AssemblyError> {
-    let Parts { users, robots, ceilings, acl, authority, certificates, tls } = Parts::of(config)?;
+    let Parts { users, robots, ceilings, acl, write_once, authority, certificates, tls } = Parts::of(config)?;
     let remembered =
         RememberedSettings { ttl: config.proxy.passwords.remember, ..RememberedSettings::default() };
     let (authenticators, authorizers) = (config.authenticators.clone(), config.authorizers.clone());
@@ -64,6 +64,7 @@ pub fn assemble(config: &Config, before: Option<&Snapshot>) -> Result<Assembly, 
             before.map(|before| &before.authenticators),
         ),
         authorizers: Authorizers::new(acl, ceilings, authorizers, before.map(|before| &before.authorizers)),
+        write_once,
         workload: Workload::new(&config.workload, before.map(|before| &before.workload))
             .map_err(|error| AssemblyError::Findings(vec![error]))?,
         certificates,
@@ -79,6 +80,7 @@ pub(super) struct Parts {
     robots: Robots,
     ceilings: Ceilings,
     acl: Policy,
+    write_once: WriteOnce,
     authority: Authority,
     certificates: Option<Arc<Certificates>>,
     tls: Option<Arc<ServerConfig>>,
@@ -96,6 +98,7 @@ impl Parts {
             robots: Robots::build(&config.robots).map_err(findings)?,
             ceilings: Ceilings::compile(&config.ceilings).map_err(findings)?,
             acl: Policy::compile(&config.acl).map_err(findings)?,
+            write_once: WriteOnce::compile(&config.write_once).map_err(findings)?,
             tls: tls.map_err(AssemblyError::Tls)?,
             authority: authority(config)?,
             certificates,

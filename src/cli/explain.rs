@@ -13,8 +13,8 @@ use super::{
 };
 use crate::{
     authn::Labels,
-    authz::{Condition, DecidedBy, Policy, Question, RuleSettings, Ruling, Verdict},
-    registry::Scope,
+    authz::{Condition, DecidedBy, Policy, Question, RuleSettings, Ruling, Verdict, WriteOnce},
+    registry::{RepositoryName, Scope},
 };
 
 /// Prints the decision on a scope or a request; 0 when all that it needs is allowed, 1 when not. With `--json` and
@@ -75,6 +75,9 @@ pub(super) fn run(explain: &Explain) -> Result<ExitCode, Failure> {
             "note: where only the source of a mount is denied, the blob is uploaded instead, and the push succeeds",
         )?;
     }
+    for note in write_once(&evaluator, &needs)? {
+        say(note)?;
+    }
     if needs.iter().any(|need| need.actions == ["push"]) {
         say("note: docker asks for pull and push to push an image")?;
     }
@@ -125,6 +128,22 @@ fn labelled(explain: &Explain, evaluator: &PolicyEvaluator) -> Result<Option<(St
     let Some(file) = &explain.jwt else { return Ok(None) };
     let login = jwt::read(file, evaluator, explain.json)?;
     Ok(Some((login.account, login.labels)))
+}
+
+/// The notes about repositories in which tags may be write-once, for questions about pushes and deletions.
+fn write_once(evaluator: &PolicyEvaluator, needs: &[Scope]) -> Result<Vec<String>, Failure> {
+    let rules = WriteOnce::compile(&evaluator.config.write_once)
+        .map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))?;
+    let writes =
+        |need: &&Scope| need.actions.iter().any(|action| ["push", "delete", "*"].contains(&&**action));
+    let names = needs.iter().filter(writes).filter_map(|need| RepositoryName::parse(&need.name));
+    let notes = names.flat_map(|name| {
+        let places: Vec<_> = rules.places(&name).collect();
+        places.into_iter().map(move |place| {
+            format!("note: {name} has write-once tags by {place}: a push or deletion that would change one is denied")
+        })
+    });
+    Ok(notes.collect())
 }
 
 /// The source of the decision about one action. Where a ceiling takes actions away, of `above`, each has its own: what

@@ -36,7 +36,7 @@ use schema::File;
 pub use sections::log::{LogFormat, LogLevel, LogSettings};
 use sections::{
     access, audit, backends, certificates, control, htpasswd, limits, log, metrics, proxy, robots, server,
-    state, tls, token, unsupported, workload,
+    state, tags, tls, token, unsupported, workload,
 };
 pub(crate) use values::quantity::counted;
 
@@ -44,11 +44,12 @@ pub(crate) use values::quantity::counted;
 const LARGEST: u64 = 16 << 20;
 /// Sections that say nothing of accounts and rules: with an error in them, the warnings about the others hold all the
 /// same.
-const APART: [&str; 9] = ["server", "token", "registry", "limits", "log", "audit", "metrics", "state", "ui"];
+const APART: [&str; 10] =
+    ["server", "token", "registry", "limits", "log", "audit", "metrics", "state", "tags", "ui"];
 
 /// The same with the rules. An error in one of them says nothing of accounts.
-const APART_AND_RULES: [&str; 10] =
-    ["server", "token", "registry", "limits", "log", "audit", "metrics", "state", "ui", "acl"];
+const APART_AND_RULES: [&str; 11] =
+    ["server", "token", "registry", "limits", "log", "audit", "metrics", "state", "tags", "ui", "acl"];
 /// The service of a rule that stands for one with an error: no request is for it.
 const NO_SERVICE: &str = "\0";
 
@@ -71,6 +72,8 @@ pub struct Config {
     pub ceilings: Vec<authz::CeilingSettings>,
     /// `acl:`, in the order of the file.
     pub acl: Vec<authz::RuleSettings>,
+    /// `tags.write_once:`, in the order of the file.
+    pub write_once: Vec<authz::WriteOnceSettings>,
     /// `ext_auth:`, `ldap_auth:`, `xorm_auth:`, and `backends:`.
     pub authenticators: authn::AuthenticationBackendSettings,
     /// `workload_auth:`.
@@ -237,6 +240,7 @@ impl Context<'_> {
         htpasswd::join(file, &mut users, self);
         let (robots, ceilings) = robots::settings(file, &mut self.report);
         let acl = access::acl(file, &mut self.report);
+        let write_once = tags::write_once(file, &mut self.report);
         let authenticators = backends::authenticators(file, self);
         let authorizers = backends::authorizers(file, self);
         let workload = workload::settings(file, self);
@@ -259,6 +263,7 @@ impl Context<'_> {
             robots,
             ceilings,
             acl,
+            write_once,
             authenticators,
             workload,
             certificates,

@@ -20,6 +20,7 @@ mod settings;
 mod snapshot;
 mod upstream;
 mod web_origin;
+mod write_once;
 
 pub use crate::limits::InFlight;
 pub use auth::passwords::Passwords;

@@ -1,6 +1,6 @@
 //! The journey of one request, from its head to its answer. Read `Service::journey`: it is the whole product.
 
-use std::{pin::pin, sync::Arc, time::Instant};
+use std::{net::IpAddr, pin::pin, sync::Arc, time::Instant};
 
 use arc_swap::ArcSwap;
 use hyper::{Request, Response, StatusCode, body::Incoming, header::HeaderValue, http::request::Parts};
@@ -40,6 +40,7 @@ use super::{
         upload_location,
         upstream_error::{reject_unexpected_upstream, unanswered},
     },
+    write_once::{Guarded, Passage, WriteOnceGate},
 };
 use crate::{
     limits::InFlight,
@@ -59,6 +60,7 @@ pub struct Service {
     catalog: Catalog,
     registry_health: RegistryHealth,
     freeze: Freeze,
+    write_once: WriteOnceGate,
     budget: BufferBudget,
     telemetry: Arc<Telemetry>,
 }
@@ -80,6 +82,7 @@ impl Service {
             catalog,
             registry_health: RegistryHealth::default(),
             freeze: Freeze::default(),
+            write_once: WriteOnceGate::default(),
             budget,
             telemetry,
         }
@@ -146,6 +149,7 @@ impl Service {
                 ("token_requests", self.token_requests_refused()),
                 ("pages", self.pages.refused()),
                 ("catalog", self.catalog.refused()),
+                ("write_once", self.write_once.without_slot()),
             ],
             issuers: self.issuers(),
             registry_up: self.registry_health.is_up(),
@@ -153,6 +157,7 @@ impl Service {
             revocations: self.state().len(),
             state_up: self.state().is_up(),
             stored_claims: self.state().claims_counts(),
+            write_once: self.write_once.counts().into(),
             audit_lines_lost: self.telemetry.audit.lost(),
             audit_lines_summed_up: self.telemetry.audit.summed_up(),
         }
@@ -287,17 +292,24 @@ impl Service {
         let permit = match admitted.map_err(|refusal| certificate::explain(refusal, context))? {
             Admitted::Whole(permit) => permit,
             Admitted::InPart(view, route) => {
-                let (id, idle_body) = (log.id().clone(), snapshot.settings.idle_body);
-                let (upstream, origin) = (Upstream::clone(&upstream), origin.clone());
-                let registry = Subrequest { upstream, idle_body, origin, address, id };
+                let registry = subrequest(&upstream, context, address, log);
                 return Box::pin(self.catalog.list(&view, route.catalog_page(), &registry)).await;
             }
+        };
+        let (body, mut passage) = if WriteOnceGate::concerns(permit.route(), &snapshot.write_once) {
+            let registry = &subrequest(&upstream, context, address, log);
+            let account = caller.as_ref().map_or("", Caller::account);
+            let guarded = Guarded { permit: &permit, account, rules: &snapshot.write_once, registry };
+            Box::pin(self.write_once.admit(guarded, body, log)).await?
+        } else {
+            (body, Passage::default())
         };
         let is_list = *permit.route().endpoint() == Endpoint::Catalog;
         let list = if is_list { Some(self.catalog.slot(address).await?) } else { None };
         let busy = |error| unanswered(&error, &upstream);
         let slot = upstream.slot(address).await.map_err(busy)?.of(in_flight);
         let mut write = self.freeze.admit(permit.route())?;
+        passage.begin()?;
         log.allowed();
         // 5. Forward: only a permit can be, and bodies stream.
         let mut to_registry = upstream_head(&permit);
@@ -307,10 +319,14 @@ impl Service {
         let sent = Write::unless_cut_off(write.as_mut(), sending).await;
         let sent = sent.inspect_err(|_| log.end(Ended::CutOff))?;
         let response = sent.map_err(|error| {
+            if !error.may_have_been_sent() {
+                passage.not_sent();
+            }
             log.unanswered(&error);
             unanswered(&error, &upstream)
         })?;
         log.answered(&response);
+        passage.answered(response.status());
         if let (Endpoint::ManifestByTag(name, _) | Endpoint::ManifestByDigest(name, _), StatusCode::CREATED) =
             (permit.route().endpoint(), response.status())
         {
@@ -353,6 +369,7 @@ impl Service {
             pages: &self.pages,
             authentication: &self.authentication,
             freeze: &self.freeze,
+            write_once: &self.write_once,
             log,
             known: None,
         };
@@ -380,6 +397,18 @@ impl Service {
         )?;
         token_endpoint::answer(context, body, address, &self.authentication, log).await
     }
+}
+
+/// Asks the registry for the client of a request.
+fn subrequest(
+    upstream: &Upstream,
+    context: RequestContext<'_>,
+    address: Option<IpAddr>,
+    log: &RequestLog,
+) -> Subrequest {
+    let RequestContext { origin, snapshot, .. } = context;
+    let (upstream, idle_body) = (upstream.clone(), snapshot.settings.idle_body);
+    Subrequest { upstream, idle_body, origin: origin.clone(), address, id: log.id().clone() }
 }
 
 /// Refuses, at an endpoint of Portwarden itself, whatever [`require_plain`] refuses, and methods that no route knows.

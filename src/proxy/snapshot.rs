@@ -11,7 +11,7 @@ use crate::{
     authn::{
         Authenticators, Certificates, Identity, MOST_TOKENS, Remembered, Source, TokenEnded, WorkloadSession,
     },
-    authz::Authorizers,
+    authz::{Authorizers, WriteOnce},
     state::{AccountClaims, Stamp, State},
     token::{AccessToken, AuthSourceClaim, Authority, BackEndClaim, CarriedClaims, Fingerprint, TokenError},
     workload::Workload,
@@ -24,6 +24,8 @@ pub struct Snapshot {
     pub authenticators: Authenticators,
     /// The rules on their rights.
     pub authorizers: Authorizers,
+    /// The tags that may be made once.
+    pub write_once: WriteOnce,
     /// The issuers of `workload_auth`.
     pub workload: Workload,
     /// The authorities of client certificates, and the accounts that these name; `None` where none is asked for.

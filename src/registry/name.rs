@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use aws_lc_rs::digest::{SHA256, digest};
+
 /// A repository's name: `team/app`, or with a host in front, `Host.example:5000/team/app`.
 ///
 /// Grammar: `NameRegexp` of registry 2.8. The host is part of what its routes accept, and of the name it authorises.
@@ -47,6 +49,15 @@ named!(RepositoryName, is_repository_name);
 named!(Tag, is_tag);
 named!(Digest, is_digest);
 named!(UploadId, is_upload_id);
+
+impl Digest {
+    /// The SHA-256 digest of these bytes, as a registry names a manifest.
+    pub fn of(bytes: &[u8]) -> Self {
+        let digest = digest(&SHA256, bytes);
+        let hex: String = digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+        Self(format!("sha256:{hex}"))
+    }
+}
 
 fn is_repository_name(text: &str) -> bool {
     let (first, rest) = text.split_once('/').map_or((text, None), |(first, rest)| (first, Some(rest)));

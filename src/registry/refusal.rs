@@ -13,6 +13,8 @@ pub enum ErrorCode {
     Denied,
     /// 404: the path names nothing.
     NotFound,
+    /// 409: another request stands in the way.
+    Conflict,
     /// 405: the method never reaches the registry.
     Unsupported,
     /// 415: a form body, which the registry would read parameters from.
@@ -80,6 +82,7 @@ impl ErrorCode {
             Self::BadRequest => 400,
             Self::Denied => 403,
             Self::NotFound => 404,
+            Self::Conflict => 409,
             Self::Unsupported => 405,
             Self::UnsupportedMediaType => 415,
             Self::ExpectationFailed => 417,
@@ -98,7 +101,7 @@ impl ErrorCode {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Unauthorized => "UNAUTHORIZED",
-            Self::Denied => "DENIED",
+            Self::Denied | Self::Conflict => "DENIED",
             Self::Unsupported | Self::UnsupportedMediaType | Self::ExpectationFailed => "UNSUPPORTED",
             Self::TooManyRequests => "TOOMANYREQUESTS",
             Self::BadGateway | Self::Unavailable | Self::GatewayTimeout => "UNAVAILABLE",

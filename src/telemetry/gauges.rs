@@ -36,6 +36,8 @@ pub struct MetricsSnapshot {
     pub state_up: bool,
     /// Sets of claims of accounts that were stored or read since the start, by outcome.
     pub stored_claims: Vec<(&'static str, u64)>,
+    /// Pushes and deletions since the start that a write-once tag was in the way of, by outcome.
+    pub write_once: Vec<(&'static str, u64)>,
     /// Lines of the audit log that were lost since the start.
     pub audit_lines_lost: u64,
     /// Lines of the audit log that were summed up since the start.
@@ -55,6 +57,7 @@ pub(super) struct Sampled {
     revocations: Gauge,
     state_up: Gauge,
     stored_claims: Family<OutcomeLabels, Counter>,
+    write_once: Family<OutcomeLabels, Counter>,
     audit_lines_lost: Counter,
     audit_lines_summed_up: Counter,
 }
@@ -115,6 +118,11 @@ impl Sampled {
             self.stored_claims.clone(),
         );
         r.register(
+            "write_once",
+            "Pushes and deletions that a write-once tag was in the way of, by outcome",
+            self.write_once.clone(),
+        );
+        r.register(
             "audit_lines_lost",
             "Lines of the audit log that could not be written",
             self.audit_lines_lost.clone(),
@@ -139,11 +147,12 @@ impl Sampled {
         for (limit, count) in &reading.limited {
             self.limited.get_or_create(&LimitLabels { limit }).inner().store(*count, Ordering::Relaxed);
         }
-        for (outcome, count) in &reading.stored_claims {
-            self.stored_claims
-                .get_or_create(&OutcomeLabels { outcome })
-                .inner()
-                .store(*count, Ordering::Relaxed);
+        let by_outcome =
+            [(&self.stored_claims, &reading.stored_claims), (&self.write_once, &reading.write_once)];
+        for (family, counts) in by_outcome {
+            for (outcome, count) in counts {
+                family.get_or_create(&OutcomeLabels { outcome }).inner().store(*count, Ordering::Relaxed);
+            }
         }
         for (issuer, fetches, failures, age) in &reading.issuers {
             for (outcome, count) in [("done", fetches - failures), ("failed", *failures)] {

@@ -136,6 +136,8 @@ pub struct TagRow<'a> {
     pub tag: &'a str,
     /// A summary of its manifest; `None` when that could not be read just now.
     pub summary: Option<Summary>,
+    /// True if it can neither be moved nor deleted by the visitor.
+    pub is_write_once: bool,
 }
 
 /// A summary of a tag's manifest.
@@ -160,6 +162,8 @@ pub struct ImagePage<'a> {
     pub name: &'a str,
     /// The tag it was asked for by; `None` when by digest.
     pub tag: Option<&'a str>,
+    /// True if the visitor can neither move nor delete that tag.
+    pub is_write_once: bool,
     /// The digest of the manifest.
     pub digest: &'a str,
     /// Its media type, as the registry gives it.

@@ -78,7 +78,8 @@ const ROOMS_OF_PROXY: &[(&str, &[&str])] = &[
     ("response", &["request", "body", "upstream", "request_log"]),
     ("auth", &["request", "body", "request_log", "response"]),
     ("forward", &["request", "body", "upstream", "request_log", "response"]),
-    ("pages", &["request", "body", "upstream", "request_log", "response", "auth", "forward"]),
+    ("write_once", &["request", "body", "upstream", "request_log", "response", "forward"]),
+    ("pages", &["request", "body", "upstream", "request_log", "response", "auth", "forward", "write_once"]),
 ];
 
 #[test]

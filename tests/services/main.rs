@@ -13,6 +13,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod attack_tags;
 mod audit;
 #[allow(clippy::disallowed_methods, reason = "tests are threads of their own, which may sleep")]
 mod backend_chain;
@@ -41,3 +42,4 @@ mod stored_claims;
 mod token_command;
 mod upload_grace;
 mod workload;
+mod write_once;

@@ -67,6 +67,26 @@ fn each_user_may_do_what_the_acl_says_and_is_told_otherwise() {
 }
 
 #[test]
+fn rule_50_docker_pushes_a_write_once_tag_once_and_is_told_why_not_again() {
+    const TAGS: &str = "tags: {write_once: [{match: {name: 'team/*', tag: '1.*'}}]}";
+    let registry = registry();
+    let warden = portwarden(&registry).shipped().with(TAGS).start();
+    let docker = docker();
+    let client = docker.user(&warden, Some(ADMIN));
+    load(&client, "team/once:1.0", &Image::random(2, 20_000));
+    let digest = client.push("team/once:1.0").succeeds().digest_after("digest: ");
+    client.push("team/once:1.0").succeeds().says(&digest);
+    load(&client, "team/once:1.0", &Image::random(1, 20_000));
+    let refused = client.push("team/once:1.0").fails();
+    refused.says(&format!("denied: tag 1.0 of team/once is write-once and is {digest}; push another tag"));
+    assert_eq!(client.pull("team/once:1.0").succeeds().digest_after("Digest: "), digest);
+    load(&client, "team/once:latest", &Image::random(1, 2_000));
+    client.push("team/once:latest").succeeds();
+    load(&client, "team/once:latest", &Image::random(1, 2_000));
+    client.push("team/once:latest").succeeds();
+}
+
+#[test]
 fn a_wrong_password_does_not_log_in() {
     let registry = registry();
     let warden = portwarden(&registry).start();

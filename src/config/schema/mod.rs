@@ -39,6 +39,7 @@ pub(crate) struct File {
     pub(crate) robots: Option<Entries<Option<Robot>>>,
     pub(crate) workload_auth: Option<WorkloadAuth>,
     pub(crate) certificate_auth: Option<CertificateAuth>,
+    pub(crate) tags: Option<Tags>,
     pub(crate) registry: Option<Registry>,
     pub(crate) backends: Option<Backends>,
     pub(crate) limits: Option<Limits>,
@@ -263,6 +264,37 @@ pub(crate) struct Backends {
     pub(crate) concurrent: Option<Integer>,
     pub(crate) queue: Option<Integer>,
     pub(crate) remember_decisions: Option<Text>,
+}
+
+/// `tags:`, Portwarden's own.
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default, expecting = "a mapping with `write_once`")]
+pub(crate) struct Tags {
+    pub(crate) write_once: Option<Vec<Option<WriteOnceEntry>>>,
+}
+
+/// An entry of `tags.write_once:`.
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default, expecting = "a mapping with `match` and `except`")]
+pub(crate) struct WriteOnceEntry {
+    #[serde(rename = "match")]
+    pub(crate) conditions: Option<TagMatch>,
+    pub(crate) except: Option<Except>,
+}
+
+/// `match:` of such an entry.
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default, expecting = "a mapping with `name` and `tag`")]
+pub(crate) struct TagMatch {
+    pub(crate) name: Option<Text>,
+    pub(crate) tag: Option<OneOrMany>,
+}
+
+/// `except:` of such an entry.
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default, expecting = "a mapping with `account`")]
+pub(crate) struct Except {
+    pub(crate) account: Option<Text>,
 }
 
 /// `registry:`, Portwarden's own.

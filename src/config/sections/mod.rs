@@ -19,6 +19,7 @@ pub(super) mod robots;
 pub(super) mod server;
 pub(super) mod sql;
 pub(super) mod state;
+pub(super) mod tags;
 pub(super) mod tls;
 pub(super) mod token;
 pub(super) mod ui;

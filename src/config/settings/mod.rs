@@ -19,7 +19,7 @@ use super::diagnostics::path::Step;
 pub(crate) use row::Bounds;
 use row::{Kind, Setting};
 use rows::{
-    accounts, backends, certificates, limits, refused, registry, reporting, robots, server, token, ui,
+    accounts, backends, certificates, limits, refused, registry, reporting, robots, server, tags, token, ui,
     workload,
 };
 
@@ -42,6 +42,7 @@ const TABLE: &[&[Setting]] = &[
     robots::ROWS,
     workload::ROWS,
     certificates::ROWS,
+    tags::ROWS,
     registry::ROWS,
     backends::ROWS,
     limits::ROWS,

@@ -1,4 +1,5 @@
-//! A client's body on its way to the registry: streamed with back-pressure, observed, never collected.
+//! A client's body on its way to the registry: streamed with back-pressure, observed, and collected only where it is
+//! small and must be known first.
 
 use std::{
     pin::Pin,
@@ -42,6 +43,8 @@ const DRAIN_BYTES: usize = 64 << 20;
 /// and take the answer along (RFC 9112 section 9.6).
 pub(crate) struct RequestBody {
     body: Option<Incoming>,
+    /// Bytes that were collected, and are to be sent.
+    held: Option<Bytes>,
     idle: IdleTimer,
     progress: Arc<Progress>,
     /// The client waits for `100 Continue`, which hyper sends when the body is first asked for.
@@ -121,6 +124,7 @@ impl RequestBody {
         let progress = Progress::new(body.is_end_stream());
         Self {
             body: Some(body),
+            held: None,
             idle: IdleTimer::new(idle),
             progress,
             waits_to_send: expects_continue,
@@ -132,7 +136,7 @@ impl RequestBody {
     pub(crate) fn empty() -> Self {
         let progress = Progress::new(true);
         let idle = IdleTimer::new(Duration::ZERO);
-        Self { body: None, idle, progress, waits_to_send: false, telemetry: None }
+        Self { body: None, held: None, idle, progress, waits_to_send: false, telemetry: None }
     }
 
     /// Returns its progress.
@@ -146,6 +150,30 @@ impl RequestBody {
         if let Some(telemetry) = &self.telemetry {
             telemetry.metrics.moved(Direction::In, bytes);
         }
+    }
+
+    /// Reads the whole body, of at most `limit` bytes, so that it can be looked at: the bytes, and the same body to be sent.
+    ///
+    /// # Errors
+    /// It is larger, stands still, or breaks off.
+    pub(crate) async fn hold(self, limit: usize) -> Result<(Bytes, Self), Refusal> {
+        let progress = self.progress();
+        let bytes = self.collect(limit).await.ok_or_else(|| {
+            let refuse = |code, why: String| Refusal::new(code, why).and_close();
+            match progress.fault() {
+                Some(ClientFault::Idle) => {
+                    refuse(ErrorCode::Timeout, "the manifest took too long".to_owned())
+                }
+                Some(ClientFault::Broken) => {
+                    refuse(ErrorCode::BadRequest, "the manifest broke off".to_owned())
+                }
+                None => refuse(ErrorCode::TooLarge, format!("the manifest has more than {limit} bytes")),
+            }
+        })?;
+        let mut held = Self::empty();
+        held.held = Some(bytes.clone()).filter(|bytes| !bytes.is_empty());
+        held.progress = progress;
+        Ok((bytes, held))
     }
 
     /// Reads at most `limit` bytes: for our own small endpoints. `None` when there are more, or the body breaks off.
@@ -228,6 +256,9 @@ impl Body for RequestBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         self.waits_to_send = false;
+        if let Some(bytes) = self.held.take() {
+            return Poll::Ready(Some(Ok(Frame::data(bytes))));
+        }
         let Some(body) = self.body.as_mut() else { return Poll::Ready(None) };
         let Poll::Ready(frame) = Pin::new(body).poll_frame(cx) else {
             ready!(self.idle.poll(cx));
@@ -257,11 +288,12 @@ impl Body for RequestBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.as_ref().is_none_or(Body::is_end_stream)
+        self.held.is_none() && self.body.as_ref().is_none_or(Body::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.as_ref().map_or_else(|| SizeHint::with_exact(0), Body::size_hint)
+        let held = self.held.as_ref().map_or(0, Bytes::len) as u64;
+        self.body.as_ref().map_or_else(|| SizeHint::with_exact(held), Body::size_hint)
     }
 }
 

@@ -1,6 +1,7 @@
 //! Requests to the registry, a client's and our own, and the lists of names that are made of its answers.
 
 pub(super) mod catalog;
+pub(super) mod gather;
 pub(super) mod headers;
 pub(super) mod repository_names;
 pub(super) mod rewrite;

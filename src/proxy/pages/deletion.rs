@@ -9,12 +9,17 @@ use hyper::StatusCode;
 use super::{
     answer::Answer,
     page_error::PageError,
-    reader::{Reader, gather},
+    reader::Reader,
     visit::{Request, Visit},
 };
 use crate::{
     authz::Permit,
-    proxy::{body::request_body::RequestBody, freeze::Write},
+    proxy::{
+        body::request_body::RequestBody,
+        forward::gather::gather,
+        freeze::Write,
+        write_once::{Guarded, Passage, WriteOnceGate},
+    },
     registry::{Digest, ErrorCode, Method, Refusal, RepositoryName, Tag},
     telemetry::Ended,
     ui::{Deletion, PagePath, views},
@@ -73,7 +78,9 @@ pub(super) async fn delete(
     if form.get("tags") != in_short(&tags_on(&reader, name, digest).await?) {
         return Err(PageError::Changed);
     }
+    let mut passage = passage(request, &reader, &permit).await?;
     let mut write = request.freeze.admit(permit.route())?;
+    passage.begin()?;
     // Written down before it is done: it may be done although no answer comes, or the client is gone.
     request.log.allowed();
     request.log.forwarding(RequestBody::empty().progress());
@@ -81,6 +88,7 @@ pub(super) async fn delete(
     let answer = Write::unless_cut_off(write.as_mut(), asking).await;
     let answer = answer.inspect_err(|_| request.log.end(Ended::CutOff))?;
     let deleted = answer.inspect_err(|_| request.log.end(Ended::UpstreamLost))?;
+    passage.answered(deleted.status);
     drop(write);
     match deleted.status {
         StatusCode::ACCEPTED => {
@@ -90,6 +98,21 @@ pub(super) async fn delete(
         StatusCode::NOT_FOUND => Err(PageError::NotFound),
         StatusCode::METHOD_NOT_ALLOWED => Err(PageError::NoDeletion),
         other => Err(PageError::Strange(other)),
+    }
+}
+
+/// Lets the deletion pass, as of a client, unless a write-once tag needs the manifest.
+async fn passage(request: &mut Request<'_>, reader: &Reader, permit: &Permit) -> Result<Passage, PageError> {
+    let rules = &reader.snapshot.write_once;
+    if !WriteOnceGate::concerns(permit.route(), rules) {
+        return Ok(Passage::default());
+    }
+    let guarded = Guarded { permit, account: reader.caller.account(), rules, registry: &reader.subrequest };
+    let admitted = request.write_once.admit(guarded, RequestBody::empty(), request.log).await;
+    match admitted {
+        Ok((_, passage)) => Ok(passage),
+        Err(refusal) if refusal.code == ErrorCode::Denied => Err(PageError::Denied(refusal.message)),
+        Err(refusal) => Err(refusal.into()),
     }
 }
 

@@ -5,12 +5,13 @@ use std::{collections::BTreeMap, time::Duration};
 use super::{
     answer::Answer,
     page_error::PageError,
-    reader::{Reader, gather, manifest_in},
+    reader::{Reader, manifest_in},
     repository::may_delete,
     visit::{Request, Visit},
 };
 use crate::{
     image::{Attachment, Descriptor, Manifest},
+    proxy::forward::gather::gather,
     registry::{Digest, RepositoryName},
     ui::{Content, ImagePage, IndexEntry, NoConfig, Reference, Referrer, views},
 };
@@ -51,10 +52,15 @@ pub(super) async fn show(
         Content::Index(entries) => sum(entries),
         _ => found.manifest.size(),
     };
+    let is_write_once = match reference {
+        Reference::Tag(tag) => reader.is_write_once(name, tag),
+        Reference::Digest(_) => false,
+    };
     let shown = ImagePage {
         name: name.as_str(),
         size,
         tag,
+        is_write_once,
         digest: found.digest.as_str(),
         media_type: &found.media_type,
         content,
@@ -63,7 +69,7 @@ pub(super) async fn show(
             Manifest::Unknown => &none,
         },
         referrers: referrers(&reader, name, &found.digest).await,
-        may_delete: may_delete(visit, &reader, name).await?,
+        may_delete: !is_write_once && may_delete(visit, &reader, name).await?,
     };
     Ok(Answer::page(views::image(&request.frame(), &shown)))
 }

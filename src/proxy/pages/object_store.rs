@@ -3,7 +3,6 @@
 
 use std::time::{Duration, Instant};
 
-use aws_lc_rs::digest::{SHA256, digest};
 use hyper::{HeaderMap, Uri, body::Bytes, header};
 use tokio::sync::OnceCell;
 
@@ -12,6 +11,7 @@ use crate::{
     backend::{HttpsBounds, HttpsClient, HttpsError},
     limits::{FailureLog, count_suppressed},
     proxy::{UpstreamAddress, WebOrigin, response::location::same_authority},
+    registry::Digest,
     ui::{NoConfig, StoreFault},
 };
 
@@ -107,6 +107,5 @@ async fn trusting_the_system() -> Result<HttpsClient, String> {
 
 /// Returns true for the content that a SHA-256 digest names.
 fn is_content_of(named: &str, content: &[u8]) -> bool {
-    let hex: String = digest(&SHA256, content).as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
-    named.strip_prefix("sha256:") == Some(hex.as_str())
+    Digest::of(content).as_str() == named
 }

@@ -1,23 +1,19 @@
 //! Reads a registry for a visitor: each question is a request that the visitor's own client could send, authorised like
 //! it.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use hyper::{HeaderMap, StatusCode, body::Bytes};
 use serde::Deserialize;
-use tokio::{
-    task::JoinSet,
-    time::{Instant, timeout_at},
-};
 
 use super::{object_store::ObjectStores, page_error::PageError, summaries::Summaries};
 use crate::{
-    authz::{self, Denial, NotPermitted, Permit},
+    authz::{self, Denial, NotPermitted, Permit, TagLock},
     image::{Descriptor, ImageConfig, Manifest},
     proxy::{
         Snapshot,
         auth::caller::Caller,
-        forward::subrequest::{Reply, Subrequest},
+        forward::subrequest::{MANIFESTS, Reply, Subrequest},
         response::upstream_error::undecided,
     },
     registry::{Digest, Method, Refusal, RepositoryName, Route, Tag},
@@ -48,13 +44,7 @@ struct Tags {
     tags: Option<Vec<String>>,
 }
 
-/// All kinds of manifests: the registry converts kinds that the client does not list.
-const MANIFESTS: &str = "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, \
-                         application/vnd.docker.distribution.manifest.list.v2+json, \
-                         application/vnd.docker.distribution.manifest.v2+json, application/vnd.docker.distribution.manifest.v1+prettyjws";
 const ANYTHING: &str = "*/*";
-/// Questions at once for one page.
-const AT_ONCE: usize = 8;
 /// Entries of an index that are looked into.
 const ENTRIES: usize = 16;
 /// Platforms of an index that are named in its summary, and the characters of a text that are: summaries are kept.
@@ -195,6 +185,11 @@ impl Reader {
         Ok(lasts)
     }
 
+    /// Returns true if the visitor can neither move nor delete a tag.
+    pub(super) fn is_write_once(&self, name: &RepositoryName, tag: &Tag) -> bool {
+        matches!(self.snapshot.write_once.lock(name, tag, self.caller.account()), TagLock::WriteOnce(_))
+    }
+
     /// Returns true if the visitor may send that request.
     pub(super) async fn may(&self, method: Method, path: &str) -> Result<bool, PageError> {
         Ok(self.permit(method, path).await?.is_ok())
@@ -244,38 +239,6 @@ fn is_lasting(read: &Result<ImageConfig, NoConfig>) -> bool {
     !matches!(read, Err(NoConfig::Store { fault, .. }) if *fault != StoreFault::TooLarge)
 }
 
-/// Asks one question for each item, some at once, for `patience` in all: the answers in the order of the items, `None`
-/// for those that did not come.
-pub(super) async fn gather<T, A, F>(items: Vec<T>, patience: Duration, ask: impl Fn(T) -> F) -> Vec<Option<A>>
-where
-    A: Send + 'static,
-    F: Future<Output = A> + Send + 'static,
-{
-    let deadline = Instant::now() + patience;
-    let mut answers: Vec<Option<A>> = Vec::new();
-    answers.resize_with(items.len(), || None);
-    let mut waiting = items.into_iter().enumerate();
-    // Dropped with the waiting task: then the questions end.
-    let mut asking = JoinSet::new();
-    loop {
-        while asking.len() < AT_ONCE
-            && let Some((place, item)) = waiting.next()
-        {
-            let answer = ask(item);
-            asking.spawn(async move { (place, answer.await) });
-        }
-        match timeout_at(deadline, asking.join_next()).await {
-            Ok(Some(Ok((place, answer)))) => {
-                if let Some(slot) = answers.get_mut(place) {
-                    *slot = Some(answer);
-                }
-            }
-            Ok(Some(Err(_))) => {}
-            Ok(None) | Err(_) => return answers,
-        }
-    }
-}
-
 /// Returns the answer that will be the same the next time: the value, or `None`.
 ///
 /// # Errors
@@ -312,6 +275,8 @@ fn text<'h>(headers: &'h HeaderMap, name: &str) -> &'h str {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
@@ -323,22 +288,5 @@ mod tests {
         let broken = Refusal::new(crate::registry::ErrorCode::BadGateway, "it broke off")
             .retry_after(Duration::from_secs(1));
         assert!(!lasts(PageError::Refused(broken)));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn answers_come_in_order_and_in_time() {
-        let patience = Duration::from_secs(5);
-        let answers = gather((0..20_u64).collect(), patience, |n| async move {
-            tokio::time::sleep(Duration::from_millis(100 * (20 - n))).await;
-            n
-        });
-        assert_eq!(answers.await, (0..20).map(Some).collect::<Vec<_>>());
-        let began = Instant::now();
-        let answers = gather(vec![1, 99, 2], patience, |seconds| async move {
-            tokio::time::sleep(Duration::from_secs(seconds)).await;
-            seconds
-        });
-        assert_eq!(answers.await, [Some(1), None, Some(2)]);
-        assert_eq!(began.elapsed(), patience);
     }
 }

@@ -10,11 +10,12 @@ use super::{
     answer::Answer,
     page_error::PageError,
     pagination::part,
-    reader::{Reader, gather},
+    reader::Reader,
     search::{self, Words},
     visit::{Request, Visit},
 };
 use crate::{
+    proxy::forward::gather::gather,
     registry::{Digest, Method, RepositoryName, Tag},
     ui::{Order, Repository, Summary, TagRow, views},
 };
@@ -68,7 +69,11 @@ pub(super) async fn show(
         query: &query,
         tags: rows
             .iter()
-            .map(|(tag, summary)| TagRow { tag: tag.as_str(), summary: summary.clone() })
+            .map(|(tag, summary)| TagRow {
+                tag: tag.as_str(),
+                summary: summary.clone(),
+                is_write_once: reader.is_write_once(name, tag),
+            })
             .collect(),
         page,
         order,

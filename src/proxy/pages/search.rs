@@ -2,12 +2,9 @@
 
 use std::time::Duration;
 
-use super::{
-    answer::Answer,
-    reader::{Reader, gather},
-    visit::Request,
-};
+use super::{answer::Answer, reader::Reader, visit::Request};
 use crate::{
+    proxy::forward::gather::gather,
     registry::{Digest, RepositoryName},
     ui::{PagePath, Reference},
 };

@@ -21,6 +21,7 @@ use crate::{
         request::{context::RequestContext, form::Form},
         request_log::RequestLog,
         response::upstream_error::undecided,
+        write_once::WriteOnceGate,
     },
     registry::{ErrorCode, Refusal},
     token::{Session, TokenError},
@@ -37,6 +38,7 @@ pub(in crate::proxy) struct Request<'a> {
     pub(in crate::proxy) pages: &'a Pages,
     pub(in crate::proxy) authentication: &'a Authentication,
     pub(in crate::proxy) freeze: &'a Freeze,
+    pub(in crate::proxy) write_once: &'a WriteOnceGate,
     pub(in crate::proxy) log: &'a mut RequestLog,
     /// The visitor, once it is known: every page says so, those about errors too.
     pub(in crate::proxy) known: Option<FrameVisitor>,

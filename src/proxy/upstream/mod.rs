@@ -119,6 +119,13 @@ pub enum UpstreamError {
     Client(ClientFault),
 }
 
+impl UpstreamError {
+    /// Returns false if the registry cannot have got the request.
+    pub(super) fn may_have_been_sent(&self) -> bool {
+        !matches!(self, Self::Busy | Self::Connect(_) | Self::ConnectTimeout)
+    }
+}
+
 /// The fault of a connection, or of its input.
 #[derive(Debug, thiserror::Error)]
 pub enum Broken {

@@ -7,6 +7,7 @@ use maud::{Markup, html};
 use super::{
     configuration::{configuration, pairs},
     layers::layers,
+    repository::write_once,
 };
 use crate::{
     image::Descriptor,
@@ -37,7 +38,7 @@ pub fn image(frame: &Frame<'_>, page: &ImagePage<'_>) -> String {
             (PagePath::repository(page.name), html! { (Name(page.name)) }),
         ]))
         div.heading {
-            h1 { (called) }
+            h1 { (called) @if page.is_write_once { " " (write_once()) } }
             @if page.may_delete { (deletion(frame, page)) }
         }
         (commands(frame, page, called))

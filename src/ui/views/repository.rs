@@ -91,11 +91,12 @@ fn tag(frame: &Frame<'_>, page: &Repository<'_>, row: &TagRow<'_>) -> Markup {
                 (link::link(frame, PagePath::tagged(page.name, row.tag).as_ref(), Untrusted(row.tag)))
             }
         }
+        @if row.is_write_once { " " (write_once()) }
     };
     html! {
         (head_cell(TAG, named))
         @match &row.summary {
-            Some(summary) => { (summarised(frame, page, row.tag, summary)) }
+            Some(summary) => { (summarised(frame, page, row, summary)) }
             None => {
                 td.unread role="cell" colspan=(if page.may_delete { 5 } else { 4 }) { "Could not be read just now" }
             }
@@ -103,14 +104,16 @@ fn tag(frame: &Frame<'_>, page: &Repository<'_>, row: &TagRow<'_>) -> Markup {
     }
 }
 
-fn summarised(frame: &Frame<'_>, page: &Repository<'_>, tag: &str, summary: &Summary) -> Markup {
+fn summarised(frame: &Frame<'_>, page: &Repository<'_>, row: &TagRow<'_>, summary: &Summary) -> Markup {
     let age = summary.created.map(|timestamp| Age { timestamp, now: frame.now });
     html! {
         (cell(CREATED, html! { @if let Some(age) = age { (age) } @else { (unknown()) } }))
         (cell(SIZE, html! { @if let Some(size) = summary.size { (Size(size)) } @else { (unknown()) } }))
         (cell(PLATFORMS, platforms(summary)))
         (cell(DIGEST, digest(&summary.digest)))
-        @if page.may_delete { (cell(ACTIONS, deletion(frame, page.name, tag, &summary.digest))) }
+        @if page.may_delete {
+            (cell(ACTIONS, html! { @if !row.is_write_once { (deletion(frame, page.name, row.tag, &summary.digest)) } }))
+        }
     }
 }
 
@@ -128,6 +131,11 @@ fn platforms(summary: &Summary) -> Markup {
             @if summary.artifact.is_none() && named.is_empty() { (unknown()) }
         }
     }
+}
+
+/// The mark of a tag that stays as it is.
+pub(super) fn write_once() -> Markup {
+    html! { span.chip.quiet title="This tag cannot be moved or deleted" { "write-once" } }
 }
 
 fn unknown() -> Markup {

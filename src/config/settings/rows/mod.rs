@@ -9,6 +9,7 @@ pub(crate) mod registry;
 pub(crate) mod reporting;
 pub(crate) mod robots;
 pub(crate) mod server;
+pub(crate) mod tags;
 pub(crate) mod token;
 pub(crate) mod ui;
 pub(crate) mod workload;

@@ -1,0 +1,345 @@
+//! Write-once tags: the tags that may be made and never changed, and the accounts for which they are as any other.
+//!
+//! The patterns are those of rules. A pattern of which it cannot be told whether it matches locks the tag, and excepts
+//! nobody.
+
+use std::{collections::BTreeMap, fmt};
+
+use super::{Permit, Policy, Question, RuleError, RuleSettings, Verdict};
+use crate::registry::{Method, RepositoryName, Route, Tag};
+
+/// An entry of `tags.write_once`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct WriteOnceSettings {
+    /// `match.name`: a pattern for the repository.
+    pub name: String,
+    /// `match.tag`: patterns, of which one must match.
+    pub tags: Vec<String>,
+    /// `except.account`: a pattern for accounts that may move and delete; `None` for nobody.
+    pub except: Option<String>,
+    /// The line of the entry, from 1; 0 when unknown.
+    pub line: usize,
+}
+
+/// An error in an entry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WriteOnceError {
+    /// The position of the entry, from 0.
+    pub entry: usize,
+    /// The key that is wrong, such as `match.name`.
+    pub key: &'static str,
+    /// The problem.
+    pub message: String,
+    /// The next step.
+    pub hint: String,
+}
+
+/// The entries of `tags.write_once`, compiled.
+#[derive(Debug, Clone, Default)]
+pub struct WriteOnce {
+    entries: Vec<Entry>,
+}
+
+#[derive(Debug, Clone)]
+struct Entry {
+    name: OnePattern,
+    tags: Vec<OnePattern>,
+    except: Option<OnePattern>,
+    place: EntryPlace,
+}
+
+/// The place of an entry in the file. Displays as `tags.write_once[0], line 12`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EntryPlace {
+    index: usize,
+    line: usize,
+}
+
+/// The state of a tag for an account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TagLock {
+    /// It may be moved and deleted, as far as the rules allow.
+    Open,
+    /// The same, because an entry excepts the account.
+    Excepted(EntryPlace),
+    /// It may be made, and never moved or deleted.
+    WriteOnce(EntryPlace),
+}
+
+/// A pattern of a rule, by itself.
+#[derive(Debug, Clone)]
+struct OnePattern(Policy);
+
+/// The condition for which a pattern is compiled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Subject {
+    Account,
+    Name,
+}
+
+impl fmt::Display for EntryPlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "tags.write_once[{}]", self.index)?;
+        if self.line > 0 { write!(f, ", line {}", self.line) } else { Ok(()) }
+    }
+}
+
+impl fmt::Display for WriteOnceError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "tags.write_once[{}].{}: {}; {}", self.entry, self.key, self.message, self.hint)
+    }
+}
+
+impl std::error::Error for WriteOnceError {}
+
+impl WriteOnce {
+    /// Compiles the entries.
+    ///
+    /// # Errors
+    /// Everything that is wrong with every entry, in order.
+    pub fn compile(settings: &[WriteOnceSettings]) -> Result<Self, Vec<WriteOnceError>> {
+        let (mut entries, mut errors) = (Vec::new(), Vec::new());
+        for (index, entry) in settings.iter().enumerate() {
+            match Entry::compile(index, entry) {
+                Ok(entry) => entries.push(entry),
+                Err(wrong) => errors.extend(wrong),
+            }
+        }
+        if errors.is_empty() { Ok(Self { entries }) } else { Err(errors) }
+    }
+
+    /// Returns true if a tag of the repository may be write-once.
+    pub fn concerns(&self, repository: &RepositoryName) -> bool {
+        self.concerning(repository).next().is_some()
+    }
+
+    /// Returns the places of the entries about the repository.
+    pub fn places(&self, repository: &RepositoryName) -> impl Iterator<Item = EntryPlace> {
+        self.concerning(repository).map(|entry| entry.place)
+    }
+
+    /// Returns the state of a tag for an account. Any entry locks it. The tags under which signatures and lists of
+    /// referrers are kept (`sha256-….sig`) are open: clients write them again with each signature.
+    pub fn lock(&self, repository: &RepositoryName, tag: &Tag, account: &str) -> TagLock {
+        if follows_a_digest(tag.as_str()) {
+            return TagLock::Open;
+        }
+        let mut state = TagLock::Open;
+        for entry in self.concerning(repository).filter(|entry| entry.has(tag)) {
+            if !entry.excepts(account) {
+                return TagLock::WriteOnce(entry.place);
+            }
+            state = TagLock::Excepted(entry.place);
+        }
+        state
+    }
+
+    fn concerning(&self, repository: &RepositoryName) -> impl Iterator<Item = &Entry> {
+        self.entries.iter().filter(|entry| entry.name.may_match(Subject::Name, repository.as_str()))
+    }
+}
+
+impl Entry {
+    fn compile(index: usize, settings: &WriteOnceSettings) -> Result<Self, Vec<WriteOnceError>> {
+        let mut errors = Vec::new();
+        let mut compile = |key, subject, text: &str| match OnePattern::compile(subject, text) {
+            Ok(pattern) => Some(pattern),
+            Err((message, hint)) => {
+                errors.push(WriteOnceError { entry: index, key, message, hint });
+                None
+            }
+        };
+        let name = compile("match.name", Subject::Name, &settings.name);
+        let tags: Option<Vec<_>> =
+            settings.tags.iter().map(|tag| compile("match.tag", Subject::Name, tag)).collect();
+        let except = settings.except.as_ref().map(|text| compile("except.account", Subject::Account, text));
+        match (name, tags, except) {
+            (Some(name), Some(tags), None) => Ok((name, tags, None)),
+            (Some(name), Some(tags), Some(Some(except))) => Ok((name, tags, Some(except))),
+            _ => Err(errors),
+        }
+        .map(|(name, tags, except)| {
+            let place = EntryPlace { index, line: settings.line };
+            Self { name, tags, except, place }
+        })
+    }
+
+    fn has(&self, tag: &Tag) -> bool {
+        self.tags.iter().any(|pattern| pattern.may_match(Subject::Name, tag.as_str()))
+    }
+
+    fn excepts(&self, account: &str) -> bool {
+        // The anonymous account is never one that was meant.
+        !account.is_empty()
+            && self.except.as_ref().is_some_and(|pattern| pattern.matches(Subject::Account, account))
+    }
+}
+
+impl OnePattern {
+    fn compile(subject: Subject, text: &str) -> Result<Self, (String, String)> {
+        if text.contains("${") {
+            let hint = "write the pattern without a placeholder".to_owned();
+            return Err(("a placeholder has no value here".to_owned(), hint));
+        }
+        let pattern = Some(text.to_owned());
+        let rule = match subject {
+            Subject::Account => RuleSettings { account: pattern, ..RuleSettings::default() },
+            Subject::Name => RuleSettings { name: pattern, ..RuleSettings::default() },
+        };
+        Policy::compile(&[rule]).map(Self).map_err(|errors| {
+            let first = errors.into_iter().next();
+            first.map_or_else(Default::default, |RuleError { message, hint, .. }| (message, hint))
+        })
+    }
+
+    fn matches(&self, subject: Subject, text: &str) -> bool {
+        self.judge(subject, text, |verdict| matches!(verdict, Verdict::Matches))
+    }
+
+    fn may_match(&self, subject: Subject, text: &str) -> bool {
+        self.judge(subject, text, |verdict| !matches!(verdict, Verdict::Unmet(_)))
+    }
+
+    fn judge(&self, subject: Subject, text: &str, is: impl FnOnce(Verdict<'_>) -> bool) -> bool {
+        let (account, name) = match subject {
+            Subject::Account => (text, ""),
+            Subject::Name => ("", text),
+        };
+        let question = Question {
+            account,
+            labels: &BTreeMap::new(),
+            ip: None,
+            service: "",
+            resource_type: "repository",
+            name,
+            actions: &[],
+        };
+        // It has one rule.
+        self.0.rule(0).is_none_or(|rule| is(rule.judge(&question)))
+    }
+}
+
+/// Returns true for `sha256-<64 digits>`, with or without a suffix: what belongs to the manifest of that digest is kept
+/// there (cosign; OCI distribution 1.1, referrers tag schema).
+fn follows_a_digest(tag: &str) -> bool {
+    let Some(rest) = tag.strip_prefix("sha256-") else { return false };
+    let (digits, suffix) = rest.split_at_checked(DIGITS).unwrap_or_default();
+    digits.len() == DIGITS
+        && digits.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+        && (suffix.is_empty() || suffix.starts_with('.'))
+}
+
+/// Digits of a SHA-256 digest. One of SHA-512 has no room in a tag.
+const DIGITS: usize = 64;
+
+impl Permit {
+    /// The permit to read what a decision on a write-once tag needs: for the proxy itself, which shows it to no client.
+    /// `None` for anything but a read of a manifest or a list of tags.
+    pub fn to_decide(method: Method, path: &str, query: Option<&str>) -> Option<Self> {
+        let reads = matches!(method, Method::Get | Method::Head);
+        let route = Route::parse(method.as_str(), path, query).ok().filter(|_| reads)?;
+        matches!(route.endpoint().class(), "manifest" | "tags").then(|| Self::new(route, Vec::new()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(name: &str, tags: &[&str], except: Option<&str>) -> WriteOnceSettings {
+        WriteOnceSettings {
+            name: name.to_owned(),
+            tags: tags.iter().map(|tag| (*tag).to_owned()).collect(),
+            except: except.map(str::to_owned),
+            line: 7,
+        }
+    }
+
+    fn state(rules: &WriteOnce, name: &str, tag: &str, account: &str) -> &'static str {
+        match rules.lock(&RepositoryName::parse(name).unwrap(), &Tag::parse(tag).unwrap(), account) {
+            TagLock::Open => "open",
+            TagLock::Excepted(_) => "excepted",
+            TagLock::WriteOnce(_) => "write-once",
+        }
+    }
+
+    const SEMVER: &str = r"/^v?[0-9]+\.[0-9]+\.[0-9]+$/";
+
+    #[test]
+    fn rule_50_a_tag_is_write_once_by_any_entry_that_may_match() {
+        let rules = WriteOnce::compile(&[
+            entry("/.+/", &[SEMVER], Some("release-*")),
+            entry("team/*", &["stable", "2???"], None),
+        ])
+        .unwrap();
+        for (name, tag, account, expected) in [
+            ("team/app", "1.2.3", "ci", "write-once"),
+            ("a/b/c", "v1.2.3", "", "write-once"),
+            ("team/app", "1.2.3", "release-bot", "excepted"),
+            ("team/app", "1.2.3-rc1", "ci", "open"),
+            ("team/app", "latest", "ci", "open"),
+            ("team/app", "stable", "release-bot", "write-once"),
+            ("team/app", "2026", "ci", "write-once"),
+            ("other/app", "2026", "ci", "open"),
+        ] {
+            assert_eq!(state(&rules, name, tag, account), expected, "{name}:{tag} for {account:?}");
+        }
+        let both = WriteOnce::compile(&[entry("/.+/", &["x"], Some("a")), entry("/.+/", &["*"], Some("b"))]);
+        let both = both.unwrap();
+        assert_eq!(state(&both, "a/b", "x", "a"), "write-once", "the other entry does not except it");
+        assert!(rules.concerns(&RepositoryName::parse("x/y").unwrap()));
+        let one = WriteOnce::compile(&[entry("team/*", &["*"], None)]).unwrap();
+        assert!(!one.concerns(&RepositoryName::parse("other/app").unwrap()));
+    }
+
+    #[test]
+    fn rule_50_the_anonymous_account_is_never_excepted() {
+        let rules = WriteOnce::compile(&[entry("/.+/", &["*"], Some("*"))]).unwrap();
+        assert_eq!(state(&rules, "a/b", "x", ""), "write-once");
+        assert_eq!(state(&rules, "a/b", "x", "ci"), "excepted");
+    }
+
+    #[test]
+    fn tags_that_follow_a_digest_are_open() {
+        let hex = "0123456789abcdef".repeat(4);
+        let rules = WriteOnce::compile(&[entry("/.+/", &["*"], None)]).unwrap();
+        for open in [format!("sha256-{hex}"), format!("sha256-{hex}.sig")] {
+            assert_eq!(state(&rules, "a/b", &open, "ci"), "open", "{open}");
+        }
+        for tag in [
+            format!("sha256-{}", &hex[1..]),
+            format!("sha256-{hex}0"),
+            format!("sha256-{}", hex.to_uppercase()),
+            format!("v{hex}"),
+            "sha256-".to_owned(),
+        ] {
+            assert_eq!(state(&rules, "a/b", &tag, "ci"), "write-once", "{tag}");
+        }
+    }
+
+    #[test]
+    fn an_entry_that_cannot_be_used_is_an_error() {
+        for (entry, key) in [
+            (entry("/(/", &["*"], None), "match.name"),
+            (entry("*", &["[a"], None), "match.tag"),
+            (entry("*", &["*"], Some("/(/")), "except.account"),
+            (entry("${account}/*", &["*"], None), "match.name"),
+            (entry("*", &["${labels:x}"], None), "match.tag"),
+        ] {
+            let errors = WriteOnce::compile(&[entry]).unwrap_err();
+            assert_eq!(errors.iter().map(|error| error.key).collect::<Vec<_>>(), [key]);
+            assert!(errors[0].to_string().starts_with("tags.write_once[0].") && !errors[0].hint.is_empty());
+        }
+    }
+
+    #[test]
+    fn a_permit_to_decide_reads_and_nothing_else() {
+        let to = |method, path: &str| Permit::to_decide(method, path, None).is_some();
+        assert!(to(Method::Head, "/v2/a/b/manifests/x") && to(Method::Get, "/v2/a/b/tags/list"));
+        for method in [Method::Put, Method::Delete, Method::Post, Method::Patch] {
+            assert!(!to(method, "/v2/a/b/manifests/x"), "{method:?}");
+        }
+        assert!(!to(Method::Get, &format!("/v2/a/b/blobs/sha256:{}", "0".repeat(64))));
+        assert!(!to(Method::Get, "/v2/_catalog"));
+    }
+}

@@ -1,0 +1,197 @@
+//! Locks: one push of a tag at a time, and no deletion of a manifest in a repository while a write-once tag of it is
+//! pushed.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Weak},
+    time::Duration,
+};
+
+use hyper::StatusCode;
+use parking_lot::Mutex;
+use tokio::{
+    sync::{OwnedMutexGuard, OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock},
+    time::timeout,
+};
+
+use super::claims::Claims;
+use crate::{
+    limits::Slot,
+    registry::{Digest, ErrorCode, Refusal, RepositoryName, Tag},
+};
+
+/// The time for which a request waits for those before it.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// The time that the registry gets to end a deletion whose client is gone.
+const SETTLE: Duration = Duration::from_secs(30);
+/// Locks that are kept in memory before those that nobody holds are forgotten.
+const REMEMBERED: usize = 1000;
+
+/// A tag of a repository.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct TagKey {
+    repository: Box<str>,
+    tag: Box<str>,
+}
+
+impl TagKey {
+    /// The key of a tag.
+    pub(super) fn new(repository: &RepositoryName, tag: &Tag) -> Self {
+        Self { repository: repository.as_str().into(), tag: tag.as_str().into() }
+    }
+}
+
+/// The locks that somebody holds.
+#[derive(Default)]
+pub(super) struct Locks {
+    tags: Mutex<HashMap<TagKey, Weak<tokio::sync::Mutex<()>>>>,
+    repositories: Mutex<HashMap<Box<str>, Weak<RwLock<()>>>>,
+}
+
+/// The part of a request that ends when its answer is known: its locks, and the claims of a push. Dropped before that, the
+/// claims stay, and the lock of a deletion stays for a while.
+#[derive(Default)]
+pub(in crate::proxy) struct Passage {
+    held: Option<Held>,
+    /// For the manifest in memory.
+    _slot: Option<Slot>,
+}
+
+enum Held {
+    Push {
+        claims: Claims,
+        keys: Vec<TagKey>,
+        digest: Digest,
+        _tags: Vec<OwnedMutexGuard<()>>,
+        _repository: OwnedRwLockReadGuard<()>,
+    },
+    Deletion {
+        repository: OwnedRwLockWriteGuard<()>,
+        is_sent: bool,
+    },
+}
+
+impl Locks {
+    /// The locks of a push of these tags.
+    ///
+    /// # Errors
+    /// Others hold one of them for too long.
+    pub(super) async fn for_push(
+        &self,
+        name: &RepositoryName,
+        mut keys: Vec<TagKey>,
+        claims: &Claims,
+        digest: Digest,
+    ) -> Result<Passage, Refusal> {
+        // In one order, so that no two requests wait for each other.
+        keys.sort();
+        keys.dedup();
+        let (repository, locks) = (self.repository(name), self.tags(&keys));
+        let all = async {
+            let repository = repository.read_owned().await;
+            let mut tags = Vec::with_capacity(locks.len());
+            for lock in locks {
+                tags.push(lock.lock_owned().await);
+            }
+            (repository, tags)
+        };
+        let (repository, tags) = timeout(PATIENCE, all).await.map_err(|_| busy(name))?;
+        let claims = claims.clone();
+        Ok(Held::Push { claims, keys, digest, _tags: tags, _repository: repository }.into())
+    }
+
+    /// The lock of a deletion.
+    ///
+    /// # Errors
+    /// Others hold it for too long.
+    pub(super) async fn for_deletion(&self, name: &RepositoryName) -> Result<Passage, Refusal> {
+        let lock = self.repository(name);
+        let repository = timeout(PATIENCE, lock.write_owned()).await.map_err(|_| busy(name))?;
+        Ok(Held::Deletion { repository, is_sent: false }.into())
+    }
+
+    fn repository(&self, name: &RepositoryName) -> Arc<RwLock<()>> {
+        lock_of(&mut self.repositories.lock(), name.as_str().into())
+    }
+
+    fn tags(&self, keys: &[TagKey]) -> Vec<Arc<tokio::sync::Mutex<()>>> {
+        let mut tags = self.tags.lock();
+        keys.iter().map(|key| lock_of(&mut tags, key.clone())).collect()
+    }
+}
+
+fn lock_of<K: Eq + std::hash::Hash, L: Default>(locks: &mut HashMap<K, Weak<L>>, key: K) -> Arc<L> {
+    if let Some(lock) = locks.get(&key).and_then(Weak::upgrade) {
+        return lock;
+    }
+    if locks.len() >= REMEMBERED {
+        locks.retain(|_, lock| lock.strong_count() > 0);
+    }
+    let lock = Arc::default();
+    locks.insert(key, Arc::downgrade(&lock));
+    lock
+}
+
+impl From<Held> for Passage {
+    fn from(held: Held) -> Self {
+        Self { held: Some(held), _slot: None }
+    }
+}
+
+impl Passage {
+    /// The same with a slot, which it keeps to its end.
+    pub(super) fn with(mut self, slot: Slot) -> Self {
+        self._slot = Some(slot);
+        self
+    }
+
+    /// Claims the tags of a push. To be called right before it is sent.
+    ///
+    /// # Errors
+    /// Too many tags are claimed.
+    pub(in crate::proxy) fn begin(&mut self) -> Result<(), Refusal> {
+        match &mut self.held {
+            None => Ok(()),
+            Some(Held::Push { claims, keys, digest, .. }) => claims.claim(keys, digest),
+            Some(Held::Deletion { is_sent, .. }) => {
+                *is_sent = true;
+                Ok(())
+            }
+        }
+    }
+
+    /// Ends it: the registry was never reached.
+    pub(in crate::proxy) fn not_sent(&mut self) {
+        self.answered(StatusCode::BAD_REQUEST);
+    }
+
+    /// Ends it with the registry's answer. An answer that says neither that it was done nor that it was refused settles
+    /// nothing.
+    pub(in crate::proxy) fn answered(&mut self, status: StatusCode) {
+        if !status.is_success() && !status.is_client_error() {
+            return;
+        }
+        match self.held.take() {
+            Some(Held::Push { claims, keys, .. }) => keys.iter().for_each(|key| claims.settle(key)),
+            Some(Held::Deletion { .. }) | None => {}
+        }
+    }
+}
+
+impl Drop for Passage {
+    fn drop(&mut self) {
+        if let Some(Held::Deletion { repository, is_sent: true }) = self.held.take()
+            && let Ok(runtime) = tokio::runtime::Handle::try_current()
+        {
+            runtime.spawn(async move {
+                tokio::time::sleep(SETTLE).await;
+                drop(repository);
+            });
+        }
+    }
+}
+
+fn busy(name: &RepositoryName) -> Refusal {
+    let why = format!("other requests to write-once tags of {name} are under way; try again later");
+    Refusal::new(ErrorCode::Unavailable, why).retry_after(crate::proxy::upstream::RETRY_AFTER)
+}

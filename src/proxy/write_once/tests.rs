@@ -1,0 +1,95 @@
+//! Locks and claims. Decisions about requests are tested with a registry, in `tests/services/write_once.rs`.
+
+use std::time::Duration;
+
+use hyper::StatusCode;
+use tokio::time::{Instant, timeout};
+
+use super::{
+    claims::Claims,
+    locks::{Locks, TagKey},
+};
+use crate::registry::{Digest, RepositoryName, Tag};
+
+fn name(text: &str) -> RepositoryName {
+    RepositoryName::parse(text).unwrap()
+}
+
+fn key(tag: &str) -> TagKey {
+    TagKey::new(&name("a/b"), &Tag::parse(tag).unwrap())
+}
+
+fn digest(text: &str) -> Digest {
+    Digest::of(text.as_bytes())
+}
+
+#[tokio::test]
+async fn rule_50_a_claim_ends_with_a_definite_answer_and_never_with_time() {
+    for (status, ends) in [
+        (Some(StatusCode::CREATED), true),
+        (Some(StatusCode::BAD_REQUEST), true),
+        (Some(StatusCode::INTERNAL_SERVER_ERROR), false),
+        (Some(StatusCode::BAD_GATEWAY), false),
+        (None, false),
+    ] {
+        let (locks, claims) = (Locks::default(), Claims::default());
+        let mut passage = locks.for_push(&name("a/b"), vec![key("x")], &claims, digest("one")).await.unwrap();
+        assert_eq!(claims.other_than(&key("x"), &digest("two")), None, "nothing is sent yet");
+        passage.begin().unwrap();
+        assert_eq!(claims.other_than(&key("x"), &digest("one")), None);
+        assert_eq!(claims.other_than(&key("x"), &digest("two")), Some(digest("one")));
+        if let Some(status) = status {
+            passage.answered(status);
+        }
+        drop(passage);
+        assert_eq!(claims.other_than(&key("x"), &digest("two")).is_none(), ends, "{status:?}");
+    }
+    let (locks, claims) = (Locks::default(), Claims::default());
+    let mut passage = locks.for_push(&name("a/b"), vec![key("x")], &claims, digest("one")).await.unwrap();
+    passage.begin().unwrap();
+    passage.not_sent();
+    assert_eq!(claims.other_than(&key("x"), &digest("two")), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_50_a_tag_is_pushed_once_at_a_time_and_no_manifest_deleted_meanwhile() {
+    let (locks, claims) = (Locks::default(), Claims::default());
+    let push = |repository: &str, tags: &[&str]| {
+        let keys = tags.iter().map(|tag| key(tag)).collect();
+        let (locks, claims, name) = (&locks, &claims, name(repository));
+        async move { locks.for_push(&name, keys, claims, digest("one")).await }
+    };
+    let soon = Duration::from_secs(1);
+    let first = push("a/b", &["x", "y"]).await.unwrap();
+    assert!(timeout(soon, push("a/b", &["y"])).await.is_err());
+    assert!(timeout(soon, locks.for_deletion(&name("a/b"))).await.is_err());
+    assert!(timeout(soon, push("a/b", &["z"])).await.is_ok(), "another tag");
+    assert!(timeout(soon, locks.for_deletion(&name("a/c"))).await.is_ok(), "another repository");
+    let begins = Instant::now();
+    assert!(push("a/b", &["x"]).await.is_err(), "not for ever");
+    assert!(begins.elapsed() >= Duration::from_secs(30));
+    drop(first);
+    assert!(timeout(soon, push("a/b", &["y", "x", "x"])).await.is_ok());
+    let mut deletion = locks.for_deletion(&name("a/b")).await.unwrap();
+    assert!(timeout(soon, push("a/b", &["x"])).await.is_err());
+    deletion.begin().unwrap();
+    drop(deletion);
+    let begins = Instant::now();
+    while push("a/b", &["x"]).await.is_err() {}
+    assert!(begins.elapsed() >= Duration::from_secs(25), "the registry may still be at it");
+    let mut deletion = locks.for_deletion(&name("a/b")).await.unwrap();
+    deletion.begin().unwrap();
+    deletion.answered(StatusCode::ACCEPTED);
+    assert!(timeout(soon, push("a/b", &["x"])).await.is_ok());
+}
+
+#[tokio::test]
+async fn claims_are_bounded() {
+    let claims = Claims::default();
+    let keys: Vec<TagKey> = (0..10_000).map(|n| key(&format!("t{n}"))).collect();
+    claims.claim(&keys, &digest("one")).unwrap();
+    let full = claims.claim(&[key("more")], &digest("one")).unwrap_err();
+    assert!(full.message.contains("without an answer"), "{full:?}");
+    claims.settle(&key("t1"));
+    claims.claim(&[key("more")], &digest("one")).unwrap();
+}
