@@ -11,7 +11,7 @@ use crate::support::{programs, sources};
 
 /// Programs by the names under which sources start them, and the needs that they stand for: `root`, or names of the
 /// table in `.ci/install`.
-const PROGRAMS: [(&str, &[&str]); 35] = [
+const PROGRAMS: [(&str, &[&str]); 36] = [
     ("/lib/systemd/systemd-journald", &["systemd"]),
     ("/usr/bin/mariadb", &["mariadb"]),
     ("/usr/bin/mariadb-install-db", &["mariadb"]),
@@ -40,6 +40,7 @@ const PROGRAMS: [(&str, &[&str]); 35] = [
     ("postgres", &["postgresql"]),
     ("prlimit", &["prlimit"]),
     ("psql", &["postgresql"]),
+    ("registry-3/current/registry", &["registry-3"]),
     ("skopeo", &["skopeo"]),
     ("slowhttptest", &["slowhttptest"]),
     ("sqlite3", &["sqlite3"]),

@@ -48,6 +48,7 @@ pub mod raw;
 pub mod recorded_tokens;
 pub mod recorder;
 pub mod registry;
+pub mod registry3;
 pub mod robots;
 pub mod routes;
 pub mod skopeo;

@@ -32,7 +32,7 @@ impl OidcIssuer {
         let path = |name: &str| directory.path().join(name).to_str().unwrap().to_owned();
         let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/services/issuers/issuer.mjs");
         fs::copy(source, path("issuer.mjs")).unwrap();
-        symlink(fetched("issuers/node_modules", "oidc-provider"), path("node_modules")).unwrap();
+        symlink(programs::fetched("issuers/node_modules", "oidc-provider"), path("node_modules")).unwrap();
         let arguments = [&path("issuer.mjs"), algorithm, &path("tls.crt"), &path("tls.key")];
         let mut process = Process::start("node", &arguments, &[], &directory.path().join("log"));
         let line = process.wait_for_log(0, "serves https://");
@@ -47,7 +47,7 @@ impl OidcIssuer {
         let path = |name: &str| directory.path().join(name).to_str().unwrap().to_owned();
         let port = ports::free_port();
         let address = format!("https://127.0.0.1:{port}");
-        let program = fetched("keycloak/current/bin/kc.sh", "Keycloak");
+        let program = programs::fetched("keycloak/current/bin/kc.sh", "Keycloak");
         let arguments = [
             "start",
             "--optimized",
@@ -118,11 +118,4 @@ fn with_certificate() -> TempDir {
     authority.write_server_certificate(directory.path());
     fs::write(directory.path().join("ca.pem"), authority.pem()).unwrap();
     directory
-}
-
-/// A path in the target folder that `.ci/install` fills.
-fn fetched(path: &str, name: &str) -> PathBuf {
-    let target = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).parent().unwrap().join(path);
-    assert!(target.exists(), "{}", programs::missing(name));
-    target
 }

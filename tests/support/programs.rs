@@ -1,6 +1,10 @@
 //! The programs that tests start: looked for first, so that the test names one that is missing and the way to get it.
 
-use std::{env, path::Path, process::Command};
+use std::{
+    env,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 /// Fails the test unless this machine has `program`, a path or the name of one in `PATH`.
 #[track_caller]
@@ -18,6 +22,14 @@ pub fn command(program: &str) -> Command {
 /// The sentence about a program, or a library, that this machine lacks.
 pub fn missing(name: &str) -> String {
     format!("this machine has no {name}: run `make tools`, which installs the programs that the tests start")
+}
+
+/// A path in the target folder that `.ci/install` fills with `name`; the test fails where it has not.
+#[track_caller]
+pub fn fetched(path: &str, name: &str) -> PathBuf {
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap().join(path);
+    assert!(target.exists(), "{}", missing(name));
+    target
 }
 
 fn is_installed(program: &str) -> bool {

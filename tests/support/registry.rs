@@ -1,4 +1,5 @@
-//! A real `registry:2` (Debian's `docker-registry`) with its store in a temporary directory.
+//! A real `registry:2` (Debian's `docker-registry`) with its store in a temporary directory. `registry3` starts another
+//! release of it in the same way.
 
 use std::{
     fs,
@@ -24,22 +25,34 @@ pub struct Registry {
 }
 
 /// The settings that tests change.
-struct Configuration {
+pub(super) struct Configuration {
+    /// The name of the program, or its path.
+    pub(super) program: String,
+    /// Its environment, besides `PATH`.
+    pub(super) environment: &'static [(&'static str, &'static str)],
     /// `storage.delete.enabled`.
-    deletes: bool,
+    pub(super) deletes: bool,
     /// `http.headers`: what it adds to each response.
-    headers: &'static str,
+    pub(super) headers: &'static str,
     /// `http.tls`: the files of the certificate and the key.
-    tls: Option<(PathBuf, PathBuf)>,
+    pub(super) tls: Option<(PathBuf, PathBuf)>,
     /// The path of its store, when that is not its own directory.
-    store: Option<PathBuf>,
+    pub(super) store: Option<PathBuf>,
     /// More sections.
-    rest: String,
+    pub(super) rest: String,
 }
 
 impl Default for Configuration {
     fn default() -> Self {
-        Self { deletes: true, headers: "{}", tls: None, store: None, rest: String::new() }
+        Self {
+            program: "docker-registry".to_owned(),
+            environment: &[],
+            deletes: true,
+            headers: "{}",
+            tls: None,
+            store: None,
+            rest: String::new(),
+        }
     }
 }
 
@@ -159,7 +172,7 @@ impl Registry {
         self.process.stop();
         let from = self.log().len();
         write_configuration(&self.directory, self.port, &self.configuration);
-        self.process = spawn(&self.directory);
+        self.process = spawn(&self.directory, &self.configuration);
         self.process.wait_for_log(from, READY);
     }
 
@@ -185,13 +198,13 @@ impl Registry {
     /// `registry garbage-collect` over its store, while it runs.
     pub fn collect_garbage(&self) -> super::command::Output {
         let file = self.directory.path().join("config.yml");
-        super::command::run("docker-registry", &["garbage-collect", file.to_str().unwrap()], &[])
+        super::command::run(&self.configuration.program, &["garbage-collect", file.to_str().unwrap()], &[])
     }
 
     /// The same with `-m`, as the operations guide warns against.
     pub fn collect_garbage_and_untagged(&self) -> super::command::Output {
         let file = self.directory.path().join("config.yml");
-        super::command::run("docker-registry", &["garbage-collect", "-m", file.to_str().unwrap()], &[])
+        super::command::run(&self.configuration.program, &["garbage-collect", "-m", file.to_str().unwrap()], &[])
     }
 
     /// Its `rootdirectory`.
@@ -206,14 +219,14 @@ impl Registry {
         blobs.join(&hex[..2]).join(hex).join("data")
     }
 
-    fn start(configuration: Configuration) -> Self {
+    pub(super) fn start(configuration: Configuration) -> Self {
         Self::try_start(configuration).unwrap_or_else(|log| panic!("the registry does not start:\n{log}"))
     }
 
     fn try_start(configuration: Configuration) -> Result<Self, String> {
         let directory = tempfile::Builder::new().prefix("portwarden-registry-").tempdir().unwrap();
         write_configuration(&directory, 0, &configuration);
-        let mut process = spawn(&directory);
+        let mut process = spawn(&directory, &configuration);
         while !process.log().contains(READY) {
             if !process.is_running() {
                 return Err(process.log());
@@ -225,13 +238,19 @@ impl Registry {
     }
 }
 
-fn spawn(directory: &TempDir) -> Process {
+fn spawn(directory: &TempDir, configuration: &Configuration) -> Process {
+    let Configuration { program, environment, .. } = configuration;
     let file = directory.path().join("config.yml");
-    Process::start("docker-registry", &["serve", file.to_str().unwrap()], &[], &directory.path().join("log"))
+    Process::start(
+        program,
+        &["serve", file.to_str().unwrap()],
+        environment,
+        &directory.path().join("log"),
+    )
 }
 
 fn write_configuration(directory: &TempDir, port: u16, configuration: &Configuration) {
-    let Configuration { deletes, headers, tls, store, rest } = configuration;
+    let Configuration { deletes, headers, tls, store, rest, .. } = configuration;
     let store = store.clone().unwrap_or_else(|| directory.path().join("store"));
     let tls = tls.as_ref().map_or(String::new(), |(certificate, key)| {
         format!(", tls: {{certificate: '{}', key: '{}'}}", certificate.display(), key.display())

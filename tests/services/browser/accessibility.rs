@@ -3,7 +3,7 @@
 //! axe-core is not part of this repository: `.ci/install test` fetches it, by the lock file in
 //! `tests/services/browser/`.
 
-use std::{fs, path::Path};
+use std::fs;
 
 use serde_json::{Value, json};
 
@@ -77,7 +77,6 @@ fn nothing_serious(browser: &Browser, says: &str) {
 
 /// Returns the script; `.ci/install` puts it below the directory of Cargo.
 fn axe_core() -> String {
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
-    let script = target.join("browser/node_modules/axe-core/axe.min.js");
-    fs::read_to_string(script).unwrap_or_else(|_| panic!("{}", programs::missing("axe-core")))
+    let script = programs::fetched("browser/node_modules/axe-core/axe.min.js", "axe-core");
+    fs::read_to_string(script).unwrap()
 }
