@@ -1,8 +1,8 @@
-//! A real `registry:2` (Debian's `docker-registry`) with its store in a temporary directory. `registry3` starts another
-//! release of it in the same way.
+//! A real registry with its store in a temporary directory: Debian's `docker-registry`, 2.8, or the one that
+//! `PORTWARDEN_TEST_REGISTRY` names, as `make test-registry3` does. `registry3` starts registry 3 in any case.
 
 use std::{
-    fs,
+    env, fs,
     net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
 };
@@ -16,6 +16,12 @@ use super::{
 
 const READY: &str = "listening on";
 
+/// Debian's registry 2.8.
+pub(super) const PROGRAM: &str = "docker-registry";
+
+/// Registry 3 would try to send traces to an address of its own choice, and log each failure.
+const ENVIRONMENT: &[(&str, &str)] = &[("OTEL_TRACES_EXPORTER", "none")];
+
 /// A registry on a loopback port, without TLS and, unless asked for, without authentication.
 pub struct Registry {
     process: Process,
@@ -28,8 +34,6 @@ pub struct Registry {
 pub(super) struct Configuration {
     /// The name of the program, or its path.
     pub(super) program: String,
-    /// Its environment, besides `PATH`.
-    pub(super) environment: &'static [(&'static str, &'static str)],
     /// `storage.delete.enabled`.
     pub(super) deletes: bool,
     /// `http.headers`: what it adds to each response.
@@ -45,8 +49,7 @@ pub(super) struct Configuration {
 impl Default for Configuration {
     fn default() -> Self {
         Self {
-            program: "docker-registry".to_owned(),
-            environment: &[],
+            program: env::var("PORTWARDEN_TEST_REGISTRY").unwrap_or_else(|_| PROGRAM.to_owned()),
             deletes: true,
             headers: "{}",
             tls: None,
@@ -204,7 +207,11 @@ impl Registry {
     /// The same with `-m`, as the operations guide warns against.
     pub fn collect_garbage_and_untagged(&self) -> super::command::Output {
         let file = self.directory.path().join("config.yml");
-        super::command::run(&self.configuration.program, &["garbage-collect", "-m", file.to_str().unwrap()], &[])
+        super::command::run(
+            &self.configuration.program,
+            &["garbage-collect", "-m", file.to_str().unwrap()],
+            &[],
+        )
     }
 
     /// Its `rootdirectory`.
@@ -239,14 +246,8 @@ impl Registry {
 }
 
 fn spawn(directory: &TempDir, configuration: &Configuration) -> Process {
-    let Configuration { program, environment, .. } = configuration;
-    let file = directory.path().join("config.yml");
-    Process::start(
-        program,
-        &["serve", file.to_str().unwrap()],
-        environment,
-        &directory.path().join("log"),
-    )
+    let (program, file) = (&configuration.program, directory.path().join("config.yml"));
+    Process::start(program, &["serve", file.to_str().unwrap()], ENVIRONMENT, &directory.path().join("log"))
 }
 
 fn write_configuration(directory: &TempDir, port: u16, configuration: &Configuration) {

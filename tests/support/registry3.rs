@@ -3,14 +3,11 @@
 
 use super::{
     programs,
-    registry::{Configuration, Registry, registry},
+    registry::{self, Configuration, Registry},
 };
 
 /// Where `.ci/install` puts it, in the target folder.
-const PROGRAM: &str = "registry-3/current/registry";
-
-/// It would try to send traces to an address of its own choice, and log each failure.
-const NO_TRACES: &[(&str, &str)] = &[("OTEL_TRACES_EXPORTER", "none")];
+const REGISTRY_3: &str = "registry-3/current/registry";
 
 /// A release of the registry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,31 +21,22 @@ pub enum Release {
 impl Release {
     /// Both.
     pub const ALL: [Self; 2] = [Self::V2, Self::V3];
+
+    fn configuration(self) -> Configuration {
+        let program = match self {
+            Self::V2 => registry::PROGRAM.to_owned(),
+            Self::V3 => programs::fetched(REGISTRY_3, "registry 3").to_str().unwrap().to_owned(),
+        };
+        Configuration { program, ..Configuration::default() }
+    }
 }
 
 /// Starts a plain registry of a release, which allows deletion.
 pub fn registry_of(release: Release) -> Registry {
-    match release {
-        Release::V2 => registry(),
-        Release::V3 => registry3(),
-    }
+    Registry::start(release.configuration())
 }
 
 /// Starts a plain registry 3 that allows deletion.
 pub fn registry3() -> Registry {
-    Registry::start(configuration())
-}
-
-/// Starts a plain registry 3 that deletes nothing, as by default.
-pub fn registry3_without_deletion() -> Registry {
-    Registry::start(Configuration { deletes: false, ..configuration() })
-}
-
-fn configuration() -> Configuration {
-    let program = programs::fetched(PROGRAM, "registry 3");
-    Configuration {
-        program: program.to_str().unwrap().to_owned(),
-        environment: NO_TRACES,
-        ..Configuration::default()
-    }
+    registry_of(Release::V3)
 }
