@@ -43,6 +43,7 @@ fn ask(bencher: Bencher<'_, '_>, policy: &Policy, labels: &BTreeMap<String, Vec<
         resource_type: "repository",
         name,
         actions: &actions,
+        now: 0,
     };
     assert!(policy.decide(&question).rule == policy.len().checked_sub(1), "the last rule is to match");
     bencher.bench(|| policy.decide(black_box(&question)));

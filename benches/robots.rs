@@ -92,6 +92,7 @@ fn decide(bencher: Bencher<'_, '_>, account: &str) {
         resource_type: "repository",
         name: "acme/app-7",
         actions: &actions,
+        now: 0,
     };
     bencher.bench_local(|| runtime.block_on(authorizers.decide(black_box(&question))).unwrap());
 }

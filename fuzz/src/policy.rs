@@ -86,6 +86,7 @@ pub fn check(data: &[u8]) {
             resource_type: input.pick(&["repository", "registry"]),
             name: &name,
             actions: &["pull".to_owned(), "push".to_owned()],
+            now: 0,
         };
         let decision = policy.decide(&question);
         // A search ends early where rules that may match or not leave nothing to grant.

@@ -82,6 +82,8 @@ pub struct RuleName {
     pub index: usize,
     /// Its line in the configuration, from 1; 0 when it stands elsewhere.
     pub line: usize,
+    /// The second in which it is over, since 1970, where it ends.
+    pub until: Option<u64>,
     /// The operator's own words.
     pub comment: Option<Arc<str>>,
 }
@@ -239,7 +241,8 @@ impl Search<'_> {
 fn name(policy: &Policy, section: &'static str, index: usize) -> RuleName {
     let rule = policy.rule(index);
     let comment = rule.and_then(Rule::comment).map(Arc::clone);
-    RuleName { section, index, line: rule.map_or(0, Rule::line), comment }
+    let until = rule.and_then(|rule| rule.validity().until);
+    RuleName { section, index, line: rule.map_or(0, Rule::line), until, comment }
 }
 
 impl Backends {
@@ -254,6 +257,14 @@ impl Backends {
 }
 
 impl DecidedBy {
+    /// The second in which the rule behind it is over, since 1970, where it ends.
+    pub fn until(&self) -> Option<u64> {
+        match self {
+            Self::Rule(rule) | Self::Unclear(rule) => rule.until,
+            Self::Nobody | Self::Command | Self::Ceiling(_) => None,
+        }
+    }
+
     /// The same with the operator's comment.
     pub fn in_full(&self) -> String {
         match self {

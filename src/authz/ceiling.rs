@@ -246,6 +246,7 @@ mod tests {
             resource_type: scope.0,
             name: scope.1,
             actions: &actions,
+            now: 0,
         };
         ceilings.bound(&question).map_or(actions.clone(), |(left, _)| left).join(",")
     }
@@ -324,6 +325,7 @@ mod tests {
                     resource_type: "repository",
                     name,
                     actions: &actions,
+                    now: 0,
                 };
                 let without = runtime.block_on(bound.decide_by_rules(&LeftOut::new(), &question)).unwrap();
                 let with = runtime.block_on(bound.decide(&question)).unwrap();

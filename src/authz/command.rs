@@ -124,6 +124,7 @@ mod tests {
             resource_type: "repository",
             name,
             actions,
+            now: 0,
         }
     }
 

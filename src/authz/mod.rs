@@ -28,6 +28,7 @@ pub use policy::named_labels::LeftOut;
 pub use policy::rule::{Condition, Rule, RuleError, Verdict};
 pub use policy::shape::{PatternShape, Unexpanded, shapes};
 pub use policy::unreachable_rules::hidden_rules;
+pub use policy::validity::Validity;
 pub use policy::{Decision, Policy, Withheld};
 pub use question::Question;
 pub use sql::SqlRulesSettings;
@@ -54,6 +55,8 @@ pub struct RuleSettings {
     pub labels: BTreeMap<String, String>,
     /// The actions granted; exactly `["*"]` grants what was asked.
     pub actions: Vec<String>,
+    /// `from` and `until`: when it holds.
+    pub validity: Validity,
     /// The operator's own words.
     pub comment: Option<String>,
     /// The line of the entry in the file it came from, from 1; 0 when unknown.

@@ -49,6 +49,8 @@ pub struct Caller<'a> {
     pub service: &'a str,
     /// A token's `access`; `None` for a password, which has no ceiling.
     pub ceiling: Option<&'a [Scope]>,
+    /// The time of the request, in seconds since 1970.
+    pub now: u64,
 }
 
 /// The reason why a request may not be forwarded.
@@ -164,6 +166,7 @@ pub(super) async fn hold(
         resource_type: &need.resource_type,
         name: &need.name,
         actions: &need.actions,
+        now: caller.now,
     };
     let ruling = authorizers.decide_without(caller.left_out, &question).await?;
     let without = |allowed: &dyn Fn(&String) -> bool| {

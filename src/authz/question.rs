@@ -21,6 +21,8 @@ pub struct Question<'q> {
     pub name: &'q str,
     /// The actions that are asked for.
     pub actions: &'q [String],
+    /// The time of the request, in seconds since 1970: rules may be bounded in time.
+    pub now: u64,
 }
 
 impl<'q> Question<'q> {

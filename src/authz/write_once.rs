@@ -213,6 +213,7 @@ impl OnePattern {
             resource_type: "repository",
             name,
             actions: &[],
+            now: 0,
         };
         // It has one rule.
         self.0.rule(0).is_none_or(|rule| is(rule.judge(&question)))

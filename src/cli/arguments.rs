@@ -5,6 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use clap::{Parser, Subcommand};
 
 use super::config_file::ConfigFile;
+use crate::config::{FORM_OF_A_MOMENT, Moment};
 
 /// A streaming, authorizing TLS proxy in front of an unchanged docker registry.
 #[derive(Debug, Parser)]
@@ -112,6 +113,9 @@ pub(super) struct Explain {
     /// The service, instead of registry.service
     #[arg(long, value_name = "NAME", requires = "what")]
     pub(super) service: Option<String>,
+    /// Another time than the present, as 2026-12-31 or 2026-12-31T18:00:00Z: rules with from and until hold at times
+    #[arg(long, value_name = "TIME", requires = "what", value_parser = moment)]
+    pub(super) at: Option<u64>,
     /// Scope to ask for: repository:team/app:pull,push
     #[arg(long, value_name = "SCOPE", group = "what", requires = "who", required_unless_present_any = ["request", "json", "jwt", "certificate"], conflicts_with = "request")]
     pub(super) scope: Option<String>,
@@ -204,6 +208,15 @@ fn time(text: &str) -> Result<Duration, String> {
         return Err("longer than a day".to_owned());
     }
     Ok(time)
+}
+
+/// A time, or the beginning of a day in UTC, in seconds since 1970.
+///
+/// # Errors
+/// It is neither, and how to write one.
+pub(super) fn moment(text: &str) -> Result<u64, String> {
+    let moment = Moment::parse(text).map(Moment::begin);
+    moment.ok_or_else(|| format!("{text:?} is neither a day nor a time; {FORM_OF_A_MOMENT}"))
 }
 
 const DAY: Duration = Duration::from_secs(24 * 3600);

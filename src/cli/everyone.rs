@@ -30,7 +30,7 @@ pub(super) fn run(
     for account in &accounts {
         progress.step();
         let (name, service) = ((*account).to_owned(), explain.service.clone());
-        let asked = PolicyQuery::new(name, BTreeMap::new(), explain.ip, service, evaluator);
+        let asked = PolicyQuery::new(name, BTreeMap::new(), explain.ip, service, evaluator).at(explain.at);
         let (allowed, line) = if text {
             let (allowed, by) = decide(&asked, explain, evaluator, needs)?;
             let verdict = if allowed { "allowed" } else { "denied" };

@@ -1,11 +1,14 @@
 //! `portwarden explain`: may this account do that, and by which rule.
 
-use std::{collections::BTreeMap, io::BufRead, net::IpAddr, ops::Range, path::Path, process::ExitCode};
+use std::{collections::BTreeMap, io::BufRead, net::IpAddr, path::Path, process::ExitCode};
 
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Explain, certificate, everyone, jwt,
+    Explain,
+    arguments::moment,
+    certificate, everyone, jwt,
+    login_file::now,
     output::{Failure, say},
     policy_answer::{PolicyAnswer, RulingAnswer, say_json},
     policy_query::{PolicyEvaluator, PolicyQuery, by_which, needs},
@@ -13,7 +16,10 @@ use super::{
 };
 use crate::{
     authn::Labels,
-    authz::{Condition, DecidedBy, Policy, Question, RuleSettings, Ruling, Verdict, WriteOnce},
+    authz::{
+        Condition, DecidedBy, Policy, Question, Rule, RuleSettings, Ruling, Validity, Verdict, WriteOnce,
+    },
+    config::written_moment,
     registry::{RepositoryName, Scope},
 };
 
@@ -42,6 +48,7 @@ pub(super) fn run(explain: &Explain) -> Result<ExitCode, Failure> {
         }
         None => asked(explain, &evaluator)?,
     };
+    let asked = asked.at(explain.at);
     if explain.json {
         return answer(explain, &evaluator, &asked, &needs);
     }
@@ -49,7 +56,7 @@ pub(super) fn run(explain: &Explain) -> Result<ExitCode, Failure> {
     if let Some(ceiling) = evaluator.ceiling_of(&asked.account) {
         say(format!("ceiling: {ceiling}"))?;
     }
-    if evaluator.is_shut_out(&asked.account) {
+    if evaluator.is_shut_out(&asked) {
         say("note: no token of this robot is in force, so it cannot sign in")?;
     }
     for line in revocations(&evaluator, &asked.account) {
@@ -178,19 +185,20 @@ fn answer(
 
 /// The reasons why noteworthy rules did not match, each as `rule 1, line 12: …`.
 fn not_met(evaluator: &PolicyEvaluator, question: &Question<'_>, ruling: &Ruling, all: bool) -> Vec<String> {
-    let rules = looked_at(&ruling.by, all, evaluator.acl());
-    rules.map(|rule| why_not(rule, evaluator.acl(), &evaluator.config.acl, question)).collect()
-}
-
-/// The rules of `acl` that did not decide and are worth a line: all that were looked at, or the one in doubt.
-fn looked_at(by: &DecidedBy, all: bool, acl: &Policy) -> Range<usize> {
-    match by {
-        DecidedBy::Rule(rule) if all && rule.section == "acl" => 0..rule.index,
-        DecidedBy::Unclear(rule) if rule.section == "acl" => {
-            (if all { 0 } else { rule.index })..rule.index + 1
-        }
-        _ => 0..if all { acl.len() } else { 0 },
-    }
+    let acl = evaluator.acl();
+    // Those that were looked at. Worth a line without `all` are the one in doubt, and those that only the time holds
+    // back.
+    let (looked_at, in_doubt) = match &ruling.by {
+        DecidedBy::Rule(rule) if rule.section == "acl" => (0..rule.index, None),
+        DecidedBy::Unclear(rule) if rule.section == "acl" => (0..rule.index + 1, Some(rule.index)),
+        _ => (0..acl.len(), None),
+    };
+    let is_out_of_time = |rule: usize| {
+        let verdict = acl.rule(rule).map(|rule| rule.judge(question));
+        verdict == Some(Verdict::Unmet(Condition::Time))
+    };
+    let worth = looked_at.filter(|rule| all || in_doubt == Some(*rule) || is_out_of_time(*rule));
+    worth.map(|rule| why_not(rule, acl, &evaluator.config.acl, question)).collect()
 }
 
 fn asked(explain: &Explain, evaluator: &PolicyEvaluator) -> Result<PolicyQuery, String> {
@@ -212,6 +220,9 @@ fn why_not(index: usize, policy: &Policy, settings: &[RuleSettings], question: &
     let place = format!("rule {}, line {}", index + 1, rule.line());
     match rule.judge(question) {
         Verdict::Matches => format!("{place}: matches"),
+        Verdict::Unmet(Condition::Time) => {
+            format!("{place}: would match, but {}", out_of_time(rule, question.now))
+        }
         Verdict::Unmet(condition) => {
             let (condition, value) = held_against(condition, settings, question);
             format!("{place}: {condition} is not met by {value}")
@@ -220,6 +231,16 @@ fn why_not(index: usize, policy: &Policy, settings: &[RuleSettings], question: &
             let (condition, value) = held_against(condition, settings, question);
             format!("{place}: {condition} may be met by {value} or not: {doubt}")
         }
+    }
+}
+
+/// `it holds from 2026-12-01T00:00:00Z on only`.
+fn out_of_time(rule: &Rule, now: u64) -> String {
+    let Validity { from, until } = rule.validity();
+    match (from.filter(|from| now < *from), until) {
+        (Some(from), _) => format!("it holds from {} on", written_moment(from)),
+        (None, Some(until)) => format!("it held until {}", written_moment(until)),
+        (None, None) => "it does not hold now".to_owned(),
     }
 }
 
@@ -244,6 +265,7 @@ fn held_against(
             let values = question.labels.get(label).map(Vec::as_slice).unwrap_or_default();
             return (format!("match.labels.{label} {pattern:?}"), format!("{values:?}"));
         }
+        Condition::Time => return ("the time".to_owned(), written_moment(question.now)),
     };
     (format!("match.{key} {:?}", pattern.as_deref().unwrap_or_default()), value)
 }
@@ -262,14 +284,19 @@ struct Line {
     actions: Option<Vec<String>>,
     #[serde(default)]
     labels: Option<BTreeMap<String, Option<Vec<String>>>>,
+    /// Instead of the present.
+    at: Option<String>,
 }
 
 /// Answers each line with `{"rule": N or null, "actions": […]}`, N from 0; with `"by"` where a back end decided.
 fn answer_lines(evaluator: &PolicyEvaluator) -> Result<ExitCode, Failure> {
+    let now = now();
     for (number, line) in std::io::stdin().lock().lines().enumerate() {
         let line = line.map_err(|error| format!("standard input: {error}"))?;
         let line: Line =
             serde_json::from_str(&line).map_err(|error| format!("line {}: {error}", number + 1))?;
+        let at = line.at.as_deref().map(moment).transpose();
+        let at = at.map_err(|error| format!("line {}: at: {error}", number + 1))?;
         let labels = line
             .labels
             .unwrap_or_default()
@@ -283,6 +310,7 @@ fn answer_lines(evaluator: &PolicyEvaluator) -> Result<ExitCode, Failure> {
             resource_type: &line.resource_type,
             name: &line.name,
             actions: &line.actions.unwrap_or_default(),
+            now: at.unwrap_or(now),
         })?;
         say_json(&RulingAnswer::from(ruling))?;
     }

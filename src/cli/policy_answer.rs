@@ -10,6 +10,7 @@ use super::{
 };
 use crate::{
     authz::{DecidedBy, Ruling},
+    config::written_moment,
     registry::Scope,
 };
 
@@ -20,6 +21,9 @@ pub(super) struct PolicyAnswer<'a> {
     labels: &'a BTreeMap<String, Vec<String>>,
     ip: Option<IpAddr>,
     service: &'a str,
+    /// The time of the question, where it is not the present one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    at: Option<String>,
     /// True for a robot without a token that is in force: it cannot sign in.
     #[serde(skip_serializing_if = "is_false")]
     shut_out: bool,
@@ -42,7 +46,10 @@ struct Need {
     line: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
     comment: Option<String>,
-    /// The reasons why rules did not match: the unclear one, and with `--verbose` all before.
+    /// The end of the rule that decided.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    until: Option<String>,
+    /// The reasons why rules did not match: the unclear one, those out of their time, and with `--verbose` all before.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     not_met: Vec<String>,
 }
@@ -85,9 +92,9 @@ impl<'a> PolicyAnswer<'a> {
         }
         let PolicyQuery { account, labels, ip, service, .. } = asked;
         let allowed = answers.iter().all(|need| need.allowed);
-        let shut_out = evaluator.is_shut_out(account);
+        let (at, shut_out) = (asked.other_time(), evaluator.is_shut_out(asked));
         let revoked = Vec::new();
-        Ok(Self { account, labels, ip: *ip, service, shut_out, revoked, allowed, needs: answers })
+        Ok(Self { account, labels, ip: *ip, service, at, shut_out, revoked, allowed, needs: answers })
     }
 
     /// The same with what was revoked.
@@ -106,7 +113,8 @@ impl Need {
             DecidedBy::Nobody | DecidedBy::Command => (None, None),
         };
         let allowed = need.actions.iter().all(|action| ruling.actions.contains(action));
-        Self { scope: need.to_string(), allowed, ruling: ruling.into(), line, comment, not_met }
+        let until = ruling.by.until().map(written_moment);
+        Self { scope: need.to_string(), allowed, ruling: ruling.into(), line, comment, until, not_met }
     }
 }
 

@@ -5,15 +5,15 @@ use std::{
     fmt,
     net::IpAddr,
     path::Path,
-    time::{SystemTime, UNIX_EPOCH},
 };
 
 use tokio::runtime::{self, Runtime};
 
+use super::login_file::now;
 use crate::{
     authn::{Labels, RobotSettings, Robots, is_certificate_name},
     authz::{Authorizers, CeilingName, Ceilings, DecidedBy, LeftOut, Policy, Question, Ruling},
-    config::Config,
+    config::{Config, written_moment},
     registry::{Route, Scope},
     workload::is_of,
 };
@@ -24,6 +24,10 @@ pub(super) struct PolicyQuery {
     pub(super) labels: BTreeMap<String, Vec<String>>,
     pub(super) ip: Option<IpAddr>,
     pub(super) service: String,
+    /// The time of the question, in seconds since 1970.
+    pub(super) now: u64,
+    /// True if another time than the present is asked about.
+    is_at: bool,
     is_known: bool,
     /// True if a back end, or an issuer of `workload_auth`, may know the account where `users` does not.
     may_be_elsewhere: bool,
@@ -52,7 +56,17 @@ impl PolicyQuery {
         let certificate =
             (certificates && is_certificate_name(&account)).then(|| "`certificate_auth`".to_owned());
         let owner = issuer.or(certificate);
-        Self { account, labels, ip, service, is_known, may_be_elsewhere, owner }
+        Self { account, labels, ip, service, now: now(), is_at: false, is_known, may_be_elsewhere, owner }
+    }
+
+    /// The same question at another time, in seconds since 1970, where there is one.
+    pub(super) fn at(self, time: Option<u64>) -> Self {
+        Self { now: time.unwrap_or(self.now), is_at: time.is_some(), ..self }
+    }
+
+    /// The other time that is asked about, as RFC 3339 writes it.
+    pub(super) fn other_time(&self) -> Option<String> {
+        self.is_at.then(|| written_moment(self.now))
     }
 
     /// The question whether `need` is granted.
@@ -65,6 +79,7 @@ impl PolicyQuery {
             resource_type: &need.resource_type,
             name: &need.name,
             actions: &need.actions,
+            now: self.now,
         }
     }
 }
@@ -81,9 +96,10 @@ impl fmt::Display for PolicyQuery {
             write!(f, ", {label}: {}", values.join(" "))?;
         }
         match self.ip {
-            Some(ip) => write!(f, ", from {ip}"),
-            None => f.write_str(", from no known address"),
+            Some(ip) => write!(f, ", from {ip}")?,
+            None => f.write_str(", from no known address")?,
         }
+        self.other_time().map_or(Ok(()), |time| write!(f, ", at {time}"))
     }
 }
 
@@ -158,10 +174,9 @@ impl PolicyEvaluator {
         (!parts.is_empty()).then(|| parts.join("; "))
     }
 
-    /// Returns true for a robot without a token that is in force now: it cannot sign in, whatever it would be granted.
-    pub(super) fn is_shut_out(&self, account: &str) -> bool {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        self.tokens.is_shut_out(account, now)
+    /// Returns true for a robot without a token that is in force at that time: it cannot sign in, whatever it would be granted.
+    pub(super) fn is_shut_out(&self, asked: &PolicyQuery) -> bool {
+        self.tokens.is_shut_out(&asked.account, asked.now)
     }
 
     /// The ruling without the ceiling of the account, where the ceiling decided.
@@ -229,8 +244,10 @@ pub(super) fn by_which(by: &DecidedBy, config: &Path) -> String {
         DecidedBy::Unclear(rule) => (rule, ", which may match or not"),
     };
     let comment = rule.comment.as_ref().map(|comment| format!(" ({comment})")).unwrap_or_default();
+    let until =
+        rule.until.map(|end| format!(", which holds until {}", written_moment(end))).unwrap_or_default();
     if rule.line == 0 {
-        return format!("by {rule}{comment}{unclear}");
+        return format!("by {rule}{comment}{unclear}{until}");
     }
-    format!("by rule {}, {}:{}{comment}{unclear}", rule.index + 1, config.display(), rule.line)
+    format!("by rule {}, {}:{}{comment}{unclear}{until}", rule.index + 1, config.display(), rule.line)
 }

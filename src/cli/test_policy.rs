@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     TestPolicy,
+    arguments::moment,
     output::{Failure, say},
     policy_answer::{PolicyAnswer, say_json},
     policy_query::{PolicyEvaluator, PolicyQuery, by_which, needs},
@@ -23,6 +24,8 @@ struct Expectation {
     labels: BTreeMap<String, Vec<String>>,
     ip: Option<IpAddr>,
     service: Option<String>,
+    /// Instead of the present: `2026-12-31T18:00:00Z`; a day is its beginning.
+    at: Option<String>,
     /// `repository:team/app:pull,push`
     scope: Option<String>,
     /// `PUT /v2/team/app/manifests/1.0`
@@ -85,7 +88,8 @@ fn question(row: Expectation, evaluator: &PolicyEvaluator) -> Result<(PolicyQuer
         return Err("write either scope or request".to_owned());
     }
     let needs = needs(row.scope.as_deref(), row.request.as_deref())?;
-    Ok((PolicyQuery::new(row.account, row.labels, row.ip, row.service, evaluator), needs))
+    let at = row.at.as_deref().map(moment).transpose()?;
+    Ok((PolicyQuery::new(row.account, row.labels, row.ip, row.service, evaluator).at(at), needs))
 }
 
 /// `repository:a:pull is denied, no rule matches`, for each need.

@@ -38,6 +38,7 @@ use sections::{
     access, audit, backends, certificates, control, htpasswd, limits, log, metrics, proxy, robots, server,
     state, tags, tls, token, unsupported, workload,
 };
+pub(crate) use values::moment::{FORM as FORM_OF_A_MOMENT, Moment, written as written_moment};
 pub(crate) use values::quantity::counted;
 
 /// The largest configuration read, in bytes.

@@ -317,6 +317,8 @@ pub struct Right {
     pub allowed: bool,
     /// The source of the decision, in words: `rule 3, line 34`; `no rule matches`.
     pub by: String,
+    /// The moment at which that rule ends, where it does.
+    pub until: Option<SystemTime>,
 }
 
 /// The last lines of the audit log, the newest first.

@@ -200,6 +200,7 @@ fn decide(row: &Access, file: &Path) -> (String, Said) {
         resource_type: &request.resource_type,
         name: &request.name,
         actions: &request.actions,
+        now: 0,
     };
     let authorizers =
         Authorizers::new(Policy::compile(&[]).unwrap(), authz::Ceilings::default(), settings, None);

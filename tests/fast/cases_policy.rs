@@ -98,6 +98,7 @@ fn ask(policy: &Policy, request: &Request) -> Decision {
         resource_type: &request.resource_type,
         name: &request.name,
         actions: request.actions.as_deref().unwrap_or_default(),
+        now: 0,
     })
 }
 

@@ -256,3 +256,123 @@ fn explain_lists_everyone_who_may() {
     let (code, text) = sample.explain(&["--everyone", "--request", "DELETE /v2/team/app/manifests/1.0"]);
     assert_eq!((code, text.lines().last()), (1, Some("0 of 4 accounts")), "{text}");
 }
+
+/// The sample with rules for a time.
+fn with_times() -> Sample {
+    let sample = Sample::new();
+    let text = fs::read_to_string(sample.0.path().join("auth_config.yml")).unwrap();
+    let rules = text.split_once("\nacl:").unwrap().0;
+    let acl = r#"
+acl:
+  - {match: {account: "user", name: "acme/secret"}, actions: [], from: 2031-01-01, until: 2031-12-31}
+  - {match: {account: "user", name: "acme/*"}, actions: [pull], until: 2031-06-30T12:00:00Z, comment: "half a year"}
+  - {match: {account: "user", name: "acme/*"}, actions: [pull, push], from: 2031-07-01}
+"#;
+    sample.write("auth_config.yml", &format!("{rules}{acl}"));
+    sample
+}
+
+#[test]
+fn explain_says_until_when_a_rule_holds_and_asks_at_another_time() {
+    let sample = with_times();
+    let line = fs::read_to_string(sample.0.path().join("auth_config.yml")).unwrap().lines().count();
+    let ask = |at: &str, scope: &str| {
+        let (code, text) = sample.explain(&["--account", "user", "--scope", scope, "--at", at]);
+        (code, text.lines().skip(1).map(str::to_owned).collect::<Vec<_>>().join("\n"))
+    };
+    let pull = "repository:acme/app:pull";
+    let half = format!(
+        "by rule 2, auth_config.yml:{} (half a year), which holds until 2031-06-30T12:00:00Z",
+        line - 1
+    );
+    assert_eq!(ask("2031-06-30T11:59:59Z", pull), (0, format!("needs {pull}\n  pull: allowed, {half}")));
+    let ended = format!("  rule 2, line {}: would match, but it held until 2031-06-30T12:00:00Z", line - 1);
+    let later = format!("  rule 3, line {line}: would match, but it holds from 2031-07-01T00:00:00Z on");
+    assert_eq!(
+        ask("2031-06-30T12:00:00Z", pull),
+        (1, format!("needs {pull}\n{ended}\n{later}\n  pull: denied, no rule matches"))
+    );
+    let third = format!("by rule 3, auth_config.yml:{line}");
+    assert_eq!(ask("2031-07-01", pull), (0, format!("needs {pull}\n{ended}\n  pull: allowed, {third}")));
+    // A rule that denies for a year.
+    let secret = "repository:acme/secret:pull";
+    let until = format!("by rule 1, auth_config.yml:{}, which holds until 2032-01-01T00:00:00Z", line - 2);
+    for at in ["2031-01-01", "2031-12-31T23:59:59Z", "2032-01-01T00:30:00+01:00"] {
+        assert_eq!(ask(at, secret), (1, format!("needs {secret}\n  pull: denied, {until}")), "{at}");
+    }
+    assert_eq!(ask("2030-12-31", secret).0, 0);
+    assert_eq!(ask("2032-01-01", secret).0, 0);
+    let (code, text) = sample.explain(&["--account", "user", "--scope", pull, "--at", "2031-07-01"]);
+    assert_eq!(
+        (code, text.lines().next()),
+        (0, Some("account \"user\", from no known address, at 2031-07-01T00:00:00Z"))
+    );
+}
+
+#[test]
+fn explain_asks_at_another_time_about_everyone_and_in_json() {
+    let sample = with_times();
+    let everyone =
+        |at: &str| sample.explain(&["--everyone", "--scope", "repository:acme/app:pull,push", "--at", at]);
+    let (code, text) = everyone("2031-07-01");
+    assert!(code == 0 && text.contains("user: allowed, by rule 3"), "{text}");
+    let (code, text) = everyone("2031-01-01");
+    assert!(code == 1 && text.contains("0 of 4 accounts"), "{text}");
+    let json = |at: &str| {
+        let (_, text) = sample.explain(&[
+            "--account",
+            "user",
+            "--scope",
+            "repository:acme/app:pull",
+            "--json",
+            "--at",
+            at,
+        ]);
+        serde_json::from_str::<serde_json::Value>(&text).unwrap()
+    };
+    let answer = json("2031-01-01");
+    assert_eq!(answer["at"], "2031-01-01T00:00:00Z");
+    assert_eq!(answer["needs"][0]["until"], "2031-06-30T12:00:00Z");
+    let answer = json("2031-06-30T12:00:00Z");
+    assert_eq!(answer["needs"][0]["not_met"].as_array().unwrap().len(), 2, "{answer}");
+    let line = |at: &str| {
+        format!(
+            "{{\"account\":\"user\",\"type\":\"repository\",\"name\":\"acme/app\",\"service\":\"x\",\
+             \"actions\":[\"pull\"],\"at\":\"{at}\"}}\n"
+        )
+    };
+    let (code, text) = sample.run("explain", &["--json"], &(line("2031-01-01") + &line("2031-07-01")));
+    assert_eq!(
+        (code, text.as_str()),
+        (0, "{\"actions\":[\"pull\"],\"rule\":1}\n{\"actions\":[\"pull\"],\"rule\":2}\n")
+    );
+    for (expected, (code, said)) in [
+        (1, sample.run("explain", &["--json"], &line("soon"))),
+        (2, sample.explain(&["--account", "user", "--scope", "repository:acme/app:pull", "--at", "soon"])),
+    ] {
+        let form = "\"soon\" is neither a day nor a time; write a day in UTC, as 2026-12-31, or a time, as 2026-12-31T18:00:00Z";
+        assert!(code == expected && said.contains(form), "{code} {said}");
+    }
+}
+
+#[test]
+fn test_policy_asks_at_other_times() {
+    let sample = with_times();
+    let row = |at: &str, expect: &str| {
+        format!("- {{account: user, scope: 'repository:acme/app:pull', at: {at}, expect: {expect}}}\n")
+    };
+    let good = row("2031-06-30T11:59:59Z", "allow")
+        + &row("2031-06-30T12:00:00Z", "deny")
+        + &row("2031-07-01", "allow");
+    sample.write("expectations.yml", &good);
+    let test = || sample.run("test-policy", &["expectations.yml"], "");
+    assert_eq!(test(), (0, "expectations.yml: 3 of 3 expectations met\n".to_owned()));
+    sample.write("expectations.yml", &row("2031-06-30T12:00:00Z", "allow"));
+    let (code, said) = test();
+    let expected = "expectations.yml: expectation 1: account \"user\", from no known address, at 2031-06-30T12:00:00Z: \
+                    repository:acme/app:pull is denied, no rule matches";
+    assert!(code == 1 && said.starts_with(expected), "{said}");
+    sample.write("expectations.yml", &row("soon", "allow"));
+    let (code, said) = test();
+    assert!(code == 1 && said.contains("expectation 1: \"soon\" is neither a day nor a time"), "{said}");
+}

@@ -191,6 +191,7 @@ fn hold_against_docker_auth(seed: u64, values: &[&str], ips: &[Option<IpAddr>]) 
                 resource_type: "repository",
                 name: &name,
                 actions: &actions,
+                now: 0,
             };
             let (rule, expected) = docker_auth::decide(&rules, &question);
             let decision = policy.decide(&question);
@@ -254,6 +255,7 @@ fn what_is_too_much_to_try_denies() {
         resource_type: "repository",
         name: &name,
         actions: &actions,
+        now: 0,
     };
     let twice = "${labels:g}${labels:h}-${labels:g}${labels:h}";
     for pattern in [twice.to_owned(), format!("/^{}$/", twice.replace('-', "\\-"))] {
@@ -283,6 +285,7 @@ fn a_client_without_an_address_is_denied_by_a_rule_for_addresses() {
             resource_type: "repository",
             name: "app",
             actions: &["pull".to_owned()],
+            now: 0,
         };
         !policy.decide(&question).actions.is_empty()
     };
@@ -312,6 +315,7 @@ fn with_a_command_behind(acl: &[(&str, &[&str])]) -> (String, Vec<String>) {
         resource_type: "repository",
         name: "internal-x/app",
         actions: &["pull".to_owned(), "push".to_owned()],
+        now: 0,
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let ruling = runtime.block_on(authorizers.decide(&question)).unwrap();

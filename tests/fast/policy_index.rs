@@ -4,7 +4,7 @@
 
 use std::{collections::BTreeMap, net::IpAddr};
 
-use portwarden::authz::{Policy, Question, RuleSettings, Verdict};
+use portwarden::authz::{Decision, Policy, Question, RuleSettings, Validity, Verdict, Withheld};
 
 const POLICIES: usize = 2_000;
 const QUESTIONS: usize = 50;
@@ -219,6 +219,17 @@ impl Random {
         }
     }
 
+    /// The same, for a time more often than not, and some deny.
+    fn bounded_rule(&mut self) -> RuleSettings {
+        let actions = self.pick(&[&["*"][..], &["pull"], &["pull", "push"], &[]]);
+        let bound = |random: &mut Self| Some(random.pick(&TIMES)).filter(|_| random.one_in(2));
+        RuleSettings {
+            actions: actions.iter().map(|action| (*action).to_owned()).collect(),
+            validity: Validity { from: bound(self), until: bound(self) },
+            ..self.rule().settings
+        }
+    }
+
     /// More values than a person has, and the same one twice.
     fn labels(&mut self) -> BTreeMap<String, Vec<String>> {
         let mut labels = BTreeMap::new();
@@ -275,6 +286,7 @@ fn decides_as_a_search_through_all_rules() {
                 resource_type: random.pick(&["repository", "registry"]),
                 name: &name,
                 actions: &[],
+                now: 0,
             };
             asked += 1;
             let (found, expected) = (policy.decide(&question).rule, search(&policy, &question));
@@ -327,10 +339,87 @@ fn many_values_of_a_label_keep_the_order_of_the_rules() {
             resource_type: "repository",
             name: &name,
             actions: &[],
+            now: 0,
         };
         let expected = search(&policy, &question);
         assert_eq!(policy.decide(&question).rule, expected, "{name}");
         decided += usize::from(expected.is_some());
     }
     assert!((300..500).contains(&decided), "{decided}");
+}
+
+/// The times at which rules begin and end, and at which they are asked.
+const TIMES: [u64; 6] = [0, 1_000, 1_001, 2_000, 3_000, u64::MAX];
+
+/// With rules that end, begin, deny, and that may match or not: a policy of those that hold at that time, without their
+/// bounds, decides the same.
+#[test]
+fn rule_52_a_rule_outside_its_time_is_as_if_it_were_not_there() {
+    let mut random = Random(0xA076_1D64_78BD_642F);
+    let (mut decided, mut denied, mut withheld, mut changed) = (0, 0, 0, 0);
+    for _ in 0..POLICIES / 4 {
+        let count = random.pick(&[1, 2, 4, 8, 40]);
+        let rules: Vec<RuleSettings> = (0..count).map(|_| random.bounded_rule()).collect();
+        let policy = Policy::compile(&rules).unwrap();
+        let slow = TIMES.map(|now| Slow::of(&rules, now));
+        for _ in 0..QUESTIONS {
+            let (account, name, labels) = (random.subject(), random.subject(), random.labels());
+            let question = Question {
+                account: &account,
+                labels: &labels,
+                ip: random.pick(&[None, Some(IpAddr::from([10, 1, 2, 3]))]),
+                service: "registry.example",
+                resource_type: "repository",
+                name: &name,
+                actions: &["pull".to_owned(), "push".to_owned()],
+                now: 0,
+            };
+            let answers: Vec<Decision> = slow
+                .iter()
+                .map(|slow| {
+                    let question = Question { now: slow.now, ..question };
+                    let found = policy.decide(&question);
+                    assert_eq!(found, slow.decide(&question), "{question:?}\n{rules:#?}");
+                    found
+                })
+                .collect();
+            let by_a_rule = answers.iter().filter(|answer| answer.rule.is_some());
+            decided += by_a_rule.clone().count();
+            denied += by_a_rule.filter(|answer| answer.actions.is_empty()).count();
+            withheld += answers.iter().filter(|answer| answer.withheld.is_some()).count();
+            changed += usize::from(answers.iter().any(|answer| *answer != answers[0]));
+        }
+    }
+    println!(
+        "{decided} decided, {denied} of them denied, {withheld} withheld, {changed} change with the time"
+    );
+    assert!(decided > 10_000 && denied > 1_000 && withheld > 500 && changed > 3_000);
+}
+
+/// The rules that hold at one time, as if they were all and for ever. That the index is right for them is proved above.
+struct Slow {
+    now: u64,
+    policy: Policy,
+    /// For each of them, its place among all.
+    places: Vec<usize>,
+}
+
+impl Slow {
+    fn of(rules: &[RuleSettings], now: u64) -> Self {
+        let holds = |rule: &RuleSettings| {
+            let Validity { from, until } = rule.validity;
+            from.unwrap_or(0) <= now && until.is_none_or(|until| until > now)
+        };
+        let places: Vec<usize> = (0..rules.len()).filter(|place| holds(&rules[*place])).collect();
+        let unbounded =
+            |place: &usize| RuleSettings { validity: Validity::default(), ..rules[*place].clone() };
+        let held: Vec<RuleSettings> = places.iter().map(unbounded).collect();
+        Self { now, policy: Policy::compile(&held).unwrap(), places }
+    }
+
+    fn decide(&self, question: &Question<'_>) -> Decision {
+        let Decision { rule, actions, withheld } = self.policy.decide(&Question { now: 0, ..*question });
+        let withheld = withheld.map(|withheld| Withheld { by: self.places[withheld.by], ..withheld });
+        Decision { rule: rule.map(|rule| self.places[rule]), actions, withheld }
+    }
 }

@@ -34,6 +34,7 @@ mod pages;
 mod response_rewriting;
 mod revocation;
 mod robots;
+mod rule_times;
 #[allow(clippy::disallowed_methods, reason = "tests are threads of their own, which may sleep")]
 mod security;
 mod smuggling;

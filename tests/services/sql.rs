@@ -182,6 +182,7 @@ async fn decide(rules: &Authorizers, account: &str) -> Result<Ruling, Unavailabl
         resource_type: "repository",
         name: "team/app",
         actions: &["pull".to_owned(), "push".to_owned()],
+        now: 0,
     };
     rules.decide(&question).await
 }
@@ -302,6 +303,7 @@ mod sqlite {
                 resource_type: "repository",
                 name: "team/app",
                 actions: &["pull".to_owned()],
+                now: 0,
             };
             let ruling = rules.decide_without(&left_out, &question).await;
             ruling.map(|ruling| ruling.actions).map_err(|error| error.to_string())

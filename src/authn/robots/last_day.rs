@@ -30,6 +30,11 @@ impl LastDay {
         (day.to_string() == text).then_some(day)
     }
 
+    /// The second in which it begins, since 1970.
+    pub fn begin(self) -> u64 {
+        self.begins
+    }
+
     /// The second in which it is over, since 1970.
     pub fn end(self) -> u64 {
         self.begins.saturating_add(DAY)

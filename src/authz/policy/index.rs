@@ -235,6 +235,7 @@ mod tests {
             resource_type: "repository",
             name,
             actions: &[],
+            now: 0,
         };
         index.candidates(&question).collect()
     }

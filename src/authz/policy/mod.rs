@@ -9,6 +9,7 @@ pub(super) mod named_labels;
 pub(super) mod rule;
 pub(super) mod shape;
 pub(super) mod unreachable_rules;
+pub(super) mod validity;
 
 use super::{RuleSettings, question::Question};
 use index::Index;
@@ -143,6 +144,7 @@ mod tests {
             resource_type: "repository",
             name: name.1,
             actions: &[],
+            now: 0,
         };
         Policy::compile(&[rule]).unwrap().decide(&question).rule.is_some()
     }

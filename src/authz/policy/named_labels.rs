@@ -130,7 +130,7 @@ impl Conditions {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::authz::Policy;
+    use crate::authz::{Policy, Validity};
 
     /// The policy of rules with these patterns on the label `group`, each beside a pattern of the name.
     fn policy(rules: &[(Option<&str>, &str)]) -> Policy {
@@ -153,6 +153,20 @@ mod tests {
 
     fn needs(policy: &Policy, left_out: &LeftOut) -> bool {
         policy.named_labels().need(left_out, IN_ACL)
+    }
+
+    /// Or a token would have to be fetched anew when the rule begins, and a rule that denies would not see the label.
+    #[test]
+    fn a_rule_looks_at_labels_outside_its_time_too() {
+        let rule = RuleSettings {
+            labels: BTreeMap::from([("group".to_owned(), "ops".to_owned())]),
+            validity: Validity { from: Some(u64::MAX), until: None },
+            ..RuleSettings::default()
+        };
+        let (carried, left_out) =
+            part_by(&Policy::compile(&[rule]).unwrap(), &labels(&[("group", &["ops", "dev"])]));
+        assert_eq!(carried, labels(&[("group", &["ops"])]));
+        assert_eq!(left_out.len(), 1);
     }
 
     #[test]

@@ -10,6 +10,7 @@ use std::{
     sync::Arc,
 };
 
+use super::validity::Validity;
 use crate::authz::{
     RuleSettings,
     patterns::{
@@ -61,6 +62,7 @@ pub struct Rule {
     /// The regexes, as written, whose groups other patterns of the rule use.
     captures: Vec<(Field, GoRegex)>,
     grant: Grant,
+    validity: Validity,
     line: usize,
     comment: Option<Arc<str>>,
 }
@@ -80,6 +82,8 @@ pub enum Condition<'r> {
     Service,
     /// `labels.<name>`
     Label(&'r str),
+    /// `from` and `until` of the rule.
+    Time,
 }
 
 /// The result of testing a question against a rule's conditions.
@@ -117,6 +121,11 @@ impl Rule {
         self.line
     }
 
+    /// The time in which it holds.
+    pub fn validity(&self) -> Validity {
+        self.validity
+    }
+
     /// The operator's own words.
     pub fn comment(&self) -> Option<&Arc<str>> {
         self.comment.as_ref()
@@ -151,7 +160,8 @@ impl Rule {
         self.fields.iter().flat_map(|(_, pattern)| pattern.labels())
     }
 
-    /// Returns whether `question` meets the conditions. Those that are cheap to check come first.
+    /// Returns whether `question` meets the conditions. Those that are cheap to check come first, and the time last: it
+    /// is named only where nothing else keeps the rule from deciding.
     pub fn judge(&self, question: &Question<'_>) -> Verdict<'_> {
         let values = Bound { rule: self, question, captured: Default::default() };
         let ip = self.ip.iter().map(|block| (Condition::Ip, fit_ip(block, question.ip)));
@@ -174,7 +184,7 @@ impl Rule {
                 Tristate::Yes => {}
             }
         }
-        verdict
+        if self.validity.holds_at(question.now) { verdict } else { Verdict::Unmet(Condition::Time) }
     }
 
     /// The values of an account and its labels that docker_auth would read as part of a pattern, each with the
@@ -184,8 +194,16 @@ impl Rule {
         account: &str,
         labels: &BTreeMap<String, Vec<String>>,
     ) -> Vec<(Condition<'_>, String)> {
-        let question =
-            Question { account, labels, ip: None, service: "", resource_type: "", name: "", actions: &[] };
+        let question = Question {
+            account,
+            labels,
+            ip: None,
+            service: "",
+            resource_type: "",
+            name: "",
+            actions: &[],
+            now: 0,
+        };
         let values = Bound { rule: self, question: &question, captured: Default::default() };
         if self.field(Field::Account).is_some_and(|pattern| pattern.fit(account, &values) == Tristate::No) {
             return Vec::new();
@@ -288,6 +306,7 @@ impl Compiler<'_> {
             labels,
             captures: written.iter().filter_map(|(field, _, text)| regex(field, text)).collect(),
             grant: grant(&self.settings.actions),
+            validity: self.settings.validity,
             line: self.settings.line,
             comment: self.settings.comment.as_deref().map(Arc::from),
         })

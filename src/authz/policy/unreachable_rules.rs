@@ -132,11 +132,13 @@ impl<'a> Written<'a> {
             (Some(block), Some(other)) => block.covers(other),
             (Some(_), None) => false,
         };
-        ip && self.conditions().all(|condition| {
-            later
-                .all_conditions()
-                .any(|other| other.slot == condition.slot && self.implied(&condition, &other, later))
-        })
+        let time = self.rule.validity().covers(later.rule.validity());
+        ip && time
+            && self.conditions().all(|condition| {
+                later
+                    .all_conditions()
+                    .any(|other| other.slot == condition.slot && self.implied(&condition, &other, later))
+            })
     }
 
     /// Returns true if `condition` of this rule holds wherever `other`, of `later`, does.
@@ -167,6 +169,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::authz::Validity;
 
     /// A rule from `key=pattern`; any other key is a label.
     fn rule(conditions: &[&str]) -> RuleSettings {
@@ -247,6 +250,42 @@ mod tests {
         for (earlier, later) in apart {
             assert!(!hides(earlier, later), "{earlier:?} {later:?}");
         }
+    }
+
+    #[test]
+    fn a_rule_for_a_time_hides_what_holds_within_that_time_only() {
+        let bounded = |conditions: &[&str], from: Option<u64>, until: Option<u64>| RuleSettings {
+            validity: Validity { from, until },
+            ..rule(conditions)
+        };
+        let all = [(None, None), (Some(2), None), (None, Some(5)), (Some(2), Some(5)), (Some(3), Some(4))];
+        let hide: Vec<(usize, usize)> = (0..all.len())
+            .flat_map(|earlier| (0..all.len()).map(move |later| (earlier, later)))
+            .filter(|(earlier, later)| {
+                let rules = [
+                    bounded(&[], all[*earlier].0, all[*earlier].1),
+                    bounded(&["account=a"], all[*later].0, all[*later].1),
+                ];
+                hidden(&rules) == [(1, 0)]
+            })
+            .collect();
+        let within = [
+            (0, 0),
+            (0, 1),
+            (0, 2),
+            (0, 3),
+            (0, 4),
+            (1, 1),
+            (1, 3),
+            (1, 4),
+            (2, 2),
+            (2, 3),
+            (2, 4),
+            (3, 3),
+            (3, 4),
+            (4, 4),
+        ];
+        assert_eq!(hide, within);
     }
 
     #[test]

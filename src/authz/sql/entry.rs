@@ -11,7 +11,7 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-use crate::authz::RuleSettings;
+use crate::authz::{RuleSettings, Validity};
 
 /// Reads an entry.
 ///
@@ -36,6 +36,8 @@ pub(super) fn read(json: &str) -> Result<RuleSettings, String> {
         ip: conditions.take("ip")?,
         labels: conditions.take::<Object<String>>("labels")?.map(labels).transpose()?.unwrap_or_default(),
         actions,
+        // docker_auth's table has no such keys: a row with one is refused.
+        validity: Validity::default(),
         comment,
         line: 0,
     };
@@ -147,6 +149,7 @@ mod tests {
         for (json, expected) in [
             (r#"{"Match":{"acount":"bob"},"Actions":["*"]}"#, "match.\"acount\" is not a known key"),
             (r#"{"Match":{},"account":"bob","Actions":["*"]}"#, "\"account\" is not a known key"),
+            (r#"{"Match":{},"Actions":["*"],"Until":"2026-12-31"}"#, "\"until\" is not a known key"),
             (r#"{"Match":null,"Actions":["*"]}"#, "match is missing"),
             (r#"{"Actions":["*"]}"#, "match is missing"),
             (r#"{"Match":{},"Actions":null}"#, "actions is missing"),

@@ -135,6 +135,7 @@ impl<'a> PolicyEvaluator<'a> {
             resource_type: "repository",
             name,
             actions: &["pull".to_owned()],
+            now: self.input.seconds(),
         };
         policy.decide(&question).rule
     }

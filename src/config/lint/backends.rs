@@ -1,7 +1,7 @@
 //! Warnings about what `users` and `acl` mean once a back end stands behind them.
 
 use super::{Lint, LintInput, Report, pattern_path, rule_path};
-use crate::authz::{RuleSettings, shapes};
+use crate::authz::{RuleSettings, Validity, shapes};
 
 pub(super) const LINTS: &[Lint] = &[never_asked, denied_by_spelling];
 
@@ -21,8 +21,9 @@ fn never_asked(input: &LintInput<'_>, report: &mut Report<'_>) {
 }
 
 fn matches_everything(rule: &RuleSettings) -> bool {
-    let RuleSettings { account, resource_type, name, service, ip, labels, .. } = rule;
-    [account, resource_type, name, service, ip].into_iter().all(Option::is_none) && labels.is_empty()
+    let RuleSettings { account, resource_type, name, service, ip, labels, validity, .. } = rule;
+    let conditions = [account, resource_type, name, service, ip];
+    conditions.into_iter().all(Option::is_none) && labels.is_empty() && *validity == Validity::default()
 }
 
 /// A directory takes `EVE` for `eve`, and the policy does not.

@@ -22,8 +22,9 @@ mod testing;
 mod types;
 mod undecidable;
 mod users;
+mod validity;
 
-use std::time::SystemTime;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 pub(super) use certificates::end_of;
 
@@ -68,6 +69,11 @@ impl<'a> LintInput<'a> {
             resources,
         }
     }
+
+    /// `now`, in seconds since 1970.
+    fn seconds(&self) -> u64 {
+        self.now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+    }
 }
 
 type Lint = fn(&LintInput<'_>, &mut Report<'_>);
@@ -77,6 +83,7 @@ pub(super) fn run(input: &LintInput<'_>, report: &mut Report<'_>) {
     let lints = [
         addresses::LINTS,
         rules::LINTS,
+        validity::LINTS,
         names::LINTS,
         types::LINTS,
         actions::LINTS,

@@ -77,6 +77,8 @@ fn condition_path(rule: usize, condition: Condition<'_>) -> Path {
         Condition::Name => at.key("name"),
         Condition::Service => at.key("service"),
         Condition::Label(label) => at.key("labels").key(label),
+        // No value of an account is in it.
+        Condition::Time => rule_path(rule),
     }
 }
 

@@ -114,6 +114,8 @@ pub(crate) struct Rule {
     #[serde(rename = "match")]
     pub(crate) conditions: Option<Match>,
     pub(crate) actions: Option<Vec<Text>>,
+    pub(crate) from: Condition<Text>,
+    pub(crate) until: Condition<Text>,
     pub(crate) comment: Option<Text>,
 }
 

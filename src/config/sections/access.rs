@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use super::unsupported;
 use crate::{
     authn::{UserSettings, Users},
-    authz::{Policy, RuleSettings},
+    authz::{Policy, RuleSettings, Validity},
     config::{
         diagnostics::{finding::Report, path::Path},
         schema::{Condition, Entries, File, Match, Rule, Text, User},
+        values::moment::{self, Moment},
     },
 };
 
@@ -111,9 +112,39 @@ fn rule_settings(at: &Path, written: &Rule, report: &mut Report<'_>) -> RuleSett
         ip: condition("ip", &conditions.ip),
         labels,
         actions: written.actions.iter().flatten().map(|action| action.0.clone()).collect(),
+        validity: validity(written, at, report),
         comment: text(written.comment.as_ref()),
         line: report.line(at),
     }
+}
+
+/// The time in which a rule holds. A mistake in it is an error, as the rule would hold for ever or not at all.
+fn validity(written: &Rule, at: &Path, report: &mut Report<'_>) -> Validity {
+    let from = moment(&written.from, &at.key("from"), report).map(Moment::begin);
+    let until = moment(&written.until, &at.key("until"), report).map(Moment::end);
+    if let (Some(from), Some(until)) = (from, until)
+        && until <= from
+    {
+        let (from, until) = (moment::written(from), moment::written(until));
+        let message = format!("the rule ends at {until}, and `from` is {from}: it would never hold");
+        report.error(at.key("until"), message, "Write a time after `from`, or remove the rule");
+    }
+    Validity { from, until }
+}
+
+fn moment(written: &Condition<Text>, at: &Path, report: &mut Report<'_>) -> Option<Moment> {
+    let (message, hint) = match written {
+        Condition::Absent => return None,
+        Condition::Empty => {
+            ("the key has no value".to_owned(), "or remove the key if the rule has no such bound")
+        }
+        Condition::Value(Text(text)) => match Moment::parse(text) {
+            Some(moment) => return Some(moment),
+            None => (format!("{text:?} is neither a day nor a time"), "in whole seconds"),
+        },
+    };
+    report.error(at.clone(), message, format!("{}, {hint}", sentence(moment::FORM)));
+    None
 }
 
 /// The patterns of labels. One without a value is the empty text, as in docker_auth.
@@ -152,4 +183,55 @@ fn value<'w, T>(written: &'w Condition<T>, at: &Path, report: &mut Report<'_>) -
 
 fn text(written: Option<&Text>) -> Option<String> {
     written.map(|text| text.0.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::tests::{SERVER, TOKEN, said};
+
+    /// The errors about a rule with these bounds, without their places.
+    fn errors(bounds: &str) -> Vec<String> {
+        let rule = format!("acl:\n  - match: {{}}\n    actions: [pull]\n{bounds}");
+        let said = said(&format!("{SERVER}{TOKEN}users: {{}}\n{rule}"));
+        let errors = said.lines().filter(|line| !line.contains(": warning: ") && !line.contains(": note: "));
+        errors.map(|line| line.split_once("acl[0].").map_or(line, |(_, error)| error).to_owned()).collect()
+    }
+
+    #[test]
+    fn a_malformed_time_is_an_error_that_shows_the_right_form() {
+        const FORM: &str = "Write a day in UTC, as 2026-12-31, or a time, as 2026-12-31T18:00:00Z";
+        for key in ["from", "until"] {
+            for wrong in ["2026-13-01", "soon", "2026-12-31 18:00", "2026-12-31T18:00:00", "1798740000", "''"]
+            {
+                let text = wrong.trim_matches('\'');
+                let error = format!("{key}: {text:?} is neither a day nor a time. {FORM}, in whole seconds");
+                assert_eq!(errors(&format!("    {key}: {wrong}\n")), [error]);
+            }
+            let error = format!(
+                "{key}: the key has no value. {FORM}, or remove the key if the rule has no such bound"
+            );
+            assert_eq!(errors(&format!("    {key}:\n")), [error]);
+            assert_eq!(errors(&format!("    {key}: [2026-12-31]\n")).len(), 1);
+        }
+    }
+
+    #[test]
+    fn a_rule_that_would_end_before_it_begins_is_an_error() {
+        for (from, until, is_error) in [
+            ("2027-01-02", "2027-01-01", true),
+            ("2027-01-01", "2027-01-01", false),
+            ("2027-01-01T12:00:00Z", "2027-01-01", false),
+            ("2027-01-02T00:00:00Z", "2027-01-01", true),
+            ("2027-01-01T12:00:00Z", "2027-01-01T12:00:00Z", true),
+            ("2027-01-01T12:00:00Z", "2027-01-01T12:00:01Z", false),
+            ("2027-01-01T12:00:00Z", "2027-01-01T12:30:00+01:00", true),
+        ] {
+            let found = errors(&format!("    from: {from}\n    until: {until}\n"));
+            assert_eq!(!found.is_empty(), is_error, "{from} {until}: {found:?}");
+        }
+        let said = errors("    from: 2027-01-02\n    until: 2027-01-01T12:00:00Z\n");
+        let error = "until: the rule ends at 2027-01-01T12:00:00Z, and `from` is 2027-01-02T00:00:00Z: it would never \
+                     hold. Write a time after `from`, or remove the rule";
+        assert_eq!(said, [error]);
+    }
 }

@@ -315,6 +315,7 @@ async fn decide(
         resource_type: &scope.resource_type,
         name: &scope.name,
         actions: &scope.actions,
+        now: unix_now(),
     };
     snapshot
         .authorizers

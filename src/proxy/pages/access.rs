@@ -1,5 +1,7 @@
 //! “My access”: what the visitor may do, and by which rule.
 
+use std::time::{Duration, UNIX_EPOCH};
+
 use super::{
     answer::Answer,
     page_error::PageError,
@@ -74,10 +76,12 @@ async fn right(
         resource_type,
         name,
         actions: &actions,
+        now: caller.now,
     };
     let ruling = request.context.snapshot.authorizers.decide_without(caller.left_out, &question).await;
     let ruling = ruling.map_err(|error| undecided(&error))?;
     let allowed = actions.iter().all(|action| ruling.actions.contains(action));
     let by = if settings.explain_denials { ruling.by.in_full() } else { ruling.by.to_string() };
-    Ok(Right { allowed, by })
+    let until = ruling.by.until().and_then(|end| UNIX_EPOCH.checked_add(Duration::from_secs(end)));
+    Ok(Right { allowed, by, until })
 }

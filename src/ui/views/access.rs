@@ -1,8 +1,11 @@
 //! The page with the visitor's rights here, and the rules behind them.
 
+use std::time::SystemTime;
+
 use maud::{Markup, html};
 
 use crate::ui::{
+    age::written,
     layout::Document,
     link,
     model::{Access, Frame, Right, RightsOn, Visitor},
@@ -106,11 +109,16 @@ fn cells(rights: &RightsOn) -> Markup {
     html! { (cell(PULL, right(&rights.pull))) (cell(PUSH, right(&rights.push))) (cell(DELETE, right(&rights.delete))) }
 }
 
+fn moment(moment: SystemTime) -> Markup {
+    let (machine, people) = written(moment);
+    html! { time datetime=(machine) { (people) } }
+}
+
 fn right(right: &Right) -> Markup {
     html! {
         span.right {
             @if right.allowed { span.yes { "Yes" } } @else { span.no { "No" } }
-            " " span.by { (Untrusted(&right.by)) }
+            " " span.by { (Untrusted(&right.by)) @if let Some(end) = right.until { ", until " (moment(end)) } }
         }
     }
 }

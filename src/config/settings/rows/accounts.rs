@@ -34,6 +34,11 @@ pub(crate) const ACL: &[Setting] = &[
     optional("acl[].match.service", "The service that the token is for.").or(ANY),
     optional("acl[].match.labels", "A pattern for each label of the account.").or(ANY),
     required("acl[].actions", "Of `pull`, `push`, `delete`, `*`. `[\"*\"]` allows all that is requested, `[]` nothing."),
+    optional(
+        "acl[].from",
+        "The day in UTC from whose beginning the rule holds, or the time: see docs/policy.md#rules-for-a-time.",
+    ),
+    optional("acl[].until", "The last day in UTC on which the rule holds, or the time at which it ends."),
     optional("acl[].comment", "Repeated by the log, by `explain` and by the web pages."),
 ];
 
