@@ -3,7 +3,8 @@
 # Daemons live where an ordinary user's PATH does not lead.
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
 
-.PHONY: help run test test-fast test-busy soak demo-ci test-issuers attack attack-tags fuzz tools bench bench-quick bench-micro fmt lint \
+.PHONY: help run test test-fast test-busy soak demo-ci test-issuers test-registry3 attack attack-tags fuzz tools bench \
+	bench-quick bench-micro fmt lint \
 	lint-code deny advisories man pictures deb package-test sbom release
 
 help:
@@ -14,6 +15,7 @@ help:
 	@echo 'make soak   everything at once for MINUTES=5, every byte compared, memory and descriptors watched'
 	@echo 'make demo-ci  a CI job without a stored password: docker pushes for longer than its JWT of JWT_SECONDS=60 lives'
 	@echo 'make test-issuers  logins with JWTs of Keycloak, which it fetches: 170 MB'
+	@echo 'make test-registry3  the tests of clients, the API, the catalogue and the pages with registry 3 instead of 2.8'
 	@echo 'make attack attack tools against it: testssl.sh, slowhttptest, h2load, probes; takes a quarter of an hour'
 	@echo 'make attack-tags  every way to move, delete or hollow out a write-once tag, and PUSHES=1000 racing pushes'
 	@echo 'make fuzz   fuzz each target for a minute, or: make fuzz SECONDS=300 TARGETS="routing token"'
@@ -81,6 +83,14 @@ demo-ci: tools
 # Keycloak takes a minute to start, so it is no part of `make test`.
 test-issuers: needs-issuers
 	cargo test --locked --test services issuers:: -- --include-ignored --nocapture
+
+# A few minutes. What differs from 2.8, and the most important of the rest, is in `make test` as well.
+test-registry3: tools
+	PORTWARDEN_TEST_REGISTRY=$(abspath $(built))/registry-3/current/registry \
+		cargo test --locked --no-fail-fast --test services --test system $(as_root) -- $(with_registry_3)
+
+with_registry_3 := audit:: catalog:: challenge:: clients:: cors:: docker:: faults_registry:: forwarding:: freeze:: \
+	object_store:: pages:: registry3:: response_rewriting:: upload_grace::
 
 soak: tools
 	cargo build --release --locked

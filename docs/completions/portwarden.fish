@@ -55,6 +55,7 @@ complete -c portwarden -n "__fish_portwarden_using_subcommand explain" -l certif
 complete -c portwarden -n "__fish_portwarden_using_subcommand explain" -l label -d 'A label, instead of the account\'s own (may be repeated)' -r
 complete -c portwarden -n "__fish_portwarden_using_subcommand explain" -l ip -d 'The client\'s address; without one, a rule with an ip grants nothing and may deny' -r
 complete -c portwarden -n "__fish_portwarden_using_subcommand explain" -l service -d 'The service, instead of registry.service' -r
+complete -c portwarden -n "__fish_portwarden_using_subcommand explain" -l at -d 'Another time than the present, as 2026-12-31 or 2026-12-31T18:00:00Z: rules with from and until hold at times' -r
 complete -c portwarden -n "__fish_portwarden_using_subcommand explain" -l scope -d 'Scope to ask for: repository:team/app:pull,push' -r
 complete -c portwarden -n "__fish_portwarden_using_subcommand explain" -l request -d 'Or a request, whose needs are looked up: \'PUT /v2/team/app/manifests/1.0\'' -r
 complete -c portwarden -n "__fish_portwarden_using_subcommand explain" -l everyone -d 'Every account of the configuration that may do that, and by which rule (with -v, also those that may not)'

@@ -126,7 +126,7 @@ pub(super) struct Explain {
     #[arg(long, short, requires = "what")]
     pub(super) verbose: bool,
     /// Answer in JSON, a line for each account. With no scope and no request, answer each line of standard input:
-    /// {"account","type","name","service","ip","actions","labels"}
+    /// {"account","type","name","service","ip","actions","labels","at"}
     #[arg(long)]
     pub(super) json: bool,
 }

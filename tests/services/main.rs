@@ -31,6 +31,7 @@ mod man_pages;
 mod metrics;
 mod object_store;
 mod pages;
+mod registry3;
 mod response_rewriting;
 mod revocation;
 mod robots;

@@ -51,7 +51,7 @@ fn names(response: &Response) -> Value {
 }
 
 fn with_token(warden: &Portwarden, token: &str, repository: &str) -> u16 {
-    curl(warden).bearer(token).get(&format!("/v2/{repository}/manifests/1")).status
+    curl(warden).bearer(token).get(&format!("/v2/{repository}/tags/list")).status
 }
 
 #[test]
@@ -60,7 +60,7 @@ fn rule_52_a_right_ends_with_its_time_for_passwords_tokens_and_lists() {
     let (warden, _) = changing(&registry, &clock);
     let scopes = ["repository:acme/app:pull,push", "repository:later/app:pull", "registry:catalog:*"];
     let token = token_exchange::token(&warden, USER, &scopes);
-    let manifest = |repository: &str| curl(&warden).user(USER).get(&format!("/v2/{repository}/manifests/1"));
+    let manifest = |repository: &str| curl(&warden).user(USER).get(&format!("/v2/{repository}/tags/list"));
     let catalog = || curl(&warden).bearer(&token).get("/v2/_catalog").is(200);
     // Asked before and after, and before again: nothing is kept.
     for (offset, acme, later, listed) in [
@@ -88,7 +88,7 @@ fn rule_52_a_right_ends_with_its_time_for_passwords_tokens_and_lists() {
 fn rule_52_a_rule_that_denies_for_a_time_is_gone_after_it() {
     let (registry, clock) = (registry(), Clock::right());
     let (warden, _) = changing(&registry, &clock);
-    let manifest = || curl(&warden).user(TEST2).get("/v2/acme/app/manifests/1");
+    let manifest = || curl(&warden).user(TEST2).get("/v2/acme/app/tags/list");
     assert_eq!(manifest().denial(), "account 'test2' may not pull from repository acme/app");
     clock.set(AFTER);
     manifest().is(200);

@@ -179,11 +179,13 @@ impl Registry {
         self.process.wait_for_log(from, READY);
     }
 
-    /// Adds empty repositories to its store, as they are when a push has only begun: that is much faster than to push.
+    /// Adds empty repositories to its store, as they are when all was deleted: that is much faster than to push. Registry
+    /// 3 lists no repository whose first push has only begun.
     pub fn add_repositories(&self, names: &[String]) {
         let store = self.directory.path().join("store/docker/registry/v2/repositories");
         for name in names {
             fs::create_dir_all(store.join(name).join("_layers")).unwrap();
+            fs::create_dir_all(store.join(name).join("_manifests")).unwrap();
         }
     }
 

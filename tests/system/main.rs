@@ -33,6 +33,7 @@ mod journal;
 mod kubernetes;
 mod ldap;
 mod operation;
+mod registry3;
 mod revocation;
 mod robots;
 mod slow_moments;
