@@ -62,6 +62,8 @@ mod tests {
         );
         assert_eq!(rules_with(COMMAND, "- match: {type: repository}\n    actions: [pull]\n"), "");
         assert_eq!(rules_with("", "- match: {}\n    actions: [pull]\n"), "");
+        let for_a_time = rules_with(COMMAND, "- match: {}\n    actions: [pull]\n    until: 9999-12-31\n");
+        assert!(!for_a_time.contains("never asked"), "{for_a_time}");
     }
 
     #[test]
