@@ -13,9 +13,10 @@ use crate::support::{
     distribution::{MANIFEST, push_blob, push_image, put_manifest, start_upload, with_digest},
     image::{random_bytes, sha256},
     page_client::Visitor,
+    pki::KeyType,
     portwarden::{ADMIN, Portwarden, TEST, TEST2, USER, portwarden},
     process::{PATIENCE, eventually},
-    registry3::{Release, registry_of, registry3},
+    registry3::{Release, registry_of, registry3, registry3_with_token_auth},
     token_exchange,
 };
 
@@ -269,4 +270,27 @@ fn the_pages_show_and_delete() {
     let deleted = visitor.delete(&format!("/-/delete/team/app@{digest}"));
     assert_eq!(deleted.status, 303, "{}", deleted.text());
     assert_eq!(admin(&warden).get("/v2/team/app/manifests/1").status, 404);
+}
+
+/// For a move in two steps: registry 3 names a key by its thumbprint, and no longer as docker_auth does by default.
+#[test]
+fn a_registry_3_that_verifies_tokens_itself_knows_the_key_by_its_thumbprint() {
+    let plain = registry3();
+    let upload = |key_type, disable_legacy: &str| {
+        let warden = portwarden(&plain)
+            .token_key(key_type)
+            .with_token("disable_legacy_key_id", disable_legacy)
+            .start();
+        let guarded = registry3_with_token_auth(&warden);
+        let push = |user, repository: &str| {
+            let token = token_exchange::token(&warden, user, &["repository:team/app:pull,push"]);
+            let target = format!("/v2/{repository}/blobs/uploads/");
+            curl_at(&guarded.url()).bearer(&token).send("POST", &target).status
+        };
+        [push(ADMIN, "team/app"), push(ADMIN, "team/other"), push(USER, "team/app")]
+    };
+    for key_type in [KeyType::Rsa, KeyType::P256, KeyType::P384, KeyType::Ed25519] {
+        assert_eq!(upload(key_type, "true"), [202, 401, 401], "{key_type:?}");
+    }
+    assert_eq!(upload(KeyType::P256, "false"), [401; 3]);
 }

@@ -119,7 +119,7 @@ pub fn registry_alone(portwarden: &Portwarden) -> Registry {
     })
 }
 
-fn token_auth(realm: &str, service: &str, issuer: &str, root_certificates: &Path) -> String {
+pub(super) fn token_auth(realm: &str, service: &str, issuer: &str, root_certificates: &Path) -> String {
     let bundle = root_certificates.display();
     format!(
         "auth:\n  token:\n    realm: {realm}\n    service: {service}\n    issuer: {issuer}\n    rootcertbundle: {bundle}\n"

@@ -2,6 +2,7 @@
 //! both.
 
 use super::{
+    portwarden::{ISSUER, Portwarden, SERVICE},
     programs,
     registry::{self, Configuration, Registry},
 };
@@ -34,6 +35,13 @@ impl Release {
 /// Starts a plain registry of a release, which allows deletion.
 pub fn registry_of(release: Release) -> Registry {
     Registry::start(release.configuration())
+}
+
+/// Starts a registry 3 that verifies tokens itself, by the key of this Portwarden.
+pub fn registry3_with_token_auth(portwarden: &Portwarden) -> Registry {
+    let (realm, bundle) = (format!("{}/auth", portwarden.url()), portwarden.token_certificate_file());
+    let rest = registry::token_auth(&realm, SERVICE, ISSUER, &bundle);
+    Registry::start(Configuration { rest, ..Release::V3.configuration() })
 }
 
 /// Starts a plain registry 3 that allows deletion.
