@@ -107,18 +107,27 @@ fn index_of(entries: &[Value]) -> String {
     json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": entries}).to_string()
 }
 
+/// The releases of the registry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Works {
+    Everywhere,
+    /// Not on 2.8.
+    On3,
+    Nowhere,
+}
+
 /// A way to break a tag.
 struct Attack {
     name: &'static str,
-    /// True if it works on registry 2.8 alone.
-    works: bool,
+    /// The releases of the registry on which it works alone.
+    works: Works,
     run: fn(&mut Victim),
 }
 
 const ATTACKS: &[Attack] = &[
     Attack {
         name: "another image is pushed to the tag",
-        works: true,
+        works: Works::Everywhere,
         run: |victim| {
             let other = victim.other_image();
             victim.put(&other, IMAGE, &format!("manifests/{TAG}"));
@@ -126,7 +135,7 @@ const ATTACKS: &[Attack] = &[
     },
     Attack {
         name: "the same with an encoded tag",
-        works: true,
+        works: Works::Everywhere,
         run: |victim| {
             let other = victim.other_image();
             victim.put(&other, IMAGE, "manifests/1%2E2%2e0");
@@ -134,7 +143,7 @@ const ATTACKS: &[Attack] = &[
     },
     Attack {
         name: "an index without a platform is pushed to the tag",
-        works: true,
+        works: Works::Everywhere,
         run: |victim| {
             let index = index_of(&[json!({"mediaType": IMAGE, "digest": victim.manifests[1], "size": 1})]);
             victim.put(&index, INDEX, &format!("manifests/{TAG}"));
@@ -142,21 +151,21 @@ const ATTACKS: &[Attack] = &[
     },
     Attack {
         name: "its manifest is deleted",
-        works: true,
+        works: Works::Everywhere,
         run: |victim| {
             victim.delete(&format!("manifests/{}", victim.manifests[0]));
         },
     },
     Attack {
         name: "the same with an encoded digest",
-        works: true,
+        works: Works::Everywhere,
         run: |victim| {
             victim.delete(&format!("manifests/{}", victim.manifests[0].replace(':', "%3A")));
         },
     },
     Attack {
         name: "the same digest under another tag is deleted",
-        works: true,
+        works: Works::Everywhere,
         run: |victim| {
             let index = victim.get(&format!("manifests/{TAG}")).text();
             victim.put(&index, INDEX, "manifests/alias").is(201);
@@ -165,28 +174,28 @@ const ATTACKS: &[Attack] = &[
     },
     Attack {
         name: "a platform is deleted",
-        works: true,
+        works: Works::Everywhere,
         run: |victim| {
             victim.delete(&format!("manifests/{}", victim.manifests[2]));
         },
     },
     Attack {
         name: "a layer is deleted",
-        works: true,
+        works: Works::Everywhere,
         run: |victim| {
             victim.delete(&format!("blobs/{}", victim.blobs[1]));
         },
     },
     Attack {
         name: "a configuration is deleted",
-        works: true,
+        works: Works::Everywhere,
         run: |victim| {
             victim.delete(&format!("blobs/{}", victim.blobs[0]));
         },
     },
     Attack {
         name: "an index as a blob is deleted",
-        works: true,
+        works: Works::Everywhere,
         run: |victim| {
             victim.delete(&format!("blobs/{}", victim.manifests[0]));
             victim.delete(&format!("blobs/{}", victim.blobs[3]));
@@ -194,14 +203,14 @@ const ATTACKS: &[Attack] = &[
     },
     Attack {
         name: "the tag is deleted",
-        works: false,
+        works: Works::On3,
         run: |victim| {
             victim.delete(&format!("manifests/{TAG}"));
         },
     },
     Attack {
         name: "another image is pushed by its digest with the tag",
-        works: false,
+        works: Works::Nowhere,
         run: |victim| {
             let other = victim.other_image();
             let digest = sha256(other.as_bytes());
@@ -212,7 +221,7 @@ const ATTACKS: &[Attack] = &[
     },
     Attack {
         name: "methods and paths that are none",
-        works: false,
+        works: Works::Nowhere,
         run: |victim| {
             let other = victim.other_image();
             for path in ["manifests/1.2.0/", "manifests//1.2.0", "manifests/1.2.0%00", "manifests/1.2.0%20"] {
@@ -248,7 +257,12 @@ fn each_attack_on_a_tag_works_on_the_registry_alone() {
     for (number, attack) in ATTACKS.iter().enumerate() {
         let mut victim = Victim::new(curl_at(&registry.url()), &format!("team/app{number}"));
         (attack.run)(&mut victim);
-        assert_eq!(!victim.is_whole(), attack.works, "{}", attack.name);
+        let works = match attack.works {
+            Works::Everywhere => true,
+            Works::On3 => std::env::var_os("PORTWARDEN_TEST_REGISTRY").is_some(),
+            Works::Nowhere => false,
+        };
+        assert_eq!(!victim.is_whole(), works, "{}", attack.name);
     }
 }
 

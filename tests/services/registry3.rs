@@ -146,6 +146,7 @@ fn journey(release: Release) -> BTreeMap<&'static str, String> {
 }
 
 #[test]
+#[ignore = "run by `make test-registry3`, which builds registry 3"]
 fn both_releases_answer_the_same_but_for_a_list() {
     let [two, three] = Release::ALL.map(journey);
     println!("{three:#?}");
@@ -156,6 +157,7 @@ fn both_releases_answer_the_same_but_for_a_list() {
 }
 
 #[test]
+#[ignore = "run by `make test-registry3`, which builds registry 3"]
 fn a_registry_3_is_ready_and_a_dead_one_is_reported_and_comes_back() {
     let mut registry = registry3();
     let warden = portwarden(&registry).start();
@@ -170,6 +172,7 @@ fn a_registry_3_is_ready_and_a_dead_one_is_reported_and_comes_back() {
 }
 
 #[test]
+#[ignore = "run by `make test-registry3`, which builds registry 3"]
 fn tags_come_in_pages_whose_links_lead_through_portwarden() {
     let registry = registry3();
     let warden = portwarden(&registry).start();
@@ -194,6 +197,7 @@ fn tags_come_in_pages_whose_links_lead_through_portwarden() {
 }
 
 #[test]
+#[ignore = "run by `make test-registry3`, which builds registry 3"]
 fn a_tag_is_deleted_alone_by_those_who_may() {
     let registry = registry3();
     let warden = portwarden(&registry).start();
@@ -215,6 +219,7 @@ fn a_tag_is_deleted_alone_by_those_who_may() {
 }
 
 #[test]
+#[ignore = "run by `make test-registry3`, which builds registry 3"]
 fn rule_08_a_mount_without_a_right_on_its_source_becomes_a_plain_upload() {
     let registry = registry3();
     let rules = "  - {match: {account: admin}, actions: ['*']}\n  - {match: {account: user, name: 'own/*'}, actions: ['*']}\n";
@@ -231,6 +236,7 @@ fn rule_08_a_mount_without_a_right_on_its_source_becomes_a_plain_upload() {
 }
 
 #[test]
+#[ignore = "run by `make test-registry3`, which builds registry 3"]
 fn each_account_sees_what_it_may_pull_in_the_catalogue() {
     let registry = registry3();
     let rules = "  - {match: {account: admin}, actions: ['*']}\n  - {match: {account: user, name: 'own/*'}, actions: [pull]}\n";
@@ -259,6 +265,7 @@ fn each_account_sees_what_it_may_pull_in_the_catalogue() {
 }
 
 #[test]
+#[ignore = "run by `make test-registry3`, which builds registry 3"]
 fn the_pages_show_and_delete() {
     let registry = registry3();
     let warden = portwarden(&registry).start();
@@ -274,6 +281,7 @@ fn the_pages_show_and_delete() {
 
 /// For a move in two steps: registry 3 names a key by its thumbprint, and no longer as docker_auth does by default.
 #[test]
+#[ignore = "run by `make test-registry3`, which builds registry 3"]
 fn a_registry_3_that_verifies_tokens_itself_knows_the_key_by_its_thumbprint() {
     let plain = registry3();
     let upload = |key_type, disable_legacy: &str| {

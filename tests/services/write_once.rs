@@ -64,13 +64,25 @@ fn rule_50_a_tag_is_made_once_pushed_again_as_it_is_and_never_moved() {
     let line = line_with(&warden.file("audit.log"), &[("reference", "1.2.0"), ("decision", "refused")]);
     assert!(line["rule"].as_str().unwrap().starts_with("tags.write_once[0], line "), "{line}");
     assert_eq!(digest_at(&user(&warden), "1.2.0"), Some(digest.clone()));
+    // By the digest, for a registry that knows `tag` there.
+    let other = digest_at(&user(&warden), "latest").unwrap_or_else(|| {
+        push(&user(&warden), "latest", "three").header("docker-content-digest").unwrap().to_owned()
+    });
+    let manifest =
+        user(&warden).header(&format!("Accept: {MANIFEST}")).get(&format!("/v2/team/app/manifests/{other}"));
+    for tags in ["tag=1.2.0", "tag=free&tag=1.2.0", "tag=1.2%2E0"] {
+        let target = format!("/v2/team/app/manifests/{other}?{tags}");
+        let (_, message) =
+            user(&warden).body_of(MANIFEST, &manifest.body).send("PUT", &target).is(403).error();
+        assert!(message.starts_with("tag 1.2.0 of team/app is write-once"), "{message}");
+    }
     // Others move as ever.
     for layer in ["one", "two", "one"] {
         push(&user(&warden), "latest", layer).is(201);
         push(&user(&warden), "1.2.0-rc1", layer).is(201);
     }
     let refused = metrics::value(&warden, "portwarden_write_once_total{outcome=\"refused\"}");
-    assert_eq!(refused, Some(1.0));
+    assert_eq!(refused, Some(4.0));
     // The account that is excepted may move it, and the log says so.
     push(&curl(&warden).user(ADMIN), "1.2.0", "two").is(201);
     let fields = [("reference", "1.2.0"), ("account", "admin"), ("decision", "allowed")];
@@ -97,6 +109,7 @@ fn rule_50_what_a_tag_needs_cannot_be_deleted_and_all_else_can() {
     delete(&format!("manifests/sha256:{}", "0".repeat(64))).is(404);
     // Of another algorithm: it may be the same manifest.
     delete(&format!("manifests/sha512:{}", "0".repeat(128))).is(403);
+    delete(&format!("manifests/{}", kept.to_uppercase().replace("SHA256", "sha256"))).is(403);
     curl(&warden).user(ADMIN).send("DELETE", &format!("/v2/team/app/manifests/{kept}")).is(202);
     assert_eq!(digest_at(&user(&warden), "1.2.0"), None);
     push(&user(&warden), "1.2.0", "three").is(201);

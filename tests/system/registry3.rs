@@ -18,6 +18,7 @@ fn load(client: &Client, name: &str, image: &Image) {
 }
 
 #[test]
+#[ignore = "run by `make test-registry3`, which builds registry 3"]
 fn docker_pushes_pulls_mounts_deletes_and_is_denied() {
     let registry = registry3();
     let warden = portwarden(&registry).shipped().start();

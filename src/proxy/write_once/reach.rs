@@ -28,8 +28,8 @@ pub(super) async fn reaching(
     if locked.is_empty() {
         return Ok(None);
     }
-    // The tags are read by SHA-256, and any manifest has a digest of another algorithm, too.
-    if !target.as_str().starts_with("sha256:") {
+    // Another spelling, or the digest of another algorithm, may name the same manifest.
+    if !is_sha256(target) {
         return Ok(locked.first().cloned());
     }
     let all = async {
@@ -91,6 +91,12 @@ async fn reaches(
         }
     }
     Ok(false)
+}
+
+/// Returns true for a SHA-256 digest as it is written: in small letters.
+fn is_sha256(digest: &Digest) -> bool {
+    let hex = digest.as_str().strip_prefix("sha256:").unwrap_or_default();
+    hex.len() == 64 && hex.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 fn too_much(reader: &TagReader<'_>) -> Refusal {
