@@ -234,7 +234,7 @@ fn why_not(index: usize, policy: &Policy, settings: &[RuleSettings], question: &
     }
 }
 
-/// `it holds from 2026-12-01T00:00:00Z on only`.
+/// `it holds from 2026-12-01T00:00:00Z on`.
 fn out_of_time(rule: &Rule, now: u64) -> String {
     let Validity { from, until } = rule.validity();
     match (from.filter(|from| now < *from), until) {
