@@ -145,7 +145,7 @@ fn a_command_that_floods_is_stopped() {
     log_in(&warden, ADMIN).is(200);
     let before = warden.peak_rss_kib();
     unavailable(log_in(&warden, EVE));
-    warden.says("it printed more than 65536 bytes");
+    warden.says("it printed more than 262144 bytes");
     let grown = warden.peak_rss_kib().saturating_sub(before);
     assert!(grown < 16 << 10, "{grown} KiB more");
 }
