@@ -61,6 +61,29 @@ fn line_of(text: &str) -> usize {
 }
 
 #[test]
+fn explain_says_which_entries_make_tags_of_a_repository_write_once() {
+    let sample = Sample::new();
+    let text = fs::read_to_string(sample.0.path().join("auth_config.yml")).unwrap();
+    let text = text.strip_suffix("...\n").unwrap_or(&text);
+    let section = "tags:\n  write_once:\n    - match: {name: \"team/*\", tag: \"1.*\"}\n";
+    sample.write("auth_config.yml", &format!("{text}{section}"));
+    let line = text.lines().count() + 3;
+    let note = |repository: &str, action: &str| {
+        let scope = format!("repository:{repository}:{action}");
+        let (_, text) = sample.explain(&["--account", "admin", "--scope", &scope]);
+        text.lines().find(|line| line.contains("write-once")).map(str::to_owned)
+    };
+    let expected = format!(
+        "note: team/app has write-once tags by tags.write_once[0], line {line}: a push or deletion that would change \
+         one is denied"
+    );
+    assert_eq!(note("team/app", "pull,push"), Some(expected.clone()));
+    assert_eq!(note("team/app", "delete"), Some(expected));
+    assert_eq!(note("team/app", "pull"), None);
+    assert_eq!(note("other/app", "push"), None);
+}
+
+#[test]
 fn explain_names_the_rule_and_what_a_request_needs() {
     let sample = Sample::new();
     let (code, text) =
