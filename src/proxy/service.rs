@@ -1,12 +1,14 @@
 //! The journey of one request, from its head to its answer. Read `Service::journey`: it is the whole product.
 
-use std::{net::IpAddr, pin::pin, sync::Arc, time::Instant};
+mod reading;
+
+use std::{pin::pin, sync::Arc, time::Instant};
 
 use arc_swap::ArcSwap;
 use hyper::{Request, Response, StatusCode, body::Incoming, header::HeaderValue, http::request::Parts};
 
 use super::{
-    Freeze, FreezeStatus, Peer, Snapshot, Upstream, UpstreamLoad,
+    Freeze, Peer, Snapshot, Upstream, UpstreamLoad,
     auth::{
         Authentication,
         authorize::{Admitted, admit},
@@ -47,7 +49,7 @@ use crate::{
     net::BufferBudget,
     registry::{Endpoint, ErrorCode, Method, Refusal},
     state::State,
-    telemetry::{Ended, MetricsSnapshot, Telemetry},
+    telemetry::{Ended, Telemetry},
     ui::PagePath,
 };
 
@@ -132,45 +134,6 @@ impl Service {
     /// Returns the gate for writes.
     pub fn freeze(&self) -> &Freeze {
         &self.freeze
-    }
-
-    /// The state of now, for the metrics.
-    pub fn metrics_snapshot(&self) -> MetricsSnapshot {
-        let (password_checks_running, password_checks_waiting) = self.authentication.passwords.load();
-        let upstream = self.upstream_load();
-        MetricsSnapshot {
-            password_checks_running,
-            password_checks_waiting,
-            upstream_busy: upstream.requests,
-            upstream_idle: upstream.idle_connections,
-            upstream_waiting: upstream.waiting,
-            limited: vec![
-                ("upstream_requests", upstream.refused),
-                ("token_requests", self.token_requests_refused()),
-                ("pages", self.pages.refused()),
-                ("catalog", self.catalog.refused()),
-                ("write_once", self.write_once.without_slot()),
-            ],
-            issuers: self.issuers(),
-            registry_up: self.registry_health.is_up(),
-            frozen: self.freeze.status() != FreezeStatus::Open,
-            revocations: self.state().len(),
-            state_up: self.state().is_up(),
-            stored_claims: self.state().claims_counts(),
-            write_once: self.write_once.counts().into(),
-            audit_lines_lost: self.telemetry.audit.lost(),
-            audit_lines_summed_up: self.telemetry.audit.summed_up(),
-        }
-    }
-
-    /// The state of the keys of each issuer of `workload_auth`, for the metrics.
-    fn issuers(&self) -> Vec<(String, u64, u64, Option<u64>)> {
-        let snapshot = self.snapshot.load();
-        let issuers = snapshot.workload.issuers().iter();
-        let reading = issuers.filter_map(|issuer| Some((issuer.name().to_owned(), issuer.reading()?)));
-        reading
-            .map(|(name, keys)| (name, keys.fetches, keys.failures, keys.age.map(|age| age.as_secs())))
-            .collect()
     }
 
     /// Returns whether a plain registry answers. What has changed since the last time is logged.
@@ -292,12 +255,12 @@ impl Service {
         let permit = match admitted.map_err(|refusal| certificate::explain(refusal, context))? {
             Admitted::Whole(permit) => permit,
             Admitted::InPart(view, route) => {
-                let registry = subrequest(&upstream, context, address, log);
+                let registry = Subrequest::of(&upstream, context, address, log);
                 return Box::pin(self.catalog.list(&view, route.catalog_page(), &registry)).await;
             }
         };
         let (body, mut passage) = if WriteOnceGate::concerns(permit.route(), &snapshot.write_once) {
-            let registry = &subrequest(&upstream, context, address, log);
+            let registry = &Subrequest::of(&upstream, context, address, log);
             let account = caller.as_ref().map_or("", Caller::account);
             let guarded = Guarded { permit: &permit, account, rules: &snapshot.write_once, registry };
             Box::pin(self.write_once.admit(guarded, body, log)).await?
@@ -397,18 +360,6 @@ impl Service {
         )?;
         token_endpoint::answer(context, body, address, &self.authentication, log).await
     }
-}
-
-/// Asks the registry for the client of a request.
-fn subrequest(
-    upstream: &Upstream,
-    context: RequestContext<'_>,
-    address: Option<IpAddr>,
-    log: &RequestLog,
-) -> Subrequest {
-    let RequestContext { origin, snapshot, .. } = context;
-    let (upstream, idle_body) = (upstream.clone(), snapshot.settings.idle_body);
-    Subrequest { upstream, idle_body, origin: origin.clone(), address, id: log.id().clone() }
 }
 
 /// Refuses, at an endpoint of Portwarden itself, whatever [`require_plain`] refuses, and methods that no route knows.

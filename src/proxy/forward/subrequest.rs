@@ -20,7 +20,8 @@ use crate::{
     proxy::{
         Upstream,
         body::request_body::RequestBody,
-        request::origin::Origin,
+        request::{context::RequestContext, origin::Origin},
+        request_log::RequestLog,
         response::{
             body::{ResponseBody, UpstreamBody},
             upstream_error::{reject_unexpected_upstream, unanswered},
@@ -62,6 +63,17 @@ pub(crate) const MANIFESTS: &str = "application/vnd.oci.image.index.v1+json, app
                          application/vnd.docker.distribution.manifest.v2+json, application/vnd.docker.distribution.manifest.v1+prettyjws";
 
 impl Subrequest {
+    /// Asks for the client of a request.
+    pub(crate) fn of(
+        upstream: &Upstream,
+        context: RequestContext<'_>,
+        address: Option<IpAddr>,
+        log: &RequestLog,
+    ) -> Self {
+        let (origin, idle_body) = (context.origin.clone(), context.snapshot.settings.idle_body);
+        Self { upstream: upstream.clone(), idle_body, origin, address, id: log.id().clone() }
+    }
+
     /// Asks, with `accept` as the media types that are understood.
     ///
     /// # Errors

@@ -122,13 +122,7 @@ impl Request<'_> {
     }
 
     pub(super) fn subrequest(&self) -> Subrequest {
-        Subrequest {
-            upstream: self.upstream.clone(),
-            idle_body: self.context.snapshot.settings.idle_body,
-            origin: self.context.origin.clone(),
-            address: self.address,
-            id: self.log.id().clone(),
-        }
+        Subrequest::of(&self.upstream, self.context, self.address, self.log)
     }
 
     /// Returns the part of the catalogue that the visitor may see.

@@ -1,0 +1,45 @@
+//! The state of the service at a moment, for the metrics.
+
+use super::Service;
+use crate::{proxy::FreezeStatus, telemetry::MetricsSnapshot};
+
+impl Service {
+    /// The state of now, for the metrics.
+    pub fn metrics_snapshot(&self) -> MetricsSnapshot {
+        let (password_checks_running, password_checks_waiting) = self.authentication.passwords.load();
+        let upstream = self.upstream_load();
+        MetricsSnapshot {
+            password_checks_running,
+            password_checks_waiting,
+            upstream_busy: upstream.requests,
+            upstream_idle: upstream.idle_connections,
+            upstream_waiting: upstream.waiting,
+            limited: vec![
+                ("upstream_requests", upstream.refused),
+                ("token_requests", self.token_requests_refused()),
+                ("pages", self.pages.refused()),
+                ("catalog", self.catalog.refused()),
+                ("write_once", self.write_once.without_slot()),
+            ],
+            issuers: self.issuers(),
+            registry_up: self.registry_health.is_up(),
+            frozen: self.freeze.status() != FreezeStatus::Open,
+            revocations: self.state().len(),
+            state_up: self.state().is_up(),
+            stored_claims: self.state().claims_counts(),
+            write_once: self.write_once.counts().into(),
+            audit_lines_lost: self.telemetry.audit.lost(),
+            audit_lines_summed_up: self.telemetry.audit.summed_up(),
+        }
+    }
+
+    /// The state of the keys of each issuer of `workload_auth`, for the metrics.
+    fn issuers(&self) -> Vec<(String, u64, u64, Option<u64>)> {
+        let snapshot = self.snapshot.load();
+        let issuers = snapshot.workload.issuers().iter();
+        let reading = issuers.filter_map(|issuer| Some((issuer.name().to_owned(), issuer.reading()?)));
+        reading
+            .map(|(name, keys)| (name, keys.fetches, keys.failures, keys.age.map(|age| age.as_secs())))
+            .collect()
+    }
+}
