@@ -169,6 +169,47 @@ fn rule_50_a_registry_that_does_not_answer_lets_nothing_through() {
 }
 
 #[test]
+fn rule_50_a_push_whose_answer_is_lost_holds_its_tag_whoever_sent_it() {
+    let upstream = misbehaving(Fault::LosesPushes);
+    let warden = portwarden_at(&upstream.url()).acl(ALL).with(TAGS).start();
+    let put = |user, manifest: &str| {
+        let request = curl(&warden).user(user).body_of(MANIFEST, manifest.as_bytes());
+        request.send("PUT", "/v2/team/app/manifests/1.2.0")
+    };
+    let held_by = |answer: Response, manifest: &str| {
+        let (code, message) = answer.is(409).error();
+        let says = format!("an unfinished push of {} holds it", sha256(manifest.as_bytes()));
+        assert!(code == "DENIED" && message.contains(&says), "{message}");
+    };
+    put(USER, "one").is(502);
+    held_by(put(USER, "two"), "one");
+    put(USER, "one").is(502);
+    // An account that may move the tag does, and what it pushed may land at any moment.
+    put(ADMIN, "three").is(502);
+    held_by(put(USER, "one"), "three");
+    put(ADMIN, "four").is(502);
+    held_by(put(USER, "three"), "four");
+}
+
+#[test]
+fn rule_50_an_index_in_odd_letters_is_not_hollowed_out() {
+    const INDEX: &str = "application/vnd.oci.image.index.v1+json";
+    let registry = registry();
+    let warden = guarded(&registry).start();
+    let child = push(&user(&warden), "latest", "one").header("docker-content-digest").unwrap().to_owned();
+    let entry = json!({"mediaType": MANIFEST, "digest": child, "size": 1}).to_string();
+    let mut taken = 0;
+    for (number, name) in ["Manifests", "MANIFESTS", r"manifest\u0073"].iter().enumerate() {
+        let index = format!(r#"{{"schemaVersion":2,"mediaType":"{INDEX}","{name}":[{entry}]}}"#);
+        let tag = format!("/v2/team/app/manifests/1.{number}.0");
+        taken += usize::from(user(&warden).body_of(INDEX, index.as_bytes()).send("PUT", &tag).status == 201);
+        user(&warden).send("DELETE", &format!("/v2/team/app/manifests/{child}")).is(403);
+    }
+    assert!(taken > 0, "the registry takes none of them, so this shows nothing");
+    assert!(digest_at(&user(&warden), &child).is_some());
+}
+
+#[test]
 fn rule_50_a_hollow_tag_is_not_filled_and_blocks_what_it_may_need() {
     let registry = registry();
     let warden = guarded(&registry).start();

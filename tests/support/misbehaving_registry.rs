@@ -30,6 +30,8 @@ pub enum Fault {
     StalledBody,
     /// Never answers a request with that text in its head; the others at once, with `[]`.
     SilenceAbout(&'static str),
+    /// Has nothing, and takes each push without an answer.
+    LosesPushes,
 }
 
 /// A registry with one fault; it ends with the test process.
@@ -85,7 +87,13 @@ fn misbehave(mut stream: TcpStream, fault: Fault) {
             pause(forever);
         }
         Fault::SilenceAbout(text) if head.contains(text) => pause(forever),
-        Fault::SilenceAbout(_) => {
+        Fault::LosesPushes if head.starts_with("PUT") => {}
+        Fault::LosesPushes if head.starts_with("HEAD") => {
+            drop(
+                stream.write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"),
+            );
+        }
+        Fault::SilenceAbout(_) | Fault::LosesPushes => {
             drop(stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}"));
         }
         Fault::Garbage => drop(stream.write_all(b"\x16\x03\x01 this is not HTTP\r\n\r\n")),

@@ -24,7 +24,7 @@ use crate::{
 const PATIENCE: Duration = Duration::from_secs(30);
 /// The time that the registry gets to end a deletion whose client is gone.
 const SETTLE: Duration = Duration::from_secs(30);
-/// Locks that are kept in memory before those that nobody holds are forgotten.
+/// Locks in memory before those that no request holds are forgotten.
 const REMEMBERED: usize = 1000;
 
 /// A tag of a repository.
@@ -41,7 +41,7 @@ impl TagKey {
     }
 }
 
-/// The locks that somebody holds.
+/// The locks that requests hold.
 #[derive(Default)]
 pub(super) struct Locks {
     tags: Mutex<HashMap<TagKey, Weak<tokio::sync::Mutex<()>>>>,

@@ -2,9 +2,10 @@
 //! hollow it out, are refused before they reach the registry.
 //!
 //! A registry cannot be asked to write only if nothing is there. So each request is decided while it holds a lock, and a
-//! push also claims its tags: if its answer is lost, nobody knows whether it was done, and no other digest may be pushed
-//! until the registry shows one. Whatever cannot be read, refuses.
+//! push also claims its tags: if its answer is lost, it is not known whether it was done, and no other digest may be
+//! pushed until the registry shows one. Whatever cannot be read, refuses.
 
+mod children;
 mod claims;
 mod locks;
 mod reach;
@@ -15,9 +16,11 @@ mod tests;
 use std::{
     net::IpAddr,
     sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
 };
 
 use hyper::StatusCode;
+use tokio::time::timeout;
 
 use super::{body::request_body::RequestBody, forward::subrequest::Subrequest, request_log::RequestLog};
 use crate::{
@@ -35,6 +38,9 @@ const LARGEST_MANIFEST: usize = 4 << 20;
 
 /// Manifests that are held at the same time; one client gets as many as it leaves for others.
 const HELD_AT_ONCE: usize = 64;
+
+/// The time that a client has for a manifest.
+const HOLDING: Duration = Duration::from_secs(120);
 
 /// Decides about the pushes and deletions that concern write-once tags. Outlives reloads.
 pub(super) struct WriteOnceGate {
@@ -124,23 +130,27 @@ impl WriteOnceGate {
             }
             _ => return Ok((body, Passage::default())),
         };
-        let locked = guarded.write_once(name, &pushed, log);
-        if locked.is_empty() {
+        let guarded_tags = guarded.guarded_tags(name, &pushed, log);
+        if guarded_tags.is_empty() {
             return Ok((body, Passage::default()));
         }
         let slot = self.slot(guarded.registry.address).await?;
-        let (manifest, body) = body.hold(LARGEST_MANIFEST).await?;
+        let held = timeout(HOLDING, body.hold(LARGEST_MANIFEST)).await;
+        let (manifest, body) = held.unwrap_or_else(|_| {
+            Err(Refusal::new(ErrorCode::Timeout, "the manifest took too long").and_close())
+        })?;
         let digest = Digest::of(&manifest);
         if named.is_some_and(|named| *named != digest) {
             let why =
                 format!("expected a manifest of {}, found one of {digest}", named.map_or("", Digest::as_str));
             return Err(Refusal::new(ErrorCode::BadRequest, why));
         }
-        let keys = locked.iter().map(|(tag, _)| TagKey::new(name, tag)).collect();
+        // Also for an account that may move the tag: what it pushes must not land on what another has pushed meanwhile.
+        let keys = guarded_tags.iter().map(|(tag, _)| TagKey::new(name, tag)).collect();
         let passage = self.locks.for_push(name, keys, &self.claims, digest.clone()).await?.with(slot);
         let reader = TagReader { registry: guarded.registry, name };
-        for (tag, place) in &locked {
-            self.check(&reader, tag, &digest).await.inspect_err(|_| log.ruled(|| place.to_string()))?;
+        for (tag, place) in write_once(guarded_tags) {
+            self.check(&reader, &tag, &digest).await.inspect_err(|_| log.ruled(|| place.to_string()))?;
         }
         Ok((body, passage))
     }
@@ -189,7 +199,8 @@ impl WriteOnceGate {
     async fn admit_deletion(&self, guarded: Guarded<'_>, log: &mut RequestLog) -> Result<Passage, Refusal> {
         match guarded.permit.route().endpoint() {
             Endpoint::ManifestByTag(name, tag) => {
-                match guarded.write_once(name, std::slice::from_ref(tag), log).first() {
+                let guarded_tags = guarded.guarded_tags(name, std::slice::from_ref(tag), log);
+                match write_once(guarded_tags).next() {
                     None => Ok(Passage::default()),
                     Some((_, place)) => {
                         log.ruled(|| place.to_string());
@@ -201,7 +212,7 @@ impl WriteOnceGate {
                 let passage = self.locks.for_deletion(name).await?;
                 let reader = TagReader { registry: guarded.registry, name };
                 let tags = reader.all().await?;
-                let locked = guarded.write_once(name, &tags, log);
+                let locked: Vec<Locked> = write_once(guarded.guarded_tags(name, &tags, log)).collect();
                 match reach::reaching(&reader, &locked, digest).await? {
                     None => Ok(passage),
                     Some((tag, place)) => {
@@ -226,24 +237,39 @@ impl WriteOnceGate {
 }
 
 impl Guarded<'_> {
-    /// Those of the tags that are write-once for the account. `log` is told where an entry excepts it.
-    fn write_once(&self, name: &RepositoryName, tags: &[Tag], log: &mut RequestLog) -> Vec<Locked> {
-        let mut locked = Vec::new();
-        for tag in tags {
-            match self.rules.lock(name, tag, self.account) {
-                TagLock::Open => {}
-                TagLock::Excepted(place) => {
-                    log.ruled(|| format!("{}; excepted by {place}", self.permit.decided_by()));
-                }
-                TagLock::WriteOnce(place) => locked.push((tag.clone(), place)),
+    /// Those of the tags that an entry matches. `log` is told where one excepts the account.
+    fn guarded_tags(&self, name: &RepositoryName, tags: &[Tag], log: &mut RequestLog) -> Vec<(Tag, TagLock)> {
+        let states = tags.iter().map(|tag| (tag, self.rules.lock(name, tag, self.account)));
+        let states = states.filter(|(_, state)| *state != TagLock::Open);
+        let owned = |(tag, state): (&Tag, TagLock)| {
+            if let TagLock::Excepted(place) = state {
+                log.ruled(|| format!("{}; excepted by {place}", self.permit.decided_by()));
             }
-        }
-        locked
+            (tag.clone(), state)
+        };
+        states.map(owned).collect()
     }
+}
+
+/// Those that are write-once for the account.
+fn write_once(tags: Vec<(Tag, TagLock)>) -> impl Iterator<Item = Locked> {
+    tags.into_iter().filter_map(|(tag, state)| match state {
+        TagLock::WriteOnce(place) => Some((tag, place)),
+        TagLock::Open | TagLock::Excepted(_) => None,
+    })
 }
 
 fn denied(why: String) -> Refusal {
     Refusal::new(ErrorCode::Denied, why)
+}
+
+/// The answer where the manifest of a write-once tag is gone: what else it needs is not known.
+fn unreadable(tag: &Tag, name: &RepositoryName) -> Refusal {
+    let why = format!(
+        "tag {tag} of {name} is write-once and its manifest cannot be read, so it is not known what must not be deleted; \
+         restore the manifest, or take the tag out of tags.write_once for the time of this deletion"
+    );
+    Refusal::new(ErrorCode::Unavailable, why)
 }
 
 /// The answer where the registry does not say enough.

@@ -2,10 +2,9 @@
 
 use std::{collections::HashSet, time::Duration};
 
-use hyper::StatusCode;
 use tokio::time::timeout;
 
-use super::{Locked, tags::TagReader, undecided};
+use super::{Locked, tags::TagReader, unreadable};
 use crate::{
     proxy::forward::gather::gather,
     registry::{Digest, ErrorCode, Refusal, Tag},
@@ -36,7 +35,7 @@ pub(super) async fn reaching(
         let digests = digests_of(reader, locked).await?;
         let mut seen = HashSet::new();
         for (locked, digest) in locked.iter().zip(digests) {
-            if reaches(reader, digest, target, &mut seen).await? {
+            if reaches(reader, digest, (target, &locked.0), &mut seen).await? {
                 return Ok(Some(locked.clone()));
             }
         }
@@ -56,17 +55,17 @@ async fn digests_of(reader: &TagReader<'_>, locked: &[Locked]) -> Result<Vec<Dig
     let found = found.await.into_iter().zip(locked);
     let digest = |(found, (tag, _)): (Option<Result<Option<Digest>, Refusal>>, &Locked)| {
         let found = found.ok_or_else(|| too_much(reader))??;
-        found.ok_or_else(|| undecided(&format!("the tag {tag} of {name}"), StatusCode::NOT_FOUND))
+        found.ok_or_else(|| unreadable(tag, name))
     };
     found.map(digest).collect()
 }
 
-/// Returns true if a manifest is the target, or an index through which it is reached. What is in `seen` was looked into
+/// Returns true if the manifest of a tag is the target, or an index through which it is reached. What is in `seen` was looked into
 /// for another tag, and does not reach it.
 async fn reaches(
     reader: &TagReader<'_>,
     root: Digest,
-    target: &Digest,
+    (target, tag): (&Digest, &Tag),
     seen: &mut HashSet<String>,
 ) -> Result<bool, Refusal> {
     let mut open = vec![(root, true)];
@@ -84,10 +83,7 @@ async fn reaches(
             Some(children) => open.extend(children.into_iter().map(|child| (child, false))),
             // An index may name platforms that were never pushed.
             None if !is_root => {}
-            None => {
-                let what = format!("the manifest {digest} of {}", reader.name);
-                return Err(undecided(&what, StatusCode::NOT_FOUND));
-            }
+            None => return Err(unreadable(tag, reader.name)),
         }
     }
     Ok(false)

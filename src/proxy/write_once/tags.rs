@@ -3,18 +3,15 @@
 use hyper::{StatusCode, header};
 use serde::Deserialize;
 
-use super::undecided;
+use super::{children::children, undecided};
 use crate::{
     authz::Permit,
-    image::Manifest,
     proxy::forward::subrequest::{MANIFESTS, Reply, Subrequest},
     registry::{Digest, ErrorCode, Method, Refusal, RepositoryName, Tag},
 };
 
 /// The largest page that is asked for. Registry 2.8 lists all tags at once.
 const PAGE: usize = 1000;
-/// Characters of a SHA-256 digest.
-const DIGEST: usize = 71;
 /// The most pages of tags that are read.
 const MOST_PAGES: usize = 100;
 
@@ -34,14 +31,6 @@ pub(super) enum Found {
     Listed,
     /// It is not there.
     Nothing,
-}
-
-/// Every text in an index that is a digest: a registry reads JSON in which a name stands twice, or in other letters, in a
-/// way of its own.
-fn digests_in(index: &[u8]) -> impl Iterator<Item = Digest> {
-    let text = String::from_utf8_lossy(index).into_owned();
-    let starts: Vec<usize> = text.match_indices("sha256:").map(|(start, _)| start).collect();
-    starts.into_iter().filter_map(move |start| text.get(start..start + DIGEST).and_then(Digest::parse))
 }
 
 /// A page of `tags/list`; `null` for none.
@@ -90,15 +79,8 @@ impl TagReader<'_> {
         if reply.status == StatusCode::NOT_FOUND {
             return Ok(None);
         }
-        let media_type = reply.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-        match Manifest::parse(media_type, &reply.body) {
-            Manifest::Image { .. } if reply.status == StatusCode::OK => Ok(Some(Vec::new())),
-            Manifest::Index { manifests, .. } if reply.status == StatusCode::OK => {
-                let read = manifests.iter().filter_map(|entry| Digest::parse(&entry.digest));
-                Ok(Some(read.chain(digests_in(&reply.body)).collect()))
-            }
-            _ => Err(undecided(&what, reply.status)),
-        }
+        let read = children(&reply.body).filter(|_| reply.status == StatusCode::OK);
+        read.map(Some).ok_or_else(|| undecided(&what, reply.status))
     }
 
     /// All tags of the repository; none where there is no such repository.
