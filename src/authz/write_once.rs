@@ -1,7 +1,7 @@
 //! Write-once tags: the tags that may be made and never changed, and the accounts for which they are as any other.
 //!
-//! The patterns are those of rules. A pattern of which it cannot be told whether it matches locks the tag, and excepts
-//! nobody.
+//! The patterns are those of rules. A pattern of which it cannot be told whether it matches locks the tag, and excepts no
+//! account.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -15,7 +15,7 @@ pub struct WriteOnceSettings {
     pub name: String,
     /// `match.tag`: patterns, of which one must match.
     pub tags: Vec<String>,
-    /// `except.account`: a pattern for accounts that may move and delete; `None` for nobody.
+    /// `except.account`: a pattern for accounts that may move and delete; `None` for no account.
     pub except: Option<String>,
     /// The line of the entry, from 1; 0 when unknown.
     pub line: usize,

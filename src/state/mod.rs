@@ -5,7 +5,7 @@
 //! they were issued, and the id of the state: those of an earlier generation, or of another state, count no longer. So
 //! nothing depends on clocks, and a state that was lost ends all that was issued with it, revoked or not.
 //!
-//! Whether something was revoked is known without the file: it is read at the start and written by a revocation. Where
+//! Revocations are known without the file: it is read at the start and written by a revocation. Where
 //! there is no state, nothing can be revoked, and what carries the id of one is refused.
 
 mod account_claims;

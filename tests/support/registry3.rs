@@ -7,7 +7,7 @@ use super::{
     registry::{self, Configuration, Registry},
 };
 
-/// Where `.ci/install` puts it, in the target folder.
+/// The path at which `.ci/install` puts it, in the target folder.
 const REGISTRY_3: &str = "registry-3/current/registry";
 
 /// A release of the registry.

@@ -38,9 +38,9 @@ fn docker_pushes_pulls_mounts_deletes_and_is_denied() {
         assert_eq!(client.pull("team/app:1").succeeds().digest_after("Digest: "), digest, "{}", user.name);
         assert_eq!(client.image_id("team/app:1"), id);
     }
-    let nobody = docker.user(&warden, Some(TEST));
-    nobody.forget("team/app:1");
-    nobody.pull("team/app:1").fails().says("account 'test' may not pull from repository team/app");
+    let denied = docker.user(&warden, Some(TEST));
+    denied.forget("team/app:1");
+    denied.pull("team/app:1").fails().says("account 'test' may not pull from repository team/app");
     let reader = docker.user(&warden, Some(USER));
     load(&reader, "team/of-user:1", &Image::random(1, 2_000));
     reader.push("team/of-user:1").fails().says("account 'user' may not push to repository team/of-user");

@@ -49,7 +49,8 @@ fn read(written: &WriteOnceEntry, at: &Path, report: &mut Report<'_>) -> Option<
     }
     let except = written.except.as_ref().map(|except| except.account.as_ref().map(|Text(text)| text.clone()));
     if except == Some(None) {
-        let hint = "Write a pattern for accounts, or remove `except` if nobody may move or delete these tags";
+        let hint =
+            "Write a pattern for accounts, or remove `except` if no account may move or delete these tags";
         report.error(at.key("except").key("account"), "missing", hint);
     }
     Some(WriteOnceSettings { name: name?, tags: tags?, except: except.flatten(), line: report.line(at) })
