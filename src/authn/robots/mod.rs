@@ -28,8 +28,8 @@ pub const MOST_TOKENS: usize = 2;
 #[derive(Debug, Default)]
 pub struct Robots {
     by_name: HashMap<Box<str>, Robot>,
-    /// All spellings of a name together, as a back end may take them for one.
-    spellings: HashSet<String>,
+    /// All spellings of a name together, as a back end may take them for one. Without those that are in `by_name`.
+    spellings: HashSet<Box<str>>,
 }
 
 #[derive(Debug)]
@@ -98,6 +98,8 @@ impl Robots {
     /// All that is wrong, in the order of `settings`.
     pub fn build(settings: &[RobotSettings]) -> Result<Self, Vec<RobotError>> {
         let (mut robots, mut errors, mut seen) = (Self::default(), Vec::new(), HashSet::new());
+        // Most robots have the labels of others.
+        let mut shared: HashMap<&Labels, Arc<Labels>> = HashMap::new();
         for robot in settings {
             let (tokens, wrong) = robot.read();
             errors.extend(wrong);
@@ -109,8 +111,12 @@ impl Robots {
             }
             let mut tokens = tokens.into_iter();
             let tokens = std::array::from_fn(|_| tokens.next());
-            let labels = Arc::new(robot.labels.clone());
-            robots.spellings.insert(folded(&robot.name));
+            let labels = shared.entry(&robot.labels).or_insert_with(|| Arc::new(robot.labels.clone()));
+            let labels = Arc::clone(labels);
+            let spelling = folded(&robot.name);
+            if spelling != robot.name {
+                robots.spellings.insert(spelling.into());
+            }
             if robots.by_name.insert(robot.name.as_str().into(), Robot { tokens, labels }).is_some() {
                 errors.push(robot.duplicate());
             }
@@ -121,7 +127,8 @@ impl Robots {
     /// Returns true if a robot has this name, in any spelling. No other section may know it then: a back end may pass
     /// over case or white space, and its account would have the robot's name in the eyes of a person.
     pub fn has(&self, name: &str) -> bool {
-        !self.spellings.is_empty() && self.spellings.contains(&folded(name))
+        let holds = |spelling: &str| self.spellings.contains(spelling) || self.by_name.contains_key(spelling);
+        !self.by_name.is_empty() && holds(&folded(name))
     }
 
     /// Checks a token of the robot `name` at `now`, in seconds since 1970.

@@ -48,6 +48,29 @@ fn each_of_two_tokens_signs_in_and_no_other() {
 }
 
 #[test]
+fn robots_with_equal_labels_share_them_and_others_keep_their_own() {
+    let mut other = robot("c", vec![]);
+    other.labels = Labels::from([("team".to_owned(), vec!["db".to_owned()])]);
+    let robots = Robots::build(&[robot("a", vec![]), robot("b", vec![]), other]).unwrap();
+    let labels = |name: &str| &robots.by_name[name].labels;
+    assert!(Arc::ptr_eq(labels("a"), labels("b")), "once in memory");
+    assert_eq!(
+        (&labels("b")["team"][..], &labels("c")["team"][..]),
+        (&["web".to_owned()][..], &["db".to_owned()][..])
+    );
+}
+
+#[test]
+fn a_robot_is_known_in_each_spelling_whichever_is_configured() {
+    let robots = Robots::build(&[robot("ci", vec![]), robot("Deploy  A", vec![])]).unwrap();
+    for name in ["ci", "CI", " ci", "Deploy  A", "deploy a", "DEPLOY A "] {
+        assert!(robots.has(name), "{name:?}");
+    }
+    assert!(!robots.has("deploy") && !Robots::default().has(""));
+    assert_eq!(robots.spellings.len(), 1, "names that are their own spelling are kept once");
+}
+
+#[test]
 fn rule_41_every_verdict_on_a_token_compares_two_digests() {
     let ((one, of_one), (two, of_two), (stranger, _)) = (new(), new(), new());
     let both = robot("both", vec![entry(&of_one, None), entry(&of_two, None)]);
