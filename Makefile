@@ -3,8 +3,8 @@
 # Daemons live where an ordinary user's PATH does not lead.
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
 
-.PHONY: help run test test-fast test-busy soak demo-ci test-issuers test-registry3 attack attack-tags fuzz tools bench \
-	bench-quick bench-micro fmt lint \
+.PHONY: help run test test-fast test-busy soak demo-ci test-issuers test-registry3 attack attack-tags prove-closure fuzz \
+	tools bench bench-quick bench-micro fmt lint \
 	lint-code deny advisories man pictures deb package-test sbom release
 
 help:
@@ -17,6 +17,7 @@ help:
 	@echo 'make test-issuers  logins with JWTs of Keycloak, which it fetches: 170 MB'
 	@echo 'make test-registry3  the tests of clients, the API, the catalogue and the pages with registry 3 instead of 2.8'
 	@echo 'make attack attack tools against it: testssl.sh, slowhttptest, h2load, probes; takes a quarter of an hour'
+	@echo 'make prove-closure  an account with tag: 1.* asks for every digest, after STEPS=200 random pushes and deletions'
 	@echo 'make attack-tags  every way to move, delete or hollow out a write-once tag, and PUSHES=1000 racing pushes'
 	@echo 'make fuzz   fuzz each target for a minute, or: make fuzz SECONDS=300 TARGETS="routing token"'
 	@echo 'make bench  compare with nginx, HAProxy and the registry alone; takes 40 minutes. With ONLY="pull push" a part'
@@ -91,8 +92,8 @@ test-registry3: needs-registry3
 		cargo test --locked --no-fail-fast --test services --test system $(as_root) -- --include-ignored \
 		$(with_registry_3) $(of_registry_2:%=--skip %)
 
-with_registry_3 := attack_tags:: audit:: catalog:: challenge:: clients:: cors:: docker:: faults_registry:: forwarding:: \
-	freeze:: limits:: object_store:: pages:: registry3:: response_rewriting:: revocation:: upload_grace:: write_once::
+with_registry_3 := attack_tags:: audit:: catalog:: challenge:: clients:: closure_model:: cors:: docker:: faults_registry:: forwarding:: \
+	freeze:: limits:: object_store:: pages:: registry3:: response_rewriting:: revocation:: tag_rules:: upload_grace:: write_once::
 
 of_registry_2 := docker::registry_with_token_auth freeze::what_no_tag_leads_to
 
@@ -100,6 +101,12 @@ soak: tools
 	cargo build --release --locked
 	SOAK_MINUTES=$(MINUTES) PORTWARDEN_BIN=$(built)/release/portwarden \
 		cargo test --locked --test system soak:: -- --ignored --nocapture
+
+# Asks for each digest of a registry, and computes from its files which are reached. The tests have it with fewer steps.
+STEPS ?= 200
+
+prove-closure: tools
+	STEPS=$(STEPS) cargo test --locked --test services -- closure_model:: tag_rules:: --nocapture
 
 attack: tools
 	cargo test --locked --no-fail-fast $(as_root) --test '*' -- attack_tools:: smuggling:: injection:: \
@@ -140,7 +147,7 @@ else
 	cargo bench --locked --bench compare -- --quick $(ONLY)
 endif
 
-micro := attack pages policy robots routing token workload
+micro := attack pages policy robots routing tag_rules token workload
 
 bench-micro:
 	cargo bench --locked $(micro:%=--bench %)

@@ -42,6 +42,7 @@ fn ask(bencher: Bencher<'_, '_>, policy: &Policy, labels: &BTreeMap<String, Vec<
         service: "registry.example",
         resource_type: "repository",
         name,
+        tag: None,
         actions: &actions,
         now: 0,
     };

@@ -91,6 +91,7 @@ fn decide(bencher: Bencher<'_, '_>, account: &str) {
         service: "registry.example",
         resource_type: "repository",
         name: "acme/app-7",
+        tag: None,
         actions: &actions,
         now: 0,
     };

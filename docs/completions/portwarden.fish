@@ -56,11 +56,12 @@ complete -c portwarden -n "__fish_portwarden_using_subcommand explain" -l label 
 complete -c portwarden -n "__fish_portwarden_using_subcommand explain" -l ip -d 'The client\'s address; without one, a rule with an ip grants nothing and may deny' -r
 complete -c portwarden -n "__fish_portwarden_using_subcommand explain" -l service -d 'The service, instead of registry.service' -r
 complete -c portwarden -n "__fish_portwarden_using_subcommand explain" -l at -d 'Another time than the present, as 2026-12-31 or 2026-12-31T18:00:00Z: rules with from and until hold at times' -r
+complete -c portwarden -n "__fish_portwarden_using_subcommand explain" -l tag -d 'The tag that a scope is asked about, for rules with `tag`; a request names its own' -r
 complete -c portwarden -n "__fish_portwarden_using_subcommand explain" -l scope -d 'Scope to ask for: repository:team/app:pull,push' -r
 complete -c portwarden -n "__fish_portwarden_using_subcommand explain" -l request -d 'Or a request, whose needs are looked up: \'PUT /v2/team/app/manifests/1.0\'' -r
 complete -c portwarden -n "__fish_portwarden_using_subcommand explain" -l everyone -d 'Every account of the configuration that may do that, and by which rule (with -v, also those that may not)'
 complete -c portwarden -n "__fish_portwarden_using_subcommand explain" -s v -l verbose -d 'Also say why the rules before it did not match'
-complete -c portwarden -n "__fish_portwarden_using_subcommand explain" -l json -d 'Answer in JSON, a line for each account. With no scope and no request, answer each line of standard input: {"account","type","name","service","ip","actions","labels","at"}'
+complete -c portwarden -n "__fish_portwarden_using_subcommand explain" -l json -d 'Answer in JSON, a line for each account. With no scope and no request, answer each line of standard input: {"account","type","name","service","ip","actions","labels","at","tag"}'
 complete -c portwarden -n "__fish_portwarden_using_subcommand explain" -s h -l help -d 'Print help'
 complete -c portwarden -n "__fish_portwarden_using_subcommand test-policy" -s c -l config -d 'The configuration: docker_auth\'s auth_config.yml, with or without Portwarden\'s own sections [env: PORTWARDEN_CONFIG]' -r -F
 complete -c portwarden -n "__fish_portwarden_using_subcommand test-policy" -l json -d 'Print each expectation, met or not, as a JSON object on a line'

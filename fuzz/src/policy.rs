@@ -85,6 +85,7 @@ pub fn check(data: &[u8]) {
             service: "registry.example",
             resource_type: input.pick(&["repository", "registry"]),
             name: &name,
+            tag: None,
             actions: &["pull".to_owned(), "push".to_owned()],
             now: 0,
         };

@@ -7,7 +7,10 @@ use std::{fmt, sync::Arc, time::Duration};
 use super::{
     CeilingName, Ceilings, LeftOut, Policy, Question, Rule, SqlRulesSettings, Withheld,
     command::{CommandRules, DecisionCache},
-    policy::named_labels::{self, IN_ACL, IN_ACL_XORM, Labels},
+    policy::{
+        TagBound,
+        named_labels::{self, IN_ACL, IN_ACL_XORM, Labels},
+    },
     sql::SqlRules,
 };
 use crate::backend::{BackendLimits, CommandSettings, Unavailable};
@@ -54,8 +57,12 @@ struct Backends {
 pub struct Ruling {
     /// The source of the decision.
     pub by: DecidedBy,
-    /// The granted ones of the requested actions.
+    /// The granted ones of the requested actions; where the tag is not known, those that are granted for each.
     pub actions: Vec<String>,
+    /// The others of the requested actions that are granted for some tags, where the tag is not known.
+    pub some_tags: Vec<String>,
+    /// The first rule with a `tag` that could decide.
+    pub tag_rule: Option<RuleName>,
 }
 
 /// The source of a decision. Displays as `rule 3, line 33`, without the operator's comment.
@@ -67,6 +74,8 @@ pub enum DecidedBy {
     Rule(RuleName),
     /// A rule that may match or not, and so withheld something: what it does not grant itself.
     Unclear(RuleName),
+    /// A rule with a `tag`, for tags that are not known.
+    SomeTags(RuleName),
     /// The command of `ext_authz`.
     Command,
     /// The account's own ceiling, below what the rules grant.
@@ -147,13 +156,20 @@ impl Authorizers {
         };
         let by = DecidedBy::Ceiling(by);
         if left.is_empty() {
-            return Ok(Ruling { by, actions: left });
+            return Ok(Ruling { by, actions: left, some_tags: Vec::new(), tag_rule: None });
         }
         // The rules are asked about all actions at once, as the client does.
-        let Ruling { by: rule, actions: granted } = self.decide_by_rules(left_out, question).await?;
+        let ruling = self.decide_by_rules(left_out, question).await?;
+        let Ruling { by: rule, actions: granted, mut some_tags, tag_rule } = ruling;
+        some_tags.retain(|action| left.contains(action));
         let actions: Vec<String> = granted.iter().filter(|action| left.contains(action)).cloned().collect();
         let by = if actions.len() < granted.len() { by } else { rule };
-        Ok(Ruling { by, actions })
+        Ok(Ruling { by, actions, some_tags, tag_rule })
+    }
+
+    /// Returns true if a rule looks at tags.
+    pub fn looks_at_tags(&self) -> bool {
+        self.acl.looks_at_tags()
     }
 
     /// Decides a question as if its account had no ceiling. To explain a decision, never to make one.
@@ -168,7 +184,7 @@ impl Authorizers {
         if self.acl.named_labels().need(left_out, IN_ACL) {
             return Err(left_out_labels(ACL));
         }
-        let mut search = Search { question, withheld: None };
+        let mut search = Search { question, withheld: None, tags: None };
         if let Some(ruling) = search.rules(&self.acl, ACL) {
             return Ok(ruling);
         }
@@ -190,7 +206,7 @@ impl Authorizers {
             let actions = Box::pin(command.decide(question, &self.remembered)).await?;
             return Ok(search.end(DecidedBy::Command, actions));
         }
-        Ok(Ruling { by: DecidedBy::Nobody, actions: Vec::new() })
+        Ok(search.end(DecidedBy::Nobody, Vec::new()))
     }
 }
 
@@ -204,12 +220,17 @@ struct Search<'q> {
     question: &'q Question<'q>,
     /// The actions withheld by rules that may match or not, whichever section decides in the end.
     withheld: Option<(RuleName, Withheld)>,
+    /// The bounds of rules with a `tag`, which only `acl` has.
+    tags: Option<(RuleName, TagBound)>,
 }
 
 impl Search<'_> {
     /// `None` where no rule matches and something may still be granted.
     fn rules(&mut self, policy: &Policy, section: &'static str) -> Option<Ruling> {
         let decision = policy.decide(self.question);
+        if let Some(tags) = decision.tags {
+            self.tags = Some((name(policy, section, tags.by), tags));
+        }
         if let Some(withheld) = decision.withheld {
             self.withhold(name(policy, section, withheld.by), withheld);
         }
@@ -230,11 +251,31 @@ impl Search<'_> {
 
     /// The ruling where `by` decides: less what is withheld.
     fn end(&self, by: DecidedBy, granted: Vec<String>) -> Ruling {
-        let Some((rule, withheld)) = &self.withheld else { return Ruling { by, actions: granted } };
+        let Some((rule, withheld)) = &self.withheld else { return self.with_tags(by, granted) };
         let mut actions = granted.clone();
         withheld.narrow(&mut actions);
         let by = if actions == granted { by } else { DecidedBy::Unclear(rule.clone()) };
-        Ruling { by, actions }
+        self.with_tags(by, actions)
+    }
+
+    /// The ruling where `granted` is what the rules without a `tag` grant.
+    fn with_tags(&self, by: DecidedBy, granted: Vec<String>) -> Ruling {
+        let Some((rule, tags)) = &self.tags else {
+            return Ruling { by, actions: granted, some_tags: Vec::new(), tag_rule: None };
+        };
+        let tag_rule = Some(rule.clone());
+        if self.question.tag.is_some() {
+            return Ruling { by, actions: granted, some_tags: Vec::new(), tag_rule };
+        }
+        let (actions, rest): (Vec<_>, Vec<_>) =
+            granted.into_iter().partition(|action| tags.all.contains(action));
+        let mut some_tags = rest;
+        for action in &tags.some {
+            if !actions.contains(action) && !some_tags.contains(action) {
+                some_tags.push(action.clone());
+            }
+        }
+        Ruling { by, actions, some_tags, tag_rule }
     }
 }
 
@@ -260,7 +301,7 @@ impl DecidedBy {
     /// The second in which the rule behind it is over, since 1970, where it ends.
     pub fn until(&self) -> Option<u64> {
         match self {
-            Self::Rule(rule) | Self::Unclear(rule) => rule.until,
+            Self::Rule(rule) | Self::Unclear(rule) | Self::SomeTags(rule) => rule.until,
             Self::Nobody | Self::Command | Self::Ceiling(_) => None,
         }
     }
@@ -269,7 +310,8 @@ impl DecidedBy {
     pub fn in_full(&self) -> String {
         match self {
             Self::Rule(RuleName { comment: Some(comment), .. })
-            | Self::Unclear(RuleName { comment: Some(comment), .. }) => {
+            | Self::Unclear(RuleName { comment: Some(comment), .. })
+            | Self::SomeTags(RuleName { comment: Some(comment), .. }) => {
                 self.to_string() + " (" + comment + ")"
             }
             _ => self.to_string(),
@@ -283,6 +325,7 @@ impl fmt::Display for DecidedBy {
             Self::Nobody => f.write_str("no rule matches"),
             Self::Rule(rule) => rule.fmt(f),
             Self::Unclear(rule) => write!(f, "{rule}, which may match or not"),
+            Self::SomeTags(rule) => write!(f, "{rule}, for some tags"),
             Self::Command => f.write_str("the command of ext_authz"),
             Self::Ceiling(ceiling) => ceiling.fmt(f),
         }

@@ -26,8 +26,8 @@ impl<'a> CatalogView<'a> {
     /// # Errors
     /// A back end that has to be asked gives no answer.
     pub async fn of(authorizers: &'a Authorizers, caller: Caller<'a>) -> Result<Self, Unavailable> {
-        let held = hold(authorizers, caller, &Scope::new("registry", "catalog", &["*"])).await?;
-        Ok(Self { authorizers, caller, is_whole: matches!(held, Held::Granted(_)) })
+        let held = hold(authorizers, caller, &Scope::new("registry", "catalog", &["*"]), None).await?;
+        Ok(Self { authorizers, caller, is_whole: matches!(held, Held::Granted(..)) })
     }
 
     /// For a caller that was denied the whole catalogue: the part that it may see. `None` where something else was
@@ -56,12 +56,13 @@ impl<'a> CatalogView<'a> {
         if self.is_whole {
             return Ok(Visibility { is_seen: true, by_command: false });
         }
-        let held = hold(self.authorizers, self.caller, &Scope::repository(name.as_str(), &["pull"])).await?;
+        let held =
+            hold(self.authorizers, self.caller, &Scope::repository(name.as_str(), &["pull"]), None).await?;
         let by_command = matches!(
             held,
-            Held::Granted(DecidedBy::Command) | Held::Missing(_, DeniedBy::Policy(DecidedBy::Command))
+            Held::Granted(DecidedBy::Command, _) | Held::Missing(_, DeniedBy::Policy(DecidedBy::Command))
         );
-        Ok(Visibility { is_seen: matches!(held, Held::Granted(_)), by_command })
+        Ok(Visibility { is_seen: matches!(held, Held::Granted(..)), by_command })
     }
 }
 

@@ -245,6 +245,7 @@ mod tests {
             service: "registry.example",
             resource_type: scope.0,
             name: scope.1,
+            tag: None,
             actions: &actions,
             now: 0,
         };
@@ -324,6 +325,7 @@ mod tests {
                     service: "registry.example",
                     resource_type: "repository",
                     name,
+                    tag: None,
                     actions: &actions,
                     now: 0,
                 };

@@ -123,6 +123,7 @@ mod tests {
             service: "svc",
             resource_type: "repository",
             name,
+            tag: None,
             actions,
             now: 0,
         }

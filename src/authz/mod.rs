@@ -3,6 +3,7 @@
 //! Without HTTP, and but for the back ends synchronous. docker_auth's semantics, or a refusal at load.
 
 mod authorizers;
+mod by_tag;
 mod catalog;
 mod ceiling;
 mod command;
@@ -14,6 +15,7 @@ mod sql;
 mod write_once;
 
 pub use authorizers::{AuthorizationBackendSettings, Authorizers, DecidedBy, RuleName, Ruling};
+pub use by_tag::{ByTag, may_tag};
 pub use catalog::{CatalogView, Visibility};
 pub use ceiling::{ACTIONS, CeilingError, CeilingName, CeilingSettings, Ceilings, scope_parts, superset_of};
 pub use patterns::glob::Glob;
@@ -29,10 +31,10 @@ pub use policy::rule::{Condition, Rule, RuleError, Verdict};
 pub use policy::shape::{PatternShape, Unexpanded, shapes};
 pub use policy::unreachable_rules::hidden_rules;
 pub use policy::validity::Validity;
-pub use policy::{Decision, Policy, Withheld};
+pub use policy::{Decision, Policy, TagBound, Withheld};
 pub use question::Question;
 pub use sql::SqlRulesSettings;
-pub use write_once::{EntryPlace, TagLock, WriteOnce, WriteOnceError, WriteOnceSettings};
+pub use write_once::{EntryPlace, TagLock, WriteOnce, WriteOnceError, WriteOnceSettings, WriteOnceVerdict};
 
 use std::collections::BTreeMap;
 
@@ -53,6 +55,8 @@ pub struct RuleSettings {
     pub ip: Option<String>,
     /// `match.labels`: label to pattern, all of which must match.
     pub labels: BTreeMap<String, String>,
+    /// `match.tag`: patterns, of which one must match; `None` for every tag, and for what has no tag.
+    pub tags: Option<Vec<String>>,
     /// The actions granted; exactly `["*"]` grants what was asked.
     pub actions: Vec<String>,
     /// `from` and `until`: when it holds.

@@ -2,10 +2,13 @@
 
 use std::{collections::BTreeMap, net::IpAddr};
 
-use super::{Authorizers, DecidedBy, LeftOut, Question};
+use super::{
+    Authorizers, ByTag, DecidedBy, LeftOut, Question,
+    by_tag::{hidden, tags_of_digest},
+};
 use crate::{
     backend::Unavailable,
-    registry::{Route, Scope},
+    registry::{Route, Scope, Tag},
 };
 
 /// A request that may be forwarded. Only [`authorize`] makes one, so a path that skips the check does not compile.
@@ -14,12 +17,19 @@ pub struct Permit {
     route: Route,
     /// The source of each grant, one for each need.
     by: Vec<DecidedBy>,
+    /// True if the rules grant it for some tags only.
+    is_by_tag: bool,
 }
 
 impl Permit {
     /// For this module and those beside it, which have asked the policy.
     pub(super) fn new(route: Route, by: Vec<DecidedBy>) -> Self {
-        Self { route, by }
+        Self { route, by, is_by_tag: false }
+    }
+
+    /// The same where the rules grant it for some tags only, and it was settled that these are enough.
+    pub(super) fn by_tag(route: Route, by: Vec<DecidedBy>) -> Self {
+        Self { is_by_tag: true, ..Self::new(route, by) }
     }
 
     /// The request that was authorised, and the only one that may be forwarded.
@@ -30,8 +40,17 @@ impl Permit {
     /// Returns the sources of the grants, with rules and their comments, for the log; empty for a request that needs no
     /// access.
     pub fn decided_by(&self) -> String {
-        self.by.iter().map(DecidedBy::in_full).reduce(|text, by| text + "; " + &by).unwrap_or_default()
+        in_full(&self.by)
     }
+
+    /// Returns true if the rules grant the request for some tags only. A deletion may take others along.
+    pub fn is_by_tag(&self) -> bool {
+        self.is_by_tag
+    }
+}
+
+pub(super) fn in_full(by: &[DecidedBy]) -> String {
+    by.iter().map(DecidedBy::in_full).reduce(|text, by| text + "; " + &by).unwrap_or_default()
 }
 
 /// The account and address behind a request, and the ceiling of its token.
@@ -74,12 +93,14 @@ pub enum DeniedBy {
 }
 
 /// The reason why there is no permit.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum NotPermitted {
     /// It was decided.
     Denied(Denial),
     /// It could not be.
     Unavailable(Unavailable),
+    /// The rules grant it for some tags only, and what these reach has to be looked up.
+    ByTag(Box<ByTag>),
 }
 
 impl DeniedBy {
@@ -120,43 +141,83 @@ impl Denial {
 /// the push does not fail.
 ///
 /// # Errors
-/// The first access that is missing, or a back end that gives no answer about one.
+/// The first access that is missing, a back end that gives no answer about one, or rules that grant it for some tags
+/// only.
 pub async fn authorize(
     authorizers: &Authorizers,
     caller: Caller<'_>,
     route: Route,
 ) -> Result<Permit, NotPermitted> {
     let needs = route.needs();
+    let tag = route.tag().cloned();
     let mut granted_by = Vec::with_capacity(needs.len());
+    let (mut extent, mut source_limited, mut denied) = (Extent::Whole, false, None);
+    let mut route = route;
     for (position, need) in needs.iter().enumerate() {
-        let (missing, by) = match hold(authorizers, caller, need).await.map_err(NotPermitted::Unavailable)? {
-            Held::Granted(by) => {
-                granted_by.push(by);
-                continue;
-            }
-            Held::Missing(missing, by) => (missing, by),
-        };
         let is_source = position > 0;
-        return match route.without_mount() {
-            Some(plain) if is_source => Ok(Permit { route: plain, by: granted_by }),
-            _ => Err(NotPermitted::Denied(Denial { needs, missing, by })),
-        };
+        let tag = tag.as_ref().filter(|_| !is_source).map(Tag::as_str);
+        let held = hold(authorizers, caller, need, tag).await.map_err(NotPermitted::Unavailable)?;
+        match held {
+            Held::Granted(by, of) => {
+                granted_by.push(by);
+                if is_source {
+                    source_limited = of == Extent::SomeTags;
+                } else {
+                    extent = of;
+                }
+            }
+            Held::Missing(missing, by) => match route.without_mount() {
+                Some(plain) if is_source => route = plain,
+                _ => {
+                    let denial = Denial { needs: needs.clone(), missing, by };
+                    let limited = tag.is_some() && hidden(authorizers, caller, &route, need).await?;
+                    if !limited {
+                        return Err(NotPermitted::Denied(denial));
+                    }
+                    (extent, denied) = (Extent::SomeTags, Some(denial));
+                }
+            },
+        }
     }
-    Ok(Permit { route, by: granted_by })
+    if let Some(denial) = tags_of_digest(authorizers, caller, &route).await? {
+        return Err(NotPermitted::Denied(denial));
+    }
+    if extent == Extent::Whole && !source_limited {
+        return Ok(Permit::new(route, granted_by));
+    }
+    let Some(name) = route.endpoint().repository() else {
+        return Ok(Permit::new(route, granted_by));
+    };
+    let pull = hold(authorizers, caller, &Scope::repository(name.as_str(), &["pull"]), None).await;
+    let pull_limited = !matches!(pull.map_err(NotPermitted::Unavailable)?, Held::Granted(_, Extent::Whole));
+    let by_tag = ByTag { route, by: granted_by, pull_limited, source_limited, denied };
+    if by_tag.needs_no_look() { Ok(by_tag.settled()) } else { Err(NotPermitted::ByTag(Box::new(by_tag))) }
 }
 
 /// The state of one need of a request.
 pub(super) enum Held {
-    Granted(DecidedBy),
+    Granted(DecidedBy, Extent),
     /// The missing actions of it.
     Missing(Scope, DeniedBy),
 }
 
-/// Decides whether `need` is granted: by the policy, then by the ceiling.
+/// The tags that a grant is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Extent {
+    /// All: no rule that looks at tags takes part, or the grant is the same for each.
+    Whole,
+    /// The one that was asked about, where a rule that looks at tags takes part.
+    Tag,
+    /// Some, which is not known.
+    SomeTags,
+}
+
+/// Decides whether `need` is granted, for `tag` where it is known: by the policy, then by the ceiling.
 pub(super) async fn hold(
     authorizers: &Authorizers,
     caller: Caller<'_>,
     need: &Scope,
+    tag: Option<&str>,
 ) -> Result<Held, Unavailable> {
     let question = Question {
         account: caller.account,
@@ -165,6 +226,7 @@ pub(super) async fn hold(
         service: caller.service,
         resource_type: &need.resource_type,
         name: &need.name,
+        tag,
         actions: &need.actions,
         now: caller.now,
     };
@@ -173,13 +235,24 @@ pub(super) async fn hold(
         let actions: Vec<String> = need.actions.iter().filter(|action| !allowed(action)).cloned().collect();
         (!actions.is_empty()).then(|| Scope { actions, ..need.clone() })
     };
-    if let Some(missing) = without(&|action| ruling.actions.contains(action)) {
+    let is_granted = |action: &String| ruling.actions.contains(action) || ruling.some_tags.contains(action);
+    if let Some(missing) = without(&is_granted) {
         return Ok(Held::Missing(missing, DeniedBy::Policy(ruling.by)));
     }
-    let Some(ceiling) = caller.ceiling else { return Ok(Held::Granted(ruling.by)) };
-    let missing = without(&|action| ceiling.iter().any(|granted| granted.grants(need, action)));
-    Ok(match missing {
-        None => Held::Granted(ruling.by),
-        Some(missing) => Held::Missing(missing, DeniedBy::Ceiling),
-    })
+    let missing = caller
+        .ceiling
+        .and_then(|ceiling| without(&|action| ceiling.iter().any(|granted| granted.grants(need, action))));
+    if let Some(missing) = missing {
+        return Ok(Held::Missing(missing, DeniedBy::Ceiling));
+    }
+    let extent = match (ruling.some_tags.is_empty(), &ruling.tag_rule) {
+        (false, _) => Extent::SomeTags,
+        (true, Some(_)) if tag.is_some() => Extent::Tag,
+        (true, _) => Extent::Whole,
+    };
+    let by = match (extent, ruling.tag_rule) {
+        (Extent::SomeTags, Some(rule)) => DecidedBy::SomeTags(rule),
+        _ => ruling.by,
+    };
+    Ok(Held::Granted(by, extent))
 }

@@ -19,6 +19,8 @@ pub struct Question<'q> {
     pub resource_type: &'q str,
     /// The resource.
     pub name: &'q str,
+    /// The tag; `None` where it is not known, or where the request names none.
+    pub tag: Option<&'q str>,
     /// The actions that are asked for.
     pub actions: &'q [String],
     /// The time of the request, in seconds since 1970: rules may be bounded in time.

@@ -6,7 +6,7 @@
 use std::{collections::BTreeMap, fmt};
 
 use super::{Permit, Policy, Question, RuleError, RuleSettings, Verdict};
-use crate::registry::{Method, RepositoryName, Route, Tag};
+use crate::registry::{Endpoint, Method, RepositoryName, Route, Tag};
 
 /// An entry of `tags.write_once`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -66,6 +66,17 @@ pub enum TagLock {
     WriteOnce(EntryPlace),
 }
 
+/// The part of write-once tags in a request that the rules allow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WriteOnceVerdict {
+    /// None.
+    Open,
+    /// It is denied, whatever is in the registry.
+    Denied(EntryPlace),
+    /// It is denied if it would change such a tag, which depends on what is in the registry.
+    IfUnchanged(EntryPlace),
+}
+
 /// A pattern of a rule, by itself.
 #[derive(Debug, Clone)]
 struct OnePattern(Policy);
@@ -75,6 +86,18 @@ struct OnePattern(Policy);
 enum Subject {
     Account,
     Name,
+}
+
+impl EntryPlace {
+    /// The index of the entry, from 0.
+    pub fn index(self) -> usize {
+        self.index
+    }
+
+    /// The line of the entry, from 1; 0 when unknown.
+    pub fn line(self) -> usize {
+        self.line
+    }
 }
 
 impl fmt::Display for EntryPlace {
@@ -121,7 +144,7 @@ impl WriteOnce {
     /// Returns the state of a tag for an account. Any entry locks it. The tags under which signatures and lists of
     /// referrers are kept (`sha256-….sig`) are open: clients write them again with each signature.
     pub fn lock(&self, repository: &RepositoryName, tag: &Tag, account: &str) -> TagLock {
-        if follows_a_digest(tag.as_str()) {
+        if tag.subject().is_some() {
             return TagLock::Open;
         }
         let mut state = TagLock::Open;
@@ -132,6 +155,28 @@ impl WriteOnce {
             state = TagLock::Excepted(entry.place);
         }
         state
+    }
+
+    /// Judges a request of an account, as far as that can be told without the registry.
+    pub fn judge(&self, route: &Route, account: &str) -> WriteOnceVerdict {
+        let Some(name) = route.endpoint().repository() else { return WriteOnceVerdict::Open };
+        let locked = |tag: &Tag| match self.lock(name, tag, account) {
+            TagLock::WriteOnce(place) => Some(place),
+            TagLock::Open | TagLock::Excepted(_) => None,
+        };
+        let (denied, if_unchanged) = match (route.method(), route.endpoint()) {
+            (Method::Delete, Endpoint::ManifestByTag(_, tag)) => (locked(tag), None),
+            (Method::Put, Endpoint::ManifestByTag(_, tag)) => (None, locked(tag)),
+            (Method::Put, Endpoint::ManifestByDigest(..)) => (None, route.tags().iter().find_map(locked)),
+            (Method::Delete, Endpoint::ManifestByDigest(..)) => (None, self.places(name).next()),
+            (Method::Delete, Endpoint::Blob(..)) => (self.places(name).next(), None),
+            _ => (None, None),
+        };
+        match (denied, if_unchanged) {
+            (Some(place), _) => WriteOnceVerdict::Denied(place),
+            (None, Some(place)) => WriteOnceVerdict::IfUnchanged(place),
+            (None, None) => WriteOnceVerdict::Open,
+        }
     }
 
     fn concerning(&self, repository: &RepositoryName) -> impl Iterator<Item = &Entry> {
@@ -212,6 +257,7 @@ impl OnePattern {
             service: "",
             resource_type: "repository",
             name,
+            tag: None,
             actions: &[],
             now: 0,
         };
@@ -220,26 +266,13 @@ impl OnePattern {
     }
 }
 
-/// Returns true for `sha256-<64 digits>`, with or without a suffix: what belongs to the manifest of that digest is kept
-/// there (cosign; OCI distribution 1.1, referrers tag schema).
-fn follows_a_digest(tag: &str) -> bool {
-    let Some(rest) = tag.strip_prefix("sha256-") else { return false };
-    let (digits, suffix) = rest.split_at_checked(DIGITS).unwrap_or_default();
-    digits.len() == DIGITS
-        && digits.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
-        && (suffix.is_empty() || suffix.starts_with('.'))
-}
-
-/// Digits of a SHA-256 digest. One of SHA-512 has no room in a tag.
-const DIGITS: usize = 64;
-
 impl Permit {
-    /// The permit to read what a decision on a write-once tag needs: for the proxy itself, which shows it to no client.
-    /// `None` for anything but a read of a manifest or a list of tags.
+    /// The permit to read what a decision that depends on tags needs: for the proxy itself, which shows it to no client.
+    /// `None` for anything but a read of a manifest or a list of tags, or a blob.
     pub fn to_decide(method: Method, path: &str, query: Option<&str>) -> Option<Self> {
         let reads = matches!(method, Method::Get | Method::Head);
         let route = Route::parse(method.as_str(), path, query).ok().filter(|_| reads)?;
-        matches!(route.endpoint().class(), "manifest" | "tags").then(|| Self::new(route, Vec::new()))
+        matches!(route.endpoint().class(), "manifest" | "tags" | "blob").then(|| Self::new(route, Vec::new()))
     }
 }
 
@@ -294,6 +327,32 @@ mod tests {
     }
 
     #[test]
+    fn a_request_is_judged_as_far_as_that_can_be_told() {
+        let rules = WriteOnce::compile(&[entry("team/*", &["1.*"], Some("release"))]).unwrap();
+        let digest = format!("sha256:{}", "a".repeat(64));
+        for (method, path, query, account, expected) in [
+            ("PUT", "manifests/1.0", None, "ci", "if unchanged"),
+            ("PUT", "manifests/1.0", None, "release", "open"),
+            ("PUT", "manifests/2.0", None, "ci", "open"),
+            ("GET", "manifests/1.0", None, "ci", "open"),
+            ("DELETE", "manifests/1.0", None, "ci", "denied"),
+            ("DELETE", "manifests/2.0", None, "ci", "open"),
+            ("DELETE", &format!("manifests/{digest}"), None, "ci", "if unchanged"),
+            ("DELETE", &format!("blobs/{digest}"), None, "release", "denied"),
+            ("PUT", &format!("manifests/{digest}"), Some("tag=2.0&tag=1.0"), "ci", "if unchanged"),
+            ("PUT", &format!("manifests/{digest}"), Some("tag=2.0"), "ci", "open"),
+        ] {
+            let route = Route::parse(method, &format!("/v2/team/app/{path}"), query).unwrap();
+            let found = match rules.judge(&route, account) {
+                WriteOnceVerdict::Open => "open",
+                WriteOnceVerdict::Denied(_) => "denied",
+                WriteOnceVerdict::IfUnchanged(_) => "if unchanged",
+            };
+            assert_eq!(found, expected, "{method} {path} of {account}");
+        }
+    }
+
+    #[test]
     fn rule_50_the_anonymous_account_is_never_excepted() {
         let rules = WriteOnce::compile(&[entry("/.+/", &["*"], Some("*"))]).unwrap();
         assert_eq!(state(&rules, "a/b", "x", ""), "write-once");
@@ -340,7 +399,8 @@ mod tests {
         for method in [Method::Put, Method::Delete, Method::Post, Method::Patch] {
             assert!(!to(method, "/v2/a/b/manifests/x"), "{method:?}");
         }
-        assert!(!to(Method::Get, &format!("/v2/a/b/blobs/sha256:{}", "0".repeat(64))));
+        let blob = format!("/v2/a/b/blobs/sha256:{}", "0".repeat(64));
+        assert!(to(Method::Head, &blob) && to(Method::Get, &blob) && !to(Method::Delete, &blob));
         assert!(!to(Method::Get, "/v2/_catalog"));
     }
 }

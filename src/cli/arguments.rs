@@ -5,7 +5,10 @@ use std::{path::PathBuf, time::Duration};
 use clap::{Parser, Subcommand};
 
 use super::config_file::ConfigFile;
-use crate::config::{FORM_OF_A_MOMENT, Moment};
+use crate::{
+    config::{FORM_OF_A_MOMENT, Moment},
+    registry::Tag,
+};
 
 /// A streaming, authorizing TLS proxy in front of an unchanged docker registry.
 #[derive(Debug, Parser)]
@@ -116,6 +119,9 @@ pub(super) struct Explain {
     /// Another time than the present, as 2026-12-31 or 2026-12-31T18:00:00Z: rules with from and until hold at times
     #[arg(long, value_name = "TIME", requires = "what", value_parser = moment)]
     pub(super) at: Option<u64>,
+    /// The tag that a scope is asked about, for rules with `tag`; a request names its own
+    #[arg(long, value_name = "TAG", requires = "scope", conflicts_with = "request", value_parser = tag)]
+    pub(super) tag: Option<String>,
     /// Scope to ask for: repository:team/app:pull,push
     #[arg(long, value_name = "SCOPE", group = "what", requires = "who", required_unless_present_any = ["request", "json", "jwt", "certificate"], conflicts_with = "request")]
     pub(super) scope: Option<String>,
@@ -126,7 +132,7 @@ pub(super) struct Explain {
     #[arg(long, short, requires = "what")]
     pub(super) verbose: bool,
     /// Answer in JSON, a line for each account. With no scope and no request, answer each line of standard input:
-    /// {"account","type","name","service","ip","actions","labels","at"}
+    /// {"account","type","name","service","ip","actions","labels","at","tag"}
     #[arg(long)]
     pub(super) json: bool,
 }
@@ -217,6 +223,15 @@ fn time(text: &str) -> Result<Duration, String> {
 pub(super) fn moment(text: &str) -> Result<u64, String> {
     let moment = Moment::parse(text).map(Moment::begin);
     moment.ok_or_else(|| format!("{text:?} is neither a day nor a time; {FORM_OF_A_MOMENT}"))
+}
+
+/// A tag, as the registry would take it.
+///
+/// # Errors
+/// It is none.
+fn tag(text: &str) -> Result<String, String> {
+    let tag = Tag::parse(text).map(|tag| tag.as_str().to_owned());
+    tag.ok_or_else(|| format!("{text:?} is no tag: write letters, digits, `_`, `.` and `-`"))
 }
 
 const DAY: Duration = Duration::from_secs(24 * 3600);

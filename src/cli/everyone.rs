@@ -8,8 +8,9 @@ use super::{
     policy_answer::PolicyAnswer,
     policy_query::{PolicyEvaluator, PolicyQuery, by_which},
     progress::Progress,
+    write_once::WriteOnceAnswer,
 };
-use crate::registry::Scope;
+use crate::{authz::DecidedBy, registry::Scope};
 
 /// Prints the accounts of the configuration that may do all of `needs`, with the rules that decide, with `-v` the
 /// others too; 0 when there are any.
@@ -31,10 +32,10 @@ pub(super) fn run(
         progress.step();
         let (name, service) = ((*account).to_owned(), explain.service.clone());
         let asked = PolicyQuery::new(name, BTreeMap::new(), explain.ip, service, evaluator).at(explain.at);
+        let asked = asked.about_request(explain.request.as_deref(), explain.tag.as_deref());
         let (allowed, line) = if text {
-            let (allowed, by) = decide(&asked, explain, evaluator, needs)?;
-            let verdict = if allowed { "allowed" } else { "denied" };
-            (allowed, format!("  {}: {verdict}, {by}", named(account)))
+            let (verdict, by) = decide(&asked, explain, evaluator, needs)?;
+            (verdict != "denied", format!("  {}: {verdict}, {by}", named(account)))
         } else {
             let answer = PolicyAnswer::find(evaluator, &asked, needs, |_, _| Vec::new())?;
             (answer.allowed, serde_json::to_string(&answer).map_err(|error| error.to_string())?)
@@ -72,25 +73,34 @@ fn notes(explain: &Explain, evaluator: &PolicyEvaluator) -> Result<(), Failure> 
     Ok(())
 }
 
-/// Decides whether everything is granted. Returns the rules that grant it, or else the one that withholds the first
-/// part that is missing.
+/// Decides whether everything is granted, at least for some tags. Returns the rules that grant it, or else the one that
+/// withholds the first part that is missing.
 fn decide(
     asked: &PolicyQuery,
     explain: &Explain,
     evaluator: &PolicyEvaluator,
     needs: &[Scope],
-) -> Result<(bool, String), String> {
-    let mut by = Vec::new();
+) -> Result<(&'static str, String), String> {
+    let (mut by, mut verdict) = (Vec::new(), "allowed");
     for need in needs {
         let ruling = evaluator.decide(&asked.about(need))?;
-        let which = by_which(&ruling.by, &explain.config);
-        if !need.actions.iter().all(|action| ruling.actions.contains(action)) {
-            return Ok((false, which));
+        let is_granted = |action| ruling.actions.contains(action) || ruling.some_tags.contains(action);
+        if !need.actions.iter().all(is_granted) {
+            return Ok(("denied", by_which(&ruling.by, &explain.config)));
         }
-        by.push(which);
+        by.push(match ruling.tag_rule.filter(|_| !ruling.some_tags.is_empty()) {
+            Some(rule) => {
+                verdict = "allowed for some tags";
+                by_which(&DecidedBy::Rule(rule), &explain.config)
+            }
+            None => by_which(&ruling.by, &explain.config),
+        });
+    }
+    if let Some(answer) = WriteOnceAnswer::find(evaluator, asked).filter(WriteOnceAnswer::denies) {
+        return Ok(("denied", answer.sentence()));
     }
     by.dedup();
-    Ok((true, by.join(" and ")))
+    Ok((verdict, by.join(" and ")))
 }
 
 fn named(account: &str) -> &str {

@@ -13,14 +13,13 @@ use super::{
     policy_answer::{PolicyAnswer, RulingAnswer, say_json},
     policy_query::{PolicyEvaluator, PolicyQuery, by_which, needs},
     revoke,
+    write_once::{self, WriteOnceAnswer},
 };
 use crate::{
     authn::Labels,
-    authz::{
-        Condition, DecidedBy, Policy, Question, Rule, RuleSettings, Ruling, Validity, Verdict, WriteOnce,
-    },
+    authz::{Condition, DecidedBy, Policy, Question, Rule, RuleSettings, Ruling, Validity, Verdict},
     config::written_moment,
-    registry::{RepositoryName, Scope},
+    registry::Scope,
 };
 
 /// Prints the decision on a scope or a request; 0 when all that it needs is allowed, 1 when not. With `--json` and
@@ -48,7 +47,7 @@ pub(super) fn run(explain: &Explain) -> Result<ExitCode, Failure> {
         }
         None => asked(explain, &evaluator)?,
     };
-    let asked = asked.at(explain.at);
+    let asked = asked.at(explain.at).about_request(explain.request.as_deref(), explain.tag.as_deref());
     if explain.json {
         return answer(explain, &evaluator, &asked, &needs);
     }
@@ -64,31 +63,51 @@ pub(super) fn run(explain: &Explain) -> Result<ExitCode, Failure> {
     }
     let mut all_allowed = true;
     for need in &needs {
-        say(format!("needs {need}"))?;
-        let ruling = evaluator.decide(&asked.about(need))?;
-        let above = evaluator.above_ceiling(&ruling, &asked.about(need))?;
-        for line in not_met(&evaluator, &asked.about(need), &ruling, explain.verbose) {
-            say(format!("  {line}"))?;
-        }
-        for action in &need.actions {
-            let allowed = ruling.actions.contains(action);
-            let verdict = if allowed { "allowed" } else { "denied" };
-            say(format!("  {action}: {verdict}, {}", why(action, &ruling, above.as_ref(), &explain.config)))?;
-            all_allowed &= allowed;
-        }
+        all_allowed &= say_need(explain, &evaluator, &asked, need)?;
     }
     if explain.request.is_some() && needs.len() > 1 {
         say(
             "note: where only the source of a mount is denied, the blob is uploaded instead, and the push succeeds",
         )?;
     }
-    for note in write_once(&evaluator, &needs)? {
-        say(note)?;
+    match (WriteOnceAnswer::find(&evaluator, &asked), asked.route()) {
+        (Some(answer), _) => {
+            say(format!("  write-once tags: {}", answer.sentence()))?;
+            all_allowed &= !answer.denies();
+        }
+        (None, Some(_)) => {}
+        (None, None) => write_once::notes(&evaluator, &needs).try_for_each(say)?,
     }
     if needs.iter().any(|need| need.actions == ["push"]) {
         say("note: docker asks for pull and push to push an image")?;
     }
     Ok(if all_allowed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Prints the decision on each action of a need; returns true if all of them are allowed.
+fn say_need(
+    explain: &Explain,
+    evaluator: &PolicyEvaluator,
+    asked: &PolicyQuery,
+    need: &Scope,
+) -> Result<bool, Failure> {
+    say(format!("needs {need}"))?;
+    let ruling = evaluator.decide(&asked.about(need))?;
+    let above = evaluator.above_ceiling(&ruling, &asked.about(need))?;
+    for line in not_met(evaluator, &asked.about(need), &ruling, explain.verbose) {
+        say(format!("  {line}"))?;
+    }
+    for action in &need.actions {
+        let for_some = ruling.tag_rule.as_ref().filter(|_| ruling.some_tags.contains(action));
+        if let Some(rule) = for_some {
+            let rule = by_which(&DecidedBy::Rule(rule.clone()), &explain.config);
+            say(format!("  {action}: depends on the tag, {rule}; name one with --tag"))?;
+            continue;
+        }
+        let verdict = if ruling.actions.contains(action) { "allowed" } else { "denied" };
+        say(format!("  {action}: {verdict}, {}", why(action, &ruling, above.as_ref(), &explain.config)))?;
+    }
+    Ok(need.actions.iter().all(|action| ruling.actions.contains(action)))
 }
 
 /// The answer about a JWT or a certificate, as a line of JSON.
@@ -135,22 +154,6 @@ fn labelled(explain: &Explain, evaluator: &PolicyEvaluator) -> Result<Option<(St
     let Some(file) = &explain.jwt else { return Ok(None) };
     let login = jwt::read(file, evaluator, explain.json)?;
     Ok(Some((login.account, login.labels)))
-}
-
-/// The notes about repositories in which tags may be write-once, for questions about pushes and deletions.
-fn write_once(evaluator: &PolicyEvaluator, needs: &[Scope]) -> Result<Vec<String>, Failure> {
-    let rules = WriteOnce::compile(&evaluator.config.write_once)
-        .map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))?;
-    let writes =
-        |need: &&Scope| need.actions.iter().any(|action| ["push", "delete", "*"].contains(&&**action));
-    let names = needs.iter().filter(writes).filter_map(|need| RepositoryName::parse(&need.name));
-    let notes = names.flat_map(|name| {
-        let places: Vec<_> = rules.places(&name).collect();
-        places.into_iter().map(move |place| {
-            format!("note: {name} has write-once tags by {place}: a push or deletion that would change one is denied")
-        })
-    });
-    Ok(notes.collect())
 }
 
 /// The source of the decision about one action. Where a ceiling takes actions away, of `above`, each has its own: what
@@ -223,6 +226,7 @@ fn why_not(index: usize, policy: &Policy, settings: &[RuleSettings], question: &
         Verdict::Unmet(Condition::Time) => {
             format!("{place}: would match, but {}", out_of_time(rule, question.now))
         }
+        Verdict::ForSomeTags => format!("{place}: matches for some tags"),
         Verdict::Unmet(condition) => {
             let (condition, value) = held_against(condition, settings, question);
             format!("{place}: {condition} is not met by {value}")
@@ -260,6 +264,11 @@ fn held_against(
         Condition::Type => ("type", &settings.resource_type, quoted(question.resource_type)),
         Condition::Name => ("name", &settings.name, quoted(question.name)),
         Condition::Service => ("service", &settings.service, quoted(question.service)),
+        Condition::Tag => {
+            let patterns = settings.tags.clone().unwrap_or_default();
+            let tag = question.tag.map_or_else(|| "no known tag".to_owned(), quoted);
+            return (format!("match.tag {patterns:?}"), tag);
+        }
         Condition::Label(label) => {
             let pattern = settings.labels.get(label).map(String::as_str).unwrap_or_default();
             let values = question.labels.get(label).map(Vec::as_slice).unwrap_or_default();
@@ -286,6 +295,7 @@ struct Line {
     labels: Option<BTreeMap<String, Option<Vec<String>>>>,
     /// Instead of the present.
     at: Option<String>,
+    tag: Option<String>,
 }
 
 /// Answers each line with `{"rule": N or null, "actions": […]}`, N from 0; with `"by"` where a back end decided.
@@ -309,6 +319,7 @@ fn answer_lines(evaluator: &PolicyEvaluator) -> Result<ExitCode, Failure> {
             service: &line.service,
             resource_type: &line.resource_type,
             name: &line.name,
+            tag: line.tag.as_deref(),
             actions: &line.actions.unwrap_or_default(),
             now: at.unwrap_or(now),
         })?;

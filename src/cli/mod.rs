@@ -26,6 +26,7 @@ mod serve;
 mod test_policy;
 mod token;
 mod token_new;
+mod write_once;
 
 use std::{
     ffi::OsString,

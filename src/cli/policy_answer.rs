@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::{
     output::{Failure, say},
     policy_query::{PolicyEvaluator, PolicyQuery},
+    write_once::WriteOnceAnswer,
 };
 use crate::{
     authz::{DecidedBy, Ruling},
@@ -30,6 +31,9 @@ pub(super) struct PolicyAnswer<'a> {
     /// The revocations that concern it, as the running server tells them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     revoked: Vec<String>,
+    /// The part of write-once tags in the request.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    write_once: Option<WriteOnceAnswer>,
     /// True if all that was asked for is granted.
     pub(super) allowed: bool,
     needs: Vec<Need>,
@@ -59,6 +63,9 @@ struct Need {
 pub(super) struct RulingAnswer {
     /// The granted ones of the requested actions.
     actions: Vec<String>,
+    /// The requested actions that are granted for some tags only, where the question names no tag.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    some_tags: Vec<String>,
     /// The back end that decided, where it was not `acl`.
     #[serde(skip_serializing_if = "Option::is_none")]
     by: Option<&'static str>,
@@ -91,10 +98,23 @@ impl<'a> PolicyAnswer<'a> {
             answers.push(Need::new(need, not_met(need, &ruling), ruling));
         }
         let PolicyQuery { account, labels, ip, service, .. } = asked;
-        let allowed = answers.iter().all(|need| need.allowed);
+        let write_once = WriteOnceAnswer::find(evaluator, asked);
+        let denied = write_once.as_ref().is_some_and(WriteOnceAnswer::denies);
+        let allowed = !denied && answers.iter().all(|need| need.allowed);
         let (at, shut_out) = (asked.other_time(), evaluator.is_shut_out(asked));
         let revoked = Vec::new();
-        Ok(Self { account, labels, ip: *ip, service, at, shut_out, revoked, allowed, needs: answers })
+        Ok(Self {
+            account,
+            labels,
+            ip: *ip,
+            service,
+            at,
+            shut_out,
+            revoked,
+            write_once,
+            allowed,
+            needs: answers,
+        })
     }
 
     /// The same with what was revoked.
@@ -106,7 +126,7 @@ impl<'a> PolicyAnswer<'a> {
 impl Need {
     fn new(need: &Scope, not_met: Vec<String>, ruling: Ruling) -> Self {
         let (line, comment) = match &ruling.by {
-            DecidedBy::Rule(rule) | DecidedBy::Unclear(rule) => {
+            DecidedBy::Rule(rule) | DecidedBy::Unclear(rule) | DecidedBy::SomeTags(rule) => {
                 (Some(rule.line).filter(|line| *line > 0), rule.comment.as_ref().map(ToString::to_string))
             }
             DecidedBy::Ceiling(ceiling) => (Some(ceiling.line).filter(|line| *line > 0), None),
@@ -122,14 +142,14 @@ impl From<Ruling> for RulingAnswer {
     fn from(ruling: Ruling) -> Self {
         let (rule, by) = match &ruling.by {
             DecidedBy::Nobody => (None, None),
-            DecidedBy::Rule(rule) | DecidedBy::Unclear(rule) => {
+            DecidedBy::Rule(rule) | DecidedBy::Unclear(rule) | DecidedBy::SomeTags(rule) => {
                 (Some(rule.index), Some(rule.section).filter(|section| *section != "acl"))
             }
             DecidedBy::Command => (None, Some("ext_authz")),
             DecidedBy::Ceiling(_) => (None, Some("robots")),
         };
         let unclear = matches!(ruling.by, DecidedBy::Unclear(_));
-        Self { actions: ruling.actions, by, rule, unclear }
+        Self { actions: ruling.actions, some_tags: ruling.some_tags, by, rule, unclear }
     }
 }
 

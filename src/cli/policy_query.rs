@@ -12,9 +12,9 @@ use tokio::runtime::{self, Runtime};
 use super::login_file::now;
 use crate::{
     authn::{Labels, RobotSettings, Robots, is_certificate_name},
-    authz::{Authorizers, CeilingName, Ceilings, DecidedBy, LeftOut, Policy, Question, Ruling},
+    authz::{Authorizers, CeilingName, Ceilings, DecidedBy, LeftOut, Policy, Question, Ruling, WriteOnce},
     config::{Config, written_moment},
-    registry::{Route, Scope},
+    registry::{Route, Scope, Tag},
     workload::is_of,
 };
 
@@ -28,6 +28,10 @@ pub(super) struct PolicyQuery {
     pub(super) now: u64,
     /// True if another time than the present is asked about.
     is_at: bool,
+    /// The request that is asked about, where it is not a scope.
+    route: Option<Route>,
+    /// The tag that a scope is asked about.
+    tag: Option<String>,
     is_known: bool,
     /// True if a back end, or an issuer of `workload_auth`, may know the account where `users` does not.
     may_be_elsewhere: bool,
@@ -56,7 +60,19 @@ impl PolicyQuery {
         let certificate =
             (certificates && is_certificate_name(&account)).then(|| "`certificate_auth`".to_owned());
         let owner = issuer.or(certificate);
-        Self { account, labels, ip, service, now: now(), is_at: false, is_known, may_be_elsewhere, owner }
+        Self {
+            account,
+            labels,
+            ip,
+            service,
+            now: now(),
+            is_at: false,
+            route: None,
+            tag: None,
+            is_known,
+            may_be_elsewhere,
+            owner,
+        }
     }
 
     /// The same question at another time, in seconds since 1970, where there is one.
@@ -69,6 +85,24 @@ impl PolicyQuery {
         self.is_at.then(|| written_moment(self.now))
     }
 
+    /// The same about a request, or about one tag.
+    pub(super) fn about_request(self, request: Option<&str>, tag: Option<&str>) -> Self {
+        let route = request.and_then(|request| route(request).ok());
+        Self { route, tag: tag.map(str::to_owned), ..self }
+    }
+
+    /// The request that is asked about, where it is not a scope.
+    pub(super) fn route(&self) -> Option<&Route> {
+        self.route.as_ref()
+    }
+
+    /// The tag in question on a repository.
+    fn tag_of(&self, name: &str) -> Option<&str> {
+        let Some(route) = &self.route else { return self.tag.as_deref() };
+        let repository = route.endpoint().repository().filter(|repository| repository.as_str() == name);
+        repository.and_then(|_| route.tag()).map(Tag::as_str)
+    }
+
     /// The question whether `need` is granted.
     pub(super) fn about<'q>(&'q self, need: &'q Scope) -> Question<'q> {
         Question {
@@ -78,6 +112,7 @@ impl PolicyQuery {
             service: &self.service,
             resource_type: &need.resource_type,
             name: &need.name,
+            tag: self.tag_of(&need.name),
             actions: &need.actions,
             now: self.now,
         }
@@ -126,6 +161,7 @@ pub(super) struct PolicyEvaluator {
     /// Their tokens.
     tokens: Robots,
     authorizers: Authorizers,
+    write_once: WriteOnce,
     runtime: Runtime,
 }
 
@@ -146,7 +182,13 @@ impl PolicyEvaluator {
         let users = config.users.iter().enumerate().map(|(n, user)| (user.name.clone(), n)).collect();
         let robots = config.robots.iter().enumerate().map(|(n, robot)| (robot.name.clone(), n)).collect();
         let tokens = Robots::build(&config.robots).map_err(|errors| joined(&errors))?;
-        Ok(Self { config, users, robots, tokens, authorizers, runtime })
+        let write_once = WriteOnce::compile(&config.write_once).map_err(|errors| joined(&errors))?;
+        Ok(Self { config, users, robots, tokens, authorizers, write_once, runtime })
+    }
+
+    /// The write-once tags.
+    pub(super) fn write_once(&self) -> &WriteOnce {
+        &self.write_once
     }
 
     /// The rules of the file.
@@ -216,11 +258,14 @@ pub(super) fn needs(scope: Option<&str>, request: Option<&str>) -> Result<Vec<Sc
         let scopes = Scope::parse_all(scope);
         return scopes.map_err(|error| format!("{error}: write a scope as repository:team/app:pull,push"));
     };
+    Ok(route(request)?.needs())
+}
+
+fn route(request: &str) -> Result<Route, String> {
     let hint = "write a request as 'PUT /v2/team/app/manifests/1.0'";
     let (method, target) = request.split_once(' ').ok_or_else(|| format!("{request:?}: {hint}"))?;
     let (path, query) = target.split_once('?').map_or((target, None), |(path, query)| (path, Some(query)));
-    let route = Route::parse(method, path, query).map_err(|error| format!("{request:?}: {error}; {hint}"))?;
-    Ok(route.needs())
+    Route::parse(method, path, query).map_err(|error| format!("{request:?}: {error}; {hint}"))
 }
 
 fn joined<E: fmt::Display>(errors: &[E]) -> String {
@@ -242,6 +287,7 @@ pub(super) fn by_which(by: &DecidedBy, config: &Path) -> String {
         }
         DecidedBy::Rule(rule) => (rule, ""),
         DecidedBy::Unclear(rule) => (rule, ", which may match or not"),
+        DecidedBy::SomeTags(rule) => (rule, ", for some tags"),
     };
     let comment = rule.comment.as_ref().map(|comment| format!(" ({comment})")).unwrap_or_default();
     let until =

@@ -10,8 +10,9 @@ use super::{
     output::{Failure, say},
     policy_answer::{PolicyAnswer, say_json},
     policy_query::{PolicyEvaluator, PolicyQuery, by_which, needs},
+    write_once::WriteOnceAnswer,
 };
-use crate::{config::read_yaml, registry::Scope};
+use crate::{authz::DecidedBy, config::read_yaml, registry::Scope};
 
 /// One row of the table.
 #[derive(Deserialize)]
@@ -26,6 +27,8 @@ struct Expectation {
     service: Option<String>,
     /// Instead of the present: `2026-12-31T18:00:00Z`; a day is its beginning.
     at: Option<String>,
+    /// The tag that a scope is asked about.
+    tag: Option<String>,
     /// `repository:team/app:pull,push`
     scope: Option<String>,
     /// `PUT /v2/team/app/manifests/1.0`
@@ -87,9 +90,13 @@ fn question(row: Expectation, evaluator: &PolicyEvaluator) -> Result<(PolicyQuer
     if row.scope.is_some() == row.request.is_some() {
         return Err("write either scope or request".to_owned());
     }
+    if row.tag.is_some() && row.request.is_some() {
+        return Err("write tag with a scope only: a request names its own".to_owned());
+    }
     let needs = needs(row.scope.as_deref(), row.request.as_deref())?;
     let at = row.at.as_deref().map(moment).transpose()?;
-    Ok((PolicyQuery::new(row.account, row.labels, row.ip, row.service, evaluator).at(at), needs))
+    let asked = PolicyQuery::new(row.account, row.labels, row.ip, row.service, evaluator).at(at);
+    Ok((asked.about_request(row.request.as_deref(), row.tag.as_deref()), needs))
 }
 
 /// `repository:a:pull is denied, no rule matches`, for each need.
@@ -103,8 +110,14 @@ fn verdicts(
     for need in needs {
         let ruling = evaluator.decide(&asked.about(need))?;
         let whole = need.actions.iter().all(|action| ruling.actions.contains(action));
-        let verdict = if whole { "allowed" } else { "denied" };
-        verdicts.push(format!("{need} is {verdict}, {}", by_which(&ruling.by, &test.config)));
+        let for_some = ruling.tag_rule.as_ref().filter(|_| !ruling.some_tags.is_empty());
+        let (verdict, by) = match for_some {
+            Some(rule) if !whole => ("allowed for some tags only", &DecidedBy::Rule(rule.clone())),
+            _ if whole => ("allowed", &ruling.by),
+            _ => ("denied", &ruling.by),
+        };
+        verdicts.push(format!("{need} is {verdict}, {}", by_which(by, &test.config)));
     }
+    verdicts.extend(WriteOnceAnswer::find(evaluator, asked).map(|answer| answer.sentence()));
     Ok(verdicts.join("; "))
 }

@@ -12,6 +12,7 @@ mod descriptor;
 mod json;
 mod kind;
 mod manifest;
+mod named_digests;
 mod platform;
 mod timestamp;
 
@@ -20,4 +21,5 @@ pub use config::{HistoryEntry, ImageConfig};
 pub use descriptor::Descriptor;
 pub use json::{LONGEST, MOST};
 pub use manifest::{IMAGE_TYPES, INDEX_TYPES, Manifest};
+pub use named_digests::NamedDigests;
 pub use platform::Platform;

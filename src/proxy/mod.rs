@@ -4,12 +4,14 @@
 
 mod auth;
 mod body;
+mod closure;
 mod forward;
 mod freeze;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzzing;
 mod https_redirect;
+mod keyed_locks;
 mod pages;
 mod registry_health;
 mod request;

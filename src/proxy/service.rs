@@ -1,8 +1,10 @@
 //! The journey of one request, from its head to its answer. Read `Service::journey`: it is the whole product.
 
+mod by_tags;
 mod reading;
+mod sending;
 
-use std::{pin::pin, sync::Arc, time::Instant};
+use std::{sync::Arc, time::Instant};
 
 use arc_swap::ArcSwap;
 use hyper::{Request, Response, StatusCode, body::Incoming, header::HeaderValue, http::request::Parts};
@@ -16,13 +18,13 @@ use super::{
         certificate, cross_site, token_endpoint,
     },
     body::request_body::RequestBody,
+    closure::Closure,
     forward::{
         catalog::Catalog,
         headers,
         rewrite::{rewrite_response, upstream_head},
         subrequest::Subrequest,
     },
-    freeze::Write,
     pages::{self, Answer, Pages},
     registry_health::RegistryHealth,
     request::{
@@ -52,6 +54,8 @@ use crate::{
     telemetry::{Ended, Telemetry},
     ui::PagePath,
 };
+use by_tags::{ByTags, Settled};
+use sending::Sending;
 
 /// The proxy: what outlives a reload, and the snapshot that a reload replaces.
 pub struct Service {
@@ -60,6 +64,7 @@ pub struct Service {
     authentication: Authentication,
     pages: Pages,
     catalog: Catalog,
+    closure: Arc<Closure>,
     registry_health: RegistryHealth,
     freeze: Freeze,
     write_once: WriteOnceGate,
@@ -82,6 +87,7 @@ impl Service {
             authentication,
             pages,
             catalog,
+            closure: Arc::default(),
             registry_health: RegistryHealth::default(),
             freeze: Freeze::default(),
             write_once: WriteOnceGate::default(),
@@ -97,6 +103,7 @@ impl Service {
             let upstream = Upstream::new(snapshot.settings.upstream.clone(), self.budget.clone());
             self.upstream.store(Arc::new(upstream));
             self.pages.forget_registry();
+            self.closure.forget();
         }
         self.snapshot.store(Arc::new(snapshot));
     }
@@ -252,17 +259,29 @@ impl Service {
         let upstream = self.upstream.load_full();
         let is_of_named_page = Shared::with(head, &snapshot.settings.cors).is_some();
         let admitted = admit(caller.as_ref(), route, is_of_named_page, snapshot, log).await;
-        let permit = match admitted.map_err(|refusal| certificate::explain(refusal, context))? {
-            Admitted::Whole(permit) => permit,
+        let settled = match admitted.map_err(|refusal| certificate::explain(refusal, context))? {
+            Admitted::Whole(permit) => Settled::from((permit, body)),
+            Admitted::ByTag(by_tag) => {
+                let registry = &Subrequest::of(&upstream, context, address, log);
+                let Some(caller) = &caller else {
+                    return Err(Refusal::not_there(by_tag.route().endpoint()));
+                };
+                match Box::pin(self.settle(*by_tag, caller, context, body, registry, log)).await? {
+                    ByTags::Settled(settled) => *settled,
+                    ByTags::Answer(response) => return Ok(response),
+                }
+            }
             Admitted::InPart(view, route) => {
                 let registry = Subrequest::of(&upstream, context, address, log);
                 return Box::pin(self.catalog.list(&view, route.catalog_page(), &registry)).await;
             }
         };
-        let (body, mut passage) = if WriteOnceGate::concerns(permit.route(), &snapshot.write_once) {
+        let Settled { permit, body, lesson, slot: _slot } = settled;
+        let (rules, authorizers) = (&snapshot.write_once, &snapshot.authorizers);
+        let (body, mut passage) = if WriteOnceGate::concerns(&permit, rules, authorizers) {
             let registry = &Subrequest::of(&upstream, context, address, log);
-            let account = caller.as_ref().map_or("", Caller::account);
-            let guarded = Guarded { permit: &permit, account, rules: &snapshot.write_once, registry };
+            let caller = caller.as_ref().map(|caller| caller.as_authz(&snapshot.settings.service));
+            let guarded = Guarded { permit: &permit, caller, rules, authorizers, registry };
             Box::pin(self.write_once.admit(guarded, body, log)).await?
         } else {
             (body, Passage::default())
@@ -271,25 +290,22 @@ impl Service {
         let list = if is_list { Some(self.catalog.slot(address).await?) } else { None };
         let busy = |error| unanswered(&error, &upstream);
         let slot = upstream.slot(address).await.map_err(busy)?.of(in_flight);
-        let mut write = self.freeze.admit(permit.route())?;
+        let write = self.freeze.admit(permit.route())?;
         passage.begin()?;
+        let forget = self.closure.forget_after(permit.route());
         log.allowed();
         // 5. Forward: only a permit can be, and bodies stream.
         let mut to_registry = upstream_head(&permit);
         headers::to_registry(&mut to_registry, &head.headers, origin, address, log.id());
         log.forwarding(body.progress());
-        let sending = pin!(upstream.send(to_registry.with(body), slot));
-        let sent = Write::unless_cut_off(write.as_mut(), sending).await;
-        let sent = sent.inspect_err(|_| log.end(Ended::CutOff))?;
+        let (request, to) = (to_registry.with(body), Upstream::clone(&upstream));
+        let sending = Sending { upstream: to, request, slot, write, passage, forget };
+        let sent = sending.outcome().await.inspect_err(|_| log.end(Ended::CutOff))?;
         let response = sent.map_err(|error| {
-            if !error.may_have_been_sent() {
-                passage.not_sent();
-            }
             log.unanswered(&error);
             unanswered(&error, &upstream)
         })?;
         log.answered(&response);
-        passage.answered(response.status());
         if let (Endpoint::ManifestByTag(name, _) | Endpoint::ManifestByDigest(name, _), StatusCode::CREATED) =
             (permit.route().endpoint(), response.status())
         {
@@ -305,6 +321,9 @@ impl Service {
         let mut response = rewrite_response(response.map(body), permit.route(), &outside);
         if let Some(grace) = caller.as_ref().and_then(|caller| caller.grace.as_ref()) {
             upload_location::add_key(response.headers_mut(), grace, &snapshot.authority);
+        }
+        if let Some(lesson) = lesson {
+            self.closure.learn(lesson, response.status(), response.headers());
         }
         if let Some(slot) = list {
             response.body_mut().keep(slot);
@@ -333,6 +352,7 @@ impl Service {
             authentication: &self.authentication,
             freeze: &self.freeze,
             write_once: &self.write_once,
+            closure: &self.closure,
             log,
             known: None,
         };

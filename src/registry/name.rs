@@ -15,7 +15,7 @@ pub struct RepositoryName(String);
 pub struct Tag(String);
 
 /// A digest: `sha256:…`. The grammar is the registry's; whether the algorithm is known is for it to say.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Digest(String);
 
 /// The id of an upload in progress.
@@ -56,6 +56,26 @@ impl Digest {
         let digest = digest(&SHA256, bytes);
         let hex: String = digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
         Self(format!("sha256:{hex}"))
+    }
+
+    /// Returns true for a SHA-256 digest as a registry writes it, in small letters.
+    pub fn is_sha256(&self) -> bool {
+        self.0.strip_prefix("sha256:").is_some_and(is_hex_of_sha256)
+    }
+}
+
+fn is_hex_of_sha256(hex: &str) -> bool {
+    hex.len() == 64 && hex.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+impl Tag {
+    /// The digest of the manifest that a tag of the form `sha256-<64 hex digits>[.suffix]` is about: signatures and lists
+    /// of referrers stand under such tags.
+    pub fn subject(&self) -> Option<Digest> {
+        let rest = self.0.strip_prefix("sha256-")?;
+        let (hex, suffix) = rest.split_at_checked(64)?;
+        (is_hex_of_sha256(hex) && (suffix.is_empty() || suffix.starts_with('.')))
+            .then(|| Digest(format!("sha256:{hex}")))
     }
 }
 
@@ -130,6 +150,20 @@ mod tests {
             ["", "/", "a/", "/a", "a//b", "A", "a/B", "a___b", "a..b", "-a", "a-", "a._b", "a:1", "h:/a", "é"]
         {
             assert!(!is_repository_name(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_tag_about_a_manifest_names_its_digest() {
+        let hex = "0a".repeat(32);
+        let subject = |tag: &str| Tag::parse(tag).unwrap().subject().map(|digest| digest.to_string());
+        for tag in [format!("sha256-{hex}"), format!("sha256-{hex}.sig"), format!("sha256-{hex}.")] {
+            assert_eq!(subject(&tag), Some(format!("sha256:{hex}")), "{tag}");
+        }
+        let others = [format!("sha256-{hex}a"), format!("sha256-{}", &hex[1..]), format!("sha512-{hex}")];
+        for tag in others.iter().chain([&format!("sha256-{}.sig", hex.to_uppercase()), &"sha256-".to_owned()])
+        {
+            assert_eq!(subject(tag), None, "{tag}");
         }
     }
 

@@ -1,6 +1,8 @@
 //! A refusal: every early end of a request, as data. The proxy turns it into status, headers and JSON in one place.
 
-use super::{ParseError, Scope};
+use serde_json::json;
+
+use super::{Endpoint, ParseError, Scope};
 
 /// The error codes of the Distribution API that Portwarden uses, with their statuses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,6 +17,14 @@ pub enum ErrorCode {
     NotFound,
     /// 409: another request stands in the way.
     Conflict,
+    /// 404: a manifest that is not there, or that the account may not know of.
+    ManifestUnknown,
+    /// 404: the same of a blob.
+    BlobUnknown,
+    /// 400: a manifest names what is not there, or what the account may not know of.
+    ManifestBlobUnknown,
+    /// 400: a manifest that cannot be read.
+    ManifestInvalid,
     /// 405: the method never reaches the registry.
     Unsupported,
     /// 415: a form body, which the registry would read parameters from.
@@ -54,6 +64,8 @@ pub struct Refusal {
     pub retry_after: Option<u64>,
     /// True if the connection must not be used again.
     pub close: bool,
+    /// The `detail` of a 400 or 404 in the registry's form.
+    pub detail: Option<Box<serde_json::Value>>,
 }
 
 /// A Bearer challenge (RFC 6750 section 3, Distribution's `docs/spec/auth/token.md`) without its realm and service.
@@ -79,9 +91,9 @@ impl ErrorCode {
     pub fn status(self) -> u16 {
         match self {
             Self::Unauthorized => 401,
-            Self::BadRequest => 400,
+            Self::BadRequest | Self::ManifestBlobUnknown | Self::ManifestInvalid => 400,
             Self::Denied => 403,
-            Self::NotFound => 404,
+            Self::NotFound | Self::ManifestUnknown | Self::BlobUnknown => 404,
             Self::Conflict => 409,
             Self::Unsupported => 405,
             Self::UnsupportedMediaType => 415,
@@ -106,6 +118,10 @@ impl ErrorCode {
             Self::TooManyRequests => "TOOMANYREQUESTS",
             Self::BadGateway | Self::Unavailable | Self::GatewayTimeout => "UNAVAILABLE",
             Self::NotFound => "NAME_UNKNOWN",
+            Self::ManifestUnknown => "MANIFEST_UNKNOWN",
+            Self::BlobUnknown => "BLOB_UNKNOWN",
+            Self::ManifestBlobUnknown => "MANIFEST_BLOB_UNKNOWN",
+            Self::ManifestInvalid => "MANIFEST_INVALID",
             Self::BadRequest | Self::Timeout | Self::TooLarge | Self::HeadTooLarge | Self::Internal => {
                 "UNKNOWN"
             }
@@ -123,6 +139,7 @@ impl Refusal {
             challenge: None,
             retry_after: None,
             close: false,
+            detail: None,
         }
     }
 
@@ -142,6 +159,28 @@ impl Refusal {
     pub fn retry_after(self, after: std::time::Duration) -> Self {
         let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
         Self { retry_after: Some(seconds.max(1)), ..self }
+    }
+
+    /// The registry's own answer to a manifest, a blob or a list of referrers that it does not have (registry 2.8).
+    pub fn not_there(endpoint: &Endpoint) -> Self {
+        let unknown = |detail| (ErrorCode::ManifestUnknown, "manifest unknown", detail);
+        let (code, message, detail) = match endpoint {
+            Endpoint::ManifestByTag(_, tag) => unknown(json!({ "Tag": tag.as_str() })),
+            Endpoint::Blob(_, digest) => {
+                (ErrorCode::BlobUnknown, "blob unknown to registry", json!(digest.as_str()))
+            }
+            Endpoint::ManifestByDigest(name, digest) | Endpoint::Referrers(name, digest) => {
+                unknown(json!({ "Name": name.as_str(), "Revision": digest.as_str() }))
+            }
+            _ => unknown(serde_json::Value::Null),
+        };
+        Self::new(code, message).with_detail(detail)
+    }
+
+    /// The same with the registry's `detail`.
+    #[must_use]
+    pub fn with_detail(self, detail: serde_json::Value) -> Self {
+        Self { detail: Some(Box::new(detail)), ..self }
     }
 
     /// The same, and the connection ends after it.

@@ -119,6 +119,22 @@ impl Route {
         &self.tags
     }
 
+    /// The tag that the path names.
+    pub fn tag(&self) -> Option<&Tag> {
+        if let Endpoint::ManifestByTag(_, tag) = &self.endpoint { Some(tag) } else { None }
+    }
+
+    /// The blob that is to be mounted.
+    pub fn mounted(&self) -> Option<Digest> {
+        self.source.as_ref().and_then(|_| Digest::parse(self.query.get("mount")?))
+    }
+
+    /// The page of a list of tags that is asked for: the largest number of them, and the tag behind which it begins.
+    pub fn tags_page(&self) -> (Option<usize>, &str) {
+        let n = self.query.get("n").and_then(|n| n.parse().ok());
+        (n, self.query.get("last").unwrap_or_default())
+    }
+
     /// The key of an upload's last answer (`?portwarden=`), for one request more with a token that has expired.
     pub fn upload_key(&self) -> Option<&str> {
         self.upload_key.as_deref()

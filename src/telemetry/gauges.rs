@@ -38,6 +38,10 @@ pub struct MetricsSnapshot {
     pub stored_claims: Vec<(&'static str, u64)>,
     /// Pushes and deletions since the start that a write-once tag was in the way of, by outcome.
     pub write_once: Vec<(&'static str, u64)>,
+    /// Questions since the start whether tags reach a digest, by outcome.
+    pub closure: Vec<(&'static str, u64)>,
+    /// Digests of which it is known what reaches them.
+    pub closure_digests: usize,
     /// Lines of the audit log that were lost since the start.
     pub audit_lines_lost: u64,
     /// Lines of the audit log that were summed up since the start.
@@ -58,6 +62,8 @@ pub(super) struct Sampled {
     state_up: Gauge,
     stored_claims: Family<OutcomeLabels, Counter>,
     write_once: Family<OutcomeLabels, Counter>,
+    closure: Family<OutcomeLabels, Counter>,
+    closure_digests: Gauge,
     audit_lines_lost: Counter,
     audit_lines_summed_up: Counter,
 }
@@ -123,6 +129,16 @@ impl Sampled {
             self.write_once.clone(),
         );
         r.register(
+            "closure",
+            "Questions whether the tags that an account may use reach a digest, by outcome",
+            self.closure.clone(),
+        );
+        r.register(
+            "closure_digests",
+            "Digests of which it is known which tags reach them",
+            self.closure_digests.clone(),
+        );
+        r.register(
             "audit_lines_lost",
             "Lines of the audit log that could not be written",
             self.audit_lines_lost.clone(),
@@ -147,8 +163,11 @@ impl Sampled {
         for (limit, count) in &reading.limited {
             self.limited.get_or_create(&LimitLabels { limit }).inner().store(*count, Ordering::Relaxed);
         }
-        let by_outcome =
-            [(&self.stored_claims, &reading.stored_claims), (&self.write_once, &reading.write_once)];
+        let by_outcome = [
+            (&self.stored_claims, &reading.stored_claims),
+            (&self.write_once, &reading.write_once),
+            (&self.closure, &reading.closure),
+        ];
         for (family, counts) in by_outcome {
             for (outcome, count) in counts {
                 family.get_or_create(&OutcomeLabels { outcome }).inner().store(*count, Ordering::Relaxed);
@@ -167,6 +186,7 @@ impl Sampled {
         self.registry_up.set(reading.registry_up.unwrap_or_default().into());
         self.frozen.set(reading.frozen.into());
         self.revocations.set(gauge(reading.revocations));
+        self.closure_digests.set(gauge(reading.closure_digests));
         self.state_up.set(reading.state_up.into());
         self.audit_lines_lost.inner().store(reading.audit_lines_lost, Ordering::Relaxed);
         self.audit_lines_summed_up.inner().store(reading.audit_lines_summed_up, Ordering::Relaxed);

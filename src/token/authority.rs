@@ -155,6 +155,20 @@ impl Authority {
         access: &[Scope],
         now: u64,
     ) -> Result<IssuedToken, IssueError> {
+        self.issue_in_part(holder, service, (access, &[]), now)
+    }
+
+    /// The same with accesses that only we grant: those that rules grant for some tags only.
+    ///
+    /// # Errors
+    /// As [`Self::issue_to`].
+    pub fn issue_in_part(
+        &self,
+        holder: Holder<'_>,
+        service: &str,
+        (access, ours): (&[Scope], &[Scope]),
+        now: u64,
+    ) -> Result<IssuedToken, IssueError> {
         let Holder { account, auth_source, until, bound_to, stamp } = holder;
         let session = auth_source.and_then(AuthSourceClaim::session);
         // An account of `workload_auth` cannot come back for another token, since its JWT is dead by then.
@@ -162,7 +176,8 @@ impl Authority {
         let end = session.map_or(usual, |session| session.ends).min(until.unwrap_or(LATEST));
         let exp = end.max(now.saturating_add(SHORTEST)).min(LATEST);
         let is_ours_alone = session.is_some() || bound_to.is_some();
-        let (access, grants) = if is_ours_alone { (&[][..], access) } else { (access, &[][..]) };
+        let both: Vec<Scope> = access.iter().chain(ours).cloned().collect();
+        let (access, grants) = if is_ours_alone { (&[][..], &*both) } else { (access, ours) };
         let claims = AccessClaims {
             iss: &self.settings.issuer,
             sub: account,

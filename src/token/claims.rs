@@ -27,8 +27,8 @@ pub(super) struct AccessClaims<'a> {
     pub(super) iat: u64,
     pub(super) jti: &'a str,
     pub(super) access: &'a [Scope],
-    /// Instead of `access`, for an account of `workload_auth` or `certificate_auth`: a registry that trusts our key
-    /// grants nothing by it.
+    /// Instead of `access`, for an account of `workload_auth` or `certificate_auth`; beside it, what rules grant for some
+    /// tags only. A registry that trusts our key grants nothing by it.
     #[serde(skip_serializing_if = "<[Scope]>::is_empty")]
     pub(super) grants: &'a [Scope],
     #[serde(flatten)]
@@ -112,7 +112,11 @@ impl AccessToken {
         let is_session = auth_source.as_ref().is_some_and(|source| source.session().is_some());
         let bound_to = bound_to(claims)?;
         let ceiling = if is_session || bound_to.is_some() { "grants" } else { "access" };
-        let access = claims.objects(ceiling)?.iter().map(scope).collect::<Result<_, _>>()?;
+        let mut access = claims.objects(ceiling)?.iter().map(scope).collect::<Result<Vec<_>, _>>()?;
+        if ceiling == "access" {
+            // What rules grant for some tags only stands there.
+            access.extend(claims.objects("grants")?.iter().map(scope).collect::<Result<Vec<_>, _>>()?);
+        }
         Ok(Self { account, access, auth_source, bound_to, stamp: stamp(claims)? })
     }
 }

@@ -289,7 +289,7 @@ pub struct Access<'a> {
     pub address: Option<IpAddr>,
     /// The whole catalogue (`registry:catalog:*`).
     pub catalog: Right,
-    /// The name of a repository that was asked about, existing or not; empty for none.
+    /// The name of a repository that was asked about, existing or not, with or without a tag; empty for none.
     pub asked: &'a str,
     /// The rights on it; `None` when nothing was asked, or it is no name of a repository.
     pub answer: Option<RightsOn>,
@@ -315,6 +315,8 @@ pub struct RightsOn {
 pub struct Right {
     /// True if it is granted.
     pub allowed: bool,
+    /// True if it is granted for some tags only.
+    pub for_some_tags: bool,
     /// The source of the decision, in words: `rule 3, line 34`; `no rule matches`.
     pub by: String,
     /// The moment at which that rule ends, where it does.

@@ -79,7 +79,21 @@ const ROOMS_OF_PROXY: &[(&str, &[&str])] = &[
     ("auth", &["request", "body", "request_log", "response"]),
     ("forward", &["request", "body", "upstream", "request_log", "response"]),
     ("write_once", &["request", "body", "upstream", "request_log", "response", "forward"]),
-    ("pages", &["request", "body", "upstream", "request_log", "response", "auth", "forward", "write_once"]),
+    ("closure", &["request", "body", "upstream", "request_log", "response", "forward"]),
+    (
+        "pages",
+        &[
+            "request",
+            "body",
+            "upstream",
+            "request_log",
+            "response",
+            "auth",
+            "forward",
+            "write_once",
+            "closure",
+        ],
+    ),
 ];
 
 #[test]

@@ -199,6 +199,7 @@ fn decide(row: &Access, file: &Path) -> (String, Said) {
         service: &request.service,
         resource_type: &request.resource_type,
         name: &request.name,
+        tag: None,
         actions: &request.actions,
         now: 0,
     };

@@ -97,6 +97,7 @@ fn ask(policy: &Policy, request: &Request) -> Decision {
         service: &request.service,
         resource_type: &request.resource_type,
         name: &request.name,
+        tag: None,
         actions: request.actions.as_deref().unwrap_or_default(),
         now: 0,
     })

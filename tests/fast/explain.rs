@@ -12,10 +12,10 @@ use crate::support::pem;
 const PROGRAM: &str = env!("CARGO_BIN_EXE_portwarden");
 
 /// The sample configuration with a certificate beside it.
-struct Sample(tempfile::TempDir);
+pub(super) struct Sample(tempfile::TempDir);
 
 impl Sample {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         pem::write_pair(directory.path());
         let sample =
@@ -27,13 +27,13 @@ impl Sample {
         Self(directory)
     }
 
-    fn write(&self, name: &str, text: &str) -> PathBuf {
+    pub(super) fn write(&self, name: &str, text: &str) -> PathBuf {
         fs::write(self.0.path().join(name), text).unwrap();
         self.0.path().join(name)
     }
 
     /// Exit code and what was printed; `input` goes to standard input.
-    fn run(&self, command: &str, arguments: &[&str], input: &str) -> (i32, String) {
+    pub(super) fn run(&self, command: &str, arguments: &[&str], input: &str) -> (i32, String) {
         let mut child = Command::new(PROGRAM)
             .args([command, "--config", "auth_config.yml"])
             .args(arguments)
@@ -49,7 +49,16 @@ impl Sample {
         (output.status.code().unwrap(), String::from_utf8(text).unwrap())
     }
 
-    fn explain(&self, arguments: &[&str]) -> (i32, String) {
+    /// The sample with its rules replaced, and more behind it.
+    pub(super) fn with_rules(rules: &str, more: &str) -> Self {
+        let sample = Self::new();
+        let text = fs::read_to_string(sample.0.path().join("auth_config.yml")).unwrap();
+        let before = text.split("\nacl:").next().unwrap();
+        sample.write("auth_config.yml", &format!("{before}\nacl:\n{rules}{more}"));
+        sample
+    }
+
+    pub(super) fn explain(&self, arguments: &[&str]) -> (i32, String) {
         self.run("explain", arguments, "")
     }
 }
@@ -58,29 +67,6 @@ impl Sample {
 fn line_of(text: &str) -> usize {
     let sample = include_str!("../../config/auth_config.yml");
     sample.lines().position(|line| line.contains(text)).unwrap() + 1
-}
-
-#[test]
-fn explain_says_which_entries_make_tags_of_a_repository_write_once() {
-    let sample = Sample::new();
-    let text = fs::read_to_string(sample.0.path().join("auth_config.yml")).unwrap();
-    let text = text.strip_suffix("...\n").unwrap_or(&text);
-    let section = "tags:\n  write_once:\n    - match: {name: \"team/*\", tag: \"1.*\"}\n";
-    sample.write("auth_config.yml", &format!("{text}{section}"));
-    let line = text.lines().count() + 3;
-    let note = |repository: &str, action: &str| {
-        let scope = format!("repository:{repository}:{action}");
-        let (_, text) = sample.explain(&["--account", "admin", "--scope", &scope]);
-        text.lines().find(|line| line.contains("write-once")).map(str::to_owned)
-    };
-    let expected = format!(
-        "note: team/app has write-once tags by tags.write_once[0], line {line}: a push or deletion that would change \
-         one is denied"
-    );
-    assert_eq!(note("team/app", "pull,push"), Some(expected.clone()));
-    assert_eq!(note("team/app", "delete"), Some(expected));
-    assert_eq!(note("team/app", "pull"), None);
-    assert_eq!(note("other/app", "push"), None);
 }
 
 #[test]

@@ -53,6 +53,7 @@ mod command_line;
 mod documents;
 mod examples;
 mod explain;
+mod explain_tags;
 mod injection;
 mod kubernetes;
 mod manual;

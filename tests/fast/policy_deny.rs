@@ -190,6 +190,7 @@ fn hold_against_docker_auth(seed: u64, values: &[&str], ips: &[Option<IpAddr>]) 
                 service: "a",
                 resource_type: "repository",
                 name: &name,
+                tag: None,
                 actions: &actions,
                 now: 0,
             };
@@ -236,6 +237,7 @@ fn denies(name: &str, question: &Question<'_>) -> (bool, Verdict<'static>) {
     let verdict = match policy.rule(0).unwrap().judge(question) {
         Verdict::Unclear(_, doubt) => Verdict::Unclear(portwarden::authz::Condition::Name, doubt),
         Verdict::Matches => Verdict::Matches,
+        Verdict::ForSomeTags => Verdict::ForSomeTags,
         Verdict::Unmet(_) => Verdict::Unmet(portwarden::authz::Condition::Name),
     };
     (policy.decide(question).actions.is_empty(), verdict)
@@ -254,6 +256,7 @@ fn what_is_too_much_to_try_denies() {
         service: "a",
         resource_type: "repository",
         name: &name,
+        tag: None,
         actions: &actions,
         now: 0,
     };
@@ -284,6 +287,7 @@ fn a_client_without_an_address_is_denied_by_a_rule_for_addresses() {
             service: "a",
             resource_type: "repository",
             name: "app",
+            tag: None,
             actions: &["pull".to_owned()],
             now: 0,
         };
@@ -314,6 +318,7 @@ fn with_a_command_behind(acl: &[(&str, &[&str])]) -> (String, Vec<String>) {
         service: "a",
         resource_type: "repository",
         name: "internal-x/app",
+        tag: None,
         actions: &["pull".to_owned(), "push".to_owned()],
         now: 0,
     };

@@ -4,7 +4,10 @@
 
 use std::{collections::BTreeMap, net::IpAddr};
 
-use portwarden::authz::{Decision, Policy, Question, RuleSettings, Validity, Verdict, Withheld};
+use portwarden::authz::{
+    AuthorizationBackendSettings, Authorizers, Ceilings, Decision, Policy, Question, RuleSettings, TagBound,
+    Validity, Verdict, Withheld,
+};
 
 const POLICIES: usize = 2_000;
 const QUESTIONS: usize = 50;
@@ -226,8 +229,14 @@ impl Random {
         RuleSettings {
             actions: actions.iter().map(|action| (*action).to_owned()).collect(),
             validity: Validity { from: bound(self), until: bound(self) },
+            tags: Some(self.tags()).filter(|_| self.one_in(3)),
             ..self.rule().settings
         }
+    }
+
+    fn tags(&mut self) -> Vec<String> {
+        let count = self.pick(&[1, 1, 2]);
+        (0..count).map(|_| self.pick(&["1.*", "/^1\\.0$/", "main", "*", "${account}"]).to_owned()).collect()
     }
 
     /// More values than a person has, and the same one twice.
@@ -285,6 +294,7 @@ fn decides_as_a_search_through_all_rules() {
                 service: "registry.example",
                 resource_type: random.pick(&["repository", "registry"]),
                 name: &name,
+                tag: None,
                 actions: &[],
                 now: 0,
             };
@@ -338,6 +348,7 @@ fn many_values_of_a_label_keep_the_order_of_the_rules() {
             service: "registry.example",
             resource_type: "repository",
             name: &name,
+            tag: None,
             actions: &[],
             now: 0,
         };
@@ -371,6 +382,7 @@ fn rule_52_a_rule_outside_its_time_is_as_if_it_were_not_there() {
                 service: "registry.example",
                 resource_type: "repository",
                 name: &name,
+                tag: random.pick(&[None, Some("1.0"), Some("1.1"), Some("main")]),
                 actions: &["pull".to_owned(), "push".to_owned()],
                 now: 0,
             };
@@ -418,8 +430,56 @@ impl Slow {
     }
 
     fn decide(&self, question: &Question<'_>) -> Decision {
-        let Decision { rule, actions, withheld } = self.policy.decide(&Question { now: 0, ..*question });
+        let found = self.policy.decide(&Question { now: 0, ..*question });
+        let Decision { rule, actions, withheld, tags } = found;
         let withheld = withheld.map(|withheld| Withheld { by: self.places[withheld.by], ..withheld });
-        Decision { rule: rule.map(|rule| self.places[rule]), actions, withheld }
+        let tags = tags.map(|tags| TagBound { by: self.places[tags.by], ..tags });
+        Decision { rule: rule.map(|rule| self.places[rule]), actions, withheld, tags }
     }
+}
+
+/// The tags that are asked about, and one that no pattern names.
+const TAGS: [&str; 4] = ["1.0", "1.1", "main", "other"];
+
+/// With rules that look at tags, deny, are over, and that may match or not: what is granted where the tag is not known lies
+/// between what is granted for each tag and for any.
+#[test]
+fn rule_51_without_the_tag_no_more_is_certain_than_for_each_tag() {
+    let mut random = Random(0x51ED_270B_4D09_9F1D);
+    let (mut for_some, mut for_each) = (0, 0);
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    for _ in 0..POLICIES / 4 {
+        let count = random.pick(&[1, 2, 4, 8, 40]);
+        let rules: Vec<RuleSettings> = (0..count).map(|_| random.bounded_rule()).collect();
+        let policy = Policy::compile(&rules).unwrap();
+        let backends = AuthorizationBackendSettings::default();
+        let authorizers = Authorizers::new(policy, Ceilings::default(), backends, None);
+        for _ in 0..QUESTIONS {
+            let (account, name, labels) = (random.subject(), random.subject(), random.labels());
+            let unknown = Question {
+                account: &account,
+                labels: &labels,
+                ip: random.pick(&[None, Some(IpAddr::from([10, 1, 2, 3]))]),
+                service: "registry.example",
+                resource_type: "repository",
+                name: &name,
+                tag: None,
+                actions: &["pull".to_owned(), "push".to_owned()],
+                now: random.pick(&TIMES),
+            };
+            let decide = |question: &Question<'_>| runtime.block_on(authorizers.decide(question)).unwrap();
+            let bounds = decide(&unknown);
+            for tag in TAGS.into_iter().chain([&*account]) {
+                let granted = decide(&Question { tag: Some(tag), ..unknown });
+                assert!(granted.some_tags.is_empty());
+                let some = || bounds.actions.iter().chain(&bounds.some_tags);
+                let certain = bounds.actions.iter().all(|action| granted.actions.contains(action));
+                let possible = granted.actions.iter().all(|action| some().any(|other| other == action));
+                assert!(certain && possible, "{tag}: {granted:?} not in {bounds:?}\n{unknown:?}\n{rules:#?}");
+            }
+            for_some += usize::from(!bounds.some_tags.is_empty());
+            for_each += usize::from(!bounds.actions.is_empty() && bounds.tag_rule.is_some());
+        }
+    }
+    assert!(for_some > 1_000 && for_each > 100, "{for_some} {for_each}");
 }

@@ -13,7 +13,10 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod attack_closure;
 mod attack_tags;
+#[allow(clippy::disallowed_methods, reason = "tests are threads of their own, which may sleep")]
+mod attack_waits;
 mod audit;
 #[allow(clippy::disallowed_methods, reason = "tests are threads of their own, which may sleep")]
 mod backend_chain;
@@ -21,6 +24,7 @@ mod browser;
 mod catalog;
 mod certificates;
 mod challenge;
+mod closure_model;
 mod cors;
 mod forwarding;
 mod http2_floods;
@@ -41,6 +45,7 @@ mod security;
 mod smuggling;
 mod sql;
 mod stored_claims;
+mod tag_rules;
 mod token_command;
 mod upload_grace;
 mod workload;

@@ -41,6 +41,7 @@ mod slow_moments;
 mod soak;
 mod sql;
 mod systemd;
+mod tag_rules;
 mod workload;
 
 /// Returns the guard of the tests that load the machine to its limits: while one holds it, none of the others begins.

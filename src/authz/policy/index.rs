@@ -234,6 +234,7 @@ mod tests {
             service: "s",
             resource_type: "repository",
             name,
+            tag: None,
             actions: &[],
             now: 0,
         };

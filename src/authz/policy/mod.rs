@@ -14,7 +14,7 @@ pub(super) mod validity;
 use super::{RuleSettings, question::Question};
 use index::Index;
 use named_labels::NamedLabels;
-use rule::{Rule, RuleError, Verdict};
+use rule::{Condition, Rule, RuleError, Verdict};
 
 /// A compiled ACL.
 #[derive(Debug, Clone, Default)]
@@ -22,6 +22,7 @@ pub struct Policy {
     rules: Vec<Rule>,
     index: Index,
     named_labels: NamedLabels,
+    looks_at_tags: bool,
 }
 
 /// The answer of a policy.
@@ -33,6 +34,19 @@ pub struct Decision {
     pub actions: Vec<String>,
     /// The actions withheld by earlier rules that may match or not.
     pub withheld: Option<Withheld>,
+    /// The part of rules with a `tag`; `None` where none that looks at tags could decide.
+    pub tags: Option<TagBound>,
+}
+
+/// The bounds set by rules with a `tag`, where the tag is not known: what is granted lies between them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TagBound {
+    /// The first such rule, counted from 0.
+    pub by: usize,
+    /// The requested actions that one of them grants to its tags.
+    pub some: Vec<String>,
+    /// The requested actions that each of them grants.
+    pub all: Vec<String>,
 }
 
 /// The bound set by rules that may match or not: later rules grant only the actions that these grant, too.
@@ -61,7 +75,12 @@ impl Policy {
         if !errors.is_empty() {
             return Err(errors);
         }
-        Ok(Self { index: Index::new(&rules), named_labels: NamedLabels::of(&rules, settings), rules })
+        Ok(Self {
+            index: Index::new(&rules),
+            named_labels: NamedLabels::of(&rules, settings),
+            looks_at_tags: rules.iter().any(Rule::has_tag),
+            rules,
+        })
     }
 
     /// Decides a question, as docker_auth: the first rule that matches ends the search, whatever it grants.
@@ -70,14 +89,31 @@ impl Policy {
     /// the search without it.
     pub fn decide(&self, question: &Question<'_>) -> Decision {
         let mut withheld: Option<Withheld> = None;
+        let mut tags: Option<TagBound> = None;
         let candidates = self.index.candidates(question);
         for (index, rule) in candidates.filter_map(|index| Some((index, self.rules.get(index)?))) {
-            match rule.judge(question) {
+            let verdict = rule.judge(question);
+            let looks_at_tag = rule.has_tag()
+                && rule.validity().holds_at(question.now)
+                && !matches!(verdict, Verdict::Unmet(condition) if condition != Condition::Tag);
+            if looks_at_tag {
+                tags.get_or_insert_with(|| TagBound::new(index, question.actions));
+            }
+            match verdict {
                 Verdict::Unmet(_) => {}
                 Verdict::Matches => {
                     let mut actions = rule.grant(question.actions);
                     withheld.iter().for_each(|withheld| withheld.narrow(&mut actions));
-                    return Decision { rule: Some(index), actions, withheld };
+                    return Decision { rule: Some(index), actions, withheld, tags };
+                }
+                Verdict::ForSomeTags => {
+                    let mut granted = rule.grant(question.actions);
+                    withheld.iter().for_each(|withheld| withheld.narrow(&mut granted));
+                    tags.iter_mut().for_each(|tags| tags.add(&granted));
+                }
+                // For tags that it does not match, it withholds nothing.
+                Verdict::Unclear(..) if looks_at_tag && question.tag.is_none() => {
+                    tags.iter_mut().for_each(|tags| tags.all.retain(|action| rule.grants(action)));
                 }
                 Verdict::Unclear(..) if question.actions.iter().all(|action| rule.grants(action)) => {}
                 Verdict::Unclear(..) => {
@@ -90,12 +126,17 @@ impl Policy {
                 }
             }
         }
-        Decision { rule: None, actions: Vec::new(), withheld }
+        Decision { rule: None, actions: Vec::new(), withheld, tags }
     }
 
     /// The labels of an account that its rules look at.
     pub(super) fn named_labels(&self) -> &NamedLabels {
         &self.named_labels
+    }
+
+    /// Returns true if a rule looks at tags.
+    pub(super) fn looks_at_tags(&self) -> bool {
+        self.looks_at_tags
     }
 
     /// Returns the number of rules.
@@ -111,6 +152,22 @@ impl Policy {
     /// The rule at `index`, counted from 0, as a [`Decision`] names it.
     pub fn rule(&self, index: usize) -> Option<&Rule> {
         self.rules.get(index)
+    }
+}
+
+impl TagBound {
+    fn new(by: usize, requested: &[String]) -> Self {
+        Self { by, some: Vec::new(), all: requested.to_vec() }
+    }
+
+    /// One more rule, which grants this to its tags.
+    fn add(&mut self, granted: &[String]) {
+        self.all.retain(|action| granted.contains(action));
+        for action in granted {
+            if !self.some.contains(action) {
+                self.some.push(action.clone());
+            }
+        }
     }
 }
 
@@ -143,6 +200,7 @@ mod tests {
             service: "registry.example",
             resource_type: "repository",
             name: name.1,
+            tag: None,
             actions: &[],
             now: 0,
         };

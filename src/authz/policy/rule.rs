@@ -59,6 +59,8 @@ pub struct Rule {
     /// The cheapest first.
     fields: Vec<(Field, Pattern)>,
     labels: Vec<(String, Pattern)>,
+    /// `None` for a rule that does not look at tags.
+    tags: Option<Vec<Pattern>>,
     /// The regexes, as written, whose groups other patterns of the rule use.
     captures: Vec<(Field, GoRegex)>,
     grant: Grant,
@@ -84,6 +86,8 @@ pub enum Condition<'r> {
     Label(&'r str),
     /// `from` and `until` of the rule.
     Time,
+    /// `tag`
+    Tag,
 }
 
 /// The result of testing a question against a rule's conditions.
@@ -91,6 +95,8 @@ pub enum Condition<'r> {
 pub enum Verdict<'r> {
     /// All are met.
     Matches,
+    /// All are met but the one on the tag, which is not known.
+    ForSomeTags,
     /// This one is not.
     Unmet(Condition<'r>),
     /// This condition cannot be decided, and the others are met or cannot be decided either.
@@ -155,9 +161,15 @@ impl Rule {
         self.labels.iter().map(|(label, pattern)| (label.as_str(), pattern))
     }
 
+    /// Returns true if it looks at the tag.
+    pub fn has_tag(&self) -> bool {
+        self.tags.is_some()
+    }
+
     /// The labels that stand in its patterns, as `${labels:group}`.
     pub(super) fn label_placeholders(&self) -> impl Iterator<Item = &str> {
-        self.fields.iter().flat_map(|(_, pattern)| pattern.labels())
+        let fields = self.fields.iter().map(|(_, pattern)| pattern);
+        fields.chain(self.tags.iter().flatten()).flat_map(Pattern::labels)
     }
 
     /// Returns whether `question` meets the conditions. Those that are cheap to check come first, and the time last: it
@@ -184,7 +196,24 @@ impl Rule {
                 Tristate::Yes => {}
             }
         }
+        let verdict = match self.fit_tag(question, &values) {
+            None | Some(Fit::Known(Tristate::Yes)) => verdict,
+            Some(Fit::Known(Tristate::No)) => return Verdict::Unmet(Condition::Tag),
+            Some(Fit::Known(Tristate::Unclear(doubt))) => Verdict::Unclear(Condition::Tag, doubt),
+            Some(Fit::Unknown) if verdict == Verdict::Matches => Verdict::ForSomeTags,
+            Some(Fit::Unknown) => verdict,
+        };
         if self.validity.holds_at(question.now) { verdict } else { Verdict::Unmet(Condition::Time) }
+    }
+
+    /// Holds the tag against the rule's patterns; `None` for a rule without any. Only a repository has tags.
+    fn fit_tag(&self, question: &Question<'_>, values: &Bound<'_, '_>) -> Option<Fit> {
+        let patterns = self.tags.as_ref()?;
+        if question.resource_type != "repository" {
+            return Some(Fit::Known(Tristate::No));
+        }
+        let Some(tag) = question.tag else { return Some(Fit::Unknown) };
+        Some(Fit::Known(Tristate::any(patterns.iter().map(|pattern| pattern.fit(tag, values)))))
     }
 
     /// The values of an account and its labels that docker_auth would read as part of a pattern, each with the
@@ -201,6 +230,7 @@ impl Rule {
             service: "",
             resource_type: "",
             name: "",
+            tag: None,
             actions: &[],
             now: 0,
         };
@@ -210,7 +240,9 @@ impl Rule {
         }
         let fields = self.fields.iter().map(|(field, pattern)| (Condition::from(*field), pattern));
         let labels = self.labels().map(|(label, pattern)| (Condition::Label(label), pattern));
-        let templates = fields.chain(labels).filter_map(|(at, pattern)| Some((at, pattern.template()?)));
+        let tags = self.tags.iter().flatten().map(|pattern| (Condition::Tag, pattern));
+        let templates =
+            fields.chain(tags).chain(labels).filter_map(|(at, pattern)| Some((at, pattern.template()?)));
         let found = templates.flat_map(|(at, template)| {
             template.values_with_syntax(&values).into_iter().map(move |value| (at, value.to_owned()))
         });
@@ -234,6 +266,12 @@ impl Rule {
             }
         }
     }
+}
+
+/// The state of the condition on the tag.
+enum Fit {
+    Known(Tristate),
+    Unknown,
 }
 
 fn fit_ip(block: &IpBlock, address: Option<IpAddr>) -> Tristate {
@@ -290,11 +328,13 @@ impl Compiler<'_> {
             fields.extend(self.pattern(key, text, scanned).map(|pattern| (*field, pattern)));
         }
         fields.sort_by_key(|(_, pattern)| pattern.cost());
+        let tags = self.tags(&scope);
         let labels = self.labels(&Scope { in_label: Some(captures), ..scope });
         if !self.errors.is_empty() {
             return Err(self.errors);
         }
         let patterns = fields.iter().map(|(_, p)| p).chain(labels.iter().map(|(_, p)| p));
+        let patterns = patterns.chain(tags.iter().flatten());
         let captured: BTreeSet<Field> = patterns.flat_map(Pattern::captured_fields).collect();
         let regex = |field: &Field, text: &str| {
             let regex = GoRegex::compile(pattern::expression(text).filter(|_| captured.contains(field))?);
@@ -304,6 +344,7 @@ impl Compiler<'_> {
             ip,
             fields,
             labels,
+            tags,
             captures: written.iter().filter_map(|(field, _, text)| regex(field, text)).collect(),
             grant: grant(&self.settings.actions),
             validity: self.settings.validity,
@@ -337,6 +378,15 @@ impl Compiler<'_> {
             labels.extend(pattern.map(|pattern| (label.clone(), pattern)));
         }
         labels
+    }
+
+    fn tags(&mut self, scope: &Scope) -> Option<Vec<Pattern>> {
+        let texts = self.settings.tags.as_ref()?;
+        if texts.is_empty() {
+            let hint = "write a pattern or a list of patterns; without `tag` the rule is for every tag";
+            self.error("match.tag", "the list is empty, so the rule matches no tag".to_owned(), hint);
+        }
+        Some(texts.iter().filter_map(|text| self.pattern("match.tag", text, scope.scan(text))).collect())
     }
 
     fn pattern(&mut self, key: &str, text: &str, scanned: Scanned) -> Option<Pattern> {

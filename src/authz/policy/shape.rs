@@ -18,7 +18,7 @@ use crate::authz::{
 /// One pattern of a rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PatternShape<'r> {
-    /// `account`, `type`, `name`, `service` or `labels`.
+    /// `account`, `type`, `name`, `service`, `tag` or `labels`.
     pub key: &'static str,
     /// The label, under `labels`.
     pub label: Option<&'r str>,
@@ -66,6 +66,8 @@ pub fn shapes(rule: &RuleSettings) -> Vec<PatternShape<'_>> {
         captures.extend(scanned.captures.iter().cloned());
         shapes.push(shape(field.key(), None, text, &scanned, &scope));
     }
+    let tags = rule.tags.iter().flatten();
+    shapes.extend(tags.map(|text| shape("tag", None, text, &scope.scan(text), &scope)));
     let scope = Scope { in_label: Some(captures), ..scope };
     let labels = rule.labels.iter();
     shapes.extend(labels.map(|(label, text)| shape("labels", Some(label), text, &scope.scan(text), &scope)));

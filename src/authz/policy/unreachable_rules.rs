@@ -133,7 +133,12 @@ impl<'a> Written<'a> {
             (Some(_), None) => false,
         };
         let time = self.rule.validity().covers(later.rule.validity());
+        // A list of tags is compared as it is written: where it is another one, nothing is proved.
+        let tags = self.settings.tags.is_none()
+            || (self.settings.tags == later.settings.tags
+                && self.settings.fields().eq(later.settings.fields()));
         ip && time
+            && tags
             && self.conditions().all(|condition| {
                 later
                     .all_conditions()

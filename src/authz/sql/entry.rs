@@ -34,6 +34,7 @@ pub(super) fn read(json: &str) -> Result<RuleSettings, String> {
         name: conditions.take("name")?,
         service: conditions.take("service")?,
         ip: conditions.take("ip")?,
+        tags: None,
         labels: conditions.take::<Object<String>>("labels")?.map(labels).transpose()?.unwrap_or_default(),
         actions,
         // docker_auth's table has no such keys: a row with one is refused.

@@ -134,6 +134,7 @@ impl<'a> PolicyEvaluator<'a> {
             service: &self.input.config.proxy.service,
             resource_type: "repository",
             name,
+            tag: None,
             actions: &["pull".to_owned()],
             now: self.input.seconds(),
         };

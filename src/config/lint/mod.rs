@@ -17,6 +17,7 @@ mod repair;
 mod resources;
 mod robots;
 mod rules;
+mod tags;
 #[cfg(test)]
 mod testing;
 mod types;
@@ -85,6 +86,7 @@ pub(super) fn run(input: &LintInput<'_>, report: &mut Report<'_>) {
         rules::LINTS,
         validity::LINTS,
         names::LINTS,
+        tags::LINTS,
         types::LINTS,
         actions::LINTS,
         undecidable::LINTS,

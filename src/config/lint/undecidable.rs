@@ -76,6 +76,7 @@ fn condition_path(rule: usize, condition: Condition<'_>) -> Path {
         Condition::Type => at.key("type"),
         Condition::Name => at.key("name"),
         Condition::Service => at.key("service"),
+        Condition::Tag => at.key("tag"),
         Condition::Label(label) => at.key("labels").key(label),
         // No value of an account is in it.
         Condition::Time => rule_path(rule),

@@ -130,6 +130,7 @@ pub(crate) struct Match {
     pub(crate) ip: Condition<Text>,
     pub(crate) service: Condition<Text>,
     pub(crate) labels: Condition<Entries<Option<Text>>>,
+    pub(crate) tag: Condition<OneOrMany>,
 }
 
 /// A condition of a rule. One without a value is as good as an absent one, but hardly meant so.

@@ -103,6 +103,7 @@ fn rule_settings(at: &Path, written: &Rule, report: &mut Report<'_>) -> RuleSett
     let conditions = written.conditions.as_ref().unwrap_or(&none);
     let at_match = at.key("match");
     let labels = labels(&conditions.labels, &at_match.key("labels"), report);
+    let tags = value(&conditions.tag, &at_match.key("tag"), report).map(|tags| tags.0.clone());
     let mut condition = |key, written| text(value(written, &at_match.key(key), report));
     RuleSettings {
         account: condition("account", &conditions.account),
@@ -111,6 +112,7 @@ fn rule_settings(at: &Path, written: &Rule, report: &mut Report<'_>) -> RuleSett
         service: condition("service", &conditions.service),
         ip: condition("ip", &conditions.ip),
         labels,
+        tags,
         actions: written.actions.iter().flatten().map(|action| action.0.clone()).collect(),
         validity: validity(written, at, report),
         comment: text(written.comment.as_ref()),

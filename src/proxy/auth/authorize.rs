@@ -3,7 +3,7 @@
 use super::caller::Caller;
 use crate::proxy::{CatalogSettings, Snapshot, request_log::RequestLog, response::upstream_error::undecided};
 use crate::{
-    authz::{self, CatalogView, Denial, NotPermitted, Permit},
+    authz::{self, ByTag, CatalogView, Denial, NotPermitted, Permit},
     registry::{ChallengeError, Endpoint, Method, Refusal, Route},
 };
 
@@ -11,6 +11,8 @@ use crate::{
 pub(crate) enum Admitted<'a> {
     /// All of it.
     Whole(Permit),
+    /// A request that is granted for some tags only, and is to be looked up.
+    ByTag(Box<ByTag>),
     /// The names of the catalogue that the caller may see, to be listed from what is known of them.
     InPart(CatalogView<'a>, Route),
 }
@@ -59,6 +61,10 @@ pub(crate) async fn admit<'a>(
             return Ok(Admitted::Whole(permit));
         }
         Err(NotPermitted::Unavailable(error)) => return Err(undecided(&error)),
+        Err(NotPermitted::ByTag(by_tag)) => {
+            log.ruled(|| by_tag.decided_by());
+            return Ok(Admitted::ByTag(by_tag));
+        }
         Err(NotPermitted::Denied(denial)) => denial,
     };
     if let Some(route) = listed

@@ -89,14 +89,20 @@ pub(crate) async fn answer(
     log.asked_by(&identity);
     let mut granted = Vec::with_capacity(request.scopes.len());
     let mut by = Vec::with_capacity(request.scopes.len());
+    let mut for_some_tags = Vec::new();
     for scope in &request.scopes {
         let ruling = decide(scope, &identity, &request.service, ip, snapshot).await?;
+        if !ruling.some_tags.is_empty() {
+            for_some_tags.push(Scope { actions: ruling.some_tags, ..scope.clone() });
+            by.extend(ruling.tag_rule.map(DecidedBy::SomeTags));
+        }
         // A denied one stays, without actions.
         granted.push(Scope { actions: ruling.actions, ..scope.clone() });
         by.push(ruling.by);
     }
     log.ruled(|| by.iter().map(DecidedBy::in_full).collect::<Vec<_>>().join("; "));
-    log.granted(&request.scopes, &granted);
+    let all: Vec<Scope> = granted.iter().chain(&for_some_tags).cloned().collect();
+    log.granted(&request.scopes, &all);
     let now = unix_now();
     let auth_source = snapshot.auth_source(&identity, snapshot.authority.lifetime()).await;
     let Identity { account, .. } = &identity;
@@ -105,8 +111,9 @@ pub(crate) async fn answer(
     let stamp = snapshot.state.stamp(account, began).map_err(revoked_meanwhile)?;
     let until = snapshot.last_second_of(&identity);
     let holder = Holder { account, auth_source: auth_source.as_ref(), until, bound_to, stamp: Some(&stamp) };
-    let issued = snapshot.authority.issue_to(holder, &request.service, &granted, now);
+    let issued = snapshot.authority.issue_in_part(holder, &request.service, (&granted, &for_some_tags), now);
     let issued = issued.map_err(cannot_issue)?;
+    granted.extend(for_some_tags);
     let token = issued.token.expose();
     let issued_at = humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_secs(issued.issued_at));
     let mut answer = Map::new();
@@ -314,6 +321,7 @@ async fn decide(
         service,
         resource_type: &scope.resource_type,
         name: &scope.name,
+        tag: None,
         actions: &scope.actions,
         now: unix_now(),
     };

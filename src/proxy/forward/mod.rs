@@ -6,3 +6,4 @@ pub(super) mod headers;
 pub(super) mod repository_names;
 pub(super) mod rewrite;
 pub(super) mod subrequest;
+pub(super) mod tag_reader;

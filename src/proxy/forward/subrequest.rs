@@ -55,7 +55,7 @@ pub(crate) struct Reply {
 }
 
 /// The largest answer that is read: the bound of registry 2.8 on a manifest, which a page of the catalogue stays under.
-const LARGEST: usize = 4 << 20;
+pub(super) const LARGEST: usize = 4 << 20;
 
 /// All kinds of manifests: the registry converts kinds that the client does not list.
 pub(crate) const MANIFESTS: &str = "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, \

@@ -10,9 +10,9 @@ use super::{
     visit::{Request, Visit},
 };
 use crate::{
-    authz::Question,
+    authz::{DecidedBy, Question},
     proxy::response::upstream_error::undecided,
-    registry::RepositoryName,
+    registry::{RepositoryName, Tag},
     ui::{Access, Right, RightsOn, views},
 };
 
@@ -22,22 +22,22 @@ const ON_A_PAGE: usize = 50;
 /// The page: for a repository that is asked about, and for those that can be seen.
 pub(super) async fn show(request: &Request<'_>, visit: &Visit) -> Result<Answer, PageError> {
     let asked = request.parameter("name").trim().to_owned();
-    let answer = match RepositoryName::parse(&asked) {
-        Some(name) => Some(rights_on(request, visit, name.as_str()).await?),
+    let answer = match repository_and_tag(&asked) {
+        Some((name, tag)) => Some(rights_on(request, visit, (name, tag)).await?),
         None => None,
     };
     let seen = VisibleRepositories::of(request, visit).await?;
     let page = part(seen.names.len(), ON_A_PAGE, request.page_number());
     let mut repositories = Vec::new();
     for name in seen.names.iter().skip(page.first).take(ON_A_PAGE) {
-        repositories.push((name.as_str(), rights_on(request, visit, name.as_str()).await?));
+        repositories.push((name.as_str(), rights_on(request, visit, (name.as_str(), None)).await?));
     }
     let identity = visit.caller.identity();
     let shown = Access {
         labels: &identity.labels,
         source: identity.source.section(),
         address: request.address,
-        catalog: right(request, visit, "registry", "catalog", &["*"]).await?,
+        catalog: right(request, visit, ("registry", "catalog", None), &["*"]).await?,
         asked: &asked,
         answer,
         repositories,
@@ -46,8 +46,21 @@ pub(super) async fn show(request: &Request<'_>, visit: &Visit) -> Result<Answer,
     Ok(Answer::page(views::access(&request.frame(), &shown)))
 }
 
-async fn rights_on(request: &Request<'_>, visit: &Visit, name: &str) -> Result<RightsOn, PageError> {
-    let on = |actions: &'static [&'static str]| right(request, visit, "repository", name, actions);
+/// `team/app`, or `team/app:1.0`.
+fn repository_and_tag(asked: &str) -> Option<(&str, Option<&str>)> {
+    if RepositoryName::parse(asked).is_some() {
+        return Some((asked, None));
+    }
+    let (name, tag) = asked.rsplit_once(':')?;
+    (RepositoryName::parse(name).is_some() && Tag::parse(tag).is_some()).then_some((name, Some(tag)))
+}
+
+async fn rights_on(
+    request: &Request<'_>,
+    visit: &Visit,
+    (name, tag): (&str, Option<&str>),
+) -> Result<RightsOn, PageError> {
+    let on = |actions: &'static [&'static str]| right(request, visit, ("repository", name, tag), actions);
     // A push asks for both at once, and a rule for one of them would end the search.
     Ok(RightsOn {
         pull: on(&["pull"]).await?,
@@ -61,8 +74,7 @@ async fn rights_on(request: &Request<'_>, visit: &Visit, name: &str) -> Result<R
 async fn right(
     request: &Request<'_>,
     visit: &Visit,
-    resource_type: &str,
-    name: &str,
+    (resource_type, name, tag): (&str, &str, Option<&str>),
     actions: &[&str],
 ) -> Result<Right, PageError> {
     let settings = &request.context.snapshot.settings;
@@ -75,13 +87,17 @@ async fn right(
         service: caller.service,
         resource_type,
         name,
+        tag,
         actions: &actions,
         now: caller.now,
     };
     let ruling = request.context.snapshot.authorizers.decide_without(caller.left_out, &question).await;
     let ruling = ruling.map_err(|error| undecided(&error))?;
     let allowed = actions.iter().all(|action| ruling.actions.contains(action));
-    let by = if settings.explain_denials { ruling.by.in_full() } else { ruling.by.to_string() };
-    let until = ruling.by.until().and_then(|end| UNIX_EPOCH.checked_add(Duration::from_secs(end)));
-    Ok(Right { allowed, by, until })
+    let possible = |action| ruling.actions.contains(action) || ruling.some_tags.contains(action);
+    let for_some_tags = !allowed && actions.iter().all(possible);
+    let rule = ruling.tag_rule.filter(|_| for_some_tags).map_or(ruling.by, DecidedBy::Rule);
+    let by = if settings.explain_denials { rule.in_full() } else { rule.to_string() };
+    let until = rule.until().and_then(|end| UNIX_EPOCH.checked_add(Duration::from_secs(end)));
+    Ok(Right { allowed, for_some_tags, by, until })
 }

@@ -84,12 +84,21 @@ pub(super) async fn delete(
     // Written down before it is done: it may be done although no answer comes, or the client is gone.
     request.log.allowed();
     request.log.forwarding(RequestBody::empty().progress());
-    let asking = pin!(reader.subrequest.ask(&permit, "*/*"));
-    let answer = Write::unless_cut_off(write.as_mut(), asking).await;
+    let (subrequest, forget) = (reader.subrequest.clone(), reader.closure.forget_after(permit.route()));
+    // In a task of its own: its answer ends the lock, also where the client is gone.
+    let deleting = tokio::spawn(async move {
+        let asking = pin!(subrequest.ask(&permit, "*/*"));
+        let answer = Write::unless_cut_off(write.as_mut(), asking).await;
+        if let Ok(Ok(deleted)) = &answer {
+            passage.answered(deleted.status);
+        }
+        drop(forget);
+        answer
+    });
+    let failed = |_| Refusal::new(ErrorCode::Internal, "the request could not be sent");
+    let answer = deleting.await.map_err(failed).flatten();
     let answer = answer.inspect_err(|_| request.log.end(Ended::CutOff))?;
     let deleted = answer.inspect_err(|_| request.log.end(Ended::UpstreamLost))?;
-    passage.answered(deleted.status);
-    drop(write);
     match deleted.status {
         StatusCode::ACCEPTED => {
             let page = request.href(&PagePath::Repository(name.clone()));
@@ -103,11 +112,12 @@ pub(super) async fn delete(
 
 /// Lets the deletion pass, as of a client, unless a write-once tag needs the manifest.
 async fn passage(request: &mut Request<'_>, reader: &Reader, permit: &Permit) -> Result<Passage, PageError> {
-    let rules = &reader.snapshot.write_once;
-    if !WriteOnceGate::concerns(permit.route(), rules) {
+    let (rules, authorizers) = (&reader.snapshot.write_once, &reader.snapshot.authorizers);
+    if !WriteOnceGate::concerns(permit, rules, authorizers) {
         return Ok(Passage::default());
     }
-    let guarded = Guarded { permit, account: reader.caller.account(), rules, registry: &reader.subrequest };
+    let caller = Some(reader.caller.as_authz(&reader.snapshot.settings.service));
+    let guarded = Guarded { permit, caller, rules, authorizers, registry: &reader.subrequest };
     let admitted = request.write_once.admit(guarded, RequestBody::empty(), request.log).await;
     match admitted {
         Ok((_, passage)) => Ok(passage),

@@ -13,10 +13,11 @@ use crate::{
     proxy::{
         Snapshot,
         auth::caller::Caller,
+        closure::{Closure, Inquiry},
         forward::subrequest::{MANIFESTS, Reply, Subrequest},
         response::upstream_error::undecided,
     },
-    registry::{Digest, Method, Refusal, RepositoryName, Route, Tag},
+    registry::{Digest, ErrorCode, Method, RepositoryName, Route, Tag},
     ui::{NoConfig, StoreFault, Summary},
 };
 
@@ -28,6 +29,7 @@ pub(super) struct Reader {
     pub(super) snapshot: Arc<Snapshot>,
     pub(super) summaries: Arc<Summaries>,
     pub(super) object_stores: Arc<ObjectStores>,
+    pub(super) closure: Arc<Closure>,
 }
 
 /// A manifest, as it was found.
@@ -57,7 +59,14 @@ pub(super) const LARGEST: usize = 512 << 10;
 impl Reader {
     /// The tags of a repository, in the registry's order.
     pub(super) async fn tags(&self, name: &RepositoryName) -> Result<Vec<Tag>, PageError> {
-        let reply = self.get(&format!("/v2/{name}/tags/list"), "application/json").await?;
+        let path = format!("/v2/{name}/tags/list");
+        let route = Route::parse("GET", &path, None).map_err(|_| PageError::NotFound)?;
+        let asked = self.caller.as_authz(&self.snapshot.settings.service);
+        if let Err(NotPermitted::ByTag(_)) = authz::authorize(&self.snapshot.authorizers, asked, route).await
+        {
+            return self.inquiry().visible_tags(name).await?.ok_or(PageError::NotFound);
+        }
+        let reply = self.get(&path, "application/json").await?;
         let Ok(listed) = serde_json::from_slice::<Tags>(&reply.body) else {
             return Err(PageError::Strange(reply.status));
         };
@@ -192,7 +201,12 @@ impl Reader {
 
     /// Returns true if the visitor may send that request.
     pub(super) async fn may(&self, method: Method, path: &str) -> Result<bool, PageError> {
-        Ok(self.permit(method, path).await?.is_ok())
+        match self.permit(method, path).await {
+            Ok(permit) => Ok(permit.is_ok()),
+            Err(PageError::NotFound) => Ok(false),
+            Err(PageError::Refused(refusal)) if refusal.code == ErrorCode::Denied => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// The permit for a request; the reason where there is none.
@@ -207,6 +221,21 @@ impl Reader {
             Ok(permit) => Ok(Ok(permit)),
             Err(NotPermitted::Denied(denial)) => Ok(Err(denial)),
             Err(NotPermitted::Unavailable(error)) => Err(undecided(&error).into()),
+            Err(NotPermitted::ByTag(by_tag)) => match self.inquiry().settle(*by_tag).await {
+                Ok(permit) => Ok(Ok(permit)),
+                Err(refusal) if refusal.code.status() == 404 => Err(PageError::NotFound),
+                Err(refusal) => Err(refusal.into()),
+            },
+        }
+    }
+
+    /// The part that the tags reach that the visitor may pull, where it may not pull all.
+    fn inquiry(&self) -> Inquiry<'_> {
+        Inquiry {
+            closure: &self.closure,
+            authorizers: &self.snapshot.authorizers,
+            caller: self.caller.as_authz(&self.snapshot.settings.service),
+            registry: &self.subrequest,
         }
     }
 
@@ -218,7 +247,12 @@ impl Reader {
     async fn ask(&self, method: Method, path: &str, accept: &'static str) -> Result<Reply, PageError> {
         let permit = self.permit(method, path).await?;
         let permit = permit.map_err(|denial| PageError::Hidden(denial.by.in_full()))?;
-        self.subrequest.ask(&permit, accept).await.map_err(|refusal: Refusal| PageError::from(refusal))
+        let lesson = self.inquiry().lesson(permit.route());
+        let reply = self.subrequest.ask(&permit, accept).await.map_err(PageError::from)?;
+        if let Some(lesson) = lesson {
+            self.closure.learn(lesson, reply.status, &reply.headers);
+        }
+        Ok(reply)
     }
 }
 
@@ -285,7 +319,7 @@ mod tests {
         assert!(lasts(PageError::NotFound));
         assert!(lasts(PageError::Strange(StatusCode::TEMPORARY_REDIRECT)));
         assert!(!lasts(PageError::Strange(StatusCode::INTERNAL_SERVER_ERROR)));
-        let broken = Refusal::new(crate::registry::ErrorCode::BadGateway, "it broke off")
+        let broken = crate::registry::Refusal::new(crate::registry::ErrorCode::BadGateway, "it broke off")
             .retry_after(Duration::from_secs(1));
         assert!(!lasts(PageError::Refused(broken)));
     }

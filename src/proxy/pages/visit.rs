@@ -17,6 +17,7 @@ use crate::{
             session::{ROBOTS_STAY_OUT, Sessions},
         },
         body::request_body::RequestBody,
+        closure::Closure,
         forward::subrequest::Subrequest,
         request::{context::RequestContext, form::Form},
         request_log::RequestLog,
@@ -39,6 +40,7 @@ pub(in crate::proxy) struct Request<'a> {
     pub(in crate::proxy) authentication: &'a Authentication,
     pub(in crate::proxy) freeze: &'a Freeze,
     pub(in crate::proxy) write_once: &'a WriteOnceGate,
+    pub(in crate::proxy) closure: &'a Arc<Closure>,
     pub(in crate::proxy) log: &'a mut RequestLog,
     /// The visitor, once it is known: every page says so, those about errors too.
     pub(in crate::proxy) known: Option<FrameVisitor>,
@@ -118,6 +120,7 @@ impl Request<'_> {
             snapshot: Arc::clone(self.context.snapshot),
             summaries: Arc::clone(&self.pages.summaries),
             object_stores: Arc::clone(&self.pages.object_stores),
+            closure: Arc::clone(self.closure),
         }
     }
 

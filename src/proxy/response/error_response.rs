@@ -149,7 +149,7 @@ fn status(refusal: &Refusal) -> StatusCode {
 fn json_body(refusal: &Refusal) -> String {
     let detail = match refusal.code.status() {
         401 => access_detail(&refusal.needs),
-        _ => Value::Null,
+        _ => refusal.detail.as_deref().cloned().unwrap_or_default(),
     };
     let error = json!({ "code": refusal.code.as_str(), "message": refusal.message, "detail": detail });
     format!("{}\n", json!({ "errors": [error] }))

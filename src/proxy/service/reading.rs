@@ -8,6 +8,7 @@ impl Service {
     pub fn metrics_snapshot(&self) -> MetricsSnapshot {
         let (password_checks_running, password_checks_waiting) = self.authentication.passwords.load();
         let upstream = self.upstream_load();
+        let (closure, closure_digests) = self.closure.counts();
         MetricsSnapshot {
             password_checks_running,
             password_checks_waiting,
@@ -20,6 +21,7 @@ impl Service {
                 ("pages", self.pages.refused()),
                 ("catalog", self.catalog.refused()),
                 ("write_once", self.write_once.without_slot()),
+                ("closure", self.closure.without_slot()),
             ],
             issuers: self.issuers(),
             registry_up: self.registry_health.is_up(),
@@ -28,6 +30,8 @@ impl Service {
             state_up: self.state().is_up(),
             stored_claims: self.state().claims_counts(),
             write_once: self.write_once.counts().into(),
+            closure: closure.into(),
+            closure_digests,
             audit_lines_lost: self.telemetry.audit.lost(),
             audit_lines_summed_up: self.telemetry.audit.summed_up(),
         }

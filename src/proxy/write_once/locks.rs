@@ -1,14 +1,9 @@
 //! Locks: one push of a tag at a time, and no deletion of a manifest in a repository while a write-once tag of it is
 //! pushed.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Weak},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use hyper::StatusCode;
-use parking_lot::Mutex;
 use tokio::{
     sync::{OwnedMutexGuard, OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock},
     time::timeout,
@@ -17,6 +12,7 @@ use tokio::{
 use super::claims::Claims;
 use crate::{
     limits::Slot,
+    proxy::keyed_locks::KeyedLocks,
     registry::{Digest, ErrorCode, Refusal, RepositoryName, Tag},
 };
 
@@ -24,8 +20,6 @@ use crate::{
 const PATIENCE: Duration = Duration::from_secs(30);
 /// The time that the registry gets to end a deletion whose client is gone.
 const SETTLE: Duration = Duration::from_secs(30);
-/// Locks in memory before those that no request holds are forgotten.
-const REMEMBERED: usize = 1000;
 
 /// A tag of a repository.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -44,8 +38,8 @@ impl TagKey {
 /// The locks that requests hold.
 #[derive(Default)]
 pub(super) struct Locks {
-    tags: Mutex<HashMap<TagKey, Weak<tokio::sync::Mutex<()>>>>,
-    repositories: Mutex<HashMap<Box<str>, Weak<RwLock<()>>>>,
+    tags: KeyedLocks<TagKey, tokio::sync::Mutex<()>>,
+    repositories: KeyedLocks<Box<str>, RwLock<()>>,
 }
 
 /// The part of a request that ends when its answer is known: its locks, and the claims of a push. Dropped before that, the
@@ -63,6 +57,10 @@ enum Held {
         keys: Vec<TagKey>,
         digest: Digest,
         _tags: Vec<OwnedMutexGuard<()>>,
+        _repository: OwnedRwLockReadGuard<()>,
+    },
+    /// A push of tags that are not write-once.
+    Shared {
         _repository: OwnedRwLockReadGuard<()>,
     },
     Deletion {
@@ -100,6 +98,16 @@ impl Locks {
         Ok(Held::Push { claims, keys, digest, _tags: tags, _repository: repository }.into())
     }
 
+    /// The lock of a push that keeps deletions waiting, and no other push.
+    ///
+    /// # Errors
+    /// A deletion holds it for too long.
+    pub(super) async fn shared(&self, name: &RepositoryName) -> Result<Passage, Refusal> {
+        let lock = self.repository(name);
+        let repository = timeout(PATIENCE, lock.read_owned()).await.map_err(|_| busy(name))?;
+        Ok(Held::Shared { _repository: repository }.into())
+    }
+
     /// The lock of a deletion.
     ///
     /// # Errors
@@ -111,25 +119,12 @@ impl Locks {
     }
 
     fn repository(&self, name: &RepositoryName) -> Arc<RwLock<()>> {
-        lock_of(&mut self.repositories.lock(), name.as_str().into())
+        self.repositories.of(name.as_str().into())
     }
 
     fn tags(&self, keys: &[TagKey]) -> Vec<Arc<tokio::sync::Mutex<()>>> {
-        let mut tags = self.tags.lock();
-        keys.iter().map(|key| lock_of(&mut tags, key.clone())).collect()
+        keys.iter().map(|key| self.tags.of(key.clone())).collect()
     }
-}
-
-fn lock_of<K: Eq + std::hash::Hash, L: Default>(locks: &mut HashMap<K, Weak<L>>, key: K) -> Arc<L> {
-    if let Some(lock) = locks.get(&key).and_then(Weak::upgrade) {
-        return lock;
-    }
-    if locks.len() >= REMEMBERED {
-        locks.retain(|_, lock| lock.strong_count() > 0);
-    }
-    let lock = Arc::default();
-    locks.insert(key, Arc::downgrade(&lock));
-    lock
 }
 
 impl From<Held> for Passage {
@@ -151,13 +146,18 @@ impl Passage {
     /// Too many tags are claimed.
     pub(in crate::proxy) fn begin(&mut self) -> Result<(), Refusal> {
         match &mut self.held {
-            None => Ok(()),
+            None | Some(Held::Shared { .. }) => Ok(()),
             Some(Held::Push { claims, keys, digest, .. }) => claims.claim(keys, digest),
             Some(Held::Deletion { is_sent, .. }) => {
                 *is_sent = true;
                 Ok(())
             }
         }
+    }
+
+    /// Returns true if it locks a repository for a deletion.
+    pub(in crate::proxy) fn is_of_deletion(&self) -> bool {
+        matches!(self.held, Some(Held::Deletion { .. }))
     }
 
     /// Ends it: the registry was never reached.
@@ -173,7 +173,7 @@ impl Passage {
         }
         match self.held.take() {
             Some(Held::Push { claims, keys, .. }) => keys.iter().for_each(|key| claims.settle(key)),
-            Some(Held::Deletion { .. }) | None => {}
+            Some(Held::Shared { .. } | Held::Deletion { .. }) | None => {}
         }
     }
 }
@@ -192,6 +192,6 @@ impl Drop for Passage {
 }
 
 fn busy(name: &RepositoryName) -> Refusal {
-    let why = format!("other requests to write-once tags of {name} are under way; try again later");
+    let why = format!("other pushes and deletions of {name} are under way; try again later");
     Refusal::new(ErrorCode::Unavailable, why).retry_after(crate::proxy::upstream::RETRY_AFTER)
 }

@@ -1,15 +1,14 @@
 //! Write-once tags on a registry that knows none: a push that would move one, and a deletion that would delete it or
-//! hollow it out, are refused before they reach the registry.
+//! hollow it out, are refused before they reach the registry. A deletion by an account that may delete some tags only is
+//! decided in the same way: the other tags are locked for it.
 //!
 //! A registry cannot be asked to write only if nothing is there. So each request is decided while it holds a lock, and a
 //! push also claims its tags: if its answer is lost, it is not known whether it was done, and no other digest may be
 //! pushed until the registry shows one. Whatever cannot be read, refuses.
 
-mod children;
 mod claims;
 mod locks;
 mod reach;
-mod tags;
 #[cfg(test)]
 mod tests;
 
@@ -19,25 +18,34 @@ use std::{
     time::Duration,
 };
 
-use hyper::StatusCode;
 use tokio::time::timeout;
 
-use super::{body::request_body::RequestBody, forward::subrequest::Subrequest, request_log::RequestLog};
+use super::{
+    body::request_body::RequestBody,
+    forward::{
+        subrequest::Subrequest,
+        tag_reader::{Found, TagReader},
+    },
+    request_log::RequestLog,
+    response::upstream_error::undecided,
+};
 use crate::{
-    authz::{EntryPlace, Permit, TagLock, WriteOnce},
+    authz::{self, Authorizers, EntryPlace, Permit, TagLock, WriteOnce, may_tag},
     limits::{FairSemaphore, Slot},
     registry::{Digest, Endpoint, ErrorCode, Method, Refusal, RepositoryName, Route, Tag},
 };
 use claims::Claims;
 pub(super) use locks::Passage;
 use locks::{Locks, TagKey};
-use tags::{Found, TagReader};
 
 /// The largest manifest: the bound of registry 2.8.
 const LARGEST_MANIFEST: usize = 4 << 20;
 
 /// Manifests that are held at the same time; one client gets as many as it leaves for others.
 const HELD_AT_ONCE: usize = 64;
+
+/// The actions that a push needs.
+const PUSH: &[&str] = &["pull", "push"];
 
 /// The time that a client has for a manifest.
 const HOLDING: Duration = Duration::from_secs(120);
@@ -67,18 +75,41 @@ impl Default for WriteOnceGate {
 #[derive(Clone, Copy)]
 pub(super) struct Guarded<'a> {
     pub(super) permit: &'a Permit,
-    /// The account; empty for the anonymous user.
-    pub(super) account: &'a str,
+    /// The account; `None` for the anonymous user.
+    pub(super) caller: Option<authz::Caller<'a>>,
     pub(super) rules: &'a WriteOnce,
+    pub(super) authorizers: &'a Authorizers,
     pub(super) registry: &'a Subrequest,
 }
 
-/// A tag that is write-once for the account, with the entry that says so.
-type Locked = (Tag, EntryPlace);
+/// A tag that the account may not change, with the reason.
+type Locked = (Tag, LockedBy);
+
+/// The reason why a tag may not be changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum LockedBy {
+    /// An entry of `tags.write_once`.
+    Entry(EntryPlace),
+    /// The rules, which let the account delete other tags only.
+    Rules,
+}
 
 impl WriteOnceGate {
-    /// Returns true if a request may concern a write-once tag: all others pass at no cost.
-    pub(super) fn concerns(route: &Route, rules: &WriteOnce) -> bool {
+    /// Returns true if a request may concern a write-once tag, or a tag that the account may not delete: all others pass at
+    /// no cost.
+    pub(super) fn concerns(permit: &Permit, rules: &WriteOnce, authorizers: &Authorizers) -> bool {
+        let route = permit.route();
+        let is_manifest =
+            matches!(route.endpoint(), Endpoint::ManifestByTag(..) | Endpoint::ManifestByDigest(..));
+        let by_rules = match route.method() {
+            Method::Put => is_manifest && authorizers.looks_at_tags(),
+            Method::Delete => is_manifest && permit.is_by_tag(),
+            _ => false,
+        };
+        by_rules || Self::concerns_write_once(route, rules)
+    }
+
+    fn concerns_write_once(route: &Route, rules: &WriteOnce) -> bool {
         let writes = matches!(
             (route.method(), route.endpoint()),
             (Method::Put | Method::Delete, Endpoint::ManifestByTag(..) | Endpoint::ManifestByDigest(..))
@@ -130,15 +161,21 @@ impl WriteOnceGate {
             }
             _ => return Ok((body, Passage::default())),
         };
+        guarded.admit_what_follows(name, &pushed).await?;
         let guarded_tags = guarded.guarded_tags(name, &pushed, log);
-        if guarded_tags.is_empty() {
+        if guarded_tags.is_empty() && !guarded.authorizers.looks_at_tags() {
             return Ok((body, Passage::default()));
         }
+        // Held before anything is locked: a slow client keeps no other waiting.
         let slot = self.slot(guarded.registry.address).await?;
         let held = timeout(HOLDING, body.hold(LARGEST_MANIFEST)).await;
         let (manifest, body) = held.unwrap_or_else(|_| {
             Err(Refusal::new(ErrorCode::Timeout, "the manifest took too long").and_close())
         })?;
+        if guarded_tags.is_empty() {
+            // No deletion decides meanwhile about what the tag needs.
+            return Ok((body, self.locks.shared(name).await?.with(slot)));
+        }
         let digest = Digest::of(&manifest);
         if named.is_some_and(|named| *named != digest) {
             let why =
@@ -211,15 +248,19 @@ impl WriteOnceGate {
             Endpoint::ManifestByDigest(name, digest) => {
                 let passage = self.locks.for_deletion(name).await?;
                 let reader = TagReader { registry: guarded.registry, name };
-                let tags = reader.all().await?;
-                let locked: Vec<Locked> = write_once(guarded.guarded_tags(name, &tags, log)).collect();
-                match reach::reaching(&reader, &locked, digest).await? {
+                let tags = reader.all().await?.unwrap_or_default();
+                let locked = guarded.locked(name, &tags, log).await?;
+                match reach::with_what_it_is_about(&reader, locked, digest).await? {
                     None => Ok(passage),
-                    Some((tag, place)) => {
+                    Some((tag, LockedBy::Entry(place))) => {
                         log.ruled(|| place.to_string());
                         let why = format!("{digest} belongs to tag {tag} of {name}, which is write-once");
                         Err(denied(format!("{why}, and cannot be deleted")))
                     }
+                    // The account may not know of the tag.
+                    Some((_, LockedBy::Rules)) => Err(denied(format!(
+                        "a tag of {name} that your account may not delete needs {digest} as well"
+                    ))),
                 }
             }
             Endpoint::Blob(name, _) => {
@@ -239,7 +280,8 @@ impl WriteOnceGate {
 impl Guarded<'_> {
     /// Those of the tags that an entry matches. `log` is told where one excepts the account.
     fn guarded_tags(&self, name: &RepositoryName, tags: &[Tag], log: &mut RequestLog) -> Vec<(Tag, TagLock)> {
-        let states = tags.iter().map(|tag| (tag, self.rules.lock(name, tag, self.account)));
+        let account = self.caller.map_or("", |caller| caller.account);
+        let states = tags.iter().map(|tag| (tag, self.rules.lock(name, tag, account)));
         let states = states.filter(|(_, state)| *state != TagLock::Open);
         let owned = |(tag, state): (&Tag, TagLock)| {
             if let TagLock::Excepted(place) = state {
@@ -249,10 +291,71 @@ impl Guarded<'_> {
         };
         states.map(owned).collect()
     }
+
+    /// Lets tags that are about a manifest (`sha256-<hex>…`) be pushed by an account that may push every tag which reaches
+    /// it: or a copy under a tag of its own would let it replace the signatures of others.
+    ///
+    /// # Errors
+    /// 403 where it may not; 503 where that cannot be told.
+    async fn admit_what_follows(&self, name: &RepositoryName, pushed: &[Tag]) -> Result<(), Refusal> {
+        let Some(caller) = self.caller.filter(|_| self.permit.is_by_tag()) else { return Ok(()) };
+        let reader = TagReader { registry: self.registry, name };
+        for tag in pushed {
+            let Some(subject) = tag.subject() else { continue };
+            if self.may(caller, name, tag, PUSH).await? {
+                continue;
+            }
+            let mut locked = Vec::new();
+            for other in reader.all().await?.unwrap_or_default() {
+                if other.subject().is_none() && !self.may(caller, name, &other, PUSH).await? {
+                    locked.push((other, LockedBy::Rules));
+                }
+            }
+            if reach::with_what_it_is_about(&reader, locked, &subject).await?.is_some() {
+                return Err(denied(format!(
+                    "a tag of {name} that your account may not push has {subject} as well, so {tag} is not yours to push"
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    async fn may(
+        &self,
+        caller: authz::Caller<'_>,
+        name: &RepositoryName,
+        tag: &Tag,
+        actions: &[&str],
+    ) -> Result<bool, Refusal> {
+        let may = may_tag(self.authorizers, caller, (name.as_str(), tag.as_str()), actions).await;
+        may.map_err(|error| undecided(&error))
+    }
+
+    /// Those of the tags that the account may not delete.
+    ///
+    /// # Errors
+    /// A back end that has to be asked gives no answer.
+    async fn locked(
+        &self,
+        name: &RepositoryName,
+        tags: &[Tag],
+        log: &mut RequestLog,
+    ) -> Result<Vec<Locked>, Refusal> {
+        let guarded_tags = self.guarded_tags(name, tags, log);
+        let mut locked: Vec<Locked> =
+            write_once(guarded_tags).map(|(tag, place)| (tag, LockedBy::Entry(place))).collect();
+        let Some(caller) = self.caller.filter(|_| self.permit.is_by_tag()) else { return Ok(locked) };
+        for tag in tags {
+            if !self.may(caller, name, tag, &["delete"]).await? {
+                locked.push((tag.clone(), LockedBy::Rules));
+            }
+        }
+        Ok(locked)
+    }
 }
 
 /// Those that are write-once for the account.
-fn write_once(tags: Vec<(Tag, TagLock)>) -> impl Iterator<Item = Locked> {
+fn write_once(tags: Vec<(Tag, TagLock)>) -> impl Iterator<Item = (Tag, EntryPlace)> {
     tags.into_iter().filter_map(|(tag, state)| match state {
         TagLock::WriteOnce(place) => Some((tag, place)),
         TagLock::Open | TagLock::Excepted(_) => None,
@@ -263,22 +366,20 @@ fn denied(why: String) -> Refusal {
     Refusal::new(ErrorCode::Denied, why)
 }
 
-/// The answer where the manifest of a write-once tag is gone: what else it needs is not known.
-fn unreadable(tag: &Tag, name: &RepositoryName) -> Refusal {
+/// The answer where the manifest of a locked tag is gone: what else it needs is not known.
+fn unreadable((tag, by): &Locked, name: &RepositoryName) -> Refusal {
+    if *by == LockedBy::Rules {
+        let why = format!(
+            "the manifest of a tag of {name} that your account may not delete cannot be read, so it is not known what must \
+             not be deleted; an account that may delete all of {name} can delete this"
+        );
+        return Refusal::new(ErrorCode::Unavailable, why);
+    }
     let why = format!(
         "tag {tag} of {name} is write-once and its manifest cannot be read, so it is not known what must not be deleted; \
          restore the manifest, or take the tag out of tags.write_once for the time of this deletion"
     );
     Refusal::new(ErrorCode::Unavailable, why)
-}
-
-/// The answer where the registry does not say enough.
-fn undecided(what: &str, status: StatusCode) -> Refusal {
-    let why = format!(
-        "a write-once tag may be concerned, and the registry does not show {what}: it answers {}; try again later",
-        status.as_u16()
-    );
-    Refusal::new(ErrorCode::Unavailable, why).retry_after(crate::proxy::upstream::RETRY_AFTER)
 }
 
 fn count(counter: &AtomicU64) {

@@ -1,12 +1,16 @@
-//! The manifests that write-once tags need: those they name, and those that an index names, at any depth.
+//! The digests that locked tags need: those they name, and those that their manifests name, at any depth of indexes.
+//!
+//! Layers count as well: registry 2.8 takes a layer out of a repository that is deleted as a manifest.
 
 use std::{collections::HashSet, time::Duration};
 
+use hyper::StatusCode;
 use tokio::time::timeout;
 
-use super::{Locked, tags::TagReader, unreadable};
+use super::{Locked, LockedBy, unreadable};
 use crate::{
-    proxy::forward::gather::gather,
+    image::NamedDigests,
+    proxy::forward::{gather::gather, tag_reader::TagReader},
     registry::{Digest, ErrorCode, Refusal, Tag},
 };
 
@@ -15,28 +19,40 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// Manifests that are read for one decision.
 const MOST: usize = 5_000;
 
-/// The first of the tags that needs the manifest; `None` if none does.
+/// The first of the tags that needs the manifest; `None` if none does. A tag that is about a manifest
+/// (`sha256-<hex>…`) goes with it: where the rules alone lock it, it counts as its subject does.
 ///
 /// # Errors
 /// It cannot be told: the registry does not show all of them, or there are too many.
-pub(super) async fn reaching(
+pub(super) async fn with_what_it_is_about(
     reader: &TagReader<'_>,
-    locked: &[Locked],
+    locked: Vec<Locked>,
     target: &Digest,
 ) -> Result<Option<Locked>, Refusal> {
     if locked.is_empty() {
         return Ok(None);
     }
     // Another spelling, or the digest of another algorithm, may name the same manifest.
-    if !is_sha256(target) {
+    if !target.is_sha256() {
         return Ok(locked.first().cloned());
     }
     let all = async {
-        let digests = digests_of(reader, locked).await?;
-        let mut seen = HashSet::new();
-        for (locked, digest) in locked.iter().zip(digests) {
-            if reaches(reader, digest, (target, &locked.0), &mut seen).await? {
-                return Ok(Some(locked.clone()));
+        let digests = digests_of(reader, &locked).await?;
+        let named: Vec<(Locked, Digest)> = locked.into_iter().zip(digests).collect();
+        let (mut open, mut asked) = (vec![target.clone()], HashSet::new());
+        while let Some(target) = open.pop() {
+            if !asked.insert(target.as_str().to_owned()) {
+                continue;
+            }
+            let mut seen = HashSet::new();
+            for (locked, digest) in &named {
+                if !reaches(reader, digest.clone(), (&target, locked), &mut seen).await? {
+                    continue;
+                }
+                match (locked, locked.0.subject()) {
+                    ((_, LockedBy::Rules), Some(subject)) => open.push(subject),
+                    _ => return Ok(Some(locked.clone())),
+                }
             }
         }
         Ok(None)
@@ -53,19 +69,19 @@ async fn digests_of(reader: &TagReader<'_>, locked: &[Locked]) -> Result<Vec<Dig
         async move { TagReader { registry: &registry, name: &name }.digest_of(&tag).await }
     });
     let found = found.await.into_iter().zip(locked);
-    let digest = |(found, (tag, _)): (Option<Result<Option<Digest>, Refusal>>, &Locked)| {
+    let digest = |(found, locked): (Option<Result<Option<Digest>, Refusal>>, &Locked)| {
         let found = found.ok_or_else(|| too_much(reader))??;
-        found.ok_or_else(|| unreadable(tag, name))
+        found.ok_or_else(|| unreadable(locked, name))
     };
     found.map(digest).collect()
 }
 
-/// Returns true if the manifest of a tag is the target, or an index through which it is reached. What is in `seen` was looked into
+/// Returns true if the manifest of a tag is the target, names it, or is an index through which it is reached. What is in `seen` was looked into
 /// for another tag, and does not reach it.
 async fn reaches(
     reader: &TagReader<'_>,
     root: Digest,
-    (target, tag): (&Digest, &Tag),
+    (target, locked): (&Digest, &Locked),
     seen: &mut HashSet<String>,
 ) -> Result<bool, Refusal> {
     let mut open = vec![(root, true)];
@@ -79,25 +95,35 @@ async fn reaches(
         if seen.len() > MOST {
             return Err(too_much(reader));
         }
-        match reader.children(&digest).await? {
-            Some(children) => open.extend(children.into_iter().map(|child| (child, false))),
+        let named = match named_digests(reader, &digest).await {
+            Err(_) if !is_root && reader.is_no_manifest(&digest).await? => continue,
+            named => named?,
+        };
+        match named {
+            Some(named) if named.digests.contains(target) => return Ok(true),
+            Some(named) if named.is_index => {
+                open.extend(named.digests.into_iter().map(|child| (child, false)));
+            }
+            Some(_) => {}
             // An index may name platforms that were never pushed.
             None if !is_root => {}
-            None => return Err(unreadable(tag, reader.name)),
+            None => return Err(unreadable(locked, reader.name)),
         }
     }
     Ok(false)
 }
 
-/// Returns true for a SHA-256 digest as it is written: in small letters.
-fn is_sha256(digest: &Digest) -> bool {
-    let hex = digest.as_str().strip_prefix("sha256:").unwrap_or_default();
-    hex.len() == 64 && hex.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+/// The digests that a manifest names; `None` where there is no such manifest.
+async fn named_digests(reader: &TagReader<'_>, digest: &Digest) -> Result<Option<NamedDigests>, Refusal> {
+    let Some(manifest) = reader.manifest(digest).await? else { return Ok(None) };
+    let named = NamedDigests::read(&manifest);
+    named.map(Some).ok_or_else(|| reader.without_manifest(digest, StatusCode::OK))
 }
 
 fn too_much(reader: &TagReader<'_>) -> Refusal {
     let why = format!(
-        "the write-once tags of {} could not be looked through in time, so it is not known whether one needs this manifest",
+        "the tags of {} could not be looked through in time, so it is not known whether one that may not be deleted needs \
+         this manifest",
         reader.name
     );
     Refusal::new(ErrorCode::Unavailable, why)

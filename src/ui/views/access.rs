@@ -58,14 +58,14 @@ fn question(frame: &Frame<'_>, page: &Access<'_>) -> Markup {
         section.card {
             h2 { "Ask about a repository" }
             form.search method="get" action=(link::to(frame, &PagePath::Access)) {
-                label.unseen for="name" { "Name of a repository, whether it exists or not" }
+                label.unseen for="name" { "Name of a repository, whether it exists or not, with or without a tag" }
                 input #name type="text" name="name" value=(Untrusted(page.asked).to_string()) placeholder="team/app" maxlength="255"
                     autocomplete="off" autocapitalize="none" spellcheck="false";
                 button type="submit" { "Ask" }
             }
             @match &page.answer {
                 Some(rights) => { (answer(page.asked, rights)) }
-                None if page.asked.is_empty() => { p.note { "It need not exist yet, so you can see whether you may push to it." } }
+                None if page.asked.is_empty() => { p.note { "It need not exist yet, so you can see whether you may push to it. Your rights on one tag: " code { "team/app:1.0" } "." } }
                 None => {
                     p.note role="status" {
                         strong { (Untrusted(page.asked)) } " is not the name of a repository. Names have lower-case letters and digits, with "
@@ -117,7 +117,9 @@ fn moment(moment: SystemTime) -> Markup {
 fn right(right: &Right) -> Markup {
     html! {
         span.right {
-            @if right.allowed { span.yes { "Yes" } } @else { span.no { "No" } }
+            @if right.for_some_tags { span.yes { "Some tags" } }
+            @else if right.allowed { span.yes { "Yes" } }
+            @else { span.no { "No" } }
             " " span.by { (Untrusted(&right.by)) @if let Some(end) = right.until { ", until " (moment(end)) } }
         }
     }

@@ -33,6 +33,7 @@ pub(crate) const ACL: &[Setting] = &[
     optional("acl[].match.ip", "The address of the client, or a block of addresses.").or(ANY),
     optional("acl[].match.service", "The service that the token is for.").or(ANY),
     optional("acl[].match.labels", "A pattern for each label of the account.").or(ANY),
+    optional("acl[].match.tag", "The tag: a pattern or a list, of which one must match. docker_auth does not have it.").or(ANY),
     required("acl[].actions", "Of `pull`, `push`, `delete`, `*`. `[\"*\"]` allows all that is requested, `[]` nothing."),
     optional(
         "acl[].from",

@@ -1,41 +1,42 @@
-//! The digests in an index, as a registry may read them.
+//! The digests that a manifest names, as a registry may read them.
 //!
 //! A registry is written in Go, whose reader takes names in any case and the last of two members. So an index is whatever
-//! has a member that Go would read as `manifests`, and each text in it that is a digest is a child. That is more than the
-//! registry needs, and never less.
+//! has a member that Go would read as `manifests`, and each text in a manifest that is a digest counts as named. That is
+//! more than the registry reads, and never less. Only `annotations` are left out, which no registry looks into.
 
 use std::fmt;
 
 use serde::{
     Deserializer,
-    de::{DeserializeSeed, Error, MapAccess, SeqAccess, Visitor},
+    de::{DeserializeSeed, Error, IgnoredAny, MapAccess, SeqAccess, Visitor},
 };
 
 use crate::registry::Digest;
 
-/// The digests that an index names; none for another manifest. `None` for what is no JSON object.
-pub(super) fn children(manifest: &[u8]) -> Option<Vec<Digest>> {
-    let mut reader = serde_json::Deserializer::from_slice(manifest);
-    let mut found = Texts::default();
-    Collect { found: &mut found, depth: 0 }.deserialize(&mut reader).ok()?;
-    reader.end().ok()?;
-    match (found.is_object, found.is_index) {
-        (false, _) => None,
-        (true, false) => Some(Vec::new()),
-        (true, true) => Some(found.digests),
-    }
+/// The digests in a manifest.
+#[derive(Debug, Default)]
+pub struct NamedDigests {
+    is_object: bool,
+    /// True if a registry may read it as an index.
+    pub is_index: bool,
+    /// Each text that is a digest, in order.
+    pub digests: Vec<Digest>,
 }
 
-#[derive(Default)]
-struct Texts {
-    is_object: bool,
-    is_index: bool,
-    digests: Vec<Digest>,
+impl NamedDigests {
+    /// Reads a manifest. `None` for what is no JSON object.
+    pub fn read(manifest: &[u8]) -> Option<Self> {
+        let mut reader = serde_json::Deserializer::from_slice(manifest);
+        let mut found = Self::default();
+        Collect { found: &mut found, depth: 0 }.deserialize(&mut reader).ok()?;
+        reader.end().ok()?;
+        found.is_object.then_some(found)
+    }
 }
 
 /// Collects from a value, and from all that is in it. `serde_json` bounds the depth at 128.
 struct Collect<'f> {
-    found: &'f mut Texts,
+    found: &'f mut NamedDigests,
     depth: usize,
 }
 
@@ -95,7 +96,11 @@ impl<'de> Visitor<'de> for Collect<'_> {
         self.found.is_object |= is_top;
         while let Some(name) = map.next_key::<String>()? {
             self.found.is_index |= is_top && folded(&name) == "manifests";
-            map.next_value_seed(self.below())?;
+            if name == "annotations" {
+                map.next_value::<IgnoredAny>()?;
+            } else {
+                map.next_value_seed(self.below())?;
+            }
         }
         Ok(())
     }
@@ -111,7 +116,11 @@ mod tests {
     use super::*;
 
     fn of(manifest: &str) -> Option<Vec<String>> {
-        Some(children(manifest.as_bytes())?.iter().map(ToString::to_string).collect())
+        Some(NamedDigests::read(manifest.as_bytes())?.digests.iter().map(ToString::to_string).collect())
+    }
+
+    fn is_index(manifest: &str) -> bool {
+        NamedDigests::read(manifest.as_bytes()).unwrap().is_index
     }
 
     #[test]
@@ -127,6 +136,7 @@ mod tests {
             format!(r#"{{"manifests":[{{"digest":"sha256\u003a{}"}},{{"digest":"{two}"}}]}}"#, &one[7..]),
         ] {
             assert_eq!(of(&index).as_deref(), Some(&digests[..]), "{index}");
+            assert!(is_index(&index), "{index}");
         }
         let many = (0..20_000).map(|n| format!(r#"{{"digest":"sha256:{n:064x}"}}"#)).collect::<Vec<_>>();
         let many = of(&format!(r#"{{"manifests":[{}]}}"#, many.join(","))).unwrap();
@@ -134,11 +144,24 @@ mod tests {
     }
 
     #[test]
-    fn an_image_has_no_children_and_what_is_no_manifest_is_none() {
-        let digest = format!("sha256:{}", "a".repeat(64));
-        let image =
-            format!(r#"{{"config":{{"digest":"{digest}"}},"layers":[{{"manifests":["{digest}"]}}]}}"#);
-        assert_eq!(of(&image), Some(Vec::new()));
+    fn rule_51_whatever_a_registry_may_read_as_a_digest_is_named() {
+        let digest = |digit: char| format!("sha256:{}", digit.to_string().repeat(64));
+        let [one, two, three] = ['a', 'b', 'c'].map(digest);
+        for manifest in [
+            format!(r#"{{"config":{{"digest":"{one}"}},"config":{{"digest":"{two}"}},"layers":[]}}"#),
+            format!(r#"{{"Config":{{"dige\u017ft":"{one}"}},"fsLayers":[{{"blobSum":"{two}"}}]}}"#),
+            format!(r#"{{"x":[[{{"y":"{one}","z":1.5,"n":-1,"t":true}}]],"subject":{{"digest":"{two}"}}}}"#),
+            format!(r#"{{"Annotations":{{"a":"{one}"}},"annotations":{{"b":"{three}"}},"c":"{two}"}}"#),
+        ] {
+            assert_eq!(of(&manifest), Some(vec![one.clone(), two.clone()]), "{manifest}");
+            assert!(!is_index(&manifest), "{manifest}");
+        }
+        let of_another = format!(r#"{{"layers":[{{"manifests":["{one}"]}}]}}"#);
+        assert!(!is_index(&of_another), "only at the top");
+    }
+
+    #[test]
+    fn what_is_no_manifest_names_nothing() {
         for other in ["", "[]", "1", "null", "{", "{} {}", "\u{feff}{}", &"[".repeat(100_000)] {
             assert_eq!(of(other), None, "{}", other.get(..20).unwrap_or(other));
         }

@@ -1,0 +1,118 @@
+//! The search for a tag that reaches a digest, in what is known of the repository.
+
+use std::{collections::HashSet, sync::Arc, time::Instant};
+
+use super::{Actions, Asked, FRESH, Inquiry, PULL, Root, subject};
+use crate::registry::{Refusal, RepositoryName, Tag};
+
+/// Tags that are looked at before other requests get their turn.
+const BETWEEN_YIELDS: usize = 256;
+
+/// A tag, and what it named when it was read.
+struct Named {
+    tag: Arc<str>,
+    root: Arc<str>,
+    /// True if the account was told so, lately.
+    is_kept: bool,
+}
+
+/// The choice to ask the registry what a tag names, where that is not known for now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum AskRegistry {
+    No,
+    Yes,
+}
+
+impl Inquiry<'_> {
+    /// Reads what the account was told that its tags name: the manifests, and for a blob those below.
+    pub(super) async fn read_kept(&self, Asked { name, is_manifest, .. }: Asked<'_>) -> Result<(), Refusal> {
+        let roots: HashSet<Arc<str>> = {
+            let roots = self.closure.roots.lock();
+            let of_account = roots.of(self.caller.account, Instant::now());
+            let here = of_account.filter(|(repository, ..)| **repository == *name.as_str());
+            here.map(|(_, _, root)| Arc::clone(root)).collect()
+        };
+        let mut there = Vec::with_capacity(roots.len());
+        for root in roots {
+            if self.read(name, &root).await? {
+                there.push(root);
+            } else {
+                let is_gone = |(of, _, gone): &Root| **of == *name.as_str() && *gone == root;
+                self.closure.roots.lock().remove(is_gone);
+            }
+        }
+        if is_manifest { Ok(()) } else { self.read_below(name, &there).await }
+    }
+
+    /// Returns true if a tag with these actions reaches the digest, as far as the graph is known: one that the account was
+    /// told of lately, or one that still names what it named.
+    ///
+    /// A tag that is about a manifest (`sha256-<hex>…`) counts if that manifest is reached.
+    pub(super) async fn search(
+        &self,
+        Asked { name, digest, is_manifest }: Asked<'_>,
+        actions: Actions,
+        ask: AskRegistry,
+    ) -> Result<bool, Refusal> {
+        let mut open = vec![(digest.to_owned(), is_manifest)];
+        let (mut targets, mut tags) = (HashSet::from([digest.to_owned()]), HashSet::new());
+        while let Some(target) = open.pop() {
+            for named in self.named_above(name, (&target.0, target.1), actions) {
+                if !tags.insert((Arc::clone(&named.tag), named.is_kept)) {
+                    continue;
+                }
+                if tags.len() % BETWEEN_YIELDS == 0 {
+                    tokio::task::yield_now().await;
+                }
+                let may = self.may(name, &named.tag, actions).await?;
+                let subject = if may { None } else { subject(&named.tag) };
+                let subject = subject.filter(|subject| !targets.contains(subject));
+                if !may && subject.is_none() || !self.holds(name, &named, ask).await? {
+                    continue;
+                }
+                match subject {
+                    None => return Ok(true),
+                    Some(subject) => {
+                        targets.insert(subject.clone());
+                        open.push((subject, true));
+                    }
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    /// The tags that named what reaches a digest: those that the account was told of first.
+    fn named_above(&self, name: &RepositoryName, digest: (&str, bool), actions: Actions) -> Vec<Named> {
+        let graph = self.closure.graph.lock();
+        let tags = graph.tags_above(name.as_str(), digest);
+        let tags = tags.into_iter().map(|(tag, root)| Named { tag, root, is_kept: false });
+        if actions != PULL {
+            return tags.collect();
+        }
+        let above = graph.above(name.as_str(), digest);
+        drop(graph);
+        let roots = self.closure.roots.lock();
+        let of_account = roots.of(self.caller.account, Instant::now());
+        let kept = of_account
+            .filter(|(of, _, root)| **of == *name.as_str() && above.contains(root))
+            .map(|(_, tag, root)| Named { tag: Arc::clone(tag), root: Arc::clone(root), is_kept: true });
+        kept.chain(tags).collect()
+    }
+
+    /// Returns true if the tag still counts for what it named: the registry says so, at most two seconds ago, or the
+    /// account was told of it lately.
+    async fn holds(&self, name: &RepositoryName, named: &Named, ask: AskRegistry) -> Result<bool, Refusal> {
+        if named.is_kept {
+            return Ok(true);
+        }
+        let since = Instant::now().checked_sub(FRESH);
+        let known = self.closure.graph.lock().tag_since(name.as_str(), &named.tag, since);
+        let found = match (known, Tag::parse(&named.tag)) {
+            (Some(known), _) => Some(known),
+            (None, Some(tag)) if ask == AskRegistry::Yes => self.ask_tag(name, &tag).await?,
+            (None, _) => None,
+        };
+        Ok(found.is_some_and(|found| found == named.root))
+    }
+}
