@@ -76,8 +76,8 @@ async fn digests_of(reader: &TagReader<'_>, locked: &[Locked]) -> Result<Vec<Dig
     found.map(digest).collect()
 }
 
-/// Returns true if the manifest of a tag is the target, names it, or is an index through which it is reached. What is in `seen` was looked into
-/// for another tag, and does not reach it.
+/// Returns true if the manifest of a tag is the target, names it, or is an index through which it is reached. What is in
+/// `seen` was looked into for another tag, and does not reach it.
 async fn reaches(
     reader: &TagReader<'_>,
     root: Digest,
