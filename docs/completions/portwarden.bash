@@ -531,7 +531,7 @@ _portwarden() {
             return 0
             ;;
         portwarden__subcmd__revoke)
-            opts="-h --account --token --all-sessions --json --socket --help"
+            opts="-h --account --token --jti --all-sessions --json --socket --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -542,6 +542,10 @@ _portwarden() {
                     return 0
                     ;;
                 --token)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --jti)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -77,6 +77,7 @@ complete -c portwarden -n "__fish_portwarden_using_subcommand status" -l json -d
 complete -c portwarden -n "__fish_portwarden_using_subcommand status" -s h -l help -d 'Print help'
 complete -c portwarden -n "__fish_portwarden_using_subcommand revoke" -l account -d 'All that was issued to this account, in any spelling of its name' -r
 complete -c portwarden -n "__fish_portwarden_using_subcommand revoke" -l token -d 'A token by its id: the first twelve digits of a robot token\'s sha256, or the jti of a token or JWT' -r
+complete -c portwarden -n "__fish_portwarden_using_subcommand revoke" -l jti -d 'The same by a jti that looks like the id of a robot\'s token: twelve or 64 hexadecimal digits' -r
 complete -c portwarden -n "__fish_portwarden_using_subcommand revoke" -l socket -d 'The control socket of the server' -r -F
 complete -c portwarden -n "__fish_portwarden_using_subcommand revoke" -l all-sessions -d 'All that was issued, to every account'
 complete -c portwarden -n "__fish_portwarden_using_subcommand revoke" -l json -d 'Print a JSON object: revoked (account, token or all), name, robot, at'

@@ -202,6 +202,9 @@ pub(super) struct RevokeSubject {
     /// A token by its id: the first twelve digits of a robot token's sha256, or the jti of a token or JWT
     #[arg(long, value_name = "ID")]
     pub(super) token: Option<String>,
+    /// The same by a jti that looks like the id of a robot's token: twelve or 64 hexadecimal digits
+    #[arg(long, value_name = "ID")]
+    pub(super) jti: Option<String>,
     /// All that was issued, to every account
     #[arg(long)]
     pub(super) all_sessions: bool,

@@ -28,6 +28,7 @@ pub(super) fn revoke(revoke: &Revoke) -> Result<(), Failure> {
     let target = match &revoke.subject {
         RevokeSubject { account: Some(account), .. } => Target::Account(account.clone()),
         RevokeSubject { token: Some(id), .. } => Target::Token(token_id(id)),
+        RevokeSubject { jti: Some(id), .. } => Target::Token(id.clone()),
         RevokeSubject { all_sessions: _, .. } => Target::All,
     };
     // A longer line would not reach the server, and may be the token itself.
@@ -36,7 +37,8 @@ pub(super) fn revoke(revoke: &Revoke) -> Result<(), Failure> {
     {
         return Err(NotRevoked::Id(id.len()).to_string().into());
     }
-    match ask(&revoke.control.socket, &ControlRequest::Revoke { target })?.next()? {
+    let is_jti = revoke.subject.jti.is_some();
+    match ask(&revoke.control.socket, &ControlRequest::Revoke { target, is_jti })?.next()? {
         ControlAnswer::Revoked { target, at, robot } if revoke.json => {
             say(json!({"revoked": subject(&target), "name": name(&target), "robot": robot, "at": at}))
         }

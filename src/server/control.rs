@@ -51,6 +51,9 @@ pub enum ControlRequest {
     Revoke {
         /// The subject.
         target: Target,
+        /// True for a token by its `jti`, whatever it looks like: no robot's token is meant.
+        #[serde(default)]
+        is_jti: bool,
     },
     /// List the tokens of robots and the revocations; answered by one line for each, then by `End`.
     Tokens {
@@ -232,7 +235,9 @@ impl ControlHandler {
             }
             Ok(ControlRequest::Thaw) => say(&mut write, &self.thaw(user)).await,
             Ok(ControlRequest::Status) => say(&mut write, &freeze_status(self.freeze.status())).await,
-            Ok(ControlRequest::Revoke { target }) => say(&mut write, &self.revoke(&target, user).await).await,
+            Ok(ControlRequest::Revoke { target, is_jti }) => {
+                say(&mut write, &self.revoke(&target, is_jti, user).await).await
+            }
             Ok(ControlRequest::Tokens { account }) => {
                 say_all(&mut write, &self.tokens(account.as_deref())).await
             }

@@ -210,12 +210,15 @@ fn rule_47_a_jobs_session_ends_and_its_jwt_begins_no_other() {
         issuer.sign(&claims)
     };
     assert!(eventually(PATIENCE, || log_in(&warden, &job_of("job-0")).status == 200), "{}", warden.log());
-    let (one, two) = (job_of("job-1"), job_of("job-2"));
+    // Twelve hexadecimal digits, as the id of a robot's token.
+    let (one, two) = (job_of("60e05bd1b195"), job_of("job-2"));
     let (first, second) = (log_in(&warden, &one).is(200).json(), log_in(&warden, &two).is(200).json());
     assert_eq!([statuses(&warden, &first), statuses(&warden, &second)], [[404, 200]; 2]);
     assert_eq!([by_bearer(&warden, &one), by_bearer(&warden, &two)], [404; 2]);
     // By the `jti` that the audit log has: the JWT, and the session that began with it.
-    control(&warden, &["revoke", "--token", "job-1"]).succeeds();
+    control(&warden, &["revoke", "--token", "60e05bd1b195"]).fails().says("if it is a jti, use --jti");
+    assert_eq!(statuses(&warden, &first), [404, 200]);
+    control(&warden, &["revoke", "--jti", "60e05bd1b195"]).succeeds();
     assert_eq!([statuses(&warden, &first), statuses(&warden, &second)], [[401, 401], [404, 200]]);
     log_in(&warden, &one).is(401);
     assert_eq!([by_bearer(&warden, &one), by_bearer(&warden, &two)], [401, 404]);

@@ -16,7 +16,7 @@ fn is_jwt(text: &str) -> bool {
 
 impl ControlHandler {
     /// Revokes, and leaves a line in the log and in the audit log, also where it could not be stored.
-    pub(super) async fn revoke(&self, target: &Target, user: u32) -> ControlAnswer {
+    pub(super) async fn revoke(&self, target: &Target, is_jti: bool, user: u32) -> ControlAnswer {
         // It must reach no log.
         if let Target::Account(text) | Target::Token(text) = target
             && holds_robot_token(text)
@@ -42,11 +42,12 @@ impl ControlHandler {
             return refused(&error.to_string());
         }
         let robot = match target {
-            Target::Token(id) if is_robot_token_id(id) => match self.robot_of(id) {
+            Target::Token(id) if !is_jti && is_robot_token_id(id) => match self.robot_of(id) {
                 Some(robot) => Some(robot),
                 None => {
                     return refused(&format!(
-                        "nothing is revoked: no robot has a token with the id {id}; see `portwarden token list`"
+                        "nothing is revoked: no robot has a token with the id {id}; see `portwarden token list`, or if it is \
+                         a jti, use --jti"
                     ));
                 }
             },
