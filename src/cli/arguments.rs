@@ -1,14 +1,14 @@
 //! The command line, as clap reads it: each command with its options and the text of its help.
 
+mod values;
+
 use std::{path::PathBuf, time::Duration};
 
 use clap::{Parser, Subcommand};
 
 use super::config_file::ConfigFile;
-use crate::{
-    config::{FORM_OF_A_MOMENT, Moment},
-    registry::Tag,
-};
+pub(super) use values::moment;
+use values::{tag, time};
 
 /// A streaming, authorizing TLS proxy in front of an unchanged docker registry.
 #[derive(Debug, Parser)]
@@ -209,35 +209,6 @@ pub(super) struct RevokeSubject {
     #[arg(long)]
     pub(super) all_sessions: bool,
 }
-
-/// A duration of at most a day.
-fn time(text: &str) -> Result<Duration, String> {
-    let time = humantime::parse_duration(text).map_err(|error| error.to_string())?;
-    if time > DAY {
-        return Err("longer than a day".to_owned());
-    }
-    Ok(time)
-}
-
-/// A time, or the beginning of a day in UTC, in seconds since 1970.
-///
-/// # Errors
-/// It is neither, and how to write one.
-pub(super) fn moment(text: &str) -> Result<u64, String> {
-    let moment = Moment::parse(text).map(Moment::begin);
-    moment.ok_or_else(|| format!("{text:?} is neither a day nor a time; {FORM_OF_A_MOMENT}"))
-}
-
-/// A tag, as the registry would take it.
-///
-/// # Errors
-/// It is none.
-fn tag(text: &str) -> Result<String, String> {
-    let tag = Tag::parse(text).map(|tag| tag.as_str().to_owned());
-    tag.ok_or_else(|| format!("{text:?} is no tag: write letters, digits, `_`, `.` and `-`"))
-}
-
-const DAY: Duration = Duration::from_secs(24 * 3600);
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Token {

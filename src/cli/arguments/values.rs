@@ -1,0 +1,37 @@
+//! Values of options that are more than text.
+
+use std::time::Duration;
+
+use crate::{
+    config::{FORM_OF_A_MOMENT, Moment},
+    registry::Tag,
+};
+
+/// A duration of at most a day.
+pub(super) fn time(text: &str) -> Result<Duration, String> {
+    let time = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    if time > DAY {
+        return Err("longer than a day".to_owned());
+    }
+    Ok(time)
+}
+
+/// A time, or the beginning of a day in UTC, in seconds since 1970.
+///
+/// # Errors
+/// It is neither, and how to write one.
+pub(in crate::cli) fn moment(text: &str) -> Result<u64, String> {
+    let moment = Moment::parse(text).map(Moment::begin);
+    moment.ok_or_else(|| format!("{text:?} is neither a day nor a time; {FORM_OF_A_MOMENT}"))
+}
+
+/// A tag, as the registry would take it.
+///
+/// # Errors
+/// It is none.
+pub(super) fn tag(text: &str) -> Result<String, String> {
+    let tag = Tag::parse(text).map(|tag| tag.as_str().to_owned());
+    tag.ok_or_else(|| format!("{text:?} is no tag: write letters, digits, `_`, `.` and `-`"))
+}
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
