@@ -111,6 +111,8 @@ fn index_of(entries: &[Value]) -> String {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Works {
     Everywhere,
+    /// Not on 3.
+    On28,
     /// Not on 2.8.
     On3,
     Nowhere,
@@ -194,6 +196,13 @@ const ATTACKS: &[Attack] = &[
         },
     },
     Attack {
+        name: "a layer is deleted as a manifest",
+        works: Works::On28,
+        run: |victim| {
+            victim.delete(&format!("manifests/{}", victim.blobs[1]));
+        },
+    },
+    Attack {
         name: "an index as a blob is deleted",
         works: Works::Everywhere,
         run: |victim| {
@@ -257,9 +266,11 @@ fn each_attack_on_a_tag_works_on_the_registry_alone() {
     for (number, attack) in ATTACKS.iter().enumerate() {
         let mut victim = Victim::new(curl_at(&registry.url()), &format!("team/app{number}"));
         (attack.run)(&mut victim);
+        let is_3 = std::env::var_os("PORTWARDEN_TEST_REGISTRY").is_some();
         let works = match attack.works {
             Works::Everywhere => true,
-            Works::On3 => std::env::var_os("PORTWARDEN_TEST_REGISTRY").is_some(),
+            Works::On28 => !is_3,
+            Works::On3 => is_3,
             Works::Nowhere => false,
         };
         assert_eq!(!victim.is_whole(), works, "{}", attack.name);
