@@ -188,8 +188,15 @@ pub async fn authorize(
     let Some(name) = route.endpoint().repository() else {
         return Ok(Permit::new(route, granted_by));
     };
-    let pull = hold(authorizers, caller, &Scope::repository(name.as_str(), &["pull"]), None).await;
-    let pull_limited = !matches!(pull.map_err(NotPermitted::Unavailable)?, Held::Granted(_, Extent::Whole));
+    let pull = Scope::repository(name.as_str(), &["pull"]);
+    let pull_limited = match needs.first() {
+        // That was the question.
+        Some(need) if *need == pull && route.tag().is_none() => extent == Extent::SomeTags,
+        _ => {
+            let held = hold(authorizers, caller, &pull, None).await.map_err(NotPermitted::Unavailable)?;
+            !matches!(held, Held::Granted(_, Extent::Whole))
+        }
+    };
     let by_tag = ByTag { route, by: granted_by, pull_limited, source_limited, denied };
     if by_tag.needs_no_look() { Ok(by_tag.settled()) } else { Err(NotPermitted::ByTag(Box::new(by_tag))) }
 }

@@ -1,4 +1,4 @@
-//! A lock for each key, such as a repository: made when it is first asked for, forgotten when nobody holds it.
+//! A lock for each key, such as a repository: made when it is first asked for, forgotten when it is no longer held.
 
 use std::{
     collections::HashMap,
@@ -8,7 +8,7 @@ use std::{
 
 use parking_lot::Mutex;
 
-/// Locks in memory before those that no request holds are forgotten.
+/// Locks in memory before those that are not held are forgotten.
 const REMEMBERED: usize = 1000;
 
 /// The locks. `L` is the kind of each.

@@ -176,8 +176,13 @@ impl Authority {
         let end = session.map_or(usual, |session| session.ends).min(until.unwrap_or(LATEST));
         let exp = end.max(now.saturating_add(SHORTEST)).min(LATEST);
         let is_ours_alone = session.is_some() || bound_to.is_some();
-        let both: Vec<Scope> = access.iter().chain(ours).cloned().collect();
-        let (access, grants) = if is_ours_alone { (&[][..], &*both) } else { (access, ours) };
+        let both: Vec<Scope>;
+        let (access, grants) = if is_ours_alone {
+            both = access.iter().chain(ours).cloned().collect();
+            (&[][..], &*both)
+        } else {
+            (access, ours)
+        };
         let claims = AccessClaims {
             iss: &self.settings.issuer,
             sub: account,

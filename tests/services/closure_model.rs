@@ -1,4 +1,4 @@
-//! What tags reach (rule 51), held against a slow and obvious model: the files of the registry.
+//! The digests that tags reach (rule 51), held against a slow and obvious model: the files of the registry.
 //!
 //! Needs: curl, docker-registry, htpasswd.
 
@@ -43,7 +43,7 @@ fn fill(warden: &Portwarden) {
     image(&admin, "1.3", &[&random_bytes(60)]);
 }
 
-/// What is stored of the repository: its manifests and its blobs, by digest, and what its tags name.
+/// The stored part of the repository: its manifests and its blobs, by digest, and the digests that its tags name.
 struct Stored {
     manifests: BTreeMap<String, Value>,
     blobs: BTreeSet<String>,

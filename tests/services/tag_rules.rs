@@ -93,7 +93,7 @@ fn rule_51_a_tag_that_may_not_be_pulled_is_as_one_that_is_not_there() {
         let (there, absent) = (get(&there).is(404), get(&absent).is(404));
         assert_eq!(there.error(), absent.error());
     }
-    // In the registry's own words, which an account that may see all is told.
+    // The answer is the registry's own, as an account that may pull everything gets it.
     let own = client(&warden).user(ADMIN).get(&format!("/v2/{NAME}/manifests/{}", sha256(b"no manifest")));
     assert_eq!(own.error(), get(&format!("manifests/{}", sha256(b"no manifest"))).error());
     get("manifests/1.0").is(200);

@@ -1,5 +1,5 @@
-//! Rules by tag behind real clients: each gets the tags that it may pull, and is told of the others as of what is not
-//! there. What tags reach: `tests/services/tag_rules.rs`.
+//! Rules by tag behind real clients: an account gets the tags that it may pull, and `manifest unknown` for the others.
+//! The digests that tags reach: `tests/services/tag_rules.rs`.
 //!
 //! Needs: containerd, docker, docker-registry, htpasswd, podman, root, skopeo.
 
@@ -49,7 +49,7 @@ fn docker_pulls_by_tag_and_digest_and_pushes_what_it_pulled() {
     user.pull("acme/app:2.0").fails().says("manifest unknown");
     user.pull(&format!("acme/app@{secret}")).fails().says("manifest unknown");
 
-    // The layers of 1.0 are there already, and may be named by whoever may pull them.
+    // The layers of 1.0 are there already, and an account that may pull them may name them.
     let pusher = docker().user(&warden, Some(TEST2));
     pusher.pull("acme/app:1.0").succeeds();
     pusher.tag("acme/app:1.0", "acme/app:pr-1").succeeds();

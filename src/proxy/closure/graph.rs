@@ -1,8 +1,8 @@
 //! The manifests of repositories as a graph: which digests each reaches, and by which it is reached.
 //!
-//! A manifest never changes, since its digest is of its content: what is known of it stays true until it is deleted, and is
-//! read again after an hour, because somebody may delete it past Portwarden. Which digest a tag names does change, and is
-//! known with the time at which it was read. Everything is bounded; a repository that does not fit is forgotten, and a
+//! A manifest never changes, since its digest is of its content: what is known of it stays true until it is deleted. It is
+//! read again after an hour, since it may be deleted at the registry itself. The digest that a tag names does change, and
+//! is known with the time at which it was read. Everything is bounded; a repository that does not fit is forgotten, and a
 //! question about it cannot be settled.
 
 use std::{

@@ -68,14 +68,19 @@ impl<K: Hash + Eq + Clone> Kept<K> {
         all.filter(move |(_, made)| now.saturating_duration_since(**made) < self.lasts).map(|(key, _)| key)
     }
 
-    /// Removes the entries of all accounts that `is_over` holds for.
-    pub(super) fn remove(&mut self, is_over: impl Fn(&K) -> bool) {
-        for of_one in self.accounts.values_mut() {
-            let before = of_one.order.len();
-            of_one.order.retain(|key| !is_over(key));
-            of_one.entries.retain(|key, _| !is_over(key));
-            self.len -= before - of_one.order.len();
-        }
+    /// Removes the entries of an account that `is_over` holds for.
+    pub(super) fn remove_of(&mut self, account: &str, is_over: impl Fn(&K) -> bool) {
+        let Some(of_one) = self.accounts.get_mut(account) else { return };
+        let before = of_one.order.len();
+        of_one.order.retain(|key| !is_over(key));
+        of_one.entries.retain(|key, _| !is_over(key));
+        self.len -= before - of_one.order.len();
+    }
+
+    /// Removes the entries of all accounts.
+    pub(super) fn clear(&mut self) {
+        self.accounts.clear();
+        self.len = 0;
     }
 
     /// Room for one more entry of this account: the account that was quiet for longest goes.
@@ -104,7 +109,9 @@ mod tests {
         assert!(kept.has("a", &1, start + hour - Duration::from_secs(1)));
         assert!(!kept.has("a", &1, start + hour) && !kept.has("b", &1, start) && !kept.has("a", &2, start));
         assert_eq!(kept.of("a", start + hour).count(), 0);
-        kept.remove(|key| *key == 1);
+        kept.remove_of("b", |_| true);
+        assert!(kept.has("a", &1, start), "of another account");
+        kept.remove_of("a", |key| *key == 1);
         assert!(!kept.has("a", &1, start) && kept.len == 0);
     }
 

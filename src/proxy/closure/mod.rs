@@ -29,12 +29,13 @@ use parking_lot::Mutex;
 use tokio::{sync::Mutex as AsyncMutex, time::timeout};
 
 use super::{
-    forward::subrequest::Subrequest, keyed_locks::KeyedLocks, response::upstream_error::undecided,
+    forward::{held_manifests::HeldManifests, subrequest::Subrequest},
+    keyed_locks::KeyedLocks,
+    response::upstream_error::undecided,
     upstream::RETRY_AFTER,
 };
 use crate::{
     authz::{self, Authorizers, may_tag},
-    limits::FairSemaphore,
     registry::{ErrorCode, Method, Refusal, RepositoryName, Route, Tag},
 };
 use graph::Graph;
@@ -52,8 +53,6 @@ const ROOT_LASTS: Duration = Duration::from_secs(60 * 60);
 const UPLOAD_LASTS: Duration = Duration::from_secs(24 * 60 * 60);
 /// The time that one question may take.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// Manifests that are held at the same time; one client gets as many as it leaves for others.
-const HELD_AT_ONCE: usize = 64;
 /// Scans that are begun again because something was pushed meanwhile.
 const SCANS: usize = 3;
 
@@ -75,7 +74,7 @@ pub(super) struct Closure {
     /// One scan at a time for each repository, and for each account.
     repositories: KeyedLocks<Box<str>, AsyncMutex<()>>,
     accounts: KeyedLocks<Box<str>, AsyncMutex<()>>,
-    held: FairSemaphore,
+    held: HeldManifests,
     outcomes: Outcomes,
 }
 
@@ -140,7 +139,7 @@ impl Default for Closure {
             scans: Mutex::default(),
             repositories: KeyedLocks::default(),
             accounts: KeyedLocks::default(),
-            held: FairSemaphore::new(HELD_AT_ONCE, "manifests of accounts that may pull some tags"),
+            held: HeldManifests::new("manifests of accounts that may pull some tags"),
             outcomes: Outcomes::default(),
         }
     }
@@ -185,8 +184,8 @@ impl Closure {
     /// Forgets everything: the registry is another one.
     pub(super) fn forget(&self) {
         *self.graph.lock() = Graph::default();
-        self.roots.lock().remove(|_| true);
-        self.own.lock().remove(|_| true);
+        self.roots.lock().clear();
+        self.own.lock().clear();
         self.scans.lock().clear();
     }
 }

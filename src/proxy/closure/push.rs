@@ -1,6 +1,6 @@
 //! Manifests that are pushed by accounts which may pull some tags only.
 
-use std::{collections::HashSet, net::IpAddr, time::Duration};
+use std::{collections::HashSet, time::Duration};
 
 use serde_json::json;
 use tokio::time::timeout;
@@ -9,16 +9,14 @@ use super::{Asked, Inquiry, PULL, document::Children, unsettled};
 use crate::{
     image::NamedDigests,
     limits::Slot,
-    proxy::{body::request_body::RequestBody, upstream::RETRY_AFTER},
+    proxy::{body::request_body::RequestBody, forward::held_manifests::HeldManifest},
     registry::{Digest, ErrorCode, Refusal, RepositoryName, Route},
 };
 
-/// The largest manifest that is held: the bound of registry 2.8.
-const LARGEST: usize = 4 << 20;
 /// Digests that a pushed manifest may name.
 const MOST_NAMED: usize = 2_000;
-/// The time that a client has for a manifest.
-const HOLDING: Duration = Duration::from_secs(120);
+/// The time for all that a manifest names.
+const LOOKING: Duration = Duration::from_secs(120);
 
 impl Inquiry<'_> {
     /// Holds the manifest that an account pushes which may pull some tags only. Each digest that it names must be reached
@@ -32,18 +30,14 @@ impl Inquiry<'_> {
         body: RequestBody,
     ) -> Result<(RequestBody, Option<Slot>), Refusal> {
         let Some(name) = route.endpoint().repository() else { return Ok((body, None)) };
-        let slot = self.slot(self.registry.address).await?;
-        let held = timeout(HOLDING, body.hold(LARGEST)).await;
-        let (manifest, body) = held.unwrap_or_else(|_| {
-            Err(Refusal::new(ErrorCode::Timeout, "the manifest took too long").and_close())
-        })?;
+        let HeldManifest { bytes, body, slot } = self.closure.held.hold(self.registry.address, body).await?;
         let invalid = |why| Refusal::new(ErrorCode::ManifestInvalid, format!("manifest invalid: {why}"));
-        let named = NamedDigests::read(&manifest).ok_or_else(|| invalid("it is no JSON object"))?;
+        let named = NamedDigests::read(&bytes).ok_or_else(|| invalid("it is no JSON object"))?;
         let named: HashSet<Digest> = named.digests.into_iter().collect();
         if named.len() > MOST_NAMED {
             return Err(invalid("it names more than 2000 digests"));
         }
-        let Children { manifests, subject, .. } = Children::read(&manifest);
+        let Children { manifests, subject, .. } = Children::read(&bytes);
         let all = async {
             for digest in &named {
                 let is_manifest = subject.as_deref() == Some(digest.as_str())
@@ -52,7 +46,7 @@ impl Inquiry<'_> {
             }
             Ok(())
         };
-        timeout(HOLDING, all).await.unwrap_or_else(|_| Err(unsettled("it takes too long")))?;
+        timeout(LOOKING, all).await.unwrap_or_else(|_| Err(unsettled("it takes too long")))?;
         Ok((body, Some(slot)))
     }
 
@@ -68,12 +62,5 @@ impl Inquiry<'_> {
         }
         let unknown = Refusal::new(ErrorCode::ManifestBlobUnknown, "blob unknown to registry");
         Err(unknown.with_detail(json!({ "digest": digest.as_str() })))
-    }
-
-    async fn slot(&self, client: Option<IpAddr>) -> Result<Slot, Refusal> {
-        self.closure.held.take(client).await.map_err(|_| {
-            let why = "too many manifests are pushed whose digests have to be looked up; try again later";
-            Refusal::new(ErrorCode::Unavailable, why).retry_after(RETRY_AFTER)
-        })
     }
 }

@@ -9,7 +9,7 @@ use std::{
 use super::{Actions, Inquiry, SCAN_LASTS, document::Children, graph::NotTaken, subject, unsettled};
 use crate::{
     proxy::forward::{gather::gather, tag_reader::TagReader},
-    registry::{Digest, Refusal, RepositoryName, Tag},
+    registry::{Digest, ErrorCode, Refusal, RepositoryName, Tag},
 };
 
 /// The time for one round of questions. It is shorter than that of the whole, so that what was read is kept.
@@ -163,10 +163,14 @@ impl Inquiry<'_> {
 }
 
 fn not_taken(why: NotTaken) -> Refusal {
-    unsettled(match why {
-        NotTaken::TooLarge => "the repository is too large",
-        NotTaken::Outdated => "something in it is being deleted",
-    })
+    match why {
+        NotTaken::Outdated => unsettled("something in the repository is being deleted"),
+        NotTaken::TooLarge => {
+            let why = "the repository has too many digests to tell whether your tags reach this; a rule without `tag` needs \
+                       no such look";
+            Refusal::new(ErrorCode::Unavailable, why)
+        }
+    }
 }
 
 fn too_slow() -> Refusal {

@@ -29,6 +29,24 @@ enum What {
     Manifest,
 }
 
+/// The part of a request that may be forwarded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::proxy) enum Settlement {
+    Whole,
+    /// A mount as the plain start of an upload.
+    WithoutMount,
+}
+
+impl Settlement {
+    /// The permit for it.
+    pub(in crate::proxy) fn permit(self, by_tag: ByTag) -> Permit {
+        match self {
+            Self::Whole => by_tag.settled(),
+            Self::WithoutMount => by_tag.without_mount(),
+        }
+    }
+}
+
 impl Closure {
     /// Takes in the registry's answer.
     pub(in crate::proxy) fn learn(&self, lesson: Lesson, status: StatusCode, headers: &HeaderMap) {
@@ -68,25 +86,21 @@ impl Inquiry<'_> {
         Some(Lesson { account: self.caller.account.into(), repository, what })
     }
 
-    /// The permit for a request that the rules grant for some tags only.
+    /// Settles a request that the rules grant for some tags only.
     ///
     /// # Errors
     /// 404 where no such tag reaches what is asked for; the denial of a write; 503 where it cannot be told.
-    pub(in crate::proxy) async fn settle(&self, by_tag: ByTag) -> Result<Permit, Refusal> {
+    pub(in crate::proxy) async fn settle(&self, by_tag: &ByTag) -> Result<Settlement, Refusal> {
         let route = by_tag.route();
         let Some(name) = route.endpoint().repository() else {
             return Err(Refusal::not_there(route.endpoint()));
         };
         if matches!(route.endpoint(), Endpoint::StartUpload(_)) {
-            let mounts = self.may_mount(&by_tag, name).await?;
-            return Ok(if mounts { by_tag.settled() } else { by_tag.without_mount() });
+            let mounts = self.may_mount(by_tag, name).await?;
+            return Ok(if mounts { Settlement::Whole } else { Settlement::WithoutMount });
         }
-        let is_denied = by_tag.denied.is_some();
-        if self.is_granted(route, name, is_denied).await? {
-            Ok(by_tag.settled())
-        } else {
-            Err(self.refuse(&by_tag))
-        }
+        let is_granted = self.is_granted(route, name, by_tag.denied.is_some()).await?;
+        if is_granted { Ok(Settlement::Whole) } else { Err(self.refuse(by_tag)) }
     }
 
     async fn is_granted(
@@ -173,7 +187,7 @@ impl Inquiry<'_> {
         let actions: Actions = match method {
             Method::Get | Method::Head => PULL,
             Method::Put => PUSH,
-            // Whoever may delete the manifest does it by its digest.
+            // An account that may delete the manifest does so by its digest.
             Method::Delete | Method::Post | Method::Patch => return Ok(false),
         };
         let Some(subject) = tag.subject() else { return Ok(false) };

@@ -48,8 +48,8 @@ impl Inquiry<'_> {
         scans.insert(key, began);
     }
 
-    /// Returns true if a tag with these actions may have been written through us since `began`: pushes of others keep
-    /// nobody waiting.
+    /// Returns true if a tag with these actions may have been written through us since `began`: pushes of other tags
+    /// delay no answer.
     pub(super) async fn may_have_changed(
         &self,
         name: &RepositoryName,

@@ -38,7 +38,7 @@ impl Inquiry<'_> {
                 there.push(root);
             } else {
                 let is_gone = |(of, _, gone): &Root| **of == *name.as_str() && *gone == root;
-                self.closure.roots.lock().remove(is_gone);
+                self.closure.roots.lock().remove_of(self.caller.account, is_gone);
             }
         }
         if is_manifest { Ok(()) } else { self.read_below(name, &there).await }

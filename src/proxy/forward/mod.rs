@@ -3,6 +3,7 @@
 pub(super) mod catalog;
 pub(super) mod gather;
 pub(super) mod headers;
+pub(super) mod held_manifests;
 pub(super) mod repository_names;
 pub(super) mod rewrite;
 pub(super) mod subrequest;

@@ -147,7 +147,11 @@ impl TagReader<'_> {
                 return Err(undecided(&what, reply.status));
             }
         }
-        let why = format!("{} has too many tags to decide this", self.name);
+        let why = format!(
+            "{} has too many tags to decide this: delete tags, or take away the rule with `tag` or the entry of \
+             tags.write_once that looks at them",
+            self.name
+        );
         Err(Refusal::new(ErrorCode::Unavailable, why))
     }
 

@@ -221,8 +221,8 @@ impl Reader {
             Ok(permit) => Ok(Ok(permit)),
             Err(NotPermitted::Denied(denial)) => Ok(Err(denial)),
             Err(NotPermitted::Unavailable(error)) => Err(undecided(&error).into()),
-            Err(NotPermitted::ByTag(by_tag)) => match self.inquiry().settle(*by_tag).await {
-                Ok(permit) => Ok(Ok(permit)),
+            Err(NotPermitted::ByTag(by_tag)) => match self.inquiry().settle(&by_tag).await {
+                Ok(settlement) => Ok(Ok(settlement.permit(*by_tag))),
                 Err(refusal) if refusal.code.status() == 404 => Err(PageError::NotFound),
                 Err(refusal) => Err(refusal.into()),
             },

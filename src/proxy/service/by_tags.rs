@@ -72,15 +72,15 @@ impl Service {
         let holds = by_tag.pull_limited
             && route.method() == Method::Put
             && matches!(route.endpoint(), Endpoint::ManifestByTag(..) | Endpoint::ManifestByDigest(..));
-        let by = by_tag.decided_by();
-        let permit = inquiry.settle(by_tag).await.map_err(|refusal| {
+        let settlement = inquiry.settle(&by_tag).await.map_err(|refusal| {
             if !matches!(refusal.code, ErrorCode::ManifestUnknown | ErrorCode::BlobUnknown) {
                 return refusal;
             }
-            // The client is told what the registry says of what is not there.
-            log.ruled(|| format!("{by}; no tag that it is for reaches this"));
+            // The client gets the registry's own answer for an unknown manifest or blob.
+            log.ruled(|| format!("{}; no tag that it is for reaches this", by_tag.decided_by()));
             if caller.presented { refusal } else { Refusal::unauthorized(route.needs(), None, None) }
         })?;
+        let permit = settlement.permit(by_tag);
         let (body, slot) = if holds { inquiry.hold_push(&route, body).await? } else { (body, None) };
         // What is forwarded may be less than what was asked for: a mount that became an upload.
         let lesson = inquiry.lesson(permit.route());

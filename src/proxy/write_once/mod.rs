@@ -12,17 +12,12 @@ mod reach;
 #[cfg(test)]
 mod tests;
 
-use std::{
-    net::IpAddr,
-    sync::atomic::{AtomicU64, Ordering},
-    time::Duration,
-};
-
-use tokio::time::timeout;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::{
     body::request_body::RequestBody,
     forward::{
+        held_manifests::{HeldManifest, HeldManifests},
         subrequest::Subrequest,
         tag_reader::{Found, TagReader},
     },
@@ -31,28 +26,18 @@ use super::{
 };
 use crate::{
     authz::{self, Authorizers, EntryPlace, Permit, TagLock, WriteOnce, may_tag},
-    limits::{FairSemaphore, Slot},
     registry::{Digest, Endpoint, ErrorCode, Method, Refusal, RepositoryName, Route, Tag},
 };
 use claims::Claims;
 pub(super) use locks::Passage;
 use locks::{Locks, TagKey};
 
-/// The largest manifest: the bound of registry 2.8.
-const LARGEST_MANIFEST: usize = 4 << 20;
-
-/// Manifests that are held at the same time; one client gets as many as it leaves for others.
-const HELD_AT_ONCE: usize = 64;
-
 /// The actions that a push needs.
 const PUSH: &[&str] = &["pull", "push"];
 
-/// The time that a client has for a manifest.
-const HOLDING: Duration = Duration::from_secs(120);
-
 /// Decides about the pushes and deletions that concern write-once tags. Outlives reloads.
 pub(super) struct WriteOnceGate {
-    held: FairSemaphore,
+    held: HeldManifests,
     locks: Locks,
     claims: Claims,
     refused: AtomicU64,
@@ -62,7 +47,7 @@ pub(super) struct WriteOnceGate {
 impl Default for WriteOnceGate {
     fn default() -> Self {
         Self {
-            held: FairSemaphore::new(HELD_AT_ONCE, "manifests of write-once tags"),
+            held: HeldManifests::new("manifests of write-once tags"),
             locks: Locks::default(),
             claims: Claims::default(),
             refused: AtomicU64::new(0),
@@ -167,16 +152,12 @@ impl WriteOnceGate {
             return Ok((body, Passage::default()));
         }
         // Held before anything is locked: a slow client keeps no other waiting.
-        let slot = self.slot(guarded.registry.address).await?;
-        let held = timeout(HOLDING, body.hold(LARGEST_MANIFEST)).await;
-        let (manifest, body) = held.unwrap_or_else(|_| {
-            Err(Refusal::new(ErrorCode::Timeout, "the manifest took too long").and_close())
-        })?;
+        let HeldManifest { bytes, body, slot } = self.held.hold(guarded.registry.address, body).await?;
         if guarded_tags.is_empty() {
             // No deletion decides meanwhile about what the tag needs.
             return Ok((body, self.locks.shared(name).await?.with(slot)));
         }
-        let digest = Digest::of(&manifest);
+        let digest = Digest::of(&bytes);
         if named.is_some_and(|named| *named != digest) {
             let why =
                 format!("expected a manifest of {}, found one of {digest}", named.map_or("", Digest::as_str));
@@ -190,14 +171,6 @@ impl WriteOnceGate {
             self.check(&reader, &tag, &digest).await.inspect_err(|_| log.ruled(|| place.to_string()))?;
         }
         Ok((body, passage))
-    }
-
-    /// A slot for a manifest that is held. It is waited for a short while.
-    async fn slot(&self, client: Option<IpAddr>) -> Result<Slot, Refusal> {
-        self.held.take(client).await.map_err(|_| {
-            let why = "too many manifests of write-once tags are pushed; try again later";
-            Refusal::new(ErrorCode::Unavailable, why).retry_after(crate::proxy::upstream::RETRY_AFTER)
-        })
     }
 
     /// The number of pushes that got no slot.
