@@ -8,7 +8,7 @@ use clap::{Parser, Subcommand};
 
 use super::config_file::ConfigFile;
 pub(super) use values::moment;
-use values::{tag, time};
+use values::{free_text, tag, time};
 
 /// A streaming, authorizing TLS proxy in front of an unchanged docker registry.
 #[derive(Debug, Parser)]
@@ -94,7 +94,7 @@ pub(super) struct Explain {
     #[command(flatten)]
     pub(super) config: ConfigFile,
     /// The account; "" for a client without credentials
-    #[arg(long, value_name = "NAME", group = "who", requires = "what", required_unless_present_any = ["everyone", "json", "jwt", "certificate"])]
+    #[arg(long, value_name = "NAME", group = "who", requires = "what", required_unless_present_any = ["everyone", "json", "jwt", "certificate"], allow_hyphen_values = true, value_parser = free_text)]
     pub(super) account: Option<String>,
     /// Instead, the account and labels of a JWT in a file, checked as a login with it would be; the keys of its issuer
     /// are fetched
@@ -108,7 +108,7 @@ pub(super) struct Explain {
     #[arg(long, group = "who", requires = "what", conflicts_with_all = ["account", "label"])]
     pub(super) everyone: bool,
     /// A label, instead of the account's own (may be repeated)
-    #[arg(long, value_name = "NAME=VALUE", requires = "what")]
+    #[arg(long, value_name = "NAME=VALUE", requires = "what", allow_hyphen_values = true, value_parser = free_text)]
     pub(super) label: Vec<String>,
     /// The client's address; without one, a rule with an ip grants nothing and may deny
     #[arg(long, value_name = "ADDRESS", requires = "what")]
@@ -197,13 +197,13 @@ pub(super) struct Revoke {
 #[group(required = true, multiple = false)]
 pub(super) struct RevokeSubject {
     /// All that was issued to this account, in any spelling of its name
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", allow_hyphen_values = true, value_parser = free_text)]
     pub(super) account: Option<String>,
     /// A token by its id: the first twelve digits of a robot token's sha256, or the jti of a token or JWT
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", allow_hyphen_values = true, value_parser = free_text)]
     pub(super) token: Option<String>,
     /// The same by a jti that looks like the id of a robot's token: twelve or 64 hexadecimal digits
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", allow_hyphen_values = true, value_parser = free_text)]
     pub(super) jti: Option<String>,
     /// All that was issued, to every account
     #[arg(long)]
@@ -218,7 +218,7 @@ pub(super) struct Token {
     #[arg(long, value_name = "URL", required = true)]
     pub(super) registry: Option<String>,
     /// The account, whose password is asked for, or read from standard input; without one, an anonymous token
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", allow_hyphen_values = true, value_parser = free_text)]
     pub(super) user: Option<String>,
     /// Scope of the token: repository:team/app:pull,push (may be repeated)
     #[arg(long, value_name = "SCOPE")]
@@ -246,7 +246,7 @@ pub(super) enum TokenCommand {
 #[derive(Debug, clap::Args)]
 pub(super) struct TokenList {
     /// Only those of this account
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", allow_hyphen_values = true, value_parser = free_text)]
     pub(super) account: Option<String>,
     /// Print each as a JSON object on a line
     #[arg(long)]
@@ -258,13 +258,13 @@ pub(super) struct TokenList {
 #[derive(Debug, clap::Args)]
 pub(super) struct TokenNew {
     /// The robot: its name under `robots:`, and the user name of `docker login`
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", allow_hyphen_values = true, value_parser = free_text)]
     pub(super) robot: String,
     /// The last day on which the token is good, in UTC, as 2027-03-01; without it, the token does not expire
     #[arg(long, value_name = "DAY")]
     pub(super) expires: Option<String>,
     /// Your own words about the token, for the audit log: where it is used
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true, value_parser = free_text)]
     pub(super) comment: Option<String>,
     /// Print a JSON object: robot, token, id, sha256, expires, comment
     #[arg(long)]
@@ -274,7 +274,7 @@ pub(super) struct TokenNew {
 #[derive(Debug, clap::Args)]
 pub(super) struct CredentialProvider {
     /// The name of the cluster under `workload_auth.issuers`, which is the user name of a login
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", allow_hyphen_values = true, value_parser = free_text)]
     pub(super) issuer: String,
     /// A registry that may get the token, as images name it: registry.example or registry.example:8443 (may be
     /// repeated); without one, each that matchImages of the kubelet's configuration lets through
@@ -288,7 +288,7 @@ pub(super) struct Hash {
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(4..=31))]
     pub(super) cost: u32,
     /// Print the whole line for `users:`, with this name
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", allow_hyphen_values = true, value_parser = free_text)]
     pub(super) user: Option<String>,
 }
 
@@ -379,3 +379,48 @@ Examples:
   portwarden hash --cost 12
 
 PORTWARDEN_CONFIG names the configuration where the command line does not; NO_COLOR turns off colors in the log.";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> Result<Arguments, clap::Error> {
+        Arguments::try_parse_from(line.split(' '))
+    }
+
+    /// One `jti` in 64 begins with a hyphen, and names of accounts may.
+    #[test]
+    fn a_name_or_an_id_may_begin_with_a_hyphen() {
+        for line in [
+            "portwarden revoke --token -bpWAiK8sd7RZJ4sVPgMvA",
+            "portwarden revoke --token --pWAiK8sd7RZJ4sVPgMvA --json",
+            "portwarden revoke --jti -60e05bd1b195",
+            "portwarden revoke --account -x",
+            "portwarden explain -c f --account -x --label -group=-dev --scope repository:team/app:pull",
+            "portwarden token --registry https://registry.example --user -x",
+            "portwarden token list --account -x",
+            "portwarden token new --robot -x --comment -old-",
+            "portwarden credential-provider --issuer -x",
+            "portwarden hash --user -x",
+        ] {
+            parse(line).unwrap_or_else(|error| panic!("{line}: {error}"));
+        }
+    }
+
+    /// An empty variable of a script must not make an option a name: nothing would be revoked, with exit code 0.
+    #[test]
+    fn an_option_is_no_name() {
+        for line in [
+            "portwarden revoke --token --json",
+            "portwarden revoke --account --all-sessions",
+            "portwarden revoke --jti --socket=/run/portwarden/control.sock",
+            "portwarden token list --account --json",
+            "portwarden token new --robot --json",
+            "portwarden token new --robot ci --comment -h",
+            "portwarden explain -c f --account -v --scope repository:team/app:pull",
+        ] {
+            let error = parse(line).expect_err(line).to_string();
+            assert!(error.contains("is an option"), "{line}: {error}");
+        }
+    }
+}

@@ -7,6 +7,20 @@ use crate::{
     registry::Tag,
 };
 
+/// A name, an id or other text, which may begin with a hyphen, as one `jti` in 64 does.
+///
+/// # Errors
+/// It is spelled as an option is, so that the value was probably forgotten.
+pub(super) fn free_text(text: &str) -> Result<String, String> {
+    let option = text.split('=').next().unwrap_or_default();
+    let is_long =
+        |name: &str| !name.is_empty() && name.bytes().all(|byte| byte == b'-' || byte.is_ascii_lowercase());
+    if option.strip_prefix("--").is_some_and(is_long) || ["-h", "-v", "-c"].contains(&option) {
+        return Err(format!("{option} is an option: a value is missing before it"));
+    }
+    Ok(text.to_owned())
+}
+
 /// A duration of at most a day.
 pub(super) fn time(text: &str) -> Result<Duration, String> {
     let time = humantime::parse_duration(text).map_err(|error| error.to_string())?;
