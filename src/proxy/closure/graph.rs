@@ -13,7 +13,7 @@ use std::{
 
 use super::{
     document::Children,
-    repository::{LASTS, MOST_WRITTEN, Node, Repository, WRITTEN_LASTS},
+    repository::{LASTS, MOST_WRITTEN, Repository, WRITTEN_LASTS},
 };
 
 /// Digests that are known at the same time, and about how many bytes they take.
@@ -27,6 +27,28 @@ const MOST_REPOSITORIES: usize = 1_000;
 pub(super) struct Graph {
     repositories: HashMap<Box<str>, Repository>,
     uses: u64,
+}
+
+/// The manifests that reach a digest.
+pub(super) struct Above<'g> {
+    digest: &'g str,
+    known: Option<&'g Repository>,
+    ids: HashSet<usize>,
+}
+
+impl Above<'_> {
+    /// Returns true if it is one of them, or the digest itself.
+    pub(super) fn has(&self, digest: &str) -> bool {
+        let id = self.known.and_then(|known| known.ids.get(digest));
+        id.is_some_and(|id| self.ids.contains(id)) || digest == self.digest
+    }
+
+    /// The tags that named one of them when they were read, with what each named.
+    pub(super) fn tags(&self) -> impl Iterator<Item = (&Arc<str>, &Arc<str>)> {
+        let nodes =
+            self.known.into_iter().flat_map(|known| self.ids.iter().filter_map(|id| known.nodes.get(*id)));
+        nodes.flat_map(|node| node.tags.iter().map(|tag| (tag, &node.digest)))
+    }
 }
 
 /// The reason why something could not be taken in.
@@ -175,35 +197,20 @@ impl Graph {
         Some(Arc::clone(&known.nodes.get(state.id)?.digest))
     }
 
-    /// The digests that reach this one, itself among them: where it is asked for as a manifest, those that reach it as one.
-    pub(super) fn above(&self, repository: &str, (digest, is_manifest): (&str, bool)) -> HashSet<Arc<str>> {
-        let nodes = self.nodes_above(repository, (digest, is_manifest));
-        nodes.iter().map(|node| Arc::clone(&node.digest)).chain([Arc::from(digest)]).collect()
-    }
-
-    /// The tags that named what reaches this digest when they were read, with what each named.
-    pub(super) fn tags_above(
-        &self,
-        repository: &str,
-        (digest, is_manifest): (&str, bool),
-    ) -> Vec<(Arc<str>, Arc<str>)> {
-        let nodes = self.nodes_above(repository, (digest, is_manifest)).into_iter();
-        nodes
-            .flat_map(|node| node.tags.iter().map(|tag| (Arc::clone(tag), Arc::clone(&node.digest))))
-            .collect()
-    }
-
-    fn nodes_above(&self, repository: &str, (digest, is_manifest): (&str, bool)) -> Vec<&Node> {
-        let Some(known) = self.repositories.get(repository) else { return Vec::new() };
-        let holders = known.node(digest).filter(|_| !is_manifest).map(|node| node.holders.as_slice());
-        let start = known.ids.get(digest).into_iter().chain(holders.unwrap_or_default());
-        let mut pending: Vec<usize> = start.copied().collect();
-        let (mut seen, mut above) = (pending.iter().copied().collect::<HashSet<_>>(), Vec::new());
-        while let Some(node) = pending.pop().and_then(|id| known.nodes.get(id)) {
-            above.push(node);
-            pending.extend(node.parents.iter().filter(|parent| seen.insert(**parent)));
+    /// The manifests that reach this digest, itself among them: where it is asked for as a manifest, those that reach it as
+    /// one.
+    pub(super) fn above<'g>(&'g self, repository: &str, (digest, is_manifest): (&'g str, bool)) -> Above<'g> {
+        let known = self.repositories.get(repository);
+        let (mut ids, mut pending) = (HashSet::new(), Vec::<usize>::new());
+        if let Some(known) = known {
+            let holders = known.node(digest).filter(|_| !is_manifest).map(|node| node.holders.as_slice());
+            pending.extend(known.ids.get(digest).into_iter().chain(holders.unwrap_or_default()));
+            ids.extend(&pending);
+            while let Some(node) = pending.pop().and_then(|id| known.nodes.get(id)) {
+                pending.extend(node.parents.iter().filter(|parent| ids.insert(**parent)));
+            }
         }
-        above
+        Above { digest, known, ids }
     }
 
     /// The manifests at and below these that were not read, but for those that were not there lately.

@@ -56,11 +56,11 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// Scans that are begun again because something was pushed meanwhile.
 const SCANS: usize = 3;
 
-/// A repository, a tag of it, and the digest that it named.
-type Root = (Box<str>, Arc<str>, Arc<str>);
+/// A tag, and the digest that it named.
+type Root = (Arc<str>, Arc<str>);
 
-/// A repository, a digest that was uploaded there, and true for a manifest.
-type Upload = (Box<str>, Box<str>, bool);
+/// A digest that was uploaded, and true for a manifest.
+type Upload = (Box<str>, bool);
 
 /// The known reach of tags; outlives reloads.
 #[derive(Debug)]

@@ -55,13 +55,13 @@ impl Closure {
         let digest = digest_in(headers).map(|digest| digest.as_str().to_owned());
         match (what, status, digest) {
             (What::Root(tag), StatusCode::OK, Some(digest)) => {
-                self.roots.lock().insert(&account, (repository, tag.as_ref().into(), digest.into()), now);
+                self.roots.lock().insert(&account, &repository, (tag.as_ref().into(), digest.into()), now);
             }
             (What::Blob(digest), StatusCode::CREATED, _) => {
-                self.own.lock().insert(&account, (repository, digest.as_str().into(), false), now);
+                self.own.lock().insert(&account, &repository, (digest.as_str().into(), false), now);
             }
             (What::Manifest, StatusCode::CREATED, Some(digest)) => {
-                self.own.lock().insert(&account, (repository, digest.into(), true), now);
+                self.own.lock().insert(&account, &repository, (digest.into(), true), now);
             }
             _ => {}
         }
@@ -166,8 +166,8 @@ impl Inquiry<'_> {
 
     /// Returns true if the account uploaded it lately.
     pub(super) fn is_own(&self, Asked { name, digest, is_manifest }: Asked<'_>) -> bool {
-        let key = (name.as_str().into(), digest.into(), is_manifest);
-        self.closure.own.lock().has(self.caller.account, &key, Instant::now())
+        let key = (digest.into(), is_manifest);
+        self.closure.own.lock().has(self.caller.account, name.as_str(), &key, Instant::now())
     }
 
     /// A manifest that is to be deleted: one that tags reach which the account may delete or pull, or its own. Whether other

@@ -28,17 +28,16 @@ impl Inquiry<'_> {
     pub(super) async fn read_kept(&self, Asked { name, is_manifest, .. }: Asked<'_>) -> Result<(), Refusal> {
         let roots: HashSet<Arc<str>> = {
             let roots = self.closure.roots.lock();
-            let of_account = roots.of(self.caller.account, Instant::now());
-            let here = of_account.filter(|(repository, ..)| **repository == *name.as_str());
-            here.map(|(_, _, root)| Arc::clone(root)).collect()
+            let here = roots.of(self.caller.account, name.as_str(), Instant::now());
+            here.map(|(_, root)| Arc::clone(root)).collect()
         };
         let mut there = Vec::with_capacity(roots.len());
         for root in roots {
             if self.read(name, &root).await? {
                 there.push(root);
             } else {
-                let is_gone = |(of, _, gone): &Root| **of == *name.as_str() && *gone == root;
-                self.closure.roots.lock().remove_of(self.caller.account, is_gone);
+                let is_gone = |(_, gone): &Root| *gone == root;
+                self.closure.roots.lock().remove_of(self.caller.account, name.as_str(), is_gone);
             }
         }
         if is_manifest { Ok(()) } else { self.read_below(name, &there).await }
@@ -54,11 +53,14 @@ impl Inquiry<'_> {
         actions: Actions,
         ask: AskRegistry,
     ) -> Result<bool, Refusal> {
-        let mut open = vec![(digest.to_owned(), is_manifest)];
+        // What the account was told of comes first: it needs no look at the registry, and is nearly always enough.
+        let ways = if actions == PULL { &[false, true][..] } else { &[false] };
+        let mut open: Vec<_> =
+            ways.iter().map(|is_kept| (digest.to_owned(), is_manifest, *is_kept)).collect();
         let (mut targets, mut tags) = (HashSet::from([digest.to_owned()]), HashSet::new());
-        while let Some(target) = open.pop() {
-            for named in self.named_above(name, (&target.0, target.1), actions) {
-                if !tags.insert((Arc::clone(&named.tag), named.is_kept)) {
+        while let Some((target, is_manifest, is_kept)) = open.pop() {
+            for named in self.named_above(name, (&target, is_manifest), is_kept) {
+                if !tags.insert((Arc::clone(&named.tag), is_kept)) {
                     continue;
                 }
                 if tags.len() % BETWEEN_YIELDS == 0 {
@@ -73,8 +75,8 @@ impl Inquiry<'_> {
                 match subject {
                     None => return Ok(true),
                     Some(subject) => {
-                        targets.insert(subject.clone());
-                        open.push((subject, true));
+                        open.extend(ways.iter().map(|is_kept| (subject.clone(), true, *is_kept)));
+                        targets.insert(subject);
                     }
                 }
             }
@@ -82,22 +84,24 @@ impl Inquiry<'_> {
         Ok(false)
     }
 
-    /// The tags that named what reaches a digest: those that the account was told of first.
-    fn named_above(&self, name: &RepositoryName, digest: (&str, bool), actions: Actions) -> Vec<Named> {
-        let graph = self.closure.graph.lock();
-        let tags = graph.tags_above(name.as_str(), digest);
-        let tags = tags.into_iter().map(|(tag, root)| Named { tag, root, is_kept: false });
-        if actions != PULL {
-            return tags.collect();
+    /// The tags that named what reaches a digest: those that the account was told of lately, or those that were read.
+    fn named_above(&self, name: &RepositoryName, digest: (&str, bool), is_kept: bool) -> Vec<Named> {
+        let named = |(tag, root): (&Arc<str>, &Arc<str>)| Named {
+            tag: Arc::clone(tag),
+            root: Arc::clone(root),
+            is_kept,
+        };
+        if !is_kept {
+            return self.closure.graph.lock().above(name.as_str(), digest).tags().map(named).collect();
         }
-        let above = graph.above(name.as_str(), digest);
-        drop(graph);
         let roots = self.closure.roots.lock();
-        let of_account = roots.of(self.caller.account, Instant::now());
-        let kept = of_account
-            .filter(|(of, _, root)| **of == *name.as_str() && above.contains(root))
-            .map(|(_, tag, root)| Named { tag: Arc::clone(tag), root: Arc::clone(root), is_kept: true });
-        kept.chain(tags).collect()
+        let mut here = roots.of(self.caller.account, name.as_str(), Instant::now()).peekable();
+        if here.peek().is_none() {
+            return Vec::new();
+        }
+        let graph = self.closure.graph.lock();
+        let above = graph.above(name.as_str(), digest);
+        here.filter(|(_, root)| above.has(root)).map(|(tag, root)| named((tag, root))).collect()
     }
 
     /// Returns true if the tag still counts for what it named: the registry says so, at most two seconds ago, or the
