@@ -10,12 +10,13 @@ use std::{
 
 use serde_json::{Value, json};
 
-use super::tag_rules::{INDEX, NAME, digest_of, hex, image, index, put, start, status};
+use super::tag_rules::{ACL, INDEX, NAME, client, digest_of, hex, image, index, put, start, status};
 use crate::support::{
     curl::{Request, curl},
     distribution::{MANIFEST, push_blob},
     image::{random_bytes, sha256},
-    portwarden::{ADMIN, Portwarden, TEST2},
+    metrics,
+    portwarden::{ADMIN, Portwarden, TEST2, USER, portwarden},
     registry::{Registry, registry},
 };
 
@@ -270,4 +271,37 @@ fn rule_51_whatever_is_pushed_and_deleted_the_answers_are_those_of_the_files() {
     }
     println!("{asked} asked, {reached} reached, after {:?}", random.done);
     assert!(asked > reached && reached > asked / 30, "{asked} {reached}");
+}
+
+/// The bound of `docs/tag-rules.md`, measured: manifests nearly as large as a registry takes them, of layers that no other
+/// has, and one too many.
+#[test]
+fn rule_51_a_hundred_thousand_digests_take_less_than_64_mib() {
+    const LAYERS: usize = 19_900;
+    let registry = registry();
+    let warden = portwarden(&registry).acl(ACL).with(metrics::ON).start();
+    image(&curl(&warden).user(ADMIN), "1.0", &[&random_bytes(10)]);
+    for number in 1..=6 {
+        let layer = |n: usize| json!({"size": 1, "digest": sha256(format!("{number} {n}").as_bytes())});
+        let layers: Vec<Value> = (0..LAYERS).map(layer).collect();
+        let manifest =
+            json!({"schemaVersion": 2, "mediaType": MANIFEST, "config": layers[0], "layers": layers});
+        registry.add_manifest(NAME, &format!("1.{number}"), manifest.to_string().as_bytes());
+    }
+    let pull = |tag: &str| client(&warden).user(USER).get(&format!("/v2/{NAME}/manifests/{tag}")).is(200);
+    let a_layer = |number: usize| status(&warden, "blobs", &sha256(format!("{number} 7").as_bytes()));
+    let known = || metrics::value(&warden, "portwarden_closure_digests").unwrap();
+    pull("1.0");
+    let before = warden.rss_kib() / 1024;
+    for number in 1..=5 {
+        pull(&format!("1.{number}"));
+        assert_eq!(a_layer(number), 404, "reached, and not there");
+    }
+    let (after, digests) = (warden.rss_kib() / 1024, known());
+    println!("{digests} digests: {before} MiB before, {after} MiB after");
+    assert!((99_000.0..=100_000.0).contains(&digests), "{digests}");
+    assert!(after - before < 64, "from {before} to {after} MiB");
+    pull("1.6");
+    assert_eq!(a_layer(6), 503, "it is not known any more what is reached");
+    assert!(known() < 100_000.0);
 }

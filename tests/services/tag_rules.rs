@@ -19,7 +19,7 @@ use crate::support::{
 pub(super) const NAME: &str = "acme/app";
 pub(super) const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 /// `user` may pull `1.*`; `test2` may do all with `pr-<n>`.
-const ACL: &str = r#"
+pub(super) const ACL: &str = r#"
   - match: {account: "admin"}
     actions: ["*"]
   - match: {account: "user", name: "acme/app", tag: "1.*"}

@@ -200,6 +200,21 @@ impl Registry {
         }
     }
 
+    /// Adds a manifest with a tag to a repository of its store, whether the blobs that it names are there or not.
+    pub fn add_manifest(&self, repository: &str, tag: &str, manifest: &[u8]) {
+        let digest = super::image::sha256(manifest);
+        let file = self.blob_file(&digest);
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(file, manifest).unwrap();
+        let manifests =
+            self.store().join("docker/registry/v2/repositories").join(repository).join("_manifests");
+        let revision = format!("revisions/{}", digest.replace(':', "/"));
+        for place in [revision, format!("tags/{tag}/current")] {
+            fs::create_dir_all(manifests.join(&place)).unwrap();
+            fs::write(manifests.join(&place).join("link"), &digest).unwrap();
+        }
+    }
+
     /// `registry garbage-collect` over its store, while it runs.
     pub fn collect_garbage(&self) -> super::command::Output {
         let file = self.directory.path().join("config.yml");
