@@ -34,8 +34,8 @@ const ACL: &str = r#"
   - match: {account: "user", name: "acme/app", tag: "1.*"}
     actions: [pull]
 "#;
-const PULLS: usize = 60;
-const PAIRS: usize = 12;
+const PULLS: usize = 200;
+const PAIRS: usize = 10;
 const LAYER: usize = 256 << 10;
 
 fn main() {
