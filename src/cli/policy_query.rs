@@ -255,8 +255,12 @@ impl PolicyEvaluator {
 /// A scope or a request that is none, and how to write one.
 pub(super) fn needs(scope: Option<&str>, request: Option<&str>) -> Result<Vec<Scope>, String> {
     let Some(request) = request else {
-        let scopes = Scope::parse_all(scope);
-        return scopes.map_err(|error| format!("{error}: write a scope as repository:team/app:pull,push"));
+        let hint = "write a scope as repository:team/app:pull,push";
+        // A request for a token may ask for nothing. An answer about nothing would be "allowed", for every account.
+        if scope == Some("") {
+            return Err(format!("the scope is empty: {hint}"));
+        }
+        return Scope::parse_all(scope).map_err(|error| format!("{error}: {hint}"));
     };
     Ok(route(request)?.needs())
 }

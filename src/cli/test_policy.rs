@@ -12,7 +12,11 @@ use super::{
     policy_query::{PolicyEvaluator, PolicyQuery, by_which, needs},
     write_once::WriteOnceAnswer,
 };
-use crate::{authz::DecidedBy, config::read_yaml, registry::Scope};
+use crate::{
+    authz::{ACTIONS, DecidedBy},
+    config::read_yaml,
+    registry::Scope,
+};
 
 /// One row of the table.
 #[derive(Deserialize)]
@@ -94,9 +98,23 @@ fn question(row: Expectation, evaluator: &PolicyEvaluator) -> Result<(PolicyQuer
         return Err("write tag with a scope only: a request names its own".to_owned());
     }
     let needs = needs(row.scope.as_deref(), row.request.as_deref())?;
+    if row.service.is_none() {
+        needs.iter().try_for_each(is_asked_for)?;
+    }
     let at = row.at.as_deref().map(moment).transpose()?;
     let asked = PolicyQuery::new(row.account, row.labels, row.ip, row.service, evaluator).at(at);
     Ok((asked.about_request(row.request.as_deref(), row.tag.as_deref()), needs))
+}
+
+/// A misspelt action is denied by any rules, and so meets `expect: deny` where the right one would be allowed.
+fn is_asked_for(need: &Scope) -> Result<(), String> {
+    let unknown = |action: &&String| !ACTIONS.contains(&action.as_str());
+    match need.actions.iter().find(unknown).filter(|_| need.resource_type == "repository") {
+        Some(action) => Err(format!(
+            "no request asks for {action:?} of a repository: the actions are `pull`, `push` and `delete`"
+        )),
+        None => Ok(()),
+    }
 }
 
 /// `repository:a:pull is denied, no rule matches`, for each need.

@@ -109,6 +109,13 @@ fn explain_says_how_to_ask() {
     let sample = Sample::new();
     for (arguments, code, said) in [
         (&["--account", "a", "--scope", "nonsense"][..], 1, "write a scope as repository:team/app:pull,push"),
+        (
+            &["--account", "a", "--scope", ""],
+            1,
+            "the scope is empty: write a scope as repository:team/app:pull,push",
+        ),
+        (&["--everyone", "--scope", ""], 1, "the scope is empty"),
+        (&["--account", "a", "--scope", "", "--json"], 1, "the scope is empty"),
         (&["--account", "a", "--request", "GET"], 1, "write a request as 'PUT /v2/team/app/manifests/1.0'"),
         (&["--account", "a", "--request", "OPTIONS /v2/"], 1, "\"OPTIONS\" is not one of"),
         (&["--account", "a", "--label", "x", "--scope", "a:b:c"], 1, "write name=value"),
@@ -226,6 +233,16 @@ fn test_policy_prints_what_differs() {
         ("- {acount: x}\n", "unknown field `acount`"),
         ("- {account: x, expect: allow}\n", "expectation 1: write either scope or request"),
         ("- {account: x, scope: 'a:b:c', expect: maybe}\n", "unknown variant `maybe`"),
+        ("- {account: x, scope: '', expect: allow}\n", "expectation 1: the scope is empty"),
+        // Met by any rules, and so by those that allow what was meant.
+        (
+            "- {account: x, scope: 'repository:a:pul', expect: deny}\n",
+            "no request asks for \"pul\" of a repository",
+        ),
+        (
+            "- {account: x, scope: 'repository:a:pull,', expect: deny}\n",
+            "no request asks for \"\" of a repository",
+        ),
     ] {
         sample.write("wrong.yml", table);
         let (code, text) = sample.run("test-policy", &["wrong.yml"], "");

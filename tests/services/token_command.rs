@@ -47,6 +47,7 @@ fn what_is_not_granted_is_said_and_there_is_no_token() {
         (Some(User { password: "wrong", ..USER }), "repository:a:pull", "the name or the password is wrong"),
         (None, "repository:a:pull", "give --user"),
         (Some(USER), "repository", "--scope: invalid scope"),
+        (Some(USER), "", "--scope is empty: write it as repository:team/app:pull,push"),
         (Some(User { name: "a:b", ..USER }), "repository:a:pull", "a name with a colon"),
     ] {
         let told = ask(&warden, user, &["--scope", scopes]).fails().says(says);

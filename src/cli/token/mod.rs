@@ -41,9 +41,13 @@ struct TokenPayload {
 /// # Errors
 /// What went wrong, and what to do.
 pub(super) fn run(token: &Token) -> Result<(), Failure> {
-    let wanted = Scope::parse_all(token.scope.iter().map(String::as_str)).map_err(|error| {
-        format!("--scope: {error}; write it as repository:team/app:pull,push or registry:catalog:*")
-    })?;
+    let hint = "write it as repository:team/app:pull,push or registry:catalog:*";
+    // The server would grant nothing, not even the scopes behind it.
+    if token.scope.iter().any(String::is_empty) {
+        return Err(format!("--scope is empty: {hint}").into());
+    }
+    let wanted = Scope::parse_all(token.scope.iter().map(String::as_str))
+        .map_err(|error| format!("--scope: {error}; {hint}"))?;
     let registry = registry(token.registry.as_deref().unwrap_or_default())?;
     // Only now: after a mistake in the other options, the password need not be typed.
     let password = token.user.as_ref().map(|_| password::read(false)).transpose()?;
