@@ -98,6 +98,15 @@ fn a_file_cut_short_is_refused() {
     assert_eq!(check(&format!("{CLEAN}..."), &[]).0, 0, "an end marker is an end");
 }
 
+/// A configuration that is named without its directory, as by an operator who is in that directory.
+#[test]
+fn a_state_file_may_be_beside_a_configuration_without_a_directory_in_its_name() {
+    let with = |file: &str| check(&format!("{CLEAN}state: {{file: {file}}}\n"), &["--strict"]);
+    assert_eq!(with("state.db"), (0, FINE.to_owned(), String::new()));
+    let (code, _, err) = with("missing/state.db");
+    assert!(code == 1 && err.contains("state.file: expected a directory at missing, found none"), "{err}");
+}
+
 #[test]
 fn what_a_merge_key_stands_for_is_in_force() {
     let acl = "x-read: &read\n  actions: [pull]\nacl:\n- match: {account: bob}\n  <<: *read\n";

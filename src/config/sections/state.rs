@@ -40,7 +40,9 @@ fn check(path: &std::path::Path, context: &mut Context<'_>) {
         return;
     }
     let Ok(found) = path.symlink_metadata() else {
-        if let Some(directory) = path.parent().filter(|directory| !directory.is_dir()) {
+        // A bare name has an empty parent: it is beside a configuration that was itself named without a directory.
+        let directory = path.parent().filter(|directory| !directory.as_os_str().is_empty());
+        if let Some(directory) = directory.filter(|directory| !directory.is_dir()) {
             let message = format!("expected a directory at {}, found none", directory.display());
             context.report.error(at, message, "Make it, and let the user of the service write there");
         }
