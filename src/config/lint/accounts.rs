@@ -35,12 +35,15 @@ pub(super) fn said(shape: &PatternShape<'_>) -> Option<(&'static str, String)> {
     }
     let body = shape.text.trim_start_matches(['/', '^']).trim_end_matches(['/', '$']);
     if plain.len() > 1 && (repair::is_expression(plain) || begins(shape)) {
-        let body = body
-            .strip_suffix("/i")
-            .map_or_else(|| body.to_owned(), |body| format!("(?i){}", body.trim_end_matches('$')));
+        let body = match body.rsplit_once('/') {
+            Some((body, "i")) => format!("(?i){}", body.trim_end_matches('$')),
+            // Between anchors, the flags of other languages change nothing.
+            Some((body, "g" | "m" | "u")) => body.trim_end_matches('$').to_owned(),
+            _ => body.to_owned(),
+        };
         return Some((
             "this is plain text: a regular expression stands between two slashes",
-            format!("Write `/^{body}$/`"),
+            format!("Write `{}`", repair::anchored(&body)),
         ));
     }
     let listed = shape.literal.as_deref().filter(|text| is_list(text))?;
@@ -85,7 +88,12 @@ mod tests {
             ("/^kim", "/^kim$/"),
             ("/kim", "/^kim$/"),
             ("/^kim$/i", "/^(?i)kim$/"),
-            ("kim|tom", "/^kim|tom$/"),
+            ("kim|tom", "/^(kim|tom)$/"),
+            ("^kim$|^tom$", "/^(kim$|^tom)$/"),
+            ("/kim|tom/i", "/^((?i)kim|tom)$/"),
+            ("(kim|tom)|amy", "/^((kim|tom)|amy)$/"),
+            ("(kim|[)|]+)", "/^(kim|[)|]+)$/"),
+            ("/^kim$/m", "/^kim$/"),
             ("(kim|tom)", "/^(kim|tom)$/"),
             (".*", "/^.*$/"),
             ("ci-[0-9]+", "/^ci-[0-9]+$/"),

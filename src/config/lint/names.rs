@@ -245,6 +245,7 @@ mod tests {
             ("team/.*", "a regular expression stands between slashes. Write `/^team/.*$/`"),
             (".*", "a regular expression stands between slashes. Write `/^.*$/`"),
             ("team/(a|b)", "a regular expression stands between slashes. Write `/^team/(a|b)$/`"),
+            ("team/a|team/b", "a regular expression stands between slashes. Write `/^(team/a|team/b)$/`"),
             ("team/app-[0-9]+", "a regular expression stands between slashes. Write `/^team/app-[0-9]+$/`"),
             ("team/{a,b}/*", "braces are plain text. Write `/^team/(a|b)/[^/]*$/`"),
             ("a/*,b/*", "the list is one name. Write a rule for each name"),
@@ -261,6 +262,20 @@ mod tests {
             ),
         ] {
             assert_eq!(of(name), format!("matches no repository: {said}"), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_name_of_nothing_but_a_fault_is_not_replaced_by_what_matches_every_name() {
+        for (name, faults) in [
+            ("/^\\//", "no empty part between slashes, no slash at its start"),
+            ("/\\/$/", "no empty part between slashes, no slash at its start"),
+            ("/^:/", "no tag"),
+        ] {
+            let said = of(name);
+            let expected =
+                format!("matches no repository: a name has {faults}. Take it out, or remove the rule");
+            assert!(said.ends_with(&expected), "{name}: {said}");
         }
     }
 

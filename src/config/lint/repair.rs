@@ -57,7 +57,7 @@ fn in_another_language(rule: &RuleSettings, shape: &PatternShape<'_>) -> Option<
         let hint = "Write it as `/^…$/`".to_owned();
         (
             "a regular expression stands between slashes",
-            verified(rule, Some(format!("/^{body}$/"))).map_or(hint, |text| format!("Write `{text}`")),
+            verified(rule, Some(anchored(body))).map_or(hint, |text| format!("Write `{text}`")),
         )
     } else if name.contains('{') && name.contains(',') {
         let hint = "Write a rule for each of them".to_owned();
@@ -94,7 +94,9 @@ fn with_faults(rule: &RuleSettings, shape: &PatternShape<'_>) -> (String, String
         return (grammar.to_owned(), "Correct the name, or remove the rule".to_owned());
     }
     let without_host = repaired.split_once('/').filter(|(host, _)| is_host(host)).map(|(_, name)| name);
-    let hint = verified(rule, Some(hidden.show(without_host.unwrap_or(&repaired))));
+    // Of a name that is nothing but the fault, an expression would be left that matches every name.
+    let repaired = Some(without_host.unwrap_or(&repaired)).filter(|name| !name.is_empty());
+    let hint = verified(rule, repaired.map(|name| hidden.show(name)));
     let hint =
         hint.map_or_else(|| "Take it out, or remove the rule".to_owned(), |text| format!("Write `{text}`"));
     (format!("a name has no {}", faults.join(", no ")), hint)
@@ -139,6 +141,30 @@ fn alternatives(shape: &PatternShape<'_>) -> Option<String> {
     let hidden = Hidden::of(shape);
     let text = expression(&hidden.text)?.replace('{', "(").replace('}', ")").replace(',', "|");
     Some(hidden.restore(&format!("/^{text}$/")))
+}
+
+/// The body of an expression between anchors. Alternatives need a group: an anchor holds for the nearest one only.
+pub(super) fn anchored(body: &str) -> String {
+    if has_alternatives(body) { format!("/^({body})$/") } else { format!("/^{body}$/") }
+}
+
+/// Returns whether a `|` is outside of all groups, classes and escapes.
+fn has_alternatives(body: &str) -> bool {
+    let (mut depth, mut is_class, mut is_escaped) = (0_usize, false, false);
+    for c in body.chars() {
+        match c {
+            _ if is_escaped => is_escaped = false,
+            '\\' => is_escaped = true,
+            ']' => is_class = false,
+            _ if is_class => {}
+            '[' => is_class = true,
+            '(' => depth += 1,
+            ')' => depth = depth.saturating_sub(1),
+            '|' if depth == 0 => return true,
+            _ => {}
+        }
+    }
+    false
 }
 
 /// A glob without classes and escapes as an expression.
