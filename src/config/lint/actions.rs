@@ -48,7 +48,7 @@ fn actions(input: &LintInput<'_>, report: &mut Report<'_>) {
 fn star_beside_others(n: usize, rule: &RuleSettings, report: &mut Report<'_>) {
     let is_catalog = rule.resource_type.as_deref() == Some("registry");
     if let Some(star) = rule.actions.iter().position(|action| action == "*")
-        && rule.actions.iter().any(|action| action != "*")
+        && rule.actions.len() > 1
         && !is_catalog
     {
         let message = "`*` beside other actions is an action of that name, not all of them";
@@ -176,6 +176,10 @@ mod tests {
              not all of them. Write `[\"*\"]` to allow all, or leave `*` out"
         );
         assert!(rule("", "[\"*\", pull]").contains("acl[0].actions[0]: `*` beside other actions"));
+        assert!(
+            rule("", "[\"*\", \"*\"]").contains("acl[0].actions[0]: `*` beside other actions"),
+            "twice is not all"
+        );
         assert_eq!(rule("", "[\"*\"]"), "");
         assert_eq!(rule("type: registry", "[\"*\", search]"), "");
     }
