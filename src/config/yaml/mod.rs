@@ -216,8 +216,17 @@ mod tests {
 
     #[test]
     fn invisible_characters_stand_in_comments_only() {
-        for c in ['\u{a0}', '\u{ad}', '\u{200b}', '\u{200d}', '\u{2060}', '\u{3000}', '\u{fe0f}', '\u{e0041}']
-        {
+        for c in [
+            '\u{a0}',
+            '\u{ad}',
+            '\u{200b}',
+            '\u{200d}',
+            '\u{2060}',
+            '\u{2065}',
+            '\u{3000}',
+            '\u{fe0f}',
+            '\u{e0041}',
+        ] {
             for text in [
                 format!("a: b{c}\n"),
                 format!("a{c}: b\n"),
