@@ -244,6 +244,28 @@ mod tests {
     }
 
     #[test]
+    fn no_line_of_a_text_in_quotes_looks_like_a_comment_or_a_rule() {
+        for (text, line) in [
+            ("acl:\n- {match: {account: eve}, comment: \"b\n  # c\", actions: ['*']}\n", 3),
+            ("acl:\n- comment: \"for kim\n\n- match: {account: eve}\n  actions: []\n  \"\n", 4),
+            ("a: 'b\n\t# c'\n", 2),
+            ("a: \"b\n  -\n  c\"\n", 2),
+            ("{\"b\n # c\": d}\n", 2),
+        ] {
+            let expected = format!("line {line} looks like a comment or an item of a list");
+            assert!(said(text).iter().any(|said| said.contains(&expected)), "{text:?}: {:?}", said(text));
+        }
+        for (text, shape_of) in [
+            ("a: \"b\n  c # d - e\"\n", "{a:b c # d - e}"),
+            ("a: \"# b - c\"\n", "{a:# b - c}"),
+            ("a: \"b\\\n  -c\"\n", "{a:b-c}"),
+            ("a: |\n  # b\n  - c\n", "{a:# b\n- c\n}"),
+        ] {
+            assert_eq!(shape(&node(text)), shape_of, "{text:?}");
+        }
+    }
+
+    #[test]
     fn a_line_break_that_few_editors_show_is_refused() {
         for c in ['\u{85}', '\u{2028}', '\u{2029}', '\r'] {
             let text = format!("acl:\n  # note{c}  - {{match: {{account: eve}}, actions: [\"*\"]}}\n");

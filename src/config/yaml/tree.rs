@@ -111,6 +111,7 @@ impl Reader<'_> {
             Event::Scalar(text, style, anchor, tag) => {
                 let quoted = self.is_text(style, tag.as_deref(), at);
                 self.look_for_invisible(&text, style, span, at);
+                self.look_for_disguise(style, span, at);
                 self.look_for_glued_colon(span, at);
                 self.scalar(text.into_owned(), quoted, anchor, at)?;
             }
@@ -156,6 +157,21 @@ impl Reader<'_> {
         if let Some(found) = shown.chars().find(|c| invisible(*c)) {
             let (message, hint) = hidden(found);
             self.problem(at, &message, &hint);
+        }
+    }
+
+    /// In quotes, a line that a reader takes for a comment may hold the end of the text and what is in force behind it;
+    /// one that looks like a rule is none.
+    fn look_for_disguise(&mut self, style: ScalarStyle, span: Span, at: Mark) {
+        let is_quoted = matches!(style, ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted);
+        let lines = span.slice(self.text).filter(|_| is_quoted).into_iter().flat_map(str::lines);
+        let seems = |line: &str| line.starts_with('#') || line == "-" || line.starts_with("- ");
+        let disguised = (at.0..).zip(lines).skip(1).find(|(_, line)| seems(line.trim()));
+        if let Some((number, _)) = disguised {
+            let message = format!(
+                "line {number} looks like a comment or an item of a list, and belongs to this text in quotes"
+            );
+            self.problem(at, &message, "Close the quotes before it, or write the text in one line");
         }
     }
 
