@@ -265,6 +265,21 @@ fn an_address_that_asks_for_too_many_tokens_is_told_when_to_come_again() {
     assert!(counts, "it is the client's address that counts");
 }
 
+/// Each scope may start a command of `ext_authz`.
+#[test]
+fn the_scopes_of_a_stranger_count_as_requests_for_tokens() {
+    let config = CONFIG.replace("users:", "users:\n  \"\": {}");
+    let sink = raw::sink(OK);
+    let portwarden = in_process(&format!("{config}limits: {{token_requests: 1}}\n"), &sink.url());
+    let ask_for = |from, scopes: usize, headers: &str| {
+        let scopes: String = (0..scopes).map(|n| format!("&scope=repository:team/app-{n}:pull")).collect();
+        ask(from, portwarden.address, &format!("/auth?service=Docker+registry{scopes}"), headers)
+    };
+    assert_eq!(ask_for(HERE, 40, &basic()).status, 200, "of an account");
+    says_come_later(&ask_for(HERE, 40, ""), 429, "TOOMANYREQUESTS");
+    assert_eq!(ask_for(ELSEWHERE, 3, "").status, 200, "a few");
+}
+
 #[test]
 fn rule_35_the_64s_of_one_48_ask_for_tokens_as_one_client() {
     let (portwarden, _sink) = start("limits: {token_requests: 1}");

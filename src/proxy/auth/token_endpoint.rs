@@ -4,7 +4,7 @@
 use std::{
     net::IpAddr,
     sync::Arc,
-    time::{Duration, UNIX_EPOCH},
+    time::{Duration, Instant, UNIX_EPOCH},
 };
 
 use hyper::{
@@ -87,6 +87,13 @@ pub(crate) async fn answer(
     let context = LoginContext { snapshot, authentication, ip, certified: certified.as_ref() };
     let identity = log_in(request.login, &request.service, context, log).await?;
     log.asked_by(&identity);
+    if identity.account.is_empty() {
+        // A stranger's scopes may each cost as much as a request: a command, or a query.
+        let per_second = snapshot.settings.token_requests;
+        for _ in request.scopes.iter().skip(1) {
+            authentication.token_requests.admit(ip, per_second, Instant::now())?;
+        }
+    }
     let mut granted = Vec::with_capacity(request.scopes.len());
     let mut by = Vec::with_capacity(request.scopes.len());
     let mut for_some_tags = Vec::new();
