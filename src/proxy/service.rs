@@ -320,7 +320,7 @@ impl Service {
         let outside = Outside { registry: upstream.address(), origin: is_absolute.then_some(origin) };
         let mut response = rewrite_response(response.map(body), permit.route(), &outside);
         if let Some(grace) = caller.as_ref().and_then(|caller| caller.grace.as_ref()) {
-            upload_location::add_key(response.headers_mut(), grace, &snapshot.authority);
+            upload_location::add_key(response.headers_mut(), grace, &snapshot.authority, outside.origin);
         }
         if let Some(lesson) = lesson {
             self.closure.learn(lesson, response.status(), response.headers());
