@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, net::IpAddr, process::ExitCode};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{
     TestPolicy,
@@ -27,17 +27,28 @@ struct Expectation {
     /// Instead of the account's own.
     #[serde(default)]
     labels: BTreeMap<String, Vec<String>>,
+    #[serde(default, deserialize_with = "given")]
     ip: Option<IpAddr>,
+    #[serde(default, deserialize_with = "given")]
     service: Option<String>,
     /// Instead of the present: `2026-12-31T18:00:00Z`; a day is its beginning.
+    #[serde(default, deserialize_with = "given")]
     at: Option<String>,
     /// The tag that a scope is asked about.
+    #[serde(default, deserialize_with = "given")]
     tag: Option<String>,
     /// `repository:team/app:pull,push`
+    #[serde(default, deserialize_with = "given")]
     scope: Option<String>,
     /// `PUT /v2/team/app/manifests/1.0`
+    #[serde(default, deserialize_with = "given")]
     request: Option<String>,
     expect: Expected,
+}
+
+/// A value that is written: a key without one would leave out a part of what is asked.
+fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(value: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(value).map(Some)
 }
 
 #[derive(Serialize, Deserialize, Clone, Copy, PartialEq, Eq)]
@@ -68,6 +79,12 @@ pub(super) fn run(test: &TestPolicy) -> Result<ExitCode, Failure> {
     let text = std::fs::read_to_string(&test.expectations).map_err(|error| format!("{file}: {error}"))?;
     let rows: Vec<Expectation> = read_yaml(&text, &file.to_string()).map_err(|error| error.to_string())?;
     let count = rows.len();
+    if count == 0 {
+        return Err(format!(
+            "{file}: there is no expectation in it: write one as in `portwarden help test-policy`"
+        )
+        .into());
+    }
     let mut unmet = 0;
     for (number, row) in (1..).zip(rows) {
         let wrong = |why: String| format!("{file}: expectation {number}: {why}");

@@ -231,6 +231,9 @@ fn test_policy_prints_what_differs() {
     assert_eq!((code, text), (1, format!("{said}bad.yml: 2 of 3 expectations met\n")));
     for (table, said) in [
         ("- {acount: x}\n", "unknown field `acount`"),
+        ("[]\n", "wrong.yml: there is no expectation in it"),
+        ("- {account: x, scope: 'repository:a:pull', ip: , expect: deny}\n", "ip"),
+        ("- {account: x, scope: 'repository:a:pull', tag: , expect: deny}\n", "tag"),
         ("- {account: x, expect: allow}\n", "expectation 1: write either scope or request"),
         ("- {account: x, scope: 'a:b:c', expect: maybe}\n", "unknown variant `maybe`"),
         ("- {account: x, scope: '', expect: allow}\n", "expectation 1: the scope is empty"),
