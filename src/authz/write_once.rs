@@ -6,7 +6,7 @@
 use std::{collections::BTreeMap, fmt};
 
 use super::{Permit, Policy, Question, RuleError, RuleSettings, Verdict};
-use crate::registry::{Endpoint, Method, RepositoryName, Route, Tag};
+use crate::registry::{Endpoint, Method, PLACEHOLDER_DIGEST, RepositoryName, Route, Tag};
 
 /// An entry of `tags.write_once`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -273,6 +273,20 @@ impl Permit {
         let reads = matches!(method, Method::Get | Method::Head);
         let route = Route::parse(method.as_str(), path, query).ok().filter(|_| reads)?;
         matches!(route.endpoint().class(), "manifest" | "tags" | "blob").then(|| Self::new(route, Vec::new()))
+    }
+
+    /// The permit for a step by which a tag is deleted whose deletion was authorized: the placeholder is put there, or,
+    /// without a tag, deleted with every tag on it. It leads to no other manifest. `None` for no step.
+    pub fn to_untag(name: &RepositoryName, tag: Option<&Tag>) -> Option<Self> {
+        let (method, reference) = tag.map_or(("DELETE", PLACEHOLDER_DIGEST), |tag| ("PUT", tag.as_str()));
+        let route = Route::parse(method, &format!("/v2/{name}/manifests/{reference}"), None).ok()?;
+        Some(Self::new(route, Vec::new()))
+    }
+
+    /// The permit to delete a tag for an operator at the control socket, whom no rule is about. `None` for no tag.
+    pub fn of_operator(name: &RepositoryName, tag: &Tag) -> Option<Self> {
+        let route = Route::parse("DELETE", &format!("/v2/{name}/manifests/{tag}"), None).ok()?;
+        Some(Self::new(route, Vec::new()))
     }
 }
 

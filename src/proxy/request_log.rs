@@ -16,7 +16,7 @@ use hyper::{
 use super::{Peer, body::request_body::Progress, request::target::Target, upstream::UpstreamError};
 use crate::{
     authn::{ClientCertificate, Identity, fit_to_log},
-    registry::{self, ChallengeError, ErrorCode, Refusal, RepositoryName, Route, Scope},
+    registry::{self, ChallengeError, Digest, ErrorCode, Refusal, RepositoryName, Route, Scope},
     telemetry::{Decision, Direction, Ended, Event, Record, RequestId, Telemetry},
     workload::Login,
 };
@@ -217,6 +217,13 @@ impl RequestLog {
             let digest =
                 response.headers().get("docker-content-digest").and_then(|value| value.to_str().ok());
             self.record.digest = digest.map(str::to_owned);
+        }
+    }
+
+    /// The tag of the request was deleted, which was on this manifest.
+    pub(super) fn deleted(&mut self, digest: Option<&Digest>) {
+        if self.telemetry.audit.is_on() {
+            self.record.digest = digest.map(|digest| digest.as_str().to_owned());
         }
     }
 

@@ -1,13 +1,15 @@
 //! The journey of one request, from its head to its answer. Read `Service::journey`: it is the whole product.
 
 mod by_tags;
+mod local;
+mod one_tag;
 mod reading;
 mod sending;
 
-use std::{sync::Arc, time::Instant};
+use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use hyper::{Request, Response, StatusCode, body::Incoming, header::HeaderValue, http::request::Parts};
+use hyper::{Request, Response, StatusCode, body::Incoming, header::HeaderValue};
 
 use super::{
     Freeze, Peer, Snapshot, Upstream, UpstreamLoad,
@@ -15,7 +17,7 @@ use super::{
         Authentication,
         authorize::{Admitted, admit},
         caller::Caller,
-        certificate, cross_site, token_endpoint,
+        certificate, cross_site,
     },
     body::request_body::RequestBody,
     closure::Closure,
@@ -25,10 +27,10 @@ use super::{
         rewrite::{rewrite_response, upstream_head},
         subrequest::Subrequest,
     },
-    pages::{self, Answer, Pages},
+    pages::{Answer, Pages},
     registry_health::RegistryHealth,
     request::{
-        context::{RequestContext, expects_continue, parse, require_plain},
+        context::{RequestContext, expects_continue, parse},
         cors::Shared,
         media_type,
         origin::{self, Origin},
@@ -49,12 +51,12 @@ use super::{
 use crate::{
     limits::InFlight,
     net::BufferBudget,
-    registry::{Endpoint, ErrorCode, Method, Refusal},
+    registry::{Endpoint, ErrorCode, Refusal},
     state::State,
     telemetry::{Ended, Telemetry},
-    ui::PagePath,
 };
 use by_tags::{ByTags, Settled};
+use local::require_known_method;
 use sending::Sending;
 
 /// The proxy: what outlives a reload, and the snapshot that a reload replaces.
@@ -277,8 +279,9 @@ impl Service {
             }
         };
         let Settled { permit, body, lesson, slot: _slot } = settled;
+        one_tag::refuse_placeholder(permit.route())?;
         let (rules, authorizers) = (&snapshot.write_once, &snapshot.authorizers);
-        let (body, mut passage) = if WriteOnceGate::concerns(&permit, rules, authorizers) {
+        let (body, mut passage) = if WriteOnceGate::concerns(&permit, rules) {
             let registry = &Subrequest::of(&upstream, context, address, log);
             let caller = caller.as_ref().map(|caller| caller.as_authz(&snapshot.settings.service));
             let guarded = Guarded { permit: &permit, caller, rules, authorizers, registry };
@@ -286,6 +289,12 @@ impl Service {
         } else {
             (body, Passage::default())
         };
+        if one_tag::deletes_tag(permit.route()) {
+            let registry = Subrequest::of(&upstream, context, address, log);
+            return Box::pin(self.delete_tag(permit, passage, registry, context, log)).await;
+        }
+        let asked = || Subrequest::of(&upstream, context, address, log);
+        let hidden = self.hidden_tags(permit.route(), asked).await?;
         let is_list = *permit.route().endpoint() == Endpoint::Catalog;
         let list = if is_list { Some(self.catalog.slot(address).await?) } else { None };
         let busy = |error| unanswered(&error, &upstream);
@@ -312,6 +321,11 @@ impl Service {
             self.pages.pushed(name);
         }
         reject_unexpected_upstream(&response, &upstream)?;
+        let shown = (response.status(), response.headers());
+        let asked = || Subrequest::of(&upstream, context, address, log);
+        if self.is_of_placeholder(permit.route(), head, shown, asked).await {
+            return Err(Refusal::not_there(permit.route().endpoint()));
+        }
         // 6. Answer: the registry's own, made right for the outside.
         let idle = snapshot.settings.idle_body;
         let status = response.status();
@@ -328,65 +342,6 @@ impl Service {
         if let Some(slot) = list {
             response.body_mut().keep(slot);
         }
-        Ok(response)
-    }
-
-    /// The web pages, whose questions to the registry are authorised one by one. No `page`: it is not there. Boxed:
-    /// they are large.
-    async fn answer_page(
-        &self,
-        page: Option<PagePath>,
-        context: RequestContext<'_>,
-        body: RequestBody,
-        log: &mut RequestLog,
-    ) -> Result<Answer, Refusal> {
-        require_plain(context.head)?;
-        let address = context.address()?;
-        log.from(address);
-        let request = pages::Request {
-            context,
-            body: Some(body),
-            address,
-            upstream: Upstream::clone(&self.upstream.load()),
-            pages: &self.pages,
-            authentication: &self.authentication,
-            freeze: &self.freeze,
-            write_once: &self.write_once,
-            closure: &self.closure,
-            log,
-            known: None,
-        };
-        Ok(Box::pin(pages::answer(page, request)).await)
-    }
-
-    /// Answers at the token endpoint.
-    async fn answer_token(
-        &self,
-        context: RequestContext<'_>,
-        body: RequestBody,
-        log: &mut RequestLog,
-    ) -> Result<Response<ResponseBody>, Refusal> {
-        let RequestContext { head, origin, snapshot, .. } = context;
-        require_known_method(head)?;
-        let address = context
-            .address()
-            .map_err(|refusal| Refusal { message: format!("Bad request: {}", refusal.message), ..refusal })?;
-        log.from(address);
-        cross_site::refuse(head, origin, &snapshot.settings.cors)?;
-        self.authentication.token_requests.admit(
-            address,
-            snapshot.settings.token_requests,
-            Instant::now(),
-        )?;
-        token_endpoint::answer(context, body, address, &self.authentication, log).await
-    }
-}
-
-/// Refuses, at an endpoint of Portwarden itself, whatever [`require_plain`] refuses, and methods that no route knows.
-fn require_known_method(head: &Parts) -> Result<(), Refusal> {
-    require_plain(head)?;
-    match Method::parse(head.method.as_str()) {
-        Some(_) => Ok(()),
-        None => Err(Refusal::new(ErrorCode::Unsupported, "the method is not supported")),
+        one_tag::without(response, &hidden).await
     }
 }

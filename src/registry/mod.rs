@@ -6,6 +6,7 @@
 
 mod method;
 mod name;
+mod placeholder;
 mod query;
 mod refusal;
 mod route;
@@ -13,6 +14,7 @@ mod scope;
 
 pub use method::Method;
 pub use name::{Digest, RepositoryName, Tag, UploadId};
+pub use placeholder::{PLACEHOLDER, PLACEHOLDER_DIGEST, PLACEHOLDER_TYPE};
 pub use query::{Query, QueryError, percent_decode, percent_encode};
 pub use refusal::{Challenge, ChallengeError, ErrorCode, Refusal};
 pub(crate) use route::decode_path;

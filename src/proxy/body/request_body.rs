@@ -139,6 +139,13 @@ impl RequestBody {
         Self { body: None, held: None, idle, progress, waits_to_send: false, telemetry: None }
     }
 
+    /// A body of these bytes.
+    pub(crate) fn of(bytes: Bytes) -> Self {
+        let mut body = Self::empty();
+        body.held = Some(bytes).filter(|bytes| !bytes.is_empty());
+        body
+    }
+
     /// Returns its progress.
     pub(crate) fn progress(&self) -> Arc<Progress> {
         Arc::clone(&self.progress)
@@ -170,8 +177,7 @@ impl RequestBody {
                 None => refuse(ErrorCode::TooLarge, format!("the manifest has more than {limit} bytes")),
             }
         })?;
-        let mut held = Self::empty();
-        held.held = Some(bytes.clone()).filter(|bytes| !bytes.is_empty());
+        let mut held = Self::of(bytes.clone());
         held.progress = progress;
         Ok((bytes, held))
     }

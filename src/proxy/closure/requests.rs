@@ -187,8 +187,8 @@ impl Inquiry<'_> {
         let actions: Actions = match method {
             Method::Get | Method::Head => PULL,
             Method::Put => PUSH,
-            // An account that may delete the manifest does so by its digest.
-            Method::Delete | Method::Post | Method::Patch => return Ok(false),
+            Method::Delete => DELETE,
+            Method::Post | Method::Patch => return Ok(false),
         };
         let Some(subject) = tag.subject() else { return Ok(false) };
         self.reaches(Asked { name, digest: subject.as_str(), is_manifest: true }, actions).await

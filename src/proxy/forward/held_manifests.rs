@@ -2,7 +2,7 @@
 
 use std::{net::IpAddr, time::Duration};
 
-use hyper::body::Bytes;
+use hyper::body::{Body, Bytes};
 use tokio::time::timeout;
 
 use super::subrequest::LARGEST;
@@ -14,6 +14,8 @@ use crate::{
 
 /// Manifests that are held at the same time; one client gets as many as it leaves for others.
 const AT_ONCE: usize = 64;
+/// Manifests up to this size need no room: a request has buffers of that size in any case.
+const SMALL: u64 = 64 << 10;
 /// The time that a client has for a manifest.
 const HOLDING: Duration = Duration::from_secs(120);
 
@@ -25,8 +27,8 @@ pub(crate) struct HeldManifests(FairSemaphore);
 pub(crate) struct HeldManifest {
     pub(crate) bytes: Bytes,
     pub(crate) body: RequestBody,
-    /// Its room, to be kept as long as the bytes.
-    pub(crate) slot: Slot,
+    /// Its room, to be kept as long as the bytes; `None` for a small one.
+    pub(crate) slot: Option<Slot>,
 }
 
 impl HeldManifests {
@@ -44,15 +46,20 @@ impl HeldManifests {
         client: Option<IpAddr>,
         body: RequestBody,
     ) -> Result<HeldManifest, Refusal> {
-        let slot = self.0.take(client).await.map_err(|_| {
-            let why = "too many manifests are pushed whose tags have to be looked at; try again later";
-            Refusal::new(ErrorCode::Unavailable, why).retry_after(RETRY_AFTER)
-        })?;
+        let is_small = body.size_hint().exact().is_some_and(|length| length <= SMALL);
+        let slot = if is_small { None } else { Some(self.slot(client).await?) };
         let held = timeout(HOLDING, body.hold(LARGEST)).await;
         let (bytes, body) = held.unwrap_or_else(|_| {
             Err(Refusal::new(ErrorCode::Timeout, "the manifest took too long").and_close())
         })?;
         Ok(HeldManifest { bytes, body, slot })
+    }
+
+    async fn slot(&self, client: Option<IpAddr>) -> Result<Slot, Refusal> {
+        self.0.take(client).await.map_err(|_| {
+            let why = "too many large manifests are pushed; try again later";
+            Refusal::new(ErrorCode::Unavailable, why).retry_after(RETRY_AFTER)
+        })
     }
 
     /// The number of manifests for which there was no room.

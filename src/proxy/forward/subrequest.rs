@@ -2,6 +2,7 @@
 //! sends itself. The answer is read whole, up to a bound, and given to the caller.
 
 use std::{
+    error::Error,
     net::IpAddr,
     time::{Duration, Instant},
 };
@@ -18,7 +19,7 @@ use crate::{
     authz::Permit,
     limits::count_suppressed,
     proxy::{
-        Upstream,
+        Upstream, UpstreamError,
         body::request_body::RequestBody,
         request::{context::RequestContext, origin::Origin},
         request_log::RequestLog,
@@ -54,8 +55,16 @@ pub(crate) struct Reply {
     pub(crate) body: Bytes,
 }
 
+/// The absence of an answer.
+#[derive(Debug)]
+pub(crate) struct Unanswered {
+    pub(crate) refusal: Refusal,
+    /// False if the registry cannot have got the request.
+    pub(crate) may_have_been_sent: bool,
+}
+
 /// The largest answer that is read: the bound of registry 2.8 on a manifest, which a page of the catalogue stays under.
-pub(super) const LARGEST: usize = 4 << 20;
+pub(in crate::proxy) const LARGEST: usize = 4 << 20;
 
 /// All kinds of manifests: the registry converts kinds that the client does not list.
 pub(crate) const MANIFESTS: &str = "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, \
@@ -79,30 +88,53 @@ impl Subrequest {
     /// # Errors
     /// The registry gives no answer, too large a one, or one that breaks off.
     pub(crate) async fn ask(&self, permit: &Permit, accept: &'static str) -> Result<Reply, Refusal> {
-        let failed = |error| unanswered(&error, &self.upstream);
+        self.send(permit, accept, None).await.map_err(|unanswered| unanswered.refusal)
+    }
+
+    /// The same for a request with a body, of which the media type comes first.
+    ///
+    /// # Errors
+    /// As [`Self::ask`], with the word whether the registry may have got the request.
+    pub(crate) async fn send(
+        &self,
+        permit: &Permit,
+        accept: &'static str,
+        content: Option<(&'static str, &'static str)>,
+    ) -> Result<Reply, Unanswered> {
+        let failed = |error: UpstreamError| Unanswered {
+            may_have_been_sent: error.may_have_been_sent(),
+            refusal: unanswered(&error, &self.upstream),
+        };
+        let broken = |refusal| Unanswered { refusal, may_have_been_sent: true };
         let mut head = upstream_head(permit);
         headers::to_registry(&mut head, &HeaderMap::new(), &self.origin, self.address, &self.id);
         head.append_text(&header::ACCEPT, accept);
-        let request = head.with(RequestBody::empty());
+        let body = content.map_or_else(RequestBody::empty, |(media_type, text)| {
+            head.append_text(&header::CONTENT_TYPE, media_type);
+            RequestBody::of(Bytes::from_static(text.as_bytes()))
+        });
         let slot = self.upstream.slot(self.address).await.map_err(failed)?;
-        let response = self.upstream.send(request, slot).await.map_err(failed)?;
-        reject_unexpected_upstream(&response, &self.upstream)?;
+        let response = self.upstream.send(head.with(body), slot).await.map_err(failed)?;
+        reject_unexpected_upstream(&response, &self.upstream).map_err(broken)?;
         let (head, body) = response.into_parts();
         let body = ResponseBody::upstream(UpstreamBody::new(body, head.status, self.idle_body));
-        let body = Limited::new(body, LARGEST).collect().await.map_err(|error| {
-            if let Some(suppressed) = self.upstream.failures().due("unreadable", Instant::now()) {
-                let (registry, suppressed) = (self.upstream.address(), count_suppressed(suppressed));
-                tracing::warn!(%registry, %error, suppressed, "an answer of the registry could not be read");
-            }
-            let is_large = error.downcast_ref::<LengthLimitError>().is_some();
-            let refused =
-                |what| Refusal::new(ErrorCode::BadGateway, format!("the registry behind this proxy {what}"));
-            if is_large {
-                refused("sent more than 4 MiB")
-            } else {
-                refused("broke off").retry_after(crate::proxy::upstream::RETRY_AFTER)
-            }
-        })?;
+        let body = Limited::new(body, LARGEST).collect().await;
+        let body = body.map_err(|error| broken(self.unreadable(&*error)))?;
         Ok(Reply { status: head.status, headers: head.headers, body: body.to_bytes() })
+    }
+
+    /// The answer where the registry's could not be read.
+    fn unreadable(&self, error: &(dyn Error + Send + Sync + 'static)) -> Refusal {
+        if let Some(suppressed) = self.upstream.failures().due("unreadable", Instant::now()) {
+            let (registry, suppressed) = (self.upstream.address(), count_suppressed(suppressed));
+            tracing::warn!(%registry, %error, suppressed, "an answer of the registry could not be read");
+        }
+        let refused =
+            |what| Refusal::new(ErrorCode::BadGateway, format!("the registry behind this proxy {what}"));
+        if error.downcast_ref::<LengthLimitError>().is_some() {
+            refused("sent more than 4 MiB")
+        } else {
+            refused("broke off").retry_after(crate::proxy::upstream::RETRY_AFTER)
+        }
     }
 }

@@ -8,7 +8,7 @@ use crate::{
     authz::Permit,
     image::NamedDigests,
     proxy::upstream::RETRY_AFTER,
-    registry::{Digest, ErrorCode, Method, Refusal, RepositoryName, Tag},
+    registry::{Digest, ErrorCode, Method, PLACEHOLDER_DIGEST, Refusal, RepositoryName, Tag},
 };
 
 /// The largest page that is asked for. Registry 2.8 lists all tags at once.
@@ -30,6 +30,8 @@ pub(crate) enum Found {
     Digest(Digest),
     /// Not a manifest that can be read, and the tag is in the list.
     Listed,
+    /// The placeholder: it counts as deleted.
+    Placeholder,
     /// It is not there.
     Nothing,
 }
@@ -46,18 +48,28 @@ impl TagReader<'_> {
     /// # Errors
     /// The registry gives no answer, or one that says neither.
     pub(crate) async fn find(&self, tag: &Tag) -> Result<Found, Refusal> {
-        if let Some(digest) = self.digest_of(tag).await? {
-            return Ok(Found::Digest(digest));
+        match self.digest_on(tag).await? {
+            Some(digest) if digest.is_of_placeholder() => return Ok(Found::Placeholder),
+            Some(digest) => return Ok(Found::Digest(digest)),
+            None => {}
         }
         let is_listed = self.all().await?.is_some_and(|tags| tags.contains(tag));
         Ok(if is_listed { Found::Listed } else { Found::Nothing })
     }
 
-    /// The digest of a tag; `None` where the registry shows no manifest.
+    /// The digest of a tag; `None` where the registry shows no manifest, or the placeholder.
     ///
     /// # Errors
     /// As [`Self::find`].
     pub(crate) async fn digest_of(&self, tag: &Tag) -> Result<Option<Digest>, Refusal> {
+        Ok(self.digest_on(tag).await?.filter(|digest| !digest.is_of_placeholder()))
+    }
+
+    /// The digest of a tag, or that of the placeholder; `None` where the registry shows neither.
+    ///
+    /// # Errors
+    /// As [`Self::find`].
+    pub(crate) async fn digest_on(&self, tag: &Tag) -> Result<Option<Digest>, Refusal> {
         let what = format!("the tag {tag} of {}", self.name);
         let reply = self.ask(Method::Head, &format!("manifests/{tag}"), None, MANIFESTS).await?;
         match reply.status {
@@ -66,6 +78,20 @@ impl TagReader<'_> {
                 digest_in(&reply.headers).map(Some).ok_or_else(|| undecided(&what, reply.status))
             }
             status => Err(undecided(&what, status)),
+        }
+    }
+
+    /// Returns true if the repository has the placeholder, so that it may stand on tags.
+    ///
+    /// # Errors
+    /// As [`Self::find`].
+    pub(crate) async fn has_placeholder(&self) -> Result<bool, Refusal> {
+        let path = format!("manifests/{PLACEHOLDER_DIGEST}");
+        let reply = self.ask(Method::Head, &path, None, MANIFESTS).await?;
+        match reply.status {
+            StatusCode::NOT_FOUND => Ok(false),
+            StatusCode::OK => Ok(true),
+            status => Err(undecided(&format!("which tags of {} are deleted", self.name), status)),
         }
     }
 

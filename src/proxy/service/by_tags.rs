@@ -2,7 +2,7 @@
 
 use hyper::Response;
 
-use super::Service;
+use super::{Service, one_tag};
 use crate::{
     authz::{ByTag, Permit},
     limits::Slot,
@@ -67,7 +67,9 @@ impl Service {
         };
         let route = by_tag.route().clone();
         if matches!(route.endpoint(), Endpoint::Tags(_)) {
-            return inquiry.list_tags(&route).await.map(ByTags::Answer);
+            let hidden = self.hidden_tags(&route, || registry.clone()).await?;
+            let list = inquiry.list_tags(&route).await?;
+            return one_tag::without(list, &hidden).await.map(ByTags::Answer);
         }
         let holds = by_tag.pull_limited
             && route.method() == Method::Put

@@ -121,7 +121,7 @@ pub enum UpstreamError {
 
 impl UpstreamError {
     /// Returns false if the registry cannot have got the request.
-    pub(super) fn may_have_been_sent(&self) -> bool {
+    pub(in crate::proxy) fn may_have_been_sent(&self) -> bool {
         !matches!(self, Self::Busy | Self::Connect(_) | Self::ConnectTimeout)
     }
 }

@@ -59,7 +59,7 @@ enum Held {
         _tags: Vec<OwnedMutexGuard<()>>,
         _repository: OwnedRwLockReadGuard<()>,
     },
-    /// A push of tags that are not write-once.
+    /// A push of tags that are not write-once, or of none.
     Shared {
         _repository: OwnedRwLockReadGuard<()>,
     },
@@ -118,6 +118,12 @@ impl Locks {
         Ok(Held::Deletion { repository, is_sent: false }.into())
     }
 
+    /// The same, if no other request holds it or waits for it.
+    pub(super) fn deletion_if_free(&self, name: &RepositoryName) -> Option<Passage> {
+        let repository = self.repository(name).try_write_owned().ok()?;
+        Some(Held::Deletion { repository, is_sent: false }.into())
+    }
+
     fn repository(&self, name: &RepositoryName) -> Arc<RwLock<()>> {
         self.repositories.of(name.as_str().into())
     }
@@ -135,8 +141,8 @@ impl From<Held> for Passage {
 
 impl Passage {
     /// The same with a slot, which it keeps to its end.
-    pub(super) fn with(mut self, slot: Slot) -> Self {
-        self._slot = Some(slot);
+    pub(super) fn with(mut self, slot: Option<Slot>) -> Self {
+        self._slot = slot;
         self
     }
 

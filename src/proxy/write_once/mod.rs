@@ -7,12 +7,18 @@
 //! pushed until the registry shows one. Whatever cannot be read, refuses.
 
 mod claims;
+mod leftovers;
 mod locks;
+mod placeholder_steps;
 mod reach;
+mod tag_deletion;
 #[cfg(test)]
 mod tests;
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
 
 use super::{
     body::request_body::RequestBody,
@@ -26,20 +32,26 @@ use super::{
 };
 use crate::{
     authz::{self, Authorizers, EntryPlace, Permit, TagLock, WriteOnce, may_tag},
-    registry::{Digest, Endpoint, ErrorCode, Method, Refusal, RepositoryName, Route, Tag},
+    registry::{Digest, Endpoint, ErrorCode, Method, PLACEHOLDER, Refusal, RepositoryName, Route, Tag},
 };
 use claims::Claims;
+use leftovers::Leftovers;
 pub(super) use locks::Passage;
 use locks::{Locks, TagKey};
+use tag_deletion::DeletedTags;
+pub(super) use tag_deletion::TagOutcome;
 
-/// The actions that a push needs.
+/// The actions that a push, and a deletion, need.
 const PUSH: &[&str] = &["pull", "push"];
+const DELETE: &[&str] = &["delete"];
 
 /// Decides about the pushes and deletions that concern write-once tags. Outlives reloads.
 pub(super) struct WriteOnceGate {
     held: HeldManifests,
     locks: Locks,
     claims: Claims,
+    leftovers: Arc<Leftovers>,
+    deleted: Arc<DeletedTags>,
     refused: AtomicU64,
     undecided: AtomicU64,
 }
@@ -47,9 +59,11 @@ pub(super) struct WriteOnceGate {
 impl Default for WriteOnceGate {
     fn default() -> Self {
         Self {
-            held: HeldManifests::new("manifests of write-once tags"),
+            held: HeldManifests::new("large manifests that are pushed"),
             locks: Locks::default(),
             claims: Claims::default(),
+            leftovers: Arc::default(),
+            deleted: Arc::default(),
             refused: AtomicU64::new(0),
             undecided: AtomicU64::new(0),
         }
@@ -80,18 +94,17 @@ enum LockedBy {
 }
 
 impl WriteOnceGate {
-    /// Returns true if a request may concern a write-once tag, or a tag that the account may not delete: all others pass at
-    /// no cost.
-    pub(super) fn concerns(permit: &Permit, rules: &WriteOnce, authorizers: &Authorizers) -> bool {
+    /// Returns true if a request needs a lock, since it pushes a manifest or deletes a tag, or may concern a write-once tag,
+    /// or one that the account may not delete: all others pass at no cost.
+    pub(super) fn concerns(permit: &Permit, rules: &WriteOnce) -> bool {
         let route = permit.route();
-        let is_manifest =
-            matches!(route.endpoint(), Endpoint::ManifestByTag(..) | Endpoint::ManifestByDigest(..));
-        let by_rules = match route.method() {
-            Method::Put => is_manifest && authorizers.looks_at_tags(),
-            Method::Delete => is_manifest && permit.is_by_tag(),
+        let locks = match (route.method(), route.endpoint()) {
+            (Method::Put, Endpoint::ManifestByTag(..) | Endpoint::ManifestByDigest(..)) => true,
+            (Method::Delete, Endpoint::ManifestByTag(..)) => true,
+            (Method::Delete, Endpoint::ManifestByDigest(..)) => permit.is_by_tag(),
             _ => false,
         };
-        by_rules || Self::concerns_write_once(route, rules)
+        locks || Self::concerns_write_once(route, rules)
     }
 
     fn concerns_write_once(route: &Route, rules: &WriteOnce) -> bool {
@@ -133,6 +146,11 @@ impl WriteOnceGate {
             .map(|(outcome, counter)| (outcome, counter.load(Ordering::Relaxed)))
     }
 
+    /// The number of tags that were deleted since the start, by the registry itself and with the placeholder.
+    pub(super) fn deleted_tags(&self) -> [(&'static str, u64); 2] {
+        self.deleted.counts()
+    }
+
     async fn admit_push(
         &self,
         guarded: Guarded<'_>,
@@ -146,15 +164,16 @@ impl WriteOnceGate {
             }
             _ => return Ok((body, Passage::default())),
         };
-        guarded.admit_what_follows(name, &pushed).await?;
+        guarded.admit_what_follows(name, &pushed, PUSH).await?;
         let guarded_tags = guarded.guarded_tags(name, &pushed, log);
-        if guarded_tags.is_empty() && !guarded.authorizers.looks_at_tags() {
-            return Ok((body, Passage::default()));
-        }
         // Held before anything is locked: a slow client keeps no other waiting.
         let HeldManifest { bytes, body, slot } = self.held.hold(guarded.registry.address, body).await?;
+        if *bytes == *PLACEHOLDER.as_bytes() {
+            let why = "manifest invalid: this one stands for tags that were deleted, and cannot be pushed";
+            return Err(Refusal::new(ErrorCode::ManifestInvalid, why));
+        }
         if guarded_tags.is_empty() {
-            // No deletion decides meanwhile about what the tag needs.
+            // No deletion decides meanwhile about what the tag needs, or takes what is pushed for the placeholder.
             return Ok((body, self.locks.shared(name).await?.with(slot)));
         }
         let digest = Digest::of(&bytes);
@@ -193,7 +212,7 @@ impl WriteOnceGate {
             Found::Listed => Err(denied(format!(
                 "tag {tag} of {name} is write-once, and its manifest cannot be read; push another tag"
             ))),
-            Found::Nothing => match self.claims.other_than(&key, digest) {
+            Found::Nothing | Found::Placeholder => match self.claims.other_than(&key, digest) {
                 None => Ok(()),
                 Some(claimed) => {
                     let why = format!(
@@ -211,7 +230,11 @@ impl WriteOnceGate {
             Endpoint::ManifestByTag(name, tag) => {
                 let guarded_tags = guarded.guarded_tags(name, std::slice::from_ref(tag), log);
                 match write_once(guarded_tags).next() {
-                    None => Ok(Passage::default()),
+                    None => {
+                        let passage = self.locks.for_deletion(name).await?;
+                        guarded.admit_what_follows(name, std::slice::from_ref(tag), DELETE).await?;
+                        Ok(passage)
+                    }
                     Some((_, place)) => {
                         log.ruled(|| place.to_string());
                         Err(denied(format!("tag {tag} of {name} is write-once, and cannot be deleted")))
@@ -265,28 +288,34 @@ impl Guarded<'_> {
         states.map(owned).collect()
     }
 
-    /// Lets tags that are about a manifest (`sha256-<hex>…`) be pushed by an account that may push every tag which reaches
-    /// it: or a copy under a tag of its own would let it replace the signatures of others.
+    /// Lets tags that are about a manifest (`sha256-<hex>…`) be pushed, or deleted, by an account that may do that with every
+    /// tag which reaches it: or a copy under a tag of its own would let it replace the signatures of others.
     ///
     /// # Errors
     /// 403 where it may not; 503 where that cannot be told.
-    async fn admit_what_follows(&self, name: &RepositoryName, pushed: &[Tag]) -> Result<(), Refusal> {
+    async fn admit_what_follows(
+        &self,
+        name: &RepositoryName,
+        tags: &[Tag],
+        actions: &[&str],
+    ) -> Result<(), Refusal> {
         let Some(caller) = self.caller.filter(|_| self.permit.is_by_tag()) else { return Ok(()) };
         let reader = TagReader { registry: self.registry, name };
-        for tag in pushed {
+        for tag in tags {
             let Some(subject) = tag.subject() else { continue };
-            if self.may(caller, name, tag, PUSH).await? {
+            if self.may(caller, name, tag, actions).await? {
                 continue;
             }
             let mut locked = Vec::new();
             for other in reader.all().await?.unwrap_or_default() {
-                if other.subject().is_none() && !self.may(caller, name, &other, PUSH).await? {
+                if other.subject().is_none() && !self.may(caller, name, &other, actions).await? {
                     locked.push((other, LockedBy::Rules));
                 }
             }
             if reach::with_what_it_is_about(&reader, locked, &subject).await?.is_some() {
+                let what = actions.last().unwrap_or(&"change");
                 return Err(denied(format!(
-                    "a tag of {name} that your account may not push has {subject} as well, so {tag} is not yours to push"
+                    "a tag of {name} that your account may not {what} has {subject} as well, so {tag} is not yours to {what}"
                 )));
             }
         }
@@ -319,7 +348,7 @@ impl Guarded<'_> {
             write_once(guarded_tags).map(|(tag, place)| (tag, LockedBy::Entry(place))).collect();
         let Some(caller) = self.caller.filter(|_| self.permit.is_by_tag()) else { return Ok(locked) };
         for tag in tags {
-            if !self.may(caller, name, tag, &["delete"]).await? {
+            if !self.may(caller, name, tag, DELETE).await? {
                 locked.push((tag.clone(), LockedBy::Rules));
             }
         }

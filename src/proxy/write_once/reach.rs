@@ -66,7 +66,7 @@ async fn digests_of(reader: &TagReader<'_>, locked: &[Locked]) -> Result<Vec<Dig
     let tags: Vec<Tag> = locked.iter().map(|(tag, _)| tag.clone()).collect();
     let found = gather(tags, PATIENCE, |tag| {
         let (registry, name) = (registry.clone(), name.clone());
-        async move { TagReader { registry: &registry, name: &name }.digest_of(&tag).await }
+        async move { TagReader { registry: &registry, name: &name }.digest_on(&tag).await }
     });
     let found = found.await.into_iter().zip(locked);
     let digest = |(found, locked): (Option<Result<Option<Digest>, Refusal>>, &Locked)| {

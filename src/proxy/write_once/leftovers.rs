@@ -1,0 +1,235 @@
+//! Placeholders that were left over: of a deletion that broke off between its two steps, by a crash or a registry that
+//! did not answer. A tag with one counts as deleted: it is hidden from lists, and the deletion is ended on occasion.
+
+use std::{collections::HashMap, time::Duration};
+
+use hyper::StatusCode;
+use parking_lot::Mutex;
+
+use super::{
+    WriteOnceGate,
+    locks::Passage,
+    placeholder_steps::{PlaceholderSteps, is_gone},
+};
+use crate::{
+    authz::Permit,
+    proxy::{
+        Freeze,
+        forward::{
+            gather::gather,
+            subrequest::Subrequest,
+            tag_reader::{Found, TagReader},
+        },
+    },
+    registry::{ErrorCode, Refusal, RepositoryName, Tag},
+};
+
+/// Repositories that are known at the same time.
+const MOST: usize = 10_000;
+/// The time in which the tags of a repository are looked through where its placeholder cannot be removed.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// The repositories that were looked at since the start, and the tags on which a placeholder may stand.
+#[derive(Debug, Default)]
+pub(super) struct Leftovers(Mutex<HashMap<Box<str>, Known>>);
+
+/// The known part of one repository.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Known {
+    /// True if it was looked at as a whole: no other tag has a placeholder.
+    is_whole: bool,
+    tags: Vec<Tag>,
+}
+
+impl Leftovers {
+    /// A placeholder may stand on this tag from now on.
+    pub(super) fn begin(&self, name: &RepositoryName, tag: &Tag) {
+        self.update(name, |known| {
+            if !known.tags.contains(tag) {
+                known.tags.push(tag.clone());
+            }
+        });
+    }
+
+    /// No placeholder stands on these tags.
+    pub(super) fn end(&self, name: &RepositoryName, tags: &[Tag]) {
+        self.update(name, |known| known.tags.retain(|tag| !tags.contains(tag)));
+    }
+
+    /// The repository was looked at as a whole: these tags may have one, beside those that are known.
+    fn found(&self, name: &RepositoryName, tags: &[Tag]) {
+        tags.iter().for_each(|tag| self.begin(name, tag));
+        self.update(name, |known| known.is_whole = true);
+    }
+
+    fn known(&self, name: &RepositoryName) -> Known {
+        self.0.lock().get(name.as_str()).cloned().unwrap_or_default()
+    }
+
+    /// What is forgotten is looked at again.
+    fn update(&self, name: &RepositoryName, change: impl FnOnce(&mut Known)) {
+        let mut all = self.0.lock();
+        if all.len() >= MOST && !all.contains_key(name.as_str()) {
+            all.retain(|_, known| !known.tags.is_empty());
+            if all.len() >= MOST {
+                all.clear();
+            }
+        }
+        change(all.entry(name.as_str().into()).or_default());
+    }
+}
+
+impl WriteOnceGate {
+    /// Returns true if placeholders may stand in a repository. The registry is asked once, and again after a deletion
+    /// that did not end well.
+    ///
+    /// # Errors
+    /// The registry gives no answer.
+    pub(in crate::proxy) async fn may_have_placeholders(
+        &self,
+        name: &RepositoryName,
+        registry: &Subrequest,
+    ) -> Result<bool, Refusal> {
+        let known = self.leftovers.known(name);
+        if !known.tags.is_empty() || known.is_whole {
+            return Ok(!known.tags.is_empty());
+        }
+        let has_one = TagReader { registry, name }.has_placeholder().await?;
+        if !has_one {
+            self.leftovers.found(name, &[]);
+        }
+        Ok(has_one)
+    }
+
+    /// The tags that lists do not show, since the placeholder stands on them. Deletions that were left over are ended, if
+    /// nothing else is under way in the repository.
+    ///
+    /// # Errors
+    /// The registry gives no answer, or has too many tags to look at each.
+    pub(in crate::proxy) async fn hidden_tags(
+        &self,
+        name: &RepositoryName,
+        registry: &Subrequest,
+        freeze: &Freeze,
+    ) -> Result<Vec<Tag>, Refusal> {
+        let may_have = self.may_have_placeholders(name, registry).await?;
+        if !may_have || self.end_leftovers(name, registry, freeze).await {
+            return Ok(Vec::new());
+        }
+        let known = self.leftovers.known(name);
+        let reader = TagReader { registry, name };
+        let tags = if known.is_whole { known.tags } else { reader.all().await?.unwrap_or_default() };
+        let digests = gather(tags.clone(), PATIENCE, |tag| {
+            let (registry, name) = (registry.clone(), name.clone());
+            async move { TagReader { registry: &registry, name: &name }.digest_on(&tag).await }
+        });
+        let mut hidden = Vec::new();
+        for (tag, digest) in tags.into_iter().zip(digests.await) {
+            let digest = digest.ok_or_else(|| too_many(name))??;
+            let is_hidden = match digest {
+                Some(digest) => digest.is_of_placeholder(),
+                // Half deleted by the registry, if by us.
+                None => known.is_whole,
+            };
+            hidden.extend(is_hidden.then_some(tag));
+        }
+        if !known.is_whole {
+            self.leftovers.found(name, &hidden);
+        }
+        Ok(hidden)
+    }
+
+    /// Ends the deletions that were left over. Returns false where it cannot be done now.
+    async fn end_leftovers(&self, name: &RepositoryName, registry: &Subrequest, freeze: &Freeze) -> bool {
+        let Some(permit) = Permit::to_untag(name, None) else { return false };
+        let (Ok(write), Some(passage)) = (freeze.admit(permit.route()), self.locks.deletion_if_free(name))
+        else {
+            return false;
+        };
+        let steps = self.steps(registry.clone(), name.clone(), passage);
+        // In a task of its own: it holds the lock, also where the client is gone.
+        let ended = tokio::spawn(async move {
+            let ended = steps.end_leftovers().await;
+            drop(write);
+            ended
+        });
+        ended.await.is_ok_and(|ended| ended)
+    }
+
+    pub(super) fn steps(
+        &self,
+        registry: Subrequest,
+        name: RepositoryName,
+        passage: Passage,
+    ) -> PlaceholderSteps {
+        PlaceholderSteps { registry, name, passage, leftovers: self.leftovers.clone() }
+    }
+}
+
+impl PlaceholderSteps {
+    /// Deletes the placeholder, with every tag on it. One on which a deletion stopped half-way, so that the registry lists
+    /// a tag without a manifest, is done again.
+    async fn end_leftovers(mut self) -> bool {
+        if self.passage.begin().is_err() {
+            return false;
+        }
+        let tags = self.leftovers.known(&self.name).tags;
+        for tag in &tags {
+            let found = TagReader { registry: &self.registry, name: &self.name }.find(tag).await;
+            let put = match found {
+                Ok(Found::Listed) => self.put(tag).await,
+                Ok(_) => continue,
+                Err(refusal) => {
+                    self.passage.not_sent();
+                    Err(refusal)
+                }
+            };
+            match put {
+                Ok(StatusCode::CREATED) => {}
+                Ok(status) => {
+                    self.passage.answered(status);
+                    return false;
+                }
+                Err(_) => return false,
+            }
+        }
+        let Ok(status) = self.delete().await else { return false };
+        self.passage.answered(status);
+        let is_gone = is_gone(status);
+        if is_gone {
+            tracing::info!(repository = %self.name, "a deletion of a tag that had broken off is done");
+            self.leftovers.end(&self.name, &tags);
+            self.leftovers.found(&self.name, &[]);
+        }
+        is_gone
+    }
+}
+
+fn too_many(name: &RepositoryName) -> Refusal {
+    let why = format!("the deletion of a tag of {name} is not done, and its tags cannot be listed; try again later");
+    Refusal::new(ErrorCode::Unavailable, why).retry_after(crate::proxy::upstream::RETRY_AFTER)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(text: &str) -> RepositoryName {
+        RepositoryName::parse(text).unwrap()
+    }
+
+    #[test]
+    fn rule_53_what_is_forgotten_is_looked_at_again_and_known_tags_stay() {
+        let leftovers = Leftovers::default();
+        let tag = Tag::parse("1.0").unwrap();
+        leftovers.begin(&name("a/b"), &tag);
+        assert_eq!(leftovers.known(&name("a/b")), Known { is_whole: false, tags: vec![tag.clone()] });
+        for n in 0..MOST + 10 {
+            leftovers.found(&name(&format!("a/{n}")), &[]);
+        }
+        assert!(leftovers.0.lock().len() <= MOST);
+        assert_eq!(leftovers.known(&name("a/b")).tags, [tag.clone()], "those with tags stay");
+        leftovers.end(&name("a/b"), &[tag]);
+        assert_eq!(leftovers.known(&name("a/b")), Known::default());
+    }
+}
