@@ -8,7 +8,7 @@ use clap::{Parser, Subcommand};
 
 use super::config_file::ConfigFile;
 pub(super) use values::moment;
-use values::{free_text, tag, time};
+use values::{free_text, repository, tag, time};
 
 /// A streaming, authorizing TLS proxy in front of an unchanged docker registry.
 #[derive(Debug, Parser)]
@@ -44,6 +44,9 @@ pub(super) enum Command {
         after_help = "Exit code 0: writes are accepted; 3: they are frozen, or a freeze is draining; 1: the server cannot be reached."
     )]
     Status(Status),
+    /// Delete tags, and leave the other tags on their manifests, on registry 2.8 too
+    #[command(after_help = UNTAG_EXAMPLE)]
+    Untag(Untag),
     /// Refuse tokens and sessions that were issued, from their next request on
     #[command(after_help = REVOKE_EXAMPLE)]
     Revoke(Revoke),
@@ -180,6 +183,21 @@ pub(super) struct ControlSocket {
 
 /// The socket in the RuntimeDirectory of the unit.
 pub(super) const DEFAULT_SOCKET: &str = "/run/portwarden/control.sock";
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Untag {
+    /// The repository: team/app
+    #[arg(value_name = "REPOSITORY", value_parser = repository)]
+    pub(super) repository: String,
+    /// The tags
+    #[arg(value_name = "TAG", required = true, value_parser = tag)]
+    pub(super) tags: Vec<String>,
+    /// Print a JSON object for each tag: repository, tag, deleted, digest, why
+    #[arg(long)]
+    pub(super) json: bool,
+    #[command(flatten)]
+    pub(super) control: ControlSocket,
+}
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Revoke {
@@ -328,6 +346,13 @@ Example, as root:
       portwarden thaw
 
 The restart is for a registry that remembers blobs in memory: it would claim to have those that were collected.";
+
+const UNTAG_EXAMPLE: &str = "\
+The manifest stays, by its digest too, until the registry collects its garbage. Write-once tags are not deleted.
+Exit code 1: a tag was not deleted; the others were.
+
+Example, as root:
+  portwarden untag team/app pr-12 pr-13";
 
 const REVOKE_EXAMPLE: &str = "\
 Ends access tokens, refresh tokens and sessions, of every back end. It survives a restart; if it cannot be stored, the

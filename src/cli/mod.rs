@@ -26,6 +26,7 @@ mod serve;
 mod test_policy;
 mod token;
 mod token_new;
+mod untag;
 mod write_once;
 
 use std::{
@@ -39,6 +40,7 @@ use clap::{CommandFactory, Parser};
 use arguments::{
     Arguments, Check, Command, Completions, ControlSocket, CredentialProvider, DEFAULT_SOCKET, Explain,
     Freeze, Hash, Revoke, RevokeSubject, Serve, Status, TestPolicy, Token, TokenCommand, TokenList, TokenNew,
+    Untag,
 };
 use output::{Failure, written};
 
@@ -62,6 +64,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Freeze(freeze) => freeze::freeze(&freeze).map(|()| ExitCode::SUCCESS),
         Command::Thaw(control) => freeze::thaw(&control).map(|()| ExitCode::SUCCESS),
         Command::Status(status) => freeze::status(&status),
+        Command::Untag(tags) => untag::run(&tags),
         Command::Revoke(revocation) => revoke::revoke(&revocation).map(|()| ExitCode::SUCCESS),
         Command::Token(Token { command: Some(TokenCommand::List(tokens)), .. }) => {
             revoke::list(&tokens).map(|()| ExitCode::SUCCESS)

@@ -8,7 +8,8 @@ pub const PLACEHOLDER: &str = r#"{"schemaVersion":2,"mediaType":"application/vnd
 /// Its media type.
 pub const PLACEHOLDER_TYPE: &str = "application/vnd.oci.image.index.v1+json";
 /// Its digest.
-pub const PLACEHOLDER_DIGEST: &str = "sha256:b145c8cd6f59bc586e6d78f327edb07a97f06857a82611dcd5e2d6bf65b80f53";
+pub const PLACEHOLDER_DIGEST: &str =
+    "sha256:b145c8cd6f59bc586e6d78f327edb07a97f06857a82611dcd5e2d6bf65b80f53";
 
 impl Digest {
     /// Returns true for the digest of the placeholder: what has it counts as deleted.

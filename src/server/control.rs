@@ -1,11 +1,12 @@
-//! The control socket: `portwarden freeze`, `thaw`, `status`, `revoke` and `token list` speak to the running server
-//! through it.
+//! The control socket: `portwarden freeze`, `thaw`, `status`, `revoke`, `token list` and `untag` speak to the running
+//! server through it.
 //!
 //! A Unix socket for its owner, and only root and the user that the server runs as are listened to (SO_PEERCRED). One
 //! request a connection, a line of JSON; the answer is one or several lines. The end of a freeze is kept in a file
 //! beside the socket, so that a restart in the middle of a garbage collection does not thaw it.
 
 mod revocation;
+mod untag;
 
 use std::{
     fs, io,
@@ -60,6 +61,13 @@ pub enum ControlRequest {
         /// Of this account only.
         account: Option<String>,
     },
+    /// Delete a tag, and leave the others on its manifest.
+    Untag {
+        /// The repository.
+        repository: String,
+        /// The tag.
+        tag: String,
+    },
     /// List the revocations that concern an account, and of its tokens those that are revoked; answered likewise.
     Revocations {
         /// The account.
@@ -97,6 +105,11 @@ pub enum ControlAnswer {
         /// The robot whose token it is.
         #[serde(skip_serializing_if = "Option::is_none")]
         robot: Option<String>,
+    },
+    /// The tag is deleted.
+    Untagged {
+        /// The manifest that it was on, where that is known.
+        digest: Option<String>,
     },
     /// A token of a robot.
     RobotToken(RobotTokenEntry),
@@ -237,6 +250,9 @@ impl ControlHandler {
             Ok(ControlRequest::Status) => say(&mut write, &freeze_status(self.freeze.status())).await,
             Ok(ControlRequest::Revoke { target, is_jti }) => {
                 say(&mut write, &self.revoke(&target, is_jti, user).await).await
+            }
+            Ok(ControlRequest::Untag { repository, tag }) => {
+                say(&mut write, &self.untag(&repository, &tag, user).await).await
             }
             Ok(ControlRequest::Tokens { account }) => {
                 say_all(&mut write, &self.tokens(account.as_deref())).await

@@ -38,6 +38,8 @@ pub struct MetricsSnapshot {
     pub stored_claims: Vec<(&'static str, u64)>,
     /// Pushes and deletions since the start that a write-once tag was in the way of, by outcome.
     pub write_once: Vec<(&'static str, u64)>,
+    /// Tags that were deleted since the start without the others on their manifest, by the way it was done.
+    pub deleted_tags: Vec<(&'static str, u64)>,
     /// Questions since the start whether tags reach a digest, by outcome.
     pub closure: Vec<(&'static str, u64)>,
     /// Digests of which it is known what reaches them.
@@ -62,6 +64,7 @@ pub(super) struct Sampled {
     state_up: Gauge,
     stored_claims: Family<OutcomeLabels, Counter>,
     write_once: Family<OutcomeLabels, Counter>,
+    deleted_tags: Family<HowLabels, Counter>,
     closure: Family<OutcomeLabels, Counter>,
     closure_digests: Gauge,
     audit_lines_lost: Counter,
@@ -81,6 +84,11 @@ struct LimitLabels {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct OutcomeLabels {
     outcome: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct HowLabels {
+    how: &'static str,
 }
 
 /// The issuer is named by the configuration.
@@ -129,6 +137,11 @@ impl Sampled {
             self.write_once.clone(),
         );
         r.register(
+            "deleted_tags",
+            "Tags that were deleted alone, by the registry itself or with the placeholder",
+            self.deleted_tags.clone(),
+        );
+        r.register(
             "closure",
             "Questions whether the tags that an account may use reach a digest, by outcome",
             self.closure.clone(),
@@ -172,6 +185,9 @@ impl Sampled {
             for (outcome, count) in counts {
                 family.get_or_create(&OutcomeLabels { outcome }).inner().store(*count, Ordering::Relaxed);
             }
+        }
+        for (how, count) in &reading.deleted_tags {
+            self.deleted_tags.get_or_create(&HowLabels { how }).inner().store(*count, Ordering::Relaxed);
         }
         for (issuer, fetches, failures, age) in &reading.issuers {
             for (outcome, count) in [("done", fetches - failures), ("failed", *failures)] {

@@ -91,7 +91,13 @@ impl Document<'_> {
     /// A way to go. `page` marks where one is, `true` what that is part of.
     fn way(&self, frame: &Frame<'_>, to: &PagePath, text: &str) -> Markup {
         let inside = |page: &PagePath| {
-            matches!(page, PagePath::Repository(_) | PagePath::Image(..) | PagePath::Delete(..))
+            matches!(
+                page,
+                PagePath::Repository(_)
+                    | PagePath::Image(..)
+                    | PagePath::Delete(..)
+                    | PagePath::DeleteTag(..)
+            )
         };
         let current = match self.path {
             Some(path) if path == to => Some("page"),

@@ -27,6 +27,6 @@ pub use assets::Asset;
 pub use model::{
     Access, Content, Deletion, EventRow, Events, Frame, ImagePage, IndexEntry, NoConfig, Order, Page,
     Problem, Referrer, Repositories, Repository, Right, RightsOn, SignIn, SignInProblem, StoreFault, Summary,
-    TagRow, Visitor,
+    TagDeletion, TagRow, Visitor,
 };
 pub use path::{PagePath, Reference};

@@ -118,6 +118,8 @@ pub struct Repository<'a> {
     pub may_delete: bool,
     /// The digest of what has just been deleted.
     pub deleted: Option<&'a str>,
+    /// The tag that has just been deleted alone.
+    pub untagged: Option<&'a str>,
 }
 
 /// The order of tags.
@@ -178,6 +180,8 @@ pub struct ImagePage<'a> {
     pub referrers: Vec<Referrer>,
     /// True if there is a way to delete.
     pub may_delete: bool,
+    /// True if there is a way to delete the tag it was asked for by.
+    pub may_delete_tag: bool,
 }
 
 /// The reason why the configuration of an image is not known.
@@ -274,6 +278,19 @@ pub struct Deletion<'a> {
     pub tags: &'a [String],
     /// A digest of these tags: sent along, so that no others go.
     pub named: &'a str,
+    /// The CSRF token that forms send along.
+    pub csrf: &'a str,
+}
+
+/// The page that asks before a tag is deleted, and no other.
+#[derive(Debug, Clone, Copy)]
+pub struct TagDeletion<'a> {
+    /// The repository.
+    pub name: &'a str,
+    /// The tag.
+    pub tag: &'a str,
+    /// The digest that it names.
+    pub digest: &'a str,
     /// The CSRF token that forms send along.
     pub csrf: &'a str,
 }

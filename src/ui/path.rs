@@ -19,6 +19,8 @@ pub enum PagePath {
     Image(RepositoryName, Reference),
     /// `/-/delete/<name>@<digest>`.
     Delete(RepositoryName, Digest),
+    /// `/-/delete-tag/<name>:<tag>`.
+    DeleteTag(RepositoryName, Tag),
     /// `/-/sign-in`.
     SignIn,
     /// `/-/sign-out`.
@@ -81,6 +83,12 @@ impl PagePath {
         if let Some(image) = path.strip_prefix("r/") {
             return Self::parse_image(image);
         }
+        if let Some(image) = path.strip_prefix("delete-tag/") {
+            return match Self::parse_image(image)? {
+                Self::Image(name, Reference::Tag(tag)) => Some(Self::DeleteTag(name, tag)),
+                _ => None,
+            };
+        }
         match Self::parse_image(path.strip_prefix("delete/")?)? {
             Self::Image(name, Reference::Digest(digest)) => Some(Self::Delete(name, digest)),
             _ => None,
@@ -140,6 +148,11 @@ impl PagePath {
         Some(Self::Delete(RepositoryName::parse(name)?, Digest::parse(digest)?))
     }
 
+    /// The page that asks before a tag is deleted.
+    pub fn tag_deletion(name: &str, tag: &str) -> Option<Self> {
+        Some(Self::DeleteTag(RepositoryName::parse(name)?, Tag::parse(tag)?))
+    }
+
     /// Returns true for pages, false for files.
     pub fn is_page(&self) -> bool {
         !matches!(self, Self::Asset(_) | Self::Favicon | Self::Robots)
@@ -155,6 +168,7 @@ impl fmt::Display for PagePath {
             Self::Image(name, Reference::Tag(tag)) => write!(f, "{}{name}:{tag}", before(name)),
             Self::Image(name, Reference::Digest(digest)) => write!(f, "{}{name}@{digest}", before(name)),
             Self::Delete(name, digest) => write!(f, "/-/delete/{name}@{digest}"),
+            Self::DeleteTag(name, tag) => write!(f, "/-/delete-tag/{name}:{tag}"),
             Self::SignIn => f.write_str("/-/sign-in"),
             Self::SignOut => f.write_str("/-/sign-out"),
             Self::Access => f.write_str("/-/access"),
@@ -199,6 +213,8 @@ mod tests {
             "/Host.example:5000/app:1",
             &reserved,
             &deletion,
+            "/-/delete-tag/team/app:1.0",
+            "/-/delete-tag/Host.example:5000/app:1",
             "/-/sign-in",
             "/-/sign-out",
             "/-/access",
@@ -261,6 +277,8 @@ mod tests {
             "/-/x",
             "/-/r/",
             "/-/delete/team/app:1",
+            "/-/delete-tag/team/app",
+            "/-/delete-tag/",
             "/team/app:",
             "/team/app@",
             "/team/app@sha256:",

@@ -34,6 +34,8 @@ mod limits;
 mod man_pages;
 mod metrics;
 mod object_store;
+#[allow(clippy::disallowed_methods, reason = "tests are threads of their own, which may sleep")]
+mod one_tag;
 mod pages;
 mod registry3;
 mod response_rewriting;
@@ -47,6 +49,7 @@ mod sql;
 mod stored_claims;
 mod tag_rules;
 mod token_command;
+mod untag_command;
 mod upload_grace;
 mod workload;
 mod write_once;

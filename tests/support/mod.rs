@@ -49,6 +49,7 @@ pub mod recorded_tokens;
 pub mod recorder;
 pub mod registry;
 pub mod registry3;
+pub mod relay;
 pub mod robots;
 pub mod routes;
 pub mod skopeo;

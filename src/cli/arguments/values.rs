@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::{
     config::{FORM_OF_A_MOMENT, Moment},
-    registry::Tag,
+    registry::{RepositoryName, Tag},
 };
 
 /// A name, an id or other text, which may begin with a hyphen, as one `jti` in 64 does.
@@ -46,6 +46,17 @@ pub(in crate::cli) fn moment(text: &str) -> Result<u64, String> {
 pub(super) fn tag(text: &str) -> Result<String, String> {
     let tag = Tag::parse(text).map(|tag| tag.as_str().to_owned());
     tag.ok_or_else(|| format!("{text:?} is no tag: write letters, digits, `_`, `.` and `-`"))
+}
+
+/// A repository, as the registry would take it.
+///
+/// # Errors
+/// It is none.
+pub(super) fn repository(text: &str) -> Result<String, String> {
+    let name = RepositoryName::parse(text).map(|name| name.as_str().to_owned());
+    name.ok_or_else(|| {
+        format!("{text:?} is no repository: write its name alone, as team/app, and the tags behind it")
+    })
 }
 
 const DAY: Duration = Duration::from_secs(24 * 3600);

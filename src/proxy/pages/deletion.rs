@@ -37,17 +37,12 @@ pub(super) async fn ask(
 ) -> Result<Answer, PageError> {
     request.log.about(name, Some(digest.as_str()));
     let reader = request.reader(visit);
-    permit(request, &reader, name, digest).await?;
-    let Some(session) = &visit.session else {
-        return Err(PageError::Denied(
-            "sign in first: a password that comes with the request can only look".to_owned(),
-        ));
-    };
+    permit(request, &reader, name, digest.as_str()).await?;
+    let csrf = csrf(request, visit)?;
     // It is there; or there is nothing to ask.
     reader.manifest(name, digest.as_str()).await?;
     let tags = tags_on(&reader, name, digest).await?;
     let from = Tag::parse(&request.parameter("tag"));
-    let csrf = request.context.snapshot.authority.csrf(session);
     let named = in_short(&tags);
     let page = Deletion {
         name: name.as_str(),
@@ -73,7 +68,7 @@ pub(super) async fn delete(
         return Err(PageError::Forged);
     }
     let reader = request.reader(visit);
-    let permit = permit(request, &reader, name, digest).await?;
+    let permit = permit(request, &reader, name, digest.as_str()).await?;
     request.log.ruled(|| permit.decided_by());
     if form.get("tags") != in_short(&tags_on(&reader, name, digest).await?) {
         return Err(PageError::Changed);
@@ -110,8 +105,23 @@ pub(super) async fn delete(
     }
 }
 
+/// The CSRF token of the session.
+///
+/// # Errors
+/// There is no session.
+pub(super) fn csrf(request: &Request<'_>, visit: &Visit) -> Result<String, PageError> {
+    let session = visit.session.as_ref().ok_or_else(|| {
+        PageError::Denied("sign in first: a password that comes with the request can only look".to_owned())
+    })?;
+    Ok(request.context.snapshot.authority.csrf(session))
+}
+
 /// Lets the deletion pass, as of a client, unless a write-once tag needs the manifest.
-async fn passage(request: &mut Request<'_>, reader: &Reader, permit: &Permit) -> Result<Passage, PageError> {
+pub(super) async fn passage(
+    request: &mut Request<'_>,
+    reader: &Reader,
+    permit: &Permit,
+) -> Result<Passage, PageError> {
     let (rules, authorizers) = (&reader.snapshot.write_once, &reader.snapshot.authorizers);
     if !WriteOnceGate::concerns(permit, rules) {
         return Ok(Passage::default());
@@ -126,20 +136,19 @@ async fn passage(request: &mut Request<'_>, reader: &Reader, permit: &Permit) ->
     }
 }
 
-async fn permit(
+/// The permit to delete the manifest that a tag or a digest names.
+pub(super) async fn permit(
     request: &mut Request<'_>,
     reader: &Reader,
     name: &RepositoryName,
-    digest: &Digest,
+    reference: &str,
 ) -> Result<Permit, PageError> {
-    let path = |kind| format!("/v2/{name}/{kind}/{digest}");
-    let permitted = reader.permit(Method::Delete, &path("manifests")).await?;
+    let path = format!("/v2/{name}/manifests/{reference}");
+    let permitted = reader.permit(Method::Delete, &path).await?;
     match permitted {
         Ok(permit) => Ok(permit),
         // A visitor that may not even see it gets the answer for an unknown name.
-        Err(denial) if !reader.may(Method::Get, &path("manifests")).await? => {
-            Err(PageError::Hidden(denial.by.in_full()))
-        }
+        Err(denial) if !reader.may(Method::Get, &path).await? => Err(PageError::Hidden(denial.by.in_full())),
         Err(denial) => {
             request.log.ruled(|| denial.by.in_full());
             Err(PageError::Denied(denial.explain(reader.caller.account())))

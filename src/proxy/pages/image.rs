@@ -6,7 +6,7 @@ use super::{
     answer::Answer,
     page_error::PageError,
     reader::{Reader, manifest_in},
-    repository::may_delete,
+    repository::{may_delete, may_delete_tag},
     visit::{Request, Visit},
 };
 use crate::{
@@ -56,6 +56,10 @@ pub(super) async fn show(
         Reference::Tag(tag) => reader.is_write_once(name, tag),
         Reference::Digest(_) => false,
     };
+    let may_delete_tag = match reference {
+        Reference::Tag(tag) => may_delete_tag(visit, &reader, name, tag).await?,
+        Reference::Digest(_) => false,
+    };
     let shown = ImagePage {
         name: name.as_str(),
         size,
@@ -70,6 +74,7 @@ pub(super) async fn show(
         },
         referrers: referrers(&reader, name, &found.digest).await,
         may_delete: !is_write_once && may_delete(visit, &reader, name).await?,
+        may_delete_tag,
     };
     Ok(Answer::page(views::image(&request.frame(), &shown)))
 }

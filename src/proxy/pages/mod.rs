@@ -18,6 +18,7 @@ mod repository;
 mod search;
 mod sign_in;
 mod summaries;
+mod tag_deletion;
 mod visit;
 
 use std::sync::Arc;
@@ -142,10 +143,14 @@ async fn visited(page: PagePath, request: &mut Request<'_>) -> Result<Answer, Pa
         (PagePath::Delete(name, digest), Method::POST) => {
             deletion::delete(request, &visit, &name, &digest).await
         }
+        (PagePath::DeleteTag(name, tag), Method::POST) => {
+            tag_deletion::delete(request, &visit, &name, &tag).await
+        }
         (PagePath::Repositories, _) => repositories::show(request, &visit).await,
         (PagePath::Repository(name), _) => repository::show(request, &visit, &name).await,
         (PagePath::Image(name, reference), _) => image::show(request, &visit, &name, &reference).await,
         (PagePath::Delete(name, digest), _) => deletion::ask(request, &visit, &name, &digest).await,
+        (PagePath::DeleteTag(name, tag), _) => tag_deletion::ask(request, &visit, &name, &tag).await,
         (PagePath::Access, _) => access::show(request, &visit).await,
         (PagePath::Events, _) => events::show(request, &visit).await,
         // These were answered before.
@@ -160,7 +165,7 @@ async fn visited(page: PagePath, request: &mut Request<'_>) -> Result<Answer, Pa
 fn methods(page: &PagePath) -> &'static [&'static str] {
     match page {
         PagePath::SignOut => &["POST"],
-        PagePath::SignIn | PagePath::Delete(..) => &["GET", "HEAD", "POST"],
+        PagePath::SignIn | PagePath::Delete(..) | PagePath::DeleteTag(..) => &["GET", "HEAD", "POST"],
         _ => &["GET", "HEAD"],
     }
 }

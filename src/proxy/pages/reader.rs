@@ -252,7 +252,10 @@ impl Reader {
         if let Some(lesson) = lesson {
             self.closure.learn(lesson, reply.status, &reply.headers);
         }
-        Ok(reply)
+        match digest_in(&reply.headers) {
+            Some(digest) if digest.is_of_placeholder() => Err(PageError::NotFound),
+            _ => Ok(reply),
+        }
     }
 }
 

@@ -37,7 +37,7 @@ pub(super) async fn show(
     let query = request.parameter("q").trim().to_owned();
     let reader = request.reader(visit);
     let wanted = Words::of(&query);
-    let mut tags = reader.tags(name).await?;
+    let mut tags = shown_tags(request, &reader, name).await?;
     if let Some(page) = search::named(request, &reader, &query, slice::from_ref(name)).await {
         return Ok(page);
     }
@@ -63,7 +63,7 @@ pub(super) async fn show(
             looked_into(&reader, name, tags.into_iter().skip(page.first).take(ON_A_PAGE).collect()).await
         }
     };
-    let deleted = request.parameter("deleted");
+    let (deleted, untagged) = (request.parameter("deleted"), request.parameter("untagged"));
     let shown = Repository {
         name: name.as_str(),
         query: &query,
@@ -80,8 +80,27 @@ pub(super) async fn show(
         may_push: reader.may(Method::Post, &format!("/v2/{name}/blobs/uploads/")).await?,
         may_delete: may_delete(visit, &reader, name).await?,
         deleted: Digest::parse(&deleted).is_some().then_some(deleted.as_str()),
+        untagged: Tag::parse(&untagged).is_some().then_some(untagged.as_str()),
     };
     Ok(Answer::page(views::repository(&request.frame(), &shown)))
+}
+
+/// The tags without those that count as deleted.
+async fn shown_tags(
+    request: &Request<'_>,
+    reader: &Reader,
+    name: &RepositoryName,
+) -> Result<Vec<Tag>, PageError> {
+    // Authorized by this.
+    let tags = reader.tags(name).await?;
+    let (gate, registry) = (request.write_once, &reader.subrequest);
+    if !gate.may_have_placeholders(name, registry).await? {
+        return Ok(tags);
+    }
+    let hidden = gate.hidden_tags(name, registry, request.freeze).await?;
+    let mut tags = reader.tags(name).await?;
+    tags.retain(|tag| !hidden.contains(tag));
+    Ok(tags)
 }
 
 /// Returns true if there is a way to delete: a right to, and a session, whose forms are its own.
@@ -93,6 +112,18 @@ pub(super) async fn may_delete(
     // Any manifest will do: the rules know repositories only.
     let any = format!("/v2/{name}/manifests/sha256:{}", "0".repeat(64));
     Ok(visit.session.is_some() && reader.may(Method::Delete, &any).await?)
+}
+
+/// Returns true if there is a way to delete this tag alone.
+pub(super) async fn may_delete_tag(
+    visit: &Visit,
+    reader: &Reader,
+    name: &RepositoryName,
+    tag: &Tag,
+) -> Result<bool, PageError> {
+    let path = format!("/v2/{name}/manifests/{tag}");
+    let is_offered = visit.session.is_some() && !reader.is_write_once(name, tag);
+    Ok(is_offered && reader.may(Method::Delete, &path).await?)
 }
 
 /// The tags that have these digits in them, or whose digest begins so where there are not too many to look into each.

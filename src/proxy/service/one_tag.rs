@@ -25,7 +25,9 @@ use crate::{
         response::{body::ResponseBody, error_response::API_VERSION, location::Outside},
         write_once::{Passage, TagOutcome},
     },
-    registry::{Digest, Endpoint, ErrorCode, Method, PLACEHOLDER_DIGEST, Refusal, RepositoryName, Route, Tag},
+    registry::{
+        Digest, Endpoint, ErrorCode, Method, PLACEHOLDER_DIGEST, Refusal, RepositoryName, Route, Tag,
+    },
     telemetry::{Ended, RequestId},
 };
 
@@ -65,7 +67,8 @@ impl Service {
         let (route, write) = (permit.route().clone(), self.freeze.admit(permit.route())?);
         let (upstream, forget) = (registry.upstream.clone(), self.closure.forget_after(&route));
         let deletion = self.write_once.deletion_of_tag(permit, registry, passage);
-        let deletion = deletion.ok_or_else(|| Refusal::new(ErrorCode::Internal, "a deletion that is none"))?;
+        let deletion =
+            deletion.ok_or_else(|| Refusal::new(ErrorCode::Internal, "a deletion that is none"))?;
         // Written down before it is done: it may be done although no answer comes, or the client is gone.
         log.allowed();
         log.forwarding(RequestBody::empty().progress());
@@ -76,7 +79,11 @@ impl Service {
             TagOutcome::Answered(reply) => reply,
             TagOutcome::Deleted(digest) => {
                 log.deleted(digest.as_ref());
-                Reply { status: StatusCode::ACCEPTED, headers: HeaderMap::new(), body: hyper::body::Bytes::new() }
+                Reply {
+                    status: StatusCode::ACCEPTED,
+                    headers: HeaderMap::new(),
+                    body: hyper::body::Bytes::new(),
+                }
             }
         };
         let body = String::from_utf8_lossy(&reply.body).into_owned();
@@ -108,8 +115,7 @@ impl Service {
         };
         let none = || Refusal::new(ErrorCode::Internal, "a deletion that is none");
         let permit = Permit::of_operator(name, tag).ok_or_else(none)?;
-        let (write, forget) =
-            (self.freeze.admit(permit.route())?, self.closure.forget_after(permit.route()));
+        let (write, forget) = (self.freeze.admit(permit.route())?, self.closure.forget_after(permit.route()));
         let deletion = self.write_once.deletion_of_tag(permit, registry, passage).ok_or_else(none)?;
         match deletion.run(write, forget, ForgetAfter::nothing).await?? {
             TagOutcome::Deleted(digest) => Ok(digest),

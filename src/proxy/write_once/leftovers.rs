@@ -206,7 +206,9 @@ impl PlaceholderSteps {
 }
 
 fn too_many(name: &RepositoryName) -> Refusal {
-    let why = format!("the deletion of a tag of {name} is not done, and its tags cannot be listed; try again later");
+    let why = format!(
+        "the deletion of a tag of {name} is not done, and its tags cannot be listed; try again later"
+    );
     Refusal::new(ErrorCode::Unavailable, why).retry_after(crate::proxy::upstream::RETRY_AFTER)
 }
 

@@ -193,13 +193,16 @@ impl TagDeletion {
         let (repository, tag) = (&self.steps.name, &self.tag);
         tracing::warn!(%repository, %tag, %status, "the registry did not let a tag be replaced, so it is not deleted");
         if !status.is_client_error() {
-            let why = format!("the registry behind this proxy answers {} to a step of the deletion", status.as_u16());
+            let why = format!(
+                "the registry behind this proxy answers {} to a step of the deletion",
+                status.as_u16()
+            );
             return Err(Refusal::new(ErrorCode::BadGateway, why));
         }
         self.steps.leftovers.end(repository, std::slice::from_ref(tag));
         let why = "the registry behind this proxy cannot delete a single tag, and takes no OCI index in its place; delete \
                    the manifest by its digest, with every tag on it";
-        Ok(TagOutcome::Refused(Refusal::new(ErrorCode::Unsupported, why)))
+        Ok(TagOutcome::Refused(denied(why.to_owned())))
     }
 
     fn done(&self, digest: Option<Digest>, counter: &AtomicU64) -> TagOutcome {
@@ -226,5 +229,7 @@ struct Problem {
 /// Returns true for the answer of registry 2.8 to the deletion of any tag.
 fn is_by_digest_only(reply: &Reply) -> bool {
     let read = serde_json::from_slice::<Errors>(&reply.body);
-    read.is_ok_and(|read| !read.errors.is_empty() && read.errors.iter().all(|error| error.code == "DIGEST_INVALID"))
+    read.is_ok_and(|read| {
+        !read.errors.is_empty() && read.errors.iter().all(|error| error.code == "DIGEST_INVALID")
+    })
 }

@@ -17,6 +17,8 @@ pub enum Event {
     Freeze,
     /// An account, a token or everything was revoked.
     Revocation,
+    /// An operator deleted a tag.
+    Untag,
     /// The count of lines left out: those about requests without an account, when there are many.
     Summary,
 }
@@ -203,6 +205,7 @@ impl Event {
             Self::Token => "token",
             Self::Freeze => "freeze",
             Self::Revocation => "revocation",
+            Self::Untag => "untag",
             Self::Summary => "summary",
         }
     }

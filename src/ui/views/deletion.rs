@@ -7,7 +7,7 @@ use crate::ui::{
     copyable::whole_digest,
     layout::{Document, breadcrumbs},
     link,
-    model::{Deletion, Frame},
+    model::{Deletion, Frame, TagDeletion},
     name::{Called, Name},
     path::PagePath,
     untrusted::Untrusted,
@@ -29,8 +29,50 @@ pub fn deletion(frame: &Frame<'_>, page: &Deletion<'_>) -> String {
             p { "The disk space comes free later, when the registry collects its garbage." }
         }
         @if let Some(path) = &path { (form(frame, page, path)) }
+        @if page.tags.len() > 1 { (only_this(frame, page)) }
     };
     let title = format!("Delete {called}");
+    Document { title: &title, path: path.as_ref(), class: "narrow" }.render(frame, &content)
+}
+
+/// The way to delete the tag from which the visitor came, and no other.
+fn only_this(frame: &Frame<'_>, page: &Deletion<'_>) -> Markup {
+    html! {
+        @if let Some(tag) = page.tag && let Some(path) = PagePath::tag_deletion(page.name, tag) {
+            p { a href=(link::to(frame, &path)) { "Delete the tag " code { (Untrusted(tag)) } " only" } ", and keep the image." }
+        }
+    }
+}
+
+/// Asks before one tag is deleted.
+pub fn tag_deletion(frame: &Frame<'_>, page: &TagDeletion<'_>) -> String {
+    let called = Called { name: page.name, tag: Some(page.tag), digest: page.digest };
+    let path = PagePath::tag_deletion(page.name, page.tag);
+    let content = html! {
+        (breadcrumbs(frame, &[
+            (Some(PagePath::Repositories), html! { "Repositories" }),
+            (PagePath::repository(page.name), html! { (Name(page.name)) }),
+        ]))
+        div.heading { h1 { "Delete the tag " (called) "?" } }
+        section.card {
+            h2 { "What will be deleted" }
+            p { "The tag " code { (Untrusted(page.tag)) } ". The image that it names stays, with every other tag on it:" }
+            dl.facts { div.long { dt { "Digest" } dd { (whole_digest(page.digest)) } } }
+        }
+        div.notice.bad {
+            p { strong { "This cannot be undone here." } " Push the image again to bring the tag back." }
+            p { "An image without a tag keeps its disk space until the registry collects its garbage." }
+        }
+        @if let Some(path) = &path {
+            form.decision method="post" action=(link::to(frame, path)) {
+                input type="hidden" name="csrf" value=(page.csrf);
+                input type="hidden" name="digest" value=(page.digest);
+                button.danger type="submit" { "Delete this tag" }
+                @if let Some(back) = PagePath::tagged(page.name, page.tag) { a.button href=(link::to(frame, &back)) { "Keep it" } }
+            }
+        }
+    };
+    let title = format!("Delete the tag {called}");
     Document { title: &title, path: path.as_ref(), class: "narrow" }.render(frame, &content)
 }
 

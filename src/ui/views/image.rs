@@ -39,6 +39,7 @@ pub fn image(frame: &Frame<'_>, page: &ImagePage<'_>) -> String {
         ]))
         div.heading {
             h1 { (called) @if page.is_write_once { " " (write_once()) } }
+            @if page.may_delete_tag { (tag_deletion(frame, page)) }
             @if page.may_delete { (deletion(frame, page)) }
         }
         (commands(frame, page, called))
@@ -48,6 +49,14 @@ pub fn image(frame: &Frame<'_>, page: &ImagePage<'_>) -> String {
         (referrers(frame, page))
     };
     Document { title: &called.to_string(), path: path.as_ref(), class: "wide" }.render(frame, &content)
+}
+
+fn tag_deletion(frame: &Frame<'_>, page: &ImagePage<'_>) -> Markup {
+    html! {
+        @if let Some(path) = PagePath::tag_deletion(page.name, page.tag.unwrap_or_default()) {
+            a.button href=(link::to(frame, &path)) { "Delete this tag…" }
+        }
+    }
 }
 
 fn deletion(frame: &Frame<'_>, page: &ImagePage<'_>) -> Markup {

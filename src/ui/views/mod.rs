@@ -14,7 +14,7 @@ mod repository;
 mod sign_in;
 
 pub use access::access;
-pub use deletion::deletion;
+pub use deletion::{deletion, tag_deletion};
 pub use events::events;
 pub use image::image;
 pub use problem::problem;

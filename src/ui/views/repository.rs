@@ -37,6 +37,9 @@ pub fn repository(frame: &Frame<'_>, page: &Repository<'_>) -> String {
         @if let Some(gone) = page.deleted {
             div.notice.good role="status" { p { strong { "Deleted " code { (short(gone)) } } " and every tag on it." } }
         }
+        @if let Some(tag) = page.untagged {
+            div.notice.good role="status" { p { strong { "Deleted the tag " code { (Untrusted(tag)) } } "; the image and its other tags stay." } }
+        }
         @if let Some(path) = &path { (list(frame, page, path)) }
         @if page.may_push && !is_empty(page) {
             details.guide { summary { "How to push to this repository" } (push_commands(frame, page.name)) }

@@ -1,0 +1,86 @@
+//! A registry with a fault in one kind of request: a relay before a real one, which takes each request on a connection of
+//! its own.
+
+use std::{
+    io::{Read as _, Write as _},
+    net::{Shutdown, SocketAddr, TcpListener, TcpStream},
+    sync::Arc,
+    thread,
+};
+
+use parking_lot::Mutex;
+
+/// The fault of a relay in requests whose line begins with a text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RelayFault {
+    /// They never reach the registry.
+    Lost(String),
+    /// They reach it, and their answer does not come.
+    Unanswered(String),
+    /// They are answered with this status.
+    Status(String, u16),
+}
+
+/// The relay; it ends with the test process.
+pub struct Relay {
+    port: u16,
+    fault: Arc<Mutex<Option<RelayFault>>>,
+}
+
+/// Starts one, without a fault.
+pub fn relay(registry: SocketAddr) -> Relay {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let fault: Arc<Mutex<Option<RelayFault>>> = Arc::default();
+    let shared = Arc::clone(&fault);
+    thread::spawn(move || {
+        for client in listener.incoming().flatten() {
+            let fault = Arc::clone(&shared);
+            thread::spawn(move || pass(client, registry, &fault));
+        }
+    });
+    Relay { port, fault }
+}
+
+impl Relay {
+    /// `http://127.0.0.1:<port>`.
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// From now on it has this fault, or none.
+    pub fn set(&self, fault: Option<RelayFault>) {
+        *self.fault.lock() = fault;
+    }
+}
+
+fn pass(mut client: TcpStream, registry: SocketAddr, fault: &Mutex<Option<RelayFault>>) -> Option<()> {
+    let (mut head, mut byte) = (Vec::new(), [0]);
+    while !head.ends_with(b"\r\n\r\n") {
+        client.read_exact(&mut byte).ok()?;
+        head.extend(byte);
+    }
+    let text = String::from_utf8(head).ok()?;
+    let length = text.to_ascii_lowercase();
+    let length = length.split_once("content-length: ").and_then(|(_, rest)| rest.split_once('\r'));
+    let mut body = vec![0; length.map_or(0, |(length, _)| length.parse().unwrap())];
+    client.read_exact(&mut body).ok()?;
+    let fault = fault.lock().clone();
+    match &fault {
+        Some(RelayFault::Lost(of)) if text.starts_with(of.as_str()) => return None,
+        Some(RelayFault::Status(of, status)) if text.starts_with(of.as_str()) => {
+            let answer = format!("HTTP/1.1 {status} No\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+            return client.write_all(answer.as_bytes()).ok();
+        }
+        _ => {}
+    }
+    let mut registry = TcpStream::connect(registry).ok()?;
+    let closing = text.replacen("\r\n", "\r\nConnection: close\r\n", 1);
+    registry.write_all(closing.as_bytes()).and_then(|()| registry.write_all(&body)).ok()?;
+    let mut answer = Vec::new();
+    registry.read_to_end(&mut answer).ok()?;
+    if !matches!(&fault, Some(RelayFault::Unanswered(of)) if text.starts_with(of.as_str())) {
+        client.write_all(&answer).ok()?;
+    }
+    client.shutdown(Shutdown::Both).ok()
+}
