@@ -125,11 +125,12 @@ impl WriteOnceGate {
         });
         let mut hidden = Vec::new();
         for (tag, digest) in tags.into_iter().zip(digests.await) {
-            let digest = digest.ok_or_else(|| too_many(name))??;
-            let is_hidden = match digest {
-                Some(digest) => digest.is_of_placeholder(),
-                // Half deleted by the registry, if by us.
-                None => known.is_whole,
+            let is_hidden = match digest.ok_or_else(|| too_many(name)).flatten() {
+                Ok(Some(digest)) => digest.is_of_placeholder(),
+                // Half deleted by the registry, or about to be; if by us.
+                Ok(None) | Err(_) if known.is_whole => true,
+                Ok(None) => false,
+                Err(refusal) => return Err(refusal),
             };
             hidden.extend(is_hidden.then_some(tag));
         }
