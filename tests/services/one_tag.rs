@@ -6,6 +6,7 @@
 use std::{
     sync::atomic::{AtomicBool, Ordering},
     thread,
+    time::{Duration, Instant},
 };
 
 use portwarden::registry::{PLACEHOLDER, PLACEHOLDER_DIGEST, PLACEHOLDER_TYPE};
@@ -459,6 +460,53 @@ fn rule_53_of_racing_pushes_and_deletions_readers_see_a_manifest_or_none() {
     assert_eq!(get(&admin, "race").is(200).header("docker-content-digest"), Some(digests[0].as_str()));
     delete(&admin, "race").is(202);
     assert_eq!(tags(&admin), ["a", "b"]);
+}
+
+#[test]
+fn rule_53_a_slow_push_keeps_no_deletion_and_no_other_push_waiting() {
+    let registry = registry();
+    let warden = open(&registry).start();
+    let admin = admin(&warden);
+    image(&admin, "1.0", &[b"a layer"]);
+    let manifest = get(&admin, "1.0").json();
+    let is_done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let slow = scope.spawn(|| {
+            admin.clone().send_stream("PUT", &format!("/v2/{NAME}/manifests/slow"), |pipe| {
+                pipe.write_all(b"{").and_then(|()| pipe.flush())?;
+                assert!(eventually(PATIENCE, || is_done.load(Ordering::Relaxed)), "it was waited for");
+                pipe.write_all(b"}")
+            })
+        });
+        assert!(eventually(PATIENCE, || metrics::value(&warden, "portwarden_active_requests") == Some(1.0)));
+        delete(&admin, "1.0").is(202);
+        put(&admin, "2.0", MANIFEST, &manifest).is(201);
+        is_done.store(true, Ordering::Relaxed);
+        slow.join().unwrap();
+    });
+}
+
+#[test]
+fn rule_53_a_deletion_whose_client_is_gone_goes_on_and_keeps_no_push_waiting() {
+    let registry = registry();
+    let warden = open(&registry).start();
+    let admin = admin(&warden);
+    image(&admin, "kept", &[b"a layer"]);
+    let many: Vec<String> = (0..1500).map(|n| format!("many-{n:04}")).collect();
+    registry.add_tags(NAME, "kept", &many);
+    let manifest = get(&admin, "kept").json();
+    for patience in ["0.06", "0.12", "0.2", "0.4"] {
+        put(&admin, "1.0", MANIFEST, &manifest).is(201);
+        let hasty = delete(&admin.clone().option(&["--max-time", patience]), "1.0");
+        let began = Instant::now();
+        put(&admin, "other", MANIFEST, &manifest).is(201);
+        assert!(
+            began.elapsed() < Duration::from_secs(20),
+            "{patience}: {hasty:?}, then {:?}",
+            began.elapsed()
+        );
+        assert!(!has_placeholder(&registry), "{patience}");
+    }
 }
 
 #[test]
