@@ -55,6 +55,9 @@ _portwarden() {
             portwarden,token)
                 cmd="portwarden__subcmd__token"
                 ;;
+            portwarden,untag)
+                cmd="portwarden__subcmd__untag"
+                ;;
             portwarden__subcmd__help,check)
                 cmd="portwarden__subcmd__help__subcmd__check"
                 ;;
@@ -94,6 +97,9 @@ _portwarden() {
             portwarden__subcmd__help,token)
                 cmd="portwarden__subcmd__help__subcmd__token"
                 ;;
+            portwarden__subcmd__help,untag)
+                cmd="portwarden__subcmd__help__subcmd__untag"
+                ;;
             portwarden__subcmd__help__subcmd__token,list)
                 cmd="portwarden__subcmd__help__subcmd__token__subcmd__list"
                 ;;
@@ -125,7 +131,7 @@ _portwarden() {
 
     case "${cmd}" in
         portwarden)
-            opts="-h -V --help --version serve check explain test-policy freeze thaw status revoke token credential-provider hash completions help"
+            opts="-h -V --help --version serve check explain test-policy freeze thaw status untag revoke token credential-provider hash completions help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -307,7 +313,7 @@ _portwarden() {
             return 0
             ;;
         portwarden__subcmd__help)
-            opts="serve check explain test-policy freeze thaw status revoke token credential-provider hash completions help"
+            opts="serve check explain test-policy freeze thaw status untag revoke token credential-provider hash completions help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -519,6 +525,20 @@ _portwarden() {
         portwarden__subcmd__help__subcmd__token__subcmd__new)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        portwarden__subcmd__help__subcmd__untag)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -776,6 +796,24 @@ _portwarden() {
                     return 0
                     ;;
                 --comment)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        portwarden__subcmd__untag)
+            opts="-h --json --socket --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --socket)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

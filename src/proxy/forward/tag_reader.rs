@@ -90,7 +90,7 @@ impl TagReader<'_> {
         let reply = self.ask(Method::Head, &path, None, MANIFESTS).await?;
         match reply.status {
             StatusCode::NOT_FOUND => Ok(false),
-            StatusCode::OK => Ok(true),
+            StatusCode::OK => Ok(digest_in(&reply.headers).is_some_and(|digest| digest.is_of_placeholder())),
             status => Err(undecided(&format!("which tags of {} are deleted", self.name), status)),
         }
     }

@@ -1,7 +1,10 @@
 //! Placeholders that were left over: of a deletion that broke off between its two steps, by a crash or a registry that
 //! did not answer. A tag with one counts as deleted: it is hidden from lists, and the deletion is ended on occasion.
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::HashMap,
+    time::{Duration, Instant},
+};
 
 use hyper::StatusCode;
 use parking_lot::Mutex;
@@ -28,6 +31,10 @@ use crate::{
 const MOST: usize = 10_000;
 /// The time in which the tags of a repository are looked through where its placeholder cannot be removed.
 const PATIENCE: Duration = Duration::from_secs(15);
+/// The time for which a list waits for the lock, where it would have to look at each tag otherwise.
+const WAITS: Duration = Duration::from_secs(5);
+/// The time before the registry is asked again that could not end a deletion: the lock is kept for a while each time.
+const AGAIN: Duration = Duration::from_secs(600);
 
 /// The repositories that were looked at since the start, and the tags on which a placeholder may stand.
 #[derive(Debug, Default)]
@@ -39,6 +46,8 @@ struct Known {
     /// True if it was looked at as a whole: no other tag has a placeholder.
     is_whole: bool,
     tags: Vec<Tag>,
+    /// The last time at which the registry could not end a deletion.
+    failed: Option<Instant>,
 }
 
 impl Leftovers {
@@ -60,6 +69,10 @@ impl Leftovers {
     fn found(&self, name: &RepositoryName, tags: &[Tag]) {
         tags.iter().for_each(|tag| self.begin(name, tag));
         self.update(name, |known| known.is_whole = true);
+    }
+
+    fn failed(&self, name: &RepositoryName) {
+        self.update(name, |known| known.failed = Some(Instant::now()));
     }
 
     fn known(&self, name: &RepositoryName) -> Known {
@@ -142,11 +155,14 @@ impl WriteOnceGate {
 
     /// Ends the deletions that were left over. Returns false where it cannot be done now.
     async fn end_leftovers(&self, name: &RepositoryName, registry: &Subrequest, freeze: &Freeze) -> bool {
-        let Some(permit) = Permit::to_untag(name, None) else { return false };
-        let (Ok(write), Some(passage)) = (freeze.admit(permit.route()), self.locks.deletion_if_free(name))
-        else {
+        let known = self.leftovers.known(name);
+        if known.failed.is_some_and(|failed| failed.elapsed() < AGAIN) {
             return false;
-        };
+        }
+        let patience = if known.is_whole { Duration::ZERO } else { WAITS };
+        let Some(permit) = Permit::to_untag(name, None) else { return false };
+        let Some(passage) = self.locks.deletion_within(name, patience).await else { return false };
+        let Ok(write) = freeze.admit(permit.route()) else { return false };
         let steps = self.steps(registry.clone(), name.clone(), passage);
         // In a task of its own: it holds the lock, also where the client is gone.
         let ended = tokio::spawn(async move {
@@ -154,7 +170,11 @@ impl WriteOnceGate {
             drop(write);
             ended
         });
-        ended.await.is_ok_and(|ended| ended)
+        let is_ended = ended.await.is_ok_and(|ended| ended);
+        if !is_ended {
+            self.leftovers.failed(name);
+        }
+        is_ended
     }
 
     pub(super) fn steps(
@@ -226,12 +246,12 @@ mod tests {
         let leftovers = Leftovers::default();
         let tag = Tag::parse("1.0").unwrap();
         leftovers.begin(&name("a/b"), &tag);
-        assert_eq!(leftovers.known(&name("a/b")), Known { is_whole: false, tags: vec![tag.clone()] });
+        assert_eq!(leftovers.known(&name("a/b")), Known { tags: vec![tag.clone()], ..Known::default() });
         for n in 0..MOST + 10 {
             leftovers.found(&name(&format!("a/{n}")), &[]);
         }
         assert!(leftovers.0.lock().len() <= MOST);
-        assert_eq!(leftovers.known(&name("a/b")).tags, [tag.clone()], "those with tags stay");
+        assert_eq!(leftovers.known(&name("a/b")).tags, vec![tag.clone()], "those with tags stay");
         leftovers.end(&name("a/b"), &[tag]);
         assert_eq!(leftovers.known(&name("a/b")), Known::default());
     }

@@ -118,9 +118,9 @@ impl Locks {
         Ok(Held::Deletion { repository, is_sent: false }.into())
     }
 
-    /// The same, if no other request holds it or waits for it.
-    pub(super) fn deletion_if_free(&self, name: &RepositoryName) -> Option<Passage> {
-        let repository = self.repository(name).try_write_owned().ok()?;
+    /// The same, if others let it go within that time.
+    pub(super) async fn deletion_within(&self, name: &RepositoryName, patience: Duration) -> Option<Passage> {
+        let repository = timeout(patience, self.repository(name).write_owned()).await.ok()?;
         Some(Held::Deletion { repository, is_sent: false }.into())
     }
 
