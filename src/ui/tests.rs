@@ -180,7 +180,8 @@ fn forms_that_change_something_are_posted_with_the_token() {
     let mut posted = 0;
     for Fixture { name, html } in usual().all() {
         for form in html.split("<form").skip(1).map(|rest| rest.split("</form>").next().unwrap()) {
-            let changes = form.contains("sign-out") || form.contains("/-/delete/");
+            let changes =
+                ["sign-out", "/-/delete/", "/-/delete-tag/"].iter().any(|action| form.contains(action));
             assert_eq!(changes, form.contains("name=\"csrf\" value=\"c5rf\""), "{name}");
             assert_eq!(changes || form.contains("/-/sign-in"), form.contains("method=\"post\""), "{name}");
             posted += usize::from(changes);

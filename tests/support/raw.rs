@@ -7,6 +7,8 @@ use std::{
     thread,
 };
 
+use portwarden::registry::PLACEHOLDER_DIGEST;
+
 use super::waiting::PATIENCE;
 
 /// A response, as far as tests look at it.
@@ -169,8 +171,17 @@ impl Sink {
         format!("http://{}", self.address)
     }
 
-    /// Returns the requests that have arrived since the last call.
+    /// Returns the requests that have arrived since the last call, but for those of [`looks_for_placeholder`].
     pub fn take(&self) -> Vec<String> {
-        std::mem::take(&mut self.seen.lock().unwrap())
+        let mut seen = std::mem::take(&mut *self.seen.lock().unwrap());
+        seen.retain(|head| !looks_for_placeholder(head));
+        seen
     }
+}
+
+/// Returns true for the request by which Portwarden sees, once for each repository, whether a tag of it is half deleted.
+pub fn looks_for_placeholder(head: &str) -> bool {
+    let mut line = head.lines().next().unwrap_or_default().split(' ');
+    let (method, target) = (line.next(), line.next().unwrap_or_default());
+    method == Some("HEAD") && target.ends_with(&format!("/manifests/{PLACEHOLDER_DIGEST}"))
 }

@@ -8,7 +8,10 @@ use std::{
     thread,
 };
 
-use super::waiting::{PATIENCE, eventually};
+use super::{
+    raw::looks_for_placeholder,
+    waiting::{PATIENCE, eventually},
+};
 
 /// A request that arrived.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,9 +81,12 @@ impl Recorder {
         self.arrived().into_iter().filter(|request| request.target() != "/").collect()
     }
 
-    /// Returns the requests that have arrived so far; one that broke off counts once its connection has ended.
+    /// Returns the requests that have arrived so far, but for those of [`looks_for_placeholder`]; one that broke off
+    /// counts once its connection has ended.
     pub fn arrived(&self) -> Vec<Arrived> {
-        self.arrived.lock().unwrap().clone()
+        let mut arrived = self.arrived.lock().unwrap().clone();
+        arrived.retain(|request| !looks_for_placeholder(&request.head));
+        arrived
     }
 }
 

@@ -79,7 +79,7 @@ impl Leftovers {
         self.0.lock().get(name.as_str()).cloned().unwrap_or_default()
     }
 
-    /// What is forgotten is looked at again.
+    /// Changes the known part of a repository. One that is forgotten for it is looked at again.
     fn update(&self, name: &RepositoryName, change: impl FnOnce(&mut Known)) {
         let mut all = self.0.lock();
         if all.len() >= MOST && !all.contains_key(name.as_str()) {

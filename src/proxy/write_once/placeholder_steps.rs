@@ -12,7 +12,7 @@ use crate::{
     registry::{ErrorCode, PLACEHOLDER, PLACEHOLDER_TYPE, Refusal, RepositoryName, Tag},
 };
 
-/// What the steps need.
+/// The registry, the repository and the lock of the steps.
 pub(super) struct PlaceholderSteps {
     pub(super) registry: Subrequest,
     pub(super) name: RepositoryName,

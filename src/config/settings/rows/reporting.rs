@@ -28,7 +28,10 @@ pub(crate) const METRICS: &[Setting] = &[
 
 /// `control:`.
 pub(crate) const CONTROL: &[Setting] = &[
-    section("control", "The socket of `portwarden freeze`, `thaw`, `status`, `revoke` and `token list`."),
+    section(
+        "control",
+        "The socket of `portwarden freeze`, `thaw`, `status`, `untag`, `revoke` and `token list`.",
+    ),
     optional(
         "control.socket",
         "Its path, in a directory that is writable for the service; `none` for no such socket.",
