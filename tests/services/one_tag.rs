@@ -28,6 +28,7 @@ use crate::support::{
     registry::{Registry, registry, registry_without_deletion},
     relay::{RelayFault, relay},
     skopeo::skopeo,
+    waiting::pause,
 };
 
 fn open(registry: &Registry) -> Builder {
@@ -396,23 +397,31 @@ fn rule_53_a_registry_that_dies_half_way_leaves_nothing_that_stays() {
 /// for a push in between.
 #[test]
 fn rule_53_a_push_during_a_deletion_is_not_lost() {
+    const ROUNDS: u32 = 40;
     let registry = registry();
     let warden = open(&registry).start();
     let admin = admin(&warden);
     image(&admin, "kept", &[b"a layer"]);
-    let many: Vec<String> = (0..1500).map(|n| format!("many-{n:04}")).collect();
+    let many: Vec<String> = (0..4000).map(|n| format!("many-{n:04}")).collect();
     registry.add_tags(NAME, "kept", &many);
     let manifest = get(&admin, "kept").json();
-    for round in 0..8 {
-        put(&admin, "1.0", MANIFEST, &manifest).is(201);
+    put(&admin, "1.0", MANIFEST, &manifest).is(201);
+    let began = Instant::now();
+    delete(&admin, "1.0").is(202);
+    let whole = began.elapsed();
+    for round in 0..ROUNDS {
+        // Each stands in another place of the registry's list.
+        let tag = format!("tag-{round}");
+        put(&admin, &tag, MANIFEST, &manifest).is(201);
         thread::scope(|scope| {
-            let deleting = scope.spawn(|| delete(&admin, "1.0").is(202));
-            assert!(eventually(PATIENCE, || get(&admin, "1.0").status == 404));
-            // Whoever sees that it is deleted may make it again.
-            put(&admin, "1.0", MANIFEST, &manifest).is(201);
+            let deleting = scope.spawn(|| delete(&admin, &tag).is(202));
+            assert!(eventually(PATIENCE, || get(&admin, &tag).status == 404));
+            pause(whole * round / ROUNDS);
+            // A client that sees that it is deleted may make it again.
+            put(&admin, &tag, MANIFEST, &manifest).is(201);
             deleting.join().unwrap();
         });
-        assert_eq!(get(&admin, "1.0").status, 200, "round {round}: an acknowledged push is lost");
+        assert_eq!(get(&admin, &tag).status, 200, "round {round} of {whole:?}: an acknowledged push is lost");
     }
 }
 

@@ -46,6 +46,8 @@ fn axe_finds_nothing_serious_on_any_page() {
         (&format!("/team/app@{image}"), "Entry point"),
         (&format!("/charts/app@{artifact}"), "Helm"),
         (&format!("/-/delete/team/app@{index}?tag=2.4.1"), "all 3 tags that name it"),
+        ("/team/app?untagged=1.0", "the image and its other tags stay"),
+        ("/-/delete-tag/team/app:2.4.1", "with every other tag on it"),
         ("/-/access?name=team/app", "rule 1"),
         ("/-/access?name=No", "is not the name of a repository"),
         ("/-/events", "unauthenticated"),
