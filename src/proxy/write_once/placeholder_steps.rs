@@ -28,7 +28,7 @@ impl PlaceholderSteps {
     /// The registry gives no answer.
     pub(super) async fn put(&mut self, tag: &Tag) -> Result<StatusCode, Refusal> {
         let permit = Permit::to_untag(&self.name, Some(tag));
-        let reply = self.send(permit, Some((PLACEHOLDER_TYPE, PLACEHOLDER))).await?;
+        let reply = self.send(permit.as_ref(), Some((PLACEHOLDER_TYPE, PLACEHOLDER))).await?;
         Ok(reply.status)
     }
 
@@ -38,7 +38,7 @@ impl PlaceholderSteps {
     /// The registry gives no answer.
     pub(super) async fn delete(&mut self) -> Result<StatusCode, Refusal> {
         let permit = Permit::to_untag(&self.name, None);
-        Ok(self.send(permit, None).await?.status)
+        Ok(self.send(permit.as_ref(), None).await?.status)
     }
 
     /// Asks the registry. Where it cannot have got the request, the lock ends.
@@ -47,11 +47,11 @@ impl PlaceholderSteps {
     /// The registry gives no answer.
     pub(super) async fn send(
         &mut self,
-        permit: Option<Permit>,
+        permit: Option<&Permit>,
         content: Option<(&'static str, &'static str)>,
     ) -> Result<Reply, Refusal> {
         let permit = permit.ok_or_else(|| Refusal::new(ErrorCode::Internal, "a deletion that is none"))?;
-        self.registry.send(&permit, "*/*", content).await.map_err(|unanswered| {
+        self.registry.send(permit, "*/*", content).await.map_err(|unanswered| {
             if !unanswered.may_have_been_sent {
                 self.passage.not_sent();
             }

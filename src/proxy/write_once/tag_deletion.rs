@@ -123,31 +123,8 @@ impl TagDeletion {
     }
 
     async fn delete(&mut self) -> Result<TagOutcome, Refusal> {
-        let reply = self.steps.registry.send(&self.permit, "*/*", None).await.map_err(|unanswered| {
-            if !unanswered.may_have_been_sent {
-                self.steps.passage.not_sent();
-            }
-            unanswered.refusal
-        })?;
-        if reply.status == StatusCode::BAD_REQUEST && is_by_digest_only(&reply) {
-            return self.replace().await;
-        }
-        self.steps.passage.answered(reply.status);
-        Ok(match reply.status {
-            StatusCode::ACCEPTED => self.done(None, &self.deleted.by_registry),
-            StatusCode::NOT_FOUND => self.not_there(),
-            StatusCode::METHOD_NOT_ALLOWED => TagOutcome::Refused(Refusal::new(
-                ErrorCode::Unsupported,
-                "the registry behind this proxy deletes nothing; its operator has to set storage.delete.enabled: true",
-            )),
-            _ => TagOutcome::Answered(reply),
-        })
-    }
-
-    /// Puts the placeholder in the place of the manifest, and deletes that.
-    async fn replace(&mut self) -> Result<TagOutcome, Refusal> {
-        let (name, tag) = (self.steps.name.clone(), self.tag.clone());
-        let found = TagReader { registry: &self.steps.registry, name: &name }.find(&tag).await;
+        let found =
+            TagReader { registry: &self.steps.registry, name: &self.steps.name }.find(&self.tag).await;
         // Nothing is written yet.
         let found = found.inspect_err(|_| self.steps.passage.not_sent())?;
         let digest = match found {
@@ -162,6 +139,25 @@ impl TagDeletion {
             Found::Digest(digest) => Some(digest),
             Found::Listed => None,
         };
+        let reply = self.steps.send(Some(&self.permit), None).await?;
+        if reply.status == StatusCode::BAD_REQUEST && is_by_digest_only(&reply) {
+            return self.replace(digest).await;
+        }
+        self.steps.passage.answered(reply.status);
+        Ok(match reply.status {
+            StatusCode::ACCEPTED => self.done(digest, &self.deleted.by_registry),
+            StatusCode::NOT_FOUND => self.not_there(),
+            StatusCode::METHOD_NOT_ALLOWED => TagOutcome::Refused(Refusal::new(
+                ErrorCode::Unsupported,
+                "the registry behind this proxy deletes nothing; its operator has to set storage.delete.enabled: true",
+            )),
+            _ => TagOutcome::Answered(reply),
+        })
+    }
+
+    /// Puts the placeholder in the place of the manifest, and deletes that.
+    async fn replace(&mut self, digest: Option<Digest>) -> Result<TagOutcome, Refusal> {
+        let (name, tag) = (self.steps.name.clone(), self.tag.clone());
         self.steps.leftovers.begin(&name, &tag);
         let status = self.steps.put(&tag).await?;
         if status != StatusCode::CREATED {
