@@ -47,7 +47,7 @@ impl Inquiry<'_> {
             Ok(())
         };
         timeout(LOOKING, all).await.unwrap_or_else(|_| Err(unsettled("it takes too long")))?;
-        Ok((body, slot))
+        Ok((body, Some(slot)))
     }
 
     async fn admit_named(

@@ -141,8 +141,8 @@ impl From<Held> for Passage {
 
 impl Passage {
     /// The same with a slot, which it keeps to its end.
-    pub(super) fn with(mut self, slot: Option<Slot>) -> Self {
-        self._slot = slot;
+    pub(super) fn with(mut self, slot: Slot) -> Self {
+        self._slot = Some(slot);
         self
     }
 

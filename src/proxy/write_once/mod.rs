@@ -59,7 +59,7 @@ pub(super) struct WriteOnceGate {
 impl Default for WriteOnceGate {
     fn default() -> Self {
         Self {
-            held: HeldManifests::new("large manifests that are pushed"),
+            held: HeldManifests::new("manifests that are pushed"),
             locks: Locks::default(),
             claims: Claims::default(),
             leftovers: Arc::default(),
