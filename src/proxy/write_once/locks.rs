@@ -40,6 +40,8 @@ impl TagKey {
 pub(super) struct Locks {
     tags: KeyedLocks<TagKey, tokio::sync::Mutex<()>>,
     repositories: KeyedLocks<Box<str>, RwLock<()>>,
+    /// The turn of an account in a repository: only one of its deletions waits for the lock of that, ahead of pushes.
+    turns: KeyedLocks<(Box<str>, Box<str>), tokio::sync::Mutex<()>>,
 }
 
 /// The part of a request that ends when its answer is known: its locks, and the claims of a push. Dropped before that, the
@@ -65,6 +67,7 @@ enum Held {
     },
     Deletion {
         repository: OwnedRwLockWriteGuard<()>,
+        turn: Option<OwnedMutexGuard<()>>,
         is_sent: bool,
     },
 }
@@ -108,20 +111,29 @@ impl Locks {
         Ok(Held::Shared { _repository: repository }.into())
     }
 
-    /// The lock of a deletion.
+    /// The lock of a deletion by an account. Its other deletions there wait for it to end before they ask for the lock: a
+    /// push waits for one of them at most.
     ///
     /// # Errors
     /// Others hold it for too long.
-    pub(super) async fn for_deletion(&self, name: &RepositoryName) -> Result<Passage, Refusal> {
-        let lock = self.repository(name);
-        let repository = timeout(PATIENCE, lock.write_owned()).await.map_err(|_| busy(name))?;
-        Ok(Held::Deletion { repository, is_sent: false }.into())
+    pub(super) async fn for_deletion(
+        &self,
+        name: &RepositoryName,
+        account: &str,
+    ) -> Result<Passage, Refusal> {
+        let (turns, lock) = (self.turns.of((name.as_str().into(), account.into())), self.repository(name));
+        let both = async {
+            let turn = turns.lock_owned().await;
+            (turn, lock.write_owned().await)
+        };
+        let (turn, repository) = timeout(PATIENCE, both).await.map_err(|_| busy(name))?;
+        Ok(Held::Deletion { repository, turn: Some(turn), is_sent: false }.into())
     }
 
     /// The same, if others let it go within that time.
     pub(super) async fn deletion_within(&self, name: &RepositoryName, patience: Duration) -> Option<Passage> {
         let repository = timeout(patience, self.repository(name).write_owned()).await.ok()?;
-        Some(Held::Deletion { repository, is_sent: false }.into())
+        Some(Held::Deletion { repository, turn: None, is_sent: false }.into())
     }
 
     fn repository(&self, name: &RepositoryName) -> Arc<RwLock<()>> {
@@ -186,12 +198,12 @@ impl Passage {
 
 impl Drop for Passage {
     fn drop(&mut self) {
-        if let Some(Held::Deletion { repository, is_sent: true }) = self.held.take()
+        if let Some(Held::Deletion { repository, turn, is_sent: true }) = self.held.take()
             && let Ok(runtime) = tokio::runtime::Handle::try_current()
         {
             runtime.spawn(async move {
                 tokio::time::sleep(SETTLE).await;
-                drop(repository);
+                drop((repository, turn));
             });
         }
     }

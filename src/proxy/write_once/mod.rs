@@ -231,7 +231,7 @@ impl WriteOnceGate {
                 let guarded_tags = guarded.guarded_tags(name, std::slice::from_ref(tag), log);
                 match write_once(guarded_tags).next() {
                     None => {
-                        let passage = self.locks.for_deletion(name).await?;
+                        let passage = self.locks.for_deletion(name, guarded.account()).await?;
                         guarded.admit_what_follows(name, std::slice::from_ref(tag), DELETE).await?;
                         Ok(passage)
                     }
@@ -242,7 +242,7 @@ impl WriteOnceGate {
                 }
             }
             Endpoint::ManifestByDigest(name, digest) => {
-                let passage = self.locks.for_deletion(name).await?;
+                let passage = self.locks.for_deletion(name, guarded.account()).await?;
                 let reader = TagReader { registry: guarded.registry, name };
                 let tags = reader.all().await?.unwrap_or_default();
                 let locked = guarded.locked(name, &tags, log).await?;
@@ -274,10 +274,13 @@ impl WriteOnceGate {
 }
 
 impl Guarded<'_> {
+    fn account(&self) -> &str {
+        self.caller.map_or("", |caller| caller.account)
+    }
+
     /// Those of the tags that an entry matches. `log` is told where one excepts the account.
     fn guarded_tags(&self, name: &RepositoryName, tags: &[Tag], log: &mut RequestLog) -> Vec<(Tag, TagLock)> {
-        let account = self.caller.map_or("", |caller| caller.account);
-        let states = tags.iter().map(|tag| (tag, self.rules.lock(name, tag, account)));
+        let states = tags.iter().map(|tag| (tag, self.rules.lock(name, tag, self.account())));
         let states = states.filter(|(_, state)| *state != TagLock::Open);
         let owned = |(tag, state): (&Tag, TagLock)| {
             if let TagLock::Excepted(place) = state {

@@ -92,7 +92,7 @@ impl WriteOnceGate {
             let why = format!("tag {tag} of {name} is write-once by {place}, and cannot be deleted");
             return Err(denied(why));
         }
-        self.locks.for_deletion(name).await
+        self.locks.for_deletion(name, "").await
     }
 }
 

@@ -1,6 +1,6 @@
 //! Locks and claims. Decisions about requests are tested with a registry, in `tests/services/write_once.rs`.
 
-use std::time::Duration;
+use std::{pin::pin, time::Duration};
 
 use hyper::StatusCode;
 use tokio::time::{Instant, timeout};
@@ -62,25 +62,43 @@ async fn rule_50_a_tag_is_pushed_once_at_a_time_and_no_manifest_deleted_meanwhil
     let soon = Duration::from_secs(1);
     let first = push("a/b", &["x", "y"]).await.unwrap();
     assert!(timeout(soon, push("a/b", &["y"])).await.is_err());
-    assert!(timeout(soon, locks.for_deletion(&name("a/b"))).await.is_err());
+    assert!(timeout(soon, locks.for_deletion(&name("a/b"), "someone")).await.is_err());
     assert!(timeout(soon, push("a/b", &["z"])).await.is_ok(), "another tag");
-    assert!(timeout(soon, locks.for_deletion(&name("a/c"))).await.is_ok(), "another repository");
+    assert!(timeout(soon, locks.for_deletion(&name("a/c"), "someone")).await.is_ok(), "another repository");
     let begins = Instant::now();
     assert!(push("a/b", &["x"]).await.is_err(), "not for ever");
     assert!(begins.elapsed() >= Duration::from_secs(30));
     drop(first);
     assert!(timeout(soon, push("a/b", &["y", "x", "x"])).await.is_ok());
-    let mut deletion = locks.for_deletion(&name("a/b")).await.unwrap();
+    let mut deletion = locks.for_deletion(&name("a/b"), "someone").await.unwrap();
     assert!(timeout(soon, push("a/b", &["x"])).await.is_err());
     deletion.begin().unwrap();
     drop(deletion);
     let begins = Instant::now();
     while push("a/b", &["x"]).await.is_err() {}
     assert!(begins.elapsed() >= Duration::from_secs(25), "the registry may still be at it");
-    let mut deletion = locks.for_deletion(&name("a/b")).await.unwrap();
+    let mut deletion = locks.for_deletion(&name("a/b"), "someone").await.unwrap();
     deletion.begin().unwrap();
     deletion.answered(StatusCode::ACCEPTED);
     assert!(timeout(soon, push("a/b", &["x"])).await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_53_a_push_waits_for_one_deletion_of_an_account_at_most() {
+    let (locks, name, soon) = (Locks::default(), name("a/b"), Duration::from_secs(1));
+    let first = locks.for_deletion(&name, "someone").await.unwrap();
+    // It asked before the push did.
+    let (mut second, mut push) = (pin!(locks.for_deletion(&name, "someone")), pin!(locks.shared(&name)));
+    assert!(timeout(soon, &mut second).await.is_err());
+    assert!(timeout(soon, &mut push).await.is_err());
+    drop(first);
+    let pushed = timeout(soon, &mut push).await.expect("it waits for the second deletion").unwrap();
+    assert!(timeout(soon, &mut second).await.is_err(), "it waits for the push");
+    drop(pushed);
+    let second = second.await.unwrap();
+    assert!(timeout(soon, locks.for_deletion(&name, "another")).await.is_err(), "one at a time");
+    drop(second);
+    assert!(timeout(soon, locks.for_deletion(&name, "another")).await.is_ok());
 }
 
 #[tokio::test]
