@@ -106,6 +106,7 @@ impl Service {
             self.upstream.store(Arc::new(upstream));
             self.pages.forget_registry();
             self.closure.forget();
+            self.write_once.forget_registry();
         }
         self.snapshot.store(Arc::new(snapshot));
     }

@@ -259,6 +259,19 @@ fn rule_53_a_tag_with_the_placeholder_counts_as_deleted_everywhere() {
 }
 
 #[test]
+fn rule_53_what_is_known_of_one_registry_is_not_believed_of_another() {
+    let (first, second) = (registry(), registry());
+    let mut warden = open(&first).start();
+    let admin = admin(&warden);
+    image(&admin, "1.0", &[b"a layer"]);
+    assert_eq!(tags(&admin), ["1.0"]);
+    leave_over(&second, "gone");
+    warden.reload(|builder| builder.before(&second));
+    assert_eq!(tags(&admin), Vec::<String>::new());
+    assert!(!has_placeholder(&second));
+}
+
+#[test]
 fn rule_53_the_pages_and_limited_accounts_do_not_list_it() {
     const ACL: &str = r#"
   - match: {account: "admin"}

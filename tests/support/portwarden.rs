@@ -115,6 +115,11 @@ impl Builder {
         self
     }
 
+    /// Another registry.
+    pub fn before(self, registry: &Registry) -> Self {
+        Self { upstream: registry.url(), ..self }
+    }
+
     /// Other users.
     pub fn users(mut self, users: &[User]) -> Self {
         self.users = users.to_vec();

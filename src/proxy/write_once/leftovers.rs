@@ -71,6 +71,10 @@ impl Leftovers {
         self.update(name, |known| known.is_whole = true);
     }
 
+    fn forget(&self) {
+        self.0.lock().clear();
+    }
+
     fn failed(&self, name: &RepositoryName) {
         self.update(name, |known| known.failed = Some(Instant::now()));
     }
@@ -112,6 +116,11 @@ impl WriteOnceGate {
             self.leftovers.found(name, &[]);
         }
         Ok(has_one)
+    }
+
+    /// Forgets which repositories were looked at: the registry is another one.
+    pub(in crate::proxy) fn forget_registry(&self) {
+        self.leftovers.forget();
     }
 
     /// The tags that lists do not show, since the placeholder stands on them. Deletions that were left over are ended, if
