@@ -296,6 +296,7 @@ impl Service {
         }
         let asked = || Subrequest::of(&upstream, context, address, log);
         let hidden = self.hidden_tags(permit.route(), asked).await?;
+        let look = self.look_before(permit.route());
         let is_list = *permit.route().endpoint() == Endpoint::Catalog;
         let list = if is_list { Some(self.catalog.slot(address).await?) } else { None };
         let busy = |error| unanswered(&error, &upstream);
@@ -324,7 +325,7 @@ impl Service {
         reject_unexpected_upstream(&response, &upstream)?;
         let shown = (response.status(), response.headers());
         let asked = || Subrequest::of(&upstream, context, address, log);
-        if self.is_of_placeholder(permit.route(), head, shown, asked).await {
+        if self.is_of_placeholder(permit.route(), look, head, shown, asked).await {
             return Err(Refusal::not_there(permit.route().endpoint()));
         }
         // 6. Answer: the registry's own, made right for the outside.

@@ -23,7 +23,7 @@ use crate::{
         request::{context::RequestContext, origin::Origin},
         request_log::RequestLog,
         response::{body::ResponseBody, error_response::API_VERSION, location::Outside},
-        write_once::{Passage, TagOutcome},
+        write_once::{Look, Passage, TagOutcome},
     },
     registry::{
         Digest, Endpoint, ErrorCode, Method, PLACEHOLDER_DIGEST, Refusal, RepositoryName, Route, Tag,
@@ -148,18 +148,27 @@ impl Service {
         }
     }
 
+    /// Looks at the deletions of a repository before a tag of it is read; `None` for any other request.
+    pub(super) fn look_before(&self, route: &Route) -> Option<Look> {
+        match (route.endpoint(), route.method()) {
+            (Endpoint::ManifestByTag(name, _), Method::Get | Method::Head) => {
+                Some(self.write_once.look(name))
+            }
+            _ => None,
+        }
+    }
+
     /// Returns true if the registry's answer is about a tag that counts as deleted: it shows the placeholder, or says that
-    /// the client does not accept its kind.
+    /// the client does not accept its kind, or that it is half deleted. `before` is [`Self::look_before`].
     pub(super) async fn is_of_placeholder(
         &self,
         route: &Route,
+        before: Option<Look>,
         client: &Parts,
         (status, headers): (StatusCode, &HeaderMap),
         registry: impl FnOnce() -> Subrequest,
     ) -> bool {
-        let (Endpoint::ManifestByTag(name, _), Method::Get | Method::Head) =
-            (route.endpoint(), route.method())
-        else {
+        let (Endpoint::ManifestByTag(name, _), Some(before)) = (route.endpoint(), before) else {
             return false;
         };
         match status {
@@ -169,7 +178,8 @@ impl Service {
             }
             StatusCode::NOT_FOUND => {
                 let registry = registry();
-                Box::pin(self.write_once.may_have_placeholders(name, &registry)).await.unwrap_or(true)
+                let seen = self.write_once.may_have_seen_placeholder(before, name, &registry);
+                Box::pin(seen).await.unwrap_or(true)
             }
             _ => digest_in(headers).is_some_and(|digest| digest.is_of_placeholder()),
         }

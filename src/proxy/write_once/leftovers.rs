@@ -3,6 +3,7 @@
 
 use std::{
     collections::HashMap,
+    sync::atomic::{AtomicU64, Ordering},
     time::{Duration, Instant},
 };
 
@@ -38,7 +39,19 @@ const AGAIN: Duration = Duration::from_secs(600);
 
 /// The repositories that were looked at since the start, and the tags on which a placeholder may stand.
 #[derive(Debug, Default)]
-pub(super) struct Leftovers(Mutex<HashMap<Box<str>, Known>>);
+pub(super) struct Leftovers {
+    known: Mutex<HashMap<Box<str>, Known>>,
+    /// Times that a placeholder was about to be put.
+    begun: AtomicU64,
+}
+
+/// A look at the placeholders of a repository. A request that is answered between two looks that are equal, and of which
+/// neither sees one, has seen none of our own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::proxy) struct Look {
+    sees_one: bool,
+    begun: u64,
+}
 
 /// The known part of one repository.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -53,6 +66,7 @@ struct Known {
 impl Leftovers {
     /// A placeholder may stand on this tag from now on.
     pub(super) fn begin(&self, name: &RepositoryName, tag: &Tag) {
+        self.begun.fetch_add(1, Ordering::SeqCst);
         self.update(name, |known| {
             if !known.tags.contains(tag) {
                 known.tags.push(tag.clone());
@@ -72,7 +86,12 @@ impl Leftovers {
     }
 
     fn forget(&self) {
-        self.0.lock().clear();
+        self.known.lock().clear();
+    }
+
+    fn look(&self, name: &RepositoryName) -> Look {
+        let sees_one = self.known.lock().get(name.as_str()).is_some_and(|known| !known.tags.is_empty());
+        Look { sees_one, begun: self.begun.load(Ordering::SeqCst) }
     }
 
     fn failed(&self, name: &RepositoryName) {
@@ -80,12 +99,12 @@ impl Leftovers {
     }
 
     fn known(&self, name: &RepositoryName) -> Known {
-        self.0.lock().get(name.as_str()).cloned().unwrap_or_default()
+        self.known.lock().get(name.as_str()).cloned().unwrap_or_default()
     }
 
     /// Changes the known part of a repository. One that is forgotten for it is looked at again.
     fn update(&self, name: &RepositoryName, change: impl FnOnce(&mut Known)) {
-        let mut all = self.0.lock();
+        let mut all = self.known.lock();
         if all.len() >= MOST && !all.contains_key(name.as_str()) {
             all.retain(|_, known| !known.tags.is_empty());
             if all.len() >= MOST {
@@ -121,6 +140,27 @@ impl WriteOnceGate {
     /// Forgets which repositories were looked at: the registry is another one.
     pub(in crate::proxy) fn forget_registry(&self) {
         self.leftovers.forget();
+    }
+
+    /// Looks before a tag is read, to be given to [`Self::may_have_seen_placeholder`] when it was.
+    pub(in crate::proxy) fn look(&self, name: &RepositoryName) -> Look {
+        self.leftovers.look(name)
+    }
+
+    /// Returns true if the registry may have had a placeholder in a repository when it answered.
+    ///
+    /// # Errors
+    /// As [`Self::may_have_placeholders`].
+    pub(in crate::proxy) async fn may_have_seen_placeholder(
+        &self,
+        before: Look,
+        name: &RepositoryName,
+        registry: &Subrequest,
+    ) -> Result<bool, Refusal> {
+        if before.sees_one || self.look(name) != before {
+            return Ok(true);
+        }
+        self.may_have_placeholders(name, registry).await
     }
 
     /// The tags that lists do not show, since the placeholder stands on them. Deletions that were left over are ended, if
@@ -251,6 +291,17 @@ mod tests {
     }
 
     #[test]
+    fn rule_53_what_was_deleted_between_two_looks_is_noticed() {
+        let (leftovers, tag) = (Leftovers::default(), Tag::parse("1.0").unwrap());
+        let before = leftovers.look(&name("a/b"));
+        assert_eq!(leftovers.look(&name("a/b")), before);
+        leftovers.begin(&name("a/b"), &tag);
+        assert!(leftovers.look(&name("a/b")).sees_one);
+        leftovers.end(&name("a/b"), &[tag]);
+        assert_ne!(leftovers.look(&name("a/b")), before);
+    }
+
+    #[test]
     fn rule_53_what_is_forgotten_is_looked_at_again_and_known_tags_stay() {
         let leftovers = Leftovers::default();
         let tag = Tag::parse("1.0").unwrap();
@@ -259,7 +310,7 @@ mod tests {
         for n in 0..MOST + 10 {
             leftovers.found(&name(&format!("a/{n}")), &[]);
         }
-        assert!(leftovers.0.lock().len() <= MOST);
+        assert!(leftovers.known.lock().len() <= MOST);
         assert_eq!(leftovers.known(&name("a/b")).tags, vec![tag.clone()], "those with tags stay");
         leftovers.end(&name("a/b"), &[tag]);
         assert_eq!(leftovers.known(&name("a/b")), Known::default());

@@ -36,6 +36,7 @@ use crate::{
 };
 use claims::Claims;
 use leftovers::Leftovers;
+pub(super) use leftovers::Look;
 pub(super) use locks::Passage;
 use locks::{Locks, TagKey};
 use tag_deletion::DeletedTags;
