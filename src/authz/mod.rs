@@ -12,6 +12,7 @@ mod permit;
 mod policy;
 mod question;
 mod sql;
+mod text_pattern;
 mod write_once;
 
 pub use authorizers::{AuthorizationBackendSettings, Authorizers, DecidedBy, RuleName, Ruling};
@@ -34,6 +35,7 @@ pub use policy::validity::Validity;
 pub use policy::{Decision, Policy, TagBound, Withheld};
 pub use question::Question;
 pub use sql::SqlRulesSettings;
+pub use text_pattern::TextPattern;
 pub use write_once::{EntryPlace, TagLock, WriteOnce, WriteOnceError, WriteOnceSettings, WriteOnceVerdict};
 
 use std::collections::BTreeMap;

@@ -3,9 +3,9 @@
 //! The patterns are those of rules. A pattern of which it cannot be told whether it matches locks the tag, and excepts no
 //! account.
 
-use std::{collections::BTreeMap, fmt};
+use std::fmt;
 
-use super::{Permit, Policy, Question, RuleError, RuleSettings, Verdict};
+use super::{Permit, TextPattern};
 use crate::registry::{Endpoint, Method, PLACEHOLDER_DIGEST, RepositoryName, Route, Tag};
 
 /// An entry of `tags.write_once`.
@@ -42,9 +42,9 @@ pub struct WriteOnce {
 
 #[derive(Debug, Clone)]
 struct Entry {
-    name: OnePattern,
-    tags: Vec<OnePattern>,
-    except: Option<OnePattern>,
+    name: TextPattern,
+    tags: Vec<TextPattern>,
+    except: Option<TextPattern>,
     place: EntryPlace,
 }
 
@@ -75,17 +75,6 @@ pub enum WriteOnceVerdict {
     Denied(EntryPlace),
     /// It is denied if it would change such a tag, which depends on what is in the registry.
     IfUnchanged(EntryPlace),
-}
-
-/// A pattern of a rule, by itself.
-#[derive(Debug, Clone)]
-struct OnePattern(Policy);
-
-/// The condition for which a pattern is compiled.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Subject {
-    Account,
-    Name,
 }
 
 impl EntryPlace {
@@ -180,24 +169,25 @@ impl WriteOnce {
     }
 
     fn concerning(&self, repository: &RepositoryName) -> impl Iterator<Item = &Entry> {
-        self.entries.iter().filter(|entry| entry.name.may_match(Subject::Name, repository.as_str()))
+        self.entries.iter().filter(|entry| entry.name.may_match(repository.as_str()))
     }
 }
 
 impl Entry {
     fn compile(index: usize, settings: &WriteOnceSettings) -> Result<Self, Vec<WriteOnceError>> {
         let mut errors = Vec::new();
-        let mut compile = |key, subject, text: &str| match OnePattern::compile(subject, text) {
+        let mut note = |key, compiled: Result<TextPattern, (String, String)>| match compiled {
             Ok(pattern) => Some(pattern),
             Err((message, hint)) => {
                 errors.push(WriteOnceError { entry: index, key, message, hint });
                 None
             }
         };
-        let name = compile("match.name", Subject::Name, &settings.name);
+        let name = note("match.name", TextPattern::of_names(&settings.name));
         let tags: Option<Vec<_>> =
-            settings.tags.iter().map(|tag| compile("match.tag", Subject::Name, tag)).collect();
-        let except = settings.except.as_ref().map(|text| compile("except.account", Subject::Account, text));
+            settings.tags.iter().map(|tag| note("match.tag", TextPattern::of_names(tag))).collect();
+        let except =
+            settings.except.as_ref().map(|text| note("except.account", TextPattern::of_accounts(text)));
         match (name, tags, except) {
             (Some(name), Some(tags), None) => Ok((name, tags, None)),
             (Some(name), Some(tags), Some(Some(except))) => Ok((name, tags, Some(except))),
@@ -210,59 +200,12 @@ impl Entry {
     }
 
     fn has(&self, tag: &Tag) -> bool {
-        self.tags.iter().any(|pattern| pattern.may_match(Subject::Name, tag.as_str()))
+        self.tags.iter().any(|pattern| pattern.may_match(tag.as_str()))
     }
 
     fn excepts(&self, account: &str) -> bool {
         // The anonymous account is never one that was meant.
-        !account.is_empty()
-            && self.except.as_ref().is_some_and(|pattern| pattern.matches(Subject::Account, account))
-    }
-}
-
-impl OnePattern {
-    fn compile(subject: Subject, text: &str) -> Result<Self, (String, String)> {
-        if text.contains("${") {
-            let hint = "write the pattern without a placeholder".to_owned();
-            return Err(("a placeholder has no value here".to_owned(), hint));
-        }
-        let pattern = Some(text.to_owned());
-        let rule = match subject {
-            Subject::Account => RuleSettings { account: pattern, ..RuleSettings::default() },
-            Subject::Name => RuleSettings { name: pattern, ..RuleSettings::default() },
-        };
-        Policy::compile(&[rule]).map(Self).map_err(|errors| {
-            let first = errors.into_iter().next();
-            first.map_or_else(Default::default, |RuleError { message, hint, .. }| (message, hint))
-        })
-    }
-
-    fn matches(&self, subject: Subject, text: &str) -> bool {
-        self.judge(subject, text, |verdict| matches!(verdict, Verdict::Matches))
-    }
-
-    fn may_match(&self, subject: Subject, text: &str) -> bool {
-        self.judge(subject, text, |verdict| !matches!(verdict, Verdict::Unmet(_)))
-    }
-
-    fn judge(&self, subject: Subject, text: &str, is: impl FnOnce(Verdict<'_>) -> bool) -> bool {
-        let (account, name) = match subject {
-            Subject::Account => (text, ""),
-            Subject::Name => ("", text),
-        };
-        let question = Question {
-            account,
-            labels: &BTreeMap::new(),
-            ip: None,
-            service: "",
-            resource_type: "repository",
-            name,
-            tag: None,
-            actions: &[],
-            now: 0,
-        };
-        // It has one rule.
-        self.0.rule(0).is_none_or(|rule| is(rule.judge(&question)))
+        !account.is_empty() && self.except.as_ref().is_some_and(|pattern| pattern.matches(account))
     }
 }
 
