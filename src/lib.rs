@@ -3,8 +3,8 @@
 //! Read `proxy::service` first: it is the journey of one request. The modules, in the order in which they may
 //! import each other (left never imports right):
 //!
-//! `registry`, `limits`, `net`, `backend` ← `authn`, `authz`, `state`, `token`, `image` ← `workload`, `ui` ← `proxy` ←
-//! `server` ← `cli`. `config` builds the settings of each and is imported by `cli` only. Any module may import
+//! `registry`, `limits`, `net`, `backend` ← `authn`, `authz`, `retention`, `state`, `token`, `image` ← `workload`, `ui` ←
+//! `proxy` ← `server` ← `cli`. `config` builds the settings of each and is imported by `cli` only. Any module may import
 //! `telemetry`, which decides nothing, and `strict_json`.
 
 pub mod authn;
@@ -20,6 +20,7 @@ mod mutation;
 mod net;
 pub mod proxy;
 pub mod registry;
+pub mod retention;
 pub mod server;
 pub mod state;
 mod strict_json;

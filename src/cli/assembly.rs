@@ -10,6 +10,7 @@ use crate::{
     authz::{Authorizers, Ceilings, Policy, WriteOnce},
     config::Config,
     proxy::Snapshot,
+    retention::Retention,
     server::TlsError,
     token::{self, Authority, KeyError, SigningKey},
     workload::Workload,
@@ -50,7 +51,8 @@ pub enum AssemblyError {
 /// # Errors
 /// The first part that cannot be used.
 pub fn assemble(config: &Config, before: Option<&Snapshot>) -> Result<Assembly, AssemblyError> {
-    let Parts { users, robots, ceilings, acl, write_once, authority, certificates, tls } = Parts::of(config)?;
+    let Parts { users, robots, ceilings, acl, write_once, retention, authority, certificates, tls } =
+        Parts::of(config)?;
     let remembered =
         RememberedSettings { ttl: config.proxy.passwords.remember, ..RememberedSettings::default() };
     let (authenticators, authorizers) = (config.authenticators.clone(), config.authorizers.clone());
@@ -65,6 +67,7 @@ pub fn assemble(config: &Config, before: Option<&Snapshot>) -> Result<Assembly, 
         ),
         authorizers: Authorizers::new(acl, ceilings, authorizers, before.map(|before| &before.authorizers)),
         write_once,
+        retention,
         workload: Workload::new(&config.workload, before.map(|before| &before.workload))
             .map_err(|error| AssemblyError::Findings(vec![error]))?,
         certificates,
@@ -81,6 +84,7 @@ pub(super) struct Parts {
     ceilings: Ceilings,
     acl: Policy,
     write_once: WriteOnce,
+    retention: Retention,
     authority: Authority,
     certificates: Option<Arc<Certificates>>,
     tls: Option<Arc<ServerConfig>>,
@@ -99,6 +103,7 @@ impl Parts {
             ceilings: Ceilings::compile(&config.ceilings).map_err(findings)?,
             acl: Policy::compile(&config.acl).map_err(findings)?,
             write_once: WriteOnce::compile(&config.write_once).map_err(findings)?,
+            retention: Retention::compile(&config.retention).map_err(findings)?,
             tls: tls.map_err(AssemblyError::Tls)?,
             authority: authority(config)?,
             certificates,

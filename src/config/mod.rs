@@ -25,6 +25,7 @@ use crate::{
     authn,
     authz::{self, Policy, RuleSettings},
     proxy::Settings as ProxySettings,
+    retention::RetentionSettings,
     server as listening,
     state::StateSettings,
     telemetry::AuditSettings,
@@ -75,6 +76,8 @@ pub struct Config {
     pub acl: Vec<authz::RuleSettings>,
     /// `tags.write_once:`, in the order of the file.
     pub write_once: Vec<authz::WriteOnceSettings>,
+    /// `retention:`, in the order of the file.
+    pub retention: Vec<RetentionSettings>,
     /// `ext_auth:`, `ldap_auth:`, `xorm_auth:`, and `backends:`.
     pub authenticators: authn::AuthenticationBackendSettings,
     /// `workload_auth:`.
@@ -242,6 +245,7 @@ impl Context<'_> {
         let (robots, ceilings) = robots::settings(file, &mut self.report);
         let acl = access::acl(file, &mut self.report);
         let write_once = tags::write_once(file, &mut self.report);
+        let retention = Vec::new();
         let authenticators = backends::authenticators(file, self);
         let authorizers = backends::authorizers(file, self);
         let workload = workload::settings(file, self);
@@ -265,6 +269,7 @@ impl Context<'_> {
             ceilings,
             acl,
             write_once,
+            retention,
             authenticators,
             workload,
             certificates,

@@ -12,6 +12,7 @@ use crate::{
         Authenticators, Certificates, Identity, MOST_TOKENS, Remembered, Source, TokenEnded, WorkloadSession,
     },
     authz::{Authorizers, WriteOnce},
+    retention::Retention,
     state::{AccountClaims, Stamp, State},
     token::{AccessToken, AuthSourceClaim, Authority, BackEndClaim, CarriedClaims, Fingerprint, TokenError},
     workload::Workload,
@@ -26,6 +27,8 @@ pub struct Snapshot {
     pub authorizers: Authorizers,
     /// The tags that may be made once.
     pub write_once: WriteOnce,
+    /// The tags that `portwarden prune` keeps.
+    pub retention: Retention,
     /// The issuers of `workload_auth`.
     pub workload: Workload,
     /// The authorities of client certificates, and the accounts that these name; `None` where none is asked for.

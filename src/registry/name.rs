@@ -7,15 +7,15 @@ use aws_lc_rs::digest::{SHA256, digest};
 /// A repository's name: `team/app`, or with a host in front, `Host.example:5000/team/app`.
 ///
 /// Grammar: `NameRegexp` of registry 2.8. The host is part of what its routes accept, and of the name it authorises.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RepositoryName(String);
 
 /// A tag: a letter, digit or `_`, then up to 127 more of these, `.` or `-`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Tag(String);
 
 /// A digest: `sha256:…`. The grammar is the registry's; whether the algorithm is known is for it to say.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Digest(String);
 
 /// The id of an upload in progress.

@@ -9,6 +9,7 @@
 //! there is no state, nothing can be revoked, and what carries the id of one is refused.
 
 mod account_claims;
+mod pushes;
 mod revocations;
 mod sqlite;
 mod sqlite_claims;
