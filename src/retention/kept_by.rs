@@ -19,7 +19,7 @@ pub enum KeptBy {
     Younger(Duration),
     /// It is about this manifest, which a tag that stays leads to.
     About(Digest),
-    /// It is about this manifest, which is not in the repository.
+    /// It is about this manifest, which is not in the repository, or to which no other tag leads.
     AboutNothing(Digest),
 }
 
@@ -37,7 +37,7 @@ impl fmt::Display for KeptBy {
                 seconds => write!(f, "younger: {seconds}s"),
             },
             Self::About(digest) => write!(f, "about {digest}, which stays"),
-            Self::AboutNothing(digest) => write!(f, "about {digest}, which is not there"),
+            Self::AboutNothing(digest) => write!(f, "about {digest}, to which no tag leads"),
         }
     }
 }

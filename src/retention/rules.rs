@@ -2,6 +2,7 @@
 
 use std::{fmt, time::Duration};
 
+use super::{KeptBy, StoredTag};
 use crate::{authz::TextPattern, registry::RepositoryName};
 
 /// An entry as configured.
@@ -65,6 +66,48 @@ pub(super) enum Keep {
     Newest(u32),
     Tags(Vec<(TextPattern, String)>),
     Younger(Duration),
+}
+
+/// The times of the pushes of a repository.
+pub(super) struct Times {
+    now: u64,
+    /// Those of ordinary tags that are certain and not in the future, in order.
+    exact: Vec<u64>,
+}
+
+impl Times {
+    /// The times of these tags, at `now` in seconds since 1970.
+    pub(super) fn of(tags: &[StoredTag], now: u64) -> Self {
+        let ordinary = tags.iter().filter(|tag| !tag.is_write_once && tag.tag.subject().is_none());
+        let times = ordinary.filter_map(|tag| tag.pushed.filter(|pushed| pushed.is_exact));
+        // A clock that was wrong for a while must not make others look old.
+        let mut exact: Vec<u64> = times.map(|pushed| pushed.at).filter(|at| *at <= now).collect();
+        exact.sort_unstable();
+        Self { now, exact }
+    }
+
+    /// Returns how many were pushed later than `at`.
+    fn later_than(&self, at: u64) -> usize {
+        self.exact.len() - self.exact.partition_point(|other| *other <= at)
+    }
+}
+
+impl Keep {
+    /// Returns the reason for which it keeps an ordinary tag; `None` if it does not.
+    pub(super) fn keeps(&self, tag: &StoredTag, times: &Times) -> Option<KeptBy> {
+        if let Self::Tags(patterns) = self {
+            let matching = patterns.iter().find(|(pattern, _)| pattern.may_match(tag.tag.as_str()));
+            return matching.map(|(_, text)| KeptBy::Tag(text.clone()));
+        }
+        let Some(at) = tag.pushed.map(|pushed| pushed.at).filter(|at| *at <= times.now) else {
+            return Some(KeptBy::UnknownTime);
+        };
+        match self {
+            Self::Newest(most) if times.later_than(at) < *most as usize => Some(KeptBy::Newest(*most)),
+            Self::Younger(age) if Duration::from_secs(times.now - at) < *age => Some(KeptBy::Younger(*age)),
+            Self::Newest(_) | Self::Younger(_) | Self::Tags(_) => None,
+        }
+    }
 }
 
 impl Retention {

@@ -1,4 +1,4 @@
-//! The content of a repository, as far as retention looks at it.
+//! The content of a repository, as far as retention looks at it, and what leads to what there.
 
 use std::collections::{HashMap, HashSet};
 
@@ -35,20 +35,89 @@ pub struct Manifest {
     pub subject: Option<Digest>,
 }
 
-/// The tags of a repository, and every manifest that one of them leads to. A manifest that is missing here is one that
-/// the registry said is not there.
+/// The tags of a repository, and every manifest that one of them leads to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct StoredRepository {
     /// All of its tags.
     pub tags: Vec<StoredTag>,
-    /// What its manifests lead to, by digest.
+    /// The links of its manifests, by digest. One that is missing here is one of which the registry said that it is not
+    /// there. More than the tags lead to may be here.
     pub manifests: HashMap<Digest, Manifest>,
 }
 
 impl StoredRepository {
-    /// Returns the digests of all that its tags lead to: their manifests, what these name and are about, and what stands
-    /// under the tags about each of them.
+    /// Returns the digests of all that its tags lead to: their manifests, and all that these name and are about.
     pub fn reach(&self) -> HashSet<Digest> {
-        self.tags.iter().map(|tag| tag.digest.clone()).chain(self.manifests.keys().cloned()).collect()
+        self.reach_without(&HashSet::new())
+    }
+
+    /// Returns the same, as if these tags were gone already. A tag about a manifest of that reach is needed by it, even if
+    /// it is one of these.
+    pub fn reach_without(&self, tags: &HashSet<Tag>) -> HashSet<Digest> {
+        let others = self.tags.iter().filter(|stored| !tags.contains(&stored.tag));
+        let links = Links::of(self);
+        links.kept(others.map(|stored| &stored.digest)).into_iter().cloned().collect()
+    }
+}
+
+/// The links between the tags and manifests of a repository.
+pub(super) struct Links<'a> {
+    stored: &'a StoredRepository,
+    /// The manifests under the tags about each manifest.
+    about: HashMap<Digest, Vec<&'a Digest>>,
+}
+
+impl<'a> Links<'a> {
+    pub(super) fn of(stored: &'a StoredRepository) -> Self {
+        let mut about: HashMap<Digest, Vec<&Digest>> = HashMap::new();
+        for StoredTag { tag, digest, .. } in &stored.tags {
+            if let Some(subject) = tag.subject() {
+                about.entry(subject).or_default().push(digest);
+            }
+        }
+        Self { stored, about }
+    }
+
+    /// Returns all that is needed if these are: what they name, what they are about, and what stands under the tags
+    /// about each of them.
+    pub(super) fn kept(&self, roots: impl Iterator<Item = &'a Digest>) -> HashSet<&'a Digest> {
+        self.closure(roots, |manifest| manifest.subject.as_ref()).1
+    }
+
+    /// Returns all that is needed by nothing else if these are not, in an order in which they are found: what they name,
+    /// and what stands under the tags about each of them. What one of them is about does not belong to it.
+    pub(super) fn owned(&self, roots: impl Iterator<Item = &'a Digest>) -> Vec<&'a Digest> {
+        self.closure(roots, |_| None).0
+    }
+
+    /// The manifests that an index names and that are there.
+    pub(super) fn children(&self, digest: &Digest) -> impl Iterator<Item = &'a Digest> {
+        self.stored.manifests.get(digest).into_iter().flat_map(|manifest| &manifest.manifests)
+    }
+
+    fn closure(
+        &self,
+        roots: impl Iterator<Item = &'a Digest>,
+        more: impl Fn(&'a Manifest) -> Option<&'a Digest>,
+    ) -> (Vec<&'a Digest>, HashSet<&'a Digest>) {
+        let (mut found, mut seen) = (Vec::new(), HashSet::new());
+        let mut next: Vec<&Digest> = roots.collect();
+        while let Some(digest) = next.pop() {
+            if !seen.insert(digest) {
+                continue;
+            }
+            found.push(digest);
+            next.extend(self.children(digest));
+            next.extend(self.stored.manifests.get(digest).and_then(&more));
+            // A tag about a manifest that is not there leads to nothing: it stays, whatever names that manifest.
+            if self.is_there(digest) {
+                next.extend(self.about.get(digest).into_iter().flatten());
+            }
+        }
+        (found, seen)
+    }
+
+    pub(super) fn is_there(&self, digest: &Digest) -> bool {
+        self.stored.manifests.contains_key(digest)
     }
 }

@@ -1,0 +1,406 @@
+//! Tests of plans: each rule with a small repository, and random ones against a slow model of what must stay.
+
+use std::time::Duration;
+
+use super::*;
+use crate::{
+    registry::Tag,
+    retention::{KeepSettings, Manifest, PushTime, Retention, RetentionSettings},
+};
+
+const NOW: u64 = 1_800_000_000;
+const DAY: u64 = 86_400;
+
+fn digest(n: usize) -> Digest {
+    Digest::of(&n.to_be_bytes())
+}
+
+fn about(n: usize, suffix: &str) -> String {
+    format!("{}{suffix}", digest(n).as_str().replace(':', "-"))
+}
+
+fn exact(at: u64) -> Option<PushTime> {
+    Some(PushTime { at, is_exact: true })
+}
+
+fn before(at: u64) -> Option<PushTime> {
+    Some(PushTime { at, is_exact: false })
+}
+
+fn tag(name: &str, n: usize, pushed: Option<PushTime>) -> StoredTag {
+    StoredTag { tag: Tag::parse(name).unwrap(), digest: digest(n), pushed, is_write_once: false }
+}
+
+/// A repository with these tags, and manifests that name others and are about one.
+fn repository(tags: Vec<StoredTag>, manifests: &[(usize, &[usize], Option<usize>)]) -> StoredRepository {
+    let manifest = |children: &[usize], subject: Option<usize>| Manifest {
+        manifests: children.iter().copied().map(digest).collect(),
+        subject: subject.map(digest),
+    };
+    let manifests = manifests.iter().map(|(n, children, subject)| (digest(*n), manifest(children, *subject)));
+    StoredRepository { tags, manifests: manifests.collect() }
+}
+
+fn retention(keep: Vec<KeepSettings>) -> Retention {
+    let settings = RetentionSettings { name: "a".to_owned(), keep, ..RetentionSettings::default() };
+    Retention::compile(&[settings]).unwrap()
+}
+
+fn planned(keep: &[KeepSettings], stored: &StoredRepository) -> Plan {
+    let retention = retention(keep.to_vec());
+    plan(retention.entry(&crate::registry::RepositoryName::parse("a").unwrap()).unwrap(), stored, NOW)
+}
+
+fn names(tags: &[StoredTag]) -> Vec<&str> {
+    tags.iter().map(|tag| tag.tag.as_str()).collect()
+}
+
+fn kept(plan: &Plan) -> Vec<(String, String)> {
+    plan.kept.iter().map(|(tag, by)| (tag.tag.to_string(), by.to_string())).collect()
+}
+
+fn newest(most: u32) -> KeepSettings {
+    KeepSettings::Newest(most)
+}
+
+fn younger(days: u64) -> KeepSettings {
+    KeepSettings::Younger(Duration::from_secs(days * DAY))
+}
+
+fn tags(pattern: &str) -> KeepSettings {
+    KeepSettings::Tags(vec![pattern.to_owned()])
+}
+
+fn same<const N: usize>(found: &[Digest], expected: [usize; N]) {
+    assert_eq!(found, expected.map(digest));
+}
+
+#[test]
+fn the_newest_are_those_that_fewer_were_certainly_pushed_after() {
+    let list = [
+        tag("old", 1, exact(NOW - 5 * DAY)),
+        tag("new", 2, exact(NOW - DAY)),
+        tag("tie", 3, exact(NOW - 2 * DAY)),
+        tag("also", 4, exact(NOW - 2 * DAY)),
+    ];
+    let all = repository(list.to_vec(), &[(1, &[], None), (2, &[], None), (3, &[], None), (4, &[], None)]);
+    for (most, gone) in [(1, vec!["old", "tie", "also"]), (2, vec!["old"]), (3, vec!["old"]), (4, vec![])] {
+        assert_eq!(names(&planned(&[newest(most)], &all).tags), gone, "newest: {most}");
+    }
+    // What is not certain makes no other tag older, but may be old itself.
+    let list = [
+        tag("seen", 1, before(NOW - 3 * DAY)),
+        tag("old", 2, exact(NOW - 5 * DAY)),
+        tag("new", 3, exact(NOW - DAY)),
+    ];
+    let all = repository(list.to_vec(), &[(1, &[], None), (2, &[], None), (3, &[], None)]);
+    assert_eq!(names(&planned(&[newest(1)], &all).tags), ["seen", "old"]);
+    assert_eq!(names(&planned(&[newest(2)], &all).tags), [""; 0]);
+}
+
+#[test]
+fn what_is_not_known_stays() {
+    let list = [
+        tag("unknown", 1, None),
+        tag("future", 2, exact(NOW + 1)),
+        tag("now", 3, exact(NOW)),
+        tag("old", 4, exact(0)),
+    ];
+    let all = repository(list.to_vec(), &[(1, &[], None), (2, &[], None), (3, &[], None), (4, &[], None)]);
+    for keep in [newest(1), younger(1)] {
+        let plan = planned(std::slice::from_ref(&keep), &all);
+        assert_eq!(names(&plan.tags), ["old"], "{keep:?}");
+        assert!(kept(&plan)[0].1.contains("unknown") && kept(&plan)[1].1.contains("unknown"), "{plan:?}");
+    }
+    // A time in the future makes no other tag older.
+    let future = (0..20).map(|n| tag(&format!("f{n}"), 2, exact(NOW + 1 + n)));
+    let list: Vec<_> = future.chain([tag("now", 3, exact(NOW - DAY))]).collect();
+    assert_eq!(planned(&[newest(1)], &repository(list, &[(2, &[], None), (3, &[], None)])).tags, []);
+}
+
+#[test]
+fn younger_counts_from_the_push_and_to_the_second() {
+    let at = |at| planned(&[younger(30)], &repository(vec![tag("t", 1, at)], &[(1, &[], None)])).tags.len();
+    assert_eq!(at(exact(NOW - 30 * DAY)), 1);
+    assert_eq!(at(exact(NOW - 30 * DAY + 1)), 0);
+    assert_eq!(at(before(NOW - 30 * DAY)), 1, "it was pushed then or before");
+    assert_eq!(at(before(NOW - 30 * DAY + 1)), 0);
+}
+
+#[test]
+fn keep_is_a_union_and_says_what_keeps() {
+    let list = [
+        tag("v1", 1, exact(0)),
+        tag("ci-1", 2, exact(0)),
+        tag("ci-2", 3, exact(NOW - DAY)),
+        tag("ci-3", 4, exact(NOW - 2 * DAY)),
+    ];
+    let all = repository(list.to_vec(), &[(1, &[], None), (2, &[], None), (3, &[], None), (4, &[], None)]);
+    let plan = planned(&[newest(1), tags("/^v/"), younger(3)], &all);
+    assert_eq!(names(&plan.tags), ["ci-1"]);
+    let why = [("v1", "tag: /^v/"), ("ci-2", "newest: 1"), ("ci-3", "younger: 3d")];
+    assert_eq!(kept(&plan), why.map(|(tag, by)| (tag.to_owned(), by.to_owned())));
+    same(&plan.manifests, [2]);
+}
+
+#[test]
+fn write_once_tags_and_tags_about_a_manifest_are_not_counted() {
+    let once = StoredTag { is_write_once: true, ..tag("v1", 1, exact(NOW)) };
+    let list = vec![once, tag(&about(9, ""), 2, exact(NOW)), tag("ci", 3, exact(NOW - DAY))];
+    let all = repository(list, &[(1, &[], None), (2, &[], None), (3, &[], None)]);
+    let plan = planned(&[newest(1)], &all);
+    assert_eq!(names(&plan.tags), [""; 0]);
+    assert_eq!(kept(&plan)[0].1, "tags.write_once");
+}
+
+#[test]
+fn what_a_tag_that_stays_leads_to_stays() {
+    // An index that goes shares a platform with one that stays.
+    let list = vec![tag("stays", 1, None), tag("goes", 2, None)];
+    let all = repository(
+        list,
+        &[(1, &[3, 4], None), (2, &[3, 5, 6], None), (3, &[], None), (4, &[], None), (5, &[], None)],
+    );
+    let plan = planned(&[tags("stays")], &all);
+    // The platform 6 is not there.
+    same(&plan.manifests, [2, 5]);
+    // A manifest with another tag loses the tag only.
+    let list = vec![tag("stays", 1, None), tag("goes", 1, None)];
+    let plan = planned(&[tags("stays")], &repository(list, &[(1, &[], None)]));
+    assert_eq!((names(&plan.tags), plan.manifests), (vec!["goes"], vec![]));
+}
+
+#[test]
+fn signatures_go_with_their_subject_and_stay_with_it() {
+    let list = vec![
+        tag(&about(1, ".sig"), 11, exact(0)),
+        tag(&about(2, ".sig"), 12, exact(NOW)),
+        tag(&about(12, ".sig"), 13, exact(NOW)),
+        tag("stays", 1, None),
+        tag("goes", 2, None),
+    ];
+    let all = repository(
+        list,
+        &[(1, &[], None), (2, &[], None), (11, &[], Some(1)), (12, &[], Some(2)), (13, &[], None)],
+    );
+    let plan = planned(&[tags("stays")], &all);
+    assert_eq!(names(&plan.tags), ["goes", &about(2, ".sig"), &about(12, ".sig")]);
+    let mut manifests = plan.manifests;
+    manifests.sort();
+    let mut expected = [2, 12, 13].map(digest);
+    expected.sort();
+    assert_eq!(manifests, expected);
+}
+
+#[test]
+fn what_no_tag_leads_to_stays_with_what_is_about_it() {
+    // 7 is not there; 8 is there without a tag, as an image that is pulled by its digest.
+    let list =
+        vec![tag(&about(7, ".sig"), 1, exact(0)), tag(&about(8, ""), 2, exact(0)), tag("goes", 4, None)];
+    let all = repository(
+        list,
+        &[(1, &[], None), (2, &[3], None), (3, &[], Some(8)), (8, &[], None), (4, &[7, 3], Some(8))],
+    );
+    let plan = planned(&[tags("none")], &all);
+    assert_eq!(names(&plan.tags), ["goes"]);
+    // An attached file does not own its image, and 3 is needed.
+    same(&plan.manifests, [4]);
+    assert!(kept(&plan)[0].1.contains("no tag leads"), "{plan:?}");
+}
+
+#[test]
+fn what_an_attached_file_that_stays_is_about_stays() {
+    let list = vec![tag("sbom", 1, None), tag("app", 2, None)];
+    let all = repository(list, &[(1, &[], Some(2)), (2, &[3], None), (3, &[], None)]);
+    assert_eq!(planned(&[tags("sbom")], &all).manifests, []);
+    same(&planned(&[tags("app")], &all).manifests, [1]);
+}
+
+#[test]
+fn an_index_goes_before_what_it_names() {
+    let list = vec![tag("a", 5, None), tag("b", 1, None), tag("c", 4, None)];
+    let all = repository(
+        list,
+        &[(1, &[2, 5, 5], None), (2, &[3, 4], None), (3, &[4], None), (4, &[], None), (5, &[4], None)],
+    );
+    let plan = planned(&[tags("none")], &all);
+    let place = |n| plan.manifests.iter().position(|found| *found == digest(n)).unwrap();
+    assert_eq!(plan.manifests.len(), 5);
+    for (index, child) in [(1, 2), (1, 5), (2, 3), (2, 4), (3, 4), (5, 4)] {
+        assert!(place(index) < place(child), "{index} before {child}");
+    }
+}
+
+#[test]
+fn a_reach_counts_a_tag_as_gone_but_not_what_is_about_another() {
+    let list = vec![tag("a", 1, None), tag("b", 2, None), tag(&about(1, ""), 3, None)];
+    let all = repository(list, &[(1, &[], None), (2, &[4], None), (3, &[], None)]);
+    let without = |names: &[&str]| {
+        let tags = names.iter().map(|name| Tag::parse(name).unwrap()).collect();
+        let reach = all.reach_without(&tags);
+        (1..=4).filter(|n| reach.contains(&digest(*n))).collect::<Vec<_>>()
+    };
+    assert_eq!(without(&[]), [1, 2, 3, 4]);
+    assert_eq!(without(&["b"]), [1, 3]);
+    assert_eq!(without(&["b", &about(1, "")]), [1, 3], "its subject is needed");
+    assert_eq!(without(&["a", &about(1, "")]), [2, 4]);
+    assert_eq!(all.reach(), all.reach_without(&HashSet::new()));
+}
+
+#[test]
+fn rule_54_a_plan_takes_exactly_what_a_slow_model_does_not_keep() {
+    let mut random = Random(0x2545_F491_4F6C_DD1D);
+    let (mut gone, mut about_gone, mut shared) = (0, 0, 0);
+    for _ in 0..5_000 {
+        let stored = random.repository();
+        let keep = random.keep();
+        let plan = planned(&keep, &stored);
+        let model = Model::of(&keep, &stored);
+        let mut going: Vec<_> = names(&plan.tags);
+        let mut staying: Vec<_> = plan.kept.iter().map(|(tag, _)| tag.tag.as_str()).collect();
+        going.sort_unstable();
+        staying.sort_unstable();
+        assert_eq!(staying, model.tags, "{keep:?} {stored:#?} {plan:#?}");
+        assert_eq!(going.len() + staying.len(), stored.tags.len());
+        let mut manifests: Vec<_> = plan.manifests.iter().collect();
+        manifests.sort();
+        assert_eq!(manifests, model.gone, "{keep:?} {stored:#?} {plan:#?}");
+        gone += plan.manifests.len();
+        about_gone += plan.tags.iter().filter(|tag| tag.tag.subject().is_some()).count();
+        shared += plan.tags.iter().filter(|tag| !plan.manifests.contains(&tag.digest)).count();
+    }
+    assert!(gone > 500 && about_gone > 500 && shared > 500, "{gone} {about_gone} {shared}: hardly any");
+}
+
+/// The tags and manifests that must stay, tried out one link at a time until nothing is added.
+struct Model<'a> {
+    tags: Vec<&'a str>,
+    gone: Vec<&'a Digest>,
+}
+
+impl<'a> Model<'a> {
+    fn of(keep: &[KeepSettings], stored: &'a StoredRepository) -> Self {
+        let there = |digest: &Digest| stored.manifests.contains_key(digest);
+        let ordinary = |tag: &StoredTag| !tag.is_write_once && tag.tag.subject().is_none();
+        let stays = |tag: &StoredTag| tag.is_write_once || keep.iter().any(|keep| keeps(keep, tag, stored));
+        let mut needed: HashSet<&Digest> = HashSet::new();
+        let mut taken: HashSet<&Digest> = HashSet::new();
+        for _ in 0..=stored.tags.len() + stored.manifests.len() {
+            for tag in &stored.tags {
+                if ordinary(tag) && !stays(tag) {
+                    taken.insert(&tag.digest);
+                } else if let Some(subject) = tag.tag.subject()
+                    && taken.contains(&subject)
+                    && there(&subject)
+                {
+                    taken.insert(&tag.digest);
+                }
+            }
+            for (digest, manifest) in &stored.manifests {
+                if taken.contains(digest) {
+                    taken.extend(&manifest.manifests);
+                }
+            }
+        }
+        for _ in 0..=stored.tags.len() + stored.manifests.len() {
+            for tag in &stored.tags {
+                let follows = tag.tag.subject().is_some_and(|subject| {
+                    needed.contains(&subject) || !taken.contains(&subject) || !there(&subject)
+                });
+                if follows || (tag.tag.subject().is_none() && stays(tag)) || tag.is_write_once {
+                    needed.insert(&tag.digest);
+                }
+            }
+            for (digest, manifest) in &stored.manifests {
+                if needed.contains(digest) {
+                    needed.extend(manifest.manifests.iter().chain(&manifest.subject));
+                }
+            }
+        }
+        let kept = |tag: &&StoredTag| match tag.tag.subject() {
+            Some(subject) if !tag.is_write_once => {
+                needed.contains(&subject) || !taken.contains(&subject) || !there(&subject)
+            }
+            _ => stays(tag),
+        };
+        let mut tags: Vec<_> = stored.tags.iter().filter(kept).map(|tag| tag.tag.as_str()).collect();
+        let mut gone: Vec<_> =
+            taken.into_iter().filter(|digest| there(digest) && !needed.contains(digest)).collect();
+        tags.sort_unstable();
+        gone.sort();
+        Self { tags, gone }
+    }
+}
+
+fn keeps(keep: &KeepSettings, tag: &StoredTag, stored: &StoredRepository) -> bool {
+    let known = tag.pushed.filter(|pushed| pushed.at <= NOW);
+    match keep {
+        KeepSettings::Tags(patterns) => patterns.iter().any(|pattern| pattern == tag.tag.as_str()),
+        KeepSettings::Younger(age) => known.is_none_or(|pushed| pushed.at + age.as_secs() > NOW),
+        KeepSettings::Newest(most) => known.is_none_or(|pushed| {
+            let later = |other: &&StoredTag| {
+                let ordinary = !other.is_write_once && other.tag.subject().is_none();
+                ordinary
+                    && other.pushed.is_some_and(|time| time.is_exact && time.at > pushed.at && time.at <= NOW)
+            };
+            stored.tags.iter().filter(later).count() < *most as usize
+        }),
+    }
+}
+
+/// Numbers that are the same in each run.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, bound: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % bound
+    }
+
+    fn index(&mut self, bound: usize) -> usize {
+        usize::try_from(self.below(bound as u64)).unwrap()
+    }
+
+    /// A repository of up to twelve manifests, of which each leads to later ones only.
+    fn repository(&mut self) -> StoredRepository {
+        let count = 2 + self.index(11);
+        let mut stored = StoredRepository::default();
+        for n in 0..count {
+            let later = |random: &mut Self| digest(n + 1 + random.index(count - n));
+            let children = if self.below(3) == 0 { self.index(4) } else { 0 };
+            let manifests = (0..children).map(|_| later(self)).collect();
+            let subject = (self.below(5) == 0).then(|| later(self));
+            if self.below(8) > 0 {
+                stored.manifests.insert(digest(n), Manifest { manifests, subject });
+            }
+        }
+        for n in 0..self.index(9) {
+            let named = digest(self.index(count));
+            // The manifest of a tag is there, or nothing is planned.
+            stored.manifests.entry(named.clone()).or_default();
+            let is_about = self.below(3) == 0;
+            let name = if is_about { about(self.index(count), &format!(".{n}")) } else { format!("t{n}") };
+            let pushed = match self.below(4) {
+                0 => None,
+                kind => Some(PushTime { at: NOW + 1 - self.below(6), is_exact: kind > 1 }),
+            };
+            let is_write_once = !is_about && self.below(8) == 0;
+            let tag = Tag::parse(&name).unwrap();
+            stored.tags.push(StoredTag { tag, digest: named, pushed, is_write_once });
+        }
+        stored
+    }
+
+    fn keep(&mut self) -> Vec<KeepSettings> {
+        let mut keep = vec![KeepSettings::Tags(vec![format!("t{}", self.index(8))])];
+        if self.below(2) == 0 {
+            keep.push(KeepSettings::Newest(1 + u32::try_from(self.below(3)).unwrap()));
+        }
+        if self.below(3) == 0 {
+            keep.push(KeepSettings::Younger(Duration::from_secs(1 + self.below(4))));
+        }
+        keep
+    }
+}
