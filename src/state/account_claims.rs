@@ -16,11 +16,10 @@ use std::{
 use aws_lc_rs::digest;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL};
 use parking_lot::Mutex;
-use tokio::sync::Semaphore;
 
 use super::{
     State,
-    store::{Store, StoreError, StoredClaims},
+    store::{Store, StoredClaims},
 };
 use crate::authn::{Labels, RequiredClaims};
 
@@ -34,8 +33,6 @@ const OVERHEAD: usize = 256;
 const TEXT_OVERHEAD: usize = 40;
 /// The time that a request waits for the file.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// Requests that wait for it at the same time.
-const AT_ONCE: usize = 64;
 /// The time by which claims outlive the tokens for which they are stored, in seconds, so that a client that logs in again
 /// and again causes a write once in that time.
 const KEPT_LONGER: u64 = 3600;
@@ -75,17 +72,11 @@ struct Counts {
     unavailable: AtomicU64,
 }
 
-/// The claims in memory, and the way to the others. Outlives reloads.
+/// The claims in memory. Outlives reloads.
+#[derive(Default)]
 pub(super) struct ClaimsMemory {
     known: Mutex<Halves>,
-    turns: Arc<Semaphore>,
     counts: Counts,
-}
-
-impl Default for ClaimsMemory {
-    fn default() -> Self {
-        Self { known: Mutex::default(), turns: Arc::new(Semaphore::new(AT_ONCE)), counts: Counts::default() }
-    }
 }
 
 /// Claims that were used lately. When one half is full, it becomes the older one, whose content goes.
@@ -183,8 +174,8 @@ impl State {
         }
         let until = until.saturating_add(KEPT_LONGER);
         let row = StoredClaims { account: account.to_owned(), text, until };
-        let stored =
-            self.ask(store, move |store| Box::pin(async move { store.keep_claims(digest, row, now).await }));
+        let keep = |store: Arc<dyn Store>| async move { store.keep_claims(digest, row, now).await };
+        let stored = self.ask(store, PATIENCE, move |store| Box::pin(keep(store)));
         let counts = &self.claims.counts;
         match stored.await {
             Ok(true) => {
@@ -219,7 +210,8 @@ impl State {
         }
         let counts = &self.claims.counts;
         let store = self.store.as_ref().map_err(|_| NoClaims::Unknown)?;
-        let read = self.ask(store, move |store| Box::pin(async move { store.claims(digest).await })).await;
+        let claims = |store: Arc<dyn Store>| async move { store.claims(digest).await };
+        let read = self.ask(store, PATIENCE, move |store| Box::pin(claims(store))).await;
         let read = read.map_err(|error| {
             count(&counts.unavailable);
             tracing::error!(%error, "cannot read the labels of an account");
@@ -251,41 +243,6 @@ impl State {
             ("unavailable", unavailable),
         ];
         counts.map(|(outcome, count)| (outcome, count.load(Ordering::Relaxed))).into()
-    }
-
-    /// Asks the store, in a task of its own: what was begun there is ended even if the request is given up.
-    async fn ask<T: Send + 'static>(
-        &self,
-        store: &Arc<dyn Store>,
-        question: impl FnOnce(Arc<dyn Store>) -> super::store::Answer<'static, T>,
-    ) -> Result<T, StoreError> {
-        let asked = async {
-            let turn = Arc::clone(&self.claims.turns).acquire_owned().await;
-            let question = question(Arc::clone(store));
-            let task = async move {
-                let _turn = turn;
-                question.await
-            };
-            tokio::spawn(task).await
-        };
-        let answer = match tokio::time::timeout(PATIENCE, asked).await {
-            Ok(Ok(answer)) => answer,
-            Ok(Err(_)) | Err(_) => Err(store.too_slow()),
-        };
-        self.note(&answer);
-        answer
-    }
-
-    /// Remembers whether the store can be used, for the metrics and `/readyz`. A revocation that is not stored yet is worse
-    /// than claims that could be.
-    fn note<T>(&self, answer: &Result<T, StoreError>) {
-        match answer {
-            Err(error) => *self.trouble.lock() = Some(error.to_string()),
-            Ok(_) if self.unstored.try_lock().is_ok_and(|unstored| unstored.is_empty()) => {
-                *self.trouble.lock() = None;
-            }
-            Ok(_) => {}
-        }
     }
 }
 

@@ -1,5 +1,5 @@
-//! The state: what was revoked, in memory for each request and in a file for the next start; and the labels of accounts
-//! that are too long for a token.
+//! The state: what was revoked, in memory for each request and in a file for the next start; the labels of accounts that
+//! are too long for a token; and when tags were pushed.
 //!
 //! Each account name has a generation, which a revocation raises. Tokens and sessions carry the generation with which
 //! they were issued, and the id of the state: those of an earlier generation, or of another state, count no longer. So
@@ -9,10 +9,12 @@
 //! there is no state, nothing can be revoked, and what carries the id of one is refused.
 
 mod account_claims;
+mod asking;
 mod pushes;
 mod revocations;
 mod sqlite;
 mod sqlite_claims;
+mod sqlite_pushes;
 mod store;
 #[cfg(test)]
 mod tests;
@@ -27,9 +29,11 @@ use std::{
 
 use parking_lot::{Mutex, RwLock};
 use serde::{Deserialize, Serialize};
+use tokio::sync::Semaphore;
 
 use account_claims::ClaimsMemory;
 pub use account_claims::{AccountClaims, ClaimsDigest, NoClaims};
+use pushes::PushNotes;
 use revocations::Revocations;
 pub use revocations::is_robot_token_id;
 use sqlite::SqliteStore;
@@ -139,16 +143,19 @@ pub struct RevocationCount(u64);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RevokedMeanwhile;
 
-/// The revocations in force, and the claims that are stored. Outlives reloads.
+/// The revocations in force, and the claims and times that are stored. Outlives reloads.
 pub struct State {
     revocations: RwLock<Revocations>,
     store: Result<Arc<dyn Store>, String>,
     /// The revocations that are in force and not stored yet. One is stored at a time, in the order in which they come
     /// into force.
     unstored: tokio::sync::Mutex<Vec<Change>>,
-    /// The reason why the last revocation, or the last claims, were not stored, or the default file not opened.
+    /// The reason why the last revocation, claims or time were not stored, or the default file not opened.
     trouble: Mutex<Option<String>>,
     claims: ClaimsMemory,
+    pushes: Arc<PushNotes>,
+    /// For questions to the store.
+    turns: Arc<Semaphore>,
     /// True once it was logged that the file is older than a token.
     is_behind: AtomicBool,
     /// True once it was logged that a token is of another state.
@@ -216,6 +223,8 @@ impl State {
             unstored: tokio::sync::Mutex::default(),
             trouble: Mutex::default(),
             claims: ClaimsMemory::default(),
+            pushes: Arc::default(),
+            turns: Arc::new(Semaphore::new(asking::AT_ONCE)),
             is_behind: AtomicBool::default(),
             has_seen_others: AtomicBool::default(),
         }

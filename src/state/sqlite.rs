@@ -6,8 +6,10 @@
 use std::{
     fs::{self, Metadata, OpenOptions},
     io::ErrorKind,
+    ops::RangeInclusive,
     os::unix::fs::{MetadataExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
+    sync::atomic::AtomicU64,
     time::Duration,
 };
 
@@ -22,8 +24,8 @@ use tokio::sync::Mutex;
 use super::{
     ClaimsDigest,
     revocations::random_id,
-    sqlite_claims,
-    store::{Answer, Change, Store, StoreError, StoredClaims, StoredRevocations},
+    sqlite_claims, sqlite_pushes,
+    store::{Answer, Change, Store, StoreError, StoredClaims, StoredPush, StoredRevocations},
 };
 
 /// The version of the tables.
@@ -43,13 +45,15 @@ const TABLES: [&str; 4] = [
 const MOVE_AWAY: &str = "restore it from a backup and run `portwarden revoke --all-sessions`, or move it away: a new one is \
                          made, and all tokens end";
 
-/// A file of revocations and claims.
+/// A file of revocations, claims and the times of pushes.
 pub(super) struct SqliteStore {
     path: PathBuf,
     /// Device and inode of the file that is open.
     identity: (u64, u64),
     is_new: bool,
     connection: Mutex<SqliteConnection>,
+    /// The number of tags of which it is known when they were pushed.
+    pub(super) pushes: AtomicU64,
 }
 
 impl SqliteStore {
@@ -73,7 +77,13 @@ impl SqliteStore {
             .disable_statement_logging();
         let connection = options.connect().await.map_err(|error| failure(&path, &error))?;
         let identity = identity(&look_at(&path)?.ok_or_else(|| gone(&path))?);
-        let mut store = Self { path, identity, is_new: false, connection: Mutex::new(connection) };
+        let mut store = Self {
+            path,
+            identity,
+            is_new: false,
+            connection: Mutex::new(connection),
+            pushes: AtomicU64::new(0),
+        };
         store.prepare(now).await?;
         Ok(store)
     }
@@ -117,9 +127,11 @@ impl SqliteStore {
                 return Err(error(&path, message, "a newer Portwarden made it: run that one"));
             }
         }
-        for table in sqlite_claims::TABLES {
+        for table in sqlite_claims::TABLES.into_iter().chain(sqlite_pushes::TABLES) {
             execute(connection, table).await.map_err(failed)?;
         }
+        let pushes = sqlite_pushes::count(connection).await.map_err(failed)?;
+        self.pushes = AtomicU64::new(pushes);
         execute(connection, "COMMIT").await.map_err(failed)
     }
 
@@ -215,6 +227,51 @@ impl Store for SqliteStore {
             let read = sqlite_claims::read(&mut connection, digest).await;
             read.map_err(|error| failure(&self.path, &error))
         })
+    }
+
+    fn note_pushes(&self, pushes: Vec<StoredPush>) -> Answer<'_, usize> {
+        Box::pin(async move {
+            self.check_place()?;
+            let mut connection = self.connection.lock().await;
+            let noted = sqlite_pushes::note(&mut connection, &self.pushes, &pushes).await;
+            noted.map_err(|error| failure(&self.path, &error))
+        })
+    }
+
+    fn note_seen(&self, seen: Vec<StoredPush>, unsettled: RangeInclusive<u64>) -> Answer<'_, usize> {
+        Box::pin(async move {
+            self.check_place()?;
+            let mut connection = self.connection.lock().await;
+            let noted = sqlite_pushes::note_seen(&mut connection, &self.pushes, &seen, &unsettled).await;
+            noted.map_err(|error| failure(&self.path, &error))
+        })
+    }
+
+    fn forget_pushes(
+        &self,
+        repository: String,
+        tags: Vec<String>,
+        unsettled: RangeInclusive<u64>,
+    ) -> Answer<'_, ()> {
+        Box::pin(async move {
+            self.check_place()?;
+            let (mut connection, of) = (self.connection.lock().await, (&*repository, &*tags));
+            let forgotten = sqlite_pushes::forget(&mut connection, &self.pushes, of, &unsettled).await;
+            forgotten.map_err(|error| failure(&self.path, &error))
+        })
+    }
+
+    fn pushes(&self, repository: String) -> Answer<'_, Vec<StoredPush>> {
+        Box::pin(async move {
+            let mut connection = self.connection.lock().await;
+            let read = sqlite_pushes::read(&mut connection, repository).await;
+            read.map_err(|error| failure(&self.path, &error))
+        })
+    }
+
+    fn no_room(&self) -> StoreError {
+        let message = format!("it has no room for the times of more than {} tags", sqlite_pushes::MOST);
+        error(&self.path, message, "narrow the entries of `retention`")
     }
 
     fn too_slow(&self) -> StoreError {

@@ -1,13 +1,13 @@
-//! The place where revocations and claims are stored: all that another kind of store has to do.
+//! The place where revocations, claims and the times of pushes are stored: all that another kind of store has to do.
 
-use std::{future::Future, path::PathBuf, pin::Pin};
+use std::{future::Future, ops::RangeInclusive, path::PathBuf, pin::Pin};
 
 use super::ClaimsDigest;
 
 /// The answer of a store.
 pub(super) type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
 
-/// A store of revocations, and of claims. Used by one process at a time.
+/// A store of revocations, claims and the times of pushes. Used by one process at a time.
 pub(super) trait Store: Send + Sync {
     /// Reads all revocations.
     ///
@@ -34,9 +34,86 @@ pub(super) trait Store: Send + Sync {
     /// They cannot be read.
     fn claims(&self, digest: ClaimsDigest) -> Answer<'_, Option<StoredClaims>>;
 
+    /// Stores when tags were pushed, each at most once in the list, in place of what is stored about them. Within a
+    /// repository, none is stored as earlier than another that is there. Returns how many found no room.
+    ///
+    /// # Errors
+    /// They may be stored or not.
+    fn note_pushes(&self, pushes: Vec<StoredPush>) -> Answer<'_, usize>;
+
+    /// Stores of tags that are there when they were there, as far as nothing is stored about them but what is about
+    /// another manifest and outside of `unsettled`. Returns how many found no room.
+    ///
+    /// # Errors
+    /// They may be stored or not.
+    fn note_seen(&self, seen: Vec<StoredPush>, unsettled: RangeInclusive<u64>) -> Answer<'_, usize>;
+
+    /// Forgets when tags of a repository were pushed, but for times within `unsettled`.
+    ///
+    /// # Errors
+    /// They may be forgotten or not.
+    fn forget_pushes(
+        &self,
+        repository: String,
+        tags: Vec<String>,
+        unsettled: RangeInclusive<u64>,
+    ) -> Answer<'_, ()>;
+
+    /// Reads when tags of a repository were pushed.
+    ///
+    /// # Errors
+    /// They cannot be read.
+    fn pushes(&self, repository: String) -> Answer<'_, Vec<StoredPush>>;
+
+    /// Returns the error for what found no room.
+    fn no_room(&self) -> StoreError;
+
     /// Returns the error for an answer that does not come in time.
     fn too_slow(&self) -> StoreError;
 }
+
+/// The part of a store of tests that is about pushes: it keeps none.
+#[cfg(test)]
+macro_rules! no_pushes {
+    () => {
+        fn note_pushes(
+            &self,
+            _: Vec<$crate::state::store::StoredPush>,
+        ) -> $crate::state::store::Answer<'_, usize> {
+            Box::pin(async { Ok(0) })
+        }
+
+        fn note_seen(
+            &self,
+            _: Vec<$crate::state::store::StoredPush>,
+            _: std::ops::RangeInclusive<u64>,
+        ) -> $crate::state::store::Answer<'_, usize> {
+            Box::pin(async { Ok(0) })
+        }
+
+        fn forget_pushes(
+            &self,
+            _: String,
+            _: Vec<String>,
+            _: std::ops::RangeInclusive<u64>,
+        ) -> $crate::state::store::Answer<'_, ()> {
+            Box::pin(async { Ok(()) })
+        }
+
+        fn pushes(
+            &self,
+            _: String,
+        ) -> $crate::state::store::Answer<'_, Vec<$crate::state::store::StoredPush>> {
+            Box::pin(async { Ok(Vec::new()) })
+        }
+
+        fn no_room(&self) -> $crate::state::StoreError {
+            self.too_slow()
+        }
+    };
+}
+#[cfg(test)]
+pub(super) use no_pushes;
 
 /// The claims of an account, as they are stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,7 +126,22 @@ pub(super) struct StoredClaims {
     pub(super) until: u64,
 }
 
-/// The content of a store.
+/// The last push of a tag, as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct StoredPush {
+    /// The repository.
+    pub(super) repository: String,
+    /// The tag.
+    pub(super) tag: String,
+    /// The manifest that it was given.
+    pub(super) digest: String,
+    /// The time, in seconds since 1970.
+    pub(super) at: u64,
+    /// True for the time of a push; false if it was pushed then or before.
+    pub(super) is_exact: bool,
+}
+
+/// The revocations of a store.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct StoredRevocations {
     /// The id of the state.

@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::{
-    store::{Answer, StoredClaims},
+    store::{Answer, StoredClaims, no_pushes},
     *,
 };
 
@@ -293,6 +293,8 @@ impl Store for Broken {
     fn claims(&self, _: ClaimsDigest) -> Answer<'_, Option<StoredClaims>> {
         Box::pin(async { Ok(None) })
     }
+
+    no_pushes!();
 
     fn too_slow(&self) -> StoreError {
         StoreError { file: "state.db".into(), message: "disk full".to_owned(), hint: "make room" }

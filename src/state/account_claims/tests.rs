@@ -5,7 +5,7 @@ use std::{path::Path, sync::atomic::AtomicBool};
 use super::*;
 use crate::state::{
     StateSettings, Target,
-    store::{Answer, Change, StoredRevocations},
+    store::{Answer, Change, StoreError, StoredRevocations, no_pushes},
 };
 
 const NOW: u64 = 1_800_000_000;
@@ -178,6 +178,8 @@ impl Store for Broken {
     fn claims(&self, _: ClaimsDigest) -> Answer<'_, Option<StoredClaims>> {
         Box::pin(self.answer(None))
     }
+
+    no_pushes!();
 
     fn too_slow(&self) -> StoreError {
         StoreError { file: "state.db".into(), message: "too slow".to_owned(), hint: "wait" }

@@ -1,0 +1,49 @@
+//! Questions to the store, in tasks of their own, each with a deadline.
+
+use std::{sync::Arc, time::Duration};
+
+use super::{
+    State,
+    store::{Answer, Store, StoreError},
+};
+
+/// Questions that wait for the store at the same time.
+pub(super) const AT_ONCE: usize = 64;
+
+impl State {
+    /// Asks the store, in a task of its own: what was begun there is ended even if the request is given up.
+    pub(super) async fn ask<T: Send + 'static>(
+        &self,
+        store: &Arc<dyn Store>,
+        patience: Duration,
+        question: impl FnOnce(Arc<dyn Store>) -> Answer<'static, T>,
+    ) -> Result<T, StoreError> {
+        let asked = async {
+            let turn = Arc::clone(&self.turns).acquire_owned().await;
+            let question = question(Arc::clone(store));
+            let task = async move {
+                let _turn = turn;
+                question.await
+            };
+            tokio::spawn(task).await
+        };
+        let answer = match tokio::time::timeout(patience, asked).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(_)) | Err(_) => Err(store.too_slow()),
+        };
+        self.note(&answer);
+        answer
+    }
+
+    /// Remembers whether the store can be used, for the metrics and `/readyz`. A revocation that is not stored yet is worse
+    /// than claims that could be.
+    fn note<T>(&self, answer: &Result<T, StoreError>) {
+        match answer {
+            Err(error) => *self.trouble.lock() = Some(error.to_string()),
+            Ok(_) if self.unstored.try_lock().is_ok_and(|unstored| unstored.is_empty()) => {
+                *self.trouble.lock() = None;
+            }
+            Ok(_) => {}
+        }
+    }
+}
