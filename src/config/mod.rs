@@ -36,8 +36,8 @@ use diagnostics::{finding::Report, positions::Positions};
 use schema::File;
 pub use sections::log::{LogFormat, LogLevel, LogSettings};
 use sections::{
-    access, audit, backends, certificates, control, htpasswd, limits, log, metrics, proxy, robots, server,
-    state, tags, tls, token, unsupported, workload,
+    access, audit, backends, certificates, control, htpasswd, limits, log, metrics, proxy, retention, robots,
+    server, state, tags, tls, token, unsupported, workload,
 };
 pub(crate) use values::moment::{FORM as FORM_OF_A_MOMENT, Moment, written as written_moment};
 pub(crate) use values::quantity::counted;
@@ -46,12 +46,24 @@ pub(crate) use values::quantity::counted;
 const LARGEST: u64 = 16 << 20;
 /// Sections that say nothing of accounts and rules: with an error in them, the warnings about the others hold all the
 /// same.
-const APART: [&str; 10] =
-    ["server", "token", "registry", "limits", "log", "audit", "metrics", "state", "tags", "ui"];
+const APART: [&str; 11] =
+    ["server", "token", "registry", "limits", "log", "audit", "metrics", "state", "tags", "retention", "ui"];
 
 /// The same with the rules. An error in one of them says nothing of accounts.
-const APART_AND_RULES: [&str; 11] =
-    ["server", "token", "registry", "limits", "log", "audit", "metrics", "state", "tags", "ui", "acl"];
+const APART_AND_RULES: [&str; 12] = [
+    "server",
+    "token",
+    "registry",
+    "limits",
+    "log",
+    "audit",
+    "metrics",
+    "state",
+    "tags",
+    "retention",
+    "ui",
+    "acl",
+];
 /// The service of a rule that stands for one with an error: no request is for it.
 const NO_SERVICE: &str = "\0";
 
@@ -245,7 +257,6 @@ impl Context<'_> {
         let (robots, ceilings) = robots::settings(file, &mut self.report);
         let acl = access::acl(file, &mut self.report);
         let write_once = tags::write_once(file, &mut self.report);
-        let retention = Vec::new();
         let authenticators = backends::authenticators(file, self);
         let authorizers = backends::authorizers(file, self);
         let workload = workload::settings(file, self);
@@ -256,6 +267,7 @@ impl Context<'_> {
         let metrics = metrics::address(file, &mut self.report);
         let control = control::socket(file, self);
         let state = state::settings(file, self);
+        let retention = retention::entries(file, &state, &mut self.report);
         let files = std::mem::take(&mut self.files);
         let policy = access::check(&users, &acl, &mut self.report);
         robots::check(&robots, &ceilings, &users, &mut self.report);

@@ -15,6 +15,7 @@ mod labels;
 mod names;
 mod repair;
 mod resources;
+mod retention;
 mod robots;
 mod rules;
 mod tags;
@@ -87,6 +88,7 @@ pub(super) fn run(input: &LintInput<'_>, report: &mut Report<'_>) {
         validity::LINTS,
         names::LINTS,
         tags::LINTS,
+        retention::LINTS,
         types::LINTS,
         actions::LINTS,
         undecidable::LINTS,

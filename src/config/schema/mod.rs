@@ -40,6 +40,7 @@ pub(crate) struct File {
     pub(crate) workload_auth: Option<WorkloadAuth>,
     pub(crate) certificate_auth: Option<CertificateAuth>,
     pub(crate) tags: Option<Tags>,
+    pub(crate) retention: Option<Vec<Option<RetentionEntry>>>,
     pub(crate) registry: Option<Registry>,
     pub(crate) backends: Option<Backends>,
     pub(crate) limits: Option<Limits>,
@@ -298,6 +299,34 @@ pub(crate) struct TagMatch {
 #[serde(deny_unknown_fields, default, expecting = "a mapping with `account`")]
 pub(crate) struct Except {
     pub(crate) account: Option<Text>,
+}
+
+/// An entry of `retention:`, Portwarden's own.
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default, expecting = "a mapping with `match` and `keep`")]
+pub(crate) struct RetentionEntry {
+    #[serde(rename = "match")]
+    pub(crate) conditions: Option<RepositoryMatch>,
+    pub(crate) keep: Option<Vec<Option<Keep>>>,
+    pub(crate) dry_run: Option<Switch>,
+}
+
+/// `match:` of such an entry.
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default, expecting = "a mapping with `name`")]
+pub(crate) struct RepositoryMatch {
+    pub(crate) name: Option<Text>,
+}
+
+/// An element of its `keep:`.
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default, expecting = "a mapping with `newest`, `tag` or `younger`")]
+pub(crate) struct Keep {
+    pub(crate) newest: Condition<Integer>,
+    pub(crate) tag: Condition<OneOrMany>,
+    pub(crate) younger: Condition<Text>,
+    /// Known so that its absence can be explained.
+    pub(crate) pulled_within: Condition<IgnoredAny>,
 }
 
 /// `registry:`, Portwarden's own.

@@ -15,6 +15,7 @@ pub(super) mod metrics;
 pub(super) mod object_stores;
 pub(super) mod proxy;
 pub(super) mod registry;
+pub(super) mod retention;
 pub(super) mod robots;
 pub(super) mod server;
 pub(super) mod sql;

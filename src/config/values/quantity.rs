@@ -95,6 +95,15 @@ fn parse_duration(text: &str) -> Option<Duration> {
     Some(sum).filter(|_| !text.is_empty())
 }
 
+/// `30d`, `1d12h`, or a duration as [`parse_duration`] reads it.
+pub(crate) fn parse_days(text: &str) -> Option<Duration> {
+    let Some((days, rest)) = text.split_once('d') else { return parse_duration(text) };
+    let rest = if rest.is_empty() { Duration::ZERO } else { parse_duration(rest)? };
+    let days = Some(days).filter(|days| days.bytes().all(|byte| byte.is_ascii_digit()));
+    let seconds = days?.parse::<u64>().ok()?.checked_mul(24 * 3600)?;
+    Duration::from_secs(seconds).checked_add(rest)
+}
+
 /// `512`, `64KiB`, `1 MiB`, `10MB`.
 fn parse_size(text: &str) -> Option<u64> {
     let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
@@ -139,6 +148,33 @@ mod tests {
         {
             assert_eq!(parse_duration(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn long_durations_may_have_days() {
+        for (text, hours) in [("30d", 720), ("1d12h", 36), ("0d", 0), ("48h", 48), ("36500d", 876_000)] {
+            assert_eq!(parse_days(text), Some(Duration::from_secs(hours * 3600)), "{text}");
+        }
+        for text in [
+            "",
+            "d",
+            "-1d",
+            "+1d",
+            "1.5d",
+            "30 d",
+            "30d ",
+            "1d2",
+            "1d2d",
+            "99999999999999999999d",
+            "30D",
+            "4w",
+        ] {
+            assert_eq!(parse_days(text), None, "{text}");
+        }
+        let most = u64::MAX / 86_400;
+        assert!(parse_days(&format!("{most}d")).is_some());
+        assert_eq!(parse_days(&format!("{}d", most + 1)), None);
+        assert_eq!(parse_days(&format!("{most}d24h")), None);
     }
 
     #[test]

@@ -7,6 +7,7 @@ pub(crate) mod limits;
 pub(crate) mod refused;
 pub(crate) mod registry;
 pub(crate) mod reporting;
+pub(crate) mod retention;
 pub(crate) mod robots;
 pub(crate) mod server;
 pub(crate) mod tags;

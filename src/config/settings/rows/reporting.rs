@@ -41,7 +41,7 @@ pub(crate) const CONTROL: &[Setting] = &[
 
 /// `state:`.
 pub(crate) const STATE: &[Setting] = &[
-    section("state", "Where revocations, and labels too long for a token, are stored: see docs/revoking.md. A reload changes nothing here."),
+    section("state", "Where revocations, labels too long for a token and the times of pushes are stored: see docs/revoking.md. A reload changes nothing here."),
     optional(
         "state.file",
         "The path of a file, which is made if there is none, in a directory that is writable for the service; `none` for \
