@@ -3,6 +3,7 @@
 mod by_tags;
 mod local;
 mod one_tag;
+mod push_times;
 mod reading;
 mod sending;
 
@@ -49,7 +50,7 @@ use super::{
     write_once::{Guarded, Passage, WriteOnceGate},
 };
 use crate::{
-    limits::InFlight,
+    limits::{InFlight, LogThrottle},
     net::BufferBudget,
     registry::{Endpoint, ErrorCode, Refusal},
     state::State,
@@ -70,6 +71,8 @@ pub struct Service {
     registry_health: RegistryHealth,
     freeze: Freeze,
     write_once: WriteOnceGate,
+    /// For pushes whose time could not be noted.
+    unnoted: LogThrottle,
     budget: BufferBudget,
     telemetry: Arc<Telemetry>,
 }
@@ -93,6 +96,7 @@ impl Service {
             registry_health: RegistryHealth::default(),
             freeze: Freeze::default(),
             write_once: WriteOnceGate::default(),
+            unnoted: LogThrottle::default(),
             budget,
             telemetry,
         }
@@ -302,6 +306,7 @@ impl Service {
         let busy = |error| unanswered(&error, &upstream);
         let slot = upstream.slot(address).await.map_err(busy)?.of(in_flight);
         let write = self.freeze.admit(permit.route())?;
+        self.note_push(permit.route(), &passage, snapshot).await;
         passage.begin()?;
         let forget = self.closure.forget_after(permit.route());
         log.allowed();

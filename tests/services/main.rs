@@ -37,6 +37,7 @@ mod object_store;
 #[allow(clippy::disallowed_methods, reason = "tests are threads of their own, which may sleep")]
 mod one_tag;
 mod pages;
+mod push_times;
 mod registry3;
 mod response_rewriting;
 mod revocation;

@@ -49,6 +49,8 @@ pub(super) struct Locks {
 #[derive(Default)]
 pub(in crate::proxy) struct Passage {
     held: Option<Held>,
+    /// The manifest that is pushed.
+    pushed: Option<Digest>,
     /// For the manifest in memory.
     _slot: Option<Slot>,
 }
@@ -147,15 +149,20 @@ impl Locks {
 
 impl From<Held> for Passage {
     fn from(held: Held) -> Self {
-        Self { held: Some(held), _slot: None }
+        Self { held: Some(held), pushed: None, _slot: None }
     }
 }
 
 impl Passage {
-    /// The same with a slot, which it keeps to its end.
-    pub(super) fn with(mut self, slot: Slot) -> Self {
-        self._slot = Some(slot);
+    /// The same of a push of this manifest, with a slot, which it keeps to its end.
+    pub(super) fn pushing(mut self, digest: Digest, slot: Slot) -> Self {
+        (self.pushed, self._slot) = (Some(digest), Some(slot));
         self
+    }
+
+    /// Returns the manifest that is pushed; `None` for another request.
+    pub(in crate::proxy) fn pushed(&self) -> Option<&Digest> {
+        self.pushed.as_ref()
     }
 
     /// Claims the tags of a push. To be called right before it is sent.

@@ -173,11 +173,11 @@ impl WriteOnceGate {
             let why = "manifest invalid: this one stands for tags that were deleted, and cannot be pushed";
             return Err(Refusal::new(ErrorCode::ManifestInvalid, why));
         }
+        let digest = Digest::of(&bytes);
         if guarded_tags.is_empty() {
             // No deletion decides meanwhile about what the tag needs, or takes what is pushed for the placeholder.
-            return Ok((body, self.locks.shared(name).await?.with(slot)));
+            return Ok((body, self.locks.shared(name).await?.pushing(digest, slot)));
         }
-        let digest = Digest::of(&bytes);
         if named.is_some_and(|named| *named != digest) {
             let why =
                 format!("expected a manifest of {}, found one of {digest}", named.map_or("", Digest::as_str));
@@ -185,7 +185,8 @@ impl WriteOnceGate {
         }
         // Also for an account that may move the tag: what it pushes must not land on what another has pushed meanwhile.
         let keys = guarded_tags.iter().map(|(tag, _)| TagKey::new(name, tag)).collect();
-        let passage = self.locks.for_push(name, keys, &self.claims, digest.clone()).await?.with(slot);
+        let passage = self.locks.for_push(name, keys, &self.claims, digest.clone()).await?;
+        let passage = passage.pushing(digest.clone(), slot);
         let reader = TagReader { registry: guarded.registry, name };
         for (tag, place) in write_once(guarded_tags) {
             self.check(&reader, &tag, &digest).await.inspect_err(|_| log.ruled(|| place.to_string()))?;

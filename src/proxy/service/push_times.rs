@@ -1,0 +1,37 @@
+//! The times of pushes, noted before the registry gets the push, for `portwarden prune`.
+
+use std::time::Instant;
+
+use super::Service;
+use crate::{
+    limits::Network,
+    proxy::{Snapshot, snapshot::unix_now, write_once::Passage},
+    registry::{Endpoint, Route},
+};
+
+impl Service {
+    /// Notes when the tags of a push are given their manifest, in a repository that an entry of `retention` is for. A
+    /// push whose time cannot be noted goes on: the file may be as full as it likes.
+    pub(super) async fn note_push(&self, route: &Route, passage: &Passage, snapshot: &Snapshot) {
+        let (tags, digest) = match (route.endpoint(), passage.pushed()) {
+            (Endpoint::ManifestByTag(_, tag), Some(digest)) => (std::slice::from_ref(tag), digest),
+            (Endpoint::ManifestByDigest(..), Some(digest)) => (route.tags(), digest),
+            _ => return,
+        };
+        let Some(name) = route.endpoint().repository() else { return };
+        if snapshot.retention.entry(name).is_none() {
+            return;
+        }
+        for tag in tags {
+            let Err(error) = Box::pin(snapshot.state.note_push(name, tag, digest, unix_now())).await else {
+                continue;
+            };
+            if let Some(suppressed) = self.unnoted.due(Network::Unknown, Instant::now()) {
+                tracing::error!(
+                    repository = %name, %tag, %error, suppressed,
+                    "cannot note when a tag was pushed: `portwarden prune` prunes nothing until it is noted"
+                );
+            }
+        }
+    }
+}
