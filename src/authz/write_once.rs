@@ -6,7 +6,7 @@
 use std::fmt;
 
 use super::{Permit, TextPattern};
-use crate::registry::{Endpoint, Method, PLACEHOLDER_DIGEST, RepositoryName, Route, Tag};
+use crate::registry::{Digest, Endpoint, Method, PLACEHOLDER_DIGEST, RepositoryName, Route, Tag};
 
 /// An entry of `tags.write_once`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -229,6 +229,13 @@ impl Permit {
     /// The permit to delete a tag for an operator at the control socket, whom no rule is about. `None` for no tag.
     pub fn of_operator(name: &RepositoryName, tag: &Tag) -> Option<Self> {
         let route = Route::parse("DELETE", &format!("/v2/{name}/manifests/{tag}"), None).ok()?;
+        Some(Self::new(route, Vec::new()))
+    }
+
+    /// The permit to delete a manifest that no tag needs, by `retention`, for an operator at the control socket. `None` for
+    /// no manifest.
+    pub fn to_prune(name: &RepositoryName, digest: &Digest) -> Option<Self> {
+        let route = Route::parse("DELETE", &format!("/v2/{name}/manifests/{digest}"), None).ok()?;
         Some(Self::new(route, Vec::new()))
     }
 }

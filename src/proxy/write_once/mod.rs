@@ -10,6 +10,8 @@ mod claims;
 mod leftovers;
 mod locks;
 mod placeholder_steps;
+mod prune_steps;
+mod pushed_meanwhile;
 mod reach;
 mod tag_deletion;
 #[cfg(test)]
@@ -39,6 +41,9 @@ use leftovers::Leftovers;
 pub(super) use leftovers::Look;
 pub(super) use locks::Passage;
 use locks::{Locks, TagKey};
+pub(super) use prune_steps::PruneSteps;
+pub(super) use pushed_meanwhile::PruneRun;
+use pushed_meanwhile::PushedMeanwhile;
 use tag_deletion::DeletedTags;
 pub(super) use tag_deletion::TagOutcome;
 
@@ -53,6 +58,7 @@ pub(super) struct WriteOnceGate {
     claims: Claims,
     leftovers: Arc<Leftovers>,
     deleted: Arc<DeletedTags>,
+    pushed: PushedMeanwhile,
     refused: AtomicU64,
     undecided: AtomicU64,
 }
@@ -65,6 +71,7 @@ impl Default for WriteOnceGate {
             claims: Claims::default(),
             leftovers: Arc::default(),
             deleted: Arc::default(),
+            pushed: PushedMeanwhile::default(),
             refused: AtomicU64::new(0),
             undecided: AtomicU64::new(0),
         }
@@ -176,7 +183,9 @@ impl WriteOnceGate {
         let digest = Digest::of(&bytes);
         if guarded_tags.is_empty() {
             // No deletion decides meanwhile about what the tag needs, or takes what is pushed for the placeholder.
-            return Ok((body, self.locks.shared(name).await?.pushing(digest, slot)));
+            let passage = self.locks.shared(name).await?;
+            self.pushed.note(name, &digest);
+            return Ok((body, passage.pushing(digest, slot)));
         }
         if named.is_some_and(|named| *named != digest) {
             let why =
@@ -191,6 +200,7 @@ impl WriteOnceGate {
         for (tag, place) in write_once(guarded_tags) {
             self.check(&reader, &tag, &digest).await.inspect_err(|_| log.ruled(|| place.to_string()))?;
         }
+        self.pushed.note(name, &digest);
         Ok((body, passage))
     }
 

@@ -54,8 +54,8 @@ pub(in crate::proxy) enum TagOutcome {
 /// The tags that were deleted since the start, by the way.
 #[derive(Debug, Default)]
 pub(super) struct DeletedTags {
-    by_registry: AtomicU64,
-    by_placeholder: AtomicU64,
+    pub(super) by_registry: AtomicU64,
+    pub(super) by_placeholder: AtomicU64,
 }
 
 impl DeletedTags {
@@ -147,10 +147,7 @@ impl TagDeletion {
         Ok(match reply.status {
             StatusCode::ACCEPTED => self.done(digest, &self.deleted.by_registry),
             StatusCode::NOT_FOUND => self.not_there(),
-            StatusCode::METHOD_NOT_ALLOWED => TagOutcome::Refused(Refusal::new(
-                ErrorCode::Unsupported,
-                "the registry behind this proxy deletes nothing; its operator has to set storage.delete.enabled: true",
-            )),
+            StatusCode::METHOD_NOT_ALLOWED => TagOutcome::Refused(deletion_is_off()),
             _ => TagOutcome::Answered(reply),
         })
     }
@@ -211,6 +208,12 @@ impl TagDeletion {
     }
 }
 
+/// The answer where the registry deletes nothing.
+pub(super) fn deletion_is_off() -> Refusal {
+    let why = "the registry behind this proxy deletes nothing; its operator has to set storage.delete.enabled: true";
+    Refusal::new(ErrorCode::Unsupported, why)
+}
+
 /// The registry's error document.
 #[derive(Deserialize)]
 struct Errors {
@@ -223,7 +226,7 @@ struct Problem {
 }
 
 /// Returns true for the answer of registry 2.8 to the deletion of any tag.
-fn is_by_digest_only(reply: &Reply) -> bool {
+pub(super) fn is_by_digest_only(reply: &Reply) -> bool {
     let read = serde_json::from_slice::<Errors>(&reply.body);
     read.is_ok_and(|read| {
         !read.errors.is_empty() && read.errors.iter().all(|error| error.code == "DIGEST_INVALID")
