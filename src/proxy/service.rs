@@ -4,6 +4,7 @@ mod by_tags;
 mod local;
 mod one_tag;
 mod push_times;
+mod pruning;
 mod reading;
 mod sending;
 
@@ -29,6 +30,7 @@ use super::{
         subrequest::Subrequest,
     },
     pages::{Answer, Pages},
+    prune::Pruned,
     registry_health::RegistryHealth,
     request::{
         context::{RequestContext, expects_continue, parse},
@@ -73,6 +75,7 @@ pub struct Service {
     write_once: WriteOnceGate,
     /// For pushes whose time could not be noted.
     unnoted: LogThrottle,
+    pruned: Pruned,
     budget: BufferBudget,
     telemetry: Arc<Telemetry>,
 }
@@ -97,6 +100,7 @@ impl Service {
             freeze: Freeze::default(),
             write_once: WriteOnceGate::default(),
             unnoted: LogThrottle::default(),
+            pruned: Pruned::default(),
             budget,
             telemetry,
         }

@@ -1,10 +1,11 @@
-//! The control socket: `portwarden freeze`, `thaw`, `status`, `revoke`, `token list` and `untag` speak to the running
+//! The control socket: `portwarden freeze`, `thaw`, `status`, `revoke`, `token list`, `untag` and `prune` speak to the running
 //! server through it.
 //!
 //! A Unix socket for its owner, and only root and the user that the server runs as are listened to (SO_PEERCRED). One
 //! request a connection, a line of JSON; the answer is one or several lines. The end of a freeze is kept in a file
 //! beside the socket, so that a restart in the middle of a garbage collection does not thaw it.
 
+mod prune;
 mod revocation;
 mod untag;
 
@@ -28,7 +29,7 @@ use tokio::{
 
 use super::{ACCEPT_PAUSE, listener::remove_stale_socket};
 use crate::{
-    proxy::{Freeze, FreezeStatus, NotFrozen, Service},
+    proxy::{Freeze, FreezeStatus, NotFrozen, PruneEvent, PruneRequest, Service},
     state::Target,
     telemetry::{Event, Record, Telemetry},
 };
@@ -67,6 +68,15 @@ pub enum ControlRequest {
         repository: String,
         /// The tag.
         tag: String,
+    },
+    /// Delete what `retention` keeps not; answered by `Prune` as often as there is something to report.
+    Prune {
+        /// False to report what would be deleted.
+        apply: bool,
+        /// True to report the tags that stay, too.
+        kept: bool,
+        /// These repositories; if there are none, each that an entry matches.
+        repositories: Vec<String>,
     },
     /// List the revocations that concern an account, and of its tokens those that are revoked; answered likewise.
     Revocations {
@@ -111,6 +121,8 @@ pub enum ControlAnswer {
         /// The manifest that it was on, where that is known.
         digest: Option<String>,
     },
+    /// A report of `prune`.
+    Prune(PruneEvent),
     /// A token of a robot.
     RobotToken(RobotTokenEntry),
     /// A revocation that is in force.
@@ -157,8 +169,8 @@ pub struct Control {
     handler: Arc<ControlHandler>,
 }
 
-/// The longest request line.
-const LONGEST: u64 = 4096;
+/// The longest request line: of `prune` with some hundred repositories.
+const LONGEST: u64 = 64 << 10;
 /// The longest freeze, and the longest drain.
 const LONGEST_FREEZE: Duration = Duration::from_secs(24 * 3600);
 /// For the request line to come.
@@ -253,6 +265,10 @@ impl ControlHandler {
             }
             Ok(ControlRequest::Untag { repository, tag }) => {
                 say(&mut write, &self.untag(&repository, &tag, user).await).await
+            }
+            Ok(ControlRequest::Prune { apply, kept, repositories }) => {
+                let request = PruneRequest { apply, kept, repositories, user };
+                self.prune(request, lines.into_inner().into_inner(), write).await
             }
             Ok(ControlRequest::Tokens { account }) => {
                 say_all(&mut write, &self.tokens(account.as_deref())).await

@@ -40,6 +40,8 @@ pub struct MetricsSnapshot {
     pub write_once: Vec<(&'static str, u64)>,
     /// Tags that were deleted since the start without the others on their manifest, by the way it was done.
     pub deleted_tags: Vec<(&'static str, u64)>,
+    /// Tags and manifests that were pruned since the start.
+    pub pruned: Vec<(&'static str, u64)>,
     /// Questions since the start whether tags reach a digest, by outcome.
     pub closure: Vec<(&'static str, u64)>,
     /// Digests of which it is known what reaches them.
@@ -65,6 +67,7 @@ pub(super) struct Sampled {
     stored_claims: Family<OutcomeLabels, Counter>,
     write_once: Family<OutcomeLabels, Counter>,
     deleted_tags: Family<HowLabels, Counter>,
+    pruned: Family<WhatLabels, Counter>,
     closure: Family<OutcomeLabels, Counter>,
     closure_digests: Gauge,
     audit_lines_lost: Counter,
@@ -89,6 +92,11 @@ struct OutcomeLabels {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct HowLabels {
     how: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct WhatLabels {
+    what: &'static str,
 }
 
 /// The issuer is named by the configuration.
@@ -141,6 +149,7 @@ impl Sampled {
             "Tags that were deleted alone, by the registry itself or with the placeholder",
             self.deleted_tags.clone(),
         );
+        r.register("pruned", "Tags and manifests that prune deleted", self.pruned.clone());
         r.register(
             "closure",
             "Questions whether the tags that an account may use reach a digest, by outcome",
@@ -188,6 +197,9 @@ impl Sampled {
         }
         for (how, count) in &reading.deleted_tags {
             self.deleted_tags.get_or_create(&HowLabels { how }).inner().store(*count, Ordering::Relaxed);
+        }
+        for (what, count) in &reading.pruned {
+            self.pruned.get_or_create(&WhatLabels { what }).inner().store(*count, Ordering::Relaxed);
         }
         for (issuer, fetches, failures, age) in &reading.issuers {
             for (outcome, count) in [("done", fetches - failures), ("failed", *failures)] {

@@ -121,6 +121,10 @@ const ROOMS_OF_PROXY: &[(&str, &[&str])] = &[
     ("write_once", &["request", "body", "upstream", "request_log", "response", "forward"]),
     ("closure", &["request", "body", "upstream", "request_log", "response", "forward"]),
     (
+        "prune",
+        &["request", "body", "upstream", "request_log", "response", "forward", "write_once", "closure"],
+    ),
+    (
         "pages",
         &[
             "request",

@@ -6,13 +6,13 @@ use crate::registry::Digest;
 
 /// The part that a manifest reaches directly.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Children {
+pub(in crate::proxy) struct Children {
     /// The manifests of an index. Its entries of other media types are blobs: the layers of a build cache.
-    pub(super) manifests: Vec<String>,
+    pub(in crate::proxy) manifests: Vec<String>,
     /// The configuration and the layers.
-    pub(super) blobs: Vec<String>,
+    pub(in crate::proxy) blobs: Vec<String>,
     /// The manifest that it refers to.
-    pub(super) subject: Option<String>,
+    pub(in crate::proxy) subject: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -54,7 +54,7 @@ struct SchemaOneLayer {
 
 impl Children {
     /// Reads a manifest. What cannot be read, or has a member twice, reaches nothing.
-    pub(super) fn read(bytes: &[u8]) -> Self {
+    pub(in crate::proxy) fn read(bytes: &[u8]) -> Self {
         let Ok(document) = serde_json::from_slice::<Document>(bytes) else { return Self::default() };
         let Document { config, layers, manifests, blobs, fs_layers, subject } = document;
         let is_digest = |digest: &String| Digest::parse(digest).is_some();

@@ -38,6 +38,7 @@ use crate::{
     authz::{self, Authorizers, may_tag},
     registry::{ErrorCode, Method, Refusal, RepositoryName, Route, Tag},
 };
+pub(super) use document::Children;
 use graph::Graph;
 use kept::Kept;
 pub(super) use requests::Lesson;

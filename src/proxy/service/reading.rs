@@ -30,6 +30,7 @@ impl Service {
             state_up: self.state().is_up(),
             stored_claims: self.state().claims_counts(),
             write_once: self.write_once.counts().into(),
+            pruned: self.pruned.counts().into(),
             deleted_tags: self.write_once.deleted_tags().into(),
             closure: closure.into(),
             closure_digests,

@@ -19,6 +19,8 @@ pub enum Event {
     Revocation,
     /// An operator deleted a tag.
     Untag,
+    /// A tag or a manifest was deleted by `retention`.
+    Prune,
     /// The count of lines left out: those about requests without an account, when there are many.
     Summary,
 }
@@ -206,6 +208,7 @@ impl Event {
             Self::Freeze => "freeze",
             Self::Revocation => "revocation",
             Self::Untag => "untag",
+            Self::Prune => "prune",
             Self::Summary => "summary",
         }
     }

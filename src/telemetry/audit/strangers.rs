@@ -78,7 +78,9 @@ impl Budget {
         let is_refused_robot =
             record.credentials == Some("robot_token") && record.decision == Some(Decision::Unauthenticated);
         let is_of_account = record.source.is_some() && !is_refused_robot;
-        if matches!(record.event, Event::Freeze | Event::Untag | Event::Summary) || is_of_account {
+        if matches!(record.event, Event::Freeze | Event::Untag | Event::Prune | Event::Summary)
+            || is_of_account
+        {
             return None;
         }
         let is_read = matches!(record.method.as_str(), "GET" | "HEAD") || record.event == Event::Token;

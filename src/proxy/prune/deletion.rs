@@ -1,0 +1,181 @@
+//! Carries out the plan for a repository, in batches under its lock: first tags, then the manifests that no tag reaches.
+
+use std::{
+    collections::HashSet,
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant, SystemTime},
+};
+
+use tokio::time::timeout;
+
+use super::{
+    Prune, PruneSummary, Stop,
+    contents::{Contents, digests_of},
+};
+use crate::{
+    authz::Permit,
+    proxy::{
+        Snapshot,
+        closure::ForgetAfter,
+        forward::{subrequest::Subrequest, tag_reader::TagReader},
+        freeze::Write,
+        write_once::PruneSteps,
+    },
+    registry::{Digest, ErrorCode, Refusal, RepositoryName, Tag},
+    retention::{Plan, StoredRepository, StoredTag},
+    telemetry::{Decision, Event, Record},
+};
+
+/// Tags that are deleted under one lock.
+const TAGS: usize = 100;
+/// The time after which manifests are deleted under another lock: pushes wait.
+const LOCKED: Duration = Duration::from_secs(5);
+/// The time to look at the tags again under the lock. Pushes wait for 30 seconds.
+const LOOK: Duration = Duration::from_secs(20);
+
+/// A repository with a plan.
+pub(super) struct Work<'a> {
+    pub(super) name: &'a RepositoryName,
+    pub(super) registry: &'a Subrequest,
+    /// The entry, for the audit log.
+    pub(super) rule: String,
+    pub(super) snapshot: &'a Arc<Snapshot>,
+    pub(super) contents: Contents<'a>,
+}
+
+/// A repository that is locked, and what holds while it is.
+struct Batch {
+    steps: PruneSteps,
+    write: Option<Write>,
+    _forget: Option<ForgetAfter>,
+}
+
+impl Prune<'_> {
+    /// Carries out a plan.
+    ///
+    /// # Errors
+    /// What it stopped at. All that was done before is counted.
+    pub(super) async fn delete(
+        &self,
+        work: &mut Work<'_>,
+        plan: &Plan,
+        summary: &mut PruneSummary,
+    ) -> Result<(), Stop> {
+        for (n, some) in plan.tags.chunks(TAGS).enumerate() {
+            self.reports.progress(work.name, "tags deleted", (n * TAGS, plan.tags.len()))?;
+            summary.tags_deleted += self.delete_tags(work, some).await?;
+        }
+        let mut rest = plan.manifests.as_slice();
+        while !rest.is_empty() {
+            let done = plan.manifests.len() - rest.len();
+            self.reports.progress(work.name, "manifests deleted", (done, plan.manifests.len()))?;
+            rest = self.delete_manifests(work, rest, &mut summary.manifests_deleted).await?;
+        }
+        Ok(())
+    }
+
+    /// Deletes those of the tags that still name what was planned. Returns their number.
+    async fn delete_tags(&self, work: &Work<'_>, planned: &[StoredTag]) -> Result<usize, Stop> {
+        let Batch { mut steps, mut write, _forget } = self.begin(work).await?;
+        let names: Vec<Tag> = planned.iter().map(|tag| tag.tag.clone()).collect();
+        let mut still = Vec::with_capacity(planned.len());
+        let reader = TagReader { registry: work.registry, name: work.name };
+        for (tag, digest) in planned.iter().zip(digests_of(reader, &names).await) {
+            if digest? == Some(tag.digest.clone()) && !steps.was_pushed(&tag.digest) {
+                still.push(tag.tag.clone());
+            }
+        }
+        let mut done = Vec::with_capacity(still.len());
+        let outcome = {
+            let deleting = pin!(steps.delete_tags(&still, &mut done));
+            Write::unless_cut_off(write.as_mut(), deleting).await
+        };
+        for tag in planned.iter().filter(|tag| done.contains(&tag.tag)) {
+            self.record(work, tag.tag.as_str(), &tag.digest, &self.pruned.tags);
+        }
+        settle(outcome)?;
+        steps.end();
+        Ok(done.len())
+    }
+
+    /// Deletes those of the manifests that no tag reaches now, as far as the time goes. Returns the rest.
+    async fn delete_manifests<'m>(
+        &self,
+        work: &mut Work<'_>,
+        planned: &'m [Digest],
+        deleted: &mut usize,
+    ) -> Result<&'m [Digest], Stop> {
+        let Batch { mut steps, mut write, _forget } = self.begin(work).await?;
+        let reached = timeout(LOOK, reach_of(&mut work.contents)).await.map_err(|_| {
+            Stop::Repository("its tags could not be looked at again in time; run it again".to_owned())
+        })??;
+        let (began, reader) = (Instant::now(), TagReader { registry: work.registry, name: work.name });
+        for (n, digest) in planned.iter().enumerate() {
+            if n > 0 && began.elapsed() > LOCKED {
+                steps.end();
+                return Ok(planned.get(n..).unwrap_or_default());
+            }
+            // Registry 2.8 takes a layer out of a repository that is deleted as a manifest.
+            if reached.contains(digest) || steps.was_pushed(digest) || reader.is_blob(digest).await? {
+                continue;
+            }
+            let outcome = {
+                let deleting = pin!(steps.delete_manifest(digest));
+                Write::unless_cut_off(write.as_mut(), deleting).await
+            };
+            if settle(outcome)? {
+                *deleted += 1;
+                self.record(work, digest.as_str(), digest, &self.pruned.manifests);
+            }
+        }
+        steps.end();
+        Ok(&[])
+    }
+
+    /// Locks the repository for a batch.
+    async fn begin(&self, work: &Work<'_>) -> Result<Batch, Stop> {
+        self.may_go_on(work.snapshot)?;
+        let steps = self.gate.lock_to_prune(work.name, work.registry).await?;
+        // It may have waited.
+        self.may_go_on(work.snapshot)?;
+        let permit = Permit::to_untag(work.name, None);
+        let permit = permit.ok_or_else(|| Stop::Run("a deletion that is none".to_owned()))?;
+        let write = self.freeze.admit(permit.route()).map_err(|refusal| Stop::Run(refusal.message))?;
+        Ok(Batch { steps, write, _forget: self.closure.forget_after(permit.route()) })
+    }
+
+    fn record(&self, work: &Work<'_>, reference: &str, digest: &Digest, counter: &AtomicU64) {
+        counter.fetch_add(1, Ordering::Relaxed);
+        let mut record = Record::new(Event::Prune);
+        record.time = SystemTime::now();
+        record.repository = Some(work.name.as_str().to_owned());
+        record.reference = Some(reference.to_owned());
+        record.digest = Some(digest.as_str().to_owned());
+        record.decision = Some(Decision::Allowed);
+        record.rule = Some(work.rule.clone());
+        record.reason = Some(format!("by user {}", self.request.user));
+        self.telemetry.audit.write(&record);
+    }
+}
+
+/// All that the tags reach that are there now.
+async fn reach_of(contents: &mut Contents<'_>) -> Result<HashSet<Digest>, Stop> {
+    let tags = contents.tags().await?;
+    contents.read_below(&tags).await?;
+    let stored = |(tag, digest)| StoredTag { tag, digest, pushed: None, is_write_once: false };
+    let (tags, manifests) = (tags.into_iter().map(stored).collect(), contents.manifests().clone());
+    Ok(StoredRepository { tags, manifests }.reach())
+}
+
+/// The outcome of a step: cut off by a freeze on the outside, refused by the registry inside.
+fn settle<T>(outcome: Result<Result<T, Refusal>, Refusal>) -> Result<T, Stop> {
+    outcome.map_err(|refusal| Stop::Run(refusal.message))?.map_err(|refusal| match refusal.code {
+        // It would be the same in each repository.
+        ErrorCode::Unsupported => Stop::Run(refusal.message),
+        _ => refusal.into(),
+    })
+}
