@@ -1,5 +1,6 @@
 //! The command line, as clap reads it: each command with its options and the text of its help.
 
+mod prune;
 mod values;
 
 use std::{path::PathBuf, time::Duration};
@@ -7,6 +8,8 @@ use std::{path::PathBuf, time::Duration};
 use clap::{Parser, Subcommand};
 
 use super::config_file::ConfigFile;
+use prune::PRUNE_EXAMPLE;
+pub(super) use prune::Prune;
 pub(super) use values::moment;
 use values::{free_text, repository, tag, time};
 
@@ -47,6 +50,9 @@ pub(super) enum Command {
     /// Delete tags, and leave the other tags on their manifests, on registry 2.8 too
     #[command(after_help = UNTAG_EXAMPLE)]
     Untag(Untag),
+    /// Delete the tags that retention does not keep, with the images that no other tag needs; without --apply, show them
+    #[command(after_help = PRUNE_EXAMPLE)]
+    Prune(Prune),
     /// Refuse tokens and sessions that were issued, from their next request on
     #[command(after_help = REVOKE_EXAMPLE)]
     Revoke(Revoke),

@@ -21,6 +21,7 @@ mod password;
 mod policy_answer;
 mod policy_query;
 mod progress;
+mod prune;
 mod revoke;
 mod serve;
 mod test_policy;
@@ -39,8 +40,8 @@ use clap::{CommandFactory, Parser};
 
 use arguments::{
     Arguments, Check, Command, Completions, ControlSocket, CredentialProvider, DEFAULT_SOCKET, Explain,
-    Freeze, Hash, Revoke, RevokeSubject, Serve, Status, TestPolicy, Token, TokenCommand, TokenList, TokenNew,
-    Untag,
+    Freeze, Hash, Prune, Revoke, RevokeSubject, Serve, Status, TestPolicy, Token, TokenCommand, TokenList,
+    TokenNew, Untag,
 };
 use output::{Failure, written};
 
@@ -65,6 +66,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Thaw(control) => freeze::thaw(&control).map(|()| ExitCode::SUCCESS),
         Command::Status(status) => freeze::status(&status),
         Command::Untag(tags) => untag::run(&tags),
+        Command::Prune(pruning) => prune::run(&pruning),
         Command::Revoke(revocation) => revoke::revoke(&revocation).map(|()| ExitCode::SUCCESS),
         Command::Token(Token { command: Some(TokenCommand::List(tokens)), .. }) => {
             revoke::list(&tokens).map(|()| ExitCode::SUCCESS)

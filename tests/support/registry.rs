@@ -203,15 +203,29 @@ impl Registry {
     /// Adds a manifest with a tag to a repository of its store, whether the blobs that it names are there or not.
     pub fn add_manifest(&self, repository: &str, tag: &str, manifest: &[u8]) {
         let digest = super::image::sha256(manifest);
-        let file = self.blob_file(&digest);
-        fs::create_dir_all(file.parent().unwrap()).unwrap();
-        fs::write(file, manifest).unwrap();
-        let manifests =
-            self.store().join("docker/registry/v2/repositories").join(repository).join("_manifests");
-        let revision = format!("revisions/{}", digest.replace(':', "/"));
-        for place in [revision, format!("tags/{tag}/current")] {
-            fs::create_dir_all(manifests.join(&place)).unwrap();
-            fs::write(manifests.join(&place).join("link"), &digest).unwrap();
+        let hex = digest.trim_start_matches("sha256:");
+        let store = self.store().join("docker/registry/v2/repositories");
+        let manifests = store.join(repository).join("_manifests");
+        let write = |path: PathBuf, content: &[u8]| {
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, content).unwrap();
+        };
+        write(self.blob_file(&digest), manifest);
+        for link in [
+            format!("revisions/sha256/{hex}"),
+            format!("tags/{tag}/current"),
+            format!("tags/{tag}/index/sha256/{hex}"),
+        ] {
+            write(manifests.join(link).join("link"), digest.as_bytes());
+        }
+    }
+
+    /// Adds images to a repository of its store, one for each tag: each is `like` with an annotation of its own.
+    pub fn add_images(&self, repository: &str, like: &serde_json::Value, tags: &[String]) {
+        for tag in tags {
+            let mut manifest = like.clone();
+            manifest["annotations"] = serde_json::json!({ "tag": tag });
+            self.add_manifest(repository, tag, manifest.to_string().as_bytes());
         }
     }
 

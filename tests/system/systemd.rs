@@ -21,6 +21,10 @@ use crate::support::{programs, waiting::PATIENCE};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_portwarden");
 
+/// All that the package has.
+const UNITS: [&str; 4] =
+    ["portwarden.service", "portwarden.socket", "portwarden-prune.service", "portwarden-prune.timer"];
+
 #[test]
 fn the_units_are_valid() {
     let units = units_for_this_machine();
@@ -28,7 +32,7 @@ fn the_units_are_valid() {
         command
             // The manual is the package's, and not installed here.
             .args(["verify", "--man=no"])
-            .args(["portwarden.service", "portwarden.socket"].map(|unit| units.path().join(unit)))
+            .args(UNITS.map(|unit| units.path().join(unit)))
     });
     let complaints = String::from_utf8_lossy(&checked.stderr).into_owned();
     // systemd before 253 says this; the unit is written for it as well.
@@ -38,14 +42,14 @@ fn the_units_are_valid() {
 }
 
 #[test]
-fn the_service_is_hardened() {
-    let checked = run("systemd-analyze", |command| {
-        command
-            .args(["security", "--offline=true", "--threshold=20", "--no-pager"])
-            .arg(unit("portwarden.service"))
-    });
-    let table = String::from_utf8_lossy(&checked.stdout).into_owned();
-    assert!(checked.status.success(), "exposed by more than 2.0:\n{table}");
+fn the_services_are_hardened() {
+    for name in ["portwarden.service", "portwarden-prune.service"] {
+        let checked = run("systemd-analyze", |command| {
+            command.args(["security", "--offline=true", "--threshold=20", "--no-pager"]).arg(unit(name))
+        });
+        let table = String::from_utf8_lossy(&checked.stdout).into_owned();
+        assert!(checked.status.success(), "{name} is exposed by more than 2.0:\n{table}");
+    }
 }
 
 #[test]
@@ -219,7 +223,7 @@ acl: []
 /// The units as shipped, but with the program where it is here.
 fn units_for_this_machine() -> TempDir {
     let directory = tempfile::Builder::new().prefix("portwarden-units-").tempdir().unwrap();
-    for name in ["portwarden.service", "portwarden.socket"] {
+    for name in UNITS {
         let text = fs::read_to_string(unit(name))
             .unwrap()
             .replace("ExecStart=portwarden ", &format!("ExecStart={PROGRAM} "));

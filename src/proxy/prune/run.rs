@@ -1,6 +1,9 @@
 //! The run: one repository after the other is read, planned and shown, and the plan carried out.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use super::{
     Prune, PruneEvent, PruneItem, PruneSummary, PruneWhat, Stop, contents::Contents, deletion::Work,
@@ -165,8 +168,9 @@ impl Prune<'_> {
                 why,
             })
         };
+        let manifests: HashSet<&Digest> = plan.manifests.iter().collect();
         for tag in &plan.tags {
-            let goes = plan.manifests.contains(&tag.digest);
+            let goes = manifests.contains(&tag.digest);
             let what = if goes { PruneWhat::TagAndImage } else { PruneWhat::Tag };
             self.reports.send(item(tag, what, format!("not kept by {entry}"))).await?;
         }

@@ -42,7 +42,6 @@ pub(super) use leftovers::Look;
 pub(super) use locks::Passage;
 use locks::{Locks, TagKey};
 pub(super) use prune_steps::PruneSteps;
-pub(super) use pushed_meanwhile::PruneRun;
 use pushed_meanwhile::PushedMeanwhile;
 use tag_deletion::DeletedTags;
 pub(super) use tag_deletion::TagOutcome;
@@ -381,22 +380,6 @@ fn write_once(tags: Vec<(Tag, TagLock)>) -> impl Iterator<Item = (Tag, EntryPlac
 
 fn denied(why: String) -> Refusal {
     Refusal::new(ErrorCode::Denied, why)
-}
-
-/// The answer where the manifest of a locked tag is gone: what else it needs is not known.
-fn unreadable((tag, by): &Locked, name: &RepositoryName) -> Refusal {
-    if *by == LockedBy::Rules {
-        let why = format!(
-            "the manifest of a tag of {name} that your account may not delete cannot be read, so it is not known what must \
-             not be deleted; an account that may delete all of {name} can delete this"
-        );
-        return Refusal::new(ErrorCode::Unavailable, why);
-    }
-    let why = format!(
-        "tag {tag} of {name} is write-once and its manifest cannot be read, so it is not known what must not be deleted; \
-         restore the manifest, or take the tag out of tags.write_once for the time of this deletion"
-    );
-    Refusal::new(ErrorCode::Unavailable, why)
 }
 
 fn count(counter: &AtomicU64) {

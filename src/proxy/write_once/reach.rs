@@ -7,11 +7,11 @@ use std::{collections::HashSet, time::Duration};
 use hyper::StatusCode;
 use tokio::time::timeout;
 
-use super::{Locked, LockedBy, unreadable};
+use super::{Locked, LockedBy};
 use crate::{
     image::NamedDigests,
     proxy::forward::{gather::gather, tag_reader::TagReader},
-    registry::{Digest, ErrorCode, Refusal, Tag},
+    registry::{Digest, ErrorCode, Refusal, RepositoryName, Tag},
 };
 
 /// The time for one decision.
@@ -118,6 +118,22 @@ async fn named_digests(reader: &TagReader<'_>, digest: &Digest) -> Result<Option
     let Some(manifest) = reader.manifest(digest).await? else { return Ok(None) };
     let named = NamedDigests::read(&manifest);
     named.map(Some).ok_or_else(|| reader.without_manifest(digest, StatusCode::OK))
+}
+
+/// The answer where the manifest of a locked tag is gone: what else it needs is not known.
+fn unreadable((tag, by): &Locked, name: &RepositoryName) -> Refusal {
+    if *by == LockedBy::Rules {
+        let why = format!(
+            "the manifest of a tag of {name} that your account may not delete cannot be read, so it is not known what must \
+             not be deleted; an account that may delete all of {name} can delete this"
+        );
+        return Refusal::new(ErrorCode::Unavailable, why);
+    }
+    let why = format!(
+        "tag {tag} of {name} is write-once and its manifest cannot be read, so it is not known what must not be deleted; \
+         restore the manifest, or take the tag out of tags.write_once for the time of this deletion"
+    );
+    Refusal::new(ErrorCode::Unavailable, why)
 }
 
 fn too_much(reader: &TagReader<'_>) -> Refusal {

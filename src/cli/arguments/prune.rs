@@ -1,0 +1,32 @@
+//! The options of `portwarden prune`.
+
+use super::{ControlSocket, values::repository};
+
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Prune {
+    /// Repositories: team/app; without one, each that an entry of retention matches
+    #[arg(value_name = "REPOSITORY", value_parser = repository)]
+    pub(in crate::cli) repositories: Vec<String>,
+    /// Delete; without it, only show what would be deleted
+    #[arg(long)]
+    pub(in crate::cli) apply: bool,
+    /// Also show the tags that stay, each with what keeps it
+    #[arg(long, short)]
+    pub(in crate::cli) verbose: bool,
+    /// Print each tag as a JSON object on a line: repository, tag, digest, pushed, is_exact, what (tag, tag_and_image or
+    /// kept), why; then each failure: repository, failed; and the numbers at the end
+    #[arg(long)]
+    pub(in crate::cli) json: bool,
+    #[command(flatten)]
+    pub(in crate::cli) control: ControlSocket,
+}
+
+pub(super) const PRUNE_EXAMPLE: &str = "\
+Deletes the tags that no keep of retention keeps, and the manifests that no other tag needs. The registry frees their
+space when it collects its garbage: portwarden freeze. Ctrl-C stops before the next step; the next run goes on.
+Exit code 1: something could not be read or deleted; what cannot be read is left as it is.
+
+Examples, as root:
+  portwarden prune
+  portwarden prune -v ci/app
+  portwarden prune --apply";
