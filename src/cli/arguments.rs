@@ -1,6 +1,6 @@
 //! The command line, as clap reads it: each command with its options and the text of its help.
 
-mod prune;
+mod tags;
 mod values;
 
 use std::{path::PathBuf, time::Duration};
@@ -8,10 +8,10 @@ use std::{path::PathBuf, time::Duration};
 use clap::{Parser, Subcommand};
 
 use super::config_file::ConfigFile;
-use prune::PRUNE_EXAMPLE;
-pub(super) use prune::Prune;
+use tags::{PRUNE_EXAMPLE, UNTAG_EXAMPLE};
+pub(super) use tags::{Prune, Untag};
 pub(super) use values::moment;
-use values::{free_text, repository, tag, time};
+use values::{free_text, tag, time};
 
 /// A streaming, authorizing TLS proxy in front of an unchanged docker registry.
 #[derive(Debug, Parser)]
@@ -191,21 +191,6 @@ pub(super) struct ControlSocket {
 pub(super) const DEFAULT_SOCKET: &str = "/run/portwarden/control.sock";
 
 #[derive(Debug, clap::Args)]
-pub(super) struct Untag {
-    /// The repository: team/app
-    #[arg(value_name = "REPOSITORY", value_parser = repository)]
-    pub(super) repository: String,
-    /// The tags
-    #[arg(value_name = "TAG", required = true, value_parser = tag)]
-    pub(super) tags: Vec<String>,
-    /// Print a JSON object for each tag: repository, tag, deleted, digest, why
-    #[arg(long)]
-    pub(super) json: bool,
-    #[command(flatten)]
-    pub(super) control: ControlSocket,
-}
-
-#[derive(Debug, clap::Args)]
 pub(super) struct Revoke {
     #[command(flatten)]
     pub(super) subject: RevokeSubject,
@@ -352,13 +337,6 @@ Example, as root:
       portwarden thaw
 
 The restart is for a registry that remembers blobs in memory: it would claim to have those that were collected.";
-
-const UNTAG_EXAMPLE: &str = "\
-The manifest stays, by its digest too, until the registry collects its garbage. Write-once tags are not deleted.
-Exit code 1: a tag was not deleted; the others were.
-
-Example, as root:
-  portwarden untag team/app pr-12 pr-13";
 
 const REVOKE_EXAMPLE: &str = "\
 Ends access tokens, refresh tokens and sessions, of every back end. It survives a restart; if it cannot be stored, the

@@ -5,6 +5,7 @@
 //! request a connection, a line of JSON; the answer is one or several lines. The end of a freeze is kept in a file
 //! beside the socket, so that a restart in the middle of a garbage collection does not thaw it.
 
+mod messages;
 mod prune;
 mod revocation;
 mod untag;
@@ -17,7 +18,6 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use serde::{Deserialize, Serialize};
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
     net::{
@@ -29,138 +29,10 @@ use tokio::{
 
 use super::{ACCEPT_PAUSE, listener::remove_stale_socket};
 use crate::{
-    proxy::{Freeze, FreezeStatus, NotFrozen, PruneEvent, PruneRequest, Service},
-    state::Target,
+    proxy::{Freeze, FreezeStatus, NotFrozen, PruneRequest, Service},
     telemetry::{Event, Record, Telemetry},
 };
-
-/// A request to a running server.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", tag = "command")]
-pub enum ControlRequest {
-    /// Freeze writes for so long; pushes under way may end within `drain_seconds`.
-    Freeze {
-        /// Until it thaws by itself.
-        seconds: u64,
-        /// For pushes under way.
-        drain_seconds: u64,
-    },
-    /// Let writes pass again.
-    Thaw,
-    /// Say where it stands.
-    Status,
-    /// Refuse what was issued.
-    Revoke {
-        /// The subject.
-        target: Target,
-        /// True for a token by its `jti`, whatever it looks like: no robot's token is meant.
-        #[serde(default)]
-        is_jti: bool,
-    },
-    /// List the tokens of robots and the revocations; answered by one line for each, then by `End`.
-    Tokens {
-        /// Of this account only.
-        account: Option<String>,
-    },
-    /// Delete a tag, and leave the others on its manifest.
-    Untag {
-        /// The repository.
-        repository: String,
-        /// The tag.
-        tag: String,
-    },
-    /// Delete what `retention` keeps not; answered by `Prune` as often as there is something to report.
-    Prune {
-        /// False to report what would be deleted.
-        apply: bool,
-        /// True to report the tags that stay, too.
-        kept: bool,
-        /// These repositories; if there are none, each that an entry matches.
-        repositories: Vec<String>,
-    },
-    /// List the revocations that concern an account, and of its tokens those that are revoked; answered likewise.
-    Revocations {
-        /// The account.
-        account: String,
-    },
-}
-
-/// The server's answer. A freeze is answered by `Draining` as often as that changes, then by `Frozen`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", tag = "state")]
-pub enum ControlAnswer {
-    /// Writes pass.
-    Open {
-        /// True if they were frozen before.
-        thawed: bool,
-    },
-    /// Pushes are still to end.
-    Draining {
-        /// Repositories that are being written to, or were a moment ago.
-        pushes: usize,
-    },
-    /// No write passes.
-    Frozen {
-        /// Until it thaws by itself.
-        seconds: u64,
-        /// Writes that did not end in time.
-        cut_off: usize,
-    },
-    /// It is revoked, and stored.
-    Revoked {
-        /// The subject.
-        target: Target,
-        /// The time, as RFC 3339 writes it, in UTC.
-        at: String,
-        /// The robot whose token it is.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        robot: Option<String>,
-    },
-    /// The tag is deleted.
-    Untagged {
-        /// The manifest that it was on, where that is known.
-        digest: Option<String>,
-    },
-    /// A report of `prune`.
-    Prune(PruneEvent),
-    /// A token of a robot.
-    RobotToken(RobotTokenEntry),
-    /// A revocation that is in force.
-    Revocation(RevocationEntry),
-    /// The end of a list.
-    End,
-    /// The request was not understood, or is not allowed.
-    Refused {
-        /// The reason and the remedy.
-        why: String,
-    },
-}
-
-/// A token of a robot, in a list. Times are as RFC 3339 writes them, in UTC.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RobotTokenEntry {
-    /// The robot.
-    pub robot: String,
-    /// The id of the token.
-    pub token: String,
-    /// The comment on it.
-    pub comment: Option<String>,
-    /// The last day on which it is good.
-    pub expires: Option<String>,
-    /// Its last use since the start of the server.
-    pub last_use: Option<String>,
-    /// The time of its revocation.
-    pub revoked: Option<String>,
-}
-
-/// A revocation, in a list.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RevocationEntry {
-    /// Its subject.
-    pub target: Target,
-    /// Its time, as RFC 3339 writes it, in UTC.
-    pub at: String,
-}
+pub use messages::{ControlAnswer, ControlRequest, RevocationEntry, RobotTokenEntry};
 
 /// The control socket of a server.
 pub struct Control {

@@ -1,6 +1,24 @@
-//! The options of `portwarden prune`.
+//! The options of `portwarden untag` and `prune`.
 
-use super::{ControlSocket, values::repository};
+use super::{
+    ControlSocket,
+    values::{repository, tag},
+};
+
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Untag {
+    /// The repository: team/app
+    #[arg(value_name = "REPOSITORY", value_parser = repository)]
+    pub(in crate::cli) repository: String,
+    /// The tags
+    #[arg(value_name = "TAG", required = true, value_parser = tag)]
+    pub(in crate::cli) tags: Vec<String>,
+    /// Print a JSON object for each tag: repository, tag, deleted, digest, why
+    #[arg(long)]
+    pub(in crate::cli) json: bool,
+    #[command(flatten)]
+    pub(in crate::cli) control: ControlSocket,
+}
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Prune {
@@ -20,6 +38,13 @@ pub(in crate::cli) struct Prune {
     #[command(flatten)]
     pub(in crate::cli) control: ControlSocket,
 }
+
+pub(super) const UNTAG_EXAMPLE: &str = "\
+The manifest stays, by its digest too, until the registry collects its garbage. Write-once tags are not deleted.
+Exit code 1: a tag was not deleted; the others were.
+
+Example, as root:
+  portwarden untag team/app pr-12 pr-13";
 
 pub(super) const PRUNE_EXAMPLE: &str = "\
 Deletes the tags that no keep of retention keeps, and the manifests that no other tag needs. The registry frees their
