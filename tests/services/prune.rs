@@ -1,6 +1,6 @@
 //! `portwarden prune` (rule 54): what goes by `retention`, and what stays whatever happens meanwhile.
 //!
-//! Needs: curl, docker-registry, htpasswd.
+//! Needs: curl, docker-registry, htpasswd, sqlite3.
 
 use std::{
     collections::BTreeMap,
@@ -472,4 +472,65 @@ fn rule_54_two_thousand_tags_go_in_one_run() {
         .says("deleted 2000 of 2001 tags in 1 repository and 2000 manifests");
     assert_eq!(tags(&registry), ["keep"]);
     is_whole(&admin, NAME, "keep");
+}
+
+/// Sets when tags were pushed in the state of a server that does not run: days ago, and true for a time that is exact.
+fn set_times(warden: &Portwarden, times: &[(&str, u64, bool)]) {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    for (tag, days, is_exact) in times {
+        let statement = format!(
+            "UPDATE pushed_tags SET at = {}, is_exact = {} WHERE tag = '{tag}'",
+            now - days * 86_400,
+            u8::from(*is_exact)
+        );
+        command::run("sqlite3", &["-bail", warden.file("state.db").to_str().unwrap(), &statement], &[])
+            .succeeds();
+    }
+}
+
+#[test]
+fn rule_54_newest_and_younger_keep_what_may_be_new() {
+    const RETENTION: &str = r#"
+retention:
+  - match: {name: "acme/*"}
+    keep: [{younger: 30d}, {newest: 2}]
+state: {file: ./state.db}
+"#;
+    let registry = registry();
+    let mut warden = portwarden(&registry).acl(ALL).with(RETENTION).with(SOCKET).start();
+    let admin = admin(&warden);
+    // Not through this server, which knows of no push.
+    let direct = curl_at(&registry.url()).header(&format!("Accept: {MANIFEST}"));
+    let all = ["a", "b", "c", "d", "e", "f"];
+    all.iter().for_each(|tag| drop(image(&direct, tag, &[tag.as_bytes()])));
+    let first =
+        prune(&warden, &["--apply", "-v"]).succeeds().says("deleted 0 of 6 tags").says("younger: 30d");
+    assert!(first.stdout.contains("before 2"), "seen, and pushed then or before: {}", first.stdout);
+    warden.stop();
+    let times = [
+        ("a", 100, true),
+        ("b", 90, true),
+        ("c", 40, true),
+        ("d", 2, true),
+        ("e", 95, false),
+        ("f", 10, false),
+    ];
+    set_times(&warden, &times);
+    warden.crash_and_restart();
+    let plan = prune(&warden, &["--json", "-v"]).succeeds();
+    let lines: Vec<Value> = plan.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let why = |tag: &str| {
+        let line = lines.iter().find(|line| line["tag"] == tag).unwrap();
+        (line["what"].as_str().unwrap().to_owned(), line["why"].as_str().unwrap().to_owned())
+    };
+    assert_eq!(why("c"), ("kept".to_owned(), "newest: 2".to_owned()));
+    for tag in ["d", "f"] {
+        assert_eq!(why(tag), ("kept".to_owned(), "younger: 30d".to_owned()));
+    }
+    // Pushed again through the server: new, whatever was known.
+    let manifest = admin.clone().get(&format!("/v2/{NAME}/manifests/b")).is(200).json();
+    put(&admin, "b", MANIFEST, &manifest).is(201);
+    prune(&warden, &["--apply"]).succeeds().says("100 days ago").says("before 2");
+    assert_eq!(tags(&registry), ["b", "d", "f"], "c is no longer among the newest");
+    ["b", "d", "f"].iter().for_each(|tag| is_whole(&admin, NAME, tag));
 }
