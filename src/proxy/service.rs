@@ -3,8 +3,8 @@
 mod by_tags;
 mod local;
 mod one_tag;
-mod push_times;
 mod pruning;
+mod push_times;
 mod reading;
 mod sending;
 

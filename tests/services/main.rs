@@ -37,12 +37,9 @@ mod object_store;
 #[allow(clippy::disallowed_methods, reason = "tests are threads of their own, which may sleep")]
 mod one_tag;
 mod pages;
-<<<<<<< HEAD
-mod push_times;
-=======
 #[allow(clippy::disallowed_methods, reason = "tests are threads of their own, which may sleep")]
 mod prune;
->>>>>>> ac485d6 (prune: command, units, documents and tests)
+mod push_times;
 mod registry3;
 mod response_rewriting;
 mod revocation;

@@ -30,7 +30,7 @@ pub(crate) const METRICS: &[Setting] = &[
 pub(crate) const CONTROL: &[Setting] = &[
     section(
         "control",
-        "The socket of `portwarden freeze`, `thaw`, `status`, `untag`, `revoke` and `token list`.",
+        "The socket of `portwarden freeze`, `thaw`, `status`, `untag`, `prune`, `revoke` and `token list`.",
     ),
     optional(
         "control.socket",
