@@ -37,6 +37,9 @@ _portwarden() {
             portwarden,help)
                 cmd="portwarden__subcmd__help"
                 ;;
+            portwarden,prune)
+                cmd="portwarden__subcmd__prune"
+                ;;
             portwarden,revoke)
                 cmd="portwarden__subcmd__revoke"
                 ;;
@@ -78,6 +81,9 @@ _portwarden() {
                 ;;
             portwarden__subcmd__help,help)
                 cmd="portwarden__subcmd__help__subcmd__help"
+                ;;
+            portwarden__subcmd__help,prune)
+                cmd="portwarden__subcmd__help__subcmd__prune"
                 ;;
             portwarden__subcmd__help,revoke)
                 cmd="portwarden__subcmd__help__subcmd__revoke"
@@ -131,7 +137,7 @@ _portwarden() {
 
     case "${cmd}" in
         portwarden)
-            opts="-h -V --help --version serve check explain test-policy freeze thaw status untag revoke token credential-provider hash completions help"
+            opts="-h -V --help --version serve check explain test-policy freeze thaw status untag prune revoke token credential-provider hash completions help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -313,7 +319,7 @@ _portwarden() {
             return 0
             ;;
         portwarden__subcmd__help)
-            opts="serve check explain test-policy freeze thaw status untag revoke token credential-provider hash completions help"
+            opts="serve check explain test-policy freeze thaw status untag prune revoke token credential-provider hash completions help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -411,6 +417,20 @@ _portwarden() {
             return 0
             ;;
         portwarden__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        portwarden__subcmd__help__subcmd__prune)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -543,6 +563,24 @@ _portwarden() {
                 return 0
             fi
             case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        portwarden__subcmd__prune)
+            opts="-v -h --apply --verbose --json --socket --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --socket)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;

@@ -60,7 +60,7 @@ pub(super) fn run(prune: &Prune) -> Result<ExitCode, Failure> {
     }
 }
 
-/// What is shown of a run.
+/// The output about a run.
 struct Shown<'a> {
     prune: &'a Prune,
     /// The rows of a repository, until all of them are there.

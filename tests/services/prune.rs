@@ -283,60 +283,76 @@ fn rule_54_a_freeze_and_a_registry_without_deletion_end_it() {
     control(&warden, "thaw");
 }
 
+/// A push during a run: of the image of a tag that goes, by its tag or another; of an index of it; or of one of its own.
+/// Returns the tag and the digest, if it was acknowledged.
+fn push_meanwhile(
+    request: &Request,
+    n: usize,
+    again: &str,
+    manifest: &Value,
+    stays: &str,
+) -> Option<(String, String)> {
+    let new = format!("new-{n}");
+    let entry = |digest: &str| json!({"mediaType": MANIFEST, "size": 1, "digest": digest});
+    let (tag, media_type, pushed) = match n % 4 {
+        0 => (again.to_owned(), MANIFEST, manifest.clone()),
+        1 => (new, MANIFEST, manifest.clone()),
+        2 => {
+            let manifests = [entry(&sha256(manifest.to_string().as_bytes())), entry(stays)];
+            let annotations = json!({"n": n.to_string()});
+            let index = json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": manifests, "annotations": annotations});
+            (new, INDEX, index)
+        }
+        _ => {
+            let mut own = manifest.clone();
+            own["annotations"] = json!({"pushed": n.to_string()});
+            (new, MANIFEST, own)
+        }
+    };
+    let answer = put(request, &tag, media_type, &pushed);
+    (answer.status == 201).then(|| (tag, digest_of(&answer)))
+}
+
 #[test]
 fn rule_54_pushes_during_a_run_are_not_lost() {
+    const OLD: usize = 150;
     let registry = registry();
     let warden = open(&registry).start();
     let admin = admin(&warden);
-    let old = many(&registry, &admin);
+    image(&admin, "keep", &[b"a layer"]);
     let stays = image(&admin, "keep-platform", &[b"a platform"]);
-    let of_old: Vec<Value> = [0, 1, MANY - 1]
-        .iter()
-        .map(|n| admin.clone().get(&format!("/v2/{NAME}/manifests/{}", old[*n])).is(200).json())
-        .collect();
-    let has_ended = AtomicBool::new(false);
-    let pushed = thread::scope(|scope| {
-        let running = scope.spawn(|| {
-            let done = end(begin(&warden));
-            has_ended.store(true, Ordering::SeqCst);
-            done
-        });
-        let mut pushed = Vec::new();
-        for n in 0..200 {
-            // The image of a tag that goes, by its tag or another; an index of one; and one of its own.
-            let manifest = &of_old[n % 3];
-            let digest = sha256(manifest.to_string().as_bytes());
-            let again = &old[[0, 1, MANY - 1][n % 3]];
-            let (tag, answer) = match n % 4 {
-                0 => (again.clone(), put(&admin, again, MANIFEST, manifest)),
-                1 => (format!("new-{n}"), put(&admin, &format!("new-{n}"), MANIFEST, manifest)),
-                2 => {
-                    let entry = |digest: &str| json!({"mediaType": MANIFEST, "size": 1, "digest": digest});
-                    let of = json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": [entry(&digest), entry(&stays)], "annotations": {"n": n.to_string()}});
-                    (format!("new-{n}"), put(&admin, &format!("new-{n}"), INDEX, &of))
-                }
-                _ => {
-                    let mut own = manifest.clone();
-                    own["annotations"] = json!({"pushed": n.to_string()});
-                    (format!("new-{n}"), put(&admin, &format!("new-{n}"), MANIFEST, &own))
-                }
-            };
-            if answer.status == 201 && !has_ended.load(Ordering::SeqCst) {
-                pushed.push((tag, digest_of(&answer)));
+    let like = admin.clone().get(&format!("/v2/{NAME}/manifests/keep")).is(200).json();
+    let old: Vec<String> = (0..OLD).map(|n| format!("old-{n:04}")).collect();
+    let (mut sent, mut lasted) = (0, 0);
+    while lasted < 200 {
+        registry.add_images(NAME, &like, &old);
+        let again = [&old[0], &old[1], &old[OLD - 1]]
+            .map(|tag| (tag, admin.clone().get(&format!("/v2/{NAME}/manifests/{tag}")).is(200).json()));
+        let has_ended = AtomicBool::new(false);
+        let pushed = thread::scope(|scope| {
+            let running = scope.spawn(|| {
+                let done = end(begin(&warden));
+                has_ended.store(true, Ordering::SeqCst);
+                done
+            });
+            let mut pushed = BTreeMap::new();
+            while !has_ended.load(Ordering::SeqCst) {
+                sent += 1;
+                let (tag, manifest) = &again[sent % 3];
+                pushed.extend(push_meanwhile(&admin, sent, tag, manifest, &stays));
             }
+            let (code, text) = running.join().unwrap();
+            assert_eq!(code, Some(0), "{text}");
+            pushed
+        });
+        lasted += pushed.len();
+        for (tag, digest) in &pushed {
+            let head = admin.clone().head(&format!("/v2/{NAME}/manifests/{tag}")).is(200);
+            assert_eq!(digest_of(&head), *digest, "{tag}");
+            is_whole(&admin, NAME, digest);
         }
-        let (code, text) = running.join().unwrap();
-        assert_eq!(code, Some(0), "{text}");
-        pushed
-    });
-    assert!(pushed.len() > 20, "only {} pushes during the run: too few to tell", pushed.len());
-    for (tag, digest) in &pushed {
-        let last = pushed.iter().rfind(|(other, _)| other == tag).unwrap();
-        let head = admin.clone().head(&format!("/v2/{NAME}/manifests/{tag}")).is(200);
-        assert_eq!(digest_of(&head), last.1, "{tag}");
-        is_whole(&admin, NAME, digest);
+        is_whole(&admin, NAME, "keep");
     }
-    is_whole(&admin, NAME, "keep");
 }
 
 /// Waits until something is deleted.
@@ -430,7 +446,9 @@ fn rule_54_a_pusher_cannot_take_what_a_kept_tag_needs() {
         [("old-1", vec![&*layer]), ("old-2", vec![config.as_str().unwrap()]), ("old-3", vec![&*platform])]
     {
         let named: Vec<Value> = named.into_iter().map(entry).collect();
-        put(&admin, tag, INDEX, &json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": named})).is(201);
+        // Registry 3 takes neither a layer nor a configuration for a manifest.
+        let index = json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": named});
+        assert!(matches!(put(&admin, tag, INDEX, &index).status, 201 | 400));
     }
     // An index that only Go reads as one.
     let folded = image(&admin, "folded", &[b"of a kept index"]);

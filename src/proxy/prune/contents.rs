@@ -1,4 +1,4 @@
-//! Reads a repository as a whole: what each tag names, and all manifests that these lead to. What cannot be read is an
+//! Reads a repository as a whole: what each tag names, and all manifests that these lead to. Whatever cannot be read is an
 //! error, since something that stays may need it.
 
 use std::{
@@ -158,7 +158,7 @@ async fn manifest(reader: TagReader<'_>, digest: &Digest) -> Result<Option<Manif
     manifest.map(Some).ok_or_else(|| reader.without_manifest(digest, StatusCode::OK))
 }
 
-/// What a manifest leads to. Each digest in it counts, in whatever member a program may find it, but for blobs: those in
+/// The manifests that a manifest leads to. Each digest in it counts, in whatever member a program may find it, but for blobs: those in
 /// the usual places, and entries of an index that are no manifests. `None` for what is no manifest.
 fn leads_to(bytes: &[u8]) -> Option<Manifest> {
     let named = NamedDigests::read(bytes)?.digests;

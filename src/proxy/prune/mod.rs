@@ -22,7 +22,7 @@ use crate::{registry::Refusal, telemetry::Telemetry};
 pub(super) use report::Reports;
 pub use report::{PruneEvent, PruneItem, PruneSummary, PruneWhat};
 
-/// What `portwarden prune` is asked to do.
+/// A request for a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PruneRequest {
     /// True to delete; false to show what would be deleted.

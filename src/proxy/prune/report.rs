@@ -1,4 +1,4 @@
-//! What a run of `prune` reports to the command that asked for it.
+//! The reports of a run of `prune` to the command that asked for it.
 
 use std::time::{Duration, Instant};
 

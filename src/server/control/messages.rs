@@ -1,4 +1,4 @@
-//! What is said over the control socket: a request, and its answers.
+//! The messages of the control socket: a request, and its answers.
 
 use serde::{Deserialize, Serialize};
 
