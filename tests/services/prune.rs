@@ -323,7 +323,7 @@ fn rule_54_pushes_during_a_run_are_not_lost() {
     let stays = image(&admin, "keep-platform", &[b"a platform"]);
     let like = admin.clone().get(&format!("/v2/{NAME}/manifests/keep")).is(200).json();
     let old: Vec<String> = (0..OLD).map(|n| format!("old-{n:04}")).collect();
-    let (mut sent, mut lasted) = (0, 0);
+    let (mut rounds, mut sent, mut lasted) = (0, 0, 0);
     while lasted < 200 {
         registry.add_images(NAME, &like, &old);
         let again = [&old[0], &old[1], &old[OLD - 1]]
@@ -335,6 +335,10 @@ fn rule_54_pushes_during_a_run_are_not_lost() {
                 has_ended.store(true, Ordering::SeqCst);
                 done
             });
+            // What was pushed before is no concern of the run.
+            rounds += 1;
+            let has_begun = || warden.log().matches("prune begins").count() == rounds;
+            assert!(eventually(PATIENCE, has_begun), "{}", warden.log());
             let mut pushed = BTreeMap::new();
             while !has_ended.load(Ordering::SeqCst) {
                 sent += 1;
