@@ -324,7 +324,7 @@ fn rule_54_pushes_during_a_run_are_not_lost() {
     let like = admin.clone().get(&format!("/v2/{NAME}/manifests/keep")).is(200).json();
     let old: Vec<String> = (0..OLD).map(|n| format!("old-{n:04}")).collect();
     let (mut rounds, mut sent, mut lasted) = (0, 0, 0);
-    while lasted < 200 {
+    while lasted < 100 {
         registry.add_images(NAME, &like, &old);
         let again = [&old[0], &old[1], &old[OLD - 1]]
             .map(|tag| (tag, admin.clone().get(&format!("/v2/{NAME}/manifests/{tag}")).is(200).json()));

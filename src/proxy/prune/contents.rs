@@ -28,6 +28,10 @@ use crate::{
 const AT_A_TIME: usize = 100;
 /// The time for so many questions.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// The number of times that a question without an answer is asked again.
+const AGAIN: usize = 3;
+/// The pause before that.
+const PAUSE: Duration = Duration::from_millis(200);
 /// The most manifests that are read of a repository; each takes some hundred bytes of memory.
 const MOST: usize = 500_000;
 
@@ -108,7 +112,7 @@ impl<'a> Contents<'a> {
     async fn read(&mut self, some: &[Digest], named: &HashMap<&Digest, &Tag>) -> Result<(), Stop> {
         let read = gather(some.to_vec(), PATIENCE, |digest| {
             let (registry, name) = (self.registry.clone(), self.name.clone());
-            async move { manifest(TagReader { registry: &registry, name: &name }, &digest).await }
+            async move { patiently(|| manifest(TagReader { registry: &registry, name: &name }, &digest)).await }
         });
         for (digest, manifest) in some.iter().zip(read.await) {
             match (manifest.ok_or_else(|| too_slow(self.name))??, named.get(digest)) {
@@ -140,10 +144,24 @@ pub(super) async fn digests_of(
 ) -> impl Iterator<Item = Result<Option<Digest>, Stop>> {
     let found = gather(tags.to_vec(), PATIENCE, |tag| {
         let (registry, name) = (reader.registry.clone(), reader.name.clone());
-        async move { TagReader { registry: &registry, name: &name }.digest_on(&tag).await }
+        async move {
+            let reader = TagReader { registry: &registry, name: &name };
+            patiently(|| reader.digest_on(&tag)).await
+        }
     });
     let name = reader.name;
     found.await.into_iter().map(move |found| Ok(found.ok_or_else(|| too_slow(name))??))
+}
+
+/// Asks again where the registry gives no answer: 2.8 answers 500 about a tag while it is written.
+async fn patiently<T, F: Future<Output = Result<T, Refusal>>>(ask: impl Fn() -> F) -> Result<T, Refusal> {
+    for _ in 0..AGAIN {
+        if let Ok(answer) = ask().await {
+            return Ok(answer);
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+    ask().await
 }
 
 /// Reads a manifest; `None` where it is not there, or is a blob that no registry can read as a manifest.
