@@ -64,10 +64,13 @@ fn with_input(directory: &TempDir, input: &str) -> Stdio {
     File::open(path).unwrap().into()
 }
 
+/// A table of expectations that is met.
+const TABLE: &str = "- {account: nobody, scope: 'repository:a:pull', expect: deny}\n";
+
 #[test]
 fn a_full_disk_fails_every_command_that_prints() {
     let directory = configured(2);
-    fs::write(directory.path().join("table.yml"), "[]\n").unwrap();
+    fs::write(directory.path().join("table.yml"), TABLE).unwrap();
     for (args, input) in PRINTING {
         let full = || File::options().write(true).open("/dev/full").unwrap();
         let mut command = portwarden(&directory, args);
@@ -84,7 +87,7 @@ fn a_full_disk_fails_every_command_that_prints() {
 #[test]
 fn a_closed_pipe_ends_a_command_without_a_word() {
     let directory = configured(2);
-    fs::write(directory.path().join("table.yml"), "[]\n").unwrap();
+    fs::write(directory.path().join("table.yml"), TABLE).unwrap();
     for (args, input) in PRINTING {
         let (reader, writer) = std::io::pipe().unwrap();
         drop(reader);
@@ -133,7 +136,7 @@ fn the_configuration_is_named_as_docker_auth_does_or_by_a_variable() {
 #[test]
 fn every_command_takes_the_configuration_in_the_same_ways() {
     let directory = configured(1);
-    fs::write(directory.path().join("table.yml"), "[]\n").unwrap();
+    fs::write(directory.path().join("table.yml"), TABLE).unwrap();
     let may = ["--account", "user0", "--scope", "repository:a:pull"];
     let commands: [(&str, &[&str]); 3] = [("check", &[]), ("explain", &may), ("test-policy", &["table.yml"])];
     for (command, rest) in commands {
