@@ -46,13 +46,8 @@ pub struct StoredRepository {
 }
 
 impl StoredRepository {
-    /// Returns the digests of all that its tags lead to: their manifests, and all that these name and are about.
-    pub fn reach(&self) -> HashSet<Digest> {
-        self.reach_without(&HashSet::new())
-    }
-
-    /// Returns the same, as if these tags were gone already. A tag about a manifest of that reach is needed by it, even if
-    /// it is one of these.
+    /// Returns the digests of all that its tags lead to, as if these were gone already: their manifests, and all that these
+    /// name and are about. A tag about a manifest of that reach is needed by it, even if it is one of these.
     pub fn reach_without(&self, tags: &HashSet<Tag>) -> HashSet<Digest> {
         let others = self.tags.iter().filter(|stored| !tags.contains(&stored.tag));
         let links = Links::of(self);

@@ -328,6 +328,9 @@ fn rule_54_pushes_during_a_run_are_not_lost() {
         registry.add_images(NAME, &like, &old);
         let again = [&old[0], &old[1], &old[OLD - 1]]
             .map(|tag| (tag, admin.clone().get(&format!("/v2/{NAME}/manifests/{tag}")).is(200).json()));
+        let signed = again.each_ref().map(|(_, manifest)| sha256(manifest.to_string().as_bytes()));
+        let signature = |digest: &str| format!("sha256-{}.sig", hex(digest));
+        signed.iter().for_each(|digest| drop(image(&admin, &signature(digest), &[digest.as_bytes()])));
         let has_ended = AtomicBool::new(false);
         let pushed = thread::scope(|scope| {
             let running = scope.spawn(|| {
@@ -354,6 +357,9 @@ fn rule_54_pushes_during_a_run_are_not_lost() {
             let head = admin.clone().head(&format!("/v2/{NAME}/manifests/{tag}")).is(200);
             assert_eq!(digest_of(&head), *digest, "{tag}");
             is_whole(&admin, NAME, digest);
+            if signed.contains(digest) {
+                is_whole(&admin, NAME, &signature(digest));
+            }
         }
         is_whole(&admin, NAME, "keep");
     }

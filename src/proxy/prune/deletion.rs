@@ -65,9 +65,16 @@ impl Prune<'_> {
         plan: &Plan,
         summary: &mut PruneSummary,
     ) -> Result<(), Stop> {
-        for (n, some) in plan.tags.chunks(TAGS).enumerate() {
-            self.reports.progress(work.name, "tags deleted", (n * TAGS, plan.tags.len()))?;
-            summary.tags_deleted += self.delete_tags(work, some).await?;
+        // Those about a manifest come last, in batches of their own: when the others are gone, it shows which are needed.
+        let is_about = |tag: &StoredTag| tag.tag.subject().is_some();
+        let ordinary = plan.tags.iter().take_while(|tag| !is_about(tag)).count();
+        let (ordinary, about) = plan.tags.split_at(ordinary);
+        let planned_about: HashSet<Tag> = about.iter().map(|tag| tag.tag.clone()).collect();
+        let mut looked_at = 0;
+        for some in ordinary.chunks(TAGS).chain(about.chunks(TAGS)) {
+            self.reports.progress(work.name, "tags deleted", (looked_at, plan.tags.len()))?;
+            summary.tags_deleted += self.delete_tags(work, some, &planned_about).await?;
+            looked_at += some.len();
         }
         let mut rest = plan.manifests.as_slice();
         while !rest.is_empty() {
@@ -78,14 +85,24 @@ impl Prune<'_> {
         Ok(())
     }
 
-    /// Deletes those of the tags that still name what was planned. Returns their number.
-    async fn delete_tags(&self, work: &Work<'_>, planned: &[StoredTag]) -> Result<usize, Stop> {
+    /// Deletes those of the tags that still name what was planned. One `about` a manifest, as `sha256-<hex>.sig`, stays if
+    /// a tag leads to that manifest now. Returns their number.
+    async fn delete_tags(
+        &self,
+        work: &mut Work<'_>,
+        planned: &[StoredTag],
+        about: &HashSet<Tag>,
+    ) -> Result<usize, Stop> {
         let Batch { mut steps, mut write, _forget } = self.begin(work).await?;
+        let are_about = planned.iter().any(|tag| about.contains(&tag.tag));
+        let reached = if are_about { reach_now(&mut work.contents, about).await? } else { HashSet::new() };
+        let is_needed = |tag: &Tag| tag.subject().is_some_and(|subject| reached.contains(&subject));
         let names: Vec<Tag> = planned.iter().map(|tag| tag.tag.clone()).collect();
         let mut still = Vec::with_capacity(planned.len());
         let reader = TagReader { registry: work.registry, name: work.name };
         for (tag, digest) in planned.iter().zip(digests_of(reader, &names).await) {
-            if digest? == Some(tag.digest.clone()) && !steps.was_pushed(&tag.digest) {
+            let is_same = digest? == Some(tag.digest.clone());
+            if is_same && !steps.was_pushed(&tag.digest) && !is_needed(&tag.tag) {
                 still.push(tag.tag.clone());
             }
         }
@@ -110,9 +127,7 @@ impl Prune<'_> {
         deleted: &mut usize,
     ) -> Result<&'m [Digest], Stop> {
         let Batch { mut steps, mut write, _forget } = self.begin(work).await?;
-        let reached = timeout(LOOK, reach_of(&mut work.contents)).await.map_err(|_| {
-            Stop::Repository("its tags could not be looked at again in time; run it again".to_owned())
-        })??;
+        let reached = reach_now(&mut work.contents, &HashSet::new()).await?;
         let (began, reader) = (Instant::now(), TagReader { registry: work.registry, name: work.name });
         for (n, digest) in planned.iter().enumerate() {
             if n > 0 && began.elapsed() > LOCKED {
@@ -162,13 +177,21 @@ impl Prune<'_> {
     }
 }
 
-/// All that the tags reach that are there now.
-async fn reach_of(contents: &mut Contents<'_>) -> Result<HashSet<Digest>, Stop> {
-    let tags = contents.tags().await?;
-    contents.read_below(&tags).await?;
-    let stored = |(tag, digest)| StoredTag { tag, digest, pushed: None, is_write_once: false };
-    let (tags, manifests) = (tags.into_iter().map(stored).collect(), contents.manifests().clone());
-    Ok(StoredRepository { tags, manifests }.reach())
+/// All that the tags reach that are there now, as if those of `without` were gone.
+///
+/// # Errors
+/// They cannot be read in time.
+async fn reach_now(contents: &mut Contents<'_>, without: &HashSet<Tag>) -> Result<HashSet<Digest>, Stop> {
+    let reach = async {
+        let tags = contents.tags().await?;
+        contents.read_below(&tags).await?;
+        let stored = |(tag, digest)| StoredTag { tag, digest, pushed: None, is_write_once: false };
+        let (tags, manifests) = (tags.into_iter().map(stored).collect(), contents.manifests().clone());
+        Ok(StoredRepository { tags, manifests }.reach_without(without))
+    };
+    timeout(LOOK, reach).await.unwrap_or_else(|_| {
+        Err(Stop::Repository("its tags could not be looked at again in time; run it again".to_owned()))
+    })
 }
 
 /// The outcome of a step: cut off by a freeze on the outside, refused by the registry inside.
