@@ -95,7 +95,10 @@ fn rule_01_only_six_methods_reach_the_registry() {
     for method in ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"] {
         assert_eq!(ask_as(&portwarden, "admin", method, "/v2/a/manifests/latest").status, 200, "{method}");
     }
-    assert_eq!(sink.take().len(), 6);
+    // Before a tag is deleted, it is asked what it names.
+    let method = |head: &String| head.split(' ').next().unwrap_or_default().to_owned();
+    let arrived: std::collections::BTreeSet<String> = sink.take().iter().map(method).collect();
+    assert_eq!(arrived.into_iter().collect::<Vec<_>>(), ["DELETE", "GET", "HEAD", "PATCH", "POST", "PUT"]);
 }
 
 #[test]

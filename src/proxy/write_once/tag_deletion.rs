@@ -125,22 +125,23 @@ impl TagDeletion {
     async fn delete(&mut self) -> Result<TagOutcome, Refusal> {
         let found =
             TagReader { registry: &self.steps.registry, name: &self.steps.name }.find(&self.tag).await;
-        // Nothing is written yet.
-        let found = found.inspect_err(|_| self.steps.passage.not_sent())?;
-        let digest = match found {
-            Found::Nothing => {
+        let digest = match &found {
+            Ok(Found::Nothing) => {
                 self.steps.passage.not_sent();
                 return Ok(self.not_there());
             }
-            Found::Placeholder => {
+            Ok(Found::Placeholder) => {
                 self.delete_placeholder().await;
                 return Ok(self.not_there());
             }
-            Found::Digest(digest) => Some(digest),
-            Found::Listed => None,
+            Ok(Found::Digest(digest)) => Some(digest.clone()),
+            // A registry that deletes the tag itself need not show it.
+            Ok(Found::Listed) | Err(_) => None,
         };
         let reply = self.steps.send(Some(&self.permit), None).await?;
         if reply.status == StatusCode::BAD_REQUEST && is_by_digest_only(&reply) {
+            // Nothing is written yet.
+            found.inspect_err(|_| self.steps.passage.not_sent())?;
             return self.replace(digest).await;
         }
         self.steps.passage.answered(reply.status);
