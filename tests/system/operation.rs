@@ -624,10 +624,10 @@ fn with_a_stuck_transfer(drain_timeout: &str) -> (Process, TcpStream, tempfile::
     let (process, ready) = serve(directory.path(), &[]);
     let address: SocketAddr = format!("127.0.0.1:{}", port_after(&ready, "listening on")).parse().unwrap();
     let mut waiting = raw::connect(address);
-    let request = raw::request("GET", "/v2/a/tags/list", "Authorization: Basic YWRtaW46YmFkbWlu\r\n");
+    let request = raw::request("GET", "/v2/a/manifests/latest", "Authorization: Basic YWRtaW46YmFkbWlu\r\n");
     waiting.write_all(&request).unwrap();
     // Not the question of the start, whether a registry answers.
-    let has_come = || sink.take().iter().any(|head| head.contains("/v2/a/tags/list"));
+    let has_come = || sink.take().iter().any(|head| head.contains("/v2/a/manifests/latest"));
     assert!(eventually(PATIENCE, has_come), "the request is under way");
     (process, waiting, directory)
 }
