@@ -1,7 +1,7 @@
 //! The cost of rules by tag: processor time of Portwarden for the same pulls, by an account that may pull `1.*` and by one
 //! that may pull everything, in turns.
 //!
-//! `cargo bench --bench tag_rules`: an image of eight layers of 256 KiB is pulled by tag, digest and layer, over TLS with a
+//! `cargo bench --bench tag_rules`: an image of eight layers of 2 MiB is pulled by tag, digest and layer, over TLS with a
 //! password that is remembered. The ratio is taken within each pair of turns.
 #![allow(
     clippy::unwrap_used,
@@ -34,9 +34,9 @@ const ACL: &str = r#"
   - match: {account: "user", name: "acme/app", tag: "1.*"}
     actions: [pull]
 "#;
-const PULLS: usize = 200;
-const PAIRS: usize = 10;
-const LAYER: usize = 256 << 10;
+const PULLS: usize = 60;
+const PAIRS: usize = 8;
+const LAYER: usize = 2 << 20;
 
 fn main() {
     let registry = registry();
