@@ -65,7 +65,7 @@ fn with_input(directory: &TempDir, input: &str) -> Stdio {
 }
 
 /// A table of expectations that is met.
-const TABLE: &str = "- {account: nobody, scope: 'repository:a:pull', expect: deny}\n";
+const TABLE: &str = "- {account: stranger, scope: 'repository:a:pull', expect: deny}\n";
 
 #[test]
 fn a_full_disk_fails_every_command_that_prints() {

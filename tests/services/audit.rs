@@ -146,7 +146,7 @@ fn a_transfer_says_whether_the_client_or_the_registry_broke_it_off() {
     curl(&warden).user(ADMIN).get("/v2/team/app/manifests/1");
     let lost = line_with(&log, &[("ended", "upstream_lost")]);
     assert_eq!((&lost["status"], &lost["bytes_out"]), (&200.into(), &10.into()), "{lost}");
-    let down = portwarden_at(&crate::support::misbehaving_registry::nobody()).with(TO_FILE).start();
+    let down = portwarden_at(&crate::support::misbehaving_registry::no_registry()).with(TO_FILE).start();
     curl(&down).user(ADMIN).get("/v2/team/app/manifests/1").is(503);
     let lost = line_with(&down.file("audit.log"), &[("ended", "upstream_lost")]);
     assert_eq!((&lost["status"], &lost["decision"]), (&503.into(), &"allowed".into()), "{lost}");

@@ -77,6 +77,14 @@ fn has_placeholder(registry: &Registry) -> bool {
     direct.head(&format!("/v2/{NAME}/manifests/{PLACEHOLDER_DIGEST}")).status == 200
 }
 
+/// One account may do everything, the other what it likes with `pr-*`.
+const PR_ONLY: &str = r#"
+  - match: {account: "admin"}
+    actions: ["*"]
+  - match: {account: "test2", name: "acme/app", tag: "pr-*"}
+    actions: [pull, push, delete]
+"#;
+
 #[test]
 fn rule_53_one_tag_goes_and_the_others_on_its_manifest_stay() {
     let registry = registry();
@@ -157,14 +165,8 @@ fn rule_53_only_an_account_that_may_delete_has_it_done() {
 
 #[test]
 fn rule_53_by_rules_with_tag_the_right_to_the_tag_decides() {
-    const ACL: &str = r#"
-  - match: {account: "admin"}
-    actions: ["*"]
-  - match: {account: "test2", name: "acme/app", tag: "pr-*"}
-    actions: [pull, push, delete]
-"#;
     let registry = registry();
-    let warden = portwarden(&registry).acl(ACL).start();
+    let warden = portwarden(&registry).acl(PR_ONLY).start();
     let (admin, limited) = (admin(&warden), client(&warden).user(TEST2));
     let digest = image(&admin, "main", &[b"a layer"]);
     copy(&admin, "main", "pr-1");
@@ -273,14 +275,8 @@ fn rule_53_what_is_known_of_one_registry_is_not_believed_of_another() {
 
 #[test]
 fn rule_53_the_pages_and_limited_accounts_do_not_list_it() {
-    const ACL: &str = r#"
-  - match: {account: "admin"}
-    actions: ["*"]
-  - match: {account: "test2", name: "acme/app", tag: "pr-*"}
-    actions: [pull, push, delete]
-"#;
     let registry = registry();
-    let warden = portwarden(&registry).acl(ACL).with("control: {socket: ./control.sock}").start();
+    let warden = portwarden(&registry).acl(PR_ONLY).with("control: {socket: ./control.sock}").start();
     image(&admin(&warden), "pr-1", &[b"a layer"]);
     leave_over(&registry, "pr-2");
     // A freeze keeps the deletion from its end, so that the tags are hidden one by one.
@@ -326,7 +322,7 @@ fn rule_53_no_client_pushes_the_placeholder() {
     get(&admin, "1.0").is(200);
 }
 
-/// What a step of a deletion meets, the status of the answer, and whether the tag is gone then.
+/// Each fault that a step of a deletion meets, with the status of the answer, and true if the tag is gone then.
 fn faults(name: &str) -> [(RelayFault, u16, bool); 9] {
     let step = |method: &str, reference: &str| format!("{method} /v2/{name}/manifests/{reference}");
     let (put_step, delete_step) = (step("PUT", "1.0"), step("DELETE", PLACEHOLDER_DIGEST));
@@ -562,6 +558,8 @@ fn rule_53_the_pages_delete_one_tag_and_only_what_was_shown() {
     assert_eq!(there, format!("/{NAME}?untagged=1.0"));
     assert!(visitor.get(&there).is(200).text().contains("Deleted the tag"));
     assert_eq!(tags(&admin), ["1.2.0", "latest"]);
+    let of_another = visitor.get(&format!("/{NAME}?untagged=latest")).is(200).text();
+    assert!(!of_another.contains("Deleted the tag"), "a link that says so");
     let line = line_with(
         &warden.file("audit.log"),
         &[("event", "transfer"), ("reference", "1.0"), ("route", "page")],

@@ -11,7 +11,7 @@ use crate::support::{
     command,
     curl::{Request, curl},
     distribution::{MANIFEST, push_blob, put_manifest},
-    misbehaving_registry::nobody,
+    misbehaving_registry::no_registry,
     portwarden::{ADMIN, Builder, Portwarden, portwarden, portwarden_at},
     registry::registry,
 };
@@ -104,7 +104,7 @@ fn rule_54_a_push_that_is_refused_or_lost_leaves_no_time_of_what_the_tag_has() {
     let old = format!("SELECT count(*) FROM pushed_tags WHERE digest = '{first}' OR at = {OLD}");
     assert_eq!(sql(&mut warden, &old), "0");
     // It is noted before the registry has it: it may take a push although its answer is lost.
-    let mut warden = with_retention(portwarden_at(&nobody())).start();
+    let mut warden = with_retention(portwarden_at(&no_registry())).start();
     put_manifest(&admin(&warden), "ci/app", "a", b"{}", &[b"layer"]).is(503);
     assert_eq!(sql(&mut warden, "SELECT tag, is_exact FROM pushed_tags"), "a|1");
 }

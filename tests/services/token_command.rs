@@ -11,7 +11,7 @@ use crate::support::{
     command::{self, Output},
     curl::curl,
     distribution::push_image,
-    misbehaving_registry::nobody,
+    misbehaving_registry::no_registry,
     portwarden::{ADMIN, Portwarden, TEST, USER, User, portwarden, program},
     registry::registry,
 };
@@ -60,7 +60,7 @@ fn what_is_not_granted_is_said_and_there_is_no_token() {
 fn who_gives_no_token_is_named() {
     let registry = registry();
     run(&["--registry", &registry.url()], None).fails().says("is open: it wants no token");
-    let gone = nobody();
+    let gone = no_registry();
     run(&["--registry", &format!("http://{gone}")], None).fails().says(&gone);
     let warden = portwarden(&registry).start();
     run(&["--registry", &warden.url()], None).fails().says("--ca-certificate");

@@ -78,9 +78,9 @@ fn what_is_no_repository_or_no_tag_is_refused_before_the_server_is_asked() {
         assert_eq!(told.status, Some(2), "{args:?}: {}", told.stderr);
         assert!(!told.stderr.contains("/nowhere"), "{}", told.stderr);
     }
-    let nobody = command::run(&program(), &["untag", "--socket", "/nowhere", "team/app", "1.0"], &[]);
-    assert_eq!(nobody.status, Some(1));
-    assert!(nobody.stderr.contains("cannot reach the server at /nowhere"), "{}", nobody.stderr);
+    let unreached = command::run(&program(), &["untag", "--socket", "/nowhere", "team/app", "1.0"], &[]);
+    assert_eq!(unreached.status, Some(1));
+    assert!(unreached.stderr.contains("cannot reach the server at /nowhere"), "{}", unreached.stderr);
 }
 
 #[test]

@@ -53,7 +53,7 @@ pub fn misbehaving(fault: Fault) -> MisbehavingRegistry {
 
 /// The URL of a registry that is not there. Its port is taken as long as the process runs, so that no other program
 /// answers.
-pub fn nobody() -> String {
+pub fn no_registry() -> String {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).unwrap();
     let address = socket.local_addr().unwrap().as_socket_ipv4().unwrap();

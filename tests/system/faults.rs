@@ -18,7 +18,7 @@ use crate::support::{
     image::{random_bytes, sha256},
     in_process::in_process,
     metrics,
-    misbehaving_registry::{Fault, misbehaving, nobody},
+    misbehaving_registry::{Fault, misbehaving, no_registry},
     portwarden::{ADMIN, Portwarden, portwarden, portwarden_at},
     process::{PATIENCE, eventually, pause},
     raw,
@@ -34,7 +34,7 @@ const LARGE: usize = 48 << 20;
 
 #[test]
 fn a_registry_that_is_down_is_a_502_or_503_and_when_to_try_again() {
-    let upstream = nobody();
+    let upstream = no_registry();
     let mut warden = portwarden_at(&upstream).start();
     for protocol in PROTOCOLS {
         let answer = ask(&warden, protocol);

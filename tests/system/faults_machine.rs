@@ -21,7 +21,7 @@ use crate::support::{
     clock::Clock,
     content::Content,
     curl::curl_at,
-    misbehaving_registry::{Fault, misbehaving, nobody},
+    misbehaving_registry::{Fault, misbehaving, no_registry},
     pki, ports,
     portwarden::{ADMIN, Portwarden, USER, port_after, portwarden, portwarden_at, program},
     process::{PATIENCE, eventually, pause},
@@ -79,7 +79,7 @@ fn a_full_disk_for_the_log_stops_nothing_and_lines_come_again() {
     let disk = SmallDisk::new(256);
     // Then each refused request is a line.
     let debug = "log: {level: debug}";
-    let mut warden = portwarden_at(&nobody()).with(debug).log_to(&disk.path().join("log")).start();
+    let mut warden = portwarden_at(&no_registry()).with(debug).log_to(&disk.path().join("log")).start();
     disk.fill();
     let full = warden.log().len();
     // Fewer than the log takes of one line in a minute.
@@ -131,7 +131,7 @@ fn a_log_that_is_read_again_has_lines_again() {
         "server: {{addr: \"127.0.0.1:0\"}}\nregistry: {{url: \"{}\"}}\n\
          token: {{issuer: Acme, expiration: 900, certificate: tls.crt, key: tls.key}}\n\
          users: {{\"\": {{}}}}\nacl: [{{match: {{}}, actions: [\"*\"]}}]\nlog: {{level: debug}}\n",
-        nobody()
+        no_registry()
     );
     fs::write(directory.path().join("auth_config.yml"), config).unwrap();
     let mut command = Command::new(program());
@@ -218,7 +218,7 @@ fn tokens_follow_the_wall_clock_wherever_it_jumps() {
 #[test]
 fn back_offs_neither_end_nor_grow_when_the_clock_jumps() {
     let clock = Clock::right();
-    let warden = clock.of(portwarden_at(&nobody())).start();
+    let warden = clock.of(portwarden_at(&no_registry())).start();
     run(async {
         let mut connection = Client::new(&warden, Protocol::Http1).connect().await.unwrap();
         // Three are free; the fifth finds a wait of two seconds.

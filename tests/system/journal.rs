@@ -79,7 +79,7 @@ impl Service {
              token: {{issuer: i, expiration: 900, certificate: cert.pem, key: key.pem}}\n\
              registry: {{url: '{}'}}\n\
              users: {{admin: {{password: '{hash}'}}}}\nacl: [{{match: {{account: admin}}, actions: ['*']}}]\n",
-            crate::support::misbehaving_registry::nobody()
+            crate::support::misbehaving_registry::no_registry()
         );
         let file = files.path().join("auth_config.yml");
         fs::write(&file, config).unwrap();

@@ -15,7 +15,7 @@ use std::{
 use crate::support::{
     command::{self, Output},
     curl::{curl, curl_at},
-    misbehaving_registry::nobody,
+    misbehaving_registry::no_registry,
     pki::{self, Authority},
     portwarden::{ADMIN, Portwarden, TEST, USER, port_after, portwarden, portwarden_at},
     process::{PATIENCE, Process, eventually},
@@ -734,7 +734,7 @@ fn rule_26_too_many_open_files_hold_up_and_do_not_end_the_server() {
 
 #[test]
 fn a_registry_that_is_down_at_the_start_is_no_reason_not_to_start() {
-    let registry = nobody();
+    let registry = no_registry();
     let mut portwarden = portwarden_at(&registry).start();
     assert_eq!(curl(&portwarden).get("/v2/").status, 401);
     assert_eq!(curl(&portwarden).user(ADMIN).get("/v2/").status, 503);

@@ -26,7 +26,7 @@ use crate::support::{
     image::random_bytes,
     in_process::in_process,
     metrics,
-    misbehaving_registry::nobody,
+    misbehaving_registry::no_registry,
     portwarden::{ADMIN, Portwarden, portwarden, portwarden_at},
     process::{PATIENCE, eventually, pause},
     raw,
@@ -50,7 +50,7 @@ fn in_time<T>(limit: Duration, mut attempt: impl FnMut(Instant) -> Option<T>) ->
 #[test]
 fn a_slow_handshake_takes_nothing_from_the_time_that_a_connection_may_be_idle() {
     let (idle_timeout, lag) = (Duration::from_secs(3), Duration::from_secs(4));
-    let warden = portwarden_at(&nobody()).with("limits: {idle_timeout: 3s}").start();
+    let warden = portwarden_at(&no_registry()).with("limits: {idle_timeout: 3s}").start();
     for protocol in PROTOCOLS {
         let client = Client::new(&warden, protocol).lagging(lag);
         let answer = in_time(lag + idle_timeout, |_| {
@@ -66,7 +66,7 @@ fn a_slow_handshake_takes_nothing_from_the_time_that_a_connection_may_be_idle() 
 
 #[test]
 fn a_handshake_goes_on_after_portwarden_stood_still() {
-    let warden = portwarden_at(&nobody()).with("limits: {handshake_timeout: 3s}").start();
+    let warden = portwarden_at(&no_registry()).with("limits: {handshake_timeout: 3s}").start();
     let client = Client::new(&warden, Protocol::Http1);
     run(async {
         let before = warden.open_files();
@@ -96,7 +96,7 @@ fn a_handshake_goes_on_after_portwarden_stood_still() {
 #[test]
 fn requests_that_came_while_portwarden_stood_still_are_answered() {
     let idle_timeout = Duration::from_secs(4);
-    let warden = portwarden_at(&nobody()).with("limits: {idle_timeout: 4s}").start();
+    let warden = portwarden_at(&no_registry()).with("limits: {idle_timeout: 4s}").start();
     // Connections over HTTP/1.1 rest after a second.
     for rest in [Duration::ZERO, Duration::from_secs(2)] {
         run(async {

@@ -5,6 +5,7 @@
 mod keys;
 mod read;
 mod scalar;
+mod tags;
 
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer};
@@ -12,6 +13,7 @@ use serde::{Deserialize, Deserializer};
 pub(crate) use keys::without_unknown_keys;
 pub(crate) use read::read;
 pub(crate) use scalar::{Entries, Integer, OneOrMany, Switch, Text};
+pub(crate) use tags::{Keep, RetentionEntry, Tags, WriteOnceEntry};
 
 /// The whole file: docker_auth's sections, then Portwarden's own.
 #[derive(Deserialize, Default)]
@@ -268,65 +270,6 @@ pub(crate) struct Backends {
     pub(crate) concurrent: Option<Integer>,
     pub(crate) queue: Option<Integer>,
     pub(crate) remember_decisions: Option<Text>,
-}
-
-/// `tags:`, Portwarden's own.
-#[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields, default, expecting = "a mapping with `write_once`")]
-pub(crate) struct Tags {
-    pub(crate) write_once: Option<Vec<Option<WriteOnceEntry>>>,
-}
-
-/// An entry of `tags.write_once:`.
-#[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields, default, expecting = "a mapping with `match` and `except`")]
-pub(crate) struct WriteOnceEntry {
-    #[serde(rename = "match")]
-    pub(crate) conditions: Option<TagMatch>,
-    pub(crate) except: Option<Except>,
-}
-
-/// `match:` of such an entry.
-#[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields, default, expecting = "a mapping with `name` and `tag`")]
-pub(crate) struct TagMatch {
-    pub(crate) name: Option<Text>,
-    pub(crate) tag: Option<OneOrMany>,
-}
-
-/// `except:` of such an entry.
-#[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields, default, expecting = "a mapping with `account`")]
-pub(crate) struct Except {
-    pub(crate) account: Option<Text>,
-}
-
-/// An entry of `retention:`, Portwarden's own.
-#[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields, default, expecting = "a mapping with `match` and `keep`")]
-pub(crate) struct RetentionEntry {
-    #[serde(rename = "match")]
-    pub(crate) conditions: Option<RepositoryMatch>,
-    pub(crate) keep: Option<Vec<Option<Keep>>>,
-    pub(crate) dry_run: Option<Switch>,
-}
-
-/// `match:` of such an entry.
-#[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields, default, expecting = "a mapping with `name`")]
-pub(crate) struct RepositoryMatch {
-    pub(crate) name: Option<Text>,
-}
-
-/// An element of its `keep:`.
-#[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields, default, expecting = "a mapping with `newest`, `tag` or `younger`")]
-pub(crate) struct Keep {
-    pub(crate) newest: Condition<Integer>,
-    pub(crate) tag: Condition<OneOrMany>,
-    pub(crate) younger: Condition<Text>,
-    /// Known so that its absence can be explained.
-    pub(crate) pulled_within: Condition<IgnoredAny>,
 }
 
 /// `registry:`, Portwarden's own.

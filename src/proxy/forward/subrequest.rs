@@ -19,7 +19,7 @@ use crate::{
     authz::Permit,
     limits::count_suppressed,
     proxy::{
-        Upstream, UpstreamError,
+        Snapshot, Upstream, UpstreamError,
         body::request_body::RequestBody,
         request::{context::RequestContext, origin::Origin},
         request_log::RequestLog,
@@ -81,6 +81,13 @@ impl Subrequest {
     ) -> Self {
         let (origin, idle_body) = (context.origin.clone(), context.snapshot.settings.idle_body);
         Self { upstream: upstream.clone(), idle_body, origin, address, id: log.id().clone() }
+    }
+
+    /// Asks for an operator at the control socket, as a client of this machine.
+    pub(crate) fn of_operator(upstream: &Upstream, snapshot: &Snapshot) -> Self {
+        let origin = Origin { scheme: "https", host: "localhost".to_owned() };
+        let (upstream, idle_body) = (upstream.clone(), snapshot.settings.idle_body);
+        Self { upstream, idle_body, origin, address: None, id: RequestId::random() }
     }
 
     /// Asks, with `accept` as the media types that are understood.

@@ -18,6 +18,7 @@ use crate::{
         body::request_body::RequestBody,
         forward::gather::gather,
         freeze::Write,
+        request::form::Form,
         write_once::{Guarded, Passage, WriteOnceGate},
     },
     registry::{Digest, ErrorCode, Method, Refusal, RepositoryName, Tag},
@@ -62,14 +63,7 @@ pub(super) async fn delete(
     name: &RepositoryName,
     digest: &Digest,
 ) -> Result<Answer, PageError> {
-    request.log.about(name, Some(digest.as_str()));
-    let form = request.form().await?;
-    if !visit.sent(&form, request.context.snapshot) {
-        return Err(PageError::Forged);
-    }
-    let reader = request.reader(visit);
-    let permit = permit(request, &reader, name, digest.as_str()).await?;
-    request.log.ruled(|| permit.decided_by());
+    let (form, reader, permit) = sent(request, visit, name, digest.as_str()).await?;
     if form.get("tags") != in_short(&tags_on(&reader, name, digest).await?) {
         return Err(PageError::Changed);
     }
@@ -103,6 +97,27 @@ pub(super) async fn delete(
         StatusCode::METHOD_NOT_ALLOWED => Err(PageError::NoDeletion),
         other => Err(PageError::Strange(other)),
     }
+}
+
+/// The form by which a visitor confirms a deletion of what a tag or a digest names, with the permit for it.
+///
+/// # Errors
+/// It comes from elsewhere, or the visitor may not delete that.
+pub(super) async fn sent(
+    request: &mut Request<'_>,
+    visit: &Visit,
+    name: &RepositoryName,
+    reference: &str,
+) -> Result<(Form, Reader, Permit), PageError> {
+    request.log.about(name, Some(reference));
+    let form = request.form().await?;
+    if !visit.sent(&form, request.context.snapshot) {
+        return Err(PageError::Forged);
+    }
+    let reader = request.reader(visit);
+    let permit = permit(request, &reader, name, reference).await?;
+    request.log.ruled(|| permit.decided_by());
+    Ok((form, reader, permit))
 }
 
 /// The CSRF token of the session.

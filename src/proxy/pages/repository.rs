@@ -38,6 +38,8 @@ pub(super) async fn show(
     let reader = request.reader(visit);
     let wanted = Words::of(&query);
     let mut tags = shown_tags(request, &reader, name).await?;
+    // A link of somebody else may say so, too.
+    let untagged = Tag::parse(&request.parameter("untagged")).filter(|tag| !tags.contains(tag));
     if let Some(page) = search::named(request, &reader, &query, slice::from_ref(name)).await {
         return Ok(page);
     }
@@ -63,7 +65,7 @@ pub(super) async fn show(
             looked_into(&reader, name, tags.into_iter().skip(page.first).take(ON_A_PAGE).collect()).await
         }
     };
-    let (deleted, untagged) = (request.parameter("deleted"), request.parameter("untagged"));
+    let deleted = request.parameter("deleted");
     let shown = Repository {
         name: name.as_str(),
         query: &query,
@@ -80,7 +82,7 @@ pub(super) async fn show(
         may_push: reader.may(Method::Post, &format!("/v2/{name}/blobs/uploads/")).await?,
         may_delete: may_delete(visit, &reader, name).await?,
         deleted: Digest::parse(&deleted).is_some().then_some(deleted.as_str()),
-        untagged: Tag::parse(&untagged).is_some().then_some(untagged.as_str()),
+        untagged: untagged.as_ref().map(Tag::as_str),
     };
     Ok(Answer::page(views::repository(&request.frame(), &shown)))
 }

@@ -2,7 +2,7 @@
 
 use super::{
     answer::Answer,
-    deletion::{csrf, passage, permit},
+    deletion::{csrf, passage, permit, sent},
     page_error::PageError,
     visit::{Request, Visit},
 };
@@ -37,14 +37,7 @@ pub(super) async fn delete(
     name: &RepositoryName,
     tag: &Tag,
 ) -> Result<Answer, PageError> {
-    request.log.about(name, Some(tag.as_str()));
-    let form = request.form().await?;
-    if !visit.sent(&form, request.context.snapshot) {
-        return Err(PageError::Forged);
-    }
-    let reader = request.reader(visit);
-    let permit = permit(request, &reader, name, tag.as_str()).await?;
-    request.log.ruled(|| permit.decided_by());
+    let (form, reader, permit) = sent(request, visit, name, tag.as_str()).await?;
     let passage = passage(request, &reader, &permit).await?;
     // Under the lock: no push through here comes between.
     if reader.digest_of(name, tag.as_str()).await?.as_str() != form.get("digest") {

@@ -176,8 +176,8 @@ async fn manifest(reader: TagReader<'_>, digest: &Digest) -> Result<Option<Manif
     manifest.map(Some).ok_or_else(|| reader.without_manifest(digest, StatusCode::OK))
 }
 
-/// The manifests that a manifest leads to. Each digest in it counts, in whatever member a program may find it, but for blobs: those in
-/// the usual places, and entries of an index that are no manifests. `None` for what is no manifest.
+/// The manifests that a manifest leads to. Each digest in it counts, in whatever member a program may find it, but for
+/// blobs: those in the usual places, and entries of an index that are no manifests. `None` for what is no manifest.
 fn leads_to(bytes: &[u8]) -> Option<Manifest> {
     let named = NamedDigests::read(bytes)?.digests;
     let Children { manifests, blobs, subject } = Children::read(bytes);

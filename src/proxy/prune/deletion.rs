@@ -23,7 +23,7 @@ use crate::{
         closure::ForgetAfter,
         forward::{subrequest::Subrequest, tag_reader::TagReader},
         freeze::Write,
-        write_once::PruneSteps,
+        write_once::{PruneSteps, no_step},
     },
     registry::{Digest, ErrorCode, Refusal, RepositoryName, Tag},
     retention::{Plan, StoredRepository, StoredTag},
@@ -58,7 +58,7 @@ impl Prune<'_> {
     /// Carries out a plan.
     ///
     /// # Errors
-    /// What it stopped at. All that was done before is counted.
+    /// The reason why it stopped. All that was done before is counted.
     pub(super) async fn delete(
         &self,
         work: &mut Work<'_>,
@@ -158,7 +158,7 @@ impl Prune<'_> {
         // It may have waited.
         self.may_go_on(work.snapshot)?;
         let permit = Permit::to_untag(work.name, None);
-        let permit = permit.ok_or_else(|| Stop::Run("a deletion that is none".to_owned()))?;
+        let permit = permit.ok_or_else(no_step)?;
         let write = self.freeze.admit(permit.route()).map_err(|refusal| Stop::Run(refusal.message))?;
         Ok(Batch { steps, write, _forget: self.closure.forget_after(permit.route()) })
     }
@@ -190,7 +190,7 @@ async fn reach_now(contents: &mut Contents<'_>, without: &HashSet<Tag>) -> Resul
         Ok(StoredRepository { tags, manifests }.reach_without(without))
     };
     timeout(LOOK, reach).await.unwrap_or_else(|_| {
-        Err(Stop::Repository("its tags could not be looked at again in time; run it again".to_owned()))
+        Err(Stop::Repository("its tags could not all be looked at again within 20 s, so what is left of the plan stays; run it again when the registry has less to do".to_owned()))
     })
 }
 

@@ -11,14 +11,12 @@ use super::{
 use crate::{
     authz::TagLock,
     proxy::{
-        Snapshot, Upstream,
+        Snapshot,
         forward::{catalog::Names, subrequest::Subrequest},
-        request::origin::Origin,
         snapshot::unix_now,
     },
     registry::{Digest, RepositoryName, Tag},
     retention::{Plan, PushTime, RetentionEntry, StoredRepository, StoredTag, plan},
-    telemetry::RequestId,
 };
 
 impl Prune<'_> {
@@ -181,13 +179,7 @@ impl Prune<'_> {
     }
 
     fn registry(&self, snapshot: &Snapshot) -> Subrequest {
-        Subrequest {
-            upstream: Upstream::clone(&self.upstream.load()),
-            idle_body: snapshot.settings.idle_body,
-            origin: Origin { scheme: "https", host: "localhost".to_owned() },
-            address: None,
-            id: RequestId::random(),
-        }
+        Subrequest::of_operator(&self.upstream.load(), snapshot)
     }
 
     /// Returns whether the next step may be taken.

@@ -12,7 +12,6 @@ use super::Service;
 use crate::{
     authz::Permit,
     proxy::{
-        Upstream,
         body::request_body::RequestBody,
         closure::ForgetAfter,
         forward::{
@@ -20,15 +19,15 @@ use crate::{
             subrequest::{LARGEST, Reply, Subrequest},
             tag_reader::digest_in,
         },
-        request::{context::RequestContext, origin::Origin},
+        request::context::RequestContext,
         request_log::RequestLog,
         response::{body::ResponseBody, error_response::API_VERSION, location::Outside},
-        write_once::{Look, Passage, TagOutcome},
+        write_once::{Look, Passage, TagOutcome, no_step},
     },
     registry::{
         Digest, Endpoint, ErrorCode, Method, PLACEHOLDER_DIGEST, Refusal, RepositoryName, Route, Tag,
     },
-    telemetry::{Ended, RequestId},
+    telemetry::Ended,
 };
 
 /// Returns true for the deletion of a tag.
@@ -67,8 +66,7 @@ impl Service {
         let (route, write) = (permit.route().clone(), self.freeze.admit(permit.route())?);
         let (upstream, forget) = (registry.upstream.clone(), self.closure.forget_after(&route));
         let deletion = self.write_once.deletion_of_tag(permit, registry, passage);
-        let deletion =
-            deletion.ok_or_else(|| Refusal::new(ErrorCode::Internal, "a deletion that is none"))?;
+        let deletion = deletion.ok_or_else(no_step)?;
         // Written down before it is done: it may be done although no answer comes, or the client is gone.
         log.allowed();
         log.forwarding(RequestBody::empty().progress());
@@ -106,17 +104,10 @@ impl Service {
     async fn untag_now(&self, name: &RepositoryName, tag: &Tag) -> Result<Option<Digest>, Refusal> {
         let (snapshot, upstream) = (self.snapshot.load_full(), self.upstream.load_full());
         let passage = self.write_once.admit_operator(name, tag, &snapshot.write_once).await?;
-        let registry = Subrequest {
-            upstream: Upstream::clone(&upstream),
-            idle_body: snapshot.settings.idle_body,
-            origin: Origin { scheme: "https", host: "localhost".to_owned() },
-            address: None,
-            id: RequestId::random(),
-        };
-        let none = || Refusal::new(ErrorCode::Internal, "a deletion that is none");
-        let permit = Permit::of_operator(name, tag).ok_or_else(none)?;
+        let registry = Subrequest::of_operator(&upstream, &snapshot);
+        let permit = Permit::of_operator(name, tag).ok_or_else(no_step)?;
         let (write, forget) = (self.freeze.admit(permit.route())?, self.closure.forget_after(permit.route()));
-        let deletion = self.write_once.deletion_of_tag(permit, registry, passage).ok_or_else(none)?;
+        let deletion = self.write_once.deletion_of_tag(permit, registry, passage).ok_or_else(no_step)?;
         match deletion.run(write, forget, ForgetAfter::nothing).await?? {
             TagOutcome::Deleted(digest) => Ok(digest),
             TagOutcome::Refused(refusal) if refusal.code == ErrorCode::ManifestUnknown => {

@@ -41,6 +41,7 @@ use leftovers::Leftovers;
 pub(super) use leftovers::Look;
 pub(super) use locks::Passage;
 use locks::{Locks, TagKey};
+pub(super) use placeholder_steps::no_step;
 pub(super) use prune_steps::PruneSteps;
 use pushed_meanwhile::PushedMeanwhile;
 use tag_deletion::DeletedTags;

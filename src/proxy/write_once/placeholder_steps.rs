@@ -50,7 +50,7 @@ impl PlaceholderSteps {
         permit: Option<&Permit>,
         content: Option<(&'static str, &'static str)>,
     ) -> Result<Reply, Refusal> {
-        let permit = permit.ok_or_else(|| Refusal::new(ErrorCode::Internal, "a deletion that is none"))?;
+        let permit = permit.ok_or_else(no_step)?;
         self.registry.send(permit, "*/*", content).await.map_err(|unanswered| {
             if !unanswered.may_have_been_sent {
                 self.passage.not_sent();
@@ -58,6 +58,14 @@ impl PlaceholderSteps {
             unanswered.refusal
         })
     }
+}
+
+/// The answer where there is no request for a step, which a valid name and tag exclude.
+pub(in crate::proxy) fn no_step() -> Refusal {
+    Refusal::new(
+        ErrorCode::Internal,
+        "the deletion has no request to the registry: a fault of Portwarden, please report it",
+    )
 }
 
 /// Returns true if the answer to a deletion says that nothing is left to delete.

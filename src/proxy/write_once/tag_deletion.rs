@@ -186,14 +186,18 @@ impl TagDeletion {
     fn not_replaced(&self, status: StatusCode) -> Result<TagOutcome, Refusal> {
         let (repository, tag) = (&self.steps.name, &self.tag);
         tracing::warn!(%repository, %tag, %status, "the registry did not let a tag be replaced, so it is not deleted");
-        if !status.is_client_error() {
+        if status.is_client_error() {
+            self.steps.leftovers.end(repository, std::slice::from_ref(tag));
+        }
+        let takes_no_index =
+            [StatusCode::BAD_REQUEST, StatusCode::UNSUPPORTED_MEDIA_TYPE, StatusCode::UNPROCESSABLE_ENTITY];
+        if !takes_no_index.contains(&status) {
             let why = format!(
-                "the registry behind this proxy answers {} to a step of the deletion",
+                "the registry behind this proxy answers {} to a step of the deletion; its log says why",
                 status.as_u16()
             );
             return Err(Refusal::new(ErrorCode::BadGateway, why));
         }
-        self.steps.leftovers.end(repository, std::slice::from_ref(tag));
         let why = "the registry behind this proxy cannot delete a single tag, and takes no OCI index in its place; delete \
                    the manifest by its digest, with every tag on it";
         Ok(TagOutcome::Refused(denied(why.to_owned())))
