@@ -323,7 +323,7 @@ fn rule_53_no_client_pushes_the_placeholder() {
 }
 
 /// Each fault that a step of a deletion meets, with the status of the answer, and true if the tag is gone then.
-fn faults(name: &str) -> [(RelayFault, u16, bool); 9] {
+fn faults(name: &str) -> [(RelayFault, u16, bool); 11] {
     let step = |method: &str, reference: &str| format!("{method} /v2/{name}/manifests/{reference}");
     let (put_step, delete_step) = (step("PUT", "1.0"), step("DELETE", PLACEHOLDER_DIGEST));
     [
@@ -332,6 +332,8 @@ fn faults(name: &str) -> [(RelayFault, u16, bool); 9] {
         (RelayFault::Lost(put_step.clone()), 502, false),
         (RelayFault::Status(put_step.clone(), 500), 502, false),
         (RelayFault::Status(put_step.clone(), 400), 403, false),
+        (RelayFault::Status(put_step.clone(), 403), 502, false),
+        (RelayFault::Status(put_step.clone(), 429), 502, false),
         (RelayFault::Unanswered(put_step), 502, true),
         (RelayFault::Lost(delete_step.clone()), 202, true),
         (RelayFault::Status(delete_step.clone(), 500), 202, true),
