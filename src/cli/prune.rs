@@ -1,4 +1,4 @@
-//! `portwarden prune`: the running server deletes what `retention` keeps not, or shows it.
+//! `portwarden prune`: the running server deletes what `retention` does not keep, or shows it.
 
 use std::{
     io::{self, IsTerminal, Write},

@@ -38,7 +38,7 @@ pub(super) async fn show(
     let reader = request.reader(visit);
     let wanted = Words::of(&query);
     let mut tags = shown_tags(request, &reader, name).await?;
-    // A link of somebody else may say so, too.
+    // A link from elsewhere may say so, too.
     let untagged = Tag::parse(&request.parameter("untagged")).filter(|tag| !tags.contains(tag));
     if let Some(page) = search::named(request, &reader, &query, slice::from_ref(name)).await {
         return Ok(page);

@@ -57,7 +57,7 @@ pub struct PruneItem {
     pub is_exact: bool,
     /// The plan for it.
     pub what: PruneWhat,
-    /// The reason: what keeps it, or the entry that keeps it not.
+    /// The reason: what keeps it, or the entry that does not keep it.
     pub why: String,
 }
 

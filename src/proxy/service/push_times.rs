@@ -11,7 +11,7 @@ use crate::{
 
 impl Service {
     /// Notes when the tags of a push are given their manifest, in a repository that an entry of `retention` is for. A
-    /// push whose time cannot be noted goes on: the file may be as full as it likes.
+    /// push whose time cannot be noted goes on: a full disk for the state stops no push.
     pub(super) async fn note_push(&self, route: &Route, passage: &Passage, snapshot: &Snapshot) {
         let (tags, digest) = match (route.endpoint(), passage.pushed()) {
             (Endpoint::ManifestByTag(_, tag), Some(digest)) => (std::slice::from_ref(tag), digest),

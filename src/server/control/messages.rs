@@ -39,7 +39,7 @@ pub enum ControlRequest {
         /// The tag.
         tag: String,
     },
-    /// Delete what `retention` keeps not; answered by `Prune` as often as there is something to report.
+    /// Delete what `retention` does not keep; answered by `Prune` as often as there is something to report.
     Prune {
         /// False to report what would be deleted.
         apply: bool,
