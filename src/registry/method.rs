@@ -46,6 +46,11 @@ impl Method {
         }
     }
 
+    /// Returns true for a method whose requests have a body (RFC 9110 section 9.3): in others, it means nothing.
+    pub fn has_body(self) -> bool {
+        matches!(self, Self::Post | Self::Put | Self::Patch)
+    }
+
     /// Shortens a method for display: a client may send any word, as long as a whole head.
     pub fn shown(text: &str) -> String {
         text.chars().take(32).collect()

@@ -84,9 +84,8 @@ impl RequestHead {
     fn framed(self, framing: Framing) -> Bytes {
         let Self { method, mut text } = self;
         // RFC 9110 section 8.6: methods that are expected to have a body say that there is none.
-        let expects_body = matches!(method, Method::Post | Method::Put | Method::Patch);
         match framing {
-            Framing::Empty if expects_body => text.extend_from_slice(b"content-length: 0\r\n"),
+            Framing::Empty if method.has_body() => text.extend_from_slice(b"content-length: 0\r\n"),
             Framing::Empty => {}
             Framing::Length(length) => {
                 text.extend_from_slice(format!("content-length: {length}\r\n").as_bytes());
