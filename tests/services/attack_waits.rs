@@ -9,6 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::json;
 
 use super::{
@@ -19,6 +20,7 @@ use super::{
 use crate::support::{
     curl::curl,
     distribution::{MANIFEST, push_blob},
+    h2,
     image::{random_bytes, sha256},
     portwarden::{ADMIN, TEST, portwarden},
     process::eventually,
@@ -135,21 +137,15 @@ fn rule_50_a_deletion_with_a_body_that_does_not_end_keeps_no_push_waiting() {
     let own = image(&attacker, "pr-1", &[b"own"]);
     let config = push_blob(&admin, NAME, b"{}");
     let plain = json!({"schemaVersion": 2, "mediaType": MANIFEST, "config": of(&config), "layers": []});
-    let over = AtomicBool::new(false);
-    thread::scope(|scope| {
-        scope.spawn(|| {
-            attacker.clone().send_stream("DELETE", &format!("/v2/{NAME}/manifests/{own}"), |pipe| {
-                pipe.write_all(b"{").and_then(|()| pipe.flush())?;
-                // Until the push is over, which would be refused if it had to wait for this.
-                eventually(Duration::from_secs(100), || over.load(Ordering::Relaxed));
-                pipe.write_all(b"}")
-            })
-        });
-        let gone = eventually(Duration::from_secs(60), || status(&admin, "HEAD", "manifests", &own) == 404);
-        let pushed = put(&admin, "1.0.0", MANIFEST, &plain).status;
-        over.store(true, Ordering::Relaxed);
-        assert_eq!((gone, pushed), (true, 201), "deleted at once, then pushed");
-    });
+    let mut frames = h2::connect(&warden, &[]);
+    let credentials = STANDARD.encode(format!("{}:{}", TEST.name, TEST.password));
+    let head = frames.head("DELETE", &format!("/v2/{NAME}/manifests/{own}"), &format!("Basic {credentials}"));
+    frames.send(h2::HEADERS, h2::END_HEADERS, 1, &head).unwrap();
+    frames.send(h2::DATA, 0, 1, b"{").unwrap();
+    let answer = frames.find(|frame| frame.stream == 1 && frame.flags & h2::END_STREAM != 0);
+    assert!(answer.is_some(), "it waits for the body");
+    assert_eq!(status(&admin, "HEAD", "manifests", &own), 404);
+    put(&admin, "1.0.0", MANIFEST, &plain).is(201);
 }
 
 #[test]

@@ -91,6 +91,14 @@ impl Frames {
         block
     }
 
+    /// The header block of a request of any method with `authorization`.
+    pub fn head(&self, method: &str, target: &str, authorization: &str) -> Vec<u8> {
+        let mut block = Vec::new();
+        literal_of(&mut block, 2, method);
+        block.extend(&self.get(target, authorization)[1..]);
+        block
+    }
+
     /// The header block of a POST with `authorization`.
     pub fn post(&self, target: &str, authorization: &str) -> Vec<u8> {
         let mut block = self.get(target, authorization);
