@@ -14,7 +14,7 @@ pub(crate) fn settings(file: &File, context: &mut Context<'_>) -> AuditSettings 
         Some("none") => AuditSettings::Off,
         Some(path) if path.contains('/') => AuditSettings::File(context.path(path)),
         Some(_) => {
-            let hint = "Write stdout, none, or the path of a file, such as /var/log/portwarden/audit.log";
+            let hint = "Write stdout, none, or the path of a file with a slash in it, such as ./audit.log";
             context.report.error("audit.to", "unknown destination", hint);
             AuditSettings::Off
         }
