@@ -151,6 +151,10 @@ impl RequestLog {
             self.record.robot_token = identity.token.as_ref().map(|token| token.id.to_string());
             self.record.token_comment =
                 identity.token.as_ref().and_then(|token| token.comment.as_deref().map(str::to_owned));
+            // A token may carry a part of them. Written down, that would be read as all.
+            let are_whole = !identity.account.is_empty() && identity.left_out.is_empty();
+            self.record.labels =
+                (self.telemetry.audit.has_labels() && are_whole).then(|| Arc::clone(&identity.labels));
         }
     }
 
@@ -202,8 +206,8 @@ impl RequestLog {
     pub(super) fn forwarding(&mut self, body: Arc<Progress>) {
         self.sent = Some(Instant::now());
         self.record.event = Event::Transfer;
-        // It stands in the line of the decision.
-        self.record.requested = None;
+        // They stand in the line of the decision.
+        (self.record.requested, self.record.labels) = (None, None);
         self.bytes_in = Some(body);
     }
 

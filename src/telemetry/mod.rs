@@ -13,7 +13,7 @@ mod metrics;
 mod process;
 mod request_id;
 
-pub use audit::{Audit, AuditError, AuditSettings, Decision, Ended, Event, Record};
+pub use audit::{Audit, AuditDestination, AuditError, AuditSettings, Decision, Ended, Event, Record};
 pub use exposition::Exposition;
 pub use gauges::MetricsSnapshot;
 pub use log::{Log, start};

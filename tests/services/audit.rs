@@ -3,19 +3,21 @@
 //!
 //! Needs: curl, docker-registry, htpasswd.
 
-use std::{collections::BTreeSet, fs, io::Read as _, time::Duration};
+use std::{
+    collections::BTreeSet, fs, io::Read as _, os::unix::fs::PermissionsExt as _, path::Path, time::Duration,
+};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::{
     audit::{self, TO_FILE, line_with},
     command,
-    curl::curl,
+    curl::{Request, Response, curl},
     distribution::{MANIFEST, push_blob, push_image},
     image::random_bytes,
     in_process::in_process,
     misbehaving_registry::{Fault, misbehaving},
-    portwarden::{ADMIN, TEST, TEST2, USER, portwarden, portwarden_at},
+    portwarden::{ADMIN, TEST, TEST2, USER, User, portwarden, portwarden_at},
     process::{PATIENCE, eventually, pause},
     raw,
     registry::registry,
@@ -274,6 +276,56 @@ fn rule_35_a_line_about_a_stranger_is_bounded() {
     let line = line_with(&warden.file("audit.log"), &[("event", "token")]);
     assert!(line.to_string().len() < 10_000, "{}", line.to_string().len());
     assert_eq!(line["truncated"], serde_json::json!(["requested"]), "{line}");
+}
+
+/// A command that accepts every account: `many` with more labels than a line holds, others with two.
+fn accepts_all(directory: &Path) -> String {
+    let script = directory.join("accepts_all");
+    let text = r#"#!/bin/sh
+read -r account password
+case $account in
+many) values=$(seq -s ', ' 100000 101000) ;;
+*) values='"db", "web"' ;;
+esac
+printf '{"labels": {"site": ["ulm"], "team": [%s]}}' "$values" | sed 's/\(1[0-9]\{5\}\)/"\1"/g'
+"#;
+    fs::write(&script, text).unwrap();
+    fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+    format!("ext_auth: {{command: {script:?}}}")
+}
+
+#[test]
+fn labels_are_written_whole_where_they_are_known_and_wanted() {
+    const LENA: User = User { name: "lena", password: "any" };
+    const MANY: User = User { name: "many", password: "any" };
+    let (registry, directory) = (registry(), tempfile::tempdir().unwrap());
+    let acl = "\n  - match: {account: admin}\n    actions: ['*']\n  - match: {labels: {team: web}}\n    actions: [pull]";
+    let all = json!({"site": ["ulm"], "team": ["db", "web"]});
+    for is_on in [true, false] {
+        let audit = format!("audit: {{to: ./audit.log, labels: {is_on}}}");
+        let section = accepts_all(directory.path());
+        let warden = portwarden(&registry).acl(acl).with(&section).with(&audit).start();
+        let log = warden.file("audit.log");
+        let line = |event: &str, answer: &Response| {
+            line_with(&log, &[("event", event), ("request_id", answer.header("x-request-id").unwrap())])
+        };
+        let known = |labels: &Value| if is_on { labels.clone() } else { Value::Null };
+        let list = |request: Request| request.get("/v2/team/app/tags/list");
+        let by_password = list(curl(&warden).user(LENA));
+        assert_eq!(line("decision", &by_password)["labels"], known(&all));
+        assert_eq!(line("transfer", &by_password)["labels"], Value::Null, "they stand in the decision");
+        assert_eq!(line("decision", &list(curl(&warden).user(ADMIN)))["labels"], known(&json!({})));
+        let issued = token_exchange::ask(&warden, Some(LENA), &["repository:team/app:pull"]).is(200);
+        assert_eq!(line("token", &issued)["labels"], known(&all));
+        // The token has the values that rules look at. Such a part must not be read as all.
+        let token = issued.json()["token"].as_str().unwrap().to_owned();
+        let by_token = line("decision", &list(curl(&warden).bearer(&token)));
+        assert_eq!((&by_token["labels"], &by_token["account"]), (&Value::Null, &"lena".into()));
+        let too_many = line("decision", &list(curl(&warden).user(MANY)));
+        assert_eq!(too_many["labels"], Value::Null);
+        assert_eq!(too_many["truncated"], known(&json!(["labels"])));
+        assert_eq!(line("decision", &list(curl(&warden)))["labels"], Value::Null, "no account");
+    }
 }
 
 #[test]

@@ -318,9 +318,10 @@ pub(crate) struct Log {
 
 /// `audit:`, Portwarden's own.
 #[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields, default, expecting = "a mapping with `to`")]
+#[serde(deny_unknown_fields, default, expecting = "a mapping")]
 pub(crate) struct Audit {
     pub(crate) to: Option<Text>,
+    pub(crate) labels: Option<Switch>,
 }
 
 /// `metrics:`, Portwarden's own.

@@ -1,22 +1,28 @@
-//! `audit:`: where the audit log goes.
+//! `audit:`: where the audit log goes, and whether it has labels.
 
 use crate::config::{
     Context,
     schema::{File, Text},
 };
-use crate::telemetry::AuditSettings;
+use crate::telemetry::{AuditDestination, AuditSettings};
 
-/// Reads `audit:`. A file is at the place as written, from the directory of the configuration.
+/// Reads `audit:`.
 pub(crate) fn settings(file: &File, context: &mut Context<'_>) -> AuditSettings {
-    let written = file.audit.as_ref().and_then(|audit| audit.to.as_ref());
+    let Some(written) = &file.audit else { return AuditSettings::default() };
+    let to = destination(written.to.as_ref(), context);
+    AuditSettings { to, labels: written.labels.unwrap_or_default().0 }
+}
+
+/// `audit.to`. A file is at the place as written, from the directory of the configuration.
+fn destination(written: Option<&Text>, context: &mut Context<'_>) -> AuditDestination {
     match written.map(|Text(to)| to.as_str()) {
-        None | Some("stdout") => AuditSettings::Stdout,
-        Some("none") => AuditSettings::Off,
-        Some(path) if path.contains('/') => AuditSettings::File(context.path(path)),
+        None | Some("stdout") => AuditDestination::Stdout,
+        Some("none") => AuditDestination::Off,
+        Some(path) if path.contains('/') => AuditDestination::File(context.path(path)),
         Some(_) => {
             let hint = "Write stdout, none, or the path of a file with a slash in it, such as ./audit.log";
             context.report.error("audit.to", "unknown destination", hint);
-            AuditSettings::Off
+            AuditDestination::Off
         }
     }
 }

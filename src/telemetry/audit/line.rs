@@ -4,7 +4,7 @@
 //! `serde_json`. Every field is bounded here, so the line is: journald splits lines at 48 KiB, and a client chooses
 //! texts.
 
-use std::{io::Write, time::SystemTime};
+use std::{collections::BTreeMap, io::Write, time::SystemTime};
 
 use serde::Serialize;
 
@@ -73,6 +73,18 @@ impl<'a> Line<'a> {
         }
     }
 
+    /// Lists of texts by their names, up to five kibibytes together: all or none, for a part would be read as all.
+    pub(super) fn labels(&mut self, name: &'static str, labels: Option<&BTreeMap<String, Vec<String>>>) {
+        let Some(labels) = labels else { return };
+        let (start, before) = (self.to.len(), self.before);
+        self.name(name);
+        if !lists(self.to, labels) {
+            self.to.truncate(start);
+            self.before = before;
+            self.truncated.push(name);
+        }
+    }
+
     /// A moment: RFC 3339, UTC, microseconds.
     pub(super) fn time(&mut self, name: &'static str, time: SystemTime) {
         self.name(name);
@@ -108,6 +120,31 @@ impl<'a> Line<'a> {
 fn within_bounds(time: SystemTime) -> SystemTime {
     let end = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(253_402_300_799);
     time.clamp(SystemTime::UNIX_EPOCH, end)
+}
+
+/// Writes an object of lists, and returns whether all of it found room.
+fn lists(to: &mut Vec<u8>, lists: &BTreeMap<String, Vec<String>>) -> bool {
+    let start = to.len();
+    let mut before = b'{';
+    for (name, texts) in lists {
+        to.push(before);
+        if !quote(to, name) {
+            return false;
+        }
+        to.push(b':');
+        before = b'[';
+        for text in texts {
+            to.push(before);
+            if !quote(to, text) || to.len() - start > LONGEST_LIST {
+                return false;
+            }
+            before = b',';
+        }
+        to.extend_from_slice(if texts.is_empty() { b"[]" } else { b"]" });
+        before = b',';
+    }
+    to.extend_from_slice(if lists.is_empty() { b"{}" } else { b"}" });
+    to.len() - start <= LONGEST_LIST
 }
 
 /// Writes a text in quotation marks, and returns whether all of it found room. Every control character is escaped, so
@@ -193,6 +230,37 @@ mod tests {
     }
 
     #[test]
+    fn labels_are_written_whole_or_not_at_all() {
+        let lists = |written: &[(&str, Vec<String>)]| -> BTreeMap<String, Vec<String>> {
+            written.iter().map(|(name, texts)| ((*name).to_owned(), texts.clone())).collect()
+        };
+        let long = "x".repeat(LONGEST_TEXT + 1);
+        let many: Vec<(String, Vec<String>)> = (0..2000).map(|n| (n.to_string(), Vec::new())).collect();
+        for (labels, fit) in [
+            (lists(&[]), true),
+            (lists(&[("none", Vec::new()), ("a\"\n", vec!["\u{9b}".into(), String::new()])]), true),
+            (lists(&[("group", vec!["x".repeat(LONGEST_TEXT); 2])]), true),
+            (lists(&[("group", vec!["x".repeat(LONGEST_TEXT); 3])]), false),
+            (lists(&[("a", vec!["short".into()]), ("group", vec![long.clone()])]), false),
+            (lists(&[(&long, vec!["short".into()])]), false),
+            (many.into_iter().collect(), false),
+        ] {
+            let mut written = Vec::new();
+            let mut line = Line::begin(&mut written);
+            line.labels("labels", Some(&labels));
+            line.value("after", Some(1));
+            line.end();
+            let read: serde_json::Value = serde_json::from_slice(&written).unwrap();
+            let expected = if fit {
+                serde_json::json!({"labels": labels, "after": 1})
+            } else {
+                serde_json::json!({"after": 1, "truncated": ["labels"]})
+            };
+            assert_eq!(read, expected);
+        }
+    }
+
+    #[test]
     fn fields_without_a_value_are_left_out() {
         let mut written = b"before\n".to_vec();
         let mut line = Line::begin(&mut written);
@@ -203,6 +271,7 @@ mod tests {
         line.texts("e", Some(&["x".into(), "\"".into()]));
         line.texts("f", Some(&[]));
         line.texts("g", None);
+        line.labels("h", None);
         line.end();
         let expected = "before\n{\"b\":1,\"d\":5.0,\"e\":[\"x\",\"\\\"\"],\"f\":[]}\n";
         assert_eq!(String::from_utf8(written).unwrap(), expected);

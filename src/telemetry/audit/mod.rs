@@ -25,9 +25,18 @@ use file::RotatedFile;
 pub use record::{Decision, Ended, Event, Record};
 use strangers::{Budget, Strangers, Summary};
 
-/// The destination of the lines (`audit.to`).
+/// The settings of the audit log.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub enum AuditSettings {
+pub struct AuditSettings {
+    /// `audit.to`.
+    pub to: AuditDestination,
+    /// `audit.labels`: lines about an authenticated account have its labels.
+    pub labels: bool,
+}
+
+/// The destination of the lines.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum AuditDestination {
     /// Nowhere.
     Off,
     /// Standard output, which systemd hands to the journal: the default.
@@ -48,6 +57,7 @@ struct Sink {
     recent: Mutex<[VecDeque<Vec<u8>>; 2]>,
     strangers: Mutex<Strangers>,
     summed_up: AtomicU64,
+    labels: bool,
 }
 
 /// The file cannot be opened. Displays with its path and what to do.
@@ -94,6 +104,7 @@ impl Sink {
             recent: Mutex::default(),
             strangers: Mutex::new(Strangers::new(SystemTime::now(), Instant::now())),
             summed_up: AtomicU64::new(0),
+            labels: false,
         }
     }
 
@@ -151,19 +162,24 @@ impl Audit {
     /// # Errors
     /// The file cannot be opened.
     pub fn start(settings: &AuditSettings) -> Result<Self, AuditError> {
-        let to: Box<dyn Destination> = match settings {
-            AuditSettings::Off => return Ok(Self::default()),
-            AuditSettings::Stdout => Box::new(Stream::new(Stdout)),
-            AuditSettings::File(path) => {
+        let to: Box<dyn Destination> = match &settings.to {
+            AuditDestination::Off => return Ok(Self::default()),
+            AuditDestination::Stdout => Box::new(Stream::new(Stdout)),
+            AuditDestination::File(path) => {
                 Box::new(RotatedFile::open(path).map_err(|error| AuditError(path.clone(), error))?)
             }
         };
-        Ok(Self(Some(Sink::new(to))))
+        Ok(Self(Some(Sink { labels: settings.labels, ..Sink::new(to) })))
     }
 
     /// Returns true if anything is written: without that, no record need be built.
     pub fn is_on(&self) -> bool {
         self.0.is_some()
+    }
+
+    /// Returns true if lines have the labels of accounts.
+    pub fn has_labels(&self) -> bool {
+        self.0.as_ref().is_some_and(|sink| sink.labels)
     }
 
     /// Writes a line, now or soon; never waits. Of lines about strangers there is one each only while they are few.

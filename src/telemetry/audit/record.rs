@@ -1,6 +1,6 @@
 //! One line of the audit log: its fields, their names and their order.
 
-use std::{net::IpAddr, time::SystemTime};
+use std::{collections::BTreeMap, net::IpAddr, sync::Arc, time::SystemTime};
 
 use super::line::Line;
 
@@ -73,6 +73,8 @@ pub struct Record {
     pub robot_token: Option<String>,
     /// The comment on it.
     pub token_comment: Option<String>,
+    /// All labels of the account, label to values; with `audit.labels` only.
+    pub labels: Option<Arc<BTreeMap<String, Vec<String>>>>,
     /// The kind of credentials: `token`, `expired_token`, `refresh_token`, `password`, `robot_token`, `jwt`, `certificate`,
     /// `session`, `none` or `unknown`.
     pub credentials: Option<&'static str>,
@@ -134,6 +136,7 @@ impl Record {
             source: None,
             robot_token: None,
             token_comment: None,
+            labels: None,
             credentials: None,
             jti: None,
             kid: None,
@@ -171,6 +174,7 @@ impl Record {
         line.word("source", self.source);
         line.text("robot_token", self.robot_token.as_deref());
         line.text("token_comment", self.token_comment.as_deref());
+        line.labels("labels", self.labels.as_deref());
         line.word("credentials", self.credentials);
         line.text("jti", self.jti.as_deref());
         line.text("kid", self.kid.as_deref());
@@ -282,6 +286,7 @@ mod tests {
             request_id: "x".repeat(64 << 10),
             account: long(),
             token_comment: long(),
+            labels: Some(Arc::new(BTreeMap::from([("x".repeat(2 << 10), vec!["x".repeat(1 << 10); 2])]))),
             user_agent: long(),
             method: "x".repeat(64 << 10),
             repository: long(),
@@ -296,7 +301,7 @@ mod tests {
             ..Record::new(Event::Decision)
         };
         let written = line(&record);
-        assert!(written.len() < 40 << 10, "{}", written.len());
+        assert!(written.len() < 44 << 10, "{}", written.len());
         let read: serde_json::Value = serde_json::from_str(&written).unwrap();
         assert_eq!(read["truncated"].as_array().unwrap().len(), 14, "{}", read["truncated"]);
     }
@@ -312,6 +317,7 @@ mod tests {
             source: Some("robots"),
             robot_token: Some("0123456789ab".into()),
             token_comment: Some("cluster A".into()),
+            labels: Some(Arc::new(BTreeMap::from([("team".into(), vec!["web".into()])]))),
             credentials: Some("token"),
             jti: Some("j".into()),
             kid: Some("k".into()),
@@ -339,7 +345,7 @@ mod tests {
         let expected = concat!(
             r#"{"time":"1970-01-01T00:00:00.000000Z","event":"transfer","request_id":"id","#,
             r#""address":"2001:db8::1","account":"","source":"robots","#,
-            r#""robot_token":"0123456789ab","token_comment":"cluster A","credentials":"token","#,
+            r#""robot_token":"0123456789ab","token_comment":"cluster A","labels":{"team":["web"]},"credentials":"token","#,
             r#""jti":"j","kid":"k","certificate_serial":"0A","certificate_sha256":"0b","#,
             r#""user_agent":"docker/1","method":"GET","#,
             r#""route":"manifest","repository":"a/b","reference":"1","tags":["t"],"from":"c","#,

@@ -18,6 +18,11 @@ pub(crate) const LOG: &[Setting] = &[
 pub(crate) const AUDIT: &[Setting] = &[
     section("audit", "One JSON line for each decision, transfer and token; see docs/monitoring.md."),
     plain("audit.to", "stdout", "`stdout`, `none`, or the path of a file, which may be rotated at any time."),
+    plain(
+        "audit.labels",
+        "false",
+        "Write the labels of an account into the lines about its decisions and tokens.",
+    ),
 ];
 
 /// `metrics:`.
