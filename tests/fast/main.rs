@@ -20,6 +20,7 @@
     reason = "these tests use some of them"
 )]
 mod support {
+    pub mod audit_schema;
     pub mod in_process;
     pub mod pem;
     pub mod programs;
@@ -38,6 +39,7 @@ mod support {
 mod fuzzed;
 
 mod architecture;
+mod audit_schema;
 mod cases_basic;
 mod cases_commands;
 mod cases_config;

@@ -8,7 +8,7 @@ use std::time::Instant;
 use serde_json::{Value, json};
 
 use crate::support::{
-    command,
+    audit, command,
     curl::curl,
     distribution::{push_blob, push_image},
     image::Image,
@@ -315,6 +315,7 @@ fn the_audit_log_names_the_jwt_and_never_has_it() {
         r#""account":"ci:acme/app","source":"workload_auth","credentials":"jwt","jti":"job-1","kid":"first""#;
     assert!(eventually(PATIENCE, || lines().contains(says)), "{}", lines());
     assert!(!lines().contains(&jwt), "{}", lines());
+    audit::assert_lines_valid(&lines());
 }
 
 #[test]

@@ -11,6 +11,7 @@
 )]
 
 pub mod audit;
+pub mod audit_schema;
 pub mod backoff;
 pub mod browser;
 pub mod certificates;

@@ -7,13 +7,14 @@ use std::{
     net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
     process::ExitStatus,
+    thread,
     time::Duration,
 };
 
 use tempfile::TempDir;
 
 use super::{
-    command,
+    audit, command,
     pki::{self, Authority, KeyType},
     process::Process,
     registry::Registry,
@@ -404,6 +405,17 @@ impl Portwarden {
     /// Everything it logged.
     pub fn log(&self) -> String {
         self.process.log()
+    }
+}
+
+/// Holds each line of the audit log that a test leaves, in the output or in the usual file, to its schema.
+impl Drop for Portwarden {
+    fn drop(&mut self) {
+        self.process.stop();
+        if !thread::panicking() {
+            audit::assert_lines_valid(&self.log());
+            audit::assert_lines_valid(&fs::read_to_string(self.file("audit.log")).unwrap_or_default());
+        }
     }
 }
 
