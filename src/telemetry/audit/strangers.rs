@@ -78,9 +78,9 @@ impl Budget {
         let is_refused_robot =
             record.credentials == Some("robot_token") && record.decision == Some(Decision::Unauthenticated);
         let is_of_account = record.source.is_some() && !is_refused_robot;
-        if matches!(record.event, Event::Freeze | Event::Untag | Event::Prune | Event::Summary)
-            || is_of_account
-        {
+        let is_of_operator =
+            matches!(record.event, Event::Freeze | Event::Revocation | Event::Untag | Event::Prune);
+        if is_of_operator || record.event == Event::Summary || is_of_account {
             return None;
         }
         let is_read = matches!(record.method.as_str(), "GET" | "HEAD") || record.event == Event::Token;
@@ -332,6 +332,13 @@ mod tests {
         assert_eq!(written(&mut strangers, &record("192.0.2.1", Decision::Challenged), 100), 81, "anew");
         assert!(strangers.turn(true, SystemTime::UNIX_EPOCH, now).is_some(), "the end of all");
         assert!(strangers.turn(true, SystemTime::UNIX_EPOCH, now).is_none(), "nothing was left out");
+    }
+
+    #[test]
+    fn what_an_operator_does_is_always_written() {
+        for event in [Event::Freeze, Event::Revocation, Event::Untag, Event::Prune] {
+            assert_eq!(Budget::of(&Record::new(event)), None, "{event:?}");
+        }
     }
 
     #[test]
