@@ -13,7 +13,12 @@ use hyper::{
     http::request::Parts,
 };
 
-use super::{Peer, body::request_body::Progress, request::target::Target, upstream::UpstreamError};
+use super::{
+    Peer,
+    body::request_body::Progress,
+    request::{target::Target, trace_context},
+    upstream::UpstreamError,
+};
 use crate::{
     authn::{ClientCertificate, Identity, fit_to_log},
     registry::{self, ChallengeError, Digest, ErrorCode, Refusal, RepositoryName, Route, Scope},
@@ -76,6 +81,7 @@ impl RequestLog {
         let mut record = Record::new(Event::Decision);
         if telemetry.audit.is_on() {
             id.as_str().clone_into(&mut record.request_id);
+            record.trace_id = trace_context::trace_id(&head.headers).map(str::to_owned);
             record.method = registry::Method::shown(head.method.as_str());
             record.address = peer.address.map(|address| address.ip().to_canonical());
             record.user_agent = head.headers.get(header::USER_AGENT).map(beginning);

@@ -233,6 +233,37 @@ fn the_name_of_a_request_goes_to_the_registry_and_only_a_trusted_proxy_chooses_i
 }
 
 #[test]
+fn the_trace_of_a_client_goes_to_the_registry_and_into_each_line_if_it_is_valid() {
+    let answer =
+        "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nDocker-Distribution-Api-Version: registry/2.0\r\n\r\n";
+    let sink = raw::sink(answer);
+    let warden = portwarden_at(&sink.url()).with(TO_FILE).start();
+    let log = warden.file("audit.log");
+    let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
+    let valid = format!("00-{trace}-00f067aa0ba902b7-01");
+    for (parent, state, is_valid) in [(&valid, "one=1", true), (&valid.to_uppercase(), "two=2", false)] {
+        let ask = |request: Request| {
+            request.header(&format!("traceparent: {parent}")).header(&format!("tracestate: {state}"))
+        };
+        let expected = if is_valid { Value::from(trace) } else { Value::Null };
+        let line = |event: &str, answer: &Response| {
+            line_with(&log, &[("event", event), ("request_id", answer.header("x-request-id").unwrap())])
+        };
+        let forwarded = ask(curl(&warden).user(ADMIN)).get("/v2/team/app/tags/list").is(200);
+        assert_eq!(line("decision", &forwarded)["trace_id"], expected);
+        assert_eq!(line("transfer", &forwarded)["trace_id"], expected);
+        let token = ask(curl(&warden).user(ADMIN)).get("/auth?service=registry.test").is(200);
+        assert_eq!(line("token", &token)["trace_id"], expected);
+        let sent = sink.take().into_iter().find(|head| head.contains("/v2/team/app/tags/list")).unwrap();
+        let has = |text: &str| sent.to_lowercase().contains(text);
+        assert_eq!(has(&format!("traceparent: {valid}\r\n")), is_valid, "{sent}");
+        assert_eq!(has(&format!("tracestate: {state}\r\n")), is_valid, "{sent}");
+        assert_eq!(has("traceparent"), is_valid, "{sent}");
+    }
+    assert!(!fs::read_to_string(&log).unwrap().contains(&trace.to_uppercase()));
+}
+
+#[test]
 fn what_a_stranger_claims_takes_little_room() {
     let registry = registry();
     let warden = portwarden(&registry).with(TO_FILE).start();

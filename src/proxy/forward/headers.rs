@@ -6,7 +6,10 @@ use hyper::header::{self, HeaderMap, HeaderName};
 
 use crate::{
     proxy::{
-        request::origin::{Origin, REQUEST_ID},
+        request::{
+            origin::{Origin, REQUEST_ID},
+            trace_context::{self, TRACEPARENT, TRACESTATE},
+        },
         upstream::RequestHead,
     },
     telemetry::RequestId,
@@ -71,8 +74,8 @@ static TO_CLIENT: [HeaderName; 28] = [
     HeaderName::from_static("oci-tag"),
 ];
 
-/// Gives a request for the registry its headers: the client's that are allowed, less those its `Connection` names, and
-/// Portwarden's own, which the client cannot take away.
+/// Gives a request for the registry its headers: the client's that are allowed, less those its `Connection` names, those
+/// of a trace that is named by the rules, and Portwarden's own, which the client cannot take away.
 pub(crate) fn to_registry(
     head: &mut RequestHead,
     client: &HeaderMap,
@@ -81,10 +84,12 @@ pub(crate) fn to_registry(
     id: &RequestId,
 ) {
     let named: Vec<&str> = connection_options(client).collect();
+    let is_traced = trace_context::trace_id(client).is_some();
     // A client sends fewer headers than there are on the list.
     for (name, value) in client {
         let is_named = || named.iter().any(|option| option.eq_ignore_ascii_case(name.as_str()));
-        if TO_REGISTRY.contains(name) && !is_named() {
+        let is_of_trace = || is_traced && [TRACEPARENT, TRACESTATE].contains(name);
+        if (TO_REGISTRY.contains(name) || is_of_trace()) && !is_named() {
             head.append(name, value);
         }
     }
@@ -154,6 +159,28 @@ mod tests {
              x-forwarded-for: 192.0.2.1\r\nx-request-id: {id}\r\n\r\n"
         );
         assert_eq!(String::from_utf8_lossy(&sent), expected);
+    }
+
+    #[test]
+    fn a_trace_passes_unchanged_if_it_is_valid() {
+        let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        let origin = Origin { scheme: "https", host: "registry.example".to_owned() };
+        let own =
+            "host: registry.example\r\nx-forwarded-proto: https\r\nx-forwarded-host: registry.example\r\n";
+        let state = [("tracestate", "a=1"), ("tracestate", "b=2, c=3")];
+        let passed = format!("traceparent: {trace}\r\ntracestate: a=1\r\ntracestate: b=2, c=3\r\n");
+        for (parents, passed) in [
+            (vec![("traceparent", trace)], passed.as_str()),
+            (vec![("traceparent", trace), ("traceparent", trace)], ""),
+            (vec![("traceparent", &trace[1..])], ""),
+            (vec![], ""),
+        ] {
+            let (mut head, id) = (RequestHead::new(Method::Get, "/v2/"), RequestId::random());
+            to_registry(&mut head, &headers(&[&parents[..], &state].concat()), &origin, None, &id);
+            let sent = head.with(RequestBody::empty()).head;
+            let expected = format!("GET /v2/ HTTP/1.1\r\n{passed}{own}x-request-id: {id}\r\n\r\n");
+            assert_eq!(String::from_utf8_lossy(&sent), expected);
+        }
     }
 
     #[test]

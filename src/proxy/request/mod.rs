@@ -7,3 +7,4 @@ pub(super) mod header_list;
 pub(super) mod media_type;
 pub(super) mod origin;
 pub(super) mod target;
+pub(super) mod trace_context;

@@ -62,6 +62,8 @@ pub struct Record {
     pub event: Event,
     /// `X-Request-Id`.
     pub request_id: String,
+    /// The id of the trace that the client names in `traceparent`: a claim.
+    pub trace_id: Option<String>,
     /// The client's address, as the rules see it.
     pub address: Option<IpAddr>,
     /// The account; empty for the anonymous user. Where the login failed, the name that was claimed.
@@ -131,6 +133,7 @@ impl Record {
             time: SystemTime::UNIX_EPOCH,
             event,
             request_id: String::new(),
+            trace_id: None,
             address: None,
             account: None,
             source: None,
@@ -169,6 +172,7 @@ impl Record {
         line.time("time", self.time);
         line.word("event", self.event.as_str());
         line.text("request_id", Some(self.request_id.as_str()).filter(|id| !id.is_empty()));
+        line.text("trace_id", self.trace_id.as_deref());
         line.value("address", self.address);
         line.text("account", self.account.as_deref());
         line.word("source", self.source);
@@ -312,6 +316,7 @@ mod tests {
             time: SystemTime::UNIX_EPOCH,
             event: Event::Transfer,
             request_id: "id".into(),
+            trace_id: Some("4b".into()),
             address: Some("2001:db8::1".parse().unwrap()),
             account: Some(String::new()),
             source: Some("robots"),
@@ -343,7 +348,7 @@ mod tests {
             ended: Some(Ended::Complete),
         };
         let expected = concat!(
-            r#"{"time":"1970-01-01T00:00:00.000000Z","event":"transfer","request_id":"id","#,
+            r#"{"time":"1970-01-01T00:00:00.000000Z","event":"transfer","request_id":"id","trace_id":"4b","#,
             r#""address":"2001:db8::1","account":"","source":"robots","#,
             r#""robot_token":"0123456789ab","token_comment":"cluster A","labels":{"team":["web"]},"credentials":"token","#,
             r#""jti":"j","kid":"k","certificate_serial":"0A","certificate_sha256":"0b","#,
