@@ -27,6 +27,8 @@ pub struct Settings {
     pub client_address: ClientAddressSettings,
     /// `log.explain_denials`: a denied client sees the rule behind the denial, with its comment.
     pub explain_denials: bool,
+    /// `audit.labels`: tokens carry all labels of their accounts, so that the audit log has them.
+    pub all_labels: bool,
     /// `registry.catalog`: the part of the catalogue for accounts that may not see all of it.
     pub catalog: CatalogSettings,
     /// `ui`: the web pages.

@@ -9,7 +9,8 @@ use std::{
 use super::Settings;
 use crate::{
     authn::{
-        Authenticators, Certificates, Identity, MOST_TOKENS, Remembered, Source, TokenEnded, WorkloadSession,
+        Authenticators, Certificates, Identity, MOST_TOKENS, Remembered, RequiredClaims, Source, TokenEnded,
+        WorkloadSession,
     },
     authz::{Authorizers, WriteOnce},
     retention::Retention,
@@ -46,6 +47,9 @@ pub struct Snapshot {
 /// Bytes of claims about an account that its token carries in full. Longer ones are stored: with those of 100 groups, a
 /// token would be too long for the headers that a server takes.
 const INLINE: usize = 512;
+
+/// Bytes of claims that may be carried for the audit log alone: a line of it has no room for more.
+const RECORDED: usize = 5 << 10;
 
 /// The time for which a token counts after its end, in seconds: the leeway of clocks, and an upload that goes on.
 const COUNTS_LONGER: u64 = 16 * 60;
@@ -135,23 +139,53 @@ impl Snapshot {
             Source::Certificate => return Some(AuthSourceClaim::Certificate),
             Source::Workload | Source::ExtAuth | Source::LdapAuth | Source::XormAuth => {}
         }
-        let claims = self.claims_to_carry(identity);
         let session = workload.as_ref().map(|session| Arc::clone(&session.start));
-        let claims = if claims.text_bytes() > INLINE {
-            let now = unix_now();
-            let end = now.saturating_add(lifetime.as_secs());
-            let end =
-                session.as_ref().map_or(end, |session| session.ends.max(end)).saturating_add(COUNTS_LONGER);
-            let stored = Box::pin(self.state.store_claims(account, &claims, end, now)).await;
-            stored.map_or(CarriedClaims::Inline(claims), CarriedClaims::Stored)
-        } else {
-            CarriedClaims::Inline(claims)
+        let end = unix_now().saturating_add(lifetime.as_secs());
+        let end = session.as_ref().map_or(end, |session| session.ends.max(end)).saturating_add(COUNTS_LONGER);
+        let recorded = match self.claims_to_record(identity) {
+            Some(claims) => self.carry(account, claims, end).await.ok(),
+            None => None,
+        };
+        let claims = match recorded {
+            Some(claims) => claims,
+            None => {
+                let carried = self.carry(account, self.claims_to_carry(identity), end).await;
+                carried.unwrap_or_else(CarriedClaims::Inline)
+            }
         };
         Some(AuthSourceClaim::BackEnd(BackEndClaim { source: *source, claims, session }))
     }
 
+    /// Claims as a token carries them: in full if they are short, else stored until `end`.
+    ///
+    /// # Errors
+    /// Returns them where they cannot be stored.
+    async fn carry(
+        &self,
+        account: &str,
+        claims: AccountClaims,
+        end: u64,
+    ) -> Result<CarriedClaims, AccountClaims> {
+        if claims.text_bytes() <= INLINE {
+            return Ok(CarriedClaims::Inline(claims));
+        }
+        let stored = Box::pin(self.state.store_claims(account, &claims, end, unix_now())).await;
+        stored.map(CarriedClaims::Stored).ok_or(claims)
+    }
+
+    /// All claims, where the audit log has the labels of accounts and room for these.
+    fn claims_to_record(&self, identity: &Identity) -> Option<AccountClaims> {
+        let Identity { labels, left_out, .. } = identity;
+        if !self.settings.all_labels || !left_out.is_empty() {
+            return None;
+        }
+        let required = required_claims(identity);
+        let claims = AccountClaims { labels: Arc::clone(labels), left_out: Arc::default(), required };
+        (claims.text_bytes() <= RECORDED).then_some(claims)
+    }
+
     fn claims_to_carry(&self, identity: &Identity) -> AccountClaims {
-        let Identity { labels, left_out, workload, .. } = identity;
+        let Identity { labels, left_out, .. } = identity;
         // It comes from a token already. To part what is left of the labels again would lose what is known of the rest.
         let (labels, left_out) = if left_out.is_empty() {
             let (labels, left_out) = self.authorizers.part(labels);
@@ -159,8 +193,7 @@ impl Snapshot {
         } else {
             (Arc::clone(labels), Arc::clone(left_out))
         };
-        let required = workload.as_ref().map(|session| Arc::clone(&session.claims)).unwrap_or_default();
-        AccountClaims { labels, left_out, required }
+        AccountClaims { labels, left_out, required: required_claims(identity) }
     }
 
     /// The identity of a token's account as it is now. An account of `users` ends with its entry there and has the
@@ -278,6 +311,10 @@ impl Snapshot {
             (_, None) => self.authenticators.has(source) && !self.is_of_no_password(account),
         }
     }
+}
+
+fn required_claims(identity: &Identity) -> Arc<RequiredClaims> {
+    identity.workload.as_ref().map(|session| Arc::clone(&session.claims)).unwrap_or_default()
 }
 
 /// Seconds since 1970, for tokens.

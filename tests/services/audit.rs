@@ -307,13 +307,15 @@ fn rule_35_a_line_about_a_stranger_is_bounded() {
     assert_eq!(line["truncated"], serde_json::json!(["requested"]), "{line}");
 }
 
-/// A command that accepts every account: `many` with more labels than a line holds, others with two.
+/// A command that accepts every account: `many` with more labels than a line holds, `some` with more than a token
+/// carries itself, others with two.
 fn accepts_all(directory: &Path) -> String {
     let script = directory.join("accepts_all");
     let text = r#"#!/bin/sh
 read -r account password
 case $account in
 many) values=$(seq -s ', ' 100000 101000) ;;
+some) values=$(seq -s ', ' 100000 100099) ;;
 *) values='"db", "web"' ;;
 esac
 printf '{"labels": {"site": ["ulm"], "team": [%s]}}' "$values" | sed 's/\(1[0-9]\{5\}\)/"\1"/g'
@@ -326,12 +328,13 @@ printf '{"labels": {"site": ["ulm"], "team": [%s]}}' "$values" | sed 's/\(1[0-9]
 #[test]
 fn labels_are_written_whole_where_they_are_known_and_wanted() {
     const LENA: User = User { name: "lena", password: "any" };
+    const SOME: User = User { name: "some", password: "any" };
     const MANY: User = User { name: "many", password: "any" };
     let (registry, directory) = (registry(), tempfile::tempdir().unwrap());
     let acl = "\n  - match: {account: admin}\n    actions: ['*']\n  - match: {labels: {team: web}}\n    actions: [pull]";
     let all = json!({"site": ["ulm"], "team": ["db", "web"]});
     for is_on in [true, false] {
-        let audit = format!("audit: {{to: ./audit.log, labels: {is_on}}}");
+        let audit = format!("audit: {{to: ./audit.log, labels: {is_on}}}\nstate: {{file: ./state.db}}");
         let section = accepts_all(directory.path());
         let warden = portwarden(&registry).acl(acl).with(&section).with(&audit).start();
         let log = warden.file("audit.log");
@@ -346,10 +349,17 @@ fn labels_are_written_whole_where_they_are_known_and_wanted() {
         assert_eq!(line("decision", &list(curl(&warden).user(ADMIN)))["labels"], known(&json!({})));
         let issued = token_exchange::ask(&warden, Some(LENA), &["repository:team/app:pull"]).is(200);
         assert_eq!(line("token", &issued)["labels"], known(&all));
-        // The token has the values that rules look at. Such a part must not be read as all.
-        let token = issued.json()["token"].as_str().unwrap().to_owned();
-        let by_token = line("decision", &list(curl(&warden).bearer(&token)));
-        assert_eq!((&by_token["labels"], &by_token["account"]), (&Value::Null, &"lena".into()));
+        let by_token = |user: User| {
+            let token = token_exchange::token(&warden, user, &["repository:team/app:pull"]);
+            let line = line("decision", &list(curl(&warden).bearer(&token)));
+            assert_eq!((&line["account"], &line["truncated"]), (&user.name.into(), &Value::Null));
+            line["labels"].clone()
+        };
+        assert_eq!(by_token(LENA), known(&all), "the token carries all labels for that");
+        let stored: Vec<String> = (100_000..100_100).map(|n| n.to_string()).collect();
+        assert_eq!(by_token(SOME), known(&json!({"site": ["ulm"], "team": stored})), "by their digest");
+        // This one has the values that rules look at. Such a part must not be read as all.
+        assert_eq!(by_token(MANY), Value::Null);
         let too_many = line("decision", &list(curl(&warden).user(MANY)));
         assert_eq!(too_many["labels"], Value::Null);
         assert_eq!(too_many["truncated"], known(&json!(["labels"])));

@@ -9,8 +9,12 @@ use crate::telemetry::{AuditDestination, AuditSettings};
 /// Reads `audit:`.
 pub(crate) fn settings(file: &File, context: &mut Context<'_>) -> AuditSettings {
     let Some(written) = &file.audit else { return AuditSettings::default() };
-    let to = destination(written.to.as_ref(), context);
-    AuditSettings { to, labels: written.labels.unwrap_or_default().0 }
+    AuditSettings { to: destination(written.to.as_ref(), context), labels: labels(file) }
+}
+
+/// `audit.labels`.
+pub(crate) fn labels(file: &File) -> bool {
+    file.audit.as_ref().and_then(|audit| audit.labels).unwrap_or_default().0
 }
 
 /// `audit.to`. A file is at the place as written, from the directory of the configuration.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    cors, limits, log,
+    audit, cors, limits, log,
     registry::{self, RegistrySettings},
     server, token, ui,
 };
@@ -26,6 +26,7 @@ pub(crate) fn settings(file: &File, idle_body: Duration, context: &mut Context<'
         cors: cors::settings(file, context),
         client_address: server::client_address(file, context),
         explain_denials: log::explain_denials(file),
+        all_labels: audit::labels(file),
         catalog,
         follow_redirects,
         ui: ui::settings(file, context),
