@@ -167,6 +167,11 @@ impl Authorizers {
         Ok(Ruling { by, actions, some_tags, tag_rule })
     }
 
+    /// Returns true if `acl_xorm` or `ext_authz` decides where no rule of `acl` does.
+    pub fn has_back_ends(&self) -> bool {
+        self.backends.acl_xorm.is_some() || self.backends.ext_authz.is_some()
+    }
+
     /// Returns true if a rule looks at tags.
     pub fn looks_at_tags(&self) -> bool {
         self.acl.looks_at_tags()

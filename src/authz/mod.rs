@@ -7,6 +7,7 @@ mod by_tag;
 mod catalog;
 mod ceiling;
 mod command;
+mod next_rules;
 mod patterns;
 mod permit;
 mod policy;
@@ -19,6 +20,7 @@ pub use authorizers::{AuthorizationBackendSettings, Authorizers, DecidedBy, Rule
 pub use by_tag::{ByTag, may_tag};
 pub use catalog::{CatalogView, Visibility};
 pub use ceiling::{ACTIONS, CeilingError, CeilingName, CeilingSettings, Ceilings, scope_parts, superset_of};
+pub use next_rules::{Comparison, NextRules};
 pub use patterns::glob::Glob;
 pub use patterns::go_regex::GoRegex;
 pub use patterns::ip::{IpBlock, IpBlockError};
@@ -43,7 +45,7 @@ use std::collections::BTreeMap;
 use patterns::placeholder::Field;
 
 /// An ACL entry as configured; `config` builds these, `Policy` compiles them.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RuleSettings {
     /// `match.account`: a pattern, `None` when not checked.
     pub account: Option<String>,

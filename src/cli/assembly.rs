@@ -9,7 +9,7 @@ use crate::{
     authn::{Authenticators, Certificates, NoRandomness, Remembered, RememberedSettings, Robots, Users},
     authz::{Authorizers, Ceilings, Policy, WriteOnce},
     config::Config,
-    proxy::Snapshot,
+    proxy::{Shadow, Snapshot},
     retention::Retention,
     server::TlsError,
     token::{self, Authority, KeyError, SigningKey},
@@ -56,6 +56,8 @@ pub fn assemble(config: &Config, before: Option<&Snapshot>) -> Result<Assembly, 
     let remembered =
         RememberedSettings { ttl: config.proxy.passwords.remember, ..RememberedSettings::default() };
     let (authenticators, authorizers) = (config.authenticators.clone(), config.authorizers.clone());
+    let authorizers = Authorizers::new(acl, ceilings, authorizers, before.map(|before| &before.authorizers));
+    let shadow = config.shadow.as_ref().map(|shadow| Shadow::compile(shadow, &authorizers)).transpose();
     let snapshot = Snapshot {
         authority,
         remembered: Remembered::new(remembered).map_err(AssemblyError::NoRandomness)?,
@@ -65,7 +67,8 @@ pub fn assemble(config: &Config, before: Option<&Snapshot>) -> Result<Assembly, 
             authenticators,
             before.map(|before| &before.authenticators),
         ),
-        authorizers: Authorizers::new(acl, ceilings, authorizers, before.map(|before| &before.authorizers)),
+        authorizers,
+        shadow: shadow.map_err(findings)?,
         write_once,
         retention,
         workload: Workload::new(&config.workload, before.map(|before| &before.workload))

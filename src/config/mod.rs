@@ -24,7 +24,7 @@ use serde::de::DeserializeOwned;
 use crate::{
     authn,
     authz::{self, Policy, RuleSettings},
-    proxy::Settings as ProxySettings,
+    proxy::{Settings as ProxySettings, ShadowSettings},
     retention::RetentionSettings,
     server as listening,
     state::StateSettings,
@@ -37,7 +37,7 @@ use schema::File;
 pub use sections::log::{LogFormat, LogLevel, LogSettings};
 use sections::{
     access, audit, backends, certificates, control, htpasswd, limits, log, metrics, proxy, retention, robots,
-    server, state, tags, tls, token, unsupported, workload,
+    server, shadow, state, tags, tls, token, unsupported, workload,
 };
 pub(crate) use values::moment::{FORM as FORM_OF_A_MOMENT, Moment, written as written_moment};
 pub(crate) use values::quantity::counted;
@@ -46,11 +46,7 @@ pub(crate) use values::quantity::counted;
 const LARGEST: u64 = 16 << 20;
 /// Sections that say nothing of accounts and rules: with an error in them, the warnings about the others hold all the
 /// same.
-const APART: [&str; 11] =
-    ["server", "token", "registry", "limits", "log", "audit", "metrics", "state", "tags", "retention", "ui"];
-
-/// The same with the rules. An error in one of them says nothing of accounts.
-const APART_AND_RULES: [&str; 12] = [
+const APART: [&str; 12] = [
     "server",
     "token",
     "registry",
@@ -61,9 +57,12 @@ const APART_AND_RULES: [&str; 12] = [
     "state",
     "tags",
     "retention",
+    "shadow",
     "ui",
-    "acl",
 ];
+
+/// The same with the rules. An error in one of them says nothing of accounts.
+const APART_AND_RULES: [&[&str]; 2] = [&APART, &["acl"]];
 /// The service of a rule that stands for one with an error: no request is for it.
 const NO_SERVICE: &str = "\0";
 
@@ -90,6 +89,8 @@ pub struct Config {
     pub write_once: Vec<authz::WriteOnceSettings>,
     /// `retention:`, in the order of the file.
     pub retention: Vec<RetentionSettings>,
+    /// `shadow:`.
+    pub shadow: Option<ShadowSettings>,
     /// `ext_auth:`, `ldap_auth:`, `xorm_auth:`, and `backends:`.
     pub authenticators: authn::AuthenticationBackendSettings,
     /// `workload_auth:`.
@@ -282,6 +283,7 @@ impl Context<'_> {
             acl,
             write_once,
             retention,
+            shadow: None,
             authenticators,
             workload,
             certificates,
@@ -294,6 +296,7 @@ impl Context<'_> {
             files,
         };
         self.lint(file, &mut config, policy);
+        shadow::read_into(&mut config, file, self);
         can_sign.then_some(config)
     }
 
@@ -302,7 +305,7 @@ impl Context<'_> {
     /// labels.
     fn lint(&mut self, file: &File, config: &mut Config, policy: Option<Policy>) {
         let complete = self.report.has_errors_only_in(&APART);
-        let all_labels = self.report.has_errors_only_in(&APART_AND_RULES);
+        let all_labels = self.report.has_errors_only_in(&APART_AND_RULES.concat());
         let wrong = self.report.wrong_elements("acl");
         for index in &wrong {
             if let Some(rule) = config.acl.get_mut(*index) {

@@ -21,6 +21,7 @@ use super::{
 };
 use crate::{
     authn::{ClientCertificate, Identity, fit_to_log},
+    authz::Comparison,
     registry::{self, ChallengeError, Digest, ErrorCode, Refusal, RepositoryName, Route, Scope},
     telemetry::{Decision, Direction, Ended, Event, Record, RequestId, Telemetry},
     workload::Login,
@@ -193,6 +194,18 @@ impl RequestLog {
         }
     }
 
+    /// Records the difference that the next rules would make, and the one of them that makes it.
+    pub(super) fn compared(&mut self, comparison: Comparison, rule: Option<String>) {
+        self.telemetry.metrics.compared(comparison.as_str());
+        self.record.shadow = match comparison {
+            Comparison::Same => None,
+            Comparison::Gain => Some("allowed"),
+            Comparison::Loss => Some("denied"),
+            Comparison::Undecided => Some("undecided"),
+        };
+        self.record.shadow_rule = rule;
+    }
+
     /// Records the scopes that a token was asked for, and those it grants.
     pub(super) fn granted(&mut self, requested: &[Scope], granted: &[Scope]) {
         if self.telemetry.audit.is_on() {
@@ -214,6 +227,7 @@ impl RequestLog {
         self.record.event = Event::Transfer;
         // They stand in the line of the decision.
         (self.record.requested, self.record.labels) = (None, None);
+        (self.record.shadow, self.record.shadow_rule) = (None, None);
         self.bytes_in = Some(body);
     }
 

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use super::Settings;
+use super::{Settings, Shadow};
 use crate::{
     authn::{
         Authenticators, Certificates, Identity, MOST_TOKENS, Remembered, RequiredClaims, Source, TokenEnded,
@@ -30,6 +30,8 @@ pub struct Snapshot {
     pub write_once: WriteOnce,
     /// The tags that `portwarden prune` keeps.
     pub retention: Retention,
+    /// The next rules, to which live requests are put.
+    pub shadow: Option<Shadow>,
     /// The issuers of `workload_auth`.
     pub workload: Workload,
     /// The authorities of client certificates, and the accounts that these name; `None` where none is asked for.

@@ -46,6 +46,8 @@ pub struct MetricsSnapshot {
     pub closure: Vec<(&'static str, u64)>,
     /// Digests of which it is known what reaches them.
     pub closure_digests: usize,
+    /// The end of `shadow`, in seconds since 1970; 0 without one.
+    pub shadow_until: u64,
     /// Lines of the audit log that were lost since the start.
     pub audit_lines_lost: u64,
     /// Lines of the audit log that were summed up since the start.
@@ -70,6 +72,7 @@ pub(super) struct Sampled {
     pruned: Family<WhatLabels, Counter>,
     closure: Family<OutcomeLabels, Counter>,
     closure_digests: Gauge,
+    shadow_until: Gauge,
     audit_lines_lost: Counter,
     audit_lines_summed_up: Counter,
 }
@@ -161,6 +164,11 @@ impl Sampled {
             self.closure_digests.clone(),
         );
         r.register(
+            "shadow_until_timestamp_seconds",
+            "When the comparison with the next rules ends; 0 without one",
+            self.shadow_until.clone(),
+        );
+        r.register(
             "audit_lines_lost",
             "Lines of the audit log that could not be written",
             self.audit_lines_lost.clone(),
@@ -216,6 +224,7 @@ impl Sampled {
         self.revocations.set(gauge(reading.revocations));
         self.closure_digests.set(gauge(reading.closure_digests));
         self.state_up.set(reading.state_up.into());
+        self.shadow_until.set(i64::try_from(reading.shadow_until).unwrap_or(i64::MAX));
         self.audit_lines_lost.inner().store(reading.audit_lines_lost, Ordering::Relaxed);
         self.audit_lines_summed_up.inner().store(reading.audit_lines_summed_up, Ordering::Relaxed);
     }

@@ -29,6 +29,7 @@ pub struct Metrics {
     decisions: Family<DecisionLabels, Counter>,
     tokens: Family<OutcomeLabels, Counter>,
     logins: Family<OutcomeLabels, Counter>,
+    shadow: Family<OutcomeLabels, Counter>,
     transfers: Family<EndedLabels, Counter>,
     bytes: Family<DirectionLabels, Counter>,
     /// Counters of `bytes`, at hand: they are raised for each piece of a body.
@@ -123,6 +124,7 @@ impl Default for Metrics {
             decisions: Family::default(),
             tokens: Family::default(),
             logins: Family::default(),
+            shadow: Family::default(),
             transfers: Family::default(),
             bytes,
             bytes_in,
@@ -166,6 +168,9 @@ impl Metrics {
         for outcome in ["accepted", "failed", "throttled", "unanswered"] {
             drop(self.logins.get_or_create(&OutcomeLabels { outcome }));
         }
+        for outcome in ["same", "gain", "loss", "undecided"] {
+            drop(self.shadow.get_or_create(&OutcomeLabels { outcome }));
+        }
         for outcome in ["done", "failed"] {
             drop(self.reloads.get_or_create(&OutcomeLabels { outcome }));
         }
@@ -202,6 +207,11 @@ impl Metrics {
     /// A password was checked: `accepted`, `failed`, `throttled` or `unanswered`.
     pub fn login(&self, outcome: &'static str) {
         self.logins.get_or_create(&OutcomeLabels { outcome }).inc();
+    }
+
+    /// A request was put to the next rules: `same`, `gain`, `loss` or `undecided`.
+    pub fn compared(&self, outcome: &'static str) {
+        self.shadow.get_or_create(&OutcomeLabels { outcome }).inc();
     }
 
     /// Bytes of bodies that were passed on.
@@ -258,6 +268,11 @@ impl Metrics {
         r.register("decisions", "Requests for the registry by decision", self.decisions.clone());
         r.register("tokens", "Token requests by outcome; allowed: one was issued", self.tokens.clone());
         r.register("logins", "Passwords by outcome", self.logins.clone());
+        r.register(
+            "shadow",
+            "Requests by the difference that the next rules would make",
+            self.shadow.clone(),
+        );
         r.register(
             "transfers",
             "Requests that went to the registry, by how they ended",

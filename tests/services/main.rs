@@ -47,6 +47,7 @@ mod robots;
 mod rule_times;
 #[allow(clippy::disallowed_methods, reason = "tests are threads of their own, which may sleep")]
 mod security;
+mod shadow;
 mod smuggling;
 mod sql;
 mod stored_claims;

@@ -94,12 +94,14 @@ pub(crate) struct Report<'a> {
     findings: Vec<Finding>,
     /// Places about which enough is said: what else is wrong there follows from that.
     settled: Vec<Path>,
+    /// The findings about another file that this one names.
+    elsewhere: Vec<Finding>,
 }
 
 impl<'a> Report<'a> {
     /// An empty report about `file`, whose keys stand at `positions`.
     pub(crate) fn new(file: &'a str, positions: &'a Positions) -> Self {
-        Self { file, positions, findings: Vec::new(), settled: Vec::new() }
+        Self { file, positions, findings: Vec::new(), settled: Vec::new(), elsewhere: Vec::new() }
     }
 
     /// The configuration cannot be used: `message` without a full stop, `hint` a sentence.
@@ -124,6 +126,11 @@ impl<'a> Report<'a> {
         if let Some(finding) = self.findings.last_mut().filter(|_| !excerpt.is_empty()) {
             finding.excerpt = Some(excerpt);
         }
+    }
+
+    /// Adds findings about another file.
+    pub(crate) fn extend(&mut self, elsewhere: impl IntoIterator<Item = Finding>) {
+        self.elsewhere.extend(elsewhere);
     }
 
     /// Leaves out what else is found at this place, after an error from which it follows.
@@ -169,9 +176,10 @@ impl<'a> Report<'a> {
         errors.filter_map(index).collect()
     }
 
-    /// All that was reported, in the order of the file.
+    /// All that was reported, in the order of the file, then about other files.
     pub(crate) fn finish(mut self) -> Findings {
         self.findings.sort_by_key(|finding| (finding.line, finding.column));
+        self.findings.append(&mut self.elsewhere);
         Findings(self.findings)
     }
 

@@ -43,6 +43,7 @@ pub(crate) struct File {
     pub(crate) certificate_auth: Option<CertificateAuth>,
     pub(crate) tags: Option<Tags>,
     pub(crate) retention: Option<Vec<Option<RetentionEntry>>>,
+    pub(crate) shadow: Option<Shadow>,
     pub(crate) registry: Option<Registry>,
     pub(crate) backends: Option<Backends>,
     pub(crate) limits: Option<Limits>,
@@ -344,6 +345,14 @@ pub(crate) struct Ui {
 #[serde(deny_unknown_fields, default, expecting = "a mapping with `file`")]
 pub(crate) struct State {
     pub(crate) file: Option<Text>,
+}
+
+/// `shadow:`, Portwarden's own.
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default, expecting = "a mapping with `acl_file` and `until`")]
+pub(crate) struct Shadow {
+    pub(crate) acl_file: Option<Text>,
+    pub(crate) until: Condition<Text>,
 }
 
 /// `control:`, Portwarden's own.

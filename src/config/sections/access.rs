@@ -46,6 +46,11 @@ pub(crate) fn check(users: &[UserSettings], acl: &[RuleSettings], report: &mut R
     for error in Users::build(users).err().into_iter().flatten() {
         report.error(below(user_path(&error.account), error.key), error.message, sentence(&error.hint));
     }
+    compile(acl, report)
+}
+
+/// The policy of the rules, with what `authz` says about them; `None` when something is wrong with them.
+pub(super) fn compile(acl: &[RuleSettings], report: &mut Report<'_>) -> Option<Policy> {
     let policy = Policy::compile(acl);
     for error in policy.as_ref().err().into_iter().flatten() {
         report.error(below(rule_path(error.rule), &error.key), &*error.message, sentence(&error.hint));

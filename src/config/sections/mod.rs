@@ -18,6 +18,7 @@ pub(super) mod registry;
 pub(super) mod retention;
 pub(super) mod robots;
 pub(super) mod server;
+pub(super) mod shadow;
 pub(super) mod sql;
 pub(super) mod state;
 pub(super) mod tags;

@@ -44,7 +44,13 @@ pub(crate) async fn admit<'a>(
     let is_list = *route.endpoint() == Endpoint::Catalog && route.method() == Method::Get;
     let listed = (is_list && snapshot.settings.catalog == CatalogSettings::Filtered).then(|| route.clone());
     let mount = route.source().is_some().then(|| route.needs());
-    let denial = match authz::authorize(&snapshot.authorizers, asked, route).await {
+    let shadow =
+        snapshot.shadow.as_ref().filter(|shadow| shadow.is_on()).map(|shadow| (shadow, route.clone()));
+    let decided = authz::authorize(&snapshot.authorizers, asked, route).await;
+    if let Some((shadow, route)) = shadow {
+        shadow.observe(asked, route, &decided, log);
+    }
+    let denial = match decided {
         // Without its source: an account might have it.
         Ok(permit) if nothing_shown && permit.route().source().is_none() && mount.is_some() => {
             return Err(challenge(mount.unwrap_or_default()));

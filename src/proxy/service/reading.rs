@@ -1,7 +1,10 @@
 //! The state of the service at a moment, for the metrics.
 
 use super::Service;
-use crate::{proxy::FreezeStatus, telemetry::MetricsSnapshot};
+use crate::{
+    proxy::{FreezeStatus, Shadow},
+    telemetry::MetricsSnapshot,
+};
 
 impl Service {
     /// The state of now, for the metrics.
@@ -34,6 +37,7 @@ impl Service {
             deleted_tags: self.write_once.deleted_tags().into(),
             closure: closure.into(),
             closure_digests,
+            shadow_until: self.snapshot.load().shadow.as_ref().map_or(0, Shadow::until),
             audit_lines_lost: self.telemetry.audit.lost(),
             audit_lines_summed_up: self.telemetry.audit.summed_up(),
         }

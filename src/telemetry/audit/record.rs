@@ -110,6 +110,10 @@ pub struct Record {
     pub decision: Option<Decision>,
     /// The source of the decision: the rule with its line and comment.
     pub rule: Option<String>,
+    /// The decision of the next rules, where it is another: `allowed`, `denied` or `undecided`.
+    pub shadow: Option<&'static str>,
+    /// The one of the next rules that makes the difference.
+    pub shadow_rule: Option<String>,
     /// The reason why it was not allowed, as the client sees it.
     pub reason: Option<String>,
     /// The status of the response.
@@ -156,6 +160,8 @@ impl Record {
             granted: None,
             decision: None,
             rule: None,
+            shadow: None,
+            shadow_rule: None,
             reason: None,
             status: None,
             digest: None,
@@ -195,6 +201,8 @@ impl Record {
         line.texts("granted", self.granted.as_deref());
         line.word("decision", self.decision.map(Decision::as_str));
         line.text("rule", self.rule.as_deref());
+        line.word("shadow", self.shadow);
+        line.text("shadow_rule", self.shadow_rule.as_deref());
         line.text("reason", self.reason.as_deref());
         line.value("status", self.status);
         line.text("digest", self.digest.as_deref());
@@ -300,6 +308,7 @@ mod tests {
             requested: Some(vec!["\u{1}".repeat(500); 100]),
             granted: Some(vec!["\u{1}".repeat(500); 100]),
             rule: long(),
+            shadow_rule: long(),
             reason: long(),
             digest: long(),
             ..Record::new(Event::Decision)
@@ -307,7 +316,7 @@ mod tests {
         let written = line(&record);
         assert!(written.len() < 44 << 10, "{}", written.len());
         let read: serde_json::Value = serde_json::from_str(&written).unwrap();
-        assert_eq!(read["truncated"].as_array().unwrap().len(), 14, "{}", read["truncated"]);
+        assert_eq!(read["truncated"].as_array().unwrap().len(), 15, "{}", read["truncated"]);
     }
 
     #[test]
@@ -339,6 +348,8 @@ mod tests {
             granted: Some(Vec::new()),
             decision: Some(Decision::Allowed),
             rule: Some("acl, rule 1".into()),
+            shadow: Some("denied"),
+            shadow_rule: Some("rule 2".into()),
             reason: Some("no".into()),
             status: Some(200),
             digest: Some("sha256:0".into()),
@@ -355,7 +366,7 @@ mod tests {
             r#""user_agent":"docker/1","method":"GET","#,
             r#""route":"manifest","repository":"a/b","reference":"1","tags":["t"],"from":"c","#,
             r#""requested":["repository:a:pull"],"granted":[],"decision":"allowed","rule":"acl, rule 1","#,
-            r#""reason":"no","status":200,"digest":"sha256:0","bytes_in":0,"bytes_out":18446744073709551615,"#,
+            r#""shadow":"denied","shadow_rule":"rule 2","reason":"no","status":200,"digest":"sha256:0","bytes_in":0,"bytes_out":18446744073709551615,"#,
             r#""duration_ms":1.5,"ended":"complete"}"#,
         );
         assert_eq!(line(&record).trim_end_matches('\n'), expected);

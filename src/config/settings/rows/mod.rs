@@ -10,6 +10,7 @@ pub(crate) mod reporting;
 pub(crate) mod retention;
 pub(crate) mod robots;
 pub(crate) mod server;
+pub(crate) mod shadow;
 pub(crate) mod tags;
 pub(crate) mod token;
 pub(crate) mod ui;
