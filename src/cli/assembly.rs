@@ -57,7 +57,11 @@ pub fn assemble(config: &Config, before: Option<&Snapshot>) -> Result<Assembly, 
         RememberedSettings { ttl: config.proxy.passwords.remember, ..RememberedSettings::default() };
     let (authenticators, authorizers) = (config.authenticators.clone(), config.authorizers.clone());
     let authorizers = Authorizers::new(acl, ceilings, authorizers, before.map(|before| &before.authorizers));
-    let shadow = config.shadow.as_ref().map(|shadow| Shadow::compile(shadow, &authorizers)).transpose();
+    let shadow = config
+        .shadow
+        .as_ref()
+        .map(|shadow| Shadow::compile(shadow, &authorizers, before.and_then(|before| before.shadow.as_ref())))
+        .transpose();
     let snapshot = Snapshot {
         authority,
         remembered: Remembered::new(remembered).map_err(AssemblyError::NoRandomness)?,

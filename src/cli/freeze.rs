@@ -62,6 +62,11 @@ pub(super) fn status(status: &Status) -> Result<ExitCode, Failure> {
         say(serde_json::to_string(&answer).map_err(|error| error.to_string())?)?;
     } else {
         say(describe(&answer))?;
+        // A server of an earlier version refuses the question.
+        let shadow = ask(&status.control.socket, &ControlRequest::Shadow)?.next()?;
+        if matches!(shadow, ControlAnswer::Shadow { .. }) {
+            say(describe(&shadow))?;
+        }
     }
     Ok(if matches!(answer, ControlAnswer::Open { .. }) { ExitCode::SUCCESS } else { ExitCode::from(FROZEN) })
 }
@@ -72,6 +77,9 @@ fn describe(answer: &ControlAnswer) -> String {
         ControlAnswer::Draining { pushes: 1 } => "draining: one push is still under way".to_owned(),
         ControlAnswer::Draining { pushes } => format!("draining: {pushes} pushes are still under way"),
         ControlAnswer::Frozen { seconds, .. } => format!("frozen: no writes for {}", spoken(*seconds)),
+        ControlAnswer::Shadow { file, until, gain, loss, undecided } => {
+            format!("shadow: {file} until {until}: {gain} gain, {loss} lose, {undecided} undecided")
+        }
         ControlAnswer::Refused { why } => why.clone(),
         other => format!("not understood: {other:?}"),
     }

@@ -34,7 +34,7 @@ pub use prune::{PruneEvent, PruneItem, PruneRequest, PruneSummary, PruneWhat};
 pub use response::body::ResponseBody;
 pub use service::Service;
 pub use settings::*;
-pub use shadow::{Shadow, ShadowSettings};
+pub use shadow::{Difference, Shadow, ShadowSettings, Subject, Totals};
 pub use snapshot::Snapshot;
 pub use upstream::{Upstream, UpstreamError, UpstreamLoad};
 pub use web_origin::WebOrigin;

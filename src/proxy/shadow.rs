@@ -1,9 +1,16 @@
 //! The next rules beside those in force (`shadow`): each live request is put to both, and no answer changes.
 
+mod tally;
+
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::atomic::{AtomicBool, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
+
+use parking_lot::Mutex;
 
 use super::{request_log::RequestLog, snapshot::unix_now};
 use crate::{
@@ -12,6 +19,8 @@ use crate::{
     },
     registry::Route,
 };
+use tally::Tally;
+pub use tally::{Difference, Subject, Totals};
 
 /// `shadow:`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,18 +38,28 @@ pub struct ShadowSettings {
 pub struct Shadow {
     settings: ShadowSettings,
     next: NextRules,
+    /// The differences so far. Later snapshots with the same rules go on with it.
+    tally: Arc<Mutex<Tally>>,
     /// True once the log has the line about the end.
     end_is_logged: AtomicBool,
 }
 
 impl Shadow {
-    /// Compiles the next rules, to be held against those in force.
+    /// Compiles the next rules, to be held against those in force. If `before` has the same, its differences are kept.
     ///
     /// # Errors
     /// Everything that is wrong with every rule.
-    pub fn compile(settings: &ShadowSettings, in_force: &Authorizers) -> Result<Self, Vec<RuleError>> {
+    pub fn compile(
+        settings: &ShadowSettings,
+        in_force: &Authorizers,
+        before: Option<&Self>,
+    ) -> Result<Self, Vec<RuleError>> {
         let next = NextRules::new(Policy::compile(&settings.acl)?, in_force);
-        Ok(Self { settings: settings.clone(), next, end_is_logged: AtomicBool::new(false) })
+        let same = before.filter(|before| {
+            (&before.settings.name, &before.settings.acl) == (&settings.name, &settings.acl)
+        });
+        let tally = same.map_or_else(Arc::default, |before| Arc::clone(&before.tally));
+        Ok(Self { settings: settings.clone(), next, tally, end_is_logged: AtomicBool::new(false) })
     }
 
     /// The second in which the comparison is over, since 1970.
@@ -48,9 +67,30 @@ impl Shadow {
         self.settings.until
     }
 
+    /// The file of the next rules, as the configuration names it.
+    pub fn file(&self) -> &str {
+        &self.settings.name
+    }
+
+    /// Returns true once nothing is compared any more.
+    pub fn has_ended(&self) -> bool {
+        unix_now() >= self.settings.until
+    }
+
+    /// The differences so far, losses first, and the number of requests with others, which are not told apart.
+    pub fn differences(&self) -> (Vec<Difference>, u64) {
+        let tally = self.tally.lock();
+        (tally.differences(), tally.more())
+    }
+
+    /// The number of requests with a difference, by its kind.
+    pub fn totals(&self) -> Totals {
+        self.tally.lock().totals()
+    }
+
     /// Returns true while requests are compared. The first time that they no longer are, a line is logged.
     pub(super) fn is_on(&self) -> bool {
-        let is_on = unix_now() < self.settings.until;
+        let is_on = !self.has_ended();
         if !is_on && !self.end_is_logged.swap(true, Ordering::Relaxed) {
             tracing::info!(file = self.settings.name, "the shadow has ended; nothing is compared any more");
         }
@@ -66,12 +106,18 @@ impl Shadow {
         in_force: &Result<Permit, NotPermitted>,
         log: &mut RequestLog,
     ) {
+        let needs = route.needs();
         let compared = catch_unwind(AssertUnwindSafe(|| self.next.compare(caller, route, in_force)));
         let compared = compared.unwrap_or_else(|_| {
             tracing::error!(request = %log.id(), "a comparison with the next rules failed; the request goes on");
             Some((Comparison::Undecided, None))
         });
         let Some((comparison, rule)) = compared else { return };
+        if let Some(need) = needs.into_iter().next().filter(|_| comparison != Comparison::Same) {
+            let action = need.actions.into_iter().next_back().unwrap_or_default();
+            let subject = Subject { account: caller.account.to_owned(), action, name: need.name, comparison };
+            self.tally.lock().add(subject, rule.clone(), caller.now);
+        }
         log.compared(comparison, rule);
     }
 }

@@ -29,7 +29,7 @@ use tokio::{
 
 use super::{ACCEPT_PAUSE, listener::remove_stale_socket};
 use crate::{
-    proxy::{Freeze, FreezeStatus, NotFrozen, PruneRequest, Service},
+    proxy::{Freeze, FreezeStatus, NotFrozen, PruneRequest, Service, Totals},
     telemetry::{Event, Record, Telemetry},
 };
 pub use messages::{ControlAnswer, ControlRequest, RevocationEntry, RobotTokenEntry};
@@ -47,6 +47,8 @@ const LONGEST: u64 = 64 << 10;
 const LONGEST_FREEZE: Duration = Duration::from_secs(24 * 3600);
 /// For the request line to come.
 const DEADLINE: Duration = Duration::from_secs(10);
+/// The last second whose year has four digits.
+const LAST_SECOND: u64 = 253_402_300_799;
 /// The interval between reports on a freeze to a waiting client.
 const TELL: Duration = Duration::from_millis(500);
 
@@ -132,6 +134,7 @@ impl ControlHandler {
             }
             Ok(ControlRequest::Thaw) => say(&mut write, &self.thaw(user)).await,
             Ok(ControlRequest::Status) => say(&mut write, &freeze_status(self.freeze.status())).await,
+            Ok(ControlRequest::Shadow) => say(&mut write, &self.shadow()).await,
             Ok(ControlRequest::Revoke { target, is_jti }) => {
                 say(&mut write, &self.revoke(&target, is_jti, user).await).await
             }
@@ -240,6 +243,15 @@ impl ControlHandler {
             let path = self.kept.display();
             tracing::warn!(%path, %error, "a restart would thaw the freeze: its end cannot be kept");
         }
+    }
+
+    fn shadow(&self) -> ControlAnswer {
+        let snapshot = self.service.snapshot();
+        let Some(shadow) = &snapshot.shadow else { return ControlAnswer::End };
+        let Totals { gain, loss, undecided } = shadow.totals();
+        let until = UNIX_EPOCH + Duration::from_secs(shadow.until().min(LAST_SECOND));
+        let until = humantime::format_rfc3339_seconds(until).to_string();
+        ControlAnswer::Shadow { file: shadow.file().to_owned(), until, gain, loss, undecided }
     }
 
     fn record(&self, what: &str) {

@@ -101,6 +101,7 @@ impl Document<'_> {
         };
         let current = match self.path {
             Some(path) if path == to => Some("page"),
+            Some(PagePath::Shadow) if *to == PagePath::Events => Some("true"),
             Some(path) if *to == PagePath::Repositories && inside(path) => Some("true"),
             _ => None,
         };

@@ -14,6 +14,7 @@ mod layout;
 mod link;
 mod model;
 mod name;
+mod next_rules;
 mod pagination;
 mod path;
 mod search;
@@ -29,4 +30,5 @@ pub use model::{
     Problem, Referrer, Repositories, Repository, Right, RightsOn, SignIn, SignInProblem, StoreFault, Summary,
     TagDeletion, TagRow, Visitor,
 };
+pub use next_rules::{Change, NextRules, ShadowRow};
 pub use path::{PagePath, Reference};

@@ -29,6 +29,8 @@ pub enum PagePath {
     Access,
     /// `/-/events`: the end of the audit log.
     Events,
+    /// `/-/shadow`: the differences that the next rules would make.
+    Shadow,
     /// `/-/assets/<hash>/<file>`.
     Asset(Asset),
     /// `/favicon.ico`, which browsers ask for unbidden.
@@ -75,6 +77,7 @@ impl PagePath {
             "sign-out" => return Some(Self::SignOut),
             "access" => return Some(Self::Access),
             "events" => return Some(Self::Events),
+            "shadow" => return Some(Self::Shadow),
             _ => {}
         }
         if let Some(asset) = path.strip_prefix("assets/") {
@@ -173,6 +176,7 @@ impl fmt::Display for PagePath {
             Self::SignOut => f.write_str("/-/sign-out"),
             Self::Access => f.write_str("/-/access"),
             Self::Events => f.write_str("/-/events"),
+            Self::Shadow => f.write_str("/-/shadow"),
             Self::Asset(asset) => write!(f, "/-/assets/{asset}"),
             Self::Favicon => f.write_str("/favicon.ico"),
             Self::Robots => f.write_str("/robots.txt"),
@@ -219,6 +223,7 @@ mod tests {
             "/-/sign-out",
             "/-/access",
             "/-/events",
+            "/-/shadow",
             "/favicon.ico",
             "/robots.txt",
         ] {

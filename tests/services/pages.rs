@@ -31,7 +31,8 @@ use crate::support::{
 };
 
 /// Headers that each page must send about itself.
-const PAGES: [&str; 6] = ["/", "/team/app", "/team/app:1", "/-/access", "/-/events", "/-/sign-in"];
+const PAGES: [&str; 7] =
+    ["/", "/team/app", "/team/app:1", "/-/access", "/-/events", "/-/shadow", "/-/sign-in"];
 
 #[test]
 fn each_user_sees_what_it_may_pull() {
@@ -44,6 +45,7 @@ fn each_user_sees_what_it_may_pull() {
         assert_eq!(first.contains("href=\"/team/app\""), sees, "{}", user.name);
         assert_eq!(visitor.get("/team/app").status, if sees { 200 } else { 404 }, "{}", user.name);
         assert_eq!(visitor.get("/team/app:1").status, if sees { 200 } else { 404 }, "{}", user.name);
+        assert_eq!(visitor.get("/-/shadow").status, if user == ADMIN { 200 } else { 403 }, "{}", user.name);
         assert_eq!(visitor.get("/-/events").status, if user == ADMIN { 200 } else { 403 }, "{}", user.name);
         let access = visitor.get("/-/access?name=team/app").is(200).text();
         let rule = match user.name {
@@ -62,7 +64,7 @@ fn nobody_is_led_to_the_page_to_sign_in_and_back() {
     let warden = portwarden(&registry).start();
     stock(&warden);
     let mut nobody = Visitor::new(&warden);
-    for path in ["/", "/team/app", "/no/such:1", "/-/access", "/-/events"] {
+    for path in ["/", "/team/app", "/no/such:1", "/-/access", "/-/events", "/-/shadow"] {
         let answer = nobody.get(&format!("{path}?q=1&page=2")).is(303);
         let target = answer.header("location").unwrap();
         let escaped = format!("{path}%3Fq%3D1%26page%3D2");

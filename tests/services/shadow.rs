@@ -9,10 +9,12 @@ use serde_json::Value;
 use crate::support::{
     audit::{TO_FILE, line_with, lines},
     clock::Clock,
+    command::run,
     curl::{Response, curl},
     distribution::push_image,
     metrics::{self, value},
-    portwarden::{ADMIN, Builder, Portwarden, USER, portwarden},
+    page_client::Visitor,
+    portwarden::{ADMIN, Builder, Portwarden, USER, portwarden, program},
     registry::{Registry, registry},
 };
 
@@ -90,6 +92,59 @@ fn what_depends_on_tags_is_undecided() {
     asked.is(401);
     assert_eq!(decision(&warden, "acme/tags")["shadow"], "undecided");
     assert_eq!(count(&warden, "undecided"), 1.0);
+}
+
+/// The rows of the page, without their tags.
+fn page_text(warden: &Portwarden) -> String {
+    let page = Visitor::signed_in(warden, ADMIN).get("/-/shadow").is(200).text();
+    page.split('<')
+        .filter_map(|part| part.split_once('>'))
+        .map(|(_, text)| text)
+        .collect::<Vec<_>>()
+        .join("|")
+}
+
+#[test]
+fn the_page_shows_each_difference_to_those_who_may_see_the_whole_registry() {
+    let (registry, directory) = (registry(), tempfile::tempdir().unwrap());
+    let mut warden = beside(&registry, &directory);
+    assert!(page_text(&warden).contains("No difference yet"));
+    for _ in 0..3 {
+        pull(&warden, "acme/app").is(404);
+    }
+    pull(&warden, "acme/new").is(401);
+    let page = page_text(&warden);
+    for text in ["next.yml", "no rule matches", "rule 2, line 3 (moved)", "|loses|", "|gains|", "|3|"] {
+        assert!(page.contains(text), "no {text} in {page}");
+    }
+    assert!(page.find("acme/app") < page.find("acme/new"), "losses first: {page}");
+    let refused = Visitor::signed_in(&warden, USER).get("/-/shadow").is(403).text();
+    assert!(!refused.contains("acme/"), "{refused}");
+    // The same rules go on, others begin anew.
+    warden.reload(|builder| builder);
+    assert!(page_text(&warden).contains("acme/app"));
+    let file = directory.path().join("next.yml");
+    fs::write(&file, NEXT.replace("moved", "moved again")).unwrap();
+    warden.reload(|builder| builder);
+    assert!(page_text(&warden).contains("No difference yet"));
+    let without = reporting(&registry).start();
+    assert!(page_text(&without).contains("No next rules are compared"));
+}
+
+#[test]
+fn status_has_a_line_about_the_shadow() {
+    let (registry, directory) = (registry(), tempfile::tempdir().unwrap());
+    let (file, socket) = (directory.path().join("next.yml"), directory.path().join("control.sock"));
+    fs::write(&file, NEXT).unwrap();
+    let control = format!("control: {{socket: '{}'}}", socket.display());
+    let warden = reporting(&registry).with(&control).with(&shadow(&file, UNTIL)).start();
+    pull(&warden, "acme/app").is(404);
+    let status = || run(&program(), &["status", "--socket", socket.to_str().unwrap()], &[]);
+    let line = format!("shadow: {} until 3000-01-01T00:00:00Z: 0 gain, 1 lose, 0 undecided", file.display());
+    status().succeeds().says("open: writes pass").says(&line);
+    drop(warden);
+    let _without = reporting(&registry).with(&control).start();
+    status().succeeds().does_not_say("shadow");
 }
 
 #[test]

@@ -16,6 +16,7 @@ mod reader;
 mod repositories;
 mod repository;
 mod search;
+mod shadow;
 mod sign_in;
 mod summaries;
 mod tag_deletion;
@@ -153,6 +154,7 @@ async fn visited(page: PagePath, request: &mut Request<'_>) -> Result<Answer, Pa
         (PagePath::DeleteTag(name, tag), _) => tag_deletion::ask(request, &visit, &name, &tag).await,
         (PagePath::Access, _) => access::show(request, &visit).await,
         (PagePath::Events, _) => events::show(request, &visit).await,
+        (PagePath::Shadow, _) => shadow::show(request, &visit).await,
         // These were answered before.
         (
             PagePath::SignOut | PagePath::SignIn | PagePath::Favicon | PagePath::Robots | PagePath::Asset(_),

@@ -19,6 +19,8 @@ pub enum ControlRequest {
     Thaw,
     /// Say where it stands.
     Status,
+    /// Say what the next rules would change; answered by `Shadow`, or by `End` where there are none.
+    Shadow,
     /// Refuse what was issued.
     Revoke {
         /// The subject.
@@ -75,6 +77,19 @@ pub enum ControlAnswer {
         seconds: u64,
         /// Writes that did not end in time.
         cut_off: usize,
+    },
+    /// The next rules, and the number of requests with a difference.
+    Shadow {
+        /// Their file.
+        file: String,
+        /// The end of the comparison, as RFC 3339 writes it, in UTC.
+        until: String,
+        /// Requests that are denied, and would be allowed.
+        gain: u64,
+        /// Requests that are allowed, and would be denied.
+        loss: u64,
+        /// Requests of which it is not known.
+        undecided: u64,
     },
     /// It is revoked, and stored.
     Revoked {

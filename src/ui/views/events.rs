@@ -6,6 +6,7 @@ use crate::ui::{
     age::Age,
     copyable::digest,
     layout::Document,
+    link,
     model::{EventRow, Events, Frame},
     name::short,
     path::PagePath,
@@ -24,6 +25,7 @@ const REQUEST: Column = Column { label: "Request", class: "" };
 pub fn events(frame: &Frame<'_>, page: &Events) -> String {
     let content = html! {
         div.heading { h1 { "Recent events" } }
+        p { a href=(link::to(frame, &PagePath::Shadow)) { "What would change by the next rules" } }
         @match page.rows.as_deref() {
             None => {
                 div.empty {

@@ -11,6 +11,7 @@ mod problem;
 mod reload;
 mod repositories;
 mod repository;
+mod shadow;
 mod sign_in;
 
 pub use access::access;
@@ -21,5 +22,6 @@ pub use problem::problem;
 pub use reload::reload;
 pub use repositories::repositories;
 pub use repository::repository;
+pub use shadow::shadow;
 pub use sign_in::sign_in;
 pub(crate) use sign_in::wait;
