@@ -3,7 +3,7 @@
 # Daemons live where an ordinary user's PATH does not lead.
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
 
-.PHONY: help run test test-fast test-busy soak demo-ci test-issuers test-registry3 attack attack-tags prove-closure fuzz \
+.PHONY: help run test test-fast test-busy soak demo-ci test-issuers test-registry3 attack attack-tags prove-closure prove-replay fuzz \
 	tools bench bench-quick bench-micro fmt lint \
 	lint-code deny advisories man pictures deb package-test sbom release
 
@@ -18,6 +18,7 @@ help:
 	@echo 'make test-registry3  the tests of clients, the API, the catalogue and the pages with registry 3 instead of 2.8'
 	@echo 'make attack attack tools against it: testssl.sh, slowhttptest, h2load, probes; takes a quarter of an hour'
 	@echo 'make prove-closure  an account with tag: 1.* asks for every digest, after STEPS=200 random pushes and deletions'
+	@echo 'make prove-replay   each difference between two lists of rules is listed, and no other'
 	@echo 'make attack-tags  every way to move, delete or hollow out a write-once tag, and PUSHES=1000 racing pushes'
 	@echo 'make fuzz   fuzz each target for a minute, or: make fuzz SECONDS=300 TARGETS="routing token"'
 	@echo 'make bench  compare with nginx, HAProxy and the registry alone; takes 40 minutes. With ONLY="pull push" a part'
@@ -109,6 +110,10 @@ STEPS ?= 200
 
 prove-closure: tools
 	STEPS=$(STEPS) cargo test --locked --test services -- closure_model:: tag_rules:: --nocapture
+
+# By the same rules no recorded decision differs; of random changes each difference that an oracle finds is listed.
+prove-replay:
+	cargo test --locked --test fast -- prove_replay:: --nocapture
 
 attack: tools
 	cargo test --locked --no-fail-fast $(as_root) --test '*' -- attack_tools:: smuggling:: injection:: \

@@ -4,8 +4,8 @@
 //! import each other (left never imports right):
 //!
 //! `registry`, `limits`, `net`, `backend` ← `authn`, `authz`, `retention`, `state`, `token`, `image` ← `workload`, `ui` ←
-//! `proxy` ← `server` ← `cli`. `config` builds the settings of each and is imported by `cli` only. Any module may import
-//! `telemetry`, which decides nothing, and `strict_json`.
+//! `proxy` ← `server` ← `cli`. `config` builds the settings of each; it and `replay` are imported by `cli` only. Any
+//! module may import `telemetry`, which decides nothing, and `strict_json`.
 
 pub mod authn;
 pub mod authz;
@@ -20,6 +20,7 @@ mod mutation;
 mod net;
 pub mod proxy;
 pub mod registry;
+pub mod replay;
 pub mod retention;
 pub mod server;
 pub mod state;

@@ -37,6 +37,11 @@ impl ByTag {
         }
     }
 
+    /// The sources of the grants, as [`Permit::sources`].
+    pub fn sources(&self) -> &[DecidedBy] {
+        &self.by
+    }
+
     /// The permit, for a caller that has seen that allowed tags reach what is asked for.
     pub fn settled(self) -> Permit {
         Permit::by_tag(self.route, self.by)

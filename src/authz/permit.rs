@@ -43,6 +43,11 @@ impl Permit {
         in_full(&self.by)
     }
 
+    /// The sources of the grants, one for each need that is granted.
+    pub fn sources(&self) -> &[DecidedBy] {
+        &self.by
+    }
+
     /// Returns true if the rules grant the request for some tags only. A deletion may take others along.
     pub fn is_by_tag(&self) -> bool {
         self.is_by_tag

@@ -24,6 +24,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("state", &["registry", "authn", "retention"]),
     ("token", &["registry", "authn", "state"]),
     ("workload", &["backend", "authn", "authz"]),
+    ("replay", &["registry", "backend", "authn", "authz", "workload"]),
     ("image", &["registry"]),
     ("ui", &["registry", "image"]),
     (
@@ -74,6 +75,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "state",
             "token",
             "workload",
+            "replay",
             "proxy",
             "server",
             "config",

@@ -64,4 +64,5 @@ mod policy_deny;
 mod policy_index;
 mod project;
 mod properties;
+mod prove_replay;
 mod robot_commands;
