@@ -40,6 +40,9 @@ _portwarden() {
             portwarden,prune)
                 cmd="portwarden__subcmd__prune"
                 ;;
+            portwarden,replay)
+                cmd="portwarden__subcmd__replay"
+                ;;
             portwarden,revoke)
                 cmd="portwarden__subcmd__revoke"
                 ;;
@@ -60,6 +63,9 @@ _portwarden() {
                 ;;
             portwarden,untag)
                 cmd="portwarden__subcmd__untag"
+                ;;
+            portwarden,unused)
+                cmd="portwarden__subcmd__unused"
                 ;;
             portwarden__subcmd__help,check)
                 cmd="portwarden__subcmd__help__subcmd__check"
@@ -85,6 +91,9 @@ _portwarden() {
             portwarden__subcmd__help,prune)
                 cmd="portwarden__subcmd__help__subcmd__prune"
                 ;;
+            portwarden__subcmd__help,replay)
+                cmd="portwarden__subcmd__help__subcmd__replay"
+                ;;
             portwarden__subcmd__help,revoke)
                 cmd="portwarden__subcmd__help__subcmd__revoke"
                 ;;
@@ -105,6 +114,9 @@ _portwarden() {
                 ;;
             portwarden__subcmd__help,untag)
                 cmd="portwarden__subcmd__help__subcmd__untag"
+                ;;
+            portwarden__subcmd__help,unused)
+                cmd="portwarden__subcmd__help__subcmd__unused"
                 ;;
             portwarden__subcmd__help__subcmd__token,list)
                 cmd="portwarden__subcmd__help__subcmd__token__subcmd__list"
@@ -137,7 +149,7 @@ _portwarden() {
 
     case "${cmd}" in
         portwarden)
-            opts="-h -V --help --version serve check explain test-policy freeze thaw status untag prune revoke token credential-provider hash completions help"
+            opts="-h -V --help --version serve check explain test-policy replay unused freeze thaw status untag prune revoke token credential-provider hash completions help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -319,7 +331,7 @@ _portwarden() {
             return 0
             ;;
         portwarden__subcmd__help)
-            opts="serve check explain test-policy freeze thaw status untag prune revoke token credential-provider hash completions help"
+            opts="serve check explain test-policy replay unused freeze thaw status untag prune revoke token credential-provider hash completions help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -431,6 +443,20 @@ _portwarden() {
             return 0
             ;;
         portwarden__subcmd__help__subcmd__prune)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        portwarden__subcmd__help__subcmd__replay)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -570,6 +596,20 @@ _portwarden() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        portwarden__subcmd__help__subcmd__unused)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         portwarden__subcmd__prune)
             opts="-v -h --apply --verbose --json --socket --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -578,6 +618,36 @@ _portwarden() {
             fi
             case "${prev}" in
                 --socket)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        portwarden__subcmd__replay)
+            opts="-c -v -h --config --audit --at --allow-undecided --verbose --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --audit)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --at)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -852,6 +922,36 @@ _portwarden() {
             fi
             case "${prev}" in
                 --socket)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        portwarden__subcmd__unused)
+            opts="-c -h --config --audit --since --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --audit)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --since)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -1,5 +1,6 @@
 //! The command line, as clap reads it: each command with its options and the text of its help.
 
+mod replay;
 mod tags;
 #[cfg(test)]
 mod tests;
@@ -10,6 +11,8 @@ use std::{path::PathBuf, time::Duration};
 use clap::{Parser, Subcommand};
 
 use super::config_file::ConfigFile;
+pub(super) use replay::{AuditFiles, Replay, TestPolicy, Unused};
+use replay::{REPLAY_EXAMPLES, TEST_POLICY_EXAMPLE, UNUSED_EXAMPLE};
 use tags::{PRUNE_EXAMPLE, UNTAG_EXAMPLE};
 pub(super) use tags::{Prune, Untag};
 pub(super) use values::moment;
@@ -39,6 +42,12 @@ pub(super) enum Command {
     /// Test the rules against a table of expectations, for use in CI
     #[command(after_help = TEST_POLICY_EXAMPLE, allow_missing_positional = true)]
     TestPolicy(TestPolicy),
+    /// Show what other rules would have done with the requests of an audit log: who gains, who loses, by which rule
+    #[command(after_help = REPLAY_EXAMPLES)]
+    Replay(Replay),
+    /// List the rules, and rights of them, that no request of an audit log used
+    #[command(after_help = UNUSED_EXAMPLE)]
+    Unused(Unused),
     /// Reject writes temporarily while the registry collects its garbage; pulls go on
     #[command(after_help = FREEZE_EXAMPLE)]
     Freeze(Freeze),
@@ -144,18 +153,6 @@ pub(super) struct Explain {
     pub(super) verbose: bool,
     /// Answer in JSON, a line for each account. With no scope and no request, answer each line of standard input:
     /// {"account","type","name","service","ip","actions","labels","at","tag"}
-    #[arg(long)]
-    pub(super) json: bool,
-}
-
-#[derive(Debug, clap::Args)]
-pub(super) struct TestPolicy {
-    #[command(flatten)]
-    pub(super) config: ConfigFile,
-    /// The table, in YAML
-    #[arg(value_name = "EXPECTATIONS")]
-    pub(super) expectations: PathBuf,
-    /// Print each expectation, met or not, as a JSON object on a line
     #[arg(long)]
     pub(super) json: bool,
 }
@@ -318,16 +315,6 @@ Examples:
       --scope repository:team/app:push
   portwarden explain -c auth_config.yml --account test -v \\
       --request 'GET /v2/team/app/manifests/1.0'";
-
-const TEST_POLICY_EXAMPLE: &str = "\
-Example:
-  portwarden test-policy -c auth_config.yml expectations.yml
-
-The table is a list:
-- {account: test2, request: 'PUT /v2/team/app/manifests/1.0', expect: allow}
-- {account: user, scope: 'repository:team/app:push', expect: deny}
-- {account: ci, labels: {group: [dev]}, ip: 10.0.0.1,
-   scope: 'repository:dev/app:pull', expect: allow}";
 
 const FREEZE_EXAMPLE: &str = "\
 Returns once writes are frozen; Ctrl-C before that calls it off. Clients get 503 with Retry-After.

@@ -5,6 +5,7 @@
 
 mod arguments;
 mod assembly;
+mod audit_files;
 mod certificate;
 mod check;
 mod config_file;
@@ -22,12 +23,14 @@ mod policy_answer;
 mod policy_query;
 mod progress;
 mod prune;
+mod replay;
 mod revoke;
 mod serve;
 mod test_policy;
 mod token;
 mod token_new;
 mod untag;
+mod unused;
 mod write_once;
 
 use std::{
@@ -40,8 +43,8 @@ use clap::{CommandFactory, Parser};
 
 use arguments::{
     Arguments, Check, Command, Completions, ControlSocket, CredentialProvider, DEFAULT_SOCKET, Explain,
-    Freeze, Hash, Prune, Revoke, RevokeSubject, Serve, Status, TestPolicy, Token, TokenCommand, TokenList,
-    TokenNew, Untag,
+    Freeze, Hash, Prune, Replay, Revoke, RevokeSubject, Serve, Status, TestPolicy, Token, TokenCommand,
+    TokenList, TokenNew, Untag, Unused,
 };
 use output::{Failure, written};
 
@@ -62,6 +65,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Check(check) => check::run(&check).map(|()| ExitCode::SUCCESS),
         Command::Explain(explain) => explain::run(&explain),
         Command::TestPolicy(test) => test_policy::run(&test),
+        Command::Replay(replay) => replay::run(&replay),
+        Command::Unused(unused) => unused::run(&unused).map(|()| ExitCode::SUCCESS),
         Command::Freeze(freeze) => freeze::freeze(&freeze).map(|()| ExitCode::SUCCESS),
         Command::Thaw(control) => freeze::thaw(&control).map(|()| ExitCode::SUCCESS),
         Command::Status(status) => freeze::status(&status),

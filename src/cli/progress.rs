@@ -12,7 +12,9 @@ const PAUSE: Duration = Duration::from_millis(500);
 #[derive(Debug)]
 pub(super) struct Progress {
     done: usize,
-    all: usize,
+    /// `None` where it is not known.
+    all: Option<usize>,
+    what: &'static str,
     next: Option<Instant>,
     is_shown: bool,
 }
@@ -21,17 +23,26 @@ impl Progress {
     /// Nothing of `all` accounts is done.
     pub(super) fn new(all: usize) -> Self {
         let next = stderr().is_terminal().then(|| Instant::now() + PAUSE);
-        Self { done: 0, all, next, is_shown: false }
+        Self { done: 0, all: Some(all), what: "accounts", next, is_shown: false }
     }
 
-    /// One more account.
+    /// No line is read, of files that have any number of them.
+    pub(super) fn of_lines() -> Self {
+        Self { all: None, what: "lines", ..Self::new(0) }
+    }
+
+    /// One more.
     pub(super) fn step(&mut self) {
         self.done += 1;
         if let Some(next) = self.next
             && self.done.is_multiple_of(64)
             && Instant::now() >= next
         {
-            let _ = write!(stderr(), "\r{} of {} accounts", self.done, self.all);
+            let (done, what) = (self.done, self.what);
+            let _ = match self.all {
+                Some(all) => write!(stderr(), "\r{done} of {all} {what}"),
+                None => write!(stderr(), "\r{done} {what}"),
+            };
             self.is_shown = true;
             self.next = Some(Instant::now() + PAUSE);
         }

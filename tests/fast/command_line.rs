@@ -46,7 +46,7 @@ fn portwarden(directory: &TempDir, args: &[&str]) -> Command {
 }
 
 /// Commands that print something when all is well, with what they read.
-const PRINTING: [(&[&str], &str); 9] = [
+const PRINTING: [(&[&str], &str); 11] = [
     (&["--help"], ""),
     (&["--version"], ""),
     (&["check", "--config", "auth_config.yml"], ""),
@@ -54,6 +54,8 @@ const PRINTING: [(&[&str], &str); 9] = [
     (&["explain", "auth_config.yml", "--account", "user1", "--scope", "repository:a:pull", "--json"], ""),
     (&["explain", "--config", "auth_config.yml", "--everyone", "--scope", "repository:a:pull"], ""),
     (&["test-policy", "--config", "auth_config.yml", "table.yml"], ""),
+    (&["replay", "--config", "auth_config.yml", "--audit", "-"], ""),
+    (&["unused", "--config", "auth_config.yml", "--audit", "-"], ""),
     (&["hash", "--cost", "4"], "a password\n"),
     (&["completions", "bash"], ""),
 ];
@@ -138,7 +140,12 @@ fn every_command_takes_the_configuration_in_the_same_ways() {
     let directory = configured(1);
     fs::write(directory.path().join("table.yml"), TABLE).unwrap();
     let may = ["--account", "user0", "--scope", "repository:a:pull"];
-    let commands: [(&str, &[&str]); 3] = [("check", &[]), ("explain", &may), ("test-policy", &["table.yml"])];
+    let commands: [(&str, &[&str]); 4] = [
+        ("check", &[]),
+        ("explain", &may),
+        ("test-policy", &["table.yml"]),
+        ("replay", &["--audit", "table.yml"]),
+    ];
     for (command, rest) in commands {
         for named in [&["auth_config.yml"][..], &["-c", "auth_config.yml"], &[]] {
             let mut run = portwarden(&directory, &[&[command], named, rest].concat());

@@ -65,4 +65,5 @@ mod policy_index;
 mod project;
 mod properties;
 mod prove_replay;
+mod replay;
 mod robot_commands;

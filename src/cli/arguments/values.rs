@@ -30,6 +30,11 @@ pub(super) fn time(text: &str) -> Result<Duration, String> {
     Ok(time)
 }
 
+/// A duration of any length.
+pub(super) fn past(text: &str) -> Result<Duration, String> {
+    humantime::parse_duration(text).map_err(|error| format!("{error}: write it as 90d"))
+}
+
 /// A time, or the beginning of a day in UTC, in seconds since 1970.
 ///
 /// # Errors
