@@ -41,6 +41,7 @@ mod pages;
 mod prune;
 mod push_times;
 mod registry3;
+mod replay;
 mod response_rewriting;
 mod revocation;
 mod robots;
