@@ -2,12 +2,20 @@
 
 #![allow(clippy::panic, reason = "a bench may fail loudly")]
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    pin::pin,
+    task::{Context, Poll, Waker},
+};
 
 use divan::{AllocProfiler, Bencher, black_box};
 use portwarden::{
     authn::{UserSettings, Users},
-    authz::{Policy, Question, RuleSettings},
+    authz::{
+        AuthorizationBackendSettings, Authorizers, Caller, Ceilings, LeftOut, NextRules, NotPermitted,
+        Permit, Policy, Question, RuleSettings, authorize,
+    },
+    registry::Route,
 };
 
 #[global_allocator]
@@ -164,4 +172,50 @@ fn compile_a_glob_for_each_account(bencher: Bencher<'_, '_>, count: usize) {
 fn compile_an_anchored_regex_for_each_team(bencher: Bencher<'_, '_>, count: usize) {
     let rules = numbered(count, |i| rule("/.+/", &format!("/^team{i}\\/.+$/")));
     bencher.bench(|| compiled(black_box(&rules)));
+}
+
+/// A pull that the last of the rules allows.
+fn pull(count: usize, bench: impl FnOnce(&Authorizers, &NextRules, Caller<'_>, &Route)) {
+    let rules = || compiled(&numbered(count, |i| rule("*", &format!("team{i}/*"))));
+    let none = AuthorizationBackendSettings::default();
+    let authorizers = Authorizers::new(rules(), Ceilings::default(), none, None);
+    let next = NextRules::new(rules(), &authorizers);
+    let (labels, left_out) = (BTreeMap::new(), LeftOut::new());
+    let caller = Caller {
+        account: "alice",
+        labels: &labels,
+        left_out: &left_out,
+        ip: None,
+        service: "registry.example",
+        ceiling: None,
+        now: 0,
+    };
+    let path = format!("/v2/team{count}/app/manifests/1.0");
+    let route = Route::parse("GET", &path, None).unwrap_or_else(|error| panic!("{error}"));
+    bench(&authorizers, &next, caller, &route);
+}
+
+#[expect(clippy::result_large_err, reason = "as `authorize` itself")]
+fn decided(authorizers: &Authorizers, caller: Caller<'_>, route: &Route) -> Result<Permit, NotPermitted> {
+    match pin!(authorize(authorizers, caller, route.clone())).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(decided) => decided,
+        Poll::Pending => panic!("there is no back end to wait for"),
+    }
+}
+
+/// The decision on a request.
+#[divan::bench(args = COUNTS)]
+fn a_request(bencher: Bencher<'_, '_>, count: usize) {
+    pull(count, |authorizers, _, caller, route| {
+        bencher.bench_local(|| decided(authorizers, black_box(caller), route).is_ok());
+    });
+}
+
+/// What `shadow` adds to it.
+#[divan::bench(args = COUNTS)]
+fn a_request_put_to_the_next_rules(bencher: Bencher<'_, '_>, count: usize) {
+    pull(count, |authorizers, next, caller, route| {
+        let in_force = decided(authorizers, caller, route);
+        bencher.bench_local(|| next.compare(black_box(caller), route.clone(), &in_force));
+    });
 }
