@@ -121,3 +121,37 @@ impl Report {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn subject(kind: Kind, from: u64) -> Subject {
+        Subject {
+            kind,
+            account: String::new(),
+            source: None,
+            action: String::new(),
+            name: String::new(),
+            resource_type: String::new(),
+            is_token: false,
+            by: Rc::from(""),
+            from: Some(from),
+        }
+    }
+
+    #[test]
+    fn rule_55_a_gain_beyond_the_limit_is_a_gain() {
+        let mut report = Report::default();
+        let losses = (0..MOST_DIFFERENCES as u64).map(|n| (subject(Kind::Lose, n), Seen::default()));
+        report.differences.extend(losses);
+        let beyond = u64::MAX;
+        report.differs(subject(Kind::Lose, beyond), (7, ""), None);
+        report.differs(subject(Kind::Lose, 0), (7, ""), None);
+        assert_eq!((report.more_losses, report.has_gains()), (1, false));
+        assert_eq!(report.differences[&subject(Kind::Lose, 0)].count, 1, "one that is listed is counted on");
+        report.differs(subject(Kind::Gain, beyond), (7, ""), None);
+        assert_eq!((report.more_gains, report.has_gains()), (1, true));
+        assert_eq!(report.differences.len(), MOST_DIFFERENCES);
+    }
+}
