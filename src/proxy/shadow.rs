@@ -3,6 +3,7 @@
 mod tally;
 
 use std::{
+    fmt::Display,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc,
@@ -107,11 +108,7 @@ impl Shadow {
         log: &mut RequestLog,
     ) {
         let needs = route.needs();
-        let compared = catch_unwind(AssertUnwindSafe(|| self.next.compare(caller, route, in_force)));
-        let compared = compared.unwrap_or_else(|_| {
-            tracing::error!(request = %log.id(), "a comparison with the next rules failed; the request goes on");
-            Some((Comparison::Undecided, None))
-        });
+        let compared = caught(log.id(), || self.next.compare(caller, route, in_force));
         let Some((comparison, rule)) = compared else { return };
         if let Some(need) = needs.into_iter().next().filter(|_| comparison != Comparison::Same) {
             let action = need.actions.into_iter().next_back().unwrap_or_default();
@@ -119,5 +116,29 @@ impl Shadow {
             self.tally.lock().add(subject, rule.clone(), caller.now);
         }
         log.compared(comparison, rule);
+    }
+}
+
+/// Returns what `compare` returns; undecided where it panics, which is logged with the id of the request.
+fn caught(
+    id: impl Display,
+    compare: impl FnOnce() -> Option<(Comparison, Option<String>)>,
+) -> Option<(Comparison, Option<String>)> {
+    catch_unwind(AssertUnwindSafe(compare)).unwrap_or_else(|_| {
+        tracing::error!(request = %id, "a comparison with the next rules failed; the request goes on");
+        Some((Comparison::Undecided, None))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rule_56_a_comparison_that_panics_ends_there_and_is_undecided() {
+        assert_eq!(caught("1", || panic!("a comparison broke")), Some((Comparison::Undecided, None)));
+        let gain = Some((Comparison::Gain, Some("rule 1".to_owned())));
+        assert_eq!(caught("2", || gain.clone()), gain);
+        assert_eq!(caught("3", || None), None);
     }
 }
