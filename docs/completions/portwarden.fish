@@ -89,7 +89,7 @@ complete -c portwarden -n "__fish_portwarden_using_subcommand freeze" -s h -l he
 complete -c portwarden -n "__fish_portwarden_using_subcommand thaw" -l socket -d 'The control socket of the server' -r -F
 complete -c portwarden -n "__fish_portwarden_using_subcommand thaw" -s h -l help -d 'Print help'
 complete -c portwarden -n "__fish_portwarden_using_subcommand status" -l socket -d 'The control socket of the server' -r -F
-complete -c portwarden -n "__fish_portwarden_using_subcommand status" -l json -d 'Print a JSON object: state (open, draining or frozen), and seconds, cut_off or pushes'
+complete -c portwarden -n "__fish_portwarden_using_subcommand status" -l json -d 'Print a JSON object: state (open, draining or frozen), seconds, cut_off or pushes, and shadow if there is one'
 complete -c portwarden -n "__fish_portwarden_using_subcommand status" -s h -l help -d 'Print help'
 complete -c portwarden -n "__fish_portwarden_using_subcommand untag" -l socket -d 'The control socket of the server' -r -F
 complete -c portwarden -n "__fish_portwarden_using_subcommand untag" -l json -d 'Print a JSON object for each tag: repository, tag, deleted, digest, why'

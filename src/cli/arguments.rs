@@ -171,7 +171,7 @@ pub(super) struct Freeze {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Status {
-    /// Print a JSON object: state (open, draining or frozen), and seconds, cut_off or pushes
+    /// Print a JSON object: state (open, draining or frozen), seconds, cut_off or pushes, and shadow if there is one
     #[arg(long)]
     pub(super) json: bool,
     #[command(flatten)]

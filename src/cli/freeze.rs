@@ -2,6 +2,8 @@
 
 use std::{process::ExitCode, time::Duration};
 
+use serde::Serialize;
+
 use super::{
     ControlSocket, Freeze, Status,
     control_client::ask,
@@ -52,23 +54,54 @@ pub(super) fn thaw(control: &ControlSocket) -> Result<(), Failure> {
 }
 
 /// Reports whether writes pass: exit code 0 when they do, 3 while they are frozen or drain. With `--json`, the answer
-/// of the server as it is.
+/// of the server as it is, with what a shadow has found.
 pub(super) fn status(status: &Status) -> Result<ExitCode, Failure> {
     let answer = ask(&status.control.socket, &ControlRequest::Status)?.next()?;
     if let ControlAnswer::Refused { why } = answer {
         return Err(why.into());
     }
+    // A server of an earlier version refuses the question.
+    let shadow = ask(&status.control.socket, &ControlRequest::Shadow)?.next()?;
     if status.json {
-        say(serde_json::to_string(&answer).map_err(|error| error.to_string())?)?;
+        let status = StatusInJson::of(&answer, &shadow);
+        say(serde_json::to_string(&status).map_err(|error| error.to_string())?)?;
     } else {
         say(describe(&answer))?;
-        // A server of an earlier version refuses the question.
-        let shadow = ask(&status.control.socket, &ControlRequest::Shadow)?.next()?;
         if matches!(shadow, ControlAnswer::Shadow { .. }) {
             say(describe(&shadow))?;
         }
     }
     Ok(if matches!(answer, ControlAnswer::Open { .. }) { ExitCode::SUCCESS } else { ExitCode::from(FROZEN) })
+}
+
+/// The answer to `status`, with what a shadow has found, as JSON.
+#[derive(Serialize)]
+struct StatusInJson<'a> {
+    #[serde(flatten)]
+    writes: &'a ControlAnswer,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    shadow: Option<ShadowInJson<'a>>,
+}
+
+#[derive(Serialize)]
+struct ShadowInJson<'a> {
+    file: &'a str,
+    until: &'a str,
+    gain: u64,
+    loss: u64,
+    undecided: u64,
+}
+
+impl<'a> StatusInJson<'a> {
+    fn of(writes: &'a ControlAnswer, shadow: &'a ControlAnswer) -> Self {
+        let shadow = match shadow {
+            ControlAnswer::Shadow { file, until, gain, loss, undecided } => {
+                Some(ShadowInJson { file, until, gain: *gain, loss: *loss, undecided: *undecided })
+            }
+            _ => None,
+        };
+        Self { writes, shadow }
+    }
 }
 
 fn describe(answer: &ControlAnswer) -> String {

@@ -4,7 +4,7 @@
 
 use std::{fs, path::Path};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::{
     audit::{TO_FILE, line_with, lines},
@@ -140,11 +140,21 @@ fn status_has_a_line_about_the_shadow() {
     let warden = reporting(&registry).with(&control).with(&shadow(&file, UNTIL)).start();
     pull(&warden, "acme/app").is(404);
     let status = || run(&program(), &["status", "--socket", socket.to_str().unwrap()], &[]);
+    let in_json = || run(&program(), &["status", "--json", "--socket", socket.to_str().unwrap()], &[]);
     let line = format!("shadow: {} until 3000-01-01T00:00:00Z: 0 gain, 1 lose, 0 undecided", file.display());
     status().succeeds().says("open: writes pass").says(&line);
+    let expected = json!({
+        "state": "open", "thawed": false,
+        "shadow": {
+            "file": file, "until": "3000-01-01T00:00:00Z", "gain": 0, "loss": 1, "undecided": 0,
+        },
+    });
+    let said: Value = serde_json::from_str(&in_json().succeeds().stdout).unwrap();
+    assert_eq!(said, expected);
     drop(warden);
     let _without = reporting(&registry).with(&control).start();
     status().succeeds().does_not_say("shadow");
+    in_json().succeeds().does_not_say("shadow");
 }
 
 #[test]
