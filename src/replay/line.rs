@@ -73,7 +73,7 @@ pub(super) enum Recorded {
     Hidden,
     /// It came without credentials, and the anonymous account may not, or is not there.
     Challenged,
-    /// A token was issued, with all or a part of what was asked for.
+    /// A token was issued with all or a part of what was asked for, or none, for want of an anonymous account.
     Token,
     /// Requests without an account that were summed up: so many were decided by rules.
     Summary { allowed: u64, denied: u64 },
@@ -115,6 +115,8 @@ impl AuditLine<'_> {
             "transfer" => Recorded::Other(Apart::Transfer),
             "token" => match self.decision() {
                 "allowed" => Recorded::Token,
+                // Nothing was shown and no token issued, for want of an anonymous account.
+                "challenged" if self.requested.is_some() => Recorded::Token,
                 other => Recorded::Other(apart(other)),
             },
             "summary" => self.summed_up(),
@@ -157,7 +159,7 @@ impl AuditLine<'_> {
         };
         Recorded::Summary {
             allowed: sum(&["allowed", "token_allowed"]),
-            denied: sum(&["challenged", "denied"]),
+            denied: sum(&["challenged", "denied", "token_challenged"]),
         }
     }
 
