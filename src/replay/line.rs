@@ -55,6 +55,8 @@ pub(super) struct AuditLine<'a> {
     decision: Option<Text<'a>>,
     #[serde(borrow)]
     rule: Option<Text<'a>>,
+    #[serde(borrow)]
+    reason: Option<Text<'a>>,
     status: Option<u16>,
     #[serde(borrow)]
     truncated: Option<Vec<Text<'a>>>,
@@ -69,7 +71,7 @@ pub(super) enum Recorded {
     Allowed,
     /// The rules denied it.
     Denied,
-    /// 404 after the rules were asked: they may grant the repository for some tags only, and none reaches it.
+    /// Refused after the rules were asked: they may grant the repository for some tags only, and none reaches it.
     Hidden,
     /// It came without credentials, and the anonymous account may not, or is not there.
     Challenged,
@@ -101,6 +103,12 @@ pub(super) enum Apart {
 /// Fields that no decision depends on.
 const UNIMPORTANT: [&str; 8] =
     ["request_id", "token_comment", "jti", "kid", "user_agent", "reason", "digest", "certificate_serial"];
+
+/// In `rule` of what is granted for some tags only.
+const FOR_SOME_TAGS: &str = ", for some tags";
+
+/// The beginnings of `reason` where the rules denied something.
+const MAY_NOT: [&str; 2] = ["account '", "anonymous users may not "];
 
 /// The beginning of `rule` where a catalogue was filtered: then not all of it was granted.
 const IN_PART: &str = "the names that may be pulled";
@@ -143,6 +151,11 @@ impl AuditLine<'_> {
             }
             "challenged" => Recorded::Challenged,
             "refused" if is_read && self.status == Some(404) && self.rule.is_some() => Recorded::Hidden,
+            "refused" if self.is_by_tags() && matches!(self.status, Some(400 | 403 | 404)) => {
+                Recorded::Hidden
+            }
+            // A signature's tag follows its subject, so the rules were asked twice.
+            "refused" if self.status == Some(403) && self.may_not() => Recorded::Denied,
             other => Recorded::Other(apart(other)),
         }
     }
@@ -229,6 +242,16 @@ impl AuditLine<'_> {
         text(&self.rule)
     }
 
+    /// Returns true where the rules granted the repository for some tags only.
+    pub(super) fn is_by_tags(&self) -> bool {
+        self.rule().contains(FOR_SOME_TAGS) || self.rule().ends_with("no tag that it is for reaches this")
+    }
+
+    /// Returns true where the rules granted the source of a mount for some tags only.
+    pub(super) fn is_source_by_tags(&self) -> bool {
+        self.rule().split_once("; ").is_some_and(|(_, source)| source.contains(FOR_SOME_TAGS))
+    }
+
     /// The labels that were recorded; `None` for what are none.
     pub(super) fn read_labels(&self) -> Option<Labels> {
         serde_json::from_str(self.labels?.get()).ok()
@@ -247,6 +270,10 @@ impl AuditLine<'_> {
             }
         }
         (depth == 0 && !rule.is_empty()).then_some(grants)
+    }
+
+    fn may_not(&self) -> bool {
+        MAY_NOT.iter().any(|start| text(&self.reason).starts_with(start))
     }
 
     fn decision(&self) -> &str {

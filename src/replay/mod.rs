@@ -204,6 +204,8 @@ fn source(line: &AuditLine<'_>, answers: &Answers) -> Verdict {
     let whole = answers.first(|answer| matches!(answer, Answer::Whole(_)));
     let without = answers.first(|answer| matches!(answer, Answer::WithoutSource(_)));
     match (line.grants(), whole, without) {
+        // Whether tags reached the blob was found out later, and is not in the log.
+        (Some(2), Some(_), _) if line.is_source_by_tags() => Verdict::Open(Undecided::Mount),
         (Some(1), Some(first), _) => Verdict::SourceDiffers(Kind::Gain, first),
         (Some(2), _, Some(first)) => Verdict::SourceDiffers(Kind::Lose, first),
         (Some(1 | 2), ..) | (_, None, _) => Verdict::Same,
@@ -211,10 +213,10 @@ fn source(line: &AuditLine<'_>, answers: &Answers) -> Verdict {
     }
 }
 
-/// An answer of 404 after the rules were asked: by rules that grant some tags only, or since nothing was there.
+/// A refusal after the rules were asked: by rules that grant some tags only, or since nothing was there.
 fn hidden(line: &AuditLine<'_>, answers: &Answers) -> Verdict {
     let rule = line.rule();
-    let by_tags = rule.contains(", for some tags") || rule.starts_with("no rule matches");
+    let by_tags = line.is_by_tags() || rule.starts_with("no rule matches");
     match (answers.first(|answer| answer.allows(true)), answers.undecided()) {
         (Some(first), _) if by_tags => Verdict::Differs(Kind::Gain, first),
         (Some(first), None) if *first.by == *rule => Verdict::Same,

@@ -57,3 +57,58 @@ fn rule_55_strangers_gain_the_tokens_that_they_were_refused() {
     });
     assert_eq!(replayed(&[], users(&[""]), &summary).undecided.first().map(|(_, open)| open.denied), Some(7));
 }
+
+/// A request of `bob`, who has a password here.
+fn request(method: &str, changes: &Value) -> Value {
+    let actions = if method == "DELETE" { "delete" } else { "pull,push" };
+    let line = json!({
+        "time": "2026-11-28T10:00:00Z", "event": "decision", "account": "bob", "source": "users",
+        "credentials": "token", "method": method, "route": "manifest", "repository": "team/app", "reference": "1",
+        "requested": [format!("repository:team/app:{actions}")], "decision": "denied",
+    });
+    with(line, changes)
+}
+
+/// Rules by tag are settled later, and refuse in other words.
+#[test]
+fn rule_55_writes_that_rules_by_tag_refused_are_gained() {
+    const DIGEST: &str = "sha256:0000000000000000000000000000000000000000000000000000000000000000";
+    for (method, changes) in [
+        (
+            "DELETE",
+            json!({"reference": DIGEST, "status": 404, "rule": "rule 1; no tag that it is for reaches this"}),
+        ),
+        ("DELETE", json!({"reference": DIGEST, "status": 403, "rule": "rule 1, for some tags (old)"})),
+        ("PUT", json!({"status": 400, "rule": "rule 1, for some tags"})),
+        (
+            "PUT",
+            json!({"status": 403, "rule": "rule 1", "reason": "account 'bob' may not push to repository team/app"}),
+        ),
+    ] {
+        let line = request(method, &with(changes, &json!({"decision": "refused"})));
+        let report = replayed(&[all_for("bob")], users(&["bob"]), &line);
+        assert_eq!(differences(&report), [(Kind::Gain, "rule 1")], "{line}");
+    }
+    for (status, rule) in [(403, "tags.write_once[0]"), (503, "rule 1, for some tags"), (409, "rule 1")] {
+        let line = request("PUT", &json!({"decision": "refused", "status": status, "rule": rule}));
+        let report = replayed(&[all_for("bob")], users(&["bob"]), &line);
+        assert!(!report.has_gains() && report.undecided.is_empty(), "{line}");
+    }
+}
+
+/// The mount may have become an upload.
+#[test]
+fn rule_55_a_mount_by_rules_by_tag_does_not_tell_of_its_source() {
+    let line = request(
+        "POST",
+        &json!({
+            "route": "upload", "decision": "allowed", "from": "base/os", "rule": "rule 1, for some tags; rule 1, for some tags",
+            "reference": "sha256:0000000000000000000000000000000000000000000000000000000000000000",
+            "requested": ["repository:team/app:pull,push", "repository:base/os:pull"],
+        }),
+    );
+    let report = replayed(&[all_for("bob")], users(&["bob"]), &line);
+    assert_eq!(report.undecided.len(), 1, "{report:?}");
+    let whole = with(line, &json!({"rule": "rule 1; rule 1"}));
+    assert!(replayed(&[all_for("bob")], users(&["bob"]), &whole).undecided.is_empty());
+}
