@@ -187,12 +187,9 @@ fn verdict(line: &AuditLine<'_>, recorded: Recorded, answers: &Answers) -> Verdi
 }
 
 fn compared(was_allowed: bool, answers: &Answers, without_source: bool) -> Verdict {
-    let differs = |answer: &Answer| match answer {
-        Answer::Undecided(_) => false,
-        answer => answer.allows(without_source) != was_allowed,
-    };
+    let differs = |answer: &Answer| answer.differs_from(was_allowed, without_source);
     let kind = if was_allowed { Kind::Lose } else { Kind::Gain };
-    match (answers.first(differs), answers.undecided()) {
+    match (answers.first(was_allowed, differs), answers.undecided()) {
         (Some(first), _) => Verdict::Differs(kind, first),
         (None, Some(why)) => Verdict::Open(why),
         (None, None) => Verdict::Same,
@@ -201,8 +198,8 @@ fn compared(was_allowed: bool, answers: &Answers, without_source: bool) -> Verdi
 
 /// A mount that was allowed: with its source, or as the start of an upload?
 fn source(line: &AuditLine<'_>, answers: &Answers) -> Verdict {
-    let whole = answers.first(|answer| matches!(answer, Answer::Whole(_)));
-    let without = answers.first(|answer| matches!(answer, Answer::WithoutSource(_)));
+    let whole = answers.first(true, |answer| matches!(answer, Answer::Whole(_)));
+    let without = answers.first(true, |answer| matches!(answer, Answer::WithoutSource(_)));
     match (line.grants(), whole, without) {
         // Whether tags reached the blob was found out later, and is not in the log.
         (Some(2), Some(_), _) if line.is_source_by_tags() => Verdict::Open(Undecided::Mount),
@@ -217,7 +214,7 @@ fn source(line: &AuditLine<'_>, answers: &Answers) -> Verdict {
 fn hidden(line: &AuditLine<'_>, answers: &Answers) -> Verdict {
     let rule = line.rule();
     let by_tags = line.is_by_tags() || rule.starts_with("no rule matches");
-    match (answers.first(|answer| answer.allows(true)), answers.undecided()) {
+    match (answers.first(false, |answer| answer.allows(true)), answers.undecided()) {
         (Some(first), _) if by_tags => Verdict::Differs(Kind::Gain, first),
         (Some(first), None) if *first.by == *rule => Verdict::Same,
         (Some(_), _) => Verdict::Open(Undecided::NotFound),

@@ -8,6 +8,7 @@ use super::{
     rules::{Asker, Rules, Undecided},
 };
 use crate::{
+    authn::Labels,
     authz::{ByTag, NotPermitted, Permit},
     registry::{Method, Route, Scope},
 };
@@ -21,6 +22,8 @@ pub(super) enum Answer {
     WithoutSource(Rc<str>),
     /// It is denied, by this rule or for this reason.
     Denied(Rc<str>),
+    /// The credentials of the record no longer count, for this reason. To others of the account, the answer is this.
+    Renewed(Box<Answer>, Rc<str>),
     /// The log does not tell.
     Undecided(Undecided),
 }
@@ -41,13 +44,37 @@ pub(super) struct First {
 impl Answer {
     /// Returns true for what the client may do; a mount without its source only where that is enough.
     pub(super) fn allows(&self, without_source: bool) -> bool {
-        matches!(self, Self::Whole(_)) || (without_source && matches!(self, Self::WithoutSource(_)))
+        match self {
+            Self::Whole(_) => true,
+            Self::WithoutSource(_) => without_source,
+            Self::Renewed(now, _) => now.allows(without_source),
+            Self::Denied(_) | Self::Undecided(_) => false,
+        }
     }
 
-    fn by(&self) -> Option<&Rc<str>> {
+    /// Returns true if it is another than the recorded one, for sure: what was allowed is lost with the credentials.
+    pub(super) fn differs_from(&self, was_allowed: bool, without_source: bool) -> bool {
+        match self {
+            Self::Undecided(_) => false,
+            Self::Renewed(..) if was_allowed => true,
+            answer => answer.allows(without_source) != was_allowed,
+        }
+    }
+
+    fn by(&self, was_allowed: bool) -> Option<&Rc<str>> {
         match self {
             Self::Whole(by) | Self::WithoutSource(by) | Self::Denied(by) => Some(by),
+            Self::Renewed(_, gone) if was_allowed => Some(gone),
+            Self::Renewed(now, _) => now.by(was_allowed),
             Self::Undecided(_) => None,
+        }
+    }
+
+    fn undecided(&self) -> Option<Undecided> {
+        match self {
+            Self::Undecided(why) => Some(*why),
+            Self::Renewed(now, _) => now.undecided(),
+            Self::Whole(_) | Self::WithoutSource(_) | Self::Denied(_) => None,
         }
     }
 }
@@ -69,38 +96,51 @@ impl Answers {
         Self(vec![(0, answer)])
     }
 
-    /// The first decided answer that `is_wanted`.
-    pub(super) fn first(&self, is_wanted: impl Fn(&Answer) -> bool) -> Option<First> {
+    /// The first decided answer that `is_wanted`, to a request that `was_allowed` or not.
+    pub(super) fn first(&self, was_allowed: bool, is_wanted: impl Fn(&Answer) -> bool) -> Option<First> {
         let found = self.0.iter().enumerate().find(|(_, (_, answer))| is_wanted(answer));
         let (index, (moment, answer)) = found?;
-        Some(First { by: Rc::clone(answer.by()?), from: (index > 0).then_some(*moment) })
+        Some(First { by: Rc::clone(answer.by(was_allowed)?), from: (index > 0).then_some(*moment) })
     }
 
     /// The first reason why it is not decided at some time.
     pub(super) fn undecided(&self) -> Option<Undecided> {
-        self.0.iter().find_map(|(_, answer)| match answer {
-            Answer::Undecided(why) => Some(*why),
-            _ => None,
-        })
+        self.0.iter().find_map(|(_, answer)| answer.undecided())
     }
 }
 
 /// Decides the request of a line at each of `moments`; `None` for one that no Portwarden wrote.
 pub(super) fn of_request(rules: &Rules, moments: &[u64], line: &AuditLine<'_>) -> Option<Answers> {
     let route = request::route(line)?;
-    let labels = match rules.asker(line) {
-        Asker::Foreign => return None,
-        Asker::Gone(why) => return Some(Answers::always(Answer::Denied(why.into()))),
-        Asker::Undecided(why) => return Some(Answers::always(Answer::Undecided(why))),
-        Asker::Here(labels) => labels,
-    };
-    Some(Answers::of(moments, |now| {
-        let outcome = rules.decide(line, &labels, route.clone(), now);
+    asked(rules, moments, line, |labels, now| {
+        let outcome = rules.decide(line, labels, route.clone(), now);
         if rules.is_for_backend(&route, &outcome) {
             return Answer::Undecided(Undecided::Backend);
         }
         answer(&route, outcome)
-    }))
+    })
+}
+
+/// The answers to the account of a line: what `ask` says of its labels at each of `moments`.
+fn asked(
+    rules: &Rules,
+    moments: &[u64],
+    line: &AuditLine<'_>,
+    ask: impl Fn(&Labels, u64) -> Answer,
+) -> Option<Answers> {
+    let renewed = |now, gone: &'static str| Answer::Renewed(Box::new(now), gone.into());
+    Some(match rules.asker(line) {
+        Asker::Foreign => return None,
+        Asker::Gone(why) => Answers::always(Answer::Denied(why.into())),
+        Asker::Undecided(why) => Answers::always(Answer::Undecided(why)),
+        Asker::Here(labels) => Answers::of(moments, |now| ask(&labels, now)),
+        Asker::Renewed(labels, gone) => Answers::of(moments, |now| renewed(ask(&labels, now), gone)),
+        Asker::Perhaps(gone) => Answers::of(moments, |now| {
+            let no_labels = (!rules.looks_at_labels).then(|| ask(&Labels::new(), now));
+            let denied = no_labels.filter(|answer| matches!(answer, Answer::Denied(_)));
+            renewed(denied.unwrap_or(Answer::Undecided(Undecided::Account)), gone)
+        }),
+    })
 }
 
 fn answer(route: &Route, outcome: Result<Permit, NotPermitted>) -> Answer {
@@ -128,13 +168,7 @@ pub(super) fn of_scope(
     line: &AuditLine<'_>,
     (scope, action): (&Scope, &String),
 ) -> Option<Answers> {
-    let labels = match rules.asker(line) {
-        Asker::Foreign => return None,
-        Asker::Gone(why) => return Some(Answers::always(Answer::Denied(why.into()))),
-        Asker::Undecided(why) => return Some(Answers::always(Answer::Undecided(why))),
-        Asker::Here(labels) => labels,
-    };
-    Some(Answers::of(moments, |now| match rules.rule_on(line, &labels, scope, now) {
+    asked(rules, moments, line, |labels, now| match rules.rule_on(line, labels, scope, now) {
         Err(why) => Answer::Undecided(why),
         Ok(ruling) if ruling.actions.contains(action) => Answer::Whole(ruling.by.in_full().into()),
         Ok(ruling) if ruling.some_tags.contains(action) => {
@@ -142,5 +176,5 @@ pub(super) fn of_scope(
             Answer::Whole(rule.unwrap_or_else(|| ruling.by.in_full()).into())
         }
         Ok(ruling) => Answer::Denied(ruling.by.in_full().into()),
-    }))
+    })
 }

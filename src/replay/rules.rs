@@ -43,7 +43,7 @@ pub struct Rules {
     service: String,
     has_backend: bool,
     pub(super) aspects: Aspects,
-    looks_at_labels: bool,
+    pub(super) looks_at_labels: bool,
     looks_at_service: bool,
     /// Each `from` and `until`, in order.
     bounds: Vec<u64>,
@@ -64,6 +64,8 @@ pub enum Undecided {
     SummedUp,
     /// The rules look at the service, which a token request chooses and the log does not have.
     Service,
+    /// The account is no longer where it was, and a back end may know its name.
+    Account,
     /// The log does not tell whether the source of a mount was granted.
     Mount,
     /// It was answered with 404, for its tags or because nothing was there.
@@ -73,6 +75,10 @@ pub enum Undecided {
 /// An account with its labels, as the rules see it.
 pub(super) enum Asker<'a> {
     Here(Cow<'a, Labels>),
+    /// It has these labels, and other credentials than in the record.
+    Renewed(Cow<'a, Labels>, &'static str),
+    /// A back end may know its name, with any labels.
+    Perhaps(&'static str),
     Gone(&'static str),
     Undecided(Undecided),
     /// No Portwarden writes such an account.
@@ -91,6 +97,7 @@ impl Undecided {
             Self::Truncated => "a field was cut short in the log",
             Self::SummedUp => "requests without an account that the log sums up",
             Self::Service => "the rules look at the service, which the log of a token request does not have",
+            Self::Account => "the account is no longer in its section, and a back end may know its name",
             Self::Mount => "the log does not say whether the source of the mount was granted",
             Self::NotFound => "it was answered with 404, for its tags or because nothing was there",
         }
@@ -105,6 +112,7 @@ impl Undecided {
             Self::Truncated => "truncated",
             Self::SummedUp => "summed_up",
             Self::Service => "service",
+            Self::Account => "account",
             Self::Mount => "mount",
             Self::NotFound => "not_found",
         }
@@ -169,6 +177,8 @@ impl Rules {
         match self.accounts.find(line.account(), line.source(), line.robot_token()) {
             None => Asker::Foreign,
             Some(Known::Gone(why)) => Asker::Gone(why),
+            Some(Known::Perhaps(why)) => Asker::Perhaps(why),
+            Some(Known::Renewed(labels, why)) => Asker::Renewed(Cow::Borrowed(labels), why),
             Some(Known::Here(labels)) => Asker::Here(Cow::Borrowed(labels)),
             Some(Known::Elsewhere) => match line.read_labels() {
                 Some(labels) => Asker::Here(Cow::Owned(labels)),

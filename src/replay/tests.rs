@@ -4,7 +4,7 @@ mod undecided;
 
 use serde_json::{Value, json};
 
-use super::{Accounts, Kind, Place, Replay, Report, Rules, RulesSettings};
+use super::{Accounts, Kind, Place, Replay, Report, Robot, Rules, RulesSettings};
 use crate::{authn::Labels, authz::RuleSettings};
 
 /// Rules that allow everything that `account` asks for.
@@ -111,4 +111,57 @@ fn rule_55_a_mount_by_rules_by_tag_does_not_tell_of_its_source() {
     assert_eq!(report.undecided.len(), 1, "{report:?}");
     let whole = with(line, &json!({"rule": "rule 1; rule 1"}));
     assert!(replayed(&[all_for("bob")], users(&["bob"]), &whole).undecided.is_empty());
+}
+
+/// A robot whose token was replaced.
+fn robot() -> Accounts {
+    let robot = Robot { tokens: vec!["0123456789ab".into()], ..Robot::default() };
+    Accounts { robots: [("bob".to_owned(), robot)].into(), ..Accounts::default() }
+}
+
+#[test]
+fn rule_55_an_account_gains_with_other_credentials_than_those_of_the_record() {
+    let old_token = json!({"source": "robots", "robot_token": "ba9876543210"});
+    let from_directory = json!({"source": "ldap_auth"});
+    for (accounts, source, gone) in [
+        (robot(), &old_token, "the robot's token is not in `robots`"),
+        (robot(), &json!({}), "the account is not in `users`"),
+        (robot(), &from_directory, "the account has moved to `users` or `robots`"),
+        (users(&["bob"]), &old_token, "the robot is not in `robots`"),
+        (users(&["bob"]), &from_directory, "the account has moved to `users` or `robots`"),
+    ] {
+        let accounts = Accounts { sections: vec!["ldap_auth"], ..accounts };
+        let line = request("PUT", source);
+        let acl = [all_for("bob")];
+        let settings = |accounts| RulesSettings {
+            acl: &acl,
+            ceilings: &[],
+            accounts,
+            service: String::new(),
+            has_backend: false,
+        };
+        let mut replay = Replay::new(Rules::new(settings(accounts)).unwrap(), 1_800_000_000);
+        for line in [&line, &with(line.clone(), &json!({"decision": "allowed"}))] {
+            replay.line(Place { file: 0, line: 1 }, Some(line.to_string().as_bytes()));
+        }
+        let mut found = differences(replay.report());
+        found.sort_unstable();
+        assert_eq!(found, [(Kind::Gain, "rule 1"), (Kind::Lose, gone)], "{line}");
+    }
+}
+
+#[test]
+fn rule_55_an_account_that_left_its_section_may_come_from_a_back_end() {
+    let beside = |section| Accounts { sections: vec![section], ..Accounts::default() };
+    let line = request("PUT", &json!({}));
+    let of_label = RuleSettings { labels: [("team".to_owned(), "a".to_owned())].into(), ..all_for("bob") };
+    for acl in [all_for("bob"), of_label] {
+        let report = replayed(std::slice::from_ref(&acl), beside("ldap_auth"), &line);
+        assert_eq!(report.undecided.first().map(|(why, _)| why.word()), Some("account"));
+        assert!(replayed(&[acl], beside("certificate_auth"), &line).undecided.is_empty());
+    }
+    assert!(replayed(&[all_for("eve")], beside("ldap_auth"), &line).undecided.is_empty(), "by no name");
+    let was_allowed = with(line, &json!({"decision": "allowed"}));
+    let report = replayed(&[all_for("bob")], beside("ldap_auth"), &was_allowed);
+    assert_eq!(differences(&report), [(Kind::Lose, "the account is not in `users`")]);
 }

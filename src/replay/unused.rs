@@ -152,9 +152,9 @@ impl Unused {
 fn decide(rules: &Rules, line: &AuditLine<'_>, time: u64) -> Option<Vec<Decided>> {
     let route = request::route(line)?;
     let labels = match rules.asker(line) {
-        Asker::Here(labels) => labels,
+        Asker::Here(labels) | Asker::Renewed(labels, _) => labels,
         Asker::Gone(_) => return Some(Vec::new()),
-        Asker::Undecided(_) | Asker::Foreign => return None,
+        Asker::Perhaps(_) | Asker::Undecided(_) | Asker::Foreign => return None,
     };
     let outcome = rules.decide(line, &labels, route.clone(), time);
     if rules.is_for_backend(&route, &outcome) {
