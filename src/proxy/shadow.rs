@@ -80,8 +80,12 @@ impl Shadow {
 
     /// The differences so far, losses first, and the number of requests with others, which are not told apart.
     pub fn differences(&self) -> (Vec<Difference>, u64) {
-        let tally = self.tally.lock();
-        (tally.differences(), tally.more())
+        let (mut differences, more) = {
+            let tally = self.tally.lock();
+            (tally.differences(), tally.more())
+        };
+        tally::sort(&mut differences);
+        (differences, more)
     }
 
     /// The number of requests with a difference, by its kind.

@@ -82,23 +82,9 @@ impl Tally {
         self.seen.insert(subject.clone(), Difference { subject, count: 1, first: now, last: now, rule });
     }
 
-    /// Every difference that is told apart: losses first, then gains, the frequent first.
+    /// Every difference that is told apart, in no order: requests wait for this.
     pub(super) fn differences(&self) -> Vec<Difference> {
-        let mut all: Vec<Difference> = self.seen.values().cloned().collect();
-        let order = |comparison| match comparison {
-            Comparison::Loss => 0,
-            Comparison::Gain => 1,
-            Comparison::Undecided | Comparison::Same => 2,
-        };
-        all.sort_by(|one, other| {
-            let key = |seen: &Difference| (order(seen.subject.comparison), u64::MAX - seen.count);
-            let names = |seen: &Difference| {
-                let Subject { account, name, action, .. } = &seen.subject;
-                (account.clone(), name.clone(), action.clone())
-            };
-            key(one).cmp(&key(other)).then_with(|| names(one).cmp(&names(other)))
-        });
-        all
+        self.seen.values().cloned().collect()
     }
 
     /// The number of requests with a difference that is not told apart.
@@ -110,6 +96,22 @@ impl Tally {
     pub(super) fn totals(&self) -> Totals {
         self.totals
     }
+}
+
+/// The account, the repository and the action.
+fn names(Difference { subject, .. }: &Difference) -> (&str, &str, &str) {
+    (&subject.account, &subject.name, &subject.action)
+}
+
+/// Puts losses first, then gains, the frequent first.
+pub(super) fn sort(differences: &mut [Difference]) {
+    let order = |comparison| match comparison {
+        Comparison::Loss => 0,
+        Comparison::Gain => 1,
+        Comparison::Undecided | Comparison::Same => 2,
+    };
+    let key = |seen: &Difference| (order(seen.subject.comparison), u64::MAX - seen.count);
+    differences.sort_by(|one, other| key(one).cmp(&key(other)).then_with(|| names(one).cmp(&names(other))));
 }
 
 #[cfg(test)]
@@ -129,7 +131,8 @@ mod tests {
         }
         tally.add(subject("bob", "a", Comparison::Gain), None, 8);
         tally.add(subject("bob", "a", Comparison::Same), None, 9);
-        let found = tally.differences();
+        let mut found = tally.differences();
+        sort(&mut found);
         let loss = Difference {
             subject: subject("bob", "a", Comparison::Loss),
             count: 2,
