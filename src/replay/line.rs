@@ -79,6 +79,8 @@ pub(super) enum Recorded {
     Token,
     /// Requests without an account that were summed up: so many were decided by rules.
     Summary { allowed: u64, denied: u64 },
+    /// A robot with the right token came from outside its `ip`.
+    Outside,
     /// No decision of rules.
     Other(Apart),
 }
@@ -118,6 +120,7 @@ impl AuditLine<'_> {
     pub(super) fn recorded(&self) -> Recorded {
         let Some(event) = self.event.as_ref() else { return Recorded::Other(Apart::Foreign) };
         match event.as_str() {
+            "decision" | "token" if self.is_outside() => Recorded::Outside,
             "decision" => self.decided(),
             "transfer" if self.requested.is_some() => self.decided(),
             "transfer" => Recorded::Other(Apart::Transfer),
@@ -270,6 +273,11 @@ impl AuditLine<'_> {
             }
         }
         (depth == 0 && !rule.is_empty()).then_some(grants)
+    }
+
+    fn is_outside(&self) -> bool {
+        self.decision() == "unauthenticated"
+            && text(&self.reason).starts_with(&format!("robot '{}' may not sign in from ", self.account()))
     }
 
     fn may_not(&self) -> bool {

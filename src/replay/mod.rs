@@ -64,6 +64,10 @@ impl Replay {
         self.report.counts.at(time);
         match recorded {
             Recorded::Other(why) => self.report.counts.apart(why, place),
+            Recorded::Outside if self.rules.admits_robot(&line) => {
+                self.report.leaves_open(Undecided::Address, open(false));
+            }
+            Recorded::Outside => self.report.counts.apart(Apart::Unauthenticated, place),
             Recorded::Summary { allowed, denied } => self.summed_up(allowed, denied),
             _ if line.is_cut() => {
                 self.report.leaves_open(Undecided::Truncated, open(recorded == Recorded::Allowed));

@@ -66,6 +66,8 @@ pub enum Undecided {
     Service,
     /// The account is no longer where it was, and a back end may know its name.
     Account,
+    /// A robot may come from an address now that was outside its `ip`.
+    Address,
     /// The log does not tell whether the source of a mount was granted.
     Mount,
     /// It was answered with 404, for its tags or because nothing was there.
@@ -98,6 +100,7 @@ impl Undecided {
             Self::SummedUp => "requests without an account that the log sums up",
             Self::Service => "the rules look at the service, which the log of a token request does not have",
             Self::Account => "the account is no longer in its section, and a back end may know its name",
+            Self::Address => "a robot was refused for its address, from which it may come now",
             Self::Mount => "the log does not say whether the source of the mount was granted",
             Self::NotFound => "it was answered with 404, for its tags or because nothing was there",
         }
@@ -113,6 +116,7 @@ impl Undecided {
             Self::SummedUp => "summed_up",
             Self::Service => "service",
             Self::Account => "account",
+            Self::Address => "address",
             Self::Mount => "mount",
             Self::NotFound => "not_found",
         }
@@ -170,6 +174,12 @@ impl Rules {
     /// Returns true if clients without credentials have an account.
     pub(super) fn has_anonymous(&self) -> bool {
         self.accounts.users.contains_key("")
+    }
+
+    /// Returns true if the account of a line is a robot that may come from its address.
+    pub(super) fn admits_robot(&self, line: &AuditLine<'_>) -> bool {
+        self.accounts.robots.contains_key(line.account())
+            && self.authorizers.ceilings.admits(line.account(), line.address)
     }
 
     /// The account of a line.

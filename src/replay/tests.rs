@@ -5,7 +5,10 @@ mod undecided;
 use serde_json::{Value, json};
 
 use super::{Accounts, Kind, Place, Replay, Report, Robot, Rules, RulesSettings};
-use crate::{authn::Labels, authz::RuleSettings};
+use crate::{
+    authn::Labels,
+    authz::{CeilingSettings, RuleSettings},
+};
 
 /// Rules that allow everything that `account` asks for.
 fn all_for(account: &str) -> RuleSettings {
@@ -164,4 +167,37 @@ fn rule_55_an_account_that_left_its_section_may_come_from_a_back_end() {
     let was_allowed = with(line, &json!({"decision": "allowed"}));
     let report = replayed(&[all_for("bob")], beside("ldap_auth"), &was_allowed);
     assert_eq!(differences(&report), [(Kind::Lose, "the account is not in `users`")]);
+}
+
+#[test]
+fn rule_55_a_robot_that_may_come_from_more_addresses_is_not_passed_over() {
+    let refused = json!({
+        "decision": "unauthenticated", "address": "192.0.2.7", "credentials": "password", "status": 401,
+        "reason": "robot 'bob' may not sign in from 192.0.2.7",
+    });
+    let mut line = request("PUT", &refused);
+    line.as_object_mut().unwrap().remove("source");
+    for line in [&line, &with(line.clone(), &json!({"event": "token"}))] {
+        for (accounts, ip, undecided) in [
+            (robot(), "192.0.2.0/24", Some("address")),
+            (robot(), "10.0.0.0/8", None),
+            (users(&["bob"]), "192.0.2.0/24", None),
+        ] {
+            let bound = CeilingSettings {
+                account: "bob".to_owned(),
+                ip: Some(vec![ip.to_owned()]),
+                ..CeilingSettings::default()
+            };
+            let settings = RulesSettings {
+                acl: &[all_for("bob")],
+                ceilings: &[bound],
+                accounts,
+                service: String::new(),
+                has_backend: false,
+            };
+            let mut replay = Replay::new(Rules::new(settings).unwrap(), 1_800_000_000);
+            replay.line(Place { file: 0, line: 1 }, Some(line.to_string().as_bytes()));
+            assert_eq!(replay.report.undecided.first().map(|(why, _)| why.word()), undecided, "{ip} {line}");
+        }
+    }
 }

@@ -110,6 +110,7 @@ impl Unused {
         self.counts.at(time);
         match line.recorded() {
             Recorded::Other(why) => self.counts.apart(why, place),
+            Recorded::Outside => self.counts.apart(Apart::Unauthenticated, place),
             // A token is a right that may be used, or not.
             Recorded::Token | Recorded::Summary { .. } => self.counts.not_of_rules += 1,
             _ if time < self.since => self.counts.not_of_rules += 1,
