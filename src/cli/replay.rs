@@ -17,7 +17,10 @@ use crate::{
 };
 
 /// Prints the gains, the losses and what cannot be decided; 1 where there is a gain, or something undecided that is not
-/// allowed to be.
+/// allowed to be. A file that broke off may have more.
+///
+/// # Errors
+/// The rules or a file cannot be read, or no line was decided.
 pub(super) fn run(replay: &Replay) -> Result<ExitCode, Failure> {
     let (_, rules) = audit_files::rules(&replay.config)?;
     let mut run = Run::new(rules, replay.at.unwrap_or_else(now));
@@ -33,7 +36,12 @@ pub(super) fn run(replay: &Replay) -> Result<ExitCode, Failure> {
         say_undecided(report)?;
         say_counts(&report.counts, &files)?;
     }
-    let is_open = !report.undecided.is_empty() && !replay.allow_undecided;
+    if report.counts.requests + report.counts.tokens == 0 && report.undecided.is_empty() {
+        let files = files.names.join(", ");
+        return Err(format!("{files}: no decision of rules was found: name the file of `audit.to`").into());
+    }
+    let is_whole = report.undecided.is_empty() && files.broken.is_empty();
+    let is_open = !is_whole && !replay.allow_undecided;
     Ok(if report.has_gains() || is_open { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 

@@ -8,6 +8,7 @@ use std::{
     process::{Command, Stdio},
 };
 
+use serde_json::json;
 use tempfile::TempDir;
 
 use crate::support::programs;
@@ -139,12 +140,17 @@ fn the_configuration_is_named_as_docker_auth_does_or_by_a_variable() {
 fn every_command_takes_the_configuration_in_the_same_ways() {
     let directory = configured(1);
     fs::write(directory.path().join("table.yml"), TABLE).unwrap();
+    let pull = json!({
+        "time": "2026-11-28T10:00:00Z", "event": "decision", "account": "user0", "source": "users", "method": "GET",
+        "route": "tags", "repository": "a", "requested": ["repository:a:pull"], "decision": "allowed",
+    });
+    fs::write(directory.path().join("audit.log"), format!("{pull}\n")).unwrap();
     let may = ["--account", "user0", "--scope", "repository:a:pull"];
     let commands: [(&str, &[&str]); 4] = [
         ("check", &[]),
         ("explain", &may),
         ("test-policy", &["table.yml"]),
-        ("replay", &["--audit", "table.yml"]),
+        ("replay", &["--audit", "audit.log"]),
     ];
     for (command, rest) in commands {
         for named in [&["auth_config.yml"][..], &["-c", "auth_config.yml"], &[]] {

@@ -76,8 +76,8 @@ The table is a list:
 
 pub(super) const REPLAY_EXAMPLES: &str = "\
 Decides the requests and tokens of an audit log again by the rules of FILE. Asks no server and no back end.
-Exit code 0: no account gains anything, and every request was decided; 1: an account gains something, or it cannot be
-told. A loss alone is no failure: see whether it is meant.
+Exit code 0: no account gains anything, and every request was decided; 1: an account gains something, it cannot be
+told, a file broke off, or no request was decided. A loss alone is no failure: see whether it is meant.
 
 Examples:
   portwarden replay -c next.yml --audit '/var/log/portwarden/audit.log*'
