@@ -2,18 +2,14 @@
 
 #![allow(clippy::panic, reason = "a bench may fail loudly")]
 
-use std::{
-    collections::BTreeMap,
-    pin::pin,
-    task::{Context, Poll, Waker},
-};
+use std::collections::BTreeMap;
 
 use divan::{AllocProfiler, Bencher, black_box};
 use portwarden::{
     authn::{UserSettings, Users},
     authz::{
         AuthorizationBackendSettings, Authorizers, Caller, Ceilings, LeftOut, NextRules, NotPermitted,
-        Permit, Policy, Question, RuleSettings, authorize,
+        Permit, Policy, Question, RuleSettings, at_once, authorize,
     },
     registry::Route,
 };
@@ -197,10 +193,8 @@ fn pull(count: usize, bench: impl FnOnce(&Authorizers, &NextRules, Caller<'_>, &
 
 #[expect(clippy::result_large_err, reason = "as `authorize` itself")]
 fn decided(authorizers: &Authorizers, caller: Caller<'_>, route: &Route) -> Result<Permit, NotPermitted> {
-    match pin!(authorize(authorizers, caller, route.clone())).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(decided) => decided,
-        Poll::Pending => panic!("there is no back end to wait for"),
-    }
+    at_once(authorize(authorizers, caller, route.clone()))
+        .unwrap_or_else(|| panic!("there is no back end to wait for"))
 }
 
 /// The decision on a request.
@@ -211,7 +205,7 @@ fn a_request(bencher: Bencher<'_, '_>, count: usize) {
     });
 }
 
-/// What `shadow` adds to it.
+/// The comparison that `shadow` adds to it.
 #[divan::bench(args = COUNTS)]
 fn a_request_put_to_the_next_rules(bencher: Bencher<'_, '_>, count: usize) {
     pull(count, |authorizers, next, caller, route| {

@@ -69,7 +69,7 @@ pub struct Ruling {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DecidedBy {
     /// No rule of `acl` or `acl_xorm` matched, and there is no command of `ext_authz` to ask.
-    Nobody,
+    NoRule,
     /// The first rule that matched.
     Rule(RuleName),
     /// A rule that may match or not, and so withheld something: what it does not grant itself.
@@ -211,7 +211,7 @@ impl Authorizers {
             let actions = Box::pin(command.decide(question, &self.remembered)).await?;
             return Ok(search.end(DecidedBy::Command, actions));
         }
-        Ok(search.end(DecidedBy::Nobody, Vec::new()))
+        Ok(search.end(DecidedBy::NoRule, Vec::new()))
     }
 }
 
@@ -240,7 +240,7 @@ impl Search<'_> {
             self.withhold(name(policy, section, withheld.by), withheld);
         }
         if self.withheld.as_ref().is_some_and(|(_, withheld)| withheld.left.is_empty()) {
-            return Some(self.end(DecidedBy::Nobody, self.question.actions.to_vec()));
+            return Some(self.end(DecidedBy::NoRule, self.question.actions.to_vec()));
         }
         let index = decision.rule?;
         let granted = policy.rule(index).map(|rule| rule.grant(self.question.actions)).unwrap_or_default();
@@ -307,7 +307,7 @@ impl DecidedBy {
     pub fn until(&self) -> Option<u64> {
         match self {
             Self::Rule(rule) | Self::Unclear(rule) | Self::SomeTags(rule) => rule.until,
-            Self::Nobody | Self::Command | Self::Ceiling(_) => None,
+            Self::NoRule | Self::Command | Self::Ceiling(_) => None,
         }
     }
 
@@ -327,7 +327,7 @@ impl DecidedBy {
 impl fmt::Display for DecidedBy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Nobody => f.write_str("no rule matches"),
+            Self::NoRule => f.write_str("no rule matches"),
             Self::Rule(rule) => rule.fmt(f),
             Self::Unclear(rule) => write!(f, "{rule}, which may match or not"),
             Self::SomeTags(rule) => write!(f, "{rule}, for some tags"),

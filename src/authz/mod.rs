@@ -2,6 +2,7 @@
 //!
 //! Without HTTP, and but for the back ends synchronous. docker_auth's semantics, or a refusal at load.
 
+mod at_once;
 mod authorizers;
 mod by_tag;
 mod catalog;
@@ -16,6 +17,7 @@ mod sql;
 mod text_pattern;
 mod write_once;
 
+pub use at_once::at_once;
 pub use authorizers::{AuthorizationBackendSettings, Authorizers, DecidedBy, RuleName, Ruling};
 pub use by_tag::{ByTag, may_tag};
 pub use catalog::{CatalogView, Visibility};

@@ -2,14 +2,9 @@
 //!
 //! Nothing here asks a back end or the registry. Where the answer would depend on one, it is undecided.
 
-use std::{
-    pin::pin,
-    task::{Context, Poll, Waker},
-};
-
 use super::{
     AuthorizationBackendSettings, Authorizers, Caller, DecidedBy, DeniedBy, NotPermitted, Permit, Policy,
-    authorize,
+    at_once, authorize,
 };
 use crate::registry::Route;
 
@@ -80,17 +75,15 @@ impl NextRules {
             Err(NotPermitted::Unavailable(_)) => return None,
         };
         let caller = Caller { ceiling: None, ..caller };
-        let decision = pin!(authorize(&self.authorizers, caller, route));
-        let next = decision.poll(&mut Context::from_waker(Waker::noop()));
-        Some(match next {
-            Poll::Ready(Ok(_)) if is_allowed => (Comparison::Same, None),
-            Poll::Ready(Ok(permit)) => (Comparison::Gain, Some(permit.decided_by())),
-            Poll::Ready(Err(NotPermitted::Denied(denial))) => match denial.by {
-                DeniedBy::Policy(DecidedBy::Nobody) if self.beside_back_ends => (Comparison::Undecided, None),
+        Some(match at_once(authorize(&self.authorizers, caller, route)) {
+            Some(Ok(_)) if is_allowed => (Comparison::Same, None),
+            Some(Ok(permit)) => (Comparison::Gain, Some(permit.decided_by())),
+            Some(Err(NotPermitted::Denied(denial))) => match denial.by {
+                DeniedBy::Policy(DecidedBy::NoRule) if self.beside_back_ends => (Comparison::Undecided, None),
                 _ if !is_allowed => (Comparison::Same, None),
                 by => (Comparison::Loss, Some(by.in_full())),
             },
-            Poll::Ready(Err(NotPermitted::ByTag(_) | NotPermitted::Unavailable(_))) | Poll::Pending => {
+            Some(Err(NotPermitted::ByTag(_) | NotPermitted::Unavailable(_))) | None => {
                 (Comparison::Undecided, None)
             }
         })
@@ -140,11 +133,7 @@ mod tests {
 
     #[expect(clippy::result_large_err, reason = "as `authorize` itself")]
     fn decided(authorizers: &Authorizers, caller: Caller<'_>, route: &Route) -> Result<Permit, NotPermitted> {
-        let decision = pin!(authorize(authorizers, caller, route.clone()));
-        match decision.poll(&mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(decided) => decided,
-            Poll::Pending => panic!("a back end was asked"),
-        }
+        at_once(authorize(authorizers, caller, route.clone())).expect("no back end is asked")
     }
 
     /// A request of `bob` that `now` has decided, by its token's list if there is one, and that `next` are asked about.

@@ -130,7 +130,7 @@ impl Need {
                 (Some(rule.line).filter(|line| *line > 0), rule.comment.as_ref().map(ToString::to_string))
             }
             DecidedBy::Ceiling(ceiling) => (Some(ceiling.line).filter(|line| *line > 0), None),
-            DecidedBy::Nobody | DecidedBy::Command => (None, None),
+            DecidedBy::NoRule | DecidedBy::Command => (None, None),
         };
         let allowed = need.actions.iter().all(|action| ruling.actions.contains(action));
         let until = ruling.by.until().map(written_moment);
@@ -141,7 +141,7 @@ impl Need {
 impl From<Ruling> for RulingAnswer {
     fn from(ruling: Ruling) -> Self {
         let (rule, by) = match &ruling.by {
-            DecidedBy::Nobody => (None, None),
+            DecidedBy::NoRule => (None, None),
             DecidedBy::Rule(rule) | DecidedBy::Unclear(rule) | DecidedBy::SomeTags(rule) => {
                 (Some(rule.index), Some(rule.section).filter(|section| *section != "acl"))
             }

@@ -283,7 +283,7 @@ fn or_none(list: &[String]) -> String {
 /// `by rule 3, auth_config.yml:33 (test2 may pull and push)`.
 pub(super) fn by_which(by: &DecidedBy, config: &Path) -> String {
     let (rule, unclear) = match by {
-        DecidedBy::Nobody => return by.to_string(),
+        DecidedBy::NoRule => return by.to_string(),
         DecidedBy::Command => return format!("by {by}"),
         DecidedBy::Ceiling(CeilingName { account, key, line }) => {
             let place = if *line > 0 { format!(", {}:{line}", config.display()) } else { String::new() };

@@ -52,7 +52,7 @@ fn say_differences(report: &Report, kind: Kind, verbose: bool) -> Result<(), Fai
     };
     let listed = report.listed(kind);
     if listed.is_empty() && more == 0 {
-        return say(format!("{word}: nobody"));
+        return say(format!("{word}: none"));
     }
     for (subject, seen) in listed {
         say(format!("{word}: {}", sentence(subject, seen, verbose)))?;

@@ -78,7 +78,7 @@ impl Shadow {
         unix_now() >= self.settings.until
     }
 
-    /// The differences so far, losses first, and the number of requests with others, which are not told apart.
+    /// The differences so far, losses first, and the number of requests whose difference found no room.
     pub fn differences(&self) -> (Vec<Difference>, u64) {
         let (mut differences, more) = {
             let tally = self.tally.lock();

@@ -79,7 +79,7 @@ pub(super) enum Recorded {
     Token,
     /// Requests without an account that were summed up: so many were decided by rules.
     Summary { allowed: u64, denied: u64 },
-    /// A robot with the right token came from outside its `ip`.
+    /// A robot with the right token came from outside its `ip`. Where it was an access token, the line does not name it.
     Outside,
     /// No decision of rules.
     Other(Apart),
@@ -108,6 +108,9 @@ const UNIMPORTANT: [&str; 8] =
 
 /// In `rule` of what is granted for some tags only.
 const FOR_SOME_TAGS: &str = ", for some tags";
+
+/// The reason of `TokenError::WrongAddress`; a test holds the two together.
+pub(super) const OUTSIDE: &str = "the robot that this token was issued to may not be used from this address";
 
 /// The beginnings of `reason` where the rules denied something.
 const MAY_NOT: [&str; 2] = ["account '", "anonymous users may not "];
@@ -175,7 +178,8 @@ impl AuditLine<'_> {
         };
         Recorded::Summary {
             allowed: sum(&["allowed", "token_allowed"]),
-            denied: sum(&["challenged", "denied", "token_challenged"]),
+            // Rules by tag refuse in other words.
+            denied: sum(&["challenged", "denied", "token_challenged", "refused"]),
         }
     }
 
@@ -277,7 +281,9 @@ impl AuditLine<'_> {
 
     fn is_outside(&self) -> bool {
         self.decision() == "unauthenticated"
-            && text(&self.reason).starts_with(&format!("robot '{}' may not sign in from ", self.account()))
+            && (text(&self.reason) == OUTSIDE
+                || text(&self.reason)
+                    .starts_with(&format!("robot '{}' may not sign in from ", self.account())))
     }
 
     fn may_not(&self) -> bool {

@@ -1,11 +1,6 @@
 //! The rules that recorded requests are put to: those of a configuration, without its back ends, which are never asked.
 
-use std::{
-    borrow::Cow,
-    collections::BTreeMap,
-    pin::pin,
-    task::{Context, Poll, Waker},
-};
+use std::{borrow::Cow, collections::BTreeMap};
 
 use super::{
     accounts::{Accounts, Known},
@@ -16,7 +11,7 @@ use crate::{
     authn::Labels,
     authz::{
         self, AuthorizationBackendSettings, Authorizers, Caller, CeilingSettings, Ceilings, DecidedBy,
-        DeniedBy, LeftOut, NotPermitted, Permit, Policy, Question, RuleSettings, Ruling,
+        DeniedBy, LeftOut, NotPermitted, Permit, Policy, Question, RuleSettings, Ruling, at_once,
     },
     registry::{Route, Scope},
 };
@@ -176,10 +171,13 @@ impl Rules {
         self.accounts.users.contains_key("")
     }
 
-    /// Returns true if the account of a line is a robot that may come from its address.
+    /// Returns true if the account of a line is a robot that may come from its address; for a line without an account,
+    /// if any robot may.
     pub(super) fn admits_robot(&self, line: &AuditLine<'_>) -> bool {
-        self.accounts.robots.contains_key(line.account())
-            && self.authorizers.ceilings.admits(line.account(), line.address)
+        let mut robots = self.accounts.robots.keys();
+        robots.any(|name| {
+            [name, ""].contains(&line.account()) && self.authorizers.ceilings.admits(name, line.address)
+        })
     }
 
     /// The account of a line.
@@ -234,7 +232,7 @@ impl Rules {
                 // The source of a mount was denied, perhaps for want of an answer.
                 Ok(permit) => route.source().is_some() && permit.route().source().is_none(),
                 Err(NotPermitted::Denied(denial)) => {
-                    denial.by == DeniedBy::Policy(DecidedBy::Nobody)
+                    denial.by == DeniedBy::Policy(DecidedBy::NoRule)
                         || (self.aspects.tags && route.tag().is_some())
                 }
                 Err(_) => false,
@@ -264,18 +262,10 @@ impl Rules {
             now,
         };
         match at_once(self.authorizers.decide(&question)) {
-            Some(Ok(ruling)) if self.has_backend && ruling.by == DecidedBy::Nobody => Err(Undecided::Backend),
+            Some(Ok(ruling)) if self.has_backend && ruling.by == DecidedBy::NoRule => Err(Undecided::Backend),
             Some(Ok(ruling)) => Ok(ruling),
             _ => Err(Undecided::Backend),
         }
-    }
-}
-
-/// Runs what waits for nothing: without back ends every decision is at hand. `None` where it waits all the same.
-fn at_once<T>(decision: impl Future<Output = T>) -> Option<T> {
-    match pin!(decision).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(decided) => Some(decided),
-        Poll::Pending => None,
     }
 }
 

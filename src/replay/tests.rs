@@ -59,6 +59,8 @@ fn rule_55_strangers_gain_the_tokens_that_they_were_refused() {
         "time": "2026-11-28T10:00:00Z", "event": "summary", "lines": 7, "counts": {"token_challenged": 7},
     });
     assert_eq!(replayed(&[], users(&[""]), &summary).undecided.first().map(|(_, open)| open.denied), Some(7));
+    let by_tag = with(summary, &json!({"counts": {"refused": 3}}));
+    assert_eq!(replayed(&[], users(&[""]), &by_tag).undecided.first().map(|(_, open)| open.denied), Some(3));
 }
 
 /// A request of `bob`, who has a password here.
@@ -177,7 +179,9 @@ fn rule_55_a_robot_that_may_come_from_more_addresses_is_not_passed_over() {
     });
     let mut line = request("PUT", &refused);
     line.as_object_mut().unwrap().remove("source");
-    for line in [&line, &with(line.clone(), &json!({"event": "token"}))] {
+    let mut by_token = with(line.clone(), &json!({"reason": super::line::OUTSIDE}));
+    by_token.as_object_mut().unwrap().remove("account");
+    for line in [&line, &with(line.clone(), &json!({"event": "token"})), &by_token] {
         for (accounts, ip, undecided) in [
             (robot(), "192.0.2.0/24", Some("address")),
             (robot(), "10.0.0.0/8", None),

@@ -184,6 +184,6 @@ fn decide(rules: &Rules, line: &AuditLine<'_>, time: u64) -> Option<Vec<Decided>
 fn index(by: &DecidedBy) -> Option<usize> {
     match by {
         DecidedBy::Rule(rule) | DecidedBy::Unclear(rule) | DecidedBy::SomeTags(rule) => Some(rule.index),
-        DecidedBy::Nobody | DecidedBy::Command | DecidedBy::Ceiling(_) => None,
+        DecidedBy::NoRule | DecidedBy::Command | DecidedBy::Ceiling(_) => None,
     }
 }

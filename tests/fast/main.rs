@@ -24,6 +24,7 @@ mod support {
     pub mod in_process;
     pub mod pem;
     pub mod programs;
+    pub mod random;
     pub mod raw;
     pub mod recorded_tokens;
     pub mod recorder;

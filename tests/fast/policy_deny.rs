@@ -11,7 +11,7 @@ use portwarden::{
     backend::CommandSettings,
 };
 
-use crate::fuzzed::docker_auth;
+use crate::{fuzzed::docker_auth, support::random::Random};
 
 const POLICIES: usize = 150;
 const QUESTIONS: usize = 40;
@@ -95,26 +95,8 @@ const VALUES: [&str; 34] = [
 ];
 const PLAIN: usize = 7;
 
-/// Xorshift: the same numbers in each run.
-struct Random(u64);
-
 impl Random {
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        usize::try_from(self.0 >> 33).unwrap() % limit
-    }
-
-    fn pick<T: Copy>(&mut self, from: &[T]) -> T {
-        from[self.below(from.len())]
-    }
-
-    fn one_in(&mut self, count: usize) -> bool {
-        self.below(count) == 0
-    }
-
-    fn rule(&mut self) -> RuleSettings {
+    fn denying_rule(&mut self) -> RuleSettings {
         loop {
             let mut rule = RuleSettings {
                 account: (!self.one_in(3)).then(|| self.pick(&ACCOUNTS).to_owned()),
@@ -149,7 +131,7 @@ impl Random {
         }
     }
 
-    fn labels(&mut self, values: &[&str]) -> BTreeMap<String, Vec<String>> {
+    fn values_of_labels(&mut self, values: &[&str]) -> BTreeMap<String, Vec<String>> {
         let mut labels = BTreeMap::new();
         for label in ["g", "h"] {
             let count = self.pick(&[0, 1, 1, 2, 3]);
@@ -176,11 +158,11 @@ fn hold_against_docker_auth(seed: u64, values: &[&str], ips: &[Option<IpAddr>]) 
     let mut wider = Vec::new();
     for _ in 0..POLICIES {
         let count = random.pick(&[1, 2, 3, 5]);
-        let mut rules: Vec<RuleSettings> = (0..count).map(|_| random.rule()).collect();
+        let mut rules: Vec<RuleSettings> = (0..count).map(|_| random.denying_rule()).collect();
         rules.push(RuleSettings { actions: vec!["*".to_owned()], ..RuleSettings::default() });
         let policy = Policy::compile(&rules).unwrap();
         for _ in 0..QUESTIONS {
-            let (account, labels) = (random.pick(values).to_owned(), random.labels(values));
+            let (account, labels) = (random.pick(values).to_owned(), random.values_of_labels(values));
             let name = random.text(values);
             let actions = ["pull".to_owned(), "push".to_owned()];
             let question = Question {

@@ -9,6 +9,8 @@ use portwarden::authz::{
     Validity, Verdict, Withheld,
 };
 
+use crate::support::random::Random;
+
 const POLICIES: usize = 2_000;
 const QUESTIONS: usize = 50;
 
@@ -118,25 +120,7 @@ struct Written {
     conditions: Vec<(Slot, Kind)>,
 }
 
-/// Xorshift: the same numbers in each run.
-struct Random(u64);
-
 impl Random {
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        usize::try_from(self.0 >> 33).unwrap() % limit
-    }
-
-    fn one_in(&mut self, count: usize) -> bool {
-        self.below(count) == 0
-    }
-
-    fn pick<T: Copy>(&mut self, all: &[T]) -> T {
-        all[self.below(all.len())]
-    }
-
     /// A subject, sometimes cut, sometimes with a tail.
     fn subject(&mut self) -> String {
         let mut subject = self.pick(&SUBJECTS).to_owned();
@@ -204,7 +188,7 @@ impl Random {
     }
 
     /// A rule that compiles.
-    fn rule(&mut self) -> Written {
+    fn written_rule(&mut self) -> Written {
         loop {
             let mut rule = Written { settings: RuleSettings::default(), conditions: Vec::new() };
             for _ in 0..=usize::from(self.one_in(2)) + usize::from(self.one_in(4)) {
@@ -230,7 +214,7 @@ impl Random {
             actions: actions.iter().map(|action| (*action).to_owned()).collect(),
             validity: Validity { from: bound(self), until: bound(self) },
             tags: Some(self.tags()).filter(|_| self.one_in(3)),
-            ..self.rule().settings
+            ..self.written_rule().settings
         }
     }
 
@@ -282,7 +266,7 @@ fn decides_as_a_search_through_all_rules() {
     let (mut wrong, mut decided): (Vec<String>, BTreeMap<_, usize>) = (Vec::new(), BTreeMap::new());
     for _ in 0..POLICIES {
         let count = random.pick(&[1, 2, 4, 8, 40]);
-        let rules: Vec<Written> = (0..count).map(|_| random.rule()).collect();
+        let rules: Vec<Written> = (0..count).map(|_| random.written_rule()).collect();
         let settings: Vec<RuleSettings> = rules.iter().map(|rule| rule.settings.clone()).collect();
         let policy = Policy::compile(&settings).unwrap();
         for _ in 0..QUESTIONS {

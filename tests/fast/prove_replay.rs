@@ -23,6 +23,8 @@ use portwarden::{
 };
 use serde_json::{Value, json};
 
+use crate::support::random::Random;
+
 type Labels = BTreeMap<String, Vec<String>>;
 
 /// The time of the switch.
@@ -169,25 +171,7 @@ fn rule_55_by_the_same_rules_nobody_gains_or_loses() {
     assert!(tokens > 3_000 && requests > 500 && undecided < 500, "{tokens} {requests} {undecided}");
 }
 
-/// Xorshift: the same numbers in each run.
-struct Random(u64);
-
 impl Random {
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        usize::try_from(self.0 >> 33).unwrap() % limit
-    }
-
-    fn pick<T: Copy>(&mut self, from: &[T]) -> T {
-        from[self.below(from.len())]
-    }
-
-    fn one_in(&mut self, count: usize) -> bool {
-        self.below(count) == 0
-    }
-
     fn validity(&mut self) -> Validity {
         let times = [NOW - DAY, NOW + DAY, NOW + 30 * DAY, NOW + 89 * DAY, NOW + 91 * DAY];
         let from = self.one_in(2).then(|| self.pick(&times[..3]));
@@ -300,7 +284,7 @@ fn accounts() -> Accounts {
     }
 }
 
-/// What became of a request at one time.
+/// The outcome of a request at one time.
 enum Outcome {
     Allowed { by: String, with_source: bool },
     Denied(String),

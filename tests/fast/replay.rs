@@ -3,6 +3,7 @@
 use std::{fs, io::Write};
 
 use flate2::{Compression, write::GzEncoder};
+use portwarden::token::TokenError;
 use serde_json::{Value, json};
 
 use super::explain::Sample;
@@ -51,12 +52,12 @@ fn rule_55_a_gain_is_named_and_fails() {
         text.contains("gain: test2 may pull team/app: 12 times, last 2026-11-28T10:00:00Z, by rule 2, line "),
         "{text}"
     );
-    assert!(text.contains("; was denied by rule 5, line 40\nlose: nobody\n"), "{text}");
+    assert!(text.contains("; was denied by rule 5, line 40\nlose: none\n"), "{text}");
     let loss = with(line("test2", "PUT", "team/app", "allowed"), &json!({}));
     let (code, text) = replay(&sample, &loss, &[]);
     assert_eq!(code, 0, "{text}");
     assert!(
-        text.starts_with("gain: nobody\nlose: test2 may not pull and push team/app: 1 time, last "),
+        text.starts_with("gain: none\nlose: test2 may not pull and push team/app: 1 time, last "),
         "{text}"
     );
     let (code, text) = replay(&sample, &(gain + &loss), &["--json"]);
@@ -64,6 +65,18 @@ fn rule_55_a_gain_is_named_and_fails() {
     let kinds: Vec<&str> = rows.iter().map(|row| row["kind"].as_str().unwrap()).collect();
     assert_eq!((code, kinds), (1, vec!["gain", "lose", "counts"]), "{text}");
     assert_eq!((&rows[0]["count"], &rows[2]["requests"]), (&json!(1), &json!(2)));
+}
+
+/// The line does not name the robot, so it may be any.
+#[test]
+fn rule_55_a_robots_token_from_another_address_is_not_passed_over() {
+    let line = json!({
+        "time": "2026-11-28T10:00:00Z", "event": "decision", "address": "192.0.2.7", "credentials": "token",
+        "method": "GET", "decision": "unauthenticated", "reason": TokenError::WrongAddress.to_string(),
+    });
+    let robots = format!("robots:\n  ci:\n    tokens: [{{sha256: \"{}\"}}]\n...\n", "0a".repeat(32));
+    let (code, text) = replay(&Sample::with_rules(RULES, &robots), &with(line, &json!({})), &[]);
+    assert!(code == 1 && text.contains("1 that were denied: a robot was refused for its address"), "{text}");
 }
 
 #[test]
@@ -75,8 +88,8 @@ fn rule_55_a_request_that_ended_at_once_has_one_line() {
     second["event"] = "transfer".into();
     second.as_object_mut().unwrap().remove("requested");
     let (code, text) = replay(&sample(), &with(second, &json!({})), &[]);
-    assert!(text.contains("lose: nobody") && text.contains("1 ends of requests"), "{text}");
-    assert_eq!(code, 1, "gain: nobody, of nothing: {text}");
+    assert!(text.contains("lose: none") && text.contains("1 ends of requests"), "{text}");
+    assert_eq!(code, 1, "gain: none, of nothing: {text}");
 }
 
 #[test]
@@ -94,7 +107,7 @@ fn rule_55_what_is_no_decision_of_rules_is_counted_and_not_replayed() {
     ] {
         let same = with(line("test2", "GET", "team/app", "allowed"), &json!({}));
         let (code, text) = replay(&sample(), &(with(denied(), &changes) + &same), &[]);
-        assert!(code == 0 && text.contains("gain: nobody\nlose: nobody"), "{changes}: {text}");
+        assert!(code == 0 && text.contains("gain: none\nlose: none"), "{changes}: {text}");
         assert!(text.contains(counted), "{changes}: {text}");
     }
 }
@@ -119,7 +132,7 @@ fn rule_55_tokens_catalogues_and_strangers_are_replayed_as_they_were_decided() {
     stranger.as_object_mut().unwrap().remove("rule");
     let stranger = with(stranger, &json!({"credentials": "none"}));
     let text = replay(&sample(), &stranger, &[]).1;
-    assert!(text.starts_with("gain: nobody\nlose: nobody\n"), "the sample has no rule for strangers: {text}");
+    assert!(text.starts_with("gain: none\nlose: none\n"), "the sample has no rule for strangers: {text}");
 }
 
 #[test]

@@ -56,7 +56,7 @@ fn rule_55_a_replay_of_what_the_proxy_wrote_finds_what_changed_and_nothing_else(
     );
 
     let same = replay(&warden, "portwarden.yml").succeeds();
-    assert!(same.stdout.starts_with("gain: nobody\nlose: nobody\nread "), "{}", same.stdout);
+    assert!(same.stdout.starts_with("gain: none\nlose: none\nread "), "{}", same.stdout);
     assert!(!same.stdout.contains("foreign") && !same.stdout.contains("undecided"), "{}", same.stdout);
     let text = fs::read_to_string(warden.file("portwarden.yml")).unwrap();
     let next = text.replace(r#"account: "user", name: "team/app""#, r#"account: "user", name: "other/*""#);

@@ -45,6 +45,7 @@ pub mod portwarden;
 pub mod postgres;
 pub mod process;
 pub mod programs;
+pub mod random;
 pub mod raw;
 pub mod recorded_tokens;
 pub mod recorder;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use crate::authz::Comparison;
 
-/// Differences that are told apart.
+/// Differences that are counted one by one.
 const MOST: usize = 1000;
 /// Those of them that may be of clients without an account, since any client can make some.
 const MOST_ANONYMOUS: usize = 100;
@@ -82,12 +82,12 @@ impl Tally {
         self.seen.insert(subject.clone(), Difference { subject, count: 1, first: now, last: now, rule });
     }
 
-    /// Every difference that is told apart, in no order: requests wait for this.
+    /// Every difference that is counted by itself, in no order: the caller sorts them, without the lock.
     pub(super) fn differences(&self) -> Vec<Difference> {
         self.seen.values().cloned().collect()
     }
 
-    /// The number of requests with a difference that is not told apart.
+    /// The number of requests whose difference found no room.
     pub(super) fn more(&self) -> u64 {
         self.more
     }
@@ -159,6 +159,6 @@ mod tests {
         assert_eq!((told, tally.more()), (MOST, (all - MOST) as u64));
         assert_eq!(tally.of_account.len(), MOST - MOST_OF_ACCOUNT - MOST_ANONYMOUS + 2);
         tally.add(subject("", "0", Comparison::Loss), None, 1);
-        assert_eq!(tally.more(), (all - MOST) as u64, "what is told apart is still counted");
+        assert_eq!(tally.more(), (all - MOST) as u64, "a difference that has room is still counted");
     }
 }

@@ -60,7 +60,7 @@ fn differences(frame: &Frame<'_>, next: &NextRules) -> Markup {
             (table("What would change", &[WHO, CHANGE, WHAT, COUNT, FIRST, LAST], body))
         }
         @if next.more > 0 {
-            p.quiet { "Requests with other differences, which are not told apart: " (next.more) }
+            p.quiet { "Requests with further differences, which are not listed: " (next.more) }
         }
     }
 }
