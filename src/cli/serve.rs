@@ -32,7 +32,7 @@ pub(super) fn run(serve: &Serve) -> Result<(), String> {
     let _log = start_logging(loaded.config.log);
     warn(&loaded.warnings);
     let audit = Audit::start(&loaded.config.audit).map_err(|error| error.to_string())?;
-    let telemetry = Arc::new(Telemetry { audit, metrics: Metrics::default() });
+    let telemetry = Arc::new(Telemetry { audit, ..Telemetry::default() });
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| format!("cannot start: {error}"))?;
     let served = runtime.block_on(serve_until_stopped(serve, loaded, watch, &telemetry));

@@ -8,7 +8,7 @@ use std::{
 };
 
 use hyper::{
-    Method, Response, StatusCode,
+    HeaderMap, Method, Response, StatusCode,
     header::{self, HeaderValue},
     http::request::Parts,
 };
@@ -16,14 +16,16 @@ use hyper::{
 use super::{
     Peer,
     body::request_body::Progress,
-    request::{target::Target, trace_context},
+    request::{confirmed::Confirmed, origin::Origin, target::Target, trace_context},
     upstream::UpstreamError,
 };
 use crate::{
     authn::{ClientCertificate, Identity, fit_to_log},
     authz::Comparison,
-    registry::{self, ChallengeError, Digest, ErrorCode, Refusal, RepositoryName, Route, Scope},
-    telemetry::{Decision, Direction, Ended, Event, Record, RequestId, Telemetry},
+    registry::{self, ChallengeError, Digest, ErrorCode, Refusal, RepositoryName, Route, Scope, Tag},
+    telemetry::{
+        Action, Decision, Direction, Ended, Event, Object, Record, RegistryEvent, RequestId, Telemetry,
+    },
     workload::Login,
 };
 
@@ -42,6 +44,10 @@ pub struct RequestLog {
     /// The time at which it was sent to the registry.
     sent: Option<Instant>,
     ended: Option<Ended>,
+    /// The host and port that the client named; only where events are heard.
+    host: Option<String>,
+    /// The pull that the registry has allowed, told when all of it has gone out.
+    pull: Option<Confirmed>,
 }
 
 /// The subject of a request.
@@ -80,7 +86,7 @@ impl RequestLog {
     ) -> Box<Self> {
         let id = given.unwrap_or_else(RequestId::random);
         let mut record = Record::new(Event::Decision);
-        if telemetry.audit.is_on() {
+        if telemetry.keeps_records() {
             id.as_str().clone_into(&mut record.request_id);
             record.trace_id = trace_context::trace_id(&head.headers).map(str::to_owned);
             record.method = registry::Method::shown(head.method.as_str());
@@ -102,6 +108,8 @@ impl RequestLog {
             bytes_out: 0,
             sent: None,
             ended: None,
+            host: None,
+            pull: None,
         })
     }
 
@@ -110,11 +118,18 @@ impl RequestLog {
         &self.id
     }
 
+    /// Records the host and port that the client named.
+    pub(super) fn reached_at(&mut self, origin: &Origin) {
+        if self.telemetry.events.are_heard() {
+            self.host = Some(origin.host.clone());
+        }
+    }
+
     /// Records its route.
     pub(super) fn routed(&mut self, route: &Route) {
         let record = &mut self.record;
         record.route = Some(route.endpoint().class());
-        if self.telemetry.audit.is_on() {
+        if self.telemetry.keeps_records() {
             record.repository = route.endpoint().repository().map(|name| name.as_str().to_owned());
             record.reference = route.reference().map(str::to_owned);
             record.tags = (!route.tags().is_empty())
@@ -126,7 +141,7 @@ impl RequestLog {
 
     /// Records the subject of a page.
     pub(super) fn about(&mut self, name: &RepositoryName, reference: Option<&str>) {
-        if self.telemetry.audit.is_on() {
+        if self.telemetry.keeps_records() {
             self.record.repository = Some(name.as_str().to_owned());
             self.record.reference = reference.map(str::to_owned);
         }
@@ -145,14 +160,14 @@ impl RequestLog {
     /// Records its credentials, and the name that is claimed with them: unproved until it is checked.
     pub(super) fn shows(&mut self, credentials: &'static str, claimed: Option<&str>) {
         self.record.credentials = Some(credentials);
-        if self.telemetry.audit.is_on() {
+        if self.telemetry.keeps_records() {
             self.record.account = claimed.map(|name| fit_to_log(name).chars().take(LONGEST_CLAIM).collect());
         }
     }
 
     /// Records its account.
     pub(super) fn asked_by(&mut self, identity: &Identity) {
-        if self.telemetry.audit.is_on() {
+        if self.telemetry.keeps_records() {
             self.record.account = Some(identity.account.clone());
             self.record.source = (!identity.account.is_empty()).then(|| identity.source.section());
             self.record.robot_token = identity.token.as_ref().map(|token| token.id.to_string());
@@ -167,7 +182,7 @@ impl RequestLog {
 
     /// Records the certificate that proved the account, or is beside its token.
     pub(super) fn certified(&mut self, certificate: &ClientCertificate) {
-        if self.telemetry.audit.is_on() {
+        if self.telemetry.keeps_records() {
             self.record.certificate_serial = Some(certificate.serial());
             self.record.certificate_sha256 = Some(certificate.sha256());
         }
@@ -181,7 +196,7 @@ impl RequestLog {
     /// Records which JWT proved the account, never the JWT.
     pub(super) fn proved_by(&mut self, login: &Login) {
         self.record.credentials = Some("jwt");
-        if self.telemetry.audit.is_on() {
+        if self.telemetry.keeps_records() {
             self.record.jti.clone_from(&login.id);
             self.record.kid = Some(login.logged_key_id());
         }
@@ -189,7 +204,7 @@ impl RequestLog {
 
     /// Records the source of the decision; only asked for where it is written down.
     pub(super) fn ruled(&mut self, by: impl FnOnce() -> String) {
-        if self.telemetry.audit.is_on() {
+        if self.telemetry.keeps_records() {
             self.record.rule = Some(by()).filter(|by| !by.is_empty());
         }
     }
@@ -208,7 +223,7 @@ impl RequestLog {
 
     /// Records the scopes that a token was asked for, and those it grants.
     pub(super) fn granted(&mut self, requested: &[Scope], granted: &[Scope]) {
-        if self.telemetry.audit.is_on() {
+        if self.telemetry.keeps_records() {
             self.record.requested = Some(texts(requested));
             let granted = granted.iter().filter(|scope| !scope.actions.is_empty());
             self.record.granted = Some(granted.map(Scope::to_string).collect());
@@ -231,24 +246,71 @@ impl RequestLog {
         self.bytes_in = Some(body);
     }
 
-    /// The registry answers.
-    pub(super) fn answered<B>(&mut self, response: &Response<B>) {
+    /// The registry answers a request whose headers were `sent`.
+    pub(super) fn answered<B>(&mut self, route: &Route, sent: &HeaderMap, response: &Response<B>) {
         if let Some(sent) = self.sent {
             let added = sent.duration_since(self.began);
             self.telemetry.metrics.forwarded(self.class(), added, sent.elapsed());
         }
-        if self.telemetry.audit.is_on() {
+        if self.telemetry.keeps_records() {
             let digest =
                 response.headers().get("docker-content-digest").and_then(|value| value.to_str().ok());
             self.record.digest = digest.map(str::to_owned);
         }
+        if !self.telemetry.events.are_heard() {
+            return;
+        }
+        match Confirmed::by(route, sent, response.status(), response.headers()) {
+            Some(pull) if pull.action == Action::Pull => self.pull = Some(pull),
+            Some(confirmed) => self.tell(confirmed),
+            None => {}
+        }
     }
 
     /// The tag of the request was deleted, which was on this manifest.
-    pub(super) fn deleted(&mut self, digest: Option<&Digest>) {
-        if self.telemetry.audit.is_on() {
-            self.record.digest = digest.map(|digest| digest.as_str().to_owned());
+    pub(super) fn deleted_tag(&mut self, digest: Option<&Digest>) {
+        let digest = digest.map(|digest| digest.as_str().to_owned());
+        if self.telemetry.keeps_records() {
+            self.record.digest.clone_from(&digest);
         }
+        self.tell(Confirmed::deletion(Object::Tag, digest));
+    }
+
+    /// The manifest of the request was deleted, and each tag on it.
+    pub(super) fn deleted_manifest(&self, digest: &Digest) {
+        self.tell(Confirmed::deletion(Object::Manifest, Some(digest.as_str().to_owned())));
+    }
+
+    /// Tells those that listen what the registry has confirmed.
+    fn tell(&self, confirmed: Confirmed) {
+        if !self.telemetry.events.are_heard() {
+            return;
+        }
+        let Confirmed { action, object, digest, media_type, size } = confirmed;
+        let record = &self.record;
+        let named = || {
+            let tag = record.reference.iter().filter(|reference| Tag::parse(reference).is_some());
+            tag.chain(record.tags.iter().flatten()).cloned().collect()
+        };
+        self.telemetry.events.tell(RegistryEvent {
+            time: SystemTime::now(),
+            action,
+            object,
+            repository: record.repository.clone().unwrap_or_default(),
+            tags: if object == Object::Blob { Vec::new() } else { named() },
+            digest,
+            media_type,
+            size,
+            from: record.from.clone().filter(|_| action == Action::Mount),
+            account: record.account.clone().unwrap_or_default(),
+            source: record.source,
+            address: record.address,
+            host: self.host.clone(),
+            method: record.method.clone(),
+            user_agent: record.user_agent.clone(),
+            request_id: record.request_id.clone(),
+            rule: record.rule.clone(),
+        });
     }
 
     /// The registry does not.
@@ -343,6 +405,11 @@ impl Drop for RequestLog {
         }
         let ended = self.ended.unwrap_or(Ended::ClientGone);
         metrics.transferred(ended);
+        // A refusal in the place of the answer has its status.
+        let is_whole = ended == Ended::Complete && self.status.is_some_and(|status| status.as_u16() < 400);
+        if let Some(pull) = self.pull.take().filter(|_| is_whole) {
+            self.tell(pull);
+        }
         self.record.ended = Some(ended);
         self.record.bytes_in = Some(self.bytes_in.as_ref().map_or(0, |body| body.bytes()));
         self.record.bytes_out = Some(self.bytes_out);

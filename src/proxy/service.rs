@@ -184,6 +184,9 @@ impl Service {
         }
         let given = origin::request_id(&head.headers, peer, &settings.client_address);
         let mut log = RequestLog::begin(&self.telemetry, &head, peer, Subject::of(&target), given);
+        if let Ok(origin) = &origin {
+            log.reached_at(origin);
+        }
         let answered = match &origin {
             Err(refusal) => Err(refusal.clone()),
             Ok(origin) => {
@@ -327,7 +330,7 @@ impl Service {
             log.unanswered(&error);
             unanswered(&error, &upstream)
         })?;
-        log.answered(&response);
+        log.answered(permit.route(), &head.headers, &response);
         if let (Endpoint::ManifestByTag(name, _) | Endpoint::ManifestByDigest(name, _), StatusCode::CREATED) =
             (permit.route().endpoint(), response.status())
         {

@@ -11,6 +11,7 @@ mod line_writer;
 mod log;
 mod metrics;
 mod process;
+mod registry_event;
 mod request_id;
 
 pub use audit::{Audit, AuditDestination, AuditError, AuditSettings, Decision, Ended, Event, Record};
@@ -18,6 +19,7 @@ pub use exposition::Exposition;
 pub use gauges::MetricsSnapshot;
 pub use log::{Log, start};
 pub use metrics::{Connected, Direction, Metrics};
+pub use registry_event::{Action, Events, Listener, Object, RegistryEvent};
 pub use request_id::RequestId;
 
 /// The sinks to which the parts of the program report.
@@ -27,4 +29,13 @@ pub struct Telemetry {
     pub audit: Audit,
     /// Counters, gauges and histograms.
     pub metrics: Metrics,
+    /// What the registry has confirmed, told to those that listen.
+    pub events: Events,
+}
+
+impl Telemetry {
+    /// Returns true if what is known of a request goes anywhere: without that, none of it need be kept.
+    pub fn keeps_records(&self) -> bool {
+        self.audit.is_on() || self.events.are_heard()
+    }
 }

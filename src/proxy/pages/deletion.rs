@@ -90,6 +90,7 @@ pub(super) async fn delete(
     let deleted = answer.inspect_err(|_| request.log.end(Ended::UpstreamLost))?;
     match deleted.status {
         StatusCode::ACCEPTED => {
+            request.log.deleted_manifest(digest);
             let page = request.href(&PagePath::Repository(name.clone()));
             Ok(Answer::redirect(&format!("{page}?deleted={digest}")))
         }

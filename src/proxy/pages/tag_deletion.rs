@@ -54,7 +54,7 @@ pub(super) async fn delete(
     let outcome = outcome.inspect_err(|_| request.log.end(Ended::CutOff))?;
     match outcome.inspect_err(|_| request.log.end(Ended::UpstreamLost))? {
         TagOutcome::Deleted(digest) => {
-            request.log.deleted(digest.as_ref());
+            request.log.deleted_tag(digest.as_ref());
             let page = request.href(&PagePath::Repository(name.clone()));
             Ok(Answer::redirect(&format!("{page}?untagged={tag}")))
         }

@@ -3,10 +3,7 @@
 use std::{
     collections::HashSet,
     pin::pin,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, atomic::Ordering},
     time::{Duration, Instant, SystemTime},
 };
 
@@ -27,7 +24,7 @@ use crate::{
     },
     registry::{Digest, ErrorCode, Refusal, RepositoryName, Tag},
     retention::{Plan, StoredRepository, StoredTag},
-    telemetry::{Decision, Event, Record},
+    telemetry::{Decision, Event, Object, Record, RegistryEvent},
 };
 
 /// Tags that are deleted under one lock.
@@ -112,7 +109,7 @@ impl Prune<'_> {
             Write::unless_cut_off(write.as_mut(), deleting).await
         };
         for tag in planned.iter().filter(|tag| done.contains(&tag.tag)) {
-            self.record(work, tag.tag.as_str(), &tag.digest, &self.pruned.tags);
+            self.record(work, Some(&tag.tag), &tag.digest);
         }
         settle(outcome)?;
         steps.end();
@@ -144,7 +141,7 @@ impl Prune<'_> {
             };
             if settle(outcome)? {
                 *deleted += 1;
-                self.record(work, digest.as_str(), digest, &self.pruned.manifests);
+                self.record(work, None, digest);
             }
         }
         steps.end();
@@ -163,12 +160,21 @@ impl Prune<'_> {
         Ok(Batch { steps, write, _forget: self.closure.forget_after(permit.route()) })
     }
 
-    fn record(&self, work: &Work<'_>, reference: &str, digest: &Digest, counter: &AtomicU64) {
+    /// Records that a tag, or else a manifest, was deleted.
+    fn record(&self, work: &Work<'_>, tag: Option<&Tag>, digest: &Digest) {
+        let (object, counter) = match tag {
+            Some(_) => (Object::Tag, &self.pruned.tags),
+            None => (Object::Manifest, &self.pruned.manifests),
+        };
         counter.fetch_add(1, Ordering::Relaxed);
+        let (name, tag) = (work.name.as_str(), tag.map(Tag::as_str));
+        let mut event = RegistryEvent::deletion(object, name, tag, Some(digest.as_str()));
+        event.rule = Some(work.rule.clone());
+        self.telemetry.events.tell(event);
         let mut record = Record::new(Event::Prune);
         record.time = SystemTime::now();
         record.repository = Some(work.name.as_str().to_owned());
-        record.reference = Some(reference.to_owned());
+        record.reference = Some(tag.unwrap_or(digest.as_str()).to_owned());
         record.digest = Some(digest.as_str().to_owned());
         record.decision = Some(Decision::Allowed);
         record.rule = Some(work.rule.clone());

@@ -1,5 +1,6 @@
 //! The request as it came in: its target, where it comes from, and the media types and origins that may send it.
 
+pub(super) mod confirmed;
 pub(super) mod context;
 pub(super) mod cors;
 pub(super) mod form;

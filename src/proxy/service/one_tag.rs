@@ -27,7 +27,7 @@ use crate::{
     registry::{
         Digest, Endpoint, ErrorCode, Method, PLACEHOLDER_DIGEST, Refusal, RepositoryName, Route, Tag,
     },
-    telemetry::Ended,
+    telemetry::{Ended, Object, RegistryEvent},
 };
 
 /// Returns true for the deletion of a tag.
@@ -76,7 +76,7 @@ impl Service {
             TagOutcome::Refused(refusal) => return Err(refusal),
             TagOutcome::Answered(reply) => reply,
             TagOutcome::Deleted(digest) => {
-                log.deleted(digest.as_ref());
+                log.deleted_tag(digest.as_ref());
                 Reply {
                     status: StatusCode::ACCEPTED,
                     headers: HeaderMap::new(),
@@ -109,7 +109,12 @@ impl Service {
         let (write, forget) = (self.freeze.admit(permit.route())?, self.closure.forget_after(permit.route()));
         let deletion = self.write_once.deletion_of_tag(permit, registry, passage).ok_or_else(no_step)?;
         match deletion.run(write, forget, ForgetAfter::nothing).await?? {
-            TagOutcome::Deleted(digest) => Ok(digest),
+            TagOutcome::Deleted(digest) => {
+                let shown = digest.as_ref().map(Digest::as_str);
+                let event = RegistryEvent::deletion(Object::Tag, name.as_str(), Some(tag.as_str()), shown);
+                self.telemetry.events.tell(event);
+                Ok(digest)
+            }
             TagOutcome::Refused(refusal) if refusal.code == ErrorCode::ManifestUnknown => {
                 Err(Refusal { message: format!("{name} has no tag {tag}"), ..refusal })
             }

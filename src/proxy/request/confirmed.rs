@@ -1,0 +1,143 @@
+//! What the registry's answer to a forwarded request confirms: a push, a pull, a mount or a deletion. The cases are those
+//! in which the registry sends a notification of its own (distribution 2.8, `notifications/listener.go`).
+
+use hyper::{HeaderMap, StatusCode, header};
+
+use crate::{
+    registry::{Endpoint, Method, Route},
+    telemetry::{Action, Object},
+};
+
+/// What was done, and to what.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Confirmed {
+    pub(crate) action: Action,
+    pub(crate) object: Object,
+    pub(crate) digest: Option<String>,
+    pub(crate) media_type: Option<String>,
+    /// In bytes, where a header says it.
+    pub(crate) size: Option<u64>,
+}
+
+impl Confirmed {
+    /// Reads an answer; `sent` are the headers of the request. `None` where nothing of note was done.
+    pub(crate) fn by(
+        route: &Route,
+        sent: &HeaderMap,
+        status: StatusCode,
+        answer: &HeaderMap,
+    ) -> Option<Self> {
+        let (action, object) = kind(route, status)?;
+        let named = text(answer, "docker-content-digest");
+        let of_route = || match route.endpoint() {
+            Endpoint::ManifestByDigest(_, digest) | Endpoint::Blob(_, digest) => Some(digest.to_string()),
+            _ => route.mounted().map(|digest| digest.to_string()),
+        };
+        let (described, is_of_body) = match action {
+            Action::Push => (sent, route.method() == Method::Put && object == Object::Manifest),
+            Action::Pull => (answer, status == StatusCode::OK),
+            Action::Mount | Action::Delete => (answer, false),
+        };
+        let said = |name: header::HeaderName| text(described, name.as_str()).filter(|_| is_of_body);
+        Some(Self {
+            action,
+            object,
+            digest: named.or_else(of_route),
+            media_type: said(header::CONTENT_TYPE).filter(|_| object == Object::Manifest),
+            size: said(header::CONTENT_LENGTH).and_then(|length| length.parse().ok()),
+        })
+    }
+
+    /// A deletion that Portwarden itself has put together, or that a page asked for.
+    pub(crate) fn deletion(object: Object, digest: Option<String>) -> Self {
+        Self { action: Action::Delete, object, digest, media_type: None, size: None }
+    }
+}
+
+fn kind(route: &Route, status: StatusCode) -> Option<(Action, Object)> {
+    use Method::{Delete, Get, Head, Post, Put};
+    Some(match (route.endpoint(), route.method(), status) {
+        (Endpoint::ManifestByTag(..) | Endpoint::ManifestByDigest(..), Put, StatusCode::CREATED) => {
+            (Action::Push, Object::Manifest)
+        }
+        (Endpoint::ManifestByTag(..) | Endpoint::ManifestByDigest(..), Get | Head, StatusCode::OK) => {
+            (Action::Pull, Object::Manifest)
+        }
+        (Endpoint::ManifestByTag(..), Delete, StatusCode::ACCEPTED) => (Action::Delete, Object::Tag),
+        (Endpoint::ManifestByDigest(..), Delete, StatusCode::ACCEPTED) => (Action::Delete, Object::Manifest),
+        (
+            Endpoint::Blob(..),
+            Get | Head,
+            StatusCode::OK | StatusCode::PARTIAL_CONTENT | StatusCode::TEMPORARY_REDIRECT,
+        ) => (Action::Pull, Object::Blob),
+        (Endpoint::Blob(..), Delete, StatusCode::ACCEPTED) => (Action::Delete, Object::Blob),
+        (Endpoint::StartUpload(_), Post, StatusCode::CREATED) if route.mounted().is_some() => {
+            (Action::Mount, Object::Blob)
+        }
+        (Endpoint::StartUpload(_), Post, StatusCode::CREATED)
+        | (Endpoint::Upload(..), Put, StatusCode::CREATED) => (Action::Push, Object::Blob),
+        _ => return None,
+    })
+}
+
+fn text(headers: &HeaderMap, name: &str) -> Option<String> {
+    headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DIGEST: &str = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
+    fn headers(lines: &[(&'static str, &str)]) -> HeaderMap {
+        lines.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect()
+    }
+
+    /// The answer to a request, as `action object digest media-type size`.
+    fn confirmed(method: &str, target: &str, status: u16) -> String {
+        let (path, query) =
+            target.split_once('?').map_or((target, None), |(path, query)| (path, Some(query)));
+        let route = Route::parse(method, path, query).unwrap();
+        let sent = headers(&[("content-type", "of/request"), ("content-length", "5")]);
+        let answer = headers(&[("content-type", "of/answer"), ("content-length", "7")]);
+        let found = Confirmed::by(&route, &sent, StatusCode::from_u16(status).unwrap(), &answer);
+        found.map_or_else(String::new, |Confirmed { action, object, digest, media_type, size }| {
+            let digest = digest.map_or("-", |digest| if digest == DIGEST { "named" } else { "other" });
+            let (media_type, size) = (media_type.unwrap_or_default(), size.unwrap_or_default());
+            format!("{} {object:?} {digest} {media_type} {size}", action.as_str())
+        })
+    }
+
+    #[test]
+    fn each_request_that_the_registry_notifies_of_is_confirmed_by_its_answer_alone() {
+        let by_digest = format!("/v2/a/manifests/{DIGEST}");
+        let blob = format!("/v2/a/blobs/{DIGEST}");
+        let mount = format!("/v2/a/blobs/uploads/?mount={DIGEST}&from=b");
+        for (method, target, status, expected) in [
+            ("PUT", "/v2/a/manifests/1", 201, "push Manifest - of/request 5"),
+            ("PUT", "/v2/a/manifests/1", 400, ""),
+            ("GET", "/v2/a/manifests/1", 200, "pull Manifest - of/answer 7"),
+            ("HEAD", "/v2/a/manifests/1", 200, "pull Manifest - of/answer 7"),
+            ("GET", "/v2/a/manifests/1", 304, ""),
+            ("DELETE", "/v2/a/manifests/1", 202, "delete Tag -  0"),
+            ("DELETE", &by_digest, 202, "delete Manifest named  0"),
+            ("DELETE", &by_digest, 404, ""),
+            ("GET", &blob, 200, "pull Blob named  7"),
+            ("GET", &blob, 206, "pull Blob named  0"),
+            ("HEAD", &blob, 307, "pull Blob named  0"),
+            ("GET", &blob, 404, ""),
+            ("DELETE", &blob, 202, "delete Blob named  0"),
+            ("POST", &mount, 201, "mount Blob named  0"),
+            ("POST", &mount, 202, ""),
+            ("POST", "/v2/a/blobs/uploads/", 202, ""),
+            ("PUT", "/v2/a/blobs/uploads/u", 201, "push Blob -  0"),
+            ("PATCH", "/v2/a/blobs/uploads/u", 202, ""),
+            ("GET", "/v2/a/tags/list", 200, ""),
+            ("GET", "/v2/_catalog", 200, ""),
+            ("GET", "/v2/", 200, ""),
+        ] {
+            assert_eq!(confirmed(method, target, status), expected, "{method} {target} {status}");
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! What the registry has confirmed: a push, a pull, a mount or a deletion, with the account behind it. The registry's own
+//! notifications lose the account behind a proxy.
+
+use std::{
+    fmt,
+    net::IpAddr,
+    sync::{Arc, OnceLock},
+    time::SystemTime,
+};
+
+/// What was done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Action {
+    /// A manifest or a blob was stored.
+    Push,
+    /// A manifest or a blob went out; with the method `HEAD`, only its head.
+    Pull,
+    /// A blob was taken over from another repository.
+    Mount,
+    /// A tag, a manifest or a blob was deleted.
+    Delete,
+}
+
+impl Action {
+    /// Returns the name that the registry has for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Push => "push",
+            Self::Pull => "pull",
+            Self::Mount => "mount",
+            Self::Delete => "delete",
+        }
+    }
+}
+
+/// The kind of what it was done to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Object {
+    /// A manifest, named by its tag or its digest.
+    Manifest,
+    /// A tag alone: its manifest stays.
+    Tag,
+    /// A blob.
+    Blob,
+}
+
+/// One thing that the registry has done for a client, an operator or `retention`. All fields are as recorded in the audit
+/// log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RegistryEvent {
+    /// The time at which the registry's answer was known.
+    pub time: SystemTime,
+    /// What was done.
+    pub action: Action,
+    /// The kind of what it was done to.
+    pub object: Object,
+    /// The repository.
+    pub repository: String,
+    /// The tags that a pushed manifest was given, the tag that was pulled, or the tag that was deleted; none where only a
+    /// digest was named.
+    pub tags: Vec<String>,
+    /// The digest of the manifest or the blob; for a tag that was deleted, that of its manifest, as far as it is known.
+    pub digest: Option<String>,
+    /// The media type of a manifest.
+    pub media_type: Option<String>,
+    /// The size of the object in bytes, where the request or the answer says it: not for a blob that was pushed or mounted.
+    pub size: Option<u64>,
+    /// The repository that a blob was mounted from.
+    pub from: Option<String>,
+    /// The account; empty for the anonymous user, and for what an operator or `retention` does.
+    pub account: String,
+    /// The section that knows the account.
+    pub source: Option<&'static str>,
+    /// The client's address, as the rules see it.
+    pub address: Option<IpAddr>,
+    /// The host and port by which the client reached Portwarden.
+    pub host: Option<String>,
+    /// The method of the request; empty for what is no client's.
+    pub method: String,
+    /// `User-Agent`, the beginning of it.
+    pub user_agent: Option<String>,
+    /// `X-Request-Id`; empty for what is no client's.
+    pub request_id: String,
+    /// The rule that allowed it.
+    pub rule: Option<String>,
+}
+
+impl RegistryEvent {
+    /// The deletion of a tag or a manifest that no client asked for, but an operator or `retention`.
+    pub fn deletion(object: Object, repository: &str, tag: Option<&str>, digest: Option<&str>) -> Self {
+        Self {
+            time: SystemTime::now(),
+            action: Action::Delete,
+            object,
+            repository: repository.to_owned(),
+            tags: tag.into_iter().map(str::to_owned).collect(),
+            digest: digest.map(str::to_owned),
+            media_type: None,
+            size: None,
+            from: None,
+            account: String::new(),
+            source: None,
+            address: None,
+            host: None,
+            method: String::new(),
+            user_agent: None,
+            request_id: String::new(),
+            rule: None,
+        }
+    }
+}
+
+/// A part of the program that is told of each event.
+pub trait Listener: Send + Sync {
+    /// Takes an event. It is called while a request is answered, so it does not wait.
+    fn hear(&self, event: &Arc<RegistryEvent>);
+}
+
+/// All that listen, from the start of the server on.
+#[derive(Default)]
+pub struct Events(OnceLock<Vec<Arc<dyn Listener>>>);
+
+impl Events {
+    /// Tells all events to these from now on. Only the first call counts.
+    pub fn listen(&self, listeners: Vec<Arc<dyn Listener>>) {
+        let _ = self.0.set(listeners);
+    }
+
+    /// Returns true if one listens: without that, no event need be built.
+    pub fn are_heard(&self) -> bool {
+        self.0.get().is_some_and(|listeners| !listeners.is_empty())
+    }
+
+    /// Tells an event to all that listen.
+    pub fn tell(&self, event: RegistryEvent) {
+        let event = Arc::new(event);
+        for listener in self.0.get().into_iter().flatten() {
+            listener.hear(&event);
+        }
+    }
+}
+
+impl fmt::Debug for Events {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Events").finish_non_exhaustive()
+    }
+}
