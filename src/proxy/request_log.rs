@@ -217,6 +217,13 @@ impl RequestLog {
             Comparison::Gain => Some("allowed"),
             Comparison::Loss => Some("denied"),
             Comparison::Undecided => Some("undecided"),
+    /// Records the service that a token is to be for.
+    pub(super) fn for_service(&mut self, service: &str) {
+        if self.telemetry.keeps_records() {
+            self.record.service = Some(service.to_owned());
+        }
+    }
+
         };
         self.record.shadow_rule = rule;
     }

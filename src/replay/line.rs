@@ -48,6 +48,8 @@ pub(super) struct AuditLine<'a> {
     #[serde(borrow)]
     from: Option<Text<'a>>,
     #[serde(borrow)]
+    service: Option<Text<'a>>,
+    #[serde(borrow)]
     requested: Option<Vec<Text<'a>>>,
     #[serde(borrow)]
     granted: Option<Vec<Text<'a>>>,
@@ -235,6 +237,11 @@ impl AuditLine<'_> {
 
     pub(super) fn from(&self) -> Option<&str> {
         self.from.as_ref().map(Text::as_str)
+    }
+
+    /// The service that a token was asked for; `None` in a line that does not say it.
+    pub(super) fn service(&self) -> Option<&str> {
+        self.service.as_ref().map(Text::as_str)
     }
 
     pub(super) fn requested(&self) -> impl Iterator<Item = &str> {

@@ -57,7 +57,7 @@ pub enum Undecided {
     Truncated,
     /// Requests without an account that were summed up.
     SummedUp,
-    /// The rules look at the service, which a token request chooses and the log does not have.
+    /// The rules look at the service, which a token request chooses and its line does not have.
     Service,
     /// The account is no longer where it was, and a back end may know its name.
     Account,
@@ -93,7 +93,9 @@ impl Undecided {
             Self::Backend => "acl_xorm or ext_authz would decide",
             Self::Truncated => "a field was cut short in the log",
             Self::SummedUp => "requests without an account that the log sums up",
-            Self::Service => "the rules look at the service, which the log of a token request does not have",
+            Self::Service => {
+                "the rules look at the service, which the line of the token request does not have"
+            }
             Self::Account => "the account is no longer in its section, and a back end may know its name",
             Self::Address => "a robot was refused for its address, from which it may come now",
             Self::Mount => "the log does not say whether the source of the mount was granted",
@@ -247,14 +249,15 @@ impl Rules {
         scope: &Scope,
         now: u64,
     ) -> Result<Ruling, Undecided> {
-        if self.looks_at_service {
-            return Err(Undecided::Service);
-        }
+        let service = match line.service() {
+            None if self.looks_at_service => return Err(Undecided::Service),
+            service => service.unwrap_or(&self.service),
+        };
         let question = Question {
             account: line.account(),
             labels,
             ip: line.address,
-            service: &self.service,
+            service,
             resource_type: &scope.resource_type,
             name: &scope.name,
             tag: None,

@@ -135,6 +135,7 @@ fn a_transfer_says_whether_the_client_or_the_registry_broke_it_off() {
     };
     assert!(eventually(PATIENCE, || gone().len() == 2), "{:#?}", gone());
     assert!(
+    assert_eq!(line["service"], "registry.test", "{line}");
         gone().iter().all(|line| line["bytes_out"].as_u64().unwrap() < blob.len() as u64),
         "{:#?}",
         gone()

@@ -75,6 +75,7 @@ pub(crate) async fn answer(
     let body = body.form(head, &snapshot.settings).await?;
     let request = TokenRequest::read(head, body.as_deref())?;
     request.login.record_in(log);
+    log.for_service(&request.service);
     log.granted(&request.scopes, &[]);
     let presented = match &request.login {
         Login::RefreshToken(token) => Some(token.clone()),

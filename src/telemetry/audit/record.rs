@@ -102,6 +102,8 @@ pub struct Record {
     pub tags: Option<Vec<String>>,
     /// The repository that a blob was to be mounted from.
     pub from: Option<String>,
+    /// The service that a token is to be for, as the client names it.
+    pub service: Option<String>,
     /// The scopes that a request needs, or that a token was asked for.
     pub requested: Option<Vec<String>>,
     /// The scopes that it grants.
@@ -156,6 +158,7 @@ impl Record {
             reference: None,
             tags: None,
             from: None,
+            service: None,
             requested: None,
             granted: None,
             decision: None,
@@ -203,6 +206,7 @@ impl Record {
         line.text("rule", self.rule.as_deref());
         line.word("shadow", self.shadow);
         line.text("shadow_rule", self.shadow_rule.as_deref());
+        line.text("service", self.service.as_deref());
         line.text("reason", self.reason.as_deref());
         line.value("status", self.status);
         line.text("digest", self.digest.as_deref());
@@ -313,10 +317,11 @@ mod tests {
             digest: long(),
             ..Record::new(Event::Decision)
         };
+            service: long(),
         let written = line(&record);
         assert!(written.len() < 44 << 10, "{}", written.len());
         let read: serde_json::Value = serde_json::from_str(&written).unwrap();
-        assert_eq!(read["truncated"].as_array().unwrap().len(), 15, "{}", read["truncated"]);
+        assert_eq!(read["truncated"].as_array().unwrap().len(), 16, "{}", read["truncated"]);
     }
 
     #[test]
@@ -350,6 +355,7 @@ mod tests {
             rule: Some("acl, rule 1".into()),
             shadow: Some("denied"),
             shadow_rule: Some("rule 2".into()),
+            service: Some("s".into()),
             reason: Some("no".into()),
             status: Some(200),
             digest: Some("sha256:0".into()),
@@ -364,7 +370,7 @@ mod tests {
             r#""robot_token":"0123456789ab","token_comment":"cluster A","labels":{"team":["web"]},"credentials":"token","#,
             r#""jti":"j","kid":"k","certificate_serial":"0A","certificate_sha256":"0b","#,
             r#""user_agent":"docker/1","method":"GET","#,
-            r#""route":"manifest","repository":"a/b","reference":"1","tags":["t"],"from":"c","#,
+            r#""route":"manifest","repository":"a/b","reference":"1","tags":["t"],"from":"c","service":"s","#,
             r#""requested":["repository:a:pull"],"granted":[],"decision":"allowed","rule":"acl, rule 1","#,
             r#""shadow":"denied","shadow_rule":"rule 2","reason":"no","status":200,"digest":"sha256:0","bytes_in":0,"bytes_out":18446744073709551615,"#,
             r#""duration_ms":1.5,"ended":"complete"}"#,
