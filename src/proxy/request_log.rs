@@ -1,6 +1,8 @@
 //! One request under observation: what the steps of the journey learn of it, told to the audit log and the metrics at
 //! its decision and at its end. Decides nothing.
 
+mod registry_events;
+
 use std::{
     net::IpAddr,
     sync::Arc,
@@ -16,16 +18,14 @@ use hyper::{
 use super::{
     Peer,
     body::request_body::Progress,
-    request::{confirmed::Confirmed, origin::Origin, target::Target, trace_context},
+    request::{confirmed::Confirmed, target::Target, trace_context},
     upstream::UpstreamError,
 };
 use crate::{
     authn::{ClientCertificate, Identity, fit_to_log},
     authz::Comparison,
-    registry::{self, ChallengeError, Digest, ErrorCode, Refusal, RepositoryName, Route, Scope, Tag},
-    telemetry::{
-        Action, Decision, Direction, Ended, Event, Object, Record, RegistryEvent, RequestId, Telemetry,
-    },
+    registry::{self, ChallengeError, ErrorCode, Refusal, RepositoryName, Route, Scope},
+    telemetry::{Decision, Direction, Ended, Event, HeldDecision, Record, RequestId, Telemetry},
     workload::Login,
 };
 
@@ -36,6 +36,8 @@ pub struct RequestLog {
     id: RequestId,
     began: Instant,
     record: Record,
+    /// Of a request that may go to the registry.
+    decision: HeldDecision,
     subject: Subject,
     method: Method,
     status: Option<StatusCode>,
@@ -101,6 +103,7 @@ impl RequestLog {
             id,
             began: Instant::now(),
             record,
+            decision: HeldDecision::default(),
             subject,
             method: head.method.clone(),
             status: None,
@@ -116,13 +119,6 @@ impl RequestLog {
     /// The name of the request.
     pub(super) fn id(&self) -> &RequestId {
         &self.id
-    }
-
-    /// Records the host and port that the client named.
-    pub(super) fn reached_at(&mut self, origin: &Origin) {
-        if self.telemetry.events.are_heard() {
-            self.host = Some(origin.host.clone());
-        }
     }
 
     /// Records its route.
@@ -217,15 +213,15 @@ impl RequestLog {
             Comparison::Gain => Some("allowed"),
             Comparison::Loss => Some("denied"),
             Comparison::Undecided => Some("undecided"),
+        };
+        self.record.shadow_rule = rule;
+    }
+
     /// Records the service that a token is to be for.
     pub(super) fn for_service(&mut self, service: &str) {
         if self.telemetry.keeps_records() {
             self.record.service = Some(service.to_owned());
         }
-    }
-
-        };
-        self.record.shadow_rule = rule;
     }
 
     /// Records the scopes that a token was asked for, and those it grants.
@@ -237,19 +233,22 @@ impl RequestLog {
         }
     }
 
-    /// It may go to the registry. The line is written before it does: what follows may take hours.
+    /// It may go to the registry. The line is written within milliseconds, since what follows may take hours; or never,
+    /// where the request has ended by then, and that line says all of it.
     pub(super) fn allowed(&mut self) {
         self.decide(Decision::Allowed);
-        self.write();
+        // Without that field, a reader could not tell the one line from the second of two.
+        if self.record.requested.is_none() {
+            return self.write();
+        }
+        self.record.time = SystemTime::now();
+        self.decision = self.telemetry.audit.hold(&self.record);
     }
 
     /// It goes to the registry now.
     pub(super) fn forwarding(&mut self, body: Arc<Progress>) {
         self.sent = Some(Instant::now());
         self.record.event = Event::Transfer;
-        // They stand in the line of the decision.
-        (self.record.requested, self.record.labels) = (None, None);
-        (self.record.shadow, self.record.shadow_rule) = (None, None);
         self.bytes_in = Some(body);
     }
 
@@ -264,60 +263,7 @@ impl RequestLog {
                 response.headers().get("docker-content-digest").and_then(|value| value.to_str().ok());
             self.record.digest = digest.map(str::to_owned);
         }
-        if !self.telemetry.events.are_heard() {
-            return;
-        }
-        match Confirmed::by(route, sent, response.status(), response.headers()) {
-            Some(pull) if pull.action == Action::Pull => self.pull = Some(pull),
-            Some(confirmed) => self.tell(confirmed),
-            None => {}
-        }
-    }
-
-    /// The tag of the request was deleted, which was on this manifest.
-    pub(super) fn deleted_tag(&mut self, digest: Option<&Digest>) {
-        let digest = digest.map(|digest| digest.as_str().to_owned());
-        if self.telemetry.keeps_records() {
-            self.record.digest.clone_from(&digest);
-        }
-        self.tell(Confirmed::deletion(Object::Tag, digest));
-    }
-
-    /// The manifest of the request was deleted, and each tag on it.
-    pub(super) fn deleted_manifest(&self, digest: &Digest) {
-        self.tell(Confirmed::deletion(Object::Manifest, Some(digest.as_str().to_owned())));
-    }
-
-    /// Tells those that listen what the registry has confirmed.
-    fn tell(&self, confirmed: Confirmed) {
-        if !self.telemetry.events.are_heard() {
-            return;
-        }
-        let Confirmed { action, object, digest, media_type, size } = confirmed;
-        let record = &self.record;
-        let named = || {
-            let tag = record.reference.iter().filter(|reference| Tag::parse(reference).is_some());
-            tag.chain(record.tags.iter().flatten()).cloned().collect()
-        };
-        self.telemetry.events.tell(RegistryEvent {
-            time: SystemTime::now(),
-            action,
-            object,
-            repository: record.repository.clone().unwrap_or_default(),
-            tags: if object == Object::Blob { Vec::new() } else { named() },
-            digest,
-            media_type,
-            size,
-            from: record.from.clone().filter(|_| action == Action::Mount),
-            account: record.account.clone().unwrap_or_default(),
-            source: record.source,
-            address: record.address,
-            host: self.host.clone(),
-            method: record.method.clone(),
-            user_agent: record.user_agent.clone(),
-            request_id: record.request_id.clone(),
-            rule: record.rule.clone(),
-        });
+        self.confirmed(Confirmed::by(route, sent, response.status(), response.headers()));
     }
 
     /// The registry does not.
@@ -413,15 +359,15 @@ impl Drop for RequestLog {
         let ended = self.ended.unwrap_or(Ended::ClientGone);
         metrics.transferred(ended);
         // A refusal in the place of the answer has its status.
-        let is_whole = ended == Ended::Complete && self.status.is_some_and(|status| status.as_u16() < 400);
-        if let Some(pull) = self.pull.take().filter(|_| is_whole) {
-            self.tell(pull);
+        if ended == Ended::Complete && status.is_some_and(|status| status < 400) {
+            self.went_out();
         }
         self.record.ended = Some(ended);
         self.record.bytes_in = Some(self.bytes_in.as_ref().map_or(0, |body| body.bytes()));
         self.record.bytes_out = Some(self.bytes_out);
         self.record.duration_ms = Some(milliseconds(self.began.elapsed()));
-        self.write();
+        self.record.time = SystemTime::now();
+        self.telemetry.audit.end(&self.decision, &mut self.record);
     }
 }
 

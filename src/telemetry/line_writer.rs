@@ -12,10 +12,12 @@ use std::{
     time::Duration,
 };
 
-use parking_lot::{Condvar, Mutex};
+use parking_lot::{Condvar, Mutex, MutexGuard};
+
+use super::held_line::HeldLine;
 
 /// The time for which lines gather before they are written: each by itself would cost its writer a call to wake this
-/// thread, and this thread one to write it.
+/// thread, and this thread one to write it. A line that is held misses one time, and is written at the next.
 const GATHERING: Duration = Duration::from_millis(10);
 
 /// The timeout for writing the rest at the end.
@@ -36,9 +38,15 @@ struct Shared {
     most: usize,
 }
 
+#[derive(Default)]
 struct Queue {
     /// Whole lines.
     waiting: Vec<u8>,
+    /// Lines that are held since the last time, and those that are due at the next.
+    held: Vec<HeldLine>,
+    due: Vec<HeldLine>,
+    /// The number of bytes that are held, also of lines that were taken back since.
+    holding: usize,
     /// The number of bytes that are being written.
     writing: usize,
     lost: u64,
@@ -56,9 +64,10 @@ pub(super) enum Rank {
     Third,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 enum Stage {
     /// Lines are taken, and written a little later.
+    #[default]
     Open,
     /// The same, and the thread waits to be told of the next.
     Asleep,
@@ -72,7 +81,7 @@ impl LineWriter {
     /// Lines to `to`, written by a thread called `name`; at most so many bytes wait. Where the system has no thread for
     /// it, all are lost: then it has none for connections either, and the start of those says so.
     pub(super) fn new(name: &str, most: usize, to: impl Destination + 'static) -> Self {
-        let queue = Queue { waiting: Vec::new(), writing: 0, lost: 0, stage: Stage::Open };
+        let queue = Queue::default();
         let shared = Arc::new(Shared { queue: Mutex::new(queue), changed: Condvar::new(), most });
         let writer = Arc::clone(&shared);
         if thread::Builder::new().name(name.to_owned()).spawn(move || writer.write_all_to(to)).is_err() {
@@ -103,51 +112,101 @@ impl Shared {
     fn write_all_to(&self, mut to: impl Destination) {
         let mut batch = Vec::new();
         while self.take(&mut batch) {
+            // All that was there is held on, or was taken back.
+            if batch.is_empty() {
+                continue;
+            }
             let lost = to.write_lines(&batch).map_or_else(|Unwritten(_, lost)| lost, |()| 0);
             let mut queue = self.queue.lock();
             queue.writing = 0;
             queue.lost += lost;
-            // More gather; the end does not wait for them.
-            let is_open = |queue: &mut Queue| queue.stage != Stage::Closing;
-            self.changed.wait_while_for(&mut queue, is_open, GATHERING);
         }
         self.queue.lock().stage = Stage::Closed;
         self.changed.notify_all();
     }
 
-    /// Takes what waits, and waits for it; false at the end.
+    /// Waits for lines, lets more gather, and takes them; false at the end.
     fn take(&self, batch: &mut Vec<u8>) -> bool {
         batch.clear();
         batch.shrink_to(USUAL);
         let mut queue = self.queue.lock();
-        while queue.waiting.is_empty() {
+        while queue.is_empty() {
             if queue.stage == Stage::Closing {
                 return false;
             }
             queue.stage = Stage::Asleep;
             self.changed.wait(&mut queue);
         }
-        mem::swap(batch, &mut queue.waiting);
-        queue.writing = batch.len();
+        // The end does not wait for more.
+        let is_open = |queue: &mut Queue| queue.stage != Stage::Closing;
+        self.changed.wait_while_for(&mut queue, is_open, GATHERING);
+        queue.take(batch);
         true
+    }
+}
+
+impl Queue {
+    fn is_empty(&self) -> bool {
+        self.waiting.is_empty() && self.held.is_empty() && self.due.is_empty()
+    }
+
+    /// Takes what is to be written: lines that were held come before those that came after them.
+    fn take(&mut self, batch: &mut Vec<u8>) {
+        let mut due = mem::replace(&mut self.due, mem::take(&mut self.held));
+        if self.stage == Stage::Closing {
+            due.append(&mut self.due);
+        }
+        for line in due.iter().filter(|line| line.is_due()) {
+            batch.extend_from_slice(line.line());
+        }
+        self.holding = self.due.iter().map(|line| line.line().len()).sum();
+        if batch.is_empty() {
+            mem::swap(batch, &mut self.waiting);
+        } else {
+            batch.append(&mut self.waiting);
+            self.waiting.shrink_to(USUAL);
+        }
+        self.writing = batch.len();
+    }
+
+    /// Returns whether there is room for a line of so many bytes; else it is counted as lost.
+    fn admits(&mut self, bytes: usize, rank: Rank, most: usize) -> bool {
+        let most = match rank {
+            Rank::First => most,
+            Rank::Second => most / 4 * 3,
+            Rank::Third => most / 2,
+        };
+        let is_open = matches!(self.stage, Stage::Open | Stage::Asleep);
+        let is_admitted = is_open && self.waiting.len() + self.holding + self.writing + bytes <= most;
+        self.lost += u64::from(!is_admitted);
+        is_admitted
     }
 }
 
 impl LineWriter {
     /// Takes a whole line, or counts it as lost.
     pub(super) fn put(&self, line: &[u8], rank: Rank) {
-        let most = match rank {
-            Rank::First => self.0.most,
-            Rank::Second => self.0.most / 4 * 3,
-            Rank::Third => self.0.most / 2,
-        };
         let mut queue = self.0.queue.lock();
-        let is_open = matches!(queue.stage, Stage::Open | Stage::Asleep);
-        if !is_open || queue.waiting.len() + queue.writing + line.len() > most {
-            queue.lost += 1;
-            return;
+        if queue.admits(line.len(), rank, self.0.most) {
+            queue.waiting.extend_from_slice(line);
+            self.wake(queue);
         }
-        queue.waiting.extend_from_slice(line);
+    }
+
+    /// Holds a whole line for ten to twenty milliseconds before it is written; `None` if it is lost, and counted.
+    pub(super) fn hold(&self, line: &[u8], rank: Rank) -> Option<HeldLine> {
+        let mut queue = self.0.queue.lock();
+        if !queue.admits(line.len(), rank, self.0.most) {
+            return None;
+        }
+        let held = HeldLine::new(line, rank);
+        queue.holding += line.len();
+        queue.held.push(held.clone());
+        self.wake(queue);
+        Some(held)
+    }
+
+    fn wake(&self, mut queue: MutexGuard<'_, Queue>) {
         let was_asleep = mem::replace(&mut queue.stage, Stage::Open) == Stage::Asleep;
         drop(queue);
         if was_asleep {
@@ -250,115 +309,4 @@ impl fmt::Debug for LineWriter {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::mpsc;
-
-    use super::*;
-
-    /// Reports the bytes it is given, and takes or fails them only on request.
-    struct Slow(mpsc::Sender<Vec<u8>>, mpsc::Receiver<io::Result<()>>);
-
-    impl Write for Slow {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            let _ = self.0.send(bytes.to_vec());
-            self.1.recv().unwrap_or(Ok(())).map(|()| bytes.len())
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-
-    fn slow(most: usize) -> (LineWriter, mpsc::Receiver<Vec<u8>>, mpsc::Sender<io::Result<()>>) {
-        let ((said, given), (go, told)) = (mpsc::channel(), mpsc::channel());
-        (LineWriter::new("test", most, Stream::new(Slow(said, told))), given, go)
-    }
-
-    #[test]
-    fn what_waits_is_bounded_in_bytes_and_what_is_lost_is_counted() {
-        let (mut lines, given, go) = slow(16 << 20);
-        let line = [vec![b'x'; (1 << 20) - 1], b"\n".to_vec()].concat();
-        lines.write_all(&line).unwrap();
-        let first = given.recv().unwrap().len();
-        for _ in 1..40 {
-            lines.write_all(&line).unwrap();
-        }
-        assert_eq!(lines.lost(), 24, "what is being written counts as well");
-        drop(go);
-        lines.finish();
-        assert_eq!(first + given.iter().map(|batch| batch.len()).sum::<usize>(), 16 << 20);
-        lines.write_all(b"late").unwrap();
-        assert_eq!(lines.lost(), 25);
-    }
-
-    #[test]
-    fn lines_of_less_worth_leave_room_for_others() {
-        let (lines, given, _go) = slow(1000);
-        lines.put(b"1\n", Rank::First);
-        given.recv().unwrap();
-        let put = |rank| {
-            let before = lines.lost();
-            let taken = || {
-                lines.put(b"123456789\n", rank);
-                lines.lost() == before
-            };
-            (0..1000).take_while(|_| taken()).count()
-        };
-        assert_eq!([Rank::Third, Rank::Third, Rank::Second, Rank::First].map(put), [49, 0, 25, 25]);
-    }
-
-    #[test]
-    fn lines_that_come_while_others_are_written_are_written_together_and_in_their_order() {
-        let (mut lines, given, go) = slow(1000);
-        lines.write_all(b"1\n").unwrap();
-        assert_eq!(given.recv().unwrap(), b"1\n", "the first is not kept waiting");
-        lines.write_all(b"2\n").unwrap();
-        lines.write_all(b"3\n").unwrap();
-        go.send(Ok(())).unwrap();
-        assert_eq!(given.recv().unwrap(), b"2\n3\n");
-        go.send(Err(io::ErrorKind::StorageFull.into())).unwrap();
-        lines.finish();
-        assert_eq!(lines.lost(), 2);
-    }
-
-    /// Takes so many bytes, and then none for once.
-    struct Full(Vec<u8>, usize);
-
-    impl Write for Full {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            if self.1 == 0 {
-                self.1 = usize::MAX;
-                return Err(io::ErrorKind::StorageFull.into());
-            }
-            let taken = bytes.len().min(self.1);
-            self.0.extend_from_slice(&bytes[..taken]);
-            self.1 -= taken;
-            Ok(taken)
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-
-    #[test]
-    fn a_line_that_was_cut_off_takes_no_other_with_it_and_is_counted_with_those_behind_it() {
-        for (room, lost, expected) in [(5, 2, "1\n2\n3\n5\n"), (4, 2, "1\n2\n5\n"), (1, 4, "1\n5\n")] {
-            let (mut to, mut whole) = (Full(Vec::new(), room), WholeLines::default());
-            assert_eq!(whole.write(&mut to, b"1\n2\n3\n4\n").unwrap_err().1, lost, "{room}");
-            whole.write(&mut to, b"5\n").unwrap();
-            assert_eq!(String::from_utf8(to.0).unwrap(), expected);
-        }
-    }
-
-    #[test]
-    fn the_end_waits_a_second_at_most() {
-        let (mut lines, given, _go) = slow(1000);
-        lines.write_all(b"1\n").unwrap();
-        given.recv().unwrap();
-        let began = std::time::Instant::now();
-        // Returns although the line is being written for as long as `_go` is kept.
-        lines.finish();
-        assert!(began.elapsed() >= PATIENCE);
-    }
-}
+mod tests;

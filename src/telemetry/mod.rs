@@ -7,6 +7,7 @@ mod audit;
 mod callsite_throttle;
 mod exposition;
 mod gauges;
+mod held_line;
 mod line_writer;
 mod log;
 mod metrics;
@@ -14,7 +15,9 @@ mod process;
 mod registry_event;
 mod request_id;
 
-pub use audit::{Audit, AuditDestination, AuditError, AuditSettings, Decision, Ended, Event, Record};
+pub use audit::{
+    Audit, AuditDestination, AuditError, AuditSettings, Decision, Ended, Event, HeldDecision, Record,
+};
 pub use exposition::Exposition;
 pub use gauges::MetricsSnapshot;
 pub use log::{Log, start};
@@ -29,12 +32,12 @@ pub struct Telemetry {
     pub audit: Audit,
     /// Counters, gauges and histograms.
     pub metrics: Metrics,
-    /// What the registry has confirmed, told to those that listen.
+    /// Events of the registry, told to those that listen.
     pub events: Events,
 }
 
 impl Telemetry {
-    /// Returns true if what is known of a request goes anywhere: without that, none of it need be kept.
+    /// Returns true if a record of a request is written or told: without that, none need be kept.
     pub fn keeps_records(&self) -> bool {
         self.audit.is_on() || self.events.are_heard()
     }

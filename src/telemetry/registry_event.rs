@@ -1,5 +1,5 @@
-//! What the registry has confirmed: a push, a pull, a mount or a deletion, with the account behind it. The registry's own
-//! notifications lose the account behind a proxy.
+//! Events of the registry: a push, a pull, a mount or a deletion that it has confirmed, with the account behind it. The
+//! registry's own notifications lose that account behind a proxy.
 
 use std::{
     fmt,
@@ -8,7 +8,7 @@ use std::{
     time::SystemTime,
 };
 
-/// What was done.
+/// The action of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Action {
     /// A manifest or a blob was stored.
@@ -33,7 +33,7 @@ impl Action {
     }
 }
 
-/// The kind of what it was done to.
+/// The kind of object that an action is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Object {
     /// A manifest, named by its tag or its digest.
@@ -44,15 +44,15 @@ pub enum Object {
     Blob,
 }
 
-/// One thing that the registry has done for a client, an operator or `retention`. All fields are as recorded in the audit
+/// An action that the registry has confirmed, for a client, an operator or `retention`. The fields are those of the audit
 /// log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RegistryEvent {
     /// The time at which the registry's answer was known.
     pub time: SystemTime,
-    /// What was done.
+    /// The action.
     pub action: Action,
-    /// The kind of what it was done to.
+    /// The kind of object that it is about.
     pub object: Object,
     /// The repository.
     pub repository: String,
@@ -67,7 +67,7 @@ pub struct RegistryEvent {
     pub size: Option<u64>,
     /// The repository that a blob was mounted from.
     pub from: Option<String>,
-    /// The account; empty for the anonymous user, and for what an operator or `retention` does.
+    /// The account; empty for the anonymous user, an operator and `retention`.
     pub account: String,
     /// The section that knows the account.
     pub source: Option<&'static str>,
@@ -75,11 +75,11 @@ pub struct RegistryEvent {
     pub address: Option<IpAddr>,
     /// The host and port by which the client reached Portwarden.
     pub host: Option<String>,
-    /// The method of the request; empty for what is no client's.
+    /// The method of the request; empty where no client made one.
     pub method: String,
     /// `User-Agent`, the beginning of it.
     pub user_agent: Option<String>,
-    /// `X-Request-Id`; empty for what is no client's.
+    /// `X-Request-Id`; empty where no client made a request.
     pub request_id: String,
     /// The rule that allowed it.
     pub rule: Option<String>,

@@ -9,14 +9,14 @@ use std::{
 };
 
 use regex::Regex;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 /// The schema.
 pub static SCHEMA: LazyLock<Value> =
     LazyLock::new(|| serde_json::from_str(include_str!("../../docs/audit.schema.json")).expect("JSON"));
 
 /// Keywords that hold for each value of another type than theirs.
-const OF_ONE_TYPE: [&str; 12] = [
+const OF_ONE_TYPE: [&str; 13] = [
     "format",
     "pattern",
     "minLength",
@@ -27,6 +27,7 @@ const OF_ONE_TYPE: [&str; 12] = [
     "minItems",
     "maxItems",
     "required",
+    "dependentRequired",
     "properties",
     "propertyNames",
 ];
@@ -73,6 +74,10 @@ fn holds(schema: &Map<String, Value>, keyword: &str, expected: &Value, value: &V
             .expect("names")
             .iter()
             .all(|name| fields.contains_key(name.as_str().unwrap()))),
+        ("dependentRequired", Value::Object(fields)) => fields
+            .keys()
+            .filter_map(|name| expected.get(name))
+            .try_for_each(|names| check(&json!({"required": names}), value)),
         ("properties", Value::Object(fields)) => {
             fields.iter().filter_map(|(name, field)| Some((name, expected.get(name)?, field))).try_for_each(
                 |(name, schema, field)| check(schema, field).map_err(|why| format!("{name}: {why}")),

@@ -1,5 +1,5 @@
-//! What the registry's answer to a forwarded request confirms: a push, a pull, a mount or a deletion. The cases are those
-//! in which the registry sends a notification of its own (distribution 2.8, `notifications/listener.go`).
+//! The push, pull, mount or deletion that the registry's answer to a forwarded request confirms. The cases are those in
+//! which the registry sends a notification of its own (distribution 2.8, `notifications/listener.go`).
 
 use hyper::{HeaderMap, StatusCode, header};
 
@@ -8,7 +8,7 @@ use crate::{
     telemetry::{Action, Object},
 };
 
-/// What was done, and to what.
+/// An action that is confirmed, and its object.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Confirmed {
     pub(crate) action: Action,

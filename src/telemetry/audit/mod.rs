@@ -1,4 +1,5 @@
-//! The audit log: one JSON object a line for each decision, each issued token and each finished transfer.
+//! The audit log: one JSON object a line for each decision, each issued token and each finished transfer, and one for
+//! both where a request has ended before its decision was written.
 //!
 //! The fields are documented in `docs/monitoring.md`; they are an interface, so they only ever grow. Lines are written
 //! by a thread of its own. When they cannot be, they are lost and counted, and requests go on: an attacker that can
@@ -20,7 +21,10 @@ use std::{
 
 use parking_lot::Mutex;
 
-use super::line_writer::{Destination, LineWriter, Rank, Stream};
+use super::{
+    held_line::HeldLine,
+    line_writer::{Destination, LineWriter, Rank, Stream},
+};
 use file::RotatedFile;
 pub use record::{Decision, Ended, Event, Record};
 use strangers::{Budget, Strangers, Summary};
@@ -54,11 +58,22 @@ pub struct Audit(Option<Sink>);
 struct Sink {
     lines: LineWriter,
     /// The last lines, for a look at them without the file: about accounts, and about strangers.
-    recent: Mutex<[VecDeque<Vec<u8>>; 2]>,
+    recent: Mutex<[VecDeque<Recent>; 2]>,
     strangers: Mutex<Strangers>,
     summed_up: AtomicU64,
     labels: bool,
 }
+
+/// One of the last lines.
+#[derive(Debug)]
+enum Recent {
+    Line(Vec<u8>),
+    Held(HeldLine),
+}
+
+/// A decision whose line is held back: its request may end before it is written.
+#[derive(Debug, Default)]
+pub struct HeldDecision(Option<HeldLine>);
 
 /// The file cannot be opened. Displays with its path and what to do.
 #[derive(Debug, thiserror::Error)]
@@ -97,6 +112,15 @@ thread_local! {
     static LINE: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
+/// Calls `write` with the room for a line.
+fn with_line<T>(write: impl FnOnce(&mut Vec<u8>) -> T) -> T {
+    LINE.with_borrow_mut(|line| {
+        line.clear();
+        line.shrink_to(USUAL_LINE);
+        write(line)
+    })
+}
+
 impl Sink {
     fn new(to: impl Destination + 'static) -> Self {
         Self {
@@ -111,22 +135,34 @@ impl Sink {
     /// Writes the line of a record, or counts it.
     fn write(&self, record: &Record, line: &mut Vec<u8>) {
         record.write_to(line);
+        if let Some(rank) = self.rank(record, line.len()) {
+            self.put(line, rank);
+        }
+    }
+
+    /// The same for a line that may be taken back.
+    fn hold(&self, record: &Record, line: &mut Vec<u8>) -> Option<HeldLine> {
+        record.write_to(line);
+        let held = self.lines.hold(line, self.rank(record, line.len())?)?;
+        self.remember(Recent::Held(held.clone()), held.rank());
+        Some(held)
+    }
+
+    /// The rank of a line; `None` for one that is counted instead.
+    fn rank(&self, record: &Record, bytes: usize) -> Option<Rank> {
         let Some(budget) = Budget::of(record) else {
             let is_read = matches!(record.method.as_str(), "GET" | "HEAD");
-            return self.put(line, if is_read { Rank::Second } else { Rank::First });
+            return Some(if is_read { Rank::Second } else { Rank::First });
         };
-        let is_written = {
-            let mut strangers = self.strangers.lock();
-            if let Some(summary) = strangers.turn(false, SystemTime::now(), Instant::now()) {
-                self.sum_up(&summary);
-            }
-            strangers.admit(record, budget, line.len())
-        };
-        if is_written {
-            self.put(line, Rank::Third);
-        } else {
-            self.summed_up.fetch_add(1, Ordering::Relaxed);
+        let mut strangers = self.strangers.lock();
+        if let Some(summary) = strangers.turn(false, SystemTime::now(), Instant::now()) {
+            self.sum_up(&summary);
         }
+        if strangers.admit(record, budget, bytes) {
+            return Some(Rank::Third);
+        }
+        self.summed_up.fetch_add(1, Ordering::Relaxed);
+        None
     }
 
     fn sum_up(&self, summary: &Summary) {
@@ -137,23 +173,34 @@ impl Sink {
 
     fn put(&self, line: &[u8], rank: Rank) {
         self.lines.put(line, rank);
+        let mut kept = Vec::with_capacity(line.len());
+        kept.extend_from_slice(line);
+        self.remember(Recent::Line(kept), rank);
+    }
+
+    /// Keeps a line, in the room of the oldest.
+    fn remember(&self, line: Recent, rank: Rank) {
         let mut recent = self.recent.lock();
         let [accounts, strangers] = &mut *recent;
-        match rank {
-            Rank::First | Rank::Second => remember(accounts, RECENT - RECENT_STRANGERS, line),
-            Rank::Third => remember(strangers, RECENT_STRANGERS, line),
+        let (lines, most) = match rank {
+            Rank::First | Rank::Second => (accounts, RECENT - RECENT_STRANGERS),
+            Rank::Third => (strangers, RECENT_STRANGERS),
+        };
+        if lines.len() >= most {
+            lines.pop_front();
         }
+        lines.push_back(line);
     }
 }
 
-/// Keeps a line, in the room of the oldest.
-fn remember(recent: &mut VecDeque<Vec<u8>>, most: usize, line: &[u8]) {
-    let oldest = if recent.len() < most { None } else { recent.pop_front() };
-    let mut kept = oldest.unwrap_or_default();
-    kept.clear();
-    kept.shrink_to(USUAL_LINE);
-    kept.extend_from_slice(line);
-    recent.push_back(kept);
+impl Recent {
+    /// The line, unless it was taken back.
+    fn line(&self) -> Option<&[u8]> {
+        match self {
+            Self::Line(line) => Some(line),
+            Self::Held(held) => (!held.is_taken_back()).then(|| held.line()),
+        }
+    }
 }
 
 impl Audit {
@@ -185,11 +232,29 @@ impl Audit {
     /// Writes a line, now or soon; never waits. Of lines about strangers there is one each only while they are few.
     pub fn write(&self, record: &Record) {
         let Some(sink) = &self.0 else { return };
-        LINE.with_borrow_mut(|line| {
-            line.clear();
-            line.shrink_to(USUAL_LINE);
-            sink.write(record, line);
-        });
+        with_line(|line| sink.write(record, line));
+    }
+
+    /// Writes the line of a decision a little later than [`Audit::write`] would, unless [`Audit::end`] comes before.
+    pub fn hold(&self, record: &Record) -> HeldDecision {
+        let Some(sink) = &self.0 else { return HeldDecision::default() };
+        HeldDecision(with_line(|line| sink.hold(record, line)))
+    }
+
+    /// Writes that a request has ended: in one line with its decision, if that is still held back.
+    pub fn end(&self, decision: &HeldDecision, record: &mut Record) {
+        let Some(sink) = &self.0 else { return };
+        match decision.0.as_ref().filter(|held| held.take_back()) {
+            // Its line was admitted already.
+            Some(held) => with_line(|line| {
+                record.write_to(line);
+                sink.put(line, held.rank());
+            }),
+            None => {
+                record.leave_to_decision();
+                self.write(record);
+            }
+        }
     }
 
     /// Sums up what was left out, once a minute. To be called from time to time.
@@ -208,7 +273,8 @@ impl Audit {
     /// The last lines, the newest last; `None` where nothing is written.
     pub fn recent(&self) -> Option<Vec<Vec<u8>>> {
         let recent = self.0.as_ref()?.recent.lock();
-        let mut lines: Vec<Vec<u8>> = recent.iter().flatten().cloned().collect();
+        let lines = recent.iter().flatten().filter_map(Recent::line);
+        let mut lines: Vec<Vec<u8>> = lines.map(<[u8]>::to_vec).collect();
         // Each begins with its time.
         lines.sort();
         Some(lines)

@@ -9,7 +9,7 @@ use super::line::Line;
 pub enum Event {
     /// A request for the registry was decided.
     Decision,
-    /// A request that was forwarded has ended.
+    /// A request that was forwarded has ended. With [`Record::requested`], the line is that of its decision too.
     Transfer,
     /// A token was asked for.
     Token,
@@ -175,6 +175,12 @@ impl Record {
         }
     }
 
+    /// Leaves out what the line of the decision says.
+    pub(super) fn leave_to_decision(&mut self) {
+        (self.requested, self.labels) = (None, None);
+        (self.shadow, self.shadow_rule) = (None, None);
+    }
+
     /// Writes the line, with its line end, behind what `line` has already.
     pub(super) fn write_to(&self, line: &mut Vec<u8>) {
         let mut line = Line::begin(line);
@@ -200,13 +206,13 @@ impl Record {
         line.text("reference", self.reference.as_deref());
         line.texts("tags", self.tags.as_deref());
         line.text("from", self.from.as_deref());
+        line.text("service", self.service.as_deref());
         line.texts("requested", self.requested.as_deref());
         line.texts("granted", self.granted.as_deref());
         line.word("decision", self.decision.map(Decision::as_str));
         line.text("rule", self.rule.as_deref());
         line.word("shadow", self.shadow);
         line.text("shadow_rule", self.shadow_rule.as_deref());
-        line.text("service", self.service.as_deref());
         line.text("reason", self.reason.as_deref());
         line.value("status", self.status);
         line.text("digest", self.digest.as_deref());
@@ -311,13 +317,13 @@ mod tests {
             from: long(),
             requested: Some(vec!["\u{1}".repeat(500); 100]),
             granted: Some(vec!["\u{1}".repeat(500); 100]),
+            service: long(),
             rule: long(),
             shadow_rule: long(),
             reason: long(),
             digest: long(),
             ..Record::new(Event::Decision)
         };
-            service: long(),
         let written = line(&record);
         assert!(written.len() < 44 << 10, "{}", written.len());
         let read: serde_json::Value = serde_json::from_str(&written).unwrap();
@@ -349,13 +355,13 @@ mod tests {
             reference: Some("1".into()),
             tags: Some(vec!["t".into()]),
             from: Some("c".into()),
+            service: Some("s".into()),
             requested: Some(vec!["repository:a:pull".into()]),
             granted: Some(Vec::new()),
             decision: Some(Decision::Allowed),
             rule: Some("acl, rule 1".into()),
             shadow: Some("denied"),
             shadow_rule: Some("rule 2".into()),
-            service: Some("s".into()),
             reason: Some("no".into()),
             status: Some(200),
             digest: Some("sha256:0".into()),

@@ -1,0 +1,81 @@
+//! Events that the registry confirms for the request, told to those that listen.
+
+use std::time::SystemTime;
+
+use super::RequestLog;
+use crate::{
+    proxy::request::{confirmed::Confirmed, origin::Origin},
+    registry::{Digest, Tag},
+    telemetry::{Action, Object, RegistryEvent},
+};
+
+impl RequestLog {
+    /// Records the host and port that the client named.
+    pub(in crate::proxy) fn reached_at(&mut self, origin: &Origin) {
+        if self.telemetry.events.are_heard() {
+            self.host = Some(origin.host.clone());
+        }
+    }
+
+    /// The tag of the request was deleted, which was on this manifest.
+    pub(in crate::proxy) fn deleted_tag(&mut self, digest: Option<&Digest>) {
+        let digest = digest.map(|digest| digest.as_str().to_owned());
+        if self.telemetry.keeps_records() {
+            self.record.digest.clone_from(&digest);
+        }
+        self.tell(Confirmed::deletion(Object::Tag, digest));
+    }
+
+    /// The manifest of the request was deleted, and each tag on it.
+    pub(in crate::proxy) fn deleted_manifest(&self, digest: &Digest) {
+        self.tell(Confirmed::deletion(Object::Manifest, Some(digest.as_str().to_owned())));
+    }
+
+    /// The registry has confirmed something, or nothing of note. A pull counts when all of it has gone out.
+    pub(super) fn confirmed(&mut self, confirmed: Option<Confirmed>) {
+        match confirmed {
+            Some(pull) if pull.action == Action::Pull => self.pull = Some(pull),
+            Some(confirmed) => self.tell(confirmed),
+            None => {}
+        }
+    }
+
+    /// The whole response has gone out.
+    pub(super) fn went_out(&mut self) {
+        if let Some(pull) = self.pull.take() {
+            self.tell(pull);
+        }
+    }
+
+    /// Tells those that listen what the registry has confirmed.
+    fn tell(&self, confirmed: Confirmed) {
+        if !self.telemetry.events.are_heard() {
+            return;
+        }
+        let Confirmed { action, object, digest, media_type, size } = confirmed;
+        let record = &self.record;
+        let named = || {
+            let tag = record.reference.iter().filter(|reference| Tag::parse(reference).is_some());
+            tag.chain(record.tags.iter().flatten()).cloned().collect()
+        };
+        self.telemetry.events.tell(RegistryEvent {
+            time: SystemTime::now(),
+            action,
+            object,
+            repository: record.repository.clone().unwrap_or_default(),
+            tags: if object == Object::Blob { Vec::new() } else { named() },
+            digest,
+            media_type,
+            size,
+            from: record.from.clone().filter(|_| action == Action::Mount),
+            account: record.account.clone().unwrap_or_default(),
+            source: record.source,
+            address: record.address,
+            host: self.host.clone(),
+            method: record.method.clone(),
+            user_agent: record.user_agent.clone(),
+            request_id: record.request_id.clone(),
+            rule: record.rule.clone(),
+        });
+    }
+}
