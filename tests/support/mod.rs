@@ -54,6 +54,7 @@ pub mod registry3;
 pub mod relay;
 pub mod robots;
 pub mod routes;
+pub mod same_rules;
 pub mod skopeo;
 pub mod slapd;
 pub mod small_disk;

@@ -52,7 +52,7 @@ pub const TEST: User = User { name: "test", password: "123" };
 pub const ANYBODY: User = User { name: "", password: "" };
 
 /// The rights of the four users.
-const ACL: &str = r#"
+pub const ACL: &str = r#"
   - match: {account: "admin"}
     actions: ["*"]
   - match: {account: "user"}

@@ -12,6 +12,7 @@ use crate::support::{
     podman::podman,
     portwarden::{ADMIN, TEST, TEST2, USER, User, portwarden},
     registry::registry,
+    same_rules::same_rules,
     skopeo::skopeo,
     token_exchange,
 };
@@ -45,7 +46,7 @@ fn rule_40_what_docker_login_keeps_serves_the_other_clients_and_the_way_back() {
 #[test]
 fn skopeo_copies_inspects_lists_and_deletes() {
     let registry = registry();
-    let warden = portwarden(&registry).start();
+    let warden = same_rules(&registry);
     let archive = Image::random(2, 20_000).archive("any/image:1");
 
     skopeo(&warden, USER).push(archive.path(), "team/app:1").fails().says(DENIED_PUSH);
@@ -64,12 +65,13 @@ fn skopeo_copies_inspects_lists_and_deletes() {
     skopeo(&warden, USER).inspect("team/app:1").succeeds();
     skopeo(&warden, ADMIN).delete("team/app:1").succeeds();
     skopeo(&warden, USER).inspect("team/app:1").fails().says("manifest unknown");
+    warden.assert_no_difference();
 }
 
 #[test]
 fn podman_logs_in_pushes_and_pulls() {
     let registry = registry();
-    let warden = portwarden(&registry).start();
+    let warden = same_rules(&registry);
     let podman = podman(&warden);
     podman.login(TEST).succeeds();
     podman.login(IMPOSTOR).fails().says("invalid username/password");
@@ -82,12 +84,13 @@ fn podman_logs_in_pushes_and_pulls() {
     podman.forget("team/app:1").succeeds();
     podman.pull(TEST, "team/app:1").fails().says(DENIED_PULL);
     podman.pull(USER, "team/app:1").succeeds();
+    warden.assert_no_difference();
 }
 
 #[test]
 fn containerd_pushes_and_pulls() {
     let registry = registry();
-    let warden = portwarden(&registry).start();
+    let warden = same_rules(&registry);
     let containerd = containerd(&warden);
     let name = format!("{}/team/app:1", warden.host());
     containerd.load(Image::random(2, 20_000).archive(&name).path()).succeeds();
@@ -100,6 +103,7 @@ fn containerd_pushes_and_pulls() {
     containerd.forget("team/app:1").succeeds();
     containerd.pull(TEST, "team/app:1").fails().says("insufficient_scope");
     containerd.pull(USER, "team/app:1").succeeds();
+    warden.assert_no_difference();
 }
 
 #[test]

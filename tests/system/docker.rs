@@ -12,6 +12,7 @@ use crate::support::{
     portwarden::{ADMIN, Portwarden, TEST, TEST2, USER, User, portwarden},
     process::{PATIENCE, eventually},
     registry::registry,
+    same_rules::same_rules,
     token_exchange,
 };
 
@@ -108,7 +109,7 @@ fn docker_verifies_the_certificate_in_these_tests() {
 #[test]
 fn an_image_of_many_layers_comes_back_as_it_was_pushed() {
     let registry = registry();
-    let warden = portwarden(&registry).start();
+    let warden = same_rules(&registry);
     let client = docker().user(&warden, Some(TEST2));
     load(&client, "team/many:1", &Image::random(6, 1_000_000));
     let id = client.image_id("team/many:1");
@@ -118,6 +119,7 @@ fn an_image_of_many_layers_comes_back_as_it_was_pushed() {
     let pulled = client.pull("team/many:1").succeeds().does_not_say("Already exists");
     assert_eq!(pulled.digest_after("Digest: "), pushed);
     assert_eq!(client.image_id("team/many:1"), id);
+    warden.assert_no_difference();
 }
 
 #[test]
