@@ -3,7 +3,7 @@
 //! Read `proxy::service` first: it is the journey of one request. The modules, in the order in which they may
 //! import each other (left never imports right):
 //!
-//! `registry`, `limits`, `net`, `backend` ← `authn`, `authz`, `retention`, `state`, `token`, `image` ← `workload`, `ui` ←
+//! `registry`, `limits`, `net`, `backend`, `storage` ← `authn`, `authz`, `retention`, `state`, `token`, `image` ← `workload`, `ui` ←
 //! `proxy` ← `server` ← `cli`. `config` builds the settings of each; it and `replay` are imported by `cli` only. Any
 //! module may import `telemetry`, which decides nothing, and `strict_json`.
 
@@ -24,6 +24,7 @@ pub mod replay;
 pub mod retention;
 pub mod server;
 pub mod state;
+pub mod storage;
 mod strict_json;
 pub mod telemetry;
 pub mod token;

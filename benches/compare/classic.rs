@@ -13,20 +13,43 @@ use crate::{
     },
 };
 
-const CASES: [(&str, Protocol, bool); 4] = [
-    ("classic-pull-h1", Protocol::Http1, true),
-    ("classic-pull-h2", Protocol::Http2, true),
-    ("classic-push-h1", Protocol::Http1, false),
-    ("classic-push-h2", Protocol::Http2, false),
+/// One case.
+struct Case {
+    name: &'static str,
+    protocol: Protocol,
+    is_pull: bool,
+    /// True if Portwarden reads blobs from the registry's files.
+    storage: bool,
+    /// Processor time, by that of the registry.
+    cpu: f64,
+}
+
+const fn case(name: &'static str, protocol: Protocol, is_pull: bool, storage: bool, cpu: f64) -> Case {
+    Case { name, protocol, is_pull, storage, cpu }
+}
+
+const CASES: [Case; 6] = [
+    case("classic-pull-h1", Protocol::Http1, true, false, 1.0),
+    case("classic-pull-h2", Protocol::Http2, true, false, 1.0),
+    case("classic-push-h1", Protocol::Http1, false, false, 1.0),
+    case("classic-push-h2", Protocol::Http2, false, false, 1.0),
+    case("storage-pull-h1", Protocol::Http1, true, true, 0.75),
+    case("storage-pull-h2", Protocol::Http2, true, true, 0.75),
 ];
 
 /// Measures them.
 pub fn run(options: &Options, report: &mut Report) {
-    let cases: Vec<_> = CASES.iter().filter(|(name, ..)| options.wants(name)).collect();
-    if cases.is_empty() {
-        return;
+    for storage in [false, true] {
+        let cases = CASES.iter().filter(|case| case.storage == storage && options.wants(case.name));
+        let cases: Vec<&Case> = cases.collect();
+        if !cases.is_empty() {
+            measure(&cases, storage, options, report);
+        }
     }
-    let mut field = Field::start(Setup::default());
+}
+
+fn measure(cases: &[&Case], storage: bool, options: &Options, report: &mut Report) {
+    let mut field = Field::start(Setup { storage, ..Setup::default() });
     let alone = registry_alone(&field.warden);
     let mut both = field.contenders[0].clone();
     both.processes.push(field.registry.id());
@@ -36,18 +59,18 @@ pub fn run(options: &Options, report: &mut Report) {
     let blob = upload(&field, &content);
     upload_to(&field, &other, &content);
     let layer = Layer::new(size);
-    for (case, protocol, pull) in cases {
+    for case in cases {
         field.renew();
-        report.measure(case, &[both.clone(), other.clone()], options.rounds(), |contender| {
-            let used = if *pull {
-                let transfer = Transfer { protocol: *protocol, streams: 1, blob: &blob };
+        report.measure(case.name, &[both.clone(), other.clone()], options.rounds(), |contender| {
+            let used = if case.is_pull {
+                let transfer = Transfer { protocol: case.protocol, streams: 1, blob: &blob };
                 transfer.pull(&field, contender, &contender.processes)
             } else {
-                let used = layer.push(&field, contender, *protocol, Way::Docker, &contender.processes);
+                let used = layer.push(&field, contender, case.protocol, Way::Docker, &contender.processes);
                 layer.forget(store_of(contender, &field, &alone));
                 used
             };
-            used.samples(Goal::Times(1.0), Goal::Times(1.0))
+            used.samples(Goal::Times(case.cpu), Goal::Times(1.0))
         });
     }
 }

@@ -63,11 +63,13 @@ pub struct Setup {
     pub server_key: KeyType,
     /// The key that signs tokens.
     pub token_key: KeyType,
+    /// True if Portwarden reads blobs from the registry's files.
+    pub storage: bool,
 }
 
 impl Default for Setup {
     fn default() -> Self {
-        Self { server_key: KeyType::P256, token_key: KeyType::P256 }
+        Self { server_key: KeyType::P256, token_key: KeyType::P256, storage: false }
     }
 }
 
@@ -79,6 +81,12 @@ impl Field {
             .server_key(setup.server_key)
             .token_key(setup.token_key)
             .with_token("refresh_tokens", "true");
+        let builder = if setup.storage {
+            fs::create_dir_all(registry.store()).unwrap();
+            builder.registry_setting("storage", &format!("'{}'", registry.store().display()))
+        } else {
+            builder
+        };
         let warden = builder.users(&[ADMIN]).acl(&rules()).with(LIMITS).start();
         let directory = tempfile::Builder::new().prefix("portwarden-bench-").tempdir().unwrap();
         let mut contenders =

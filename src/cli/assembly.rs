@@ -12,6 +12,7 @@ use crate::{
     proxy::{Shadow, Snapshot},
     retention::Retention,
     server::TlsError,
+    storage::Storage,
     token::{self, Authority, KeyError, SigningKey},
     workload::Workload,
 };
@@ -79,6 +80,7 @@ pub fn assemble(config: &Config, before: Option<&Snapshot>) -> Result<Assembly, 
             .map_err(|error| AssemblyError::Findings(vec![error]))?,
         certificates,
         state: before.map_or_else(Arc::default, |before| Arc::clone(&before.state)),
+        storage: storage(config)?,
         settings: config.proxy.clone(),
     };
     Ok(Assembly { snapshot, tls })
@@ -116,6 +118,12 @@ impl Parts {
             certificates,
         })
     }
+}
+
+fn storage(config: &Config) -> Result<Option<Storage>, AssemblyError> {
+    let open =
+        |path: &PathBuf| Storage::open(path).map_err(|error| AssemblyError::Unreadable(path.clone(), error));
+    config.proxy.storage.as_ref().map(open).transpose()
 }
 
 fn authority(config: &Config) -> Result<Authority, AssemblyError> {

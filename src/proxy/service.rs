@@ -7,6 +7,7 @@ mod pruning;
 mod push_times;
 mod reading;
 mod sending;
+mod stored;
 
 use std::sync::Arc;
 
@@ -41,6 +42,7 @@ use super::{
     },
     request_log::{RequestLog, Subject},
     response::{
+        arriving::Arriving,
         body::{ResponseBody, UpstreamBody},
         error_response::{ErrorFormat, refuse_in_text},
         finish::finish,
@@ -61,6 +63,7 @@ use crate::{
 use by_tags::{ByTags, Settled};
 use local::require_known_method;
 use sending::Sending;
+use stored::{StoredRead, blob_of};
 
 /// The proxy: what outlives a reload, and the snapshot that a reload replaces.
 pub struct Service {
@@ -75,6 +78,8 @@ pub struct Service {
     write_once: WriteOnceGate,
     /// For pushes whose time could not be noted.
     unnoted: LogThrottle,
+    /// For blobs that could not be read from their files.
+    unread: LogThrottle,
     pruned: Pruned,
     budget: BufferBudget,
     telemetry: Arc<Telemetry>,
@@ -100,6 +105,7 @@ impl Service {
             freeze: Freeze::default(),
             write_once: WriteOnceGate::default(),
             unnoted: LogThrottle::default(),
+            unread: LogThrottle::default(),
             pruned: Pruned::default(),
             budget,
             telemetry,
@@ -320,12 +326,19 @@ impl Service {
         let forget = self.closure.forget_after(permit.route());
         log.allowed();
         // 5. Forward: only a permit can be, and bodies stream.
-        let mut to_registry = upstream_head(&permit);
-        headers::to_registry(&mut to_registry, &head.headers, origin, address, log.id());
         log.forwarding(body.progress());
-        let (request, to) = (to_registry.with(body), Upstream::clone(&upstream));
-        let sending = Sending { upstream: to, request, slot, write, passage, forget };
-        let sent = sending.outcome().await.inspect_err(|_| log.end(Ended::CutOff))?;
+        let sent = if let (Some(storage), Some(digest)) = (&snapshot.storage, blob_of(permit.route())) {
+            let upstream = &upstream;
+            let read = StoredRead { storage, permit: &permit, digest, context, address, upstream };
+            Box::pin(self.read_stored(read, slot, log)).await
+        } else {
+            let mut to_registry = upstream_head(&permit);
+            headers::to_registry(&mut to_registry, &head.headers, origin, address, log.id());
+            let (request, to) = (to_registry.with(body), Upstream::clone(&upstream));
+            let sending = Sending { upstream: to, request, slot, write, passage, forget };
+            let sent = sending.outcome().await.inspect_err(|_| log.end(Ended::CutOff))?;
+            sent.map(|response| response.map(Arriving::Registry))
+        };
         let response = sent.map_err(|error| {
             log.unanswered(&error);
             unanswered(&error, &upstream)

@@ -35,6 +35,8 @@ pub struct Settings {
     pub ui: UiSettings,
     /// `registry.follow_redirects`: the object stores to which the web pages follow a redirect of the registry.
     pub follow_redirects: Vec<super::WebOrigin>,
+    /// `registry.storage`: the directory in which the registry stores, from which blobs are read.
+    pub storage: Option<PathBuf>,
     /// The registry.
     pub upstream: UpstreamSettings,
     /// Bounds on the work of passwords.

@@ -15,6 +15,7 @@ use crate::{
     authz::{Authorizers, WriteOnce},
     retention::Retention,
     state::{AccountClaims, Stamp, State},
+    storage::Storage,
     token::{AccessToken, AuthSourceClaim, Authority, BackEndClaim, CarriedClaims, Fingerprint, TokenError},
     workload::Workload,
 };
@@ -42,6 +43,8 @@ pub struct Snapshot {
     pub remembered: Remembered,
     /// The revocations. The same for all snapshots of a server.
     pub state: Arc<State>,
+    /// The registry's own files, where blobs are read from them.
+    pub storage: Option<Storage>,
     /// The rest of what the proxy was told.
     pub settings: Settings,
 }

@@ -30,6 +30,7 @@ pub struct Metrics {
     tokens: Family<OutcomeLabels, Counter>,
     logins: Family<OutcomeLabels, Counter>,
     shadow: Family<OutcomeLabels, Counter>,
+    stored_blobs: Family<OutcomeLabels, Counter>,
     transfers: Family<EndedLabels, Counter>,
     bytes: Family<DirectionLabels, Counter>,
     /// Counters of `bytes`, at hand: they are raised for each piece of a body.
@@ -125,6 +126,7 @@ impl Default for Metrics {
             tokens: Family::default(),
             logins: Family::default(),
             shadow: Family::default(),
+            stored_blobs: Family::default(),
             transfers: Family::default(),
             bytes,
             bytes_in,
@@ -171,6 +173,9 @@ impl Metrics {
         for outcome in ["same", "gain", "loss", "undecided"] {
             drop(self.shadow.get_or_create(&OutcomeLabels { outcome }));
         }
+        for outcome in ["file", "answer", "missing", "other", "unreadable", "slow"] {
+            drop(self.stored_blobs.get_or_create(&OutcomeLabels { outcome }));
+        }
         for outcome in ["done", "failed"] {
             drop(self.reloads.get_or_create(&OutcomeLabels { outcome }));
         }
@@ -212,6 +217,11 @@ impl Metrics {
     /// A request was put to the next rules: `same`, `gain`, `loss` or `undecided`.
     pub fn compared(&self, outcome: &'static str) {
         self.shadow.get_or_create(&OutcomeLabels { outcome }).inc();
+    }
+
+    /// A blob was to be read from its file: `file` where it was, else the reason why the registry was asked for all of it.
+    pub fn read_blob(&self, outcome: &'static str) {
+        self.stored_blobs.get_or_create(&OutcomeLabels { outcome }).inc();
     }
 
     /// Bytes of bodies that were passed on.
@@ -272,6 +282,11 @@ impl Metrics {
             "shadow",
             "Requests by the difference that the next rules would make",
             self.shadow.clone(),
+        );
+        r.register(
+            "stored_blobs",
+            "Blobs that were to be read from the registry's files, by outcome",
+            self.stored_blobs.clone(),
         );
         r.register(
             "transfers",

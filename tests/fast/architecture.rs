@@ -18,6 +18,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("strict_json", &[]),
     ("net", &[]),
     ("backend", &["limits"]),
+    ("storage", &["registry", "net"]),
     ("authn", &["registry", "limits", "backend"]),
     ("authz", &["registry", "backend"]),
     ("retention", &["registry", "authz"]),
@@ -34,6 +35,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "limits",
             "net",
             "backend",
+            "storage",
             "authn",
             "authz",
             "retention",
@@ -69,6 +71,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         &[
             "registry",
             "backend",
+            "storage",
             "authn",
             "authz",
             "retention",

@@ -51,6 +51,7 @@ mod security;
 mod shadow;
 mod smuggling;
 mod sql;
+mod storage;
 mod stored_claims;
 mod tag_rules;
 mod token_command;

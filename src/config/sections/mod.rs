@@ -21,6 +21,7 @@ pub(super) mod server;
 pub(super) mod shadow;
 pub(super) mod sql;
 pub(super) mod state;
+pub(super) mod storage;
 pub(super) mod tags;
 pub(super) mod tls;
 pub(super) mod token;

@@ -14,7 +14,7 @@ use crate::{
 
 /// The settings of the proxy; after an error, with a default in place of what is wrong.
 pub(crate) fn settings(file: &File, idle_body: Duration, context: &mut Context<'_>) -> Settings {
-    let RegistrySettings { upstream, service, catalog, follow_redirects } =
+    let RegistrySettings { upstream, service, catalog, follow_redirects, storage } =
         registry::settings(file, idle_body, context);
     Settings {
         realm: token::realm(file, context),
@@ -30,6 +30,7 @@ pub(crate) fn settings(file: &File, idle_body: Duration, context: &mut Context<'
         catalog,
         follow_redirects,
         ui: ui::settings(file, context),
+        storage,
         upstream,
         passwords: limits::passwords(file, &mut context.report),
         token_requests: limits::token_requests(file, &mut context.report),

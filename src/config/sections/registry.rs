@@ -1,8 +1,8 @@
 //! `registry:`: where the registry is, and what is shown of it.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
-use super::{limits, object_stores};
+use super::{limits, object_stores, storage};
 use crate::{
     config::{
         Context,
@@ -26,6 +26,8 @@ pub(crate) struct RegistrySettings {
     pub(crate) catalog: CatalogSettings,
     /// `registry.follow_redirects`.
     pub(crate) follow_redirects: Vec<WebOrigin>,
+    /// `registry.storage`.
+    pub(crate) storage: Option<PathBuf>,
 }
 
 /// Reads `registry:`; after an error, with a default in place of what is wrong.
@@ -36,6 +38,7 @@ pub(crate) fn settings(file: &File, idle_body: Duration, context: &mut Context<'
     let service = service(written, context);
     let catalog = catalog(written, context);
     let follow_redirects = object_stores::origins(written, context);
+    let storage = storage::directory(written, context);
     let report = &mut context.report;
     let connect_timeout = const { settings::duration("registry.connect_timeout") };
     let response_timeout = const { settings::duration("registry.response_timeout") };
@@ -48,7 +51,7 @@ pub(crate) fn settings(file: &File, idle_body: Duration, context: &mut Context<'
         idle_body,
         idle_timeout: quantity::duration(written.idle_timeout.as_ref(), idle_timeout, report),
     };
-    RegistrySettings { upstream, service, catalog, follow_redirects }
+    RegistrySettings { upstream, service, catalog, follow_redirects, storage }
 }
 
 fn upstream_address(written: &Registry, context: &mut Context<'_>) -> UpstreamAddress {

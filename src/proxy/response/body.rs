@@ -14,12 +14,12 @@ use hyper::{
 };
 use tokio::time::{Sleep, sleep};
 
+use super::arriving::Arriving;
 use crate::{
     limits::Slot,
     proxy::{
         body::{idle_timer::IdleTimer, request_body::BodyError},
         request_log::RequestLog,
-        upstream::Incoming,
     },
     telemetry::Ended,
 };
@@ -44,7 +44,7 @@ enum Source {
 /// The status always arrives, also where the registry announces another length than it sends (registry 2.8 does with
 /// 416) or breaks off.
 pub struct UpstreamBody {
-    body: Incoming,
+    body: Arriving,
     idle: IdleTimer,
     /// True if it belongs to an error or a redirect: a text that explains the status, of which whatever comes is all.
     is_aside: bool,
@@ -57,8 +57,8 @@ const BREAK_OFF_AFTER: Duration = Duration::from_millis(50);
 
 impl UpstreamBody {
     /// Wraps the registry's body, which may stand still for `idle`.
-    pub fn new(body: Incoming, status: StatusCode, idle: Duration) -> Self {
-        Self { body, idle: IdleTimer::new(idle), is_aside: !status.is_success(), broken: None }
+    pub fn new(body: impl Into<Arriving>, status: StatusCode, idle: Duration) -> Self {
+        Self { body: body.into(), idle: IdleTimer::new(idle), is_aside: !status.is_success(), broken: None }
     }
 
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {

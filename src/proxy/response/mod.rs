@@ -1,5 +1,6 @@
 //! Answers to clients: refusals, errors of the registry, URLs and the rules for caches.
 
+pub(super) mod arriving;
 pub(super) mod body;
 pub(super) mod caching;
 pub(super) mod error_response;

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 /// The size of the next chunk for one client.
 #[derive(Debug)]
-pub(super) struct ChunkSize {
+pub(in crate::proxy) struct ChunkSize {
     chunk: usize,
     yielded_at: Option<Instant>,
 }
@@ -29,7 +29,7 @@ impl Default for ChunkSize {
 
 impl ChunkSize {
     /// Bytes of the next chunk, of which there may be `most`. Called when the client wants it.
-    pub(super) fn next(&mut self, most: usize) -> usize {
+    pub(in crate::proxy) fn next(&mut self, most: usize) -> usize {
         let taken = self.yielded_at.take().map(|at| at.elapsed());
         self.chunk = match taken {
             Some(taken) if taken < SOON => self.chunk * 2,
@@ -41,7 +41,7 @@ impl ChunkSize {
     }
 
     /// Records that a chunk was handed on.
-    pub(super) fn yielded(&mut self) {
+    pub(in crate::proxy) fn yielded(&mut self) {
         self.yielded_at = Some(Instant::now());
     }
 }

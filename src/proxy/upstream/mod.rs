@@ -47,7 +47,7 @@ use crate::{
     net::{BudgetShare, BufferBudget, WriteDeadline, within},
     registry::Method,
 };
-use chunk_size::ChunkSize;
+pub(super) use chunk_size::ChunkSize;
 use connection::{Connection, Transfer};
 pub(super) use request::{RequestHead, UpstreamRequest};
 

@@ -31,6 +31,11 @@ pub(crate) const ROWS: &[Setting] = &[
         "Object stores to which the web pages follow a redirect of the registry, each as scheme, host and port; see \
          docs/operations.md. Clients get the redirect itself in any case.",
     ),
+    optional(
+        "registry.storage",
+        "The directory in which a registry on this machine stores (`rootdirectory`). The bytes of blobs are then read from \
+         its files, after the registry was asked for their heads; see docs/performance.md.",
+    ),
     duration("registry.connect_timeout", seconds(5), TIMEOUT, "To connect."),
     duration(
         "registry.response_timeout",

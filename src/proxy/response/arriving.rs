@@ -1,0 +1,95 @@
+//! The bytes of an answer as they arrive: from the registry, or from its own files.
+
+use std::task::{Context, Poll, ready};
+
+use hyper::body::{Bytes, Frame, SizeHint};
+
+use crate::{
+    limits::InFlightGuard,
+    net::{BudgetShare, BufferBudget},
+    proxy::{
+        body::request_body::BodyError,
+        upstream::{ChunkSize, Incoming},
+    },
+    storage::BlobReader,
+};
+
+/// A body under way.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly all are the larger one, and it is boxed where it is kept"
+)]
+pub enum Arriving {
+    /// From the registry.
+    Registry(Incoming),
+    /// From its files.
+    Stored(StoredBlob),
+}
+
+/// A blob from the registry's files. It counts as a request of its connection until it has gone out.
+pub struct StoredBlob {
+    reader: BlobReader,
+    budget: BufferBudget,
+    chunk_size: ChunkSize,
+    _share: BudgetShare,
+    _in_flight: InFlightGuard,
+}
+
+impl StoredBlob {
+    /// A blob that is read in pieces of the size that the budget allows.
+    pub(in crate::proxy) fn new(reader: BlobReader, budget: &BufferBudget, in_flight: InFlightGuard) -> Self {
+        let chunk_size = ChunkSize::default();
+        Self { reader, budget: budget.clone(), chunk_size, _share: budget.share(), _in_flight: in_flight }
+    }
+
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let most = self.chunk_size.next(self.budget.piece());
+        let piece = ready!(self.reader.poll_piece(cx, most));
+        self.chunk_size.yielded();
+        let broken = |error| format!("the registry's file of the blob cannot be read: {error}").into();
+        Poll::Ready(piece.map(|piece| piece.map(Frame::data).map_err(broken)))
+    }
+}
+
+impl Arriving {
+    /// The next piece, or the trailers; `None` at the end.
+    pub(super) fn poll_frame(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        match self {
+            Self::Registry(body) => body.poll_frame(cx),
+            Self::Stored(blob) => blob.poll_frame(cx),
+        }
+    }
+
+    /// Returns true if all of it was taken.
+    pub(super) fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Registry(body) => body.is_end_stream(),
+            Self::Stored(blob) => blob.reader.left() == 0,
+        }
+    }
+
+    /// Returns whether all of it has come, taken or not.
+    pub(super) fn is_here(&self) -> bool {
+        match self {
+            Self::Registry(body) => body.is_here(),
+            Self::Stored(_) => true,
+        }
+    }
+
+    /// Returns the length of the rest, where that is known.
+    pub(super) fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Registry(body) => body.size_hint(),
+            Self::Stored(blob) => SizeHint::with_exact(blob.reader.left()),
+        }
+    }
+}
+
+impl From<Incoming> for Arriving {
+    fn from(body: Incoming) -> Self {
+        Self::Registry(body)
+    }
+}
