@@ -3,10 +3,11 @@
 //! Read `proxy::service` first: it is the journey of one request. The modules, in the order in which they may
 //! import each other (left never imports right):
 //!
-//! `registry`, `limits`, `net`, `backend`, `storage` ← `authn`, `authz`, `retention`, `state`, `token`, `image` ← `workload`, `ui` ←
-//! `proxy` ← `server` ← `cli`. `config` builds the settings of each; it and `replay` are imported by `cli` only. Any
-//! module may import `telemetry`, which decides nothing, and `strict_json`.
+//! `registry`, `limits`, `net`, `backend`, `storage`, `activity` ← `authn`, `authz`, `retention`, `state`, `token`,
+//! `image` ← `workload`, `ui` ← `proxy` ← `server` ← `cli`. `config` builds the settings of each; it and `replay` are
+//! imported by `cli` only. Any module may import `telemetry`, which decides nothing, and `strict_json`.
 
+pub mod activity;
 pub mod authn;
 pub mod authz;
 pub mod backend;

@@ -51,7 +51,11 @@ async fn serve_until_stopped(
 ) -> Result<(), String> {
     let Loaded { config, end_marker, .. } = loaded;
     let mut assembly = assemble(&config, None).map_err(|error| error.to_string())?;
-    assembly.snapshot.state = Arc::new(open_state(&config).await?);
+    let state = Arc::new(open_state(&config).await?);
+    assembly.snapshot.state = Arc::clone(&state);
+    let mut listeners: Vec<Arc<dyn telemetry::Listener>> = Vec::new();
+    listeners.extend(state.record_activity());
+    telemetry.events.listen(listeners);
     let listeners = listen(&config)?;
     let redirecting = redirecting(&config, &listeners)?;
     let ready = ready_line(&config, &listeners, &redirecting, assembly.tls.is_some());
@@ -102,6 +106,7 @@ async fn serve_until_stopped(
         }
     };
     let cut_off = served?;
+    state.end_activity().await;
     if cut_off > 0 {
         tracing::warn!(cut_off, "some connections did not end within limits.drain_timeout");
     }

@@ -11,4 +11,4 @@ mod stored;
 pub use kept_by::KeptBy;
 pub use plan::{Plan, plan};
 pub use rules::{KeepSettings, Retention, RetentionEntry, RetentionError, RetentionSettings};
-pub use stored::{Manifest, PushTime, StoredRepository, StoredTag};
+pub use stored::{Manifest, Pulls, PushTime, StoredRepository, StoredTag};

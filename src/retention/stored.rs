@@ -26,6 +26,24 @@ pub struct StoredTag {
     pub is_write_once: bool,
 }
 
+/// The times at which clients asked for the tags and manifests of a repository last, in seconds since 1970.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pulls {
+    /// From then on, every request is on record. Before it, each tag may have been pulled.
+    pub since: u64,
+    /// By the tag that was asked for.
+    pub tags: HashMap<Tag, u64>,
+    /// By the digest that was asked for.
+    pub manifests: HashMap<Digest, u64>,
+}
+
+impl Default for Pulls {
+    /// Nothing is on record.
+    fn default() -> Self {
+        Self { since: u64::MAX, tags: HashMap::new(), manifests: HashMap::new() }
+    }
+}
+
 /// The part of a manifest that leads to others.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Manifest {
@@ -43,6 +61,8 @@ pub struct StoredRepository {
     /// The links of its manifests, by digest. One that is missing here is one of which the registry said that it is not
     /// there. More than the tags lead to may be here.
     pub manifests: HashMap<Digest, Manifest>,
+    /// The times at which they were asked for last.
+    pub pulls: Pulls,
 }
 
 impl StoredRepository {

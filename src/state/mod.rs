@@ -1,5 +1,5 @@
 //! The state: what was revoked, in memory for each request and in a file for the next start; the labels of accounts that
-//! are too long for a token; and when tags were pushed.
+//! are too long for a token; when tags were pushed; and their activity.
 //!
 //! Each account name has a generation, which a revocation raises. Tokens and sessions carry the generation with which
 //! they were issued, and the id of the state: those of an earlier generation, or of another state, count no longer. So
@@ -9,11 +9,14 @@
 //! there is no state, nothing can be revoked, and what carries the id of one is refused.
 
 mod account_claims;
+mod activity;
 mod asking;
 mod pushes;
 mod revocations;
 mod sqlite;
+mod sqlite_activity;
 mod sqlite_claims;
+mod sqlite_file;
 mod sqlite_pushes;
 mod store;
 #[cfg(test)]
@@ -33,6 +36,7 @@ use tokio::sync::Semaphore;
 
 use account_claims::ClaimsMemory;
 pub use account_claims::{AccountClaims, ClaimsDigest, NoClaims};
+use activity::ActivityNotes;
 use pushes::PushNotes;
 use revocations::Revocations;
 pub use revocations::is_robot_token_id;
@@ -154,6 +158,7 @@ pub struct State {
     trouble: Mutex<Option<String>>,
     claims: ClaimsMemory,
     pushes: Arc<PushNotes>,
+    activity: Arc<ActivityNotes>,
     /// For questions to the store.
     turns: Arc<Semaphore>,
     /// True once it was logged that the file is older than a token.
@@ -209,7 +214,8 @@ impl State {
     /// The state that a store holds.
     async fn with(store: Arc<dyn Store>) -> Result<Self, StoreError> {
         let revocations = Revocations::of(store.load().await?);
-        Ok(Self { store: Ok(store), ..Self::holding(revocations, String::new()) })
+        let activity = Arc::new(ActivityNotes::since(store.latest_activity()));
+        Ok(Self { store: Ok(store), activity, ..Self::holding(revocations, String::new()) })
     }
 
     fn without(why: String, since: Option<u64>) -> Self {
@@ -224,6 +230,7 @@ impl State {
             trouble: Mutex::default(),
             claims: ClaimsMemory::default(),
             pushes: Arc::default(),
+            activity: Arc::default(),
             turns: Arc::new(Semaphore::new(asking::AT_ONCE)),
             is_behind: AtomicBool::default(),
             has_seen_others: AtomicBool::default(),

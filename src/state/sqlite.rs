@@ -4,10 +4,9 @@
 //! revokes.
 
 use std::{
-    fs::{self, Metadata, OpenOptions},
-    io::ErrorKind,
+    fs,
     ops::RangeInclusive,
-    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _},
+    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
     sync::atomic::AtomicU64,
     time::Duration,
@@ -24,16 +23,17 @@ use tokio::sync::Mutex;
 use super::{
     ClaimsDigest,
     revocations::random_id,
-    sqlite_claims, sqlite_pushes,
+    sqlite_activity, sqlite_claims,
+    sqlite_file::{MOVE_AWAY, error, failure, gone, identity, look_at, make},
+    sqlite_pushes,
     store::{Answer, Change, Store, StoreError, StoredClaims, StoredPush, StoredRevocations},
 };
+use crate::activity::{Activity, Batch, Entry, Key};
 
 /// The version of the tables.
 const VERSION: i64 = 1;
 /// The time for which a server waits for one that is about to end.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// The bits of a mode that let other users in.
-const OTHERS: u32 = 0o077;
 
 const TABLES: [&str; 4] = [
     "CREATE TABLE state (id TEXT NOT NULL, since INTEGER NOT NULL, all_revoked INTEGER NOT NULL)",
@@ -42,10 +42,7 @@ const TABLES: [&str; 4] = [
     "PRAGMA user_version = 1",
 ];
 
-const MOVE_AWAY: &str = "restore it from a backup and run `portwarden revoke --all-sessions`, or move it away: a new one is \
-                         made, and all tokens end";
-
-/// A file of revocations, claims and the times of pushes.
+/// A file of revocations, claims, the times of pushes and activity.
 pub(super) struct SqliteStore {
     path: PathBuf,
     /// Device and inode of the file that is open.
@@ -54,6 +51,10 @@ pub(super) struct SqliteStore {
     connection: Mutex<SqliteConnection>,
     /// The number of tags of which it is known when they were pushed.
     pub(super) pushes: AtomicU64,
+    /// The latest time of activity when it was opened.
+    latest_activity: u64,
+    /// The most records of activity.
+    pub(super) bounds: sqlite_activity::Bounds,
 }
 
 impl SqliteStore {
@@ -83,8 +84,11 @@ impl SqliteStore {
             is_new: false,
             connection: Mutex::new(connection),
             pushes: AtomicU64::new(0),
+            latest_activity: 0,
+            bounds: sqlite_activity::BOUNDS,
         };
-        store.prepare(now).await?;
+        let changed = found.map_or(now, |found| number(found.ctime()));
+        store.prepare(now, changed).await?;
         Ok(store)
     }
 
@@ -97,8 +101,9 @@ impl SqliteStore {
         self.is_new
     }
 
-    /// Takes the lock, and makes the tables where there are none. Damage is found when all of them are read.
-    async fn prepare(&mut self, now: u64) -> Result<(), StoreError> {
+    /// Takes the lock, and makes the tables where there are none. Damage is found when all of them are read. `changed` is the
+    /// time of the last change of the file before it was opened.
+    async fn prepare(&mut self, now: u64, changed: u64) -> Result<(), StoreError> {
         let path = self.path.clone();
         let failed = |error: sqlx::Error| failure(&path, &error);
         let connection = self.connection.get_mut();
@@ -127,9 +132,11 @@ impl SqliteStore {
                 return Err(error(&path, message, "a newer Portwarden made it: run that one"));
             }
         }
-        for table in sqlite_claims::TABLES.into_iter().chain(sqlite_pushes::TABLES) {
+        let tables = sqlite_claims::TABLES.into_iter().chain(sqlite_pushes::TABLES);
+        for table in tables.chain(sqlite_activity::TABLES) {
             execute(connection, table).await.map_err(failed)?;
         }
+        self.latest_activity = sqlite_activity::begin(connection, now, changed).await.map_err(failed)?;
         let pushes = sqlite_pushes::count(connection).await.map_err(failed)?;
         self.pushes = AtomicU64::new(pushes);
         execute(connection, "COMMIT").await.map_err(failed)
@@ -195,11 +202,11 @@ impl SqliteStore {
 impl Store for SqliteStore {
     fn load(&self) -> Answer<'_, StoredRevocations> {
         Box::pin(async {
-            self.read().await.map_err(|error| match error {
+            self.read().await.map_err(|failed| match failed {
                 sqlx::Error::RowNotFound | sqlx::Error::ColumnDecode { .. } => {
-                    self::error(&self.path, "the file is damaged: it has no id".to_owned(), MOVE_AWAY)
+                    error(&self.path, "the file is damaged: it has no id".to_owned(), MOVE_AWAY)
                 }
-                error => failure(&self.path, &error),
+                failed => failure(&self.path, &failed),
             })
         })
     }
@@ -269,6 +276,58 @@ impl Store for SqliteStore {
         })
     }
 
+    fn latest_activity(&self) -> u64 {
+        self.latest_activity
+    }
+
+    fn note_activity<'a>(&'a self, batch: &'a Batch) -> Answer<'a, ()> {
+        Box::pin(async {
+            self.check_place()?;
+            let mut connection = self.connection.lock().await;
+            let noted = sqlite_activity::note(&mut connection, batch, self.bounds).await;
+            noted.map_err(|error| failure(&self.path, &error))
+        })
+    }
+
+    fn end_activity(&self, now: u64) -> Answer<'_, ()> {
+        Box::pin(async move {
+            self.check_place()?;
+            let mut connection = self.connection.lock().await;
+            let ended = sqlite_activity::end(&mut connection, now).await;
+            ended.map_err(|error| failure(&self.path, &error))
+        })
+    }
+
+    fn activity(&self, keys: Vec<Key>) -> Answer<'_, Vec<Option<Activity>>> {
+        Box::pin(async move {
+            let (mut connection, mut all) = (self.connection.lock().await, Vec::with_capacity(keys.len()));
+            for (repository, reference) in &keys {
+                let read = sqlite_activity::read_one(&mut connection, repository, reference).await;
+                all.push(read.map_err(|error| failure(&self.path, &error))?);
+            }
+            Ok(all)
+        })
+    }
+
+    fn activity_behind(&self, after: Key, most: u64) -> Answer<'_, Vec<Entry>> {
+        Box::pin(async move {
+            let mut connection = self.connection.lock().await;
+            let read = sqlite_activity::read_behind(&mut connection, &after, most).await;
+            read.map_err(|error| failure(&self.path, &error))
+        })
+    }
+
+    fn asked(&self, repository: String) -> Answer<'_, (Vec<(String, u64)>, u64)> {
+        Box::pin(async move {
+            let mut connection = self.connection.lock().await;
+            let read = async {
+                let asked = sqlite_activity::asked(&mut connection, &repository).await?;
+                Ok((asked, sqlite_activity::since(&mut connection, &repository).await?))
+            };
+            read.await.map_err(|error| failure(&self.path, &error))
+        })
+    }
+
     fn no_room(&self) -> StoreError {
         let message = format!("it has no room for the times of more than {} tags", sqlite_pushes::MOST);
         error(&self.path, message, "narrow the entries of `retention`")
@@ -298,66 +357,6 @@ async fn set_id(
 async fn keep_token(connection: &mut SqliteConnection, id: &str, at: u64) -> Result<(), sqlx::Error> {
     let insert = sqlx::query("INSERT OR REPLACE INTO revoked_tokens VALUES (?, ?)").bind(id).bind(signed(at));
     insert.execute(connection).await.map(drop)
-}
-
-/// Looks at the file; `None` where there is none.
-fn look_at(path: &Path) -> Result<Option<Metadata>, StoreError> {
-    let found = match fs::symlink_metadata(path) {
-        Ok(found) => found,
-        Err(missing) if missing.kind() == ErrorKind::NotFound => return Ok(None),
-        Err(why) => {
-            let hint = "let the user of the service read and write it";
-            return Err(error(path, format!("cannot look at it: {why}"), hint));
-        }
-    };
-    if !found.is_file() {
-        let hint = "write the path of the file itself in `state.file`";
-        return Err(error(path, "expected a file, found a link or something else".to_owned(), hint));
-    }
-    if found.mode() & OTHERS != 0 {
-        let message = format!("other users may open it: mode {:o}", found.mode() & 0o777);
-        return Err(error(path, message, "see who wrote to it, then `chmod 600` it"));
-    }
-    Ok(Some(found))
-}
-
-fn make(path: &Path) -> Result<(), StoreError> {
-    let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
-    let hint = "make its directory, and let the user of the service write there";
-    made.map(drop).map_err(|why| error(path, format!("cannot make it: {why}"), hint))
-}
-
-fn identity(metadata: &Metadata) -> (u64, u64) {
-    (metadata.dev(), metadata.ino())
-}
-
-fn gone(path: &Path) -> StoreError {
-    let hint = "restart Portwarden: it makes a new one, and all tokens end";
-    error(path, "the file was removed or replaced while it was open".to_owned(), hint)
-}
-
-/// The error of a query. SQLite quotes no values.
-fn failure(path: &Path, failed: &sqlx::Error) -> StoreError {
-    let code = failed.as_database_error().and_then(|said| said.code().map(|code| code.to_string()));
-    // The primary code is in the lower byte: https://sqlite.org/rescode.html
-    let code = code.and_then(|code| code.parse::<u32>().ok()).map(|code| code & 0xff);
-    let said =
-        failed.as_database_error().map_or_else(|| failed.to_string(), |said| said.message().to_owned());
-    match code {
-        Some(5 | 6) => {
-            let hint =
-                "give each server a file of its own; what is revoked at one is not revoked at the others";
-            error(path, "another process uses it".to_owned(), hint)
-        }
-        Some(11 | 26) => error(path, format!("the file is damaged: {said}"), MOVE_AWAY),
-        Some(8) => error(path, said, "let the user of the service write it and its directory"),
-        Some(10 | 13) => error(path, said, "make room on its disk, and see the log of the system"),
-        _ => error(path, said, "let the user of the service read and write it and its directory"),
-    }
-}
-
-fn error(path: &Path, message: String, hint: &'static str) -> StoreError {
-    StoreError { file: path.to_owned(), message, hint }
 }
 
 /// SQLite has signed numbers only, and ours never get that far.

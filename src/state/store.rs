@@ -1,13 +1,14 @@
-//! The place where revocations, claims and the times of pushes are stored: all that another kind of store has to do.
+//! The place where revocations, claims, the times of pushes and activity are stored: all that another kind of store has to do.
 
 use std::{future::Future, ops::RangeInclusive, path::PathBuf, pin::Pin};
 
 use super::ClaimsDigest;
+use crate::activity::{Activity, Batch, Entry, Key};
 
 /// The answer of a store.
 pub(super) type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
 
-/// A store of revocations, claims and the times of pushes. Used by one process at a time.
+/// A store of revocations, claims, the times of pushes and activity. Used by one process at a time.
 pub(super) trait Store: Send + Sync {
     /// Reads all revocations.
     ///
@@ -65,6 +66,40 @@ pub(super) trait Store: Send + Sync {
     /// They cannot be read.
     fn pushes(&self, repository: String) -> Answer<'_, Vec<StoredPush>>;
 
+    /// Returns the latest time of any activity that is stored, in seconds since 1970.
+    fn latest_activity(&self) -> u64;
+
+    /// Stores activity, all of the batch or nothing.
+    ///
+    /// # Errors
+    /// It may be stored or not.
+    fn note_activity<'a>(&'a self, batch: &'a Batch) -> Answer<'a, ()>;
+
+    /// Notes that all activity is stored, at `now` in seconds since 1970.
+    ///
+    /// # Errors
+    /// It may be noted or not.
+    fn end_activity(&self, now: u64) -> Answer<'_, ()>;
+
+    /// Reads the activity of these references.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    fn activity(&self, keys: Vec<Key>) -> Answer<'_, Vec<Option<Activity>>>;
+
+    /// Reads at most so many records of activity, in order, behind the one of this reference.
+    ///
+    /// # Errors
+    /// They cannot be read.
+    fn activity_behind(&self, after: Key, most: u64) -> Answer<'_, Vec<Entry>>;
+
+    /// Reads when each reference of a repository was asked for last, and the time from which on all requests about it are
+    /// on record; in seconds since 1970.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    fn asked(&self, repository: String) -> Answer<'_, (Vec<(String, u64)>, u64)>;
+
     /// Returns the error for what found no room.
     fn no_room(&self) -> StoreError;
 
@@ -72,10 +107,44 @@ pub(super) trait Store: Send + Sync {
     fn too_slow(&self) -> StoreError;
 }
 
-/// The part of a store of tests that is about pushes: it keeps none.
+/// The part of a store of tests that is about pushes and activity: it keeps none.
 #[cfg(test)]
 macro_rules! no_pushes {
     () => {
+        fn latest_activity(&self) -> u64 {
+            0
+        }
+
+        fn note_activity<'a>(
+            &'a self,
+            _: &'a $crate::activity::Batch,
+        ) -> $crate::state::store::Answer<'a, ()> {
+            Box::pin(async { Ok(()) })
+        }
+
+        fn end_activity(&self, _: u64) -> $crate::state::store::Answer<'_, ()> {
+            Box::pin(async { Ok(()) })
+        }
+
+        fn activity(
+            &self,
+            keys: Vec<$crate::activity::Key>,
+        ) -> $crate::state::store::Answer<'_, Vec<Option<$crate::activity::Activity>>> {
+            Box::pin(async move { Ok(keys.iter().map(|_| None).collect()) })
+        }
+
+        fn activity_behind(
+            &self,
+            _: $crate::activity::Key,
+            _: u64,
+        ) -> $crate::state::store::Answer<'_, Vec<$crate::activity::Entry>> {
+            Box::pin(async { Ok(Vec::new()) })
+        }
+
+        fn asked(&self, _: String) -> $crate::state::store::Answer<'_, (Vec<(String, u64)>, u64)> {
+            Box::pin(async { Ok((Vec::new(), u64::MAX)) })
+        }
+
         fn note_pushes(
             &self,
             _: Vec<$crate::state::store::StoredPush>,

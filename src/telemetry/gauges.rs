@@ -42,6 +42,8 @@ pub struct MetricsSnapshot {
     pub deleted_tags: Vec<(&'static str, u64)>,
     /// Tags and manifests that were pruned since the start.
     pub pruned: Vec<(&'static str, u64)>,
+    /// Pushes, pulls and deletions since the start that were recorded as activity, or could not be, by outcome.
+    pub activity: Vec<(&'static str, u64)>,
     /// Questions since the start whether tags reach a digest, by outcome.
     pub closure: Vec<(&'static str, u64)>,
     /// Digests of which it is known what reaches them.
@@ -70,6 +72,7 @@ pub(super) struct Sampled {
     write_once: Family<OutcomeLabels, Counter>,
     deleted_tags: Family<HowLabels, Counter>,
     pruned: Family<WhatLabels, Counter>,
+    activity: Family<OutcomeLabels, Counter>,
     closure: Family<OutcomeLabels, Counter>,
     closure_digests: Gauge,
     shadow_until: Gauge,
@@ -154,6 +157,11 @@ impl Sampled {
         );
         r.register("pruned", "Tags and manifests that prune deleted", self.pruned.clone());
         r.register(
+            "activity",
+            "Pushes, pulls and deletions that were recorded as activity or lost, and failures to store them",
+            self.activity.clone(),
+        );
+        r.register(
             "closure",
             "Questions whether the tags that an account may use reach a digest, by outcome",
             self.closure.clone(),
@@ -196,6 +204,7 @@ impl Sampled {
         let by_outcome = [
             (&self.stored_claims, &reading.stored_claims),
             (&self.write_once, &reading.write_once),
+            (&self.activity, &reading.activity),
             (&self.closure, &reading.closure),
         ];
         for (family, counts) in by_outcome {

@@ -193,7 +193,7 @@ async fn reach_now(contents: &mut Contents<'_>, without: &HashSet<Tag>) -> Resul
         contents.read_below(&tags).await?;
         let stored = |(tag, digest)| StoredTag { tag, digest, pushed: None, is_write_once: false };
         let (tags, manifests) = (tags.into_iter().map(stored).collect(), contents.manifests().clone());
-        Ok(StoredRepository { tags, manifests }.reach_without(without))
+        Ok(StoredRepository { tags, manifests, ..StoredRepository::default() }.reach_without(without))
     };
     timeout(LOOK, reach).await.unwrap_or_else(|_| {
         Err(Stop::Repository("its tags could not all be looked at again within 20 s, so what is left of the plan stays; run it again when the registry has less to do".to_owned()))

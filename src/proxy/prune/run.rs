@@ -151,7 +151,8 @@ impl Prune<'_> {
             tag,
             digest,
         });
-        Ok(StoredRepository { tags: tags.collect(), manifests: contents.manifests().clone() })
+        let manifests = contents.manifests().clone();
+        Ok(StoredRepository { tags: tags.collect(), manifests, ..StoredRepository::default() })
     }
 
     async fn show(&self, name: &RepositoryName, entry: &RetentionEntry, plan: &Plan) -> Result<(), Stop> {

@@ -35,6 +35,7 @@ impl Service {
             write_once: self.write_once.counts().into(),
             pruned: self.pruned.counts().into(),
             deleted_tags: self.write_once.deleted_tags().into(),
+            activity: self.state().activity_counts().into(),
             closure: closure.into(),
             closure_digests,
             shadow_until: self.snapshot.load().shadow.as_ref().map_or(0, Shadow::until),

@@ -40,7 +40,7 @@ fn repository(tags: Vec<StoredTag>, manifests: &[(usize, &[usize], Option<usize>
         subject: subject.map(digest),
     };
     let manifests = manifests.iter().map(|(n, children, subject)| (digest(*n), manifest(children, *subject)));
-    StoredRepository { tags, manifests: manifests.collect() }
+    StoredRepository { tags, manifests: manifests.collect(), pulls: Pulls::default() }
 }
 
 fn retention(keep: Vec<KeepSettings>) -> Retention {

@@ -1,0 +1,76 @@
+//! The file of the state: how it is found and made, and the errors about it.
+
+use std::{
+    fs::{self, Metadata, OpenOptions},
+    io::ErrorKind,
+    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _},
+    path::Path,
+};
+
+use super::store::StoreError;
+
+/// The bits of a mode that let other users in.
+const OTHERS: u32 = 0o077;
+
+pub(super) const MOVE_AWAY: &str = "restore it from a backup and run `portwarden revoke --all-sessions`, or move it away: a new one is \
+                         made, and all tokens end";
+
+/// Looks at the file; `None` where there is none.
+pub(super) fn look_at(path: &Path) -> Result<Option<Metadata>, StoreError> {
+    let found = match fs::symlink_metadata(path) {
+        Ok(found) => found,
+        Err(missing) if missing.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(why) => {
+            let hint = "let the user of the service read and write it";
+            return Err(error(path, format!("cannot look at it: {why}"), hint));
+        }
+    };
+    if !found.is_file() {
+        let hint = "write the path of the file itself in `state.file`";
+        return Err(error(path, "expected a file, found a link or something else".to_owned(), hint));
+    }
+    if found.mode() & OTHERS != 0 {
+        let message = format!("other users may open it: mode {:o}", found.mode() & 0o777);
+        return Err(error(path, message, "see who wrote to it, then `chmod 600` it"));
+    }
+    Ok(Some(found))
+}
+
+pub(super) fn make(path: &Path) -> Result<(), StoreError> {
+    let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    let hint = "make its directory, and let the user of the service write there";
+    made.map(drop).map_err(|why| error(path, format!("cannot make it: {why}"), hint))
+}
+
+pub(super) fn identity(metadata: &Metadata) -> (u64, u64) {
+    (metadata.dev(), metadata.ino())
+}
+
+pub(super) fn gone(path: &Path) -> StoreError {
+    let hint = "restart Portwarden: it makes a new one, and all tokens end";
+    error(path, "the file was removed or replaced while it was open".to_owned(), hint)
+}
+
+/// The error of a query. SQLite quotes no values.
+pub(super) fn failure(path: &Path, failed: &sqlx::Error) -> StoreError {
+    let code = failed.as_database_error().and_then(|said| said.code().map(|code| code.to_string()));
+    // The primary code is in the lower byte: https://sqlite.org/rescode.html
+    let code = code.and_then(|code| code.parse::<u32>().ok()).map(|code| code & 0xff);
+    let said =
+        failed.as_database_error().map_or_else(|| failed.to_string(), |said| said.message().to_owned());
+    match code {
+        Some(5 | 6) => {
+            let hint =
+                "give each server a file of its own; what is revoked at one is not revoked at the others";
+            error(path, "another process uses it".to_owned(), hint)
+        }
+        Some(11 | 26) => error(path, format!("the file is damaged: {said}"), MOVE_AWAY),
+        Some(8) => error(path, said, "let the user of the service write it and its directory"),
+        Some(10 | 13) => error(path, said, "make room on its disk, and see the log of the system"),
+        _ => error(path, said, "let the user of the service read and write it and its directory"),
+    }
+}
+
+pub(super) fn error(path: &Path, message: String, hint: &'static str) -> StoreError {
+    StoreError { file: path.to_owned(), message, hint }
+}
