@@ -26,7 +26,8 @@ pub struct Plan {
 /// A tag about a manifest goes only with a tag that leads to that manifest. So what is about a manifest that no tag leads
 /// to, or that is not there, stays, and so does all that it leads to.
 pub fn plan(entry: &RetentionEntry, stored: &StoredRepository, now: u64) -> Plan {
-    let (links, times) = (Links::of(stored), Times::of(&stored.tags, now));
+    let links = Links::of(stored);
+    let times = Times::of(stored, &links, now);
     let judged: Vec<_> = stored.tags.iter().map(|tag| (tag, judge(entry, tag, &times))).collect();
     let digests = |wanted: fn(&Judged) -> bool| {
         let wanted = judged.iter().filter(move |(_, judged)| wanted(judged));
@@ -65,7 +66,7 @@ enum Judged {
     About(Digest),
 }
 
-fn judge(entry: &RetentionEntry, tag: &StoredTag, times: &Times) -> Judged {
+fn judge(entry: &RetentionEntry, tag: &StoredTag, times: &Times<'_>) -> Judged {
     if tag.is_write_once {
         return Judged::Stays(KeptBy::WriteOnce);
     }
@@ -74,7 +75,7 @@ fn judge(entry: &RetentionEntry, tag: &StoredTag, times: &Times) -> Judged {
     }
     // A reason that is certain is shown before one that is not.
     let reasons = || entry.keep.iter().filter_map(|keep| keep.keeps(tag, times));
-    let certain = reasons().find(|reason| *reason != KeptBy::UnknownTime);
+    let certain = reasons().find(KeptBy::is_certain);
     certain.or_else(|| reasons().next()).map_or(Judged::Goes, Judged::Stays)
 }
 

@@ -2,7 +2,7 @@
 
 use std::{fmt, time::Duration};
 
-use super::{KeptBy, StoredTag};
+use super::{KeptBy, LastUse, StoredRepository, StoredTag, stored::Links};
 use crate::{authz::TextPattern, registry::RepositoryName};
 
 /// An entry as configured.
@@ -27,6 +27,8 @@ pub enum KeepSettings {
     Tags(Vec<String>),
     /// `younger`: the tags that were pushed so lately.
     Younger(Duration),
+    /// `pulled_within`: the tags that were pulled, or pushed, so lately.
+    PulledWithin(Duration),
 }
 
 /// An error in an entry.
@@ -66,24 +68,27 @@ pub(super) enum Keep {
     Newest(u32),
     Tags(Vec<(TextPattern, String)>),
     Younger(Duration),
+    PulledWithin(Duration),
 }
 
-/// The times of the pushes of a repository.
-pub(super) struct Times {
+/// The times of the pushes and pulls of a repository.
+pub(super) struct Times<'a> {
     now: u64,
+    stored: &'a StoredRepository,
+    links: &'a Links<'a>,
     /// Those of ordinary tags that are certain and not in the future, in order.
     exact: Vec<u64>,
 }
 
-impl Times {
-    /// The times of these tags, at `now` in seconds since 1970.
-    pub(super) fn of(tags: &[StoredTag], now: u64) -> Self {
-        let ordinary = tags.iter().filter(|tag| !tag.is_write_once && tag.tag.subject().is_none());
+impl<'a> Times<'a> {
+    /// The times of the tags of a repository, at `now` in seconds since 1970.
+    pub(super) fn of(stored: &'a StoredRepository, links: &'a Links<'a>, now: u64) -> Self {
+        let ordinary = stored.tags.iter().filter(|tag| !tag.is_write_once && tag.tag.subject().is_none());
         let times = ordinary.filter_map(|tag| tag.pushed.filter(|pushed| pushed.is_exact));
         // A clock that was wrong for a while must not make others look old.
         let mut exact: Vec<u64> = times.map(|pushed| pushed.at).filter(|at| *at <= now).collect();
         exact.sort_unstable();
-        Self { now, exact }
+        Self { now, stored, links, exact }
     }
 
     /// Returns how many were pushed later than `at`.
@@ -94,10 +99,15 @@ impl Times {
 
 impl Keep {
     /// Returns the reason for which it keeps an ordinary tag; `None` if it does not.
-    pub(super) fn keeps(&self, tag: &StoredTag, times: &Times) -> Option<KeptBy> {
+    pub(super) fn keeps(&self, tag: &StoredTag, times: &Times<'_>) -> Option<KeptBy> {
         if let Self::Tags(patterns) = self {
             let matching = patterns.iter().find(|(pattern, _)| pattern.may_match(tag.tag.as_str()));
             return matching.map(|(_, text)| KeptBy::Tag(text.clone()));
+        }
+        if let Self::PulledWithin(time) = self {
+            let (last, ago) = LastUse::of(tag, times.stored, times.links, times.now);
+            let is_used = (ago < *time).then_some(KeptBy::UsedWithin(*time, last));
+            return is_used.or_else(|| tag.pushed.is_none().then_some(KeptBy::UnknownTime));
         }
         let Some(at) = tag.pushed.map(|pushed| pushed.at).filter(|at| *at <= times.now) else {
             return Some(KeptBy::UnknownTime);
@@ -105,7 +115,7 @@ impl Keep {
         match self {
             Self::Newest(most) if times.later_than(at) < *most as usize => Some(KeptBy::Newest(*most)),
             Self::Younger(age) if Duration::from_secs(times.now - at) < *age => Some(KeptBy::Younger(*age)),
-            Self::Newest(_) | Self::Younger(_) | Self::Tags(_) => None,
+            Self::Newest(_) | Self::Younger(_) | Self::PulledWithin(_) | Self::Tags(_) => None,
         }
     }
 }
@@ -153,6 +163,7 @@ impl RetentionEntry {
             keep.push(match written {
                 KeepSettings::Newest(most) => Keep::Newest(*most),
                 KeepSettings::Younger(age) => Keep::Younger(*age),
+                KeepSettings::PulledWithin(time) => Keep::PulledWithin(*time),
                 KeepSettings::Tags(patterns) => {
                     let compiled = patterns.iter().filter_map(|text| {
                         Some((note(Some(n), "tag", TextPattern::of_names(text))?, text.clone()))
@@ -171,6 +182,11 @@ impl RetentionEntry {
             }
             _ => Err(errors),
         }
+    }
+
+    /// Returns true if it depends on when tags were pulled.
+    pub fn looks_at_pulls(&self) -> bool {
+        self.keep.iter().any(|keep| matches!(keep, Keep::PulledWithin(_)))
     }
 
     /// Returns true if nothing is deleted by it: it is only shown what would be.

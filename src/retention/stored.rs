@@ -44,6 +44,16 @@ impl Default for Pulls {
     }
 }
 
+impl Pulls {
+    /// Returns true if something was asked for at that time or since, or may have been.
+    fn since(&self, at: u64, tag: &Tag, below: &[&Digest]) -> bool {
+        let mut below = below.iter().filter_map(|digest| self.manifests.get(*digest));
+        self.since >= at
+            || self.tags.get(tag).is_some_and(|last| *last >= at)
+            || below.any(|last| *last >= at)
+    }
+}
+
 /// The part of a manifest that leads to others.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Manifest {
@@ -66,6 +76,15 @@ pub struct StoredRepository {
 }
 
 impl StoredRepository {
+    /// Returns its tags that were pulled at that time or since, in seconds since 1970, or may have been: themselves, or a
+    /// manifest that they lead to.
+    pub fn pulled_since(&self, at: u64) -> HashSet<Tag> {
+        let links = Links::of(self);
+        let is_pulled =
+            |tag: &&StoredTag| self.pulls.since(at, &tag.tag, &links.owned(std::iter::once(&tag.digest)));
+        self.tags.iter().filter(is_pulled).map(|tag| tag.tag.clone()).collect()
+    }
+
     /// Returns the digests of all that its tags lead to, as if these were gone already: their manifests, and all that these
     /// name and are about. A tag about a manifest of that reach is needed by it, even if it is one of these.
     pub fn reach_without(&self, tags: &HashSet<Tag>) -> HashSet<Digest> {

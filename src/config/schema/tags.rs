@@ -1,6 +1,6 @@
 //! The sections about tags: `tags:` and `retention:`.
 
-use serde::{Deserialize, de::IgnoredAny};
+use serde::Deserialize;
 
 use super::{Condition, Integer, OneOrMany, Switch, Text};
 
@@ -54,11 +54,14 @@ pub(crate) struct RepositoryMatch {
 
 /// An element of its `keep:`.
 #[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields, default, expecting = "a mapping with `newest`, `tag` or `younger`")]
+#[serde(
+    deny_unknown_fields,
+    default,
+    expecting = "a mapping with `newest`, `tag`, `younger` or `pulled_within`"
+)]
 pub(crate) struct Keep {
     pub(crate) newest: Condition<Integer>,
     pub(crate) tag: Condition<OneOrMany>,
     pub(crate) younger: Condition<Text>,
-    /// Known so that its absence can be explained.
-    pub(crate) pulled_within: Condition<IgnoredAny>,
+    pub(crate) pulled_within: Condition<Text>,
 }

@@ -17,7 +17,7 @@ use crate::{
 
 /// The most tags that `newest` keeps.
 const MOST_NEWEST: u32 = 1_000_000;
-/// The bounds of `younger`.
+/// The bounds of `younger` and `pulled_within`.
 const LEAST_AGE: Duration = Duration::from_secs(1);
 const MOST_AGE: Duration = Duration::from_hours(24 * 36_500);
 /// Patterns that match every name, which is never empty.
@@ -85,31 +85,32 @@ fn keep(
     report: &mut Report<'_>,
 ) -> Option<KeepSettings> {
     let schema::Keep { newest, tag, younger, pulled_within } = written;
-    if !matches!(pulled_within, Condition::Absent) {
-        let hint = "Keep by the time of the push: `younger`, or `newest`";
-        report.error(at.key("pulled_within"), "the time of pulls, which is not in this version", hint);
-        return None;
-    }
     let kinds = [
         !matches!(newest, Condition::Absent),
         !matches!(tag, Condition::Absent),
         !matches!(younger, Condition::Absent),
+        !matches!(pulled_within, Condition::Absent),
     ];
     if kinds.into_iter().filter(|is_written| *is_written).count() != 1 {
         let hint = "Write an element for each, as `- newest: 10` and `- younger: 30d`: a tag stays if one of them keeps it";
-        report.error(at.clone(), "expected one of `newest`, `tag` and `younger`", hint);
+        report.error(at.clone(), "expected one of `newest`, `tag`, `younger` and `pulled_within`", hint);
         return None;
     }
-    match (newest, tag, younger) {
-        (_, Condition::Value(OneOrMany(patterns)), _) if !patterns.is_empty() => {
+    match (newest, tag, younger, pulled_within) {
+        (_, Condition::Value(OneOrMany(patterns)), ..) if !patterns.is_empty() => {
             Some(KeepSettings::Tags(patterns.clone()))
         }
-        (Condition::Absent, _, Condition::Absent) => {
+        (Condition::Absent, _, Condition::Absent, Condition::Absent) => {
             let hint = "Write a pattern for tags, or a list of them, as `/^v[0-9]+$/`";
             report.error(at.key("tag"), "missing", hint);
             None
         }
-        (Condition::Absent, ..) => by_time(at.key("younger"), age(younger), state, report),
+        (Condition::Absent, _, Condition::Absent, _) => {
+            by_time(at.key("pulled_within"), age(pulled_within, KeepSettings::PulledWithin), state, report)
+        }
+        (Condition::Absent, ..) => {
+            by_time(at.key("younger"), age(younger, KeepSettings::Younger), state, report)
+        }
         _ => by_time(at.key("newest"), count(newest), state, report),
     }
 }
@@ -126,23 +127,23 @@ fn count(written: &Condition<Integer>) -> Checked {
     }
 }
 
-fn age(written: &Condition<Text>) -> Checked {
+fn age(written: &Condition<Text>, kind: fn(Duration) -> KeepSettings) -> Checked {
     const HINT: &str = "Write a number with a unit: `30d`, `12h`, `1d12h`";
     let Condition::Value(Text(text)) = written else { return Err(("not a duration".to_owned(), HINT)) };
     let age = parse_days(text).ok_or_else(|| ("not a duration".to_owned(), HINT))?;
     if (LEAST_AGE..=MOST_AGE).contains(&age) {
-        return Ok(KeepSettings::Younger(age));
+        return Ok(kind(age));
     }
     Err((format!("must be from 1s to {}d", MOST_AGE.as_secs() / 86_400), HINT))
 }
 
-/// An element that looks at when tags were pushed, which only the state file knows.
+/// An element that looks at when tags were pushed or pulled, which only the state file knows.
 fn by_time(at: Path, read: Checked, state: &StateSettings, report: &mut Report<'_>) -> Option<KeepSettings> {
     if *state == StateSettings::Off {
         let hint = "Write `state: {file: /var/lib/portwarden/state.db}`, the default of the package, or keep by `tag` only";
         report.error(
             at.clone(),
-            "needs a state file, which has the times of pushes, and none is named",
+            "needs a state file, which has the times of pushes and pulls, and none is named",
             hint,
         );
     }
@@ -204,6 +205,7 @@ mod tests {
             "{match: {name: '/.+/'}, keep: [{tag: [latest, 'v*']}]}",
             "{match: {name: a/b}, keep: [{newest: 1}]}, {match: {name: '/.+/'}, keep: [{newest: 1000000}]}",
             "{match: {name: a}, keep: [{younger: 1s}, {younger: 36500d}, {younger: 1d12h}]}",
+            "{match: {name: a}, keep: [{pulled_within: 90d}, {newest: 3}]}",
         ] {
             assert_eq!(of(good, "state.db"), "", "{good}");
         }
@@ -235,9 +237,12 @@ mod tests {
             ("{match: {name: a}, keep: [{younger: 0}]}", "keep[0].younger: must be from 1s to 36500d"),
             ("{match: {name: a}, keep: [{younger: 36501d}]}", "keep[0].younger: must be"),
             ("{match: {name: a}, keep: [{younger: 999999999999999999d}]}", "keep[0].younger: not a duration"),
+            ("{match: {name: a}, keep: [{younger: 1d, pulled_within: 1d}]}", "keep[0]: expected one of"),
+            ("{match: {name: a}, keep: [{pulled_within: }]}", "keep[0].pulled_within: not a duration"),
+            ("{match: {name: a}, keep: [{pulled_within: 90}]}", "keep[0].pulled_within: not a duration"),
             (
-                "{match: {name: a}, keep: [{newest: 1}, {pulled_within: 14d}]}",
-                "keep[1].pulled_within: the time of pulls, which is not in this version",
+                "{match: {name: a}, keep: [{pulled_within: 0}]}",
+                "keep[0].pulled_within: must be from 1s to 36500d",
             ),
         ] {
             let said = of(bad, "state.db");
@@ -247,7 +252,9 @@ mod tests {
 
     #[test]
     fn times_need_a_state_file() {
-        for (keep, needs) in [("newest: 1", true), ("younger: 1d", true), ("tag: x", false)] {
+        for (keep, needs) in
+            [("newest: 1", true), ("younger: 1d", true), ("pulled_within: 90d", true), ("tag: x", false)]
+        {
             let said = of(&format!("{{match: {{name: a}}, keep: [{{{keep}}}]}}"), "none");
             assert_eq!(said.contains("needs a state file"), needs, "{keep}: {said}");
         }

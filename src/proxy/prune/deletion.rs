@@ -24,6 +24,7 @@ use crate::{
     },
     registry::{Digest, ErrorCode, Refusal, RepositoryName, Tag},
     retention::{Plan, StoredRepository, StoredTag},
+    state::StoreError,
     telemetry::{Decision, Event, Object, Record, RegistryEvent},
 };
 
@@ -42,6 +43,8 @@ pub(super) struct Work<'a> {
     pub(super) rule: String,
     pub(super) snapshot: &'a Arc<Snapshot>,
     pub(super) contents: Contents<'a>,
+    /// The time of the plan, in seconds since 1970, if it depends on pulls.
+    pub(super) planned_at: Option<u64>,
 }
 
 /// A repository that is locked, and what holds while it is.
@@ -96,9 +99,10 @@ impl Prune<'_> {
         let is_needed = |tag: &Tag| tag.subject().is_some_and(|subject| reached.contains(&subject));
         let names: Vec<Tag> = planned.iter().map(|tag| tag.tag.clone()).collect();
         let mut still = Vec::with_capacity(planned.len());
+        let pulled = pulled_since(work, planned).await?;
         let reader = TagReader { registry: work.registry, name: work.name };
         for (tag, digest) in planned.iter().zip(digests_of(reader, &names).await) {
-            let is_same = digest? == Some(tag.digest.clone());
+            let is_same = digest? == Some(tag.digest.clone()) && !pulled.contains(&tag.tag);
             if is_same && !steps.was_pushed(&tag.digest) && !is_needed(&tag.tag) {
                 still.push(tag.tag.clone());
             }
@@ -181,6 +185,22 @@ impl Prune<'_> {
         record.reason = Some(format!("by user {}", self.request.user));
         self.telemetry.audit.write(&record);
     }
+}
+
+/// Those of the tags that were pulled since the plan was made; none if it does not depend on pulls.
+///
+/// # Errors
+/// That is not known.
+async fn pulled_since(work: &Work<'_>, planned: &[StoredTag]) -> Result<HashSet<Tag>, Stop> {
+    let Some(at) = work.planned_at else { return Ok(HashSet::new()) };
+    let pulls = work.snapshot.state.pulls(work.name).await.map_err(|error| pulls_unknown(&error))?;
+    let manifests = work.contents.manifests().clone();
+    Ok(StoredRepository { tags: planned.to_vec(), manifests, pulls }.pulled_since(at))
+}
+
+/// The error for pulls that cannot be read.
+pub(super) fn pulls_unknown(error: &StoreError) -> Stop {
+    Stop::Repository(format!("it is not known when its tags were pulled: {error}"))
 }
 
 /// All that the tags reach that are there now, as if those of `without` were gone.

@@ -6,7 +6,9 @@ use std::{
 };
 
 use super::{
-    Prune, PruneEvent, PruneItem, PruneSummary, PruneWhat, Stop, contents::Contents, deletion::Work,
+    Prune, PruneEvent, PruneItem, PruneSummary, PruneWhat, Stop,
+    contents::Contents,
+    deletion::{Work, pulls_unknown},
 };
 use crate::{
     authz::TagLock,
@@ -115,8 +117,12 @@ impl Prune<'_> {
             return Err(Stop::Repository("the registry shows no tags of it; check its name".to_owned()));
         }
         contents.read_below(&tags).await?;
-        let stored = self.stored(&snapshot, name, tags, &contents).await?;
-        let plan = plan(entry, &stored, unix_now());
+        let mut stored = self.stored(&snapshot, name, tags, &contents).await?;
+        let planned_at = unix_now();
+        if entry.looks_at_pulls() {
+            stored.pulls = snapshot.state.pulls(name).await.map_err(|error| pulls_unknown(&error))?;
+        }
+        let plan = plan(entry, &stored, planned_at);
         summary.repositories += 1;
         summary.tags += stored.tags.len();
         summary.tags_to_go += plan.tags.len();
@@ -127,7 +133,9 @@ impl Prune<'_> {
             return Ok(());
         }
         let (registry, rule) = (&registry, entry.to_string());
-        self.delete(&mut Work { name, registry, rule, snapshot: &snapshot, contents }, &plan, summary).await
+        let planned_at = entry.looks_at_pulls().then_some(planned_at);
+        let mut work = Work { name, registry, rule, snapshot: &snapshot, contents, planned_at };
+        self.delete(&mut work, &plan, summary).await
     }
 
     /// The tags with all that is known of each.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::*;
 use crate::{
     registry::Tag,
-    retention::{KeepSettings, Manifest, PushTime, Retention, RetentionSettings},
+    retention::{KeepSettings, Manifest, Pulls, PushTime, Retention, RetentionSettings},
 };
 
 const NOW: u64 = 1_800_000_000;
@@ -67,6 +67,20 @@ fn newest(most: u32) -> KeepSettings {
 
 fn younger(days: u64) -> KeepSettings {
     KeepSettings::Younger(Duration::from_secs(days * DAY))
+}
+
+fn pulled_within(days: u64) -> KeepSettings {
+    KeepSettings::PulledWithin(Duration::from_secs(days * DAY))
+}
+
+/// Pulls of tags and manifests, so many days ago; on record for so many days.
+fn pulls(since: u64, tags: &[(&str, u64)], manifests: &[(usize, u64)]) -> Pulls {
+    let at = |days: u64| NOW - days * DAY;
+    Pulls {
+        since: at(since),
+        tags: tags.iter().map(|(tag, days)| (Tag::parse(tag).unwrap(), at(*days))).collect(),
+        manifests: manifests.iter().map(|(n, days)| (digest(*n), at(*days))).collect(),
+    }
 }
 
 fn tags(pattern: &str) -> KeepSettings {
@@ -246,4 +260,89 @@ fn a_reach_counts_a_tag_as_gone_but_not_what_is_about_another() {
     assert_eq!(without(&["b"]), [1, 3]);
     assert_eq!(without(&["b", &about(1, "")]), [1, 3], "its subject is needed");
     assert_eq!(without(&["a", &about(1, "")]), [2, 4]);
+}
+
+#[test]
+fn rule_54_a_tag_stays_that_was_pulled_itself_or_by_a_digest_that_it_leads_to() {
+    let old = exact(NOW - 400 * DAY);
+    let list = vec![
+        tag("tag", 1, old),
+        tag("digest", 2, old),
+        tag("index", 3, old),
+        tag("outer", 5, old),
+        tag("unused", 6, old),
+        tag("long-ago", 7, old),
+        tag("new", 8, exact(NOW - 89 * DAY)),
+        tag("same-manifest", 1, old),
+    ];
+    let links: [(usize, &[usize], Option<usize>); 8] = [
+        (1, &[], None),
+        (2, &[], None),
+        (3, &[4], None),
+        (4, &[], None),
+        (5, &[3], None),
+        (6, &[], Some(2)),
+        (7, &[], None),
+        (8, &[], None),
+    ];
+    let mut all = repository(list, &links);
+    all.pulls = pulls(300, &[("tag", 3), ("long-ago", 91), ("gone", 1)], &[(2, 60), (4, 0), (9, 1)]);
+    let plan = planned(&[pulled_within(90)], &all);
+    let expected = [
+        ("tag", "pulled 3 days ago (pulled_within: 90d)"),
+        ("digest", "pulled 60 days ago (pulled_within: 90d)"),
+        ("index", "pulled just now (pulled_within: 90d)"),
+        ("outer", "pulled just now (pulled_within: 90d)"),
+        ("new", "pushed 89 days ago (pulled_within: 90d)"),
+    ];
+    assert_eq!(kept(&plan), expected.map(|(tag, by)| (tag.to_owned(), by.to_owned())));
+    assert_eq!(names(&plan.tags), ["unused", "long-ago", "same-manifest"]);
+}
+
+#[test]
+fn rule_54_what_is_not_on_record_counts_as_pulled() {
+    let old = exact(NOW - 400 * DAY);
+    let mut all = repository(vec![tag("a", 1, old), tag("b", 1, None)], &[(1, &[], None)]);
+    let unknown = "it is not known whether it was pulled (pulled_within: 90d)";
+    let reasons = |all: &StoredRepository| {
+        kept(&planned(&[pulled_within(90)], all))
+            .into_iter()
+            .map(|(tag, by)| format!("{tag}: {by}"))
+            .collect()
+    };
+    let both: Vec<String> = vec![format!("a: {unknown}"), format!("b: {unknown}")];
+    assert_eq!(all.pulls.since, u64::MAX);
+    let found: Vec<String> = reasons(&all);
+    assert_eq!(found, both, "nothing is on record");
+    all.pulls = pulls(89, &[("a", 100)], &[]);
+    let found: Vec<String> = reasons(&all);
+    assert_eq!(found, both, "on record for too short a time");
+    all.pulls = pulls(90, &[("a", 100)], &[]);
+    let found: Vec<String> = reasons(&all);
+    assert_eq!(found, ["b: the time of its push is unknown"]);
+    // A clock that went back, or was ahead.
+    all.pulls = Pulls { since: NOW - 200 * DAY, ..pulls(0, &[], &[]) };
+    all.pulls.manifests.insert(digest(1), NOW + 1);
+    let found: Vec<String> = reasons(&all);
+    assert_eq!(found, both, "a time in the future");
+    all.pulls = pulls(89, &[], &[]);
+    let certain = planned(&[pulled_within(90), tags("a")], &all);
+    assert_eq!(kept(&certain)[0].1, "tag: a", "a reason that is certain comes first");
+}
+
+#[test]
+fn rule_54_what_was_pulled_since_the_plan_was_made_is_known() {
+    let list = vec![tag("a", 1, None), tag("b", 2, None), tag("c", 4, None), tag("d", 5, None)];
+    let mut all =
+        repository(list, &[(1, &[], None), (2, &[3], None), (3, &[], None), (4, &[], None), (5, &[], None)]);
+    all.pulls = pulls(9, &[("a", 1), ("c", 2)], &[(3, 0), (5, 3)]);
+    let since = |days: u64| {
+        let mut tags: Vec<_> = all.pulled_since(NOW - days * DAY).iter().map(Tag::to_string).collect();
+        tags.sort();
+        tags.concat()
+    };
+    assert_eq!([since(0), since(1), since(2), since(3)], ["b", "ab", "abc", "abcd"]);
+    assert_eq!(since(9), "abcd");
+    all.pulls = pulls(9, &[], &[]);
+    assert_eq!((all.pulled_since(NOW - 8 * DAY).len(), all.pulled_since(NOW - 9 * DAY).len()), (0, 4));
 }

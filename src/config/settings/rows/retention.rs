@@ -2,7 +2,7 @@
 
 use crate::config::settings::row::{
     DefaultValue::{Required, Words},
-    Setting, optional, refused, required, section,
+    Setting, optional, required, section,
 };
 
 /// `retention:`.
@@ -30,7 +30,11 @@ pub(crate) const ROWS: &[Setting] = &[
         "retention[].keep[].younger",
         "The tags that were pushed so lately, from 1s to 36500d. A tag whose time is not known stays. Needs a state file.",
     ),
-    refused("retention[].keep[].pulled_within"),
+    optional(
+        "retention[].keep[].pulled_within",
+        "The tags that were pulled so lately, or pushed, from 1s to 36500d. A tag of which it is not known stays. Needs a \
+         state file, and every pull has to go through this Portwarden.",
+    ),
     optional("retention[].dry_run", "Delete nothing by this entry: `portwarden prune --apply` shows what would go.")
         .or(Words("false")),
 ];

@@ -92,6 +92,10 @@ fn keeps(keep: &KeepSettings, tag: &StoredTag, stored: &StoredRepository) -> boo
     match keep {
         KeepSettings::Tags(patterns) => patterns.iter().any(|pattern| pattern == tag.tag.as_str()),
         KeepSettings::Younger(age) => known.is_none_or(|pushed| pushed.at + age.as_secs() > NOW),
+        KeepSettings::PulledWithin(time) => {
+            let pushed = tag.pushed.map_or(u64::MAX, |pushed| pushed.at);
+            last_pull(tag, stored).max(pushed).saturating_add(time.as_secs()) > NOW
+        }
         KeepSettings::Newest(most) => known.is_none_or(|pushed| {
             let later = |other: &&StoredTag| {
                 let ordinary = !other.is_write_once && other.tag.subject().is_none();
@@ -101,6 +105,23 @@ fn keeps(keep: &KeepSettings, tag: &StoredTag, stored: &StoredRepository) -> boo
             stored.tags.iter().filter(later).count() < *most as usize
         }),
     }
+}
+
+/// The last pull of a tag and of all that it leads to, or the time before which pulls are not on record.
+fn last_pull(tag: &StoredTag, stored: &StoredRepository) -> u64 {
+    let mut below: HashSet<&Digest> = [&tag.digest].into();
+    for _ in 0..=stored.tags.len() + stored.manifests.len() {
+        for (digest, manifest) in &stored.manifests {
+            if below.contains(digest) {
+                below.extend(&manifest.manifests);
+                let about = stored.tags.iter().filter(|other| other.tag.subject().as_ref() == Some(digest));
+                below.extend(about.map(|other| &other.digest));
+            }
+        }
+    }
+    let manifests = stored.pulls.manifests.iter().filter(|(digest, _)| below.contains(digest));
+    let pulls = manifests.map(|(_, at)| at).chain(stored.pulls.tags.get(&tag.tag));
+    pulls.copied().max().unwrap_or(0).max(stored.pulls.since)
 }
 
 /// Numbers that are the same in each run.
@@ -143,8 +164,17 @@ impl Random {
             };
             let is_write_once = !is_about && self.below(8) == 0;
             let tag = Tag::parse(&name).unwrap();
+            if self.below(3) == 0 {
+                stored.pulls.tags.insert(tag.clone(), NOW + 1 - self.below(6));
+            }
             stored.tags.push(StoredTag { tag, digest: named, pushed, is_write_once });
         }
+        for n in 0..count {
+            if self.below(4) == 0 {
+                stored.pulls.manifests.insert(digest(n), NOW + 1 - self.below(6));
+            }
+        }
+        stored.pulls.since = NOW + 1 - self.below(9);
         stored
     }
 
@@ -155,6 +185,9 @@ impl Random {
         }
         if self.below(3) == 0 {
             keep.push(KeepSettings::Younger(Duration::from_secs(1 + self.below(4))));
+        }
+        if self.below(3) == 0 {
+            keep.push(KeepSettings::PulledWithin(Duration::from_secs(1 + self.below(4))));
         }
         keep
     }
