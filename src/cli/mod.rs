@@ -26,6 +26,7 @@ mod prune;
 mod replay;
 mod revoke;
 mod serve;
+mod table;
 mod test_policy;
 mod token;
 mod token_new;

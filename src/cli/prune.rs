@@ -3,7 +3,7 @@
 use std::{
     io::{self, IsTerminal, Write},
     process::ExitCode,
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant},
 };
 
 use serde_json::json;
@@ -11,7 +11,9 @@ use serde_json::json;
 use super::{
     Prune,
     control_client::ask,
+    login_file::now,
     output::{Failure, say},
+    table::{Table, ago, count, day, short},
 };
 use crate::{
     proxy::{PruneEvent, PruneItem, PruneSummary, PruneWhat},
@@ -20,8 +22,6 @@ use crate::{
 
 /// The interval between lines of progress where standard error is no terminal.
 const PAUSE: Duration = Duration::from_secs(10);
-/// The digits of a digest that the table shows.
-const SHORT: usize = 12;
 /// The columns of the table.
 const HEAD: [&str; 6] = ["REPOSITORY", "TAG", "DIGEST", "PUSHED", "WHAT", "WHY"];
 
@@ -53,7 +53,7 @@ pub(super) fn run(prune: &Prune) -> Result<ExitCode, Failure> {
         match event {
             PruneEvent::Progress { .. } => {}
             PruneEvent::Tag(item) => shown.tag(item)?,
-            PruneEvent::Shown { .. } => shown.table()?,
+            PruneEvent::Shown { .. } => shown.table.print()?,
             PruneEvent::Failed { repository, why } => shown.failed(&repository, &why)?,
             PruneEvent::End(summary) => return shown.end(&summary),
         }
@@ -63,9 +63,7 @@ pub(super) fn run(prune: &Prune) -> Result<ExitCode, Failure> {
 /// The output about a run.
 struct Shown<'a> {
     prune: &'a Prune,
-    /// The rows of a repository, until all of them are there.
-    rows: Vec<[String; 6]>,
-    has_head: bool,
+    table: Table<6>,
     is_terminal: bool,
     has_progress: bool,
     next: Instant,
@@ -74,45 +72,26 @@ struct Shown<'a> {
 impl<'a> Shown<'a> {
     fn new(prune: &'a Prune) -> Self {
         let (is_terminal, next) = (io::stderr().is_terminal(), Instant::now() + PAUSE);
-        Self { prune, rows: Vec::new(), has_head: false, is_terminal, has_progress: false, next }
+        Self { prune, table: Table::new(HEAD), is_terminal, has_progress: false, next }
     }
 
     fn tag(&mut self, item: PruneItem) -> Result<(), Failure> {
         if self.prune.json {
             return say(serde_json::to_string(&item).map_err(|error| error.to_string())?);
         }
-        let digest = item.digest.strip_prefix("sha256:").unwrap_or(&item.digest);
-        let digest = digest.get(..SHORT).unwrap_or(digest).to_owned();
+        let digest = short(&item.digest).to_owned();
         let pushed = spoken(item.pushed, item.is_exact, now());
         let what = match item.what {
             PruneWhat::Tag => "tag",
             PruneWhat::TagAndImage => "tag and image",
             PruneWhat::Kept => "kept",
         };
-        self.rows.push([item.repository, item.tag, digest, pushed, what.to_owned(), item.why]);
-        Ok(())
-    }
-
-    /// Prints the rows of a repository.
-    fn table(&mut self) -> Result<(), Failure> {
-        if self.rows.is_empty() {
-            return Ok(());
-        }
-        if !std::mem::replace(&mut self.has_head, true) {
-            self.rows.insert(0, HEAD.map(str::to_owned));
-        }
-        let rows = std::mem::take(&mut self.rows);
-        let width = |column: usize| rows.iter().map(|row| row.get(column).map_or(0, String::len)).max();
-        let widths: Vec<usize> = (0..HEAD.len()).map(|column| width(column).unwrap_or(0)).collect();
-        for row in &rows {
-            let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}  "));
-            say(cells.collect::<String>().trim_end())?;
-        }
+        self.table.row([item.repository, item.tag, digest, pushed, what.to_owned(), item.why]);
         Ok(())
     }
 
     fn failed(&mut self, repository: &str, why: &str) -> Result<(), Failure> {
-        self.table()?;
+        self.table.print()?;
         if self.prune.json {
             return say(json!({ "repository": repository, "failed": why }));
         }
@@ -143,7 +122,7 @@ impl<'a> Shown<'a> {
     }
 
     fn end(&mut self, summary: &PruneSummary) -> Result<ExitCode, Failure> {
-        self.table()?;
+        self.table.print()?;
         let has_failed = summary.failed > 0 || summary.stopped.is_some();
         if self.prune.json {
             say(serde_json::to_string(summary).map_err(|error| error.to_string())?)?;
@@ -182,10 +161,6 @@ fn sentences(summary: &PruneSummary, apply: bool) -> Vec<String> {
     lines
 }
 
-fn count(number: usize, what: &str) -> String {
-    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
-}
-
 fn repositories(number: usize) -> String {
     if number == 1 { "1 repository".to_owned() } else { format!("{number} repositories") }
 }
@@ -197,27 +172,7 @@ fn spoken(pushed: Option<u64>, is_exact: bool, now: u64) -> String {
         // The day that follows: the time is within its day.
         return format!("before {}", day(pushed.saturating_add(86_400)));
     }
-    let ago = |number: u64, what: &str| {
-        format!("{} ago", count(usize::try_from(number).unwrap_or(usize::MAX), what))
-    };
-    match now.checked_sub(pushed) {
-        None => format!("on {}", day(pushed)),
-        Some(age) if age < 60 => "just now".to_owned(),
-        Some(age) if age < 3600 => ago(age / 60, "minute"),
-        Some(age) if age < 2 * 86_400 => ago(age / 3600, "hour"),
-        Some(age) => ago(age / 86_400, "day"),
-    }
-}
-
-fn day(at: u64) -> String {
-    /// The last second of the year 9999.
-    const LAST: u64 = 253_402_300_799;
-    let time = UNIX_EPOCH + Duration::from_secs(at.min(LAST));
-    humantime::format_rfc3339_seconds(time).to_string().get(..10).unwrap_or_default().to_owned()
-}
-
-fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+    ago(pushed, now)
 }
 
 #[cfg(test)]
