@@ -16,6 +16,9 @@ _portwarden() {
             ",$1")
                 cmd="portwarden"
                 ;;
+            portwarden,activity)
+                cmd="portwarden__subcmd__activity"
+                ;;
             portwarden,check)
                 cmd="portwarden__subcmd__check"
                 ;;
@@ -66,6 +69,21 @@ _portwarden() {
                 ;;
             portwarden,unused)
                 cmd="portwarden__subcmd__unused"
+                ;;
+            portwarden__subcmd__activity,help)
+                cmd="portwarden__subcmd__activity__subcmd__help"
+                ;;
+            portwarden__subcmd__activity,import)
+                cmd="portwarden__subcmd__activity__subcmd__import"
+                ;;
+            portwarden__subcmd__activity__subcmd__help,help)
+                cmd="portwarden__subcmd__activity__subcmd__help__subcmd__help"
+                ;;
+            portwarden__subcmd__activity__subcmd__help,import)
+                cmd="portwarden__subcmd__activity__subcmd__help__subcmd__import"
+                ;;
+            portwarden__subcmd__help,activity)
+                cmd="portwarden__subcmd__help__subcmd__activity"
                 ;;
             portwarden__subcmd__help,check)
                 cmd="portwarden__subcmd__help__subcmd__check"
@@ -118,6 +136,9 @@ _portwarden() {
             portwarden__subcmd__help,unused)
                 cmd="portwarden__subcmd__help__subcmd__unused"
                 ;;
+            portwarden__subcmd__help__subcmd__activity,import)
+                cmd="portwarden__subcmd__help__subcmd__activity__subcmd__import"
+                ;;
             portwarden__subcmd__help__subcmd__token,list)
                 cmd="portwarden__subcmd__help__subcmd__token__subcmd__list"
                 ;;
@@ -149,12 +170,102 @@ _portwarden() {
 
     case "${cmd}" in
         portwarden)
-            opts="-h -V --help --version serve check explain test-policy replay unused freeze thaw status untag prune revoke token credential-provider hash completions help"
+            opts="-h -V --help --version serve check explain test-policy replay unused freeze thaw status untag prune activity revoke token credential-provider hash completions help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        portwarden__subcmd__activity)
+            opts="-h --account --since --json --socket --help import help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --account)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --since)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --socket)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        portwarden__subcmd__activity__subcmd__help)
+            opts="import help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        portwarden__subcmd__activity__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        portwarden__subcmd__activity__subcmd__help__subcmd__import)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        portwarden__subcmd__activity__subcmd__import)
+            opts="-h --audit --socket --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --audit)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --socket)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -331,8 +442,36 @@ _portwarden() {
             return 0
             ;;
         portwarden__subcmd__help)
-            opts="serve check explain test-policy replay unused freeze thaw status untag prune revoke token credential-provider hash completions help"
+            opts="serve check explain test-policy replay unused freeze thaw status untag prune activity revoke token credential-provider hash completions help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        portwarden__subcmd__help__subcmd__activity)
+            opts="import"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        portwarden__subcmd__help__subcmd__activity__subcmd__import)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi

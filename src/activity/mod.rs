@@ -4,8 +4,10 @@
 //! a client that pulls an image fetches its manifest.
 
 mod effect;
+mod import;
 mod record;
 mod tally;
 
+pub use import::{Import, Reach};
 pub use record::{Activity, Days, Last, WINDOW};
 pub use tally::{Batch, Entry, Key, Tally};

@@ -5,6 +5,8 @@ use std::{
     time::UNIX_EPOCH,
 };
 
+use serde::{Deserialize, Serialize};
+
 use super::{
     Activity,
     effect::{Asked, Effect, effects},
@@ -20,7 +22,7 @@ const MOST_BYTES: usize = 16 << 20;
 pub type Key = (String, String);
 
 /// A reference with its activity.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
     /// The repository.
     pub repository: String,
@@ -162,6 +164,12 @@ impl Tally {
     /// Returns the time up to which events may be missing that are not stored as missing yet; 0 for none.
     pub fn lost_at(&self) -> u64 {
         self.lost_at
+    }
+
+    /// An event was lost at that time.
+    #[cfg(test)]
+    pub(crate) fn lost_at_for_tests(&mut self, at: u64) {
+        self.lost_at = at;
     }
 
     /// Returns the numbers of events since the start that were taken, and that found no room.

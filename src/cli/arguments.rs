@@ -1,5 +1,6 @@
 //! The command line, as clap reads it: each command with its options and the text of its help.
 
+mod activity;
 mod replay;
 mod tags;
 #[cfg(test)]
@@ -11,6 +12,8 @@ use std::{path::PathBuf, time::Duration};
 use clap::{Parser, Subcommand};
 
 use super::config_file::ConfigFile;
+use activity::ACTIVITY_EXAMPLES;
+pub(super) use activity::{Activity, ActivityCommand, ActivityImport};
 pub(super) use replay::{AuditFiles, Replay, TestPolicy, Unused};
 use replay::{REPLAY_EXAMPLES, TEST_POLICY_EXAMPLE, UNUSED_EXAMPLE};
 use tags::{PRUNE_EXAMPLE, UNTAG_EXAMPLE};
@@ -64,6 +67,9 @@ pub(super) enum Command {
     /// Delete the tags that retention does not keep, with the images that no other tag needs; without --apply, show them
     #[command(after_help = PRUNE_EXAMPLE)]
     Prune(Prune),
+    /// Show who pushed and pulled what last, and how often
+    #[command(after_help = ACTIVITY_EXAMPLES, args_conflicts_with_subcommands = true)]
+    Activity(Activity),
     /// Refuse tokens and sessions that were issued, from their next request on
     #[command(after_help = REVOKE_EXAMPLE)]
     Revoke(Revoke),

@@ -3,6 +3,8 @@
 //! Exit codes: 0 success, 1 failed or denied, 2 a command line that cannot be read (by clap), 3 frozen (`status`), 141
 //! the reader of standard output has gone.
 
+mod activity;
+mod activity_import;
 mod arguments;
 mod assembly;
 mod audit_files;
@@ -43,9 +45,9 @@ use std::{
 use clap::{CommandFactory, Parser};
 
 use arguments::{
-    Arguments, Check, Command, Completions, ControlSocket, CredentialProvider, DEFAULT_SOCKET, Explain,
-    Freeze, Hash, Prune, Replay, Revoke, RevokeSubject, Serve, Status, TestPolicy, Token, TokenCommand,
-    TokenList, TokenNew, Untag, Unused,
+    Activity, ActivityCommand, ActivityImport, Arguments, Check, Command, Completions, ControlSocket,
+    CredentialProvider, DEFAULT_SOCKET, Explain, Freeze, Hash, Prune, Replay, Revoke, RevokeSubject, Serve,
+    Status, TestPolicy, Token, TokenCommand, TokenList, TokenNew, Untag, Unused,
 };
 use output::{Failure, written};
 
@@ -73,6 +75,10 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Status(status) => freeze::status(&status),
         Command::Untag(tags) => untag::run(&tags),
         Command::Prune(pruning) => prune::run(&pruning),
+        Command::Activity(Activity { command: Some(ActivityCommand::Import(import)), .. }) => {
+            activity_import::run(&import)
+        }
+        Command::Activity(wanted) => activity::run(&wanted).map(|()| ExitCode::SUCCESS),
         Command::Revoke(revocation) => revoke::revoke(&revocation).map(|()| ExitCode::SUCCESS),
         Command::Token(Token { command: Some(TokenCommand::List(tokens)), .. }) => {
             revoke::list(&tokens).map(|()| ExitCode::SUCCESS)

@@ -1,10 +1,11 @@
-//! The control socket: `portwarden freeze`, `thaw`, `status`, `revoke`, `token list`, `untag` and `prune` speak to the running
-//! server through it.
+//! The control socket: `portwarden freeze`, `thaw`, `status`, `revoke`, `token list`, `untag`, `prune` and `activity` speak
+//! to the running server through it.
 //!
 //! A Unix socket for its owner, and only root and the user that the server runs as are listened to (SO_PEERCRED). One
 //! request a connection, a line of JSON; the answer is one or several lines. The end of a freeze is kept in a file
 //! beside the socket, so that a restart in the middle of a garbage collection does not thaw it.
 
+mod activity;
 mod messages;
 mod prune;
 mod revocation;
@@ -41,7 +42,7 @@ pub struct Control {
     handler: Arc<ControlHandler>,
 }
 
-/// The longest request line: of `prune` with some hundred repositories.
+/// The longest request line: of `prune` with some hundred repositories, of `activity import` with some hundred records.
 const LONGEST: u64 = 64 << 10;
 /// The longest freeze, and the longest drain.
 const LONGEST_FREEZE: Duration = Duration::from_secs(24 * 3600);
@@ -144,6 +145,16 @@ impl ControlHandler {
             Ok(ControlRequest::Prune { apply, kept, repositories }) => {
                 let request = PruneRequest { apply, kept, repositories, user };
                 self.prune(request, lines.into_inner().into_inner(), write).await
+            }
+            Ok(ControlRequest::Activity { repository, reference, account, since }) => {
+                let wanted = activity::Wanted { repository, reference, account, since };
+                self.activity(&wanted, &mut write).await
+            }
+            Ok(ControlRequest::ImportActivity { entries }) => {
+                say(&mut write, &self.import_activity(entries).await).await
+            }
+            Ok(ControlRequest::ExtendActivity { from, until }) => {
+                say(&mut write, &self.extend_activity(from, until).await).await
             }
             Ok(ControlRequest::Tokens { account }) => {
                 say_all(&mut write, &self.tokens(account.as_deref())).await

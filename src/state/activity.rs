@@ -208,6 +208,30 @@ impl State {
         read.map(|(_, since)| since).map_err(|error| error.to_string())
     }
 
+    /// Joins records of another source, such as the audit log, with those that are stored. Done twice, nothing counts twice.
+    ///
+    /// # Errors
+    /// They are not stored, or there is no state.
+    pub async fn import_activity(&self, entries: Vec<Entry>) -> Result<(), String> {
+        let store = self.store.as_ref().map_err(Clone::clone)?;
+        let join = |store: Arc<dyn Store>| async move { store.join_activity(entries).await };
+        let joined = self.after_writing(store, |store| Box::pin(join(store))).await;
+        joined.map_err(|error| error.to_string())
+    }
+
+    /// Notes that every request from `from` to `until` is on record now, both in seconds since 1970; returns the time from
+    /// which on all are.
+    ///
+    /// # Errors
+    /// It is not stored, or there is no state.
+    pub async fn extend_activity(&self, from: u64, until: u64) -> Result<u64, String> {
+        let store = self.store.as_ref().map_err(Clone::clone)?;
+        let extend = move |store: Arc<dyn Store>| async move { store.extend_activity(from, until).await };
+        let extended = self.after_writing(store, move |store| Box::pin(extend(store))).await;
+        extended.map_err(|error| error.to_string())?;
+        self.activity_since().await
+    }
+
     /// Returns the number of events that were recorded and lost since the start, and of failures to store them.
     pub fn activity_counts(&self) -> [(&'static str, u64); 3] {
         let (recorded, lost) = self.activity.tally.lock().counts();

@@ -289,6 +289,24 @@ impl Store for SqliteStore {
         })
     }
 
+    fn join_activity(&self, entries: Vec<Entry>) -> Answer<'_, ()> {
+        Box::pin(async move {
+            self.check_place()?;
+            let mut connection = self.connection.lock().await;
+            let joined = sqlite_activity::join(&mut connection, &entries, self.bounds).await;
+            joined.map_err(|error| failure(&self.path, &error))
+        })
+    }
+
+    fn extend_activity(&self, from: u64, until: u64) -> Answer<'_, ()> {
+        Box::pin(async move {
+            self.check_place()?;
+            let mut connection = self.connection.lock().await;
+            let extended = sqlite_activity::extend(&mut connection, from, until).await;
+            extended.map_err(|error| failure(&self.path, &error))
+        })
+    }
+
     fn end_activity(&self, now: u64) -> Answer<'_, ()> {
         Box::pin(async move {
             self.check_place()?;

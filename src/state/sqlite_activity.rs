@@ -96,6 +96,33 @@ pub(super) async fn note(
     transaction.commit().await
 }
 
+/// Joins records with those that are stored.
+pub(super) async fn join(
+    connection: &mut SqliteConnection,
+    entries: &[Entry],
+    bounds: Bounds,
+) -> Result<(), sqlx::Error> {
+    let mut transaction = connection.begin().await?;
+    put(&mut transaction, entries, bounds, Activity::join).await?;
+    transaction.commit().await
+}
+
+/// Every request from `from` to `until` is on record. If that reaches the time from which on they are all the same, this
+/// time moves back. Records that gave way are still gone.
+pub(super) async fn extend(
+    connection: &mut SqliteConnection,
+    from: u64,
+    until: u64,
+) -> Result<(), sqlx::Error> {
+    sqlx::query("UPDATE activity_since SET at = min(at, ?) WHERE scope = ? AND at <= ?")
+        .bind(signed(from))
+        .bind(BEGINNING)
+        .bind(signed(until))
+        .execute(connection)
+        .await
+        .map(drop)
+}
+
 /// Changes the records of these references with `change`.
 async fn put(
     connection: &mut SqliteConnection,

@@ -75,6 +75,19 @@ pub(super) trait Store: Send + Sync {
     /// It may be stored or not.
     fn note_activity<'a>(&'a self, batch: &'a Batch) -> Answer<'a, ()>;
 
+    /// Joins records of activity with those that are stored: what both tell of counts once.
+    ///
+    /// # Errors
+    /// All of them are joined or none.
+    fn join_activity(&self, entries: Vec<Entry>) -> Answer<'_, ()>;
+
+    /// Notes that every request from `from` to `until` is on record; both in seconds since 1970. What is on record from a
+    /// later time on only, is not from an earlier one.
+    ///
+    /// # Errors
+    /// It may be noted or not.
+    fn extend_activity(&self, from: u64, until: u64) -> Answer<'_, ()>;
+
     /// Notes that all activity is stored, at `now` in seconds since 1970.
     ///
     /// # Errors
@@ -119,6 +132,14 @@ macro_rules! no_pushes {
             &'a self,
             _: &'a $crate::activity::Batch,
         ) -> $crate::state::store::Answer<'a, ()> {
+            Box::pin(async { Ok(()) })
+        }
+
+        fn join_activity(&self, _: Vec<$crate::activity::Entry>) -> $crate::state::store::Answer<'_, ()> {
+            Box::pin(async { Ok(()) })
+        }
+
+        fn extend_activity(&self, _: u64, _: u64) -> $crate::state::store::Answer<'_, ()> {
             Box::pin(async { Ok(()) })
         }
 

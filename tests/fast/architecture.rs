@@ -22,7 +22,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("authn", &["registry", "limits", "backend"]),
     ("authz", &["registry", "backend"]),
     ("retention", &["registry", "authz"]),
-    ("activity", &[]),
+    ("activity", &["registry"]),
     ("state", &["registry", "authn", "retention", "activity"]),
     ("token", &["registry", "authn", "state"]),
     ("workload", &["backend", "authn", "authz"]),

@@ -13,6 +13,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod activity;
 mod attack_closure;
 mod attack_tags;
 #[allow(clippy::disallowed_methods, reason = "tests are threads of their own, which may sleep")]

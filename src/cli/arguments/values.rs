@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::{
     config::{FORM_OF_A_MOMENT, Moment},
-    registry::{RepositoryName, Tag},
+    registry::{Digest, RepositoryName, Tag},
 };
 
 /// A name, an id or other text, which may begin with a hyphen, as one `jti` in 64 does.
@@ -61,6 +61,27 @@ pub(super) fn repository(text: &str) -> Result<String, String> {
     let name = RepositoryName::parse(text).map(|name| name.as_str().to_owned());
     name.ok_or_else(|| {
         format!("{text:?} is no repository: write its name alone, as team/app, and the tags behind it")
+    })
+}
+
+/// A repository, and a tag or a digest of it.
+///
+/// # Errors
+/// It is none.
+pub(super) fn image(text: &str) -> Result<(String, Option<String>), String> {
+    let (name, reference) = match (text.split_once('@'), text.split_once(':')) {
+        (Some((name, digest)), _) => (name, Some(Digest::parse(digest).map(|digest| digest.to_string()))),
+        (None, Some((name, text))) => (name, Some(Tag::parse(text).map(|tag| tag.as_str().to_owned()))),
+        (None, None) => (text, None),
+    };
+    let name = RepositoryName::parse(name).map(|name| name.as_str().to_owned());
+    let image = match (name, reference) {
+        (Some(name), None) => Some((name, None)),
+        (Some(name), Some(Some(reference))) => Some((name, Some(reference))),
+        _ => None,
+    };
+    image.ok_or_else(|| {
+        format!("{text:?} is no image: write a repository without its host, and maybe a tag, as team/app:2.4")
     })
 }
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{proxy::PruneEvent, state::Target};
+use crate::{activity::Entry, proxy::PruneEvent, state::Target};
 
 /// A request to a running server.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,6 +49,29 @@ pub enum ControlRequest {
         kept: bool,
         /// These repositories; if there are none, each that an entry matches.
         repositories: Vec<String>,
+    },
+    /// List activity; answered by `Activity` for each record, in order, then by `ActivitySince`.
+    Activity {
+        /// Of this repository only.
+        repository: Option<String>,
+        /// Of this tag or digest of it only.
+        reference: Option<String>,
+        /// Only records in which this account did something last.
+        account: Option<String>,
+        /// Only records with something from this time on, in seconds since 1970.
+        since: u64,
+    },
+    /// Join records of activity with those that are stored; answered by `ActivityImported`.
+    ImportActivity {
+        /// The records: some hundred.
+        entries: Vec<Entry>,
+    },
+    /// Note that all activity of a time is on record; answered by `ActivitySince`.
+    ExtendActivity {
+        /// Its beginning, in seconds since 1970.
+        from: u64,
+        /// Its end.
+        until: u64,
     },
     /// List the revocations that concern an account, and of its tokens those that are revoked; answered likewise.
     Revocations {
@@ -108,6 +131,15 @@ pub enum ControlAnswer {
     },
     /// A report of `prune`.
     Prune(PruneEvent),
+    /// A record of activity.
+    Activity(Entry),
+    /// The records of activity are stored.
+    ActivityImported,
+    /// The end of a list of activity, or of an import.
+    ActivitySince {
+        /// The time from which on every request is on record, in seconds since 1970.
+        at: u64,
+    },
     /// A token of a robot.
     RobotToken(RobotTokenEntry),
     /// A revocation that is in force.

@@ -266,6 +266,44 @@ fn records_are_listed_in_parts_without_a_gap() {
 }
 
 #[test]
+fn an_import_counts_once_and_moves_the_beginning_back_where_it_reaches_it() {
+    let directory = tempfile::tempdir().unwrap();
+    run(async {
+        let state = bounded(&directory.path().join("a"), 1000, 3).await;
+        pull(&state, "a", NOW + 1);
+        let old = |tag: &str, at| Entry {
+            repository: "ci/app".to_owned(),
+            reference: tag.to_owned(),
+            activity: Activity::request(Last::new(at, "old"), true),
+        };
+        let entries = vec![old("a", NOW - DAY), old("b", NOW - 2 * DAY)];
+        for _ in 0..2 {
+            state.import_activity(entries.clone()).await.unwrap();
+        }
+        assert_eq!(pulls(&state, "a").await, Some((2, NOW + 1)));
+        assert_eq!(pulls(&state, "b").await, Some((1, NOW - 2 * DAY)));
+        assert_eq!(
+            state.extend_activity(NOW - 9 * DAY, NOW - 1).await,
+            Ok(NOW),
+            "a gap before the beginning"
+        );
+        assert_eq!(state.extend_activity(NOW - 9 * DAY, NOW).await, Ok(NOW - 9 * DAY));
+        assert_eq!(
+            state.extend_activity(NOW - 5 * DAY, NOW + 9).await,
+            Ok(NOW - 9 * DAY),
+            "no less is known"
+        );
+        // What gives way is gone, whatever a log says.
+        state.import_activity(vec![old("c", NOW - 3 * DAY), old("d", NOW - 4 * DAY)]).await.unwrap();
+        assert_eq!(state.extend_activity(NOW - 20 * DAY, NOW).await, Ok(NOW - 20 * DAY));
+        assert_eq!(since(&state).await, NOW - 4 * DAY);
+        // A gap since the start is stored first.
+        state.activity.tally.lock().lost_at_for_tests(NOW + 50);
+        assert_eq!(state.extend_activity(NOW - 30 * DAY, NOW + 49).await, Ok(NOW + 50));
+    });
+}
+
+#[test]
 fn without_a_state_nothing_is_heard_and_nothing_is_known() {
     run(async {
         let state = State::default();
