@@ -26,9 +26,9 @@ pub mod views;
 
 pub use assets::Asset;
 pub use model::{
-    Access, Content, Deletion, EventRow, Events, Frame, ImagePage, IndexEntry, NoConfig, Order, Page,
+    Access, Content, Deletion, Done, EventRow, Events, Frame, ImagePage, IndexEntry, NoConfig, Order, Page,
     Problem, Referrer, Repositories, Repository, Right, RightsOn, SignIn, SignInProblem, StoreFault, Summary,
-    TagDeletion, TagRow, Visitor,
+    TagActivity, TagDeletion, TagRow, Visitor,
 };
 pub use next_rules::{Change, NextRules, ShadowRow};
 pub use path::{PagePath, Reference};

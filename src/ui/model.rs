@@ -140,6 +140,28 @@ pub struct TagRow<'a> {
     pub summary: Option<Summary>,
     /// True if it can neither be moved nor deleted by the visitor.
     pub is_write_once: bool,
+    /// Its activity; `None` where it is not known.
+    pub activity: Option<TagActivity>,
+}
+
+/// The last push of a tag, and its pulls; or those of a manifest by its digest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TagActivity {
+    /// The push of what the tag names now.
+    pub pushed: Option<Done>,
+    /// The last pull.
+    pub pulled: Option<Done>,
+    /// The number of pulls in the last 30 days.
+    pub pulls: u64,
+}
+
+/// Something that was done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Done {
+    /// The moment.
+    pub at: SystemTime,
+    /// The account, empty for the anonymous one; `None` if the visitor may not see it.
+    pub by: Option<String>,
 }
 
 /// A summary of a tag's manifest.
@@ -178,6 +200,8 @@ pub struct ImagePage<'a> {
     pub annotations: &'a BTreeMap<String, String>,
     /// Signatures, SBOMs and whatever else refers to it.
     pub referrers: Vec<Referrer>,
+    /// Its activity, by the tag or digest that it was asked for by; `None` where it is not known.
+    pub activity: Option<TagActivity>,
     /// True if there is a way to delete.
     pub may_delete: bool,
     /// True if there is a way to delete the tag it was asked for by.

@@ -1,4 +1,4 @@
-//! Activity: what requests, commands and `portwarden prune` make of who pushed and pulled what.
+//! Activity: what requests, commands, pages and `portwarden prune` make of who pushed and pulled what.
 //!
 //! Needs: curl, docker-registry, faketime, htpasswd, skopeo.
 
@@ -11,21 +11,25 @@ use crate::support::{
     audit,
     clock::Clock,
     command::{self, Output},
-    curl::Request,
+    curl::{Request, curl, curl_at},
+    distribution::push_image,
     metrics,
-    portwarden::{ADMIN, Builder, Portwarden, TEST2, USER, portwarden, program},
+    page_client::Visitor,
+    portwarden::{ADMIN, ANYBODY, Builder, Portwarden, TEST2, USER, portwarden, program},
     registry::{Registry, registry},
     skopeo::skopeo,
     waiting::{PATIENCE, eventually},
 };
 
-/// `user` may pull `1.*` of `acme/app`.
+/// `user` may pull `1.*` of `acme/app`, a client without an account all of `acme/open`.
 const ACL: &str = r#"
   - match: {account: "admin"}
     actions: ["*"]
   - match: {account: "test2"}
     actions: [pull]
   - match: {account: "user", name: "acme/app", tag: "1.*"}
+    actions: [pull]
+  - match: {account: "", name: "acme/open"}
     actions: [pull]
 "#;
 const STATE: &str = "state: {file: ./state.db}\ncontrol: {socket: ./control.sock}";
@@ -36,7 +40,8 @@ retention:
 "#;
 
 fn open(registry: &Registry) -> Builder {
-    portwarden(registry).acl(ACL).with(STATE).with(metrics::ON).with(audit::TO_FILE)
+    let users = [ADMIN, USER, TEST2, ANYBODY];
+    portwarden(registry).users(&users).acl(ACL).with(STATE).with(metrics::ON).with(audit::TO_FILE)
 }
 
 fn run(warden: &Portwarden, command: &str, args: &[&str]) -> Output {
@@ -194,6 +199,8 @@ fn a_state_file_that_cannot_be_written_stops_no_request_and_loses_nothing() {
     let warden = open(&registry).start();
     image(&client(&warden).user(ADMIN), "1.0", &[b"one"]);
     has(&warden, "1.0", "admin - - 0");
+    let visitor = Visitor::signed_in(&warden, TEST2);
+    assert!(visitor.get(&format!("/{NAME}")).is(200).text().contains("class=\"activity\""));
     let (file, away) = (warden.file("state.db"), warden.file("away.db"));
     fs::rename(&file, &away).unwrap();
     client(&warden).user(TEST2).get(&manifest("1.0")).is(200);
@@ -201,10 +208,52 @@ fn a_state_file_that_cannot_be_written_stops_no_request_and_loses_nothing() {
     assert!(eventually(PATIENCE, || failures() >= Some(2.0)));
     client(&warden).user(TEST2).get(&manifest("1.0")).is(200);
     run(&warden, "activity", &[]).fails().says("removed or replaced");
+    let page = visitor.get(&format!("/{NAME}")).is(200).text();
+    assert!(page.contains("1.0") && !page.contains("class=\"activity\""), "{page}");
     fs::rename(&away, &file).unwrap();
     warden.says("activity is stored again");
     has(&warden, "1.0", "admin test2 test2 2");
     assert_eq!(warden.log().matches("cannot store activity").count(), 1, "{}", warden.log());
+}
+
+#[test]
+fn rule_58_pages_show_activity_of_what_the_visitor_may_pull_and_names_to_accounts_only() {
+    let registry = registry();
+    let warden = open(&registry).start();
+    let admin = client(&warden).user(ADMIN);
+    for tag in ["1.0", "2.0"] {
+        image(&admin, tag, &[tag.as_bytes()]);
+        client(&warden).user(TEST2).get(&manifest(tag)).is(200);
+        has(&warden, tag, "admin test2 test2 1");
+    }
+    let text = |page: &str| page.replace("<bdi>", "").replace("</bdi>", "");
+    let all = text(&Visitor::signed_in(&warden, TEST2).get(&format!("/{NAME}")).is(200).text());
+    assert_eq!(all.matches("class=\"activity\"").count(), 2, "{all}");
+    assert!(
+        all.contains(" by admin") && all.contains("1 pull in 30 days") && all.contains(" by test2"),
+        "{all}"
+    );
+    // Rules by tag: the other one is not there.
+    let some = Visitor::signed_in(&warden, USER);
+    let page = text(&some.get(&format!("/{NAME}")).is(200).text());
+    assert_eq!(page.matches("class=\"activity\"").count(), 1, "{page}");
+    let page = text(&some.get(&format!("/{NAME}:1.0")).is(200).text());
+    assert!(page.contains("<dt>Pushed</dt>") && page.contains(" by admin"), "{page}");
+    assert_eq!(some.get(&format!("/{NAME}:2.0")).status, 404);
+    // Without an account, no names.
+    push_image(&admin, "acme/open", "1");
+    client(&warden).user(TEST2).get("/v2/acme/open/manifests/1").is(200);
+    let is_known =
+        || activity(&warden, &["acme/open"]).0.first().map(words).as_deref() == Some("admin test2 test2 1");
+    assert!(eventually(PATIENCE, is_known));
+    let page = text(&curl(&warden).get("/acme/open").is(200).text());
+    assert!(page.contains("class=\"activity\"") && page.contains("1 pull in 30 days"), "{page}");
+    assert!(!page.contains("admin") && !page.contains("test2"), "{page}");
+    // A tag that was moved past Portwarden was not pushed by that account.
+    let direct = curl_at(&registry.url());
+    image(&direct, "1.0", &[b"moved"]);
+    let page = text(&some.get(&format!("/{NAME}:1.0")).is(200).text());
+    assert!(!page.contains("<dt>Pushed</dt>") && page.contains("1 pull in 30 days"), "{page}");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use super::{
+    activity::Known,
     answer::Answer,
     page_error::PageError,
     reader::{Reader, manifest_in},
@@ -60,6 +61,7 @@ pub(super) async fn show(
         Reference::Tag(tag) => may_delete_tag(visit, &reader, name, tag).await?,
         Reference::Digest(_) => false,
     };
+    let known = Known::of(request.context.snapshot, visit, name, std::iter::once(asked.to_owned())).await;
     let shown = ImagePage {
         name: name.as_str(),
         size,
@@ -73,6 +75,7 @@ pub(super) async fn show(
             Manifest::Unknown => &none,
         },
         referrers: referrers(&reader, name, &found.digest).await,
+        activity: known.get(asked, Some(found.digest.as_str())),
         may_delete: !is_write_once && may_delete(visit, &reader, name).await?,
         may_delete_tag,
     };

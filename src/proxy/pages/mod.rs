@@ -5,6 +5,7 @@
 //! given it: see [`reader`]. A page is only ever the visitor's, so no cache keeps any of it.
 
 mod access;
+mod activity;
 mod answer;
 mod deletion;
 mod events;

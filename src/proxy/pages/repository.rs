@@ -7,6 +7,7 @@ use std::{
 };
 
 use super::{
+    activity::Known,
     answer::Answer,
     page_error::PageError,
     pagination::part,
@@ -66,6 +67,8 @@ pub(super) async fn show(
         }
     };
     let deleted = request.parameter("deleted");
+    let names = rows.iter().map(|(tag, _)| tag.to_string());
+    let known = Known::of(request.context.snapshot, visit, name, names).await;
     let shown = Repository {
         name: name.as_str(),
         query: &query,
@@ -73,6 +76,7 @@ pub(super) async fn show(
             .iter()
             .map(|(tag, summary)| TagRow {
                 tag: tag.as_str(),
+                activity: known.get(tag.as_str(), summary.as_ref().map(|summary| &*summary.digest)),
                 summary: summary.clone(),
                 is_write_once: reader.is_write_once(name, tag),
             })

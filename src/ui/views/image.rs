@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use maud::{Markup, html};
 
 use super::{
+    activity,
     configuration::{configuration, pairs},
     layers::layers,
     repository::write_once,
@@ -106,6 +107,7 @@ fn facts(frame: &Frame<'_>, page: &ImagePage<'_>) -> Markup {
                 }
                 Content::Unknown => {}
             }
+            @if let Some(known) = &page.activity { (activity::facts(frame, known)) }
             div.long { dt { "Digest" } dd { (whole_digest(page.digest)) } }
             div.long { dt { "Media type" } dd { code { (Untrusted(page.media_type)) } } }
         }

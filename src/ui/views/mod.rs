@@ -1,6 +1,7 @@
 //! One file for each page. Each gives the whole HTML document as text.
 
 mod access;
+mod activity;
 mod configuration;
 mod deletion;
 mod events;

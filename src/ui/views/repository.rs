@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::guide::push_commands;
+use super::{activity, guide::push_commands};
 use crate::ui::{
     age::Age,
     amount::Size,
@@ -95,6 +95,7 @@ fn tag(frame: &Frame<'_>, page: &Repository<'_>, row: &TagRow<'_>) -> Markup {
             }
         }
         @if row.is_write_once { " " (write_once()) }
+        @if let Some(known) = &row.activity { (activity::line(frame, known)) }
     };
     html! {
         (head_cell(TAG, named))
