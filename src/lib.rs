@@ -5,7 +5,8 @@
 //!
 //! `registry`, `limits`, `net`, `backend`, `storage`, `activity` ← `authn`, `authz`, `retention`, `state`, `token`,
 //! `image` ← `workload`, `ui` ← `proxy` ← `server` ← `cli`. `config` builds the settings of each; it and `replay` are
-//! imported by `cli` only. Any module may import `telemetry`, which decides nothing, and `strict_json`.
+//! imported by `cli` only, and `notifications` by both. Any module may import `telemetry`, which decides nothing, and
+//! `strict_json`.
 
 pub mod activity;
 pub mod authn;
@@ -19,6 +20,7 @@ mod limits;
 #[path = "../fuzz/src/mutation.rs"]
 mod mutation;
 mod net;
+pub mod notifications;
 pub mod proxy;
 pub mod registry;
 pub mod replay;

@@ -63,14 +63,7 @@ impl HttpsClient {
     /// # Errors
     /// None of them can be an authority's, or the TLS library lacks the usual versions.
     pub(crate) fn trusting(named: Vec<CertificateDer<'static>>) -> Result<Self, rustls::Error> {
-        let provider = Arc::new(aws_lc_rs::default_provider());
-        let trusted = NamedCertificates::new(named, Arc::clone(&provider))?;
-        let config = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()?
-            .dangerous()
-            .with_custom_certificate_verifier(Arc::new(trusted))
-            .with_no_client_auth();
-        Ok(Self::with(config))
+        trusting(named).map(Self::with)
     }
 
     /// Returns a client that trusts no certificate, so that it reaches servers in the clear only.
@@ -127,6 +120,20 @@ impl HttpsClient {
         });
         answered.await.map_err(|_| HttpsError::Timeout(bounds.timeout))?
     }
+}
+
+/// Returns the TLS of a client that trusts these certificates: authorities, or those that servers show themselves.
+///
+/// # Errors
+/// None of them can be an authority's, or the TLS library lacks the usual versions.
+pub(crate) fn trusting(named: Vec<CertificateDer<'static>>) -> Result<ClientConfig, rustls::Error> {
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let trusted = NamedCertificates::new(named, Arc::clone(&provider))?;
+    Ok(ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(trusted))
+        .with_no_client_auth())
 }
 
 /// Returns an error with its causes: the library's own words stop at `client error (Connect)`.

@@ -9,6 +9,7 @@ use crate::{
     authn::{Authenticators, Certificates, NoRandomness, Remembered, RememberedSettings, Robots, Users},
     authz::{Authorizers, Ceilings, Policy, WriteOnce},
     config::Config,
+    notifications::EndpointList,
     proxy::{Shadow, Snapshot},
     retention::Retention,
     server::TlsError,
@@ -105,6 +106,8 @@ impl Parts {
     pub(super) fn of(config: &Config) -> Result<Self, AssemblyError> {
         let certificates = config.certificates.as_ref().map(Certificates::new).transpose();
         let certificates = certificates.map_err(|error| AssemblyError::Findings(vec![error]))?.map(Arc::new);
+        EndpointList::new(&config.notifications, None)
+            .map_err(|error| AssemblyError::Findings(vec![error]))?;
         let tls = config.server.tls.as_ref().map(|tls| tls.load(certificates.as_deref())).transpose();
         Ok(Self {
             users: Users::build(&config.users).map_err(findings)?,

@@ -1,6 +1,6 @@
 //! `portwarden freeze`, `thaw` and `status`: what is asked of the running server, through its control socket.
 
-use std::{process::ExitCode, time::Duration};
+use std::{path::Path, process::ExitCode, time::Duration};
 
 use serde::Serialize;
 
@@ -9,7 +9,10 @@ use super::{
     control_client::ask,
     output::{Failure, say},
 };
-use crate::server::{ControlAnswer, ControlRequest};
+use crate::{
+    server::{ControlAnswer, ControlRequest},
+    telemetry::DeliveryReading,
+};
 
 /// The exit code of `status` while writes do not pass.
 const FROZEN: u8 = 3;
@@ -54,7 +57,7 @@ pub(super) fn thaw(control: &ControlSocket) -> Result<(), Failure> {
 }
 
 /// Reports whether writes pass: exit code 0 when they do, 3 while they are frozen or drain. With `--json`, the answer
-/// of the server as it is, with what a shadow has found.
+/// of the server as it is, with what a shadow has found and how far notifications are sent.
 pub(super) fn status(status: &Status) -> Result<ExitCode, Failure> {
     let answer = ask(&status.control.socket, &ControlRequest::Status)?.next()?;
     if let ControlAnswer::Refused { why } = answer {
@@ -62,25 +65,52 @@ pub(super) fn status(status: &Status) -> Result<ExitCode, Failure> {
     }
     // A server of an earlier version refuses the question.
     let shadow = ask(&status.control.socket, &ControlRequest::Shadow)?.next()?;
+    let notifications = notifications(&status.control.socket)?;
     if status.json {
-        let status = StatusInJson::of(&answer, &shadow);
+        let status = StatusInJson::of(&answer, &shadow, &notifications);
         say(serde_json::to_string(&status).map_err(|error| error.to_string())?)?;
     } else {
         say(describe(&answer))?;
         if matches!(shadow, ControlAnswer::Shadow { .. }) {
             say(describe(&shadow))?;
         }
+        notifications.iter().try_for_each(|reading| say(in_words(reading)))?;
     }
     Ok(if matches!(answer, ControlAnswer::Open { .. }) { ExitCode::SUCCESS } else { ExitCode::from(FROZEN) })
 }
 
-/// The answer to `status`, with what a shadow has found, as JSON.
+/// The state of each endpoint of `notifications`.
+fn notifications(socket: &Path) -> Result<Vec<DeliveryReading>, String> {
+    let mut answers = ask(socket, &ControlRequest::Notifications)?;
+    let mut readings = Vec::new();
+    loop {
+        match answers.next()? {
+            ControlAnswer::Endpoint(reading) => readings.push(reading),
+            // The end; or the refusal of a server of an earlier version.
+            _ => return Ok(readings),
+        }
+    }
+}
+
+fn in_words(reading: &DeliveryReading) -> String {
+    let DeliveryReading { endpoint, waiting, oldest, sent, failed, dropped, error } = reading;
+    let age = Some(oldest).filter(|_| *waiting > 0);
+    let age = age.map(|age| format!(" (the oldest for {})", spoken(*age))).unwrap_or_default();
+    let error = error.as_ref().map(|error| format!("; last attempt: {error}")).unwrap_or_default();
+    format!(
+        "notifications to {endpoint}: {waiting} waiting{age}, {sent} sent, {dropped} dropped, {failed} failed attempts{error}"
+    )
+}
+
+/// The answer to `status`, with what a shadow has found and how far notifications are sent, as JSON.
 #[derive(Serialize)]
 struct StatusInJson<'a> {
     #[serde(flatten)]
     writes: &'a ControlAnswer,
     #[serde(skip_serializing_if = "Option::is_none")]
     shadow: Option<ShadowInJson<'a>>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    notifications: &'a [DeliveryReading],
 }
 
 #[derive(Serialize)]
@@ -93,14 +123,18 @@ struct ShadowInJson<'a> {
 }
 
 impl<'a> StatusInJson<'a> {
-    fn of(writes: &'a ControlAnswer, shadow: &'a ControlAnswer) -> Self {
+    fn of(
+        writes: &'a ControlAnswer,
+        shadow: &'a ControlAnswer,
+        notifications: &'a [DeliveryReading],
+    ) -> Self {
         let shadow = match shadow {
             ControlAnswer::Shadow { file, until, gain, loss, undecided } => {
                 Some(ShadowInJson { file, until, gain: *gain, loss: *loss, undecided: *undecided })
             }
             _ => None,
         };
-        Self { writes, shadow }
+        Self { writes, shadow, notifications }
     }
 }
 

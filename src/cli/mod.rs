@@ -19,6 +19,7 @@ mod freeze;
 mod hash;
 mod jwt;
 mod login_file;
+mod notifying;
 mod output;
 mod password;
 mod policy_answer;

@@ -14,9 +14,10 @@ use tokio::{
 };
 use tracing::level_filters::LevelFilter;
 
-use super::{Assembly, Serve, assemble, output::say};
+use super::{Assembly, Serve, assemble, notifying, output::say};
 use crate::{
     config::{Config, Findings, Loaded, LogFormat, LogLevel, LogSettings},
+    notifications::Notifications,
     proxy::Service,
     server::{self, Accepting, Address, Admission, Control, Listener, Tls, Watch, Workers},
     state::State,
@@ -63,6 +64,9 @@ async fn serve_until_stopped(
     tell_of_certificates(&config, &telemetry.metrics);
     let Assembly { snapshot, tls } = assembly;
     let service = Arc::new(Service::new(snapshot, Arc::clone(telemetry)));
+    let notifications = notifying::start(&config, &service, listeners.iter().find_map(Listener::port))?;
+    let listening: Vec<Arc<dyn telemetry::Listener>> = vec![Arc::clone(&notifications) as _];
+    telemetry.events.listen(listening);
     let tls = Arc::new(Tls::new(tls));
     let (stop, stopped) = watch::channel(false);
     let admission = Admission::new(config.server.limits.clone());
@@ -92,8 +96,9 @@ async fn serve_until_stopped(
     let _ = say(&ready);
     notify(&[NotifyState::Ready, NotifyState::Status(&ready)]);
     tokio::spawn(watch_registry(Arc::clone(&service)));
+    let (started_with, failed, notifying) = (config, None, Arc::clone(&notifications));
     let mut reloader =
-        Reloader { serve, watch, service, tls, admission, started_with: config, end_marker, failed: None };
+        Reloader { serve, watch, service, tls, admission, notifying, started_with, end_marker, failed };
     reloader.run_until_stopped(&mut signals).await;
     notify(&[NotifyState::Stopping]);
     tracing::info!("stopping: no new connections, transfers may finish");
@@ -105,6 +110,8 @@ async fn serve_until_stopped(
             Ok(0)
         }
     };
+    // What is pushed and pulled until now is stored, and sent after the next start.
+    notifications.finish().await;
     let cut_off = served?;
     state.end_activity().await;
     if cut_off > 0 {
@@ -166,6 +173,7 @@ struct Reloader<'a> {
     service: Arc<Service>,
     tls: Arc<Tls>,
     admission: Arc<Admission>,
+    notifying: Arc<Notifications>,
     /// The configuration whose addresses and sizes were set at the start, and stay.
     started_with: Config,
     /// True if the document end marker `...` closes the file in force: a new version without it may be cut short.
@@ -266,6 +274,7 @@ impl Reloader<'_> {
         let before = self.service.snapshot();
         let assembled = assemble(&config, Some(&before));
         let Assembly { snapshot, tls } = assembled.map_err(|error| error.to_string())?;
+        let endpoints = self.notifying.prepare(&config.notifications)?;
         if tls.is_some() != self.tls.is_on() {
             let why = "TLS cannot be turned on or off by a reload; to add or remove \
                        server.certificate and server.key, restart Portwarden";
@@ -274,11 +283,12 @@ impl Reloader<'_> {
         warn(&warnings);
         if needs_restart(&config, &self.started_with) {
             tracing::warn!(
-                "log, audit, metrics, control, state, server.addr, server.redirect_addr and the limits on password checks change with a restart only"
+                "log, audit, metrics, control, state, notifications.spool, server.addr, server.redirect_addr and the limits on password checks change with a restart only"
             );
         }
         tell_of_certificates(&config, &self.service.telemetry().metrics);
         self.service.replace(snapshot);
+        self.notifying.replace(endpoints);
         self.tls.replace(tls);
         self.admission.replace(config.server.limits.clone());
         let summary = config.size();
@@ -305,7 +315,7 @@ fn needs_restart(new: &Config, old: &Config) -> bool {
         || passwords(new) != passwords(old)
         || new.log != old.log
         || (&new.audit, new.metrics, &new.control) != (&old.audit, old.metrics, &old.control)
-        || new.state != old.state
+        || (&new.state, &new.notifications.spool) != (&old.state, &old.notifications.spool)
 }
 
 /// The configuration, with what the command line says instead.

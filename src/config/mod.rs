@@ -24,6 +24,7 @@ use serde::de::DeserializeOwned;
 use crate::{
     authn,
     authz::{self, Policy, RuleSettings},
+    notifications::NotificationSettings,
     proxy::{Settings as ProxySettings, ShadowSettings},
     retention::RetentionSettings,
     server as listening,
@@ -36,8 +37,8 @@ use diagnostics::{finding::Report, positions::Positions};
 use schema::File;
 pub use sections::log::{LogFormat, LogLevel, LogSettings};
 use sections::{
-    access, audit, backends, certificates, control, htpasswd, limits, log, metrics, proxy, retention, robots,
-    server, shadow, state, tags, tls, token, unsupported, workload,
+    access, audit, backends, certificates, control, htpasswd, limits, log, metrics, notifications, proxy,
+    retention, robots, server, shadow, state, tags, tls, token, unsupported, workload,
 };
 pub(crate) use values::moment::{FORM as FORM_OF_A_MOMENT, Moment, written as written_moment};
 pub(crate) use values::quantity::counted;
@@ -46,7 +47,7 @@ pub(crate) use values::quantity::counted;
 const LARGEST: u64 = 16 << 20;
 /// Sections that say nothing of accounts and rules: with an error in them, the warnings about the others hold all the
 /// same.
-const APART: [&str; 12] = [
+const APART: [&str; 13] = [
     "server",
     "token",
     "registry",
@@ -58,6 +59,7 @@ const APART: [&str; 12] = [
     "tags",
     "retention",
     "shadow",
+    "notifications",
     "ui",
 ];
 
@@ -91,6 +93,8 @@ pub struct Config {
     pub retention: Vec<RetentionSettings>,
     /// `shadow:`.
     pub shadow: Option<ShadowSettings>,
+    /// `notifications:`.
+    pub notifications: NotificationSettings,
     /// `ext_auth:`, `ldap_auth:`, `xorm_auth:`, and `backends:`.
     pub authenticators: authn::AuthenticationBackendSettings,
     /// `workload_auth:`.
@@ -268,6 +272,7 @@ impl Context<'_> {
         let metrics = metrics::address(file, &mut self.report);
         let control = control::socket(file, self);
         let state = state::settings(file, self);
+        let notifications = notifications::settings(file, &state, self);
         let retention = retention::entries(file, &state, &mut self.report);
         let files = std::mem::take(&mut self.files);
         let policy = access::check(&users, &acl, &mut self.report);
@@ -284,6 +289,7 @@ impl Context<'_> {
             write_once,
             retention,
             shadow: None,
+            notifications,
             authenticators,
             workload,
             certificates,

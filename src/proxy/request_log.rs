@@ -18,7 +18,7 @@ use hyper::{
 use super::{
     Peer,
     body::request_body::Progress,
-    request::{confirmed::Confirmed, target::Target, trace_context},
+    request::{confirmed::Confirmed, origin::Origin, target::Target, trace_context},
     upstream::UpstreamError,
 };
 use crate::{
@@ -46,8 +46,8 @@ pub struct RequestLog {
     /// The time at which it was sent to the registry.
     sent: Option<Instant>,
     ended: Option<Ended>,
-    /// The host and port that the client named; only where events are heard.
-    host: Option<String>,
+    /// The scheme, and the host and port, by which the client came; only where events are heard.
+    origin: Option<Origin>,
     /// The pull that the registry has allowed, told when all of it has gone out.
     pull: Option<Confirmed>,
 }
@@ -111,7 +111,7 @@ impl RequestLog {
             bytes_out: 0,
             sent: None,
             ended: None,
-            host: None,
+            origin: None,
             pull: None,
         })
     }

@@ -7,6 +7,7 @@ mod pruning;
 mod push_times;
 mod reading;
 mod sending;
+mod sizes;
 mod stored;
 
 use std::sync::Arc;

@@ -136,6 +136,7 @@ impl ControlHandler {
             Ok(ControlRequest::Thaw) => say(&mut write, &self.thaw(user)).await,
             Ok(ControlRequest::Status) => say(&mut write, &freeze_status(self.freeze.status())).await,
             Ok(ControlRequest::Shadow) => say(&mut write, &self.shadow()).await,
+            Ok(ControlRequest::Notifications) => say_all(&mut write, &self.deliveries()).await,
             Ok(ControlRequest::Revoke { target, is_jti }) => {
                 say(&mut write, &self.revoke(&target, is_jti, user).await).await
             }
@@ -263,6 +264,10 @@ impl ControlHandler {
         let until = UNIX_EPOCH + Duration::from_secs(shadow.until().min(LAST_SECOND));
         let until = humantime::format_rfc3339_seconds(until).to_string();
         ControlAnswer::Shadow { file: shadow.file().to_owned(), until, gain, loss, undecided }
+    }
+
+    fn deliveries(&self) -> Vec<ControlAnswer> {
+        self.telemetry.events.deliveries().into_iter().map(ControlAnswer::Endpoint).collect()
     }
 
     fn record(&self, what: &str) {

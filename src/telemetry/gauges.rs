@@ -8,6 +8,8 @@ use prometheus_client::{
     registry::Registry,
 };
 
+use super::DeliveryReading;
+
 /// The state of a moment, for the gauges.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct MetricsSnapshot {
@@ -50,6 +52,8 @@ pub struct MetricsSnapshot {
     pub closure_digests: usize,
     /// The end of `shadow`, in seconds since 1970; 0 without one.
     pub shadow_until: u64,
+    /// The state of each endpoint of `notifications`.
+    pub deliveries: Vec<DeliveryReading>,
     /// Lines of the audit log that were lost since the start.
     pub audit_lines_lost: u64,
     /// Lines of the audit log that were summed up since the start.
@@ -76,6 +80,9 @@ pub(super) struct Sampled {
     closure: Family<OutcomeLabels, Counter>,
     closure_digests: Gauge,
     shadow_until: Gauge,
+    notifications: Family<DeliveryLabels, Counter>,
+    notifications_waiting: Family<EndpointLabels, Gauge>,
+    notifications_oldest: Family<EndpointLabels, Gauge>,
     audit_lines_lost: Counter,
     audit_lines_summed_up: Counter,
 }
@@ -114,6 +121,18 @@ struct IssuerLabels {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct FetchLabels {
     issuer: String,
+    outcome: &'static str,
+}
+
+/// The endpoint is named by the configuration.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct EndpointLabels {
+    endpoint: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct DeliveryLabels {
+    endpoint: String,
     outcome: &'static str,
 }
 
@@ -176,6 +195,7 @@ impl Sampled {
             "When the comparison with the next rules ends; 0 without one",
             self.shadow_until.clone(),
         );
+        self.register_deliveries(r);
         r.register(
             "audit_lines_lost",
             "Lines of the audit log that could not be written",
@@ -186,6 +206,43 @@ impl Sampled {
             "Lines of the audit log about requests without an account that were counted, not written",
             self.audit_lines_summed_up.clone(),
         );
+    }
+
+    fn register_deliveries(&self, r: &mut Registry) {
+        r.register(
+            "notifications",
+            "Events that an endpoint has taken or had no room for, and attempts that failed, by outcome",
+            self.notifications.clone(),
+        );
+        r.register(
+            "notifications_waiting",
+            "Events that wait for an endpoint",
+            self.notifications_waiting.clone(),
+        );
+        r.register(
+            "notifications_oldest_seconds",
+            "The age of the oldest event that waits for an endpoint; 0 if none does",
+            self.notifications_oldest.clone(),
+        );
+    }
+
+    /// Endpoints come and go with a reload.
+    fn set_deliveries(&self, deliveries: &[DeliveryReading]) {
+        self.notifications.clear();
+        self.notifications_waiting.clear();
+        self.notifications_oldest.clear();
+        let gauge = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
+        for reading in deliveries {
+            let labels = EndpointLabels { endpoint: reading.endpoint.clone() };
+            for (outcome, count) in
+                [("sent", reading.sent), ("failed", reading.failed), ("dropped", reading.dropped)]
+            {
+                let labels = DeliveryLabels { endpoint: reading.endpoint.clone(), outcome };
+                self.notifications.get_or_create(&labels).inner().store(count, Ordering::Relaxed);
+            }
+            self.notifications_waiting.get_or_create(&labels).set(gauge(reading.waiting));
+            self.notifications_oldest.get_or_create(&labels).set(gauge(reading.oldest));
+        }
     }
 
     pub(super) fn set(&self, reading: &MetricsSnapshot) {
@@ -234,6 +291,7 @@ impl Sampled {
         self.closure_digests.set(gauge(reading.closure_digests));
         self.state_up.set(reading.state_up.into());
         self.shadow_until.set(i64::try_from(reading.shadow_until).unwrap_or(i64::MAX));
+        self.set_deliveries(&reading.deliveries);
         self.audit_lines_lost.inner().store(reading.audit_lines_lost, Ordering::Relaxed);
         self.audit_lines_summed_up.inner().store(reading.audit_lines_summed_up, Ordering::Relaxed);
     }

@@ -22,7 +22,7 @@ pub use exposition::Exposition;
 pub use gauges::MetricsSnapshot;
 pub use log::{Log, start};
 pub use metrics::{Connected, Direction, Metrics};
-pub use registry_event::{Action, Events, Listener, Object, RegistryEvent};
+pub use registry_event::{Action, DeliveryReading, Events, Listener, Object, RegistryEvent};
 pub use request_id::RequestId;
 
 /// The sinks to which the parts of the program report.

@@ -8,6 +8,8 @@ use std::{
     time::SystemTime,
 };
 
+use serde::{Deserialize, Serialize};
+
 /// The action of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Action {
@@ -73,6 +75,8 @@ pub struct RegistryEvent {
     pub source: Option<&'static str>,
     /// The client's address, as the rules see it.
     pub address: Option<IpAddr>,
+    /// The scheme by which the client reached Portwarden.
+    pub scheme: &'static str,
     /// The host and port by which the client reached Portwarden.
     pub host: Option<String>,
     /// The method of the request; empty where no client made one.
@@ -101,6 +105,7 @@ impl RegistryEvent {
             account: String::new(),
             source: None,
             address: None,
+            scheme: "https",
             host: None,
             method: String::new(),
             user_agent: None,
@@ -114,6 +119,36 @@ impl RegistryEvent {
 pub trait Listener: Send + Sync {
     /// Takes an event. It is called while a request is answered, so it does not wait.
     fn hear(&self, event: &Arc<RegistryEvent>);
+
+    /// Returns false while it makes no use of events: where no part does, none need be built.
+    fn is_listening(&self) -> bool {
+        true
+    }
+
+    /// Returns the state of each endpoint that it sends events to.
+    fn deliveries(&self) -> Vec<DeliveryReading> {
+        Vec::new()
+    }
+}
+
+/// The state of an endpoint of `notifications`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct DeliveryReading {
+    /// Its name.
+    pub endpoint: String,
+    /// Events that wait.
+    pub waiting: u64,
+    /// The age of the oldest of these, in seconds; 0 if none waits.
+    pub oldest: u64,
+    /// Events that it has taken since the start.
+    pub sent: u64,
+    /// Attempts since the start that failed.
+    pub failed: u64,
+    /// Events since the start that found no room.
+    pub dropped: u64,
+    /// The reason why the last attempt failed; `None` if it succeeded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
 }
 
 /// All that listen, from the start of the server on.
@@ -128,7 +163,12 @@ impl Events {
 
     /// Returns true if one listens: without that, no event need be built.
     pub fn are_heard(&self) -> bool {
-        self.0.get().is_some_and(|listeners| !listeners.is_empty())
+        self.0.get().into_iter().flatten().any(|listener| listener.is_listening())
+    }
+
+    /// Returns the state of each endpoint that events are sent to.
+    pub fn deliveries(&self) -> Vec<DeliveryReading> {
+        self.0.get().into_iter().flatten().flat_map(|listener| listener.deliveries()).collect()
     }
 
     /// Tells an event to all that listen.

@@ -34,6 +34,7 @@ mod ldap;
 mod limits;
 mod man_pages;
 mod metrics;
+mod notifications;
 mod object_store;
 #[allow(clippy::disallowed_methods, reason = "tests are threads of their own, which may sleep")]
 mod one_tag;

@@ -17,6 +17,7 @@ pub mod browser;
 pub mod certificates;
 pub mod client;
 pub mod clock;
+pub mod collector;
 pub mod command;
 pub mod containerd;
 pub mod content;

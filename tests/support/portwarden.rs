@@ -186,6 +186,12 @@ impl Builder {
         self
     }
 
+    /// The same with a text of [`Self::with`] in the place of another.
+    pub fn replacing(mut self, yaml: &str, by: &str) -> Self {
+        self.rest = self.rest.replace(yaml, by);
+        self
+    }
+
     /// Started by another program that becomes it: `prlimit` and its options.
     pub fn under(mut self, words: &[&str]) -> Self {
         self.under = words.iter().map(|word| (*word).to_owned()).collect();

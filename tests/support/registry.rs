@@ -92,6 +92,13 @@ pub fn registry_redirecting_to(origin: &str) -> Registry {
     Registry::start(Configuration { rest, ..Configuration::default() })
 }
 
+/// Starts a plain registry that sends notifications of its own to `url`.
+pub fn registry_notifying(url: &str) -> Registry {
+    let endpoint = format!("{{name: own, url: '{url}', timeout: 10s, threshold: 5, backoff: 1s}}");
+    let rest = format!("notifications: {{endpoints: [{endpoint}]}}\n");
+    Registry::start(Configuration { rest, ..Configuration::default() })
+}
+
 /// Starts a registry that verifies tokens itself, as one that docker_auth serves: `realm` is the token endpoint's URL,
 /// `root_certificates` the PEM bundle with the certificate of the key that signs.
 ///

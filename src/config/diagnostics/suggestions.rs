@@ -84,7 +84,6 @@ const OF_THE_REGISTRY: &[(&str, &[&str])] = &[
             "health",
             "http",
             "middleware",
-            "notifications",
             "proxy",
             "redis",
             "reporting",

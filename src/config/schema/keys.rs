@@ -74,7 +74,7 @@ mod tests {
              google_auth, \
              github_auth, gitlab_auth, oidc_auth, mongo_auth, xorm_auth, plugin_authn, acl_mongo, acl_xorm, \
              casbin_authz, \
-             ext_authz, plugin_authz, htpasswd, robots, workload_auth, certificate_auth, tags, retention, shadow, registry, backends, limits, log, audit, \
+             ext_authz, plugin_authz, htpasswd, robots, workload_auth, certificate_auth, tags, retention, shadow, notifications, registry, backends, limits, log, audit, \
              metrics, control, state, ui"
         );
     }

@@ -3,6 +3,7 @@
 //! Its meaning, and its validity, are decided in `config::sections`.
 
 mod keys;
+mod notifications;
 mod read;
 mod scalar;
 mod tags;
@@ -11,6 +12,7 @@ use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer};
 
 pub(crate) use keys::without_unknown_keys;
+pub(crate) use notifications::{NotificationEndpoint, Notifications};
 pub(crate) use read::read;
 pub(crate) use scalar::{Entries, Integer, OneOrMany, Switch, Text};
 pub(crate) use tags::{Keep, RetentionEntry, Tags, WriteOnceEntry};
@@ -44,6 +46,7 @@ pub(crate) struct File {
     pub(crate) tags: Option<Tags>,
     pub(crate) retention: Option<Vec<Option<RetentionEntry>>>,
     pub(crate) shadow: Option<Shadow>,
+    pub(crate) notifications: Option<Notifications>,
     pub(crate) registry: Option<Registry>,
     pub(crate) backends: Option<Backends>,
     pub(crate) limits: Option<Limits>,

@@ -12,6 +12,7 @@ pub(super) mod ldap;
 pub(super) mod limits;
 pub(super) mod log;
 pub(super) mod metrics;
+pub(super) mod notifications;
 pub(super) mod object_stores;
 pub(super) mod proxy;
 pub(super) mod registry;

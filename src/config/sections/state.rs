@@ -22,15 +22,16 @@ pub(crate) fn settings(file: &File, context: &mut Context<'_>) -> StateSettings 
             check(&path, context);
             StateSettings::File(path)
         }
-        None => default_file().map_or(StateSettings::Off, StateSettings::Default),
+        None => in_state_directory("state.db").map_or(StateSettings::Off, StateSettings::Default),
     }
 }
 
-fn default_file() -> Option<PathBuf> {
+/// Returns the path of a file in the directory that systemd made for the service; `None` where there is none.
+pub(super) fn in_state_directory(name: &str) -> Option<PathBuf> {
     let directories = env::var_os("STATE_DIRECTORY")?;
     // Where a unit names several, they are separated by colons, and the first is the one for this.
     let first = env::split_paths(&directories).next()?;
-    (!first.as_os_str().is_empty()).then(|| first.join("state.db"))
+    (!first.as_os_str().is_empty()).then(|| first.join(name))
 }
 
 /// Looks for what would keep the server from starting, without opening the file: a running server has it.

@@ -19,8 +19,8 @@ use super::diagnostics::path::Step;
 pub(crate) use row::Bounds;
 use row::{Kind, Setting};
 use rows::{
-    accounts, backends, certificates, limits, refused, registry, reporting, retention, robots, server,
-    shadow, tags, token, ui, workload,
+    accounts, backends, certificates, limits, notifications, refused, registry, reporting, retention, robots,
+    server, shadow, tags, token, ui, workload,
 };
 
 /// The rows of each section, in the order of [`File`](super::schema::File). The first row of a section is its own.
@@ -45,6 +45,7 @@ const TABLE: &[&[Setting]] = &[
     tags::ROWS,
     retention::ROWS,
     shadow::ROWS,
+    notifications::ROWS,
     registry::ROWS,
     backends::ROWS,
     limits::ROWS,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::config::{
-    diagnostics::finding::Report,
+    diagnostics::{finding::Report, path::Path},
     schema::{Integer, Text},
     settings::Bounds,
 };
@@ -32,14 +32,24 @@ pub(crate) fn duration(
     bounds: Bounds<Duration>,
     report: &mut Report<'_>,
 ) -> Duration {
+    duration_at(written, bounds, bounds.key.into(), report)
+}
+
+/// The same for an element of a list, whose key stands at `place`.
+pub(crate) fn duration_at(
+    written: Option<&Text>,
+    bounds: Bounds<Duration>,
+    place: Path,
+    report: &mut Report<'_>,
+) -> Duration {
     let Some(Text(text)) = written else { return bounds.default };
     match parse_duration(text) {
         Some(value) if bounds.contains(&value) => return value,
         Some(_) => {
             let message = format!("must be from {} to {}", shown(bounds.least), shown(bounds.most));
-            report.error(bounds.key, message, DURATION);
+            report.error(place, message, DURATION);
         }
-        None => report.error(bounds.key, "not a duration", DURATION),
+        None => report.error(place, "not a duration", DURATION),
     }
     bounds.default
 }
@@ -60,13 +70,23 @@ pub(crate) fn size(written: Option<&Text>, bounds: Bounds<u32>, report: &mut Rep
 
 /// The count that is written, or the default when none is; one outside `bounds` is reported.
 pub(crate) fn count(written: Option<Integer>, bounds: Bounds<u32>, report: &mut Report<'_>) -> u32 {
-    let Bounds { key, default, least, most } = bounds;
+    count_at(written, bounds, bounds.key.into(), report)
+}
+
+/// The same for an element of a list, whose key stands at `place`.
+pub(crate) fn count_at(
+    written: Option<Integer>,
+    bounds: Bounds<u32>,
+    place: Path,
+    report: &mut Report<'_>,
+) -> u32 {
+    let Bounds { default, least, most, .. } = bounds;
     let Some(Integer(number)) = written else { return default };
     match u32::try_from(number) {
         Ok(value) if bounds.contains(&value) => value,
         _ => {
             let message = format!("must be from {least} to {most}");
-            report.error(key, message, format!("Write a whole number, or leave it out for {default}"));
+            report.error(place, message, format!("Write a whole number, or leave it out for {default}"));
             default
         }
     }

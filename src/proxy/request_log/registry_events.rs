@@ -13,7 +13,7 @@ impl RequestLog {
     /// Records the host and port that the client named.
     pub(in crate::proxy) fn reached_at(&mut self, origin: &Origin) {
         if self.telemetry.events.are_heard() {
-            self.host = Some(origin.host.clone());
+            self.origin = Some(origin.clone());
         }
     }
 
@@ -71,7 +71,8 @@ impl RequestLog {
             account: record.account.clone().unwrap_or_default(),
             source: record.source,
             address: record.address,
-            host: self.host.clone(),
+            scheme: self.origin.as_ref().map_or("https", |origin| origin.scheme),
+            host: self.origin.as_ref().map(|origin| origin.host.clone()),
             method: record.method.clone(),
             user_agent: record.user_agent.clone(),
             request_id: record.request_id.clone(),

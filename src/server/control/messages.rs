@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{activity::Entry, proxy::PruneEvent, state::Target};
+use crate::{activity::Entry, proxy::PruneEvent, state::Target, telemetry::DeliveryReading};
 
 /// A request to a running server.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,6 +21,8 @@ pub enum ControlRequest {
     Status,
     /// Say what the next rules would change; answered by `Shadow`, or by `End` where there are none.
     Shadow,
+    /// Say how far notifications are sent; answered by `Endpoint` for each endpoint, then by `End`.
+    Notifications,
     /// Refuse what was issued.
     Revoke {
         /// The subject.
@@ -114,6 +116,8 @@ pub enum ControlAnswer {
         /// Requests of which it is not known.
         undecided: u64,
     },
+    /// An endpoint of `notifications`.
+    Endpoint(DeliveryReading),
     /// It is revoked, and stored.
     Revoked {
         /// The subject.

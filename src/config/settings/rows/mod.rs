@@ -4,6 +4,7 @@ pub(crate) mod accounts;
 pub(crate) mod backends;
 pub(crate) mod certificates;
 pub(crate) mod limits;
+pub(crate) mod notifications;
 pub(crate) mod refused;
 pub(crate) mod registry;
 pub(crate) mod reporting;

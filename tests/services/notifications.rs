@@ -1,0 +1,432 @@
+//! Notifications: the events of pushes, pulls, mounts and deletions, beside those that the registry sends itself about the
+//! same requests; and endpoints, spools and servers that fail.
+//!
+//! Needs: curl, docker-registry, htpasswd, openssl, skopeo.
+
+use std::{collections::BTreeMap, fs, path::Path, thread};
+
+use serde_json::{Value, json};
+
+use crate::support::{
+    collector::{Collector, Manner, collector, collector_with_tls},
+    command::run,
+    curl::{Request, curl},
+    distribution::{MANIFEST, push_blob, push_image, put_manifest, start_upload},
+    image::{Image, random_bytes, sha256},
+    metrics::{self, value},
+    portwarden::{ADMIN, Builder, Portwarden, TEST2, USER, portwarden, program},
+    registry::{Registry, registry, registry_notifying},
+    skopeo::skopeo,
+    waiting::{PATIENCE, eventually},
+};
+
+/// The key of a signature.
+const SECRET: &str = "0123456789abcdef0123456789abcdef";
+
+fn endpoint(name: &str, url: &str, more: &str) -> String {
+    format!("{{name: {name}, url: '{url}', timeout: 10s, threshold: 2, backoff: 100ms{more}}}")
+}
+
+fn section(endpoints: &[String]) -> String {
+    format!("notifications: {{spool: notifications.spool, endpoints: [{}]}}", endpoints.join(", "))
+}
+
+fn notifying(registry: &Registry, endpoints: &[String]) -> Builder {
+    portwarden(registry).with(metrics::ON).with(&section(endpoints))
+}
+
+fn to(registry: &Registry, collector: &Collector) -> Portwarden {
+    notifying(registry, &[endpoint("one", &collector.url(), "")]).start()
+}
+
+fn admin(warden: &Portwarden) -> Request {
+    curl(warden).user(ADMIN).header("User-Agent: a client of the tests")
+}
+
+fn metric(warden: &Portwarden, name: &str, endpoint: &str) -> f64 {
+    value(warden, &format!("portwarden_notifications_{name}{{endpoint=\"{endpoint}\"}}")).unwrap_or(-1.0)
+}
+
+fn count(warden: &Portwarden, outcome: &str) -> f64 {
+    let name = format!("portwarden_notifications_total{{endpoint=\"one\",outcome=\"{outcome}\"}}");
+    value(warden, &name).unwrap_or(-1.0)
+}
+
+/// Pushes a manifest under each of these tags.
+fn push_tags(warden: &Portwarden, tags: &[String]) {
+    for tag in tags {
+        put_manifest(&admin(warden), "acme/app", tag, b"{}", &[]).is(201);
+    }
+}
+
+/// The tags of events about pushes, in their order.
+fn tags(events: &[Value]) -> Vec<String> {
+    let pushes = events.iter().filter(|event| event["action"] == "push");
+    pushes.filter_map(|event| event["target"]["tag"].as_str().map(str::to_owned)).collect()
+}
+
+fn names(range: std::ops::Range<usize>) -> Vec<String> {
+    range.map(|n| format!("t{n}")).collect()
+}
+
+// ---- the same as the registry's own
+
+/// The differences from the registry's own events, by the place of the field, with the reason. All else is the same.
+const DIFFERENCES: [(&str, &str); 8] = [
+    ("/id", "each sender draws its own"),
+    ("/timestamp", "each sender has its own clock, and hears of the end at another time"),
+    ("/actor/name", "the registry does not know the account"),
+    ("/request/id", "ours is that of the audit log and of `X-Request-Id`"),
+    (
+        "/request/addr",
+        "ours is the client's address as the rules see it; the registry's has the port of a connection",
+    ),
+    ("/source/addr", "another server"),
+    ("/source/instanceID", "another server"),
+    ("/portwarden", "the rule, and what the registry's form has no place for"),
+];
+
+/// All fields of an event that are no mappings, by their place.
+fn fields(event: &Value, at: &str, all: &mut BTreeMap<String, Value>) {
+    match event {
+        Value::Object(entries) if !entries.is_empty() && at != "/portwarden" => {
+            for (key, value) in entries {
+                fields(value, &format!("{at}/{key}"), all);
+            }
+        }
+        Value::Object(entries) if entries.is_empty() => {}
+        value => drop(all.insert(at.to_owned(), value.clone())),
+    }
+}
+
+/// The fields that are to be the same.
+fn compared(event: &Value) -> BTreeMap<String, Value> {
+    let mut all = BTreeMap::new();
+    fields(event, "", &mut all);
+    all.retain(|at, _| !DIFFERENCES.iter().any(|(different, _)| at == different));
+    all
+}
+
+/// Pushes, mounts, pulls and deletes; returns the number of events. What is deleted must have come before.
+fn all_kinds(warden: &Portwarden, ours: &Collector) -> usize {
+    let client = admin(warden);
+    let (config, layer) = (b"{}".to_vec(), random_bytes(3000));
+    // A blob in one piece, one in two, and one that is mounted.
+    push_blob(&client, "acme/app", &config);
+    let location = start_upload(&client, "acme/app");
+    let patched = client.clone().body(&layer[..1000]).send("PATCH", &location).is(202);
+    let location = patched.header("location").unwrap().to_owned();
+    let digest = sha256(&layer);
+    let end = crate::support::distribution::with_digest(&location, &digest);
+    client.clone().body(&layer[1000..]).send("PUT", &end).is(201);
+    let mount = format!("/v2/acme/other/blobs/uploads/?mount={digest}&from=acme/app");
+    client.clone().send("POST", &mount).is(201);
+    let pushed = put_manifest(&client, "acme/app", "1", &config, &[&layer]).is(201);
+    let manifest = pushed.header("docker-content-digest").unwrap().to_owned();
+    let accept = client.clone().header(&format!("Accept: {MANIFEST}"));
+    accept.clone().get("/v2/acme/app/manifests/1").is(200);
+    accept.clone().head("/v2/acme/app/manifests/1").is(200);
+    accept.get(&format!("/v2/acme/app/manifests/{manifest}")).is(200);
+    client.clone().get(&format!("/v2/acme/app/blobs/{digest}")).is(200);
+    client.clone().head(&format!("/v2/acme/app/blobs/{digest}")).is(200);
+    client.clone().header("Range: bytes=0-9").get(&format!("/v2/acme/app/blobs/{digest}")).is(206);
+    ours.until(|events| events.len() == 10);
+    client.clone().send("DELETE", &format!("/v2/acme/app/manifests/{manifest}")).is(202);
+    client.clone().send("DELETE", &format!("/v2/acme/app/blobs/{digest}")).is(202);
+    // Nothing of note.
+    client.clone().get("/v2/acme/app/manifests/none").is(404);
+    client.get("/v2/acme/app/tags/list").is(200);
+    12
+}
+
+/// The events about requests of clients: those of Portwarden itself to the registry have no `User-Agent`. The registry
+/// tells of each tag that goes with a manifest, too.
+fn of_clients(events: &[Value]) -> Vec<&Value> {
+    let is_tag_that_went = |event: &Value| event["action"] == "delete" && event["target"]["tag"].is_string();
+    let is_of_client = |event: &&Value| event["request"]["useragent"] != "" && !is_tag_that_went(event);
+    events.iter().filter(is_of_client).collect()
+}
+
+#[test]
+fn events_are_those_of_the_registry_field_by_field() {
+    let (theirs, ours) = (collector(), collector());
+    let registry = registry_notifying(&theirs.url());
+    let warden = to(&registry, &ours);
+    let mut expected = all_kinds(&warden, &ours);
+    let image = Image::random(1, 1000).archive("acme/real:1");
+    skopeo(&warden, ADMIN).push(image.path(), "acme/real:1").succeeds();
+    skopeo(&warden, ADMIN).pull("acme/real:1").succeeds();
+    // Two blobs and a manifest each way; skopeo may also ask whether they are there.
+    expected += 6;
+    ours.until(|events| events.len() >= expected);
+    let are_even = || of_clients(&theirs.events()).len() == ours.events().len();
+    let in_short = |event: &Value| format!("{} {} {}\n", event["action"], event["request"], event["target"]);
+    let said = |events: &[Value]| of_clients(events).into_iter().map(in_short).collect::<String>();
+    let came = eventually(PATIENCE, are_even);
+    assert!(came, "theirs:\n{}ours:\n{}", said(&theirs.events()), said(&ours.events()));
+    let (ours, theirs) = (ours.events(), theirs.events());
+    let in_order = |events: &[Value]| {
+        let mut all: Vec<_> = of_clients(events).into_iter().map(compared).collect();
+        all.sort_by_key(|event| format!("{event:?}"));
+        all
+    };
+    let (ours_compared, theirs_compared) = (in_order(&ours), in_order(&theirs));
+    for (ours, theirs) in ours_compared.iter().zip(&theirs_compared) {
+        assert_eq!(ours, theirs);
+    }
+    assert_eq!(ours_compared.len(), theirs_compared.len());
+    for event in &ours {
+        assert_eq!(event["actor"], json!({"name": "admin"}), "{event}");
+        assert_eq!(event["request"]["addr"], "127.0.0.1", "{event}");
+        let portwarden = &event["portwarden"];
+        assert_eq!(portwarden["section"], "users");
+        assert!(portwarden["rule"].as_str().is_some_and(|rule| rule.starts_with("rule 1, line ")), "{event}");
+    }
+    assert!(of_clients(&theirs).iter().all(|event| event["actor"] == json!({})), "then this is of no use");
+}
+
+#[test]
+fn a_push_by_digest_with_tags_and_a_deletion_of_a_tag_name_their_tags() {
+    let (registry, collector) = (registry(), collector());
+    let warden = to(&registry, &collector);
+    let client = admin(&warden);
+    push_blob(&client, "acme/app", b"{}");
+    let pushed = put_manifest(&client, "acme/app", "first", b"{}", &[]).is(201);
+    let digest = pushed.header("docker-content-digest").unwrap().to_owned();
+    let by_digest = format!("{digest}?tag=a&tag=b");
+    put_manifest(&client, "acme/app", &by_digest, b"{}", &[]).is(201);
+    client.send("DELETE", "/v2/acme/app/manifests/first").is(202);
+    let events = collector.until(|events| events.len() == 5);
+    assert_eq!(tags(&events), ["first", "a", "b"]);
+    let deletion = events.last().unwrap();
+    assert_eq!(deletion["target"], json!({"repository": "acme/app", "tag": "first"}));
+    assert_eq!((&deletion["action"], &deletion["portwarden"]["object"]), (&json!("delete"), &json!("tag")));
+}
+
+#[test]
+fn what_is_refused_is_no_event_and_what_is_ignored_is_not_sent() {
+    let (registry, all, some) = (registry(), collector(), collector());
+    let ignore = ", ignore: {actions: [pull], mediatypes: [application/octet-stream]}";
+    let endpoints = [endpoint("one", &all.url(), ""), endpoint("two", &some.url(), ignore)];
+    let warden = notifying(&registry, &endpoints).start();
+    push_image(&curl(&warden).user(TEST2), "acme/app", "1");
+    curl(&warden).user(USER).send("DELETE", "/v2/acme/app/manifests/1").is(401);
+    curl(&warden).get("/v2/acme/app/manifests/1").is(401);
+    let pull = curl(&warden).user(USER).header(&format!("Accept: {MANIFEST}"));
+    pull.get("/v2/acme/app/manifests/1").is(200);
+    let events = all.until(|events| events.len() == 4);
+    let by = |event: &Value| format!("{} {}", event["action"], event["actor"]["name"]).replace('"', "");
+    let by: Vec<String> = events.iter().map(by).collect();
+    assert_eq!(by, ["push test2", "push test2", "push test2", "pull user"]);
+    let events = some.until(|events| !events.is_empty());
+    assert_eq!(tags(&events), ["1"]);
+    assert!(eventually(PATIENCE, || metric(&warden, "waiting", "two") == 0.0));
+    assert_eq!(some.events().len(), 1);
+}
+
+// ---- endpoints
+
+#[test]
+fn rule_57_an_endpoint_that_fails_loses_no_event_and_gets_them_in_order_with_their_ids() {
+    let (registry, mut collector) = (registry(), collector());
+    let endpoints = [endpoint("one", &collector.url(), "").replace("10s", "500ms")];
+    let warden = notifying(&registry, &endpoints).start();
+    push_blob(&admin(&warden), "acme/app", b"{}");
+    collector.until(|events| events.len() == 1);
+    let mut pushed = 0;
+    for manner in [Manner::Status(500), Manner::Status(404), Manner::Redirects, Manner::Closes, Manner::Hangs]
+    {
+        collector.behave(manner);
+        let before = collector.posted().len();
+        push_tags(&warden, &names(pushed..pushed + 2));
+        pushed += 2;
+        assert!(eventually(PATIENCE, || collector.posted().len() > before + 1), "{manner:?}");
+        collector.behave(Manner::Takes);
+        collector.until(|events| tags(events) == names(0..pushed));
+    }
+    for manner in [Manner::IsSlow, Manner::IsEndless] {
+        collector.behave(manner);
+        push_tags(&warden, &names(pushed..pushed + 2));
+        pushed += 2;
+        collector.until(|events| tags(events) == names(0..pushed));
+    }
+    collector.behave(Manner::Takes);
+    collector.stop();
+    push_tags(&warden, &names(pushed..pushed + 3));
+    pushed += 3;
+    warden.says("an endpoint does not take notifications, which wait: ");
+    assert!(eventually(PATIENCE, || metric(&warden, "waiting", "one") == 3.0));
+    collector.restart();
+    collector.until(|events| tags(events) == names(0..pushed));
+    let mut ids: BTreeMap<String, Value> = BTreeMap::new();
+    for event in collector.posted().iter().flat_map(|posted| posted.events()) {
+        let known = ids.entry(event["id"].to_string()).or_insert_with(|| event.clone());
+        assert_eq!(*known, event, "the same event under the same id");
+    }
+    assert_eq!(ids.len(), pushed + 1);
+    assert_eq!((count(&warden, "sent"), count(&warden, "dropped")), ((pushed + 1) as f64, 0.0));
+    assert!(count(&warden, "failed") >= 10.0);
+}
+
+#[test]
+fn rule_57_requests_are_signed_over_tls_and_no_secret_is_shown() {
+    let directory = tempfile::tempdir().unwrap();
+    let (registry, (collector, authority)) = (registry(), collector_with_tls(directory.path()));
+    let secret = directory.path().join("secret");
+    fs::write(&secret, format!("{SECRET}\n")).unwrap();
+    let more = format!(
+        ", headers: {{Authorization: [Bearer hunter2]}}, secret_file: '{}', ca_certificate: '{}'",
+        secret.display(),
+        authority.display()
+    );
+    let socket = directory.path().join("control.sock");
+    let control = format!("control: {{socket: '{}'}}\nlog: {{level: debug}}", socket.display());
+    let url = format!("{}/token-in-a-path", collector.url());
+    let untrusted = endpoint("untrusted", &collector.url(), "");
+    let warden = notifying(&registry, &[endpoint("one", &url, &more), untrusted]).with(&control).start();
+    push_blob(&admin(&warden), "acme/app", b"{}");
+    collector.until(|events| events.len() == 1);
+    assert!(
+        eventually(PATIENCE, || (metric(&warden, "waiting", "one"), count(&warden, "sent")) == (0.0, 1.0))
+    );
+    let posted = collector.posted().remove(0);
+    assert_eq!(posted.header("authorization"), Some("Bearer hunter2"));
+    assert_eq!(posted.header("content-type"), Some("application/vnd.docker.distribution.events.v2+json"));
+    let file = directory.path().join("signed");
+    let timestamp = posted.header("portwarden-timestamp").unwrap();
+    fs::write(&file, format!("{timestamp}.{}", posted.body)).unwrap();
+    let arguments = ["dgst", "-sha256", "-hmac", SECRET, "-r", file.to_str().unwrap()];
+    let digest = run("openssl", &arguments, &[]).succeeds().stdout;
+    let digest = digest.split(' ').next().unwrap();
+    assert_eq!(posted.header("portwarden-signature"), Some(&*format!("sha256={digest}")));
+    assert!(
+        eventually(PATIENCE, || metric(&warden, "waiting", "untrusted") == 1.0),
+        "its authority is unknown"
+    );
+    warden.says("endpoint=\"untrusted\"");
+    let status = run(&program(), &["status", "--socket", socket.to_str().unwrap()], &[]).succeeds();
+    let json = run(&program(), &["status", "--json", "--socket", socket.to_str().unwrap()], &[]).succeeds();
+    let file = warden.file("portwarden.yml");
+    let check = run(&program(), &["check", "--config", file.to_str().unwrap()], &[]).succeeds();
+    status.says("notifications to one: 0 waiting, 1 sent, 0 dropped, 0 failed attempts");
+    let read: Value = serde_json::from_str(&json.stdout).unwrap();
+    assert_eq!(read["notifications"][0]["endpoint"], "one");
+    assert_eq!(read["notifications"][1]["waiting"], 1);
+    let shown = [warden.log(), json.stdout, check.stdout, check.stderr].concat();
+    for secret in [SECRET, "hunter2", "token-in-a-path"] {
+        assert!(!shown.contains(secret), "{secret} in {shown}");
+    }
+}
+
+#[test]
+fn endpoints_come_and_go_with_a_reload() {
+    let (registry, first, second) = (registry(), collector(), collector());
+    first.behave(Manner::Status(503));
+    let mut warden = to(&registry, &first);
+    push_blob(&admin(&warden), "acme/app", b"{}");
+    push_tags(&warden, &names(0..2));
+    assert!(eventually(PATIENCE, || metric(&warden, "waiting", "one") == 3.0));
+    let (old, new) = (section(&[endpoint("one", &first.url(), "")]), endpoint("two", &second.url(), ""));
+    let with = |builder: Builder, from: &str, to: &str| builder.replacing(from, to);
+    let other = section(std::slice::from_ref(&new));
+    warden.reload(|builder| with(builder, &old, &other));
+    warden.says("an endpoint is gone: the notifications that waited for it are dropped");
+    push_tags(&warden, &names(2..3));
+    second.until(|events| tags(events) == ["t2"]);
+    first.behave(Manner::Takes);
+    warden
+        .reload(|builder| with(builder, &other, &section(&[endpoint("one", &first.url(), ""), new.clone()])));
+    push_tags(&warden, &names(3..4));
+    first.until(|events| tags(events) == ["t3"]);
+    second.until(|events| tags(events) == ["t2", "t3"]);
+}
+
+// ---- servers and spools
+
+#[test]
+fn rule_57_what_is_stored_survives_a_crash_at_any_moment() {
+    let (registry, mut collector) = (registry(), collector());
+    let mut warden = to(&registry, &collector);
+    push_blob(&admin(&warden), "acme/app", b"{}");
+    collector.until(|events| events.len() == 1);
+    collector.stop();
+    let mut stored = Vec::new();
+    for round in 0..5 {
+        let sure: Vec<String> = (0..3).map(|n| format!("sure-{round}-{n}")).collect();
+        let before = metric(&warden, "waiting", "one");
+        push_tags(&warden, &sure);
+        assert!(eventually(PATIENCE, || metric(&warden, "waiting", "one") >= before + 3.0));
+        stored.extend(sure);
+        // Pushes are under way when it is killed: their events may be stored or not.
+        thread::scope(|scope| {
+            let client = admin(&warden);
+            let pushing = scope.spawn(move || {
+                for n in 0..50 {
+                    let tag = format!("maybe-{round}-{n}");
+                    if put_manifest(&client, "acme/app", &tag, b"{}", &[]).status != 201 {
+                        return;
+                    }
+                }
+            });
+            let enough =
+                eventually(PATIENCE, || !registry.requests(&format!("maybe-{round}-{round}")).is_empty());
+            assert!(enough, "nothing is pushed");
+            run("kill", &["-9", &warden.id().to_string()], &[]).succeeds();
+            pushing.join().unwrap();
+        });
+        warden.crash_and_restart();
+        // Its metrics are on another port.
+        let starts = || warden.log().matches("metrics and health").count();
+        assert!(eventually(PATIENCE, || starts() == round + 2));
+    }
+    collector.restart();
+    let is_sure = |tag: &String| tag.starts_with("sure");
+    let sure = |events: &[Value]| tags(events).into_iter().filter(is_sure).collect::<Vec<_>>();
+    let events = collector.until(|events| sure(events) == stored);
+    let maybe: Vec<String> = tags(&events).into_iter().filter(|tag| !is_sure(tag)).collect();
+    let mut in_order = maybe.clone();
+    in_order.sort_by_key(|tag| tag.split('-').skip(1).map(|n| n.parse().unwrap()).collect::<Vec<u32>>());
+    assert_eq!(maybe, in_order);
+    assert!(!warden.log().contains("is damaged"), "{}", warden.log());
+}
+
+#[test]
+fn a_spool_that_was_cut_short_is_set_aside_and_the_server_serves() {
+    let (registry, mut collector) = (registry(), collector());
+    let mut warden = to(&registry, &collector);
+    push_blob(&admin(&warden), "acme/app", b"{}");
+    collector.stop();
+    push_tags(&warden, &names(0..40));
+    assert!(eventually(PATIENCE, || metric(&warden, "waiting", "one") >= 40.0));
+    warden.stop();
+    let spool = warden.file("notifications.spool");
+    let whole = fs::read(&spool).unwrap();
+    collector.restart();
+    for length in [whole.len() - 1, whole.len() / 2, 5000, 100, 17] {
+        fs::write(&spool, &whole[..length]).unwrap();
+        warden.crash_and_restart();
+        let tag = format!("after-{length}");
+        push_tags(&warden, std::slice::from_ref(&tag));
+        collector.until(|events| tags(events).last() == Some(&tag));
+        warden.says("the spool of notifications cannot be read");
+        assert_eq!(fs::read(with_suffix(&spool, ".damaged")).unwrap().len(), length);
+        warden.stop();
+    }
+}
+
+fn with_suffix(path: &Path, suffix: &str) -> std::path::PathBuf {
+    format!("{}{suffix}", path.display()).into()
+}
+
+#[test]
+fn what_was_pushed_before_an_orderly_end_is_sent_after_the_next_start() {
+    let (registry, mut collector) = (registry(), collector());
+    collector.stop();
+    let mut warden = to(&registry, &collector);
+    push_blob(&admin(&warden), "acme/app", b"{}");
+    push_tags(&warden, &names(0..20));
+    assert!(warden.stop().is_some_and(|status| status.success()));
+    collector.restart();
+    warden.crash_and_restart();
+    collector.until(|events| tags(events) == names(0..20));
+}
