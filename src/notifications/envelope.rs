@@ -96,14 +96,19 @@ pub(super) fn media_type(event: &RegistryEvent) -> &str {
     }
 }
 
-/// Writes an event as JSON: one for each tag that a manifest was pushed under. `size` is that of the target, where the
+/// Writes an event as JSON: one for each tag that a manifest was pushed under, and one more for each tag that went with a
+/// manifest, as the registry does. `size` is that of the target, where the
 /// event itself does not have it.
 pub(super) fn written(event: &RegistryEvent, size: Option<u64>, source: &EventSource) -> Vec<String> {
     let tags: Vec<Option<&str>> = match &*event.tags {
         [] => vec![None],
         tags => tags.iter().map(|tag| Some(tag.as_str())).collect(),
     };
-    tags.into_iter().map(|tag| one(event, tag, event.size.or(size), source)).collect()
+    let mut all: Vec<String> =
+        tags.into_iter().map(|tag| one(event, tag, event.size.or(size), source)).collect();
+    let of_tag = RegistryEvent { object: Object::Tag, gone: None, ..event.clone() };
+    all.extend(event.gone.iter().flatten().map(|tag| one(&of_tag, Some(tag), None, source)));
+    all
 }
 
 fn one(event: &RegistryEvent, tag: Option<&str>, size: Option<u64>, source: &EventSource) -> String {
@@ -193,6 +198,7 @@ mod tests {
             object: Object::Manifest,
             repository: "team/app".to_owned(),
             tags: vec!["1".to_owned(), "latest".to_owned()],
+            gone: None,
             digest: Some(DIGEST.to_owned()),
             media_type: Some("m".to_owned()),
             size: Some(7),
@@ -273,6 +279,13 @@ mod tests {
         assert_eq!(event["target"], json!({"digest": DIGEST, "repository": "team/app"}));
         assert_eq!(event["actor"], json!({}));
         assert_eq!(event["request"], json!({"id": "", "method": "", "useragent": ""}));
+        let with_tags = RegistryEvent { gone: Some(vec!["1".to_owned(), "2".to_owned()]), ..deletion };
+        let events = read(&with_tags, None);
+        let targets: Vec<&Value> = events.iter().map(|event| &event["target"]).collect();
+        let tag = |tag: &str| json!({"repository": "team/app", "tag": tag});
+        let manifest = json!({"digest": DIGEST, "repository": "team/app"});
+        assert_eq!(targets, [&manifest, &tag("1"), &tag("2")]);
+        assert_eq!(events[1]["portwarden"], json!({"object": "tag"}));
         let untagged = RegistryEvent::deletion(Object::Tag, "team/app", Some("1"), Some(DIGEST));
         assert_eq!(read(&untagged, None)[0]["target"], json!({"repository": "team/app", "tag": "1"}));
     }

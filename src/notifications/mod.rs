@@ -189,6 +189,11 @@ impl Listener for Notifications {
         !self.endpoints.load().is_empty()
     }
 
+    fn wants_tags_that_go(&self) -> bool {
+        let delete = Action::Delete.as_str();
+        self.endpoints.load().iter().any(|endpoint| endpoint.settings.wants(delete, ""))
+    }
+
     fn deliveries(&self) -> Vec<DeliveryReading> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         let reading = |endpoint: &Arc<Endpoint>| {

@@ -48,6 +48,8 @@ pub struct RequestLog {
     ended: Option<Ended>,
     /// The scheme, and the host and port, by which the client came; only where events are heard.
     origin: Option<Origin>,
+    /// The tags on the manifest that is deleted; only where they are looked up.
+    gone: Option<Vec<String>>,
     /// The pull that the registry has allowed, told when all of it has gone out.
     pull: Option<Confirmed>,
 }
@@ -112,6 +114,7 @@ impl RequestLog {
             sent: None,
             ended: None,
             origin: None,
+            gone: None,
             pull: None,
         })
     }

@@ -310,6 +310,12 @@ impl Service {
         } else {
             (body, Passage::default())
         };
+        if WriteOnceGate::takes_tags_along(permit.route()) && log.names_tags_that_go() {
+            let registry = &Subrequest::of(&upstream, context, address, log);
+            let account = caller.as_ref().map_or("", Caller::account);
+            passage =
+                Box::pin(self.write_once.name_tags(permit.route(), account, registry, passage, log)).await;
+        }
         if one_tag::deletes_tag(permit.route()) {
             let registry = Subrequest::of(&upstream, context, address, log);
             return Box::pin(self.delete_tag(permit, passage, registry, context, log)).await;

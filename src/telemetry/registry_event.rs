@@ -61,6 +61,9 @@ pub struct RegistryEvent {
     /// The tags that a pushed manifest was given, the tag that was pulled, or the tag that was deleted; none where only a
     /// digest was named.
     pub tags: Vec<String>,
+    /// The tags that went with a manifest that was deleted by its digest; `None` for any other event, and where they were not
+    /// looked up.
+    pub gone: Option<Vec<String>>,
     /// The digest of the manifest or the blob; for a tag that was deleted, that of its manifest, as far as it is known.
     pub digest: Option<String>,
     /// The media type of a manifest.
@@ -98,6 +101,7 @@ impl RegistryEvent {
             object,
             repository: repository.to_owned(),
             tags: tag.into_iter().map(str::to_owned).collect(),
+            gone: None,
             digest: digest.map(str::to_owned),
             media_type: None,
             size: None,
@@ -123,6 +127,11 @@ pub trait Listener: Send + Sync {
     /// Returns false while it makes no use of events: where no part does, none need be built.
     fn is_listening(&self) -> bool {
         true
+    }
+
+    /// Returns true if it makes use of the tags that go with a manifest: they take a look at each tag of a repository.
+    fn wants_tags_that_go(&self) -> bool {
+        false
     }
 
     /// Returns the state of each endpoint that it sends events to.
@@ -164,6 +173,11 @@ impl Events {
     /// Returns true if one listens: without that, no event need be built.
     pub fn are_heard(&self) -> bool {
         self.0.get().into_iter().flatten().any(|listener| listener.is_listening())
+    }
+
+    /// Returns true if one makes use of the tags that go with a manifest.
+    pub fn want_tags_that_go(&self) -> bool {
+        self.0.get().into_iter().flatten().any(|listener| listener.wants_tags_that_go())
     }
 
     /// Returns the state of each endpoint that events are sent to.

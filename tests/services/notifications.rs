@@ -136,15 +136,12 @@ fn all_kinds(warden: &Portwarden, ours: &Collector) -> usize {
     // Nothing of note.
     client.clone().get("/v2/acme/app/manifests/none").is(404);
     client.get("/v2/acme/app/tags/list").is(200);
-    12
+    13
 }
 
-/// The events about requests of clients: those of Portwarden itself to the registry have no `User-Agent`. The registry
-/// tells of each tag that goes with a manifest, too.
+/// The events about requests of clients: those of Portwarden itself to the registry have no `User-Agent`.
 fn of_clients(events: &[Value]) -> Vec<&Value> {
-    let is_tag_that_went = |event: &Value| event["action"] == "delete" && event["target"]["tag"].is_string();
-    let is_of_client = |event: &&Value| event["request"]["useragent"] != "" && !is_tag_that_went(event);
-    events.iter().filter(is_of_client).collect()
+    events.iter().filter(|event| event["request"]["useragent"] != "").collect()
 }
 
 #[test]
@@ -201,6 +198,42 @@ fn a_push_by_digest_with_tags_and_a_deletion_of_a_tag_name_their_tags() {
     let deletion = events.last().unwrap();
     assert_eq!(deletion["target"], json!({"repository": "acme/app", "tag": "first"}));
     assert_eq!((&deletion["action"], &deletion["portwarden"]["object"]), (&json!("delete"), &json!("tag")));
+}
+
+#[test]
+fn a_deletion_by_digest_names_each_tag_that_went() {
+    let (registry, collector) = (registry(), collector());
+    let warden = to(&registry, &collector);
+    let client = admin(&warden);
+    push_blob(&client, "acme/app", b"{}");
+    push_tags(&warden, &["a".to_owned(), "b".to_owned()]);
+    let digest = put_manifest(&client, "acme/app", "c", b"{}", &[]).is(201);
+    let digest = digest.header("docker-content-digest").unwrap().to_owned();
+    let other = push_image(&client, "acme/app", "other");
+    client.clone().send("DELETE", &format!("/v2/acme/app/manifests/{digest}")).is(202);
+    client.clone().send("DELETE", &format!("/v2/acme/app/manifests/{other}")).is(202);
+    client.clone().send("DELETE", &format!("/v2/acme/app/manifests/{other}")).is(404);
+    let deletions = |events: &[Value]| {
+        let deletions = events.iter().filter(|event| event["action"] == "delete");
+        deletions.map(|event| event["target"].clone()).collect::<Vec<_>>()
+    };
+    let manifest = |digest: &str| json!({"digest": digest, "repository": "acme/app"});
+    let tag = |tag: &str| json!({"repository": "acme/app", "tag": tag});
+    let events = collector.until(|events| deletions(events).len() == 6);
+    let expected = [manifest(&digest), tag("a"), tag("b"), tag("c"), manifest(&other), tag("other")];
+    assert_eq!(deletions(&events), expected);
+    // Above a thousand tags they are not looked at.
+    push_image(&client, "acme/many", "like");
+    let many: Vec<String> = (0..1000).map(|n| format!("n{n}")).collect();
+    registry.add_tags("acme/many", "like", &many);
+    let accept = client.clone().header(&format!("Accept: {MANIFEST}"));
+    let digest = accept.head("/v2/acme/many/manifests/like").is(200);
+    let digest = digest.header("docker-content-digest").unwrap().to_owned();
+    client.send("DELETE", &format!("/v2/acme/many/manifests/{digest}")).is(202);
+    push_image(&admin(&warden), "acme/last", "1");
+    let events =
+        collector.until(|events| events.iter().any(|event| event["target"]["repository"] == "acme/last"));
+    assert_eq!(deletions(&events).len(), 7, "{events:#?}");
 }
 
 #[test]

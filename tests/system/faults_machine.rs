@@ -19,10 +19,8 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::support::{
     client::{Answer, Client, Connection, Protocol, basic, run, wrong_password},
     clock::Clock,
-    collector::collector,
     content::Content,
-    curl::{curl, curl_at},
-    distribution::{push_blob, put_manifest},
+    curl::curl_at,
     misbehaving_registry::{Fault, misbehaving, no_registry},
     pki, ports,
     portwarden::{ADMIN, Portwarden, USER, port_after, portwarden, portwarden_at, program},
@@ -74,27 +72,6 @@ fn without_descriptors_accepting_pauses_and_what_is_under_way_goes_on() {
         assert_eq!(connection.get("/v2/team/app/tags/list", &token).await.unwrap().status, 404);
     });
     assert!(warden.is_running());
-}
-
-#[test]
-fn a_full_disk_for_the_spool_of_notifications_stops_no_request() {
-    let (registry, collector, disk) = (registry(), collector(), SmallDisk::new(256));
-    let endpoint = format!("{{name: one, url: '{}', timeout: 10s}}", collector.url());
-    let spool = disk.path().join("spool");
-    let section = format!("notifications: {{spool: '{}', endpoints: [{endpoint}]}}", spool.display());
-    let warden = portwarden(&registry).with(&section).start();
-    let client = curl(&warden).user(ADMIN);
-    push_blob(&client, "acme/app", b"{}");
-    collector.until(|events| events.len() == 1);
-    disk.fill();
-    for n in 0..20 {
-        put_manifest(&client, "acme/app", &format!("t{n}"), b"{}", &[]).is(201);
-    }
-    warden.says("cannot use the spool of notifications");
-    disk.clear();
-    let events = collector.until(|events| events.len() == 21);
-    let tags: Vec<&str> = events[1..].iter().map(|event| event["target"]["tag"].as_str().unwrap()).collect();
-    assert_eq!(tags, (0..20).map(|n| format!("t{n}")).collect::<Vec<_>>());
 }
 
 #[test]

@@ -64,9 +64,11 @@ pub(super) async fn delete(
     digest: &Digest,
 ) -> Result<Answer, PageError> {
     let (form, reader, permit) = sent(request, visit, name, digest.as_str()).await?;
-    if form.get("tags") != in_short(&tags_on(&reader, name, digest).await?) {
+    let tags = tags_on(&reader, name, digest).await?;
+    if form.get("tags") != in_short(&tags) {
         return Err(PageError::Changed);
     }
+    request.log.takes_along(tags);
     let mut passage = passage(request, &reader, &permit).await?;
     let mut write = request.freeze.admit(permit.route())?;
     passage.begin()?;

@@ -26,6 +26,16 @@ impl RequestLog {
         self.tell(Confirmed::deletion(Object::Tag, digest));
     }
 
+    /// Returns true if events name the tags that go with a manifest.
+    pub(in crate::proxy) fn names_tags_that_go(&self) -> bool {
+        self.telemetry.events.want_tags_that_go()
+    }
+
+    /// Records the tags on the manifest that is to be deleted.
+    pub(in crate::proxy) fn takes_along(&mut self, tags: Vec<String>) {
+        self.gone = Some(tags);
+    }
+
     /// The manifest of the request was deleted, and each tag on it.
     pub(in crate::proxy) fn deleted_manifest(&self, digest: &Digest) {
         self.tell(Confirmed::deletion(Object::Manifest, Some(digest.as_str().to_owned())));
@@ -64,6 +74,7 @@ impl RequestLog {
             object,
             repository: record.repository.clone().unwrap_or_default(),
             tags: if object == Object::Blob { Vec::new() } else { named() },
+            gone: self.gone.clone().filter(|_| (action, object) == (Action::Delete, Object::Manifest)),
             digest,
             media_type,
             size,

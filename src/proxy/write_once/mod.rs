@@ -7,6 +7,7 @@
 //! pushed until the registry shows one. Whatever cannot be read, refuses.
 
 mod claims;
+mod going_along;
 mod leftovers;
 mod locks;
 mod placeholder_steps;
