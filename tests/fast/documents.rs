@@ -92,8 +92,7 @@ fn links_lead_somewhere() {
 
 #[test]
 fn the_security_policy_names_tests_that_exist() {
-    let policy = read(Path::new("SECURITY.md"));
-    let sources: String = ["src", "tests"].into_iter().flat_map(files).map(|file| read(&file)).collect();
+    let (policy, sources) = (read(Path::new("SECURITY.md")), sources());
     let named: Vec<&str> =
         policy.split('`').filter(|code| code.starts_with("rule_") && code.len() > 5).collect();
     let missing: Vec<&&str> = named.iter().filter(|name| !is_test(&sources, name)).collect();
@@ -101,9 +100,53 @@ fn the_security_policy_names_tests_that_exist() {
     assert!(named.len() > 20, "only {} tests named: the search is broken", named.len());
 }
 
-/// A function, or a property that `tests/fast/properties.rs` makes one of.
+/// A word with two underscores or more in backticks is a test there, and an advisory is a link to its own record.
+#[test]
+fn the_threat_model_names_tests_and_advisories_that_exist() {
+    let (page, sources) = (read(Path::new("docs/threat-model.md")), sources());
+    let codes = page.split('`').skip(1).step_by(2);
+    let named: Vec<&str> = codes.filter(|code| is_name_of_a_test(code)).collect();
+    let missing: Vec<&&str> = named.iter().filter(|name| !is_test(&sources, name)).collect();
+    assert!(missing.is_empty(), "no such tests: {missing:?}");
+    assert!(named.len() > 80, "only {} tests named: the search is broken", named.len());
+    let strayed: Vec<&str> = ["CVE-", "GHSA-", "RUSTSEC-"]
+        .into_iter()
+        .flat_map(|kind| page.match_indices(kind).map(|(at, _)| at))
+        .filter(|&at| !stands_in_a_link_to_itself(&page, at))
+        .map(|at| page[at..].lines().next().unwrap())
+        .collect();
+    assert!(strayed.is_empty(), "not a link to its own record: {strayed:#?}");
+}
+
+fn is_name_of_a_test(code: &str) -> bool {
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    code.matches('_').count() > 1 && code.chars().all(plain)
+}
+
+/// `[CVE-1](https://…CVE-1)`, at either place.
+fn stands_in_a_link_to_itself(page: &str, at: usize) -> bool {
+    let end = |c: char| !(c.is_ascii_alphanumeric() || c == '-');
+    let id = page[at..].split(end).next().unwrap();
+    let (before, line) = (&page[..at], page[at..].lines().next().unwrap());
+    let target = line.strip_prefix(id).and_then(|rest| rest.strip_prefix("](https://")?.split(')').next());
+    match target {
+        Some(target) => before.ends_with('[') && target.trim_end_matches(".html").ends_with(id),
+        None => before.rsplit_once("](").is_some_and(|(text, _)| text.ends_with(&format!("[{id}"))),
+    }
+}
+
+fn sources() -> String {
+    ["src", "tests"].into_iter().flat_map(files).map(|file| read(&file)).collect()
+}
+
+/// A function with the attribute of a test, or a property that `tests/fast/properties.rs` makes one of.
 fn is_test(sources: &str, name: &str) -> bool {
-    sources.contains(&format!("fn {name}()")) || sources.contains(&format!("holds!({name},"))
+    let is_one = |above: &str| above.starts_with("#[test]") || above.starts_with("#[tokio::test");
+    let functions = sources.match_indices(&format!("fn {name}()")).any(|(at, _)| {
+        let above = sources[..at].rsplit('\n').skip(1).map(str::trim_start);
+        above.take_while(|line| line.starts_with("#[")).any(is_one)
+    });
+    functions || sources.contains(&format!("holds!({name},"))
 }
 
 #[test]
@@ -133,6 +176,13 @@ fn prose_is_told_from_code_and_tables() {
     assert_eq!(prose.cells, ["a", "[b] \\| d", "---", "---"]);
     assert_eq!(anchors(page), BTreeSet::from(["a-heading".to_owned()]));
     assert!(has_word("It is told.", "is told") && !has_word("This told", "is told"));
+    let sources = "fn a_b_c() {}\n    #[test]\n    #[ignore]\n    async fn d_e_f() {}\n";
+    assert!(is_test(sources, "d_e_f") && !is_test(sources, "a_b_c") && !is_test(sources, "e_f"));
+    assert!(is_name_of_a_test("d_e_f") && !is_name_of_a_test("ext_auth") && !is_name_of_a_test("A_b_c"));
+    let links = "[CVE-1](https://x/CVE-1) [CVE-2](https://x/CVE-20) CVE-3";
+    let held: Vec<bool> =
+        links.match_indices("CVE-").map(|(at, _)| stands_in_a_link_to_itself(links, at)).collect();
+    assert_eq!(held, [true, true, false, false, false]);
     assert_eq!(first_words("//! Of it\n//! all\n\n/// What, how\n/// Why\nfn f() {}\n"), ["Of", "What"]);
 }
 
