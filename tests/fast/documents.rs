@@ -150,6 +150,18 @@ fn is_test(sources: &str, name: &str) -> bool {
 }
 
 #[test]
+fn the_index_has_every_page() {
+    let index = read(Path::new("docs/README.md"));
+    let listed: BTreeSet<&str> = targets(&index).collect();
+    let missing: Vec<PathBuf> = documents()
+        .into_iter()
+        .filter(|page| page.parent() == Some(Path::new("docs")) && !page.ends_with("README.md"))
+        .filter(|page| !listed.contains(page.file_name().unwrap().to_str().unwrap()))
+        .collect();
+    assert!(missing.is_empty(), "not in docs/README.md: {missing:?}");
+}
+
+#[test]
 fn the_documents_name_files_that_exist() {
     let mut missing = Vec::new();
     let mut named = 0;
