@@ -29,6 +29,7 @@ mod prune;
 mod replay;
 mod revoke;
 mod serve;
+mod signals;
 mod table;
 mod test_policy;
 mod token;

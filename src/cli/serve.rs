@@ -8,13 +8,12 @@ use std::{
 
 use sd_notify::NotifyState;
 use tokio::{
-    signal::unix::{Signal, SignalKind, signal},
     sync::watch,
     time::{MissedTickBehavior, interval},
 };
 use tracing::level_filters::LevelFilter;
 
-use super::{Assembly, Serve, assemble, notifying, output::say};
+use super::{Assembly, Serve, assemble, notifying, output::say, signals::Signals};
 use crate::{
     config::{Config, Findings, Loaded, LogFormat, LogLevel, LogSettings},
     notifications::Notifications,
@@ -54,9 +53,7 @@ async fn serve_until_stopped(
     let mut assembly = assemble(&config, None).map_err(|error| error.to_string())?;
     let state = Arc::new(open_state(&config).await?);
     assembly.snapshot.state = Arc::clone(&state);
-    let mut listeners: Vec<Arc<dyn telemetry::Listener>> = Vec::new();
-    listeners.extend(state.record_activity());
-    telemetry.events.listen(listeners);
+    let activity = state.record_activity();
     let listeners = listen(&config)?;
     let redirecting = redirecting(&config, &listeners)?;
     let ready = ready_line(&config, &listeners, &redirecting, assembly.tls.is_some());
@@ -65,7 +62,8 @@ async fn serve_until_stopped(
     let Assembly { snapshot, tls } = assembly;
     let service = Arc::new(Service::new(snapshot, Arc::clone(telemetry)));
     let notifications = notifying::start(&config, &service, listeners.iter().find_map(Listener::port))?;
-    let listening: Vec<Arc<dyn telemetry::Listener>> = vec![Arc::clone(&notifications) as _];
+    let mut listening: Vec<Arc<dyn telemetry::Listener>> = vec![Arc::clone(&notifications) as _];
+    listening.extend(activity);
     telemetry.events.listen(listening);
     let tls = Arc::new(Tls::new(tls));
     let (stop, stopped) = watch::channel(false);
@@ -181,31 +179,6 @@ struct Reloader<'a> {
     /// The error of the last reading, if it failed. It is tried again until it succeeds: a certificate may come after
     /// the configuration that names it.
     failed: Option<String>,
-}
-
-/// The signals that mean something.
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-    hang_up: Signal,
-}
-
-impl Signals {
-    fn new() -> std::io::Result<Self> {
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            hang_up: signal(SignalKind::hangup())?,
-        })
-    }
-
-    /// Returns on SIGTERM or SIGINT.
-    async fn stop(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-        }
-    }
 }
 
 /// The interval between checks of the registry.
