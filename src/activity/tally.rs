@@ -67,9 +67,10 @@ struct Waiting {
 }
 
 impl Tally {
-    /// Begins behind `latest`, in seconds since 1970: the latest time that is stored.
-    pub fn since(latest: u64) -> Self {
-        Self { latest, ..Self::default() }
+    /// Begins behind `latest`, the latest time that is stored; up to `lost_at`, events may be missing, and that is not stored
+    /// yet. In seconds since 1970; 0 for none.
+    pub fn since(latest: u64, lost_at: u64) -> Self {
+        Self { latest, lost_at, ..Self::default() }
     }
 
     /// Takes an event.

@@ -55,9 +55,9 @@ impl Listener for ActivityNotes {
 }
 
 impl ActivityNotes {
-    /// Nothing has been heard since `latest`, in seconds since 1970.
-    pub(super) fn since(latest: u64) -> Self {
-        Self { tally: Mutex::new(Tally::since(latest)), ..Self::default() }
+    /// Nothing has been heard since `latest`; up to `lost_at`, something may be missing. In seconds since 1970.
+    pub(super) fn since(latest: u64, lost_at: u64) -> Self {
+        Self { tally: Mutex::new(Tally::since(latest, lost_at)), ..Self::default() }
     }
 
     /// Stores all that waits; with `end`, as the last.

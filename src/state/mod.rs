@@ -17,6 +17,7 @@ mod sqlite;
 mod sqlite_activity;
 mod sqlite_claims;
 mod sqlite_file;
+mod sqlite_prepare;
 mod sqlite_pushes;
 mod store;
 #[cfg(test)]
@@ -214,7 +215,8 @@ impl State {
     /// The state that a store holds.
     async fn with(store: Arc<dyn Store>) -> Result<Self, StoreError> {
         let revocations = Revocations::of(store.load().await?);
-        let activity = Arc::new(ActivityNotes::since(store.latest_activity()));
+        let (latest, lost_at) = store.latest_activity();
+        let activity = Arc::new(ActivityNotes::since(latest, lost_at));
         Ok(Self { store: Ok(store), activity, ..Self::holding(revocations, String::new()) })
     }
 

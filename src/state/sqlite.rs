@@ -21,9 +21,7 @@ use sqlx::{
 use tokio::sync::Mutex;
 
 use super::{
-    ClaimsDigest,
-    revocations::random_id,
-    sqlite_activity, sqlite_claims,
+    ClaimsDigest, sqlite_activity, sqlite_claims,
     sqlite_file::{MOVE_AWAY, error, failure, gone, identity, look_at, make},
     sqlite_pushes,
     store::{Answer, Change, Store, StoreError, StoredClaims, StoredPush, StoredRevocations},
@@ -31,11 +29,11 @@ use super::{
 use crate::activity::{Activity, Batch, Entry, Key};
 
 /// The version of the tables.
-const VERSION: i64 = 1;
+pub(super) const VERSION: i64 = 1;
 /// The time for which a server waits for one that is about to end.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-const TABLES: [&str; 4] = [
+pub(super) const TABLES: [&str; 4] = [
     "CREATE TABLE state (id TEXT NOT NULL, since INTEGER NOT NULL, all_revoked INTEGER NOT NULL)",
     "CREATE TABLE revoked_accounts (name TEXT PRIMARY KEY, generation INTEGER NOT NULL, at INTEGER NOT NULL) WITHOUT ROWID",
     "CREATE TABLE revoked_tokens (id TEXT PRIMARY KEY, at INTEGER NOT NULL) WITHOUT ROWID",
@@ -44,15 +42,17 @@ const TABLES: [&str; 4] = [
 
 /// A file of revocations, claims, the times of pushes and activity.
 pub(super) struct SqliteStore {
-    path: PathBuf,
+    pub(super) path: PathBuf,
     /// Device and inode of the file that is open.
     identity: (u64, u64),
-    is_new: bool,
-    connection: Mutex<SqliteConnection>,
+    pub(super) is_new: bool,
+    pub(super) connection: Mutex<SqliteConnection>,
     /// The number of tags of which it is known when they were pushed.
     pub(super) pushes: AtomicU64,
     /// The latest time of activity when it was opened.
-    latest_activity: u64,
+    pub(super) latest_activity: u64,
+    /// The time up to which activity is not on record, where that could not be stored; 0 otherwise.
+    pub(super) activity_gap: u64,
     /// The most records of activity.
     pub(super) bounds: sqlite_activity::Bounds,
 }
@@ -85,10 +85,14 @@ impl SqliteStore {
             connection: Mutex::new(connection),
             pushes: AtomicU64::new(0),
             latest_activity: 0,
+            activity_gap: 0,
             bounds: sqlite_activity::BOUNDS,
         };
         let changed = found.map_or(now, |found| number(found.ctime()));
-        store.prepare(now, changed).await?;
+        match store.prepare(now, Some(changed)).await {
+            Err(full) if store.activity_gap > 0 => store.prepare_on_full_disk(now, &full).await?,
+            prepared => prepared?,
+        }
         Ok(store)
     }
 
@@ -99,47 +103,6 @@ impl SqliteStore {
     /// Returns true if it held nothing when it was opened.
     pub(super) fn is_new(&self) -> bool {
         self.is_new
-    }
-
-    /// Takes the lock, and makes the tables where there are none. Damage is found when all of them are read. `changed` is the
-    /// time of the last change of the file before it was opened.
-    async fn prepare(&mut self, now: u64, changed: u64) -> Result<(), StoreError> {
-        let path = self.path.clone();
-        let failed = |error: sqlx::Error| failure(&path, &error);
-        let connection = self.connection.get_mut();
-        // In this locking mode, the lock stays when the transaction ends.
-        execute(connection, "BEGIN EXCLUSIVE").await.map_err(failed)?;
-        let version: i64 =
-            sqlx::query_scalar("PRAGMA user_version").fetch_one(&mut *connection).await.map_err(failed)?;
-        let tables: i64 = sqlx::query_scalar("SELECT count(*) FROM sqlite_schema")
-            .fetch_one(&mut *connection)
-            .await
-            .map_err(failed)?;
-        match (version, tables) {
-            (VERSION, _) => {}
-            (0, 0) => {
-                let id = random_id()
-                    .ok_or_else(|| error(&path, "no random bytes".to_owned(), "see the log of the system"))?;
-                for table in TABLES {
-                    execute(connection, table).await.map_err(failed)?;
-                }
-                set_id(connection, &id, now, false).await.map_err(failed)?;
-                self.is_new = true;
-            }
-            (0, _) => return Err(error(&path, "the file is another database".to_owned(), MOVE_AWAY)),
-            (version, _) => {
-                let message = format!("expected version {VERSION} of the file, found {version}");
-                return Err(error(&path, message, "a newer Portwarden made it: run that one"));
-            }
-        }
-        let tables = sqlite_claims::TABLES.into_iter().chain(sqlite_pushes::TABLES);
-        for table in tables.chain(sqlite_activity::TABLES) {
-            execute(connection, table).await.map_err(failed)?;
-        }
-        self.latest_activity = sqlite_activity::begin(connection, now, changed).await.map_err(failed)?;
-        let pushes = sqlite_pushes::count(connection).await.map_err(failed)?;
-        self.pushes = AtomicU64::new(pushes);
-        execute(connection, "COMMIT").await.map_err(failed)
     }
 
     /// Checks that the path still leads to the file that is open: what is written to another is lost.
@@ -276,8 +239,8 @@ impl Store for SqliteStore {
         })
     }
 
-    fn latest_activity(&self) -> u64 {
-        self.latest_activity
+    fn latest_activity(&self) -> (u64, u64) {
+        (self.latest_activity, self.activity_gap)
     }
 
     fn note_activity<'a>(&'a self, batch: &'a Batch) -> Answer<'a, ()> {
@@ -356,11 +319,11 @@ impl Store for SqliteStore {
     }
 }
 
-async fn execute(connection: &mut SqliteConnection, sql: &'static str) -> Result<(), sqlx::Error> {
+pub(super) async fn execute(connection: &mut SqliteConnection, sql: &'static str) -> Result<(), sqlx::Error> {
     sqlx::query(sql).persistent(false).execute(connection).await.map(drop)
 }
 
-async fn set_id(
+pub(super) async fn set_id(
     connection: &mut SqliteConnection,
     id: &str,
     since: u64,

@@ -4,6 +4,8 @@
 //! so that no tag looks unused for lack of knowledge: at the beginning, after an end that was not orderly, where the file
 //! was put back from a copy, and where the oldest records gave way to others.
 
+use std::time::Duration;
+
 use sqlx::{
     Connection as _, Row as _, Sqlite,
     sqlite::{SqliteConnection, SqliteRow},
@@ -42,6 +44,17 @@ pub(super) struct Bounds {
 }
 
 pub(super) const BOUNDS: Bounds = Bounds { all: 500_000, of_one: 50_000 };
+
+/// The time after which a change of the file is not taken for that of its end.
+pub(super) const PAST_THE_END: Duration = Duration::from_secs(JUST_THEN + 1);
+
+/// Returns the latest time that is stored.
+pub(super) async fn latest(connection: &mut SqliteConnection) -> Result<u64, sqlx::Error> {
+    sqlx::query_scalar::<Sqlite, i64>("SELECT latest FROM activity_run")
+        .fetch_one(connection)
+        .await
+        .map(number)
+}
 
 /// Begins to record, at `now` in seconds since 1970. `changed` is the time of the last change of the file, whatever that
 /// was. Returns the latest time that is stored.

@@ -66,8 +66,9 @@ pub(super) trait Store: Send + Sync {
     /// They cannot be read.
     fn pushes(&self, repository: String) -> Answer<'_, Vec<StoredPush>>;
 
-    /// Returns the latest time of any activity that is stored, in seconds since 1970.
-    fn latest_activity(&self) -> u64;
+    /// Returns the latest time of any activity that is stored, and the time up to which some may be missing that could not be
+    /// stored as missing, 0 for none; in seconds since 1970.
+    fn latest_activity(&self) -> (u64, u64);
 
     /// Stores activity, all of the batch or nothing.
     ///
@@ -124,8 +125,8 @@ pub(super) trait Store: Send + Sync {
 #[cfg(test)]
 macro_rules! no_pushes {
     () => {
-        fn latest_activity(&self) -> u64 {
-            0
+        fn latest_activity(&self) -> (u64, u64) {
+            (0, 0)
         }
 
         fn note_activity<'a>(

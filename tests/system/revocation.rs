@@ -44,6 +44,7 @@ fn rule_47_a_full_disk_lets_a_revocation_fail_loudly_and_what_is_in_memory_holds
     assert_eq!(status(&warden, &new), 200);
     // A restart forgets, as was said, and takes nothing that was issued since.
     warden.crash_and_restart();
+    warden.says("cannot store that activity begins");
     assert_eq!((status(&warden, &old), status(&warden, &new)), (200, 401));
     disk.clear();
     revoke(&warden, "admin").succeeds();

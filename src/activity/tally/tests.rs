@@ -133,7 +133,7 @@ fn what_is_deleted_is_forgotten_and_begins_anew() {
 
 #[test]
 fn a_clock_that_goes_back_makes_nothing_look_unused() {
-    let mut tally = Tally::since(NOW);
+    let mut tally = Tally::since(NOW, 0);
     tally.hear(&pull("GET", Some("1.0"), INDEX, NOW - 100 * 86_400));
     assert_eq!(pulls(&tally, "1.0"), (1, Some(NOW), Some(NOW)));
     tally.hear(&pull("GET", Some("1.0"), INDEX, NOW + 5));
