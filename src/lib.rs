@@ -5,8 +5,8 @@
 //!
 //! `registry`, `limits`, `net`, `backend`, `storage`, `activity` ← `authn`, `authz`, `retention`, `state`, `token`,
 //! `image` ← `workload`, `ui` ← `proxy` ← `server` ← `cli`. `config` builds the settings of each; it and `replay` are
-//! imported by `cli` only, and `notifications` by both. Any module may import `telemetry`, which decides nothing, and
-//! `strict_json`.
+//! imported by `cli` only, and `notifications` by both. Any module may import `telemetry`, which decides nothing,
+//! `strict_json` and `private_file`.
 
 pub mod activity;
 pub mod authn;
@@ -21,6 +21,7 @@ mod limits;
 mod mutation;
 mod net;
 pub mod notifications;
+mod private_file;
 pub mod proxy;
 pub mod registry;
 pub mod replay;

@@ -1,13 +1,13 @@
 //! The file in which events wait for their endpoints: SQLite, with one connection that is kept.
 //!
-//! What is kept survives a crash. A file that is damaged is set aside, and a new one made: no request and no start of the
+//! An event that is kept survives a crash. A file that is damaged is set aside, and a new one made: no request and no start of the
 //! server depends on it.
 
 use std::{
     collections::BTreeMap,
-    fs::{self, OpenOptions},
+    fs,
     io::ErrorKind,
-    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _},
+    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -20,12 +20,12 @@ use sqlx::{
 };
 use tokio::sync::{MappedMutexGuard, Mutex, MutexGuard};
 
+use crate::private_file;
+
 /// The version of the table.
 const VERSION: i64 = 1;
 /// The time for which a server waits for one that is about to end.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// The bits of a mode that let other users in.
-const OTHERS: u32 = 0o077;
 /// The most events in one request to an endpoint.
 pub(super) const BATCH: u32 = 64;
 
@@ -299,31 +299,12 @@ async fn execute(connection: &mut SqliteConnection, sql: &'static str) -> Result
 
 /// Makes the file for its owner only, or checks that the one that is there is such.
 fn make_or_look_at(path: &Path) -> Result<(), SpoolError> {
-    let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
-    match made {
-        Ok(_) => return Ok(()),
-        Err(why) if why.kind() == ErrorKind::AlreadyExists => {}
-        Err(why) => {
-            let hint = "make its directory, and let the user of the service write there";
-            return Err(error(path, format!("cannot make it: {why}"), hint));
-        }
-    }
-    let found = fs::symlink_metadata(path).map_err(|why| {
-        error(
-            path,
-            format!("cannot look at it: {why}"),
-            "let the user of the service read and write its directory",
-        )
-    })?;
-    if !found.is_file() {
-        let hint = "write the path of the file itself in `notifications.spool`";
-        return Err(error(path, "expected a file, found a link or something else".to_owned(), hint));
-    }
-    if found.mode() & OTHERS != 0 {
-        let message = format!("other users may open it: mode {:o}", found.mode() & 0o777);
-        return Err(error(path, message, "see who wrote to it, then `chmod 600` it"));
-    }
-    Ok(())
+    let elsewhere = "write the path of the file itself in `notifications.spool`";
+    let found = match private_file::look_at(path, elsewhere) {
+        Ok(None) => private_file::make(path),
+        found => found.map(drop),
+    };
+    found.map_err(|why| error(path, why.message, why.hint))
 }
 
 /// Moves the file, and what would be rolled back into a new one.

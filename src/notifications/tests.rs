@@ -1,4 +1,4 @@
-//! The whole path of an event, with an endpoint of the tests that answers as it is told.
+//! The whole path of an event, to an endpoint that answers as each test needs.
 
 use std::{collections::VecDeque, path::Path, time::Instant};
 
@@ -30,7 +30,7 @@ enum Conduct {
 
 const TAKEN: Conduct = Conduct::Answer("HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n");
 
-/// An endpoint: the first requests are treated as it is told, and all others taken.
+/// An endpoint that answers its first requests as the test says, and accepts all others.
 struct Collector {
     url: String,
     requests: Arc<Mutex<Vec<String>>>,

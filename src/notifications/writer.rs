@@ -55,7 +55,7 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    /// Runs until it is told to finish.
+    /// Stores events until [`Order::Finish`].
     pub(super) async fn run(mut self) {
         self.serve().await;
         let mut batch = Vec::with_capacity(AT_ONCE);

@@ -1,45 +1,21 @@
 //! The file of the state: how it is found and made, and the errors about it.
 
-use std::{
-    fs::{self, Metadata, OpenOptions},
-    io::ErrorKind,
-    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _},
-    path::Path,
-};
+use std::{fs::Metadata, os::unix::fs::MetadataExt as _, path::Path};
 
 use super::store::StoreError;
-
-/// The bits of a mode that let other users in.
-const OTHERS: u32 = 0o077;
+use crate::private_file;
 
 pub(super) const MOVE_AWAY: &str = "restore it from a backup and run `portwarden revoke --all-sessions`, or move it away: a new one is \
                          made, and all tokens end";
 
 /// Looks at the file; `None` where there is none.
 pub(super) fn look_at(path: &Path) -> Result<Option<Metadata>, StoreError> {
-    let found = match fs::symlink_metadata(path) {
-        Ok(found) => found,
-        Err(missing) if missing.kind() == ErrorKind::NotFound => return Ok(None),
-        Err(why) => {
-            let hint = "let the user of the service read and write it";
-            return Err(error(path, format!("cannot look at it: {why}"), hint));
-        }
-    };
-    if !found.is_file() {
-        let hint = "write the path of the file itself in `state.file`";
-        return Err(error(path, "expected a file, found a link or something else".to_owned(), hint));
-    }
-    if found.mode() & OTHERS != 0 {
-        let message = format!("other users may open it: mode {:o}", found.mode() & 0o777);
-        return Err(error(path, message, "see who wrote to it, then `chmod 600` it"));
-    }
-    Ok(Some(found))
+    let elsewhere = "write the path of the file itself in `state.file`";
+    private_file::look_at(path, elsewhere).map_err(|why| error(path, why.message, why.hint))
 }
 
 pub(super) fn make(path: &Path) -> Result<(), StoreError> {
-    let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
-    let hint = "make its directory, and let the user of the service write there";
-    made.map(drop).map_err(|why| error(path, format!("cannot make it: {why}"), hint))
+    private_file::make(path).map_err(|why| error(path, why.message, why.hint))
 }
 
 pub(super) fn identity(metadata: &Metadata) -> (u64, u64) {

@@ -32,7 +32,7 @@ pub(crate) struct BlobReader {
 
 type Waiting = Pin<Box<dyn Future<Output = io::Result<Bytes>> + Send>>;
 
-/// Bytes that the system is told to fetch where it has none at hand.
+/// The number of bytes that the kernel is asked to read ahead when it has none in its cache.
 const AHEAD: u64 = 8 << 20;
 /// Copying into memory that begins with a page is several times as fast on some processors.
 const PAGE: usize = 4096;

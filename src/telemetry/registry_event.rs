@@ -119,7 +119,7 @@ impl RegistryEvent {
     }
 }
 
-/// A part of the program that is told of each event.
+/// A part of the program that receives each event.
 pub trait Listener: Send + Sync {
     /// Takes an event. It is called while a request is answered, so it does not wait.
     fn hear(&self, event: &Arc<RegistryEvent>);

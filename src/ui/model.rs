@@ -1,9 +1,12 @@
 //! The content of each page, as plain data. Texts from the registry are untrusted input from pushes, and the views
 //! escape all of it.
 
+mod activity;
+
 use std::{collections::BTreeMap, net::IpAddr, time::SystemTime};
 
 use crate::image::{Descriptor, ImageConfig, Platform};
+pub use activity::{Done, TagActivity};
 
 /// The context that all pages share.
 #[derive(Debug, Clone, Copy)]
@@ -142,26 +145,6 @@ pub struct TagRow<'a> {
     pub is_write_once: bool,
     /// Its activity; `None` where it is not known.
     pub activity: Option<TagActivity>,
-}
-
-/// The last push of a tag, and its pulls; or those of a manifest by its digest.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TagActivity {
-    /// The push of what the tag names now.
-    pub pushed: Option<Done>,
-    /// The last pull.
-    pub pulled: Option<Done>,
-    /// The number of pulls in the last 30 days.
-    pub pulls: u64,
-}
-
-/// Something that was done.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Done {
-    /// The moment.
-    pub at: SystemTime,
-    /// The account, empty for the anonymous one; `None` if the visitor may not see it.
-    pub by: Option<String>,
 }
 
 /// A summary of a tag's manifest.

@@ -74,7 +74,7 @@ fn record(warden: &Portwarden, reference: &str) -> Option<String> {
     all.iter().find(named).map(words)
 }
 
-/// Waits for a record: a pull is told when its answer has gone out.
+/// Waits for a record: a pull is recorded when its response has gone out.
 #[track_caller]
 fn has(warden: &Portwarden, reference: &str, expected: &str) {
     let is_there = eventually(PATIENCE, || record(warden, reference).as_deref() == Some(expected));

@@ -89,14 +89,6 @@ fn trust(written: &LdapAuth, context: &mut Context<'_>) -> Option<Trust> {
         return Some(Trust::Anything);
     }
     let authorities = match text(&written.ca_certificate) {
-        Some(file) => {
-            let (file, at) = (context.path(file), at("ca_certificate"));
-            if !context.looks_at(&file, &at) {
-                return Some(Trust::Authorities(Vec::new()));
-            }
-            let pem = pem::read(&file, &at, context)?;
-            pem::certificates(&pem, &file, &at, context)?
-        }
         // Those of the machine that serves count, not those of this one.
         None if context.without_files => {
             context
@@ -104,16 +96,30 @@ fn trust(written: &LdapAuth, context: &mut Context<'_>) -> Option<Trust> {
                 .note(at("ca_certificate"), "the certificate authorities of this machine were not looked at");
             Vec::new()
         }
-        None => authorities_of_the_system(&at("ca_certificate"), context)?,
+        written => authorities(written, &at("ca_certificate"), context)?,
     };
     Some(Trust::Authorities(authorities))
 }
 
-/// The certificate authorities of this machine; `None` after an error, which is reported at `at`.
-pub(super) fn authorities_of_the_system(
+/// Returns the authorities of a PEM file, or those of the system where none is written; `None` after an error.
+pub(super) fn authorities(
+    written: Option<&str>,
     at: &Path,
     context: &mut Context<'_>,
 ) -> Option<Vec<CertificateDer<'static>>> {
+    let Some(file) = written else {
+        return if context.without_files { Some(Vec::new()) } else { authorities_of_the_system(at, context) };
+    };
+    let file = context.path(file);
+    if !context.looks_at(&file, at) {
+        return Some(Vec::new());
+    }
+    let pem = pem::read(&file, at, context)?;
+    pem::certificates(&pem, &file, at, context)
+}
+
+/// The certificate authorities of this machine; `None` after an error, which is reported at `at`.
+fn authorities_of_the_system(at: &Path, context: &mut Context<'_>) -> Option<Vec<CertificateDer<'static>>> {
     let found = rustls_native_certs::load_native_certs();
     if found.certs.is_empty() {
         let why = found.errors.first().map(|error| format!(": {error}")).unwrap_or_default();

@@ -8,7 +8,7 @@ use hyper::{
 };
 use rustls::pki_types::CertificateDer;
 
-use super::{ldap::authorities_of_the_system, state::in_state_directory};
+use super::{ldap::authorities, state::in_state_directory};
 use crate::{
     config::{
         Context,
@@ -270,16 +270,8 @@ impl Reader<'_, '_, '_> {
                 self.error("ca_certificate", "stands beside an http URL", "Write an https URL, or remove it");
                 None
             }
-            Some(file) => {
-                let file = self.context.path(file);
-                if !self.context.looks_at(&file, &place) {
-                    return Some(Vec::new());
-                }
-                let pem = pem::read(&file, &place, self.context)?;
-                pem::certificates(&pem, &file, &place, self.context)
-            }
-            None if !is_tls || self.context.without_files => Some(Vec::new()),
-            None => authorities_of_the_system(&place, self.context),
+            None if !is_tls => Some(Vec::new()),
+            written => authorities(written, &place, self.context),
         }
     }
 

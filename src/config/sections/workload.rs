@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use hyper::Uri;
 use rustls::pki_types::CertificateDer;
 
-use super::ldap::authorities_of_the_system;
+use super::ldap::authorities;
 use crate::{
     authn::{RobotSettings, UserSettings},
     config::{
@@ -252,19 +252,7 @@ impl<'w> Reader<'_, '_, 'w> {
     }
 
     fn authorities(&mut self) -> Option<Vec<CertificateDer<'static>>> {
-        let place = self.at.key("ca_certificate");
-        match text(&self.written.ca_certificate) {
-            Some(file) => {
-                let file = self.context.path(file);
-                if !self.context.looks_at(&file, &place) {
-                    return Some(Vec::new());
-                }
-                let pem = pem::read(&file, &place, self.context)?;
-                pem::certificates(&pem, &file, &place, self.context)
-            }
-            None if self.context.without_files => Some(Vec::new()),
-            None => authorities_of_the_system(&place, self.context),
-        }
+        authorities(text(&self.written.ca_certificate), &self.at.key("ca_certificate"), self.context)
     }
 
     /// Reports settings that are allowed and dangerous.

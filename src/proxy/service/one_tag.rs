@@ -67,7 +67,7 @@ impl Service {
         let (upstream, forget) = (registry.upstream.clone(), self.closure.forget_after(&route));
         let deletion = self.write_once.deletion_of_tag(permit, registry, passage);
         let deletion = deletion.ok_or_else(no_step)?;
-        // Written down before it is done: it may be done although no answer comes, or the client is gone.
+        // Noted before it is done: it may be done although no answer comes, or the client is gone.
         log.allowed();
         log.forwarding(RequestBody::empty().progress());
         let outcome = deletion.run(write, forget, ForgetAfter::nothing).await;
