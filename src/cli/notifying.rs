@@ -1,12 +1,12 @@
 //! The part of `portwarden serve` that sends events to endpoints.
 
-use std::{future::Future, pin::Pin, sync::Arc};
+use std::sync::Arc;
 
 use crate::{
     config::Config,
-    notifications::{EventSource, Notifications, RegistrySizes},
+    notifications::{Answer, EventSource, Notifications, RegistryQuestions},
     proxy::Service,
-    telemetry::RegistryEvent,
+    telemetry::{Lookup, RegistryEvent, TargetDetails},
 };
 
 /// Starts the notifications of a server that listens on `port`.
@@ -20,18 +20,23 @@ pub(super) fn start(
 ) -> Result<Arc<Notifications>, String> {
     let machine = rustix::system::uname().nodename().to_string_lossy().into_owned();
     let address = port.map_or_else(|| machine.clone(), |port| format!("{machine}:{port}"));
-    let sizes = Arc::new(Sizes(Arc::clone(service)));
-    Notifications::start(&config.notifications, EventSource::new(address), sizes)
+    let questions = Arc::new(Questions(Arc::clone(service)));
+    Notifications::start(&config.notifications, EventSource::new(address), questions)
 }
 
 /// Asks the registry of a service.
-struct Sizes(Arc<Service>);
+struct Questions(Arc<Service>);
 
-impl RegistrySizes for Sizes {
-    fn sizes<'a>(
+impl RegistryQuestions for Questions {
+    fn details<'a>(
         &'a self,
         events: &'a [Arc<RegistryEvent>],
-    ) -> Pin<Box<dyn Future<Output = Vec<Option<u64>>> + Send + 'a>> {
-        Box::pin(self.0.sizes(events))
+        references: bool,
+    ) -> Answer<'a, Vec<TargetDetails>> {
+        Box::pin(self.0.details(events, references))
+    }
+
+    fn lookup<'a>(&'a self, event: &'a RegistryEvent) -> Answer<'a, Lookup> {
+        Box::pin(self.0.lookup(event))
     }
 }

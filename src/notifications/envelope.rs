@@ -4,7 +4,7 @@
 use aws_lc_rs::rand;
 use serde::Serialize;
 
-use crate::telemetry::{Action, Object, RegistryEvent};
+use crate::telemetry::{Action, Object, Reference, RegistryEvent, TargetDetails};
 
 /// The media type of an envelope.
 pub(super) const MEDIA_TYPE: &str = "application/vnd.docker.distribution.events.v2+json";
@@ -22,6 +22,11 @@ pub struct EventSource {
 }
 
 impl EventSource {
+    /// Returns the name of this start.
+    pub(super) fn instance(&self) -> &str {
+        &self.instance
+    }
+
     /// The source of a server that has just started on this machine.
     pub fn new(addr: String) -> Self {
         Self { addr, instance: uuid() }
@@ -58,6 +63,8 @@ struct Target<'a> {
     url: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     tag: Option<&'a str>,
+    #[serde(skip_serializing_if = "<[Reference]>::is_empty")]
+    references: &'a [Reference],
 }
 
 #[derive(Serialize)]
@@ -82,9 +89,11 @@ struct Actor<'a> {
 struct Own<'a> {
     object: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    section: Option<&'static str>,
+    section: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     rule: Option<&'a str>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    settled: bool,
 }
 
 /// Returns the media type of what an event is about; empty for a deletion, as the registry has it.
@@ -97,23 +106,22 @@ pub(super) fn media_type(event: &RegistryEvent) -> &str {
 }
 
 /// Writes an event as JSON: one for each tag that a manifest was pushed under, and one more for each tag that went with a
-/// manifest, as the registry does. `size` is that of the target, where the
-/// event itself does not have it.
-pub(super) fn written(event: &RegistryEvent, size: Option<u64>, source: &EventSource) -> Vec<String> {
+/// manifest, as the registry does. `details` are those of the target that the event itself does not have.
+pub(super) fn written(event: &RegistryEvent, details: &TargetDetails, source: &EventSource) -> Vec<String> {
     let tags: Vec<Option<&str>> = match &*event.tags {
         [] => vec![None],
         tags => tags.iter().map(|tag| Some(tag.as_str())).collect(),
     };
-    let mut all: Vec<String> =
-        tags.into_iter().map(|tag| one(event, tag, event.size.or(size), source)).collect();
+    let mut all: Vec<String> = tags.into_iter().map(|tag| one(event, tag, details, source)).collect();
     let of_tag = RegistryEvent { object: Object::Tag, gone: None, ..event.clone() };
-    all.extend(event.gone.iter().flatten().map(|tag| one(&of_tag, Some(tag), None, source)));
+    let none = TargetDetails::default();
+    all.extend(event.gone.iter().flatten().map(|tag| one(&of_tag, Some(tag), &none, source)));
     all
 }
 
-fn one(event: &RegistryEvent, tag: Option<&str>, size: Option<u64>, source: &EventSource) -> String {
+fn one(event: &RegistryEvent, tag: Option<&str>, details: &TargetDetails, source: &EventSource) -> String {
     let is_deletion = event.action == Action::Delete;
-    let size = size.filter(|_| !is_deletion);
+    let size = event.size.or(details.size).filter(|_| !is_deletion);
     // Of a tag that is deleted alone the manifest stays, and a digest would say that it is gone.
     let digest = event.digest.as_deref().filter(|_| event.object != Object::Tag);
     let event = Event {
@@ -129,6 +137,7 @@ fn one(event: &RegistryEvent, tag: Option<&str>, size: Option<u64>, source: &Eve
             from: event.from.as_deref(),
             url: digest.filter(|_| !is_deletion).and_then(|digest| url(event, digest)),
             tag,
+            references: &details.references,
         },
         request: Request {
             id: &event.request_id,
@@ -145,8 +154,9 @@ fn one(event: &RegistryEvent, tag: Option<&str>, size: Option<u64>, source: &Eve
                 Object::Tag => "tag",
                 Object::Blob => "blob",
             },
-            section: event.source,
+            section: event.source.as_deref(),
             rule: event.rule.as_deref(),
+            settled: event.settled,
         },
     };
     // Texts and numbers only, so this does not fail.
@@ -204,20 +214,23 @@ mod tests {
             size: Some(7),
             from: None,
             account: "ci".to_owned(),
-            source: Some("users"),
+            source: Some("users".into()),
             address: Some([192, 0, 2, 7].into()),
-            scheme: "https",
+            scheme: "https".into(),
             host: Some("r.example:8443".to_owned()),
             method: "PUT".to_owned(),
             user_agent: Some("a \"client\"\n".to_owned()),
             request_id: "abc".to_owned(),
             rule: Some("rule 2, line 3".to_owned()),
+            intent: None,
+            settled: false,
         }
     }
 
     fn read(event: &RegistryEvent, size: Option<u64>) -> Vec<Value> {
+        let details = TargetDetails { size, references: Vec::new() };
         let source = EventSource { addr: "host:443".to_owned(), instance: "i".to_owned() };
-        let written = written(event, size, &source);
+        let written = written(event, &details, &source);
         let whole = envelope(written.iter().map(String::as_str));
         let Value::Object(mut whole) = serde_json::from_str(&whole).unwrap() else { panic!("{whole}") };
         let Some(Value::Array(events)) = whole.remove("events") else { panic!("no list") };

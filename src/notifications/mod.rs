@@ -6,6 +6,7 @@
 
 mod endpoint;
 mod envelope;
+mod intents;
 mod post;
 mod settings;
 mod signature;
@@ -32,10 +33,13 @@ use tokio::{
 
 use crate::{
     limits::FailureLog,
-    telemetry::{Action, DeliveryReading, Listener, RegistryEvent},
+    telemetry::{
+        Action, DeliveryReading, Intending, IntentId, Listener, Lookup, RegistryEvent, TargetDetails,
+    },
 };
 use endpoint::Endpoint;
 pub use envelope::EventSource;
+use intents::Intents;
 pub(crate) use post::is_for_endpoints;
 pub use settings::{EndpointSettings, NotificationSettings, SigningSecret};
 pub(crate) use signature::{SIGNATURE, TIMESTAMP};
@@ -47,14 +51,28 @@ const IN_MEMORY: usize = 10_000;
 /// The time for which the end of the server waits until all are stored.
 const FINISH: Duration = Duration::from_secs(5);
 
-/// Looks up what an event lacks.
-pub trait RegistrySizes: Send + Sync {
-    /// Returns the size of the target of each event, in bytes, in their order; `None` where the event has it or needs
-    /// none, and where the registry does not say it.
-    fn sizes<'a>(
+/// An answer that takes its time.
+pub type Answer<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// Questions to the registry about events.
+pub trait RegistryQuestions: Send + Sync {
+    /// Returns what the events lack, in their order; with `references`, also what their manifests refer to.
+    fn details<'a>(
         &'a self,
         events: &'a [Arc<RegistryEvent>],
-    ) -> Pin<Box<dyn Future<Output = Vec<Option<u64>>> + Send + 'a>>;
+        references: bool,
+    ) -> Answer<'a, Vec<TargetDetails>>;
+
+    /// Returns whether the registry shows what an event says, of which its answer was lost.
+    fn lookup<'a>(&'a self, event: &'a RegistryEvent) -> Answer<'a, Lookup>;
+}
+
+/// News for the writer.
+enum Heard {
+    /// The registry has confirmed an action.
+    Event(Arc<RegistryEvent>),
+    /// An intent has come to nothing.
+    Over(IntentId),
 }
 
 /// The endpoints that are configured.
@@ -63,6 +81,8 @@ pub struct EndpointList {
     endpoints: Arc<[Arc<Endpoint>]>,
     /// The number of events that may wait for each.
     waiting: u64,
+    /// Whether events list what a manifest refers to.
+    references: bool,
 }
 
 impl EndpointList {
@@ -77,7 +97,7 @@ impl EndpointList {
             Endpoint::new(settings.clone(), before).map(Arc::new)
         });
         let endpoints = endpoints.collect::<Result<_, _>>()?;
-        Ok(Self { endpoints, waiting: settings.waiting.into() })
+        Ok(Self { endpoints, waiting: settings.waiting.into(), references: settings.references })
     }
 
     fn iter(&self) -> impl Iterator<Item = &Arc<Endpoint>> {
@@ -92,7 +112,9 @@ impl EndpointList {
 /// Hears what the registry has confirmed, and sends it on. Outlives reloads.
 pub struct Notifications {
     endpoints: ArcSwap<EndpointList>,
-    heard: mpsc::Sender<Arc<RegistryEvent>>,
+    heard: mpsc::Sender<Heard>,
+    intents: Arc<Intents>,
+    settling: JoinHandle<()>,
     orders: watch::Sender<Order>,
     spool: Arc<Spool>,
     has_spool: bool,
@@ -100,14 +122,14 @@ pub struct Notifications {
 }
 
 impl Notifications {
-    /// Starts to store and to send, within a tokio runtime. `sizes` is asked for what events lack.
+    /// Starts to store and to send, within a tokio runtime.
     ///
     /// # Errors
     /// As [`EndpointList::new`].
     pub fn start(
         settings: &NotificationSettings,
         source: EventSource,
-        sizes: Arc<dyn RegistrySizes>,
+        registry: Arc<dyn RegistryQuestions>,
     ) -> Result<Arc<Self>, String> {
         let endpoints = EndpointList::new(settings, None)?;
         let (heard, receiver) = mpsc::channel(IN_MEMORY);
@@ -115,20 +137,22 @@ impl Notifications {
         let has_spool = settings.spool.is_some();
         let path = settings.spool.clone().unwrap_or_default();
         let spool = Arc::new(Spool::new(&path));
+        let (intents, receivers) = Intents::new(source.instance(), Arc::clone(&spool), heard.clone());
+        let settling = tokio::spawn(Arc::clone(&intents).run(receivers, Arc::clone(&registry)));
         let writer = Writer {
             heard: receiver,
             orders: followed,
             spool: Arc::clone(&spool),
             path,
             source,
-            sizes,
+            registry,
             endpoints: endpoints.clone(),
             tasks: BTreeMap::new(),
             log: FailureLog::every(writer::LOG_EVERY),
         };
         let writer = Mutex::new(Some(tokio::spawn(writer.run())));
         let endpoints = ArcSwap::from_pointee(endpoints);
-        Ok(Arc::new(Self { endpoints, heard, orders, spool, has_spool, writer }))
+        Ok(Arc::new(Self { endpoints, heard, intents, settling, orders, spool, has_spool, writer }))
     }
 
     /// Returns the endpoints of other settings, to be put in force by [`Self::replace`].
@@ -152,6 +176,7 @@ impl Notifications {
 
     /// Stores what was heard, and ends. What is stored is sent after the next start.
     pub async fn finish(&self) {
+        self.settling.abort();
         let writer = self.writer.lock().take();
         let _ = self.orders.send(Order::Finish);
         if let Some(writer) = writer
@@ -167,22 +192,39 @@ fn room(whole: u64, action: Action) -> u64 {
     if action == Action::Pull { whole - whole / 4 } else { whole }
 }
 
+/// Returns true if an endpoint gets an event.
+fn is_wanted(endpoint: &Endpoint, event: &RegistryEvent) -> bool {
+    endpoint.settings.wants(event.action.as_str(), envelope::media_type(event))
+}
+
 impl Listener for Notifications {
     fn hear(&self, event: &Arc<RegistryEvent>) {
         let endpoints = self.endpoints.load();
-        let wants = |endpoint: &&Arc<Endpoint>| {
-            endpoint.settings.wants(event.action.as_str(), envelope::media_type(event))
-        };
+        let wants = |endpoint: &&Arc<Endpoint>| is_wanted(endpoint, event);
         if !endpoints.iter().any(|endpoint| wants(&endpoint)) {
+            if let Some(intent) = event.intent {
+                let _ = self.heard.try_send(Heard::Over(intent));
+            }
             return;
         }
         let waiting = (IN_MEMORY - self.heard.capacity()) as u64;
         let has_room = waiting < room(IN_MEMORY as u64, event.action);
-        if !has_room || self.heard.try_send(Arc::clone(event)).is_err() {
+        if !has_room || self.heard.try_send(Heard::Event(Arc::clone(event))).is_err() {
             for endpoint in endpoints.iter().filter(wants) {
                 endpoint.tally.drop_events(&endpoint.settings.name, 1);
             }
         }
+    }
+
+    fn intends(&self, action: Action) -> bool {
+        let endpoints = self.endpoints.load();
+        action != Action::Pull
+            && endpoints.iter().any(|endpoint| endpoint.settings.wants(action.as_str(), ""))
+    }
+
+    fn intend(&self, event: RegistryEvent) -> Option<Intending<'_>> {
+        let endpoints = self.endpoints.load();
+        endpoints.iter().any(|endpoint| is_wanted(endpoint, &event)).then(|| self.intents.begin(event))
     }
 
     fn is_listening(&self) -> bool {

@@ -3,6 +3,8 @@
 //! An event that is kept survives a crash. A file that is damaged is set aside, and a new one made: no request and no start of the
 //! server depends on it.
 
+mod intents;
+
 use std::{
     collections::BTreeMap,
     fs,
@@ -20,20 +22,20 @@ use sqlx::{
 };
 use tokio::sync::{MappedMutexGuard, Mutex, MutexGuard};
 
-use crate::private_file;
+use crate::{private_file, telemetry::IntentId};
+pub(super) use intents::NewIntent;
 
-/// The version of the table.
-const VERSION: i64 = 1;
+/// The version of the tables.
+const VERSION: i64 = 2;
 /// The time for which a server waits for one that is about to end.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// The most events in one request to an endpoint.
 pub(super) const BATCH: u32 = 64;
 
-const TABLES: [&str; 3] = [
+const TABLES: [&str; 2] = [
     "CREATE TABLE events (sequence INTEGER PRIMARY KEY AUTOINCREMENT, endpoint TEXT NOT NULL, at INTEGER NOT NULL, \
      action TEXT NOT NULL, media_type TEXT NOT NULL, body TEXT NOT NULL)",
     "CREATE INDEX events_of_endpoint ON events (endpoint, sequence)",
-    "PRAGMA user_version = 1",
 ];
 
 /// The events that wait.
@@ -97,17 +99,22 @@ impl Spool {
         Self { path, file: Mutex::default(), backlogs: parking_lot::Mutex::default() }
     }
 
+    /// Returns true if its file is there.
+    pub(super) fn exists(&self) -> bool {
+        self.path.exists()
+    }
+
     /// Returns the number of events that wait for an endpoint, and the time of the oldest.
     pub(super) fn backlog(&self, endpoint: &str) -> Backlog {
         self.backlogs.lock().get(endpoint).copied().unwrap_or_default()
     }
 
-    /// Stores events, so that they survive a crash from when this returns.
+    /// Stores events, so that they survive a crash from when this returns, and forgets the intents that they settle.
     ///
     /// # Errors
     /// None of them is stored.
-    pub(super) async fn keep(&self, events: &[NewEvent]) -> Result<(), SpoolError> {
-        let kept = insert(&mut *self.connection().await?, events).await;
+    pub(super) async fn keep(&self, events: &[NewEvent], settled: &[IntentId]) -> Result<(), SpoolError> {
+        let kept = insert(&mut *self.connection().await?, events, settled).await;
         self.settle(kept).await?;
         let mut backlogs = self.backlogs.lock();
         for event in events {
@@ -248,7 +255,7 @@ async fn prepare(
     let tables: i64 =
         sqlx::query_scalar("SELECT count(*) FROM sqlite_schema").fetch_one(&mut *connection).await?;
     match (version, tables) {
-        (VERSION, _) => {
+        (1 | VERSION, _) => {
             let found: String =
                 sqlx::query_scalar("PRAGMA quick_check(1)").fetch_one(&mut *connection).await?;
             if found != "ok" {
@@ -261,11 +268,13 @@ async fn prepare(
             if u64::try_from(pages * size) != Ok(length) {
                 return Ok(Err("the file was cut short".to_owned()));
             }
+            if version < VERSION {
+                make(connection, &intents::TABLES).await?;
+            }
         }
         (0, 0) => {
-            for table in TABLES {
-                execute(connection, table).await?;
-            }
+            make(connection, &TABLES).await?;
+            make(connection, &intents::TABLES).await?;
         }
         _ => return Ok(Err("the file is another database, or of another version".to_owned())),
     }
@@ -277,8 +286,13 @@ async fn prepare(
     Ok(Ok(rows.into_iter().map(|(endpoint, count, oldest)| (endpoint, backlog(count, oldest))).collect()))
 }
 
-async fn insert(connection: &mut SqliteConnection, events: &[NewEvent]) -> Result<(), sqlx::Error> {
+async fn insert(
+    connection: &mut SqliteConnection,
+    events: &[NewEvent],
+    settled: &[IntentId],
+) -> Result<(), sqlx::Error> {
     let mut transaction = connection.begin().await?;
+    intents::delete_within(&mut transaction, settled).await?;
     for event in events {
         let insert = "INSERT INTO events (endpoint, at, action, media_type, body) VALUES (?, ?, ?, ?, ?)";
         sqlx::query(insert)
@@ -291,6 +305,13 @@ async fn insert(connection: &mut SqliteConnection, events: &[NewEvent]) -> Resul
             .await?;
     }
     transaction.commit().await
+}
+
+async fn make(connection: &mut SqliteConnection, tables: &[&'static str]) -> Result<(), sqlx::Error> {
+    for table in tables {
+        execute(connection, table).await?;
+    }
+    Ok(())
 }
 
 async fn execute(connection: &mut SqliteConnection, sql: &'static str) -> Result<(), sqlx::Error> {

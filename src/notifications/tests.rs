@@ -111,14 +111,18 @@ async fn serve(
     }
 }
 
-struct NoSizes;
+/// A registry that knows no sizes, and says of each repository what became of its change.
+#[derive(Default)]
+struct Known(BTreeMap<&'static str, Lookup>);
 
-impl RegistrySizes for NoSizes {
-    fn sizes<'a>(
-        &'a self,
-        events: &'a [Arc<RegistryEvent>],
-    ) -> Pin<Box<dyn Future<Output = Vec<Option<u64>>> + Send + 'a>> {
-        Box::pin(async { vec![None; events.len()] })
+impl RegistryQuestions for Known {
+    fn details<'a>(&'a self, events: &'a [Arc<RegistryEvent>], _: bool) -> Answer<'a, Vec<TargetDetails>> {
+        Box::pin(async { vec![TargetDetails::default(); events.len()] })
+    }
+
+    fn lookup<'a>(&'a self, event: &'a RegistryEvent) -> Answer<'a, Lookup> {
+        let answer = self.0.get(event.repository.as_str()).cloned();
+        Box::pin(async { answer.unwrap_or_else(|| Lookup::Done(Box::new(event.clone()))) })
     }
 }
 
@@ -138,11 +142,11 @@ fn endpoint(name: &str, url: &str) -> EndpointSettings {
 }
 
 fn settings(directory: &Path, endpoints: Vec<EndpointSettings>) -> NotificationSettings {
-    NotificationSettings { endpoints, spool: Some(directory.join("spool")), waiting: 100 }
+    NotificationSettings { endpoints, spool: Some(directory.join("spool")), waiting: 100, references: false }
 }
 
 fn start(settings: &NotificationSettings) -> Arc<Notifications> {
-    Notifications::start(settings, EventSource::new("host".to_owned()), Arc::new(NoSizes)).unwrap()
+    Notifications::start(settings, EventSource::new("host".to_owned()), Arc::new(Known::default())).unwrap()
 }
 
 fn push(repository: &str) -> Arc<RegistryEvent> {
@@ -337,4 +341,102 @@ async fn requests_are_signed_and_have_the_headers_of_the_operator() {
     assert_eq!(header("portwarden-signature: "), format!("sha256={digits}"));
     assert_eq!(header("x-two: "), "one");
     assert_eq!(header("content-type: "), "application/vnd.docker.distribution.events.v2+json");
+}
+
+/// Starts with a registry that says of each repository what became of its change.
+fn start_with(settings: &NotificationSettings, known: [(&'static str, Lookup); 2]) -> Arc<Notifications> {
+    let (source, known) = (EventSource::new("host".to_owned()), Known(known.into()));
+    Notifications::start(settings, source, Arc::new(known)).unwrap()
+}
+
+/// The number of intents in the spool that a server other than this one finds.
+async fn left(directory: &Path) -> usize {
+    Spool::new(&directory.join("spool")).left_intents("another").await.map_or(usize::MAX, |left| left.len())
+}
+
+#[tokio::test]
+async fn rule_57_what_was_under_way_at_a_crash_is_asked_of_the_registry() {
+    let directory = tempfile::tempdir().unwrap();
+    let collector = Collector::start(Vec::new()).await;
+    let settings = settings(directory.path(), vec![endpoint("one", &collector.url)]);
+    let notifications = start(&settings);
+    let mut under_way = Vec::new();
+    for repository in ["stored", "lost", "down"] {
+        under_way.push(notifications.intend((*push(repository)).clone()).unwrap().await);
+    }
+    notifications.intend((*push("refused")).clone()).unwrap().await.refused();
+    let mut confirmed = (*push("confirmed")).clone();
+    confirmed.intent = notifications.intend(confirmed.clone()).unwrap().await.confirmed();
+    notifications.hear(&Arc::new(confirmed));
+    collector.has(1).await;
+    notifications.finish().await;
+    // As after a crash: no task is left that would hear of it.
+    drop(under_way);
+    drop(notifications);
+    until_left(directory.path(), 3).await;
+    let known = [("lost", Lookup::NotDone), ("down", Lookup::Unanswered)];
+    let notifications = start_with(&settings, known);
+    collector.has(2).await;
+    let events = Collector::events(&collector.requests.lock()[1]);
+    assert_eq!(events[0]["portwarden"]["settled"], true);
+    assert!(Collector::events(&collector.requests.lock()[0])[0]["portwarden"]["settled"].is_null());
+    notifications.finish().await;
+    drop(notifications);
+    until_left(directory.path(), 1).await;
+    let _notifications = start(&settings);
+    collector.has(3).await;
+    assert_eq!(collector.repositories().concat(), ["confirmed", "stored", "down"]);
+}
+
+/// Waits until another server finds so many intents, once the one before has let go of the file.
+async fn until_left(directory: &Path, count: usize) {
+    let began = Instant::now();
+    loop {
+        let found = left(directory).await;
+        if found == count {
+            return;
+        }
+        assert!(began.elapsed() < PATIENCE, "{found} are left");
+        sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test]
+async fn rule_57_what_became_of_a_request_whose_answer_is_lost_is_asked_of_the_registry() {
+    let directory = tempfile::tempdir().unwrap();
+    let collector = Collector::start(Vec::new()).await;
+    let settings = settings(directory.path(), vec![endpoint("one", &collector.url)]);
+    let known = [("lost", Lookup::NotDone), ("down", Lookup::Unanswered)];
+    let notifications = start_with(&settings, known);
+    for repository in ["lost", "down", "stored"] {
+        drop(notifications.intend((*push(repository)).clone()).unwrap().await);
+    }
+    collector.has(1).await;
+    assert_eq!(collector.repositories().concat(), ["stored"]);
+    notifications.finish().await;
+    drop(notifications);
+    until_left(directory.path(), 1).await;
+}
+
+#[tokio::test]
+async fn an_intent_whose_request_is_over_before_it_is_stored_leaves_nothing_behind() {
+    let directory = tempfile::tempdir().unwrap();
+    let settings = settings(directory.path(), vec![endpoint("one", "http://127.0.0.1:1/")]);
+    let known = [("lost", Lookup::NotDone), ("down", Lookup::Unanswered)];
+    let notifications = start_with(&settings, known);
+    for n in 0..200 {
+        // It is over while it waits to be stored, or is being stored.
+        let intending = notifications.intend((*push("lost")).clone()).unwrap();
+        tokio::select! {
+            biased;
+            intent = intending => intent.refused(),
+            () = sleep(Duration::from_micros(n * 10)) => {}
+        }
+    }
+    let began = Instant::now();
+    while !notifications.spool.left_intents("another").await.is_ok_and(|left| left.is_empty()) {
+        assert!(began.elapsed() < PATIENCE, "some are left");
+        sleep(Duration::from_millis(20)).await;
+    }
+    assert!(!notifications.intends(Action::Pull) && notifications.intends(Action::Delete));
 }

@@ -15,7 +15,7 @@ use tokio::{
 };
 
 use super::{
-    EndpointList, RegistrySizes,
+    EndpointList, Heard, RegistryQuestions,
     endpoint::Endpoint,
     envelope::{self, EventSource},
     room,
@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     limits::{FailureLog, count_suppressed},
-    telemetry::RegistryEvent,
+    telemetry::{RegistryEvent, TargetDetails},
 };
 
 /// The most events that are stored in one step.
@@ -43,12 +43,12 @@ pub(super) enum Order {
 }
 
 pub(super) struct Writer {
-    pub(super) heard: mpsc::Receiver<Arc<RegistryEvent>>,
+    pub(super) heard: mpsc::Receiver<Heard>,
     pub(super) orders: watch::Receiver<Order>,
     pub(super) spool: Arc<Spool>,
     pub(super) path: PathBuf,
     pub(super) source: EventSource,
-    pub(super) sizes: Arc<dyn RegistrySizes>,
+    pub(super) registry: Arc<dyn RegistryQuestions>,
     pub(super) endpoints: EndpointList,
     pub(super) tasks: BTreeMap<String, (Arc<Endpoint>, JoinHandle<()>)>,
     pub(super) log: FailureLog,
@@ -134,12 +134,22 @@ impl Writer {
     }
 
     /// Stores events for all that want them. Where that fails, it is tried again: meanwhile what is heard waits in memory.
-    async fn store(&mut self, heard: &[Arc<RegistryEvent>]) {
-        let events = self.written(heard).await;
-        if events.is_empty() {
+    async fn store(&mut self, heard: &[Heard]) {
+        let (mut confirmed, mut settled) = (Vec::new(), Vec::new());
+        for news in heard {
+            match news {
+                Heard::Event(event) => {
+                    settled.extend(event.intent);
+                    confirmed.push(Arc::clone(event));
+                }
+                Heard::Over(intent) => settled.push(*intent),
+            }
+        }
+        let events = self.written(&confirmed).await;
+        if events.is_empty() && settled.is_empty() {
             return;
         }
-        while let Err(error) = self.spool.keep(&events).await {
+        while let Err(error) = self.spool.keep(&events, &settled).await {
             self.complain(&error.to_string());
             if self.is_to_finish() {
                 tracing::error!(events = events.len(), "the server stops, and these notifications are lost");
@@ -154,12 +164,13 @@ impl Writer {
 
     /// The events for each endpoint, as far as there is room for them.
     async fn written(&self, heard: &[Arc<RegistryEvent>]) -> Vec<NewEvent> {
-        let sizes = self.sizes.sizes(heard).await;
+        let mut details = self.registry.details(heard, self.endpoints.references).await;
+        details.resize_with(heard.len(), TargetDetails::default);
         let mut events: Vec<NewEvent> = Vec::new();
-        for (event, size) in heard.iter().zip(sizes.into_iter().chain(std::iter::repeat(None))) {
+        for (event, details) in heard.iter().zip(details) {
             let (action, media_type) = (event.action.as_str(), envelope::media_type(event));
             let at = event.time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-            let bodies = envelope::written(event, size, &self.source);
+            let bodies = envelope::written(event, &details, &self.source);
             let wants = |endpoint: &&Arc<Endpoint>| endpoint.settings.wants(action, media_type);
             for endpoint in self.endpoints.iter().filter(wants) {
                 let name = &endpoint.settings.name;

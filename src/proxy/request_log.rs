@@ -25,7 +25,7 @@ use crate::{
     authn::{ClientCertificate, Identity, fit_to_log},
     authz::Comparison,
     registry::{self, ChallengeError, ErrorCode, Refusal, RepositoryName, Route, Scope},
-    telemetry::{Decision, Direction, Ended, Event, HeldDecision, Record, RequestId, Telemetry},
+    telemetry::{Decision, Direction, Ended, Event, HeldDecision, Intent, Record, RequestId, Telemetry},
     workload::Login,
 };
 
@@ -52,6 +52,8 @@ pub struct RequestLog {
     gone: Option<Vec<String>>,
     /// The pull that the registry has allowed, told when all of it has gone out.
     pull: Option<Confirmed>,
+    /// The change that is written down, while it is not known whether the registry makes it.
+    intent: Option<Intent>,
 }
 
 /// The subject of a request.
@@ -116,6 +118,7 @@ impl RequestLog {
             origin: None,
             gone: None,
             pull: None,
+            intent: None,
         })
     }
 
@@ -267,6 +270,10 @@ impl RequestLog {
             self.record.digest = digest.map(str::to_owned);
         }
         self.confirmed(Confirmed::by(route, sent, response.status(), response.headers()));
+        // It says no, or something else than was asked for. What a server error leaves behind is not known.
+        if !response.status().is_server_error() {
+            self.not_done();
+        }
     }
 
     /// The registry does not.
@@ -275,6 +282,9 @@ impl RequestLog {
             UpstreamError::Client(_) => Ended::ClientGone,
             _ => Ended::UpstreamLost,
         });
+        if !error.may_have_been_sent() {
+            self.not_done();
+        }
     }
 
     /// The journey is over, with a response that is still to go out, or a refusal.

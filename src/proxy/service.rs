@@ -5,9 +5,9 @@ mod local;
 mod one_tag;
 mod pruning;
 mod push_times;
+mod questions;
 mod reading;
 mod sending;
-mod sizes;
 mod stored;
 
 use std::sync::Arc;
@@ -330,6 +330,7 @@ impl Service {
         let write = self.freeze.admit(permit.route())?;
         self.note_push(permit.route(), &passage, snapshot).await;
         passage.begin()?;
+        log.intend(permit.route(), &head.headers, passage.pushed()).await;
         let forget = self.closure.forget_after(permit.route());
         log.allowed();
         // 5. Forward: only a permit can be, and bodies stream.

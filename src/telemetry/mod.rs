@@ -8,11 +8,13 @@ mod callsite_throttle;
 mod exposition;
 mod gauges;
 mod held_line;
+mod intent;
 mod line_writer;
 mod log;
 mod metrics;
 mod process;
 mod registry_event;
+mod registry_lookup;
 mod request_id;
 
 pub use audit::{
@@ -20,9 +22,11 @@ pub use audit::{
 };
 pub use exposition::Exposition;
 pub use gauges::MetricsSnapshot;
+pub use intent::{Intending, Intent, IntentId, IntentKeeper, IntentOutcome};
 pub use log::{Log, start};
 pub use metrics::{Connected, Direction, Metrics};
 pub use registry_event::{Action, DeliveryReading, Events, Listener, Object, RegistryEvent};
+pub use registry_lookup::{Lookup, Reference, TargetDetails};
 pub use request_id::RequestId;
 
 /// The sinks to which the parts of the program report.

@@ -2,6 +2,7 @@
 //! registry's own notifications lose that account behind a proxy.
 
 use std::{
+    borrow::Cow,
     fmt,
     net::IpAddr,
     sync::{Arc, OnceLock},
@@ -10,8 +11,10 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
+use super::intent::{Intending, Intent, IntentId};
+
 /// The action of an event.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Action {
     /// A manifest or a blob was stored.
     Push,
@@ -36,7 +39,7 @@ impl Action {
 }
 
 /// The kind of object that an action is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Object {
     /// A manifest, named by its tag or its digest.
     Manifest,
@@ -48,7 +51,7 @@ pub enum Object {
 
 /// An action that the registry has confirmed, for a client, an operator or `retention`. The fields are those of the audit
 /// log.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RegistryEvent {
     /// The time at which the registry's answer was known.
     pub time: SystemTime,
@@ -75,11 +78,11 @@ pub struct RegistryEvent {
     /// The account; empty for the anonymous user, an operator and `retention`.
     pub account: String,
     /// The section that knows the account.
-    pub source: Option<&'static str>,
+    pub source: Option<Cow<'static, str>>,
     /// The client's address, as the rules see it.
     pub address: Option<IpAddr>,
     /// The scheme by which the client reached Portwarden.
-    pub scheme: &'static str,
+    pub scheme: Cow<'static, str>,
     /// The host and port by which the client reached Portwarden.
     pub host: Option<String>,
     /// The method of the request; empty where no client made one.
@@ -90,6 +93,12 @@ pub struct RegistryEvent {
     pub request_id: String,
     /// The rule that allowed it.
     pub rule: Option<String>,
+    /// The intent that it confirms.
+    #[serde(skip)]
+    pub intent: Option<IntentId>,
+    /// True where the registry's answer was lost, and a later look at the registry confirms it.
+    #[serde(default)]
+    pub settled: bool,
 }
 
 impl RegistryEvent {
@@ -109,12 +118,14 @@ impl RegistryEvent {
             account: String::new(),
             source: None,
             address: None,
-            scheme: "https",
+            scheme: Cow::Borrowed("https"),
             host: None,
             method: String::new(),
             user_agent: None,
             request_id: String::new(),
             rule: None,
+            intent: None,
+            settled: false,
         }
     }
 }
@@ -132,6 +143,16 @@ pub trait Listener: Send + Sync {
     /// Returns true if it makes use of the tags that go with a manifest: they take a look at each tag of a repository.
     fn wants_tags_that_go(&self) -> bool {
         false
+    }
+
+    /// Returns true if it writes such actions down before the registry gets the request.
+    fn intends(&self, _: Action) -> bool {
+        false
+    }
+
+    /// Begins to write an action down; the registry gets the request when that is done. `None` if [`Self::intends`] says no.
+    fn intend(&self, _: RegistryEvent) -> Option<Intending<'_>> {
+        None
     }
 
     /// Returns the state of each endpoint that it sends events to.
@@ -178,6 +199,22 @@ impl Events {
     /// Returns true if one makes use of the tags that go with a manifest.
     pub fn want_tags_that_go(&self) -> bool {
         self.0.get().into_iter().flatten().any(|listener| listener.wants_tags_that_go())
+    }
+
+    /// Returns true if such actions are written down before the registry gets the request.
+    pub fn are_intended(&self, action: Action) -> bool {
+        self.0.get().into_iter().flatten().any(|listener| listener.intends(action))
+    }
+
+    /// Begins to write an action down, before the registry gets the request; `None` where no part makes use of that.
+    pub fn begin_intent(&self, event: RegistryEvent) -> Option<Intending<'_>> {
+        let mut listeners = self.0.get().into_iter().flatten();
+        listeners.find(|listener| listener.intends(event.action))?.intend(event)
+    }
+
+    /// Writes an action down, before the registry gets the request; `None` where no part makes use of that.
+    pub async fn intend(&self, event: RegistryEvent) -> Option<Intent> {
+        Some(self.begin_intent(event)?.await)
     }
 
     /// Returns the state of each endpoint that events are sent to.

@@ -10,12 +10,13 @@ use serde_json::{Value, json};
 use crate::support::{
     collector::{Collector, Manner, collector, collector_with_tls},
     command::run,
-    curl::{Request, curl},
+    curl::{Request, curl, curl_at},
     distribution::{MANIFEST, push_blob, push_image, put_manifest, start_upload},
     image::{Image, random_bytes, sha256},
     metrics::{self, value},
-    portwarden::{ADMIN, Builder, Portwarden, TEST2, USER, portwarden, program},
+    portwarden::{ADMIN, Builder, Portwarden, TEST2, USER, portwarden, portwarden_at, program},
     registry::{Registry, registry, registry_notifying},
+    relay::{RelayFault, relay},
     skopeo::skopeo,
     waiting::{PATIENCE, eventually},
 };
@@ -416,11 +417,141 @@ fn rule_57_what_is_stored_survives_a_crash_at_any_moment() {
     let is_sure = |tag: &String| tag.starts_with("sure");
     let sure = |events: &[Value]| tags(events).into_iter().filter(is_sure).collect::<Vec<_>>();
     let events = collector.until(|events| sure(events) == stored);
-    let maybe: Vec<String> = tags(&events).into_iter().filter(|tag| !is_sure(tag)).collect();
+    // The registry has nothing that there is no event of, however late the kill came.
+    let list = curl_at(&registry.url()).get("/v2/acme/app/tags/list").is(200);
+    let has: Vec<String> = serde_json::from_value(list.json()["tags"].clone()).unwrap();
+    let missing = |events: &[Value]| {
+        let known = tags(events);
+        has.iter().filter(|tag| !known.contains(tag)).cloned().collect::<Vec<_>>()
+    };
+    let events =
+        if missing(&events).is_empty() { events } else { collector.until(|all| missing(all).is_empty()) };
+    let is_settled = |tag: &String| {
+        events.iter().any(|event| event["target"]["tag"] == **tag && event["portwarden"]["settled"] == true)
+    };
+    let maybe = tags(&events).into_iter().filter(|tag| !is_sure(tag) && !is_settled(tag));
+    let maybe: Vec<String> = maybe.collect();
     let mut in_order = maybe.clone();
     in_order.sort_by_key(|tag| tag.split('-').skip(1).map(|n| n.parse().unwrap()).collect::<Vec<u32>>());
     assert_eq!(maybe, in_order);
     assert!(!warden.log().contains("is damaged"), "{}", warden.log());
+}
+
+/// A change that is under way when the server is killed.
+struct Change {
+    method: &'static str,
+    target: String,
+    /// The beginning of the request to the registry by which it is done.
+    by: String,
+    /// The events, in words.
+    events: &'static [&'static str],
+}
+
+fn changes([layer, first]: &[String; 2]) -> [Change; 5] {
+    let change = |method, target: String, events| Change {
+        by: format!("{method} {}", target.split('?').next().unwrap()),
+        method,
+        target,
+        events,
+    };
+    let mount = format!("/v2/acme/other/blobs/uploads/?mount={layer}&from=acme/app");
+    let by_digest = format!("/v2/acme/app/manifests/{first}");
+    let tag = "/v2/acme/app/manifests/second";
+    [
+        change("POST", mount, &["mount blob"]),
+        change("PUT", "/v2/acme/app/manifests/new".to_owned(), &["push manifest new"]),
+        // Registry 2.8 cannot delete a tag alone: it gets the placeholder first.
+        Change { by: format!("PUT {tag}"), ..change("DELETE", tag.to_owned(), &["delete tag second"]) },
+        change("DELETE", by_digest, &["delete manifest", "delete tag first"]),
+        change("DELETE", format!("/v2/acme/app/blobs/{layer}"), &["delete blob"]),
+    ]
+}
+
+fn in_words(event: &Value) -> String {
+    let text = |at: &str| event.pointer(at).and_then(Value::as_str).unwrap_or_default();
+    let words = [text("/action"), text("/portwarden/object"), text("/target/tag")];
+    words.join(" ").trim().to_owned()
+}
+
+/// Pushes two images. Returns a layer, and the digests of it and of the first manifest.
+fn two_images(client: &Request) -> (Vec<u8>, [String; 2]) {
+    let layer = random_bytes(2000);
+    push_blob(client, "acme/app", b"{}");
+    push_blob(client, "acme/app", &layer);
+    let first = put_manifest(client, "acme/app", "first", b"{}", &[]).is(201);
+    let first = first.header("docker-content-digest").unwrap().to_owned();
+    put_manifest(client, "acme/app", "second", b"{}", &[&layer]).is(201);
+    let digest = sha256(&layer);
+    (layer, [digest, first])
+}
+
+fn make(client: &Request, change: &Change, layer: &[u8]) {
+    if change.method == "PUT" {
+        put_manifest(client, "acme/app", "new", b"{}", &[layer, layer]);
+    } else {
+        client.clone().send(change.method, &change.target);
+    }
+}
+
+#[test]
+fn rule_57_what_the_registry_did_while_the_server_was_killed_is_an_event() {
+    let (registry, collector) = (registry(), collector());
+    let relay = relay(registry.address());
+    let section = section(&[endpoint("one", &collector.url(), ", ignore: {actions: [pull]}")]);
+    let mut warden = portwarden_at(&relay.url()).with(&section).start();
+    let (layer, digests) = two_images(&admin(&warden));
+    let mut expected: Vec<&str> = Vec::new();
+    for change in changes(&digests) {
+        // First it never reaches the registry, then only the answer is missing.
+        for fault in [RelayFault::Stuck(change.by.clone()), RelayFault::Held(change.by.clone())] {
+            if matches!(fault, RelayFault::Held(_)) {
+                expected.extend(change.events);
+            }
+            relay.set(Some(fault));
+            let client = admin(&warden);
+            thread::scope(|scope| {
+                let sending = scope.spawn(|| make(&client, &change, &layer));
+                assert!(eventually(PATIENCE, || relay.has_met(&change.by) > 0), "{} is not sent", change.by);
+                run("kill", &["-9", &warden.id().to_string()], &[]).succeeds();
+                sending.join().unwrap();
+            });
+            relay.set(None);
+            warden.crash_and_restart();
+        }
+        let settled = |events: &[Value]| {
+            let settled = events.iter().filter(|event| event["portwarden"]["settled"] == true);
+            settled.map(in_words).collect::<Vec<_>>()
+        };
+        let events = collector.until(|events| settled(events).len() >= expected.len());
+        assert_eq!(settled(&events), expected, "after {}", change.by);
+        assert!(events.iter().all(|event| event["actor"]["name"] == "admin"));
+    }
+}
+
+#[test]
+fn rule_57_an_event_follows_where_the_answer_of_the_registry_is_lost() {
+    let (registry, collector) = (registry(), collector());
+    let relay = relay(registry.address());
+    let warden = portwarden_at(&relay.url()).with(&section(&[endpoint("one", &collector.url(), "")])).start();
+    let client = admin(&warden);
+    push_blob(&client, "acme/app", b"{}");
+    relay.set(Some(RelayFault::Unanswered("PUT /v2/acme/app/manifests/done".to_owned())));
+    put_manifest(&client, "acme/app", "done", b"{}", &[]).is(502);
+    relay.set(Some(RelayFault::Lost("PUT /v2/acme/app/manifests/lost".to_owned())));
+    put_manifest(&client, "acme/app", "lost", b"{}", &[]).is(502);
+    relay.set(Some(RelayFault::Status("PUT /v2/acme/app/manifests/refused".to_owned(), 400)));
+    put_manifest(&client, "acme/app", "refused", b"{}", &[]).is(400);
+    // A client that is gone before the answer.
+    let held = "PUT /v2/acme/app/manifests/gone";
+    relay.set(Some(RelayFault::Held(held.to_owned())));
+    put_manifest(&client.clone().seconds(2), "acme/app", "gone", b"{}", &[]);
+    assert!(relay.has_met(held) > 0);
+    relay.set(None);
+    let events = collector.until(|events| tags(events).len() >= 2);
+    assert_eq!(tags(&events), ["done", "gone"]);
+    push_tags(&warden, &names(0..1));
+    let events = collector.until(|events| tags(events).len() >= 3);
+    assert_eq!(tags(&events), ["done", "gone", "t0"]);
 }
 
 #[test]

@@ -17,6 +17,10 @@ pub enum RelayFault {
     Lost(String),
     /// They reach it, and their answer does not come.
     Unanswered(String),
+    /// They reach it, and the client waits for their answer until it gives up.
+    Held(String),
+    /// They never reach it, and the client waits until it gives up.
+    Stuck(String),
     /// They are answered with this status.
     Status(String, u16),
 }
@@ -24,22 +28,29 @@ pub enum RelayFault {
 /// The relay; it ends with the test process.
 pub struct Relay {
     port: u16,
-    fault: Arc<Mutex<Option<RelayFault>>>,
+    state: Arc<State>,
+}
+
+#[derive(Default)]
+struct State {
+    fault: Mutex<Option<RelayFault>>,
+    /// The lines of requests that met a fault, which the registry has answered if they reached it.
+    met: Mutex<Vec<String>>,
 }
 
 /// Starts one, without a fault.
 pub fn relay(registry: SocketAddr) -> Relay {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
-    let fault: Arc<Mutex<Option<RelayFault>>> = Arc::default();
-    let shared = Arc::clone(&fault);
+    let state: Arc<State> = Arc::default();
+    let shared = Arc::clone(&state);
     thread::spawn(move || {
         for client in listener.incoming().flatten() {
-            let fault = Arc::clone(&shared);
-            thread::spawn(move || pass(client, registry, &fault));
+            let state = Arc::clone(&shared);
+            thread::spawn(move || pass(client, registry, &state));
         }
     });
-    Relay { port, fault }
+    Relay { port, state }
 }
 
 impl Relay {
@@ -50,11 +61,18 @@ impl Relay {
 
     /// From now on it has this fault, or none.
     pub fn set(&self, fault: Option<RelayFault>) {
-        *self.fault.lock() = fault;
+        *self.state.fault.lock() = fault;
+        self.state.met.lock().clear();
+    }
+
+    /// The number of requests whose line begins with a text and that met the fault; one that reached the registry is done
+    /// by then.
+    pub fn has_met(&self, text: &str) -> usize {
+        self.state.met.lock().iter().filter(|line| line.starts_with(text)).count()
     }
 }
 
-fn pass(mut client: TcpStream, registry: SocketAddr, fault: &Mutex<Option<RelayFault>>) -> Option<()> {
+fn pass(mut client: TcpStream, registry: SocketAddr, state: &State) -> Option<()> {
     let (mut head, mut byte) = (Vec::new(), [0]);
     while !head.ends_with(b"\r\n\r\n") {
         client.read_exact(&mut byte).ok()?;
@@ -65,8 +83,14 @@ fn pass(mut client: TcpStream, registry: SocketAddr, fault: &Mutex<Option<RelayF
     let length = length.split_once("content-length: ").and_then(|(_, rest)| rest.split_once('\r'));
     let mut body = vec![0; length.map_or(0, |(length, _)| length.parse().unwrap())];
     client.read_exact(&mut body).ok()?;
-    let fault = fault.lock().clone();
+    let fault = state.fault.lock().clone();
+    let met = || state.met.lock().push(text.clone());
     match &fault {
+        Some(RelayFault::Stuck(of)) if text.starts_with(of.as_str()) => {
+            met();
+            let _ = client.read(&mut [0]);
+            return None;
+        }
         Some(RelayFault::Lost(of)) if text.starts_with(of.as_str()) => return None,
         Some(RelayFault::Status(of, status)) if text.starts_with(of.as_str()) => {
             let answer = format!("HTTP/1.1 {status} No\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
@@ -79,6 +103,11 @@ fn pass(mut client: TcpStream, registry: SocketAddr, fault: &Mutex<Option<RelayF
     registry.write_all(closing.as_bytes()).and_then(|()| registry.write_all(&body)).ok()?;
     let mut answer = Vec::new();
     registry.read_to_end(&mut answer).ok()?;
+    if matches!(&fault, Some(RelayFault::Held(of)) if text.starts_with(of.as_str())) {
+        met();
+        let _ = client.read(&mut [0]);
+        return None;
+    }
     if !matches!(&fault, Some(RelayFault::Unanswered(of)) if text.starts_with(of.as_str())) {
         client.write_all(&answer).ok()?;
     }

@@ -50,14 +50,7 @@ pub(crate) fn settings(
     let bounds = const { settings::count("notifications.waiting") };
     let waiting = quantity::count(written.waiting, bounds, &mut context.report);
     let references = written.events.as_ref().and_then(|events| events.includereferences);
-    if references.is_some_and(|Switch(on)| on) {
-        let hint = "Remove it; a receiver that needs what a manifest refers to can read it at `target.url`";
-        context.report.error(
-            at("events").key("includereferences"),
-            "events do not list what a manifest refers to",
-            hint,
-        );
-    }
+    let references = references.is_some_and(|Switch(on)| on);
     let spool = spool(written, state, context);
     if file.notifications.is_some() && written.endpoints.as_ref().is_none_or(Vec::is_empty) {
         let hint = "List an endpoint, as `- {name: scanner, url: https://scanner.example/events}`, or remove this section";
@@ -68,7 +61,7 @@ pub(crate) fn settings(
         let hint = "Write the path of a file in a directory that the service may write, as `/var/lib/portwarden/notifications.spool`";
         context.report.error(at("spool"), "missing: there is no directory of systemd's for it", hint);
     }
-    NotificationSettings { endpoints, spool, waiting }
+    NotificationSettings { endpoints, spool, waiting, references }
 }
 
 /// The file in which events wait.

@@ -4,7 +4,7 @@ use std::{pin::pin, time::Duration};
 
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL};
-use hyper::StatusCode;
+use hyper::{HeaderMap, StatusCode};
 
 use super::{
     answer::Answer,
@@ -74,6 +74,7 @@ pub(super) async fn delete(
     passage.begin()?;
     // Written down before it is done: it may be done although no answer comes, or the client is gone.
     request.log.allowed();
+    request.log.intend(permit.route(), &HeaderMap::new(), None).await;
     request.log.forwarding(RequestBody::empty().progress());
     let (subrequest, forget) = (reader.subrequest.clone(), reader.closure.forget_after(permit.route()));
     // In a task of its own: its answer ends the lock, also where the client is gone.
@@ -96,8 +97,14 @@ pub(super) async fn delete(
             let page = request.href(&PagePath::Repository(name.clone()));
             Ok(Answer::redirect(&format!("{page}?deleted={digest}")))
         }
-        StatusCode::NOT_FOUND => Err(PageError::NotFound),
-        StatusCode::METHOD_NOT_ALLOWED => Err(PageError::NoDeletion),
+        StatusCode::NOT_FOUND => {
+            request.log.not_done();
+            Err(PageError::NotFound)
+        }
+        StatusCode::METHOD_NOT_ALLOWED => {
+            request.log.not_done();
+            Err(PageError::NoDeletion)
+        }
         other => Err(PageError::Strange(other)),
     }
 }

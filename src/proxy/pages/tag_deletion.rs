@@ -1,5 +1,7 @@
 //! Deleting one tag: asked first, and only if it still names what the visitor was shown.
 
+use hyper::HeaderMap;
+
 use super::{
     answer::Answer,
     deletion::{csrf, passage, permit, sent},
@@ -45,10 +47,12 @@ pub(super) async fn delete(
     }
     let (write, forget) =
         (request.freeze.admit(permit.route())?, reader.closure.forget_after(permit.route()));
+    let route = permit.route().clone();
     let deletion = request.write_once.deletion_of_tag(permit, reader.subrequest.clone(), passage);
     let deletion = deletion.ok_or(PageError::NotFound)?;
     // Written down before it is done: it may be done although no answer comes, or the client is gone.
     request.log.allowed();
+    request.log.intend(&route, &HeaderMap::new(), None).await;
     request.log.forwarding(RequestBody::empty().progress());
     let outcome = deletion.run(write, forget, ForgetAfter::nothing).await;
     let outcome = outcome.inspect_err(|_| request.log.end(Ended::CutOff))?;

@@ -1,7 +1,7 @@
 //! Carries out the plan for a repository, in batches under its lock: first tags, then the manifests that no tag reaches.
 
 use std::{
-    collections::HashSet,
+    collections::{HashMap, HashSet},
     pin::pin,
     sync::{Arc, atomic::Ordering},
     time::{Duration, Instant, SystemTime},
@@ -25,7 +25,7 @@ use crate::{
     registry::{Digest, ErrorCode, Refusal, RepositoryName, Tag},
     retention::{Plan, StoredRepository, StoredTag},
     state::StoreError,
-    telemetry::{Decision, Event, Object, Record, RegistryEvent},
+    telemetry::{Decision, Event, Intent, Object, Record, RegistryEvent},
 };
 
 /// Tags that are deleted under one lock.
@@ -107,13 +107,14 @@ impl Prune<'_> {
                 still.push(tag.tag.clone());
             }
         }
+        let mut intents = self.intend(work, planned.iter().filter(|tag| still.contains(&tag.tag))).await;
         let mut done = Vec::with_capacity(still.len());
         let outcome = {
             let deleting = pin!(steps.delete_tags(&still, &mut done));
             Write::unless_cut_off(write.as_mut(), deleting).await
         };
         for tag in planned.iter().filter(|tag| done.contains(&tag.tag)) {
-            self.record(work, Some(&tag.tag), &tag.digest);
+            self.record(work, Some(&tag.tag), &tag.digest, intents.remove(&tag.tag));
         }
         settle(outcome)?;
         steps.end();
@@ -139,13 +140,14 @@ impl Prune<'_> {
             if reached.contains(digest) || steps.was_pushed(digest) || reader.is_blob(digest).await? {
                 continue;
             }
+            let intent = self.telemetry.events.intend(event(work, None, digest)).await;
             let outcome = {
                 let deleting = pin!(steps.delete_manifest(digest));
                 Write::unless_cut_off(write.as_mut(), deleting).await
             };
             if settle(outcome)? {
                 *deleted += 1;
-                self.record(work, None, digest);
+                self.record(work, None, digest, intent);
             }
         }
         steps.end();
@@ -164,17 +166,29 @@ impl Prune<'_> {
         Ok(Batch { steps, write, _forget: self.closure.forget_after(permit.route()) })
     }
 
-    /// Records that a tag, or else a manifest, was deleted.
-    fn record(&self, work: &Work<'_>, tag: Option<&Tag>, digest: &Digest) {
-        let (object, counter) = match tag {
-            Some(_) => (Object::Tag, &self.pruned.tags),
-            None => (Object::Manifest, &self.pruned.manifests),
+    /// Writes down which tags are about to be deleted.
+    async fn intend(&self, work: &Work<'_>, tags: impl Iterator<Item = &StoredTag>) -> HashMap<Tag, Intent> {
+        let begin = |tag: &StoredTag| {
+            let intending = self.telemetry.events.begin_intent(event(work, Some(&tag.tag), &tag.digest))?;
+            Some((tag.tag.clone(), intending))
         };
+        // All are begun before the first is waited for, so they are stored in one step.
+        let begun: Vec<_> = tags.filter_map(begin).collect();
+        let mut intents = HashMap::new();
+        for (tag, intending) in begun {
+            intents.insert(tag, intending.await);
+        }
+        intents
+    }
+
+    /// Records that a tag, or else a manifest, was deleted.
+    fn record(&self, work: &Work<'_>, tag: Option<&Tag>, digest: &Digest, intent: Option<Intent>) {
+        let counter = if tag.is_some() { &self.pruned.tags } else { &self.pruned.manifests };
         counter.fetch_add(1, Ordering::Relaxed);
-        let (name, tag) = (work.name.as_str(), tag.map(Tag::as_str));
-        let mut event = RegistryEvent::deletion(object, name, tag, Some(digest.as_str()));
-        event.rule = Some(work.rule.clone());
+        let mut event = event(work, tag, digest);
+        event.intent = intent.and_then(Intent::confirmed);
         self.telemetry.events.tell(event);
+        let tag = tag.map(Tag::as_str);
         let mut record = Record::new(Event::Prune);
         record.time = SystemTime::now();
         record.repository = Some(work.name.as_str().to_owned());
@@ -185,6 +199,15 @@ impl Prune<'_> {
         record.reason = Some(format!("by user {}", self.request.user));
         self.telemetry.audit.write(&record);
     }
+}
+
+/// The event of the deletion of a tag, or else of a manifest.
+fn event(work: &Work<'_>, tag: Option<&Tag>, digest: &Digest) -> RegistryEvent {
+    let object = if tag.is_some() { Object::Tag } else { Object::Manifest };
+    let (name, tag) = (work.name.as_str(), tag.map(Tag::as_str));
+    let mut event = RegistryEvent::deletion(object, name, tag, Some(digest.as_str()));
+    event.rule = Some(work.rule.clone());
+    event
 }
 
 /// Those of the tags that were pulled since the plan was made; none if it does not depend on pulls.

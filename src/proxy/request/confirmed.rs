@@ -4,7 +4,7 @@
 use hyper::{HeaderMap, StatusCode, header};
 
 use crate::{
-    registry::{Endpoint, Method, Route},
+    registry::{Digest, Endpoint, Method, Route},
     telemetry::{Action, Object},
 };
 
@@ -46,6 +46,22 @@ impl Confirmed {
             media_type: said(header::CONTENT_TYPE).filter(|_| object == Object::Manifest),
             size: said(header::CONTENT_LENGTH).and_then(|length| length.parse().ok()),
         })
+    }
+
+    /// The action that the registry confirms if it does what a request asks for; `None` where that leaves the registry as it
+    /// is. `pushed` is the digest of a manifest that is pushed.
+    pub(crate) fn intended(route: &Route, sent: &HeaderMap, pushed: Option<&Digest>) -> Option<Self> {
+        let status = match route.method() {
+            Method::Put | Method::Post => StatusCode::CREATED,
+            Method::Delete => StatusCode::ACCEPTED,
+            _ => return None,
+        };
+        let mut intended = Self::by(route, sent, status, &HeaderMap::new())?;
+        let named = || route.reference().filter(|reference| Digest::parse(reference).is_some());
+        let digest = pushed.map(Digest::as_str).or_else(named).map(str::to_owned);
+        intended.digest = intended.digest.or(digest);
+        // The beginning of an upload stores nothing.
+        (intended.object == Object::Tag || intended.digest.is_some()).then_some(intended)
     }
 
     /// A deletion that Portwarden itself has put together, or that a page asked for.
@@ -107,6 +123,38 @@ mod tests {
             let (media_type, size) = (media_type.unwrap_or_default(), size.unwrap_or_default());
             format!("{} {object:?} {digest} {media_type} {size}", action.as_str())
         })
+    }
+
+    #[test]
+    fn what_a_request_is_to_do_is_what_its_answer_confirms() {
+        let pushed = Digest::parse(DIGEST).unwrap();
+        let by_digest = format!("/v2/a/manifests/{DIGEST}");
+        let mount = format!("/v2/a/blobs/uploads/?mount={DIGEST}&from=b");
+        let end = format!("/v2/a/blobs/uploads/u?digest={DIGEST}");
+        for (method, target, expected) in [
+            ("PUT", "/v2/a/manifests/1", "push Manifest"),
+            ("PUT", &by_digest, "push Manifest"),
+            ("DELETE", "/v2/a/manifests/1", "delete Tag"),
+            ("DELETE", &by_digest, "delete Manifest"),
+            ("DELETE", &format!("/v2/a/blobs/{DIGEST}"), "delete Blob"),
+            ("POST", &mount, "mount Blob"),
+            ("PUT", &end, "push Blob"),
+            ("POST", "/v2/a/blobs/uploads/", ""),
+            ("PATCH", "/v2/a/blobs/uploads/u", ""),
+            ("GET", "/v2/a/manifests/1", ""),
+            ("HEAD", &by_digest, ""),
+        ] {
+            let (path, query) =
+                target.split_once('?').map_or((target, None), |(path, query)| (path, Some(query)));
+            let route = Route::parse(method, path, query).unwrap();
+            let is_push = method == "PUT" && target.contains("manifests");
+            let intended = Confirmed::intended(&route, &HeaderMap::new(), is_push.then_some(&pushed));
+            let text = intended.as_ref().map(|found| format!("{} {:?}", found.action.as_str(), found.object));
+            assert_eq!(text.unwrap_or_default(), expected, "{method} {target}");
+            let digest =
+                intended.filter(|found| found.object != Object::Tag).map(|found| found.digest.unwrap());
+            assert!(digest.is_none_or(|digest| digest == DIGEST), "{method} {target}");
+        }
     }
 
     #[test]

@@ -1,12 +1,14 @@
 //! Events that the registry confirms for the request, told to those that listen.
 
-use std::time::SystemTime;
+use std::{borrow::Cow, time::SystemTime};
+
+use hyper::HeaderMap;
 
 use super::RequestLog;
 use crate::{
     proxy::request::{confirmed::Confirmed, origin::Origin},
-    registry::{Digest, Tag},
-    telemetry::{Action, Object, RegistryEvent},
+    registry::{Digest, Route, Tag},
+    telemetry::{Action, Intent, Object, RegistryEvent},
 };
 
 impl RequestLog {
@@ -37,7 +39,7 @@ impl RequestLog {
     }
 
     /// The manifest of the request was deleted, and each tag on it.
-    pub(in crate::proxy) fn deleted_manifest(&self, digest: &Digest) {
+    pub(in crate::proxy) fn deleted_manifest(&mut self, digest: &Digest) {
         self.tell(Confirmed::deletion(Object::Manifest, Some(digest.as_str().to_owned())));
     }
 
@@ -57,18 +59,47 @@ impl RequestLog {
         }
     }
 
+    /// Writes down what the request will have done if the registry confirms it. `pushed` is the digest of a manifest that it
+    /// pushes. To be waited for before the request goes to the registry.
+    pub(in crate::proxy) async fn intend(
+        &mut self,
+        route: &Route,
+        sent: &HeaderMap,
+        pushed: Option<&Digest>,
+    ) {
+        let intended = Confirmed::intended(route, sent, pushed);
+        let intended = intended.filter(|intended| self.telemetry.events.are_intended(intended.action));
+        if let Some(intended) = intended {
+            let event = self.event(intended);
+            self.intent = self.telemetry.events.intend(event).await;
+        }
+    }
+
+    /// The registry has done nothing that a request for `route` was to do.
+    pub(in crate::proxy) fn not_done(&mut self) {
+        if let Some(intent) = self.intent.take() {
+            intent.refused();
+        }
+    }
+
     /// Tells those that listen what the registry has confirmed.
-    fn tell(&self, confirmed: Confirmed) {
+    fn tell(&mut self, confirmed: Confirmed) {
         if !self.telemetry.events.are_heard() {
             return;
         }
+        let mut event = self.event(confirmed);
+        event.intent = self.intent.take().and_then(Intent::confirmed);
+        self.telemetry.events.tell(event);
+    }
+
+    fn event(&self, confirmed: Confirmed) -> RegistryEvent {
         let Confirmed { action, object, digest, media_type, size } = confirmed;
         let record = &self.record;
         let named = || {
             let tag = record.reference.iter().filter(|reference| Tag::parse(reference).is_some());
             tag.chain(record.tags.iter().flatten()).cloned().collect()
         };
-        self.telemetry.events.tell(RegistryEvent {
+        RegistryEvent {
             time: SystemTime::now(),
             action,
             object,
@@ -80,14 +111,16 @@ impl RequestLog {
             size,
             from: record.from.clone().filter(|_| action == Action::Mount),
             account: record.account.clone().unwrap_or_default(),
-            source: record.source,
+            source: record.source.map(Cow::Borrowed),
             address: record.address,
-            scheme: self.origin.as_ref().map_or("https", |origin| origin.scheme),
+            scheme: Cow::Borrowed(self.origin.as_ref().map_or("https", |origin| origin.scheme)),
             host: self.origin.as_ref().map(|origin| origin.host.clone()),
             method: record.method.clone(),
             user_agent: record.user_agent.clone(),
             request_id: record.request_id.clone(),
             rule: record.rule.clone(),
-        });
+            intent: None,
+            settled: false,
+        }
     }
 }

@@ -27,7 +27,7 @@ use crate::{
     registry::{
         Digest, Endpoint, ErrorCode, Method, PLACEHOLDER_DIGEST, Refusal, RepositoryName, Route, Tag,
     },
-    telemetry::{Ended, Object, RegistryEvent},
+    telemetry::{Ended, Intent, Object, RegistryEvent},
 };
 
 /// Returns true for the deletion of a tag.
@@ -69,11 +69,15 @@ impl Service {
         let deletion = deletion.ok_or_else(no_step)?;
         // Noted before it is done: it may be done although no answer comes, or the client is gone.
         log.allowed();
+        log.intend(&route, &HeaderMap::new(), None).await;
         log.forwarding(RequestBody::empty().progress());
         let outcome = deletion.run(write, forget, ForgetAfter::nothing).await;
         let outcome = outcome.inspect_err(|_| log.end(Ended::CutOff))?;
         let reply = match outcome.inspect_err(|_| log.end(Ended::UpstreamLost))? {
-            TagOutcome::Refused(refusal) => return Err(refusal),
+            TagOutcome::Refused(refusal) => {
+                log.not_done();
+                return Err(refusal);
+            }
             TagOutcome::Answered(reply) => reply,
             TagOutcome::Deleted(digest) => {
                 log.deleted_tag(digest.as_ref());
@@ -108,10 +112,12 @@ impl Service {
         let permit = Permit::of_operator(name, tag).ok_or_else(no_step)?;
         let (write, forget) = (self.freeze.admit(permit.route())?, self.closure.forget_after(permit.route()));
         let deletion = self.write_once.deletion_of_tag(permit, registry, passage).ok_or_else(no_step)?;
+        let event = |digest| RegistryEvent::deletion(Object::Tag, name.as_str(), Some(tag.as_str()), digest);
+        let intent = self.telemetry.events.intend(event(None)).await;
         match deletion.run(write, forget, ForgetAfter::nothing).await?? {
             TagOutcome::Deleted(digest) => {
-                let shown = digest.as_ref().map(Digest::as_str);
-                let event = RegistryEvent::deletion(Object::Tag, name.as_str(), Some(tag.as_str()), shown);
+                let mut event = event(digest.as_ref().map(Digest::as_str));
+                event.intent = intent.and_then(Intent::confirmed);
                 self.telemetry.events.tell(event);
                 Ok(digest)
             }

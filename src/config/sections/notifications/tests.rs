@@ -69,10 +69,6 @@ fn what_cannot_be_honoured_is_an_error_with_the_next_step() {
         ("spool: none/s, endpoints: [{name: a, url: 'https://h'}]", "spool: expected a directory at none"),
         ("spool: s, waiting: 1, endpoints: [{name: a, url: 'https://h'}]", "waiting: must be from 100 to"),
         ("endpoints: [{name: a, url: 'https://h'}]", "notifications.spool: missing"),
-        (
-            "spool: s, events: {includereferences: true}, endpoints: [{name: a, url: 'https://h'}]",
-            "includereferences: events do not list what a manifest refers to. Remove it",
-        ),
     ] {
         assert!(with(section).contains(says), "{section}: {}", with(section));
     }

@@ -74,7 +74,7 @@ pub(crate) const ROWS: &[Setting] = &[
     plain(
         "notifications.events.includereferences",
         "false",
-        "Known as a key of the registry. `true` is an error: events do not list what a manifest refers to.",
+        "Lists what a manifest refers to in `target.references`: its configuration and layers, or the manifests of an index.",
     ),
     optional(
         "notifications.spool",
