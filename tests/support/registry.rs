@@ -59,6 +59,11 @@ impl Default for Configuration {
     }
 }
 
+/// Returns true if the registry of [`registry`] is one that deletes a tag alone: 3, not 2.8.
+pub fn deletes_one_tag() -> bool {
+    env::var_os("PORTWARDEN_TEST_REGISTRY").is_some()
+}
+
 /// Starts a plain registry that allows deletion.
 pub fn registry() -> Registry {
     Registry::start(Configuration::default())
@@ -92,10 +97,10 @@ pub fn registry_redirecting_to(origin: &str) -> Registry {
     Registry::start(Configuration { rest, ..Configuration::default() })
 }
 
-/// Starts a plain registry that sends notifications of its own to `url`.
+/// Starts a plain registry that sends notifications of its own to `url`, with what each manifest refers to.
 pub fn registry_notifying(url: &str) -> Registry {
     let endpoint = format!("{{name: own, url: '{url}', timeout: 10s, threshold: 5, backoff: 1s}}");
-    let rest = format!("notifications: {{endpoints: [{endpoint}]}}\n");
+    let rest = format!("notifications: {{events: {{includereferences: true}}, endpoints: [{endpoint}]}}\n");
     Registry::start(Configuration { rest, ..Configuration::default() })
 }
 
