@@ -86,16 +86,16 @@ demo-ci: tools
 test-issuers: needs-issuers
 	cargo test --locked --test services issuers:: -- --include-ignored --nocapture
 
-# Some seven minutes, and as long once to build registry 3, which no release of Debian has. Two tests are about faults of
-# 2.8, or about its way of naming keys.
+# Some seven minutes, and as long once to build registry 3, oras and buildx, which no release of Debian has. Two tests
+# are about faults of 2.8, or about its way of naming keys.
 test-registry3: needs-registry3
 	PORTWARDEN_TEST_REGISTRY=$(abspath $(built))/registry-3/current/registry \
 		cargo test --locked --no-fail-fast --test services --test system $(as_root) -- --include-ignored \
 		$(with_registry_3) $(of_registry_2:%=--skip %)
 
 with_registry_3 := attack_tags:: audit:: catalog:: challenge:: clients:: closure_model:: cors:: docker:: faults_registry:: forwarding:: \
-	freeze:: limits:: notifications:: object_store:: one_tag:: pages:: prune:: registry3:: response_rewriting:: revocation:: tag_rules:: untag_command:: \
-	upload_grace:: write_once::
+	freeze:: limits:: notifications:: notified_clients:: object_store:: one_tag:: pages:: prune:: registry3:: response_rewriting:: \
+	revocation:: tag_rules:: untag_command:: upload_grace:: write_once::
 
 of_registry_2 := docker::registry_with_token_auth freeze::what_no_tag_leads_to one_tag::rule_53_one_tag_goes one_tag::rule_53_what_breaks \
 	one_tag::rule_53_a_registry_that_dies one_tag::rule_53_a_push_during

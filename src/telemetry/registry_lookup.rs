@@ -21,6 +21,9 @@ pub struct Reference {
     /// The media type.
     #[serde(rename = "mediaType", default, skip_serializing_if = "String::is_empty")]
     pub media_type: String,
+    /// The type of an artifact.
+    #[serde(rename = "artifactType", default, skip_serializing_if = "String::is_empty")]
+    pub artifact_type: String,
     /// The size in bytes.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub size: u64,

@@ -12,6 +12,7 @@ use crate::support::{
     command::run,
     curl::{Request, curl, curl_at},
     distribution::{MANIFEST, push_blob, push_image, put_manifest, start_upload},
+    events::{assert_the_same, of_clients, with_references},
     image::{Image, random_bytes, sha256},
     metrics::{self, value},
     portwarden::{ADMIN, Builder, Portwarden, TEST2, USER, portwarden, portwarden_at, program},
@@ -72,43 +73,6 @@ fn names(range: std::ops::Range<usize>) -> Vec<String> {
 
 // ---- the same as the registry's own
 
-/// The differences from the registry's own events, by the place of the field, with the reason. All else is the same.
-const DIFFERENCES: [(&str, &str); 8] = [
-    ("/id", "each sender draws its own"),
-    ("/timestamp", "each sender has its own clock, and hears of the end at another time"),
-    ("/actor/name", "the registry does not know the account"),
-    ("/request/id", "ours is that of the audit log and of `X-Request-Id`"),
-    (
-        "/request/addr",
-        "ours is the client's address as the rules see it; the registry's has the port of a connection",
-    ),
-    ("/source/addr", "another server"),
-    ("/source/instanceID", "another server"),
-    ("/portwarden", "the rule, and what the registry's form has no place for"),
-];
-
-/// All fields of an event that are no mappings, by their place.
-fn fields(event: &Value, at: &str, all: &mut BTreeMap<String, Value>) {
-    match event {
-        Value::Object(entries) if !entries.is_empty() && at != "/portwarden" => {
-            for (key, value) in entries {
-                fields(value, &format!("{at}/{key}"), all);
-            }
-        }
-        Value::Object(entries) if entries.is_empty() => {}
-        value => drop(all.insert(at.to_owned(), value.clone())),
-    }
-}
-
-/// The fields that are to be the same. Registry 3 writes those of a target that it does not know as empty ones.
-fn compared(event: &Value) -> BTreeMap<String, Value> {
-    let mut all = BTreeMap::new();
-    fields(event, "", &mut all);
-    all.retain(|at, value| !at.starts_with("/target/") || (*value != json!("") && *value != json!(0)));
-    all.retain(|at, _| !DIFFERENCES.iter().any(|(different, _)| at == different));
-    all
-}
-
 /// Pushes, mounts, pulls and deletes; returns the number of events. What is deleted must have come before.
 fn all_kinds(warden: &Portwarden, ours: &Collector) -> usize {
     let client = admin(warden);
@@ -141,18 +105,11 @@ fn all_kinds(warden: &Portwarden, ours: &Collector) -> usize {
     13
 }
 
-/// The events about requests of clients: those of Portwarden itself to the registry have no `User-Agent`.
-fn of_clients(events: &[Value]) -> Vec<&Value> {
-    events.iter().filter(|event| event["request"]["useragent"] != "").collect()
-}
-
 #[test]
 fn events_are_those_of_the_registry_field_by_field() {
     let (theirs, ours) = (collector(), collector());
     let registry = registry_notifying(&theirs.url());
-    let references = section(&[endpoint("one", &ours.url(), "")])
-        .replace("endpoints:", "events: {includereferences: true}, endpoints:");
-    let warden = portwarden(&registry).with(&references).start();
+    let warden = portwarden(&registry).with(&with_references(&ours)).start();
     let mut expected = all_kinds(&warden, &ours);
     let image = Image::random(1, 1000).archive("acme/real:1");
     skopeo(&warden, ADMIN).push(image.path(), "acme/real:1").succeeds();
@@ -160,22 +117,7 @@ fn events_are_those_of_the_registry_field_by_field() {
     // Two blobs and a manifest each way; skopeo may also ask whether they are there.
     expected += 6;
     ours.until(|events| events.len() >= expected);
-    let are_even = || of_clients(&theirs.events()).len() == ours.events().len();
-    let in_short = |event: &Value| format!("{} {} {}\n", event["action"], event["request"], event["target"]);
-    let said = |events: &[Value]| of_clients(events).into_iter().map(in_short).collect::<String>();
-    let came = eventually(PATIENCE, are_even);
-    assert!(came, "theirs:\n{}ours:\n{}", said(&theirs.events()), said(&ours.events()));
-    let (ours, theirs) = (ours.events(), theirs.events());
-    let in_order = |events: &[Value]| {
-        let mut all: Vec<_> = of_clients(events).into_iter().map(compared).collect();
-        all.sort_by_key(|event| format!("{event:?}"));
-        all
-    };
-    let (ours_compared, theirs_compared) = (in_order(&ours), in_order(&theirs));
-    for (ours, theirs) in ours_compared.iter().zip(&theirs_compared) {
-        assert_eq!(ours, theirs);
-    }
-    assert_eq!(ours_compared.len(), theirs_compared.len());
+    let (ours, theirs) = assert_the_same(&ours, &theirs);
     for event in &ours {
         assert_eq!(event["actor"], json!({"name": "admin"}), "{event}");
         assert_eq!(event["request"]["addr"], "127.0.0.1", "{event}");

@@ -25,6 +25,7 @@ pub mod curl;
 pub mod database;
 pub mod distribution;
 pub mod docker;
+pub mod events;
 pub mod h2;
 pub mod image;
 pub mod in_process;

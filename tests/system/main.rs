@@ -32,6 +32,7 @@ mod htpasswd;
 mod journal;
 mod kubernetes;
 mod ldap;
+mod notified_clients;
 mod operation;
 mod registry3;
 mod revocation;
