@@ -1,7 +1,7 @@
 //! Notifications: the events of pushes, pulls, mounts and deletions, beside those that the registry sends itself about the
 //! same requests; and endpoints, spools and servers that fail.
 //!
-//! Needs: curl, docker-registry, htpasswd, openssl, skopeo.
+//! Needs: curl, docker-registry, htpasswd, openssl, skopeo, strace.
 
 use std::{collections::BTreeMap, fs, path::Path, thread};
 
@@ -474,6 +474,64 @@ fn rule_57_what_the_registry_did_while_the_server_was_killed_is_an_event() {
         assert_eq!(settled(&events), expected, "after {}", change.by);
         assert!(events.iter().all(|event| event["actor"]["name"] == "admin"));
     }
+}
+
+/// Returns true if it answers, and says that no event waits. It may be killed at any moment.
+fn none_waits(warden: &Portwarden) -> bool {
+    let text = metrics::watcher(warden).get("/metrics").text();
+    text.contains("portwarden_notifications_waiting{endpoint=\"one\"} 0\n")
+}
+
+/// Returns true unless the process has ended, also while its parent does not know yet.
+fn is_running(process: u32) -> bool {
+    let state = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    state.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with(['Z', 'X']))
+}
+
+/// The calls by which the spool changes its files.
+const CALLS: [&str; 2] = ["pwrite64", "fsync"];
+
+#[test]
+fn rule_57_a_kill_at_any_write_to_the_spool_loses_nothing() {
+    let (registry, collector) = (registry(), collector());
+    let mut warden = to(&registry, &collector);
+    let (spool, journal) = (warden.file("notifications.spool"), warden.file("notifications.spool-journal"));
+    push_blob(&admin(&warden), "acme/app", b"{}");
+    // An event behind all others: once it is taken, nothing is left to write.
+    let settle = |warden: &Portwarden, tag: &str| {
+        push_tags(warden, &[tag.to_owned()]);
+        collector.until(|events| tags(events).iter().any(|found| found == tag));
+        assert!(eventually(PATIENCE, || none_waits(warden)), "{tag}");
+    };
+    settle(&warden, "first");
+    for call in CALLS {
+        for n in 1.. {
+            let tag = format!("{call}-{n}");
+            let (which, when) = (format!("trace={call}"), format!("inject={call}:signal=KILL:when={n}"));
+            let paths = [spool.to_str().unwrap(), journal.to_str().unwrap()];
+            let strace = ["strace", "-D", "-f", "-qq", "-o", "/dev/null", "-P", paths[0], "-P", paths[1]];
+            warden.crash_and_restart_under(&[&strace[..], &["-e", &which, "-e", &when]].concat());
+            let is_pushed = put_manifest(&admin(&warden), "acme/app", &tag, b"{}", &[]).status == 201;
+            let has = |events: &[Value]| tags(events).contains(&tag);
+            let is_done = || has(&collector.events()) && none_waits(&warden);
+            assert!(eventually(PATIENCE, || !is_running(warden.id()) || is_done()), "{tag}");
+            let is_killed = !is_running(warden.id());
+            warden.crash_and_restart_under(&[]);
+            let accept = curl_at(&registry.url()).header(&format!("Accept: {MANIFEST}"));
+            let is_there = accept.head(&format!("/v2/acme/app/manifests/{tag}")).status == 200;
+            assert!(is_there || !is_pushed, "{tag}");
+            if is_there {
+                collector.until(has);
+            }
+            settle(&warden, &format!("after-{tag}"));
+            if !is_killed {
+                println!("{call}: {} kills", n - 1);
+                assert!(n > 2, "{call} is not called");
+                break;
+            }
+        }
+    }
+    assert!(!warden.log().contains("is damaged"), "{}", warden.log());
 }
 
 #[test]

@@ -347,6 +347,12 @@ impl Portwarden {
         (self.process, self.port) = self.builder.serve(&self.directory, self.port);
     }
 
+    /// The same, started by another program that becomes it, as by [`Builder::under`].
+    pub fn crash_and_restart_under(&mut self, words: &[&str]) {
+        self.builder = self.builder.clone().under(words);
+        self.crash_and_restart();
+    }
+
     /// Its process id.
     pub fn id(&self) -> u32 {
         self.process.id()

@@ -15,12 +15,15 @@ use std::{
 use http_body_util::BodyExt as _;
 use hyper::Method;
 use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
 
 use crate::support::{
     client::{Answer, Client, Connection, Protocol, basic, run, wrong_password},
     clock::Clock,
+    collector::{Manner, collector},
     content::Content,
-    curl::curl_at,
+    curl::{curl, curl_at},
+    distribution::{push_blob, put_manifest},
     misbehaving_registry::{Fault, misbehaving, no_registry},
     pki, ports,
     portwarden::{ADMIN, Portwarden, USER, port_after, portwarden, portwarden_at, program},
@@ -94,6 +97,46 @@ fn a_full_disk_for_the_log_stops_nothing_and_lines_come_again() {
     });
     assert!(logged, "nothing more is logged: {}", warden.log());
     assert!(warden.stop().is_some_and(|status| status.success()), "had to be killed");
+}
+
+#[test]
+fn rule_57_a_full_disk_for_the_spool_stops_no_push_and_events_come_once_there_is_room() {
+    let (registry, collector, disk) = (registry(), collector(), SmallDisk::new(512));
+    let spool = disk.path().join("notifications.spool");
+    let section = format!(
+        "notifications: {{spool: '{}', endpoints: [{{name: one, url: '{}'}}]}}",
+        spool.display(),
+        collector.url()
+    );
+    let warden = portwarden(&registry).with(&section).start();
+    let client = curl(&warden).user(ADMIN);
+    let push = |tag: &str| put_manifest(&client, "acme/app", tag, b"{}", &[]).is(201);
+    push_blob(&client, "acme/app", b"{}");
+    push("before");
+    collector.until(|events| events.len() == 2);
+    collector.behave(Manner::Status(503));
+    disk.fill();
+    // Until the room within the file is used up.
+    let says = |text: &str| warden.log().contains(text);
+    let mut expected = vec!["before".to_owned()];
+    while !says("cannot use the spool of notifications")
+        || !says("cannot write down what the registry is about")
+    {
+        assert!(expected.len() < 500, "there is room: {}", warden.log());
+        expected.push(format!("full-{}", expected.len()));
+        push(expected.last().unwrap());
+    }
+    disk.clear();
+    collector.behave(Manner::Takes);
+    expected.push("after".to_owned());
+    push("after");
+    let tags = |events: &[Value]| {
+        let tag = |event: &Value| event["target"]["tag"].as_str().map(str::to_owned);
+        events.iter().filter_map(tag).collect::<Vec<_>>()
+    };
+    let events = collector.until(|events| tags(events).len() == expected.len());
+    assert_eq!(tags(&events), expected);
+    assert!(!warden.log().contains("is damaged"), "{}", warden.log());
 }
 
 #[test]
