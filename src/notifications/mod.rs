@@ -81,7 +81,7 @@ pub struct EndpointList {
     endpoints: Arc<[Arc<Endpoint>]>,
     /// The number of events that may wait for each.
     waiting: u64,
-    /// Whether events list what a manifest refers to.
+    /// True if events list what a manifest refers to.
     references: bool,
 }
 

@@ -20,7 +20,7 @@ pub struct NotificationSettings {
     pub spool: Option<PathBuf>,
     /// The number of events that may wait for one endpoint.
     pub waiting: u32,
-    /// Whether events list what a manifest refers to.
+    /// True if events list what a manifest refers to.
     pub references: bool,
 }
 

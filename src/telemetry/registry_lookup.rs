@@ -11,7 +11,7 @@ use super::RegistryEvent;
 pub struct TargetDetails {
     /// The size in bytes; `None` where the event has it or needs none, and where the registry does not say it.
     pub size: Option<u64>,
-    /// What a manifest refers to, in its order; empty where that was not asked for, or cannot be read.
+    /// The descriptors in a manifest, in its order; empty where that was not asked for, or cannot be read.
     pub references: Vec<Reference>,
 }
 

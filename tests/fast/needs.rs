@@ -11,13 +11,14 @@ use crate::support::{programs, sources};
 
 /// Programs by the names under which sources start them, and the needs that they stand for: `root`, or names of the
 /// table in `.ci/install`.
-const PROGRAMS: [(&str, &[&str]); 36] = [
+const PROGRAMS: [(&str, &[&str]); 39] = [
     ("/lib/systemd/systemd-journald", &["systemd"]),
     ("/usr/bin/mariadb", &["mariadb"]),
     ("/usr/bin/mariadb-install-db", &["mariadb"]),
     ("/usr/sbin/mariadbd", &["mariadb"]),
     ("/usr/sbin/slapadd", &["slapd"]),
     ("/usr/sbin/slapd", &["slapd"]),
+    ("buildx/current/buildx", &["buildx"]),
     ("chromedriver", &["chromium"]),
     ("containerd", &["containerd", "root"]),
     ("ctr", &["containerd"]),
@@ -36,6 +37,7 @@ const PROGRAMS: [(&str, &[&str]); 36] = [
     ("mount", &["root"]),
     ("node", &["node"]),
     ("openssl", &["openssl"]),
+    ("oras/current/oras", &["oras"]),
     ("podman", &["podman", "root"]),
     ("postgres", &["postgresql"]),
     ("prlimit", &["prlimit"]),
@@ -44,6 +46,7 @@ const PROGRAMS: [(&str, &[&str]); 36] = [
     ("skopeo", &["skopeo"]),
     ("slowhttptest", &["slowhttptest"]),
     ("sqlite3", &["sqlite3"]),
+    ("strace", &["strace"]),
     ("systemd-analyze", &["systemd"]),
     ("systemd-socket-activate", &["systemd"]),
     ("testssl", &["testssl"]),

@@ -1,6 +1,6 @@
 //! Events of notifications under real clients, beside those that the registry sends itself.
 //!
-//! Needs: curl, docker, docker-registry, htpasswd, registry-3, root.
+//! Needs: buildx, docker, docker-registry, htpasswd, oras, root.
 
 use std::{fs, path::Path};
 
@@ -45,9 +45,13 @@ fn events_under_docker_are_those_of_the_registry() {
     assert!(events.iter().all(|event| event["actor"] == json!({"name": "admin"})));
 }
 
-/// A program that `.ci/install` builds, with the login of the administrator and the tests' authority.
-fn built(program: &str, warden: &Portwarden, home: &Path, arguments: &[&str]) -> Output {
-    let path = fetched(&format!("{program}/current/{program}"), program);
+/// The programs that `.ci/install` builds, in the target folder.
+const ORAS: &str = "oras/current/oras";
+const BUILDX: &str = "buildx/current/buildx";
+
+/// One of them, with the login of the administrator and the tests' authority.
+fn built(path: &str, warden: &Portwarden, home: &Path, arguments: &[&str]) -> Output {
+    let path = fetched(path, path);
     let (authority, home) = (warden.authority_file(), home.to_str().unwrap());
     let environment =
         [("SSL_CERT_FILE", authority.to_str().unwrap()), ("HOME", home), ("DOCKER_CONFIG", home)];
@@ -64,7 +68,7 @@ fn events_under_oras_and_buildx_are_those_of_the_registry() {
     let (host, directory) = (warden.host(), home.path());
     fs::write(directory.join("file"), random_bytes(3000)).unwrap();
     fs::write(directory.join("other"), random_bytes(3000)).unwrap();
-    let oras = |arguments: &[&str]| built("oras", &warden, directory, arguments).succeeds();
+    let oras = |arguments: &[&str]| built(ORAS, &warden, directory, arguments).succeeds();
     oras(&["login", &host, "--username", ADMIN.name, "--password", ADMIN.password]);
     let (first, second) = (format!("{host}/acme/first:1"), format!("{host}/acme/second:1"));
     let file = |name: &str| directory.join(name).to_str().unwrap().to_owned();
@@ -73,7 +77,7 @@ fn events_under_oras_and_buildx_are_those_of_the_registry() {
     oras(&["cp", "--recursive", &first, &second]);
     oras(&["pull", "--allow-path-traversal", "--output", &file("pulled"), &second]);
     let (index, all) = (format!("{host}/acme/first:all"), format!("{host}/acme/second:all"));
-    let buildx = |arguments: &[&str]| built("buildx", &warden, directory, arguments).succeeds();
+    let buildx = |arguments: &[&str]| built(BUILDX, &warden, directory, arguments).succeeds();
     buildx(&["imagetools", "create", "--tag", &index, &first, &second]);
     buildx(&["imagetools", "create", "--tag", &all, &index]);
     buildx(&["imagetools", "inspect", &all]);
@@ -84,10 +88,10 @@ fn events_under_oras_and_buildx_are_those_of_the_registry() {
     };
     // buildx has the library of containerd, and its name.
     assert!(
-        clients("oras") >= 10 && clients("containerd") >= 3,
+        clients("oras/") >= 10 && clients("containerd/") >= 3,
         "{} {}",
-        clients("oras"),
-        clients("containerd")
+        clients("oras/"),
+        clients("containerd/")
     );
     let is_index = |event: &&Value| event["target"]["tag"] == "all" && event["action"] == "push";
     for event in events.iter().filter(is_index) {

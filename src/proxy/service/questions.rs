@@ -105,7 +105,7 @@ async fn details(registry: &Subrequest, question: (Permit, &'static str)) -> Opt
     Some(TargetDetails { size, references })
 }
 
-/// What a manifest refers to: its configuration and its layers, or the manifests of an index.
+/// The descriptors in a manifest: its configuration and its layers, or the manifests of an index.
 fn references(reply: &Reply) -> Vec<Reference> {
     let Ok(manifest) = serde_json::from_slice::<Manifest>(&reply.body) else { return Vec::new() };
     manifest.config.into_iter().chain(manifest.layers).chain(manifest.manifests).collect()
