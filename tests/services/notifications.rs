@@ -550,7 +550,7 @@ fn rule_57_an_event_follows_where_the_answer_of_the_registry_is_lost() {
     // A client that is gone before the answer.
     let held = "PUT /v2/acme/app/manifests/gone";
     relay.set(Some(RelayFault::Held(held.to_owned())));
-    put_manifest(&client.clone().seconds(2), "acme/app", "gone", b"{}", &[]);
+    put_manifest(&client.seconds(2), "acme/app", "gone", b"{}", &[]);
     assert!(relay.has_met(held) > 0);
     relay.set(None);
     let events = collector.until(|events| tags(events).len() >= 2);
