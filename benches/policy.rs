@@ -48,6 +48,7 @@ fn ask(bencher: Bencher<'_, '_>, policy: &Policy, labels: &BTreeMap<String, Vec<
         name,
         tag: None,
         actions: &actions,
+        token_scopes: None,
         now: 0,
     };
     assert!(policy.decide(&question).rule == policy.len().checked_sub(1), "the last rule is to match");
@@ -184,6 +185,7 @@ fn pull(count: usize, bench: impl FnOnce(&Authorizers, &NextRules, Caller<'_>, &
         ip: None,
         service: "registry.example",
         ceiling: None,
+        token_scopes: None,
         now: 0,
     };
     let path = format!("/v2/team{count}/app/manifests/1.0");

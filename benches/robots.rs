@@ -93,6 +93,7 @@ fn decide(bencher: Bencher<'_, '_>, account: &str) {
         name: "acme/app-7",
         tag: None,
         actions: &actions,
+        token_scopes: None,
         now: 0,
     };
     bencher.bench_local(|| runtime.block_on(authorizers.decide(black_box(&question))).unwrap());

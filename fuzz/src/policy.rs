@@ -87,6 +87,7 @@ pub fn check(data: &[u8]) {
             name: &name,
             tag: None,
             actions: &["pull".to_owned(), "push".to_owned()],
+            token_scopes: None,
             now: 0,
         };
         let decision = policy.decide(&question);

@@ -14,6 +14,7 @@ mod htpasswd;
 pub mod ldap;
 mod name_folding;
 mod password_hash;
+mod personal_token;
 mod recent_sign_ins;
 mod remembered;
 mod robots;
@@ -39,6 +40,7 @@ pub use htpasswd::{HtpasswdError, parse_htpasswd};
 pub use ldap::{Ldap, LdapSettings};
 pub use name_folding::folded as folded_name;
 pub use password_hash::{DEFAULT_COST, HashError, PasswordError, PasswordHash};
+pub use personal_token::PersonalToken;
 pub use remembered::{Remembered, RememberedSettings};
 pub use robots::{
     LastDay, ListedToken, MOST_TOKENS, Mistyped, NewToken, RobotError, RobotSettings, RobotTokenSettings,

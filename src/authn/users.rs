@@ -9,12 +9,13 @@ use std::{
 };
 
 use super::{
-    UserSettings, WorkloadSession,
+    PersonalToken, UserSettings, WorkloadSession,
     password_hash::{PasswordHash, burn},
     robots::TokenName,
     secret::Secret,
     source::Source,
 };
+use crate::registry::Scope;
 
 /// Label to values, as an ACL's `match: {labels: …}` and `${labels:…}` see them.
 pub type Labels = BTreeMap<String, Vec<String>>;
@@ -32,6 +33,8 @@ pub struct Identity {
     pub source: Source,
     /// The token that was shown, for a robot.
     pub token: Option<Arc<TokenName>>,
+    /// The personal token that was shown, now or when what was shown was issued.
+    pub personal: Option<Arc<PersonalToken>>,
     /// The session of an account of `workload_auth`.
     pub workload: Option<WorkloadSession>,
 }
@@ -43,10 +46,23 @@ impl Identity {
         Self { workload: Some(session), ..Self::with_labels(account, labels, Source::Workload) }
     }
 
+    /// The most that the personal token may be used for; `None` for an account that was proved otherwise.
+    pub fn token_scopes(&self) -> Option<&[Scope]> {
+        self.personal.as_ref().map(|token| &*token.scopes)
+    }
+
     /// An account all of whose labels are known.
     pub(super) fn with_labels(account: &str, labels: Arc<Labels>, source: Source) -> Self {
         let account = account.to_owned();
-        Self { account, labels, left_out: Arc::default(), source, token: None, workload: None }
+        Self {
+            account,
+            labels,
+            left_out: Arc::default(),
+            source,
+            token: None,
+            personal: None,
+            workload: None,
+        }
     }
 }
 

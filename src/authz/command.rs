@@ -125,6 +125,7 @@ mod tests {
             name,
             tag: None,
             actions,
+            token_scopes: None,
             now: 0,
         }
     }

@@ -15,6 +15,7 @@ mod policy;
 mod question;
 mod sql;
 mod text_pattern;
+mod token_scopes;
 mod write_once;
 
 pub use at_once::at_once;
@@ -40,6 +41,7 @@ pub use policy::{Decision, Policy, TagBound, Withheld};
 pub use question::Question;
 pub use sql::SqlRulesSettings;
 pub use text_pattern::TextPattern;
+pub use token_scopes::{ANY_NAME, MOST_SCOPES, parse_token_scope};
 pub use write_once::{EntryPlace, TagLock, WriteOnce, WriteOnceError, WriteOnceSettings, WriteOnceVerdict};
 
 use std::collections::BTreeMap;

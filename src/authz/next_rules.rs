@@ -169,6 +169,7 @@ mod tests {
                 ip: None,
                 service: "registry",
                 ceiling: self.listed,
+                token_scopes: None,
                 now: 0,
             };
             let route = Route::parse(method, path, None).unwrap();

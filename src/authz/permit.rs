@@ -73,6 +73,8 @@ pub struct Caller<'a> {
     pub service: &'a str,
     /// A token's `access`; `None` for a password, which has no ceiling.
     pub ceiling: Option<&'a [Scope]>,
+    /// The scopes of the personal token that proved the account, now or when the token was issued.
+    pub token_scopes: Option<&'a [Scope]>,
     /// The time of the request, in seconds since 1970.
     pub now: u64,
 }
@@ -240,6 +242,7 @@ pub(super) async fn hold(
         name: &need.name,
         tag,
         actions: &need.actions,
+        token_scopes: caller.token_scopes,
         now: caller.now,
     };
     let ruling = authorizers.decide_without(caller.left_out, &question).await?;

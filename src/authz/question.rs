@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, net::IpAddr};
 
 use super::patterns::placeholder::Field;
+use crate::registry::Scope;
 
 /// A question to a policy.
 #[derive(Debug, Clone, Copy)]
@@ -23,6 +24,8 @@ pub struct Question<'q> {
     pub tag: Option<&'q str>,
     /// The actions that are asked for.
     pub actions: &'q [String],
+    /// The scopes of the personal token that proved the account; `None` where it was proved otherwise.
+    pub token_scopes: Option<&'q [Scope]>,
     /// The time of the request, in seconds since 1970: rules may be bounded in time.
     pub now: u64,
 }

@@ -75,6 +75,7 @@ impl TextPattern {
             name,
             tag: None,
             actions: &[],
+            token_scopes: None,
             now: 0,
         };
         Some(is(self.rule.rule(0)?.judge(&question)))

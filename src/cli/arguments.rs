@@ -12,6 +12,7 @@ use std::{path::PathBuf, time::Duration};
 use clap::{Parser, Subcommand};
 
 use super::config_file::ConfigFile;
+use crate::{authz::parse_token_scope, registry::Scope};
 use activity::ACTIVITY_EXAMPLES;
 pub(super) use activity::{Activity, ActivityCommand, ActivityImport};
 pub(super) use replay::{AuditFiles, Replay, TestPolicy, Unused};
@@ -148,6 +149,9 @@ pub(super) struct Explain {
     /// The tag that a scope is asked about, for rules with `tag`; a request names its own
     #[arg(long, value_name = "TAG", requires = "scope", conflicts_with = "request", value_parser = tag)]
     pub(super) tag: Option<String>,
+    /// With a personal token of this scope, as repository:team/*:pull (may be repeated), instead of a password
+    #[arg(long, value_name = "SCOPE", requires = "what", conflicts_with_all = ["everyone", "jwt", "certificate"], value_parser = parse_token_scope)]
+    pub(super) token_scope: Vec<Scope>,
     /// Scope to ask for: repository:team/app:pull,push
     #[arg(long, value_name = "SCOPE", group = "what", requires = "who", required_unless_present_any = ["request", "json", "jwt", "certificate"], conflicts_with = "request")]
     pub(super) scope: Option<String>,

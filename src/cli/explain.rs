@@ -48,6 +48,7 @@ pub(super) fn run(explain: &Explain) -> Result<ExitCode, Failure> {
         None => asked(explain, &evaluator)?,
     };
     let asked = asked.at(explain.at).about_request(explain.request.as_deref(), explain.tag.as_deref());
+    let asked = asked.with_token(explain.token_scope.clone());
     if explain.json {
         return answer(explain, &evaluator, &asked, &needs);
     }
@@ -321,6 +322,7 @@ fn answer_lines(evaluator: &PolicyEvaluator) -> Result<ExitCode, Failure> {
             name: &line.name,
             tag: line.tag.as_deref(),
             actions: &line.actions.unwrap_or_default(),
+            token_scopes: None,
             now: at.unwrap_or(now),
         })?;
         say_json(&RulingAnswer::from(ruling))?;

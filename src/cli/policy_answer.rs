@@ -10,7 +10,7 @@ use super::{
     write_once::WriteOnceAnswer,
 };
 use crate::{
-    authz::{DecidedBy, Ruling},
+    authz::{CeilingName, DecidedBy, Ruling},
     config::written_moment,
     registry::Scope,
 };
@@ -129,8 +129,12 @@ impl Need {
             DecidedBy::Rule(rule) | DecidedBy::Unclear(rule) | DecidedBy::SomeTags(rule) => {
                 (Some(rule.line).filter(|line| *line > 0), rule.comment.as_ref().map(ToString::to_string))
             }
-            DecidedBy::Ceiling(ceiling) => (Some(ceiling.line).filter(|line| *line > 0), None),
-            DecidedBy::NoRule | DecidedBy::Command => (None, None),
+            DecidedBy::Ceiling(CeilingName::Robot { line, .. }) => {
+                (Some(*line).filter(|line| *line > 0), None)
+            }
+            DecidedBy::Ceiling(CeilingName::PersonalToken) | DecidedBy::NoRule | DecidedBy::Command => {
+                (None, None)
+            }
         };
         let allowed = need.actions.iter().all(|action| ruling.actions.contains(action));
         let until = ruling.by.until().map(written_moment);

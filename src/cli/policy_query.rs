@@ -32,6 +32,8 @@ pub(super) struct PolicyQuery {
     route: Option<Route>,
     /// The tag that a scope is asked about.
     tag: Option<String>,
+    /// The scopes of a personal token.
+    token_scopes: Option<Vec<Scope>>,
     is_known: bool,
     /// True if a back end, or an issuer of `workload_auth`, may know the account where `users` does not.
     may_be_elsewhere: bool,
@@ -69,6 +71,7 @@ impl PolicyQuery {
             is_at: false,
             route: None,
             tag: None,
+            token_scopes: None,
             is_known,
             may_be_elsewhere,
             owner,
@@ -89,6 +92,11 @@ impl PolicyQuery {
     pub(super) fn about_request(self, request: Option<&str>, tag: Option<&str>) -> Self {
         let route = request.and_then(|request| route(request).ok());
         Self { route, tag: tag.map(str::to_owned), ..self }
+    }
+
+    /// The same with a personal token of these scopes; without any, with a password.
+    pub(super) fn with_token(self, scopes: Vec<Scope>) -> Self {
+        Self { token_scopes: Some(scopes).filter(|scopes| !scopes.is_empty()), ..self }
     }
 
     /// The request that is asked about, where it is not a scope.
@@ -114,6 +122,7 @@ impl PolicyQuery {
             name: &need.name,
             tag: self.tag_of(&need.name),
             actions: &need.actions,
+            token_scopes: self.token_scopes.as_deref(),
             now: self.now,
         }
     }
@@ -285,7 +294,8 @@ pub(super) fn by_which(by: &DecidedBy, config: &Path) -> String {
     let (rule, unclear) = match by {
         DecidedBy::NoRule => return by.to_string(),
         DecidedBy::Command => return format!("by {by}"),
-        DecidedBy::Ceiling(CeilingName { account, key, line }) => {
+        DecidedBy::Ceiling(by @ CeilingName::PersonalToken) => return format!("by {by}"),
+        DecidedBy::Ceiling(CeilingName::Robot { account, key, line }) => {
             let place = if *line > 0 { format!(", {}:{line}", config.display()) } else { String::new() };
             return format!("by the {key} of robot {account:?}{place}");
         }

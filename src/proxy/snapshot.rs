@@ -251,6 +251,7 @@ impl Snapshot {
                     left_out,
                     source: *source,
                     token: None,
+                    personal: None,
                     workload,
                 };
                 self.still_vouched(identity, now)

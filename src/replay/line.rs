@@ -5,7 +5,10 @@ use std::{borrow::Cow, collections::BTreeMap, net::IpAddr, time::UNIX_EPOCH};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::{authn::Labels, authz::DeniedBy};
+use crate::{
+    authn::Labels,
+    authz::{CeilingName, DeniedBy},
+};
 
 /// A text of the line; a type of its own, since serde borrows a `Cow` in a field only.
 #[derive(Debug, Deserialize)]
@@ -31,6 +34,8 @@ pub(super) struct AuditLine<'a> {
     source: Option<Text<'a>>,
     #[serde(borrow)]
     robot_token: Option<Text<'a>>,
+    #[serde(borrow)]
+    personal_token: Option<Text<'a>>,
     #[serde(borrow)]
     credentials: Option<Text<'a>>,
     #[serde(borrow)]
@@ -130,6 +135,8 @@ impl AuditLine<'_> {
             "transfer" if self.requested.is_some() => self.decided(),
             "transfer" => Recorded::Other(Apart::Transfer),
             "token" => match self.decision() {
+                // What was not granted may have been above the scopes of the token, which the log does not have.
+                _ if self.personal_token.is_some() => Recorded::Other(Apart::ByToken),
                 "allowed" => Recorded::Token,
                 // Nothing was shown and no token issued, for want of an anonymous account.
                 "challenged" if self.requested.is_some() => Recorded::Token,
@@ -149,6 +156,7 @@ impl AuditLine<'_> {
         }
         let is_read = matches!(self.method(), "GET" | "HEAD");
         match self.decision() {
+            _ if self.is_by_scopes() => Recorded::Other(Apart::ByToken),
             "allowed" if self.rule().starts_with(IN_PART) => Recorded::Denied,
             "allowed" => Recorded::Allowed,
             "denied" if self.rule() == DeniedBy::Ceiling.in_full() => Recorded::Other(Apart::ByToken),
@@ -166,6 +174,12 @@ impl AuditLine<'_> {
             "refused" if self.status == Some(403) && self.may_not() => Recorded::Denied,
             other => Recorded::Other(apart(other)),
         }
+    }
+
+    /// Returns true if the scopes of a personal token were in the way.
+    fn is_by_scopes(&self) -> bool {
+        let by = || CeilingName::PersonalToken.to_string();
+        self.personal_token.is_some() && self.rule().ends_with(&by())
     }
 
     fn summed_up(&self) -> Recorded {

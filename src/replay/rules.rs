@@ -219,6 +219,7 @@ impl Rules {
             ip: line.address,
             service: &self.service,
             ceiling: None,
+            token_scopes: None,
             now,
         };
         match at_once(authz::authorize(&self.authorizers, caller, route)) {
@@ -262,6 +263,7 @@ impl Rules {
             name: &scope.name,
             tag: None,
             actions: &scope.actions,
+            token_scopes: None,
             now,
         };
         match at_once(self.authorizers.decide(&question)) {

@@ -201,6 +201,7 @@ fn decide(row: &Access, file: &Path) -> (String, Said) {
         name: &request.name,
         tag: None,
         actions: &request.actions,
+        token_scopes: None,
         now: 0,
     };
     let authorizers =

@@ -99,6 +99,7 @@ fn ask(policy: &Policy, request: &Request) -> Decision {
         name: &request.name,
         tag: None,
         actions: request.actions.as_deref().unwrap_or_default(),
+        token_scopes: None,
         now: 0,
     })
 }

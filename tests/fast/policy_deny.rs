@@ -174,6 +174,7 @@ fn hold_against_docker_auth(seed: u64, values: &[&str], ips: &[Option<IpAddr>]) 
                 name: &name,
                 tag: None,
                 actions: &actions,
+                token_scopes: None,
                 now: 0,
             };
             let (rule, expected) = docker_auth::decide(&rules, &question);
@@ -240,6 +241,7 @@ fn what_is_too_much_to_try_denies() {
         name: &name,
         tag: None,
         actions: &actions,
+        token_scopes: None,
         now: 0,
     };
     let twice = "${labels:g}${labels:h}-${labels:g}${labels:h}";
@@ -271,6 +273,7 @@ fn a_client_without_an_address_is_denied_by_a_rule_for_addresses() {
             name: "app",
             tag: None,
             actions: &["pull".to_owned()],
+            token_scopes: None,
             now: 0,
         };
         !policy.decide(&question).actions.is_empty()
@@ -302,6 +305,7 @@ fn with_a_command_behind(acl: &[(&str, &[&str])]) -> (String, Vec<String>) {
         name: "internal-x/app",
         tag: None,
         actions: &["pull".to_owned(), "push".to_owned()],
+        token_scopes: None,
         now: 0,
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

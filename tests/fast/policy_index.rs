@@ -280,6 +280,7 @@ fn decides_as_a_search_through_all_rules() {
                 name: &name,
                 tag: None,
                 actions: &[],
+                token_scopes: None,
                 now: 0,
             };
             asked += 1;
@@ -334,6 +335,7 @@ fn many_values_of_a_label_keep_the_order_of_the_rules() {
             name: &name,
             tag: None,
             actions: &[],
+            token_scopes: None,
             now: 0,
         };
         let expected = search(&policy, &question);
@@ -368,6 +370,7 @@ fn rule_52_a_rule_outside_its_time_is_as_if_it_were_not_there() {
                 name: &name,
                 tag: random.pick(&[None, Some("1.0"), Some("1.1"), Some("main")]),
                 actions: &["pull".to_owned(), "push".to_owned()],
+                token_scopes: None,
                 now: 0,
             };
             let answers: Vec<Decision> = slow
@@ -449,6 +452,7 @@ fn rule_51_without_the_tag_no_more_is_certain_than_for_each_tag() {
                 name: &name,
                 tag: None,
                 actions: &["pull".to_owned(), "push".to_owned()],
+                token_scopes: None,
                 now: random.pick(&TIMES),
             };
             let decide = |question: &Question<'_>| runtime.block_on(authorizers.decide(question)).unwrap();

@@ -100,6 +100,7 @@ fn lines_of(acl: &[RuleSettings], asked: &Value) -> Vec<String> {
         name: &scope.name,
         tag: None,
         actions: &scope.actions,
+        token_scopes: None,
         now: NOW,
     };
     let policy = Policy::compile(acl).unwrap();
@@ -309,6 +310,7 @@ impl Request {
             ip: self.ip,
             service: SERVICE,
             ceiling: None,
+            token_scopes: None,
             now,
         };
         let decided = pin!(authorize(authorizers, caller, self.route.clone()));

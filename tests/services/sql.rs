@@ -183,6 +183,7 @@ async fn decide(rules: &Authorizers, account: &str) -> Result<Ruling, Unavailabl
         name: "team/app",
         tag: None,
         actions: &["pull".to_owned(), "push".to_owned()],
+        token_scopes: None,
         now: 0,
     };
     rules.decide(&question).await
@@ -305,6 +306,7 @@ mod sqlite {
                 name: "team/app",
                 tag: None,
                 actions: &["pull".to_owned()],
+                token_scopes: None,
                 now: 0,
             };
             let ruling = rules.decide_without(&left_out, &question).await;

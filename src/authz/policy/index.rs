@@ -236,6 +236,7 @@ mod tests {
             name,
             tag: None,
             actions: &[],
+            token_scopes: None,
             now: 0,
         };
         index.candidates(&question).collect()

@@ -202,6 +202,7 @@ mod tests {
             name: name.1,
             tag: None,
             actions: &[],
+            token_scopes: None,
             now: 0,
         };
         Policy::compile(&[rule]).unwrap().decide(&question).rule.is_some()

@@ -234,6 +234,7 @@ impl Rule {
             name: "",
             tag: None,
             actions: &[],
+            token_scopes: None,
             now: 0,
         };
         let values = Bound { rule: self, question: &question, captured: Default::default() };

@@ -136,6 +136,7 @@ impl<'a> PolicyEvaluator<'a> {
             name,
             tag: None,
             actions: &["pull".to_owned()],
+            token_scopes: None,
             now: self.input.seconds(),
         };
         policy.decide(&question).rule

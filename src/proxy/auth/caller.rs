@@ -111,6 +111,7 @@ impl Caller {
             ip: self.ip,
             service,
             ceiling: self.ceiling.as_ref().map(|token| token.access.as_slice()),
+            token_scopes: self.identity.token_scopes(),
             now: unix_now(),
         }
     }

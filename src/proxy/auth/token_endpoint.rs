@@ -331,6 +331,7 @@ async fn decide(
         name: &scope.name,
         tag: None,
         actions: &scope.actions,
+        token_scopes: identity.token_scopes(),
         now: unix_now(),
     };
     snapshot

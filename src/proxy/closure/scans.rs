@@ -20,7 +20,7 @@ impl Inquiry<'_> {
         let mut hasher = DefaultHasher::new();
         let authz::Caller { account, labels, ip, service, .. } = self.caller;
         (account, labels, ip, service, actions).hash(&mut hasher);
-        self.caller.ceiling.hash(&mut hasher);
+        (self.caller.ceiling, self.caller.token_scopes).hash(&mut hasher);
         (name.as_str().into(), hasher.finish())
     }
 

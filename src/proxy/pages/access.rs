@@ -89,6 +89,7 @@ async fn right(
         name,
         tag,
         actions: &actions,
+        token_scopes: caller.token_scopes,
         now: caller.now,
     };
     let ruling = request.context.snapshot.authorizers.decide_without(caller.left_out, &question).await;
