@@ -1,5 +1,5 @@
-//! The state: what was revoked, in memory for each request and in a file for the next start; the labels of accounts that
-//! are too long for a token; when tags were pushed; and their activity.
+//! The state: what was revoked, in memory for each request and in a file for the next start; personal tokens; the labels
+//! of accounts that are too long for a token; when tags were pushed; and their activity.
 //!
 //! Each account name has a generation, which a revocation raises. Tokens and sessions carry the generation with which
 //! they were issued, and the id of the state: those of an earlier generation, or of another state, count no longer. So
@@ -11,12 +11,14 @@
 mod account_claims;
 mod activity;
 mod asking;
+mod personal_tokens;
 mod pushes;
 mod revocations;
 mod sqlite;
 mod sqlite_activity;
 mod sqlite_claims;
 mod sqlite_file;
+mod sqlite_personal_tokens;
 mod sqlite_prepare;
 mod sqlite_pushes;
 mod store;
@@ -38,9 +40,11 @@ use tokio::sync::Semaphore;
 use account_claims::ClaimsMemory;
 pub use account_claims::{AccountClaims, ClaimsDigest, NoClaims};
 use activity::ActivityNotes;
+use personal_tokens::PersonalTokens;
+pub use personal_tokens::{NewPersonalToken, NotMade, PersonalTokenRecord};
 use pushes::PushNotes;
 use revocations::Revocations;
-pub use revocations::is_robot_token_id;
+pub use revocations::{NotRevoked, is_robot_token_id};
 use sqlite::SqliteStore;
 pub use store::StoreError;
 use store::{Change, Store};
@@ -100,37 +104,6 @@ pub enum Ended {
     OtherState,
 }
 
-/// The reason why a revocation is not stored. Displays what holds now, and the remedy.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum NotRevoked {
-    /// There is no state.
-    #[error("nothing is revoked: {0}")]
-    NoState(String),
-    /// The name cannot be kept.
-    #[error("nothing is revoked: expected a name of at most {LONGEST_NAME} bytes, found {0}")]
-    Name(usize),
-    /// The id cannot be kept.
-    #[error(
-        "nothing is revoked: expected an id of 1 to {LONGEST_ID} bytes, found {0}; give the id of the token, not the token"
-    )]
-    Id(usize),
-    /// There is no room for one more.
-    #[error(
-        "nothing is revoked: {MOST_REVOCATIONS} revocations are stored, which is the most; \
-         `portwarden revoke --all-sessions` ends all tokens and empties the list"
-    )]
-    Full,
-    /// It holds until the next start only.
-    #[error(
-        "the server refuses it from now on, but could not store that, so a restart would forget it: {0}. Correct that, \
-         and revoke again"
-    )]
-    NotStored(StoreError),
-    /// The system gives no random bytes for a new id.
-    #[error("nothing is revoked: the system gives no random bytes; see its log")]
-    NoRandomness,
-}
-
 /// A revocation that is in force.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Revocation {
@@ -160,6 +133,7 @@ pub struct State {
     claims: ClaimsMemory,
     pushes: Arc<PushNotes>,
     activity: Arc<ActivityNotes>,
+    personal: Arc<PersonalTokens>,
     /// For questions to the store.
     turns: Arc<Semaphore>,
     /// True once it was logged that the file is older than a token.
@@ -217,7 +191,8 @@ impl State {
         let revocations = Revocations::of(store.load().await?);
         let (latest, lost_at) = store.latest_activity();
         let activity = Arc::new(ActivityNotes::since(latest, lost_at));
-        Ok(Self { store: Ok(store), activity, ..Self::holding(revocations, String::new()) })
+        let personal = Arc::new(PersonalTokens::of(store.personal_tokens().await?));
+        Ok(Self { store: Ok(store), activity, personal, ..Self::holding(revocations, String::new()) })
     }
 
     fn without(why: String, since: Option<u64>) -> Self {
@@ -233,6 +208,7 @@ impl State {
             claims: ClaimsMemory::default(),
             pushes: Arc::default(),
             activity: Arc::default(),
+            personal: Arc::default(),
             turns: Arc::new(Semaphore::new(asking::AT_ONCE)),
             is_behind: AtomicBool::default(),
             has_seen_others: AtomicBool::default(),

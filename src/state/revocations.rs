@@ -6,7 +6,7 @@ use aws_lc_rs::rand;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL};
 
 use super::{
-    LONGEST_ID, LONGEST_NAME, MOST_REVOCATIONS, NotRevoked, Revocation, Target,
+    LONGEST_ID, LONGEST_NAME, MOST_REVOCATIONS, Revocation, StoreError, Target,
     store::{Change, StoredRevocations},
 };
 use crate::authn::folded_name;
@@ -17,6 +17,37 @@ const MOST_BYTES: usize = 8 << 20;
 const ID_CHARACTERS: usize = 64;
 /// Random bytes of an id: no two states have the same.
 const ID_BYTES: usize = 8;
+
+/// The reason why a revocation is not stored. Displays what holds now, and the remedy.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotRevoked {
+    /// There is no state.
+    #[error("nothing is revoked: {0}")]
+    NoState(String),
+    /// The name cannot be kept.
+    #[error("nothing is revoked: expected a name of at most {LONGEST_NAME} bytes, found {0}")]
+    Name(usize),
+    /// The id cannot be kept.
+    #[error(
+        "nothing is revoked: expected an id of 1 to {LONGEST_ID} bytes, found {0}; give the id of the token, not the token"
+    )]
+    Id(usize),
+    /// There is no room for one more.
+    #[error(
+        "nothing is revoked: {MOST_REVOCATIONS} revocations are stored, which is the most; \
+         `portwarden revoke --all-sessions` ends all tokens and empties the list"
+    )]
+    Full,
+    /// It holds until the next start only.
+    #[error(
+        "the server refuses it from now on, but could not store that, so a restart would forget it: {0}. Correct that, \
+         and revoke again"
+    )]
+    NotStored(StoreError),
+    /// The system gives no random bytes for a new id.
+    #[error("nothing is revoked: the system gives no random bytes; see its log")]
+    NoRandomness,
+}
 
 /// The revocations.
 #[derive(Debug, Default)]

@@ -23,8 +23,10 @@ use tokio::sync::Mutex;
 use super::{
     ClaimsDigest, sqlite_activity, sqlite_claims,
     sqlite_file::{MOVE_AWAY, error, failure, gone, identity, look_at, make},
-    sqlite_pushes,
-    store::{Answer, Change, Store, StoreError, StoredClaims, StoredPush, StoredRevocations},
+    sqlite_personal_tokens, sqlite_pushes,
+    store::{
+        Answer, Change, Store, StoreError, StoredClaims, StoredPersonalToken, StoredPush, StoredRevocations,
+    },
 };
 use crate::activity::{Activity, Batch, Entry, Key};
 
@@ -306,6 +308,30 @@ impl Store for SqliteStore {
                 Ok((asked, sqlite_activity::since(&mut connection, &repository).await?))
             };
             read.await.map_err(|error| failure(&self.path, &error))
+        })
+    }
+
+    fn personal_tokens(&self) -> Answer<'_, Vec<StoredPersonalToken>> {
+        Box::pin(async move {
+            let read = sqlite_personal_tokens::read(&mut *self.connection.lock().await).await;
+            read.map_err(|error| failure(&self.path, &error))
+        })
+    }
+
+    fn keep_personal_token(&self, token: StoredPersonalToken) -> Answer<'_, ()> {
+        Box::pin(async move {
+            self.check_place()?;
+            let kept = sqlite_personal_tokens::keep(&mut *self.connection.lock().await, &token).await;
+            kept.map_err(|error| failure(&self.path, &error))
+        })
+    }
+
+    fn settle_personal_tokens(&self, gone: Vec<String>, used: Vec<(String, u64)>) -> Answer<'_, ()> {
+        Box::pin(async move {
+            self.check_place()?;
+            let mut connection = self.connection.lock().await;
+            let settled = sqlite_personal_tokens::settle(&mut connection, &gone, &used).await;
+            settled.map_err(|error| failure(&self.path, &error))
         })
     }
 

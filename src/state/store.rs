@@ -114,6 +114,24 @@ pub(super) trait Store: Send + Sync {
     /// It cannot be read.
     fn asked(&self, repository: String) -> Answer<'_, (Vec<(String, u64)>, u64)>;
 
+    /// Reads all personal tokens.
+    ///
+    /// # Errors
+    /// They cannot be read.
+    fn personal_tokens(&self) -> Answer<'_, Vec<StoredPersonalToken>>;
+
+    /// Stores a personal token, so that it survives a crash from when this returns.
+    ///
+    /// # Errors
+    /// It may be stored or not.
+    fn keep_personal_token(&self, token: StoredPersonalToken) -> Answer<'_, ()>;
+
+    /// Deletes the personal tokens of these ids, and stores the last uses of others, in seconds since 1970.
+    ///
+    /// # Errors
+    /// It may be stored or not.
+    fn settle_personal_tokens(&self, gone: Vec<String>, used: Vec<(String, u64)>) -> Answer<'_, ()>;
+
     /// Returns the error for what found no room.
     fn no_room(&self) -> StoreError;
 
@@ -121,7 +139,7 @@ pub(super) trait Store: Send + Sync {
     fn too_slow(&self) -> StoreError;
 }
 
-/// The part of a store of tests that is about pushes and activity: it keeps none.
+/// The part of a store of tests that is about pushes, activity and personal tokens: it keeps none.
 #[cfg(test)]
 macro_rules! no_pushes {
     () => {
@@ -201,6 +219,27 @@ macro_rules! no_pushes {
         fn no_room(&self) -> $crate::state::StoreError {
             self.too_slow()
         }
+
+        fn personal_tokens(
+            &self,
+        ) -> $crate::state::store::Answer<'_, Vec<$crate::state::store::StoredPersonalToken>> {
+            Box::pin(async { Ok(Vec::new()) })
+        }
+
+        fn keep_personal_token(
+            &self,
+            _: $crate::state::store::StoredPersonalToken,
+        ) -> $crate::state::store::Answer<'_, ()> {
+            Box::pin(async { Err(self.too_slow()) })
+        }
+
+        fn settle_personal_tokens(
+            &self,
+            _: Vec<String>,
+            _: Vec<(String, u64)>,
+        ) -> $crate::state::store::Answer<'_, ()> {
+            Box::pin(async { Err(self.too_slow()) })
+        }
     };
 }
 #[cfg(test)]
@@ -230,6 +269,35 @@ pub(super) struct StoredPush {
     pub(super) at: u64,
     /// True for the time of a push; false if it was pushed then or before.
     pub(super) is_exact: bool,
+}
+
+/// A personal token, as it is stored. Times are in seconds since 1970.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct StoredPersonalToken {
+    /// The first digits of `sha256`.
+    pub(super) id: String,
+    /// The digest of its secret.
+    pub(super) sha256: String,
+    /// The account.
+    pub(super) account: String,
+    /// The section that knew it.
+    pub(super) source: String,
+    /// The digest of what the section said about it.
+    pub(super) claims: Option<String>,
+    /// The scopes, with spaces between them.
+    pub(super) scopes: String,
+    /// The person's own words.
+    pub(super) comment: String,
+    /// The time at which it was made.
+    pub(super) made: u64,
+    /// The time at which it is over.
+    pub(super) ends: u64,
+    /// The last use; 0 for none.
+    pub(super) used: u64,
+    /// The id of the state then.
+    pub(super) state: String,
+    /// The generation of the account then.
+    pub(super) generation: u64,
 }
 
 /// The revocations of a store.

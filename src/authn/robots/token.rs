@@ -121,7 +121,7 @@ impl TokenDigest {
     }
 
     /// Compares two in constant time.
-    pub(super) fn is(&self, other: &Self) -> bool {
+    pub fn is(&self, other: &Self) -> bool {
         #[cfg(test)]
         work::count();
         constant_time::verify_slices_are_equal(&self.0, &other.0).is_ok()

@@ -1,0 +1,392 @@
+//! Personal tokens: in memory for each request, and in the file for the next start.
+//!
+//! One is in force once it is stored. It carries the id of the state and the generation of its account, as what is issued
+//! for it does. So a revocation ends it without a search, and a row of another state opens nothing. One that is to end
+//! is gone from memory first; where the file does not take that, it is tried again.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use parking_lot::{Mutex, RwLock};
+use tokio::time::{MissedTickBehavior, interval};
+
+use super::{
+    ClaimsDigest, Stamp, State,
+    revocations::Revocations,
+    store::{Store, StoreError, StoredPersonalToken},
+};
+use crate::authn::{Source, TokenDigest, folded_name};
+
+/// The most personal tokens of all accounts.
+pub(super) const MOST_PERSONAL_TOKENS: usize = 100_000;
+/// Bytes of all their texts. With [`MOST_PERSONAL_TOKENS`], all of it stays below 80 MB, and below 60 MB with texts of
+/// the usual length.
+const MOST_BYTES: usize = 24 << 20;
+/// The time for which one that has expired is still listed, and its holder told so, in seconds.
+const LISTED_LONGER: u64 = 7 * 24 * 3600;
+/// The time that a request waits for the file.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// The interval between two times of storing uses.
+const PAUSE: Duration = Duration::from_secs(30);
+/// The most that are deleted, and whose uses are stored, at a time: others who need the file get their turn between.
+const AT_A_TIME: usize = 500;
+
+/// A personal token, as it is kept. Without its secret.
+#[derive(Debug)]
+pub struct PersonalTokenRecord {
+    /// What was written down when it was made.
+    pub made: NewPersonalToken,
+    /// The id of the state with which it was made.
+    state: Box<str>,
+    /// The generation of its account then.
+    generation: u64,
+    /// Its last use, in seconds since 1970; 0 for none.
+    used: AtomicU64,
+    /// The last use that is stored.
+    stored_use: AtomicU64,
+}
+
+/// A personal token that is being made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewPersonalToken {
+    /// The digest of its secret.
+    pub digest: TokenDigest,
+    /// Its account, as it had signed in.
+    pub account: Box<str>,
+    /// The section that knew the account.
+    pub source: Source,
+    /// What the section said of the account, where it cannot be asked again; `None` if there was nothing to say.
+    pub claims: Option<ClaimsDigest>,
+    /// Its scopes, each but the first behind a space.
+    pub scopes: Box<str>,
+    /// The person's own words.
+    pub comment: Box<str>,
+    /// The time at which it was made, in seconds since 1970.
+    pub at: u64,
+    /// The second in which it is over, since 1970.
+    pub ends: u64,
+}
+
+/// The reason why no token is made. Displays what to do.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotMade {
+    /// There is no state.
+    #[error("{0}")]
+    NoState(String),
+    /// The account has as many as it may.
+    #[error("this account has {0} tokens, which is the most; revoke one that is no longer used")]
+    TooMany(usize),
+    /// There is no room for one more of any account.
+    #[error("the server has no room for another token; ask its operator to revoke some")]
+    Full,
+    /// It could not be stored.
+    #[error("the token could not be stored; try again, and if it stays, tell the operator of the registry")]
+    NotStored(#[source] StoreError),
+}
+
+/// The tokens in memory.
+#[derive(Default)]
+pub(super) struct PersonalTokens {
+    table: RwLock<Table>,
+    /// Held while one is made, and while what waits is stored.
+    writer: Arc<tokio::sync::Mutex<()>>,
+    /// The ids of those that the file may still have, and must not.
+    gone: Mutex<HashSet<Box<str>>>,
+    made: AtomicU64,
+    revoked: AtomicU64,
+}
+
+#[derive(Default)]
+struct Table {
+    by_id: HashMap<Box<str>, Arc<PersonalTokenRecord>>,
+    /// By the name under which all spellings of an account count.
+    by_account: HashMap<Box<str>, Vec<Arc<PersonalTokenRecord>>>,
+    bytes: usize,
+}
+
+impl PersonalTokenRecord {
+    /// The name of the token: the first twelve digits of its digest. Not secret.
+    pub fn id(&self) -> String {
+        self.made.digest.id()
+    }
+
+    /// Its last use, in seconds since 1970.
+    pub fn last_use(&self) -> Option<u64> {
+        Some(self.used.load(Ordering::Relaxed)).filter(|at| *at > 0)
+    }
+
+    /// Notes that it was used at `now`, in seconds since 1970.
+    pub fn used(&self, now: u64) {
+        self.used.fetch_max(now, Ordering::Relaxed);
+    }
+
+    fn bytes(&self) -> usize {
+        let NewPersonalToken { account, scopes, comment, .. } = &self.made;
+        account.len() + scopes.len() + comment.len()
+    }
+
+    fn is_in_force(&self, revocations: &Revocations) -> bool {
+        revocations.id.as_ref() == Some(&self.state)
+            && revocations.generation(&self.made.account) == self.generation
+    }
+
+    fn of(stored: StoredPersonalToken) -> Option<Self> {
+        let source = [Source::Users, Source::ExtAuth, Source::LdapAuth, Source::XormAuth]
+            .into_iter()
+            .find(|source| source.section() == stored.source)?;
+        let claims = stored.claims.map(|text| ClaimsDigest::decode(&text).ok_or(())).transpose().ok()?;
+        let made = NewPersonalToken {
+            digest: TokenDigest::parse(&stored.sha256)?,
+            account: stored.account.into(),
+            source,
+            claims,
+            scopes: stored.scopes.into(),
+            comment: stored.comment.into(),
+            at: stored.made,
+            ends: stored.ends,
+        };
+        let (used, stored_use) = (AtomicU64::new(stored.used), AtomicU64::new(stored.used));
+        Some(Self { made, state: stored.state.into(), generation: stored.generation, used, stored_use })
+    }
+
+    fn stored(&self) -> StoredPersonalToken {
+        let NewPersonalToken { digest, account, source, claims, scopes, comment, at, ends } = &self.made;
+        StoredPersonalToken {
+            id: digest.id(),
+            sha256: digest.to_string(),
+            account: account.to_string(),
+            source: source.section().to_owned(),
+            claims: claims.as_ref().map(ClaimsDigest::encoded),
+            scopes: scopes.to_string(),
+            comment: comment.to_string(),
+            made: *at,
+            ends: *ends,
+            used: self.used.load(Ordering::Relaxed),
+            state: self.state.to_string(),
+            generation: self.generation,
+        }
+    }
+}
+
+impl Table {
+    fn insert(&mut self, token: Arc<PersonalTokenRecord>) {
+        self.bytes += token.bytes();
+        let account = folded_name(&token.made.account).into();
+        self.by_account.entry(account).or_default().push(Arc::clone(&token));
+        self.by_id.insert(token.id().into(), token);
+    }
+
+    fn remove(&mut self, id: &str) -> Option<Arc<PersonalTokenRecord>> {
+        let token = self.by_id.remove(id)?;
+        self.bytes -= token.bytes();
+        let account = folded_name(&token.made.account);
+        if let Some(own) = self.by_account.get_mut(&*account) {
+            own.retain(|other| !Arc::ptr_eq(other, &token));
+            if own.is_empty() {
+                self.by_account.remove(&*account);
+            }
+        }
+        Some(token)
+    }
+}
+
+impl PersonalTokens {
+    /// Those of a store. A row that cannot be read opens nothing.
+    pub(super) fn of(stored: Vec<StoredPersonalToken>) -> Self {
+        let tokens = Self::default();
+        let mut unreadable = 0;
+        for row in stored {
+            match PersonalTokenRecord::of(row) {
+                Some(token) => tokens.table.write().insert(Arc::new(token)),
+                None => unreadable += 1,
+            }
+        }
+        if unreadable > 0 {
+            tracing::error!(unreadable, "personal tokens in the state file that cannot be read are refused");
+        }
+        tokens
+    }
+
+    /// Takes those out that are revoked or have expired long ago.
+    fn sweep(&self, revocations: &RwLock<Revocations>, now: u64) {
+        let ended: Vec<Box<str>> = {
+            let (table, revocations) = (self.table.read(), revocations.read());
+            let has_ended = |token: &PersonalTokenRecord| {
+                token.made.ends.saturating_add(LISTED_LONGER) < now || !token.is_in_force(&revocations)
+            };
+            let ended = table.by_id.iter().filter(|(_, token)| has_ended(token));
+            ended.map(|(id, _)| id.clone()).collect()
+        };
+        let (mut table, mut gone) = (self.table.write(), self.gone.lock());
+        for id in ended {
+            table.remove(&id);
+            gone.insert(id);
+        }
+    }
+
+    /// The next part of what waits to be stored: ids that are gone, and last uses.
+    fn waiting(&self) -> (Vec<String>, Vec<(Arc<PersonalTokenRecord>, u64)>) {
+        let gone = self.gone.lock().iter().take(AT_A_TIME).map(ToString::to_string).collect();
+        let table = self.table.read();
+        let used = table.by_id.values().filter_map(|token| {
+            let used = token.used.load(Ordering::Relaxed);
+            (used > token.stored_use.load(Ordering::Relaxed)).then(|| (Arc::clone(token), used))
+        });
+        (gone, used.take(AT_A_TIME).collect())
+    }
+}
+
+impl State {
+    /// Returns true if personal tokens can be kept: there is a state.
+    pub fn keeps_personal_tokens(&self) -> bool {
+        self.store.is_ok()
+    }
+
+    /// The token of an account that was shown, where it is not revoked. It may have expired. Takes the same steps where
+    /// there is none with its id: one comparison in constant time.
+    pub fn personal_token(&self, account: &str, shown: &TokenDigest) -> Option<Arc<PersonalTokenRecord>> {
+        let found = self.personal.table.read().by_id.get(&*shown.id()).cloned();
+        // Compared with itself where there is none, and then not counted.
+        let is_equal = found.as_ref().map_or(shown, |token| &token.made.digest).is(shown);
+        found.filter(|token| is_equal && self.is_of(token, account))
+    }
+
+    /// The token `id` of an account, where it is not revoked. It may have expired.
+    pub fn personal_token_by_id(&self, account: &str, id: &str) -> Option<Arc<PersonalTokenRecord>> {
+        let found = self.personal.table.read().by_id.get(id).cloned();
+        found.filter(|token| self.is_of(token, account))
+    }
+
+    fn is_of(&self, token: &PersonalTokenRecord, account: &str) -> bool {
+        *token.made.account == *account && token.is_in_force(&self.revocations.read())
+    }
+
+    /// The tokens that are not revoked, the latest first; with `account`, those of its spellings.
+    pub fn personal_tokens(&self, account: Option<&str>) -> Vec<Arc<PersonalTokenRecord>> {
+        let (table, revocations) = (self.personal.table.read(), self.revocations.read());
+        let mut found: Vec<_> = match account {
+            None => table.by_id.values().cloned().collect(),
+            Some(account) => table.by_account.get(&*folded_name(account)).cloned().unwrap_or_default(),
+        };
+        found.retain(|token| token.is_in_force(&revocations));
+        found.sort_by(|a, b| b.made.at.cmp(&a.made.at).then_with(|| a.id().cmp(&b.id())));
+        found
+    }
+
+    /// Returns the number of tokens in memory, and of those that were made and revoked by their ids since the start.
+    pub fn personal_token_counts(&self) -> (usize, [(&'static str, u64); 2]) {
+        let PersonalTokens { table, made, revoked, .. } = &*self.personal;
+        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        (table.read().by_id.len(), [("made", count(made)), ("revoked", count(revoked))])
+    }
+
+    /// Keeps a token, of which an account may have `most`. `stamp` is that of the session in which it is made: revoked in
+    /// between, the token is, too. When this returns, it survives a crash.
+    ///
+    /// # Errors
+    /// [`NotMade`]. After a failure of the store, it may be listed all the same.
+    pub async fn make_personal_token(
+        &self,
+        new: NewPersonalToken,
+        stamp: &Stamp,
+        most: usize,
+    ) -> Result<(), NotMade> {
+        let store = self.store.as_ref().map_err(|why| NotMade::NoState(why.clone()))?;
+        let state = stamp.state.clone().unwrap_or_default();
+        let writer = Arc::clone(&self.personal.writer).lock_owned().await;
+        self.personal.sweep(&self.revocations, new.at);
+        let token = PersonalTokenRecord {
+            made: new,
+            state,
+            generation: stamp.generation,
+            used: AtomicU64::new(0),
+            stored_use: AtomicU64::new(0),
+        };
+        self.find_room(&token, most)?;
+        let (personal, token) = (Arc::clone(&self.personal), Arc::new(token));
+        let keep = |store: Arc<dyn Store>| async move {
+            // Kept to its end, whatever becomes of the request.
+            let _writer = writer;
+            store.keep_personal_token(token.stored()).await?;
+            personal.table.write().insert(token);
+            personal.made.fetch_add(1, Ordering::Relaxed);
+            Ok(())
+        };
+        self.ask(store, PATIENCE, |store| Box::pin(keep(store))).await.map_err(NotMade::NotStored)
+    }
+
+    fn find_room(&self, token: &PersonalTokenRecord, most: usize) -> Result<(), NotMade> {
+        let table = self.personal.table.read();
+        let own = table.by_account.get(&*folded_name(&token.made.account));
+        let is_running = |other: &&Arc<PersonalTokenRecord>| other.made.ends > token.made.at;
+        if own.is_some_and(|own| own.iter().filter(is_running).count() >= most) {
+            return Err(NotMade::TooMany(most));
+        }
+        // Twice the same 48 bits come by chance only.
+        let is_taken = table.by_id.contains_key(&*token.id());
+        let is_full = table.by_id.len() >= MOST_PERSONAL_TOKENS || table.bytes + token.bytes() > MOST_BYTES;
+        if is_taken || is_full { Err(NotMade::Full) } else { Ok(()) }
+    }
+
+    /// Revokes the token `id`, and all that was issued for it; returns false if there is none. `now` in seconds since
+    /// 1970.
+    ///
+    /// # Errors
+    /// It is refused from now on, and a restart may forget that.
+    pub async fn end_personal_token(&self, id: &str, now: u64) -> Result<bool, StoreError> {
+        if self.personal.table.write().remove(id).is_none() {
+            return Ok(false);
+        }
+        self.personal.gone.lock().insert(id.into());
+        self.personal.revoked.fetch_add(1, Ordering::Relaxed);
+        self.settle_personal_tokens(now).await.map(|()| true)
+    }
+
+    /// Stores what waits: tokens that are gone, and last uses. `now` in seconds since 1970.
+    ///
+    /// # Errors
+    /// Not all of it is stored.
+    pub async fn settle_personal_tokens(&self, now: u64) -> Result<(), StoreError> {
+        let Ok(store) = &self.store else { return Ok(()) };
+        let _writer = self.personal.writer.lock().await;
+        self.personal.sweep(&self.revocations, now);
+        loop {
+            let (gone, used) = self.personal.waiting();
+            if gone.is_empty() && used.is_empty() {
+                return Ok(());
+            }
+            let uses = used.iter().map(|(token, at)| (token.id(), *at)).collect();
+            let ids = gone.clone();
+            let settle = |store: Arc<dyn Store>| async move { store.settle_personal_tokens(ids, uses).await };
+            self.ask(store, PATIENCE, |store| Box::pin(settle(store))).await?;
+            self.personal.gone.lock().retain(|id| !gone.iter().any(|done| **done == **id));
+            used.iter().for_each(|(token, at)| token.stored_use.store(*at, Ordering::Relaxed));
+        }
+    }
+
+    /// Stores last uses every half a minute, for as long as the state is in use. Within a tokio runtime.
+    pub fn store_token_uses(self: &Arc<Self>) {
+        let state = Arc::downgrade(self);
+        tokio::spawn(async move {
+            let mut ticks = interval(PAUSE);
+            ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            loop {
+                ticks.tick().await;
+                let Some(state) = state.upgrade() else { return };
+                let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+                if let Err(error) = state.settle_personal_tokens(now).await {
+                    tracing::error!(%error, "cannot store which personal tokens were used or revoked; it is tried again");
+                }
+            }
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests;
