@@ -332,7 +332,7 @@ _portwarden() {
             return 0
             ;;
         portwarden__subcmd__explain)
-            opts="-c -v -h --config --account --jwt --certificate --everyone --label --ip --service --at --tag --scope --request --verbose --json --help"
+            opts="-c -v -h --config --account --jwt --certificate --everyone --label --ip --service --at --tag --token-scope --scope --request --verbose --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -375,6 +375,10 @@ _portwarden() {
                     return 0
                     ;;
                 --tag)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --token-scope)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

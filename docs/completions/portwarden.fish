@@ -62,6 +62,7 @@ complete -c portwarden -n "__fish_portwarden_using_subcommand explain" -l ip -d 
 complete -c portwarden -n "__fish_portwarden_using_subcommand explain" -l service -d 'The service, instead of registry.service' -r
 complete -c portwarden -n "__fish_portwarden_using_subcommand explain" -l at -d 'Another time than the present, as 2026-12-31 or 2026-12-31T18:00:00Z: rules with from and until hold at times' -r
 complete -c portwarden -n "__fish_portwarden_using_subcommand explain" -l tag -d 'The tag that a scope is asked about, for rules with `tag`; a request names its own' -r
+complete -c portwarden -n "__fish_portwarden_using_subcommand explain" -l token-scope -d 'With a personal token of this scope, as repository:team/*:pull (may be repeated), instead of a password' -r
 complete -c portwarden -n "__fish_portwarden_using_subcommand explain" -l scope -d 'Scope to ask for: repository:team/app:pull,push' -r
 complete -c portwarden -n "__fish_portwarden_using_subcommand explain" -l request -d 'Or a request, whose needs are looked up: \'PUT /v2/team/app/manifests/1.0\'' -r
 complete -c portwarden -n "__fish_portwarden_using_subcommand explain" -l everyone -d 'Every account of the configuration that may do that, and by which rule (with -v, also those that may not)'
@@ -113,11 +114,11 @@ complete -c portwarden -n "__fish_portwarden_using_subcommand activity; and __fi
 complete -c portwarden -n "__fish_portwarden_using_subcommand activity; and __fish_seen_subcommand_from help" -f -a "import" -d 'Add what an audit log tells of the time before activity was recorded; what is on record already counts once'
 complete -c portwarden -n "__fish_portwarden_using_subcommand activity; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c portwarden -n "__fish_portwarden_using_subcommand revoke" -l account -d 'All that was issued to this account, in any spelling of its name' -r
-complete -c portwarden -n "__fish_portwarden_using_subcommand revoke" -l token -d 'A token by its id: the first twelve digits of a robot token\'s sha256, or the jti of a token or JWT' -r
-complete -c portwarden -n "__fish_portwarden_using_subcommand revoke" -l jti -d 'The same by a jti that looks like the id of a robot\'s token: twelve or 64 hexadecimal digits' -r
+complete -c portwarden -n "__fish_portwarden_using_subcommand revoke" -l token -d 'A token by its id: twelve digits of a robot\'s or a personal token, or the jti of a token or JWT' -r
+complete -c portwarden -n "__fish_portwarden_using_subcommand revoke" -l jti -d 'The same by a jti that looks like the id of such a token: twelve or 64 hexadecimal digits' -r
 complete -c portwarden -n "__fish_portwarden_using_subcommand revoke" -l socket -d 'The control socket of the server' -r -F
 complete -c portwarden -n "__fish_portwarden_using_subcommand revoke" -l all-sessions -d 'All that was issued, to every account'
-complete -c portwarden -n "__fish_portwarden_using_subcommand revoke" -l json -d 'Print a JSON object: revoked (account, token or all), name, robot, at'
+complete -c portwarden -n "__fish_portwarden_using_subcommand revoke" -l json -d 'Print a JSON object: revoked (account, token or all), name, robot, account (of a personal token), at'
 complete -c portwarden -n "__fish_portwarden_using_subcommand revoke" -s h -l help -d 'Print help'
 complete -c portwarden -n "__fish_portwarden_using_subcommand token; and not __fish_seen_subcommand_from new list help" -l registry -d 'The registry: https://registry.example' -r
 complete -c portwarden -n "__fish_portwarden_using_subcommand token; and not __fish_seen_subcommand_from new list help" -l user -d 'The account, whose password is asked for, or read from standard input; without one, an anonymous token' -r
@@ -127,7 +128,7 @@ complete -c portwarden -n "__fish_portwarden_using_subcommand token; and not __f
 complete -c portwarden -n "__fish_portwarden_using_subcommand token; and not __fish_seen_subcommand_from new list help" -l json -d 'Print the whole answer, with the lifetime of the token'
 complete -c portwarden -n "__fish_portwarden_using_subcommand token; and not __fish_seen_subcommand_from new list help" -s h -l help -d 'Print help'
 complete -c portwarden -n "__fish_portwarden_using_subcommand token; and not __fish_seen_subcommand_from new list help" -f -a "new" -d 'Make a token for a robot, and the line for `robots:`; it is shown once and stored nowhere'
-complete -c portwarden -n "__fish_portwarden_using_subcommand token; and not __fish_seen_subcommand_from new list help" -f -a "list" -d 'List the tokens of robots, with their last use, and the revocations in force, as the running server knows them'
+complete -c portwarden -n "__fish_portwarden_using_subcommand token; and not __fish_seen_subcommand_from new list help" -f -a "list" -d 'List the tokens of robots and of people, with their last use, and the revocations in force, as the running server knows them'
 complete -c portwarden -n "__fish_portwarden_using_subcommand token; and not __fish_seen_subcommand_from new list help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c portwarden -n "__fish_portwarden_using_subcommand token; and __fish_seen_subcommand_from new" -l robot -d 'The robot: its name under `robots:`, and the user name of `docker login`' -r
 complete -c portwarden -n "__fish_portwarden_using_subcommand token; and __fish_seen_subcommand_from new" -l expires -d 'The last day on which the token is good, in UTC, as 2027-03-01; without it, the token does not expire' -r
@@ -139,7 +140,7 @@ complete -c portwarden -n "__fish_portwarden_using_subcommand token; and __fish_
 complete -c portwarden -n "__fish_portwarden_using_subcommand token; and __fish_seen_subcommand_from list" -l json -d 'Print each as a JSON object on a line'
 complete -c portwarden -n "__fish_portwarden_using_subcommand token; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
 complete -c portwarden -n "__fish_portwarden_using_subcommand token; and __fish_seen_subcommand_from help" -f -a "new" -d 'Make a token for a robot, and the line for `robots:`; it is shown once and stored nowhere'
-complete -c portwarden -n "__fish_portwarden_using_subcommand token; and __fish_seen_subcommand_from help" -f -a "list" -d 'List the tokens of robots, with their last use, and the revocations in force, as the running server knows them'
+complete -c portwarden -n "__fish_portwarden_using_subcommand token; and __fish_seen_subcommand_from help" -f -a "list" -d 'List the tokens of robots and of people, with their last use, and the revocations in force, as the running server knows them'
 complete -c portwarden -n "__fish_portwarden_using_subcommand token; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c portwarden -n "__fish_portwarden_using_subcommand credential-provider" -l issuer -d 'The name of the cluster under `workload_auth.issuers`, which is the user name of a login' -r
 complete -c portwarden -n "__fish_portwarden_using_subcommand credential-provider" -l registry -d 'A registry that may get the token, as images name it: registry.example or registry.example:8443 (may be repeated); without one, each that matchImages of the kubelet\'s configuration lets through' -r
@@ -168,4 +169,4 @@ complete -c portwarden -n "__fish_portwarden_using_subcommand help; and not __fi
 complete -c portwarden -n "__fish_portwarden_using_subcommand help; and not __fish_seen_subcommand_from serve check explain test-policy replay unused freeze thaw status untag prune activity revoke token credential-provider hash completions help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c portwarden -n "__fish_portwarden_using_subcommand help; and __fish_seen_subcommand_from activity" -f -a "import" -d 'Add what an audit log tells of the time before activity was recorded; what is on record already counts once'
 complete -c portwarden -n "__fish_portwarden_using_subcommand help; and __fish_seen_subcommand_from token" -f -a "new" -d 'Make a token for a robot, and the line for `robots:`; it is shown once and stored nowhere'
-complete -c portwarden -n "__fish_portwarden_using_subcommand help; and __fish_seen_subcommand_from token" -f -a "list" -d 'List the tokens of robots, with their last use, and the revocations in force, as the running server knows them'
+complete -c portwarden -n "__fish_portwarden_using_subcommand help; and __fish_seen_subcommand_from token" -f -a "list" -d 'List the tokens of robots and of people, with their last use, and the revocations in force, as the running server knows them'

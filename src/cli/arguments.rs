@@ -203,7 +203,7 @@ pub(super) const DEFAULT_SOCKET: &str = "/run/portwarden/control.sock";
 pub(super) struct Revoke {
     #[command(flatten)]
     pub(super) subject: RevokeSubject,
-    /// Print a JSON object: revoked (account, token or all), name, robot, at
+    /// Print a JSON object: revoked (account, token or all), name, robot, account (of a personal token), at
     #[arg(long)]
     pub(super) json: bool,
     #[command(flatten)]
@@ -217,10 +217,10 @@ pub(super) struct RevokeSubject {
     /// All that was issued to this account, in any spelling of its name
     #[arg(long, value_name = "NAME", allow_hyphen_values = true, value_parser = free_text)]
     pub(super) account: Option<String>,
-    /// A token by its id: the first twelve digits of a robot token's sha256, or the jti of a token or JWT
+    /// A token by its id: twelve digits of a robot's or a personal token, or the jti of a token or JWT
     #[arg(long, value_name = "ID", allow_hyphen_values = true, value_parser = free_text)]
     pub(super) token: Option<String>,
-    /// The same by a jti that looks like the id of a robot's token: twelve or 64 hexadecimal digits
+    /// The same by a jti that looks like the id of such a token: twelve or 64 hexadecimal digits
     #[arg(long, value_name = "ID", allow_hyphen_values = true, value_parser = free_text)]
     pub(super) jti: Option<String>,
     /// All that was issued, to every account
@@ -257,7 +257,8 @@ pub(super) enum TokenCommand {
     /// Make a token for a robot, and the line for `robots:`; it is shown once and stored nowhere
     #[command(after_help = TOKEN_NEW_EXAMPLE)]
     New(TokenNew),
-    /// List the tokens of robots, with their last use, and the revocations in force, as the running server knows them
+    /// List the tokens of robots and of people, with their last use, and the revocations in force, as the running server
+    /// knows them
     List(TokenList),
 }
 

@@ -10,7 +10,7 @@ use super::{
     output::{Failure, say},
 };
 use crate::{
-    server::{ControlAnswer, ControlRequest, RevocationEntry, RobotTokenEntry},
+    server::{ControlAnswer, ControlRequest, PersonalTokenEntry, RevocationEntry, RobotTokenEntry},
     state::{LONGEST_ID, NotRevoked, Target},
 };
 
@@ -39,10 +39,14 @@ pub(super) fn revoke(revoke: &Revoke) -> Result<(), Failure> {
     }
     let is_jti = revoke.subject.jti.is_some();
     match ask(&revoke.control.socket, &ControlRequest::Revoke { target, is_jti })?.next()? {
-        ControlAnswer::Revoked { target, at, robot } if revoke.json => {
-            say(json!({"revoked": subject(&target), "name": name(&target), "robot": robot, "at": at}))
+        ControlAnswer::Revoked { target, at, robot, account } if revoke.json => {
+            let (revoked, name) = (subject(&target), name(&target));
+            say(json!({"revoked": revoked, "name": name, "robot": robot, "account": account, "at": at}))
         }
-        ControlAnswer::Revoked { target, at, robot } => {
+        ControlAnswer::Revoked { target: Target::Token(id), account: Some(account), .. } => {
+            say(format!("revoked: personal token {id} of account {account:?}, and what was issued for it"))
+        }
+        ControlAnswer::Revoked { target, at, robot, account: _ } => {
             for line in done(&target, &at, robot.as_deref()) {
                 say(line)?;
             }
@@ -86,7 +90,7 @@ fn done(target: &Target, at: &str, robot: Option<&str>) -> Vec<String> {
     }
 }
 
-/// Lists the tokens of robots, and the revocations that are in force.
+/// Lists the tokens of robots, personal tokens, and the revocations that are in force.
 ///
 /// # Errors
 /// The server cannot be reached.
@@ -99,7 +103,7 @@ pub(super) fn list(list: &TokenList) -> Result<(), Failure> {
         say(if list.json { as_json(&answer) } else { as_text(&answer) })?;
     }
     if lines == 0 && !list.json {
-        say("no token of a robot, and no revocation")?;
+        say("no token of a robot, no personal token, and no revocation")?;
     }
     Ok(())
 }
@@ -111,6 +115,13 @@ fn as_json(answer: &ControlAnswer) -> String {
             json!({
                 "robot": robot, "token": token, "comment": comment, "expires": expires, "last_use": last_use,
                 "revoked": revoked,
+            })
+        }
+        ControlAnswer::PersonalToken(entry) => {
+            let PersonalTokenEntry { account, source, token, comment, scopes, made, ends, last_use, is_out } = entry;
+            json!({
+                "account": account, "source": source, "token": token, "comment": comment, "scopes": scopes, "made": made,
+                "ends": ends, "last_use": last_use, "in_force": !is_out,
             })
         }
         ControlAnswer::Revocation(RevocationEntry { target, at }) => {
@@ -132,9 +143,19 @@ fn as_text(answer: &ControlAnswer) -> String {
             let revoked = revoked.as_ref().map(|at| format!(", revoked {at}")).unwrap_or_default();
             format!("token {token} of robot {robot:?}{comment}: {expires}, {used}{revoked}")
         }
+        ControlAnswer::PersonalToken(entry) => personal_token(entry),
         ControlAnswer::Revocation(entry) => revocation(entry),
         _ => NOT_UNDERSTOOD.to_owned(),
     }
+}
+
+/// Comments and accounts are people's own texts: quoted, they show what a terminal would act upon.
+fn personal_token(entry: &PersonalTokenEntry) -> String {
+    let PersonalTokenEntry { account, token, comment, scopes, ends, last_use, is_out, .. } = entry;
+    let used = last_use.as_ref().map_or("never used".to_owned(), |at| format!("used {at}"));
+    let out = if *is_out { ", not in force" } else { "" };
+    let scopes = scopes.join(" ");
+    format!("personal token {token} of {account:?} ({comment:?}): {scopes}, until {ends}, {used}{out}")
 }
 
 fn revocation(RevocationEntry { target, at }: &RevocationEntry) -> String {

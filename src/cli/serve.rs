@@ -54,6 +54,7 @@ async fn serve_until_stopped(
     let state = Arc::new(open_state(&config).await?);
     assembly.snapshot.state = Arc::clone(&state);
     let activity = state.record_activity();
+    state.store_token_uses();
     let listeners = listen(&config)?;
     let redirecting = redirecting(&config, &listeners)?;
     let ready = ready_line(&config, &listeners, &redirecting, assembly.tls.is_some());
@@ -111,6 +112,7 @@ async fn serve_until_stopped(
     // What is pushed and pulled until now is stored, and sent after the next start.
     notifications.finish().await;
     let cut_off = served?;
+    state.end_personal_tokens().await;
     state.end_activity().await;
     if cut_off > 0 {
         tracing::warn!(cut_off, "some connections did not end within limits.drain_timeout");

@@ -37,8 +37,9 @@ use diagnostics::{finding::Report, positions::Positions};
 use schema::File;
 pub use sections::log::{LogFormat, LogLevel, LogSettings};
 use sections::{
-    access, audit, backends, certificates, control, htpasswd, limits, log, metrics, notifications, proxy,
-    retention, robots, server, shadow, state, tags, tls, token, unsupported, workload,
+    access, audit, backends, certificates, control, htpasswd, limits, log, metrics, notifications,
+    personal_tokens, proxy, retention, robots, server, shadow, state, tags, tls, token, unsupported,
+    workload,
 };
 pub(crate) use values::moment::{FORM as FORM_OF_A_MOMENT, Moment, written as written_moment};
 pub(crate) use values::quantity::counted;
@@ -47,7 +48,7 @@ pub(crate) use values::quantity::counted;
 const LARGEST: u64 = 16 << 20;
 /// Sections that say nothing of accounts and rules: with an error in them, the warnings about the others hold all the
 /// same.
-const APART: [&str; 13] = [
+const APART: [&str; 14] = [
     "server",
     "token",
     "registry",
@@ -61,6 +62,7 @@ const APART: [&str; 13] = [
     "shadow",
     "notifications",
     "ui",
+    "personal_tokens",
 ];
 
 /// The same with the rules. An error in one of them says nothing of accounts.
@@ -272,6 +274,7 @@ impl Context<'_> {
         let metrics = metrics::address(file, &mut self.report);
         let control = control::socket(file, self);
         let state = state::settings(file, self);
+        personal_tokens::check(file, &proxy.ui, &state, self);
         let notifications = notifications::settings(file, &state, self);
         let retention = retention::entries(file, &state, &mut self.report);
         let files = std::mem::take(&mut self.files);

@@ -13,6 +13,7 @@ pub mod fuzzing;
 mod https_redirect;
 mod keyed_locks;
 mod pages;
+mod personal_tokens;
 mod prune;
 mod registry_health;
 mod request;

@@ -1,6 +1,7 @@
 //! One request under observation: what the steps of the journey learn of it, told to the audit log and the metrics at
 //! its decision and at its end. Decides nothing.
 
+mod credentials;
 mod registry_events;
 
 use std::{
@@ -22,11 +23,9 @@ use super::{
     upstream::UpstreamError,
 };
 use crate::{
-    authn::{ClientCertificate, Identity, fit_to_log},
     authz::Comparison,
     registry::{self, ChallengeError, ErrorCode, Refusal, RepositoryName, Route, Scope},
     telemetry::{Decision, Direction, Ended, Event, HeldDecision, Intent, Record, RequestId, Telemetry},
-    workload::Login,
 };
 
 /// A request from its head until its response has gone out. Dropped, it has ended: a client that vanishes, and with it
@@ -159,49 +158,9 @@ impl RequestLog {
         self.record.address = address.or(self.record.address);
     }
 
-    /// Records its credentials, and the name that is claimed with them: unproved until it is checked.
-    pub(super) fn shows(&mut self, credentials: &'static str, claimed: Option<&str>) {
-        self.record.credentials = Some(credentials);
-        if self.telemetry.keeps_records() {
-            self.record.account = claimed.map(|name| fit_to_log(name).chars().take(LONGEST_CLAIM).collect());
-        }
-    }
-
-    /// Records its account.
-    pub(super) fn asked_by(&mut self, identity: &Identity) {
-        if self.telemetry.keeps_records() {
-            self.record.account = Some(identity.account.clone());
-            self.record.source = (!identity.account.is_empty()).then(|| identity.source.section());
-            self.record.robot_token = identity.token.as_ref().map(|token| token.id.to_string());
-            self.record.token_comment =
-                identity.token.as_ref().and_then(|token| token.comment.as_deref().map(str::to_owned));
-            // A token may carry a part of them. Written down, that would be read as all.
-            let are_whole = !identity.account.is_empty() && identity.left_out.is_empty();
-            self.record.labels =
-                (self.telemetry.audit.has_labels() && are_whole).then(|| Arc::clone(&identity.labels));
-        }
-    }
-
-    /// Records the certificate that proved the account, or is beside its token.
-    pub(super) fn certified(&mut self, certificate: &ClientCertificate) {
-        if self.telemetry.keeps_records() {
-            self.record.certificate_serial = Some(certificate.serial());
-            self.record.certificate_sha256 = Some(certificate.sha256());
-        }
-    }
-
     /// Counts a login that needs no password: `accepted` or `failed`.
     pub(super) fn counts_login(&self, outcome: &'static str) {
         self.telemetry.metrics.login(outcome);
-    }
-
-    /// Records which JWT proved the account, never the JWT.
-    pub(super) fn proved_by(&mut self, login: &Login) {
-        self.record.credentials = Some("jwt");
-        if self.telemetry.keeps_records() {
-            self.record.jti.clone_from(&login.id);
-            self.record.kid = Some(login.logged_key_id());
-        }
     }
 
     /// Records the source of the decision; only asked for where it is written down.

@@ -33,6 +33,8 @@ pub struct Settings {
     pub catalog: CatalogSettings,
     /// `ui`: the web pages.
     pub ui: UiSettings,
+    /// `personal_tokens`.
+    pub personal_tokens: PersonalTokenSettings,
     /// `registry.follow_redirects`: the object stores to which the web pages follow a redirect of the registry.
     pub follow_redirects: Vec<super::WebOrigin>,
     /// `registry.storage`: the directory in which the registry stores, from which blobs are read.
@@ -97,6 +99,20 @@ pub struct UiSettings {
     pub enabled: bool,
     /// `ui.session`: how long one stays signed in.
     pub session: Duration,
+}
+
+/// The tokens that people make for themselves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PersonalTokenSettings {
+    /// `personal_tokens.enabled`: they can be made, and those that were made count.
+    pub enabled: bool,
+    /// `personal_tokens.lifetime`: the longest one, counted from when the token was made.
+    pub lifetime: Duration,
+    /// `personal_tokens.lifetime_unverified`: the same for an account whose section cannot be asked without its
+    /// password.
+    pub lifetime_unverified: Duration,
+    /// `personal_tokens.per_account`: the most of one account, in all its spellings.
+    pub per_account: usize,
 }
 
 /// The registry behind Portwarden.

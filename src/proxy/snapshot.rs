@@ -57,7 +57,7 @@ const INLINE: usize = 512;
 const RECORDED: usize = 5 << 10;
 
 /// The time for which a token counts after its end, in seconds: the leeway of clocks, and an upload that goes on.
-const COUNTS_LONGER: u64 = 16 * 60;
+pub(super) const COUNTS_LONGER: u64 = 16 * 60;
 
 /// A token or a session that was issued here, as far as it says who its account is.
 #[derive(Debug, Clone, Copy)]
@@ -82,8 +82,12 @@ impl Snapshot {
         Some(self.authority.fingerprint(account, self.authenticators.users.stored_hash(account)?))
     }
 
-    /// The same for an identity: of a robot's token, where it has shown one.
+    /// The same for an identity: of a robot's token, where it has shown one. None of a personal token: a refresh token would
+    /// outlast its scopes.
     pub(super) fn fingerprint_of(&self, identity: &Identity) -> Option<Fingerprint> {
+        if identity.personal.is_some() {
+            return None;
+        }
         let Some(token) = &identity.token else { return self.fingerprint(&identity.account) };
         let slot =
             (0..MOST_TOKENS).find(|slot| self.robot_token(&identity.account, *slot) == Some(&*token.id))?;
@@ -126,7 +130,7 @@ impl Snapshot {
     }
 
     /// The claim of a token that names the section which knows an account; `None` for `users`, which is asked again on
-    /// each request. A robot's token has the id of the one that was shown, and is looked up. Of other accounts it has what
+    /// each request. A robot's token, and a personal one, has the id of the one that was shown, and is looked up. Of other accounts it has what
     /// was said at the login, with the labels that the rules of now look at. If that is long, it is stored for as long as
     /// what is issued to the account can count: at least for `lifetime`.
     pub(super) async fn auth_source(
@@ -134,7 +138,10 @@ impl Snapshot {
         identity: &Identity,
         lifetime: Duration,
     ) -> Option<AuthSourceClaim> {
-        let Identity { account, source, workload, .. } = identity;
+        let Identity { account, source, workload, personal, .. } = identity;
+        if let Some(token) = personal {
+            return Some(AuthSourceClaim::PersonalToken(token.id.to_string()));
+        }
         match source {
             Source::Users => return None,
             Source::Robots => {
@@ -234,6 +241,7 @@ impl Snapshot {
         match auth_source {
             None => self.authenticators.users.identity(account).ok_or(TokenError::Revoked),
             Some(AuthSourceClaim::Robot(id)) => self.robot(account, id, ip),
+            Some(AuthSourceClaim::PersonalToken(id)) => Box::pin(self.holder_by_token(account, id)).await,
             // It counts with the certificate only, which has been looked at where there is one.
             Some(AuthSourceClaim::Certificate) => Err(TokenError::Revoked),
             Some(AuthSourceClaim::BackEnd(BackEndClaim { source, claims, session })) => {
@@ -273,8 +281,12 @@ impl Snapshot {
         if self.authorizers.need(&identity.left_out) { Err(TokenError::LacksLabels) } else { Ok(identity) }
     }
 
-    /// The second, since 1970, in which the robot's token of an identity is over; `None` for one without an end.
+    /// The second, since 1970, in which the robot's or the personal token of an identity is over; `None` for one without an
+    /// end.
     pub(super) fn last_second_of(&self, identity: &Identity) -> Option<u64> {
+        if let Some(token) = &identity.personal {
+            return Some(token.ends);
+        }
         self.authenticators.robots.end_of(&identity.account, &identity.token.as_ref()?.id)
     }
 

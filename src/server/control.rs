@@ -7,6 +7,7 @@
 
 mod activity;
 mod messages;
+mod personal_tokens;
 mod prune;
 mod revocation;
 mod untag;
@@ -33,7 +34,7 @@ use crate::{
     proxy::{Freeze, FreezeStatus, NotFrozen, PruneRequest, Service, Totals},
     telemetry::{Event, Record, Telemetry},
 };
-pub use messages::{ControlAnswer, ControlRequest, RevocationEntry, RobotTokenEntry};
+pub use messages::{ControlAnswer, ControlRequest, PersonalTokenEntry, RevocationEntry, RobotTokenEntry};
 
 /// The control socket of a server.
 pub struct Control {

@@ -32,7 +32,9 @@ use std::{
 use tokio::sync::watch as signal;
 
 pub use admission::Admission;
-pub use control::{Control, ControlAnswer, ControlRequest, RevocationEntry, RobotTokenEntry};
+pub use control::{
+    Control, ControlAnswer, ControlRequest, PersonalTokenEntry, RevocationEntry, RobotTokenEntry,
+};
 pub use health::serve_health;
 pub use listener::{Accepting, Listener, from_systemd};
 pub use settings::*;

@@ -40,7 +40,7 @@ const AT_A_TIME: usize = 500;
 /// A personal token, as it is kept. Without its secret.
 #[derive(Debug)]
 pub struct PersonalTokenRecord {
-    /// What was written down when it was made.
+    /// The facts that were written down when it was made.
     pub made: NewPersonalToken,
     /// The id of the state with which it was made.
     state: Box<str>,
@@ -61,7 +61,7 @@ pub struct NewPersonalToken {
     pub account: Box<str>,
     /// The section that knew the account.
     pub source: Source,
-    /// What the section said of the account, where it cannot be asked again; `None` if there was nothing to say.
+    /// The answer of the section about the account, where it cannot be asked again; `None` for an empty one.
     pub claims: Option<ClaimsDigest>,
     /// Its scopes, each but the first behind a space.
     pub scopes: Box<str>,
@@ -370,6 +370,14 @@ impl State {
         }
     }
 
+    /// Stores what waits at an orderly end. A failure costs last uses; what is revoked by its id, and could not be deleted, was
+    /// reported then.
+    pub async fn end_personal_tokens(&self) {
+        if let Err(error) = self.settle_personal_tokens(unix_now()).await {
+            tracing::warn!(%error, "the last uses of personal tokens could not be stored");
+        }
+    }
+
     /// Stores last uses every half a minute, for as long as the state is in use. Within a tokio runtime.
     pub fn store_token_uses(self: &Arc<Self>) {
         let state = Arc::downgrade(self);
@@ -379,13 +387,16 @@ impl State {
             loop {
                 ticks.tick().await;
                 let Some(state) = state.upgrade() else { return };
-                let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-                if let Err(error) = state.settle_personal_tokens(now).await {
+                if let Err(error) = state.settle_personal_tokens(unix_now()).await {
                     tracing::error!(%error, "cannot store which personal tokens were used or revoked; it is tried again");
                 }
             }
         });
     }
+}
+
+fn unix_now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 #[cfg(test)]

@@ -34,6 +34,10 @@ pub struct MetricsSnapshot {
     pub frozen: bool,
     /// Accounts and tokens that are revoked.
     pub revocations: usize,
+    /// Personal tokens that are kept.
+    pub personal_tokens: usize,
+    /// Personal tokens that were made, and revoked by their ids, since the start.
+    pub personal_token_changes: Vec<(&'static str, u64)>,
     /// True if there is a state file, and as far as is known it can be written to.
     pub state_up: bool,
     /// Sets of claims of accounts that were stored or read since the start, by outcome.
@@ -71,6 +75,8 @@ pub(super) struct Sampled {
     registry_up: Gauge,
     frozen: Gauge,
     revocations: Gauge,
+    personal_tokens: Gauge,
+    personal_token_changes: Family<OutcomeLabels, Counter>,
     state_up: Gauge,
     stored_claims: Family<OutcomeLabels, Counter>,
     write_once: Family<OutcomeLabels, Counter>,
@@ -158,6 +164,12 @@ impl Sampled {
         r.register("registry_up", "1 while a registry answers at registry.url", self.registry_up.clone());
         r.register("frozen", "1 while writes are frozen", self.frozen.clone());
         r.register("revocations", "Accounts and tokens that are revoked", self.revocations.clone());
+        r.register("personal_tokens", "Personal tokens that are kept", self.personal_tokens.clone());
+        r.register(
+            "personal_token_changes",
+            "Personal tokens that were made, and revoked by their ids",
+            self.personal_token_changes.clone(),
+        );
         r.register("state_up", "1 while the state file can be used; 0 without one", self.state_up.clone());
         r.register(
             "stored_claims",
@@ -260,6 +272,7 @@ impl Sampled {
         }
         let by_outcome = [
             (&self.stored_claims, &reading.stored_claims),
+            (&self.personal_token_changes, &reading.personal_token_changes),
             (&self.write_once, &reading.write_once),
             (&self.activity, &reading.activity),
             (&self.closure, &reading.closure),
@@ -288,6 +301,7 @@ impl Sampled {
         self.registry_up.set(reading.registry_up.unwrap_or_default().into());
         self.frozen.set(reading.frozen.into());
         self.revocations.set(gauge(reading.revocations));
+        self.personal_tokens.set(gauge(reading.personal_tokens));
         self.closure_digests.set(gauge(reading.closure_digests));
         self.state_up.set(reading.state_up.into());
         self.shadow_until.set(i64::try_from(reading.shadow_until).unwrap_or(i64::MAX));

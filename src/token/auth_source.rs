@@ -15,12 +15,16 @@ use crate::{
 
 /// The most bytes of labels in a token, which travels in a header: base64 makes 16 KiB of them, and a head may have 32.
 const MOST: usize = 12 << 10;
+/// The `backend` of what is issued for a personal token, whichever section knows its account.
+const PERSONAL_TOKENS: &str = "personal_tokens";
 
 /// The section that knows the account of a token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AuthSourceClaim {
     /// `robots`: the id of the robot's token that was shown, with which all that is issued for it ends.
     Robot(String),
+    /// The id of the personal token that was shown, with which all that is issued for it ends.
+    PersonalToken(String),
     /// `certificate_auth`: the certificate, which has to be shown as well, has the labels.
     Certificate,
     /// A section that cannot be asked again.
@@ -55,6 +59,8 @@ pub(super) struct AuthSourceClaims<'a> {
     backend: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     robot_token: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    personal_token: Option<&'a str>,
     /// Lists of a name and its values. Not an object: a label may be called like a claim, in any case.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     labels: Vec<Vec<&'a str>>,
@@ -77,7 +83,7 @@ impl AuthSourceClaim {
     pub fn session(&self) -> Option<&Arc<SessionStart>> {
         match self {
             Self::BackEnd(claim) => claim.session.as_ref(),
-            Self::Robot(_) | Self::Certificate => None,
+            Self::Robot(_) | Self::PersonalToken(_) | Self::Certificate => None,
         }
     }
 
@@ -87,6 +93,10 @@ impl AuthSourceClaim {
         if section == Source::Robots.section() {
             let id = claims.text("robot_token")?.unwrap_or_default();
             return Ok(Some(Self::Robot(id.to_owned())));
+        }
+        if section == PERSONAL_TOKENS {
+            let id = claims.text("personal_token")?.ok_or(TokenError::Malformed)?;
+            return Ok(Some(Self::PersonalToken(id.to_owned())));
         }
         if section == Source::Certificate.section() {
             return Ok(Some(Self::Certificate));
@@ -110,7 +120,7 @@ impl AuthSourceClaim {
     /// Bytes that it takes on the heap, about.
     pub(super) fn bytes(&self) -> usize {
         match self {
-            Self::Robot(id) => memory::heap([id]),
+            Self::Robot(id) | Self::PersonalToken(id) => memory::heap([id]),
             Self::Certificate => 0,
             Self::BackEnd(BackEndClaim { claims, session, .. }) => {
                 let session = session.iter().map(|start| {
@@ -139,6 +149,9 @@ impl<'a> AuthSourceClaims<'a> {
             Some(AuthSourceClaim::Robot(id)) => {
                 let backend = Some(Source::Robots.section());
                 Ok(Self { backend, robot_token: Some(id), ..Self::default() })
+            }
+            Some(AuthSourceClaim::PersonalToken(id)) => {
+                Ok(Self { backend: Some(PERSONAL_TOKENS), personal_token: Some(id), ..Self::default() })
             }
             Some(AuthSourceClaim::Certificate) => {
                 Ok(Self { backend: Some(Source::Certificate.section()), ..Self::default() })

@@ -69,6 +69,9 @@ pub enum TokenError {
     /// A robot's token for which it was issued has expired.
     #[error("the robot token that this token was issued for has expired")]
     RobotTokenExpired,
+    /// The personal token for which it was issued has expired.
+    #[error("the personal token that this token was issued for has expired")]
+    PersonalTokenExpired,
     /// The robot may not be used from the client's address.
     #[error("the robot that this token was issued to may not be used from this address")]
     WrongAddress,

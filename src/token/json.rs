@@ -11,7 +11,7 @@ use super::TokenError;
 use crate::strict_json;
 
 /// Every member name that a registry or Portwarden reads in a header, in claims or in an entry of `access`.
-const KNOWN_NAMES: [&str; 33] = [
+const KNOWN_NAMES: [&str; 34] = [
     "access",
     "actions",
     "alg",
@@ -33,6 +33,7 @@ const KNOWN_NAMES: [&str; 33] = [
     "left_out",
     "name",
     "nbf",
+    "personal_token",
     "pwd",
     "required",
     "robot_token",

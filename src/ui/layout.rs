@@ -70,10 +70,10 @@ impl Document<'_> {
     }
 
     fn navigation(&self, frame: &Frame<'_>) -> Markup {
-        let (enters, sees_events) = match frame.visitor {
-            Visitor::Nobody => (false, false),
-            Visitor::Anonymous => (true, false),
-            Visitor::Account { sees_events, .. } => (true, sees_events),
+        let (enters, sees_events, makes_tokens) = match frame.visitor {
+            Visitor::Nobody => (false, false, false),
+            Visitor::Anonymous => (true, false, false),
+            Visitor::Account { sees_events, makes_tokens, .. } => (true, sees_events, makes_tokens),
         };
         html! {
             @if enters {
@@ -81,6 +81,7 @@ impl Document<'_> {
                     ul {
                         (self.way(frame, &PagePath::Repositories, "Repositories"))
                         (self.way(frame, &PagePath::Access, "My access"))
+                        @if makes_tokens { (self.way(frame, &PagePath::Tokens, "My tokens")) }
                         @if sees_events { (self.way(frame, &PagePath::Events, "Events")) }
                     }
                 }

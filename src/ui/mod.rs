@@ -28,7 +28,7 @@ pub use assets::Asset;
 pub use model::{
     Access, Content, Deletion, Done, EventRow, Events, Frame, ImagePage, IndexEntry, NoConfig, Order, Page,
     Problem, Referrer, Repositories, Repository, Right, RightsOn, SignIn, SignInProblem, StoreFault, Summary,
-    TagActivity, TagDeletion, TagRow, Visitor,
+    TagActivity, TagDeletion, TagRow, TokenEntry, TokenNotice, TokenWish, Tokens, Visitor,
 };
 pub use next_rules::{Change, NextRules, ShadowRow};
 pub use path::{PagePath, Reference};

@@ -2,11 +2,13 @@
 //! escape all of it.
 
 mod activity;
+mod tokens;
 
 use std::{collections::BTreeMap, net::IpAddr, time::SystemTime};
 
 use crate::image::{Descriptor, ImageConfig, Platform};
 pub use activity::{Done, TagActivity};
+pub use tokens::{TokenEntry, TokenNotice, TokenWish, Tokens};
 
 /// The context that all pages share.
 #[derive(Debug, Clone, Copy)]
@@ -41,6 +43,8 @@ pub enum Visitor<'a> {
         csrf: Option<&'a str>,
         /// True if the account may see the page of recent events (`registry:catalog:*`).
         sees_events: bool,
+        /// True if it may have personal tokens.
+        makes_tokens: bool,
     },
 }
 

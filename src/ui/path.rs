@@ -27,6 +27,8 @@ pub enum PagePath {
     SignOut,
     /// `/-/access`: what the visitor may do.
     Access,
+    /// `/-/tokens`: the visitor's personal tokens.
+    Tokens,
     /// `/-/events`: the end of the audit log.
     Events,
     /// `/-/shadow`: the differences that the next rules would make.
@@ -76,6 +78,7 @@ impl PagePath {
             "sign-in" => return Some(Self::SignIn),
             "sign-out" => return Some(Self::SignOut),
             "access" => return Some(Self::Access),
+            "tokens" => return Some(Self::Tokens),
             "events" => return Some(Self::Events),
             "shadow" => return Some(Self::Shadow),
             _ => {}
@@ -175,6 +178,7 @@ impl fmt::Display for PagePath {
             Self::SignIn => f.write_str("/-/sign-in"),
             Self::SignOut => f.write_str("/-/sign-out"),
             Self::Access => f.write_str("/-/access"),
+            Self::Tokens => f.write_str("/-/tokens"),
             Self::Events => f.write_str("/-/events"),
             Self::Shadow => f.write_str("/-/shadow"),
             Self::Asset(asset) => write!(f, "/-/assets/{asset}"),
@@ -222,6 +226,7 @@ mod tests {
             "/-/sign-in",
             "/-/sign-out",
             "/-/access",
+            "/-/tokens",
             "/-/events",
             "/-/shadow",
             "/favicon.ico",

@@ -166,9 +166,11 @@ fn ids_are_unique_and_each_field_has_a_label() {
         let ids: Vec<&str> = values("id").collect();
         assert_eq!(ids.iter().collect::<HashSet<_>>().len(), ids.len(), "{name}: {ids:?}");
         let labelled: HashSet<&str> = values("for").collect();
-        for field in
-            elements.iter().filter(|element| element.name == "input" && element.get("type") != Some("hidden"))
-        {
+        let is_field = |element: &&Element| {
+            let is_shown = element.name == "input" && element.get("type") != Some("hidden");
+            is_shown || (element.name == "select" && !element.closes)
+        };
+        for field in elements.iter().filter(is_field) {
             let id = field.get("id").unwrap_or_default();
             assert!(labelled.contains(id), "{name}: no label for {id:?}");
         }
@@ -180,8 +182,9 @@ fn forms_that_change_something_are_posted_with_the_token() {
     let mut posted = 0;
     for Fixture { name, html } in usual().all() {
         for form in html.split("<form").skip(1).map(|rest| rest.split("</form>").next().unwrap()) {
-            let changes =
-                ["sign-out", "/-/delete/", "/-/delete-tag/"].iter().any(|action| form.contains(action));
+            let changes = ["sign-out", "/-/delete/", "/-/delete-tag/", "/-/tokens"]
+                .iter()
+                .any(|action| form.contains(action));
             assert_eq!(changes, form.contains("name=\"csrf\" value=\"c5rf\""), "{name}");
             assert_eq!(changes || form.contains("/-/sign-in"), form.contains("method=\"post\""), "{name}");
             posted += usize::from(changes);

@@ -243,13 +243,13 @@ fn robots_stay_out_of_the_web_pages() {
     let mut visitor = Visitor::new(&warden);
     let answer = visitor.sign_in(ci.user(), "/");
     assert!(
-        answer.status == 403 && answer.text().contains("Robots do not sign in here"),
+        answer.status == 403 && answer.text().contains("Robots and tokens do not sign in here"),
         "{}",
         answer.text()
     );
     assert_eq!(visitor.cookie, None);
     let page = curl(&warden).user(ci.user()).header("Accept: text/html").get("/-/access").is(403);
-    assert!(page.text().contains("Robots do not sign in to the web pages"), "{}", page.text());
+    assert!(page.text().contains("Robots and tokens do not sign in to the web pages"), "{}", page.text());
 }
 
 #[test]

@@ -40,6 +40,7 @@ pub mod mounts;
 pub mod oidc;
 pub mod page_client;
 pub mod pem;
+pub mod personal_tokens;
 pub mod pki;
 pub mod podman;
 pub mod ports;

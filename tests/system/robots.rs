@@ -49,5 +49,5 @@ fn docker_shows_why_a_robots_token_is_not_taken() {
     login(ci.user())
         .fails()
         .says(&format!("the token of robot '{CI}' expired at the end of 2001-02-03 (UTC)"));
-    login(User { password: &ci.token[..80], ..ci.user() }).fails().says("the robot token has a typing error");
+    login(User { password: &ci.token[..80], ..ci.user() }).fails().says("the token has a typing error");
 }

@@ -75,7 +75,7 @@ pub struct Mistyped;
 
 impl fmt::Display for Mistyped {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the robot token has a typing error, or a part of it is missing: its checksum is wrong")
+        f.write_str("the token has a typing error, or a part of it is missing: its checksum is wrong")
     }
 }
 

@@ -75,7 +75,7 @@ mod tests {
              github_auth, gitlab_auth, oidc_auth, mongo_auth, xorm_auth, plugin_authn, acl_mongo, acl_xorm, \
              casbin_authz, \
              ext_authz, plugin_authz, htpasswd, robots, workload_auth, certificate_auth, tags, retention, shadow, notifications, registry, backends, limits, log, audit, \
-             metrics, control, state, ui"
+             metrics, control, state, ui, personal_tokens"
         );
     }
 

@@ -56,6 +56,7 @@ pub(crate) struct File {
     pub(crate) control: Option<Control>,
     pub(crate) state: Option<State>,
     pub(crate) ui: Option<Ui>,
+    pub(crate) personal_tokens: Option<PersonalTokens>,
 }
 
 /// `server:`; `client_ca`, `client_auth`, `client_crl`, `redirect_addr`, `trusted_proxies`, `relative_urls` and `cors` are
@@ -342,6 +343,16 @@ pub(crate) struct Metrics {
 pub(crate) struct Ui {
     pub(crate) enabled: Option<Switch>,
     pub(crate) session: Option<Text>,
+}
+
+/// `personal_tokens:`, Portwarden's own.
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default, expecting = "a mapping")]
+pub(crate) struct PersonalTokens {
+    pub(crate) enabled: Option<Switch>,
+    pub(crate) lifetime: Option<Text>,
+    pub(crate) lifetime_unverified: Option<Text>,
+    pub(crate) per_account: Option<Integer>,
 }
 
 /// `state:`, Portwarden's own.

@@ -14,6 +14,7 @@ pub(super) mod log;
 pub(super) mod metrics;
 pub(super) mod notifications;
 pub(super) mod object_stores;
+pub(super) mod personal_tokens;
 pub(super) mod proxy;
 pub(super) mod registry;
 pub(super) mod retention;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    audit, cors, limits, log,
+    audit, cors, limits, log, personal_tokens,
     registry::{self, RegistrySettings},
     server, token, ui,
 };
@@ -30,6 +30,7 @@ pub(crate) fn settings(file: &File, idle_body: Duration, context: &mut Context<'
         catalog,
         follow_redirects,
         ui: ui::settings(file, context),
+        personal_tokens: personal_tokens::settings(file, context),
         storage,
         upstream,
         passwords: limits::passwords(file, &mut context.report),

@@ -19,8 +19,8 @@ use super::diagnostics::path::Step;
 pub(crate) use row::Bounds;
 use row::{Kind, Setting};
 use rows::{
-    accounts, backends, certificates, limits, notifications, refused, registry, reporting, retention, robots,
-    server, shadow, tags, token, ui, workload,
+    accounts, backends, certificates, limits, notifications, personal_tokens, refused, registry, reporting,
+    retention, robots, server, shadow, tags, token, ui, workload,
 };
 
 /// The rows of each section, in the order of [`File`](super::schema::File). The first row of a section is its own.
@@ -55,6 +55,7 @@ const TABLE: &[&[Setting]] = &[
     reporting::CONTROL,
     reporting::STATE,
     ui::ROWS,
+    personal_tokens::ROWS,
 ];
 
 /// The default and the range of a count. Call it in `const { … }`: a key that is no row, or no count, then does not

@@ -7,6 +7,7 @@ pub(super) mod cross_site;
 pub(super) mod ended_sessions;
 pub(super) mod passwords;
 pub(super) mod session;
+mod shown_tokens;
 pub(super) mod single_flight;
 pub(super) mod token_endpoint;
 pub(super) mod token_rate_limit;

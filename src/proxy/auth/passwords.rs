@@ -12,23 +12,19 @@ use tokio::sync::oneshot;
 use super::single_flight::{FlightGuard, SingleFlight};
 use crate::{
     authn::{
-        Attempt, Credentials, CredentialsDigest, DigestKey, Identity, Mistyped, Outcome, RetryAfter,
-        RobotVerdict, Secret, Throttle, ThrottleSettings, User, fit_to_log,
+        Attempt, Credentials, CredentialsDigest, DigestKey, Identity, Outcome, RetryAfter, Secret, Shown,
+        Throttle, ThrottleSettings, User, fit_to_log,
     },
     limits::CheckQueue,
-    proxy::{
-        PasswordSettings, Snapshot, request_log::RequestLog, response::upstream_error::undecided,
-        snapshot::unix_now,
-    },
+    proxy::{PasswordSettings, Snapshot, request_log::RequestLog, response::upstream_error::undecided},
     registry::{ErrorCode, Refusal},
-    state::Ended,
     telemetry::Telemetry,
 };
 
 /// The bounded pool, and the failures held against each client. Outlives reloads.
 pub struct Passwords {
     pool: Pool,
-    throttle: Arc<Throttle>,
+    pub(super) throttle: Arc<Throttle>,
     single_flight: SingleFlight,
     telemetry: Arc<Telemetry>,
 }
@@ -73,11 +69,11 @@ impl Passwords {
         if snapshot.is_of_no_password(&credentials.account) {
             return Ok(None);
         }
-        let are_of_robot = credentials.are_of_robot();
-        let nameless = credentials.account.is_empty() && !are_of_robot;
+        let are_token = credentials.are_of_robot();
+        let nameless = credentials.account.is_empty() && !are_token;
         let count = Count { telemetry: Arc::clone(&self.telemetry), nameless };
-        if are_of_robot {
-            return count.ended(self.check_robot(snapshot, credentials, ip, log));
+        if are_token {
+            return count.ended(self.check_token(snapshot, credentials, ip, log).await);
         }
         let (login, attempt, turn) = match self.prepare(snapshot, credentials, ip).await {
             Ok(Prepared::ToCheck(login, attempt, turn)) => (login, attempt, turn),
@@ -98,70 +94,6 @@ impl Passwords {
         verified.await.map_err(|_| broken_off())?
     }
 
-    /// Checks a robot's token. It takes microseconds, so it waits in no queue. A right one waits for no throttle
-    /// either: 256 random bits cannot be guessed, so an answer at any rate helps no guesser. A wrong one counts as a
-    /// wrong password.
-    ///
-    /// A right one that is refused may be a stolen one: `log` gets its robot and its id, as of one that is accepted.
-    ///
-    /// # Errors
-    /// 401 with a sentence for a mistyped token, and for the holder of one that was revoked, has expired, or may not be
-    /// used from here; 429 as for a password.
-    fn check_robot(
-        &self,
-        snapshot: &Snapshot,
-        credentials: Credentials,
-        ip: Option<IpAddr>,
-        log: &mut RequestLog,
-    ) -> Result<Option<Identity>, Refusal> {
-        let Credentials { account, password } = credentials;
-        // With a challenge, since docker shows no other sentence.
-        let refused = |why: String| Refusal::unauthorized(Vec::new(), None, Some(why));
-        let verdict = snapshot.authenticators.robots.verify(&account, &password, unix_now());
-        let mut to_its_holder = |identity: &Identity, why: String| {
-            log.asked_by(identity);
-            tracing::warn!(why, "the right token of a robot was refused");
-            refused(why)
-        };
-        if let RobotVerdict::Accepted(identity) = &verdict
-            && let Some(ended) = revoked(snapshot, identity)
-        {
-            let why = match ended {
-                Ended::Token => "was revoked",
-                _ => "cannot be held against the revocations, whose state file cannot be read",
-            };
-            return Err(to_its_holder(identity, format!("this token of robot '{account}' {why}")));
-        }
-        match verdict {
-            RobotVerdict::Accepted(identity) if snapshot.authorizers.ceilings.admits(&account, ip) => {
-                if let Some(token) = &identity.token {
-                    snapshot.authenticators.robots.used(&account, &token.id, unix_now());
-                }
-                return Ok(Some(identity));
-            }
-            RobotVerdict::Accepted(identity) => {
-                let from = ip.map_or_else(|| "an unknown address".to_owned(), |ip| ip.to_string());
-                return Err(to_its_holder(
-                    &identity,
-                    format!("robot '{account}' may not sign in from {from}"),
-                ));
-            }
-            RobotVerdict::Expired(identity, day) => {
-                let why = format!("the token of robot '{account}' expired at the end of {day} (UTC)");
-                return Err(to_its_holder(&identity, why));
-            }
-            RobotVerdict::Wrong | RobotVerdict::Mistyped => {}
-        }
-        let login = Login { account: account.into(), password, ip };
-        let counted = self.throttle.shown(&login.account, &login.password, ip);
-        let passage = self.throttle.peek(&counted, Instant::now()).map_err(|after| login.too_many(after))?;
-        let attempt = self.throttle.check(&counted, passage, Instant::now());
-        if let Some(attempt) = attempt.map_err(|after| login.too_many(after))? {
-            login.failed(attempt);
-        }
-        if verdict == RobotVerdict::Mistyped { Err(refused(Mistyped.to_string())) } else { Ok(None) }
-    }
-
     /// All that goes before a check, which is often enough.
     async fn prepare(
         &self,
@@ -179,8 +111,8 @@ impl Passwords {
         if anonymous.is_some() || (account.is_empty() && !asks_somebody) {
             return Ok(Prepared::Known(anonymous));
         }
-        let login = Login { account: account.into(), password, ip };
-        let counted = self.throttle.shown(&login.account, &login.password, ip);
+        let login = Login::new(&account, password, ip);
+        let counted = login.shown(&self.throttle);
         // Before what is remembered is asked: a client that has to wait learns nothing, or it would be a fast oracle.
         let passage = self.throttle.peek(&counted, Instant::now()).map_err(|after| login.too_many(after))?;
         let shown = login.digest(snapshot);
@@ -215,11 +147,6 @@ impl Passwords {
             None => Ok(Prepared::Known(None)),
         }
     }
-}
-
-/// The reason why the robot's token that was shown no longer counts, by its id.
-fn revoked(snapshot: &Snapshot, identity: &Identity) -> Option<Ended> {
-    snapshot.state.check_token(&identity.token.as_ref()?.id).err()
 }
 
 /// The next step of a login.
@@ -304,27 +231,37 @@ fn broken_off() -> Refusal {
 }
 
 /// A login.
-struct Login {
+pub(super) struct Login {
     account: Box<str>,
     password: Secret,
     ip: Option<IpAddr>,
 }
 
 impl Login {
+    /// A login with a password or a token.
+    pub(super) fn new(account: &str, password: Secret, ip: Option<IpAddr>) -> Self {
+        Self { account: account.into(), password, ip }
+    }
+
+    /// The name and the password, as they count if it fails.
+    pub(super) fn shown(&self, throttle: &Throttle) -> Shown {
+        throttle.shown(&self.account, &self.password, self.ip)
+    }
+
     /// Returns its digest for the memory of the snapshot.
     fn digest(&self, snapshot: &Snapshot) -> CredentialsDigest {
         let stored = snapshot.authenticators.users.stored_hash(&self.account);
         snapshot.remembered.digest(&self.account, &self.password, stored.unwrap_or_default())
     }
 
-    fn too_many(&self, after: RetryAfter) -> Refusal {
+    pub(super) fn too_many(&self, after: RetryAfter) -> Refusal {
         let (account, ip) = (fit_to_log(&self.account), self.ip.map(tracing::field::display));
         tracing::debug!(account, ip, "a login has to wait after failed ones");
         Refusal::new(ErrorCode::TooManyRequests, "too many failed logins; wait before you try again")
             .retry_after(after.0)
     }
 
-    fn failed(&self, attempt: Attempt) {
+    pub(super) fn failed(&self, attempt: Attempt) {
         attempt.failed(Instant::now());
         tracing::info!(
             account = fit_to_log(&self.account),

@@ -19,9 +19,9 @@ use crate::{
 /// host itself (RFC 6265bis section 4.1.3.2).
 const COOKIE: &str = "__Host-portwarden-session";
 
-/// The sentence for a robot that opens a web page.
-pub(crate) const ROBOTS_STAY_OUT: &str =
-    "robots do not sign in to the web pages; their tokens are for docker and other clients of the registry";
+/// The sentence for a token that opens a web page.
+pub(crate) const TOKENS_STAY_OUT: &str = "robots and tokens do not sign in to the web pages; tokens are for docker and other clients of the \
+                                          registry";
 
 /// The most bytes of a cookie's name and value: a browser throws away a larger one, and says nothing (RFC 6265bis
 /// section 5.6).
@@ -44,8 +44,8 @@ impl Sessions {
         began: RevocationCount,
     ) -> Result<String, Refusal> {
         let lifetime = snapshot.settings.ui.session;
-        if identity.source == Source::Robots {
-            return Err(Refusal::new(ErrorCode::Denied, ROBOTS_STAY_OUT));
+        if identity.source == Source::Robots || identity.personal.is_some() {
+            return Err(Refusal::new(ErrorCode::Denied, TOKENS_STAY_OUT));
         }
         let auth_source = snapshot.auth_source(identity, lifetime).await;
         let vouched = match (&auth_source, snapshot.fingerprint(&identity.account)) {
@@ -90,7 +90,7 @@ impl Sessions {
         let Session { account, auth_source, stamp, .. } = &session;
         let issued = Issued { account, auth_source: auth_source.as_ref(), stamp };
         let identity = snapshot.holder(issued, None).await?;
-        if identity.source == Source::Robots {
+        if identity.source == Source::Robots || identity.personal.is_some() {
             return Err(TokenError::Revoked);
         }
         Ok((session, identity))

@@ -21,6 +21,7 @@ mod shadow;
 mod sign_in;
 mod summaries;
 mod tag_deletion;
+mod tokens;
 mod visit;
 
 use std::sync::Arc;
@@ -148,6 +149,8 @@ async fn visited(page: PagePath, request: &mut Request<'_>) -> Result<Answer, Pa
         (PagePath::DeleteTag(name, tag), Method::POST) => {
             tag_deletion::delete(request, &visit, &name, &tag).await
         }
+        (PagePath::Tokens, Method::POST) => tokens::change(request, &visit).await,
+        (PagePath::Tokens, _) => tokens::show(request, &visit).await,
         (PagePath::Repositories, _) => repositories::show(request, &visit).await,
         (PagePath::Repository(name), _) => repository::show(request, &visit, &name).await,
         (PagePath::Image(name, reference), _) => image::show(request, &visit, &name, &reference).await,
@@ -168,7 +171,9 @@ async fn visited(page: PagePath, request: &mut Request<'_>) -> Result<Answer, Pa
 fn methods(page: &PagePath) -> &'static [&'static str] {
     match page {
         PagePath::SignOut => &["POST"],
-        PagePath::SignIn | PagePath::Delete(..) | PagePath::DeleteTag(..) => &["GET", "HEAD", "POST"],
+        PagePath::SignIn | PagePath::Tokens | PagePath::Delete(..) | PagePath::DeleteTag(..) => {
+            &["GET", "HEAD", "POST"]
+        }
         _ => &["GET", "HEAD"],
     }
 }

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     authn::{Credentials, Secret},
-    proxy::auth::session::{ROBOTS_STAY_OUT, Sessions},
+    proxy::auth::session::{Sessions, TOKENS_STAY_OUT},
     registry::{ErrorCode, Refusal},
     ui::{PagePath, SignIn, SignInProblem, views},
 };
@@ -36,7 +36,7 @@ pub(super) async fn sign_in(request: &mut Request<'_>) -> Result<Answer, PageErr
     request.log.shows(credentials.kind(), Some(&account));
     let next = next(request, form.get("next"));
     if credentials.are_of_robot() {
-        let refusal = Refusal::new(ErrorCode::Denied, ROBOTS_STAY_OUT);
+        let refusal = Refusal::new(ErrorCode::Denied, TOKENS_STAY_OUT);
         return Ok(again(request, &next, "", SignInProblem::Robot, refusal));
     }
     if !is_private(request) {

@@ -14,7 +14,7 @@ use crate::{
             caller::{Caller, Presented, presented},
             claims_unavailable,
             cross_site::{self, SEC_FETCH_SITE},
-            session::{ROBOTS_STAY_OUT, Sessions},
+            session::{Sessions, TOKENS_STAY_OUT},
         },
         body::request_body::RequestBody,
         closure::Closure,
@@ -52,6 +52,7 @@ pub(in crate::proxy) struct FrameVisitor {
     account: String,
     csrf: Option<String>,
     sees_events: bool,
+    makes_tokens: bool,
 }
 
 /// The visitor, and its credentials.
@@ -96,9 +97,12 @@ impl Request<'_> {
         let visitor = match &self.known {
             None => Visitor::Nobody,
             Some(known) if known.account.is_empty() => Visitor::Anonymous,
-            Some(FrameVisitor { account, csrf, sees_events }) => {
-                Visitor::Account { name: account, csrf: csrf.as_deref(), sees_events: *sees_events }
-            }
+            Some(FrameVisitor { account, csrf, sees_events, makes_tokens }) => Visitor::Account {
+                name: account,
+                csrf: csrf.as_deref(),
+                sees_events: *sees_events,
+                makes_tokens: *makes_tokens,
+            },
         };
         let settings = &self.context.snapshot.settings;
         Frame {
@@ -109,6 +113,12 @@ impl Request<'_> {
             here: self.here(),
             now: SystemTime::now(),
         }
+    }
+
+    fn may_have_tokens(&self, visit: &Visit) -> bool {
+        let (snapshot, identity) = (self.context.snapshot, visit.caller.identity());
+        let may = || snapshot.longest_lifetime(&identity.account, identity.source).is_some();
+        snapshot.has_personal_tokens() && may()
     }
 
     /// Reads what the registry holds, as the visitor may.
@@ -169,7 +179,9 @@ impl Visit {
         let visit = Self { caller: Arc::new(caller), session };
         let csrf = visit.session.as_ref().map(|session| request.context.snapshot.authority.csrf(session));
         let sees_events = request.catalog_view(&visit).await?.is_whole();
-        request.known = Some(FrameVisitor { account: visit.caller.account().to_owned(), csrf, sees_events });
+        let makes_tokens = visit.session.is_some() && request.may_have_tokens(&visit);
+        let account = visit.caller.account().to_owned();
+        request.known = Some(FrameVisitor { account, csrf, sees_events, makes_tokens });
         Ok(Ok(visit))
     }
 
@@ -197,7 +209,7 @@ async fn identify(
             return Ok(Err(not_allowed(Answer::page(views::reload(&request.frame(), page)), None)));
         }
         Presented::Password(credentials) if credentials.are_of_robot() => {
-            return Err(PageError::Denied(ROBOTS_STAY_OUT.to_owned()));
+            return Err(PageError::Denied(TOKENS_STAY_OUT.to_owned()));
         }
         Presented::Password(credentials) => {
             cross_site::refuse_password(

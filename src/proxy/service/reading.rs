@@ -12,6 +12,7 @@ impl Service {
         let (password_checks_running, password_checks_waiting) = self.authentication.passwords.load();
         let upstream = self.upstream_load();
         let (closure, closure_digests) = self.closure.counts();
+        let (personal_tokens, personal_token_changes) = self.state().personal_token_counts();
         MetricsSnapshot {
             password_checks_running,
             password_checks_waiting,
@@ -30,6 +31,8 @@ impl Service {
             registry_up: self.registry_health.is_up(),
             frozen: self.freeze.status() != FreezeStatus::Open,
             revocations: self.state().len(),
+            personal_tokens,
+            personal_token_changes: personal_token_changes.into(),
             state_up: self.state().is_up(),
             stored_claims: self.state().claims_counts(),
             write_once: self.write_once.counts().into(),

@@ -31,7 +31,7 @@ pub enum ControlRequest {
         #[serde(default)]
         is_jti: bool,
     },
-    /// List the tokens of robots and the revocations; answered by one line for each, then by `End`.
+    /// List the tokens of robots, personal tokens and the revocations; answered by one line for each, then by `End`.
     Tokens {
         /// Of this account only.
         account: Option<String>,
@@ -127,6 +127,9 @@ pub enum ControlAnswer {
         /// The robot whose token it is.
         #[serde(skip_serializing_if = "Option::is_none")]
         robot: Option<String>,
+        /// The account whose personal token it is.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        account: Option<String>,
     },
     /// The tag is deleted.
     Untagged {
@@ -146,6 +149,8 @@ pub enum ControlAnswer {
     },
     /// A token of a robot.
     RobotToken(RobotTokenEntry),
+    /// A personal token.
+    PersonalToken(PersonalTokenEntry),
     /// A revocation that is in force.
     Revocation(RevocationEntry),
     /// The end of a list.
@@ -172,6 +177,29 @@ pub struct RobotTokenEntry {
     pub last_use: Option<String>,
     /// The time of its revocation.
     pub revoked: Option<String>,
+}
+
+/// A personal token, in a list. Times are as RFC 3339 writes them, in UTC.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PersonalTokenEntry {
+    /// Its account.
+    pub account: String,
+    /// The section that knows the account.
+    pub source: String,
+    /// The id of the token.
+    pub token: String,
+    /// The comment on it.
+    pub comment: String,
+    /// Its scopes.
+    pub scopes: Vec<String>,
+    /// The time at which it was made.
+    pub made: String,
+    /// The time at which it is over.
+    pub ends: String,
+    /// Its last use.
+    pub last_use: Option<String>,
+    /// True if it does not count now: it is over, its account is gone, or personal tokens are turned off.
+    pub is_out: bool,
 }
 
 /// A revocation, in a list.

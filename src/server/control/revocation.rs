@@ -45,10 +45,12 @@ impl ControlHandler {
             Target::Token(id) if !is_jti && is_robot_token_id(id) => match self.robot_of(id) {
                 Some(robot) => Some(robot),
                 None => {
-                    return refused(&format!(
-                        "nothing is revoked: no robot has a token with the id {id}; see `portwarden token list`, or if it is \
-                         a jti, use --jti"
-                    ));
+                    return self.revoke_personal_token(id, user).await.unwrap_or_else(|| {
+                        refused(&format!(
+                            "nothing is revoked: no robot and no account has a token with the id {id}; see \
+                             `portwarden token list`, or if it is a jti, use --jti"
+                        ))
+                    });
                 }
             },
             _ => None,
@@ -64,14 +66,17 @@ impl ControlHandler {
         tracing::warn!(?target, user, "{is}{and}");
         self.record_revocation(target, robot.as_deref(), &format!("{is} by user {user}{and}"));
         match revoked {
-            Ok(()) => ControlAnswer::Revoked { target: target.clone(), at: rfc3339(now), robot },
+            Ok(()) => {
+                ControlAnswer::Revoked { target: target.clone(), at: rfc3339(now), robot, account: None }
+            }
             Err(error) => refused(&error.to_string()),
         }
     }
 
-    /// The tokens of robots, then the revocations; with `account`, what concerns it.
+    /// The tokens of robots, personal tokens, then the revocations; with `account`, what concerns it.
     pub(super) fn tokens(&self, account: Option<&str>) -> Vec<ControlAnswer> {
         let mut listed = self.robot_tokens(account, false);
+        listed.extend(self.personal_tokens(account));
         listed.extend(self.in_force(account));
         listed
     }
@@ -130,7 +135,7 @@ impl ControlHandler {
 }
 
 /// A time in seconds since 1970, as RFC 3339 writes it, in UTC. One that is beyond that is the last of the year 9999.
-fn rfc3339(seconds: u64) -> String {
+pub(super) fn rfc3339(seconds: u64) -> String {
     const LAST: u64 = 253_402_300_799;
     humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_secs(seconds.min(LAST))).to_string()
 }

@@ -17,6 +17,8 @@ pub enum Event {
     Freeze,
     /// An account, a token or everything was revoked.
     Revocation,
+    /// An account made a personal token.
+    PersonalToken,
     /// An operator deleted a tag.
     Untag,
     /// A tag or a manifest was deleted by `retention`.
@@ -73,12 +75,15 @@ pub struct Record {
     pub source: Option<&'static str>,
     /// The token of a robot, shown now or when the token of the request was issued: the first digits of its `sha256`.
     pub robot_token: Option<String>,
-    /// The comment on it.
+    /// The personal token of the account, shown now or when the token of the request was issued: the first digits of its
+    /// digest.
+    pub personal_token: Option<String>,
+    /// The comment on a robot's token.
     pub token_comment: Option<String>,
     /// All labels of the account, label to values; with `audit.labels` only.
     pub labels: Option<Arc<BTreeMap<String, Vec<String>>>>,
-    /// The kind of credentials: `token`, `expired_token`, `refresh_token`, `password`, `robot_token`, `jwt`, `certificate`,
-    /// `session`, `none` or `unknown`.
+    /// The kind of credentials: `token`, `expired_token`, `refresh_token`, `password`, `robot_token`, `personal_token`, `jwt`,
+    /// `certificate`, `session`, `none` or `unknown`.
     pub credentials: Option<&'static str>,
     /// `jti` of the JWT that proved an account of `workload_auth`.
     pub jti: Option<String>,
@@ -144,6 +149,7 @@ impl Record {
             account: None,
             source: None,
             robot_token: None,
+            personal_token: None,
             token_comment: None,
             labels: None,
             credentials: None,
@@ -192,6 +198,7 @@ impl Record {
         line.text("account", self.account.as_deref());
         line.word("source", self.source);
         line.text("robot_token", self.robot_token.as_deref());
+        line.text("personal_token", self.personal_token.as_deref());
         line.text("token_comment", self.token_comment.as_deref());
         line.labels("labels", self.labels.as_deref());
         line.word("credentials", self.credentials);
@@ -233,6 +240,7 @@ impl Event {
             Self::Token => "token",
             Self::Freeze => "freeze",
             Self::Revocation => "revocation",
+            Self::PersonalToken => "personal_token",
             Self::Untag => "untag",
             Self::Prune => "prune",
             Self::Summary => "summary",
@@ -341,6 +349,7 @@ mod tests {
             account: Some(String::new()),
             source: Some("robots"),
             robot_token: Some("0123456789ab".into()),
+            personal_token: Some("ba9876543210".into()),
             token_comment: Some("cluster A".into()),
             labels: Some(Arc::new(BTreeMap::from([("team".into(), vec!["web".into()])]))),
             credentials: Some("token"),
@@ -373,7 +382,7 @@ mod tests {
         let expected = concat!(
             r#"{"time":"1970-01-01T00:00:00.000000Z","event":"transfer","request_id":"id","trace_id":"4b","#,
             r#""address":"2001:db8::1","account":"","source":"robots","#,
-            r#""robot_token":"0123456789ab","token_comment":"cluster A","labels":{"team":["web"]},"credentials":"token","#,
+            r#""robot_token":"0123456789ab","personal_token":"ba9876543210","token_comment":"cluster A","labels":{"team":["web"]},"credentials":"token","#,
             r#""jti":"j","kid":"k","certificate_serial":"0A","certificate_sha256":"0b","#,
             r#""user_agent":"docker/1","method":"GET","#,
             r#""route":"manifest","repository":"a/b","reference":"1","tags":["t"],"from":"c","service":"s","#,

@@ -73,10 +73,10 @@ impl Budget {
 
     /// The budget that the line of that record draws on; `None` for a line that is always written.
     pub(super) fn of(record: &Record) -> Option<Self> {
+        let is_token = matches!(record.credentials, Some("robot_token" | "personal_token"));
         // A right token of a robot that is refused names its account, and yet its holder may be a stranger: one that has
         // leaked after its last day must not fill the log.
-        let is_refused_robot =
-            record.credentials == Some("robot_token") && record.decision == Some(Decision::Unauthenticated);
+        let is_refused_robot = is_token && record.decision == Some(Decision::Unauthenticated);
         let is_of_account = record.source.is_some() && !is_refused_robot;
         let is_of_operator =
             matches!(record.event, Event::Freeze | Event::Revocation | Event::Untag | Event::Prune);
@@ -87,7 +87,7 @@ impl Budget {
         match (record.decision, record.credentials) {
             (Some(Decision::Allowed), _) => is_read.then_some(Self::Reads),
             // Without a decision, the client did not wait for it.
-            (Some(Decision::Unauthenticated) | None, Some("password" | "robot_token")) => {
+            (Some(Decision::Unauthenticated) | None, Some("password" | "robot_token" | "personal_token")) => {
                 Some(Self::Passwords)
             }
             _ => Some(Self::Rest),

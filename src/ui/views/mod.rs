@@ -14,6 +14,7 @@ mod repositories;
 mod repository;
 mod shadow;
 mod sign_in;
+mod tokens;
 
 pub use access::access;
 pub use deletion::{deletion, tag_deletion};
@@ -26,3 +27,4 @@ pub use repository::repository;
 pub use shadow::shadow;
 pub use sign_in::sign_in;
 pub(crate) use sign_in::wait;
+pub use tokens::tokens;

@@ -58,8 +58,8 @@ fn told(problem: SignInProblem) -> Markup {
                     p { "Check both, and whether Caps Lock is on." }
                 }
                 SignInProblem::Robot => {
-                    p { strong { "Robots do not sign in here." } }
-                    p { "A robot's token is the password of " code { "docker login" } " and other clients." }
+                    p { strong { "Robots and tokens do not sign in here." } }
+                    p { "A token is the password of " code { "docker login" } " and other clients. People sign in with a password of their own." }
                 }
                 SignInProblem::Wait(seconds) => {
                     p { strong { "Too many attempts have failed." } }

@@ -5,6 +5,7 @@ pub(crate) mod backends;
 pub(crate) mod certificates;
 pub(crate) mod limits;
 pub(crate) mod notifications;
+pub(crate) mod personal_tokens;
 pub(crate) mod refused;
 pub(crate) mod registry;
 pub(crate) mod reporting;

@@ -1,0 +1,27 @@
+//! `personal_tokens:`.
+
+use crate::config::settings::row::{Setting, count, duration, hours, plain, section};
+
+/// The rows.
+pub(crate) const ROWS: &[Setting] = &[
+    section(
+        "personal_tokens",
+        "Tokens that people make for themselves on the page `/-/tokens`, where there is a state file: see \
+         docs/personal-tokens.md.",
+    ),
+    plain("personal_tokens.enabled", "true", "If false, none can be made, and none that was made counts."),
+    duration(
+        "personal_tokens.lifetime",
+        hours(90 * 24),
+        hours(24)..=hours(366 * 24),
+        "The longest lifetime, counted from when a token was made. A shorter one ends older tokens, too.",
+    ),
+    duration(
+        "personal_tokens.lifetime_unverified",
+        hours(7 * 24),
+        hours(24)..=hours(366 * 24),
+        "The same for an account of `ext_auth`, `ldap_auth` or `xorm_auth`, of which only a login tells whether it is \
+         still there.",
+    ),
+    count("personal_tokens.per_account", 50, 1..=1000, "tokens", "The most tokens of one account."),
+];

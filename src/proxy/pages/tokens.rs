@@ -1,0 +1,258 @@
+//! “My tokens”: the visitor's personal tokens, and the form that makes one.
+//!
+//! Only a session makes and revokes them, and no token begins a session: a token can neither renew itself nor make
+//! another. Of the tokens of other accounts, nothing is shown.
+
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use hyper::StatusCode;
+
+use super::{
+    answer::Answer,
+    deletion::csrf,
+    page_error::PageError,
+    visit::{Request, Visit},
+};
+use crate::{
+    authn::{NewToken, Secret, holds_robot_token},
+    authz::{ANY_NAME, MOST_SCOPES, parse_token_scope},
+    proxy::{request::form::Form, snapshot::unix_now},
+    registry::{ErrorCode, Refusal, Scope},
+    state::{NewPersonalToken, NotMade},
+    telemetry::Event,
+    ui::{PagePath, TokenEntry, TokenNotice, TokenWish, Tokens, views},
+};
+
+/// Seconds of a day.
+const DAY: u64 = 24 * 3600;
+/// The lifetimes to choose from, in days, below the longest.
+const LIFETIMES: [u64; 5] = [1, 7, 30, 90, 180];
+/// The lifetime that is chosen at first, in days.
+const USUAL: u64 = 30;
+/// Characters of a comment.
+const LONGEST_COMMENT: usize = 100;
+
+/// A visitor that may have tokens.
+struct Owner {
+    csrf: String,
+    /// The longest lifetime, in days.
+    longest: u64,
+}
+
+impl Owner {
+    /// # Errors
+    /// There are no such tokens, the visitor has no session, or its account may have none.
+    fn of(request: &Request<'_>, visit: &Visit) -> Result<Self, PageError> {
+        let snapshot = request.context.snapshot;
+        if !snapshot.has_personal_tokens() {
+            return Err(PageError::NoPage);
+        }
+        let csrf = csrf(request, visit)?;
+        let identity = visit.caller.identity();
+        let longest = snapshot.longest_lifetime(&identity.account, identity.source);
+        let longest = longest.filter(|_| identity.personal.is_none());
+        let longest = longest
+            .ok_or_else(|| PageError::Denied("this account cannot have tokens of its own".to_owned()))?;
+        Ok(Self { csrf, longest: (longest.as_secs() / DAY).max(1) })
+    }
+}
+
+/// The page.
+pub(super) async fn show(request: &Request<'_>, visit: &Visit) -> Result<Answer, PageError> {
+    let owner = Owner::of(request, visit)?;
+    let revoked = request.parameter("revoked");
+    let notice = (!revoked.is_empty()).then_some(TokenNotice::Revoked(&revoked));
+    Ok(Answer::page(page(request, visit, &owner, first_wish(&owner), notice)))
+}
+
+/// Makes or revokes a token.
+pub(super) async fn change(request: &mut Request<'_>, visit: &Visit) -> Result<Answer, PageError> {
+    let owner = Owner::of(request, visit)?;
+    let form = request.form().await?;
+    if !visit.sent(&form, request.context.snapshot) {
+        return Err(PageError::Forged);
+    }
+    // Each writes to the disk.
+    let rate = request.context.snapshot.settings.token_requests;
+    request.authentication.token_requests.admit(request.address, rate, Instant::now())?;
+    match form.get("revoke") {
+        "" => make(request, visit, &owner, &form).await,
+        id => revoke(request, visit, id).await,
+    }
+}
+
+fn first_wish(owner: &Owner) -> TokenWish<'static> {
+    TokenWish { access: "pull", days: USUAL.min(owner.longest), ..TokenWish::default() }
+}
+
+async fn make(
+    request: &mut Request<'_>,
+    visit: &Visit,
+    owner: &Owner,
+    form: &Form,
+) -> Result<Answer, PageError> {
+    let wish = TokenWish {
+        comment: form.get("comment").trim(),
+        repositories: form.get("repositories"),
+        access: form.get("access"),
+        days: form.get("days").parse().unwrap_or_default(),
+    };
+    let again = |request: &Request<'_>, code, why: &str| {
+        // A token in the wrong place is not shown again.
+        let shown = |text: &'_ str| !holds_robot_token(text);
+        let (comment, repositories) = (wish.comment, wish.repositories);
+        let wish = TokenWish {
+            comment: if shown(comment) { comment } else { "" },
+            repositories: if shown(repositories) { repositories } else { "" },
+            ..wish
+        };
+        let refusal = Refusal::new(code, why);
+        let status = StatusCode::from_u16(refusal.code.status()).unwrap_or(StatusCode::BAD_REQUEST);
+        let html = page(request, visit, owner, wish, Some(TokenNotice::Problem(why)));
+        Ok(Answer::refused(html, status, refusal))
+    };
+    let scopes = match read(&wish, owner) {
+        Ok(scopes) => scopes,
+        Err(why) => return again(request, ErrorCode::BadRequest, &why),
+    };
+    let made = match keep(request, visit, &wish, scopes).await {
+        Ok(made) => made,
+        Err(error) => {
+            let code = match error {
+                NotMade::TooMany(_) => ErrorCode::Conflict,
+                NotMade::NoState(_) | NotMade::Full | NotMade::NotStored(_) => ErrorCode::Unavailable,
+            };
+            return again(request, code, &error.to_string());
+        }
+    };
+    let token = made.expose_text().unwrap_or_default();
+    let notice = Some(TokenNotice::Made(token));
+    Ok(Answer::page(page(request, visit, owner, first_wish(owner), notice)))
+}
+
+/// The scopes of a wish, with spaces between them.
+///
+/// # Errors
+/// What is wrong with the form, in a sentence.
+fn read(wish: &TokenWish<'_>, owner: &Owner) -> Result<String, String> {
+    let TokenWish { comment, repositories, access, days } = *wish;
+    let length = comment.chars().count();
+    if !(1..=LONGEST_COMMENT).contains(&length) || comment.chars().any(char::is_control) {
+        return Err(format!("Say in 1 to {LONGEST_COMMENT} characters what the token is for."));
+    }
+    if holds_robot_token(comment) || holds_robot_token(repositories) {
+        return Err("A token stands where its description belongs. It may have leaked: revoke it.".to_owned());
+    }
+    if !(1..=owner.longest).contains(&days) {
+        return Err(format!("Choose a lifetime of 1 to {} days.", owner.longest));
+    }
+    let actions: &[&str] = match access {
+        "pull" => &["pull"],
+        "push" => &["pull", "push"],
+        "delete" => &["pull", "push", "delete"],
+        _ => return Err("Choose what the token may be used for.".to_owned()),
+    };
+    let mut names: Vec<&str> = repositories.split_whitespace().collect();
+    if names.len() > MOST_SCOPES {
+        return Err(format!("Name at most {MOST_SCOPES} repositories, or use `*`."));
+    }
+    if names.is_empty() {
+        names.push(ANY_NAME);
+    }
+    let scopes = names.iter().map(|name| {
+        let scope = Scope::repository(name, actions).to_string();
+        parse_token_scope(&scope).map(|scope| scope.to_string())
+    });
+    scopes.collect::<Result<Vec<_>, _>>().map(|scopes| scopes.join(" "))
+}
+
+/// Makes the token and keeps it.
+async fn keep(
+    request: &mut Request<'_>,
+    visit: &Visit,
+    wish: &TokenWish<'_>,
+    scopes: String,
+) -> Result<Secret, NotMade> {
+    let (snapshot, now) = (request.context.snapshot, unix_now());
+    let identity = visit.caller.identity();
+    let no_session = || NotMade::NoState("the session has ended".to_owned());
+    let session = visit.session.as_ref().ok_or_else(no_session)?;
+    let NewToken { token, digest } =
+        NewToken::random().map_err(|error| NotMade::NoState(error.to_string()))?;
+    let ends = now.saturating_add(wish.days * DAY);
+    let claims = snapshot.store_claims_for_token(identity, ends).await.map_err(|_| NotMade::Full)?;
+    let new = NewPersonalToken {
+        digest,
+        account: identity.account.as_str().into(),
+        source: identity.source,
+        claims,
+        scopes: scopes.into(),
+        comment: wish.comment.into(),
+        at: now,
+        ends,
+    };
+    let most = snapshot.settings.personal_tokens.per_account;
+    // Of the session: what was revoked since it was checked is revoked for the token, too.
+    snapshot.state.make_personal_token(new.clone(), &session.stamp, most).await?;
+    let until = humantime::format_rfc3339_seconds(at(ends));
+    request.log.changed_personal_token(Event::PersonalToken, &new, &format!("made, until {until}"));
+    Ok(token)
+}
+
+async fn revoke(request: &mut Request<'_>, visit: &Visit, id: &str) -> Result<Answer, PageError> {
+    let state = &request.context.snapshot.state;
+    let Some(token) = state.personal_token_by_id(visit.caller.account(), id) else {
+        return Err(PageError::NotFound);
+    };
+    let ended = state.end_personal_token(id, unix_now()).await;
+    let and = ended.as_ref().err().map(|error| format!("; not stored: {error}")).unwrap_or_default();
+    let why = format!("revoked by its account{and}");
+    request.log.changed_personal_token(Event::Revocation, &token.made, &why);
+    if ended.is_err() {
+        let why = "the token is refused from now on, but that could not be stored, and a restart of the server may bring it back; \
+                   tell the operator of the registry";
+        return Err(Refusal::new(ErrorCode::Unavailable, why).into());
+    }
+    let page = request.href(&PagePath::Tokens);
+    Ok(Answer::redirect(&format!("{page}?revoked={}", token.id())))
+}
+
+fn page(
+    request: &Request<'_>,
+    visit: &Visit,
+    owner: &Owner,
+    wish: TokenWish<'_>,
+    notice: Option<TokenNotice<'_>>,
+) -> String {
+    let (snapshot, now) = (request.context.snapshot, unix_now());
+    let account = visit.caller.account();
+    let own = snapshot.state.personal_tokens(Some(account)).into_iter();
+    let tokens = own.filter(|token| *token.made.account == *account).map(|token| {
+        let ends = snapshot.end_of_token(&token.made);
+        TokenEntry {
+            id: token.id(),
+            comment: token.made.comment.to_string(),
+            scopes: token.made.scopes.split(' ').map(in_words).collect(),
+            made: at(token.made.at),
+            ends: at(ends),
+            has_ended: now >= ends,
+            used: token.last_use().map(at),
+        }
+    });
+    let shorter = LIFETIMES.into_iter().filter(|days| *days < owner.longest);
+    let lifetimes = shorter.chain([owner.longest]).collect();
+    let page = Tokens { csrf: &owner.csrf, lifetimes, wish, notice, tokens: tokens.collect() };
+    views::tokens(&request.frame(), &page)
+}
+
+/// A scope for people: `team/*: pull, push`.
+fn in_words(scope: &str) -> String {
+    let Ok(Scope { name, actions, .. }) = parse_token_scope(scope) else { return scope.to_owned() };
+    let name = if name == ANY_NAME { "all repositories" } else { &name };
+    format!("{name}: {}", actions.join(", "))
+}
+
+/// A time in seconds since 1970.
+fn at(seconds: u64) -> SystemTime {
+    UNIX_EPOCH.checked_add(Duration::from_secs(seconds)).unwrap_or(UNIX_EPOCH)
+}
