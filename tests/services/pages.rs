@@ -31,8 +31,8 @@ use crate::support::{
 };
 
 /// Headers that each page must send about itself.
-const PAGES: [&str; 7] =
-    ["/", "/team/app", "/team/app:1", "/-/access", "/-/events", "/-/shadow", "/-/sign-in"];
+const PAGES: [&str; 8] =
+    ["/", "/team/app", "/team/app:1", "/-/access", "/-/tokens", "/-/events", "/-/shadow", "/-/sign-in"];
 
 #[test]
 fn each_user_sees_what_it_may_pull() {
@@ -64,7 +64,7 @@ fn nobody_is_led_to_the_page_to_sign_in_and_back() {
     let warden = portwarden(&registry).start();
     stock(&warden);
     let mut nobody = Visitor::new(&warden);
-    for path in ["/", "/team/app", "/no/such:1", "/-/access", "/-/events", "/-/shadow"] {
+    for path in ["/", "/team/app", "/no/such:1", "/-/access", "/-/tokens", "/-/events", "/-/shadow"] {
         let answer = nobody.get(&format!("{path}?q=1&page=2")).is(303);
         let target = answer.header("location").unwrap();
         let escaped = format!("{path}%3Fq%3D1%26page%3D2");
@@ -585,7 +585,7 @@ fn rule_30_without_pages_no_session_opens_anything() {
 #[test]
 fn every_page_forbids_scripts_frames_and_keeping() {
     let registry = registry();
-    let warden = portwarden(&registry).start();
+    let warden = portwarden(&registry).with("state: {file: ./state.db}\n").start();
     stock(&warden);
     let visitor = Visitor::signed_in(&warden, ADMIN);
     for path in PAGES.into_iter().chain(["/no/such", "/team/app:none", "/-/nowhere"]) {

@@ -47,7 +47,7 @@ impl ControlHandler {
                 None => {
                     return self.revoke_personal_token(id, user).await.unwrap_or_else(|| {
                         refused(&format!(
-                            "nothing is revoked: no robot and no account has a token with the id {id}; see \
+                            "nothing is revoked: no robot has a token with the id {id}, nor has an account; see \
                              `portwarden token list`, or if it is a jti, use --jti"
                         ))
                     });

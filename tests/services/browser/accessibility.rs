@@ -22,7 +22,7 @@ use crate::support::{
 fn axe_finds_nothing_serious_on_any_page() {
     let registry = registry();
     let Showroom { image, index, artifact } = showroom(&curl_at(&registry.url()));
-    let warden = portwarden(&registry).with(audit::TO_FILE).start();
+    let warden = portwarden(&registry).with(audit::TO_FILE).with("state: {file: ./state.db}\n").start();
     let browser = Browser::new(&warden);
     let script = json!({"source": axe_core()});
     browser.devtools("Page.addScriptToEvaluateOnNewDocument", &script);
@@ -50,6 +50,7 @@ fn axe_finds_nothing_serious_on_any_page() {
         ("/-/delete-tag/team/app:2.4.1", "with every other tag on it"),
         ("/-/access?name=team/app", "rule 1"),
         ("/-/access?name=No", "is not the name of a repository"),
+        ("/-/tokens", "You have none"),
         ("/-/events", "unauthenticated"),
         ("/none", "Not found"),
     ] {
@@ -57,6 +58,12 @@ fn axe_finds_nothing_serious_on_any_page() {
         browser.run("for (const folded of document.querySelectorAll('details')) folded.open = true");
         nothing_serious(&browser, says);
     }
+    browser.open("/-/tokens");
+    browser.fill("#comment", "my laptop");
+    browser.click("form.card button");
+    nothing_serious(&browser, "Copy it now");
+    browser.click("td.actions button");
+    nothing_serious(&browser, "is revoked");
 }
 
 /// Runs axe on each screen, on the page that says so. What is minor or moderate to it is a matter of taste.
