@@ -34,6 +34,7 @@ mod kubernetes;
 mod ldap;
 mod notified_clients;
 mod operation;
+mod personal_tokens;
 mod registry3;
 mod revocation;
 mod robots;

@@ -29,9 +29,9 @@ const ACCESS: [(&str, &str); 3] =
 pub fn tokens(frame: &Frame<'_>, page: &Tokens<'_>) -> String {
     let content = html! {
         div.heading { h1 { "My tokens" } }
+        p.lead { "A token is a password for one program. It may do no more than you, and it can be revoked alone." }
         @if let Some(notice) = page.notice { (told(frame, notice)) }
-        p.lead { "A token is a password for one program. It can do less than you may, and nothing more, and it ends without a change of your password." }
-        (form(frame, page))
+        section { (form(frame, page)) }
         (list(frame, page))
     };
     Document { title: "My tokens", path: Some(&PagePath::Tokens), class: "wide" }.render(frame, &content)
