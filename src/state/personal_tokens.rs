@@ -4,6 +4,8 @@
 //! for it does. So a revocation ends it without a search, and a row of another state opens nothing. One that is to end
 //! is gone from memory first; where the file does not take that, it is tried again.
 
+mod record;
+
 use std::{
     collections::{HashMap, HashSet},
     sync::{
@@ -17,16 +19,17 @@ use parking_lot::{Mutex, RwLock};
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::{
-    ClaimsDigest, Stamp, State,
-    revocations::Revocations,
+    Stamp, State,
+    revocations::{Revocations, is_robot_token_id},
     store::{Store, StoreError, StoredPersonalToken},
 };
-use crate::authn::{Source, TokenDigest, folded_name};
+use crate::authn::{TokenDigest, folded_name};
+pub use record::{NewPersonalToken, NotMade, PersonalTokenRecord};
 
 /// The most personal tokens of all accounts.
 pub(super) const MOST_PERSONAL_TOKENS: usize = 100_000;
-/// Bytes of all their texts. With [`MOST_PERSONAL_TOKENS`], all of it stays below 80 MB, and below 60 MB with texts of
-/// the usual length.
+/// Bytes of all their texts. With [`MOST_PERSONAL_TOKENS`], all of it stays below 80 MB, and with texts of the usual
+/// length below 60 MB.
 const MOST_BYTES: usize = 24 << 20;
 /// The time for which one that has expired is still listed, and its holder told so, in seconds.
 const LISTED_LONGER: u64 = 7 * 24 * 3600;
@@ -36,59 +39,6 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_secs(30);
 /// The most that are deleted, and whose uses are stored, at a time: others who need the file get their turn between.
 const AT_A_TIME: usize = 500;
-
-/// A personal token, as it is kept. Without its secret.
-#[derive(Debug)]
-pub struct PersonalTokenRecord {
-    /// The facts that were written down when it was made.
-    pub made: NewPersonalToken,
-    /// The id of the state with which it was made.
-    state: Box<str>,
-    /// The generation of its account then.
-    generation: u64,
-    /// Its last use, in seconds since 1970; 0 for none.
-    used: AtomicU64,
-    /// The last use that is stored.
-    stored_use: AtomicU64,
-}
-
-/// A personal token that is being made.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NewPersonalToken {
-    /// The digest of its secret.
-    pub digest: TokenDigest,
-    /// Its account, as it had signed in.
-    pub account: Box<str>,
-    /// The section that knew the account.
-    pub source: Source,
-    /// The answer of the section about the account, where it cannot be asked again; `None` for an empty one.
-    pub claims: Option<ClaimsDigest>,
-    /// Its scopes, each but the first behind a space.
-    pub scopes: Box<str>,
-    /// The person's own words.
-    pub comment: Box<str>,
-    /// The time at which it was made, in seconds since 1970.
-    pub at: u64,
-    /// The second in which it is over, since 1970.
-    pub ends: u64,
-}
-
-/// The reason why no token is made. Displays what to do.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum NotMade {
-    /// There is no state.
-    #[error("{0}")]
-    NoState(String),
-    /// The account has as many as it may.
-    #[error("this account has {0} tokens, which is the most; revoke one that is no longer used")]
-    TooMany(usize),
-    /// There is no room for one more of any account.
-    #[error("the server has no room for another token; ask its operator to revoke some")]
-    Full,
-    /// It could not be stored.
-    #[error("the token could not be stored; try again, and if it stays, tell the operator of the registry")]
-    NotStored(#[source] StoreError),
-}
 
 /// The tokens in memory.
 #[derive(Default)]
@@ -104,86 +54,27 @@ pub(super) struct PersonalTokens {
 
 #[derive(Default)]
 struct Table {
-    by_id: HashMap<Box<str>, Arc<PersonalTokenRecord>>,
+    /// By the number that the id writes: there may be many.
+    by_id: HashMap<u64, Arc<PersonalTokenRecord>>,
     /// By the name under which all spellings of an account count.
     by_account: HashMap<Box<str>, Vec<Arc<PersonalTokenRecord>>>,
     bytes: usize,
-}
-
-impl PersonalTokenRecord {
-    /// The name of the token: the first twelve digits of its digest. Not secret.
-    pub fn id(&self) -> String {
-        self.made.digest.id()
-    }
-
-    /// Its last use, in seconds since 1970.
-    pub fn last_use(&self) -> Option<u64> {
-        Some(self.used.load(Ordering::Relaxed)).filter(|at| *at > 0)
-    }
-
-    /// Notes that it was used at `now`, in seconds since 1970.
-    pub fn used(&self, now: u64) {
-        self.used.fetch_max(now, Ordering::Relaxed);
-    }
-
-    fn bytes(&self) -> usize {
-        let NewPersonalToken { account, scopes, comment, .. } = &self.made;
-        account.len() + scopes.len() + comment.len()
-    }
-
-    fn is_in_force(&self, revocations: &Revocations) -> bool {
-        revocations.id.as_ref() == Some(&self.state)
-            && revocations.generation(&self.made.account) == self.generation
-    }
-
-    fn of(stored: StoredPersonalToken) -> Option<Self> {
-        let source = [Source::Users, Source::ExtAuth, Source::LdapAuth, Source::XormAuth]
-            .into_iter()
-            .find(|source| source.section() == stored.source)?;
-        let claims = stored.claims.map(|text| ClaimsDigest::decode(&text).ok_or(())).transpose().ok()?;
-        let made = NewPersonalToken {
-            digest: TokenDigest::parse(&stored.sha256)?,
-            account: stored.account.into(),
-            source,
-            claims,
-            scopes: stored.scopes.into(),
-            comment: stored.comment.into(),
-            at: stored.made,
-            ends: stored.ends,
-        };
-        let (used, stored_use) = (AtomicU64::new(stored.used), AtomicU64::new(stored.used));
-        Some(Self { made, state: stored.state.into(), generation: stored.generation, used, stored_use })
-    }
-
-    fn stored(&self) -> StoredPersonalToken {
-        let NewPersonalToken { digest, account, source, claims, scopes, comment, at, ends } = &self.made;
-        StoredPersonalToken {
-            id: digest.id(),
-            sha256: digest.to_string(),
-            account: account.to_string(),
-            source: source.section().to_owned(),
-            claims: claims.as_ref().map(ClaimsDigest::encoded),
-            scopes: scopes.to_string(),
-            comment: comment.to_string(),
-            made: *at,
-            ends: *ends,
-            used: self.used.load(Ordering::Relaxed),
-            state: self.state.to_string(),
-            generation: self.generation,
-        }
-    }
 }
 
 impl Table {
     fn insert(&mut self, token: Arc<PersonalTokenRecord>) {
         self.bytes += token.bytes();
         let account = folded_name(&token.made.account).into();
-        self.by_account.entry(account).or_default().push(Arc::clone(&token));
-        self.by_id.insert(token.id().into(), token);
+        self.by_account.entry(account).or_insert_with(|| Vec::with_capacity(1)).push(Arc::clone(&token));
+        self.by_id.extend(number(&token.id()).map(|number| (number, token)));
+    }
+
+    fn get(&self, id: &str) -> Option<&Arc<PersonalTokenRecord>> {
+        self.by_id.get(&number(id)?)
     }
 
     fn remove(&mut self, id: &str) -> Option<Arc<PersonalTokenRecord>> {
-        let token = self.by_id.remove(id)?;
+        let token = self.by_id.remove(&number(id)?)?;
         self.bytes -= token.bytes();
         let account = folded_name(&token.made.account);
         if let Some(own) = self.by_account.get_mut(&*account) {
@@ -194,6 +85,11 @@ impl Table {
         }
         Some(token)
     }
+}
+
+/// The number that an id writes; `None` for what is no id.
+fn number(id: &str) -> Option<u64> {
+    is_robot_token_id(id).then(|| u64::from_str_radix(id, 16).ok()).flatten()
 }
 
 impl PersonalTokens {
@@ -215,18 +111,18 @@ impl PersonalTokens {
 
     /// Takes those out that are revoked or have expired long ago.
     fn sweep(&self, revocations: &RwLock<Revocations>, now: u64) {
-        let ended: Vec<Box<str>> = {
+        let ended: Vec<String> = {
             let (table, revocations) = (self.table.read(), revocations.read());
             let has_ended = |token: &PersonalTokenRecord| {
                 token.made.ends.saturating_add(LISTED_LONGER) < now || !token.is_in_force(&revocations)
             };
-            let ended = table.by_id.iter().filter(|(_, token)| has_ended(token));
-            ended.map(|(id, _)| id.clone()).collect()
+            let ended = table.by_id.values().filter(|token| has_ended(token));
+            ended.map(|token| token.id()).collect()
         };
         let (mut table, mut gone) = (self.table.write(), self.gone.lock());
         for id in ended {
             table.remove(&id);
-            gone.insert(id);
+            gone.insert(id.into());
         }
     }
 
@@ -251,7 +147,7 @@ impl State {
     /// The token of an account that was shown, where it is not revoked. It may have expired. Takes the same steps where
     /// there is none with its id: one comparison in constant time.
     pub fn personal_token(&self, account: &str, shown: &TokenDigest) -> Option<Arc<PersonalTokenRecord>> {
-        let found = self.personal.table.read().by_id.get(&*shown.id()).cloned();
+        let found = self.personal.table.read().get(&shown.id()).cloned();
         // Compared with itself where there is none, and then not counted.
         let is_equal = found.as_ref().map_or(shown, |token| &token.made.digest).is(shown);
         found.filter(|token| is_equal && self.is_of(token, account))
@@ -259,7 +155,7 @@ impl State {
 
     /// The token `id` of an account, where it is not revoked. It may have expired.
     pub fn personal_token_by_id(&self, account: &str, id: &str) -> Option<Arc<PersonalTokenRecord>> {
-        let found = self.personal.table.read().by_id.get(id).cloned();
+        let found = self.personal.table.read().get(id).cloned();
         found.filter(|token| self.is_of(token, account))
     }
 
@@ -329,7 +225,7 @@ impl State {
             return Err(NotMade::TooMany(most));
         }
         // Twice the same 48 bits come by chance only.
-        let is_taken = table.by_id.contains_key(&*token.id());
+        let is_taken = table.get(&token.id()).is_some();
         let is_full = table.by_id.len() >= MOST_PERSONAL_TOKENS || table.bytes + token.bytes() > MOST_BYTES;
         if is_taken || is_full { Err(NotMade::Full) } else { Ok(()) }
     }

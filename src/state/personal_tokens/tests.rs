@@ -4,7 +4,7 @@ use std::{fs, path::Path};
 
 use super::*;
 use crate::{
-    authn::NewToken,
+    authn::{NewToken, Source},
     state::{StateSettings, Target},
 };
 

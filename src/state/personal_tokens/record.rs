@@ -1,0 +1,133 @@
+//! One personal token: as it is made, kept in memory, and stored.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::{
+    authn::{Source, TokenDigest},
+    state::{
+        ClaimsDigest,
+        revocations::Revocations,
+        store::{StoreError, StoredPersonalToken},
+    },
+};
+
+/// A personal token, as it is kept. Without its secret.
+#[derive(Debug)]
+pub struct PersonalTokenRecord {
+    /// The facts that were written down when it was made.
+    pub made: NewPersonalToken,
+    /// The id of the state with which it was made.
+    pub(super) state: Box<str>,
+    /// The generation of its account then.
+    pub(super) generation: u64,
+    /// Its last use, in seconds since 1970; 0 for none.
+    pub(super) used: AtomicU64,
+    /// The last use that is stored.
+    pub(super) stored_use: AtomicU64,
+}
+
+/// A personal token that is being made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewPersonalToken {
+    /// The digest of its secret.
+    pub digest: TokenDigest,
+    /// Its account, as it had signed in.
+    pub account: Box<str>,
+    /// The section that knew the account.
+    pub source: Source,
+    /// The answer of the section about the account, where it cannot be asked again; `None` for an empty one.
+    pub claims: Option<ClaimsDigest>,
+    /// Its scopes, each but the first behind a space.
+    pub scopes: Box<str>,
+    /// The person's own words.
+    pub comment: Box<str>,
+    /// The time at which it was made, in seconds since 1970.
+    pub at: u64,
+    /// The second in which it is over, since 1970.
+    pub ends: u64,
+}
+
+/// The reason why no token is made. Displays what to do.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotMade {
+    /// There is no state.
+    #[error("{0}")]
+    NoState(String),
+    /// The account has as many as it may.
+    #[error("this account has {0} tokens, which is the most; revoke one that is no longer used")]
+    TooMany(usize),
+    /// There is no room for one more of any account.
+    #[error("the server has no room for another token; ask its operator to revoke some")]
+    Full,
+    /// It could not be stored.
+    #[error("the token could not be stored; try again, and if it stays, tell the operator of the registry")]
+    NotStored(#[source] StoreError),
+}
+
+impl PersonalTokenRecord {
+    /// The name of the token: the first twelve digits of its digest. Not secret.
+    pub fn id(&self) -> String {
+        self.made.digest.id()
+    }
+
+    /// Its last use, in seconds since 1970.
+    pub fn last_use(&self) -> Option<u64> {
+        Some(self.used.load(Ordering::Relaxed)).filter(|at| *at > 0)
+    }
+
+    /// Notes that it was used at `now`, in seconds since 1970.
+    pub fn used(&self, now: u64) {
+        self.used.fetch_max(now, Ordering::Relaxed);
+    }
+
+    /// Bytes of its texts.
+    pub(super) fn bytes(&self) -> usize {
+        let NewPersonalToken { account, scopes, comment, .. } = &self.made;
+        account.len() + scopes.len() + comment.len()
+    }
+
+    /// Returns true if neither its account nor everything was revoked since.
+    pub(super) fn is_in_force(&self, revocations: &Revocations) -> bool {
+        revocations.id.as_ref() == Some(&self.state)
+            && revocations.generation(&self.made.account) == self.generation
+    }
+
+    /// Reads a row; `None` where it is damaged, or of a section that has none.
+    pub(super) fn of(stored: StoredPersonalToken) -> Option<Self> {
+        let source = [Source::Users, Source::ExtAuth, Source::LdapAuth, Source::XormAuth]
+            .into_iter()
+            .find(|source| source.section() == stored.source)?;
+        let claims = stored.claims.map(|text| ClaimsDigest::decode(&text).ok_or(())).transpose().ok()?;
+        let made = NewPersonalToken {
+            digest: TokenDigest::parse(&stored.sha256)?,
+            account: stored.account.into(),
+            source,
+            claims,
+            scopes: stored.scopes.into(),
+            comment: stored.comment.into(),
+            at: stored.made,
+            ends: stored.ends,
+        };
+        let (used, stored_use) = (AtomicU64::new(stored.used), AtomicU64::new(stored.used));
+        Some(Self { made, state: stored.state.into(), generation: stored.generation, used, stored_use })
+    }
+
+    /// The row of it.
+    pub(super) fn stored(&self) -> StoredPersonalToken {
+        let NewPersonalToken { digest, account, source, claims, scopes, comment, at, ends } = &self.made;
+        StoredPersonalToken {
+            id: digest.id(),
+            sha256: digest.to_string(),
+            account: account.to_string(),
+            source: source.section().to_owned(),
+            claims: claims.as_ref().map(ClaimsDigest::encoded),
+            scopes: scopes.to_string(),
+            comment: comment.to_string(),
+            made: *at,
+            ends: *ends,
+            used: self.used.load(Ordering::Relaxed),
+            state: self.state.to_string(),
+            generation: self.generation,
+        }
+    }
+}
