@@ -205,3 +205,21 @@ fn rule_55_a_robot_that_may_come_from_more_addresses_is_not_passed_over() {
         }
     }
 }
+
+/// The scopes of the token are not in the log: what they took away is no gain of other rules.
+#[test]
+fn rule_55_what_a_personal_token_did_not_grant_is_passed_over() {
+    let by = |rule: &str| request("PUT", &json!({"personal_token": "ba9876543210", "rule": rule}));
+    let accounts = || users(&["bob"]);
+    let scopes = "the scopes of the personal token";
+    for rule in [scopes.to_owned(), format!("the names that may be pulled; not all: {scopes}")] {
+        assert!(differences(&replayed(&[all_for("bob")], accounts(), &by(&rule))).is_empty(), "{rule}");
+    }
+    let report = replayed(&[all_for("bob")], accounts(), &by("no rule matches"));
+    assert_eq!(differences(&report), [(Kind::Gain, "rule 1")], "what the rules denied is decided as ever");
+    let token = with(by("no rule matches"), &json!({"event": "token", "decision": "allowed", "granted": []}));
+    assert!(differences(&replayed(&[all_for("bob")], accounts(), &token)).is_empty());
+    let was_allowed = with(by("rule 1"), &json!({"decision": "allowed"}));
+    let report = replayed(&[all_for("eve")], accounts(), &was_allowed);
+    assert_eq!(differences(&report), [(Kind::Lose, "no rule matches")], "a loss is one for the token, too");
+}

@@ -248,3 +248,33 @@ fn explain_everyone_and_test_policy_know_robots() {
     let (code, text) = run(&directory, &["test-policy", "-c", "f.yml", "table.yml"]);
     assert_eq!((code, text.trim()), (0, "table.yml: 2 of 2 expectations met"));
 }
+
+#[test]
+fn explain_shows_what_a_personal_token_leaves_of_the_rules() {
+    let file = robot("scopes: [\"repository:acme/*:pull\"]");
+    let of = |account: &str, token: &[&str], scope: &str| {
+        let with_token: Vec<&str> = token.iter().flat_map(|scope| ["--token-scope", scope]).collect();
+        explain(&file, &[&["--account", account, "--scope", scope][..], &with_token].concat())
+    };
+    let pull = "repository:acme/app:pull";
+    for (token, code, says) in [
+        (&[][..], 0, "pull: allowed, by rule 2"),
+        (&["repository:acme/*:pull"], 0, "pull: allowed, by rule 2"),
+        (&["repository:other/*:pull", "repository:/.*/:pull"], 0, "pull: allowed, by rule 2"),
+        (
+            &["repository:other/*:pull"],
+            1,
+            "pull: denied, by the scopes of the personal token; the rules would grant it, by rule 2",
+        ),
+        (&["repository:acme/*:push"], 1, "by the scopes of the personal token"),
+    ] {
+        let (found, text) = of("people", token, pull);
+        assert!(found == code && text.contains(says), "{token:?}: {found} {text}");
+    }
+    let (code, text) = of("people", &["acme/*"], pull);
+    assert!(code == 2 && text.contains("is no scope"), "{code} {text}");
+    let args = ["--account", "people", "--scope", pull, "--token-scope", "repository:other/*:pull", "--json"];
+    let (code, text) = explain(&file, &args);
+    let answer: Value = serde_json::from_str(text.trim()).unwrap();
+    assert_eq!((code, &answer["allowed"]), (1, &false.into()), "{answer}");
+}

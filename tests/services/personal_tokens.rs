@@ -18,6 +18,7 @@ use crate::support::{
     page_client::Visitor,
     personal_tokens::{MadeToken, PAGE, ask_for, make, revoke},
     portwarden::{ADMIN, Builder, Portwarden, TEST2, USER, User, portwarden, program},
+    process::{PATIENCE, eventually},
     registry::{Registry, registry},
     robots::{CI, Made},
     skopeo::skopeo,
@@ -306,6 +307,23 @@ fn rule_62_an_account_has_a_bounded_number_and_a_form_is_read_strictly() {
     assert!(refused.contains("value=\"one more\""), "what was typed stays: {refused}");
     revoke(&visitor, &first.id).is(303);
     make(&visitor, USER, "", "pull");
+}
+
+#[test]
+fn rule_62_an_address_makes_tokens_at_a_bounded_rate() {
+    let registry = registry();
+    let warden = with_state(&registry).with("limits: {token_requests: 1}\n").start();
+    let visitor = Visitor::signed_in(&warden, USER);
+    let csrf = visitor.csrf();
+    // Refused as a form, and counted all the same: half a minute's worth is free.
+    let send = || visitor.post(PAGE, &[("csrf", csrf.as_str()), ("comment", "")]).status;
+    let mut sent = 0;
+    let refused = eventually(PATIENCE, || {
+        sent += 1;
+        send() == 429
+    });
+    assert!(refused && sent > 20, "{sent}");
+    assert_eq!(visitor.get(PAGE).status, 200, "looking is free");
 }
 
 /// A command that knows `lena`, in as many groups as it is told, and writes down what it was asked.

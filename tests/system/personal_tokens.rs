@@ -1,6 +1,6 @@
 //! Personal tokens behind docker. What they do and what ends them: `tests/services/personal_tokens.rs`.
 //!
-//! Needs: docker, docker-registry, htpasswd, root.
+//! Needs: curl, docker, docker-registry, htpasswd, root.
 
 use crate::support::{
     docker::docker,

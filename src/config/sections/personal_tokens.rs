@@ -44,3 +44,43 @@ pub(crate) fn check(file: &File, ui: &UiSettings, state: &StateSettings, context
     };
     context.report.warn(Path::from("personal_tokens"), message, hint);
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::config::tests::{SERVER, TOKEN, said};
+
+    fn of(sections: &str) -> String {
+        said(&format!("{SERVER}{TOKEN}users: {{}}\nacl: []\n{sections}"))
+    }
+
+    #[test]
+    fn a_section_without_effect_and_a_value_out_of_range_are_named() {
+        let state = "state: {file: state.db}\n";
+        for (sections, says) in [
+            ("personal_tokens: {lifetime: 48h}\n", "there are no personal tokens without a state file"),
+            (
+                "personal_tokens: {}\nui: {enabled: false}\n",
+                "there are no personal tokens without the web pages",
+            ),
+            (&format!("personal_tokens: {{lifetime: 1h}}\n{state}"), "personal_tokens.lifetime"),
+            (
+                &format!("personal_tokens: {{lifetime_unverified: 367d}}\n{state}"),
+                "personal_tokens.lifetime_unverified",
+            ),
+            (&format!("personal_tokens: {{per_account: 0}}\n{state}"), "personal_tokens.per_account"),
+            (
+                &format!("personal_tokens: {{lifetimes: 1h}}\n{state}"),
+                "unknown key. Did you mean `lifetime`?",
+            ),
+        ] {
+            let said = of(sections);
+            assert!(said.contains(says), "{sections}: {said}");
+        }
+        for fine in [
+            "personal_tokens: {enabled: false}\n",
+            &format!("personal_tokens: {{lifetime: 48h, lifetime_unverified: 24h, per_account: 3}}\n{state}"),
+        ] {
+            assert!(!of(fine).contains("personal_tokens"), "{fine}: {}", of(fine));
+        }
+    }
+}
