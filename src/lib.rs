@@ -4,10 +4,11 @@
 //! import each other (left never imports right):
 //!
 //! `registry`, `limits`, `net`, `backend`, `storage`, `activity` ← `authn`, `authz`, `retention`, `state`, `token`,
-//! `image` ← `workload`, `ui` ← `proxy` ← `server` ← `cli`. `config` builds the settings of each; it and `replay` are
+//! `image` ← `workload`, `ui`, `acme` ← `proxy` ← `server` ← `cli`. `config` builds the settings of each; it and `replay` are
 //! imported by `cli` only, and `notifications` by both. Any module may import `telemetry`, which decides nothing,
 //! `strict_json` and `private_file`.
 
+pub mod acme;
 pub mod activity;
 pub mod authn;
 pub mod authz;

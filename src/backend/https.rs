@@ -1,9 +1,9 @@
-//! GET requests to other servers, over TLS or in the clear: no redirects followed, no proxies, bounded in time and
+//! Requests to other servers, over TLS or in the clear: no redirects followed, no proxies, bounded in time and
 //! size.
 
 use std::{error::Error, sync::Arc, time::Duration};
 
-use http_body_util::{BodyExt, Empty, LengthLimitError, Limited};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::{
     HeaderMap, Request, StatusCode, Uri,
     body::Bytes,
@@ -24,7 +24,7 @@ const IDLE_CONNECTIONS: usize = 8;
 
 /// A client that adds nothing but its `User-Agent` to what it is given: no cookies, no headers of another request.
 #[derive(Debug, Clone)]
-pub(crate) struct HttpsClient(legacy::Client<HttpsConnector<HttpConnector>, Empty<Bytes>>);
+pub(crate) struct HttpsClient(legacy::Client<HttpsConnector<HttpConnector>, Full<Bytes>>);
 
 /// A response, read whole.
 #[derive(Debug)]
@@ -99,11 +99,23 @@ impl HttpsClient {
         authorization: Option<HeaderValue>,
         bounds: HttpsBounds,
     ) -> Result<HttpsReply, HttpsError> {
-        let mut request = Request::new(Empty::new());
+        let mut request = Request::new(Full::default());
         *request.uri_mut() = url;
+        request.headers_mut().extend(authorization.map(|value| (header::AUTHORIZATION, value)));
+        self.send(request, bounds).await
+    }
+
+    /// Sends a request, under Portwarden's name.
+    ///
+    /// # Errors
+    /// There is no response within the bounds.
+    pub(crate) async fn send(
+        &self,
+        mut request: Request<Full<Bytes>>,
+        bounds: HttpsBounds,
+    ) -> Result<HttpsReply, HttpsError> {
         let agent = HeaderValue::from_static(concat!("portwarden/", env!("CARGO_PKG_VERSION")));
         request.headers_mut().insert(header::USER_AGENT, agent);
-        request.headers_mut().extend(authorization.map(|value| (header::AUTHORIZATION, value)));
         let answered = tokio::time::timeout(bounds.timeout, async {
             let response =
                 self.0.request(request).await.map_err(|error| HttpsError::Failed(causes(&error)))?;

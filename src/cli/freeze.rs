@@ -1,6 +1,10 @@
 //! `portwarden freeze`, `thaw` and `status`: what is asked of the running server, through its control socket.
 
-use std::{path::Path, process::ExitCode, time::Duration};
+use std::{
+    path::Path,
+    process::ExitCode,
+    time::{Duration, UNIX_EPOCH},
+};
 
 use serde::Serialize;
 
@@ -10,6 +14,7 @@ use super::{
     output::{Failure, say},
 };
 use crate::{
+    acme::CertificateReading,
     server::{ControlAnswer, ControlRequest},
     telemetry::DeliveryReading,
 };
@@ -65,15 +70,20 @@ pub(super) fn status(status: &Status) -> Result<ExitCode, Failure> {
     }
     // A server of an earlier version refuses the question.
     let shadow = ask(&status.control.socket, &ControlRequest::Shadow)?.next()?;
+    let certificate = match ask(&status.control.socket, &ControlRequest::Certificate)?.next()? {
+        ControlAnswer::Certificate(reading) => Some(reading),
+        _ => None,
+    };
     let notifications = notifications(&status.control.socket)?;
     if status.json {
-        let status = StatusInJson::of(&answer, &shadow, &notifications);
+        let status = StatusInJson { certificate, ..StatusInJson::of(&answer, &shadow, &notifications) };
         say(serde_json::to_string(&status).map_err(|error| error.to_string())?)?;
     } else {
         say(describe(&answer))?;
         if matches!(shadow, ControlAnswer::Shadow { .. }) {
             say(describe(&shadow))?;
         }
+        certificate.iter().try_for_each(|reading| say(of_certificate(reading)))?;
         notifications.iter().try_for_each(|reading| say(in_words(reading)))?;
     }
     Ok(if matches!(answer, ControlAnswer::Open { .. }) { ExitCode::SUCCESS } else { ExitCode::from(FROZEN) })
@@ -102,6 +112,24 @@ fn in_words(reading: &DeliveryReading) -> String {
     )
 }
 
+fn of_certificate(reading: &CertificateReading) -> String {
+    let CertificateReading { host, is_of_authority, expires, next_order, error, last_failure, .. } = reading;
+    let at = |seconds: u64| {
+        let time = UNIX_EPOCH.checked_add(Duration::from_secs(seconds)).unwrap_or(UNIX_EPOCH);
+        humantime::format_rfc3339_seconds(time).to_string()
+    };
+    let next = match next_order {
+        0 => "an order is under way".to_owned(),
+        next => format!("next order at {}", at(*next)),
+    };
+    let state = match is_of_authority {
+        true => format!("expires at {}", at(*expires)),
+        false => "not of the authority yet".to_owned(),
+    };
+    let error = error.as_ref().map(|why| format!("; failed at {}: {why}", at(*last_failure)));
+    format!("certificate for {host}: {state}; {next}{}", error.unwrap_or_default())
+}
+
 /// The answer to `status`, with what a shadow has found and how far notifications are sent, as JSON.
 #[derive(Serialize)]
 struct StatusInJson<'a> {
@@ -109,6 +137,8 @@ struct StatusInJson<'a> {
     writes: &'a ControlAnswer,
     #[serde(skip_serializing_if = "Option::is_none")]
     shadow: Option<ShadowInJson<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    certificate: Option<CertificateReading>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     notifications: &'a [DeliveryReading],
 }
@@ -134,7 +164,7 @@ impl<'a> StatusInJson<'a> {
             }
             _ => None,
         };
-        Self { writes, shadow, notifications }
+        Self { writes, shadow, certificate: None, notifications }
     }
 }
 

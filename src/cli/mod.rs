@@ -26,6 +26,7 @@ mod policy_answer;
 mod policy_query;
 mod progress;
 mod prune;
+mod renewal;
 mod replay;
 mod revoke;
 mod serve;

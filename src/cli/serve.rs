@@ -13,14 +13,15 @@ use tokio::{
 };
 use tracing::level_filters::LevelFilter;
 
-use super::{Assembly, Serve, assemble, notifying, output::say, signals::Signals};
+use super::{Assembly, Serve, assemble, notifying, output::say, renewal, signals::Signals};
 use crate::{
+    acme::Acme,
     config::{Config, Findings, Loaded, LogFormat, LogLevel, LogSettings},
     notifications::Notifications,
     proxy::Service,
     server::{self, Accepting, Address, Admission, Control, Listener, Tls, Watch, Workers},
     state::State,
-    telemetry::{self, Audit, Metrics, Telemetry},
+    telemetry::{self, Audit, Telemetry},
 };
 
 /// Serves until a signal stops it.
@@ -59,21 +60,22 @@ async fn serve_until_stopped(
     let redirecting = redirecting(&config, &listeners)?;
     let ready = ready_line(&config, &listeners, &redirecting, assembly.tls.is_some());
     warn_of_plain_http(&listeners, assembly.tls.is_some());
-    tell_of_certificates(&config, &telemetry.metrics);
+    renewal::tell_of_certificates(&config, &telemetry.metrics);
+    let acme = renewal::start(&config)?;
     let Assembly { snapshot, tls } = assembly;
     let service = Arc::new(Service::new(snapshot, Arc::clone(telemetry)));
     let notifications = notifying::start(&config, &service, listeners.iter().find_map(Listener::port))?;
     let mut listening: Vec<Arc<dyn telemetry::Listener>> = vec![Arc::clone(&notifications) as _];
     listening.extend(activity);
     telemetry.events.listen(listening);
-    let tls = Arc::new(Tls::new(tls));
+    let tls = Arc::new(Tls::new(tls, acme.clone()));
     let (stop, stopped) = watch::channel(false);
     let admission = Admission::new(config.server.limits.clone());
     if let Some(listener) = health_listener(&config)? {
         let watched = (Arc::clone(&service), Arc::clone(&admission));
-        tokio::spawn(server::serve_health(listener, watched.0, watched.1, stopped.clone()));
+        tokio::spawn(server::serve_health(listener, watched.0, watched.1, acme.clone(), stopped.clone()));
     }
-    if let Some(control) = control(&config, &service)? {
+    if let Some(control) = control(&config, &service, acme.clone())? {
         tokio::spawn(control.serve());
     }
     let served = (Arc::clone(&service), Arc::clone(&tls), Arc::clone(&admission));
@@ -95,6 +97,9 @@ async fn serve_until_stopped(
     let _ = say(&ready);
     notify(&[NotifyState::Ready, NotifyState::Status(&ready)]);
     tokio::spawn(watch_registry(Arc::clone(&service)));
+    if let Some(acme) = acme {
+        tokio::spawn(async move { acme.run().await });
+    }
     let (started_with, failed, notifying) = (config, None, Arc::clone(&notifications));
     let mut reloader =
         Reloader { serve, watch, service, tls, admission, notifying, started_with, end_marker, failed };
@@ -146,9 +151,13 @@ async fn open_state(config: &Config) -> Result<State, String> {
 }
 
 /// The socket of `portwarden freeze`.
-fn control(config: &Config, service: &Arc<Service>) -> Result<Option<Control>, String> {
+fn control(
+    config: &Config,
+    service: &Arc<Service>,
+    acme: Option<Arc<Acme>>,
+) -> Result<Option<Control>, String> {
     let Some(path) = &config.control else { return Ok(None) };
-    let control = Control::bind(path, service).map_err(|error| {
+    let control = Control::bind(path, service, acme).map_err(|error| {
         let hint = match error.kind() {
             std::io::ErrorKind::AddrInUse => {
                 "another portwarden listens there; give this one a path of its own"
@@ -158,12 +167,6 @@ fn control(config: &Config, service: &Arc<Service>) -> Result<Option<Control>, S
         format!("control.socket: cannot listen at {}: {error}; {hint}", path.display())
     })?;
     Ok(Some(control))
-}
-
-fn tell_of_certificates(config: &Config, metrics: &Metrics) {
-    for (purpose, end) in config.certificates_end() {
-        metrics.certificate_expires(purpose, end);
-    }
 }
 
 /// The state of reloads.
@@ -204,6 +207,7 @@ impl Reloader<'_> {
                     // A requested reload is always answered, even with the same error again.
                     self.failed = None;
                     self.reload("SIGHUP");
+                    if let Some(acme) = self.tls.acme() { acme.wake() }
                 }
                 _ = look.tick() => {
                     self.service.telemetry().audit.tick();
@@ -250,18 +254,14 @@ impl Reloader<'_> {
         let assembled = assemble(&config, Some(&before));
         let Assembly { snapshot, tls } = assembled.map_err(|error| error.to_string())?;
         let endpoints = self.notifying.prepare(&config.notifications)?;
-        if tls.is_some() != self.tls.is_on() {
-            let why = "TLS cannot be turned on or off by a reload; to add or remove \
-                       server.certificate and server.key, restart Portwarden";
-            return Err(why.to_owned());
-        }
+        renewal::check_reload(&config, self.tls.is_on(), self.tls.acme().map(AsRef::as_ref))?;
         warn(&warnings);
         if needs_restart(&config, &self.started_with) {
             tracing::warn!(
                 "log, audit, metrics, control, state, notifications.spool, server.addr, server.redirect_addr and the limits on password checks change with a restart only"
             );
         }
-        tell_of_certificates(&config, &self.service.telemetry().metrics);
+        renewal::tell_of_certificates(&config, &self.service.telemetry().metrics);
         self.service.replace(snapshot);
         self.notifying.replace(endpoints);
         self.tls.replace(tls);

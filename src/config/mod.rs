@@ -238,13 +238,13 @@ impl Config {
         users.chain(self.robots.iter().map(|robot| (robot.name.as_str(), &robot.labels)))
     }
 
-    /// Returns the expiry of the certificates in use: of the `server`, and of the key that signs the `token`.
+    /// Returns the expiry of the certificates in use: of the `server`, unless it comes by ACME, and of the key that signs the `token`.
     pub fn certificates_end(&self) -> Vec<(&'static str, SystemTime)> {
         let files = [
-            ("server", self.server.tls.as_ref().map(|tls| &tls.certificate)),
-            ("token", self.token.certificate.as_ref()),
+            ("server", self.server.tls.as_ref().and_then(|tls| tls.certificate_file())),
+            ("token", self.token.certificate.as_deref()),
         ];
-        let end = |(purpose, file): (_, Option<&PathBuf>)| Some((purpose, lint::end_of(file?)?));
+        let end = |(purpose, file): (_, Option<&Path>)| Some((purpose, lint::end_of(file?)?));
         files.into_iter().filter_map(end).collect()
     }
 }

@@ -1,5 +1,7 @@
 //! The answers of a port of `server.redirect_addr`: it leads browsers from plain HTTP to HTTPS.
 //!
+//! Where the certificate comes by ACME, an authority is answered there too (RFC 8555 section 8.3).
+//!
 //! Clients of the registry are refused instead. One that was redirected would work, and send its password in the clear
 //! first each time.
 
@@ -16,7 +18,11 @@ use super::{
     Peer, ResponseBody, Service, Settings,
     request::{context::require_plain, target::Target},
     request_log::{RequestLog, Subject},
-    response::{caching, error_response::refuse, local_response::redirect_to},
+    response::{
+        caching,
+        error_response::refuse,
+        local_response::{plain_text, redirect_to},
+    },
 };
 use crate::registry::{ErrorCode, Refusal};
 
@@ -32,14 +38,33 @@ impl Service {
         let mut log = RequestLog::begin(self.telemetry(), &head, peer, Subject::Other, None);
         let location = location(&head, settings, port);
         let refusal = location.as_ref().err().cloned();
-        let mut response = location.map_or_else(|refusal| refuse(&refusal, settings, None), redirect_to);
-        let headers = response.headers_mut();
-        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
-        caching::by_default(headers);
+        let response = location.map_or_else(|refusal| refuse(&refusal, settings, None), redirect_to);
         log.concluded(refusal.as_ref(), response.status());
-        response.body_mut().observe(log);
-        response
+        closing(response, log)
     }
+
+    /// Answers the authority's request for a pending challenge.
+    pub fn answer_challenge(
+        &self,
+        request: Request<Incoming>,
+        peer: Peer,
+        answer: String,
+    ) -> Response<ResponseBody> {
+        let (head, _) = request.into_parts();
+        let mut log = RequestLog::begin(self.telemetry(), &head, peer, Subject::Other, None);
+        let response = plain_text(answer);
+        log.concluded(None, response.status());
+        closing(response, log)
+    }
+}
+
+/// The response, with which the connection ends.
+fn closing(mut response: Response<ResponseBody>, log: Box<RequestLog>) -> Response<ResponseBody> {
+    let headers = response.headers_mut();
+    headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    caching::by_default(headers);
+    response.body_mut().observe(log);
+    response
 }
 
 fn location(head: &Parts, settings: &Settings, port: u16) -> Result<HeaderValue, Refusal> {

@@ -9,7 +9,7 @@ use std::{
 };
 
 use hyper::{
-    Request, Response,
+    Method, Request, Response,
     body::{Body, Bytes, Frame, Incoming, SizeHint},
     server::conn::{http1, http2},
     service::service_fn,
@@ -20,7 +20,7 @@ use tokio::{
     io::{AsyncRead, AsyncWrite},
     sync::watch,
 };
-use tokio_rustls::TlsAcceptor;
+use tokio_rustls::{LazyConfigAcceptor, TlsAcceptor};
 
 use super::{
     ConnectionLimits, Tls,
@@ -35,6 +35,7 @@ use super::{
     tls_stream::{Backpressure, Output, TlsStream},
 };
 use crate::{
+    acme::{ACME_TLS, Acme},
     authn::{ClientCertificate, Untrusted},
     limits::count_suppressed,
     net::{Deadline, Lingering, WriteDeadline},
@@ -81,6 +82,10 @@ impl Connections {
         let Some((io, session)) = Box::pin(self.shake_hands(config, stream, address, &slot)).await else {
             return;
         };
+        // The handshake was all that the authority asked for (RFC 8737 section 3).
+        if session.alpn_protocol() == Some(ACME_TLS) {
+            return;
+        }
         let peer = Peer { address, tls: true };
         let is_http2 = session.alpn_protocol() == Some(H2);
         // A resumed session has that of the one it resumes.
@@ -144,7 +149,10 @@ impl Connections {
             plain_http::refuse(stream).await?;
             return Err(io::Error::new(io::ErrorKind::InvalidData, "the client speaks plain HTTP"));
         }
-        TlsAcceptor::from(config).accept(stream).await
+        match self.tls.acme().filter(|acme| acme.awaits_handshake()) {
+            Some(acme) => accept_challenge(acme, config, stream).await,
+            None => TlsAcceptor::from(config).accept(stream).await,
+        }
     }
 
     fn socket(&self, stream: Stream) -> Socket {
@@ -251,7 +259,13 @@ impl Connections {
                 self.service.refuse_head(request, peer, ErrorCode::HeadTooLarge, why)
             }
             None => match self.redirects_to {
-                Some(port) => self.service.redirect(request, peer, port),
+                Some(port) => {
+                    let acme = self.tls.acme().filter(|_| *request.method() == Method::GET);
+                    match acme.and_then(|acme| acme.challenge_answer(request.uri().path())) {
+                        Some(answer) => self.service.answer_challenge(request, peer, answer),
+                        None => self.service.redirect(request, peer, port),
+                    }
+                }
                 None => self.service.respond(request, peer, activity.at_registry()).await,
             },
         };
@@ -260,6 +274,19 @@ impl Connections {
         delivery.client_turn();
         Ok(response.map(|body| InFlightBody { body, delivery, in_flight, pressure }))
     }
+}
+
+/// While an authority may ask for a challenge: looks at the head of the handshake first. Any other client gets `usual`.
+async fn accept_challenge(
+    acme: &Acme,
+    usual: Arc<ServerConfig>,
+    stream: Socket,
+) -> io::Result<tokio_rustls::server::TlsStream<Socket>> {
+    let start = LazyConfigAcceptor::new(rustls::server::Acceptor::default(), stream).await?;
+    let hello = start.client_hello();
+    let protocols: Vec<&[u8]> = hello.alpn().into_iter().flatten().collect();
+    let challenge = acme.challenge_tls(hello.server_name(), &protocols);
+    start.into_stream(challenge.unwrap_or(usual)).await
 }
 
 /// A client's socket, which lingers at its end and is not waited for without end.

@@ -31,6 +31,7 @@ use tokio::{
 
 use super::{ACCEPT_PAUSE, listener::remove_stale_socket};
 use crate::{
+    acme::Acme,
     proxy::{Freeze, FreezeStatus, NotFrozen, PruneRequest, Service, Totals},
     telemetry::{Event, Record, Telemetry},
 };
@@ -60,13 +61,14 @@ impl Control {
     ///
     /// # Errors
     /// The directory does not exist or cannot be written, or another server listens there.
-    pub fn bind(path: &Path, service: &Arc<Service>) -> io::Result<Self> {
+    pub fn bind(path: &Path, service: &Arc<Service>, acme: Option<Arc<Acme>>) -> io::Result<Self> {
         remove_stale_socket(path)?;
         let listener = UnixListener::bind(path)?;
         // A client that connects in between must prove its user all the same.
         fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
         let handler = Arc::new(ControlHandler {
             service: Arc::clone(service),
+            acme,
             freeze: service.freeze().clone(),
             telemetry: Arc::clone(service.telemetry()),
             kept: path.with_extension("frozen-until"),
@@ -101,6 +103,7 @@ impl Drop for Control {
 /// The server's side of the socket.
 struct ControlHandler {
     service: Arc<Service>,
+    acme: Option<Arc<Acme>>,
     freeze: Freeze,
     telemetry: Arc<Telemetry>,
     /// The file with the end of a freeze, in seconds since 1970.
@@ -137,6 +140,7 @@ impl ControlHandler {
             Ok(ControlRequest::Thaw) => say(&mut write, &self.thaw(user)).await,
             Ok(ControlRequest::Status) => say(&mut write, &freeze_status(self.freeze.status())).await,
             Ok(ControlRequest::Shadow) => say(&mut write, &self.shadow()).await,
+            Ok(ControlRequest::Certificate) => say(&mut write, &self.certificate()).await,
             Ok(ControlRequest::Notifications) => say_all(&mut write, &self.deliveries()).await,
             Ok(ControlRequest::Revoke { target, is_jti }) => {
                 say(&mut write, &self.revoke(&target, is_jti, user).await).await
@@ -265,6 +269,10 @@ impl ControlHandler {
         let until = UNIX_EPOCH + Duration::from_secs(shadow.until().min(LAST_SECOND));
         let until = humantime::format_rfc3339_seconds(until).to_string();
         ControlAnswer::Shadow { file: shadow.file().to_owned(), until, gain, loss, undecided }
+    }
+
+    fn certificate(&self) -> ControlAnswer {
+        self.acme.as_ref().map_or(ControlAnswer::End, |acme| ControlAnswer::Certificate(acme.reading()))
     }
 
     fn deliveries(&self) -> Vec<ControlAnswer> {

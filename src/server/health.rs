@@ -2,7 +2,11 @@
 //!
 //! Of its own, so that it can be kept from the network, and answers while the port for clients has too much to do.
 
-use std::{convert::Infallible, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    sync::Arc,
+    time::{Duration, UNIX_EPOCH},
+};
 
 use http_body_util::Full;
 use hyper::{
@@ -19,7 +23,11 @@ use tokio::{
 };
 
 use super::{ACCEPT_PAUSE, Accepting, Admission};
-use crate::{proxy::Service, telemetry::Exposition};
+use crate::{
+    acme::Acme,
+    proxy::Service,
+    telemetry::{Exposition, OrderReading},
+};
 
 /// More than any monitoring needs.
 const CONNECTIONS: usize = 64;
@@ -33,6 +41,7 @@ pub async fn serve_health(
     listener: Accepting,
     service: Arc<Service>,
     admission: Arc<Admission>,
+    acme: Option<Arc<Acme>>,
     stopping: watch::Receiver<bool>,
 ) {
     let slots = Arc::new(Semaphore::new(CONNECTIONS));
@@ -43,10 +52,11 @@ pub async fn serve_health(
             continue;
         };
         let (service, admission) = (Arc::clone(&service), Arc::clone(&admission));
-        let stopping = stopping.clone();
+        let (acme, stopping) = (acme.clone(), stopping.clone());
         tokio::spawn(async move {
             let Ok(stream) = accepted.here() else { return };
-            let answer = service_fn(|request| answer(request, &service, &admission, &stopping));
+            let answer =
+                service_fn(|request| answer(request, &service, (&admission, acme.as_deref()), &stopping));
             let connection = http1::Builder::new()
                 .timer(TokioTimer::new())
                 .header_read_timeout(DEADLINE)
@@ -61,7 +71,7 @@ pub async fn serve_health(
 async fn answer(
     request: Request<Incoming>,
     service: &Service,
-    admission: &Admission,
+    (admission, acme): (&Admission, Option<&Acme>),
     stopping: &watch::Receiver<bool>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
@@ -69,10 +79,10 @@ async fn answer(
     }
     let stopping = *stopping.borrow();
     Ok(match request.uri().path() {
-        "/metrics" => metrics(&request, service, admission),
+        "/metrics" => metrics(&request, service, admission, acme),
         "/healthz" => text(StatusCode::OK, "alive\n".to_owned()),
         "/readyz" => match ready(service, stopping).await {
-            Ok(()) => text(StatusCode::OK, ready_text(service)),
+            Ok(()) => text(StatusCode::OK, ready_text(service, acme)),
             Err(why) => text(StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {why}\n")),
         },
         _ => text(StatusCode::NOT_FOUND, "ask for /metrics, /healthz or /readyz\n".to_owned()),
@@ -87,15 +97,21 @@ async fn ready(service: &Service, stopping: bool) -> Result<(), String> {
     service.ask_registry().await
 }
 
-/// Without the state file requests are served all the same: all replicas unready at once would be an outage.
-fn ready_text(service: &Service) -> String {
-    match service.state().trouble() {
-        None => "ready\n".to_owned(),
-        Some(why) => format!("ready\ndegraded: nothing can be revoked: {why}\n"),
-    }
+/// Without the state file, or a new certificate, requests are served all the same: all replicas unready at once would be
+/// an outage.
+fn ready_text(service: &Service, acme: Option<&Acme>) -> String {
+    let state = service.state().trouble().map(|why| format!("degraded: nothing can be revoked: {why}\n"));
+    let order = acme.and_then(|acme| acme.reading().error);
+    let order = order.map(|why| format!("degraded: the certificate is not renewed: {why}\n"));
+    format!("ready\n{}{}", state.unwrap_or_default(), order.unwrap_or_default())
 }
 
-fn metrics(request: &Request<Incoming>, service: &Service, admission: &Admission) -> Response<Full<Bytes>> {
+fn metrics(
+    request: &Request<Incoming>,
+    service: &Service,
+    admission: &Admission,
+    acme: Option<&Acme>,
+) -> Response<Full<Bytes>> {
     let accept = request.headers().get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
     let form = Exposition::accepted(&accept.collect::<Vec<_>>().join(","));
     let mut snapshot = service.metrics_snapshot();
@@ -104,6 +120,16 @@ fn metrics(request: &Request<Incoming>, service: &Service, admission: &Admission
         ("connections_per_address", admission.refused()),
         ("streams", admission.closed_flooding()),
     ]);
+    if let Some(reading) = acme.map(Acme::reading) {
+        let expires = UNIX_EPOCH + Duration::from_secs(reading.expires);
+        service.telemetry().metrics.certificate_expires("server", expires);
+        snapshot.orders = Some(OrderReading {
+            done: reading.done,
+            failed: reading.failed,
+            is_failing: reading.error.is_some(),
+            last_failure: reading.last_failure,
+        });
+    }
     match service.telemetry().metrics.render(&snapshot, form) {
         Ok(rendered) => {
             let mut response = text(StatusCode::OK, rendered);

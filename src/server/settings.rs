@@ -1,6 +1,13 @@
 //! The settings for listening. Built by `config`.
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use crate::acme::AcmeSettings;
 
 /// Settings of the listeners.
 #[derive(Debug, Clone)]
@@ -9,7 +16,7 @@ pub struct Settings {
     pub addresses: Vec<Address>,
     /// `server.redirect_addr`: each speaks plain HTTP and redirects to the first of `addresses`. Only with TLS.
     pub redirect_addresses: Vec<Address>,
-    /// `server.certificate` and `server.key`; `None` serves plain HTTP.
+    /// `server.certificate` and `server.key`, or `server.letsencrypt`; `None` serves plain HTTP.
     pub tls: Option<TlsSettings>,
     /// Bounds on connections.
     pub limits: ConnectionLimits,
@@ -27,12 +34,42 @@ pub enum Address {
 /// The settings of TLS.
 #[derive(Debug, Clone)]
 pub struct TlsSettings {
-    /// PEM chain, leaf first.
-    pub certificate: PathBuf,
-    /// PEM key: PKCS#8, PKCS#1 or SEC1.
-    pub key: PathBuf,
+    /// Where the certificate comes from.
+    pub source: CertificateSource,
     /// `server.tls_min_version`.
     pub min_version: TlsVersion,
+}
+
+/// Where the certificate of the listeners comes from.
+#[derive(Debug, Clone)]
+pub enum CertificateSource {
+    /// From files.
+    Files {
+        /// PEM chain, leaf first.
+        certificate: PathBuf,
+        /// PEM key: PKCS#8, PKCS#1 or SEC1.
+        key: PathBuf,
+    },
+    /// From an authority, by ACME.
+    Acme(Arc<AcmeSettings>),
+}
+
+impl TlsSettings {
+    /// The file of the certificate, where it comes from one.
+    pub fn certificate_file(&self) -> Option<&Path> {
+        match &self.source {
+            CertificateSource::Files { certificate, .. } => Some(certificate),
+            CertificateSource::Acme(_) => None,
+        }
+    }
+
+    /// The settings of ACME, where it comes from an authority.
+    pub fn acme(&self) -> Option<&Arc<AcmeSettings>> {
+        match &self.source {
+            CertificateSource::Files { .. } => None,
+            CertificateSource::Acme(settings) => Some(settings),
+        }
+    }
 }
 
 /// The oldest version spoken.

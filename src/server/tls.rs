@@ -16,13 +16,17 @@ use rustls::{
     version::{TLS12, TLS13},
 };
 
-use super::{TlsSettings, TlsVersion};
-use crate::{authn::Certificates, limits::FailureLog};
+use super::{CertificateSource, TlsSettings, TlsVersion};
+use crate::{
+    acme::{self, Acme},
+    authn::Certificates,
+    limits::FailureLog,
+};
 
 /// The TLS configuration in force; without one, connections are plain HTTP.
-#[derive(Debug)]
 pub struct Tls {
     config: ArcSwapOption<ServerConfig>,
+    acme: Option<Arc<Acme>>,
     refused_certificates: FailureLog,
 }
 
@@ -45,14 +49,25 @@ pub enum TlsError {
 
 impl Tls {
     /// TLS as configured, or none.
-    pub fn new(config: Option<Arc<ServerConfig>>) -> Self {
+    pub fn new(config: Option<Arc<ServerConfig>>, acme: Option<Arc<Acme>>) -> Self {
         let refused_certificates = FailureLog::every(LOG_REFUSED_EVERY);
-        Self { config: ArcSwapOption::new(config), refused_certificates }
+        let this = Self { config: ArcSwapOption::empty(), acme, refused_certificates };
+        this.replace(config);
+        this
     }
 
-    /// Puts another certificate in force for connections to come.
-    pub fn replace(&self, config: Option<Arc<ServerConfig>>) {
+    /// Puts another configuration in force for connections to come. A certificate by ACME stays in force, and is renewed
+    /// without this.
+    pub fn replace(&self, mut config: Option<Arc<ServerConfig>>) {
+        if let (Some(config), Some(acme)) = (&mut config, &self.acme) {
+            Arc::make_mut(config).cert_resolver = acme.resolver();
+        }
         self.config.store(config);
+    }
+
+    /// The client that renews the certificate, where it comes by ACME.
+    pub fn acme(&self) -> Option<&Arc<Acme>> {
+        self.acme.as_ref()
     }
 
     /// Returns true if TLS is on.
@@ -73,26 +88,29 @@ impl Tls {
 
 impl TlsSettings {
     /// Reads the files and checks that they go together. Clients are asked for a certificate where `certificates` are
-    /// configured.
+    /// configured. With ACME there is no certificate yet: [`Tls`] adds it.
     ///
     /// # Errors
     /// [`TlsError`].
     pub fn load(&self, certificates: Option<&Certificates>) -> Result<Arc<ServerConfig>, TlsError> {
-        let chain = read_chain(&self.certificate)?;
-        let key = read_key(&self.key)?;
         let versions: &[_] = match self.min_version {
             TlsVersion::Tls12 => &[&TLS13, &TLS12],
             TlsVersion::Tls13 => &[&TLS13],
         };
-        let unusable = |error| TlsError::Unusable(self.certificate.clone(), error);
-        let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        let file = self.certificate_file().unwrap_or(Path::new("server.letsencrypt"));
+        let unusable = |error| TlsError::Unusable(file.to_owned(), error);
+        let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
             .with_protocol_versions(versions)
             .map_err(unusable)?
             .with_client_cert_verifier(
                 certificates.map_or_else(WebPkiClientVerifier::no_client_auth, Certificates::verifier),
-            )
-            .with_single_cert(chain, key)
-            .map_err(unusable)?;
+            );
+        let mut config = match &self.source {
+            CertificateSource::Files { certificate, key } => {
+                config.with_single_cert(read_chain(certificate)?, read_key(key)?).map_err(unusable)?
+            }
+            CertificateSource::Acme(_) => config.with_cert_resolver(acme::no_certificate()),
+        };
         // The strongest first, whatever the client would like: only TLS 1.2 leaves it the choice by default.
         config.ignore_client_order = true;
         // Sessions are resumed from what clients bring along, so that nothing is kept for each of them. The keys for it

@@ -58,10 +58,25 @@ pub struct MetricsSnapshot {
     pub shadow_until: u64,
     /// The state of each endpoint of `notifications`.
     pub deliveries: Vec<DeliveryReading>,
+    /// Orders of a certificate by ACME, where it comes so.
+    pub orders: Option<OrderReading>,
     /// Lines of the audit log that were lost since the start.
     pub audit_lines_lost: u64,
     /// Lines of the audit log that were summed up since the start.
     pub audit_lines_summed_up: u64,
+}
+
+/// Orders of a certificate by ACME since the start.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct OrderReading {
+    /// Those that brought a certificate.
+    pub done: u64,
+    /// Those that failed.
+    pub failed: u64,
+    /// True if the last one failed.
+    pub is_failing: bool,
+    /// The time of the last failure, in seconds since 1970; 0 without one.
+    pub last_failure: u64,
 }
 
 /// The gauges that are read on each request for the metrics.
@@ -89,6 +104,9 @@ pub(super) struct Sampled {
     notifications: Family<DeliveryLabels, Counter>,
     notifications_waiting: Family<EndpointLabels, Gauge>,
     notifications_oldest: Family<EndpointLabels, Gauge>,
+    orders: Family<OutcomeLabels, Counter>,
+    order_failing: Gauge,
+    last_order_failure: Gauge,
     audit_lines_lost: Counter,
     audit_lines_summed_up: Counter,
 }
@@ -208,6 +226,7 @@ impl Sampled {
             self.shadow_until.clone(),
         );
         self.register_deliveries(r);
+        self.register_orders(r);
         r.register(
             "audit_lines_lost",
             "Lines of the audit log that could not be written",
@@ -217,6 +236,20 @@ impl Sampled {
             "audit_lines_summed_up",
             "Lines of the audit log about requests without an account that were counted, not written",
             self.audit_lines_summed_up.clone(),
+        );
+    }
+
+    fn register_orders(&self, r: &mut Registry) {
+        r.register("acme_orders", "Orders of a certificate by ACME, by outcome", self.orders.clone());
+        r.register(
+            "acme_order_failing",
+            "1 while the last order of a certificate by ACME failed",
+            self.order_failing.clone(),
+        );
+        r.register(
+            "acme_last_failure_timestamp_seconds",
+            "When an order of a certificate by ACME failed last; 0 if none did",
+            self.last_order_failure.clone(),
         );
     }
 
@@ -236,6 +269,15 @@ impl Sampled {
             "The age of the oldest event that waits for an endpoint; 0 if none does",
             self.notifications_oldest.clone(),
         );
+    }
+
+    fn set_orders(&self, reading: Option<OrderReading>) {
+        let Some(OrderReading { done, failed, is_failing, last_failure }) = reading else { return };
+        for (outcome, count) in [("done", done), ("failed", failed)] {
+            self.orders.get_or_create(&OutcomeLabels { outcome }).inner().store(count, Ordering::Relaxed);
+        }
+        self.order_failing.set(is_failing.into());
+        self.last_order_failure.set(i64::try_from(last_failure).unwrap_or(i64::MAX));
     }
 
     /// Endpoints come and go with a reload.
@@ -305,6 +347,7 @@ impl Sampled {
         self.closure_digests.set(gauge(reading.closure_digests));
         self.state_up.set(reading.state_up.into());
         self.shadow_until.set(i64::try_from(reading.shadow_until).unwrap_or(i64::MAX));
+        self.set_orders(reading.orders);
         self.set_deliveries(&reading.deliveries);
         self.audit_lines_lost.inner().store(reading.audit_lines_lost, Ordering::Relaxed);
         self.audit_lines_summed_up.inner().store(reading.audit_lines_summed_up, Ordering::Relaxed);

@@ -21,7 +21,7 @@ pub use audit::{
     Audit, AuditDestination, AuditError, AuditSettings, Decision, Ended, Event, HeldDecision, Record,
 };
 pub use exposition::Exposition;
-pub use gauges::MetricsSnapshot;
+pub use gauges::{MetricsSnapshot, OrderReading};
 pub use intent::{Intending, Intent, IntentId, IntentKeeper, IntentOutcome};
 pub use log::{Log, start};
 pub use metrics::{Connected, Direction, Metrics};

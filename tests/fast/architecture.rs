@@ -24,6 +24,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("authz", &["registry", "backend"]),
     ("retention", &["registry", "authz"]),
     ("activity", &["registry"]),
+    ("acme", &["backend", "authn"]),
     ("state", &["registry", "authn", "retention", "activity"]),
     ("token", &["registry", "authn", "state"]),
     ("workload", &["backend", "authn", "authz"]),
@@ -53,6 +54,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     (
         "server",
         &[
+            "acme",
             "registry",
             "limits",
             "net",
@@ -70,6 +72,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     (
         "config",
         &[
+            "acme",
             "registry",
             "authn",
             "authz",
@@ -86,6 +89,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
+            "acme",
             "registry",
             "backend",
             "storage",

@@ -71,7 +71,7 @@ fn start(config: &str, upstream: &str, write_keys: impl FnOnce(&Path)) -> InProc
     let (address, server) = runtime.block_on(async {
         let listener = Listener::bind(&config.server.addresses[0]).unwrap();
         let address = listener.address().unwrap().parse().unwrap();
-        let tls = Arc::new(Tls::new(assembly.tls));
+        let tls = Arc::new(Tls::new(assembly.tls, None));
         let admission = Admission::new(config.server.limits);
         let listening = vec![workers.listen(listener).unwrap()];
         let run = server::run(listening, Arc::clone(&service), tls, admission, Arc::clone(&workers), stopped);

@@ -25,8 +25,8 @@ const NEAR: Duration = Duration::from_secs(30 * DAY);
 
 /// Every certificate of the chains: clients refuse a chain for any of them.
 fn certificates_near_their_end(input: &LintInput<'_>, report: &mut Report<'_>) {
-    let served = input.config.server.tls.as_ref().map(|tls| &tls.certificate);
-    let signing = input.config.token.certificate.as_ref().filter(|signing| Some(*signing) != served);
+    let served = input.config.server.tls.as_ref().and_then(|tls| tls.certificate_file());
+    let signing = input.config.token.certificate.as_deref().filter(|signing| Some(*signing) != served);
     for (key, file) in [("server.certificate", served), ("token.certificate", signing)] {
         for said in file.map(|file| overdue(file, input.now)).unwrap_or_default() {
             report.warn(key, said, "Renew it: a changed file is read at once");

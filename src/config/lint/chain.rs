@@ -23,14 +23,15 @@ const WEAK: [&str; 3] = ["1.2.840.113549.1.1.5", "1.2.840.10045.4.1", "1.2.840.1
 type Said = (String, String);
 
 fn served_certificate(input: &LintInput<'_>, report: &mut Report<'_>) {
-    let Some(tls) = &input.config.server.tls else { return };
-    let ders = certificates::chain(&tls.certificate);
+    let served = input.config.server.tls.as_ref().and_then(|tls| tls.certificate_file());
+    let Some(served) = served else { return };
+    let ders = certificates::chain(served);
     let chain: Vec<_> = ders.iter().filter_map(|der| Some(X509Certificate::from_der(der).ok()?.1)).collect();
     let Some(own) = chain.first().filter(|_| chain.len() == ders.len()) else { return };
     let said =
         [names(own), authority(own), uses(own), signature(own), order(&ders, &chain), intermediate(&chain)];
     for (clause, hint) in said.into_iter().flatten() {
-        report.warn("server.certificate", format!("{} {clause}", tls.certificate.display()), hint);
+        report.warn("server.certificate", format!("{} {clause}", served.display()), hint);
     }
     // Behind another proxy that host is the proxy's.
     let realm = input
@@ -40,8 +41,7 @@ fn served_certificate(input: &LintInput<'_>, report: &mut Report<'_>) {
         .as_deref()
         .filter(|_| input.config.proxy.client_address.trusted_proxies.is_empty());
     if let Some(host) = realm.and_then(host_of_https).filter(|host| has_names(own) && !is_for(own, host)) {
-        let message =
-            format!("sends clients to {host}, a name that {} does not have", tls.certificate.display());
+        let message = format!("sends clients to {host}, a name that {} does not have", served.display());
         let hint = "Leave it out, write a name of the certificate, or get a certificate for that name";
         report.warn("token.realm", message, hint);
     }

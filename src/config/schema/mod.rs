@@ -2,6 +2,7 @@
 //!
 //! Its meaning, and its validity, are decided in `config::sections`.
 
+mod acme;
 mod keys;
 mod notifications;
 mod read;
@@ -11,6 +12,7 @@ mod tags;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer};
 
+pub(crate) use acme::{Acme, LetsEncrypt};
 pub(crate) use keys::without_unknown_keys;
 pub(crate) use notifications::{NotificationEndpoint, Notifications};
 pub(crate) use read::read;
@@ -59,7 +61,7 @@ pub(crate) struct File {
     pub(crate) personal_tokens: Option<PersonalTokens>,
 }
 
-/// `server:`; `client_ca`, `client_auth`, `client_crl`, `redirect_addr`, `trusted_proxies`, `relative_urls` and `cors` are
+/// `server:`; `acme`, `client_ca`, `client_auth`, `client_crl`, `redirect_addr`, `trusted_proxies`, `relative_urls` and `cors` are
 /// Portwarden's own.
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields, default, expecting = "a mapping")]
@@ -78,8 +80,8 @@ pub(crate) struct Server {
     pub(crate) tls_cipher_suites: Option<Vec<Text>>,
     pub(crate) real_ip_header: Option<Text>,
     pub(crate) real_ip_pos: Option<Integer>,
-    /// Known so that its absence can be explained.
-    pub(crate) letsencrypt: Option<Entries<Option<Text>>>,
+    pub(crate) letsencrypt: Option<LetsEncrypt>,
+    pub(crate) acme: Option<Acme>,
     pub(crate) trusted_proxies: Option<OneOrMany>,
     pub(crate) relative_urls: Option<Switch>,
     pub(crate) redirect_addr: Option<OneOrMany>,

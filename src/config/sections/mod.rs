@@ -1,6 +1,7 @@
 //! The sections of the file, one module for each: from what was written to the settings of the module that it is for.
 
 pub(super) mod access;
+pub(super) mod acme;
 pub(super) mod audit;
 pub(super) mod backends;
 pub(super) mod certificates;

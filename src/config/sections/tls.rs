@@ -1,15 +1,18 @@
 //! The TLS part of `server:`. Cipher suites and curves are rustls's own safe choice: lists of them are
 //! checked and then not used.
 
+use std::sync::Arc;
+
 use rustls::{CipherSuite, crypto::aws_lc_rs};
 
+use super::acme;
 use crate::{
     config::{
         Context,
         schema::{File, Server, Text},
         values::pem,
     },
-    server::{TlsSettings, TlsVersion},
+    server::{CertificateSource, TlsSettings, TlsVersion},
 };
 
 /// Returns the TLS settings; `None` for plain HTTP, or after an error.
@@ -21,8 +24,14 @@ pub(crate) fn settings(file: &File, context: &mut Context<'_>) -> Option<TlsSett
         let hint = "Remove it: X25519MLKEM768, X25519, P-256 and P-384 are offered";
         context.report.warn("server.tls_curve_preferences", "ignored", hint);
     }
-    let pair = pem::pair("server", written.certificate.as_ref(), written.key.as_ref(), context)?;
-    Some(TlsSettings { certificate: pair.certificate, key: pair.key, min_version })
+    let acme = acme::settings(written, context);
+    let source = if acme::is_on(written) {
+        CertificateSource::Acme(Arc::new(acme?))
+    } else {
+        let pair = pem::pair("server", written.certificate.as_ref(), written.key.as_ref(), context)?;
+        CertificateSource::Files { certificate: pair.certificate, key: pair.key }
+    };
+    Some(TlsSettings { source, min_version })
 }
 
 /// docker_auth's names, in any case, or the number of the version on the wire.

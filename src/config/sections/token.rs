@@ -5,6 +5,7 @@ use std::{fs, path::Path as FilePath, time::Duration};
 use rustls::pki_types::{CertificateDer, pem::PemObject};
 use zeroize::Zeroizing;
 
+use super::acme;
 use crate::{
     config::{
         Context, TokenSettings,
@@ -25,6 +26,11 @@ use crate::{
 /// Clients assume that a token lasts a minute when they are not told, and fail on shorter ones.
 const SHORTEST: i64 = 60;
 
+/// The two commands that make a pair which outlives the server's.
+const OWN_PAIR: &str = "Make a pair with `openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out token.key` \
+                        and `openssl req -x509 -new -key token.key -subj /CN=tokens -days 3650 -out token.crt`, and name \
+                        both as `certificate` and `key` under `token`";
+
 /// Reads `token:`; `None` after an error. `serves_tls` is true if the pair of `server` is there and usable for TLS.
 pub(crate) fn settings(file: &File, serves_tls: bool, context: &mut Context<'_>) -> Option<TokenSettings> {
     let none = Token::default();
@@ -32,6 +38,11 @@ pub(crate) fn settings(file: &File, serves_tls: bool, context: &mut Context<'_>)
     let issuer = issuer(written, context);
     let lifetime = lifetime(written, context);
     let PairFiles { certificate, key } = signing_pair(written, file, context)?;
+    if acme::is_renewed(&key, file, context) {
+        let message =
+            "is the key of `server.letsencrypt`, which changes with each renewal: every login would end";
+        context.report.error("token.key", message, OWN_PAIR);
+    }
     let is_own = present(written.key.as_ref());
     if !context.without_files && (is_own || serves_tls && can_sign(&certificate, context)) {
         let section = if is_own { "token" } else { "server" };
@@ -141,6 +152,12 @@ fn signing_pair(written: &Token, file: &File, context: &mut Context<'_>) -> Opti
     match (&server.certificate, &server.key) {
         (Some(Text(certificate)), Some(Text(key))) if !certificate.is_empty() && !key.is_empty() => {
             Some(PairFiles { certificate: context.path(certificate), key: context.path(key) })
+        }
+        _ if acme::is_on(server) => {
+            let message =
+                "tokens need a key that stays, and the key of `server.letsencrypt` changes with each renewal";
+            context.report.error("token", message, OWN_PAIR);
+            None
         }
         // One without the other has been reported.
         _ if present(server.certificate.as_ref()) || present(server.key.as_ref()) => None,

@@ -4,7 +4,7 @@
 
 use crate::config::{
     diagnostics::{finding::Report, path::Path},
-    schema::{Entries, File, Text},
+    schema::File,
 };
 
 /// Reports every such section that is written.
@@ -14,7 +14,6 @@ pub(crate) fn refuse(file: &File, report: &mut Report<'_>) {
             report.error(Path::default().key(key), format!("{what}, which is not in this version"), instead);
         }
     }
-    letsencrypt(file, report);
 }
 
 /// Returns true if an authenticator other than `users` is named.
@@ -57,20 +56,4 @@ fn sections(file: &File) -> [Section; 9] {
         ("casbin_authz", file.casbin_authz.is_some(), "authorization by Casbin", RULES),
         ("plugin_authz", file.plugin_authz.is_some(), "authorization by a Go plugin", RULES),
     ]
-}
-
-/// An empty section, or one of docker_auth's keys without a value, asks for nothing, in docker_auth too.
-fn letsencrypt(file: &File, report: &mut Report<'_>) {
-    let Some(Entries(written)) = file.server.as_ref().and_then(|server| server.letsencrypt.as_ref()) else {
-        return;
-    };
-    let idle = |(key, text): &(String, Option<Text>)| {
-        ["email", "host", "cache_dir"].contains(&key.as_str())
-            && text.as_ref().is_none_or(|text| text.0.is_empty())
-    };
-    if !written.iter().all(idle) {
-        let hint = "Remove this section. Let certbot or another ACME client fetch the certificate, and give its files as \
-                    `server.certificate` and `server.key`";
-        report.error("server.letsencrypt", "Portwarden does not fetch certificates", hint);
-    }
 }

@@ -16,6 +16,14 @@ pub(crate) fn greeting(issuer: &str) -> Response<ResponseBody> {
     response
 }
 
+/// Returns that text.
+pub(crate) fn plain_text(text: String) -> Response<ResponseBody> {
+    let mut response = Response::new(ResponseBody::from(text));
+    let plain = HeaderValue::from_static("text/plain; charset=utf-8");
+    response.headers_mut().insert(header::CONTENT_TYPE, plain);
+    response
+}
+
 /// Returns a permanent redirect to another URL that keeps the method (RFC 9110 section 15.4.9).
 pub(crate) fn redirect_to(location: HeaderValue) -> Response<ResponseBody> {
     let mut response = Response::new(ResponseBody::from(String::new()));

@@ -43,6 +43,8 @@ impl Service {
             closure_digests,
             shadow_until: self.snapshot.load().shadow.as_ref().map_or(0, Shadow::until),
             deliveries: self.telemetry.events.deliveries(),
+            // The listeners know.
+            orders: None,
             audit_lines_lost: self.telemetry.audit.lost(),
             audit_lines_summed_up: self.telemetry.audit.summed_up(),
         }

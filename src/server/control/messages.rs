@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{activity::Entry, proxy::PruneEvent, state::Target, telemetry::DeliveryReading};
+use crate::{
+    acme::CertificateReading, activity::Entry, proxy::PruneEvent, state::Target, telemetry::DeliveryReading,
+};
 
 /// A request to a running server.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,6 +23,8 @@ pub enum ControlRequest {
     Status,
     /// Say what the next rules would change; answered by `Shadow`, or by `End` where there are none.
     Shadow,
+    /// Say how the certificate by ACME is; answered by `Certificate`, or by `End` where there is none.
+    Certificate,
     /// Say how far notifications are sent; answered by `Endpoint` for each endpoint, then by `End`.
     Notifications,
     /// Refuse what was issued.
@@ -116,6 +120,8 @@ pub enum ControlAnswer {
         /// Requests of which it is not known.
         undecided: u64,
     },
+    /// The certificate by ACME.
+    Certificate(CertificateReading),
     /// An endpoint of `notifications`.
     Endpoint(DeliveryReading),
     /// It is revoked, and stored.

@@ -2,7 +2,7 @@
 
 use crate::config::settings::row::{
     DefaultValue::{Required, Words},
-    Setting, optional, plain, refused, required, section,
+    Setting, optional, plain, required, section,
 };
 
 /// The rows.
@@ -53,7 +53,36 @@ pub(crate) const ROWS: &[Setting] = &[
     ),
     optional("server.real_ip_pos", "The entry of that header that counts: 0 is the first, -1 the last.")
         .or(Words("the first; with trusted_proxies, the last that is none of them")),
-    refused("server.letsencrypt"),
+    section(
+        "server.letsencrypt",
+        "Fetch the certificate by ACME and renew it, instead of `certificate` and `key`: see docs/acme.md. `token` then \
+         needs a pair of its own.",
+    )
+    .or(Words("none")),
+    required("server.letsencrypt.host", "The name of the certificate. No other is ordered, whatever clients ask for."),
+    optional("server.letsencrypt.email", "Where the authority sends warnings."),
+    optional("server.letsencrypt.cache_dir", "The directory for the certificate, its key and the account.")
+        .or(Words("acme in the directory that systemd makes for the service; without systemd it is required")),
+    section("server.acme", "Another authority than Let's Encrypt, or another way to prove the name.")
+        .or(Words("none")),
+    plain(
+        "server.acme.directory",
+        "https://acme-v02.api.letsencrypt.org/directory",
+        "The URL of the authority's directory.",
+    ),
+    optional(
+        "server.acme.ca_certificate",
+        "The certificates that the authority's own server is trusted by, in PEM, instead of those of this machine.",
+    ),
+    plain(
+        "server.acme.challenge",
+        "tls-alpn-01",
+        "`tls-alpn-01`: the authority connects to port 443. `http-01`: to port 80, which `redirect_addr` must serve.",
+    ),
+    section("server.acme.eab", "An account that the authority has made for you (external account binding).")
+        .or(Words("none")),
+    required("server.acme.eab.kid", "Its key identifier."),
+    required("server.acme.eab.key_file", "The file of its HMAC key, in base64url."),
     optional(
         "server.trusted_proxies",
         "The proxies in front of Portwarden whose headers are trusted: addresses or blocks.",
@@ -68,7 +97,7 @@ pub(crate) const ROWS: &[Setting] = &[
     optional(
         "server.redirect_addr",
         "Where to speak plain HTTP and redirect browsers to the first port of `addr`. All other requests are rejected \
-         with 400. Written as `addr`, and only with `certificate` and `key`.",
+         with 400. Written as `addr`, and only with TLS. An authority of `letsencrypt` is answered here as well.",
     ),
     section(
         "server.cors",

@@ -1,0 +1,107 @@
+//! The files of `cache_dir`: the certificate with its key, and the account at the authority. For their owner only, and
+//! replaced in one step.
+//!
+//! The certificate's has the name and the form of docker_auth's, so that either finds what the other has fetched: the
+//! key and the chain in PEM. A line before them, which PEM readers pass over, says which directory it came from.
+
+use std::{fs, io, os::unix::fs::DirBuilderExt as _, path::PathBuf, time::SystemTime};
+
+use instant_acme::AccountCredentials;
+use serde_json::Value;
+use zeroize::Zeroizing;
+
+use super::{
+    certificate::Certificate,
+    settings::{AcmeSettings, LETS_ENCRYPT},
+};
+use crate::private_file;
+
+/// The file of the account. No host has a plus sign in its name.
+const ACCOUNT: &str = "portwarden+account";
+/// The line with the directory of a certificate.
+const FROM: &str = "Directory: ";
+
+/// Reads the certificate of the last run; `None` where there is none of use, and a line of the log says why.
+pub(super) fn certificate(settings: &AcmeSettings) -> Option<Certificate> {
+    let path = settings.certificate_file();
+    let passed_over =
+        |why: &str| tracing::warn!(file = %path.display(), "the certificate is not used: {why}");
+    let found = match private_file::look_at(&path, "put the file itself there") {
+        Ok(found) => found?,
+        Err(why) => {
+            passed_over(&format!("{}; {}", why.message, why.hint));
+            return None;
+        }
+    };
+    let obtained = found.modified().unwrap_or(SystemTime::UNIX_EPOCH);
+    let read = fs::read_to_string(&path).map(Zeroizing::new).map_err(|error| error.to_string());
+    let read = read.and_then(|pem| {
+        let directory = pem.lines().find_map(|line| line.strip_prefix(FROM)).unwrap_or(LETS_ENCRYPT);
+        let is_of_authority = directory == settings.directory;
+        Certificate::read(&pem, &settings.host, obtained)
+            .map(|certificate| Certificate { is_of_authority, ..certificate })
+    });
+    read.inspect_err(|why| passed_over(why)).ok()
+}
+
+/// Stores a certificate and its key, each in PEM.
+///
+/// # Errors
+/// The file cannot be written.
+pub(super) fn store_certificate(settings: &AcmeSettings, key: &str, chain: &str) -> io::Result<()> {
+    let text = Zeroizing::new(format!("{FROM}{}\n{key}\n{chain}", settings.directory));
+    private_file::replace(&settings.certificate_file(), text.as_bytes())
+}
+
+/// Reads the account of the last run; `None` where there is none at this directory.
+///
+/// # Errors
+/// The file cannot be read or used.
+pub(super) fn account(settings: &AcmeSettings) -> Result<Option<AccountCredentials>, String> {
+    let path = account_file(settings);
+    let said = |why: &str| format!("{}: {why}", path.display());
+    let found = private_file::look_at(&path, "put the file itself there");
+    if found.map_err(|why| said(&format!("{}; {}", why.message, why.hint)))?.is_none() {
+        return Ok(None);
+    }
+    let text = fs::read(&path).map(Zeroizing::new).map_err(|error| said(&error.to_string()))?;
+    let unusable = |_| said("not the account of an authority; remove it, and the next order makes another");
+    let read: Value = serde_json::from_slice(&text).map_err(unusable)?;
+    if read.get("directory").and_then(Value::as_str) != Some(&settings.directory) {
+        return Ok(None);
+    }
+    serde_json::from_value(read).map(Some).map_err(unusable)
+}
+
+/// Stores the account.
+///
+/// # Errors
+/// The file cannot be written.
+pub(super) fn store_account(settings: &AcmeSettings, account: &AccountCredentials) -> Result<(), String> {
+    let path = account_file(settings);
+    let stored = serde_json::to_vec(account)
+        .map(Zeroizing::new)
+        .map_err(io::Error::other)
+        .and_then(|json| private_file::replace(&path, &json));
+    stored.map_err(|error| format!("cannot write {}: {error}", path.display()))
+}
+
+/// Makes the directory, for its owner only, where there is none.
+///
+/// # Errors
+/// It cannot be made, or nothing can be written into it.
+pub(super) fn prepare(settings: &AcmeSettings) -> Result<(), String> {
+    let path = &settings.cache_dir;
+    let said = |error: io::Error| format!("cannot write to cache_dir {}: {error}", path.display());
+    if !path.is_dir() {
+        fs::DirBuilder::new().mode(0o700).create(path).map_err(said)?;
+    }
+    // Before the authority is asked: what cannot be stored would be ordered again after each start.
+    private_file::replace(&path.join("portwarden+probe"), b"")
+        .and_then(|()| fs::remove_file(path.join("portwarden+probe")))
+        .map_err(said)
+}
+
+fn account_file(settings: &AcmeSettings) -> PathBuf {
+    settings.cache_dir.join(ACCOUNT)
+}

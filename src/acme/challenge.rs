@@ -1,0 +1,157 @@
+//! The one challenge that is pending, if any: what the authority is to see, for as long as an order waits for it.
+//!
+//! What a client sends is compared with that one challenge and with nothing else.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwapOption;
+use rcgen::{CertificateParams, CustomExtension, KeyPair};
+use rustls::{
+    ServerConfig,
+    crypto::aws_lc_rs,
+    pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer},
+};
+
+/// The ALPN name of a connection that only proves control of a name (RFC 8737 section 4).
+pub(crate) const ACME_TLS: &[u8] = b"acme-tls/1";
+/// The path of a token (RFC 8555 section 8.3).
+const WELL_KNOWN: &str = "/.well-known/acme-challenge/";
+
+/// The place of the pending challenge.
+#[derive(Debug, Default)]
+pub(super) struct Challenges(ArcSwapOption<Pending>);
+
+#[derive(Debug)]
+enum Pending {
+    TlsAlpn { host: String, config: Arc<ServerConfig> },
+    Http { path: String, key_authorization: String },
+}
+
+/// Takes the challenge back when it is dropped.
+pub(super) struct ChallengeGuard<'a>(&'a Challenges);
+
+impl Drop for ChallengeGuard<'_> {
+    fn drop(&mut self) {
+        self.0.0.store(None);
+    }
+}
+
+impl Challenges {
+    /// Answers `tls-alpn-01` for `host` until the guard is dropped, with the digest of the key authorization.
+    ///
+    /// # Errors
+    /// The certificate cannot be made.
+    pub(super) fn await_handshake(&self, host: &str, digest: &[u8]) -> Result<ChallengeGuard<'_>, String> {
+        let config = Arc::new(challenge_config(host, digest)?);
+        Ok(self.pend(Pending::TlsAlpn { host: host.to_owned(), config }))
+    }
+
+    /// Answers `http-01` until the guard is dropped.
+    ///
+    /// # Errors
+    /// The token is not one of RFC 8555.
+    pub(super) fn await_request(
+        &self,
+        token: &str,
+        key_authorization: &str,
+    ) -> Result<ChallengeGuard<'_>, String> {
+        let is_token_byte = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
+        if token.is_empty() || !token.bytes().all(is_token_byte) {
+            return Err("the authority sent a token that is not base64url".to_owned());
+        }
+        let (path, key_authorization) = (format!("{WELL_KNOWN}{token}"), key_authorization.to_owned());
+        Ok(self.pend(Pending::Http { path, key_authorization }))
+    }
+
+    fn pend(&self, pending: Pending) -> ChallengeGuard<'_> {
+        self.0.store(Some(Arc::new(pending)));
+        ChallengeGuard(self)
+    }
+
+    /// Returns true while a handshake may be the authority's.
+    pub(super) fn awaits_handshake(&self) -> bool {
+        matches!(self.0.load().as_deref(), Some(Pending::TlsAlpn { .. }))
+    }
+
+    /// The TLS of a connection whose client offers these protocols and names that server; `None` for all but the
+    /// authority's.
+    pub(super) fn tls_of(&self, server: Option<&str>, protocols: &[&[u8]]) -> Option<Arc<ServerConfig>> {
+        match self.0.load().as_deref() {
+            Some(Pending::TlsAlpn { host, config })
+                if protocols == [ACME_TLS] && server.is_some_and(|name| name.eq_ignore_ascii_case(host)) =>
+            {
+                Some(Arc::clone(config))
+            }
+            _ => None,
+        }
+    }
+
+    /// The answer to a request in plain HTTP for that path; `None` for all but the authority's.
+    pub(super) fn answer_to(&self, path: &str) -> Option<String> {
+        match self.0.load().as_deref() {
+            Some(Pending::Http { path: awaited, key_authorization }) if path == awaited => {
+                Some(key_authorization.clone())
+            }
+            _ => None,
+        }
+    }
+}
+
+/// A self-signed certificate with the digest in it (RFC 8737 section 3). Clients need none: the authority has none.
+fn challenge_config(host: &str, digest: &[u8]) -> Result<ServerConfig, String> {
+    let said = |error: &dyn std::fmt::Display| format!("the certificate of the challenge: {error}");
+    let mut params = CertificateParams::new([host.to_owned()]).map_err(|error| said(&error))?;
+    params.custom_extensions = vec![CustomExtension::new_acme_identifier(digest)];
+    let key = KeyPair::generate().map_err(|error| said(&error))?;
+    let certificate = params.self_signed(&key).map_err(|error| said(&error))?;
+    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
+    let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| said(&error))?
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate.der().clone()], key)
+        .map_err(|error| said(&error))?;
+    config.alpn_protocols = vec![ACME_TLS.to_vec()];
+    Ok(config)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DIGEST: [u8; 32] = [7; 32];
+
+    #[test]
+    fn rule_61_only_the_pending_challenge_is_answered_and_only_while_it_is() {
+        let challenges = Challenges::default();
+        let asks = |server: &str, protocols: &[&[u8]]| challenges.tls_of(Some(server), protocols).is_some();
+        assert!(!challenges.awaits_handshake() && !asks("registry.example", &[ACME_TLS]));
+        let guard = challenges.await_handshake("registry.example", &DIGEST).unwrap();
+        assert!(challenges.awaits_handshake());
+        assert!(asks("registry.example", &[ACME_TLS]) && asks("Registry.EXAMPLE", &[ACME_TLS]));
+        assert!(!asks("other.example", &[ACME_TLS]) && !asks("registry.example", &[b"h2"]));
+        assert!(!asks("registry.example", &[ACME_TLS, b"h2"]), "RFC 8737: that protocol alone");
+        assert!(challenges.tls_of(None, &[ACME_TLS]).is_none());
+        assert_eq!(challenges.answer_to("/.well-known/acme-challenge/token"), None);
+        drop(guard);
+        assert!(!challenges.awaits_handshake() && !asks("registry.example", &[ACME_TLS]));
+    }
+
+    #[test]
+    fn rule_61_a_request_is_answered_for_the_path_of_the_pending_token_alone() {
+        let challenges = Challenges::default();
+        let guard = challenges.await_request("to_k-en", "to_k-en.thumb").unwrap();
+        let at = |path: &str| challenges.answer_to(path);
+        assert_eq!(at("/.well-known/acme-challenge/to_k-en").as_deref(), Some("to_k-en.thumb"));
+        for other in ["/.well-known/acme-challenge/", "/.well-known/acme-challenge/to_k-en/", "/to_k-en", ""]
+        {
+            assert_eq!(at(other), None, "{other}");
+        }
+        assert!(!challenges.awaits_handshake());
+        drop(guard);
+        assert_eq!(at("/.well-known/acme-challenge/to_k-en"), None);
+        for token in ["", "../x", "a/b", "a b"] {
+            assert!(challenges.await_request(token, "x").is_err(), "{token}");
+        }
+    }
+}

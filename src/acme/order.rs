@@ -1,0 +1,201 @@
+//! One order of a certificate (RFC 8555 section 7.4), from the account to the files, and the time that the authority
+//! suggests for the next (RFC 9773).
+
+use std::time::{Duration, SystemTime};
+
+use instant_acme::{
+    Account, AuthorizationHandle, AuthorizationStatus, CertificateIdentifier, ChallengeStatus, ChallengeType,
+    Error, ExternalAccountKey, Identifier, NewAccount, NewOrder, Order, OrderStatus, RetryPolicy,
+};
+
+use super::{
+    Acme, cache,
+    certificate::Certificate,
+    challenge::ChallengeGuard,
+    settings::{AcmeSettings, ChallengeKind},
+};
+use crate::backend::one_line;
+
+/// For an authorization to be valid, and again for the certificate: authorities look from several places.
+const PATIENCE: RetryPolicy = RetryPolicy::new().timeout(Duration::from_secs(120));
+
+/// A renewal window of the authority, and how long its answer holds.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Window {
+    pub(super) start: SystemTime,
+    pub(super) end: SystemTime,
+    pub(super) holds: Duration,
+}
+
+impl Acme {
+    /// Orders a certificate, puts it in force and stores it.
+    ///
+    /// # Errors
+    /// The reason, in one line. What was in force still is.
+    pub(super) async fn order(&self) -> Result<(), String> {
+        let settings = &self.settings;
+        cache::prepare(settings)?;
+        let account = self.account().await?;
+        let mut order = self.new_order(&account).await?;
+        self.authorize(&mut order).await?;
+        let key = zeroize::Zeroizing::new(order.finalize().await.map_err(said)?);
+        let chain = order.poll_certificate(&PATIENCE).await.map_err(said)?;
+        let pem = zeroize::Zeroizing::new(format!("{}\n{chain}", *key));
+        let certificate = Certificate::read(&pem, &settings.host, SystemTime::now())
+            .map_err(|why| format!("the authority sent a certificate of no use: {why}"))?;
+        if certificate.until <= SystemTime::now() {
+            return Err("the authority sent a certificate that has expired; compare the clocks".to_owned());
+        }
+        self.in_use.replace(certificate);
+        // It serves all the same; the next start orders another.
+        cache::store_certificate(settings, &key, &chain).map_err(|error| {
+            let file = settings.certificate_file();
+            format!("the new certificate is in use, and cannot be stored as {}: {error}", file.display())
+        })
+    }
+
+    /// Asks the authority when to renew the certificate in use; `None` where it does not say, or not now.
+    pub(super) async fn ask_window(&self) -> Option<Window> {
+        let certificate = self.in_use.get().filter(|certificate| certificate.is_of_authority)?;
+        let id = CertificateIdentifier::try_from(certificate.own()?).ok()?;
+        // An account is made by an order only.
+        let account = match cache::account(&self.settings) {
+            Ok(Some(credentials)) => {
+                Account::builder_with_http(Box::new(self.client.clone())).from_credentials(credentials).await
+            }
+            _ => return None,
+        };
+        let asked = match account {
+            Ok(account) => account.renewal_info(&id).await,
+            Err(error) => Err(error),
+        };
+        match asked {
+            Ok((info, holds)) => {
+                let (start, end) = (info.suggested_window.start.into(), info.suggested_window.end.into());
+                // RFC 9773 section 4.2: any other is to be taken for none.
+                Some(Window { start, end, holds }).filter(|window| window.start < window.end)
+            }
+            Err(error) => {
+                tracing::debug!("the authority suggests no time of renewal: {}", words(&error));
+                None
+            }
+        }
+    }
+
+    /// The account of the last run, or a new one.
+    async fn account(&self) -> Result<Account, String> {
+        let settings = &self.settings;
+        let builder = Account::builder_with_http(Box::new(self.client.clone()));
+        if let Some(credentials) = cache::account(settings)? {
+            return builder.from_credentials(credentials).await.map_err(said);
+        }
+        let contact = settings.email.as_ref().map(|email| format!("mailto:{email}"));
+        let contact: Vec<&str> = contact.as_deref().into_iter().collect();
+        let new =
+            NewAccount { contact: &contact, terms_of_service_agreed: true, only_return_existing: false };
+        let external = settings
+            .external_account
+            .as_ref()
+            .map(|external| ExternalAccountKey::new(external.id.clone(), external.key.expose()));
+        let made = builder.create(&new, settings.directory.clone(), external.as_ref()).await;
+        let (account, credentials) = made.map_err(said)?;
+        cache::store_account(settings, &credentials)?;
+        tracing::info!(directory = settings.directory, "made an account at the authority");
+        Ok(account)
+    }
+
+    /// An order that replaces the certificate in use, where the authority knows that one.
+    async fn new_order(&self, account: &Account) -> Result<Order, String> {
+        let hosts = [Identifier::Dns(self.settings.host.clone())];
+        let replaced = self.in_use.get().filter(|_| self.has_window());
+        let id = replaced.as_ref().and_then(|it| CertificateIdentifier::try_from(it.own()?).ok());
+        if let Some(id) = id {
+            match account.new_order(&NewOrder::new(&hosts).replaces(id)).await {
+                Ok(order) => return Ok(order),
+                // Such as `alreadyReplaced`, by another machine or before the state was restored.
+                Err(error) => tracing::debug!("ordered as a new one: {}", words(&error)),
+            }
+        }
+        account.new_order(&NewOrder::new(&hosts)).await.map_err(said)
+    }
+
+    /// Proves control of the host, unless the authority still takes it for proven.
+    async fn authorize(&self, order: &mut Order) -> Result<(), String> {
+        let mut pending = Vec::new();
+        let mut authorizations = order.authorizations();
+        while let Some(authorization) = authorizations.next().await {
+            let authorization = authorization.map_err(said)?;
+            match authorization.status {
+                AuthorizationStatus::Valid => {}
+                AuthorizationStatus::Pending => pending.push(self.await_authority(authorization).await?),
+                status => {
+                    return Err(format!("the authorization is {}", format!("{status:?}").to_lowercase()));
+                }
+            }
+        }
+        let ready = order.poll_ready(&PATIENCE).await;
+        let why = match ready {
+            Ok(OrderStatus::Ready) => return Ok(()),
+            Ok(_) => "the authority did not say why".to_owned(),
+            Err(error) => words(&error),
+        };
+        Err(failed_challenge(order).await.unwrap_or(why))
+    }
+
+    /// Answers the challenge of an authorization until what is returned is dropped.
+    async fn await_authority(
+        &self,
+        mut authorization: AuthorizationHandle<'_>,
+    ) -> Result<ChallengeGuard<'_>, String> {
+        let AcmeSettings { host, challenge: kind, .. } = &*self.settings;
+        let wanted = match kind {
+            ChallengeKind::TlsAlpn => ChallengeType::TlsAlpn01,
+            ChallengeKind::Http => ChallengeType::Http01,
+        };
+        let challenge = authorization.challenge(wanted);
+        let mut challenge =
+            challenge.ok_or_else(|| format!("the authority does not offer {}", kind.name()))?;
+        let answer = challenge.key_authorization();
+        let guard = match kind {
+            ChallengeKind::TlsAlpn => self.challenges.await_handshake(host, answer.digest().as_ref())?,
+            ChallengeKind::Http => self.challenges.await_request(&challenge.token, answer.as_str())?,
+        };
+        challenge.set_ready().await.map_err(said)?;
+        Ok(guard)
+    }
+}
+
+/// The authority's reason, which is at the challenge and not at the order.
+async fn failed_challenge(order: &mut Order) -> Option<String> {
+    let mut authorizations = order.authorizations();
+    while let Some(authorization) = authorizations.next().await {
+        let mut authorization = authorization.ok()?;
+        let state = authorization.refresh().await.ok()?;
+        let failed = state.challenges.iter().find(|challenge| challenge.status == ChallengeStatus::Invalid);
+        if let Some(problem) = failed.and_then(|challenge| challenge.error.as_ref()) {
+            return Some(words(&Error::Api(problem.clone())));
+        }
+    }
+    None
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "it is handed to map_err")]
+fn said(error: Error) -> String {
+    words(&error)
+}
+
+/// An error for people, in one line of bounded length: the authority may say anything.
+fn words(error: &Error) -> String {
+    let said = match error {
+        Error::Api(problem) => {
+            let kind = problem.r#type.as_deref().unwrap_or("no type");
+            let kind = kind.strip_prefix("urn:ietf:params:acme:error:").unwrap_or(kind);
+            let details = problem.subproblems.iter().filter_map(|sub| sub.detail.as_deref());
+            let details: Vec<_> = problem.detail.as_deref().into_iter().chain(details).collect();
+            format!("the authority refuses it: {} ({kind})", details.join("; "))
+        }
+        Error::Timeout(_) => "the authority did not decide in time".to_owned(),
+        error => error.to_string(),
+    };
+    one_line(&said)
+}

@@ -1,0 +1,43 @@
+//! The certificate that `serve` shows: by ACME from the start on, and what a reload may change about it.
+
+use std::sync::Arc;
+
+use crate::{acme::Acme, config::Config, telemetry::Metrics};
+
+/// The client that renews the certificate, with one to start with; `None` where the certificate comes from files.
+///
+/// # Errors
+/// There is no certificate to start with, or no authority can be trusted.
+pub(super) fn start(config: &Config) -> Result<Option<Arc<Acme>>, String> {
+    let settings = config.server.tls.as_ref().and_then(|tls| tls.acme());
+    settings.map(|settings| Acme::new(Arc::clone(settings)).map(Arc::new)).transpose()
+}
+
+/// Compares a new configuration with what the server was started with; other settings of ACME are reported.
+///
+/// # Errors
+/// TLS was turned on or off, or another source of certificates was chosen.
+pub(super) fn check_reload(config: &Config, is_tls: bool, acme: Option<&Acme>) -> Result<(), String> {
+    if config.server.tls.is_some() != is_tls {
+        let why = "TLS cannot be turned on or off by a reload; to add or remove \
+                   server.certificate and server.key, restart Portwarden";
+        return Err(why.to_owned());
+    }
+    match (config.server.tls.as_ref().and_then(|tls| tls.acme()), acme) {
+        (None, None) => Ok(()),
+        (Some(new), Some(acme)) => {
+            if **new != *acme.settings() {
+                tracing::warn!("server.letsencrypt and server.acme change with a restart only");
+            }
+            Ok(())
+        }
+        _ => Err("server.letsencrypt cannot be added or removed by a reload; restart Portwarden".to_owned()),
+    }
+}
+
+/// Notes when the certificates end that come from files.
+pub(super) fn tell_of_certificates(config: &Config, metrics: &Metrics) {
+    for (purpose, end) in config.certificates_end() {
+        metrics.certificate_expires(purpose, end);
+    }
+}
