@@ -3,7 +3,7 @@
 # Daemons live where an ordinary user's PATH does not lead.
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
 
-.PHONY: help run test test-fast test-busy soak demo-ci test-issuers test-registry3 attack attack-tags prove-closure prove-replay fuzz \
+.PHONY: help run test test-fast test-busy soak demo-ci demo-acme test-acme test-issuers test-registry3 attack attack-tags prove-closure prove-replay fuzz \
 	tools bench bench-quick bench-micro fmt lint \
 	lint-code deny advisories man pictures deb package-test sbom release
 
@@ -14,6 +14,8 @@ help:
 	@echo 'make test-busy  the same RUNS=3 times beside LOOPS=6 busy loops: tests must not depend on the speed of the machine'
 	@echo 'make soak   everything at once for MINUTES=5, every byte compared, memory and descriptors watched'
 	@echo 'make demo-ci  a CI job without a stored password: docker pushes for longer than its JWT of JWT_SECONDS=60 lives'
+	@echo 'make demo-acme  from nothing to a certificate of a test authority, and its renewal while clients pull'
+	@echo 'make test-acme  certificates by ACME, also of step-ca, which it compiles: minutes, once'
 	@echo 'make test-issuers  logins with JWTs of Keycloak, which it fetches: 170 MB'
 	@echo 'make test-registry3  the tests of clients, the API, the catalogue and the pages with registry 3 instead of 2.8'
 	@echo 'make attack attack tools against it: testssl.sh, slowhttptest, h2load, probes; takes a quarter of an hour'
@@ -81,6 +83,13 @@ JWT_SECONDS ?= 60
 
 demo-ci: tools
 	JWT_SECONDS=$(JWT_SECONDS) cargo test --locked --test system $(as_root) -- workload:: --nocapture
+
+# The tests have it too; here it says what it does.
+demo-acme: tools
+	cargo test --locked --test services -- acme::demo:: --nocapture --test-threads=1
+
+test-acme: needs-acme
+	cargo test --locked --test services acme:: -- --include-ignored --nocapture
 
 # Keycloak takes a minute to start, so it is no part of `make test`.
 test-issuers: needs-issuers

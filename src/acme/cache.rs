@@ -86,6 +86,15 @@ pub(super) fn store_account(settings: &AcmeSettings, account: &AccountCredential
     stored.map_err(|error| format!("cannot write {}: {error}", path.display()))
 }
 
+/// Removes the account, which its authority does not know.
+///
+/// # Errors
+/// It cannot be removed.
+pub(super) fn forget_account(settings: &AcmeSettings) -> Result<(), String> {
+    let path = account_file(settings);
+    fs::remove_file(&path).map_err(|error| format!("cannot remove {}: {error}", path.display()))
+}
+
 /// Makes the directory, for its owner only, where there is none.
 ///
 /// # Errors

@@ -10,6 +10,7 @@ use rustls::{
     ServerConfig,
     crypto::aws_lc_rs,
     pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer},
+    sign::{CertifiedKey, SingleCertAndKey},
 };
 
 /// The ALPN name of a connection that only proves control of a name (RFC 8737 section 4).
@@ -105,12 +106,14 @@ fn challenge_config(host: &str, digest: &[u8]) -> Result<ServerConfig, String> {
     let key = KeyPair::generate().map_err(|error| said(&error))?;
     let certificate = params.self_signed(&key).map_err(|error| said(&error))?;
     let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
+    let key = aws_lc_rs::sign::any_supported_type(&key).map_err(|error| said(&error))?;
+    // Not read by the library: its reader refuses the critical extension, as RFC 8737 has it of any but an authority.
+    let certified = CertifiedKey::new(vec![certificate.der().clone()], key);
     let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()
         .map_err(|error| said(&error))?
         .with_no_client_auth()
-        .with_single_cert(vec![certificate.der().clone()], key)
-        .map_err(|error| said(&error))?;
+        .with_cert_resolver(Arc::new(SingleCertAndKey::from(certified)));
     config.alpn_protocols = vec![ACME_TLS.to_vec()];
     Ok(config)
 }

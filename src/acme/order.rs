@@ -35,8 +35,14 @@ impl Acme {
     pub(super) async fn order(&self) -> Result<(), String> {
         let settings = &self.settings;
         cache::prepare(settings)?;
-        let account = self.account().await?;
-        let mut order = self.new_order(&account).await?;
+        let mut order = match self.new_order(&self.account().await?).await {
+            // Such as a private authority that was set up again.
+            Err(error) if is_unknown_account(&error) => {
+                cache::forget_account(settings)?;
+                self.new_order(&self.account().await?).await.map_err(said)?
+            }
+            order => order.map_err(said)?,
+        };
         self.authorize(&mut order).await?;
         let key = zeroize::Zeroizing::new(order.finalize().await.map_err(said)?);
         let chain = order.poll_certificate(&PATIENCE).await.map_err(said)?;
@@ -105,7 +111,7 @@ impl Acme {
     }
 
     /// An order that replaces the certificate in use, where the authority knows that one.
-    async fn new_order(&self, account: &Account) -> Result<Order, String> {
+    async fn new_order(&self, account: &Account) -> Result<Order, Error> {
         let hosts = [Identifier::Dns(self.settings.host.clone())];
         let replaced = self.in_use.get().filter(|_| self.has_window());
         let id = replaced.as_ref().and_then(|it| CertificateIdentifier::try_from(it.own()?).ok());
@@ -116,7 +122,7 @@ impl Acme {
                 Err(error) => tracing::debug!("ordered as a new one: {}", words(&error)),
             }
         }
-        account.new_order(&NewOrder::new(&hosts)).await.map_err(said)
+        account.new_order(&NewOrder::new(&hosts)).await
     }
 
     /// Proves control of the host, unless the authority still takes it for proven.
@@ -163,6 +169,11 @@ impl Acme {
         challenge.set_ready().await.map_err(said)?;
         Ok(guard)
     }
+}
+
+fn is_unknown_account(error: &Error) -> bool {
+    let unknown = "urn:ietf:params:acme:error:accountDoesNotExist";
+    matches!(error, Error::Api(problem) if problem.r#type.as_deref() == Some(unknown))
 }
 
 /// The authority's reason, which is at the challenge and not at the order.

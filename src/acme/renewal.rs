@@ -16,6 +16,8 @@ const LONGEST_ORDER: Duration = Duration::from_secs(600);
 /// The pause after the first failure, and the longest.
 const FIRST_PAUSE: Duration = Duration::from_secs(60);
 const LONGEST_PAUSE: Duration = Duration::from_secs(3600);
+/// The shortest time that a certificate is used before the next is ordered.
+const SHORTEST_USE: Duration = Duration::from_secs(10);
 /// The longest pause that an authority may ask for.
 const LONGEST_PAUSE_OF_AUTHORITY: Duration = Duration::from_secs(24 * 3600);
 /// The longest sleep: a clock that was set, or a machine that slept, is noticed after it.
@@ -115,8 +117,8 @@ impl Acme {
 }
 
 /// The time to renew a certificate: the drawn point of the authority's window (RFC 9773 section 4.2), but before the last
-/// tenth of its life; without a window after two thirds. One that has just come is left alone for a third of its life or
-/// an hour, so that a window which lies in the past for ever makes no stream of orders.
+/// tenth of its life; without a window after two thirds. One that has just come is left alone for a thirtieth of its life, an hour at
+/// most, so that a window which lies in the past for ever makes no stream of orders.
 fn renewal(certificate: &Certificate, window: Option<(SystemTime, SystemTime)>) -> SystemTime {
     let Certificate { from, until, obtained, draw, .. } = *certificate;
     let life = until.duration_since(from).unwrap_or_default();
@@ -127,7 +129,7 @@ fn renewal(certificate: &Certificate, window: Option<(SystemTime, SystemTime)>) 
         }
         None => from + life.mul_f64(2.0 / 3.0),
     };
-    due.max(obtained + (life / 3).clamp(FIRST_PAUSE / 6, LONGEST_PAUSE))
+    due.max(obtained + (life / 30).clamp(SHORTEST_USE, LONGEST_PAUSE))
 }
 
 /// The time of the next attempt after so many failures. `draw`, from 0 to 1, spreads those of many servers by a fifth.
@@ -154,9 +156,9 @@ mod tests {
 
     #[test]
     fn a_certificate_is_renewed_after_two_thirds_of_its_life_or_within_the_window() {
-        let of = |life, draw, window: Option<(i32, i32)>| {
+        let of = |life, draw, window: Option<(u32, u32)>| {
             let certificate = certificate(life, draw);
-            let at = |days: i32| certificate.from + DAY * 100 - DAY * 100 + DAY * days.unsigned_abs();
+            let at = |days: u32| certificate.from + DAY * days;
             let due = renewal(&certificate, window.map(|(start, end)| (at(start), at(end))));
             due.duration_since(certificate.from).unwrap()
         };
@@ -175,8 +177,8 @@ mod tests {
             renewal(&certificate, past).duration_since(certificate.obtained).unwrap()
         };
         assert_eq!(due(DAY * 90), LONGEST_PAUSE);
-        assert_eq!(due(Duration::from_secs(90)), Duration::from_secs(30));
-        assert_eq!(due(Duration::ZERO), Duration::from_secs(10));
+        assert_eq!(due(Duration::from_secs(600)), Duration::from_secs(20));
+        assert_eq!(due(Duration::ZERO), SHORTEST_USE);
     }
 
     #[test]

@@ -138,7 +138,7 @@ fn everything_is_said_at_once() {
         acl:\n  - match: {account: 'a['}\n    action: ['*']\nmongo_auth: {}\nregistry: {url: x}\n";
     let said = said(text);
     let keys: Vec<_> = said.lines().filter_map(|line| line.split(": ").nth(1)).collect();
-    let all = "server.certificate server.key server.cert server.letsencrypt token.issuer token.rootcertbundle \
+    let all = "server.certificate server.key server.cert server.letsencrypt.cachefile token.issuer token.rootcertbundle \
         users.kim.password users.amy.password acl[0].match.account acl[0].action mongo_auth registry.url";
     assert_eq!(keys, all.split(' ').collect::<Vec<_>>(), "{said}");
 }
@@ -175,13 +175,6 @@ fn sections_that_are_not_built_are_refused_by_name() {
         name and a \
          password: remove it and list the accounts under `users`, with a generated password for each"
     );
-    assert_eq!(
-        of_server("  letsencrypt: {email: a@b.c}\n"),
-        "f.yml:3:3: server.letsencrypt: Portwarden does not fetch certificates. Remove this section. Let certbot or another ACME \
-        client fetch the \
-         certificate, and give its files as `server.certificate` and `server.key`"
-    );
-    assert_eq!(of_server("  letsencrypt: {}\n"), "");
 }
 
 #[test]

@@ -11,7 +11,7 @@ use crate::support::{programs, sources};
 
 /// Programs by the names under which sources start them, and the needs that they stand for: `root`, or names of the
 /// table in `.ci/install`.
-const PROGRAMS: [(&str, &[&str]); 39] = [
+const PROGRAMS: [(&str, &[&str]); 42] = [
     ("/lib/systemd/systemd-journald", &["systemd"]),
     ("/usr/bin/mariadb", &["mariadb"]),
     ("/usr/bin/mariadb-install-db", &["mariadb"]),
@@ -38,6 +38,8 @@ const PROGRAMS: [(&str, &[&str]); 39] = [
     ("node", &["node"]),
     ("openssl", &["openssl"]),
     ("oras/current/oras", &["oras"]),
+    ("pebble/current/pebble", &["pebble"]),
+    ("pebble/current/pebble-challtestsrv", &["pebble"]),
     ("podman", &["podman", "root"]),
     ("postgres", &["postgresql"]),
     ("prlimit", &["prlimit"]),
@@ -47,6 +49,7 @@ const PROGRAMS: [(&str, &[&str]); 39] = [
     ("slowhttptest", &["slowhttptest"]),
     ("sqlite3", &["sqlite3"]),
     ("strace", &["strace"]),
+    ("step-ca/current/step-ca", &["step-ca"]),
     ("systemd-analyze", &["systemd"]),
     ("systemd-socket-activate", &["systemd"]),
     ("testssl", &["testssl"]),

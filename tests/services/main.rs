@@ -13,6 +13,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod acme;
 mod activity;
 mod attack_closure;
 mod attack_tags;

@@ -53,6 +53,7 @@ pub const PROTOCOLS: [Protocol; 2] = [Protocol::Http1, Protocol::Http2];
 #[derive(Clone)]
 pub struct Client {
     address: SocketAddr,
+    name: ServerName<'static>,
     protocol: Protocol,
     source: Ipv4Addr,
     resets: bool,
@@ -129,7 +130,17 @@ impl Client {
         let none = versions.unwrap().with_root_certificates(Arc::clone(&roots)).with_no_client_auth();
         let tls = TlsConnector::from(Arc::new(none));
         let (source, lag) = (Ipv4Addr::LOCALHOST, Duration::ZERO);
-        let client = Self { address, protocol, source, resets: false, lag, tls, roots, own: None };
+        let client = Self {
+            address,
+            name: ServerName::from(address.ip()),
+            protocol,
+            source,
+            resets: false,
+            lag,
+            tls,
+            roots,
+            own: None,
+        };
         client.configured(rustls::ALL_VERSIONS)
     }
 
@@ -139,6 +150,11 @@ impl Client {
         let key = rustls::pki_types::PrivateKeyDer::from_pem_file(key).unwrap();
         self.own = Some(Arc::new((chain, key)));
         self.configured(rustls::ALL_VERSIONS)
+    }
+
+    /// Asks for a server of that name.
+    pub fn calling(self, name: &str) -> Self {
+        Self { name: ServerName::try_from(name.to_owned()).unwrap(), ..self }
     }
 
     /// Speaks that version of TLS only.
@@ -219,8 +235,7 @@ impl Client {
 
     /// TLS over a connection.
     pub async fn shake_hands(&self, stream: TcpStream) -> Result<TlsStream<TcpStream>, Failure> {
-        let name = ServerName::from(self.address.ip());
-        Ok(self.tls.connect(name, stream).await?)
+        Ok(self.tls.connect(self.name.clone(), stream).await?)
     }
 
     /// TCP alone. A connection that is refused fails with `ConnectionRefused`.

@@ -10,6 +10,7 @@
     reason = "tests fail loudly"
 )]
 
+pub mod acme;
 pub mod audit;
 pub mod audit_schema;
 pub mod backoff;

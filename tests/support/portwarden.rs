@@ -80,6 +80,8 @@ pub struct Builder {
     under: Vec<String>,
     environment: Vec<(String, String)>,
     log: Option<PathBuf>,
+    by_acme: bool,
+    port: u16,
 }
 
 /// A Portwarden in front of `registry`, with the four users above until told otherwise.
@@ -106,6 +108,8 @@ pub fn portwarden_at(upstream: &str) -> Builder {
         under: Vec::new(),
         environment: Vec::new(),
         log: None,
+        by_acme: false,
+        port: 0,
     }
 }
 
@@ -210,6 +214,30 @@ impl Builder {
         self
     }
 
+    /// Without a certificate in the file, so that it comes by ACME.
+    pub fn by_acme(self) -> Self {
+        Self { by_acme: true, ..self }
+    }
+
+    /// With its certificate from files again.
+    pub fn from_files(mut self) -> Self {
+        let own = |line: &&str| !line.contains("letsencrypt: ") && !line.contains("acme: ");
+        self.server_settings =
+            self.server_settings.lines().filter(own).map(|line| format!("{line}\n")).collect();
+        Self { by_acme: false, ..self }
+    }
+
+    /// The same with a text of [`Self::with_server`] in the place of another.
+    pub fn replacing_server(mut self, yaml: &str, by: &str) -> Self {
+        self.server_settings = self.server_settings.replace(yaml, by);
+        self
+    }
+
+    /// On that port of the loopback address, instead of a free one.
+    pub fn on_port(self, port: u16) -> Self {
+        Self { port, ..self }
+    }
+
     /// Starts the program and waits until it listens.
     pub fn start(self) -> Portwarden {
         let directory = tempfile::Builder::new().prefix("portwarden-test-").tempdir().unwrap();
@@ -222,7 +250,7 @@ impl Builder {
         pki::write_token_key(directory.path(), self.key_type);
         let configuration = directory.path().join("portwarden.yml");
         fs::write(&configuration, self.configuration()).unwrap();
-        let (process, port) = self.serve(&directory, 0);
+        let (process, port) = self.serve(&directory, self.port);
         Portwarden { port, process, builder: self, directory }
     }
 
@@ -245,9 +273,10 @@ impl Builder {
     /// The configuration: docker_auth's keys, and Portwarden's in sections of their own.
     fn configuration(&self) -> String {
         format!(
-            "server:\n  addr: \"127.0.0.1:0\"\n  certificate: tls.crt\n  key: tls.key\n{}\
+            "server:\n  addr: \"127.0.0.1:0\"\n{}{}\
              token:\n  issuer: \"{ISSUER}\"\n  expiration: 900\n  certificate: token.crt\n  key: token.key\n{}\
              registry:\n  url: \"{}\"\n  service: \"{}\"\n{}{}{}",
+            if self.by_acme { "" } else { "  certificate: tls.crt\n  key: tls.key\n" },
             self.server_settings,
             self.token_settings,
             self.upstream,

@@ -253,3 +253,6 @@ fn usable_cache_dir(
 fn text(written: &Option<Text>) -> Option<&str> {
     written.as_ref().map(|Text(text)| text.as_str()).filter(|text| !text.is_empty())
 }
+
+#[cfg(test)]
+mod tests;

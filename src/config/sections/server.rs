@@ -96,7 +96,7 @@ fn redirect_addresses(written: &Server, served: &[Address], context: &mut Contex
     }
     let is_written = |text: &Option<Text>| text.as_ref().is_some_and(|text| !text.0.is_empty());
     if !is_written(&written.certificate) && !is_written(&written.key) && !acme::is_on(written) {
-        let hint = "Add `certificate` and `key`, or `letsencrypt`, or remove this";
+        let hint = "Add `certificate` and `key`, or remove this";
         context.report.error(KEY, "redirects to HTTPS, which the server does not speak", hint);
     }
     if served.iter().any(|address| matches!(address, Address::Unix(_))) {
