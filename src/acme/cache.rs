@@ -33,7 +33,8 @@ pub(super) fn certificate(settings: &AcmeSettings) -> Option<Certificate> {
             return None;
         }
     };
-    let obtained = found.modified().unwrap_or(SystemTime::UNIX_EPOCH);
+    // A time in the future would put the next order off.
+    let obtained = found.modified().unwrap_or(SystemTime::UNIX_EPOCH).min(SystemTime::now());
     let read = fs::read_to_string(&path).map(Zeroizing::new).map_err(|error| error.to_string());
     let read = read.and_then(|pem| {
         let directory = pem.lines().find_map(|line| line.strip_prefix(FROM)).unwrap_or(LETS_ENCRYPT);

@@ -31,7 +31,7 @@ pub(super) struct Certificate {
     pub(super) obtained: SystemTime,
     /// False for one that Portwarden signed, or that another authority did.
     pub(super) is_of_authority: bool,
-    /// Where within the window of the authority it is renewed: from 0 to 1, drawn once.
+    /// The point of the authority's window at which it is renewed: from 0 to 1, drawn once.
     pub(super) draw: f64,
 }
 

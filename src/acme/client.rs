@@ -19,6 +19,9 @@ use crate::backend::{HttpsBounds, HttpsClient, HttpsReply};
 /// For one request. A chain of certificates and every other document of RFC 8555 has a few KiB.
 const BOUNDS: HttpsBounds = HttpsBounds { timeout: Duration::from_secs(30), body: 256 << 10 };
 
+/// The longest pause that an authority may ask for.
+const LONGEST_PAUSE: Duration = Duration::from_secs(24 * 3600);
+
 /// A client of one authority.
 #[derive(Clone)]
 pub(super) struct AcmeClient {
@@ -49,7 +52,8 @@ impl AcmeClient {
         let Ok(body) = body.collect().await;
         let request = Request::from_parts(head, Full::new(body.to_bytes()));
         let reply = self.https.send(request, BOUNDS).await.map_err(|error| other(error.to_string()))?;
-        let HttpsReply { status, headers, body } = reply;
+        let HttpsReply { status, mut headers, body } = reply;
+        bound_retry_after(&mut headers);
         if matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
             *self.not_before.lock() = retry_after(&headers, SystemTime::now());
         }
@@ -76,8 +80,44 @@ fn other(why: String) -> Error {
     Error::Other(why.into())
 }
 
+/// Makes a pause of more than a day one of a day. The library adds the seconds to the time of now, whatever they are.
+fn bound_retry_after(headers: &mut HeaderMap) {
+    let seconds =
+        headers.get(header::RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse::<u64>().ok());
+    if seconds.is_some_and(|seconds| seconds > LONGEST_PAUSE.as_secs()) {
+        headers.insert(header::RETRY_AFTER, LONGEST_PAUSE.as_secs().into());
+    }
+}
+
 /// The end of the pause that `Retry-After` asks for (RFC 9110 section 10.2.3), in seconds; a date is rare and passed over.
 fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<SystemTime> {
     let seconds: u64 = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
     now.checked_add(Duration::from_secs(seconds))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::UNIX_EPOCH;
+
+    use hyper::header::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn a_pause_is_a_day_at_most_whatever_the_authority_asks_for() {
+        for (written, meant) in [
+            ("5", Some(5)),
+            ("86400", Some(86_400)),
+            ("18446744073709551615", Some(86_400)),
+            ("18446744073709551616", None),
+            ("Fri, 31 Dec 9999 23:59:59 GMT", None),
+            ("", None),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static(written));
+            bound_retry_after(&mut headers);
+            let end = retry_after(&headers, UNIX_EPOCH);
+            assert_eq!(end, meant.map(|seconds| UNIX_EPOCH + Duration::from_secs(seconds)), "{written}");
+        }
+    }
 }

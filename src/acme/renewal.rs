@@ -18,8 +18,6 @@ const FIRST_PAUSE: Duration = Duration::from_secs(60);
 const LONGEST_PAUSE: Duration = Duration::from_secs(3600);
 /// The shortest time that a certificate is used before the next is ordered.
 const SHORTEST_USE: Duration = Duration::from_secs(10);
-/// The longest pause that an authority may ask for.
-const LONGEST_PAUSE_OF_AUTHORITY: Duration = Duration::from_secs(24 * 3600);
 /// The longest sleep: a clock that was set, or a machine that slept, is noticed after it.
 const LOOK_AGAIN: Duration = Duration::from_secs(3600);
 /// Between two questions for a time of renewal, whatever the authority asks for.
@@ -27,7 +25,7 @@ const ASK_AGAIN: (Duration, Duration) = (Duration::from_secs(60), Duration::from
 /// After a question without an answer.
 const ASK_AFTER_NONE: Duration = Duration::from_secs(3600);
 
-/// What is known of the time of renewal.
+/// The authority's last answer about the time of renewal.
 #[derive(Debug, Default)]
 pub(super) struct Suggestion {
     window: Option<Window>,
@@ -136,7 +134,6 @@ fn renewal(certificate: &Certificate, window: Option<(SystemTime, SystemTime)>) 
 fn next_attempt(failures: u32, now: SystemTime, asked_for: Option<SystemTime>, draw: f64) -> SystemTime {
     let doubled = FIRST_PAUSE.saturating_mul(2_u32.saturating_pow(failures.saturating_sub(1)));
     let pause = doubled.min(LONGEST_PAUSE).mul_f64(0.8 + 0.4 * draw);
-    let asked_for = asked_for.map(|time| time.min(now + LONGEST_PAUSE_OF_AUTHORITY));
     asked_for.unwrap_or(now).max(now + pause)
 }
 
@@ -182,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn rule_61_pauses_double_up_to_an_hour_and_the_authority_may_ask_for_a_day() {
+    fn rule_61_pauses_double_up_to_an_hour_and_the_authority_may_ask_for_more() {
         let now = UNIX_EPOCH + 20_000 * DAY;
         let pause = |failures, draw| next_attempt(failures, now, None, draw).duration_since(now).unwrap();
         assert_eq!([1, 2, 3].map(|failures| pause(failures, 0.5).as_secs()), [60, 120, 240]);
@@ -190,7 +187,6 @@ mod tests {
         assert_eq!(pause(u32::MAX, 0.5), LONGEST_PAUSE);
         let asked = |pause: Duration| next_attempt(1, now, Some(now + pause), 0.5);
         assert_eq!(asked(DAY / 2), now + DAY / 2);
-        assert_eq!(asked(DAY * 1000), now + DAY);
         assert_eq!(asked(Duration::ZERO), now + FIRST_PAUSE);
     }
 }

@@ -28,7 +28,7 @@ pub struct CertificateReading {
     pub error: Option<String>,
 }
 
-/// What orders leave behind.
+/// The outcome of orders since the start.
 #[derive(Debug, Default)]
 pub(super) struct Orders {
     pub(super) next: Option<SystemTime>,

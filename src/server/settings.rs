@@ -34,13 +34,13 @@ pub enum Address {
 /// The settings of TLS.
 #[derive(Debug, Clone)]
 pub struct TlsSettings {
-    /// Where the certificate comes from.
+    /// The origin of the certificate.
     pub source: CertificateSource,
     /// `server.tls_min_version`.
     pub min_version: TlsVersion,
 }
 
-/// Where the certificate of the listeners comes from.
+/// The origin of the certificate of the listeners.
 #[derive(Debug, Clone)]
 pub enum CertificateSource {
     /// From files.

@@ -78,9 +78,9 @@ impl Names {
 
 /// The settings of a pebble.
 pub struct PebbleSettings {
-    /// Where it looks for `tls-alpn-01`.
+    /// The port for `tls-alpn-01`.
     pub tls_port: u16,
-    /// Where it looks for `http-01`.
+    /// The port for `http-01`.
     pub http_port: u16,
     /// The life of its certificates, in seconds.
     pub life: u64,

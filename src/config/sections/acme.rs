@@ -13,7 +13,7 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL}
 use hyper::Uri;
 use zeroize::Zeroizing;
 
-use super::{ldap::authorities, state::in_state_directory};
+use super::ldap::authorities;
 use crate::{
     acme::{AcmeSettings, ChallengeKind, ExternalAccount, LETS_ENCRYPT},
     authn::Secret,
@@ -44,8 +44,9 @@ pub(super) fn is_renewed(key: &FilePath, file: &File, context: &Context<'_>) -> 
     let Some(server) = file.server.as_ref().filter(|server| is_on(server)) else { return false };
     let written = server.letsencrypt.as_ref();
     let host = written.and_then(|written| text(&written.host)).unwrap_or_default().to_ascii_lowercase();
-    let cached =
-        written.and_then(|written| cache_dir(written, context)).map(|directory| directory.join(host));
+    let cached = written
+        .and_then(|written| text(&written.cache_dir).map(|path| context.path(path)))
+        .map(|directory| directory.join(host));
     let real = |path: &FilePath| path.canonicalize().unwrap_or_else(|_| path.to_owned());
     cached.is_some_and(|cached| real(&cached) == real(key))
 }
@@ -203,14 +204,6 @@ fn external_account(acme: &schema::Acme, context: &mut Context<'_>) -> Option<Op
     }
 }
 
-/// `cache_dir`; by default `acme` in the directory that systemd made for the service.
-fn cache_dir(written: &schema::LetsEncrypt, context: &Context<'_>) -> Option<PathBuf> {
-    match text(&written.cache_dir) {
-        Some(path) => Some(context.path(path)),
-        None => in_state_directory("acme"),
-    }
-}
-
 /// Looks for what would keep certificates from being stored there, or let others read them.
 fn usable_cache_dir(
     written: &schema::LetsEncrypt,
@@ -218,7 +211,7 @@ fn usable_cache_dir(
     context: &mut Context<'_>,
 ) -> Option<PathBuf> {
     let at = Path::from(SECTION).key("cache_dir");
-    let Some(path) = cache_dir(written, context) else {
+    let Some(path) = text(&written.cache_dir).map(|path| context.path(path)) else {
         let hint = "Write a directory of its own for certificates and keys, as `/var/lib/portwarden/acme`";
         context.report.error(at, "missing", hint);
         return None;

@@ -53,8 +53,7 @@ fn from_nothing_to_a_certificate() {
     assert!(files.iter().all(|entry| mode(&entry.path()) == 0o600));
     assert_eq!(orders(&warden, "done"), Some(1.0));
     assert_eq!(metrics::value(&warden, "portwarden_acme_last_failure_timestamp_seconds"), Some(0.0));
-    let expires =
-        metrics::value(&warden, "portwarden_certificate_expiry_timestamp_seconds{purpose=\"server\"}");
+    let expires = metrics::value(&warden, "portwarden_certificate_expiry_timestamp_seconds{use=\"server\"}");
     assert_eq!(expires, reading(&warden)["expires"].as_f64());
     command::run(&program(), &["check", "--config", warden.file("portwarden.yml").to_str().unwrap()], &[])
         .succeeds();

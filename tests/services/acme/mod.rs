@@ -1,7 +1,7 @@
 //! Certificates by ACME, of Let's Encrypt's pebble: both challenges, an authority that fails, hangs, forgets or refuses,
 //! its time of renewal, and strangers that ask for certificates.
 //!
-//! Needs: curl, docker-registry, htpasswd, openssl, pebble.
+//! Needs: curl, docker-registry, htpasswd, openssl, pebble, step-ca.
 
 use std::{fs, os::unix::fs::PermissionsExt as _};
 
@@ -34,7 +34,7 @@ fn status(warden: &Portwarden) -> Output {
     command::run(&program(), &["status", "--socket", socket.to_str().unwrap()], &[]).succeeds()
 }
 
-/// What `status --json` says of the certificate.
+/// The member `certificate` of `status --json`.
 fn reading(warden: &Portwarden) -> Value {
     let socket = warden.file("control.sock");
     let said = command::run(&program(), &["status", "--json", "--socket", socket.to_str().unwrap()], &[]);
@@ -119,7 +119,10 @@ fn a_failed_order_says_why_and_the_old_certificate_goes_on() {
     names.lead_to("127.0.0.9");
     let mut warden = by_acme(&registry, port, &pebble.section("")).start();
     let line = warden.says("no certificate: ");
-    assert!(line.contains("the authority refuses it: ") && line.contains("Failed to connect to 127.0.0.9"), "{line}");
+    assert!(
+        line.contains("the authority refuses it: ") && line.contains("Failed to connect to 127.0.0.9"),
+        "{line}"
+    );
     let ready = metrics::watcher(&warden).get("/readyz").is(200).text();
     assert!(
         ready.starts_with("ready\n") && ready.contains("degraded: the certificate is not renewed"),

@@ -61,8 +61,7 @@ pub(crate) const ROWS: &[Setting] = &[
     .or(Words("none")),
     required("server.letsencrypt.host", "The name of the certificate. No other is ordered, whatever clients ask for."),
     optional("server.letsencrypt.email", "Where the authority sends warnings."),
-    optional("server.letsencrypt.cache_dir", "The directory for the certificate, its key and the account.")
-        .or(Words("acme in the directory that systemd makes for the service; without systemd it is required")),
+    required("server.letsencrypt.cache_dir", "The directory for the certificate, its key and the account."),
     section("server.acme", "Another authority than Let's Encrypt, or another way to prove the name.")
         .or(Words("none")),
     plain(
