@@ -62,7 +62,9 @@ impl Names {
     pub fn lead_to(&self, address: &str) {
         let body = json!({"host": format!("{HOST}."), "addresses": [address]}).to_string();
         let url = format!("http://127.0.0.1:{}", self.management);
-        let is_up = || curl_at(&url).body(body.as_bytes()).send("POST", "/add-a").status == 200;
+        let post = |path: &str| curl_at(&url).body(body.as_bytes()).send("POST", path).status == 200;
+        // Else it has both addresses.
+        let is_up = || post("/clear-a") && post("/add-a");
         assert!(
             eventually(PATIENCE, is_up),
             "{}",
@@ -299,6 +301,13 @@ impl StepCa {
     /// All it has printed.
     pub fn log(&self) -> String {
         self.process.log()
+    }
+}
+
+/// It would wait for a minute for connections to end.
+impl Drop for StepCa {
+    fn drop(&mut self) {
+        self.process.kill();
     }
 }
 
