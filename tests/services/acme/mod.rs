@@ -138,7 +138,12 @@ fn a_failed_order_says_why_and_the_old_certificate_goes_on() {
     // The self-signed certificate serves, for those who look away.
     let insecure = curl_at(&format!("https://127.0.0.1:{port}")).option(&["--insecure"]);
     assert_eq!(insecure.get("/v2/").status, 401);
-    // Mended. A reload does not wait for the end of the pause.
+    // A reload does not wait for the end of the pause, which doubles each time.
+    for failed in [2, 3] {
+        hang_up(&mut warden);
+        assert!(eventually(PATIENCE, || reading(&warden)["failed"] == failed), "{}", warden.log());
+    }
+    // Mended.
     names.lead_to("127.0.0.1");
     hang_up(&mut warden);
     warden.says(DONE);
