@@ -18,6 +18,8 @@ use crate::private_file;
 
 /// The file of the account. No host has a plus sign in its name.
 const ACCOUNT: &str = "portwarden+account";
+/// Bytes of a probe: more than a chain with its key has.
+const PROBE: usize = 32 << 10;
 /// The line with the directory of a certificate.
 const FROM: &str = "Directory: ";
 
@@ -106,10 +108,10 @@ pub(super) fn prepare(settings: &AcmeSettings) -> Result<(), String> {
     if !path.is_dir() {
         fs::DirBuilder::new().mode(0o700).create(path).map_err(said)?;
     }
-    // Before the authority is asked: what cannot be stored would be ordered again after each start.
-    private_file::replace(&path.join("portwarden+probe"), b"")
-        .and_then(|()| fs::remove_file(path.join("portwarden+probe")))
-        .map_err(said)
+    // Before the authority is asked: what cannot be stored would be ordered again and again. On a full disk an empty file
+    // could be written.
+    let probe = path.join("portwarden+probe");
+    private_file::replace(&probe, &[0; PROBE]).and_then(|()| fs::remove_file(&probe)).map_err(said)
 }
 
 fn account_file(settings: &AcmeSettings) -> PathBuf {

@@ -220,7 +220,7 @@ impl Builder {
     }
 
     /// With its certificate from files again.
-    pub fn from_files(mut self) -> Self {
+    pub fn with_files(mut self) -> Self {
         let own = |line: &&str| !line.contains("letsencrypt: ") && !line.contains("acme: ");
         self.server_settings =
             self.server_settings.lines().filter(own).map(|line| format!("{line}\n")).collect();

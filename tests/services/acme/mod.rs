@@ -246,7 +246,7 @@ fn a_certificate_of_another_directory_is_replaced() {
     warden.crash_and_restart();
     assert!(eventually(PATIENCE, || shown(&warden, &other.root()).is_some()), "{}", warden.log());
     // TLS from files is another thing.
-    let line = warden.try_reload(|builder| builder.from_files());
+    let line = warden.try_reload(|builder| builder.with_files());
     assert!(line.contains("server.letsencrypt cannot be added or removed by a reload"), "{line}");
 }
 
