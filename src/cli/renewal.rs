@@ -1,6 +1,6 @@
 //! The certificate that `serve` shows: by ACME from the start on, and what a reload may change about it.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use crate::{acme::Acme, config::Config, telemetry::Metrics};
 
@@ -11,6 +11,21 @@ use crate::{acme::Acme, config::Config, telemetry::Metrics};
 pub(super) fn start(config: &Config) -> Result<Option<Arc<Acme>>, String> {
     let settings = config.server.tls.as_ref().and_then(|tls| tls.acme());
     settings.map(|settings| Acme::new(Arc::clone(settings)).map(Arc::new)).transpose()
+}
+
+/// The pause after a defect: what it orders before it breaks down again stays within the limits of an authority.
+const AFTER_DEFECT: Duration = Duration::from_secs(3600);
+
+/// Renews the certificate for ever. A defect of the client, or of its library, must not end that unseen.
+pub(super) async fn keep_renewing(acme: Arc<Acme>) {
+    loop {
+        let renewing = Arc::clone(&acme);
+        let ended = tokio::spawn(async move { renewing.run().await }).await;
+        if ended.is_err_and(|error| error.is_panic()) {
+            tracing::error!("the renewal of the certificate broke down; it goes on in an hour");
+        }
+        tokio::time::sleep(AFTER_DEFECT).await;
+    }
 }
 
 /// Compares a new configuration with what the server was started with; other settings of ACME are reported.

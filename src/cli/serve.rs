@@ -98,7 +98,7 @@ async fn serve_until_stopped(
     notify(&[NotifyState::Ready, NotifyState::Status(&ready)]);
     tokio::spawn(watch_registry(Arc::clone(&service)));
     if let Some(acme) = acme {
-        tokio::spawn(async move { acme.run().await });
+        tokio::spawn(renewal::keep_renewing(acme));
     }
     let (started_with, failed, notifying) = (config, None, Arc::clone(&notifications));
     let mut reloader =
