@@ -49,9 +49,11 @@ impl AcmeClient {
         if head.uri.scheme_str() != Some("https") {
             return Err(other(format!("expected an https URL from the authority, found {}", head.uri)));
         }
+        let at = head.uri.authority().map(ToString::to_string).unwrap_or_default();
         let Ok(body) = body.collect().await;
         let request = Request::from_parts(head, Full::new(body.to_bytes()));
-        let reply = self.https.send(request, BOUNDS).await.map_err(|error| other(error.to_string()))?;
+        let reply = self.https.send(request, BOUNDS).await;
+        let reply = reply.map_err(|error| other(format!("no answer from the authority at {at}: {error}")))?;
         let HttpsReply { status, mut headers, body } = reply;
         bound_retry_after(&mut headers);
         if matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
@@ -59,7 +61,7 @@ impl AcmeClient {
         }
         // An error of RFC 8555 is a document; a page of a load balancer would be reported as bad JSON.
         if status.as_u16() >= 400 && serde_json::from_slice::<serde_json::Value>(&body).is_err() {
-            return Err(other(format!("the authority answers {}", status.as_u16())));
+            return Err(other(format!("the authority at {at} answers {}", status.as_u16())));
         }
         let mut response = Response::new(Full::new(body));
         (*response.status_mut(), *response.headers_mut()) = (status, headers);
