@@ -4,7 +4,10 @@
 use maud::{Markup, html};
 
 use super::{
+    link,
+    model::Frame,
     name::{Called, short},
+    path::PagePath,
     untrusted::Untrusted,
 };
 
@@ -33,6 +36,17 @@ fn on_one_line(whole: &str, shown: &str) -> Markup {
 /// A digest with all its digits.
 pub(super) fn whole_digest(digest: &str) -> Markup {
     html! { span.copyable { code.digest data-copy=(Untrusted(digest).to_string()) { (Untrusted(digest)) } } }
+}
+
+/// A digest that leads to its page. The button beside it is no part of the link.
+pub(super) fn digest_of(frame: &Frame<'_>, name: &str, digest: &str) -> Markup {
+    let whole = Untrusted(digest).to_string();
+    let path = PagePath::by_digest(name, digest);
+    html! {
+        span.copyable {
+            code.line title=(whole) data-copy=(whole) { (link::link(frame, path.as_ref(), short(digest))) }
+        }
+    }
 }
 
 /// Returns the command that pulls it by its tag: `docker pull host/name:tag`; by its digest where it has none.

@@ -18,6 +18,7 @@ mod next_rules;
 mod pagination;
 mod path;
 mod search;
+mod sizes;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -26,9 +27,10 @@ pub mod views;
 
 pub use assets::Asset;
 pub use model::{
-    Access, Content, Deletion, Done, EventRow, Events, Frame, ImagePage, IndexEntry, NoConfig, Order, Page,
-    Problem, Referrer, Repositories, Repository, Right, RightsOn, SignIn, SignInProblem, StoreFault, Summary,
-    TagActivity, TagDeletion, TagRow, TokenEntry, TokenNotice, TokenWish, Tokens, Visitor,
+    Access, Badges, Content, Deletion, Done, EventRow, Events, Frame, ImagePage, IndexEntry, NoConfig, Order,
+    Orphan, Page, PlatformSize, Problem, Referrer, Repositories, Repository, Right, RightsOn, SignIn,
+    SignInProblem, StoreFault, Summary, TagActivity, TagDeletion, TagRow, TokenEntry, TokenNotice, TokenWish,
+    Tokens, Visitor,
 };
 pub use next_rules::{Change, NextRules, ShadowRow};
 pub use path::{PagePath, Reference};

@@ -2,12 +2,14 @@
 //! escape all of it.
 
 mod activity;
+mod repository;
 mod tokens;
 
 use std::{collections::BTreeMap, net::IpAddr, time::SystemTime};
 
 use crate::image::{Descriptor, ImageConfig, Platform};
 pub use activity::{Done, TagActivity};
+pub use repository::{Badges, Order, Orphan, PlatformSize, Repository, Summary, TagRow};
 pub use tokens::{TokenEntry, TokenNotice, TokenWish, Tokens};
 
 /// The context that all pages share.
@@ -104,66 +106,6 @@ pub struct Page {
     pub first: usize,
     /// All that match.
     pub total: usize,
-}
-
-/// A repository with its tags.
-#[derive(Debug, Clone)]
-pub struct Repository<'a> {
-    /// Its name.
-    pub name: &'a str,
-    /// The text that is searched for among the tags; empty for all.
-    pub query: &'a str,
-    /// The tags on this page.
-    pub tags: Vec<TagRow<'a>>,
-    /// The part of the list.
-    pub page: Page,
-    /// The order of the tags.
-    pub order: Order,
-    /// True if the visitor may push to it.
-    pub may_push: bool,
-    /// True if there is a way to delete.
-    pub may_delete: bool,
-    /// The digest of what has just been deleted.
-    pub deleted: Option<&'a str>,
-    /// The tag that has just been deleted alone.
-    pub untagged: Option<&'a str>,
-}
-
-/// The order of tags.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Order {
-    /// Sorts by the date in the image, the newest first; tags without one last.
-    NewestFirst,
-    /// Sorts by name, the highest version first: there are too many to look into each for its date.
-    ByVersion,
-}
-
-/// A tag in the list.
-#[derive(Debug, Clone)]
-pub struct TagRow<'a> {
-    /// The tag.
-    pub tag: &'a str,
-    /// A summary of its manifest; `None` when that could not be read just now.
-    pub summary: Option<Summary>,
-    /// True if it can neither be moved nor deleted by the visitor.
-    pub is_write_once: bool,
-    /// Its activity; `None` where it is not known.
-    pub activity: Option<TagActivity>,
-}
-
-/// A summary of a tag's manifest.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Summary {
-    /// The digest of the manifest.
-    pub digest: String,
-    /// Bytes to pull, compressed; over all platforms of an index. `None` when unknown.
-    pub size: Option<u64>,
-    /// The platforms, `linux/amd64` and the like; one for an image, several for an index.
-    pub platforms: Vec<String>,
-    /// The creation time, by its own word.
-    pub created: Option<SystemTime>,
-    /// Not an image: `Helm chart`, `signature`, …
-    pub artifact: Option<String>,
 }
 
 /// A manifest, looked into.

@@ -258,7 +258,9 @@ fn attestations_say_which_platform_they_are_about() {
 #[test]
 fn platforms_are_counted_where_that_saves_room() {
     let html = page("repository");
-    assert!(html.contains("title=\"linux/arm/v7, linux/s390x, linux/ppc64le\">+3 more<"));
+    assert!(
+        html.contains("title=\"linux/arm/v7: 143 MB, linux/s390x: 143 MB, linux/ppc64le: 143 MB\">+3 more<")
+    );
     assert!(!html.contains("+1 more") && html.contains(">linux/arm64/v8<"));
 }
 

@@ -44,6 +44,16 @@ impl Known {
         })
     }
 
+    /// Returns true if a push of any is known.
+    pub(super) fn has_pushes(&self) -> bool {
+        self.all.values().any(|activity| activity.pushed.is_some())
+    }
+
+    /// Returns when a tag was pushed last, in seconds since 1970, whatever it names now.
+    pub(super) fn pushed_at(&self, reference: &str) -> Option<u64> {
+        self.all.get(reference)?.pushed.as_ref().map(|last| last.at)
+    }
+
     fn done(&self, last: &Last) -> Done {
         let at = UNIX_EPOCH.checked_add(Duration::from_secs(last.at)).unwrap_or(UNIX_EPOCH);
         Done { at, by: self.shows_accounts.then(|| last.account.clone()) }

@@ -6,7 +6,7 @@ use super::{
     activity::Known,
     answer::Answer,
     page_error::PageError,
-    reader::{Reader, manifest_in},
+    reader::{self, Reader, manifest_in},
     repository::{may_delete, may_delete_tag},
     visit::{Request, Visit},
 };
@@ -82,9 +82,13 @@ pub(super) async fn show(
     Ok(Answer::page(views::image(&request.frame(), &shown)))
 }
 
-/// The size of all platforms; `None` unless that of each is known.
+/// The size of all platforms; `None` unless that of each is known, and for more than the list of tags looks into: it has
+/// the same size there.
 fn sum(entries: &[IndexEntry]) -> Option<u64> {
     let images = entries.iter().filter(|entry| entry.attests.is_none());
+    if images.clone().count() > reader::ENTRIES {
+        return None;
+    }
     images.map(|entry| entry.size).try_fold(0_u64, |sum, size| Some(sum.saturating_add(size?)))
 }
 

@@ -7,6 +7,7 @@
 mod access;
 mod activity;
 mod answer;
+mod attachments;
 mod deletion;
 mod events;
 mod image;
@@ -21,6 +22,7 @@ mod shadow;
 mod sign_in;
 mod summaries;
 mod tag_deletion;
+mod tag_order;
 mod tokens;
 mod visit;
 

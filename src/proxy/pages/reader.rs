@@ -18,7 +18,7 @@ use crate::{
         response::upstream_error::undecided,
     },
     registry::{Digest, ErrorCode, Method, RepositoryName, Route, Tag},
-    ui::{NoConfig, StoreFault, Summary},
+    ui::{NoConfig, PlatformSize, StoreFault, Summary},
 };
 
 /// Reads for one visitor. Cheap to clone: one for each of several questions at once.
@@ -47,10 +47,9 @@ struct Tags {
 }
 
 const ANYTHING: &str = "*/*";
-/// Entries of an index that are looked into.
-const ENTRIES: usize = 16;
-/// Platforms of an index that are named in its summary, and the characters of a text that are: summaries are kept.
-const NAMED: usize = 32;
+/// Platforms of an index that are looked into and named in its summary, and the characters of a text that are: summaries
+/// are kept.
+pub(super) const ENTRIES: usize = 32;
 const LONGEST: usize = 64;
 /// The largest document that is looked into. Escaped, it may be five times as long on the page, which is made in one
 /// piece.
@@ -146,6 +145,7 @@ impl Reader {
             platforms: Vec::new(),
             created: None,
             artifact: found.manifest.artifact_kind().map(|kind| cut(&kind)),
+            is_attested: false,
         };
         let mut lasts = true;
         match &found.manifest {
@@ -153,8 +153,9 @@ impl Reader {
                 let read = self.config(name, config).await?;
                 lasts = is_lasting(&read);
                 if let Ok(config) = read {
-                    let platform = cut(&config.platform.to_string());
-                    summary.platforms = Some(platform).into_iter().filter(|p| !p.is_empty()).collect();
+                    let platform =
+                        PlatformSize { name: cut(&config.platform.to_string()), size: summary.size };
+                    summary.platforms = Some(platform).into_iter().filter(|p| !p.name.is_empty()).collect();
                     summary.created = config.created;
                 }
             }
@@ -175,13 +176,15 @@ impl Reader {
     ) -> Result<bool, PageError> {
         let mut lasts = true;
         let images: Vec<&Descriptor> = manifests.iter().filter(|entry| entry.attested().is_none()).collect();
-        let platforms = images.iter().filter_map(|entry| entry.platform.as_ref());
-        summary.platforms = platforms.take(NAMED).map(|platform| cut(&platform.to_string())).collect();
+        summary.is_attested = images.len() < manifests.len();
         let mut size = (images.len() <= ENTRIES).then_some(0_u64);
         for entry in images.into_iter().take(ENTRIES) {
             let found = lasting(self.manifest(name, &entry.digest).await)?;
             let of_this = found.as_ref().and_then(|found| found.manifest.size());
             size = size.zip(of_this).map(|(all, one)| all.saturating_add(one));
+            if let Some(platform) = &entry.platform {
+                summary.platforms.push(PlatformSize { name: cut(&platform.to_string()), size: of_this });
+            }
             if let (None, Some(FoundManifest { manifest: Manifest::Image { config, .. }, .. })) =
                 (summary.created, &found)
             {

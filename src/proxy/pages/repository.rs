@@ -1,30 +1,34 @@
 //! The page of a repository: its tags, the newest first where there are not too many to look into each.
 
 use std::{
-    cmp::{Ordering, Reverse},
+    collections::HashMap,
     slice,
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use super::{
     activity::Known,
     answer::Answer,
+    attachments::Attachments,
     page_error::PageError,
     pagination::part,
     reader::Reader,
     search::{self, Words},
+    tag_order,
     visit::{Request, Visit},
 };
 use crate::{
     proxy::forward::gather::gather,
     registry::{Digest, Method, RepositoryName, Tag},
-    ui::{Order, Repository, Summary, TagRow, views},
+    ui::{Badges, Order, Page, Repository, Summary, TagRow, views},
 };
 
 /// The number of tags on a page.
 const ON_A_PAGE: usize = 50;
 /// Up to so many tags, each is looked into, so that they can be sorted by date: a registry keeps no dates.
 const SORTED_BY_DATE: usize = 200;
+/// Up to so many tags can be sorted by the time of their push, where that is known.
+const WITH_TIMES: usize = 5_000;
 /// The time for which all of a page is looked into at the most; facts that are not known by then are left out.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -44,51 +48,112 @@ pub(super) async fn show(
     if let Some(page) = search::named(request, &reader, &query, slice::from_ref(name)).await {
         return Ok(page);
     }
+    let attachments = Attachments::taken_from(&mut tags);
     match search::digits(&query) {
         Some(digits) => tags = with_digest(&reader, name, tags, digits).await,
         None => tags.retain(|tag| wanted.occur_in(tag.as_str())),
     }
-    let page = part(tags.len(), ON_A_PAGE, request.page_number());
-    let order = if tags.len() <= SORTED_BY_DATE { Order::NewestFirst } else { Order::ByVersion };
-    tags.sort_by(|a, b| highest_first(a.as_str(), b.as_str()));
-    tags.sort_by_key(|tag| !is_latest(tag.as_str()));
-    let on_this_page = |from: Vec<_>| from.into_iter().skip(page.first).take(ON_A_PAGE).collect::<Vec<_>>();
-    let rows = match order {
-        Order::NewestFirst => {
-            let mut rows = looked_into(&reader, name, tags).await;
-            // Stable: equal dates stay sorted by version.
-            rows.sort_by_key(|(tag, summary)| {
-                (!is_latest(tag.as_str()), Reverse(summary.as_ref().and_then(|summary| summary.created)))
-            });
-            on_this_page(rows)
-        }
-        Order::ByVersion => {
-            looked_into(&reader, name, tags.into_iter().skip(page.first).take(ON_A_PAGE).collect()).await
-        }
+    let listed = Listed::of(request, visit, &reader, name, tags).await;
+    let badges = attachments.badges(&reader, name, listed.shown().iter().filter_map(digest_of)).await;
+    let rows = listed.shown().iter().map(|(tag, summary)| TagRow {
+        tag: tag.as_str(),
+        activity: listed.known.get(tag.as_str(), summary.as_ref().map(|summary| &*summary.digest)),
+        badges: summary.as_ref().map(|summary| badges_of(summary, &badges)).unwrap_or_default(),
+        summary: summary.clone(),
+        is_write_once: reader.is_write_once(name, tag),
+    });
+    let rows = rows.collect();
+    let (orphans, more_orphans) = match query.is_empty() && listed.is_whole && listed.page.number == 1 {
+        true => attachments.orphans(&reader, name, listed.rows.iter().filter_map(digest_of)).await,
+        false => Default::default(),
     };
     let deleted = request.parameter("deleted");
-    let names = rows.iter().map(|(tag, _)| tag.to_string());
-    let known = Known::of(request.context.snapshot, visit, name, names).await;
     let shown = Repository {
         name: name.as_str(),
         query: &query,
-        tags: rows
-            .iter()
-            .map(|(tag, summary)| TagRow {
-                tag: tag.as_str(),
-                activity: known.get(tag.as_str(), summary.as_ref().map(|summary| &*summary.digest)),
-                summary: summary.clone(),
-                is_write_once: reader.is_write_once(name, tag),
-            })
-            .collect(),
-        page,
-        order,
+        tags: rows,
+        page: listed.page,
+        order: listed.order,
+        has_times: listed.has_times,
+        orphans,
+        more_orphans,
         may_push: reader.may(Method::Post, &format!("/v2/{name}/blobs/uploads/")).await?,
         may_delete: may_delete(visit, &reader, name).await?,
         deleted: Digest::parse(&deleted).is_some().then_some(deleted.as_str()),
         untagged: untagged.as_ref().map(Tag::as_str),
     };
     Ok(Answer::page(views::repository(&request.frame(), &shown)))
+}
+
+type Row = (Tag, Option<Summary>);
+
+fn digest_of((_, summary): &Row) -> Option<&str> {
+    summary.as_ref().map(|summary| &*summary.digest)
+}
+
+/// The badges of a manifest: of what tags attach to it, and of what its index holds.
+fn badges_of(summary: &Summary, attached: &HashMap<String, Badges>) -> Badges {
+    let badges = attached.get(&summary.digest).copied().unwrap_or_default();
+    Badges { attested: badges.attested || summary.is_attested, ..badges }
+}
+
+/// The tags in their order, and those that are shown.
+struct Listed {
+    /// All tags, or those of this page.
+    rows: Vec<Row>,
+    page: Page,
+    order: Order,
+    /// True if they can be sorted by their time.
+    has_times: bool,
+    /// True if `rows` has all tags.
+    is_whole: bool,
+    known: Known,
+}
+
+impl Listed {
+    async fn of(
+        request: &Request<'_>,
+        visit: &Visit,
+        reader: &Reader,
+        name: &RepositoryName,
+        tags: Vec<Tag>,
+    ) -> Self {
+        let page = part(tags.len(), ON_A_PAGE, request.page_number());
+        let asked = Order::named(&request.parameter("order"));
+        let names = |tags: &[Tag]| tags.iter().take(WITH_TIMES).map(Tag::to_string).collect::<Vec<_>>();
+        let known = |names: Vec<String>| Known::of(request.context.snapshot, visit, name, names.into_iter());
+        if tags.len() <= SORTED_BY_DATE {
+            let known = known(names(&tags)).await;
+            let mut rows = looked_into(reader, name, tags).await;
+            let order = asked.unwrap_or(Order::Newest);
+            tag_order::sort(&mut rows, order, |(tag, _)| tag, |row| time_of(row, &known));
+            return Self { rows, page, order, has_times: true, is_whole: true, known };
+        }
+        // Too many to look into each: there are only the times of pushes, where they are known.
+        let of_all = known(if tags.len() <= WITH_TIMES { names(&tags) } else { Vec::new() }).await;
+        let (mut tags, has_times) = (tags, of_all.has_pushes());
+        let order = asked.filter(|order| has_times || *order != Order::Newest).unwrap_or(Order::Version);
+        tag_order::sort(&mut tags, order, |tag| tag, |tag| of_all.pushed_at(tag.as_str()));
+        let shown: Vec<Tag> = tags.into_iter().skip(page.first).take(ON_A_PAGE).collect();
+        let known = known(names(&shown)).await;
+        let rows = looked_into(reader, name, shown).await;
+        Self { rows, page, order, has_times, is_whole: false, known }
+    }
+
+    /// The rows of this page.
+    fn shown(&self) -> &[Row] {
+        let first = if self.is_whole { self.page.first } else { 0 };
+        let last = self.rows.len().min(first + ON_A_PAGE);
+        self.rows.get(first..last).unwrap_or_default()
+    }
+}
+
+/// The time by which a tag is sorted: that of its push where it is known, else the one that the image claims.
+fn time_of((tag, summary): &Row, known: &Known) -> Option<SystemTime> {
+    let summary = summary.as_ref();
+    let activity = known.get(tag.as_str(), summary.map(|summary| &*summary.digest));
+    let pushed = activity.and_then(|activity| activity.pushed).map(|pushed| pushed.at);
+    pushed.or(summary.and_then(|summary| summary.created))
 }
 
 /// The tags without those that count as deleted.
@@ -154,64 +219,4 @@ async fn looked_into(reader: &Reader, name: &RepositoryName, tags: Vec<Tag>) -> 
         async move { reader.summary(&name, &tag).await }
     });
     tags.into_iter().zip(summaries.await.into_iter().map(Option::flatten)).collect()
-}
-
-/// `latest` comes before all others: it is what a pull without a tag takes, and a word that no version sorts behind.
-fn is_latest(tag: &str) -> bool {
-    tag == "latest"
-}
-
-/// The order of versions, the highest first: numbers in a tag count as such, so that 1.10 is higher than 1.9, and 1.10
-/// than 1.10-rc1. Nothing is kept of either: of tens of thousands with a hundred pieces each, that would be hundreds of
-/// megabytes.
-fn highest_first(a: &str, b: &str) -> Ordering {
-    pieces(b).cmp(pieces(a))
-}
-
-fn pieces(tag: &str) -> impl Iterator<Item = Piece<'_>> {
-    let mut rest = tag;
-    let inside = std::iter::from_fn(move || {
-        let is_digit = rest.chars().next()?.is_ascii_digit();
-        let end = rest.find(|c: char| c.is_ascii_digit() != is_digit).unwrap_or(rest.len());
-        let (piece, behind) = rest.split_at(end);
-        rest = behind;
-        Some(match is_digit {
-            true => {
-                let digits = piece.trim_start_matches('0');
-                Piece::Number(digits.len(), digits)
-            }
-            false if piece.starts_with('-') => Piece::Suffix(piece),
-            false => Piece::Text(piece),
-        })
-    });
-    inside.chain([Piece::End])
-}
-
-/// A piece of a tag, in the order in which they are compared.
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Piece<'t> {
-    /// The text after a `-`, as of a candidate: before the end.
-    Suffix(&'t str),
-    /// Nothing more.
-    End,
-    /// Anything else.
-    Text(&'t str),
-    /// Digits without leading zeros, with their count before them.
-    Number(usize, &'t str),
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_highest_version_comes_first() {
-        let mut tags =
-            ["1.9", "v2", "1.10", "latest", "1.10-rc1", "1.10.1", "10", "9", "1.10-rc10", "v10", "1.10-rc2"];
-        tags.sort_by(|a, b| highest_first(a, b));
-        assert_eq!(
-            tags,
-            ["10", "9", "1.10.1", "1.10", "1.10-rc10", "1.10-rc2", "1.10-rc1", "1.9", "v10", "v2", "latest"]
-        );
-    }
 }

@@ -30,9 +30,11 @@ impl Words {
     }
 }
 
-/// The digits of a digest, or of its start as pages show it: `sha256:0123456789ab`, `0123456789ab`.
+/// The digits of a digest, or of its start as pages show it: `sha256:0123456789ab`, `0123456789ab`. Those of a tag that
+/// attaches something, too, `sha256-0123….sig`: it is found at what it is attached to.
 pub(super) fn digits(query: &str) -> Option<&str> {
-    let digits = query.strip_prefix("sha256:").unwrap_or(query).trim_end_matches('…');
+    let attached = query.strip_prefix("sha256-").map(|rest| rest.split('.').next().unwrap_or(rest));
+    let digits = query.strip_prefix("sha256:").or(attached).unwrap_or(query).trim_end_matches('…');
     let is_hex = digits.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
     (is_hex && digits.len() >= FEWEST_DIGITS).then_some(digits)
 }
@@ -87,6 +89,7 @@ mod tests {
             ("sha256:0123456789ab", Some("0123456789ab")),
             ("0123456789ab…", Some("0123456789ab")),
             ("decade", Some("decade")),
+            ("sha256-0123456789ab.sig", Some("0123456789ab")),
             ("1.0", None),
             ("12345", None),
             ("0123456789AB", None),

@@ -21,7 +21,7 @@ struct Generations {
     stores: Vec<WebOrigin>,
 }
 
-/// The most in a generation; some 300 bytes each.
+/// The most in a generation; some 300 bytes each, and 40 more for each further platform.
 const MOST: usize = 8192;
 
 impl Summaries {
@@ -68,7 +68,7 @@ mod tests {
     use super::*;
 
     fn summary(n: usize) -> Summary {
-        Summary { digest: n.to_string(), size: None, platforms: Vec::new(), created: None, artifact: None }
+        Summary { digest: n.to_string(), ..Summary::default() }
     }
 
     #[test]

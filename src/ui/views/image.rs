@@ -15,12 +15,15 @@ use crate::{
     ui::{
         age::Age,
         amount::{Count, Size, counted},
-        copyable::{command, cut, digest, pinned, pinned_command, pull_command, reference, whole_digest},
+        copyable::{
+            command, cut, digest, digest_of, pinned, pinned_command, pull_command, reference, whole_digest,
+        },
         layout::{Document, breadcrumbs},
         link,
         model::{Content, Frame, ImagePage, IndexEntry, NoConfig, Referrer, StoreFault},
-        name::{Called, Name, short},
+        name::{Called, Name},
         path::PagePath,
+        sizes::Sizes,
         table::{Column, cell, head_cell, table},
         untrusted::Untrusted,
     },
@@ -99,7 +102,7 @@ fn facts(frame: &Frame<'_>, page: &ImagePage<'_>) -> Markup {
                 Content::Index(entries) => {
                     div { dt { "Kind" } dd { "Image for several platforms" } }
                     div { dt { "Platforms" } dd { (Count(runnable(entries).count() as u64)) } }
-                    div { dt { "Size" } dd { (size(page)) " over all platforms" } }
+                    div { dt { "Size" } dd { (sizes(page, entries)) } }
                 }
                 Content::Artifact { kind, files } => {
                     div { dt { "Kind" } dd { (Untrusted(kind)) } }
@@ -150,6 +153,15 @@ fn explained(why: &NoConfig) -> String {
 /// The size that the list of tags shows as well.
 fn size(page: &ImagePage<'_>) -> Markup {
     html! { @if let Some(size) = page.size { (Size(size)) } @else { span.quiet { "unknown" } } }
+}
+
+/// The sizes that the list of tags shows as well.
+fn sizes(page: &ImagePage<'_>, entries: &[IndexEntry]) -> Markup {
+    let sizes = Sizes(runnable(entries).map(|entry| entry.size).collect());
+    html! {
+        @if let Some(one) = sizes.of_one() { (one) " for one platform" @if let Some(sum) = page.size { ", " (sizes.of_all(sum)) } }
+        @else { (size(page)) }
+    }
 }
 
 fn inside(frame: &Frame<'_>, page: &ImagePage<'_>) -> Markup {
@@ -243,17 +255,6 @@ fn subject(entries: &[IndexEntry], about: &str) -> Markup {
         @match platform {
             Some(platform) => { (Untrusted(&platform.to_string())) }
             None => { (digest(about)) }
-        }
-    }
-}
-
-/// A digest that leads to its page. The button beside it is no part of the link.
-fn digest_of(frame: &Frame<'_>, name: &str, digest: &str) -> Markup {
-    let whole = Untrusted(digest).to_string();
-    let path = PagePath::by_digest(name, digest);
-    html! {
-        span.copyable {
-            code.line title=(whole) data-copy=(whole) { (link::link(frame, path.as_ref(), short(digest))) }
         }
     }
 }

@@ -8,6 +8,7 @@ mod events;
 mod guide;
 mod image;
 mod layers;
+mod orphans;
 mod problem;
 mod reload;
 mod repositories;

@@ -2,18 +2,19 @@
 
 use maud::{Markup, html};
 
-use super::{activity, guide::push_commands};
+use super::{activity, guide::push_commands, orphans::orphans};
 use crate::ui::{
     age::Age,
     amount::Size,
     copyable::{digest, pull_command, reference},
     layout::{Document, breadcrumbs},
     link,
-    model::{Frame, Order, Repository, Summary, TagRow},
+    model::{Badges, Frame, Order, PlatformSize, Repository, Summary, TagRow},
     name::{Called, Name, short},
     pagination::{extent, pagination},
     path::PagePath,
     search::Search,
+    sizes::Sizes,
     table::{Column, cell, head_cell, table},
     untrusted::Untrusted,
 };
@@ -41,6 +42,7 @@ pub fn repository(frame: &Frame<'_>, page: &Repository<'_>) -> String {
             div.notice.good role="status" { p { strong { "Deleted the tag " code { (Untrusted(tag)) } } "; the image and its other tags stay." } }
         }
         @if let Some(path) = &path { (list(frame, page, path)) }
+        (orphans(frame, page))
         @if page.may_push && !is_empty(page) {
             details.guide { summary { "How to push to this repository" } (push_commands(frame, page.name)) }
         }
@@ -58,9 +60,9 @@ fn list(frame: &Frame<'_>, page: &Repository<'_>, path: &PagePath) -> Markup {
         @if is_empty(page) { (no_tags(frame, page)) } @else {
             (Search { page: path, query: page.query, label: "Search tags" }.form(frame))
             @if page.tags.is_empty() { (no_match(frame, page, path)) } @else {
-                p.extent { (found(page)) }
+                div.above { p.extent { (found(page)) } (orders(frame, page, path)) }
                 (tags(frame, page))
-                (pagination(frame, path, page.page, &[("q", page.query)]))
+                (pagination(frame, path, page.page, &[("q", page.query), ("order", page.order.name())]))
             }
         }
     }
@@ -70,9 +72,29 @@ fn found(page: &Repository<'_>) -> Markup {
     html! {
         (extent(page.page, page.tags.len(), if page.page.total == 1 { "tag" } else { "tags" }))
         @if !page.query.is_empty() { " with " strong { (Untrusted(page.query)) } }
-        @match page.order {
-            Order::NewestFirst => { ", newest first" }
-            Order::ByVersion => { ", sorted by version: there are too many to sort by date" }
+        @if page.order == Order::Version && !page.has_times { ", sorted by version: there are too many to sort by date" }
+    }
+}
+
+/// The orders to choose from. One tag has none.
+fn orders(frame: &Frame<'_>, page: &Repository<'_>, path: &PagePath) -> Markup {
+    let offered = Order::ALL.into_iter().filter(|order| page.has_times || *order != Order::Newest);
+    let label = |order| match order {
+        Order::Newest => "Newest",
+        Order::Version => "Version",
+        Order::Name => "Name",
+    };
+    html! {
+        @if page.page.total > 1 {
+            nav.orders aria-label="Order" {
+                ul {
+                    @for order in offered {
+                        @let current = (order == page.order).then_some("true");
+                        @let address = link::with(frame, path, &[("q", page.query), ("order", order.name())]);
+                        li { a href=(address) aria-current=[current] { (label(order)) } }
+                    }
+                }
+            }
         }
     }
 }
@@ -94,6 +116,7 @@ fn tag(frame: &Frame<'_>, page: &Repository<'_>, row: &TagRow<'_>) -> Markup {
                 (link::link(frame, PagePath::tagged(page.name, row.tag).as_ref(), Untrusted(row.tag)))
             }
         }
+        (badges(row.badges))
         @if row.is_write_once { " " (write_once()) }
         @if let Some(known) = &row.activity { (activity::line(frame, known)) }
     };
@@ -112,7 +135,7 @@ fn summarised(frame: &Frame<'_>, page: &Repository<'_>, row: &TagRow<'_>, summar
     let age = summary.created.map(|timestamp| Age { timestamp, now: frame.now });
     html! {
         (cell(CREATED, html! { @if let Some(age) = age { (age) } @else { (unknown()) } }))
-        (cell(SIZE, html! { @if let Some(size) = summary.size { (Size(size)) } @else { (unknown()) } }))
+        (cell(SIZE, size(summary)))
         (cell(PLATFORMS, platforms(summary)))
         (cell(DIGEST, digest(&summary.digest)))
         @if page.may_delete {
@@ -121,25 +144,57 @@ fn summarised(frame: &Frame<'_>, page: &Repository<'_>, row: &TagRow<'_>, summar
     }
 }
 
+fn size(summary: &Summary) -> Markup {
+    let sizes = Sizes(summary.platforms.iter().map(|platform| platform.size).collect());
+    let one = sizes.of_one().filter(|_| summary.platforms.len() > 1);
+    html! {
+        @match (one, summary.size) {
+            (Some(one), sum) => {
+                span.two { span { (one) } @if let Some(sum) = sum { span.quiet { (sizes.of_all(sum)) } } }
+            }
+            (None, Some(size)) => { (Size(size)) }
+            (None, None) => { (unknown()) }
+        }
+    }
+}
+
 fn platforms(summary: &Summary) -> Markup {
     // A single one more is named: that takes as much room as its count.
     let count = summary.platforms.len();
     let (named, more) = summary.platforms.split_at(if count > NAMED + 1 { NAMED } else { count });
-    let more_named =
-        more.iter().map(|platform| Untrusted(platform).to_string()).collect::<Vec<_>>().join(", ");
+    let in_full = |platform: &PlatformSize| match platform.size {
+        Some(size) => format!("{}: {}", Untrusted(&platform.name), Size(size)),
+        None => Untrusted(&platform.name).to_string(),
+    };
+    let more_named = more.iter().map(in_full).collect::<Vec<_>>().join(", ");
     html! {
         span.chips {
             @if let Some(artifact) = &summary.artifact { span.chip { (Untrusted(artifact)) } }
-            @for platform in named { span.chip { (Untrusted(platform)) } }
+            @for platform in named { span.chip title=(in_full(platform)) { (Untrusted(&platform.name)) } }
             @if !more.is_empty() { span.chip.quiet title=(more_named) { "+" (more.len()) " more" } }
             @if summary.artifact.is_none() && named.is_empty() { (unknown()) }
         }
     }
 }
 
+/// What belongs to an image. None of it is verified.
+pub(super) fn badges(badges: Badges) -> Markup {
+    let all = [
+        (badges.signed, "signed", "A signature is attached; it is not verified here"),
+        (badges.sbom, "SBOM", "A list of its parts is attached"),
+        (badges.attested, "attested", "Attestations say how it was made; they are not verified here"),
+    ];
+    html! {
+        @for (_, badge, title) in all.iter().filter(|(is_there, ..)| *is_there) {
+            " " span.chip.badge title=(title) { (badge) }
+        }
+        @if badges.others > 0 { " " span.chip.badge { "+" (badges.others) " attached" } }
+    }
+}
+
 /// The mark of a tag that stays as it is.
 pub(super) fn write_once() -> Markup {
-    html! { span.chip.quiet title="This tag cannot be moved or deleted" { "write-once" } }
+    html! { span.chip.quiet title="This tag is write-once: it cannot be moved or deleted" { "locked" } }
 }
 
 fn unknown() -> Markup {

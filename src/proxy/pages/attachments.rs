@@ -1,0 +1,122 @@
+//! Signatures, SBOMs and attestations that clients keep under tags of their own, beside the images they belong to.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    time::Duration,
+};
+
+use super::{
+    page_error::PageError,
+    reader::{FoundManifest, Reader},
+};
+use crate::{
+    image::{Attachment, Manifest},
+    proxy::forward::gather::gather,
+    registry::{RepositoryName, Tag},
+    ui::{Badges, Orphan},
+};
+
+/// The time for which such tags are looked into at the most; badges that are not known by then are left out.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Subjects that are looked for, of tags that belong to none of the images that are listed.
+const LOOKED_FOR: usize = 50;
+
+/// The tags of a repository that attach something, by the digest of their subject.
+pub(super) struct Attachments(BTreeMap<String, Vec<(Tag, Attachment)>>);
+
+impl Attachments {
+    /// Takes them out of the tags.
+    pub(super) fn taken_from(tags: &mut Vec<Tag>) -> Self {
+        let mut found: BTreeMap<String, Vec<(Tag, Attachment)>> = BTreeMap::new();
+        tags.retain(|tag| match Attachment::of_tag(tag.as_str()) {
+            Some(attachment) => {
+                found.entry(attachment.digest.clone()).or_default().push((tag.clone(), attachment));
+                false
+            }
+            None => true,
+        });
+        Self(found)
+    }
+
+    /// Returns the badges of these digests. Lists of referrers are read for that.
+    pub(super) async fn badges(
+        &self,
+        reader: &Reader,
+        name: &RepositoryName,
+        digests: impl Iterator<Item = &str>,
+    ) -> HashMap<String, Badges> {
+        let mut badges: HashMap<String, Badges> = HashMap::new();
+        let mut lists = Vec::new();
+        for (digest, attached) in digests.filter_map(|digest| self.0.get_key_value(digest)) {
+            for (tag, attachment) in attached {
+                match attachment.kind {
+                    Some(kind) => badges.entry(digest.clone()).or_default().add(kind),
+                    None => lists.push((digest.clone(), tag.clone())),
+                }
+            }
+        }
+        let read = gather(lists.clone(), PATIENCE, |(_, tag)| {
+            let (reader, name) = (reader.clone(), name.clone());
+            async move { reader.manifest(&name, tag.as_str()).await }
+        });
+        for ((digest, _), found) in lists.into_iter().zip(read.await) {
+            if let Some(Ok(FoundManifest { manifest: Manifest::Index { manifests, .. }, .. })) = found {
+                let badges = badges.entry(digest).or_default();
+                for entry in manifests {
+                    badges.add(&entry.kind().unwrap_or(entry.media_type));
+                }
+            }
+        }
+        badges
+    }
+
+    /// Returns the tags whose subject is none of these digests, and whether there still is such a manifest; and the
+    /// number of further ones that were not looked at.
+    pub(super) async fn orphans(
+        self,
+        reader: &Reader,
+        name: &RepositoryName,
+        digests: impl Iterator<Item = &str>,
+    ) -> (Vec<Orphan>, usize) {
+        let Self(mut left) = self;
+        digests.for_each(|digest| drop(left.remove(digest)));
+        let more = left.values().skip(LOOKED_FOR).map(Vec::len).sum();
+        let subjects: Vec<String> = left.keys().take(LOOKED_FOR).cloned().collect();
+        let found = gather(subjects, PATIENCE, |digest: String| {
+            let (reader, name) = (reader.clone(), name.clone());
+            async move { reader.digest_of(&name, &digest).await }
+        });
+        let is_there = |found: Option<Result<_, PageError>>| match found? {
+            Ok(_) => Some(true),
+            Err(PageError::NotFound) => Some(false),
+            Err(_) => None,
+        };
+        let mut orphans = Vec::new();
+        for ((subject, tags), found) in left.into_iter().zip(found.await) {
+            let subject_is_there = is_there(found);
+            orphans.extend(tags.into_iter().map(|(tag, attachment)| Orphan {
+                tag: tag.to_string(),
+                kind: attachment.kind.unwrap_or("list of referrers"),
+                subject: subject.clone(),
+                subject_is_there,
+            }));
+        }
+        (orphans, more)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tags_that_attach_something_are_no_tags_of_images() {
+        let hex = "0123456789abcdef".repeat(4);
+        let names = ["latest", "sha256-0123", &format!("sha256-{hex}.sig"), &format!("sha256-{hex}"), "1.0"];
+        let mut tags: Vec<Tag> = names.iter().map(|tag| Tag::parse(tag).unwrap()).collect();
+        let Attachments(found) = Attachments::taken_from(&mut tags);
+        assert_eq!(tags.iter().map(Tag::as_str).collect::<Vec<_>>(), ["latest", "sha256-0123", "1.0"]);
+        let kinds: Vec<_> = found[&format!("sha256:{hex}")].iter().map(|(_, one)| one.kind).collect();
+        assert_eq!(kinds, [Some("signature (cosign)"), None]);
+    }
+}

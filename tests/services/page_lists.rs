@@ -1,0 +1,127 @@
+//! The lists of the web pages: their order, and what stands in a row or apart from it.
+//!
+//! Needs: curl, docker-registry, htpasswd.
+
+use serde_json::{Value, json};
+
+use crate::support::{
+    curl::{Request, curl},
+    distribution::{MANIFEST, push_blob, push_image},
+    image::sha256,
+    page_client::Visitor,
+    portwarden::{ADMIN, USER, portwarden},
+    registry::registry,
+};
+
+const INDEX: &str = "application/vnd.oci.image.index.v1+json";
+
+/// Puts a manifest under a tag or its digest; returns its digest.
+#[track_caller]
+fn put(request: &Request, name: &str, reference: &str, media_type: &str, manifest: &Value) -> String {
+    let text = manifest.to_string();
+    let digest = sha256(text.as_bytes());
+    let reference = if reference.is_empty() { &digest } else { reference };
+    let request = request.clone().option(&["--data-binary", &text]);
+    let request = request.header(&format!("Content-Type: {media_type}"));
+    request.send("PUT", &format!("/v2/{name}/manifests/{reference}")).is(201);
+    digest
+}
+
+/// The tags of rows, in order.
+fn rows(page: &str) -> Vec<String> {
+    let (_, table) = page.split_once("<caption class=\"unseen\">Tags</caption>").expect("a table of tags");
+    let (table, _) = table.split_once("</table>").expect("its end");
+    let links = table.split("<th ").skip(1).filter_map(|row| row.split_once("href=\"/team/app:"));
+    links.map(|(_, rest)| rest.split('"').next().unwrap().to_owned()).collect()
+}
+
+/// The row of a tag.
+fn row<'p>(page: &'p str, tag: &str) -> &'p str {
+    let (_, rest) = page.split_once(&format!("href=\"/team/app:{tag}\"")).expect("a row");
+    rest.split("</tr>").next().unwrap()
+}
+
+#[test]
+fn attachments_are_badges_of_the_image_they_belong_to_and_orphans_are_named() {
+    let registry = registry();
+    let warden = portwarden(&registry).start();
+    let admin = curl(&warden).user(ADMIN);
+    let [signed, listed, gone] = ["1.0", "1.1", "1.2"].map(|tag| push_image(&admin, "team/app", tag));
+    let tag_of = |digest: &str| digest.replace(':', "-");
+    push_image(&admin, "team/app", &format!("{}.sig", tag_of(&signed)));
+    push_image(&admin, "team/app", &format!("{}.sig", tag_of(&gone)));
+    // A list of referrers, as clients keep it for a registry that has none.
+    let sbom = push_image(&admin, "team/app", "sbom");
+    let entry =
+        json!({"mediaType": MANIFEST, "digest": sbom, "size": 400, "artifactType": "application/spdx+json"});
+    let list = json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": [entry]});
+    put(&admin, "team/app", &tag_of(&listed), INDEX, &list);
+    admin.clone().send("DELETE", &format!("/v2/team/app/manifests/{gone}")).is(202);
+
+    let visitor = Visitor::signed_in(&warden, USER);
+    let page = visitor.get("/team/app").is(200).text();
+    assert_eq!(rows(&page), ["1.1", "1.0", "sbom"], "attachments are no rows");
+    for (tag, badge) in [("1.0", Some("signed")), ("1.1", Some("SBOM")), ("sbom", None)] {
+        let row = row(&page, tag);
+        assert_eq!(row.contains("chip badge"), badge.is_some(), "{tag}: {row}");
+        assert!(badge.is_none_or(|badge| row.contains(&format!(">{badge}<"))), "{tag}: {row}");
+    }
+    let (_, orphans) = page.split_once("1 attachment of images without a tag").expect("the orphan");
+    assert!(orphans.contains(&format!("/team/app:{}.sig", tag_of(&gone))) && orphans.contains(">deleted<"));
+    assert!(!orphans.contains(&tag_of(&signed)), "{orphans}");
+    // A pasted tag of an attachment finds the image.
+    let found = visitor.get(&format!("/team/app?q={}.sig", tag_of(&signed))).is(200).text();
+    assert_eq!(rows(&found), ["1.0"]);
+}
+
+#[test]
+fn tags_are_in_the_order_that_was_chosen_and_latest_is_never_hidden() {
+    let registry = registry();
+    let warden = portwarden(&registry).with("state: {file: ./state.db}").start();
+    let admin = curl(&warden).user(ADMIN);
+    for tag in ["1.10", "latest", "1.9", "a"] {
+        push_image(&admin, "team/app", tag);
+    }
+    let visitor = Visitor::signed_in(&warden, USER);
+    let in_order = |order: &str| rows(&visitor.get(&format!("/team/app?order={order}")).is(200).text());
+    assert_eq!(in_order("version"), ["latest", "1.10", "1.9", "a"]);
+    assert_eq!(in_order("name"), ["latest", "1.10", "1.9", "a"]);
+    assert_eq!(in_order("no-such-order")[0], "latest");
+    push_image(&admin, "team/app", "1.2");
+    assert_eq!(in_order("version"), ["latest", "1.10", "1.9", "1.2", "a"]);
+    assert_eq!(in_order("name"), ["latest", "1.10", "1.2", "1.9", "a"]);
+    // More than are looked into: the pushes that Portwarden has seen are known all the same.
+    registry.add_tags("team/app", "a", &(0..300).map(|n| format!("v{n}")).collect::<Vec<_>>());
+    let page = visitor.get("/team/app").is(200).text();
+    assert!(page.contains("order=newest"), "{page}");
+    assert_eq!(rows(&page)[..5], ["latest", "1.10", "1.9", "1.2", "v299"]);
+    let mut newest = rows(&visitor.get("/team/app?order=newest").is(200).text())[..5].to_vec();
+    newest[1..].sort();
+    assert_eq!(newest, ["latest", "1.10", "1.2", "1.9", "a"]);
+}
+
+#[test]
+fn the_size_of_one_platform_and_the_sum_are_the_same_on_both_pages() {
+    let registry = registry();
+    let warden = portwarden(&registry).start();
+    let admin = curl(&warden).user(ADMIN);
+    let child = |architecture: &str, bytes: usize| {
+        let config = json!({"architecture": architecture, "os": "linux"}).to_string();
+        push_blob(&admin, "team/app", config.as_bytes());
+        let layer = push_blob(&admin, "team/app", &vec![b'x'; bytes]);
+        let manifest = json!({"schemaVersion": 2, "mediaType": MANIFEST,
+            "config": {"mediaType": "application/vnd.docker.container.image.v1+json", "size": config.len(), "digest": sha256(config.as_bytes())},
+            "layers": [{"mediaType": "application/vnd.docker.image.rootfs.diff.tar.gzip", "size": bytes, "digest": layer}]});
+        let digest = put(&admin, "team/app", "", MANIFEST, &manifest);
+        json!({"mediaType": MANIFEST, "digest": digest, "size": 400, "platform": {"os": "linux", "architecture": architecture}})
+    };
+    let index = json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": [child("amd64", 20_000), child("arm64", 50_000)]});
+    put(&admin, "team/app", "1.0", INDEX, &index);
+    let visitor = Visitor::signed_in(&warden, USER);
+    for path in ["/team/app", "/team/app:1.0"] {
+        let page = visitor.get(path).is(200).text();
+        for size in [">20.0 kB<", ">50.0 kB<", ">70.1 kB</span> for all 2"] {
+            assert!(page.contains(size), "{path} has no {size}: {page}");
+        }
+    }
+}
