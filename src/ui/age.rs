@@ -40,9 +40,16 @@ const UNDATED: Duration = Duration::from_secs(315_619_200);
 /// The last second that has four digits for its year.
 const END: Duration = Duration::from_secs(253_402_300_799);
 
+impl Age {
+    /// Returns false for a moment that builds write where they leave out the date.
+    pub(super) fn is_stated(self) -> bool {
+        self.timestamp > SystemTime::UNIX_EPOCH + UNDATED
+    }
+}
+
 impl fmt::Display for Age {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.timestamp <= SystemTime::UNIX_EPOCH + UNDATED {
+        if !self.is_stated() {
             return f.write_str("undated");
         }
         let (past, distance) = match self.now.duration_since(self.timestamp) {

@@ -228,7 +228,7 @@ fn rule_58_pages_show_activity_of_what_the_visitor_may_pull_and_names_to_account
     }
     let text = |page: &str| page.replace("<bdi>", "").replace("</bdi>", "");
     let all = text(&Visitor::signed_in(&warden, TEST2).get(&format!("/{NAME}")).is(200).text());
-    assert_eq!(all.matches("class=\"activity\"").count(), 2, "{all}");
+    assert_eq!(all.matches(" in 30 days").count(), 2, "{all}");
     assert!(
         all.contains(" by admin") && all.contains("1 pull in 30 days") && all.contains(" by test2"),
         "{all}"
@@ -236,7 +236,7 @@ fn rule_58_pages_show_activity_of_what_the_visitor_may_pull_and_names_to_account
     // Rules by tag: the other one is not there.
     let some = Visitor::signed_in(&warden, USER);
     let page = text(&some.get(&format!("/{NAME}")).is(200).text());
-    assert_eq!(page.matches("class=\"activity\"").count(), 1, "{page}");
+    assert_eq!(page.matches(" in 30 days").count(), 1, "{page}");
     let page = text(&some.get(&format!("/{NAME}:1.0")).is(200).text());
     assert!(page.contains("<dt>Pushed</dt>") && page.contains(" by admin"), "{page}");
     assert_eq!(some.get(&format!("/{NAME}:2.0")).status, 404);
@@ -247,7 +247,7 @@ fn rule_58_pages_show_activity_of_what_the_visitor_may_pull_and_names_to_account
         || activity(&warden, &["acme/open"]).0.first().map(words).as_deref() == Some("admin test2 test2 1");
     assert!(eventually(PATIENCE, is_known));
     let page = text(&curl(&warden).get("/acme/open").is(200).text());
-    assert!(page.contains("class=\"activity\"") && page.contains("1 pull in 30 days"), "{page}");
+    assert!(page.contains("1 pull in 30 days"), "{page}");
     assert!(!page.contains("admin") && !page.contains("test2"), "{page}");
     // A tag that was moved past Portwarden was not pushed by that account.
     let direct = curl_at(&registry.url());

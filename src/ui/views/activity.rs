@@ -1,5 +1,7 @@
 //! The last push of a tag, and its pulls.
 
+use std::time::SystemTime;
+
 use maud::{Markup, html};
 
 use crate::ui::{
@@ -9,18 +11,20 @@ use crate::ui::{
     untrusted::Untrusted,
 };
 
-/// A line below the name of a tag.
-pub(super) fn line(frame: &Frame<'_>, activity: &TagActivity) -> Markup {
-    let parts: Vec<Markup> = [
-        activity.pushed.as_ref().map(|pushed| html! { "pushed " (done(frame, pushed)) }),
-        pulls(frame, activity).map(|pulls| html! { (pulls) }),
-    ]
-    .into_iter()
-    .flatten()
-    .collect();
+/// The cell of a tag: its push, the date in the image, and its pulls.
+pub(super) fn cell(frame: &Frame<'_>, activity: Option<&TagActivity>, created: Option<SystemTime>) -> Markup {
+    let pushed = activity.and_then(|activity| activity.pushed.as_ref());
+    let pulls = activity.and_then(|activity| pulls(frame, activity));
+    let created = created.map(|timestamp| Age { timestamp, now: frame.now });
     html! {
-        @if !parts.is_empty() {
-            div.activity { @for (n, part) in parts.iter().enumerate() { @if n > 0 { " · " } span { (part) } } }
+        span.two {
+            @match (pushed, created) {
+                (Some(pushed), _) => { span { (done(frame, pushed)) } }
+                (None, Some(_)) => {}
+                (None, None) => { span.quiet { "unknown" } }
+            }
+            @if let Some(created) = created { span.quiet { @if created.is_stated() { "created " } (created) } }
+            @if let Some(pulls) = pulls { span.quiet.small { (pulls) } }
         }
     }
 }

@@ -4,7 +4,6 @@ use maud::{Markup, html};
 
 use super::{activity, guide::push_commands, orphans::orphans};
 use crate::ui::{
-    age::Age,
     amount::Size,
     copyable::{digest, pull_command, reference},
     layout::{Document, breadcrumbs},
@@ -20,10 +19,9 @@ use crate::ui::{
 };
 
 const TAG: Column = Column { label: "Tag", class: "main" };
-const CREATED: Column = Column { label: "Created", class: "" };
+const PUSHED: Column = Column { label: "Pushed", class: "" };
 const SIZE: Column = Column { label: "Size", class: "number" };
 const PLATFORMS: Column = Column { label: "Platforms", class: "" };
-const DIGEST: Column = Column { label: "Digest", class: "" };
 const ACTIONS: Column = Column { label: "Actions", class: "actions" };
 
 /// Platforms that are named in a row where there are many; the others are counted.
@@ -100,7 +98,7 @@ fn orders(frame: &Frame<'_>, page: &Repository<'_>, path: &PagePath) -> Markup {
 }
 
 fn tags(frame: &Frame<'_>, page: &Repository<'_>) -> Markup {
-    let mut columns = vec![TAG, CREATED, SIZE, PLATFORMS, DIGEST];
+    let mut columns = vec![TAG, PUSHED, SIZE, PLATFORMS];
     columns.extend(page.may_delete.then_some(ACTIONS));
     let rows = html! { @for row in &page.tags { tr role="row" { (tag(frame, page, row)) } } };
     table("Tags", &columns, rows)
@@ -116,28 +114,27 @@ fn tag(frame: &Frame<'_>, page: &Repository<'_>, row: &TagRow<'_>) -> Markup {
                 (link::link(frame, PagePath::tagged(page.name, row.tag).as_ref(), Untrusted(row.tag)))
             }
         }
-        (badges(row.badges))
-        @if row.is_write_once { " " (write_once()) }
-        @if let Some(known) = &row.activity { (activity::line(frame, known)) }
+        @if row.is_write_once || row.badges != Badges::default() {
+            div.badges { @if row.is_write_once { (write_once()) } (badges(row.badges)) }
+        }
+        @if let Some(summary) = &row.summary { div.below { (digest(&summary.digest)) } }
     };
     html! {
         (head_cell(TAG, named))
         @match &row.summary {
             Some(summary) => { (summarised(frame, page, row, summary)) }
             None => {
-                td.unread role="cell" colspan=(if page.may_delete { 5 } else { 4 }) { "Could not be read just now" }
+                td.unread role="cell" colspan=(if page.may_delete { 4 } else { 3 }) { "Could not be read just now" }
             }
         }
     }
 }
 
 fn summarised(frame: &Frame<'_>, page: &Repository<'_>, row: &TagRow<'_>, summary: &Summary) -> Markup {
-    let age = summary.created.map(|timestamp| Age { timestamp, now: frame.now });
     html! {
-        (cell(CREATED, html! { @if let Some(age) = age { (age) } @else { (unknown()) } }))
+        (cell(PUSHED, activity::cell(frame, row.activity.as_ref(), summary.created)))
         (cell(SIZE, size(summary)))
         (cell(PLATFORMS, platforms(summary)))
-        (cell(DIGEST, digest(&summary.digest)))
         @if page.may_delete {
             (cell(ACTIONS, html! { @if !row.is_write_once { (deletion(frame, page.name, row.tag, &summary.digest)) } }))
         }
