@@ -36,6 +36,12 @@ impl fmt::Display for Size {
     }
 }
 
+impl Render for Count {
+    fn render(&self) -> Markup {
+        html! { (self.to_string()) }
+    }
+}
+
 /// With all its digits in a tooltip.
 impl Render for Size {
     fn render(&self) -> Markup {

@@ -28,9 +28,9 @@ pub mod views;
 pub use assets::Asset;
 pub use model::{
     Access, Badges, Content, Deletion, Done, EventRow, Events, Frame, ImagePage, IndexEntry, NoConfig, Order,
-    Orphan, Page, PlatformSize, Problem, Referrer, Repositories, Repository, Right, RightsOn, SignIn,
-    SignInProblem, StoreFault, Summary, TagActivity, TagDeletion, TagRow, TokenEntry, TokenNotice, TokenWish,
-    Tokens, Visitor,
+    Orphan, Page, PlatformSize, Problem, Referrer, Repositories, Repository, RepositoryRow, Right, RightsOn,
+    SignIn, SignInProblem, StoreFault, Summary, TagActivity, TagDeletion, TagRow, TokenEntry, TokenNotice,
+    TokenWish, Tokens, Visitor,
 };
 pub use next_rules::{Change, NextRules, ShadowRow};
 pub use path::{PagePath, Reference};

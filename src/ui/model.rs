@@ -85,14 +85,27 @@ pub enum SignInProblem {
 pub struct Repositories<'a> {
     /// The search text; empty for all.
     pub query: &'a str,
-    /// The names on this page, in order.
-    pub names: Vec<&'a str>,
+    /// Those on this page, in order: the ones of a namespace together.
+    pub rows: Vec<RepositoryRow<'a>>,
     /// The part of the list.
     pub page: Page,
     /// The number of repositories without the search.
     pub all: usize,
     /// There are more in the registry than are read for this page.
     pub incomplete: bool,
+}
+
+/// A repository in the list.
+#[derive(Debug, Clone)]
+pub struct RepositoryRow<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// The number of its tags; `None` when they could not be read just now.
+    pub tags: Option<usize>,
+    /// The last push of any; `None` where it is not known.
+    pub pushed: Option<Done>,
+    /// The pulls of all in the last 30 days; `None` where they are not known.
+    pub pulls: Option<u64>,
 }
 
 /// A part of a long list.

@@ -257,6 +257,38 @@ fn rule_58_pages_show_activity_of_what_the_visitor_may_pull_and_names_to_account
 }
 
 #[test]
+fn rule_58_the_list_of_repositories_counts_only_what_the_visitor_may_pull() {
+    let registry = registry();
+    let warden = open(&registry).start();
+    let admin = client(&warden).user(ADMIN);
+    image(&admin, "1.0", &[b"1.0"]);
+    client(&warden).user(TEST2).get(&manifest("1.0")).is(200);
+    has(&warden, "1.0", "admin test2 test2 1");
+    // Pushed by another account, and later: the visitor may not know of it.
+    image(&admin, "2.0", &[b"2.0"]);
+    for _ in 0..3 {
+        client(&warden).user(TEST2).get(&manifest("2.0")).is(200);
+    }
+    has(&warden, "2.0", "admin test2 test2 3");
+    push_image(&admin, "acme/open", "1");
+    let cells = |page: &str, name: &str| -> Vec<String> {
+        let (_, row) = page.split_once(&format!("href=\"/{name}\"")).unwrap_or_else(|| panic!("no {name}"));
+        let cells = row.split("</tr>").next().unwrap().split("data-label=\"").skip(1);
+        let text = |cell: &str| {
+            let words = cell.split('<').filter_map(|part| part.split_once('>')).map(|(_, text)| text);
+            words.collect::<String>().split_whitespace().collect::<Vec<_>>().join(" ")
+        };
+        cells.map(text).collect()
+    };
+    let all = Visitor::signed_in(&warden, TEST2).get("/").is(200).text();
+    assert_eq!(cells(&all, NAME), ["2", "just now by admin", "4"]);
+    let some = Visitor::signed_in(&warden, USER).get("/").is(200).text();
+    assert_eq!(cells(&some, NAME), ["1", "just now by admin", "1"]);
+    let open = || cells(&curl(&warden).get("/").is(200).text(), "acme/open");
+    assert!(eventually(PATIENCE, || open() == ["1", "just now", "0"]), "{:?}", open());
+}
+
+#[test]
 fn rule_54_prune_keeps_what_was_pulled_or_may_have_been() {
     let (registry, clock) = (registry(), Clock::right());
     let mut warden = clock.of(open(&registry).with(RETENTION)).start();

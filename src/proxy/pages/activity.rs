@@ -54,6 +54,19 @@ impl Known {
         self.all.get(reference)?.pushed.as_ref().map(|last| last.at)
     }
 
+    /// Returns the last push of any, whatever it names now.
+    pub(super) fn last_push(&self) -> Option<Done> {
+        let pushes = self.all.values().filter_map(|activity| activity.pushed.as_ref());
+        pushes.max_by_key(|last| last.at).map(|last| self.done(last))
+    }
+
+    /// Returns the number of pulls of all in the last 30 days; `None` if nothing is known of any.
+    pub(super) fn pulls(&self) -> Option<u64> {
+        let now = unix_now();
+        let pulls = self.all.values().map(|activity| activity.pulls.recent(now));
+        (!self.all.is_empty()).then(|| pulls.sum())
+    }
+
     fn done(&self, last: &Last) -> Done {
         let at = UNIX_EPOCH.checked_add(Duration::from_secs(last.at)).unwrap_or(UNIX_EPOCH);
         Done { at, by: self.shows_accounts.then(|| last.account.clone()) }

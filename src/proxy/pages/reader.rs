@@ -47,9 +47,10 @@ struct Tags {
 }
 
 const ANYTHING: &str = "*/*";
-/// Platforms of an index that are looked into and named in its summary, and the characters of a text that are: summaries
-/// are kept.
-pub(super) const ENTRIES: usize = 32;
+/// Platforms of an index that are looked into.
+pub(super) const ENTRIES: usize = 16;
+/// Platforms of an index that are named in its summary, and the characters of a text that are: summaries are kept.
+const NAMED: usize = 32;
 const LONGEST: usize = 64;
 /// The largest document that is looked into. Escaped, it may be five times as long on the page, which is made in one
 /// piece.
@@ -178,8 +179,11 @@ impl Reader {
         let images: Vec<&Descriptor> = manifests.iter().filter(|entry| entry.attested().is_none()).collect();
         summary.is_attested = images.len() < manifests.len();
         let mut size = (images.len() <= ENTRIES).then_some(0_u64);
-        for entry in images.into_iter().take(ENTRIES) {
-            let found = lasting(self.manifest(name, &entry.digest).await)?;
+        for (at, entry) in images.into_iter().take(NAMED).enumerate() {
+            let found = match at < ENTRIES {
+                true => lasting(self.manifest(name, &entry.digest).await)?,
+                false => None,
+            };
             let of_this = found.as_ref().and_then(|found| found.manifest.size());
             size = size.zip(of_this).map(|(all, one)| all.saturating_add(one));
             if let Some(platform) = &entry.platform {

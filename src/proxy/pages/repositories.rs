@@ -1,24 +1,30 @@
 //! The first page: the repositories that the visitor may pull.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::{
+    activity::Known,
     answer::Answer,
+    attachments::Attachments,
     page_error::PageError,
     pagination::part,
     search::{self, Words},
     visit::{Request, Visit},
 };
 use crate::{
-    proxy::forward::catalog::NameFilter,
-    registry::RepositoryName,
-    ui::{Repositories, views},
+    proxy::forward::{catalog::NameFilter, gather::gather},
+    registry::{RepositoryName, Tag},
+    ui::{Repositories, RepositoryRow, views},
 };
 
 /// The number of repositories on a page.
 const ON_A_PAGE: usize = 100;
 /// The time for which names are reused: another page is often requested soon.
 const AGE: Duration = Duration::from_secs(60);
+/// The time for which repositories are looked into; facts that are not known by then are left out.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// The tags on a page, over all of its repositories, whose activity is read.
+const WITH_ACTIVITY: usize = 10_000;
 
 /// The repositories, or those that match what is searched for.
 pub(super) async fn show(request: &Request<'_>, visit: &Visit) -> Result<Answer, PageError> {
@@ -28,13 +34,52 @@ pub(super) async fn show(request: &Request<'_>, visit: &Visit) -> Result<Answer,
         return Ok(page);
     }
     let wanted = Words::of(&query);
-    let matching: Vec<&str> =
-        seen.names.iter().map(RepositoryName::as_str).filter(|name| wanted.occur_in(name)).collect();
+    let matching: Vec<&RepositoryName> =
+        seen.names.iter().filter(|name| wanted.occur_in(name.as_str())).collect();
     let page = part(matching.len(), ON_A_PAGE, request.page_number());
-    let names = matching.into_iter().skip(page.first).take(ON_A_PAGE).collect();
+    let names: Vec<&RepositoryName> = matching.into_iter().skip(page.first).take(ON_A_PAGE).collect();
+    let rows = overview(request, visit, &names).await;
     let all = seen.names.len();
-    let shown = Repositories { query: query.trim(), names, page, all, incomplete: seen.incomplete };
+    let shown = Repositories { query: query.trim(), rows, page, all, incomplete: seen.incomplete };
     Ok(Answer::page(views::repositories(&request.frame(), &shown)))
+}
+
+/// Returns the tags of these repositories that the visitor may pull, and their activity, as far as there is time.
+async fn overview<'n>(
+    request: &Request<'_>,
+    visit: &Visit,
+    names: &[&'n RepositoryName],
+) -> Vec<RepositoryRow<'n>> {
+    let until = Instant::now() + PATIENCE;
+    let reader = request.reader(visit);
+    let listed = gather(names.iter().copied().cloned().collect(), PATIENCE, |name: RepositoryName| {
+        let reader = reader.clone();
+        async move { reader.tags(&name).await.ok() }
+    });
+    let (mut rows, mut read) = (Vec::new(), 0);
+    for (name, tags) in names.iter().zip(listed.await) {
+        let mut row = RepositoryRow { name: name.as_str(), tags: None, pushed: None, pulls: None };
+        let tags = tags.flatten().map(|mut tags| {
+            drop(Attachments::taken_from(&mut tags));
+            tags
+        });
+        // Of one that a deletion has left half done, only its own page tells which tags count.
+        let is_sure = async || request.write_once.may_have_placeholders(name, &reader.subrequest).await;
+        if let Some(tags) = tags
+            && Instant::now() < until
+            && matches!(is_sure().await, Ok(false))
+        {
+            row.tags = Some(tags.len());
+            read += tags.len();
+            if read <= WITH_ACTIVITY {
+                let tags = tags.iter().map(Tag::to_string);
+                let known = Known::of(request.context.snapshot, visit, name, tags).await;
+                (row.pushed, row.pulls) = (known.last_push(), known.pulls());
+            }
+        }
+        rows.push(row);
+    }
+    rows
 }
 
 /// The names that a visitor may see.
@@ -60,7 +105,8 @@ impl VisibleRepositories {
                 seen.names.push(name.clone());
             }
         }
-        seen.names.sort_unstable_by(|a, b| a.as_str().cmp(b.as_str()));
+        // Those without a namespace first: the others stay together.
+        seen.names.sort_unstable_by_key(|name| (name.as_str().contains('/'), name.to_string()));
         seen.names.dedup();
         Ok(seen)
     }

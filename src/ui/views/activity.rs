@@ -37,7 +37,8 @@ pub(super) fn facts(frame: &Frame<'_>, activity: &TagActivity) -> Markup {
     }
 }
 
-fn done(frame: &Frame<'_>, Done { at, by }: &Done) -> Markup {
+/// `3 hours ago by ci`.
+pub(super) fn done(frame: &Frame<'_>, Done { at, by }: &Done) -> Markup {
     html! {
         (Age { timestamp: *at, now: frame.now })
         @match by.as_deref() {

@@ -2,16 +2,17 @@
 
 use maud::{Markup, html};
 
-use super::guide::push_commands;
+use super::{activity, guide::push_commands};
 use crate::ui::{
     amount::Count,
     layout::Document,
     link,
-    model::{Frame, Repositories, Visitor},
+    model::{Frame, Repositories, RepositoryRow, Visitor},
     name::Name,
     pagination::{extent, pagination},
     path::PagePath,
     search::Search,
+    table::{Column, cell, head_cell, table},
     untrusted::Untrusted,
 };
 
@@ -29,13 +30,9 @@ fn list(frame: &Frame<'_>, page: &Repositories<'_>) -> Markup {
     let path = PagePath::Repositories;
     html! {
         (Search { page: &path, query: page.query, label: "Search repositories" }.form(frame))
-        @if page.names.is_empty() { (no_match(frame, page)) } @else {
+        @if page.rows.is_empty() { (no_match(frame, page)) } @else {
             p.extent { (found(page)) }
-            ul.rows {
-                @for name in &page.names {
-                    li { (link::link(frame, PagePath::repository(name).as_ref(), Name(name))) }
-                }
-            }
+            (rows(frame, page))
             (pagination(frame, &path, page.page, &[("q", page.query)]))
         }
         @if page.incomplete {
@@ -47,10 +44,52 @@ fn list(frame: &Frame<'_>, page: &Repositories<'_>) -> Markup {
     }
 }
 
+const REPOSITORY: Column = Column { label: "Repository", class: "main" };
+const TAGS: Column = Column { label: "Tags", class: "number" };
+const PUSHED: Column = Column { label: "Last push", class: "" };
+const PULLS: Column = Column { label: "Pulls in 30 days", class: "number" };
+
+fn rows(frame: &Frame<'_>, page: &Repositories<'_>) -> Markup {
+    let has_activity = page.rows.iter().any(|row| row.pushed.is_some() || row.pulls.is_some());
+    let mut columns = vec![REPOSITORY, TAGS];
+    columns.extend([PUSHED, PULLS].into_iter().filter(|_| has_activity));
+    let namespaces: Vec<Option<&str>> = page.rows.iter().map(|row| namespace(row.name)).collect();
+    let is_grouped = namespaces.iter().any(|namespace| Some(namespace) != namespaces.first());
+    let body = html! {
+        @for (at, row) in page.rows.iter().enumerate() {
+            @let before = at.checked_sub(1).and_then(|at| namespaces.get(at).copied().flatten());
+            @if let Some(namespace) = namespaces.get(at).copied().flatten().filter(|own| is_grouped && before != Some(own)) {
+                tr.group role="row" {
+                    th role="rowheader" scope="rowgroup" colspan=(columns.len()) { (Untrusted(namespace)) "/" }
+                }
+            }
+            tr role="row" { (cells(frame, row, has_activity)) }
+        }
+    };
+    table("Repositories", &columns, body)
+}
+
+/// The first part of a name that has several.
+fn namespace(name: &str) -> Option<&str> {
+    name.split_once('/').map(|(namespace, _)| namespace)
+}
+
+fn cells(frame: &Frame<'_>, row: &RepositoryRow<'_>, has_activity: bool) -> Markup {
+    let count = |count: Option<u64>| html! { @if let Some(count) = count { (Count(count)) } @else { span.quiet { "–" } } };
+    html! {
+        (head_cell(REPOSITORY, link::link(frame, PagePath::repository(row.name).as_ref(), Name(row.name))))
+        (cell(TAGS, count(row.tags.map(|tags| tags as u64))))
+        @if has_activity {
+            (cell(PUSHED, html! { @if let Some(pushed) = &row.pushed { span.two { span { (activity::done(frame, pushed)) } } } @else { span.quiet { "–" } } }))
+            (cell(PULLS, count(row.pulls)))
+        }
+    }
+}
+
 fn found(page: &Repositories<'_>) -> Markup {
     let noun = if page.page.total == 1 { "repository" } else { "repositories" };
     html! {
-        (extent(page.page, page.names.len(), noun))
+        (extent(page.page, page.rows.len(), noun))
         @if !page.query.is_empty() { " with " strong { (Untrusted(page.query)) } " in the name" }
     }
 }

@@ -35,8 +35,8 @@ fn without_scripts_everything_works() {
     browser.fill("#q", "team");
     browser.click("form.search button");
     browser.arrives("/?q=team");
-    assert_eq!(browser.texts("ul.rows a"), ["team/app"]);
-    browser.click("ul.rows a");
+    assert_eq!(browser.texts("tbody th a"), ["team/app"]);
+    browser.click("tbody th a");
     browser.arrives("/team/app");
     // Folded parts open all the same.
     browser.click("details.guide summary");
@@ -104,7 +104,7 @@ fn what_is_to_be_copied_is_copied() {
         ("/team/app:1.0", ".command button.copy", "docker pull registry.example/team/app:1.0"),
         ("/team/app:1.0", ".facts button.copy", &digest),
         ("/team/app", "th button.copy", "docker pull registry.example/team/app:1.0"),
-        ("/team/app", "td button.copy", &digest),
+        ("/team/app", "th .below button.copy", &digest),
     ] {
         browser.open(path);
         browser.click(button);

@@ -22,9 +22,9 @@ fn each_user_finds_what_it_may_and_nothing_more() {
     {
         browser.sign_in(user);
         let who = user.name;
-        assert_eq!(browser.texts("ul.rows a"), if pulls { ["library/base", "team/app"] } else { [""; 2] });
+        assert_eq!(browser.texts("tbody th a"), if pulls { ["library/base", "team/app"] } else { [""; 2] });
         assert_eq!(browser.count("nav.main a[href='/-/events']"), usize::from(deletes), "{who}");
-        browser.click("ul.rows a[href='/team/app']");
+        browser.click("tbody th a[href='/team/app']");
         browser.arrives("/team/app");
         let mut tags = browser.texts("th a[href^='/team/app:']");
         tags.sort();
@@ -40,7 +40,7 @@ fn each_user_finds_what_it_may_and_nothing_more() {
     }
     browser.sign_in(TEST);
     browser.shows("There is no repository that test may pull");
-    assert_eq!(browser.count("ul.rows, nav.main a[href='/-/events']"), 0);
+    assert_eq!(browser.count("tbody, nav.main a[href='/-/events']"), 0);
     browser.open("/team/app");
     browser.shows("Not found");
     sign_out(&browser);
