@@ -7,6 +7,7 @@
 //! show is the business of the views.
 
 mod attachment;
+mod chart;
 mod config;
 mod descriptor;
 mod json;
@@ -17,6 +18,7 @@ mod platform;
 mod timestamp;
 
 pub use attachment::Attachment;
+pub use chart::{ChartDependency, HelmChart};
 pub use config::{HistoryEntry, ImageConfig};
 pub use descriptor::Descriptor;
 pub use json::{LONGEST, MOST};

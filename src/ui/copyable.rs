@@ -54,11 +54,6 @@ pub(super) fn pull_command(host: &str, called: Called<'_>) -> String {
     format!("docker pull {}", reference(host, called))
 }
 
-/// Returns the command that always pulls the same: `docker pull host/name@digest`.
-pub(super) fn pinned_command(host: &str, called: Called<'_>) -> String {
-    format!("docker pull {}", pinned(host, called))
-}
-
 /// Returns its name for clients other than docker: `host/name:tag`.
 pub(super) fn reference(host: &str, called: Called<'_>) -> String {
     match called.tag {

@@ -96,6 +96,7 @@ impl Document<'_> {
                 page,
                 PagePath::Repository(_)
                     | PagePath::Image(..)
+                    | PagePath::Compare(_)
                     | PagePath::Delete(..)
                     | PagePath::DeleteTag(..)
             )

@@ -1,4 +1,5 @@
-//! Links to pages: always from a [`PagePath`], so that no foreign text is ever an address.
+//! Links to pages: always from a [`PagePath`], so that no foreign text is an address here. Those to other sites are in
+//! `outside.rs`.
 
 use maud::{Markup, Render, html};
 

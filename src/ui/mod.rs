@@ -15,6 +15,7 @@ mod link;
 mod model;
 mod name;
 mod next_rules;
+mod outside;
 mod pagination;
 mod path;
 mod search;
@@ -27,10 +28,10 @@ pub mod views;
 
 pub use assets::Asset;
 pub use model::{
-    Access, Badges, Content, Deletion, Done, EventRow, Events, Frame, ImagePage, IndexEntry, NoConfig, Order,
-    Orphan, Page, PlatformSize, Problem, Referrer, Repositories, Repository, RepositoryRow, Right, RightsOn,
-    SignIn, SignInProblem, StoreFault, Summary, TagActivity, TagDeletion, TagRow, TokenEntry, TokenNotice,
-    TokenWish, Tokens, Visitor,
+    Access, Badges, Compared, Comparison, ComparisonProblem, Content, Deletion, Done, EventRow, Events,
+    Frame, ImagePage, IndexEntry, NoConfig, Order, Orphan, Page, PlatformSize, Problem, Referrer,
+    Repositories, Repository, RepositoryRow, Right, RightsOn, SignIn, SignInProblem, StoreFault, Summary,
+    TagActivity, TagDeletion, TagRow, TokenEntry, TokenNotice, TokenWish, Tokens, Visitor,
 };
 pub use next_rules::{Change, NextRules, ShadowRow};
 pub use path::{PagePath, Reference};

@@ -2,13 +2,15 @@
 //! escape all of it.
 
 mod activity;
+mod comparison;
 mod repository;
 mod tokens;
 
 use std::{collections::BTreeMap, net::IpAddr, time::SystemTime};
 
-use crate::image::{Descriptor, ImageConfig, Platform};
+use crate::image::{Descriptor, HelmChart, ImageConfig, Platform};
 pub use activity::{Done, TagActivity};
+pub use comparison::{Compared, Comparison, ComparisonProblem};
 pub use repository::{Badges, Order, Orphan, PlatformSize, Repository, Summary, TagRow};
 pub use tokens::{TokenEntry, TokenNotice, TokenWish, Tokens};
 
@@ -138,6 +140,9 @@ pub struct ImagePage<'a> {
     pub content: Content<'a>,
     /// Bytes to pull, compressed; over all platforms of an index. `None` when unknown. The same as in [`Summary`].
     pub size: Option<u64>,
+    /// What it says of itself: the labels of the image, of an index those of its first image, and the annotations of the
+    /// manifest, which count before these.
+    pub about: BTreeMap<String, String>,
     /// Annotations of the manifest.
     pub annotations: &'a BTreeMap<String, String>,
     /// Signatures, SBOMs and whatever else refers to it.
@@ -200,6 +205,8 @@ pub enum Content<'a> {
         kind: String,
         /// Its files.
         files: &'a [Descriptor],
+        /// The fields of a Helm chart.
+        chart: Option<&'a HelmChart>,
     },
     /// A manifest of an old or unknown kind: that is said, with its text's size.
     Unknown,
@@ -229,6 +236,10 @@ pub struct Referrer {
     pub tag: Option<String>,
     /// The size of its manifest, in bytes.
     pub size: Option<u64>,
+    /// The push of that tag, where it is known.
+    pub pushed: Option<Done>,
+    /// The identities that a signature names; nothing is verified.
+    pub signers: Vec<String>,
 }
 
 /// The page that asks before something is deleted.

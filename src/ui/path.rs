@@ -21,6 +21,8 @@ pub enum PagePath {
     Delete(RepositoryName, Digest),
     /// `/-/delete-tag/<name>:<tag>`.
     DeleteTag(RepositoryName, Tag),
+    /// `/-/compare/<name>`: two images of a repository beside each other.
+    Compare(RepositoryName),
     /// `/-/sign-in`.
     SignIn,
     /// `/-/sign-out`.
@@ -88,6 +90,9 @@ impl PagePath {
         }
         if let Some(image) = path.strip_prefix("r/") {
             return Self::parse_image(image);
+        }
+        if let Some(name) = path.strip_prefix("compare/") {
+            return RepositoryName::parse(name).map(Self::Compare);
         }
         if let Some(image) = path.strip_prefix("delete-tag/") {
             return match Self::parse_image(image)? {
@@ -159,6 +164,11 @@ impl PagePath {
         Some(Self::DeleteTag(RepositoryName::parse(name)?, Tag::parse(tag)?))
     }
 
+    /// The page that compares two images of a repository.
+    pub fn comparison(name: &str) -> Option<Self> {
+        RepositoryName::parse(name).map(Self::Compare)
+    }
+
     /// Returns true for pages, false for files.
     pub fn is_page(&self) -> bool {
         !matches!(self, Self::Asset(_) | Self::Favicon | Self::Robots)
@@ -175,6 +185,7 @@ impl fmt::Display for PagePath {
             Self::Image(name, Reference::Digest(digest)) => write!(f, "{}{name}@{digest}", before(name)),
             Self::Delete(name, digest) => write!(f, "/-/delete/{name}@{digest}"),
             Self::DeleteTag(name, tag) => write!(f, "/-/delete-tag/{name}:{tag}"),
+            Self::Compare(name) => write!(f, "/-/compare/{name}"),
             Self::SignIn => f.write_str("/-/sign-in"),
             Self::SignOut => f.write_str("/-/sign-out"),
             Self::Access => f.write_str("/-/access"),
@@ -223,6 +234,7 @@ mod tests {
             &deletion,
             "/-/delete-tag/team/app:1.0",
             "/-/delete-tag/Host.example:5000/app:1",
+            "/-/compare/team/app",
             "/-/sign-in",
             "/-/sign-out",
             "/-/access",
@@ -286,6 +298,8 @@ mod tests {
             "/-/",
             "/-/x",
             "/-/r/",
+            "/-/compare/",
+            "/-/compare/team/app:1",
             "/-/delete/team/app:1",
             "/-/delete-tag/team/app",
             "/-/delete-tag/",

@@ -101,7 +101,9 @@ fn each_link_leads_to_a_page() {
             .iter()
             .flat_map(|element| &element.attributes)
             .filter(|(key, _)| ["href", "src", "action"].contains(&key.as_str()));
-        for (_, address) in addresses.filter(|(_, address)| address != "#content") {
+        // Those to other sites are marked: rule 63.
+        let is_ours = |address: &str| address != "#content" && !address.starts_with("https://");
+        for (_, address) in addresses.filter(|(_, address)| is_ours(address)) {
             let path = address.split('?').next().unwrap();
             let path = path.strip_prefix("/hub").unwrap_or(path);
             assert!(PagePath::parse(path).is_some(), "{name} links to {address}");
@@ -112,11 +114,30 @@ fn each_link_leads_to_a_page() {
 }
 
 #[test]
+fn rule_63_links_to_other_sites_give_them_no_hold_and_stand_in_the_description_only() {
+    let mut links = 0;
+    for Fixture { name, html } in all() {
+        for element in elements(&html) {
+            let outside = element.get("class") == Some("outside");
+            let addresses = ["href", "src", "action"].map(|key| element.get(key).unwrap_or_default());
+            let leads_out = addresses.iter().any(|address| address.contains("//"));
+            assert_eq!(outside && !element.closes, leads_out, "{name}: {addresses:?}");
+            if outside {
+                assert_eq!(element.get("rel"), Some("noopener noreferrer nofollow external"), "{name}");
+                links += 1;
+            }
+        }
+    }
+    assert!(links > 5, "only {links} links found");
+}
+
+#[test]
 fn links_are_below_the_prefix() {
     for Fixture { name, html } in (Fixtures { hostile: None, prefix: "/hub" }).all() {
         for element in elements(&html) {
             for key in ["href", "src", "action"] {
-                let address = element.get(key).unwrap_or("#");
+                let is_outside = element.get("class") == Some("outside");
+                let address = element.get(key).filter(|_| !is_outside).unwrap_or("#");
                 assert!(
                     address.starts_with('#') || address.starts_with("/hub/"),
                     "{name} links to {address}"
@@ -223,7 +244,31 @@ fn an_image_is_pulled_by_its_tag_and_by_its_digest() {
     }
     assert_eq!(copied(&page("image"))[0], by_tag);
     let only = copied(&page("image-by-digest"));
-    assert_eq!(only[..2], [by_digest, digest], "by its digest alone, and that itself");
+    assert_eq!(only[0], by_digest, "by its digest alone");
+    assert!(only.contains(&digest) && !only.contains(&by_tag));
+}
+
+#[test]
+fn a_chart_is_pulled_by_its_version() {
+    let copied = copied(&page("image-chart"));
+    assert_eq!(copied[0], "helm pull oci://registry.example/team/app --version 0.3.1+build7");
+    assert!(copied.iter().any(|line| line.starts_with("oras pull registry.example/team/app@sha256:")));
+}
+
+#[test]
+fn a_comparison_shows_what_differs_and_nothing_else() {
+    let html = page("compare");
+    for shown in [
+        "OLD",
+        "APP_HOME",
+        "3 layers are the same",
+        "+<span class=\"size\" title=\"43,853,863 bytes\">",
+        ">User<",
+    ] {
+        assert!(html.contains(shown), "{shown}");
+    }
+    assert!(!html.contains("Stop signal") && html.contains("No difference."), "{html}");
+    assert!(page("compare-not-found").contains("There is no <strong><bdi>1.4.0</bdi></strong>"));
 }
 
 #[test]

@@ -39,6 +39,7 @@ mod notifications;
 mod object_store;
 #[allow(clippy::disallowed_methods, reason = "tests are threads of their own, which may sleep")]
 mod one_tag;
+mod page_details;
 mod page_lists;
 mod pages;
 mod personal_tokens;

@@ -2,10 +2,11 @@
 //!
 //! Needs: curl, docker-registry, htpasswd.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
+use super::page_details::put;
 use crate::support::{
-    curl::{Request, curl},
+    curl::curl,
     distribution::{MANIFEST, push_blob, push_image},
     image::sha256,
     page_client::Visitor,
@@ -14,18 +15,6 @@ use crate::support::{
 };
 
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
-
-/// Puts a manifest under a tag or its digest; returns its digest.
-#[track_caller]
-fn put(request: &Request, name: &str, reference: &str, media_type: &str, manifest: &Value) -> String {
-    let text = manifest.to_string();
-    let digest = sha256(text.as_bytes());
-    let reference = if reference.is_empty() { &digest } else { reference };
-    let request = request.clone().option(&["--data-binary", &text]);
-    let request = request.header(&format!("Content-Type: {media_type}"));
-    request.send("PUT", &format!("/v2/{name}/manifests/{reference}")).is(201);
-    digest
-}
 
 /// The tags of rows, in order.
 fn rows(page: &str) -> Vec<String> {

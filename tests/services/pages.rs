@@ -33,6 +33,16 @@ use crate::support::{
 /// Headers that each page must send about itself.
 const PAGES: [&str; 8] =
     ["/", "/team/app", "/team/app:1", "/-/access", "/-/tokens", "/-/events", "/-/shadow", "/-/sign-in"];
+const PAGES: [&str; 8] = [
+    "/",
+    "/team/app",
+    "/team/app:1",
+    "/-/compare/team/app",
+    "/-/access",
+    "/-/events",
+    "/-/shadow",
+    "/-/sign-in",
+];
 
 #[test]
 fn each_user_sees_what_it_may_pull() {

@@ -8,10 +8,11 @@ use super::{
     page_error::PageError,
     reader::{self, Reader, manifest_in},
     repository::{may_delete, may_delete_tag},
+    signers::signers,
     visit::{Request, Visit},
 };
 use crate::{
-    image::{Attachment, Descriptor, Manifest},
+    image::{Attachment, Descriptor, HelmChart, ImageConfig, Manifest},
     proxy::forward::gather::gather,
     registry::{Digest, RepositoryName},
     ui::{Content, ImagePage, IndexEntry, NoConfig, Reference, Referrer, views},
@@ -36,16 +37,33 @@ pub(super) async fn show(
     request.log.about(name, Some(asked));
     let reader = request.reader(visit);
     let found = reader.manifest(name, asked).await?;
+    let kind = found.manifest.artifact_kind();
     let config = match &found.manifest {
-        Manifest::Image { config, .. } if found.manifest.artifact_kind().is_none() => {
+        Manifest::Image { config, .. } if kind.is_none() => {
             reader.config(name, config).await.unwrap_or(Err(NoConfig::Unreadable))
+        }
+        Manifest::Index { manifests, .. } if kind.is_none() => {
+            config_of_first(&reader, name, manifests).await
         }
         _ => Err(NoConfig::Unreadable),
     };
+    let chart = match &found.manifest {
+        Manifest::Image { config, .. } if kind.as_deref() == Some("Helm chart") => {
+            let document = reader.document(name, config).await.ok().and_then(Result::ok);
+            document.and_then(|document| HelmChart::parse(&document))
+        }
+        _ => None,
+    };
     let none = BTreeMap::new();
-    let content = match (&found.manifest, found.manifest.artifact_kind()) {
+    let annotations = match &found.manifest {
+        Manifest::Index { annotations, .. } | Manifest::Image { annotations, .. } => annotations,
+        Manifest::Unknown => &none,
+    };
+    let content = match (&found.manifest, kind) {
         (Manifest::Index { manifests, .. }, _) => Content::Index(entries(&reader, name, manifests).await),
-        (Manifest::Image { layers, .. }, Some(kind)) => Content::Artifact { kind, files: layers },
+        (Manifest::Image { layers, .. }, Some(kind)) => {
+            Content::Artifact { kind, files: layers, chart: chart.as_ref() }
+        }
         (Manifest::Image { layers, .. }, None) => Content::Image { layers, config: config.as_ref() },
         (Manifest::Unknown, _) => Content::Unknown,
     };
@@ -70,16 +88,35 @@ pub(super) async fn show(
         digest: found.digest.as_str(),
         media_type: &found.media_type,
         content,
-        annotations: match &found.manifest {
-            Manifest::Index { annotations, .. } | Manifest::Image { annotations, .. } => annotations,
-            Manifest::Unknown => &none,
-        },
-        referrers: referrers(&reader, name, &found.digest).await,
+        about: about(config.as_ref().ok(), annotations),
+        annotations,
+        referrers: referrers(&reader, visit, name, &found.digest).await,
         activity: known.get(asked, Some(found.digest.as_str())),
         may_delete: !is_write_once && may_delete(visit, &reader, name).await?,
         may_delete_tag,
     };
     Ok(Answer::page(views::image(&request.frame(), &shown)))
+}
+
+/// The configuration of the first image of an index: it stands for the others.
+async fn config_of_first(
+    reader: &Reader,
+    name: &RepositoryName,
+    manifests: &[Descriptor],
+) -> Result<ImageConfig, NoConfig> {
+    let first = manifests.iter().find(|entry| entry.attested().is_none()).ok_or(NoConfig::Unreadable)?;
+    match reader.manifest(name, &first.digest).await.map(|found| found.manifest) {
+        Ok(Manifest::Image { config, .. }) => {
+            reader.config(name, &config).await.unwrap_or(Err(NoConfig::Unreadable))
+        }
+        _ => Err(NoConfig::Unreadable),
+    }
+}
+
+/// What an image says of itself; annotations are nearer to the push than labels.
+fn about(config: Option<&ImageConfig>, annotations: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let labels = config.map(|config| config.labels.clone()).unwrap_or_default();
+    labels.into_iter().chain(annotations.clone()).collect()
 }
 
 /// The size of all platforms; `None` unless that of each is known, and for more than the list of tags looks into: it has
@@ -111,7 +148,7 @@ async fn entries(reader: &Reader, name: &RepositoryName, manifests: &[Descriptor
 /// Returns the manifests that refer to one, as the registry lists them (OCI distribution 1.1). For registries that list
 /// none, such as registry 2.8, it reads the list that clients leave under a tag. Artifacts that cosign leaves under
 /// tags of its own are added.
-async fn referrers(reader: &Reader, name: &RepositoryName, digest: &Digest) -> Vec<Referrer> {
+async fn referrers(reader: &Reader, visit: &Visit, name: &RepositoryName, digest: &Digest) -> Vec<Referrer> {
     let mut all = Vec::new();
     let tag = digest.as_str().replace(':', "-");
     let listed = match reader.get(&format!("/v2/{name}/referrers/{digest}"), INDEX).await {
@@ -124,16 +161,27 @@ async fn referrers(reader: &Reader, name: &RepositoryName, digest: &Digest) -> V
             size: Some(entry.size),
             digest: entry.digest,
             tag: None,
+            pushed: None,
+            signers: Vec::new(),
         }));
     }
-    for suffix in ["sig", "att", "sbom"] {
-        let tag = format!("{tag}.{suffix}");
-        let kind = Attachment::of_tag(&tag).and_then(|attachment| attachment.kind);
+    let tags = ["sig", "att", "sbom"].map(|suffix| format!("{tag}.{suffix}"));
+    for tag in &tags {
+        let kind = Attachment::of_tag(tag).and_then(|attachment| attachment.kind);
         if let Some(kind) = kind
-            && let Ok(found) = reader.digest_of(name, &tag).await
+            && let Ok(found) = reader.manifest(name, tag).await
         {
-            let (kind, digest) = (kind.to_owned(), found.to_string());
-            all.push(Referrer { kind, digest, tag: Some(tag), size: None });
+            let known = Known::of(&reader.snapshot, visit, name, std::iter::once(tag.clone())).await;
+            let activity = known.get(tag, Some(found.digest.as_str()));
+            let layers = if let Manifest::Image { layers, .. } = &found.manifest { &layers[..] } else { &[] };
+            all.push(Referrer {
+                kind: kind.to_owned(),
+                digest: found.digest.to_string(),
+                size: None,
+                pushed: activity.and_then(|activity| activity.pushed),
+                signers: signers(layers),
+                tag: Some(tag.clone()),
+            });
         }
     }
     all

@@ -8,6 +8,7 @@ mod access;
 mod activity;
 mod answer;
 mod attachments;
+mod compare;
 mod deletion;
 mod events;
 mod image;
@@ -20,6 +21,7 @@ mod repository;
 mod search;
 mod shadow;
 mod sign_in;
+mod signers;
 mod summaries;
 mod tag_deletion;
 mod tag_order;
@@ -156,6 +158,7 @@ async fn visited(page: PagePath, request: &mut Request<'_>) -> Result<Answer, Pa
         (PagePath::Repositories, _) => repositories::show(request, &visit).await,
         (PagePath::Repository(name), _) => repository::show(request, &visit, &name).await,
         (PagePath::Image(name, reference), _) => image::show(request, &visit, &name, &reference).await,
+        (PagePath::Compare(name), _) => compare::show(request, &visit, &name).await,
         (PagePath::Delete(name, digest), _) => deletion::ask(request, &visit, &name, &digest).await,
         (PagePath::DeleteTag(name, tag), _) => tag_deletion::ask(request, &visit, &name, &tag).await,
         (PagePath::Access, _) => access::show(request, &visit).await,

@@ -103,16 +103,28 @@ impl Reader {
         name: &RepositoryName,
         config: &Descriptor,
     ) -> Result<Result<ImageConfig, NoConfig>, PageError> {
-        let answer = self.ask(Method::Get, &format!("/v2/{name}/blobs/{}", config.digest), ANYTHING).await;
+        let document = self.document(name, config).await?;
+        Ok(document.and_then(|document| ImageConfig::parse(&document).ok_or(NoConfig::Unreadable)))
+    }
+
+    /// A blob that is small enough to be looked into, or why it is not known.
+    ///
+    /// # Errors
+    /// It cannot be read just now.
+    pub(super) async fn document(
+        &self,
+        name: &RepositoryName,
+        blob: &Descriptor,
+    ) -> Result<Result<Bytes, NoConfig>, PageError> {
+        let answer = self.ask(Method::Get, &format!("/v2/{name}/blobs/{}", blob.digest), ANYTHING).await;
         let document = match answer {
-            Ok(reply) if reply.status.is_redirection() => match self.follow(&reply.headers, config).await {
+            Ok(reply) if reply.status.is_redirection() => match self.follow(&reply.headers, blob).await {
                 Ok(document) => Some(document),
                 Err(why) => return Ok(Err(why)),
             },
             answer => lasting(answer.and_then(only_ok))?.map(|reply| reply.body),
         };
-        let document = document.filter(|document| document.len() <= LARGEST);
-        Ok(document.and_then(|document| ImageConfig::parse(&document)).ok_or(NoConfig::Unreadable))
+        Ok(document.filter(|document| document.len() <= LARGEST).ok_or(NoConfig::Unreadable))
     }
 
     /// The blob in the object store to which the registry redirects.

@@ -157,7 +157,7 @@ fn time_of((tag, summary): &Row, known: &Known) -> Option<SystemTime> {
 }
 
 /// The tags without those that count as deleted.
-async fn shown_tags(
+pub(super) async fn shown_tags(
     request: &Request<'_>,
     reader: &Reader,
     name: &RepositoryName,

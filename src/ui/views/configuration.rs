@@ -12,14 +12,24 @@ pub(super) fn configuration(config: &ImageConfig) -> Markup {
     let environment = config.env.iter().map(|pair| pair.split_once('=').unwrap_or((pair, "")));
     let labels = config.labels.iter().map(|(key, value)| (key.as_str(), value.as_str()));
     html! {
-        section { h2 { "How it runs" } (how_it_runs(config)) }
+        section { h2 { "How it runs" } (running(config)) }
         section { h2 { "Environment" } (pairs(environment)) }
         section { h2 { "Labels" } (pairs(labels)) }
     }
 }
 
-fn how_it_runs(config: &ImageConfig) -> Markup {
-    let facts: Vec<(&str, String)> = [
+fn running(config: &ImageConfig) -> Markup {
+    let facts = how_it_runs(config);
+    html! {
+        @if facts.is_empty() { p.note { "The image says nothing about it." } } @else {
+            dl.pairs { @for (name, value) in &facts { div { dt { (name) } dd { code { (Untrusted(value)) } } } } }
+        }
+    }
+}
+
+/// Returns what is said about its process, by name.
+pub(super) fn how_it_runs(config: &ImageConfig) -> Vec<(&'static str, String)> {
+    let facts = [
         ("Entry point", exec_form(&config.entrypoint)),
         ("Command", exec_form(&config.cmd)),
         ("Working directory", config.working_dir.clone().unwrap_or_default()),
@@ -28,15 +38,8 @@ fn how_it_runs(config: &ImageConfig) -> Markup {
         ("Volumes", config.volumes.join(", ")),
         ("Stop signal", config.stop_signal.clone().unwrap_or_default()),
         ("Health check", exec_form(&config.healthcheck)),
-    ]
-    .into_iter()
-    .filter(|(_, value)| !value.is_empty())
-    .collect();
-    html! {
-        @if facts.is_empty() { p.note { "The image says nothing about it." } } @else {
-            dl.pairs { @for (name, value) in &facts { div { dt { (name) } dd { code { (Untrusted(value)) } } } } }
-        }
-    }
+    ];
+    facts.into_iter().filter(|(_, value)| !value.is_empty()).collect()
 }
 
 /// As a Dockerfile has it, so that it is clear where each word ends: `["nginx", "-g", "daemon off;"]`.

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use maud::{Markup, html};
 
 use super::{
-    activity,
+    about, activity,
+    commands::commands,
     configuration::{configuration, pairs},
     layers::layers,
     repository::write_once,
@@ -15,9 +16,7 @@ use crate::{
     ui::{
         age::Age,
         amount::{Count, Size, counted},
-        copyable::{
-            command, cut, digest, digest_of, pinned, pinned_command, pull_command, reference, whole_digest,
-        },
+        copyable::{cut, digest, digest_of, whole_digest},
         layout::{Document, breadcrumbs},
         link,
         model::{Content, Frame, ImagePage, IndexEntry, NoConfig, Referrer, StoreFault},
@@ -43,8 +42,13 @@ pub fn image(frame: &Frame<'_>, page: &ImagePage<'_>) -> String {
         ]))
         div.heading {
             h1 { (called) @if page.is_write_once { " " (write_once()) } }
+            @if page.tag.is_some() { (comparison(frame, page)) }
             @if page.may_delete_tag { (tag_deletion(frame, page)) }
             @if page.may_delete { (deletion(frame, page)) }
+        }
+        @match &page.content {
+            Content::Artifact { chart: Some(chart), .. } => { (about::chart(chart)) }
+            _ => { (about::about(&page.about)) }
         }
         (commands(frame, page, called))
         (facts(frame, page))
@@ -53,6 +57,14 @@ pub fn image(frame: &Frame<'_>, page: &ImagePage<'_>) -> String {
         (referrers(frame, page))
     };
     Document { title: &called.to_string(), path: path.as_ref(), class: "wide" }.render(frame, &content)
+}
+
+fn comparison(frame: &Frame<'_>, page: &ImagePage<'_>) -> Markup {
+    html! {
+        @if let Some(path) = PagePath::comparison(page.name) {
+            a.button href=(link::with(frame, &path, &[("from", page.tag.unwrap_or_default())])) { "Compare…" }
+        }
+    }
 }
 
 fn tag_deletion(frame: &Frame<'_>, page: &ImagePage<'_>) -> Markup {
@@ -66,21 +78,7 @@ fn tag_deletion(frame: &Frame<'_>, page: &ImagePage<'_>) -> Markup {
 fn deletion(frame: &Frame<'_>, page: &ImagePage<'_>) -> Markup {
     html! {
         @if let Some(path) = PagePath::deletion(page.name, page.digest) {
-            a.button.danger href=(link::with(frame, &path, &[("tag", page.tag.unwrap_or_default())])) { "Delete…" }
-        }
-    }
-}
-
-/// Renders the commands that fetch it. For content that docker cannot pull, the reference, which other clients take.
-fn commands(frame: &Frame<'_>, page: &ImagePage<'_>, called: Called<'_>) -> Markup {
-    let (verb, by_tag, by_digest) = match page.content {
-        Content::Artifact { .. } => ("Reference", reference(frame.host, called), pinned(frame.host, called)),
-        _ => ("Pull", pull_command(frame.host, called), pinned_command(frame.host, called)),
-    };
-    html! {
-        dl.commands {
-            @if called.tag.is_some() { div { dt { (verb) " by tag" } dd { (command(&by_tag)) } } }
-            div { dt { (verb) " by digest: always the very same" } dd { (command(&by_digest)) } }
+            a.button.danger href=(link::with(frame, &path, &[("tag", page.tag.unwrap_or_default())])) { "Delete the image…" }
         }
     }
 }
@@ -104,7 +102,7 @@ fn facts(frame: &Frame<'_>, page: &ImagePage<'_>) -> Markup {
                     div { dt { "Platforms" } dd { (Count(runnable(entries).count() as u64)) } }
                     div { dt { "Size" } dd { (sizes(page, entries)) } }
                 }
-                Content::Artifact { kind, files } => {
+                Content::Artifact { kind, files, .. } => {
                     div { dt { "Kind" } dd { (Untrusted(kind)) } }
                     div { dt { "Size" } dd { (size(page)) " in " (counted(files.len(), "file", "files")) } }
                 }
@@ -305,6 +303,7 @@ fn referrers(frame: &Frame<'_>, page: &ImagePage<'_>) -> Markup {
             @if page.referrers.is_empty() {
                 p.note { "Nothing is attached to it: no signature, no SBOM." }
             } @else {
+                p.note { "Nothing here is verified. " code { "cosign verify" } " does that." }
                 (table("Signatures and attachments", &[KIND, SIZE, TAG, DIGEST], rows))
             }
         }
@@ -315,8 +314,13 @@ fn referrer_cells(frame: &Frame<'_>, name: &str, referrer: &Referrer) -> Markup 
     let path = PagePath::by_digest(name, &referrer.digest);
     let size = referrer.size.map(Size);
     let tag = referrer.tag.as_deref();
+    let kind = html! {
+        (link::link(frame, path.as_ref(), Untrusted(&referrer.kind)))
+        @for signer in &referrer.signers { div.below.small { "names " (Untrusted(signer)) } }
+        @if let Some(pushed) = &referrer.pushed { div.below.small { "pushed " (activity::done(frame, pushed)) } }
+    };
     html! {
-        (head_cell(KIND, link::link(frame, path.as_ref(), Untrusted(&referrer.kind))))
+        (head_cell(KIND, kind))
         (cell(SIZE, html! { @if let Some(size) = size { (size) } @else { span.quiet { "unknown" } } }))
         (cell(TAG, html! { @if let Some(tag) = tag { (cut(tag)) } @else { span.quiet { "none" } } }))
         (cell(DIGEST, digest(&referrer.digest)))

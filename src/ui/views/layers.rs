@@ -14,9 +14,9 @@ use crate::{
 
 /// A step and what came of it. A step may make no layer, and a layer may come without its step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct StepAndLayer<'a> {
-    step: Option<&'a HistoryEntry>,
-    layer: Option<&'a Descriptor>,
+pub(super) struct StepAndLayer<'a> {
+    pub(super) step: Option<&'a HistoryEntry>,
+    pub(super) layer: Option<&'a Descriptor>,
 }
 
 const STEP: Column = Column { label: "Step", class: "ordinal" };
@@ -47,7 +47,8 @@ pub(super) fn layers(layers: &[Descriptor], history: &[HistoryEntry]) -> Markup 
     }
 }
 
-fn created_by(step: Option<&HistoryEntry>) -> Markup {
+/// The step, as its author wrote it.
+pub(super) fn created_by(step: Option<&HistoryEntry>) -> Markup {
     html! {
         @match step {
             Some(step) if !step.created_by.trim().is_empty() => { (BuildStep::parse(&step.created_by).render()) }
@@ -66,7 +67,7 @@ fn bar(size: u64, largest: u64) -> Markup {
 }
 
 /// The history tells which steps made a layer; these get the layers in turn. What is left of either stands alone.
-fn paired<'a>(layers: &'a [Descriptor], history: &'a [HistoryEntry]) -> Vec<StepAndLayer<'a>> {
+pub(super) fn paired<'a>(layers: &'a [Descriptor], history: &'a [HistoryEntry]) -> Vec<StepAndLayer<'a>> {
     let mut rest = layers.iter();
     let mut pairs: Vec<StepAndLayer<'a>> = history
         .iter()

@@ -1,7 +1,10 @@
 //! One file for each page. Each gives the whole HTML document as text.
 
+mod about;
 mod access;
 mod activity;
+mod commands;
+mod comparison;
 mod configuration;
 mod deletion;
 mod events;
@@ -18,6 +21,7 @@ mod sign_in;
 mod tokens;
 
 pub use access::access;
+pub use comparison::comparison;
 pub use deletion::{deletion, tag_deletion};
 pub use events::events;
 pub use image::image;

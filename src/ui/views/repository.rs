@@ -32,7 +32,12 @@ pub fn repository(frame: &Frame<'_>, page: &Repository<'_>) -> String {
     let path = PagePath::repository(page.name);
     let content = html! {
         (breadcrumbs(frame, &[(Some(PagePath::Repositories), html! { "Repositories" })]))
-        div.heading { h1 { (Name(page.name)) } }
+        div.heading {
+            h1 { (Name(page.name)) }
+            @if page.tags.len() > 1 && let Some(path) = PagePath::comparison(page.name) {
+                a.button href=(link::to(frame, &path)) { "Compare tags…" }
+            }
+        }
         @if let Some(gone) = page.deleted {
             div.notice.good role="status" { p { strong { "Deleted " code { (short(gone)) } } " and every tag on it." } }
         }

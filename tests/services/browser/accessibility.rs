@@ -45,6 +45,8 @@ fn axe_finds_nothing_serious_on_any_page() {
         ("/team/app:2.4.1", "Image for several platforms"),
         (&format!("/team/app@{image}"), "Entry point"),
         (&format!("/charts/app@{artifact}"), "Helm"),
+        ("/-/compare/team/app?from=2.3.0&to=2.4.1", "3 layers are the same"),
+        ("/-/compare/team/app?from=none&to=2.4.1", "that you may pull"),
         (&format!("/-/delete/team/app@{index}?tag=2.4.1"), "all 3 tags that name it"),
         ("/team/app?untagged=1.0", "the image and its other tags stay"),
         ("/-/delete-tag/team/app:2.4.1", "with every other tag on it"),

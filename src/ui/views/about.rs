@@ -1,0 +1,95 @@
+//! What an image or a chart says of itself: by the annotations of the OCI image specification (`annotations.md`), or in
+//! its `Chart.yaml`.
+
+use std::collections::BTreeMap;
+
+use maud::{Markup, html};
+
+use crate::{
+    image::HelmChart,
+    ui::{outside::outside, untrusted::Untrusted},
+};
+
+/// The start of the names.
+const OCI: &str = "org.opencontainers.image.";
+
+/// The facts, by the end of their name, in the order in which they stand; true for addresses.
+const FACTS: [(&str, &str, bool); 8] = [
+    ("version", "Version", false),
+    ("source", "Source", true),
+    ("revision", "Revision", false),
+    ("licenses", "Licence", false),
+    ("documentation", "Documentation", true),
+    ("url", "Home page", true),
+    ("vendor", "Vendor", false),
+    ("base.name", "Base image", false),
+];
+
+/// Renders the description and the facts; nothing if there are none.
+pub(super) fn about(labels: &BTreeMap<String, String>) -> Markup {
+    let get = |name: &str| labels.get(&format!("{OCI}{name}")).filter(|text| !text.trim().is_empty());
+    let facts: Vec<(&str, Markup)> = FACTS
+        .into_iter()
+        .filter_map(|(name, label, is_address)| {
+            let text = get(name)?;
+            Some((
+                label,
+                if is_address {
+                    outside(text)
+                } else {
+                    html! { (Untrusted(text)) }
+                },
+            ))
+        })
+        .collect();
+    html! {
+        @if let Some(description) = get("description") { p.lead.about { (Untrusted(description)) } }
+        (list(&facts))
+    }
+}
+
+/// Renders the description and the fields of a chart.
+pub(super) fn chart(chart: &HelmChart) -> Markup {
+    let text = |text: &Option<String>| text.as_deref().map(|text| html! { (Untrusted(text)) });
+    let words = |words: &[String]| (!words.is_empty()).then(|| html! { (Untrusted(&words.join(", "))) });
+    let sources = || html! { @for source in &chart.sources { div { (outside(source)) } } };
+    let facts: Vec<(&str, Markup)> = [
+        ("Chart", text(&chart.name)),
+        ("Version", text(&chart.version)),
+        ("Application version", text(&chart.app_version)),
+        ("Type", text(&chart.kind)),
+        ("Kubernetes", text(&chart.kube_version)),
+        ("Home page", chart.home.as_deref().map(outside)),
+        ("Sources", (!chart.sources.is_empty()).then(sources)),
+        ("Maintainers", words(&chart.maintainers)),
+    ]
+    .into_iter()
+    .filter_map(|(label, fact)| Some((label, fact?)))
+    .collect();
+    html! {
+        @if let Some(description) = &chart.description { p.lead.about { (Untrusted(description)) } }
+        @if chart.is_deprecated { div.notice.bad { p { strong { "This chart is deprecated." } } } }
+        (list(&facts))
+        @if !chart.dependencies.is_empty() {
+            section {
+                h2 { "Dependencies" }
+                dl.pairs {
+                    @for needed in &chart.dependencies {
+                        div {
+                            dt { (Untrusted(&needed.name)) " " (Untrusted(needed.version.as_deref().unwrap_or_default())) }
+                            dd { (Untrusted(needed.repository.as_deref().unwrap_or("not stated"))) }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn list(facts: &[(&str, Markup)]) -> Markup {
+    html! {
+        @if !facts.is_empty() {
+            dl.facts.about { @for (label, fact) in facts { div { dt { (label) } dd { (fact) } } } }
+        }
+    }
+}
