@@ -7,6 +7,7 @@ use super::{
     link,
     model::{Frame, Visitor},
     path::PagePath,
+    search::Search,
     untrusted::Untrusted,
 };
 
@@ -63,6 +64,7 @@ impl Document<'_> {
                         (Untrusted(frame.service))
                     }
                     (self.navigation(frame))
+                    (self.search(frame))
                     (self.visitor(frame))
                 }
             }
@@ -85,6 +87,17 @@ impl Document<'_> {
                         @if sees_events { (self.way(frame, &PagePath::Events, "Events")) }
                     }
                 }
+            }
+        }
+    }
+
+    /// The field to search everything with, unless the page has one of its own.
+    fn search(&self, frame: &Frame<'_>) -> Markup {
+        let has_its_own = matches!(self.path, Some(PagePath::Repositories | PagePath::Repository(_)));
+        let page = PagePath::Repositories;
+        html! {
+            @if !has_its_own && !matches!(frame.visitor, Visitor::Nobody) {
+                (Search { page: &page, query: "", label: "Search" }.form(frame))
             }
         }
     }

@@ -3,6 +3,7 @@
 
 mod activity;
 mod comparison;
+mod events;
 mod repository;
 mod tokens;
 
@@ -11,6 +12,7 @@ use std::{collections::BTreeMap, net::IpAddr, time::SystemTime};
 use crate::image::{Descriptor, HelmChart, ImageConfig, Platform};
 pub use activity::{Done, TagActivity};
 pub use comparison::{Compared, Comparison, ComparisonProblem};
+pub use events::{EventAction, EventFilter, EventRow, Events};
 pub use repository::{Badges, Order, Orphan, PlatformSize, Repository, Summary, TagRow};
 pub use tokens::{TokenEntry, TokenNotice, TokenWish, Tokens};
 
@@ -89,6 +91,8 @@ pub struct Repositories<'a> {
     pub query: &'a str,
     /// Those on this page, in order: the ones of a namespace together.
     pub rows: Vec<RepositoryRow<'a>>,
+    /// Where no repository matches: repositories and their tags that do.
+    pub tagged: Vec<(&'a str, &'a str)>,
     /// The part of the list.
     pub page: Page,
     /// The number of repositories without the search.
@@ -315,38 +319,6 @@ pub struct Right {
     pub by: String,
     /// The moment at which that rule ends, where it does.
     pub until: Option<SystemTime>,
-}
-
-/// The last lines of the audit log, the newest first.
-#[derive(Debug, Clone)]
-pub struct Events {
-    /// `None` where no audit log is written, so that there is nothing to show.
-    pub rows: Option<Vec<EventRow>>,
-}
-
-/// A line of the audit log. What is not known is empty.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct EventRow {
-    /// The time at which it was written.
-    pub time: Option<SystemTime>,
-    /// `decision`, `transfer`, `token`, `freeze`.
-    pub event: String,
-    /// The account, empty for the anonymous one; `None` where no account was proved, or none is concerned.
-    pub account: Option<String>,
-    /// The client's address.
-    pub address: String,
-    /// The method.
-    pub method: String,
-    /// The repository, and the tag or digest.
-    pub what: String,
-    /// `allowed`, `denied`, …
-    pub decision: String,
-    /// The rule behind it, or the reason of a refusal.
-    pub why: String,
-    /// The status of the response.
-    pub status: Option<u16>,
-    /// `X-Request-Id`.
-    pub request_id: String,
 }
 
 /// An error, with a way on.

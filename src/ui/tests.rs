@@ -313,6 +313,7 @@ fn platforms_are_counted_where_that_saves_room() {
 fn events_show_digests_in_short_and_whole_to_whoever_points_at_them() {
     let html = page("events");
     assert!(html.contains("sha256:b3f29a0cbbbb…"));
+    assert!(html.contains("pulled <code") && html.contains("wanted to pull <code"), "in words");
     assert!(html.contains(&format!("title=\"team/app@sha256:b3f29a0c{}\"", "b".repeat(56))));
 }
 

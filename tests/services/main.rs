@@ -41,6 +41,7 @@ mod object_store;
 mod one_tag;
 mod page_details;
 mod page_lists;
+mod page_tasks;
 mod pages;
 mod personal_tokens;
 #[allow(clippy::disallowed_methods, reason = "tests are threads of their own, which may sleep")]

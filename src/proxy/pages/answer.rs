@@ -99,6 +99,19 @@ impl Answer {
         Self::file(asset.content(), asset.content_type(), "public, max-age=31536000, immutable")
     }
 
+    /// JSON that a browser saves under that name.
+    pub(super) fn download(json: String, name: &str) -> Self {
+        let mut response = Response::new(ResponseBody::from(json));
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        let own = HeaderValue::from_static("same-origin");
+        headers.insert(HeaderName::from_static("cross-origin-resource-policy"), own);
+        let disposition = HeaderValue::try_from(format!("attachment; filename=\"{name}\""));
+        headers.extend(disposition.ok().map(|value| (header::CONTENT_DISPOSITION, value)));
+        Self::from(response)
+    }
+
     /// The file for search engines: nothing here is theirs.
     pub(super) fn robots() -> Self {
         Self::file("User-agent: *\nDisallow: /\n", "text/plain; charset=utf-8", "public, max-age=86400")

@@ -1,26 +1,126 @@
 //! The end of the audit log, for visitors that may see the whole registry.
 
-use std::time::{Duration, SystemTime};
+use std::{
+    collections::HashSet,
+    time::{Duration, SystemTime},
+};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{
     answer::Answer,
     page_error::PageError,
     visit::{Request, Visit},
 };
-use crate::ui::{EventRow, Events, views};
+use crate::ui::{EventAction, EventFilter, EventRow, Events, views};
 
-/// The page.
+/// The page, or its rows as JSON.
 pub(super) async fn show(request: &Request<'_>, visit: &Visit) -> Result<Answer, PageError> {
     if !request.catalog_view(visit).await?.is_whole() {
         let why = "recent events are for those who may see the whole catalogue (registry:catalog:*)";
         return Err(PageError::Denied(why.to_owned()));
     }
+    let filter = EventFilter {
+        account: request.parameter("account").trim().to_owned(),
+        repository: request.parameter("repository").trim().to_owned(),
+        action: EventAction::named(&request.parameter("action")),
+        minutes: request.parameter("minutes").parse().ok(),
+        refused: !request.parameter("refused").is_empty(),
+    };
+    let since = since(&filter, SystemTime::now());
     let lines = request.log.recent();
-    let rows = lines.map(|lines| lines.iter().rev().filter_map(|line| row(line)).collect());
-    Ok(Answer::page(views::events(&request.frame(), &Events { rows })))
+    let rows: Option<Vec<EventRow>> = lines.map(|lines| {
+        let rows = lines.iter().rev().filter_map(|line| row(line));
+        rows.filter(|row| is_wanted(row, &filter, since)).collect()
+    });
+    if request.parameter("format") == "json" {
+        return Ok(Answer::download(exported(&rows.unwrap_or_default()), "events.json"));
+    }
+    let rows = rows.map(merged);
+    Ok(Answer::page(views::events(&request.frame(), &Events { rows, filter })))
 }
+
+fn since(filter: &EventFilter, now: SystemTime) -> Option<SystemTime> {
+    now.checked_sub(Duration::from_secs(filter.minutes?.saturating_mul(60)))
+}
+
+fn is_wanted(row: &EventRow, filter: &EventFilter, since: Option<SystemTime>) -> bool {
+    // "anonymous" is how the page names the account without a name.
+    let account = row.account.as_deref().map(|name| if name.is_empty() { "anonymous" } else { name });
+    (filter.account.is_empty() || account == Some(filter.account.as_str()))
+        && row.repository.contains(&filter.repository)
+        && filter.action.is_none_or(|action| row.action == action)
+        && (!filter.refused || row.is_refused())
+        && since.is_none_or(|since| row.time.is_some_and(|time| time >= since))
+}
+
+/// The rows, with their fields by the names of the audit log.
+fn exported(rows: &[EventRow]) -> String {
+    let rows = rows.iter().map(|row| {
+        json!({
+            "time": row.time.map(|time| humantime::format_rfc3339_seconds(time).to_string()),
+            "event": row.event, "action": row.action.name(), "account": row.account, "address": row.address,
+            "method": row.method, "repository": row.repository, "reference": row.reference,
+            "decision": row.decision, "why": row.why, "status": row.status, "request_id": row.request_id,
+        })
+    });
+    format!("{:#}\n", Value::Array(rows.collect()))
+}
+
+/// Requests that belong together become one row: a client sends a dozen of them for a pull.
+fn merged(rows: Vec<EventRow>) -> Vec<EventRow> {
+    let mut groups: Vec<Group> = Vec::new();
+    for row in rows {
+        match groups.iter_mut().find(|group| belongs(&row, group)) {
+            Some(group) => group.take(row),
+            None => groups.push(Group {
+                oldest: row.time,
+                requests: HashSet::from([row.request_id.clone()]),
+                row,
+            }),
+        }
+    }
+    groups.into_iter().map(|group| EventRow { count: group.requests.len(), ..group.row }).collect()
+}
+
+/// Requests that belong together.
+struct Group {
+    row: EventRow,
+    /// The time of the first.
+    oldest: Option<SystemTime>,
+    requests: HashSet<String>,
+}
+
+impl Group {
+    /// Takes an older row in.
+    fn take(&mut self, row: EventRow) {
+        // A tag says more than a digest, and the answer more than the decision.
+        if row.reference.starts_with(':') || self.row.reference.is_empty() {
+            self.row.reference = row.reference;
+        }
+        self.row.status = self.row.status.or(row.status);
+        self.oldest = row.time.or(self.oldest);
+        self.requests.insert(row.request_id);
+    }
+}
+
+/// Returns true if a row, which is older, is part of what a group shows.
+fn belongs(row: &EventRow, Group { row: group, oldest, .. }: &Group) -> bool {
+    let key = |row: &EventRow| {
+        let EventRow { account, address, repository, action, decision, why, .. } = row.clone();
+        (account, address, repository, action, decision, why)
+    };
+    // Different tags stay apart, and so does what has no repository.
+    let tags = [&row.reference, &group.reference].map(|reference| reference.starts_with(':'));
+    let is_other_tag = tags == [true, true] && row.reference != group.reference;
+    let is_near = oldest
+        .zip(row.time)
+        .is_some_and(|(since, time)| since.duration_since(time).is_ok_and(|between| between <= TOGETHER));
+    !row.repository.is_empty() && key(row) == key(group) && is_near && !is_other_tag
+}
+
+/// The longest time between requests that belong together.
+const TOGETHER: Duration = Duration::from_secs(60);
 
 /// A line of the log, by the names of its fields (`docs/monitoring.md`).
 fn row(line: &[u8]) -> Option<EventRow> {
@@ -33,25 +133,43 @@ fn row(line: &[u8]) -> Option<EventRow> {
         reference if reference.contains(':') => format!("@{reference}"),
         reference => format!(":{reference}"),
     };
-    let what = match line.get("requested") {
+    let reference = match line.get("requested") {
         Some(Value::Array(scopes)) if text("event") == "token" => {
             scopes.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" ")
         }
-        _ => text("repository") + &reference,
+        _ => reference,
     };
-    let decision = text("decision");
     Some(EventRow {
         time: timestamp(&text("time")),
         event: text("event"),
+        action: action(&text("event"), &text("route"), &text("method")),
         account: proved_account(&line),
         address: text("address"),
         method: text("method"),
-        what,
-        decision,
+        repository: if text("event") == "token" { String::new() } else { text("repository") },
+        reference,
+        decision: text("decision"),
         why: first_of(["reason", "rule"]),
         status: line.get("status").and_then(Value::as_u64).and_then(|status| u16::try_from(status).ok()),
         request_id: text("request_id"),
+        count: 1,
     })
+}
+
+fn action(event: &str, route: &str, method: &str) -> EventAction {
+    match (event, route, method) {
+        ("token", ..) => EventAction::SignIn,
+        ("untag", ..) => EventAction::Delete,
+        ("decision" | "transfer", "page", "POST") => EventAction::Delete,
+        ("decision" | "transfer", "page", _) => EventAction::Page,
+        ("decision" | "transfer", "catalog" | "tags" | "referrers", _) => EventAction::List,
+        ("decision" | "transfer", "manifest" | "blob" | "upload", "DELETE") => EventAction::Delete,
+        ("decision" | "transfer", "upload", _) => EventAction::Push,
+        ("decision" | "transfer", "manifest" | "blob", "GET" | "HEAD") => EventAction::Pull,
+        ("decision" | "transfer", "manifest" | "blob", _) => EventAction::Push,
+        ("decision" | "transfer", "base", _) => EventAction::SignIn,
+        _ => EventAction::Other,
+    }
 }
 
 /// The account that a request was proved to come from; empty for the anonymous one. A name that was only claimed may be
@@ -84,16 +202,89 @@ mod tests {
         let line = br#"{"time":"2026-01-02T03:04:05.678901Z","event":"decision","account":"bob","repository":"team/app",
             "requested":["repository:team/app:pull"],"reference":"1.0","decision":"denied","rule":"rule 2","reason":"may not","status":401}"#;
         let row = row(line).unwrap();
-        assert_eq!(row.what, "team/app:1.0");
+        assert_eq!((row.repository.as_str(), row.reference.as_str()), ("team/app", ":1.0"));
         assert_eq!((row.why.as_str(), row.status, row.address.as_str()), ("may not", Some(401), ""));
         assert_eq!(row.time, Some(SystemTime::UNIX_EPOCH + Duration::from_secs(1_767_323_045)));
+    }
+
+    fn pull(seconds: u64, id: &str, account: &str, reference: &str) -> EventRow {
+        EventRow {
+            time: Some(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)),
+            action: EventAction::Pull,
+            account: Some(account.to_owned()),
+            repository: "team/app".to_owned(),
+            reference: reference.to_owned(),
+            decision: "allowed".to_owned(),
+            request_id: id.to_owned(),
+            count: 1,
+            ..EventRow::default()
+        }
+    }
+
+    #[test]
+    fn the_requests_of_a_pull_are_one_row_and_others_stay_apart() {
+        let rows = merged(vec![
+            pull(1000, "7", "ann", "@sha256:2"),
+            pull(999, "6", "bob", "@sha256:2"),
+            pull(999, "5", "ann", "@sha256:1"),
+            pull(999, "5", "ann", "@sha256:1"),
+            pull(998, "4", "ann", ":1.0"),
+            pull(997, "3", "ann", ":2.0"),
+            pull(930, "2", "ann", "@sha256:2"),
+            EventRow { decision: "denied".to_owned(), ..pull(929, "1", "ann", "@sha256:2") },
+        ]);
+        let shown: Vec<(&str, &str, usize)> = rows
+            .iter()
+            .map(|row| (row.account.as_deref().unwrap(), row.reference.as_str(), row.count))
+            .collect();
+        assert_eq!(
+            shown,
+            [
+                ("ann", ":1.0", 3),
+                ("bob", "@sha256:2", 1),
+                ("ann", ":2.0", 1),
+                ("ann", "@sha256:2", 1),
+                ("ann", "@sha256:2", 1)
+            ]
+        );
+    }
+
+    #[test]
+    fn a_filter_leaves_what_it_names() {
+        let rows = [
+            pull(1000, "1", "ann", ":1"),
+            EventRow {
+                decision: "denied".to_owned(),
+                action: EventAction::Push,
+                ..pull(2000, "2", "", ":1")
+            },
+        ];
+        let left = |filter: EventFilter| {
+            let since = since(&filter, SystemTime::UNIX_EPOCH + Duration::from_secs(2060));
+            let rows = rows.iter().filter(|row| is_wanted(row, &filter, since));
+            rows.map(|row| row.request_id.clone()).collect::<String>()
+        };
+        let any = EventFilter::default;
+        assert_eq!(left(any()), "12");
+        assert_eq!(left(EventFilter { account: "ann".into(), ..any() }), "1");
+        assert_eq!(left(EventFilter { account: "anonymous".into(), ..any() }), "2");
+        assert_eq!(left(EventFilter { account: "an".into(), ..any() }), "");
+        assert_eq!(left(EventFilter { repository: "app".into(), ..any() }), "12");
+        assert_eq!(left(EventFilter { repository: "web".into(), ..any() }), "");
+        assert_eq!(left(EventFilter { action: Some(EventAction::Push), ..any() }), "2");
+        assert_eq!(left(EventFilter { refused: true, ..any() }), "2");
+        assert_eq!(left(EventFilter { minutes: Some(1), ..any() }), "2");
+        assert_eq!(left(EventFilter { minutes: Some(u64::MAX), ..any() }), "12");
     }
 
     #[test]
     fn tokens_are_told_by_what_was_asked_for() {
         let row =
             row(br#"{"event":"token","requested":["repository:a:pull","registry:catalog:*"]}"#).unwrap();
-        assert_eq!(row.what, "repository:a:pull registry:catalog:*");
+        assert_eq!(
+            (row.reference.as_str(), row.action),
+            ("repository:a:pull registry:catalog:*", EventAction::SignIn)
+        );
         assert!(super::row(b"nonsense").is_none());
     }
 

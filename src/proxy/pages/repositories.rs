@@ -14,7 +14,7 @@ use super::{
 use crate::{
     proxy::forward::{catalog::NameFilter, gather::gather},
     registry::{RepositoryName, Tag},
-    ui::{Repositories, RepositoryRow, views},
+    ui::{PagePath, Reference, Repositories, RepositoryRow, views},
 };
 
 /// The number of repositories on a page.
@@ -36,11 +36,26 @@ pub(super) async fn show(request: &Request<'_>, visit: &Visit) -> Result<Answer,
     let wanted = Words::of(&query);
     let matching: Vec<&RepositoryName> =
         seen.names.iter().filter(|name| wanted.occur_in(name.as_str())).collect();
+    let tagged = match matching.is_empty() && !query.trim().is_empty() {
+        true => search::tagged(&request.reader(visit), &query, &seen.names).await,
+        false => Vec::new(),
+    };
+    if let [(name, tag)] = &*tagged {
+        let page = PagePath::Image(name.clone(), Reference::Tag(tag.clone()));
+        return Ok(Answer::redirect(&request.href(&page)));
+    }
     let page = part(matching.len(), ON_A_PAGE, request.page_number());
     let names: Vec<&RepositoryName> = matching.into_iter().skip(page.first).take(ON_A_PAGE).collect();
     let rows = overview(request, visit, &names).await;
     let all = seen.names.len();
-    let shown = Repositories { query: query.trim(), rows, page, all, incomplete: seen.incomplete };
+    let shown = Repositories {
+        query: query.trim(),
+        rows,
+        tagged: tagged.iter().map(|(name, tag)| (name.as_str(), tag.as_str())).collect(),
+        page,
+        all,
+        incomplete: seen.incomplete,
+    };
     Ok(Answer::page(views::repositories(&request.frame(), &shown)))
 }
 

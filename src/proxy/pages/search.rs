@@ -5,11 +5,11 @@ use std::time::Duration;
 use super::{answer::Answer, reader::Reader, visit::Request};
 use crate::{
     proxy::forward::gather::gather,
-    registry::{Digest, RepositoryName},
+    registry::{Digest, RepositoryName, Tag},
     ui::{PagePath, Reference},
 };
 
-/// The repositories in which a digest is looked for, and how long that may take.
+/// The repositories in which a digest or a tag is looked for, and how long that may take.
 const REPOSITORIES: usize = 100;
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -53,6 +53,34 @@ pub(super) async fn named(
     };
     let (PagePath::Repository(name) | PagePath::Image(name, _)) = &page else { return None };
     names.contains(name).then(|| Answer::redirect(&request.href(&page)))
+}
+
+/// The repositories that have a tag of the last word's name, and all other words in theirs; else the same with the first
+/// word.
+pub(super) async fn tagged(
+    reader: &Reader,
+    query: &str,
+    names: &[RepositoryName],
+) -> Vec<(RepositoryName, Tag)> {
+    let words: Vec<&str> = query.split_whitespace().collect();
+    let last = words.split_last().map(|(tag, rest)| (*tag, rest));
+    let first = words.split_first().map(|(tag, rest)| (*tag, rest)).filter(|_| words.len() > 1);
+    for (tag, rest) in last.into_iter().chain(first) {
+        let (Some(tag), wanted) = (Tag::parse(tag), Words::of(&rest.join(" "))) else { continue };
+        let among = names.iter().filter(|name| wanted.occur_in(name.as_str())).take(REPOSITORIES);
+        let among: Vec<RepositoryName> = among.cloned().collect();
+        let found = gather(among.clone(), PATIENCE, |name| {
+            let (reader, tag) = (reader.clone(), tag.clone());
+            async move { reader.digest_of(&name, tag.as_str()).await.is_ok() }
+        });
+        let found = found.await;
+        let with_it = among.into_iter().zip(found).filter(|(_, found)| *found == Some(true));
+        let hits: Vec<_> = with_it.map(|(name, _)| (name, tag.clone())).collect();
+        if !hits.is_empty() {
+            return hits;
+        }
+    }
+    Vec::new()
 }
 
 /// The first repository with a manifest of that digest.

@@ -4,11 +4,11 @@ use maud::{Markup, html};
 
 use super::{activity, guide::push_commands};
 use crate::ui::{
-    amount::Count,
+    amount::{Count, counted},
     layout::Document,
     link,
     model::{Frame, Repositories, RepositoryRow, Visitor},
-    name::Name,
+    name::{Called, Name},
     pagination::{extent, pagination},
     path::PagePath,
     search::Search,
@@ -29,8 +29,9 @@ pub fn repositories(frame: &Frame<'_>, page: &Repositories<'_>) -> String {
 fn list(frame: &Frame<'_>, page: &Repositories<'_>) -> Markup {
     let path = PagePath::Repositories;
     html! {
-        (Search { page: &path, query: page.query, label: "Search repositories" }.form(frame))
-        @if page.rows.is_empty() { (no_match(frame, page)) } @else {
+        (Search { page: &path, query: page.query, label: "Search repositories, tags, digests" }.form(frame))
+        @if !page.tagged.is_empty() { (tagged(frame, page)) }
+        @else if page.rows.is_empty() { (no_match(frame, page)) } @else {
             p.extent { (found(page)) }
             (rows(frame, page))
             (pagination(frame, &path, page.page, &[("q", page.query)]))
@@ -94,11 +95,26 @@ fn found(page: &Repositories<'_>) -> Markup {
     }
 }
 
+/// Where the words name no repository: tags that they name.
+fn tagged(frame: &Frame<'_>, page: &Repositories<'_>) -> Markup {
+    let rows = html! {
+        @for (name, tag) in &page.tagged {
+            tr role="row" {
+                (head_cell(REPOSITORY, link::link(frame, PagePath::tagged(name, tag).as_ref(), Called { name, tag: Some(tag), digest: "" })))
+            }
+        }
+    };
+    html! {
+        p.extent { (counted(page.tagged.len(), "repository has", "repositories have")) " such a tag" }
+        (table("Tags", &[REPOSITORY], rows))
+    }
+}
+
 fn no_match(frame: &Frame<'_>, page: &Repositories<'_>) -> Markup {
     html! {
         div.empty {
             h2 { "Nothing matches “" (Untrusted(page.query)) "”" }
-            p { (none_of(page.all)) " this in its name." }
+            p { (none_of(page.all)) " this in its name, and none has such a tag." }
             p { a.button href=(link::to(frame, &PagePath::Repositories)) { "Show all" } }
         }
     }
