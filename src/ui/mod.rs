@@ -30,9 +30,9 @@ pub use assets::Asset;
 pub use model::{
     Access, Badges, Compared, Comparison, ComparisonProblem, Content, Deletion, Done, EventAction,
     EventFilter, EventRow, Events, Frame, ImagePage, IndexEntry, NoConfig, Order, Orphan, Page, PlatformSize,
-    Problem, Referrer, Repositories, Repository, RepositoryRow, Right, RightsOn, SignIn, SignInProblem,
-    StoreFault, Summary, TagActivity, TagDeletion, TagRow, TokenEntry, TokenNotice, TokenWish, Tokens,
-    Visitor,
+    Problem, Referrer, Repositories, Repository, RepositoryRow, Right, RightOn, RightsOn, RuleCount, SignIn,
+    SignInProblem, StoreFault, Summary, TagActivity, TagDeletion, TagRow, TokenEntry, TokenNotice, TokenWish,
+    Tokens, Visitor,
 };
 pub use next_rules::{Change, NextRules, ShadowRow};
 pub use path::{PagePath, Reference};

@@ -1,15 +1,17 @@
 //! The content of each page, as plain data. Texts from the registry are untrusted input from pushes, and the views
 //! escape all of it.
 
+mod access;
 mod activity;
 mod comparison;
 mod events;
 mod repository;
 mod tokens;
 
-use std::{collections::BTreeMap, net::IpAddr, time::SystemTime};
+use std::{collections::BTreeMap, time::SystemTime};
 
 use crate::image::{Descriptor, HelmChart, ImageConfig, Platform};
+pub use access::{Access, Right, RightOn, RightsOn, RuleCount};
 pub use activity::{Done, TagActivity};
 pub use comparison::{Compared, Comparison, ComparisonProblem};
 pub use events::{EventAction, EventFilter, EventRow, Events};
@@ -91,7 +93,7 @@ pub struct Repositories<'a> {
     pub query: &'a str,
     /// Those on this page, in order: the ones of a namespace together.
     pub rows: Vec<RepositoryRow<'a>>,
-    /// Where no repository matches: repositories and their tags that do.
+    /// Repositories and their tags that match, if no repository does by its name.
     pub tagged: Vec<(&'a str, &'a str)>,
     /// The part of the list.
     pub page: Page,
@@ -144,7 +146,7 @@ pub struct ImagePage<'a> {
     pub content: Content<'a>,
     /// Bytes to pull, compressed; over all platforms of an index. `None` when unknown. The same as in [`Summary`].
     pub size: Option<u64>,
-    /// What it says of itself: the labels of the image, of an index those of its first image, and the annotations of the
+    /// The labels of the image, of an index those of its first image, and the annotations of the
     /// manifest, which count before these.
     pub about: BTreeMap<String, String>,
     /// Annotations of the manifest.
@@ -274,51 +276,6 @@ pub struct TagDeletion<'a> {
     pub digest: &'a str,
     /// The CSRF token that forms send along.
     pub csrf: &'a str,
-}
-
-/// The rights of the visitor, and the rules behind them.
-#[derive(Debug, Clone)]
-pub struct Access<'a> {
-    /// Labels of the account.
-    pub labels: &'a BTreeMap<String, Vec<String>>,
-    /// The section of the configuration that knows the account.
-    pub source: &'a str,
-    /// The address that the rules see.
-    pub address: Option<IpAddr>,
-    /// The whole catalogue (`registry:catalog:*`).
-    pub catalog: Right,
-    /// The name of a repository that was asked about, existing or not, with or without a tag; empty for none.
-    pub asked: &'a str,
-    /// The rights on it; `None` when nothing was asked, or it is no name of a repository.
-    pub answer: Option<RightsOn>,
-    /// The rights on the repositories that can be seen.
-    pub repositories: Vec<(&'a str, RightsOn)>,
-    /// The part of the list.
-    pub page: Page,
-}
-
-/// The rights on a repository.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RightsOn {
-    /// The right to pull.
-    pub pull: Right,
-    /// The right to push.
-    pub push: Right,
-    /// The right to delete.
-    pub delete: Right,
-}
-
-/// A right, or none, and by which rule.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Right {
-    /// True if it is granted.
-    pub allowed: bool,
-    /// True if it is granted for some tags only.
-    pub for_some_tags: bool,
-    /// The source of the decision, in words: `rule 3, line 34`; `no rule matches`.
-    pub by: String,
-    /// The moment at which that rule ends, where it does.
-    pub until: Option<SystemTime>,
 }
 
 /// An error, with a way on.

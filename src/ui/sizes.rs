@@ -9,7 +9,7 @@ use super::amount::{Count, Size};
 pub(super) struct Sizes(pub(super) Vec<Option<u64>>);
 
 impl Sizes {
-    /// What one platform takes, from the smallest to the largest; `None` if none is known.
+    /// Renders the size of one platform, from the smallest to the largest; `None` if none is known.
     pub(super) fn of_one(&self) -> Option<Markup> {
         let known = || self.0.iter().copied().flatten();
         let (least, most) = (known().min()?, known().max()?);
@@ -18,7 +18,7 @@ impl Sizes {
         )
     }
 
-    /// What all platforms take; `sum` is that of their sizes.
+    /// Renders the size of all platforms; `sum` is that of their sizes.
     pub(super) fn of_all(&self, sum: u64) -> Markup {
         html! { (Size(sum)) " for all " (Count(self.0.len() as u64)) }
     }

@@ -4,7 +4,7 @@
 
 use serde_json::json;
 
-use super::page_details::put;
+use super::page_details::{put, text};
 use crate::support::{
     curl::curl,
     distribution::{MANIFEST, push_blob, push_image},
@@ -45,7 +45,7 @@ fn attachments_are_badges_of_the_image_they_belong_to_and_orphans_are_named() {
         json!({"mediaType": MANIFEST, "digest": sbom, "size": 400, "artifactType": "application/spdx+json"});
     let list = json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": [entry]});
     put(&admin, "team/app", &tag_of(&listed), INDEX, &list);
-    admin.clone().send("DELETE", &format!("/v2/team/app/manifests/{gone}")).is(202);
+    admin.send("DELETE", &format!("/v2/team/app/manifests/{gone}")).is(202);
 
     let visitor = Visitor::signed_in(&warden, USER);
     let page = visitor.get("/team/app").is(200).text();
@@ -113,4 +113,33 @@ fn the_size_of_one_platform_and_the_sum_are_the_same_on_both_pages() {
             assert!(page.contains(size), "{path} has no {size}: {page}");
         }
     }
+}
+
+#[test]
+fn rights_are_counted_by_rule_and_those_to_push_are_listed() {
+    let registry = registry();
+    let acl = r#"
+  - match: {account: "admin"}
+    actions: ["*"]
+  - match: {account: "user", name: "own/*"}
+    actions: [pull, push]
+  - match: {account: "user", name: "shared/*"}
+    actions: [pull]
+"#;
+    let warden = portwarden(&registry).acl(acl).start();
+    let admin = curl(&warden).user(ADMIN);
+    for name in ["own/a", "own/b", "shared/c", "hidden/d"] {
+        push_image(&admin, name, "1");
+    }
+    let visitor = Visitor::signed_in(&warden, USER);
+    let page = text(&visitor.get("/-/access").is(200).text());
+    assert!(page.contains("of the 3 repositories that you may see"), "{page}");
+    let (_, own) = page.split_once("rule 2").expect("the rule");
+    let (own, shared) = own.split_once("rule 3").expect("the other rule");
+    assert!(own.trim_end().ends_with(" 2 2 0") && shared.contains(" 1 0 0"), "{page}");
+    let pushable = visitor.get("/-/access?right=push").is(200).text();
+    assert!(pushable.contains("href=\"/own/a\"") && pushable.contains("href=\"/own/b\""), "{pushable}");
+    assert!(!pushable.contains("href=\"/shared/c\"") && !pushable.contains("hidden/d"), "{pushable}");
+    let none = visitor.get("/-/access?right=delete").is(200).text();
+    assert!(text(&none).contains("There is none that you may delete"), "{none}");
 }

@@ -13,11 +13,15 @@ use crate::{
     authz::{DecidedBy, Question},
     proxy::response::upstream_error::undecided,
     registry::{RepositoryName, Tag},
-    ui::{Access, Right, RightsOn, views},
+    ui::{Access, Right, RightOn, RightsOn, RuleCount, views},
 };
 
 /// The number of repositories on a page.
 const ON_A_PAGE: usize = 50;
+/// The repositories of which the rights are counted.
+const SURVEYED: usize = 2_000;
+/// Repositories that the rules are asked about in one go.
+const AT_A_TIME: usize = 250;
 
 /// The page: for a repository that is asked about, and for those that can be seen.
 pub(super) async fn show(request: &Request<'_>, visit: &Visit) -> Result<Answer, PageError> {
@@ -27,11 +31,24 @@ pub(super) async fn show(request: &Request<'_>, visit: &Visit) -> Result<Answer,
         None => None,
     };
     let seen = VisibleRepositories::of(request, visit).await?;
-    let page = part(seen.names.len(), ON_A_PAGE, request.page_number());
+    let surveyed = survey(request, visit, &seen.names).await?;
+    let only = RightOn::named(&request.parameter("right")).filter(|_| !surveyed.is_empty());
     let mut repositories = Vec::new();
-    for name in seen.names.iter().skip(page.first).take(ON_A_PAGE) {
-        repositories.push((name.as_str(), rights_on(request, visit, (name.as_str(), None)).await?));
-    }
+    let page = match only {
+        Some(only) => {
+            let wanted: Vec<_> = surveyed.iter().filter(|(_, rights)| rights.of(only).is_any()).collect();
+            let page = part(wanted.len(), ON_A_PAGE, request.page_number());
+            repositories.extend(wanted.into_iter().skip(page.first).take(ON_A_PAGE).cloned());
+            page
+        }
+        None => {
+            let page = part(seen.names.len(), ON_A_PAGE, request.page_number());
+            for name in seen.names.iter().skip(page.first).take(ON_A_PAGE) {
+                repositories.push((name.as_str(), rights_on(request, visit, (name.as_str(), None)).await?));
+            }
+            page
+        }
+    };
     let identity = visit.caller.identity();
     let shown = Access {
         labels: &identity.labels,
@@ -40,10 +57,54 @@ pub(super) async fn show(request: &Request<'_>, visit: &Visit) -> Result<Answer,
         catalog: right(request, visit, ("registry", "catalog", None), &["*"]).await?,
         asked: &asked,
         answer,
+        by_rule: by_rule(&surveyed),
+        surveyed: surveyed.len(),
+        only,
         repositories,
         page,
     };
     Ok(Answer::page(views::access(&request.frame(), &shown)))
+}
+
+/// The rights on the first repositories; on none where a back end decides, which would be asked about each.
+async fn survey<'n>(
+    request: &Request<'_>,
+    visit: &Visit,
+    names: &'n [RepositoryName],
+) -> Result<Vec<(&'n str, RightsOn)>, PageError> {
+    let mut rights = Vec::new();
+    if request.context.snapshot.authorizers.has_back_ends() {
+        return Ok(rights);
+    }
+    for (n, name) in names.iter().take(SURVEYED).enumerate() {
+        // The rules are asked without waiting for anything: others on that thread would wait for all.
+        if n % AT_A_TIME == AT_A_TIME - 1 {
+            tokio::task::yield_now().await;
+        }
+        rights.push((name.as_str(), rights_on(request, visit, (name.as_str(), None)).await?));
+    }
+    Ok(rights)
+}
+
+/// The number of repositories that each rule grants a right to, in the order of their first one.
+fn by_rule(surveyed: &[(&str, RightsOn)]) -> Vec<RuleCount> {
+    let mut counts: Vec<RuleCount> = Vec::new();
+    for (_, rights) in surveyed {
+        for which in RightOn::ALL {
+            let right = rights.of(which);
+            if !right.is_any() {
+                continue;
+            }
+            let at = counts.iter().position(|count| count.by == right.by).unwrap_or_else(|| {
+                counts.push(RuleCount { by: right.by.clone(), counts: [0; 3] });
+                counts.len() - 1
+            });
+            if let Some(count) = counts.get_mut(at).and_then(|count| count.counts.get_mut(which as usize)) {
+                *count += 1;
+            }
+        }
+    }
+    counts
 }
 
 /// `team/app`, or `team/app:1.0`.

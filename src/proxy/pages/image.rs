@@ -38,22 +38,8 @@ pub(super) async fn show(
     let reader = request.reader(visit);
     let found = reader.manifest(name, asked).await?;
     let kind = found.manifest.artifact_kind();
-    let config = match &found.manifest {
-        Manifest::Image { config, .. } if kind.is_none() => {
-            reader.config(name, config).await.unwrap_or(Err(NoConfig::Unreadable))
-        }
-        Manifest::Index { manifests, .. } if kind.is_none() => {
-            config_of_first(&reader, name, manifests).await
-        }
-        _ => Err(NoConfig::Unreadable),
-    };
-    let chart = match &found.manifest {
-        Manifest::Image { config, .. } if kind.as_deref() == Some("Helm chart") => {
-            let document = reader.document(name, config).await.ok().and_then(Result::ok);
-            document.and_then(|document| HelmChart::parse(&document))
-        }
-        _ => None,
-    };
+    let config = config_of(&reader, name, &found.manifest).await;
+    let chart = chart_of(&reader, name, &found.manifest).await;
     let none = BTreeMap::new();
     let annotations = match &found.manifest {
         Manifest::Index { annotations, .. } | Manifest::Image { annotations, .. } => annotations,
@@ -71,13 +57,11 @@ pub(super) async fn show(
         Content::Index(entries) => sum(entries),
         _ => found.manifest.size(),
     };
-    let is_write_once = match reference {
-        Reference::Tag(tag) => reader.is_write_once(name, tag),
-        Reference::Digest(_) => false,
-    };
-    let may_delete_tag = match reference {
-        Reference::Tag(tag) => may_delete_tag(visit, &reader, name, tag).await?,
-        Reference::Digest(_) => false,
+    let (is_write_once, may_delete_tag) = match reference {
+        Reference::Tag(tag) => {
+            (reader.is_write_once(name, tag), may_delete_tag(visit, &reader, name, tag).await?)
+        }
+        Reference::Digest(_) => (false, false),
     };
     let known = Known::of(request.context.snapshot, visit, name, std::iter::once(asked.to_owned())).await;
     let shown = ImagePage {
@@ -98,6 +82,31 @@ pub(super) async fn show(
     Ok(Answer::page(views::image(&request.frame(), &shown)))
 }
 
+/// The configuration of an image, of an index that of its first one; nothing for another artifact.
+async fn config_of(
+    reader: &Reader,
+    name: &RepositoryName,
+    manifest: &Manifest,
+) -> Result<ImageConfig, NoConfig> {
+    match manifest {
+        _ if manifest.artifact_kind().is_some() => Err(NoConfig::Unreadable),
+        Manifest::Image { config, .. } => {
+            reader.config(name, config).await.unwrap_or(Err(NoConfig::Unreadable))
+        }
+        Manifest::Index { manifests, .. } => config_of_first(reader, name, manifests).await,
+        Manifest::Unknown => Err(NoConfig::Unreadable),
+    }
+}
+
+/// The fields of a Helm chart; nothing for anything else.
+async fn chart_of(reader: &Reader, name: &RepositoryName, manifest: &Manifest) -> Option<HelmChart> {
+    let Manifest::Image { config, .. } = manifest else { return None };
+    if manifest.artifact_kind().as_deref() != Some("Helm chart") {
+        return None;
+    }
+    HelmChart::parse(&reader.document(name, config).await.ok()?.ok()?)
+}
+
 /// The configuration of the first image of an index: it stands for the others.
 async fn config_of_first(
     reader: &Reader,
@@ -113,7 +122,7 @@ async fn config_of_first(
     }
 }
 
-/// What an image says of itself; annotations are nearer to the push than labels.
+/// The labels and annotations. Annotations count before labels: they are nearer to the push.
 fn about(config: Option<&ImageConfig>, annotations: &BTreeMap<String, String>) -> BTreeMap<String, String> {
     let labels = config.map(|config| config.labels.clone()).unwrap_or_default();
     labels.into_iter().chain(annotations.clone()).collect()

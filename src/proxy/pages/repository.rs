@@ -55,13 +55,7 @@ pub(super) async fn show(
     }
     let listed = Listed::of(request, visit, &reader, name, tags).await;
     let badges = attachments.badges(&reader, name, listed.shown().iter().filter_map(digest_of)).await;
-    let rows = listed.shown().iter().map(|(tag, summary)| TagRow {
-        tag: tag.as_str(),
-        activity: listed.known.get(tag.as_str(), summary.as_ref().map(|summary| &*summary.digest)),
-        badges: summary.as_ref().map(|summary| badges_of(summary, &badges)).unwrap_or_default(),
-        summary: summary.clone(),
-        is_write_once: reader.is_write_once(name, tag),
-    });
+    let rows = listed.shown().iter().map(|row| tag_row(row, &listed.known, &badges, &reader, name));
     let rows = rows.collect();
     let (orphans, more_orphans) = match query.is_empty() && listed.is_whole && listed.page.number == 1 {
         true => attachments.orphans(&reader, name, listed.rows.iter().filter_map(digest_of)).await,
@@ -86,6 +80,23 @@ pub(super) async fn show(
 }
 
 type Row = (Tag, Option<Summary>);
+
+fn tag_row<'r>(
+    row: &'r Row,
+    known: &Known,
+    badges: &HashMap<String, Badges>,
+    reader: &Reader,
+    name: &RepositoryName,
+) -> TagRow<'r> {
+    let (tag, summary) = row;
+    TagRow {
+        tag: tag.as_str(),
+        activity: known.get(tag.as_str(), digest_of(row)),
+        badges: summary.as_ref().map(|summary| badges_of(summary, badges)).unwrap_or_default(),
+        summary: summary.clone(),
+        is_write_once: reader.is_write_once(name, tag),
+    }
+}
 
 fn digest_of((_, summary): &Row) -> Option<&str> {
     summary.as_ref().map(|summary| &*summary.digest)

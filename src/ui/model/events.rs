@@ -18,7 +18,7 @@ pub struct EventFilter {
     pub account: String,
     /// A part of the name of the repository.
     pub repository: String,
-    /// What was done.
+    /// The kind of action.
     pub action: Option<EventAction>,
     /// The newest so many minutes.
     pub minutes: Option<u64>,
@@ -95,7 +95,7 @@ pub struct EventRow {
     pub time: Option<SystemTime>,
     /// `decision`, `transfer`, `token`, `freeze`.
     pub event: String,
-    /// What was done.
+    /// The kind of action.
     pub action: EventAction,
     /// The account, empty for the anonymous one; `None` where no account was proved, or none is concerned.
     pub account: Option<String>,

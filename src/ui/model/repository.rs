@@ -71,7 +71,7 @@ pub struct TagRow<'a> {
     pub tag: &'a str,
     /// A summary of its manifest; `None` when that could not be read just now.
     pub summary: Option<Summary>,
-    /// What belongs to it.
+    /// The things that belong to it.
     pub badges: Badges,
     /// True if it can neither be moved nor deleted by the visitor.
     pub is_write_once: bool,
@@ -105,7 +105,7 @@ pub struct PlatformSize {
     pub size: Option<u64>,
 }
 
-/// What belongs to an image: nothing of it is verified.
+/// The things that belong to an image. None of it is verified.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Badges {
     /// There is a signature.
@@ -139,6 +139,6 @@ pub struct Orphan {
     pub kind: &'static str,
     /// The digest of the manifest that it belongs to.
     pub subject: String,
-    /// Whether that manifest is in the repository; `None` where that is not known just now.
+    /// True if that manifest is in the repository; `None` where that is not known just now.
     pub subject_is_there: Option<bool>,
 }

@@ -1,4 +1,4 @@
-//! What an image or a chart says of itself: by the annotations of the OCI image specification (`annotations.md`), or in
+//! The facts that an image or a chart states of itself: by the annotations of the OCI image specification (`annotations.md`), or in
 //! its `Chart.yaml`.
 
 use std::collections::BTreeMap;

@@ -6,9 +6,10 @@ use maud::{Markup, html};
 
 use crate::ui::{
     age::written,
+    amount::{Count, counted},
     layout::Document,
     link,
-    model::{Access, Frame, Right, RightsOn, Visitor},
+    model::{Access, Frame, Right, RightOn, RightsOn, Visitor},
     name::Name,
     pagination::{extent, pagination},
     path::PagePath,
@@ -27,6 +28,7 @@ pub fn access(frame: &Frame<'_>, page: &Access<'_>) -> String {
         div.heading { h1 { "My access" } }
         (who(frame, page))
         (question(frame, page))
+        (by_rule(page))
         (rights(frame, page))
     };
     Document { title: "My access", path: Some(&PagePath::Access), class: "wide" }.render(frame, &content)
@@ -82,6 +84,56 @@ fn answer(name: &str, rights: &RightsOn) -> Markup {
     html! { div role="status" { (table("Rights on the repository asked about", &[REPOSITORY, PULL, PUSH, DELETE], row)) } }
 }
 
+const RULE: Column = Column { label: "Rule", class: "main" };
+const MAY_PULL: Column = Column { label: "Pull", class: "number" };
+const MAY_PUSH: Column = Column { label: "Push", class: "number" };
+const MAY_DELETE: Column = Column { label: "Delete", class: "number" };
+
+/// The number of repositories by rule.
+fn by_rule(page: &Access<'_>) -> Markup {
+    let columns = [MAY_PULL, MAY_PUSH, MAY_DELETE];
+    let rows = html! {
+        @for rule in &page.by_rule {
+            tr role="row" {
+                (head_cell(RULE, Untrusted(&rule.by)))
+                @for (column, count) in columns.into_iter().zip(rule.counts) { (cell(column, Count(count as u64))) }
+            }
+        }
+    };
+    html! {
+        @if !page.by_rule.is_empty() {
+            section {
+                h2 { "By rule" }
+                p.note {
+                    "Repositories that each rule lets you pull, push to and delete from, of the "
+                    @if page.surveyed < page.page.total && page.only.is_none() { "first " }
+                    (counted(page.surveyed, "repository", "repositories")) " that you may see."
+                }
+                (table("Repositories by rule", &[RULE, MAY_PULL, MAY_PUSH, MAY_DELETE], rows))
+            }
+        }
+    }
+}
+
+/// The rights to choose from.
+fn choice(frame: &Frame<'_>, page: &Access<'_>) -> Markup {
+    let all =
+        [(None, "All"), (Some(RightOn::Push), "You could push"), (Some(RightOn::Delete), "You could delete")];
+    html! {
+        @if page.surveyed > 0 {
+            nav.orders aria-label="Repositories" {
+                ul {
+                    @for (right, label) in all {
+                        @let current = (right == page.only).then_some("true");
+                        @let right = right.map(RightOn::name).unwrap_or_default();
+                        li { a href=(link::with(frame, &PagePath::Access, &[("right", right)])) aria-current=[current] { (label) } }
+                    }
+                }
+            }
+        }
+    }
+}
+
 fn rights(frame: &Frame<'_>, page: &Access<'_>) -> Markup {
     let rows = html! {
         @for (name, rights) in &page.repositories {
@@ -94,12 +146,13 @@ fn rights(frame: &Frame<'_>, page: &Access<'_>) -> Markup {
     html! {
         section {
             h2 { "Repositories" }
+            (choice(frame, page))
             @if page.repositories.is_empty() {
-                p.note { "There is none that you may see." }
+                p.note { "There is none that you may " (page.only.map_or("see", RightOn::name)) "." }
             } @else {
                 p.extent { (extent(page.page, page.repositories.len(), "repositories")) }
                 (table("Rights on repositories", &[REPOSITORY, PULL, PUSH, DELETE], rows))
-                (pagination(frame, &PagePath::Access, page.page, &[("name", page.asked)]))
+                (pagination(frame, &PagePath::Access, page.page, &[("name", page.asked), ("right", page.only.map(RightOn::name).unwrap_or_default())]))
             }
         }
     }

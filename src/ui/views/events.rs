@@ -158,7 +158,7 @@ fn when(frame: &Frame<'_>, row: &EventRow) -> Markup {
     }
 }
 
-/// What was done, or would have been; of an event that is no request, its kind.
+/// Renders the action, done or wanted; of an event that is no request, its kind.
 fn verb(row: &EventRow) -> Markup {
     let (done, asked) = match row.action {
         EventAction::Pull => ("pulled", "pull"),

@@ -95,7 +95,7 @@ fn found(page: &Repositories<'_>) -> Markup {
     }
 }
 
-/// Where the words name no repository: tags that they name.
+/// Renders tags, if the words name no repository.
 fn tagged(frame: &Frame<'_>, page: &Repositories<'_>) -> Markup {
     let rows = html! {
         @for (name, tag) in &page.tagged {

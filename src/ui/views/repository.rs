@@ -179,7 +179,7 @@ fn platforms(summary: &Summary) -> Markup {
     }
 }
 
-/// What belongs to an image. None of it is verified.
+/// Renders the things that belong to an image.
 pub(super) fn badges(badges: Badges) -> Markup {
     let all = [
         (badges.signed, "signed", "A signature is attached; it is not verified here"),

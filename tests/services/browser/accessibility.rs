@@ -51,9 +51,12 @@ fn axe_finds_nothing_serious_on_any_page() {
         ("/team/app?untagged=1.0", "the image and its other tags stay"),
         ("/-/delete-tag/team/app:2.4.1", "with every other tag on it"),
         ("/-/access?name=team/app", "rule 1"),
+        ("/-/access?right=push", "By rule"),
+        ("/?q=2.4.1", "repositories have such a tag"),
         ("/-/access?name=No", "is not the name of a repository"),
         ("/-/tokens", "You have none"),
         ("/-/events", "unauthenticated"),
+        ("/-/events?account=nobody", "No event matches"),
         ("/none", "Not found"),
     ] {
         browser.open(path);

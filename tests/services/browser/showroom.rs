@@ -45,7 +45,22 @@ pub fn showroom(request: &Request) -> Showroom {
         "2.5.0-rc1",
         &Made { version: "2.5.0-rc1", day: "2026-09-11", ..newest },
     );
+    for (tag, what) in [(&index, "sig"), (&image, "sig"), (&index, "sbom")] {
+        attach(request, tag, what);
+    }
     Showroom { image, index, artifact: chart(request) }
+}
+
+/// Keeps something under the tag by which cosign attaches it to a manifest of `team/app`.
+fn attach(request: &Request, digest: &str, what: &str) {
+    let payload = push_blob(request, "team/app", format!("{what} of {digest}").as_bytes());
+    let config = push_blob(request, "team/app", b"{}");
+    let manifest = json!({
+        "schemaVersion": 2, "mediaType": MANIFEST,
+        "config": {"mediaType": CONFIG, "size": 2, "digest": config},
+        "layers": [{"mediaType": "application/vnd.dev.cosign.simplesigning.v1+json", "digest": payload, "size": 75}],
+    });
+    put(request, "team/app", &format!("{}.{what}", digest.replace(':', "-")), MANIFEST, &manifest);
 }
 
 /// The parts in which the images differ.
