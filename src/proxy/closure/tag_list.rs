@@ -54,6 +54,25 @@ impl Inquiry<'_> {
         all.unwrap_or_else(|_| Err(unsettled("it takes too long")))
     }
 
+    /// The same without those that belong to another manifest, such as a signature: the registry is asked for its list
+    /// alone.
+    ///
+    /// # Errors
+    /// As [`Self::visible_tags`].
+    pub(in crate::proxy) async fn visible_image_tags(
+        &self,
+        name: &RepositoryName,
+    ) -> Result<Option<Vec<Tag>>, Refusal> {
+        let Some(tags) = self.tags(name).await? else { return Ok(None) };
+        let mut visible = Vec::new();
+        for tag in tags {
+            if tag.subject().is_none() && self.may(name, tag.as_str(), PULL).await? {
+                visible.push(tag);
+            }
+        }
+        Ok(Some(visible))
+    }
+
     async fn find_visible_tags(&self, name: &RepositoryName) -> Result<Option<Vec<Tag>>, Refusal> {
         let Some(tags) = self.tags(name).await? else { return Ok(None) };
         let mut visible = Vec::new();

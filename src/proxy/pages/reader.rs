@@ -59,12 +59,28 @@ pub(super) const LARGEST: usize = 512 << 10;
 impl Reader {
     /// The tags of a repository, in the registry's order.
     pub(super) async fn tags(&self, name: &RepositoryName) -> Result<Vec<Tag>, PageError> {
+        self.listed(name, true).await
+    }
+
+    /// The same without those that belong to another manifest, such as a signature. It costs the list alone.
+    pub(super) async fn image_tags(&self, name: &RepositoryName) -> Result<Vec<Tag>, PageError> {
+        let mut tags = self.listed(name, false).await?;
+        tags.retain(|tag| tag.subject().is_none());
+        Ok(tags)
+    }
+
+    async fn listed(&self, name: &RepositoryName, with_attached: bool) -> Result<Vec<Tag>, PageError> {
         let path = format!("/v2/{name}/tags/list");
         let route = Route::parse("GET", &path, None).map_err(|_| PageError::NotFound)?;
         let asked = self.caller.as_authz(&self.snapshot.settings.service);
         if let Err(NotPermitted::ByTag(_)) = authz::authorize(&self.snapshot.authorizers, asked, route).await
         {
-            return self.inquiry().visible_tags(name).await?.ok_or(PageError::NotFound);
+            let inquiry = self.inquiry();
+            let visible = match with_attached {
+                true => inquiry.visible_tags(name).await,
+                false => inquiry.visible_image_tags(name).await,
+            };
+            return visible?.ok_or(PageError::NotFound);
         }
         let reply = self.get(&path, "application/json").await?;
         let Ok(listed) = serde_json::from_slice::<Tags>(&reply.body) else {

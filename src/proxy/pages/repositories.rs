@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 use super::{
     activity::Known,
     answer::Answer,
-    attachments::Attachments,
     page_error::PageError,
     pagination::part,
     search::{self, Words},
@@ -69,18 +68,14 @@ async fn overview<'n>(
     let reader = request.reader(visit);
     let listed = gather(names.iter().copied().cloned().collect(), PATIENCE, |name: RepositoryName| {
         let reader = reader.clone();
-        async move { reader.tags(&name).await.ok() }
+        async move { reader.image_tags(&name).await.ok() }
     });
     let (mut rows, mut read) = (Vec::new(), 0);
     for (name, tags) in names.iter().zip(listed.await) {
         let mut row = RepositoryRow { name: name.as_str(), tags: None, pushed: None, pulls: None };
-        let tags = tags.flatten().map(|mut tags| {
-            drop(Attachments::taken_from(&mut tags));
-            tags
-        });
         // Of one that a deletion has left half done, only its own page tells which tags count.
         let is_sure = async || request.write_once.may_have_placeholders(name, &reader.subrequest).await;
-        if let Some(tags) = tags
+        if let Some(tags) = tags.flatten()
             && Instant::now() < until
             && matches!(is_sure().await, Ok(false))
         {
