@@ -31,14 +31,13 @@ use crate::support::{
 };
 
 /// Headers that each page must send about itself.
-const PAGES: [&str; 8] =
-    ["/", "/team/app", "/team/app:1", "/-/access", "/-/tokens", "/-/events", "/-/shadow", "/-/sign-in"];
-const PAGES: [&str; 8] = [
+const PAGES: [&str; 9] = [
     "/",
     "/team/app",
     "/team/app:1",
     "/-/compare/team/app",
     "/-/access",
+    "/-/tokens",
     "/-/events",
     "/-/shadow",
     "/-/sign-in",
