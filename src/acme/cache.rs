@@ -117,3 +117,42 @@ pub(super) fn prepare(settings: &AcmeSettings) -> Result<(), String> {
 fn account_file(settings: &AcmeSettings) -> PathBuf {
     settings.cache_dir.join(ACCOUNT)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{os::unix::fs::PermissionsExt as _, process::Command};
+
+    use super::*;
+    use crate::acme::ChallengeKind;
+
+    /// As golang.org/x/crypto/acme/autocert writes it for docker_auth: a key in the form of SEC1, and the chain.
+    const MAKE: &str = "umask 077
+        openssl ecparam -name prime256v1 -genkey -noout -out key
+        openssl req -x509 -new -key key -days 30 -subj / -addext subjectAltName=DNS:registry.example -out own
+        cat key own >registry.example; grep -q 'BEGIN EC PRIVATE KEY' registry.example";
+
+    #[test]
+    fn docker_auths_file_is_used_as_it_is_and_ours_says_its_directory() {
+        let directory = tempfile::tempdir().unwrap();
+        let made = Command::new("sh").args(["-ec", MAKE]).current_dir(directory.path()).output().unwrap();
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        let settings = |directory_url: &str| AcmeSettings {
+            host: "registry.example".to_owned(),
+            email: None,
+            cache_dir: directory.path().to_owned(),
+            directory: directory_url.to_owned(),
+            authorities: Vec::new(),
+            challenge: ChallengeKind::TlsAlpn,
+            external_account: None,
+        };
+        let (usual, other) = (settings(LETS_ENCRYPT), settings("https://ca.example/directory"));
+        let is_of = |settings| certificate(settings).unwrap().is_of_authority;
+        assert!(is_of(&usual) && !is_of(&other));
+        let pem = |name: &str| fs::read_to_string(directory.path().join(name)).unwrap();
+        store_certificate(&other, &pem("key"), &pem("own")).unwrap();
+        assert!(!is_of(&usual) && is_of(&other));
+        // A key that others may have read is not shown to clients.
+        fs::set_permissions(usual.certificate_file(), fs::Permissions::from_mode(0o644)).unwrap();
+        assert!(certificate(&other).is_none());
+    }
+}
