@@ -23,7 +23,7 @@ const AGE: Duration = Duration::from_secs(60);
 /// The time for which repositories are looked into; facts that are not known by then are left out.
 const PATIENCE: Duration = Duration::from_secs(3);
 /// The tags on a page, over all of its repositories, whose activity is read.
-const WITH_ACTIVITY: usize = 10_000;
+const WITH_ACTIVITY: usize = 5_000;
 
 /// The repositories, or those that match what is searched for.
 pub(super) async fn show(request: &Request<'_>, visit: &Visit) -> Result<Answer, PageError> {
@@ -80,8 +80,8 @@ async fn overview<'n>(
             && matches!(is_sure().await, Ok(false))
         {
             row.tags = Some(tags.len());
-            read += tags.len();
-            if read <= WITH_ACTIVITY {
+            if read + tags.len() <= WITH_ACTIVITY {
+                read += tags.len();
                 let tags = tags.iter().map(Tag::to_string);
                 let known = Known::of(request.context.snapshot, visit, name, tags).await;
                 (row.pushed, row.pulls) = (known.last_push(), known.pulls());
@@ -116,7 +116,10 @@ impl VisibleRepositories {
             }
         }
         // Those without a namespace first: the others stay together.
-        seen.names.sort_unstable_by_key(|name| (name.as_str().contains('/'), name.to_string()));
+        let has_namespace = |name: &RepositoryName| name.as_str().contains('/');
+        seen.names.sort_unstable_by(|a, b| {
+            has_namespace(a).cmp(&has_namespace(b)).then_with(|| a.as_str().cmp(b.as_str()))
+        });
         seen.names.dedup();
         Ok(seen)
     }
