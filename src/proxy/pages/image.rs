@@ -37,7 +37,6 @@ pub(super) async fn show(
     request.log.about(name, Some(asked));
     let reader = request.reader(visit);
     let found = reader.manifest(name, asked).await?;
-    let kind = found.manifest.artifact_kind();
     let config = config_of(&reader, name, &found.manifest).await;
     let chart = chart_of(&reader, name, &found.manifest).await;
     let none = BTreeMap::new();
@@ -45,14 +44,7 @@ pub(super) async fn show(
         Manifest::Index { annotations, .. } | Manifest::Image { annotations, .. } => annotations,
         Manifest::Unknown => &none,
     };
-    let content = match (&found.manifest, kind) {
-        (Manifest::Index { manifests, .. }, _) => Content::Index(entries(&reader, name, manifests).await),
-        (Manifest::Image { layers, .. }, Some(kind)) => {
-            Content::Artifact { kind, files: layers, chart: chart.as_ref() }
-        }
-        (Manifest::Image { layers, .. }, None) => Content::Image { layers, config: config.as_ref() },
-        (Manifest::Unknown, _) => Content::Unknown,
-    };
+    let content = content(&reader, name, &found.manifest, config.as_ref(), chart.as_ref()).await;
     let size = match &content {
         Content::Index(entries) => sum(entries),
         _ => found.manifest.size(),
@@ -80,6 +72,22 @@ pub(super) async fn show(
         may_delete_tag,
     };
     Ok(Answer::page(views::image(&request.frame(), &shown)))
+}
+
+/// The content of a manifest, with what belongs to it.
+async fn content<'m>(
+    reader: &Reader,
+    name: &RepositoryName,
+    manifest: &'m Manifest,
+    config: Result<&'m ImageConfig, &'m NoConfig>,
+    chart: Option<&'m HelmChart>,
+) -> Content<'m> {
+    match (manifest, manifest.artifact_kind()) {
+        (Manifest::Index { manifests, .. }, _) => Content::Index(entries(reader, name, manifests).await),
+        (Manifest::Image { layers, .. }, Some(kind)) => Content::Artifact { kind, files: layers, chart },
+        (Manifest::Image { layers, .. }, None) => Content::Image { layers, config },
+        (Manifest::Unknown, _) => Content::Unknown,
+    }
 }
 
 /// The configuration of an image, of an index that of its first one; nothing for another artifact.
