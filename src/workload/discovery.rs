@@ -30,15 +30,28 @@ pub(super) async fn fetch(client: &HttpsClient, issuer: &str, uri: Option<&Uri>)
     KeySet::parse(&document).map_err(|why| format!("{uri}: {why}"))
 }
 
-async fn discover(client: &HttpsClient, issuer: &str) -> Result<Uri, String> {
-    let base = issuer.strip_suffix('/').unwrap_or(issuer);
-    let address = format!("{base}/.well-known/openid-configuration");
-    let address: Uri = address.parse().map_err(|_| format!("{address}: not a URL"))?;
+/// Fetches the discovery document of an issuer, whose own `issuer` is right.
+///
+/// # Errors
+/// The reason, for the log.
+pub(crate) async fn document(client: &HttpsClient, issuer: &str) -> Result<Value, String> {
+    let address = address(issuer)?;
     let document = strict_json::read(&get(client, &address).await?, strict_json::once);
     let document = document.ok_or_else(|| format!("{address}: not JSON, or JSON that repeats a name"))?;
     if document.get("issuer").and_then(Value::as_str) != Some(issuer) {
         return Err(format!("{address}: its `issuer` is another"));
     }
+    Ok(document)
+}
+
+fn address(issuer: &str) -> Result<Uri, String> {
+    let base = issuer.strip_suffix('/').unwrap_or(issuer);
+    let address = format!("{base}/.well-known/openid-configuration");
+    address.parse().map_err(|_| format!("{address}: not a URL"))
+}
+
+async fn discover(client: &HttpsClient, issuer: &str) -> Result<Uri, String> {
+    let (address, document) = (address(issuer)?, document(client, issuer).await?);
     let uri = document.get("jwks_uri").and_then(Value::as_str).and_then(|uri| uri.parse::<Uri>().ok());
     let uri = uri.ok_or_else(|| format!("{address}: it has no `jwks_uri`"))?;
     if origin(&uri).is_some() && origin(&uri) == origin(&address) {
@@ -60,8 +73,8 @@ async fn get(client: &HttpsClient, uri: &Uri) -> Result<Vec<u8>, String> {
     }
 }
 
-/// Host and port of an HTTPS URL; `None` for any other.
-fn origin(uri: &Uri) -> Option<(String, u16)> {
+/// Host and port of an HTTPS URL without a user; `None` for any other.
+pub(crate) fn origin(uri: &Uri) -> Option<(String, u16)> {
     let is_https = uri.scheme_str() == Some("https");
     let has_user = uri.authority().is_some_and(|authority| authority.as_str().contains('@'));
     (is_https && !has_user)

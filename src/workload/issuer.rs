@@ -5,6 +5,7 @@ use std::sync::Arc;
 use aws_lc_rs::digest;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL};
 use hyper::Uri;
+use serde_json::Value;
 
 use super::{
     ClaimName, IssuerSettings, JwtError, KeySource, KeysReading, Requirement, discovery,
@@ -66,7 +67,7 @@ impl Issuer {
     ///
     /// # Errors
     /// The TLS library refuses its certificates.
-    pub(super) fn new(
+    pub fn new(
         settings: IssuerSettings,
         audiences: &[String],
         before: Option<&Self>,
@@ -113,6 +114,17 @@ impl Issuer {
         jwt.check(&self.settings.issuer, &self.audiences, now)?;
         let key = self.keys.find(&jwt.key_id).await?;
         Ok(Unproved { jwt, key, issuer: Arc::clone(self) })
+    }
+
+    /// The claims of a JWT whose signature, issuer, audience and times are right: for an ID token, which is no login of a
+    /// job. `now` in seconds since 1970.
+    ///
+    /// # Errors
+    /// The first thing that is wrong with it.
+    pub async fn claims(self: &Arc<Self>, token: &str, now: u64) -> Result<Value, JwtError> {
+        let Unproved { jwt, key, .. } = self.look_at(token, now).await?;
+        key.verify(jwt.algorithm, jwt.message.as_bytes(), &jwt.signature)?;
+        Ok(jwt.claims)
     }
 
     /// The second, since 1970, in which a session began, if it still suffices: the settings are the same, the key of its

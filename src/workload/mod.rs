@@ -6,7 +6,7 @@
 //! configuration ends a session. Wrong JWTs are counted elsewhere (`proxy::auth::workload`).
 
 mod claims;
-mod discovery;
+pub(crate) mod discovery;
 mod error;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
