@@ -19,6 +19,7 @@ mod recent_sign_ins;
 mod remembered;
 mod robots;
 mod secret;
+mod sign_in;
 mod source;
 mod sql;
 mod throttle;
@@ -47,6 +48,7 @@ pub use robots::{
     RobotVerdict, Robots, TokenDigest, TokenEnded, TokenName, fit_to_log, holds_robot_token, is_robot_token,
 };
 pub use secret::{NoRandomness, Secret};
+pub use sign_in::{SignInEnd, SignInSection};
 pub use source::Source;
 pub use throttle::{Attempt, Passage, Shown, Throttle};
 pub use users::{Identity, Labels, Outcome, User, UserError, Users};

@@ -11,6 +11,16 @@ use super::{
 pub(super) const AT_ONCE: usize = 64;
 
 impl State {
+    /// Returns true if revocations can be stored, as far as is known.
+    pub fn is_up(&self) -> bool {
+        self.store.is_ok() && self.trouble.lock().is_none()
+    }
+
+    /// The reason why revocations cannot be stored, where they should be.
+    pub fn trouble(&self) -> Option<String> {
+        self.trouble.lock().clone()
+    }
+
     /// Asks the store, in a task of its own: what was begun there is ended even if the request is given up.
     pub(super) async fn ask<T: Send + 'static>(
         &self,

@@ -1,5 +1,6 @@
 //! The state: what was revoked, in memory for each request and in a file for the next start; personal tokens; the labels
-//! of accounts that are too long for a token; when tags were pushed; and their activity.
+//! of accounts that are too long for a token; the people who have signed in at a provider; when tags were pushed; and
+//! their activity.
 //!
 //! Each account name has a generation, which a revocation raises. Tokens and sessions carry the generation with which
 //! they were issued, and the id of the state: those of an earlier generation, or of another state, count no longer. So
@@ -14,6 +15,7 @@ mod asking;
 mod personal_tokens;
 mod pushes;
 mod revocations;
+mod sign_ins;
 mod sqlite;
 mod sqlite_activity;
 mod sqlite_claims;
@@ -21,6 +23,7 @@ mod sqlite_file;
 mod sqlite_personal_tokens;
 mod sqlite_prepare;
 mod sqlite_pushes;
+mod sqlite_sign_ins;
 mod store;
 #[cfg(test)]
 mod tests;
@@ -45,6 +48,8 @@ pub use personal_tokens::{NewPersonalToken, NotMade, PersonalTokenRecord};
 use pushes::PushNotes;
 use revocations::Revocations;
 pub use revocations::{NotRevoked, is_robot_token_id};
+use sign_ins::SignInMemory;
+pub use sign_ins::{NotSignedIn, SignIn, SignInEntry};
 use sqlite::SqliteStore;
 pub use store::StoreError;
 use store::{Change, Store};
@@ -131,6 +136,7 @@ pub struct State {
     /// The reason why the last revocation, claims or time were not stored, or the default file not opened.
     trouble: Mutex<Option<String>>,
     claims: ClaimsMemory,
+    sign_ins: SignInMemory,
     pushes: Arc<PushNotes>,
     activity: Arc<ActivityNotes>,
     personal: Arc<PersonalTokens>,
@@ -189,10 +195,12 @@ impl State {
     /// The state that a store holds.
     async fn with(store: Arc<dyn Store>) -> Result<Self, StoreError> {
         let revocations = Revocations::of(store.load().await?);
+        let sign_ins = SignInMemory::of(store.sign_ins().await?);
         let (latest, lost_at) = store.latest_activity();
         let activity = Arc::new(ActivityNotes::since(latest, lost_at));
         let personal = Arc::new(PersonalTokens::of(store.personal_tokens().await?));
-        Ok(Self { store: Ok(store), activity, personal, ..Self::holding(revocations, String::new()) })
+        let whole = Self::holding(revocations, String::new());
+        Ok(Self { store: Ok(store), activity, personal, sign_ins, ..whole })
     }
 
     fn without(why: String, since: Option<u64>) -> Self {
@@ -206,6 +214,7 @@ impl State {
             unstored: tokio::sync::Mutex::default(),
             trouble: Mutex::default(),
             claims: ClaimsMemory::default(),
+            sign_ins: SignInMemory::default(),
             pushes: Arc::default(),
             activity: Arc::default(),
             personal: Arc::default(),
@@ -332,16 +341,6 @@ impl State {
     /// Returns true if no account and no token is revoked.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
-    }
-
-    /// Returns true if revocations can be stored, as far as is known.
-    pub fn is_up(&self) -> bool {
-        self.store.is_ok() && self.trouble.lock().is_none()
-    }
-
-    /// The reason why revocations cannot be stored, where they should be.
-    pub fn trouble(&self) -> Option<String> {
-        self.trouble.lock().clone()
     }
 
     fn log_another_state(&self, revocations: &Revocations) {

@@ -21,9 +21,9 @@ use sqlx::{
 use tokio::sync::Mutex;
 
 use super::{
-    ClaimsDigest, sqlite_activity, sqlite_claims,
+    ClaimsDigest, SignIn, sqlite_activity, sqlite_claims,
     sqlite_file::{MOVE_AWAY, error, failure, gone, identity, look_at, make},
-    sqlite_personal_tokens, sqlite_pushes,
+    sqlite_personal_tokens, sqlite_pushes, sqlite_sign_ins,
     store::{
         Answer, Change, Store, StoreError, StoredClaims, StoredPersonalToken, StoredPush, StoredRevocations,
     },
@@ -197,6 +197,32 @@ impl Store for SqliteStore {
         Box::pin(async move {
             let mut connection = self.connection.lock().await;
             let read = sqlite_claims::read(&mut connection, digest).await;
+            read.map_err(|error| failure(&self.path, &error))
+        })
+    }
+
+    fn keep_sign_in(&self, name: String, record: SignIn) -> Answer<'_, ()> {
+        Box::pin(async move {
+            self.check_place()?;
+            let mut connection = self.connection.lock().await;
+            let kept = sqlite_sign_ins::keep(&mut connection, &name, &record).await;
+            kept.map_err(|error| failure(&self.path, &error))
+        })
+    }
+
+    fn forget_sign_in(&self, name: String) -> Answer<'_, ()> {
+        Box::pin(async move {
+            self.check_place()?;
+            let mut connection = self.connection.lock().await;
+            let forgotten = sqlite_sign_ins::forget(&mut connection, &name).await;
+            forgotten.map_err(|error| failure(&self.path, &error))
+        })
+    }
+
+    fn sign_ins(&self) -> Answer<'_, Vec<SignIn>> {
+        Box::pin(async move {
+            let mut connection = self.connection.lock().await;
+            let read = sqlite_sign_ins::read(&mut connection).await;
             read.map_err(|error| failure(&self.path, &error))
         })
     }

@@ -7,7 +7,7 @@ use super::{
     sqlite::{SqliteStore, TABLES, VERSION, execute, set_id},
     sqlite_activity, sqlite_claims,
     sqlite_file::{MOVE_AWAY, error, failure},
-    sqlite_personal_tokens, sqlite_pushes,
+    sqlite_personal_tokens, sqlite_pushes, sqlite_sign_ins,
     store::StoreError,
 };
 
@@ -44,7 +44,8 @@ impl SqliteStore {
             }
         }
         let tables = sqlite_claims::TABLES.into_iter().chain(sqlite_pushes::TABLES);
-        for table in tables.chain(sqlite_activity::TABLES).chain(sqlite_personal_tokens::TABLES) {
+        let tables = tables.chain(sqlite_sign_ins::TABLES).chain(sqlite_activity::TABLES);
+        for table in tables.chain(sqlite_personal_tokens::TABLES) {
             execute(connection, table).await.map_err(failed)?;
         }
         let pushes = sqlite_pushes::count(connection).await.map_err(failed)?;

@@ -2,7 +2,7 @@
 
 use std::{future::Future, ops::RangeInclusive, path::PathBuf, pin::Pin};
 
-use super::ClaimsDigest;
+use super::{ClaimsDigest, SignIn};
 use crate::activity::{Activity, Batch, Entry, Key};
 
 /// The answer of a store.
@@ -34,6 +34,24 @@ pub(super) trait Store: Send + Sync {
     /// # Errors
     /// They cannot be read.
     fn claims(&self, digest: ClaimsDigest) -> Answer<'_, Option<StoredClaims>>;
+
+    /// Stores the record of a sign-in under the folded name of its account, in place of any of that name or person.
+    ///
+    /// # Errors
+    /// It may be stored or not.
+    fn keep_sign_in(&self, name: String, record: SignIn) -> Answer<'_, ()>;
+
+    /// Forgets the record of a sign-in by the folded name of its account.
+    ///
+    /// # Errors
+    /// It may be forgotten or not.
+    fn forget_sign_in(&self, name: String) -> Answer<'_, ()>;
+
+    /// Reads the records of all sign-ins.
+    ///
+    /// # Errors
+    /// They cannot be read.
+    fn sign_ins(&self) -> Answer<'_, Vec<SignIn>>;
 
     /// Stores when tags were pushed, each at most once in the list, in place of what is stored about them. Within a
     /// repository, none is stored as earlier than another that is there. Returns how many found no room.
@@ -139,10 +157,22 @@ pub(super) trait Store: Send + Sync {
     fn too_slow(&self) -> StoreError;
 }
 
-/// The part of a store of tests that is about pushes, activity and personal tokens: it keeps none.
+/// The part of a store of tests that is about pushes, activity, sign-ins and personal tokens: it keeps none.
 #[cfg(test)]
 macro_rules! no_pushes {
     () => {
+        fn keep_sign_in(&self, _: String, _: $crate::state::SignIn) -> $crate::state::store::Answer<'_, ()> {
+            Box::pin(async { Ok(()) })
+        }
+
+        fn forget_sign_in(&self, _: String) -> $crate::state::store::Answer<'_, ()> {
+            Box::pin(async { Ok(()) })
+        }
+
+        fn sign_ins(&self) -> $crate::state::store::Answer<'_, Vec<$crate::state::SignIn>> {
+            Box::pin(async { Ok(Vec::new()) })
+        }
+
         fn latest_activity(&self) -> (u64, u64) {
             (0, 0)
         }
