@@ -4,7 +4,8 @@
 //! import each other (left never imports right):
 //!
 //! `registry`, `limits`, `net`, `backend`, `storage`, `activity` ← `authn`, `authz`, `retention`, `state`, `token`,
-//! `image` ← `workload`, `ui`, `acme` ← `proxy` ← `server` ← `cli`. `config` builds the settings of each; it and `replay` are
+//! `image` ← `workload`, `sign_in`, `ui`, `acme` ← `proxy` ← `server` ← `cli`. `config` builds the settings of each; it and
+//! `replay` are
 //! imported by `cli` only, and `notifications` by both. Any module may import `telemetry`, which decides nothing,
 //! `strict_json` and `private_file`.
 
@@ -28,6 +29,7 @@ pub mod registry;
 pub mod replay;
 pub mod retention;
 pub mod server;
+pub mod sign_in;
 pub mod state;
 pub mod storage;
 mod strict_json;

@@ -802,7 +802,7 @@ _portwarden() {
             return 0
             ;;
         portwarden__subcmd__revoke)
-            opts="-h --account --token --jti --all-sessions --json --socket --help"
+            opts="-h --account --token --jti --all-sessions --forget --json --socket --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -7,7 +7,7 @@ use std::{net::IpAddr, sync::Arc};
 
 use super::{
     Identity, Labels, Ldap, LdapSettings, Outcome, Robots, Secret, Source, Users, command::CommandUsers,
-    is_robot_token, sql::SqlUsers,
+    folded_name, is_robot_token, sql::SqlUsers,
 };
 use crate::backend::{BackendLimits, BackendShares, CommandSettings, SqlSettings, Unavailable};
 
@@ -87,6 +87,17 @@ impl Authenticators {
         self.users.lookup(account).is_some() || self.robots.has(account)
     }
 
+    /// Returns true if there may be an account with a password.
+    pub fn take_passwords(&self) -> bool {
+        self.users.have_passwords() || self.backends.settings.sections().next().is_some()
+    }
+
+    /// Returns true if the configuration has the name in any spelling: then no person may sign in under it.
+    pub fn has_spelling_of(&self, account: &str) -> bool {
+        let folded = folded_name(account);
+        self.robots.has(account) || self.users.names().any(|name| folded_name(name) == folded)
+    }
+
     /// Returns true if a back end is asked even about the empty name: the command, as in docker_auth. Directories and
     /// databases know no account without a name.
     pub fn knows_nameless(&self) -> bool {
@@ -101,7 +112,7 @@ impl Authenticators {
             Source::LdapAuth => self.backends.ldap_auth.is_some(),
             Source::XormAuth => self.backends.xorm_auth.is_some(),
             // No password is ever held against it.
-            Source::Workload | Source::Certificate => false,
+            Source::Workload | Source::Certificate | Source::SignIn(_) => false,
         }
     }
 

@@ -1,5 +1,7 @@
 //! The section of the configuration in which an account is known.
 
+use super::SignInSection;
+
 /// The section that knows an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Source {
@@ -17,6 +19,8 @@ pub enum Source {
     Workload,
     /// `certificate_auth`: the certificate of the connection is the login, on each request.
     Certificate,
+    /// `oidc_auth`, `google_auth`, `github_auth` or `gitlab_auth`: the record of the sign-in is asked on each request.
+    SignIn(SignInSection),
 }
 
 impl Source {
@@ -38,6 +42,7 @@ impl Source {
             Self::Robots => "robots",
             Self::Workload => "workload_auth",
             Self::Certificate => "certificate_auth",
+            Self::SignIn(section) => section.key(),
         }
     }
 }

@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::{
-    PersonalToken, UserSettings, WorkloadSession,
+    PersonalToken, SignInSection, UserSettings, WorkloadSession,
     password_hash::{PasswordHash, burn},
     robots::TokenName,
     secret::Secret,
@@ -49,6 +49,11 @@ impl Identity {
     /// The most that the personal token may be used for; `None` for an account that was proved otherwise.
     pub fn token_scopes(&self) -> Option<&[Scope]> {
         self.personal.as_ref().map(|token| &*token.scopes)
+    }
+
+    /// An account that has signed in at a provider, all of whose labels are known.
+    pub fn of_sign_in(account: &str, labels: Arc<Labels>, section: SignInSection) -> Self {
+        Self::with_labels(account, labels, Source::SignIn(section))
     }
 
     /// An account all of whose labels are known.
@@ -116,6 +121,16 @@ impl Users {
         let mut users = Self::default();
         let errors: Vec<_> = settings.iter().filter_map(|user| users.add(user).err()).collect();
         if errors.is_empty() { Ok(users) } else { Err(errors) }
+    }
+
+    /// The names of all users.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.by_account.keys().map(String::as_str)
+    }
+
+    /// Returns true if one of them has a password.
+    pub fn have_passwords(&self) -> bool {
+        self.highest_cost.is_some()
     }
 
     /// The user of that account.

@@ -203,7 +203,11 @@ pub(super) const DEFAULT_SOCKET: &str = "/run/portwarden/control.sock";
 pub(super) struct Revoke {
     #[command(flatten)]
     pub(super) subject: RevokeSubject,
-    /// Print a JSON object: revoked (account, token or all), name, robot, account (of a personal token), at
+    /// Forget which person of which provider has the account: its name is free for the next one who signs in
+    #[arg(long, conflicts_with_all = ["token", "jti", "all_sessions"])]
+    pub(super) forget: bool,
+    /// Print a JSON object: revoked (account, token or all), name, robot, account (of a personal token), at, and forgotten
+    /// with --forget
     #[arg(long)]
     pub(super) json: bool,
     #[command(flatten)]

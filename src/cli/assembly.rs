@@ -13,6 +13,7 @@ use crate::{
     proxy::{Shadow, Snapshot},
     retention::Retention,
     server::TlsError,
+    sign_in::{SEAL_PURPOSE, SignIns},
     storage::Storage,
     token::{self, Authority, KeyError, SigningKey},
     workload::Workload,
@@ -64,6 +65,8 @@ pub fn assemble(config: &Config, before: Option<&Snapshot>) -> Result<Assembly, 
         .as_ref()
         .map(|shadow| Shadow::compile(shadow, &authorizers, before.and_then(|before| before.shadow.as_ref())))
         .transpose();
+    let key = authority.key().derive_key(SEAL_PURPOSE);
+    let sign_ins = SignIns::new(&config.sign_ins, &key, before.map(|before| &before.sign_ins));
     let snapshot = Snapshot {
         authority,
         remembered: Remembered::new(remembered).map_err(AssemblyError::NoRandomness)?,
@@ -79,6 +82,7 @@ pub fn assemble(config: &Config, before: Option<&Snapshot>) -> Result<Assembly, 
         retention,
         workload: Workload::new(&config.workload, before.map(|before| &before.workload))
             .map_err(|error| AssemblyError::Findings(vec![error]))?,
+        sign_ins: sign_ins.map_err(|error| AssemblyError::Findings(vec![error]))?,
         certificates,
         state: before.map_or_else(Arc::default, |before| Arc::clone(&before.state)),
         storage: storage(config)?,

@@ -69,7 +69,7 @@ fn accounts(config: &Config) -> Result<Accounts, String> {
     accounts.issuers = config.workload.issuers.iter().map(|issuer| issuer.name.clone()).collect();
     let certificates = config.certificates.as_ref().and_then(|all| all.accounts.as_ref());
     let certificates = certificates.map(|_| "certificate_auth");
-    accounts.sections = config.authenticators.sections().chain(certificates).collect();
+    accounts.sections = config.sections_elsewhere().chain(certificates).collect();
     Ok(accounts)
 }
 

@@ -58,7 +58,7 @@ fn notes(explain: &Explain, evaluator: &PolicyEvaluator) -> Result<(), Failure> 
     let workload = (!evaluator.config.workload.issuers.is_empty()).then_some("workload_auth");
     let certificates = evaluator.config.certificates.as_ref().and_then(|all| all.accounts.as_ref());
     let certificates = certificates.map(|_| "certificate_auth");
-    let elsewhere = evaluator.config.authenticators.sections().chain(workload).chain(certificates);
+    let elsewhere = evaluator.config.sections_elsewhere().chain(workload).chain(certificates);
     let elsewhere: Vec<&str> = elsewhere.collect();
     if !elsewhere.is_empty() {
         let sections = elsewhere.join(", ");

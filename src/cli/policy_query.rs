@@ -55,7 +55,7 @@ impl PolicyQuery {
         let is_known = own.is_some();
         let labels = if labels.is_empty() { own.cloned().unwrap_or_default() } else { labels };
         let service = service.unwrap_or_else(|| config.proxy.service.clone());
-        let may_be_elsewhere = config.authenticators.sections().next().is_some();
+        let may_be_elsewhere = config.sections_elsewhere().next().is_some();
         let issuer = config.workload.issuers.iter().find(|issuer| is_of(&account, &issuer.name));
         let issuer = issuer.map(|issuer| format!("issuer {:?} of `workload_auth`", issuer.name));
         let certificates = config.certificates.as_ref().is_some_and(|all| all.accounts.is_some());

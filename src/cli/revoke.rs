@@ -38,19 +38,34 @@ pub(super) fn revoke(revoke: &Revoke) -> Result<(), Failure> {
         return Err(NotRevoked::Id(id.len()).to_string().into());
     }
     let is_jti = revoke.subject.jti.is_some();
-    match ask(&revoke.control.socket, &ControlRequest::Revoke { target, is_jti })?.next()? {
-        ControlAnswer::Revoked { target, at, robot, account } if revoke.json => {
+    let request = ControlRequest::Revoke { target, is_jti, forget: revoke.forget };
+    match ask(&revoke.control.socket, &request)?.next()? {
+        ControlAnswer::Revoked { target, at, robot, account, forgotten } if revoke.json => {
             let (revoked, name) = (subject(&target), name(&target));
-            say(json!({"revoked": revoked, "name": name, "robot": robot, "account": account, "at": at}))
+            let mut answer =
+                json!({"revoked": revoked, "name": name, "robot": robot, "account": account, "at": at});
+            let object = answer.as_object_mut().filter(|_| revoke.forget);
+            object
+                .into_iter()
+                .for_each(|object| drop(object.insert("forgotten".to_owned(), forgotten.into())));
+            say(answer)
         }
         ControlAnswer::Revoked { target: Target::Token(id), account: Some(account), .. } => {
             say(format!("revoked: personal token {id} of account {account:?}, and what was issued for it"))
         }
-        ControlAnswer::Revoked { target, at, robot, account: _ } => {
+        ControlAnswer::Revoked { target, at, robot, account: _, forgotten } => {
             for line in done(&target, &at, robot.as_deref()) {
                 say(line)?;
             }
-            Ok(())
+            match (revoke.forget, forgotten) {
+                (false, _) => Ok(()),
+                (true, true) => say(
+                    "forgotten: the person who has signed in under this name; another one may have it now",
+                ),
+                (true, false) => {
+                    say("No person has signed in under this name, so there was nothing to forget.")
+                }
+            }
         }
         ControlAnswer::Refused { why } => Err(why.into()),
         _ => Err(NOT_UNDERSTOOD.into()),

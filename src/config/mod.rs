@@ -28,6 +28,7 @@ use crate::{
     proxy::{Settings as ProxySettings, ShadowSettings},
     retention::RetentionSettings,
     server as listening,
+    sign_in::ProviderSettings,
     state::StateSettings,
     telemetry::AuditSettings,
     workload::WorkloadSettings,
@@ -38,7 +39,7 @@ use schema::File;
 pub use sections::log::{LogFormat, LogLevel, LogSettings};
 use sections::{
     access, audit, backends, certificates, control, htpasswd, limits, log, metrics, notifications,
-    personal_tokens, proxy, retention, robots, server, shadow, state, tags, tls, token, unsupported,
+    personal_tokens, proxy, retention, robots, server, shadow, sign_in, state, tags, tls, token, unsupported,
     workload,
 };
 pub(crate) use values::moment::{FORM as FORM_OF_A_MOMENT, Moment, written as written_moment};
@@ -101,6 +102,8 @@ pub struct Config {
     pub authenticators: authn::AuthenticationBackendSettings,
     /// `workload_auth:`.
     pub workload: WorkloadSettings,
+    /// `google_auth:`, `github_auth:`, `gitlab_auth:`, `oidc_auth:`.
+    pub sign_ins: Vec<ProviderSettings>,
     /// `server.client_ca` with what belongs to it, and `certificate_auth:`; `None` where no certificate is asked for.
     pub certificates: Option<authn::CertificateSettings>,
     /// `acl_xorm:`, `ext_authz:`, and `backends:`.
@@ -238,6 +241,11 @@ impl Config {
         users.chain(self.robots.iter().map(|robot| (robot.name.as_str(), &robot.labels)))
     }
 
+    /// The sections that know accounts which the configuration does not list, by a password or by a sign-in at a provider.
+    pub fn sections_elsewhere(&self) -> impl Iterator<Item = &'static str> {
+        self.authenticators.sections().chain(self.sign_ins.iter().map(|provider| provider.section.key()))
+    }
+
     /// Returns the expiry of the certificates in use: of the `server`, unless it comes by ACME, and of the key that signs the `token`.
     pub fn certificates_end(&self) -> Vec<(&'static str, SystemTime)> {
         let files = [
@@ -275,6 +283,7 @@ impl Context<'_> {
         let control = control::socket(file, self);
         let state = state::settings(file, self);
         personal_tokens::check(file, &proxy.ui, &state, self);
+        let sign_ins = sign_in::settings(file, (&state, proxy.ui.enabled), &authenticators, self);
         let notifications = notifications::settings(file, &state, self);
         let retention = retention::entries(file, &state, &mut self.report);
         let files = std::mem::take(&mut self.files);
@@ -295,6 +304,7 @@ impl Context<'_> {
             notifications,
             authenticators,
             workload,
+            sign_ins,
             certificates,
             authorizers,
             log,

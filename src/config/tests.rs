@@ -170,10 +170,9 @@ fn rules_need_match_and_actions() {
 #[test]
 fn sections_that_are_not_built_are_refused_by_name() {
     assert_eq!(
-        of_ours("github_auth: {client_secret: hunter2}\n"),
-        "f.yml:10:1: github_auth: sign-in with GitHub, which is not in this version. Docker clients send a \
-        name and a \
-         password: remove it and list the accounts under `users`, with a generated password for each"
+        of_ours("mongo_auth: {password: hunter2}\n"),
+        "f.yml:10:1: mongo_auth: accounts in MongoDB, which is not in this version. Remove it, and list the accounts under \
+         `users`, or let a command say who they are: `ext_auth`"
     );
 }
 

@@ -22,6 +22,7 @@ mod response;
 pub mod service;
 mod settings;
 mod shadow;
+mod signed_in;
 mod snapshot;
 mod upstream;
 mod web_origin;

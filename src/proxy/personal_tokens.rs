@@ -7,11 +7,11 @@ use std::{sync::Arc, time::Duration};
 
 use super::{Snapshot, snapshot::unix_now};
 use crate::{
-    authn::{Identity, PersonalToken, Source, TokenDigest},
+    authn::{Identity, PersonalToken, SignInSection, Source, TokenDigest},
     authz::parse_token_scope,
     registry::Scope,
     state::{AccountClaims, ClaimsDigest, NewPersonalToken, PersonalTokenRecord},
-    token::TokenError,
+    token::{SignInClaim, TokenError},
 };
 
 /// The standing of an account by the configuration of now, without its password.
@@ -20,6 +20,8 @@ pub(super) enum Standing {
     Known(Identity),
     /// Its section does not have it, is gone, or has no accounts of people.
     Gone,
+    /// Its person is on record, and the provider can be asked whether the sign-in still counts.
+    SignsIn(SignInSection),
     /// Its section can only be asked with the password. What it said at the last login counts.
     CannotBeAsked,
 }
@@ -38,7 +40,8 @@ impl Snapshot {
                 let vouches = self.authenticators.has(source) && !is_elsewhere;
                 if vouches { Standing::CannotBeAsked } else { Standing::Gone }
             }
-            Source::Robots | Source::Workload | Source::Certificate => Standing::Gone,
+            Source::SignIn(section) if self.is_on_record(section, account) => Standing::SignsIn(section),
+            Source::SignIn(_) | Source::Robots | Source::Workload | Source::Certificate => Standing::Gone,
         }
     }
 
@@ -53,7 +56,7 @@ impl Snapshot {
     pub(super) fn longest_lifetime(&self, account: &str, source: Source) -> Option<Duration> {
         let settings = &self.settings.personal_tokens;
         match self.standing(account, source) {
-            Standing::Known(_) => Some(settings.lifetime),
+            Standing::Known(_) | Standing::SignsIn(_) => Some(settings.lifetime),
             Standing::CannotBeAsked => Some(settings.lifetime_unverified),
             Standing::Gone => None,
         }
@@ -82,12 +85,16 @@ impl Snapshot {
     /// The identity behind a personal token, as it is now, and notes the use of it.
     ///
     /// # Errors
-    /// [`TokenError::Revoked`] where the account is gone, [`TokenError::PersonalTokenExpired`],
+    /// [`TokenError::Revoked`] where the account is gone, [`TokenError::SignIn`], [`TokenError::PersonalTokenExpired`],
     /// [`TokenError::LacksLabels`], and those of claims that are stored.
     pub(super) async fn holder_of(&self, token: &PersonalTokenRecord) -> Result<Identity, TokenError> {
         let (made, now) = (&token.made, unix_now());
         let identity = match self.standing(&made.account, made.source) {
             Standing::Known(identity) => identity,
+            Standing::SignsIn(section) => {
+                let person = made.person.as_deref().unwrap_or_default().to_owned();
+                self.signed_in_person(&made.account, &SignInClaim { section, person }).await?
+            }
             Standing::CannotBeAsked => self.as_it_was(made).await?,
             Standing::Gone => return Err(TokenError::Revoked),
         };
@@ -133,7 +140,7 @@ impl Snapshot {
         ends: u64,
     ) -> Result<Option<ClaimsDigest>, ClaimsNotStored> {
         let Identity { account, labels, left_out, source, .. } = identity;
-        let is_asked = matches!(self.standing(account, *source), Standing::Known(_));
+        let is_asked = matches!(self.standing(account, *source), Standing::Known(_) | Standing::SignsIn(_));
         if is_asked || (labels.is_empty() && left_out.is_empty()) {
             return Ok(None);
         }

@@ -14,6 +14,7 @@ use crate::{
     },
     authz::{Authorizers, WriteOnce},
     retention::Retention,
+    sign_in::SignIns,
     state::{AccountClaims, Stamp, State},
     storage::Storage,
     token::{AccessToken, AuthSourceClaim, Authority, BackEndClaim, CarriedClaims, Fingerprint, TokenError},
@@ -35,6 +36,8 @@ pub struct Snapshot {
     pub shadow: Option<Shadow>,
     /// The issuers of `workload_auth`.
     pub workload: Workload,
+    /// The providers at which people sign in.
+    pub sign_ins: SignIns,
     /// The authorities of client certificates, and the accounts that these name; `None` where none is asked for.
     pub certificates: Option<Arc<Certificates>>,
     /// Signs and checks tokens.
@@ -130,7 +133,8 @@ impl Snapshot {
     }
 
     /// The claim of a token that names the section which knows an account; `None` for `users`, which is asked again on
-    /// each request. A robot's token, and a personal one, has the id of the one that was shown, and is looked up. Of other accounts it has what
+    /// each request. A robot's token, and a personal one, has the id of the one that was shown, and is looked up. So is the
+    /// record of a person who has signed in at a provider. Of other accounts it has what
     /// was said at the login, with the labels that the rules of now look at. If that is long, it is stored for as long as
     /// what is issued to the account can count: at least for `lifetime`.
     pub(super) async fn auth_source(
@@ -149,6 +153,9 @@ impl Snapshot {
                 return Some(AuthSourceClaim::Robot(id.unwrap_or_default()));
             }
             Source::Certificate => return Some(AuthSourceClaim::Certificate),
+            Source::SignIn(section) => {
+                return Some(AuthSourceClaim::SignIn(self.sign_in_claim(*section, account)));
+            }
             Source::Workload | Source::ExtAuth | Source::LdapAuth | Source::XormAuth => {}
         }
         let session = workload.as_ref().map(|session| Arc::clone(&session.start));
@@ -244,6 +251,7 @@ impl Snapshot {
             Some(AuthSourceClaim::PersonalToken(id)) => Box::pin(self.holder_by_token(account, id)).await,
             // It counts with the certificate only, which has been looked at where there is one.
             Some(AuthSourceClaim::Certificate) => Err(TokenError::Revoked),
+            Some(AuthSourceClaim::SignIn(claim)) => Box::pin(self.signed_in_person(account, claim)).await,
             Some(AuthSourceClaim::BackEnd(BackEndClaim { source, claims, session })) => {
                 let claims = match claims {
                     CarriedClaims::Inline(claims) => claims.clone(),

@@ -2,7 +2,10 @@
 
 use std::collections::HashMap;
 
-use crate::{authn::Labels, workload::is_of};
+use crate::{
+    authn::{Labels, SignInSection},
+    workload::is_of,
+};
 
 /// The accounts that a configuration knows.
 #[derive(Debug, Default)]
@@ -71,7 +74,10 @@ impl Accounts {
             (Some("ext_auth"), _) => self.section(account, "ext_auth", "no `ext_auth`"),
             (Some("ldap_auth"), _) => self.section(account, "ldap_auth", "no `ldap_auth`"),
             (Some("xorm_auth"), _) => self.section(account, "xorm_auth", "no `xorm_auth`"),
-            (Some(_), _) => return None,
+            (Some(source), _) => {
+                let section = SignInSection::parse(source)?;
+                self.section(account, section.key(), "the section with which the person signed in is gone")
+            }
         };
         Some(known)
     }

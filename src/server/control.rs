@@ -142,8 +142,8 @@ impl ControlHandler {
             Ok(ControlRequest::Shadow) => say(&mut write, &self.shadow()).await,
             Ok(ControlRequest::Certificate) => say(&mut write, &self.certificate()).await,
             Ok(ControlRequest::Notifications) => say_all(&mut write, &self.deliveries()).await,
-            Ok(ControlRequest::Revoke { target, is_jti }) => {
-                say(&mut write, &self.revoke(&target, is_jti, user).await).await
+            Ok(ControlRequest::Revoke { target, is_jti, forget }) => {
+                say(&mut write, &self.revoke_and(&target, is_jti, forget, user).await).await
             }
             Ok(ControlRequest::Untag { repository, tag }) => {
                 say(&mut write, &self.untag(&repository, &tag, user).await).await

@@ -10,7 +10,7 @@ use super::{
 /// Made where it is missing: a file of an older version has none, and an older version does not look at it.
 pub(super) const TABLES: [&str; 1] = [
     "CREATE TABLE IF NOT EXISTS personal_tokens (id TEXT PRIMARY KEY, sha256 TEXT NOT NULL, account TEXT NOT NULL, \
-     source TEXT NOT NULL, claims TEXT, scopes TEXT NOT NULL, comment TEXT NOT NULL, made INTEGER NOT NULL, \
+     source TEXT NOT NULL, claims TEXT, person TEXT, scopes TEXT NOT NULL, comment TEXT NOT NULL, made INTEGER NOT NULL, \
      ends INTEGER NOT NULL, used INTEGER NOT NULL, state TEXT NOT NULL, generation INTEGER NOT NULL) WITHOUT ROWID",
 ];
 
@@ -24,6 +24,7 @@ pub(super) async fn read(connection: &mut SqliteConnection) -> Result<Vec<Stored
             account: row.try_get("account")?,
             source: row.try_get("source")?,
             claims: row.try_get("claims")?,
+            person: row.try_get("person")?,
             scopes: row.try_get("scopes")?,
             comment: row.try_get("comment")?,
             made: number(row.try_get("made")?),
@@ -41,12 +42,13 @@ pub(super) async fn keep(
     connection: &mut SqliteConnection,
     token: &StoredPersonalToken,
 ) -> Result<(), sqlx::Error> {
-    sqlx::query("INSERT INTO personal_tokens VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
+    sqlx::query("INSERT INTO personal_tokens VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
         .bind(&token.id)
         .bind(&token.sha256)
         .bind(&token.account)
         .bind(&token.source)
         .bind(&token.claims)
+        .bind(&token.person)
         .bind(&token.scopes)
         .bind(&token.comment)
         .bind(signed(token.made))

@@ -314,6 +314,8 @@ pub(super) struct StoredPersonalToken {
     pub(super) source: String,
     /// The digest of what the section said about it.
     pub(super) claims: Option<String>,
+    /// The person behind an account that has signed in at a provider.
+    pub(super) person: Option<String>,
     /// The scopes, with spaces between them.
     pub(super) scopes: String,
     /// The person's own words.

@@ -42,6 +42,10 @@ pub struct MetricsSnapshot {
     pub state_up: bool,
     /// Sets of claims of accounts that were stored or read since the start, by outcome.
     pub stored_claims: Vec<(&'static str, u64)>,
+    /// People who have signed in at a provider.
+    pub sign_ins: usize,
+    /// Questions to providers since the start whether a person may still sign in, by outcome.
+    pub sign_in_checks: Vec<(&'static str, u64)>,
     /// Pushes and deletions since the start that a write-once tag was in the way of, by outcome.
     pub write_once: Vec<(&'static str, u64)>,
     /// Tags that were deleted since the start without the others on their manifest, by the way it was done.
@@ -94,6 +98,8 @@ pub(super) struct Sampled {
     personal_token_changes: Family<OutcomeLabels, Counter>,
     state_up: Gauge,
     stored_claims: Family<OutcomeLabels, Counter>,
+    sign_ins: Gauge,
+    sign_in_checks: Family<OutcomeLabels, Counter>,
     write_once: Family<OutcomeLabels, Counter>,
     deleted_tags: Family<HowLabels, Counter>,
     pruned: Family<WhatLabels, Counter>,
@@ -194,6 +200,7 @@ impl Sampled {
             "Labels of accounts that were too long for a token, stored or read in the state file, by outcome",
             self.stored_claims.clone(),
         );
+        self.register_sign_ins(r);
         r.register(
             "write_once",
             "Pushes and deletions that a write-once tag was in the way of, by outcome",
@@ -253,6 +260,15 @@ impl Sampled {
         );
     }
 
+    fn register_sign_ins(&self, r: &mut Registry) {
+        r.register("sign_ins", "People on record who have signed in at a provider", self.sign_ins.clone());
+        r.register(
+            "sign_in_checks",
+            "Questions to providers whether a person may still sign in, by outcome",
+            self.sign_in_checks.clone(),
+        );
+    }
+
     fn register_deliveries(&self, r: &mut Registry) {
         r.register(
             "notifications",
@@ -299,6 +315,21 @@ impl Sampled {
         }
     }
 
+    fn set_outcomes(&self, reading: &MetricsSnapshot) {
+        let by_outcome = [
+            (&self.stored_claims, &reading.stored_claims),
+            (&self.sign_in_checks, &reading.sign_in_checks),
+            (&self.write_once, &reading.write_once),
+            (&self.activity, &reading.activity),
+            (&self.closure, &reading.closure),
+        ];
+        for (family, counts) in by_outcome {
+            for (outcome, count) in counts {
+                family.get_or_create(&OutcomeLabels { outcome }).inner().store(*count, Ordering::Relaxed);
+            }
+        }
+    }
+
     pub(super) fn set(&self, reading: &MetricsSnapshot) {
         let gauge = |value: usize| i64::try_from(value).unwrap_or(i64::MAX);
         let set = |family: &Family<StateLabels, Gauge>, state, value: usize| {
@@ -312,18 +343,7 @@ impl Sampled {
         for (limit, count) in &reading.limited {
             self.limited.get_or_create(&LimitLabels { limit }).inner().store(*count, Ordering::Relaxed);
         }
-        let by_outcome = [
-            (&self.stored_claims, &reading.stored_claims),
-            (&self.personal_token_changes, &reading.personal_token_changes),
-            (&self.write_once, &reading.write_once),
-            (&self.activity, &reading.activity),
-            (&self.closure, &reading.closure),
-        ];
-        for (family, counts) in by_outcome {
-            for (outcome, count) in counts {
-                family.get_or_create(&OutcomeLabels { outcome }).inner().store(*count, Ordering::Relaxed);
-            }
-        }
+        self.set_outcomes(reading);
         for (how, count) in &reading.deleted_tags {
             self.deleted_tags.get_or_create(&HowLabels { how }).inner().store(*count, Ordering::Relaxed);
         }
@@ -344,6 +364,7 @@ impl Sampled {
         self.frozen.set(reading.frozen.into());
         self.revocations.set(gauge(reading.revocations));
         self.personal_tokens.set(gauge(reading.personal_tokens));
+        self.sign_ins.set(gauge(reading.sign_ins));
         self.closure_digests.set(gauge(reading.closure_digests));
         self.state_up.set(reading.state_up.into());
         self.shadow_until.set(i64::try_from(reading.shadow_until).unwrap_or(i64::MAX));

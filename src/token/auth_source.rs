@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::{IssueError, TokenError, json::Object, memory};
 use crate::{
-    authn::{Labels, RequiredClaims, SessionStart, Source},
+    authn::{Labels, RequiredClaims, SessionStart, SignInSection, Source},
     state::{AccountClaims, ClaimsDigest},
 };
 
@@ -27,8 +27,19 @@ pub enum AuthSourceClaim {
     PersonalToken(String),
     /// `certificate_auth`: the certificate, which has to be shown as well, has the labels.
     Certificate,
+    /// A section with which people sign in at a provider: the record of the person, in the state, has the labels.
+    SignIn(SignInClaim),
     /// A section that cannot be asked again.
     BackEnd(BackEndClaim),
+}
+
+/// A person who has signed in at a provider.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignInClaim {
+    /// The section.
+    pub section: SignInSection,
+    /// The digest of the person: another one who gets the name of the account has another.
+    pub person: String,
 }
 
 /// The answer of a section that cannot be asked again.
@@ -61,6 +72,8 @@ pub(super) struct AuthSourceClaims<'a> {
     robot_token: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     personal_token: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    person: Option<&'a str>,
     /// Lists of a name and its values. Not an object: a label may be called like a claim, in any case.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     labels: Vec<Vec<&'a str>>,
@@ -83,7 +96,7 @@ impl AuthSourceClaim {
     pub fn session(&self) -> Option<&Arc<SessionStart>> {
         match self {
             Self::BackEnd(claim) => claim.session.as_ref(),
-            Self::Robot(_) | Self::PersonalToken(_) | Self::Certificate => None,
+            Self::Robot(_) | Self::PersonalToken(_) | Self::Certificate | Self::SignIn(_) => None,
         }
     }
 
@@ -100,6 +113,10 @@ impl AuthSourceClaim {
         }
         if section == Source::Certificate.section() {
             return Ok(Some(Self::Certificate));
+        }
+        if let Some(section) = SignInSection::parse(section) {
+            let person = claims.text("person")?.ok_or(TokenError::Malformed)?.to_owned();
+            return Ok(Some(Self::SignIn(SignInClaim { section, person })));
         }
         let source = Source::backend(section).ok_or(TokenError::Malformed)?;
         let session = session(claims)?.map(Arc::new);
@@ -121,6 +138,7 @@ impl AuthSourceClaim {
     pub(super) fn bytes(&self) -> usize {
         match self {
             Self::Robot(id) | Self::PersonalToken(id) => memory::heap([id]),
+            Self::SignIn(claim) => memory::heap([&claim.person]),
             Self::Certificate => 0,
             Self::BackEnd(BackEndClaim { claims, session, .. }) => {
                 let session = session.iter().map(|start| {
@@ -155,6 +173,9 @@ impl<'a> AuthSourceClaims<'a> {
             }
             Some(AuthSourceClaim::Certificate) => {
                 Ok(Self { backend: Some(Source::Certificate.section()), ..Self::default() })
+            }
+            Some(AuthSourceClaim::SignIn(SignInClaim { section, person })) => {
+                Ok(Self { backend: Some(section.key()), person: Some(person), ..Self::default() })
             }
             Some(AuthSourceClaim::BackEnd(claim)) => Self::of_back_end(claim),
         }

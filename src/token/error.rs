@@ -1,6 +1,9 @@
 //! Errors of a key, a token, or the making of one. None of them holds a piece of the key or the token.
 
-use crate::state::{Ended, NoClaims};
+use crate::{
+    authn::SignInEnd,
+    state::{Ended, NoClaims},
+};
 
 /// The reason why a key cannot sign tokens. Displays the finding and the remedy; the caller adds the file's name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -91,6 +94,9 @@ pub enum TokenError {
     /// The same cannot be read now, which is no fault of the token: 503.
     #[error("what the token says about its account cannot be read now: try again")]
     ClaimsUnavailable,
+    /// The sign-in at a provider no longer counts.
+    #[error("{0}")]
+    SignIn(SignInEnd),
 }
 
 impl From<Ended> for TokenError {

@@ -21,7 +21,7 @@ mod session;
 mod testing;
 mod workload;
 
-pub use auth_source::{AuthSourceClaim, BackEndClaim, CarriedClaims};
+pub use auth_source::{AuthSourceClaim, BackEndClaim, CarriedClaims, SignInClaim};
 pub use authority::{Authority, Holder, IssuedToken, Settings, SignedToken};
 pub use claims::AccessToken;
 pub use error::{IssueError, KeyError, TokenError};

@@ -65,6 +65,12 @@ pub struct SignIn<'a> {
     pub account: &'a str,
     /// The reason why it is shown again.
     pub problem: Option<SignInProblem>,
+    /// A sentence more about that reason; empty for none.
+    pub detail: &'a str,
+    /// The providers at which people sign in: the key of each section, and its name.
+    pub providers: &'a [(&'static str, &'static str)],
+    /// True if there are accounts with passwords.
+    pub has_passwords: bool,
 }
 
 /// The reason why the page to sign in is shown.

@@ -27,6 +27,8 @@ pub enum PagePath {
     SignIn,
     /// `/-/sign-out`.
     SignOut,
+    /// `/oidc_auth` and the like: to a provider, and back from it. As in docker_auth, the path is the key of the section.
+    Provider(&'static str),
     /// `/-/access`: what the visitor may do.
     Access,
     /// `/-/tokens`: the visitor's personal tokens.
@@ -53,7 +55,10 @@ pub enum Reference {
 }
 
 /// First parts of names that stand for something else at the root; repositories of these names are found below `/-/r/`.
-const RESERVED: [&str; 4] = ["v2", "auth", "favicon.ico", "robots.txt"];
+const RESERVED: [&str; 8] =
+    ["v2", "auth", "favicon.ico", "robots.txt", PROVIDERS[0], PROVIDERS[1], PROVIDERS[2], PROVIDERS[3]];
+/// The sections with which people sign in at a provider.
+const PROVIDERS: [&str; 4] = ["oidc_auth", "google_auth", "github_auth", "gitlab_auth"];
 
 impl PagePath {
     /// Reads a path below the prefix, as it is on the wire: no name has a byte that a path must escape, but a browser
@@ -70,6 +75,7 @@ impl PagePath {
         match path {
             "favicon.ico" => Some(Self::Favicon),
             "robots.txt" => Some(Self::Robots),
+            _ if PROVIDERS.contains(&path) => Self::provider(path),
             _ if is_reserved(path) => None,
             _ => Self::parse_image(path),
         }
@@ -139,6 +145,11 @@ impl PagePath {
         })
     }
 
+    /// The address to a provider, by the key of its section; `None` for any other key.
+    pub fn provider(section: &str) -> Option<Self> {
+        PROVIDERS.into_iter().find(|known| *known == section).map(Self::Provider)
+    }
+
     /// The page of a repository; `None` when `name` is none. The same for those below.
     pub fn repository(name: &str) -> Option<Self> {
         RepositoryName::parse(name).map(Self::Repository)
@@ -188,6 +199,7 @@ impl fmt::Display for PagePath {
             Self::Compare(name) => write!(f, "/-/compare/{name}"),
             Self::SignIn => f.write_str("/-/sign-in"),
             Self::SignOut => f.write_str("/-/sign-out"),
+            Self::Provider(section) => write!(f, "/{section}"),
             Self::Access => f.write_str("/-/access"),
             Self::Tokens => f.write_str("/-/tokens"),
             Self::Events => f.write_str("/-/events"),
@@ -237,6 +249,9 @@ mod tests {
             "/-/compare/team/app",
             "/-/sign-in",
             "/-/sign-out",
+            "/oidc_auth",
+            "/gitlab_auth",
+            "/-/r/github_auth/app:1",
             "/-/access",
             "/-/tokens",
             "/-/events",

@@ -144,10 +144,7 @@ impl Fetched {
             }
             Err(why) => {
                 self.failures.fetch_add(1, Ordering::Relaxed);
-                tracing::warn!(
-                    issuer = self.issuer,
-                    "cannot fetch the keys of an issuer of workload_auth: {why}"
-                );
+                tracing::warn!(issuer = self.issuer, "cannot fetch the keys of an issuer: {why}");
             }
         }
     }

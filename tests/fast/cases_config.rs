@@ -34,7 +34,11 @@ const REASONS: &[(&str, usize)] = &[
     ("this is no bcrypt hash", 1),
     ("is a malformed glob, which would never match", 1),
     // Not built.
-    ("which is not in this version", 19),
+    ("which is not in this version", 2),
+    // docker_auth accepts these, and no person can sign in, or no request to the provider ever ends in time.
+    ("gitlab_auth.redirect_uri: missing", 4),
+    ("oidc_auth.redirect_url: expected an https URL", 1),
+    ("http_timeout: ", 2),
     // docker_auth orders a certificate for any name that a client asks for.
     ("would let any client use up the limits of the authority", 1),
 ];

@@ -56,6 +56,7 @@ mod rule_times;
 #[allow(clippy::disallowed_methods, reason = "tests are threads of their own, which may sleep")]
 mod security;
 mod shadow;
+mod sign_in;
 mod smuggling;
 mod sql;
 mod storage;

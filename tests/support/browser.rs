@@ -34,24 +34,30 @@ pub struct Browser {
 impl Browser {
     /// One that reaches the registry.
     pub fn new(warden: &Portwarden) -> Self {
-        Self::start(warden, None)
+        Self::start(warden, "", &[])
     }
 
     /// One that reaches the stranger on that port, too.
     pub fn with_stranger(warden: &Portwarden, port: u16) -> Self {
-        Self::start(warden, Some(port))
+        Self::start(warden, &format!("MAP stranger.example 127.0.0.1:{port}, "), &[])
     }
 
-    fn start(warden: &Portwarden, stranger: Option<u16>) -> Self {
+    /// One that reaches a server with this certificate on that port, as `https://provider.example`: another site.
+    pub fn with_provider(warden: &Portwarden, port: u16, certificate: &Path) -> Self {
+        Self::start(warden, &format!("MAP provider.example 127.0.0.1:{port}, "), &[certificate])
+    }
+
+    fn start(warden: &Portwarden, others: &str, certificates: &[&Path]) -> Self {
         let directory = tempfile::Builder::new().prefix("portwarden-browser-").tempdir().unwrap();
         let home = directory.path().to_str().unwrap();
         let (driver, port) = start_driver(directory.path());
-        let stranger = stranger.map(|port| format!("MAP stranger.example 127.0.0.1:{port}, "));
         let hosts = format!(
-            "--host-resolver-rules=MAP registry.example {}, {}MAP * ~NOTFOUND",
-            warden.address(),
-            stranger.unwrap_or_default()
+            "--host-resolver-rules=MAP registry.example {}, {others}MAP * ~NOTFOUND",
+            warden.address()
         );
+        let own = warden.directory().join("tls.crt");
+        let keys = certificates.iter().copied().chain([own.as_path()]).map(hash_of_key);
+        let keys = keys.collect::<Vec<_>>().join(",");
         let capabilities = json!({
             "browserName": "chrome",
             // Tests look at what is open.
@@ -75,7 +81,7 @@ impl Browser {
                     format!("--user-data-dir={home}/profile"),
                     hosts,
                     // Better than to take any certificate: with this one, the connection is as if it were trusted.
-                    format!("--ignore-certificate-errors-spki-list={}", hash_of_key(&warden.directory().join("tls.crt"))),
+                    format!("--ignore-certificate-errors-spki-list={keys}"),
                     // The same pictures on every machine that has the same fonts.
                     "--force-color-profile=srgb", "--font-render-hinting=none", "--lang=en-US",
                 ],

@@ -142,7 +142,8 @@ impl TestIssuer {
     }
 }
 
-fn sign(key: &EcdsaKeyPair, key_id: &str, claims: &Value) -> String {
+/// Signs claims with a key of P-256.
+pub fn sign(key: &EcdsaKeyPair, key_id: &str, claims: &Value) -> String {
     let header = json!({"alg": "ES256", "typ": "JWT", "kid": key_id});
     let message =
         format!("{}.{}", BASE64URL.encode(header.to_string()), BASE64URL.encode(claims.to_string()));
@@ -202,10 +203,13 @@ fn serve(
 }
 
 fn key_set(keys: &[(String, EcdsaKeyPair)]) -> String {
-    let jwk = |(key_id, key): &(String, EcdsaKeyPair)| {
-        let point = key.public_key().as_ref();
-        let (x, y) = (BASE64URL.encode(&point[1..33]), BASE64URL.encode(&point[33..65]));
-        json!({"kid": key_id, "kty": "EC", "crv": "P-256", "use": "sig", "alg": "ES256", "x": x, "y": y})
-    };
-    json!({"keys": keys.iter().map(jwk).collect::<Vec<_>>()}).to_string()
+    let keys = keys.iter().map(|(key_id, key)| jwk(key_id, key));
+    json!({"keys": keys.collect::<Vec<_>>()}).to_string()
+}
+
+/// A key of P-256 as its issuer publishes it.
+pub fn jwk(key_id: &str, key: &EcdsaKeyPair) -> Value {
+    let point = key.public_key().as_ref();
+    let (x, y) = (BASE64URL.encode(&point[1..33]), BASE64URL.encode(&point[33..65]));
+    json!({"kid": key_id, "kty": "EC", "crv": "P-256", "use": "sig", "alg": "ES256", "x": x, "y": y})
 }

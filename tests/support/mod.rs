@@ -49,6 +49,7 @@ pub mod portwarden;
 pub mod postgres;
 pub mod process;
 pub mod programs;
+pub mod provider;
 pub mod random;
 pub mod raw;
 pub mod recorded_tokens;

@@ -28,12 +28,22 @@ pub struct OidcIssuer {
 impl OidcIssuer {
     /// npm's `oidc-provider`, which signs with one key of that algorithm: RS256, ES256 or EdDSA.
     pub fn oidc_provider(algorithm: &str) -> Self {
+        Self::by_node("issuer.mjs", &[algorithm])
+    }
+
+    /// npm's `oidc-provider`, at which the person `ada` signs in without being asked.
+    pub fn of_people() -> Self {
+        Self::by_node("people.mjs", &[])
+    }
+
+    fn by_node(script: &str, more: &[&str]) -> Self {
         let directory = with_certificate();
         let path = |name: &str| directory.path().join(name).to_str().unwrap().to_owned();
-        let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/services/issuers/issuer.mjs");
-        fs::copy(source, path("issuer.mjs")).unwrap();
+        let source = format!("{}/tests/services/issuers/{script}", env!("CARGO_MANIFEST_DIR"));
+        fs::copy(source, path(script)).unwrap();
         symlink(programs::fetched("issuers/node_modules", "oidc-provider"), path("node_modules")).unwrap();
-        let arguments = [&path("issuer.mjs"), algorithm, &path("tls.crt"), &path("tls.key")];
+        let (script, certificate, key) = (path(script), path("tls.crt"), path("tls.key"));
+        let arguments = [&[script.as_str()], more, &[&certificate, &key]].concat();
         let mut process = Process::start("node", &arguments, &[], &directory.path().join("log"));
         let line = process.wait_for_log(0, "serves https://");
         let url = line.trim_start_matches("serves ").to_owned();
@@ -84,6 +94,21 @@ impl OidcIssuer {
     /// The file with the certificate of its authority.
     pub fn authority_file(&self) -> PathBuf {
         self.directory.path().join("ca.pem")
+    }
+
+    /// Follows the redirects of a browser from this address until one leads away from here: to where.
+    pub fn follow(&self, address: &str) -> String {
+        let jar = self.directory.path().join("cookies");
+        let (authority, jar) = (self.authority_file(), jar.to_str().unwrap());
+        let mut address = address.to_owned();
+        while address.starts_with(&self.url) {
+            let options =
+                ["--silent", "--show-error", "--output", "/dev/null", "--write-out", "%{redirect_url}"];
+            let cookies = ["--cookie", jar, "--cookie-jar", jar, "--cacert", authority.to_str().unwrap()];
+            let followed = command::run("curl", &[&options[..], &cookies, &[&address]].concat(), &[]);
+            address = followed.succeeds().stdout;
+        }
+        address
     }
 
     /// A JWT by client_credentials, with these parameters besides.

@@ -236,7 +236,7 @@ mod tests {
     #[test]
     fn a_key_of_another_place_or_program_is_said_to_be_one() {
         assert_eq!(hint(&["token"], "service"), "It is `registry.service`");
-        assert_eq!(hint(&[], "issuer"), "It is `token.issuer`");
+        assert_eq!(hint(&[], "issuer"), "It is `token.issuer` or `oidc_auth.issuer`");
         assert_eq!(hint(&[], "certificate"), "It is `server.certificate` or `token.certificate`");
         for (parent, key) in [
             (&["token"][..], "rootcertbundle"),

@@ -118,7 +118,7 @@ impl<'a> PolicyEvaluator<'a> {
         known.or_else(|| {
             let someone = UserSettings { name: SOME_ACCOUNT.to_owned(), ..UserSettings::default() };
             let of_certificates = config.certificates.as_ref().is_some_and(|all| all.accounts.is_some());
-            let has_more = config.authenticators.sections().next().is_some()
+            let has_more = config.sections_elsewhere().next().is_some()
                 || !config.workload.issuers.is_empty()
                 || of_certificates;
             let is_left_out = has_more && self.rule(&self.general, &someone, name).is_none();

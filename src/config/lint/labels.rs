@@ -3,7 +3,10 @@
 use std::collections::BTreeSet;
 
 use super::{Lint, LintInput, Report, pattern_path, rule_path};
-use crate::authz::{PatternShape, shapes};
+use crate::{
+    authz::{PatternShape, shapes},
+    sign_in::ProviderSettings,
+};
 
 pub(super) const LINTS: &[Lint] = &[unknown_labels];
 
@@ -22,8 +25,9 @@ fn unknown_labels(input: &LintInput<'_>, report: &mut Report<'_>) {
     let of_issuers = issuers.flat_map(|issuer| &issuer.labels).map(|(label, _)| label.as_str());
     let certificates = input.config.certificates.iter().flat_map(|all| &all.accounts);
     let of_certificates = certificates.flat_map(|all| &all.labels).map(|(label, _)| label.as_str());
+    let of_people = input.config.sign_ins.iter().flat_map(ProviderSettings::labels);
     let known: BTreeSet<&str> =
-        of_directory.chain(of_accounts).chain(of_issuers).chain(of_certificates).collect();
+        of_directory.chain(of_accounts).chain(of_issuers).chain(of_certificates).chain(of_people).collect();
     for (n, rule) in input.config.acl.iter().enumerate() {
         let missing = |label: &str| !known.contains(label);
         for label in rule.labels.keys().filter(|label| missing(label)) {

@@ -32,7 +32,7 @@ fn cheap_hash(input: &LintInput<'_>, report: &mut Report<'_>) {
 
 /// A rule for one account, which no user has. Where there are back ends, one of them may know it.
 fn nobody_of_that_name(input: &LintInput<'_>, report: &mut Report<'_>) {
-    let is_elsewhere = input.config.authenticators.sections().next().is_some();
+    let is_elsewhere = input.config.sections_elsewhere().next().is_some();
     if is_elsewhere || !input.all_accounts {
         return;
     }

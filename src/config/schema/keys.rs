@@ -106,6 +106,6 @@ mod tests {
             findings("users: {any: {labels: {thing: [x]}}}\nacl: [{match: {labels: {thing: x}}}]\n"),
             ""
         );
-        assert_eq!(findings("github_auth: {client_id: x}\n"), "");
+        assert_eq!(findings("mongo_auth: {client_id: x}\n"), "");
     }
 }

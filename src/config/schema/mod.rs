@@ -7,6 +7,7 @@ mod keys;
 mod notifications;
 mod read;
 mod scalar;
+mod sign_in;
 mod tags;
 
 use serde::de::IgnoredAny;
@@ -17,6 +18,7 @@ pub(crate) use keys::without_unknown_keys;
 pub(crate) use notifications::{NotificationEndpoint, Notifications};
 pub(crate) use read::read;
 pub(crate) use scalar::{Entries, Integer, OneOrMany, Switch, Text};
+pub(crate) use sign_in::{GithubAuth, GitlabAuth, GoogleAuth, OidcAuth, SignInAuth, TokenDatabase};
 pub(crate) use tags::{Keep, RetentionEntry, Tags, WriteOnceEntry};
 
 /// The whole file: docker_auth's sections, then Portwarden's own.
@@ -29,10 +31,10 @@ pub(crate) struct File {
     pub(crate) acl: Option<Vec<Option<Rule>>>,
     pub(crate) ext_auth: Option<Command>,
     pub(crate) ldap_auth: Option<LdapAuth>,
-    pub(crate) google_auth: Option<IgnoredAny>,
-    pub(crate) github_auth: Option<IgnoredAny>,
-    pub(crate) gitlab_auth: Option<IgnoredAny>,
-    pub(crate) oidc_auth: Option<IgnoredAny>,
+    pub(crate) google_auth: Option<GoogleAuth>,
+    pub(crate) github_auth: Option<GithubAuth>,
+    pub(crate) gitlab_auth: Option<GitlabAuth>,
+    pub(crate) oidc_auth: Option<OidcAuth>,
     pub(crate) mongo_auth: Option<IgnoredAny>,
     pub(crate) xorm_auth: Option<XormAuth>,
     pub(crate) plugin_authn: Option<IgnoredAny>,

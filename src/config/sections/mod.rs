@@ -22,6 +22,7 @@ pub(super) mod retention;
 pub(super) mod robots;
 pub(super) mod server;
 pub(super) mod shadow;
+pub(super) mod sign_in;
 pub(super) mod sql;
 pub(super) mod state;
 pub(super) mod storage;

@@ -25,6 +25,10 @@ pub(super) fn names_authenticator(file: &File) -> bool {
         || file.robots.is_some()
         || file.workload_auth.is_some()
         || file.certificate_auth.is_some()
+        || file.google_auth.is_some()
+        || file.github_auth.is_some()
+        || file.gitlab_auth.is_some()
+        || file.oidc_auth.is_some()
         || sections(file).iter().any(|(key, present, ..)| *present && authenticator(key))
 }
 
@@ -41,15 +45,9 @@ type Section = (&'static str, bool, &'static str, &'static str);
 const USERS: &str =
     "Remove it, and list the accounts under `users`, or let a command say who they are: `ext_auth`";
 const RULES: &str = "Remove it, and write the rules under `acl`, or let a command decide: `ext_authz`";
-const SIGN_IN: &str = "Docker clients send a name and a password: remove it and list the accounts under `users`, with a \
-                       generated password for each";
 
-fn sections(file: &File) -> [Section; 9] {
+fn sections(file: &File) -> [Section; 5] {
     [
-        ("google_auth", file.google_auth.is_some(), "sign-in with Google", SIGN_IN),
-        ("github_auth", file.github_auth.is_some(), "sign-in with GitHub", SIGN_IN),
-        ("gitlab_auth", file.gitlab_auth.is_some(), "sign-in with GitLab", SIGN_IN),
-        ("oidc_auth", file.oidc_auth.is_some(), "sign-in with OpenID Connect", SIGN_IN),
         ("mongo_auth", file.mongo_auth.is_some(), "accounts in MongoDB", USERS),
         ("plugin_authn", file.plugin_authn.is_some(), "authentication by a Go plugin", USERS),
         ("acl_mongo", file.acl_mongo.is_some(), "rules in MongoDB", RULES),

@@ -314,7 +314,7 @@ const GLOBAL: [(&str, &[&str]); 5] = [
 ];
 
 /// The URL, where it is https, has a host and no user, query or fragment.
-fn https(url: &str) -> Option<Uri> {
+pub(super) fn https(url: &str) -> Option<Uri> {
     let uri: Uri = url.parse().ok()?;
     let plain =
         uri.query().is_none() && !url.contains(['#', '@', '\\']) && url.bytes().all(|b| b.is_ascii_graphic());

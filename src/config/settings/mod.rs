@@ -20,7 +20,7 @@ pub(crate) use row::Bounds;
 use row::{Kind, Setting};
 use rows::{
     accounts, backends, certificates, limits, notifications, personal_tokens, refused, registry, reporting,
-    retention, robots, server, shadow, tags, token, ui, workload,
+    retention, robots, server, shadow, sign_in, tags, token, ui, workload,
 };
 
 /// The rows of each section, in the order of [`File`](super::schema::File). The first row of a section is its own.
@@ -31,7 +31,11 @@ const TABLE: &[&[Setting]] = &[
     accounts::ACL,
     accounts::EXT_AUTH,
     accounts::LDAP_AUTH,
-    refused::SIGN_IN,
+    sign_in::GOOGLE,
+    sign_in::GITHUB,
+    sign_in::GITLAB,
+    sign_in::OIDC,
+    refused::MONGO,
     accounts::XORM_AUTH,
     refused::BACKENDS,
     accounts::ACL_XORM,

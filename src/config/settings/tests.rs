@@ -119,7 +119,7 @@ fn parts(row: &Setting) -> Option<(&'static str, &'static str)> {
 }
 
 /// Sections with what is required in them.
-const REQUIRED: [(&str, &[(&str, &str)]); 6] = [
+const REQUIRED: [(&str, &[(&str, &str)]); 10] = [
     ("server", &[("addr", "':443'"), ("certificate", "c.pem"), ("key", "k.pem"), ("client_ca", "ca.pem")]),
     ("token", &[("issuer", "A"), ("expiration", "900"), ("certificate", "c.pem"), ("key", "k.pem")]),
     ("ldap_auth", &[("addr", "localhost:389"), ("base", "dc=x"), ("filter", "(uid=${account})")]),
@@ -128,6 +128,21 @@ const REQUIRED: [(&str, &[(&str, &str)]); 6] = [
         &[
             ("audience", "x"),
             ("issuers", "[{name: a, issuer: 'https://a.example', account: '${claim:sub}'}]"),
+        ],
+    ),
+    ("google_auth", &[("client_id", "a"), ("client_secret", "b")]),
+    ("github_auth", &[("client_id", "a"), ("client_secret", "b")]),
+    (
+        "gitlab_auth",
+        &[("client_id", "a"), ("client_secret", "b"), ("redirect_uri", "https://a.example/gitlab_auth")],
+    ),
+    (
+        "oidc_auth",
+        &[
+            ("client_id", "a"),
+            ("client_secret", "b"),
+            ("issuer", "https://b.example"),
+            ("redirect_url", "https://a.example/oidc_auth"),
         ],
     ),
     ("notifications", &[("endpoints", "[{name: a, url: 'https://a.example'}]"), ("spool", "x.spool")]),
@@ -169,6 +184,7 @@ fn meaning(text: &str) -> String {
         authenticators,
         authorizers,
         workload,
+        sign_ins,
         certificates,
         notifications,
         ..
@@ -179,6 +195,7 @@ fn meaning(text: &str) -> String {
         authorizers.limits,
         authorizers.remember,
         workload,
+        sign_ins,
         certificates,
         notifications,
     );

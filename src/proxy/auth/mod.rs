@@ -23,6 +23,7 @@ use workload::WorkloadLogins;
 use super::Settings;
 use crate::{
     authn::DigestKey,
+    limits::FairSemaphore,
     registry::{ErrorCode, Refusal},
     state::RevokedMeanwhile,
     telemetry::Telemetry,
@@ -50,7 +51,12 @@ pub(super) struct Authentication {
     pub(super) token_requests: TokenRequests,
     /// The wrong JWTs of `workload_auth`.
     pub(super) workload: WorkloadLogins,
+    /// Codes of providers that are redeemed at once.
+    pub(super) sign_ins: FairSemaphore,
 }
+
+/// Codes that are redeemed at once: each waits for some answers of its provider.
+const CODES_AT_ONCE: usize = 16;
 
 impl Authentication {
     /// An empty state. The digests of passwords are made with `key`.
@@ -60,6 +66,7 @@ impl Authentication {
             sessions: Sessions::default(),
             token_requests: TokenRequests::new(),
             workload: WorkloadLogins::new(telemetry),
+            sign_ins: FairSemaphore::new(CODES_AT_ONCE, "sign-ins at a provider"),
         }
     }
 }

@@ -75,7 +75,7 @@ impl Sessions {
         headers: &HeaderMap,
         snapshot: &Snapshot,
     ) -> Option<Result<(Session, Identity), TokenError>> {
-        let token = cookie_of(headers)?;
+        let token = cookie_of(headers, COOKIE)?;
         Some(self.verify(token, snapshot).await)
     }
 
@@ -112,13 +112,13 @@ fn cookie(value: &str, seconds: u64) -> String {
     format!("{COOKIE}={value}; Path=/; Max-Age={seconds}; Secure; HttpOnly; SameSite=Strict")
 }
 
-/// The value of our cookie, wherever it stands. Two of that name are none: which one is the browser's own cannot be
+/// The value of a cookie of ours, wherever it stands. Two of that name are none: which one is the browser's own cannot be
 /// told. Cookies of other hosts of the site stand in the same line, and may be anything.
-fn cookie_of(headers: &HeaderMap) -> Option<&str> {
+pub(crate) fn cookie_of<'h>(headers: &'h HeaderMap, cookie: &str) -> Option<&'h str> {
     let lines = headers.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes);
     let pairs = lines.flat_map(|line| line.split(|byte| *byte == b';'));
     let pairs = pairs.filter_map(|pair| std::str::from_utf8(pair).ok()?.trim().split_once('='));
-    let mut ours = pairs.filter(|(name, _)| *name == COOKIE).map(|(_, value)| value);
+    let mut ours = pairs.filter(|(name, _)| *name == cookie).map(|(_, value)| value);
     let value = ours.next()?;
     (ours.next().is_none() && !value.is_empty()).then_some(value)
 }
@@ -143,7 +143,7 @@ mod tests {
             (&["portwarden-session=a; x__Host-portwarden-session=a"], None),
             (&[], None),
         ] {
-            assert_eq!(cookie_of(&headers(lines)), found, "{lines:?}");
+            assert_eq!(cookie_of(&headers(lines), COOKIE), found, "{lines:?}");
         }
     }
 

@@ -15,6 +15,7 @@ mod image;
 mod object_store;
 mod page_error;
 mod pagination;
+mod provider;
 mod reader;
 mod repositories;
 mod repository;
@@ -108,6 +109,7 @@ pub(super) async fn answer(page: Option<PagePath>, mut request: Request<'_>) -> 
         (_, method) if !allowed.contains(&method.as_str()) => Err(PageError::Method(allowed)),
         (PagePath::SignIn, &Method::POST) => sign_in::sign_in(&mut request).await,
         (PagePath::SignIn, _) => sign_in::show(&request),
+        (PagePath::Provider(section), _) => provider::answer(&mut request, section).await,
         (PagePath::Favicon, _) => Ok(Answer::redirect_for_ever(&request.path_of_icon())),
         (PagePath::Robots, _) => Ok(Answer::robots()),
         (PagePath::Asset(asset), _) => Ok(Answer::asset(asset)),
@@ -166,7 +168,12 @@ async fn visited(page: PagePath, request: &mut Request<'_>) -> Result<Answer, Pa
         (PagePath::Shadow, _) => shadow::show(request, &visit).await,
         // These were answered before.
         (
-            PagePath::SignOut | PagePath::SignIn | PagePath::Favicon | PagePath::Robots | PagePath::Asset(_),
+            PagePath::SignOut
+            | PagePath::SignIn
+            | PagePath::Provider(_)
+            | PagePath::Favicon
+            | PagePath::Robots
+            | PagePath::Asset(_),
             _,
         ) => Err(PageError::NoPage),
     }
@@ -176,6 +183,7 @@ async fn visited(page: PagePath, request: &mut Request<'_>) -> Result<Answer, Pa
 fn methods(page: &PagePath) -> &'static [&'static str] {
     match page {
         PagePath::SignOut => &["POST"],
+        PagePath::Provider(_) => &["GET"],
         PagePath::SignIn | PagePath::Tokens | PagePath::Delete(..) | PagePath::DeleteTag(..) => {
             &["GET", "HEAD", "POST"]
         }

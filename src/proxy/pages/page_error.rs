@@ -22,6 +22,8 @@ pub(super) enum PageError {
     Hidden(String),
     /// The visitor may see it, and may not do that with it. Why, in a sentence.
     Denied(String),
+    /// The provider has not signed the visitor in. Why, in a sentence.
+    NotSignedIn(String),
     /// The form does not come from one of Portwarden's pages, or the session is another one by now.
     Forged,
     /// Other tags name what is to be deleted than the visitor was told.
@@ -50,7 +52,7 @@ impl PageError {
         let status = StatusCode::from_u16(refusal.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let status = match self {
             // Not 401: there is nothing that a browser could ask for.
-            Self::Denied(_) | Self::Forged => StatusCode::FORBIDDEN,
+            Self::Denied(_) | Self::Forged | Self::NotSignedIn(_) => StatusCode::FORBIDDEN,
             Self::Hidden(_) => StatusCode::NOT_FOUND,
             Self::NoDeletion | Self::Changed => StatusCode::CONFLICT,
             _ => status,
@@ -76,6 +78,7 @@ impl PageError {
             Self::NotFound => (ErrorCode::NotFound, HIDDEN.to_owned()),
             Self::Hidden(_) => return denied(HIDDEN),
             Self::Denied(why) => return denied(why),
+            Self::NotSignedIn(why) => return Refusal::unauthorized(Vec::new(), None, Some(why.clone())),
             Self::Forged => (ErrorCode::BadRequest, "the form is not from a page of this session".to_owned()),
             Self::Changed => (ErrorCode::BadRequest, "other tags would go than were named".to_owned()),
             Self::NoDeletion => (ErrorCode::Unsupported, "the registry deletes nothing".to_owned()),
@@ -93,6 +96,7 @@ impl PageError {
             Self::Method(_) => "That cannot be done here",
             Self::NotFound | Self::Hidden(_) => "Not found",
             Self::Denied(_) => "You may not do that",
+            Self::NotSignedIn(_) => "You are not signed in",
             Self::Forged => "Please try that again",
             Self::Changed => "Other tags would go than were named",
             Self::NoDeletion => "This registry deletes nothing",
@@ -131,7 +135,7 @@ impl PageError {
             Self::Strange(_) => {
                 "Try again in a moment. If it stays, the operator of the registry finds the reason in its log."
             }
-            Self::Denied(why) => return sentence(why),
+            Self::Denied(why) | Self::NotSignedIn(why) => return sentence(why),
             Self::Refused(_) => {
                 let again = match refusal.retry_after {
                     Some(seconds) => format!(" Try again {}.", views::wait(seconds)),
@@ -150,8 +154,11 @@ fn denied(why: &str) -> Refusal {
     Refusal::unauthorized(Vec::new(), Some(ChallengeError::InsufficientScope), Some(why.to_owned()))
 }
 
-/// With a capital, and a full stop.
-fn sentence(text: &str) -> String {
+/// With a capital, and a full stop; nothing for nothing.
+pub(super) fn sentence(text: &str) -> String {
+    if text.is_empty() {
+        return String::new();
+    }
     let mut letters = text.chars();
     let first: String = letters.next().into_iter().flat_map(char::to_uppercase).collect();
     let stop = if text.ends_with(['.', '!', '?']) { "" } else { "." };

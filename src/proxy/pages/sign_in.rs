@@ -6,11 +6,11 @@ use hyper::{StatusCode, Uri};
 
 use super::{
     answer::Answer,
-    page_error::PageError,
+    page_error::{PageError, sentence},
     visit::{Request, Visit},
 };
 use crate::{
-    authn::{Credentials, Secret},
+    authn::{Credentials, Secret, SignInEnd},
     proxy::auth::session::{Sessions, TOKENS_STAY_OUT},
     registry::{ErrorCode, Refusal},
     ui::{PagePath, SignIn, SignInProblem, views},
@@ -25,7 +25,8 @@ pub(super) fn show(request: &Request<'_>) -> Result<Answer, PageError> {
         () => None,
     };
     let next = next(request, &request.parameter("next"));
-    Ok(Answer::page(views::sign_in(&request.frame(), &SignIn { next: &next, account: "", problem })))
+    let detail = SignInEnd::parse(&request.parameter("ended")).map(|end| end.to_string()).unwrap_or_default();
+    Ok(Answer::page(page(request, &next, "", (problem, &sentence(&detail)))))
 }
 
 /// Checks the password, and begins a session.
@@ -98,14 +99,29 @@ fn again(
     problem: SignInProblem,
     refusal: Refusal,
 ) -> Answer {
-    let page = views::sign_in(&request.frame(), &SignIn { next, account, problem: Some(problem) });
+    let page = page(request, next, account, (Some(problem), ""));
     let status = StatusCode::from_u16(refusal.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     Answer::refused(page, status, refusal)
 }
 
+/// The page, with the ways to sign in that are configured.
+fn page(
+    request: &Request<'_>,
+    next: &str,
+    account: &str,
+    (problem, detail): (Option<SignInProblem>, &str),
+) -> String {
+    let snapshot = request.context.snapshot;
+    let providers: Vec<_> =
+        snapshot.sign_ins.sections().map(|section| (section.key(), section.title())).collect();
+    let has_passwords = snapshot.authenticators.take_passwords();
+    let sign_in = SignIn { next, account, problem, detail, providers: &providers, has_passwords };
+    views::sign_in(&request.frame(), &sign_in)
+}
+
 /// Returns true if no third party can read along: TLS, or the machine itself. Browsers keep a cookie that is `Secure`
 /// for exactly these (Secure Contexts, W3C, section 3.1).
-fn is_private(request: &Request<'_>) -> bool {
+pub(super) fn is_private(request: &Request<'_>) -> bool {
     let authority = request.context.origin.host.parse::<hyper::http::uri::Authority>();
     let host = authority.as_ref().map_or("", |authority| authority.host());
     let ip = host.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>();
@@ -113,7 +129,7 @@ fn is_private(request: &Request<'_>) -> bool {
 }
 
 /// The page to go on to, below our own prefix and nowhere else; the first one where `wanted` is none to return to.
-fn next(request: &Request<'_>, wanted: &str) -> String {
+pub(super) fn next(request: &Request<'_>, wanted: &str) -> String {
     let prefix = &request.context.snapshot.settings.path_prefix;
     page_to_return_to(wanted, prefix).unwrap_or_else(|| request.href(&PagePath::Repositories))
 }
@@ -125,7 +141,8 @@ fn page_to_return_to(wanted: &str, prefix: &str) -> Option<String> {
     }
     let page = PagePath::parse(uri.path().strip_prefix(prefix)?)?;
     // The page before a deletion too: it only asks, and its form needs another click.
-    let returns = !matches!(page, PagePath::SignIn | PagePath::SignOut) && page.is_page();
+    let returns =
+        !matches!(page, PagePath::SignIn | PagePath::SignOut | PagePath::Provider(_)) && page.is_page();
     // Written anew from what was understood; the query's bytes are those that a URI may have.
     let query = uri.query().map_or_else(String::new, |query| format!("?{query}"));
     returns.then(|| format!("{prefix}{page}{query}"))
@@ -150,6 +167,7 @@ mod tests {
             (DELETION, "", Some(DELETION)),
             ("/-/sign-out", "", None),
             ("/-/sign-in?next=/", "", None),
+            ("/oidc_auth?code=a", "", None),
             ("/v2/", "", None),
             ("//evil.example/", "", None),
             ("/\\evil.example", "", None),

@@ -14,7 +14,7 @@ use super::{
     visit::{Request, Visit},
 };
 use crate::{
-    authn::{NewToken, Secret, holds_robot_token},
+    authn::{NewToken, Secret, Source, holds_robot_token},
     authz::{ANY_NAME, MOST_SCOPES, parse_token_scope},
     proxy::{request::form::Form, snapshot::unix_now},
     registry::{ErrorCode, Refusal, Scope},
@@ -181,11 +181,16 @@ async fn keep(
         NewToken::random().map_err(|error| NotMade::NoState(error.to_string()))?;
     let ends = now.saturating_add(wish.days * DAY);
     let claims = snapshot.store_claims_for_token(identity, ends).await.map_err(|_| NotMade::Full)?;
+    let person = match identity.source {
+        Source::SignIn(section) => Some(snapshot.sign_in_claim(section, &identity.account).person.into()),
+        _ => None,
+    };
     let new = NewPersonalToken {
         digest,
         account: identity.account.as_str().into(),
         source: identity.source,
         claims,
+        person,
         scopes: scopes.into(),
         comment: wish.comment.into(),
         at: now,

@@ -73,8 +73,13 @@ impl Request<'_> {
         format!("{}{page}", self.context.snapshot.settings.path_prefix)
     }
 
-    /// The path and the query that were asked for.
+    /// The path and the query that were asked for. The answer of a provider is in no link: there is no way back to it.
     pub(super) fn here(&self) -> &str {
+        let path = self.context.head.uri.path();
+        let below = path.strip_prefix(self.context.snapshot.settings.path_prefix.as_str());
+        if matches!(below.and_then(PagePath::parse), Some(PagePath::Provider(_))) {
+            return "/";
+        }
         self.context.head.uri.path_and_query().map_or("/", |target| target.as_str())
     }
 
@@ -240,11 +245,11 @@ async fn identify(
             Answer::page(views::reload(&request.frame(), page))
         }
         // Not as the anonymous account: what the visitor was looking at would be gone without a word.
-        _ if ended => to_sign_in(request, true),
+        _ if ended => to_sign_in(request, why_ended),
         Some(anonymous) => {
             return Ok(Ok((Caller::without_ceiling(anonymous, false, request.address), None)));
         }
-        None => to_sign_in(request, false),
+        None => to_sign_in(request, None),
     };
     Ok(Err(not_allowed(elsewhere, why_ended)))
 }
@@ -266,9 +271,13 @@ fn follows_a_link_from_elsewhere(request: &Request<'_>) -> bool {
 }
 
 /// Redirects to the page to sign in, and from there back.
-fn to_sign_in(request: &Request<'_>, ended: bool) -> Answer {
+fn to_sign_in(request: &Request<'_>, ended: Option<TokenError>) -> Answer {
     let next = crate::registry::percent_encode(request.here());
-    let why = if ended { "&ended=1" } else { "" };
+    let why = match ended {
+        None => String::new(),
+        Some(TokenError::SignIn(end)) => format!("&ended={}", end.code()),
+        Some(_) => "&ended=1".to_owned(),
+    };
     let answer = Answer::redirect(&format!("{}?next={next}{why}", request.href(&PagePath::SignIn)));
-    if ended { answer.with_cookie(&Sessions::forget()) } else { answer }
+    if ended.is_some() { answer.with_cookie(&Sessions::forget()) } else { answer }
 }

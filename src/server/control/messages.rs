@@ -34,6 +34,9 @@ pub enum ControlRequest {
         /// True for a token by its `jti`, whatever it looks like: no robot's token is meant.
         #[serde(default)]
         is_jti: bool,
+        /// True to forget, too, which person of which provider has the account.
+        #[serde(default)]
+        forget: bool,
     },
     /// List the tokens of robots, personal tokens and the revocations; answered by one line for each, then by `End`.
     Tokens {
@@ -136,6 +139,9 @@ pub enum ControlAnswer {
         /// The account whose personal token it is.
         #[serde(skip_serializing_if = "Option::is_none")]
         account: Option<String>,
+        /// True if it is forgotten which person has the account.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        forgotten: bool,
     },
     /// The tag is deleted.
     Untagged {

@@ -47,7 +47,13 @@ impl ControlHandler {
         Some(match ended {
             Ok(_) => {
                 let target = Target::Token(id.to_owned());
-                ControlAnswer::Revoked { target, at: rfc3339(now), robot: None, account: Some(account) }
+                ControlAnswer::Revoked {
+                    target,
+                    at: rfc3339(now),
+                    robot: None,
+                    account: Some(account),
+                    forgotten: false,
+                }
             }
             Err(error) => refused(&format!(
                 "the server refuses it from now on, but could not store that, so a restart may bring it back: {error}"

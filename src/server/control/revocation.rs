@@ -16,7 +16,7 @@ fn is_jwt(text: &str) -> bool {
 
 impl ControlHandler {
     /// Revokes, and leaves a line in the log and in the audit log, also where it could not be stored.
-    pub(super) async fn revoke(&self, target: &Target, is_jti: bool, user: u32) -> ControlAnswer {
+    async fn revoke(&self, target: &Target, is_jti: bool, user: u32) -> ControlAnswer {
         // It must reach no log.
         if let Target::Account(text) | Target::Token(text) = target
             && holds_robot_token(text)
@@ -66,10 +66,43 @@ impl ControlHandler {
         tracing::warn!(?target, user, "{is}{and}");
         self.record_revocation(target, robot.as_deref(), &format!("{is} by user {user}{and}"));
         match revoked {
-            Ok(()) => {
-                ControlAnswer::Revoked { target: target.clone(), at: rfc3339(now), robot, account: None }
-            }
+            Ok(()) => ControlAnswer::Revoked {
+                target: target.clone(),
+                at: rfc3339(now),
+                robot,
+                account: None,
+                forgotten: false,
+            },
             Err(error) => refused(&error.to_string()),
+        }
+    }
+
+    /// Revokes, and with `forget` frees the name of the account for another person.
+    pub(super) async fn revoke_and(
+        &self,
+        target: &Target,
+        is_jti: bool,
+        forget: bool,
+        user: u32,
+    ) -> ControlAnswer {
+        let answer = self.revoke(target, is_jti, user).await;
+        if forget { self.forget(answer).await } else { answer }
+    }
+
+    /// Forgets which person of which provider has the account whose revocation was answered.
+    async fn forget(&self, answer: ControlAnswer) -> ControlAnswer {
+        let ControlAnswer::Revoked { target: Target::Account(account), at, robot, .. } = answer else {
+            return answer;
+        };
+        match self.service.state().forget_sign_in(&account).await {
+            Ok(forgotten) => {
+                tracing::warn!(account, forgotten, "the sign-in of an account was to be forgotten");
+                let target = Target::Account(account);
+                ControlAnswer::Revoked { target, at, robot, account: None, forgotten }
+            }
+            Err(error) => {
+                refused(&format!("what was issued is revoked, and the sign-in is not forgotten: {error}"))
+            }
         }
     }
 

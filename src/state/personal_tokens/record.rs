@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::{
-    authn::{Source, TokenDigest},
+    authn::{SignInSection, Source, TokenDigest},
     state::{
         ClaimsDigest,
         revocations::Revocations,
@@ -37,6 +37,8 @@ pub struct NewPersonalToken {
     pub source: Source,
     /// The answer of the section about the account, where it cannot be asked again; `None` for an empty one.
     pub claims: Option<ClaimsDigest>,
+    /// The person behind an account that has signed in at a provider: another one may get the name.
+    pub person: Option<Box<str>>,
     /// Its scopes, each but the first behind a space.
     pub scopes: Box<str>,
     /// The person's own words.
@@ -82,8 +84,8 @@ impl PersonalTokenRecord {
 
     /// Bytes of its texts.
     pub(super) fn bytes(&self) -> usize {
-        let NewPersonalToken { account, scopes, comment, .. } = &self.made;
-        account.len() + scopes.len() + comment.len()
+        let NewPersonalToken { account, person, scopes, comment, .. } = &self.made;
+        account.len() + person.as_ref().map_or(0, |person| person.len()) + scopes.len() + comment.len()
     }
 
     /// Returns true if neither its account nor everything was revoked since.
@@ -94,15 +96,16 @@ impl PersonalTokenRecord {
 
     /// Reads a row; `None` where it is damaged, or of a section that has none.
     pub(super) fn of(stored: StoredPersonalToken) -> Option<Self> {
-        let source = [Source::Users, Source::ExtAuth, Source::LdapAuth, Source::XormAuth]
-            .into_iter()
-            .find(|source| source.section() == stored.source)?;
+        let sections = [Source::Users, Source::ExtAuth, Source::LdapAuth, Source::XormAuth].into_iter();
+        let mut sections = sections.chain(SignInSection::ALL.map(Source::SignIn));
+        let source = sections.find(|source| source.section() == stored.source)?;
         let claims = stored.claims.map(|text| ClaimsDigest::decode(&text).ok_or(())).transpose().ok()?;
         let made = NewPersonalToken {
             digest: TokenDigest::parse(&stored.sha256)?,
             account: stored.account.into(),
             source,
             claims,
+            person: stored.person.map(String::into_boxed_str),
             scopes: stored.scopes.into(),
             comment: stored.comment.into(),
             at: stored.made,
@@ -114,13 +117,15 @@ impl PersonalTokenRecord {
 
     /// The row of it.
     pub(super) fn stored(&self) -> StoredPersonalToken {
-        let NewPersonalToken { digest, account, source, claims, scopes, comment, at, ends } = &self.made;
+        let NewPersonalToken { digest, account, source, claims, person, scopes, comment, at, ends } =
+            &self.made;
         StoredPersonalToken {
             id: digest.id(),
             sha256: digest.to_string(),
             account: account.to_string(),
             source: source.section().to_owned(),
             claims: claims.as_ref().map(ClaimsDigest::encoded),
+            person: person.as_deref().map(str::to_owned),
             scopes: scopes.to_string(),
             comment: comment.to_string(),
             made: *at,

@@ -26,7 +26,7 @@ pub use deletion::{deletion, tag_deletion};
 pub use events::events;
 pub use image::image;
 pub use problem::problem;
-pub use reload::reload;
+pub use reload::{go_on, reload};
 pub use repositories::repositories;
 pub use repository::repository;
 pub use shadow::shadow;

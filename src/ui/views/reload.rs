@@ -7,6 +7,16 @@ use crate::ui::{assets::Asset, link, model::Frame, path::PagePath, untrusted::Un
 
 /// Loads the same address again at once; where a browser does not, there is a link to `page`.
 pub fn reload(frame: &Frame<'_>, page: &PagePath) -> String {
+    document(frame, "0", &link::to(frame, page))
+}
+
+/// Loads `next`, a path here, at once, or by a link: of a redirect, a browser would say that it comes from elsewhere, and
+/// leave the session's cookie at home.
+pub fn go_on(frame: &Frame<'_>, next: &str) -> String {
+    document(frame, &format!("0; url={next}"), next)
+}
+
+fn document(frame: &Frame<'_>, refresh: &str, to: &str) -> String {
     let document = html! {
         (DOCTYPE)
         html lang="en" {
@@ -14,13 +24,13 @@ pub fn reload(frame: &Frame<'_>, page: &PagePath) -> String {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="light dark";
-                meta http-equiv="refresh" content="0";
+                meta http-equiv="refresh" content=(refresh);
                 title { (Untrusted(frame.service).to_string()) }
                 // The next page has the same style: the colour behind does not flash.
                 link rel="stylesheet" href=(link::to(frame, &PagePath::Asset(Asset::Style)));
             }
             body {
-                main { h1 { "One moment" } p { a href=(link::to(frame, page)) { "Go on" } } }
+                main { h1 { "One moment" } p { a href=(to) { "Go on" } } }
             }
         }
     };

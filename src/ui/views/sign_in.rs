@@ -2,13 +2,16 @@
 
 use maud::{Markup, html};
 
-use crate::ui::{
-    assets::Asset,
-    layout::Document,
-    link,
-    model::{Frame, SignIn, SignInProblem},
-    path::PagePath,
-    untrusted::Untrusted,
+use crate::{
+    registry::percent_encode,
+    ui::{
+        assets::Asset,
+        layout::Document,
+        link,
+        model::{Frame, SignIn, SignInProblem},
+        path::PagePath,
+        untrusted::Untrusted,
+    },
 };
 
 /// The page to sign in, and why it is shown.
@@ -18,10 +21,27 @@ pub fn sign_in(frame: &Frame<'_>, page: &SignIn<'_>) -> String {
         img.mark src=(icon) alt="" width="56" height="56";
         h1 { "Sign in" }
         p.lead { "to " (Untrusted(frame.service)) }
-        @if let Some(problem) = page.problem { (told(problem)) }
-        @if page.problem != Some(SignInProblem::NotSecure) { (form(frame, page)) }
+        @if let Some(problem) = page.problem { (told(problem, page.detail)) }
+        @if page.problem != Some(SignInProblem::NotSecure) {
+            @if !page.providers.is_empty() { (providers(frame, page)) }
+            @if page.has_passwords || page.providers.is_empty() { (form(frame, page)) }
+        }
     };
     Document { title: "Sign in", path: Some(&PagePath::SignIn), class: "sign-in" }.render(frame, &content)
+}
+
+/// Links, and no forms: browsers let the form of a page lead to no other site.
+fn providers(frame: &Frame<'_>, page: &SignIn<'_>) -> Markup {
+    let next = percent_encode(page.next);
+    html! {
+        div.card.providers {
+            @for (section, title) in page.providers {
+                @if let Some(path) = PagePath::provider(section) {
+                    a.button.primary href=(format!("{}?next={next}", link::to(frame, &path))) { "Sign in with " (title) }
+                }
+            }
+        }
+    }
 }
 
 fn form(frame: &Frame<'_>, page: &SignIn<'_>) -> Markup {
@@ -45,7 +65,7 @@ fn form(frame: &Frame<'_>, page: &SignIn<'_>) -> Markup {
     }
 }
 
-fn told(problem: SignInProblem) -> Markup {
+fn told(problem: SignInProblem, detail: &str) -> Markup {
     let (class, role) = match problem {
         SignInProblem::SignedOut | SignInProblem::Expired => ("notice", "status"),
         _ => ("notice bad", "alert"),
@@ -71,7 +91,11 @@ fn told(problem: SignInProblem) -> Markup {
                 }
                 SignInProblem::Expired => {
                     p { strong { "Your session has ended." } }
-                    p { "Sign in again to go on where you were." }
+                    @if detail.is_empty() {
+                        p { "Sign in again to go on where you were." }
+                    } @else {
+                        p { (detail) }
+                    }
                 }
                 SignInProblem::NotSecure => {
                     p { strong { "This connection is not encrypted." } }

@@ -13,6 +13,7 @@ pub(crate) mod retention;
 pub(crate) mod robots;
 pub(crate) mod server;
 pub(crate) mod shadow;
+pub(crate) mod sign_in;
 pub(crate) mod tags;
 pub(crate) mod token;
 pub(crate) mod ui;

@@ -3,13 +3,7 @@
 use crate::config::settings::row::{Setting, refused};
 
 /// Before `xorm_auth`.
-pub(crate) const SIGN_IN: &[Setting] = &[
-    refused("google_auth"),
-    refused("github_auth"),
-    refused("gitlab_auth"),
-    refused("oidc_auth"),
-    refused("mongo_auth"),
-];
+pub(crate) const MONGO: &[Setting] = &[refused("mongo_auth")];
 
 /// Between `xorm_auth` and `acl_xorm`.
 pub(crate) const BACKENDS: &[Setting] = &[refused("plugin_authn"), refused("acl_mongo")];
