@@ -63,8 +63,8 @@ pub enum SignInEnd {
         "the sign-in has lasted for its time, and the provider cannot be asked again: sign in again on the web pages"
     )]
     NotRenewable,
-    /// The provider has given no answer for a day.
-    #[error("the provider has not confirmed this sign-in for a day: try again later")]
+    /// The provider has given no answer for a day, or none since its settings changed.
+    #[error("the provider does not confirm this sign-in now: try again later")]
     Unconfirmed,
     /// There is no record of it, the configuration names another provider by now, or has an account of that name.
     #[error("this sign-in is not known here any longer: sign in again on the web pages of this registry")]

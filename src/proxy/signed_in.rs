@@ -46,12 +46,14 @@ impl Snapshot {
         };
         let lasts = provider.settings().revalidate_after.as_secs();
         let mut record = entry.record();
-        if is_due(&record, lasts) {
-            self.ask_provider(provider, &entry, lasts).await;
+        if is_due(&record, provider) {
+            self.ask_provider(provider, &entry).await;
             record = entry.record();
         }
         match record.ended {
             Some(end) => SignedIn::Ended(end),
+            // The provider has confirmed the person under settings that may have admitted more.
+            None if record.settings != provider.meaning() => SignedIn::Ended(SignInEnd::Unconfirmed),
             None if unix_now() >= record.confirmed_at.saturating_add(lasts).saturating_add(GRACE) => {
                 SignedIn::Ended(SignInEnd::Unconfirmed)
             }
@@ -104,13 +106,13 @@ impl Snapshot {
         (is_of_provider && !is_held).then_some((provider, entry))
     }
 
-    async fn ask_provider(&self, provider: &Arc<Provider>, entry: &Arc<SignInEntry>, lasts: u64) {
-        if is_pausing(entry, lasts) {
+    async fn ask_provider(&self, provider: &Arc<Provider>, entry: &Arc<SignInEntry>) {
+        if is_pausing(entry, provider) {
             return;
         }
         let turn = Arc::clone(&entry.turn).lock_owned().await;
         // Another request has asked meanwhile.
-        if is_pausing(entry, lasts) || !is_due(&entry.record(), lasts) {
+        if is_pausing(entry, provider) || !is_due(&entry.record(), provider) {
             return;
         }
         let Ok(Ok(slot)) = timeout(PATIENCE, Arc::clone(self.sign_ins.turns()).acquire_owned()).await else {
@@ -135,14 +137,16 @@ pub(in crate::proxy) fn secret_purpose(person: &str) -> String {
     format!("token of {person}")
 }
 
-/// Returns true if the provider is to be asked about the person.
-fn is_due(record: &SignIn, lasts: u64) -> bool {
-    record.ended.is_none() && unix_now() >= record.confirmed_at.saturating_add(lasts)
+/// Returns true if the provider is to be asked about the person: its word is too old, or was given under other settings.
+fn is_due(record: &SignIn, provider: &Provider) -> bool {
+    let lasts = provider.settings().revalidate_after.as_secs();
+    let is_old = unix_now() >= record.confirmed_at.saturating_add(lasts);
+    record.ended.is_none() && (is_old || record.settings != provider.meaning())
 }
 
 /// Returns true if the provider gave no answer about the person a moment ago.
-fn is_pausing(entry: &SignInEntry, lasts: u64) -> bool {
-    let pause = PAUSE.min(Duration::from_secs(lasts));
+fn is_pausing(entry: &SignInEntry, provider: &Provider) -> bool {
+    let pause = PAUSE.min(provider.settings().revalidate_after);
     entry.unanswered_at.lock().is_some_and(|at| at.elapsed() < pause)
 }
 
@@ -208,6 +212,7 @@ impl Question {
             person.secret.map(|secret| self.seal.seal(&secret_purpose(&record.person()), secret.expose()));
         Ok(SignIn {
             labels: Arc::new(person.labels),
+            settings: self.provider.meaning().to_owned(),
             confirmed_at: unix_now(),
             secret: sealed.flatten().or_else(|| record.secret.clone()),
             ..record.clone()

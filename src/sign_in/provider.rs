@@ -12,6 +12,7 @@ pub struct Provider {
     settings: ProviderSettings,
     connection: Connection,
     protocol: Protocol,
+    meaning: String,
 }
 
 #[derive(Debug)]
@@ -32,12 +33,17 @@ impl Provider {
             }
             ProviderKind::Gitlab { web, api } => Protocol::Gitlab(Gitlab { web, api, client_id }),
         };
-        Ok(Self { settings, connection, protocol })
+        Ok(Self { meaning: settings.meaning(), settings, connection, protocol })
     }
 
     /// Its settings.
     pub fn settings(&self) -> &ProviderSettings {
         &self.settings
+    }
+
+    /// The digest of what its settings mean for a person: [`ProviderSettings::meaning`].
+    pub fn meaning(&self) -> &str {
+        &self.meaning
     }
 
     /// Its section.

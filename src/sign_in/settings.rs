@@ -2,6 +2,8 @@
 
 use std::{fmt, time::Duration};
 
+use aws_lc_rs::digest;
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL};
 use hyper::Uri;
 use rustls::pki_types::CertificateDer;
 use zeroize::Zeroizing;
@@ -31,6 +33,14 @@ pub struct ProviderSettings {
 }
 
 impl ProviderSettings {
+    /// A digest of what decides who may sign in, under which name, and with which labels: another one where that has
+    /// changed.
+    pub fn meaning(&self) -> String {
+        let written = format!("{:?}", self.kind);
+        let digest = digest::digest(&digest::SHA256, written.as_bytes());
+        BASE64URL.encode(digest.as_ref().get(..12).unwrap_or_default())
+    }
+
     /// The labels that a person of this provider may have.
     pub fn labels(&self) -> impl Iterator<Item = &str> {
         let (claims, others): (&[String], &[&str]) = match &self.kind {

@@ -45,6 +45,8 @@ pub struct SignIn {
     pub account: String,
     /// The labels, as the provider told them last.
     pub labels: Arc<Labels>,
+    /// A digest of the settings under which the provider confirmed the person.
+    pub settings: String,
     /// The last time that the provider confirmed the person, in seconds since 1970.
     pub confirmed_at: u64,
     /// The reason why the sign-in no longer counts.

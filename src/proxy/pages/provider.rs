@@ -116,6 +116,7 @@ async fn record(request: &Request<'_>, provider: &Provider, person: Person) -> R
         subject,
         account: account.clone(),
         labels: Arc::clone(&labels),
+        settings: provider.meaning().to_owned(),
         confirmed_at: unix_now(),
         ended: None,
         secret: None,

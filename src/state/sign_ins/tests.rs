@@ -23,6 +23,7 @@ fn person(subject: &str, account: &str) -> SignIn {
         subject: subject.to_owned(),
         account: account.to_owned(),
         labels: Arc::new(labels),
+        settings: "digest".to_owned(),
         confirmed_at: NOW,
         ended: None,
         secret: Some("sealed".to_owned()),

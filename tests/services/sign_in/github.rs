@@ -56,6 +56,29 @@ fn rule_60_a_person_who_has_left_the_organization_is_out_within_the_hour() {
 }
 
 #[test]
+fn rule_60_settings_that_admit_fewer_people_count_at_once() {
+    let (registry, provider) = (registry(), provider());
+    let everyone = provider.github().replace("  organization: acme\n", "");
+    for is_down in [false, true] {
+        let mut warden = with(&registry, &everyone).start();
+        let mut browser = Browser::new(&warden);
+        browser.sign_in(&provider, "github_auth").is(200);
+        assert_eq!([browser.tags("ada/app"), browser.tags("dev/app")], [ALLOWED, DENIED]);
+        let cookies = browser.cookies;
+        // A member, whose teams are asked for now.
+        warden.reload(|builder| builder.replacing(&everyone, &provider.github()));
+        let browser = Browser { warden: &warden, cookies: cookies.clone() };
+        assert_eq!([browser.tags("ada/app"), browser.tags("dev/app")], [ALLOWED, ALLOWED]);
+        provider.world().membership = "404 Not Found";
+        provider.world().is_down = is_down;
+        let other = provider.github().replace("acme", "Acme");
+        warden.reload(|builder| builder.replacing(&provider.github(), &other));
+        assert_eq!(Browser { warden: &warden, cookies }.tags("ada/app"), DENIED);
+        (provider.world().membership, provider.world().is_down) = ("204 No Content", false);
+    }
+}
+
+#[test]
 fn rule_60_a_login_that_another_account_of_github_has_by_now_gives_no_account() {
     let (registry, provider, clock) = (registry(), provider(), Clock::right());
     let warden = clock.of(with(&registry, &provider.github()).with("ui: {session: 200h}")).start();

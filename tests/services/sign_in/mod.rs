@@ -249,7 +249,7 @@ fn rule_60_while_a_provider_gives_no_answer_its_last_word_counts_for_a_day() {
     assert_eq!(browser.tags("dev/app"), DENIED);
     let page = browser.get("/-/access").is(303);
     let page = browser.get(page.header("location").unwrap()).is(200).text();
-    assert!(page.contains("has not confirmed this sign-in for a day"), "{page}");
+    assert!(page.contains("does not confirm this sign-in now"), "{page}");
 }
 
 #[test]
