@@ -118,7 +118,8 @@ complete -c portwarden -n "__fish_portwarden_using_subcommand revoke" -l token -
 complete -c portwarden -n "__fish_portwarden_using_subcommand revoke" -l jti -d 'The same by a jti that looks like the id of such a token: twelve or 64 hexadecimal digits' -r
 complete -c portwarden -n "__fish_portwarden_using_subcommand revoke" -l socket -d 'The control socket of the server' -r -F
 complete -c portwarden -n "__fish_portwarden_using_subcommand revoke" -l all-sessions -d 'All that was issued, to every account'
-complete -c portwarden -n "__fish_portwarden_using_subcommand revoke" -l json -d 'Print a JSON object: revoked (account, token or all), name, robot, account (of a personal token), at'
+complete -c portwarden -n "__fish_portwarden_using_subcommand revoke" -l forget -d 'Forget which person of which provider has the account: its name is free for the next one who signs in'
+complete -c portwarden -n "__fish_portwarden_using_subcommand revoke" -l json -d 'Print a JSON object: revoked (account, token or all), name, robot, account (of a personal token), at, and forgotten with --forget'
 complete -c portwarden -n "__fish_portwarden_using_subcommand revoke" -s h -l help -d 'Print help'
 complete -c portwarden -n "__fish_portwarden_using_subcommand token; and not __fish_seen_subcommand_from new list help" -l registry -d 'The registry: https://registry.example' -r
 complete -c portwarden -n "__fish_portwarden_using_subcommand token; and not __fish_seen_subcommand_from new list help" -l user -d 'The account, whose password is asked for, or read from standard input; without one, an anonymous token' -r
