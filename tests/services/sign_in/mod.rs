@@ -6,6 +6,7 @@
 mod attacks;
 mod github;
 mod people;
+mod tokens;
 
 use std::{
     collections::BTreeMap,
