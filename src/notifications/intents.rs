@@ -181,7 +181,7 @@ impl Intents {
             let suppressed = count_suppressed(suppressed);
             tracing::error!(
                 suppressed,
-                "cannot write down what the registry is about to do, and a crash would lose the notification of it: {error}"
+                "cannot write down what the registry is about to do, and the notification of it may be lost: {error}"
             );
         }
     }
@@ -191,11 +191,17 @@ impl IntentKeeper for Intents {
     fn ended(&self, id: IntentId, event: &Arc<RegistryEvent>, outcome: IntentOutcome) {
         // From now on it is not stored any more: what forgets it comes later.
         self.open.lock().remove(&id);
-        // Where there is no room, it is settled after the next start.
+        let over = || drop(self.heard.try_send(Heard::Over(id)));
         match outcome {
             IntentOutcome::Confirmed => {}
-            IntentOutcome::Refused => drop(self.heard.try_send(Heard::Over(id))),
-            IntentOutcome::Unknown => drop(self.unknown.try_send((id, Arc::clone(event)))),
+            IntentOutcome::Refused => over(),
+            IntentOutcome::Unknown => {
+                if self.unknown.try_send((id, Arc::clone(event))).is_err() {
+                    // A client that breaks off pushes without end must not fill the disk.
+                    self.complain("too many answers of the registry were lost at the same time");
+                    over();
+                }
+            }
         }
     }
 }

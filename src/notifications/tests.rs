@@ -419,6 +419,27 @@ async fn rule_57_what_became_of_a_request_whose_answer_is_lost_is_asked_of_the_r
 }
 
 #[tokio::test]
+async fn rule_57_lost_answers_without_end_do_not_fill_the_spool() {
+    let directory = tempfile::tempdir().unwrap();
+    let settings = settings(directory.path(), vec![endpoint("one", "http://127.0.0.1:1/")]);
+    let known = [("lost", Lookup::Unanswered), ("down", Lookup::Unanswered)];
+    let notifications = start_with(&settings, known);
+    for _ in 0..40 {
+        let begun: Vec<_> =
+            (0..100).map(|_| notifications.intend((*push("down")).clone()).unwrap()).collect();
+        for intending in begun {
+            drop(intending.await);
+        }
+    }
+    let began = Instant::now();
+    // Those that are asked about, and those that wait for that.
+    while notifications.spool.left_intents("another").await.map_or(usize::MAX, |left| left.len()) > 2048 {
+        assert!(began.elapsed() < PATIENCE, "all of them are kept");
+        sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test]
 async fn an_intent_whose_request_is_over_before_it_is_stored_leaves_nothing_behind() {
     let directory = tempfile::tempdir().unwrap();
     let settings = settings(directory.path(), vec![endpoint("one", "http://127.0.0.1:1/")]);
