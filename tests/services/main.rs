@@ -35,6 +35,7 @@ mod ldap;
 mod limits;
 mod man_pages;
 mod metrics;
+mod mongo_export;
 mod notifications;
 mod object_store;
 #[allow(clippy::disallowed_methods, reason = "tests are threads of their own, which may sleep")]
