@@ -17,6 +17,9 @@ use crate::{
 /// Bounds on each of the two answers.
 const BOUNDS: HttpsBounds = HttpsBounds { timeout: Duration::from_secs(5), body: 64 << 10 };
 
+/// Characters of an answer that a message shows at most.
+const LONGEST_SHOWN: usize = 200;
+
 /// Fetches the keys; `uri` is that of the set, where discovery is not to be asked.
 ///
 /// # Errors
@@ -38,8 +41,12 @@ pub(crate) async fn document(client: &HttpsClient, issuer: &str) -> Result<Value
     let address = address(issuer)?;
     let document = strict_json::read(&get(client, &address).await?, strict_json::once);
     let document = document.ok_or_else(|| format!("{address}: not JSON, or JSON that repeats a name"))?;
-    if document.get("issuer").and_then(Value::as_str) != Some(issuer) {
-        return Err(format!("{address}: its `issuer` is another"));
+    let found = document.get("issuer").and_then(Value::as_str).unwrap_or_default();
+    if found != issuer {
+        let found: String = found.chars().take(LONGEST_SHOWN).collect();
+        return Err(format!(
+            "{address}: expected the `issuer` {issuer:?}, found {found:?}; write it as the provider does"
+        ));
     }
     Ok(document)
 }
