@@ -169,6 +169,11 @@ fn foreign(parent: &Path, key: &str) -> Option<&'static str> {
             "docker_auth has no such section. Let a command ask that service: `ext_auth`. Else list the accounts under `users`",
         );
     }
+    if (section, key) == ("gitlab_auth", "organization") {
+        return Some(
+            "docker_auth reads it and checks nothing: remove it. To require a group, use `oidc_auth` with `label_claims: [groups_direct]`",
+        );
+    }
     let registry = OF_THE_REGISTRY.iter().any(|(of, keys)| *of == section && keys.contains(&key));
     registry.then_some("A setting of the registry's own configuration: remove it here")
 }
@@ -236,6 +241,8 @@ mod tests {
     #[test]
     fn a_key_of_another_place_or_program_is_said_to_be_one() {
         assert_eq!(hint(&["token"], "service"), "It is `registry.service`");
+        let gitlab = hint(&["gitlab_auth"], "organization");
+        assert!(gitlab.starts_with("docker_auth reads it and checks nothing: remove it."), "{gitlab}");
         assert_eq!(hint(&[], "issuer"), "It is `token.issuer` or `oidc_auth.issuer`");
         assert_eq!(hint(&[], "certificate"), "It is `server.certificate` or `token.certificate`");
         for (parent, key) in [

@@ -119,6 +119,10 @@ impl Reader<'_, '_, '_> {
             let hint = "Write the provider's `issuer`, as `https://login.example.com/realms/main`";
             self.error("issuer", "missing, or not an https URL", hint);
         }
+        if issuer.is_some_and(|issuer| issuer.contains("/.well-known/")) {
+            let hint = "Write its `issuer`, which is the address before `/.well-known/`";
+            self.error("issuer", "the address of the discovery document, and not the issuer", hint);
+        }
         let jwks_uri = match text(self.written.jwks_uri) {
             Some(uri) => Some(https(uri).or_else(|| {
                 self.error("jwks_uri", "not an https URL", "Write the URL of the JWK Set, with https");
@@ -166,8 +170,12 @@ impl Reader<'_, '_, '_> {
 
     fn google(&mut self) -> ProviderKind {
         let domain = text(self.written.domain).map(str::to_owned);
-        if domain.is_none() {
-            self.warn_of_everyone("Google", "domain");
+        match &domain {
+            None => self.warn_of_everyone("Google", "domain"),
+            Some(domain) if !is_name(domain, ".-") => {
+                self.error("domain", "not a domain", "Write one domain, as `example.com`");
+            }
+            Some(_) => {}
         }
         ProviderKind::OpenId(OpenIdSettings {
             issuer: GOOGLE.to_owned(),
@@ -184,6 +192,9 @@ impl Reader<'_, '_, '_> {
         let web = self.uri("github_web_uri", self.written.github_web_uri, "https://github.com");
         let api = self.uri("github_api_uri", self.written.github_api_uri, "https://api.github.com");
         let organization = text(self.written.organization).map(str::to_owned);
+        if organization.as_deref().is_some_and(|name| !is_name(name, "-_")) {
+            self.error("organization", "not a name of GitHub", "Write the name in its address, as `acme`");
+        }
         if organization.is_none() && web.as_deref() == Some("https://github.com") {
             self.warn_of_everyone("GitHub", "organization");
         }
@@ -358,6 +369,11 @@ impl Reader<'_, '_, '_> {
     fn error(&mut self, key: &str, message: impl Into<String>, hint: impl Into<String>) {
         self.context.report.error(self.at(key), message, hint);
     }
+}
+
+/// Returns true for ASCII letters, digits and these signs.
+fn is_name(text: &str, signs: &str) -> bool {
+    text.chars().all(|c| c.is_ascii_alphanumeric() || signs.contains(c))
 }
 
 /// Null and the empty text are nothing.

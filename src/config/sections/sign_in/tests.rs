@@ -138,7 +138,26 @@ fn what_is_missing_or_wrong_is_named_with_the_remedy() {
             format!("{GITLAB}, grant_type: password"),
             "gitlab_auth.grant_type: not a way to sign in",
         ),
-        ("gitlab_auth", format!("{GITLAB}, organization: acme"), "gitlab_auth.organization: unknown key"),
+        (
+            "gitlab_auth",
+            format!("{GITLAB}, organization: acme"),
+            "gitlab_auth.organization: unknown key. docker_auth reads it and checks nothing: remove it",
+        ),
+        (
+            "oidc_auth",
+            OIDC.replace("https://login.example", "https://login.example/.well-known/openid-configuration"),
+            "oidc_auth.issuer: the address of the discovery document, and not the issuer",
+        ),
+        (
+            "google_auth",
+            "client_id: a, client_secret: b, domain: '@example.com'".to_owned(),
+            "google_auth.domain: not a domain",
+        ),
+        (
+            "github_auth",
+            GITHUB.replace("acme", "'https://github.com/acme'"),
+            "github_auth.organization: not a name of GitHub",
+        ),
         ("google_auth", "client_id: a, client_secret: b".to_owned(), "every account of Google may sign in"),
     ] {
         let said = section(name, &keys);
