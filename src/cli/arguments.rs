@@ -343,8 +343,8 @@ Example, as root:
 The restart is for a registry that remembers blobs in memory: it would claim to have those that were collected.";
 
 const REVOKE_EXAMPLE: &str = "\
-Ends access tokens, refresh tokens and sessions, of every back end. It survives a restart; if it cannot be stored, the
-exit code is 1. It keeps no account out: one that may sign in gets new tokens.
+Ends access tokens, refresh tokens, personal tokens and sessions, of every back end. It survives a restart; if it
+cannot be stored, the exit code is 1. It keeps no account out: one that may sign in gets new tokens.
 
 Examples, as root:
   portwarden revoke --account alice
