@@ -318,6 +318,7 @@ impl Sampled {
     fn set_outcomes(&self, reading: &MetricsSnapshot) {
         let by_outcome = [
             (&self.stored_claims, &reading.stored_claims),
+            (&self.personal_token_changes, &reading.personal_token_changes),
             (&self.sign_in_checks, &reading.sign_in_checks),
             (&self.write_once, &reading.write_once),
             (&self.activity, &reading.activity),

@@ -5,7 +5,7 @@
 
 use std::fs;
 
-use crate::support::{command::run, pki, portwarden::program, sources};
+use crate::support::{command::run, pki, portwarden::program};
 
 /// The bcrypt hash of `test`, with the lowest cost.
 const HASH: &str = "$2y$05$WuwBasGDAgr.QCbGIjKJaep4dhxeai9gNZdmBnQXqpKly57oNutya";
@@ -30,7 +30,7 @@ fn an_export_of_mongodb_becomes_accounts_and_rules_in_their_order() {
         "server: {addr: ':5001'}\ntoken: {issuer: Acme, expiration: 900, certificate: tls.crt, key: tls.key}\n",
     );
     pki::authority().write_server_certificate(directory.path());
-    let page = fs::read_to_string(sources::root().join("docs/migrating.md")).unwrap();
+    let page = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/migrating.md")).unwrap();
     let commands = page.split("```sh\n").find(|block| block.contains("mongoexport")).unwrap();
     let commands = commands.split("```").next().unwrap();
     let of_jq: String =
