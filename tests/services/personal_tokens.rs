@@ -275,6 +275,26 @@ fn rule_62_a_visitor_sees_and_revokes_its_own_tokens_only() {
     assert!(user.get(PAGE).text().contains("just now"), "the last use");
 }
 
+/// A link from elsewhere may say so, and its owner would let a token live that has leaked.
+#[test]
+fn rule_62_the_page_calls_no_token_revoked_that_is_in_force() {
+    let registry = registry();
+    let warden = with_state(&registry).start();
+    let visitor = Visitor::signed_in(&warden, USER);
+    let made = make(&visitor, USER, "", "pull");
+    let says_so = |id: &str| {
+        let page = visitor.get(&format!("{PAGE}?revoked={id}")).is(200).text();
+        page.contains("is revoked. What it was used for")
+    };
+    assert!(!says_so(&made.id), "it is in force");
+    for no_id in ["", "x", "your%20password", "0000000000000"] {
+        assert!(!says_so(no_id), "{no_id}");
+    }
+    let revoked = revoke(&visitor, &made.id).is(303);
+    assert_eq!(revoked.header("location"), Some(&*format!("{PAGE}?revoked={}", made.id)));
+    assert!(says_so(&made.id));
+}
+
 #[test]
 fn rule_62_an_account_has_a_bounded_number_and_a_form_is_read_strictly() {
     let registry = registry();

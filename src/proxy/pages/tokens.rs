@@ -18,7 +18,7 @@ use crate::{
     authz::{ANY_NAME, MOST_SCOPES, parse_token_scope},
     proxy::{request::form::Form, snapshot::unix_now},
     registry::{ErrorCode, Refusal, Scope},
-    state::{NewPersonalToken, NotMade},
+    state::{NewPersonalToken, NotMade, is_robot_token_id},
     telemetry::Event,
     ui::{PagePath, TokenEntry, TokenNotice, TokenWish, Tokens, views},
 };
@@ -61,7 +61,11 @@ impl Owner {
 pub(super) async fn show(request: &Request<'_>, visit: &Visit) -> Result<Answer, PageError> {
     let owner = Owner::of(request, visit)?;
     let revoked = request.parameter("revoked");
-    let notice = (!revoked.is_empty()).then_some(TokenNotice::Revoked(&revoked));
+    // A link from elsewhere may say so, too, of one that is in force.
+    let state = &request.context.snapshot.state;
+    let is_revoked =
+        is_robot_token_id(&revoked) && state.personal_token_by_id(visit.caller.account(), &revoked).is_none();
+    let notice = is_revoked.then_some(TokenNotice::Revoked(&revoked));
     Ok(Answer::page(page(request, visit, &owner, first_wish(&owner), notice)))
 }
 
