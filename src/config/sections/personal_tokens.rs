@@ -20,10 +20,13 @@ pub(crate) fn settings(file: &File, context: &mut Context<'_>) -> PersonalTokenS
     let lifetime = const { settings::duration("personal_tokens.lifetime") };
     let unverified = const { settings::duration("personal_tokens.lifetime_unverified") };
     let most = const { settings::count("personal_tokens.per_account") };
+    let lifetime = quantity::duration(written.lifetime.as_ref(), lifetime, report);
+    let unverified = quantity::duration(written.lifetime_unverified.as_ref(), unverified, report);
     PersonalTokenSettings {
         enabled: written.enabled.unwrap_or(Switch(true)).0,
-        lifetime: quantity::duration(written.lifetime.as_ref(), lifetime, report),
-        lifetime_unverified: quantity::duration(written.lifetime_unverified.as_ref(), unverified, report),
+        lifetime,
+        // Who writes `lifetime` alone means all accounts.
+        lifetime_unverified: unverified.min(lifetime),
         per_account: quantity::count(written.per_account, most, report) as usize,
     }
 }
@@ -47,10 +50,30 @@ pub(crate) fn check(file: &File, ui: &UiSettings, state: &StateSettings, context
 
 #[cfg(test)]
 mod tests {
-    use crate::config::tests::{SERVER, TOKEN, said};
+    use crate::config::{
+        Config,
+        tests::{SERVER, TOKEN, directory, said},
+    };
 
     fn of(sections: &str) -> String {
         said(&format!("{SERVER}{TOKEN}users: {{}}\nacl: []\n{sections}"))
+    }
+
+    #[test]
+    fn rule_62_no_account_has_tokens_for_longer_than_the_longest_lifetime() {
+        for (section, longest, unverified) in [
+            ("", 90, 7),
+            ("personal_tokens: {lifetime: 24h}\n", 1, 1),
+            ("personal_tokens: {lifetime: 48h, lifetime_unverified: 240h}\n", 2, 2),
+            ("personal_tokens: {lifetime: 240h, lifetime_unverified: 48h}\n", 10, 2),
+        ] {
+            let text = format!("{SERVER}{TOKEN}users: {{}}\nacl: []\n{section}");
+            let directory = directory();
+            let config = Config::parse(&text, "f.yml", directory.path()).ok().unwrap().config;
+            let of = config.proxy.personal_tokens;
+            let days = [of.lifetime, of.lifetime_unverified].map(|time| time.as_secs() / (24 * 3600));
+            assert_eq!(days, [longest, unverified], "{section}");
+        }
     }
 
     #[test]

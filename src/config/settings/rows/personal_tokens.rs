@@ -21,7 +21,7 @@ pub(crate) const ROWS: &[Setting] = &[
         hours(7 * 24),
         hours(24)..=hours(366 * 24),
         "The same for an account of `ext_auth`, `ldap_auth` or `xorm_auth`, of which only a login tells whether it is \
-         still there.",
+         still there. Never longer than `lifetime`.",
     ),
     count("personal_tokens.per_account", 50, 1..=1000, "tokens", "The most tokens of one account."),
 ];
