@@ -9,7 +9,6 @@ use std::{collections::HashMap, fmt, net::IpAddr};
 use super::{
     IpBlock, IpBlockError, PatternError, Question,
     patterns::{matchable, pattern::Pattern, placeholder},
-    token_scopes,
 };
 
 /// A ceiling as configured; `config` builds these, [`Ceilings`] compiles them.
@@ -110,7 +109,7 @@ impl Ceilings {
         let of_account = self.of_account(question);
         let Some(scopes) = question.token_scopes else { return of_account };
         let asked = of_account.as_ref().map_or(question.actions, |(left, _)| left);
-        let is_below = |action: &&String| token_scopes::grant(scopes, question, action);
+        let is_below = |action: &&String| scopes.grant(question, action);
         let left: Vec<String> = asked.iter().filter(is_below).cloned().collect();
         if left.len() == asked.len() { of_account } else { Some((left, CeilingName::PersonalToken)) }
     }

@@ -41,7 +41,7 @@ pub use policy::{Decision, Policy, TagBound, Withheld};
 pub use question::Question;
 pub use sql::SqlRulesSettings;
 pub use text_pattern::TextPattern;
-pub use token_scopes::{ANY_NAME, MOST_SCOPES, parse_token_scope};
+pub use token_scopes::{ANY_NAME, MOST_SCOPES, TokenScopes, parse_token_scope};
 pub use write_once::{EntryPlace, TagLock, WriteOnce, WriteOnceError, WriteOnceSettings, WriteOnceVerdict};
 
 use std::collections::BTreeMap;

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, net::IpAddr};
 
 use super::{
-    Authorizers, ByTag, DecidedBy, LeftOut, Question,
+    Authorizers, ByTag, DecidedBy, LeftOut, Question, TokenScopes,
     by_tag::{hidden, tags_of_digest},
 };
 use crate::{
@@ -74,7 +74,7 @@ pub struct Caller<'a> {
     /// A token's `access`; `None` for a password, which has no ceiling.
     pub ceiling: Option<&'a [Scope]>,
     /// The scopes of the personal token that proved the account, now or when the token was issued.
-    pub token_scopes: Option<&'a [Scope]>,
+    pub token_scopes: Option<&'a TokenScopes>,
     /// The time of the request, in seconds since 1970.
     pub now: u64,
 }

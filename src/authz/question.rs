@@ -2,8 +2,7 @@
 
 use std::{collections::BTreeMap, net::IpAddr};
 
-use super::patterns::placeholder::Field;
-use crate::registry::Scope;
+use super::{TokenScopes, patterns::placeholder::Field};
 
 /// A question to a policy.
 #[derive(Debug, Clone, Copy)]
@@ -25,7 +24,7 @@ pub struct Question<'q> {
     /// The actions that are asked for.
     pub actions: &'q [String],
     /// The scopes of the personal token that proved the account; `None` where it was proved otherwise.
-    pub token_scopes: Option<&'q [Scope]>,
+    pub token_scopes: Option<&'q TokenScopes>,
     /// The time of the request, in seconds since 1970: rules may be bounded in time.
     pub now: u64,
 }

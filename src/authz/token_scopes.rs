@@ -1,7 +1,10 @@
 //! The scopes of a personal token: the most that its holder may do with it, whatever the rules grant.
 //!
 //! They are a person's own and come by the thousand, so their names are globs, which take no memory that a pattern
-//! chooses. Expressions are for the configuration, except for the one that stands for every name.
+//! chooses. Expressions are for the configuration, except for the one that stands for every name. Globs are compiled
+//! once for a request: a list asks about each name of the registry.
+
+use std::hash::{Hash, Hasher};
 
 use super::{
     Glob, PatternError, Question,
@@ -57,26 +60,75 @@ fn check_name(name: &str) -> Result<(), String> {
     }
 }
 
-/// Returns whether one of the scopes has `action` on the resource of the question. A scope that cannot be read has
-/// nothing.
-pub(super) fn grant(scopes: &[Scope], question: &Question<'_>, action: &str) -> bool {
-    let names =
-        |name: &str| name == ANY_NAME || Glob::compile(name).is_ok_and(|glob| glob.is_match(question.name));
-    scopes.iter().any(|scope| {
-        scope.resource_type == question.resource_type
-            && scope.actions.iter().any(|given| given == action || given == "*")
-            && names(&scope.name)
-    })
+/// The scopes of a personal token, ready for questions.
+#[derive(Debug, Clone)]
+pub struct TokenScopes(Box<[(Scope, Names)]>);
+
+#[derive(Debug, Clone)]
+enum Names {
+    All,
+    Matching(Glob),
+    None,
+}
+
+impl TokenScopes {
+    /// Compiles them. A scope that cannot be read has nothing.
+    pub fn of(scopes: &[Scope]) -> Self {
+        let compiled = |scope: &Scope| (scope.clone(), Names::of(&scope.name));
+        Self(scopes.iter().map(compiled).collect())
+    }
+
+    /// Returns whether one of them has `action` on the resource of the question.
+    pub(super) fn grant(&self, question: &Question<'_>, action: &str) -> bool {
+        self.0.iter().any(|(scope, names)| {
+            scope.resource_type == question.resource_type
+                && scope.actions.iter().any(|given| given == action || given == "*")
+                && names.have(question.name)
+        })
+    }
+}
+
+/// By what is written.
+impl Hash for TokenScopes {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.iter().for_each(|(scope, _)| scope.hash(state));
+        self.0.len().hash(state);
+    }
+}
+
+impl Names {
+    fn of(name: &str) -> Self {
+        #[cfg(test)]
+        tests::COMPILED.set(tests::COMPILED.get() + 1);
+        match Glob::compile(name) {
+            _ if name == ANY_NAME => Self::All,
+            Ok(glob) => Self::Matching(glob),
+            Err(_) => Self::None,
+        }
+    }
+
+    fn have(&self, name: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::Matching(glob) => glob.is_match(name),
+            Self::None => false,
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
+    use std::{cell::Cell, collections::BTreeMap};
 
     use super::*;
 
-    fn granted(scope: &str, (resource_type, name): (&str, &str), action: &str) -> bool {
-        let scopes = [parse_token_scope(scope).unwrap()];
+    thread_local!(pub(super) static COMPILED: Cell<u32> = const { Cell::new(0) });
+
+    fn granted(scope: &str, resource: (&str, &str), action: &str) -> bool {
+        has(&TokenScopes::of(&[parse_token_scope(scope).unwrap()]), resource, action)
+    }
+
+    fn has(scopes: &TokenScopes, (resource_type, name): (&str, &str), action: &str) -> bool {
         let (labels, actions) = (BTreeMap::new(), [action.to_owned()]);
         let question = Question {
             account: "alice",
@@ -87,10 +139,20 @@ mod tests {
             name,
             tag: None,
             actions: &actions,
-            token_scopes: Some(&scopes),
+            token_scopes: Some(scopes),
             now: 0,
         };
-        grant(&scopes, &question, action)
+        scopes.grant(&question, action)
+    }
+
+    /// A list asks about a hundred thousand names, and a person writes twenty globs of 255 characters.
+    #[test]
+    fn rule_62_scopes_are_compiled_once_however_many_names_are_asked_about() {
+        let scopes: Vec<Scope> = ["a/*", "b?/*", "c"].map(|name| Scope::repository(name, &["pull"])).into();
+        COMPILED.set(0);
+        let scopes = TokenScopes::of(&scopes);
+        let seen = (0..1000).filter(|n| has(&scopes, ("repository", &format!("b{}/x", n % 20)), "pull"));
+        assert_eq!((seen.count(), COMPILED.get()), (500, 3));
     }
 
     #[test]

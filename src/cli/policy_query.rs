@@ -12,7 +12,10 @@ use tokio::runtime::{self, Runtime};
 use super::login_file::now;
 use crate::{
     authn::{Labels, RobotSettings, Robots, is_certificate_name},
-    authz::{Authorizers, CeilingName, Ceilings, DecidedBy, LeftOut, Policy, Question, Ruling, WriteOnce},
+    authz::{
+        Authorizers, CeilingName, Ceilings, DecidedBy, LeftOut, Policy, Question, Ruling, TokenScopes,
+        WriteOnce,
+    },
     config::{Config, written_moment},
     registry::{Route, Scope, Tag},
     workload::is_of,
@@ -33,7 +36,7 @@ pub(super) struct PolicyQuery {
     /// The tag that a scope is asked about.
     tag: Option<String>,
     /// The scopes of a personal token.
-    token_scopes: Option<Vec<Scope>>,
+    token_scopes: Option<TokenScopes>,
     is_known: bool,
     /// True if a back end, or an issuer of `workload_auth`, may know the account where `users` does not.
     may_be_elsewhere: bool,
@@ -96,7 +99,7 @@ impl PolicyQuery {
 
     /// The same with a personal token of these scopes; without any, with a password.
     pub(super) fn with_token(self, scopes: Vec<Scope>) -> Self {
-        Self { token_scopes: Some(scopes).filter(|scopes| !scopes.is_empty()), ..self }
+        Self { token_scopes: (!scopes.is_empty()).then(|| TokenScopes::of(&scopes)), ..self }
     }
 
     /// The request that is asked about, where it is not a scope.
@@ -122,7 +125,7 @@ impl PolicyQuery {
             name: &need.name,
             tag: self.tag_of(&need.name),
             actions: &need.actions,
-            token_scopes: self.token_scopes.as_deref(),
+            token_scopes: self.token_scopes.as_ref(),
             now: self.now,
         }
     }

@@ -120,7 +120,8 @@ fn rule_41_a_ceiling_takes_away_and_never_adds() {
 #[test]
 fn rule_62_a_personal_token_takes_away_below_the_ceiling_of_its_account_too() {
     let bound = ceilings(Some(&["repository:acme/*:pull,push"]), None).unwrap();
-    let scopes = |text: &str| vec![crate::authz::parse_token_scope(text).unwrap()];
+    let scopes =
+        |text: &str| crate::authz::TokenScopes::of(&[crate::authz::parse_token_scope(text).unwrap()]);
     for (account, token, left) in [
         ("ci", "repository:acme/app:*", "pull,push"),
         ("ci", "repository:acme/app:push,delete", "push"),

@@ -26,6 +26,8 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Caller {
     identity: Identity,
+    /// The scopes of its personal token.
+    token_scopes: Option<authz::TokenScopes>,
     /// A token, of which `access` counts; `None` for a caller without a token.
     ceiling: Option<Arc<AccessToken>>,
     /// The part of an upload's key that is known before the answer, for a request of an upload with a token.
@@ -58,7 +60,18 @@ impl Presented<'_> {
 impl Caller {
     /// A caller without a token, which may do all that the rules say.
     pub(crate) fn without_ceiling(identity: Identity, presented: bool, ip: Option<IpAddr>) -> Self {
-        Self { identity, ceiling: None, grace: None, presented, ip }
+        let token_scopes = identity.token_scopes().map(authz::TokenScopes::of);
+        Self { identity, token_scopes, ceiling: None, grace: None, presented, ip }
+    }
+
+    /// The holder of a token.
+    fn with_ceiling(
+        identity: Identity,
+        token: Arc<AccessToken>,
+        grace: Option<UploadGrace>,
+        ip: Option<IpAddr>,
+    ) -> Self {
+        Self { ceiling: Some(token), grace, ..Self::without_ceiling(identity, true, ip) }
     }
 
     /// Returns the identity.
@@ -111,7 +124,7 @@ impl Caller {
             ip: self.ip,
             service,
             ceiling: self.ceiling.as_ref().map(|token| token.access.as_slice()),
-            token_scopes: self.identity.token_scopes(),
+            token_scopes: self.token_scopes.as_ref(),
             now: unix_now(),
         }
     }
@@ -215,7 +228,7 @@ impl Proof<'_> {
             Ok((identity, ceiling)) => {
                 agree(&identity.account)?;
                 let grace = route.endpoint().is_of_upload().then(|| UploadGrace::of_valid(token, unix_now()));
-                return Ok(Caller { identity, ceiling: Some(ceiling), grace, presented: true, ip });
+                return Ok(Caller::with_ceiling(identity, ceiling, grace, ip));
             }
             Err(TokenError::Expired) => match self.in_grace(token, log).await {
                 Ok(caller) => return agree(caller.account()).map(|()| caller),
@@ -258,7 +271,7 @@ impl Proof<'_> {
             Some(thumbprint) => by_bound_token(&token, thumbprint, snapshot, certified)?,
             None => snapshot.holder_at(Issued::from(&*token), ip, valid_at).await?,
         };
-        Ok(Caller { identity, ceiling: Some(token), grace: Some(grace), presented: true, ip })
+        Ok(Caller::with_ceiling(identity, token, Some(grace), ip))
     }
 }
 

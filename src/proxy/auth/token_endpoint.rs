@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     authn::{Credentials, Identity, Secret, Source, fit_to_log},
-    authz::{DecidedBy, Question, Ruling},
+    authz::{DecidedBy, Question, Ruling, TokenScopes},
     proxy::{
         Snapshot,
         body::request_body::RequestBody,
@@ -322,6 +322,7 @@ async fn decide(
     ip: Option<IpAddr>,
     snapshot: &Snapshot,
 ) -> Result<Ruling, Refusal> {
+    let token_scopes = identity.token_scopes().map(TokenScopes::of);
     let question = Question {
         account: &identity.account,
         labels: &identity.labels,
@@ -331,7 +332,7 @@ async fn decide(
         name: &scope.name,
         tag: None,
         actions: &scope.actions,
-        token_scopes: identity.token_scopes(),
+        token_scopes: token_scopes.as_ref(),
         now: unix_now(),
     };
     snapshot

@@ -81,6 +81,7 @@ mod tests {
         let left_out = authz::LeftOut::default();
         let narrow = [Scope::repository("team/app", &["pull"])];
         let wide = [Scope::repository("team/*", &["pull"])];
+        let [of_narrow, of_wide] = [&narrow, &wide].map(|scopes| authz::TokenScopes::of(scopes));
         let by_password = authz::Caller {
             account: "alice",
             labels: &labels,
@@ -93,8 +94,8 @@ mod tests {
         };
         let callers = [
             by_password,
-            authz::Caller { token_scopes: Some(&narrow), ..by_password },
-            authz::Caller { token_scopes: Some(&wide), ..by_password },
+            authz::Caller { token_scopes: Some(&of_narrow), ..by_password },
+            authz::Caller { token_scopes: Some(&of_wide), ..by_password },
             authz::Caller { ceiling: Some(&narrow), ..by_password },
             authz::Caller { ceiling: Some(&wide), ..by_password },
             authz::Caller { account: "bob", ..by_password },
