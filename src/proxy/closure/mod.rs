@@ -264,12 +264,70 @@ impl Inquiry<'_> {
 
     /// Returns true if the account may do that with the tag, by the rules of now.
     async fn may(&self, name: &RepositoryName, tag: &str, actions: Actions) -> Result<bool, Refusal> {
-        let may = may_tag(self.authorizers, self.caller, (name.as_str(), tag), actions).await;
-        may.map_err(|error| undecided(&error))
+        asked(self.authorizers, self.caller, (name.as_str(), tag), actions).await
     }
+}
+
+/// Asks the rules. They wait for nothing, and a list asks about tens of thousands of tags: others on that thread get
+/// their turn between.
+async fn asked(
+    authorizers: &Authorizers,
+    caller: authz::Caller<'_>,
+    of: (&str, &str),
+    actions: Actions,
+) -> Result<bool, Refusal> {
+    tokio::task::consume_budget().await;
+    may_tag(authorizers, caller, of, actions).await.map_err(|error| undecided(&error))
 }
 
 /// The digest that a tag is about.
 fn subject(tag: &str) -> Option<String> {
     Some(Tag::parse(tag)?.subject()?.as_str().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{cell::Cell, collections::BTreeMap, rc::Rc};
+
+    use tokio::task::{LocalSet, spawn_local, yield_now};
+
+    use super::*;
+    use crate::authz::{AuthorizationBackendSettings, Ceilings, LeftOut, Policy};
+
+    #[test]
+    fn rule_28_others_get_their_turn_between_the_questions_about_tags() {
+        let authorizers = Authorizers::new(
+            Policy::default(),
+            Ceilings::default(),
+            AuthorizationBackendSettings::default(),
+            None,
+        );
+        let (labels, left_out) = (BTreeMap::new(), LeftOut::default());
+        let caller = authz::Caller {
+            account: "alice",
+            labels: &labels,
+            left_out: &left_out,
+            ip: None,
+            service: "registry.example",
+            ceiling: None,
+            token_scopes: None,
+            now: 0,
+        };
+        let turns = Rc::new(Cell::new(0));
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        LocalSet::new().block_on(&runtime, async {
+            let own = Rc::clone(&turns);
+            spawn_local(async move {
+                loop {
+                    own.set(own.get() + 1);
+                    yield_now().await;
+                }
+            });
+            for n in 0..10_000 {
+                let tag = format!("v{n}");
+                assert!(!asked(&authorizers, caller, ("team/app", &tag), PULL).await.unwrap());
+            }
+        });
+        assert!(turns.get() > 10, "{}", turns.get());
+    }
 }
