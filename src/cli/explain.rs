@@ -48,7 +48,7 @@ pub(super) fn run(explain: &Explain) -> Result<ExitCode, Failure> {
         None => asked(explain, &evaluator)?,
     };
     let asked = asked.at(explain.at).about_request(explain.request.as_deref(), explain.tag.as_deref());
-    let asked = asked.with_token(explain.token_scope.clone());
+    let asked = asked.with_token(&explain.token_scope);
     if explain.json {
         return answer(explain, &evaluator, &asked, &needs);
     }

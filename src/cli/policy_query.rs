@@ -98,8 +98,8 @@ impl PolicyQuery {
     }
 
     /// The same with a personal token of these scopes; without any, with a password.
-    pub(super) fn with_token(self, scopes: Vec<Scope>) -> Self {
-        Self { token_scopes: (!scopes.is_empty()).then(|| TokenScopes::of(&scopes)), ..self }
+    pub(super) fn with_token(self, scopes: &[Scope]) -> Self {
+        Self { token_scopes: (!scopes.is_empty()).then(|| TokenScopes::of(scopes)), ..self }
     }
 
     /// The request that is asked about, where it is not a scope.
