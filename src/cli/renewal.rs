@@ -18,9 +18,19 @@ const AFTER_DEFECT: Duration = Duration::from_secs(3600);
 
 /// Renews the certificate for ever. A defect of the client, or of its library, must not end that unseen.
 pub(super) async fn keep_renewing(acme: Arc<Acme>) {
-    loop {
+    keep_running(|| {
         let renewing = Arc::clone(&acme);
-        let ended = tokio::spawn(async move { renewing.run().await }).await;
+        async move { renewing.run().await }
+    })
+    .await;
+}
+
+async fn keep_running<R>(begin: impl Fn() -> R)
+where
+    R: Future<Output = ()> + Send + 'static,
+{
+    loop {
+        let ended = tokio::spawn(begin()).await;
         if ended.is_err_and(|error| error.is_panic()) {
             tracing::error!("the renewal of the certificate broke down; it goes on in an hour");
         }
@@ -54,5 +64,30 @@ pub(super) fn check_reload(config: &Config, is_tls: bool, acme: Option<&Acme>) -
 pub(super) fn tell_of_certificates(config: &Config, metrics: &Metrics) {
     for (purpose, end) in config.certificates_end() {
         metrics.certificate_expires(purpose, end);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use tokio::time::{Instant, timeout};
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn renewing_goes_on_an_hour_after_a_defect() {
+        let (began, start) = (Arc::new(AtomicUsize::new(0)), Instant::now());
+        let running = keep_running(|| {
+            let began = Arc::clone(&began);
+            async move {
+                let number = began.fetch_add(1, Ordering::SeqCst);
+                assert_eq!(start.elapsed(), AFTER_DEFECT * u32::try_from(number).unwrap());
+                assert!(number == 2, "a defect");
+                std::future::pending::<()>().await;
+            }
+        });
+        assert!(timeout(AFTER_DEFECT * 10, running).await.is_err(), "it has ended");
+        assert_eq!(began.load(Ordering::SeqCst), 3, "it goes on as long as there is no defect");
     }
 }
