@@ -256,6 +256,34 @@ fn a_chart_is_pulled_by_its_version() {
 }
 
 #[test]
+fn a_chart_shows_each_of_its_fields() {
+    let html = page("image-chart");
+    for (label, shown) in [
+        ("Chart", "app"),
+        ("Version", "0.3.1+build7"),
+        ("Application version", "1.4.2"),
+        ("Type", "application"),
+        ("Kubernetes", "&gt;=1.29"),
+        ("Home page", "https://app.example"),
+        ("Sources", "https://git.example/team/app"),
+        ("Maintainers", "Ann, Bo"),
+    ] {
+        let (_, field) =
+            html.split_once(&format!("<dt>{label}</dt><dd>")).unwrap_or_else(|| panic!("no {label}"));
+        let (field, _) = field.split_once("</dd>").unwrap();
+        assert!(field.contains(&format!("<bdi>{shown}</bdi>")), "{label}: {field}");
+    }
+    for shown in [
+        "Installs the application that the team is fond of.",
+        "This chart is deprecated.",
+        "<bdi>postgresql</bdi> <bdi>~16.2</bdi>",
+        "<bdi>oci://registry.example/charts</bdi>",
+    ] {
+        assert!(html.contains(shown), "{shown}");
+    }
+}
+
+#[test]
 fn a_comparison_shows_what_differs_and_nothing_else() {
     let html = page("compare");
     for shown in [
