@@ -119,6 +119,10 @@ fn why_a_job_cannot_push() {
     let registry = registry();
     let warden = open(&registry);
     push_image(&curl(&warden).user(ADMIN), "team/prod", "1");
+    // What the filter leaves out: what was allowed, what another account wanted, and another action.
+    push_image(&curl(&warden).user(USER), "team/app", "1");
+    curl(&warden).user(TEST).send("POST", "/v2/team/prod/blobs/uploads/").is(401);
+    curl(&warden).user(USER).get("/v2/secret/app/manifests/1").is(401);
     curl(&warden).user(USER).send("POST", "/v2/team/prod/blobs/uploads/").is(401);
     let visitor = Visitor::signed_in(&warden, ADMIN);
     let events = visitor.get(&link(&visitor.get("/").is(200).text(), "Events")).is(200).text();
@@ -132,7 +136,9 @@ fn why_a_job_cannot_push() {
     let saved = visitor.get(&link(&page, "Download as JSON")).is(200);
     assert_eq!(saved.header("content-disposition"), Some("attachment; filename=\"events.json\""));
     let rows: Vec<Value> = serde_json::from_str(&saved.text()).unwrap();
-    assert!(!rows.is_empty() && rows.iter().all(|row| row["account"] == "user" && row["action"] == "push"));
+    let is_meant =
+        |row: &Value| row["account"] == "user" && row["action"] == "push" && row["decision"] == "denied";
+    assert!(!rows.is_empty() && rows.iter().all(is_meant), "{rows:?}");
     // The job's own owner sees the rule, too.
     let own = Visitor::signed_in(&warden, USER);
     let access = own.get(&link(&own.get("/").is(200).text(), "My access")).is(200).text();
