@@ -9,8 +9,8 @@ use std::{
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
-use hyper::{HeaderMap, Request, Response, StatusCode, header};
-use instant_acme::{BodyWrapper, BytesResponse, Error, HttpClient};
+use hyper::{HeaderMap, Method, Request, Response, StatusCode, header};
+use instant_acme::{BodyWrapper, BytesResponse, Error, HttpClient, Problem};
 use parking_lot::Mutex;
 use rustls::pki_types::CertificateDer;
 
@@ -50,6 +50,7 @@ impl AcmeClient {
             return Err(other(format!("expected an https URL from the authority, found {}", head.uri)));
         }
         let at = head.uri.authority().map(ToString::to_string).unwrap_or_default();
+        let is_get = head.method == Method::GET;
         let Ok(body) = body.collect().await;
         let request = Request::from_parts(head, Full::new(body.to_bytes()));
         let reply = self.https.send(request, BOUNDS).await;
@@ -59,9 +60,14 @@ impl AcmeClient {
         if matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
             *self.not_before.lock() = retry_after(&headers, SystemTime::now());
         }
-        // An error of RFC 8555 is a document; a page of a load balancer would be reported as bad JSON.
-        if status.as_u16() >= 400 && serde_json::from_slice::<serde_json::Value>(&body).is_err() {
-            return Err(other(format!("the authority at {at} answers {}", status.as_u16())));
+        // An error of RFC 8555 is a document, which the library reads in answers to POST alone; a page of a load balancer
+        // would be reported as bad JSON.
+        if status.as_u16() >= 400 {
+            match serde_json::from_slice::<Problem>(&body) {
+                Ok(problem) if is_get => return Err(Error::Api(problem)),
+                Ok(_) => {}
+                Err(_) => return Err(other(format!("the authority at {at} answers {}", status.as_u16()))),
+            }
         }
         let mut response = Response::new(Full::new(body));
         (*response.status_mut(), *response.headers_mut()) = (status, headers);

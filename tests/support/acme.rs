@@ -1,18 +1,28 @@
 //! Authorities that speak ACME: Let's Encrypt's pebble with its server of names, and step-ca. On loopback ports.
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    io::{self, Read, Write},
+    net::TcpListener,
+    path::PathBuf,
+    sync::Arc,
+    thread,
+};
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, KeyUsagePurpose,
     date_time_ymd,
 };
+use rustls::{ServerConnection, StreamOwned};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::{
+    client::{Client, Protocol, run},
+    collector::tls_with,
     curl::{Request, curl_at},
     pki, ports,
-    portwarden::{Builder, portwarden},
+    portwarden::{Builder, Portwarden, portwarden},
     process::{PATIENCE, Process, eventually},
     programs,
     registry::Registry,
@@ -170,6 +180,11 @@ impl Pebble {
         self.process.log().lines().filter(|line| line.contains("POST /order-plz")).count()
     }
 
+    /// The number of connections that are open to it.
+    pub fn connections(&self) -> usize {
+        ports::connections(self.port)
+    }
+
     /// Ends it at once. It forgets all accounts.
     pub fn kill(&mut self) {
         self.process.kill();
@@ -207,10 +222,11 @@ fn run_pebble(directory: &TempDir, names: &str, environment: &[(&str, &str)]) ->
     let program = programs::fetched("pebble/current/pebble", "pebble");
     let configuration = directory.path().join("pebble.json");
     let arguments = ["-config", configuration.to_str().unwrap(), "-dnsserver", names];
-    let environment: Vec<_> = [("PEBBLE_VA_NOSLEEP", "1"), ("PEBBLE_VA_ALWAYS_VALID", "0")]
-        .into_iter()
-        .chain(environment.iter().copied())
-        .collect();
+    let environment: Vec<_> =
+        [("PEBBLE_VA_NOSLEEP", "1"), ("PEBBLE_VA_ALWAYS_VALID", "0"), ("PEBBLE_WFE_NONCEREJECT", "0")]
+            .into_iter()
+            .chain(environment.iter().copied())
+            .collect();
     let log = directory.path().join("log");
     let from = fs::read(&log).map_or(0, |text| text.len());
     let mut process = Process::start(program.to_str().unwrap(), &arguments, &environment, &log);
@@ -233,6 +249,63 @@ pub fn by_acme(registry: &Registry, port: u16, acme: &str) -> Builder {
         .with_server("letsencrypt", &format!("{{host: {HOST}, email: ops@example.org, cache_dir: ./acme}}"))
         .with_server("acme", acme)
         .with("metrics: {addr: '127.0.0.1:0'}\ncontrol: {socket: ./control.sock}")
+}
+
+/// The server's own certificate, in DER, as a client sees it that trusts this authority; `None` if it does not trust it.
+pub fn shown(warden: &Portwarden, root: &[u8]) -> Option<Vec<u8>> {
+    let client = Client::trusting(warden.address(), Protocol::Http1, root).calling(HOST);
+    run(async { client.connect().await.ok().map(|connection| connection.certificate().to_vec()) })
+}
+
+/// An authority that refuses every request for now, with this `Retry-After` (RFC 8555 section 6.6).
+pub struct BusyAuthority {
+    port: u16,
+    directory: TempDir,
+}
+
+impl BusyAuthority {
+    /// Starts it; its threads end with the process.
+    pub fn start(retry_after: &'static str) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        pki::authority().write_server_certificate(directory.path());
+        fs::write(directory.path().join("ca.pem"), pki::authority().pem()).unwrap();
+        let tls = tls_with(directory.path());
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let connection = ServerConnection::new(Arc::clone(&tls)).unwrap();
+                let _ = refuse(StreamOwned::new(connection, stream), retry_after);
+            }
+        });
+        Self { port, directory }
+    }
+
+    /// The lines of a configuration that ask it.
+    pub fn section(&self) -> String {
+        let authority = self.directory.path().join("ca.pem");
+        format!(
+            "{{directory: 'https://127.0.0.1:{}/dir', ca_certificate: '{}'}}",
+            self.port,
+            authority.display()
+        )
+    }
+}
+
+fn refuse(mut stream: impl Read + Write, retry_after: &str) -> io::Result<()> {
+    let (mut head, mut byte) = (Vec::new(), [0]);
+    while !head.ends_with(b"\r\n\r\n") {
+        stream.read_exact(&mut byte)?;
+        head.push(byte[0]);
+    }
+    let problem = r#"{"type": "urn:ietf:params:acme:error:rateLimited", "detail": "too many orders"}"#;
+    write!(
+        stream,
+        "HTTP/1.1 429 Too Many Requests\r\nContent-Type: application/problem+json\r\nConnection: close\r\n\
+         Retry-After: {retry_after}\r\nContent-Length: {}\r\n\r\n{problem}",
+        problem.len()
+    )?;
+    stream.flush()
 }
 
 /// step-ca, with an authority of its own.

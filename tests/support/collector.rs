@@ -93,12 +93,16 @@ pub fn collector_with_tls(directory: &Path) -> (Collector, PathBuf) {
     authority.write_server_certificate(directory);
     let file = directory.join("endpoint-ca.pem");
     std::fs::write(&file, authority.pem()).unwrap();
+    (Collector::start(Some(tls_with(directory))), file)
+}
+
+/// TLS for a server, with the certificate and the key in a directory.
+pub fn tls_with(directory: &Path) -> Arc<ServerConfig> {
     let chain = CertificateDer::from_pem_file(directory.join("tls.crt")).unwrap();
     let key = PrivateKeyDer::from_pem_file(directory.join("tls.key")).unwrap();
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
-    let config = config.with_no_client_auth().with_single_cert(vec![chain], key).unwrap();
-    (Collector::start(Some(Arc::new(config))), file)
+    Arc::new(config.with_no_client_auth().with_single_cert(vec![chain], key).unwrap())
 }
 
 impl Collector {

@@ -8,9 +8,8 @@ use std::{fs, os::unix::fs::PermissionsExt as _};
 use serde_json::Value;
 
 use crate::support::{
-    acme::{DONE, EXTERNAL_ACCOUNT, HOST, Names, Pebble, PebbleSettings, by_acme},
+    acme::{BusyAuthority, DONE, EXTERNAL_ACCOUNT, HOST, Names, Pebble, PebbleSettings, by_acme, shown},
     certificates::ClientAuthority,
-    client::{Client, Protocol, run},
     command::{self, Output},
     curl::curl_at,
     metrics,
@@ -22,12 +21,6 @@ use crate::support::{
 
 mod demo;
 mod step_ca;
-
-/// The server's own certificate, in DER, as a client sees it that trusts this authority; `None` if it does not trust it.
-fn shown(warden: &Portwarden, root: &[u8]) -> Option<Vec<u8>> {
-    let client = Client::trusting(warden.address(), Protocol::Http1, root).calling(HOST);
-    run(async { client.connect().await.ok().map(|connection| connection.certificate().to_vec()) })
-}
 
 fn status(warden: &Portwarden) -> Output {
     let socket = warden.file("control.sock");
@@ -76,10 +69,23 @@ fn http_01_is_answered_on_the_port_that_redirects_and_for_the_pending_token_alon
 #[test]
 fn tls_alpn_01_needs_no_certificate_of_the_authority_where_clients_need_one() {
     let (registry, names, port) = (registry(), Names::start(), free_port());
-    let pebble = Pebble::start(&names, PebbleSettings { tls_port: port, ..PebbleSettings::default() });
+    let environment = vec![("PEBBLE_VA_NOSLEEP", "0"), ("PEBBLE_VA_SLEEPTIME", "20")];
+    let settings = PebbleSettings { tls_port: port, environment, ..PebbleSettings::default() };
+    let pebble = Pebble::start(&names, settings);
     let clients = ClientAuthority::new("clients");
     let builder = by_acme(&registry, port, &pebble.section("")).with_server("client_auth", "required");
     let warden = clients.trusted(builder).start();
+    // In TLS 1.3 the authority has its answer before it could be refused, so that it tells nothing of this.
+    let challenge = || {
+        let said = hello(&warden, HOST, "acme-tls/1").text();
+        assert!(
+            !said.contains("ALPN protocol: acme-tls/1")
+                || said.contains("No client certificate CA names sent")
+        );
+        said.contains("ALPN protocol: acme-tls/1")
+    };
+    assert!(eventually(PATIENCE, challenge), "{}", warden.log());
+    assert!(hello(&warden, HOST, "h2").text().contains("Acceptable client certificate CA names"));
     warden.says(DONE);
     let root = pebble.root_file();
     let ask = || {
@@ -93,7 +99,7 @@ fn tls_alpn_01_needs_no_certificate_of_the_authority_where_clients_need_one() {
 #[test]
 fn an_authority_that_rejects_nonces_and_reuses_authorizations_is_understood() {
     let (registry, names, port) = (registry(), Names::start(), free_port());
-    let environment = vec![("PEBBLE_WFE_NONCEREJECT", "15"), ("PEBBLE_AUTHZREUSE", "100")];
+    let environment = vec![("PEBBLE_WFE_NONCEREJECT", "40"), ("PEBBLE_AUTHZREUSE", "100")];
     let settings = PebbleSettings { tls_port: port, environment, ..PebbleSettings::default() };
     let pebble = Pebble::start(&names, settings);
     let mut warden = by_acme(&registry, port, &pebble.section("")).start();
@@ -105,10 +111,19 @@ fn an_authority_that_rejects_nonces_and_reuses_authorizations_is_understood() {
     };
     // Three rejections in a row are a failure, and tried again.
     assert!(comes(&mut warden), "{}", warden.log());
-    // Another order of the same account: the authorization is valid already, and nothing is asked of the server.
-    fs::remove_file(warden.file("acme").join(HOST)).unwrap();
-    warden.crash_and_restart();
-    assert!(comes(&mut warden), "{}", warden.log());
+    // Another order of the same account: the authorization is valid already, and nothing is asked of the server. Until one
+    // comes although a nonce was rejected: one request was sent twice.
+    let was_rejected = || {
+        let log = pebble.log();
+        let order = log.rsplit("POST /order-plz").next().unwrap_or_default();
+        order.matches("POST /finalize-order/").count() > 1 || order.matches("POST /certZ/").count() > 1
+    };
+    let overcomes = eventually(2 * PATIENCE, || {
+        fs::remove_file(warden.file("acme").join(HOST)).unwrap();
+        warden.crash_and_restart();
+        comes(&mut warden) && was_rejected()
+    });
+    assert!(overcomes, "{}\n{}", warden.log(), pebble.log());
 }
 
 #[test]
@@ -151,6 +166,22 @@ fn a_failed_order_says_why_and_the_old_certificate_goes_on() {
     assert_eq!(ready, "ready\n");
     assert_eq!(reading(&warden)["error"], Value::Null);
     assert_eq!(metrics::value(&warden, "portwarden_acme_order_failing"), Some(0.0));
+}
+
+#[test]
+fn rule_61_an_authority_gets_the_pause_that_it_asks_for_and_a_day_at_most() {
+    let registry = registry();
+    for (asked, gets) in [("7200", 7200), ("999999999999", 24 * 3600)] {
+        let authority = BusyAuthority::start(asked);
+        let warden = by_acme(&registry, 0, &authority.section()).start();
+        let line = warden.says("no certificate: ");
+        assert!(line.contains("too many orders (rateLimited)"), "{line}");
+        let failed = |said: &Value| said["failed"] == 1 && said["next_order"] != 0;
+        assert!(eventually(PATIENCE, || failed(&reading(&warden))), "{}", warden.log());
+        let said = reading(&warden);
+        let pause = said["next_order"].as_u64().unwrap() - said["last_failure"].as_u64().unwrap();
+        assert!((gets - 5..=gets + 5).contains(&pause), "{asked}: {said}");
+    }
 }
 
 #[test]
