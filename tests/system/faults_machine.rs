@@ -1,6 +1,6 @@
 //! A machine that fails: no descriptors left, no room for the log, no reader of it, a clock that is set.
 //!
-//! Needs: curl, docker-registry, faketime, htpasswd, prlimit, root.
+//! Needs: curl, docker-registry, faketime, htpasswd, pebble, prlimit, root, step-ca.
 
 use std::{
     fs::{self, File},
@@ -18,6 +18,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use crate::support::{
+    acme::{DONE, HOST, Names, Pebble, PebbleSettings, by_acme, shown},
     client::{Answer, Client, Connection, Protocol, basic, run, wrong_password},
     clock::Clock,
     collector::{Manner, collector},
@@ -97,6 +98,45 @@ fn a_full_disk_for_the_log_stops_nothing_and_lines_come_again() {
     });
     assert!(logged, "nothing more is logged: {}", warden.log());
     assert!(warden.stop().is_some_and(|status| status.success()), "had to be killed");
+}
+
+#[test]
+fn rule_61_a_full_disk_for_the_cache_loses_no_certificate() {
+    let (registry, names, disk, port) = (registry(), Names::start(), SmallDisk::new(256), ports::free_port());
+    let pebble = Pebble::start(&names, PebbleSettings { tls_port: port, ..PebbleSettings::default() });
+    let cache = disk.path().join("acme");
+    let builder = by_acme(&registry, port, &pebble.section(""));
+    let mut warden = builder.replacing_server("./acme", cache.to_str().unwrap()).start();
+    warden.says(DONE);
+    let root = pebble.root();
+    let old = shown(&warden, &root).unwrap();
+    // Its file is as it was, but for being renewed at once.
+    let file = cache.join(HOST);
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(&file, text.replace(&pebble.url(), "https://other.example/directory")).unwrap();
+    let (stored, orders) = (fs::read(&file).unwrap(), pebble.orders());
+    disk.fill();
+    warden.crash_and_restart();
+    warden.says("no certificate: cannot write to cache_dir ");
+    assert_eq!(pebble.orders(), orders, "what cannot be stored is not ordered");
+    assert_eq!(shown(&warden, &root).as_ref(), Some(&old), "the old one goes on");
+    // Full between the order and its end.
+    disk.clear();
+    pebble.suspend();
+    warden.reload(|same| same);
+    assert!(eventually(PATIENCE, || pebble.connections() > 0), "{}", warden.log());
+    disk.fill();
+    pebble.resume();
+    warden.says("the new certificate is in use, and cannot be stored as ");
+    assert!(shown(&warden, &root).is_some_and(|shown| shown != old), "the new one serves");
+    assert_eq!(fs::read(&file).unwrap(), stored, "the file of the old one is whole");
+    warden.crash_and_restart();
+    assert_eq!(shown(&warden, &root).as_ref(), Some(&old), "the old one, until there is room");
+    disk.clear();
+    warden.reload(|same| same);
+    let renewed = || shown(&warden, &root).is_some_and(|shown| shown != old);
+    assert!(eventually(PATIENCE, renewed), "{}", warden.log());
+    assert!(eventually(PATIENCE, || fs::read(&file).unwrap() != stored), "{}", warden.log());
 }
 
 #[test]
