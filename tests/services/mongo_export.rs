@@ -1,17 +1,18 @@
 //! Accounts and rules of docker_auth in MongoDB, turned into lines of the configuration by the commands in
 //! `docs/migrating.md`.
 //!
-//! Needs: jq.
+//! Needs: docker-registry, htpasswd, jq.
 
 use std::fs;
 
-use crate::support::{command::run, pki, portwarden::program};
+use crate::support::{command::run, pki, portwarden::program, programs};
 
 /// The bcrypt hash of `test`, with the lowest cost.
 const HASH: &str = "$2y$05$WuwBasGDAgr.QCbGIjKJaep4dhxeai9gNZdmBnQXqpKly57oNutya";
 
 #[test]
 fn an_export_of_mongodb_becomes_accounts_and_rules_in_their_order() {
+    programs::require("jq");
     let directory = tempfile::tempdir().unwrap();
     let write = |name: &str, text: &str| fs::write(directory.path().join(name), text).unwrap();
     let user = |id: &str, rest: &str| {

@@ -48,8 +48,18 @@ impl Spool {
         let query = sqlx::query_as::<Sqlite, (i64, String)>(select).bind(server);
         let read = query.fetch_all(&mut *self.connection().await?).await;
         let read = self.settle(read).await?;
-        let event = |(id, event): (i64, String)| Some((IntentId(id), serde_json::from_str(&event).ok()?));
-        Ok(read.into_iter().filter_map(event).collect())
+        let (mut left, mut unreadable) = (Vec::new(), Vec::new());
+        for (id, event) in read {
+            match serde_json::from_str(&event) {
+                Ok(event) => left.push((IntentId(id), event)),
+                Err(_) => unreadable.push(IntentId(id)),
+            }
+        }
+        if !unreadable.is_empty() {
+            let forgotten = delete_within(&mut *self.connection().await?, &unreadable).await;
+            self.settle(forgotten).await?;
+        }
+        Ok(left)
     }
 }
 
