@@ -139,7 +139,7 @@ async fn an_intent_that_cannot_be_read_is_forgotten() {
     let (_directory, path) = file();
     let spool = Spool::new(&path);
     let insert = "INSERT INTO intents (id, server, event) VALUES (7, 'before', 'nonsense')";
-    execute(&mut *spool.connection().await.unwrap(), insert).await.unwrap();
+    execute(&mut spool.connection().await.unwrap(), insert).await.unwrap();
     assert_eq!(spool.left_intents("now").await.unwrap(), []);
     let count = sqlx::query_scalar::<Sqlite, i64>("SELECT count(*) FROM intents");
     assert_eq!(count.fetch_one(&mut *spool.connection().await.unwrap()).await.unwrap(), 0);
