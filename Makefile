@@ -60,6 +60,8 @@ run:
 # The tests start a docker daemon of their own, which is root's to do.
 as_root := $(if $(filter-out 0,$(shell id -u)),--config "target.'cfg(unix)'.runner = 'sudo -E'")
 
+# Tests wait for other programs much of the time: one more at a time than there are processors keeps these busy.
+test: export RUST_TEST_THREADS ?= $(shell expr $$(nproc) + 1)
 test: tools
 	cargo test --locked --no-fail-fast $(as_root)
 
