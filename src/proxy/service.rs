@@ -352,10 +352,14 @@ impl Service {
             unanswered(&error, &upstream)
         })?;
         log.answered(permit.route(), &head.headers, &response);
-        if let (Endpoint::ManifestByTag(name, _) | Endpoint::ManifestByDigest(name, _), StatusCode::CREATED) =
-            (permit.route().endpoint(), response.status())
+        if let Endpoint::ManifestByTag(name, _) | Endpoint::ManifestByDigest(name, _) =
+            permit.route().endpoint()
         {
-            self.pages.pushed(name);
+            match response.status() {
+                StatusCode::CREATED => self.pages.pushed(name),
+                StatusCode::ACCEPTED => self.pages.tags().forget(name),
+                _ => {}
+            }
         }
         reject_unexpected_upstream(&response, &upstream)?;
         let shown = (response.status(), response.headers());

@@ -143,3 +143,37 @@ fn rights_are_counted_by_rule_and_those_to_push_are_listed() {
     let none = visitor.get("/-/access?right=delete").is(200).text();
     assert!(text(&none).contains("There is none that you may delete"), "{none}");
 }
+
+/// The row of the repository in the list of repositories.
+fn tags_of_app(visitor: &Visitor<'_>) -> String {
+    let page = visitor.get("/").is(200).text();
+    let (_, rest) = page.split_once("href=\"/team/app\"").expect("a row");
+    let (_, cell) = rest.split_once("<td").expect("its tags");
+    cell.split_once('>').unwrap().1.split('<').next().unwrap().to_owned()
+}
+
+#[test]
+fn rule_28_visits_to_the_list_of_repositories_ask_the_registry_once_and_changes_are_seen_at_once() {
+    let registry = registry();
+    let warden = portwarden(&registry).start();
+    let admin = curl(&warden).user(ADMIN);
+    push_image(&admin, "team/app", "1");
+    push_image(&admin, "team/other", "1");
+    let visitor = Visitor::signed_in(&warden, ADMIN);
+    let asked = || registry.requests("/tags/list").len();
+    assert_eq!(tags_of_app(&visitor), "1");
+    let before = asked();
+    for _ in 0..3 {
+        assert_eq!(tags_of_app(&visitor), "1");
+    }
+    assert_eq!(asked(), before, "each visit asks again");
+    push_image(&admin, "team/app", "2");
+    let digest = push_image(&admin, "team/app", "3");
+    let before = asked();
+    assert_eq!(tags_of_app(&visitor), "3");
+    assert_eq!(asked(), before + 1, "only the one that has changed is asked for");
+    admin.clone().send("DELETE", "/v2/team/app/manifests/2").is(202);
+    assert_eq!(tags_of_app(&visitor), "2");
+    admin.send("DELETE", &format!("/v2/team/app/manifests/{digest}")).is(202);
+    assert_eq!(tags_of_app(&visitor), "1");
+}

@@ -94,6 +94,7 @@ pub(super) async fn delete(
     match deleted.status {
         StatusCode::ACCEPTED => {
             request.log.deleted_manifest(digest);
+            request.pages.tags.forget(name);
             let page = request.href(&PagePath::Repository(name.clone()));
             Ok(Answer::redirect(&format!("{page}?deleted={digest}")))
         }

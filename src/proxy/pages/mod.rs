@@ -12,6 +12,7 @@ mod compare;
 mod deletion;
 mod events;
 mod image;
+mod known_tags;
 mod object_store;
 mod page_error;
 mod pagination;
@@ -40,6 +41,7 @@ use crate::{
     ui::PagePath,
 };
 pub(super) use answer::Answer;
+pub(super) use known_tags::KnownTags;
 use object_store::ObjectStores;
 use page_error::PageError;
 use summaries::Summaries;
@@ -49,6 +51,7 @@ pub(super) use visit::{Request, Visit};
 #[derive(Debug)]
 pub(super) struct Pages {
     names: Arc<KnownNames>,
+    tags: Arc<KnownTags>,
     summaries: Arc<Summaries>,
     object_stores: Arc<ObjectStores>,
     slots: FairSemaphore,
@@ -62,6 +65,7 @@ impl Default for Pages {
     fn default() -> Self {
         Self {
             names: Arc::default(),
+            tags: Arc::default(),
             summaries: Arc::default(),
             object_stores: Arc::default(),
             slots: FairSemaphore::new(AT_ONCE, "web pages"),
@@ -80,14 +84,21 @@ impl Pages {
         self.slots.refused()
     }
 
+    /// The tags that the list of repositories remembers.
+    pub(super) fn tags(&self) -> &Arc<KnownTags> {
+        &self.tags
+    }
+
     /// Records a push to that repository: it exists.
     pub(super) fn pushed(&self, name: &RepositoryName) {
         self.names.pushed(name);
+        self.tags.forget(name);
     }
 
     /// The registry is another one.
     pub(super) fn forget_registry(&self) {
         self.names.forget();
+        self.tags.forget_all();
     }
 }
 

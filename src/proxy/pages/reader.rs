@@ -6,7 +6,7 @@ use std::sync::Arc;
 use hyper::{HeaderMap, StatusCode, body::Bytes};
 use serde::Deserialize;
 
-use super::{object_store::ObjectStores, page_error::PageError, summaries::Summaries};
+use super::{known_tags::KnownTags, object_store::ObjectStores, page_error::PageError, summaries::Summaries};
 use crate::{
     authz::{self, Denial, NotPermitted, Permit, TagLock},
     image::{Descriptor, ImageConfig, Manifest},
@@ -27,6 +27,7 @@ pub(super) struct Reader {
     pub(super) subrequest: Subrequest,
     pub(super) caller: Arc<Caller>,
     pub(super) snapshot: Arc<Snapshot>,
+    pub(super) tags: Arc<KnownTags>,
     pub(super) summaries: Arc<Summaries>,
     pub(super) object_stores: Arc<ObjectStores>,
     pub(super) closure: Arc<Closure>,
@@ -59,30 +60,46 @@ pub(super) const LARGEST: usize = 512 << 10;
 impl Reader {
     /// The tags of a repository, in the registry's order.
     pub(super) async fn tags(&self, name: &RepositoryName) -> Result<Vec<Tag>, PageError> {
-        self.listed(name, true).await
+        match self.may_list(name).await? {
+            true => self.listed(name).await,
+            false => self.inquiry().visible_tags(name).await?.ok_or(PageError::NotFound),
+        }
     }
 
-    /// The same without those that belong to another manifest, such as a signature. It costs the list alone.
-    pub(super) async fn image_tags(&self, name: &RepositoryName) -> Result<Vec<Tag>, PageError> {
-        let mut tags = self.listed(name, false).await?;
-        tags.retain(|tag| tag.subject().is_none());
+    /// The same without those that belong to another manifest, such as a signature; as they were known within the last
+    /// minute. It costs the list alone.
+    pub(super) async fn image_tags(&self, name: &RepositoryName) -> Result<Arc<[Tag]>, PageError> {
+        let of_images = |tags: Vec<Tag>| tags.into_iter().filter(|tag| tag.subject().is_none()).collect();
+        if !self.may_list(name).await? {
+            let visible = self.inquiry().visible_image_tags(name).await?;
+            return visible.map(of_images).ok_or(PageError::NotFound);
+        }
+        if let Some(known) = self.tags.get(name) {
+            return Ok(known);
+        }
+        let before = self.tags.before();
+        let tags = of_images(self.listed(name).await?);
+        self.tags.keep(name, &tags, before);
         Ok(tags)
     }
 
-    async fn listed(&self, name: &RepositoryName, with_attached: bool) -> Result<Vec<Tag>, PageError> {
-        let path = format!("/v2/{name}/tags/list");
-        let route = Route::parse("GET", &path, None).map_err(|_| PageError::NotFound)?;
+    /// Returns true if the visitor may list all tags of a repository, and false if it may see some of them.
+    ///
+    /// # Errors
+    /// It may see none, or that cannot be decided.
+    async fn may_list(&self, name: &RepositoryName) -> Result<bool, PageError> {
+        let route = Route::parse("GET", &list_of(name), None).map_err(|_| PageError::NotFound)?;
         let asked = self.caller.as_authz(&self.snapshot.settings.service);
-        if let Err(NotPermitted::ByTag(_)) = authz::authorize(&self.snapshot.authorizers, asked, route).await
-        {
-            let inquiry = self.inquiry();
-            let visible = match with_attached {
-                true => inquiry.visible_tags(name).await,
-                false => inquiry.visible_image_tags(name).await,
-            };
-            return visible?.ok_or(PageError::NotFound);
+        match authz::authorize(&self.snapshot.authorizers, asked, route).await {
+            Ok(_) => Ok(true),
+            Err(NotPermitted::ByTag(_)) => Ok(false),
+            Err(NotPermitted::Denied(denial)) => Err(PageError::Hidden(denial.by.in_full())),
+            Err(NotPermitted::Unavailable(error)) => Err(undecided(&error).into()),
         }
-        let reply = self.get(&path, "application/json").await?;
+    }
+
+    async fn listed(&self, name: &RepositoryName) -> Result<Vec<Tag>, PageError> {
+        let reply = self.get(&list_of(name), "application/json").await?;
         let Ok(listed) = serde_json::from_slice::<Tags>(&reply.body) else {
             return Err(PageError::Strange(reply.status));
         };
@@ -292,6 +309,11 @@ impl Reader {
             _ => Ok(reply),
         }
     }
+}
+
+/// The path of the tags of a repository.
+fn list_of(name: &RepositoryName) -> String {
+    format!("/v2/{name}/tags/list")
 }
 
 /// A reply with the status 200.

@@ -1,6 +1,8 @@
 //! The first page: the repositories that the visitor may pull.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::{Instant, timeout_at};
 
 use super::{
     activity::Known,
@@ -74,10 +76,12 @@ async fn overview<'n>(
     for (name, tags) in names.iter().zip(listed.await) {
         let mut row = RepositoryRow { name: name.as_str(), tags: None, pushed: None, pulls: None };
         // Of one that a deletion has left half done, only its own page tells which tags count.
-        let is_sure = async || request.write_once.may_have_placeholders(name, &reader.subrequest).await;
+        let is_sure = async || {
+            let looking = request.write_once.may_have_placeholders(name, &reader.subrequest);
+            matches!(timeout_at(until, looking).await, Ok(Ok(false)))
+        };
         if let Some(tags) = tags.flatten()
-            && Instant::now() < until
-            && matches!(is_sure().await, Ok(false))
+            && is_sure().await
         {
             row.tags = Some(tags.len());
             if read + tags.len() <= WITH_ACTIVITY {

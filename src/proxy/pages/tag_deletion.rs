@@ -59,6 +59,7 @@ pub(super) async fn delete(
     match outcome.inspect_err(|_| request.log.end(Ended::UpstreamLost))? {
         TagOutcome::Deleted(digest) => {
             request.log.deleted_tag(digest.as_ref());
+            request.pages.tags.forget(name);
             let page = request.href(&PagePath::Repository(name.clone()));
             Ok(Answer::redirect(&format!("{page}?untagged={tag}")))
         }

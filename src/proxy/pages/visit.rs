@@ -133,6 +133,7 @@ impl Request<'_> {
             subrequest: self.subrequest(),
             caller: Arc::clone(&visit.caller),
             snapshot: Arc::clone(self.context.snapshot),
+            tags: Arc::clone(&self.pages.tags),
             summaries: Arc::clone(&self.pages.summaries),
             object_stores: Arc::clone(&self.pages.object_stores),
             closure: Arc::clone(self.closure),

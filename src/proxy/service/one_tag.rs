@@ -81,6 +81,7 @@ impl Service {
             TagOutcome::Answered(reply) => reply,
             TagOutcome::Deleted(digest) => {
                 log.deleted_tag(digest.as_ref());
+                route.endpoint().repository().into_iter().for_each(|name| self.pages.tags().forget(name));
                 Reply {
                     status: StatusCode::ACCEPTED,
                     headers: HeaderMap::new(),
@@ -119,6 +120,7 @@ impl Service {
                 let mut event = event(digest.as_ref().map(Digest::as_str));
                 event.intent = intent.and_then(Intent::confirmed);
                 self.telemetry.events.tell(event);
+                self.pages.tags().forget(name);
                 Ok(digest)
             }
             TagOutcome::Refused(refusal) if refusal.code == ErrorCode::ManifestUnknown => {

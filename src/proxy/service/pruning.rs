@@ -32,6 +32,7 @@ impl Service {
                 request,
             };
             prune.run().await;
+            service.pages.tags().forget_all();
         });
         reports
     }
