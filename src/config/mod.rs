@@ -5,6 +5,7 @@
 //! Users and rules are judged by `authn` and `authz`; `lint` warns of what is allowed but probably not meant.
 
 mod diagnostics;
+mod file_text;
 mod lint;
 mod overrides;
 mod schema;
@@ -18,8 +19,6 @@ use std::{
     path::{Path, PathBuf},
     time::{Duration, SystemTime},
 };
-
-use serde::de::DeserializeOwned;
 
 use crate::{
     authn,
@@ -35,6 +34,8 @@ use crate::{
 };
 pub use diagnostics::finding::{Finding, Findings, Severity};
 use diagnostics::{finding::Report, positions::Positions};
+pub(crate) use file_text::read_yaml;
+use file_text::{read_text, whole_file};
 use schema::File;
 pub use sections::log::{LogFormat, LogLevel, LogSettings};
 use sections::{
@@ -45,8 +46,6 @@ use sections::{
 pub(crate) use values::moment::{FORM as FORM_OF_A_MOMENT, Moment, written as written_moment};
 pub(crate) use values::quantity::counted;
 
-/// The largest configuration read, in bytes.
-const LARGEST: u64 = 16 << 20;
 /// Sections that say nothing of accounts and rules: with an error in them, the warnings about the others hold all the
 /// same.
 const APART: [&str; 14] = [
@@ -353,50 +352,6 @@ impl Context<'_> {
     fn path(&self, written: &str) -> PathBuf {
         self.base.join(written)
     }
-}
-
-/// Reads another file of YAML, called `file_name` in findings, as strictly as the configuration.
-///
-/// # Errors
-/// All findings; of the wrong shape the first.
-pub(crate) fn read_yaml<T: DeserializeOwned>(text: &str, file_name: &str) -> Result<T, Findings> {
-    let (root, problems) = yaml::read(text).unwrap_or_else(|problems| (None, problems));
-    let positions = Positions::of(root.as_ref());
-    let mut report = Report::new(file_name, &positions);
-    problems.into_iter().for_each(|problem| report.problem(problem));
-    let root = root.unwrap_or(yaml::Node { at: (1, 1), value: yaml::Value::Null });
-    match T::deserialize(&root) {
-        Ok(value) if !report.has_errors() => return Ok(value),
-        Err(error) if !report.has_errors() => report.error(error.path(), error.to_string(), ""),
-        _ => {}
-    }
-    Err(report.finish())
-}
-
-fn read_text(path: &Path) -> Result<String, String> {
-    let size = std::fs::metadata(path).map_err(|error| error.to_string())?.len();
-    if size > LARGEST {
-        return Err(format!("it has {size} bytes, more than {LARGEST}"));
-    }
-    let bytes = std::fs::read(path).map_err(|error| error.to_string())?;
-    String::from_utf8(bytes).map_err(|error| {
-        let valid = error.as_bytes().iter().take(error.utf8_error().valid_up_to());
-        format!("line {} is not UTF-8", 1 + valid.filter(|byte| **byte == b'\n').count())
-    })
-}
-
-fn whole_file(name: &str, why: &str) -> Findings {
-    let finding = Finding {
-        severity: Severity::Error,
-        file: name.to_owned(),
-        line: None,
-        column: None,
-        key: String::new(),
-        message: format!("cannot read the configuration: {why}"),
-        hint: Some("Give the path of a YAML file in UTF-8 that this user may read".to_owned()),
-        excerpt: None,
-    };
-    Findings(vec![finding])
 }
 
 #[cfg(test)]

@@ -23,6 +23,7 @@ mod sqlite_file;
 mod sqlite_personal_tokens;
 mod sqlite_prepare;
 mod sqlite_pushes;
+mod sqlite_revocations;
 mod sqlite_sign_ins;
 mod store;
 #[cfg(test)]

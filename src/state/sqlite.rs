@@ -13,7 +13,7 @@ use std::{
 };
 
 use sqlx::{
-    ConnectOptions as _, Connection as _, Sqlite,
+    ConnectOptions as _,
     sqlite::{
         SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteLockingMode, SqliteSynchronous,
     },
@@ -23,7 +23,7 @@ use tokio::sync::Mutex;
 use super::{
     ClaimsDigest, SignIn, sqlite_activity, sqlite_claims,
     sqlite_file::{MOVE_AWAY, error, failure, gone, identity, look_at, make},
-    sqlite_personal_tokens, sqlite_pushes, sqlite_sign_ins,
+    sqlite_personal_tokens, sqlite_pushes, sqlite_revocations, sqlite_sign_ins,
     store::{
         Answer, Change, Store, StoreError, StoredClaims, StoredPersonalToken, StoredPush, StoredRevocations,
     },
@@ -34,13 +34,6 @@ use crate::activity::{Activity, Batch, Entry, Key};
 pub(super) const VERSION: i64 = 1;
 /// The time for which a server waits for one that is about to end.
 const PATIENCE: Duration = Duration::from_secs(2);
-
-pub(super) const TABLES: [&str; 4] = [
-    "CREATE TABLE state (id TEXT NOT NULL, since INTEGER NOT NULL, all_revoked INTEGER NOT NULL)",
-    "CREATE TABLE revoked_accounts (name TEXT PRIMARY KEY, generation INTEGER NOT NULL, at INTEGER NOT NULL) WITHOUT ROWID",
-    "CREATE TABLE revoked_tokens (id TEXT PRIMARY KEY, at INTEGER NOT NULL) WITHOUT ROWID",
-    "PRAGMA user_version = 1",
-];
 
 /// A file of revocations, claims, the times of pushes and activity.
 pub(super) struct SqliteStore {
@@ -112,62 +105,13 @@ impl SqliteStore {
         let found = fs::symlink_metadata(&self.path).map_err(|_| gone(&self.path))?;
         if identity(&found) == self.identity { Ok(()) } else { Err(gone(&self.path)) }
     }
-
-    async fn read(&self) -> Result<StoredRevocations, sqlx::Error> {
-        let mut connection = self.connection.lock().await;
-        let (id, since, all_revoked) =
-            sqlx::query_as::<Sqlite, (String, i64, bool)>("SELECT id, since, all_revoked FROM state")
-                .fetch_one(&mut *connection)
-                .await?;
-        let accounts =
-            sqlx::query_as::<Sqlite, (String, i64, i64)>("SELECT name, generation, at FROM revoked_accounts")
-                .fetch_all(&mut *connection)
-                .await?;
-        let tokens = sqlx::query_as::<Sqlite, (String, i64)>("SELECT id, at FROM revoked_tokens")
-            .fetch_all(&mut *connection)
-            .await?;
-        Ok(StoredRevocations {
-            id,
-            since: number(since),
-            all_revoked,
-            accounts: accounts
-                .into_iter()
-                .map(|(name, generation, at)| (name, number(generation), number(at)))
-                .collect(),
-            tokens: tokens.into_iter().map(|(id, at)| (id, number(at))).collect(),
-        })
-    }
-
-    async fn write(&self, change: &Change) -> Result<(), sqlx::Error> {
-        let mut connection = self.connection.lock().await;
-        let mut transaction = connection.begin().await?;
-        match change {
-            Change::Account { name, generation, at } => {
-                sqlx::query("INSERT OR REPLACE INTO revoked_accounts VALUES (?, ?, ?)")
-                    .bind(name)
-                    .bind(signed(*generation))
-                    .bind(signed(*at))
-                    .execute(&mut *transaction)
-                    .await?;
-            }
-            Change::Token { id, at } => keep_token(&mut transaction, id, *at).await?,
-            Change::All(StoredRevocations { id, since, all_revoked, tokens, .. }) => {
-                execute(&mut transaction, "DELETE FROM revoked_accounts").await?;
-                execute(&mut transaction, "DELETE FROM revoked_tokens").await?;
-                for (id, at) in tokens {
-                    keep_token(&mut transaction, id, *at).await?;
-                }
-                set_id(&mut transaction, id, *since, *all_revoked).await?;
-            }
-        }
-        transaction.commit().await
-    }
 }
 
 impl Store for SqliteStore {
     fn load(&self) -> Answer<'_, StoredRevocations> {
         Box::pin(async {
-            self.read().await.map_err(|failed| match failed {
+            let read = sqlite_revocations::read(&mut *self.connection.lock().await).await;
+            read.map_err(|failed| match failed {
                 sqlx::Error::RowNotFound | sqlx::Error::ColumnDecode { .. } => {
                     error(&self.path, "the file is damaged: it has no id".to_owned(), MOVE_AWAY)
                 }
@@ -179,7 +123,8 @@ impl Store for SqliteStore {
     fn keep<'a>(&'a self, change: &'a Change) -> Answer<'a, ()> {
         Box::pin(async {
             self.check_place()?;
-            self.write(change).await.map_err(|error| failure(&self.path, &error))?;
+            let written = sqlite_revocations::keep(&mut *self.connection.lock().await, change).await;
+            written.map_err(|error| failure(&self.path, &error))?;
             self.check_place()
         })
     }
@@ -373,23 +318,6 @@ impl Store for SqliteStore {
 
 pub(super) async fn execute(connection: &mut SqliteConnection, sql: &'static str) -> Result<(), sqlx::Error> {
     sqlx::query(sql).persistent(false).execute(connection).await.map(drop)
-}
-
-pub(super) async fn set_id(
-    connection: &mut SqliteConnection,
-    id: &str,
-    since: u64,
-    all_revoked: bool,
-) -> Result<(), sqlx::Error> {
-    execute(connection, "DELETE FROM state").await?;
-    let insert =
-        sqlx::query("INSERT INTO state VALUES (?, ?, ?)").bind(id).bind(signed(since)).bind(all_revoked);
-    insert.execute(connection).await.map(drop)
-}
-
-async fn keep_token(connection: &mut SqliteConnection, id: &str, at: u64) -> Result<(), sqlx::Error> {
-    let insert = sqlx::query("INSERT OR REPLACE INTO revoked_tokens VALUES (?, ?)").bind(id).bind(signed(at));
-    insert.execute(connection).await.map(drop)
 }
 
 /// SQLite has signed numbers only, and ours never get that far.

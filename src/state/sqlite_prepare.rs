@@ -4,10 +4,10 @@ use std::{fs, os::unix::fs::PermissionsExt as _, sync::atomic::AtomicU64};
 
 use super::{
     revocations::random_id,
-    sqlite::{SqliteStore, TABLES, VERSION, execute, set_id},
+    sqlite::{SqliteStore, VERSION, execute},
     sqlite_activity, sqlite_claims,
     sqlite_file::{MOVE_AWAY, error, failure},
-    sqlite_personal_tokens, sqlite_pushes, sqlite_sign_ins,
+    sqlite_personal_tokens, sqlite_pushes, sqlite_revocations, sqlite_sign_ins,
     store::StoreError,
 };
 
@@ -31,10 +31,10 @@ impl SqliteStore {
             (0, 0) => {
                 let id = random_id()
                     .ok_or_else(|| error(&path, "no random bytes".to_owned(), "see the log of the system"))?;
-                for table in TABLES {
+                for table in sqlite_revocations::TABLES {
                     execute(connection, table).await.map_err(failed)?;
                 }
-                set_id(connection, &id, now, false).await.map_err(failed)?;
+                sqlite_revocations::set_id(connection, &id, now, false).await.map_err(failed)?;
                 self.is_new = true;
             }
             (0, _) => return Err(error(&path, "the file is another database".to_owned(), MOVE_AWAY)),
