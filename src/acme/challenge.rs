@@ -1,6 +1,6 @@
 //! The one challenge that is pending, if any: what the authority is to see, for as long as an order waits for it.
 //!
-//! What a client sends is compared with that one challenge and with nothing else.
+//! A name or a path that a client sends is compared with that one challenge, and with nothing else.
 
 use std::sync::Arc;
 

@@ -66,7 +66,7 @@ struct Waiting {
 }
 
 impl Intents {
-    /// The intents of a server, of which `heard` is told what became of each.
+    /// The intents of a server. `heard` gets the outcome of each.
     pub(super) fn new(server: &str, spool: Arc<Spool>, heard: mpsc::Sender<Heard>) -> (Arc<Self>, Receivers) {
         let (new, new_receiver) = mpsc::channel(MOST);
         let (unknown, unknown_receiver) = mpsc::channel(MOST);

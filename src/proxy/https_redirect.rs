@@ -1,6 +1,5 @@
-//! The answers of a port of `server.redirect_addr`: it leads browsers from plain HTTP to HTTPS.
-//!
-//! Where the certificate comes by ACME, an authority is answered there too (RFC 8555 section 8.3).
+//! The answers of a port of `server.redirect_addr`: it leads browsers from plain HTTP to HTTPS, and shows the authority of
+//! a certificate by ACME the answer of the pending challenge (RFC 8555 section 8.3).
 //!
 //! Clients of the registry are refused instead. One that was redirected would work, and send its password in the clear
 //! first each time.

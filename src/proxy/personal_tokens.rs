@@ -1,7 +1,7 @@
 //! Personal tokens: the account of one, as the configuration of now has it.
 //!
-//! What was written down when a token was made grants nothing by itself. Each request asks the configuration of now for
-//! the account, for the longest lifetime, and for whether there are such tokens at all.
+//! The record of a token grants nothing by itself. Each request asks the configuration of now for the account, for the
+//! longest lifetime, and for whether there are such tokens at all.
 
 use std::{sync::Arc, time::Duration};
 

@@ -1,4 +1,4 @@
-//! The size of an image for several platforms: a client pulls one of them, and nobody all.
+//! The size of an image for several platforms: a client pulls one of them, and no client all.
 
 use maud::{Markup, html};
 

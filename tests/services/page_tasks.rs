@@ -1,4 +1,4 @@
-//! What people come to the pages for, by links and forms alone: who pushed the broken `latest`, whether it is signed and
+//! The tasks of a visitor, by links and forms alone: who pushed the broken `latest`, whether it is signed and
 //! by whom, to delete one old tag, what changed between two versions, and why a job cannot push.
 //!
 //! Needs: curl, docker-registry, htpasswd.

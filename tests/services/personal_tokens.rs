@@ -95,7 +95,7 @@ fn rule_62_a_token_opens_what_its_scope_and_the_rules_allow_and_nothing_else() {
     skopeo.delete("team/app:2").fails();
 }
 
-/// What a narrow token may do is not what a wide one, or the password, was found to be allowed a moment before.
+/// A narrow token is not let in because a wide one, or the password, was allowed the same a moment before.
 #[test]
 fn rule_62_a_scope_that_was_pulled_by_another_token_stays_shut() {
     let registry = registry();
@@ -346,7 +346,7 @@ fn rule_62_an_address_makes_tokens_at_a_bounded_rate() {
     assert_eq!(visitor.get(PAGE).status, 200, "looking is free");
 }
 
-/// A command that knows `lena`, in as many groups as it is told, and writes down what it was asked.
+/// A command that knows `lena`, in a number of groups that the test sets, and writes each question down.
 struct Command(TempDir);
 
 impl Command {

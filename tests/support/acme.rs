@@ -36,7 +36,7 @@ pub const DONE: &str = "a certificate of the authority is in use";
 pub const EXTERNAL_ACCOUNT: (&str, &str) =
     ("kid-1", "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG44nMEtx3MUAsUDkMTQ12W");
 
-/// A server of names, for which every name is of this machine until it is told otherwise.
+/// A name server that gives the address of this machine for every name, unless a test changes that.
 pub struct Names {
     port: u16,
     management: u16,

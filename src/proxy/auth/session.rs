@@ -112,8 +112,8 @@ fn cookie(value: &str, seconds: u64) -> String {
     format!("{COOKIE}={value}; Path=/; Max-Age={seconds}; Secure; HttpOnly; SameSite=Strict")
 }
 
-/// The value of a cookie of ours, wherever it stands. Two of that name are none: which one is the browser's own cannot be
-/// told. Cookies of other hosts of the site stand in the same line, and may be anything.
+/// The value of one of Portwarden's cookies, wherever it stands. Two of that name count as none: it is not known which one the
+/// browser got from here. Cookies of other hosts of the site stand in the same line, and may be anything.
 pub(crate) fn cookie_of<'h>(headers: &'h HeaderMap, cookie: &str) -> Option<&'h str> {
     let lines = headers.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes);
     let pairs = lines.flat_map(|line| line.split(|byte| *byte == b';'));

@@ -137,7 +137,7 @@ async fn make(
 /// The scopes of a wish, with spaces between them.
 ///
 /// # Errors
-/// What is wrong with the form, in a sentence.
+/// The form has a mistake, which the sentence names.
 fn read(wish: &TokenWish<'_>, owner: &Owner) -> Result<String, String> {
     let TokenWish { comment, repositories, access, days } = *wish;
     let length = comment.chars().count();
