@@ -167,6 +167,9 @@ fn rule_28_visits_to_the_list_of_repositories_ask_the_registry_once_and_changes_
         assert_eq!(tags_of_app(&visitor), "1");
     }
     assert_eq!(asked(), before, "each visit asks again");
+    // Nor does a search ask about repositories that do not have the tag.
+    visitor.get("/?q=no-such-tag").is(200);
+    assert_eq!(registry.requests("no-such-tag").len(), 0);
     push_image(&admin, "team/app", "2");
     let digest = push_image(&admin, "team/app", "3");
     let before = asked();

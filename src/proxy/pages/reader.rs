@@ -83,6 +83,12 @@ impl Reader {
         Ok(tags)
     }
 
+    /// Returns false if a repository did not have that tag within the last minute.
+    pub(super) fn may_have(&self, name: &RepositoryName, tag: &Tag) -> bool {
+        // Those of other manifests are not remembered.
+        tag.subject().is_some() || self.tags.get(name).is_none_or(|tags| tags.contains(tag))
+    }
+
     /// Returns true if the visitor may list all tags of a repository, and false if it may see some of them.
     ///
     /// # Errors

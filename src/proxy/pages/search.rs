@@ -71,7 +71,7 @@ pub(super) async fn tagged(
         let among: Vec<RepositoryName> = among.cloned().collect();
         let found = gather(among.clone(), PATIENCE, |name| {
             let (reader, tag) = (reader.clone(), tag.clone());
-            async move { reader.digest_of(&name, tag.as_str()).await.is_ok() }
+            async move { reader.may_have(&name, &tag) && reader.digest_of(&name, tag.as_str()).await.is_ok() }
         });
         let found = found.await;
         let with_it = among.into_iter().zip(found).filter(|(_, found)| *found == Some(true));
