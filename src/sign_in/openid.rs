@@ -202,6 +202,16 @@ impl OpenId {
                 "the provider describes another person than the one that signed in",
             ));
         }
+        // The word about one address counts for no other.
+        let is_of_other = user_claim == "email"
+            && claims.get("email").is_some_and(|email| more.get("email") != Some(email))
+            && is_missing("email_verified")
+            && more.get("email_verified").is_some();
+        if is_of_other {
+            return Err(Failure::refused(
+                "the provider tells two e-mail addresses of this person, and has verified one of them: make them the same there",
+            ));
+        }
         let mut all = claims;
         if let (Some(all), Value::Object(more)) = (all.as_object_mut(), more) {
             for (name, value) in more {

@@ -169,6 +169,22 @@ fn rule_60_an_email_names_an_account_only_if_it_is_verified() {
 }
 
 #[test]
+fn rule_60_an_email_is_verified_by_the_word_about_that_email() {
+    let (_registry, provider, warden) = signing_in();
+    {
+        // The ID token has an address that the person may write, and the endpoint for claims the one that was verified.
+        let world = &mut provider.world();
+        world.claims["email"] = json!("root@example.com");
+        world.claims.as_object_mut().unwrap().remove("email_verified");
+    }
+    let mut browser = Browser::new(&warden);
+    let page = browser.sign_in(&provider, "oidc_auth");
+    is_refused(&browser, &page, "two e-mail addresses");
+    provider.world().claims["email"] = json!("ada@example.com");
+    Browser::new(&warden).sign_in(&provider, "oidc_auth").is(200);
+}
+
+#[test]
 fn rule_60_an_email_that_another_person_has_by_now_gives_no_account() {
     let (_registry, provider, warden) = signing_in();
     let mut first = Browser::new(&warden);
