@@ -54,9 +54,7 @@ impl Snapshot {
             Some(end) => SignedIn::Ended(end),
             // The provider has confirmed the person under settings that may have admitted more.
             None if record.settings != provider.meaning() => SignedIn::Ended(SignInEnd::Unconfirmed),
-            None if unix_now() >= record.confirmed_at.saturating_add(lasts).saturating_add(GRACE) => {
-                SignedIn::Ended(SignInEnd::Unconfirmed)
-            }
+            None if age(&record) >= lasts.saturating_add(GRACE) => SignedIn::Ended(SignInEnd::Unconfirmed),
             None => SignedIn::Valid { labels: Arc::clone(&record.labels), person: record.person() },
         }
     }
@@ -139,9 +137,14 @@ pub(in crate::proxy) fn secret_purpose(person: &str) -> String {
 
 /// Returns true if the provider is to be asked about the person: its word is too old, or was given under other settings.
 fn is_due(record: &SignIn, provider: &Provider) -> bool {
-    let lasts = provider.settings().revalidate_after.as_secs();
-    let is_old = unix_now() >= record.confirmed_at.saturating_add(lasts);
+    let is_old = age(record) >= provider.settings().revalidate_after.as_secs();
     record.ended.is_none() && (is_old || record.settings != provider.meaning())
+}
+
+/// The time since the provider has confirmed the person, in seconds. By a clock that was ahead then, its word is as old
+/// as it is early: a clock that is put right gives it no time more.
+fn age(record: &SignIn) -> u64 {
+    unix_now().abs_diff(record.confirmed_at)
 }
 
 /// Returns true if the provider gave no answer about the person a moment ago.

@@ -25,6 +25,7 @@ fn rule_60_an_attempt_opens_for_its_section_its_time_and_its_key_only() {
     assert!(open(&ours, SignInSection::Github, NOW).is_none(), "of another section");
     assert!(open(&other, SignInSection::Oidc, NOW).is_none(), "of another server");
     assert!(open(&ours, SignInSection::Oidc, NOW + LIFETIME).is_none(), "of a while ago");
+    assert!(open(&ours, SignInSection::Oidc, NOW - LIFETIME).is_none(), "by a clock that was ahead");
     let again = Attempt::new(None, "/", NOW).unwrap();
     assert!(
         attempt.state != again.state && attempt.nonce != again.nonce && attempt.verifier != again.verifier

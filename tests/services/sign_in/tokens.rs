@@ -1,5 +1,7 @@
 //! The personal tokens of people who sign in at a provider: the password of their `docker login`.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use serde_json::json;
 
 use super::{ALLOWED, Browser, DENIED, people::revoke, with};
@@ -53,6 +55,25 @@ fn rule_60_a_personal_token_counts_while_the_sign_in_of_its_person_does() {
     clock.set("+130m");
     let refused = login().is(401).text();
     assert!(refused.contains("the provider no longer confirms this sign-in"), "{refused}");
+    assert_eq!(tags(&warden, &token), [DENIED, DENIED]);
+}
+
+#[test]
+fn rule_60_a_clock_that_was_ahead_gives_no_sign_in_more_time() {
+    let (registry, provider, clock) = (registry(), provider(), Clock::right());
+    clock.set("+3h");
+    let warden = clock.of(with(&registry, &provider.oidc())).start();
+    let ahead = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() + 3 * 3600;
+    provider.world().claims["iat"] = json!(ahead);
+    provider.world().claims["exp"] = json!(ahead + 300);
+    let mut browser = Browser::new(&warden);
+    browser.sign_in(&provider, "oidc_auth").is(200);
+    let token = make(&browser);
+    assert_eq!(tags(&warden, &token), [ALLOWED, DENIED]);
+    clock.set("+0");
+    assert_eq!(tags(&warden, &token), [ALLOWED, DENIED], "the provider confirms it");
+    clock.set("-2h");
+    provider.world().refuses = true;
     assert_eq!(tags(&warden, &token), [DENIED, DENIED]);
 }
 
