@@ -211,6 +211,11 @@ impl Question {
                 format!("the name is {:?} now", person.account),
             ));
         }
+        // Some providers tell groups at a sign-in only: a rule that denies something to a group must not forget it.
+        let mut told = self.provider.settings().labels().filter(|name| record.labels.contains_key(*name));
+        if let Some(name) = told.find(|name| !person.labels.contains_key(*name)) {
+            return Err(Failure::Refused(SignInEnd::Refused, format!("it no longer tells `{name}`")));
+        }
         let sealed =
             person.secret.map(|secret| self.seal.seal(&secret_purpose(&record.person()), secret.expose()));
         Ok(SignIn {

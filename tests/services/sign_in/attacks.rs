@@ -4,9 +4,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::json;
 
-use super::{ALLOWED, Browser, DENIED, with};
+use super::{ALLOWED, Browser, DENIED, FILES, with};
 use crate::support::{
-    portwarden::{ADMIN, Portwarden},
+    clock::Clock,
+    portwarden::{ADMIN, Portwarden, portwarden},
     provider::{Provider, provider},
     registry::{Registry, registry},
 };
@@ -272,6 +273,31 @@ fn rule_60_groups_that_are_elsewhere_or_no_list_of_text_are_not_none() {
         let page = browser.sign_in(&provider, "oidc_auth");
         is_refused(&browser, &page, "`groups` of this person");
         provider.world().claims = right;
+    }
+}
+
+#[test]
+fn rule_60_groups_that_the_provider_no_longer_tells_are_not_none() {
+    let acl = "
+  - match: {labels: {groups: dev}, name: \"ops/*\"}
+    actions: []
+  - match: {account: \"/.+/\"}
+    actions: [pull]
+";
+    for untold in [json!({}), json!({"groups": null})] {
+        let (registry, provider, clock) = (registry(), provider(), Clock::right());
+        let builder = portwarden(&registry).acl(acl).with(FILES).with(&provider.oidc());
+        let warden = clock.of(builder.with("ui: {session: 200h}")).start();
+        let mut browser = Browser::new(&warden);
+        browser.sign_in(&provider, "oidc_auth").is(200);
+        assert_eq!((browser.tags("dev/app"), browser.tags("ops/app")), (ALLOWED, DENIED));
+        {
+            let userinfo = &mut provider.world().userinfo;
+            userinfo.as_object_mut().unwrap().remove("groups");
+            userinfo.as_object_mut().unwrap().extend(untold.as_object().unwrap().clone());
+        }
+        clock.set("+61m");
+        assert_eq!((browser.tags("dev/app"), browser.tags("ops/app")), (DENIED, DENIED), "{untold}");
     }
 }
 
