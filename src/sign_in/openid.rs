@@ -30,9 +30,9 @@ pub(super) struct OpenId {
     settings: OpenIdSettings,
     client_id: String,
     issuer: Arc<Issuer>,
-    known: Mutex<Known>,
+    known: Arc<Mutex<Known>>,
     /// Held while the document is fetched.
-    flight: tokio::sync::Mutex<()>,
+    flight: Arc<tokio::sync::Mutex<()>>,
 }
 
 #[derive(Debug, Default)]
@@ -74,8 +74,8 @@ impl OpenId {
             issuer: Arc::new(Issuer::new(issuer, std::slice::from_ref(&provider.client_id), None)?),
             client_id: provider.client_id.clone(),
             settings,
-            known: Mutex::default(),
-            flight: tokio::sync::Mutex::default(),
+            known: Arc::default(),
+            flight: Arc::default(),
         })
     }
 
@@ -235,28 +235,21 @@ impl OpenId {
         if let Some(known) = self.known.lock().look() {
             return known;
         }
-        let _flight = self.flight.lock().await;
+        let flight = Arc::clone(&self.flight).lock_owned().await;
         if let Some(known) = self.known.lock().look() {
             return known;
         }
-        let read = match document(&to.client, &self.settings.issuer).await {
-            Ok(document) => Endpoints::read(&document),
-            Err(why) => Err(why),
-        };
-        let mut known = self.known.lock();
-        match read {
-            Ok(endpoints) => {
-                let endpoints = Arc::new(endpoints);
-                *known = Known { endpoints: Some((Arc::clone(&endpoints), Instant::now())), failed: None };
-                Ok(endpoints)
-            }
-            Err(why) => {
-                known.failed = Some((why.clone(), Instant::now()));
-                // What was right an hour ago is right until another answer comes.
-                let before = known.endpoints.as_ref().map(|(endpoints, _)| Arc::clone(endpoints));
-                before.ok_or(Failure::Unavailable(why))
-            }
-        }
+        let (client, issuer, known) =
+            (to.client.clone(), self.settings.issuer.clone(), Arc::clone(&self.known));
+        // In a task of its own: a visitor who hangs up must not break the question off.
+        let asked = tokio::spawn(async move {
+            let read = document(&client, &issuer).await;
+            let answered = known.lock().note(read.and_then(|document| Endpoints::read(&document)));
+            drop(flight);
+            answered
+        });
+        let broken = || Failure::Unavailable("the question for its discovery document broke off".to_owned());
+        asked.await.unwrap_or_else(|_| Err(broken()))
     }
 }
 
@@ -270,6 +263,23 @@ impl Known {
             (Some((endpoints, _)), Some(_)) => Some(Ok(Arc::clone(endpoints))),
             (None, Some((why, _))) => Some(Err(Failure::Unavailable(why.clone()))),
             _ => None,
+        }
+    }
+
+    /// Takes the answer of the provider, and returns the endpoints of now.
+    fn note(&mut self, read: Result<Endpoints, String>) -> Result<Arc<Endpoints>, Failure> {
+        match read {
+            Ok(endpoints) => {
+                let endpoints = Arc::new(endpoints);
+                *self = Self { endpoints: Some((Arc::clone(&endpoints), Instant::now())), failed: None };
+                Ok(endpoints)
+            }
+            Err(why) => {
+                self.failed = Some((why.clone(), Instant::now()));
+                // What was right an hour ago is right until another answer comes.
+                let before = self.endpoints.as_ref().map(|(endpoints, _)| Arc::clone(endpoints));
+                before.ok_or(Failure::Unavailable(why))
+            }
         }
     }
 }

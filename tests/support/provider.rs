@@ -9,7 +9,7 @@ use std::{
     path::PathBuf,
     sync::{Arc, Mutex, MutexGuard},
     thread,
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use aws_lc_rs::{
@@ -27,7 +27,7 @@ use rustls::{
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::{issuer, pki::Authority};
+use super::{issuer, pki::Authority, waiting::pause};
 
 /// The client and its secret at the provider, and the address that is registered there.
 pub const CLIENT: &str = "the-registry";
@@ -48,6 +48,8 @@ pub struct World {
     pub refuses: bool,
     /// True to answer 503.
     pub is_down: bool,
+    /// The beginning of the targets that get no answer as long as this stands here.
+    pub hangs: Option<&'static str>,
     /// In place of its own address for browsers.
     pub authorization: Option<String>,
     /// True to announce, and send, `iss` with the code (RFC 9207).
@@ -119,6 +121,7 @@ impl World {
             renews: true,
             refuses: false,
             is_down: false,
+            hangs: None,
             authorization: None,
             names_itself: false,
             user: json!({"id": 7, "login": "ada", "username": "ada", "state": "active"}),
@@ -256,6 +259,11 @@ fn serve(mut tcp: TcpStream, config: &Arc<ServerConfig>, served: &Served) {
             _ => return,
         }
     };
+    served.2.lock().unwrap().asked.push(format!("{} {} {:?}", asked.method, asked.target, asked.form));
+    let hangs = || served.2.lock().unwrap().hangs.is_some_and(|target| asked.target.starts_with(target));
+    while hangs() {
+        pause(Duration::from_millis(20));
+    }
     let (status, more, body) = answer(&asked, served);
     let length = body.len();
     let answer =
@@ -284,7 +292,6 @@ fn whole(read: &[u8]) -> Option<Asked> {
 
 fn answer(asked: &Asked, (url, signer, world): &Served) -> Answer {
     let world = &mut *world.lock().unwrap();
-    world.asked.push(format!("{} {} {:?}", asked.method, asked.target, asked.form));
     if world.is_down {
         return ("503 Service Unavailable", String::new(), String::new());
     }

@@ -5,6 +5,7 @@
 
 mod attacks;
 mod github;
+mod hanging;
 mod people;
 mod tokens;
 
