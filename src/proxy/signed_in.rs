@@ -6,7 +6,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, timeout_at};
 
 use super::{Snapshot, snapshot::unix_now};
 use crate::{
@@ -20,7 +20,7 @@ use crate::{
 const GRACE: u64 = 24 * 3600;
 /// The time between two questions about a person to a provider that gives no answer, unless it is asked more often anyway.
 const PAUSE: Duration = Duration::from_secs(60);
-/// The time that a question waits for its turn.
+/// The time after which a request no longer waits for one of the slots of questions.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A person who has signed in at a provider, as of now.
@@ -108,14 +108,15 @@ impl Snapshot {
         if is_pausing(entry, provider) {
             return;
         }
+        // From now, and not from its turn: otherwise the requests of a person would wait one after the other.
+        let patience = Instant::now() + PATIENCE;
         let turn = Arc::clone(&entry.turn).lock_owned().await;
         // Another request has asked meanwhile.
         if is_pausing(entry, provider) || !is_due(&entry.record(), provider) {
             return;
         }
-        let Ok(Ok(slot)) = timeout(PATIENCE, Arc::clone(self.sign_ins.turns()).acquire_owned()).await else {
-            return;
-        };
+        let slot = timeout_at(patience, Arc::clone(self.sign_ins.turns()).acquire_owned()).await;
+        let Ok(Ok(slot)) = slot else { return };
         let question = Question {
             provider: Arc::clone(provider),
             entry: Arc::clone(entry),
