@@ -7,7 +7,7 @@ use std::{net::IpAddr, sync::Arc};
 
 use super::{
     Identity, Labels, Ldap, LdapSettings, Outcome, Robots, Secret, Source, Users, command::CommandUsers,
-    folded_name, is_robot_token, sql::SqlUsers,
+    is_robot_token, sql::SqlUsers,
 };
 use crate::backend::{BackendLimits, BackendShares, CommandSettings, SqlSettings, Unavailable};
 
@@ -92,10 +92,9 @@ impl Authenticators {
         self.users.have_passwords() || self.backends.settings.sections().next().is_some()
     }
 
-    /// Returns true if the configuration has the name in any spelling: then no person may sign in under it.
+    /// Returns true if the configuration has the name in any spelling: then no person has it.
     pub fn has_spelling_of(&self, account: &str) -> bool {
-        let folded = folded_name(account);
-        self.robots.has(account) || self.users.names().any(|name| folded_name(name) == folded)
+        self.robots.has(account) || self.users.have_spelling_of(account)
     }
 
     /// Returns true if a back end is asked even about the empty name: the command, as in docker_auth. Directories and

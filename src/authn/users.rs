@@ -3,13 +3,14 @@
 //! Back ends, throttling and remembering are elsewhere; `verify` here always does the full work.
 
 use std::{
-    collections::{BTreeMap, HashMap, hash_map::Entry},
+    collections::{BTreeMap, HashMap, HashSet, hash_map::Entry},
     fmt,
-    sync::Arc,
+    sync::{Arc, OnceLock},
 };
 
 use super::{
     PersonalToken, SignInSection, UserSettings, WorkloadSession,
+    name_folding::folded,
     password_hash::{PasswordHash, burn},
     robots::TokenName,
     secret::Secret,
@@ -107,6 +108,8 @@ pub struct Users {
     by_account: HashMap<String, User>,
     /// The highest cost of all hashes; `None` where there is no hash, and so nothing to hide.
     highest_cost: Option<u32>,
+    /// The names in all spellings, folded when they are first asked for.
+    spellings: OnceLock<HashSet<String>>,
 }
 
 impl Users {
@@ -126,6 +129,11 @@ impl Users {
     /// The names of all users.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.by_account.keys().map(String::as_str)
+    }
+
+    /// Returns true if one of them has the name in any spelling.
+    pub fn have_spelling_of(&self, account: &str) -> bool {
+        self.spellings.get_or_init(|| self.names().map(folded).collect()).contains(&folded(account))
     }
 
     /// Returns true if one of them has a password.

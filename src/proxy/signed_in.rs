@@ -90,7 +90,7 @@ impl Snapshot {
     }
 
     /// The provider that the section names now, and the record of an account by it. None where the configuration itself
-    /// has the name.
+    /// has the name, in any spelling.
     fn sign_in_of(
         &self,
         section: SignInSection,
@@ -100,7 +100,7 @@ impl Snapshot {
         let entry = self.state.sign_in(account)?;
         let record = entry.record();
         let is_of_provider = record.section == section && record.provider == provider.id();
-        let is_held = self.authenticators.is_configured(account) || self.is_of_no_password(account);
+        let is_held = self.authenticators.has_spelling_of(account) || self.is_of_no_password(account);
         (is_of_provider && !is_held).then_some((provider, entry))
     }
 

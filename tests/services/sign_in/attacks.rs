@@ -7,7 +7,7 @@ use serde_json::json;
 use super::{ALLOWED, Browser, DENIED, FILES, with};
 use crate::support::{
     clock::Clock,
-    portwarden::{ADMIN, Portwarden, portwarden},
+    portwarden::{ADMIN, Portwarden, User, portwarden},
     provider::{Provider, provider},
     registry::{Registry, registry},
 };
@@ -236,10 +236,13 @@ fn rule_60_no_person_has_the_name_of_an_account_of_the_configuration() {
     let mut browser = Browser::new(&warden);
     browser.sign_in(&provider, "oidc_auth").is(200);
     let cookies = browser.cookies;
-    // A user of that name who is added later has the name alone.
-    let users = [ADMIN, crate::support::portwarden::User { name: "test9", password: "test9" }];
-    warden.reload(|builder| builder.users(&users));
-    assert_eq!(Browser { warden: &warden, cookies }.tags("dev/app"), DENIED);
+    // A user of that name who is added later has the name alone, in each of its spellings.
+    for name in ["TEST9", "test9"] {
+        warden.reload(|builder| builder.users(&[ADMIN, User { name, password: name }]));
+        assert_eq!(Browser { warden: &warden, cookies: cookies.clone() }.tags("dev/app"), DENIED, "{name}");
+        warden.reload(|builder| builder.users(&[ADMIN]));
+        assert_eq!(Browser { warden: &warden, cookies: cookies.clone() }.tags("dev/app"), ALLOWED);
+    }
 }
 
 #[test]
