@@ -225,15 +225,28 @@ impl State {
     }
 
     /// Puts `record` in place of the one that `entry` has, of the same person and account. In memory it is in force at
-    /// once, and where it cannot be stored the next start asks the provider again.
-    pub async fn renew_sign_in(&self, entry: &SignInEntry, record: SignIn) {
+    /// once, and where it cannot be stored the next start asks the provider again. One for which there is no room ends.
+    pub async fn renew_sign_in(&self, entry: &SignInEntry, mut record: SignIn) {
         let _storing = self.sign_ins.storing.lock().await;
         let is_in_force = {
             let mut known = self.sign_ins.known.write();
             let in_force = known.by_account.get(&folded_name(&record.account));
             let is_in_force = in_force.is_some_and(|known| std::ptr::eq(&raw const **known, entry));
             if is_in_force {
-                known.bytes = (known.bytes + record.bytes()).saturating_sub(entry.record().bytes());
+                let others = known.bytes.saturating_sub(entry.record().bytes());
+                if record.bytes() > entry.record().bytes() && others + record.bytes() > MOST_BYTES {
+                    tracing::error!(
+                        account = record.account,
+                        "no room for what a provider says of a sign-in, which ends"
+                    );
+                    record = SignIn {
+                        ended: Some(SignInEnd::Refused),
+                        labels: Arc::default(),
+                        secret: None,
+                        ..record
+                    };
+                }
+                known.bytes = others + record.bytes();
             }
             *entry.record.write() = Arc::new(record.clone());
             is_in_force

@@ -97,6 +97,14 @@ fn without_room_or_a_file_no_record_is_kept() {
         assert!(state.keeps_sign_ins() && !State::default().keeps_sign_ins());
         // What is there may be renewed, with labels that are no longer.
         state.keep_sign_in(person("1", "ada")).await.unwrap();
+        let entry = state.sign_in("ada").unwrap();
+        state.renew_sign_in(&entry, person("1", "ada")).await;
+        assert_eq!(entry.record().ended, None);
+        let labels = Labels::from([("teams".to_owned(), vec!["a-longer-name-of-a-team".to_owned(); 9])]);
+        state.renew_sign_in(&entry, SignIn { labels: Arc::new(labels), ..person("1", "ada") }).await;
+        let ended = (entry.record().ended, entry.record().labels.len());
+        assert_eq!(ended, (Some(SignInEnd::Refused), 0), "there is no room for what the provider says now");
+        assert!(state.sign_ins.known.read().bytes <= MOST_BYTES);
         std::fs::remove_file(directory.path().join("state.db")).unwrap();
         state.sign_ins.known.write().bytes = 0;
         let refused = state.keep_sign_in(person("3", "eve")).await;
