@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use super::{
     Attempt, Failure, OpenIdSettings, Person, ProviderSettings,
     http::{Connection, access_token, encoded, secret},
+    person::label,
 };
 use crate::{
     authn::Secret,
@@ -186,8 +187,11 @@ impl OpenId {
 
     /// The claims with those that the endpoint for claims has, where one of those that are needed is missing (OpenID
     /// Connect Core 1.0, section 5.3). What an ID token says is never replaced.
-    async fn with_more(&self, to: &Connection, claims: Value, answer: &Value) -> Result<Value, Failure> {
+    async fn with_more(&self, to: &Connection, mut claims: Value, answer: &Value) -> Result<Value, Failure> {
         let OpenIdSettings { user_claim, label_claims, domain, .. } = &self.settings;
+        // A claim that is null is one that is not returned (OpenID Connect Core 1.0, section 5.3.2).
+        let all = claims.as_object_mut().into_iter();
+        all.for_each(|all| all.retain(|name, claim| !claim.is_null() || !label_claims.contains(name)));
         let is_missing = |name: &str| claims.get(name).is_none();
         let needs_more = is_missing(user_claim)
             || label_claims.iter().any(|name| is_missing(name))
@@ -202,6 +206,10 @@ impl OpenId {
                 "the provider describes another person than the one that signed in",
             ));
         }
+        for name in label_claims.iter().filter(|name| is_missing(name)) {
+            // What is elsewhere by the word of this answer is lost when it is joined with another such word.
+            label(&more, name)?;
+        }
         // The word about one address counts for no other.
         let is_of_other = user_claim == "email"
             && claims.get("email").is_some_and(|email| more.get("email") != Some(email))
@@ -212,13 +220,12 @@ impl OpenId {
                 "the provider tells two e-mail addresses of this person, and has verified one of them: make them the same there",
             ));
         }
-        let mut all = claims;
-        if let (Some(all), Value::Object(more)) = (all.as_object_mut(), more) {
+        if let (Some(all), Value::Object(more)) = (claims.as_object_mut(), more) {
             for (name, value) in more {
                 all.entry(name).or_insert(value);
             }
         }
-        Ok(all)
+        Ok(claims)
     }
 
     async fn ask(&self, to: &Connection, form: &[(&str, &str)], secret: &str) -> Result<Value, Failure> {

@@ -96,7 +96,7 @@ fn is_verified(claims: &Value) -> bool {
 
 /// The values of a claim that is a list of text, as docker_auth takes them; `None` where there is none. Groups that do
 /// not fit into a token are named in `_claim_names` instead (OpenID Connect Core 1.0, section 5.6.2): they are not none.
-fn label(claims: &Value, name: &str) -> Result<Option<Vec<String>>, Failure> {
+pub(super) fn label(claims: &Value, name: &str) -> Result<Option<Vec<String>>, Failure> {
     if claims.get("_claim_names").and_then(|names| names.get(name)).is_some() {
         let why = format!(
             "the provider keeps the `{name}` of this person elsewhere, because they are too many: ask the operator of this \

@@ -277,6 +277,25 @@ fn rule_60_groups_that_are_elsewhere_or_no_list_of_text_are_not_none() {
         is_refused(&browser, &page, "`groups` of this person");
         provider.world().claims = right;
     }
+    // Each of the two sources keeps something elsewhere.
+    {
+        let world = &mut provider.world();
+        world.claims.as_object_mut().unwrap().remove("groups");
+        world.claims["_claim_names"] = json!({"address": "src1"});
+        world.userinfo = json!({"sub": "subject-1", "_claim_names": {"groups": "src1"}});
+    }
+    let mut browser = Browser::new(&warden);
+    let page = browser.sign_in(&provider, "oidc_auth");
+    is_refused(&browser, &page, "`groups` of this person");
+}
+
+#[test]
+fn rule_60_a_claim_that_is_null_is_asked_for() {
+    let (_registry, provider, warden) = signing_in();
+    provider.world().claims["groups"] = json!(null);
+    let mut browser = Browser::new(&warden);
+    browser.sign_in(&provider, "oidc_auth").is(200);
+    assert_eq!(browser.tags("dev/app"), ALLOWED, "the endpoint for claims has the group");
 }
 
 #[test]
