@@ -176,7 +176,10 @@ impl OpenId {
             error => Failure::Misconfigured(format!("the ID token of the provider: {error}")),
         })?;
         // Of several audiences, `azp` says for which it was made (OpenID Connect Core 1.0, section 3.1.3.7).
-        let is_of_others = claims.get("azp").is_some_and(|azp| azp.as_str() != Some(&self.client_id));
+        let is_of_others = match claims.get("azp") {
+            Some(azp) => azp.as_str() != Some(&self.client_id),
+            None => claims.get("aud").and_then(Value::as_array).is_some_and(|all| all.len() > 1),
+        };
         if is_of_others {
             return Err(Failure::Misconfigured(
                 "the ID token of the provider is for another client".to_owned(),

@@ -146,6 +146,7 @@ fn rule_60_an_id_token_of_another_sign_in_client_or_issuer_counts_for_nothing() 
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
     for (claim, wrong) in [
         ("aud", json!("another-client")),
+        ("aud", json!(["the-registry", "another-client"])),
         ("azp", json!("another-client")),
         ("iss", json!("https://evil.example")),
         ("exp", json!(now - 120)),
@@ -155,6 +156,10 @@ fn rule_60_an_id_token_of_another_sign_in_client_or_issuer_counts_for_nothing() 
         refused("tell its operator");
         provider.world().claims = right.clone();
     }
+    Browser::new(&warden).sign_in(&provider, "oidc_auth").is(200);
+    // Of several audiences, the provider says for which it was made.
+    provider.world().claims["aud"] = json!(["account", "the-registry"]);
+    provider.world().claims["azp"] = json!("the-registry");
     Browser::new(&warden).sign_in(&provider, "oidc_auth").is(200);
 }
 
