@@ -138,6 +138,10 @@ fn without_slash(request: &Request<'_>) -> Option<String> {
         .path()
         .strip_prefix(request.context.snapshot.settings.path_prefix.as_str())?;
     let page = PagePath::parse(path.strip_suffix('/')?).filter(PagePath::is_page)?;
+    if matches!(page, PagePath::Provider(_)) {
+        // A browser keeps this redirect for a day, and there may be a code in the address.
+        return None;
+    }
     let query = request.context.head.uri.query().map_or_else(String::new, |query| format!("?{query}"));
     Some(format!("{}{query}", request.href(&page)))
 }

@@ -6,9 +6,10 @@ use serde_json::json;
 
 use super::{ALLOWED, Browser, DENIED, FILES, with};
 use crate::support::{
+    audit::line_with,
     clock::Clock,
     portwarden::{ADMIN, Portwarden, User, portwarden},
-    provider::{Provider, provider},
+    provider::{Provider, SECRET, parameters, provider},
     registry::{Registry, registry},
 };
 
@@ -325,6 +326,39 @@ fn rule_60_groups_that_the_provider_no_longer_tells_are_not_none() {
         }
         clock.set("+61m");
         assert_eq!((browser.tags("dev/app"), browser.tags("ops/app")), (DENIED, DENIED), "{untold}");
+    }
+}
+
+#[test]
+fn rule_60_no_code_and_no_token_of_a_provider_is_logged_or_stays_in_a_browser() {
+    let (registry, provider, clock) = (registry(), provider(), Clock::right());
+    let builder = with(&registry, &provider.oidc()).with("log: {level: debug}").with("ui: {session: 200h}");
+    let warden = clock.of(builder).start();
+    let mut browser = Browser::new(&warden);
+    let sent = browser.get("/oidc_auth").is(303);
+    let address = sent.header("location").unwrap();
+    let state = parameters(address.split_once('?').unwrap().1)["state"].clone();
+    let back = provider.approve(address);
+    let accepted = browser.get_from("cross-site", &format!("/oidc_auth?{back}")).is(200);
+    let session = browser.cookies["__Host-portwarden-session"].clone();
+    let refused = browser.get_from("cross-site", &format!("/oidc_auth?{back}")).is(403);
+    let slashed = browser.get_from("cross-site", &format!("/oidc_auth/?{back}"));
+    for answer in [&sent, &accepted, &refused, &slashed] {
+        assert_eq!(answer.header("cache-control"), Some("no-store"), "{answer:?}");
+    }
+    for page in [&accepted, &refused] {
+        assert_eq!(page.header("referrer-policy"), Some("same-origin"));
+        assert!(!page.text().contains(&state) && !page.text().contains("code-"), "{}", page.text());
+    }
+    clock.set("+61m");
+    browser.tags("dev/app");
+    provider.world().refuses = true;
+    clock.set("+130m");
+    browser.tags("dev/app");
+    line_with(&warden.file("audit.log"), &[("credentials", "sign_in")]);
+    let all = std::fs::read_to_string(warden.file("audit.log")).unwrap() + &warden.log();
+    for secret in [&*state, &session, "code-1", "access-", "refresh-", SECRET, "code_verifier"] {
+        assert!(!all.contains(secret), "{secret} is in:\n{all}");
     }
 }
 
