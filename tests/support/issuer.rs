@@ -2,14 +2,11 @@
 //! be slow, be down, answer too much, or send its clients elsewhere.
 
 use std::{
-    io::{Read as _, Write as _},
-    net::{TcpListener, TcpStream},
     path::PathBuf,
     sync::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
-    thread,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -18,14 +15,12 @@ use aws_lc_rs::{
     signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _},
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL};
-use rustls::{
-    ServerConfig, ServerConnection, Stream,
-    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
-};
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
-use super::{pki::Authority, waiting::pause};
+use super::{
+    https_server::{Answer, HttpsServer, https_server},
+    waiting::pause,
+};
 
 /// Its answers.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -46,8 +41,7 @@ pub enum Behaviour {
 
 /// The issuer; its threads end with the process.
 pub struct TestIssuer {
-    url: String,
-    directory: TempDir,
+    server: HttpsServer,
     state: Arc<Mutex<State>>,
     asked: Arc<AtomicUsize>,
 }
@@ -59,45 +53,24 @@ struct State {
 
 /// Starts one with one key.
 pub fn issuer() -> TestIssuer {
-    let directory = tempfile::Builder::new().prefix("portwarden-issuer-").tempdir().unwrap();
-    let authority = Authority::new("authority of an issuer");
-    authority.write_server_certificate(directory.path());
-    std::fs::write(directory.path().join("ca.pem"), authority.pem()).unwrap();
-    let chain = CertificateDer::from_pem_file(directory.path().join("tls.crt")).unwrap();
-    let key = PrivateKeyDer::from_pem_file(directory.path().join("tls.key")).unwrap();
-    let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![chain], key)
-        .unwrap();
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("https://{}", listener.local_addr().unwrap());
     let state = Arc::new(Mutex::new(State { behaviour: Behaviour::Right, keys: Vec::new() }));
     let asked = Arc::new(AtomicUsize::new(0));
-    let issuer =
-        TestIssuer { url: url.clone(), directory, state: Arc::clone(&state), asked: Arc::clone(&asked) };
+    let (known, counted) = (Arc::clone(&state), Arc::clone(&asked));
+    let server = https_server(move |url, asked| answer(url, &asked.target, (&known, &counted)));
+    let issuer = TestIssuer { server, state, asked };
     issuer.rotate("first");
-    let config = Arc::new(config);
-    thread::spawn(move || {
-        for stream in listener.incoming().flatten() {
-            let (config, state, asked, url) =
-                (Arc::clone(&config), Arc::clone(&state), Arc::clone(&asked), url.clone());
-            thread::spawn(move || serve(stream, &config, &state, (&asked, &url)));
-        }
-    });
     issuer
 }
 
 impl TestIssuer {
     /// Its `iss`.
     pub fn url(&self) -> &str {
-        &self.url
+        self.server.url()
     }
 
     /// The file with the certificate of its authority.
     pub fn authority_file(&self) -> PathBuf {
-        self.directory.path().join("ca.pem")
+        self.server.authority_file()
     }
 
     /// The number of requests for its keys.
@@ -120,7 +93,7 @@ impl TestIssuer {
     /// before.
     pub fn claims(&self, seconds: i64) -> Value {
         let now = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()).unwrap();
-        json!({"iss": self.url, "aud": "registry.test", "iat": now - 120, "exp": now + seconds, "jti": "job-1",
+        json!({"iss": self.url(), "aud": "registry.test", "iat": now - 120, "exp": now + seconds, "jti": "job-1",
             "repo": "acme/app", "ref": "refs/heads/main", "owner_id": "42"})
     }
 
@@ -151,25 +124,7 @@ pub fn sign(key: &EcdsaKeyPair, key_id: &str, claims: &Value) -> String {
     format!("{message}.{}", BASE64URL.encode(signature))
 }
 
-/// Answers one request.
-fn serve(
-    mut tcp: TcpStream,
-    config: &Arc<ServerConfig>,
-    state: &Mutex<State>,
-    (asked, url): (&AtomicUsize, &str),
-) {
-    let mut tls = ServerConnection::new(Arc::clone(config)).unwrap();
-    let mut stream = Stream::new(&mut tls, &mut tcp);
-    let mut head = Vec::new();
-    let mut piece = [0; 1024];
-    while !head.windows(4).any(|window| window == b"\r\n\r\n") {
-        match stream.read(&mut piece) {
-            Ok(read) if read > 0 => head.extend(&piece[..read]),
-            _ => return,
-        }
-    }
-    let head = String::from_utf8_lossy(&head).into_owned();
-    let target = head.split(' ').nth(1).unwrap_or_default();
+fn answer(url: &str, target: &str, (state, asked): (&Mutex<State>, &AtomicUsize)) -> Answer {
     let behaviour = state.lock().unwrap().behaviour;
     if target.ends_with("/keys") {
         asked.fetch_add(1, Ordering::SeqCst);
@@ -186,20 +141,14 @@ fn serve(
         }
         _ => key_set(&state.lock().unwrap().keys),
     };
-    let (status, more, body) = match behaviour {
+    match behaviour {
         Behaviour::Down => ("503 Service Unavailable", String::new(), String::new()),
         Behaviour::Huge => ("200 OK", String::new(), format!("{body}{}", " ".repeat(65 << 10))),
         Behaviour::Redirect if !target.starts_with("/moved") => {
             ("302 Found", format!("location: {url}/moved{target}\r\n"), String::new())
         }
         _ => ("200 OK", String::new(), body),
-    };
-    let length = body.len();
-    let answer =
-        format!("HTTP/1.1 {status}\r\n{more}content-length: {length}\r\nconnection: close\r\n\r\n{body}");
-    let _ = stream.write_all(answer.as_bytes());
-    tls.send_close_notify();
-    let _ = tls.write_tls(&mut tcp);
+    }
 }
 
 fn key_set(keys: &[(String, EcdsaKeyPair)]) -> String {

@@ -28,6 +28,7 @@ pub mod distribution;
 pub mod docker;
 pub mod events;
 pub mod h2;
+pub mod https_server;
 pub mod image;
 pub mod in_process;
 pub mod issuer;

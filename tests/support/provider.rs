@@ -4,11 +4,8 @@
 
 use std::{
     collections::HashMap,
-    io::{Read as _, Write as _},
-    net::{TcpListener, TcpStream},
     path::PathBuf,
     sync::{Arc, Mutex, MutexGuard},
-    thread,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -20,14 +17,13 @@ use base64::{
     Engine,
     engine::general_purpose::{STANDARD as BASE64, URL_SAFE_NO_PAD as BASE64URL},
 };
-use rustls::{
-    ServerConfig, ServerConnection, Stream,
-    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
-};
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
-use super::{issuer, pki::Authority, waiting::pause};
+use super::{
+    https_server::{Answer, Asked, HttpsServer, https_server},
+    issuer,
+    waiting::pause,
+};
 
 /// The client and its secret at the provider, and the address that is registered there.
 pub const CLIENT: &str = "the-registry";
@@ -79,37 +75,17 @@ struct Code {
 
 /// The provider; its threads end with the process.
 pub struct Provider {
-    url: String,
-    directory: TempDir,
+    server: HttpsServer,
     world: Arc<Mutex<World>>,
 }
 
 /// Starts one, whose person is `ada@example.com` and `ada`.
 pub fn provider() -> Provider {
-    let directory = tempfile::Builder::new().prefix("portwarden-provider-").tempdir().unwrap();
-    let authority = Authority::new("authority of a provider");
-    authority.write_server_certificate(directory.path());
-    std::fs::write(directory.path().join("ca.pem"), authority.pem()).unwrap();
-    let chain = CertificateDer::from_pem_file(directory.path().join("tls.crt")).unwrap();
-    let key = PrivateKeyDer::from_pem_file(directory.path().join("tls.key")).unwrap();
-    let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![chain], key)
-        .unwrap();
-    let (listener, config) = (TcpListener::bind("127.0.0.1:0").unwrap(), Arc::new(config));
-    let url = format!("https://{}", listener.local_addr().unwrap());
     let world = Arc::new(Mutex::new(World::new()));
     let signer = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap();
-    let served = Arc::new((url.clone(), signer, Arc::clone(&world)));
-    thread::spawn(move || {
-        for stream in listener.incoming().flatten() {
-            let (config, served) = (Arc::clone(&config), Arc::clone(&served));
-            thread::spawn(move || serve(stream, &config, &served));
-        }
-    });
-    Provider { url, directory, world }
+    let known = Arc::clone(&world);
+    let server = https_server(move |url, asked| answer(url, asked, (&signer, &known)));
+    Provider { server, world }
 }
 
 impl World {
@@ -161,12 +137,12 @@ impl World {
 impl Provider {
     /// Its address, which is its `iss`.
     pub fn url(&self) -> &str {
-        &self.url
+        self.server.url()
     }
 
     /// The file with the certificate of its authority.
     pub fn authority_file(&self) -> PathBuf {
-        self.directory.path().join("ca.pem")
+        self.server.authority_file()
     }
 
     /// Its knowledge and its answers.
@@ -177,12 +153,12 @@ impl Provider {
     /// The person lets this registry sign it in, which asked for it with this address: the query with which the browser
     /// is sent back.
     pub fn approve(&self, address: &str) -> String {
-        self.world().approve(&self.url, address)
+        self.world().approve(self.url(), address)
     }
 
     /// The certificate of the server itself, and its port.
     pub fn server(&self) -> (PathBuf, u16) {
-        (self.directory.path().join("tls.crt"), self.url.rsplit_once(':').unwrap().1.parse().unwrap())
+        (self.server.certificate_file(), self.url().rsplit_once(':').unwrap().1.parse().unwrap())
     }
 
     /// `oidc_auth` with this provider.
@@ -190,7 +166,7 @@ impl Provider {
         format!(
             "oidc_auth:\n  issuer: {}\n  redirect_url: {REGISTERED}/oidc_auth\n  client_id: {CLIENT}\n  client_secret: {SECRET}\n  \
              label_claims: [groups]\n  ca_certificate: {}\n",
-            self.url,
+            self.url(),
             self.authority_file().display()
         )
     }
@@ -201,7 +177,7 @@ impl Provider {
             "github_auth:\n  organization: acme\n  client_id: {CLIENT}\n  client_secret: {SECRET}\n  github_web_uri: {url}\n  \
              github_api_uri: {url}/api/v3\n  ca_certificate: {}\n",
             self.authority_file().display(),
-            url = self.url
+            url = self.url()
         )
     }
 
@@ -212,13 +188,15 @@ impl Provider {
              redirect_uri: {REGISTERED}/gitlab_auth\n  gitlab_web_uri: {url}\n  gitlab_api_uri: {url}/api/v4\n  \
              ca_certificate: {}\n",
             self.authority_file().display(),
-            url = self.url
+            url = self.url()
         )
     }
 }
 
+type Form = HashMap<String, String>;
+
 /// The parameters of a query or a form.
-pub fn parameters(query: &str) -> HashMap<String, String> {
+pub fn parameters(query: &str) -> Form {
     let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
     pairs.map(|(name, value)| (name.to_owned(), decoded(value))).collect()
 }
@@ -233,64 +211,13 @@ fn decoded(text: &str) -> String {
     String::from_utf8(bytes).unwrap().replace('+', " ")
 }
 
-type Served = (String, EcdsaKeyPair, Arc<Mutex<World>>);
-
-/// A request as it came.
-struct Asked {
-    method: String,
-    target: String,
-    authorization: String,
-    form: HashMap<String, String>,
-}
-
-/// Status, header lines, and body.
-type Answer = (&'static str, String, String);
-
-fn serve(mut tcp: TcpStream, config: &Arc<ServerConfig>, served: &Served) {
-    let mut tls = ServerConnection::new(Arc::clone(config)).unwrap();
-    let mut stream = Stream::new(&mut tls, &mut tcp);
-    let (mut read, mut piece) = (Vec::new(), [0; 4096]);
-    let asked = loop {
-        if let Some(asked) = whole(&read) {
-            break asked;
-        }
-        match stream.read(&mut piece) {
-            Ok(length) if length > 0 => read.extend(&piece[..length]),
-            _ => return,
-        }
-    };
-    served.2.lock().unwrap().asked.push(format!("{} {} {:?}", asked.method, asked.target, asked.form));
-    let hangs = || served.2.lock().unwrap().hangs.is_some_and(|target| asked.target.starts_with(target));
+fn answer(url: &str, asked: &Asked, (signer, world): (&EcdsaKeyPair, &Mutex<World>)) -> Answer {
+    let form = parameters(&asked.body);
+    world.lock().unwrap().asked.push(format!("{} {} {form:?}", asked.method, asked.target));
+    let hangs = || world.lock().unwrap().hangs.is_some_and(|target| asked.target.starts_with(target));
     while hangs() {
         pause(Duration::from_millis(20));
     }
-    let (status, more, body) = answer(&asked, served);
-    let length = body.len();
-    let answer =
-        format!("HTTP/1.1 {status}\r\n{more}content-length: {length}\r\nconnection: close\r\n\r\n{body}");
-    let _ = stream.write_all(answer.as_bytes());
-    tls.send_close_notify();
-    let _ = tls.write_tls(&mut tcp);
-}
-
-fn whole(read: &[u8]) -> Option<Asked> {
-    let text = String::from_utf8_lossy(read).into_owned();
-    let (head, body) = text.split_once("\r\n\r\n")?;
-    let header = |name: &str| {
-        let mut lines = head.lines().filter_map(|line| line.split_once(": "));
-        lines.find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.to_owned())
-    };
-    let length = header("content-length").map_or(0, |length| length.parse().unwrap());
-    let mut words = head.split(' ');
-    (body.len() >= length).then(|| Asked {
-        method: words.next().unwrap().to_owned(),
-        target: words.next().unwrap().to_owned(),
-        authorization: header("authorization").unwrap_or_default(),
-        form: parameters(body),
-    })
-}
-
-fn answer(asked: &Asked, (url, signer, world): &Served) -> Answer {
     let world = &mut *world.lock().unwrap();
     if world.is_down {
         return ("503 Service Unavailable", String::new(), String::new());
@@ -309,10 +236,10 @@ fn answer(asked: &Asked, (url, signer, world): &Served) -> Answer {
             let key = issuer::jwk("the-key", signer);
             ok(&json!({"keys": [key]}))
         }
-        ("POST", "/token") => token(asked, url, signer, world),
+        ("POST", "/token") => token(asked, &form, (url, signer), world),
         ("GET", "/userinfo") if is_known(asked, world) => ok(&world.userinfo),
-        ("POST", "/login/oauth/access_token") => github_token(asked, world),
-        ("POST", "/oauth/token") => gitlab_token(asked, world),
+        ("POST", "/login/oauth/access_token") => github_token(&form, world),
+        ("POST", "/oauth/token") => gitlab_token(&form, world),
         ("GET", "/api/v3/user" | "/api/v4/user" | "/api/v3/user/teams") if !is_known(asked, world) => {
             ("401 Unauthorized", String::new(), json!({"message": "Bad credentials"}).to_string())
         }
@@ -346,26 +273,26 @@ fn is_known(asked: &Asked, world: &World) -> bool {
 }
 
 /// The code, once, with the verifier and the redirect URI of the request that it was made for (RFC 6749, RFC 7636).
-fn redeemed(asked: &Asked, world: &mut World) -> Option<Code> {
-    let code = world.codes.remove(asked.form.get("code")?)?;
-    let verifier = asked.form.get("code_verifier")?;
+fn redeemed(form: &Form, world: &mut World) -> Option<Code> {
+    let code = world.codes.remove(form.get("code")?)?;
+    let verifier = form.get("code_verifier")?;
     let challenge = BASE64URL.encode(digest::digest(&digest::SHA256, verifier.as_bytes()));
-    let redirect_uri = asked.form.get("redirect_uri").map_or("", String::as_str);
+    let redirect_uri = form.get("redirect_uri").map_or("", String::as_str);
     (challenge == code.challenge && redirect_uri == code.redirect_uri).then_some(code)
 }
 
-fn token(asked: &Asked, url: &str, signer: &EcdsaKeyPair, world: &mut World) -> Answer {
+fn token(asked: &Asked, form: &Form, (url, signer): (&str, &EcdsaKeyPair), world: &mut World) -> Answer {
     if asked.authorization != format!("Basic {}", BASE64.encode(format!("{CLIENT}:{SECRET}"))) {
         return ("401 Unauthorized", String::new(), json!({"error": "invalid_client"}).to_string());
     }
     let mut body =
         json!({"token_type": "Bearer", "expires_in": 300, "access_token": world.new_token("access")});
-    if asked.form["grant_type"] == "refresh_token" {
-        if !renewed(asked, world) {
+    if form["grant_type"] == "refresh_token" {
+        if !renewed(form, world) {
             return refused("invalid_grant");
         }
     } else {
-        let Some(code) = redeemed(asked, world) else { return refused("invalid_grant") };
+        let Some(code) = redeemed(form, world) else { return refused("invalid_grant") };
         body["id_token"] = id_token(url, signer, world, &code.nonce).into();
     }
     add_refresh_token(&mut body, world);
@@ -373,9 +300,9 @@ fn token(asked: &Asked, url: &str, signer: &EcdsaKeyPair, world: &mut World) -> 
 }
 
 /// Each refresh token counts once.
-fn renewed(asked: &Asked, world: &mut World) -> bool {
+fn renewed(form: &Form, world: &mut World) -> bool {
     let before = world.refresh_tokens.len();
-    world.refresh_tokens.retain(|known| *known != asked.form["refresh_token"]);
+    world.refresh_tokens.retain(|known| *known != form["refresh_token"]);
     !world.refuses && world.refresh_tokens.len() < before
 }
 
@@ -399,13 +326,13 @@ fn id_token(url: &str, signer: &EcdsaKeyPair, world: &World, nonce: &str) -> Str
 }
 
 /// GitHub answers errors with 200.
-fn github_token(asked: &Asked, world: &mut World) -> Answer {
-    let is_client = asked.form.get("client_id").map(String::as_str) == Some(CLIENT)
-        && asked.form.get("client_secret").map(String::as_str) == Some(SECRET);
+fn github_token(form: &Form, world: &mut World) -> Answer {
+    let is_client = form.get("client_id").map(String::as_str) == Some(CLIENT)
+        && form.get("client_secret").map(String::as_str) == Some(SECRET);
     if !is_client {
         return ok(&json!({"error": "incorrect_client_credentials", "error_description": "as told"}));
     }
-    match redeemed(asked, world) {
+    match redeemed(form, world) {
         Some(_) => ok(
             &json!({"access_token": world.new_token("access"), "scope": "read:org,user:email", "token_type": "bearer"}),
         ),
@@ -437,13 +364,13 @@ fn github(asked: &Asked, url: &str, world: &World) -> Answer {
     }
 }
 
-fn gitlab_token(asked: &Asked, world: &mut World) -> Answer {
-    if asked.form.get("client_secret").map(String::as_str) != Some(SECRET) {
+fn gitlab_token(form: &Form, world: &mut World) -> Answer {
+    if form.get("client_secret").map(String::as_str) != Some(SECRET) {
         return ("401 Unauthorized", String::new(), json!({"error": "invalid_client"}).to_string());
     }
-    let is_right = match asked.form["grant_type"].as_str() {
-        "refresh_token" => renewed(asked, world),
-        _ => redeemed(asked, world).is_some(),
+    let is_right = match form["grant_type"].as_str() {
+        "refresh_token" => renewed(form, world),
+        _ => redeemed(form, world).is_some(),
     };
     if !is_right {
         return refused("invalid_grant");
