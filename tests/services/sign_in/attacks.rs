@@ -363,6 +363,33 @@ fn rule_60_no_code_and_no_token_of_a_provider_is_logged_or_stays_in_a_browser() 
 }
 
 #[test]
+fn rule_60_a_name_and_a_group_of_a_provider_are_no_patterns() {
+    let (registry, provider) = (registry(), provider());
+    let acl = "
+  - match: {name: \"${account}/*\"}
+    actions: [pull]
+  - match: {name: \"/^${account}/.*$/\"}
+    actions: [pull]
+  - match: {name: \"${labels:groups}/*\"}
+    actions: [pull]
+";
+    let section = provider.oidc() + "  user_claim: preferred_username\n";
+    let warden = portwarden(&registry).acl(acl).with(FILES).with(&section).start();
+    for (n, name) in
+        ["*", "?ev", "d[a-z]v", ".*", "d|dev", "{dev,ops}", "${account}", "dev"].iter().enumerate()
+    {
+        {
+            let claims = &mut provider.world().claims;
+            claims["sub"] = json!(format!("subject-{n}"));
+            (claims["preferred_username"], claims["groups"]) = (json!(name), json!([name]));
+        }
+        let mut browser = Browser::new(&warden);
+        browser.sign_in(&provider, "oidc_auth").is(200);
+        assert_eq!(browser.tags("dev/app"), if *name == "dev" { ALLOWED } else { DENIED }, "{name}");
+    }
+}
+
+#[test]
 fn rule_60_claims_of_another_person_are_not_joined() {
     let (_registry, provider, warden) = signing_in();
     {
