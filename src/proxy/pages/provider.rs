@@ -49,7 +49,12 @@ pub(super) async fn answer(request: &mut Request<'_>, section: &str) -> Result<A
         return send(request, provider).await;
     }
     request.log.shows("sign_in", None);
-    let came = come_back(request, provider, &query).await;
+    let Some(attempt) = answered_attempt(request, section, &query) else {
+        // The cookie stays: any site can lead here, and must not end a sign-in that has begun.
+        request.log.counts_login("failed");
+        return Err(PageError::NotSignedIn(START_AGAIN.to_owned()));
+    };
+    let came = come_back(request, provider, (&query, attempt)).await;
     let outcome = if came.is_ok() { "accepted" } else { "failed" };
     request.log.counts_login(outcome);
     let answer = came.unwrap_or_else(|error| error.page(request));
@@ -71,18 +76,20 @@ async fn send(request: &mut Request<'_>, provider: &Provider) -> Result<Answer, 
     Ok(Answer::redirect(&address).with_cookie(&cookie(provider.section(), &sealed, LIFETIME)))
 }
 
+/// The attempt of this browser that an answer belongs to.
+fn answered_attempt(request: &Request<'_>, section: SignInSection, query: &Form) -> Option<Attempt> {
+    let sealed = cookie_of(&request.context.head.headers, cookie_name(section))?;
+    let attempt = Attempt::open(sealed, request.context.snapshot.sign_ins.seal(), section, unix_now())?;
+    attempt.is_answered_by(once(query, "state")?).then_some(attempt)
+}
+
 /// Takes the answer of the provider, and begins a session.
 async fn come_back(
     request: &mut Request<'_>,
     provider: &Arc<Provider>,
-    query: &Form,
+    (query, attempt): (&Form, Attempt),
 ) -> Result<Answer, PageError> {
     let (snapshot, section) = (Arc::clone(request.context.snapshot), provider.section());
-    let sealed = cookie_of(&request.context.head.headers, cookie_name(section));
-    let attempt = sealed
-        .and_then(|sealed| Attempt::open(sealed, snapshot.sign_ins.seal(), section, unix_now()))
-        .filter(|attempt| once(query, "state").is_some_and(|state| attempt.is_answered_by(state)))
-        .ok_or_else(|| PageError::NotSignedIn(START_AGAIN.to_owned()))?;
     let Some(code) = once(query, "code").filter(|code| !code.is_empty()) else {
         return Err(refused_by(provider, query.get("error")));
     };

@@ -48,6 +48,18 @@ fn rule_60_login_csrf_an_answer_that_another_browser_asked_for_signs_no_one_in()
 }
 
 #[test]
+fn rule_60_a_link_of_another_site_ends_no_sign_in_that_has_begun() {
+    let (_registry, provider, warden) = signing_in();
+    let mut browser = Browser::new(&warden);
+    let back = provider.approve(&browser.start("/oidc_auth"));
+    for link in ["error=access_denied", "code=code-0&state=x"] {
+        let page = browser.get_from("cross-site", &format!("/oidc_auth?{link}"));
+        is_refused(&browser, &page, "belongs to no sign-in of this browser");
+    }
+    browser.get_from("cross-site", &format!("/oidc_auth?{back}")).is(200);
+}
+
+#[test]
 fn rule_60_a_link_of_another_site_begins_no_sign_in() {
     let (_registry, _provider, warden) = signing_in();
     for site in ["cross-site", "same-site"] {
