@@ -4,6 +4,7 @@
 
 mod activity;
 mod admission;
+mod cipher_suites;
 mod connection;
 mod connection_driver;
 mod control;

@@ -16,7 +16,7 @@ use rustls::{
     version::{TLS12, TLS13},
 };
 
-use super::{CertificateSource, TlsSettings, TlsVersion};
+use super::{CertificateSource, TlsSettings, TlsVersion, cipher_suites};
 use crate::{
     acme::{self, Acme},
     authn::Certificates,
@@ -99,7 +99,7 @@ impl TlsSettings {
         };
         let file = self.certificate_file().unwrap_or(Path::new("server.letsencrypt"));
         let unusable = |error| TlsError::Unusable(file.to_owned(), error);
-        let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        let config = ServerConfig::builder_with_provider(Arc::new(cipher_suites::provider()))
             .with_protocol_versions(versions)
             .map_err(unusable)?
             .with_client_cert_verifier(
