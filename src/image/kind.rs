@@ -54,6 +54,12 @@ pub(super) fn of(media_type: &str, annotations: &BTreeMap<String, String>) -> Op
     Some(known.map_or_else(|| media_type.to_owned(), str::to_owned))
 }
 
+/// The words for all kinds, for the tests of what shows them.
+#[cfg(test)]
+pub(crate) fn all_words() -> impl Iterator<Item = &'static str> {
+    KINDS.iter().map(|(_, words)| *words)
+}
+
 /// Returns true if the type is there only because one is required.
 pub(super) fn is_placeholder(media_type: &str) -> bool {
     PLACEHOLDERS.contains(&essence(media_type).as_str())

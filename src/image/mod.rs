@@ -22,6 +22,8 @@ pub use chart::{ChartDependency, HelmChart};
 pub use config::{HistoryEntry, ImageConfig};
 pub use descriptor::Descriptor;
 pub use json::{LONGEST, MOST};
+#[cfg(test)]
+pub(crate) use kind::all_words;
 pub use manifest::{IMAGE_TYPES, INDEX_TYPES, Manifest};
 pub use named_digests::NamedDigests;
 pub use platform::Platform;

@@ -1,19 +1,19 @@
 //! The age of something, as people say it.
 
-use std::{
-    fmt,
-    time::{Duration, SystemTime},
-};
+use std::time::{Duration, SystemTime};
 
 use maud::{Markup, Render, html};
+
+use super::{model::Frame, texts::Texts};
 
 /// The age of a moment: `3 days ago`. Rendered, it has the moment itself, for programs and as a tooltip.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Age {
+    texts: &'static Texts,
     /// The moment, as the source claims it.
-    pub(super) timestamp: SystemTime,
+    timestamp: SystemTime,
     /// The moment of the request.
-    pub(super) now: SystemTime,
+    now: SystemTime,
 }
 
 const MINUTE: u64 = 60;
@@ -23,16 +23,9 @@ const DAY: u64 = 24 * HOUR;
 const MONTH: u64 = 2_629_746;
 const YEAR: u64 = 12 * MONTH;
 
-/// The largest unit of which there is at least one; weeks only from the second on, for `8 days` says more than `1
-/// week`.
-const UNITS: [(u64, u64, &str); 6] = [
-    (YEAR, 1, "year"),
-    (MONTH, 1, "month"),
-    (7 * DAY, 2, "week"),
-    (DAY, 1, "day"),
-    (HOUR, 1, "hour"),
-    (MINUTE, 1, "minute"),
-];
+/// The largest unit of which there is at least one counts; weeks only from the second on, for `8 days` says more than
+/// `1 week`. In the order of [`Texts::ago`].
+const UNITS: [(u64, u64); 6] = [(YEAR, 1), (MONTH, 1), (7 * DAY, 2), (DAY, 1), (HOUR, 1), (MINUTE, 1)];
 
 /// Builds that leave out the date write 1970 or, where an archive can say nothing earlier, 1980.
 const UNDATED: Duration = Duration::from_secs(315_619_200);
@@ -41,51 +34,75 @@ const UNDATED: Duration = Duration::from_secs(315_619_200);
 const END: Duration = Duration::from_secs(253_402_300_799);
 
 impl Age {
+    /// The age of a moment at the time of the request.
+    pub(super) fn new(frame: &Frame<'_>, timestamp: SystemTime) -> Self {
+        Self { texts: frame.texts(), timestamp, now: frame.now }
+    }
+
     /// Returns false for a moment that builds write where they leave out the date.
     pub(super) fn is_stated(self) -> bool {
         self.timestamp > SystemTime::UNIX_EPOCH + UNDATED
     }
-}
 
-impl fmt::Display for Age {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    /// Returns the age in words.
+    fn in_words(self) -> String {
+        let t = self.texts;
         if !self.is_stated() {
-            return f.write_str("undated");
+            return t.undated.to_owned();
         }
-        let (past, distance) = match self.now.duration_since(self.timestamp) {
-            Ok(passed) => (true, passed),
-            Err(ahead) => (false, ahead.duration()),
+        let (distance, texts) = match self.now.duration_since(self.timestamp) {
+            Ok(passed) => (passed, &t.ago),
+            Err(ahead) => (ahead.duration(), &t.ahead),
         };
         let seconds = distance.as_secs();
-        let unit = UNITS.into_iter().find(|(unit, least, _)| seconds / unit >= *least);
-        let Some((unit, _, name)) = unit else { return f.write_str("just now") };
-        let count = seconds / unit;
-        let plural = if count == 1 { "" } else { "s" };
-        match past {
-            true => write!(f, "{count} {name}{plural} ago"),
-            false => write!(f, "in {count} {name}{plural}"),
-        }
+        let unit = UNITS.iter().zip(texts).find(|((unit, least), _)| seconds / unit >= *least);
+        unit.map_or_else(|| t.just_now.to_owned(), |((unit, _), text)| text.plain(seconds / unit))
     }
 }
 
 impl Render for Age {
     fn render(&self) -> Markup {
-        let (machine, people) = written(self.timestamp);
-        html! { time datetime=(machine) title=(people) { (self.to_string()) } }
+        let moment = Moment::new(self.texts, self.timestamp);
+        html! { time datetime=(moment.machine) title=(moment.people) { (self.in_words()) } }
     }
 }
 
-/// `2026-01-02T03:04:05Z` and `2026-01-02 03:04:05 UTC`; what is out of all bounds, as the nearest of these.
-pub(super) fn written(timestamp: SystemTime) -> (String, String) {
-    let timestamp = timestamp.clamp(SystemTime::UNIX_EPOCH, SystemTime::UNIX_EPOCH + END);
-    let machine = humantime::format_rfc3339_seconds(timestamp).to_string();
-    let people = machine.replace('T', " ").replace('Z', " UTC");
-    (machine, people)
+/// A moment, to the second, in UTC; what is out of all bounds, as the nearest one that has a year of four digits.
+#[derive(Debug, Clone)]
+pub(super) struct Moment {
+    /// `2026-01-02T03:04:05Z`.
+    machine: String,
+    /// `2026-01-02 03:04:05 UTC`, or as the language writes it.
+    people: String,
+}
+
+impl Moment {
+    pub(super) fn new(t: &Texts, timestamp: SystemTime) -> Self {
+        let timestamp = timestamp.clamp(SystemTime::UNIX_EPOCH, SystemTime::UNIX_EPOCH + END);
+        let machine = humantime::format_rfc3339_seconds(timestamp).to_string();
+        let (date, time) = machine.split_once('T').unwrap_or((&machine, ""));
+        let mut date = date.split('-');
+        let mut part = || date.next().unwrap_or_default();
+        let (year, month, day) = (part(), part(), part());
+        let people = t.date_and_time.plain([&year, &month, &day, &time.trim_end_matches('Z')]);
+        Self { machine, people }
+    }
+}
+
+impl Render for Moment {
+    fn render(&self) -> Markup {
+        html! { time datetime=(self.machine) { (self.people) } }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ui::Language;
+
+    fn age(timestamp: SystemTime, now: SystemTime, language: Language) -> String {
+        Age { texts: language.texts(), timestamp, now }.in_words()
+    }
 
     fn at(seconds: u64) -> SystemTime {
         SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)
@@ -110,30 +127,27 @@ mod tests {
             (YEAR, "1 year ago"),
             (20 * YEAR, "20 years ago"),
         ] {
-            let age = Age { timestamp: now - Duration::from_secs(seconds), now };
-            assert_eq!(age.to_string(), text);
+            assert_eq!(age(now - Duration::from_secs(seconds), now, Language::English), text);
         }
     }
 
     #[test]
     fn clocks_differ_and_builds_leave_the_date_out() {
         let now = at(1_700_000_000);
-        assert_eq!(Age { timestamp: at(1_700_000_030), now }.to_string(), "just now");
-        assert_eq!(Age { timestamp: at(1_700_007_200), now }.to_string(), "in 2 hours");
-        assert_eq!(Age { timestamp: at(0), now }.to_string(), "undated");
-        assert_eq!(
-            Age { timestamp: SystemTime::UNIX_EPOCH - Duration::from_secs(9), now }.to_string(),
-            "undated"
-        );
-        assert_eq!(Age { timestamp: at(UNDATED.as_secs()), now }.to_string(), "undated");
+        assert_eq!(age(at(1_700_000_030), now, Language::English), "just now");
+        assert_eq!(age(at(1_700_007_200), now, Language::English), "in 2 hours");
+        assert_eq!(age(at(0), now, Language::English), "undated");
+        assert_eq!(age(SystemTime::UNIX_EPOCH - Duration::from_secs(9), now, Language::English), "undated");
+        assert_eq!(age(at(UNDATED.as_secs()), now, Language::English), "undated");
     }
 
     #[test]
     fn moments_out_of_bounds_are_written_too() {
-        assert_eq!(written(at(1_700_000_000)).0, "2023-11-14T22:13:20Z");
-        assert_eq!(written(at(1_700_000_000)).1, "2023-11-14 22:13:20 UTC");
-        assert_eq!(written(at(u64::MAX >> 2)).0, "9999-12-31T23:59:59Z");
-        assert_eq!(written(SystemTime::UNIX_EPOCH - DAY_BEFORE).0, "1970-01-01T00:00:00Z");
+        let moment = |timestamp| Moment::new(Language::English.texts(), timestamp);
+        assert_eq!(moment(at(1_700_000_000)).machine, "2023-11-14T22:13:20Z");
+        assert_eq!(moment(at(1_700_000_000)).people, "2023-11-14 22:13:20 UTC");
+        assert_eq!(moment(at(u64::MAX >> 2)).machine, "9999-12-31T23:59:59Z");
+        assert_eq!(moment(SystemTime::UNIX_EPOCH - DAY_BEFORE).machine, "1970-01-01T00:00:00Z");
     }
 
     const DAY_BEFORE: Duration = Duration::from_secs(DAY);

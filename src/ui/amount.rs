@@ -45,7 +45,7 @@ impl Render for Count {
 /// With all its digits in a tooltip.
 impl Render for Size {
     fn render(&self) -> Markup {
-        html! { span.size title={ (Count(self.0)) " bytes" } { (self.to_string()) } }
+        html! { span.size title={ (Count(self.0)) " B" } { (self.to_string()) } }
     }
 }
 
@@ -59,12 +59,6 @@ impl fmt::Display for Count {
             write!(f, "{digit}")
         })
     }
-}
-
-/// `1 tag`, `2 tags`, `10,234 tags`.
-pub(super) fn counted(count: usize, one: &str, more: &str) -> String {
-    let noun = if count == 1 { one } else { more };
-    format!("{} {noun}", Count(count as u64))
 }
 
 #[cfg(test)]
@@ -96,8 +90,5 @@ mod tests {
         for (count, text) in [(0, "0"), (999, "999"), (1000, "1,000"), (1_234_567, "1,234,567")] {
             assert_eq!(Count(count).to_string(), text);
         }
-        assert_eq!(counted(1, "tag", "tags"), "1 tag");
-        assert_eq!(counted(10_000, "tag", "tags"), "10,000 tags");
-        assert_eq!(counted(0, "tag", "tags"), "0 tags");
     }
 }

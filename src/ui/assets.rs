@@ -10,6 +10,8 @@ use aws_lc_rs::digest::{SHA256, digest};
 pub enum Asset {
     /// The style sheet.
     Style,
+    /// The dark colours.
+    Dark,
     /// The script that makes pages quicker to use; they work without it.
     Script,
     /// The mark, beside the name of the service and on the browser's tab.
@@ -17,7 +19,7 @@ pub enum Asset {
 }
 
 impl Asset {
-    const ALL: [Self; 3] = [Self::Style, Self::Script, Self::Icon];
+    const ALL: [Self; 4] = [Self::Style, Self::Dark, Self::Script, Self::Icon];
 
     /// The file at `<hash>/<name>`. `None` for what is none, and for one that has changed since.
     pub fn at(path: &str) -> Option<Self> {
@@ -28,6 +30,7 @@ impl Asset {
     pub fn content(self) -> &'static str {
         match self {
             Self::Style => include_str!("assets/style.css"),
+            Self::Dark => include_str!("assets/dark.css"),
             Self::Script => include_str!("assets/script.js"),
             Self::Icon => include_str!("assets/icon.svg"),
         }
@@ -36,7 +39,7 @@ impl Asset {
     /// Its `Content-Type`.
     pub fn content_type(self) -> &'static str {
         match self {
-            Self::Style => "text/css; charset=utf-8",
+            Self::Style | Self::Dark => "text/css; charset=utf-8",
             Self::Script => "text/javascript; charset=utf-8",
             Self::Icon => "image/svg+xml",
         }
@@ -45,17 +48,19 @@ impl Asset {
     fn name(self) -> &'static str {
         match self {
             Self::Style => "style.css",
+            Self::Dark => "dark.css",
             Self::Script => "script.js",
             Self::Icon => "icon.svg",
         }
     }
 
     fn hash(self) -> &'static str {
-        static HASHES: LazyLock<[String; 3]> =
+        static HASHES: LazyLock<[String; 4]> =
             LazyLock::new(|| Asset::ALL.map(|asset| hash(asset.content())));
-        let [style, script, icon] = &*HASHES;
+        let [style, dark, script, icon] = &*HASHES;
         match self {
             Self::Style => style,
+            Self::Dark => dark,
             Self::Script => script,
             Self::Icon => icon,
         }

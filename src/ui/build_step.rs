@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::untrusted::Untrusted;
+use super::{texts::Texts, untrusted::Untrusted};
 
 /// A line of a Dockerfile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,12 +75,12 @@ impl<'a> BuildStep<'a> {
     }
 
     /// The line; the end of a long one is folded away.
-    pub(super) fn render(self) -> Markup {
+    pub(super) fn render(self, t: &Texts) -> Markup {
         let line = match self.rest.char_indices().nth(SHOWN) {
             None => self.line(self.rest),
             Some((cut, _)) => html! {
                 details.fold {
-                    summary { (self.line(self.rest.split_at(cut).0)) span.more { "… show all" } span.less { "Show less" } }
+                    summary { (self.line(self.rest.split_at(cut).0)) span.more { (t.show_all_of_it) } span.less { (t.show_less) } }
                     (self.line(self.rest))
                 }
             },
@@ -88,7 +88,7 @@ impl<'a> BuildStep<'a> {
         html! {
             (line)
             @if !self.arguments.is_empty() {
-                details.fold { summary { span.quiet { "build arguments" } } code.step { (Untrusted(self.arguments)) } }
+                details.fold { summary { span.quiet { (t.build_arguments) } } code.step { (Untrusted(self.arguments)) } }
             }
         }
     }
@@ -116,6 +116,7 @@ fn build_arguments(text: &str) -> Option<(&str, &str)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ui::Language;
 
     #[test]
     fn what_builders_add_is_taken_off() {
@@ -159,15 +160,21 @@ mod tests {
                 "{created_by}"
             );
         }
-        let shown = BuildStep::parse("RUN |1 A=<b> /bin/sh -c make").render().into_string();
+        let shown =
+            BuildStep::parse("RUN |1 A=<b> /bin/sh -c make").render(Language::English.texts()).into_string();
         assert!(shown.contains("make") && shown.contains("A=&lt;b&gt;"), "{shown}");
     }
 
     #[test]
     fn a_long_step_is_folded_and_there_as_a_whole() {
         let long = "é".repeat(SHOWN + 1);
-        assert!(BuildStep::parse(&long).render().into_string().contains("<details"));
-        assert!(BuildStep::parse(&long).render().into_string().contains(&long));
-        assert!(!BuildStep::parse(&long[2..]).render().into_string().contains("<details"));
+        assert!(BuildStep::parse(&long).render(Language::English.texts()).into_string().contains("<details"));
+        assert!(BuildStep::parse(&long).render(Language::English.texts()).into_string().contains(&long));
+        assert!(
+            !BuildStep::parse(&long[2..])
+                .render(Language::English.texts())
+                .into_string()
+                .contains("<details")
+        );
     }
 }

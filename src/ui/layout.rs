@@ -5,9 +5,10 @@ use maud::{DOCTYPE, Markup, html};
 use super::{
     assets::Asset,
     link,
-    model::{Frame, Visitor},
+    model::{Frame, Theme, Visitor},
     path::PagePath,
     search::Search,
+    texts::Language,
     untrusted::Untrusted,
 };
 
@@ -25,12 +26,13 @@ pub(super) struct Document<'a> {
 impl Document<'_> {
     /// The whole document.
     pub(super) fn render(&self, frame: &Frame<'_>, content: &Markup) -> String {
+        let t = frame.texts();
         let page = html! {
             (DOCTYPE)
-            html lang="en" {
+            html lang=(frame.language.code()) {
                 head { (self.head(frame)) }
                 body {
-                    a.skip href="#content" { "Skip to the content" }
+                    a.skip href="#content" { (t.skip) }
                     (self.banner(frame))
                     main #content .(self.class) tabindex="-1" { (content) }
                     (foot(frame))
@@ -42,15 +44,16 @@ impl Document<'_> {
 
     fn head(&self, frame: &Frame<'_>) -> Markup {
         let asset = |asset| link::to(frame, &PagePath::Asset(asset));
+        let t = frame.texts();
+        let (copy, copied) = (t.copy.plain([&"{0}"]), t.copied.plain([&"{0}"]));
         html! {
             meta charset="utf-8";
             meta name="viewport" content="width=device-width, initial-scale=1";
-            meta name="color-scheme" content="light dark";
             meta name="referrer" content="same-origin";
             title { (self.title) " · " (Untrusted(frame.service).to_string()) }
             link rel="icon" type="image/svg+xml" href=(asset(Asset::Icon));
-            link rel="stylesheet" href=(asset(Asset::Style));
-            script src=(asset(Asset::Script)) defer {}
+            (styles(frame))
+            script src=(asset(Asset::Script)) defer data-to-copy=(copy) data-copied=(copied) data-not-copied=(t.not_copied) {}
         }
     }
 
@@ -77,14 +80,15 @@ impl Document<'_> {
             Visitor::Anonymous => (true, false, false),
             Visitor::Account { sees_events, makes_tokens, .. } => (true, sees_events, makes_tokens),
         };
+        let t = frame.texts();
         html! {
             @if enters {
-                nav.main aria-label="Main" {
+                nav.main aria-label=(t.main_navigation) {
                     ul {
-                        (self.way(frame, &PagePath::Repositories, "Repositories"))
-                        (self.way(frame, &PagePath::Access, "My access"))
-                        @if makes_tokens { (self.way(frame, &PagePath::Tokens, "My tokens")) }
-                        @if sees_events { (self.way(frame, &PagePath::Events, "Events")) }
+                        (self.way(frame, &PagePath::Repositories, t.repositories))
+                        (self.way(frame, &PagePath::Access, t.my_access))
+                        @if makes_tokens { (self.way(frame, &PagePath::Tokens, t.my_tokens)) }
+                        @if sees_events { (self.way(frame, &PagePath::Events, t.events)) }
                     }
                 }
             }
@@ -97,7 +101,7 @@ impl Document<'_> {
         let page = PagePath::Repositories;
         html! {
             @if !has_its_own && !matches!(frame.visitor, Visitor::Nobody) {
-                (Search { page: &page, query: "", label: "Search" }.form(frame))
+                (Search { page: &page, query: "", label: frame.texts().search }.form(frame))
             }
         }
     }
@@ -124,6 +128,7 @@ impl Document<'_> {
     }
 
     fn visitor(&self, frame: &Frame<'_>) -> Markup {
+        let t = frame.texts();
         html! {
             div.visitor {
                 @match frame.visitor {
@@ -132,12 +137,12 @@ impl Document<'_> {
                         @if let Some(csrf) = csrf {
                             form method="post" action=(link::to(frame, &PagePath::SignOut)) {
                                 input type="hidden" name="csrf" value=(csrf);
-                                button.plain type="submit" { "Sign out" }
+                                button.plain type="submit" { (t.sign_out) }
                             }
                         }
                     }
                     Visitor::Anonymous | Visitor::Nobody => {
-                        @if self.path != Some(&PagePath::SignIn) { a.button href=(link::to_sign_in(frame)) { "Sign in" } }
+                        @if self.path != Some(&PagePath::SignIn) { a.button href=(link::to_sign_in(frame)) { (t.sign_in) } }
                     }
                 }
             }
@@ -150,7 +155,49 @@ fn foot(frame: &Frame<'_>) -> Markup {
         footer.foot {
             div.inside {
                 span { (Untrusted(frame.host)) }
-                span { "Guarded by Portwarden" }
+                (preferences(frame))
+                span { (frame.texts().guarded_by) }
+            }
+        }
+    }
+}
+
+/// The style sheets, and which colours the browser's own parts take. The dark colours are in a sheet of their own, which
+/// counts always, never, or as the visitor's system has it.
+pub(super) fn styles(frame: &Frame<'_>) -> Markup {
+    let asset = |asset| link::to(frame, &PagePath::Asset(asset));
+    let (scheme, dark) = match frame.theme {
+        Theme::System => ("light dark", Some("screen and (prefers-color-scheme: dark)")),
+        Theme::Light => ("light", None),
+        Theme::Dark => ("dark", Some("screen")),
+    };
+    html! {
+        meta name="color-scheme" content=(scheme);
+        link rel="stylesheet" href=(asset(Asset::Style));
+        @if let Some(media) = dark { link rel="stylesheet" href=(asset(Asset::Dark)) media=(media); }
+    }
+}
+
+/// The switches for the language and the theme: buttons of a form, so that they need no script.
+fn preferences(frame: &Frame<'_>) -> Markup {
+    let t = frame.texts();
+    html! {
+        form.preferences method="post" action=(link::to(frame, &PagePath::Preferences)) {
+            input type="hidden" name="next" value=(frame.here);
+            div.switch role="group" aria-label=(t.language) {
+                @for language in Language::ALL {
+                    @let is_current = if language == frame.language { "true" } else { "false" };
+                    button type="submit" name="language" value=(language.code()) lang=(language.code()) aria-pressed=(is_current) {
+                        (language.name())
+                    }
+                }
+            }
+            div.switch role="group" aria-label=(t.theme) {
+                @for theme in Theme::ALL {
+                    @let is_current = if theme == frame.theme { "true" } else { "false" };
+                    @let name = match theme { Theme::System => t.theme_system, Theme::Light => t.theme_light, Theme::Dark => t.theme_dark };
+                    button type="submit" name="theme" value=(theme.name()) aria-pressed=(is_current) { (name) }
+                }
             }
         }
     }
@@ -159,7 +206,7 @@ fn foot(frame: &Frame<'_>) -> Markup {
 /// The way back up: each page above this one, then this one.
 pub(super) fn breadcrumbs(frame: &Frame<'_>, above: &[(Option<PagePath>, Markup)]) -> Markup {
     html! {
-        nav.breadcrumbs aria-label="Breadcrumbs" {
+        nav.breadcrumbs aria-label=(frame.texts().breadcrumbs) {
             ol { @for (page, text) in above { li { (link::link(frame, page.as_ref(), text)) } } }
         }
     }

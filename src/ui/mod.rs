@@ -23,16 +23,18 @@ mod sizes;
 mod table;
 #[cfg(test)]
 mod tests;
+mod texts;
 mod untrusted;
 pub mod views;
 
 pub use assets::Asset;
 pub use model::{
-    Access, Badges, Compared, Comparison, ComparisonProblem, Content, Deletion, Done, EventAction,
+    Access, Badges, Compared, Comparison, ComparisonProblem, Content, Deletion, Done, Ended, EventAction,
     EventFilter, EventRow, Events, Frame, ImagePage, IndexEntry, NoConfig, Order, Orphan, Page, PlatformSize,
-    Problem, Referrer, Repositories, Repository, RepositoryRow, Right, RightOn, RightsOn, RuleCount, SignIn,
-    SignInProblem, StoreFault, Summary, TagActivity, TagDeletion, TagRow, TokenEntry, TokenNotice, TokenWish,
-    Tokens, Visitor,
+    Problem, ProblemKind, Referrer, Repositories, Repository, RepositoryRow, Right, RightOn, RightsOn,
+    RuleCount, SignIn, SignInProblem, StoreFault, Summary, TagActivity, TagDeletion, TagRow, Theme,
+    TokenEntry, TokenNotice, TokenProblem, TokenScope, TokenWish, Tokens, Visitor,
 };
 pub use next_rules::{Change, NextRules, ShadowRow};
 pub use path::{PagePath, Reference};
+pub use texts::Language;

@@ -10,13 +10,14 @@ mod tokens;
 
 use std::{collections::BTreeMap, time::SystemTime};
 
+use super::texts::{Language, Texts};
 use crate::image::{Descriptor, HelmChart, ImageConfig, Platform};
 pub use access::{Access, Right, RightOn, RightsOn, RuleCount};
 pub use activity::{Done, TagActivity};
 pub use comparison::{Compared, Comparison, ComparisonProblem};
 pub use events::{EventAction, EventFilter, EventRow, Events};
 pub use repository::{Badges, Order, Orphan, PlatformSize, Repository, Summary, TagRow};
-pub use tokens::{TokenEntry, TokenNotice, TokenWish, Tokens};
+pub use tokens::{TokenEntry, TokenNotice, TokenProblem, TokenScope, TokenWish, Tokens};
 
 /// The context that all pages share.
 #[derive(Debug, Clone, Copy)]
@@ -33,6 +34,48 @@ pub struct Frame<'a> {
     pub here: &'a str,
     /// The moment of the request, from which ages are counted.
     pub now: SystemTime,
+    /// The language of the page.
+    pub language: Language,
+    /// The colours of the page.
+    pub theme: Theme,
+}
+
+impl Frame<'_> {
+    /// Returns the words of the page.
+    pub(super) fn texts(&self) -> &'static Texts {
+        self.language.texts()
+    }
+}
+
+/// The colours of the pages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Theme {
+    /// As the visitor's system has it.
+    #[default]
+    System,
+    /// Light.
+    Light,
+    /// Dark.
+    Dark,
+}
+
+impl Theme {
+    /// All of them, in the order in which they are offered.
+    pub const ALL: [Self; 3] = [Self::System, Self::Light, Self::Dark];
+
+    /// The theme of that name in a form.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|theme| theme.name() == name)
+    }
+
+    /// Returns its name in a form.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::System => "system",
+            Self::Light => "light",
+            Self::Dark => "dark",
+        }
+    }
 }
 
 /// The visitor of a page.
@@ -65,8 +108,6 @@ pub struct SignIn<'a> {
     pub account: &'a str,
     /// The reason why it is shown again.
     pub problem: Option<SignInProblem>,
-    /// A sentence more about that reason; empty for none.
-    pub detail: &'a str,
     /// The providers at which people sign in: the key of each section, and its name.
     pub providers: &'a [(&'static str, &'static str)],
     /// True if there are accounts with passwords.
@@ -84,12 +125,29 @@ pub enum SignInProblem {
     Wait(u64),
     /// Nothing can be checked now: too many at once, or a back end is down. Seconds to wait.
     Unavailable(u64),
-    /// The session has ended.
-    Expired,
+    /// The session has ended, and why, if there is more to say.
+    Expired(Option<Ended>),
     /// The connection is not TLS: a password would cross the network in the clear.
     NotSecure,
     /// Has just signed out.
     SignedOut,
+}
+
+/// The reason why a sign-in at a provider has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// The provider no longer confirms it.
+    Refused,
+    /// The person is no longer one of those that may sign in.
+    NotMember,
+    /// The person has another name at the provider.
+    Renamed,
+    /// It has lasted for its time.
+    NotRenewable,
+    /// The provider gives no answer.
+    Unconfirmed,
+    /// It is not known here.
+    Unknown,
 }
 
 /// The repositories that the visitor may pull.
@@ -289,10 +347,45 @@ pub struct TagDeletion<'a> {
 pub struct Problem<'a> {
     /// The status of the response.
     pub status: u16,
-    /// The problem, in a few words.
-    pub title: &'a str,
-    /// The meaning of it and the remedy, in one or two sentences.
-    pub message: &'a str,
+    /// The problem.
+    pub kind: ProblemKind<'a>,
+    /// The seconds after which to try again, if that is known.
+    pub retry_after: Option<u64>,
     /// `X-Request-Id`, by which the operator finds it in the log.
     pub request_id: &'a str,
+}
+
+/// The kind of an error; a sentence of the server where only that tells more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProblemKind<'a> {
+    /// There is no such page.
+    NoPage,
+    /// The page does not take the method.
+    Method,
+    /// There is no such thing, or the visitor may not see it.
+    NotFound,
+    /// The visitor may not do that.
+    Denied(&'a str),
+    /// The provider has not signed the visitor in.
+    NotSignedIn(&'a str),
+    /// The form is of no page of this session.
+    Forged,
+    /// Something has changed since the visitor was asked.
+    Changed,
+    /// The registry deletes nothing.
+    NoDeletion,
+    /// The registry redirects to another address.
+    Redirects,
+    /// The registry gave another answer than it should.
+    Strange,
+    /// The registry gives no answer.
+    NoAnswer(&'a str),
+    /// There is no room, or a back end is down.
+    Unavailable(&'a str),
+    /// There were too many attempts.
+    TooMany(&'a str),
+    /// The name or the password is wrong.
+    WrongPassword(&'a str),
+    /// Something else.
+    Failed(&'a str),
 }

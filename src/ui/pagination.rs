@@ -7,6 +7,7 @@ use super::{
     link,
     model::{Frame, Page},
     path::PagePath,
+    texts::{Plural, Texts},
 };
 
 /// The number of pages that are named on each side of the current one.
@@ -14,6 +15,7 @@ const AROUND: usize = 2;
 
 /// Links to the other parts of a list at `path`; `kept` is what else its query has. Nothing when all fits on one page.
 pub(super) fn pagination(frame: &Frame<'_>, path: &PagePath, page: Page, kept: &[(&str, &str)]) -> Markup {
+    let t = frame.texts();
     let at = |number: usize| {
         let number = number.to_string();
         let mut pairs = kept.to_vec();
@@ -23,34 +25,35 @@ pub(super) fn pagination(frame: &Frame<'_>, path: &PagePath, page: Page, kept: &
     };
     html! {
         @if page.pages > 1 {
-            nav.pagination aria-label="Pages" {
-                @if page.number > 1 { a.previous rel="prev" href=(at(page.number - 1)) { "Previous" } }
+            nav.pagination aria-label=(t.pages) {
+                @if page.number > 1 { a.previous rel="prev" href=(at(page.number - 1)) { (t.previous) } }
                 ol {
                     @for step in steps(page.number, page.pages) {
                         @match step {
                             None => { li.gap aria-hidden="true" { "…" } }
                             Some(number) if number == page.number => {
-                                li { a aria-current="page" aria-label={ "Page " (number) } href=(at(number)) { (Count(number as u64)) } }
+                                li { a aria-current="page" aria-label=(t.page_number.plain([&number])) href=(at(number)) { (Count(number as u64)) } }
                             }
                             Some(number) => {
-                                li { a aria-label={ "Page " (number) } href=(at(number)) { (Count(number as u64)) } }
+                                li { a aria-label=(t.page_number.plain([&number])) href=(at(number)) { (Count(number as u64)) } }
                             }
                         }
                     }
                 }
-                @if page.number < page.pages { a.next rel="next" href=(at(page.number + 1)) { "Next" } }
+                @if page.number < page.pages { a.next rel="next" href=(at(page.number + 1)) { (t.next) } }
             }
         }
     }
 }
 
 /// `51–100 of 10,234 tags`.
-pub(super) fn extent(page: Page, shown: usize, noun: &str) -> String {
+pub(super) fn extent(t: &Texts, page: Page, shown: usize, things: &Plural) -> Markup {
+    let total = things.of(page.total);
     if page.pages <= 1 {
-        return format!("{} {noun}", Count(page.total as u64));
+        return total;
     }
     let (first, last) = (page.first as u64 + 1, (page.first + shown) as u64);
-    format!("{}–{} of {} {noun}", Count(first), Count(last), Count(page.total as u64))
+    t.part_of.with([&Count(first), &Count(last), &total])
 }
 
 /// The pages that are named, in order; `None` for those left out.
@@ -76,6 +79,7 @@ fn steps(number: usize, pages: usize) -> Vec<Option<usize>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ui::Language;
 
     fn shown(number: usize, pages: usize) -> String {
         let words = steps(number, pages)
@@ -104,8 +108,9 @@ mod tests {
     #[test]
     fn the_extent_is_in_words() {
         let page = Page { number: 2, pages: 205, first: 50, total: 10_234 };
-        assert_eq!(extent(page, 50, "tags"), "51–100 of 10,234 tags");
+        let t = Language::English.texts();
+        assert_eq!(extent(t, page, 50, &t.tags_counted).into_string(), "51–100 of 10,234 tags");
         let page = Page { number: 1, pages: 1, first: 0, total: 7 };
-        assert_eq!(extent(page, 7, "tags"), "7 tags");
+        assert_eq!(extent(t, page, 7, &t.tags_counted).into_string(), "7 tags");
     }
 }

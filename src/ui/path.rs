@@ -27,6 +27,8 @@ pub enum PagePath {
     SignIn,
     /// `/-/sign-out`.
     SignOut,
+    /// `/-/preferences`: takes the language and the theme of the pages.
+    Preferences,
     /// `/oidc_auth` and the like: to a provider, and back from it. As in docker_auth, the path is the key of the section.
     Provider(&'static str),
     /// `/-/access`: what the visitor may do.
@@ -85,6 +87,7 @@ impl PagePath {
         match path {
             "sign-in" => return Some(Self::SignIn),
             "sign-out" => return Some(Self::SignOut),
+            "preferences" => return Some(Self::Preferences),
             "access" => return Some(Self::Access),
             "tokens" => return Some(Self::Tokens),
             "events" => return Some(Self::Events),
@@ -199,6 +202,7 @@ impl fmt::Display for PagePath {
             Self::Compare(name) => write!(f, "/-/compare/{name}"),
             Self::SignIn => f.write_str("/-/sign-in"),
             Self::SignOut => f.write_str("/-/sign-out"),
+            Self::Preferences => f.write_str("/-/preferences"),
             Self::Provider(section) => write!(f, "/{section}"),
             Self::Access => f.write_str("/-/access"),
             Self::Tokens => f.write_str("/-/tokens"),
@@ -249,6 +253,7 @@ mod tests {
             "/-/compare/team/app",
             "/-/sign-in",
             "/-/sign-out",
+            "/-/preferences",
             "/oidc_auth",
             "/gitlab_auth",
             "/-/r/github_auth/app:1",

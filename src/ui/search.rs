@@ -18,6 +18,7 @@ pub(super) struct Search<'a> {
 impl Search<'_> {
     /// The form.
     pub(super) fn form(&self, frame: &Frame<'_>) -> Markup {
+        let t = frame.texts();
         let address = link::to(frame, self.page);
         html! {
             form.search role="search" method="get" action=(address) {
@@ -25,8 +26,8 @@ impl Search<'_> {
                 input #q type="search" name="q" value=(Untrusted(self.query).to_string()) placeholder=(self.label) maxlength="256"
                     autocomplete="off" autocapitalize="none" spellcheck="false" aria-keyshortcuts="/";
                 kbd aria-hidden="true" { "/" }
-                button type="submit" { "Search" }
-                @if !self.query.is_empty() { a.clear href=(address) { "Show all" } }
+                button type="submit" { (t.search) }
+                @if !self.query.is_empty() { a.clear href=(address) { (t.show_all) } }
             }
         }
     }

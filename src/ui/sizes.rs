@@ -2,7 +2,10 @@
 
 use maud::{Markup, html};
 
-use super::amount::{Count, Size};
+use super::{
+    amount::{Count, Size},
+    texts::Texts,
+};
 
 /// The sizes of the platforms of an image, in bytes; `None` for one that is not known.
 #[derive(Debug, Clone)]
@@ -19,14 +22,15 @@ impl Sizes {
     }
 
     /// Renders the size of all platforms; `sum` is that of their sizes.
-    pub(super) fn of_all(&self, sum: u64) -> Markup {
-        html! { (Size(sum)) " for all " (Count(self.0.len() as u64)) }
+    pub(super) fn of_all(&self, t: &Texts, sum: u64) -> Markup {
+        t.size_of_all.with([&Size(sum), &Count(self.0.len() as u64)])
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ui::Language;
 
     #[test]
     fn one_platform_is_from_to_and_all_are_a_sum() {
@@ -37,6 +41,8 @@ mod tests {
         assert_eq!(text(&[Some(1_000_000), Some(2_000_000), None]), Some(2));
         assert_eq!(text(&[Some(1_000_000), Some(1_000_001)]), Some(1), "they are read as the same");
         assert_eq!(text(&[None]), None);
-        assert!(Sizes(vec![None; 3]).of_all(5).into_string().ends_with(" for all 3"));
+        assert!(
+            Sizes(vec![None; 3]).of_all(Language::English.texts(), 5).into_string().ends_with(" for all 3")
+        );
     }
 }

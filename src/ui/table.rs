@@ -3,17 +3,19 @@
 
 use maud::{Markup, Render, html};
 
+use super::texts::Texts;
+
 /// A column.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Column {
     /// The label above it, and before each cell on a phone.
-    pub(super) label: &'static str,
+    pub(super) label: fn(&Texts) -> &'static str,
     /// Its class in the style sheet: `main` takes the room that the others leave; `number`, `actions` or nothing.
     pub(super) class: &'static str,
 }
 
 /// A table with a caption for screen readers.
-pub(super) fn table(caption: &str, columns: &[Column], rows: impl Render) -> Markup {
+pub(super) fn table(t: &Texts, caption: &str, columns: &[Column], rows: impl Render) -> Markup {
     html! {
         table role="table" {
             caption.unseen { (caption) }
@@ -21,7 +23,7 @@ pub(super) fn table(caption: &str, columns: &[Column], rows: impl Render) -> Mar
                 tr role="row" {
                     @for column in columns {
                         th.(column.class) role="columnheader" scope="col" {
-                            @if column.class == "actions" { span.unseen { (column.label) } } @else { (column.label) }
+                            @if column.class == "actions" { span.unseen { ((column.label)(t)) } } @else { ((column.label)(t)) }
                         }
                     }
                 }
@@ -37,6 +39,6 @@ pub(super) fn head_cell(column: Column, content: impl Render) -> Markup {
 }
 
 /// A cell.
-pub(super) fn cell(column: Column, content: impl Render) -> Markup {
-    html! { td.(column.class) role="cell" data-label=(column.label) { (content) } }
+pub(super) fn cell(t: &Texts, column: Column, content: impl Render) -> Markup {
+    html! { td.(column.class) role="cell" data-label=((column.label)(t)) { (content) } }
 }

@@ -25,6 +25,11 @@ impl Render for Untrusted<'_> {
     }
 }
 
+/// A sentence of the log, of the rules or of the API, which is in English on a page in any language.
+pub(super) fn of_the_log(text: &str) -> Markup {
+    html! { span lang="en" { (Untrusted(text)) } }
+}
+
 /// Control characters but line breaks and tabs; marks that turn the direction; what takes no room; tags and
 /// annotations. Joiners stay: whole scripts are written with them.
 fn is_deceptive(c: char) -> bool {

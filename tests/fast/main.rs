@@ -61,6 +61,7 @@ mod injection;
 mod kubernetes;
 mod manual;
 mod needs;
+mod page_texts;
 mod policy_deny;
 mod policy_index;
 mod project;

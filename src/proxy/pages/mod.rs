@@ -16,6 +16,7 @@ mod known_tags;
 mod object_store;
 mod page_error;
 mod pagination;
+mod preferences;
 mod provider;
 mod reader;
 mod repositories;
@@ -120,6 +121,7 @@ pub(super) async fn answer(page: Option<PagePath>, mut request: Request<'_>) -> 
         (_, method) if !allowed.contains(&method.as_str()) => Err(PageError::Method(allowed)),
         (PagePath::SignIn, &Method::POST) => sign_in::sign_in(&mut request).await,
         (PagePath::SignIn, _) => sign_in::show(&request),
+        (PagePath::Preferences, _) => preferences::choose(&mut request).await,
         (PagePath::Provider(section), _) => provider::answer(&mut request, section).await,
         (PagePath::Favicon, _) => Ok(Answer::redirect_for_ever(&request.path_of_icon())),
         (PagePath::Robots, _) => Ok(Answer::robots()),
@@ -185,6 +187,7 @@ async fn visited(page: PagePath, request: &mut Request<'_>) -> Result<Answer, Pa
         (
             PagePath::SignOut
             | PagePath::SignIn
+            | PagePath::Preferences
             | PagePath::Provider(_)
             | PagePath::Favicon
             | PagePath::Robots
@@ -197,7 +200,7 @@ async fn visited(page: PagePath, request: &mut Request<'_>) -> Result<Answer, Pa
 /// The methods that a page takes.
 fn methods(page: &PagePath) -> &'static [&'static str] {
     match page {
-        PagePath::SignOut => &["POST"],
+        PagePath::SignOut | PagePath::Preferences => &["POST"],
         PagePath::Provider(_) => &["GET"],
         PagePath::SignIn | PagePath::Tokens | PagePath::Delete(..) | PagePath::DeleteTag(..) => {
             &["GET", "HEAD", "POST"]

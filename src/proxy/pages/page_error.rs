@@ -5,7 +5,7 @@ use hyper::StatusCode;
 use super::{answer::Answer, visit::Request};
 use crate::{
     registry::{ChallengeError, ErrorCode, Refusal},
-    ui::{Problem, views},
+    ui::{Problem, ProblemKind, views},
 };
 
 /// The reason why there is no page.
@@ -57,10 +57,11 @@ impl PageError {
             Self::NoDeletion | Self::Changed => StatusCode::CONFLICT,
             _ => status,
         };
+        let why = sentence(&refusal.message);
         let problem = Problem {
             status: status.as_u16(),
-            title: self.title(),
-            message: &self.message(&refusal),
+            kind: self.kind(&why),
+            retry_after: refusal.retry_after,
             request_id: request.log.id().as_str(),
         };
         let answer = Answer::refused(views::problem(&request.frame(), &problem), status, refusal);
@@ -90,61 +91,27 @@ impl PageError {
         Refusal::new(code, message)
     }
 
-    fn title(&self) -> &'static str {
+    /// The page's words for it; `why` is the sentence of the refusal.
+    fn kind<'a>(&self, why: &'a str) -> ProblemKind<'a> {
         match self {
-            Self::NoPage => "There is no such page",
-            Self::Method(_) => "That cannot be done here",
-            Self::NotFound | Self::Hidden(_) => "Not found",
-            Self::Denied(_) => "You may not do that",
-            Self::NotSignedIn(_) => "You are not signed in",
-            Self::Forged => "Please try that again",
-            Self::Changed => "Other tags would go than were named",
-            Self::NoDeletion => "This registry deletes nothing",
-            Self::Strange(_) => "The registry gave a strange answer",
+            Self::NoPage => ProblemKind::NoPage,
+            Self::Method(_) => ProblemKind::Method,
+            Self::NotFound | Self::Hidden(_) => ProblemKind::NotFound,
+            Self::Denied(_) => ProblemKind::Denied(why),
+            Self::NotSignedIn(_) => ProblemKind::NotSignedIn(why),
+            Self::Forged => ProblemKind::Forged,
+            Self::Changed => ProblemKind::Changed,
+            Self::NoDeletion => ProblemKind::NoDeletion,
+            Self::Strange(status) if status.is_redirection() => ProblemKind::Redirects,
+            Self::Strange(_) => ProblemKind::Strange,
             Self::Refused(refusal) => match refusal.code {
-                ErrorCode::BadGateway | ErrorCode::GatewayTimeout => "The registry does not answer",
-                ErrorCode::Unavailable => "Not available just now",
-                ErrorCode::TooManyRequests => "Too many attempts",
-                ErrorCode::Unauthorized => "The name or the password is wrong",
-                _ => "That did not work",
+                ErrorCode::BadGateway | ErrorCode::GatewayTimeout => ProblemKind::NoAnswer(why),
+                ErrorCode::Unavailable => ProblemKind::Unavailable(why),
+                ErrorCode::TooManyRequests => ProblemKind::TooMany(why),
+                ErrorCode::Unauthorized => ProblemKind::WrongPassword(why),
+                _ => ProblemKind::Failed(why),
             },
         }
-    }
-
-    fn message(&self, refusal: &Refusal) -> String {
-        let text = match self {
-            Self::NoPage => {
-                "The address leads nowhere. A repository's page is at its name, an image's at its reference, as docker pull has it."
-            }
-            Self::Method(_) => "Go back to the page you came from and try again.",
-            Self::NotFound | Self::Hidden(_) => {
-                "There is no such repository, tag or digest in this registry, or you may not see it. Another account may see it. “My access” shows which rule decides; if it should be yours, ask the operator of the registry."
-            }
-            Self::Forged => {
-                "The form was not sent by a page of this session: you may have signed out or in meanwhile. Open the page again, then send it."
-            }
-            Self::Changed => {
-                "Another client has pushed or deleted meanwhile. Nothing was deleted: open the page again, and look at what it names."
-            }
-            Self::NoDeletion => {
-                "Its configuration has to say storage.delete.enabled: true before anything can be deleted. Ask its operator."
-            }
-            Self::Strange(status) if status.is_redirection() => {
-                "It redirects its clients to another address for this, which these pages do not follow. With storage.redirect.disable: true in its configuration it answers itself."
-            }
-            Self::Strange(_) => {
-                "Try again in a moment. If it stays, the operator of the registry finds the reason in its log."
-            }
-            Self::Denied(why) | Self::NotSignedIn(why) => return sentence(why),
-            Self::Refused(_) => {
-                let again = match refusal.retry_after {
-                    Some(seconds) => format!(" Try again {}.", views::wait(seconds)),
-                    None => String::new(),
-                };
-                return sentence(&refusal.message) + &again;
-            }
-        };
-        text.to_owned()
     }
 }
 
@@ -155,7 +122,7 @@ fn denied(why: &str) -> Refusal {
 }
 
 /// With a capital, and a full stop; nothing for nothing.
-pub(super) fn sentence(text: &str) -> String {
+fn sentence(text: &str) -> String {
     if text.is_empty() {
         return String::new();
     }

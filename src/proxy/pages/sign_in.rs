@@ -6,27 +6,40 @@ use hyper::{StatusCode, Uri};
 
 use super::{
     answer::Answer,
-    page_error::{PageError, sentence},
+    page_error::PageError,
     visit::{Request, Visit},
 };
 use crate::{
     authn::{Credentials, Secret, SignInEnd},
     proxy::auth::session::{Sessions, TOKENS_STAY_OUT},
     registry::{ErrorCode, Refusal},
-    ui::{PagePath, SignIn, SignInProblem, views},
+    ui::{Ended, PagePath, SignIn, SignInProblem, views},
 };
 
 /// The page to sign in.
 pub(super) fn show(request: &Request<'_>) -> Result<Answer, PageError> {
     let problem = match () {
         () if !is_private(request) => Some(SignInProblem::NotSecure),
-        () if !request.parameter("ended").is_empty() => Some(SignInProblem::Expired),
+        () if !request.parameter("ended").is_empty() => {
+            Some(SignInProblem::Expired(ended(&request.parameter("ended"))))
+        }
         () if !request.parameter("out").is_empty() => Some(SignInProblem::SignedOut),
         () => None,
     };
     let next = next(request, &request.parameter("next"));
-    let detail = SignInEnd::parse(&request.parameter("ended")).map(|end| end.to_string()).unwrap_or_default();
-    Ok(Answer::page(page(request, &next, "", (problem, &sentence(&detail)))))
+    Ok(Answer::page(page(request, &next, "", problem)))
+}
+
+/// The reason why a sign-in at a provider has ended, by its word in the address.
+fn ended(code: &str) -> Option<Ended> {
+    SignInEnd::parse(code).map(|end| match end {
+        SignInEnd::Refused => Ended::Refused,
+        SignInEnd::NotMember => Ended::NotMember,
+        SignInEnd::Renamed => Ended::Renamed,
+        SignInEnd::NotRenewable => Ended::NotRenewable,
+        SignInEnd::Unconfirmed => Ended::Unconfirmed,
+        SignInEnd::Unknown => Ended::Unknown,
+    })
 }
 
 /// Checks the password, and begins a session.
@@ -99,23 +112,18 @@ fn again(
     problem: SignInProblem,
     refusal: Refusal,
 ) -> Answer {
-    let page = page(request, next, account, (Some(problem), ""));
+    let page = page(request, next, account, Some(problem));
     let status = StatusCode::from_u16(refusal.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     Answer::refused(page, status, refusal)
 }
 
 /// The page, with the ways to sign in that are configured.
-fn page(
-    request: &Request<'_>,
-    next: &str,
-    account: &str,
-    (problem, detail): (Option<SignInProblem>, &str),
-) -> String {
+fn page(request: &Request<'_>, next: &str, account: &str, problem: Option<SignInProblem>) -> String {
     let snapshot = request.context.snapshot;
     let providers: Vec<_> =
         snapshot.sign_ins.sections().map(|section| (section.key(), section.title())).collect();
     let has_passwords = snapshot.authenticators.take_passwords();
-    let sign_in = SignIn { next, account, problem, detail, providers: &providers, has_passwords };
+    let sign_in = SignIn { next, account, problem, providers: &providers, has_passwords };
     views::sign_in(&request.frame(), &sign_in)
 }
 
@@ -131,21 +139,28 @@ pub(super) fn is_private(request: &Request<'_>) -> bool {
 /// The page to go on to, below our own prefix and nowhere else; the first one where `wanted` is none to return to.
 pub(super) fn next(request: &Request<'_>, wanted: &str) -> String {
     let prefix = &request.context.snapshot.settings.path_prefix;
-    page_to_return_to(wanted, prefix).unwrap_or_else(|| request.href(&PagePath::Repositories))
+    // The page before a deletion too: it only asks, and its form needs another click.
+    let returns =
+        |page: &PagePath| !matches!(page, PagePath::SignIn | PagePath::SignOut | PagePath::Preferences);
+    let page = page_to_return_to(wanted, prefix, returns);
+    page.unwrap_or_else(|| request.href(&PagePath::Repositories))
 }
 
-fn page_to_return_to(wanted: &str, prefix: &str) -> Option<String> {
+/// The address of a page here that `returns` admits, written anew; `None` for any other.
+pub(super) fn page_to_return_to(
+    wanted: &str,
+    prefix: &str,
+    returns: impl Fn(&PagePath) -> bool,
+) -> Option<String> {
     let uri: Uri = wanted.parse().ok()?;
     if uri.authority().is_some() {
         return None;
     }
     let page = PagePath::parse(uri.path().strip_prefix(prefix)?)?;
-    // The page before a deletion too: it only asks, and its form needs another click.
-    let returns =
-        !matches!(page, PagePath::SignIn | PagePath::SignOut | PagePath::Provider(_)) && page.is_page();
     // Written anew from what was understood; the query's bytes are those that a URI may have.
     let query = uri.query().map_or_else(String::new, |query| format!("?{query}"));
-    returns.then(|| format!("{prefix}{page}{query}"))
+    let is_shown = page.is_page() && !matches!(page, PagePath::Provider(_)) && returns(&page);
+    is_shown.then(|| format!("{prefix}{page}{query}"))
 }
 
 #[cfg(test)]
@@ -166,6 +181,7 @@ mod tests {
             ("/-/access", "", Some("/-/access")),
             (DELETION, "", Some(DELETION)),
             ("/-/sign-out", "", None),
+            ("/-/preferences", "", None),
             ("/-/sign-in?next=/", "", None),
             ("/oidc_auth?code=a", "", None),
             ("/v2/", "", None),
@@ -177,7 +193,10 @@ mod tests {
             ("/team/app\r\nSet-Cookie: a=b", "", None),
             ("", "", None),
         ] {
-            assert_eq!(page_to_return_to(wanted, prefix).as_deref(), page, "{wanted}");
+            let returns = |page: &PagePath| {
+                !matches!(page, PagePath::SignIn | PagePath::SignOut | PagePath::Preferences)
+            };
+            assert_eq!(page_to_return_to(wanted, prefix, returns).as_deref(), page, "{wanted}");
         }
     }
 }

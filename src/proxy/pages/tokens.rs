@@ -20,7 +20,7 @@ use crate::{
     registry::{ErrorCode, Refusal, Scope},
     state::{NewPersonalToken, NotMade, is_robot_token_id},
     telemetry::Event,
-    ui::{PagePath, TokenEntry, TokenNotice, TokenWish, Tokens, views},
+    ui::{PagePath, TokenEntry, TokenNotice, TokenProblem, TokenScope, TokenWish, Tokens, views},
 };
 
 /// Seconds of a day.
@@ -101,7 +101,7 @@ async fn make(
         access: form.get("access"),
         days: form.get("days").parse().unwrap_or_default(),
     };
-    let again = |request: &Request<'_>, code, why: &str| {
+    let again = |request: &Request<'_>, code, problem: TokenProblem<'_>| {
         // A token in the wrong place is not shown again.
         let shown = |text: &'_ str| !holds_robot_token(text);
         let (comment, repositories) = (wish.comment, wish.repositories);
@@ -110,23 +110,27 @@ async fn make(
             repositories: if shown(repositories) { repositories } else { "" },
             ..wish
         };
-        let refusal = Refusal::new(code, why);
+        let refusal = Refusal::new(code, views::token_problem(problem));
         let status = StatusCode::from_u16(refusal.code.status()).unwrap_or(StatusCode::BAD_REQUEST);
-        let html = page(request, visit, owner, wish, Some(TokenNotice::Problem(why)));
+        let html = page(request, visit, owner, wish, Some(TokenNotice::Problem(problem)));
         Ok(Answer::refused(html, status, refusal))
     };
-    let scopes = match read(&wish, owner) {
+    let mut said = String::new();
+    let scopes = match read(&wish, owner, &mut said) {
         Ok(scopes) => scopes,
-        Err(why) => return again(request, ErrorCode::BadRequest, &why),
+        Err(problem) => return again(request, ErrorCode::BadRequest, problem),
     };
     let made = match keep(request, visit, &wish, scopes).await {
         Ok(made) => made,
         Err(error) => {
-            let code = match error {
-                NotMade::TooMany(_) => ErrorCode::Conflict,
-                NotMade::NoState(_) | NotMade::Full | NotMade::NotStored(_) => ErrorCode::Unavailable,
+            let why = error.to_string();
+            let (code, problem) = match error {
+                NotMade::TooMany(most) => (ErrorCode::Conflict, TokenProblem::TooMany(most)),
+                NotMade::NoState(_) | NotMade::Full | NotMade::NotStored(_) => {
+                    (ErrorCode::Unavailable, TokenProblem::Other(&why))
+                }
             };
-            return again(request, code, &error.to_string());
+            return again(request, code, problem);
         }
     };
     let token = made.expose_text().unwrap_or_default();
@@ -137,28 +141,28 @@ async fn make(
 /// The scopes of a wish, with spaces between them.
 ///
 /// # Errors
-/// The form has a mistake, which the sentence names.
-fn read(wish: &TokenWish<'_>, owner: &Owner) -> Result<String, String> {
+/// The form has a mistake.
+fn read<'s>(wish: &TokenWish<'_>, owner: &Owner, said: &'s mut String) -> Result<String, TokenProblem<'s>> {
     let TokenWish { comment, repositories, access, days } = *wish;
     let length = comment.chars().count();
     if !(1..=LONGEST_COMMENT).contains(&length) || comment.chars().any(char::is_control) {
-        return Err(format!("Say in 1 to {LONGEST_COMMENT} characters what the token is for."));
+        return Err(TokenProblem::Comment(LONGEST_COMMENT));
     }
     if holds_robot_token(comment) || holds_robot_token(repositories) {
-        return Err("A token stands where its description belongs. It may have leaked: revoke it.".to_owned());
+        return Err(TokenProblem::Misplaced);
     }
     if !(1..=owner.longest).contains(&days) {
-        return Err(format!("Choose a lifetime of 1 to {} days.", owner.longest));
+        return Err(TokenProblem::Lifetime(owner.longest));
     }
     let actions: &[&str] = match access {
         "pull" => &["pull"],
         "push" => &["pull", "push"],
         "delete" => &["pull", "push", "delete"],
-        _ => return Err("Choose what the token may be used for.".to_owned()),
+        _ => return Err(TokenProblem::Access),
     };
     let mut names: Vec<&str> = repositories.split_whitespace().collect();
     if names.len() > MOST_SCOPES {
-        return Err(format!("Name at most {MOST_SCOPES} repositories, or use `*`."));
+        return Err(TokenProblem::Names(MOST_SCOPES));
     }
     if names.is_empty() {
         names.push(ANY_NAME);
@@ -167,7 +171,10 @@ fn read(wish: &TokenWish<'_>, owner: &Owner) -> Result<String, String> {
         let scope = Scope::repository(name, actions).to_string();
         parse_token_scope(&scope).map(|scope| scope.to_string())
     });
-    scopes.collect::<Result<Vec<_>, _>>().map(|scopes| scopes.join(" "))
+    scopes.collect::<Result<Vec<_>, _>>().map(|scopes| scopes.join(" ")).map_err(|why| {
+        *said = why;
+        TokenProblem::Other(said)
+    })
 }
 
 /// Makes the token and keeps it.
@@ -255,10 +262,13 @@ fn page(
 }
 
 /// A scope for people: `team/*: pull, push`.
-fn in_words(scope: &str) -> String {
-    let Ok(Scope { name, actions, .. }) = parse_token_scope(scope) else { return scope.to_owned() };
-    let name = if name == ANY_NAME { "all repositories" } else { &name };
-    format!("{name}: {}", actions.join(", "))
+fn in_words(scope: &str) -> TokenScope {
+    match parse_token_scope(scope) {
+        Ok(Scope { name, actions, .. }) => {
+            TokenScope { name: Some(name).filter(|name| name != ANY_NAME), actions: actions.join(", ") }
+        }
+        Err(_) => TokenScope { name: Some(scope.to_owned()), actions: String::new() },
+    }
 }
 
 /// A time in seconds since 1970.

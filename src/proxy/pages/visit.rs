@@ -4,7 +4,7 @@ use std::{net::IpAddr, sync::Arc, time::SystemTime};
 
 use hyper::{Method, header::HeaderName};
 
-use super::{Pages, answer::Answer, page_error::PageError, reader::Reader};
+use super::{Pages, answer::Answer, page_error::PageError, preferences::Preferences, reader::Reader};
 use crate::{
     authz::CatalogView,
     proxy::{
@@ -110,6 +110,8 @@ impl Request<'_> {
             },
         };
         let settings = &self.context.snapshot.settings;
+        let headers = &self.context.head.headers;
+        let preferences = Preferences::of(headers);
         Frame {
             service: &settings.service,
             host: self.context.origin.host.strip_suffix(":443").unwrap_or(&self.context.origin.host),
@@ -117,6 +119,8 @@ impl Request<'_> {
             visitor,
             here: self.here(),
             now: SystemTime::now(),
+            language: preferences.language(headers),
+            theme: preferences.theme(),
         }
     }
 

@@ -7,5 +7,6 @@ pub(super) mod form;
 pub(super) mod header_list;
 pub(super) mod media_type;
 pub(super) mod origin;
+pub(super) mod quality;
 pub(super) mod target;
 pub(super) mod trace_context;

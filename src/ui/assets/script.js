@@ -3,6 +3,7 @@
 "use strict";
 
 (() => {
+  const texts = document.currentScript.dataset;
   const announcer = document.createElement("p");
   announcer.className = "unseen";
   announcer.setAttribute("role", "status");
@@ -10,7 +11,7 @@
 
   const copied = (button, text) => {
     button.classList.add("copied");
-    announcer.textContent = "Copied " + text;
+    announcer.textContent = texts.copied.replace("{0}", () => text);
     setTimeout(() => {
       button.classList.remove("copied");
       announcer.textContent = "";
@@ -18,7 +19,7 @@
   };
 
   const failed = () => {
-    announcer.textContent = "Not copied: the browser did not allow it";
+    announcer.textContent = texts.notCopied;
   };
 
   const addButton = (element) => {
@@ -26,7 +27,7 @@
     const button = document.createElement("button");
     button.type = "button";
     button.className = "copy";
-    button.title = "Copy " + text;
+    button.title = texts.toCopy.replace("{0}", () => text);
     button.setAttribute("aria-label", button.title);
     button.addEventListener("click", () => {
       navigator.clipboard.writeText(text).then(() => copied(button, text), failed);

@@ -37,8 +37,36 @@ pub enum TokenNotice<'a> {
     Made(&'a str),
     /// The token of this id was revoked.
     Revoked(&'a str),
-    /// Nothing was done: a sentence.
-    Problem(&'a str),
+    /// Nothing was done.
+    Problem(TokenProblem<'a>),
+}
+
+/// The reason why no token was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TokenProblem<'a> {
+    /// The comment is missing, or longer than so many characters.
+    Comment(usize),
+    /// There is a token in the form.
+    Misplaced,
+    /// The lifetime is none of up to so many days.
+    Lifetime(u64),
+    /// No use was chosen.
+    Access,
+    /// There are more names than so many.
+    Names(usize),
+    /// The account has so many tokens, which is the most.
+    TooMany(usize),
+    /// Something else: a sentence of the server.
+    Other(&'a str),
+}
+
+/// The scope of a token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenScope {
+    /// The repositories, by a name with wildcards; `None` for all.
+    pub name: Option<String>,
+    /// The actions: `pull, push`.
+    pub actions: String,
 }
 
 /// A token, without its secret.
@@ -48,8 +76,8 @@ pub struct TokenEntry {
     pub id: String,
     /// The person's own words.
     pub comment: String,
-    /// Its scopes, in text.
-    pub scopes: Vec<String>,
+    /// Its scopes.
+    pub scopes: Vec<TokenScope>,
     /// The moment at which it was made.
     pub made: SystemTime,
     /// The moment at which it is over.

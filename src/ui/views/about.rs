@@ -7,33 +7,36 @@ use maud::{Markup, html};
 
 use crate::{
     image::HelmChart,
-    ui::{outside::outside, untrusted::Untrusted},
+    ui::{outside::outside, texts::Texts, untrusted::Untrusted},
 };
 
 /// The start of the names.
 const OCI: &str = "org.opencontainers.image.";
 
+/// The label of a fact.
+type Label = fn(&Texts) -> &'static str;
+
 /// The facts, by the end of their name, in the order in which they stand; true for addresses.
-const FACTS: [(&str, &str, bool); 8] = [
-    ("version", "Version", false),
-    ("source", "Source", true),
-    ("revision", "Revision", false),
-    ("licenses", "Licence", false),
-    ("documentation", "Documentation", true),
-    ("url", "Home page", true),
-    ("vendor", "Vendor", false),
-    ("base.name", "Base image", false),
+const FACTS: [(&str, Label, bool); 8] = [
+    ("version", |t| t.version, false),
+    ("source", |t| t.source, true),
+    ("revision", |t| t.revision, false),
+    ("licenses", |t| t.licence, false),
+    ("documentation", |t| t.documentation, true),
+    ("url", |t| t.home_page, true),
+    ("vendor", |t| t.vendor, false),
+    ("base.name", |t| t.base_image, false),
 ];
 
 /// Renders the description and the facts; nothing if there are none.
-pub(super) fn about(labels: &BTreeMap<String, String>) -> Markup {
+pub(super) fn about(t: &Texts, labels: &BTreeMap<String, String>) -> Markup {
     let get = |name: &str| labels.get(&format!("{OCI}{name}")).filter(|text| !text.trim().is_empty());
     let facts: Vec<(&str, Markup)> = FACTS
         .into_iter()
         .filter_map(|(name, label, is_address)| {
             let text = get(name)?;
             Some((
-                label,
+                label(t),
                 if is_address {
                     outside(text)
                 } else {
@@ -49,35 +52,35 @@ pub(super) fn about(labels: &BTreeMap<String, String>) -> Markup {
 }
 
 /// Renders the description and the fields of a chart.
-pub(super) fn chart(chart: &HelmChart) -> Markup {
+pub(super) fn chart(t: &Texts, chart: &HelmChart) -> Markup {
     let text = |text: &Option<String>| text.as_deref().map(|text| html! { (Untrusted(text)) });
     let words = |words: &[String]| (!words.is_empty()).then(|| html! { (Untrusted(&words.join(", "))) });
     let sources = || html! { @for source in &chart.sources { div { (outside(source)) } } };
     let facts: Vec<(&str, Markup)> = [
-        ("Chart", text(&chart.name)),
-        ("Version", text(&chart.version)),
-        ("Application version", text(&chart.app_version)),
-        ("Type", text(&chart.kind)),
+        (t.chart, text(&chart.name)),
+        (t.version, text(&chart.version)),
+        (t.application_version, text(&chart.app_version)),
+        (t.chart_type, text(&chart.kind)),
         ("Kubernetes", text(&chart.kube_version)),
-        ("Home page", chart.home.as_deref().map(outside)),
-        ("Sources", (!chart.sources.is_empty()).then(sources)),
-        ("Maintainers", words(&chart.maintainers)),
+        (t.home_page, chart.home.as_deref().map(outside)),
+        (t.sources, (!chart.sources.is_empty()).then(sources)),
+        (t.maintainers, words(&chart.maintainers)),
     ]
     .into_iter()
     .filter_map(|(label, fact)| Some((label, fact?)))
     .collect();
     html! {
         @if let Some(description) = &chart.description { p.lead.about { (Untrusted(description)) } }
-        @if chart.is_deprecated { div.notice.bad { p { strong { "This chart is deprecated." } } } }
+        @if chart.is_deprecated { div.notice.bad { p { (t.chart_is_deprecated) } } }
         (list(&facts))
         @if !chart.dependencies.is_empty() {
             section {
-                h2 { "Dependencies" }
+                h2 { (t.dependencies) }
                 dl.pairs {
                     @for needed in &chart.dependencies {
                         div {
                             dt { (Untrusted(&needed.name)) " " (Untrusted(needed.version.as_deref().unwrap_or_default())) }
-                            dd { (Untrusted(needed.repository.as_deref().unwrap_or("not stated"))) }
+                            dd { (Untrusted(needed.repository.as_deref().unwrap_or(t.not_stated))) }
                         }
                     }
                 }

@@ -1,12 +1,10 @@
 //! The page with the visitor's rights here, and the rules behind them.
 
-use std::time::SystemTime;
-
 use maud::{Markup, html};
 
 use crate::ui::{
-    age::written,
-    amount::{Count, counted},
+    age::Moment,
+    amount::Count,
     layout::Document,
     link,
     model::{Access, Frame, Right, RightOn, RightsOn, Visitor},
@@ -14,102 +12,101 @@ use crate::ui::{
     pagination::{extent, pagination},
     path::PagePath,
     table::{Column, cell, head_cell, table},
-    untrusted::Untrusted,
+    texts::Texts,
+    untrusted::{Untrusted, of_the_log},
 };
 
-const REPOSITORY: Column = Column { label: "Repository", class: "main" };
-const PULL: Column = Column { label: "Pull", class: "" };
-const PUSH: Column = Column { label: "Push", class: "" };
-const DELETE: Column = Column { label: "Delete", class: "" };
+const REPOSITORY: Column = Column { label: |t| t.repository, class: "main" };
+const PULL: Column = Column { label: |t| t.pull, class: "" };
+const PUSH: Column = Column { label: |t| t.push, class: "" };
+const DELETE: Column = Column { label: |t| t.delete, class: "" };
 
 /// Renders the visitor's account and rights, as the rules see them.
 pub fn access(frame: &Frame<'_>, page: &Access<'_>) -> String {
+    let t = frame.texts();
     let content = html! {
-        div.heading { h1 { "My access" } }
+        div.heading { h1 { (t.my_access) } }
         (who(frame, page))
         (question(frame, page))
-        (by_rule(page))
+        (by_rule(frame.texts(), page))
         (rights(frame, page))
     };
-    Document { title: "My access", path: Some(&PagePath::Access), class: "wide" }.render(frame, &content)
+    Document { title: t.my_access, path: Some(&PagePath::Access), class: "wide" }.render(frame, &content)
 }
 
 fn who(frame: &Frame<'_>, page: &Access<'_>) -> Markup {
+    let t = frame.texts();
     html! {
         dl.facts {
             @match frame.visitor {
                 Visitor::Account { name, .. } => {
-                    div { dt { "Account" } dd { strong { (Untrusted(name)) } } }
-                    @if !page.source.is_empty() { div { dt { "Known from" } dd { code { (Untrusted(page.source)) } } } }
+                    div { dt { (t.account) } dd { strong { (Untrusted(name)) } } }
+                    @if !page.source.is_empty() { div { dt { (t.known_from) } dd { code { (Untrusted(page.source)) } } } }
                 }
                 Visitor::Anonymous | Visitor::Nobody => {
-                    div { dt { "Account" } dd { "None: you have not signed in" } }
+                    div { dt { (t.account) } dd { (t.not_signed_in) } }
                 }
             }
-            @if let Some(address) = page.address { div { dt { "Address" } dd { code { (address) } } } }
+            @if let Some(address) = page.address { div { dt { (t.address) } dd { code { (address) } } } }
             @for (key, values) in page.labels {
-                div { dt { "Label: " (Untrusted(key)) } dd { (Untrusted(&values.join(", "))) } }
+                div { dt { (t.label_of_account.with([&Untrusted(key)])) } dd { (Untrusted(&values.join(", "))) } }
             }
-            div { dt { "List all repositories" } dd { (right(&page.catalog)) } }
+            div { dt { (t.list_all_repositories) } dd { (right(t, &page.catalog)) } }
         }
     }
 }
 
 fn question(frame: &Frame<'_>, page: &Access<'_>) -> Markup {
+    let t = frame.texts();
     html! {
         section.card {
-            h2 { "Ask about a repository" }
+            h2 { (t.ask_about_repository) }
             form.search method="get" action=(link::to(frame, &PagePath::Access)) {
-                label.unseen for="name" { "Name of a repository, whether it exists or not, with or without a tag" }
+                label.unseen for="name" { (t.name_to_ask_about) }
                 input #name type="text" name="name" value=(Untrusted(page.asked).to_string()) placeholder="team/app" maxlength="255"
                     autocomplete="off" autocapitalize="none" spellcheck="false";
-                button type="submit" { "Ask" }
+                button type="submit" { (t.ask) }
             }
             @match &page.answer {
-                Some(rights) => { (answer(page.asked, rights)) }
-                None if page.asked.is_empty() => { p.note { "It need not exist yet, so you can see whether you may push to it. Your rights on one tag: " code { "team/app:1.0" } "." } }
+                Some(rights) => { (answer(t, page.asked, rights)) }
+                None if page.asked.is_empty() => { p.note { (t.need_not_exist) } }
                 None => {
-                    p.note role="status" {
-                        strong { (Untrusted(page.asked)) } " is not the name of a repository. Names have lower-case letters and digits, with "
-                        code { ". _ - /" } " only between them."
-                    }
+                    p.note role="status" { (t.is_no_name.with([&Untrusted(page.asked)])) }
                 }
             }
         }
     }
 }
 
-fn answer(name: &str, rights: &RightsOn) -> Markup {
-    let row = html! { tr role="row" { (head_cell(REPOSITORY, Name(name))) (cells(rights)) } };
-    html! { div role="status" { (table("Rights on the repository asked about", &[REPOSITORY, PULL, PUSH, DELETE], row)) } }
+fn answer(t: &Texts, name: &str, rights: &RightsOn) -> Markup {
+    let row = html! { tr role="row" { (head_cell(REPOSITORY, Name(name))) (cells(t, rights)) } };
+    html! { div role="status" { (table(t, t.rights_asked_about, &[REPOSITORY, PULL, PUSH, DELETE], row)) } }
 }
 
-const RULE: Column = Column { label: "Rule", class: "main" };
-const MAY_PULL: Column = Column { label: "Pull", class: "number" };
-const MAY_PUSH: Column = Column { label: "Push", class: "number" };
-const MAY_DELETE: Column = Column { label: "Delete", class: "number" };
+const RULE: Column = Column { label: |t| t.rule, class: "main" };
+const MAY_PULL: Column = Column { label: |t| t.pull, class: "number" };
+const MAY_PUSH: Column = Column { label: |t| t.push, class: "number" };
+const MAY_DELETE: Column = Column { label: |t| t.delete, class: "number" };
 
 /// The number of repositories by rule.
-fn by_rule(page: &Access<'_>) -> Markup {
+fn by_rule(t: &Texts, page: &Access<'_>) -> Markup {
     let columns = [MAY_PULL, MAY_PUSH, MAY_DELETE];
+    let is_part = page.surveyed < page.page.total && page.only.is_none();
+    let explained = if is_part { &t.by_rule_of_first } else { &t.by_rule_of_all };
     let rows = html! {
         @for rule in &page.by_rule {
             tr role="row" {
-                (head_cell(RULE, Untrusted(&rule.by)))
-                @for (column, count) in columns.into_iter().zip(rule.counts) { (cell(column, Count(count as u64))) }
+                (head_cell(RULE, of_the_log(&rule.by)))
+                @for (column, count) in columns.into_iter().zip(rule.counts) { (cell(t, column, Count(count as u64))) }
             }
         }
     };
     html! {
         @if !page.by_rule.is_empty() {
             section {
-                h2 { "By rule" }
-                p.note {
-                    "Repositories that each rule lets you pull, push to and delete from, of the "
-                    @if page.surveyed < page.page.total && page.only.is_none() { "first " }
-                    (counted(page.surveyed, "repository", "repositories")) " that you may see."
-                }
-                (table("Repositories by rule", &[RULE, MAY_PULL, MAY_PUSH, MAY_DELETE], rows))
+                h2 { (t.by_rule) }
+                p.note { (explained.of(page.surveyed)) }
+                (table(t, t.repositories_by_rule, &[RULE, MAY_PULL, MAY_PUSH, MAY_DELETE], rows))
             }
         }
     }
@@ -117,11 +114,11 @@ fn by_rule(page: &Access<'_>) -> Markup {
 
 /// The rights to choose from.
 fn choice(frame: &Frame<'_>, page: &Access<'_>) -> Markup {
-    let all =
-        [(None, "All"), (Some(RightOn::Push), "You could push"), (Some(RightOn::Delete), "You could delete")];
+    let t = frame.texts();
+    let all = [(None, t.all), (Some(RightOn::Push), t.could_push), (Some(RightOn::Delete), t.could_delete)];
     html! {
         @if page.surveyed > 0 {
-            nav.orders aria-label="Repositories" {
+            nav.orders aria-label=(t.repositories) {
                 ul {
                     @for (right, label) in all {
                         @let current = (right == page.only).then_some("true");
@@ -135,45 +132,50 @@ fn choice(frame: &Frame<'_>, page: &Access<'_>) -> Markup {
 }
 
 fn rights(frame: &Frame<'_>, page: &Access<'_>) -> Markup {
+    let t = frame.texts();
     let rows = html! {
         @for (name, rights) in &page.repositories {
             tr role="row" {
                 (head_cell(REPOSITORY, link::link(frame, PagePath::repository(name).as_ref(), Name(name))))
-                (cells(rights))
+                (cells(t, rights))
             }
         }
     };
     html! {
         section {
-            h2 { "Repositories" }
+            h2 { (t.repositories) }
             (choice(frame, page))
             @if page.repositories.is_empty() {
-                p.note { "There is none that you may " (page.only.map_or("see", RightOn::name)) "." }
+                p.note { (none(t, page.only)) }
             } @else {
-                p.extent { (extent(page.page, page.repositories.len(), "repositories")) }
-                (table("Rights on repositories", &[REPOSITORY, PULL, PUSH, DELETE], rows))
+                p.extent { (extent(t, page.page, page.repositories.len(), &t.repositories_counted)) }
+                (table(t, t.rights_on_repositories, &[REPOSITORY, PULL, PUSH, DELETE], rows))
                 (pagination(frame, &PagePath::Access, page.page, &[("name", page.asked), ("right", page.only.map(RightOn::name).unwrap_or_default())]))
             }
         }
     }
 }
 
-fn cells(rights: &RightsOn) -> Markup {
-    html! { (cell(PULL, right(&rights.pull))) (cell(PUSH, right(&rights.push))) (cell(DELETE, right(&rights.delete))) }
+fn none(t: &Texts, only: Option<RightOn>) -> &'static str {
+    match only {
+        None => t.none_to_see,
+        Some(RightOn::Pull) => t.none_to_pull,
+        Some(RightOn::Push) => t.none_to_push,
+        Some(RightOn::Delete) => t.none_to_delete,
+    }
 }
 
-fn moment(moment: SystemTime) -> Markup {
-    let (machine, people) = written(moment);
-    html! { time datetime=(machine) { (people) } }
+fn cells(t: &Texts, rights: &RightsOn) -> Markup {
+    html! { (cell(t, PULL, right(t, &rights.pull))) (cell(t, PUSH, right(t, &rights.push))) (cell(t, DELETE, right(t, &rights.delete))) }
 }
 
-fn right(right: &Right) -> Markup {
+fn right(t: &Texts, right: &Right) -> Markup {
     html! {
         span.right {
-            @if right.for_some_tags { span.yes { "Some tags" } }
-            @else if right.allowed { span.yes { "Yes" } }
-            @else { span.no { "No" } }
-            " " span.by { (Untrusted(&right.by)) @if let Some(end) = right.until { ", until " (moment(end)) } }
+            @if right.for_some_tags { span.yes { (t.some_tags) } }
+            @else if right.allowed { span.yes { (t.yes) } }
+            @else { span.no { (t.no) } }
+            " " span.by { (of_the_log(&right.by)) @if let Some(end) = right.until { (t.until.with([&Moment::new(t, end)])) } }
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use maud::{Markup, Render, html};
+use maud::{Markup, html};
 
 use super::{
     configuration::how_it_runs,
@@ -12,7 +12,7 @@ use crate::{
     image::ImageConfig,
     ui::{
         age::Age,
-        amount::{Size, counted},
+        amount::Size,
         copyable::{digest, digest_of},
         layout::{Document, breadcrumbs},
         link,
@@ -20,34 +20,37 @@ use crate::{
         name::Name,
         path::PagePath,
         table::{Column, cell, head_cell, table},
+        texts::Texts,
         untrusted::Untrusted,
     },
 };
 
-const WHAT: Column = Column { label: "What", class: "" };
-const BEFORE: Column = Column { label: "Before", class: "side" };
-const AFTER: Column = Column { label: "After", class: "side" };
+const WHAT: Column = Column { label: |t| t.what, class: "" };
+const BEFORE: Column = Column { label: |t| t.before, class: "side" };
+const AFTER: Column = Column { label: |t| t.after, class: "side" };
 
 /// Renders the form, and the differences where there is something to compare.
 pub fn comparison(frame: &Frame<'_>, page: &Comparison<'_>) -> String {
+    let t = frame.texts();
     let path = PagePath::comparison(page.name);
     let content = html! {
         (breadcrumbs(frame, &[
-            (Some(PagePath::Repositories), html! { "Repositories" }),
+            (Some(PagePath::Repositories), html! { (t.repositories) }),
             (PagePath::repository(page.name), html! { (Name(page.name)) }),
         ]))
-        div.heading { h1 { "Compare two tags" } }
+        div.heading { h1 { (t.compare_two_tags) } }
         @if let Some(path) = &path { (form(frame, page, path)) (platforms(frame, page, path)) }
         @match &page.compared {
-            None => { p.note { "Choose two tags of this repository. Digests will do, too." } }
-            Some(Err(problem)) => { div.notice.bad role="status" { p { (explained(problem)) } } }
+            None => { p.note { (t.choose_two_tags) } }
+            Some(Err(problem)) => { div.notice.bad role="status" { p { (explained(t, problem)) } } }
             Some(Ok([before, after])) => { (differences(frame, page, before, after)) }
         }
     };
-    Document { title: "Compare two tags", path: path.as_ref(), class: "wide" }.render(frame, &content)
+    Document { title: t.compare_two_tags, path: path.as_ref(), class: "wide" }.render(frame, &content)
 }
 
 fn form(frame: &Frame<'_>, page: &Comparison<'_>, path: &PagePath) -> Markup {
+    let t = frame.texts();
     let field = |id: &str, label: &str, text: &str| {
         html! {
             div.field {
@@ -59,18 +62,19 @@ fn form(frame: &Frame<'_>, page: &Comparison<'_>, path: &PagePath) -> Markup {
     };
     html! {
         form.pair method="get" action=(link::to(frame, path)) {
-            (field("from", "Before", page.from))
-            (field("to", "After", page.to))
+            (field("from", t.before, page.from))
+            (field("to", t.after, page.to))
             datalist #tags { @for tag in &page.tags { option value=(Untrusted(tag).to_string()) {} } }
-            button.primary type="submit" { "Compare" }
+            button.primary type="submit" { (t.compare_now) }
         }
     }
 }
 
 fn platforms(frame: &Frame<'_>, page: &Comparison<'_>, path: &PagePath) -> Markup {
+    let t = frame.texts();
     html! {
         @if page.platforms.len() > 1 {
-            nav.orders aria-label="Platform" {
+            nav.orders aria-label=(t.platform) {
                 ul {
                     @for platform in &page.platforms {
                         @let current = (*platform == page.platform).then_some("true");
@@ -83,57 +87,57 @@ fn platforms(frame: &Frame<'_>, page: &Comparison<'_>, path: &PagePath) -> Marku
     }
 }
 
-fn explained(problem: &ComparisonProblem) -> Markup {
-    html! {
-        @match problem {
-            ComparisonProblem::NotFound(name) => { "There is no " strong { (Untrusted(name)) } " that you may pull in this repository." }
-            ComparisonProblem::NoImage(name) => { strong { (Untrusted(name)) } " is no image, so there is nothing to compare." }
-            ComparisonProblem::NoPlatform => { "The two have no platform in common." }
-        }
+fn explained(t: &Texts, problem: &ComparisonProblem) -> Markup {
+    match problem {
+        ComparisonProblem::NotFound(name) => t.no_such_image.with([&Untrusted(name)]),
+        ComparisonProblem::NoImage(name) => t.is_no_image.with([&Untrusted(name)]),
+        ComparisonProblem::NoPlatform => html! { (t.no_common_platform) },
     }
 }
 
 fn differences(frame: &Frame<'_>, page: &Comparison<'_>, before: &Compared, after: &Compared) -> Markup {
+    let t = frame.texts();
     let none = ImageConfig::default();
     let (old, new) = (before.config.as_ref().unwrap_or(&none), after.config.as_ref().unwrap_or(&none));
     html! {
         @if before.digest == after.digest {
-            div.notice.good role="status" { p { strong { "Both are the very same image." } } }
+            div.notice.good role="status" { p { (t.same_image) } }
         }
         (facts(frame, page, before, after))
         @if before.config.is_none() || after.config.is_none() {
-            div.notice role="status" { p { "The configuration of one of them cannot be read, so only layers and sizes are compared." } }
+            div.notice role="status" { p { (t.only_layers_compared) } }
         } @else {
-            (changes("How it runs", &strings(how_it_runs(old)), &strings(how_it_runs(new))))
-            (changes("Environment", &environment(old), &environment(new)))
-            (changes("Labels", &old.labels, &new.labels))
+            (changes(t, t.how_it_runs, &strings(how_it_runs(t, old)), &strings(how_it_runs(t, new))))
+            (changes(t, t.environment, &environment(old), &environment(new)))
+            (changes(t, t.labels, &old.labels, &new.labels))
         }
-        (layers(before, after))
+        (layers(t, before, after))
     }
 }
 
 fn facts(frame: &Frame<'_>, page: &Comparison<'_>, before: &Compared, after: &Compared) -> Markup {
+    let t = frame.texts();
     let age = |created| {
         html! {
-            @match created { Some(timestamp) => { (Age { timestamp, now: frame.now }) } None => { span.quiet { "unknown" } } }
+            @match created { Some(timestamp) => { (Age::new(frame, timestamp)) } None => { span.quiet { (t.unknown) } } }
         }
     };
-    let size = |size: Option<u64>| html! { @if let Some(size) = size { (Size(size)) } @else { span.quiet { "unknown" } } };
+    let size = |size: Option<u64>| html! { @if let Some(size) = size { (Size(size)) } @else { span.quiet { (t.unknown) } } };
     let row = |label: &str, before: Markup, after: Markup| {
-        html! { tr role="row" { (head_cell(WHAT, label)) (cell(BEFORE, before)) (cell(AFTER, after)) } }
+        html! { tr role="row" { (head_cell(WHAT, label)) (cell(t, BEFORE, before)) (cell(t, AFTER, after)) } }
     };
     let grown = before.size.zip(after.size);
     let rows = html! {
-        (row("Image", html! { (digest_of(frame, page.name, &before.digest)) }, html! { (digest_of(frame, page.name, &after.digest)) }))
-        (row("Created", age(before.created), age(after.created)))
-        (row("Size", size(before.size), html! { span { (size(after.size)) @if let Some((old, new)) = grown { " " (difference(old, new)) } } }))
+        (row(t.image, html! { (digest_of(frame, page.name, &before.digest)) }, html! { (digest_of(frame, page.name, &after.digest)) }))
+        (row(t.created, age(before.created), age(after.created)))
+        (row(t.size, size(before.size), html! { span { (size(after.size)) @if let Some((old, new)) = grown { " " (difference(t, old, new)) } } }))
     };
-    html! { section { h2 { "Image" } (table("Image", &[WHAT, BEFORE, AFTER], rows)) } }
+    html! { section { h2 { (t.image) } (table(t, t.image, &[WHAT, BEFORE, AFTER], rows)) } }
 }
 
-fn difference(before: u64, after: u64) -> Markup {
+fn difference(t: &Texts, before: u64, after: u64) -> Markup {
     let (sign, by) = if after >= before { ("+", after - before) } else { ("−", before - after) };
-    html! { span.quiet { @if by == 0 { "the same" } @else { (sign) (Size(by)) } } }
+    html! { span.quiet { @if by == 0 { (t.the_same) } @else { (sign) (Size(by)) } } }
 }
 
 fn strings(facts: Vec<(&'static str, String)>) -> BTreeMap<String, String> {
@@ -147,7 +151,12 @@ fn environment(config: &ImageConfig) -> BTreeMap<String, String> {
 }
 
 /// Renders the names whose values differ.
-fn changes(title: &str, before: &BTreeMap<String, String>, after: &BTreeMap<String, String>) -> Markup {
+fn changes(
+    t: &Texts,
+    title: &str,
+    before: &BTreeMap<String, String>,
+    after: &BTreeMap<String, String>,
+) -> Markup {
     let names: Vec<&String> = before
         .keys()
         .chain(after.keys().filter(|name| !before.contains_key(*name)))
@@ -155,32 +164,32 @@ fn changes(title: &str, before: &BTreeMap<String, String>, after: &BTreeMap<Stri
         .collect();
     let value = |value: Option<&String>| {
         html! {
-            @match value { Some(value) if value.is_empty() => { span.quiet { "empty" } } Some(value) => { code { (Untrusted(value)) } } None => { span.quiet { "not there" } } }
+            @match value { Some(value) if value.is_empty() => { span.quiet { (t.empty) } } Some(value) => { code { (Untrusted(value)) } } None => { span.quiet { (t.not_there) } } }
         }
     };
     let rows = html! {
         @for name in &names {
             tr role="row" {
                 (head_cell(WHAT, html! { code { (Untrusted(name)) } }))
-                (cell(BEFORE, value(before.get(*name))))
-                (cell(AFTER, value(after.get(*name))))
+                (cell(t, BEFORE, value(before.get(*name))))
+                (cell(t, AFTER, value(after.get(*name))))
             }
         }
     };
     html! {
         section {
             h2 { (title) }
-            @if names.is_empty() { p.note { "No difference." } } @else { (table(title, &[WHAT, BEFORE, AFTER], rows)) }
+            @if names.is_empty() { p.note { (t.no_difference) } } @else { (table(t, title, &[WHAT, BEFORE, AFTER], rows)) }
         }
     }
 }
 
-const CHANGE: Column = Column { label: "Change", class: "" };
-const CREATED_BY: Column = Column { label: "Created by", class: "main" };
-const SIZE: Column = Column { label: "Size", class: "number" };
-const LAYER: Column = Column { label: "Layer", class: "" };
+const CHANGE: Column = Column { label: |t| t.change, class: "" };
+const CREATED_BY: Column = Column { label: |t| t.created_by, class: "main" };
+const SIZE: Column = Column { label: |t| t.size, class: "number" };
+const LAYER: Column = Column { label: |t| t.layer, class: "" };
 
-fn layers(before: &Compared, after: &Compared) -> Markup {
+fn layers(t: &Texts, before: &Compared, after: &Compared) -> Markup {
     let of = |image: &Compared| image.layers.iter().map(|layer| layer.digest.clone()).collect::<HashSet<_>>();
     let (old, new) = (of(before), of(after));
     let is_in = |set: &HashSet<String>, pair: &StepAndLayer<'_>| {
@@ -190,14 +199,14 @@ fn layers(before: &Compared, after: &Compared) -> Markup {
     let (count, bytes) =
         same.fold((0, 0_u64), |(count, bytes), layer| (count + 1, bytes.saturating_add(layer.size)));
     let rows = html! {
-        @for pair in pairs(before).into_iter().filter(|pair| !is_in(&new, pair)) { (row("removed", "no", &pair)) }
-        @for pair in pairs(after).into_iter().filter(|pair| !is_in(&old, pair)) { (row("added", "yes", &pair)) }
+        @for pair in pairs(before).into_iter().filter(|pair| !is_in(&new, pair)) { (row(t, t.removed, "no", &pair)) }
+        @for pair in pairs(after).into_iter().filter(|pair| !is_in(&old, pair)) { (row(t, t.added, "yes", &pair)) }
     };
     html! {
         section {
-            h2 { "Layers" }
-            p.note { (counted(count, "layer is", "layers are")) " the same, " (Size(bytes)) " of them." }
-            @if old != new { (table("Layers that differ", &[CHANGE, CREATED_BY, SIZE, LAYER], rows)) }
+            h2 { (t.layers) }
+            p.note { (t.layers_are_the_same.with(count, [&Size(bytes)])) }
+            @if old != new { (table(t, t.layers_that_differ, &[CHANGE, CREATED_BY, SIZE, LAYER], rows)) }
         }
     }
 }
@@ -208,15 +217,15 @@ fn pairs(image: &Compared) -> Vec<StepAndLayer<'_>> {
     paired(&image.layers, history).into_iter().filter(|pair| pair.layer.is_some()).collect()
 }
 
-fn row(change: &str, class: &str, pair: &StepAndLayer<'_>) -> Markup {
+fn row(t: &Texts, change: &str, class: &str, pair: &StepAndLayer<'_>) -> Markup {
     let size = pair.layer.map_or(0, |layer| layer.size);
     let layer = pair.layer.map_or("", |layer| &layer.digest);
     html! {
         tr role="row" {
-            (cell(CHANGE, html! { span class=(class) { (change) } }))
-            (head_cell(CREATED_BY, created_by(pair.step).render()))
-            (cell(SIZE, Size(size)))
-            (cell(LAYER, digest(layer)))
+            (cell(t, CHANGE, html! { span class=(class) { (change) } }))
+            (head_cell(CREATED_BY, created_by(t, pair.step)))
+            (cell(t, SIZE, Size(size)))
+            (cell(t, LAYER, digest(layer)))
         }
     }
 }

@@ -3,8 +3,7 @@
 use maud::{Markup, html};
 
 use crate::ui::{
-    age::{Age, written},
-    amount::counted,
+    age::{Age, Moment},
     copyable::digest,
     layout::Document,
     link,
@@ -12,42 +11,45 @@ use crate::ui::{
     name::{Name, short},
     path::PagePath,
     table::{Column, cell, head_cell, table},
-    untrusted::Untrusted,
+    texts::Texts,
+    untrusted::{Untrusted, of_the_log},
 };
 
-const TIME: Column = Column { label: "When", class: "" };
-const WHO: Column = Column { label: "Who", class: "" };
-const WHAT: Column = Column { label: "What", class: "main" };
-const DECISION: Column = Column { label: "Decision", class: "" };
-const STATUS: Column = Column { label: "Status", class: "number" };
-const REQUEST: Column = Column { label: "Request", class: "" };
+const TIME: Column = Column { label: |t| t.when, class: "" };
+const WHO: Column = Column { label: |t| t.who, class: "" };
+const WHAT: Column = Column { label: |t| t.what, class: "main" };
+const DECISION: Column = Column { label: |t| t.decision, class: "" };
+const STATUS: Column = Column { label: |t| t.status, class: "number" };
+const REQUEST: Column = Column { label: |t| t.request, class: "" };
 
 /// Times to choose from, in minutes.
-const TIMES: [(&str, &str); 4] =
-    [("15", "15 minutes"), ("60", "an hour"), ("1440", "a day"), ("10080", "a week")];
+const TIMES: [(&str, fn(&Texts) -> &'static str); 4] =
+    [("15", |t| t.fifteen_minutes), ("60", |t| t.an_hour), ("1440", |t| t.a_day), ("10080", |t| t.a_week)];
 
 /// Renders the latest events: the account, the request, and the decision on it.
 pub fn events(frame: &Frame<'_>, page: &Events) -> String {
+    let t = frame.texts();
     let content = html! {
-        div.heading { h1 { "Recent events" } }
-        p { a href=(link::to(frame, &PagePath::Shadow)) { "What would change by the next rules" } }
+        div.heading { h1 { (t.recent_events) } }
+        p { a href=(link::to(frame, &PagePath::Shadow)) { (t.by_the_next_rules) } }
         @match page.rows.as_deref() {
             None => {
                 div.empty {
-                    h2 { "No audit log is written" }
-                    p { "Set " code { "audit.to" } " in the configuration of Portwarden to the path of a file. From then on, each request and its answer appear here." }
+                    h2 { (t.no_audit_log) }
+                    p { (t.no_audit_log_explained) }
                 }
             }
             Some([]) if page.filter.is_empty() => {
-                div.empty { h2 { "Nothing has happened yet" } p { "The audit log is empty. The next request appears here." } }
+                div.empty { h2 { (t.nothing_happened) } p { (t.audit_log_is_empty) } }
             }
             Some(rows) => { (form(frame, &page.filter)) (list(frame, page, rows)) }
         }
     };
-    Document { title: "Recent events", path: Some(&PagePath::Events), class: "wide" }.render(frame, &content)
+    Document { title: t.recent_events, path: Some(&PagePath::Events), class: "wide" }.render(frame, &content)
 }
 
 fn form(frame: &Frame<'_>, filter: &EventFilter) -> Markup {
+    let t = frame.texts();
     let [.., (_, minutes), _] = filter.pairs();
     let text = |id: &str, label: &str, value: &str| {
         html! {
@@ -60,68 +62,70 @@ fn form(frame: &Frame<'_>, filter: &EventFilter) -> Markup {
     };
     html! {
         form.pair.filter method="get" action=(link::to(frame, &PagePath::Events)) {
-            (text("account", "Account", &filter.account))
-            (text("repository", "Repository", &filter.repository))
+            (text("account", t.account, &filter.account))
+            (text("repository", t.repository, &filter.repository))
             div.field {
-                label for="action" { "Action" }
+                label for="action" { (t.action) }
                 select #action name="action" {
-                    option value="" { "Any" }
-                    @for action in EventAction::ALL { option value=(action.name()) selected[filter.action == Some(action)] { (chosen(action)) } }
+                    option value="" { (t.any) }
+                    @for action in EventAction::ALL { option value=(action.name()) selected[filter.action == Some(action)] { (chosen(t, action)) } }
                 }
             }
             div.field {
-                label for="minutes" { "Within" }
+                label for="minutes" { (t.within) }
                 select #minutes name="minutes" {
-                    option value="" { "All that is kept" }
-                    @for (value, label) in TIMES { option value=(value) selected[minutes == value] { (label) } }
+                    option value="" { (t.all_that_is_kept) }
+                    @for (value, label) in TIMES { option value=(value) selected[minutes == value] { (label(t)) } }
                 }
             }
             div.field.check {
                 input #refused type="checkbox" name="refused" value="1" checked[filter.refused];
-                label for="refused" { "Refusals only" }
+                label for="refused" { (t.refusals_only) }
             }
-            button type="submit" { "Filter" }
+            button type="submit" { (t.filter) }
         }
     }
 }
 
-fn chosen(action: EventAction) -> &'static str {
+fn chosen(t: &Texts, action: EventAction) -> &'static str {
     match action {
-        EventAction::Pull => "Pulls",
-        EventAction::Push => "Pushes",
-        EventAction::Delete => "Deletions",
-        EventAction::List => "Lists",
-        EventAction::SignIn => "Sign-ins and tokens",
-        EventAction::Page => "Pages",
-        EventAction::Other => "Others",
+        EventAction::Pull => t.pulls,
+        EventAction::Push => t.pushes,
+        EventAction::Delete => t.deletions,
+        EventAction::List => t.lists,
+        EventAction::SignIn => t.sign_ins,
+        EventAction::Page => t.pages_seen,
+        EventAction::Other => t.others,
     }
 }
 
 fn list(frame: &Frame<'_>, page: &Events, rows: &[EventRow]) -> Markup {
+    let t = frame.texts();
     let body = html! { @for row in rows { tr role="row" { (event(frame, row)) } } };
     let pairs = page.filter.pairs();
     let mut pairs: Vec<(&str, &str)> = pairs.iter().map(|(key, value)| (*key, value.as_str())).collect();
     pairs.push(("format", "json"));
     html! {
         div.above {
-            p.extent { "From the last lines of the audit log, newest first" }
-            p { a href=(link::with(frame, &PagePath::Events, &pairs)) { "Download as JSON" } }
+            p.extent { (t.from_the_last_lines) }
+            p { a href=(link::with(frame, &PagePath::Events, &pairs)) { (t.download_json) } }
         }
         @if rows.is_empty() {
             div.empty {
-                h2 { "No event matches" }
-                p { a.button href=(link::to(frame, &PagePath::Events)) { "Show all" } }
+                h2 { (t.no_event_matches) }
+                p { a.button href=(link::to(frame, &PagePath::Events)) { (t.show_all) } }
             }
-        } @else { (table("Recent events", &[TIME, WHO, WHAT, DECISION, STATUS, REQUEST], body)) }
+        } @else { (table(t, t.recent_events, &[TIME, WHO, WHAT, DECISION, STATUS, REQUEST], body)) }
     }
 }
 
 fn event(frame: &Frame<'_>, row: &EventRow) -> Markup {
+    let t = frame.texts();
     let account = match row.account.as_deref() {
         // Of the server, or of many requests.
         None if row.method.is_empty() => html! { "–" },
-        None => html! { "not signed in" },
-        Some("") => html! { "anonymous" },
+        None => html! { (t.not_signed_in_event) },
+        Some("") => html! { (t.anonymous) },
         Some(account) => {
             let path = link::with(frame, &PagePath::Events, &[("account", account)]);
             html! { a href=(path) { (Untrusted(account)) } }
@@ -129,15 +133,15 @@ fn event(frame: &Frame<'_>, row: &EventRow) -> Markup {
     };
     html! {
         (head_cell(TIME, when(frame, row)))
-        (cell(WHO, two(&account, &row.address)))
-        (cell(WHAT, html! { span { (verb(row)) " " (subject(frame, row)) } }))
-        (cell(DECISION, two(&decision(&row.decision), &row.why)))
-        (cell(STATUS, html! { @if let Some(status) = row.status { (status) } @else { "–" } }))
-        (cell(REQUEST, html! {
+        (cell(t, WHO, two(&account, &html! { (Untrusted(&row.address)) }, &row.address)))
+        (cell(t, WHAT, html! { span { (action(frame, row)) } }))
+        (cell(t, DECISION, two(&decision(t, &row.decision), &of_the_log(&row.why), &row.why)))
+        (cell(t, STATUS, html! { @if let Some(status) = row.status { (status) } @else { "–" } }))
+        (cell(t, REQUEST, html! {
             @if row.request_id.is_empty() { "–" } @else {
                 span.two {
                     (digest(&row.request_id))
-                    @if row.count > 1 { span.quiet { (counted(row.count, "request", "requests")) } }
+                    @if row.count > 1 { span.quiet { (t.requests_counted.of(row.count)) } }
                 }
             }
         }))
@@ -145,32 +149,38 @@ fn event(frame: &Frame<'_>, row: &EventRow) -> Markup {
 }
 
 fn when(frame: &Frame<'_>, row: &EventRow) -> Markup {
+    let t = frame.texts();
     html! {
         @match row.time {
             Some(timestamp) => {
                 span.two {
-                    span { (Age { timestamp, now: frame.now }) }
-                    span.quiet.small { (written(timestamp).1) }
+                    span { (Age::new(frame, timestamp)) }
+                    span.quiet.small { (Moment::new(t, timestamp)) }
                 }
             }
-            None => { span.quiet { "unknown" } }
+            None => { span.quiet { (t.unknown) } }
         }
     }
 }
 
-/// Renders the action, done or wanted; of an event that is no request, its kind.
-fn verb(row: &EventRow) -> Markup {
-    let (done, asked) = match row.action {
-        EventAction::Pull => ("pulled", "pull"),
-        EventAction::Push => ("pushed", "push"),
-        EventAction::Delete => ("deleted", "delete"),
-        EventAction::List => ("listed", "list"),
-        EventAction::SignIn => ("signed in", "sign in"),
-        EventAction::Page => ("looked at", "look at"),
-        EventAction::Other if row.method.is_empty() => return html! { (Untrusted(&row.event)) },
-        EventAction::Other => return html! { "sent " code { (Untrusted(&row.method)) } },
+/// Renders the action, done or wanted, and its subject; of an event that is no request, its kind.
+fn action(frame: &Frame<'_>, row: &EventRow) -> Markup {
+    let t = frame.texts();
+    let subject = subject(frame, row);
+    let (done, wanted) = match row.action {
+        EventAction::Pull => (t.did_pull, t.wanted_pull),
+        EventAction::Push => (t.did_push, t.wanted_push),
+        EventAction::Delete => (t.did_delete, t.wanted_delete),
+        EventAction::List => (t.did_list, t.wanted_list),
+        EventAction::SignIn => (t.did_sign_in, t.wanted_sign_in),
+        EventAction::Page => (t.did_see, t.wanted_see),
+        EventAction::Other if row.method.is_empty() => {
+            return html! { (of_the_log(&row.event)) " " (subject) };
+        }
+        EventAction::Other => return t.did_send.with([&Untrusted(&row.method), &subject]),
     };
-    html! { @if row.is_refused() { "wanted to " (asked) } @else { (done) } }
+    let text = if row.is_refused() { wanted } else { done };
+    text.with([&subject])
 }
 
 /// A repository and its tag; a digest in short, and whole in a tooltip.
@@ -188,15 +198,18 @@ fn subject(frame: &Frame<'_>, row: &EventRow) -> Markup {
     }
 }
 
-fn two(first: &Markup, second: &str) -> Markup {
-    html! { span.two { span { (first) } @if !second.is_empty() { span.quiet { (Untrusted(second)) } } } }
+/// Two lines, or one where there is nothing to say in the second.
+fn two(first: &Markup, second: &Markup, said: &str) -> Markup {
+    html! { span.two { span { (first) } @if !said.is_empty() { span.quiet { (second) } } } }
 }
 
-fn decision(decision: &str) -> Markup {
-    let class = match decision {
-        "allowed" => "yes",
-        "denied" => "no",
-        _ => "other",
-    };
-    html! { @if decision.is_empty() { "–" } @else { span class=(class) { (Untrusted(decision)) } } }
+fn decision(t: &Texts, decision: &str) -> Markup {
+    html! {
+        @match decision {
+            "" => { "–" }
+            "allowed" => { span.yes { (t.allowed) } }
+            "denied" => { span.no { (t.denied) } }
+            other => { span.other { (of_the_log(other)) } }
+        }
+    }
 }

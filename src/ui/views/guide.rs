@@ -11,23 +11,25 @@ use crate::ui::{
 
 /// The commands to push to `repository`, from signing in on.
 pub(super) fn push_commands(frame: &Frame<'_>, repository: &str) -> Markup {
+    let t = frame.texts();
     let image = format!("{}/{repository}:latest", frame.host);
     html! {
         ol.guide {
-            li { p { "Sign in with docker" (password(frame)) ":" } (command(&format!("docker login {}", frame.host))) }
-            li { p { "Give an image of yours a name in this registry:" } (command(&format!("docker tag my-image {image}"))) }
-            li { p { "Push it:" } (command(&format!("docker push {image}"))) }
+            li { p { (signing_in(frame)) } (command(&format!("docker login {}", frame.host))) }
+            li { p { (t.push_name) } (command(&format!("docker tag my-image {image}"))) }
+            li { p { (t.push_push) } (command(&format!("docker push {image}"))) }
         }
     }
 }
 
-/// The password of `docker login`: people who sign in at a provider have none but a token.
-fn password(frame: &Frame<'_>) -> Markup {
-    let makes_tokens = matches!(frame.visitor, Visitor::Account { makes_tokens: true, .. });
-    html! {
-        @if makes_tokens {
-            ", with your password or a "
-            a href=(link::to(frame, &PagePath::Tokens)) { "personal token" }
+/// The first step: people who sign in at a provider have no password but a token.
+fn signing_in(frame: &Frame<'_>) -> Markup {
+    let t = frame.texts();
+    match frame.visitor {
+        Visitor::Account { makes_tokens: true, .. } => {
+            let token = html! { a href=(link::to(frame, &PagePath::Tokens)) { (t.personal_token) } };
+            t.push_sign_in_with_token.with([&token])
         }
+        _ => html! { (t.push_sign_in) },
     }
 }

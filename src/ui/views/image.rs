@@ -15,7 +15,7 @@ use crate::{
     image::Descriptor,
     ui::{
         age::Age,
-        amount::{Count, Size, counted},
+        amount::{Count, Size},
         copyable::{cut, digest, digest_of, whole_digest},
         layout::{Document, breadcrumbs},
         link,
@@ -24,12 +24,14 @@ use crate::{
         path::PagePath,
         sizes::Sizes,
         table::{Column, cell, head_cell, table},
+        texts::{Texts, in_words},
         untrusted::Untrusted,
     },
 };
 
 /// Renders the page of a manifest.
 pub fn image(frame: &Frame<'_>, page: &ImagePage<'_>) -> String {
+    let t = frame.texts();
     let called = Called { name: page.name, tag: page.tag, digest: page.digest };
     let path = match page.tag {
         Some(tag) => PagePath::tagged(page.name, tag),
@@ -37,170 +39,164 @@ pub fn image(frame: &Frame<'_>, page: &ImagePage<'_>) -> String {
     };
     let content = html! {
         (breadcrumbs(frame, &[
-            (Some(PagePath::Repositories), html! { "Repositories" }),
+            (Some(PagePath::Repositories), html! { (t.repositories) }),
             (PagePath::repository(page.name), html! { (Name(page.name)) }),
         ]))
         div.heading {
-            h1 { (called) @if page.is_write_once { " " (write_once()) } }
+            h1 { (called) @if page.is_write_once { " " (write_once(t)) } }
             @if page.tag.is_some() { (comparison(frame, page)) }
             @if page.may_delete_tag { (tag_deletion(frame, page)) }
             @if page.may_delete { (deletion(frame, page)) }
         }
         @match &page.content {
-            Content::Artifact { chart: Some(chart), .. } => { (about::chart(chart)) }
-            _ => { (about::about(&page.about)) }
+            Content::Artifact { chart: Some(chart), .. } => { (about::chart(t, chart)) }
+            _ => { (about::about(t, &page.about)) }
         }
         (commands(frame, page, called))
         (facts(frame, page))
         (inside(frame, page))
-        (annotations(page.annotations))
+        (annotations(t, page.annotations))
         (referrers(frame, page))
     };
     Document { title: &called.to_string(), path: path.as_ref(), class: "wide" }.render(frame, &content)
 }
 
 fn comparison(frame: &Frame<'_>, page: &ImagePage<'_>) -> Markup {
+    let t = frame.texts();
     html! {
         @if let Some(path) = PagePath::comparison(page.name) {
-            a.button href=(link::with(frame, &path, &[("from", page.tag.unwrap_or_default())])) { "Compare…" }
+            a.button href=(link::with(frame, &path, &[("from", page.tag.unwrap_or_default())])) { (t.compare) }
         }
     }
 }
 
 fn tag_deletion(frame: &Frame<'_>, page: &ImagePage<'_>) -> Markup {
+    let t = frame.texts();
     html! {
         @if let Some(path) = PagePath::tag_deletion(page.name, page.tag.unwrap_or_default()) {
-            a.button href=(link::to(frame, &path)) { "Delete this tag…" }
+            a.button href=(link::to(frame, &path)) { (t.delete_this_tag) }
         }
     }
 }
 
 fn deletion(frame: &Frame<'_>, page: &ImagePage<'_>) -> Markup {
+    let t = frame.texts();
     html! {
         @if let Some(path) = PagePath::deletion(page.name, page.digest) {
-            a.button.danger href=(link::with(frame, &path, &[("tag", page.tag.unwrap_or_default())])) { "Delete the image…" }
+            a.button.danger href=(link::with(frame, &path, &[("tag", page.tag.unwrap_or_default())])) { (t.delete_the_image) }
         }
     }
 }
 
 fn facts(frame: &Frame<'_>, page: &ImagePage<'_>) -> Markup {
+    let t = frame.texts();
     html! {
         dl.facts {
             @match &page.content {
                 Content::Image { layers, config } => {
                     @if let Ok(config) = config {
-                        div { dt { "Platform" } dd { (Untrusted(&config.platform.to_string())) } }
+                        div { dt { (t.platform) } dd { (Untrusted(&config.platform.to_string())) } }
                     }
-                    div { dt { "Size" } dd { (size(page)) " in " (counted(layers.len(), "layer", "layers")) } }
+                    div { dt { (t.size) } dd { (t.size_in.with([&size(t, page), &t.layers_counted.of(layers.len())])) } }
                     @if let Ok(config) = config {
-                        @if let Some(timestamp) = config.created { div { dt { "Created" } dd { (Age { timestamp, now: frame.now }) } } }
-                        @if let Some(author) = &config.author { div { dt { "Author" } dd { (Untrusted(author)) } } }
+                        @if let Some(timestamp) = config.created { div { dt { (t.created) } dd { (Age::new(frame, timestamp)) } } }
+                        @if let Some(author) = &config.author { div { dt { (t.author) } dd { (Untrusted(author)) } } }
                     }
                 }
                 Content::Index(entries) => {
-                    div { dt { "Kind" } dd { "Image for several platforms" } }
-                    div { dt { "Platforms" } dd { (Count(runnable(entries).count() as u64)) } }
-                    div { dt { "Size" } dd { (sizes(page, entries)) } }
+                    div { dt { (t.kind) } dd { (t.image_for_platforms) } }
+                    div { dt { (t.platforms) } dd { (Count(runnable(entries).count() as u64)) } }
+                    div { dt { (t.size) } dd { (sizes(t, page, entries)) } }
                 }
                 Content::Artifact { kind, files, .. } => {
-                    div { dt { "Kind" } dd { (Untrusted(kind)) } }
-                    div { dt { "Size" } dd { (size(page)) " in " (counted(files.len(), "file", "files")) } }
+                    div { dt { (t.kind) } dd { (Untrusted(&in_words(t, kind))) } }
+                    div { dt { (t.size) } dd { (t.size_in.with([&size(t, page), &t.files_counted.of(files.len())])) } }
                 }
                 Content::Unknown => {}
             }
             @if let Some(known) = &page.activity { (activity::facts(frame, known)) }
-            div.long { dt { "Digest" } dd { (whole_digest(page.digest)) } }
-            div.long { dt { "Media type" } dd { code { (Untrusted(page.media_type)) } } }
+            div.long { dt { (t.digest) } dd { (whole_digest(page.digest)) } }
+            div.long { dt { (t.media_type) } dd { code { (Untrusted(page.media_type)) } } }
         }
     }
 }
 
-fn explained(why: &NoConfig) -> String {
+fn explained(t: &Texts, why: &NoConfig) -> Markup {
     match why {
-        NoConfig::Unreadable => "It is missing, too large or not JSON, or its digest is not SHA-256.".to_owned(),
-        NoConfig::Elsewhere(None) => {
-            "The registry keeps blobs in an object store and redirects clients there, which these pages do not follow. \
-             With storage.redirect.disable: true in its configuration they can be read here."
-                .to_owned()
+        NoConfig::Unreadable => t.no_config_unreadable.with([]),
+        NoConfig::Elsewhere(None) => t.no_config_elsewhere.with([]),
+        NoConfig::Elsewhere(Some(origin)) => t.no_config_at.with([&Untrusted(origin)]),
+        NoConfig::Store { origin, fault } => {
+            let origin = Untrusted(origin);
+            match fault {
+                StoreFault::Unreachable => t.store_unreachable.with([&origin]),
+                StoreFault::Redirects => t.store_redirects.with([&origin]),
+                StoreFault::Status(403) => t.store_forbids.with([&origin]),
+                StoreFault::Status(status) => t.store_status.with([&origin, status]),
+                StoreFault::TooLarge => t.store_too_large.with([&origin]),
+                StoreFault::WrongDigest => t.store_wrong_digest.with([&origin]),
+            }
         }
-        NoConfig::Elsewhere(Some(origin)) => format!(
-            "The registry keeps blobs in an object store and redirects clients there, which these pages do not follow. \
-             They can be read here with {origin} in Portwarden's registry.follow_redirects, or with \
-             storage.redirect.disable: true in the registry's configuration."
-        ),
-        NoConfig::Store { origin, fault } => match fault {
-            StoreFault::Unreachable => {
-                format!("The object store at {origin} cannot be reached. The log of Portwarden has the reason.")
-            }
-            StoreFault::Redirects => {
-                format!("The object store at {origin} redirects further, and these pages follow one redirect only.")
-            }
-            StoreFault::Status(403) => format!(
-                "The object store at {origin} refused the request with status 403: the signature in the registry's \
-                 redirect has expired, or is not valid there."
-            ),
-            StoreFault::Status(status) => format!("The object store at {origin} answered with status {status}."),
-            StoreFault::TooLarge => format!("The object store at {origin} sent more than 512 KiB."),
-            StoreFault::WrongDigest => {
-                format!("The content that the object store at {origin} sent does not have the digest of this blob.")
-            }
-        },
     }
 }
 
 /// The size that the list of tags shows as well.
-fn size(page: &ImagePage<'_>) -> Markup {
-    html! { @if let Some(size) = page.size { (Size(size)) } @else { span.quiet { "unknown" } } }
+fn size(t: &Texts, page: &ImagePage<'_>) -> Markup {
+    html! { @if let Some(size) = page.size { (Size(size)) } @else { span.quiet { (t.unknown) } } }
 }
 
 /// The sizes that the list of tags shows as well.
-fn sizes(page: &ImagePage<'_>, entries: &[IndexEntry]) -> Markup {
+fn sizes(t: &Texts, page: &ImagePage<'_>, entries: &[IndexEntry]) -> Markup {
     let sizes = Sizes(runnable(entries).map(|entry| entry.size).collect());
     html! {
-        @if let Some(one) = sizes.of_one() { (one) " for one platform" @if let Some(sum) = page.size { ", " (sizes.of_all(sum)) } }
-        @else { (size(page)) }
+        @if let Some(one) = sizes.of_one() {
+            (t.for_one_platform.with([&one]))
+            @if let Some(sum) = page.size { (t.and_in_all.with([&sizes.of_all(t, sum)])) }
+        } @else { (size(t, page)) }
     }
 }
 
 fn inside(frame: &Frame<'_>, page: &ImagePage<'_>) -> Markup {
+    let t = frame.texts();
     html! {
         @match &page.content {
             Content::Image { layers: parts, config } => {
-                (layers(parts, config.as_ref().map_or(&[], |config| &config.history)))
+                (layers(t, parts, config.as_ref().map_or(&[], |config| &config.history)))
                 @match config {
-                    Ok(config) => { (configuration(config)) }
+                    Ok(config) => { (configuration(t, config)) }
                     Err(why) => {
                         div.notice role="status" {
-                            p { strong { "The configuration of this image cannot be read." } }
-                            p { (explained(why)) " How the layers were made and what they run is not known." }
+                            p { (t.no_config) }
+                            p { (explained(t, why)) " " (t.so_history_is_unknown) }
                         }
                     }
                 }
             }
             Content::Index(entries) => { (platforms(frame, page, entries)) }
-            Content::Artifact { files: parts, .. } => { (files(parts)) }
+            Content::Artifact { files: parts, .. } => { (files(t, parts)) }
             Content::Unknown => {
                 div.notice role="status" {
-                    p { strong { "Its content cannot be shown." } }
-                    p { "Its manifest is of an old or unknown kind, or too large. Clients that know it can still pull it." }
+                    p { (t.content_unknown) }
+                    p { (t.content_unknown_explained) }
                 }
             }
         }
     }
 }
 
-const PLATFORM: Column = Column { label: "Platform", class: "main" };
-const SIZE: Column = Column { label: "Size", class: "number" };
-const DIGEST: Column = Column { label: "Digest", class: "" };
+const PLATFORM: Column = Column { label: |t| t.platform, class: "main" };
+const SIZE: Column = Column { label: |t| t.size, class: "number" };
+const DIGEST: Column = Column { label: |t| t.digest, class: "" };
 
 fn platforms(frame: &Frame<'_>, page: &ImagePage<'_>, entries: &[IndexEntry]) -> Markup {
+    let t = frame.texts();
     let rows =
         html! { @for entry in runnable(entries) { tr role="row" { (entry_cells(frame, page, entry)) } } };
     let attesting: Vec<&IndexEntry> = entries.iter().filter(|entry| entry.attests.is_some()).collect();
     html! {
         section {
-            h2 { "Platforms" }
-            (table("Platforms", &[PLATFORM, SIZE, DIGEST], rows))
+            h2 { (t.platforms) }
+            (table(t, t.platforms, &[PLATFORM, SIZE, DIGEST], rows))
             @if !attesting.is_empty() { (attestations(frame, page, entries, &attesting)) }
         }
     }
@@ -211,17 +207,18 @@ fn runnable(entries: &[IndexEntry]) -> impl Iterator<Item = &IndexEntry> {
 }
 
 fn entry_cells(frame: &Frame<'_>, page: &ImagePage<'_>, entry: &IndexEntry) -> Markup {
-    let platform = entry.platform.as_ref().map_or("not stated".to_owned(), ToString::to_string);
+    let t = frame.texts();
+    let platform = entry.platform.as_ref().map_or(t.not_stated.to_owned(), ToString::to_string);
     let path = PagePath::by_digest(page.name, &entry.digest);
     html! {
         (head_cell(PLATFORM, link::link(frame, path.as_ref(), Untrusted(&platform))))
-        (cell(SIZE, html! { @if let Some(size) = entry.size { (Size(size)) } @else { span.quiet { "unknown" } } }))
-        (cell(DIGEST, digest(&entry.digest)))
+        (cell(t, SIZE, html! { @if let Some(size) = entry.size { (Size(size)) } @else { span.quiet { (t.unknown) } } }))
+        (cell(t, DIGEST, digest(&entry.digest)))
     }
 }
 
-const ATTESTATION: Column = Column { label: "Attestation", class: "main" };
-const ATTESTS: Column = Column { label: "About", class: "" };
+const ATTESTATION: Column = Column { label: |t| t.attestation, class: "main" };
+const ATTESTS: Column = Column { label: |t| t.about_what, class: "" };
 
 fn attestations(
     frame: &Frame<'_>,
@@ -229,18 +226,19 @@ fn attestations(
     entries: &[IndexEntry],
     attesting: &[&IndexEntry],
 ) -> Markup {
+    let t = frame.texts();
     let rows = html! {
         @for entry in attesting {
             tr role="row" {
                 (head_cell(ATTESTATION, digest_of(frame, page.name, &entry.digest)))
-                (cell(ATTESTS, subject(entries, entry.attests.as_deref().unwrap_or_default())))
+                (cell(t, ATTESTS, subject(entries, entry.attests.as_deref().unwrap_or_default())))
             }
         }
     };
     html! {
         details.card {
-            summary { (counted(attesting.len(), "attestation", "attestations")) ": what builders say about how it was made" }
-            (table("Attestations", &[ATTESTATION, ATTESTS], rows))
+            summary { (t.attestations_counted.of(attesting.len())) }
+            (table(t, t.attestations, &[ATTESTATION, ATTESTS], rows))
         }
     }
 }
@@ -257,72 +255,74 @@ fn subject(entries: &[IndexEntry], about: &str) -> Markup {
     }
 }
 
-const FILE: Column = Column { label: "File", class: "main" };
-const MEDIA_TYPE: Column = Column { label: "Media type", class: "" };
+const FILE: Column = Column { label: |t| t.file, class: "main" };
+const MEDIA_TYPE: Column = Column { label: |t| t.media_type, class: "" };
 
 /// The annotation in which builders of artifacts name a file (OCI image specification).
 const TITLE: &str = "org.opencontainers.image.title";
 
-fn files(files: &[Descriptor]) -> Markup {
+fn files(t: &Texts, files: &[Descriptor]) -> Markup {
     let rows = html! {
         @for file in files {
             tr role="row" {
-                (head_cell(FILE, Untrusted(file.annotations.get(TITLE).map_or("without a name", String::as_str))))
-                (cell(SIZE, Size(file.size)))
-                (cell(MEDIA_TYPE, html! { code.media { (Untrusted(&file.media_type)) } }))
-                (cell(DIGEST, digest(&file.digest)))
+                (head_cell(FILE, Untrusted(file.annotations.get(TITLE).map_or(t.without_a_name, String::as_str))))
+                (cell(t, SIZE, Size(file.size)))
+                (cell(t, MEDIA_TYPE, html! { code.media { (Untrusted(&file.media_type)) } }))
+                (cell(t, DIGEST, digest(&file.digest)))
             }
         }
     };
     html! {
         section {
-            h2 { "Files" }
-            @if files.is_empty() { p.note { "None." } } @else {
-                (table("Files", &[FILE, SIZE, MEDIA_TYPE, DIGEST], rows))
+            h2 { (t.files) }
+            @if files.is_empty() { p.note { (t.none) } } @else {
+                (table(t, t.files, &[FILE, SIZE, MEDIA_TYPE, DIGEST], rows))
             }
         }
     }
 }
 
-fn annotations(annotations: &BTreeMap<String, String>) -> Markup {
+fn annotations(t: &Texts, annotations: &BTreeMap<String, String>) -> Markup {
     html! {
         @if !annotations.is_empty() {
-            section { h2 { "Annotations" } (pairs(annotations.iter().map(|(key, value)| (key.as_str(), value.as_str())))) }
+            section { h2 { (t.annotations) } (pairs(t, annotations.iter().map(|(key, value)| (key.as_str(), value.as_str())))) }
         }
     }
 }
 
-const KIND: Column = Column { label: "Kind", class: "main" };
-const TAG: Column = Column { label: "Tag", class: "" };
+const KIND: Column = Column { label: |t| t.kind, class: "main" };
+const TAG: Column = Column { label: |t| t.tag, class: "" };
 
 fn referrers(frame: &Frame<'_>, page: &ImagePage<'_>) -> Markup {
+    let t = frame.texts();
     let rows = html! { @for referrer in &page.referrers { tr role="row" { (referrer_cells(frame, page.name, referrer)) } } };
     html! {
         section {
-            h2 { "Signatures and attachments" }
+            h2 { (t.attachments) }
             @if page.referrers.is_empty() {
-                p.note { "Nothing is attached to it: no signature, no SBOM." }
+                p.note { (t.no_attachments) }
             } @else {
-                p.note { "Nothing here is verified. " code { "cosign verify" } " does that." }
-                (table("Signatures and attachments", &[KIND, SIZE, TAG, DIGEST], rows))
+                p.note { (t.attachments_not_verified) }
+                (table(t, t.attachments, &[KIND, SIZE, TAG, DIGEST], rows))
             }
         }
     }
 }
 
 fn referrer_cells(frame: &Frame<'_>, name: &str, referrer: &Referrer) -> Markup {
+    let t = frame.texts();
     let path = PagePath::by_digest(name, &referrer.digest);
     let size = referrer.size.map(Size);
     let tag = referrer.tag.as_deref();
     let kind = html! {
-        (link::link(frame, path.as_ref(), Untrusted(&referrer.kind)))
-        @for signer in &referrer.signers { div.below.small { "names " (Untrusted(signer)) } }
-        @if let Some(pushed) = &referrer.pushed { div.below.small { "pushed " (activity::done(frame, pushed)) } }
+        (link::link(frame, path.as_ref(), Untrusted(&in_words(t, &referrer.kind))))
+        @for signer in &referrer.signers { div.below.small { (t.names_signer.with([&Untrusted(signer)])) } }
+        @if let Some(pushed) = &referrer.pushed { div.below.small { (t.attachment_pushed.with([&activity::done(frame, pushed)])) } }
     };
     html! {
         (head_cell(KIND, kind))
-        (cell(SIZE, html! { @if let Some(size) = size { (size) } @else { span.quiet { "unknown" } } }))
-        (cell(TAG, html! { @if let Some(tag) = tag { (cut(tag)) } @else { span.quiet { "none" } } }))
-        (cell(DIGEST, digest(&referrer.digest)))
+        (cell(t, SIZE, html! { @if let Some(size) = size { (size) } @else { span.quiet { (t.unknown) } } }))
+        (cell(t, TAG, html! { @if let Some(tag) = tag { (cut(tag)) } @else { span.quiet { (t.no_tag) } } }))
+        (cell(t, DIGEST, digest(&referrer.digest)))
     }
 }

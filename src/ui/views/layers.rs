@@ -9,6 +9,7 @@ use crate::{
         build_step::BuildStep,
         copyable::digest,
         table::{Column, cell, head_cell, table},
+        texts::Texts,
     },
 };
 
@@ -19,41 +20,41 @@ pub(super) struct StepAndLayer<'a> {
     pub(super) layer: Option<&'a Descriptor>,
 }
 
-const STEP: Column = Column { label: "Step", class: "ordinal" };
-const CREATED_BY: Column = Column { label: "Created by", class: "main" };
-const SIZE: Column = Column { label: "Size", class: "number" };
-const DIGEST: Column = Column { label: "Layer", class: "" };
+const STEP: Column = Column { label: |t| t.step, class: "ordinal" };
+const CREATED_BY: Column = Column { label: |t| t.created_by, class: "main" };
+const SIZE: Column = Column { label: |t| t.size, class: "number" };
+const DIGEST: Column = Column { label: |t| t.layer, class: "" };
 
 /// Layers and history, in the order in which they were made.
-pub(super) fn layers(layers: &[Descriptor], history: &[HistoryEntry]) -> Markup {
+pub(super) fn layers(t: &Texts, layers: &[Descriptor], history: &[HistoryEntry]) -> Markup {
     let largest = layers.iter().map(|layer| layer.size).max().unwrap_or_default();
     let rows = html! {
         @for (at, pair) in paired(layers, history).into_iter().enumerate() {
             tr.without-layer[pair.layer.is_none()] role="row" {
-                (cell(STEP, html! { (at + 1) }))
-                (head_cell(CREATED_BY, created_by(pair.step)))
-                (cell(SIZE, html! { @if let Some(layer) = pair.layer { (Size(layer.size)) (bar(layer.size, largest)) } @else { "–" } }))
-                (cell(DIGEST, html! { @if let Some(layer) = pair.layer { (digest(&layer.digest)) } @else { span.quiet { "no layer" } } }))
+                (cell(t, STEP, html! { (at + 1) }))
+                (head_cell(CREATED_BY, created_by(t, pair.step)))
+                (cell(t, SIZE, html! { @if let Some(layer) = pair.layer { (Size(layer.size)) (bar(layer.size, largest)) } @else { "–" } }))
+                (cell(t, DIGEST, html! { @if let Some(layer) = pair.layer { (digest(&layer.digest)) } @else { span.quiet { (t.no_layer) } } }))
             }
         }
     };
     html! {
         section {
-            h2 { "Layers" }
-            @if layers.is_empty() && history.is_empty() { p.note { "None." } } @else {
-                (table("Layers and the steps that made them, the base first", &[STEP, CREATED_BY, SIZE, DIGEST], rows))
+            h2 { (t.layers) }
+            @if layers.is_empty() && history.is_empty() { p.note { (t.none) } } @else {
+                (table(t, t.layers_in_order, &[STEP, CREATED_BY, SIZE, DIGEST], rows))
             }
         }
     }
 }
 
 /// The step, as its author wrote it.
-pub(super) fn created_by(step: Option<&HistoryEntry>) -> Markup {
+pub(super) fn created_by(t: &Texts, step: Option<&HistoryEntry>) -> Markup {
     html! {
         @match step {
-            Some(step) if !step.created_by.trim().is_empty() => { (BuildStep::parse(&step.created_by).render()) }
-            Some(HistoryEntry { comment: Some(comment), .. }) => { (BuildStep::parse(comment).render()) }
-            _ => { span.quiet { "not stated" } }
+            Some(step) if !step.created_by.trim().is_empty() => { (BuildStep::parse(&step.created_by).render(t)) }
+            Some(HistoryEntry { comment: Some(comment), .. }) => { (BuildStep::parse(comment).render(t)) }
+            _ => { span.quiet { (t.not_stated) } }
         }
     }
 }

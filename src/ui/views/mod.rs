@@ -31,5 +31,4 @@ pub use repositories::repositories;
 pub use repository::repository;
 pub use shadow::shadow;
 pub use sign_in::sign_in;
-pub(crate) use sign_in::wait;
-pub use tokens::tokens;
+pub use tokens::{token_problem, tokens};

@@ -1,35 +1,59 @@
 //! The page about an error: the problem, and the way on.
 
-use maud::html;
+use maud::{Markup, html};
 
+use super::sign_in::try_again;
 use crate::ui::{
     copyable::whole_digest,
     layout::Document,
     link,
-    model::{Frame, Problem, Visitor},
+    model::{Frame, Problem, ProblemKind, Visitor},
     path::PagePath,
-    untrusted::Untrusted,
+    texts::Texts,
+    untrusted::of_the_log,
 };
 
 /// Renders the problem and the remedy.
 pub fn problem(frame: &Frame<'_>, page: &Problem<'_>) -> String {
-    let title = Untrusted(page.title).to_string();
+    let t = frame.texts();
+    let (title, message) = explained(t, &page.kind);
     let content = html! {
         p.status { (page.status) }
         h1 { (title) }
-        p.lead { (Untrusted(page.message)) }
-        @if passes(page.status) { p { "Reload this page in a moment." } }
+        p.lead { (message) @if let Some(seconds) = page.retry_after { " " (try_again(t, seconds)) } }
+        @if passes(page.status) { p { (t.reload_in_a_moment) } }
         p {
             @if may_be_for_an_account(frame, page.status) {
-                a.button.primary href=(link::to_sign_in(frame)) { "Sign in" } " "
+                a.button.primary href=(link::to_sign_in(frame)) { (t.sign_in) } " "
             }
-            a.button href=(link::to(frame, &PagePath::Repositories)) { "Go to the repositories" }
+            a.button href=(link::to(frame, &PagePath::Repositories)) { (t.go_to_repositories) }
         }
         @if !page.request_id.is_empty() {
-            dl.facts { div.long { dt { "Request ID: name it when you ask for help" } dd { (whole_digest(page.request_id)) } } }
+            dl.facts { div.long { dt { (t.request_id) } dd { (whole_digest(page.request_id)) } } }
         }
     };
-    Document { title: &title, path: None, class: "problem" }.render(frame, &content)
+    Document { title, path: None, class: "problem" }.render(frame, &content)
+}
+
+/// The problem in a few words, and the meaning of it. A sentence of the server is in English, as its log has it.
+fn explained(t: &Texts, kind: &ProblemKind<'_>) -> (&'static str, Markup) {
+    match *kind {
+        ProblemKind::NoPage => (t.no_page, t.no_page_explained.with([])),
+        ProblemKind::Method => (t.wrong_method, t.wrong_method_explained.with([])),
+        ProblemKind::NotFound => (t.not_found, t.not_found_explained.with([])),
+        ProblemKind::Denied(why) => (t.may_not, of_the_log(why)),
+        ProblemKind::NotSignedIn(why) => (t.not_signed_in_title, of_the_log(why)),
+        ProblemKind::Forged => (t.forged, t.forged_explained.with([])),
+        ProblemKind::Changed => (t.changed, t.changed_explained.with([])),
+        ProblemKind::NoDeletion => (t.no_deletion, t.no_deletion_explained.with([])),
+        ProblemKind::Redirects => (t.strange, t.redirects_explained.with([])),
+        ProblemKind::Strange => (t.strange, t.strange_explained.with([])),
+        ProblemKind::NoAnswer(why) => (t.no_answer, of_the_log(why)),
+        ProblemKind::Unavailable(why) => (t.not_available, of_the_log(why)),
+        ProblemKind::TooMany(why) => (t.too_many, of_the_log(why)),
+        ProblemKind::WrongPassword(why) => (t.wrong_name_or_password, of_the_log(why)),
+        ProblemKind::Failed(why) => (t.did_not_work, of_the_log(why)),
+    }
 }
 
 /// Returns whether an account may see what the anonymous one may not. The answer is the same for what is not there at

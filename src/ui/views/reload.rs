@@ -3,7 +3,7 @@
 
 use maud::{DOCTYPE, html};
 
-use crate::ui::{assets::Asset, link, model::Frame, path::PagePath, untrusted::Untrusted};
+use crate::ui::{layout, link, model::Frame, path::PagePath, untrusted::Untrusted};
 
 /// Loads the same address again at once; where a browser does not, there is a link to `page`.
 pub fn reload(frame: &Frame<'_>, page: &PagePath) -> String {
@@ -17,20 +17,20 @@ pub fn go_on(frame: &Frame<'_>, next: &str) -> String {
 }
 
 fn document(frame: &Frame<'_>, refresh: &str, to: &str) -> String {
+    let t = frame.texts();
     let document = html! {
         (DOCTYPE)
-        html lang="en" {
+        html lang=(frame.language.code()) {
             head {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
-                meta name="color-scheme" content="light dark";
                 meta http-equiv="refresh" content=(refresh);
                 title { (Untrusted(frame.service).to_string()) }
                 // The next page has the same style: the colour behind does not flash.
-                link rel="stylesheet" href=(link::to(frame, &PagePath::Asset(Asset::Style)));
+                (layout::styles(frame))
             }
             body {
-                main { h1 { "One moment" } p { a href=(to) { "Go on" } } }
+                main { h1 { (t.one_moment) } p { a href=(to) { (t.go_on) } } }
             }
         }
     };

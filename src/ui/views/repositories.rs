@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::{activity, guide::push_commands};
 use crate::ui::{
-    amount::{Count, counted},
+    amount::Count,
     layout::Document,
     link,
     model::{Frame, Repositories, RepositoryRow, Visitor},
@@ -13,44 +13,48 @@ use crate::ui::{
     path::PagePath,
     search::Search,
     table::{Column, cell, head_cell, table},
+    texts::Texts,
     untrusted::Untrusted,
 };
 
 /// The repositories, or what to do where there are none.
 pub fn repositories(frame: &Frame<'_>, page: &Repositories<'_>) -> String {
+    let t = frame.texts();
     let content = html! {
-        div.heading { h1 { "Repositories" } }
+        div.heading { h1 { (t.repositories) } }
         @if page.all == 0 { (nothing(frame)) } @else { (list(frame, page)) }
     };
-    Document { title: "Repositories", path: Some(&PagePath::Repositories), class: "wide" }
+    Document { title: t.repositories, path: Some(&PagePath::Repositories), class: "wide" }
         .render(frame, &content)
 }
 
 fn list(frame: &Frame<'_>, page: &Repositories<'_>) -> Markup {
+    let t = frame.texts();
     let path = PagePath::Repositories;
     html! {
-        (Search { page: &path, query: page.query, label: "Search repositories, tags, digests" }.form(frame))
+        (Search { page: &path, query: page.query, label: t.search_everything }.form(frame))
         @if !page.tagged.is_empty() { (tagged(frame, page)) }
         @else if page.rows.is_empty() { (no_match(frame, page)) } @else {
-            p.extent { (found(page)) }
+            p.extent { (found(t, page)) }
             (rows(frame, page))
             (pagination(frame, &path, page.page, &[("q", page.query)]))
         }
         @if page.incomplete {
-            p.note { "This registry has more repositories than are listed here. Open any other by its name in the address: /team/app." }
+            p.note { (t.more_than_listed) }
         }
         @if matches!(frame.visitor, Visitor::Account { .. }) {
-            details.guide { summary { "How to push an image" } (push_commands(frame, "team/app")) }
+            details.guide { summary { (t.how_to_push) } (push_commands(frame, "team/app")) }
         }
     }
 }
 
-const REPOSITORY: Column = Column { label: "Repository", class: "main" };
-const TAGS: Column = Column { label: "Tags", class: "number" };
-const PUSHED: Column = Column { label: "Last push", class: "" };
-const PULLS: Column = Column { label: "Pulls in 30 days", class: "number" };
+const REPOSITORY: Column = Column { label: |t| t.repository, class: "main" };
+const TAGS: Column = Column { label: |t| t.tags, class: "number" };
+const PUSHED: Column = Column { label: |t| t.last_push, class: "" };
+const PULLS: Column = Column { label: |t| t.pulls_in_30_days, class: "number" };
 
 fn rows(frame: &Frame<'_>, page: &Repositories<'_>) -> Markup {
+    let t = frame.texts();
     let has_activity = page.rows.iter().any(|row| row.pushed.is_some() || row.pulls.is_some());
     let mut columns = vec![REPOSITORY, TAGS];
     columns.extend([PUSHED, PULLS].into_iter().filter(|_| has_activity));
@@ -67,7 +71,7 @@ fn rows(frame: &Frame<'_>, page: &Repositories<'_>) -> Markup {
             tr role="row" { (cells(frame, row, has_activity)) }
         }
     };
-    table("Repositories", &columns, body)
+    table(t, t.repositories, &columns, body)
 }
 
 /// The first part of a name that has several.
@@ -76,27 +80,26 @@ fn namespace(name: &str) -> Option<&str> {
 }
 
 fn cells(frame: &Frame<'_>, row: &RepositoryRow<'_>, has_activity: bool) -> Markup {
+    let t = frame.texts();
     let count = |count: Option<u64>| html! { @if let Some(count) = count { (Count(count)) } @else { span.quiet { "–" } } };
     html! {
         (head_cell(REPOSITORY, link::link(frame, PagePath::repository(row.name).as_ref(), Name(row.name))))
-        (cell(TAGS, count(row.tags.map(|tags| tags as u64))))
+        (cell(t, TAGS, count(row.tags.map(|tags| tags as u64))))
         @if has_activity {
-            (cell(PUSHED, html! { @if let Some(pushed) = &row.pushed { span.two { span { (activity::done(frame, pushed)) } } } @else { span.quiet { "–" } } }))
-            (cell(PULLS, count(row.pulls)))
+            (cell(t, PUSHED, html! { @if let Some(pushed) = &row.pushed { span.two { span { (activity::done(frame, pushed)) } } } @else { span.quiet { "–" } } }))
+            (cell(t, PULLS, count(row.pulls)))
         }
     }
 }
 
-fn found(page: &Repositories<'_>) -> Markup {
-    let noun = if page.page.total == 1 { "repository" } else { "repositories" };
-    html! {
-        (extent(page.page, page.rows.len(), noun))
-        @if !page.query.is_empty() { " with " strong { (Untrusted(page.query)) } " in the name" }
-    }
+fn found(t: &Texts, page: &Repositories<'_>) -> Markup {
+    let extent = extent(t, page.page, page.rows.len(), &t.repositories_counted);
+    if page.query.is_empty() { extent } else { t.found_in_names.with([&extent, &Untrusted(page.query)]) }
 }
 
 /// Renders tags, if the words name no repository.
 fn tagged(frame: &Frame<'_>, page: &Repositories<'_>) -> Markup {
+    let t = frame.texts();
     let rows = html! {
         @for (name, tag) in &page.tagged {
             tr role="row" {
@@ -105,60 +108,52 @@ fn tagged(frame: &Frame<'_>, page: &Repositories<'_>) -> Markup {
         }
     };
     html! {
-        p.extent { (counted(page.tagged.len(), "repository has", "repositories have")) " such a tag" }
-        (table("Tags", &[REPOSITORY], rows))
+        p.extent { (t.have_such_a_tag.of(page.tagged.len())) }
+        (table(t, t.tags, &[REPOSITORY], rows))
     }
 }
 
 fn no_match(frame: &Frame<'_>, page: &Repositories<'_>) -> Markup {
+    let t = frame.texts();
     html! {
         div.empty {
-            h2 { "Nothing matches “" (Untrusted(page.query)) "”" }
-            p { (none_of(page.all)) " this in its name, and none has such a tag." }
-            p { a.button href=(link::to(frame, &PagePath::Repositories)) { "Show all" } }
+            h2 { (t.nothing_matches.with([&Untrusted(page.query)])) }
+            p { (t.none_of_all_matches.of(page.all)) }
+            p { a.button href=(link::to(frame, &PagePath::Repositories)) { (t.show_all) } }
         }
-    }
-}
-
-fn none_of(all: usize) -> String {
-    match all {
-        1 => "The one repository that you may pull does not have".to_owned(),
-        _ => format!("None of the {} repositories that you may pull has", Count(all as u64)),
     }
 }
 
 /// Only an account that may see the whole catalogue learns that the registry is empty. Others see only that there is
 /// nothing for them.
 fn nothing(frame: &Frame<'_>) -> Markup {
+    let t = frame.texts();
     html! {
         @match frame.visitor {
             Visitor::Account { sees_events: true, .. } => {
                 div.empty {
-                    h2 { "This registry is empty" }
-                    p { "The first image that is pushed appears here." }
+                    h2 { (t.registry_is_empty) }
+                    p { (t.first_image_appears) }
                     (push_commands(frame, "team/app"))
                 }
             }
             Visitor::Account { name, .. } => {
                 div.empty {
-                    h2 { "Nothing to see yet" }
-                    p { "There is no repository that " strong { (Untrusted(name)) } " may pull." }
-                    p {
-                        a href=(link::to(frame, &PagePath::Access)) { "My access" }
-                        " shows what you may do, and by which rule. If you expected more, ask the operator of this registry."
-                    }
+                    h2 { (t.nothing_to_see) }
+                    p { (t.nothing_to_pull.with([&Untrusted(name)])) }
+                    p { (t.access_explains.with([&html! { a href=(link::to(frame, &PagePath::Access)) { (t.my_access) } }])) }
                 }
                 section.card {
-                    h2 { "Do you want to push an image?" }
-                    p { "If the rules let you, it appears here as soon as it is pushed:" }
+                    h2 { (t.want_to_push) }
+                    p { (t.appears_when_pushed) }
                     (push_commands(frame, "team/app"))
                 }
             }
             Visitor::Anonymous | Visitor::Nobody => {
                 div.empty {
-                    h2 { "Nothing here is public" }
-                    p { "Sign in to see the repositories of your account." }
-                    p { a.button.primary href=(link::to(frame, &PagePath::SignIn)) { "Sign in" } }
+                    h2 { (t.nothing_public) }
+                    p { (t.sign_in_to_see) }
+                    p { a.button.primary href=(link::to(frame, &PagePath::SignIn)) { (t.sign_in) } }
                 }
             }
         }

@@ -15,39 +15,41 @@ use crate::ui::{
     search::Search,
     sizes::Sizes,
     table::{Column, cell, head_cell, table},
+    texts::{Texts, in_words},
     untrusted::Untrusted,
 };
 
-const TAG: Column = Column { label: "Tag", class: "main" };
-const PUSHED: Column = Column { label: "Pushed", class: "" };
-const SIZE: Column = Column { label: "Size", class: "number" };
-const PLATFORMS: Column = Column { label: "Platforms", class: "" };
-const ACTIONS: Column = Column { label: "Actions", class: "actions" };
+const TAG: Column = Column { label: |t| t.tag, class: "main" };
+const PUSHED: Column = Column { label: |t| t.pushed, class: "" };
+const SIZE: Column = Column { label: |t| t.size, class: "number" };
+const PLATFORMS: Column = Column { label: |t| t.platforms, class: "" };
+const ACTIONS: Column = Column { label: |t| t.actions, class: "actions" };
 
 /// Platforms that are named in a row where there are many; the others are counted.
 const NAMED: usize = 2;
 
 /// The tags of a repository.
 pub fn repository(frame: &Frame<'_>, page: &Repository<'_>) -> String {
+    let t = frame.texts();
     let path = PagePath::repository(page.name);
     let content = html! {
-        (breadcrumbs(frame, &[(Some(PagePath::Repositories), html! { "Repositories" })]))
+        (breadcrumbs(frame, &[(Some(PagePath::Repositories), html! { (t.repositories) })]))
         div.heading {
             h1 { (Name(page.name)) }
             @if page.tags.len() > 1 && let Some(path) = PagePath::comparison(page.name) {
-                a.button href=(link::to(frame, &path)) { "Compare tags…" }
+                a.button href=(link::to(frame, &path)) { (t.compare_tags) }
             }
         }
         @if let Some(gone) = page.deleted {
-            div.notice.good role="status" { p { strong { "Deleted " code { (short(gone)) } } " and every tag on it." } }
+            div.notice.good role="status" { p { (t.deleted_with_tags.with([&short(gone)])) } }
         }
         @if let Some(tag) = page.untagged {
-            div.notice.good role="status" { p { strong { "Deleted the tag " code { (Untrusted(tag)) } } "; the image and its other tags stay." } }
+            div.notice.good role="status" { p { (t.deleted_tag.with([&Untrusted(tag)])) } }
         }
         @if let Some(path) = &path { (list(frame, page, path)) }
         (orphans(frame, page))
         @if page.may_push && !is_empty(page) {
-            details.guide { summary { "How to push to this repository" } (push_commands(frame, page.name)) }
+            details.guide { summary { (t.how_to_push_here) } (push_commands(frame, page.name)) }
         }
     };
     let title = Untrusted(page.name).to_string();
@@ -59,11 +61,12 @@ fn is_empty(page: &Repository<'_>) -> bool {
 }
 
 fn list(frame: &Frame<'_>, page: &Repository<'_>, path: &PagePath) -> Markup {
+    let t = frame.texts();
     html! {
         @if is_empty(page) { (no_tags(frame, page)) } @else {
-            (Search { page: path, query: page.query, label: "Search tags" }.form(frame))
+            (Search { page: path, query: page.query, label: t.search_tags }.form(frame))
             @if page.tags.is_empty() { (no_match(frame, page, path)) } @else {
-                div.above { p.extent { (found(page)) } (orders(frame, page, path)) }
+                div.above { p.extent { (found(t, page)) } (orders(frame, page, path)) }
                 (tags(frame, page))
                 (pagination(frame, path, page.page, &[("q", page.query), ("order", page.order.name())]))
             }
@@ -71,25 +74,26 @@ fn list(frame: &Frame<'_>, page: &Repository<'_>, path: &PagePath) -> Markup {
     }
 }
 
-fn found(page: &Repository<'_>) -> Markup {
+fn found(t: &Texts, page: &Repository<'_>) -> Markup {
+    let extent = extent(t, page.page, page.tags.len(), &t.tags_counted);
     html! {
-        (extent(page.page, page.tags.len(), if page.page.total == 1 { "tag" } else { "tags" }))
-        @if !page.query.is_empty() { " with " strong { (Untrusted(page.query)) } }
-        @if page.order == Order::Version && !page.has_times { ", sorted by version: there are too many to sort by date" }
+        @if page.query.is_empty() { (extent) } @else { (t.found_tags.with([&extent, &Untrusted(page.query)])) }
+        @if page.order == Order::Version && !page.has_times { (t.sorted_by_version) }
     }
 }
 
 /// The orders to choose from. One tag has none.
 fn orders(frame: &Frame<'_>, page: &Repository<'_>, path: &PagePath) -> Markup {
+    let t = frame.texts();
     let offered = Order::ALL.into_iter().filter(|order| page.has_times || *order != Order::Newest);
     let label = |order| match order {
-        Order::Newest => "Newest",
-        Order::Version => "Version",
-        Order::Name => "Name",
+        Order::Newest => t.order_newest,
+        Order::Version => t.order_version,
+        Order::Name => t.order_name,
     };
     html! {
         @if page.page.total > 1 {
-            nav.orders aria-label="Order" {
+            nav.orders aria-label=(t.order) {
                 ul {
                     @for order in offered {
                         @let current = (order == page.order).then_some("true");
@@ -103,13 +107,15 @@ fn orders(frame: &Frame<'_>, page: &Repository<'_>, path: &PagePath) -> Markup {
 }
 
 fn tags(frame: &Frame<'_>, page: &Repository<'_>) -> Markup {
+    let t = frame.texts();
     let mut columns = vec![TAG, PUSHED, SIZE, PLATFORMS];
     columns.extend(page.may_delete.then_some(ACTIONS));
     let rows = html! { @for row in &page.tags { tr role="row" { (tag(frame, page, row)) } } };
-    table("Tags", &columns, rows)
+    table(t, t.tags, &columns, rows)
 }
 
 fn tag(frame: &Frame<'_>, page: &Repository<'_>, row: &TagRow<'_>) -> Markup {
+    let t = frame.texts();
     let called = Called { name: page.name, tag: Some(row.tag), digest: "" };
     let is_artifact = row.summary.as_ref().is_some_and(|summary| summary.artifact.is_some());
     let taken = if is_artifact { reference(frame.host, called) } else { pull_command(frame.host, called) };
@@ -120,7 +126,7 @@ fn tag(frame: &Frame<'_>, page: &Repository<'_>, row: &TagRow<'_>) -> Markup {
             }
         }
         @if row.is_write_once || row.badges != Badges::default() {
-            div.badges { @if row.is_write_once { (write_once()) } (badges(row.badges)) }
+            div.badges { @if row.is_write_once { (write_once(t)) } (badges(t, row.badges)) }
         }
         @if let Some(summary) = &row.summary { div.below { (digest(&summary.digest)) } }
     };
@@ -129,38 +135,39 @@ fn tag(frame: &Frame<'_>, page: &Repository<'_>, row: &TagRow<'_>) -> Markup {
         @match &row.summary {
             Some(summary) => { (summarised(frame, page, row, summary)) }
             None => {
-                td.unread role="cell" colspan=(if page.may_delete { 4 } else { 3 }) { "Could not be read just now" }
+                td.unread role="cell" colspan=(if page.may_delete { 4 } else { 3 }) { (t.could_not_be_read) }
             }
         }
     }
 }
 
 fn summarised(frame: &Frame<'_>, page: &Repository<'_>, row: &TagRow<'_>, summary: &Summary) -> Markup {
+    let t = frame.texts();
     html! {
-        (cell(PUSHED, activity::cell(frame, row.activity.as_ref(), summary.created)))
-        (cell(SIZE, size(summary)))
-        (cell(PLATFORMS, platforms(summary)))
+        (cell(t, PUSHED, activity::cell(frame, row.activity.as_ref(), summary.created)))
+        (cell(t, SIZE, size(t, summary)))
+        (cell(t, PLATFORMS, platforms(t, summary)))
         @if page.may_delete {
-            (cell(ACTIONS, html! { @if !row.is_write_once { (deletion(frame, page.name, row.tag, &summary.digest)) } }))
+            (cell(t, ACTIONS, html! { @if !row.is_write_once { (deletion(frame, page.name, row.tag, &summary.digest)) } }))
         }
     }
 }
 
-fn size(summary: &Summary) -> Markup {
+fn size(t: &Texts, summary: &Summary) -> Markup {
     let sizes = Sizes(summary.platforms.iter().map(|platform| platform.size).collect());
     let one = sizes.of_one().filter(|_| summary.platforms.len() > 1);
     html! {
         @match (one, summary.size) {
             (Some(one), sum) => {
-                span.two { span { (one) } @if let Some(sum) = sum { span.quiet { (sizes.of_all(sum)) } } }
+                span.two { span { (one) } @if let Some(sum) = sum { span.quiet { (sizes.of_all(t, sum)) } } }
             }
             (None, Some(size)) => { (Size(size)) }
-            (None, None) => { (unknown()) }
+            (None, None) => { (unknown(t)) }
         }
     }
 }
 
-fn platforms(summary: &Summary) -> Markup {
+fn platforms(t: &Texts, summary: &Summary) -> Markup {
     // A single one more is named: that takes as much room as its count.
     let count = summary.platforms.len();
     let (named, more) = summary.platforms.split_at(if count > NAMED + 1 { NAMED } else { count });
@@ -171,61 +178,64 @@ fn platforms(summary: &Summary) -> Markup {
     let more_named = more.iter().map(in_full).collect::<Vec<_>>().join(", ");
     html! {
         span.chips {
-            @if let Some(artifact) = &summary.artifact { span.chip { (Untrusted(artifact)) } }
+            @if let Some(artifact) = &summary.artifact { span.chip { (Untrusted(&in_words(t, artifact))) } }
             @for platform in named { span.chip title=(in_full(platform)) { (Untrusted(&platform.name)) } }
-            @if !more.is_empty() { span.chip.quiet title=(more_named) { "+" (more.len()) " more" } }
-            @if summary.artifact.is_none() && named.is_empty() { (unknown()) }
+            @if !more.is_empty() { span.chip.quiet title=(more_named) { (t.more_platforms.of(more.len())) } }
+            @if summary.artifact.is_none() && named.is_empty() { (unknown(t)) }
         }
     }
 }
 
 /// Renders the things that belong to an image.
-pub(super) fn badges(badges: Badges) -> Markup {
+pub(super) fn badges(t: &Texts, badges: Badges) -> Markup {
     let all = [
-        (badges.signed, "signed", "A signature is attached; it is not verified here"),
-        (badges.sbom, "SBOM", "A list of its parts is attached"),
-        (badges.attested, "attested", "Attestations say how it was made; they are not verified here"),
+        (badges.signed, t.signed, t.signed_explained),
+        (badges.sbom, t.sbom, t.sbom_explained),
+        (badges.attested, t.attested, t.attested_explained),
     ];
     html! {
         @for (_, badge, title) in all.iter().filter(|(is_there, ..)| *is_there) {
             " " span.chip.badge title=(title) { (badge) }
         }
-        @if badges.others > 0 { " " span.chip.badge { "+" (badges.others) " attached" } }
+        @if badges.others > 0 { " " span.chip.badge { (t.more_attached.of(badges.others)) } }
     }
 }
 
 /// The mark of a tag that stays as it is.
-pub(super) fn write_once() -> Markup {
-    html! { span.chip.quiet title="This tag is write-once: it cannot be moved or deleted" { "locked" } }
+pub(super) fn write_once(t: &Texts) -> Markup {
+    html! { span.chip.quiet title=(t.locked_explained) { (t.locked) } }
 }
 
-fn unknown() -> Markup {
-    html! { span.quiet { "unknown" } }
+fn unknown(t: &Texts) -> Markup {
+    html! { span.quiet { (t.unknown) } }
 }
 
 fn deletion(frame: &Frame<'_>, name: &str, tag: &str, digest: &str) -> Markup {
+    let t = frame.texts();
     html! {
         @if let Some(page) = PagePath::deletion(name, digest) {
-            a.danger href=(link::with(frame, &page, &[("tag", tag)])) { "Delete" span.unseen { " " (Untrusted(tag)) } }
+            a.danger href=(link::with(frame, &page, &[("tag", tag)])) { (t.delete) span.unseen { " " (Untrusted(tag)) } }
         }
     }
 }
 
 fn no_tags(frame: &Frame<'_>, page: &Repository<'_>) -> Markup {
+    let t = frame.texts();
     html! {
         div.empty {
-            h2 { "No tags" }
-            p { "Nothing has been pushed here yet, or all tags have been deleted." }
+            h2 { (t.no_tags) }
+            p { (t.no_tags_explained) }
             @if page.may_push { (push_commands(frame, page.name)) }
         }
     }
 }
 
 fn no_match(frame: &Frame<'_>, page: &Repository<'_>, path: &PagePath) -> Markup {
+    let t = frame.texts();
     html! {
         div.empty {
-            h2 { "No tag matches “" (Untrusted(page.query)) "”" }
-            p { a.button href=(link::to(frame, path)) { "Show all tags" } }
+            h2 { (t.no_tag_matches.with([&Untrusted(page.query)])) }
+            p { a.button href=(link::to(frame, path)) { (t.show_all_tags) } }
         }
     }
 }

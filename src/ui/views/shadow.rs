@@ -3,87 +3,85 @@
 use maud::{Markup, html};
 
 use crate::ui::{
-    age::Age,
+    age::{Age, Moment},
     layout::Document,
     model::Frame,
     next_rules::{Change, NextRules, ShadowRow},
     path::PagePath,
     table::{Column, cell, head_cell, table},
-    untrusted::Untrusted,
+    texts::Texts,
+    untrusted::{Untrusted, of_the_log},
 };
 
-const WHO: Column = Column { label: "Who", class: "" };
-const CHANGE: Column = Column { label: "Change", class: "" };
-const WHAT: Column = Column { label: "What", class: "main" };
-const COUNT: Column = Column { label: "Requests", class: "number" };
-const FIRST: Column = Column { label: "First", class: "" };
-const LAST: Column = Column { label: "Last", class: "" };
+const WHO: Column = Column { label: |t| t.who, class: "" };
+const CHANGE: Column = Column { label: |t| t.change, class: "" };
+const WHAT: Column = Column { label: |t| t.what, class: "main" };
+const COUNT: Column = Column { label: |t| t.requests, class: "number" };
+const FIRST: Column = Column { label: |t| t.first, class: "" };
+const LAST: Column = Column { label: |t| t.last, class: "" };
 
 /// Renders the differences that the next rules would make; `None` where no next rules are compared.
 pub fn shadow(frame: &Frame<'_>, next: Option<&NextRules>) -> String {
+    let t = frame.texts();
     let content = html! {
-        div.heading { h1 { "What would change" } }
+        div.heading { h1 { (t.what_would_change) } }
         @match next {
             None => {
                 div.empty {
-                    h2 { "No next rules are compared" }
-                    p { "Name a file of new rules in " code { "shadow" } " in the configuration of Portwarden. Each request is then put to them, too, and the differences appear here. No answer changes." }
+                    h2 { (t.no_next_rules) }
+                    p { (t.no_next_rules_explained) }
                 }
             }
-            Some(next) => { (extent(next)) (differences(frame, next)) }
+            Some(next) => { (extent(t, next)) (differences(frame, next)) }
         }
     };
     let page = PagePath::Shadow;
-    Document { title: "What would change", path: Some(&page), class: "wide" }.render(frame, &content)
+    Document { title: t.what_would_change, path: Some(&page), class: "wide" }.render(frame, &content)
 }
 
-fn extent(next: &NextRules) -> Markup {
-    let until = humantime::format_rfc3339_seconds(next.until);
-    html! {
-        p.extent {
-            "Requests by the rules of " code { (Untrusted(&next.file)) } ", compared "
-            @if next.has_ended { "until it ended at " } @else { "until " }
-            (until)
-        }
-    }
+fn extent(t: &Texts, next: &NextRules) -> Markup {
+    let text = if next.has_ended { &t.compared_until_it_ended } else { &t.compared_until };
+    html! { p.extent { (text.with([&Untrusted(&next.file), &Moment::new(t, next.until)])) } }
 }
 
 fn differences(frame: &Frame<'_>, next: &NextRules) -> Markup {
+    let t = frame.texts();
     let body = html! { @for row in &next.rows { tr role="row" { (difference(frame, row)) } } };
     html! {
         @if next.rows.is_empty() {
             div.empty {
-                h2 { "No difference yet" }
-                p { "Since the file was read, the next rules would have decided each request as those in force." }
+                h2 { (t.no_difference_yet) }
+                p { (t.no_difference_yet_explained) }
             }
         } @else {
-            (table("What would change", &[WHO, CHANGE, WHAT, COUNT, FIRST, LAST], body))
+            (table(t, t.what_would_change, &[WHO, CHANGE, WHAT, COUNT, FIRST, LAST], body))
         }
         @if next.more > 0 {
-            p.quiet { "Requests with further differences, which are not listed: " (next.more) }
+            p.quiet { (t.further_differences.with([&next.more])) }
         }
     }
 }
 
 fn difference(frame: &Frame<'_>, row: &ShadowRow) -> Markup {
-    let account = if row.account.is_empty() { "anonymous" } else { &row.account };
+    let t = frame.texts();
+    let account = if row.account.is_empty() { t.anonymous } else { &row.account };
     let (class, change) = match row.change {
-        Change::Loss => ("no", "loses"),
-        Change::Gain => ("yes", "gains"),
-        Change::Undecided => ("other", "undecided"),
+        Change::Loss => ("no", t.loses),
+        Change::Gain => ("yes", t.gains),
+        Change::Undecided => ("other", t.undecided),
     };
-    let age = |timestamp| Age { timestamp, now: frame.now };
+    let age = |timestamp| Age::new(frame, timestamp);
     html! {
         (head_cell(WHO, html! { (Untrusted(account)) }))
-        (cell(CHANGE, html! {
+        (cell(t, CHANGE, html! {
             span.two {
                 span { span class=(class) { (change) } }
-                @if !row.rule.is_empty() { span.quiet { (Untrusted(&row.rule)) } }
+                @if !row.rule.is_empty() { span.quiet { (of_the_log(&row.rule)) } }
             }
         }))
-        (cell(WHAT, html! { span { code.quiet { (Untrusted(&row.action)) } " " code { (Untrusted(&row.name)) } } }))
-        (cell(COUNT, html! { (row.count) }))
-        (cell(FIRST, html! { (age(row.first)) }))
-        (cell(LAST, html! { (age(row.last)) }))
+        (cell(t, WHAT, html! { span { code.quiet { (Untrusted(&row.action)) } " " code { (Untrusted(&row.name)) } } }))
+        (cell(t, COUNT, html! { (row.count) }))
+        (cell(t, FIRST, html! { (age(row.first)) }))
+        (cell(t, LAST, html! { (age(row.last)) }))
     }
 }
