@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use aws_lc_rs::hmac;
+use aws_lc_rs::{hmac, rand};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL};
 
 use super::{
@@ -110,17 +110,32 @@ impl Authority {
         Ok(self.sessions.recall_or_open(token, open, check)?.session())
     }
 
-    /// Returns the token that a form of that session sends along, so that no foreign page can send the form.
+    /// Returns a token that a form of that session sends along, so that no foreign page can send the form. It is another
+    /// one each time: the value behind it is masked with random bytes, which stand before it, so that the lengths of
+    /// compressed pages give nothing away (BREACH). Empty, which no form may send, if the system gives no such bytes.
     pub fn csrf(&self, session: &Session) -> String {
-        BASE64URL.encode(hmac::sign(&self.forms, session.id.as_bytes()))
+        let tag = hmac::sign(&self.forms, session.id.as_bytes());
+        let mut mask = vec![0; tag.as_ref().len()];
+        if rand::fill(&mut mask).is_err() {
+            return String::new();
+        }
+        let masked: Vec<u8> = masked(tag.as_ref(), &mask);
+        BASE64URL.encode([mask, masked].concat())
     }
 
     /// Returns true if a form of that session sent it. Takes the same time for every input.
     pub fn is_csrf(&self, session: &Session, sent: &str) -> bool {
-        BASE64URL
-            .decode(sent)
-            .is_ok_and(|sent| hmac::verify(&self.forms, session.id.as_bytes(), &sent).is_ok())
+        BASE64URL.decode(sent).is_ok_and(|sent| {
+            let (mask, tag) = sent.split_at(sent.len() / 2);
+            mask.len() == tag.len()
+                && hmac::verify(&self.forms, session.id.as_bytes(), &masked(tag, mask)).is_ok()
+        })
     }
+}
+
+/// The bytes, each with the one of the mask in its place; and back.
+fn masked(bytes: &[u8], mask: &[u8]) -> Vec<u8> {
+    bytes.iter().zip(mask).map(|(byte, mask)| byte ^ mask).collect()
 }
 
 /// A session whose signature and issuer are right. All else is looked at on each use.

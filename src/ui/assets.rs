@@ -19,7 +19,8 @@ pub enum Asset {
 }
 
 impl Asset {
-    const ALL: [Self; 4] = [Self::Style, Self::Dark, Self::Script, Self::Icon];
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Style, Self::Dark, Self::Script, Self::Icon];
 
     /// The file at `<hash>/<name>`. `None` for what is none, and for one that has changed since.
     pub fn at(path: &str) -> Option<Self> {

@@ -23,7 +23,10 @@ const NO_TEXTS: [&str; 18] = [
     "/bin/sh ",
     "Helm chart",
     "Singularity image",
-    "light dark", "screen and (", "0; url=", "notice bad",
+    "light dark",
+    "screen and (",
+    "0; url=",
+    "notice bad",
 ];
 /// Names that are the same in any language.
 const NAMES: [&str; 7] =

@@ -42,6 +42,7 @@ mod object_store;
 mod one_tag;
 mod page_details;
 mod page_lists;
+mod page_preferences;
 mod page_tasks;
 mod pages;
 mod personal_tokens;

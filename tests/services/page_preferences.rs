@@ -38,7 +38,10 @@ fn a_page_is_in_the_language_that_the_browser_wants() {
     let first = page("/", "ja-JP, en;q=0.8").is(200);
     assert!(first.header("vary").is_some_and(|vary| vary.contains("Accept-Language")), "{first:?}");
     let first = first.text();
-    assert!(lang(&first) == "ja" && first.contains("リポジトリ 1 件") && first.contains("サインアウト"), "{first}");
+    assert!(
+        lang(&first) == "ja" && first.contains("リポジトリ 1 件") && first.contains("サインアウト"),
+        "{first}"
+    );
     for accepted in ["en, ja;q=0.5", "de", "ja;q=0", "*"] {
         assert_eq!(lang(&page("/", accepted).is(200).text()), "en", "{accepted}");
     }
@@ -46,22 +49,32 @@ fn a_page_is_in_the_language_that_the_browser_wants() {
     assert!(page("/-/nowhere", "ja").is(404).text().contains("ページが見つかりません"));
     let denied = page("/-/events", "ja").is(403).text();
     assert!(denied.contains("権限がありません"), "{denied}");
-    assert!(denied.contains("<span lang=\"en\"><bdi>Recent events are for"), "the words of the log: {denied}");
-    let wrong = visitor.request().header("Accept-Language: ja").get("/-/sign-in?ended=renamed").is(200).text();
+    assert!(
+        denied.contains("<span lang=\"en\"><bdi>Recent events are for"),
+        "the words of the log: {denied}"
+    );
+    let wrong =
+        visitor.request().header("Accept-Language: ja").get("/-/sign-in?ended=renamed").is(200).text();
     assert!(wrong.contains("管理者にお問い合わせください"), "{wrong}");
 }
 
 #[test]
 fn the_switches_keep_a_choice_in_the_browser_and_go_back_to_the_page() {
     let registry = registry();
-    let warden = portwarden(&registry).path_prefix("/hub").start();
+    let warden = portwarden(&registry).with_server("path_prefix", "/hub").start();
     push_image(&curl(&warden).user(ADMIN), "team/app", "1.0");
     let visitor = Visitor::new(&warden);
-    let answer = visitor.post("/hub/-/preferences", &[("language", "ja"), ("next", "/hub/-/sign-in?out=1")]).is(303);
+    let answer =
+        visitor.post("/hub/-/preferences", &[("language", "ja"), ("next", "/hub/-/sign-in?out=1")]).is(303);
     assert_eq!(answer.header("location"), Some("/hub/-/sign-in?out=1"));
     let chosen = Visitor::with_cookie(&warden, Some(kept(&answer)));
     let page = chosen.request().header("Accept-Language: en").get("/hub/-/sign-in").is(200).text();
-    assert!(page.contains("<button type=\"submit\" name=\"language\" value=\"ja\" lang=\"ja\" aria-pressed=\"true\">"), "{page}");
+    assert!(
+        page.contains(
+            "<button type=\"submit\" name=\"language\" value=\"ja\" lang=\"ja\" aria-pressed=\"true\">"
+        ),
+        "{page}"
+    );
     assert!(page.contains("media=\"screen and (prefers-color-scheme: dark)\""), "{page}");
 
     let answer = chosen.post("/hub/-/preferences", &[("theme", "dark"), ("next", "/hub/")]).is(303);
@@ -80,13 +93,23 @@ fn the_switches_lead_to_no_other_site_and_other_sites_do_not_switch() {
     let registry = registry();
     let warden = portwarden(&registry).start();
     let visitor = Visitor::new(&warden);
-    for next in ["https://evil.example/", "//evil.example", "/-/sign-out", "/-/preferences", "/oidc_auth?code=1", "/v2/", ""] {
+    for next in [
+        "https://evil.example/",
+        "//evil.example",
+        "/-/sign-out",
+        "/-/preferences",
+        "/oidc_auth?code=1",
+        "/v2/",
+        "",
+    ] {
         let answer = visitor.post("/-/preferences", &[("theme", "dark"), ("next", next)]).is(303);
         assert_eq!(answer.header("location"), Some("/"), "{next}");
     }
     let fields = [("theme", "dark\r\nSet-Cookie: a=b"), ("language", "\"; Domain=example"), ("next", "/")];
     assert_eq!(kept(&visitor.post("/-/preferences", &fields).is(303)), "__Host-portwarden-preferences=");
-    for headers in [&["Origin: https://evil.example", "Sec-Fetch-Site: cross-site"][..], &["Sec-Fetch-Site: same-site"]] {
+    for headers in
+        [&["Origin: https://evil.example", "Sec-Fetch-Site: cross-site"][..], &["Sec-Fetch-Site: same-site"]]
+    {
         let refused = visitor.post_from(headers, "/-/preferences", &[("theme", "dark")]).is(403);
         assert_eq!(refused.header("set-cookie"), None, "{headers:?}");
     }
@@ -100,7 +123,9 @@ fn read(warden: &Portwarden, visitor: &Visitor<'_>, path: &str) -> (Response, St
     assert!(vary.contains("Accept-Encoding"), "{path}: {vary}");
     let mut text = String::new();
     match answer.header("content-encoding") {
-        Some("gzip") => drop(flate2::read::GzDecoder::new(&answer.body[..]).read_to_string(&mut text).unwrap()),
+        Some("gzip") => {
+            flate2::read::GzDecoder::new(&answer.body[..]).read_to_string(&mut text).unwrap();
+        }
         other => {
             assert_eq!(other, None, "{path}");
             text = answer.text();
@@ -138,7 +163,12 @@ fn rule_29_no_page_is_compressed_that_shows_a_token_or_a_text_that_a_link_chose(
         assert_eq!(plain.header("content-encoding"), None, "{path}");
         assert_eq!(plain.status, answer.status, "{path}");
     }
-    let made = [("csrf", visitor.csrf()), ("comment", "laptop".to_owned()), ("access", "pull".to_owned()), ("days", "1".to_owned())];
+    let made = [
+        ("csrf", visitor.csrf()),
+        ("comment", "laptop".to_owned()),
+        ("access", "pull".to_owned()),
+        ("days", "1".to_owned()),
+    ];
     let fields = made.each_ref().map(|(name, value)| (*name, value.as_str()));
     let origin = format!("Origin: {}", warden.url());
     let headers = [origin.as_str(), "Sec-Fetch-Site: same-origin", "Accept-Encoding: gzip"];

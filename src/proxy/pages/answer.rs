@@ -20,10 +20,11 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self'; scr
 
 /// Headers of every page. `same-origin` and not `no-referrer`: with that, browsers would send `Origin: null` with
 /// Portwarden's own forms.
-const PAGE_HEADERS: [(HeaderName, &str); 7] = [
+const PAGE_HEADERS: [(HeaderName, &str); 8] = [
     (header::CONTENT_TYPE, "text/html; charset=utf-8"),
     (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
     (header::CACHE_CONTROL, "no-store"),
+    (header::VARY, "Accept-Encoding, Accept-Language, Cookie"),
     (header::REFERRER_POLICY, "same-origin"),
     (header::X_FRAME_OPTIONS, "DENY"),
     (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
@@ -96,7 +97,10 @@ impl Answer {
     /// A file that belongs to the pages. Its path changes with its content, so that it is kept for as long as one
     /// likes.
     pub(super) fn asset(asset: &Asset) -> Self {
-        Self::file(asset.content(), asset.content_type(), "public, max-age=31536000, immutable")
+        let mut answer =
+            Self::file(asset.content(), asset.content_type(), "public, max-age=31536000, immutable");
+        answer.response.headers_mut().insert(header::VARY, HeaderValue::from_static("Accept-Encoding"));
+        answer
     }
 
     /// JSON that a browser saves under that name.

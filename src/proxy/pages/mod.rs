@@ -9,6 +9,7 @@ mod activity;
 mod answer;
 mod attachments;
 mod compare;
+mod compression;
 mod deletion;
 mod events;
 mod image;
@@ -42,6 +43,7 @@ use crate::{
     ui::PagePath,
 };
 pub(super) use answer::Answer;
+use compression::Compression;
 pub(super) use known_tags::KnownTags;
 use object_store::ObjectStores;
 use page_error::PageError;
@@ -117,6 +119,7 @@ pub(super) async fn answer(page: Option<PagePath>, mut request: Request<'_>) -> 
         return PageError::NoPage.page(&mut request);
     };
     let allowed = methods(&page);
+    let compression = Compression::of(&page, &request);
     let answered = match (&page, request.method()) {
         (_, method) if !allowed.contains(&method.as_str()) => Err(PageError::Method(allowed)),
         (PagePath::SignIn, &Method::POST) => sign_in::sign_in(&mut request).await,
@@ -128,7 +131,9 @@ pub(super) async fn answer(page: Option<PagePath>, mut request: Request<'_>) -> 
         (PagePath::Asset(asset), _) => Ok(Answer::asset(asset)),
         _ => visited_in_turn(page, &mut request).await,
     };
-    answered.unwrap_or_else(|error| error.page(&mut request))
+    let mut answer = answered.unwrap_or_else(|error| error.page(&mut request));
+    compression.apply(&mut answer);
+    answer
 }
 
 /// The address of a page that was asked for with a slash at its end, as people type it.

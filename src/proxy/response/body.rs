@@ -3,7 +3,7 @@
 use std::{
     future::Future as _,
     pin::Pin,
-    task::{Context, Poll, ready},
+    task::{Context, Poll, Waker, ready},
     time::Duration,
 };
 
@@ -107,6 +107,19 @@ impl ResponseBody {
             Source::Own(text) => text.size_hint().exact(),
             Source::Upstream(_) => None,
         }
+    }
+
+    /// Puts another text in the place of one of our own, if `with` has one; returns true if it has.
+    pub(crate) fn replace_own(&mut self, with: impl FnOnce(&Bytes) -> Option<Bytes>) -> bool {
+        let Source::Own(text) = &mut self.bytes else { return false };
+        let mut cx = Context::from_waker(Waker::noop());
+        // All of a text of our own is here from the start.
+        let Poll::Ready(Some(Ok(frame))) = Pin::new(&mut *text).poll_frame(&mut cx) else { return false };
+        let old = frame.into_data().unwrap_or_default();
+        let new = with(&old);
+        let is_replaced = new.is_some();
+        *text = Full::new(new.unwrap_or(old));
+        is_replaced
     }
 
     /// Keeps a slot for as long as it goes out.

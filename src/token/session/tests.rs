@@ -99,7 +99,10 @@ fn a_form_belongs_to_one_session() {
     assert!(ours.is_csrf(&session, &sent));
     assert!(!ours.is_csrf(&another, &sent), "each has its own");
     assert!(!other.is_csrf(&session, &sent), "and each key");
-    for wrong in ["", "AAAA", &sent[1..], &format!("{sent}A"), &session.id] {
+    let next = ours.csrf(&session);
+    assert!(next != sent && ours.is_csrf(&session, &next), "another one each time");
+    let (mask, tag) = (&sent[..sent.len() / 2], &sent[sent.len() / 2..]);
+    for wrong in ["", "AAAA", mask, tag, &sent[1..], &format!("{sent}A"), &session.id] {
         assert!(!ours.is_csrf(&session, wrong), "{wrong}");
     }
 }

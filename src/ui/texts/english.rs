@@ -104,7 +104,7 @@ catalogue! {
     tags: Label = "Tags";
     last_push: Label = "Last push";
     pulls_in_30_days: Label = "Pulls in 30 days";
-    /// How many, and the words that were searched for.
+    /// The number, and the words that were searched for.
     found_in_names: Text<2> = text("{0} with **{1}** in the name");
     more_than_listed: Text<0> = text("This registry has more repositories than are listed here. Open any other by its name in the address: /team/app.");
     how_to_push: Label = "How to push an image";
