@@ -5,7 +5,7 @@ export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
 
 .PHONY: help run test test-fast test-busy soak demo-ci demo-acme test-acme test-issuers test-registry3 attack attack-tags prove-closure prove-replay fuzz \
 	tools bench bench-quick bench-micro fmt lint \
-	lint-code deny advisories man pictures deb package-test sbom release
+	lint-code deny advisories man pictures site deb package-test sbom release
 
 help:
 	@echo 'make run    a registry and Portwarden before it, with the sample configuration; Ctrl-C stops both'
@@ -31,6 +31,7 @@ help:
 	@echo 'make package-test  install, upgrade and purge the Debian package'
 	@echo 'make man    write the man pages, the shell completions and the keys in the documents anew'
 	@echo 'make pictures  take the pictures of the web pages anew, in docs/screenshots'
+	@echo 'make site   a site of the documents, in target/site/html, without dead links'
 	@echo 'make fmt    format the code'
 	@echo 'make lint   what CI checks besides the tests: format, lints, documentation, the dependencies'
 	@echo 'make advisories  ask the RustSec database about the dependencies'
@@ -43,13 +44,16 @@ built := $(or $(CARGO_TARGET_DIR),target)
 cargo_deb := $(built)/tools/cargo-deb/3.8.0/bin/cargo-deb
 cargo_deny := $(built)/tools/cargo-deny/0.20.2/bin/cargo-deny
 cargo_cyclonedx := $(built)/tools/cargo-cyclonedx/0.5.9/bin/cargo-cyclonedx
+mdbook := $(built)/tools/mdbook/0.5.4/bin/mdbook
 
 # They run for a second, so they are compiled in a hurry.
-$(cargo_deny) $(cargo_cyclonedx): export CARGO_PROFILE_RELEASE_OPT_LEVEL := 0
-$(cargo_deny) $(cargo_cyclonedx): export CARGO_PROFILE_RELEASE_LTO := off
+$(cargo_deny) $(cargo_cyclonedx) $(mdbook): export CARGO_PROFILE_RELEASE_OPT_LEVEL := 0
+$(cargo_deny) $(cargo_cyclonedx) $(mdbook): export CARGO_PROFILE_RELEASE_LTO := off
+# Without its web server.
+$(mdbook): features := --no-default-features --features search
 
 $(built)/tools/%:
-	cargo install --quiet --locked --root $(@D:/bin=) --version $(notdir $(@D:/bin=)) $(@F)
+	cargo install --quiet --locked --root $(@D:/bin=) --version $(notdir $(@D:/bin=)) $(features) $(@F)
 
 run:
 	@.ci/install run
@@ -195,6 +199,11 @@ man:
 # For the README; the tests only see that they are there.
 pictures: tools
 	PORTWARDEN_WRITE=1 cargo test --locked --test services browser::pictures::
+
+# Of the same files that are read in the repository. It needs no server, and fetches nothing from elsewhere.
+site: $(mdbook)
+	@.ci/site $(mdbook)
+	cargo test --locked --test fast site:: -- --include-ignored
 
 # With debug symbols in a package of their own.
 deb: needs-deb $(cargo_deb)

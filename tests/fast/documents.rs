@@ -71,7 +71,8 @@ fn doc_comments_are_statements_not_questions() {
 fn links_lead_somewhere() {
     let mut dead = Vec::new();
     let mut followed = 0;
-    for document in documents() {
+    let others = ["CHANGELOG.md", ".github/pull_request_template.md"].map(PathBuf::from);
+    for document in documents().into_iter().chain(others) {
         let text = without_blocks(&read(&document));
         for target in targets(&text).filter(|target| !target.contains("://")) {
             followed += 1;
@@ -331,7 +332,7 @@ fn first_words(source: &str) -> Vec<String> {
 }
 
 /// The pages of the documentation, relative to the root. The changelog is a record, not a page to read through.
-fn documents() -> Vec<PathBuf> {
+pub(crate) fn documents() -> Vec<PathBuf> {
     let mut found = vec![PathBuf::from("benches/README.md")];
     for folder in ["", "docs"] {
         let entries = fs::read_dir(root().join(folder)).unwrap();

@@ -69,3 +69,4 @@ mod properties;
 mod prove_replay;
 mod replay;
 mod robot_commands;
+mod site;
