@@ -5,7 +5,7 @@ export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
 
 .PHONY: help run test test-fast test-busy soak demo-ci demo-acme test-acme test-issuers test-registry3 attack attack-tags prove-closure prove-replay fuzz \
 	tools bench bench-quick bench-micro fmt lint \
-	lint-code deny advisories man pictures site deb package-test sbom release
+	lint-code deny advisories man pictures recording site deb package-test sbom release
 
 help:
 	@echo 'make run    a registry and Portwarden before it, with the sample configuration; Ctrl-C stops both'
@@ -31,6 +31,7 @@ help:
 	@echo 'make package-test  install, upgrade and purge the Debian package'
 	@echo 'make man    write the man pages, the shell completions and the keys in the documents anew'
 	@echo 'make pictures  take the pictures of the web pages anew, in docs/screenshots'
+	@echo 'make recording  the recording of the README anew, in docs/recording.cast and .svg'
 	@echo 'make site   a site of the documents, in target/site/html, without dead links'
 	@echo 'make fmt    format the code'
 	@echo 'make lint   what CI checks besides the tests: format, lints, documentation, the dependencies'
@@ -199,6 +200,10 @@ man:
 # For the README; the tests only see that they are there.
 pictures: tools
 	PORTWARDEN_WRITE=1 cargo test --locked --test services browser::pictures::
+
+# A walk with docker, for the README. The tests hold it to what the commands print today.
+recording: tools
+	PORTWARDEN_WRITE=1 cargo test --locked --test system $(as_root) recording::
 
 # Of the same files that are read in the repository. It needs no server, and fetches nothing from elsewhere.
 site: $(mdbook)

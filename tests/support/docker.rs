@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, Weak},
 };
 
@@ -13,7 +13,7 @@ use super::{
     command::{self, Output},
     mounts::unmount_below,
     pki,
-    portwarden::{Portwarden, User},
+    portwarden::{self, Portwarden, User},
     process::{PATIENCE, Process, eventually},
 };
 
@@ -91,10 +91,14 @@ impl Docker {
     }
 
     fn client(&self, args: &[&str], configuration: &str) -> Output {
+        self.run("docker", args, configuration)
+    }
+
+    fn run(&self, program: &str, args: &[&str], configuration: &str) -> Output {
         let socket = format!("unix://{}", self.directory.path().join("socket").display());
         let environment =
             [("DOCKER_HOST", &*socket), ("DOCKER_CONFIG", configuration), ("HOME", configuration)];
-        command::run("docker", args, &environment)
+        command::run(program, args, &environment)
     }
 }
 
@@ -102,6 +106,13 @@ impl Client {
     /// Any command.
     pub fn run(&self, args: &[&str]) -> Output {
         self.docker.client(args, self.home.path().to_str().unwrap())
+    }
+
+    /// A line of a shell in a folder, where `docker` is this client and `portwarden` the program under test.
+    pub fn shell(&self, folder: &Path, line: &str) -> Output {
+        let programs = Path::new(&portwarden::program()).parent().unwrap().display().to_string();
+        let line = format!("PATH={programs}:$PATH; cd {}; {line}", folder.display());
+        self.docker.run("sh", &["-c", &line], self.home.path().to_str().unwrap())
     }
 
     /// Returns the path of the file that holds its logins.

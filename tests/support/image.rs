@@ -31,6 +31,11 @@ impl Image {
         Self { layers: (0..layers).map(layer).collect() }
     }
 
+    /// An image of one file, the same each time.
+    pub fn holding(name: &str, text: &str) -> Self {
+        Self { layers: vec![tar(&[(name, text.as_bytes())])] }
+    }
+
     /// Writes it as `docker save` does, tagged `reference`.
     pub fn archive(&self, reference: &str) -> Archive {
         let directory = tempfile::Builder::new().prefix("portwarden-image-").tempdir().unwrap();

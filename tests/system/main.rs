@@ -35,6 +35,7 @@ mod ldap;
 mod notified_clients;
 mod operation;
 mod personal_tokens;
+mod recording;
 mod registry3;
 mod revocation;
 mod robots;
