@@ -48,6 +48,7 @@ mod pages;
 mod personal_tokens;
 #[allow(clippy::disallowed_methods, reason = "tests are threads of their own, which may sleep")]
 mod prune;
+mod published;
 mod push_times;
 mod registry3;
 mod replay;
