@@ -150,6 +150,26 @@ fn is_test(sources: &str, name: &str) -> bool {
     functions || sources.contains(&format!("holds!({name},"))
 }
 
+/// A cell without a link says no more than a page can be searched for, which the head of its column links to.
+#[test]
+fn each_cell_of_the_comparison_has_a_source() {
+    let page = read(Path::new("docs/comparison.md"));
+    let (mut without, mut seen) = (Vec::new(), 0);
+    for part in ["## What keeps the registry\n", "## Other registries\n"] {
+        let (_, rest) = page.split_once(part).unwrap();
+        let rows = rest.split("\n## ").next().unwrap().lines().filter(|line| line.starts_with('|'));
+        for (at, row) in rows.enumerate().filter(|(at, _)| *at != 1) {
+            let cells = row.trim_matches('|').split('|').map(str::trim).skip(1);
+            let plain = cells.inspect(|_| seen += 1).filter(|cell| !cell.contains("]("));
+            let bare =
+                plain.filter(|cell| at == 0 || cell.split(' ').count() > 3 || *cell == "not looked up");
+            without.extend(bare.map(|cell| format!("{row}: `{cell}`")));
+        }
+    }
+    assert!(without.is_empty(), "without a source: {without:#?}");
+    assert!(seen > 150, "only {seen} cells: the search is broken");
+}
+
 #[test]
 fn the_index_has_every_page() {
     let index = read(Path::new("docs/README.md"));
