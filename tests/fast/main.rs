@@ -53,6 +53,7 @@ mod cases_wire_token_requests;
 mod cases_wire_tokens;
 mod check;
 mod command_line;
+mod documented_commands;
 mod documents;
 mod examples;
 mod explain;
