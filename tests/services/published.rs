@@ -44,6 +44,28 @@ fn a_mount_by_a_narrow_token_needs_its_source_in_the_scope_of_the_token() {
     curl(&warden).user(TEST2).send("POST", &target).is(201);
 }
 
+/// CVE-2026-61833: zot let a token that may pull and push delete manifests and layers.
+#[test]
+fn a_token_to_push_deletes_nothing() {
+    let registry = registry();
+    let warden = portwarden(&registry).start();
+    let admin = curl(&warden).user(ADMIN);
+    let digest = push_image(&admin, "team/app", "1");
+    let layer = push_blob(&admin, "team/app", &random_bytes(1000));
+    let access = token_exchange::token(&warden, ADMIN, &["repository:team/app:pull,push"]);
+    let targets = ["manifests/1".to_owned(), format!("manifests/{digest}"), format!("blobs/{layer}")];
+    for target in &targets {
+        let answer = curl(&warden).bearer(&access).send("DELETE", &format!("/v2/team/app/{target}")).is(401);
+        let denial = "the token of account 'admin' was not issued to delete from repository team/app";
+        assert_eq!(answer.denial(), denial, "{target}");
+        let look = curl(&warden).bearer(&access).header(&format!("Accept: {MANIFEST}"));
+        look.head(&format!("/v2/team/app/{target}")).is(200);
+    }
+    let may_delete = token_exchange::token(&warden, ADMIN, &["repository:team/app:delete"]);
+    let by_digest = format!("/v2/team/app/{}", targets[1]);
+    curl(&warden).bearer(&may_delete).send("DELETE", &by_digest).is(202);
+}
+
 /// CVE-2026-32589: in Quay, an account that may push somewhere could read, change and end uploads to other repositories.
 #[test]
 fn an_upload_is_reached_through_its_own_repository_only() {
