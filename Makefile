@@ -110,7 +110,7 @@ test-registry3: needs-registry3
 		$(with_registry_3) $(of_registry_2:%=--skip %)
 
 with_registry_3 := attack_tags:: audit:: catalog:: challenge:: clients:: closure_model:: cors:: docker:: faults_registry:: forwarding:: \
-	freeze:: limits:: notifications:: notified_clients:: object_store:: one_tag:: pages:: prune:: registry3:: response_rewriting:: \
+	freeze:: limits:: notifications:: notified_clients:: object_store:: one_tag:: pages:: prune:: published:: registry3:: response_rewriting:: \
 	revocation:: tag_rules:: untag_command:: upload_grace:: write_once::
 
 of_registry_2 := docker::registry_with_token_auth freeze::what_no_tag_leads_to one_tag::rule_53_one_tag_goes one_tag::rule_53_what_breaks \
