@@ -1,10 +1,12 @@
 //! The command line, as clap reads it: each command with its options and the text of its help.
 
 mod activity;
+mod login;
 mod replay;
 mod tags;
 #[cfg(test)]
 mod tests;
+mod token;
 mod values;
 
 use std::{path::PathBuf, time::Duration};
@@ -15,10 +17,14 @@ use super::config_file::ConfigFile;
 use crate::{authz::parse_token_scope, registry::Scope};
 use activity::ACTIVITY_EXAMPLES;
 pub(super) use activity::{Activity, ActivityCommand, ActivityImport};
+use login::{LOGIN_EXAMPLES, LOGOUT_EXAMPLE};
+pub(super) use login::{Login, Logout};
 pub(super) use replay::{AuditFiles, Replay, TestPolicy, Unused};
 use replay::{REPLAY_EXAMPLES, TEST_POLICY_EXAMPLE, UNUSED_EXAMPLE};
 use tags::{PRUNE_EXAMPLE, UNTAG_EXAMPLE};
 pub(super) use tags::{Prune, Untag};
+use token::TOKEN_EXAMPLES;
+pub(super) use token::{Token, TokenCommand, TokenList, TokenNew};
 pub(super) use values::moment;
 use values::{free_text, tag, time};
 
@@ -77,6 +83,12 @@ pub(super) enum Command {
     /// Get a token from a registry, for scripts; `token new` makes one for a robot
     #[command(after_help = TOKEN_EXAMPLES, args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
     Token(Token),
+    /// Get a token for docker, podman and skopeo, once you allow it in a browser
+    #[command(after_help = LOGIN_EXAMPLES)]
+    Login(Login),
+    /// Remove a registry from docker's configuration, and revoke the token that stood there
+    #[command(after_help = LOGOUT_EXAMPLE)]
+    Logout(Logout),
     /// Answer a kubelet: the token of a pod's service account as the credentials of an image
     #[command(after_help = CREDENTIAL_PROVIDER_HELP)]
     CredentialProvider(CredentialProvider),
@@ -233,68 +245,6 @@ pub(super) struct RevokeSubject {
 }
 
 #[derive(Debug, clap::Args)]
-pub(super) struct Token {
-    #[command(subcommand)]
-    pub(super) command: Option<TokenCommand>,
-    /// The registry: https://registry.example
-    #[arg(long, value_name = "URL", required = true)]
-    pub(super) registry: Option<String>,
-    /// The account, whose password is asked for, or read from standard input; without one, an anonymous token
-    #[arg(long, value_name = "NAME", allow_hyphen_values = true, value_parser = free_text)]
-    pub(super) user: Option<String>,
-    /// Scope of the token: repository:team/app:pull,push (may be repeated)
-    #[arg(long, value_name = "SCOPE")]
-    pub(super) scope: Vec<String>,
-    /// Trust the authorities in this file (PEM) instead of the system's
-    #[arg(long, value_name = "FILE")]
-    pub(super) ca_certificate: Option<PathBuf>,
-    /// The token endpoint, where it is on another host than the registry
-    #[arg(long, value_name = "URL")]
-    pub(super) realm: Option<String>,
-    /// Print the whole answer, with the lifetime of the token
-    #[arg(long)]
-    pub(super) json: bool,
-}
-
-#[derive(Debug, Subcommand)]
-pub(super) enum TokenCommand {
-    /// Make a token for a robot, and the line for `robots:`; it is shown once and stored nowhere
-    #[command(after_help = TOKEN_NEW_EXAMPLE)]
-    New(TokenNew),
-    /// List the tokens of robots and of people, with their last use, and the revocations in force, as the running server
-    /// knows them
-    List(TokenList),
-}
-
-#[derive(Debug, clap::Args)]
-pub(super) struct TokenList {
-    /// Only those of this account
-    #[arg(long, value_name = "NAME", allow_hyphen_values = true, value_parser = free_text)]
-    pub(super) account: Option<String>,
-    /// Print each as a JSON object on a line
-    #[arg(long)]
-    pub(super) json: bool,
-    #[command(flatten)]
-    pub(super) control: ControlSocket,
-}
-
-#[derive(Debug, clap::Args)]
-pub(super) struct TokenNew {
-    /// The robot: its name under `robots:`, and the user name of `docker login`
-    #[arg(long, value_name = "NAME", allow_hyphen_values = true, value_parser = free_text)]
-    pub(super) robot: String,
-    /// The last day on which the token is good, in UTC, as 2027-03-01; without it, the token does not expire
-    #[arg(long, value_name = "DAY")]
-    pub(super) expires: Option<String>,
-    /// Your own words about the token, for the audit log: where it is used
-    #[arg(long, value_name = "TEXT", allow_hyphen_values = true, value_parser = free_text)]
-    pub(super) comment: Option<String>,
-    /// Print a JSON object: robot, token, id, sha256, expires, comment
-    #[arg(long)]
-    pub(super) json: bool,
-}
-
-#[derive(Debug, clap::Args)]
 pub(super) struct CredentialProvider {
     /// The name of the cluster under `workload_auth.issuers`, which is the user name of a login
     #[arg(long, value_name = "NAME", allow_hyphen_values = true, value_parser = free_text)]
@@ -350,20 +300,6 @@ Examples, as root:
   portwarden revoke --account alice
   portwarden revoke --token 60e05bd1b195
   portwarden revoke --all-sessions";
-
-const TOKEN_EXAMPLES: &str = "\
-Prints the token alone. Exit code 1, and no token, if any part of the request is not granted.
-
-Example:
-  token=$(portwarden token --registry https://registry.example --user ci \\
-      --scope repository:team/app:pull <password-file)
-  curl -H \"Authorization: Bearer $token\" \\
-      https://registry.example/v2/team/app/tags/list";
-
-const TOKEN_NEW_EXAMPLE: &str = "\
-Example:
-  portwarden token new --robot ci-deploy --expires 2027-03-01 \\
-      --comment 'cluster A'";
 
 const CREDENTIAL_PROVIDER_HELP: &str = "\
 For args of a CredentialProviderConfig with tokenAttributes (Kubernetes 1.34, or 1.33 with a feature gate); see

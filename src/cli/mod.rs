@@ -18,6 +18,7 @@ mod explain;
 mod freeze;
 mod hash;
 mod jwt;
+mod login;
 mod login_file;
 mod notifying;
 mod output;
@@ -49,8 +50,8 @@ use clap::{CommandFactory, Parser};
 
 use arguments::{
     Activity, ActivityCommand, ActivityImport, Arguments, Check, Command, Completions, ControlSocket,
-    CredentialProvider, DEFAULT_SOCKET, Explain, Freeze, Hash, Prune, Replay, Revoke, RevokeSubject, Serve,
-    Status, TestPolicy, Token, TokenCommand, TokenList, TokenNew, Untag, Unused,
+    CredentialProvider, DEFAULT_SOCKET, Explain, Freeze, Hash, Login, Logout, Prune, Replay, Revoke,
+    RevokeSubject, Serve, Status, TestPolicy, Token, TokenCommand, TokenList, TokenNew, Untag, Unused,
 };
 use output::{Failure, written};
 
@@ -90,6 +91,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             token_new::run(&new).map(|()| ExitCode::SUCCESS)
         }
         Command::Token(token) => token::run(&token).map(|()| ExitCode::SUCCESS),
+        Command::Login(wanted) => login::login(&wanted).map(|()| ExitCode::SUCCESS),
+        Command::Logout(wanted) => login::logout(&wanted).map(|()| ExitCode::SUCCESS),
         Command::CredentialProvider(provider) => {
             credential_provider::run(&provider).map(|()| ExitCode::SUCCESS)
         }

@@ -47,6 +47,11 @@ pub(super) fn say(line: impl Display) -> Result<(), Failure> {
     written(writeln!(out, "{line}").and_then(|()| out.flush()))
 }
 
+/// Writes a line to standard error, for the person who runs the command. Where that is closed, it is left out.
+pub(super) fn tell(line: impl Display) {
+    let _ = writeln!(io::stderr(), "{line}");
+}
+
 /// The failure of a command whose output could not be written.
 ///
 /// # Errors

@@ -7,12 +7,28 @@ use std::{sync::Arc, time::Duration};
 
 use super::{Snapshot, snapshot::unix_now};
 use crate::{
-    authn::{Identity, PersonalToken, SignInSection, Source, TokenDigest},
+    authn::{Identity, NewToken, PersonalToken, Secret, SignInSection, Source, TokenDigest},
     authz::parse_token_scope,
     registry::Scope,
-    state::{AccountClaims, ClaimsDigest, NewPersonalToken, PersonalTokenRecord},
+    state::{AccountClaims, ClaimsDigest, NewPersonalToken, NotMade, PersonalTokenRecord, Stamp},
     token::{SignInClaim, TokenError},
 };
+
+/// Characters of a comment.
+pub(super) const LONGEST_COMMENT: usize = 100;
+/// Seconds of a day.
+const DAY: u64 = 24 * 3600;
+
+/// A token that a person wants.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct WantedToken<'a> {
+    /// Its purpose, in the person's words.
+    pub(super) comment: &'a str,
+    /// Its scopes, which were read, with spaces between them.
+    pub(super) scopes: &'a str,
+    /// Its lifetime, in days.
+    pub(super) days: u64,
+}
 
 /// The standing of an account by the configuration of now, without its password.
 pub(super) enum Standing {
@@ -52,6 +68,11 @@ impl Snapshot {
         settings.personal_tokens.enabled && settings.ui.enabled && self.state.keeps_personal_tokens()
     }
 
+    /// Returns true if programs may ask for such tokens, for a person to allow it: `portwarden login`.
+    pub(super) fn may_log_in_programs(&self) -> bool {
+        self.has_personal_tokens() && self.settings.personal_tokens.device_login
+    }
+
     /// The longest lifetime of a token of an account; `None` for an account that may have none.
     pub(super) fn longest_lifetime(&self, account: &str, source: Source) -> Option<Duration> {
         let settings = &self.settings.personal_tokens;
@@ -66,6 +87,49 @@ impl Snapshot {
     pub fn end_of_token(&self, token: &NewPersonalToken) -> u64 {
         let longest = self.longest_lifetime(&token.account, token.source).unwrap_or_default();
         token.ends.min(token.at.saturating_add(longest.as_secs()))
+    }
+
+    /// Returns true if an account has fewer tokens than it may.
+    pub(super) fn has_room_for_token(&self, account: &str) -> bool {
+        let (most, now) = (self.settings.personal_tokens.per_account, unix_now());
+        let own = self.state.personal_tokens(Some(account));
+        own.iter().filter(|token| token.made.ends > now).count() < most
+    }
+
+    /// Makes a token for the account of a session, and stores it. `stamp` is that of the session: what was revoked since it
+    /// was checked is revoked for the token, too.
+    ///
+    /// # Errors
+    /// [`NotMade`].
+    pub(super) async fn make_token(
+        &self,
+        identity: &Identity,
+        stamp: &Stamp,
+        wanted: WantedToken<'_>,
+    ) -> Result<(Secret, NewPersonalToken), NotMade> {
+        let now = unix_now();
+        let NewToken { token, digest } =
+            NewToken::random().map_err(|error| NotMade::NoState(error.to_string()))?;
+        let ends = now.saturating_add(wanted.days.saturating_mul(DAY));
+        let claims = self.store_claims_for_token(identity, ends).await.map_err(|_| NotMade::Full)?;
+        let person = match identity.source {
+            Source::SignIn(section) => Some(self.sign_in_claim(section, &identity.account).person.into()),
+            _ => None,
+        };
+        let new = NewPersonalToken {
+            digest,
+            account: identity.account.as_str().into(),
+            source: identity.source,
+            claims,
+            person,
+            scopes: wanted.scopes.into(),
+            comment: wanted.comment.into(),
+            at: now,
+            ends,
+        };
+        let most = self.settings.personal_tokens.per_account;
+        self.state.make_personal_token(new.clone(), stamp, most).await?;
+        Ok((token, new))
     }
 
     /// The personal token of an account that was shown, where it is not revoked.
@@ -134,7 +198,7 @@ impl Snapshot {
     ///
     /// # Errors
     /// There is no room for it, or the state does not take it.
-    pub(super) async fn store_claims_for_token(
+    async fn store_claims_for_token(
         &self,
         identity: &Identity,
         ends: u64,
@@ -154,4 +218,4 @@ impl Snapshot {
 
 /// The labels of an account could not be stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct ClaimsNotStored;
+struct ClaimsNotStored;

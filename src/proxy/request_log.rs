@@ -64,7 +64,8 @@ pub(super) enum Subject {
     Token,
     /// A web page.
     Page,
-    /// A resource that every client may see, or that does not exist: counted, and not written down.
+    /// A resource that every client may see, or that does not exist, and the questions of a program that waits for a
+    /// person: counted, and not written down.
     Other,
 }
 

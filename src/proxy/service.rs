@@ -227,6 +227,7 @@ impl Service {
             Target::Registry | Target::FirstApi | Target::Nowhere => self.journey(context, body, log).await?,
             Target::Page(page) => return self.answer_page(page, context, body, log).await,
             Target::Token => self.answer_token(context, body, log).await?,
+            Target::Device(endpoint) => self.answer_device(endpoint, context, body, log).await?,
             Target::Preflight(headers) => local_response::no_content(headers),
             Target::Greeting => {
                 require_known_method(context.head)?;

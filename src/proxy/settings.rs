@@ -113,6 +113,8 @@ pub struct PersonalTokenSettings {
     pub lifetime_unverified: Duration,
     /// `personal_tokens.per_account`: the most of one account, in all its spellings.
     pub per_account: usize,
+    /// `personal_tokens.device_login`: programs may ask for one, for a person to allow it.
+    pub device_login: bool,
 }
 
 /// The registry behind Portwarden.

@@ -38,6 +38,8 @@ pub struct MetricsSnapshot {
     pub personal_tokens: usize,
     /// Personal tokens that were made, and revoked by their ids, since the start.
     pub personal_token_changes: Vec<(&'static str, u64)>,
+    /// Programs that asked for a token of a person since the start, by outcome.
+    pub device_logins: Vec<(&'static str, u64)>,
     /// True if there is a state file, and as far as is known it can be written to.
     pub state_up: bool,
     /// Sets of claims of accounts that were stored or read since the start, by outcome.
@@ -96,6 +98,7 @@ pub(super) struct Sampled {
     revocations: Gauge,
     personal_tokens: Gauge,
     personal_token_changes: Family<OutcomeLabels, Counter>,
+    device_logins: Family<OutcomeLabels, Counter>,
     state_up: Gauge,
     stored_claims: Family<OutcomeLabels, Counter>,
     sign_ins: Gauge,
@@ -193,6 +196,11 @@ impl Sampled {
             "personal_token_changes",
             "Personal tokens that were made, and revoked by their ids",
             self.personal_token_changes.clone(),
+        );
+        r.register(
+            "device_logins",
+            "Programs that asked for a token of a person, by what became of it",
+            self.device_logins.clone(),
         );
         r.register("state_up", "1 while the state file can be used; 0 without one", self.state_up.clone());
         r.register(
@@ -319,6 +327,7 @@ impl Sampled {
         let by_outcome = [
             (&self.stored_claims, &reading.stored_claims),
             (&self.personal_token_changes, &reading.personal_token_changes),
+            (&self.device_logins, &reading.device_logins),
             (&self.sign_in_checks, &reading.sign_in_checks),
             (&self.write_once, &reading.write_once),
             (&self.activity, &reading.activity),

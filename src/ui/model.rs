@@ -4,6 +4,7 @@
 mod access;
 mod activity;
 mod comparison;
+mod device;
 mod events;
 mod repository;
 mod tokens;
@@ -15,6 +16,7 @@ use crate::image::{Descriptor, HelmChart, ImageConfig, Platform};
 pub use access::{Access, Right, RightOn, RightsOn, RuleCount};
 pub use activity::{Done, TagActivity};
 pub use comparison::{Compared, Comparison, ComparisonProblem};
+pub use device::{Device, DeviceAsk, DeviceProblem};
 pub use events::{EventAction, EventFilter, EventRow, Events};
 pub use repository::{Badges, Order, Orphan, PlatformSize, Repository, Summary, TagRow};
 pub use tokens::{TokenEntry, TokenNotice, TokenProblem, TokenScope, TokenWish, Tokens};

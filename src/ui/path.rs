@@ -35,6 +35,8 @@ pub enum PagePath {
     Access,
     /// `/-/tokens`: the visitor's personal tokens.
     Tokens,
+    /// `/-/device`: the program that waits with a code for the visitor's word.
+    Device,
     /// `/-/events`: the end of the audit log.
     Events,
     /// `/-/shadow`: the differences that the next rules would make.
@@ -90,6 +92,7 @@ impl PagePath {
             "preferences" => return Some(Self::Preferences),
             "access" => return Some(Self::Access),
             "tokens" => return Some(Self::Tokens),
+            "device" => return Some(Self::Device),
             "events" => return Some(Self::Events),
             "shadow" => return Some(Self::Shadow),
             _ => {}
@@ -206,6 +209,7 @@ impl fmt::Display for PagePath {
             Self::Provider(section) => write!(f, "/{section}"),
             Self::Access => f.write_str("/-/access"),
             Self::Tokens => f.write_str("/-/tokens"),
+            Self::Device => f.write_str("/-/device"),
             Self::Events => f.write_str("/-/events"),
             Self::Shadow => f.write_str("/-/shadow"),
             Self::Asset(asset) => write!(f, "/-/assets/{asset}"),
@@ -259,6 +263,7 @@ mod tests {
             "/-/r/github_auth/app:1",
             "/-/access",
             "/-/tokens",
+            "/-/device",
             "/-/events",
             "/-/shadow",
             "/favicon.ico",

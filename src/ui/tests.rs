@@ -207,7 +207,7 @@ fn forms_that_change_something_are_posted_with_the_token() {
     let mut posted = 0;
     for Fixture { name, html } in usual().all() {
         for form in html.split("<form").skip(1).map(|rest| rest.split("</form>").next().unwrap()) {
-            let changes = ["sign-out", "/-/delete/", "/-/delete-tag/", "/-/tokens"]
+            let changes = ["sign-out", "/-/delete/", "/-/delete-tag/", "/-/tokens", "name=\"decision\""]
                 .iter()
                 .any(|action| form.contains(action));
             assert_eq!(changes, form.contains("name=\"csrf\" value=\"c5rf\""), "{name}");

@@ -28,6 +28,7 @@ mod certificates;
 mod challenge;
 mod closure_model;
 mod cors;
+mod device_login;
 mod forwarding;
 mod http2_floods;
 mod issuers;

@@ -31,13 +31,14 @@ use crate::support::{
 };
 
 /// Headers that each page must send about itself.
-const PAGES: [&str; 9] = [
+const PAGES: [&str; 10] = [
     "/",
     "/team/app",
     "/team/app:1",
     "/-/compare/team/app",
     "/-/access",
     "/-/tokens",
+    "/-/device",
     "/-/events",
     "/-/shadow",
     "/-/sign-in",

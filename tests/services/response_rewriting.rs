@@ -421,7 +421,10 @@ fn a_page_says_that_the_registry_redirects_to_an_object_store() {
     };
     let image = page("/public/app:1");
     assert!(image.contains("object store") && image.contains("storage.redirect.disable: true"), "{image}");
-    assert!(image.contains("<bdi>https://store.example</bdi> in Portwarden") && !image.contains("sig=1"), "{image}");
+    assert!(
+        image.contains("<bdi>https://store.example</bdi> in Portwarden") && !image.contains("sig=1"),
+        "{image}"
+    );
     assert!(!image.contains("not JSON"), "{image}");
     let odd = page("/public/app:2");
     assert!(odd.contains("storage.redirect.disable: true") && !odd.contains("store.example"), "{odd}");

@@ -24,6 +24,7 @@ pub mod containerd;
 pub mod content;
 pub mod curl;
 pub mod database;
+pub mod device_login;
 pub mod distribution;
 pub mod docker;
 pub mod events;

@@ -35,6 +35,31 @@ pub(super) fn past(text: &str) -> Result<Duration, String> {
     humantime::parse_duration(text).map_err(|error| format!("{error}: write it as 90d"))
 }
 
+/// The lifetime of a token, in whole days.
+///
+/// # Errors
+/// It is none, or ends within a day.
+pub(super) fn days(text: &str) -> Result<u64, String> {
+    let time = humantime::parse_duration(text).map_err(|error| format!("{error}: write it as 30d"))?;
+    let days = time.as_secs() / DAY.as_secs();
+    if days == 0 || time != DAY * u32::try_from(days).unwrap_or(u32::MAX) {
+        return Err("expected whole days, at least one: write it as 30d".to_owned());
+    }
+    Ok(days)
+}
+
+/// A person's own words about a token.
+///
+/// # Errors
+/// They are none, too long, or an option.
+pub(super) fn comment(text: &str) -> Result<String, String> {
+    let length = text.trim().chars().count();
+    if !(1..=100).contains(&length) || text.chars().any(char::is_control) {
+        return Err("expected 1 to 100 printable characters".to_owned());
+    }
+    free_text(text)
+}
+
 /// A time, or the beginning of a day in UTC, in seconds since 1970.
 ///
 /// # Errors

@@ -4,7 +4,7 @@
 //! Any registry with token authentication will do; nothing here is known of a configuration.
 
 mod challenge;
-mod client;
+pub(super) mod client;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL};
 use hyper::{

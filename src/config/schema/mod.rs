@@ -357,6 +357,7 @@ pub(crate) struct PersonalTokens {
     pub(crate) lifetime: Option<Text>,
     pub(crate) lifetime_unverified: Option<Text>,
     pub(crate) per_account: Option<Integer>,
+    pub(crate) device_login: Option<Switch>,
 }
 
 /// `state:`, Portwarden's own.

@@ -28,6 +28,7 @@ pub(crate) fn settings(file: &File, context: &mut Context<'_>) -> PersonalTokenS
         // Who writes `lifetime` alone means all accounts.
         lifetime_unverified: unverified.min(lifetime),
         per_account: quantity::count(written.per_account, most, report) as usize,
+        device_login: written.device_login.unwrap_or(Switch(true)).0,
     }
 }
 

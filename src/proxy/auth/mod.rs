@@ -4,6 +4,7 @@ pub(super) mod authorize;
 pub(super) mod caller;
 pub(super) mod certificate;
 pub(super) mod cross_site;
+pub(super) mod device;
 pub(super) mod ended_sessions;
 pub(super) mod passwords;
 pub(super) mod session;
@@ -15,6 +16,7 @@ pub(super) mod workload;
 
 use std::sync::Arc;
 
+use device::DeviceLogins;
 use passwords::Passwords;
 use session::Sessions;
 use token_rate_limit::TokenRequests;
@@ -53,6 +55,8 @@ pub(super) struct Authentication {
     pub(super) workload: WorkloadLogins,
     /// Codes of providers that are redeemed at once.
     pub(super) sign_ins: FairSemaphore,
+    /// The programs that wait for a person.
+    pub(super) device_logins: DeviceLogins,
 }
 
 /// Codes that are redeemed at once: each waits for some answers of its provider.
@@ -67,6 +71,7 @@ impl Authentication {
             token_requests: TokenRequests::new(),
             workload: WorkloadLogins::new(telemetry),
             sign_ins: FairSemaphore::new(CODES_AT_ONCE, "sign-ins at a provider"),
+            device_logins: DeviceLogins::default(),
         }
     }
 }

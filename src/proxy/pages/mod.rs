@@ -11,6 +11,7 @@ mod attachments;
 mod compare;
 mod compression;
 mod deletion;
+mod device;
 mod events;
 mod image;
 mod known_tags;
@@ -179,6 +180,8 @@ async fn visited(page: PagePath, request: &mut Request<'_>) -> Result<Answer, Pa
         }
         (PagePath::Tokens, Method::POST) => tokens::change(request, &visit).await,
         (PagePath::Tokens, _) => tokens::show(request, &visit).await,
+        (PagePath::Device, Method::POST) => device::decide(request, &visit).await,
+        (PagePath::Device, _) => device::show(request, &visit),
         (PagePath::Repositories, _) => repositories::show(request, &visit).await,
         (PagePath::Repository(name), _) => repository::show(request, &visit, &name).await,
         (PagePath::Image(name, reference), _) => image::show(request, &visit, &name, &reference).await,
@@ -207,9 +210,11 @@ fn methods(page: &PagePath) -> &'static [&'static str] {
     match page {
         PagePath::SignOut | PagePath::Preferences => &["POST"],
         PagePath::Provider(_) => &["GET"],
-        PagePath::SignIn | PagePath::Tokens | PagePath::Delete(..) | PagePath::DeleteTag(..) => {
-            &["GET", "HEAD", "POST"]
-        }
+        PagePath::SignIn
+        | PagePath::Tokens
+        | PagePath::Device
+        | PagePath::Delete(..)
+        | PagePath::DeleteTag(..) => &["GET", "HEAD", "POST"],
         _ => &["GET", "HEAD"],
     }
 }

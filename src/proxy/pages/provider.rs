@@ -5,12 +5,7 @@
 
 use std::{sync::Arc, time::Instant};
 
-use super::{
-    answer::Answer,
-    page_error::PageError,
-    sign_in::{is_private, next},
-    visit::Request,
-};
+use super::{answer::Answer, page_error::PageError, sign_in::next, visit::Request};
 use crate::{
     authn::{Identity, SignInSection},
     proxy::{
@@ -34,7 +29,7 @@ pub(super) async fn answer(request: &mut Request<'_>, section: &str) -> Result<A
     let snapshot = Arc::clone(request.context.snapshot);
     let section = SignInSection::parse(section).ok_or(PageError::NoPage)?;
     let provider = snapshot.sign_ins.provider(section).ok_or(PageError::NoPage)?;
-    if !is_private(request) {
+    if !request.context.origin.is_private() {
         let page = request.href(&PagePath::SignIn);
         return Ok(Answer::redirect(&page));
     }

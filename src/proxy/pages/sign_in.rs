@@ -19,7 +19,7 @@ use crate::{
 /// The page to sign in.
 pub(super) fn show(request: &Request<'_>) -> Result<Answer, PageError> {
     let problem = match () {
-        () if !is_private(request) => Some(SignInProblem::NotSecure),
+        () if !request.context.origin.is_private() => Some(SignInProblem::NotSecure),
         () if !request.parameter("ended").is_empty() => {
             Some(SignInProblem::Expired(ended(&request.parameter("ended"))))
         }
@@ -53,7 +53,7 @@ pub(super) async fn sign_in(request: &mut Request<'_>) -> Result<Answer, PageErr
         let refusal = Refusal::new(ErrorCode::Denied, TOKENS_STAY_OUT);
         return Ok(again(request, &next, "", SignInProblem::Robot, refusal));
     }
-    if !is_private(request) {
+    if !request.context.origin.is_private() {
         let refusal = Refusal::new(ErrorCode::BadRequest, "a password would cross the network in the clear");
         return Ok(again(request, &next, &account, SignInProblem::NotSecure, refusal));
     }
@@ -125,15 +125,6 @@ fn page(request: &Request<'_>, next: &str, account: &str, problem: Option<SignIn
     let has_passwords = snapshot.authenticators.take_passwords();
     let sign_in = SignIn { next, account, problem, providers: &providers, has_passwords };
     views::sign_in(&request.frame(), &sign_in)
-}
-
-/// Returns true if no third party can read along: TLS, or the machine itself. Browsers keep a cookie that is `Secure`
-/// for exactly these (Secure Contexts, W3C, section 3.1).
-pub(super) fn is_private(request: &Request<'_>) -> bool {
-    let authority = request.context.origin.host.parse::<hyper::http::uri::Authority>();
-    let host = authority.as_ref().map_or("", |authority| authority.host());
-    let ip = host.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>();
-    request.context.origin.scheme == "https" || host == "localhost" || ip.is_ok_and(|ip| ip.is_loopback())
 }
 
 /// The page to go on to, below our own prefix and nowhere else; the first one where `wanted` is none to return to.

@@ -14,11 +14,15 @@ use super::{
     visit::{Request, Visit},
 };
 use crate::{
-    authn::{NewToken, Secret, Source, holds_robot_token},
+    authn::{Secret, holds_robot_token},
     authz::{ANY_NAME, MOST_SCOPES, parse_token_scope},
-    proxy::{request::form::Form, snapshot::unix_now},
+    proxy::{
+        personal_tokens::{LONGEST_COMMENT, WantedToken},
+        request::form::Form,
+        snapshot::unix_now,
+    },
     registry::{ErrorCode, Refusal, Scope},
-    state::{NewPersonalToken, NotMade, is_robot_token_id},
+    state::{NotMade, is_robot_token_id},
     telemetry::Event,
     ui::{PagePath, TokenEntry, TokenNotice, TokenProblem, TokenScope, TokenWish, Tokens, views},
 };
@@ -29,12 +33,10 @@ const DAY: u64 = 24 * 3600;
 const LIFETIMES: [u64; 5] = [1, 7, 30, 90, 180];
 /// The lifetime that is chosen at first, in days.
 const USUAL: u64 = 30;
-/// Characters of a comment.
-const LONGEST_COMMENT: usize = 100;
 
 /// A visitor that may have tokens.
-struct Owner {
-    csrf: String,
+pub(super) struct Owner {
+    pub(super) csrf: String,
     /// The longest lifetime, in days.
     longest: u64,
 }
@@ -42,7 +44,7 @@ struct Owner {
 impl Owner {
     /// # Errors
     /// There are no such tokens, the visitor has no session, or its account may have none.
-    fn of(request: &Request<'_>, visit: &Visit) -> Result<Self, PageError> {
+    pub(super) fn of(request: &Request<'_>, visit: &Visit) -> Result<Self, PageError> {
         let snapshot = request.context.snapshot;
         if !snapshot.has_personal_tokens() {
             return Err(PageError::NoPage);
@@ -54,6 +56,17 @@ impl Owner {
         let longest = longest
             .ok_or_else(|| PageError::Denied("this account cannot have tokens of its own".to_owned()))?;
         Ok(Self { csrf, longest: (longest.as_secs() / DAY).max(1) })
+    }
+
+    /// The lifetimes to choose from, in days.
+    pub(super) fn lifetimes(&self) -> Vec<u64> {
+        let shorter = LIFETIMES.into_iter().filter(|days| *days < self.longest);
+        shorter.chain([self.longest]).collect()
+    }
+
+    /// The lifetime that is chosen at first, in days: `wanted`, where there may be such.
+    pub(super) fn first_lifetime(&self, wanted: Option<u64>) -> u64 {
+        wanted.unwrap_or(USUAL).clamp(1, self.longest)
     }
 }
 
@@ -86,7 +99,23 @@ pub(super) async fn change(request: &mut Request<'_>, visit: &Visit) -> Result<A
 }
 
 fn first_wish(owner: &Owner) -> TokenWish<'static> {
-    TokenWish { access: "pull", days: USUAL.min(owner.longest), ..TokenWish::default() }
+    TokenWish { access: "pull", days: owner.first_lifetime(None), ..TokenWish::default() }
+}
+
+/// The content of the form.
+pub(super) fn wish_in(form: &Form) -> TokenWish<'_> {
+    TokenWish {
+        comment: form.get("comment").trim(),
+        repositories: form.get("repositories"),
+        access: form.get("access"),
+        days: form.get("days").parse().unwrap_or_default(),
+    }
+}
+
+/// The same without a token that stands in the wrong place: it is not shown again.
+pub(super) fn fit_to_show(wish: TokenWish<'_>) -> TokenWish<'_> {
+    let fit = |text| if holds_robot_token(text) { "" } else { text };
+    TokenWish { comment: fit(wish.comment), repositories: fit(wish.repositories), ..wish }
 }
 
 async fn make(
@@ -95,24 +124,11 @@ async fn make(
     owner: &Owner,
     form: &Form,
 ) -> Result<Answer, PageError> {
-    let wish = TokenWish {
-        comment: form.get("comment").trim(),
-        repositories: form.get("repositories"),
-        access: form.get("access"),
-        days: form.get("days").parse().unwrap_or_default(),
-    };
+    let wish = wish_in(form);
     let again = |request: &Request<'_>, code, problem: TokenProblem<'_>| {
-        // A token in the wrong place is not shown again.
-        let shown = |text: &'_ str| !holds_robot_token(text);
-        let (comment, repositories) = (wish.comment, wish.repositories);
-        let wish = TokenWish {
-            comment: if shown(comment) { comment } else { "" },
-            repositories: if shown(repositories) { repositories } else { "" },
-            ..wish
-        };
         let refusal = Refusal::new(code, views::token_problem(problem));
         let status = StatusCode::from_u16(refusal.code.status()).unwrap_or(StatusCode::BAD_REQUEST);
-        let html = page(request, visit, owner, wish, Some(TokenNotice::Problem(problem)));
+        let html = page(request, visit, owner, fit_to_show(wish), Some(TokenNotice::Problem(problem)));
         Ok(Answer::refused(html, status, refusal))
     };
     let mut said = String::new();
@@ -120,7 +136,7 @@ async fn make(
         Ok(scopes) => scopes,
         Err(problem) => return again(request, ErrorCode::BadRequest, problem),
     };
-    let made = match keep(request, visit, &wish, scopes).await {
+    let made = match keep(request, visit, &wish, &scopes).await {
         Ok(made) => made,
         Err(error) => {
             let why = error.to_string();
@@ -141,8 +157,12 @@ async fn make(
 /// The scopes of a wish, with spaces between them.
 ///
 /// # Errors
-/// The form has a mistake.
-fn read<'s>(wish: &TokenWish<'_>, owner: &Owner, said: &'s mut String) -> Result<String, TokenProblem<'s>> {
+/// The form has a mistake. `said` is for the words of one that has no others.
+pub(super) fn read<'s>(
+    wish: &TokenWish<'_>,
+    owner: &Owner,
+    said: &'s mut String,
+) -> Result<String, TokenProblem<'s>> {
     let TokenWish { comment, repositories, access, days } = *wish;
     let length = comment.chars().count();
     if !(1..=LONGEST_COMMENT).contains(&length) || comment.chars().any(char::is_control) {
@@ -182,35 +202,14 @@ async fn keep(
     request: &mut Request<'_>,
     visit: &Visit,
     wish: &TokenWish<'_>,
-    scopes: String,
+    scopes: &str,
 ) -> Result<Secret, NotMade> {
-    let (snapshot, now) = (request.context.snapshot, unix_now());
-    let identity = visit.caller.identity();
     let no_session = || NotMade::NoState("the session has ended".to_owned());
     let session = visit.session.as_ref().ok_or_else(no_session)?;
-    let NewToken { token, digest } =
-        NewToken::random().map_err(|error| NotMade::NoState(error.to_string()))?;
-    let ends = now.saturating_add(wish.days * DAY);
-    let claims = snapshot.store_claims_for_token(identity, ends).await.map_err(|_| NotMade::Full)?;
-    let person = match identity.source {
-        Source::SignIn(section) => Some(snapshot.sign_in_claim(section, &identity.account).person.into()),
-        _ => None,
-    };
-    let new = NewPersonalToken {
-        digest,
-        account: identity.account.as_str().into(),
-        source: identity.source,
-        claims,
-        person,
-        scopes: scopes.into(),
-        comment: wish.comment.into(),
-        at: now,
-        ends,
-    };
-    let most = snapshot.settings.personal_tokens.per_account;
-    // Of the session: what was revoked since it was checked is revoked for the token, too.
-    snapshot.state.make_personal_token(new.clone(), &session.stamp, most).await?;
-    let until = humantime::format_rfc3339_seconds(at(ends));
+    let wanted = WantedToken { comment: wish.comment, scopes, days: wish.days };
+    let snapshot = request.context.snapshot;
+    let (token, new) = snapshot.make_token(visit.caller.identity(), &session.stamp, wanted).await?;
+    let until = humantime::format_rfc3339_seconds(at(new.ends));
     request.log.changed_personal_token(Event::PersonalToken, &new, &format!("made, until {until}"));
     Ok(token)
 }
@@ -255,9 +254,14 @@ fn page(
             used: token.last_use().map(at),
         }
     });
-    let shorter = LIFETIMES.into_iter().filter(|days| *days < owner.longest);
-    let lifetimes = shorter.chain([owner.longest]).collect();
-    let page = Tokens { csrf: &owner.csrf, lifetimes, wish, notice, tokens: tokens.collect() };
+    let page = Tokens {
+        csrf: &owner.csrf,
+        lifetimes: owner.lifetimes(),
+        wish,
+        notice,
+        tokens: tokens.collect(),
+        signs_in_programs: snapshot.may_log_in_programs(),
+    };
     views::tokens(&request.frame(), &page)
 }
 

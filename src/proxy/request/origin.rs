@@ -76,6 +76,17 @@ impl Origin {
     }
 }
 
+impl Origin {
+    /// Returns true if no third party can read along: TLS, or the machine itself. Browsers keep a cookie that is
+    /// `Secure` for exactly these (Secure Contexts, W3C, section 3.1).
+    pub(crate) fn is_private(&self) -> bool {
+        let authority = self.host.parse::<Authority>();
+        let host = authority.as_ref().map_or("", |authority| authority.host());
+        let ip = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+        self.scheme == "https" || host == "localhost" || ip.is_ok_and(|ip| ip.is_loopback())
+    }
+}
+
 /// Portwarden's address as the client sees it, as reported by a proxy.
 #[derive(Default)]
 struct ClaimedOrigin {

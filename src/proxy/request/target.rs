@@ -17,6 +17,8 @@ pub(crate) enum Target {
     Preflight(HeaderMap),
     /// `<path_prefix>/auth` and `<path_prefix>/auth/token`, as in docker_auth.
     Token,
+    /// `<path_prefix>/-/device/…`: what `portwarden login` asks, where there are web pages.
+    Device(DeviceEndpoint),
     /// `<path_prefix>/…`: a web page, where they are not turned off; `None` where a browser looks for one that is not
     /// there.
     Page(Option<PagePath>),
@@ -24,6 +26,29 @@ pub(crate) enum Target {
     Greeting,
     /// `/v2`, which is `/v2/` for every client.
     BaseWithoutSlash,
+}
+
+/// An endpoint of device authorization, for programs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum DeviceEndpoint {
+    /// `/-/device/code`: a program asks for codes.
+    Code,
+    /// `/-/device/token`: it asks again with the one, until a person has answered.
+    Token,
+    /// `/-/device/revoke`: it ends its token.
+    Revoke,
+}
+
+impl DeviceEndpoint {
+    /// The endpoint at a path below the prefix.
+    fn parse(path: &str) -> Option<Self> {
+        match path {
+            "/-/device/code" => Some(Self::Code),
+            "/-/device/token" => Some(Self::Token),
+            "/-/device/revoke" => Some(Self::Revoke),
+            _ => None,
+        }
+    }
 }
 
 impl Target {
@@ -41,6 +66,9 @@ impl Target {
             _ => {}
         }
         if let Some(below) = below.filter(|path| with_pages && path.starts_with('/')) {
+            if let Some(endpoint) = DeviceEndpoint::parse(below) {
+                return Self::Device(endpoint);
+            }
             let looks = matches!(head.method, Method::GET | Method::HEAD) && wants_pages(&head.headers);
             match PagePath::parse(below) {
                 None if !looks => {}

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::SystemTime};
 
 use super::{LONGEST_CLAIM, RequestLog};
 use crate::{
-    authn::{ClientCertificate, Identity, fit_to_log},
+    authn::{ClientCertificate, Identity, Source, fit_to_log},
     state::NewPersonalToken,
     telemetry::{Event, Record},
     workload::Login,
@@ -57,6 +57,26 @@ impl RequestLog {
             self.record.jti.clone_from(&login.id);
             self.record.kid = Some(login.logged_key_id());
         }
+    }
+
+    /// Writes a line of its own about a program that waits for its login: what an account has decided, or what came of
+    /// that.
+    pub(in crate::proxy) fn decided_on_device(
+        &self,
+        account: &str,
+        source: Source,
+        scopes: Option<&str>,
+        what: &str,
+    ) {
+        let mut record = Record::new(Event::DeviceLogin);
+        record.time = SystemTime::now();
+        record.request_id = self.id.as_str().to_owned();
+        record.address = self.record.address;
+        record.account = Some(account.to_owned());
+        record.source = Some(source.section());
+        record.granted = scopes.map(|scopes| scopes.split(' ').map(str::to_owned).collect());
+        record.reason = Some(what.to_owned());
+        self.telemetry.audit.write(&record);
     }
 
     /// Writes a line of its own about a personal token that its account has made or revoked.

@@ -7,11 +7,14 @@ use hyper::{Response, http::request::Parts};
 use super::Service;
 use crate::{
     proxy::{
-        Upstream,
-        auth::{cross_site, token_endpoint},
+        CorsSettings, Upstream,
+        auth::{cross_site, device, token_endpoint},
         body::request_body::RequestBody,
         pages::{self, Answer},
-        request::context::{RequestContext, require_plain},
+        request::{
+            context::{RequestContext, require_plain},
+            target::DeviceEndpoint,
+        },
         request_log::RequestLog,
         response::body::ResponseBody,
     },
@@ -68,6 +71,29 @@ impl Service {
             Instant::now(),
         )?;
         token_endpoint::answer(context, body, address, &self.authentication, log).await
+    }
+
+    /// Answers a program that wants a token of a person. Boxed: it is large.
+    pub(super) async fn answer_device(
+        &self,
+        endpoint: DeviceEndpoint,
+        context: RequestContext<'_>,
+        body: RequestBody,
+        log: &mut RequestLog,
+    ) -> Result<Response<ResponseBody>, Refusal> {
+        let RequestContext { head, origin, snapshot, .. } = context;
+        require_known_method(head)?;
+        let address = context.address()?;
+        log.from(address);
+        cross_site::refuse(head, origin, &CorsSettings::default())?;
+        if !origin.is_private() {
+            let why = "a token would cross the network in the clear: use https";
+            return Err(Refusal::new(ErrorCode::BadRequest, why));
+        }
+        let authentication = &self.authentication;
+        let rate = snapshot.settings.token_requests;
+        authentication.token_requests.admit(address, rate, Instant::now())?;
+        Box::pin(device::endpoint::answer(endpoint, context, body, address, authentication, log)).await
     }
 }
 

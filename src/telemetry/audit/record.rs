@@ -19,6 +19,8 @@ pub enum Event {
     Revocation,
     /// An account made a personal token.
     PersonalToken,
+    /// An account allowed or refused the token that a program asks for.
+    DeviceLogin,
     /// An operator deleted a tag.
     Untag,
     /// A tag or a manifest was deleted by `retention`.
@@ -241,6 +243,7 @@ impl Event {
             Self::Freeze => "freeze",
             Self::Revocation => "revocation",
             Self::PersonalToken => "personal_token",
+            Self::DeviceLogin => "device_login",
             Self::Untag => "untag",
             Self::Prune => "prune",
             Self::Summary => "summary",

@@ -15,6 +15,8 @@ pub struct Tokens<'a> {
     pub notice: Option<TokenNotice<'a>>,
     /// The tokens, the latest first.
     pub tokens: Vec<TokenEntry>,
+    /// True if a program may ask for one with a code.
+    pub signs_in_programs: bool,
 }
 
 /// The content of the form by which a token is made.

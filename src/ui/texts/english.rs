@@ -502,6 +502,28 @@ catalogue! {
     token_names_too_many: Text<1> = text("Name at most {0} repositories, or use `*`.");
     token_too_many: Text<1> = text("This account has {0} tokens, which is the most; revoke one that is no longer used.");
 
+    // Programs that wait for the visitor's word.
+    sign_in_program: Label = "Sign in a program";
+    sign_in_program_with_code: Label = "Sign in a program that shows a code";
+    program_allowed: Text<0> = text("**Allowed.** Go back to the program: it has its token within seconds.");
+    program_refused: Text<0> = text("**Refused.** The program gets no token.");
+    token_is_among_yours: Label = "The token is among yours, where you can revoke it";
+    code_of_program: Label = "The code that the program shows";
+    no_code_of_others: Label = "Type it from your own screen. Do not enter a code that another person has sent you.";
+    no_program_waits: Label = "No program waits with this code. It may be mistyped, older than ten minutes, or answered already.";
+    too_many_codes: Label = "Too many wrong codes were typed.";
+    allow_only_your_own: Text<0> = text("**Allow this only if you have just started it yourself.** The program gets a password for this registry, in your name.");
+    its_code: Label = "Its code";
+    asks_from: Label = "Asks from";
+    no_known_address: Label = "no known address";
+    says_it_runs_on: Label = "Says it runs on";
+    says_nothing: Label = "nothing";
+    asked: Label = "Asked";
+    another_address: Text<0> = text("**This is another address than yours.** If you did not start it on another machine, refuse it.");
+    what_it_may_do: Label = "What it may do";
+    allow: Label = "Allow";
+    refuse: Label = "Refuse";
+
     // Errors.
     no_page: Label = "There is no such page";
     no_page_explained: Text<0> = text("The address leads nowhere. A repository's page is at its name, an image's at its reference, as docker pull has it.");

@@ -76,7 +76,7 @@ pub fn token_problem(problem: TokenProblem<'_>) -> String {
     }
 }
 
-fn wrong(t: &Texts, problem: TokenProblem<'_>) -> Markup {
+pub(super) fn wrong(t: &Texts, problem: TokenProblem<'_>) -> Markup {
     match problem {
         TokenProblem::Comment(most) => t.token_comment_wrong.with([&most]),
         TokenProblem::Misplaced => t.token_misplaced.with([]),
@@ -116,38 +116,48 @@ fn quoted(word: &str) -> String {
 
 fn form(frame: &Frame<'_>, page: &Tokens<'_>) -> Markup {
     let t = frame.texts();
-    let TokenWish { comment, repositories, access, days } = page.wish;
     html! {
         form.card method="post" action=(link::to(frame, &PagePath::Tokens)) {
             input type="hidden" name="csrf" value=(page.csrf);
             h2 { (t.make_a_token) }
-            div.field {
-                label for="comment" { (t.what_it_is_for) }
-                input #comment type="text" name="comment" value=(Untrusted(comment).to_string()) required maxlength="100"
-                    placeholder=(t.my_laptop) autocomplete="off";
-            }
-            div.field {
-                label for="repositories" { (t.repositories) }
-                input #repositories type="text" name="repositories" value=(Untrusted(repositories).to_string())
-                    placeholder=(t.all_that_you_may_use) aria-describedby="repositories-note" autocomplete="off" autocapitalize="none"
-                    spellcheck="false";
-                p.note #repositories-note { (t.names_with_spaces) }
-            }
-            div.field {
-                label for="access" { (t.may_be_used_to) }
-                select #access name="access" {
-                    @for (value, text) in ACCESS { option value=(value) selected[value == access] { (text(t)) } }
-                }
-            }
-            div.field {
-                label for="days" { (t.ends_after) }
-                select #days name="days" {
-                    @for lifetime in &page.lifetimes {
-                        option value=(lifetime) selected[*lifetime == days] { (t.days_counted.with(*lifetime, [])) }
-                    }
-                }
-            }
+            (fields(t, page.wish, &page.lifetimes))
             button.primary type="submit" { (t.make_a_token) }
+        }
+        @if page.signs_in_programs {
+            p.note { a href=(link::to(frame, &PagePath::Device)) { (t.sign_in_program_with_code) } }
+        }
+    }
+}
+
+/// The fields that say what a token is for, and what it may do.
+pub(super) fn fields(t: &Texts, wish: TokenWish<'_>, lifetimes: &[u64]) -> Markup {
+    let TokenWish { comment, repositories, access, days } = wish;
+    html! {
+        div.field {
+            label for="comment" { (t.what_it_is_for) }
+            input #comment type="text" name="comment" value=(Untrusted(comment).to_string()) required maxlength="100"
+                placeholder=(t.my_laptop) autocomplete="off";
+        }
+        div.field {
+            label for="repositories" { (t.repositories) }
+            input #repositories type="text" name="repositories" value=(Untrusted(repositories).to_string())
+                placeholder=(t.all_that_you_may_use) aria-describedby="repositories-note" autocomplete="off" autocapitalize="none"
+                spellcheck="false";
+            p.note #repositories-note { (t.names_with_spaces) }
+        }
+        div.field {
+            label for="access" { (t.may_be_used_to) }
+            select #access name="access" {
+                @for (value, text) in ACCESS { option value=(value) selected[value == access] { (text(t)) } }
+            }
+        }
+        div.field {
+            label for="days" { (t.ends_after) }
+            select #days name="days" {
+                @for lifetime in lifetimes {
+                    option value=(lifetime) selected[*lifetime == days] { (t.days_counted.with(*lifetime, [])) }
+                }
+            }
         }
     }
 }

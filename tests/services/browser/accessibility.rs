@@ -13,6 +13,7 @@ use crate::support::{
     audit,
     browser::Browser,
     curl::curl_at,
+    device_login::{PAGE, begin},
     portwarden::{ADMIN, TEST, portwarden},
     programs,
     registry::registry,
@@ -36,6 +37,7 @@ fn axe_finds_nothing_serious_on_any_page() {
     browser.sign_in(TEST);
     nothing_serious(&browser, "Nothing to see yet");
     browser.sign_in(ADMIN);
+    let device = format!("{PAGE}?user_code={}", begin(&warden, &[("host_name", "laptop")]).user);
     for (path, says) in [
         ("/", "8 repositories"),
         ("/?q=nothing-like-it", "Nothing matches"),
@@ -55,6 +57,8 @@ fn axe_finds_nothing_serious_on_any_page() {
         ("/?q=2.4.1", "repositories have such a tag"),
         ("/-/access?name=No", "is not the name of a repository"),
         ("/-/tokens", "You have none"),
+        ("/-/device", "The code that the program shows"),
+        (&device, "Allow this only if you have just started it yourself"),
         ("/-/events", "unauthenticated"),
         ("/-/events?account=nobody", "No event matches"),
         ("/none", "Not found"),

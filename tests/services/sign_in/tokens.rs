@@ -8,6 +8,7 @@ use super::{ALLOWED, Browser, DENIED, people::revoke, with};
 use crate::support::{
     clock::Clock,
     curl::curl,
+    device_login,
     page_client::Visitor,
     personal_tokens::{self, MadeToken},
     portwarden::{Portwarden, User},
@@ -93,4 +94,31 @@ fn rule_60_a_personal_token_is_of_the_person_and_not_of_the_name() {
     second.sign_in(&provider, "oidc_auth").is(200);
     assert_eq!(tags(&warden, &token), [DENIED, DENIED]);
     assert_eq!(tags(&warden, &make(&second)), [ALLOWED, DENIED]);
+}
+
+/// The provider is asked again when the program comes for its token: the hour of its word is over.
+#[test]
+fn rule_65_a_code_ends_with_the_sign_in_of_the_person() {
+    let (registry, provider, clock) = (registry(), provider(), Clock::right());
+    let warden = clock.of(with(&registry, &provider.oidc())).start();
+    let mut browser = Browser::new(&warden);
+    browser.sign_in(&provider, "oidc_auth").is(200);
+    let cookie = format!("{SESSION}={}", browser.cookies[SESSION]);
+    let visitor = Visitor::with_cookie(&warden, Some(cookie));
+    let [confirmed, refused] = [(); 2].map(|()| {
+        let codes = device_login::begin(&warden, &[]);
+        device_login::answer(&visitor, &codes.user, "allow").is(200);
+        codes
+    });
+    clock.set("+61m");
+    let told = device_login::poll(&warden, &confirmed).is(200).json();
+    assert_eq!(told["username"], ADA.name);
+    let password = told["access_token"].as_str().unwrap().to_owned().leak();
+    let list = curl(&warden).user(User { password, ..ADA }).get("/v2/dev/app/tags/list");
+    assert_eq!(list.status, ALLOWED);
+    provider.world().refuses = true;
+    clock.set("+130m");
+    let told = device_login::poll(&warden, &refused).is(400);
+    assert_eq!(device_login::error(&told), "access_denied");
+    assert!(told.text().contains("the provider no longer confirms this sign-in"), "{}", told.text());
 }

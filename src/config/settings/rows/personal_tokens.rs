@@ -24,4 +24,9 @@ pub(crate) const ROWS: &[Setting] = &[
          still there. Never longer than `lifetime`.",
     ),
     count("personal_tokens.per_account", 50, 1..=1000, "tokens", "The most tokens of one account."),
+    plain(
+        "personal_tokens.device_login",
+        "true",
+        "If false, `portwarden login` gets no token from this registry, and people make theirs on the page.",
+    ),
 ];
