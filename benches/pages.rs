@@ -1,7 +1,9 @@
-//! Times the web pages and the filtered catalogue with 10,000 repositories, at the client, on one connection.
+//! Measures the web pages and the filtered catalogue with 10,000 repositories, on one connection: the time at the client,
+//! the processor time of Portwarden, and the bytes of the answer.
 //!
-//! The goal: the first page within 300 ms once the registry's names are known. It says whether it is met, and fails
-//! when it is not. The first reading, which asks the registry for all names, is printed beside it.
+//! The goal: the first page takes 50 ms of processor time, on the first visit too, which asks the registry for all names.
+//! It says whether it is met, and fails when it is not. A machine that does other work at the time slows the clock at the
+//! client, and hardly the processor time.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -28,7 +30,7 @@ use support::{
 
 const REPOSITORIES: usize = 10_000;
 const ROUNDS: usize = 40;
-const GOAL: Duration = Duration::from_millis(300);
+const GOAL: Duration = Duration::from_millis(50);
 /// For the filtered account: a rule that is found by its index, and one that has to be looked at.
 const ACL: &str = "
   - {match: {account: admin}, actions: ['*']}
@@ -40,13 +42,16 @@ fn main() -> ExitCode {
     let registry = registry();
     let names: Vec<String> = (0..REPOSITORIES).map(|n| format!("team{}/app{n:05}", n % 100)).collect();
     registry.add_repositories(&names);
-    let warden = portwarden(&registry).acl(ACL).start();
-    println!("{REPOSITORIES} repositories; median (least to most) of {ROUNDS}:");
+    println!(
+        "{REPOSITORIES} repositories; median time (least to most) of {ROUNDS}, mean processor time, bytes:"
+    );
     let mut is_met = true;
     for user in [ADMIN, USER] {
+        // The next one is a first visit too.
+        let warden = portwarden(&registry).acl(ACL).start();
         is_met &= run(measure(&warden, user));
     }
-    println!("the goal for / is {GOAL:?}: {}", if is_met { "met" } else { "missed" });
+    println!("the goal for / is {GOAL:?} of processor time: {}", if is_met { "met" } else { "missed" });
     if is_met { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
@@ -58,20 +63,30 @@ async fn measure(warden: &Portwarden, user: User) -> bool {
         let began = Instant::now();
         let answer = connection.get(page, &authorization).await.unwrap();
         assert_eq!(answer.status, 200, "{page}");
-        began.elapsed()
+        (began.elapsed(), answer.bytes)
     };
     println!("{}:", user.name);
-    println!("  {:22} {:.1?}", "the first request", timed("/").await);
-    let mut is_met = true;
+    // The password is known from here on: hashing it takes longer than a page.
+    timed("/-/sign-in").await;
+    timed("/v2/").await;
+    let before = warden.cpu_time();
+    let (time, _) = timed("/").await;
+    let cpu = warden.cpu_time() - before;
+    println!("  {:22} {time:.1?}; {cpu:.1?}", "the first visit of /");
+    let mut is_met = cpu <= GOAL;
     for page in PAGES {
-        let mut times = Vec::new();
+        let (mut times, mut bytes) = (Vec::new(), 0);
+        let before = warden.cpu_time();
         for _ in 0..ROUNDS {
-            times.push(timed(page).await);
+            let (time, length) = timed(page).await;
+            times.push(time);
+            bytes = length;
         }
+        let cpu = (warden.cpu_time() - before) / u32::try_from(ROUNDS).unwrap();
         times.sort_unstable();
         let (median, least, most) = (times[ROUNDS / 2], times[0], times[ROUNDS - 1]);
-        println!("  {page:22} {median:.1?} ({least:.1?} to {most:.1?})");
-        is_met &= page != "/" || median <= GOAL;
+        println!("  {page:22} {median:.1?} ({least:.1?} to {most:.1?}); {cpu:.1?}; {bytes}");
+        is_met &= page != "/" || cpu <= GOAL;
     }
     is_met
 }

@@ -368,8 +368,10 @@ fn whoever_may_not_is_not_asked_to() {
 fn the_pages_can_be_looked_at() {
     let Some(folder) = std::env::var_os("PORTWARDEN_FIXTURES") else { return };
     let folder = Path::new(&folder);
-    for Fixture { name, html } in usual().all() {
-        fs::write(folder.join(format!("{name}.html")), html).unwrap();
+    for language in Language::ALL {
+        for Fixture { name, html } in (Fixtures { language, ..usual() }).all() {
+            fs::write(folder.join(format!("{name}.{}.html", language.code())), html).unwrap();
+        }
     }
     for asset in [Asset::Style, Asset::Dark, Asset::Script, Asset::Icon] {
         let path = folder.join(format!("-/assets/{asset}"));

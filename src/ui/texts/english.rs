@@ -378,6 +378,7 @@ catalogue! {
     audit_log_is_empty: Label = "The audit log is empty. The next request appears here.";
     when: Label = "When";
     who: Label = "Who";
+    what_was_done: Label = "What";
     decision: Label = "Decision";
     status: Label = "Status";
     request: Label = "Request";

@@ -17,7 +17,7 @@ use crate::ui::{
 
 const TIME: Column = Column { label: |t| t.when, class: "" };
 const WHO: Column = Column { label: |t| t.who, class: "" };
-const WHAT: Column = Column { label: |t| t.what, class: "main" };
+const WHAT: Column = Column { label: |t| t.what_was_done, class: "main" };
 const DECISION: Column = Column { label: |t| t.decision, class: "" };
 const STATUS: Column = Column { label: |t| t.status, class: "number" };
 const REQUEST: Column = Column { label: |t| t.request, class: "" };

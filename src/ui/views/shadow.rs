@@ -15,7 +15,7 @@ use crate::ui::{
 
 const WHO: Column = Column { label: |t| t.who, class: "" };
 const CHANGE: Column = Column { label: |t| t.change, class: "" };
-const WHAT: Column = Column { label: |t| t.what, class: "main" };
+const WHAT: Column = Column { label: |t| t.what_was_done, class: "main" };
 const COUNT: Column = Column { label: |t| t.requests, class: "number" };
 const FIRST: Column = Column { label: |t| t.first, class: "" };
 const LAST: Column = Column { label: |t| t.last, class: "" };

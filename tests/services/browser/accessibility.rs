@@ -73,6 +73,28 @@ fn axe_finds_nothing_serious_on_any_page() {
     nothing_serious(&browser, "Copy it now");
     browser.click("td.actions button");
     nothing_serious(&browser, "is revoked");
+    in_the_dark_and_in_japanese(&browser);
+}
+
+/// Chosen in the foot of a page, whatever the system has.
+fn in_the_dark_and_in_japanese(browser: &Browser) {
+    browser.open("/");
+    browser.click("button[value='ja']");
+    browser.shows("リポジトリ 8 件");
+    browser.click("button[value='dark']");
+    browser.waits_until("getComputedStyle(document.body).backgroundColor === 'rgb(14, 20, 24)'");
+    for (path, says) in [
+        ("/team/app", "タグ 8 件"),
+        ("/team/app:2.4.1", "複数プラットフォーム対応のイメージ"),
+        ("/-/access?name=team/app", "ルール別"),
+        ("/-/tokens", "トークンを作成"),
+        ("/-/events", "最近のイベント"),
+        ("/none", "見つかりません"),
+    ] {
+        browser.open(path);
+        browser.run("for (const folded of document.querySelectorAll('details')) folded.open = true");
+        nothing_serious(browser, says);
+    }
 }
 
 /// Runs axe on each screen, on the page that says so. What is minor or moderate to it is a matter of taste.

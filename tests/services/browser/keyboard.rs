@@ -46,6 +46,14 @@ fn without_scripts_everything_works() {
     browser.click("form.decision button");
     browser.arrives(&format!("/team/app?deleted={digest}"));
     browser.shows("No tags");
+    browser.click("button[value='ja']");
+    browser.arrives(&format!("/team/app?deleted={digest}"));
+    browser.shows("タグがありません");
+    browser.click("button[value='dark']");
+    browser.arrives(&format!("/team/app?deleted={digest}"));
+    assert_eq!(browser.count("link[href$='dark.css'][media='screen']"), 1);
+    browser.click("button[value='en']");
+    browser.shows("No tags");
     browser.sign_out();
 }
 
