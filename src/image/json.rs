@@ -90,6 +90,11 @@ impl<'a> Json<'a> {
         serde_json::from_str(self.0.get()).ok().map(|Text(text)| text)
     }
 
+    /// A text of any length: the document is its bound.
+    pub(super) fn whole_text(self) -> Option<String> {
+        serde_json::from_str(self.0.get()).ok()
+    }
+
     /// A text that says something.
     pub(super) fn words(self) -> Option<String> {
         self.text().filter(|text| !text.is_empty())

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 pub(super) const ATTESTATION: &str = "attestation (in-toto)";
 pub(super) const SBOM: &str = "SBOM";
+pub(super) const README: &str = "README";
 pub(super) const SIGNATURE: &str = "signature (cosign)";
 
 /// Prefixes of media types, each with the kind of thing it stands for.
@@ -50,6 +51,7 @@ pub(super) fn of(media_type: &str, annotations: &BTreeMap<String, String>) -> Op
         return None;
     }
     let known = KINDS.iter().find(|(start, _)| begins(start)).map(|(_, words)| *words);
+    let known = known.or_else(|| is_readme(&essence).then_some(README));
     let known = if is_attesting_bundle(&essence, annotations) { Some(ATTESTATION) } else { known };
     Some(known.map_or_else(|| media_type.to_owned(), str::to_owned))
 }
@@ -68,6 +70,11 @@ pub(super) fn is_placeholder(media_type: &str) -> bool {
 /// A media type without its parameters, in lower case.
 pub(super) fn essence(media_type: &str) -> String {
     media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+}
+
+/// There is no type of its own for a README: clients take that of its text, or one of their own.
+fn is_readme(essence: &str) -> bool {
+    essence == "text/markdown" || (essence.starts_with("application/") && essence.contains("readme"))
 }
 
 /// A Sigstore bundle is a signature or any other attestation; cosign tells which beside it.
@@ -103,6 +110,8 @@ mod tests {
             ("application/vnd.sylabs.sif.layer.v1.sif", "Singularity image"),
             ("application/vnd.buildkit.cacheconfig.v0", "build cache (BuildKit)"),
             ("application/vnd.docker.plugin.v1+json", "docker plugin"),
+            ("text/markdown", "README"),
+            ("application/vnd.acme.readme.v1+json", "README"),
             ("application/vnd.Acme.Model", "application/vnd.Acme.Model"),
         ] {
             assert_eq!(of(media_type, &BTreeMap::new()).as_deref(), Some(words), "{media_type}");

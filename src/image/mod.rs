@@ -15,6 +15,8 @@ mod kind;
 mod manifest;
 mod named_digests;
 mod platform;
+mod provenance;
+mod readme;
 mod timestamp;
 
 pub use attachment::Attachment;
@@ -27,3 +29,5 @@ pub(crate) use kind::all_words;
 pub use manifest::{IMAGE_TYPES, INDEX_TYPES, Manifest};
 pub use named_digests::NamedDigests;
 pub use platform::Platform;
+pub use provenance::{Material, Provenance};
+pub use readme::{chart_layer, readme, readme_layer, readme_of_chart};

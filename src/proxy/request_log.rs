@@ -2,6 +2,7 @@
 //! its decision and at its end. Decides nothing.
 
 mod credentials;
+mod part;
 mod registry_events;
 
 use std::{
@@ -53,6 +54,8 @@ pub struct RequestLog {
     pull: Option<Confirmed>,
     /// The change that is written down, while it is not known whether the registry makes it.
     intent: Option<Intent>,
+    /// A part of a request, which the metrics count already.
+    is_part: bool,
 }
 
 /// The subject of a request.
@@ -119,6 +122,7 @@ impl RequestLog {
             gone: None,
             pull: None,
             intent: None,
+            is_part: false,
         })
     }
 
@@ -147,11 +151,6 @@ impl RequestLog {
             self.record.repository = Some(name.as_str().to_owned());
             self.record.reference = reference.map(str::to_owned);
         }
-    }
-
-    /// The last lines of the audit log, the newest last; `None` where none is written.
-    pub(super) fn recent(&self) -> Option<Vec<Vec<u8>>> {
-        self.telemetry.audit.recent()
     }
 
     /// Records the address it comes from, by the word of a trusted proxy too.
@@ -324,7 +323,9 @@ impl Drop for RequestLog {
     fn drop(&mut self) {
         let metrics = &self.telemetry.metrics;
         let status = self.status.map(|status| status.as_u16());
-        metrics.request_ended(self.class(), self.method.as_str(), status);
+        if !self.is_part {
+            metrics.request_ended(self.class(), self.method.as_str(), status);
+        }
         if self.record.event != Event::Transfer {
             self.write_undecided();
             return;

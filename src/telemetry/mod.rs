@@ -18,7 +18,8 @@ mod registry_lookup;
 mod request_id;
 
 pub use audit::{
-    Audit, AuditDestination, AuditError, AuditSettings, Decision, Ended, Event, HeldDecision, Record,
+    Audit, AuditDestination, AuditError, AuditSettings, Decision, Ended, Event, HeldDecision, History,
+    Position, ReadBack, Record,
 };
 pub use exposition::Exposition;
 pub use gauges::{MetricsSnapshot, OrderReading};

@@ -116,6 +116,7 @@ impl Document<'_> {
                     | PagePath::Compare(_)
                     | PagePath::Delete(..)
                     | PagePath::DeleteTag(..)
+                    | PagePath::DeleteTags(_)
             )
         };
         let current = match self.path {

@@ -29,12 +29,12 @@ pub mod views;
 
 pub use assets::Asset;
 pub use model::{
-    Access, Badges, Compared, Comparison, ComparisonProblem, Content, Deletion, Device, DeviceAsk,
+    Access, Badges, Claim, Compared, Comparison, ComparisonProblem, Content, Deletion, Device, DeviceAsk,
     DeviceProblem, Done, Ended, EventAction, EventFilter, EventRow, Events, Frame, ImagePage, IndexEntry,
-    NoConfig, Order, Orphan, Page, PlatformSize, Problem, ProblemKind, Referrer, Repositories, Repository,
-    RepositoryRow, Right, RightOn, RightsOn, RuleCount, SignIn, SignInProblem, StoreFault, Summary,
-    TagActivity, TagDeletion, TagRow, Theme, TokenEntry, TokenNotice, TokenProblem, TokenScope, TokenWish,
-    Tokens, Visitor,
+    LogPart, NoConfig, Order, Orphan, Page, PlatformSize, Problem, ProblemKind, Referrer, Repositories,
+    Repository, RepositoryRow, Right, RightOn, RightsOn, RuleCount, SelectedTag, SignIn, SignInProblem,
+    StoreFault, Summary, TagActivity, TagDeletion, TagFate, TagResult, TagRow, TagsDeleted, TagsDeletion,
+    Theme, TokenEntry, TokenNotice, TokenProblem, TokenScope, TokenWish, Tokens, Visitor,
 };
 pub use next_rules::{Change, NextRules, ShadowRow};
 pub use path::{PagePath, Reference};

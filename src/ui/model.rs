@@ -3,10 +3,12 @@
 
 mod access;
 mod activity;
+mod claims;
 mod comparison;
 mod device;
 mod events;
 mod repository;
+mod selection;
 mod tokens;
 
 use std::{collections::BTreeMap, time::SystemTime};
@@ -15,10 +17,12 @@ use super::texts::{Language, Texts};
 use crate::image::{Descriptor, HelmChart, ImageConfig, Platform};
 pub use access::{Access, Right, RightOn, RightsOn, RuleCount};
 pub use activity::{Done, TagActivity};
+pub use claims::Claim;
 pub use comparison::{Compared, Comparison, ComparisonProblem};
 pub use device::{Device, DeviceAsk, DeviceProblem};
-pub use events::{EventAction, EventFilter, EventRow, Events};
+pub use events::{EventAction, EventFilter, EventRow, Events, LogPart};
 pub use repository::{Badges, Order, Orphan, PlatformSize, Repository, Summary, TagRow};
+pub use selection::{SelectedTag, TagFate, TagResult, TagsDeleted, TagsDeletion};
 pub use tokens::{TokenEntry, TokenNotice, TokenProblem, TokenScope, TokenWish, Tokens};
 
 /// The context that all pages share.
@@ -219,6 +223,10 @@ pub struct ImagePage<'a> {
     pub annotations: &'a BTreeMap<String, String>,
     /// Signatures, SBOMs and whatever else refers to it.
     pub referrers: Vec<Referrer>,
+    /// A text for people that belongs to it.
+    pub readme: Option<String>,
+    /// What builders say about how it was made.
+    pub claims: Vec<Claim>,
     /// Its activity, by the tag or digest that it was asked for by; `None` where it is not known.
     pub activity: Option<TagActivity>,
     /// True if there is a way to delete.
@@ -340,6 +348,8 @@ pub struct TagDeletion<'a> {
     pub tag: &'a str,
     /// The digest that it names.
     pub digest: &'a str,
+    /// True if there is a way to delete the image with every tag on it.
+    pub may_delete_image: bool,
     /// The CSRF token that forms send along.
     pub csrf: &'a str,
 }

@@ -21,6 +21,8 @@ pub enum PagePath {
     Delete(RepositoryName, Digest),
     /// `/-/delete-tag/<name>:<tag>`.
     DeleteTag(RepositoryName, Tag),
+    /// `/-/delete-tags/<name>`: several tags, which the query names.
+    DeleteTags(RepositoryName),
     /// `/-/compare/<name>`: two images of a repository beside each other.
     Compare(RepositoryName),
     /// `/-/sign-in`.
@@ -106,6 +108,9 @@ impl PagePath {
         if let Some(name) = path.strip_prefix("compare/") {
             return RepositoryName::parse(name).map(Self::Compare);
         }
+        if let Some(name) = path.strip_prefix("delete-tags/") {
+            return RepositoryName::parse(name).map(Self::DeleteTags);
+        }
         if let Some(image) = path.strip_prefix("delete-tag/") {
             return match Self::parse_image(image)? {
                 Self::Image(name, Reference::Tag(tag)) => Some(Self::DeleteTag(name, tag)),
@@ -181,6 +186,11 @@ impl PagePath {
         Some(Self::DeleteTag(RepositoryName::parse(name)?, Tag::parse(tag)?))
     }
 
+    /// The page that asks before several tags are deleted.
+    pub fn tags_deletion(name: &str) -> Option<Self> {
+        RepositoryName::parse(name).map(Self::DeleteTags)
+    }
+
     /// The page that compares two images of a repository.
     pub fn comparison(name: &str) -> Option<Self> {
         RepositoryName::parse(name).map(Self::Compare)
@@ -202,6 +212,7 @@ impl fmt::Display for PagePath {
             Self::Image(name, Reference::Digest(digest)) => write!(f, "{}{name}@{digest}", before(name)),
             Self::Delete(name, digest) => write!(f, "/-/delete/{name}@{digest}"),
             Self::DeleteTag(name, tag) => write!(f, "/-/delete-tag/{name}:{tag}"),
+            Self::DeleteTags(name) => write!(f, "/-/delete-tags/{name}"),
             Self::Compare(name) => write!(f, "/-/compare/{name}"),
             Self::SignIn => f.write_str("/-/sign-in"),
             Self::SignOut => f.write_str("/-/sign-out"),
@@ -254,6 +265,7 @@ mod tests {
             &deletion,
             "/-/delete-tag/team/app:1.0",
             "/-/delete-tag/Host.example:5000/app:1",
+            "/-/delete-tags/team/app",
             "/-/compare/team/app",
             "/-/sign-in",
             "/-/sign-out",
@@ -328,6 +340,8 @@ mod tests {
             "/-/delete/team/app:1",
             "/-/delete-tag/team/app",
             "/-/delete-tag/",
+            "/-/delete-tags/",
+            "/-/delete-tags/team/app:1",
             "/team/app:",
             "/team/app@",
             "/team/app@sha256:",

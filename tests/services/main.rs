@@ -42,8 +42,11 @@ mod object_store;
 #[allow(clippy::disallowed_methods, reason = "tests are threads of their own, which may sleep")]
 mod one_tag;
 mod page_details;
+mod page_documents;
+mod page_events;
 mod page_lists;
 mod page_preferences;
+mod page_selection;
 mod page_tasks;
 mod pages;
 mod personal_tokens;

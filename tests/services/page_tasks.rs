@@ -133,9 +133,9 @@ fn why_a_job_cannot_push() {
     };
     assert!(eventually(PATIENCE, shows), "{}", text(&visitor.get(&refused).text()));
     let page = visitor.get(&refused).is(200).text();
-    let saved = visitor.get(&link(&page, "Download as JSON")).is(200);
-    assert_eq!(saved.header("content-disposition"), Some("attachment; filename=\"events.json\""));
-    let rows: Vec<Value> = serde_json::from_str(&saved.text()).unwrap();
+    let saved = visitor.get(&link(&page, "JSON Lines")).is(200);
+    assert_eq!(saved.header("content-disposition"), Some("attachment; filename=\"events.jsonl\""));
+    let rows: Vec<Value> = saved.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let is_meant =
         |row: &Value| row["account"] == "user" && row["action"] == "push" && row["decision"] == "denied";
     assert!(!rows.is_empty() && rows.iter().all(is_meant), "{rows:?}");

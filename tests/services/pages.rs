@@ -261,7 +261,7 @@ fn rule_29_forms_of_other_pages_are_refused() {
         (vec![own.as_str()], &String::new(), "without the session's word"),
         (vec![own.as_str()], &others, "with that of another session of the same account"),
     ] {
-        for path in [delete.as_str(), "/-/sign-out"] {
+        for path in [delete.as_str(), "/-/sign-out", "/-/delete-tags/team/app"] {
             assert_eq!(visitor.post_from(&headers, path, &[("csrf", csrf)]).status, 403, "{path}, {why}");
         }
     }

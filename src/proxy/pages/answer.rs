@@ -103,11 +103,11 @@ impl Answer {
         answer
     }
 
-    /// JSON that a browser saves under that name.
-    pub(super) fn download(json: String, name: &str) -> Self {
-        let mut response = Response::new(ResponseBody::from(json));
+    /// A text that a browser saves under that name.
+    pub(super) fn download(text: String, media_type: &'static str, name: &str) -> Self {
+        let mut response = Response::new(ResponseBody::from(text));
         let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         let own = HeaderValue::from_static("same-origin");
         headers.insert(HeaderName::from_static("cross-origin-resource-policy"), own);

@@ -38,6 +38,11 @@ impl Attachments {
         Self(found)
     }
 
+    /// Returns the number of tags that attach something to a manifest.
+    pub(super) fn number_of(&self, digest: &str) -> usize {
+        self.0.get(digest).map_or(0, Vec::len)
+    }
+
     /// Returns the badges of these digests. Lists of referrers are read for that.
     pub(super) async fn badges(
         &self,

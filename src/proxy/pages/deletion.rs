@@ -121,14 +121,23 @@ pub(super) async fn sent(
     reference: &str,
 ) -> Result<(Form, Reader, Permit), PageError> {
     request.log.about(name, Some(reference));
-    let form = request.form().await?;
-    if !visit.sent(&form, request.context.snapshot) {
-        return Err(PageError::Forged);
-    }
+    let form = signed_form(request, visit).await?;
     let reader = request.reader(visit);
     let permit = permit(request, &reader, name, reference).await?;
     request.log.ruled(|| permit.decided_by());
     Ok((form, reader, permit))
+}
+
+/// The form of a page that was made for the session of the visitor.
+///
+/// # Errors
+/// It comes from elsewhere.
+pub(super) async fn signed_form(request: &mut Request<'_>, visit: &Visit) -> Result<Form, PageError> {
+    let form = request.form().await?;
+    match visit.sent(&form, request.context.snapshot) {
+        true => Ok(form),
+        false => Err(PageError::Forged),
+    }
 }
 
 /// The CSRF token of the session.

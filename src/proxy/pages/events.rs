@@ -1,20 +1,21 @@
-//! The end of the audit log, for visitors that may see the whole registry.
+//! The audit log in words, for visitors that may see the whole registry.
 
 use std::{
     collections::HashSet,
     time::{Duration, SystemTime},
 };
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::{
     answer::Answer,
+    event_log::{EXPORT, Found, PAGE, as_csv, as_json_lines, read},
     page_error::PageError,
     visit::{Request, Visit},
 };
-use crate::ui::{EventAction, EventFilter, EventRow, Events, views};
+use crate::ui::{EventAction, EventFilter, EventRow, Events, LogPart, views};
 
-/// The page, or its rows as JSON.
+/// The page, or its rows as a file.
 pub(super) async fn show(request: &Request<'_>, visit: &Visit) -> Result<Answer, PageError> {
     if !request.catalog_view(visit).await?.is_whole() {
         let why = "recent events are for those who may see the whole catalogue (registry:catalog:*)";
@@ -25,26 +26,34 @@ pub(super) async fn show(request: &Request<'_>, visit: &Visit) -> Result<Answer,
         repository: request.parameter("repository").trim().to_owned(),
         action: EventAction::named(&request.parameter("action")),
         minutes: request.parameter("minutes").parse().ok(),
+        until: timestamp(&format!("{}:00Z", request.parameter("until"))),
         refused: !request.parameter("refused").is_empty(),
     };
-    let since = since(&filter, SystemTime::now());
-    let lines = request.log.recent();
-    let rows: Option<Vec<EventRow>> = lines.map(|lines| {
-        let rows = lines.iter().rev().filter_map(|line| row(line));
-        rows.filter(|row| is_wanted(row, &filter, since)).collect()
-    });
-    if request.parameter("format") == "json" {
-        return Ok(Answer::download(exported(&rows.unwrap_or_default()), "events.json"));
+    let nothing = || Found { rows: Vec::new(), part: LogPart::default() };
+    let export = async || read(request, &filter, EXPORT).await.map(|found| found.unwrap_or_else(nothing));
+    match request.parameter("format").as_str() {
+        "jsonl" => {
+            let text = as_json_lines(&export().await?);
+            return Ok(Answer::download(text, "application/jsonl; charset=utf-8", "events.jsonl"));
+        }
+        "csv" => {
+            let text = as_csv(&export().await?);
+            return Ok(Answer::download(text, "text/csv; charset=utf-8", "events.csv"));
+        }
+        _ => {}
     }
-    let rows = rows.map(merged);
-    Ok(Answer::page(views::events(&request.frame(), &Events { rows, filter })))
+    let (rows, part) = match read(request, &filter, PAGE).await? {
+        Some(Found { rows, part }) => (Some(merged(rows)), part),
+        None => (None, LogPart::default()),
+    };
+    Ok(Answer::page(views::events(&request.frame(), &Events { rows, filter, part })))
 }
 
-fn since(filter: &EventFilter, now: SystemTime) -> Option<SystemTime> {
+pub(super) fn since(filter: &EventFilter, now: SystemTime) -> Option<SystemTime> {
     now.checked_sub(Duration::from_secs(filter.minutes?.saturating_mul(60)))
 }
 
-fn is_wanted(row: &EventRow, filter: &EventFilter, since: Option<SystemTime>) -> bool {
+pub(super) fn is_wanted(row: &EventRow, filter: &EventFilter, since: Option<SystemTime>) -> bool {
     // "anonymous" is how the page names the account without a name.
     let account = row.account.as_deref().map(|name| if name.is_empty() { "anonymous" } else { name });
     (filter.account.is_empty() || account == Some(filter.account.as_str()))
@@ -52,19 +61,7 @@ fn is_wanted(row: &EventRow, filter: &EventFilter, since: Option<SystemTime>) ->
         && filter.action.is_none_or(|action| row.action == action)
         && (!filter.refused || row.is_refused())
         && since.is_none_or(|since| row.time.is_some_and(|time| time >= since))
-}
-
-/// The rows, with their fields by the names of the audit log.
-fn exported(rows: &[EventRow]) -> String {
-    let rows = rows.iter().map(|row| {
-        json!({
-            "time": row.time.map(|time| humantime::format_rfc3339_seconds(time).to_string()),
-            "event": row.event, "action": row.action.name(), "account": row.account, "address": row.address,
-            "method": row.method, "repository": row.repository, "reference": row.reference,
-            "decision": row.decision, "why": row.why, "status": row.status, "request_id": row.request_id,
-        })
-    });
-    format!("{:#}\n", Value::Array(rows.collect()))
+        && filter.until.is_none_or(|until| row.time.is_some_and(|time| time < until))
 }
 
 /// Requests that belong together become one row: a client sends a dozen of them for a pull.
@@ -123,7 +120,7 @@ fn belongs(row: &EventRow, Group { row: group, oldest, .. }: &Group) -> bool {
 const TOGETHER: Duration = Duration::from_secs(60);
 
 /// A line of the log, by the names of its fields (`docs/monitoring.md`).
-fn row(line: &[u8]) -> Option<EventRow> {
+pub(super) fn row(line: &[u8]) -> Option<EventRow> {
     let line: Value = serde_json::from_slice(line).ok()?;
     let text = |name: &str| line.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
     let first_of =
@@ -186,7 +183,7 @@ fn proved_account(line: &Value) -> Option<String> {
     is_proved.then(|| account.to_owned())
 }
 
-fn timestamp(text: &str) -> Option<SystemTime> {
+pub(super) fn timestamp(text: &str) -> Option<SystemTime> {
     let time = humantime::parse_rfc3339_weak(text).ok()?;
     // To the second: that is all that a person reads.
     let since = time.duration_since(SystemTime::UNIX_EPOCH).ok()?;
@@ -274,6 +271,8 @@ mod tests {
         assert_eq!(left(EventFilter { action: Some(EventAction::Push), ..any() }), "2");
         assert_eq!(left(EventFilter { refused: true, ..any() }), "2");
         assert_eq!(left(EventFilter { minutes: Some(1), ..any() }), "2");
+        let until = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(2000));
+        assert_eq!(left(EventFilter { until, ..any() }), "1");
         assert_eq!(left(EventFilter { minutes: Some(u64::MAX), ..any() }), "12");
     }
 

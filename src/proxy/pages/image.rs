@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use super::{
     activity::Known,
     answer::Answer,
+    documents::Documents,
     page_error::PageError,
     reader::{self, Reader, manifest_in},
     repository::{may_delete, may_delete_tag},
@@ -56,6 +57,9 @@ pub(super) async fn show(
         Reference::Digest(_) => (false, false),
     };
     let known = Known::of(request.context.snapshot, visit, name, std::iter::once(asked.to_owned())).await;
+    let referrers = referrers(&reader, visit, name, &found.digest).await;
+    let Documents { readme, claims } =
+        Documents::of(&reader, name, (&found.digest, &found.manifest), &referrers).await;
     let shown = ImagePage {
         name: name.as_str(),
         size,
@@ -66,7 +70,9 @@ pub(super) async fn show(
         content,
         about: about(config.as_ref().ok(), annotations),
         annotations,
-        referrers: referrers(&reader, visit, name, &found.digest).await,
+        referrers,
+        readme,
+        claims,
         activity: known.get(asked, Some(found.digest.as_str())),
         may_delete: !is_write_once && may_delete(visit, &reader, name).await?,
         may_delete_tag,

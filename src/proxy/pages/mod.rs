@@ -12,6 +12,8 @@ mod compare;
 mod compression;
 mod deletion;
 mod device;
+mod documents;
+mod event_log;
 mod events;
 mod image;
 mod known_tags;
@@ -30,12 +32,14 @@ mod signers;
 mod summaries;
 mod tag_deletion;
 mod tag_order;
+mod tags_deletion;
 mod tokens;
 mod visit;
 
 use std::sync::Arc;
 
 use hyper::{Method, header};
+use tokio::sync::Semaphore;
 
 use super::{forward::repository_names::KnownNames, upstream::RETRY_AFTER};
 use crate::{
@@ -58,6 +62,8 @@ pub(super) struct Pages {
     tags: Arc<KnownTags>,
     summaries: Arc<Summaries>,
     object_stores: Arc<ObjectStores>,
+    /// Each reads many megabytes of the audit log.
+    log_readings: Semaphore,
     slots: FairSemaphore,
 }
 
@@ -72,6 +78,7 @@ impl Default for Pages {
             tags: Arc::default(),
             summaries: Arc::default(),
             object_stores: Arc::default(),
+            log_readings: Semaphore::new(event_log::AT_ONCE),
             slots: FairSemaphore::new(AT_ONCE, "web pages"),
         }
     }
@@ -178,6 +185,7 @@ async fn visited(page: PagePath, request: &mut Request<'_>) -> Result<Answer, Pa
         (PagePath::DeleteTag(name, tag), Method::POST) => {
             tag_deletion::delete(request, &visit, &name, &tag).await
         }
+        (PagePath::DeleteTags(name), Method::POST) => tags_deletion::delete(request, &visit, &name).await,
         (PagePath::Tokens, Method::POST) => tokens::change(request, &visit).await,
         (PagePath::Tokens, _) => tokens::show(request, &visit).await,
         (PagePath::Device, Method::POST) => device::decide(request, &visit).await,
@@ -188,6 +196,7 @@ async fn visited(page: PagePath, request: &mut Request<'_>) -> Result<Answer, Pa
         (PagePath::Compare(name), _) => compare::show(request, &visit, &name).await,
         (PagePath::Delete(name, digest), _) => deletion::ask(request, &visit, &name, &digest).await,
         (PagePath::DeleteTag(name, tag), _) => tag_deletion::ask(request, &visit, &name, &tag).await,
+        (PagePath::DeleteTags(name), _) => tags_deletion::ask(request, &visit, &name).await,
         (PagePath::Access, _) => access::show(request, &visit).await,
         (PagePath::Events, _) => events::show(request, &visit).await,
         (PagePath::Shadow, _) => shadow::show(request, &visit).await,
@@ -214,7 +223,8 @@ fn methods(page: &PagePath) -> &'static [&'static str] {
         | PagePath::Tokens
         | PagePath::Device
         | PagePath::Delete(..)
-        | PagePath::DeleteTag(..) => &["GET", "HEAD", "POST"],
+        | PagePath::DeleteTag(..)
+        | PagePath::DeleteTags(_) => &["GET", "HEAD", "POST"],
         _ => &["GET", "HEAD"],
     }
 }

@@ -49,14 +49,7 @@ impl PageError {
             request.log.ruled(|| by.clone());
         }
         let refusal = self.refusal();
-        let status = StatusCode::from_u16(refusal.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let status = match self {
-            // Not 401: there is nothing that a browser could ask for.
-            Self::Denied(_) | Self::Forged | Self::NotSignedIn(_) => StatusCode::FORBIDDEN,
-            Self::Hidden(_) => StatusCode::NOT_FOUND,
-            Self::NoDeletion | Self::Changed => StatusCode::CONFLICT,
-            _ => status,
-        };
+        let status = self.status(&refusal);
         let why = sentence(&refusal.message);
         let problem = Problem {
             status: status.as_u16(),
@@ -71,8 +64,19 @@ impl PageError {
         }
     }
 
+    /// Returns the status of its page; `refusal` is its own.
+    pub(super) fn status(&self, refusal: &Refusal) -> StatusCode {
+        match self {
+            // Not 401: there is nothing that a browser could ask for.
+            Self::Denied(_) | Self::Forged | Self::NotSignedIn(_) => StatusCode::FORBIDDEN,
+            Self::Hidden(_) => StatusCode::NOT_FOUND,
+            Self::NoDeletion | Self::Changed => StatusCode::CONFLICT,
+            _ => StatusCode::from_u16(refusal.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
+        }
+    }
+
     /// Returns the refusal for the audit log.
-    fn refusal(&self) -> Refusal {
+    pub(super) fn refusal(&self) -> Refusal {
         let (code, message) = match self {
             Self::NoPage => (ErrorCode::NotFound, "no such page".to_owned()),
             Self::Method(_) => (ErrorCode::Unsupported, "the page does not take this method".to_owned()),
@@ -122,7 +126,7 @@ fn denied(why: &str) -> Refusal {
 }
 
 /// With a capital, and a full stop; nothing for nothing.
-fn sentence(text: &str) -> String {
+pub(super) fn sentence(text: &str) -> String {
     if text.is_empty() {
         return String::new();
     }

@@ -55,7 +55,12 @@ pub(super) async fn show(
     }
     let listed = Listed::of(request, visit, &reader, name, tags).await;
     let badges = attachments.badges(&reader, name, listed.shown().iter().filter_map(digest_of)).await;
-    let rows = listed.shown().iter().map(|row| tag_row(row, &listed.known, &badges, &reader, name));
+    let deletable = deletable(visit, &reader, name, listed.shown()).await?;
+    let rows = listed.shown().iter().zip(&deletable);
+    let rows = rows.map(|(row, may_delete)| TagRow {
+        may_delete: *may_delete,
+        ..tag_row(row, &listed.known, &badges, &reader, name)
+    });
     let rows = rows.collect();
     let (orphans, more_orphans) = match query.is_empty() && listed.is_whole && listed.page.number == 1 {
         true => attachments.orphans(&reader, name, listed.rows.iter().filter_map(digest_of)).await,
@@ -72,7 +77,7 @@ pub(super) async fn show(
         orphans,
         more_orphans,
         may_push: reader.may(Method::Post, &format!("/v2/{name}/blobs/uploads/")).await?,
-        may_delete: may_delete(visit, &reader, name).await?,
+        may_delete: deletable.contains(&true),
         deleted: Digest::parse(&deleted).is_some().then_some(deleted.as_str()),
         untagged: untagged.as_ref().map(Tag::as_str),
     };
@@ -95,7 +100,30 @@ fn tag_row<'r>(
         badges: summary.as_ref().map(|summary| badges_of(summary, badges)).unwrap_or_default(),
         summary: summary.clone(),
         is_write_once: reader.is_write_once(name, tag),
+        may_delete: false,
     }
+}
+
+/// Returns for each row whether there is a way to delete its tag.
+async fn deletable(
+    visit: &Visit,
+    reader: &Reader,
+    name: &RepositoryName,
+    rows: &[Row],
+) -> Result<Vec<bool>, PageError> {
+    let by_tag = reader.snapshot.authorizers.looks_at_tags();
+    let mut of_all = None;
+    let mut deletable = Vec::new();
+    for (tag, summary) in rows {
+        // Where no rule looks at tags, one answer holds for all: a back end may have to be asked for it.
+        let may = match of_all {
+            Some(may) => may,
+            None => may_delete_any(visit, reader, name, tag).await?,
+        };
+        of_all = Some(may).filter(|_| !by_tag);
+        deletable.push(may && summary.is_some() && !reader.is_write_once(name, tag));
+    }
+    Ok(deletable)
 }
 
 fn digest_of((_, summary): &Row) -> Option<&str> {
@@ -203,9 +231,18 @@ pub(super) async fn may_delete_tag(
     name: &RepositoryName,
     tag: &Tag,
 ) -> Result<bool, PageError> {
+    Ok(!reader.is_write_once(name, tag) && may_delete_any(visit, reader, name, tag).await?)
+}
+
+/// The same for a tag that may be write-once.
+async fn may_delete_any(
+    visit: &Visit,
+    reader: &Reader,
+    name: &RepositoryName,
+    tag: &Tag,
+) -> Result<bool, PageError> {
     let path = format!("/v2/{name}/manifests/{tag}");
-    let is_offered = visit.session.is_some() && !reader.is_write_once(name, tag);
-    Ok(is_offered && reader.may(Method::Delete, &path).await?)
+    Ok(visit.session.is_some() && reader.may(Method::Delete, &path).await?)
 }
 
 /// The tags that have these digits in them, or whose digest begins so where there are not too many to look into each.

@@ -6,9 +6,12 @@ use super::{
     answer::Answer,
     deletion::{csrf, passage, permit, sent},
     page_error::PageError,
+    reader::Reader,
+    repository::may_delete,
     visit::{Request, Visit},
 };
 use crate::{
+    authz::Permit,
     proxy::{body::request_body::RequestBody, closure::ForgetAfter, write_once::TagOutcome},
     registry::{ErrorCode, RepositoryName, Tag},
     telemetry::Ended,
@@ -28,7 +31,9 @@ pub(super) async fn ask(
     let csrf = csrf(request, visit)?;
     // It is there; or there is nothing to ask.
     let digest = reader.digest_of(name, tag.as_str()).await?;
-    let page = TagDeletion { name: name.as_str(), tag: tag.as_str(), digest: digest.as_str(), csrf: &csrf };
+    let may_delete_image = may_delete(visit, &reader, name).await?;
+    let (tag, digest) = (tag.as_str(), digest.as_str());
+    let page = TagDeletion { name: name.as_str(), tag, digest, may_delete_image, csrf: &csrf };
     Ok(Answer::page(views::tag_deletion(&request.frame(), &page)))
 }
 
@@ -40,9 +45,25 @@ pub(super) async fn delete(
     tag: &Tag,
 ) -> Result<Answer, PageError> {
     let (form, reader, permit) = sent(request, visit, name, tag.as_str()).await?;
-    let passage = passage(request, &reader, &permit).await?;
+    carry_out(request, &reader, (name, tag), permit, form.get("digest")).await?;
+    let page = request.href(&PagePath::Repository(name.clone()));
+    Ok(Answer::redirect(&format!("{page}?untagged={tag}")))
+}
+
+/// Deletes a tag, if it names `digest`.
+///
+/// # Errors
+/// It is not deleted, or that is not known.
+pub(super) async fn carry_out(
+    request: &mut Request<'_>,
+    reader: &Reader,
+    (name, tag): (&RepositoryName, &Tag),
+    permit: Permit,
+    digest: &str,
+) -> Result<(), PageError> {
+    let passage = passage(request, reader, &permit).await?;
     // Under the lock: no push through here comes between.
-    if reader.digest_of(name, tag.as_str()).await?.as_str() != form.get("digest") {
+    if reader.digest_of(name, tag.as_str()).await?.as_str() != digest {
         return Err(PageError::Changed);
     }
     let (write, forget) =
@@ -60,14 +81,16 @@ pub(super) async fn delete(
         TagOutcome::Deleted(digest) => {
             request.log.deleted_tag(digest.as_ref());
             request.pages.tags.forget(name);
-            let page = request.href(&PagePath::Repository(name.clone()));
-            Ok(Answer::redirect(&format!("{page}?untagged={tag}")))
+            Ok(())
         }
-        TagOutcome::Refused(refusal) if refusal.code == ErrorCode::ManifestUnknown => {
-            Err(PageError::NotFound)
+        TagOutcome::Refused(refusal) => {
+            request.log.not_done();
+            Err(match refusal.code {
+                ErrorCode::ManifestUnknown => PageError::NotFound,
+                ErrorCode::Unsupported => PageError::NoDeletion,
+                _ => refusal.into(),
+            })
         }
-        TagOutcome::Refused(refusal) if refusal.code == ErrorCode::Unsupported => Err(PageError::NoDeletion),
-        TagOutcome::Refused(refusal) => Err(refusal.into()),
         TagOutcome::Answered(reply) => Err(PageError::Strange(reply.status)),
     }
 }

@@ -6,6 +6,7 @@
 //! fill a disk must not be able to stop the registry.
 
 mod file;
+mod history;
 mod line;
 mod record;
 mod strangers;
@@ -26,6 +27,7 @@ use super::{
     line_writer::{Destination, LineWriter, Rank, Stream},
 };
 use file::RotatedFile;
+pub use history::{History, Position, ReadBack};
 pub use record::{Decision, Ended, Event, Record};
 use strangers::{Budget, Strangers, Summary};
 
@@ -62,6 +64,8 @@ struct Sink {
     strangers: Mutex<Strangers>,
     summed_up: AtomicU64,
     labels: bool,
+    /// The files, if it is written to one.
+    history: Option<History>,
 }
 
 /// One of the last lines.
@@ -129,6 +133,7 @@ impl Sink {
             strangers: Mutex::new(Strangers::new(SystemTime::now(), Instant::now())),
             summed_up: AtomicU64::new(0),
             labels: false,
+            history: None,
         }
     }
 
@@ -216,7 +221,11 @@ impl Audit {
                 Box::new(RotatedFile::open(path).map_err(|error| AuditError(path.clone(), error))?)
             }
         };
-        Ok(Self(Some(Sink { labels: settings.labels, ..Sink::new(to) })))
+        let history = match &settings.to {
+            AuditDestination::File(path) => Some(History::of(path)),
+            AuditDestination::Off | AuditDestination::Stdout => None,
+        };
+        Ok(Self(Some(Sink { labels: settings.labels, history, ..Sink::new(to) })))
     }
 
     /// Returns true if anything is written: without that, no record need be built.
@@ -268,6 +277,11 @@ impl Audit {
         if let Some(summary) = summary {
             sink.sum_up(&summary);
         }
+    }
+
+    /// The files of the log; `None` where it is not written to a file.
+    pub fn history(&self) -> Option<History> {
+        self.0.as_ref()?.history.clone()
     }
 
     /// The last lines, the newest last; `None` where nothing is written.

@@ -2,13 +2,30 @@
 
 use std::time::SystemTime;
 
-/// The last lines of the audit log, the newest first.
+/// Lines of the audit log, the newest first.
 #[derive(Debug, Clone)]
 pub struct Events {
     /// `None` where no audit log is written, so that there is nothing to show.
     pub rows: Option<Vec<EventRow>>,
     /// Those that are shown.
     pub filter: EventFilter,
+    /// The part of the log.
+    pub part: LogPart,
+}
+
+/// A part of the audit log.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LogPart {
+    /// True if only the last lines are at hand: the log is not written to a file.
+    pub is_in_memory: bool,
+    /// True if it does not begin at the newest line.
+    pub is_older: bool,
+    /// True if the lines that were asked for are no longer there.
+    pub is_gone: bool,
+    /// The time of the oldest line that was looked at.
+    pub reaches: Option<SystemTime>,
+    /// The place from which older lines are read, for a query; `None` if there are none.
+    pub older: Option<String>,
 }
 
 /// The events that are shown. What is empty does not matter.
@@ -22,17 +39,20 @@ pub struct EventFilter {
     pub action: Option<EventAction>,
     /// The newest so many minutes.
     pub minutes: Option<u64>,
+    /// What was before this moment.
+    pub until: Option<SystemTime>,
     /// Only what was not allowed.
     pub refused: bool,
 }
 
 impl EventFilter {
     /// Returns its fields as a query has them, those that are empty too.
-    pub fn pairs(&self) -> [(&'static str, String); 5] {
+    pub fn pairs(&self) -> [(&'static str, String); 6] {
         [
             ("account", self.account.clone()),
             ("repository", self.repository.clone()),
             ("action", self.action.map(EventAction::name).unwrap_or_default().to_owned()),
+            ("until", self.until.map(minute).unwrap_or_default()),
             ("minutes", self.minutes.map(|minutes| minutes.to_string()).unwrap_or_default()),
             ("refused", if self.refused { "1".to_owned() } else { String::new() }),
         ]
@@ -42,6 +62,12 @@ impl EventFilter {
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
+}
+
+/// A moment as a field of a form has it, in UTC: `2026-01-02T03:04`.
+fn minute(moment: SystemTime) -> String {
+    let text = humantime::format_rfc3339_seconds(moment).to_string();
+    text.split_at_checked("2026-01-02T03:04".len()).map_or_else(String::new, |(minute, _)| minute.to_owned())
 }
 
 /// The kind of what an event is about.

@@ -25,7 +25,7 @@ pub struct Repository<'a> {
     pub more_orphans: usize,
     /// True if the visitor may push to it.
     pub may_push: bool,
-    /// True if there is a way to delete.
+    /// True if there is a way to delete a tag of this page.
     pub may_delete: bool,
     /// The digest of what has just been deleted.
     pub deleted: Option<&'a str>,
@@ -75,6 +75,8 @@ pub struct TagRow<'a> {
     pub badges: Badges,
     /// True if it can neither be moved nor deleted by the visitor.
     pub is_write_once: bool,
+    /// True if there is a way to delete it.
+    pub may_delete: bool,
     /// Its activity; `None` where it is not known.
     pub activity: Option<TagActivity>,
 }

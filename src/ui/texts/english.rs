@@ -160,6 +160,9 @@ catalogue! {
     locked: Label = "locked";
     locked_explained: Label = "This tag is write-once: it cannot be moved or deleted";
     delete: Label = "Delete";
+    delete_the_tag: Label = "Delete tag";
+    select_tag: Text<1> = text("Select {0}");
+    delete_selected: Label = "Delete selected tags…";
     no_tags: Label = "No tags";
     no_tags_explained: Label = "Nothing has been pushed here yet, or all tags have been deleted.";
     no_tag_matches: Text<1> = text("No tag matches “{0}”");
@@ -222,6 +225,18 @@ catalogue! {
     attestations: Label = "Attestations";
     about_what: Label = "About";
     attestations_counted: Plural = number(&["{0} attestation: what builders say about how it was made", "{0} attestations: what builders say about how it was made"]);
+    how_it_was_made: Label = "How it was made";
+    claimed: Label = "claimed";
+    claimed_explained: Text<0> = text("Claimed, not verified: this stands in an attestation, and any account that may push can attach one. `cosign verify-attestation` verifies one that is signed.");
+    builder: Label = "Builder";
+    commit: Label = "Commit";
+    build_started: Label = "Started";
+    build_finished: Label = "Finished";
+    kind_of_build: Label = "Kind of build";
+    about_something_else: Text<0> = text("**It is about something else.** The attestation names other digests than that of the image it is attached to.");
+    inputs_counted: Plural = number(&["{0} input of the build", "{0} inputs of the build"]);
+    inputs: Label = "Inputs of the build";
+    input: Label = "Input";
     file: Label = "File";
     files: Label = "Files";
     without_a_name: Label = "without a name";
@@ -329,6 +344,33 @@ catalogue! {
     image_goes_with_tags: Plural = number(&["This image and the one tag that names it:", "This image and **all {0} tags** that name it:"]);
     delete_this_image: Label = "Delete this image";
     delete_tags: Plural = number(&["Delete {0} tag", "Delete {0} tags"]);
+    delete_whole_image: Label = "Delete the image with every tag on it instead";
+    delete_tags_question: Plural = number(&["Delete {0} tag?", "Delete {0} tags?"]);
+    no_tag_goes: Label = "No tag will be deleted";
+    none_selected: Label = "No tag is selected. Select tags in the list by the boxes before them.";
+    each_by_itself: Label = "Each tag is deleted by itself. The images stay, with every other tag on them.";
+    tags_left_out: Plural<1> = number(&["{0} more tag is left out: at most {1} are deleted at once.", "{0} more tags are left out: at most {1} are deleted at once."]);
+    what_stays: Label = "What stays";
+    selected_tags: Label = "Selected tags";
+    attachments_stay: Plural = number(&["{0} attachment of it, such as a signature, as well", "{0} attachments of it, such as signatures, as well"]);
+    tag_stays_locked: Label = "The tag: it is write-once";
+    tag_stays: Text<1> = text("The tag: {0}");
+    tag_stays_unread: Label = "The tag: it cannot be read just now";
+    no_such_tag: Label = "There is no such tag";
+    image_and_unknown_tags: Label = "The image; its other tags were not looked up";
+    image_by_digest_only: Label = "The image, by its digest only";
+    image_as: Text<1> = text("The image, as {0}");
+    and_more_tags: Plural<1> = number(&["{1} and {0} more tag", "{1} and {0} more tags"]);
+    keep_them: Label = "Keep them";
+    back_to_the_tags: Label = "Back to the tags";
+    no_tag_was_deleted: Label = "No tag was deleted";
+    tags_were_deleted: Plural = number(&["{0} tag deleted", "{0} tags deleted"]);
+    of_tags_were_deleted: Text<2> = text("{0} of {1} tags deleted");
+    what_became: Label = "What became of each tag";
+    result: Label = "Result";
+    tag_changed: Label = "kept: it names another image than the one that was shown";
+    tag_not_deleted: Text<1> = text("not deleted: {0}");
+    tag_not_tried: Label = "not tried: the time was over; select it again";
 
     // Access.
     account: Label = "Account";
@@ -370,7 +412,6 @@ catalogue! {
     until: Text<1> = text(", until {0}");
 
     // Events.
-    recent_events: Label = "Recent events";
     by_the_next_rules: Label = "What would change by the next rules";
     no_audit_log: Label = "No audit log is written";
     no_audit_log_explained: Text<0> = text("Set `audit.to` in the configuration of Portwarden to the path of a file. From then on, each request and its answer appear here.");
@@ -400,7 +441,17 @@ catalogue! {
     pages_seen: Label = "Pages";
     others: Label = "Others";
     from_the_last_lines: Label = "From the last lines of the audit log, newest first";
-    download_json: Label = "Download as JSON";
+    from_the_log: Label = "From the audit log, newest first";
+    back_to: Text<2> = text("{0}, back to {1}");
+    download: Text<2> = text("Download: {0}, {1}");
+    before_utc: Label = "Before (UTC)";
+    lines_gone: Label = "These lines are no longer there";
+    lines_gone_explained: Label = "The file that had them was removed or compressed.";
+    search_stopped: Label = "The search stopped after many lines. “Older” goes on where it stopped.";
+    parts_of_the_log: Label = "Parts of the log";
+    newest_lines: Label = "Newest";
+    older_lines: Label = "Older";
+    older_elsewhere: Text<0> = text("Older lines are where the standard output of Portwarden goes. With a file in `audit.to`, they are here as well.");
     no_event_matches: Label = "No event matches";
     not_signed_in_event: Label = "not signed in";
     anonymous: Label = "anonymous";

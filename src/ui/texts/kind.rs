@@ -15,7 +15,7 @@ pub(in crate::ui) fn in_words(t: &Texts, kind: &str) -> String {
         "Singularity image" => t.kind_singularity,
         "build cache" => t.kind_cache,
         "docker plugin" => t.kind_plugin,
-        // "SBOM" is one in any language.
+        // "SBOM" and "README" are such in any language.
         other => other,
     };
     format!("{thing}{by}")

@@ -25,10 +25,13 @@ fn a_range_matches_its_language_and_no_other() {
 }
 
 /// Names, units and words of commands, which are the same in any language.
-const NAMES: [&str; 36] = [
+const NAMES: [&str; 39] = [
     "Portwarden",
     "SBOM",
     "JSON",
+    "JSON Lines",
+    "CSV",
+    "README",
     "docker",
     "podman",
     "nerdctl",

@@ -75,9 +75,19 @@ pub fn tag_deletion(frame: &Frame<'_>, page: &TagDeletion<'_>) -> String {
                 @if let Some(back) = PagePath::tagged(page.name, page.tag) { a.button href=(link::to(frame, &back)) { (t.keep_it) } }
             }
         }
+        @if page.may_delete_image { (all_of_it(frame, page)) }
     };
     let title = t.delete_tag.plain([&called]);
     Document { title: &title, path: path.as_ref(), class: "narrow" }.render(frame, &content)
+}
+
+/// The way to delete the image with every tag on it.
+fn all_of_it(frame: &Frame<'_>, page: &TagDeletion<'_>) -> Markup {
+    html! {
+        @if let Some(path) = PagePath::deletion(page.name, page.digest) {
+            p { a href=(link::with(frame, &path, &[("tag", page.tag)])) { (frame.texts().delete_whole_image) } }
+        }
+    }
 }
 
 fn what_goes(t: &Texts, page: &Deletion<'_>) -> Markup {

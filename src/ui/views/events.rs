@@ -1,4 +1,4 @@
-//! The last lines of the audit log, in words.
+//! The lines of the audit log, in words.
 
 use maud::{Markup, html};
 
@@ -7,7 +7,7 @@ use crate::ui::{
     copyable::digest,
     layout::Document,
     link,
-    model::{EventAction, EventFilter, EventRow, Events, Frame},
+    model::{EventAction, EventFilter, EventRow, Events, Frame, LogPart},
     name::{Name, short},
     path::PagePath,
     table::{Column, cell, head_cell, table},
@@ -30,7 +30,7 @@ const TIMES: [(&str, fn(&Texts) -> &'static str); 4] =
 pub fn events(frame: &Frame<'_>, page: &Events) -> String {
     let t = frame.texts();
     let content = html! {
-        div.heading { h1 { (t.recent_events) } }
+        div.heading { h1 { (t.events) } }
         p { a href=(link::to(frame, &PagePath::Shadow)) { (t.by_the_next_rules) } }
         @match page.rows.as_deref() {
             None => {
@@ -39,18 +39,18 @@ pub fn events(frame: &Frame<'_>, page: &Events) -> String {
                     p { (t.no_audit_log_explained) }
                 }
             }
-            Some([]) if page.filter.is_empty() => {
+            Some([]) if page.filter.is_empty() && page.part == LogPart { is_in_memory: page.part.is_in_memory, ..LogPart::default() } => {
                 div.empty { h2 { (t.nothing_happened) } p { (t.audit_log_is_empty) } }
             }
             Some(rows) => { (form(frame, &page.filter)) (list(frame, page, rows)) }
         }
     };
-    Document { title: t.recent_events, path: Some(&PagePath::Events), class: "wide" }.render(frame, &content)
+    Document { title: t.events, path: Some(&PagePath::Events), class: "wide" }.render(frame, &content)
 }
 
 fn form(frame: &Frame<'_>, filter: &EventFilter) -> Markup {
     let t = frame.texts();
-    let [.., (_, minutes), _] = filter.pairs();
+    let [.., (_, until), (_, minutes), _] = filter.pairs();
     let text = |id: &str, label: &str, value: &str| {
         html! {
             div.field {
@@ -78,6 +78,10 @@ fn form(frame: &Frame<'_>, filter: &EventFilter) -> Markup {
                     @for (value, label) in TIMES { option value=(value) selected[minutes == value] { (label(t)) } }
                 }
             }
+            div.field {
+                label for="until" { (t.before_utc) }
+                input #until type="datetime-local" name="until" value=(until);
+            }
             div.field.check {
                 input #refused type="checkbox" name="refused" value="1" checked[filter.refused];
                 label for="refused" { (t.refusals_only) }
@@ -102,21 +106,63 @@ fn chosen(t: &Texts, action: EventAction) -> &'static str {
 fn list(frame: &Frame<'_>, page: &Events, rows: &[EventRow]) -> Markup {
     let t = frame.texts();
     let body = html! { @for row in rows { tr role="row" { (event(frame, row)) } } };
-    let pairs = page.filter.pairs();
-    let mut pairs: Vec<(&str, &str)> = pairs.iter().map(|(key, value)| (*key, value.as_str())).collect();
-    pairs.push(("format", "json"));
     html! {
         div.above {
-            p.extent { (t.from_the_last_lines) }
-            p { a href=(link::with(frame, &PagePath::Events, &pairs)) { (t.download_json) } }
+            p.extent { (extent(t, page)) }
+            @if !page.part.is_gone { p { (downloads(frame, page)) } }
         }
-        @if rows.is_empty() {
+        @if page.part.is_gone {
+            div.empty {
+                h2 { (t.lines_gone) }
+                p { (t.lines_gone_explained) }
+            }
+        } @else if rows.is_empty() {
             div.empty {
                 h2 { (t.no_event_matches) }
+                @if page.part.older.is_some() { p { (t.search_stopped) } }
                 p { a.button href=(link::to(frame, &PagePath::Events)) { (t.show_all) } }
             }
-        } @else { (table(t, t.recent_events, &[TIME, WHO, WHAT, DECISION, STATUS, REQUEST], body)) }
+        } @else { (table(t, t.events, &[TIME, WHO, WHAT, DECISION, STATUS, REQUEST], body)) }
+        (ways(frame, page))
     }
+}
+
+/// `Newest first, back to 2026-01-02 03:04:05 UTC`.
+fn extent(t: &Texts, page: &Events) -> Markup {
+    let from = if page.part.is_in_memory { t.from_the_last_lines } else { t.from_the_log };
+    match page.part.reaches {
+        Some(reaches) => t.back_to.with([&from, &Moment::new(t, reaches)]),
+        None => html! { (from) },
+    }
+}
+
+fn downloads(frame: &Frame<'_>, page: &Events) -> Markup {
+    let file =
+        |format: &str, name: &str| html! { a href=(address(page, frame, "format", format)) { (name) } };
+    frame.texts().download.with([&file("jsonl", "JSON Lines"), &file("csv", "CSV")])
+}
+
+/// The ways to other parts of the log.
+fn ways(frame: &Frame<'_>, page: &Events) -> Markup {
+    let t = frame.texts();
+    let newest = Events { filter: EventFilter { until: None, ..page.filter.clone() }, ..page.clone() };
+    html! {
+        @if page.part.is_older || page.part.older.is_some() {
+            nav.pagination aria-label=(t.parts_of_the_log) {
+                @if page.part.is_older { a.previous rel="first" href=(address(&newest, frame, "", "")) { (t.newest_lines) } }
+                @if let Some(older) = &page.part.older { a.next rel="next" href=(address(page, frame, "from", older)) { (t.older_lines) } }
+            }
+        }
+        @if page.part.is_in_memory { p.note { (t.older_elsewhere) } }
+    }
+}
+
+/// The address of the page with the same filter, and with one more pair.
+fn address(page: &Events, frame: &Frame<'_>, name: &str, value: &str) -> String {
+    let pairs = page.filter.pairs();
+    let mut pairs: Vec<(&str, &str)> = pairs.iter().map(|(key, value)| (*key, value.as_str())).collect();
+    pairs.push((name, value));
+    link::with(frame, &PagePath::Events, &pairs)
 }
 
 fn event(frame: &Frame<'_>, row: &EventRow) -> Markup {

@@ -9,6 +9,7 @@ use super::{
     commands::commands,
     configuration::{configuration, pairs},
     layers::layers,
+    provenance::{claims, readme},
     repository::write_once,
 };
 use crate::{
@@ -54,7 +55,9 @@ pub fn image(frame: &Frame<'_>, page: &ImagePage<'_>) -> String {
         }
         (commands(frame, page, called))
         (facts(frame, page))
+        (readme(page.readme.as_deref()))
         (inside(frame, page))
+        (claims(frame, page.name, &page.claims))
         (annotations(t, page.annotations))
         (referrers(frame, page))
     };

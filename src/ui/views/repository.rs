@@ -111,7 +111,16 @@ fn tags(frame: &Frame<'_>, page: &Repository<'_>) -> Markup {
     let mut columns = vec![TAG, PUSHED, SIZE, PLATFORMS];
     columns.extend(page.may_delete.then_some(ACTIONS));
     let rows = html! { @for row in &page.tags { tr role="row" { (tag(frame, page, row)) } } };
-    table(t, t.tags, &columns, rows)
+    let list = table(t, t.tags, &columns, rows);
+    match PagePath::tags_deletion(page.name).filter(|_| page.may_delete) {
+        None => list,
+        Some(path) => html! {
+            form.selection method="get" action=(link::to(frame, &path)) {
+                (list)
+                div.selected { button type="submit" { (t.delete_selected) } }
+            }
+        },
+    }
 }
 
 fn tag(frame: &Frame<'_>, page: &Repository<'_>, row: &TagRow<'_>) -> Markup {
@@ -120,6 +129,7 @@ fn tag(frame: &Frame<'_>, page: &Repository<'_>, row: &TagRow<'_>) -> Markup {
     let is_artifact = row.summary.as_ref().is_some_and(|summary| summary.artifact.is_some());
     let taken = if is_artifact { reference(frame.host, called) } else { pull_command(frame.host, called) };
     let named = html! {
+        @if page.may_delete { (selector(t, row)) }
         span.copyable {
             span data-copy=(Untrusted(&taken).to_string()) {
                 (link::link(frame, PagePath::tagged(page.name, row.tag).as_ref(), Untrusted(row.tag)))
@@ -141,6 +151,15 @@ fn tag(frame: &Frame<'_>, page: &Repository<'_>, row: &TagRow<'_>) -> Markup {
     }
 }
 
+/// The box that selects a tag, for the form around the table; its room, for a tag that stays.
+fn selector(t: &Texts, row: &TagRow<'_>) -> Markup {
+    let tag = Untrusted(row.tag).to_string();
+    html! {
+        @if row.may_delete { input.select type="checkbox" name="tag" value=(tag) aria-label=(t.select_tag.plain([&tag])); }
+        @else { span.select {} }
+    }
+}
+
 fn summarised(frame: &Frame<'_>, page: &Repository<'_>, row: &TagRow<'_>, summary: &Summary) -> Markup {
     let t = frame.texts();
     html! {
@@ -148,7 +167,7 @@ fn summarised(frame: &Frame<'_>, page: &Repository<'_>, row: &TagRow<'_>, summar
         (cell(t, SIZE, size(t, summary)))
         (cell(t, PLATFORMS, platforms(t, summary)))
         @if page.may_delete {
-            (cell(t, ACTIONS, html! { @if !row.is_write_once { (deletion(frame, page.name, row.tag, &summary.digest)) } }))
+            (cell(t, ACTIONS, html! { @if row.may_delete { (deletion(frame, page.name, row.tag)) } }))
         }
     }
 }
@@ -210,11 +229,11 @@ fn unknown(t: &Texts) -> Markup {
     html! { span.quiet { (t.unknown) } }
 }
 
-fn deletion(frame: &Frame<'_>, name: &str, tag: &str, digest: &str) -> Markup {
+fn deletion(frame: &Frame<'_>, name: &str, tag: &str) -> Markup {
     let t = frame.texts();
     html! {
-        @if let Some(page) = PagePath::deletion(name, digest) {
-            a.danger href=(link::with(frame, &page, &[("tag", tag)])) { (t.delete) span.unseen { " " (Untrusted(tag)) } }
+        @if let Some(page) = PagePath::tag_deletion(name, tag) {
+            a.danger href=(link::to(frame, &page)) { (t.delete_the_tag) span.unseen { " " (Untrusted(tag)) } }
         }
     }
 }

@@ -29,7 +29,8 @@ fn each_user_finds_what_it_may_and_nothing_more() {
         let mut tags = browser.texts("th a[href^='/team/app:']");
         tags.sort();
         assert_eq!(tags, ["1.0", "2.0"], "{who}");
-        assert_eq!(browser.count("a[href^='/-/delete/']"), if deletes { 2 } else { 0 }, "{who}");
+        assert_eq!(browser.count("a[href^='/-/delete-tag/']"), if deletes { 2 } else { 0 }, "{who}");
+        assert_eq!(browser.count("input[name='tag']"), if deletes { 2 } else { 0 }, "{who}");
         assert_eq!(browser.count("details.guide"), usize::from(pushes), "{who}");
         browser.click("a[href='/team/app:1.0']");
         browser.arrives("/team/app:1.0");
