@@ -50,8 +50,8 @@ pub(super) fn digest_of(frame: &Frame<'_>, name: &str, digest: &str) -> Markup {
 }
 
 /// Returns the command that pulls it by its tag: `docker pull host/name:tag`; by its digest where it has none.
-pub(super) fn pull_command(host: &str, called: Called<'_>) -> String {
-    format!("docker pull {}", reference(host, called))
+pub(super) fn pull_command(frame: &Frame<'_>, called: Called<'_>) -> String {
+    format!("{} pull {}", frame.tool.name(), reference(frame.host, called))
 }
 
 /// Returns its name for clients other than docker: `host/name:tag`.

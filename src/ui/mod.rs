@@ -34,7 +34,7 @@ pub use model::{
     LogPart, NoConfig, Order, Orphan, Page, PlatformSize, Problem, ProblemKind, Referrer, Repositories,
     Repository, RepositoryRow, Right, RightOn, RightsOn, RuleCount, SelectedTag, SignIn, SignInProblem,
     StoreFault, Summary, TagActivity, TagDeletion, TagFate, TagResult, TagRow, TagsDeleted, TagsDeletion,
-    Theme, TokenEntry, TokenNotice, TokenProblem, TokenScope, TokenWish, Tokens, Visitor,
+    Theme, TokenEntry, TokenNotice, TokenProblem, TokenScope, TokenWish, Tokens, Tool, Visitor,
 };
 pub use next_rules::{Change, NextRules, ShadowRow};
 pub use path::{PagePath, Reference};

@@ -7,6 +7,7 @@ mod claims;
 mod comparison;
 mod device;
 mod events;
+mod preferences;
 mod repository;
 mod selection;
 mod tokens;
@@ -21,6 +22,7 @@ pub use claims::Claim;
 pub use comparison::{Compared, Comparison, ComparisonProblem};
 pub use device::{Device, DeviceAsk, DeviceProblem};
 pub use events::{EventAction, EventFilter, EventRow, Events, LogPart};
+pub use preferences::{Theme, Tool};
 pub use repository::{Badges, Order, Orphan, PlatformSize, Repository, Summary, TagRow};
 pub use selection::{SelectedTag, TagFate, TagResult, TagsDeleted, TagsDeletion};
 pub use tokens::{TokenEntry, TokenNotice, TokenProblem, TokenScope, TokenWish, Tokens};
@@ -44,43 +46,14 @@ pub struct Frame<'a> {
     pub language: Language,
     /// The colours of the page.
     pub theme: Theme,
+    /// The client in the commands that pages show.
+    pub tool: Tool,
 }
 
 impl Frame<'_> {
     /// Returns the words of the page.
     pub(super) fn texts(&self) -> &'static Texts {
         self.language.texts()
-    }
-}
-
-/// The colours of the pages.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Theme {
-    /// As the visitor's system has it.
-    #[default]
-    System,
-    /// Light.
-    Light,
-    /// Dark.
-    Dark,
-}
-
-impl Theme {
-    /// All of them, in the order in which they are offered.
-    pub const ALL: [Self; 3] = [Self::System, Self::Light, Self::Dark];
-
-    /// The theme of that name in a form.
-    pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|theme| theme.name() == name)
-    }
-
-    /// Returns its name in a form.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::System => "system",
-            Self::Light => "light",
-            Self::Dark => "dark",
-        }
     }
 }
 

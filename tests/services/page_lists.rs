@@ -10,10 +10,23 @@ use crate::support::{
     distribution::{MANIFEST, push_blob, push_image},
     image::sha256,
     page_client::Visitor,
-    portwarden::{ADMIN, USER, portwarden},
+    portwarden::portwarden_at,
+    portwarden::{ADMIN, ANYBODY, USER, portwarden},
     registry::registry,
+    relay::{RelayFault, relay},
 };
 
+/// Clients without an account may pull everything, `user` some tags of it.
+const PUBLIC: &str = r#"
+  - match: {account: "admin"}
+    actions: ["*"]
+  - match: {account: "user", name: "team/app", tag: "1.0"}
+    actions: [pull]
+  - match: {account: "user"}
+    actions: []
+  - match: {name: "team/*"}
+    actions: [pull]
+"#;
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 
 /// The tags of rows, in order.
@@ -179,4 +192,59 @@ fn rule_28_visits_to_the_list_of_repositories_ask_the_registry_once_and_changes_
     assert_eq!(tags_of_app(&visitor), "2");
     admin.send("DELETE", &format!("/v2/team/app/manifests/{digest}")).is(202);
     assert_eq!(tags_of_app(&visitor), "1");
+}
+
+#[test]
+fn rule_28_badges_of_what_the_registry_lists_cost_each_list_once_a_minute() {
+    let registry = registry();
+    let relay = relay(registry.address());
+    let warden = portwarden_at(&relay.url()).acl(PUBLIC).users(&[ADMIN, USER, ANYBODY]).start();
+    let admin = curl(&warden).user(ADMIN);
+    let [signed, plain] = ["1.0", "1.1"].map(|tag| push_image(&admin, "team/app", tag));
+    (2..40).for_each(|n| drop(push_image(&admin, "team/app", &format!("1.{n}"))));
+    let entry =
+        |kind: &str| json!({"mediaType": MANIFEST, "digest": plain, "size": 400, "artifactType": kind});
+    let kinds = ["application/vnd.dev.sigstore.bundle.v0.3+json", "application/spdx+json"].map(entry);
+    let index = |entries: &[serde_json::Value]| {
+        json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": entries}).to_string()
+    };
+    relay.set(Some(RelayFault::Referrers(vec![(signed.clone(), index(&kinds))])));
+
+    let visitor = Visitor::new(&warden);
+    let page = visitor.get("/team/app").is(200).text();
+    let badges = row(&page, "1.0");
+    assert!(badges.contains(">signed<") && badges.contains(">SBOM<"), "{badges}");
+    assert!(!row(&page, "1.1").contains("chip badge"), "{}", row(&page, "1.1"));
+    assert_eq!(relay.has_met("GET "), 40);
+    for _ in 0..3 {
+        assert!(row(&visitor.get("/team/app").is(200).text(), "1.0").contains(">signed<"));
+    }
+    assert_eq!(relay.has_met("GET "), 40, "each visit asks again");
+    // A visitor that may see some tags only is not shown what refers to others.
+    let some = Visitor::signed_in(&warden, USER).get("/team/app").is(200).text();
+    assert!(!row(&some, "1.0").contains("chip badge"), "{some}");
+    // A push through Portwarden is seen at once.
+    relay.set(Some(RelayFault::Referrers(vec![(signed, index(&kinds[1..]))])));
+    push_image(&admin, "team/app", "1.0-att");
+    let page = visitor.get("/team/app").is(200).text();
+    assert!(
+        !row(&page, "1.0").contains(">signed<") && row(&page, "1.0").contains(">SBOM<"),
+        "{}",
+        row(&page, "1.0")
+    );
+}
+
+#[test]
+fn rule_28_a_registry_that_lists_no_referrers_is_asked_once_a_minute() {
+    let registry = registry();
+    let warden = portwarden(&registry).start();
+    let admin = curl(&warden).user(ADMIN);
+    push_image(&admin, "team/app", "1.0");
+    push_image(&admin, "team/web", "1.0");
+    let visitor = Visitor::signed_in(&warden, USER);
+    for _ in 0..3 {
+        visitor.get("/team/app").is(200);
+        visitor.get("/team/web").is(200);
+    }
+    assert_eq!(registry.requests("/referrers/").len(), 1);
 }

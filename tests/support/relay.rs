@@ -23,6 +23,9 @@ pub enum RelayFault {
     Stuck(String),
     /// They are answered with this status.
     Status(String, u16),
+    /// No fault: the registry lists referrers (OCI distribution 1.1, "Listing Referrers"), which the registry behind it does
+    /// not. The digests of subjects, and the index for each; others have an empty one.
+    Referrers(Vec<(String, String)>),
 }
 
 /// The relay; it ends with the test process.
@@ -94,6 +97,19 @@ fn pass(mut client: TcpStream, registry: SocketAddr, state: &State) -> Option<()
         Some(RelayFault::Lost(of)) if text.starts_with(of.as_str()) => return None,
         Some(RelayFault::Status(of, status)) if text.starts_with(of.as_str()) => {
             let answer = format!("HTTP/1.1 {status} No\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+            return client.write_all(answer.as_bytes()).ok();
+        }
+        Some(RelayFault::Referrers(lists)) if text.starts_with("GET ") && text.contains("/referrers/") => {
+            met();
+            let empty =
+                r#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}"#;
+            let list = lists.iter().find(|(subject, _)| text.contains(subject.as_str()));
+            let list = list.map_or(empty, |(_, list)| list);
+            let answer = format!(
+                "HTTP/1.1 200 OK\r\nContent-Type: application/vnd.oci.image.index.v1+json\r\nContent-Length: {}\r\n\
+                 Connection: close\r\n\r\n{list}",
+                list.len()
+            );
             return client.write_all(answer.as_bytes()).ok();
         }
         _ => {}

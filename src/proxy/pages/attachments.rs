@@ -5,6 +5,8 @@ use std::{
     time::Duration,
 };
 
+use tokio::time::timeout;
+
 use super::{
     page_error::PageError,
     reader::{FoundManifest, Reader},
@@ -108,6 +110,49 @@ impl Attachments {
         }
         (orphans, more)
     }
+}
+
+/// The badges of these manifests by what the registry itself lists as their referrers (OCI distribution 1.1), for a
+/// visitor that may see all of a repository. Each list is asked for once a minute, and of a registry that has none, one.
+pub(super) async fn listed_badges(
+    reader: &Reader,
+    name: &RepositoryName,
+    digests: Vec<String>,
+) -> HashMap<String, Badges> {
+    let known = reader.tags.referrers();
+    if known.has_none() || !reader.may_list(name).await.unwrap_or(false) {
+        return HashMap::new();
+    }
+    let of_known = |digest: &String| known.get(name, digest).map(|badges| (digest.clone(), badges));
+    let mut badges: HashMap<String, Badges> = digests.iter().filter_map(of_known).collect();
+    let mut unknown = digests.into_iter().filter(|digest| !badges.contains_key(digest));
+    let before = known.before();
+    // One first: the answer tells whether to ask for the others.
+    let Some(first) = unknown.next() else { return badges };
+    let read = timeout(PATIENCE, reader.referrers(name, &first)).await;
+    let mut found = vec![(first, read.ok())];
+    match &found[..] {
+        [(_, Some(Ok(_)))] => {}
+        [(_, Some(Err(PageError::NotFound)))] => {
+            known.found_none();
+            return badges;
+        }
+        _ => return badges,
+    }
+    let others: Vec<String> = unknown.collect();
+    let read = gather(others.clone(), PATIENCE, |digest: String| {
+        let (reader, name) = (reader.clone(), name.clone());
+        async move { reader.referrers(&name, &digest).await }
+    });
+    found.extend(others.into_iter().zip(read.await));
+    for (digest, list) in found {
+        let Some(Ok(list)) = list else { continue };
+        let mut of_this = Badges::default();
+        list.iter().for_each(|entry| of_this.add(entry.kind().as_deref().unwrap_or(&entry.media_type)));
+        known.keep(name, &digest, of_this, before);
+        badges.insert(digest, of_this);
+    }
+    badges
 }
 
 #[cfg(test)]

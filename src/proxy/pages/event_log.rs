@@ -1,10 +1,13 @@
 //! Lines of the audit log that a filter leaves, read backwards within bounds; and their export.
 
-use std::time::{Duration, SystemTime};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use memchr::memmem;
 use serde_json::{Map, Value};
-use tokio::{sync::Semaphore, task::spawn_blocking};
+use tokio::task::spawn_blocking;
 
 use super::{
     events::{is_wanted, row, since, timestamp},
@@ -62,17 +65,18 @@ pub(super) async fn read(
         let part = LogPart { is_in_memory: true, reaches: search.reaches(), ..LogPart::default() };
         return Ok(Some(Found { rows: search.rows, part }));
     };
-    let _turn = turn(&request.pages.log_readings).await?;
-    let reading = spawn_blocking(move || search.run(&history, from, &recent));
+    // Held by the reading itself, which goes on where the client is gone.
+    let turn = Arc::clone(&request.pages.log_readings).acquire_owned().await;
+    let turn = turn.map_err(|_| unreadable("the server ends"))?;
+    let reading = spawn_blocking(move || {
+        let _turn = turn;
+        search.run(&history, from, &recent)
+    });
     let found = reading.await.map_err(|_| unreadable("the reading ended"))?;
     found.map(Some).map_err(|error| {
         tracing::warn!(%error, "the audit log could not be read for a page; let the user of the service read it");
         unreadable("the files of the audit log cannot be read; the log of Portwarden has the reason")
     })
-}
-
-async fn turn(readings: &Semaphore) -> Result<tokio::sync::SemaphorePermit<'_>, PageError> {
-    readings.acquire().await.map_err(|_| unreadable("the server ends"))
 }
 
 fn unreadable(why: &str) -> PageError {

@@ -7,7 +7,7 @@ use super::{
     answer::Answer,
     documents::Documents,
     page_error::PageError,
-    reader::{self, Reader, manifest_in},
+    reader::{self, Reader},
     repository::{may_delete, may_delete_tag},
     signers::signers,
     visit::{Request, Visit},
@@ -174,20 +174,21 @@ async fn entries(reader: &Reader, name: &RepositoryName, manifests: &[Descriptor
 async fn referrers(reader: &Reader, visit: &Visit, name: &RepositoryName, digest: &Digest) -> Vec<Referrer> {
     let mut all = Vec::new();
     let tag = digest.as_str().replace(':', "-");
-    let listed = match reader.get(&format!("/v2/{name}/referrers/{digest}"), INDEX).await {
-        Ok(reply) => manifest_in(Some(INDEX), &reply.body),
-        Err(_) => reader.manifest(name, &tag).await.map_or(Manifest::Unknown, |found| found.manifest),
+    let listed = match reader.referrers(name, digest.as_str()).await {
+        Ok(manifests) => manifests,
+        Err(_) => match reader.manifest(name, &tag).await.map(|found| found.manifest) {
+            Ok(Manifest::Index { manifests, .. }) => manifests,
+            _ => Vec::new(),
+        },
     };
-    if let Manifest::Index { manifests, .. } = listed {
-        all.extend(manifests.into_iter().map(|entry| Referrer {
-            kind: entry.kind().unwrap_or_else(|| entry.media_type.clone()),
-            size: Some(entry.size),
-            digest: entry.digest,
-            tag: None,
-            pushed: None,
-            signers: Vec::new(),
-        }));
-    }
+    all.extend(listed.into_iter().map(|entry| Referrer {
+        kind: entry.kind().unwrap_or_else(|| entry.media_type.clone()),
+        size: Some(entry.size),
+        digest: entry.digest,
+        tag: None,
+        pushed: None,
+        signers: Vec::new(),
+    }));
     let tags = ["sig", "att", "sbom"].map(|suffix| format!("{tag}.{suffix}"));
     for tag in &tags {
         let kind = Attachment::of_tag(tag).and_then(|attachment| attachment.kind);
@@ -209,5 +210,3 @@ async fn referrers(reader: &Reader, visit: &Visit, name: &RepositoryName, digest
     }
     all
 }
-
-const INDEX: &str = "application/vnd.oci.image.index.v1+json";

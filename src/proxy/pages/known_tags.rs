@@ -12,6 +12,7 @@ use std::{
 
 use parking_lot::Mutex;
 
+use super::known_referrers::KnownReferrers;
 use crate::registry::{RepositoryName, Tag};
 
 /// The time for which a list is used.
@@ -21,7 +22,11 @@ const MOST: usize = 200_000;
 
 /// The lists that are known.
 #[derive(Debug, Default)]
-pub(in crate::proxy) struct KnownTags(Mutex<Lists>);
+pub(in crate::proxy) struct KnownTags {
+    lists: Mutex<Lists>,
+    /// What is attached to manifests, which changes with the tags.
+    referrers: KnownReferrers,
+}
 
 #[derive(Debug, Default)]
 struct Lists {
@@ -44,19 +49,19 @@ pub(super) struct Before(u64);
 impl KnownTags {
     /// Returns the tags of a repository, if they are known.
     pub(super) fn get(&self, name: &RepositoryName) -> Option<Arc<[Tag]>> {
-        let lists = self.0.lock();
+        let lists = self.lists.lock();
         let list = lists.known.get(name).filter(|list| list.read.elapsed() < AGE)?;
         Some(Arc::clone(&list.tags))
     }
 
     /// To be asked before a list is read that is to be kept.
     pub(super) fn before(&self) -> Before {
-        Before(self.0.lock().changes)
+        Before(self.lists.lock().changes)
     }
 
     /// Keeps a list, unless something has changed while it was read.
     pub(super) fn keep(&self, name: &RepositoryName, tags: &Arc<[Tag]>, before: Before) {
-        let mut lists = self.0.lock();
+        let mut lists = self.lists.lock();
         if lists.changes != before.0 || tags.len() > MOST {
             return;
         }
@@ -70,16 +75,23 @@ impl KnownTags {
 
     /// The tags of a repository have changed.
     pub(in crate::proxy) fn forget(&self, name: &RepositoryName) {
-        let mut lists = self.0.lock();
+        let mut lists = self.lists.lock();
         lists.changes += 1;
         lists.remove(name);
+        self.referrers.forget(name);
     }
 
     /// The tags of any repository may have changed.
     pub(in crate::proxy) fn forget_all(&self) {
-        let mut lists = self.0.lock();
+        let mut lists = self.lists.lock();
         lists.changes += 1;
         lists.clear();
+        self.referrers.forget_all();
+    }
+
+    /// The badges of manifests, by what the registry lists as their referrers.
+    pub(super) fn referrers(&self) -> &KnownReferrers {
+        &self.referrers
     }
 }
 
@@ -131,10 +143,10 @@ mod tests {
         for n in 0..100 {
             known.keep(&name(n), &some, known.before());
             assert!(known.get(&name(n)).is_some());
-            assert!(known.0.lock().tags <= MOST);
+            assert!(known.lists.lock().tags <= MOST);
         }
         known.keep(&name(0), &tags(MOST + 1), known.before());
-        let lists = known.0.lock();
+        let lists = known.lists.lock();
         assert_eq!(lists.tags, lists.known.values().map(|list| list.tags.len()).sum::<usize>());
         assert!(lists.known.len() <= 10);
     }

@@ -16,6 +16,7 @@ mod documents;
 mod event_log;
 mod events;
 mod image;
+mod known_referrers;
 mod known_tags;
 mod object_store;
 mod page_error;
@@ -63,7 +64,7 @@ pub(super) struct Pages {
     summaries: Arc<Summaries>,
     object_stores: Arc<ObjectStores>,
     /// Each reads many megabytes of the audit log.
-    log_readings: Semaphore,
+    log_readings: Arc<Semaphore>,
     slots: FairSemaphore,
 }
 
@@ -78,7 +79,7 @@ impl Default for Pages {
             tags: Arc::default(),
             summaries: Arc::default(),
             object_stores: Arc::default(),
-            log_readings: Semaphore::new(event_log::AT_ONCE),
+            log_readings: Arc::new(Semaphore::new(event_log::AT_ONCE)),
             slots: FairSemaphore::new(AT_ONCE, "web pages"),
         }
     }

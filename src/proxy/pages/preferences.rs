@@ -1,5 +1,5 @@
-//! The language and the theme of the pages: from a cookie, in which the switches in the foot keep them, and without one
-//! the language that the browser asks for.
+//! The language and the theme of the pages, and the client in their commands: from a cookie, in which switches keep them,
+//! and without one the language that the browser asks for.
 //!
 //! Nothing is stored here. The cookie holds no secret and says nothing of an account; it is `SameSite=Lax`, so that a
 //! page that a link of another site leads to looks like the others.
@@ -12,7 +12,7 @@ use crate::{
         auth::session::cookie_of,
         request::{form::Form, quality::weighted},
     },
-    ui::{Language, PagePath, Theme},
+    ui::{Language, PagePath, Theme, Tool},
 };
 
 /// The cookie, in the form of a query. More of the kind may stand in it.
@@ -25,12 +25,17 @@ const LIFETIME: u32 = 400 * 24 * 3600;
 pub(super) struct Preferences {
     language: Option<Language>,
     theme: Option<Theme>,
+    tool: Option<Tool>,
 }
 
 impl Preferences {
     /// The choice in a cookie, or in a form.
     fn read(form: &Form) -> Self {
-        Self { language: Language::named(form.get("language")), theme: Theme::named(form.get("theme")) }
+        Self {
+            language: Language::named(form.get("language")),
+            theme: Theme::named(form.get("theme")),
+            tool: Tool::named(form.get("tool")),
+        }
     }
 
     /// The choice that a request shows.
@@ -54,10 +59,16 @@ impl Preferences {
         self.theme.unwrap_or_default()
     }
 
+    /// Returns the client in commands.
+    pub(super) fn tool(self) -> Tool {
+        self.tool.unwrap_or_default()
+    }
+
     fn cookie(self) -> String {
         let language = self.language.map(|language| format!("language={}", language.code()));
         let theme = self.theme.map(|theme| format!("theme={}", theme.name()));
-        let value: Vec<String> = language.into_iter().chain(theme).collect();
+        let tool = self.tool.map(|tool| format!("tool={}", tool.name()));
+        let value: Vec<String> = language.into_iter().chain(theme).chain(tool).collect();
         let value = value.join("&");
         format!("{COOKIE}={value}; Path=/; Max-Age={LIFETIME}; Secure; HttpOnly; SameSite=Lax")
     }
@@ -67,7 +78,11 @@ impl Preferences {
 pub(super) async fn choose(request: &mut Request<'_>) -> Result<Answer, PageError> {
     let form = request.form().await?;
     let (kept, chosen) = (Preferences::of(&request.context.head.headers), Preferences::read(&form));
-    let all = Preferences { language: chosen.language.or(kept.language), theme: chosen.theme.or(kept.theme) };
+    let all = Preferences {
+        language: chosen.language.or(kept.language),
+        theme: chosen.theme.or(kept.theme),
+        tool: chosen.tool.or(kept.tool),
+    };
     let prefix = &request.context.snapshot.settings.path_prefix;
     let page = page_to_return_to(form.get("next"), prefix, |page| {
         !matches!(page, PagePath::SignOut | PagePath::Preferences)
@@ -119,17 +134,19 @@ mod tests {
 
     #[test]
     fn the_cookie_is_read_back_and_has_nothing_but_known_words() {
-        for (language, theme) in
-            [(None, None), (Some(Language::Japanese), None), (Some(Language::English), Some(Theme::Dark))]
-        {
-            let chosen = Preferences { language, theme };
+        for (language, theme, tool) in [
+            (None, None, None),
+            (Some(Language::Japanese), None, Some(Tool::Podman)),
+            (Some(Language::English), Some(Theme::Dark), None),
+        ] {
+            let chosen = Preferences { language, theme, tool };
             let cookie = chosen.cookie();
             let (pair, rest) = cookie.split_once(';').unwrap();
             assert_eq!(rest, " Path=/; Max-Age=34560000; Secure; HttpOnly; SameSite=Lax");
             let headers = HeaderMap::from_iter([(header::COOKIE, pair.parse().unwrap())]);
             assert_eq!(Preferences::of(&headers), chosen);
         }
-        let hostile = Form::parse("language=ja%0d%0aSet-Cookie:+a&theme=%22", None);
+        let hostile = Form::parse("language=ja%0d%0aSet-Cookie:+a&theme=%22&tool=docker%20rm", None);
         assert_eq!(Preferences::read(&hostile), Preferences::default());
     }
 }

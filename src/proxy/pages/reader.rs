@@ -48,6 +48,7 @@ struct Tags {
 }
 
 const ANYTHING: &str = "*/*";
+const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 /// Platforms of an index that are looked into.
 pub(super) const ENTRIES: usize = 16;
 /// Platforms of an index that are named in its summary, and the characters of a text that are: summaries are kept.
@@ -93,7 +94,7 @@ impl Reader {
     ///
     /// # Errors
     /// It may see none, or that cannot be decided.
-    async fn may_list(&self, name: &RepositoryName) -> Result<bool, PageError> {
+    pub(super) async fn may_list(&self, name: &RepositoryName) -> Result<bool, PageError> {
         let route = Route::parse("GET", &list_of(name), None).map_err(|_| PageError::NotFound)?;
         let asked = self.caller.as_authz(&self.snapshot.settings.service);
         match authz::authorize(&self.snapshot.authorizers, asked, route).await {
@@ -124,6 +125,22 @@ impl Reader {
         let declared = Some(media_type.as_str()).filter(|text| !text.is_empty());
         let manifest = manifest_in(declared, &reply.body);
         Ok(FoundManifest { digest, media_type, manifest })
+    }
+
+    /// The manifests that refer to one, as the registry lists them (OCI distribution 1.1).
+    ///
+    /// # Errors
+    /// [`PageError::NotFound`]: the registry lists none, as registry 2.8 and 3.
+    pub(super) async fn referrers(
+        &self,
+        name: &RepositoryName,
+        digest: &str,
+    ) -> Result<Vec<Descriptor>, PageError> {
+        let reply = self.get(&format!("/v2/{name}/referrers/{digest}"), INDEX).await?;
+        match manifest_in(Some(INDEX), &reply.body) {
+            Manifest::Index { manifests, .. } => Ok(manifests),
+            _ => Err(PageError::Strange(reply.status)),
+        }
     }
 
     /// The digest of what a tag names.

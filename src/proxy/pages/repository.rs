@@ -9,7 +9,7 @@ use std::{
 use super::{
     activity::Known,
     answer::Answer,
-    attachments::Attachments,
+    attachments::{Attachments, listed_badges},
     page_error::PageError,
     pagination::part,
     reader::Reader,
@@ -55,6 +55,13 @@ pub(super) async fn show(
     }
     let listed = Listed::of(request, visit, &reader, name, tags).await;
     let badges = attachments.badges(&reader, name, listed.shown().iter().filter_map(digest_of)).await;
+    let listed_badges = listed_badges(
+        &reader,
+        name,
+        listed.shown().iter().filter_map(digest_of).map(str::to_owned).collect(),
+    )
+    .await;
+    let badges = merged(badges, listed_badges);
     let deletable = deletable(visit, &reader, name, listed.shown()).await?;
     let rows = listed.shown().iter().zip(&deletable);
     let rows = rows.map(|(row, may_delete)| TagRow {
@@ -128,6 +135,15 @@ async fn deletable(
 
 fn digest_of((_, summary): &Row) -> Option<&str> {
     summary.as_ref().map(|summary| &*summary.digest)
+}
+
+/// The badges of both, by digest.
+fn merged(mut badges: HashMap<String, Badges>, listed: HashMap<String, Badges>) -> HashMap<String, Badges> {
+    for (digest, more) in listed {
+        let both = badges.entry(digest).or_default();
+        *both = both.with(more);
+    }
+    badges
 }
 
 /// The badges of a manifest: of what tags attach to it, and of what its index holds.

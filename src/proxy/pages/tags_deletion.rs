@@ -54,11 +54,7 @@ pub(super) async fn ask(
     }
     let left_out = selected.len().saturating_sub(MOST);
     selected.truncate(MOST);
-    let mut fates: Vec<(Tag, Option<TagFate>)> = Vec::new();
-    for tag in selected {
-        let fate = if all.contains(&tag) { staying(&reader, name, &tag).await? } else { Some(TagFate::Gone) };
-        fates.push((tag, fate));
-    }
+    let fates = fates(&reader, name, selected, &all).await?;
     let going: Vec<Tag> =
         fates.iter().filter(|(_, fate)| fate.is_none()).map(|(tag, _)| tag.clone()).collect();
     let attachments = Attachments::taken_from(&mut all);
@@ -71,11 +67,31 @@ pub(super) async fn ask(
     Ok(Answer::page(views::tags_deletion(&request.frame(), &page)))
 }
 
-/// The fate of a tag that does not go; `None` for one that the visitor may delete.
-async fn staying(reader: &Reader, name: &RepositoryName, tag: &Tag) -> Result<Option<TagFate>, PageError> {
-    if reader.is_write_once(name, tag) {
-        return Ok(Some(TagFate::Locked));
+/// The fate of each tag; `None` for one that the visitor may delete.
+async fn fates(
+    reader: &Reader,
+    name: &RepositoryName,
+    selected: Vec<Tag>,
+    all: &[Tag],
+) -> Result<Vec<(Tag, Option<TagFate>)>, PageError> {
+    let by_tag = reader.snapshot.authorizers.looks_at_tags();
+    let mut of_all: Option<Option<TagFate>> = None;
+    let mut fates = Vec::new();
+    for tag in selected {
+        let fate = match &of_all {
+            _ if !all.contains(&tag) => Some(TagFate::Gone),
+            _ if reader.is_write_once(name, &tag) => Some(TagFate::Locked),
+            // Where no rule looks at tags, one answer holds for all: a back end may have to be asked for it.
+            Some(fate) if !by_tag => fate.clone(),
+            _ => of_all.insert(denied(reader, name, &tag).await?).clone(),
+        };
+        fates.push((tag, fate));
     }
+    Ok(fates)
+}
+
+/// The fate of a tag that the visitor may not delete; `None` if it may.
+async fn denied(reader: &Reader, name: &RepositoryName, tag: &Tag) -> Result<Option<TagFate>, PageError> {
     match reader.permit(Method::Delete, &format!("/v2/{name}/manifests/{tag}")).await {
         Ok(Ok(_)) => Ok(None),
         Ok(Err(denial)) => Ok(Some(TagFate::Denied(sentence(&denial.explain(reader.caller.account()))))),

@@ -121,6 +121,7 @@ impl Request<'_> {
             now: SystemTime::now(),
             language: preferences.language(headers),
             theme: preferences.theme(),
+            tool: preferences.tool(),
         }
     }
 

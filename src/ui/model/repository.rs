@@ -121,6 +121,16 @@ pub struct Badges {
 }
 
 impl Badges {
+    /// Returns the badges of the same manifest by two lists, which may name the same things.
+    pub fn with(self, other: Self) -> Self {
+        Self {
+            signed: self.signed || other.signed,
+            sbom: self.sbom || other.sbom,
+            attested: self.attested || other.attested,
+            others: self.others.max(other.others),
+        }
+    }
+
     /// Adds something of this kind, in the words of [`Manifest::artifact_kind`](crate::image::Manifest::artifact_kind).
     pub fn add(&mut self, kind: &str) {
         match kind.split(' ').next() {

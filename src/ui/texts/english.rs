@@ -292,6 +292,7 @@ catalogue! {
     reference_by_tag: Label = "Reference by tag";
     pull_by_digest: Label = "Pull by digest: always the very same";
     reference_by_digest: Label = "Reference by digest: always the very same";
+    client_in_commands: Label = "Client in commands";
     other_clients: Label = "Other clients";
     skopeo_inspect: Label = "skopeo: look at it";
     crane_file: Label = "crane: into a file";

@@ -263,6 +263,7 @@ pub(super) static TEXTS: Texts = Texts {
     reference_by_tag: "タグによる参照",
     pull_by_digest: "ダイジェストでプル(常に同一の内容)",
     reference_by_digest: "ダイジェストによる参照(常に同一の内容)",
+    client_in_commands: "コマンドのクライアント",
     other_clients: "ほかのクライアント",
     skopeo_inspect: "skopeo: 内容を確認",
     crane_file: "crane: ファイルに保存",

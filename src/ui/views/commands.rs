@@ -3,10 +3,11 @@
 use maud::{Markup, html};
 
 use crate::ui::{
-    copyable::{command, pinned, reference},
-    model::{Content, Frame, ImagePage},
+    copyable::{command, pinned, pull_command, reference},
+    link,
+    model::{Content, Frame, ImagePage, Tool},
     name::Called,
-    texts::Texts,
+    path::PagePath,
 };
 
 /// A command, and what it is for.
@@ -18,13 +19,15 @@ pub(super) fn commands(frame: &Frame<'_>, page: &ImagePage<'_>, called: Called<'
     let (by_tag, by_digest) = (reference(frame.host, called), pinned(frame.host, called));
     let (label, first, others) = match &page.content {
         Content::Artifact { kind, .. } => of_artifact(kind, (&by_tag, &by_digest), frame, called),
-        _ => (t.pull_by_tag, format!("docker pull {by_tag}"), of_image(t, &by_tag, &by_digest)),
+        _ => (t.pull_by_tag, pull_command(frame, called), of_image(frame, &by_tag, &by_digest)),
     };
     let (pinned_label, pinned) = match &page.content {
         Content::Artifact { .. } => (t.reference_by_digest, by_digest),
-        _ => (t.pull_by_digest, format!("docker pull {by_digest}")),
+        _ => (t.pull_by_digest, format!("{} pull {by_digest}", frame.tool.name())),
     };
+    let is_artifact = matches!(page.content, Content::Artifact { .. });
     html! {
+        @if !is_artifact { (tools(frame)) }
         dl.commands {
             @if called.tag.is_some() { div { dt { (label) } dd { (command(&first)) } } }
             div { dt { (pinned_label) } dd { (command(&pinned)) } }
@@ -36,10 +39,24 @@ pub(super) fn commands(frame: &Frame<'_>, page: &ImagePage<'_>, called: Called<'
     }
 }
 
-fn of_image(t: &Texts, by_tag: &str, by_digest: &str) -> Vec<Command> {
+/// The switch for the client in the commands, which all pages remember: buttons of a form, so that it needs no script.
+fn tools(frame: &Frame<'_>) -> Markup {
+    html! {
+        form.tools method="post" action=(link::to(frame, &PagePath::Preferences)) {
+            input type="hidden" name="next" value=(frame.here);
+            div.switch role="group" aria-label=(frame.texts().client_in_commands) {
+                @for tool in Tool::ALL {
+                    @let is_current = if tool == frame.tool { "true" } else { "false" };
+                    button type="submit" name="tool" value=(tool.name()) aria-pressed=(is_current) { (tool.name()) }
+                }
+            }
+        }
+    }
+}
+
+fn of_image(frame: &Frame<'_>, by_tag: &str, by_digest: &str) -> Vec<Command> {
+    let t = frame.texts();
     vec![
-        ("podman", format!("podman pull {by_tag}")),
-        ("nerdctl", format!("nerdctl pull {by_tag}")),
         (t.skopeo_inspect, format!("skopeo inspect docker://{by_tag}")),
         (t.crane_file, format!("crane pull {by_tag} image.tar")),
         (t.oras_manifest, format!("oras manifest fetch {by_tag}")),

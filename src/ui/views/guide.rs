@@ -12,12 +12,12 @@ use crate::ui::{
 /// The commands to push to `repository`, from signing in on.
 pub(super) fn push_commands(frame: &Frame<'_>, repository: &str) -> Markup {
     let t = frame.texts();
-    let image = format!("{}/{repository}:latest", frame.host);
+    let (image, tool) = (format!("{}/{repository}:latest", frame.host), frame.tool.name());
     html! {
         ol.guide {
-            li { p { (signing_in(frame)) } (command(&format!("docker login {}", frame.host))) }
-            li { p { (t.push_name) } (command(&format!("docker tag my-image {image}"))) }
-            li { p { (t.push_push) } (command(&format!("docker push {image}"))) }
+            li { p { (signing_in(frame)) } (command(&format!("{tool} login {}", frame.host))) }
+            li { p { (t.push_name) } (command(&format!("{tool} tag my-image {image}"))) }
+            li { p { (t.push_push) } (command(&format!("{tool} push {image}"))) }
         }
     }
 }

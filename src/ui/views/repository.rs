@@ -127,7 +127,7 @@ fn tag(frame: &Frame<'_>, page: &Repository<'_>, row: &TagRow<'_>) -> Markup {
     let t = frame.texts();
     let called = Called { name: page.name, tag: Some(row.tag), digest: "" };
     let is_artifact = row.summary.as_ref().is_some_and(|summary| summary.artifact.is_some());
-    let taken = if is_artifact { reference(frame.host, called) } else { pull_command(frame.host, called) };
+    let taken = if is_artifact { reference(frame.host, called) } else { pull_command(frame, called) };
     let named = html! {
         @if page.may_delete { (selector(t, row)) }
         span.copyable {

@@ -7,24 +7,51 @@ use std::{env, fs, path::PathBuf};
 use super::screen::{NARROW, SCREENS, Screen};
 use super::showroom::showroom;
 use crate::support::{
+    audit,
     browser::Browser,
     clock::Clock,
-    curl::curl_at,
-    portwarden::{ADMIN, portwarden},
+    curl::curl,
+    portwarden::{ADMIN, User, portwarden},
     registry::registry,
 };
 
 /// The moment from which ages are counted.
 const NOW: &str = "2026-09-12 10:00:00";
-const PAGES: [&str; 6] = ["repositories", "repository", "image", "access", "sign-in", "delete"];
+const PAGES: [&str; 8] =
+    ["repositories", "repository", "image", "access", "sign-in", "delete", "selection", "events"];
+const CI: User = User { name: "ci", password: "ci" };
+const CLUSTER: User = User { name: "cluster-production", password: "cluster" };
+const ACL: &str = r#"
+  - match: {account: "admin"}
+    actions: ["*"]
+  - match: {account: "ci"}
+    actions: [pull, push]
+    comment: "builds"
+  - match: {account: "cluster-production", name: "team/*"}
+    actions: [pull]
+    comment: "what runs"
+"#;
 
 #[test]
 fn pages_fit_every_screen_and_there_are_pictures_of_them() {
     let registry = registry();
     let clock = Clock::right();
+    clock.set("2026-09-11 16:20:00");
+    let warden = clock.of(portwarden(&registry)).service("Harbour registry").users(&[ADMIN, CI, CLUSTER]);
+    let warden = warden.acl(ACL).with("state: {file: ./state.db}").with(audit::TO_FILE).start();
+    let shown = showroom(&curl(&warden).user(CI));
+    clock.set("2026-09-12 08:05:00");
+    for path in [
+        "team/app/manifests/2.4.1",
+        "team/app/manifests/latest",
+        "team/web/manifests/main",
+        "library/nginx/manifests/1.29",
+    ] {
+        let accept =
+            "Accept: application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json";
+        curl(&warden).user(CLUSTER).header(accept).get(&format!("/v2/{path}"));
+    }
     clock.set(NOW);
-    let warden = clock.of(portwarden(&registry)).service("Harbour registry").start();
-    let shown = showroom(&curl_at(&registry.url()));
     let browser = Browser::new(&warden);
     for page in PAGES {
         let path = match page {
@@ -33,6 +60,8 @@ fn pages_fit_every_screen_and_there_are_pictures_of_them() {
             "image" => "/team/app:2.4.1-amd64".to_owned(),
             "access" => "/-/access?name=team/app".to_owned(),
             "delete" => format!("/-/delete/team/app@{}?tag=latest", shown.index),
+            "selection" => "/-/delete-tags/team/app?tag=2.4.1&tag=2.4&tag=2.3.0".to_owned(),
+            "events" => "/-/events".to_owned(),
             _ => "/-/sign-in".to_owned(),
         };
         if page == "sign-in" {

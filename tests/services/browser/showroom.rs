@@ -1,6 +1,7 @@
 //! A registry as one might find it: a few teams' repositories, with images for several platforms, their history and
 //! labels, and a chart. Everything in it is fixed, so that its pictures are the same each time.
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 
 use crate::support::{curl::Request, distribution::push_blob, image::sha256};
@@ -48,7 +49,41 @@ pub fn showroom(request: &Request) -> Showroom {
     for (tag, what) in [(&index, "sig"), (&image, "sig"), (&index, "sbom")] {
         attach(request, tag, what);
     }
+    attest(request, &image);
     Showroom { image, index, artifact: chart(request) }
+}
+
+/// Keeps provenance of an image of `team/app` where cosign does: in an envelope.
+fn attest(request: &Request, digest: &str) {
+    let statement = json!({
+        "_type": "https://in-toto.io/Statement/v1", "predicateType": "https://slsa.dev/provenance/v1",
+        "subject": [{"name": "team/app", "digest": {"sha256": digest.trim_start_matches("sha256:")}}],
+        "predicate": {
+            "buildDefinition": {
+                "buildType": "https://actions.example/buildtypes/workflow/v1",
+                "externalParameters": {"workflow": {"repository": "https://git.example/team/app", "path": ".forge/release.yml"}},
+                "resolvedDependencies": [
+                    {"uri": "git+https://git.example/team/app@refs/tags/2.4.1", "digest": {"gitCommit": "9d1f5c3f0b7e4a1d8c2b6f0e9a7d5c3b1f0e2d4c"}},
+                    {"uri": "pkg:docker/alpine@3.23?platform=linux%2Famd64", "digest": {"sha256": "5b10f432ef3da1b8d4c7eb6c487f2f5a8f096bc91145e68878dd4a5019afde11"}},
+                ],
+            },
+            "runDetails": {
+                "builder": {"id": "https://ci.example/team/app/runs/3709"},
+                "metadata": {"startedOn": "2026-09-09T09:36:00Z", "finishedOn": "2026-09-09T09:42:00Z"},
+            },
+        },
+    });
+    let envelope = json!({"payloadType": "application/vnd.in-toto+json", "payload": STANDARD.encode(statement.to_string()), "signatures": []});
+    let envelope = envelope.to_string();
+    let layer = push_blob(request, "team/app", envelope.as_bytes());
+    let config = push_blob(request, "team/app", b"{}");
+    let annotations = json!({"predicateType": "https://slsa.dev/provenance/v1"});
+    let manifest = json!({
+        "schemaVersion": 2, "mediaType": MANIFEST,
+        "config": {"mediaType": CONFIG, "size": 2, "digest": config},
+        "layers": [{"mediaType": "application/vnd.dsse.envelope.v1+json", "digest": layer, "size": envelope.len(), "annotations": annotations}],
+    });
+    put(request, "team/app", &format!("{}.att", digest.replace(':', "-")), MANIFEST, &manifest);
 }
 
 /// Keeps something under the tag by which cosign attaches it to a manifest of `team/app`.
