@@ -3,13 +3,13 @@
 
 use maud::{Markup, Render, html};
 
-use super::texts::Texts;
+use super::texts::{LabelOf, Texts};
 
 /// A column.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Column {
     /// The label above it, and before each cell on a phone.
-    pub(super) label: fn(&Texts) -> &'static str,
+    pub(super) label: LabelOf,
     /// Its class in the style sheet: `main` takes the room that the others leave; `number`, `actions` or nothing.
     pub(super) class: &'static str,
 }

@@ -14,6 +14,9 @@ pub(super) use english::Texts;
 pub(super) use kind::in_words;
 pub(super) use template::Plural;
 
+/// The label of something, in the language of a page.
+pub(super) type LabelOf = fn(&Texts) -> &'static str;
+
 /// A language of the pages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Language {

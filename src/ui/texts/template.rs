@@ -33,10 +33,10 @@ pub(super) const fn plural<const N: usize>(
     forms: &'static [&'static str],
     rule: fn(u64) -> usize,
 ) -> Plural<N> {
-    let mut at = 0;
-    while at < forms.len() {
-        assert!(arguments(forms[at]) | 1 == all(N + 1), "a form does not have each of its arguments");
-        at += 1;
+    let mut rest = forms;
+    while let [form, others @ ..] = rest {
+        assert!(arguments(form) | 1 == all(N + 1), "a form does not have each of its arguments");
+        rest = others;
     }
     Plural { forms, rule }
 }
@@ -46,31 +46,29 @@ const fn all(count: usize) -> u32 {
     (1 << count) - 1
 }
 
-/// The set of the arguments that a template has, as bits. Fails for one whose marks do not close.
+/// The set of the arguments that a template has, as bits: those of no template, if a brace or a mark does not close.
 const fn arguments(template: &str) -> u32 {
-    let bytes = template.as_bytes();
-    let (mut at, mut found, mut in_code, mut in_strong) = (0, 0, false, false);
-    while at < bytes.len() {
-        match bytes[at] {
-            b'{' => {
-                assert!(
-                    bytes[at + 1].is_ascii_digit() && bytes[at + 2] == b'}',
-                    "an argument is one digit in braces"
-                );
-                found |= 1 << (bytes[at + 1] - b'0');
-                at += 2;
+    let (mut rest, mut found, mut in_code, mut in_strong) = (template.as_bytes(), 0, false, false);
+    loop {
+        rest = match rest {
+            [] => break,
+            [b'{', digit @ b'0'..=b'9', b'}', rest @ ..] => {
+                found |= 1 << (*digit - b'0');
+                rest
             }
-            b'`' => in_code = !in_code,
-            b'*' if at + 1 < bytes.len() && bytes[at + 1] == b'*' => {
+            [b'{', ..] => return u32::MAX,
+            [b'`', rest @ ..] => {
+                in_code = !in_code;
+                rest
+            }
+            [b'*', b'*', rest @ ..] => {
                 in_strong = !in_strong;
-                at += 1;
+                rest
             }
-            _ => {}
-        }
-        at += 1;
+            [_, rest @ ..] => rest,
+        };
     }
-    assert!(!in_code && !in_strong, "a mark does not close");
-    found
+    if in_code || in_strong { u32::MAX } else { found }
 }
 
 impl<const N: usize> Text<N> {
@@ -206,7 +204,17 @@ mod tests {
     }
 
     #[test]
-    fn a_form_that_a_rule_names_and_nobody_wrote_is_the_last_one() {
+    fn a_text_without_each_of_its_arguments_or_with_an_open_mark_does_not_compile() {
+        for (template, found) in [("{0} of {1}", all(2)), ("{1} {1}", 2), ("`{0}` **a**", 1), ("a * b", 0)] {
+            assert_eq!(arguments(template), found, "{template}");
+        }
+        for wrong in ["{", "{a}", "{0", "{10}", "{}", "a `b", "**a"] {
+            assert!((0..10).all(|count| arguments(wrong) != all(count)), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_form_that_a_rule_names_and_that_is_not_there_is_the_last_one() {
         let tags: Plural = plural(&["{0} tags"], |_| 7);
         assert_eq!(tags.of(2).into_string(), "2 tags");
     }

@@ -7,17 +7,18 @@ use maud::{Markup, html};
 
 use crate::{
     image::HelmChart,
-    ui::{outside::outside, texts::Texts, untrusted::Untrusted},
+    ui::{
+        outside::outside,
+        texts::{LabelOf, Texts},
+        untrusted::Untrusted,
+    },
 };
 
 /// The start of the names.
 const OCI: &str = "org.opencontainers.image.";
 
-/// The label of a fact.
-type Label = fn(&Texts) -> &'static str;
-
 /// The facts, by the end of their name, in the order in which they stand; true for addresses.
-const FACTS: [(&str, Label, bool); 8] = [
+const FACTS: [(&str, LabelOf, bool); 8] = [
     ("version", |t| t.version, false),
     ("source", |t| t.source, true),
     ("revision", |t| t.revision, false),

@@ -11,7 +11,7 @@ use crate::ui::{
     name::{Name, short},
     path::PagePath,
     table::{Column, cell, head_cell, table},
-    texts::Texts,
+    texts::{LabelOf, Texts},
     untrusted::{Untrusted, of_the_log},
 };
 
@@ -23,7 +23,7 @@ const STATUS: Column = Column { label: |t| t.status, class: "number" };
 const REQUEST: Column = Column { label: |t| t.request, class: "" };
 
 /// Times to choose from, in minutes.
-const TIMES: [(&str, fn(&Texts) -> &'static str); 4] =
+const TIMES: [(&str, LabelOf); 4] =
     [("15", |t| t.fifteen_minutes), ("60", |t| t.an_hour), ("1440", |t| t.a_day), ("10080", |t| t.a_week)];
 
 /// Renders the latest events: the account, the request, and the decision on it.

@@ -11,7 +11,7 @@ use crate::ui::{
     model::{Frame, TokenEntry, TokenNotice, TokenProblem, TokenScope, TokenWish, Tokens, Visitor},
     path::PagePath,
     table::{Column, cell, head_cell, table},
-    texts::Texts,
+    texts::{LabelOf, Texts},
     untrusted::{Untrusted, of_the_log},
 };
 
@@ -23,7 +23,7 @@ const ENDS: Column = Column { label: |t| t.ends, class: "" };
 const ACTIONS: Column = Column { label: |t| t.actions, class: "actions" };
 
 /// The uses of a token: the value in the form, and its text.
-const ACCESS: [(&str, fn(&Texts) -> &'static str); 3] =
+const ACCESS: [(&str, LabelOf); 3] =
     [("pull", |t| t.may_pull), ("push", |t| t.may_push), ("delete", |t| t.may_delete)];
 
 /// Renders the tokens of the visitor, and the form that makes one.
