@@ -3,7 +3,7 @@
 # Daemons live where an ordinary user's PATH does not lead.
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
 
-.PHONY: help run test test-fast test-busy soak demo-ci demo-acme test-acme test-issuers test-registry3 attack attack-tags prove-closure prove-replay fuzz \
+.PHONY: help run test test-fast test-busy soak demo-ci demo-acme demo-replicas test-acme test-issuers test-registry3 attack attack-tags prove-closure prove-replay fuzz \
 	tools bench bench-quick bench-micro fmt lint \
 	lint-code deny advisories man pictures recording site deb package-test sbom release
 
@@ -15,6 +15,7 @@ help:
 	@echo 'make soak   everything at once for MINUTES=5, every byte compared, memory and descriptors watched'
 	@echo 'make demo-ci  a CI job without a stored password: docker pushes for longer than its JWT of JWT_SECONDS=60 lives'
 	@echo 'make demo-acme  from nothing to a certificate of a test authority, and its renewal while clients pull'
+	@echo 'make demo-replicas  two replicas behind HAProxy: a login, an upload, a revocation, and one killed under 200 pulls'
 	@echo 'make test-acme  certificates by ACME, also of step-ca, which it compiles: minutes, once'
 	@echo 'make test-issuers  logins with JWTs of Keycloak, which it fetches: 170 MB'
 	@echo 'make test-registry3  the tests of clients, the API, the catalogue and the pages with registry 3 instead of 2.8'
@@ -94,6 +95,10 @@ demo-ci: tools
 # The tests have it too; here it says what it does.
 demo-acme: tools
 	cargo test --locked --test services -- acme::demo:: --nocapture --test-threads=1
+
+# The tests have it too; here it says what it does.
+demo-replicas: tools
+	cargo test --locked --test services -- replicas::demo:: --nocapture --test-threads=1
 
 test-acme: needs-acme
 	cargo test --locked --test services acme:: -- --include-ignored --nocapture

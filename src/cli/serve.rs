@@ -20,7 +20,7 @@ use crate::{
     notifications::Notifications,
     proxy::Service,
     server::{self, Accepting, Address, Admission, Control, Listener, Tls, Watch, Workers},
-    state::State,
+    state::{State, StateSettings},
     telemetry::{self, Audit, Telemetry},
 };
 
@@ -56,6 +56,7 @@ async fn serve_until_stopped(
     assembly.snapshot.state = Arc::clone(&state);
     let activity = state.record_activity();
     state.store_token_uses();
+    state.follow_replicas();
     let listeners = listen(&config)?;
     let redirecting = redirecting(&config, &listeners)?;
     let ready = ready_line(&config, &listeners, &redirecting, assembly.tls.is_some());
@@ -147,7 +148,8 @@ fn health_listener(config: &Config) -> Result<Option<Accepting>, String> {
 /// The revocations, before the first request asks for them.
 async fn open_state(config: &Config) -> Result<State, String> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-    State::open(&config.state, now).await.map_err(|error| format!("state.file: {error}"))
+    let key = if matches!(config.state, StateSettings::Shared(_)) { "state.url" } else { "state.file" };
+    State::open(&config.state, now).await.map_err(|error| format!("{key}: {error}"))
 }
 
 /// The socket of `portwarden freeze`.

@@ -152,6 +152,9 @@ impl Snapshot {
     /// [`TokenError::Revoked`] where the account is gone, [`TokenError::SignIn`], [`TokenError::PersonalTokenExpired`],
     /// [`TokenError::LacksLabels`], and those of claims that are stored.
     pub(super) async fn holder_of(&self, token: &PersonalTokenRecord) -> Result<Identity, TokenError> {
+        if self.state.is_out_of_date() {
+            return Err(TokenError::ClaimsUnavailable);
+        }
         let (made, now) = (&token.made, unix_now());
         let identity = match self.standing(&made.account, made.source) {
             Standing::Known(identity) => identity,

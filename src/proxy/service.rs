@@ -95,6 +95,7 @@ impl Service {
         let upstream = Upstream::new(snapshot.settings.upstream.clone(), budget.clone());
         let pages = Pages::default();
         let catalog = Catalog::new(Arc::clone(pages.names()));
+        let write_once = WriteOnceGate::sharing(Arc::clone(&snapshot.state));
         Self {
             snapshot: ArcSwap::from_pointee(snapshot),
             upstream: ArcSwap::from_pointee(upstream),
@@ -104,7 +105,7 @@ impl Service {
             closure: Arc::default(),
             registry_health: RegistryHealth::default(),
             freeze: Freeze::default(),
-            write_once: WriteOnceGate::default(),
+            write_once,
             unnoted: LogThrottle::default(),
             unread: LogThrottle::default(),
             pruned: Pruned::default(),

@@ -47,7 +47,7 @@ impl State {
 
     /// Remembers whether the store can be used, for the metrics and `/readyz`. A revocation that is not stored yet is worse
     /// than claims that could be.
-    fn note<T>(&self, answer: &Result<T, StoreError>) {
+    pub(super) fn note<T>(&self, answer: &Result<T, StoreError>) {
         match answer {
             Err(error) => *self.trouble.lock() = Some(error.to_string()),
             Ok(_) if self.unstored.try_lock().is_ok_and(|unstored| unstored.is_empty()) => {

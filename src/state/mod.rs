@@ -12,20 +12,15 @@
 mod account_claims;
 mod activity;
 mod asking;
+mod follow;
+mod holds;
 mod personal_tokens;
 mod pushes;
 mod revocations;
 mod sign_ins;
-mod sqlite;
-mod sqlite_activity;
-mod sqlite_claims;
-mod sqlite_file;
-mod sqlite_personal_tokens;
-mod sqlite_prepare;
-mod sqlite_pushes;
-mod sqlite_revocations;
-mod sqlite_sign_ins;
+mod sql;
 mod store;
+mod stored;
 #[cfg(test)]
 mod tests;
 
@@ -35,6 +30,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
 use parking_lot::{Mutex, RwLock};
@@ -44,6 +40,8 @@ use tokio::sync::Semaphore;
 use account_claims::ClaimsMemory;
 pub use account_claims::{AccountClaims, ClaimsDigest, NoClaims};
 use activity::ActivityNotes;
+use follow::Follower;
+pub use holds::{NotHeld, SharedHold};
 use personal_tokens::PersonalTokens;
 pub use personal_tokens::{NewPersonalToken, NotMade, PersonalTokenRecord};
 use pushes::PushNotes;
@@ -51,9 +49,11 @@ use revocations::Revocations;
 pub use revocations::{NotRevoked, is_robot_token_id};
 use sign_ins::SignInMemory;
 pub use sign_ins::{NotSignedIn, SignIn, SignInEntry};
-use sqlite::SqliteStore;
+use sql::SqlStore;
 pub use store::StoreError;
-use store::{Change, Store};
+use store::{Change, Seen, Store};
+
+use crate::backend::SqlServer;
 
 /// The most accounts and tokens that are revoked at the same time.
 pub const MOST_REVOCATIONS: usize = 100_000;
@@ -74,6 +74,18 @@ pub enum StateSettings {
     Default(PathBuf),
     /// `state.file`. If it cannot be opened, the server does not start.
     File(PathBuf),
+    /// `state.url`: a database that several Portwardens share. If it cannot be used, the server does not start.
+    Shared(SharedSettings),
+}
+
+/// A state that several Portwardens share.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SharedSettings {
+    /// The PostgreSQL server.
+    pub server: SqlServer,
+    /// The time for which revocations that are known count, while the server gives no answer; `None` for as long as it
+    /// takes. After it, nothing that can be revoked is accepted.
+    pub trusted_for: Option<Duration>,
 }
 
 /// The part of a token or session that revocations are held against.
@@ -108,6 +120,8 @@ pub enum Ended {
     Token,
     /// It was issued before everything was revoked, or with another state.
     OtherState,
+    /// The revocations of others are not known for longer than the operator allows.
+    Unknown,
 }
 
 /// A revocation that is in force.
@@ -141,6 +155,7 @@ pub struct State {
     pushes: Arc<PushNotes>,
     activity: Arc<ActivityNotes>,
     personal: Arc<PersonalTokens>,
+    follower: Follower,
     /// For questions to the store.
     turns: Arc<Semaphore>,
     /// True once it was logged that the file is older than a token.
@@ -167,6 +182,7 @@ impl State {
     pub async fn open(settings: &StateSettings, now: u64) -> Result<Self, StoreError> {
         let (path, is_default) = match settings {
             StateSettings::Off => return Ok(Self::default()),
+            StateSettings::Shared(shared) => return Self::share(shared, now).await,
             StateSettings::Default(path) => (path, true),
             StateSettings::File(path) => (path, false),
         };
@@ -185,9 +201,9 @@ impl State {
     }
 
     async fn load(path: PathBuf, now: u64) -> Result<Self, StoreError> {
-        let store = SqliteStore::open(path, now).await?;
+        let store = SqlStore::open(path, now).await?;
         if store.is_new() {
-            let path = store.path().display();
+            let path = store.place().display();
             tracing::warn!(%path, "made a new state file: tokens and sessions that were issued before are refused");
         }
         Self::with(Arc::new(store)).await
@@ -195,13 +211,15 @@ impl State {
 
     /// The state that a store holds.
     async fn with(store: Arc<dyn Store>) -> Result<Self, StoreError> {
+        // First, so that no change is missed.
+        let follower = Follower::new(store.last_change().await?);
         let revocations = Revocations::of(store.load().await?);
         let sign_ins = SignInMemory::of(store.sign_ins().await?);
         let (latest, lost_at) = store.latest_activity();
         let activity = Arc::new(ActivityNotes::since(latest, lost_at));
         let personal = Arc::new(PersonalTokens::of(store.personal_tokens().await?));
         let whole = Self::holding(revocations, String::new());
-        Ok(Self { store: Ok(store), activity, personal, sign_ins, ..whole })
+        Ok(Self { store: Ok(store), activity, personal, sign_ins, follower, ..whole })
     }
 
     fn without(why: String, since: Option<u64>) -> Self {
@@ -219,6 +237,7 @@ impl State {
             pushes: Arc::default(),
             activity: Arc::default(),
             personal: Arc::default(),
+            follower: Follower::new(Seen::default()),
             turns: Arc::new(Semaphore::new(asking::AT_ONCE)),
             is_behind: AtomicBool::default(),
             has_seen_others: AtomicBool::default(),
@@ -248,6 +267,7 @@ impl State {
     /// # Errors
     /// The reason why it no longer counts.
     pub fn check(&self, account: &str, stamp: &Stamp) -> Result<(), Ended> {
+        self.check_date()?;
         let revocations = self.revocations.read();
         if stamp.state != revocations.id {
             self.log_another_state(&revocations);
@@ -258,7 +278,10 @@ impl State {
             return Err(Ended::Account);
         }
         if stamp.generation > generation {
-            self.log_that_it_is_behind();
+            // Another replica has revoked the account and issued it a moment ago, unless it is alone.
+            if !self.is_shared() {
+                self.log_that_it_is_behind();
+            }
             return Err(Ended::OtherState);
         }
         match &stamp.id {
@@ -270,9 +293,10 @@ impl State {
     /// Holds the id of a token against those that were revoked.
     ///
     /// # Errors
-    /// [`Ended::Token`]; [`Ended::OtherState`] for a robot's token while a file that is there cannot be read, since it may
+    /// [`Ended::Token`]; [`Ended::Unknown`]; [`Ended::OtherState`] for a robot's token while a file that is there cannot be read, since it may
     /// say that this one is revoked.
     pub fn check_token(&self, id: &str) -> Result<(), Ended> {
+        self.check_date()?;
         let revocations = self.revocations.read();
         if revocations.id.is_none() && revocations.since.is_some() && is_robot_token_id(id) {
             return Err(Ended::OtherState);
@@ -286,6 +310,7 @@ impl State {
     /// # Errors
     /// The reason why it no longer counts. A JWT of the minute after a revocation is refused too, since clocks differ.
     pub fn check_jwt(&self, account: &str, id: Option<&str>, issued_at: i64) -> Result<(), Ended> {
+        self.check_date()?;
         let revocations = self.revocations.read();
         let is_before = |at: u64| i128::from(issued_at) <= i128::from(at) + i128::from(LEEWAY);
         if revocations.since.is_some_and(is_before) {
@@ -300,6 +325,10 @@ impl State {
         }
     }
 
+    fn check_date(&self) -> Result<(), Ended> {
+        if self.is_out_of_date() { Err(Ended::Unknown) } else { Ok(()) }
+    }
+
     /// Revokes, at `now` in seconds since 1970. It is in force before it is stored, and stays in force if it cannot be.
     ///
     /// # Errors
@@ -312,15 +341,10 @@ impl State {
             unstored.clear();
         }
         unstored.push(change);
-        let mut stored = Ok(());
-        while let (Ok(()), Some(change)) = (&stored, unstored.first()) {
-            stored = store.keep(change).await;
-            if stored.is_ok() {
-                unstored.remove(0);
-            }
-        }
+        let stored = Self::store_changes(store, &mut unstored).await;
         *self.trouble.lock() = stored.as_ref().err().map(ToString::to_string);
-        stored.map_err(NotRevoked::NotStored)
+        drop(unstored);
+        self.follow_own(stored.map_err(NotRevoked::NotStored)).await
     }
 
     /// The revocations in force, the latest first. With `account`, only those that concern it: its own, and that of

@@ -48,6 +48,8 @@ pub(super) struct PersonalTokens {
     writer: Arc<tokio::sync::Mutex<()>>,
     /// The ids of those that the file may still have, and must not.
     gone: Mutex<HashSet<Box<str>>>,
+    /// Those that have ended here lately: what was read of them before from a shared store is out of date.
+    ended: Mutex<HashSet<u64>>,
     made: AtomicU64,
     revoked: AtomicU64,
 }
@@ -63,6 +65,7 @@ struct Table {
 
 impl Table {
     fn insert(&mut self, token: Arc<PersonalTokenRecord>) {
+        self.remove(&token.id());
         self.bytes += token.bytes();
         let account = folded_name(&token.made.account).into();
         self.by_account.entry(account).or_insert_with(|| Vec::with_capacity(1)).push(Arc::clone(&token));
@@ -109,6 +112,36 @@ impl PersonalTokens {
         tokens
     }
 
+    /// Puts what is stored under an id now in place of what is known: another replica has changed it.
+    pub(super) fn follow(&self, id: &str, stored: Option<StoredPersonalToken>) {
+        let stored = stored.and_then(PersonalTokenRecord::of);
+        let (mut table, gone) = (self.table.write(), self.gone.lock());
+        match (stored, table.get(id)) {
+            (None, _) => drop(table.remove(id)),
+            (Some(stored), Some(known)) => known.join_uses(&stored),
+            // It has ended here, and is about to end there.
+            (Some(_), None) if gone.contains(id) || self.has_ended(id) => {}
+            (Some(stored), None) => table.insert(Arc::new(stored)),
+        }
+    }
+
+    /// Puts all that is stored in place of what is known.
+    pub(super) fn replace(&self, stored: Vec<StoredPersonalToken>) {
+        let Self { table, .. } = Self::of(stored);
+        let new = table.into_inner();
+        let (mut table, gone) = (self.table.write(), self.gone.lock());
+        let before = std::mem::replace(&mut *table, new);
+        let ended: Vec<String> = table.by_id.values().map(|token| token.id()).collect();
+        for id in ended.iter().filter(|id| gone.contains(id.as_str()) || self.has_ended(id)) {
+            table.remove(id);
+        }
+        for token in before.by_id.values() {
+            if let Some(stored) = table.get(&token.id()) {
+                stored.join_uses(token);
+            }
+        }
+    }
+
     /// Takes those out that are revoked or have expired long ago.
     fn sweep(&self, revocations: &RwLock<Revocations>, now: u64) {
         let ended: Vec<String> = {
@@ -122,8 +155,21 @@ impl PersonalTokens {
         let (mut table, mut gone) = (self.table.write(), self.gone.lock());
         for id in ended {
             table.remove(&id);
+            self.remember_end(&id);
             gone.insert(id.into());
         }
+    }
+
+    fn remember_end(&self, id: &str) {
+        let mut ended = self.ended.lock();
+        if ended.len() >= MOST_PERSONAL_TOKENS {
+            ended.clear();
+        }
+        ended.extend(number(id));
+    }
+
+    fn has_ended(&self, id: &str) -> bool {
+        number(id).is_some_and(|number| self.ended.lock().contains(&number))
     }
 
     /// The next part of what waits to be stored: ids that are gone, and last uses.
@@ -236,8 +282,12 @@ impl State {
     /// # Errors
     /// It is refused from now on, and a restart may forget that.
     pub async fn end_personal_token(&self, id: &str, now: u64) -> Result<bool, StoreError> {
-        if self.personal.table.write().remove(id).is_none() {
-            return Ok(false);
+        {
+            let mut table = self.personal.table.write();
+            if table.remove(id).is_none() {
+                return Ok(false);
+            }
+            self.personal.remember_end(id);
         }
         self.personal.gone.lock().insert(id.into());
         self.personal.revoked.fetch_add(1, Ordering::Relaxed);

@@ -186,6 +186,47 @@ impl Revocations {
         Ok(Change::All(StoredRevocations { id, since, all_revoked: true, accounts: Vec::new(), tokens }))
     }
 
+    /// Takes all of what is stored in place of this, but for what is stricter here. A login that is under way ends.
+    pub(super) fn replace(&mut self, stored: Self) {
+        let before = std::mem::replace(self, stored);
+        (self.sequence, self.all_changed) = (before.sequence + 1, before.sequence + 1);
+        if before.id != self.id {
+            return;
+        }
+        for (name, revoked) in before.accounts {
+            self.raise_account(name.into(), revoked.generation, revoked.at);
+        }
+        for (id, at) in before.tokens {
+            self.add_token(id.into(), at);
+        }
+    }
+
+    /// Puts the revocation of an account by another replica in force, by the folded name.
+    pub(super) fn raise_account(&mut self, name: String, generation: u64, at: u64) {
+        if self.accounts.get(&*name).is_some_and(|known| known.generation >= generation && known.at >= at) {
+            return;
+        }
+        self.sequence += 1;
+        let changed = self.sequence;
+        let bytes = name.len();
+        if let Some(known) = self.accounts.get_mut(&*name) {
+            let (generation, at) = (generation.max(known.generation), at.max(known.at));
+            *known = RevokedAccount { generation, at, changed };
+        } else {
+            self.bytes += bytes;
+            self.accounts.insert(name.into(), RevokedAccount { generation, at, changed });
+        }
+    }
+
+    /// Puts the revocation of a token by another replica in force.
+    pub(super) fn add_token(&mut self, id: String, at: u64) {
+        let bytes = id.len();
+        if self.tokens.insert(id.into(), at).is_none() {
+            self.sequence += 1;
+            self.bytes += bytes;
+        }
+    }
+
     fn reserve(&mut self, name: &str) -> Result<(), NotRevoked> {
         if self.len() >= MOST_REVOCATIONS || self.bytes + name.len() > MOST_BYTES {
             return Err(NotRevoked::Full);

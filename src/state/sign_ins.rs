@@ -154,6 +154,21 @@ impl Known {
         self.by_account.insert(name, SignInEntry::new(record));
     }
 
+    /// A record of the same person changes in place: requests hold it.
+    fn follow(&mut self, name: &str, stored: Option<SignIn>) {
+        let Some(stored) = stored else {
+            self.remove(name);
+            return;
+        };
+        let same = self.by_account.get(name).filter(|entry| entry.record().person() == stored.person());
+        let Some(entry) = same.cloned() else {
+            self.insert(stored);
+            return;
+        };
+        self.bytes = self.bytes.saturating_sub(entry.record().bytes()) + stored.bytes();
+        *entry.record.write() = Arc::new(stored);
+    }
+
     fn remove(&mut self, name: &str) -> bool {
         let Some(entry) = self.by_account.remove(name) else { return false };
         let record = entry.record();
@@ -193,6 +208,31 @@ impl SignInMemory {
         let mut known = Known::default();
         records.into_iter().for_each(|record| known.insert(record));
         Self { known: RwLock::new(known), ..Self::default() }
+    }
+
+    /// Puts what is stored under a folded name now in place of what is known: another replica has changed it.
+    pub(super) async fn follow(&self, name: &str, stored: Option<SignIn>) {
+        let _storing = self.storing.lock().await;
+        self.known.write().follow(name, stored);
+    }
+
+    /// Puts all that is stored in place of what is known.
+    pub(super) async fn replace(&self, stored: Vec<SignIn>) {
+        let _storing = self.storing.lock().await;
+        let mut known = self.known.write();
+        let names: HashMap<String, SignIn> =
+            stored.into_iter().map(|record| (folded_name(&record.account), record)).collect();
+        known
+            .by_account
+            .keys()
+            .filter(|name| !names.contains_key(*name))
+            .cloned()
+            .collect::<Vec<_>>()
+            .iter()
+            .for_each(|name| {
+                known.remove(name);
+            });
+        names.into_iter().for_each(|(name, record)| known.follow(&name, Some(record)));
     }
 }
 
@@ -255,7 +295,7 @@ impl State {
         if !is_in_force {
             return;
         }
-        if let Err(error) = self.store_sign_in(&record).await {
+        if let Err(error) = self.store_renewed(&record).await {
             tracing::error!(%error, "cannot store what a provider says of a sign-in");
         }
     }
@@ -292,6 +332,13 @@ impl State {
         let SignInMemory { answered, unanswered, .. } = &self.sign_ins;
         [("answered", answered), ("unanswered", unanswered)]
             .map(|(outcome, count)| (outcome, count.load(Ordering::Relaxed)))
+    }
+
+    async fn store_renewed(&self, record: &SignIn) -> Result<(), StoreError> {
+        let Ok(store) = &self.store else { return Ok(()) };
+        let (name, row) = (folded_name(&record.account), record.clone());
+        let renew = |store: Arc<dyn Store>| async move { store.renew_sign_in(name, row).await };
+        self.ask(store, PATIENCE, move |store| Box::pin(renew(store))).await
     }
 
     async fn store_sign_in(&self, record: &SignIn) -> Result<(), StoreError> {

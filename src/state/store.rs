@@ -2,13 +2,17 @@
 
 use std::{future::Future, ops::RangeInclusive, path::PathBuf, pin::Pin};
 
+pub(super) use super::stored::{
+    Change, Followed, HoldAnswer, PushHold, Seen, SharedChange, StoredClaims, StoredPersonalToken,
+    StoredPush, StoredRevocations,
+};
 use super::{ClaimsDigest, SignIn};
 use crate::activity::{Activity, Batch, Entry, Key};
 
 /// The answer of a store.
 pub(super) type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
 
-/// A store of revocations, claims, the times of pushes and activity. Used by one process at a time.
+/// A store of revocations, claims, the times of pushes and activity. Used by one process at a time, unless it is shared.
 pub(super) trait Store: Send + Sync {
     /// Reads all revocations.
     ///
@@ -38,8 +42,14 @@ pub(super) trait Store: Send + Sync {
     /// Stores the record of a sign-in under the folded name of its account, in place of any of that name or person.
     ///
     /// # Errors
-    /// It may be stored or not.
+    /// It may be stored or not. In a shared store, another replica may have given the name to another person.
     fn keep_sign_in(&self, name: String, record: SignIn) -> Answer<'_, ()>;
+
+    /// Stores another record of the same person under the same name, if that is still there.
+    ///
+    /// # Errors
+    /// It may be stored or not.
+    fn renew_sign_in(&self, name: String, record: SignIn) -> Answer<'_, ()>;
 
     /// Forgets the record of a sign-in by the folded name of its account.
     ///
@@ -150,6 +160,84 @@ pub(super) trait Store: Send + Sync {
     /// It may be stored or not.
     fn settle_personal_tokens(&self, gone: Vec<String>, used: Vec<(String, u64)>) -> Answer<'_, ()>;
 
+    /// Returns true if other processes use it at the same time, whose changes have to be followed.
+    fn is_shared(&self) -> bool {
+        false
+    }
+
+    /// Returns the last change that is stored. Read before all else, so that nothing is missed.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    fn last_change(&self) -> Answer<'_, Seen> {
+        Box::pin(async { Ok(Seen::default()) })
+    }
+
+    /// Reads what all processes have changed behind `seen`.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    fn follow(&self, seen: Seen) -> Answer<'_, Followed> {
+        Box::pin(async { Ok(Followed::Changes { id: String::new(), changes: Vec::new(), last: seen }) })
+    }
+
+    /// Notes that this process is alive, and that what others of them had heard when they crashed may be missing. To be
+    /// called every few seconds, where the store is shared.
+    ///
+    /// # Errors
+    /// It is not noted.
+    fn is_alive(&self) -> Answer<'_, ()> {
+        Box::pin(async { Ok(()) })
+    }
+
+    /// Begins a push of a manifest in a shared store.
+    ///
+    /// # Errors
+    /// It may have begun or not.
+    fn begin_push(&self, _: String, _: PushHold) -> Answer<'_, HoldAnswer> {
+        Box::pin(async { Err(self.too_slow()) })
+    }
+
+    /// Begins a deletion of manifests in a repository of a shared store: no push begins there until it ends.
+    ///
+    /// # Errors
+    /// It may have begun or not.
+    fn begin_deletion(&self, _: String, _: String) -> Answer<'_, HoldAnswer> {
+        Box::pin(async { Err(self.too_slow()) })
+    }
+
+    /// Returns true while pushes are under way in a repository of a shared store.
+    ///
+    /// # Errors
+    /// It is not known.
+    fn has_pushes(&self, _: String) -> Answer<'_, bool> {
+        Box::pin(async { Err(self.too_slow()) })
+    }
+
+    /// Reads the digests of the manifests that were pushed to a repository of a shared store in the last day.
+    ///
+    /// # Errors
+    /// They cannot be read.
+    fn pushed_lately(&self, _: String) -> Answer<'_, Vec<String>> {
+        Box::pin(async { Err(self.too_slow()) })
+    }
+
+    /// Ends the push or the deletion of this holder.
+    ///
+    /// # Errors
+    /// It may have ended or not.
+    fn end_hold(&self, _: String) -> Answer<'_, ()> {
+        Box::pin(async { Err(self.too_slow()) })
+    }
+
+    /// Ends all pushes of a write-once tag of a repository.
+    ///
+    /// # Errors
+    /// They may have ended or not.
+    fn settle_pushes(&self, _: String, _: String) -> Answer<'_, ()> {
+        Box::pin(async { Err(self.too_slow()) })
+    }
+
     /// Returns the error for what found no room.
     fn no_room(&self) -> StoreError;
 
@@ -162,6 +250,10 @@ pub(super) trait Store: Send + Sync {
 macro_rules! no_pushes {
     () => {
         fn keep_sign_in(&self, _: String, _: $crate::state::SignIn) -> $crate::state::store::Answer<'_, ()> {
+            Box::pin(async { Ok(()) })
+        }
+
+        fn renew_sign_in(&self, _: String, _: $crate::state::SignIn) -> $crate::state::store::Answer<'_, ()> {
             Box::pin(async { Ok(()) })
         }
 
@@ -275,94 +367,11 @@ macro_rules! no_pushes {
 #[cfg(test)]
 pub(super) use no_pushes;
 
-/// The claims of an account, as they are stored.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct StoredClaims {
-    /// The account.
-    pub(super) account: String,
-    /// The claims, in JSON.
-    pub(super) text: Vec<u8>,
-    /// The time until which they are needed, in seconds since 1970.
-    pub(super) until: u64,
-}
-
-/// The last push of a tag, as it is stored.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct StoredPush {
-    /// The repository.
-    pub(super) repository: String,
-    /// The tag.
-    pub(super) tag: String,
-    /// The manifest that it was given.
-    pub(super) digest: String,
-    /// The time, in seconds since 1970.
-    pub(super) at: u64,
-    /// True for the time of a push; false if it was pushed then or before.
-    pub(super) is_exact: bool,
-}
-
-/// A personal token, as it is stored. Times are in seconds since 1970.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct StoredPersonalToken {
-    /// The first digits of `sha256`.
-    pub(super) id: String,
-    /// The digest of its secret.
-    pub(super) sha256: String,
-    /// The account.
-    pub(super) account: String,
-    /// The section that knew it.
-    pub(super) source: String,
-    /// The digest of what the section said about it.
-    pub(super) claims: Option<String>,
-    /// The person behind an account that has signed in at a provider.
-    pub(super) person: Option<String>,
-    /// The scopes, with spaces between them.
-    pub(super) scopes: String,
-    /// The person's own words.
-    pub(super) comment: String,
-    /// The time at which it was made.
-    pub(super) made: u64,
-    /// The time at which it is over.
-    pub(super) ends: u64,
-    /// The last use; 0 for none.
-    pub(super) used: u64,
-    /// The id of the state then.
-    pub(super) state: String,
-    /// The generation of the account then.
-    pub(super) generation: u64,
-}
-
-/// The revocations of a store.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) struct StoredRevocations {
-    /// The id of the state.
-    pub(super) id: String,
-    /// The time from which that id is in use, in seconds since 1970.
-    pub(super) since: u64,
-    /// True if it is in use because everything was revoked; false if the state was made then.
-    pub(super) all_revoked: bool,
-    /// Name, generation and time of the last revocation of each account that was revoked.
-    pub(super) accounts: Vec<(String, u64, u64)>,
-    /// Id and time of each token that was revoked.
-    pub(super) tokens: Vec<(String, u64)>,
-}
-
-/// A revocation, as it is stored.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Change {
-    /// The account has this generation.
-    Account { name: String, generation: u64, at: u64 },
-    /// The token is revoked.
-    Token { id: String, at: u64 },
-    /// This and nothing else is in force.
-    All(StoredRevocations),
-}
-
 /// The reason why a store cannot be used. Displays its place and the remedy.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}: {message}; {hint}", .file.display())]
 pub struct StoreError {
-    /// The file.
+    /// The file, or the address of the server.
     pub file: PathBuf,
     /// The problem, without a full stop.
     pub message: String,

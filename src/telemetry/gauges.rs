@@ -42,6 +42,8 @@ pub struct MetricsSnapshot {
     pub device_logins: Vec<(&'static str, u64)>,
     /// True if there is a state file, and as far as is known it can be written to.
     pub state_up: bool,
+    /// Seconds since all changes of other replicas were known; 0 without others.
+    pub state_behind: u64,
     /// Sets of claims of accounts that were stored or read since the start, by outcome.
     pub stored_claims: Vec<(&'static str, u64)>,
     /// People who have signed in at a provider.
@@ -100,6 +102,7 @@ pub(super) struct Sampled {
     personal_token_changes: Family<OutcomeLabels, Counter>,
     device_logins: Family<OutcomeLabels, Counter>,
     state_up: Gauge,
+    state_behind: Gauge,
     stored_claims: Family<OutcomeLabels, Counter>,
     sign_ins: Gauge,
     sign_in_checks: Family<OutcomeLabels, Counter>,
@@ -203,6 +206,11 @@ impl Sampled {
             self.device_logins.clone(),
         );
         r.register("state_up", "1 while the state file can be used; 0 without one", self.state_up.clone());
+        r.register(
+            "state_behind_seconds",
+            "The time since all changes of other replicas were known; 0 without others",
+            self.state_behind.clone(),
+        );
         r.register(
             "stored_claims",
             "Labels of accounts that were too long for a token, stored or read in the state file, by outcome",
@@ -377,6 +385,7 @@ impl Sampled {
         self.sign_ins.set(gauge(reading.sign_ins));
         self.closure_digests.set(gauge(reading.closure_digests));
         self.state_up.set(reading.state_up.into());
+        self.state_behind.set(i64::try_from(reading.state_behind).unwrap_or(i64::MAX));
         self.shadow_until.set(i64::try_from(reading.shadow_until).unwrap_or(i64::MAX));
         self.set_orders(reading.orders);
         self.set_deliveries(&reading.deliveries);

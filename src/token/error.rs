@@ -105,6 +105,7 @@ impl From<Ended> for TokenError {
             Ended::Account => Self::AccountRevoked,
             Ended::Token => Self::TokenRevoked,
             Ended::OtherState => Self::OtherState,
+            Ended::Unknown => Self::ClaimsUnavailable,
         }
     }
 }

@@ -25,7 +25,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("retention", &["registry", "authz"]),
     ("activity", &["registry"]),
     ("acme", &["backend", "authn"]),
-    ("state", &["registry", "authn", "retention", "activity"]),
+    ("state", &["registry", "backend", "authn", "retention", "activity"]),
     ("token", &["registry", "authn", "state"]),
     ("workload", &["backend", "authn", "authz"]),
     ("sign_in", &["registry", "backend", "authn", "workload"]),

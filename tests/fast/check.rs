@@ -107,6 +107,64 @@ fn a_state_file_may_be_beside_a_configuration_without_a_directory_in_its_name() 
     assert!(code == 1 && err.contains("state.file: expected a directory at missing, found none"), "{err}");
 }
 
+/// The findings about a state that several Portwardens share, with a password that must never be among them.
+#[test]
+fn rule_16_a_shared_state_is_checked_and_its_password_is_not_shown() {
+    let url = "url: 'postgres://pw:hunter2@localhost/state?sslmode=disable'";
+    for (state, expected) in [
+        (format!("state: {{{url}, file: state.db}}"), "expected `file` or `url`, found both"),
+        ("state: {url: 'mysql://pw:hunter2@h/d'}".to_owned(), "expected the URL of a PostgreSQL database"),
+        ("state: {url: 'postgres://pw:hunter2@h,i/d'}".to_owned(), "not `host:port`"),
+        ("state: {url: 'postgres://pw:hunter2@h/d?options=-c'}".to_owned(), "`options` is not supported"),
+        ("state: {url: 'postgres://pw:hunter2@db.example/d?sslmode=disable'}".to_owned(), "in the clear"),
+        (
+            "state: {url: 'postgres://pw:hunter2@db.example/d'}".to_owned(),
+            "identity of db.example is not verified",
+        ),
+        (format!("state: {{{url}, password_file: password}}"), "`url` has a password as well"),
+        (
+            "state: {url: 'postgres://pw@localhost/d?sslmode=disable', password_file: none}".to_owned(),
+            "cannot read",
+        ),
+        (
+            "state: {url: 'postgres://pw@localhost/d?sslmode=disable', password_file: empty}".to_owned(),
+            "is empty",
+        ),
+        ("state: {password_file: password}".to_owned(), "password_file: stands without `url`"),
+        ("state: {when_down: {revocations: never}}".to_owned(), "when_down: stands without `url`"),
+        (
+            format!("state: {{{url}, when_down: {{revocations: 1s}}}}"),
+            "expected `never`, or a time from 5s to 24h",
+        ),
+        (format!("state: {{{url}, when_down: {{revocations: soon}}}}"), "expected `never` or a duration"),
+        (format!("state: {{{url}, when_down: {{throttle: local}}}}"), "throttle"),
+    ] {
+        let directory = installed(&format!("{CLEAN}{state}\n"));
+        fs::write(directory.path().join("empty"), "\n").unwrap();
+        fs::write(directory.path().join("password"), "hunter2\n").unwrap();
+        let (_, out, said) = check_in(&directory, &["--strict"]);
+        assert!(said.contains(expected), "{state}: {said}");
+        assert!(!said.contains("hunter2") && !out.contains("hunter2"), "{said}");
+    }
+    let directory = installed(&format!("{CLEAN}state: {{{url}, when_down: {{revocations: 60s}}}}\n"));
+    fs::set_permissions(directory.path().join("auth_config.yml"), fs::Permissions::from_mode(0o600)).unwrap();
+    assert_eq!(check_in(&directory, &["--strict"]), (0, FINE.to_owned(), String::new()));
+}
+
+#[test]
+fn replicas_order_no_certificates() {
+    let acme = "server: {addr: ':443', letsencrypt: {email: a@b.example, cache_dir: acme, host: registry.example}}\n";
+    let (_, _, said) = {
+        let directory = installed(CLEAN);
+        let file = directory.path().join("auth_config.yml");
+        let text = fs::read_to_string(&file).unwrap().replace("server: {addr: ':443'}\n", acme);
+        let state = "state: {url: 'postgres://pw@localhost/state?sslmode=disable'}\n";
+        fs::write(&file, format!("{text}{state}")).unwrap();
+        check_in(&directory, &[])
+    };
+    assert!(said.contains("server.letsencrypt: cannot stand beside `state.url`"), "{said}");
+}
+
 #[test]
 fn what_a_merge_key_stands_for_is_in_force() {
     let acl = "x-read: &read\n  actions: [pull]\nacl:\n- match: {account: bob}\n  <<: *read\n";

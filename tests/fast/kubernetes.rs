@@ -115,7 +115,8 @@ fn every_manifest_has_the_members_that_kubernetes_has() {
         for document in documents {
             let group = match document["kind"].as_str().unwrap() {
                 "CredentialProviderConfig" => "kubelet.config.k8s.io/v1",
-                "DaemonSet" => "apps/v1",
+                "DaemonSet" | "Deployment" => "apps/v1",
+                "PodDisruptionBudget" => "policy/v1",
                 "ClusterRole" | "ClusterRoleBinding" => "rbac.authorization.k8s.io/v1",
                 _ => "v1",
             };

@@ -11,7 +11,7 @@ use crate::support::{programs, sources};
 
 /// Programs by the names under which sources start them, and the needs that they stand for: `root`, or names of the
 /// table in `.ci/install`.
-const PROGRAMS: [(&str, &[&str]); 42] = [
+const PROGRAMS: [(&str, &[&str]); 43] = [
     ("/lib/systemd/systemd-journald", &["systemd"]),
     ("/usr/bin/mariadb", &["mariadb"]),
     ("/usr/bin/mariadb-install-db", &["mariadb"]),
@@ -27,6 +27,7 @@ const PROGRAMS: [(&str, &[&str]); 42] = [
     ("docker-registry", &["docker-registry"]),
     ("dockerd", &["docker", "root"]),
     ("h2load", &["h2load"]),
+    ("haproxy", &["haproxy"]),
     ("htpasswd", &["htpasswd"]),
     ("initdb", &["postgresql"]),
     ("java", &["java"]),

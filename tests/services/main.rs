@@ -56,6 +56,7 @@ mod published;
 mod push_times;
 mod registry3;
 mod replay;
+mod replicas;
 mod response_rewriting;
 mod revocation;
 mod robots;

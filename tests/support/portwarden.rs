@@ -254,6 +254,16 @@ impl Builder {
         Portwarden { port, process, builder: self, directory }
     }
 
+    /// Starts another with the files of `first`: a replica.
+    pub fn start_beside(self, first: &Portwarden) -> Portwarden {
+        let directory = tempfile::Builder::new().prefix("portwarden-test-").tempdir().unwrap();
+        for name in ["tls.crt", "tls.key", "ca.crt", "token.crt", "token.key", "portwarden.yml"] {
+            fs::copy(first.file(name), directory.path().join(name)).unwrap();
+        }
+        let (process, port) = self.serve(&directory, self.port);
+        Portwarden { port, process, builder: self, directory }
+    }
+
     /// Starts the program with the configuration in `directory`, on `port` or, with 0, a free one; returns it and its
     /// port.
     fn serve(&self, directory: &TempDir, port: u16) -> (Process, u16) {
@@ -368,6 +378,11 @@ impl Portwarden {
         // The file of the last reload may be noticed as changed only now.
         let is_done = |line: &str| line.contains(RELOADED) && line.contains("SIGHUP");
         self.process.wait_for_line(from, |line| line.contains(NOT_RELOADED) || is_done(line))
+    }
+
+    /// SIGKILL.
+    pub fn kill(&mut self) {
+        self.process.kill();
     }
 
     /// SIGKILL, and another one with the same configuration, on the same port.

@@ -1,7 +1,12 @@
 //! PostgreSQL as Debian installs it (`apt-get install postgresql`), in a directory of its own, on a free port, as a
 //! user without rights: it does not run as root.
 
-use std::{fs, path::Path, path::PathBuf};
+use std::{
+    fs,
+    net::{Ipv4Addr, SocketAddr},
+    path::Path,
+    path::PathBuf,
+};
 
 use tempfile::TempDir;
 
@@ -9,7 +14,7 @@ use super::{
     command,
     pki::{self, Authority},
     ports::free_port,
-    process::Process,
+    process::{PATIENCE, Process, eventually},
     programs,
     unprivileged::{give_away, unprivileged},
 };
@@ -76,6 +81,55 @@ impl Postgres {
         format!("postgres://reader:{password}@127.0.0.1:{}/registry?{parameters}", self.port)
     }
 
+    /// `postgres://…` of an empty database of its own, which `reader` may change: for a state. Any that was there goes.
+    pub fn state_url(&self) -> String {
+        self.psql("postgres", "DROP DATABASE IF EXISTS state WITH (FORCE)");
+        self.psql("postgres", "CREATE DATABASE state OWNER reader");
+        self.url("sslmode=disable").replace("/registry?", "/state?")
+    }
+
+    /// Runs SQL in that database as the administrator.
+    #[track_caller]
+    pub fn in_state(&self, sql: &str) {
+        self.psql("state", sql);
+    }
+
+    /// Puts the database of a state aside, as a backup would.
+    pub fn back_state_up(&self) {
+        self.copy("state", "backup");
+    }
+
+    /// Puts the database of a state back as it was then.
+    pub fn restore_state(&self) {
+        self.copy("backup", "state");
+    }
+
+    fn copy(&self, from: &str, to: &str) {
+        self.psql("postgres", &format!("DROP DATABASE IF EXISTS {to} WITH (FORCE)"));
+        // A template must have no connections: those of replicas come again at once.
+        self.psql("postgres", &format!("ALTER DATABASE {from} ALLOW_CONNECTIONS false"));
+        let end = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname";
+        self.psql("postgres", &format!("{end} = '{from}'"));
+        self.psql("postgres", &format!("CREATE DATABASE {to} TEMPLATE {from} OWNER reader"));
+        self.psql("postgres", &format!("ALTER DATABASE {from} ALLOW_CONNECTIONS true"));
+    }
+
+    /// Ends the main process at once; the others notice, and have ended when this returns.
+    pub fn kill(&mut self) {
+        let others = self.children();
+        self.process.kill();
+        let is_gone = |id: &String| {
+            let state = fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
+            state.rsplit(')').next().is_none_or(|rest| rest.is_empty() || rest.starts_with(" Z"))
+        };
+        assert!(eventually(PATIENCE, || others.iter().all(is_gone)), "processes of connections go on");
+    }
+
+    /// The address on which it listens.
+    pub fn address(&self) -> SocketAddr {
+        (Ipv4Addr::LOCALHOST, self.port).into()
+    }
+
     /// `host=… …` over its Unix socket.
     pub fn key_value(&self) -> String {
         let password = PASSWORD.replace('\\', "\\\\").replace('\'', "\\'");
@@ -110,12 +164,15 @@ impl Postgres {
     }
 
     fn signal_all(&self, signal: &str) {
-        let id = self.process.id();
-        let children = fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap();
-        let ids = [id.to_string()].into_iter().chain(children.split_whitespace().map(str::to_owned));
-        let ids: Vec<String> = ids.collect();
+        let ids: Vec<String> = [self.process.id().to_string()].into_iter().chain(self.children()).collect();
         let args: Vec<&str> = ["-s", signal].into_iter().chain(ids.iter().map(String::as_str)).collect();
         command::run("kill", &args, &[]);
+    }
+
+    fn children(&self) -> Vec<String> {
+        let id = self.process.id();
+        let children = fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap();
+        children.split_whitespace().map(str::to_owned).collect()
     }
 
     #[track_caller]
@@ -143,7 +200,9 @@ impl Postgres {
 
 impl Drop for Postgres {
     fn drop(&mut self) {
-        self.go_on();
+        if self.process.is_running() {
+            self.go_on();
+        }
         // SIGTERM would wait for connected clients.
         self.crash();
     }

@@ -107,7 +107,7 @@ async fn end_after(patience: Duration, connection: &mut SqliteConnection) -> Res
     Ok(())
 }
 
-fn postgres(server: &SqlServer) -> PgConnectOptions {
+pub(super) fn postgres(server: &SqlServer) -> PgConnectOptions {
     let mut options = PgConnectOptions::new_without_pgpass()
         .application_name(APPLICATION)
         .ssl_mode(postgres_mode(server.tls.mode))

@@ -2,9 +2,10 @@
 
 use std::{fmt, path::Path, path::PathBuf};
 
+use sqlx::postgres::PgConnectOptions;
 use zeroize::Zeroizing;
 
-use super::{DsnError, mysql, postgres, sqlite};
+use super::{DsnError, connection, mysql, postgres, sqlite};
 
 /// A database (`xorm_auth:`, `acl_xorm:`).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -103,6 +104,36 @@ impl Password {
 impl fmt::Debug for Password {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("***")
+    }
+}
+
+impl SqlServer {
+    /// Reads the address of a PostgreSQL server in either notation of its clients. Relative paths start at `base`.
+    ///
+    /// # Errors
+    /// A parameter is not supported, or the notation is wrong; never with the password.
+    pub fn postgres(url: &str, base: &Path) -> Result<Self, DsnError> {
+        postgres::parse(url, base)
+    }
+
+    /// Gives it a password, in place of any that the address has.
+    #[must_use]
+    pub fn with_password(self, password: &str) -> Self {
+        Self { password: Some(Password::new(password)), ..self }
+    }
+
+    /// Its address and its database, for messages: without user and password.
+    pub(crate) fn place(&self) -> String {
+        let database = self.database.as_deref().unwrap_or_default();
+        match &self.address {
+            Address::Tcp(host, port) => format!("postgres://{host}:{port}/{database}"),
+            Address::Unix(path, port) => format!("postgres at {}:{port}/{database}", path.display()),
+        }
+    }
+
+    /// The options of a connection to it, if it is one of PostgreSQL.
+    pub(crate) fn options(&self) -> PgConnectOptions {
+        connection::postgres(self)
     }
 }
 

@@ -362,9 +362,19 @@ pub(crate) struct PersonalTokens {
 
 /// `state:`, Portwarden's own.
 #[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields, default, expecting = "a mapping with `file`")]
+#[serde(deny_unknown_fields, default, expecting = "a mapping with `file` or `url`")]
 pub(crate) struct State {
     pub(crate) file: Option<Text>,
+    pub(crate) url: Option<Text>,
+    pub(crate) password_file: Option<Text>,
+    pub(crate) when_down: Option<WhenDown>,
+}
+
+/// `state.when_down:`.
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default, expecting = "a mapping with `revocations`")]
+pub(crate) struct WhenDown {
+    pub(crate) revocations: Option<Text>,
 }
 
 /// `shadow:`, Portwarden's own.

@@ -56,15 +56,25 @@ fn database(
             return None;
         }
     };
-    files(&settings, &at("conn_string"), context)?;
+    check_settings(&settings, &at("conn_string"), context)?;
+    Some(settings)
+}
+
+/// Checks a PostgreSQL server whose address stands at `at`; `None` after an error.
+pub(super) fn check_server(server: &SqlServer, at: &Path, context: &mut Context<'_>) -> Option<()> {
+    check_settings(&SqlSettings::Postgres(server.clone()), at, context)
+}
+
+fn check_settings(settings: &SqlSettings, at: &Path, context: &mut Context<'_>) -> Option<()> {
+    files(settings, at, context)?;
     if let Some(server) = settings.server() {
-        warn_of_network(server, &settings, &at("conn_string"), context);
+        warn_of_network(server, settings, at, context);
         if server.password.is_some() {
             // The password stands in the configuration itself.
-            pem::warn_if_public(FilePath::new(context.report.file()), &at("conn_string"), context);
+            pem::warn_if_public(FilePath::new(context.report.file()), at, context);
         }
     }
-    Some(settings)
+    Some(())
 }
 
 const SUPPORTED: [&str; 3] = ["mysql", "postgres", "sqlite3"];

@@ -1,21 +1,47 @@
-//! `state:`: the file in which revocations are stored.
+//! `state:`: the file or the database in which revocations are stored.
 
-use std::{env, os::unix::fs::MetadataExt as _, path::PathBuf};
+use std::{env, fs, os::unix::fs::MetadataExt as _, path::PathBuf, time::Duration};
 
+use zeroize::Zeroizing;
+
+use super::sql;
 use crate::{
+    backend::SqlServer,
     config::{
         Context,
         diagnostics::path::Path,
-        schema::{File, Text},
+        schema::{self, File, Text},
+        values::{pem, quantity::parse_duration},
     },
-    state::StateSettings,
+    state::{SharedSettings, StateSettings},
 };
 
-/// Reads `state.file`; by default `state.db` in the directory that systemd made for the service (`StateDirectory=`), and
-/// none where there is no such directory.
+/// The bounds of `state.when_down.revocations`: the changes are read several times a second.
+const SHORTEST: Duration = Duration::from_secs(5);
+const LONGEST: Duration = Duration::from_secs(24 * 3600);
+
+/// Reads `state.url`, or `state.file`; by default `state.db` in the directory that systemd made for the service
+/// (`StateDirectory=`), and none where there is no such directory.
 pub(crate) fn settings(file: &File, context: &mut Context<'_>) -> StateSettings {
-    let written = file.state.as_ref().and_then(|state| state.file.as_ref());
-    match written.map(|Text(path)| path.as_str()) {
+    let none = schema::State::default();
+    let written = file.state.as_ref().unwrap_or(&none);
+    if let Some(Text(url)) = &written.url {
+        let server = server(url, written, context);
+        let trusted_for = trusted_for(written, context);
+        refuse_what_is_not_shared(file, written, context);
+        return server.map_or(StateSettings::Off, |server| {
+            StateSettings::Shared(SharedSettings { server, trusted_for })
+        });
+    }
+    for (key, is_written) in
+        [("password_file", written.password_file.is_some()), ("when_down", written.when_down.is_some())]
+    {
+        if is_written {
+            let at = Path::from("state").key(key);
+            context.report.error(at, "stands without `url`", "Add `url`, or remove this");
+        }
+    }
+    match written.file.as_ref().map(|Text(path)| path.as_str()) {
         Some("none") => StateSettings::Off,
         Some(path) => {
             let path = context.path(path);
@@ -23,6 +49,83 @@ pub(crate) fn settings(file: &File, context: &mut Context<'_>) -> StateSettings 
             StateSettings::File(path)
         }
         None => in_state_directory("state.db").map_or(StateSettings::Off, StateSettings::Default),
+    }
+}
+
+/// The server of a shared state; `None` after an error.
+fn server(url: &str, written: &schema::State, context: &mut Context<'_>) -> Option<SqlServer> {
+    let at = Path::from("state.url");
+    if !["postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme)) {
+        let hint = "Write `postgres://user@host/database?sslmode=verify-full`, or the path of a file as `state.file`";
+        context.report.error(at, "expected the URL of a PostgreSQL database", hint);
+        return None;
+    }
+    let server = match SqlServer::postgres(url, context.base) {
+        Ok(server) => server,
+        Err(error) => {
+            context.report.error(at, error.message, error.hint);
+            return None;
+        }
+    };
+    sql::check_server(&server, &at, context)?;
+    let Some(Text(file)) = &written.password_file else { return Some(server) };
+    if server.password.is_some() {
+        let hint = "Remove the password from `url`";
+        context.report.error("state.password_file", "`url` has a password as well", hint);
+        return None;
+    }
+    Some(server.with_password(&password(file, context)?))
+}
+
+/// The password in a file, without the white space around it.
+fn password(written: &str, context: &mut Context<'_>) -> Option<Zeroizing<String>> {
+    let (file, at) = (context.path(written), Path::from("state.password_file"));
+    if !context.looks_at(&file, &at) {
+        return Some(Zeroizing::new("not read".to_owned()));
+    }
+    let hint = "Give a file with the password, which this user may read";
+    let content = match fs::read_to_string(&file) {
+        Ok(content) => Zeroizing::new(content),
+        Err(error) => {
+            context.report.error(at, format!("cannot read {}: {error}", file.display()), hint);
+            return None;
+        }
+    };
+    pem::warn_if_public(&file, &at, context);
+    let password = content.trim();
+    if password.is_empty() {
+        context.report.error(at, format!("{} is empty", file.display()), hint);
+        return None;
+    }
+    Some(Zeroizing::new(password.to_owned()))
+}
+
+/// The time for which known revocations count while the server gives no answer; `None` for any.
+fn trusted_for(written: &schema::State, context: &mut Context<'_>) -> Option<Duration> {
+    let revocations = written.when_down.as_ref().and_then(|down| down.revocations.as_ref());
+    let Text(text) = revocations.filter(|Text(text)| text != "never")?;
+    let at = Path::from("state.when_down.revocations");
+    let hint = "Write `never`, or a time as `60s`";
+    match parse_duration(text) {
+        Some(time) if (SHORTEST..=LONGEST).contains(&time) => return Some(time),
+        Some(_) => context.report.error(at, "expected `never`, or a time from 5s to 24h", hint),
+        None => context.report.error(at, "expected `never` or a duration", hint),
+    }
+    None
+}
+
+/// Refuses what each replica would do on its own, though all of them have to do it once.
+fn refuse_what_is_not_shared(file: &File, written: &schema::State, context: &mut Context<'_>) {
+    if written.file.is_some() {
+        let hint = "Keep `url` for several Portwardens, or `file` for one";
+        context.report.error("state.file", "expected `file` or `url`, found both", hint);
+    }
+    let has_acme = file.server.as_ref().is_some_and(|server| server.letsencrypt.is_some());
+    if has_acme {
+        let message = "cannot stand beside `state.url`: replicas would order a certificate each, and not answer each \
+                       other's challenges";
+        let hint = "Give all replicas one certificate with `server.certificate` and `server.key`, or end TLS before them";
+        context.report.error("server.letsencrypt", message, hint);
     }
 }
 

@@ -93,7 +93,7 @@ pub(crate) fn count_at(
 }
 
 /// `30s`, `1h30m`, `1.5s`, `250ms`, `0`: Go's `time.ParseDuration` without signs and down to milliseconds.
-fn parse_duration(text: &str) -> Option<Duration> {
+pub(crate) fn parse_duration(text: &str) -> Option<Duration> {
     if text == "0" {
         return Some(Duration::ZERO);
     }

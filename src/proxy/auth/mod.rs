@@ -39,7 +39,8 @@ pub(super) fn revoked_meanwhile(_: RevokedMeanwhile) -> Refusal {
 
 /// The answer to a token or a session whose claims are stored and cannot be read now.
 pub(super) fn claims_unavailable() -> Refusal {
-    let why = "the state file, which has the labels of this account, cannot be read now; try again";
+    let why =
+        "the state, which has the labels of this account and what was revoked, cannot be read now; try again";
     Refusal::new(ErrorCode::Unavailable, why).retry_after(std::time::Duration::from_secs(1))
 }
 

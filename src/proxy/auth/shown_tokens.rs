@@ -83,6 +83,9 @@ fn of_robot(
         }
         RobotVerdict::Accepted(identity) => {
             if let Some(ended) = revoked(snapshot, &identity) {
+                if ended == Ended::Unknown {
+                    return Some(Err(claims_unavailable()));
+                }
                 let why = match ended {
                     Ended::Token => "was revoked",
                     _ => "cannot be held against the revocations, whose state file cannot be read",

@@ -15,7 +15,7 @@ use parking_lot::Mutex;
 use crate::{
     authn::{Identity, Secret},
     limits::{Buckets, CheckQueue, Network, Rate},
-    proxy::{Snapshot, request_log::RequestLog, snapshot::unix_now},
+    proxy::{Snapshot, auth::claims_unavailable, request_log::RequestLog, snapshot::unix_now},
     registry::{ErrorCode, Refusal},
     state::Ended,
     telemetry::Telemetry,
@@ -155,6 +155,7 @@ fn not_revoked(snapshot: &Snapshot, login: Login) -> Result<Login, Refusal> {
     snapshot.state.check_jwt(account, id.as_deref(), *issued_at).map_err(|ended| {
         tracing::info!(account, jti = id, ?ended, "a login with a JWT failed: it was revoked");
         let why = match ended {
+            Ended::Unknown => return claims_unavailable(),
             Ended::Token => "Auth failed. The JWT was revoked: request another",
             Ended::Account => {
                 "Auth failed. The JWT was issued before its account was revoked, or within a minute after it: request \

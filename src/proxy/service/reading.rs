@@ -37,6 +37,7 @@ impl Service {
             personal_token_changes: personal_token_changes.into(),
             device_logins: self.authentication.device_logins.counts(),
             state_up: self.state().is_up(),
+            state_behind: self.state().behind().map_or(0, |behind| behind.as_secs()),
             stored_claims: self.state().claims_counts(),
             sign_ins: self.state().sign_in_count(),
             sign_in_checks: self.state().confirmation_counts().into(),

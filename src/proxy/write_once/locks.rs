@@ -14,6 +14,7 @@ use crate::{
     limits::Slot,
     proxy::keyed_locks::KeyedLocks,
     registry::{Digest, ErrorCode, Refusal, RepositoryName, Tag},
+    state::{NotHeld, SharedHold, State},
 };
 
 /// The time for which a request waits for those before it.
@@ -42,6 +43,8 @@ pub(super) struct Locks {
     repositories: KeyedLocks<Box<str>, RwLock<()>>,
     /// The turn of an account in a repository: only one of its deletions waits for the lock of that, ahead of pushes.
     turns: KeyedLocks<(Box<str>, Box<str>), tokio::sync::Mutex<()>>,
+    /// The requests of other replicas, where there are any.
+    state: Arc<State>,
 }
 
 /// The part of a request that ends when its answer is known: its locks, and the claims of a push. Dropped before that, the
@@ -53,6 +56,8 @@ pub(in crate::proxy) struct Passage {
     pushed: Option<Digest>,
     /// For the manifest in memory.
     _slot: Option<Slot>,
+    /// The place of the request among those of all replicas. Ended before the locks of this one.
+    shared: Option<SharedHold>,
 }
 
 enum Held {
@@ -75,10 +80,16 @@ enum Held {
 }
 
 impl Locks {
+    /// Those of all replicas that share a state.
+    pub(super) fn sharing(state: Arc<State>) -> Self {
+        Self { state, ..Self::default() }
+    }
+
     /// The locks of a push of these tags.
     ///
     /// # Errors
-    /// Others hold one of them for too long.
+    /// Others hold one of them for too long, or that is not known. 409 where another replica pushes one with another
+    /// digest, or did and got no answer.
     pub(super) async fn for_push(
         &self,
         name: &RepositoryName,
@@ -99,18 +110,27 @@ impl Locks {
             (repository, tags)
         };
         let (repository, tags) = timeout(PATIENCE, all).await.map_err(|_| busy(name))?;
+        let names = keys.iter().map(|key| key.tag.to_string()).collect();
+        let shared = self.state.hold_push(name.as_str(), names, digest.as_str()).await;
+        let shared = shared.map_err(|why| not_held(name, why))?;
         let claims = claims.clone();
-        Ok(Held::Push { claims, keys, digest, _tags: tags, _repository: repository }.into())
+        let held = Held::Push { claims, keys, digest, _tags: tags, _repository: repository };
+        Ok(Passage::holding(held, shared))
     }
 
     /// The lock of a push that keeps deletions waiting, and no other push.
     ///
     /// # Errors
     /// A deletion holds it for too long.
-    pub(super) async fn shared(&self, name: &RepositoryName) -> Result<Passage, Refusal> {
+    pub(super) async fn shared(&self, name: &RepositoryName, digest: &Digest) -> Result<Passage, Refusal> {
         let lock = self.repository(name);
         let repository = timeout(PATIENCE, lock.read_owned()).await.map_err(|_| busy(name))?;
-        Ok(Held::Shared { _repository: repository }.into())
+        let shared = match self.state.hold_push(name.as_str(), Vec::new(), digest.as_str()).await {
+            // Deletions are refused meanwhile, and pushes go on.
+            Err(NotHeld::Unavailable) => None,
+            shared => shared.map_err(|why| not_held(name, why))?,
+        };
+        Ok(Passage::holding(Held::Shared { _repository: repository }, shared))
     }
 
     /// The lock of a deletion by an account. Its other deletions there wait for it to end before they ask for the lock: a
@@ -129,13 +149,17 @@ impl Locks {
             (turn, lock.write_owned().await)
         };
         let (turn, repository) = timeout(PATIENCE, both).await.map_err(|_| busy(name))?;
-        Ok(Held::Deletion { repository, turn: Some(turn), is_sent: false }.into())
+        let shared = self.state.hold_deletion(name.as_str(), PATIENCE).await;
+        let shared = shared.map_err(|why| not_held(name, why))?;
+        let held = Held::Deletion { repository, turn: Some(turn), is_sent: false };
+        Ok(Passage::holding(held, shared))
     }
 
     /// The same, if others let it go within that time.
     pub(super) async fn deletion_within(&self, name: &RepositoryName, patience: Duration) -> Option<Passage> {
         let repository = timeout(patience, self.repository(name).write_owned()).await.ok()?;
-        Some(Held::Deletion { repository, turn: None, is_sent: false }.into())
+        let shared = self.state.hold_deletion(name.as_str(), patience).await.ok()?;
+        Some(Passage::holding(Held::Deletion { repository, turn: None, is_sent: false }, shared))
     }
 
     fn repository(&self, name: &RepositoryName) -> Arc<RwLock<()>> {
@@ -147,13 +171,11 @@ impl Locks {
     }
 }
 
-impl From<Held> for Passage {
-    fn from(held: Held) -> Self {
-        Self { held: Some(held), pushed: None, _slot: None }
-    }
-}
-
 impl Passage {
+    fn holding(held: Held, shared: Option<SharedHold>) -> Self {
+        Self { held: Some(held), pushed: None, _slot: None, shared }
+    }
+
     /// The same of a push of this manifest, with a slot, which it keeps to its end.
     pub(super) fn pushing(mut self, digest: Digest, slot: Slot) -> Self {
         (self.pushed, self._slot) = (Some(digest), Some(slot));
@@ -170,6 +192,9 @@ impl Passage {
     /// # Errors
     /// Too many tags are claimed.
     pub(in crate::proxy) fn begin(&mut self) -> Result<(), Refusal> {
+        if let Some(shared) = &mut self.shared {
+            shared.sent();
+        }
         match &mut self.held {
             None | Some(Held::Shared { .. }) => Ok(()),
             Some(Held::Push { claims, keys, digest, .. }) => claims.claim(keys, digest),
@@ -196,6 +221,9 @@ impl Passage {
         if !status.is_success() && !status.is_client_error() {
             return;
         }
+        if let Some(mut shared) = self.shared.take() {
+            shared.answered();
+        }
         match self.held.take() {
             Some(Held::Push { claims, keys, .. }) => keys.iter().for_each(|key| claims.settle(key)),
             Some(Held::Shared { .. } | Held::Deletion { .. }) | None => {}
@@ -212,6 +240,24 @@ impl Drop for Passage {
                 tokio::time::sleep(SETTLE).await;
                 drop((repository, turn));
             });
+        }
+    }
+}
+
+/// The answer to a request that has no place among those of other replicas.
+fn not_held(name: &RepositoryName, why: NotHeld) -> Refusal {
+    match why {
+        NotHeld::Busy => busy(name),
+        NotHeld::Claimed(digest) => {
+            let why = format!(
+                "a write-once tag of {name} is held by an unfinished push of {digest}; push that one again, or another tag"
+            );
+            Refusal::new(ErrorCode::Conflict, why)
+        }
+        NotHeld::Unavailable => {
+            let why = "the state that this server shares with others cannot be used now, and it excludes pushes of \
+                       write-once tags and deletions from each other; try again later";
+            Refusal::new(ErrorCode::Unavailable, why).retry_after(crate::proxy::upstream::RETRY_AFTER)
         }
     }
 }

@@ -6,6 +6,7 @@
 //! push also claims its tags: if its answer is lost, it is not known whether it was done, and no other digest may be
 //! pushed until the registry shows one. Whatever cannot be read, refuses.
 
+mod claimed_elsewhere;
 mod claims;
 mod going_along;
 mod leftovers;
@@ -36,6 +37,7 @@ use super::{
 use crate::{
     authz::{self, Authorizers, EntryPlace, Permit, TagLock, WriteOnce, may_tag},
     registry::{Digest, Endpoint, ErrorCode, Method, PLACEHOLDER, Refusal, RepositoryName, Route, Tag},
+    state::State,
 };
 use claims::Claims;
 use leftovers::Leftovers;
@@ -56,6 +58,7 @@ const DELETE: &[&str] = &["delete"];
 pub(super) struct WriteOnceGate {
     held: HeldManifests,
     locks: Locks,
+    state: Arc<State>,
     claims: Claims,
     leftovers: Arc<Leftovers>,
     deleted: Arc<DeletedTags>,
@@ -64,11 +67,13 @@ pub(super) struct WriteOnceGate {
     undecided: AtomicU64,
 }
 
-impl Default for WriteOnceGate {
-    fn default() -> Self {
+impl WriteOnceGate {
+    /// That of a server that may share its state with others.
+    pub(super) fn sharing(state: Arc<State>) -> Self {
         Self {
             held: HeldManifests::new("manifests that are pushed"),
-            locks: Locks::default(),
+            locks: Locks::sharing(Arc::clone(&state)),
+            state,
             claims: Claims::default(),
             leftovers: Arc::default(),
             deleted: Arc::default(),
@@ -184,7 +189,7 @@ impl WriteOnceGate {
         let digest = Digest::of(&bytes);
         if guarded_tags.is_empty() {
             // No deletion decides meanwhile about what the tag needs, or takes what is pushed for the placeholder.
-            let passage = self.locks.shared(name).await?;
+            let passage = self.locks.shared(name, &digest).await?;
             self.pushed.note(name, &digest);
             return Ok((body, passage.pushing(digest, slot)));
         }
@@ -195,9 +200,9 @@ impl WriteOnceGate {
         }
         // Also for an account that may move the tag: what it pushes must not land on what another has pushed meanwhile.
         let keys = guarded_tags.iter().map(|(tag, _)| TagKey::new(name, tag)).collect();
-        let passage = self.locks.for_push(name, keys, &self.claims, digest.clone()).await?;
-        let passage = passage.pushing(digest.clone(), slot);
         let reader = TagReader { registry: guarded.registry, name };
+        let passage = self.locked_for_push(&reader, keys, &guarded_tags, &digest).await?;
+        let passage = passage.pushing(digest.clone(), slot);
         for (tag, place) in write_once(guarded_tags) {
             self.check(&reader, &tag, &digest).await.inspect_err(|_| log.ruled(|| place.to_string()))?;
         }

@@ -3,7 +3,10 @@
 //! As with [one tag](super::tag_deletion), registry 3 deletes each tag itself. On registry 2.8 the placeholder is put on
 //! all of them, and deleted once. If that breaks off, the tags that have the placeholder count as deleted.
 
-use std::sync::{Arc, atomic::Ordering};
+use std::{
+    collections::HashSet,
+    sync::{Arc, atomic::Ordering},
+};
 
 use hyper::StatusCode;
 
@@ -25,6 +28,8 @@ pub(in crate::proxy) struct PruneSteps {
     steps: PlaceholderSteps,
     deleted: Arc<DeletedTags>,
     pushed: PushedMeanwhile,
+    /// The manifests that were pushed at any replica in the last day, where there are several.
+    elsewhere: HashSet<String>,
 }
 
 impl WriteOnceGate {
@@ -43,15 +48,21 @@ impl WriteOnceGate {
         registry: &Subrequest,
     ) -> Result<PruneSteps, Refusal> {
         let passage = self.locks.for_deletion(name, "").await?;
+        // No push is under way: this is all of them.
+        let elsewhere = self.state.pushed_lately(name.as_str()).await.map_err(|error| {
+            let why = format!("it is not known what was pushed through other replicas: {error}");
+            Refusal::new(ErrorCode::Unavailable, why)
+        })?;
         let steps = self.steps(registry.clone(), name.clone(), passage);
-        Ok(PruneSteps { steps, deleted: Arc::clone(&self.deleted), pushed: self.pushed.clone() })
+        let elsewhere = elsewhere.into_iter().collect();
+        Ok(PruneSteps { steps, deleted: Arc::clone(&self.deleted), pushed: self.pushed.clone(), elsewhere })
     }
 }
 
 impl PruneSteps {
     /// Returns true if a manifest was pushed since the run began.
     pub(in crate::proxy) fn was_pushed(&self, digest: &Digest) -> bool {
-        self.pushed.has(&self.steps.name, digest)
+        self.elsewhere.contains(digest.as_str()) || self.pushed.has(&self.steps.name, digest)
     }
 
     /// Deletes tags. `done` gets each that is deleted, also where a later one fails.

@@ -86,9 +86,11 @@ async fn rule_50_a_tag_is_pushed_once_at_a_time_and_no_manifest_deleted_meanwhil
 #[tokio::test(start_paused = true)]
 async fn rule_53_a_push_waits_for_one_deletion_of_an_account_at_most() {
     let (locks, name, soon) = (Locks::default(), name("a/b"), Duration::from_secs(1));
+    let one = digest("one");
     let first = locks.for_deletion(&name, "someone").await.unwrap();
     // It asked before the push did.
-    let (mut second, mut push) = (pin!(locks.for_deletion(&name, "someone")), pin!(locks.shared(&name)));
+    let (mut second, mut push) =
+        (pin!(locks.for_deletion(&name, "someone")), pin!(locks.shared(&name, &one)));
     assert!(timeout(soon, &mut second).await.is_err());
     assert!(timeout(soon, &mut push).await.is_err());
     drop(first);

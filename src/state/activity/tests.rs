@@ -7,8 +7,7 @@ use crate::{
     activity::Last,
     state::{
         StateSettings,
-        sqlite::SqliteStore,
-        sqlite_activity::{BOUNDS, Bounds},
+        sql::{BOUNDS, Bounds, SqlStore},
     },
     telemetry::{Action, Object},
 };
@@ -209,7 +208,7 @@ fn an_event_without_room_is_a_gap() {
 
 /// A state whose file has room for so many records.
 async fn bounded(file: &Path, all: u64, of_one: u64) -> State {
-    let mut store = SqliteStore::open(file.to_owned(), NOW).await.unwrap();
+    let mut store = SqlStore::open(file.to_owned(), NOW).await.unwrap();
     store.bounds = Bounds { all, of_one };
     State::with(Arc::new(store)).await.unwrap()
 }

@@ -77,6 +77,12 @@ impl PersonalTokenRecord {
         Some(self.used.load(Ordering::Relaxed)).filter(|at| *at > 0)
     }
 
+    /// Takes over the last use that `other` knows of.
+    pub(super) fn join_uses(&self, other: &Self) {
+        self.used.fetch_max(other.used.load(Ordering::Relaxed), Ordering::Relaxed);
+        self.stored_use.fetch_max(other.stored_use.load(Ordering::Relaxed), Ordering::Relaxed);
+    }
+
     /// Notes that it was used at `now`, in seconds since 1970.
     pub fn used(&self, now: u64) {
         self.used.fetch_max(now, Ordering::Relaxed);

@@ -53,4 +53,18 @@ pub(crate) const STATE: &[Setting] = &[
          no state: then nothing can be revoked.",
     )
     .or(Words("state.db in the StateDirectory of systemd, /var/lib/portwarden; else none")),
+    optional(
+        "state.url",
+        "Instead of `file`: a PostgreSQL database that several Portwardens share, as \
+         `postgres://portwarden@db.example/portwarden?sslmode=verify-full`; see docs/scaling.md.",
+    )
+    .or(Words("none")),
+    optional("state.password_file", "The file with the password of the user in `url`.").or(Words("none")),
+    section("state.when_down", "What holds while the database gives no answer."),
+    plain(
+        "state.when_down.revocations",
+        "never",
+        "How long the revocations that are known count, from 5s to 24h; after it, tokens get 503. `never` is no end to \
+         that: what other replicas revoke meanwhile is not known.",
+    ),
 ];

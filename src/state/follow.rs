@@ -1,0 +1,244 @@
+//! The changes of other replicas in a state that they share: revocations, personal tokens and people who sign in.
+//!
+//! The list of changes is read several times a second, so that each replica has them in memory, and no request waits for
+//! the store. Where the store gives no answer, what is known counts on, for as long as `state.when_down` allows. What is
+//! in force here is stricter than what is read: nothing that was revoked here comes back.
+
+use std::{
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use parking_lot::Mutex;
+use tokio::time::{Instant, MissedTickBehavior, interval};
+
+use super::{
+    NotRevoked, Revocations, SharedSettings, State, Target,
+    sql::SqlStore,
+    store::{Change, Followed, Seen, SharedChange, Store, StoreError},
+};
+
+/// The interval between two readings.
+const PAUSE: Duration = Duration::from_millis(300);
+/// The interval at which this replica says that it is alive.
+const ALIVE: Duration = Duration::from_secs(5);
+
+/// The place up to which the changes were followed.
+pub(super) struct Follower {
+    seen: Mutex<Seen>,
+    /// The beginning of the last reading that came to its end.
+    read_at: Mutex<Instant>,
+    /// The time for which what is known counts without another reading; `None` for any.
+    pub(super) trusted_for: Option<Duration>,
+    is_failing: AtomicBool,
+    /// Held while changes are read and put in force: in their order.
+    turn: tokio::sync::Mutex<()>,
+}
+
+impl Follower {
+    /// All is known up to `seen`.
+    pub(super) fn new(seen: Seen) -> Self {
+        let (seen, read_at) = (Mutex::new(seen), Mutex::new(Instant::now()));
+        let (is_failing, turn) = (AtomicBool::new(false), tokio::sync::Mutex::default());
+        Self { seen, read_at, trusted_for: None, is_failing, turn }
+    }
+
+    /// Returns true if what is known may lack revocations for longer than is allowed.
+    pub(super) fn is_out_of_date(&self) -> bool {
+        self.trusted_for.is_some_and(|most| self.read_at.lock().elapsed() > most)
+    }
+}
+
+impl State {
+    /// Connects to a database that others share. `now` in seconds since 1970.
+    ///
+    /// # Errors
+    /// It cannot be used.
+    pub(super) async fn share(settings: &SharedSettings, now: u64) -> Result<Self, StoreError> {
+        let store = SqlStore::connect(&settings.server, now).await?;
+        if store.is_new() {
+            let server = store.place().display();
+            tracing::warn!(%server, "made the tables of a new state: tokens and sessions that were issued before are refused");
+        }
+        let mut state = Self::with(Arc::new(store)).await?;
+        state.follower.trusted_for = settings.trusted_for;
+        Ok(state)
+    }
+
+    /// Returns true if other Portwardens share the state.
+    pub fn is_shared(&self) -> bool {
+        self.store.as_ref().is_ok_and(|store| store.is_shared())
+    }
+
+    /// Returns the time since all changes of other replicas were known; `None` for a state of one.
+    pub fn behind(&self) -> Option<Duration> {
+        self.is_shared().then(|| self.follower.read_at.lock().elapsed())
+    }
+
+    /// Returns true if what was revoked is not known for longer than the operator allows.
+    pub fn is_out_of_date(&self) -> bool {
+        self.follower.is_out_of_date()
+    }
+
+    /// Follows the other replicas, for as long as the state is in use. Within a tokio runtime.
+    pub fn follow_replicas(self: &Arc<Self>) {
+        if !self.is_shared() {
+            return;
+        }
+        tokio::spawn(keep_following(Arc::downgrade(self)));
+        tokio::spawn(stay_alive(Arc::downgrade(self)));
+    }
+
+    /// Reads once what other replicas have changed. The log has the first failure, and the end of it.
+    pub(super) async fn follow(&self) {
+        let Ok(store) = &self.store else { return };
+        let _turn = self.follower.turn.lock().await;
+        let began = Instant::now();
+        let followed = self.read_changes(store).await;
+        self.note(&followed);
+        let Follower { read_at, is_failing, .. } = &self.follower;
+        match followed {
+            Ok(()) => {
+                *read_at.lock() = began;
+                if is_failing.swap(false, Ordering::Relaxed) {
+                    tracing::info!("the shared state can be used again");
+                }
+            }
+            Err(error) => {
+                if !is_failing.swap(true, Ordering::Relaxed) {
+                    tracing::error!(%error, "the shared state cannot be used; what other replicas revoke is not known here");
+                }
+            }
+        }
+    }
+
+    async fn read_changes(&self, store: &Arc<dyn Store>) -> Result<(), StoreError> {
+        Self::store_changes(store, &mut *self.unstored.lock().await).await?;
+        loop {
+            let seen = self.follower.seen.lock().clone();
+            match store.follow(seen).await? {
+                Followed::Changes { id, changes, last } => {
+                    if self.revocations.read().id.as_deref() != Some(&*id) {
+                        return self.read_all(store).await.map(drop);
+                    }
+                    let is_last = changes.is_empty();
+                    for change in changes {
+                        self.apply_shared(change).await;
+                    }
+                    *self.follower.seen.lock() = last;
+                    if is_last {
+                        return Ok(());
+                    }
+                }
+                Followed::Missed => return self.read_all(store).await.map(drop),
+                Followed::Restored => return self.after_restore(store).await,
+            }
+        }
+    }
+
+    /// The store has another past than what was read before: a backup lacks revocations that this replica may know or not.
+    async fn after_restore(&self, store: &Arc<dyn Store>) -> Result<(), StoreError> {
+        match self.read_all(store).await? {
+            None => return Ok(()),
+            Some(false) => {
+                tracing::error!("the shared state was replaced: all tokens and sessions of the old one end");
+                return Ok(());
+            }
+            Some(true) => {}
+        }
+        tracing::error!(
+            "the shared state was restored from a backup, and may lack revocations: all tokens and sessions end"
+        );
+        let mut unstored = self.unstored.lock().await;
+        match self.revocations.write().apply(&Target::All, unix_now()) {
+            Ok(change) => unstored.push(change),
+            // Only if the system gives no random bytes.
+            Err(error) => tracing::error!(%error, "cannot end the tokens of a state that was restored"),
+        }
+        Self::store_changes(store, &mut unstored).await
+    }
+
+    /// Reads all of it; returns whether it is the state that was known. `None` where a revocation here came in between: what
+    /// is read may lack it, and the next time is soon.
+    async fn read_all(&self, store: &Arc<dyn Store>) -> Result<Option<bool>, StoreError> {
+        let before = self.revocation_count();
+        // First, so that no change is missed.
+        let seen = store.last_change().await?;
+        let stored = store.load().await?;
+        let tokens = store.personal_tokens().await?;
+        let sign_ins = store.sign_ins().await?;
+        let unstored = self.unstored.lock().await;
+        if !unstored.is_empty() || self.revocation_count() != before {
+            return Ok(None);
+        }
+        let is_same = self.revocations.read().id.as_deref() == Some(&*stored.id);
+        self.revocations.write().replace(Revocations::of(stored));
+        self.personal.replace(tokens);
+        self.sign_ins.replace(sign_ins).await;
+        *self.follower.seen.lock() = seen;
+        Ok(Some(is_same))
+    }
+
+    async fn apply_shared(&self, change: SharedChange) {
+        match change {
+            SharedChange::Account { name, generation, at } => {
+                self.revocations.write().raise_account(name, generation, at);
+            }
+            SharedChange::Token { id, at } => self.revocations.write().add_token(id, at),
+            SharedChange::PersonalToken(id, token) => self.personal.follow(&id, token.map(|token| *token)),
+            SharedChange::SignIn(name, record) => {
+                self.sign_ins.follow(&name, record.map(|record| *record)).await;
+            }
+        }
+    }
+
+    /// Stores what is in force here, in its order.
+    pub(super) async fn store_changes(
+        store: &Arc<dyn Store>,
+        unstored: &mut Vec<Change>,
+    ) -> Result<(), StoreError> {
+        while let Some(change) = unstored.first() {
+            store.keep(change).await?;
+            unstored.remove(0);
+        }
+        Ok(())
+    }
+
+    /// After a revocation was stored: what came of it where another replica has revoked the same.
+    pub(super) async fn follow_own(&self, stored: Result<(), NotRevoked>) -> Result<(), NotRevoked> {
+        if stored.is_ok() && self.is_shared() {
+            self.follow().await;
+        }
+        stored
+    }
+}
+
+async fn keep_following(state: Weak<State>) {
+    let mut ticks = interval(PAUSE);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        let Some(state) = state.upgrade() else { return };
+        state.follow().await;
+    }
+}
+
+async fn stay_alive(state: Weak<State>) {
+    let mut ticks = interval(ALIVE);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        let Some(state) = state.upgrade() else { return };
+        if let Ok(store) = &state.store {
+            // A failure is logged and counted where the changes are followed.
+            let _ = store.is_alive().await;
+        }
+    }
+}
+
+fn unix_now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}

@@ -1,0 +1,208 @@
+//! Pushes and deletions of manifests that exclude each other at all replicas that share a state.
+//!
+//! A plain registry cannot write only if nothing is there. So each push of a write-once tag claims it for its digest
+//! before the registry is asked whether the tag is there, and no time ends the claim of a push whose answer was lost: it
+//! may be done at any moment. It ends when the registry refuses the push, or shows the tag.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::time::{Instant, sleep};
+
+use super::{
+    State,
+    revocations::random_id,
+    store::{HoldAnswer, PushHold, Store, StoreError},
+};
+
+/// The time for which a request waits for those of other replicas.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// The time for which a push waits for one of the same tag with another digest.
+const CLAIM_PATIENCE: Duration = Duration::from_secs(3);
+/// The time that a question to the store takes at most.
+const ANSWER: Duration = Duration::from_secs(2);
+/// The interval between two tries.
+const PAUSE: Duration = Duration::from_millis(100);
+/// The time that the registry gets to end a deletion whose client is gone.
+const SETTLE: Duration = Duration::from_secs(30);
+
+/// The place of a request among those of all replicas. Dropped, it ends, unless it may still be done.
+pub struct SharedHold {
+    store: Arc<dyn Store>,
+    holder: String,
+    kind: Kind,
+    /// True from when the registry may have the request until its answer is known.
+    is_sent: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// Of tags that may move: it ends whatever the answer was.
+    Push,
+    /// Of write-once tags: without an answer, it stays.
+    Claim,
+    /// It stays for a while without an answer.
+    Deletion,
+}
+
+/// The reason why a request has no place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NotHeld {
+    /// A push of this digest has one of the tags.
+    Claimed(String),
+    /// Others are under way.
+    Busy,
+    /// The store gives no answer.
+    Unavailable,
+}
+
+impl State {
+    /// Begins a push of a manifest, of these write-once tags or none; `None` where no other replica can push.
+    ///
+    /// # Errors
+    /// [`NotHeld`].
+    pub async fn hold_push(
+        &self,
+        repository: &str,
+        tags: Vec<String>,
+        digest: &str,
+    ) -> Result<Option<SharedHold>, NotHeld> {
+        let Some(store) = self.shared_store() else { return Ok(None) };
+        let kind = if tags.is_empty() { Kind::Push } else { Kind::Claim };
+        let push = PushHold { repository: repository.to_owned(), tags, digest: digest.to_owned() };
+        let (began, holder) = (Instant::now(), new_holder()?);
+        loop {
+            let (holder_of, push) = (holder.clone(), push.clone());
+            let begin = |store: Arc<dyn Store>| async move { store.begin_push(holder_of, push).await };
+            let answer = self.ask(&store, ANSWER, |store| Box::pin(begin(store))).await;
+            let (refused, patience) = match answer {
+                Ok(HoldAnswer::Held) => return Ok(Some(SharedHold::new(store, holder, kind))),
+                Ok(HoldAnswer::Claimed(digest)) => (NotHeld::Claimed(digest), CLAIM_PATIENCE),
+                Ok(HoldAnswer::Busy) => (NotHeld::Busy, PATIENCE),
+                Err(_) => {
+                    // It may have begun.
+                    drop(SharedHold::new(store, holder, Kind::Push));
+                    return Err(NotHeld::Unavailable);
+                }
+            };
+            if began.elapsed() > patience {
+                return Err(refused);
+            }
+            sleep(PAUSE).await;
+        }
+    }
+
+    /// Begins a deletion in a repository, when no push and no other deletion is under way there; `None` where no other
+    /// replica can push. Waits for them at most for `patience`.
+    ///
+    /// # Errors
+    /// [`NotHeld`].
+    pub async fn hold_deletion(
+        &self,
+        repository: &str,
+        patience: Duration,
+    ) -> Result<Option<SharedHold>, NotHeld> {
+        let Some(store) = self.shared_store() else { return Ok(None) };
+        let began = Instant::now();
+        // Dropped on the way, it ends.
+        let hold = SharedHold::new(Arc::clone(&store), new_holder()?, Kind::Deletion);
+        let mut is_first = false;
+        loop {
+            let (holder, name) = (hold.holder.clone(), repository.to_owned());
+            let waits = match is_first {
+                false => {
+                    let begin =
+                        |store: Arc<dyn Store>| async move { store.begin_deletion(holder, name).await };
+                    let answer = self.ask(&store, ANSWER, |store| Box::pin(begin(store))).await;
+                    is_first = answer.map_err(|_| NotHeld::Unavailable)? == HoldAnswer::Held;
+                    !is_first
+                }
+                true => {
+                    let pushes = |store: Arc<dyn Store>| async move { store.has_pushes(name).await };
+                    let answer = self.ask(&store, ANSWER, |store| Box::pin(pushes(store))).await;
+                    if !answer.map_err(|_| NotHeld::Unavailable)? {
+                        return Ok(Some(hold));
+                    }
+                    true
+                }
+            };
+            if waits && began.elapsed() > patience {
+                return Err(NotHeld::Busy);
+            }
+            if waits {
+                sleep(PAUSE).await;
+            }
+        }
+    }
+
+    /// Ends all pushes of a write-once tag at all replicas: the registry shows what became of them.
+    ///
+    /// # Errors
+    /// They may have ended or not.
+    pub async fn settle_pushes(&self, repository: &str, tag: &str) -> Result<(), StoreError> {
+        let Some(store) = self.shared_store() else { return Ok(()) };
+        let (repository, tag) = (repository.to_owned(), tag.to_owned());
+        let settle = |store: Arc<dyn Store>| async move { store.settle_pushes(repository, tag).await };
+        self.ask(&store, ANSWER, |store| Box::pin(settle(store))).await
+    }
+
+    /// Reads the digests of the manifests that were pushed to a repository at any replica in the last day; none where there
+    /// are no other replicas.
+    ///
+    /// # Errors
+    /// They cannot be read.
+    pub async fn pushed_lately(&self, repository: &str) -> Result<Vec<String>, StoreError> {
+        let Some(store) = self.shared_store() else { return Ok(Vec::new()) };
+        let repository = repository.to_owned();
+        let read = |store: Arc<dyn Store>| async move { store.pushed_lately(repository).await };
+        self.ask(&store, ANSWER, |store| Box::pin(read(store))).await
+    }
+
+    fn shared_store(&self) -> Option<Arc<dyn Store>> {
+        self.store.as_ref().ok().filter(|store| store.is_shared()).cloned()
+    }
+}
+
+impl SharedHold {
+    fn new(store: Arc<dyn Store>, holder: String, kind: Kind) -> Self {
+        Self { store, holder, kind, is_sent: false }
+    }
+
+    /// The registry is about to get the request.
+    pub fn sent(&mut self) {
+        self.is_sent = true;
+    }
+
+    /// The request was done, or was refused.
+    pub fn answered(&mut self) {
+        self.is_sent = false;
+    }
+}
+
+impl Drop for SharedHold {
+    fn drop(&mut self) {
+        let wait = match (self.kind, self.is_sent) {
+            (Kind::Claim, true) => return,
+            (Kind::Deletion, true) => SETTLE,
+            _ => Duration::ZERO,
+        };
+        let (store, holder) = (Arc::clone(&self.store), std::mem::take(&mut self.holder));
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        runtime.spawn(async move {
+            sleep(wait).await;
+            // What could not be ended is in the way of others until the registry shows the tag, or for ten minutes.
+            if let Err(error) = store.end_hold(holder).await {
+                tracing::warn!(%error, "the end of a push or deletion could not be stored; others of its repository may wait");
+            }
+        });
+    }
+}
+
+fn new_holder() -> Result<String, NotHeld> {
+    random_id().ok_or(NotHeld::Unavailable)
+}
+
+impl std::fmt::Debug for SharedHold {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("SharedHold")
+    }
+}

@@ -1,0 +1,105 @@
+//! The list of changes that the other replicas have not seen yet. A file has none: it is used by one process.
+
+use super::{
+    connection::{Connection, values},
+    personal_tokens, revocations, sign_ins,
+};
+use crate::state::store::{Followed, Seen, SharedChange};
+
+/// The kinds of changes, with the key of what has changed: the folded name of an account that was revoked.
+pub(super) const ACCOUNT: &str = "account";
+/// The id of a token that was revoked.
+pub(super) const TOKEN: &str = "token";
+/// The new id of the state, since everything was revoked.
+pub(super) const ALL: &str = "all";
+/// The id of a personal token.
+pub(super) const PERSONAL_TOKEN: &str = "personal_token";
+/// The folded name of a person's account.
+pub(super) const SIGN_IN: &str = "sign_in";
+
+/// The number of changes that are kept. A replica that has missed more reads everything.
+const KEPT: u64 = 20_000;
+/// The most changes that are read at a time.
+const AT_A_TIME: u64 = 1000;
+
+/// Notes a change, in the transaction that makes it.
+pub(super) async fn note(connection: &mut Connection, kind: &str, key: &str) -> Result<(), sqlx::Error> {
+    if !connection.is_shared() {
+        return Ok(());
+    }
+    // The order is that in which they become visible: writers have a lock.
+    let insert = "INSERT INTO changes (sequence, kind, key) \
+                  SELECT coalesce(max(sequence), 0) + 1, $1, $2 FROM changes RETURNING sequence";
+    let sequence = connection.number(insert, values![kind, key]).await?;
+    if sequence.is_multiple_of(KEPT / 10) {
+        let old = "DELETE FROM changes WHERE sequence <= $1";
+        connection.execute(old, values![sequence.saturating_sub(KEPT)]).await?;
+    }
+    Ok(())
+}
+
+/// Reads the last change.
+pub(super) async fn last(connection: &mut Connection) -> Result<Seen, sqlx::Error> {
+    let last = "SELECT sequence, mark FROM changes ORDER BY sequence DESC LIMIT 1";
+    let Some(row) = connection.row(last, &[]).await? else { return Ok(Seen::default()) };
+    Ok(Seen { sequence: row.number(0)?, mark: row.get(1)? })
+}
+
+/// Reads what has changed behind `seen`.
+pub(super) async fn read(connection: &mut Connection, seen: &Seen) -> Result<Followed, sqlx::Error> {
+    let rows =
+        "SELECT sequence, mark, kind, key FROM changes WHERE sequence >= $1 ORDER BY sequence LIMIT $2";
+    let rows = connection.rows(rows, values![seen.sequence, AT_A_TIME]).await?;
+    let mut rows = rows.iter();
+    if seen.sequence > 0 {
+        let first = rows.next();
+        let known = match first {
+            Some(row) => Some(Seen { sequence: row.number(0)?, mark: row.get(1)? }),
+            None => None,
+        };
+        match known {
+            Some(known) if known == *seen => {}
+            // So many changes were missed that the last one that was seen is gone.
+            Some(known) if known.sequence > seen.sequence => return Ok(Followed::Missed),
+            _ => return Ok(Followed::Restored),
+        }
+    }
+    let (mut changes, mut last) = (Vec::new(), seen.clone());
+    let id = revocations::id(connection).await?;
+    for row in rows {
+        last = Seen { sequence: row.number(0)?, mark: row.get(1)? };
+        match change(connection, &row.get::<String>(2)?, row.get(3)?).await? {
+            Some(change) => changes.push(change),
+            None => return Ok(Followed::Missed),
+        }
+    }
+    Ok(Followed::Changes { id, changes, last })
+}
+
+/// Reads what the thing is now that has changed; `None` if everything has to be read.
+async fn change(
+    connection: &mut Connection,
+    kind: &str,
+    key: String,
+) -> Result<Option<SharedChange>, sqlx::Error> {
+    Ok(match kind {
+        ACCOUNT => match revocations::read_account(connection, &key).await? {
+            Some((name, generation, at)) => Some(SharedChange::Account { name, generation, at }),
+            // Everything was revoked since.
+            None => None,
+        },
+        TOKEN => {
+            revocations::read_token(connection, &key).await?.map(|(id, at)| SharedChange::Token { id, at })
+        }
+        PERSONAL_TOKEN => {
+            let token = personal_tokens::read_one(connection, &key).await?;
+            Some(SharedChange::PersonalToken(key, token.map(Box::new)))
+        }
+        SIGN_IN => {
+            let record = sign_ins::read_one(connection, &key).await?;
+            Some(SharedChange::SignIn(key, record.map(Box::new)))
+        }
+        // Also what a newer version has noted.
+        _ => None,
+    })
+}

@@ -1,0 +1,51 @@
+//! The processes that share a database: from one that has crashed, activity may be missing.
+//!
+//! Times are those of the server: the clocks of the replicas may differ.
+
+use super::{
+    activity,
+    connection::{Connection, Lock, values},
+};
+
+/// The clock of the server, in seconds since 1970.
+macro_rules! now {
+    () => {
+        "CAST(extract(epoch FROM clock_timestamp()) AS BIGINT)"
+    };
+}
+
+pub(super) use now;
+
+/// Notes that a replica is alive. One that was not heard of for a minute has crashed or is cut off: all tags count as
+/// pulled until now.
+pub(super) async fn note(connection: &mut Connection, replica: &str) -> Result<(), sqlx::Error> {
+    let mut transaction = connection.begin(Lock::Activity).await?;
+    let note = concat!(
+        "INSERT INTO replicas VALUES ($1, ",
+        now!(),
+        ") ON CONFLICT (name) DO UPDATE SET heard_at = excluded.heard_at"
+    );
+    transaction.execute(note, values![replica]).await?;
+    let crashed = concat!("DELETE FROM replicas WHERE heard_at < ", now!(), " - 60");
+    if transaction.execute(crashed, &[]).await? > 0 {
+        let now = transaction.number(concat!("SELECT ", now!()), &[]).await?;
+        activity::raise(&mut transaction, activity::BEGINNING, now).await?;
+        tracing::warn!("a replica ended without storing its activity: all tags count as pulled until now");
+    }
+    transaction.commit().await
+}
+
+/// Ends a replica in good order: all that it has heard is stored.
+pub(super) async fn end(connection: &mut Connection, replica: &str) -> Result<(), sqlx::Error> {
+    connection.execute("DELETE FROM replicas WHERE name = $1", values![replica]).await.map(drop)
+}
+
+/// Returns the time up to which activity may be missing since a replica was not heard of for a while; 0 for none.
+pub(super) async fn unheard_until(connection: &mut Connection) -> Result<u64, sqlx::Error> {
+    if !connection.is_shared() {
+        return Ok(0);
+    }
+    let unheard = concat!("SELECT count(*), ", now!(), " FROM replicas WHERE heard_at < ", now!(), " - 15");
+    let unheard = connection.row(unheard, &[]).await?.ok_or(sqlx::Error::RowNotFound)?;
+    if unheard.number(0)? > 0 { unheard.number(1) } else { Ok(0) }
+}

@@ -1,0 +1,148 @@
+//! The records that a store takes and answers.
+
+use super::SignIn;
+
+/// The claims of an account, as they are stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::state) struct StoredClaims {
+    /// The account.
+    pub(in crate::state) account: String,
+    /// The claims, in JSON.
+    pub(in crate::state) text: Vec<u8>,
+    /// The time until which they are needed, in seconds since 1970.
+    pub(in crate::state) until: u64,
+}
+
+/// The last push of a tag, as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::state) struct StoredPush {
+    /// The repository.
+    pub(in crate::state) repository: String,
+    /// The tag.
+    pub(in crate::state) tag: String,
+    /// The manifest that it was given.
+    pub(in crate::state) digest: String,
+    /// The time, in seconds since 1970.
+    pub(in crate::state) at: u64,
+    /// True for the time of a push; false if it was pushed then or before.
+    pub(in crate::state) is_exact: bool,
+}
+
+/// A personal token, as it is stored. Times are in seconds since 1970.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::state) struct StoredPersonalToken {
+    /// The first digits of `sha256`.
+    pub(in crate::state) id: String,
+    /// The digest of its secret.
+    pub(in crate::state) sha256: String,
+    /// The account.
+    pub(in crate::state) account: String,
+    /// The section that knew it.
+    pub(in crate::state) source: String,
+    /// The digest of what the section said about it.
+    pub(in crate::state) claims: Option<String>,
+    /// The person behind an account that has signed in at a provider.
+    pub(in crate::state) person: Option<String>,
+    /// The scopes, with spaces between them.
+    pub(in crate::state) scopes: String,
+    /// The person's own words.
+    pub(in crate::state) comment: String,
+    /// The time at which it was made.
+    pub(in crate::state) made: u64,
+    /// The time at which it is over.
+    pub(in crate::state) ends: u64,
+    /// The last use; 0 for none.
+    pub(in crate::state) used: u64,
+    /// The id of the state then.
+    pub(in crate::state) state: String,
+    /// The generation of the account then.
+    pub(in crate::state) generation: u64,
+}
+
+/// The revocations of a store.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(in crate::state) struct StoredRevocations {
+    /// The id of the state.
+    pub(in crate::state) id: String,
+    /// The time from which that id is in use, in seconds since 1970.
+    pub(in crate::state) since: u64,
+    /// True if it is in use because everything was revoked; false if the state was made then.
+    pub(in crate::state) all_revoked: bool,
+    /// Name, generation and time of the last revocation of each account that was revoked.
+    pub(in crate::state) accounts: Vec<(String, u64, u64)>,
+    /// Id and time of each token that was revoked.
+    pub(in crate::state) tokens: Vec<(String, u64)>,
+}
+
+/// A revocation, as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::state) enum Change {
+    /// The account has this generation.
+    Account { name: String, generation: u64, at: u64 },
+    /// The token is revoked.
+    Token { id: String, at: u64 },
+    /// This and nothing else is in force.
+    All(StoredRevocations),
+}
+
+/// A push of a manifest that is about to begin.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::state) struct PushHold {
+    /// The repository.
+    pub(in crate::state) repository: String,
+    /// Its write-once tags.
+    pub(in crate::state) tags: Vec<String>,
+    /// The digest of the manifest.
+    pub(in crate::state) digest: String,
+}
+
+/// The answer to a push or a deletion that is about to begin.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::state) enum HoldAnswer {
+    /// It has begun.
+    Held,
+    /// A push of this digest has one of the tags.
+    Claimed(String),
+    /// Others have to end first.
+    Busy,
+}
+
+/// A place in the list of changes of a shared store.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(in crate::state) struct Seen {
+    /// The number of the last change; 0 for none.
+    pub(in crate::state) sequence: u64,
+    /// Its mark: another change of that number, in a store that was restored, has another.
+    pub(in crate::state) mark: String,
+}
+
+/// The news of a shared store.
+#[derive(Debug)]
+pub(in crate::state) enum Followed {
+    /// These changes, in order, of the state of this id.
+    Changes {
+        /// The id of the state.
+        id: String,
+        /// The things that have changed.
+        changes: Vec<SharedChange>,
+        /// The last of them.
+        last: Seen,
+    },
+    /// So much that everything has to be read.
+    Missed,
+    /// The last change is not there: the store was restored, or another one is in its place.
+    Restored,
+}
+
+/// A change of a shared store: what the thing is now.
+#[derive(Debug)]
+pub(in crate::state) enum SharedChange {
+    /// The account has this generation at least.
+    Account { name: String, generation: u64, at: u64 },
+    /// The token is revoked.
+    Token { id: String, at: u64 },
+    /// The personal token of this id, or none.
+    PersonalToken(String, Option<Box<StoredPersonalToken>>),
+    /// The person under this folded name, or none.
+    SignIn(String, Option<Box<SignIn>>),
+}
