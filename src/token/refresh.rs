@@ -116,6 +116,11 @@ impl Fingerprint {
         BASE64URL.encode(self.0)
     }
 
+    /// Returns true if it is of the same account with the same password.
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.is(&other.0)
+    }
+
     pub(super) fn is(&self, other: &[u8]) -> bool {
         constant_time::verify_slices_are_equal(&self.0, other).is_ok()
     }

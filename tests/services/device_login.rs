@@ -340,6 +340,10 @@ fn rule_65_a_code_ends_with_what_vouches_for_the_person() {
     denied(&warden, &codes, "the account is gone");
     warden.reload(|_| with_state(&registry));
     let codes = allowed(&warden, USER);
+    warden.reload(|builder| builder.users(&[ADMIN, User { name: "user", password: "another" }]));
+    denied(&warden, &codes, "its password is another");
+    warden.reload(|_| with_state(&registry));
+    let codes = allowed(&warden, USER);
     let socket = warden.file("control.sock");
     let revoke = ["revoke", "--account", "USER", "--socket", socket.to_str().unwrap()];
     command::run(&program(), &revoke, &[]).succeeds();

@@ -103,6 +103,7 @@ fn granted<'s>(
     let ended = || (ErrorCode::Unauthorized, TokenProblem::Other("the session has ended"));
     Ok(Grant {
         session: visit.session.clone().ok_or_else(ended)?,
+        password: snapshot.fingerprint(visit.caller.account()),
         source: visit.caller.identity().source,
         comment: wish.comment.to_owned(),
         scopes,

@@ -31,6 +31,11 @@ pub(super) async fn issue(
         stamp: &session.stamp,
     };
     let identity = snapshot.holder(issued, None).await.map_err(|error| error.to_string())?;
+    if let Some(password) = &grant.password
+        && !snapshot.fingerprint(&session.account).is_some_and(|now| now.is_same(password))
+    {
+        return Err("the password of the account has changed since it was allowed".to_owned());
+    }
     let may_have = snapshot.may_log_in_programs() && identity.personal.is_none();
     let longest = snapshot.longest_lifetime(&identity.account, identity.source).filter(|_| may_have);
     let longest = longest.ok_or("this account cannot have tokens of its own")?;

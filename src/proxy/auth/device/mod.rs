@@ -29,7 +29,7 @@ use parking_lot::Mutex;
 use crate::{
     authn::{NoRandomness, Secret, Source, folded_name},
     limits::{Bucket, CounterTable, Network, Rate, Share, Shares},
-    token::Session,
+    token::{Fingerprint, Session},
 };
 pub(in crate::proxy) use issue::on;
 pub(in crate::proxy) use user_code::UserCode;
@@ -81,6 +81,8 @@ pub(in crate::proxy) struct DeviceRequest {
 pub(in crate::proxy) struct Grant {
     /// The session in which it was allowed, for which the token is made.
     pub(in crate::proxy) session: Session,
+    /// The fingerprint of the password of its account, where the configuration has one.
+    pub(in crate::proxy) password: Option<Fingerprint>,
     /// The section of its account.
     pub(in crate::proxy) source: Source,
     /// The purpose of the token.

@@ -24,7 +24,14 @@ fn grant() -> Grant {
         expires_at: 0,
         stamp: Stamp::default(),
     };
-    Grant { session, source: Source::Users, comment: String::new(), scopes: String::new(), days: 1 }
+    Grant {
+        session,
+        password: None,
+        source: Source::Users,
+        comment: String::new(),
+        scopes: String::new(),
+        days: 1,
+    }
 }
 
 struct Begun<'d> {
