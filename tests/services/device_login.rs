@@ -123,7 +123,7 @@ fn the_token_is_printed_alone_and_no_file_is_written() {
     answer(&visitor, &typed, "allow").is(200);
     let said = login.end().succeeds();
     let token = said.stdout.strip_suffix('\n').unwrap().to_owned().leak();
-    assert!(said.stderr.contains("the password of the account user: repository:/.*/:pull"), "{said:?}");
+    assert!(said.stderr.contains("the password of the account user: all repositories: pull"), "{said:?}");
     assert_eq!(log_in(&warden, User { name: "user", password: token }), 200);
     assert_eq!(fs::read_dir(home.path()).unwrap().count(), 0);
 }

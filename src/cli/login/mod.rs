@@ -14,7 +14,10 @@ use super::{
     output::{Failure, say, tell},
     token::client::Client,
 };
-use crate::authn::{Secret, TokenDigest};
+use crate::{
+    authn::{Secret, TokenDigest},
+    authz::ANY_NAME,
+};
 use docker_config::DockerConfig;
 use registry::Registry;
 use wait::{Codes, Issued, ask_for_codes, wait_for_token};
@@ -36,7 +39,7 @@ pub(super) fn login(login: &Login) -> Result<(), Failure> {
         wait_for_token(&client, &registry, &codes).await
     })?;
     let Issued { account, token, scope, .. } = &issued;
-    let (account_shown, scope) = (account.escape_debug(), scope.escape_debug());
+    let (account_shown, scope) = (account.escape_debug(), in_words(scope));
     if login.print {
         tell(format_args!("The token is the password of the account {account_shown}: {scope}"));
         return say(token.expose_text().unwrap_or_default());
@@ -73,6 +76,12 @@ pub(super) fn logout(logout: &Logout) -> Result<(), Failure> {
     let revoked = client.and_then(|client| runtime()?.block_on(registry.revoke(&client, &account, &token)));
     revoked.map_err(|error| format!("logged out of {host}, but: {error}; {}", left_behind(&token)))?;
     say(format_args!("logged out of {host}; the token is revoked"))
+}
+
+/// Scopes for people, fit for a terminal: the name that stands for all is an expression.
+fn in_words(scopes: &str) -> String {
+    let all = format!("repository:{ANY_NAME}:");
+    scopes.replace(&all, "all repositories: ").escape_debug().to_string()
 }
 
 /// The next step about a token that no file has any longer.

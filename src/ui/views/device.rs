@@ -83,13 +83,11 @@ fn asked(frame: &Frame<'_>, ask: &DeviceAsk<'_>) -> Markup {
         (told(t, ask.problem.map(DeviceProblem::Form)))
         div.notice role="note" { p { (t.allow_only_your_own) } }
         section {
-            div.card {
-                dl.pairs {
-                    div { dt { (t.its_code) } dd { code { (ask.code) } } }
-                    div { dt { (t.asks_from) } dd { @if let Some(address) = ask.address { code { (address) } } @else { (t.no_known_address) } } }
-                    div { dt { (t.says_it_runs_on) } dd { @if ask.host_name.is_empty() { (t.says_nothing) } @else { (Untrusted(ask.host_name)) } } }
-                    div { dt { (t.asked) } dd { (Age::new(frame, ask.asked)) } }
-                }
+            dl.pairs {
+                div { dt { (t.its_code) } dd { code { (ask.code) } } }
+                div { dt { (t.asks_from) } dd { @if let Some(address) = ask.address { code { (address) } } @else { (t.no_known_address) } } }
+                div { dt { (t.says_it_runs_on) } dd { @if ask.host_name.is_empty() { (t.says_nothing) } @else { (Untrusted(ask.host_name)) } } }
+                div { dt { (t.asked) } dd { (Age::new(frame, ask.asked)) } }
             }
             @if ask.is_elsewhere {
                 div.notice.bad role="alert" { p { (t.another_address) } }
