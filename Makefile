@@ -3,7 +3,7 @@
 # Daemons live where an ordinary user's PATH does not lead.
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
 
-.PHONY: help run test test-fast test-busy soak demo-ci demo-acme demo-replicas test-acme test-issuers test-registry3 attack attack-tags prove-closure prove-replay fuzz \
+.PHONY: help run test test-fast test-busy soak demo-ci demo-acme demo-replicas test-acme test-issuers test-registry3 attack attack-tags prove-closure prove-replay prove-reads fuzz \
 	tools bench bench-quick bench-micro fmt lint \
 	lint-code deny advisories man pictures recording site deb package-test sbom release
 
@@ -21,6 +21,7 @@ help:
 	@echo 'make test-registry3  the tests of clients, the API, the catalogue and the pages with registry 3 instead of 2.8'
 	@echo 'make attack attack tools against it: testssl.sh, slowhttptest, h2load, probes; takes a quarter of an hour'
 	@echo 'make prove-closure  an account with tag: 1.* asks for every digest, after STEPS=200 random pushes and deletions'
+	@echo 'make prove-reads    answers from the files of the registry, beside those without, for MINUTES=60 while all changes'
 	@echo 'make prove-replay   each difference between two lists of rules is listed, and no other'
 	@echo 'make attack-tags  every way to move, delete or hollow out a write-once tag, and PUSHES=1000 racing pushes'
 	@echo 'make fuzz   fuzz each target for a minute, or: make fuzz SECONDS=300 TARGETS="routing token"'
@@ -131,6 +132,10 @@ STEPS ?= 200
 
 prove-closure: tools
 	STEPS=$(STEPS) cargo test --locked --test services -- closure_model:: tag_rules:: --nocapture
+
+# Answers of the registry's files against those without them, by registry 2.8 and 3 at once, for so long. SEED= for others.
+prove-reads: needs-registry3
+	PROVE_MINUTES=$(MINUTES) cargo test --locked --test services -- prove_reads:: --nocapture
 
 # By the same rules no recorded decision differs; of random changes each difference that an oracle finds is listed.
 prove-replay:

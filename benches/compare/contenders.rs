@@ -65,11 +65,13 @@ pub struct Setup {
     pub token_key: KeyType,
     /// True if Portwarden reads blobs from the registry's files.
     pub storage: bool,
+    /// True if it answers from them without the registry.
+    pub answers: bool,
 }
 
 impl Default for Setup {
     fn default() -> Self {
-        Self { server_key: KeyType::P256, token_key: KeyType::P256, storage: false }
+        Self { server_key: KeyType::P256, token_key: KeyType::P256, storage: false, answers: false }
     }
 }
 
@@ -83,7 +85,8 @@ impl Field {
             .with_token("refresh_tokens", "true");
         let builder = if setup.storage {
             fs::create_dir_all(registry.store()).unwrap();
-            builder.registry_setting("storage", &format!("'{}'", registry.store().display()))
+            let builder = builder.registry_setting("storage", &format!("'{}'", registry.store().display()));
+            builder.registry_setting("storage_answers", if setup.answers { "true" } else { "false" })
         } else {
             builder
         };

@@ -27,23 +27,37 @@ use crate::{
 
 /// Connections with a request all the time.
 const CONNECTIONS: usize = 64;
+/// The processor time of an answer from files, by that of another with the registry.
+const STORED: f64 = 1.0 / 15.0;
 
-/// Measures them.
+/// Measures them: Portwarden's own processor time, and, where it answers from the registry's files, that of all processes.
 pub fn run(options: &Options, report: &mut Report) {
-    let cases = ["small-manifest-get", "small-manifest-head", "small-blob-head"];
-    if !cases.iter().any(|case| options.wants(case)) {
-        return;
+    let plain = ["small-manifest-get", "small-manifest-head", "small-blob-head"];
+    let stored = ["storage-manifest-get", "storage-manifest-head", "storage-blob-head"];
+    for (cases, answers) in [(plain, false), (stored, true)] {
+        if cases.iter().any(|case| options.wants(case)) {
+            measure(cases, answers, options, report);
+        }
     }
-    let mut field = Field::start(Setup::default());
+}
+
+fn measure(cases: [&'static str; 3], answers: bool, options: &Options, report: &mut Report) {
+    let mut field = Field::start(Setup { storage: answers, answers, ..Setup::default() });
     let blob = upload(&field, &Content::made(4, 100_000));
     let manifest = put_manifest(&field, &blob);
+    if answers {
+        field.warden.says("reads are answered from registry.storage");
+        let registry = field.registry.id();
+        field.contenders.iter_mut().for_each(|contender| contender.processes.push(registry));
+    }
     let requests = options.pick(6_000, 1_000);
     let targets = [(Method::GET, &manifest), (Method::HEAD, &manifest), (Method::HEAD, &blob)];
     for (case, (method, what)) in cases.iter().zip(targets) {
         if options.wants(case) {
             field.renew();
             report.measure(case, &field.contenders, options.rounds(), |contender| {
-                ask_all(&field, contender, &method, what, requests)
+                let goal = if answers { STORED } else { 1.0 };
+                ask_all(&field, contender, &method, what, requests, goal)
             });
         }
     }
@@ -77,6 +91,7 @@ fn ask_all(
     method: &Method,
     what: &Blob,
     requests: usize,
+    goal: f64,
 ) -> Vec<Sample> {
     let client = Client::new(contender.address, Protocol::Http1, &field.authority, &field.authorization);
     let times = Arc::new(Mutex::new(Vec::with_capacity(requests)));
@@ -111,7 +126,7 @@ fn ask_all(
     let times = times.lock().unwrap();
     assert_eq!(times.len(), requests);
     vec![
-        sample("CPU µs/request", Goal::Times(1.0), cpu * 1e6 / requests as f64),
+        sample("CPU µs/request", Goal::Times(goal), cpu * 1e6 / requests as f64),
         sample("p50 ms", Goal::Ratio, quantile(&times, 0.5)),
         sample("p99 ms", Goal::Times(1.0), quantile(&times, 0.99)),
         sample("requests/s", Goal::None, requests as f64 / wall),

@@ -238,6 +238,21 @@ impl Permit {
         let route = Route::parse("DELETE", &format!("/v2/{name}/manifests/{digest}"), None).ok()?;
         Some(Self::new(route, Vec::new()))
     }
+
+    /// The permit to begin an upload, by which it shows whether `registry.storage` has the files of that registry. `None`
+    /// for no upload.
+    pub fn to_begin_probe(name: &RepositoryName) -> Option<Self> {
+        let route = Route::parse("POST", &format!("/v2/{name}/blobs/uploads/"), None).ok()?;
+        Some(Self::new(route, Vec::new()))
+    }
+
+    /// The permit to go on with that upload, without a byte of it, by the path and the query that the registry gave for it.
+    /// `None` for another path.
+    pub fn to_probe(name: &RepositoryName, path: &str, query: Option<&str>) -> Option<Self> {
+        let route = Route::parse("PATCH", path, query).ok()?;
+        matches!(route.endpoint(), Endpoint::Upload(of, _) if of == name)
+            .then(|| Self::new(route, Vec::new()))
+    }
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use crate::{
     authz::{Authorizers, Ceilings, Policy, WriteOnce},
     config::Config,
     notifications::EndpointList,
-    proxy::{Shadow, Snapshot},
+    proxy::{Shadow, Snapshot, StoredAnswers},
     retention::Retention,
     server::TlsError,
     sign_in::{SEAL_PURPOSE, SignIns},
@@ -86,6 +86,10 @@ pub fn assemble(config: &Config, before: Option<&Snapshot>) -> Result<Assembly, 
         certificates,
         state: before.map_or_else(Arc::default, |before| Arc::clone(&before.state)),
         storage: storage(config)?,
+        answers: config
+            .proxy
+            .storage_answers
+            .then(|| StoredAnswers::after(before.and_then(|before| before.answers.as_ref()))),
         settings: config.proxy.clone(),
     };
     Ok(Assembly { snapshot, tls })

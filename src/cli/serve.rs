@@ -98,6 +98,7 @@ async fn serve_until_stopped(
     let _ = say(&ready);
     notify(&[NotifyState::Ready, NotifyState::Status(&ready)]);
     tokio::spawn(watch_registry(Arc::clone(&service)));
+    tokio::spawn(prove_storage(Arc::clone(&service)));
     if let Some(acme) = acme {
         tokio::spawn(renewal::keep_renewing(acme));
     }
@@ -133,6 +134,16 @@ async fn watch_registry(service: Arc<Service>) {
     loop {
         every.tick().await;
         let _ = service.ask_registry().await;
+    }
+}
+
+/// Proves, when it is time to, that `registry.storage` has the files of the registry.
+async fn prove_storage(service: Arc<Service>) {
+    let mut every = interval(LOOK);
+    every.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        every.tick().await;
+        service.prove_storage().await;
     }
 }
 

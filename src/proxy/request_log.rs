@@ -217,6 +217,13 @@ impl RequestLog {
         self.bytes_in = Some(body);
     }
 
+    /// It is answered from the registry's files, and goes no further.
+    pub(super) fn answered_from_storage(&mut self, body: Arc<Progress>) {
+        self.record.event = Event::Transfer;
+        self.record.answered_by = Some("storage");
+        self.bytes_in = Some(body);
+    }
+
     /// The registry answers a request whose headers were `sent`.
     pub(super) fn answered<B>(&mut self, route: &Route, sent: &HeaderMap, response: &Response<B>) {
         if let Some(sent) = self.sent {

@@ -1,5 +1,6 @@
 //! The journey of one request, from its head to its answer. Read `Service::journey`: it is the whole product.
 
+mod answering;
 mod by_tags;
 mod local;
 mod one_tag;
@@ -13,7 +14,7 @@ mod stored;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use hyper::{Request, Response, StatusCode, body::Incoming, header::HeaderValue};
+use hyper::{Request, Response, body::Incoming, header::HeaderValue};
 
 use super::{
     Freeze, Peer, Snapshot, Upstream, UpstreamLoad,
@@ -64,7 +65,7 @@ use crate::{
 use by_tags::{ByTags, Settled};
 use local::require_known_method;
 use sending::Sending;
-use stored::{StoredRead, blob_of};
+use stored::{StoredRead, Way, blob_of};
 
 /// The proxy: what outlives a reload, and the snapshot that a reload replaces.
 pub struct Service {
@@ -328,7 +329,10 @@ impl Service {
         let is_list = *permit.route().endpoint() == Endpoint::Catalog;
         let list = if is_list { Some(self.catalog.slot(address).await?) } else { None };
         let busy = |error| unanswered(&error, &upstream);
-        let slot = upstream.slot(address).await.map_err(busy)?.of(in_flight);
+        let way = match Box::pin(self.answer_from_storage(&permit, context)).await {
+            Some(answer) => Way::Storage(answer),
+            None => Way::Registry(upstream.slot(address).await.map_err(busy)?.of(in_flight)),
+        };
         let write = self.freeze.admit(permit.route())?;
         self.note_push(permit.route(), &passage, snapshot).await;
         passage.begin()?;
@@ -336,33 +340,38 @@ impl Service {
         let forget = self.closure.forget_after(permit.route());
         log.allowed();
         // 5. Forward: only a permit can be, and bodies stream.
-        log.forwarding(body.progress());
-        let sent = if let (Some(storage), Some(digest)) = (&snapshot.storage, blob_of(permit.route())) {
-            let upstream = &upstream;
-            let read = StoredRead { storage, permit: &permit, digest, context, address, upstream };
-            Box::pin(self.read_stored(read, slot, log)).await
-        } else {
-            let mut to_registry = upstream_head(&permit);
-            headers::to_registry(&mut to_registry, &head.headers, origin, address, log.id());
-            let (request, to) = (to_registry.with(body), Upstream::clone(&upstream));
-            let sending = Sending { upstream: to, request, slot, write, passage, forget };
-            let sent = sending.outcome().await.inspect_err(|_| log.end(Ended::CutOff))?;
-            sent.map(|response| response.map(Arriving::Registry))
-        };
-        let response = sent.map_err(|error| {
-            log.unanswered(&error);
-            unanswered(&error, &upstream)
-        })?;
-        log.answered(permit.route(), &head.headers, &response);
-        if let Endpoint::ManifestByTag(name, _) | Endpoint::ManifestByDigest(name, _) =
-            permit.route().endpoint()
-        {
-            match response.status() {
-                StatusCode::CREATED => self.pages.pushed(name),
-                StatusCode::ACCEPTED => self.pages.tags().forget(name),
-                _ => {}
+        let response = match way {
+            Way::Storage(answer) => {
+                log.answered_from_storage(body.progress());
+                answer
             }
-        }
+            Way::Registry(slot) => {
+                log.forwarding(body.progress());
+                let sent = if let (Some(storage), Some(digest)) = (&snapshot.storage, blob_of(permit.route()))
+                {
+                    let upstream = &upstream;
+                    let read = StoredRead { storage, permit: &permit, digest, context, address, upstream };
+                    Box::pin(self.read_stored(read, slot, log)).await
+                } else {
+                    let mut to_registry = upstream_head(&permit);
+                    headers::to_registry(&mut to_registry, &head.headers, origin, address, log.id());
+                    let (request, to) = (to_registry.with(body), Upstream::clone(&upstream));
+                    let sending = Sending { upstream: to, request, slot, write, passage, forget };
+                    let sent = sending.outcome().await.inspect_err(|_| log.end(Ended::CutOff))?;
+                    sent.map(|response| response.map(Arriving::Registry))
+                };
+                let response = sent.map_err(|error| {
+                    log.unanswered(&error);
+                    unanswered(&error, &upstream)
+                })?;
+                if let Some(answers) = &snapshot.answers {
+                    answers.learn(permit.route(), &head.headers, response.status(), response.headers());
+                }
+                response
+            }
+        };
+        log.answered(permit.route(), &head.headers, &response);
+        self.tell_pages(permit.route(), response.status());
         reject_unexpected_upstream(&response, &upstream)?;
         let shown = (response.status(), response.headers());
         let asked = || Subrequest::of(&upstream, context, address, log);

@@ -39,6 +39,8 @@ pub struct Settings {
     pub follow_redirects: Vec<super::WebOrigin>,
     /// `registry.storage`: the directory in which the registry stores, from which blobs are read.
     pub storage: Option<PathBuf>,
+    /// `registry.storage_answers`: reads are answered from there without the registry.
+    pub storage_answers: bool,
     /// The registry.
     pub upstream: UpstreamSettings,
     /// Bounds on the work of passwords.

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use super::{Settings, Shadow};
+use super::{Settings, Shadow, StoredAnswers};
 use crate::{
     authn::{
         Authenticators, Certificates, Identity, MOST_TOKENS, Remembered, RequiredClaims, Source, TokenEnded,
@@ -48,6 +48,8 @@ pub struct Snapshot {
     pub state: Arc<State>,
     /// The registry's own files, where blobs are read from them.
     pub storage: Option<Storage>,
+    /// What is known of answers from them, where reads are answered so.
+    pub answers: Option<StoredAnswers>,
     /// The rest of what the proxy was told.
     pub settings: Settings,
 }

@@ -103,7 +103,10 @@ fn ready_text(service: &Service, acme: Option<&Acme>) -> String {
     let state = service.state().trouble().map(|why| format!("degraded: nothing can be revoked: {why}\n"));
     let order = acme.and_then(|acme| acme.reading().error);
     let order = order.map(|why| format!("degraded: the certificate is not renewed: {why}\n"));
-    format!("ready\n{}{}", state.unwrap_or_default(), order.unwrap_or_default())
+    let storage = service.without_storage_answers();
+    let storage = storage.map(|why| format!("degraded: no read is answered from registry.storage: {why}\n"));
+    let degraded: String = [state, order, storage].into_iter().flatten().collect();
+    format!("ready\n{degraded}")
 }
 
 fn metrics(

@@ -1,9 +1,14 @@
-//! The registry's own files, read beside it: the bytes of a blob that the registry has vouched for (`registry.storage`).
+//! The registry's own files, read beside it: the bytes of a blob that the registry has vouched for (`registry.storage`),
+//! and what the links of a repository say that it has (`registry.storage_answers`).
 //!
-//! Files are named by their content, so no directory, however wrong, makes a blob of one repository readable in another:
-//! the registry itself is asked for that first. Nothing is written. Knows nothing of HTTP and of accounts.
+//! The bytes of blobs are named by their content, so no directory, however wrong, makes a blob of one repository readable
+//! in another as long as the registry itself is asked for that first. Nothing is written. Knows nothing of HTTP and of
+//! accounts.
 
 mod blob;
+mod files;
+mod linked;
+mod uploads;
 
 use std::{
     io,
@@ -15,32 +20,35 @@ use std::{
 };
 
 use rustix::{
-    fs::{self, FileType, Mode, OFlags, ResolveFlags},
+    fs::{self, Mode, OFlags},
     io::Errno,
 };
 use tokio::{sync::Semaphore, task::spawn_blocking};
 
 use crate::{net::within, registry::Digest};
 pub(crate) use blob::BlobReader;
+use files::{Reach, Wait, regular_file};
 
 /// The storage of a registry with the file system driver.
 #[derive(Debug)]
 pub struct Storage {
     path: PathBuf,
     root: Arc<OwnedFd>,
+    /// True if no file of this file system waits for another machine or another process.
+    is_local: bool,
     /// For reads that may wait for the disk, each on a thread of its own. One that hangs keeps its turn.
     turns: Arc<Semaphore>,
 }
 
-/// The reason why a blob is not read from its file. Nothing was sent: the registry can be asked instead.
+/// The reason why something is not read from a file. Nothing was sent: the registry can be asked instead.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum NotRead {
     /// There is no such file.
     #[error("there is no such file")]
     Missing,
-    /// It is a directory, a link or another kind of file, or of another size than the registry says.
-    #[error("it is not a file of {0} bytes")]
-    Other(u64),
+    /// It is a directory, a link or another kind of file, or of another size or content than it should be.
+    #[error("it is no plain file of the size and content that it should have")]
+    Other,
     /// It cannot be opened.
     #[error("{0}")]
     Unreadable(io::Error),
@@ -51,8 +59,13 @@ pub(crate) enum NotRead {
 
 /// Reads that wait for the disk at once. Each may take a thread, and all together leave threads for passwords.
 const AT_ONCE: usize = 64;
-/// The time for which a file may take to open.
+/// The time for which a look at files may take.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// File systems of disks of this machine (`linux/magic.h`): ext2 to ext4, XFS, Btrfs, ZFS, tmpfs, F2FS, bcachefs. What
+/// one process writes there, all others see at once. NFS, CIFS, 9P and FUSE may show what was there a while ago, and an
+/// overlay what is in another layer.
+const LOCAL: [u32; 7] =
+    [0xEF53, 0x5846_5342, 0x9123_683E, 0x2FC1_2FC1, 0x0102_1994, 0xF2F5_2010, 0xCA45_1A4E];
 
 impl Storage {
     /// Opens the root directory, as in `storage.filesystem.rootdirectory` of the registry.
@@ -62,12 +75,19 @@ impl Storage {
     pub fn open(path: &Path) -> io::Result<Self> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let root = Arc::new(fs::open(path, flags, Mode::empty())?);
-        Ok(Self { path: path.to_owned(), root, turns: Arc::new(Semaphore::new(AT_ONCE)) })
+        let kind = u32::try_from(fs::fstatfs(&root)?.f_type).unwrap_or_default();
+        let turns = Arc::new(Semaphore::new(AT_ONCE));
+        Ok(Self { path: path.to_owned(), root, is_local: LOCAL.contains(&kind), turns })
     }
 
     /// Returns the root directory.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Returns true if the files show at once what the registry writes.
+    pub(crate) fn is_local(&self) -> bool {
+        self.is_local
     }
 
     /// Opens a blob of `size` bytes, of which `part` is to be read.
@@ -81,28 +101,37 @@ impl Storage {
         part: Range<u64>,
     ) -> Result<BlobReader, NotRead> {
         let path = blob_path(digest).ok_or(NotRead::Missing)?;
-        let file = match open(&self.root, &path, ResolveFlags::CACHED) {
-            // The path is not at hand, or this system cannot tell.
-            Err(Errno::AGAIN | Errno::INVAL) => self.open_slowly(path).await?,
-            opened => opened.map_err(refused)?,
-        };
-        let found = fs::fstat(&file).map_err(|error| NotRead::Unreadable(error.into()))?;
-        let is_file = FileType::from_raw_mode(found.st_mode) == FileType::RegularFile;
-        if !is_file || u64::try_from(found.st_size) != Ok(size) || part.end > size {
-            return Err(NotRead::Other(size));
+        let look = move |root: &OwnedFd, wait| regular_file(root, &path, wait, Reach::Mounts);
+        let (file, found) = self.look(look).await?;
+        if found != size || part.end > size {
+            return Err(NotRead::Other);
         }
         Ok(BlobReader::new(file, part, Arc::clone(&self.turns)))
     }
 
-    async fn open_slowly(&self, path: String) -> Result<OwnedFd, NotRead> {
+    /// Takes a look at the files: at once where all that it needs is at hand, else on another thread.
+    ///
+    /// # Errors
+    /// Those of the look, and [`NotRead::Slow`] after two seconds.
+    async fn look<T: Send + 'static>(
+        &self,
+        look: impl Fn(&OwnedFd, Wait) -> Result<T, NotRead> + Send + 'static,
+    ) -> Result<T, NotRead> {
+        // Elsewhere a file that is at hand may take its time to open all the same.
+        if self.is_local {
+            match look(&self.root, Wait::Never) {
+                Err(NotRead::Slow) => {}
+                found => return found,
+            }
+        }
         let turn = Arc::clone(&self.turns).try_acquire_owned().map_err(|_| NotRead::Slow)?;
         let root = Arc::clone(&self.root);
-        let opening = spawn_blocking(move || {
+        let looking = spawn_blocking(move || {
             let _turn = turn;
-            open(&root, &path, ResolveFlags::empty())
+            look(&root, Wait::ForDisk)
         });
-        match within(PATIENCE, opening).await {
-            Some(Ok(opened)) => opened.map_err(refused),
+        match within(PATIENCE, looking).await {
+            Some(Ok(found)) => found,
             Some(Err(_)) | None => Err(NotRead::Slow),
         }
     }
@@ -113,32 +142,34 @@ impl NotRead {
     pub(crate) fn as_str(&self) -> &'static str {
         match self {
             Self::Missing => "missing",
-            Self::Other(_) => "other",
+            Self::Other => "other",
             Self::Unreadable(_) => "unreadable",
             Self::Slow => "slow",
         }
     }
 }
 
-fn refused(error: Errno) -> NotRead {
-    match error {
-        Errno::NOENT => NotRead::Missing,
-        error => NotRead::Unreadable(error.into()),
+impl From<Errno> for NotRead {
+    fn from(error: Errno) -> Self {
+        match error {
+            Errno::NOENT => Self::Missing,
+            error => Self::Unreadable(error.into()),
+        }
     }
 }
 
-/// The file of a blob, as the file system driver of registry 2 and 3 names it (`registry/storage/paths.go`); `None` for
-/// another kind of digest than SHA-256.
+/// The directory of all that a registry 2 or 3 stores (`registry/storage/paths.go`).
+const STORE: &str = "docker/registry/v2";
+
+/// The file of a blob, as the file system driver of registry 2 and 3 names it; `None` for another kind of digest than
+/// SHA-256.
 fn blob_path(digest: &Digest) -> Option<String> {
-    let hex = digest.as_str().strip_prefix("sha256:").filter(|_| digest.is_sha256())?;
-    Some(format!("docker/registry/v2/blobs/sha256/{}/{hex}/data", hex.get(..2)?))
+    let hex = hex_of(digest)?;
+    Some(format!("{STORE}/blobs/sha256/{}/{hex}/data", hex.get(..2)?))
 }
 
-/// Opens a file below the root, through no link; a pipe does not keep it waiting.
-fn open(root: &OwnedFd, path: &str, resolve: ResolveFlags) -> Result<OwnedFd, Errno> {
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOCTTY | OFlags::NONBLOCK;
-    let resolve = resolve | ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
-    fs::openat2(root, path, flags, Mode::empty(), resolve)
+fn hex_of(digest: &Digest) -> Option<&str> {
+    digest.as_str().strip_prefix("sha256:").filter(|_| digest.is_sha256())
 }
 
 #[cfg(test)]

@@ -2,7 +2,8 @@
 
 use std::{future::poll_fn, io::ErrorKind, os::unix::fs::symlink, path::PathBuf};
 
-use super::*;
+use super::{linked::LinkedManifest, *};
+use crate::registry::RepositoryName;
 
 /// A storage with one blob.
 struct Stored {
@@ -73,15 +74,15 @@ async fn what_is_not_a_file_of_that_size_is_not_read() {
     let stored = stored(b"content");
     for (size, part) in [(6, 0..6), (8, 0..8), (7, 0..8)] {
         let read = stored.storage.blob(&stored.digest, size, part).await;
-        assert!(matches!(read, Err(NotRead::Other(found)) if found == size), "{size}: {read:?}");
+        assert!(matches!(read, Err(NotRead::Other)), "{size}: {read:?}");
     }
     std::fs::remove_file(&stored.file).unwrap();
     assert!(matches!(stored.read(7, 0..7, 7).await, Err(NotRead::Missing)));
     std::fs::create_dir(&stored.file).unwrap();
-    assert!(matches!(stored.read(7, 0..7, 7).await, Err(NotRead::Other(7))));
+    assert!(matches!(stored.read(7, 0..7, 7).await, Err(NotRead::Other)));
     std::fs::remove_dir(&stored.file).unwrap();
     rustix::fs::mkfifoat(rustix::fs::CWD, &stored.file, Mode::RUSR | Mode::WUSR).unwrap();
-    assert!(matches!(stored.read(0, 0..0, 7).await, Err(NotRead::Other(0))), "a pipe");
+    assert!(matches!(stored.read(0, 0..0, 7).await, Err(NotRead::Other)), "a pipe");
 }
 
 #[tokio::test]
@@ -120,4 +121,134 @@ async fn other_digests_than_sha256_have_no_file() {
     let stored = stored(b"content");
     let digest = Digest::parse(&format!("sha512:{}", "0".repeat(128))).unwrap();
     assert!(matches!(stored.storage.blob(&digest, 7, 0..7).await, Err(NotRead::Missing)));
+}
+
+const NAME: &str = "team/app";
+
+/// A repository's file with a digest in it.
+fn link(stored: &Stored, path: &str, digest: &Digest) -> PathBuf {
+    let file = stored.directory.path().join(format!("docker/registry/v2/repositories/{NAME}/{path}/link"));
+    std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+    std::fs::write(&file, digest.as_str()).unwrap();
+    file
+}
+
+/// The links of a blob, of a manifest, and of a tag.
+fn links(stored: &Stored) -> [PathBuf; 3] {
+    let hex = hex_of(&stored.digest).unwrap();
+    ["_layers/sha256/", "_manifests/revisions/sha256/"]
+        .map(|kind| kind.to_owned() + hex)
+        .into_iter()
+        .chain(["_manifests/tags/v1/current".to_owned()])
+        .map(|path| link(stored, &path, &stored.digest))
+        .collect::<Vec<_>>()
+        .try_into()
+        .unwrap()
+}
+
+impl Stored {
+    /// The reasons why the blob, the manifest by digest and by tag are not read; empty for what is read as it should be.
+    async fn looks(&self, content: &[u8]) -> [&'static str; 3] {
+        let name = RepositoryName::parse(NAME).unwrap();
+        let blob = match self.storage.linked_blob(&name, &self.digest).await {
+            Ok(mut reader) => {
+                let piece = poll_fn(|cx| reader.poll_piece(cx, usize::MAX)).await;
+                assert_eq!(piece.map_or_else(Vec::new, |piece| piece.unwrap().to_vec()), content);
+                ""
+            }
+            Err(why) => why.as_str(),
+        };
+        let tag = crate::registry::Tag::parse("v1").unwrap();
+        let by_digest = self.storage.linked_manifest(&name, &self.digest).await;
+        let by_tag = self.storage.tagged_manifest(&name, &tag).await;
+        let outcome = |found: Result<LinkedManifest, NotRead>| match found {
+            Ok(found) => {
+                assert!(found.content == content && found.digest == self.digest);
+                ""
+            }
+            Err(why) => why.as_str(),
+        };
+        [blob, outcome(by_digest), outcome(by_tag)]
+    }
+}
+
+#[tokio::test]
+async fn rule_66_what_a_repository_has_no_link_to_is_not_read() {
+    let stored = stored(b"content");
+    let [blob, manifest, tag] = links(&stored);
+    assert_eq!(stored.looks(b"content").await, ["", "", ""]);
+    std::fs::remove_file(&tag).unwrap();
+    assert_eq!(stored.looks(b"content").await, ["", "", "missing"]);
+    std::fs::remove_file(&blob).unwrap();
+    assert_eq!(stored.looks(b"content").await, ["missing", "", "missing"]);
+    std::fs::remove_file(&manifest).unwrap();
+    assert_eq!(stored.looks(b"content").await, ["missing"; 3]);
+}
+
+#[tokio::test]
+async fn rule_66_an_alias_half_a_link_and_a_link_of_another_kind_are_not_followed() {
+    let stored = stored(b"content");
+    let other = Digest::of(b"other");
+    let half = &stored.digest.as_str()[..40];
+    let more = format!("{}\n", stored.digest);
+    for content in [other.as_str(), half, "", more.as_str(), "sha512:0"] {
+        for link in links(&stored) {
+            std::fs::write(&link, content).unwrap();
+        }
+        // A tag leads to another manifest, which is not there.
+        let of_tag = if content == other.as_str() { "missing" } else { "other" };
+        assert_eq!(stored.looks(b"content").await, ["other", "other", of_tag], "{content:?}");
+    }
+    for file in links(&stored) {
+        let kept = file.with_extension("kept");
+        std::fs::rename(&file, &kept).unwrap();
+        symlink(kept.file_name().unwrap(), &file).unwrap();
+    }
+    assert_eq!(stored.looks(b"content").await, ["unreadable"; 3]);
+    for file in links(&stored) {
+        std::fs::remove_file(&file).unwrap();
+        rustix::fs::mkfifoat(rustix::fs::CWD, &file, Mode::RUSR | Mode::WUSR).unwrap();
+    }
+    assert_eq!(stored.looks(b"content").await, ["other"; 3], "pipes");
+}
+
+#[tokio::test]
+async fn rule_66_a_manifest_that_is_not_whole_is_not_read() {
+    let stored = stored(b"content");
+    links(&stored);
+    for content in [&b"conten"[..], b"contenx", b"content ", b""] {
+        std::fs::write(&stored.file, content).unwrap();
+        let of_blob = if content.is_empty() { "other" } else { "" };
+        assert_eq!(stored.looks(content).await.map(|why| why), [of_blob, "other", "other"], "{content:?}");
+    }
+    let large = vec![b' '; 65 << 10];
+    let stored = self::stored(&large);
+    links(&stored);
+    assert_eq!(stored.looks(&large).await[1..], ["other", "other"]);
+}
+
+#[tokio::test]
+async fn a_repository_with_tags_is_found_and_an_upload_seen() {
+    let stored = stored(b"content");
+    let root = stored.directory.path().join("docker/registry/v2/repositories");
+    std::fs::create_dir_all(root.join("a/empty/_manifests/tags")).unwrap();
+    assert_eq!(stored.storage.some_repository().await.unwrap(), None);
+    links(&stored);
+    let name = RepositoryName::parse(NAME).unwrap();
+    assert_eq!(stored.storage.some_repository().await.unwrap().as_ref(), Some(&name));
+    let id = crate::registry::UploadId::parse("1-2").unwrap();
+    let stamp = async || stored.storage.upload_stamp(&name, &id).await.unwrap();
+    assert_eq!(stamp().await, None);
+    let states = root.join(NAME).join("_uploads/1-2/hashstates/sha256");
+    std::fs::create_dir_all(&states).unwrap();
+    assert_eq!(stamp().await, None);
+    std::fs::write(states.join("0"), "state").unwrap();
+    let first = stamp().await;
+    assert!(first.is_some() && stamp().await == first);
+    std::fs::write(states.join("other"), "state").unwrap();
+    std::fs::rename(states.join("other"), states.join("0")).unwrap();
+    assert_ne!(stamp().await, first);
+    symlink(root.join("team"), root.join("b")).unwrap();
+    let behind = RepositoryName::parse("b/app").unwrap();
+    assert!(stored.storage.upload_stamp(&behind, &id).await.is_err());
 }

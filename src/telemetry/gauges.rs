@@ -30,6 +30,8 @@ pub struct MetricsSnapshot {
     pub issuers: Vec<(String, u64, u64, Option<u64>)>,
     /// True if a registry answers at `registry.url`; `None` while that is not known.
     pub registry_up: Option<bool>,
+    /// True if reads are answered from the registry's files.
+    pub answers_from_storage: bool,
     /// True if writes are frozen.
     pub frozen: bool,
     /// Accounts and tokens that are revoked.
@@ -96,6 +98,7 @@ pub(super) struct Sampled {
     key_fetches: Family<FetchLabels, Counter>,
     keys_age: Family<IssuerLabels, Gauge>,
     registry_up: Gauge,
+    answers_from_storage: Gauge,
     frozen: Gauge,
     revocations: Gauge,
     personal_tokens: Gauge,
@@ -192,6 +195,11 @@ impl Sampled {
             self.keys_age.clone(),
         );
         r.register("registry_up", "1 while a registry answers at registry.url", self.registry_up.clone());
+        r.register(
+            "storage_answers_up",
+            "1 while reads are answered from the registry's files",
+            self.answers_from_storage.clone(),
+        );
         r.register("frozen", "1 while writes are frozen", self.frozen.clone());
         r.register("revocations", "Accounts and tokens that are revoked", self.revocations.clone());
         r.register("personal_tokens", "Personal tokens that are kept", self.personal_tokens.clone());
@@ -379,6 +387,7 @@ impl Sampled {
             }
         }
         self.registry_up.set(reading.registry_up.unwrap_or_default().into());
+        self.answers_from_storage.set(reading.answers_from_storage.into());
         self.frozen.set(reading.frozen.into());
         self.revocations.set(gauge(reading.revocations));
         self.personal_tokens.set(gauge(reading.personal_tokens));

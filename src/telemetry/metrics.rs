@@ -31,6 +31,7 @@ pub struct Metrics {
     logins: Family<OutcomeLabels, Counter>,
     shadow: Family<OutcomeLabels, Counter>,
     stored_blobs: Family<OutcomeLabels, Counter>,
+    storage_answers: Family<OutcomeLabels, Counter>,
     transfers: Family<EndedLabels, Counter>,
     bytes: Family<DirectionLabels, Counter>,
     /// Counters of `bytes`, at hand: they are raised for each piece of a body.
@@ -127,6 +128,7 @@ impl Default for Metrics {
             logins: Family::default(),
             shadow: Family::default(),
             stored_blobs: Family::default(),
+            storage_answers: Family::default(),
             transfers: Family::default(),
             bytes,
             bytes_in,
@@ -176,6 +178,11 @@ impl Metrics {
         for outcome in ["file", "answer", "missing", "other", "unreadable", "slow"] {
             drop(self.stored_blobs.get_or_create(&OutcomeLabels { outcome }));
         }
+        for outcome in
+            ["storage", "off", "condition", "unlearned", "accept", "missing", "other", "unreadable", "slow"]
+        {
+            drop(self.storage_answers.get_or_create(&OutcomeLabels { outcome }));
+        }
         for outcome in ["done", "failed"] {
             drop(self.reloads.get_or_create(&OutcomeLabels { outcome }));
         }
@@ -222,6 +229,11 @@ impl Metrics {
     /// A blob was to be read from its file: `file` where it was, else the reason why the registry was asked for all of it.
     pub fn read_blob(&self, outcome: &'static str) {
         self.stored_blobs.get_or_create(&OutcomeLabels { outcome }).inc();
+    }
+
+    /// A read was to be answered from files: `storage` where it was, else the reason why the registry was asked.
+    pub fn answered_from_storage(&self, outcome: &'static str) {
+        self.storage_answers.get_or_create(&OutcomeLabels { outcome }).inc();
     }
 
     /// Bytes of bodies that were passed on.
@@ -287,6 +299,11 @@ impl Metrics {
             "stored_blobs",
             "Blobs that were to be read from the registry's files, by outcome",
             self.stored_blobs.clone(),
+        );
+        r.register(
+            "storage_answers",
+            "Reads that were to be answered from the registry's files, by outcome",
+            self.storage_answers.clone(),
         );
         r.register(
             "transfers",

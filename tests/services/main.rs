@@ -51,6 +51,7 @@ mod page_tasks;
 mod pages;
 mod personal_tokens;
 #[allow(clippy::disallowed_methods, reason = "tests are threads of their own, which may sleep")]
+mod prove_reads;
 mod prune;
 mod published;
 mod push_times;
@@ -68,6 +69,7 @@ mod sign_in;
 mod smuggling;
 mod sql;
 mod storage;
+mod storage_answers;
 mod stored_claims;
 mod tag_rules;
 mod token_command;

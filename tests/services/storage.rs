@@ -48,7 +48,7 @@ fn count(warden: &Portwarden, outcome: &str) -> f64 {
 }
 
 /// All of an answer but the time, the name of the request, the ports, and the boundary of several ranges, which is random.
-fn shown(answer: &Response) -> (i32, u16, Vec<(String, String)>, Vec<u8>) {
+pub fn shown(answer: &Response) -> (i32, u16, Vec<(String, String)>, Vec<u8>) {
     let differs = |name: &str| ["date", "x-request-id", "location"].contains(&name);
     let mut headers: Vec<_> = answer.headers.iter().filter(|(name, _)| !differs(name)).cloned().collect();
     headers.sort();
@@ -275,8 +275,14 @@ fn check_refuses_a_directory_that_is_not_there_or_that_every_user_may_write_to()
     let refused = text_of(check(&both.with));
     assert!(refused.contains("registry.storage: expected a directory at /nonexistent/store"), "{refused}");
     fs::write(both.with.file("portwarden.yml"), &text).unwrap();
-    let blobs: PathBuf = store.join("docker/registry/v2");
-    fs::set_permissions(&blobs, fs::Permissions::from_mode(0o777)).unwrap();
-    let refused = text_of(check(&both.with));
-    assert!(refused.contains("every user may write to") && refused.contains("chmod o-w"), "{refused}");
+    for directory in ["", "docker/registry/v2", "docker/registry/v2/blobs", "docker/registry/v2/repositories"]
+    {
+        let directory: PathBuf = store.join(directory);
+        let before = fs::metadata(&directory).unwrap().permissions();
+        fs::set_permissions(&directory, fs::Permissions::from_mode(0o777)).unwrap();
+        let refused = text_of(check(&both.with));
+        assert!(refused.contains("every user may write to") && refused.contains("chmod o-w"), "{refused}");
+        fs::set_permissions(&directory, before).unwrap();
+    }
+    check(&both.with).succeeds();
 }

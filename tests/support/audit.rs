@@ -53,7 +53,8 @@ pub fn apart(line: Value) -> Vec<Value> {
         fields.iter().for_each(|field| drop(object.remove(*field)));
         line
     };
-    let of_end = ["status", "reason", "digest", "bytes_in", "bytes_out", "duration_ms", "ended"];
+    let of_end =
+        ["status", "reason", "digest", "answered_by", "bytes_in", "bytes_out", "duration_ms", "ended"];
     let of_decision = ["requested", "labels", "shadow", "shadow_rule"];
     let both = [without("decision", &of_end), without("transfer", &of_decision)];
     both.into_iter().inspect(assert_valid).collect()

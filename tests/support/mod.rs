@@ -29,6 +29,7 @@ pub mod distribution;
 pub mod docker;
 pub mod events;
 pub mod h2;
+pub mod hanging_disk;
 pub mod haproxy;
 pub mod https_server;
 pub mod image;

@@ -28,6 +28,7 @@ mod faults_machine;
 mod faults_operation;
 mod faults_registry;
 mod freeze;
+mod hanging_disk;
 mod htpasswd;
 mod journal;
 mod kubernetes;

@@ -125,3 +125,21 @@ fn a_permit_to_decide_reads_and_nothing_else() {
     assert!(to(Method::Head, &blob) && to(Method::Get, &blob) && !to(Method::Delete, &blob));
     assert!(!to(Method::Get, "/v2/_catalog"));
 }
+
+#[test]
+fn a_probe_begins_an_upload_and_goes_on_with_it_and_nothing_else() {
+    let name = RepositoryName::parse("a/b").unwrap();
+    let begin = Permit::to_begin_probe(&name).unwrap();
+    assert_eq!(begin.route().path_and_query(), "/v2/a/b/blobs/uploads/");
+    let go_on = |path: &str| Permit::to_probe(&name, path, Some("_state=x"));
+    assert_eq!(
+        go_on("/v2/a/b/blobs/uploads/1-2").unwrap().route().path_and_query(),
+        "/v2/a/b/blobs/uploads/1-2?_state=x"
+    );
+    let blob = format!("/v2/a/b/blobs/sha256:{}", "0".repeat(64));
+    for path in
+        ["/v2/a/b/manifests/x", "/v2/a/c/blobs/uploads/1", blob.as_str(), "/v2/a/b/blobs/uploads/", "/v2/"]
+    {
+        assert!(go_on(path).is_none(), "{path}");
+    }
+}

@@ -290,6 +290,7 @@ pub(crate) struct Registry {
     pub(crate) catalog: Option<Text>,
     pub(crate) follow_redirects: Option<OneOrMany>,
     pub(crate) storage: Option<Text>,
+    pub(crate) storage_answers: Option<Switch>,
     pub(crate) connect_timeout: Option<Text>,
     pub(crate) response_timeout: Option<Text>,
     pub(crate) idle_timeout: Option<Text>,

@@ -14,7 +14,7 @@ use crate::{
 
 /// The settings of the proxy; after an error, with a default in place of what is wrong.
 pub(crate) fn settings(file: &File, idle_body: Duration, context: &mut Context<'_>) -> Settings {
-    let RegistrySettings { upstream, service, catalog, follow_redirects, storage } =
+    let RegistrySettings { upstream, service, catalog, follow_redirects, storage, storage_answers } =
         registry::settings(file, idle_body, context);
     Settings {
         realm: token::realm(file, context),
@@ -32,6 +32,7 @@ pub(crate) fn settings(file: &File, idle_body: Duration, context: &mut Context<'
         ui: ui::settings(file, context),
         personal_tokens: personal_tokens::settings(file, context),
         storage,
+        storage_answers,
         upstream,
         passwords: limits::passwords(file, &mut context.report),
         token_requests: limits::token_requests(file, &mut context.report),

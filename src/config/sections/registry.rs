@@ -28,6 +28,8 @@ pub(crate) struct RegistrySettings {
     pub(crate) follow_redirects: Vec<WebOrigin>,
     /// `registry.storage`.
     pub(crate) storage: Option<PathBuf>,
+    /// `registry.storage_answers`.
+    pub(crate) storage_answers: bool,
 }
 
 /// Reads `registry:`; after an error, with a default in place of what is wrong.
@@ -38,6 +40,7 @@ pub(crate) fn settings(file: &File, idle_body: Duration, context: &mut Context<'
     let service = service(written, context);
     let catalog = catalog(written, context);
     let follow_redirects = object_stores::origins(written, context);
+    let storage_answers = storage::answers(written, context);
     let storage = storage::directory(written, context);
     let report = &mut context.report;
     let connect_timeout = const { settings::duration("registry.connect_timeout") };
@@ -51,7 +54,7 @@ pub(crate) fn settings(file: &File, idle_body: Duration, context: &mut Context<'
         idle_body,
         idle_timeout: quantity::duration(written.idle_timeout.as_ref(), idle_timeout, report),
     };
-    RegistrySettings { upstream, service, catalog, follow_redirects, storage }
+    RegistrySettings { upstream, service, catalog, follow_redirects, storage, storage_answers }
 }
 
 fn upstream_address(written: &Registry, context: &mut Context<'_>) -> UpstreamAddress {

@@ -11,6 +11,17 @@ use crate::config::{
 /// The directory in which registry 2 and 3 store, below their `rootdirectory`.
 const STORE: &str = "docker/registry/v2";
 
+/// Reads `registry.storage_answers`.
+pub(super) fn answers(written: &Registry, context: &mut Context<'_>) -> bool {
+    let answers = written.storage_answers.unwrap_or_default().0;
+    if answers && written.storage.is_none() {
+        let hint = "Write the `rootdirectory` of the registry's `storage.filesystem` as `registry.storage`";
+        let message = "answers need the files of the registry, and registry.storage is not written";
+        context.report.error("registry.storage_answers", message, hint);
+    }
+    answers
+}
+
 /// Reads the directory, and looks whether it is a registry's that no stranger may write to.
 pub(super) fn directory(written: &Registry, context: &mut Context<'_>) -> Option<PathBuf> {
     let Text(text) = written.storage.as_ref()?;
@@ -31,7 +42,11 @@ pub(super) fn directory(written: &Registry, context: &mut Context<'_>) -> Option
         context.report.warn(at, message, hint);
         return Some(path);
     };
-    for (path, found) in [(&path, root), (&store, found)] {
+    let mut all = vec![(path.clone(), root), (store.clone(), found)];
+    for child in ["blobs", "repositories"].map(|child| store.join(child)) {
+        all.extend(child.metadata().ok().map(|found| (child, found)));
+    }
+    for (path, found) in &all {
         if found.mode() & 0o002 != 0 {
             let message =
                 format!("every user may write to {}: mode {:o}", path.display(), found.mode() & 0o7777);

@@ -112,6 +112,11 @@ pub(super) fn from_registry(headers: &mut HeaderMap) {
     }
 }
 
+/// Returns true for a header of the registry that clients may see.
+pub(in crate::proxy) fn is_for_clients(name: &HeaderName) -> bool {
+    TO_CLIENT.contains(name)
+}
+
 fn connection_options(headers: &HeaderMap) -> impl Iterator<Item = &str> {
     let values = headers.get_all(header::CONNECTION).iter().filter_map(|value| value.to_str().ok());
     values.flat_map(|value| value.split(',')).map(str::trim)

@@ -24,6 +24,26 @@ pub enum Arriving {
     Registry(Incoming),
     /// From its files.
     Stored(StoredBlob),
+    /// From its files, and all of it in memory.
+    Held(Held),
+}
+
+/// A manifest from the registry's files, or nothing, as for HEAD.
+pub struct Held {
+    content: Bytes,
+    _share: Option<(BudgetShare, InFlightGuard)>,
+}
+
+impl Held {
+    /// Nothing.
+    pub(in crate::proxy) fn empty() -> Self {
+        Self { content: Bytes::new(), _share: None }
+    }
+
+    /// A text that is sent in one piece. It counts as a request of its connection until it has gone out.
+    pub(in crate::proxy) fn new(content: Bytes, budget: &BufferBudget, in_flight: InFlightGuard) -> Self {
+        Self { content, _share: Some((budget.share(), in_flight)) }
+    }
 }
 
 /// A blob from the registry's files. It counts as a request of its connection until it has gone out.
@@ -60,6 +80,10 @@ impl Arriving {
         match self {
             Self::Registry(body) => body.poll_frame(cx),
             Self::Stored(blob) => blob.poll_frame(cx),
+            Self::Held(held) => {
+                let content = std::mem::take(&mut held.content);
+                Poll::Ready((!content.is_empty()).then(|| Ok(Frame::data(content))))
+            }
         }
     }
 
@@ -68,6 +92,7 @@ impl Arriving {
         match self {
             Self::Registry(body) => body.is_end_stream(),
             Self::Stored(blob) => blob.reader.left() == 0,
+            Self::Held(held) => held.content.is_empty(),
         }
     }
 
@@ -75,7 +100,7 @@ impl Arriving {
     pub(super) fn is_here(&self) -> bool {
         match self {
             Self::Registry(body) => body.is_here(),
-            Self::Stored(_) => true,
+            Self::Stored(_) | Self::Held(_) => true,
         }
     }
 
@@ -84,6 +109,7 @@ impl Arriving {
         match self {
             Self::Registry(body) => body.size_hint(),
             Self::Stored(blob) => SizeHint::with_exact(blob.reader.left()),
+            Self::Held(held) => SizeHint::with_exact(held.content.len() as u64),
         }
     }
 }

@@ -1,6 +1,8 @@
-//! The times of pushes, noted before the registry gets the push, for `portwarden prune`.
+//! The times of pushes, noted before the registry gets the push, for `portwarden prune`; and what the pages learn of them.
 
 use std::time::Instant;
+
+use hyper::StatusCode;
 
 use super::Service;
 use crate::{
@@ -32,6 +34,19 @@ impl Service {
                     "cannot note when a tag was pushed: `portwarden prune` prunes nothing until it is noted"
                 );
             }
+        }
+    }
+
+    /// Tells the pages what the registry has answered: what they remember of a repository ends with a change.
+    pub(super) fn tell_pages(&self, route: &Route, status: StatusCode) {
+        let (Endpoint::ManifestByTag(name, _) | Endpoint::ManifestByDigest(name, _)) = route.endpoint()
+        else {
+            return;
+        };
+        match status {
+            StatusCode::CREATED => self.pages.pushed(name),
+            StatusCode::ACCEPTED => self.pages.tags().forget(name),
+            _ => {}
         }
     }
 }

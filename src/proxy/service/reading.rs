@@ -31,6 +31,7 @@ impl Service {
             ],
             issuers: self.issuers(),
             registry_up: self.registry_health.is_up(),
+            answers_from_storage: self.answers_from_storage(),
             frozen: self.freeze.status() != FreezeStatus::Open,
             revocations: self.state().len(),
             personal_tokens,

@@ -22,6 +22,14 @@ use crate::{
     storage::{BlobReader, NotRead, Storage},
 };
 
+/// The way to an answer.
+pub(super) enum Way {
+    /// It is made of the registry's files.
+    Storage(Response<Arriving>),
+    /// The registry is asked, in this slot.
+    Registry(Slot),
+}
+
 /// A request for a blob that may come from its file.
 pub(super) struct StoredRead<'a> {
     pub(super) storage: &'a Storage,

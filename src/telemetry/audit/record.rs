@@ -129,6 +129,8 @@ pub struct Record {
     pub status: Option<u16>,
     /// `Docker-Content-Digest` of the response.
     pub digest: Option<String>,
+    /// `storage` for an answer from the registry's files, without the registry.
+    pub answered_by: Option<&'static str>,
     /// Bytes of the request's body that came in.
     pub bytes_in: Option<u64>,
     /// Bytes of the response's body that went out.
@@ -176,6 +178,7 @@ impl Record {
             reason: None,
             status: None,
             digest: None,
+            answered_by: None,
             bytes_in: None,
             bytes_out: None,
             duration_ms: None,
@@ -225,6 +228,7 @@ impl Record {
         line.text("reason", self.reason.as_deref());
         line.value("status", self.status);
         line.text("digest", self.digest.as_deref());
+        line.word("answered_by", self.answered_by);
         line.value("bytes_in", self.bytes_in);
         line.value("bytes_out", self.bytes_out);
         line.value("duration_ms", self.duration_ms);
@@ -377,6 +381,7 @@ mod tests {
             reason: Some("no".into()),
             status: Some(200),
             digest: Some("sha256:0".into()),
+            answered_by: Some("storage"),
             bytes_in: Some(0),
             bytes_out: Some(u64::MAX),
             duration_ms: Some(1.5),
@@ -390,7 +395,8 @@ mod tests {
             r#""user_agent":"docker/1","method":"GET","#,
             r#""route":"manifest","repository":"a/b","reference":"1","tags":["t"],"from":"c","service":"s","#,
             r#""requested":["repository:a:pull"],"granted":[],"decision":"allowed","rule":"acl, rule 1","#,
-            r#""shadow":"denied","shadow_rule":"rule 2","reason":"no","status":200,"digest":"sha256:0","bytes_in":0,"bytes_out":18446744073709551615,"#,
+            r#""shadow":"denied","shadow_rule":"rule 2","reason":"no","status":200,"digest":"sha256:0","#,
+            r#""answered_by":"storage","bytes_in":0,"bytes_out":18446744073709551615,"#,
             r#""duration_ms":1.5,"ended":"complete"}"#,
         );
         assert_eq!(line(&record).trim_end_matches('\n'), expected);

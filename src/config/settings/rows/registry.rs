@@ -36,6 +36,12 @@ pub(crate) const ROWS: &[Setting] = &[
         "The directory in which a registry on this machine stores (`rootdirectory`). The bytes of blobs are then read from \
          its files, after the registry was asked for their heads; see docs/performance.md.",
     ),
+    plain(
+        "registry.storage_answers",
+        "false",
+        "Reads of manifests and blobs are answered from registry.storage without asking the registry, as long as it is \
+         shown every minute to have the files of that registry. Its pull events end; see docs/performance.md.",
+    ),
     duration("registry.connect_timeout", seconds(5), TIMEOUT, "To connect."),
     duration(
         "registry.response_timeout",
