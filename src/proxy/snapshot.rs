@@ -48,7 +48,7 @@ pub struct Snapshot {
     pub state: Arc<State>,
     /// The registry's own files, where blobs are read from them.
     pub storage: Option<Storage>,
-    /// What is known of answers from them, where reads are answered so.
+    /// The knowledge about answers from them, if reads are answered so.
     pub answers: Option<StoredAnswers>,
     /// The rest of what the proxy was told.
     pub settings: Settings,

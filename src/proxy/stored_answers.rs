@@ -156,7 +156,7 @@ impl StoredAnswers {
         self.proof.lock().next.is_none_or(|next| next <= now)
     }
 
-    /// What a configuration before this one has begun is gone on with.
+    /// Nothing is known, and the upload of the configuration before this one is gone on with.
     pub fn after(before: Option<&Self>) -> Self {
         let upload = before.and_then(Self::upload);
         Self { proof: Mutex::new(Proof { upload, ..Proof::default() }), ..Self::default() }

@@ -1,4 +1,4 @@
-//! What a repository has, by the links in its files: blobs, and manifests by tag or digest. Registry 2.8 and 3 find them
+//! The content of a repository, by the links in its files: blobs, and manifests by tag or digest. Registry 2.8 and 3 find them
 //! in the same way (`registry/storage/linkedblobstore.go`, `tagstore.go`).
 
 use std::{os::fd::OwnedFd, sync::Arc};

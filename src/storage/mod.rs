@@ -75,7 +75,8 @@ impl Storage {
     pub fn open(path: &Path) -> io::Result<Self> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let root = Arc::new(fs::open(path, flags, Mode::empty())?);
-        let kind = u32::try_from(fs::fstatfs(&root)?.f_type).unwrap_or_default();
+        // A file system that does not say what it is is none of them.
+        let kind = fs::fstatfs(&root).ok().and_then(|found| u32::try_from(found.f_type).ok()).unwrap_or(0);
         let turns = Arc::new(Semaphore::new(AT_ONCE));
         Ok(Self { path: path.to_owned(), root, is_local: LOCAL.contains(&kind), turns })
     }

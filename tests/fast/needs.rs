@@ -58,7 +58,8 @@ const PROGRAMS: [(&str, &[&str]); 43] = [
 ];
 
 /// Programs that every Debian has: no module names them.
-const EVERYWHERE: [&str; 8] = ["git", "install", "kill", "script", "setpriv", "sh", "timeout", "umount"];
+const EVERYWHERE: [&str; 9] =
+    ["cp", "git", "install", "kill", "script", "setpriv", "sh", "timeout", "umount"];
 
 /// Calls whose first argument is the name of a program.
 const STARTS: [&str; 5] =

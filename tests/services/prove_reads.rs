@@ -2,7 +2,7 @@
 //! changes all the time: pushes, mounts, deletions, garbage collection, and files that are spoiled. `make prove-reads` takes
 //! longer.
 //!
-//! Needs: curl, docker-registry, htpasswd.
+//! Needs: curl, docker-registry, htpasswd, registry-3.
 
 use std::{
     collections::BTreeMap,
@@ -120,7 +120,7 @@ impl Changes<'_> {
         let (name, from) = (self.random.pick(&NAMES), self.random.pick(&NAMES));
         let digest = sha256(&self.stock.layers[self.random.below(self.stock.layers.len())]);
         self.admin().send("POST", &format!("/v2/{name}/blobs/uploads/?mount={digest}&from={from}"));
-        "mount"
+        "mounted"
     }
 
     fn delete(&mut self, kind: &'static str) -> &'static str {

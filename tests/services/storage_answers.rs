@@ -1,7 +1,7 @@
 //! Reads that are answered from the registry's files alone (`registry.storage_answers`): each answer is the one that comes
 //! without them, header for header and byte for byte, and there is none where the files are not the registry's.
 //!
-//! Needs: curl, docker-registry, htpasswd, skopeo.
+//! Needs: curl, docker-registry, htpasswd, registry-3, skopeo.
 
 use std::{
     fs::{self, OpenOptions},
@@ -111,7 +111,7 @@ impl Pair {
         push_blob(&self.admin(), name, &layer);
         let (oci, docker) = (manifest(OCI_MANIFEST, &layer), manifest(DOCKER_MANIFEST, &layer));
         self.put(name, "oci", &oci);
-        self.put(name, "docker", &docker);
+        self.put(name, "schema2", &docker);
         self.put(name, "index", &index(OCI_INDEX, &oci));
         self.put(name, "list", &index(DOCKER_LIST, &docker));
         layer
@@ -172,7 +172,7 @@ fn each_answer_is_the_same(registry: Registry) {
     let blob = format!("/v2/team/app/blobs/{}", sha256(&layer));
     for protocol in ["--http1.1", "--http2"] {
         assert!(pair.same_twice(&blob, |request| request.option(&[protocol])).body == layer);
-        for tag in ["oci", "docker", "index", "list"] {
+        for tag in ["oci", "schema2", "index", "list"] {
             let target = format!("/v2/team/app/manifests/{tag}");
             let answer =
                 pair.same_twice(&target, |request| accepting(&all_kinds())(request.option(&[protocol])));
@@ -191,7 +191,7 @@ fn each_answer_is_the_same(registry: Registry) {
         DOCKER_LIST,
         &format!("{OCI_INDEX};q=0.5, {DOCKER_LIST};q=x"),
     ] {
-        for tag in ["oci", "docker", "index", "list"] {
+        for tag in ["oci", "schema2", "index", "list"] {
             pair.same_twice(&format!("/v2/team/app/manifests/{tag}"), accepting(accept));
         }
     }
@@ -293,7 +293,7 @@ fn rule_66_rules_with_tags_ask_what_they_ask() {
     push_blob(&curl(&pair.without).user(ADMIN), "team/app", b"secret");
     let digests = [sha256(&layer), sha256(b"secret")];
     let blobs = digests.map(|digest| format!("/v2/team/app/blobs/{digest}"));
-    let tags = ["oci", "docker", "index"].map(|tag| format!("/v2/team/app/manifests/{tag}"));
+    let tags = ["oci", "schema2", "index"].map(|tag| format!("/v2/team/app/manifests/{tag}"));
     for target in blobs.iter().chain(&tags) {
         pair.same_twice(target, accepting(&all_kinds()));
         let [with, without] = [&pair.with, &pair.without]
@@ -330,8 +330,8 @@ fn rule_66_what_left_its_repository_is_gone_with_the_next_request() {
         for target in [by_tag, &by_digest] {
             assert_eq!(pair.same("GET", target, accepting(&all_kinds())).status, 404);
         }
-        fs::remove_file(pair.link("team/app", "_manifests/tags/docker/current")).unwrap();
-        assert_eq!(pair.same("GET", "/v2/team/app/manifests/docker", accepting(&all_kinds())).status, 404);
+        fs::remove_file(pair.link("team/app", "_manifests/tags/schema2/current")).unwrap();
+        assert_eq!(pair.same("GET", "/v2/team/app/manifests/schema2", accepting(&all_kinds())).status, 404);
         // As the registry does it itself.
         let docker = sha256(manifest(DOCKER_MANIFEST, &layer).to_string().as_bytes());
         let docker = format!("/v2/team/app/manifests/{docker}");

@@ -54,10 +54,24 @@ impl HangingDisk {
         self.at.path()
     }
 
-    /// From now on no question is answered, or all are again.
-    pub fn hang(&self, hangs: bool) {
+    /// From now on no question is answered, until the value is dropped.
+    pub fn hangs(&self) -> GoesOn<'_> {
+        self.hang(true);
+        GoesOn(self)
+    }
+
+    fn hang(&self, hangs: bool) {
         *self.state.hangs.lock().unwrap() = hangs;
         self.state.changed.notify_all();
+    }
+}
+
+/// Lets the disk go on when it is dropped. A program that waits for a disk does not end, so it is to be dropped first.
+pub struct GoesOn<'a>(&'a HangingDisk);
+
+impl Drop for GoesOn<'_> {
+    fn drop(&mut self) {
+        self.0.hang(false);
     }
 }
 
@@ -115,7 +129,7 @@ impl Server {
         }
     }
 
-    /// What is kept of it for a second: nothing.
+    /// The kernel may keep nothing of the answer.
     fn lookup(&mut self, parent: usize, name: &[u8]) -> Result<Vec<u8>, i32> {
         let path = self.nodes[parent].join(std::str::from_utf8(name).unwrap());
         let attributes = attributes(&path)?;

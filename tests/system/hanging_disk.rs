@@ -1,6 +1,6 @@
 //! The registry's files on a disk that hangs (`registry.storage`): who needs them waits a moment, and nothing else waits.
 //!
-//! Needs: curl, docker-registry, htpasswd, mount, root.
+//! Needs: curl, docker-registry, htpasswd, root.
 
 use std::{fs, thread, time::Instant};
 
@@ -39,7 +39,7 @@ fn rule_66_a_disk_that_hangs_holds_up_nothing_else_and_the_registry_answers_in_i
     assert_eq!((count("file"), count("slow")), (1.0, 0.0), "{}", warden.log());
     // Answers are no use there.
     warden.says("its file system may show what the files were a while ago");
-    disk.hang(true);
+    let hanging = disk.hangs();
     thread::scope(|scope| {
         // More than may wait for the disk at once.
         let pulls: Vec<_> = (0..70).map(|_| scope.spawn(pull)).collect();
@@ -53,7 +53,7 @@ fn rule_66_a_disk_that_hangs_holds_up_nothing_else_and_the_registry_answers_in_i
         }
     });
     assert_eq!((count("file"), count("slow")), (1.0, 70.0));
-    disk.hang(false);
+    drop(hanging);
     // The turns come back as the disk answers.
     assert!(eventually(PATIENCE, || {
         pull();
@@ -80,7 +80,7 @@ fn a_pull_from_a_disk_that_hangs_is_cut_off_and_others_go_on() {
     let mut out = child.stdout.take().unwrap();
     let mut some = vec![0; 1 << 20];
     std::io::Read::read_exact(&mut out, &mut some).unwrap();
-    disk.hang(true);
+    let _hanging = disk.hangs();
     std::io::Read::read_to_end(&mut out, &mut some).unwrap();
     assert!(!child.wait().unwrap().success(), "it looks whole");
     assert!(some.len() < content.len() && content.starts_with(&some));
