@@ -149,7 +149,7 @@ attack: tools
 PUSHES ?= 1000
 
 attack-tags: tools
-	RACING_PUSHES=$(PUSHES) cargo test --locked --test services attack_tags:: -- --nocapture
+	RACING_PUSHES=$(PUSHES) cargo test --locked --test services -- attack_tags:: replicas::rule_64_of_racing --nocapture
 
 SECONDS ?= 60
 

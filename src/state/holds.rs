@@ -105,32 +105,27 @@ impl State {
         let began = Instant::now();
         // Dropped on the way, it ends.
         let hold = SharedHold::new(Arc::clone(&store), new_holder()?, Kind::Deletion);
-        let mut is_first = false;
+        let mut has_begun = false;
         loop {
             let (holder, name) = (hold.holder.clone(), repository.to_owned());
-            let waits = match is_first {
-                false => {
-                    let begin =
-                        |store: Arc<dyn Store>| async move { store.begin_deletion(holder, name).await };
-                    let answer = self.ask(&store, ANSWER, |store| Box::pin(begin(store))).await;
-                    is_first = answer.map_err(|_| NotHeld::Unavailable)? == HoldAnswer::Held;
-                    !is_first
+            if has_begun {
+                let pushes = |store: Arc<dyn Store>| async move { store.has_pushes(name).await };
+                let answer = self.ask(&store, ANSWER, |store| Box::pin(pushes(store))).await;
+                if !answer.map_err(|_| NotHeld::Unavailable)? {
+                    return Ok(Some(hold));
                 }
-                true => {
-                    let pushes = |store: Arc<dyn Store>| async move { store.has_pushes(name).await };
-                    let answer = self.ask(&store, ANSWER, |store| Box::pin(pushes(store))).await;
-                    if !answer.map_err(|_| NotHeld::Unavailable)? {
-                        return Ok(Some(hold));
-                    }
-                    true
+            } else {
+                let begin = |store: Arc<dyn Store>| async move { store.begin_deletion(holder, name).await };
+                let answer = self.ask(&store, ANSWER, |store| Box::pin(begin(store))).await;
+                has_begun = answer.map_err(|_| NotHeld::Unavailable)? == HoldAnswer::Held;
+                if has_begun {
+                    continue;
                 }
-            };
-            if waits && began.elapsed() > patience {
+            }
+            if began.elapsed() > patience {
                 return Err(NotHeld::Busy);
             }
-            if waits {
-                sleep(PAUSE).await;
-            }
+            sleep(PAUSE).await;
         }
     }
 

@@ -28,12 +28,13 @@ pub(super) async fn begin_push(
         let other =
             "SELECT digest FROM manifest_pushes WHERE repository = $1 AND tag = $2 AND digest <> $3 LIMIT 1";
         if let Some(other) = transaction.row(other, values![repository, tag, digest]).await? {
-            return Ok(HoldAnswer::Claimed(other.get(0)?));
+            let digest = other.get(0)?;
+            return transaction.commit().await.map(|()| HoldAnswer::Claimed(digest));
         }
     }
     let count = "SELECT count(*) FROM manifest_pushes WHERE tag <> ''";
     if !tags.is_empty() && transaction.number(count, &[]).await? >= MOST {
-        return Ok(HoldAnswer::Busy);
+        return transaction.commit().await.map(|()| HoldAnswer::Busy);
     }
     let none = [String::new()];
     for tag in if tags.is_empty() { &none[..] } else { tags } {

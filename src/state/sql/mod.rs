@@ -247,9 +247,10 @@ impl Store for SqlStore {
     fn end_activity(&self, now: u64) -> Answer<'_, ()> {
         Box::pin(async move {
             let mut connection = self.quiet().await?;
-            let ended = match connection.is_shared() {
-                true => replicas::end(&mut connection, &self.replica).await,
-                false => activity::end(&mut connection, now).await,
+            let ended = if connection.is_shared() {
+                replicas::end(&mut connection, &self.replica).await
+            } else {
+                activity::end(&mut connection, now).await
             };
             self.said(ended)
         })

@@ -37,7 +37,7 @@ pub(super) async fn keep(
     let person = [section.key(), provider, subject];
     let mut transaction = connection.begin(Lock::State).await?;
     if transaction.is_shared() && is_held(&mut transaction, name, person).await? {
-        return Ok(false);
+        return transaction.commit().await.map(|()| false);
     }
     let others = "DELETE FROM sign_ins WHERE name = $4 OR section = $1 AND provider = $2 AND subject = $3";
     transaction.execute(others, values![person[0], person[1], person[2], name]).await?;
