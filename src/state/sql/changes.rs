@@ -83,11 +83,11 @@ async fn change(
     key: String,
 ) -> Result<Option<SharedChange>, sqlx::Error> {
     Ok(match kind {
-        ACCOUNT => match revocations::read_account(connection, &key).await? {
-            Some((name, generation, at)) => Some(SharedChange::Account { name, generation, at }),
-            // Everything was revoked since.
-            None => None,
-        },
+        // There is none where everything was revoked since.
+        ACCOUNT => {
+            let account = revocations::read_account(connection, &key).await?;
+            account.map(|(name, generation, at)| SharedChange::Account { name, generation, at })
+        }
         TOKEN => {
             revocations::read_token(connection, &key).await?.map(|(id, at)| SharedChange::Token { id, at })
         }

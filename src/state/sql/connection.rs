@@ -35,9 +35,19 @@ const SESSION: &str = "SET statement_timeout = '7s'; SET lock_timeout = '5s'; \
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Lock {
     /// All that requests ask for.
-    State = 0x706f_7274_7761_7264,
+    State,
     /// Activity, which is written in the background, much at a time.
     Activity,
+}
+
+impl Lock {
+    /// Its number in the database: others that use advisory locks there have other numbers.
+    fn key(self) -> i64 {
+        match self {
+            Self::State => 0x706f_7274_7761_7264,
+            Self::Activity => 0x706f_7274_7761_7265,
+        }
+    }
 }
 
 /// A connection.
@@ -146,7 +156,7 @@ impl Connection {
         let is_shared = self.is_shared();
         let transaction = Transaction { connection: self, is_done: false };
         if is_shared {
-            let key = Value::Number(Some(lock as i64));
+            let key = Value::Number(Some(lock.key()));
             transaction.connection.rows("SELECT pg_advisory_xact_lock($1)", &[key]).await?;
         }
         Ok(transaction)

@@ -94,9 +94,9 @@ pub(super) async fn forget(
         removed += transaction.execute(delete, of).await?;
     }
     transaction.commit().await?;
-    // Other replicas add and remove, too: the number is about right.
-    let _ =
-        count.try_update(Ordering::Relaxed, Ordering::Relaxed, |count| Some(count.saturating_sub(removed)));
+    // Other replicas add and remove, too: the number is about right, and never below zero.
+    let known = count.load(Ordering::Relaxed);
+    count.fetch_sub(removed.min(known), Ordering::Relaxed);
     Ok(())
 }
 

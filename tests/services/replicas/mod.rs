@@ -97,7 +97,7 @@ fn rule_64_a_personal_token_counts_and_ends_at_every_replica() {
         |warden: &Portwarden| curl(warden).user(made.user()).get("/auth?service=registry.test").status;
     assert!(eventually(PATIENCE, || signs_in(b) == 200));
     // The session of one is a session of the other.
-    let there = Visitor::with_cookie(b, visitor.cookie.clone());
+    let there = Visitor::with_cookie(b, visitor.cookie);
     personal_tokens::revoke(&there, &made.id);
     assert_eq!(signs_in(b), 401);
     assert!(eventually(PATIENCE, || signs_in(a) == 401));

@@ -14,7 +14,10 @@ use portwarden::{
     authn::{Labels, NewToken, SignInEnd, SignInSection, Source},
     backend::SqlServer,
     registry::{Digest, RepositoryName, Tag},
-    state::{AccountClaims, NewPersonalToken, SharedSettings, SignIn, State, StateSettings, Target},
+    state::{
+        AccountClaims, Ended, NewPersonalToken, NotSignedIn, SharedSettings, SignIn, State, StateSettings,
+        Target,
+    },
     telemetry::{Action, Object, RegistryEvent},
 };
 
@@ -190,10 +193,42 @@ fn all(settings: &StateSettings, digests: &[NewPersonalToken]) -> Vec<String> {
     answers.0
 }
 
+fn shared(postgres: &Postgres) -> StateSettings {
+    let server = SqlServer::postgres(&postgres.state_url(), Path::new("/")).unwrap();
+    StateSettings::Shared(SharedSettings { server, trusted_for: None })
+}
+
+/// Neither knows what the other has done a moment ago: it has not read it yet.
+#[test]
+fn rule_64_replicas_that_do_the_same_at_the_same_moment_end_and_pin_all_of_it() {
+    let postgres = Postgres::start();
+    let settings = shared(&postgres);
+    run(async {
+        let (a, b) = (open(&settings).await, open(&settings).await);
+        a.revoke(&Target::Account("alice".to_owned()), NOW).await.unwrap();
+        let issued = a.stamp("alice", a.revocation_count()).unwrap();
+        assert_eq!((issued.generation, a.check("alice", &issued)), (1, Ok(())));
+        b.revoke(&Target::Account("alice".to_owned()), NOW).await.unwrap();
+        assert_eq!(b.check("alice", &issued), Err(Ended::Account), "issued between the two");
+        assert_eq!(open(&settings).await.check("alice", &issued), Err(Ended::Account), "after a restart");
+        // Two people get one name, and one person two.
+        a.keep_sign_in(person("1", "Ada")).await.unwrap();
+        for other in [person("2", "ada"), person("1", "carol")] {
+            let refused = b.keep_sign_in(other).await;
+            assert!(matches!(refused, Err(NotSignedIn::NotStored(_))), "{refused:?}");
+        }
+        // One that was forgotten elsewhere does not come back with an answer of its provider.
+        let c = open(&settings).await;
+        let entry = c.sign_in("Ada").unwrap();
+        assert_eq!(a.forget_sign_in("Ada").await, Ok(true));
+        c.renew_sign_in(&entry, person("1", "Ada")).await;
+        assert!(open(&settings).await.sign_in("Ada").is_none());
+    });
+}
+
 #[test]
 fn a_file_and_a_server_answer_alike() {
     let (directory, postgres) = (tempfile::tempdir().unwrap(), Postgres::start());
-    let server = SqlServer::postgres(&postgres.state_url(), Path::new("/")).unwrap();
     let token = |comment: &str, account: &str| NewPersonalToken {
         digest: NewToken::random().unwrap().digest,
         account: account.into(),
@@ -208,7 +243,7 @@ fn a_file_and_a_server_answer_alike() {
     let digests =
         [token("one", "eve"), token("two \u{2603}", "eve"), token("three", "eve"), token("four", "oscar")];
     let file = all(&StateSettings::File(directory.path().join("state.db")), &digests);
-    let server = all(&StateSettings::Shared(SharedSettings { server, trusted_for: None }), &digests);
+    let server = all(&shared(&postgres), &digests);
     for (of_file, of_server) in file.iter().zip(&server) {
         assert_eq!(of_file, of_server);
     }
