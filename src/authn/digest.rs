@@ -1,6 +1,6 @@
 //! Keyed digests of what clients show, so that no password is ever a key of a table.
 //!
-//! A digest tells nothing without its key, which is random and lives and dies with the process.
+//! A digest tells nothing without its key. That of remembered passwords is random, and lives and dies with the process.
 
 use std::num::NonZeroU64;
 
@@ -8,10 +8,13 @@ use aws_lc_rs::{digest, hmac};
 
 use super::secret::{self, NoRandomness, Secret};
 
-/// A digest of credentials; meaningless outside of this process.
+/// A digest of credentials; meaningless without its key.
 pub type CredentialsDigest = [u8; digest::SHA256_OUTPUT_LEN];
 
-/// A random key.
+/// The digest of an account's name, under a key.
+pub type NameDigest = [u8; 16];
+
+/// A key: random, or derived from a secret that other servers of the registry have, too.
 #[derive(Clone)]
 pub struct DigestKey(hmac::Key);
 
@@ -27,6 +30,12 @@ impl DigestKey {
     /// [`NoRandomness`].
     pub fn random() -> Result<Self, NoRandomness> {
         Ok(Self(hmac::Key::new(hmac::HMAC_SHA256, &secret::random::<32>()?)))
+    }
+
+    /// The digest of a name.
+    pub(super) fn name(&self, name: &str) -> NameDigest {
+        let digest = self.digest(&[b"name", name.as_bytes()]);
+        digest.first_chunk().copied().unwrap_or_default()
     }
 
     /// HMAC-SHA256 over the parts, each behind its length, so that no two lists are the same bytes.
@@ -51,6 +60,24 @@ impl DigestKey {
         let digest = self.digest(&[account.as_bytes(), password.expose()]);
         let first = digest.first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes));
         Some(Guess(NonZeroU64::new(first).unwrap_or(NonZeroU64::MIN)))
+    }
+}
+
+impl From<hmac::Key> for DigestKey {
+    fn from(key: hmac::Key) -> Self {
+        Self(key)
+    }
+}
+
+impl Guess {
+    /// As a number, for another server with the same key.
+    pub(super) fn number(self) -> u64 {
+        self.0.get()
+    }
+
+    /// The guess of such a number.
+    pub(super) fn from_number(number: u64) -> Self {
+        Self(NonZeroU64::new(number).unwrap_or(NonZeroU64::MIN))
     }
 }
 

@@ -36,7 +36,7 @@ pub use certificate::{
     is_certificate_name,
 };
 pub use credentials::{Credentials, NotText};
-pub use digest::{CredentialsDigest, DigestKey};
+pub use digest::{CredentialsDigest, DigestKey, NameDigest};
 pub use htpasswd::{HtpasswdError, parse_htpasswd};
 pub use ldap::{Ldap, LdapSettings};
 pub use name_folding::folded as folded_name;
@@ -50,7 +50,7 @@ pub use robots::{
 pub use secret::{NoRandomness, Secret};
 pub use sign_in::{SignInEnd, SignInSection};
 pub use source::Source;
-pub use throttle::{Attempt, Passage, Shown, Throttle};
+pub use throttle::{Attempt, Passage, Shown, THROTTLE_PURPOSE, Throttle, WrongPassword};
 pub use users::{Identity, Labels, Outcome, User, UserError, Users};
 pub use workload_session::{RequiredClaims, SessionStart, WorkloadSession};
 

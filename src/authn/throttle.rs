@@ -31,6 +31,8 @@
 //! takes as many failures, from clients that each have a budget; and a guesser with that many clients has the free
 //! failures of each anyway.
 
+mod elsewhere;
+
 use std::{net::IpAddr, sync::Arc, time::Instant};
 
 use parking_lot::Mutex;
@@ -38,11 +40,17 @@ use parking_lot::Mutex;
 use super::{
     Secret,
     backoff::{Failures, RetryAfter, ThrottleSettings, WrongPasswords},
-    digest::{DigestKey, Guess},
+    digest::{DigestKey, Guess, NameDigest},
     name_folding::folded,
     recent_sign_ins::RecentSignIns,
 };
 use crate::limits::{Buckets, CounterTable, Fingerprint, Network};
+use elsewhere::Untold;
+pub use elsewhere::WrongPassword;
+
+/// Separates the key of this module's digests from other secrets of the signing key, which all servers of a registry
+/// have.
+pub const THROTTLE_PURPOSE: &str = "portwarden wrong passwords v1";
 
 /// The counters. Thread-safe; nothing in it blocks for long.
 pub struct Throttle {
@@ -59,12 +67,16 @@ struct Tables {
     /// The remaining verifications that are not guesses.
     repeats: Buckets,
     recent_sign_ins: CounterTable<RecentSignIns>,
+    /// The wrong passwords that other servers have not been told yet.
+    untold: Untold,
 }
 
 /// The credentials that a client shows: an account, a password and the client's address.
 #[derive(Debug, Clone, Copy)]
 pub struct Shown {
-    /// The key of the name, folded, at the client.
+    /// The digest of the name, folded.
+    name: NameDigest,
+    /// The key of the name at the client.
     pair: Fingerprint,
     /// The key of the account as it is written.
     account: Fingerprint,
@@ -91,6 +103,7 @@ impl Throttle {
             guesses: Buckets::new(settings.capacity),
             repeats: Buckets::new(settings.capacity),
             recent_sign_ins: CounterTable::new(settings.capacity),
+            untold: Untold::default(),
         };
         Arc::new(Self { settings, key, tables: Mutex::new(tables) })
     }
@@ -99,9 +112,10 @@ impl Throttle {
     /// address.
     pub fn shown(&self, account: &str, password: &Secret, ip: Option<IpAddr>) -> Shown {
         let from = Network::from(ip);
-        let (name, guess) = (folded(account), self.key.guess(account, password));
+        let (name, guess) = (self.key.name(&folded(account)), self.key.guess(account, password));
         let tables = self.tables.lock();
         Shown {
+            name,
             // The /64 alone: a neighbour's wrong password must not keep others waiting. `failures` bounds the /48.
             pair: tables.pairs.fingerprint(&(name, from)),
             account: tables.recent_sign_ins.fingerprint(&account),
@@ -142,6 +156,26 @@ impl Throttle {
     /// Records that the password was right, though it was not verified now.
     pub fn prove(&self, shown: &Shown, now: Instant) {
         self.tables.lock().prove(shown, now);
+    }
+
+    /// From now on, wrong passwords are kept for other servers: see [`Self::take_untold`].
+    pub fn share(&self) {
+        self.tables.lock().untold.begin();
+    }
+
+    /// Takes the wrong passwords that the other servers have not been told yet, with the time of each.
+    pub fn take_untold(&self, now: Instant) -> Vec<(Instant, WrongPassword)> {
+        self.tables.lock().untold.take(now)
+    }
+
+    /// Takes those back that could not be told.
+    pub fn take_back(&self, untold: Vec<(Instant, WrongPassword)>) {
+        self.tables.lock().untold.take_back(untold);
+    }
+
+    /// Counts a password that was wrong at another server.
+    pub fn failed_elsewhere(&self, wrong: &WrongPassword, now: Instant) {
+        self.tables.lock().failed_elsewhere(wrong, &self.settings, now);
     }
 
     fn failed(&self, attempt: &Attempt, now: Instant) {
@@ -241,6 +275,7 @@ impl Tables {
             if let Some(failures) = self.failures.get_or_insert(shown.client, Failures::new(now), now) {
                 failures.add(settings, now);
             }
+            self.untold.push(shown, guess, now);
         } else if counts == Counts::Guess {
             self.guesses.give_back(shown.from, settings.of_address());
         }

@@ -65,6 +65,7 @@ async fn serve_until_stopped(
     let acme = renewal::start(&config)?;
     let Assembly { snapshot, tls } = assembly;
     let service = Arc::new(Service::new(snapshot, Arc::clone(telemetry)));
+    service.share_wrong_passwords();
     let notifications = notifying::start(&config, &service, listeners.iter().find_map(Listener::port))?;
     let mut listening: Vec<Arc<dyn telemetry::Listener>> = vec![Arc::clone(&notifications) as _];
     listening.extend(activity);

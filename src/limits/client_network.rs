@@ -46,6 +46,15 @@ impl Network {
         Rate { burst, interval: rate.interval.saturating_mul(8) / u32::from(self.eighths()) }
     }
 
+    /// An address that stands for it; `None` for the unknown one. The network of that address is this one.
+    pub(crate) fn address(self) -> Option<IpAddr> {
+        match self {
+            Self::V4(bits) => Some(std::net::Ipv4Addr::from_bits(bits).into()),
+            Self::V6 { bits, .. } => Some(std::net::Ipv6Addr::from_bits(u128::from(bits) << 64).into()),
+            Self::Unknown => None,
+        }
+    }
+
     fn eighths(self) -> u8 {
         let Self::V6 { length, .. } = self else { return 8 };
         V6_LEVELS.iter().find(|(level, _)| *level == length).map_or(8, |(_, eighths)| *eighths)
@@ -88,6 +97,14 @@ mod tests {
 
     fn of(ip: &str) -> Network {
         Network::from(Some(ip.parse::<IpAddr>().unwrap()))
+    }
+
+    #[test]
+    fn a_network_is_named_by_an_address() {
+        for ip in ["10.0.0.1", "2001:db8:1:2345::1", "::ffff:10.0.0.1", "::1"] {
+            assert_eq!(Network::from(of(ip).address()), of(ip), "{ip}");
+        }
+        assert_eq!(Network::from(Network::Unknown.address()), Network::Unknown);
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod push_times;
 mod questions;
 mod reading;
 mod sending;
+mod sharing;
 mod stored;
 
 use std::sync::Arc;
@@ -56,6 +57,7 @@ use super::{
     write_once::{Guarded, Passage, WriteOnceGate},
 };
 use crate::{
+    authn::THROTTLE_PURPOSE,
     limits::{InFlight, LogThrottle},
     net::BufferBudget,
     registry::{Endpoint, ErrorCode, Refusal},
@@ -90,7 +92,8 @@ pub struct Service {
 impl Service {
     /// A service with its first policy, which tells `telemetry` what it does.
     pub fn new(snapshot: Snapshot, telemetry: Arc<Telemetry>) -> Self {
-        let key = snapshot.remembered.key().clone();
+        // Of the signing key, which all servers of a registry have: they tell each other of wrong passwords.
+        let key = snapshot.authority.key().derive_key(THROTTLE_PURPOSE).into();
         let authentication = Authentication::new(&snapshot.settings, key, Arc::clone(&telemetry));
         let budget = BufferBudget::default();
         let upstream = Upstream::new(snapshot.settings.upstream.clone(), budget.clone());

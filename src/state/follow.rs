@@ -20,6 +20,7 @@ use super::{
     sql::SqlStore,
     store::{Change, Followed, Seen, SharedChange, Store, StoreError},
 };
+use crate::authn::WrongPassword;
 
 /// The interval between two readings.
 const PAUSE: Duration = Duration::from_millis(300);
@@ -34,6 +35,8 @@ pub(super) struct Follower {
     /// The time for which what is known counts without another reading; `None` for any.
     pub(super) trusted_for: Option<Duration>,
     is_failing: AtomicBool,
+    /// The number of the last wrong password that was read; `None` before the first exchange.
+    told: Mutex<Option<u64>>,
     /// Held while changes are read and put in force: in their order.
     turn: tokio::sync::Mutex<()>,
 }
@@ -43,7 +46,7 @@ impl Follower {
     pub(super) fn new(seen: Seen) -> Self {
         let (seen, read_at) = (Mutex::new(seen), Mutex::new(Instant::now()));
         let (is_failing, turn) = (AtomicBool::new(false), tokio::sync::Mutex::default());
-        Self { seen, read_at, trusted_for: None, is_failing, turn }
+        Self { seen, read_at, trusted_for: None, is_failing, told: Mutex::default(), turn }
     }
 
     /// Returns true if what is known may lack revocations for longer than is allowed.
@@ -90,6 +93,21 @@ impl State {
         }
         tokio::spawn(keep_following(Arc::downgrade(self)));
         tokio::spawn(stay_alive(Arc::downgrade(self)));
+    }
+
+    /// Tells the other replicas of wrong passwords, and returns theirs.
+    ///
+    /// # Errors
+    /// The store gives no answer: they may be told or not.
+    pub async fn exchange_wrong_passwords(
+        &self,
+        own: Vec<WrongPassword>,
+    ) -> Result<Vec<WrongPassword>, StoreError> {
+        let Ok(store) = &self.store else { return Ok(Vec::new()) };
+        let after = *self.follower.told.lock();
+        let told = store.exchange_wrong_passwords(own, after).await?;
+        *self.follower.told.lock() = Some(told.last);
+        Ok(told.wrong)
     }
 
     /// Reads once what other replicas have changed. The log has the first failure, and the end of it.

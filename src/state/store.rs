@@ -4,10 +4,11 @@ use std::{future::Future, ops::RangeInclusive, path::PathBuf, pin::Pin};
 
 pub(super) use super::stored::{
     Change, Followed, HoldAnswer, PushHold, Seen, SharedChange, StoredClaims, StoredPersonalToken,
-    StoredPush, StoredRevocations,
+    StoredPush, StoredRevocations, Told,
 };
 use super::{ClaimsDigest, SignIn};
 use crate::activity::{Activity, Batch, Entry, Key};
+pub(super) use crate::authn::WrongPassword;
 
 /// The answer of a store.
 pub(super) type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
@@ -188,6 +189,15 @@ pub(super) trait Store: Send + Sync {
     /// It is not noted.
     fn is_alive(&self) -> Answer<'_, ()> {
         Box::pin(async { Ok(()) })
+    }
+
+    /// Stores wrong passwords of this process for the others of a shared store, and reads theirs behind `after`; `None` for
+    /// a process that has just begun, which reads none.
+    ///
+    /// # Errors
+    /// They may be stored or not.
+    fn exchange_wrong_passwords(&self, _: Vec<WrongPassword>, _: Option<u64>) -> Answer<'_, Told> {
+        Box::pin(async { Ok(Told::default()) })
     }
 
     /// Begins a push of a manifest in a shared store.

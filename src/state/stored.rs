@@ -2,6 +2,15 @@
 
 use super::SignIn;
 
+/// Wrong passwords that other processes have told.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(in crate::state) struct Told {
+    /// The wrong passwords.
+    pub(in crate::state) wrong: Vec<crate::authn::WrongPassword>,
+    /// The number of the last one that is stored.
+    pub(in crate::state) last: u64,
+}
+
 /// The claims of an account, as they are stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::state) struct StoredClaims {

@@ -4,6 +4,7 @@ use std::{cell::Cell, time::Duration};
 
 use super::*;
 
+mod elsewhere;
 mod no_history;
 
 /// A throttle with a clock: `at` moves it.

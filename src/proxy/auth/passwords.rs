@@ -24,7 +24,7 @@ use crate::{
 /// The bounded pool, and the failures held against each client. Outlives reloads.
 pub struct Passwords {
     pool: Pool,
-    pub(super) throttle: Arc<Throttle>,
+    pub(in crate::proxy) throttle: Arc<Throttle>,
     single_flight: SingleFlight,
     telemetry: Arc<Telemetry>,
 }

@@ -38,6 +38,8 @@ pub(super) enum Lock {
     State,
     /// Activity, which is written in the background, much at a time.
     Activity,
+    /// Wrong passwords, whose numbers have to become visible in their order.
+    WrongPasswords,
 }
 
 impl Lock {

@@ -16,6 +16,7 @@ mod replicas;
 mod revocations;
 mod sign_ins;
 mod sqlite;
+mod wrong_passwords;
 
 use std::{ops::RangeInclusive, path::PathBuf, sync::atomic::AtomicU64};
 
@@ -25,7 +26,7 @@ use super::{
     ClaimsDigest, SignIn,
     store::{
         Answer, Change, Followed, HoldAnswer, PushHold, Seen, Store, StoreError, StoredClaims,
-        StoredPersonalToken, StoredPush, StoredRevocations,
+        StoredPersonalToken, StoredPush, StoredRevocations, Told, WrongPassword,
     },
 };
 use crate::activity::{Activity, Batch, Entry, Key};
@@ -331,6 +332,13 @@ impl Store for SqlStore {
         Box::pin(async move {
             let mut connection = self.quiet().await?;
             self.said(replicas::note(&mut connection, &self.replica).await)
+        })
+    }
+
+    fn exchange_wrong_passwords(&self, own: Vec<WrongPassword>, after: Option<u64>) -> Answer<'_, Told> {
+        Box::pin(async move {
+            let mut connection = self.writable().await?;
+            self.said(wrong_passwords::exchange(&mut connection, &self.replica, &own, after).await)
         })
     }
 

@@ -84,6 +84,17 @@ CREATE TABLE activity_run (latest BIGINT NOT NULL, closed BIGINT NOT NULL);
 -- The replicas that run, with the last time at which each was heard of, by the clock of this server.
 CREATE TABLE replicas (name TEXT COLLATE "C" PRIMARY KEY, heard_at BIGINT NOT NULL);
 
+-- Wrong passwords that the replicas tell each other, as digests under a key of theirs.
+CREATE TABLE wrong_passwords (
+    sequence BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    replica TEXT NOT NULL,
+    name TEXT NOT NULL,
+    client TEXT NOT NULL,
+    guess TEXT NOT NULL,
+    at BIGINT NOT NULL
+);
+CREATE INDEX wrong_passwords_at ON wrong_passwords (at);
+
 -- Pushes of manifests that are with a registry, or whose answer was lost. Those of write-once tags name the tag: all
 -- rows of one have the same digest. Others have an empty tag.
 CREATE TABLE manifest_pushes (

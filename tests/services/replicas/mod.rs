@@ -4,6 +4,7 @@
 //! Needs: curl, docker-registry, haproxy, htpasswd, postgresql.
 
 mod demo;
+mod passwords;
 mod stores;
 
 use std::{thread, time::Instant};
