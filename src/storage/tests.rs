@@ -248,7 +248,7 @@ async fn a_repository_with_tags_is_found_and_an_upload_seen() {
     std::fs::write(states.join("other"), "state").unwrap();
     std::fs::rename(states.join("other"), states.join("0")).unwrap();
     assert_ne!(stamp().await, first);
-    symlink(root.join("team"), root.join("b")).unwrap();
+    symlink("team", root.join("b")).unwrap();
     let behind = RepositoryName::parse("b/app").unwrap();
     assert!(stored.storage.upload_stamp(&behind, &id).await.is_err());
 }

@@ -17,7 +17,7 @@ use crate::support::{
     collector::collector,
     command,
     curl::{Request, Response, curl},
-    distribution::push_blob,
+    distribution::{push_blob, push_image},
     image::{Image, random_bytes, sha256},
     metrics::{self, value, watcher},
     portwarden::{ADMIN, Builder, Portwarden, TEST, TEST2, USER, portwarden, program},
@@ -431,6 +431,33 @@ fn rule_66_a_copy_of_the_files_answers_nothing_and_it_is_said() {
     let left =
         NAMES.iter().map(|name| fs::read_dir(uploads.join(name).join("_uploads")).map_or(0, Iterator::count));
     assert_eq!(left.sum::<usize>(), 2);
+}
+
+/// A copy that was made while Portwarden ran has its upload too, and the registry does not go on with that one.
+#[test]
+fn rule_66_a_copy_with_the_upload_of_the_proof_answers_nothing() {
+    let registry = registry();
+    let directory = tempfile::tempdir().unwrap();
+    let (link, copy) = (directory.path().join("link"), directory.path().join("copy"));
+    fs::create_dir_all(registry.store()).unwrap();
+    symlink(registry.store(), &link).unwrap();
+    let without = portwarden(&registry).start();
+    let mut with = answering(&registry, &link).start();
+    push_image(&curl(&without).user(ADMIN), "team/app", "1");
+    assert!(eventually(PATIENCE, || is_up(&with)));
+    command::run("cp", &["-a", registry.store().to_str().unwrap(), copy.to_str().unwrap()], &[]).succeeds();
+    fs::remove_file(&link).unwrap();
+    symlink(&copy, &link).unwrap();
+    let from = with.log().len();
+    with.reload(|builder| builder.cost(6));
+    with.wait_for_log(from, "does not show in the files");
+    assert!(!is_up(&with));
+    fs::remove_file(&link).unwrap();
+    symlink(registry.store(), &link).unwrap();
+    with.reload(|builder| builder.cost(5));
+    assert!(eventually(PATIENCE, || is_up(&with)));
+    let uploads = registry.store().join("docker/registry/v2/repositories/team/app/_uploads");
+    assert_eq!(fs::read_dir(uploads).unwrap().count(), 1, "it went on with the one that it had");
 }
 
 #[test]
