@@ -333,7 +333,7 @@ impl Service {
         let list = if is_list { Some(self.catalog.slot(address).await?) } else { None };
         let busy = |error| unanswered(&error, &upstream);
         let way = match Box::pin(self.answer_from_storage(&permit, context)).await {
-            Some(answer) => Way::Storage(answer),
+            Some(answer) => Way::Storage(Box::new(answer)),
             None => Way::Registry(upstream.slot(address).await.map_err(busy)?.of(in_flight)),
         };
         let write = self.freeze.admit(permit.route())?;
@@ -346,7 +346,7 @@ impl Service {
         let response = match way {
             Way::Storage(answer) => {
                 log.answered_from_storage(body.progress());
-                answer
+                *answer
             }
             Way::Registry(slot) => {
                 log.forwarding(body.progress());

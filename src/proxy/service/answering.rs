@@ -109,7 +109,7 @@ impl Service {
             let path = storage.path().display();
             match why {
                 None => {
-                    tracing::info!(%path, "reads are answered from registry.storage: it has the files of this registry")
+                    tracing::info!(%path, "reads are answered from registry.storage: it has the files of this registry");
                 }
                 Some(why) => tracing::error!(
                     %path, why,
@@ -200,7 +200,7 @@ async fn go_on(
     answers.keep_upload(location.map(|location| Probe { location, ..upload }));
     Some(match (before, after) {
         (Ok(Some(before)), Ok(Some(after))) if before != after => Ok(()),
-        (Err(error), _) | (_, Err(error)) => Err(unreadable(error)),
+        (Err(error), _) | (_, Err(error)) => Err(unreadable(&error)),
         _ => Err(why),
     })
 }
@@ -215,13 +215,13 @@ fn answer(headers: HeaderMap, body: Arriving) -> Response<Arriving> {
     response
 }
 
-fn unreadable(error: NotRead) -> String {
+fn unreadable(error: &NotRead) -> String {
     format!("the files cannot be read: {error}")
 }
 
 /// A repository that the files show and the registry has too, so that the proof makes none.
 async fn known_repository(storage: &Storage, registry: &Subrequest) -> Result<RepositoryName, String> {
-    let found = storage.some_repository().await.map_err(unreadable)?;
+    let found = storage.some_repository().await.map_err(|error| unreadable(&error))?;
     let name = found.ok_or("the files show no repository with a tag")?;
     let tags = Permit::to_decide(Method::Get, &format!("/v2/{name}/tags/list"), None);
     let tags = registry.ask(&tags.ok_or("the name of a repository is none")?, "application/json").await;

@@ -25,7 +25,7 @@ use crate::{
 /// The way to an answer.
 pub(super) enum Way {
     /// It is made of the registry's files.
-    Storage(Response<Arriving>),
+    Storage(Box<Response<Arriving>>),
     /// The registry is asked, in this slot.
     Registry(Slot),
 }
