@@ -8,7 +8,9 @@ use crate::support::sources::{files, root};
 
 /// The beginnings of literals that look like words and are none: commands, names that other programs give, values of
 /// attributes.
-const NO_TEXTS: [&str; 18] = [
+const NO_TEXTS: [&str; 20] = [
+    "{tool} ",
+    "{} pull {",
     "docker ",
     "podman ",
     "nerdctl ",
@@ -29,8 +31,18 @@ const NO_TEXTS: [&str; 18] = [
     "notice bad",
 ];
 /// Names that are the same in any language.
-const NAMES: [&str; 7] =
-    ["Kubernetes", "Kubernetes, compose", "Dockerfile", "DENY", "DOCTYPE", "docker plugin", "{name}: {}"];
+const NAMES: [&str; 10] = [
+    "README",
+    "JSON Lines",
+    "CSV",
+    "Kubernetes",
+    "Kubernetes, compose",
+    "Dockerfile",
+    "DENY",
+    "DOCTYPE",
+    "docker plugin",
+    "{name}: {}",
+];
 
 #[test]
 fn no_view_holds_a_text() {

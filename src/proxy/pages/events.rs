@@ -139,7 +139,10 @@ pub(super) fn row(line: &[u8]) -> Option<EventRow> {
     Some(EventRow {
         time: timestamp(&text("time")),
         event: text("event"),
-        action: action(&text("event"), &text("route"), &text("method")),
+        action: match (text("route").as_str(), text("method").as_str()) {
+            ("page", "POST") => posted(!text("reference").is_empty(), &text("credentials")),
+            (route, method) => action(&text("event"), route, method),
+        },
         account: proved_account(&line),
         address: text("address"),
         method: text("method"),
@@ -153,11 +156,19 @@ pub(super) fn row(line: &[u8]) -> Option<EventRow> {
     })
 }
 
+/// The action of a form of a page: one about a manifest deletes it or its tag, and the one with a password signs in.
+fn posted(is_about_manifest: bool, credentials: &str) -> EventAction {
+    match credentials {
+        _ if is_about_manifest => EventAction::Delete,
+        "password" => EventAction::SignIn,
+        _ => EventAction::Other,
+    }
+}
+
 fn action(event: &str, route: &str, method: &str) -> EventAction {
     match (event, route, method) {
         ("token", ..) => EventAction::SignIn,
         ("untag", ..) => EventAction::Delete,
-        ("decision" | "transfer", "page", "POST") => EventAction::Delete,
         ("decision" | "transfer", "page", _) => EventAction::Page,
         ("decision" | "transfer", "catalog" | "tags" | "referrers", _) => EventAction::List,
         ("decision" | "transfer", "manifest" | "blob" | "upload", "DELETE") => EventAction::Delete,
@@ -274,6 +285,18 @@ mod tests {
         let until = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(2000));
         assert_eq!(left(EventFilter { until, ..any() }), "1");
         assert_eq!(left(EventFilter { minutes: Some(u64::MAX), ..any() }), "12");
+    }
+
+    #[test]
+    fn a_form_is_told_by_what_it_is_about() {
+        for (fields, expected) in [
+            (r#""reference":"1.0","credentials":"session""#, EventAction::Delete),
+            (r#""credentials":"password""#, EventAction::SignIn),
+            (r#""credentials":"session","repository":"team/app""#, EventAction::Other),
+        ] {
+            let line = format!(r#"{{"event":"decision","route":"page","method":"POST",{fields}}}"#);
+            assert_eq!(row(line.as_bytes()).unwrap().action, expected, "{fields}");
+        }
     }
 
     #[test]

@@ -329,9 +329,9 @@ mod tests {
             let mut skipped = 0;
             let end = history.read_back(Some(position), u64::MAX, |line| {
                 if older(line) {
-                    all += 1
+                    all += 1;
                 } else {
-                    skipped += 1
+                    skipped += 1;
                 }
                 true
             });

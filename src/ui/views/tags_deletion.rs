@@ -14,10 +14,10 @@ use crate::ui::{
     untrusted::{Untrusted, of_the_log},
 };
 
-const TAG: Column = Column { label: |t| t.tag, class: "main" };
+const TAG: Column = Column { label: |t| t.tag, class: "" };
 const IMAGE: Column = Column { label: |t| t.image, class: "" };
-const WHAT_STAYS: Column = Column { label: |t| t.what_stays, class: "" };
-const RESULT: Column = Column { label: |t| t.result, class: "" };
+const WHAT_STAYS: Column = Column { label: |t| t.what_stays, class: "main" };
+const RESULT: Column = Column { label: |t| t.result, class: "main" };
 
 /// Tags that are named beside one that goes; of more, the others are counted.
 const NAMED: usize = 5;

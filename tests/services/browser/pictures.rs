@@ -94,7 +94,13 @@ fn pages_fit_every_screen_and_there_are_pictures_of_them() {
 fn fits(browser: &Browser, page: &str, screen: Screen) {
     // Not `innerWidth`: a phone zooms out until all fits.
     let width = browser.run("return document.documentElement.scrollWidth").as_u64().unwrap();
-    assert!(width <= screen.width.into(), "{page} is {width} wide on a screen of {}", screen.width);
+    let sticking_out = format!(
+        "return [...document.querySelectorAll('body *')].filter((one) => one.getBoundingClientRect().right > {}).map((one) => \
+         one.outerHTML.slice(0, 200))",
+        screen.width + 1
+    );
+    let is_fit = width <= screen.width.into();
+    assert!(is_fit, "{page} is {width} wide on a screen of {}: {}", screen.width, browser.run(&sticking_out));
 }
 
 fn picture(page: &str, screen: Screen) -> PathBuf {
