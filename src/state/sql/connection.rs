@@ -48,6 +48,7 @@ impl Lock {
         match self {
             Self::State => 0x706f_7274_7761_7264,
             Self::Activity => 0x706f_7274_7761_7265,
+            Self::WrongPasswords => 0x706f_7274_7761_7266,
         }
     }
 }
