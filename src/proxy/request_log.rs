@@ -27,6 +27,7 @@ use crate::{
     authz::Comparison,
     registry::{self, ChallengeError, ErrorCode, Refusal, RepositoryName, Route, Scope},
     telemetry::{Decision, Direction, Ended, Event, HeldDecision, Intent, Record, RequestId, Telemetry},
+    ui::PagePath,
 };
 
 /// A request from its head until its response has gone out. Dropped, it has ended: a client that vanishes, and with it
@@ -78,6 +79,8 @@ impl Subject {
         match target {
             Target::Registry => Self::Registry,
             Target::Token => Self::Token,
+            // Of the browser alone: nothing is decided.
+            Target::Page(Some(PagePath::Preferences)) => Self::Other,
             Target::Page(Some(page)) if page.is_page() => Self::Page,
             _ => Self::Other,
         }
