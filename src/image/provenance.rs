@@ -111,7 +111,7 @@ impl Provenance {
 /// The member of BuildKit's own in the metadata of v0.2.
 const BUILDKIT: &str = "https://mobyproject.org/buildkit@v1#metadata";
 
-/// Where the source stands: what BuildKit found in the working copy, a context by its address, and GitHub's workflows.
+/// The paths of the source: BuildKit found it in the working copy, or by the address of a context; GitHub's workflows.
 const SOURCE: [&[&str]; 5] = [
     &["runDetails", "metadata", "buildkit_metadata", "vcs", "source"],
     &["metadata", BUILDKIT, "vcs", "source"],

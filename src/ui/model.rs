@@ -198,7 +198,7 @@ pub struct ImagePage<'a> {
     pub referrers: Vec<Referrer>,
     /// A text for people that belongs to it.
     pub readme: Option<String>,
-    /// What builders say about how it was made.
+    /// The claims of builders about how it was made.
     pub claims: Vec<Claim>,
     /// Its activity, by the tag or digest that it was asked for by; `None` where it is not known.
     pub activity: Option<TagActivity>,

@@ -221,18 +221,21 @@ fn the_client_that_was_chosen_is_in_the_commands_of_all_pages() {
     let warden = portwarden(&registry).start();
     push_image(&curl(&warden).user(ADMIN), "team/app", "1.0");
     let visitor = Visitor::signed_in(&warden, ADMIN);
-    let chosen = visitor.post("/-/preferences", &[("tool", "podman"), ("next", "/team/app:1.0")]).is(303);
+    let chosen = visitor.post("/-/preferences", &[("tool", "nerdctl"), ("next", "/team/app:1.0")]).is(303);
     assert_eq!(chosen.header("location"), Some("/team/app:1.0"));
     let session = visitor.cookie.clone().unwrap();
     let both = Visitor::with_cookie(&warden, Some(format!("{session}; {}", kept(&chosen))));
     let image = both.get("/team/app:1.0").is(200).text();
-    assert!(image.contains(">podman pull ") || image.contains("data-copy=\"podman pull "), "{image}");
+    assert!(image.contains(">nerdctl pull ") || image.contains("data-copy=\"nerdctl pull "), "{image}");
     assert!(!image.contains("docker pull"), "{image}");
-    assert!(image.contains("name=\"tool\" value=\"podman\" aria-pressed=\"true\""), "{image}");
+    assert!(image.contains("name=\"tool\" value=\"nerdctl\" aria-pressed=\"true\""), "{image}");
     let list = both.get("/team/app").is(200).text();
-    assert!(list.contains("data-copy=\"podman pull ") && list.contains("data-copy=\"podman push "), "{list}");
+    assert!(
+        list.contains("data-copy=\"nerdctl pull ") && list.contains("data-copy=\"nerdctl push "),
+        "{list}"
+    );
     let another = both.post("/-/preferences", &[("theme", "dark"), ("next", "/")]).is(303);
-    assert!(kept(&another).ends_with("theme=dark&tool=podman"), "{another:?}");
+    assert!(kept(&another).ends_with("theme=dark&tool=nerdctl"), "{another:?}");
     let none = visitor.post("/-/preferences", &[("tool", "rm -rf"), ("next", "/")]).is(303);
     assert!(!kept(&none).contains("rm"), "{none:?}");
 }

@@ -135,7 +135,7 @@ impl Reading<'_> {
     }
 }
 
-/// What an attestation is attached to.
+/// The subject of an attestation.
 struct Attached<'s> {
     /// The manifest of the attestation.
     digest: Option<String>,

@@ -24,7 +24,7 @@ const MOST: usize = 200_000;
 #[derive(Debug, Default)]
 pub(in crate::proxy) struct KnownTags {
     lists: Mutex<Lists>,
-    /// What is attached to manifests, which changes with the tags.
+    /// The things attached to manifests, which change with the tags.
     referrers: KnownReferrers,
 }
 

@@ -1,4 +1,4 @@
-//! What a builder says about how it made something, as the page of an image shows it.
+//! The claims of a builder about how it made something, as the page of an image shows them.
 
 use crate::image::Provenance;
 

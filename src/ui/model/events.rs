@@ -39,7 +39,7 @@ pub struct EventFilter {
     pub action: Option<EventAction>,
     /// The newest so many minutes.
     pub minutes: Option<u64>,
-    /// What was before this moment.
+    /// Only events before this moment.
     pub until: Option<SystemTime>,
     /// Only what was not allowed.
     pub refused: bool,

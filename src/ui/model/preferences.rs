@@ -1,4 +1,4 @@
-//! What a visitor chooses for all pages, beside the language.
+//! The choices of a visitor for all pages, beside the language.
 
 /// The colours of the pages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

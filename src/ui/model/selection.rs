@@ -18,11 +18,11 @@ pub struct TagsDeletion<'a> {
 pub struct SelectedTag {
     /// The tag.
     pub tag: String,
-    /// What would become of it.
+    /// Its fate.
     pub fate: TagFate,
 }
 
-/// What would become of a tag that was selected.
+/// The fate of a tag that was selected, if the form is sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TagFate {
     /// It goes.
@@ -53,7 +53,7 @@ pub struct TagsDeleted<'a> {
     pub tags: Vec<(String, TagResult)>,
 }
 
-/// What became of a tag.
+/// The result of the deletion of a tag.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TagResult {
     /// It is deleted.

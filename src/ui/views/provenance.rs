@@ -1,4 +1,4 @@
-//! What builders say about how something was made, in words; and a README, as text.
+//! The claims of builders about how something was made, in words; and a README, as text.
 
 use maud::{Markup, html};
 
