@@ -90,7 +90,7 @@ fn in_the_dark_and_in_japanese(browser: &Browser) {
         ("/team/app:2.4.1", "複数プラットフォーム対応のイメージ"),
         ("/-/access?name=team/app", "ルール別"),
         ("/-/tokens", "トークンを作成"),
-        ("/-/events", "最近のイベント"),
+        ("/-/events", "監査ログ(新しい順)"),
         ("/none", "見つかりません"),
     ] {
         browser.open(path);
