@@ -37,7 +37,7 @@ fn rule_64_wrong_passwords_at_one_replica_count_at_the_others() {
 
 #[test]
 fn rule_64_while_the_database_is_down_each_replica_counts_and_no_login_waits_for_it() {
-    let (registry, mut postgres) = (registry(), Postgres::start());
+    let (registry, postgres) = (registry(), Postgres::start());
     let [a, b] = &two(&registry, &postgres.state_url(), "");
     postgres.hang();
     for warden in [a, b] {
