@@ -83,7 +83,9 @@ fn in_the_dark_and_in_japanese(browser: &Browser) {
     browser.open("/");
     browser.click("button[value='ja']");
     browser.shows("リポジトリ 8 件");
+    SCREENS[0].show(browser);
     browser.click("button[value='dark']");
+    browser.waits_until("document.querySelector(\"button[value='dark']\")?.ariaPressed === 'true'");
     browser.waits_until("getComputedStyle(document.body).backgroundColor === 'rgb(14, 20, 24)'");
     for (path, says) in [
         ("/team/app", "タグ 8 件"),
