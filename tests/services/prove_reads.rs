@@ -312,6 +312,7 @@ fn rule_66_answers_are_those_without_storage_while_everything_changes_beneath_re
 }
 
 #[test]
+#[ignore = "run by `make prove-reads`, which builds registry 3"]
 fn rule_66_answers_are_those_without_storage_while_everything_changes_beneath_registry_3() {
     prove(Release::V3);
 }

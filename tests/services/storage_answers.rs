@@ -220,6 +220,7 @@ fn rule_66_each_answer_is_the_one_without_storage_by_registry_2() {
 }
 
 #[test]
+#[ignore = "run by `make test-registry3`, which builds registry 3"]
 fn rule_66_each_answer_is_the_one_without_storage_by_registry_3() {
     each_answer_is_the_same(registry_of(Release::V3));
 }
