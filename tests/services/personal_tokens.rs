@@ -323,7 +323,7 @@ fn rule_62_an_account_has_a_bounded_number_and_a_form_is_read_strictly() {
     let first = make(&visitor, USER, "team/app host.example:5000/x", "pull");
     make(&visitor, USER, "", "pull");
     let refused = ask_for(&visitor, ("one more", "team/*", "push", "7")).is(409).text();
-    assert!(refused.contains("This account has 2 tokens, which is the most"), "{refused}");
+    assert!(refused.contains("This account has as many tokens as it may (2)"), "{refused}");
     assert!(refused.contains("value=\"one more\""), "what was typed stays: {refused}");
     revoke(&visitor, &first.id).is(303);
     make(&visitor, USER, "", "pull");

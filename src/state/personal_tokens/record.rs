@@ -56,7 +56,7 @@ pub enum NotMade {
     #[error("{0}")]
     NoState(String),
     /// The account has as many as it may.
-    #[error("this account has {0} tokens, which is the most; revoke one that is no longer used")]
+    #[error("this account has as many tokens as it may ({0}); revoke one that is no longer used")]
     TooMany(usize),
     /// There is no room for one more of any account.
     #[error("the server has no room for another token; ask its operator to revoke some")]

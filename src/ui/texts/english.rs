@@ -553,7 +553,7 @@ catalogue! {
     token_lifetime_wrong: Text<1> = text("Choose a lifetime of 1 to {0} days.");
     token_access_wrong: Text<0> = text("Choose what the token may be used for.");
     token_names_too_many: Text<1> = text("Name at most {0} repositories, or use `*`.");
-    token_too_many: Text<1> = text("This account has {0} tokens, which is the most; revoke one that is no longer used.");
+    token_too_many: Text<1> = text("This account has as many tokens as it may ({0}); revoke one that is no longer used.");
 
     // Programs that wait for the visitor's word.
     sign_in_program: Label = "Sign in a program";
