@@ -308,6 +308,8 @@ pub struct Deletion<'a> {
     pub tags: &'a [String],
     /// A digest of these tags: sent along, so that no others go.
     pub named: &'a str,
+    /// One of these tags that is write-once, where there is one: nothing goes then.
+    pub locked: Option<&'a str>,
     /// The CSRF token that forms send along.
     pub csrf: &'a str,
 }
@@ -321,6 +323,8 @@ pub struct TagDeletion<'a> {
     pub tag: &'a str,
     /// The digest that it names.
     pub digest: &'a str,
+    /// True if it is write-once: it stays.
+    pub is_write_once: bool,
     /// True if there is a way to delete the image with every tag on it.
     pub may_delete_image: bool,
     /// The CSRF token that forms send along.

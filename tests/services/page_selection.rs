@@ -235,3 +235,28 @@ fn a_registry_that_deletes_nothing_says_so_for_each_tag() {
     assert!(row(&done, "1.0").contains("not deleted"), "{done}");
     assert_eq!(tags(&admin), ["1.0"]);
 }
+
+#[test]
+fn a_page_that_asks_says_which_tag_is_write_once_and_has_no_form() {
+    let registry = registry();
+    let warden = open(&registry).start();
+    let admin = client(&warden).user(ADMIN);
+    let digest = image(&admin, "1.2.0", &[b"locked"]);
+    copy(&admin, "1.2.0", "stable");
+
+    let visitor = Visitor::signed_in(&warden, USER);
+    let of_image = visitor.get(&format!("/-/delete/{NAME}@{digest}?tag=stable")).is(200).text();
+    assert!(text(&of_image).contains("The tag 1.2.0 is write-once"), "{of_image}");
+    let of_tag = visitor.get(&format!("/-/delete-tag/{NAME}:1.2.0")).is(200).text();
+    assert!(text(&of_tag).contains("it cannot be moved or deleted"), "{of_tag}");
+    for page in [of_image, of_tag] {
+        assert!(!page.contains("class=\"decision\""), "{page}");
+    }
+    let access = visitor.get(&format!("/-/access?name={NAME}:1.2.0")).is(200).text();
+    assert!(text(&access).contains("This tag is write-once"), "{access}");
+    // An account that may delete it has the form.
+    let visitor = Visitor::signed_in(&warden, ADMIN);
+    assert_eq!(form(&visitor.get(&format!("/-/delete/{NAME}@{digest}")).is(200).text()).len(), 1);
+    let access = visitor.get(&format!("/-/access?name={NAME}:1.2.0")).is(200).text();
+    assert!(!text(&access).contains("This tag is write-once"), "{access}");
+}

@@ -56,6 +56,7 @@ pub(super) async fn show(request: &Request<'_>, visit: &Visit) -> Result<Answer,
         address: request.address,
         catalog: right(request, visit, ("registry", "catalog", None), &["*"]).await?,
         asked: &asked,
+        is_write_once: is_write_once(request, visit, &asked),
         answer,
         by_rule: by_rule(&surveyed),
         surveyed: surveyed.len(),
@@ -114,6 +115,14 @@ fn repository_and_tag(asked: &str) -> Option<(&str, Option<&str>)> {
     }
     let (name, tag) = asked.rsplit_once(':')?;
     (RepositoryName::parse(name).is_some() && Tag::parse(tag).is_some()).then_some((name, Some(tag)))
+}
+
+/// Returns true if the name has a tag that is write-once for the visitor.
+fn is_write_once(request: &Request<'_>, visit: &Visit, asked: &str) -> bool {
+    let Some((name, Some(tag))) = repository_and_tag(asked) else { return false };
+    let (name, tag) = (RepositoryName::parse(name), Tag::parse(tag));
+    let reader = request.reader(visit);
+    name.zip(tag).is_some_and(|(name, tag)| reader.is_write_once(&name, &tag))
 }
 
 async fn rights_on(

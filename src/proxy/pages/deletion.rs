@@ -45,12 +45,15 @@ pub(super) async fn ask(
     let tags = tags_on(&reader, name, digest).await?;
     let from = Tag::parse(&request.parameter("tag"));
     let named = in_short(&tags);
+    let is_locked = |tag: &String| Tag::parse(tag).is_some_and(|tag| reader.is_write_once(name, &tag));
+    let locked = tags.iter().find(|tag| is_locked(tag));
     let page = Deletion {
         name: name.as_str(),
         digest: digest.as_str(),
         tag: from.as_ref().map(Tag::as_str),
         tags: &tags,
         named: &named,
+        locked: locked.map(String::as_str),
         csrf: &csrf,
     };
     Ok(Answer::page(views::deletion(&request.frame(), &page)))

@@ -123,8 +123,7 @@ const TOGETHER: Duration = Duration::from_secs(60);
 pub(super) fn row(line: &[u8]) -> Option<EventRow> {
     let line: Value = serde_json::from_slice(line).ok()?;
     let text = |name: &str| line.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-    let first_of =
-        |names: [&str; 2]| names.map(text).into_iter().find(|text| !text.is_empty()).unwrap_or_default();
+    let why = [text("reason"), text("rule")].into_iter().filter(|text| !text.is_empty());
     let reference = match text("reference") {
         reference if reference.is_empty() => reference,
         reference if reference.contains(':') => format!("@{reference}"),
@@ -149,7 +148,7 @@ pub(super) fn row(line: &[u8]) -> Option<EventRow> {
         repository: if text("event") == "token" { String::new() } else { text("repository") },
         reference,
         decision: text("decision"),
-        why: first_of(["reason", "rule"]),
+        why: why.collect::<Vec<_>>().join("; "),
         status: line.get("status").and_then(Value::as_u64).and_then(|status| u16::try_from(status).ok()),
         request_id: text("request_id"),
         count: 1,
@@ -211,7 +210,7 @@ mod tests {
             "requested":["repository:team/app:pull"],"reference":"1.0","decision":"denied","rule":"rule 2","reason":"may not","status":401}"#;
         let row = row(line).unwrap();
         assert_eq!((row.repository.as_str(), row.reference.as_str()), ("team/app", ":1.0"));
-        assert_eq!((row.why.as_str(), row.status, row.address.as_str()), ("may not", Some(401), ""));
+        assert_eq!((row.why.as_str(), row.status, row.address.as_str()), ("may not; rule 2", Some(401), ""));
         assert_eq!(row.time, Some(SystemTime::UNIX_EPOCH + Duration::from_secs(1_767_323_045)));
     }
 

@@ -32,8 +32,9 @@ pub(super) async fn ask(
     // It is there; or there is nothing to ask.
     let digest = reader.digest_of(name, tag.as_str()).await?;
     let may_delete_image = may_delete(visit, &reader, name).await?;
+    let is_write_once = reader.is_write_once(name, tag);
     let (tag, digest) = (tag.as_str(), digest.as_str());
-    let page = TagDeletion { name: name.as_str(), tag, digest, may_delete_image, csrf: &csrf };
+    let page = TagDeletion { name: name.as_str(), tag, digest, is_write_once, may_delete_image, csrf: &csrf };
     Ok(Answer::page(views::tag_deletion(&request.frame(), &page)))
 }
 

@@ -17,6 +17,8 @@ pub struct Access<'a> {
     pub catalog: Right,
     /// The name of a repository that was asked about, existing or not, with or without a tag; empty for none.
     pub asked: &'a str,
+    /// True if it has a tag that is write-once for the account: once it is there, it stays whatever the rules say.
+    pub is_write_once: bool,
     /// The rights on it; `None` when nothing was asked, or it is no name of a repository.
     pub answer: Option<RightsOn>,
     /// The rules that grant something on the repositories that were looked at.

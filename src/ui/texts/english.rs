@@ -354,6 +354,8 @@ catalogue! {
     what_stays: Label = "What stays";
     selected_tags: Label = "Selected tags";
     attachments_stay: Plural = number(&["{0} attachment of it, such as a signature, as well", "{0} attachments of it, such as signatures, as well"]);
+    /// The write-once tag.
+    image_is_held_by: Text<1> = text("The tag {0} is write-once: it cannot be deleted, and neither can its image.");
     tag_stays_locked: Label = "The tag: it is write-once";
     tag_stays: Text<1> = text("The tag: {0}");
     tag_stays_unread: Label = "The tag: it cannot be read just now";
@@ -383,6 +385,7 @@ catalogue! {
     ask_about_repository: Label = "Ask about a repository";
     name_to_ask_about: Label = "Name of a repository, whether it exists or not, with or without a tag";
     ask: Label = "Ask";
+    asked_is_write_once: Label = "This tag is write-once: once it is there, it cannot be moved or deleted, whatever the rules say.";
     need_not_exist: Text<0> = text("It need not exist yet, so you can see whether you may push to it. Your rights on one tag: `team/app:1.0`.");
     is_no_name: Text<1> = text("**{0}** is not the name of a repository. Names have lower-case letters and digits, with `. _ - /` only between them.");
     rights_asked_about: Label = "Rights on the repository asked about";

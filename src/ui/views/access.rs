@@ -68,7 +68,10 @@ fn question(frame: &Frame<'_>, page: &Access<'_>) -> Markup {
                 button type="submit" { (t.ask) }
             }
             @match &page.answer {
-                Some(rights) => { (answer(t, page.asked, rights)) }
+                Some(rights) => {
+                    (answer(t, page.asked, rights))
+                    @if page.is_write_once { p.note { (t.asked_is_write_once) } }
+                }
                 None if page.asked.is_empty() => { p.note { (t.need_not_exist) } }
                 None => {
                     p.note role="status" { (t.is_no_name.with([&Untrusted(page.asked)])) }

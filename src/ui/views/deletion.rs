@@ -25,11 +25,15 @@ pub fn deletion(frame: &Frame<'_>, page: &Deletion<'_>) -> String {
         ]))
         div.heading { h1 { (t.delete_what_question.with([&called])) } }
         (what_goes(t, page))
-        div.notice.bad {
-            p { (t.cannot_be_undone) }
-            p { (t.space_comes_later) }
+        @if let Some(tag) = page.locked {
+            div.notice.bad role="alert" { p { (t.image_is_held_by.with([&Untrusted(tag)])) } }
+        } @else {
+            div.notice.bad {
+                p { (t.cannot_be_undone) }
+                p { (t.space_comes_later) }
+            }
+            @if let Some(path) = &path { (form(frame, page, path)) }
         }
-        @if let Some(path) = &path { (form(frame, page, path)) }
         @if page.tags.len() > 1 { (only_this(frame, page)) }
     };
     let title = t.delete_what.plain([&called]);
@@ -64,10 +68,14 @@ pub fn tag_deletion(frame: &Frame<'_>, page: &TagDeletion<'_>) -> String {
             dl.facts { div.long { dt { (t.digest) } dd { (whole_digest(page.digest)) } } }
         }
         div.notice.bad {
-            p { (t.tag_cannot_be_undone) }
-            p { (t.untagged_keeps_space) }
+            @if page.is_write_once {
+                p { (t.locked_explained) }
+            } @else {
+                p { (t.tag_cannot_be_undone) }
+                p { (t.untagged_keeps_space) }
+            }
         }
-        @if let Some(path) = &path {
+        @if let Some(path) = path.as_ref().filter(|_| !page.is_write_once) {
             form.decision method="post" action=(link::to(frame, path)) {
                 input type="hidden" name="csrf" value=(page.csrf);
                 input type="hidden" name="digest" value=(page.digest);

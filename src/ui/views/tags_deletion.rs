@@ -16,8 +16,8 @@ use crate::ui::{
 
 const TAG: Column = Column { label: |t| t.tag, class: "" };
 const IMAGE: Column = Column { label: |t| t.image, class: "" };
-const WHAT_STAYS: Column = Column { label: |t| t.what_stays, class: "main" };
-const RESULT: Column = Column { label: |t| t.result, class: "main" };
+const WHAT_STAYS: Column = Column { label: |t| t.what_stays, class: "side" };
+const RESULT: Column = Column { label: |t| t.result, class: "side" };
 
 /// Tags that are named beside one that goes; of more, the others are counted.
 const NAMED: usize = 5;
