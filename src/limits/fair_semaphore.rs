@@ -105,6 +105,11 @@ impl FairSemaphore {
         came_free.ok().and_then(Result::ok).ok_or_else(|| self.refuse(from))
     }
 
+    /// Takes a slot for a request from that address, if it need not wait for one.
+    pub(crate) fn try_take(&self, from: Option<IpAddr>) -> Option<Slot> {
+        self.free_for(Network::from(from), &mut self.0.queue.lock())
+    }
+
     /// Requests that hold a slot now.
     pub(crate) fn taken(&self) -> usize {
         self.0.all - self.0.queue.lock().free

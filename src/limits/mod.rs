@@ -19,7 +19,6 @@ pub(crate) use counter_table::{CounterTable, Fingerprint, Worth};
 pub(crate) use failure_log::{FailureLog, count_suppressed};
 pub(crate) use fair_semaphore::{FairSemaphore, Slot};
 pub use in_flight::InFlight;
-pub(crate) use in_flight::InFlightGuard;
 pub(crate) use log_throttle::LogThrottle;
 pub(crate) use per_client::Buckets;
 pub(crate) use priority_queue::CheckQueue;

@@ -332,7 +332,8 @@ impl Service {
         let is_list = *permit.route().endpoint() == Endpoint::Catalog;
         let list = if is_list { Some(self.catalog.slot(address).await?) } else { None };
         let busy = |error| unanswered(&error, &upstream);
-        let way = match Box::pin(self.answer_from_storage(&permit, context)).await {
+        let read_slot = || upstream.read_slot(address);
+        let way = match Box::pin(self.answer_from_storage(&permit, context, read_slot)).await {
             Some(answer) => Way::Storage(Box::new(answer)),
             None => Way::Registry(upstream.slot(address).await.map_err(busy)?.of(in_flight)),
         };

@@ -175,12 +175,21 @@ impl Metrics {
         for outcome in ["same", "gain", "loss", "undecided"] {
             drop(self.shadow.get_or_create(&OutcomeLabels { outcome }));
         }
-        for outcome in ["file", "answer", "missing", "other", "unreadable", "slow"] {
+        for outcome in ["file", "answer", "missing", "other", "unreadable", "slow", "busy"] {
             drop(self.stored_blobs.get_or_create(&OutcomeLabels { outcome }));
         }
-        for outcome in
-            ["storage", "off", "condition", "unlearned", "accept", "missing", "other", "unreadable", "slow"]
-        {
+        for outcome in [
+            "storage",
+            "off",
+            "condition",
+            "unlearned",
+            "accept",
+            "missing",
+            "other",
+            "unreadable",
+            "slow",
+            "busy",
+        ] {
             drop(self.storage_answers.get_or_create(&OutcomeLabels { outcome }));
         }
         for outcome in ["done", "failed"] {

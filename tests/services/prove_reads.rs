@@ -287,8 +287,9 @@ fn prove(release: Release) {
         changes.join().unwrap()
     });
     let by_storage = outcome(&pair.with, "storage");
-    let outcomes = ["off", "condition", "unlearned", "accept", "missing", "other", "unreadable", "slow"]
-        .map(|name| (name, outcome(&pair.with, name)));
+    let outcomes =
+        ["off", "condition", "unlearned", "accept", "missing", "other", "unreadable", "slow", "busy"]
+            .map(|name| (name, outcome(&pair.with, name)));
     println!(
         "{release:?}, seed {seed}, {:?}: {still} answers the same, {statuses:?}; {moving} while it changed; \
          {by_storage} from storage, else {outcomes:?}; changes {done:?}",

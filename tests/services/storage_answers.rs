@@ -256,6 +256,33 @@ fn rule_66_the_registry_is_not_asked() {
 }
 
 #[test]
+fn rule_66_a_client_holds_as_many_files_open_as_it_leaves_to_others() {
+    let registry = registry();
+    let builder = answering(&registry, &registry.store()).with("limits: {upstream_requests: 4}");
+    let (without, with) = (portwarden(&registry).start(), builder.start());
+    let pair = Pair { registry, with, without };
+    pair.put("first/app", "1", &json!({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": []}));
+    pair.wait_for_proof();
+    let content = random_bytes(64 << 20);
+    push_blob(&pair.admin(), "team/app", &content);
+    let target = format!("/v2/team/app/blobs/{}", sha256(&content));
+    let request = || curl(&pair.with).user(ADMIN);
+    assert!(request().get(&target).is(200).body == content, "learned");
+    let files = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let mut pulls = files.each_ref().map(|files| request().start(&target, files.path()));
+    assert!(eventually(PATIENCE, || outcome(&pair.with, "storage") == 2.0));
+    // They read nothing. What comes now is from the registry, which has its own bounds.
+    assert!(request().get(&target).is(200).body == content);
+    assert_eq!(["storage", "busy"].map(|word| outcome(&pair.with, word)), [2.0, 1.0]);
+    for pull in &mut pulls {
+        pull.kill().unwrap();
+        pull.wait().unwrap();
+    }
+    let is_free = || request().get(&target).status == 200 && outcome(&pair.with, "storage") > 2.0;
+    assert!(eventually(PATIENCE, is_free));
+}
+
+#[test]
 fn rule_66_accounts_get_what_they_may_and_nothing_else() {
     let pair = pair(registry());
     let layer = pair.fill("team/app");

@@ -5,7 +5,7 @@ use std::task::{Context, Poll, ready};
 use hyper::body::{Bytes, Frame, SizeHint};
 
 use crate::{
-    limits::InFlightGuard,
+    limits::Slot,
     net::{BudgetShare, BufferBudget},
     proxy::{
         body::request_body::BodyError,
@@ -31,7 +31,7 @@ pub enum Arriving {
 /// A manifest from the registry's files, or nothing, as for HEAD.
 pub struct Held {
     content: Bytes,
-    _share: Option<(BudgetShare, InFlightGuard)>,
+    _share: Option<(BudgetShare, Slot)>,
 }
 
 impl Held {
@@ -40,26 +40,26 @@ impl Held {
         Self { content: Bytes::new(), _share: None }
     }
 
-    /// A text that is sent in one piece. It counts as a request of its connection until it has gone out.
-    pub(in crate::proxy) fn new(content: Bytes, budget: &BufferBudget, in_flight: InFlightGuard) -> Self {
-        Self { content, _share: Some((budget.share(), in_flight)) }
+    /// A text that is sent in one piece. It keeps its slot until it has gone out.
+    pub(in crate::proxy) fn new(content: Bytes, budget: &BufferBudget, slot: Slot) -> Self {
+        Self { content, _share: Some((budget.share(), slot)) }
     }
 }
 
-/// A blob from the registry's files. It counts as a request of its connection until it has gone out.
+/// A blob from the registry's files. It keeps its slot, and the file open, until it has gone out.
 pub struct StoredBlob {
     reader: BlobReader,
     budget: BufferBudget,
     chunk_size: ChunkSize,
     _share: BudgetShare,
-    _in_flight: InFlightGuard,
+    _slot: Slot,
 }
 
 impl StoredBlob {
     /// A blob that is read in pieces of the size that the budget allows.
-    pub(in crate::proxy) fn new(reader: BlobReader, budget: &BufferBudget, in_flight: InFlightGuard) -> Self {
+    pub(in crate::proxy) fn new(reader: BlobReader, budget: &BufferBudget, slot: Slot) -> Self {
         let chunk_size = ChunkSize::default();
-        Self { reader, budget: budget.clone(), chunk_size, _share: budget.share(), _in_flight: in_flight }
+        Self { reader, budget: budget.clone(), chunk_size, _share: budget.share(), _slot: slot }
     }
 
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {

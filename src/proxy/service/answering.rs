@@ -8,6 +8,7 @@ use tokio::time::sleep;
 use super::Service;
 use crate::{
     authz::Permit,
+    limits::Slot,
     net::within,
     proxy::{
         FreezeStatus, Snapshot,
@@ -35,10 +36,11 @@ impl Service {
         &self,
         permit: &Permit,
         context: RequestContext<'_>,
+        slot: impl FnOnce() -> Option<Slot>,
     ) -> Option<Response<Arriving>> {
         let (storage, answers) = (context.snapshot.storage.as_ref()?, context.snapshot.answers.as_ref()?);
         let form = Form::of(permit.route())?;
-        let answer = self.read_answer(storage, answers, form, permit.route(), context).await;
+        let answer = self.read_answer(storage, answers, form, permit.route(), context, slot).await;
         self.telemetry.metrics.answered_from_storage(answer.as_ref().err().copied().unwrap_or("storage"));
         answer.ok()
     }
@@ -52,6 +54,7 @@ impl Service {
         form: Form,
         route: &Route,
         context: RequestContext<'_>,
+        slot: impl FnOnce() -> Option<Slot>,
     ) -> Result<Response<Arriving>, &'static str> {
         let client = &context.head.headers;
         if !answers.is_proven(Instant::now()) {
@@ -60,18 +63,19 @@ impl Service {
         if is_conditional(client) {
             return Err("condition");
         }
-        let mut headers = answers.headers(form).ok_or("unlearned")?;
         let is_head = route.method() == Method::Head;
+        // Taken before a file is opened. An answer to HEAD keeps none.
+        let slot = if is_head { None } else { Some(slot().ok_or("busy")?.of(context.in_flight)) };
         let not_read = |error: NotRead| error.as_str();
         let manifest = match route.endpoint() {
             Endpoint::Blob(name, digest) => {
                 let reader = storage.linked_blob(name, digest).await.map_err(not_read)?;
+                // The last thing: a request that is not answered here leaves it to others to see whether they have changed.
+                let mut headers = answers.headers(form).ok_or("unlearned")?;
                 complete(&mut headers, digest, BLOB, reader.left());
-                let in_flight = context.in_flight.enter();
-                let body = if is_head {
-                    Arriving::Held(Held::empty())
-                } else {
-                    Arriving::Stored(StoredBlob::new(reader, &self.budget, in_flight))
+                let body = match slot {
+                    None => Arriving::Held(Held::empty()),
+                    Some(slot) => Arriving::Stored(StoredBlob::new(reader, &self.budget, slot)),
                 };
                 return Ok(answer(headers, body));
             }
@@ -84,11 +88,11 @@ impl Service {
         if !accepts(client, media_type) {
             return Err("accept");
         }
+        let mut headers = answers.headers(form).ok_or("unlearned")?;
         complete(&mut headers, &manifest.digest, media_type, manifest.content.len() as u64);
-        let body = if is_head {
-            Held::empty()
-        } else {
-            Held::new(manifest.content, &self.budget, context.in_flight.enter())
+        let body = match slot {
+            None => Held::empty(),
+            Some(slot) => Held::new(manifest.content, &self.budget, slot),
         };
         Ok(answer(headers, Arriving::Held(body)))
     }

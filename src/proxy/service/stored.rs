@@ -50,7 +50,7 @@ pub(super) fn blob_of(route: &Route) -> Option<&Digest> {
 
 impl Service {
     /// Asks the registry for the head of a blob, and takes the bytes from its file. Where that cannot be, the registry is
-    /// asked for all of it.
+    /// asked for all of it. So it is where the client has as many files open as it may have.
     ///
     /// # Errors
     /// The registry is down, slow, or broken.
@@ -60,18 +60,23 @@ impl Service {
         slot: Slot,
         log: &RequestLog,
     ) -> Result<Response<Arriving>, UpstreamError> {
+        let Some(read_slot) = read.upstream.read_slot(read.address) else {
+            self.telemetry.metrics.read_blob("busy");
+            return read.ask(Method::Get, slot, log).await;
+        };
         let head = read.ask(Method::Head, slot, log).await?;
         match read.open(head.status(), head.headers()).await {
             Ok(reader) => {
                 self.telemetry.metrics.read_blob("file");
-                let in_flight = read.context.in_flight.enter();
-                Ok(head.map(|_| Arriving::Stored(StoredBlob::new(reader, &self.budget, in_flight))))
+                let read_slot = read_slot.of(read.context.in_flight);
+                Ok(head.map(|_| Arriving::Stored(StoredBlob::new(reader, &self.budget, read_slot))))
             }
             Err(why) => {
                 self.telemetry.metrics.read_blob(why.as_ref().map_or("answer", NotRead::as_str));
                 if let Some(why) = why {
                     self.log_unread(&read, &why);
                 }
+                drop(read_slot);
                 let slot = read.upstream.slot(read.address).await?.of(read.context.in_flight);
                 read.ask(Method::Get, slot, log).await
             }

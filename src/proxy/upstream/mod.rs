@@ -59,6 +59,8 @@ pub struct Upstream(Arc<Inner>);
 struct Inner {
     settings: UpstreamSettings,
     slots: FairSemaphore,
+    /// For what is read from its files: each may hold one open for as long as its client takes.
+    reads: FairSemaphore,
     budget: BufferBudget,
     failures: FailureLog,
     idle: Mutex<Vec<Idle>>,
@@ -150,9 +152,11 @@ impl Upstream {
     pub(crate) fn new(settings: UpstreamSettings, budget: BufferBudget) -> Self {
         let slots =
             FairSemaphore::new(settings.requests, "requests to the registry: limits.upstream_requests");
+        let reads =
+            FairSemaphore::new(settings.requests, "reads of registry.storage: limits.upstream_requests");
         let (idle, swept) = (Mutex::default(), AtomicBool::new(false));
         let failures = FailureLog::every(LOG_FAILURES_EVERY);
-        Self(Arc::new(Inner { settings, slots, budget, failures, idle, swept }))
+        Self(Arc::new(Inner { settings, slots, reads, budget, failures, idle, swept }))
     }
 
     /// Returns the address of the registry, as the configuration has it.
@@ -197,6 +201,11 @@ impl Upstream {
     /// [`UpstreamError::Busy`].
     pub async fn slot(&self, client: Option<IpAddr>) -> Result<Slot, UpstreamError> {
         self.0.slots.take(client).await.map_err(|_| UpstreamError::Busy)
+    }
+
+    /// A slot for an answer to this client from the registry's files; `None` where it has as many as it may have.
+    pub(super) fn read_slot(&self, client: Option<IpAddr>) -> Option<Slot> {
+        self.0.reads.try_take(client)
     }
 
     /// Sends a client's request in its slot, and waits for the head of the response.
