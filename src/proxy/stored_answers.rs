@@ -206,10 +206,16 @@ impl StoredAnswers {
 
     /// Learns from an answer of the registry, the headers of whose request are `client`.
     pub(super) fn learn(&self, route: &Route, client: &HeaderMap, status: StatusCode, headers: &HeaderMap) {
-        let Some(form) = Form::of(route).filter(|_| status == StatusCode::OK && !is_conditional(client))
-        else {
-            return;
-        };
+        let Some(form) = Form::of(route).filter(|_| !is_conditional(client)) else { return };
+        match status {
+            StatusCode::OK => {}
+            // The registry sends clients elsewhere now, or asks for a login.
+            status if status.is_redirection() || is_of_login(status) => {
+                self.learned.lock().forms.remove(&form);
+                return;
+            }
+            _ => return,
+        }
         // A manifest of another kind says nothing of those that are answered here.
         let Some(media_type) = media_type(form, headers) else { return };
         let digest = plain_digest(route, headers);
@@ -227,6 +233,10 @@ impl StoredAnswers {
             learned.media_types.insert(digest, media_type);
         }
     }
+}
+
+fn is_of_login(status: StatusCode) -> bool {
+    matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
 }
 
 fn media_type(form: Form, headers: &HeaderMap) -> Option<&'static str> {
@@ -313,6 +323,11 @@ mod tests {
         let (headers, media_type) = learn(&none, 200, &whole);
         assert_eq!((headers.unwrap().len(), media_type), (1, Some(MEDIA_TYPES[1])));
         assert!(answers.headers(Form { is_manifest: true, is_head: true }).is_none(), "another form");
+        for status in [307, 401, 403] {
+            assert_eq!(learn(&none, status, &whole).0, None, "{status}");
+            assert!(learn(&none, 200, &whole).0.is_some());
+        }
+        assert!(learn(&none, 404, &whole).0.is_some() && learn(&none, 503, &whole).0.is_some());
         // An answer of another form of that kind ends it.
         assert_eq!(learn(&none, 200, &answer(&digest, &[("vary", "accept")])).0, None);
     }
