@@ -248,6 +248,9 @@ async fn a_repository_with_tags_is_found_and_an_upload_seen() {
     std::fs::write(states.join("other"), "state").unwrap();
     std::fs::rename(states.join("other"), states.join("0")).unwrap();
     assert_ne!(stamp().await, first);
+    std::fs::hard_link(states.join("0"), states.join("copy")).unwrap();
+    assert!(stored.storage.upload_stamp(&name, &id).await.is_err(), "a copy of hard links shows it as well");
+    std::fs::remove_file(states.join("copy")).unwrap();
     symlink("team", root.join("b")).unwrap();
     let behind = RepositoryName::parse("b/app").unwrap();
     assert!(stored.storage.upload_stamp(&behind, &id).await.is_err());

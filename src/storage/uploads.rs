@@ -37,6 +37,10 @@ impl Storage {
         let look = move |root: &OwnedFd, wait| {
             let (file, _) = regular_file(root, &path, wait, Reach::RootOnly)?;
             let found = fs::fstat(&file)?;
+            // The registry may write it in place, which a copy of hard links would show as well.
+            if found.st_nlink != 1 {
+                return Err(NotRead::Other);
+            }
             Ok(Stamp { seconds: found.st_mtime, nanoseconds: found.st_mtime_nsec, inode: found.st_ino })
         };
         match self.look(look).await {
