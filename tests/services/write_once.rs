@@ -192,6 +192,20 @@ fn rule_50_a_push_whose_answer_is_lost_holds_its_tag_whoever_sent_it() {
 }
 
 #[test]
+fn rule_50_a_push_whose_client_is_gone_ends_with_the_answer_of_the_registry() {
+    let upstream = misbehaving(Fault::AnswersPushesLate);
+    let warden = portwarden_at(&upstream.url()).acl(ALL).with(TAGS).start();
+    let put = |request: Request, manifest: &str| {
+        let request = request.body_of(MANIFEST, manifest.as_bytes());
+        request.send("PUT", "/v2/team/app/manifests/1.2.0").status
+    };
+    user(&warden).get("/v2/").is(200);
+    assert_ne!(put(user(&warden).option(&["--max-time", "2"]), "one"), 201);
+    // The registry does not show the tag, so the push was nothing: it holds the tag for no longer than it takes.
+    assert_eq!(put(user(&warden), "two"), 201);
+}
+
+#[test]
 fn rule_50_an_index_in_odd_letters_is_not_hollowed_out() {
     const INDEX: &str = "application/vnd.oci.image.index.v1+json";
     let registry = registry();

@@ -32,6 +32,8 @@ pub enum Fault {
     SilenceAbout(&'static str),
     /// Has nothing, and takes each push without an answer.
     LosesPushes,
+    /// Has nothing, and answers each push after four seconds.
+    AnswersPushesLate,
 }
 
 /// A registry with one fault; it ends with the test process.
@@ -88,12 +90,16 @@ fn misbehave(mut stream: TcpStream, fault: Fault) {
         }
         Fault::SilenceAbout(text) if head.contains(text) => pause(forever),
         Fault::LosesPushes if head.starts_with("PUT") => {}
-        Fault::LosesPushes if head.starts_with("HEAD") => {
+        Fault::AnswersPushesLate if head.starts_with("PUT") => {
+            pause(Duration::from_secs(4));
+            drop(stream.write_all(b"HTTP/1.1 201 Created\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"));
+        }
+        Fault::LosesPushes | Fault::AnswersPushesLate if head.starts_with("HEAD") => {
             drop(
                 stream.write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"),
             );
         }
-        Fault::SilenceAbout(_) | Fault::LosesPushes => {
+        Fault::SilenceAbout(_) | Fault::LosesPushes | Fault::AnswersPushesLate => {
             drop(stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}"));
         }
         Fault::Garbage => drop(stream.write_all(b"\x16\x03\x01 this is not HTTP\r\n\r\n")),

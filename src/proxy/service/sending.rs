@@ -30,12 +30,13 @@ pub(super) struct Sending {
 type Sent = Result<Result<Response<Incoming>, UpstreamError>, Refusal>;
 
 impl Sending {
-    /// Sends it. A deletion that locks its repository goes on where its client is gone: only its answer ends the lock.
+    /// Sends it. A deletion that locks its repository and a push that claims tags go on where their client is gone: only the
+    /// answer ends the lock and the claims.
     ///
     /// # Errors
     /// A freeze cut it off.
     pub(super) async fn outcome(self) -> Sent {
-        if !self.passage.is_of_deletion() {
+        if !self.passage.needs_answer() {
             return self.send().await;
         }
         let failed = |_| Refusal::new(ErrorCode::Internal, "the request could not be sent");

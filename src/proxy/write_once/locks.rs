@@ -210,6 +210,11 @@ impl Passage {
         matches!(self.held, Some(Held::Deletion { .. }))
     }
 
+    /// Returns true if only the registry's answer ends it: whether its client is still there decides nothing.
+    pub(in crate::proxy) fn needs_answer(&self) -> bool {
+        matches!(self.held, Some(Held::Deletion { .. } | Held::Push { .. }))
+    }
+
     /// Ends it: the registry was never reached.
     pub(in crate::proxy) fn not_sent(&mut self) {
         self.answered(StatusCode::BAD_REQUEST);
