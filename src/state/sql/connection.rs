@@ -28,7 +28,11 @@ const RETRY: Duration = Duration::from_millis(500);
 const STATEMENT: Duration = Duration::from_secs(8);
 /// Sets the times after which the server itself gives up. A replica that is stopped in the middle of a transaction holds
 /// the lock of all others no longer than that.
-const SESSION: &str = "SET statement_timeout = '7s'; SET lock_timeout = '5s'; \
+///
+/// A statement behind the lock has to see what the last holder of it has stored, whatever the database is set to: with
+/// `repeatable read` it would see what was there before it waited.
+const SESSION: &str = "SET default_transaction_isolation = 'read committed'; \
+                       SET statement_timeout = '7s'; SET lock_timeout = '5s'; \
                        SET idle_in_transaction_session_timeout = '3s'";
 
 /// The lock that writers of all replicas take, one at a time.

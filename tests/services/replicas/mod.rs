@@ -89,6 +89,24 @@ fn rule_64_what_is_revoked_at_one_replica_is_refused_at_the_others_within_two_se
 }
 
 #[test]
+fn rule_64_a_database_of_another_isolation_loses_no_change() {
+    let (registry, postgres) = (registry(), Postgres::start());
+    let url = postgres.state_url();
+    postgres.in_state("ALTER DATABASE state SET default_transaction_isolation TO 'repeatable read'");
+    let [a, b] = &two(&registry, &url, "");
+    thread::scope(|scope| {
+        let revoke =
+            |warden, name: String| move || control(warden, &["revoke", "--account", &name]).succeeds();
+        for n in 0..12 {
+            scope.spawn(revoke(if n % 2 == 0 { a } else { b }, format!("account-{n}")));
+        }
+    });
+    for warden in [a, b] {
+        assert!(eventually(PATIENCE, || metrics::value(warden, "portwarden_revocations") == Some(12.0)));
+    }
+}
+
+#[test]
 fn rule_64_a_personal_token_counts_and_ends_at_every_replica() {
     let (registry, postgres) = (registry(), Postgres::start());
     let [a, b] = &two(&registry, &postgres.state_url(), "");
