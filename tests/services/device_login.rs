@@ -363,6 +363,24 @@ fn rule_65_a_code_ends_with_what_vouches_for_the_person() {
     assert_eq!(error(&poll(&warden, &codes).is(400)), "invalid_grant");
 }
 
+/// A person that has allowed it by mistake, and signs out.
+#[test]
+fn rule_65_a_code_ends_with_the_session_in_which_it_was_allowed() {
+    let registry = registry();
+    let warden = with_state(&registry).start();
+    let codes = begin(&warden, &[]);
+    let (visitor, again) = (Visitor::signed_in(&warden, USER), Visitor::signed_in(&warden, USER));
+    answer(&visitor, &codes.user, "allow").is(200);
+    visitor.post("/-/sign-out", &[("csrf", &visitor.csrf())]).is(303);
+    assert_eq!(error(&poll(&warden, &codes).is(400)), "access_denied");
+    assert_eq!(error(&poll(&warden, &codes).is(400)), "invalid_grant");
+    line_with(&warden.file("audit.log"), &[("event", "device_login"), ("account", "user")]);
+    // The other session goes on.
+    let codes = begin(&warden, &[]);
+    answer(&again, &codes.user, "allow").is(200);
+    token_in(poll(&warden, &codes), "user");
+}
+
 #[test]
 fn rule_65_wrong_codes_are_typed_at_a_bounded_rate() {
     let registry = registry();

@@ -96,6 +96,11 @@ impl Sessions {
         Ok((session, identity))
     }
 
+    /// Returns whether a session has ended, by itself or before its time.
+    pub(super) fn has_ended(&self, session: &Session) -> bool {
+        session.expires_at <= unix_now() || self.0.lock().contains(session)
+    }
+
     /// Ends a session: the cookie that takes it out of the browser.
     pub(crate) fn end(&self, session: &Session) -> String {
         self.0.lock().insert(session, unix_now());

@@ -43,7 +43,7 @@ pub(super) const INTERVAL: Duration = Duration::from_secs(5);
 const LONGEST_INTERVAL: Duration = Duration::from_secs(60);
 /// The time for which a program is still told that its code has expired.
 const TOLD_LONGER: Duration = Duration::from_secs(60);
-/// Programs that wait at once; some 4 MiB.
+/// Programs that wait at once; some 4 MiB, and 24 if each asks for as many scopes as it may, of the longest names.
 const MOST: usize = 4096;
 /// Those of one client.
 const MOST_OF_CLIENT: usize = 32;
