@@ -12,7 +12,7 @@ use crate::support::{
     curl::curl,
     distribution::push_image,
     page_client::Visitor,
-    portwarden::{ADMIN, Portwarden, USER, portwarden},
+    portwarden::{ADMIN, ANYBODY, Portwarden, USER, portwarden},
     process::{PATIENCE, eventually},
     registry::registry,
 };
@@ -125,6 +125,22 @@ fn rule_32_a_file_of_events_has_what_the_filter_leaves_and_no_formula() {
     for path in ["/-/events?format=csv", "/-/events?from=1-1"] {
         Visitor::signed_in(&warden, USER).get(path).is(403);
         Visitor::new(&warden).get(path).is(303);
+    }
+}
+
+/// Where the anonymous account may do all, too: addresses, and names of accounts.
+#[test]
+fn rule_58_events_are_for_those_who_have_signed_in() {
+    let registry = registry();
+    let acl = concat!(
+        "\n  - match: {account: \"admin\"}\n    actions: [\"*\"]",
+        "\n  - match: {account: \"\"}\n    actions: [\"*\"]\n",
+    );
+    let warden = portwarden(&registry).users(&[ADMIN, ANYBODY]).acl(acl).with(audit::TO_FILE).start();
+    let (admin, anybody) = (Visitor::signed_in(&warden, ADMIN), Visitor::new(&warden));
+    for path in ["/-/events", "/-/events?format=csv", "/-/events?format=jsonl", "/-/shadow"] {
+        admin.get(path).is(200);
+        assert!(!anybody.get(path).is(403).text().contains("admin"), "{path}");
     }
 }
 

@@ -17,8 +17,9 @@ use crate::ui::{EventAction, EventFilter, EventRow, Events, LogPart, views};
 
 /// The page, or its rows as a file.
 pub(super) async fn show(request: &Request<'_>, visit: &Visit) -> Result<Answer, PageError> {
-    if !request.catalog_view(visit).await?.is_whole() {
-        let why = "recent events are for those who may see the whole catalogue (registry:catalog:*)";
+    if !request.sees_others(visit).await? {
+        let why =
+            "events are for those who have signed in and may see the whole catalogue (registry:catalog:*)";
         return Err(PageError::Denied(why.to_owned()));
     }
     let filter = EventFilter {

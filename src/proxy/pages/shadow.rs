@@ -15,8 +15,8 @@ use crate::{
 
 /// The page.
 pub(super) async fn show(request: &Request<'_>, visit: &Visit) -> Result<Answer, PageError> {
-    if !request.catalog_view(visit).await?.is_whole() {
-        let why = "what would change is for those who may see the whole catalogue (registry:catalog:*)";
+    if !request.sees_others(visit).await? {
+        let why = "what would change is for those who have signed in and may see the whole catalogue (registry:catalog:*)";
         return Err(PageError::Denied(why.to_owned()));
     }
     let next = request.context.snapshot.shadow.as_ref().map(next_rules);

@@ -156,6 +156,12 @@ impl Request<'_> {
         view.map_err(|error| undecided(&error).into())
     }
 
+    /// Returns true if the visitor may see what others do and may: it has signed in, and may see the whole catalogue. The
+    /// names and addresses of others are not for strangers, whatever the anonymous account may do.
+    pub(super) async fn sees_others(&self, visit: &Visit) -> Result<bool, PageError> {
+        Ok(!visit.caller.account().is_empty() && self.catalog_view(visit).await?.is_whole())
+    }
+
     /// The fields of the form that was sent, which must come from one of Portwarden's pages: browsers say where a form
     /// was.
     ///
@@ -189,7 +195,7 @@ impl Visit {
         request.log.asked_by(caller.identity());
         let visit = Self { caller: Arc::new(caller), session };
         let csrf = visit.session.as_ref().map(|session| request.context.snapshot.authority.csrf(session));
-        let sees_events = request.catalog_view(&visit).await?.is_whole();
+        let sees_events = request.sees_others(&visit).await?;
         let makes_tokens = visit.session.is_some() && request.may_have_tokens(&visit);
         let account = visit.caller.account().to_owned();
         request.known = Some(FrameVisitor { account, csrf, sees_events, makes_tokens });
