@@ -234,6 +234,31 @@ fn rule_28_badges_of_what_the_registry_lists_cost_each_list_once_a_minute() {
     );
 }
 
+/// Pushers choose how many there are.
+#[test]
+fn rule_28_a_list_of_referrers_that_is_too_large_is_read_once_a_minute_and_hides_no_other() {
+    let registry = registry();
+    let relay = relay(registry.address());
+    let warden = portwarden_at(&relay.url()).acl(PUBLIC).users(&[ADMIN, USER, ANYBODY]).start();
+    let admin = curl(&warden).user(ADMIN);
+    let [first, listed, last] = ["1.0", "1.1", "1.2"].map(|tag| push_image(&admin, "team/app", tag));
+    let entry =
+        json!({"mediaType": MANIFEST, "digest": last, "size": 400, "artifactType": "application/spdx+json"});
+    let index = |more: &str| {
+        json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": [entry], "annotations": {"more": more}})
+            .to_string()
+    };
+    let large = index(&"x".repeat(600 << 10));
+    let lists = vec![(first, large.clone()), (listed, index("")), (last, large)];
+    relay.set(Some(RelayFault::Referrers(lists)));
+    let visitor = Visitor::new(&warden);
+    for _ in 0..2 {
+        let page = visitor.get("/team/app").is(200).text();
+        assert!(row(&page, "1.1").contains(">SBOM<"), "{}", row(&page, "1.1"));
+        assert_eq!(relay.has_met("GET "), 3);
+    }
+}
+
 #[test]
 fn rule_28_a_registry_that_lists_no_referrers_is_asked_once_a_minute() {
     let registry = registry();

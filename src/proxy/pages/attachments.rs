@@ -5,6 +5,7 @@ use std::{
     time::Duration,
 };
 
+use hyper::StatusCode;
 use tokio::time::timeout;
 
 use super::{
@@ -12,9 +13,9 @@ use super::{
     reader::{FoundManifest, Reader},
 };
 use crate::{
-    image::{Attachment, Manifest},
+    image::{Attachment, Descriptor, Manifest},
     proxy::forward::gather::gather,
-    registry::{RepositoryName, Tag},
+    registry::{ErrorCode, RepositoryName, Tag},
     ui::{Badges, Orphan},
 };
 
@@ -129,7 +130,7 @@ pub(super) async fn listed_badges(
     let before = known.before();
     // One first: the answer tells whether to ask for the others.
     let Some(first) = unknown.next() else { return badges };
-    let read = timeout(PATIENCE, reader.referrers(name, &first)).await;
+    let read = timeout(PATIENCE, list_of(reader, name, &first)).await;
     let mut found = vec![(first, read.ok())];
     match &found[..] {
         [(_, Some(Ok(_)))] => {}
@@ -142,17 +143,35 @@ pub(super) async fn listed_badges(
     let others: Vec<String> = unknown.collect();
     let read = gather(others.clone(), PATIENCE, |digest: String| {
         let (reader, name) = (reader.clone(), name.clone());
-        async move { reader.referrers(&name, &digest).await }
+        async move { list_of(&reader, &name, &digest).await }
     });
     found.extend(others.into_iter().zip(read.await));
     for (digest, list) in found {
-        let Some(Ok(list)) = list else { continue };
+        let list = match list {
+            Some(Ok(list)) => list,
+            Some(Err(PageError::NotFound)) => Vec::new(),
+            _ => continue,
+        };
         let mut of_this = Badges::default();
         list.iter().for_each(|entry| of_this.add(entry.kind().as_deref().unwrap_or(&entry.media_type)));
         known.keep(name, &digest, of_this, before);
         badges.insert(digest, of_this);
     }
     badges
+}
+
+/// A list of referrers. One that is too large to be looked into counts as empty: pushers choose how many there are, and
+/// it is to be read once a minute like the others, and hide none of them.
+async fn list_of(reader: &Reader, name: &RepositoryName, digest: &str) -> Result<Vec<Descriptor>, PageError> {
+    let is_too_large = |error: &PageError| match error {
+        PageError::Strange(status) => *status == StatusCode::OK,
+        PageError::Refused(refusal) => refusal.code == ErrorCode::BadGateway && refusal.retry_after.is_none(),
+        _ => false,
+    };
+    match reader.referrers(name, digest).await {
+        Err(error) if is_too_large(&error) => Ok(Vec::new()),
+        list => list,
+    }
 }
 
 #[cfg(test)]
