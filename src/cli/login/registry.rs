@@ -71,10 +71,11 @@ impl Registry {
         }
     }
 
-    /// Returns whether a page is one of this registry, and its address can be shown as it is.
-    pub(super) fn has(&self, page: &str) -> bool {
-        let rest = page.strip_prefix(&self.base);
-        rest.is_some_and(|rest| rest.starts_with("/-/device")) && page.chars().all(|c| c.is_ascii_graphic())
+    /// Returns whether a page is the one of this registry for codes, as such or with this code in its address, and nothing
+    /// else: it is shown as it is, and given to a program that opens it.
+    pub(super) fn has(&self, page: &str, code: &str) -> bool {
+        let rest = page.strip_prefix(&self.base).and_then(|rest| rest.strip_prefix("/-/device"));
+        rest.is_some_and(|rest| rest.is_empty() || rest.strip_prefix("?user_code=") == Some(code))
     }
 }
 
@@ -114,6 +115,12 @@ mod tests {
         let registry = Registry::parse("https://registry.example/prefix").unwrap();
         for (page, is_shown) in [
             ("https://registry.example/prefix/-/device", true),
+            // What opens a page in a browser may be a script.
+            ("https://registry.example/prefix/-/device?user_code=$(id)", false),
+            ("https://registry.example/prefix/-/device;id", false),
+            ("https://registry.example/prefix/-/device?user_code=WDJB-MJHT&x=`id`", false),
+            ("https://registry.example/prefix/-/device?user_code=ZZZZ-ZZZZ", false),
+            ("https://registry.example/prefix/-/device/../../sign-out", false),
             ("https://registry.example/prefix/-/device?user_code=WDJB-MJHT", true),
             ("https://registry.example/-/device", false),
             ("https://registry.example.evil.example/prefix/-/device", false),
@@ -123,7 +130,7 @@ mod tests {
             ("https://registry.example/prefix/-/device\nhttps://evil.example", false),
             ("--help", false),
         ] {
-            assert_eq!(registry.has(page), is_shown, "{page:?}");
+            assert_eq!(registry.has(page, "WDJB-MJHT"), is_shown, "{page:?}");
         }
     }
 }

@@ -24,6 +24,8 @@ const INTERVAL: u64 = 5;
 const LONGEST_INTERVAL: Duration = Duration::from_secs(60);
 /// The longest time that a person is waited for, in seconds.
 const LONGEST_WAIT: u64 = 3600;
+/// Characters of a code.
+const LONGEST_CODE: usize = 32;
 /// Characters of a comment.
 const LONGEST_COMMENT: usize = 100;
 
@@ -113,8 +115,10 @@ fn codes_in(reply: &Reply, registry: &Registry) -> Result<Codes, String> {
         || format!("{} gives an answer that is none of device authorization (RFC 8628)", registry.host());
     let codes: CodesReply = serde_json::from_slice(&reply.body).map_err(|_| wrong())?;
     let page = codes.verification_uri_complete.unwrap_or_else(|| codes.verification_uri.clone());
-    let is_plain = !codes.user_code.is_empty() && codes.user_code.chars().all(|c| c.is_ascii_graphic());
-    if !is_plain || !registry.has(&page) || !registry.has(&codes.verification_uri) {
+    let code = &codes.user_code;
+    let is_plain = (1..=LONGEST_CODE).contains(&code.len())
+        && code.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
+    if !is_plain || !registry.has(&page, code) || !registry.has(&codes.verification_uri, code) {
         return Err(format!("{}: it names a page that is not its own", wrong()));
     }
     Ok(Codes {
