@@ -28,6 +28,7 @@ const OTHERS_WRITE: u32 = 0o022;
 pub(super) struct DockerConfig {
     path: PathBuf,
     content: Map<String, Value>,
+    user: u32,
 }
 
 impl DockerConfig {
@@ -67,7 +68,7 @@ impl DockerConfig {
                 read(&path, &found)?
             }
         };
-        Ok(Self { path, content })
+        Ok(Self { path, content, user })
     }
 
     /// The path of the file.
@@ -125,6 +126,8 @@ impl DockerConfig {
         let failed = |error: std::io::Error| format!("{}: {error}", self.path.display());
         if let Some(folder) = self.path.parent() {
             DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed)?;
+            // It may be there by now, of another user.
+            refuse_foreign(folder, &fs::metadata(folder).map_err(failed)?, self.user)?;
         }
         let mut text = Zeroizing::new(Vec::new());
         // As docker indents it.

@@ -99,6 +99,17 @@ fn rule_65_a_file_that_another_user_could_exchange_is_refused() {
 }
 
 #[test]
+fn rule_65_a_folder_that_another_user_made_meanwhile_is_refused() {
+    let (_home, folder) = folder();
+    let mut config = open(&folder).unwrap();
+    config.set(HOST, "ada", &Secret::new("pwt_x"));
+    fs::create_dir(&folder).unwrap();
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o777)).unwrap();
+    assert!(config.store().unwrap_err().contains("other users may write there (mode 777)"));
+    assert_eq!(fs::read_dir(&folder).unwrap().count(), 0);
+}
+
+#[test]
 fn rule_65_what_docker_would_read_otherwise_is_refused_and_left_as_it_is() {
     for (text, found) in [
         ("{", "found none, or a key"),
