@@ -5,14 +5,15 @@
 
 use std::{
     fmt,
-    fs::File,
+    fs::{File, OpenOptions},
     io,
-    os::unix::fs::{FileExt, MetadataExt},
+    os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
     str::FromStr,
 };
 
 use memchr::{memchr, memrchr};
+use rustix::fs::OFlags;
 
 /// The files of an audit log.
 #[derive(Debug, Clone)]
@@ -135,7 +136,9 @@ struct LogFile {
 
 impl LogFile {
     fn open(path: &Path) -> io::Result<Self> {
-        let file = File::open(path)?;
+        // A pipe is not waited for.
+        let flags = OFlags::NONBLOCK.union(OFlags::NOCTTY).bits();
+        let file = OpenOptions::new().read(true).custom_flags(flags.cast_signed()).open(path)?;
         let found = file.metadata()?;
         if !found.is_file() {
             return Err(io::ErrorKind::InvalidInput.into());
@@ -339,6 +342,25 @@ mod tests {
             assert!(skipped < 1000, "{n}: {skipped}");
         }
         assert_eq!(history.before("2025").unwrap(), None);
+    }
+
+    /// Its opening would wait for a writer, and hold up the page for ever.
+    #[test]
+    fn a_pipe_beside_the_log_is_not_waited_for() {
+        let (directory, history) = log();
+        let pipe = directory.path().join("audit.log.3");
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status().unwrap();
+        assert!(made.success());
+        let (tell, told) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            let mut lines = 0;
+            let end = history.read_back(None, u64::MAX, |_| {
+                lines += 1;
+                true
+            });
+            tell.send((end.unwrap(), lines)).unwrap();
+        });
+        assert_eq!(told.recv_timeout(std::time::Duration::from_secs(30)), Ok((ReadBack::Whole, 3000)));
     }
 
     #[test]
