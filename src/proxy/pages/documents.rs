@@ -111,10 +111,10 @@ impl Reading<'_> {
     async fn claims_in(&self, layers: &[Descriptor], to: &Attached<'_>) -> Vec<Claim> {
         let mut claims = Vec::new();
         for layer in layers.iter().filter(|layer| Provenance::may_be_in(layer)).take(LAYERS) {
-            let document = self.document(layer).await;
-            let Some(provenance) = document.and_then(|document| Provenance::parse(&document)) else {
-                continue;
-            };
+            let Some(document) = self.document(layer).await else { continue };
+            // It is gone through once for each fact, which takes a while for one that is made for that.
+            let parsed = spawn_blocking(move || Provenance::parse(&document)).await;
+            let Some(provenance) = parsed.ok().flatten() else { continue };
             let is_about = |subject: &str| provenance.subjects.iter().any(|named| named == subject);
             claims.push(Claim {
                 is_about_it: to.subject.map(is_about),
