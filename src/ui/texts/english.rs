@@ -563,7 +563,7 @@ catalogue! {
     sign_in_program_with_code: Label = "Sign in a program that shows a code";
     program_allowed: Text<0> = text("**Allowed.** Go back to the program: it has its token within seconds.");
     program_refused: Text<0> = text("**Refused.** The program gets no token.");
-    token_is_among_yours: Label = "The token is among yours, where you can revoke it";
+    token_is_among_yours: Label = "As soon as the program has it, the token is among yours, where you can revoke it";
     code_of_program: Label = "The code that the program shows";
     no_code_of_others: Label = "Type it from your own screen. Do not enter a code that another person has sent you.";
     no_program_waits: Label = "No program waits with this code. It may be mistyped, older than ten minutes, or answered already.";

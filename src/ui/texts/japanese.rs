@@ -517,7 +517,7 @@ pub(super) static TEXTS: Texts = Texts {
     sign_in_program_with_code: "コードを表示しているプログラムをサインインさせる",
     program_allowed: text("**許可しました。** プログラムに戻ってください。数秒以内にトークンが届きます。"),
     program_refused: text("**拒否しました。** プログラムにトークンは渡されません。"),
-    token_is_among_yours: "トークンは一覧に表示され、そこで取り消せます",
+    token_is_among_yours: "プログラムが受け取ると、トークンは一覧に表示され、そこで取り消せます",
     code_of_program: "プログラムに表示されているコード",
     no_code_of_others: "自分の画面に表示されたコードを入力してください。他の人から送られてきたコードは入力しないでください。",
     no_program_waits: "このコードで待機しているプログラムはありません。入力ミス、10 分以上の経過、または回答済みの可能性があります。",
