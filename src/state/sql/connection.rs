@@ -1,6 +1,6 @@
 //! A connection to either kind of database, and statements that both understand.
 //!
-//! Parameters are `$1`, `$2`…, which SQLite takes by their numbers too: https://sqlite.org/lang_expr.html#varparam. A
+//! Parameters are `$1`, `$2`…, which SQLite takes by their numbers too: <https://sqlite.org/lang_expr.html#varparam>. A
 //! statement runs on the connection that its transaction began on, or fails: only [`Connection::ready`] makes another.
 
 use std::{
