@@ -5,6 +5,7 @@
 //! in force here is stricter than what is read: nothing that was revoked here comes back.
 
 use std::{
+    collections::HashSet,
     sync::{
         Arc, Weak,
         atomic::{AtomicBool, Ordering},
@@ -179,7 +180,7 @@ impl State {
         Self::store_changes(store, &mut unstored).await
     }
 
-    /// Reads all of it; returns whether it is the state that was known. `None` where a revocation here came in between: what
+    /// Reads all of it, and keeps what is stricter here; returns whether it is the state that was known. `None` where a revocation here came in between: what
     /// is read may lack it, and the next time is soon.
     async fn read_all(&self, store: &Arc<dyn Store>) -> Result<Option<bool>, StoreError> {
         let before = self.revocation_count();
@@ -188,12 +189,19 @@ impl State {
         let stored = store.load().await?;
         let tokens = store.personal_tokens().await?;
         let sign_ins = store.sign_ins().await?;
-        let unstored = self.unstored.lock().await;
+        let mut unstored = self.unstored.lock().await;
         if !unstored.is_empty() || self.revocation_count() != before {
             return Ok(None);
         }
         let is_same = self.revocations.read().id.as_deref() == Some(&*stored.id);
-        self.revocations.write().replace(Revocations::of(stored));
+        let known: HashSet<_> = stored.tokens.iter().map(|(id, _)| id.clone()).collect();
+        {
+            let mut revocations = self.revocations.write();
+            revocations.replace(Revocations::of(stored));
+            // What the store lacks of that has to survive a restart.
+            let lacked = revocations.tokens.iter().filter(|(id, _)| !known.contains(&***id));
+            unstored.extend(lacked.map(|(id, at)| Change::Token { id: id.to_string(), at: *at }));
+        }
         self.personal.replace(tokens);
         self.sign_ins.replace(sign_ins).await;
         *self.follower.seen.lock() = seen;

@@ -191,6 +191,9 @@ impl Revocations {
         let before = std::mem::replace(self, stored);
         (self.sequence, self.all_changed) = (before.sequence + 1, before.sequence + 1);
         if before.id != self.id {
+            // Those of robots are of no state: in one that was made anew they would count again.
+            let robots = before.tokens.into_iter().filter(|(id, _)| is_robot_token_id(id));
+            robots.for_each(|(id, at)| self.add_token(id.into(), at));
             return;
         }
         for (name, revoked) in before.accounts {
