@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 /// Reads one; on a terminal, `again` lets it be typed twice.
 ///
 /// # Errors
-/// What went wrong, and what to do.
+/// The fault, with the next step.
 pub(super) fn read(again: bool) -> Result<Zeroizing<String>, String> {
     let password = if io::stdin().is_terminal() { ask(again)? } else { read_line()? };
     if password.is_empty() {

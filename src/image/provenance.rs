@@ -2,7 +2,7 @@
 //! (<https://slsa.dev/spec/v1.1/provenance>, <https://docs.docker.com/build/metadata/attestations/slsa-definitions/>).
 //!
 //! The statement may be wrapped: in a DSSE envelope, as cosign does, and that in a Sigstore bundle. No signature is
-//! verified, so all of it is a claim of whoever pushed it.
+//! verified, so all of it is a claim of the client that pushed it.
 
 use std::time::SystemTime;
 

@@ -18,7 +18,7 @@ use arc_swap::ArcSwap;
 use hyper::{Request, Response, body::Incoming, header::HeaderValue};
 
 use super::{
-    Freeze, Peer, Snapshot, Upstream, UpstreamLoad,
+    Freeze, Peer, Snapshot, Upstream,
     auth::{
         Authentication,
         authorize::{Admitted, admit},
@@ -129,16 +129,6 @@ impl Service {
             self.write_once.forget_registry();
         }
         self.snapshot.store(Arc::new(snapshot));
-    }
-
-    /// Returns the load on the registry.
-    pub fn upstream_load(&self) -> UpstreamLoad {
-        self.upstream.load().load()
-    }
-
-    /// Returns the number of token requests that were refused because of their address's rate limit.
-    pub fn token_requests_refused(&self) -> u64 {
-        self.authentication.token_requests.refused()
     }
 
     /// Returns the configuration in force.

@@ -180,8 +180,8 @@ impl State {
         Self::store_changes(store, &mut unstored).await
     }
 
-    /// Reads all of it, and keeps what is stricter here; returns whether it is the state that was known. `None` where a revocation here came in between: what
-    /// is read may lack it, and the next time is soon.
+    /// Reads all of it, and keeps what is stricter here. Returns true if it is the state that was known, and `None` if a
+    /// revocation here came in between: the reading may lack it, and the next time is soon.
     async fn read_all(&self, store: &Arc<dyn Store>) -> Result<Option<bool>, StoreError> {
         let before = self.revocation_count();
         // First, so that no change is missed.

@@ -1,14 +1,19 @@
 //! Gauges that are not counted up and down: the state of a moment, read on each request for the metrics.
 
+mod labels;
+
 use std::sync::atomic::Ordering;
 
 use prometheus_client::{
-    encoding::EncodeLabelSet,
     metrics::{counter::Counter, family::Family, gauge::Gauge},
     registry::Registry,
 };
 
 use super::DeliveryReading;
+use labels::{
+    DeliveryLabels, EndpointLabels, FetchLabels, HowLabels, IssuerLabels, LimitLabels, OutcomeLabels,
+    StateLabels, WhatLabels,
+};
 
 /// The state of a moment, for the gauges.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -124,55 +129,6 @@ pub(super) struct Sampled {
     last_order_failure: Gauge,
     audit_lines_lost: Counter,
     audit_lines_summed_up: Counter,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct StateLabels {
-    state: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct LimitLabels {
-    limit: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct OutcomeLabels {
-    outcome: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct HowLabels {
-    how: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct WhatLabels {
-    what: &'static str,
-}
-
-/// The issuer is named by the configuration.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct IssuerLabels {
-    issuer: String,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct FetchLabels {
-    issuer: String,
-    outcome: &'static str,
-}
-
-/// The endpoint is named by the configuration.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct EndpointLabels {
-    endpoint: String,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct DeliveryLabels {
-    endpoint: String,
-    outcome: &'static str,
 }
 
 impl Sampled {

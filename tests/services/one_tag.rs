@@ -47,7 +47,7 @@ fn get(request: &Request, reference: &str) -> Response {
     request.clone().get(&format!("/v2/{NAME}/manifests/{reference}"))
 }
 
-fn tags(request: &Request) -> Vec<String> {
+pub(crate) fn tags(request: &Request) -> Vec<String> {
     let list = request.clone().get(&format!("/v2/{NAME}/tags/list")).is(200).json();
     let tags = list["tags"].as_array().cloned().unwrap_or_default();
     let mut tags: Vec<String> = tags.iter().map(|tag| tag.as_str().unwrap().to_owned()).collect();
@@ -56,7 +56,7 @@ fn tags(request: &Request) -> Vec<String> {
 }
 
 /// Gives the manifest of a tag another one.
-fn copy(request: &Request, from: &str, to: &str) {
+pub(crate) fn copy(request: &Request, from: &str, to: &str) {
     let manifest = get(request, from).is(200);
     put(request, to, MANIFEST, &manifest.json()).is(201);
 }

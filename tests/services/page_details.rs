@@ -13,11 +13,11 @@ use crate::support::{
     registry::registry,
 };
 
-const INDEX: &str = "application/vnd.oci.image.index.v1+json";
-const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+pub const INDEX: &str = "application/vnd.oci.image.index.v1+json";
+pub const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 const OCI_CONFIG: &str = "application/vnd.oci.image.config.v1+json";
 /// `user` may pull `1.*` of `team/app`.
-const ACL: &str = r#"
+pub const ACL: &str = r#"
   - match: {account: "admin"}
     actions: ["*"]
   - match: {account: "user", name: "team/app", tag: "1.*"}

@@ -8,7 +8,7 @@ use std::io::Write;
 use flate2::{Compression, write::GzEncoder};
 use serde_json::{Value, json};
 
-use super::page_details::{push, put, text};
+use super::page_details::{ACL, INDEX, OCI_MANIFEST, push, put, text};
 use crate::support::{
     curl::{Request, curl},
     distribution::{push_blob, push_image},
@@ -19,18 +19,8 @@ use crate::support::{
 };
 
 const NAME: &str = "team/app";
-const INDEX: &str = "application/vnd.oci.image.index.v1+json";
-const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 const IN_TOTO: &str = "application/vnd.in-toto+json";
 const HOSTILE: &str = "\"><script>alert(1)</script>\u{202e}";
-
-/// `user` may pull `1.*`.
-const ACL: &str = r#"
-  - match: {account: "admin"}
-    actions: ["*"]
-  - match: {account: "user", name: "team/app", tag: "1.*"}
-    actions: [pull]
-"#;
 
 /// Pushes an artifact with one layer; returns its digest.
 #[track_caller]

@@ -128,7 +128,7 @@ fn rule_32_a_file_of_events_has_what_the_filter_leaves_and_no_formula() {
     }
 }
 
-/// Where the anonymous account may do all, too: addresses, and names of accounts.
+/// Addresses and names of accounts are kept from strangers, also if the anonymous account may do everything.
 #[test]
 fn rule_58_events_are_for_those_who_have_signed_in() {
     let registry = registry();

@@ -6,14 +6,14 @@
 use serde_json::{Value, json};
 
 use super::{
+    one_tag::{copy, tags},
     page_details::text,
-    tag_rules::{NAME, client, image, put},
+    tag_rules::{NAME, client, image},
     write_once::TAGS,
 };
 use crate::support::{
     audit::{self, lines},
-    curl::{Request, curl},
-    distribution::MANIFEST,
+    curl::curl,
     metrics,
     page_client::Visitor,
     portwarden::{ADMIN, Builder, Portwarden, TEST2, USER, portwarden},
@@ -38,20 +38,6 @@ const ACL: &str = r#"
 
 fn open(registry: &Registry) -> Builder {
     portwarden(registry).acl(ACL).with(TAGS).with(audit::TO_FILE).with(metrics::ON)
-}
-
-fn tags(request: &Request) -> Vec<String> {
-    let list = request.clone().get(&format!("/v2/{NAME}/tags/list")).is(200).json();
-    let tags = list["tags"].as_array().cloned().unwrap_or_default();
-    let mut tags: Vec<String> = tags.iter().map(|tag| tag.as_str().unwrap().to_owned()).collect();
-    tags.sort();
-    tags
-}
-
-/// Gives the manifest of a tag another one.
-fn copy(request: &Request, from: &str, to: &str) {
-    let manifest = request.clone().get(&format!("/v2/{NAME}/manifests/{from}")).is(200);
-    put(request, to, MANIFEST, &manifest.json()).is(201);
 }
 
 /// The row of a tag on a page, as text.

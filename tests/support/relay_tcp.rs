@@ -49,7 +49,7 @@ impl TcpRelay {
         *self.gate.0.lock() = true;
     }
 
-    /// What was held goes on.
+    /// Passes on the bytes that were held.
     pub fn go_on(&self) {
         *self.gate.0.lock() = false;
         self.gate.1.notify_all();

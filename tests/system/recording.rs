@@ -126,7 +126,7 @@ fn published(printed: &str, warden: &Portwarden, registry: &Registry) -> String 
     lines.map(|line| format!("{line}\n")).collect()
 }
 
-/// What appears, and when: in milliseconds from the start.
+/// A text that appears, with its time in milliseconds from the start.
 fn events(steps: &[Step]) -> Vec<(usize, String)> {
     let (mut events, mut now) = (Vec::new(), 500);
     for step in steps {

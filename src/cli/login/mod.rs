@@ -25,7 +25,7 @@ use wait::{Codes, Issued, ask_for_codes, wait_for_token};
 /// Gets a token, once a person has allowed it, and stores or prints it.
 ///
 /// # Errors
-/// What went wrong, and what to do.
+/// The fault, with the next step.
 pub(super) fn login(login: &Login) -> Result<(), Failure> {
     let registry = Registry::parse(&login.registry)?;
     if !login.print {

@@ -39,7 +39,7 @@ struct TokenPayload {
 /// Prints a token for all that is asked for, or says what is not granted.
 ///
 /// # Errors
-/// What went wrong, and what to do.
+/// The fault, with the next step.
 pub(super) fn run(token: &Token) -> Result<(), Failure> {
     let hint = "write it as repository:team/app:pull,push or registry:catalog:*";
     // The server would grant nothing, not even the scopes behind it.

@@ -18,7 +18,7 @@ use crate::{
         response::upstream_error::undecided,
     },
     registry::{Digest, ErrorCode, Method, RepositoryName, Route, Tag},
-    ui::{NoConfig, PlatformSize, StoreFault, Summary},
+    ui::NoConfig,
 };
 
 /// Reads for one visitor. Cheap to clone: one for each of several questions at once.
@@ -51,9 +51,6 @@ const ANYTHING: &str = "*/*";
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 /// Platforms of an index that are looked into.
 pub(super) const ENTRIES: usize = 16;
-/// Platforms of an index that are named in its summary, and the characters of a text that are: summaries are kept.
-const NAMED: usize = 32;
-const LONGEST: usize = 64;
 /// The largest document that is looked into. Escaped, it may be five times as long on the page, which is made in one
 /// piece.
 pub(super) const LARGEST: usize = 512 << 10;
@@ -189,86 +186,6 @@ impl Reader {
         self.object_stores.follow(redirect, allowed, self.subrequest.upstream.address(), &blob.digest).await
     }
 
-    /// Returns a summary of a tag's manifest; `None` where that cannot be read.
-    pub(super) async fn summary(&self, name: &RepositoryName, tag: &Tag) -> Option<Summary> {
-        let digest = self.digest_of(name, tag.as_str()).await.ok()?;
-        if let Some(summary) = self.summaries.get(digest.as_str()) {
-            return Some(summary);
-        }
-        let (summary, lasts) = self.summarise(name, &digest).await.ok()?;
-        if lasts {
-            self.summaries.keep(summary.clone(), &self.snapshot.settings.follow_redirects);
-        }
-        Some(summary)
-    }
-
-    /// Summarises a manifest. Returns true beside the summary if it will be the same the next time.
-    ///
-    /// # Errors
-    /// The manifest cannot be read now.
-    async fn summarise(&self, name: &RepositoryName, digest: &Digest) -> Result<(Summary, bool), PageError> {
-        let found = self.manifest(name, digest.as_str()).await?;
-        let mut summary = Summary {
-            digest: digest.to_string(),
-            size: found.manifest.size(),
-            platforms: Vec::new(),
-            created: None,
-            artifact: found.manifest.artifact_kind().map(|kind| cut(&kind)),
-            is_attested: false,
-        };
-        let mut lasts = true;
-        match &found.manifest {
-            Manifest::Image { config, .. } if summary.artifact.is_none() => {
-                let read = self.config(name, config).await?;
-                lasts = is_lasting(&read);
-                if let Ok(config) = read {
-                    let platform =
-                        PlatformSize { name: cut(&config.platform.to_string()), size: summary.size };
-                    summary.platforms = Some(platform).into_iter().filter(|p| !p.name.is_empty()).collect();
-                    summary.created = config.created;
-                }
-            }
-            Manifest::Index { manifests, .. } => {
-                lasts = self.summarise_index(name, manifests, &mut summary).await?;
-            }
-            _ => {}
-        }
-        Ok((summary, lasts))
-    }
-
-    /// Adds up sizes, and takes the date of the first image. Returns true if they will be the same the next time.
-    async fn summarise_index(
-        &self,
-        name: &RepositoryName,
-        manifests: &[Descriptor],
-        summary: &mut Summary,
-    ) -> Result<bool, PageError> {
-        let mut lasts = true;
-        let images: Vec<&Descriptor> = manifests.iter().filter(|entry| entry.attested().is_none()).collect();
-        summary.is_attested = images.len() < manifests.len();
-        let mut size = (images.len() <= ENTRIES).then_some(0_u64);
-        for (at, entry) in images.into_iter().take(NAMED).enumerate() {
-            let found = match at < ENTRIES {
-                true => lasting(self.manifest(name, &entry.digest).await)?,
-                false => None,
-            };
-            let of_this = found.as_ref().and_then(|found| found.manifest.size());
-            size = size.zip(of_this).map(|(all, one)| all.saturating_add(one));
-            if let Some(platform) = &entry.platform {
-                summary.platforms.push(PlatformSize { name: cut(&platform.to_string()), size: of_this });
-            }
-            if let (None, Some(FoundManifest { manifest: Manifest::Image { config, .. }, .. })) =
-                (summary.created, &found)
-            {
-                let read = self.config(name, config).await?;
-                lasts &= is_lasting(&read);
-                summary.created = read.ok().and_then(|config| config.created);
-            }
-        }
-        summary.size = size;
-        Ok(lasts)
-    }
-
     /// Returns true if the visitor can neither move nor delete a tag.
     pub(super) fn is_write_once(&self, name: &RepositoryName, tag: &Tag) -> bool {
         matches!(self.snapshot.write_once.lock(name, tag, self.caller.account()), TagLock::WriteOnce(_))
@@ -351,16 +268,11 @@ fn only_ok(reply: Reply) -> Result<Reply, PageError> {
     }
 }
 
-/// Returns false if an object store failed in a way that may be over in a moment.
-fn is_lasting(read: &Result<ImageConfig, NoConfig>) -> bool {
-    !matches!(read, Err(NoConfig::Store { fault, .. }) if *fault != StoreFault::TooLarge)
-}
-
 /// Returns the answer that will be the same the next time: the value, or `None`.
 ///
 /// # Errors
 /// What may be another answer in a moment.
-fn lasting<T>(answer: Result<T, PageError>) -> Result<Option<T>, PageError> {
+pub(super) fn lasting<T>(answer: Result<T, PageError>) -> Result<Option<T>, PageError> {
     match answer {
         Ok(found) => Ok(Some(found)),
         Err(PageError::Refused(refusal)) if refusal.retry_after.is_some() => Err(refusal.into()),
@@ -372,14 +284,6 @@ fn lasting<T>(answer: Result<T, PageError>) -> Result<Option<T>, PageError> {
 /// The manifest that a document is; unknown when it is too large to be looked into.
 pub(super) fn manifest_in(media_type: Option<&str>, document: &[u8]) -> Manifest {
     if document.len() > LARGEST { Manifest::Unknown } else { Manifest::parse(media_type, document) }
-}
-
-/// As much of a text as is kept.
-fn cut(text: &str) -> String {
-    match text.char_indices().nth(LONGEST) {
-        Some((end, _)) => format!("{}…", text.split_at(end).0),
-        None => text.to_owned(),
-    }
 }
 
 fn digest_in(headers: &HeaderMap) -> Option<Digest> {

@@ -1,5 +1,5 @@
-//! Summaries of tagged manifests, kept by digest: the content of a digest never changes, so that a list of tags costs a
-//! question for each tag and not four.
+//! Summaries of tagged manifests, made by a [`Reader`] and kept by digest: the content of a digest never changes, so that a
+//! list of tags costs a question for each tag and not four.
 //!
 //! The visitor's right to see it has been checked before: only the registry's answer reveals the digest of a tag.
 
@@ -7,7 +7,16 @@ use std::collections::HashMap;
 
 use parking_lot::Mutex;
 
-use crate::{proxy::WebOrigin, ui::Summary};
+use super::{
+    page_error::PageError,
+    reader::{ENTRIES, FoundManifest, Reader, lasting},
+};
+use crate::{
+    image::{Descriptor, ImageConfig, Manifest},
+    proxy::WebOrigin,
+    registry::{Digest, RepositoryName, Tag},
+    ui::{NoConfig, PlatformSize, StoreFault, Summary},
+};
 
 /// The summaries of two generations: unused ones of the older go when the younger is full.
 #[derive(Debug, Default)]
@@ -21,6 +30,9 @@ struct Generations {
     stores: Vec<WebOrigin>,
 }
 
+/// Platforms of an index that are named in its summary, and the characters of a text that are: summaries are kept.
+const NAMED: usize = 32;
+const LONGEST: usize = 64;
 /// The most in a generation; some 300 bytes each, and 40 more for each further platform.
 const MOST: usize = 8192;
 
@@ -60,6 +72,101 @@ impl Generations {
             self.old = std::mem::take(&mut self.young);
         }
         self.young.insert(summary.digest.clone(), summary);
+    }
+}
+
+impl Reader {
+    /// Returns a summary of a tag's manifest; `None` where that cannot be read.
+    pub(super) async fn summary(&self, name: &RepositoryName, tag: &Tag) -> Option<Summary> {
+        let digest = self.digest_of(name, tag.as_str()).await.ok()?;
+        if let Some(summary) = self.summaries.get(digest.as_str()) {
+            return Some(summary);
+        }
+        let (summary, lasts) = self.summarise(name, &digest).await.ok()?;
+        if lasts {
+            self.summaries.keep(summary.clone(), &self.snapshot.settings.follow_redirects);
+        }
+        Some(summary)
+    }
+
+    /// Summarises a manifest. Returns true beside the summary if it will be the same the next time.
+    ///
+    /// # Errors
+    /// The manifest cannot be read now.
+    async fn summarise(&self, name: &RepositoryName, digest: &Digest) -> Result<(Summary, bool), PageError> {
+        let found = self.manifest(name, digest.as_str()).await?;
+        let mut summary = Summary {
+            digest: digest.to_string(),
+            size: found.manifest.size(),
+            platforms: Vec::new(),
+            created: None,
+            artifact: found.manifest.artifact_kind().map(|kind| cut(&kind)),
+            is_attested: false,
+        };
+        let mut lasts = true;
+        match &found.manifest {
+            Manifest::Image { config, .. } if summary.artifact.is_none() => {
+                let read = self.config(name, config).await?;
+                lasts = is_lasting(&read);
+                if let Ok(config) = read {
+                    let platform =
+                        PlatformSize { name: cut(&config.platform.to_string()), size: summary.size };
+                    summary.platforms = Some(platform).into_iter().filter(|p| !p.name.is_empty()).collect();
+                    summary.created = config.created;
+                }
+            }
+            Manifest::Index { manifests, .. } => {
+                lasts = self.summarise_index(name, manifests, &mut summary).await?;
+            }
+            _ => {}
+        }
+        Ok((summary, lasts))
+    }
+
+    /// Adds up sizes, and takes the date of the first image. Returns true if they will be the same the next time.
+    async fn summarise_index(
+        &self,
+        name: &RepositoryName,
+        manifests: &[Descriptor],
+        summary: &mut Summary,
+    ) -> Result<bool, PageError> {
+        let mut lasts = true;
+        let images: Vec<&Descriptor> = manifests.iter().filter(|entry| entry.attested().is_none()).collect();
+        summary.is_attested = images.len() < manifests.len();
+        let mut size = (images.len() <= ENTRIES).then_some(0_u64);
+        for (at, entry) in images.into_iter().take(NAMED).enumerate() {
+            let found = match at < ENTRIES {
+                true => lasting(self.manifest(name, &entry.digest).await)?,
+                false => None,
+            };
+            let of_this = found.as_ref().and_then(|found| found.manifest.size());
+            size = size.zip(of_this).map(|(all, one)| all.saturating_add(one));
+            if let Some(platform) = &entry.platform {
+                summary.platforms.push(PlatformSize { name: cut(&platform.to_string()), size: of_this });
+            }
+            if let (None, Some(FoundManifest { manifest: Manifest::Image { config, .. }, .. })) =
+                (summary.created, &found)
+            {
+                let read = self.config(name, config).await?;
+                lasts &= is_lasting(&read);
+                summary.created = read.ok().and_then(|config| config.created);
+            }
+        }
+        summary.size = size;
+        Ok(lasts)
+    }
+}
+
+/// Returns false if an object store failed in a way that may be over in a moment.
+fn is_lasting(read: &Result<ImageConfig, NoConfig>) -> bool {
+    !matches!(read, Err(NoConfig::Store { fault, .. }) if *fault != StoreFault::TooLarge)
+}
+
+/// As much of a text as is kept.
+fn cut(text: &str) -> String {
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", text.split_at(end).0),
+        None => text.to_owned(),
     }
 }
 

@@ -2,11 +2,21 @@
 
 use super::Service;
 use crate::{
-    proxy::{FreezeStatus, Shadow},
+    proxy::{FreezeStatus, Shadow, UpstreamLoad},
     telemetry::MetricsSnapshot,
 };
 
 impl Service {
+    /// Returns the load on the registry.
+    pub fn upstream_load(&self) -> UpstreamLoad {
+        self.upstream.load().load()
+    }
+
+    /// Returns the number of token requests that were refused because of their address's rate limit.
+    pub fn token_requests_refused(&self) -> u64 {
+        self.authentication.token_requests.refused()
+    }
+
     /// The state of now, for the metrics.
     pub fn metrics_snapshot(&self) -> MetricsSnapshot {
         let (password_checks_running, password_checks_waiting) = self.authentication.passwords.load();

@@ -10,6 +10,7 @@ mod history;
 mod line;
 mod record;
 mod strangers;
+mod word;
 
 use std::{
     cell::RefCell,
@@ -28,8 +29,9 @@ use super::{
 };
 use file::RotatedFile;
 pub use history::{History, Position, ReadBack};
-pub use record::{Decision, Ended, Event, Record};
+pub use record::Record;
 use strangers::{Budget, Strangers, Summary};
+pub use word::{Decision, Ended, Event};
 
 /// The settings of the audit log.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -15,7 +15,8 @@ use serde::Serialize;
 
 use super::{
     line::Line,
-    record::{Decision, Event, Record},
+    record::Record,
+    word::{Decision, Event},
 };
 
 /// The rest of the budgets, and the lines that were left out.

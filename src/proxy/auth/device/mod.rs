@@ -6,6 +6,7 @@
 
 pub(in crate::proxy) mod endpoint;
 mod issue;
+mod table;
 mod user_code;
 
 use std::{
@@ -27,11 +28,12 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL};
 use parking_lot::Mutex;
 
 use crate::{
-    authn::{NoRandomness, Secret, Source, folded_name},
-    limits::{Bucket, CounterTable, Network, Rate, Share, Shares},
+    authn::{NoRandomness, Secret, Source},
+    limits::{CounterTable, Network, Rate, Shares},
     token::{Fingerprint, Session},
 };
 pub(in crate::proxy) use issue::on;
+use table::{Answered, Table, Waiting};
 pub(in crate::proxy) use user_code::UserCode;
 
 /// The time for which the codes are good.
@@ -180,29 +182,6 @@ impl Outcome {
 /// The digest of a device code. The code itself is nowhere here.
 type DeviceKey = [u8; 32];
 
-struct Table {
-    waiting: HashMap<DeviceKey, Waiting>,
-    by_user_code: HashMap<UserCode, DeviceKey>,
-    guesses: CounterTable<Bucket>,
-    swept: Option<Instant>,
-}
-
-struct Waiting {
-    request: Arc<DeviceRequest>,
-    user: UserCode,
-    ends: Instant,
-    interval: Duration,
-    polled: Option<Instant>,
-    answer: Option<Answered>,
-    _share: Share,
-}
-
-#[derive(Debug)]
-enum Answered {
-    Allowed(Box<Grant>),
-    Refused,
-}
-
 impl Default for DeviceLogins {
     fn default() -> Self {
         let table = Table {
@@ -233,7 +212,8 @@ impl DeviceLogins {
         let device = Secret::new(BASE64URL.encode(bytes));
         let mut table = self.table.lock();
         table.sweep(now);
-        let share = (table.waiting.len() < MOST).then(|| self.shares.take(of, most)).flatten();
+        let has_room = table.waiting.len() < MOST || table.give_up_for(of);
+        let share = has_room.then(|| self.shares.take(of, most)).flatten();
         let Some(share) = share else {
             self.refused.fetch_add(1, Ordering::Relaxed);
             return Err(NoCode::Full);
@@ -333,55 +313,6 @@ impl DeviceLogins {
     /// Returns the number of programs that got no code because too many wait.
     pub(in crate::proxy) fn refused(&self) -> u64 {
         self.refused.load(Ordering::Relaxed)
-    }
-}
-
-impl Table {
-    fn sweep(&mut self, now: Instant) {
-        if self.swept.is_some_and(|swept| now < swept + SWEEP) {
-            return;
-        }
-        self.swept = Some(now);
-        self.waiting.retain(|_, waiting| now < waiting.ends + TOLD_LONGER);
-        let Self { waiting, by_user_code, .. } = self;
-        by_user_code.retain(|_, key| waiting.contains_key(key));
-    }
-
-    fn free_user_code(&self) -> Result<UserCode, NoRandomness> {
-        loop {
-            let user = UserCode::random()?;
-            if !self.by_user_code.contains_key(&user) {
-                return Ok(user);
-            }
-        }
-    }
-
-    /// The program that waits with this code, unanswered. The same for a code that is over as for one that never was.
-    fn waiting_for(
-        &mut self,
-        typed: &str,
-        account: &str,
-        now: Instant,
-    ) -> Result<(UserCode, &mut Waiting), WrongCode> {
-        let Self { waiting, by_user_code, guesses, .. } = self;
-        let guesser = guesses.fingerprint(&folded_name(account));
-        let bucket = guesses.get_or_insert(guesser, Bucket::new(now), now);
-        if let Some(Err(wait)) = bucket.as_ref().map(|bucket| bucket.wait(GUESSES, now)) {
-            return Err(WrongCode::TooMany(wait));
-        }
-        let user = UserCode::parse(typed);
-        let found = user.and_then(|user| Some((user, waiting.get_mut(by_user_code.get(&user)?)?)));
-        let found = found.filter(|(_, waiting)| now < waiting.ends && waiting.answer.is_none());
-        if found.is_none() {
-            let _ = bucket.map(|bucket| bucket.take(GUESSES, now));
-        }
-        found.ok_or(WrongCode::Unknown)
-    }
-
-    fn remove(&mut self, key: &DeviceKey) -> Option<Waiting> {
-        let waiting = self.waiting.remove(key)?;
-        self.by_user_code.remove(&waiting.user);
-        Some(waiting)
     }
 }
 

@@ -114,9 +114,20 @@ fn rule_65_strangers_hold_a_bounded_number_of_codes() {
         32
     );
     assert_eq!(takes("", 2000), MOST_WITHOUT_ADDRESS, "no address is known");
-    let others: usize = (0..256).map(|n| takes(&format!("10.1.{}.{}", n / 16, n % 16), 40)).sum();
-    assert_eq!(others + 32 + 32 + MOST_WITHOUT_ADDRESS, MOST);
-    assert_eq!(takes("10.2.0.1", 1), 0, "all are taken");
+    let held = || (logins.table.lock().waiting.len(), logins.table.lock().by_user_code.len());
+    let flood = || (0..256).map(|n| takes(&format!("10.1.{}.{}", n / 16, n % 16), 40)).sum::<usize>();
+    assert!(flood() > MOST / 2);
+    assert_eq!(held(), (MOST, MOST));
+    // A client with none has a place all the same, and keeps it.
+    let late = logins.begin(request("10.2.0.1"), now).ok().expect("a place");
+    flood();
+    assert_eq!(held(), (MOST, MOST));
+    assert!(matches!(logins.poll(late.device.expose(), now), Poll::Pending));
+    // Where each has one, none is given up.
+    let logins = DeviceLogins::default();
+    let takes = |ip: &str, most: usize| (0..most).filter(|_| logins.begin(request(ip), now).is_ok()).count();
+    let each: usize = (0..MOST).map(|n| takes(&format!("10.{}.{}.1", n / 256, n % 256), 1)).sum();
+    assert_eq!((each, takes("10.200.0.1", 1)), (MOST, 0));
     assert!(logins.refused() > 0);
     let later = now + LIFETIME + TOLD_LONGER;
     assert!(logins.begin(request("10.0.0.1"), later).is_ok());
