@@ -184,8 +184,9 @@ impl Search {
             ReadBack::Until(position) if !is_over => Some(position.to_string()),
             _ => None,
         };
-        let is_gone = end == ReadBack::Gone;
-        Found { rows: self.rows, part: LogPart { is_in_memory: false, is_older, is_gone, reaches, older } }
+        let (is_gone, has_unread) = (end == ReadBack::Gone, end == ReadBack::Unread && !is_over);
+        let part = LogPart { is_in_memory: false, is_older, is_gone, has_unread, reaches, older };
+        Found { rows: self.rows, part }
     }
 }
 

@@ -49,7 +49,8 @@ use crate::{
 };
 pub(super) use chunk_size::ChunkSize;
 use connection::{Connection, Transfer};
-pub(super) use error::{Broken, UpstreamError};
+pub(super) use error::Broken;
+pub use error::UpstreamError;
 pub(super) use request::{RequestHead, UpstreamRequest};
 
 /// The registry, with the connections that wait for their next request.

@@ -22,6 +22,8 @@ pub struct LogPart {
     pub is_older: bool,
     /// True if the lines that were asked for are no longer there.
     pub is_gone: bool,
+    /// True if there are older files that cannot be read.
+    pub has_unread: bool,
     /// The time of the oldest line that was looked at.
     pub reaches: Option<SystemTime>,
     /// The place from which older lines are read, for a query; `None` if there are none.

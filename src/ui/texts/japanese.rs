@@ -411,6 +411,7 @@ pub(super) static TEXTS: Texts = Texts {
     back_to: text("{0} {1} まで"),
     download: text("ダウンロード: {0}、{1}"),
     before_utc: "これより前 (UTC)",
+    older_files_unread: "これより古い監査ログのファイルがありますが、サービスに読み取り権限がないか、数が多すぎるため表示できません。",
     lines_gone: "この部分のログはもうありません",
     lines_gone_explained: "記録されていたファイルは、削除または圧縮されています。",
     search_stopped: "多くの行を調べたため、検索を中断しました。「古いイベント」で続きを検索できます。",

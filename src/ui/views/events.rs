@@ -123,6 +123,7 @@ fn list(frame: &Frame<'_>, page: &Events, rows: &[EventRow]) -> Markup {
                 p { a.button href=(link::to(frame, &PagePath::Events)) { (t.show_all) } }
             }
         } @else { (table(t, t.events, &[TIME, WHO, WHAT, DECISION, STATUS, REQUEST], body)) }
+        @if page.part.has_unread { p.note { (t.older_files_unread) } }
         (ways(frame, page))
     }
 }

@@ -114,12 +114,15 @@ fn rule_65_strangers_hold_a_bounded_number_of_codes() {
         32
     );
     assert_eq!(takes("", 2000), MOST_WITHOUT_ADDRESS, "no address is known");
-    let held = || (logins.table.lock().waiting.len(), logins.table.lock().by_user_code.len());
+    let held = || {
+        let table = logins.table.lock();
+        (table.waiting.len(), table.by_user_code.len())
+    };
     let flood = || (0..256).map(|n| takes(&format!("10.1.{}.{}", n / 16, n % 16), 40)).sum::<usize>();
     assert!(flood() > MOST / 2);
     assert_eq!(held(), (MOST, MOST));
     // A client with none has a place all the same, and keeps it.
-    let late = logins.begin(request("10.2.0.1"), now).ok().expect("a place");
+    let late = logins.begin(request("10.2.0.1"), now).ok().unwrap();
     flood();
     assert_eq!(held(), (MOST, MOST));
     assert!(matches!(logins.poll(late.device.expose(), now), Poll::Pending));
