@@ -69,6 +69,7 @@ as_root := $(if $(filter-out 0,$(shell id -u)),--config "target.'cfg(unix)'.runn
 
 # Tests wait for other programs much of the time: one more at a time than there are processors keeps these busy.
 test: export RUST_TEST_THREADS ?= $(shell expr $$(nproc) + 1)
+test: export PORTWARDEN_TEST_TOOLS_ONLY = 1
 test: tools
 	cargo test --locked --no-fail-fast $(as_root)
 

@@ -340,7 +340,7 @@ impl StepCa {
             "authority": {"provisioners": [{"type": "ACME", "name": "acme"}]},
         });
         fs::write(path("ca.json"), configuration.to_string()).unwrap();
-        let program = programs::fetched("step-ca/current/step-ca", "step-ca");
+        let program = programs::fetched_by("test-acme", "step-ca/current/step-ca", "step-ca");
         let arguments = [
             &path("ca.json"),
             "--resolver",

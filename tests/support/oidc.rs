@@ -57,7 +57,7 @@ impl OidcIssuer {
         let path = |name: &str| directory.path().join(name).to_str().unwrap().to_owned();
         let port = ports::free_port();
         let address = format!("https://127.0.0.1:{port}");
-        let program = programs::fetched("keycloak/current/bin/kc.sh", "Keycloak");
+        let program = programs::fetched_by("test-issuers", "keycloak/current/bin/kc.sh", "Keycloak");
         let arguments = [
             "start",
             "--optimized",

@@ -24,12 +24,29 @@ pub fn missing(name: &str) -> String {
     format!("this machine has no {name}: run `make tools`, which installs the programs that the tests start")
 }
 
-/// A path in the target folder that `.ci/install` fills with `name`; the test fails where it has not.
+/// A path in the target folder that `make tools` fills with `name`; the test fails where it has not.
 #[track_caller]
 pub fn fetched(path: &str, name: &str) -> PathBuf {
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap().join(path);
+    let target = in_target_folder(path);
     assert!(target.exists(), "{}", missing(name));
     target
+}
+
+/// A path in the target folder that `make target` fills with `name` before it runs the tests that need it; other tests
+/// fail. `make test` lets each of them fail, so that one of them does not pass only where an earlier run left `name`.
+#[track_caller]
+pub fn fetched_by(target: &str, path: &str, name: &str) -> PathBuf {
+    let found = in_target_folder(path);
+    let is_allowed = env::var_os("PORTWARDEN_TEST_TOOLS_ONLY").is_none();
+    assert!(
+        is_allowed && found.exists(),
+        "`make test` has no {name}: mark the test as ignored, and run `make {target}`"
+    );
+    found
+}
+
+fn in_target_folder(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap().join(path)
 }
 
 fn is_installed(program: &str) -> bool {

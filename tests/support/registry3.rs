@@ -26,7 +26,9 @@ impl Release {
     fn configuration(self) -> Configuration {
         let program = match self {
             Self::V2 => registry::PROGRAM.to_owned(),
-            Self::V3 => programs::fetched(REGISTRY_3, "registry 3").to_str().unwrap().to_owned(),
+            Self::V3 => {
+                programs::fetched_by("test-registry3", REGISTRY_3, "registry 3").to_str().unwrap().to_owned()
+            }
         };
         Configuration { program, ..Configuration::default() }
     }

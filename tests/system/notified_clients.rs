@@ -13,7 +13,7 @@ use crate::support::{
     events::{assert_the_same, with_references},
     image::{Image, random_bytes},
     portwarden::{ADMIN, Portwarden, portwarden},
-    programs::fetched,
+    programs::fetched_by,
     registry::registry_notifying,
 };
 
@@ -51,7 +51,7 @@ const BUILDX: &str = "buildx/current/buildx";
 
 /// One of them, with the login of the administrator and the tests' authority.
 fn built(path: &str, warden: &Portwarden, home: &Path, arguments: &[&str]) -> Output {
-    let path = fetched(path, path);
+    let path = fetched_by("test-registry3", path, path);
     let (authority, home) = (warden.authority_file(), home.to_str().unwrap());
     let environment =
         [("SSL_CERT_FILE", authority.to_str().unwrap()), ("HOME", home), ("DOCKER_CONFIG", home)];
