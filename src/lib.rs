@@ -1,6 +1,6 @@
 //! Portwarden: an authorising, streaming TLS proxy in front of an unchanged docker registry.
 //!
-//! Read `proxy::service` first: it is the journey of one request. The modules, in the order in which they may
+//! Read `proxy::service::journey` first: it is the journey of one request. The modules, in the order in which they may
 //! import each other (left never imports right):
 //!
 //! `registry`, `limits`, `net`, `backend`, `storage`, `activity` ← `authn`, `authz`, `retention`, `state`, `token`,

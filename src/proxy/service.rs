@@ -1,7 +1,9 @@
-//! The journey of one request, from its head to its answer. Read `Service::journey`: it is the whole product.
+//! What answers a request: finds out which part of Portwarden it is for, and logs it. Read `journey` first: a request for
+//! the registry goes through it, and it is the whole product.
 
 mod answering;
 mod by_tags;
+mod journey;
 mod local;
 mod one_tag;
 mod pruning;
@@ -19,55 +21,37 @@ use hyper::{Request, Response, body::Incoming, header::HeaderValue};
 
 use super::{
     Freeze, Peer, Snapshot, Upstream,
-    auth::{
-        Authentication,
-        authorize::{Admitted, admit},
-        caller::Caller,
-        certificate, cross_site,
-    },
+    auth::{Authentication, certificate},
     body::request_body::RequestBody,
     closure::Closure,
-    forward::{
-        catalog::Catalog,
-        headers,
-        rewrite::{rewrite_response, upstream_head},
-        subrequest::Subrequest,
-    },
+    forward::catalog::Catalog,
     pages::{Answer, Pages},
     prune::Pruned,
     registry_health::RegistryHealth,
     request::{
-        context::{RequestContext, expects_continue, parse},
+        context::{RequestContext, expects_continue},
         cors::Shared,
-        media_type,
         origin::{self, Origin},
         target::Target,
     },
     request_log::{RequestLog, Subject},
     response::{
-        arriving::Arriving,
-        body::{ResponseBody, UpstreamBody},
+        body::ResponseBody,
         error_response::{ErrorFormat, refuse_in_text},
         finish::finish,
         local_response,
-        location::Outside,
-        upload_location,
-        upstream_error::{reject_unexpected_upstream, unanswered},
     },
-    write_once::{Guarded, Passage, WriteOnceGate},
+    write_once::WriteOnceGate,
 };
 use crate::{
     authn::THROTTLE_PURPOSE,
     limits::{InFlight, LogThrottle},
     net::BufferBudget,
-    registry::{Endpoint, ErrorCode, Refusal},
+    registry::{ErrorCode, Refusal},
     state::State,
-    telemetry::{Ended, Telemetry},
+    telemetry::Telemetry,
 };
-use by_tags::{ByTags, Settled};
 use local::require_known_method;
-use sending::Sending;
-use stored::{StoredRead, Way, blob_of};
 
 /// The proxy: what outlives a reload, and the snapshot that a reload replaces.
 pub struct Service {
@@ -219,9 +203,12 @@ impl Service {
         certificate::admit(context, log)?;
         let response = match target {
             // Parsing refuses a path that leads nowhere.
-            Target::Registry | Target::FirstApi | Target::Nowhere => self.journey(context, body, log).await?,
+            // Its future is large: what waits for a request on each connection would be as large.
+            Target::Registry | Target::FirstApi | Target::Nowhere => {
+                Box::pin(self.journey(context, body, log)).await?
+            }
             Target::Page(page) => return self.answer_page(page, context, body, log).await,
-            Target::Token => self.answer_token(context, body, log).await?,
+            Target::Token => Box::pin(self.answer_token(context, body, log)).await?,
             Target::Device(endpoint) => self.answer_device(endpoint, context, body, log).await?,
             Target::Preflight(headers) => local_response::no_content(headers),
             Target::Greeting => {
@@ -252,142 +239,5 @@ impl Service {
         log.concluded(Some(&refusal), response.status());
         response.body_mut().observe(log);
         response
-    }
-
-    /// The journey of a request for the registry.
-    async fn journey(
-        &self,
-        context: RequestContext<'_>,
-        body: RequestBody,
-        log: &mut RequestLog,
-    ) -> Result<Response<ResponseBody>, Refusal> {
-        let RequestContext { head, origin, snapshot, in_flight, .. } = context;
-        // 1. Parse: from here on there is a route, or nothing.
-        let route = parse(head)?;
-        log.routed(&route);
-        media_type::refuse_forms(&head.headers)?;
-        // 2. Need: the route stands for the accesses of `Route::needs`.
-        // 3. Authenticate: the account, and the address.
-        let address = context.address()?;
-        log.from(address);
-        cross_site::refuse_password(head, origin, &snapshot.settings.cors)?;
-        let caller = Caller::authenticate(context, address, &self.authentication, &route, log).await?;
-        // 4. Authorize: the policy in force now, for every access.
-        let upstream = self.upstream.load_full();
-        let is_of_named_page = Shared::with(head, &snapshot.settings.cors).is_some();
-        let admitted = admit(caller.as_ref(), route, is_of_named_page, snapshot, log).await;
-        let settled = match admitted.map_err(|refusal| certificate::explain(refusal, context))? {
-            Admitted::Whole(permit) => Settled::from((permit, body)),
-            Admitted::ByTag(by_tag) => {
-                let registry = &Subrequest::of(&upstream, context, address, log);
-                let Some(caller) = &caller else {
-                    return Err(Refusal::not_there(by_tag.route().endpoint()));
-                };
-                match Box::pin(self.settle(*by_tag, caller, context, body, registry, log)).await? {
-                    ByTags::Settled(settled) => *settled,
-                    ByTags::Answer(response) => return Ok(response),
-                }
-            }
-            Admitted::InPart(view, route) => {
-                let registry = Subrequest::of(&upstream, context, address, log);
-                return Box::pin(self.catalog.list(&view, route.catalog_page(), &registry)).await;
-            }
-        };
-        let Settled { permit, body, lesson, slot: _slot } = settled;
-        // A read or a deletion needs none: the client's could end late or never, and with it what the request holds.
-        let body = if permit.route().method().has_body() { body } else { RequestBody::empty() };
-        one_tag::refuse_placeholder(permit.route())?;
-        let (rules, authorizers) = (&snapshot.write_once, &snapshot.authorizers);
-        let (body, mut passage) = if WriteOnceGate::concerns(&permit, rules) {
-            let registry = &Subrequest::of(&upstream, context, address, log);
-            let caller = caller.as_ref().map(|caller| caller.as_authz(&snapshot.settings.service));
-            let guarded = Guarded { permit: &permit, caller, rules, authorizers, registry };
-            Box::pin(self.write_once.admit(guarded, body, log)).await?
-        } else {
-            (body, Passage::default())
-        };
-        if WriteOnceGate::takes_tags_along(permit.route()) && log.names_tags_that_go() {
-            let registry = &Subrequest::of(&upstream, context, address, log);
-            let account = caller.as_ref().map_or("", Caller::account);
-            passage =
-                Box::pin(self.write_once.name_tags(permit.route(), account, registry, passage, log)).await;
-        }
-        if one_tag::deletes_tag(permit.route()) {
-            let registry = Subrequest::of(&upstream, context, address, log);
-            return Box::pin(self.delete_tag(permit, passage, registry, context, log)).await;
-        }
-        let asked = || Subrequest::of(&upstream, context, address, log);
-        let hidden = self.hidden_tags(permit.route(), asked).await?;
-        let look = self.look_before(permit.route());
-        let is_list = *permit.route().endpoint() == Endpoint::Catalog;
-        let list = if is_list { Some(self.catalog.slot(address).await?) } else { None };
-        let busy = |error| unanswered(&error, &upstream);
-        let read_slot = || upstream.read_slot(address);
-        let way = match Box::pin(self.answer_from_storage(&permit, context, read_slot)).await {
-            Some(answer) => Way::Storage(Box::new(answer)),
-            None => Way::Registry(upstream.slot(address).await.map_err(busy)?.of(in_flight)),
-        };
-        let write = self.freeze.admit(permit.route())?;
-        self.note_push(permit.route(), &passage, snapshot).await;
-        passage.begin()?;
-        log.intend(permit.route(), &head.headers, passage.pushed()).await;
-        let forget = self.closure.forget_after(permit.route());
-        log.allowed();
-        // 5. Forward: only a permit can be, and bodies stream.
-        let response = match way {
-            Way::Storage(answer) => {
-                log.answered_from_storage(body.progress());
-                *answer
-            }
-            Way::Registry(slot) => {
-                log.forwarding(body.progress());
-                let sent = if let (Some(storage), Some(digest)) = (&snapshot.storage, blob_of(permit.route()))
-                {
-                    let upstream = &upstream;
-                    let read = StoredRead { storage, permit: &permit, digest, context, address, upstream };
-                    Box::pin(self.read_stored(read, slot, log)).await
-                } else {
-                    let mut to_registry = upstream_head(&permit);
-                    headers::to_registry(&mut to_registry, &head.headers, origin, address, log.id());
-                    let (request, to) = (to_registry.with(body), Upstream::clone(&upstream));
-                    let sending = Sending { upstream: to, request, slot, write, passage, forget };
-                    let sent = sending.outcome().await.inspect_err(|_| log.end(Ended::CutOff))?;
-                    sent.map(|response| response.map(Arriving::Registry))
-                };
-                let response = sent.map_err(|error| {
-                    log.unanswered(&error);
-                    unanswered(&error, &upstream)
-                })?;
-                if let Some(answers) = &snapshot.answers {
-                    answers.learn(permit.route(), &head.headers, response.status(), response.headers());
-                }
-                response
-            }
-        };
-        log.answered(permit.route(), &head.headers, &response);
-        self.tell_pages(permit.route(), response.status());
-        reject_unexpected_upstream(&response, &upstream)?;
-        let shown = (response.status(), response.headers());
-        let asked = || Subrequest::of(&upstream, context, address, log);
-        if self.is_of_placeholder(permit.route(), look, head, shown, asked).await {
-            return Err(Refusal::not_there(permit.route().endpoint()));
-        }
-        // 6. Answer: the registry's own, made right for the outside.
-        let idle = snapshot.settings.idle_body;
-        let status = response.status();
-        let body = |body| ResponseBody::upstream(UpstreamBody::new(body, status, idle));
-        let is_absolute = !snapshot.settings.relative_urls;
-        let outside = Outside { registry: upstream.address(), origin: is_absolute.then_some(origin) };
-        let mut response = rewrite_response(response.map(body), permit.route(), &outside);
-        if let Some(grace) = caller.as_ref().and_then(|caller| caller.grace.as_ref()) {
-            upload_location::add_key(response.headers_mut(), grace, &snapshot.authority, outside.origin);
-        }
-        if let Some(lesson) = lesson {
-            self.closure.learn(lesson, response.status(), response.headers());
-        }
-        if let Some(slot) = list {
-            response.body_mut().keep(slot);
-        }
-        one_tag::without(response, &hidden).await
     }
 }

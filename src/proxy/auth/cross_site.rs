@@ -23,8 +23,9 @@ pub(crate) const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch
 /// Returns whether a page of this origin sent it, or none, as far as the browser says: all present ones do with each
 /// POST. A client that says nothing is no browser, and brings nothing along against its owner's will.
 pub(crate) fn is_our_own(headers: &HeaderMap, origin: &Origin) -> bool {
-    let ours = format!("{}://{}", origin.scheme, origin.host);
-    let is_ours = |value: &header::HeaderValue| value.as_bytes().eq_ignore_ascii_case(ours.as_bytes());
+    let is_ours = |value: &header::HeaderValue| {
+        value.as_bytes().eq_ignore_ascii_case(format!("{}://{}", origin.scheme, origin.host).as_bytes())
+    };
     headers.get_all(header::ORIGIN).iter().all(is_ours) && !is_said_to_be_foreign(headers)
 }
 

@@ -1,46 +1,18 @@
 //! Requests that the rules grant for some tags only: settled by what these tags reach, or answered with what they reach.
 
-use hyper::Response;
-
-use super::{Service, one_tag};
+use super::{
+    Service,
+    journey::{Settled, Step},
+    one_tag,
+};
 use crate::{
-    authz::{ByTag, Permit},
-    limits::Slot,
+    authz::ByTag,
     proxy::{
-        auth::caller::Caller,
-        body::request_body::RequestBody,
-        closure::{Inquiry, Lesson},
-        forward::subrequest::Subrequest,
-        request::context::RequestContext,
-        request_log::RequestLog,
-        response::body::ResponseBody,
+        auth::caller::Caller, body::request_body::RequestBody, closure::Inquiry,
+        forward::subrequest::Subrequest, request::context::RequestContext, request_log::RequestLog,
     },
     registry::{Endpoint, ErrorCode, Method, Refusal},
 };
-
-/// The outcome of such a request.
-pub(super) enum ByTags {
-    /// It may be forwarded.
-    Settled(Box<Settled>),
-    /// This is its answer.
-    Answer(Response<ResponseBody>),
-}
-
-/// A request that may be forwarded, with its body.
-pub(super) struct Settled {
-    pub(super) permit: Permit,
-    pub(super) body: RequestBody,
-    /// The part of the registry's answer that later requests depend on.
-    pub(super) lesson: Option<Lesson>,
-    /// For a manifest in memory.
-    pub(super) slot: Option<Slot>,
-}
-
-impl From<(Permit, RequestBody)> for Settled {
-    fn from((permit, body): (Permit, RequestBody)) -> Self {
-        Self { permit, body, lesson: None, slot: None }
-    }
-}
 
 impl Service {
     /// Settles such a request. A client that shows nothing is challenged where it would be told that something is not
@@ -57,7 +29,7 @@ impl Service {
         body: RequestBody,
         registry: &Subrequest,
         log: &mut RequestLog,
-    ) -> Result<ByTags, Refusal> {
+    ) -> Result<Step<Settled>, Refusal> {
         let snapshot = context.snapshot;
         let inquiry = Inquiry {
             closure: &self.closure,
@@ -69,7 +41,7 @@ impl Service {
         if matches!(route.endpoint(), Endpoint::Tags(_)) {
             let hidden = self.hidden_tags(&route, || registry.clone()).await?;
             let list = inquiry.list_tags(&route).await?;
-            return one_tag::without(list, &hidden).await.map(ByTags::Answer);
+            return one_tag::without(list, &hidden).await.map(Step::Answer);
         }
         let holds = by_tag.pull_limited
             && route.method() == Method::Put
@@ -86,6 +58,6 @@ impl Service {
         let (body, slot) = if holds { inquiry.hold_push(&route, body).await? } else { (body, None) };
         // What is forwarded may be less than what was asked for: a mount that became an upload.
         let lesson = inquiry.lesson(permit.route());
-        Ok(ByTags::Settled(Box::new(Settled { permit, body, lesson, slot })))
+        Ok(Step::Next(Settled { permit, body, lesson, slot }))
     }
 }

@@ -1,11 +1,11 @@
 //! A blob whose bytes come from the registry's own files (`registry.storage`). The registry is asked for its head first,
 //! so it decides whether the repository has the blob, and what the answer says of it.
 
-use std::{net::IpAddr, ops::Range, time::Instant};
+use std::{ops::Range, time::Instant};
 
 use hyper::{HeaderMap, Response, StatusCode, header};
 
-use super::Service;
+use super::{Service, journey::Visit};
 use crate::{
     authz::Permit,
     limits::{Network, Slot},
@@ -16,7 +16,7 @@ use crate::{
         request::context::RequestContext,
         request_log::RequestLog,
         response::arriving::{Arriving, StoredBlob},
-        upstream::{RequestHead, Upstream},
+        upstream::RequestHead,
     },
     registry::{Digest, Endpoint, Method, Route},
     storage::{BlobReader, NotRead, Storage},
@@ -35,9 +35,7 @@ pub(super) struct StoredRead<'a> {
     pub(super) storage: &'a Storage,
     pub(super) permit: &'a Permit,
     pub(super) digest: &'a Digest,
-    pub(super) context: RequestContext<'a>,
-    pub(super) address: Option<IpAddr>,
-    pub(super) upstream: &'a Upstream,
+    pub(super) visit: Visit<'a>,
 }
 
 /// The blob that a route reads; `None` for any other request.
@@ -60,7 +58,7 @@ impl Service {
         slot: Slot,
         log: &RequestLog,
     ) -> Result<Response<Arriving>, UpstreamError> {
-        let Some(read_slot) = read.upstream.read_slot(read.address) else {
+        let Some(read_slot) = read.visit.upstream.read_slot(read.visit.address) else {
             self.telemetry.metrics.read_blob("busy");
             return read.ask(Method::Get, slot, log).await;
         };
@@ -68,7 +66,7 @@ impl Service {
         match read.open(head.status(), head.headers()).await {
             Ok(reader) => {
                 self.telemetry.metrics.read_blob("file");
-                let read_slot = read_slot.of(read.context.in_flight);
+                let read_slot = read_slot.of(read.visit.context.in_flight);
                 Ok(head.map(|_| Arriving::Stored(StoredBlob::new(reader, &self.budget, read_slot))))
             }
             Err(why) => {
@@ -77,7 +75,8 @@ impl Service {
                     self.log_unread(&read, &why);
                 }
                 drop(read_slot);
-                let slot = read.upstream.slot(read.address).await?.of(read.context.in_flight);
+                let slot =
+                    read.visit.upstream.slot(read.visit.address).await?.of(read.visit.context.in_flight);
                 read.ask(Method::Get, slot, log).await
             }
         }
@@ -103,9 +102,9 @@ impl StoredRead<'_> {
         log: &RequestLog,
     ) -> Result<Response<Arriving>, UpstreamError> {
         let mut head = RequestHead::new(method, &self.permit.route().path_and_query());
-        let RequestContext { head: client, origin, .. } = self.context;
-        headers::to_registry(&mut head, &client.headers, origin, self.address, log.id());
-        let response = self.upstream.send(head.with(RequestBody::empty()), slot).await?;
+        let RequestContext { head: client, origin, .. } = self.visit.context;
+        headers::to_registry(&mut head, &client.headers, origin, self.visit.address, log.id());
+        let response = self.visit.upstream.send(head.with(RequestBody::empty()), slot).await?;
         Ok(response.map(Arriving::Registry))
     }
 
