@@ -9,7 +9,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::Duration,
 };
 
 use parking_lot::Mutex;
@@ -17,6 +17,7 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::{
     State,
+    follow::unix_now,
     store::{Answer, Store, StoreError},
 };
 use crate::{
@@ -259,10 +260,6 @@ async fn store_asked(
     repository: String,
 ) -> Result<(Vec<(String, u64)>, u64), StoreError> {
     store.asked(repository).await
-}
-
-fn unix_now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 #[cfg(test)]

@@ -189,6 +189,7 @@ impl State {
         let stored = store.load().await?;
         let tokens = store.personal_tokens().await?;
         let sign_ins = store.sign_ins().await?;
+        let ended = store.ended_sessions().await?;
         let mut unstored = self.unstored.lock().await;
         if !unstored.is_empty() || self.revocation_count() != before {
             return Ok(None);
@@ -202,6 +203,7 @@ impl State {
             let lacked = revocations.tokens.iter().filter(|(id, _)| !known.contains(&***id));
             unstored.extend(lacked.map(|(id, at)| Change::Token { id: id.to_string(), at: *at }));
         }
+        ended.iter().for_each(|session| self.ended_sessions.lock().insert(session, unix_now()));
         self.personal.replace(tokens);
         self.sign_ins.replace(sign_ins).await;
         *self.follower.seen.lock() = seen;
@@ -215,6 +217,10 @@ impl State {
             }
             SharedChange::Token { id, at } => self.revocations.write().add_token(id, at),
             SharedChange::PersonalToken(id, token) => self.personal.follow(&id, token.map(|token| *token)),
+            SharedChange::EndedSession(session) => {
+                let mut ended = self.ended_sessions.lock();
+                session.iter().for_each(|session| ended.insert(session, unix_now()));
+            }
             SharedChange::SignIn(name, record) => {
                 self.sign_ins.follow(&name, record.map(|record| *record)).await;
             }
@@ -265,6 +271,7 @@ async fn stay_alive(state: Weak<State>) {
     }
 }
 
-fn unix_now() -> u64 {
+/// The time, in seconds since 1970.
+pub(super) fn unix_now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }

@@ -12,6 +12,7 @@
 mod account_claims;
 mod activity;
 mod asking;
+mod ended_sessions;
 mod follow;
 mod holds;
 mod personal_tokens;
@@ -40,7 +41,9 @@ use tokio::sync::Semaphore;
 use account_claims::ClaimsMemory;
 pub use account_claims::{AccountClaims, ClaimsDigest, NoClaims};
 use activity::ActivityNotes;
-use follow::Follower;
+pub use ended_sessions::EndedSession;
+use ended_sessions::EndedSessions;
+use follow::{Follower, unix_now};
 pub use holds::{NotHeld, SharedHold};
 use personal_tokens::PersonalTokens;
 pub use personal_tokens::{NewPersonalToken, NotMade, PersonalTokenRecord};
@@ -155,6 +158,7 @@ pub struct State {
     pushes: Arc<PushNotes>,
     activity: Arc<ActivityNotes>,
     personal: Arc<PersonalTokens>,
+    ended_sessions: Mutex<EndedSessions>,
     follower: Follower,
     /// For questions to the store.
     turns: Arc<Semaphore>,
@@ -218,8 +222,9 @@ impl State {
         let (latest, lost_at) = store.latest_activity();
         let activity = Arc::new(ActivityNotes::since(latest, lost_at));
         let personal = Arc::new(PersonalTokens::of(store.personal_tokens().await?));
+        let ended_sessions = Mutex::new(EndedSessions::of(store.ended_sessions().await?, unix_now()));
         let whole = Self::holding(revocations, String::new());
-        Ok(Self { store: Ok(store), activity, personal, sign_ins, follower, ..whole })
+        Ok(Self { store: Ok(store), activity, personal, sign_ins, ended_sessions, follower, ..whole })
     }
 
     fn without(why: String, since: Option<u64>) -> Self {
@@ -237,6 +242,7 @@ impl State {
             pushes: Arc::default(),
             activity: Arc::default(),
             personal: Arc::default(),
+            ended_sessions: Mutex::default(),
             follower: Follower::new(Seen::default()),
             turns: Arc::new(Semaphore::new(asking::AT_ONCE)),
             is_behind: AtomicBool::default(),

@@ -12,7 +12,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::Duration,
 };
 
 use parking_lot::{Mutex, RwLock};
@@ -20,6 +20,7 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use super::{
     Stamp, State,
+    follow::unix_now,
     revocations::{Revocations, is_robot_token_id},
     store::{Store, StoreError, StoredPersonalToken},
 };
@@ -339,10 +340,6 @@ impl State {
             }
         });
     }
-}
-
-fn unix_now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 #[cfg(test)]

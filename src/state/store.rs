@@ -6,7 +6,7 @@ pub(super) use super::stored::{
     Change, Followed, HoldAnswer, PushHold, Seen, SharedChange, StoredClaims, StoredPersonalToken,
     StoredPush, StoredRevocations, Told,
 };
-use super::{ClaimsDigest, SignIn};
+use super::{ClaimsDigest, EndedSession, SignIn};
 use crate::activity::{Activity, Batch, Entry, Key};
 pub(super) use crate::authn::WrongPassword;
 
@@ -142,6 +142,22 @@ pub(super) trait Store: Send + Sync {
     /// # Errors
     /// It cannot be read.
     fn asked(&self, repository: String) -> Answer<'_, (Vec<(String, u64)>, u64)>;
+
+    /// Stores that a session was ended, at `now` in seconds since 1970, and forgets those that would be over by then.
+    ///
+    /// # Errors
+    /// It may be stored or not.
+    fn end_session(&self, _: EndedSession, _: u64) -> Answer<'_, ()> {
+        Box::pin(async { Err(self.too_slow()) })
+    }
+
+    /// Reads the sessions that were ended.
+    ///
+    /// # Errors
+    /// They cannot be read.
+    fn ended_sessions(&self) -> Answer<'_, Vec<EndedSession>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
 
     /// Reads all personal tokens.
     ///

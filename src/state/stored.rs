@@ -1,6 +1,6 @@
 //! The records that a store takes and answers.
 
-use super::SignIn;
+use super::{EndedSession, SignIn};
 
 /// Wrong passwords that other processes have told.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -154,4 +154,6 @@ pub(in crate::state) enum SharedChange {
     PersonalToken(String, Option<Box<StoredPersonalToken>>),
     /// The person under this folded name, or none.
     SignIn(String, Option<Box<SignIn>>),
+    /// The session was ended; `None` where it is over by now.
+    EndedSession(Option<EndedSession>),
 }

@@ -36,6 +36,22 @@ fn with_state(registry: &Registry) -> Builder {
     portwarden(registry).with(STATE).with(audit::TO_FILE)
 }
 
+#[test]
+fn rule_47_a_session_that_was_signed_out_stays_so_after_a_restart() {
+    let registry = registry();
+    let mut warden = with_state(&registry).start();
+    let (out, on) = (Visitor::signed_in(&warden, USER), Visitor::signed_in(&warden, USER));
+    let cookies = [out.cookie.clone(), on.cookie.clone()];
+    out.post("/-/sign-out", &[("csrf", &out.csrf())]).is(303);
+    let statuses = |warden: &Portwarden| {
+        let page = |cookie: &Option<String>| Visitor::with_cookie(warden, cookie.clone()).get("/-/tokens");
+        cookies.each_ref().map(|cookie| page(cookie).status == 200)
+    };
+    assert_eq!(statuses(&warden), [false, true]);
+    warden.crash_and_restart();
+    assert_eq!(statuses(&warden), [false, true]);
+}
+
 /// `portwarden revoke`, `token list`, ….
 fn control(warden: &Portwarden, args: &[&str]) -> Output {
     let socket = warden.file("control.sock");

@@ -7,7 +7,7 @@ use hyper::header::{self, HeaderMap, HeaderValue};
 use super::{
     Authentication,
     certificate::{Certified, certified},
-    claims_unavailable,
+    claims_unavailable, session,
 };
 use crate::{
     authn::{Credentials, Identity, Secret},
@@ -172,12 +172,12 @@ impl Proof<'_> {
     /// # Errors
     /// Its claims cannot be read now: 503.
     async fn by_session(self, headers: &HeaderMap, log: &mut RequestLog) -> Result<Option<Caller>, Refusal> {
-        let Self { snapshot, authentication, .. } = self;
+        let snapshot = self.snapshot;
         // With the pages turned off, sessions are of no use.
         if !snapshot.settings.ui.enabled {
             return Ok(None);
         }
-        match authentication.sessions.shown(headers, snapshot).await {
+        match session::shown(headers, snapshot).await {
             Some(Ok((_, identity))) => {
                 log.shows("session", None);
                 Ok(Some(Caller::without_ceiling(identity, true, self.ip)))

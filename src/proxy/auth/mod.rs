@@ -5,7 +5,6 @@ pub(super) mod caller;
 pub(super) mod certificate;
 pub(super) mod cross_site;
 pub(super) mod device;
-pub(super) mod ended_sessions;
 pub(super) mod passwords;
 pub(super) mod session;
 mod shown_tokens;
@@ -18,7 +17,6 @@ use std::sync::Arc;
 
 use device::DeviceLogins;
 use passwords::Passwords;
-use session::Sessions;
 use token_rate_limit::TokenRequests;
 use workload::WorkloadLogins;
 
@@ -49,7 +47,6 @@ pub(super) struct Authentication {
     /// The queue of password checks, and the backoff of wrong ones.
     pub(super) passwords: Passwords,
     /// The sessions of the web pages.
-    pub(super) sessions: Sessions,
     /// The rate limit of token requests.
     pub(super) token_requests: TokenRequests,
     /// The wrong JWTs of `workload_auth`.
@@ -68,7 +65,6 @@ impl Authentication {
     pub(super) fn new(settings: &Settings, key: DigestKey, telemetry: Arc<Telemetry>) -> Self {
         Self {
             passwords: Passwords::new(&settings.passwords, key, Arc::clone(&telemetry)),
-            sessions: Sessions::default(),
             token_requests: TokenRequests::new(),
             workload: WorkloadLogins::new(telemetry),
             sign_ins: FairSemaphore::new(CODES_AT_ONCE, "sign-ins at a provider"),

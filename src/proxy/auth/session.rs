@@ -1,9 +1,8 @@
 //! The session of a browser: a signed token in a cookie. Nothing is stored about one but that it was ended.
 
 use hyper::header::{self, HeaderMap, HeaderValue};
-use parking_lot::Mutex;
 
-use super::{ended_sessions::EndedSessions, revoked_meanwhile};
+use super::revoked_meanwhile;
 use crate::{
     authn::{Identity, Source},
     proxy::{
@@ -11,7 +10,7 @@ use crate::{
         snapshot::{Issued, unix_now},
     },
     registry::{ErrorCode, Refusal},
-    state::RevocationCount,
+    state::{EndedSession, RevocationCount},
     token::{Holder, Session, TokenError, Vouched},
 };
 
@@ -27,90 +26,98 @@ pub(crate) const TOKENS_STAY_OUT: &str = "robots and tokens do not sign in to th
 /// section 5.6).
 const LARGEST: usize = 4096;
 
-/// Sessions that were ended before their time. Across a restart they are forgotten; their cookies are gone from the
-/// browsers that signed out.
-#[derive(Debug, Default)]
-pub(crate) struct Sessions(Mutex<EndedSessions>);
-
-impl Sessions {
-    /// Begins a session after a login that began at a moment: the cookie to set.
-    ///
-    /// # Errors
-    /// The key cannot sign, no browser would keep the cookie, or the account was revoked meanwhile.
-    pub(crate) async fn begin(
-        &self,
-        identity: &Identity,
-        snapshot: &Snapshot,
-        began: RevocationCount,
-    ) -> Result<String, Refusal> {
-        let lifetime = snapshot.settings.ui.session;
-        if identity.source == Source::Robots || identity.personal.is_some() {
-            return Err(Refusal::new(ErrorCode::Denied, TOKENS_STAY_OUT));
-        }
-        let auth_source = snapshot.auth_source(identity, lifetime).await;
-        let vouched = match (&auth_source, snapshot.fingerprint(&identity.account)) {
-            (Some(auth_source), _) => Vouched::BackEnd(auth_source),
-            (None, Some(fingerprint)) => Vouched::Password(fingerprint),
-            (None, None) => return Err(Refusal::new(ErrorCode::Internal, "the account has no password")),
-        };
-        let (account, service) = (&identity.account, &snapshot.settings.service);
-        let stamp = snapshot.state.stamp(account, began).map_err(revoked_meanwhile)?;
-        let holder = Holder { stamp: Some(&stamp), ..Holder::from(account.as_str()) };
-        let issued = snapshot.authority.issue_session(holder, vouched, service, lifetime, unix_now());
-        let token = issued.map_err(|error| Refusal::new(ErrorCode::Internal, error.to_string()))?;
-        if COOKIE.len() + token.expose().len() > LARGEST {
-            let why = "this account has too many labels for a session, which has to fit into a cookie of 4 KiB, unless there is a \
-                       state file (state.file) with room for them; docker and other clients can use it all the same";
-            return Err(Refusal::new(ErrorCode::TooLarge, why));
-        }
-        Ok(cookie(token.expose(), lifetime.as_secs()))
+/// Begins a session after a login that began at a moment: the cookie to set.
+///
+/// # Errors
+/// The key cannot sign, no browser would keep the cookie, or the account was revoked meanwhile.
+pub(crate) async fn begin(
+    identity: &Identity,
+    snapshot: &Snapshot,
+    began: RevocationCount,
+) -> Result<String, Refusal> {
+    let lifetime = snapshot.settings.ui.session;
+    if identity.source == Source::Robots || identity.personal.is_some() {
+        return Err(Refusal::new(ErrorCode::Denied, TOKENS_STAY_OUT));
     }
-
-    /// The session that a request shows, and its account. `None` where it shows none.
-    ///
-    /// # Errors
-    /// It has ended, or was not issued here.
-    pub(crate) async fn shown(
-        &self,
-        headers: &HeaderMap,
-        snapshot: &Snapshot,
-    ) -> Option<Result<(Session, Identity), TokenError>> {
-        let token = cookie_of(headers, COOKIE)?;
-        Some(self.verify(token, snapshot).await)
+    let auth_source = snapshot.auth_source(identity, lifetime).await;
+    let vouched = match (&auth_source, snapshot.fingerprint(&identity.account)) {
+        (Some(auth_source), _) => Vouched::BackEnd(auth_source),
+        (None, Some(fingerprint)) => Vouched::Password(fingerprint),
+        (None, None) => return Err(Refusal::new(ErrorCode::Internal, "the account has no password")),
+    };
+    let (account, service) = (&identity.account, &snapshot.settings.service);
+    let stamp = snapshot.state.stamp(account, began).map_err(revoked_meanwhile)?;
+    let holder = Holder { stamp: Some(&stamp), ..Holder::from(account.as_str()) };
+    let issued = snapshot.authority.issue_session(holder, vouched, service, lifetime, unix_now());
+    let token = issued.map_err(|error| Refusal::new(ErrorCode::Internal, error.to_string()))?;
+    if COOKIE.len() + token.expose().len() > LARGEST {
+        let why = "this account has too many labels for a session, which has to fit into a cookie of 4 KiB, unless there is a \
+                   state file (state.file) with room for them; docker and other clients can use it all the same";
+        return Err(Refusal::new(ErrorCode::TooLarge, why));
     }
+    Ok(cookie(token.expose(), lifetime.as_secs()))
+}
 
-    async fn verify(&self, token: &str, snapshot: &Snapshot) -> Result<(Session, Identity), TokenError> {
-        let fingerprint_of = |account: &str| snapshot.fingerprint(account);
-        let service = &snapshot.settings.service;
-        let session = snapshot.authority.verify_session(token, service, unix_now(), fingerprint_of)?;
-        if self.0.lock().contains(&session) {
-            return Err(TokenError::Revoked);
-        }
-        // None is issued to a robot, whose address would have to be known here.
-        let Session { account, auth_source, stamp, .. } = &session;
-        let issued = Issued { account, auth_source: auth_source.as_ref(), stamp };
-        let identity = snapshot.holder(issued, None).await?;
-        if identity.source == Source::Robots || identity.personal.is_some() {
-            return Err(TokenError::Revoked);
-        }
-        Ok((session, identity))
-    }
+/// The session that a request shows, and its account. `None` where it shows none.
+///
+/// # Errors
+/// It has ended, or was not issued here.
+pub(crate) async fn shown(
+    headers: &HeaderMap,
+    snapshot: &Snapshot,
+) -> Option<Result<(Session, Identity), TokenError>> {
+    let token = cookie_of(headers, COOKIE)?;
+    Some(verify(token, snapshot).await)
+}
 
-    /// Returns whether a session has ended, by itself or before its time.
-    pub(super) fn has_ended(&self, session: &Session) -> bool {
-        session.expires_at <= unix_now() || self.0.lock().contains(session)
+async fn verify(token: &str, snapshot: &Snapshot) -> Result<(Session, Identity), TokenError> {
+    let fingerprint_of = |account: &str| snapshot.fingerprint(account);
+    let service = &snapshot.settings.service;
+    let session = snapshot.authority.verify_session(token, service, unix_now(), fingerprint_of)?;
+    if was_ended(&session, snapshot) {
+        return Err(TokenError::Revoked);
     }
+    // None is issued to a robot, whose address would have to be known here.
+    let Session { account, auth_source, stamp, .. } = &session;
+    let issued = Issued { account, auth_source: auth_source.as_ref(), stamp };
+    let identity = snapshot.holder(issued, None).await?;
+    if identity.source == Source::Robots || identity.personal.is_some() {
+        return Err(TokenError::Revoked);
+    }
+    Ok((session, identity))
+}
 
-    /// Ends a session: the cookie that takes it out of the browser.
-    pub(crate) fn end(&self, session: &Session) -> String {
-        self.0.lock().insert(session, unix_now());
-        Self::forget()
-    }
+/// Returns true if a session has ended, by itself or before its time.
+pub(super) fn has_ended(session: &Session, snapshot: &Snapshot) -> bool {
+    session.expires_at <= unix_now() || was_ended(session, snapshot)
+}
 
-    /// The cookie that takes whatever is there out of the browser.
-    pub(crate) fn forget() -> String {
-        cookie("", 0)
+fn was_ended(session: &Session, snapshot: &Snapshot) -> bool {
+    snapshot.state.has_session_ended(&session.account, &session.id, session.issued_at)
+}
+
+/// Ends a session: the cookie that takes it out of the browser. Where that cannot be stored, the log says so.
+pub(crate) async fn end(session: &Session, snapshot: &Snapshot) -> String {
+    let Session { account, id, issued_at, expires_at, .. } = session;
+    let ended = EndedSession {
+        account: account.clone(),
+        id: Some(id.clone()),
+        issued_at: *issued_at,
+        expires_at: *expires_at,
+    };
+    if let Err(error) = snapshot.state.end_session(ended, unix_now()).await {
+        tracing::error!(
+            account, %error,
+            "a session that was signed out could not be stored as ended: a copy of its cookie may count again after a \
+             restart, and at other replicas; `portwarden revoke --account` ends all of the account"
+        );
     }
+    forget()
+}
+
+/// The cookie that takes whatever is there out of the browser.
+pub(crate) fn forget() -> String {
+    cookie("", 0)
 }
 
 fn cookie(value: &str, seconds: u64) -> String {

@@ -9,7 +9,10 @@ use super::{answer::Answer, page_error::PageError, sign_in::next, visit::Request
 use crate::{
     authn::{Identity, SignInSection},
     proxy::{
-        auth::{cross_site::SEC_FETCH_SITE, session::cookie_of},
+        auth::{
+            cross_site::SEC_FETCH_SITE,
+            session::{self, cookie_of},
+        },
         request::form::Form,
         signed_in::secret_purpose,
         snapshot::unix_now,
@@ -99,7 +102,7 @@ async fn come_back(
     let person = person.map_err(|failure| told(provider, failure))?;
     let identity = record(request, provider, person).await?;
     request.log.asked_by(&identity);
-    let session = request.authentication.sessions.begin(&identity, &snapshot, began).await?;
+    let session = session::begin(&identity, &snapshot, began).await?;
     tracing::info!(section = section.key(), account = identity.account, "a person has signed in");
     Ok(Answer::page(views::go_on(&request.frame(), &attempt.next)).with_cookie(&session))
 }

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     authn::{Credentials, Secret, SignInEnd},
-    proxy::auth::session::{Sessions, TOKENS_STAY_OUT},
+    proxy::auth::session::{self, TOKENS_STAY_OUT},
     registry::{ErrorCode, Refusal},
     ui::{Ended, PagePath, SignIn, SignInProblem, views},
 };
@@ -87,7 +87,7 @@ pub(super) async fn sign_in(request: &mut Request<'_>) -> Result<Answer, PageErr
         }
     };
     request.log.asked_by(&identity);
-    let cookie = request.authentication.sessions.begin(&identity, request.context.snapshot, began).await?;
+    let cookie = session::begin(&identity, request.context.snapshot, began).await?;
     Ok(Answer::redirect(&next).with_cookie(&cookie))
 }
 
@@ -97,10 +97,10 @@ pub(super) async fn sign_out(request: &mut Request<'_>, visit: &Visit) -> Result
     if !visit.sent(&form, request.context.snapshot) {
         return Err(PageError::Forged);
     }
-    let cookie = visit
-        .session
-        .as_ref()
-        .map_or_else(Sessions::forget, |session| request.authentication.sessions.end(session));
+    let cookie = match &visit.session {
+        Some(session) => session::end(session, request.context.snapshot).await,
+        None => session::forget(),
+    };
     let page = request.href(&PagePath::SignIn);
     Ok(Answer::redirect(&format!("{page}?out=1")).with_cookie(&cookie).forgetting_pages())
 }

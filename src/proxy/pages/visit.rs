@@ -14,7 +14,7 @@ use crate::{
             caller::{Caller, Presented, presented},
             claims_unavailable,
             cross_site::{self, SEC_FETCH_SITE},
-            session::{Sessions, TOKENS_STAY_OUT},
+            session::{self, TOKENS_STAY_OUT},
         },
         body::request_body::RequestBody,
         closure::Closure,
@@ -242,7 +242,7 @@ async fn identify(
         Presented::Token(_) | Presented::Unknown => return Err(wrong()),
         Presented::Nothing => {}
     }
-    let session = request.authentication.sessions.shown(&request.context.head.headers, snapshot).await;
+    let session = session::shown(&request.context.head.headers, snapshot).await;
     let why_ended = session.as_ref().and_then(|session| session.as_ref().err().copied());
     if why_ended == Some(TokenError::ClaimsUnavailable) {
         return Err(claims_unavailable().into());
@@ -291,5 +291,5 @@ fn to_sign_in(request: &Request<'_>, ended: Option<TokenError>) -> Answer {
         Some(_) => "&ended=1".to_owned(),
     };
     let answer = Answer::redirect(&format!("{}?next={next}{why}", request.href(&PagePath::SignIn)));
-    if ended.is_some() { answer.with_cookie(&Sessions::forget()) } else { answer }
+    if ended.is_some() { answer.with_cookie(&session::forget()) } else { answer }
 }

@@ -2,6 +2,8 @@
 
 use std::{fs, path::Path};
 
+use std::time::UNIX_EPOCH;
+
 use super::*;
 use crate::{
     activity::Last,

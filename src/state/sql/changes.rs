@@ -2,7 +2,7 @@
 
 use super::{
     connection::{Connection, values},
-    personal_tokens, revocations, sign_ins,
+    ended_sessions, personal_tokens, revocations, sign_ins,
 };
 use crate::state::store::{Followed, Seen, SharedChange};
 
@@ -16,6 +16,9 @@ pub(super) const ALL: &str = "all";
 pub(super) const PERSONAL_TOKEN: &str = "personal_token";
 /// The folded name of a person's account.
 pub(super) const SIGN_IN: &str = "sign_in";
+
+/// The key of a session that was ended.
+pub(super) const ENDED_SESSION: &str = "ended_session";
 
 /// The number of changes that are kept. A replica that has missed more reads everything.
 const KEPT: u64 = 20_000;
@@ -98,6 +101,10 @@ async fn change(
         SIGN_IN => {
             let record = sign_ins::read_one(connection, &key).await?;
             Some(SharedChange::SignIn(key, record.map(Box::new)))
+        }
+        ENDED_SESSION => {
+            // Where it is gone, it is over, or all of its account were ended, which is a change of its own.
+            Some(SharedChange::EndedSession(ended_sessions::read_one(connection, &key).await?))
         }
         // Also what a newer version has noted.
         _ => None,

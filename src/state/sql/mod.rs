@@ -7,6 +7,7 @@ mod activity;
 mod changes;
 mod claims;
 mod connection;
+mod ended_sessions;
 mod file;
 mod holds;
 mod personal_tokens;
@@ -23,7 +24,7 @@ use std::{ops::RangeInclusive, path::PathBuf, sync::atomic::AtomicU64};
 use tokio::sync::{Mutex, MutexGuard};
 
 use super::{
-    ClaimsDigest, SignIn,
+    ClaimsDigest, EndedSession, SignIn,
     store::{
         Answer, Change, Followed, HoldAnswer, PushHold, Seen, Store, StoreError, StoredClaims,
         StoredPersonalToken, StoredPush, StoredRevocations, Told, WrongPassword,
@@ -283,6 +284,20 @@ impl Store for SqlStore {
                 Ok((asked, since.max(replicas::unheard_until(&mut connection).await?)))
             };
             self.said(read.await)
+        })
+    }
+
+    fn end_session(&self, session: EndedSession, now: u64) -> Answer<'_, ()> {
+        Box::pin(async move {
+            let mut connection = self.writable().await?;
+            self.said(ended_sessions::keep(&mut connection, &session, now).await)
+        })
+    }
+
+    fn ended_sessions(&self) -> Answer<'_, Vec<EndedSession>> {
+        Box::pin(async move {
+            let mut connection = self.ready().await?;
+            self.said(ended_sessions::read(&mut connection).await)
         })
     }
 

@@ -122,3 +122,14 @@ CREATE TABLE manifest_deletions (
     at BIGINT NOT NULL
 );
 CREATE INDEX manifest_deletions_holder ON manifest_deletions (holder);
+
+-- Sessions that were ended before their time, until they would be over. Without an id: all that the account began until
+-- then.
+CREATE TABLE ended_sessions (
+    key TEXT COLLATE "C" PRIMARY KEY,
+    account TEXT COLLATE "C" NOT NULL,
+    id TEXT,
+    issued_at BIGINT NOT NULL,
+    expires_at BIGINT NOT NULL
+);
+CREATE INDEX ended_sessions_account ON ended_sessions (account);

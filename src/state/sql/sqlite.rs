@@ -17,6 +17,7 @@ use sqlx::{
 use super::{
     SqlStore, activity, claims,
     connection::{Connection, number},
+    ended_sessions,
     file::{MOVE_AWAY, error, failure, gone, identity, look_at, make},
     personal_tokens, pushes, revocations, sign_ins,
 };
@@ -93,7 +94,7 @@ impl SqlStore {
             }
         }
         let tables = claims::TABLES.into_iter().chain(pushes::TABLES);
-        let tables = tables.chain(sign_ins::TABLES).chain(activity::TABLES);
+        let tables = tables.chain(sign_ins::TABLES).chain(activity::TABLES).chain(ended_sessions::TABLES);
         for table in tables.chain(personal_tokens::TABLES) {
             connection.script(table).await.map_err(failed)?;
         }

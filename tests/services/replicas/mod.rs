@@ -7,7 +7,10 @@ mod demo;
 mod passwords;
 mod stores;
 
-use std::{thread, time::Instant};
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
 
 use serde_json::Value;
 
@@ -214,6 +217,25 @@ fn rule_64_a_state_that_is_restored_or_lost_ends_all_tokens_on_replicas_that_run
     assert!(eventually(PATIENCE, || [&*a, &*b].map(robot_is) == [401, 401]));
     b.crash_and_restart();
     assert_eq!(robot_is(b), 401);
+}
+
+#[test]
+fn rule_64_a_session_that_is_signed_out_at_one_replica_ends_at_the_others_and_for_the_next_start() {
+    let (registry, postgres) = (registry(), Postgres::start());
+    let [a, b] = &mut two(&registry, &postgres.state_url(), "");
+    let visitor = Visitor::signed_in(a, USER);
+    let (copy, csrf) = (visitor.cookie.clone(), visitor.csrf());
+    let other = Visitor::signed_in(b, USER).cookie;
+    let is_in = |warden: &Portwarden, cookie: &Option<String>| {
+        Visitor::with_cookie(warden, cookie.clone()).get("/-/tokens").status == 200
+    };
+    assert!([&*a, &*b].iter().all(|warden| is_in(warden, &copy)));
+    visitor.post("/-/sign-out", &[("csrf", &csrf)]).is(303);
+    assert!(!is_in(a, &copy));
+    assert!(eventually(Duration::from_secs(2), || !is_in(b, &copy)));
+    assert!([&*a, &*b].iter().all(|warden| is_in(warden, &other)));
+    a.crash_and_restart();
+    assert!(!is_in(a, &copy) && is_in(a, &other));
 }
 
 #[test]

@@ -15,8 +15,8 @@ use portwarden::{
     backend::SqlServer,
     registry::{Digest, RepositoryName, Tag},
     state::{
-        AccountClaims, Ended, NewPersonalToken, NotSignedIn, SharedSettings, SignIn, State, StateSettings,
-        Target,
+        AccountClaims, Ended, EndedSession, NewPersonalToken, NotSignedIn, SharedSettings, SignIn, State,
+        StateSettings, Target,
     },
     telemetry::{Action, Object, RegistryEvent},
 };
@@ -134,6 +134,29 @@ async fn activity(state: &State, answers: &mut Answers) {
     answers.add("behind", state.activity_behind(behind).await);
 }
 
+fn session(account: &str, id: u64) -> EndedSession {
+    let issued_at = i64::try_from(NOW + id).unwrap();
+    let (account, id) = (account.to_owned(), Some(format!("{account}-{id}")));
+    EndedSession { account, id, issued_at, expires_at: NOW + 90_000 }
+}
+
+/// Eve has as many as are kept of an account, and one more, which began before some of them.
+async fn end_sessions(state: &State, answers: &mut Answers) {
+    let of_eve = (0..32).rev().map(|id| session("eve", id)).chain([session("eve", 10)]);
+    for session in of_eve.chain([session("bob", 1)]) {
+        answers.add("session", state.end_session(session, NOW + 5).await);
+    }
+}
+
+fn ended_sessions(state: &State, answers: &mut Answers) {
+    let ended = |account: &str, id: u64| {
+        let session = session(account, id);
+        state.has_session_ended(account, session.id.as_deref().unwrap(), session.issued_at)
+    };
+    assert!((0..32).all(|id| ended("eve", id)) && !ended("eve", 40), "none comes back, and a new one begins");
+    answers.add("ended of bob", (0..3).map(|id| ended("bob", id)).collect::<Vec<_>>());
+}
+
 async fn revocations(state: &State, answers: &mut Answers) {
     let before = state.stamp("alice", state.revocation_count()).unwrap();
     for target in [
@@ -181,12 +204,15 @@ fn all(settings: &StateSettings, digests: &[NewPersonalToken]) -> Vec<String> {
         tokens(&state, digests, &mut answers).await;
         pushes(&state, &name, &mut answers).await;
         activity(&state, &mut answers).await;
+        end_sessions(&state, &mut answers).await;
+        ended_sessions(&state, &mut answers);
         revocations(&state, &mut answers).await;
         state.end_activity().await;
     });
     run(async {
         let state = open(settings).await;
         kept(&state, &name, &mut answers).await;
+        ended_sessions(&state, &mut answers);
         state.revoke(&Target::All, NOW).await.unwrap();
         answers.add("revocations", state.revocations(None).len());
     });

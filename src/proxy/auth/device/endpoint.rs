@@ -187,7 +187,7 @@ async fn token(
         Poll::Allowed(grant, request) => (grant, request),
     };
     // In a task of its own only where it is stored: see `State::make_personal_token`.
-    match Box::pin(issue(context.snapshot, &authentication.sessions, &grant, &request, log)).await {
+    match Box::pin(issue(context.snapshot, &grant, &request, log)).await {
         Ok((token, new)) => {
             devices.count(Outcome::Issued);
             let body = json!({

@@ -5,8 +5,7 @@ use super::{DeviceRequest, Grant};
 use crate::{
     authn::Secret,
     proxy::{
-        Snapshot, auth::session::Sessions, personal_tokens::WantedToken, request_log::RequestLog,
-        snapshot::Issued,
+        Snapshot, auth::session, personal_tokens::WantedToken, request_log::RequestLog, snapshot::Issued,
     },
     registry::Scope,
     state::NewPersonalToken,
@@ -22,13 +21,12 @@ const DAY: u64 = 24 * 3600;
 /// The account may have none by now, or it cannot be stored: why, in a sentence.
 pub(super) async fn issue(
     snapshot: &Snapshot,
-    sessions: &Sessions,
     grant: &Grant,
     request: &DeviceRequest,
     log: &RequestLog,
 ) -> Result<(Secret, NewPersonalToken), String> {
     let session = &grant.session;
-    if sessions.has_ended(session) {
+    if session::has_ended(session, snapshot) {
         return Err("the session in which it was allowed has ended".to_owned());
     }
     // As for the next request of the session: what was revoked, removed or ended since counts.

@@ -1,0 +1,165 @@
+//! Sessions that were ended before their time, in bounded memory, none of which ever counts again. The store has them
+//! for the next start, and for other replicas.
+//!
+//! Each account has room for some. An account with more, or all of them where there are too many accounts, gets a
+//! moment instead: what began until then has ended. That signs out more than was asked for, and brings nothing back.
+
+use std::collections::HashMap;
+
+use super::{State, StoreError};
+
+/// A session that was ended before its time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EndedSession {
+    /// Its account.
+    pub account: String,
+    /// Its name, which no other session has; `None` for all of the account that began until then.
+    pub id: Option<String>,
+    /// Its beginning, in seconds since 1970.
+    pub issued_at: i64,
+    /// The time at which it ends by itself, in seconds since 1970.
+    pub expires_at: u64,
+}
+
+/// The sessions that have ended.
+#[derive(Debug, Default)]
+pub(super) struct EndedSessions {
+    by_account: HashMap<String, OfAccount>,
+    /// All sessions that began until then have ended.
+    all_until: Option<i64>,
+}
+
+#[derive(Debug, Default)]
+struct OfAccount {
+    /// Sessions by their names, with the time at which they would have ended by themselves, and their beginning.
+    named: HashMap<String, (u64, i64)>,
+    /// All sessions of this account that began until then have ended.
+    all_until: Option<i64>,
+    /// The time after which this entry is no longer needed.
+    forgotten_at: u64,
+}
+
+/// Sessions for each account.
+pub(super) const SESSIONS: usize = 32;
+/// Accounts in all.
+const ACCOUNTS: usize = 10_000;
+/// No session is longer, in seconds: a day more than `ui.session` may be.
+pub(super) const LONGEST: u64 = 31 * 24 * 60 * 60;
+
+impl EndedSessions {
+    /// Those of a store.
+    pub(super) fn of(stored: Vec<EndedSession>, now: u64) -> Self {
+        let mut ended = Self::default();
+        stored.iter().for_each(|session| ended.insert(session, now));
+        ended
+    }
+
+    fn contains(&self, account: &str, id: &str, issued_at: i64) -> bool {
+        let began_until = |until: Option<i64>| until.is_some_and(|until| issued_at <= until);
+        let is_named = |of: &OfAccount| of.named.contains_key(id) || began_until(of.all_until);
+        began_until(self.all_until) || self.by_account.get(account).is_some_and(is_named)
+    }
+
+    /// Ends a session, at `now` in seconds since 1970.
+    pub(super) fn insert(&mut self, session: &EndedSession, now: u64) {
+        let EndedSession { account, id, issued_at, expires_at } = session;
+        self.by_account.retain(|_, of| of.forgotten_at > now);
+        if self.by_account.len() >= ACCOUNTS && !self.by_account.contains_key(account) {
+            self.by_account.clear();
+            self.all_until = Some(seconds(now).max(*issued_at));
+        }
+        let of = self.by_account.entry(account.clone()).or_default();
+        of.named.retain(|_, (ends, _)| *ends > now);
+        of.forgotten_at = of.forgotten_at.max(*expires_at);
+        let Some(id) = id else {
+            of.all_until = of.all_until.max(Some(*issued_at));
+            return;
+        };
+        if of.named.len() >= SESSIONS {
+            // Another replica's clock may be ahead.
+            let last = of.named.drain().map(|(_, (_, began))| began).max().max(Some(*issued_at));
+            of.all_until = of.all_until.max(last).max(Some(seconds(now)));
+            of.forgotten_at = now.saturating_add(LONGEST);
+        }
+        of.named.insert(id.clone(), (*expires_at, *issued_at));
+    }
+}
+
+impl State {
+    /// Ends a session, at `now` in seconds since 1970: here at once, and from when this returns across a restart and at
+    /// the other replicas.
+    ///
+    /// # Errors
+    /// It is not stored: a restart brings it back, and other replicas go on to take it.
+    pub async fn end_session(&self, session: EndedSession, now: u64) -> Result<(), StoreError> {
+        self.ended_sessions.lock().insert(&session, now);
+        match &self.store {
+            Ok(store) => store.end_session(session, now).await,
+            // Tokens and sessions do not outlive a process without a state.
+            Err(_) => Ok(()),
+        }
+    }
+
+    /// Returns true if a session was ended before its time, by its account, its name and its beginning.
+    pub fn has_session_ended(&self, account: &str, id: &str, issued_at: i64) -> bool {
+        self.ended_sessions.lock().contains(account, id, issued_at)
+    }
+}
+
+/// A number of seconds as a token has it.
+pub(super) fn seconds(now: u64) -> i64 {
+    i64::try_from(now).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: u64 = 1_800_000_000;
+    const HOUR: u64 = 3600;
+
+    fn session(account: &str, id: usize, issued_at: u64) -> EndedSession {
+        let (account, id) = (account.to_owned(), Some(id.to_string()));
+        EndedSession { account, id, issued_at: seconds(issued_at), expires_at: issued_at + HOUR }
+    }
+
+    fn has_ended(ended: &EndedSessions, session: &EndedSession) -> bool {
+        ended.contains(&session.account, session.id.as_deref().unwrap(), session.issued_at)
+    }
+
+    #[test]
+    fn rule_37_ten_thousand_sign_outs_of_one_account_bring_no_session_of_another_back() {
+        let mut ended = EndedSessions::default();
+        let (stolen, going_on) = (session("alice", 0, NOW), session("alice", 1, NOW));
+        ended.insert(&stolen, NOW);
+        for id in 0..10_000 {
+            ended.insert(&session("eve", id, NOW), NOW + 1);
+            assert!(has_ended(&ended, &session("eve", id, NOW)));
+        }
+        assert!(has_ended(&ended, &stolen) && !has_ended(&ended, &going_on));
+        assert!((0..10_000).all(|id| has_ended(&ended, &session("eve", id, NOW))), "nor one of her own");
+        assert!(!has_ended(&ended, &session("eve", 10_001, NOW + 2)), "and she can sign in again");
+        assert!(ended.by_account["eve"].named.len() <= SESSIONS);
+    }
+
+    #[test]
+    fn rule_37_sign_outs_of_many_accounts_bring_none_back_either() {
+        let mut ended = EndedSessions::default();
+        ended.insert(&session("alice", 0, NOW), NOW);
+        for account in 0..3 * ACCOUNTS {
+            ended.insert(&session(&account.to_string(), 0, NOW), NOW + 1);
+        }
+        assert!(has_ended(&ended, &session("alice", 0, NOW)));
+        assert!(!has_ended(&ended, &session("alice", 1, NOW + 2)));
+        assert!(ended.by_account.len() <= ACCOUNTS);
+    }
+
+    #[test]
+    fn what_would_have_ended_by_itself_is_forgotten_and_a_moment_is_not() {
+        let mut ended = EndedSessions::default();
+        ended.insert(&session("alice", 0, NOW), NOW);
+        (0..=SESSIONS).for_each(|id| ended.insert(&session("eve", id, NOW), NOW));
+        ended.insert(&session("bob", 0, NOW + HOUR), NOW + HOUR);
+        assert!(!ended.by_account.contains_key("alice") && ended.by_account.contains_key("eve"));
+    }
+}
