@@ -310,6 +310,8 @@ pub struct Deletion<'a> {
     pub named: &'a str,
     /// One of these tags that is write-once, where there is one: nothing goes then.
     pub locked: Option<&'a str>,
+    /// The number of tags that attach something to the digest, such as a signature. They stay.
+    pub attachments: usize,
     /// The CSRF token that forms send along.
     pub csrf: &'a str,
 }
@@ -323,6 +325,10 @@ pub struct TagDeletion<'a> {
     pub tag: &'a str,
     /// The digest that it names.
     pub digest: &'a str,
+    /// The tags on that digest that stay; `None` where that is not known.
+    pub staying: Option<&'a [String]>,
+    /// The number of tags that attach something to the digest, such as a signature. They stay.
+    pub attachments: usize,
     /// True if it is write-once: it stays.
     pub is_write_once: bool,
     /// True if there is a way to delete the image with every tag on it.

@@ -8,6 +8,7 @@ use hyper::{HeaderMap, StatusCode};
 
 use super::{
     answer::Answer,
+    attachments::Attachments,
     page_error::PageError,
     reader::Reader,
     visit::{Request, Visit},
@@ -42,7 +43,7 @@ pub(super) async fn ask(
     let csrf = csrf(request, visit)?;
     // It is there; or there is nothing to ask.
     reader.manifest(name, digest.as_str()).await?;
-    let tags = tags_on(&reader, name, digest).await?;
+    let (tags, attachments) = tags_on(&reader, name, digest).await?;
     let from = Tag::parse(&request.parameter("tag"));
     let named = in_short(&tags);
     let is_locked = |tag: &String| Tag::parse(tag).is_some_and(|tag| reader.is_write_once(name, &tag));
@@ -54,6 +55,7 @@ pub(super) async fn ask(
         tags: &tags,
         named: &named,
         locked: locked.map(String::as_str),
+        attachments,
         csrf: &csrf,
     };
     Ok(Answer::page(views::deletion(&request.frame(), &page)))
@@ -67,7 +69,7 @@ pub(super) async fn delete(
     digest: &Digest,
 ) -> Result<Answer, PageError> {
     let (form, reader, permit) = sent(request, visit, name, digest.as_str()).await?;
-    let tags = tags_on(&reader, name, digest).await?;
+    let (tags, _) = tags_on(&reader, name, digest).await?;
     if form.get("tags") != in_short(&tags) {
         return Err(PageError::Changed);
     }
@@ -199,12 +201,16 @@ fn in_short(tags: &[String]) -> String {
     BASE64URL.encode(digest(&SHA256, tags.join("\n").as_bytes()))
 }
 
-/// All tags on a digest.
+/// All tags on a digest, and the number of those that attach something to it.
 ///
 /// # Errors
 /// Not all tags can be looked at: then the visitor is not asked, or more would go than was named.
-async fn tags_on(reader: &Reader, name: &RepositoryName, digest: &Digest) -> Result<Vec<String>, PageError> {
-    let tags = match reader.tags(name).await {
+async fn tags_on(
+    reader: &Reader,
+    name: &RepositoryName,
+    digest: &Digest,
+) -> Result<(Vec<String>, usize), PageError> {
+    let mut tags = match reader.tags(name).await {
         Err(PageError::NotFound) => Vec::new(),
         tags => tags?,
     };
@@ -225,5 +231,5 @@ async fn tags_on(reader: &Reader, name: &RepositoryName, digest: &Digest) -> Res
             }
         }
     }
-    Ok(on_it)
+    Ok((on_it, Attachments::taken_from(&mut tags).number_of(digest.as_str())))
 }

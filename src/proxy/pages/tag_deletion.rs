@@ -1,13 +1,17 @@
 //! Deleting one tag: asked first, and only if it still names what the visitor was shown.
 
+use std::slice;
+
 use hyper::HeaderMap;
 
 use super::{
     answer::Answer,
+    attachments::Attachments,
     deletion::{csrf, passage, permit, sent},
     page_error::PageError,
     reader::Reader,
-    repository::may_delete,
+    repository::{may_delete, shown_tags},
+    tags_deletion::going_tags,
     visit::{Request, Visit},
 };
 use crate::{
@@ -15,7 +19,7 @@ use crate::{
     proxy::{body::request_body::RequestBody, closure::ForgetAfter, write_once::TagOutcome},
     registry::{ErrorCode, RepositoryName, Tag},
     telemetry::Ended,
-    ui::{PagePath, TagDeletion, views},
+    ui::{PagePath, TagDeletion, TagFate, views},
 };
 
 /// The page that asks.
@@ -31,10 +35,23 @@ pub(super) async fn ask(
     let csrf = csrf(request, visit)?;
     // It is there; or there is nothing to ask.
     let digest = reader.digest_of(name, tag.as_str()).await?;
-    let may_delete_image = may_delete(visit, &reader, name).await?;
-    let is_write_once = reader.is_write_once(name, tag);
-    let (tag, digest) = (tag.as_str(), digest.as_str());
-    let page = TagDeletion { name: name.as_str(), tag, digest, is_write_once, may_delete_image, csrf: &csrf };
+    let mut all = shown_tags(request, &reader, name).await.unwrap_or_default();
+    let attached = Attachments::taken_from(&mut all);
+    let mut goes = going_tags(&reader, name, slice::from_ref(tag), all, &attached).await;
+    let (digest, staying, attachments) = match goes.remove(tag) {
+        Some(TagFate::Goes { digest, staying, attachments }) => (digest, staying, attachments),
+        _ => (digest.to_string(), None, 0),
+    };
+    let page = TagDeletion {
+        name: name.as_str(),
+        tag: tag.as_str(),
+        digest: &digest,
+        staying: staying.as_deref(),
+        attachments,
+        is_write_once: reader.is_write_once(name, tag),
+        may_delete_image: may_delete(visit, &reader, name).await?,
+        csrf: &csrf,
+    };
     Ok(Answer::page(views::tag_deletion(&request.frame(), &page)))
 }
 

@@ -29,11 +29,17 @@ pub(super) fn sort<T, K: Ord>(
 /// than 1.10-rc1. Nothing is kept of either: of tens of thousands with a hundred pieces each, that would be hundreds of
 /// megabytes.
 fn highest_first(a: &str, b: &str) -> Ordering {
-    pieces(b).cmp(pieces(a))
+    pieces(b).cmp(pieces(a)).then_with(|| a.cmp(b))
+}
+
+/// A tag without the `v` before its version: `v1.4` is the version 1.4.
+fn version(tag: &str) -> &str {
+    let number = tag.strip_prefix(['v', 'V']).filter(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
+    number.unwrap_or(tag)
 }
 
 fn pieces(tag: &str) -> impl Iterator<Item = Piece<'_>> {
-    let mut rest = tag;
+    let mut rest = version(tag);
     let inside = std::iter::from_fn(move || {
         let is_digit = rest.chars().next()?.is_ascii_digit();
         let end = rest.find(|c: char| c.is_ascii_digit() != is_digit).unwrap_or(rest.len());
@@ -70,12 +76,49 @@ mod tests {
 
     #[test]
     fn the_highest_version_comes_first() {
-        let mut tags =
-            ["1.9", "v2", "1.10", "latest", "1.10-rc1", "1.10.1", "10", "9", "1.10-rc10", "v10", "1.10-rc2"];
+        let sorted = [
+            "v11",
+            "10",
+            "v10",
+            "v9",
+            "9",
+            "v2",
+            "1.10.1",
+            "1.10",
+            "v1.10",
+            "1.10-rc10",
+            "v1.10-rc2",
+            "1.10-rc1",
+            "1.9",
+            "V1.4.0",
+            "vega",
+            "v",
+            "latest",
+        ];
+        let mut tags = sorted;
+        tags.reverse();
         tags.sort_by(|a, b| highest_first(a, b));
         assert_eq!(
             tags,
-            ["10", "9", "1.10.1", "1.10", "1.10-rc10", "1.10-rc2", "1.10-rc1", "1.9", "v10", "v2", "latest"]
+            [
+                "v11",
+                "10",
+                "v10",
+                "9",
+                "v9",
+                "v2",
+                "1.10.1",
+                "1.10",
+                "v1.10",
+                "1.10-rc10",
+                "v1.10-rc2",
+                "1.10-rc1",
+                "1.9",
+                "V1.4.0",
+                "vega",
+                "v",
+                "latest"
+            ]
         );
     }
 }

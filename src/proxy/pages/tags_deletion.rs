@@ -101,7 +101,7 @@ async fn denied(reader: &Reader, name: &RepositoryName, tag: &Tag) -> Result<Opt
 }
 
 /// The fates of tags that go: the digest of each, and the tags among `all` that stay on it.
-async fn going_tags(
+pub(super) async fn going_tags(
     reader: &Reader,
     name: &RepositoryName,
     going: &[Tag],
@@ -122,7 +122,9 @@ async fn going_tags(
     let digests = digests.await;
     let is_known =
         |found: &Option<Result<_, PageError>>| matches!(found, Some(Ok(_) | Err(PageError::NotFound)));
-    let is_whole = is_small && digests.iter().all(is_known);
+    // Of tags that the visitor may not see, it is not said that there are none.
+    let sees_all = reader.may_list(name).await.unwrap_or(false);
+    let is_whole = is_small && sees_all && digests.iter().all(is_known);
     let mut on: HashMap<String, Vec<String>> = HashMap::new();
     let mut found = HashMap::new();
     for (tag, digest) in asked.iter().zip(digests) {

@@ -140,10 +140,11 @@ catalogue! {
     actions: Label = "Actions";
     compare_tags: Label = "Compare tags…";
     deleted_with_tags: Text<1> = text("**Deleted `{0}`** and every tag on it.");
-    deleted_tag: Text<1> = text("**Deleted the tag `{0}`**; the image and its other tags stay.");
+    deleted_tag: Text<1> = text("**Deleted the tag `{0}`**; the image stays, by its digest and by any other tag.");
     how_to_push_here: Label = "How to push to this repository";
     found_tags: Text<2> = text("{0} with **{1}**");
     sorted_by_version: Label = ", sorted by version: there are too many to sort by date";
+    latest_is_first: Text<0> = text("; `latest` is always first");
     order: Label = "Order";
     order_newest: Label = "Newest";
     order_version: Label = "Version";
@@ -336,7 +337,13 @@ catalogue! {
     /// The link that deletes the tag alone.
     or_only_the_tag: Text<1> = text("{0}, and keep the image.");
     only_the_tag: Text<1> = text("Delete the tag `{0}` only");
-    tag_goes_image_stays: Text<1> = text("The tag `{0}`. The image that it names stays, with every other tag on it:");
+    tag_goes_image_stays: Text<1> = text("The tag `{0}`. The image that it names stays:");
+    /// Attachments of an image that is deleted.
+    attachments_stay_behind: Plural = number(&[
+        "**{0} attachment of it stays behind**, such as a signature. It is then listed as one of images without a tag.",
+        "**{0} attachments of it stay behind**, such as signatures. They are then listed as those of images without a tag.",
+    ]);
+    last_tag: Text<0> = text("**This is the only tag of the image.** Without it, the image can be pulled by its digest alone.");
     tag_cannot_be_undone: Text<0> = text("**This cannot be undone here.** Push the image again to bring the tag back.");
     untagged_keeps_space: Label = "An image without a tag keeps its disk space until the registry collects its garbage.";
     delete_this_tag_now: Label = "Delete this tag";

@@ -2,6 +2,7 @@
 
 use maud::{Markup, html};
 
+use super::tags_deletion::what_stays;
 use crate::ui::{
     copyable::whole_digest,
     layout::{Document, breadcrumbs},
@@ -30,6 +31,7 @@ pub fn deletion(frame: &Frame<'_>, page: &Deletion<'_>) -> String {
         } @else {
             div.notice.bad {
                 p { (t.cannot_be_undone) }
+                @if page.attachments > 0 { p { (t.attachments_stay_behind.of(page.attachments)) } }
                 p { (t.space_comes_later) }
             }
             @if let Some(path) = &path { (form(frame, page, path)) }
@@ -65,12 +67,16 @@ pub fn tag_deletion(frame: &Frame<'_>, page: &TagDeletion<'_>) -> String {
         section.card {
             h2 { (t.what_will_be_deleted) }
             p { (t.tag_goes_image_stays.with([&Untrusted(page.tag)])) }
-            dl.facts { div.long { dt { (t.digest) } dd { (whole_digest(page.digest)) } } }
+            dl.facts {
+                div.long { dt { (t.digest) } dd { (whole_digest(page.digest)) } }
+                div.long { dt { (t.what_stays) } dd { (what_stays(t, page.staying, page.attachments)) } }
+            }
         }
         div.notice.bad {
             @if page.is_write_once {
                 p { (t.locked_explained) }
             } @else {
+                @if page.staying.is_some_and(<[String]>::is_empty) { p { (t.last_tag) } }
                 p { (t.tag_cannot_be_undone) }
                 p { (t.untagged_keeps_space) }
             }

@@ -79,6 +79,7 @@ fn found(t: &Texts, page: &Repository<'_>) -> Markup {
     html! {
         @if page.query.is_empty() { (extent) } @else { (t.found_tags.with([&extent, &Untrusted(page.query)])) }
         @if page.order == Order::Version && !page.has_times { (t.sorted_by_version) }
+        @if page.page.total > 1 && page.tags.first().is_some_and(|row| row.tag == "latest") { (t.latest_is_first) }
     }
 }
 

@@ -80,16 +80,22 @@ fn selected(frame: &Frame<'_>, page: &TagsDeletion<'_>) -> Markup {
 fn staying(t: &Texts, fate: &TagFate) -> Markup {
     html! {
         @match fate {
-            TagFate::Goes { staying, attachments, .. } => {
-                span.two {
-                    span { (image_of(t, staying.as_deref())) }
-                    @if *attachments > 0 { span.quiet { (t.attachments_stay.of(*attachments)) } }
-                }
-            }
+            TagFate::Goes { staying, attachments, .. } => { (what_stays(t, staying.as_deref(), *attachments)) }
             TagFate::Locked => { span.no { (t.tag_stays_locked) } }
             TagFate::Denied(why) => { span.no { (t.tag_stays.with([&of_the_log(why)])) } }
             TagFate::Gone => { span.quiet { (t.no_such_tag) } }
             TagFate::Unread => { span.no { (t.tag_stays_unread) } }
+        }
+    }
+}
+
+/// What a tag that goes leaves behind: its image, with the tags that stay on it where they are known, and what is
+/// attached to it.
+pub(super) fn what_stays(t: &Texts, staying: Option<&[String]>, attachments: usize) -> Markup {
+    html! {
+        span.two {
+            span { (image_of(t, staying)) }
+            @if attachments > 0 { span.quiet { (t.attachments_stay.of(attachments)) } }
         }
     }
 }
