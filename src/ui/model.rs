@@ -179,6 +179,8 @@ pub struct ImagePage<'a> {
     pub name: &'a str,
     /// The tag it was asked for by; `None` when by digest.
     pub tag: Option<&'a str>,
+    /// Further tags on its digest, as far as they are known.
+    pub other_tags: Vec<&'a str>,
     /// True if the visitor can neither move nor delete that tag.
     pub is_write_once: bool,
     /// The digest of the manifest.

@@ -44,6 +44,11 @@ impl Known {
         })
     }
 
+    /// Returns the digest that a reference got by its last push; `None` where none is known.
+    pub(super) fn digest_of(&self, reference: &str) -> Option<&str> {
+        self.all.get(reference)?.digest.as_deref()
+    }
+
     /// Returns true if a push of any is known.
     pub(super) fn has_pushes(&self) -> bool {
         self.all.values().any(|activity| activity.pushed.is_some())

@@ -38,9 +38,11 @@ pub(super) async fn show(
         true => None,
         false => Some(compare(&reader, name, [&from, &to], &platform, &mut platforms).await?),
     };
+    // With the newer one alone, the version before it is proposed.
+    let proposed = tags.iter().skip_while(|tag| tag.as_str() != to).nth(1).filter(|_| from.is_empty());
     let page = Comparison {
         name: name.as_str(),
-        from: &from,
+        from: proposed.map_or(&from, Tag::as_str),
         to: &to,
         tags: tags.iter().take(OFFERED).map(Tag::as_str).collect(),
         platforms: platforms.common,

@@ -9,13 +9,14 @@ use super::{
     page_error::PageError,
     reader::{self, Reader},
     repository::{may_delete, may_delete_tag},
+    same_image::SameImage,
     signers::signers,
     visit::{Request, Visit},
 };
 use crate::{
     image::{Attachment, Descriptor, HelmChart, ImageConfig, Manifest},
     proxy::forward::gather::gather,
-    registry::{Digest, RepositoryName},
+    registry::{Digest, RepositoryName, Tag},
     ui::{Content, ImagePage, IndexEntry, NoConfig, Reference, Referrer, views},
 };
 
@@ -57,6 +58,7 @@ pub(super) async fn show(
         Reference::Digest(_) => (false, false),
     };
     let known = Known::of(request.context.snapshot, visit, name, std::iter::once(asked.to_owned())).await;
+    let same = SameImage::of(&reader, visit, name, &found.digest).await;
     let referrers = referrers(&reader, visit, name, &found.digest).await;
     let Documents { readme, claims } =
         Documents::of(&reader, name, (&found.digest, &found.manifest), &referrers).await;
@@ -73,7 +75,8 @@ pub(super) async fn show(
         referrers,
         readme,
         claims,
-        activity: known.get(asked, Some(found.digest.as_str())),
+        activity: same.with_push(known.get(asked, Some(found.digest.as_str()))),
+        other_tags: same.tags.iter().map(Tag::as_str).filter(|other| tag != Some(*other)).collect(),
         may_delete: !is_write_once && may_delete(visit, &reader, name).await?,
         may_delete_tag,
     };

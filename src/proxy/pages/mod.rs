@@ -26,6 +26,7 @@ mod provider;
 mod reader;
 mod repositories;
 mod repository;
+mod same_image;
 mod search;
 mod shadow;
 mod sign_in;

@@ -197,6 +197,7 @@ catalogue! {
 
     // An image, or something else that is kept in a registry.
     compare: Label = "Compare…";
+    other_tags: Label = "Other tags on it";
     delete_this_tag: Label = "Delete this tag…";
     delete_the_image: Label = "Delete the image…";
     created: Label = "Created";

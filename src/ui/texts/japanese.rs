@@ -170,6 +170,7 @@ pub(super) static TEXTS: Texts = Texts {
 
     // An image, or something else that is kept in a registry.
     compare: "比較…",
+    other_tags: "同じイメージのタグ",
     delete_this_tag: "このタグを削除…",
     delete_the_image: "イメージを削除…",
     created: "作成日時",

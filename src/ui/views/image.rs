@@ -45,7 +45,7 @@ pub fn image(frame: &Frame<'_>, page: &ImagePage<'_>) -> String {
         ]))
         div.heading {
             h1 { (called) @if page.is_write_once { " " (write_once(t)) } }
-            @if page.tag.is_some() { (comparison(frame, page)) }
+            (comparison(frame, page))
             @if page.may_delete_tag { (tag_deletion(frame, page)) }
             @if page.may_delete { (deletion(frame, page)) }
         }
@@ -68,7 +68,7 @@ fn comparison(frame: &Frame<'_>, page: &ImagePage<'_>) -> Markup {
     let t = frame.texts();
     html! {
         @if let Some(path) = PagePath::comparison(page.name) {
-            a.button href=(link::with(frame, &path, &[("from", page.tag.unwrap_or_default())])) { (t.compare) }
+            a.button href=(link::with(frame, &path, &[("to", page.tag.unwrap_or(page.digest))])) { (t.compare) }
         }
     }
 }
@@ -118,8 +118,30 @@ fn facts(frame: &Frame<'_>, page: &ImagePage<'_>) -> Markup {
                 Content::Unknown => {}
             }
             @if let Some(known) = &page.activity { (activity::facts(frame, known)) }
+            @if !page.other_tags.is_empty() { (other_tags(frame, page)) }
             div.long { dt { (t.digest) } dd { (whole_digest(page.digest)) } }
             div.long { dt { (t.media_type) } dd { code { (Untrusted(page.media_type)) } } }
+        }
+    }
+}
+
+/// Tags on the same digest that are named; of more, the others are counted.
+const NAMED: usize = 20;
+
+fn other_tags(frame: &Frame<'_>, page: &ImagePage<'_>) -> Markup {
+    let t = frame.texts();
+    let (named, more) = page.other_tags.split_at(page.other_tags.len().min(NAMED));
+    let label = if page.tag.is_some() { t.other_tags } else { t.tags };
+    html! {
+        div.long {
+            dt { (label) }
+            dd {
+                @for (at, tag) in named.iter().enumerate() {
+                    @if at > 0 { ", " }
+                    code { (link::link(frame, PagePath::tagged(page.name, tag).as_ref(), Untrusted(tag))) }
+                }
+                @if !more.is_empty() { " " (t.more_platforms.of(more.len())) }
+            }
         }
     }
 }
