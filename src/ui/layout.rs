@@ -34,7 +34,7 @@ impl Document<'_> {
                 body {
                     a.skip href="#content" { (t.skip) }
                     (self.banner(frame))
-                    main #content .(self.class) tabindex="-1" { (content) }
+                    main #content .(self.class) tabindex="-1" { (outage(frame)) (content) }
                     (foot(frame))
                 }
             }
@@ -147,6 +147,16 @@ impl Document<'_> {
                     }
                 }
             }
+        }
+    }
+}
+
+/// Says that the page is about what was known before.
+fn outage(frame: &Frame<'_>) -> Markup {
+    let t = frame.texts();
+    html! {
+        @if frame.registry_is_down {
+            div.notice.bad.outage role="status" { p { strong { (t.no_answer) } } p { (t.known_before) } }
         }
     }
 }

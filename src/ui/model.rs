@@ -40,6 +40,8 @@ pub struct Frame<'a> {
     pub visitor: Visitor<'a>,
     /// The path and query of the request, with the prefix: where signing in leads back to.
     pub here: &'a str,
+    /// True if the registry does not answer, and the page shows what was known of it before.
+    pub registry_is_down: bool,
     /// The moment of the request, from which ages are counted.
     pub now: SystemTime,
     /// The language of the page.

@@ -19,6 +19,7 @@ mod image;
 mod known_referrers;
 mod known_tags;
 mod object_store;
+mod outage;
 mod page_error;
 mod pagination;
 mod preferences;
@@ -53,6 +54,7 @@ pub(super) use answer::Answer;
 use compression::Compression;
 pub(super) use known_tags::KnownTags;
 use object_store::ObjectStores;
+use outage::Outage;
 use page_error::PageError;
 use summaries::Summaries;
 pub(super) use visit::{Request, Visit};
@@ -64,6 +66,7 @@ pub(super) struct Pages {
     tags: Arc<KnownTags>,
     summaries: Arc<Summaries>,
     object_stores: Arc<ObjectStores>,
+    outage: Outage,
     /// Each reads many megabytes of the audit log.
     log_readings: Arc<Semaphore>,
     slots: FairSemaphore,
@@ -80,6 +83,7 @@ impl Default for Pages {
             tags: Arc::default(),
             summaries: Arc::default(),
             object_stores: Arc::default(),
+            outage: Outage::default(),
             log_readings: Arc::new(Semaphore::new(event_log::AT_ONCE)),
             slots: FairSemaphore::new(AT_ONCE, "web pages"),
         }
@@ -112,6 +116,7 @@ impl Pages {
     pub(super) fn forget_registry(&self) {
         self.names.forget();
         self.tags.forget_all();
+        self.outage.forget();
     }
 }
 
@@ -179,6 +184,9 @@ async fn visited(page: PagePath, request: &mut Request<'_>) -> Result<Answer, Pa
         Ok(visit) => visit,
         Err(elsewhere) => return Ok(elsewhere),
     };
+    if matches!(page, PagePath::Repositories | PagePath::Access) {
+        request.registry_is_down = request.is_registry_down(&visit).await;
+    }
     match (page, request.method().clone()) {
         (PagePath::SignOut, Method::POST) => sign_in::sign_out(request, &visit).await,
         (PagePath::Delete(name, digest), Method::POST) => {

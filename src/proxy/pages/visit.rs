@@ -44,6 +44,8 @@ pub(in crate::proxy) struct Request<'a> {
     pub(in crate::proxy) log: &'a mut RequestLog,
     /// The visitor, once it is known: every page says so, those about errors too.
     pub(in crate::proxy) known: Option<FrameVisitor>,
+    /// True if the page shows what was known of the registry before it went down.
+    pub(in crate::proxy) registry_is_down: bool,
 }
 
 /// The visitor's part in the frame of a page.
@@ -118,6 +120,7 @@ impl Request<'_> {
             prefix: &settings.path_prefix,
             visitor,
             here: self.here(),
+            registry_is_down: self.registry_is_down,
             now: SystemTime::now(),
             language: preferences.language(headers),
             theme: preferences.theme(),

@@ -47,6 +47,7 @@ impl Service {
             closure: &self.closure,
             log,
             known: None,
+            registry_is_down: false,
         };
         Ok(Box::pin(pages::answer(page, request)).await)
     }

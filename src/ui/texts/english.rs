@@ -608,11 +608,13 @@ catalogue! {
     strange_explained: Text<0> = text("Try again in a moment. If it stays, the operator of the registry finds the reason in its log.");
     redirects_explained: Text<0> = text("It redirects its clients to another address for this, which these pages do not follow. With `storage.redirect.disable: true` in its configuration it answers itself.");
     no_answer: Label = "The registry does not answer";
+    known_before: Label = "This page shows what was known of it before. Pushes and pulls fail until it answers again.";
     not_available: Label = "Not available just now";
     too_many: Label = "Too many attempts";
     wrong_name_or_password: Label = "The name or the password is wrong";
     did_not_work: Label = "That did not work";
     reload_in_a_moment: Label = "Reload this page in a moment.";
+    go_to_repository: Text<1> = text("Go to {0}");
     go_to_repositories: Label = "Go to the repositories";
     request_id: Label = "Request ID: name it when you ask for help";
 }

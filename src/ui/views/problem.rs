@@ -8,6 +8,7 @@ use crate::ui::{
     layout::Document,
     link,
     model::{Frame, Problem, ProblemKind, Visitor},
+    name::Name,
     path::PagePath,
     texts::Texts,
     untrusted::of_the_log,
@@ -25,6 +26,9 @@ pub fn problem(frame: &Frame<'_>, page: &Problem<'_>) -> String {
         p {
             @if may_be_for_an_account(frame, page.status) {
                 a.button.primary href=(link::to_sign_in(frame)) { (t.sign_in) } " "
+            }
+            @if let Some((name, path)) = repository(frame) {
+                a.button href=(link::to(frame, &path)) { (t.go_to_repository.with([&Name(&name)])) } " "
             }
             a.button href=(link::to(frame, &PagePath::Repositories)) { (t.go_to_repositories) }
         }
@@ -53,6 +57,20 @@ fn explained(t: &Texts, kind: &ProblemKind<'_>) -> (&'static str, Markup) {
         ProblemKind::TooMany(why) => (t.too_many, of_the_log(why)),
         ProblemKind::WrongPassword(why) => (t.wrong_name_or_password, of_the_log(why)),
         ProblemKind::Failed(why) => (t.did_not_work, of_the_log(why)),
+    }
+}
+
+/// The repository that the address names, and its page, unless that is the address. It need not be there, nor the visitor
+/// see it: nothing is said of it that the address does not say.
+fn repository(frame: &Frame<'_>) -> Option<(String, PagePath)> {
+    let path = frame.here.strip_prefix(frame.prefix)?.split('?').next()?;
+    match PagePath::parse(path)? {
+        PagePath::Image(name, _)
+        | PagePath::Compare(name)
+        | PagePath::Delete(name, _)
+        | PagePath::DeleteTag(name, _)
+        | PagePath::DeleteTags(name) => Some((name.to_string(), PagePath::Repository(name))),
+        _ => None,
     }
 }
 
