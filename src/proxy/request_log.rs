@@ -148,6 +148,11 @@ impl RequestLog {
         }
     }
 
+    /// Records the kind of page.
+    pub(super) fn on_page(&mut self, kind: Option<&'static str>) {
+        self.record.page = kind;
+    }
+
     /// Records the subject of a page.
     pub(super) fn about(&mut self, name: &RepositoryName, reference: Option<&str>) {
         if self.telemetry.keeps_records() {

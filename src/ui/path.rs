@@ -196,6 +196,28 @@ impl PagePath {
         RepositoryName::parse(name).map(Self::Compare)
     }
 
+    /// Returns the kind of page, in a word for the audit log; `None` where none is written.
+    pub fn kind(&self) -> Option<&'static str> {
+        match self {
+            Self::Repositories => Some("repositories"),
+            Self::Repository(_) => Some("repository"),
+            Self::Image(..) => Some("image"),
+            Self::Delete(..) => Some("delete"),
+            Self::DeleteTag(..) => Some("delete-tag"),
+            Self::DeleteTags(_) => Some("delete-tags"),
+            Self::Compare(_) => Some("compare"),
+            Self::SignIn => Some("sign-in"),
+            Self::SignOut => Some("sign-out"),
+            Self::Provider(_) => Some("provider"),
+            Self::Access => Some("access"),
+            Self::Tokens => Some("tokens"),
+            Self::Device => Some("device"),
+            Self::Events => Some("events"),
+            Self::Shadow => Some("shadow"),
+            Self::Preferences | Self::Asset(_) | Self::Favicon | Self::Robots => None,
+        }
+    }
+
     /// Returns true for pages, false for files.
     pub fn is_page(&self) -> bool {
         !matches!(self, Self::Asset(_) | Self::Favicon | Self::Robots)

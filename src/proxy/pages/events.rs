@@ -29,6 +29,7 @@ pub(super) async fn show(request: &Request<'_>, visit: &Visit) -> Result<Answer,
         minutes: request.parameter("minutes").parse().ok(),
         until: timestamp(&format!("{}:00Z", request.parameter("until"))),
         refused: !request.parameter("refused").is_empty(),
+        pages: !request.parameter("pages").is_empty(),
     };
     let nothing = || Found { rows: Vec::new(), part: LogPart::default() };
     let export = async || read(request, &filter, EXPORT).await.map(|found| found.unwrap_or_else(nothing));
@@ -60,6 +61,7 @@ pub(super) fn is_wanted(row: &EventRow, filter: &EventFilter, since: Option<Syst
     (filter.account.is_empty() || account == Some(filter.account.as_str()))
         && row.repository.contains(&filter.repository)
         && filter.action.is_none_or(|action| row.action == action)
+        && (filter.pages || row.action != EventAction::Page || filter.action.is_some() || row.is_refused())
         && (!filter.refused || row.is_refused())
         && since.is_none_or(|since| row.time.is_some_and(|time| time >= since))
         && filter.until.is_none_or(|until| row.time.is_some_and(|time| time < until))
@@ -139,7 +141,9 @@ pub(super) fn row(line: &[u8]) -> Option<EventRow> {
     Some(EventRow {
         time: timestamp(&text("time")),
         event: text("event"),
+        page: text("page"),
         action: match (text("route").as_str(), text("method").as_str()) {
+            ("page", "POST") if text("page") == "sign-out" => EventAction::SignIn,
             ("page", "POST") => posted(!text("reference").is_empty(), &text("credentials")),
             (route, method) => action(&text("event"), route, method),
         },

@@ -133,6 +133,7 @@ pub(super) async fn answer(page: Option<PagePath>, mut request: Request<'_>) -> 
         }
         return PageError::NoPage.page(&mut request);
     };
+    request.log.on_page(page.kind());
     let allowed = methods(&page);
     let compression = Compression::of(&page, &request);
     let answered = match (&page, request.method()) {

@@ -51,6 +51,8 @@ pub struct Record {
     pub method: String,
     /// The kind of endpoint: `manifest`, `blob`, `upload`, …
     pub route: Option<&'static str>,
+    /// The kind of web page: `repositories`, `image`, `sign-out`, …
+    pub page: Option<&'static str>,
     /// The repository.
     pub repository: Option<String>,
     /// The tag or digest that was named.
@@ -114,6 +116,7 @@ impl Record {
             user_agent: None,
             method: String::new(),
             route: None,
+            page: None,
             repository: None,
             reference: None,
             tags: None,
@@ -164,6 +167,7 @@ impl Record {
         line.text("user_agent", self.user_agent.as_deref());
         line.text("method", Some(self.method.as_str()).filter(|method| !method.is_empty()));
         line.word("route", self.route);
+        line.word("page", self.page);
         line.text("repository", self.repository.as_deref());
         line.text("reference", self.reference.as_deref());
         line.texts("tags", self.tags.as_deref());
@@ -267,6 +271,7 @@ mod tests {
             user_agent: Some("docker/1".into()),
             method: "GET".into(),
             route: Some("manifest"),
+            page: Some("image"),
             repository: Some("a/b".into()),
             reference: Some("1".into()),
             tags: Some(vec!["t".into()]),
@@ -293,7 +298,7 @@ mod tests {
             r#""robot_token":"0123456789ab","personal_token":"ba9876543210","token_comment":"cluster A","labels":{"team":["web"]},"credentials":"token","#,
             r#""jti":"j","kid":"k","certificate_serial":"0A","certificate_sha256":"0b","#,
             r#""user_agent":"docker/1","method":"GET","#,
-            r#""route":"manifest","repository":"a/b","reference":"1","tags":["t"],"from":"c","service":"s","#,
+            r#""route":"manifest","page":"image","repository":"a/b","reference":"1","tags":["t"],"from":"c","service":"s","#,
             r#""requested":["repository:a:pull"],"granted":[],"decision":"allowed","rule":"acl, rule 1","#,
             r#""shadow":"denied","shadow_rule":"rule 2","reason":"no","status":200,"digest":"sha256:0","#,
             r#""answered_by":"storage","bytes_in":0,"bytes_out":18446744073709551615,"#,

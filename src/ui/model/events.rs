@@ -45,18 +45,22 @@ pub struct EventFilter {
     pub until: Option<SystemTime>,
     /// Only what was not allowed.
     pub refused: bool,
+    /// Pages that were looked at, too. One that was refused is never left out.
+    pub pages: bool,
 }
 
 impl EventFilter {
     /// Returns its fields as a query has them, those that are empty too.
-    pub fn pairs(&self) -> [(&'static str, String); 6] {
+    pub fn pairs(&self) -> [(&'static str, String); 7] {
+        let mark = |is_set: bool| if is_set { "1".to_owned() } else { String::new() };
         [
             ("account", self.account.clone()),
             ("repository", self.repository.clone()),
             ("action", self.action.map(EventAction::name).unwrap_or_default().to_owned()),
             ("until", self.until.map(minute).unwrap_or_default()),
             ("minutes", self.minutes.map(|minutes| minutes.to_string()).unwrap_or_default()),
-            ("refused", if self.refused { "1".to_owned() } else { String::new() }),
+            ("refused", mark(self.refused)),
+            ("pages", mark(self.pages)),
         ]
     }
 
@@ -123,6 +127,8 @@ pub struct EventRow {
     pub time: Option<SystemTime>,
     /// `decision`, `transfer`, `token`, `freeze`.
     pub event: String,
+    /// The kind of web page: `access`, `sign-out`; empty for none.
+    pub page: String,
     /// The kind of action.
     pub action: EventAction,
     /// The account, empty for the anonymous one; `None` where no account was proved, or none is concerned.

@@ -444,6 +444,7 @@ catalogue! {
     a_day: Label = "a day";
     a_week: Label = "a week";
     refusals_only: Label = "Refusals only";
+    pages_too: Label = "Pages that were looked at, too";
     filter: Label = "Filter";
     pulls: Label = "Pulls";
     pushes: Label = "Pushes";
@@ -475,6 +476,9 @@ catalogue! {
     did_list: Text<1> = text("listed {0}");
     did_sign_in: Text<1> = text("signed in {0}");
     did_see: Text<1> = text("looked at {0}");
+    did_sign_out: Label = "signed out";
+    did_change_tokens: Label = "made or revoked a personal token";
+    did_answer_program: Label = "answered a program that asked to sign in";
     wanted_pull: Text<1> = text("wanted to pull {0}");
     wanted_push: Text<1> = text("wanted to push {0}");
     wanted_delete: Text<1> = text("wanted to delete {0}");

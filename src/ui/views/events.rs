@@ -50,7 +50,7 @@ pub fn events(frame: &Frame<'_>, page: &Events) -> String {
 
 fn form(frame: &Frame<'_>, filter: &EventFilter) -> Markup {
     let t = frame.texts();
-    let [.., (_, until), (_, minutes), _] = filter.pairs();
+    let [.., (_, until), (_, minutes), _, _] = filter.pairs();
     let text = |id: &str, label: &str, value: &str| {
         html! {
             div.field {
@@ -85,6 +85,10 @@ fn form(frame: &Frame<'_>, filter: &EventFilter) -> Markup {
             div.field.check {
                 input #refused type="checkbox" name="refused" value="1" checked[filter.refused];
                 label for="refused" { (t.refusals_only) }
+            }
+            div.field.check {
+                input #pages type="checkbox" name="pages" value="1" checked[filter.pages];
+                label for="pages" { (t.pages_too) }
             }
             button type="submit" { (t.filter) }
         }
@@ -214,6 +218,12 @@ fn when(frame: &Frame<'_>, row: &EventRow) -> Markup {
 fn action(frame: &Frame<'_>, row: &EventRow) -> Markup {
     let t = frame.texts();
     let subject = subject(frame, row);
+    match row.page.as_str() {
+        "sign-out" => return html! { (t.did_sign_out) },
+        "tokens" if row.method == "POST" => return html! { (t.did_change_tokens) },
+        "device" if row.method == "POST" => return html! { (t.did_answer_program) },
+        _ => {}
+    }
     let (done, wanted) = match row.action {
         EventAction::Pull => (t.did_pull, t.wanted_pull),
         EventAction::Push => (t.did_push, t.wanted_push),
@@ -239,10 +249,33 @@ fn subject(frame: &Frame<'_>, row: &EventRow) -> Markup {
         None => html! { (Untrusted(reference)) },
     };
     html! {
-        @if name.is_empty() { code { (Untrusted(reference)) } } @else {
+        @if name.is_empty() {
+            @match page(frame.texts(), row) {
+                Some(label) => { (label) }
+                None if reference.is_empty() => {}
+                None => { code { (Untrusted(reference)) } }
+            }
+        } @else {
             code title=(whole) { (link::link(frame, PagePath::repository(name).as_ref(), Name(name))) (shown) }
         }
     }
+}
+
+/// The title of a page about no repository that was looked at.
+fn page(t: &Texts, row: &EventRow) -> Option<&'static str> {
+    if row.action != EventAction::Page {
+        return None;
+    }
+    Some(match row.page.as_str() {
+        "repositories" => t.repositories,
+        "access" => t.my_access,
+        "tokens" => t.my_tokens,
+        "device" => t.sign_in_program,
+        "events" => t.events,
+        "shadow" => t.what_would_change,
+        "sign-in" | "provider" => t.sign_in,
+        _ => return None,
+    })
 }
 
 /// Two lines, or one where there is nothing to say in the second.
