@@ -140,6 +140,8 @@ pub struct Repositories<'a> {
     pub rows: Vec<RepositoryRow<'a>>,
     /// Repositories and their tags that match, if no repository does by its name.
     pub tagged: Vec<(&'a str, &'a str)>,
+    /// True if more tags match than are listed.
+    pub more_tagged: bool,
     /// The part of the list.
     pub page: Page,
     /// The number of repositories without the search.

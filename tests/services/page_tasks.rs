@@ -164,6 +164,6 @@ fn one_box_finds_repositories_tags_and_digests_that_may_be_pulled() {
     let both = found("1.4.2").is(200).text();
     assert!(both.contains("href=\"/team/app:1.4.2\"") && both.contains("href=\"/team/web:1.4.2\""), "{both}");
     assert!(found("web").is(200).text().contains("href=\"/team/web\""));
-    assert!(found("hidden").is(200).text().contains("none has such a tag"));
+    assert!(found("hidden").is(200).text().contains("no such tag was found"));
     assert!(found("secret+app").is(200).text().contains("Nothing matches"));
 }

@@ -9,7 +9,7 @@ use super::{
     answer::Answer,
     page_error::PageError,
     pagination::part,
-    search::{self, Words},
+    search::{self, FoundTags, Words},
     visit::{Request, Visit},
 };
 use crate::{
@@ -37,11 +37,15 @@ pub(super) async fn show(request: &Request<'_>, visit: &Visit) -> Result<Answer,
     let wanted = Words::of(&query);
     let matching: Vec<&RepositoryName> =
         seen.names.iter().filter(|name| wanted.occur_in(name.as_str())).collect();
-    let tagged = match matching.is_empty() && !query.trim().is_empty() {
-        true => search::tagged(&request.reader(visit), &query, &seen.names).await,
-        false => Vec::new(),
-    };
-    if let [(name, tag)] = &*tagged {
+    let mut tagged = FoundTags::default();
+    if matching.is_empty() && !query.trim().is_empty() {
+        let reader = request.reader(visit);
+        if let Some(page) = search::begun_digest(&reader, query.trim(), &seen.names).await {
+            return Ok(Answer::redirect(&request.href(&page)));
+        }
+        tagged = search::tagged(&reader, &query, &seen.names).await;
+    }
+    if let [(name, tag)] = &*tagged.tags {
         let page = PagePath::Image(name.clone(), Reference::Tag(tag.clone()));
         return Ok(Answer::redirect(&request.href(&page)));
     }
@@ -52,7 +56,8 @@ pub(super) async fn show(request: &Request<'_>, visit: &Visit) -> Result<Answer,
     let shown = Repositories {
         query: query.trim(),
         rows,
-        tagged: tagged.iter().map(|(name, tag)| (name.as_str(), tag.as_str())).collect(),
+        tagged: tagged.tags.iter().map(|(name, tag)| (name.as_str(), tag.as_str())).collect(),
+        more_tagged: tagged.more,
         page,
         all,
         incomplete: seen.incomplete,

@@ -2,16 +2,19 @@
 
 use std::time::Duration;
 
-use super::{answer::Answer, reader::Reader, visit::Request};
+use super::{answer::Answer, reader::Reader, tag_order, visit::Request};
 use crate::{
     proxy::forward::gather::gather,
     registry::{Digest, RepositoryName, Tag},
-    ui::{PagePath, Reference},
+    ui::{Order, PagePath, Reference},
 };
 
 /// The repositories in which a digest or a tag is looked for, and how long that may take.
 const REPOSITORIES: usize = 100;
 const PATIENCE: Duration = Duration::from_secs(5);
+/// The most tags that are listed, and those of one repository.
+const FOUND: usize = 100;
+const OF_ONE: usize = 10;
 
 /// The fewest hexadecimal digits that are taken for the start of a digest; pages show twelve.
 const FEWEST_DIGITS: usize = 6;
@@ -55,32 +58,99 @@ pub(super) async fn named(
     names.contains(name).then(|| Answer::redirect(&request.href(&page)))
 }
 
-/// The repositories that have a tag of the last word's name, and all other words in theirs; else the same with the first
-/// word.
-pub(super) async fn tagged(
-    reader: &Reader,
-    query: &str,
-    names: &[RepositoryName],
-) -> Vec<(RepositoryName, Tag)> {
-    let words: Vec<&str> = query.split_whitespace().collect();
+/// Tags that were found, each with its repository.
+#[derive(Debug, Default)]
+pub(super) struct FoundTags {
+    pub(super) tags: Vec<(RepositoryName, Tag)>,
+    /// There are more than are listed.
+    pub(super) more: bool,
+}
+
+/// The tags of the last word's name, in repositories that have all other words in theirs; else the same with the first
+/// word. If there are none, those that have it in their name.
+pub(super) async fn tagged(reader: &Reader, query: &str, names: &[RepositoryName]) -> FoundTags {
+    let words: Vec<&str> = query.split([' ', '\t', ':']).filter(|word| !word.is_empty()).collect();
     let last = words.split_last().map(|(tag, rest)| (*tag, rest));
     let first = words.split_first().map(|(tag, rest)| (*tag, rest)).filter(|_| words.len() > 1);
-    for (tag, rest) in last.into_iter().chain(first) {
-        let (Some(tag), wanted) = (Tag::parse(tag), Words::of(&rest.join(" "))) else { continue };
-        let among = names.iter().filter(|name| wanted.occur_in(name.as_str())).take(REPOSITORIES);
-        let among: Vec<RepositoryName> = among.cloned().collect();
-        let found = gather(among.clone(), PATIENCE, |name| {
-            let (reader, tag) = (reader.clone(), tag.clone());
-            async move { reader.may_have(&name, &tag) && reader.digest_of(&name, tag.as_str()).await.is_ok() }
-        });
-        let found = found.await;
-        let with_it = among.into_iter().zip(found).filter(|(_, found)| *found == Some(true));
-        let hits: Vec<_> = with_it.map(|(name, _)| (name, tag.clone())).collect();
-        if !hits.is_empty() {
-            return hits;
+    let asked: Vec<_> = last.into_iter().chain(first).collect();
+    for is_whole in [true, false] {
+        for (tag, rest) in &asked {
+            let (Some(tag), wanted) = (Tag::parse(tag), Words::of(&rest.join(" "))) else { continue };
+            let among = || names.iter().filter(|name| wanted.occur_in(name.as_str()));
+            let found = match is_whole {
+                true => whole(reader, &tag, among().take(REPOSITORIES).cloned().collect()).await,
+                false => in_part(reader, &tag, among()).await,
+            };
+            if !found.tags.is_empty() {
+                return found;
+            }
         }
     }
-    Vec::new()
+    FoundTags::default()
+}
+
+/// The repositories that have a tag of that name.
+async fn whole(reader: &Reader, tag: &Tag, among: Vec<RepositoryName>) -> FoundTags {
+    let candidates = among.into_iter().filter(|name| reader.may_have(name, tag));
+    let tags = there(reader, candidates.map(|name| (name, tag.clone())).collect()).await;
+    FoundTags { tags, more: false }
+}
+
+/// The tags that have a text in their name, in any case. Lists that are remembered are all looked through; of others, the
+/// first are read.
+async fn in_part(reader: &Reader, part: &Tag, among: impl Iterator<Item = &RepositoryName>) -> FoundTags {
+    let part = part.as_str().to_ascii_lowercase();
+    let has_it = |tag: &&Tag| tag.as_str().to_ascii_lowercase().contains(&part);
+    let (mut looked_into, mut unread) = (Vec::new(), 0);
+    for name in among {
+        let may_have_it = match reader.tags.get(name) {
+            Some(tags) => tags.iter().any(|tag| has_it(&tag)),
+            None => {
+                unread += 1;
+                unread <= REPOSITORIES
+            }
+        };
+        if may_have_it && looked_into.len() < 2 * REPOSITORIES {
+            looked_into.push(name.clone());
+        }
+    }
+    // Whether the visitor may see a list that is remembered is decided here.
+    let lists = gather(looked_into.clone(), PATIENCE, |name: RepositoryName| {
+        let reader = reader.clone();
+        async move { reader.image_tags(&name).await.ok() }
+    });
+    let (mut hits, mut more) = (Vec::new(), false);
+    for (name, tags) in looked_into.into_iter().zip(lists.await) {
+        let tags = tags.flatten().unwrap_or_default();
+        let mut with_it: Vec<&Tag> = tags.iter().filter(has_it).collect();
+        tag_order::sort(&mut with_it, Order::Version, |tag| tag, |_| None::<u64>);
+        more |= with_it.len() > OF_ONE || hits.len() + with_it.len() > FOUND;
+        let room = OF_ONE.min(FOUND.saturating_sub(hits.len()));
+        hits.extend(with_it.into_iter().take(room).map(|tag| (name.clone(), tag.clone())));
+    }
+    FoundTags { tags: there(reader, hits).await, more }
+}
+
+/// Those that are there, and that the visitor may pull.
+async fn there(reader: &Reader, tags: Vec<(RepositoryName, Tag)>) -> Vec<(RepositoryName, Tag)> {
+    let found = gather(tags.clone(), PATIENCE, |(name, tag): (RepositoryName, Tag)| {
+        let reader = reader.clone();
+        async move { reader.digest_of(&name, tag.as_str()).await.is_ok() }
+    });
+    let found = tags.into_iter().zip(found.await);
+    found.filter(|(_, found)| *found == Some(true)).map(|(hit, _)| hit).collect()
+}
+
+/// The page of the image whose digest begins so, as pages show digests: of those that a page has shown, and that are in
+/// one of the repositories that the visitor may pull.
+pub(super) async fn begun_digest(reader: &Reader, query: &str, names: &[RepositoryName]) -> Option<PagePath> {
+    for digest in reader.summaries.beginning_with(digits(query)?) {
+        let Some(digest) = Digest::parse(&digest) else { continue };
+        if let Some(name) = with(reader, &digest, names).await {
+            return Some(PagePath::Image(name, Reference::Digest(digest)));
+        }
+    }
+    None
 }
 
 /// The first repository with a manifest of that digest.

@@ -36,6 +36,9 @@ const LONGEST: usize = 64;
 /// The most in a generation; some 300 bytes each, and 40 more for each further platform.
 const MOST: usize = 8192;
 
+/// Digests that are looked for by their beginning.
+const A_FEW: usize = 4;
+
 impl Summaries {
     /// Returns the summary of a manifest, if it is kept.
     pub(super) fn get(&self, digest: &str) -> Option<Summary> {
@@ -46,6 +49,15 @@ impl Summaries {
         let summary = generations.old.remove(digest)?;
         generations.keep(summary.clone());
         Some(summary)
+    }
+
+    /// Returns digests that are kept and begin with these hexadecimal digits: a few of them.
+    pub(super) fn beginning_with(&self, digits: &str) -> Vec<String> {
+        let generations = self.0.lock();
+        let kept = generations.young.keys().chain(generations.old.keys());
+        let begins =
+            |digest: &&String| digest.strip_prefix("sha256:").is_some_and(|hex| hex.starts_with(digits));
+        kept.filter(begins).take(A_FEW).cloned().collect()
     }
 
     /// Forgets all if other object stores were followed for them: there may be more to read now.

@@ -108,11 +108,12 @@ catalogue! {
     found_in_names: Text<2> = text("{0} with **{1}** in the name");
     more_than_listed: Text<0> = text("This registry has more repositories than are listed here. Open any other by its name in the address: /team/app.");
     how_to_push: Label = "How to push an image";
-    have_such_a_tag: Plural = number(&["{0} repository has such a tag", "{0} repositories have such a tag"]);
+    tags_found: Plural = number(&["{0} tag found", "{0} tags found"]);
+    more_tags_found: Label = "There are more: add a word of the repository's name, or search on its page.";
     nothing_matches: Text<1> = text("Nothing matches “{0}”");
     none_of_all_matches: Plural = number(&[
-        "The one repository that you may pull does not have this in its name, and has no such tag.",
-        "None of the {0} repositories that you may pull has this in its name, and none has such a tag.",
+        "The one repository that you may pull does not have this in its name, and no such tag was found.",
+        "None of the {0} repositories that you may pull has this in its name, and no such tag was found.",
     ]);
     registry_is_empty: Label = "This registry is empty";
     first_image_appears: Label = "The first image that is pushed appears here.";

@@ -108,8 +108,9 @@ fn tagged(frame: &Frame<'_>, page: &Repositories<'_>) -> Markup {
         }
     };
     html! {
-        p.extent { (t.have_such_a_tag.of(page.tagged.len())) }
+        p.extent { (t.tags_found.of(page.tagged.len())) }
         (table(t, t.tags, &[REPOSITORY], rows))
+        @if page.more_tagged { p.note { (t.more_tags_found) } }
     }
 }
 

@@ -56,7 +56,7 @@ fn axe_finds_nothing_serious_on_any_page() {
         ("/-/delete-tags/team/app", "No tag is selected"),
         ("/-/access?name=team/app", "rule 1"),
         ("/-/access?right=push", "By rule"),
-        ("/?q=2.4.1", "repositories have such a tag"),
+        ("/?q=2.4.1", "tags found"),
         ("/-/access?name=No", "is not the name of a repository"),
         ("/-/tokens", "You have none"),
         ("/-/device", "The code that the program shows"),
