@@ -6,6 +6,7 @@
 mod age;
 mod amount;
 mod assets;
+mod basis;
 mod build_step;
 mod copyable;
 #[cfg(test)]
@@ -29,12 +30,13 @@ pub mod views;
 
 pub use assets::Asset;
 pub use model::{
-    Access, Badges, Claim, Compared, Comparison, ComparisonProblem, Content, Deletion, Device, DeviceAsk,
-    DeviceProblem, Done, Ended, EventAction, EventFilter, EventRow, Events, Frame, ImagePage, IndexEntry,
-    LogPart, NoConfig, Order, Orphan, Page, PlatformSize, Problem, ProblemKind, Referrer, Repositories,
-    Repository, RepositoryRow, Right, RightOn, RightsOn, RuleCount, SelectedTag, SignIn, SignInProblem,
-    StoreFault, Summary, TagActivity, TagDeletion, TagFate, TagResult, TagRow, TagsDeleted, TagsDeletion,
-    Theme, TokenEntry, TokenNotice, TokenProblem, TokenScope, TokenWish, Tokens, Tool, Visitor,
+    Access, Badges, Basis, Claim, Compared, Comparison, ComparisonProblem, Content, Deletion, Device,
+    DeviceAsk, DeviceProblem, Done, Ended, EventAction, EventFilter, EventRow, Events, Frame, ImagePage,
+    IndexEntry, LogPart, NoConfig, Order, Orphan, OtherAccount, Page, PlatformSize, Problem, ProblemKind,
+    Referrer, Repositories, Repository, RepositoryRow, Right, RightOn, RightsOn, RuleCount, RuleMatch,
+    SelectedTag, SignIn, SignInProblem, StoreFault, Summary, TagActivity, TagDeletion, TagFate, TagResult,
+    TagRow, TagsDeleted, TagsDeletion, Theme, TokenEntry, TokenNotice, TokenProblem, TokenScope, TokenWish,
+    Tokens, Tool, Visitor,
 };
 pub use next_rules::{Change, NextRules, ShadowRow};
 pub use path::{PagePath, Reference};

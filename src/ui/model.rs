@@ -3,6 +3,7 @@
 
 mod access;
 mod activity;
+mod basis;
 mod claims;
 mod comparison;
 mod device;
@@ -16,8 +17,9 @@ use std::{collections::BTreeMap, time::SystemTime};
 
 use super::texts::{Language, Texts};
 use crate::image::{Descriptor, HelmChart, ImageConfig, Platform};
-pub use access::{Access, Right, RightOn, RightsOn, RuleCount};
+pub use access::{Access, OtherAccount, Right, RightOn, RightsOn, RuleCount};
 pub use activity::{Done, TagActivity};
+pub use basis::{Basis, RuleMatch};
 pub use claims::Claim;
 pub use comparison::{Compared, Comparison, ComparisonProblem};
 pub use device::{Device, DeviceAsk, DeviceProblem};

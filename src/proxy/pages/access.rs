@@ -10,10 +10,11 @@ use super::{
     visit::{Request, Visit},
 };
 use crate::{
-    authz::{DecidedBy, Question},
-    proxy::response::upstream_error::undecided,
+    authn::Labels,
+    authz::{self, DecidedBy, LeftOut, Question, RuleName, TagLock},
+    proxy::{response::upstream_error::undecided, snapshot::unix_now},
     registry::{RepositoryName, Tag},
-    ui::{Access, Right, RightOn, RightsOn, RuleCount, views},
+    ui::{Access, Basis, OtherAccount, Page, Right, RightOn, RightsOn, RuleCount, RuleMatch, views},
 };
 
 /// The number of repositories on a page.
@@ -26,37 +27,30 @@ const AT_A_TIME: usize = 250;
 /// The page: for a repository that is asked about, and for those that can be seen.
 pub(super) async fn show(request: &Request<'_>, visit: &Visit) -> Result<Answer, PageError> {
     let asked = request.parameter("name").trim().to_owned();
+    let sees_others = request.sees_others(visit).await?;
+    let account = if sees_others { request.parameter("account").trim().to_owned() } else { String::new() };
+    let known = request.context.snapshot.authenticators.users.identity(&account);
+    let labels = known.as_ref().map(|identity| Labels::clone(&identity.labels)).unwrap_or_default();
+    let (service, left_out) = (&request.context.snapshot.settings.service, LeftOut::new());
+    let other = Asked::other(service, &account, &labels, &left_out);
     let answer = match repository_and_tag(&asked) {
-        Some((name, tag)) => Some(rights_on(request, visit, (name, tag)).await?),
+        Some(on) if account.is_empty() => Some(rights_on(request, visit, on).await?),
+        Some(on) => Some(rights_of(request, other, on).await?),
         None => None,
     };
     let seen = VisibleRepositories::of(request, visit).await?;
     let surveyed = survey(request, visit, &seen.names).await?;
     let only = RightOn::named(&request.parameter("right")).filter(|_| !surveyed.is_empty());
-    let mut repositories = Vec::new();
-    let page = match only {
-        Some(only) => {
-            let wanted: Vec<_> = surveyed.iter().filter(|(_, rights)| rights.of(only).is_any()).collect();
-            let page = part(wanted.len(), ON_A_PAGE, request.page_number());
-            repositories.extend(wanted.into_iter().skip(page.first).take(ON_A_PAGE).cloned());
-            page
-        }
-        None => {
-            let page = part(seen.names.len(), ON_A_PAGE, request.page_number());
-            for name in seen.names.iter().skip(page.first).take(ON_A_PAGE) {
-                repositories.push((name.as_str(), rights_on(request, visit, (name.as_str(), None)).await?));
-            }
-            page
-        }
-    };
+    let (page, repositories) = listed(request, visit, &seen.names, &surveyed, only).await?;
     let identity = visit.caller.identity();
     let shown = Access {
         labels: &identity.labels,
         source: identity.source.section(),
         address: request.address,
-        catalog: right(request, visit, ("registry", "catalog", None), &["*"]).await?,
+        catalog: right(request, Asked::of(request, visit), ("registry", "catalog", None), &["*"]).await?,
         asked: &asked,
-        is_write_once: is_write_once(request, visit, &asked),
+        other: sees_others.then_some(OtherAccount { name: &account, has_known_labels: known.is_some() }),
+        is_write_once: is_write_once(request, other_or(&account, visit), &asked),
         answer,
         by_rule: by_rule(&surveyed),
         surveyed: surveyed.len(),
@@ -65,6 +59,27 @@ pub(super) async fn show(request: &Request<'_>, visit: &Visit) -> Result<Answer,
         page,
     };
     Ok(Answer::page(views::access(&request.frame(), &shown)))
+}
+
+/// The part of the list that is asked for: of all repositories, or of those with a right.
+async fn listed<'n>(
+    request: &Request<'_>,
+    visit: &Visit,
+    names: &'n [RepositoryName],
+    surveyed: &[(&'n str, RightsOn)],
+    only: Option<RightOn>,
+) -> Result<(Page, Vec<(&'n str, RightsOn)>), PageError> {
+    if let Some(only) = only {
+        let wanted: Vec<_> = surveyed.iter().filter(|(_, rights)| rights.of(only).is_any()).collect();
+        let page = part(wanted.len(), ON_A_PAGE, request.page_number());
+        return Ok((page, wanted.into_iter().skip(page.first).take(ON_A_PAGE).cloned().collect()));
+    }
+    let page = part(names.len(), ON_A_PAGE, request.page_number());
+    let mut repositories = Vec::new();
+    for name in names.iter().skip(page.first).take(ON_A_PAGE) {
+        repositories.push((name.as_str(), rights_on(request, visit, (name.as_str(), None)).await?));
+    }
+    Ok((page, repositories))
 }
 
 /// The rights on the first repositories; on none where a back end decides, which would be asked about each.
@@ -117,20 +132,56 @@ fn repository_and_tag(asked: &str) -> Option<(&str, Option<&str>)> {
     (RepositoryName::parse(name).is_some() && Tag::parse(tag).is_some()).then_some((name, Some(tag)))
 }
 
-/// Returns true if the name has a tag that is write-once for the visitor.
-fn is_write_once(request: &Request<'_>, visit: &Visit, asked: &str) -> bool {
+/// The account that is asked about.
+fn other_or<'a>(other: &'a str, visit: &'a Visit) -> &'a str {
+    if other.is_empty() { visit.caller.account() } else { other }
+}
+
+/// Returns true if the name has a tag that is write-once for the account.
+fn is_write_once(request: &Request<'_>, account: &str, asked: &str) -> bool {
     let Some((name, Some(tag))) = repository_and_tag(asked) else { return false };
     let (name, tag) = (RepositoryName::parse(name), Tag::parse(tag));
-    let reader = request.reader(visit);
-    name.zip(tag).is_some_and(|(name, tag)| reader.is_write_once(&name, &tag))
+    let rules = &request.context.snapshot.write_once;
+    name.zip(tag).is_some_and(|(name, tag)| matches!(rules.lock(&name, &tag, account), TagLock::WriteOnce(_)))
+}
+
+/// The account whose rights are asked for.
+#[derive(Clone, Copy)]
+struct Asked<'a> {
+    caller: authz::Caller<'a>,
+    /// True if the operator's comments are shown.
+    explains: bool,
+}
+
+impl<'a> Asked<'a> {
+    /// The visitor: comments are shown where denials are explained too (`log.explain_denials`).
+    fn of(request: &'a Request<'_>, visit: &'a Visit) -> Self {
+        let settings = &request.context.snapshot.settings;
+        Self { caller: visit.caller.as_authz(&settings.service), explains: settings.explain_denials }
+    }
+
+    /// Another account, without an address, for a visitor to whom the audit log shows comments the same.
+    fn other(service: &'a str, account: &'a str, labels: &'a Labels, left_out: &'a LeftOut) -> Self {
+        let (ip, ceiling, token_scopes, now) = (None, None, None, unix_now());
+        let caller = authz::Caller { account, labels, left_out, ip, service, ceiling, token_scopes, now };
+        Self { caller, explains: true }
+    }
 }
 
 async fn rights_on(
     request: &Request<'_>,
     visit: &Visit,
+    on: (&str, Option<&str>),
+) -> Result<RightsOn, PageError> {
+    rights_of(request, Asked::of(request, visit), on).await
+}
+
+async fn rights_of(
+    request: &Request<'_>,
+    asked: Asked<'_>,
     (name, tag): (&str, Option<&str>),
 ) -> Result<RightsOn, PageError> {
-    let on = |actions: &'static [&'static str]| right(request, visit, ("repository", name, tag), actions);
+    let on = |actions: &'static [&'static str]| right(request, asked, ("repository", name, tag), actions);
     // A push asks for both at once, and a rule for one of them would end the search.
     Ok(RightsOn {
         pull: on(&["pull"]).await?,
@@ -139,16 +190,13 @@ async fn rights_on(
     })
 }
 
-/// Asks the rules as a request would. The operator's comment is shown where denials are explained too
-/// (`log.explain_denials`).
+/// Asks the rules as a request would.
 async fn right(
     request: &Request<'_>,
-    visit: &Visit,
+    Asked { caller, explains }: Asked<'_>,
     (resource_type, name, tag): (&str, &str, Option<&str>),
     actions: &[&str],
 ) -> Result<Right, PageError> {
-    let settings = &request.context.snapshot.settings;
-    let caller = visit.caller.as_authz(&settings.service);
     let actions: Vec<String> = actions.iter().map(|action| (*action).to_owned()).collect();
     let question = Question {
         account: caller.account,
@@ -168,7 +216,28 @@ async fn right(
     let possible = |action| ruling.actions.contains(action) || ruling.some_tags.contains(action);
     let for_some_tags = !allowed && actions.iter().all(possible);
     let rule = ruling.tag_rule.filter(|_| for_some_tags).map_or(ruling.by, DecidedBy::Rule);
-    let by = if settings.explain_denials { rule.in_full() } else { rule.to_string() };
     let until = rule.until().and_then(|end| UNIX_EPOCH.checked_add(Duration::from_secs(end)));
-    Ok(Right { allowed, for_some_tags, by, until })
+    Ok(Right { allowed, for_some_tags, by: basis(&rule, explains), until })
+}
+
+/// The source of a decision, with the operator's comment if it is to be shown.
+fn basis(by: &DecidedBy, explains: bool) -> Basis {
+    let rule = |rule: &RuleName, how| Basis::Rule {
+        number: rule.index + 1,
+        line: rule.line,
+        how,
+        comment: rule.comment.as_deref().filter(|_| explains).map(str::to_owned),
+    };
+    match by {
+        DecidedBy::NoRule => Basis::NoRule,
+        DecidedBy::Rule(name) if is_in_file(name) => rule(name, RuleMatch::Matches),
+        DecidedBy::Unclear(name) if is_in_file(name) => rule(name, RuleMatch::Unclear),
+        DecidedBy::SomeTags(name) if is_in_file(name) => rule(name, RuleMatch::SomeTags),
+        other if explains => Basis::Other(other.in_full()),
+        other => Basis::Other(other.to_string()),
+    }
+}
+
+fn is_in_file(rule: &RuleName) -> bool {
+    rule.section == "acl" && rule.line > 0
 }

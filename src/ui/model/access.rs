@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, net::IpAddr, time::SystemTime};
 
-use super::Page;
+use super::{Basis, Page};
 
 /// The rights of the visitor, and the rules behind them.
 #[derive(Debug, Clone)]
@@ -17,6 +17,8 @@ pub struct Access<'a> {
     pub catalog: Right,
     /// The name of a repository that was asked about, existing or not, with or without a tag; empty for none.
     pub asked: &'a str,
+    /// The question about another account; `None` for a visitor that may ask about itself only.
+    pub other: Option<OtherAccount<'a>>,
     /// True if it has a tag that is write-once for the account: once it is there, it stays whatever the rules say.
     pub is_write_once: bool,
     /// The rights on it; `None` when nothing was asked, or it is no name of a repository.
@@ -31,6 +33,15 @@ pub struct Access<'a> {
     pub repositories: Vec<(&'a str, RightsOn)>,
     /// The part of the list.
     pub page: Page,
+}
+
+/// The account that a visitor asks about that sees what others do.
+#[derive(Debug, Clone, Copy)]
+pub struct OtherAccount<'a> {
+    /// Its name; empty for the visitor itself.
+    pub name: &'a str,
+    /// True if its labels are known: it is one of `users`.
+    pub has_known_labels: bool,
 }
 
 /// The rights on a repository.
@@ -51,8 +62,8 @@ pub struct Right {
     pub allowed: bool,
     /// True if it is granted for some tags only.
     pub for_some_tags: bool,
-    /// The source of the decision, in words: `rule 3, line 34`; `no rule matches`.
-    pub by: String,
+    /// The source of the decision.
+    pub by: Basis,
     /// The moment at which that rule ends, where it does.
     pub until: Option<SystemTime>,
 }
@@ -108,8 +119,8 @@ impl RightsOn {
 /// A rule, and the number of repositories on which it grants each of [`RightOn::ALL`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RuleCount {
-    /// The rule, in words.
-    pub by: String,
+    /// The rule.
+    pub by: Basis,
     /// The numbers, in that order.
     pub counts: [usize; 3],
 }

@@ -394,6 +394,19 @@ catalogue! {
     ask_about_repository: Label = "Ask about a repository";
     name_to_ask_about: Label = "Name of a repository, whether it exists or not, with or without a tag";
     ask: Label = "Ask";
+    account_to_ask_about: Label = "Account, if not your own";
+    rights_of: Text<1> = text("The account **{0}**:");
+    rights_without_address: Label = "As the rules decide where they look at no address.";
+    labels_are_unknown: Label = "Its labels are not known here: a rule that looks at labels may decide otherwise.";
+    send_to_operator: Label = "If you need it, send this to the operator of the registry:";
+    /// The account, the repository, the registry, and the rule.
+    may_not_pull: Text<4> = text("The account {0} may not pull from {1} on {2}: {3}.");
+    may_not_push: Text<4> = text("The account {0} may not push to {1} on {2}: {3}.");
+    may_not_delete: Text<4> = text("The account {0} may not delete from {1} on {2}: {3}.");
+    no_rule_matches: Label = "no rule matches";
+    rule_and_line: Text<2> = text("rule {0}, line {1}");
+    rule_is_unclear: Text<1> = text("{0}, which may match or not");
+    rule_for_some_tags: Text<1> = text("{0}, for some tags");
     asked_is_write_once: Label = "This tag is write-once: once it is there, it cannot be moved or deleted, whatever the rules say.";
     need_not_exist: Text<0> = text("It need not exist yet, so you can see whether you may push to it. Your rights on one tag: `team/app:1.0`.");
     is_no_name: Text<1> = text("**{0}** is not the name of a repository. Names have lower-case letters and digits, with `. _ - /` only between them.");
@@ -488,6 +501,7 @@ catalogue! {
     wanted_see: Text<1> = text("wanted to look at {0}");
     /// The method, and what it was sent to.
     did_send: Text<2> = text("sent `{0}` {1}");
+    who_may: Label = "Ask the rules";
     allowed: Label = "allowed";
     denied: Label = "denied";
 

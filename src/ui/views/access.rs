@@ -5,6 +5,8 @@ use maud::{Markup, html};
 use crate::ui::{
     age::Moment,
     amount::Count,
+    basis,
+    copyable::command,
     layout::Document,
     link,
     model::{Access, Frame, Right, RightOn, RightsOn, Visitor},
@@ -13,7 +15,7 @@ use crate::ui::{
     path::PagePath,
     table::{Column, cell, head_cell, table},
     texts::Texts,
-    untrusted::{Untrusted, of_the_log},
+    untrusted::Untrusted,
 };
 
 const REPOSITORY: Column = Column { label: |t| t.repository, class: "main" };
@@ -65,18 +67,59 @@ fn question(frame: &Frame<'_>, page: &Access<'_>) -> Markup {
                 label.unseen for="name" { (t.name_to_ask_about) }
                 input #name type="text" name="name" value=(Untrusted(page.asked).to_string()) placeholder="team/app" maxlength="255"
                     autocomplete="off" autocapitalize="none" spellcheck="false";
+                @if let Some(other) = &page.other {
+                    label.unseen for="account" { (t.account_to_ask_about) }
+                    input #account type="text" name="account" value=(Untrusted(other.name).to_string())
+                        placeholder=(t.account_to_ask_about) maxlength="255" autocomplete="off" autocapitalize="none" spellcheck="false";
+                }
                 button type="submit" { (t.ask) }
             }
             @match &page.answer {
-                Some(rights) => {
-                    (answer(t, page.asked, rights))
-                    @if page.is_write_once { p.note { (t.asked_is_write_once) } }
-                }
+                Some(rights) => { (answered(frame, page, rights)) }
                 None if page.asked.is_empty() => { p.note { (t.need_not_exist) } }
                 None => {
                     p.note role="status" { (t.is_no_name.with([&Untrusted(page.asked)])) }
                 }
             }
+        }
+    }
+}
+
+fn answered(frame: &Frame<'_>, page: &Access<'_>, rights: &RightsOn) -> Markup {
+    let t = frame.texts();
+    let other = page.other.filter(|other| !other.name.is_empty());
+    html! {
+        @if let Some(other) = other { p { (t.rights_of.with([&Untrusted(other.name)])) } }
+        (answer(t, page.asked, rights))
+        @if page.is_write_once { p.note { (t.asked_is_write_once) } }
+        @match other {
+            Some(other) => {
+                p.note { (t.rights_without_address) }
+                @if !other.has_known_labels { p.note { (t.labels_are_unknown) } }
+            }
+            None => { (request(frame, page.asked, rights)) }
+        }
+    }
+}
+
+/// The sentences that an account may send to the operator, for what it may not do.
+fn request(frame: &Frame<'_>, name: &str, rights: &RightsOn) -> Markup {
+    let t = frame.texts();
+    let Visitor::Account { name: account, .. } = frame.visitor else { return html! {} };
+    let texts =
+        [(&rights.pull, t.may_not_pull), (&rights.push, t.may_not_push), (&rights.delete, t.may_not_delete)];
+    let missing: Vec<String> = texts
+        .into_iter()
+        .filter(|(right, _)| !right.is_any())
+        .map(|(right, text)| {
+            let by = basis::in_words(t, &right.by);
+            text.plain([&Untrusted(account), &Untrusted(name), &Untrusted(frame.host), &by])
+        })
+        .collect();
+    html! {
+        @if !missing.is_empty() {
+            p.note { (t.send_to_operator) }
+            @for sentence in &missing { (command(sentence)) }
         }
     }
 }
@@ -99,7 +142,7 @@ fn by_rule(t: &Texts, page: &Access<'_>) -> Markup {
     let rows = html! {
         @for rule in &page.by_rule {
             tr role="row" {
-                (head_cell(RULE, of_the_log(&rule.by)))
+                (head_cell(RULE, basis::rendered(t, &rule.by)))
                 @for (column, count) in columns.into_iter().zip(rule.counts) { (cell(t, column, Count(count as u64))) }
             }
         }
@@ -178,7 +221,7 @@ fn right(t: &Texts, right: &Right) -> Markup {
             @if right.for_some_tags { span.yes { (t.some_tags) } }
             @else if right.allowed { span.yes { (t.yes) } }
             @else { span.no { (t.no) } }
-            " " span.by { (of_the_log(&right.by)) @if let Some(end) = right.until { (t.until.with([&Moment::new(t, end)])) } }
+            " " span.by { (basis::rendered(t, &right.by)) @if let Some(end) = right.until { (t.until.with([&Moment::new(t, end)])) } }
         }
     }
 }

@@ -186,7 +186,10 @@ fn event(frame: &Frame<'_>, row: &EventRow) -> Markup {
         (head_cell(TIME, when(frame, row)))
         (cell(t, WHO, two(&account, &html! { (Untrusted(&row.address)) }, &row.address)))
         (cell(t, WHAT, html! { span { (action(frame, row)) } }))
-        (cell(t, DECISION, two(&decision(t, &row.decision), &of_the_log(&row.why), &row.why)))
+        (cell(t, DECISION, html! {
+            (two(&decision(t, &row.decision), &of_the_log(&row.why), &row.why))
+            (who_may(frame, row))
+        }))
         (cell(t, STATUS, html! { @if let Some(status) = row.status { (status) } @else { "–" } }))
         (cell(t, REQUEST, html! {
             @if row.request_id.is_empty() { "–" } @else {
@@ -281,6 +284,20 @@ fn page(t: &Texts, row: &EventRow) -> Option<&'static str> {
 /// Two lines, or one where there is nothing to say in the second.
 fn two(first: &Markup, second: &Markup, said: &str) -> Markup {
     html! { span.two { span { (first) } @if !said.is_empty() { span.quiet { (second) } } } }
+}
+
+/// Of what an account was denied, the way to ask the rules about it.
+fn who_may(frame: &Frame<'_>, row: &EventRow) -> Markup {
+    let account = row.account.as_deref().filter(|account| row.decision == "denied" && !account.is_empty());
+    let tag = if row.reference.starts_with(':') { row.reference.as_str() } else { "" };
+    let name = format!("{}{tag}", row.repository);
+    html! {
+        @if let Some(account) = account && !row.repository.is_empty() {
+            div.below.small {
+                a href=(link::with(frame, &PagePath::Access, &[("name", &name), ("account", account)])) { (frame.texts().who_may) }
+            }
+        }
+    }
 }
 
 fn decision(t: &Texts, decision: &str) -> Markup {
