@@ -388,7 +388,7 @@ pub enum ProblemKind<'a> {
     /// There were too many attempts.
     TooMany(&'a str),
     /// The name or the password is wrong.
-    WrongPassword(&'a str),
+    WrongPassword,
     /// Something else.
     Failed(&'a str),
 }

@@ -44,6 +44,7 @@ mod one_tag;
 mod page_details;
 mod page_documents;
 mod page_events;
+mod page_first_visit;
 mod page_lists;
 mod page_preferences;
 mod page_selection;

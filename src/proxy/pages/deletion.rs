@@ -191,7 +191,11 @@ pub(super) async fn permit(
         Err(denial) if !reader.may(Method::Get, &path).await? => Err(PageError::Hidden(denial.by.in_full())),
         Err(denial) => {
             request.log.ruled(|| denial.by.in_full());
-            Err(PageError::Denied(denial.explain(reader.caller.account())))
+            let why = denial.explain(reader.caller.account());
+            Err(PageError::Denied(match reader.snapshot.settings.explain_denials {
+                true => format!("{why}: {}", denial.by.in_full()),
+                false => why,
+            }))
         }
     }
 }

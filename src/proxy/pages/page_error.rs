@@ -112,7 +112,7 @@ impl PageError {
                 ErrorCode::BadGateway | ErrorCode::GatewayTimeout => ProblemKind::NoAnswer(why),
                 ErrorCode::Unavailable => ProblemKind::Unavailable(why),
                 ErrorCode::TooManyRequests => ProblemKind::TooMany(why),
-                ErrorCode::Unauthorized => ProblemKind::WrongPassword(why),
+                ErrorCode::Unauthorized => ProblemKind::WrongPassword,
                 _ => ProblemKind::Failed(why),
             },
         }
@@ -125,13 +125,15 @@ fn denied(why: &str) -> Refusal {
     Refusal::unauthorized(Vec::new(), Some(ChallengeError::InsufficientScope), Some(why.to_owned()))
 }
 
-/// With a capital, and a full stop; nothing for nothing.
+/// With a capital, unless it begins with a name such as `sha256:…`, and a full stop; nothing for nothing.
 pub(super) fn sentence(text: &str) -> String {
     if text.is_empty() {
         return String::new();
     }
+    let is_name = text.split(' ').next().is_some_and(|word| word.contains(':'));
     let mut letters = text.chars();
-    let first: String = letters.next().into_iter().flat_map(char::to_uppercase).collect();
+    let capital = |letter: char| if is_name { letter.to_string() } else { letter.to_uppercase().collect() };
+    let first: String = letters.next().into_iter().map(capital).collect();
     let stop = if text.ends_with(['.', '!', '?']) { "" } else { "." };
     format!("{first}{}{stop}", letters.as_str())
 }

@@ -366,7 +366,7 @@ catalogue! {
     /// The write-once tag.
     image_is_held_by: Text<1> = text("The tag {0} is write-once: it cannot be deleted, and neither can its image.");
     tag_stays_locked: Label = "The tag: it is write-once";
-    tag_stays: Text<1> = text("The tag: {0}");
+    tag_stays_denied: Label = "The tag: you may not delete it";
     tag_stays_unread: Label = "The tag: it cannot be read just now";
     no_such_tag: Label = "There is no such tag";
     image_and_unknown_tags: Label = "The image; its other tags were not looked up";
@@ -631,6 +631,13 @@ catalogue! {
     not_available: Label = "Not available just now";
     too_many: Label = "Too many attempts";
     wrong_name_or_password: Label = "The name or the password is wrong";
+    may_not_explained: Text<0> = text("It is not allowed to this account, or not in this way. “My access” shows what is, and by which rule.");
+    not_signed_in_explained: Text<0> = text("The provider has not signed you in. Go back to the page to sign in, and try again.");
+    no_answer_explained: Text<0> = text("Portwarden gets no valid answer from it. Nothing is wrong with your account.");
+    not_available_explained: Text<0> = text("A service that is needed does not answer, or has no room. Nothing is wrong with your account.");
+    too_many_explained: Text<0> = text("Wait before the next one.");
+    did_not_work_explained: Text<0> = text("The request was not carried out.");
+    server_says: Text<1> = text("The server says: {0}");
     did_not_work: Label = "That did not work";
     reload_in_a_moment: Label = "Reload this page in a moment.";
     go_to_repository: Text<1> = text("Go to {0}");

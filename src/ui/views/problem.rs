@@ -17,11 +17,12 @@ use crate::ui::{
 /// Renders the problem and the remedy.
 pub fn problem(frame: &Frame<'_>, page: &Problem<'_>) -> String {
     let t = frame.texts();
-    let (title, message) = explained(t, &page.kind);
+    let Explained { title, message, said } = explained(t, &page.kind);
     let content = html! {
         p.status { (page.status) }
         h1 { (title) }
         p.lead { (message) @if let Some(seconds) = page.retry_after { " " (try_again(t, seconds)) } }
+        @if let Some(said) = said { p.note { (t.server_says.with([&of_the_log(said)])) } }
         @if passes(page.status) { p { (t.reload_in_a_moment) } }
         p {
             @if may_be_for_an_account(frame, page.status) {
@@ -39,25 +40,36 @@ pub fn problem(frame: &Frame<'_>, page: &Problem<'_>) -> String {
     Document { title, path: None, class: "problem" }.render(frame, &content)
 }
 
-/// The problem in a few words, and the meaning of it. A sentence of the server is in English, as its log has it.
-fn explained(t: &Texts, kind: &ProblemKind<'_>) -> (&'static str, Markup) {
-    match *kind {
-        ProblemKind::NoPage => (t.no_page, t.no_page_explained.with([])),
-        ProblemKind::Method => (t.wrong_method, t.wrong_method_explained.with([])),
-        ProblemKind::NotFound => (t.not_found, t.not_found_explained.with([])),
-        ProblemKind::Denied(why) => (t.may_not, of_the_log(why)),
-        ProblemKind::NotSignedIn(why) => (t.not_signed_in_title, of_the_log(why)),
-        ProblemKind::Forged => (t.forged, t.forged_explained.with([])),
-        ProblemKind::Changed => (t.changed, t.changed_explained.with([])),
-        ProblemKind::NoDeletion => (t.no_deletion, t.no_deletion_explained.with([])),
-        ProblemKind::Redirects => (t.strange, t.redirects_explained.with([])),
-        ProblemKind::Strange => (t.strange, t.strange_explained.with([])),
-        ProblemKind::NoAnswer(why) => (t.no_answer, of_the_log(why)),
-        ProblemKind::Unavailable(why) => (t.not_available, of_the_log(why)),
-        ProblemKind::TooMany(why) => (t.too_many, of_the_log(why)),
-        ProblemKind::WrongPassword(why) => (t.wrong_name_or_password, of_the_log(why)),
-        ProblemKind::Failed(why) => (t.did_not_work, of_the_log(why)),
-    }
+/// A problem in words.
+struct Explained<'a> {
+    title: &'static str,
+    /// The meaning of it.
+    message: Markup,
+    /// The sentence of the server about it, in English, as its log has it.
+    said: Option<&'a str>,
+}
+
+fn explained<'a>(t: &'static Texts, kind: &ProblemKind<'a>) -> Explained<'a> {
+    let (title, message, said) = match *kind {
+        ProblemKind::NoPage => (t.no_page, t.no_page_explained.with([]), None),
+        ProblemKind::Method => (t.wrong_method, t.wrong_method_explained.with([]), None),
+        ProblemKind::NotFound => (t.not_found, t.not_found_explained.with([]), None),
+        ProblemKind::Denied(why) => (t.may_not, t.may_not_explained.with([]), Some(why)),
+        ProblemKind::NotSignedIn(why) => {
+            (t.not_signed_in_title, t.not_signed_in_explained.with([]), Some(why))
+        }
+        ProblemKind::Forged => (t.forged, t.forged_explained.with([]), None),
+        ProblemKind::Changed => (t.changed, t.changed_explained.with([]), None),
+        ProblemKind::NoDeletion => (t.no_deletion, t.no_deletion_explained.with([]), None),
+        ProblemKind::Redirects => (t.strange, t.redirects_explained.with([]), None),
+        ProblemKind::Strange => (t.strange, t.strange_explained.with([]), None),
+        ProblemKind::NoAnswer(why) => (t.no_answer, t.no_answer_explained.with([]), Some(why)),
+        ProblemKind::Unavailable(why) => (t.not_available, t.not_available_explained.with([]), Some(why)),
+        ProblemKind::TooMany(why) => (t.too_many, t.too_many_explained.with([]), Some(why)),
+        ProblemKind::WrongPassword => (t.wrong_name_or_password, html! { (t.wrong_password_hint) }, None),
+        ProblemKind::Failed(why) => (t.did_not_work, t.did_not_work_explained.with([]), Some(why)),
+    };
+    Explained { title, message, said }
 }
 
 /// The repository that the address names, and its page, unless that is the address. It need not be there, nor the visitor

@@ -82,7 +82,9 @@ fn staying(t: &Texts, fate: &TagFate) -> Markup {
         @match fate {
             TagFate::Goes { staying, attachments, .. } => { (what_stays(t, staying.as_deref(), *attachments)) }
             TagFate::Locked => { span.no { (t.tag_stays_locked) } }
-            TagFate::Denied(why) => { span.no { (t.tag_stays.with([&of_the_log(why)])) } }
+            TagFate::Denied(why) => {
+                span.two { span.no { (t.tag_stays_denied) } span.quiet { (of_the_log(why)) } }
+            }
             TagFate::Gone => { span.quiet { (t.no_such_tag) } }
             TagFate::Unread => { span.no { (t.tag_stays_unread) } }
         }
