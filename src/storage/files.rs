@@ -81,16 +81,18 @@ fn read_at(file: &OwnedFd, room: &mut [u8], at: u64, wait: Wait) -> Result<usize
     }
 }
 
-/// The names in a directory. For threads that may wait.
+/// The names in a directory, up to `most` of them. For threads that may wait.
 ///
 /// # Errors
 /// It cannot be read.
-pub(super) fn names(root: &OwnedFd, path: &str) -> Result<Vec<String>, NotRead> {
+pub(super) fn names(root: &OwnedFd, path: &str, most: usize) -> Result<Vec<String>, NotRead> {
     let directory = open(root, path, OFlags::DIRECTORY, Wait::ForDisk, Reach::RootOnly)?;
     let mut names = Vec::new();
     let mut room = Vec::with_capacity(8192);
     let mut entries = RawDir::new(&directory, room.spare_capacity_mut());
-    while let Some(entry) = entries.next() {
+    while names.len() < most
+        && let Some(entry) = entries.next()
+    {
         if let Ok(name) = entry?.file_name().to_str()
             && !matches!(name, "." | "..")
         {

@@ -9,6 +9,7 @@ mod blob;
 mod files;
 mod linked;
 mod uploads;
+mod usage;
 
 use std::{
     io,
@@ -28,6 +29,7 @@ use tokio::{sync::Semaphore, task::spawn_blocking};
 use crate::{net::within, registry::Digest};
 pub(crate) use blob::BlobReader;
 use files::{Reach, Wait, regular_file};
+pub(crate) use usage::Usage;
 
 /// The storage of a registry with the file system driver.
 #[derive(Debug)]

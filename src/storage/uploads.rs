@@ -66,13 +66,13 @@ impl Storage {
 
 fn first_repository(root: &OwnedFd) -> Result<Option<RepositoryName>, NotRead> {
     let all = format!("{STORE}/repositories");
-    let mut waiting: Vec<String> = names(root, &all)?;
+    let mut waiting: Vec<String> = names(root, &all, usize::MAX)?;
     for _ in 0..MOST_DIRECTORIES {
         let Some(name) = waiting.pop() else { break };
         let path = format!("{all}/{name}");
         // What is no directory, or is gone, has none.
-        let below = names(root, &path).unwrap_or_default();
-        if names(root, &format!("{path}/_manifests/tags")).is_ok_and(|tags| !tags.is_empty())
+        let below = names(root, &path, usize::MAX).unwrap_or_default();
+        if names(root, &format!("{path}/_manifests/tags"), 1).is_ok_and(|tags| !tags.is_empty())
             && let Some(name) = RepositoryName::parse(&name)
         {
             return Ok(Some(name));

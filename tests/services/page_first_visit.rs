@@ -239,3 +239,27 @@ fn an_error_is_in_the_language_of_the_page_and_what_the_server_says_is_marked() 
     let english = text(&user.get("/-/events").is(403).text());
     assert!(english.contains("The server says: Events are for"), "{english}");
 }
+
+#[test]
+fn the_layers_of_a_repository_are_added_up_from_the_files_for_who_may_pull_all_of_it() {
+    let registry = registry();
+    let storage = registry.store().to_str().unwrap().to_owned();
+    let builder = portwarden(&registry).acl(ACL).registry_setting("storage", &storage);
+    let warden = builder.start();
+    let without = open(&registry);
+    let digest = tagged(&warden, "1.4", &["2.0"]);
+    let visitor = Visitor::signed_in(&warden, USER);
+    let shown = |visitor: &Visitor<'_>| text(&visitor.get("/team/app").is(200).text());
+    let first = shown(&visitor);
+    let (_, taken) = first.split_once("Its 2 layers take 2.").unwrap_or_else(|| panic!("{first}"));
+    assert!(
+        taken.starts_with(|c: char| c.is_ascii_digit()) && taken.contains(" kB in the registry's storage"),
+        "{first}"
+    );
+    // It is remembered, and what the visitor may not see changes nothing.
+    push_image(&curl(&warden).user(ADMIN), "secret/app", "1");
+    push_image(&curl(&warden).user(ADMIN), "team/app", "3.0");
+    assert!(shown(&visitor).contains("Its 2 layers take 2."), "{}", shown(&visitor));
+    assert!(!shown(&Visitor::signed_in(&warden, TEST)).contains("storage"), "some tags of {digest}");
+    assert!(!shown(&Visitor::signed_in(&without, USER)).contains("registry's storage"));
+}

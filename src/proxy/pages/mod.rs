@@ -18,6 +18,7 @@ mod events;
 mod image;
 mod known_referrers;
 mod known_tags;
+mod known_usage;
 mod object_store;
 mod outage;
 mod page_error;
@@ -53,6 +54,7 @@ use crate::{
 pub(super) use answer::Answer;
 use compression::Compression;
 pub(super) use known_tags::KnownTags;
+use known_usage::KnownUsage;
 use object_store::ObjectStores;
 use outage::Outage;
 use page_error::PageError;
@@ -67,6 +69,7 @@ pub(super) struct Pages {
     summaries: Arc<Summaries>,
     object_stores: Arc<ObjectStores>,
     outage: Outage,
+    usage: KnownUsage,
     /// Each reads many megabytes of the audit log.
     log_readings: Arc<Semaphore>,
     slots: FairSemaphore,
@@ -84,6 +87,7 @@ impl Default for Pages {
             summaries: Arc::default(),
             object_stores: Arc::default(),
             outage: Outage::default(),
+            usage: KnownUsage::default(),
             log_readings: Arc::new(Semaphore::new(event_log::AT_ONCE)),
             slots: FairSemaphore::new(AT_ONCE, "web pages"),
         }
@@ -117,6 +121,7 @@ impl Pages {
         self.names.forget();
         self.tags.forget_all();
         self.outage.forget();
+        self.usage.forget_all();
     }
 }
 

@@ -15,7 +15,7 @@ const AGE: Duration = Duration::from_secs(5);
 /// The time that the registry has to answer.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Whether the registry was down when it was asked last.
+/// The last answer: its time, and true if the registry was down.
 #[derive(Debug, Default)]
 pub(super) struct Outage(Mutex<Option<(Instant, bool)>>);
 

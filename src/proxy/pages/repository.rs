@@ -83,6 +83,7 @@ pub(super) async fn show(
         has_times: listed.has_times,
         orphans,
         more_orphans,
+        usage: request.usage(&reader, name).await.map(|usage| (usage.bytes, usage.blobs)),
         may_push: reader.may(Method::Post, &format!("/v2/{name}/blobs/uploads/")).await?,
         may_delete: deletable.contains(&true),
         deleted: Digest::parse(&deleted).is_some().then_some(deleted.as_str()),

@@ -11,7 +11,7 @@ pub enum Basis {
         number: usize,
         /// Its line in the configuration, from 1.
         line: usize,
-        /// How it decides.
+        /// The way in which it decides.
         how: RuleMatch,
         /// The operator's own words, where they are shown.
         comment: Option<String>,
@@ -20,7 +20,7 @@ pub enum Basis {
     Other(String),
 }
 
-/// How a rule decides.
+/// The way in which a rule decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RuleMatch {
     /// It is the first that matches.

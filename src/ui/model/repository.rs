@@ -23,6 +23,8 @@ pub struct Repository<'a> {
     pub orphans: Vec<Orphan>,
     /// The number of further ones, which were not looked at.
     pub more_orphans: usize,
+    /// Bytes of its layers in the registry's storage, and their number; `None` where that is not known.
+    pub usage: Option<(u64, usize)>,
     /// True if the visitor may push to it.
     pub may_push: bool,
     /// True if there is a way to delete a tag of this page.

@@ -142,6 +142,9 @@ catalogue! {
     compare_tags: Label = "Compare tags…";
     deleted_with_tags: Text<1> = text("**Deleted `{0}`** and every tag on it.");
     deleted_tag: Text<1> = text("**Deleted the tag `{0}`**; the image stays, by its digest and by any other tag.");
+    /// The number of layers, and their size.
+    layers_take: Plural<1> = number(&["Its {0} layer takes {1} in the registry's storage.", "Its {0} layers take {1} in the registry's storage."]);
+    layers_shared_count: Label = "Those that other repositories have, too, count in full, and so do deleted ones until the registry collects its garbage.";
     how_to_push_here: Label = "How to push to this repository";
     found_tags: Text<2> = text("{0} with **{1}**");
     sorted_by_version: Label = ", sorted by version: there are too many to sort by date";

@@ -120,6 +120,8 @@ pub(super) static TEXTS: Texts = Texts {
     compare_tags: "タグを比較…",
     deleted_with_tags: text("**`{0}` を削除しました。** 付いていたタグもすべて削除されました。"),
     deleted_tag: text("**タグ `{0}` を削除しました。** イメージは、ダイジェストとほかのタグ(あれば)で引き続き参照できます。"),
+    layers_take: number(&["レイヤー {0} 件が、レジストリのストレージを {1} 使用しています。"]),
+    layers_shared_count: "ほかのリポジトリと共有するレイヤーも全量で数えます。削除済みのレイヤーは、レジストリがガベージコレクションを行うまで含まれます。",
     how_to_push_here: "このリポジトリにプッシュする方法",
     found_tags: text("**{1}** を含む{0}"),
     sorted_by_version: "(バージョン順。件数が多いため、日付では並べ替えられません)",

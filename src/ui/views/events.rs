@@ -221,10 +221,10 @@ fn when(frame: &Frame<'_>, row: &EventRow) -> Markup {
 fn action(frame: &Frame<'_>, row: &EventRow) -> Markup {
     let t = frame.texts();
     let subject = subject(frame, row);
-    match row.page.as_str() {
-        "sign-out" => return html! { (t.did_sign_out) },
-        "tokens" if row.method == "POST" => return html! { (t.did_change_tokens) },
-        "device" if row.method == "POST" => return html! { (t.did_answer_program) },
+    match (row.action, row.page.as_str()) {
+        (_, "sign-out") => return html! { (t.did_sign_out) },
+        (EventAction::Other, "tokens") => return html! { (t.did_change_tokens) },
+        (EventAction::Other, "device") => return html! { (t.did_answer_program) },
         _ => {}
     }
     let (done, wanted) = match row.action {

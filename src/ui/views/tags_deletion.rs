@@ -91,8 +91,8 @@ fn staying(t: &Texts, fate: &TagFate) -> Markup {
     }
 }
 
-/// What a tag that goes leaves behind: its image, with the tags that stay on it where they are known, and what is
-/// attached to it.
+/// Renders what a tag that goes leaves behind: its image, with the tags that stay on it where they are known, and what
+/// is attached to it.
 pub(super) fn what_stays(t: &Texts, staying: Option<&[String]>, attachments: usize) -> Markup {
     html! {
         span.two {
