@@ -243,11 +243,12 @@ fn an_error_is_in_the_language_of_the_page_and_what_the_server_says_is_marked() 
 #[test]
 fn the_layers_of_a_repository_are_added_up_from_the_files_for_who_may_pull_all_of_it() {
     let registry = registry();
+    // The directory comes with the first push.
+    let without = open(&registry);
+    let digest = tagged(&without, "1.4", &["2.0"]);
     let storage = registry.store().to_str().unwrap().to_owned();
     let builder = portwarden(&registry).acl(ACL).registry_setting("storage", &storage);
     let warden = builder.start();
-    let without = open(&registry);
-    let digest = tagged(&warden, "1.4", &["2.0"]);
     let visitor = Visitor::signed_in(&warden, USER);
     let shown = |visitor: &Visitor<'_>| text(&visitor.get("/team/app").is(200).text());
     let first = shown(&visitor);

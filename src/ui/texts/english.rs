@@ -461,7 +461,7 @@ catalogue! {
     a_day: Label = "a day";
     a_week: Label = "a week";
     refusals_only: Label = "Refusals only";
-    pages_too: Label = "Pages that were looked at, too";
+    pages_too: Label = "Page views, too";
     filter: Label = "Filter";
     pulls: Label = "Pulls";
     pushes: Label = "Pushes";

@@ -417,7 +417,7 @@ pub(super) static TEXTS: Texts = Texts {
     a_day: "1 日以内",
     a_week: "1 週間以内",
     refusals_only: "拒否のみ",
-    pages_too: "ページの閲覧も表示",
+    pages_too: "ページの閲覧も",
     filter: "絞り込み",
     pulls: "プル",
     pushes: "プッシュ",

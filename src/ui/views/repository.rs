@@ -49,7 +49,7 @@ pub fn repository(frame: &Frame<'_>, page: &Repository<'_>) -> String {
         @if let Some(path) = &path { (list(frame, page, path)) }
         (orphans(frame, page))
         @if let Some((bytes, blobs)) = page.usage {
-            p.note { (t.layers_take.with(blobs as u64, [&Size(bytes)])) " " (t.layers_shared_count) }
+            p.note.usage { (t.layers_take.with(blobs as u64, [&Size(bytes)])) " " (t.layers_shared_count) }
         }
         @if page.may_push && !is_empty(page) {
             details.guide { summary { (t.how_to_push_here) } (push_commands(frame, page.name)) }
