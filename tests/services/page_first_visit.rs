@@ -189,7 +189,7 @@ fn link(page: &str, words: &str) -> String {
 }
 
 #[test]
-fn why_an_account_may_not_push_and_what_to_ask_for() {
+fn rule_58_rights_of_another_account_are_for_those_who_see_the_events() {
     let registry = registry();
     let warden = open(&registry);
     push_image(&curl(&warden).user(ADMIN), "team/prod", "1");
