@@ -399,7 +399,7 @@ catalogue! {
     ask: Label = "Ask";
     account_to_ask_about: Label = "Account, if not your own";
     rights_of: Text<1> = text("The account **{0}**:");
-    rights_without_address: Label = "As the rules decide where they look at no address.";
+    rights_without_address: Label = "The rules were asked without an address.";
     labels_are_unknown: Label = "Its labels are not known here: a rule that looks at labels may decide otherwise.";
     send_to_operator: Label = "If you need it, send this to the operator of the registry:";
     /// The account, the repository, the registry, and the rule.

@@ -362,7 +362,7 @@ pub(super) static TEXTS: Texts = Texts {
     ask: "調べる",
     account_to_ask_about: "アカウント(自分以外の場合)",
     rights_of: text("アカウント **{0}** の権限:"),
-    rights_without_address: "アドレスを条件としないルールによる判定です。",
+    rights_without_address: "アドレスを指定せずに判定しています。",
     labels_are_unknown: "このアカウントのラベルはここではわかりません。ラベルを条件とするルールでは、判定が異なる場合があります。",
     send_to_operator: "権限が必要な場合は、次の文をレジストリの管理者に送ってください:",
     may_not_pull: text("アカウント {0} は、{2} の {1} からプルできません: {3}"),
