@@ -32,11 +32,14 @@ pub(super) fn freeze(freeze: &Freeze) -> Result<(), Failure> {
     let mut answers = ask(&freeze.control.socket, &request)?;
     loop {
         match answers.next()? {
-            ControlAnswer::Frozen { seconds, cut_off } => {
-                say(format!(
-                    "no writes for {}, unless you thaw it before: portwarden thaw",
-                    spoken(seconds)
-                ))?;
+            ControlAnswer::Frozen { seconds, cut_off, replicas } => {
+                let at = match replicas {
+                    Some(1) => " at 1 replica".to_owned(),
+                    Some(replicas) => format!(" at {replicas} replicas"),
+                    None => String::new(),
+                };
+                let length = spoken(seconds);
+                say(format!("no writes for {length}{at}, unless you thaw it before: portwarden thaw"))?;
                 if cut_off > 0 {
                     say(format!(
                         "{cut_off} writes had not ended within {} and were cut off",

@@ -66,6 +66,7 @@ async fn serve_until_stopped(
     let Assembly { snapshot, tls } = assembly;
     let service = Arc::new(Service::new(snapshot, Arc::clone(telemetry)));
     service.share_wrong_passwords();
+    service.share_freeze();
     let notifications = notifying::start(&config, &service, listeners.iter().find_map(Listener::port))?;
     let mut listening: Vec<Arc<dyn telemetry::Listener>> = vec![Arc::clone(&notifications) as _];
     listening.extend(activity);

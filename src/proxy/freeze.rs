@@ -169,11 +169,14 @@ impl Freeze {
         if state.number == number { Ok(state) } else { Err(NotFrozen::Thawed) }
     }
 
-    /// Freezes writes for so long, without waiting for any: after a restart in the middle of a freeze.
+    /// Freezes writes for so long at least, without waiting for any: after a restart in the middle of a freeze.
     pub fn resume(&self, left: Duration) {
-        let mut state = self.0.state.lock();
+        let (mut state, mut until) = (self.0.state.lock(), Instant::now() + left);
+        if let Phase::Frozen { until: before } = state.phase {
+            until = until.max(before);
+        }
         state.enter(Phase::Open);
-        self.0.close(&mut state, Instant::now() + left);
+        self.0.close(&mut state, until);
     }
 
     /// Lets writes pass again. False when they did.

@@ -11,6 +11,7 @@ mod push_times;
 mod questions;
 mod reading;
 mod sending;
+mod shared_freeze;
 mod sharing;
 mod stored;
 

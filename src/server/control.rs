@@ -6,6 +6,7 @@
 //! beside the socket, so that a restart in the middle of a garbage collection does not thaw it.
 
 mod activity;
+mod freeze;
 mod messages;
 mod personal_tokens;
 mod prune;
@@ -32,7 +33,7 @@ use tokio::{
 use super::{ACCEPT_PAUSE, listener::remove_stale_socket};
 use crate::{
     acme::Acme,
-    proxy::{Freeze, FreezeStatus, NotFrozen, PruneRequest, Service, Totals},
+    proxy::{Freeze, FreezeStatus, PruneRequest, Service, Totals},
     telemetry::{Event, Record, Telemetry},
 };
 pub use messages::{ControlAnswer, ControlRequest, PersonalTokenEntry, RevocationEntry, RobotTokenEntry};
@@ -106,21 +107,11 @@ struct ControlHandler {
     acme: Option<Arc<Acme>>,
     freeze: Freeze,
     telemetry: Arc<Telemetry>,
-    /// The file with the end of a freeze, in seconds since 1970.
+    /// The file with the end of a freeze, in seconds since 1970, and the id of one of all replicas.
     kept: PathBuf,
 }
 
 impl ControlHandler {
-    fn resume(self: &Arc<Self>) {
-        let end = fs::read_to_string(&self.kept).ok().and_then(|text| text.trim().parse().ok());
-        let left = end.map(Duration::from_secs).and_then(|end| end.checked_sub(since_1970()));
-        if let Some(left) = left.filter(|left| !left.is_zero()).map(|left| left.min(LONGEST_FREEZE)) {
-            self.freeze.resume(left);
-            tracing::warn!(seconds = left.as_secs(), "writes are still frozen; `portwarden thaw` ends it");
-            self.watch();
-        }
-    }
-
     async fn answer(self: &Arc<Self>, stream: UnixStream) -> io::Result<()> {
         let user = stream.peer_cred()?.uid();
         let (read, mut write) = stream.into_split();
@@ -137,7 +128,7 @@ impl ControlHandler {
                 let (length, drain) = (time(seconds), time(drain_seconds));
                 self.freeze(length, drain, user, lines.into_inner().into_inner(), write).await
             }
-            Ok(ControlRequest::Thaw) => say(&mut write, &self.thaw(user)).await,
+            Ok(ControlRequest::Thaw) => say(&mut write, &self.thaw(user).await).await,
             Ok(ControlRequest::Status) => say(&mut write, &freeze_status(self.freeze.status())).await,
             Ok(ControlRequest::Shadow) => say(&mut write, &self.shadow()).await,
             Ok(ControlRequest::Certificate) => say(&mut write, &self.certificate()).await,
@@ -188,25 +179,22 @@ impl ControlHandler {
         let frozen = tokio::select! {
             // The result goes before the progress.
             biased;
-            frozen = self.freeze.freeze(length, drain) => frozen,
+            frozen = self.freeze_all(length, drain) => frozen,
             error = self.tell(&mut write) => return self.called_off(error),
             _ = gone => return self.called_off(io::ErrorKind::BrokenPipe.into()),
         };
-        let cut_off = match frozen {
-            Ok(cut_off) => cut_off,
-            Err(NotFrozen::Another) => {
-                let why = "a freeze is about to begin already; see `portwarden status`";
-                return say(&mut write, &refused(why)).await;
-            }
-            Err(NotFrozen::Thawed) => {
-                return say(&mut write, &refused("it was thawed before it came into force")).await;
-            }
+        let (cut_off, replicas) = match frozen {
+            Ok(frozen) => frozen,
+            Err(why) => return say(&mut write, &refused(&why)).await,
         };
-        self.keep(length);
-        self.watch();
+        // One of all replicas is in their state, and each tells when it ends.
+        if !self.service.state().is_shared() {
+            self.keep(length, None);
+            self.watch();
+        }
         tracing::warn!(seconds = length.as_secs(), cut_off, "writes are frozen");
         self.record(&format!("frozen for {} s by user {user}; {cut_off} writes cut off", length.as_secs()));
-        say(&mut write, &ControlAnswer::Frozen { seconds: length.as_secs(), cut_off }).await
+        say(&mut write, &ControlAnswer::Frozen { seconds: length.as_secs(), cut_off, replicas }).await
     }
 
     fn called_off(&self, error: io::Error) -> io::Result<()> {
@@ -230,7 +218,12 @@ impl ControlHandler {
         }
     }
 
-    fn thaw(&self, user: u32) -> ControlAnswer {
+    async fn thaw(&self, user: u32) -> ControlAnswer {
+        if let Err(error) = self.service.state().thaw().await {
+            return refused(&format!(
+                "the thaw cannot be stored for all replicas, so a freeze goes on: {error}"
+            ));
+        }
         let thawed = self.freeze.thaw();
         let _ = fs::remove_file(&self.kept);
         if thawed {
@@ -250,16 +243,6 @@ impl ControlHandler {
                 handler.record("thawed: its time was over");
             }
         });
-    }
-
-    fn keep(&self, length: Duration) {
-        let end = (since_1970() + length).as_secs().to_string();
-        // In one step: half a number would be another one.
-        let new = self.kept.with_extension("new");
-        if let Err(error) = fs::write(&new, end).and_then(|()| fs::rename(&new, &self.kept)) {
-            let path = self.kept.display();
-            tracing::warn!(%path, %error, "a restart would thaw the freeze: its end cannot be kept");
-        }
     }
 
     fn shadow(&self) -> ControlAnswer {
@@ -291,7 +274,9 @@ fn freeze_status(status: FreezeStatus) -> ControlAnswer {
     match status {
         FreezeStatus::Open => ControlAnswer::Open { thawed: false },
         FreezeStatus::Draining { pushes } => ControlAnswer::Draining { pushes },
-        FreezeStatus::Frozen { left } => ControlAnswer::Frozen { seconds: left.as_secs(), cut_off: 0 },
+        FreezeStatus::Frozen { left } => {
+            ControlAnswer::Frozen { seconds: left.as_secs(), cut_off: 0, replicas: None }
+        }
     }
 }
 

@@ -14,10 +14,13 @@ use std::{
 };
 
 use parking_lot::Mutex;
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::{
+    sync::watch,
+    time::{Instant, MissedTickBehavior, interval},
+};
 
 use super::{
-    NotRevoked, Revocations, SharedSettings, State, Target,
+    NotRevoked, Revocations, SharedFreeze, SharedSettings, State, Target,
     sql::SqlStore,
     store::{Change, Followed, Seen, SharedChange, Store, StoreError},
 };
@@ -40,14 +43,35 @@ pub(super) struct Follower {
     told: Mutex<Option<u64>>,
     /// Held while changes are read and put in force: in their order.
     turn: tokio::sync::Mutex<()>,
+    /// The freeze of all replicas.
+    pub(super) freeze: watch::Sender<Option<SharedFreeze>>,
+    /// True until the store was asked about it, where it is of an earlier process.
+    pub(super) is_freeze_unsettled: AtomicBool,
+}
+
+impl Default for Follower {
+    /// Nothing is known.
+    fn default() -> Self {
+        Self::new(Seen::default(), None)
+    }
 }
 
 impl Follower {
-    /// All is known up to `seen`.
-    pub(super) fn new(seen: Seen) -> Self {
+    /// All is known up to the last change that is stored. To be made before all else is read.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub(super) async fn of(store: &dyn Store) -> Result<Self, StoreError> {
+        let seen = store.last_change().await?;
+        Ok(Self::new(seen, store.freezes(None).await?.current.map(SharedFreeze::from)))
+    }
+
+    fn new(seen: Seen, freeze: Option<SharedFreeze>) -> Self {
         let (seen, read_at) = (Mutex::new(seen), Mutex::new(Instant::now()));
         let (is_failing, turn) = (AtomicBool::new(false), tokio::sync::Mutex::default());
-        Self { seen, read_at, trusted_for: None, is_failing, told: Mutex::default(), turn }
+        let (freeze, is_freeze_unsettled) = (watch::Sender::new(freeze), AtomicBool::new(false));
+        let told = Mutex::default();
+        Self { seen, read_at, trusted_for: None, is_failing, told, turn, freeze, is_freeze_unsettled }
     }
 
     /// Returns true if what is known may lack revocations for longer than is allowed.
@@ -136,6 +160,9 @@ impl State {
 
     async fn read_changes(&self, store: &Arc<dyn Store>) -> Result<(), StoreError> {
         Self::store_changes(store, &mut *self.unstored.lock().await).await?;
+        if self.follower.is_freeze_unsettled.load(Ordering::Relaxed) {
+            self.settle_freeze(store).await?;
+        }
         loop {
             let seen = self.follower.seen.lock().clone();
             match store.follow(seen).await? {
@@ -190,6 +217,9 @@ impl State {
         let tokens = store.personal_tokens().await?;
         let sign_ins = store.sign_ins().await?;
         let ended = store.ended_sessions().await?;
+        self.settle_freeze(store).await?;
+        // The list of replicas may be another one, too.
+        store.is_alive().await?;
         let mut unstored = self.unstored.lock().await;
         if !unstored.is_empty() || self.revocation_count() != before {
             return Ok(None);
@@ -224,6 +254,7 @@ impl State {
             SharedChange::SignIn(name, record) => {
                 self.sign_ins.follow(&name, record.map(|record| *record)).await;
             }
+            SharedChange::Freeze(freeze) => self.apply_freeze(freeze),
         }
     }
 

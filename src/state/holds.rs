@@ -152,7 +152,7 @@ impl State {
         self.ask(&store, ANSWER, |store| Box::pin(read(store))).await
     }
 
-    fn shared_store(&self) -> Option<Arc<dyn Store>> {
+    pub(super) fn shared_store(&self) -> Option<Arc<dyn Store>> {
         self.store.as_ref().ok().filter(|store| store.is_shared()).cloned()
     }
 }

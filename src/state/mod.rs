@@ -14,6 +14,7 @@ mod activity;
 mod asking;
 mod ended_sessions;
 mod follow;
+mod freeze;
 mod holds;
 mod personal_tokens;
 mod pushes;
@@ -44,6 +45,7 @@ use activity::ActivityNotes;
 pub use ended_sessions::EndedSession;
 use ended_sessions::EndedSessions;
 use follow::{Follower, unix_now};
+pub use freeze::{FreezeBegin, FreezeConfirmation, SharedFreeze};
 pub use holds::{NotHeld, SharedHold};
 use personal_tokens::PersonalTokens;
 pub use personal_tokens::{NewPersonalToken, NotMade, PersonalTokenRecord};
@@ -54,7 +56,7 @@ use sign_ins::SignInMemory;
 pub use sign_ins::{NotSignedIn, SignIn, SignInEntry};
 use sql::SqlStore;
 pub use store::StoreError;
-use store::{Change, Seen, Store};
+use store::{Change, Store};
 
 use crate::backend::SqlServer;
 
@@ -216,7 +218,7 @@ impl State {
     /// The state that a store holds.
     async fn with(store: Arc<dyn Store>) -> Result<Self, StoreError> {
         // First, so that no change is missed.
-        let follower = Follower::new(store.last_change().await?);
+        let follower = Follower::of(&*store).await?;
         let revocations = Revocations::of(store.load().await?);
         let sign_ins = SignInMemory::of(store.sign_ins().await?);
         let (latest, lost_at) = store.latest_activity();
@@ -243,7 +245,7 @@ impl State {
             activity: Arc::default(),
             personal: Arc::default(),
             ended_sessions: Mutex::default(),
-            follower: Follower::new(Seen::default()),
+            follower: Follower::default(),
             turns: Arc::new(Semaphore::new(asking::AT_ONCE)),
             is_behind: AtomicBool::default(),
             has_seen_others: AtomicBool::default(),

@@ -3,10 +3,10 @@
 use std::{future::Future, ops::RangeInclusive, path::PathBuf, pin::Pin};
 
 pub(super) use super::stored::{
-    Change, Followed, HoldAnswer, PushHold, Seen, SharedChange, StoredClaims, StoredPersonalToken,
-    StoredPush, StoredRevocations, Told,
+    Change, Followed, HoldAnswer, PushHold, Seen, SharedChange, StoredClaims, StoredFreeze, StoredFreezes,
+    StoredPersonalToken, StoredPush, StoredRevocations, Told,
 };
-use super::{ClaimsDigest, EndedSession, SignIn};
+use super::{ClaimsDigest, EndedSession, SignIn, freeze::FreezeStore};
 use crate::activity::{Activity, Batch, Entry, Key};
 pub(super) use crate::authn::WrongPassword;
 
@@ -14,7 +14,7 @@ pub(super) use crate::authn::WrongPassword;
 pub(super) type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
 
 /// A store of revocations, claims, the times of pushes and activity. Used by one process at a time, unless it is shared.
-pub(super) trait Store: Send + Sync {
+pub(super) trait Store: FreezeStore + Send + Sync {
     /// Reads all revocations.
     ///
     /// # Errors

@@ -1,5 +1,7 @@
 //! The records that a store takes and answers.
 
+use std::time::Duration;
+
 use super::{EndedSession, SignIn};
 
 /// Wrong passwords that other processes have told.
@@ -156,4 +158,26 @@ pub(in crate::state) enum SharedChange {
     SignIn(String, Option<Box<SignIn>>),
     /// The session was ended; `None` where it is over by now.
     EndedSession(Option<EndedSession>),
+    /// The freeze of all replicas, or none.
+    Freeze(Option<StoredFreeze>),
+}
+
+/// The freezes of a store.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(in crate::state) struct StoredFreezes {
+    /// The one that has not ended.
+    pub(in crate::state) current: Option<StoredFreeze>,
+    /// True if the one that was asked for is on record, whether it has ended or not.
+    pub(in crate::state) is_on_record: bool,
+}
+
+/// A freeze of all replicas. Times count from when it was read, by the clock of the store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::state) struct StoredFreeze {
+    /// Its id.
+    pub(in crate::state) id: String,
+    /// For pushes under way.
+    pub(in crate::state) drain: Duration,
+    /// Until it ends.
+    pub(in crate::state) left: Duration,
 }

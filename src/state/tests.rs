@@ -269,6 +269,8 @@ fn rule_47_a_revocation_that_is_not_stored_says_so_and_holds_until_the_end() {
 #[derive(Clone, Default)]
 struct Broken(Arc<AtomicBool>, Arc<Mutex<Vec<Change>>>);
 
+impl freeze::FreezeStore for Broken {}
+
 impl Store for Broken {
     fn load(&self) -> Answer<'_, store::StoredRevocations> {
         Box::pin(async {

@@ -8,7 +8,7 @@ use std::{
 
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::Service;
+use super::{Service, shared_freeze};
 
 /// The interval between two exchanges.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -22,6 +22,17 @@ impl Service {
         }
         self.authentication.passwords.throttle.share();
         tokio::spawn(keep_sharing(Arc::downgrade(self)));
+    }
+
+    /// Takes no writes while a freeze of all replicas that share the state is in force: from when this returns, so it comes
+    /// before the first client. Within a tokio runtime.
+    pub fn share_freeze(self: &Arc<Self>) {
+        if !self.state().is_shared() {
+            return;
+        }
+        let (freeze, known) = (self.freeze().clone(), self.state().shared_freeze());
+        shared_freeze::begin(&freeze, &known);
+        tokio::spawn(shared_freeze::follow(Arc::downgrade(self), freeze, known));
     }
 
     async fn exchange_wrong_passwords(&self) {

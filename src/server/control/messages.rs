@@ -109,6 +109,9 @@ pub enum ControlAnswer {
         seconds: u64,
         /// Writes that did not end in time.
         cut_off: usize,
+        /// The replicas at which it holds, where several share the state.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        replicas: Option<u64>,
     },
     /// The next rules, and the number of requests with a difference.
     Shadow {

@@ -2,7 +2,7 @@
 
 use super::{
     connection::{Connection, values},
-    ended_sessions, personal_tokens, revocations, sign_ins,
+    ended_sessions, freeze, personal_tokens, revocations, sign_ins,
 };
 use crate::state::store::{Followed, Seen, SharedChange};
 
@@ -16,6 +16,8 @@ pub(super) const ALL: &str = "all";
 pub(super) const PERSONAL_TOKEN: &str = "personal_token";
 /// The folded name of a person's account.
 pub(super) const SIGN_IN: &str = "sign_in";
+/// The freeze of all replicas.
+pub(super) const FREEZE: &str = "freeze";
 
 /// The key of a session that was ended.
 pub(super) const ENDED_SESSION: &str = "ended_session";
@@ -70,9 +72,13 @@ pub(super) async fn read(connection: &mut Connection, seen: &Seen) -> Result<Fol
     let (mut changes, mut last) = (Vec::new(), seen.clone());
     let id = revocations::id(connection).await?;
     for row in rows {
-        last = Seen { sequence: row.number(0)?, mark: row.get(1)? };
         match change(connection, &row.get::<String>(2)?, row.get(3)?).await? {
-            Some(change) => changes.push(change),
+            Some(change) => {
+                changes.push(change);
+                last = Seen { sequence: row.number(0)?, mark: row.get(1)? };
+            }
+            // What came before it is put in force first.
+            None if !changes.is_empty() => break,
             None => return Ok(Followed::Missed),
         }
     }
@@ -106,6 +112,7 @@ async fn change(
             // Where it is gone, it is over, or all of its account were ended, which is a change of its own.
             Some(SharedChange::EndedSession(ended_sessions::read_one(connection, &key).await?))
         }
+        FREEZE => Some(SharedChange::Freeze(freeze::read(connection, None).await?.current)),
         // Also what a newer version has noted.
         _ => None,
     })

@@ -9,6 +9,7 @@ mod claims;
 mod connection;
 mod ended_sessions;
 mod file;
+mod freeze;
 mod holds;
 mod personal_tokens;
 mod postgres;

@@ -81,8 +81,26 @@ CREATE INDEX activity_of_repository ON activity (repository, at);
 CREATE TABLE activity_since (scope TEXT COLLATE "C" PRIMARY KEY, at BIGINT NOT NULL);
 CREATE TABLE activity_run (latest BIGINT NOT NULL, closed BIGINT NOT NULL);
 
--- The replicas that run, with the last time at which each was heard of, by the clock of this server.
-CREATE TABLE replicas (name TEXT COLLATE "C" PRIMARY KEY, heard_at BIGINT NOT NULL);
+-- The replicas that run, with the last time at which each was heard of, by the clock of this server, and the time from
+-- which on it was heard of without a gap. `frozen` is the id of the freeze in which no write passes there, `cut_off` the
+-- number of writes that it has cut off.
+CREATE TABLE replicas (
+    name TEXT COLLATE "C" PRIMARY KEY,
+    heard_at BIGINT NOT NULL,
+    since BIGINT NOT NULL,
+    frozen TEXT,
+    cut_off BIGINT NOT NULL DEFAULT 0
+);
+
+-- The freezes of all replicas, by the clock of this server; one has not ended, at most. `is_held` once no write passes
+-- anywhere. Those that have ended stay for two days: a replica that knows one which is not here knows that the database
+-- was lost or restored.
+CREATE TABLE freezes (
+    id TEXT COLLATE "C" PRIMARY KEY,
+    drains_until BIGINT NOT NULL,
+    until BIGINT NOT NULL,
+    is_held BOOLEAN NOT NULL
+);
 
 -- Wrong passwords that the replicas tell each other, as digests under a key of theirs.
 CREATE TABLE wrong_passwords (

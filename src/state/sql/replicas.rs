@@ -17,17 +17,27 @@ macro_rules! now {
 pub(super) use now;
 
 /// Notes that a replica is alive. One that was not heard of for a minute has crashed or is cut off: all tags count as
-/// pulled until now.
+/// pulled until now. Only a replica that was heard of all that minute tells: where the server itself was away, the others
+/// come back as this one does.
 pub(super) async fn note(connection: &mut Connection, replica: &str) -> Result<(), sqlx::Error> {
     let mut transaction = connection.begin(Lock::Activity).await?;
     let note = concat!(
         "INSERT INTO replicas VALUES ($1, ",
         now!(),
-        ") ON CONFLICT (name) DO UPDATE SET heard_at = excluded.heard_at"
+        ", ",
+        now!(),
+        ") ON CONFLICT (name) DO UPDATE SET heard_at = excluded.heard_at, \
+         since = CASE WHEN replicas.heard_at < excluded.heard_at - 15 THEN excluded.heard_at ELSE replicas.since END"
     );
     transaction.execute(note, values![replica]).await?;
-    let crashed = concat!("DELETE FROM replicas WHERE heard_at < ", now!(), " - 60");
-    if transaction.execute(crashed, &[]).await? > 0 {
+    let crashed = concat!(
+        "DELETE FROM replicas WHERE heard_at < ",
+        now!(),
+        " - 60 AND EXISTS (SELECT 1 FROM replicas own WHERE own.name = $1 AND own.since <= ",
+        now!(),
+        " - 60)"
+    );
+    if transaction.execute(crashed, values![replica]).await? > 0 {
         let now = transaction.number(concat!("SELECT ", now!()), &[]).await?;
         activity::raise(&mut transaction, activity::BEGINNING, now).await?;
         tracing::warn!("a replica ended without storing its activity: all tags count as pulled until now");

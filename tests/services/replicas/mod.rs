@@ -4,6 +4,7 @@
 //! Needs: curl, docker-registry, haproxy, htpasswd, postgresql.
 
 mod demo;
+mod freeze;
 mod passwords;
 mod stores;
 
