@@ -61,6 +61,9 @@ _portwarden() {
             portwarden,status)
                 cmd="portwarden__subcmd__status"
                 ;;
+            portwarden,tags)
+                cmd="portwarden__subcmd__tags"
+                ;;
             portwarden,test-policy)
                 cmd="portwarden__subcmd__test__subcmd__policy"
                 ;;
@@ -133,6 +136,9 @@ _portwarden() {
             portwarden__subcmd__help,status)
                 cmd="portwarden__subcmd__help__subcmd__status"
                 ;;
+            portwarden__subcmd__help,tags)
+                cmd="portwarden__subcmd__help__subcmd__tags"
+                ;;
             portwarden__subcmd__help,test-policy)
                 cmd="portwarden__subcmd__help__subcmd__test__subcmd__policy"
                 ;;
@@ -151,11 +157,26 @@ _portwarden() {
             portwarden__subcmd__help__subcmd__activity,import)
                 cmd="portwarden__subcmd__help__subcmd__activity__subcmd__import"
                 ;;
+            portwarden__subcmd__help__subcmd__tags,release)
+                cmd="portwarden__subcmd__help__subcmd__tags__subcmd__release"
+                ;;
             portwarden__subcmd__help__subcmd__token,list)
                 cmd="portwarden__subcmd__help__subcmd__token__subcmd__list"
                 ;;
             portwarden__subcmd__help__subcmd__token,new)
                 cmd="portwarden__subcmd__help__subcmd__token__subcmd__new"
+                ;;
+            portwarden__subcmd__tags,help)
+                cmd="portwarden__subcmd__tags__subcmd__help"
+                ;;
+            portwarden__subcmd__tags,release)
+                cmd="portwarden__subcmd__tags__subcmd__release"
+                ;;
+            portwarden__subcmd__tags__subcmd__help,help)
+                cmd="portwarden__subcmd__tags__subcmd__help__subcmd__help"
+                ;;
+            portwarden__subcmd__tags__subcmd__help,release)
+                cmd="portwarden__subcmd__tags__subcmd__help__subcmd__release"
                 ;;
             portwarden__subcmd__token,help)
                 cmd="portwarden__subcmd__token__subcmd__help"
@@ -182,7 +203,7 @@ _portwarden() {
 
     case "${cmd}" in
         portwarden)
-            opts="-h -V --help --version serve check explain test-policy replay unused freeze thaw status untag prune activity revoke token login logout credential-provider hash completions help"
+            opts="-h -V --help --version serve check explain test-policy replay unused freeze thaw status untag tags prune activity revoke token login logout credential-provider hash completions help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -458,7 +479,7 @@ _portwarden() {
             return 0
             ;;
         portwarden__subcmd__help)
-            opts="serve check explain test-policy replay unused freeze thaw status untag prune activity revoke token login logout credential-provider hash completions help"
+            opts="serve check explain test-policy replay unused freeze thaw status untag tags prune activity revoke token login logout credential-provider hash completions help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -684,6 +705,34 @@ _portwarden() {
         portwarden__subcmd__help__subcmd__status)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        portwarden__subcmd__help__subcmd__tags)
+            opts="release"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        portwarden__subcmd__help__subcmd__tags__subcmd__release)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -952,6 +1001,80 @@ _portwarden() {
         portwarden__subcmd__status)
             opts="-h --json --socket --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --socket)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        portwarden__subcmd__tags)
+            opts="-h --help release help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        portwarden__subcmd__tags__subcmd__help)
+            opts="release help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        portwarden__subcmd__tags__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        portwarden__subcmd__tags__subcmd__help__subcmd__release)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        portwarden__subcmd__tags__subcmd__release)
+            opts="-h --socket --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi

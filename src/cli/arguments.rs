@@ -22,7 +22,7 @@ pub(super) use login::{Login, Logout};
 pub(super) use replay::{AuditFiles, Replay, TestPolicy, Unused};
 use replay::{REPLAY_EXAMPLES, TEST_POLICY_EXAMPLE, UNUSED_EXAMPLE};
 use tags::{PRUNE_EXAMPLE, UNTAG_EXAMPLE};
-pub(super) use tags::{Prune, Untag};
+pub(super) use tags::{Prune, Release, TagsCommand, Untag};
 use token::TOKEN_EXAMPLES;
 pub(super) use token::{Token, TokenCommand, TokenList, TokenNew};
 pub(super) use values::moment;
@@ -71,6 +71,9 @@ pub(super) enum Command {
     /// Delete tags, and leave the other tags on their manifests, on registry 2.8 too
     #[command(after_help = UNTAG_EXAMPLE)]
     Untag(Untag),
+    /// Look after write-once tags
+    #[command(subcommand)]
+    Tags(TagsCommand),
     /// Delete the tags that retention does not keep, with the images that no other tag needs; without --apply, show them
     #[command(after_help = PRUNE_EXAMPLE)]
     Prune(Prune),

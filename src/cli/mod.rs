@@ -27,6 +27,7 @@ mod policy_answer;
 mod policy_query;
 mod progress;
 mod prune;
+mod release;
 mod renewal;
 mod replay;
 mod revoke;
@@ -50,8 +51,9 @@ use clap::{CommandFactory, Parser};
 
 use arguments::{
     Activity, ActivityCommand, ActivityImport, Arguments, Check, Command, Completions, ControlSocket,
-    CredentialProvider, DEFAULT_SOCKET, Explain, Freeze, Hash, Login, Logout, Prune, Replay, Revoke,
-    RevokeSubject, Serve, Status, TestPolicy, Token, TokenCommand, TokenList, TokenNew, Untag, Unused,
+    CredentialProvider, DEFAULT_SOCKET, Explain, Freeze, Hash, Login, Logout, Prune, Release, Replay, Revoke,
+    RevokeSubject, Serve, Status, TagsCommand, TestPolicy, Token, TokenCommand, TokenList, TokenNew, Untag,
+    Unused,
 };
 use output::{Failure, written};
 
@@ -78,6 +80,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Thaw(control) => freeze::thaw(&control).map(|()| ExitCode::SUCCESS),
         Command::Status(status) => freeze::status(&status),
         Command::Untag(tags) => untag::run(&tags),
+        Command::Tags(TagsCommand::Release(tag)) => release::run(&tag).map(|()| ExitCode::SUCCESS),
         Command::Prune(pruning) => prune::run(&pruning),
         Command::Activity(Activity { command: Some(ActivityCommand::Import(import)), .. }) => {
             activity_import::run(&import)

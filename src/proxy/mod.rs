@@ -42,3 +42,4 @@ pub use snapshot::Snapshot;
 pub use stored_answers::StoredAnswers;
 pub use upstream::{Upstream, UpstreamError, UpstreamLoad};
 pub use web_origin::WebOrigin;
+pub use write_once::Released;

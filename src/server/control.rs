@@ -10,6 +10,7 @@ mod freeze;
 mod messages;
 mod personal_tokens;
 mod prune;
+mod release;
 mod revocation;
 mod untag;
 
@@ -138,6 +139,9 @@ impl ControlHandler {
             }
             Ok(ControlRequest::Untag { repository, tag }) => {
                 say(&mut write, &self.untag(&repository, &tag, user).await).await
+            }
+            Ok(ControlRequest::Release { repository, tag }) => {
+                say(&mut write, &self.release(&repository, &tag, user).await).await
             }
             Ok(ControlRequest::Prune { apply, kept, repositories }) => {
                 let request = PruneRequest { apply, kept, repositories, user };

@@ -8,11 +8,19 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::time::{Instant, sleep};
 
+pub use super::stored::PushClaim;
 use super::{
     State,
     revocations::random_id,
-    store::{HoldAnswer, PushHold, Store, StoreError},
+    store::{Answer, HoldAnswer, PushHold, Store, StoreError},
 };
+
+/// The most pushes of write-once tags without an answer.
+pub const MOST_PUSH_CLAIMS: u64 = 10_000;
+/// Those of one repository: others find room, whatever becomes of its pushes.
+pub const PUSH_CLAIMS_SHARE: u64 = MOST_PUSH_CLAIMS / 10;
+/// The time after which the registry has ended a push whose answer was lost, as far as can be told.
+pub const PUSH_SETTLED: Duration = Duration::from_secs(600);
 
 /// The time for which a request waits for those of other replicas.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -47,12 +55,87 @@ enum Kind {
 /// The reason why a request has no place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NotHeld {
-    /// A push of this digest has one of the tags.
-    Claimed(String),
+    /// A push of another digest has one of the tags.
+    Claimed {
+        /// The tag.
+        tag: String,
+        /// The digest.
+        digest: String,
+    },
     /// Others are under way.
     Busy,
+    /// Too many pushes of write-once tags are without an answer, of all repositories or of this one.
+    Full,
     /// The store gives no answer.
     Unavailable,
+}
+
+/// The part of a store that is about pushes and deletions at other processes. A store of one process keeps none.
+pub(super) trait HoldStore {
+    /// Begins a push of a manifest.
+    ///
+    /// # Errors
+    /// It may have begun or not.
+    fn begin_push(&self, _: String, _: PushHold) -> Answer<'_, HoldAnswer> {
+        Box::pin(async { Ok(HoldAnswer::Held) })
+    }
+
+    /// Begins a deletion of manifests in a repository: no push begins there until it ends.
+    ///
+    /// # Errors
+    /// It may have begun or not.
+    fn begin_deletion(&self, _: String, _: String) -> Answer<'_, HoldAnswer> {
+        Box::pin(async { Ok(HoldAnswer::Held) })
+    }
+
+    /// Returns true while pushes are under way in a repository.
+    ///
+    /// # Errors
+    /// It is not known.
+    fn has_pushes(&self, _: String) -> Answer<'_, bool> {
+        Box::pin(async { Ok(false) })
+    }
+
+    /// Reads the digests of the manifests that were pushed to a repository in the last day.
+    ///
+    /// # Errors
+    /// They cannot be read.
+    fn pushed_lately(&self, _: String) -> Answer<'_, Vec<String>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
+
+    /// Ends the push or the deletion of this holder.
+    ///
+    /// # Errors
+    /// It may have ended or not.
+    fn end_hold(&self, _: String) -> Answer<'_, ()> {
+        Box::pin(async { Ok(()) })
+    }
+
+    /// Ends all pushes of a write-once tag of a repository.
+    ///
+    /// # Errors
+    /// They may have ended or not.
+    fn settle_pushes(&self, _: String, _: String) -> Answer<'_, ()> {
+        Box::pin(async { Ok(()) })
+    }
+
+    /// Reads the claim of a write-once tag of a repository.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    fn push_claim(&self, _: String, _: String) -> Answer<'_, Option<PushClaim>> {
+        Box::pin(async { Ok(None) })
+    }
+
+    /// Ends the claim of a write-once tag of a repository, unless one of its pushes began less than this long ago; returns
+    /// false if none was ended.
+    ///
+    /// # Errors
+    /// It may have ended or not.
+    fn release_pushes(&self, _: String, _: String, _: Duration) -> Answer<'_, bool> {
+        Box::pin(async { Ok(false) })
+    }
 }
 
 impl State {
@@ -76,7 +159,8 @@ impl State {
             let answer = self.ask(&store, ANSWER, |store| Box::pin(begin(store))).await;
             let (refused, patience) = match answer {
                 Ok(HoldAnswer::Held) => return Ok(Some(SharedHold::new(store, holder, kind))),
-                Ok(HoldAnswer::Claimed(digest)) => (NotHeld::Claimed(digest), CLAIM_PATIENCE),
+                Ok(HoldAnswer::Claimed { tag, digest }) => (NotHeld::Claimed { tag, digest }, CLAIM_PATIENCE),
+                Ok(HoldAnswer::Full) => return Err(NotHeld::Full),
                 Ok(HoldAnswer::Busy) => (NotHeld::Busy, PATIENCE),
                 Err(_) => {
                     // It may have begun.
@@ -138,6 +222,30 @@ impl State {
         let (repository, tag) = (repository.to_owned(), tag.to_owned());
         let settle = |store: Arc<dyn Store>| async move { store.settle_pushes(repository, tag).await };
         self.ask(&store, ANSWER, |store| Box::pin(settle(store))).await
+    }
+
+    /// Reads the claim of a write-once tag at all replicas.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub async fn push_claim(&self, repository: &str, tag: &str) -> Result<Option<PushClaim>, StoreError> {
+        let Some(store) = self.shared_store() else { return Ok(None) };
+        let (repository, tag) = (repository.to_owned(), tag.to_owned());
+        let read = |store: Arc<dyn Store>| async move { store.push_claim(repository, tag).await };
+        self.ask(&store, ANSWER, |store| Box::pin(read(store))).await
+    }
+
+    /// Ends the claim of a write-once tag at all replicas, unless one of its pushes began less than [`PUSH_SETTLED`] ago; returns
+    /// false if none was ended.
+    ///
+    /// # Errors
+    /// It may have ended or not.
+    pub async fn release_pushes(&self, repository: &str, tag: &str) -> Result<bool, StoreError> {
+        let Some(store) = self.shared_store() else { return Ok(false) };
+        let (repository, tag) = (repository.to_owned(), tag.to_owned());
+        let release =
+            |store: Arc<dyn Store>| async move { store.release_pushes(repository, tag, PUSH_SETTLED).await };
+        self.ask(&store, ANSWER, |store| Box::pin(release(store))).await
     }
 
     /// Reads the digests of the manifests that were pushed to a repository at any replica in the last day; none where there

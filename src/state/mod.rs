@@ -46,7 +46,7 @@ pub use ended_sessions::EndedSession;
 use ended_sessions::EndedSessions;
 use follow::{Follower, unix_now};
 pub use freeze::{FreezeBegin, FreezeConfirmation, SharedFreeze};
-pub use holds::{NotHeld, SharedHold};
+pub use holds::{MOST_PUSH_CLAIMS, NotHeld, PUSH_CLAIMS_SHARE, PUSH_SETTLED, PushClaim, SharedHold};
 use personal_tokens::PersonalTokens;
 pub use personal_tokens::{NewPersonalToken, NotMade, PersonalTokenRecord};
 use pushes::PushNotes;

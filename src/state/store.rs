@@ -3,10 +3,10 @@
 use std::{future::Future, ops::RangeInclusive, path::PathBuf, pin::Pin};
 
 pub(super) use super::stored::{
-    Change, Followed, HoldAnswer, PushHold, Seen, SharedChange, StoredClaims, StoredFreeze, StoredFreezes,
-    StoredPersonalToken, StoredPush, StoredRevocations, Told,
+    Change, Followed, HoldAnswer, PushClaim, PushHold, Seen, SharedChange, StoredClaims, StoredFreeze,
+    StoredFreezes, StoredPersonalToken, StoredPush, StoredRevocations, Told,
 };
-use super::{ClaimsDigest, EndedSession, SignIn, freeze::FreezeStore};
+use super::{ClaimsDigest, EndedSession, SignIn, freeze::FreezeStore, holds::HoldStore};
 use crate::activity::{Activity, Batch, Entry, Key};
 pub(super) use crate::authn::WrongPassword;
 
@@ -14,7 +14,7 @@ pub(super) use crate::authn::WrongPassword;
 pub(super) type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
 
 /// A store of revocations, claims, the times of pushes and activity. Used by one process at a time, unless it is shared.
-pub(super) trait Store: FreezeStore + Send + Sync {
+pub(super) trait Store: FreezeStore + HoldStore + Send + Sync {
     /// Reads all revocations.
     ///
     /// # Errors
@@ -214,54 +214,6 @@ pub(super) trait Store: FreezeStore + Send + Sync {
     /// They may be stored or not.
     fn exchange_wrong_passwords(&self, _: Vec<WrongPassword>, _: Option<u64>) -> Answer<'_, Told> {
         Box::pin(async { Ok(Told::default()) })
-    }
-
-    /// Begins a push of a manifest in a shared store.
-    ///
-    /// # Errors
-    /// It may have begun or not.
-    fn begin_push(&self, _: String, _: PushHold) -> Answer<'_, HoldAnswer> {
-        Box::pin(async { Err(self.too_slow()) })
-    }
-
-    /// Begins a deletion of manifests in a repository of a shared store: no push begins there until it ends.
-    ///
-    /// # Errors
-    /// It may have begun or not.
-    fn begin_deletion(&self, _: String, _: String) -> Answer<'_, HoldAnswer> {
-        Box::pin(async { Err(self.too_slow()) })
-    }
-
-    /// Returns true while pushes are under way in a repository of a shared store.
-    ///
-    /// # Errors
-    /// It is not known.
-    fn has_pushes(&self, _: String) -> Answer<'_, bool> {
-        Box::pin(async { Err(self.too_slow()) })
-    }
-
-    /// Reads the digests of the manifests that were pushed to a repository of a shared store in the last day.
-    ///
-    /// # Errors
-    /// They cannot be read.
-    fn pushed_lately(&self, _: String) -> Answer<'_, Vec<String>> {
-        Box::pin(async { Err(self.too_slow()) })
-    }
-
-    /// Ends the push or the deletion of this holder.
-    ///
-    /// # Errors
-    /// It may have ended or not.
-    fn end_hold(&self, _: String) -> Answer<'_, ()> {
-        Box::pin(async { Err(self.too_slow()) })
-    }
-
-    /// Ends all pushes of a write-once tag of a repository.
-    ///
-    /// # Errors
-    /// They may have ended or not.
-    fn settle_pushes(&self, _: String, _: String) -> Answer<'_, ()> {
-        Box::pin(async { Err(self.too_slow()) })
     }
 
     /// Returns the error for what found no room.

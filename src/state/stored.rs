@@ -112,10 +112,26 @@ pub(in crate::state) struct PushHold {
 pub(in crate::state) enum HoldAnswer {
     /// It has begun.
     Held,
-    /// A push of this digest has one of the tags.
-    Claimed(String),
+    /// A push of another digest has one of the tags.
+    Claimed {
+        /// The tag.
+        tag: String,
+        /// The digest.
+        digest: String,
+    },
     /// Others have to end first.
     Busy,
+    /// Too many pushes of write-once tags are without an answer, of all repositories or of this one.
+    Full,
+}
+
+/// The claim of a write-once tag: of pushes that are under way, or whose answer was lost.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PushClaim {
+    /// The digest of the manifest.
+    pub digest: String,
+    /// The time since the last of them began.
+    pub age: Duration,
 }
 
 /// A place in the list of changes of a shared store.

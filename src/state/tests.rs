@@ -271,6 +271,8 @@ struct Broken(Arc<AtomicBool>, Arc<Mutex<Vec<Change>>>);
 
 impl freeze::FreezeStore for Broken {}
 
+impl holds::HoldStore for Broken {}
+
 impl Store for Broken {
     fn load(&self) -> Answer<'_, store::StoredRevocations> {
         Box::pin(async {

@@ -7,13 +7,14 @@ use serde_json::json;
 
 use crate::support::{
     audit::{self, line_with},
+    command,
     curl::{Request, Response, curl},
     distribution::{MANIFEST, push_blob, push_image, put_manifest},
     image::sha256,
     metrics,
     misbehaving_registry::{Fault, misbehaving},
     page_client::Visitor,
-    portwarden::{ADMIN, Builder, Portwarden, USER, portwarden, portwarden_at},
+    portwarden::{ADMIN, Builder, Portwarden, USER, portwarden, portwarden_at, program},
     registry::{Registry, registry},
 };
 
@@ -176,7 +177,8 @@ fn rule_50_a_registry_that_does_not_answer_lets_nothing_through() {
 #[test]
 fn rule_50_a_push_whose_answer_is_lost_holds_its_tag_whoever_sent_it() {
     let upstream = misbehaving(Fault::LosesPushes);
-    let warden = portwarden_at(&upstream.url()).acl(ALL).with(TAGS).start();
+    let control = "control: {socket: ./control.sock}";
+    let warden = portwarden_at(&upstream.url()).acl(ALL).with(TAGS).with(control).start();
     let put = |user, manifest: &str| {
         let request = curl(&warden).user(user).body_of(MANIFEST, manifest.as_bytes());
         request.send("PUT", "/v2/team/app/manifests/1.2.0")
@@ -185,6 +187,7 @@ fn rule_50_a_push_whose_answer_is_lost_holds_its_tag_whoever_sent_it() {
         let (code, message) = answer.is(409).error();
         let says = format!("an unfinished push of {} holds it", sha256(manifest.as_bytes()));
         assert!(code == "DENIED" && message.contains(&says), "{message}");
+        assert!(message.ends_with("portwarden tags release team/app 1.2.0"), "{message}");
     };
     put(USER, "one").is(502);
     held_by(put(USER, "two"), "one");
@@ -193,6 +196,15 @@ fn rule_50_a_push_whose_answer_is_lost_holds_its_tag_whoever_sent_it() {
     put(ADMIN, "three").is(502);
     held_by(put(USER, "one"), "three");
     put(ADMIN, "four").is(502);
+    held_by(put(USER, "three"), "four");
+    // The registry may be at work on it yet.
+    let socket = warden.file("control.sock");
+    let release = |tag| {
+        let socket = socket.to_str().unwrap();
+        command::run(&program(), &["tags", "release", "team/app", tag, "--socket", socket], &[]).fails()
+    };
+    release("1.2.0").says(&format!("not released: team/app:1.2.0: a push of {} began ", sha256(b"four")));
+    release("1.3.0").says("no unfinished push holds team/app:1.3.0");
     held_by(put(USER, "three"), "four");
 }
 

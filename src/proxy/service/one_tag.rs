@@ -22,7 +22,7 @@ use crate::{
         request::context::RequestContext,
         request_log::RequestLog,
         response::{body::ResponseBody, error_response::API_VERSION, location::Outside},
-        write_once::{Look, Passage, TagOutcome, no_step},
+        write_once::{Look, Passage, Released, TagOutcome, no_step},
     },
     registry::{
         Digest, Endpoint, ErrorCode, Method, PLACEHOLDER_DIGEST, Refusal, RepositoryName, Route, Tag,
@@ -104,6 +104,16 @@ impl Service {
     /// The reason why it is not deleted, or not known to be.
     pub async fn untag(&self, name: &RepositoryName, tag: &Tag) -> Result<Option<Digest>, String> {
         self.untag_now(name, tag).await.map_err(|refusal| refusal.message)
+    }
+
+    /// Ends the claim of an unfinished push of a write-once tag for an operator.
+    ///
+    /// # Errors
+    /// The reason why it does not end.
+    pub async fn release(&self, name: &RepositoryName, tag: &Tag) -> Result<Released, String> {
+        let (snapshot, upstream) = (self.snapshot.load_full(), self.upstream.load_full());
+        let registry = Subrequest::of_operator(&upstream, &snapshot);
+        self.write_once.release(&registry, name, tag).await.map_err(|refusal| refusal.message)
     }
 
     async fn untag_now(&self, name: &RepositoryName, tag: &Tag) -> Result<Option<Digest>, Refusal> {

@@ -34,6 +34,11 @@ impl TagKey {
     pub(super) fn new(repository: &RepositoryName, tag: &Tag) -> Self {
         Self { repository: repository.as_str().into(), tag: tag.as_str().into() }
     }
+
+    /// Returns true for a tag of this repository.
+    pub(super) fn is_of(&self, name: &RepositoryName) -> bool {
+        *self.repository == *name.as_str()
+    }
 }
 
 /// The locks that requests hold.
@@ -63,6 +68,7 @@ pub(in crate::proxy) struct Passage {
 enum Held {
     Push {
         claims: Claims,
+        name: RepositoryName,
         keys: Vec<TagKey>,
         digest: Digest,
         _tags: Vec<OwnedMutexGuard<()>>,
@@ -113,9 +119,21 @@ impl Locks {
         let names = keys.iter().map(|key| key.tag.to_string()).collect();
         let shared = self.state.hold_push(name.as_str(), names, digest.as_str()).await;
         let shared = shared.map_err(|why| not_held(name, why))?;
-        let claims = claims.clone();
-        let held = Held::Push { claims, keys, digest, _tags: tags, _repository: repository };
+        let (claims, name) = (claims.clone(), name.clone());
+        let held = Held::Push { claims, name, keys, digest, _tags: tags, _repository: repository };
         Ok(Passage::holding(held, shared))
+    }
+
+    /// The lock of a tag: no push of it is under way at this server.
+    ///
+    /// # Errors
+    /// Pushes hold it for too long.
+    pub(super) async fn of_tag(
+        &self,
+        name: &RepositoryName,
+        key: TagKey,
+    ) -> Result<OwnedMutexGuard<()>, Refusal> {
+        timeout(PATIENCE, self.tags.of(key).lock_owned()).await.map_err(|_| busy(name))
     }
 
     /// The lock of a push that keeps deletions waiting, and no other push.
@@ -187,7 +205,7 @@ impl Passage {
         self.pushed.as_ref()
     }
 
-    /// Claims the tags of a push. To be called right before it is sent.
+    /// Claims the tags of a push, where no shared state has done so. To be called right before it is sent.
     ///
     /// # Errors
     /// Too many tags are claimed.
@@ -197,7 +215,8 @@ impl Passage {
         }
         match &mut self.held {
             None | Some(Held::Shared { .. }) => Ok(()),
-            Some(Held::Push { claims, keys, digest, .. }) => claims.claim(keys, digest),
+            Some(Held::Push { .. }) if self.shared.is_some() => Ok(()),
+            Some(Held::Push { claims, name, keys, digest, .. }) => claims.claim(name, keys, digest),
             Some(Held::Deletion { is_sent, .. }) => {
                 *is_sent = true;
                 Ok(())
@@ -230,7 +249,11 @@ impl Passage {
             shared.answered();
         }
         match self.held.take() {
-            Some(Held::Push { claims, keys, .. }) => keys.iter().for_each(|key| claims.settle(key)),
+            Some(Held::Push { claims, keys, .. }) => {
+                for key in &keys {
+                    claims.settle(key);
+                }
+            }
             Some(Held::Shared { .. } | Held::Deletion { .. }) | None => {}
         }
     }
@@ -253,18 +276,32 @@ impl Drop for Passage {
 fn not_held(name: &RepositoryName, why: NotHeld) -> Refusal {
     match why {
         NotHeld::Busy => busy(name),
-        NotHeld::Claimed(digest) => {
-            let why = format!(
-                "a write-once tag of {name} is held by an unfinished push of {digest}; push that one again, or another tag"
-            );
-            Refusal::new(ErrorCode::Conflict, why)
-        }
+        NotHeld::Full => full(name),
+        NotHeld::Claimed { tag, digest } => claimed(name, &tag, &digest),
         NotHeld::Unavailable => {
             let why = "the state that this server shares with others cannot be used now, and it excludes pushes of \
                        write-once tags and deletions from each other; try again later";
             Refusal::new(ErrorCode::Unavailable, why).retry_after(crate::proxy::upstream::RETRY_AFTER)
         }
     }
+}
+
+/// The answer to a push of a write-once tag that an unfinished push of another digest holds.
+pub(super) fn claimed(name: &RepositoryName, tag: &str, digest: &str) -> Refusal {
+    let why = format!(
+        "tag {tag} of {name} is write-once, and an unfinished push of {digest} holds it; push that one again, or another \
+         tag; an operator can end it: portwarden tags release {name} {tag}"
+    );
+    Refusal::new(ErrorCode::Conflict, why)
+}
+
+/// The answer to a push of a write-once tag for whose claim there is no room.
+pub(super) fn full(name: &RepositoryName) -> Refusal {
+    let why = format!(
+        "too many pushes of write-once tags of {name}, or of all repositories, are without an answer of the registry; see \
+         its log, and push those again, or let an operator end them: portwarden tags release {name} <tag>"
+    );
+    Refusal::new(ErrorCode::Unavailable, why)
 }
 
 fn busy(name: &RepositoryName) -> Refusal {

@@ -15,6 +15,7 @@ mod placeholder_steps;
 mod prune_steps;
 mod pushed_meanwhile;
 mod reach;
+mod release;
 mod tag_deletion;
 #[cfg(test)]
 mod tests;
@@ -43,10 +44,11 @@ use claims::Claims;
 use leftovers::Leftovers;
 pub(super) use leftovers::Look;
 pub(super) use locks::Passage;
-use locks::{Locks, TagKey};
+use locks::{Locks, TagKey, claimed};
 pub(super) use placeholder_steps::no_step;
 pub(super) use prune_steps::PruneSteps;
 use pushed_meanwhile::PushedMeanwhile;
+pub use release::Released;
 use tag_deletion::DeletedTags;
 pub(super) use tag_deletion::TagOutcome;
 
@@ -232,13 +234,7 @@ impl WriteOnceGate {
             ))),
             Found::Nothing | Found::Placeholder => match self.claims.other_than(&key, digest) {
                 None => Ok(()),
-                Some(claimed) => {
-                    let why = format!(
-                        "tag {tag} of {name} is write-once, and an unfinished push of {claimed} holds it; push that one \
-                         again, or another tag"
-                    );
-                    Err(Refusal::new(ErrorCode::Conflict, why))
-                }
+                Some(other) => Err(claimed(name, tag.as_str(), other.as_str())),
             },
         }
     }

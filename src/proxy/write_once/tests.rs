@@ -103,13 +103,19 @@ async fn rule_53_a_push_waits_for_one_deletion_of_an_account_at_most() {
     assert!(timeout(soon, locks.for_deletion(&name, "another")).await.is_ok());
 }
 
-#[tokio::test]
-async fn claims_are_bounded() {
+#[test]
+fn claims_are_bounded_and_each_repository_has_its_share() {
     let claims = Claims::default();
-    let keys: Vec<TagKey> = (0..10_000).map(|n| key(&format!("t{n}"))).collect();
-    claims.claim(&keys, &digest("one")).unwrap();
-    let full = claims.claim(&[key("more")], &digest("one")).unwrap_err();
+    let claim = |repository: &str, tag: &str| {
+        let key = TagKey::new(&name(repository), &Tag::parse(tag).unwrap());
+        claims.claim(&name(repository), &[key], &digest("one"))
+    };
+    (0..1000).for_each(|n| claim("a/b", &format!("t{n}")).unwrap());
+    let full = claim("a/b", "more").unwrap_err();
     assert!(full.message.contains("without an answer"), "{full:?}");
+    claim("a/b", "t7").unwrap();
+    (0..9000).for_each(|n| claim(&format!("c/d{}", n % 9), &format!("t{n}")).unwrap());
+    claim("others/find", "no-room-where-all-is-full").unwrap_err();
     claims.settle(&key("t1"));
-    claims.claim(&[key("more")], &digest("one")).unwrap();
+    claim("others/find", "room").unwrap();
 }

@@ -50,6 +50,13 @@ pub enum ControlRequest {
         /// The tag.
         tag: String,
     },
+    /// End the claim of an unfinished push of a write-once tag.
+    Release {
+        /// The repository.
+        repository: String,
+        /// The tag.
+        tag: String,
+    },
     /// Delete what `retention` does not keep; answered by `Prune` as often as there is something to report.
     Prune {
         /// False to report what would be deleted.
@@ -150,6 +157,13 @@ pub enum ControlAnswer {
     Untagged {
         /// The manifest that it was on, where that is known.
         digest: Option<String>,
+    },
+    /// The claim has ended.
+    Released {
+        /// The digest of the unfinished push.
+        digest: String,
+        /// The manifest that the registry shows as the tag; `None` where it shows none.
+        found: Option<String>,
     },
     /// A report of `prune`.
     Prune(PruneEvent),

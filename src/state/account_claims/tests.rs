@@ -164,6 +164,8 @@ impl Broken {
 
 impl crate::state::freeze::FreezeStore for Broken {}
 
+impl crate::state::holds::HoldStore for Broken {}
+
 impl Store for Broken {
     fn load(&self) -> Answer<'_, StoredRevocations> {
         Box::pin(async { Ok(StoredRevocations { id: "id".to_owned(), ..StoredRevocations::default() }) })

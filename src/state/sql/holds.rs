@@ -3,17 +3,23 @@
 //!
 //! Times are those of the server.
 
+use std::time::Duration;
+
 use super::{
+    SqlStore,
     connection::{Connection, Lock, values},
     replicas::now,
 };
-use crate::state::store::{HoldAnswer, PushHold};
+use crate::state::{
+    holds::{HoldStore, MOST_PUSH_CLAIMS, PUSH_CLAIMS_SHARE},
+    store::{Answer, HoldAnswer, PushClaim, PushHold},
+};
 
-/// The most pushes of write-once tags without an answer.
-const MOST: u64 = 10_000;
+/// The most pushes of one tag without an answer.
+const MOST_OF_TAG: u64 = 16;
 
 /// Begins a push: `Held`, unless a deletion is under way, or one of its write-once tags is pushed with another digest.
-pub(super) async fn begin_push(
+async fn begin_push(
     connection: &mut Connection,
     holder: &str,
     push: &PushHold,
@@ -24,17 +30,23 @@ pub(super) async fn begin_push(
     if transaction.number(deletions, values![repository]).await? > 0 {
         return forget_old(transaction).await.map(|()| HoldAnswer::Busy);
     }
+    let mut more = 0;
     for tag in tags {
-        let other =
-            "SELECT digest FROM manifest_pushes WHERE repository = $1 AND tag = $2 AND digest <> $3 LIMIT 1";
-        if let Some(other) = transaction.row(other, values![repository, tag, digest]).await? {
-            let digest = other.get(0)?;
-            return transaction.commit().await.map(|()| HoldAnswer::Claimed(digest));
+        let pushes =
+            "SELECT digest, count(*) FROM manifest_pushes WHERE repository = $1 AND tag = $2 GROUP BY digest";
+        match transaction.row(pushes, values![repository, tag]).await? {
+            None => more += 1,
+            Some(row) if row.get::<String>(0)? != *digest => {
+                let (tag, digest) = (tag.clone(), row.get(0)?);
+                return transaction.commit().await.map(|()| HoldAnswer::Claimed { tag, digest });
+            }
+            // Also where there is no room for more: its answer ends the claim.
+            Some(row) if row.number(1)? < MOST_OF_TAG => {}
+            Some(_) => return transaction.commit().await.map(|()| HoldAnswer::Full),
         }
     }
-    let count = "SELECT count(*) FROM manifest_pushes WHERE tag <> ''";
-    if !tags.is_empty() && transaction.number(count, &[]).await? >= MOST {
-        return transaction.commit().await.map(|()| HoldAnswer::Busy);
+    if more > 0 && !has_room(&mut transaction, repository, more).await? {
+        return transaction.commit().await.map(|()| HoldAnswer::Full);
     }
     let none = [String::new()];
     for tag in if tags.is_empty() { &none[..] } else { tags } {
@@ -44,8 +56,16 @@ pub(super) async fn begin_push(
     transaction.commit().await.map(|()| HoldAnswer::Held)
 }
 
+/// Returns true if there is room for the claims of so many more tags of a repository.
+async fn has_room(connection: &mut Connection, repository: &str, more: u64) -> Result<bool, sqlx::Error> {
+    let count =
+        "SELECT count(*), count(*) FILTER (WHERE repository = $1) FROM manifest_pushes WHERE tag <> ''";
+    let count = connection.row(count, values![repository]).await?.ok_or(sqlx::Error::RowNotFound)?;
+    Ok(count.number(0)? + more <= MOST_PUSH_CLAIMS && count.number(1)? + more <= PUSH_CLAIMS_SHARE)
+}
+
 /// Begins a deletion: from now on no push begins in the repository. `Busy` where another deletion is under way.
-pub(super) async fn begin_deletion(
+async fn begin_deletion(
     connection: &mut Connection,
     holder: &str,
     repository: &str,
@@ -65,24 +85,21 @@ pub(super) async fn begin_deletion(
 }
 
 /// Returns true while pushes are under way in a repository. One that began ten minutes ago has ended: its answer was lost.
-pub(super) async fn has_pushes(connection: &mut Connection, repository: &str) -> Result<bool, sqlx::Error> {
+async fn has_pushes(connection: &mut Connection, repository: &str) -> Result<bool, sqlx::Error> {
     let count =
         concat!("SELECT count(*) FROM manifest_pushes WHERE repository = $1 AND at > ", now!(), " - 600");
     Ok(connection.number(count, values![repository]).await? > 0)
 }
 
 /// Reads the digests of the manifests that were pushed to a repository in the last day.
-pub(super) async fn pushed_lately(
-    connection: &mut Connection,
-    repository: &str,
-) -> Result<Vec<String>, sqlx::Error> {
+async fn pushed_lately(connection: &mut Connection, repository: &str) -> Result<Vec<String>, sqlx::Error> {
     let digests = "SELECT digest FROM pushed_manifests WHERE repository = $1 \
                    UNION SELECT digest FROM manifest_pushes WHERE repository = $1";
     connection.rows(digests, values![repository]).await?.iter().map(|row| row.get(0)).collect()
 }
 
 /// Ends what a holder has begun.
-pub(super) async fn end(connection: &mut Connection, holder: &str) -> Result<(), sqlx::Error> {
+async fn end(connection: &mut Connection, holder: &str) -> Result<(), sqlx::Error> {
     let mut transaction = connection.begin(Lock::State).await?;
     let pushed = concat!(
         "INSERT INTO pushed_manifests SELECT DISTINCT repository, digest, ",
@@ -96,13 +113,42 @@ pub(super) async fn end(connection: &mut Connection, holder: &str) -> Result<(),
 }
 
 /// Ends all pushes of a write-once tag: the registry shows it.
-pub(super) async fn settle(
+async fn settle(connection: &mut Connection, repository: &str, tag: &str) -> Result<(), sqlx::Error> {
+    let settle = "DELETE FROM manifest_pushes WHERE repository = $1 AND tag = $2 AND tag <> ''";
+    connection.execute(settle, values![repository, tag]).await.map(drop)
+}
+
+/// Reads the digest for which a write-once tag is claimed, with the time since its last push began.
+async fn claim(
     connection: &mut Connection,
     repository: &str,
     tag: &str,
-) -> Result<(), sqlx::Error> {
-    let settle = "DELETE FROM manifest_pushes WHERE repository = $1 AND tag = $2 AND tag <> ''";
-    connection.execute(settle, values![repository, tag]).await.map(drop)
+) -> Result<Option<PushClaim>, sqlx::Error> {
+    let claim = concat!(
+        "SELECT digest, greatest(",
+        now!(),
+        " - max(at), 0) FROM manifest_pushes WHERE repository = $1 AND tag = $2 AND tag <> '' GROUP BY digest"
+    );
+    let Some(row) = connection.row(claim, values![repository, tag]).await? else { return Ok(None) };
+    Ok(Some(PushClaim { digest: row.get(0)?, age: Duration::from_secs(row.number(1)?) }))
+}
+
+/// Ends a claim whose last push began so long ago; returns false if there is none.
+async fn release(
+    connection: &mut Connection,
+    repository: &str,
+    tag: &str,
+    age: Duration,
+) -> Result<bool, sqlx::Error> {
+    let mut transaction = connection.begin(Lock::State).await?;
+    let release = concat!(
+        "DELETE FROM manifest_pushes WHERE repository = $1 AND tag = $2 AND tag <> '' AND NOT EXISTS \
+         (SELECT 1 FROM manifest_pushes WHERE repository = $1 AND tag = $2 AND at > ",
+        now!(),
+        " - $3)"
+    );
+    let released = transaction.execute(release, values![repository, tag, age.as_secs()]).await?;
+    transaction.commit().await.map(|()| released > 0)
 }
 
 /// Forgets deletions, and pushes of tags that are not write-once, that a crash has left.
@@ -111,4 +157,62 @@ async fn forget_old(mut transaction: super::connection::Transaction<'_>) -> Resu
     let pushes = concat!("DELETE FROM manifest_pushes WHERE tag = '' AND at < ", now!(), " - 600");
     transaction.script(pushes).await?;
     transaction.commit().await
+}
+
+impl HoldStore for SqlStore {
+    fn begin_push(&self, holder: String, push: PushHold) -> Answer<'_, HoldAnswer> {
+        Box::pin(async move {
+            let mut connection = self.writable().await?;
+            self.said(begin_push(&mut connection, &holder, &push).await)
+        })
+    }
+
+    fn begin_deletion(&self, holder: String, repository: String) -> Answer<'_, HoldAnswer> {
+        Box::pin(async move {
+            let mut connection = self.writable().await?;
+            self.said(begin_deletion(&mut connection, &holder, &repository).await)
+        })
+    }
+
+    fn has_pushes(&self, repository: String) -> Answer<'_, bool> {
+        Box::pin(async move {
+            let mut connection = self.ready().await?;
+            self.said(has_pushes(&mut connection, &repository).await)
+        })
+    }
+
+    fn pushed_lately(&self, repository: String) -> Answer<'_, Vec<String>> {
+        Box::pin(async move {
+            let mut connection = self.ready().await?;
+            self.said(pushed_lately(&mut connection, &repository).await)
+        })
+    }
+
+    fn end_hold(&self, holder: String) -> Answer<'_, ()> {
+        Box::pin(async move {
+            let mut connection = self.writable().await?;
+            self.said(end(&mut connection, &holder).await)
+        })
+    }
+
+    fn settle_pushes(&self, repository: String, tag: String) -> Answer<'_, ()> {
+        Box::pin(async move {
+            let mut connection = self.writable().await?;
+            self.said(settle(&mut connection, &repository, &tag).await)
+        })
+    }
+
+    fn push_claim(&self, repository: String, tag: String) -> Answer<'_, Option<PushClaim>> {
+        Box::pin(async move {
+            let mut connection = self.ready().await?;
+            self.said(claim(&mut connection, &repository, &tag).await)
+        })
+    }
+
+    fn release_pushes(&self, repository: String, tag: String, age: Duration) -> Answer<'_, bool> {
+        Box::pin(async move {
+            let mut connection = self.writable().await?;
+            self.said(release(&mut connection, &repository, &tag, age).await)
+        })
+    }
 }

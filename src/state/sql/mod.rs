@@ -27,8 +27,8 @@ use tokio::sync::{Mutex, MutexGuard};
 use super::{
     ClaimsDigest, EndedSession, SignIn,
     store::{
-        Answer, Change, Followed, HoldAnswer, PushHold, Seen, Store, StoreError, StoredClaims,
-        StoredPersonalToken, StoredPush, StoredRevocations, Told, WrongPassword,
+        Answer, Change, Followed, Seen, Store, StoreError, StoredClaims, StoredPersonalToken, StoredPush,
+        StoredRevocations, Told, WrongPassword,
     },
 };
 use crate::activity::{Activity, Batch, Entry, Key};
@@ -356,48 +356,6 @@ impl Store for SqlStore {
             // Many at a time, while passwords are guessed: no request and no revocation waits for them.
             let mut connection = self.quiet().await?;
             self.said(wrong_passwords::exchange(&mut connection, &self.replica, &own, after).await)
-        })
-    }
-
-    fn begin_push(&self, holder: String, push: PushHold) -> Answer<'_, HoldAnswer> {
-        Box::pin(async move {
-            let mut connection = self.writable().await?;
-            self.said(holds::begin_push(&mut connection, &holder, &push).await)
-        })
-    }
-
-    fn begin_deletion(&self, holder: String, repository: String) -> Answer<'_, HoldAnswer> {
-        Box::pin(async move {
-            let mut connection = self.writable().await?;
-            self.said(holds::begin_deletion(&mut connection, &holder, &repository).await)
-        })
-    }
-
-    fn has_pushes(&self, repository: String) -> Answer<'_, bool> {
-        Box::pin(async move {
-            let mut connection = self.ready().await?;
-            self.said(holds::has_pushes(&mut connection, &repository).await)
-        })
-    }
-
-    fn pushed_lately(&self, repository: String) -> Answer<'_, Vec<String>> {
-        Box::pin(async move {
-            let mut connection = self.ready().await?;
-            self.said(holds::pushed_lately(&mut connection, &repository).await)
-        })
-    }
-
-    fn end_hold(&self, holder: String) -> Answer<'_, ()> {
-        Box::pin(async move {
-            let mut connection = self.writable().await?;
-            self.said(holds::end(&mut connection, &holder).await)
-        })
-    }
-
-    fn settle_pushes(&self, repository: String, tag: String) -> Answer<'_, ()> {
-        Box::pin(async move {
-            let mut connection = self.writable().await?;
-            self.said(holds::settle(&mut connection, &repository, &tag).await)
         })
     }
 

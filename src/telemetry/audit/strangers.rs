@@ -79,8 +79,10 @@ impl Budget {
         // leaked after its last day must not fill the log.
         let is_refused_robot = is_token && record.decision == Some(Decision::Unauthenticated);
         let is_of_account = record.source.is_some() && !is_refused_robot;
-        let is_of_operator =
-            matches!(record.event, Event::Freeze | Event::Revocation | Event::Untag | Event::Prune);
+        let is_of_operator = matches!(
+            record.event,
+            Event::Freeze | Event::Revocation | Event::Untag | Event::Release | Event::Prune
+        );
         if is_of_operator || record.event == Event::Summary || is_of_account {
             return None;
         }
@@ -337,7 +339,7 @@ mod tests {
 
     #[test]
     fn what_an_operator_does_is_always_written() {
-        for event in [Event::Freeze, Event::Revocation, Event::Untag, Event::Prune] {
+        for event in [Event::Freeze, Event::Revocation, Event::Untag, Event::Release, Event::Prune] {
             assert_eq!(Budget::of(&Record::new(event)), None, "{event:?}");
         }
     }

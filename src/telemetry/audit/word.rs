@@ -19,6 +19,8 @@ pub enum Event {
     DeviceLogin,
     /// An operator deleted a tag.
     Untag,
+    /// An operator ended the claim of an unfinished push of a tag.
+    Release,
     /// A tag or a manifest was deleted by `retention`.
     Prune,
     /// The count of lines left out: those about requests without an account, when there are many.
@@ -65,6 +67,7 @@ impl Event {
             Self::PersonalToken => "personal_token",
             Self::DeviceLogin => "device_login",
             Self::Untag => "untag",
+            Self::Release => "release",
             Self::Prune => "prune",
             Self::Summary => "summary",
         }

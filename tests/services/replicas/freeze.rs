@@ -1,13 +1,16 @@
 //! A freeze of one replica holds at all, and a thaw ends it at all.
 
-use std::thread;
+use std::{
+    process::{Command, Stdio},
+    thread,
+};
 
 use super::{control, two};
 use crate::support::{
     curl::curl,
     distribution::{push_blob, start_upload},
     metrics,
-    portwarden::{ADMIN, Portwarden},
+    portwarden::{ADMIN, Portwarden, program},
     postgres::Postgres,
     process::{PATIENCE, eventually},
     registry::registry,
@@ -75,6 +78,15 @@ fn rule_64_a_freeze_waits_for_the_pushes_of_other_replicas() {
     assert!(is_frozen(a) && is_frozen(b));
     control(a, &["thaw"]).succeeds();
     assert!(eventually(PATIENCE, || writes(b) == 202));
+    // One whose command is interrupted is called off.
+    push_blob(&push, "acme/app", b"layer");
+    let socket = a.file("control.sock");
+    let freeze = ["freeze", "--for", "10m", "--drain", "40s", "--socket", socket.to_str().unwrap()];
+    let mut command = Command::new(program()).args(freeze).stdout(Stdio::null()).spawn().unwrap();
+    assert!(eventually(PATIENCE, || control(b, &["status"]).text().contains("draining")));
+    command.kill().unwrap();
+    command.wait().unwrap();
+    assert!(eventually(PATIENCE, || [a, b].map(writes) == [202, 202]));
     // One that is thawed at another replica while it drains does not begin.
     push_blob(&push, "acme/app", b"layer");
     thread::scope(|scope| {

@@ -6,6 +6,7 @@
 mod demo;
 mod freeze;
 mod passwords;
+mod release;
 mod stores;
 
 use std::{
