@@ -174,6 +174,14 @@ impl Accepting {
         // its thread: two system calls for each handshake.
         self.socket.async_io(Interest::READABLE, Listener::accept).await
     }
+
+    /// A connection that the kernel has taken already.
+    ///
+    /// # Errors
+    /// There is none, or it broke.
+    pub(super) fn waiting(&self) -> io::Result<(Accepted, Option<SocketAddr>)> {
+        self.socket.get_ref().accept()
+    }
 }
 
 impl Accepted {

@@ -25,7 +25,8 @@ mod watch;
 mod workers;
 
 use std::{
-    io::ErrorKind,
+    io::{self, ErrorKind},
+    net::SocketAddr,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -48,6 +49,7 @@ use crate::{
     proxy::Service,
 };
 use connection::Connections;
+use listener::Accepted;
 use reject_connection::reject_connection;
 
 /// Serves what `workers` listen on until `stop` becomes true, then lets transfers finish within `limits.drain_timeout`.
@@ -75,7 +77,6 @@ pub async fn run(
         .collect();
     let _ = stop.wait_for(|stop| *stop).await;
     for task in accepting {
-        task.abort();
         let _ = task.await;
     }
     let _ = tokio::time::timeout(admission.limits().drain_timeout, admission.all_ended()).await;
@@ -87,7 +88,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// The interval between log lines about it.
 const LOG_ACCEPT_FAILURES_EVERY: Duration = Duration::from_secs(10);
 
-/// Accepts for ever: an error of one connection, or of the system, must not end the server.
+/// Accepts until the server stops: an error of one connection, or of the system, must not end it.
 async fn accept(
     listener: Accepting,
     connections: Connections,
@@ -95,9 +96,9 @@ async fn accept(
     workers: Arc<Workers>,
 ) {
     let failures = FailureLog::every(LOG_ACCEPT_FAILURES_EVERY);
-    loop {
-        admission.room().await;
-        match listener.next().await {
+    let mut stop = connections.stop.clone();
+    while let Some(accepted) = next(&listener, &admission, &mut stop).await {
+        match accepted {
             Ok((stream, peer)) => {
                 let proxies = &connections.service.snapshot().settings.client_address;
                 let counts = peer.is_some_and(|peer| !proxies.is_proxy(peer.ip()));
@@ -121,4 +122,24 @@ async fn accept(
             }
         }
     }
+}
+
+/// The next connection. When the server stops, those that the kernel has taken already: their clients have sent their
+/// requests. Then `None`.
+async fn next(
+    listener: &Accepting,
+    admission: &Admission,
+    stop: &mut signal::Receiver<bool>,
+) -> Option<io::Result<(Accepted, Option<SocketAddr>)>> {
+    if !*stop.borrow() {
+        let accepted = async {
+            admission.room().await;
+            listener.next().await
+        };
+        tokio::select! {
+            accepted = accepted => return Some(accepted),
+            _ = stop.wait_for(|stop| *stop) => {}
+        }
+    }
+    listener.waiting().ok().map(Ok)
 }

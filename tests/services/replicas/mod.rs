@@ -7,6 +7,7 @@ mod demo;
 mod freeze;
 mod passwords;
 mod release;
+mod rolling;
 mod stores;
 
 use std::{
