@@ -11,7 +11,7 @@ use std::{
 use tempfile::TempDir;
 
 use super::{
-    command,
+    command::{self, Output},
     pki::{self, Authority},
     ports::free_port,
     process::{PATIENCE, Process, eventually},
@@ -92,6 +92,12 @@ impl Postgres {
     #[track_caller]
     pub fn in_state(&self, sql: &str) {
         self.psql("state", sql);
+    }
+
+    /// Returns true if a query of that database has rows.
+    pub fn state_has(&self, query: &str) -> bool {
+        let said = self.run_psql("state", &format!("SELECT 'yes' WHERE EXISTS ({query})")).succeeds();
+        said.stdout.contains("yes")
     }
 
     /// Puts the database of a state aside, as a backup would.
@@ -177,6 +183,10 @@ impl Postgres {
 
     #[track_caller]
     fn psql(&self, database: &str, sql: &str) {
+        self.run_psql(database, sql).succeeds();
+    }
+
+    fn run_psql(&self, database: &str, sql: &str) -> Output {
         let (host, port) = (self.directory.path().to_str().unwrap(), self.port.to_string());
         let args = [
             "-h",
@@ -194,7 +204,7 @@ impl Postgres {
             "-c",
             sql,
         ];
-        command::run(&tool("psql"), &args, &[("PGPASSWORD", ADMIN.1)]).succeeds();
+        command::run(&tool("psql"), &args, &[("PGPASSWORD", ADMIN.1)])
     }
 }
 

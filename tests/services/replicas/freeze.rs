@@ -1,6 +1,7 @@
 //! A freeze of one replica holds at all, and a thaw ends it at all.
 
 use std::{
+    fs,
     process::{Command, Stdio},
     thread,
 };
@@ -14,6 +15,7 @@ use crate::support::{
     postgres::Postgres,
     process::{PATIENCE, eventually},
     registry::registry,
+    relay_tcp::TcpRelay,
 };
 
 /// The status of the first request of a push.
@@ -96,6 +98,32 @@ fn rule_64_a_freeze_waits_for_the_pushes_of_other_replicas() {
         frozen.join().unwrap().fails().says("it was thawed before it came into force");
     });
     assert!(eventually(PATIENCE, || [a, b].map(writes) == [202, 202]));
+}
+
+#[test]
+fn rule_64_a_freeze_waits_for_a_replica_that_was_cut_off_as_the_others_were() {
+    let (registry, postgres) = (registry(), Postgres::start());
+    let relay = TcpRelay::start(postgres.address());
+    let [a, b] = &mut two(&registry, &postgres.state_url(), "");
+    let file = b.file("portwarden.yml");
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(&file, text.replace(&postgres.address().to_string(), &relay.address().to_string())).unwrap();
+    b.stop();
+    b.crash_and_restart();
+    relay.stop();
+    b.says("the shared state cannot be used");
+    // The database was away from all for long, and the first replica is back.
+    postgres.in_state("UPDATE replicas SET heard_at = 0, since = 0");
+    assert!(eventually(PATIENCE, || postgres.state_has("SELECT FROM replicas WHERE heard_at > 0")));
+    thread::scope(|scope| {
+        let frozen = scope.spawn(|| control(a, &["freeze", "--for", "10m", "--drain", "1s"]));
+        assert!(eventually(PATIENCE, || writes(a) == 503));
+        assert_eq!(writes(b), 202);
+        assert!(!frozen.is_finished(), "it waits for the other one");
+        relay.go_on();
+        frozen.join().unwrap().succeeds().says("at 2 replicas");
+    });
+    assert_eq!(writes(b), 503);
 }
 
 /// Both have read the state.
