@@ -18,6 +18,7 @@ mod personal_token;
 mod recent_sign_ins;
 mod remembered;
 mod robots;
+mod seal;
 mod secret;
 mod sign_in;
 mod source;
@@ -47,6 +48,7 @@ pub use robots::{
     LastDay, ListedToken, MOST_TOKENS, Mistyped, NewToken, RobotError, RobotSettings, RobotTokenSettings,
     RobotVerdict, Robots, TokenDigest, TokenEnded, TokenName, fit_to_log, holds_robot_token, is_robot_token,
 };
+pub use seal::Seal;
 pub use secret::{NoRandomness, Secret};
 pub use sign_in::{SignInEnd, SignInSection};
 pub use source::Source;

@@ -10,8 +10,8 @@ use tokio::time::{Instant, timeout_at};
 
 use super::{Snapshot, snapshot::unix_now};
 use crate::{
-    authn::{Identity, Labels, Secret, SignInEnd, SignInSection},
-    sign_in::{Failure, Person, Provider, Seal},
+    authn::{Identity, Labels, Seal, Secret, SignInEnd, SignInSection},
+    sign_in::{Failure, Person, Provider},
     state::{SignIn, SignInEntry, State},
     token::{SignInClaim, TokenError},
 };

@@ -4,8 +4,7 @@ use aws_lc_rs::{constant_time, digest, rand};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL};
 use serde::{Deserialize, Serialize};
 
-use super::Seal;
-use crate::authn::SignInSection;
+use crate::authn::{Seal, SignInSection};
 
 /// The time for which an attempt counts, in seconds.
 pub const LIFETIME: u64 = 600;

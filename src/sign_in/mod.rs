@@ -13,7 +13,6 @@ mod http;
 mod openid;
 mod person;
 mod provider;
-mod seal;
 mod settings;
 #[cfg(test)]
 mod tests;
@@ -23,15 +22,16 @@ use std::sync::Arc;
 use aws_lc_rs::hmac;
 use tokio::sync::Semaphore;
 
-use crate::authn::SignInSection;
+use crate::authn::{Seal, SignInSection};
 
 pub use attempt::{Attempt, LIFETIME};
 pub use failure::Failure;
 pub use person::Person;
 pub use provider::Provider;
-pub use seal::{PURPOSE as SEAL_PURPOSE, Seal};
 pub use settings::{ClientSecret, OpenIdSettings, ProviderKind, ProviderSettings};
 
+/// Separates the key that seals what is kept about people from other secrets of the key of tokens.
+pub const SEAL_PURPOSE: &str = "portwarden sign-in v1";
 /// Questions to all providers at once.
 const AT_ONCE: usize = 16;
 

@@ -3,8 +3,8 @@
 use aws_lc_rs::hmac;
 use serde_json::json;
 
-use super::{Attempt, Failure, LIFETIME, Person, Seal, openid::check_domain};
-use crate::authn::{SignInEnd, SignInSection};
+use super::{Attempt, Failure, LIFETIME, Person, openid::check_domain};
+use crate::authn::{Seal, SignInEnd, SignInSection};
 
 const NOW: u64 = 1_800_000_000;
 

@@ -1,5 +1,5 @@
-//! Sealing of what leaves this process and comes back: the attempts in cookies, and the tokens of providers in the state
-//! file.
+//! Sealing of what leaves this process and comes back: attempts of sign-ins in cookies, and in the state the tokens of
+//! providers and the keys of certificates.
 
 use std::fmt;
 
@@ -9,16 +9,14 @@ use aws_lc_rs::{
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL};
 
-/// The key that seals, which comes from the key of tokens: with another one, nothing sealed before is read.
+/// The key that seals, which comes from a key that lasts: with another one, nothing sealed before is read.
 pub struct Seal(RandomizedNonceKey);
 
-/// Separates this key from other secrets of the same private key.
-pub const PURPOSE: &str = "portwarden sign-in v1";
 /// Bytes of a nonce.
 const NONCE: usize = 12;
 
 impl Seal {
-    /// The key for sealing that `key` makes; `key` is derived for [`PURPOSE`]. `None` where the library refuses.
+    /// The key for sealing that `key` makes, which is derived for one purpose. `None` where the library refuses.
     pub fn new(key: &hmac::Key) -> Option<Self> {
         let bytes = hmac::sign(key, b"AES-256-GCM");
         RandomizedNonceKey::new(&AES_256_GCM, bytes.as_ref()).ok().map(Self)
