@@ -1,4 +1,4 @@
-//! The changes of other replicas in a state that they share: revocations, personal tokens and people who sign in.
+//! The changes of other replicas in a state that they share: revocations, personal tokens, people who sign in, records.
 //!
 //! The list of changes is read several times a second, so that each replica has them in memory, and no request waits for
 //! the store. Where the store gives no answer, what is known counts on, for as long as `state.when_down` allows. What is
@@ -21,6 +21,7 @@ use tokio::{
 
 use super::{
     NotRevoked, Revocations, SharedFreeze, SharedSettings, State, Target,
+    leases::LeasedRecords,
     sql::SqlStore,
     store::{Change, Followed, Seen, SharedChange, Store, StoreError},
 };
@@ -35,12 +36,13 @@ const ALIVE: Duration = Duration::from_secs(5);
 pub(super) struct Follower {
     seen: Mutex<Seen>,
     /// The beginning of the last reading that came to its end.
-    read_at: Mutex<Instant>,
+    pub(super) read_at: watch::Sender<Instant>,
     /// The time for which what is known counts without another reading; `None` for any.
     pub(super) trusted_for: Option<Duration>,
     is_failing: AtomicBool,
     /// The number of the last wrong password that was read; `None` before the first exchange.
     told: Mutex<Option<u64>>,
+    pub(super) records: LeasedRecords,
     /// Held while changes are read and put in force: in their order.
     turn: tokio::sync::Mutex<()>,
     /// The freeze of all replicas.
@@ -67,16 +69,16 @@ impl Follower {
     }
 
     fn new(seen: Seen, freeze: Option<SharedFreeze>) -> Self {
-        let (seen, read_at) = (Mutex::new(seen), Mutex::new(Instant::now()));
+        let (seen, read_at) = (Mutex::new(seen), watch::Sender::new(Instant::now()));
         let (is_failing, turn) = (AtomicBool::new(false), tokio::sync::Mutex::default());
         let (freeze, is_freeze_unsettled) = (watch::Sender::new(freeze), AtomicBool::new(false));
-        let told = Mutex::default();
-        Self { seen, read_at, trusted_for: None, is_failing, told, turn, freeze, is_freeze_unsettled }
+        let (told, records) = (Mutex::default(), LeasedRecords::default());
+        Self { seen, read_at, trusted_for: None, is_failing, told, records, turn, freeze, is_freeze_unsettled }
     }
 
     /// Returns true if what is known may lack revocations for longer than is allowed.
     pub(super) fn is_out_of_date(&self) -> bool {
-        self.trusted_for.is_some_and(|most| self.read_at.lock().elapsed() > most)
+        self.trusted_for.is_some_and(|most| self.read_at.borrow().elapsed() > most)
     }
 }
 
@@ -91,8 +93,11 @@ impl State {
             let server = store.place().display();
             tracing::warn!(%server, "made the tables of a new state: tokens and sessions that were issued before are refused");
         }
-        let mut state = Self::with(Arc::new(store)).await?;
+        let store = Arc::new(store);
+        let mut state = Self::with(Arc::clone(&store) as _).await?;
         state.follower.trusted_for = settings.trusted_for;
+        state.follower.records.store = Some(store);
+        state.follower.records.replace(state.follower.records.read().await?);
         Ok(state)
     }
 
@@ -103,7 +108,7 @@ impl State {
 
     /// Returns the time since all changes of other replicas were known; `None` for a state of one.
     pub fn behind(&self) -> Option<Duration> {
-        self.is_shared().then(|| self.follower.read_at.lock().elapsed())
+        self.is_shared().then(|| self.follower.read_at.borrow().elapsed())
     }
 
     /// Returns true if what was revoked is not known for longer than the operator allows.
@@ -145,7 +150,7 @@ impl State {
         let Follower { read_at, is_failing, .. } = &self.follower;
         match followed {
             Ok(()) => {
-                *read_at.lock() = began;
+                read_at.send_replace(began);
                 if is_failing.swap(false, Ordering::Relaxed) {
                     tracing::info!("the shared state can be used again");
                 }
@@ -213,6 +218,7 @@ impl State {
         let before = self.revocation_count();
         // First, so that no change is missed.
         let seen = store.last_change().await?;
+        let records = self.follower.records.read().await?;
         let stored = store.load().await?;
         let tokens = store.personal_tokens().await?;
         let sign_ins = store.sign_ins().await?;
@@ -236,6 +242,7 @@ impl State {
         ended.iter().for_each(|session| self.ended_sessions.lock().insert(session, unix_now()));
         self.personal.replace(tokens);
         self.sign_ins.replace(sign_ins).await;
+        self.follower.records.replace(records);
         *self.follower.seen.lock() = seen;
         Ok(Some(is_same))
     }
@@ -251,6 +258,7 @@ impl State {
                 let mut ended = self.ended_sessions.lock();
                 session.iter().for_each(|session| ended.insert(session, unix_now()));
             }
+            SharedChange::Record(name, content) => self.follower.records.follow(name, content),
             SharedChange::SignIn(name, record) => {
                 self.sign_ins.follow(&name, record.map(|record| *record)).await;
             }

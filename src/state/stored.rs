@@ -172,6 +172,8 @@ pub(in crate::state) enum SharedChange {
     PersonalToken(String, Option<Box<StoredPersonalToken>>),
     /// The person under this folded name, or none.
     SignIn(String, Option<Box<SignIn>>),
+    /// The content of the record of this name, or none.
+    Record(String, Option<String>),
     /// The session was ended; `None` where it is over by now.
     EndedSession(Option<EndedSession>),
     /// The freeze of all replicas, or none.

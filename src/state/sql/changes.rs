@@ -21,6 +21,8 @@ pub(super) const FREEZE: &str = "freeze";
 
 /// The key of a session that was ended.
 pub(super) const ENDED_SESSION: &str = "ended_session";
+/// The name of a record that one replica at a time writes.
+pub(super) const RECORD: &str = "record";
 
 /// The number of changes that are kept. A replica that has missed more reads everything.
 const KEPT: u64 = 20_000;
@@ -113,6 +115,12 @@ async fn change(
             Some(SharedChange::EndedSession(ended_sessions::read_one(connection, &key).await?))
         }
         FREEZE => Some(SharedChange::Freeze(freeze::read(connection, None).await?.current)),
+        RECORD => {
+            let content = "SELECT content FROM leased_records WHERE name = $1";
+            let row = connection.row(content, values![&key]).await?;
+            let content = row.map(|row| row.get::<Option<String>>(0)).transpose()?.flatten();
+            Some(SharedChange::Record(key, content))
+        }
         // Also what a newer version has noted.
         _ => None,
     })

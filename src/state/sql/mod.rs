@@ -11,6 +11,7 @@ mod ended_sessions;
 mod file;
 mod freeze;
 mod holds;
+mod leases;
 mod personal_tokens;
 mod postgres;
 mod pushes;
@@ -75,11 +76,6 @@ impl SqlStore {
             activity_gap: 0,
             bounds: activity::BOUNDS,
         }
-    }
-
-    /// The path of the file, or the address of the server.
-    pub(super) fn place(&self) -> &std::path::Path {
-        &self.place
     }
 
     /// Returns true if it held nothing when it was opened.

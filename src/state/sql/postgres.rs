@@ -17,6 +17,11 @@ use crate::{
 const MIGRATIONS: [&str; 1] = [include_str!("postgres.sql")];
 
 impl SqlStore {
+    /// The path of the file, or the address of the server.
+    pub(in crate::state) fn place(&self) -> &Path {
+        &self.place
+    }
+
     /// Connects to the server, and makes the tables there, or those that this version needs. `now` in seconds since 1970.
     ///
     /// # Errors

@@ -151,3 +151,11 @@ CREATE TABLE ended_sessions (
     expires_at BIGINT NOT NULL
 );
 CREATE INDEX ended_sessions_account ON ended_sessions (account);
+
+-- Records that one replica at a time writes: the holder, until then by the clock of this server. Sealed.
+CREATE TABLE leased_records (
+    name TEXT COLLATE "C" PRIMARY KEY,
+    content TEXT,
+    holder TEXT NOT NULL,
+    until BIGINT NOT NULL
+);

@@ -275,3 +275,33 @@ fn a_file_and_a_server_answer_alike() {
     }
     assert_eq!(file.len(), server.len());
 }
+
+#[test]
+fn rule_64_a_record_is_written_by_the_replica_whose_lease_has_not_ended_by_the_clock_of_the_server() {
+    let postgres = Postgres::start();
+    let settings = shared(&postgres);
+    run(async {
+        let (a, b) = (open(&settings).await, open(&settings).await);
+        let (lease, content) = a.lease("record").await.unwrap().unwrap();
+        assert_eq!(content, None);
+        assert!(b.lease("record").await.unwrap().is_none());
+        lease.write("first").await.unwrap();
+        assert!(b.lease("record").await.unwrap().is_none());
+        assert_eq!(open(&settings).await.record("record").as_deref(), Some("first"));
+        // As if ten seconds had passed while the first one was stopped.
+        postgres.in_state("UPDATE leased_records SET until = 0");
+        let (other, content) = b.lease("record").await.unwrap().unwrap();
+        assert_eq!(content.as_deref(), Some("first"));
+        other.write("second").await.unwrap();
+        for _ in 0..2 {
+            let late = lease.write("late").await.unwrap_err();
+            assert!(late.message.contains("the lease has ended"), "{late}");
+        }
+        assert!(lease.keep().await.message.contains("the lease has ended"));
+        other.end().await.unwrap();
+        lease.write("late, too").await.unwrap_err();
+        let (_lease, content) = a.lease("record").await.unwrap().unwrap();
+        assert_eq!(content.as_deref(), Some("second"));
+        assert!(State::default().lease("record").await.unwrap().is_none());
+    });
+}
