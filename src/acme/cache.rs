@@ -4,9 +4,15 @@
 //! The certificate's has the name and the form of docker_auth's, so that either finds what the other has fetched: the
 //! key and the chain in PEM. A line before them, which PEM readers pass over, says which directory it came from.
 
-use std::{fs, io, os::unix::fs::DirBuilderExt as _, path::PathBuf, time::SystemTime};
+use std::{
+    fs, io,
+    os::unix::fs::DirBuilderExt as _,
+    path::{Path, PathBuf},
+    time::SystemTime,
+};
 
 use instant_acme::AccountCredentials;
+use serde::Serialize;
 use serde_json::Value;
 use zeroize::Zeroizing;
 
@@ -47,12 +53,12 @@ pub(super) fn certificate(settings: &AcmeSettings) -> Option<Certificate> {
     read.inspect_err(|why| passed_over(why)).ok()
 }
 
-/// Stores a certificate and its key, each in PEM.
+/// Stores a key and its certificates in PEM.
 ///
 /// # Errors
 /// The file cannot be written.
-pub(super) fn store_certificate(settings: &AcmeSettings, key: &str, chain: &str) -> io::Result<()> {
-    let text = Zeroizing::new(format!("{FROM}{}\n{key}\n{chain}", settings.directory));
+pub(super) fn store_certificate(settings: &AcmeSettings, pem: &str) -> io::Result<()> {
+    let text = Zeroizing::new(format!("{FROM}{}\n{pem}", settings.directory));
     private_file::replace(&settings.certificate_file(), text.as_bytes())
 }
 
@@ -61,6 +67,15 @@ pub(super) fn store_certificate(settings: &AcmeSettings, key: &str, chain: &str)
 /// # Errors
 /// The file cannot be read or used.
 pub(super) fn account(settings: &AcmeSettings) -> Result<Option<AccountCredentials>, String> {
+    let read = account_json(settings)?.map(serde_json::from_value).transpose();
+    read.map_err(|_| unusable_account(&account_file(settings)))
+}
+
+/// Reads the account as [`account`] does, and leaves it as it is.
+///
+/// # Errors
+/// The file cannot be read, or is not JSON.
+pub(super) fn account_json(settings: &AcmeSettings) -> Result<Option<Value>, String> {
     let path = account_file(settings);
     let said = |why: &str| format!("{}: {why}", path.display());
     let found = private_file::look_at(&path, "put the file itself there");
@@ -68,19 +83,23 @@ pub(super) fn account(settings: &AcmeSettings) -> Result<Option<AccountCredentia
         return Ok(None);
     }
     let text = fs::read(&path).map(Zeroizing::new).map_err(|error| said(&error.to_string()))?;
-    let unusable = |_| said("not the account of an authority; remove it, and the next order makes another");
-    let read: Value = serde_json::from_slice(&text).map_err(unusable)?;
-    if read.get("directory").and_then(Value::as_str) != Some(&settings.directory) {
-        return Ok(None);
-    }
-    serde_json::from_value(read).map(Some).map_err(unusable)
+    let read: Value = serde_json::from_slice(&text).map_err(|_| unusable_account(&path))?;
+    let is_of_directory = read.get("directory").and_then(Value::as_str) == Some(&settings.directory);
+    Ok(is_of_directory.then_some(read))
+}
+
+fn unusable_account(path: &Path) -> String {
+    format!(
+        "{}: not the account of an authority; remove it, and the next order makes another",
+        path.display()
+    )
 }
 
 /// Stores the account.
 ///
 /// # Errors
 /// The file cannot be written.
-pub(super) fn store_account(settings: &AcmeSettings, account: &AccountCredentials) -> Result<(), String> {
+pub(super) fn store_account(settings: &AcmeSettings, account: &impl Serialize) -> Result<(), String> {
     let path = account_file(settings);
     let stored = serde_json::to_vec(account)
         .map(Zeroizing::new)
@@ -144,12 +163,13 @@ mod tests {
             authorities: Vec::new(),
             challenge: ChallengeKind::TlsAlpn,
             external_account: None,
+            sealing_key: None,
         };
         let (usual, other) = (settings(LETS_ENCRYPT), settings("https://ca.example/directory"));
         let is_of = |settings| certificate(settings).unwrap().is_of_authority;
         assert!(is_of(&usual) && !is_of(&other));
         let pem = |name: &str| fs::read_to_string(directory.path().join(name)).unwrap();
-        store_certificate(&other, &pem("key"), &pem("own")).unwrap();
+        store_certificate(&other, &(pem("key") + &pem("own"))).unwrap();
         assert!(!is_of(&usual) && is_of(&other));
         // A key that others may have read is not shown to clients.
         fs::set_permissions(usual.certificate_file(), fs::Permissions::from_mode(0o644)).unwrap();

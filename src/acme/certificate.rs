@@ -16,6 +16,8 @@ use rustls::{
 };
 use x509_parser::{certificate::X509Certificate, prelude::FromDer};
 
+use crate::authn::Secret;
+
 /// The life of a self-signed certificate. No client trusts it, whatever its end.
 const SELF_SIGNED: Duration = Duration::from_secs(30 * 24 * 3600);
 
@@ -31,8 +33,10 @@ pub(super) struct Certificate {
     pub(super) obtained: SystemTime,
     /// False for one that Portwarden signed, or that another authority did.
     pub(super) is_of_authority: bool,
-    /// The point of the authority's window at which it is renewed: from 0 to 1, drawn once.
+    /// The point of the authority's window at which it is renewed: from 0 to 1, the same at all replicas.
     pub(super) draw: f64,
+    /// The key and the chain in PEM; empty for one that Portwarden signed.
+    pub(super) pem: Secret,
 }
 
 /// The certificate that handshakes show. It is replaced under open connections.
@@ -65,7 +69,9 @@ impl Certificate {
         let chain = CertificateDer::pem_slice_iter(pem.as_bytes()).collect::<Result<Vec<_>, _>>();
         let chain = chain.map_err(|error| format!("it is not PEM: {error}"))?;
         let key = PrivateKeyDer::from_pem_slice(pem.as_bytes());
-        Self::new(chain, key.map_err(|error| format!("it has no private key: {error}"))?, host, obtained)
+        let key = key.map_err(|error| format!("it has no private key: {error}"))?;
+        let pem = pem.find("-----BEGIN").map_or("", |start| &pem[start..]);
+        Ok(Self { pem: Secret::new(pem), ..Self::new(chain, key, host, obtained)? })
     }
 
     fn new(
@@ -82,13 +88,15 @@ impl Certificate {
             .map_err(|_| format!("its certificate is not for {host}"))?;
         let certified = CertifiedKey::from_der(chain, key, &aws_lc_rs::default_provider())
             .map_err(|error| format!("its certificate and its key cannot be used: {error}"))?;
+        let draw = draw_of(certified.cert.first().map_or(&[], |own| own));
         Ok(Self {
             certified: Arc::new(certified),
             from,
             until,
             obtained,
             is_of_authority: true,
-            draw: draw(),
+            draw,
+            pem: Secret::new(""),
         })
     }
 
@@ -118,10 +126,17 @@ impl Certificate {
 /// A number from 0 to 1; without randomness the middle.
 pub(super) fn draw() -> f64 {
     let mut bytes = [0; 4];
-    match ::aws_lc_rs::rand::fill(&mut bytes) {
-        Ok(()) => f64::from(u32::from_le_bytes(bytes)) / f64::from(u32::MAX),
-        Err(_) => 0.5,
-    }
+    ::aws_lc_rs::rand::fill(&mut bytes).map_or(0.5, |()| fraction(bytes))
+}
+
+/// A number from 0 to 1 that belongs to a certificate: its signature makes it as good as drawn.
+fn draw_of(der: &[u8]) -> f64 {
+    let digest = ::aws_lc_rs::digest::digest(&::aws_lc_rs::digest::SHA256, der);
+    digest.as_ref().first_chunk().map_or(0.5, |bytes| fraction(*bytes))
+}
+
+fn fraction(bytes: [u8; 4]) -> f64 {
+    f64::from(u32::from_le_bytes(bytes)) / f64::from(u32::MAX)
 }
 
 fn validity(der: &[u8]) -> Option<(SystemTime, SystemTime)> {

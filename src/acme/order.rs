@@ -8,14 +8,18 @@ use instant_acme::{
     Error, ExternalAccountKey, Identifier, NewAccount, NewOrder, Order, OrderStatus, RetryPolicy,
 };
 
+use tokio::time::timeout;
+
 use super::{
     Acme, cache,
     certificate::Certificate,
-    challenge::ChallengeGuard,
+    challenge::{ChallengeAnswer, ChallengeGuard},
     settings::{AcmeSettings, ChallengeKind},
 };
-use crate::backend::one_line;
+use crate::{backend::one_line, state::Lease};
 
+/// For one order, with all waiting for the authority.
+pub(super) const LONGEST_ORDER: Duration = Duration::from_secs(600);
 /// For an authorization to be valid, and again for the certificate: authorities look from several places.
 const PATIENCE: RetryPolicy = RetryPolicy::new().timeout(Duration::from_secs(120));
 
@@ -28,22 +32,27 @@ pub(super) struct Window {
 }
 
 impl Acme {
-    /// Orders a certificate, puts it in force and stores it.
+    /// Orders a certificate, puts it in force and stores it; with the lease of the record where there are other replicas.
     ///
     /// # Errors
     /// The reason, in one line. What was in force still is.
-    pub(super) async fn order(&self) -> Result<(), String> {
+    pub(super) async fn order(&self, lease: Option<&Lease>) -> Result<(), String> {
+        let ordered = timeout(LONGEST_ORDER, self.order_at_length(lease)).await;
+        ordered.unwrap_or_else(|_| Err("the order took longer than ten minutes".to_owned()))
+    }
+
+    async fn order_at_length(&self, lease: Option<&Lease>) -> Result<(), String> {
         let settings = &self.settings;
         cache::prepare(settings)?;
-        let mut order = match self.new_order(&self.account().await?).await {
+        let mut order = match self.new_order(&self.account(lease).await?).await {
             // Such as a private authority that was set up again.
             Err(error) if is_unknown_account(&error) => {
                 cache::forget_account(settings)?;
-                self.new_order(&self.account().await?).await.map_err(said)?
+                self.new_order(&self.account(lease).await?).await.map_err(said)?
             }
             order => order.map_err(said)?,
         };
-        self.authorize(&mut order).await?;
+        self.authorize(&mut order, lease).await?;
         let key = zeroize::Zeroizing::new(order.finalize().await.map_err(said)?);
         let chain = order.poll_certificate(&PATIENCE).await.map_err(said)?;
         let pem = zeroize::Zeroizing::new(format!("{}\n{chain}", *key));
@@ -54,7 +63,7 @@ impl Acme {
         }
         self.in_use.replace(certificate);
         // It serves all the same; the next start orders another.
-        cache::store_certificate(settings, &key, &chain).map_err(|error| {
+        cache::store_certificate(settings, &pem).map_err(|error| {
             let file = settings.certificate_file();
             format!("the new certificate is in use, and cannot be stored as {}: {error}", file.display())
         })
@@ -89,7 +98,7 @@ impl Acme {
     }
 
     /// The account of the last run, or a new one.
-    async fn account(&self) -> Result<Account, String> {
+    async fn account(&self, lease: Option<&Lease>) -> Result<Account, String> {
         let settings = &self.settings;
         let builder = Account::builder_with_http(Box::new(self.client.clone()));
         if let Some(credentials) = cache::account(settings)? {
@@ -106,6 +115,7 @@ impl Acme {
         let made = builder.create(&new, settings.directory.clone(), external.as_ref()).await;
         let (account, credentials) = made.map_err(said)?;
         cache::store_account(settings, &credentials)?;
+        self.tell_replicas(lease, None).await?;
         tracing::info!(directory = settings.directory, "made an account at the authority");
         Ok(account)
     }
@@ -126,14 +136,16 @@ impl Acme {
     }
 
     /// Proves control of the host, unless the authority still takes it for proven.
-    async fn authorize(&self, order: &mut Order) -> Result<(), String> {
+    async fn authorize(&self, order: &mut Order, lease: Option<&Lease>) -> Result<(), String> {
         let mut pending = Vec::new();
         let mut authorizations = order.authorizations();
         while let Some(authorization) = authorizations.next().await {
             let authorization = authorization.map_err(said)?;
             match authorization.status {
                 AuthorizationStatus::Valid => {}
-                AuthorizationStatus::Pending => pending.push(self.await_authority(authorization).await?),
+                AuthorizationStatus::Pending => {
+                    pending.push(self.await_authority(authorization, lease).await?);
+                }
                 status => {
                     return Err(format!("the authorization is {}", format!("{status:?}").to_lowercase()));
                 }
@@ -148,10 +160,12 @@ impl Acme {
         Err(failed_challenge(order).await.unwrap_or(why))
     }
 
-    /// Answers the challenge of an authorization until what is returned is dropped.
+    /// Answers the challenge of an authorization until what is returned is dropped. Other replicas can answer it, too,
+    /// before the authority is told.
     async fn await_authority(
         &self,
         mut authorization: AuthorizationHandle<'_>,
+        lease: Option<&Lease>,
     ) -> Result<ChallengeGuard<'_>, String> {
         let AcmeSettings { host, challenge: kind, .. } = &*self.settings;
         let wanted = match kind {
@@ -161,11 +175,10 @@ impl Acme {
         let challenge = authorization.challenge(wanted);
         let mut challenge =
             challenge.ok_or_else(|| format!("the authority does not offer {}", kind.name()))?;
-        let answer = challenge.key_authorization();
-        let guard = match kind {
-            ChallengeKind::TlsAlpn => self.challenges.await_handshake(host, answer.digest().as_ref())?,
-            ChallengeKind::Http => self.challenges.await_request(&challenge.token, answer.as_str())?,
-        };
+        let key_authorization = challenge.key_authorization().as_str().to_owned();
+        let answer = ChallengeAnswer { kind: *kind, token: challenge.token.clone(), key_authorization };
+        let guard = self.challenges.answer(host, &answer)?;
+        self.tell_replicas(lease, Some(answer)).await?;
         challenge.set_ready().await.map_err(said)?;
         Ok(guard)
     }

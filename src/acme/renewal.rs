@@ -1,21 +1,25 @@
 //! The time of each order: the authority's suggestion or two thirds of the certificate's life, and after a failure a
 //! pause that doubles.
 
-use std::time::{Duration, SystemTime};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
+use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::{
     Acme,
     certificate::{Certificate, draw},
-    order::Window,
+    order::{LONGEST_ORDER, Window},
 };
 
-/// For one order, with all waiting for the authority.
-const LONGEST_ORDER: Duration = Duration::from_secs(600);
 /// The pause after the first failure, and the longest.
 const FIRST_PAUSE: Duration = Duration::from_secs(60);
 const LONGEST_PAUSE: Duration = Duration::from_secs(3600);
+/// The interval between two tries of a replica for its turn.
+const TURN: Duration = Duration::from_secs(2);
 /// The shortest time that a certificate is used before the next is ordered.
 const SHORTEST_USE: Duration = Duration::from_secs(10);
 /// The longest sleep: a clock that was set, or a machine that slept, is noticed after it.
@@ -32,42 +36,87 @@ pub(super) struct Suggestion {
     ask_again: Option<Instant>,
 }
 
+/// The failures of the last orders, and the pause after them.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(super) struct Backoff {
+    failures: u32,
+    /// The end of the pause.
+    until: Option<SystemTime>,
+    /// The reason of the last failure.
+    pub(super) error: Option<String>,
+}
+
 impl Acme {
     /// Orders certificates as they are due, for ever. A failure is reported, and tried again.
     pub async fn run(&self) {
-        let (mut failures, mut pause_until) = (0, None::<SystemTime>);
+        tokio::select! {
+            () = self.order_as_due() => {}
+            () = self.follow_replicas() => {}
+        }
+    }
+
+    async fn order_as_due(&self) {
         loop {
-            let due = match pause_until {
+            let due = match self.pause_end() {
+                _ if self.is_ahead() => SystemTime::now(),
                 Some(end) => end,
                 None => self.due().await,
             };
             self.orders.lock().next = Some(due);
-            if let Ok(left) = due.duration_since(SystemTime::now())
-                && !left.is_zero()
-            {
-                tokio::select! {
-                    () = sleep(left.min(LOOK_AGAIN)) => {}
-                    () = self.wake.notified() => {
-                        pause_until = None;
-                        *self.suggestion.lock() = Suggestion::default();
-                    }
-                }
+            let left = due.duration_since(SystemTime::now()).unwrap_or_default();
+            if !left.is_zero() {
+                self.rest(left.min(LOOK_AGAIN)).await;
                 continue;
             }
             self.orders.lock().next = None;
-            let ordered = timeout(LONGEST_ORDER, self.order()).await;
-            *self.suggestion.lock() = Suggestion::default();
-            match ordered.unwrap_or_else(|_| Err("the order took longer than ten minutes".to_owned())) {
-                Ok(()) => {
-                    (failures, pause_until) = (0, None);
-                    self.succeeded();
+            match &self.shared {
+                None => {
+                    let ordered = self.order(None).await;
+                    self.settle(ordered);
                 }
-                Err(why) => {
-                    failures += 1;
-                    let asked_for = self.client.take_not_before();
-                    pause_until = Some(next_attempt(failures, SystemTime::now(), asked_for, draw()));
-                    self.failed(why, pause_until);
+                Some(shared) => {
+                    self.order_in_turn(shared).await;
+                    self.rest(TURN).await;
                 }
+            }
+        }
+    }
+
+    /// Sleeps, unless an operator or another replica has news.
+    async fn rest(&self, time: Duration) {
+        tokio::select! {
+            () = sleep(time) => {}
+            () = self.adopted.notified() => {}
+            () = self.wake.notified() => {
+                self.backoff.lock().until = None;
+                *self.suggestion.lock() = Suggestion::default();
+            }
+        }
+    }
+
+    fn pause_end(&self) -> Option<SystemTime> {
+        self.backoff.lock().until
+    }
+
+    /// Returns true if it is time to order, by what is known.
+    pub(super) fn is_due(&self) -> bool {
+        self.pause_end().unwrap_or_else(|| self.due_as_known()) <= SystemTime::now()
+    }
+
+    /// Notes the outcome of an order.
+    pub(super) fn settle(&self, ordered: Result<(), String>) {
+        *self.suggestion.lock() = Suggestion::default();
+        match ordered {
+            Ok(()) => {
+                *self.backoff.lock() = Backoff::default();
+                self.succeeded();
+            }
+            Err(why) => {
+                let asked_for = self.client.take_not_before();
+                let failures = self.backoff.lock().failures.saturating_add(1);
+                let until = Some(next_attempt(failures, SystemTime::now(), asked_for, draw()));
+                *self.backoff.lock() = Backoff { failures, until, error: Some(why.clone()) };
+                self.failed(why, until);
             }
         }
     }
@@ -84,17 +133,32 @@ impl Acme {
 
     /// The time of the next order, as the authority suggests it now.
     async fn due(&self) -> SystemTime {
-        let Some(certificate) = self.in_use.get().filter(|certificate| certificate.is_of_authority) else {
-            return SystemTime::now();
-        };
+        let certificate = self.in_use.get().filter(|certificate| certificate.is_of_authority);
         let is_known = self.suggestion.lock().ask_again.is_some_and(|again| Instant::now() < again);
-        if !is_known {
+        if let Some(certificate) = certificate.filter(|_| !is_known) {
             let window = timeout(LONGEST_ORDER, self.ask_window()).await.ok().flatten();
             let holds = window.map_or(ASK_AFTER_NONE, |window| window.holds.clamp(ASK_AGAIN.0, ASK_AGAIN.1));
-            *self.suggestion.lock() = Suggestion { window, ask_again: Some(Instant::now() + holds) };
+            // Another replica may have renewed it meanwhile.
+            if self.in_use.get().is_some_and(|own| Arc::ptr_eq(&own, &certificate)) {
+                *self.suggestion.lock() = Suggestion { window, ask_again: Some(Instant::now() + holds) };
+            }
         }
+        self.due_as_known()
+    }
+
+    fn due_as_known(&self) -> SystemTime {
         let window = self.suggestion.lock().window.map(|window| (window.start, window.end));
-        renewal(&certificate, window)
+        let certificate = self.in_use.get().filter(|certificate| certificate.is_of_authority);
+        certificate.map_or_else(SystemTime::now, |certificate| renewal(&certificate, window))
+    }
+
+    /// Reports, once, why no order can begin.
+    pub(super) fn report(&self, why: String) {
+        let mut orders = self.orders.lock();
+        if orders.error.as_ref() != Some(&why) {
+            tracing::warn!(host = self.settings.host, "no certificate: {why}");
+            orders.error = Some(why);
+        }
     }
 
     fn succeeded(&self) {

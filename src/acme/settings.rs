@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use rustls::pki_types::CertificateDer;
+use serde::{Deserialize, Serialize};
 
 use crate::authn::Secret;
 
@@ -27,10 +28,12 @@ pub struct AcmeSettings {
     pub challenge: ChallengeKind,
     /// `server.acme.eab`.
     pub external_account: Option<ExternalAccount>,
+    /// The content of `state.key_file`, decoded: for replicas that have one account and one certificate.
+    pub sealing_key: Option<Secret>,
 }
 
 /// The way in which control of the host is proven.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum ChallengeKind {
     /// `tls-alpn-01` (RFC 8737): by a handshake at port 443.
     #[default]
@@ -52,6 +55,7 @@ impl PartialEq for AcmeSettings {
     fn eq(&self, other: &Self) -> bool {
         let external =
             |of: &Self| of.external_account.as_ref().map(|it| (it.id.clone(), it.key.expose().to_vec()));
+        let sealing_key = |of: &Self| of.sealing_key.as_ref().map(|key| key.expose().to_vec());
         (&self.host, &self.email, &self.cache_dir, &self.directory, &self.authorities, self.challenge)
             == (
                 &other.host,
@@ -62,6 +66,7 @@ impl PartialEq for AcmeSettings {
                 other.challenge,
             )
             && external(self) == external(other)
+            && sealing_key(self) == sealing_key(other)
     }
 }
 

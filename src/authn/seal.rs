@@ -8,6 +8,7 @@ use aws_lc_rs::{
     hmac,
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL};
+use zeroize::Zeroizing;
 
 /// The key that seals, which comes from a key that lasts: with another one, nothing sealed before is read.
 pub struct Seal(RandomizedNonceKey);
@@ -34,7 +35,7 @@ impl Seal {
         let bytes = BASE64URL.decode(sealed).ok()?;
         let (nonce, text) = bytes.split_at_checked(NONCE)?;
         let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
-        let mut text = text.to_vec();
+        let mut text = Zeroizing::new(text.to_vec());
         let opened = self.0.open_in_place(nonce, Aad::from(purpose.as_bytes()), &mut text).ok()?;
         Some(opened.to_vec())
     }

@@ -2,15 +2,15 @@
 
 use std::{sync::Arc, time::Duration};
 
-use crate::{acme::Acme, config::Config, telemetry::Metrics};
+use crate::{acme::Acme, config::Config, state::State, telemetry::Metrics};
 
 /// The client that renews the certificate, with one to start with; `None` where the certificate comes from files.
 ///
 /// # Errors
 /// There is no certificate to start with, or no authority can be trusted.
-pub(super) fn start(config: &Config) -> Result<Option<Arc<Acme>>, String> {
+pub(super) fn start(config: &Config, state: &Arc<State>) -> Result<Option<Arc<Acme>>, String> {
     let settings = config.server.tls.as_ref().and_then(|tls| tls.acme());
-    settings.map(|settings| Acme::new(Arc::clone(settings)).map(Arc::new)).transpose()
+    settings.map(|settings| Acme::new(Arc::clone(settings), state).map(Arc::new)).transpose()
 }
 
 /// The pause after a defect: what it orders before it breaks down again stays within the limits of an authority.
@@ -52,7 +52,9 @@ pub(super) fn check_reload(config: &Config, is_tls: bool, acme: Option<&Acme>) -
         (None, None) => Ok(()),
         (Some(new), Some(acme)) => {
             if **new != *acme.settings() {
-                tracing::warn!("server.letsencrypt and server.acme change with a restart only");
+                tracing::warn!(
+                    "server.letsencrypt, server.acme and state.key_file change with a restart only"
+                );
             }
             Ok(())
         }

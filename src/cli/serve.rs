@@ -62,7 +62,7 @@ async fn serve_until_stopped(
     let ready = ready_line(&config, &listeners, &redirecting, assembly.tls.is_some());
     warn_of_plain_http(&listeners, assembly.tls.is_some());
     renewal::tell_of_certificates(&config, &telemetry.metrics);
-    let acme = renewal::start(&config)?;
+    let acme = renewal::start(&config, &state)?;
     let Assembly { snapshot, tls } = assembly;
     let service = Arc::new(Service::new(snapshot, Arc::clone(telemetry)));
     service.share_wrong_passwords();

@@ -261,7 +261,11 @@ impl Connections {
             None => match self.redirects_to {
                 Some(port) => {
                     let acme = self.tls.acme().filter(|_| *request.method() == Method::GET);
-                    match acme.and_then(|acme| acme.challenge_answer(request.uri().path())) {
+                    let answer = match acme {
+                        Some(acme) => acme.challenge_answer(request.uri().path()).await,
+                        None => None,
+                    };
+                    match answer {
                         Some(answer) => self.service.answer_challenge(request, peer, answer),
                         None => self.service.redirect(request, peer, port),
                     }
@@ -285,7 +289,7 @@ async fn accept_challenge(
     let start = LazyConfigAcceptor::new(rustls::server::Acceptor::default(), stream).await?;
     let hello = start.client_hello();
     let protocols: Vec<&[u8]> = hello.alpn().into_iter().flatten().collect();
-    let challenge = acme.challenge_tls(hello.server_name(), &protocols);
+    let challenge = acme.challenge_tls(hello.server_name(), &protocols).await;
     start.into_stream(challenge.unwrap_or(usual)).await
 }
 

@@ -24,7 +24,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("authz", &["registry", "backend"]),
     ("retention", &["registry", "authz"]),
     ("activity", &["registry"]),
-    ("acme", &["backend", "authn"]),
+    ("acme", &["backend", "authn", "state"]),
     ("state", &["registry", "backend", "authn", "retention", "activity"]),
     ("token", &["registry", "authn", "state"]),
     ("workload", &["backend", "authn", "authz"]),

@@ -152,17 +152,30 @@ fn rule_16_a_shared_state_is_checked_and_its_password_is_not_shown() {
 }
 
 #[test]
-fn replicas_order_no_certificates() {
+fn replicas_that_order_certificates_need_a_key_that_seals_them() {
     let acme = "server: {addr: ':443', letsencrypt: {email: a@b.example, cache_dir: acme, host: registry.example}}\n";
-    let (_, _, said) = {
+    let said = |key: &str, more: &str| {
         let directory = installed(CLEAN);
+        fs::write(directory.path().join("state.key"), key).unwrap();
+        fs::set_permissions(directory.path().join("state.key"), fs::Permissions::from_mode(0o600)).unwrap();
         let file = directory.path().join("auth_config.yml");
         let text = fs::read_to_string(&file).unwrap().replace("server: {addr: ':443'}\n", acme);
-        let state = "state: {url: 'postgres://pw@localhost/state?sslmode=disable'}\n";
+        let state = format!("state: {{url: 'postgres://pw@localhost/state?sslmode=disable'{more}}}\n");
         fs::write(&file, format!("{text}{state}")).unwrap();
-        check_in(&directory, &[])
+        check_in(&directory, &[]).2
     };
-    assert!(said.contains("server.letsencrypt: cannot stand beside `state.url`"), "{said}");
+    let key = "HTYa0NBlKMpPZNsZDvr3MIyQcuyEHm2rHJmOlV4qWxI=\n";
+    let missing = said(key, "");
+    assert!(
+        missing.contains("state.key_file: missing: ") && missing.contains("openssl rand -base64 32"),
+        "{missing}"
+    );
+    for wrong in ["", "a password of an operator, with more than 32 characters", "c2hvcnQ="] {
+        let found = said(wrong, ", key_file: state.key");
+        assert!(found.contains("state.key holds no key of 32 bytes or more in base64"), "{wrong}: {found}");
+        assert!(wrong.is_empty() || !found.contains(wrong), "{found}");
+    }
+    assert!(!said(key, ", key_file: state.key").contains("state.key_file"));
 }
 
 #[test]

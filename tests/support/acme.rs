@@ -180,6 +180,11 @@ impl Pebble {
         self.process.log().lines().filter(|line| line.contains("POST /order-plz")).count()
     }
 
+    /// The number of accounts that it was asked for.
+    pub fn accounts(&self) -> usize {
+        self.process.log().lines().filter(|line| line.contains("POST /sign-me-up")).count()
+    }
+
     /// The number of connections that are open to it.
     pub fn connections(&self) -> usize {
         ports::connections(self.port)

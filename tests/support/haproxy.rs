@@ -28,17 +28,21 @@ pub struct Haproxy {
 
 /// Starts one before these replicas. One that takes no connection is left out, and its connections go to the next.
 pub fn haproxy(replicas: &[&Portwarden]) -> Haproxy {
-    start(replicas, |_| "check inter 200ms".to_owned())
+    haproxy_at(free_port(), replicas)
+}
+
+/// Starts one on that port.
+pub fn haproxy_at(port: u16, replicas: &[&Portwarden]) -> Haproxy {
+    start(port, replicas, |_| "check inter 200ms".to_owned())
 }
 
 /// Starts one that asks these ports of the replicas for `/readyz`, as docs/scaling.md says.
 pub fn haproxy_by_readiness(replicas: &[&Portwarden], health: &[u16]) -> Haproxy {
-    start(replicas, |n| format!("check port {} inter 200ms", health[n]))
+    start(free_port(), replicas, |n| format!("check port {} inter 200ms", health[n]))
 }
 
-fn start(replicas: &[&Portwarden], check: impl Fn(usize) -> String) -> Haproxy {
+fn start(port: u16, replicas: &[&Portwarden], check: impl Fn(usize) -> String) -> Haproxy {
     let directory = tempfile::Builder::new().prefix("portwarden-haproxy-").tempdir().unwrap();
-    let port = free_port();
     let mut text = format!(
         "global\n stats socket {0}/stats level operator\ndefaults\n mode tcp\n timeout connect 5s\n timeout client 60s\n \
          timeout server 60s\n timeout check 10s\n retries 3\n option redispatch 1\nfrontend all\n bind 127.0.0.1:{port}\n default_backend replicas\n\

@@ -100,6 +100,13 @@ impl Postgres {
         said.stdout.contains("yes")
     }
 
+    /// All that the database of a state holds, as SQL.
+    pub fn dump_state(&self) -> String {
+        let (host, port) = (self.directory.path().to_str().unwrap(), self.port.to_string());
+        let args = ["-h", host, "-p", &port, "-U", ADMIN.0, "state"];
+        command::run(&tool("pg_dump"), &args, &[("PGPASSWORD", ADMIN.1)]).succeeds().stdout
+    }
+
     /// Puts the database of a state aside, as a backup would.
     pub fn back_state_up(&self) {
         self.copy("state", "backup");

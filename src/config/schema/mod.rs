@@ -368,6 +368,7 @@ pub(crate) struct State {
     pub(crate) file: Option<Text>,
     pub(crate) url: Option<Text>,
     pub(crate) password_file: Option<Text>,
+    pub(crate) key_file: Option<Text>,
     pub(crate) when_down: Option<WhenDown>,
 }
 

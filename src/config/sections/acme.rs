@@ -13,7 +13,7 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL}
 use hyper::Uri;
 use zeroize::Zeroizing;
 
-use super::ldap::authorities;
+use super::{ldap::authorities, state};
 use crate::{
     acme::{AcmeSettings, ChallengeKind, ExternalAccount, LETS_ENCRYPT},
     authn::Secret,
@@ -52,7 +52,8 @@ pub(super) fn is_renewed(key: &FilePath, file: &File, context: &Context<'_>) -> 
 }
 
 /// The settings of ACME; `None` where it is off, or after an error.
-pub(super) fn settings(server: &Server, context: &mut Context<'_>) -> Option<AcmeSettings> {
+pub(super) fn settings(file: &File, context: &mut Context<'_>) -> Option<AcmeSettings> {
+    let server = file.server.as_ref()?;
     let none = schema::Acme::default();
     let acme = server.acme.as_ref().unwrap_or(&none);
     let written = match &server.letsencrypt {
@@ -76,6 +77,7 @@ pub(super) fn settings(server: &Server, context: &mut Context<'_>) -> Option<Acm
     let challenge = challenge(acme, server, context);
     let external_account = external_account(acme, context);
     let at = Path::from(ACME).key("ca_certificate");
+    let sealing_key = state::sealing_key(file, context);
     let authorities = authorities(text(&acme.ca_certificate), &at, context);
     Some(AcmeSettings {
         host: host?,
@@ -85,6 +87,7 @@ pub(super) fn settings(server: &Server, context: &mut Context<'_>) -> Option<Acm
         authorities: authorities?,
         challenge: challenge?,
         external_account: external_account?,
+        sealing_key: sealing_key?,
     })
 }
 

@@ -2,10 +2,12 @@
 
 use std::{env, fs, os::unix::fs::MetadataExt as _, path::PathBuf, time::Duration};
 
+use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use zeroize::Zeroizing;
 
 use super::sql;
 use crate::{
+    authn::Secret,
     backend::SqlServer,
     config::{
         Context,
@@ -19,6 +21,8 @@ use crate::{
 /// The bounds of `state.when_down.revocations`: the changes are read several times a second.
 const SHORTEST: Duration = Duration::from_secs(5);
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
+/// The shortest key that seals: AES-256 has as many bytes.
+const SHORTEST_KEY: usize = 32;
 
 /// Reads `state.url`, or `state.file`; by default `state.db` in the directory that systemd made for the service
 /// (`StateDirectory=`), and none where there is no such directory.
@@ -28,14 +32,19 @@ pub(crate) fn settings(file: &File, context: &mut Context<'_>) -> StateSettings 
     if let Some(Text(url)) = &written.url {
         let server = server(url, written, context);
         let trusted_for = trusted_for(written, context);
-        refuse_what_is_not_shared(file, written, context);
+        if written.file.is_some() {
+            let hint = "Keep `url` for several Portwardens, or `file` for one";
+            context.report.error("state.file", "expected `file` or `url`, found both", hint);
+        }
         return server.map_or(StateSettings::Off, |server| {
             StateSettings::Shared(SharedSettings { server, trusted_for })
         });
     }
-    for (key, is_written) in
-        [("password_file", written.password_file.is_some()), ("when_down", written.when_down.is_some())]
-    {
+    for (key, is_written) in [
+        ("password_file", written.password_file.is_some()),
+        ("key_file", written.key_file.is_some()),
+        ("when_down", written.when_down.is_some()),
+    ] {
         if is_written {
             let at = Path::from("state").key(key);
             context.report.error(at, "stands without `url`", "Add `url`, or remove this");
@@ -114,18 +123,33 @@ fn trusted_for(written: &schema::State, context: &mut Context<'_>) -> Option<Dur
     None
 }
 
-/// Refuses what each replica would do on its own, though all of them have to do it once.
-fn refuse_what_is_not_shared(file: &File, written: &schema::State, context: &mut Context<'_>) {
-    if written.file.is_some() {
-        let hint = "Keep `url` for several Portwardens, or `file` for one";
-        context.report.error("state.file", "expected `file` or `url`, found both", hint);
+/// The key that seals the keys of a certificate in a database that replicas share; the outer `None` after an error, the
+/// inner one where no database is shared.
+pub(super) fn sealing_key(file: &File, context: &mut Context<'_>) -> Option<Option<Secret>> {
+    let Some(written) = file.state.as_ref().filter(|state| state.url.is_some()) else { return Some(None) };
+    let at = Path::from("state.key_file");
+    let hint =
+        "Make a key with `openssl rand -base64 32`, write it into a file, and give all replicas the same";
+    let Some(Text(path)) = &written.key_file else {
+        let message =
+            "missing: `server.letsencrypt` beside `state.url` stores its keys in the database, sealed";
+        context.report.error(at, message, hint);
+        return None;
+    };
+    let path = context.path(path);
+    if !context.looks_at(&path, &at) {
+        return Some(Some(Secret::new("not read")));
     }
-    let has_acme = file.server.as_ref().is_some_and(|server| server.letsencrypt.is_some());
-    if has_acme {
-        let message = "cannot stand beside `state.url`: replicas would order a certificate each, and not answer each \
-                       other's challenges";
-        let hint = "Give all replicas one certificate with `server.certificate` and `server.key`, or end TLS before them";
-        context.report.error("server.letsencrypt", message, hint);
+    let content = Zeroizing::new(pem::read(&path, &at, context)?);
+    pem::warn_if_public(&path, &at, context);
+    match BASE64.decode(content.trim_ascii()) {
+        Ok(key) if key.len() >= SHORTEST_KEY => Some(Some(Secret::new(key))),
+        _ => {
+            let message =
+                format!("{} holds no key of {SHORTEST_KEY} bytes or more in base64", path.display());
+            context.report.error(at, message, hint);
+            None
+        }
     }
 }
 

@@ -24,7 +24,7 @@ pub(crate) fn settings(file: &File, context: &mut Context<'_>) -> Option<TlsSett
         let hint = "Remove it: X25519MLKEM768, X25519, P-256 and P-384 are offered";
         context.report.warn("server.tls_curve_preferences", "ignored", hint);
     }
-    let acme = acme::settings(written, context);
+    let acme = acme::settings(file, context);
     let source = if acme::is_on(written) {
         CertificateSource::Acme(Arc::new(acme?))
     } else {

@@ -4,7 +4,7 @@
 
 use std::{fs, os::unix::fs::PermissionsExt as _, time::Duration};
 
-use super::{orders, reading, shown, status};
+use super::{PAST, orders, reading, shown, status};
 use crate::support::{
     acme::{DONE, HOST, Names, Pebble, PebbleSettings, by_acme},
     client::{Client, PROTOCOLS, Protocol, basic, run},
@@ -18,8 +18,6 @@ use crate::support::{
     process::{PATIENCE, eventually},
     registry::registry,
 };
-
-const PAST: &str = r#"{"suggestedWindow": {"start": "2020-01-01T00:00:00Z", "end": "2020-01-02T00:00:00Z"}}"#;
 
 /// A request to the name of the certificate, of a client that trusts its authority.
 fn curl(warden: &Portwarden, pebble: &Pebble) -> Request {

@@ -1,7 +1,7 @@
 //! Certificates by ACME, of Let's Encrypt's pebble: both challenges, an authority that fails, hangs, forgets or refuses,
 //! its time of renewal, and strangers that ask for certificates.
 //!
-//! Needs: curl, docker-registry, htpasswd, openssl, pebble, step-ca.
+//! Needs: curl, docker-registry, haproxy, htpasswd, openssl, pebble, postgresql, step-ca.
 
 use std::{fs, os::unix::fs::PermissionsExt as _};
 
@@ -20,7 +20,11 @@ use crate::support::{
 };
 
 mod demo;
+mod replicas;
 mod step_ca;
+
+/// A time of renewal that is over.
+const PAST: &str = r#"{"suggestedWindow": {"start": "2020-01-01T00:00:00Z", "end": "2020-01-02T00:00:00Z"}}"#;
 
 fn status(warden: &Portwarden) -> Output {
     let socket = warden.file("control.sock");
@@ -106,7 +110,8 @@ fn an_authority_that_rejects_nonces_and_reuses_authorizations_is_understood() {
     let comes = |warden: &mut Portwarden| {
         eventually(PATIENCE, || {
             hang_up(warden);
-            shown(warden, &pebble.root()).is_some()
+            // It is stored a moment after it is in use.
+            shown(warden, &pebble.root()).is_some() && warden.file("acme").join(HOST).exists()
         })
     };
     // Three rejections in a row are a failure, and tried again.
@@ -251,8 +256,7 @@ fn the_authority_says_when_to_renew_and_two_thirds_of_the_life_are_the_rule_with
     };
     assert!(eventually(PATIENCE, || by_life(&reading(&warden))), "{}", reading(&warden));
     // In the past: at once, but not sooner than a thirtieth of its life after it came.
-    let past = r#"{"suggestedWindow": {"start": "2020-01-01T00:00:00Z", "end": "2020-01-02T00:00:00Z"}}"#;
-    pebble.suggest(&first, past);
+    pebble.suggest(&first, PAST);
     hang_up(&mut warden);
     let renewed = || reading(&warden)["done"] == 2;
     assert!(eventually(2 * PATIENCE, renewed), "{}", warden.log());
@@ -272,7 +276,7 @@ fn a_certificate_of_another_directory_is_replaced() {
     let text = fs::read_to_string(&file).unwrap();
     assert!(text.contains(&old));
     warden.reload(|builder| builder.replacing_server(&old, &new));
-    warden.says("server.letsencrypt and server.acme change with a restart only");
+    warden.says("server.letsencrypt, server.acme and state.key_file change with a restart only");
     assert!(shown(&warden, &staging.root()).is_some());
     warden.crash_and_restart();
     assert!(eventually(PATIENCE, || shown(&warden, &other.root()).is_some()), "{}", warden.log());

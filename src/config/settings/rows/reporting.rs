@@ -60,6 +60,12 @@ pub(crate) const STATE: &[Setting] = &[
     )
     .or(Words("none")),
     optional("state.password_file", "The file with the password of the user in `url`.").or(Words("none")),
+    optional(
+        "state.key_file",
+        "The file with the key, the same at all replicas, that seals the keys of `server.letsencrypt` in the database; \
+         `openssl rand -base64 32` makes one.",
+    )
+    .or(Words("none")),
     section("state.when_down", "What holds while the database gives no answer."),
     plain(
         "state.when_down.revocations",
