@@ -3,7 +3,7 @@
 # Daemons live where an ordinary user's PATH does not lead.
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
 
-.PHONY: help run test test-fast test-busy soak demo-ci demo-acme demo-replicas test-acme test-issuers test-registry3 attack attack-tags prove-closure prove-replay prove-reads fuzz \
+.PHONY: help run test test-fast test-busy soak demo-ci demo-acme demo-replicas test-acme test-helm test-issuers test-registry3 attack attack-tags prove-closure prove-replay prove-reads fuzz \
 	tools bench bench-quick bench-micro fmt lint \
 	lint-code deny advisories man pictures recording site deb package-test sbom release
 
@@ -17,6 +17,7 @@ help:
 	@echo 'make demo-acme  from nothing to a certificate of a test authority, and its renewal while clients pull'
 	@echo 'make demo-replicas  two replicas behind HAProxy: a login, an upload, a revocation, and one killed under 200 pulls'
 	@echo 'make test-acme  certificates by ACME, also of step-ca, which it compiles: minutes, once'
+	@echo 'make test-helm  the Helm chart, with helm, which it compiles: minutes, once'
 	@echo 'make test-issuers  logins with JWTs of Keycloak, which it fetches: 170 MB'
 	@echo 'make test-registry3  the tests of clients, the API, the catalogue and the pages with registry 3 instead of 2.8'
 	@echo 'make attack attack tools against it: testssl.sh, slowhttptest, h2load, probes; takes a quarter of an hour'
@@ -104,6 +105,10 @@ demo-replicas: tools
 
 test-acme: needs-acme
 	cargo test --locked --test services acme:: -- --include-ignored --nocapture
+
+# With PORTWARDEN_WRITE=1 it writes config/kubernetes/replicas.yaml anew.
+test-helm: needs-helm
+	cargo test --locked --test services chart:: -- --include-ignored
 
 # Keycloak takes a minute to start, so it is no part of `make test`.
 test-issuers: needs-issuers

@@ -46,12 +46,14 @@ fn the_reference_loads_and_its_defaults_are_the_defaults() {
 }
 
 /// Blocks of YAML in the documentation that are no part of a configuration, by their first line.
-const NO_CONFIGURATION: [&str; 8] = [
+const NO_CONFIGURATION: [&str; 9] = [
     "# expectations.yml",
     "groups:",
     "# .github/workflows/push.yml",
     "# .forgejo/workflows/push.yml",
     "# .gitlab-ci.yml",
+    // Checked by `services::chart`.
+    "# values.yaml",
     // Checked by `fast::kubernetes`.
     "# Secret",
     "# ServiceAccount",

@@ -1,12 +1,7 @@
 //! `portwarden credential-provider` as a kubelet runs it, and the files in `config/kubernetes/` held against the types of
 //! Kubernetes.
-//!
-//! `tests/cases/kubernetes.jsonl` has the members of each type, with its source and version: `text`, `int`, `bool`, `any`,
-//! a type, `[…]` for a list, `{…}` for a map, and an exclamation mark where Kubernetes demands one. Kubelets decode their
-//! configuration strictly, so a member of another name keeps one from starting.
 
 use std::{
-    collections::BTreeMap,
     fs,
     io::Write as _,
     path::PathBuf,
@@ -17,69 +12,10 @@ use std::{
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL};
 use serde_json::{Value, json};
 
-use crate::support::sources::root;
-
-/// The types, by name.
-struct Types(BTreeMap<String, Value>);
-
-impl Types {
-    fn read() -> Self {
-        let lines = fs::read_to_string(root().join("tests/cases/kubernetes.jsonl")).unwrap();
-        let types = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-        Self(types.map(|known| (known["type"].as_str().unwrap().to_owned(), known)).collect())
-    }
-
-    /// The members of a type, with those of the types inside it.
-    fn members(&self, name: &str) -> BTreeMap<String, String> {
-        let known = self.0.get(name).unwrap_or_else(|| panic!("no type {name} in kubernetes.jsonl"));
-        let own = known["fields"].as_object().unwrap();
-        let own = own.iter().map(|(member, kind)| (member.clone(), kind.as_str().unwrap().to_owned()));
-        let inline = known["inline"].as_array().into_iter().flatten();
-        own.chain(inline.flat_map(|inner| self.members(inner.as_str().unwrap()))).collect()
-    }
-
-    /// The faults of a value that should be of a kind.
-    fn faults(&self, value: &Value, kind: &str, at: &str) -> Vec<String> {
-        let inner = |open, close| kind.strip_prefix(open).and_then(|rest: &str| rest.strip_suffix(close));
-        let fits = match kind {
-            "any" => true,
-            "text" => value.is_string(),
-            "int" => value.is_i64(),
-            "bool" => value.is_boolean(),
-            _ => {
-                return match (inner('[', ']'), inner('{', '}'), value) {
-                    (Some(kind), _, Value::Array(list)) => {
-                        let all = list.iter().enumerate();
-                        all.flat_map(|(n, value)| self.faults(value, kind, &format!("{at}[{n}]"))).collect()
-                    }
-                    (_, Some(kind), Value::Object(map)) => {
-                        let all = map.iter();
-                        all.flat_map(|(name, value)| self.faults(value, kind, &format!("{at}.{name}")))
-                            .collect()
-                    }
-                    (None, None, Value::Object(map)) => self.faults_of_object(map, kind, at),
-                    _ => vec![format!("{at}: not {kind}: {value}")],
-                };
-            }
-        };
-        if fits { Vec::new() } else { vec![format!("{at}: not {kind}: {value}")] }
-    }
-
-    fn faults_of_object(&self, map: &serde_json::Map<String, Value>, kind: &str, at: &str) -> Vec<String> {
-        let members = self.members(kind);
-        let missing = members.iter().filter(|(name, kind)| kind.ends_with('!') && !map.contains_key(*name));
-        let mut faults: Vec<_> = missing.map(|(name, _)| format!("{at}: {kind} needs {name}")).collect();
-        for (name, value) in map {
-            match members.get(name) {
-                None => faults.push(format!("{at}: {kind} has no {name}")),
-                Some(kind) => {
-                    faults.extend(self.faults(value, kind.trim_end_matches('!'), &format!("{at}.{name}")));
-                }
-            }
-        }
-        faults
-    }
-}
+use crate::support::{
+    kubernetes::{CHART, Types, documents, fingerprint},
+    sources::root,
+};
 
 /// The files, each with its documents.
 fn manifests() -> Vec<(String, Vec<Value>)> {
@@ -91,10 +27,6 @@ fn manifests() -> Vec<(String, Vec<Value>)> {
         (file.file_name().unwrap().to_str().unwrap().to_owned(), documents(&text))
     });
     named.collect()
-}
-
-fn documents(text: &str) -> Vec<Value> {
-    text.split("\n---\n").map(|text| serde_yaml::from_str(text).unwrap()).collect()
 }
 
 /// `apiVersion` and `kind` together.
@@ -113,15 +45,7 @@ fn every_manifest_has_the_members_that_kubernetes_has() {
     let mut checked = 0;
     for (file, documents) in manifests() {
         for document in documents {
-            let group = match document["kind"].as_str().unwrap() {
-                "CredentialProviderConfig" => "kubelet.config.k8s.io/v1",
-                "DaemonSet" | "Deployment" => "apps/v1",
-                "PodDisruptionBudget" => "policy/v1",
-                "ClusterRole" | "ClusterRoleBinding" => "rbac.authorization.k8s.io/v1",
-                _ => "v1",
-            };
-            assert_eq!(document["apiVersion"], group, "{file}");
-            let faults = types.faults(&document, document["kind"].as_str().unwrap(), &kind(&document));
+            let faults = types.faults_of_document(&document);
             assert!(faults.is_empty(), "{file}: {faults:#?}");
             checked += 1;
         }
@@ -143,6 +67,50 @@ fn the_manifests_in_the_documentation_have_the_members_that_their_readers_have()
         let document: Value = serde_yaml::from_str(block).unwrap();
         assert_eq!(types.faults(&document, kind, kind), Vec::<String>::new());
         assert!(kind == "Registries" || document["kind"] == kind);
+    }
+}
+
+/// `make test-helm` makes the file anew, and compares all of it.
+#[test]
+fn replicas_yaml_is_made_from_the_chart_of_now() {
+    let text = fs::read_to_string(root().join("config/kubernetes/replicas.yaml")).unwrap();
+    let made_from = text.lines().next().unwrap().rsplit(' ').next().unwrap();
+    assert_eq!(made_from, fingerprint(), "the chart has changed: run `make test-helm PORTWARDEN_WRITE=1`");
+    let pod = &document("replicas.yaml", "apps/v1 Deployment")["spec"]["template"]["spec"];
+    assert_eq!(pod["automountServiceAccountToken"], false);
+    assert_eq!(pod["securityContext"]["runAsNonRoot"], true);
+    let context = &pod["containers"][0]["securityContext"];
+    assert_eq!(context["readOnlyRootFilesystem"], true);
+    assert_eq!(context["allowPrivilegeEscalation"], false);
+    assert_eq!(context["capabilities"], json!({"drop": ["ALL"]}));
+}
+
+#[test]
+fn the_chart_is_of_this_version_and_its_schema_has_its_values() {
+    let read = |name: &str| fs::read_to_string(root().join(CHART).join(name)).unwrap();
+    let chart: Value = serde_yaml::from_str(&read("Chart.yaml")).unwrap();
+    let version = env!("CARGO_PKG_VERSION");
+    assert_eq!([&chart["version"], &chart["appVersion"]], [version, version]);
+    let values: Value = serde_yaml::from_str(&read("values.yaml")).unwrap();
+    let mut schema: Value = serde_json::from_str(&read("values.schema.json")).unwrap();
+    // helm gives it to every chart.
+    schema["properties"].as_object_mut().unwrap().remove("global");
+    same_names(&values, &schema, "values");
+}
+
+/// Fails unless the schema describes each value, and refuses others where it has a list of names.
+fn same_names(values: &Value, schema: &Value, at: &str) {
+    let Some(known) = schema.get("properties").and_then(Value::as_object) else { return };
+    assert_eq!(schema["additionalProperties"], false, "{at}");
+    let values = values.as_object().unwrap_or_else(|| panic!("{at}: no object"));
+    let names = |map: &serde_json::Map<String, Value>| {
+        let mut names: Vec<_> = map.keys().cloned().collect();
+        names.sort();
+        names
+    };
+    assert_eq!(names(values), names(known), "{at}");
+    for (name, value) in values {
+        same_names(value, &known[name], &format!("{at}.{name}"));
     }
 }
 

@@ -22,6 +22,7 @@
 mod support {
     pub mod audit_schema;
     pub mod in_process;
+    pub mod kubernetes;
     pub mod pem;
     pub mod programs;
     pub mod random;

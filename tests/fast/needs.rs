@@ -11,7 +11,7 @@ use crate::support::{programs, sources};
 
 /// Programs by the names under which sources start them, and the needs that they stand for: `root`, or names of the
 /// table in `.ci/install`.
-const PROGRAMS: [(&str, &[&str]); 43] = [
+const PROGRAMS: [(&str, &[&str]); 44] = [
     ("/lib/systemd/systemd-journald", &["systemd"]),
     ("/usr/bin/mariadb", &["mariadb"]),
     ("/usr/bin/mariadb-install-db", &["mariadb"]),
@@ -28,6 +28,7 @@ const PROGRAMS: [(&str, &[&str]); 43] = [
     ("dockerd", &["docker", "root"]),
     ("h2load", &["h2load"]),
     ("haproxy", &["haproxy"]),
+    ("helm/current/helm", &["helm"]),
     ("htpasswd", &["htpasswd"]),
     ("initdb", &["postgresql"]),
     ("java", &["java"]),

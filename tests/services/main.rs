@@ -26,6 +26,7 @@ mod browser;
 mod catalog;
 mod certificates;
 mod challenge;
+mod chart;
 mod closure_model;
 mod cors;
 mod device_login;

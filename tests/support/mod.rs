@@ -36,6 +36,7 @@ pub mod image;
 pub mod in_process;
 pub mod issuer;
 pub mod journal;
+pub mod kubernetes;
 pub mod load;
 pub mod long_wait;
 pub mod mariadb;
