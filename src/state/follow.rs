@@ -20,7 +20,7 @@ use tokio::{
 };
 
 use super::{
-    NotRevoked, Revocations, SharedFreeze, SharedSettings, State, Target,
+    NotRevoked, PersonalTokens, Revocations, SharedFreeze, SharedSettings, State, Target,
     leases::LeasedRecords,
     sql::SqlStore,
     store::{Change, Followed, Seen, SharedChange, Store, StoreError},
@@ -220,7 +220,7 @@ impl State {
         let seen = store.last_change().await?;
         let records = self.follower.records.read().await?;
         let stored = store.load().await?;
-        let tokens = store.personal_tokens().await?;
+        let tokens = PersonalTokens::read(&**store).await?;
         let sign_ins = store.sign_ins().await?;
         let ended = store.ended_sessions().await?;
         self.settle_freeze(store).await?;

@@ -40,6 +40,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_secs(30);
 /// The most that are deleted, and whose uses are stored, at a time: others who need the file get their turn between.
 const AT_A_TIME: usize = 500;
+/// The most that are read at a time: rows take more memory than what is made of them.
+const READ_AT_A_TIME: u64 = 1000;
 
 /// The tokens in memory.
 #[derive(Default)]
@@ -97,20 +99,29 @@ fn number(id: &str) -> Option<u64> {
 }
 
 impl PersonalTokens {
-    /// Those of a store. A row that cannot be read opens nothing.
-    pub(super) fn of(stored: Vec<StoredPersonalToken>) -> Self {
+    /// Reads those of a store. A row that cannot be understood opens nothing.
+    ///
+    /// # Errors
+    /// The store gives no answer.
+    pub(super) async fn read(store: &dyn Store) -> Result<Self, StoreError> {
         let tokens = Self::default();
-        let mut unreadable = 0;
-        for row in stored {
-            match PersonalTokenRecord::of(row) {
-                Some(token) => tokens.table.write().insert(Arc::new(token)),
-                None => unreadable += 1,
+        let (mut unreadable, mut after) = (0, String::new());
+        loop {
+            let rows = store.personal_tokens_behind(after, READ_AT_A_TIME).await?;
+            let Some(last) = rows.last() else { break };
+            after = last.id.clone();
+            let mut table = tokens.table.write();
+            for row in rows {
+                match PersonalTokenRecord::of(row) {
+                    Some(token) => table.insert(Arc::new(token)),
+                    None => unreadable += 1,
+                }
             }
         }
         if unreadable > 0 {
             tracing::error!(unreadable, "personal tokens in the state file that cannot be read are refused");
         }
-        tokens
+        Ok(tokens)
     }
 
     /// Puts what is stored under an id now in place of what is known: another replica has changed it.
@@ -127,9 +138,8 @@ impl PersonalTokens {
     }
 
     /// Puts all that is stored in place of what is known.
-    pub(super) fn replace(&self, stored: Vec<StoredPersonalToken>) {
-        let Self { table, .. } = Self::of(stored);
-        let new = table.into_inner();
+    pub(super) fn replace(&self, stored: Self) {
+        let new = stored.table.into_inner();
         let (mut table, gone) = (self.table.write(), self.gone.lock());
         let before = std::mem::replace(&mut *table, new);
         let ended: Vec<String> = table.by_id.values().map(|token| token.id()).collect();

@@ -159,11 +159,11 @@ pub(super) trait Store: FreezeStore + HoldStore + Send + Sync {
         Box::pin(async { Ok(Vec::new()) })
     }
 
-    /// Reads all personal tokens.
+    /// Reads at most so many personal tokens, in the order of their ids, behind that id.
     ///
     /// # Errors
     /// They cannot be read.
-    fn personal_tokens(&self) -> Answer<'_, Vec<StoredPersonalToken>>;
+    fn personal_tokens_behind(&self, after: String, most: u64) -> Answer<'_, Vec<StoredPersonalToken>>;
 
     /// Stores a personal token, so that it survives a crash from when this returns.
     ///
@@ -320,8 +320,10 @@ macro_rules! no_pushes {
             self.too_slow()
         }
 
-        fn personal_tokens(
+        fn personal_tokens_behind(
             &self,
+            _: String,
+            _: u64,
         ) -> $crate::state::store::Answer<'_, Vec<$crate::state::store::StoredPersonalToken>> {
             Box::pin(async { Ok(Vec::new()) })
         }

@@ -32,6 +32,18 @@ pub struct Postgres {
 /// The password of `reader`.
 pub const PASSWORD: &str = "it's a se\\cret";
 
+/// For [`Postgres::fill_state`]: personal tokens, two of each account, with texts as people write them.
+pub const PERSONAL_TOKENS: &str = "INSERT INTO personal_tokens SELECT left(d, 12), d, 'person' || n / 2 || '@example.com', 'users', \
+    NULL, NULL, 'repository:team' || n % 100 || '/*:pull,push', 'the laptop at home', $now, $now + 7776000, 0, \
+    (SELECT id FROM state), 0 FROM (SELECT n, encode(sha256(n::text::bytea), 'hex') AS d FROM $numbers) AS one";
+/// The same for people who signed in at a provider, with two groups and a sealed token.
+pub const SIGN_INS: &str = "INSERT INTO sign_ins SELECT name, 'oidc_auth', 'https://accounts.example.com', 'subject' || n, \
+    name, '{\"groups\": [\"team' || n % 100 || '\", \"everyone\"]}', repeat('s', 43), $now, NULL, repeat('k', 120) \
+    FROM (SELECT n, 'person' || n || '@example.com' AS name FROM $numbers) AS one";
+/// The same for sessions and tokens that were ended one by one.
+pub const REVOKED_TOKENS: &str =
+    "INSERT INTO revoked_tokens SELECT encode(sha256(n::text::bytea), 'hex'), $now FROM $numbers";
+
 impl Postgres {
     /// Starts one; passwords are checked by SCRAM, and TLS is offered with a certificate by the tests' authority.
     pub fn start() -> Self {
@@ -105,6 +117,13 @@ impl Postgres {
         let (host, port) = (self.directory.path().to_str().unwrap(), self.port.to_string());
         let args = ["-h", host, "-p", &port, "-U", ADMIN.0, "state"];
         command::run(&tool("pg_dump"), &args, &[("PGPASSWORD", ADMIN.1)]).succeeds().stdout
+    }
+
+    /// Stores so many rows in the state, whose tables are there.
+    pub fn fill_state(&self, rows: &str, number: usize) {
+        let numbers = format!("generate_series(1, {number}) AS n");
+        let sql = rows.replace("$numbers", &numbers).replace("$now", "extract(epoch FROM now())::bigint");
+        self.in_state(&sql);
     }
 
     /// Puts the database of a state aside, as a backup would.

@@ -298,10 +298,10 @@ impl Store for SqlStore {
         })
     }
 
-    fn personal_tokens(&self) -> Answer<'_, Vec<StoredPersonalToken>> {
+    fn personal_tokens_behind(&self, after: String, most: u64) -> Answer<'_, Vec<StoredPersonalToken>> {
         Box::pin(async move {
             let mut connection = self.ready().await?;
-            self.said(personal_tokens::read(&mut connection).await)
+            self.said(personal_tokens::read_behind(&mut connection, &after, most).await)
         })
     }
 

@@ -24,9 +24,14 @@ macro_rules! select {
     };
 }
 
-/// Reads all of them.
-pub(super) async fn read(connection: &mut Connection) -> Result<Vec<StoredPersonalToken>, sqlx::Error> {
-    connection.rows(select!(""), &[]).await?.iter().map(token).collect()
+/// Reads at most so many behind that id, in order.
+pub(super) async fn read_behind(
+    connection: &mut Connection,
+    after: &str,
+    most: u64,
+) -> Result<Vec<StoredPersonalToken>, sqlx::Error> {
+    let rows = connection.rows(select!(" WHERE id > $1 ORDER BY id LIMIT $2"), values![after, most]).await?;
+    rows.iter().map(token).collect()
 }
 
 /// Reads that of an id.

@@ -20,7 +20,7 @@ pub(super) const TABLES: [&str; 1] = [
 macro_rules! select {
     ($condition:literal) => {
         concat!(
-            "SELECT section, provider, subject, account, labels, settings, confirmed_at, ended, secret FROM sign_ins",
+            "SELECT section, provider, subject, account, labels, settings, confirmed_at, ended, secret, name FROM sign_ins",
             $condition
         )
     };
@@ -95,10 +95,19 @@ pub(super) async fn forget(connection: &mut Connection, name: &str) -> Result<()
     transaction.commit().await
 }
 
-/// Reads all records. One that cannot be understood holds its name, and counts no longer.
+/// Reads all records, some at a time: rows take more memory than what is made of them. A record that cannot be understood
+/// holds its name, and counts no longer.
 pub(super) async fn read(connection: &mut Connection) -> Result<Vec<SignIn>, sqlx::Error> {
-    let rows = connection.rows(select!(""), &[]).await?;
-    rows.iter().filter_map(|row| record(row).transpose()).collect()
+    let (mut records, mut after) = (Vec::new(), String::new());
+    loop {
+        let rows =
+            connection.rows(select!(" WHERE name > $1 ORDER BY name LIMIT 1000"), values![&*after]).await?;
+        let Some(last) = rows.last() else { return Ok(records) };
+        after = last.get(9)?;
+        for row in &rows {
+            records.extend(record(row)?);
+        }
+    }
 }
 
 /// Reads the record of a folded name.

@@ -21,7 +21,7 @@ use portwarden::{
     telemetry::{Action, Object, RegistryEvent},
 };
 
-use crate::support::postgres::Postgres;
+use crate::support::postgres::{PERSONAL_TOKENS, Postgres, SIGN_INS};
 
 const NOW: u64 = 1_800_000_000;
 
@@ -250,6 +250,18 @@ fn rule_64_replicas_that_do_the_same_at_the_same_moment_end_and_pin_all_of_it() 
         c.renew_sign_in(&entry, person("1", "Ada")).await;
         assert!(open(&settings).await.sign_in("Ada").is_none());
     });
+}
+
+/// They are read some at a time.
+#[test]
+fn a_start_reads_all_of_many() {
+    let postgres = Postgres::start();
+    let settings = shared(&postgres);
+    run(open(&settings));
+    postgres.fill_state(PERSONAL_TOKENS, 3001);
+    postgres.fill_state(SIGN_INS, 3000);
+    let state = run(open(&settings));
+    assert_eq!((state.personal_token_counts().0, state.sign_in_count()), (3001, 3000));
 }
 
 #[test]
