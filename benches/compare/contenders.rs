@@ -12,7 +12,7 @@ use crate::{
     report::OURS,
     support::{
         pki::KeyType,
-        portwarden::{ADMIN, Portwarden, portwarden},
+        portwarden::{ADMIN, Builder, Portwarden, portwarden},
         process::{Process, eventually},
         registry::{Registry, registry},
         token_exchange::{ask, token},
@@ -79,10 +79,7 @@ impl Field {
     /// Starts all of them.
     pub fn start(setup: Setup) -> Self {
         let registry = registry();
-        let builder = portwarden(&registry)
-            .server_key(setup.server_key)
-            .token_key(setup.token_key)
-            .with_token("refresh_tokens", "true");
+        let builder = ours(&registry, setup);
         let builder = if setup.storage {
             fs::create_dir_all(registry.store()).unwrap();
             let builder = builder.registry_setting("storage", &format!("'{}'", registry.store().display()));
@@ -90,7 +87,7 @@ impl Field {
         } else {
             builder
         };
-        let warden = builder.users(&[ADMIN]).acl(&rules()).with(LIMITS).start();
+        let warden = builder.start();
         let directory = tempfile::Builder::new().prefix("portwarden-bench-").tempdir().unwrap();
         let mut contenders =
             vec![Contender { name: OURS, address: warden.address(), processes: vec![warden.id()] }];
@@ -130,6 +127,17 @@ impl Field {
         let answer = ask(&self.warden, Some(ADMIN), &[&scope]).is(200).json();
         self.authorization = format!("Bearer {}", answer["token"].as_str().unwrap());
     }
+}
+
+/// Portwarden, with a thousand rules and the limits for one client.
+pub fn ours(registry: &Registry, setup: Setup) -> Builder {
+    portwarden(registry)
+        .server_key(setup.server_key)
+        .token_key(setup.token_key)
+        .with_token("refresh_tokens", "true")
+        .users(&[ADMIN])
+        .acl(&rules())
+        .with(LIMITS)
 }
 
 /// A thousand rules, the last of which holds.

@@ -35,6 +35,7 @@ mod pull;
 mod push;
 mod report;
 mod small;
+mod state;
 #[path = "../../tests/support/mod.rs"]
 mod support;
 mod token;
@@ -45,7 +46,7 @@ use report::Report;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// The scenarios, in their order.
-const SCENARIOS: [fn(&Options, &mut Report); 9] = [
+const SCENARIOS: [fn(&Options, &mut Report); 10] = [
     pull::run,
     push::run,
     classic::run,
@@ -55,6 +56,7 @@ const SCENARIOS: [fn(&Options, &mut Report); 9] = [
     crowd::run,
     latency::run,
     token::run,
+    state::run,
 ];
 
 fn main() {

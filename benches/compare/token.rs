@@ -39,8 +39,10 @@ const RSA: f64 = 1.1;
 
 /// The way in which a token is asked for.
 #[derive(Clone, Copy, PartialEq)]
-enum Way {
+pub enum Way {
+    /// With a refresh token.
     Refresh,
+    /// With a password that was verified before.
     Password,
 }
 
@@ -65,7 +67,7 @@ pub fn run(options: &Options, report: &mut Report) {
             // The first round finds everything cold.
             for round in 0..=options.rounds() {
                 let bare = (token_key == KeyType::Rsa).then(|| bare_signature(number / 10));
-                let (cpu, wall) = ask(&field, &field.contenders[0], *way, number);
+                let (cpu, wall) = ask(&field.authority, &field.contenders[0], *way, number);
                 if round == 0 {
                     continue;
                 }
@@ -84,8 +86,8 @@ pub fn run(options: &Options, report: &mut Report) {
 }
 
 /// Returns the processor time and the wall time that a token takes.
-fn ask(field: &Field, contender: &Contender, way: Way, number: usize) -> (f64, f64) {
-    let client = Client::new(contender.address, Protocol::Http1, &field.authority, &basic(ADMIN));
+pub fn ask(authority: &[u8], contender: &Contender, way: Way, number: usize) -> (f64, f64) {
+    let client = Client::new(contender.address, Protocol::Http1, authority, &basic(ADMIN));
     let (cpu, wall) = block_on(async {
         let mut connections = client.streams(CONNECTIONS).await;
         let query = format!("/auth?service={SERVICE}&scope=repository:{REPOSITORY}:pull");
