@@ -6,7 +6,7 @@
 //! address or a login that is given to another person at the provider gives no account here.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -109,6 +109,8 @@ struct Known {
     by_account: HashMap<String, Arc<SignInEntry>>,
     /// The accounts, folded, by [`SignIn::person`].
     by_person: HashMap<String, String>,
+    /// The labels of all, each list once: people share theirs with their teams.
+    labels: HashSet<Arc<Labels>>,
     bytes: usize,
 }
 
@@ -146,17 +148,31 @@ impl SignInEntry {
 }
 
 impl Known {
-    fn insert(&mut self, record: SignIn) {
+    fn insert(&mut self, mut record: SignIn) {
         let name = folded_name(&record.account);
         self.remove(&name);
+        self.share_labels(&mut record);
         self.bytes += record.bytes();
         self.by_person.insert(record.person(), name.clone());
         self.by_account.insert(name, SignInEntry::new(record));
     }
 
+    /// Gives a record the labels of another, where they are equal.
+    fn share_labels(&mut self, record: &mut SignIn) {
+        if let Some(known) = self.labels.get(&record.labels) {
+            record.labels = Arc::clone(known);
+            return;
+        }
+        // At times, those that no record has any more go.
+        if self.labels.len() > 2 * self.by_account.len() + 100 {
+            self.labels.retain(|labels| Arc::strong_count(labels) > 1);
+        }
+        self.labels.insert(Arc::clone(&record.labels));
+    }
+
     /// A record of the same person changes in place: requests hold it.
     fn follow(&mut self, name: &str, stored: Option<SignIn>) {
-        let Some(stored) = stored else {
+        let Some(mut stored) = stored else {
             self.remove(name);
             return;
         };
@@ -166,6 +182,7 @@ impl Known {
             return;
         };
         self.bytes = self.bytes.saturating_sub(entry.record().bytes()) + stored.bytes();
+        self.share_labels(&mut stored);
         *entry.record.write() = Arc::new(stored);
     }
 
@@ -287,6 +304,7 @@ impl State {
                     };
                 }
                 known.bytes = others + record.bytes();
+                known.share_labels(&mut record);
             }
             *entry.record.write() = Arc::new(record.clone());
             is_in_force

@@ -112,3 +112,24 @@ fn without_room_or_a_file_no_record_is_kept() {
         assert_eq!(record(&state, "eve"), None);
     });
 }
+
+#[test]
+fn people_with_the_same_labels_share_them_for_as_long_as_they_have_them() {
+    let mut known = Known::default();
+    let in_team = |team: &str, n: u32| {
+        let labels = Labels::from([("teams".to_owned(), vec![team.to_owned()])]);
+        SignIn { labels: Arc::new(labels), ..person(&n.to_string(), &format!("person{n}")) }
+    };
+    let labels = |known: &Known, n: u32| Arc::clone(&known.by_account[&format!("person{n}")].record().labels);
+    (0..3).for_each(|n| known.insert(in_team("dev", n)));
+    assert!(Arc::ptr_eq(&labels(&known, 0), &labels(&known, 2)));
+    // Another replica has seen one change the team.
+    known.follow("person1", Some(in_team("ops", 1)));
+    assert_eq!(
+        (&*labels(&known, 1), labels(&known, 0)["teams"].join(" ").as_str()),
+        (&*in_team("ops", 1).labels, "dev")
+    );
+    (0..10_000).for_each(|n| known.follow("person2", Some(in_team(&format!("team {n}"), 2))));
+    assert!(known.labels.len() < 120, "{} are kept for three people", known.labels.len());
+    assert_eq!(labels(&known, 2)["teams"], ["team 9999"]);
+}

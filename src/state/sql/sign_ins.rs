@@ -1,11 +1,13 @@
 //! The table of sign-ins. Its bounds are those of the memory, which holds all of it.
 
+use std::{collections::HashMap, sync::Arc};
+
 use super::{
     changes,
     connection::{Connection, Lock, Row, Value, values},
 };
 use crate::{
-    authn::{SignInEnd, SignInSection},
+    authn::{Labels, SignInEnd, SignInSection},
     state::SignIn,
 };
 
@@ -98,14 +100,14 @@ pub(super) async fn forget(connection: &mut Connection, name: &str) -> Result<()
 /// Reads all records, some at a time: rows take more memory than what is made of them. A record that cannot be understood
 /// holds its name, and counts no longer.
 pub(super) async fn read(connection: &mut Connection) -> Result<Vec<SignIn>, sqlx::Error> {
-    let (mut records, mut after) = (Vec::new(), String::new());
+    let (mut records, mut after, mut seen) = (Vec::new(), String::new(), SeenLabels::new());
     loop {
         let rows =
             connection.rows(select!(" WHERE name > $1 ORDER BY name LIMIT 1000"), values![&*after]).await?;
         let Some(last) = rows.last() else { return Ok(records) };
         after = last.get(9)?;
         for row in &rows {
-            records.extend(record(row)?);
+            records.extend(record(row, &mut seen)?);
         }
     }
 }
@@ -113,11 +115,21 @@ pub(super) async fn read(connection: &mut Connection) -> Result<Vec<SignIn>, sql
 /// Reads the record of a folded name.
 pub(super) async fn read_one(connection: &mut Connection, name: &str) -> Result<Option<SignIn>, sqlx::Error> {
     let row = connection.row(select!(" WHERE name = $1"), values![name]).await?;
-    row.as_ref().map_or(Ok(None), record)
+    row.as_ref().map_or(Ok(None), |row| record(row, &mut SeenLabels::new()))
 }
 
-fn record(row: &Row) -> Result<Option<SignIn>, sqlx::Error> {
-    let labels = serde_json::from_str(&row.get::<String>(4)?);
+/// Labels by their text, which many people share.
+type SeenLabels = HashMap<String, Arc<Labels>>;
+
+fn record(row: &Row, seen: &mut SeenLabels) -> Result<Option<SignIn>, sqlx::Error> {
+    let text = row.get::<String>(4)?;
+    let labels = match seen.get(&text) {
+        Some(known) => Ok(Arc::clone(known)),
+        None => serde_json::from_str::<Labels>(&text).map(Arc::new),
+    };
+    if let Ok(labels) = &labels {
+        seen.entry(text).or_insert_with(|| Arc::clone(labels));
+    }
     let unread = labels.is_err().then_some(SignInEnd::Unknown);
     let ended = row.get::<Option<String>>(7)?;
     let Some(section) = SignInSection::parse(&row.get::<String>(0)?) else { return Ok(None) };
@@ -126,7 +138,7 @@ fn record(row: &Row) -> Result<Option<SignIn>, sqlx::Error> {
         provider: row.get(1)?,
         subject: row.get(2)?,
         account: row.get(3)?,
-        labels: std::sync::Arc::new(labels.unwrap_or_default()),
+        labels: labels.unwrap_or_default(),
         settings: row.get(5)?,
         confirmed_at: row.number(6)?,
         ended: ended.map(|code| SignInEnd::parse(&code).unwrap_or(SignInEnd::Unknown)).or(unread),
