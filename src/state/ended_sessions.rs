@@ -48,7 +48,7 @@ pub(super) const LONGEST: u64 = 31 * 24 * 60 * 60;
 
 impl EndedSessions {
     /// Those of a store.
-    pub(super) fn of(stored: Vec<EndedSession>, now: u64) -> Self {
+    pub(super) fn of(stored: &[EndedSession], now: u64) -> Self {
         let mut ended = Self::default();
         stored.iter().for_each(|session| ended.insert(session, now));
         ended

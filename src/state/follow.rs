@@ -73,7 +73,17 @@ impl Follower {
         let (is_failing, turn) = (AtomicBool::new(false), tokio::sync::Mutex::default());
         let (freeze, is_freeze_unsettled) = (watch::Sender::new(freeze), AtomicBool::new(false));
         let (told, records) = (Mutex::default(), LeasedRecords::default());
-        Self { seen, read_at, trusted_for: None, is_failing, told, records, turn, freeze, is_freeze_unsettled }
+        Self {
+            seen,
+            read_at,
+            trusted_for: None,
+            is_failing,
+            told,
+            records,
+            turn,
+            freeze,
+            is_freeze_unsettled,
+        }
     }
 
     /// Returns true if what is known may lack revocations for longer than is allowed.

@@ -226,7 +226,7 @@ impl State {
         let (latest, lost_at) = store.latest_activity();
         let activity = Arc::new(ActivityNotes::since(latest, lost_at));
         let personal = Arc::new(PersonalTokens::read(&*store).await?);
-        let ended_sessions = Mutex::new(EndedSessions::of(store.ended_sessions().await?, unix_now()));
+        let ended_sessions = Mutex::new(EndedSessions::of(&store.ended_sessions().await?, unix_now()));
         let whole = Self::holding(revocations, String::new());
         Ok(Self { store: Ok(store), activity, personal, sign_ins, ended_sessions, follower, ..whole })
     }

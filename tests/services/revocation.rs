@@ -41,7 +41,7 @@ fn rule_47_a_session_that_was_signed_out_stays_so_after_a_restart() {
     let registry = registry();
     let mut warden = with_state(&registry).start();
     let (out, on) = (Visitor::signed_in(&warden, USER), Visitor::signed_in(&warden, USER));
-    let cookies = [out.cookie.clone(), on.cookie.clone()];
+    let cookies = [out.cookie.clone(), on.cookie];
     out.post("/-/sign-out", &[("csrf", &out.csrf())]).is(303);
     let statuses = |warden: &Portwarden| {
         let page = |cookie: &Option<String>| Visitor::with_cookie(warden, cookie.clone()).get("/-/tokens");
