@@ -1,7 +1,9 @@
 //! The sections with which people sign in at a provider, and the reasons why a sign-in ends.
 
+use serde::{Deserialize, Serialize};
+
 /// A section of the configuration with which people sign in at a provider.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum SignInSection {
     /// `oidc_auth`.
     Oidc,

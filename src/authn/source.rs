@@ -1,9 +1,11 @@
 //! The section of the configuration in which an account is known.
 
+use serde::{Deserialize, Serialize};
+
 use super::SignInSection;
 
 /// The section that knows an account.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Source {
     /// `users`, and the file of `htpasswd`: asked again about its accounts on each request.
     Users,

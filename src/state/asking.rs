@@ -2,6 +2,8 @@
 
 use std::{sync::Arc, time::Duration};
 
+use tokio::sync::Semaphore;
+
 use super::{
     State,
     store::{Answer, Store, StoreError},
@@ -9,6 +11,8 @@ use super::{
 
 /// Questions that wait for the store at the same time.
 pub(super) const AT_ONCE: usize = 64;
+/// The same for those that strangers cause.
+pub(super) const OF_STRANGERS: usize = 16;
 
 impl State {
     /// Returns true if revocations can be stored, as far as is known.
@@ -28,21 +32,28 @@ impl State {
         patience: Duration,
         question: impl FnOnce(Arc<dyn Store>) -> Answer<'static, T>,
     ) -> Result<T, StoreError> {
+        let asked = Self::in_turn(&self.turns, patience, || question(Arc::clone(store))).await;
+        let answer = asked.unwrap_or_else(|| Err(store.too_slow()));
+        self.note(&answer);
+        answer
+    }
+
+    /// Asks in a task of its own, when it is its turn; `None` without an answer in time.
+    pub(super) async fn in_turn<T: Send + 'static>(
+        turns: &Arc<Semaphore>,
+        patience: Duration,
+        question: impl FnOnce() -> Answer<'static, T>,
+    ) -> Option<Result<T, StoreError>> {
         let asked = async {
-            let turn = Arc::clone(&self.turns).acquire_owned().await;
-            let question = question(Arc::clone(store));
+            let turn = Arc::clone(turns).acquire_owned().await;
+            let question = question();
             let task = async move {
                 let _turn = turn;
                 question.await
             };
             tokio::spawn(task).await
         };
-        let answer = match tokio::time::timeout(patience, asked).await {
-            Ok(Ok(answer)) => answer,
-            Ok(Err(_)) | Err(_) => Err(store.too_slow()),
-        };
-        self.note(&answer);
-        answer
+        tokio::time::timeout(patience, asked).await.ok()?.ok()
     }
 
     /// Remembers whether the store can be used, for the metrics and `/readyz`. A revocation that is not stored yet is worse

@@ -15,12 +15,12 @@ use std::{
 
 use parking_lot::Mutex;
 use tokio::{
-    sync::watch,
+    sync::{Semaphore, watch},
     time::{Instant, MissedTickBehavior, interval},
 };
 
 use super::{
-    NotRevoked, PersonalTokens, Revocations, SharedFreeze, SharedSettings, State, Target,
+    NotRevoked, PersonalTokens, Revocations, SharedFreeze, SharedSettings, State, Target, asking,
     leases::LeasedRecords,
     sql::SqlStore,
     store::{Change, Followed, Seen, SharedChange, Store, StoreError},
@@ -43,6 +43,8 @@ pub(super) struct Follower {
     /// The number of the last wrong password that was read; `None` before the first exchange.
     told: Mutex<Option<u64>>,
     pub(super) records: LeasedRecords,
+    /// For questions about programs that wait for their logins.
+    pub(super) device_turns: Arc<Semaphore>,
     /// Held while changes are read and put in force: in their order.
     turn: tokio::sync::Mutex<()>,
     /// The freeze of all replicas.
@@ -73,6 +75,7 @@ impl Follower {
         let (is_failing, turn) = (AtomicBool::new(false), tokio::sync::Mutex::default());
         let (freeze, is_freeze_unsettled) = (watch::Sender::new(freeze), AtomicBool::new(false));
         let (told, records) = (Mutex::default(), LeasedRecords::default());
+        let device_turns = Arc::new(Semaphore::new(asking::OF_STRANGERS));
         Self {
             seen,
             read_at,
@@ -80,6 +83,7 @@ impl Follower {
             is_failing,
             told,
             records,
+            device_turns,
             turn,
             freeze,
             is_freeze_unsettled,

@@ -12,6 +12,7 @@
 mod account_claims;
 mod activity;
 mod asking;
+mod device_logins;
 mod ended_sessions;
 mod follow;
 mod freeze;
@@ -43,6 +44,7 @@ use tokio::sync::Semaphore;
 use account_claims::ClaimsMemory;
 pub use account_claims::{AccountClaims, ClaimsDigest, NoClaims};
 use activity::ActivityNotes;
+pub use device_logins::{DeviceLogin, DeviceLoginStanding, SharedDeviceLogins};
 pub use ended_sessions::EndedSession;
 use ended_sessions::EndedSessions;
 use follow::{Follower, unix_now};
@@ -152,8 +154,7 @@ pub struct RevokedMeanwhile;
 pub struct State {
     revocations: RwLock<Revocations>,
     store: Result<Arc<dyn Store>, String>,
-    /// The revocations that are in force and not stored yet. One is stored at a time, in the order in which they come
-    /// into force.
+    /// The revocations that are in force and not stored yet. One is stored at a time, in the order of their coming.
     unstored: tokio::sync::Mutex<Vec<Change>>,
     /// The reason why the last revocation, claims or time were not stored, or the default file not opened.
     trouble: Mutex<Option<String>>,
@@ -357,8 +358,7 @@ impl State {
         self.follow_own(stored.map_err(NotRevoked::NotStored)).await
     }
 
-    /// The revocations in force, the latest first. With `account`, only those that concern it: its own, and that of
-    /// everything.
+    /// The revocations in force, the latest first; with `account`, only its own, and that of everything.
     pub fn revocations(&self, account: Option<&str>) -> Vec<Revocation> {
         self.revocations.read().revocations(account)
     }

@@ -95,11 +95,14 @@ pub struct Login {
 impl Login {
     /// Starts it, with docker's configuration in `home`.
     pub fn start(warden: &Portwarden, home: &Path, args: &[&str]) -> Self {
+        Self::start_at(&warden.url(), &warden.authority_file(), home, args)
+    }
+
+    /// Starts it for the server at `url`, whose certificate is of that authority.
+    pub fn start_at(url: &str, authority: &Path, home: &Path, args: &[&str]) -> Self {
         let folder = tempfile::Builder::new().prefix("portwarden-login-").tempdir().unwrap();
         let file = |name: &str| std::fs::File::create(folder.path().join(name)).unwrap();
-        let authority = warden.authority_file();
-        let url = warden.url();
-        let args = [&["login", &url, "--ca-certificate", authority.to_str().unwrap()], args].concat();
+        let args = [&["login", url, "--ca-certificate", authority.to_str().unwrap()], args].concat();
         let mut command = Command::new(program());
         command.args(&args).stdin(Stdio::null()).stdout(file("out")).stderr(file("err"));
         only_environment(&mut command, &[("DOCKER_CONFIG", home.to_str().unwrap())]);

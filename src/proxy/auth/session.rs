@@ -66,11 +66,15 @@ pub(crate) async fn shown(
     headers: &HeaderMap,
     snapshot: &Snapshot,
 ) -> Option<Result<(Session, Identity), TokenError>> {
-    let token = cookie_of(headers, COOKIE)?;
+    let token = token_in(headers)?;
     Some(verify(token, snapshot).await)
 }
 
-async fn verify(token: &str, snapshot: &Snapshot) -> Result<(Session, Identity), TokenError> {
+/// Checks a session by its token, and returns its account as it is now.
+///
+/// # Errors
+/// It has ended, or was not issued here.
+pub(super) async fn verify(token: &str, snapshot: &Snapshot) -> Result<(Session, Identity), TokenError> {
     let fingerprint_of = |account: &str| snapshot.fingerprint(account);
     let service = &snapshot.settings.service;
     let session = snapshot.authority.verify_session(token, service, unix_now(), fingerprint_of)?;
@@ -122,6 +126,11 @@ pub(crate) fn forget() -> String {
 
 fn cookie(value: &str, seconds: u64) -> String {
     format!("{COOKIE}={value}; Path=/; Max-Age={seconds}; Secure; HttpOnly; SameSite=Strict")
+}
+
+/// The token of the session that a request shows.
+pub(crate) fn token_in(headers: &HeaderMap) -> Option<&str> {
+    cookie_of(headers, COOKIE)
 }
 
 /// The value of one of Portwarden's cookies, wherever it stands. Two of that name count as none: it is not known which one the

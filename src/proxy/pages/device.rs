@@ -16,30 +16,42 @@ use super::{
 };
 use crate::{
     limits::Network,
-    proxy::auth::device::{DeviceRequest, Grant, WrongCode, on},
+    proxy::{
+        auth::{
+            device::{Found, Grant, WrongCode, on},
+            session::token_in,
+        },
+        request::context::RequestContext,
+        upstream::RETRY_AFTER,
+    },
     registry::{ErrorCode, Refusal},
     ui::{Device, DeviceAsk, DeviceProblem, TokenProblem, TokenWish, views},
 };
 
 /// The page: the field for a code, or what the program with that code asks for.
-pub(super) fn show(request: &Request<'_>, visit: &Visit) -> Result<Answer, PageError> {
+pub(super) async fn show(request: &Request<'_>, visit: &Visit) -> Result<Answer, PageError> {
     let owner = owner(request, visit)?;
     let typed = request.parameter("user_code");
     if typed.is_empty() {
         return Ok(Answer::page(views::device(&request.frame(), &Device::Enter { problem: None })));
     }
+    let snapshot = request.context.snapshot;
+    if snapshot.state.is_shared() {
+        admit(request)?;
+    }
     let devices = &request.authentication.device_logins;
-    let (code, asked) = match devices.asked(&typed, visit.caller.account(), Instant::now()) {
+    let found = match devices.find(snapshot, &typed, visit.caller.account()).await {
         Ok(found) => found,
-        Err(wrong) => return Ok(no_such(request, wrong)),
+        Err(wrong) => return no_such(request, wrong),
     };
+    let asked = &found.request;
     let wish = TokenWish {
         comment: &asked.comment,
         repositories: &asked.repositories,
-        access: asked.access,
+        access: &asked.access,
         days: owner.first_lifetime(asked.days),
     };
-    Ok(Answer::page(ask(request, &owner, (&code.to_string(), &asked), wish, None)))
+    Ok(Answer::page(ask(request, &owner, &found, wish, None)))
 }
 
 /// Allows or refuses what a program asks for.
@@ -49,21 +61,19 @@ pub(super) async fn decide(request: &mut Request<'_>, visit: &Visit) -> Result<A
     if !visit.sent(&form, request.context.snapshot) {
         return Err(PageError::Forged);
     }
-    let rate = request.context.snapshot.settings.token_requests;
-    request.authentication.token_requests.admit(request.address, rate, Instant::now())?;
-    let (typed, now) = (form.get("user_code"), Instant::now());
+    admit(request)?;
+    let RequestContext { head, snapshot, .. } = request.context;
     let (devices, account) = (&request.authentication.device_logins, visit.caller.account());
-    let (code, asked) = match devices.asked(typed, account, now) {
+    let found = match devices.find(snapshot, form.get("user_code"), account).await {
         Ok(found) => found,
-        Err(wrong) => return Ok(no_such(request, wrong)),
+        Err(wrong) => return no_such(request, wrong),
     };
     let mut said = String::new();
     let grant = match form.get("decision") {
         "allow" => match granted(request, visit, &owner, wish_in(&form), &mut said) {
             Ok(grant) => Some(grant),
             Err((code_of_error, problem)) => {
-                let (code, wish) = (code.to_string(), fit_to_show(wish_in(&form)));
-                let html = ask(request, &owner, (&code, &asked), wish, Some(problem));
+                let html = ask(request, &owner, &found, fit_to_show(wish_in(&form)), Some(problem));
                 let refusal = Refusal::new(code_of_error, views::token_problem(problem));
                 return Ok(refused(html, refusal));
             }
@@ -72,9 +82,11 @@ pub(super) async fn decide(request: &mut Request<'_>, visit: &Visit) -> Result<A
         _ => return Err(Refusal::new(ErrorCode::BadRequest, "expected allow or refuse").into()),
     };
     let (is_allowed, scopes) = (grant.is_some(), grant.as_ref().map(|grant| grant.scopes.clone()));
-    if let Err(wrong) = devices.answer(typed, account, grant, now) {
-        return Ok(no_such(request, wrong));
+    let grant = grant.map(|grant| (grant, token_in(&head.headers).unwrap_or_default()));
+    if let Err(wrong) = devices.answer_found(snapshot, &found, account, grant).await {
+        return no_such(request, wrong);
     }
+    let asked = &found.request;
     let word = if is_allowed { "allowed" } else { "refused" };
     let from = asked.address.map_or_else(|| "no known address".to_owned(), |address| address.to_string());
     let what = format!("{word} the login of a program{} from {from}", on(&asked.host_name));
@@ -102,7 +114,8 @@ fn granted<'s>(
     }
     let ended = || (ErrorCode::Unauthorized, TokenProblem::Other("the session has ended"));
     Ok(Grant {
-        session: visit.session.clone().ok_or_else(ended)?,
+        session: Ok(visit.session.clone().ok_or_else(ended)?),
+        account: visit.caller.account().to_owned(),
         password: snapshot.fingerprint(visit.caller.account()),
         source: visit.caller.identity().source,
         comment: wish.comment.to_owned(),
@@ -119,7 +132,13 @@ fn owner(request: &Request<'_>, visit: &Visit) -> Result<Owner, PageError> {
     Owner::of(request, visit)
 }
 
-fn no_such(request: &Request<'_>, wrong: WrongCode) -> Answer {
+/// Each question may be one to the state.
+fn admit(request: &Request<'_>) -> Result<(), Refusal> {
+    let rate = request.context.snapshot.settings.token_requests;
+    request.authentication.token_requests.admit(request.address, rate, Instant::now())
+}
+
+fn no_such(request: &Request<'_>, wrong: WrongCode) -> Result<Answer, PageError> {
     let refuse = |code, problem| Refusal::new(code, views::device_problem(problem));
     let (refusal, problem) = match wrong {
         WrongCode::Unknown => (refuse(ErrorCode::NotFound, DeviceProblem::Unknown), DeviceProblem::Unknown),
@@ -128,9 +147,14 @@ fn no_such(request: &Request<'_>, wrong: WrongCode) -> Answer {
             let seconds = refusal.retry_after.unwrap_or(1);
             (refusal, DeviceProblem::Wait(seconds))
         }
+        WrongCode::NoState => {
+            let why = "the state that this server shares with others cannot be used now, and it has the programs that \
+                       wait; try again later";
+            return Err(Refusal::new(ErrorCode::Unavailable, why).retry_after(RETRY_AFTER).into());
+        }
     };
     let page = Device::Enter { problem: Some(problem) };
-    refused(views::device(&request.frame(), &page), refusal)
+    Ok(refused(views::device(&request.frame(), &page), refusal))
 }
 
 fn refused(html: String, refusal: Refusal) -> Answer {
@@ -141,7 +165,7 @@ fn refused(html: String, refusal: Refusal) -> Answer {
 fn ask(
     request: &Request<'_>,
     owner: &Owner,
-    (code, asked): (&str, &DeviceRequest),
+    found: &Found,
     wish: TokenWish<'_>,
     problem: Option<TokenProblem<'_>>,
 ) -> String {
@@ -152,10 +176,11 @@ fn ask(
     {
         lifetimes.insert(place, wish.days);
     }
+    let asked = &found.request;
     let address = asked.address.map(|address| address.to_string());
     let page = DeviceAsk {
         csrf: &owner.csrf,
-        code,
+        code: &found.user.to_string(),
         host_name: &asked.host_name,
         address: address.as_deref(),
         // Privacy extensions of IPv6 change the address within its network.

@@ -205,7 +205,7 @@ async fn visited(page: PagePath, request: &mut Request<'_>) -> Result<Answer, Pa
         (PagePath::Tokens, Method::POST) => tokens::change(request, &visit).await,
         (PagePath::Tokens, _) => tokens::show(request, &visit).await,
         (PagePath::Device, Method::POST) => device::decide(request, &visit).await,
-        (PagePath::Device, _) => device::show(request, &visit),
+        (PagePath::Device, _) => device::show(request, &visit).await,
         (PagePath::Repositories, _) => repositories::show(request, &visit).await,
         (PagePath::Repository(name), _) => repository::show(request, &visit, &name).await,
         (PagePath::Image(name, reference), _) => image::show(request, &visit, &name, &reference).await,

@@ -7,6 +7,7 @@ mod activity;
 mod changes;
 mod claims;
 mod connection;
+mod device_logins;
 mod ended_sessions;
 mod file;
 mod freeze;

@@ -159,3 +159,16 @@ CREATE TABLE leased_records (
     holder TEXT NOT NULL,
     until BIGINT NOT NULL
 );
+
+-- Programs that wait for their logins at any replica, until then by the clock of this server. Requests and answers are
+-- sealed. The session is that of an answer in the affirmative, until it ends.
+CREATE TABLE device_logins (
+    id TEXT COLLATE "C" PRIMARY KEY,
+    user_code TEXT COLLATE "C" NOT NULL UNIQUE,
+    request TEXT NOT NULL,
+    until BIGINT NOT NULL,
+    session TEXT COLLATE "C",
+    answer TEXT
+);
+CREATE INDEX device_logins_until ON device_logins (until);
+CREATE INDEX device_logins_session ON device_logins (session);

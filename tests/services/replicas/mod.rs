@@ -4,6 +4,7 @@
 //! Needs: curl, docker-registry, haproxy, htpasswd, postgresql.
 
 mod demo;
+mod device;
 mod freeze;
 mod passwords;
 mod release;

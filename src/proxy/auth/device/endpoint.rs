@@ -1,10 +1,7 @@
 //! The endpoints for programs: codes, the token behind them, and the end of that token (RFC 8628 sections 3.1 to 3.5,
 //! RFC 7009). What they say is as RFC 6749 section 5 has it.
 
-use std::{
-    net::IpAddr,
-    time::{Instant, SystemTime},
-};
+use std::{net::IpAddr, time::SystemTime};
 
 use hyper::{
     Method, Response, StatusCode,
@@ -37,6 +34,8 @@ use crate::{
 const GRANT_TYPE: &str = "urn:ietf:params:oauth:grant-type:device_code";
 /// Characters of the name of a machine: that of a DNS label.
 const LONGEST_HOST_NAME: usize = 63;
+/// The sentence for a program where the shared state gives no answer.
+const NO_STATE: &str = "the state that this server shares with others cannot be used now; try again later";
 /// Parameters that stand in a request once (RFC 6749 section 3.2).
 const ONCE: [&str; 10] = [
     "client_id",
@@ -78,14 +77,14 @@ pub(in crate::proxy) async fn answer(
         return Ok(error("invalid_request", &format!("{twice} stands there twice, or is no text")));
     }
     match endpoint {
-        DeviceEndpoint::Code => Ok(codes(context, &form, address, authentication)),
+        DeviceEndpoint::Code => Ok(codes(context, &form, address, authentication).await),
         DeviceEndpoint::Token => Ok(token(context, &form, authentication, log).await),
         DeviceEndpoint::Revoke => Ok(revoke(context, &form, log).await),
     }
 }
 
 /// RFC 8628 sections 3.1 and 3.2.
-fn codes(
+async fn codes(
     context: RequestContext<'_>,
     form: &Form,
     address: Option<IpAddr>,
@@ -98,7 +97,7 @@ fn codes(
         Ok(request) => request,
         Err((code, why)) => return error(code, &why),
     };
-    let codes = match authentication.device_logins.begin(request, Instant::now()) {
+    let codes = match authentication.device_logins.begin_anywhere(context.snapshot, request).await {
         Ok(codes) => codes,
         Err(why) => return no_code(why),
     };
@@ -147,7 +146,7 @@ fn request_in(form: &Form, address: Option<IpAddr>) -> Result<DeviceRequest, (&'
         host_name: text("host_name", LONGEST_HOST_NAME)?,
         comment: text("comment", LONGEST_COMMENT)?,
         repositories,
-        access,
+        access: access.to_owned(),
         days,
         asked: SystemTime::now(),
     })
@@ -159,6 +158,7 @@ fn no_code(why: NoCode) -> Response<ResponseBody> {
             "too many programs wait for their logins, or too many of this address; try again later"
         }
         NoCode::NoRandomness => "the server has no random bytes; tell its operator",
+        NoCode::NoState => NO_STATE,
     };
     unavailable(why)
 }
@@ -178,11 +178,13 @@ async fn token(
         _ => return error("unsupported_grant_type", "expected the grant of a device code"),
     }
     let devices = &authentication.device_logins;
-    let (grant, request) = match devices.poll(form.get("device_code").as_bytes(), Instant::now()) {
+    let device = form.get("device_code").as_bytes();
+    let (grant, request) = match Box::pin(devices.poll_anywhere(context.snapshot, device)).await {
         Poll::Pending => return error("authorization_pending", "no person has answered yet"),
         Poll::TooSoon => return error("slow_down", "ask less often: add 5 seconds to the interval"),
         Poll::Expired => return error("expired_token", "no person has answered within ten minutes"),
         Poll::Unknown => return error("invalid_grant", "no such device code, or it was used"),
+        Poll::NoState => return unavailable(NO_STATE),
         Poll::Refused => return error("access_denied", "a person has refused it"),
         Poll::Allowed(grant, request) => (grant, request),
     };
@@ -202,7 +204,7 @@ async fn token(
         }
         Err(why) => {
             devices.count(Outcome::Failed);
-            let (account, what) = (&grant.session.account, format!("no token after all: {why}"));
+            let (account, what) = (&grant.account, format!("no token after all: {why}"));
             log.decided_on_device(account, grant.source, Some(&grant.scopes), &what);
             error("access_denied", &format!("it was allowed, but no token could be made: {why}"))
         }

@@ -25,7 +25,7 @@ pub(super) async fn issue(
     request: &DeviceRequest,
     log: &RequestLog,
 ) -> Result<(Secret, NewPersonalToken), String> {
-    let session = &grant.session;
+    let session = grant.session.as_ref().map_err(Clone::clone)?;
     if session::has_ended(session, snapshot) {
         return Err("the session in which it was allowed has ended".to_owned());
     }

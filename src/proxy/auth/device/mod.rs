@@ -1,11 +1,13 @@
 //! Programs that wait for a person: device authorization (RFC 8628), by which `portwarden login` gets a personal token.
 //!
 //! A program asks without credentials, and gets two codes: one to ask again with, and one that a person takes to a page
-//! of this server. All that is remembered of it is in memory, for ten minutes, and bounded. Nothing is granted before
-//! the person has allowed it in a session, and then no more than that session could make itself at that moment.
+//! of this server. All that is remembered of it is in memory, or in a shared state, for ten minutes, and bounded.
+//! Nothing is granted before the person has allowed it in a session, and then no more than that session could make
+//! itself at that moment.
 
 pub(in crate::proxy) mod endpoint;
 mod issue;
+mod shared;
 mod table;
 mod user_code;
 
@@ -26,6 +28,7 @@ use aws_lc_rs::{
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL};
 use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     authn::{NoRandomness, Secret, Source},
@@ -33,11 +36,12 @@ use crate::{
     token::{Fingerprint, Session},
 };
 pub(in crate::proxy) use issue::on;
+pub(in crate::proxy) use shared::Found;
 use table::{Answered, Table, Waiting};
 pub(in crate::proxy) use user_code::UserCode;
 
 /// The time for which the codes are good.
-pub(super) const LIFETIME: Duration = Duration::from_secs(600);
+pub(in crate::proxy) const LIFETIME: Duration = Duration::from_secs(600);
 /// The time between two questions of a program, and what is added to it for one that asks too soon (RFC 8628 section
 /// 3.5).
 pub(super) const INTERVAL: Duration = Duration::from_secs(5);
@@ -56,11 +60,13 @@ const SWEEP: Duration = Duration::from_secs(1);
 /// Wrong codes of one account: in one go, then one in each minute. With 34 bits in a code, a guess among 4096 codes is
 /// right once in six million.
 const GUESSES: Rate = Rate { burst: 10, interval: Duration::from_secs(60) };
+/// The questions of a program that waits in a shared state, to each replica.
+const POLLS: Rate = Rate { burst: 1, interval: INTERVAL };
 /// Accounts whose wrong codes are counted at a time.
 const GUESSERS: usize = 4096;
 
 /// The request of a program. All of it is its own word but for the address.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::proxy) struct DeviceRequest {
     /// The address that the program asks from.
     pub(in crate::proxy) address: Option<IpAddr>,
@@ -71,7 +77,7 @@ pub(in crate::proxy) struct DeviceRequest {
     /// Names of repositories with spaces between them; empty for all.
     pub(in crate::proxy) repositories: String,
     /// `pull`, `push` or `delete`, as on the page of tokens.
-    pub(in crate::proxy) access: &'static str,
+    pub(in crate::proxy) access: String,
     /// The lifetime of the token, in days, where one is wanted.
     pub(in crate::proxy) days: Option<u64>,
     /// The time at which it asked.
@@ -81,8 +87,10 @@ pub(in crate::proxy) struct DeviceRequest {
 /// A token that a person has allowed.
 #[derive(Debug, Clone)]
 pub(in crate::proxy) struct Grant {
-    /// The session in which it was allowed, for which the token is made.
-    pub(in crate::proxy) session: Session,
+    /// The session in which it was allowed, for which the token is made; or why it counts no longer.
+    pub(in crate::proxy) session: Result<Session, String>,
+    /// Its account.
+    pub(in crate::proxy) account: String,
     /// The fingerprint of the password of its account, where the configuration has one.
     pub(in crate::proxy) password: Option<Fingerprint>,
     /// The section of its account.
@@ -108,6 +116,8 @@ pub(super) enum NoCode {
     Full,
     /// The machine gives no random bytes.
     NoRandomness,
+    /// The shared state gives no answer.
+    NoState,
 }
 
 impl From<NoRandomness> for NoCode {
@@ -123,6 +133,8 @@ pub(in crate::proxy) enum WrongCode {
     Unknown,
     /// The account has typed too many wrong ones; the time until the next.
     TooMany(Duration),
+    /// The shared state gives no answer. It is not counted.
+    NoState,
 }
 
 /// The answer to a program that asks again (RFC 8628 section 3.5).
@@ -140,6 +152,8 @@ pub(super) enum Poll {
     Expired,
     /// There is no such code.
     Unknown,
+    /// The shared state gives no answer.
+    NoState,
 }
 
 /// All programs that wait.
@@ -188,6 +202,7 @@ impl Default for DeviceLogins {
             waiting: HashMap::new(),
             by_user_code: HashMap::new(),
             guesses: CounterTable::new(GUESSERS),
+            polls: CounterTable::new(MOST),
             swept: None,
         };
         Self {
@@ -205,14 +220,27 @@ impl DeviceLogins {
     /// # Errors
     /// [`NoCode`].
     pub(super) fn begin(&self, request: DeviceRequest, now: Instant) -> Result<Codes, NoCode> {
-        let of = Network::from(request.address);
-        let most = if request.address.is_some() { MOST_OF_CLIENT } else { MOST_WITHOUT_ADDRESS };
         let mut bytes = [0; 32];
         rand::fill(&mut bytes).map_err(|_| NoRandomness)?;
-        let device = Secret::new(BASE64URL.encode(bytes));
+        let (codes, _) = self.insert(request, Secret::new(BASE64URL.encode(bytes)), now)?;
+        self.count(Outcome::Begun);
+        Ok(codes)
+    }
+
+    /// Gives a request a place in the table, with a user code for its device code. With it comes the program that was given
+    /// up for it.
+    fn insert(
+        &self,
+        request: DeviceRequest,
+        device: Secret,
+        now: Instant,
+    ) -> Result<(Codes, Option<DeviceKey>), NoCode> {
+        let of = Network::from(request.address);
+        let most = if request.address.is_some() { MOST_OF_CLIENT } else { MOST_WITHOUT_ADDRESS };
         let mut table = self.table.lock();
         table.sweep(now);
-        let has_room = table.waiting.len() < MOST || table.give_up_for(of);
+        let given_up = if table.waiting.len() < MOST { None } else { table.give_up_for(of) };
+        let has_room = table.waiting.len() < MOST;
         let share = has_room.then(|| self.shares.take(of, most)).flatten();
         let Some(share) = share else {
             self.refused.fetch_add(1, Ordering::Relaxed);
@@ -231,8 +259,7 @@ impl DeviceLogins {
         let key = key_of(device.expose());
         table.by_user_code.insert(user, key);
         table.waiting.insert(key, waiting);
-        self.count(Outcome::Begun);
-        Ok(Codes { device, user })
+        Ok((Codes { device, user }, given_up))
     }
 
     /// The request of the program that waits with this code, for an account that has typed it.

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{DeviceKey, DeviceRequest, GUESSES, Grant, SWEEP, TOLD_LONGER, UserCode, WrongCode};
+use super::{DeviceKey, DeviceRequest, GUESSES, Grant, POLLS, SWEEP, TOLD_LONGER, UserCode, WrongCode};
 use crate::{
     authn::{NoRandomness, folded_name},
     limits::{Bucket, CounterTable, Network, Share},
@@ -17,6 +17,8 @@ pub(super) struct Table {
     pub(super) waiting: HashMap<DeviceKey, Waiting>,
     pub(super) by_user_code: HashMap<UserCode, DeviceKey>,
     pub(super) guesses: CounterTable<Bucket>,
+    /// The questions of programs that wait in a shared state.
+    pub(super) polls: CounterTable<Bucket>,
     pub(super) swept: Option<Instant>,
 }
 
@@ -51,8 +53,8 @@ impl Table {
     }
 
     /// Gives up the oldest code of the client with the most, for one that has two less at least: many clients together
-    /// leave a place to any other. Returns false if there is none.
-    pub(super) fn give_up_for(&mut self, of: Network) -> bool {
+    /// leave a place to any other. Returns which it was; `None` if there is none.
+    pub(super) fn give_up_for(&mut self, of: Network) -> Option<DeviceKey> {
         let mut held: HashMap<Network, usize> = HashMap::new();
         let client = |waiting: &Waiting| Network::from(waiting.request.address).widest();
         for waiting in self.waiting.values() {
@@ -61,10 +63,10 @@ impl Table {
         let own = held.get(&of.widest()).copied().unwrap_or_default();
         // Those without an address may be many, and have a part of the table for themselves.
         let most = held.into_iter().filter(|(of, _)| *of != Network::Unknown).max_by_key(|(_, count)| *count);
-        let Some((of, _)) = most.filter(|(_, count)| *count >= own + 2) else { return false };
+        let (of, _) = most.filter(|(_, count)| *count >= own + 2)?;
         let of_client = self.waiting.iter().filter(|(_, waiting)| client(waiting) == of);
-        let oldest = of_client.min_by_key(|(_, waiting)| waiting.ends).map(|(key, _)| *key);
-        oldest.and_then(|key| self.remove(&key)).is_some()
+        let oldest = of_client.min_by_key(|(_, waiting)| waiting.ends).map(|(key, _)| *key)?;
+        self.remove(&oldest).map(|_| oldest)
     }
 
     /// Makes a code that no program has.
@@ -103,6 +105,33 @@ impl Table {
             let _ = bucket.map(|bucket| bucket.take(GUESSES, now));
         }
         found.ok_or(WrongCode::Unknown)
+    }
+
+    /// Counts a code against an account before it is known whether it is wrong.
+    ///
+    /// # Errors
+    /// [`WrongCode::TooMany`].
+    pub(super) fn guess(&mut self, account: &str, now: Instant) -> Result<(), WrongCode> {
+        let guesses = self.guesses_of(account, now);
+        guesses.map_or(Ok(()), |guesses| guesses.take(GUESSES, now)).map_err(WrongCode::TooMany)
+    }
+
+    /// Counts it no longer.
+    pub(super) fn give_guess_back(&mut self, account: &str, now: Instant) {
+        if let Some(guesses) = self.guesses_of(account, now) {
+            guesses.give_back(GUESSES);
+        }
+    }
+
+    /// Counts a question of a program that waits in a shared state; returns false for one that comes too soon.
+    pub(super) fn may_poll(&mut self, key: &DeviceKey, now: Instant) -> bool {
+        let of = self.polls.fingerprint(key);
+        self.polls.get_or_insert(of, Bucket::new(now), now).is_none_or(|polls| polls.take(POLLS, now).is_ok())
+    }
+
+    fn guesses_of(&mut self, account: &str, now: Instant) -> Option<&mut Bucket> {
+        let guesser = self.guesses.fingerprint(&folded_name(account));
+        self.guesses.get_or_insert(guesser, Bucket::new(now), now)
     }
 
     /// Forgets a program.

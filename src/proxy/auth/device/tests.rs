@@ -9,7 +9,7 @@ fn request(ip: &str) -> DeviceRequest {
         host_name: "laptop".to_owned(),
         comment: String::new(),
         repositories: String::new(),
-        access: "pull",
+        access: "pull".to_owned(),
         days: None,
         asked: SystemTime::UNIX_EPOCH,
     }
@@ -25,7 +25,8 @@ fn grant() -> Grant {
         stamp: Stamp::default(),
     };
     Grant {
-        session,
+        session: Ok(session),
+        account: "ada".to_owned(),
         password: None,
         source: Source::Users,
         comment: String::new(),
@@ -51,12 +52,13 @@ impl<'d> Begun<'d> {
             Poll::Pending => "pending",
             Poll::TooSoon => "slow_down",
             Poll::Allowed(grant, request) => {
-                assert_eq!((grant.session.account.as_str(), request.host_name.as_str()), ("ada", "laptop"));
+                assert_eq!((grant.account.as_str(), request.host_name.as_str()), ("ada", "laptop"));
                 "allowed"
             }
             Poll::Refused => "refused",
             Poll::Expired => "expired",
             Poll::Unknown => "unknown",
+            Poll::NoState => "no state",
         }
     }
 

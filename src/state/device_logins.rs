@@ -1,0 +1,147 @@
+//! Programs that wait for a person at any replica of a shared state: device authorization (RFC 8628).
+//!
+//! Texts about them are sealed by their owner. Strangers cause these questions to the store: they have turns of their
+//! own, and tell nothing about whether the store can be used.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::time::{sleep, timeout};
+
+use super::{
+    State,
+    sql::SqlStore,
+    store::{Answer, Store, StoreError},
+};
+
+/// The time that a question to the store takes at most.
+const ANSWER: Duration = Duration::from_secs(2);
+/// The same where the answer would be lost: more than a connection and a statement take.
+const TAKE: Duration = Duration::from_secs(12);
+/// The interval at which the end of a session is told again to a store that gives no answer.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// A program that waits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeviceLogin {
+    /// A name that tells nothing about its device code.
+    pub id: String,
+    /// The code that a person types.
+    pub user_code: String,
+    /// The request, sealed.
+    pub request: String,
+}
+
+/// The standing of a program that asks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DeviceLoginStanding {
+    /// No person has answered yet.
+    Waits,
+    /// A person has answered. It is gone with this.
+    Answered {
+        /// The program.
+        login: DeviceLogin,
+        /// The answer, sealed.
+        answer: String,
+        /// The session in which it was given; `None` once that has ended.
+        session: Option<String>,
+    },
+    /// It is not known.
+    Gone,
+}
+
+/// The programs that wait at all replicas.
+pub struct SharedDeviceLogins<'a> {
+    state: &'a State,
+    store: &'a Arc<SqlStore>,
+}
+
+impl State {
+    /// The programs that wait at all replicas; `None` where there are no others.
+    pub fn device_logins(&self) -> Option<SharedDeviceLogins<'_>> {
+        let store = self.follower.records.store.as_ref()?;
+        Some(SharedDeviceLogins { state: self, store })
+    }
+}
+
+impl SharedDeviceLogins<'_> {
+    /// Stores a program that waits, for so many seconds, and forgets the one that was given up for it. Returns false if
+    /// there is no room.
+    ///
+    /// # Errors
+    /// It may be stored or not.
+    pub async fn begin(
+        &self,
+        login: DeviceLogin,
+        given_up: Option<String>,
+        seconds: u64,
+    ) -> Result<bool, StoreError> {
+        let begin = |store: Arc<SqlStore>| async move {
+            store.begin_device_login(&login, given_up.as_deref(), seconds).await
+        };
+        self.ask(ANSWER, |store| Box::pin(begin(store))).await
+    }
+
+    /// The program that waits unanswered with this user code.
+    ///
+    /// # Errors
+    /// It is not known.
+    pub async fn find(&self, user_code: String) -> Result<Option<DeviceLogin>, StoreError> {
+        let find = |store: Arc<SqlStore>| async move { store.device_login(user_code).await };
+        self.ask(ANSWER, |store| Box::pin(find(store))).await
+    }
+
+    /// Answers the program `id`, for a session or for none. Returns false if it does not wait any longer.
+    ///
+    /// # Errors
+    /// It may be answered or not.
+    pub async fn answer(
+        &self,
+        id: String,
+        session: Option<String>,
+        answer: String,
+    ) -> Result<bool, StoreError> {
+        let answer = |store: Arc<SqlStore>| async move {
+            store.answer_device_login(&id, session.as_deref(), &answer).await
+        };
+        self.ask(ANSWER, |store| Box::pin(answer(store))).await
+    }
+
+    /// Tells how the program `id` stands. One question of all gets its answer.
+    ///
+    /// # Errors
+    /// It is not known. The answer may be lost.
+    pub async fn take(&self, id: String) -> Result<DeviceLoginStanding, StoreError> {
+        let take = |store: Arc<SqlStore>| async move { store.take_device_login(id).await };
+        self.ask(TAKE, |store| Box::pin(take(store))).await
+    }
+
+    /// Takes a session that ends away from the answers that were given in it. A store that gives no answer is told later,
+    /// for as long as answers of now may count.
+    pub async fn end_session(&self, session: String, count_for: Duration) {
+        let store = Arc::clone(self.store);
+        let tell = async move {
+            while store.end_device_logins(&session).await.is_err() {
+                sleep(PAUSE).await;
+            }
+        };
+        let told = tokio::spawn(timeout(count_for, tell));
+        let _ = timeout(ANSWER, told).await;
+    }
+
+    async fn ask<T: Send + 'static>(
+        &self,
+        patience: Duration,
+        question: impl FnOnce(Arc<SqlStore>) -> Answer<'static, T>,
+    ) -> Result<T, StoreError> {
+        let question = || question(Arc::clone(self.store));
+        let asked = State::in_turn(&self.state.follower.device_turns, patience, question).await;
+        asked.unwrap_or_else(|| Err(self.store.too_slow()))
+    }
+}
+
+/// Shows nothing of the programs.
+impl std::fmt::Debug for SharedDeviceLogins<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("SharedDeviceLogins")
+    }
+}
