@@ -1,5 +1,5 @@
-//! What answers a request: finds out which part of Portwarden it is for, and logs it. Read `journey` first: a request for
-//! the registry goes through it, and it is the whole product.
+//! The answer to any request: finds out which part of Portwarden it is for, and logs it. Read `journey` first: a request
+//! for the registry goes through it, and it is the whole product.
 
 mod answering;
 mod by_tags;
