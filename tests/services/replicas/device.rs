@@ -18,7 +18,7 @@ use crate::support::{
     postgres::Postgres,
     process::{PATIENCE, eventually},
     registry::registry,
-    token_exchange,
+    token_exchange::{self, claims},
 };
 
 /// The page of a program's code, at one replica.
@@ -110,9 +110,13 @@ fn rule_65_a_login_ends_with_its_session_at_every_replica_and_the_database_tells
 fn rule_64_while_the_database_is_down_logins_wait_and_go_on_afterwards() {
     let (registry, mut postgres) = (registry(), Postgres::start());
     let [a, b] = &two(&registry, &postgres.state_url(), "");
-    let [asks, allowed] = [(); 2].map(|()| begin(a, &[]));
-    let visitor = Visitor::signed_in(b, USER);
+    let [asks, allowed, left] = [(); 3].map(|()| begin(a, &[]));
+    let [visitor, leaver] = [USER, TEST2].map(|user| Visitor::signed_in(b, user));
     answer(&visitor, &allowed.user, "allow").is(200);
+    answer(&leaver, &left.user, "allow").is(200);
+    let session = claims(leaver.cookie.as_ref().unwrap().split_once('=').unwrap().1)["jti"].clone();
+    let (session, signs_out) = (session.as_str().unwrap(), leaver.csrf());
+    assert!(postgres.dump_state().contains(session));
     let csrf = visitor.csrf();
     postgres.crash();
     assert!(eventually(PATIENCE, || metrics::value(b, "portwarden_state_up") == Some(0.0)));
@@ -133,6 +137,7 @@ fn rule_64_while_the_database_is_down_logins_wait_and_go_on_afterwards() {
     }
     let form = [("csrf", csrf.as_str()), ("user_code", &asks.user), ("decision", "refuse")];
     visitor.post(PAGE, &form).is(503);
+    leaver.post("/-/sign-out", &[("csrf", &signs_out)]).is(303);
     // Codes that no replica has made are no question, or they would get 503, too.
     let [other_end, other_proof] = [45, 90].map(|at| {
         let mut code = asks.device.clone();
@@ -145,6 +150,9 @@ fn rule_64_while_the_database_is_down_logins_wait_and_go_on_afterwards() {
     }
     postgres.start_again();
     assert!(eventually(PATIENCE, || metrics::value(b, "portwarden_state_up") == Some(1.0)));
+    // The session that ended meanwhile.
+    assert!(eventually(PATIENCE, || !postgres.dump_state().contains(session)));
+    assert_eq!(told(a, &left), "access_denied");
     // Codes that are typed at the same time are counted, though none is answered.
     postgres.hang();
     let typed_at_once = || -> Vec<u16> {

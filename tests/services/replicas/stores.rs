@@ -15,8 +15,8 @@ use portwarden::{
     backend::SqlServer,
     registry::{Digest, RepositoryName, Tag},
     state::{
-        AccountClaims, Ended, EndedSession, NewPersonalToken, NotSignedIn, SharedSettings, SignIn, State,
-        StateSettings, Target,
+        AccountClaims, DeviceLogin, DeviceLoginStanding, Ended, EndedSession, NewPersonalToken, NotSignedIn,
+        SharedSettings, SignIn, State, StateSettings, Target,
     },
     telemetry::{Action, Object, RegistryEvent},
 };
@@ -315,5 +315,48 @@ fn rule_64_a_record_is_written_by_the_replica_whose_lease_has_not_ended_by_the_c
         let (_lease, content) = a.lease("record").await.unwrap().unwrap();
         assert_eq!(content.as_deref(), Some("second"));
         assert!(State::default().lease("record").await.unwrap().is_none());
+    });
+}
+
+#[test]
+fn rule_65_a_login_is_answered_and_taken_once_before_its_end_by_the_clock_of_the_server() {
+    let postgres = Postgres::start();
+    let settings = shared(&postgres);
+    let login = |name: &str| DeviceLogin {
+        id: name.to_owned(),
+        user_code: format!("code of {name}"),
+        request: "sealed".to_owned(),
+    };
+    run(async {
+        let (a, b) = (open(&settings).await, open(&settings).await);
+        let (at_a, at_b) = (a.device_logins().unwrap(), b.device_logins().unwrap());
+        let found = async |name: &str| at_b.find(format!("code of {name}")).await.unwrap();
+        let answer = async |name: &str, answer: &str| {
+            at_b.answer(name.to_owned(), Some("session".to_owned()), answer.to_owned()).await.unwrap()
+        };
+        for (name, given_up) in [("first", None), ("late", None), ("next", Some("first".to_owned()))] {
+            assert!(at_a.begin(login(name), given_up, 600).await.unwrap());
+        }
+        assert!(!at_b.begin(login("next"), None, 600).await.unwrap(), "it is there");
+        assert_eq!([found("first").await, found("next").await], [None, Some(login("next"))]);
+        assert_eq!(at_a.take("next".to_owned()).await, Ok(DeviceLoginStanding::Waits));
+        assert_eq!([answer("next", "yes").await, answer("next", "no").await], [true, false]);
+        assert_eq!(found("next").await, None, "it was answered");
+        let (one, other) = tokio::join!(at_a.take("next".to_owned()), at_b.take("next".to_owned()));
+        let standings = [one.unwrap(), other.unwrap()];
+        let is_taken = |standing: &&DeviceLoginStanding| {
+            matches!(standing, DeviceLoginStanding::Answered { answer, session: Some(session), .. }
+                if (answer.as_str(), session.as_str()) == ("yes", "session"))
+        };
+        assert_eq!(standings.iter().filter(is_taken).count(), 1, "{standings:?}");
+        assert_eq!(at_a.take("next".to_owned()).await, Ok(DeviceLoginStanding::Gone));
+        assert!(answer("late", "yes").await);
+        postgres.in_state("UPDATE device_logins SET until = 0");
+        assert_eq!(at_a.take("late".to_owned()).await, Ok(DeviceLoginStanding::Waits), "too late");
+        postgres.in_state("UPDATE device_logins SET answer = NULL");
+        assert_eq!((found("late").await, answer("late", "no").await), (None, false));
+        assert!(at_a.begin(login("new"), None, 600).await.unwrap());
+        assert_eq!(at_a.take("late".to_owned()).await, Ok(DeviceLoginStanding::Gone));
+        assert!(State::default().device_logins().is_none());
     });
 }
