@@ -123,6 +123,17 @@ impl Authorizers {
         named_labels::part(labels, policies.map(|policy| policy.map(Policy::named_labels)))
     }
 
+    /// Returns the rule of `acl` that grants all of a question for some tags, before the one that decides for every tag. If
+    /// several do so together, the first that looks at tags.
+    pub fn granting_some_tags(&self, question: &Question<'_>, ruling: &Ruling) -> Option<RuleName> {
+        let end = match &ruling.by {
+            DecidedBy::Rule(rule) if rule.section == ACL => Some(rule.index),
+            _ => None,
+        };
+        let granting = self.acl.granting_some_tags(question, end);
+        granting.map(|index| name(&self.acl, ACL, index)).or_else(|| ruling.tag_rule.clone())
+    }
+
     /// Returns whether a rule looks at a label that was left out, or at other values of it than when it was.
     pub fn need(&self, left_out: &LeftOut) -> bool {
         let acl_xorm = self.backends.acl_xorm.as_ref().and_then(SqlRules::last_read);

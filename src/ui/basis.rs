@@ -13,12 +13,17 @@ pub(super) fn in_words(t: &Texts, basis: &Basis) -> String {
     match basis {
         Basis::NoRule => t.no_rule_matches.to_owned(),
         Basis::Other(text) => Untrusted(text).to_string(),
-        Basis::Rule { number, line, how, comment } => {
+        Basis::Rule { number, line, how, tags, comment } => {
             let rule = t.rule_and_line.plain([number, line]);
             let rule = match how {
                 RuleMatch::Matches => rule,
                 RuleMatch::Unclear => t.rule_is_unclear.plain([&rule]),
-                RuleMatch::SomeTags => t.rule_for_some_tags.plain([&rule]),
+                RuleMatch::SomeTags if tags.is_none() => t.rule_for_some_tags.plain([&rule]),
+                RuleMatch::SomeTags => rule,
+            };
+            let rule = match tags {
+                Some(tags) => t.rule_about_tags.plain([&rule, &Untrusted(tags)]),
+                None => rule,
             };
             comment.as_ref().map_or(rule.clone(), |comment| format!("{rule} ({})", Untrusted(comment)))
         }

@@ -25,6 +25,10 @@ const ACL: &str = r#"
     actions: [pull, push, delete]
   - match: {account: "test", name: "team/app", tag: "1.*"}
     actions: [pull, delete]
+  - match: {account: "test", name: "team/web", tag: "secret-*"}
+    actions: []
+  - match: {account: "test", name: "team/web", tag: ["ci-*", "pr-*"]}
+    actions: [pull, push]
 "#;
 
 fn open(registry: &Registry) -> Portwarden {
@@ -224,6 +228,23 @@ fn rule_58_rights_of_another_account_are_for_those_who_see_the_events() {
     let japanese =
         user.request().header("Accept-Language: ja").get("/-/access?name=team/prod").is(200).text();
     assert!(japanese.contains("ルール 2(") && !japanese.contains("rule 2"), "{japanese}");
+}
+
+#[test]
+fn rule_58_a_denial_for_one_tag_names_the_rule_that_grants_others_and_no_pattern_of_one_that_denies() {
+    let registry = registry();
+    let warden = open(&registry);
+    let page = |user, path: &str| text(&Visitor::signed_in(&warden, user).get(path).is(200).text());
+    let denied = page(TEST, "/-/access?name=team/web:1.6");
+    assert!(denied.contains("For other tags: rule"), "{denied}");
+    assert!(denied.contains("about tags ci-*, pr-*"), "{denied}");
+    let in_general = page(TEST, "/-/access?name=team/web");
+    assert!(in_general.contains("Some tags rule 5, line"), "{in_general}");
+    let secret = page(TEST, "/-/access?name=team/web:secret-1");
+    assert!(secret.contains("No rule 5, line") && !secret.contains("secret-*"), "{secret}");
+    assert!(!in_general.contains("secret-*"), "{in_general}");
+    let admin = page(ADMIN, "/-/access?name=team/web:secret-1&account=test");
+    assert!(admin.contains("about tags secret-*"), "{admin}");
 }
 
 #[test]

@@ -129,6 +129,13 @@ impl Policy {
         Decision { rule: None, actions: Vec::new(), withheld, tags }
     }
 
+    /// The first rule before `end` that grants all requested actions for some tags, where the tag is not known.
+    pub(super) fn granting_some_tags(&self, question: &Question<'_>, end: Option<usize>) -> Option<usize> {
+        let before = self.rules.iter().take(end.unwrap_or(self.rules.len()));
+        let grants_all = |rule: &Rule| question.actions.iter().all(|action| rule.grants(action));
+        before.into_iter().position(|rule| rule.judge(question) == Verdict::ForSomeTags && grants_all(rule))
+    }
+
     /// The labels of an account that its rules look at.
     pub(super) fn named_labels(&self) -> &NamedLabels {
         &self.named_labels

@@ -63,6 +63,8 @@ pub struct Rule {
     labels: Vec<(String, Pattern)>,
     /// `None` for a rule that does not look at tags.
     tags: Option<Vec<Pattern>>,
+    /// As written, with commas between them.
+    written_tags: Option<Arc<str>>,
     /// The regexes, as written, whose groups other patterns of the rule use.
     captures: Vec<(Field, GoRegex)>,
     grant: Grant,
@@ -163,6 +165,11 @@ impl Rule {
         self.labels.iter().map(|(label, pattern)| (label.as_str(), pattern))
     }
 
+    /// The patterns of `match.tag`, as written; `None` for a rule that does not look at the tag.
+    pub fn written_tags(&self) -> Option<&Arc<str>> {
+        self.written_tags.as_ref()
+    }
+
     /// Returns true if it looks at the tag.
     pub fn has_tag(&self) -> bool {
         self.tags.is_some()
@@ -257,6 +264,11 @@ impl Rule {
             Grant::Requested => true,
             Grant::These(actions) => actions.contains(action),
         }
+    }
+
+    /// Returns true if it denies all that it matches.
+    pub fn grants_nothing(&self) -> bool {
+        matches!(&self.grant, Grant::These(actions) if actions.is_empty())
     }
 
     /// The requested actions that the rule grants: all of them as they were asked for `["*"]`, else sorted.

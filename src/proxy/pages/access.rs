@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     authn::Labels,
-    authz::{self, DecidedBy, LeftOut, Question, RuleName, TagLock},
+    authz::{self, DecidedBy, LeftOut, Policy, Question, Rule, RuleName, TagLock},
     proxy::{response::upstream_error::undecided, snapshot::unix_now},
     registry::{RepositoryName, Tag},
     ui::{Access, Basis, OtherAccount, Page, Right, RightOn, RightsOn, RuleCount, RuleMatch, views},
@@ -181,7 +181,14 @@ async fn rights_of(
     asked: Asked<'_>,
     (name, tag): (&str, Option<&str>),
 ) -> Result<RightsOn, PageError> {
-    let on = |actions: &'static [&'static str]| right(request, asked, ("repository", name, tag), actions);
+    let on = async |actions: &'static [&'static str]| {
+        let mut on_tag = right(request, asked, ("repository", name, tag), actions).await?;
+        if tag.is_some() && !on_tag.allowed {
+            let on_any = right(request, asked, ("repository", name, None), actions).await?;
+            on_tag.other_tags = on_any.for_some_tags.then_some(on_any.by);
+        }
+        Ok::<_, PageError>(on_tag)
+    };
     // A push asks for both at once, and a rule for one of them would end the search.
     Ok(RightsOn {
         pull: on(&["pull"]).await?,
@@ -210,22 +217,29 @@ async fn right(
         token_scopes: caller.token_scopes,
         now: caller.now,
     };
-    let ruling = request.context.snapshot.authorizers.decide_without(caller.left_out, &question).await;
+    let authorizers = &request.context.snapshot.authorizers;
+    let ruling = authorizers.decide_without(caller.left_out, &question).await;
     let ruling = ruling.map_err(|error| undecided(&error))?;
     let allowed = actions.iter().all(|action| ruling.actions.contains(action));
     let possible = |action| ruling.actions.contains(action) || ruling.some_tags.contains(action);
     let for_some_tags = !allowed && actions.iter().all(possible);
-    let rule = ruling.tag_rule.filter(|_| for_some_tags).map_or(ruling.by, DecidedBy::Rule);
+    let rule = if for_some_tags { authorizers.granting_some_tags(&question, &ruling) } else { None };
+    let rule = rule.map_or(ruling.by, DecidedBy::SomeTags);
     let until = rule.until().and_then(|end| UNIX_EPOCH.checked_add(Duration::from_secs(end)));
-    Ok(Right { allowed, for_some_tags, by: basis(&rule, explains), until })
+    let by = basis(&authorizers.acl, &rule, explains);
+    Ok(Right { allowed, for_some_tags, by, other_tags: None, until })
 }
 
 /// The source of a decision, with the operator's comment if it is to be shown.
-fn basis(by: &DecidedBy, explains: bool) -> Basis {
+fn basis(acl: &Policy, by: &DecidedBy, explains: bool) -> Basis {
+    // Of a rule that denies, the patterns are the operator's own words.
+    let is_shown = |rule: &&Rule| explains || !rule.grants_nothing();
+    let tags = |index| acl.rule(index).filter(is_shown)?.written_tags().map(ToString::to_string);
     let rule = |rule: &RuleName, how| Basis::Rule {
         number: rule.index + 1,
         line: rule.line,
         how,
+        tags: tags(rule.index),
         comment: rule.comment.as_deref().filter(|_| explains).map(str::to_owned),
     };
     match by {

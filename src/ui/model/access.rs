@@ -64,6 +64,8 @@ pub struct Right {
     pub for_some_tags: bool,
     /// The source of the decision.
     pub by: Basis,
+    /// The rule that grants it for other tags than the one that was asked about.
+    pub other_tags: Option<Basis>,
     /// The moment at which that rule ends, where it does.
     pub until: Option<SystemTime>,
 }

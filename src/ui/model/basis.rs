@@ -13,6 +13,8 @@ pub enum Basis {
         line: usize,
         /// The way in which it decides.
         how: RuleMatch,
+        /// The tags that it is about, as written, if it is about some only.
+        tags: Option<String>,
         /// The operator's own words, where they are shown.
         comment: Option<String>,
     },

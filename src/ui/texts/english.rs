@@ -333,7 +333,7 @@ catalogue! {
 
     // Deleting.
     delete_what: Text<1> = text("Delete {0}");
-    delete_what_question: Text<1> = text("Delete {0}?");
+    delete_image_question: Text<1> = text("Delete the image {0}?");
     delete_tag: Text<1> = text("Delete the tag {0}");
     delete_tag_question: Text<1> = text("Delete the tag {0}?");
     what_will_be_deleted: Label = "What will be deleted";
@@ -357,6 +357,7 @@ catalogue! {
     image_goes_with_tags: Plural = number(&["This image and the one tag that names it:", "This image and **all {0} tags** that name it:"]);
     delete_this_image: Label = "Delete this image";
     delete_tags: Plural = number(&["Delete {0} tag", "Delete {0} tags"]);
+    delete_image_and_tags: Plural = number(&["Delete the image and its tag", "Delete the image and its {0} tags"]);
     delete_whole_image: Label = "Delete the image with every tag on it instead";
     delete_tags_question: Plural = number(&["Delete {0} tag?", "Delete {0} tags?"]);
     no_tag_goes: Label = "No tag will be deleted";
@@ -410,6 +411,10 @@ catalogue! {
     rule_and_line: Text<2> = text("rule {0}, line {1}");
     rule_is_unclear: Text<1> = text("{0}, which may match or not");
     rule_for_some_tags: Text<1> = text("{0}, for some tags");
+    /// A rule, and its patterns of tags.
+    rule_about_tags: Text<2> = text("{0}, about tags {1}");
+    /// The rule that grants a right for other tags than the one that was asked about.
+    for_other_tags: Text<1> = text("For other tags: {0}.");
     asked_is_write_once: Label = "This tag is write-once: once it is there, it cannot be moved or deleted, whatever the rules say.";
     need_not_exist: Text<0> = text("It need not exist yet, so you can see whether you may push to it. Your rights on one tag: `team/app:1.0`.");
     is_no_name: Text<1> = text("**{0}** is not the name of a repository. Names have lower-case letters and digits, with `. _ - /` only between them.");

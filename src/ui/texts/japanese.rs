@@ -302,7 +302,7 @@ pub(super) static TEXTS: Texts = Texts {
 
     // Deleting.
     delete_what: text("{0} の削除"),
-    delete_what_question: text("{0} を削除しますか?"),
+    delete_image_question: text("イメージ {0} を削除しますか?"),
     delete_tag: text("タグ {0} の削除"),
     delete_tag_question: text("タグ {0} を削除しますか?"),
     what_will_be_deleted: "削除されるもの",
@@ -321,6 +321,7 @@ pub(super) static TEXTS: Texts = Texts {
     image_goes_with_tags: number(&["このイメージと、それを指す**タグ {0} 件すべて**:"]),
     delete_this_image: "このイメージを削除",
     delete_tags: number(&["タグ {0} 件を削除"]),
+    delete_image_and_tags: number(&["イメージとタグ {0} 件を削除"]),
     delete_whole_image: "タグだけでなく、すべてのタグを含めてイメージを削除",
     delete_tags_question: number(&["タグ {0} 件を削除しますか?"]),
     no_tag_goes: "削除されるタグはありません",
@@ -372,6 +373,8 @@ pub(super) static TEXTS: Texts = Texts {
     rule_and_line: text("ルール {0}({1} 行目)"),
     rule_is_unclear: text("{0}、一致するか不明"),
     rule_for_some_tags: text("{0}、一部のタグ"),
+    rule_about_tags: text("{0}、タグ {1} について"),
+    for_other_tags: text("ほかのタグ: {0}"),
     asked_is_write_once: "このタグは一度しか作成できません。作成後は、ルールにかかわらず移動も削除もできません。",
     need_not_exist: text("まだ存在しないリポジトリについても、プッシュできるかどうかを確認できます。1 つのタグに対する権限: `team/app:1.0`"),
     is_no_name: text("**{0}** はリポジトリの名前ではありません。名前には英小文字と数字を使用し、`. _ - /` はそれらの間にだけ使用できます。"),

@@ -221,7 +221,11 @@ fn right(t: &Texts, right: &Right) -> Markup {
             @if right.for_some_tags { span.yes { (t.some_tags) } }
             @else if right.allowed { span.yes { (t.yes) } }
             @else { span.no { (t.no) } }
-            " " span.by { (basis::rendered(t, &right.by)) @if let Some(end) = right.until { (t.until.with([&Moment::new(t, end)])) } }
+            " " span.by {
+                (basis::rendered(t, &right.by))
+                @if let Some(end) = right.until { (t.until.with([&Moment::new(t, end)])) }
+                @if let Some(other) = &right.other_tags { ". " (t.for_other_tags.with([&basis::rendered(t, other)])) }
+            }
         }
     }
 }

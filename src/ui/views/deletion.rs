@@ -24,7 +24,7 @@ pub fn deletion(frame: &Frame<'_>, page: &Deletion<'_>) -> String {
             (Some(PagePath::Repositories), html! { (t.repositories) }),
             (PagePath::repository(page.name), html! { (Name(page.name)) }),
         ]))
-        div.heading { h1 { (t.delete_what_question.with([&called])) } }
+        div.heading { h1 { (t.delete_image_question.with([&called])) } }
         (what_goes(t, page))
         @if let Some(tag) = page.locked {
             div.notice.bad role="alert" { p { (t.image_is_held_by.with([&Untrusted(tag)])) } }
@@ -133,7 +133,7 @@ fn form(frame: &Frame<'_>, page: &Deletion<'_>, path: &PagePath) -> Markup {
             button.danger type="submit" {
                 @match page.tags.len() {
                     0 => { (t.delete_this_image) }
-                    count => { (t.delete_tags.of(count)) }
+                    count => { (t.delete_image_and_tags.of(count)) }
                 }
             }
             @if let Some(back) = &back { a.button href=(link::to(frame, back)) { (t.keep_it) } }

@@ -57,6 +57,7 @@ impl Compiler<'_> {
             grant: grant(&self.settings.actions),
             validity: self.settings.validity,
             line: self.settings.line,
+            written_tags: self.settings.tags.as_ref().map(|tags| tags.join(", ").into()),
             comment: self.settings.comment.as_deref().map(Arc::from),
         })
     }
