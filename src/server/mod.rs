@@ -85,6 +85,8 @@ pub async fn run(
 
 /// The pause before accepting again after it failed: file descriptors come back when connections end.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// The most connections of a listener that are taken when the server stops.
+const WAITING_AT_A_STOP: usize = 1024;
 /// The interval between log lines about it.
 const LOG_ACCEPT_FAILURES_EVERY: Duration = Duration::from_secs(10);
 
@@ -97,7 +99,8 @@ async fn accept(
 ) {
     let failures = FailureLog::every(LOG_ACCEPT_FAILURES_EVERY);
     let mut stop = connections.stop.clone();
-    while let Some(accepted) = next(&listener, &admission, &mut stop).await {
+    let mut left = WAITING_AT_A_STOP;
+    while let Some(accepted) = next(&listener, &admission, &mut stop, &mut left).await {
         match accepted {
             Ok((stream, peer)) => {
                 let proxies = &connections.service.snapshot().settings.client_address;
@@ -124,12 +127,13 @@ async fn accept(
     }
 }
 
-/// The next connection. When the server stops, those that the kernel has taken already: their clients have sent their
-/// requests. Then `None`.
+/// The next connection. When the server stops, those that the kernel has taken already, as far as `left` counts: their
+/// clients have sent their requests. Then `None`.
 async fn next(
     listener: &Accepting,
     admission: &Admission,
     stop: &mut signal::Receiver<bool>,
+    left: &mut usize,
 ) -> Option<io::Result<(Accepted, Option<SocketAddr>)>> {
     if !*stop.borrow() {
         let accepted = async {
@@ -141,5 +145,11 @@ async fn next(
             _ = stop.wait_for(|stop| *stop) => {}
         }
     }
-    listener.waiting().ok().map(Ok)
+    tokio::task::yield_now().await;
+    *left = left.checked_sub(1)?;
+    match listener.waiting() {
+        // A client that has gone: others wait behind it.
+        Err(error) if error.kind() != ErrorKind::ConnectionAborted => None,
+        accepted => Some(accepted),
+    }
 }

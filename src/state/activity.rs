@@ -163,7 +163,8 @@ impl State {
         let keys: Vec<Key> = references.map(|reference| (repository.to_string(), reference)).collect();
         let activity = Arc::clone(&self.activity);
         let read = |store: Arc<dyn Store>| async move { activity.read(&*store, keys).await };
-        let read = self.ask(store, PATIENCE, |store| Box::pin(read(store))).await.ok()?;
+        let read = Self::in_turn(&self.page_turns, PATIENCE, || Box::pin(read(Arc::clone(store)))).await;
+        let read = read?.ok()?;
         Some(read.into_iter().map(|((_, reference), activity)| (reference, activity)).collect())
     }
 

@@ -11,6 +11,8 @@ use super::{
 
 /// Questions that wait for the store at the same time.
 pub(super) const AT_ONCE: usize = 64;
+/// The same for those that pages ask about activity: much at a time.
+pub(super) const OF_PAGES: usize = 4;
 /// The same for those that strangers cause.
 pub(super) const OF_STRANGERS: usize = 16;
 

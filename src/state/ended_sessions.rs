@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 
-use super::{State, StoreError};
+use super::{State, StoreError, follow::unix_now, store::Store};
 
 /// A session that was ended before its time.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,6 +43,8 @@ struct OfAccount {
 pub(super) const SESSIONS: usize = 32;
 /// Accounts in all.
 const ACCOUNTS: usize = 10_000;
+/// The most that wait to be stored.
+const MOST_UNSTORED: usize = 10_000;
 /// No session is longer, in seconds: a day more than `ui.session` may be.
 pub(super) const LONGEST: u64 = 31 * 24 * 60 * 60;
 
@@ -90,20 +92,40 @@ impl State {
     /// the other replicas.
     ///
     /// # Errors
-    /// It is not stored: a restart brings it back, and other replicas go on to take it.
+    /// It is not stored yet: until it is, with the next one or when a shared store answers again, a restart brings it
+    /// back, and other replicas go on to take it.
     pub async fn end_session(&self, session: EndedSession, now: u64) -> Result<(), StoreError> {
         self.ended_sessions.lock().insert(&session, now);
-        match &self.store {
-            Ok(store) => store.end_session(session, now).await,
-            // Tokens and sessions do not outlive a process without a state.
-            Err(_) => Ok(()),
+        // Without a state it is known until the end of the process.
+        let Ok(store) = &self.store else { return Ok(()) };
+        let unstored = &mut *self.unstored_sessions.lock().await;
+        if unstored.len() < MOST_UNSTORED {
+            unstored.push(session);
         }
+        store_ended(&**store, unstored, now).await
+    }
+
+    /// Stores the sessions that could not be stored when they ended.
+    pub(super) async fn store_ended_sessions(&self, store: &dyn Store) -> Result<(), StoreError> {
+        store_ended(store, &mut *self.unstored_sessions.lock().await, unix_now()).await
     }
 
     /// Returns true if a session was ended before its time, by its account, its name and its beginning.
     pub fn has_session_ended(&self, account: &str, id: &str, issued_at: i64) -> bool {
         self.ended_sessions.lock().contains(account, id, issued_at)
     }
+}
+
+async fn store_ended(
+    store: &dyn Store,
+    unstored: &mut Vec<EndedSession>,
+    now: u64,
+) -> Result<(), StoreError> {
+    while let Some(session) = unstored.first() {
+        store.end_session(session.clone(), now).await?;
+        unstored.remove(0);
+    }
+    Ok(())
 }
 
 /// A number of seconds as a token has it.

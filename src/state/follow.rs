@@ -179,6 +179,7 @@ impl State {
 
     async fn read_changes(&self, store: &Arc<dyn Store>) -> Result<(), StoreError> {
         Self::store_changes(store, &mut *self.unstored.lock().await).await?;
+        self.store_ended_sessions(&**store).await?;
         if self.follower.is_freeze_unsettled.load(Ordering::Relaxed) {
             self.settle_freeze(store).await?;
         }

@@ -50,8 +50,6 @@ impl From<StoredFreeze> for SharedFreeze {
 pub enum FreezeBegin {
     /// It has begun at all replicas.
     Begun {
-        /// Its id.
-        id: String,
         /// True if writes were frozen before.
         was_frozen: bool,
     },
@@ -141,31 +139,28 @@ impl State {
         self.follower.freeze.subscribe()
     }
 
-    /// Begins a freeze at all replicas, which ends this long behind its drain; `None` where there are no others.
+    /// An id for a freeze; `None` if the system gives no random bytes.
+    pub fn freeze_id() -> Option<String> {
+        random_id()
+    }
+
+    /// Begins a freeze of this id at all replicas, which ends this long behind its drain; `None` where there are no others.
+    /// A caller that gives up calls it off.
     ///
     /// # Errors
     /// The store gives no answer: it may have begun or not.
     pub async fn begin_freeze(
-        self: &Arc<Self>,
+        &self,
+        id: &str,
         length: Duration,
         drain: Duration,
     ) -> Result<Option<FreezeBegin>, StoreError> {
         let Some(store) = self.shared_store() else { return Ok(None) };
-        let id = random_id().ok_or_else(|| store.too_slow())?;
-        let of = id.clone();
+        let of = id.to_owned();
         let begin = |store: Arc<dyn Store>| async move { store.begin_freeze(of, length, drain).await };
-        let begun = match self.ask(&store, ANSWER, |store| Box::pin(begin(store))).await {
-            Ok(begun) => begun,
-            Err(error) => {
-                // It may have begun.
-                if !self.is_frozen() {
-                    self.call_freeze_off(id);
-                }
-                return Err(error);
-            }
-        };
+        let begun = self.ask(&store, ANSWER, |store| Box::pin(begin(store))).await?;
         self.follow().await;
-        let answer = begun.map(|was_frozen| FreezeBegin::Begun { id, was_frozen });
+        let answer = begun.map(|was_frozen| FreezeBegin::Begun { was_frozen });
         Ok(Some(answer.unwrap_or(FreezeBegin::Another)))
     }
 
@@ -237,7 +232,8 @@ impl State {
         });
     }
 
-    fn is_frozen(&self) -> bool {
+    /// Returns true if writes are frozen at all replicas, as far as is known.
+    pub fn is_frozen(&self) -> bool {
         self.known_freeze().is_some()
     }
 

@@ -164,9 +164,13 @@ pub struct State {
     activity: Arc<ActivityNotes>,
     personal: Arc<PersonalTokens>,
     ended_sessions: Mutex<EndedSessions>,
+    /// Those that are not stored yet.
+    unstored_sessions: tokio::sync::Mutex<Vec<EndedSession>>,
     follower: Follower,
     /// For questions to the store.
     turns: Arc<Semaphore>,
+    /// For those of pages about activity.
+    page_turns: Arc<Semaphore>,
     /// True once it was logged that the file is older than a token.
     is_behind: AtomicBool,
     /// True once it was logged that a token is of another state.
@@ -248,8 +252,10 @@ impl State {
             activity: Arc::default(),
             personal: Arc::default(),
             ended_sessions: Mutex::default(),
+            unstored_sessions: tokio::sync::Mutex::default(),
             follower: Follower::default(),
             turns: Arc::new(Semaphore::new(asking::AT_ONCE)),
+            page_turns: Arc::new(Semaphore::new(asking::OF_PAGES)),
             is_behind: AtomicBool::default(),
             has_seen_others: AtomicBool::default(),
         }

@@ -229,7 +229,7 @@ fn the_page_that_asks_names_all_that_goes() {
     for tag in ["latest", "1.4.2", "1.4", "stable"] {
         assert!(html.contains(&format!("<code><bdi>{tag}</bdi></code>")), "{tag}");
     }
-    assert!(html.contains("all 4 tags") && html.contains(">Delete 4 tags<"));
+    assert!(html.contains("all 4 tags") && html.contains(">Delete the image and 4 tags<"));
     assert!(page("delete-untagged").contains("no tag names"));
 }
 

@@ -236,10 +236,10 @@ fn rule_58_a_denial_for_one_tag_names_the_rule_that_grants_others_and_no_pattern
     let warden = open(&registry);
     let page = |user, path: &str| text(&Visitor::signed_in(&warden, user).get(path).is(200).text());
     let denied = page(TEST, "/-/access?name=team/web:1.6");
-    assert!(denied.contains("For other tags: rule"), "{denied}");
+    assert!(denied.contains("For other tags: rule 6, line"), "{denied}");
     assert!(denied.contains("about tags ci-*, pr-*"), "{denied}");
     let in_general = page(TEST, "/-/access?name=team/web");
-    assert!(in_general.contains("Some tags rule 5, line"), "{in_general}");
+    assert!(in_general.contains("Some tags rule 6, line"), "{in_general}");
     let secret = page(TEST, "/-/access?name=team/web:secret-1");
     assert!(secret.contains("No rule 5, line") && !secret.contains("secret-*"), "{secret}");
     assert!(!in_general.contains("secret-*"), "{in_general}");

@@ -1,8 +1,11 @@
 //! The session of a browser: a signed token in a cookie. Nothing is stored about one but that it was ended.
 
-use hyper::header::{self, HeaderMap, HeaderValue};
+use std::{sync::Arc, time::Duration};
 
-use super::revoked_meanwhile;
+use hyper::header::{self, HeaderMap, HeaderValue};
+use tokio::time::timeout;
+
+use super::{device::LIFETIME, revoked_meanwhile};
 use crate::{
     authn::{Identity, Source},
     proxy::{
@@ -21,6 +24,9 @@ const COOKIE: &str = "__Host-portwarden-session";
 /// The sentence for a token that opens a web page.
 pub(crate) const TOKENS_STAY_OUT: &str = "robots and tokens do not sign in to the web pages; tokens are for docker and other clients of the \
                                           registry";
+
+/// The time for which the page waits until the end of a session is stored.
+const SIGN_OUT: Duration = Duration::from_secs(5);
 
 /// The most bytes of a cookie's name and value: a browser throws away a larger one, and says nothing (RFC 6265bis
 /// section 5.6).
@@ -100,7 +106,8 @@ fn was_ended(session: &Session, snapshot: &Snapshot) -> bool {
     snapshot.state.has_session_ended(&session.account, &session.id, session.issued_at)
 }
 
-/// Ends a session: the cookie that takes it out of the browser. Where that cannot be stored, the log says so.
+/// Ends a session, and what was allowed in it: the cookie that takes it out of the browser. Where that cannot be stored,
+/// the log says so, and it is stored later.
 pub(crate) async fn end(session: &Session, snapshot: &Snapshot) -> String {
     let Session { account, id, issued_at, expires_at, .. } = session;
     let ended = EndedSession {
@@ -109,13 +116,22 @@ pub(crate) async fn end(session: &Session, snapshot: &Snapshot) -> String {
         issued_at: *issued_at,
         expires_at: *expires_at,
     };
-    if let Err(error) = snapshot.state.end_session(ended, unix_now()).await {
-        tracing::error!(
-            account, %error,
-            "a session that was signed out could not be stored as ended: a copy of its cookie may count again after a \
-             restart, and at other replicas; `portwarden revoke --account` ends all of the account"
-        );
-    }
+    let (state, account, id) = (Arc::clone(&snapshot.state), account.clone(), id.clone());
+    // Even if the client is gone.
+    let task = tokio::spawn(async move {
+        if let Err(error) = state.end_session(ended, unix_now()).await {
+            tracing::error!(
+                account, %error,
+                "a session that was signed out could not be stored as ended: until it is, a copy of its cookie counts \
+                 after a restart, and at other replicas; `portwarden revoke --account` ends all of the account"
+            );
+        }
+        // What was allowed in it, and is fetched at another replica.
+        if let Some(logins) = state.device_logins() {
+            logins.end_session(id, LIFETIME).await;
+        }
+    });
+    let _ = timeout(SIGN_OUT, task).await;
     forget()
 }
 

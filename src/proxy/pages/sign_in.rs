@@ -11,10 +11,7 @@ use super::{
 };
 use crate::{
     authn::{Credentials, Secret, SignInEnd},
-    proxy::auth::{
-        device::LIFETIME,
-        session::{self, TOKENS_STAY_OUT},
-    },
+    proxy::auth::session::{self, TOKENS_STAY_OUT},
     registry::{ErrorCode, Refusal},
     ui::{Ended, PagePath, SignIn, SignInProblem, views},
 };
@@ -104,10 +101,6 @@ pub(super) async fn sign_out(request: &mut Request<'_>, visit: &Visit) -> Result
         Some(session) => session::end(session, request.context.snapshot).await,
         None => session::forget(),
     };
-    // What was allowed in it, and is fetched at another replica.
-    if let (Some(session), Some(logins)) = (&visit.session, request.context.snapshot.state.device_logins()) {
-        logins.end_session(session.id.clone(), LIFETIME).await;
-    }
     let page = request.href(&PagePath::SignIn);
     Ok(Answer::redirect(&format!("{page}?out=1")).with_cookie(&cookie).forgetting_pages())
 }

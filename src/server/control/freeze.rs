@@ -24,19 +24,26 @@ impl ControlHandler {
     /// The reason, in words.
     pub(super) async fn freeze_all(&self, length: Duration, drain: Duration) -> Result<Frozen, String> {
         let state = self.service.state();
-        let begun = state.begin_freeze(length, drain).await.map_err(|error| {
+        let id = State::freeze_id().ok_or("the system gives no random bytes; see its log")?;
+        // It may have begun without an answer. One that was in force already is not called off with the command that gives
+        // it another end.
+        let is_armed = state.is_shared() && !state.is_frozen();
+        let mut call_off = CallOff { state: Arc::clone(&state), id, is_armed };
+        let begun = state.begin_freeze(&call_off.id, length, drain).await.map_err(|error| {
             format!("the freeze cannot be stored for all replicas, so none begins; see `portwarden status`: {error}")
         })?;
-        let (id, was_frozen) = match begun {
+        let was_frozen = match begun {
             None => {
                 let frozen = self.freeze.freeze(length, drain).await;
                 return frozen.map(|cut_off| (cut_off, None)).map_err(in_words);
             }
-            Some(FreezeBegin::Another) => return Err(ANOTHER.to_owned()),
-            Some(FreezeBegin::Begun { id, was_frozen }) => (id, was_frozen),
+            Some(FreezeBegin::Another) => {
+                call_off.is_armed = false;
+                return Err(ANOTHER.to_owned());
+            }
+            Some(FreezeBegin::Begun { was_frozen }) => was_frozen,
         };
-        // One that was in force already is not called off with the command that gives it another end.
-        let mut call_off = CallOff { state: Arc::clone(&state), id, is_armed: !was_frozen };
+        call_off.is_armed = !was_frozen;
         let why = match state.confirm_freeze(&call_off.id, length, drain).await {
             Ok(FreezeConfirmation::Held { cut_off, replicas }) => {
                 call_off.is_armed = false;

@@ -4,7 +4,7 @@
 //! so that no tag looks unused for lack of knowledge: at the beginning, after an end that was not orderly, where the file
 //! was put back from a copy, and where the oldest records gave way to others.
 
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
 use super::connection::{Connection, Lock, Row, Value, number, values};
 use crate::activity::{Activity, Batch, Days, Entry, Key, Last};
@@ -191,6 +191,9 @@ macro_rules! select {
     };
 }
 
+/// References of a repository that are looked up one by one.
+const ONE_BY_ONE: usize = 50;
+
 /// Returns the record of a reference.
 pub(super) async fn read_one(
     connection: &mut Connection,
@@ -200,6 +203,30 @@ pub(super) async fn read_one(
     let read = select!("repository = $1 AND reference = $2");
     let row = connection.row(read, values![repository, reference]).await?;
     row.as_ref().map(|row| entry(row).map(|entry| entry.activity)).transpose()
+}
+
+/// Returns the records of references, in their order. Of a repository with many of them, all records are read at once.
+pub(super) async fn read_these(
+    connection: &mut Connection,
+    keys: &[Key],
+) -> Result<Vec<Option<Activity>>, sqlx::Error> {
+    let mut found = HashMap::new();
+    for of_one in keys.chunk_by(|one, next| one.0 == next.0) {
+        let Some((repository, _)) = of_one.first() else { continue };
+        if of_one.len() > ONE_BY_ONE {
+            for row in &connection.rows(select!("repository = $1"), values![repository]).await? {
+                let Entry { repository, reference, activity } = entry(row)?;
+                found.insert((repository, reference), activity);
+            }
+            continue;
+        }
+        for (repository, reference) in of_one {
+            if let Some(activity) = read_one(connection, repository, reference).await? {
+                found.insert((repository.clone(), reference.clone()), activity);
+            }
+        }
+    }
+    Ok(keys.iter().map(|key| found.get(key).cloned()).collect())
 }
 
 /// Returns at most so many records, in order, behind that of `after`.

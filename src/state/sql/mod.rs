@@ -258,11 +258,8 @@ impl Store for SqlStore {
 
     fn activity(&self, keys: Vec<Key>) -> Answer<'_, Vec<Option<Activity>>> {
         Box::pin(async move {
-            let (mut connection, mut all) = (self.quiet().await?, Vec::with_capacity(keys.len()));
-            for (repository, reference) in &keys {
-                all.push(self.said(activity::read_one(&mut connection, repository, reference).await)?);
-            }
-            Ok(all)
+            let mut connection = self.quiet().await?;
+            self.said(activity::read_these(&mut connection, &keys).await)
         })
     }
 

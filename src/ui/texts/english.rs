@@ -357,7 +357,7 @@ catalogue! {
     image_goes_with_tags: Plural = number(&["This image and the one tag that names it:", "This image and **all {0} tags** that name it:"]);
     delete_this_image: Label = "Delete this image";
     delete_tags: Plural = number(&["Delete {0} tag", "Delete {0} tags"]);
-    delete_image_and_tags: Plural = number(&["Delete the image and its tag", "Delete the image and its {0} tags"]);
+    delete_image_and_tags: Plural = number(&["Delete the image and {0} tag", "Delete the image and {0} tags"]);
     delete_whole_image: Label = "Delete the image with every tag on it instead";
     delete_tags_question: Plural = number(&["Delete {0} tag?", "Delete {0} tags?"]);
     no_tag_goes: Label = "No tag will be deleted";

@@ -36,7 +36,7 @@ fn what_goes_is_named_and_then_it_is_gone_and_the_rest_stays() {
     let mut named = browser.texts("main ul.tags li");
     named.sort();
     assert_eq!(named, ["1", "1.0", "latest"]);
-    browser.shows("Delete the image and its 3 tags");
+    browser.shows("Delete the image and 3 tags");
     // Keeping it leads back.
     browser.click("form.decision a");
     browser.arrives("/team/app:latest");

@@ -247,6 +247,21 @@ fn rule_64_a_session_that_is_signed_out_at_one_replica_ends_at_the_others_and_fo
 }
 
 #[test]
+fn rule_64_a_sign_out_while_the_database_is_down_ends_the_session_at_the_others_afterwards() {
+    let (registry, mut postgres) = (registry(), Postgres::start());
+    let [a, b] = &two(&registry, &postgres.state_url(), "");
+    let visitor = Visitor::signed_in(a, USER);
+    let (copy, csrf) = (visitor.cookie.clone(), visitor.csrf());
+    let status = |warden: &Portwarden| Visitor::with_cookie(warden, copy.clone()).get("/-/tokens").status;
+    assert_eq!([a, b].map(status), [200, 200]);
+    postgres.crash();
+    visitor.post("/-/sign-out", &[("csrf", &csrf)]).is(303);
+    assert_ne!(status(a), 200);
+    postgres.start_again();
+    assert!(eventually(PATIENCE, || status(b) != 200));
+}
+
+#[test]
 fn pushes_and_sign_ins_go_over_all_replicas() {
     let (registry, postgres) = (registry(), Postgres::start());
     let [a, b] = &mut two(&registry, &postgres.state_url(), "");
