@@ -5,7 +5,8 @@
 pub enum Event {
     /// A request for the registry was decided.
     Decision,
-    /// A request that was forwarded has ended. With [`Record::requested`], the line is that of its decision too.
+    /// A request that was forwarded has ended. With [`requested`](super::Record::requested), the line is that of its
+    /// decision too.
     Transfer,
     /// A token was asked for.
     Token,
