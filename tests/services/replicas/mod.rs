@@ -1,7 +1,7 @@
 //! Several Portwardens that share a state in PostgreSQL: what one changes the others follow, and what happens while the
 //! database is killed, stopped, cut off, lost or restored.
 //!
-//! Needs: curl, docker-registry, haproxy, htpasswd, postgresql.
+//! Needs: curl, docker-registry, faketime, haproxy, htpasswd, postgresql.
 
 mod demo;
 mod device;
@@ -19,6 +19,7 @@ use std::{
 use serde_json::Value;
 
 use crate::support::{
+    clock::Clock,
     command::{self, Output},
     curl::{Request, curl},
     distribution::{MANIFEST, push_blob, push_image, put_manifest, start_upload, with_digest},
@@ -259,6 +260,37 @@ fn rule_64_a_sign_out_while_the_database_is_down_ends_the_session_at_the_others_
     assert_ne!(status(a), 200);
     postgres.start_again();
     assert!(eventually(PATIENCE, || status(b) != 200));
+}
+
+#[test]
+fn rule_64_a_clock_that_jumps_at_one_replica_brings_nothing_back_and_shortens_no_freeze() {
+    let (registry, postgres) = (registry(), Postgres::start());
+    let (url, clock) = (postgres.state_url(), Clock::right());
+    let a = &with_state(&registry, &url, "").start();
+    let b = &clock.of(with_state(&registry, &url, "")).start_beside(a);
+    let (revoked, other) = (token(curl(a), USER), token(curl(b), ADMIN));
+    let visitor = Visitor::signed_in(b, USER);
+    let cookie = visitor.cookie.clone();
+    let signed_in =
+        |warden: &Portwarden| Visitor::with_cookie(warden, cookie.clone()).get("/-/tokens").status == 200;
+    assert!(signed_in(a) && signed_in(b));
+    for offset in ["-2h", "+0", "-400d", "+0"] {
+        clock.set(offset);
+        control(b, &["revoke", "--account", "user"]).succeeds();
+        assert!(eventually(Duration::from_secs(2), || status(a, &revoked) == 401), "{offset}");
+        assert!(!signed_in(a), "{offset}");
+        assert_eq!(status(a, &other), 200, "{offset}");
+        control(b, &["freeze", "--for", "10m", "--drain", "1s"]).succeeds().says("at 2 replicas");
+        let left = control(a, &["status"]).text();
+        // With a while for the drain, until its end is known.
+        let is_right =
+            ["9m", "10m", "11m"].iter().any(|time| left.contains(&format!("no writes for {time}")));
+        assert!(is_right, "{offset}: {left}");
+        control(b, &["thaw"]).succeeds();
+        let again = token(curl(a), USER);
+        assert_eq!(status(a, &again), 200, "{offset}: the account comes again");
+    }
+    assert!(eventually(PATIENCE, || [a, b].map(|warden| status(warden, &revoked)) == [401, 401]));
 }
 
 #[test]
