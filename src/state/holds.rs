@@ -152,21 +152,19 @@ impl State {
         let Some(store) = self.shared_store() else { return Ok(None) };
         let kind = if tags.is_empty() { Kind::Push } else { Kind::Claim };
         let push = PushHold { repository: repository.to_owned(), tags, digest: digest.to_owned() };
-        let (began, holder) = (Instant::now(), new_holder()?);
+        let began = Instant::now();
+        // Dropped on the way, it ends: it may have begun.
+        let hold = SharedHold::new(Arc::clone(&store), new_holder()?, kind);
         loop {
-            let (holder_of, push) = (holder.clone(), push.clone());
-            let begin = |store: Arc<dyn Store>| async move { store.begin_push(holder_of, push).await };
+            let (holder, push) = (hold.holder.clone(), push.clone());
+            let begin = |store: Arc<dyn Store>| async move { store.begin_push(holder, push).await };
             let answer = self.ask(&store, ANSWER, |store| Box::pin(begin(store))).await;
             let (refused, patience) = match answer {
-                Ok(HoldAnswer::Held) => return Ok(Some(SharedHold::new(store, holder, kind))),
+                Ok(HoldAnswer::Held) => return Ok(Some(hold)),
                 Ok(HoldAnswer::Claimed { tag, digest }) => (NotHeld::Claimed { tag, digest }, CLAIM_PATIENCE),
                 Ok(HoldAnswer::Full) => return Err(NotHeld::Full),
                 Ok(HoldAnswer::Busy) => (NotHeld::Busy, PATIENCE),
-                Err(_) => {
-                    // It may have begun.
-                    drop(SharedHold::new(store, holder, Kind::Push));
-                    return Err(NotHeld::Unavailable);
-                }
+                Err(_) => return Err(NotHeld::Unavailable),
             };
             if began.elapsed() > patience {
                 return Err(refused);

@@ -222,8 +222,9 @@ impl Service {
         };
         let write = self.freeze.admit(route)?;
         self.note_push(route, &passage, snapshot).await;
-        passage.begin()?;
         log.intend(route, &head.headers, passage.pushed()).await;
+        // From here on the request is not given up before it is sent: what it claims only an answer ends.
+        passage.begin().inspect_err(|_| log.not_done())?;
         let pending = Pending { permit, hidden, look, lesson, list, _slot: slot };
         Ok(Step::Next((Ready { body, way, write, passage }, pending)))
     }

@@ -270,7 +270,7 @@ fn rule_64_a_clock_that_jumps_at_one_replica_brings_nothing_back_and_shortens_no
     let b = &clock.of(with_state(&registry, &url, "")).start_beside(a);
     let (revoked, other) = (token(curl(a), USER), token(curl(b), ADMIN));
     let visitor = Visitor::signed_in(b, USER);
-    let cookie = visitor.cookie.clone();
+    let cookie = visitor.cookie;
     let signed_in =
         |warden: &Portwarden| Visitor::with_cookie(warden, cookie.clone()).get("/-/tokens").status == 200;
     assert!(signed_in(a) && signed_in(b));
