@@ -25,7 +25,7 @@ const MEMORY: f64 = 60.0;
 /// From the start of the program until it is ready, in seconds.
 const READY: f64 = 2.0;
 
-/// What the database holds.
+/// The contents of the database.
 const CONTENTS: [(&str, &str); 3] =
     [("state-tokens", PERSONAL_TOKENS), ("state-people", SIGN_INS), ("state-ended", REVOKED_TOKENS)];
 /// The ways to a token.

@@ -160,8 +160,8 @@ impl Acme {
         Err(failed_challenge(order).await.unwrap_or(why))
     }
 
-    /// Answers the challenge of an authorization until what is returned is dropped. Other replicas can answer it, too,
-    /// before the authority is told.
+    /// Answers the challenge of an authorization until the guard is dropped. Other replicas can answer it, too, before the
+    /// authority is asked to look.
     async fn await_authority(
         &self,
         mut authorization: AuthorizationHandle<'_>,

@@ -17,7 +17,7 @@ use super::{
 const ANSWER: Duration = Duration::from_secs(2);
 /// The same where the answer would be lost: more than a connection and a statement take.
 const TAKE: Duration = Duration::from_secs(12);
-/// The interval at which the end of a session is told again to a store that gives no answer.
+/// The pause before the end of a session is sent again to a store that gave no answer.
 const PAUSE: Duration = Duration::from_millis(500);
 
 /// A program that waits.
@@ -115,8 +115,8 @@ impl SharedDeviceLogins<'_> {
         self.ask(TAKE, |store| Box::pin(take(store))).await
     }
 
-    /// Takes a session that ends away from the answers that were given in it. A store that gives no answer is told later,
-    /// for as long as answers of now may count.
+    /// Takes a session that ends away from the answers that were given in it. If the store gives no answer, this is tried
+    /// again, for as long as answers of now may count.
     pub async fn end_session(&self, session: String, count_for: Duration) {
         let store = Arc::clone(self.store);
         let tell = async move {

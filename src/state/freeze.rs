@@ -134,7 +134,7 @@ pub(super) trait FreezeStore {
 }
 
 impl State {
-    /// The freeze of all replicas, and its changes; a thaw, too, is told where there was none.
+    /// The freeze of all replicas. Each change wakes the receiver, also a thaw where nothing was frozen.
     pub fn shared_freeze(&self) -> watch::Receiver<Option<SharedFreeze>> {
         self.follower.freeze.subscribe()
     }

@@ -21,6 +21,7 @@ mod leases;
 mod personal_tokens;
 mod pushes;
 mod revocations;
+mod settings;
 mod sign_ins;
 mod sql;
 mod store;
@@ -34,7 +35,6 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
 };
 
 use parking_lot::{Mutex, RwLock};
@@ -56,13 +56,12 @@ pub use personal_tokens::{NewPersonalToken, NotMade, PersonalTokenRecord};
 use pushes::PushNotes;
 use revocations::Revocations;
 pub use revocations::{NotRevoked, is_robot_token_id};
+pub use settings::{SharedSettings, StateSettings};
 use sign_ins::SignInMemory;
 pub use sign_ins::{NotSignedIn, SignIn, SignInEntry};
 use sql::SqlStore;
 pub use store::StoreError;
 use store::{Change, Store};
-
-use crate::backend::SqlServer;
 
 /// The most accounts and tokens that are revoked at the same time.
 pub const MOST_REVOCATIONS: usize = 100_000;
@@ -71,31 +70,6 @@ pub const LONGEST_NAME: usize = 512;
 /// The longest id of a token that can be revoked, in bytes: 64 characters, as the audit log has them. A token itself is
 /// longer.
 pub const LONGEST_ID: usize = 256;
-
-/// The place of the state.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub enum StateSettings {
-    /// None.
-    #[default]
-    Off,
-    /// The file that is used because systemd made a directory for it. If it cannot be opened, the server starts all the
-    /// same, and nothing can be revoked.
-    Default(PathBuf),
-    /// `state.file`. If it cannot be opened, the server does not start.
-    File(PathBuf),
-    /// `state.url`: a database that several Portwardens share. If it cannot be used, the server does not start.
-    Shared(SharedSettings),
-}
-
-/// A state that several Portwardens share.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SharedSettings {
-    /// The PostgreSQL server.
-    pub server: SqlServer,
-    /// The time for which revocations that are known count, while the server gives no answer; `None` for as long as it
-    /// takes. After it, nothing that can be revoked is accepted.
-    pub trusted_for: Option<Duration>,
-}
 
 /// The part of a token or session that revocations are held against.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

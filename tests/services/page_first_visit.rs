@@ -1,5 +1,5 @@
-//! What a first-time visitor of the pages stumbled over: what a deletion leaves behind, the names of one image, events
-//! that say what they are about, a registry that is down, a search for a part of a name, and who to ask for a right.
+//! The pages for a person who sees them for the first time: the things that a deletion leaves behind, the names of one
+//! image, events with their objects, a registry that is down, a search for a part of a name, and how to ask for a right.
 //!
 //! Needs: curl, docker-registry, htpasswd.
 

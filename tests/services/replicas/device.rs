@@ -26,7 +26,7 @@ fn page(visitor: &Visitor<'_>, codes: &Codes) -> Response {
     visitor.get(&format!("{PAGE}?user_code={}", codes.user))
 }
 
-/// The error that a program is told.
+/// The error in the answer to a program.
 #[track_caller]
 fn told(warden: &Portwarden, codes: &Codes) -> String {
     error(&poll(warden, codes).is(400))
