@@ -156,7 +156,7 @@ impl Acme {
         known.from = None;
         if let Some(pem) = &record.certificate {
             let certificate = Certificate::read(pem, &settings.host, SystemTime::now())
-                .map_err(|why| format!("the certificate in the shared state is of no use: {why}"))?;
+                .map_err(|why| format!("the certificate in the shared state cannot be used: {why}; docs/acme.md says how to remove its record"))?;
             known.from = Some(certificate.from);
             self.use_newer(certificate, pem);
         }
@@ -223,7 +223,10 @@ impl Acme {
         };
         shared.known.lock().is_own = true;
         let turn = OwnTurn(shared);
-        if let Err(why) = self.order_with(shared, lease, content.as_deref()).await {
+        let ordered = self.order_with(shared, &lease, content.as_deref()).await;
+        // Also where it failed: a replica that cannot order must not keep others from it.
+        let ended = lease.end().await.map_err(|error| unshared(&error));
+        if let Err(why) = ordered.and(ended) {
             self.report(why);
         }
         // What was written is read before anything is taken over again.
@@ -232,23 +235,22 @@ impl Acme {
         self.adopt_as_read();
     }
 
-    async fn order_with(&self, shared: &Shared, lease: Lease, content: Option<&str>) -> Result<(), String> {
+    async fn order_with(&self, shared: &Shared, lease: &Lease, content: Option<&str>) -> Result<(), String> {
         self.adopt(shared, &mut shared.known.lock(), content)?;
         if self.is_ahead() {
-            self.tell_replicas(Some(&lease), None).await?;
+            self.tell_replicas(Some(lease), None).await?;
         }
         if !self.is_due() {
             let error = self.backoff.lock().error.clone();
             self.orders.lock().error = error;
-            return lease.end().await.map_err(|error| unshared(&error));
+            return Ok(());
         }
         let ordered = tokio::select! {
-            ordered = self.order(Some(&lease)) => ordered,
+            ordered = self.order(Some(lease)) => ordered,
             lost = lease.keep() => Err(unshared(&lost)),
         };
         self.settle(ordered);
-        self.tell_replicas(Some(&lease), None).await?;
-        lease.end().await.map_err(|error| unshared(&error))
+        self.tell_replicas(Some(lease), None).await
     }
 
     /// Stores the account, the certificate and the pending challenge for the other replicas, where there are any.

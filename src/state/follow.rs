@@ -254,7 +254,7 @@ impl State {
             let lacked = revocations.tokens.iter().filter(|(id, _)| !known.contains(&***id));
             unstored.extend(lacked.map(|(id, at)| Change::Token { id: id.to_string(), at: *at }));
         }
-        ended.iter().for_each(|session| self.ended_sessions.lock().insert(session, unix_now()));
+        self.ended_sessions.lock().extend(&ended, unix_now());
         self.personal.replace(tokens);
         self.sign_ins.replace(sign_ins).await;
         self.follower.records.replace(records);
@@ -270,8 +270,7 @@ impl State {
             SharedChange::Token { id, at } => self.revocations.write().add_token(id, at),
             SharedChange::PersonalToken(id, token) => self.personal.follow(&id, token.map(|token| *token)),
             SharedChange::EndedSession(session) => {
-                let mut ended = self.ended_sessions.lock();
-                session.iter().for_each(|session| ended.insert(session, unix_now()));
+                self.ended_sessions.lock().extend(&session, unix_now());
             }
             SharedChange::Record(name, content) => self.follower.records.follow(name, content),
             SharedChange::SignIn(name, record) => {

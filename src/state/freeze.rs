@@ -224,7 +224,8 @@ impl State {
                     return;
                 };
                 if began.elapsed() > GRACE {
-                    tracing::error!(%error, "a freeze could not be called off: replicas that know of it take no writes");
+                    tracing::error!(%error, "a freeze could not be called off: replicas that know of it take no writes until it ends; run `portwarden \
+                         thaw` once the database answers");
                     return;
                 }
                 sleep(PAUSE).await;
@@ -261,18 +262,36 @@ impl State {
     /// # Errors
     /// The store gives no answer: what is in force stays.
     pub(super) async fn settle_freeze(&self, store: &Arc<dyn Store>) -> Result<(), StoreError> {
-        let known = self.known_freeze();
+        // One that is resumed meanwhile sets it again, and is settled the next time.
+        let is_unsettled = self.follower.is_freeze_unsettled.swap(false, Ordering::Relaxed);
+        let settled = self.read_freeze(store).await;
+        if settled.is_err() && is_unsettled {
+            self.follower.is_freeze_unsettled.store(true, Ordering::Relaxed);
+        }
+        settled
+    }
+
+    async fn read_freeze(&self, store: &Arc<dyn Store>) -> Result<(), StoreError> {
+        let before = self.follower.freeze.borrow().clone();
+        let known = before.clone().filter(|known| known.until > Instant::now());
         let mut stored = store.freezes(known.as_ref().map(|known| known.id.clone())).await?;
         if let Some(known) = known.filter(|_| !stored.is_on_record) {
             tracing::error!(
-                "the shared state lacks the freeze of writes that is in force: it is stored again"
+                "the shared state lacks the freeze of writes that is in force, so the database was lost or restored: it is \
+                 stored again; `portwarden thaw` ends it"
             );
             let left = known.until.saturating_duration_since(Instant::now());
             store.restore_freeze(known.id, left).await?;
             stored = store.freezes(None).await?;
         }
-        self.apply_freeze(stored.current);
-        self.follower.is_freeze_unsettled.store(false, Ordering::Relaxed);
+        let id = |freeze: &Option<SharedFreeze>| freeze.as_ref().map(|freeze| freeze.id.clone());
+        self.follower.freeze.send_if_modified(|now| {
+            let is_as_before = id(now) == id(&before);
+            if is_as_before {
+                *now = stored.current.map(SharedFreeze::from);
+            }
+            is_as_before
+        });
         Ok(())
     }
 

@@ -40,6 +40,7 @@ impl WriteOnceGate {
         }
         let found = match (TagReader { registry, name }).find(tag).await? {
             Found::Digest(found) if found.as_str() == digest => {
+                self.end_claim(name, tag, &key).await?;
                 return Err(conflict(format!(
                     "the push of {digest} was done, and the registry shows it as {name}:{tag}; it holds the tag no more"
                 )));
@@ -52,14 +53,20 @@ impl WriteOnceGate {
             }
             Found::Nothing | Found::Placeholder => None,
         };
-        let is_released = match self.state.is_shared() {
-            true => {
-                let released = self.state.release_pushes(name.as_str(), tag.as_str()).await;
-                released.map_err(|error| Refusal::new(ErrorCode::Unavailable, error.to_string()))?
-            }
-            false => self.claims.settle(&key),
-        };
-        if is_released { Ok(Released { digest, found }) } else { Err(under_way(&digest, 0)) }
+        if self.end_claim(name, tag, &key).await? {
+            return Ok(Released { digest, found });
+        }
+        let why =
+            format!("another push of {name}:{tag} has begun meanwhile, or the first has ended; try again");
+        Err(conflict(why))
+    }
+
+    async fn end_claim(&self, name: &RepositoryName, tag: &Tag, key: &TagKey) -> Result<bool, Refusal> {
+        if !self.state.is_shared() {
+            return Ok(self.claims.settle(key));
+        }
+        let released = self.state.release_pushes(name.as_str(), tag.as_str()).await;
+        released.map_err(|error| Refusal::new(ErrorCode::Unavailable, error.to_string()))
     }
 
     async fn claim(
