@@ -189,7 +189,10 @@ impl ControlHandler {
         };
         let (cut_off, replicas) = match frozen {
             Ok(frozen) => frozen,
-            Err(why) => return say(&mut write, &refused(&why)).await,
+            Err(why) => {
+                tracing::warn!(why, user, "the freeze failed");
+                return say(&mut write, &refused(&why)).await;
+            }
         };
         // One of all replicas is in their state, and each tells when it ends.
         if !self.service.state().is_shared() {
@@ -225,7 +228,8 @@ impl ControlHandler {
     async fn thaw(&self, user: u32) -> ControlAnswer {
         if let Err(error) = self.service.state().thaw().await {
             return refused(&format!(
-                "the thaw cannot be stored for all replicas, so a freeze goes on: {error}"
+                "the thaw may not be stored, so a freeze goes on at some replicas; run `portwarden thaw` again once the \
+                 database answers: {error}"
             ));
         }
         let thawed = self.freeze.thaw();

@@ -58,7 +58,7 @@ async fn hold(service: &Weak<Service>, freeze: &Freeze, shared: &SharedFreeze) {
     let is_new = freeze.status() == FreezeStatus::Open;
     let Ok(cut_off) = freeze.freeze(left, drain).await else { return };
     if is_new {
-        tell(service, &format!("frozen, at all replicas; {cut_off} writes cut off here"));
+        tell(service, &format!("frozen here, by a freeze of all replicas; {cut_off} writes cut off here"));
     }
     let state = service.upgrade().map(|service| service.state());
     if let Some(state) = state {

@@ -52,16 +52,21 @@ impl ControlHandler {
             Ok(FreezeConfirmation::Gone) => return Err(THAWED.to_owned()),
             Ok(FreezeConfirmation::Waiting(replicas)) => {
                 format!(
-                    "{replicas} replicas that share the state did not say in time that they take no writes"
+                    "of the replicas that share the state, {replicas} did not say in time that they take no writes"
                 )
             }
             Err(error) => error.to_string(),
         };
         let then = match was_frozen {
-            true => "the one before goes on with its end where that is known",
-            false => "it is called off; where that is not heard it ends by itself",
+            true => "writes stay frozen, at some replicas perhaps with the new end",
+            false => {
+                "it is called off; a replica that does not hear of that takes no writes until the freeze ends"
+            }
         };
-        Err(format!("the freeze is not known to hold at all replicas, so {then}: {why}"))
+        Err(format!(
+            "the freeze is not known to hold at all replicas, so {then}: {why}; see the log of each, then run `portwarden \
+             freeze` again, or `portwarden thaw`"
+        ))
     }
 
     /// Puts the freeze in force that a server before this one has left behind.
@@ -109,7 +114,16 @@ impl ControlHandler {
         let new = self.kept.with_extension("new");
         if let Err(error) = fs::write(&new, end.trim_end()).and_then(|()| fs::rename(&new, &self.kept)) {
             let path = self.kept.display();
-            tracing::warn!(%path, %error, "a restart would thaw the freeze: its end cannot be kept");
+            match id {
+                None => {
+                    tracing::warn!(%path, %error, "a restart would thaw the freeze: its end cannot be kept");
+                }
+                Some(_) => {
+                    let what =
+                        "the freeze cannot be kept in a file: if the database is lost, a restart thaws it";
+                    tracing::warn!(%path, %error, "{what}");
+                }
+            }
         }
     }
 }

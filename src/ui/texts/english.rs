@@ -480,7 +480,7 @@ catalogue! {
     back_to: Text<2> = text("{0}, back to {1}");
     download: Text<2> = text("Download: {0}, {1}");
     before_utc: Label = "Before (UTC)";
-    older_files_unread: Label = "There are older files of the audit log that cannot be read here: the service may not open them, or they are too many.";
+    older_files_unread: Label = "There are older files of the audit log that cannot be read here: the service may not open them, or there are too many.";
     lines_gone: Label = "These lines are no longer there";
     lines_gone_explained: Label = "The file that had them was removed or compressed.";
     search_stopped: Label = "The search stopped after many lines. “Older” goes on where it stopped.";

@@ -63,7 +63,7 @@ pub(crate) const STATE: &[Setting] = &[
     optional(
         "state.key_file",
         "The file with the key, the same at all replicas, that seals the keys of `server.letsencrypt` in the database; \
-         `openssl rand -base64 32` makes one.",
+         `openssl rand -base64 32` makes one. Required with `url` and `server.letsencrypt`.",
     )
     .or(Words("none")),
     section("state.when_down", "What holds while the database gives no answer."),
