@@ -64,8 +64,22 @@ impl fmt::Display for Finding {
     }
 }
 
+/// Findings of a kind that are displayed. A mistake of the program that wrote a thousand rules is in all of them, and would
+/// hide what else is wrong.
+const EACH: usize = 10;
+
+impl Finding {
+    /// What is the same in findings of the same mistake: their text without names and numbers.
+    fn kind(&self) -> String {
+        let hint = self.hint.as_deref().unwrap_or_default();
+        let text = format!("{:?} {} {} {hint}", self.severity, self.file, self.message);
+        let without_names = text.split(['"', '`']).step_by(2);
+        without_names.flat_map(str::chars).filter(|letter| !letter.is_ascii_digit()).collect()
+    }
+}
+
 /// All findings of one reading, errors and warnings, in the order of the file. Displays one a line, and excerpts below
-/// it.
+/// it; of many with the same mistake the first ten, and where the others are.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Findings(pub Vec<Finding>);
 
@@ -78,11 +92,35 @@ impl Findings {
 
 impl fmt::Display for Findings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().enumerate().try_for_each(|(n, finding)| {
-            let separator = if n == 0 { "" } else { "\n" };
-            write!(f, "{separator}{finding}")
-        })
+        let mut kinds: Vec<(String, Vec<&Finding>)> = Vec::new();
+        let mut separator = "";
+        for finding in &self.0 {
+            let kind = finding.kind();
+            let known = kinds.iter().position(|(known, _)| *known == kind);
+            let of_kind = known.unwrap_or_else(|| {
+                kinds.push((kind, Vec::new()));
+                kinds.len() - 1
+            });
+            let Some((_, of_kind)) = kinds.get_mut(of_kind) else { continue };
+            of_kind.push(finding);
+            if of_kind.len() <= EACH {
+                write!(f, "{separator}{finding}")?;
+                separator = "\n";
+            }
+        }
+        kinds.iter().try_for_each(|(_, findings)| more(f, findings.get(EACH..).unwrap_or_default()))
     }
+}
+
+/// Writes how many findings of a kind are left out, and where they are.
+fn more(f: &mut fmt::Formatter<'_>, left_out: &[&Finding]) -> fmt::Result {
+    let (Some(first), Some(last)) = (left_out.first(), left_out.last()) else { return Ok(()) };
+    let count = left_out.len();
+    write!(f, "\n{}: {count} more like `{}`", first.file, first.key)?;
+    if let (Some(from), Some(to)) = (first.line, last.line) {
+        write!(f, ", in lines {from} to {to}")?;
+    }
+    write!(f, ". Run `portwarden check --json` for all of them")
 }
 
 impl std::error::Error for Findings {}
@@ -218,5 +256,33 @@ mod tests {
         let warning =
             Finding { severity: Severity::Warning, line: None, column: None, hint: None, ..finding };
         assert_eq!(warning.to_string(), "auth_config.yml: warning: acl[3].match.acount: unknown key");
+    }
+
+    #[test]
+    fn sums_up_what_is_wrong_in_the_same_way_a_thousand_times() {
+        let finding = |severity, line: usize, message: String| Finding {
+            severity,
+            file: "f.yml".into(),
+            line: Some(line),
+            column: Some(1),
+            key: format!("acl[{line}]"),
+            message,
+            hint: Some(format!("Line {line} wants `x{line}`")),
+            excerpt: None,
+        };
+        let mut findings: Vec<Finding> =
+            (1..=1000).map(|line| finding(Severity::Warning, line, format!("no account \"team{line}\""))).collect();
+        findings.push(finding(Severity::Error, 1001, "no account \"team1001\"".into()));
+        findings.push(finding(Severity::Warning, 1002, "no other account \"team1002\"".into()));
+        let text = Findings(findings.clone()).to_string();
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines.len(), 13, "{text}");
+        assert!(lines[9].starts_with("f.yml:10:1: warning: acl[10]: no account"), "{text}");
+        assert!(lines[10].starts_with("f.yml:1001:1: acl[1001]: no account"), "errors are of their own: {text}");
+        assert!(lines[11].starts_with("f.yml:1002:1: warning"), "{text}");
+        let more = "f.yml: 990 more like `acl[11]`, in lines 11 to 1000. Run `portwarden check --json` for all of them";
+        assert_eq!(lines[12], more);
+        findings.truncate(10);
+        assert_eq!(Findings(findings).to_string().lines().count(), 10, "nothing is left out");
     }
 }
