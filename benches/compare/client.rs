@@ -18,6 +18,7 @@ use rustls::{
     pki_types::{CertificateDer, ServerName, pem::PemObject as _},
 };
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::TcpStream,
     task::{AbortHandle, JoinSet},
 };
@@ -40,7 +41,8 @@ pub struct Client {
     address: SocketAddr,
     protocol: Protocol,
     authorization: String,
-    tls: TlsConnector,
+    /// None for the one that does not encrypt.
+    tls: Option<TlsConnector>,
 }
 
 /// An open connection. Over HTTP/2 its clones share it.
@@ -98,16 +100,29 @@ pub fn assert_cipher(connection: &rustls::ClientConnection) {
 impl Client {
     /// A client whose requests have that `Authorization`.
     pub fn new(address: SocketAddr, protocol: Protocol, authority: &[u8], authorization: &str) -> Self {
-        let tls = TlsConnector::from(Arc::new(tls_config(authority, protocol)));
+        let tls = Some(TlsConnector::from(Arc::new(tls_config(authority, protocol))));
         Self { address, protocol, authorization: authorization.to_owned(), tls }
+    }
+
+    /// The same over HTTP/1.1 without TLS.
+    pub fn plain(address: SocketAddr, authorization: &str) -> Self {
+        Self { address, protocol: Protocol::Http1, authorization: authorization.to_owned(), tls: None }
     }
 
     /// Connects.
     pub async fn connect(&self) -> Result<Connection, Failure> {
         let stream = TcpStream::connect(self.address).await?;
         stream.set_nodelay(true)?;
-        let stream = self.tls.connect(ServerName::from(self.address.ip()), stream).await?;
+        let Some(tls) = &self.tls else { return self.speak(stream).await };
+        let stream = tls.connect(ServerName::from(self.address.ip()), stream).await?;
         assert_cipher(stream.get_ref().1);
+        self.speak(stream).await
+    }
+
+    async fn speak(
+        &self,
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    ) -> Result<Connection, Failure> {
         let io = TokioIo::new(stream);
         let (sender, task) = match self.protocol {
             Protocol::Http1 => {

@@ -9,20 +9,24 @@ use std::{
 use tempfile::TempDir;
 
 use crate::{
+    client::Client,
     report::OURS,
     support::{
+        client::Protocol,
         pki::KeyType,
-        portwarden::{ADMIN, Builder, Portwarden, portwarden},
+        portwarden::{ADMIN, Builder, Portwarden, port_after, portwarden},
         process::{Process, eventually},
-        registry::{Registry, registry},
+        registry::{Registry, registry, registry_alone},
         token_exchange::{ask, token},
     },
 };
 
 /// The repository of all that is transferred.
 pub const REPOSITORY: &str = "team/app";
-/// Rules before the one that holds.
-const RULES: usize = 999;
+/// The contender that does not even encrypt: see `floor`.
+pub const FLOOR: &str = "floor";
+/// Rules, the last of which holds.
+const RULES: usize = 1_000;
 /// Limits above those for one client, which a scenario needs: all of its clients come from one address. Idle
 /// connections stay as long as those of the others do.
 const LIMITS: &str = "limits: {connections: 30000, connections_per_address: 30000, upstream_requests: 20000, \
@@ -51,9 +55,11 @@ pub struct Field {
     /// The certificate authority, in PEM.
     pub authority: Vec<u8>,
     pub warden: Portwarden,
-    _others: Vec<Process>,
+    others: Vec<Process>,
     pub registry: Registry,
-    _directory: TempDir,
+    /// The registry with TLS and tokens of its own, once it takes part.
+    own_tls: Option<Registry>,
+    directory: TempDir,
 }
 
 /// The setup of the contenders.
@@ -80,23 +86,12 @@ impl Field {
     pub fn start(setup: Setup) -> Self {
         let registry = registry();
         let builder = ours(&registry, setup);
-        let builder = if setup.storage {
-            fs::create_dir_all(registry.store()).unwrap();
-            let builder = builder.registry_setting("storage", &format!("'{}'", registry.store().display()));
-            builder.registry_setting("storage_answers", if setup.answers { "true" } else { "false" })
-        } else {
-            builder
-        };
-        let warden = builder.start();
-        let directory = tempfile::Builder::new().prefix("portwarden-bench-").tempdir().unwrap();
-        let mut contenders =
-            vec![Contender { name: OURS, address: warden.address(), processes: vec![warden.id()] }];
-        let mut others = Vec::new();
+        let mut field = Self::alone(registry, builder);
         for (name, start) in
             [("nginx", nginx as fn(&TempDir, &str, &Filling<'_>) -> Process), ("haproxy", haproxy)]
         {
-            let filling = Filling { port: free_port(), registry: &registry, warden: &warden };
-            let mut process = start(&directory, name, &filling);
+            let filling = Filling { port: free_port(), registry: &field.registry, warden: &field.warden };
+            let mut process = start(&field.directory, name, &filling);
             let address = (Ipv4Addr::LOCALHOST, filling.port).into();
             let listens = || TcpStream::connect_timeout(&address, Duration::from_secs(1)).is_ok();
             assert!(
@@ -104,9 +99,17 @@ impl Field {
                 "{}",
                 process.log()
             );
-            contenders.push(Contender { name, address, processes: vec![process.id()] });
-            others.push(process);
+            field.contenders.push(Contender { name, address, processes: vec![process.id()] });
+            field.others.push(process);
         }
+        field
+    }
+
+    /// Starts Portwarden alone.
+    pub fn alone(registry: Registry, builder: Builder) -> Self {
+        let warden = builder.start();
+        let contenders =
+            vec![Contender { name: OURS, address: warden.address(), processes: vec![warden.id()] }];
         let scope = format!("repository:{REPOSITORY}:pull,push");
         let authorization = format!("Bearer {}", token(&warden, ADMIN, &[&scope]));
         let authority = fs::read(warden.authority_file()).unwrap();
@@ -115,10 +118,48 @@ impl Field {
             authorization,
             authority,
             warden,
-            _others: others,
+            others: Vec::new(),
             registry,
-            _directory: directory,
+            own_tls: None,
+            directory: tempfile::Builder::new().prefix("portwarden-bench-").tempdir().unwrap(),
         }
+    }
+
+    /// Adds a program that does no more than move the bytes.
+    pub fn add_floor(&mut self) {
+        let (program, registry) = (std::env::current_exe().unwrap(), self.registry.address().to_string());
+        let words = ["--floor", registry.as_str()];
+        let log = self.directory.path().join("floor.log");
+        let mut process = Process::start(program.to_str().unwrap(), &words, &[], &log);
+        let port = port_after(&process.wait_for_log(0, "listening on"), "listening on");
+        let address = (Ipv4Addr::LOCALHOST, port).into();
+        self.contenders.push(Contender { name: FLOOR, address, processes: vec![process.id()] });
+        self.others.push(process);
+    }
+
+    /// Adds a registry with TLS and tokens of its own, and counts the time of the plain one with each of the rest.
+    pub fn add_registry(&mut self) {
+        self.contenders.iter_mut().for_each(|contender| contender.processes.push(self.registry.id()));
+        let own = registry_alone(&self.warden);
+        self.contenders.push(Contender {
+            name: "registry",
+            address: own.address(),
+            processes: vec![own.id()],
+        });
+        self.own_tls = Some(own);
+    }
+
+    /// The registry that a contender stands before, or is.
+    pub fn registry_of(&self, contender: &Contender) -> &Registry {
+        self.own_tls.as_ref().filter(|_| contender.name == "registry").unwrap_or(&self.registry)
+    }
+
+    /// A client of a contender. The floor is asked without TLS, as HTTP/2 is not to be had without.
+    pub fn client(&self, contender: &Contender, protocol: Protocol) -> Client {
+        if contender.name == FLOOR {
+            return Client::plain(contender.address, &self.authorization);
+        }
+        Client::new(contender.address, protocol, &self.authority, &self.authorization)
     }
 
     /// A new token: an old one ends after a quarter of an hour.
@@ -131,20 +172,26 @@ impl Field {
 
 /// Portwarden, with a thousand rules and the limits for one client.
 pub fn ours(registry: &Registry, setup: Setup) -> Builder {
-    portwarden(registry)
+    let builder = portwarden(registry)
         .server_key(setup.server_key)
         .token_key(setup.token_key)
         .with_token("refresh_tokens", "true")
         .users(&[ADMIN])
-        .acl(&rules())
-        .with(LIMITS)
+        .acl(&rules(RULES))
+        .with(LIMITS);
+    if !setup.storage {
+        return builder;
+    }
+    fs::create_dir_all(registry.store()).unwrap();
+    let builder = builder.registry_setting("storage", &format!("'{}'", registry.store().display()));
+    builder.registry_setting("storage_answers", if setup.answers { "true" } else { "false" })
 }
 
-/// A thousand rules, the last of which holds.
-fn rules() -> String {
+/// So many rules, the last of which holds.
+pub fn rules(number: usize) -> String {
     let other =
         |n| format!("  - match: {{account: \"team{n}\", name: \"team{n}/*\"}}\n    actions: [\"pull\"]\n");
-    let others: String = (0..RULES).map(other).collect();
+    let others: String = (1..number).map(other).collect();
     others + "  - match: {account: \"admin\"}\n    actions: [\"*\"]\n"
 }
 
@@ -195,6 +242,6 @@ fn daemon(name: &str) -> String {
 }
 
 /// Neither of them says which port it was given.
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
 }

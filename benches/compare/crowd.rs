@@ -13,7 +13,7 @@ use http_body_util::BodyExt as _;
 use tokio::{sync::Barrier, task::yield_now};
 
 use crate::{
-    client::{Ask, Client, Connection, all},
+    client::{Ask, Connection, all},
     contenders::{Contender, Field, Setup},
     options::Options,
     pull::{Blob, upload},
@@ -85,7 +85,7 @@ impl Crowd {
 }
 
 fn pull_all(field: &Field, contender: &Contender, blob: &Blob, number: usize) -> Vec<Sample> {
-    let client = Client::new(contender.address, Protocol::Http1, &field.authority, &field.authorization);
+    let client = field.client(contender, Protocol::Http1);
     let crowd = Arc::new(Crowd {
         received: (0..number).map(|_| AtomicU64::new(0)).collect(),
         answered: Barrier::new(number),

@@ -9,9 +9,9 @@ use crate::{
     client::tls_config,
     contenders::{Contender, Field, Setup},
     options::Options,
-    report::{Goal, Report, Sample, sample},
+    report::{Goal, NGINX, Report, Sample, cpu_samples},
     support::{client::Protocol, pki::KeyType},
-    usage,
+    usage::Meter,
 };
 
 /// Clients at the same time.
@@ -55,7 +55,7 @@ fn shake_hands(
     for config in &configs {
         handshake(contender.address, config);
     }
-    let before = usage::cpu(&contender.processes);
+    let meter = Meter::start(&contender.processes);
     thread::scope(|scope| {
         for config in &configs {
             scope.spawn(|| {
@@ -65,8 +65,8 @@ fn shake_hands(
             });
         }
     });
-    let cpu = (usage::cpu(&contender.processes) - before).as_secs_f64();
-    vec![sample("CPU µs/handshake", Goal::TimesNginx(times), cpu * 1e6 / number as f64)]
+    let goals = [Goal::TimesOf(times, NGINX)];
+    cpu_samples("CPU µs/handshake", &goals, &meter.stop(), number as f64 / 1e6)
 }
 
 fn config(field: &Field, kind: HandshakeKind) -> Arc<ClientConfig> {

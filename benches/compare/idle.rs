@@ -9,7 +9,7 @@ use crate::{
     contenders::{Contender, Field, Setup},
     options::Options,
     pull::{Transfer, upload},
-    report::{Goal, Report, sample},
+    report::{Goal, NGINX, Report, sample},
     small::put_manifest,
     support::{client::Protocol, content::Content, process::pause},
     usage,
@@ -40,7 +40,7 @@ pub fn run(options: &Options, report: &mut Report) {
             eprint!("\ridle: round {} of {rounds}   ", round + 1);
             let contender = &field.contenders[(place + round) % field.contenders.len()];
             let time = || {
-                let times = (0..PULLS).map(|_| pull.pull(&field, contender, &contender.processes).wall);
+                let times = (0..PULLS).map(|_| pull.pull(&field, contender, &contender.processes).spent.wall);
                 times.fold(f64::INFINITY, f64::min)
             };
             let alone = time();
@@ -55,7 +55,7 @@ pub fn run(options: &Options, report: &mut Report) {
                 "idle",
                 contender.name,
                 vec![
-                    sample("memory MiB", Goal::TimesNginx(1.0), memory as f64 / mib),
+                    sample("memory MiB", Goal::TimesOf(1.0, NGINX), memory as f64 / mib),
                     sample(
                         "KiB/connection",
                         Goal::None,
@@ -70,7 +70,7 @@ pub fn run(options: &Options, report: &mut Report) {
 }
 
 /// Each has had its answer.
-fn connect_all(field: &Field, contender: &Contender, target: &str, number: usize) -> Vec<Tls> {
+pub fn connect_all(field: &Field, contender: &Contender, target: &str, number: usize) -> Vec<Tls> {
     let config = Arc::new(tls_config(&field.authority, Protocol::Http1));
     let one = || {
         let mut stream = connect(contender.address, &config);

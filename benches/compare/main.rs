@@ -27,6 +27,7 @@ mod classic;
 mod client;
 mod contenders;
 mod crowd;
+mod floor;
 mod handshake;
 mod idle;
 mod latency;
@@ -60,6 +61,7 @@ const SCENARIOS: [fn(&Options, &mut Report); 10] = [
 ];
 
 fn main() {
+    floor::serve_if_asked();
     let options = Options::of(std::env::args().skip(1));
     // Thousands of connections, here and in each of those that are started from here.
     let most = getrlimit(Resource::Nofile).maximum;

@@ -1,17 +1,15 @@
 //! Pulls of large blobs from the real registry: one stream or eight, over HTTP/1.1 and HTTP/2.
 
-use std::time::Instant;
-
 use crate::{
-    client::{Ask, Client, all},
+    client::{Ask, all},
     contenders::{Contender, Field, REPOSITORY, Setup},
     options::Options,
-    report::{Goal, Report, Sample, sample},
+    report::{Goal, Report, Sample, cpu_samples, sample},
     support::{
         client::{Protocol, run as block_on, with_digest},
         content::Content,
     },
-    usage,
+    usage::{Meter, Spent},
 };
 use hyper::Method;
 
@@ -38,6 +36,7 @@ pub fn run(options: &Options, report: &mut Report) {
         return;
     }
     let mut field = Field::start(Setup::default());
+    field.add_floor();
     let large = upload(&field, &Content::made(1, options.pick(1 << 30, 128 << 20)));
     let small = upload(&field, &Content::made(2, options.pick(256 << 20, 32 << 20)));
     for case in cases {
@@ -46,7 +45,7 @@ pub fn run(options: &Options, report: &mut Report) {
         report.measure(case.name, &field.contenders, options.rounds(), |contender| {
             let what = Transfer { protocol: case.protocol, streams: case.streams, blob };
             let used = what.pull(&field, contender, &contender.processes);
-            used.samples(Goal::Times(case.cpu), Goal::Times(1.0))
+            used.samples(&[Goal::Times(case.cpu)], Goal::Times(1.0))
         });
     }
 }
@@ -67,36 +66,34 @@ pub struct Transfer<'a> {
 
 /// The resources that it took.
 pub struct Used {
-    pub cpu: f64,
-    pub wall: f64,
+    pub spent: Spent,
     pub bytes: u64,
 }
 
 impl Transfer<'_> {
     /// Pulls through a contender; what `processes` used.
     pub fn pull(&self, field: &Field, contender: &Contender, processes: &[u32]) -> Used {
-        let client = Client::new(contender.address, self.protocol, &field.authority, &field.authorization);
+        let client = field.client(contender, self.protocol);
         block_on(async {
             let streams = client.streams(self.streams).await;
-            let before = usage::cpu(processes);
-            let began = Instant::now();
+            let meter = Meter::start(processes);
             all(streams.into_iter().map(|mut stream| {
                 let (target, digest) = (self.blob.target.clone(), self.blob.digest.clone());
                 async move { stream.pull(&target, &digest).await }
             }))
             .await;
-            let wall = began.elapsed().as_secs_f64();
-            let cpu = (usage::cpu(processes) - before).as_secs_f64();
-            Used { cpu, wall, bytes: self.blob.size * self.streams as u64 }
+            Used { spent: meter.stop(), bytes: self.blob.size * self.streams as u64 }
         })
     }
 }
 
 impl Used {
     /// As they are reported.
-    pub fn samples(&self, cpu: Goal, wall: Goal) -> Vec<Sample> {
+    pub fn samples(&self, cpu: &[Goal], wall: Goal) -> Vec<Sample> {
         let gib = self.bytes as f64 / f64::from(1 << 30);
-        vec![sample("CPU s/GiB", cpu, self.cpu / gib), sample("wall s/GiB", wall, self.wall / gib)]
+        let mut samples = cpu_samples("CPU s/GiB", cpu, &self.spent, gib);
+        samples.push(sample("wall s/GiB", wall, self.spent.wall / gib));
+        samples
     }
 }
 
@@ -108,7 +105,7 @@ pub fn upload(field: &Field, content: &Content) -> Blob {
 /// The same through another one.
 pub fn upload_to(field: &Field, contender: &Contender, content: &Content) -> Blob {
     let digest = content.digest();
-    let client = Client::new(contender.address, Protocol::Http1, &field.authority, &field.authorization);
+    let client = field.client(contender, Protocol::Http1);
     block_on(async {
         let mut connection = client.connect().await.unwrap();
         let start = format!("/v2/{REPOSITORY}/blobs/uploads/");

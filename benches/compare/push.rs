@@ -1,11 +1,11 @@
 //! Pushes of a large blob to the real registry: in one request, and in the three that docker makes of it.
 
-use std::{fs, time::Instant};
+use std::fs;
 
 use hyper::Method;
 
 use crate::{
-    client::{Answer, Ask, Client, Connection},
+    client::{Answer, Ask, Connection},
     contenders::{Contender, Field, REPOSITORY, Setup},
     options::Options,
     pull::Used,
@@ -15,7 +15,7 @@ use crate::{
         content::Content,
         registry::Registry,
     },
-    usage,
+    usage::Meter,
 };
 
 /// Portwarden's figure by the better of the others.
@@ -44,13 +44,14 @@ pub fn run(options: &Options, report: &mut Report) {
         return;
     }
     let mut field = Field::start(Setup::default());
+    field.add_floor();
     let layer = Layer::new(options.pick(1 << 30, 128 << 20));
     for (name, protocol, way) in cases {
         field.renew();
         report.measure(name, &field.contenders, options.rounds(), |contender| {
             let used = layer.push(&field, contender, *protocol, *way, &contender.processes);
             layer.forget(&field.registry);
-            used.samples(Goal::Times(CPU), Goal::Ratio)
+            used.samples(&[Goal::Times(CPU)], Goal::Ratio)
         });
     }
 }
@@ -78,17 +79,15 @@ impl Layer {
         way: Way,
         processes: &[u32],
     ) -> Used {
-        let client = Client::new(contender.address, protocol, &field.authority, &field.authorization);
+        let client = field.client(contender, protocol);
         block_on(async {
             let mut connection = client.connect().await.unwrap();
-            let before = usage::cpu(processes);
-            let began = Instant::now();
+            let meter = Meter::start(processes);
             let answer = self.send(&mut connection, way).await;
-            let wall = began.elapsed().as_secs_f64();
-            let cpu = (usage::cpu(processes) - before).as_secs_f64();
+            let spent = meter.stop();
             let digest = answer.headers.get("docker-content-digest").and_then(|digest| digest.to_str().ok());
             assert_eq!((answer.status, digest), (201, Some(self.digest.as_str())), "{answer:?}");
-            Used { cpu, wall, bytes: self.content.size() }
+            Used { spent, bytes: self.content.size() }
         })
     }
 

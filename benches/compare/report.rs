@@ -4,13 +4,18 @@ use std::{collections::BTreeMap, env, fs, path::PathBuf, process::Command};
 
 use serde_json::{Value, json};
 
-use crate::{contenders::Contender, options::Options, support::portwarden::program};
+use crate::{
+    contenders::{Contender, FLOOR},
+    options::Options,
+    support::portwarden::program,
+    usage::Spent,
+};
 
 /// The program under test, as it is called here.
 pub const OURS: &str = "portwarden";
 
 /// The goal of a measure.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Goal {
     /// Shown only.
     None,
@@ -18,13 +23,22 @@ pub enum Goal {
     Ratio,
     /// Portwarden's is at most so many times the least of the others.
     Times(f64),
-    /// Portwarden's is at most so many times nginx's; what the rest needs is shown only.
-    TimesNginx(f64),
+    /// Portwarden's is at most so many times the least of these; what the rest needs is shown only.
+    TimesOf(f64, &'static [&'static str]),
+    /// Portwarden's is at least so many times the most of the others: a rate.
+    TimesMore(f64),
     /// Portwarden's is at most that.
     AtMost(f64),
     /// Portwarden's is at least that.
     AtLeast(f64),
 }
+
+/// Those that do not authorize.
+pub const PROXIES: &[&str] = &["nginx", "haproxy"];
+/// The one of them that some goals name.
+pub const NGINX: &[&str] = &["nginx"];
+/// The one with TLS and tokens of its own.
+pub const REGISTRY: &[&str] = &["registry"];
 
 /// One measured value.
 pub struct Sample {
@@ -34,11 +48,25 @@ pub struct Sample {
     pub goal: Goal,
     /// Its value.
     pub value: f64,
+    /// The kernel's part of it, if that is told apart.
+    pub kernel: Option<f64>,
 }
 
 /// Shorthand.
 pub fn sample(measure: &'static str, goal: Goal, value: f64) -> Sample {
-    Sample { measure, goal, value }
+    Sample { measure, goal, value, kernel: None }
+}
+
+/// The processor time and the kernel's part of it, by a number of what was done: GiB, or for microseconds millions of
+/// requests. One sample for each goal.
+pub fn cpu_samples(measure: &'static str, goals: &[Goal], spent: &Spent, per: f64) -> Vec<Sample> {
+    let one = |goal: &Goal| Sample {
+        measure,
+        goal: *goal,
+        value: spent.cpu / per,
+        kernel: Some(spent.kernel / per),
+    };
+    goals.iter().map(one).collect()
 }
 
 /// Everything.
@@ -53,6 +81,8 @@ struct Row {
     goal: Goal,
     /// By contender, a value for each round.
     rounds: BTreeMap<&'static str, Vec<f64>>,
+    /// The kernel's part of Portwarden's.
+    kernel: Vec<f64>,
 }
 
 impl Report {
@@ -85,19 +115,22 @@ impl Report {
 
     /// A round's values of a contender.
     pub fn add(&mut self, case: &str, name: &'static str, samples: Vec<Sample>) {
-        for Sample { measure, goal, value } in samples {
-            let found = self.rows.iter().position(|row| row.case == case && row.measure == measure);
-            let at = found.unwrap_or_else(|| {
-                self.rows.push(Row { case: case.to_owned(), measure, goal, rounds: BTreeMap::new() });
+        for Sample { measure, goal, value, kernel } in samples {
+            let is_it = |row: &Row| row.case == case && row.measure == measure && row.goal == goal;
+            let at = self.rows.iter().position(is_it).unwrap_or_else(|| {
+                let (case, rounds, kernel) = (case.to_owned(), BTreeMap::new(), Vec::new());
+                self.rows.push(Row { case, measure, goal, rounds, kernel });
                 self.rows.len() - 1
             });
             self.rows[at].rounds.entry(name).or_default().push(value);
+            self.rows[at].kernel.extend(kernel.filter(|_| name == OURS));
         }
     }
 
     /// The table.
     pub fn print(&self) {
-        let head = ["scenario", "measure", OURS, "nginx", "haproxy", "other", "ratio", "goal", ""];
+        let head =
+            ["scenario", "measure", OURS, "nginx", "haproxy", "other", "ratio", "kernel", FLOOR, "goal", ""];
         let mut table = vec![head.map(str::to_owned)];
         table.extend(self.rows.iter().map(Row::cells));
         let width = |column: usize| table.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
@@ -124,12 +157,13 @@ impl Report {
 }
 
 impl Row {
-    fn cells(&self) -> [String; 9] {
+    fn cells(&self) -> [String; 11] {
         let of = |name: &str| self.rounds.get(name).map_or_else(String::new, |values| spread(values));
+        let ratios = |values: &[f64]| Some(self.ratios(values)).filter(|all| !all.is_empty());
+        let ratio = |values: &[f64]| ratios(values).map_or_else(String::new, |all| spread(&all));
         let known = [OURS, "nginx", "haproxy"];
         let other = self.rounds.iter().filter(|(name, _)| !known.contains(name));
         let other: Vec<String> = other.map(|(name, values)| format!("{name}: {}", spread(values))).collect();
-        let ratios = self.ratios();
         let (goal, met) = self.verdict();
         [
             self.case.clone(),
@@ -138,33 +172,48 @@ impl Row {
             of("nginx"),
             of("haproxy"),
             other.join(", "),
-            if ratios.is_empty() { String::new() } else { spread(&ratios) },
+            ratio(self.of(OURS)),
+            ratio(&self.kernel),
+            ratio(self.of(FLOOR)),
             goal,
             met.to_owned(),
         ]
     }
 
-    /// Portwarden's value by the least of the others, in each round.
-    fn ratios(&self) -> Vec<f64> {
+    /// The values of a contender, by round.
+    fn of(&self, name: &str) -> &[f64] {
+        self.rounds.get(name).map_or(&[], Vec::as_slice)
+    }
+
+    /// Values by the best of the others that the goal names, in each round: Portwarden's, the kernel's part, the floor's.
+    fn ratios(&self, values: &[f64]) -> Vec<f64> {
+        let (named, rate) = match self.goal {
+            Goal::Ratio | Goal::Times(_) => (&[][..], false),
+            Goal::TimesOf(_, names) => (names, false),
+            Goal::TimesMore(_) => (&[][..], true),
+            Goal::None | Goal::AtMost(_) | Goal::AtLeast(_) => return Vec::new(),
+        };
         let counts =
-            |name: &str| name != OURS && (!matches!(self.goal, Goal::TimesNginx(_)) || name == "nginx");
+            |name: &str| ![OURS, FLOOR].contains(&name) && (named.is_empty() || named.contains(&name));
         let others: Vec<&Vec<f64>> =
             self.rounds.iter().filter(|(name, _)| counts(name)).map(|(_, values)| values).collect();
-        let judged = matches!(self.goal, Goal::Times(_) | Goal::TimesNginx(_) | Goal::Ratio);
-        let Some(ours) = self.rounds.get(OURS).filter(|_| judged && !others.is_empty()) else {
+        if others.is_empty() {
             return Vec::new();
+        }
+        let best = |round: usize| {
+            let of_round = others.iter().map(|values| values[round]);
+            if rate { of_round.fold(0.0, f64::max) } else { of_round.fold(f64::INFINITY, f64::min) }
         };
-        let least = |round: usize| others.iter().map(|values| values[round]).fold(f64::INFINITY, f64::min);
-        ours.iter().enumerate().map(|(round, value)| value / least(round)).collect()
+        values.iter().enumerate().map(|(round, value)| value / best(round)).collect()
     }
 
     fn verdict(&self) -> (String, &'static str) {
-        let ours = self.rounds.get(OURS).map_or(f64::NAN, |values| median(values));
+        let (ours, ratio) = (median(self.of(OURS)), median(&self.ratios(self.of(OURS))));
         let (goal, met) = match self.goal {
             Goal::None | Goal::Ratio => return (String::new(), ""),
-            Goal::Times(most) | Goal::TimesNginx(most) => {
-                (format!("≤ {most} ×"), median(&self.ratios()) <= most)
-            }
+            Goal::Times(most) => (format!("≤ {most} ×"), ratio <= most),
+            Goal::TimesOf(most, names) => (format!("≤ {most} × {}", names.join(", ")), ratio <= most),
+            Goal::TimesMore(least) => (format!("≥ {least} ×"), ratio >= least),
             Goal::AtMost(most) => (format!("≤ {most}"), ours <= most),
             Goal::AtLeast(least) => (format!("≥ {least}"), ours >= least),
         };
@@ -177,7 +226,7 @@ impl Row {
             self.rounds.iter().map(|(name, values)| (name, median(values))).collect();
         json!({
             "scenario": self.case, "measure": self.measure, "rounds": self.rounds, "medians": medians,
-            "ratios": self.ratios(), "goal": goal, "verdict": verdict,
+            "ratios": self.ratios(self.of(OURS)), "kernel": self.kernel, "goal": goal, "verdict": verdict,
         })
     }
 }

@@ -15,22 +15,25 @@ use crate::{
     client::{Ask, Client, all},
     contenders::{Contender, Field, REPOSITORY, Setup},
     options::Options,
-    pull::{Blob, upload},
-    report::{Goal, Report, Sample, quantile, sample},
+    pull::{Blob, upload_to},
+    report::{Goal, OURS, Report, Sample, cpu_samples, quantile, sample},
     support::{
         client::{Protocol, run as block_on},
         content::Content,
         distribution::MANIFEST,
     },
-    usage,
+    usage::{Meter, Spent},
 };
 
 /// Connections with a request all the time.
 const CONNECTIONS: usize = 64;
-/// The processor time of an answer from files, by that of another with the registry.
-const STORED: f64 = 0.067;
+/// The processor time and the rate without storage: the rate is not judged.
+const PLAIN: [Goal; 2] = [Goal::Times(1.0), Goal::None];
+/// The same with answers from the registry's files, in microseconds and by the others' rate.
+const STORED: [Goal; 2] = [Goal::AtMost(60.0), Goal::TimesMore(15.0)];
 
-/// Measures them: Portwarden's own processor time, and, where it answers from the registry's files, that of all processes.
+/// Measures them: Portwarden's own processor time, and, where it answers from the registry's files, that of all processes,
+/// also beside the registry's own TLS and tokens.
 pub fn run(options: &Options, report: &mut Report) {
     let plain = ["small-manifest-get", "small-manifest-head", "small-blob-head"];
     let stored = ["storage-manifest-get", "storage-manifest-head", "storage-blob-head"];
@@ -43,29 +46,58 @@ pub fn run(options: &Options, report: &mut Report) {
 
 fn measure(cases: [&'static str; 3], answers: bool, options: &Options, report: &mut Report) {
     let mut field = Field::start(Setup { storage: answers, answers, ..Setup::default() });
-    let blob = upload(&field, &Content::made(4, 100_000));
-    let manifest = put_manifest(&field, &blob);
+    let put = |field: &Field, contender: &Contender| {
+        let blob = upload_to(field, contender, &Content::made(4, 100_000));
+        (put_manifest_to(field, contender, &blob), blob)
+    };
+    let (manifest, blob) = put(&field, &field.contenders[0]);
     if answers {
         field.warden.says("reads are answered from registry.storage");
-        let registry = field.registry.id();
-        field.contenders.iter_mut().for_each(|contender| contender.processes.push(registry));
+        field.add_registry();
+        field.contenders.last().map(|registry| put(&field, registry));
     }
-    let requests = options.pick(6_000, 1_000);
     let targets = [(Method::GET, &manifest), (Method::HEAD, &manifest), (Method::HEAD, &blob)];
     for (case, (method, what)) in cases.iter().zip(targets) {
-        if options.wants(case) {
-            field.renew();
-            report.measure(case, &field.contenders, options.rounds(), |contender| {
-                let goal = if answers { STORED } else { 1.0 };
-                ask_all(&field, contender, &method, what, requests, goal)
-            });
+        if !options.wants(case) {
+            continue;
         }
+        field.renew();
+        report.measure(case, &field.contenders, options.rounds(), |contender| {
+            // Answers from files take a tenth of the time, or less.
+            let more = if answers && contender.name == OURS { 10 } else { 1 };
+            let load = Load {
+                method: method.clone(),
+                target: &what.target,
+                digest: &what.digest,
+                connections: CONNECTIONS,
+                requests: more * options.pick(6_000, 1_000),
+            };
+            let client = field.client(contender, Protocol::Http1);
+            let (spent, times) = ask_all(&client, &contender.processes, &load);
+            samples(&spent, &times, if answers { STORED } else { PLAIN })
+        });
     }
 }
 
-/// Puts a manifest of one layer into the registry.
+fn samples(spent: &Spent, times: &[f64], [cpu, rate]: [Goal; 2]) -> Vec<Sample> {
+    let requests = times.len() as f64;
+    let mut samples = cpu_samples("CPU µs/request", &[cpu], spent, requests / 1e6);
+    samples.extend([
+        sample("p50 ms", Goal::Ratio, quantile(times, 0.5)),
+        sample("p99 ms", Goal::Times(1.0), quantile(times, 0.99)),
+        sample("requests/s", rate, requests / spent.wall),
+    ]);
+    samples
+}
+
+/// Puts a manifest of one layer into the registry, through Portwarden.
 pub fn put_manifest(field: &Field, layer: &Blob) -> Blob {
-    let config = upload(field, &Content::made(5, 1000));
+    put_manifest_to(field, &field.contenders[0], layer)
+}
+
+/// The same through another one.
+fn put_manifest_to(field: &Field, contender: &Contender, layer: &Blob) -> Blob {
+    let config = upload_to(field, contender, &Content::made(5, 1000));
     let descriptor = |media_type: &str, blob: &Blob| json!({"mediaType": media_type, "size": blob.size, "digest": blob.digest});
     let manifest = json!({
         "schemaVersion": 2, "mediaType": MANIFEST,
@@ -74,8 +106,7 @@ pub fn put_manifest(field: &Field, layer: &Blob) -> Blob {
     });
     let content = Content::given(manifest.to_string(), MANIFEST);
     let target = format!("/v2/{REPOSITORY}/manifests/latest");
-    let address = field.contenders[0].address;
-    let client = Client::new(address, Protocol::Http1, &field.authority, &field.authorization);
+    let client = field.client(contender, Protocol::Http1);
     block_on(async {
         let mut connection = client.connect().await.unwrap();
         let put = Ask::new(Method::PUT, &target).with(content.clone(), MANIFEST);
@@ -85,24 +116,26 @@ pub fn put_manifest(field: &Field, layer: &Blob) -> Blob {
     Blob { target, digest: content.digest(), size: content.size() }
 }
 
-fn ask_all(
-    field: &Field,
-    contender: &Contender,
-    method: &Method,
-    what: &Blob,
-    requests: usize,
-    goal: f64,
-) -> Vec<Sample> {
-    let client = Client::new(contender.address, Protocol::Http1, &field.authority, &field.authorization);
-    let times = Arc::new(Mutex::new(Vec::with_capacity(requests)));
-    let (cpu, wall) = block_on(async {
-        let connections = client.streams(CONNECTIONS).await;
-        let left = Arc::new(AtomicUsize::new(requests));
-        let before = usage::cpu(&contender.processes);
-        let began = Instant::now();
+/// Requests, all of one kind.
+pub struct Load<'a> {
+    pub method: Method,
+    pub target: &'a str,
+    pub digest: &'a str,
+    /// Each with a request all the time.
+    pub connections: usize,
+    pub requests: usize,
+}
+
+/// Sends them; what `processes` used, and the milliseconds of each.
+pub fn ask_all(client: &Client, processes: &[u32], load: &Load<'_>) -> (Spent, Vec<f64>) {
+    let times = Arc::new(Mutex::new(Vec::with_capacity(load.requests)));
+    let spent = block_on(async {
+        let connections = client.streams(load.connections).await;
+        let left = Arc::new(AtomicUsize::new(load.requests));
+        let meter = Meter::start(processes);
         all(connections.into_iter().map(|mut connection| {
-            let (left, times, method) = (Arc::clone(&left), Arc::clone(&times), method.clone());
-            let (target, digest) = (what.target.clone(), what.digest.clone());
+            let (left, times, method) = (Arc::clone(&left), Arc::clone(&times), load.method.clone());
+            let (target, digest) = (load.target.to_owned(), load.digest.to_owned());
             async move {
                 let mut mine = Vec::new();
                 while left
@@ -120,15 +153,9 @@ fn ask_all(
             }
         }))
         .await;
-        let wall = began.elapsed().as_secs_f64();
-        ((usage::cpu(&contender.processes) - before).as_secs_f64(), wall)
+        meter.stop()
     });
-    let times = times.lock().unwrap();
-    assert_eq!(times.len(), requests);
-    vec![
-        sample("CPU µs/request", Goal::Times(goal), cpu * 1e6 / requests as f64),
-        sample("p50 ms", Goal::Ratio, quantile(&times, 0.5)),
-        sample("p99 ms", Goal::Times(1.0), quantile(&times, 0.99)),
-        sample("requests/s", Goal::None, requests as f64 / wall),
-    ]
+    let times = std::mem::take(&mut *times.lock().unwrap());
+    assert_eq!(times.len(), load.requests);
+    (spent, times)
 }

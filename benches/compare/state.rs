@@ -86,10 +86,11 @@ fn tokens(options: &Options, report: &mut Report, ways: &[&(&str, Way)], builder
         report.measure(case, &contenders, 2 * options.rounds(), |contender| {
             let position = contenders.iter().position(|other| other.name == contender.name).unwrap_or(0);
             let authority = fs::read(wardens[position].authority_file()).unwrap();
-            let (cpu, wall) = ask(&authority, contender, *way, number);
+            let spent = ask(&authority, contender, *way, number);
+            let each = 1e6 / number as f64;
             vec![
-                sample("CPU µs/token", Goal::Times(SLOWER), cpu * 1e6),
-                sample("wall µs/token", Goal::Times(SLOWER), wall * 1e6),
+                sample("CPU µs/token", Goal::Times(SLOWER), spent.cpu * each),
+                sample("wall µs/token", Goal::Times(SLOWER), spent.wall * each),
             ]
         });
     }

@@ -1,11 +1,8 @@
 //! Tokens: for a refresh token, and for a password that is remembered, with both kinds of key.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::Instant,
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
 };
 
 use aws_lc_rs::{
@@ -27,7 +24,7 @@ use crate::{
         pki::KeyType,
         portwarden::{ADMIN, SERVICE},
     },
-    usage,
+    usage::{Meter, Spent, cpu_of_this_thread},
 };
 
 /// Connections with a request all the time.
@@ -67,7 +64,8 @@ pub fn run(options: &Options, report: &mut Report) {
             // The first round finds everything cold.
             for round in 0..=options.rounds() {
                 let bare = (token_key == KeyType::Rsa).then(|| bare_signature(number / 10));
-                let (cpu, wall) = ask(&field.authority, &field.contenders[0], *way, number);
+                let spent = ask(&field.authority, &field.contenders[0], *way, number);
+                let (cpu, wall) = (spent.cpu / number as f64, spent.wall / number as f64);
                 if round == 0 {
                     continue;
                 }
@@ -85,22 +83,21 @@ pub fn run(options: &Options, report: &mut Report) {
     }
 }
 
-/// Returns the processor time and the wall time that a token takes.
-pub fn ask(authority: &[u8], contender: &Contender, way: Way, number: usize) -> (f64, f64) {
+/// Returns what so many tokens take.
+pub fn ask(authority: &[u8], contender: &Contender, way: Way, number: usize) -> Spent {
     let client = Client::new(contender.address, Protocol::Http1, authority, &basic(ADMIN));
-    let (cpu, wall) = block_on(async {
+    block_on(async {
         let mut connections = client.streams(CONNECTIONS).await;
         let query = format!("/auth?service={SERVICE}&scope=repository:{REPOSITORY}:pull");
         // Checks the password for the first time; it is remembered from here.
         let first = connections[0].send(Ask::get(&format!("{query}&offline_token=true"))).await.unwrap();
-        let refresh = member(&first, "refresh_token");
+        let refresh = if way == Way::Refresh { member(&first, "refresh_token") } else { String::new() };
         let form = format!(
             "grant_type=refresh_token&service={SERVICE}&client_id=docker&scope=repository:{REPOSITORY}:pull\
              &refresh_token={refresh}"
         );
         let left = Arc::new(AtomicUsize::new(number));
-        let before = usage::cpu(&contender.processes);
-        let began = Instant::now();
+        let meter = Meter::start(&contender.processes);
         all(connections.into_iter().map(|mut connection| {
             let (left, query, form) = (Arc::clone(&left), query.clone(), form.clone());
             async move {
@@ -124,10 +121,8 @@ pub fn ask(authority: &[u8], contender: &Contender, way: Way, number: usize) -> 
             }
         }))
         .await;
-        let wall = began.elapsed().as_secs_f64();
-        ((usage::cpu(&contender.processes) - before).as_secs_f64(), wall)
-    });
-    (cpu / number as f64, wall / number as f64)
+        meter.stop()
+    })
 }
 
 fn member(answer: &Answer, name: &str) -> String {
@@ -146,7 +141,7 @@ fn bare_signature(number: usize) -> f64 {
         }
     };
     sign(10);
-    let before = usage::cpu_of_this_thread();
+    let before = cpu_of_this_thread();
     sign(number);
-    (usage::cpu_of_this_thread() - before).as_secs_f64() / number as f64
+    (cpu_of_this_thread() - before).as_secs_f64() / number as f64
 }

@@ -1,6 +1,9 @@
 //! Measures the resources that processes have used, from `/proc`: a contender is a process with its descendants.
 
-use std::{fs, time::Duration};
+use std::{
+    fs,
+    time::{Duration, Instant},
+};
 
 use crate::support::process::pause;
 
@@ -25,6 +28,46 @@ pub fn tree(roots: &[u32]) -> Vec<u32> {
     all
 }
 
+/// Looks at processes from its start to its stop.
+pub struct Meter<'a> {
+    processes: &'a [u32],
+    cpu: Duration,
+    kernel: Duration,
+    began: Instant,
+}
+
+/// The time between the two, in seconds.
+#[derive(Clone, Copy)]
+pub struct Spent {
+    /// Of the processors, in user and system mode.
+    pub cpu: f64,
+    /// Of it in system mode, of the first process and its descendants alone: a registry that counts as well comes after
+    /// it.
+    pub kernel: f64,
+    /// Of the clock.
+    pub wall: f64,
+}
+
+impl<'a> Meter<'a> {
+    /// Starts.
+    pub fn start(processes: &'a [u32]) -> Self {
+        Self { processes, cpu: cpu(processes), kernel: kernel(processes), began: Instant::now() }
+    }
+
+    /// Stops.
+    pub fn stop(self) -> Spent {
+        let wall = self.began.elapsed().as_secs_f64();
+        let cpu = (cpu(self.processes) - self.cpu).as_secs_f64();
+        Spent { cpu, kernel: kernel(self.processes).saturating_sub(self.kernel).as_secs_f64(), wall }
+    }
+}
+
+/// The time in system mode of the first of them. Which mode is sampled at the clock's ticks and scaled to the exact time
+/// (`cputime_adjust` in the kernel), so it is right to some per cent of a second's work.
+fn kernel(roots: &[u32]) -> Duration {
+    Duration::from_millis(tree(&roots[..1]).into_iter().map(|process| ticks(process)[1] * 10).sum())
+}
+
 /// The time that processors have spent on them, in user and system mode.
 pub fn cpu(roots: &[u32]) -> Duration {
     // Running time is counted with the next tick of the clock: they come to rest first.
@@ -45,10 +88,14 @@ fn cpu_of(process: u32) -> Duration {
             read(thread.path().join("schedstat").to_str()?).split_whitespace().next()?.parse::<u64>().ok()
         })
         .sum();
-    let stat = read(&format!("/proc/{process}/stat"));
+    Duration::from_nanos(living).max(Duration::from_millis(ticks(process).iter().sum::<u64>() * 10))
+}
+
+/// In user and in system mode, also of threads that have ended.
+fn ticks(process: u32) -> [u64; 2] {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
     let fields: Vec<&str> = stat.rsplit(')').next().expect("fields").split_whitespace().collect();
-    let ticks: u64 = [11, 12].iter().map(|field| fields[*field].parse::<u64>().expect("ticks")).sum();
-    Duration::from_nanos(living).max(Duration::from_millis(ticks * 10))
+    [11, 12].map(|field| fields[field].parse().expect("ticks"))
 }
 
 /// The memory that is theirs now, in bytes. Pages that several of them share count once.
