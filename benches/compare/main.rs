@@ -27,6 +27,7 @@ mod classic;
 mod client;
 mod contenders;
 mod crowd;
+mod docker_auth;
 mod floor;
 mod handshake;
 mod idle;
@@ -47,7 +48,7 @@ use report::Report;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// The scenarios, in their order.
-const SCENARIOS: [fn(&Options, &mut Report); 10] = [
+const SCENARIOS: [fn(&Options, &mut Report); 11] = [
     pull::run,
     push::run,
     classic::run,
@@ -57,6 +58,7 @@ const SCENARIOS: [fn(&Options, &mut Report); 10] = [
     crowd::run,
     latency::run,
     token::run,
+    docker_auth::run,
     state::run,
 ];
 
