@@ -194,7 +194,7 @@ impl Registry {
     /// Adds empty repositories to its store, as they are when all was deleted: that is much faster than to push. Registry
     /// 3 lists no repository whose first push has only begun.
     pub fn add_repositories(&self, names: &[String]) {
-        let store = self.directory.path().join("store/docker/registry/v2/repositories");
+        let store = self.store().join("docker/registry/v2/repositories");
         for name in names {
             fs::create_dir_all(store.join(name).join("_layers")).unwrap();
             fs::create_dir_all(store.join(name).join("_manifests")).unwrap();
@@ -203,7 +203,7 @@ impl Registry {
 
     /// Adds tags to a repository of its store, all for what `like` names.
     pub fn add_tags(&self, repository: &str, like: &str, tags: &[String]) {
-        let store = self.directory.path().join("store/docker/registry/v2/repositories");
+        let store = self.store().join("docker/registry/v2/repositories");
         let all = store.join(repository).join("_manifests/tags");
         let link = fs::read(all.join(like).join("current/link")).unwrap();
         for tag in tags {
@@ -259,13 +259,13 @@ impl Registry {
 
     /// Its `rootdirectory`.
     pub fn store(&self) -> PathBuf {
-        self.directory.path().join("store")
+        self.configuration.store.clone().unwrap_or_else(|| self.directory.path().join("store"))
     }
 
     /// The file of a blob in the store, whether it exists or not.
     pub fn blob_file(&self, digest: &str) -> PathBuf {
         let hex = digest.trim_start_matches("sha256:");
-        let blobs = self.directory.path().join("store/docker/registry/v2/blobs/sha256");
+        let blobs = self.store().join("docker/registry/v2/blobs/sha256");
         blobs.join(&hex[..2]).join(hex).join("data")
     }
 
