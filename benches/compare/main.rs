@@ -29,6 +29,7 @@ mod contenders;
 mod crowd;
 mod docker_auth;
 mod floor;
+mod growth;
 mod handshake;
 mod idle;
 mod latency;
@@ -48,7 +49,7 @@ use report::Report;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// The scenarios, in their order.
-const SCENARIOS: [fn(&Options, &mut Report); 11] = [
+const SCENARIOS: [fn(&Options, &mut Report); 12] = [
     pull::run,
     push::run,
     classic::run,
@@ -59,6 +60,7 @@ const SCENARIOS: [fn(&Options, &mut Report); 11] = [
     latency::run,
     token::run,
     docker_auth::run,
+    growth::run,
     state::run,
 ];
 
