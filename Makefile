@@ -26,7 +26,7 @@ help:
 	@echo 'make prove-replay   each difference between two lists of rules is listed, and no other'
 	@echo 'make attack-tags  every way to move, delete or hollow out a write-once tag, and PUSHES=1000 racing pushes'
 	@echo 'make fuzz   fuzz each target for a minute, or: make fuzz SECONDS=300 TARGETS="routing token"'
-	@echo 'make bench  compare with nginx, HAProxy and the registry alone; takes 40 minutes. With ONLY="pull push" a part'
+	@echo 'make bench  compare with nginx, HAProxy and the registry alone; takes 50 minutes. With ONLY="pull push" a part'
 	@echo 'make bench-quick  the same with everything smaller, in two minutes'
 	@echo 'make bench-micro  measure the parts: rules, tokens, paths, pages, passwords under attack'
 	@echo 'make deb    a Debian package, in target/debian'

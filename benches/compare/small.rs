@@ -64,7 +64,7 @@ fn measure(cases: [&'static str; 3], answers: bool, options: &Options, report: &
         field.renew();
         report.measure(case, &field.contenders, options.rounds(), |contender| {
             // Answers from files take a tenth of the time, or less.
-            let more = if answers && contender.name == OURS { 10 } else { 1 };
+            let more = if answers && contender.name == OURS { 4 } else { 1 };
             let load = Load {
                 method: method.clone(),
                 target: &what.target,
