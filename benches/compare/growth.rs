@@ -89,7 +89,8 @@ impl Grown {
         // In memory: to remove so many directories from a disk takes minutes.
         let store = tempfile::Builder::new().prefix("portwarden-bench-").tempdir_in("/dev/shm").unwrap();
         let registry = registry_with_store(store.path());
-        for n in if axis == Axis::Repositories { 1..size } else { 1..1 } {
+        let repositories = if axis == Axis::Repositories { size } else { 1 };
+        for n in 1..repositories {
             let name = registry.store().join(format!("docker/registry/v2/repositories/team/app{n}"));
             fs::create_dir_all(name.join("_manifests/tags/latest")).unwrap();
         }
@@ -98,10 +99,10 @@ impl Grown {
         let manifest = put_manifest(&field, &upload(&field, &Content::made(10, 1000)));
         let mut contender = field.contenders[0].clone();
         contender.name = name;
-        let number = if axis == Axis::Connections { size - CONNECTIONS } else { 0 };
+        let idle = if axis == Axis::Connections { size - CONNECTIONS } else { 0 };
         Self {
             client: field.client(&contender, Protocol::Http1),
-            _idle: connect_all(&field, &contender, &manifest.target, number),
+            _idle: connect_all(&field, &contender, &manifest.target, idle),
             contender,
             target: manifest.target,
             digest: manifest.digest,
