@@ -27,7 +27,6 @@ mod classic;
 mod client;
 mod contenders;
 mod crowd;
-mod docker_auth;
 mod floor;
 mod growth;
 mod handshake;
@@ -49,7 +48,7 @@ use report::Report;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// The scenarios, in their order.
-const SCENARIOS: [fn(&Options, &mut Report); 12] = [
+const SCENARIOS: [fn(&Options, &mut Report); 11] = [
     pull::run,
     push::run,
     classic::run,
@@ -59,7 +58,6 @@ const SCENARIOS: [fn(&Options, &mut Report); 12] = [
     crowd::run,
     latency::run,
     token::run,
-    docker_auth::run,
     growth::run,
     state::run,
 ];
