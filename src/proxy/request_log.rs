@@ -129,6 +129,11 @@ impl RequestLog {
         })
     }
 
+    /// The sinks that it reports to.
+    pub(super) fn telemetry(&self) -> &Arc<Telemetry> {
+        &self.telemetry
+    }
+
     /// The name of the request.
     pub(super) fn id(&self) -> &RequestId {
         &self.id

@@ -58,15 +58,28 @@ struct Learned {
 #[derive(Debug)]
 struct Headers {
     headers: HeaderMap,
+    /// The largest page that it is known to send, of lists of repositories.
+    page: u32,
     /// True where the registry is to be asked again: its configuration may have changed.
     is_old: bool,
 }
 
 /// The kinds of answers that have the same headers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct Form {
-    is_manifest: bool,
-    is_head: bool,
+pub(super) enum Form {
+    Blob { is_head: bool },
+    Manifest { is_head: bool },
+    Tags,
+    Catalog,
+}
+
+/// The lists of names of a registry, which are not the same in each version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Lists {
+    /// Registry 2.8: the tags as the file system has them, always all of them.
+    V2,
+    /// Registry 3: the tags in their order.
+    V3,
 }
 
 /// A proof is made anew after this time.
@@ -94,6 +107,14 @@ const OF_ONE: [HeaderName; 5] =
 /// Headers that are the same in each. An answer with any other that clients see is not learned from.
 const OF_ALL: [HeaderName; 3] = [header::ACCEPT_RANGES, header::CACHE_CONTROL, API_VERSION];
 
+/// The media types of lists, by which the versions of the registry can be told (`registry/handlers/tags.go`).
+const LISTS: [(&str, Lists); 2] =
+    [("application/json; charset=utf-8", Lists::V2), ("application/json", Lists::V3)];
+/// The length up to which Go's server knows how long an answer is before it begins to send it (`net/http`).
+const SIZED: usize = 2048;
+/// The names on a page of a registry for a client that does not say how many it wants (`registry/handlers/catalog.go`).
+pub(super) const DEFAULT_PAGE: u32 = 100;
+
 /// Headers of a request on which more than the headers of its answer depends.
 const CONDITIONS: [HeaderName; 6] = [
     header::IF_MATCH,
@@ -105,7 +126,7 @@ const CONDITIONS: [HeaderName; 6] = [
 ];
 
 impl Form {
-    /// The form of the answer to a request; `None` where it is no read of one manifest or blob.
+    /// The form of the answer to a request; `None` where it is no read that the files may answer.
     pub(super) fn of(route: &Route) -> Option<Self> {
         let is_head = match route.method() {
             Method::Get => false,
@@ -113,12 +134,17 @@ impl Form {
             _ => return None,
         };
         match route.endpoint() {
-            Endpoint::Blob(..) => Some(Self { is_manifest: false, is_head }),
-            Endpoint::ManifestByTag(..) | Endpoint::ManifestByDigest(..) => {
-                Some(Self { is_manifest: true, is_head })
-            }
+            Endpoint::Blob(..) => Some(Self::Blob { is_head }),
+            Endpoint::ManifestByTag(..) | Endpoint::ManifestByDigest(..) => Some(Self::Manifest { is_head }),
+            Endpoint::Tags(_) if !is_head => Some(Self::Tags),
+            Endpoint::Catalog if !is_head => Some(Self::Catalog),
             _ => None,
         }
+    }
+
+    /// Returns true if the answer has no body.
+    pub(super) fn is_head(self) -> bool {
+        matches!(self, Self::Blob { is_head: true } | Self::Manifest { is_head: true })
     }
 }
 
@@ -199,6 +225,16 @@ impl StoredAnswers {
         (!is_old).then(|| headers.headers.clone())
     }
 
+    /// The version that the registry's lists of tags show.
+    pub(super) fn lists(&self) -> Option<Lists> {
+        lists_in(&self.learned.lock().forms.get(&Form::Tags)?.headers)
+    }
+
+    /// Returns true if the registry is known to send pages of that many names.
+    pub(super) fn knows_page(&self, names: u32) -> bool {
+        self.learned.lock().forms.get(&Form::Catalog).is_some_and(|known| names <= known.page)
+    }
+
     /// The media type of a manifest, if the registry has ever sent it.
     pub(super) fn media_type(&self, digest: &Digest) -> Option<&'static str> {
         self.learned.lock().media_types.get(digest).copied()
@@ -207,31 +243,65 @@ impl StoredAnswers {
     /// Learns from an answer of the registry, the headers of whose request are `client`.
     pub(super) fn learn(&self, route: &Route, client: &HeaderMap, status: StatusCode, headers: &HeaderMap) {
         let Some(form) = Form::of(route).filter(|_| !is_conditional(client)) else { return };
-        match status {
-            StatusCode::OK => {}
-            // The registry sends clients elsewhere now, or asks for a login.
-            status if status.is_redirection() || is_of_login(status) => {
-                self.learned.lock().forms.remove(&form);
-                return;
+        match (status, form) {
+            (StatusCode::OK, Form::Tags | Form::Catalog) => self.learn_list(form, route, headers),
+            (StatusCode::OK, Form::Blob { .. }) => self.learn_one(form, route, headers, &[BLOB]),
+            (StatusCode::OK, Form::Manifest { .. }) => self.learn_one(form, route, headers, &MEDIA_TYPES),
+            // Its pages are smaller now.
+            (StatusCode::BAD_REQUEST, Form::Catalog) if self.knows_page(asked_page(route)) => {
+                self.forget(form);
             }
-            _ => return,
+            // The registry sends clients elsewhere now, or asks for a login.
+            (status, _) if status.is_redirection() || is_of_login(status) => self.forget(form),
+            _ => {}
         }
+    }
+
+    fn learn_one(&self, form: Form, route: &Route, headers: &HeaderMap, media_types: &[&'static str]) {
         // A manifest of another kind says nothing of those that are answered here.
-        let Some(media_type) = media_type(form, headers) else { return };
-        let digest = plain_digest(route, headers);
-        let mut learned = self.learned.lock();
-        let Some(digest) = digest else {
-            learned.forms.remove(&form);
+        let written = text(headers, &header::CONTENT_TYPE);
+        let Some(media_type) = media_types.iter().copied().find(|known| written == Some(*known)) else {
             return;
         };
-        let of_all = OF_ALL.into_iter().filter_map(|name| Some((name.clone(), headers.get(name)?.clone())));
-        learned.forms.insert(form, Headers { headers: of_all.collect(), is_old: false });
-        if form.is_manifest {
+        let Some(digest) = plain_digest(route, headers) else {
+            self.forget(form);
+            return;
+        };
+        self.keep(form, headers, 0);
+        if let Form::Manifest { .. } = form {
+            let mut learned = self.learned.lock();
             if learned.media_types.len() >= MOST {
                 learned.media_types.clear();
             }
             learned.media_types.insert(digest, media_type);
         }
+    }
+
+    fn learn_list(&self, form: Form, route: &Route, headers: &HeaderMap) {
+        let linked = match text(headers, &header::LINK) {
+            // Of pages as large as the registry likes, the link to the next one says how large they are.
+            Some(link) if form == Form::Catalog => page_in(link),
+            Some(_) => None,
+            None => Some(asked_page(route)),
+        };
+        let length = text(headers, &header::CONTENT_LENGTH).map_or(Some(0), |length| length.parse().ok());
+        let is_sized = length.is_some_and(|length: usize| length <= SIZED);
+        let of_one = [header::CONTENT_LENGTH, header::CONTENT_TYPE, header::DATE, header::LINK];
+        match linked.filter(|_| is_sized && lists_in(headers).is_some() && is_plain(headers, &of_one)) {
+            Some(page) => self.keep(form, headers, page),
+            None => self.forget(form),
+        }
+    }
+
+    fn keep(&self, form: Form, headers: &HeaderMap, page: u32) {
+        let lists = matches!(form, Form::Tags | Form::Catalog).then_some(header::CONTENT_TYPE);
+        let names = OF_ALL.into_iter().chain(lists);
+        let of_all = names.filter_map(|name| Some((name.clone(), headers.get(name)?.clone()))).collect();
+        self.learned.lock().forms.insert(form, Headers { headers: of_all, page, is_old: false });
+    }
+
+    fn forget(&self, form: Form) {
+        self.learned.lock().forms.remove(&form);
     }
 }
 
@@ -239,10 +309,35 @@ fn is_of_login(status: StatusCode) -> bool {
     matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
 }
 
-fn media_type(form: Form, headers: &HeaderMap) -> Option<&'static str> {
+/// The size of the pages of repositories that a request asks for; 0 where it leaves it to the registry.
+fn asked_page(route: &Route) -> u32 {
+    route.catalog_page().n.unwrap_or(0)
+}
+
+/// The version of the registry whose list has these headers.
+fn lists_in(headers: &HeaderMap) -> Option<Lists> {
     let written = text(headers, &header::CONTENT_TYPE)?;
-    let known: &[&'static str] = if form.is_manifest { &MEDIA_TYPES } else { &[BLOB] };
-    known.iter().copied().find(|media_type| *media_type == written)
+    LISTS.into_iter().find(|(media_type, _)| *media_type == written).map(|(_, lists)| lists)
+}
+
+/// The size of the pages in a link to the next one, if the registry has made it as it is made here.
+fn page_in(link: &str) -> Option<u32> {
+    let (_, n) = link.strip_prefix(NEXT)?.strip_suffix(">; rel=\"next\"")?.split_once("&n=")?;
+    n.parse().ok()
+}
+
+/// The link of a page to the next one, as the registry writes it (`createLinkEntry`).
+pub(super) fn next_page(last: &str, n: u32) -> String {
+    format!("{NEXT}{}&n={n}>; rel=\"next\"", last.replace('/', "%2F"))
+}
+
+/// Returns true if all headers that clients see are known: those of this one answer, and those of all.
+fn is_plain(headers: &HeaderMap, of_one: &[HeaderName]) -> bool {
+    headers.keys().all(|name| {
+        of_one.contains(name)
+            || (OF_ALL.contains(name) && text(headers, name).is_some())
+            || !is_for_clients(name)
+    })
 }
 
 /// The digest in an answer that could as well be made here; `None` for any other.
@@ -254,12 +349,7 @@ fn plain_digest(route: &Route, headers: &HeaderMap) -> Option<Digest> {
     };
     let etag = text(headers, &header::ETAG)?.strip_prefix('"')?.strip_suffix('"')?;
     let is_sized = text(headers, &header::CONTENT_LENGTH)?.bytes().all(|byte| byte.is_ascii_digit());
-    let is_known = |name: &HeaderName| {
-        OF_ONE.contains(name)
-            || (OF_ALL.contains(name) && text(headers, name).is_some())
-            || !is_for_clients(name)
-    };
-    let is_plain = is_asked && is_sized && etag == digest.as_str() && headers.keys().all(is_known);
+    let is_plain = is_asked && is_sized && etag == digest.as_str() && is_plain(headers, &OF_ONE);
     is_plain.then_some(digest)
 }
 
@@ -269,6 +359,15 @@ fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
     let first = values.next()?;
     if values.next().is_some() { None } else { first.to_str().ok() }
 }
+
+/// Completes the headers of a list of so many bytes. Longer ones are sent as they come, with no word of their length.
+pub(super) fn complete_list(headers: &mut HeaderMap, size: usize) -> bool {
+    let is_sized = size <= SIZED;
+    headers.extend(is_sized.then(|| (header::CONTENT_LENGTH, size.into())));
+    is_sized
+}
+
+const NEXT: &str = "</v2/_catalog?last=";
 
 /// The media type of each blob.
 pub(super) const BLOB: &str = "application/octet-stream";
@@ -284,100 +383,4 @@ pub(super) fn complete(headers: &mut HeaderMap, digest: &Digest, media_type: &'s
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn route(method: &str, digest: &Digest) -> Route {
-        Route::parse(method, &format!("/v2/a/manifests/{digest}"), None).unwrap()
-    }
-
-    fn answer(digest: &Digest, more: &[(&'static str, &'static str)]) -> HeaderMap {
-        let mut headers = HeaderMap::new();
-        complete(&mut headers, digest, MEDIA_TYPES[1], 7);
-        for (name, value) in more {
-            headers.append(*name, HeaderValue::from_static(value));
-        }
-        headers
-    }
-
-    #[test]
-    fn rule_66_only_what_the_registry_has_shown_is_known() {
-        let (answers, digest, none) = (StoredAnswers::default(), Digest::of(b"a"), HeaderMap::new());
-        let (get, form) = (route("GET", &digest), Form { is_manifest: true, is_head: false });
-        let learn = |client: &HeaderMap, status: u16, headers: &HeaderMap| {
-            answers.learn(&get, client, StatusCode::from_u16(status).unwrap(), headers);
-            (answers.headers(form), answers.media_type(&digest))
-        };
-        let version =
-            [("docker-distribution-api-version", "registry/2.0"), ("x-content-type-options", "nosniff")];
-        let whole = answer(&digest, &version);
-        assert_eq!(learn(&none, 404, &whole), (None, None));
-        let ranged = [(header::RANGE, HeaderValue::from_static("bytes=0-"))].into_iter().collect();
-        assert_eq!(learn(&ranged, 200, &whole), (None, None));
-        for other in
-            [("vary", "accept"), ("content-encoding", "gzip"), ("etag", "x"), ("age", "1"), ("link", "<x>")]
-        {
-            assert_eq!(learn(&none, 200, &answer(&digest, &[other])), (None, None), "{other:?}");
-        }
-        assert_eq!(learn(&none, 200, &answer(&Digest::of(b"b"), &[])), (None, None), "of another digest");
-        let (headers, media_type) = learn(&none, 200, &whole);
-        assert_eq!((headers.unwrap().len(), media_type), (1, Some(MEDIA_TYPES[1])));
-        assert!(answers.headers(Form { is_manifest: true, is_head: true }).is_none(), "another form");
-        for status in [307, 401, 403] {
-            assert_eq!(learn(&none, status, &whole).0, None, "{status}");
-            assert!(learn(&none, 200, &whole).0.is_some());
-        }
-        assert!(learn(&none, 404, &whole).0.is_some() && learn(&none, 503, &whole).0.is_some());
-        // An answer of another form of that kind ends it.
-        assert_eq!(learn(&none, 200, &answer(&digest, &[("vary", "accept")])).0, None);
-    }
-
-    #[test]
-    fn rule_66_a_proof_ends_by_itself_and_a_failure_at_once() {
-        let (answers, start) = (StoredAnswers::default(), Instant::now());
-        assert!(!answers.is_proven(start) && answers.is_due(start) && answers.off(start).is_some());
-        assert!(answers.proved(Ok(()), start) && !answers.proved(Ok(()), start));
-        assert!(answers.is_proven(start) && !answers.is_due(start) && answers.off(start).is_none());
-        assert!(answers.is_due(start + EACH) && answers.is_proven(start + EACH));
-        assert!(!answers.is_proven(start + LASTS) && answers.off(start + LASTS).is_some());
-        let digest = Digest::of(b"a");
-        answers.learn(&route("GET", &digest), &HeaderMap::new(), StatusCode::OK, &answer(&digest, &[]));
-        let form = Form { is_manifest: true, is_head: false };
-        assert!(answers.headers(form).is_some());
-        answers.proved(Ok(()), start);
-        assert!(answers.headers(form).is_none(), "one asks the registry again");
-        assert!(answers.headers(form).is_some(), "and others do not wait for it");
-        assert!(answers.proved(Err("no".to_owned()), start));
-        assert_eq!((answers.is_proven(start), answers.off(start)), (false, Some("no".to_owned())));
-        assert!(answers.headers(form).is_none() && answers.media_type(&digest).is_none());
-    }
-
-    #[test]
-    fn accept_names_a_media_type_or_does_not() {
-        let accepted = |text: &'static str| {
-            let client = [(header::ACCEPT, HeaderValue::from_static(text))].into_iter().collect();
-            accepts(&client, MEDIA_TYPES[1])
-        };
-        assert!(accepted("application/vnd.oci.image.manifest.v1+json"));
-        assert!(accepted("a/b;q=1 ,\tapplication/vnd.oci.image.manifest.v1+json , */*"));
-        for text in [
-            "*/*",
-            "",
-            "application/*",
-            "application/vnd.oci.image.manifest.v1+json;q=0",
-            "x application/vnd.oci.image.manifest.v1+json",
-        ] {
-            assert!(!accepted(text), "{text}");
-        }
-    }
-
-    #[test]
-    fn rule_66_the_memory_of_media_types_is_bounded() {
-        let answers = StoredAnswers::default();
-        for n in 0..=MOST {
-            let digest = Digest::of(&n.to_le_bytes());
-            answers.learn(&route("GET", &digest), &HeaderMap::new(), StatusCode::OK, &answer(&digest, &[]));
-        }
-        assert_eq!(answers.learned.lock().media_types.len(), 1);
-    }
-}
+mod tests;

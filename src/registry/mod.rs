@@ -13,7 +13,7 @@ mod route;
 mod scope;
 
 pub use method::Method;
-pub use name::{Digest, RepositoryName, Tag, UploadId};
+pub use name::{Digest, RepositoryName, Tag, UploadId, by_path};
 pub use placeholder::{PLACEHOLDER, PLACEHOLDER_DIGEST, PLACEHOLDER_TYPE};
 pub use query::{Query, QueryError, percent_decode, percent_encode};
 pub use refusal::{Challenge, ChallengeError, ErrorCode, Refusal};

@@ -1,6 +1,6 @@
 //! The names of the Distribution API, each a type that only its grammar can make.
 
-use std::fmt;
+use std::{cmp::Ordering, fmt};
 
 use aws_lc_rs::digest::{SHA256, digest};
 
@@ -49,6 +49,12 @@ named!(RepositoryName, is_repository_name);
 named!(Tag, is_tag);
 named!(Digest, is_digest);
 named!(UploadId, is_upload_id);
+
+/// The order of names of repositories in a registry, which walks a tree: a slash comes before all else.
+pub fn by_path(a: &str, b: &str) -> Ordering {
+    let key = |byte: u8| if byte == b'/' { 0 } else { byte };
+    a.bytes().map(key).cmp(b.bytes().map(key))
+}
 
 impl Digest {
     /// The SHA-256 digest of these bytes, as a registry names a manifest.

@@ -140,8 +140,7 @@ impl Route {
         self.upload_key.as_deref()
     }
 
-    /// The request for the catalogue behind the name `last`, in pages as large as the registry gives; `n` is `None` for
-    /// as large as it likes.
+    /// The request for the catalogue behind the name `last`; `n` is `None` for pages as large as the registry likes.
     pub fn catalog(page: CatalogPage<'_>) -> Self {
         let mut query = Query::default();
         if let Some(n) = page.n {
@@ -152,6 +151,11 @@ impl Route {
         }
         let (source, tags, upload_key) = (None, Vec::new(), None);
         Self { method: Method::Get, endpoint: Endpoint::Catalog, source, tags, upload_key, query }
+    }
+
+    /// Returns true if the query has a value for `key`, be it empty or no text.
+    pub fn asks(&self, key: &str) -> bool {
+        self.query.has(key)
     }
 
     /// For the catalogue, which part of it is asked for.
@@ -380,8 +384,7 @@ fn take_tags(method: Method, endpoint: &Endpoint, query: &mut Query) -> Result<V
 /// Capacity reserved for a target: a long name and a digest.
 const USUAL_TARGET: usize = 160;
 
-/// The largest page of the catalogue that one request may ask for: the registry refuses larger ones
-/// (`catalog.maxentries`).
+/// The largest page of the catalogue that may be asked for: the registry refuses larger ones (`catalog.maxentries`).
 pub const MAX_PAGE: u32 = 1000;
 
 /// Bounds `n`: the registry collects a whole page in memory. It ignores a value that is not a number, so Portwarden

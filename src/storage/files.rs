@@ -86,20 +86,53 @@ fn read_at(file: &OwnedFd, room: &mut [u8], at: u64, wait: Wait) -> Result<usize
 /// # Errors
 /// It cannot be read.
 pub(super) fn names(root: &OwnedFd, path: &str, most: usize) -> Result<Vec<String>, NotRead> {
-    let directory = open(root, path, OFlags::DIRECTORY, Wait::ForDisk, Reach::RootOnly)?;
     let mut names = Vec::new();
-    let mut room = Vec::with_capacity(8192);
-    let mut entries = RawDir::new(&directory, room.spare_capacity_mut());
-    while names.len() < most
-        && let Some(entry) = entries.next()
-    {
-        if let Ok(name) = entry?.file_name().to_str()
-            && !matches!(name, "." | "..")
-        {
+    each(&directory(root, path)?, |name, _| {
+        names.extend(name.map(str::to_owned));
+        Ok(names.len() < most)
+    })?;
+    Ok(names)
+}
+
+/// Opens a directory below another one. For threads that may wait.
+///
+/// # Errors
+/// It is not there, or is none.
+pub(super) fn directory(root: &OwnedFd, path: &str) -> Result<OwnedFd, NotRead> {
+    open(root, path, OFlags::DIRECTORY, Wait::ForDisk, Reach::RootOnly)
+}
+
+/// The names in a directory that has nothing but directories, in its own order. For threads that may wait.
+///
+/// # Errors
+/// It cannot be read, has something else, or more than `most`.
+pub(super) fn directories(directory: &OwnedFd, most: usize) -> Result<Vec<String>, NotRead> {
+    let mut names = Vec::new();
+    each(directory, |name, kind| match name {
+        Some(name) if kind == FileType::Directory && names.len() < most => {
             names.push(name.to_owned());
+            Ok(true)
+        }
+        _ => Err(NotRead::Other),
+    })?;
+    Ok(names)
+}
+
+/// Shows each name in a directory, if it is text, and its kind, until that returns false.
+fn each(
+    directory: &OwnedFd,
+    mut show: impl FnMut(Option<&str>, FileType) -> Result<bool, NotRead>,
+) -> Result<(), NotRead> {
+    let mut room = Vec::with_capacity(8192);
+    let mut entries = RawDir::new(directory, room.spare_capacity_mut());
+    while let Some(entry) = entries.next() {
+        let entry = entry?;
+        let name = entry.file_name().to_str().ok();
+        if !matches!(name, Some("." | "..")) && !show(name, entry.file_type())? {
+            break;
         }
     }
-    Ok(names)
+    Ok(())
 }
 
 /// Opens a file below the root, through no link.

@@ -63,9 +63,15 @@ impl Storage {
         name: &RepositoryName,
         tag: &Tag,
     ) -> Result<LinkedManifest, NotRead> {
-        let repository = repository(name);
-        let link = format!("{repository}/_manifests/tags/{tag}/current/link");
+        let (repository, link) = (repository(name), tag_link(name, tag));
         self.look(move |root, wait| manifest(root, &repository, read_link(root, &link, wait)?, wait)).await
+    }
+
+    /// Returns true if there is no such tag: not even a link of it that leads nowhere.
+    pub(crate) async fn lacks_tag(&self, name: &RepositoryName, tag: &Tag) -> bool {
+        let link = tag_link(name, tag);
+        let look = self.look(move |root, wait| regular_file(root, &link, wait, Reach::RootOnly));
+        matches!(look.await, Err(NotRead::Missing))
     }
 
     /// Reads a manifest by its digest.
@@ -85,6 +91,10 @@ impl Storage {
 /// The directory of a repository.
 pub(super) fn repository(name: &RepositoryName) -> String {
     format!("{STORE}/repositories/{name}")
+}
+
+fn tag_link(name: &RepositoryName, tag: &Tag) -> String {
+    format!("{}/_manifests/tags/{tag}/current/link", repository(name))
 }
 
 fn manifest(root: &OwnedFd, repository: &str, digest: Digest, wait: Wait) -> Result<LinkedManifest, NotRead> {

@@ -8,6 +8,7 @@
 mod blob;
 mod files;
 mod linked;
+mod lists;
 mod uploads;
 mod usage;
 
@@ -29,6 +30,7 @@ use tokio::{sync::Semaphore, task::spawn_blocking};
 use crate::{net::within, registry::Digest};
 pub(crate) use blob::BlobReader;
 use files::{Reach, Wait, regular_file};
+pub(crate) use lists::Part;
 pub(crate) use usage::Usage;
 
 /// The storage of a registry with the file system driver.
@@ -127,11 +129,22 @@ impl Storage {
                 found => return found,
             }
         }
+        self.look_on_a_thread(move |root| look(root, Wait::ForDisk)).await
+    }
+
+    /// The same for a look that may always wait for the disk: a list of names is never at hand.
+    ///
+    /// # Errors
+    /// Those of the look, and [`NotRead::Slow`] after two seconds.
+    async fn look_on_a_thread<T: Send + 'static>(
+        &self,
+        look: impl FnOnce(&OwnedFd) -> Result<T, NotRead> + Send + 'static,
+    ) -> Result<T, NotRead> {
         let turn = Arc::clone(&self.turns).try_acquire_owned().map_err(|_| NotRead::Slow)?;
         let root = Arc::clone(&self.root);
         let looking = spawn_blocking(move || {
             let _turn = turn;
-            look(&root, Wait::ForDisk)
+            look(&root)
         });
         match within(PATIENCE, looking).await {
             Some(Ok(found)) => found,

@@ -3,7 +3,7 @@
 use std::{future::poll_fn, io::ErrorKind, os::unix::fs::symlink, path::PathBuf};
 
 use super::{linked::LinkedManifest, *};
-use crate::registry::RepositoryName;
+use crate::registry::{RepositoryName, Tag};
 
 /// A storage with one blob.
 struct Stored {
@@ -254,4 +254,79 @@ async fn a_repository_with_tags_is_found_and_an_upload_seen() {
     symlink("team", root.join("b")).unwrap();
     let behind = RepositoryName::parse("b/app").unwrap();
     assert!(stored.storage.upload_stamp(&behind, &id).await.is_err());
+}
+
+/// A storage with these directories below `repositories`.
+fn directories(paths: &[&str]) -> Stored {
+    let stored = stored(b"a");
+    for path in paths {
+        std::fs::create_dir_all(stored.repositories().join(path)).unwrap();
+    }
+    stored
+}
+
+impl Stored {
+    fn repositories(&self) -> PathBuf {
+        self.directory.path().join(STORE).join("repositories")
+    }
+
+    /// The repositories behind `last`, and a `+` where there are more.
+    async fn listed(&self, last: &str, most: usize) -> Result<String, &'static str> {
+        let found = self.storage.repositories(Part { marker: "_layers", last, most }).await;
+        let found = found.map_err(|error| error.as_str())?;
+        Ok(found.names.join(" ") + if found.has_more { " +" } else { "" })
+    }
+
+    async fn tags(&self, name: &str) -> Result<usize, &'static str> {
+        let tags = self.storage.tags(&RepositoryName::parse(name).unwrap()).await;
+        tags.map(|tags| tags.len()).map_err(|error| error.as_str())
+    }
+}
+
+#[tokio::test]
+async fn repositories_are_listed_as_a_registry_walks() {
+    let names = ["b/_layers", "a/_layers", "a/_manifests/x", "a-b/_layers", "a/b/_layers", "Upper/c/_layers"];
+    let stored = directories(&[&names[..], &["empty/in/vain", "_no/d/_layers", "only/_manifests"]].concat());
+    assert_eq!(stored.listed("", 100).await.unwrap(), "Upper/c a a/b a-b b");
+    assert_eq!(stored.listed("a", 100).await.unwrap(), "a/b a-b b");
+    assert_eq!(stored.listed("a/c", 100).await.unwrap(), "a-b b");
+    // A page is known to be full in the next directory, be it of a repository or not.
+    assert_eq!(stored.listed("", 2).await.unwrap(), "Upper/c a +");
+    assert_eq!(stored.listed("a/b", 2).await.unwrap(), "a-b b +");
+    assert_eq!(stored.listed("zoo", 2).await.unwrap(), "");
+    std::fs::create_dir_all(stored.repositories().join("n/1/_layers")).unwrap();
+    std::fs::create_dir_all(stored.repositories().join("n/_layers")).unwrap();
+    assert_eq!(stored.listed("b", 100).await.unwrap(), "n/1 n", "a digit comes before an underscore");
+    assert_eq!(stored.listed("b", 1).await, Err("other"), "here registries go on or stumble");
+}
+
+#[tokio::test]
+async fn rule_66_a_list_with_something_else_in_it_is_not_read() {
+    let stored = directories(&["a/_layers", "a/_manifests/tags/1/current", "a/_manifests/tags/2"]);
+    let tags = stored.repositories().join("a/_manifests/tags");
+    assert_eq!(stored.tags("a").await, Ok(2));
+    assert_eq!(stored.tags("none").await, Err("missing"));
+    let (a, one) = (RepositoryName::parse("a").unwrap(), Tag::parse("1").unwrap());
+    assert!(stored.storage.lacks_tag(&a, &one).await, "a tag that is half deleted");
+    std::fs::write(tags.join("1/current/link"), b"half").unwrap();
+    assert!(!stored.storage.lacks_tag(&a, &one).await, "the registry knows what it leads to");
+    for (name, in_tags) in [("3", &tags), ("x", &stored.repositories())] {
+        for make in [
+            |path: &PathBuf| std::fs::write(path, b"").unwrap(),
+            |path: &PathBuf| symlink("a", path).unwrap(),
+            |path: &PathBuf| std::fs::create_dir(path.with_file_name("a b")).unwrap(),
+        ] {
+            make(&in_tags.join(name));
+            let is_left = [stored.tags("a").await.err(), stored.listed("", 9).await.err()];
+            assert_eq!(is_left.iter().flatten().collect::<Vec<_>>(), [&"other"], "{name}");
+            let _ = std::fs::remove_file(in_tags.join(name));
+            let _ = std::fs::remove_dir(in_tags.join("a b"));
+        }
+    }
+    std::fs::rename(&tags, tags.with_extension("kept")).unwrap();
+    symlink("tags.kept", &tags).unwrap();
+    assert_eq!(stored.tags("a").await, Err("unreadable"));
+    // The registry looks into no directory with a colon.
+    std::fs::create_dir_all(stored.repositories().join("h.x:5000/a/_manifests/tags/1")).unwrap();
+    assert_eq!(stored.tags("h.x:5000/a").await, Err("other"));
 }

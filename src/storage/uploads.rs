@@ -6,7 +6,7 @@ use rustix::fs;
 
 use super::{
     NotRead, STORE, Storage,
-    files::{Reach, Wait, names, regular_file},
+    files::{Reach, names, regular_file},
     linked::repository,
 };
 use crate::registry::{RepositoryName, UploadId};
@@ -55,12 +55,7 @@ impl Storage {
     /// # Errors
     /// They cannot be read, within two seconds.
     pub(crate) async fn some_repository(&self) -> Result<Option<RepositoryName>, NotRead> {
-        // A list of names is never at hand.
-        self.look(|root, wait| match wait {
-            Wait::Never => Err(NotRead::Slow),
-            Wait::ForDisk => first_repository(root),
-        })
-        .await
+        self.look_on_a_thread(first_repository).await
     }
 }
 

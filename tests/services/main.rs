@@ -72,6 +72,7 @@ mod smuggling;
 mod sql;
 mod storage;
 mod storage_answers;
+mod storage_lists;
 mod stored_claims;
 mod tag_rules;
 mod token_command;

@@ -87,7 +87,7 @@ pub fn index(media_type: &str, of: &Value) -> Value {
 }
 
 impl Pair {
-    fn admin(&self) -> Request {
+    pub fn admin(&self) -> Request {
         curl(&self.without).user(ADMIN)
     }
 
@@ -105,7 +105,7 @@ impl Pair {
     }
 
     /// Pushes an image of each kind, and returns the content of their layer.
-    fn fill(&self, name: &str) -> Vec<u8> {
+    pub fn fill(&self, name: &str) -> Vec<u8> {
         let layer = random_bytes(200_000);
         push_blob(&self.admin(), name, b"{}");
         push_blob(&self.admin(), name, &layer);
@@ -145,7 +145,7 @@ impl Pair {
 
     /// The same twice: the first may be what is learned from.
     #[track_caller]
-    fn same_twice(&self, target: &str, asked: impl Fn(Request) -> Request) -> Response {
+    pub fn same_twice(&self, target: &str, asked: impl Fn(Request) -> Request) -> Response {
         for method in ["HEAD", "GET", "HEAD"] {
             self.same(method, target, &asked);
         }
@@ -157,12 +157,12 @@ fn without_body(answer: Response) -> Response {
     Response { body: Vec::new(), ..answer }
 }
 
-fn accepting(accept: &str) -> impl Fn(Request) -> Request {
+pub fn accepting(accept: &str) -> impl Fn(Request) -> Request {
     let line = format!("Accept: {accept}");
     move |request| request.header(&line)
 }
 
-fn all_kinds() -> String {
+pub fn all_kinds() -> String {
     [OCI_MANIFEST, OCI_INDEX, DOCKER_MANIFEST, DOCKER_LIST].join(", ")
 }
 

@@ -21,13 +21,11 @@ use crate::{
     limits::{FairSemaphore, Slot, count_suppressed},
     proxy::{
         response::{body::ResponseBody, error_response::API_VERSION, upstream_error::undecided},
+        stored_answers::DEFAULT_PAGE,
         upstream::RETRY_AFTER,
     },
     registry::{CatalogPage, ErrorCode, MAX_PAGE, Refusal, RepositoryName, Route},
 };
-
-/// The page size of a registry for a client that asks for none (registry 2.8).
-const DEFAULT_PAGE: u32 = 100;
 
 /// The catalogue, as it is shown to clients of the registry.
 #[derive(Debug)]

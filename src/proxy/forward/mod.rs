@@ -6,5 +6,6 @@ pub(super) mod headers;
 pub(super) mod held_manifests;
 pub(super) mod repository_names;
 pub(super) mod rewrite;
+pub(super) mod stored_reads;
 pub(super) mod subrequest;
 pub(super) mod tag_reader;

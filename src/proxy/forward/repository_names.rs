@@ -8,7 +8,6 @@
 //! the other, they would keep the registry busy long after they have gone.
 
 use std::{
-    cmp::Ordering,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -17,7 +16,7 @@ use parking_lot::Mutex;
 use tokio::sync::Mutex as AsyncMutex;
 
 use super::{catalog::Names, subrequest::Subrequest};
-use crate::registry::{ErrorCode, Refusal, RepositoryName};
+use crate::registry::{ErrorCode, Refusal, RepositoryName, by_path};
 
 /// The names, in the order of the registry.
 #[derive(Debug, Clone)]
@@ -169,12 +168,6 @@ impl AllNames {
         let greater = || names.iter().position(|name| order(name.as_str(), last).is_gt());
         found.or_else(greater).unwrap_or(names.len())
     }
-}
-
-/// The order of registry 2.8, which walks a tree: a slash comes before all else.
-fn by_path(a: &str, b: &str) -> Ordering {
-    let key = |byte: u8| if byte == b'/' { 0 } else { byte };
-    a.bytes().map(key).cmp(b.bytes().map(key))
 }
 
 /// Reads as an account that may see all: what an account may see of it is decided for each name.

@@ -28,21 +28,28 @@ pub enum Arriving {
     Held(Held),
 }
 
-/// A manifest from the registry's files, or nothing, as for HEAD.
+/// A manifest or a list from the registry's files, or nothing, as for HEAD.
 pub struct Held {
     content: Bytes,
+    /// False for a list whose length is not told before.
+    is_sized: bool,
     _share: Option<(BudgetShare, Slot)>,
 }
 
 impl Held {
     /// Nothing.
     pub(in crate::proxy) fn empty() -> Self {
-        Self { content: Bytes::new(), _share: None }
+        Self { content: Bytes::new(), is_sized: true, _share: None }
     }
 
     /// A text that is sent in one piece. It keeps its slot until it has gone out.
     pub(in crate::proxy) fn new(content: Bytes, budget: &BufferBudget, slot: Slot) -> Self {
-        Self { content, _share: Some((budget.share(), slot)) }
+        Self { content, is_sized: true, _share: Some((budget.share(), slot)) }
+    }
+
+    /// The same without a word of its length.
+    pub(in crate::proxy) fn of_untold_length(self) -> Self {
+        Self { is_sized: false, ..self }
     }
 }
 
@@ -109,6 +116,7 @@ impl Arriving {
         match self {
             Self::Registry(body) => body.size_hint(),
             Self::Stored(blob) => SizeHint::with_exact(blob.reader.left()),
+            Self::Held(held) if !held.is_sized => SizeHint::default(),
             Self::Held(held) => SizeHint::with_exact(held.content.len() as u64),
         }
     }

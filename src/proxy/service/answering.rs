@@ -12,12 +12,15 @@ use crate::{
     net::within,
     proxy::{
         FreezeStatus, Snapshot,
-        forward::subrequest::Subrequest,
+        forward::{
+            stored_reads::{Asker, Content, StoredAnswer, StoredReads},
+            subrequest::Subrequest,
+        },
         request::context::RequestContext,
         response::arriving::{Arriving, Held, StoredBlob},
-        stored_answers::{BLOB, Form, Probe, StoredAnswers, accepts, complete, is_conditional},
+        stored_answers::{Form, Probe, StoredAnswers},
     },
-    registry::{Endpoint, Method, RepositoryName, Route, UploadId},
+    registry::{Method, RepositoryName, UploadId},
     storage::{NotRead, Storage},
 };
 
@@ -38,63 +41,25 @@ impl Service {
         context: RequestContext<'_>,
         slot: impl FnOnce() -> Option<Slot>,
     ) -> Option<Response<Arriving>> {
-        let (storage, answers) = (context.snapshot.storage.as_ref()?, context.snapshot.answers.as_ref()?);
+        let reads = StoredReads::of(context.snapshot)?;
         let form = Form::of(permit.route())?;
-        let answer = self.read_answer(storage, answers, form, permit.route(), context, slot).await;
+        let slot = || Some(slot()?.of(context.in_flight));
+        let answer = reads.read((form, permit.route()), &context.head.headers, Asker::Client, slot).await;
         self.telemetry.metrics.answered_from_storage(answer.as_ref().err().copied().unwrap_or("storage"));
-        answer.ok()
-    }
-
-    /// # Errors
-    /// The reason why the registry is asked, in the word for metrics.
-    async fn read_answer(
-        &self,
-        storage: &Storage,
-        answers: &StoredAnswers,
-        form: Form,
-        route: &Route,
-        context: RequestContext<'_>,
-        slot: impl FnOnce() -> Option<Slot>,
-    ) -> Result<Response<Arriving>, &'static str> {
-        let client = &context.head.headers;
-        if !answers.is_proven(Instant::now()) {
-            return Err("off");
-        }
-        if is_conditional(client) {
-            return Err("condition");
-        }
-        let is_head = route.method() == Method::Head;
-        // Taken before a file is opened. An answer to HEAD keeps none.
-        let slot = if is_head { None } else { Some(slot().ok_or("busy")?.of(context.in_flight)) };
-        let not_read = |error: NotRead| error.as_str();
-        let manifest = match route.endpoint() {
-            Endpoint::Blob(name, digest) => {
-                let reader = storage.linked_blob(name, digest).await.map_err(not_read)?;
-                // The last thing: a request that is not answered here leaves it to others to see whether they have changed.
-                let mut headers = answers.headers(form).ok_or("unlearned")?;
-                complete(&mut headers, digest, BLOB, reader.left());
-                let body = match slot {
-                    None => Arriving::Held(Held::empty()),
-                    Some(slot) => Arriving::Stored(StoredBlob::new(reader, &self.budget, slot)),
-                };
-                return Ok(answer(headers, body));
+        let StoredAnswer { headers, content, slot } = answer.ok()?;
+        let body = match (content, slot) {
+            (_, None) => Arriving::Held(Held::empty()),
+            (Content::Blob(reader), Some(slot)) => {
+                Arriving::Stored(StoredBlob::new(reader, &self.budget, slot))
             }
-            Endpoint::ManifestByTag(name, tag) => storage.tagged_manifest(name, tag).await,
-            Endpoint::ManifestByDigest(name, digest) => storage.linked_manifest(name, digest).await,
-            _ => return Err("other"),
+            (Content::Text(text), Some(slot)) => Arriving::Held(Held::new(text, &self.budget, slot)),
+            (Content::LongText(text), Some(slot)) => {
+                Arriving::Held(Held::new(text, &self.budget, slot).of_untold_length())
+            }
         };
-        let manifest = manifest.map_err(not_read)?;
-        let media_type = answers.media_type(&manifest.digest).ok_or("unlearned")?;
-        if !accepts(client, media_type) {
-            return Err("accept");
-        }
-        let mut headers = answers.headers(form).ok_or("unlearned")?;
-        complete(&mut headers, &manifest.digest, media_type, manifest.content.len() as u64);
-        let body = match slot {
-            None => Held::empty(),
-            Some(slot) => Held::new(manifest.content, &self.budget, slot),
-        };
-        Ok(answer(headers, Arriving::Held(body)))
+        let mut response = Response::new(body);
+        *response.headers_mut() = headers;
+        Some(response)
     }
 
     /// Proves, once a minute, that `registry.storage` has the files of this registry: when the registry goes on with an
@@ -109,7 +74,11 @@ impl Service {
         let proving = within(PATIENCE, self.prove(storage, answers, &snapshot));
         let result = proving.await.unwrap_or_else(|| Err(format!("no proof within {PATIENCE:?}")));
         let why = result.as_ref().err().cloned();
-        if answers.proved(result, began) {
+        let is_news = answers.proved(result, began);
+        if let (None, Some(upload)) = (&why, answers.upload()) {
+            self.learn_lists(&upload.name, answers, &snapshot).await;
+        }
+        if is_news {
             let path = storage.path().display();
             match why {
                 None => {
@@ -121,6 +90,15 @@ impl Service {
                      is asked for everything; tried again every 10 s"
                 ),
             }
+        }
+    }
+
+    /// Learns what the registry's lists look like, which are of another kind in each version.
+    async fn learn_lists(&self, name: &RepositoryName, answers: &StoredAnswers, snapshot: &Snapshot) {
+        let registry = Subrequest::of_operator(&self.upstream.load(), snapshot);
+        let Some(permit) = tags_of(name) else { return };
+        if let Some(Ok(list)) = within(PATIENCE, registry.ask(&permit, "application/json")).await {
+            answers.learn(permit.route(), &HeaderMap::new(), list.status, &list.headers);
         }
     }
 
@@ -213,12 +191,6 @@ fn location_of(headers: &HeaderMap) -> Option<hyper::Uri> {
     headers.get(header::LOCATION)?.to_str().ok()?.parse().ok()
 }
 
-fn answer(headers: HeaderMap, body: Arriving) -> Response<Arriving> {
-    let mut response = Response::new(body);
-    *response.headers_mut() = headers;
-    response
-}
-
 fn unreadable(error: &NotRead) -> String {
     format!("the files cannot be read: {error}")
 }
@@ -227,10 +199,15 @@ fn unreadable(error: &NotRead) -> String {
 async fn known_repository(storage: &Storage, registry: &Subrequest) -> Result<RepositoryName, String> {
     let found = storage.some_repository().await.map_err(|error| unreadable(&error))?;
     let name = found.ok_or("the files show no repository with a tag")?;
-    let tags = Permit::to_decide(Method::Get, &format!("/v2/{name}/tags/list"), None);
-    let tags = registry.ask(&tags.ok_or("the name of a repository is none")?, "application/json").await;
+    let tags =
+        registry.ask(&tags_of(&name).ok_or("the name of a repository is none")?, "application/json").await;
     match tags.map_err(|refusal| refusal.message)?.status {
         StatusCode::OK => Ok(name),
         status => Err(format!("the registry answers {} about {name}, which the files show", status.as_u16())),
     }
+}
+
+/// The permit to read the tags of a repository.
+fn tags_of(name: &RepositoryName) -> Option<Permit> {
+    Permit::to_decide(Method::Get, &format!("/v2/{name}/tags/list"), None)
 }

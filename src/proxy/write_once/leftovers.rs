@@ -130,7 +130,8 @@ impl WriteOnceGate {
         if !known.tags.is_empty() || known.is_whole {
             return Ok(!known.tags.is_empty());
         }
-        let has_one = TagReader { registry, name }.has_placeholder().await?;
+        // What it says is remembered, and decides about deletions.
+        let has_one = TagReader { registry: &registry.without_files(), name }.has_placeholder().await?;
         if !has_one {
             self.leftovers.found(name, &[]);
         }
@@ -174,8 +175,11 @@ impl WriteOnceGate {
         registry: &Subrequest,
         freeze: &Freeze,
     ) -> Result<Vec<Tag>, Refusal> {
-        let may_have = self.may_have_placeholders(name, registry).await?;
-        if !may_have || self.end_leftovers(name, registry, freeze).await {
+        if !self.may_have_placeholders(name, registry).await? {
+            return Ok(Vec::new());
+        }
+        let registry = &registry.without_files();
+        if self.end_leftovers(name, registry, freeze).await {
             return Ok(Vec::new());
         }
         let known = self.leftovers.known(name);

@@ -39,8 +39,8 @@ pub(crate) const ROWS: &[Setting] = &[
     plain(
         "registry.storage_answers",
         "false",
-        "Reads of manifests and blobs are answered from registry.storage without asking the registry, as long as it is \
-         shown every minute to have the files of that registry. Its pull events end; see docs/performance.md.",
+        "Reads of manifests, blobs and lists are answered from registry.storage without asking the registry, as long as it \
+         is shown every minute to have the files of that registry. Its pull events end; see docs/performance.md.",
     ),
     duration("registry.connect_timeout", seconds(5), TIMEOUT, "To connect."),
     duration(
