@@ -4,7 +4,7 @@
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
 
 .PHONY: help run test test-fast test-busy soak demo-ci demo-acme demo-replicas test-acme test-helm test-issuers test-registry3 attack attack-tags prove-closure prove-replay prove-reads fuzz \
-	tools bench bench-quick bench-micro fmt lint \
+	tools profile bench bench-quick bench-micro fmt lint \
 	lint-code deny advisories man pictures recording site deb package-test sbom release
 
 help:
@@ -28,6 +28,7 @@ help:
 	@echo 'make fuzz   fuzz each target for a minute, or: make fuzz SECONDS=300 TARGETS="routing token"'
 	@echo 'make bench  compare with nginx, HAProxy and the registry alone; takes 50 minutes. With ONLY="pull push" a part'
 	@echo 'make bench-quick  the same with everything smaller, in two minutes'
+	@echo 'make profile  take the profile anew by which the shipped program is compiled: see RELEASING.md'
 	@echo 'make bench-micro  measure the parts: rules, tokens, paths, pages, passwords under attack'
 	@echo 'make deb    a Debian package, in target/debian'
 	@echo 'make tools  install what the tests start, of a known version'
@@ -167,6 +168,13 @@ tools: needs-test
 
 needs-%:
 	@.ci/install $*
+
+# What is shipped, and measured, is compiled by the profile that `make profile` has taken.
+bench deb: export RUSTFLAGS := $(RUSTFLAGS) -Cprofile-use=$(CURDIR)/benches/portwarden.profdata
+
+profile:
+	@.ci/install bench
+	@.ci/profile
 
 # ONLY="pull-h1 small" measures what begins with these names. The figures stand in target/bench/compare.json as well.
 bench:
