@@ -25,8 +25,8 @@ struct Case {
 const CASES: [Case; 4] = [
     Case { name: "pull-h1-1", protocol: Protocol::Http1, streams: 1, cpu: 0.5 },
     Case { name: "pull-h1-8", protocol: Protocol::Http1, streams: 8, cpu: 0.5 },
-    Case { name: "pull-h2-1", protocol: Protocol::Http2, streams: 1, cpu: 0.35 },
-    Case { name: "pull-h2-8", protocol: Protocol::Http2, streams: 8, cpu: 0.35 },
+    Case { name: "pull-h2-1", protocol: Protocol::Http2, streams: 1, cpu: 0.5 },
+    Case { name: "pull-h2-8", protocol: Protocol::Http2, streams: 8, cpu: 0.5 },
 ];
 
 /// Measures them.
