@@ -66,10 +66,10 @@ impl fmt::Display for Finding {
 
 /// Findings of a kind that are displayed. A mistake of the program that wrote a thousand rules is in all of them, and would
 /// hide what else is wrong.
-const EACH: usize = 10;
+const EACH: usize = 20;
 
 impl Finding {
-    /// What is the same in findings of the same mistake: their text without names and numbers.
+    /// The text that findings of the same mistake have in common: theirs without names and numbers.
     fn kind(&self) -> String {
         let hint = self.hint.as_deref().unwrap_or_default();
         let text = format!("{:?} {} {} {hint}", self.severity, self.file, self.message);
@@ -79,7 +79,7 @@ impl Finding {
 }
 
 /// All findings of one reading, errors and warnings, in the order of the file. Displays one a line, and excerpts below
-/// it; of many with the same mistake the first ten, and where the others are.
+/// it; of many with the same mistake the first twenty, and where the others are.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Findings(pub Vec<Finding>);
 
@@ -276,13 +276,13 @@ mod tests {
         findings.push(finding(Severity::Warning, 1002, "no other account \"team1002\"".into()));
         let text = Findings(findings.clone()).to_string();
         let lines: Vec<&str> = text.lines().collect();
-        assert_eq!(lines.len(), 13, "{text}");
-        assert!(lines[9].starts_with("f.yml:10:1: warning: acl[10]: no account"), "{text}");
-        assert!(lines[10].starts_with("f.yml:1001:1: acl[1001]: no account"), "errors are of their own: {text}");
-        assert!(lines[11].starts_with("f.yml:1002:1: warning"), "{text}");
-        let more = "f.yml: 990 more like `acl[11]`, in lines 11 to 1000. Run `portwarden check --json` for all of them";
-        assert_eq!(lines[12], more);
-        findings.truncate(10);
-        assert_eq!(Findings(findings).to_string().lines().count(), 10, "nothing is left out");
+        assert_eq!(lines.len(), 23, "{text}");
+        assert!(lines[19].starts_with("f.yml:20:1: warning: acl[20]: no account"), "{text}");
+        assert!(lines[20].starts_with("f.yml:1001:1: acl[1001]: no account"), "errors are of their own: {text}");
+        assert!(lines[21].starts_with("f.yml:1002:1: warning"), "{text}");
+        let more = "f.yml: 980 more like `acl[21]`, in lines 21 to 1000. Run `portwarden check --json` for all of them";
+        assert_eq!(lines[22], more);
+        findings.truncate(20);
+        assert_eq!(Findings(findings).to_string().lines().count(), 20, "nothing is left out");
     }
 }
