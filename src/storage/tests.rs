@@ -232,7 +232,8 @@ async fn a_repository_with_tags_is_found_and_an_upload_seen() {
     let stored = stored(b"content");
     let root = stored.directory.path().join("docker/registry/v2/repositories");
     // As many as a registry keeps of repositories that were deleted.
-    (0..3000).for_each(|n| std::fs::create_dir_all(root.join(format!("a/empty{n}/_manifests/tags"))).unwrap());
+    (0..3000)
+        .for_each(|n| std::fs::create_dir_all(root.join(format!("a/empty{n}/_manifests/tags"))).unwrap());
     assert_eq!(stored.storage.some_repository().await.unwrap(), None);
     links(&stored);
     let name = RepositoryName::parse(NAME).unwrap();

@@ -270,15 +270,19 @@ mod tests {
             hint: Some(format!("Line {line} wants `x{line}`")),
             excerpt: None,
         };
-        let mut findings: Vec<Finding> =
-            (1..=1000).map(|line| finding(Severity::Warning, line, format!("no account \"team{line}\""))).collect();
+        let mut findings: Vec<Finding> = (1..=1000)
+            .map(|line| finding(Severity::Warning, line, format!("no account \"team{line}\"")))
+            .collect();
         findings.push(finding(Severity::Error, 1001, "no account \"team1001\"".into()));
         findings.push(finding(Severity::Warning, 1002, "no other account \"team1002\"".into()));
         let text = Findings(findings.clone()).to_string();
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines.len(), 23, "{text}");
         assert!(lines[19].starts_with("f.yml:20:1: warning: acl[20]: no account"), "{text}");
-        assert!(lines[20].starts_with("f.yml:1001:1: acl[1001]: no account"), "errors are of their own: {text}");
+        assert!(
+            lines[20].starts_with("f.yml:1001:1: acl[1001]: no account"),
+            "errors are of their own: {text}"
+        );
         assert!(lines[21].starts_with("f.yml:1002:1: warning"), "{text}");
         let more = "f.yml: 980 more like `acl[21]`, in lines 21 to 1000. Run `portwarden check --json` for all of them";
         assert_eq!(lines[22], more);
