@@ -28,7 +28,7 @@ help:
 	@echo 'make fuzz   fuzz each target for a minute, or: make fuzz SECONDS=300 TARGETS="routing token"'
 	@echo 'make bench  compare with nginx, HAProxy and the registry alone; takes 50 minutes. With ONLY="pull push" a part'
 	@echo 'make bench-quick  the same with everything smaller, in two minutes'
-	@echo 'make profile  take the profile anew by which the shipped program is compiled: see RELEASING.md'
+	@echo 'make profile  record the profile by which the shipped program is optimized: see RELEASING.md'
 	@echo 'make bench-micro  measure the parts: rules, tokens, paths, pages, passwords under attack'
 	@echo 'make deb    a Debian package, in target/debian'
 	@echo 'make tools  install what the tests start, of a known version'
@@ -169,7 +169,7 @@ tools: needs-test
 needs-%:
 	@.ci/install $*
 
-# What is shipped, and measured, is compiled by the profile that `make profile` has taken.
+# The program that is shipped and measured is built with profile-guided optimization.
 bench deb: export RUSTFLAGS := $(RUSTFLAGS) -Cprofile-use=$(CURDIR)/benches/portwarden.profdata
 
 profile:

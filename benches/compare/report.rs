@@ -48,7 +48,7 @@ pub struct Sample {
     pub goal: Goal,
     /// Its value.
     pub value: f64,
-    /// The kernel's part of it, if that is told apart.
+    /// The kernel's part of it, where that is measured.
     pub kernel: Option<f64>,
 }
 

@@ -156,7 +156,12 @@ impl Acme {
         known.from = None;
         if let Some(pem) = &record.certificate {
             let certificate = Certificate::read(pem, &settings.host, SystemTime::now())
-                .map_err(|why| format!("the certificate in the shared state cannot be used: {why}; docs/acme.md says how to remove its record"))?;
+                .map_err(|why| {
+                    format!(
+                        "the certificate in the shared state cannot be used: {why}; docs/acme.md says how to remove \
+                         its record"
+                    )
+                })?;
             known.from = Some(certificate.from);
             self.use_newer(certificate, pem);
         }

@@ -153,7 +153,7 @@ impl Route {
         Self { method: Method::Get, endpoint: Endpoint::Catalog, source, tags, upload_key, query }
     }
 
-    /// Returns true if the query has a value for `key`, be it empty or no text.
+    /// Returns true if the query has a value for `key`, even one that is empty or not UTF-8.
     pub fn asks(&self, key: &str) -> bool {
         self.query.has(key)
     }

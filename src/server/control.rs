@@ -228,8 +228,8 @@ impl ControlHandler {
     async fn thaw(&self, user: u32) -> ControlAnswer {
         if let Err(error) = self.service.state().thaw().await {
             return refused(&format!(
-                "the thaw may not be stored, so a freeze goes on at some replicas; run `portwarden thaw` again once the \
-                 database answers: {error}"
+                "the thaw may not have reached the database, so some replicas may still be frozen: {error}; run \
+                 `portwarden thaw` again once the database answers"
             ));
         }
         let thawed = self.freeze.thaw();

@@ -224,8 +224,11 @@ impl State {
                     return;
                 };
                 if began.elapsed() > GRACE {
-                    tracing::error!(%error, "a freeze could not be called off: replicas that know of it take no writes until it ends; run `portwarden \
-                         thaw` once the database answers");
+                    tracing::error!(
+                        %error,
+                        "a freeze could not be called off: replicas that know of it take no writes until it ends; run \
+                         `portwarden thaw` once the database answers"
+                    );
                     return;
                 }
                 sleep(PAUSE).await;
@@ -277,8 +280,8 @@ impl State {
         let mut stored = store.freezes(known.as_ref().map(|known| known.id.clone())).await?;
         if let Some(known) = known.filter(|_| !stored.is_on_record) {
             tracing::error!(
-                "the shared state lacks the freeze of writes that is in force, so the database was lost or restored: it is \
-                 stored again; `portwarden thaw` ends it"
+                "the shared state lacks the freeze of writes that is in force, so the database was lost or restored: \
+                 the freeze is stored again; run `portwarden thaw` after the garbage collection"
             );
             let left = known.until.saturating_duration_since(Instant::now());
             store.restore_freeze(known.id, left).await?;

@@ -10,14 +10,32 @@ use super::{
 };
 use crate::registry::{RepositoryName, Tag, by_path};
 
+/// The lists of names of a registry, which are not the same in each version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lists {
+    /// Registry 2.8: the tags as the file system has them, always all of them.
+    V2,
+    /// Registry 3: the tags in their order.
+    V3,
+}
+
+impl Lists {
+    /// The directory in which a repository shows.
+    fn marker(self) -> &'static str {
+        match self {
+            Self::V2 => "_layers",
+            Self::V3 => "_manifests",
+        }
+    }
+}
+
 /// A part of the list of repositories.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Part<'a> {
-    /// The directory in which a repository shows: `_layers` for registry 2.8, `_manifests` for registry 3.
-    pub(crate) marker: &'static str,
+    pub(crate) lists: Lists,
     /// Those behind this name, in the order of paths; empty for all.
     pub(crate) last: &'a str,
-    /// As many as that.
+    /// The most names that are returned.
     pub(crate) most: usize,
 }
 
@@ -58,12 +76,12 @@ impl Storage {
     /// Returns the names of repositories, in the order in which the registry walks through their directories.
     ///
     /// # Errors
-    /// There is something else than directories on the way, or what the registry would stumble on; or it cannot be read in
+    /// There is something other than directories on the way, or what the registry would stumble on; or it cannot be read in
     /// time.
     pub(crate) async fn repositories(&self, part: Part<'_>) -> Result<Repositories, NotRead> {
-        let Part { marker, most, .. } = part;
+        let (marker, most) = (part.lists.marker(), part.most);
         let (last, until) = (part.last.to_owned(), Instant::now() + PATIENCE);
-        self.look_on_a_thread(move |root| {
+        self.walk(move |root| {
             let mut walk = Walk { marker, last, most, until, names: Vec::new(), is_full: false };
             walk.through(&directory(root, &format!("{STORE}/repositories"))?, "", DEEPEST)?;
             Ok(Repositories { names: walk.names, has_more: walk.is_full })
@@ -99,7 +117,7 @@ impl Walk {
                 if !is_walked(&child) || deep == 0 {
                     return Err(NotRead::Other);
                 }
-                // Registry 2.8 passes it by and goes on with the next; so none is found any more.
+                // Registry 2.8 skips it and goes on with the next, so no more are found.
                 self.is_full |= self.names.len() == self.most;
                 if !self.is_full {
                     self.through(&directory(parent, &child)?, &format!("{below}/{child}"), deep - 1)?;

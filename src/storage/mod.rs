@@ -30,7 +30,7 @@ use tokio::{sync::Semaphore, task::spawn_blocking};
 use crate::{net::within, registry::Digest};
 pub(crate) use blob::BlobReader;
 use files::{Reach, Wait, regular_file};
-pub(crate) use lists::Part;
+pub(crate) use lists::{Lists, Part};
 pub(crate) use usage::Usage;
 
 /// The storage of a registry with the file system driver.
@@ -42,6 +42,8 @@ pub struct Storage {
     is_local: bool,
     /// For reads that may wait for the disk, each on a thread of its own. One that hangs keeps its turn.
     turns: Arc<Semaphore>,
+    /// For walks, which have a turn of both.
+    walks: Arc<Semaphore>,
 }
 
 /// The reason why something is not read from a file. Nothing was sent: the registry can be asked instead.
@@ -63,6 +65,9 @@ pub(crate) enum NotRead {
 
 /// Reads that wait for the disk at once. Each may take a thread, and all together leave threads for passwords.
 const AT_ONCE: usize = 64;
+/// Walks through many directories at once. One that is not waited for any more goes on to its end, so that clients who hang
+/// up could otherwise take all turns with them.
+const WALKS: usize = 4;
 /// The time for which a look at files may take.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// File systems of disks of this machine (`linux/magic.h`): ext2 to ext4, XFS, Btrfs, ZFS, tmpfs, F2FS, bcachefs. What
@@ -81,8 +86,8 @@ impl Storage {
         let root = Arc::new(fs::open(path, flags, Mode::empty())?);
         // A file system that does not say what it is is none of them.
         let kind = fs::fstatfs(&root).ok().and_then(|found| u32::try_from(found.f_type).ok()).unwrap_or(0);
-        let turns = Arc::new(Semaphore::new(AT_ONCE));
-        Ok(Self { path: path.to_owned(), root, is_local: LOCAL.contains(&kind), turns })
+        let [turns, walks] = [AT_ONCE, WALKS].map(|most| Arc::new(Semaphore::new(most)));
+        Ok(Self { path: path.to_owned(), root, is_local: LOCAL.contains(&kind), turns, walks })
     }
 
     /// Returns the root directory.
@@ -150,6 +155,22 @@ impl Storage {
             Some(Ok(found)) => found,
             Some(Err(_)) | None => Err(NotRead::Slow),
         }
+    }
+
+    /// The same for a look into many directories, of which there are few at once.
+    ///
+    /// # Errors
+    /// Those of the look, and [`NotRead::Slow`] after two seconds, or while there are as many as may be.
+    async fn walk<T: Send + 'static>(
+        &self,
+        walk: impl FnOnce(&OwnedFd) -> Result<T, NotRead> + Send + 'static,
+    ) -> Result<T, NotRead> {
+        let turn = Arc::clone(&self.walks).try_acquire_owned().map_err(|_| NotRead::Slow)?;
+        self.look_on_a_thread(move |root| {
+            let _turn = turn;
+            walk(root)
+        })
+        .await
     }
 }
 

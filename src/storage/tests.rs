@@ -274,7 +274,7 @@ impl Stored {
 
     /// The repositories behind `last`, and a `+` where there are more.
     async fn listed(&self, last: &str, most: usize) -> Result<String, &'static str> {
-        let found = self.storage.repositories(Part { marker: "_layers", last, most }).await;
+        let found = self.storage.repositories(Part { lists: Lists::V2, last, most }).await;
         let found = found.map_err(|error| error.as_str())?;
         Ok(found.names.join(" ") + if found.has_more { " +" } else { "" })
     }
@@ -282,6 +282,32 @@ impl Stored {
     async fn tags(&self, name: &str) -> Result<usize, &'static str> {
         let tags = self.storage.tags(&RepositoryName::parse(name).unwrap()).await;
         tags.map(|tags| tags.len()).map_err(|error| error.as_str())
+    }
+}
+
+#[tokio::test]
+async fn rule_66_walks_for_clients_that_hung_up_leave_threads_for_others() {
+    let stored = stored(b"a");
+    let (goes_on, waits) = std::sync::mpsc::channel::<()>();
+    let waits = Arc::new(parking_lot::Mutex::new(waits));
+    for _ in 0..WALKS {
+        let (began, has_begun) = tokio::sync::oneshot::channel();
+        let waits = Arc::clone(&waits);
+        let walk = stored.storage.walk(move |_| {
+            let _ = began.send(());
+            let _ = waits.lock().recv();
+            Ok(())
+        });
+        tokio::select! {
+            walked = walk => panic!("{walked:?}"),
+            begun = has_begun => begun.unwrap(),
+        }
+    }
+    assert_eq!(stored.listed("", 1).await, Err("slow"));
+    stored.storage.look_on_a_thread(|_| Ok(())).await.unwrap();
+    drop(goes_on);
+    while stored.listed("", 1).await == Err("slow") {
+        tokio::task::yield_now().await;
     }
 }
 

@@ -1,11 +1,11 @@
 //! A look for the traces of an upload, by which it shows that these are the files of that registry.
 
-use std::os::fd::OwnedFd;
+use std::{os::fd::OwnedFd, time::Instant};
 
 use rustix::fs;
 
 use super::{
-    NotRead, STORE, Storage,
+    NotRead, PATIENCE, STORE, Storage,
     files::{Reach, names, regular_file},
     linked::repository,
 };
@@ -61,8 +61,13 @@ impl Storage {
 
 fn first_repository(root: &OwnedFd) -> Result<Option<RepositoryName>, NotRead> {
     let all = format!("{STORE}/repositories");
+    // After that it is not waited for, and what it has read is at hand for the next attempt.
+    let until = Instant::now() + PATIENCE;
     let mut waiting: Vec<String> = names(root, &all, usize::MAX)?;
     for _ in 0..MOST_DIRECTORIES {
+        if Instant::now() > until {
+            return Err(NotRead::Slow);
+        }
         let Some(name) = waiting.pop() else { break };
         let path = format!("{all}/{name}");
         // What is no directory, or is gone, has none.

@@ -29,7 +29,7 @@ impl Storage {
     /// They are too many, or cannot be read, within two seconds.
     pub(crate) async fn usage(&self, name: &RepositoryName) -> Result<Usage, NotRead> {
         let layers = format!("{}/_layers/sha256", repository(name));
-        self.look_on_a_thread(move |root| added_up(root, &layers)).await
+        self.walk(move |root| added_up(root, &layers)).await
     }
 }
 

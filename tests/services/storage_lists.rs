@@ -301,7 +301,7 @@ fn rule_66_rules_by_tag_reach_the_same_from_files() {
     assert!(outcome(&pair.with, "storage") > 3.0);
 }
 
-/// Whoever changes something depends on what the registry itself says.
+/// A change is decided by the registry's own answers.
 #[test]
 fn rule_66_a_change_asks_the_registry_what_is_there() {
     let registry = registry();

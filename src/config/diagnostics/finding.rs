@@ -2,7 +2,10 @@
 //!
 //! Findings never hold a value that could be a secret. The module of each section makes them.
 
-use std::{collections::BTreeSet, fmt};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 use serde::Serialize;
 
@@ -19,6 +22,17 @@ pub enum Severity {
     Warning,
     /// It cannot.
     Error,
+}
+
+impl Severity {
+    /// The word behind the place; an error needs none.
+    fn as_prefix(self) -> &'static str {
+        match self {
+            Self::Note => ": note",
+            Self::Warning => ": warning",
+            Self::Error => "",
+        }
+    }
 }
 
 /// One thing to tell the operator. Displays as `auth_config.yml:12:5: acl[3].match.acount: unknown key. Did
@@ -50,11 +64,7 @@ impl fmt::Display for Finding {
         for number in [self.line, self.column].into_iter().flatten() {
             write!(f, ":{number}")?;
         }
-        f.write_str(match self.severity {
-            Severity::Note => ": note",
-            Severity::Warning => ": warning",
-            Severity::Error => "",
-        })?;
+        f.write_str(self.severity.as_prefix())?;
         if !self.key.is_empty() {
             write!(f, ": {}", self.key)?;
         }
@@ -64,8 +74,8 @@ impl fmt::Display for Finding {
     }
 }
 
-/// Findings of a kind that are displayed. A mistake of the program that wrote a thousand rules is in all of them, and would
-/// hide what else is wrong.
+/// The number of findings of a kind that are displayed. A program that writes a thousand rules makes the same mistake in
+/// each, which would hide what else is wrong.
 const EACH: usize = 20;
 
 impl Finding {
@@ -92,23 +102,17 @@ impl Findings {
 
 impl fmt::Display for Findings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut kinds: Vec<(String, Vec<&Finding>)> = Vec::new();
+        let mut kinds: BTreeMap<String, Vec<&Finding>> = BTreeMap::new();
         let mut separator = "";
         for finding in &self.0 {
-            let kind = finding.kind();
-            let known = kinds.iter().position(|(known, _)| *known == kind);
-            let of_kind = known.unwrap_or_else(|| {
-                kinds.push((kind, Vec::new()));
-                kinds.len() - 1
-            });
-            let Some((_, of_kind)) = kinds.get_mut(of_kind) else { continue };
+            let of_kind = kinds.entry(finding.kind()).or_default();
             of_kind.push(finding);
             if of_kind.len() <= EACH {
                 write!(f, "{separator}{finding}")?;
                 separator = "\n";
             }
         }
-        kinds.iter().try_for_each(|(_, findings)| more(f, findings.get(EACH..).unwrap_or_default()))
+        kinds.values().try_for_each(|findings| more(f, findings.get(EACH..).unwrap_or_default()))
     }
 }
 
@@ -116,11 +120,11 @@ impl fmt::Display for Findings {
 fn more(f: &mut fmt::Formatter<'_>, left_out: &[&Finding]) -> fmt::Result {
     let (Some(first), Some(last)) = (left_out.first(), left_out.last()) else { return Ok(()) };
     let count = left_out.len();
-    write!(f, "\n{}: {count} more like `{}`", first.file, first.key)?;
+    write!(f, "\n{}{}: {count} more like `{}`", first.file, first.severity.as_prefix(), first.key)?;
     if let (Some(from), Some(to)) = (first.line, last.line) {
-        write!(f, ", in lines {from} to {to}")?;
+        write!(f, ", between lines {from} and {to}")?;
     }
-    write!(f, ". Run `portwarden check --json` for all of them")
+    write!(f, ". `portwarden check --json` lists them all")
 }
 
 impl std::error::Error for Findings {}
@@ -284,7 +288,7 @@ mod tests {
             "errors are of their own: {text}"
         );
         assert!(lines[21].starts_with("f.yml:1002:1: warning"), "{text}");
-        let more = "f.yml: 980 more like `acl[21]`, in lines 21 to 1000. Run `portwarden check --json` for all of them";
+        let more = "f.yml: warning: 980 more like `acl[21]`, between lines 21 and 1000. `portwarden check --json` lists them all";
         assert_eq!(lines[22], more);
         findings.truncate(20);
         assert_eq!(Findings(findings).to_string().lines().count(), 20, "nothing is left out");

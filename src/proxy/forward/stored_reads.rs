@@ -14,12 +14,12 @@ use crate::{
     proxy::{
         Snapshot,
         stored_answers::{
-            BLOB, DEFAULT_PAGE, Form, Lists, StoredAnswers, accepts, complete, complete_list, is_conditional,
+            BLOB, DEFAULT_PAGE, Form, StoredAnswers, accepts, complete, complete_list, is_conditional,
             next_page,
         },
     },
     registry::{Endpoint, Route, Tag},
-    storage::{BlobReader, Part, Storage},
+    storage::{BlobReader, Lists, Part, Storage},
 };
 
 /// The files, and the knowledge about answers from them.
@@ -52,7 +52,7 @@ pub(in crate::proxy) enum Content {
     Blob(BlobReader),
     /// All of it.
     Text(Bytes),
-    /// A list whose length is not told before.
+    /// A list without a Content-Length.
     LongText(Bytes),
 }
 
@@ -173,13 +173,12 @@ impl<'a> StoredReads<'a> {
         if !is_first && (is_whole || lists == Lists::V3 || page.last.is_empty()) {
             return Err("condition");
         }
-        let marker = if lists == Lists::V3 { "_manifests" } else { "_layers" };
-        let part = Part { marker, last: page.last, most };
+        let part = Part { lists, last: page.last, most };
         let found = self.storage.repositories(part).await.map_err(|error| error.as_str())?;
         if is_whole && found.has_more {
             return Err("other");
         }
-        // For ourselves, the version matters alone; and the lists of tags show that.
+        // For ourselves only the version matters, and the lists of tags show that.
         let mut headers = if is_whole { HeaderMap::new() } else { self.headers(Form::Catalog)? };
         if let Some(last) = found.names.last().filter(|_| found.has_more) {
             headers.extend(HeaderValue::try_from(next_page(last, n)).ok().map(|link| (header::LINK, link)));

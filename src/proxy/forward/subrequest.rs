@@ -144,7 +144,7 @@ impl Subrequest {
         let slot = || self.upstream.read_slot(self.address);
         let reply = match reads.read((form, route), &asked, Asker::Ourselves, slot).await {
             Ok(answer) => whole(answer, route).await,
-            // Pages look for the tags of signatures, which most images have not.
+            // Pages look for the tags of signatures, which most images do not have.
             Err("missing") if reads.lacks_tag(route).await => {
                 Ok(Reply { status: StatusCode::NOT_FOUND, headers: HeaderMap::new(), body: Bytes::new() })
             }
@@ -205,8 +205,8 @@ impl Subrequest {
 /// All of an answer.
 ///
 /// # Errors
-/// The reason why the registry is to be asked: the file of a blob is too large, is not read in time, or has not the content
-/// that it should have.
+/// The reason why the registry is to be asked: the file of a blob is too large, is not read in time, or does not match its
+/// digest.
 async fn whole(answer: StoredAnswer, route: &Route) -> Result<Reply, &'static str> {
     let StoredAnswer { headers, content, slot } = answer;
     let body = match content {

@@ -31,7 +31,7 @@ pub enum Arriving {
 /// A manifest or a list from the registry's files, or nothing, as for HEAD.
 pub struct Held {
     content: Bytes,
-    /// False for a list whose length is not told before.
+    /// False for a list without a Content-Length.
     is_sized: bool,
     _share: Option<(BudgetShare, Slot)>,
 }
@@ -47,8 +47,8 @@ impl Held {
         Self { content, is_sized: true, _share: Some((budget.share(), slot)) }
     }
 
-    /// The same without a word of its length.
-    pub(in crate::proxy) fn of_untold_length(self) -> Self {
+    /// The same without a Content-Length.
+    pub(in crate::proxy) fn without_length(self) -> Self {
         Self { is_sized: false, ..self }
     }
 }

@@ -54,7 +54,7 @@ impl Service {
             }
             (Content::Text(text), Some(slot)) => Arriving::Held(Held::new(text, &self.budget, slot)),
             (Content::LongText(text), Some(slot)) => {
-                Arriving::Held(Held::new(text, &self.budget, slot).of_untold_length())
+                Arriving::Held(Held::new(text, &self.budget, slot).without_length())
             }
         };
         let mut response = Response::new(body);
@@ -93,7 +93,7 @@ impl Service {
         }
     }
 
-    /// Learns what the registry's lists look like, which are of another kind in each version.
+    /// Learns the form of the registry's lists, which differs by version.
     async fn learn_lists(&self, name: &RepositoryName, answers: &StoredAnswers, snapshot: &Snapshot) {
         let registry = Subrequest::of_operator(&self.upstream.load(), snapshot);
         let Some(permit) = tags_of(name) else { return };

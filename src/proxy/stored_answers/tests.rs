@@ -1,4 +1,4 @@
-//! Lessons from the registry's own answers, and how long they count.
+//! What is learned from the registry's own answers, and how long it counts.
 
 use super::*;
 
@@ -117,6 +117,8 @@ fn rule_66_lists_are_known_by_what_the_registry_has_sent() {
         assert_eq!(learn("/v2/a/tags/list", 200, &[v2, other]), (None, 0), "{other:?}");
         learn("/v2/a/tags/list", 200, &[v2]);
     }
+    let part = learn("/v2/a/tags/list?n=1", 200, &[v3, ("link", "<x>")]);
+    assert_eq!(part, (Some(Lists::V2), 1), "a client that asks for a part");
     assert_eq!(learn("/v2/a/tags/list", 200, &[("content-type", "text/plain")]), (None, 0));
     let pages = || [0, 1, 7, 8, 100, 101].map(|names| answers.knows_page(names));
     assert_eq!(learn("/v2/_catalog", 200, &[v2]).1, 1);

@@ -42,7 +42,7 @@ impl WriteOnceGate {
             Found::Digest(found) if found.as_str() == digest => {
                 self.end_claim(name, tag, &key).await?;
                 return Err(conflict(format!(
-                    "the push of {digest} was done, and the registry shows it as {name}:{tag}; it holds the tag no more"
+                    "the push of {digest} was done, and the registry shows it as {name}:{tag}; it no longer holds the tag"
                 )));
             }
             Found::Digest(found) => Some(found),
@@ -56,8 +56,10 @@ impl WriteOnceGate {
         if self.end_claim(name, tag, &key).await? {
             return Ok(Released { digest, found });
         }
-        let why =
-            format!("another push of {name}:{tag} has begun meanwhile, or the first has ended; try again");
+        let why = format!(
+            "another push of {name}:{tag} has begun meanwhile, or the first has ended; run `portwarden tags release` \
+                 again"
+        );
         Err(conflict(why))
     }
 

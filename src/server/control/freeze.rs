@@ -58,14 +58,14 @@ impl ControlHandler {
             Err(error) => error.to_string(),
         };
         let then = match was_frozen {
-            true => "writes stay frozen, at some replicas perhaps with the new end",
+            true => "writes stay frozen; some replicas may have the new end",
             false => {
                 "it is called off; a replica that does not hear of that takes no writes until the freeze ends"
             }
         };
         Err(format!(
-            "the freeze is not known to hold at all replicas, so {then}: {why}; see the log of each, then run `portwarden \
-             freeze` again, or `portwarden thaw`"
+            "the freeze could not be confirmed at all replicas: {why}; {then}; see the log of each replica, then run \
+             `portwarden freeze` again, or `portwarden thaw`"
         ))
     }
 
