@@ -1,4 +1,4 @@
-//! What is learned from the registry's own answers, and how long it counts.
+//! Answers of the registry are learned from, for as long as they count.
 
 use super::*;
 
