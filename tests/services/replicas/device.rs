@@ -6,7 +6,7 @@ use std::{fs, thread};
 
 use serde_json::Value;
 
-use super::{control, two, with_state};
+use super::{both_follow, control, two, with_state};
 use crate::support::{
     audit::{self, line_with},
     curl::Response,
@@ -149,7 +149,7 @@ fn rule_64_while_the_database_is_down_logins_wait_and_go_on_afterwards() {
         assert_eq!(told(a, &Codes { device: device.to_owned(), ..asks.clone() }), "invalid_grant");
     }
     postgres.start_again();
-    assert!(eventually(PATIENCE, || metrics::value(b, "portwarden_state_up") == Some(1.0)));
+    assert!(both_follow(a, b));
     // The session that ended meanwhile.
     let of_session = format!("SELECT 1 FROM device_logins WHERE session = '{session}'");
     assert!(eventually(PATIENCE, || !postgres.state_has(&of_session)));
@@ -164,7 +164,7 @@ fn rule_64_while_the_database_is_down_logins_wait_and_go_on_afterwards() {
     };
     assert!(eventually(PATIENCE, || typed_at_once().contains(&429)));
     postgres.go_on();
-    assert!(eventually(PATIENCE, || metrics::value(b, "portwarden_state_up") == Some(1.0)));
+    assert!(both_follow(a, b));
     issued(poll(b, &allowed), "user");
     assert_eq!(told(b, &asks), "authorization_pending");
     answer(&Visitor::signed_in(a, USER), &asks.user, "allow").is(200);
