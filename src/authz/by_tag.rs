@@ -118,7 +118,7 @@ pub(super) async fn tags_of_digest(
     for tag in tags {
         let held = hold(authorizers, caller, need, Some(tag.as_str())).await;
         if let Held::Missing(missing, by) = held.map_err(NotPermitted::Unavailable)? {
-            return Ok(Some(Denial { needs, missing, by }));
+            return Ok(Some(Denial { needs: needs.to_vec(), missing, by }));
         }
     }
     Ok(None)

@@ -159,7 +159,7 @@ pub async fn authorize(
     let tag = route.tag().cloned();
     let mut granted_by = Vec::with_capacity(needs.len());
     let (mut extent, mut source_limited, mut denied) = (Extent::Whole, false, None);
-    let mut route = route;
+    let mut plain = None;
     for (position, need) in needs.iter().enumerate() {
         let is_source = position > 0;
         let tag = tag.as_ref().filter(|_| !is_source).map(Tag::as_str);
@@ -174,9 +174,9 @@ pub async fn authorize(
                 }
             }
             Held::Missing(missing, by) => match route.without_mount() {
-                Some(plain) if is_source => route = plain,
+                Some(without) if is_source => plain = Some(without),
                 _ => {
-                    let denial = Denial { needs: needs.clone(), missing, by };
+                    let denial = Denial { needs: needs.to_vec(), missing, by };
                     let limited = tag.is_some() && hidden(authorizers, caller, &route, need).await?;
                     if !limited {
                         return Err(NotPermitted::Denied(denial));
@@ -186,6 +186,7 @@ pub async fn authorize(
             },
         }
     }
+    let route = plain.unwrap_or(route);
     if let Some(denial) = tags_of_digest(authorizers, caller, &route).await? {
         return Err(NotPermitted::Denied(denial));
     }
@@ -196,7 +197,7 @@ pub async fn authorize(
         return Ok(Permit::new(route, granted_by));
     };
     let pull = Scope::repository(name.as_str(), &["pull"]);
-    let pull_limited = match needs.first() {
+    let pull_limited = match route.needs().first() {
         // That was the question.
         Some(need) if *need == pull && route.tag().is_none() => extent == Extent::SomeTags,
         _ => {

@@ -274,7 +274,7 @@ pub(super) fn needs(scope: Option<&str>, request: Option<&str>) -> Result<Vec<Sc
         }
         return Scope::parse_all(scope).map_err(|error| format!("{error}: {hint}"));
     };
-    Ok(route(request)?.needs())
+    Ok(route(request)?.needs().to_vec())
 }
 
 fn route(request: &str) -> Result<Route, String> {

@@ -111,10 +111,10 @@ impl Shadow {
         in_force: &Result<Permit, NotPermitted>,
         log: &mut RequestLog,
     ) {
-        let needs = route.needs();
+        let need = route.needs().first().cloned();
         let compared = caught(log.id(), || self.next.compare(caller, route, in_force));
         let Some((comparison, rule)) = compared else { return };
-        if let Some(need) = needs.into_iter().next().filter(|_| comparison != Comparison::Same) {
+        if let Some(need) = need.filter(|_| comparison != Comparison::Same) {
             let action = need.actions.into_iter().next_back().unwrap_or_default();
             let subject = Subject { account: caller.account.to_owned(), action, name: need.name, comparison };
             self.tally.lock().add(subject, rule.clone(), caller.now);

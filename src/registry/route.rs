@@ -43,6 +43,8 @@ pub struct Route {
     /// The key of an upload's last answer. It is Portwarden's own, and goes to no registry.
     upload_key: Option<String>,
     query: Query,
+    /// They follow from the method, the endpoint and the source, and are asked for several times.
+    needs: Vec<Scope>,
 }
 
 /// The part of the catalogue that is asked for.
@@ -95,7 +97,8 @@ impl Route {
         if endpoint == Endpoint::Catalog {
             clamp_page(&mut query);
         }
-        Ok(Self { method, endpoint, source, tags, upload_key, query })
+        let needs = needs(method, &endpoint, source.as_ref());
+        Ok(Self { method, endpoint, source, tags, upload_key, query, needs })
     }
 
     /// The method.
@@ -149,8 +152,9 @@ impl Route {
         if !page.last.is_empty() {
             query.set("last", page.last);
         }
-        let (source, tags, upload_key) = (None, Vec::new(), None);
-        Self { method: Method::Get, endpoint: Endpoint::Catalog, source, tags, upload_key, query }
+        let (method, endpoint) = (Method::Get, Endpoint::Catalog);
+        let needs = needs(method, &endpoint, None);
+        Self { method, endpoint, source: None, tags: Vec::new(), upload_key: None, query, needs }
     }
 
     /// Returns true if the query has a value for `key`, even one that is empty or not UTF-8.
@@ -180,24 +184,8 @@ impl Route {
     }
 
     /// The accesses that the request needs, all of them, as registry 2.8 demands them; none for the base.
-    pub fn needs(&self) -> Vec<Scope> {
-        let Some(name) = self.endpoint.repository() else {
-            return match self.endpoint {
-                Endpoint::Catalog => vec![Scope::new("registry", "catalog", &["*"])],
-                _ => Vec::new(),
-            };
-        };
-        let mut own = Scope::repository(name.as_str(), self.method.actions());
-        match &self.source {
-            None => vec![own],
-            Some(source) if source == name => {
-                own.actions.push("pull".to_owned());
-                own.actions.sort();
-                own.actions.dedup();
-                vec![own]
-            }
-            Some(source) => vec![own, Scope::repository(source.as_str(), &["pull"])],
-        }
+    pub fn needs(&self) -> &[Scope] {
+        &self.needs
     }
 
     /// For a cross-repository mount, the same request as a plain start of an upload, which the specification allows a
@@ -207,7 +195,8 @@ impl Route {
         if !is_mount || self.source.is_none() {
             return None;
         }
-        let mut plain = Self { source: None, ..self.clone() };
+        let needs = needs(self.method, &self.endpoint, None);
+        let mut plain = Self { source: None, needs, ..self.clone() };
         plain.query.remove("mount");
         Some(plain)
     }
@@ -225,6 +214,26 @@ impl Route {
             query if query.is_empty() => target,
             query => target + "?" + &query,
         }
+    }
+}
+
+fn needs(method: Method, endpoint: &Endpoint, source: Option<&RepositoryName>) -> Vec<Scope> {
+    let Some(name) = endpoint.repository() else {
+        return match endpoint {
+            Endpoint::Catalog => vec![Scope::new("registry", "catalog", &["*"])],
+            _ => Vec::new(),
+        };
+    };
+    let mut own = Scope::repository(name.as_str(), method.actions());
+    match source {
+        None => vec![own],
+        Some(source) if source == name => {
+            own.actions.push("pull".to_owned());
+            own.actions.sort();
+            own.actions.dedup();
+            vec![own]
+        }
+        Some(source) => vec![own, Scope::repository(source.as_str(), &["pull"])],
     }
 }
 

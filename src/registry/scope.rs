@@ -90,7 +90,11 @@ impl Scope {
 
 impl fmt::Display for Scope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}:{}", self.resource_type, self.name, self.actions.join(","))
+        write!(f, "{}:{}:", self.resource_type, self.name)?;
+        let mut before = "";
+        self.actions
+            .iter()
+            .try_for_each(|action| write!(f, "{}{action}", std::mem::replace(&mut before, ",")))
     }
 }
 

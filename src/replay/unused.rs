@@ -163,7 +163,8 @@ fn decide(rules: &Rules, line: &AuditLine<'_>, time: u64) -> Option<Vec<Decided>
     }
     let granted = |by: &[DecidedBy]| {
         let each = by.iter().zip(route.needs());
-        each.filter_map(|(by, need)| Some(Decided { rule: index(by)?, granted: Some(need) })).collect()
+        each.filter_map(|(by, need)| Some(Decided { rule: index(by)?, granted: Some(need.clone()) }))
+            .collect()
     };
     let denied = |by: &DeniedBy| match by {
         DeniedBy::Policy(by) => index(by).map(|rule| Decided { rule, granted: None }).into_iter().collect(),

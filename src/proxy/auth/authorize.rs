@@ -4,7 +4,7 @@ use super::caller::Caller;
 use crate::proxy::{CatalogSettings, Snapshot, request_log::RequestLog, response::upstream_error::undecided};
 use crate::{
     authz::{self, ByTag, CatalogView, Denial, NotPermitted, Permit},
-    registry::{ChallengeError, Endpoint, Method, Refusal, Route},
+    registry::{ChallengeError, Endpoint, Method, Refusal, Route, Scope},
 };
 
 /// The part of a request that is granted.
@@ -30,7 +30,7 @@ pub(crate) async fn admit<'a>(
     log: &mut RequestLog,
 ) -> Result<Admitted<'a>, Refusal> {
     let nothing_shown = caller.is_none_or(|caller| !caller.presented);
-    let challenge = |needs| Refusal::unauthorized(needs, None, None);
+    let challenge = |needs: &[Scope]| Refusal::unauthorized(needs.to_vec(), None, None);
     let Some(caller) = caller else { return Err(challenge(route.needs())) };
     let differs_by_account = match route.endpoint() {
         Endpoint::Base => true,
@@ -43,7 +43,7 @@ pub(crate) async fn admit<'a>(
     let asked = caller.as_authz(&snapshot.settings.service);
     let is_list = *route.endpoint() == Endpoint::Catalog && route.method() == Method::Get;
     let listed = (is_list && snapshot.settings.catalog == CatalogSettings::Filtered).then(|| route.clone());
-    let mount = route.source().is_some().then(|| route.needs());
+    let mount = route.source().is_some().then(|| route.needs().to_vec());
     let shadow =
         snapshot.shadow.as_ref().filter(|shadow| shadow.is_on()).map(|shadow| (shadow, route.clone()));
     let decided = authz::authorize(&snapshot.authorizers, asked, route).await;
@@ -53,7 +53,7 @@ pub(crate) async fn admit<'a>(
     let denial = match decided {
         // Without its source: an account might have it.
         Ok(permit) if nothing_shown && permit.route().source().is_none() && mount.is_some() => {
-            return Err(challenge(mount.unwrap_or_default()));
+            return Err(challenge(mount.as_deref().unwrap_or_default()));
         }
         Ok(permit) => {
             log.ruled(|| permit.decided_by());
@@ -81,7 +81,7 @@ pub(crate) async fn admit<'a>(
     }
     log.ruled(|| denial.by.in_full());
     if nothing_shown {
-        return Err(challenge(denial.needs));
+        return Err(challenge(&denial.needs));
     }
     log_denial(&denial, caller, log);
     let mut description = denial.explain(caller.account());

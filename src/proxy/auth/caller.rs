@@ -150,7 +150,7 @@ fn by_certificate(
 /// A refusal of `/v2`: wrong credentials are answered with a challenge, whatever else is said about them.
 fn challenging(refusal: Refusal, route: &Route) -> Refusal {
     match refusal.code {
-        ErrorCode::Unauthorized => Refusal::unauthorized(route.needs(), None, Some(refusal.message)),
+        ErrorCode::Unauthorized => Refusal::unauthorized(route.needs().to_vec(), None, Some(refusal.message)),
         _ => refusal,
     }
 }
@@ -202,7 +202,7 @@ impl Proof<'_> {
                 matches!(presented, Presented::Nothing) && *route.endpoint() == Endpoint::Base;
             return Ok(Some(Caller::without_ceiling(identity, !is_first_look, ip)));
         }
-        let unproved = || Refusal::unauthorized(route.needs(), None, None);
+        let unproved = || Refusal::unauthorized(route.needs().to_vec(), None, None);
         match presented {
             Presented::Nothing => {
                 let anonymous = |identity| Caller::without_ceiling(identity, false, ip);
@@ -242,7 +242,7 @@ impl Proof<'_> {
         let Some(issuer) = snapshot.workload.of_bearer(token) else {
             let description = Some(error.to_string());
             return Err(Refusal::unauthorized(
-                route.needs(),
+                route.needs().to_vec(),
                 Some(ChallengeError::InvalidToken),
                 description,
             ));

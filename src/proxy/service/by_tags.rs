@@ -52,7 +52,7 @@ impl Service {
             }
             // The client gets the registry's own answer for an unknown manifest or blob.
             log.ruled(|| format!("{}; no tag that it is for reaches this", by_tag.decided_by()));
-            if caller.presented { refusal } else { Refusal::unauthorized(route.needs(), None, None) }
+            if caller.presented { refusal } else { Refusal::unauthorized(route.needs().to_vec(), None, None) }
         })?;
         let permit = settlement.permit(by_tag);
         let (body, slot) = if holds { inquiry.hold_push(&route, body).await? } else { (body, None) };
