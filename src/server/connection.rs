@@ -270,7 +270,8 @@ impl Connections {
                         None => self.service.redirect(request, peer, port),
                     }
                 }
-                None => self.service.respond(request, peer, activity.at_registry()).await,
+                // Apart, since a future is copied with all its room, and more than once.
+                None => Box::pin(self.service.respond(request, peer, activity.at_registry())).await,
             },
         };
         let delivery = Delivery::of_this_stream();

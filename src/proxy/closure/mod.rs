@@ -90,7 +90,7 @@ struct Outcomes {
 /// Forgets when it is dropped.
 pub(super) struct ForgetAfter {
     closure: Arc<Closure>,
-    route: Option<Route>,
+    route: Option<Box<Route>>,
 }
 
 impl ForgetAfter {
@@ -151,7 +151,7 @@ impl Closure {
     pub(super) fn forget_after(self: &Arc<Self>, route: &Route) -> Option<ForgetAfter> {
         let writes = matches!(route.method(), Method::Put | Method::Delete);
         let changes = writes && route.endpoint().class() == "manifest";
-        changes.then(|| ForgetAfter { closure: Arc::clone(self), route: Some(route.clone()) })
+        changes.then(|| ForgetAfter { closure: Arc::clone(self), route: Some(Box::new(route.clone())) })
     }
 
     fn done(&self, route: &Route) {

@@ -15,15 +15,11 @@ use crate::{
 };
 
 /// A body under way.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "nearly all are the larger one, and it is boxed where it is kept"
-)]
 pub enum Arriving {
     /// From the registry.
     Registry(Incoming),
     /// From its files.
-    Stored(StoredBlob),
+    Stored(Box<StoredBlob>),
     /// From its files, and all of it in memory.
     Held(Held),
 }

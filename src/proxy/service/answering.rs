@@ -50,7 +50,7 @@ impl Service {
         let body = match (content, slot) {
             (_, None) => Arriving::Held(Held::empty()),
             (Content::Blob(reader), Some(slot)) => {
-                Arriving::Stored(StoredBlob::new(reader, &self.budget, slot))
+                Arriving::Stored(Box::new(StoredBlob::new(reader, &self.budget, slot)))
             }
             (Content::Text(text), Some(slot)) => Arriving::Held(Held::new(text, &self.budget, slot)),
             (Content::LongText(text), Some(slot)) => {

@@ -19,7 +19,7 @@ use crate::{
 /// A request, and what it holds until the registry has answered.
 pub(super) struct Sending {
     pub(super) upstream: Upstream,
-    pub(super) request: UpstreamRequest,
+    pub(super) request: Box<UpstreamRequest>,
     pub(super) slot: Slot,
     pub(super) write: Option<Write>,
     pub(super) passage: Passage,

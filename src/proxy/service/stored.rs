@@ -67,7 +67,7 @@ impl Service {
             Ok(reader) => {
                 self.telemetry.metrics.read_blob("file");
                 let read_slot = read_slot.of(read.visit.context.in_flight);
-                Ok(head.map(|_| Arriving::Stored(StoredBlob::new(reader, &self.budget, read_slot))))
+                Ok(head.map(|_| Arriving::Stored(Box::new(StoredBlob::new(reader, &self.budget, read_slot)))))
             }
             Err(why) => {
                 self.telemetry.metrics.read_blob(why.as_ref().map_or("answer", NotRead::as_str));

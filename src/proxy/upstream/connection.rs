@@ -74,17 +74,18 @@ impl Connection {
     /// left, or repeating it is safe (RFC 9110 section 9.2.2) and it has no body to lose.
     pub(super) async fn exchange(
         mut self,
-        request: UpstreamRequest,
-    ) -> Result<Response<Transfer>, (UpstreamError, Option<UpstreamRequest>)> {
+        request: Box<UpstreamRequest>,
+    ) -> Result<Response<Box<Transfer>>, (UpstreamError, Option<Box<UpstreamRequest>>)> {
         let is_repeatable = request.is_repeatable();
-        let UpstreamRequest { method, head, framing, body } = request;
+        let UpstreamRequest { method, head, framing, body } = *request;
         let progress = body.progress();
         let mut sender = Some(Sender::new(head.clone(), body, framing));
         let answered = poll_fn(|cx| self.poll_answer(cx, &mut sender, method)).await;
         match answered {
             Ok(Head { status, headers, body: decoder, keep_alive }) => {
                 let transfer = Transfer { connection: self, sender, decoder, keep_alive, request: progress };
-                let mut response = Response::new(transfer);
+                // It goes through many hands until it is read.
+                let mut response = Response::new(Box::new(transfer));
                 *response.status_mut() = status;
                 *response.headers_mut() = headers;
                 Ok(response)
@@ -92,7 +93,7 @@ impl Connection {
             Err(error) => {
                 let unsent = sender.and_then(Sender::into_unsent);
                 let body = unsent.or_else(|| is_repeatable.then(RequestBody::empty));
-                Err((error, body.map(|body| UpstreamRequest { method, head, framing, body })))
+                Err((error, body.map(|body| Box::new(UpstreamRequest { method, head, framing, body }))))
             }
         }
     }

@@ -214,7 +214,7 @@ fn on_runtime<T>(future: impl Future<Output = T>) -> T {
     RUNTIME.with(|runtime| runtime.block_on(future))
 }
 
-fn request(method: Method) -> UpstreamRequest {
+fn request(method: Method) -> Box<UpstreamRequest> {
     RequestHead::new(method, "/").with(RequestBody::empty())
 }
 

@@ -83,7 +83,7 @@ struct Idle {
 pub struct Incoming {
     upstream: Upstream,
     /// `None` once it has ended.
-    under_way: Option<(Transfer, BudgetShare, Slot)>,
+    under_way: Option<(Box<Transfer>, BudgetShare, Slot)>,
     chunk_size: ChunkSize,
 }
 
@@ -175,7 +175,7 @@ impl Upstream {
     /// The registry is down, slow, or broken, or the client's body ended early.
     pub(super) async fn send(
         &self,
-        request: UpstreamRequest,
+        request: Box<UpstreamRequest>,
         slot: Slot,
     ) -> Result<Response<Incoming>, UpstreamError> {
         let share = self.0.budget.share();
@@ -191,7 +191,10 @@ impl Upstream {
         }))
     }
 
-    async fn send_now(&self, request: UpstreamRequest) -> Result<Response<Transfer>, UpstreamError> {
+    async fn send_now(
+        &self,
+        request: Box<UpstreamRequest>,
+    ) -> Result<Response<Box<Transfer>>, UpstreamError> {
         let progress = request.body.progress();
         let Some(connection) = self.take_idle() else {
             return self
@@ -213,9 +216,9 @@ impl Upstream {
     async fn exchange(
         &self,
         connection: Connection,
-        request: UpstreamRequest,
+        request: Box<UpstreamRequest>,
         progress: &Progress,
-    ) -> Result<Response<Transfer>, (UpstreamError, Option<UpstreamRequest>)> {
+    ) -> Result<Response<Box<Transfer>>, (UpstreamError, Option<Box<UpstreamRequest>>)> {
         let sent = Instant::now();
         let mut answer = pin!(connection.exchange(request));
         loop {

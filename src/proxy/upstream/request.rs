@@ -74,10 +74,10 @@ impl RequestHead {
         }
     }
 
-    /// The same request with its body.
-    pub(in crate::proxy) fn with(self, body: RequestBody) -> UpstreamRequest {
+    /// The same request with its body. It goes through many hands.
+    pub(in crate::proxy) fn with(self, body: RequestBody) -> Box<UpstreamRequest> {
         let (method, framing) = (self.method, Framing::of(&body));
-        UpstreamRequest { method, head: self.framed(framing), framing, body }
+        Box::new(UpstreamRequest { method, head: self.framed(framing), framing, body })
     }
 
     /// The whole head, which says how the body comes.

@@ -55,7 +55,11 @@ pub(super) struct Locks {
 /// The part of a request that ends when its answer is known: its locks, and the claims of a push. Dropped before that, the
 /// claims stay, and the lock of a deletion stays for a while.
 #[derive(Default)]
-pub(in crate::proxy) struct Passage {
+pub(in crate::proxy) struct Passage(Option<Box<Parts>>);
+
+/// Apart, since most requests have none.
+#[derive(Default)]
+struct Parts {
     held: Option<Held>,
     /// The manifest that is pushed.
     pushed: Option<Digest>,
@@ -191,18 +195,19 @@ impl Locks {
 
 impl Passage {
     fn holding(held: Held, shared: Option<SharedHold>) -> Self {
-        Self { held: Some(held), pushed: None, _slot: None, shared }
+        Self(Some(Box::new(Parts { held: Some(held), pushed: None, _slot: None, shared })))
     }
 
     /// The same of a push of this manifest, with a slot, which it keeps to its end.
     pub(super) fn pushing(mut self, digest: Digest, slot: Slot) -> Self {
-        (self.pushed, self._slot) = (Some(digest), Some(slot));
+        let parts = self.0.get_or_insert_default();
+        (parts.pushed, parts._slot) = (Some(digest), Some(slot));
         self
     }
 
     /// Returns the manifest that is pushed; `None` for another request.
     pub(in crate::proxy) fn pushed(&self) -> Option<&Digest> {
-        self.pushed.as_ref()
+        self.0.as_ref()?.pushed.as_ref()
     }
 
     /// Claims the tags of a push, where no shared state has done so. To be called right before it is sent.
@@ -210,12 +215,13 @@ impl Passage {
     /// # Errors
     /// Too many tags are claimed.
     pub(in crate::proxy) fn begin(&mut self) -> Result<(), Refusal> {
-        if let Some(shared) = &mut self.shared {
+        let Some(parts) = &mut self.0 else { return Ok(()) };
+        if let Some(shared) = &mut parts.shared {
             shared.sent();
         }
-        match &mut self.held {
+        match &mut parts.held {
             None | Some(Held::Shared { .. }) => Ok(()),
-            Some(Held::Push { .. }) if self.shared.is_some() => Ok(()),
+            Some(Held::Push { .. }) if parts.shared.is_some() => Ok(()),
             Some(Held::Push { claims, name, keys, digest, .. }) => claims.claim(name, keys, digest),
             Some(Held::Deletion { is_sent, .. }) => {
                 *is_sent = true;
@@ -226,12 +232,16 @@ impl Passage {
 
     /// Returns true if it locks a repository for a deletion.
     pub(in crate::proxy) fn is_of_deletion(&self) -> bool {
-        matches!(self.held, Some(Held::Deletion { .. }))
+        matches!(self.held(), Some(Held::Deletion { .. }))
     }
 
     /// Returns true if only the registry's answer ends it: whether its client is still there decides nothing.
     pub(in crate::proxy) fn needs_answer(&self) -> bool {
-        matches!(self.held, Some(Held::Deletion { .. } | Held::Push { .. }))
+        matches!(self.held(), Some(Held::Deletion { .. } | Held::Push { .. }))
+    }
+
+    fn held(&self) -> Option<&Held> {
+        self.0.as_ref()?.held.as_ref()
     }
 
     /// Ends it: the registry was never reached.
@@ -245,10 +255,11 @@ impl Passage {
         if !status.is_success() && !status.is_client_error() {
             return;
         }
-        if let Some(mut shared) = self.shared.take() {
+        let Some(parts) = &mut self.0 else { return };
+        if let Some(mut shared) = parts.shared.take() {
             shared.answered();
         }
-        match self.held.take() {
+        match parts.held.take() {
             Some(Held::Push { claims, keys, .. }) => {
                 for key in &keys {
                     claims.settle(key);
@@ -261,7 +272,8 @@ impl Passage {
 
 impl Drop for Passage {
     fn drop(&mut self) {
-        if let Some(Held::Deletion { repository, turn, is_sent: true }) = self.held.take()
+        let held = self.0.take().and_then(|parts| parts.held);
+        if let Some(Held::Deletion { repository, turn, is_sent: true }) = held
             && let Ok(runtime) = tokio::runtime::Handle::try_current()
         {
             runtime.spawn(async move {
