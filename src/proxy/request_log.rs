@@ -97,22 +97,12 @@ impl RequestLog {
         given: Option<RequestId>,
     ) -> Box<Self> {
         let id = given.unwrap_or_else(RequestId::random);
-        let mut record = Record::new(Event::Decision);
-        if telemetry.keeps_records() {
-            id.as_str().clone_into(&mut record.request_id);
-            record.trace_id = trace_context::trace_id(&head.headers).map(str::to_owned);
-            record.method = registry::Method::shown(head.method.as_str());
-            record.address = peer.address.map(|address| address.ip().to_canonical());
-            record.user_agent = head.headers.get(header::USER_AGENT).map(beginning);
-        }
-        record.route = (subject == Subject::Page).then_some(PAGE);
-        telemetry.metrics.request_began();
         // It moves from the journey to the body.
-        Box::new(Self {
+        let mut log = Box::new(Self {
             telemetry: Arc::clone(telemetry),
             id,
             began: Instant::now(),
-            record,
+            record: Record::new(Event::Decision),
             decision: HeldDecision::default(),
             subject,
             method: head.method.clone(),
@@ -126,7 +116,18 @@ impl RequestLog {
             pull: None,
             intent: None,
             is_part: false,
-        })
+        });
+        let Self { record, id, .. } = &mut *log;
+        if telemetry.keeps_records() {
+            id.as_str().clone_into(&mut record.request_id);
+            record.trace_id = trace_context::trace_id(&head.headers).map(str::to_owned);
+            record.method = registry::Method::shown(head.method.as_str());
+            record.address = peer.address.map(|address| address.ip().to_canonical());
+            record.user_agent = head.headers.get(header::USER_AGENT).map(beginning);
+        }
+        record.route = (subject == Subject::Page).then_some(PAGE);
+        telemetry.metrics.request_began();
+        log
     }
 
     /// The sinks that it reports to.
@@ -149,7 +150,7 @@ impl RequestLog {
             record.tags = (!route.tags().is_empty())
                 .then(|| route.tags().iter().map(|tag| tag.as_str().to_owned()).collect());
             record.from = route.source().map(|name| name.as_str().to_owned());
-            record.requested = Some(texts(&route.needs())).filter(|needs| !needs.is_empty());
+            record.requested = Some(texts(route.needs())).filter(|needs| !needs.is_empty());
         }
     }
 
@@ -248,7 +249,9 @@ impl RequestLog {
                 response.headers().get("docker-content-digest").and_then(|value| value.to_str().ok());
             self.record.digest = digest.map(str::to_owned);
         }
-        self.confirmed(Confirmed::by(route, sent, response.status(), response.headers()));
+        if self.telemetry.events.are_heard() {
+            self.confirmed(Confirmed::by(route, sent, response.status(), response.headers()));
+        }
         // It says no, or something else than was asked for. What a server error leaves behind is not known.
         if !response.status().is_server_error() {
             self.not_done();
