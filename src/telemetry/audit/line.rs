@@ -33,19 +33,30 @@ impl<'a> Line<'a> {
     /// Any text, up to two kibibytes.
     pub(super) fn text<'t>(&mut self, name: &'static str, text: impl Into<Option<&'t str>>) {
         if let Some(text) = text.into() {
-            self.name(name);
-            if !quote(self.to, text) {
-                self.truncated.push(name);
-            }
+            self.put_text(name, text);
+        }
+    }
+
+    /// Out of line, as it is called in twenty places: the caches are cold when a line is written.
+    #[inline(never)]
+    fn put_text(&mut self, name: &'static str, text: &str) {
+        self.name(name);
+        if !quote(self.to, text) {
+            self.truncated.push(name);
         }
     }
 
     /// A fixed word, which has nothing to escape.
     pub(super) fn word(&mut self, name: &'static str, word: impl Into<Option<&'static str>>) {
         if let Some(word) = word.into() {
-            self.name(name);
-            in_marks(self.to, word);
+            self.put_word(name, word);
         }
+    }
+
+    #[inline(never)]
+    fn put_word(&mut self, name: &'static str, word: &str) {
+        self.name(name);
+        in_marks(self.to, word);
     }
 
     /// Several texts, up to five kibibytes.
