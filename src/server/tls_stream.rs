@@ -139,6 +139,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Inner<I> {
             if room == 0 {
                 return Ok(0);
             }
+            self.staged.reserve(offered.min(RECORD - staged));
             return Ok(self.stage(pieces, RECORD - staged));
         }
         let mut left = sealed - staged;

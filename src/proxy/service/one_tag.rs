@@ -17,7 +17,6 @@ use crate::{
         forward::{
             rewrite::rewrite_response,
             subrequest::{LARGEST, Reply, Subrequest},
-            tag_reader::digest_in,
         },
         request::context::RequestContext,
         request_log::RequestLog,
@@ -195,7 +194,7 @@ impl Service {
                 let seen = self.write_once.may_have_seen_placeholder(before, name, &registry);
                 Box::pin(seen).await.unwrap_or(true)
             }
-            _ => digest_in(headers).is_some_and(|digest| digest.is_of_placeholder()),
+            _ => headers.get("docker-content-digest").is_some_and(|digest| digest == PLACEHOLDER_DIGEST),
         }
     }
 }
