@@ -17,10 +17,7 @@ use aws_lc_rs::digest;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL};
 use parking_lot::Mutex;
 
-use super::{
-    State,
-    store::{Store, StoredClaims},
-};
+use super::{State, sql::Store, stored::StoredClaims};
 use crate::authn::{Labels, RequiredClaims};
 
 /// The longest claims of an account that are stored, in bytes: some 3,000 groups.
@@ -174,10 +171,9 @@ impl State {
         }
         let until = until.saturating_add(KEPT_LONGER);
         let row = StoredClaims { account: account.to_owned(), text, until };
-        let keep = |store: Arc<dyn Store>| async move { store.keep_claims(digest, row, now).await };
-        let stored = self.ask(store, PATIENCE, move |store| Box::pin(keep(store)));
+        let keep = async move |store: Arc<Store>| store.keep_claims(digest, &row, now).await;
         let counts = &self.claims.counts;
-        match stored.await {
+        match self.ask(store, PATIENCE, keep).await {
             Ok(true) => {
                 count(&counts.stored);
                 self.claims.known.lock().insert(digest, Known { claims: claims.clone(), until });
@@ -210,8 +206,7 @@ impl State {
         }
         let counts = &self.claims.counts;
         let store = self.store.as_ref().map_err(|_| NoClaims::Unknown)?;
-        let claims = |store: Arc<dyn Store>| async move { store.claims(digest).await };
-        let read = self.ask(store, PATIENCE, move |store| Box::pin(claims(store))).await;
+        let read = self.ask(store, PATIENCE, async move |store: Arc<Store>| store.claims(digest).await).await;
         let read = read.map_err(|error| {
             count(&counts.unavailable);
             tracing::error!(%error, "cannot read the labels of an account");

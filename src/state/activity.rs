@@ -15,11 +15,7 @@ use std::{
 use parking_lot::Mutex;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
-use super::{
-    State,
-    follow::unix_now,
-    store::{Answer, Store, StoreError},
-};
+use super::{State, follow::unix_now, sql::Store, stored::StoreError};
 use crate::{
     activity::{Activity, Batch, Entry, Key, Tally},
     registry::{Digest, RepositoryName, Tag},
@@ -62,7 +58,7 @@ impl ActivityNotes {
     }
 
     /// Stores all that waits; with `end`, as the last.
-    async fn write(&self, store: &dyn Store, end: bool) -> Result<(), StoreError> {
+    async fn write(&self, store: &Store, end: bool) -> Result<(), StoreError> {
         let mut has_ended = self.writer.lock().await;
         if *has_ended {
             return Ok(());
@@ -76,7 +72,7 @@ impl ActivityNotes {
     }
 
     /// The same, by the holder of `writer`. Run it to its end: what it has taken out is lost otherwise.
-    async fn write_all(&self, store: &dyn Store) -> Result<(), StoreError> {
+    async fn write_all(&self, store: &Store) -> Result<(), StoreError> {
         loop {
             let batch = self.tally.lock().take(AT_A_TIME);
             let Some(batch) = batch else { return Ok(()) };
@@ -106,10 +102,10 @@ impl ActivityNotes {
     }
 
     /// Reads the activity of these references, stored and not.
-    async fn read(&self, store: &dyn Store, keys: Vec<Key>) -> Result<HashMap<Key, Activity>, StoreError> {
+    async fn read(&self, store: &Store, keys: Vec<Key>) -> Result<HashMap<Key, Activity>, StoreError> {
         // Nothing is on its way to the file meanwhile: it would count twice, or not at all.
         let _writer = self.writer.lock().await;
-        let stored = store.activity(keys.clone()).await?;
+        let stored = store.activity(&keys).await?;
         let tally = self.tally.lock();
         let whole = keys.into_iter().zip(stored).filter_map(|(key, stored)| {
             let activity = tally.complete(&key, stored)?;
@@ -130,7 +126,7 @@ impl State {
             loop {
                 ticks.tick().await;
                 // A failure is logged and counted there. A hung disk holds this up, and nothing else.
-                let _ = activity.write(&*store, false).await;
+                let _ = activity.write(&store, false).await;
             }
         });
         Some(Arc::clone(&self.activity) as Arc<dyn Listener>)
@@ -141,7 +137,7 @@ impl State {
     pub async fn end_activity(&self) {
         let Ok(store) = &self.store else { return };
         let (activity, store) = (Arc::clone(&self.activity), Arc::clone(store));
-        let ended = tokio::spawn(async move { activity.write(&*store, true).await });
+        let ended = tokio::spawn(async move { activity.write(&store, true).await });
         if !matches!(timeout(AT_THE_END, ended).await, Ok(Ok(Ok(())))) {
             tracing::warn!(
                 "the end of activity could not be stored: every tag counts as pulled until the next start"
@@ -162,9 +158,8 @@ impl State {
         }
         let keys: Vec<Key> = references.map(|reference| (repository.to_string(), reference)).collect();
         let activity = Arc::clone(&self.activity);
-        let read = |store: Arc<dyn Store>| async move { activity.read(&*store, keys).await };
-        let read = Self::in_turn(&self.page_turns, PATIENCE, || Box::pin(read(Arc::clone(store)))).await;
-        let read = read?.ok()?;
+        let read = async move |store: Arc<Store>| activity.read(&store, keys).await;
+        let read = Self::in_turn(&self.page_turns, store, PATIENCE, read).await.ok()?;
         Some(read.into_iter().map(|((_, reference), activity)| (reference, activity)).collect())
     }
 
@@ -175,7 +170,8 @@ impl State {
     pub async fn pulls(&self, repository: &RepositoryName) -> Result<Pulls, StoreError> {
         let Ok(store) = &self.store else { return Ok(Pulls::default()) };
         let name = repository.to_string();
-        let (asked, since) = self.after_writing(store, |store| Box::pin(store_asked(store, name))).await?;
+        let asked = async move |store: Arc<Store>| store.asked(&name).await;
+        let (asked, since) = self.after_writing(store, asked).await?;
         let mut pulls = Pulls { since: since.max(self.activity.tally.lock().lost_at()), ..Pulls::default() };
         for (reference, at) in asked {
             if let Some(digest) = Digest::parse(&reference) {
@@ -193,10 +189,8 @@ impl State {
     /// They cannot be read, there is no state, or not all of it is stored.
     pub async fn activity_behind(&self, after: Key) -> Result<Vec<Entry>, String> {
         let store = self.store.as_ref().map_err(Clone::clone)?;
-        let read =
-            |store: Arc<dyn Store>| async move { store.activity_behind(after, AT_A_TIME as u64).await };
-        let read = self.after_writing(store, |store| Box::pin(read(store))).await;
-        read.map_err(|error| error.to_string())
+        let read = async move |store: Arc<Store>| store.activity_behind(&after, AT_A_TIME as u64).await;
+        self.after_writing(store, read).await.map_err(|error| error.to_string())
     }
 
     /// Returns the time from which on all requests are on record, in seconds since 1970, but for records that gave way to
@@ -206,7 +200,7 @@ impl State {
     /// It cannot be read, or there is no state.
     pub async fn activity_since(&self) -> Result<u64, String> {
         let store = self.store.as_ref().map_err(Clone::clone)?;
-        let read = self.ask(store, LONG_PATIENCE, |store| Box::pin(store_asked(store, String::new()))).await;
+        let read = self.ask(store, LONG_PATIENCE, async |store: Arc<Store>| store.asked("").await).await;
         read.map(|(_, since)| since).map_err(|error| error.to_string())
     }
 
@@ -216,9 +210,8 @@ impl State {
     /// They are not stored, or there is no state.
     pub async fn import_activity(&self, entries: Vec<Entry>) -> Result<(), String> {
         let store = self.store.as_ref().map_err(Clone::clone)?;
-        let join = |store: Arc<dyn Store>| async move { store.join_activity(entries).await };
-        let joined = self.after_writing(store, |store| Box::pin(join(store))).await;
-        joined.map_err(|error| error.to_string())
+        let join = async move |store: Arc<Store>| store.join_activity(&entries).await;
+        self.after_writing(store, join).await.map_err(|error| error.to_string())
     }
 
     /// Notes that every request from `from` to `until` is on record now, both in seconds since 1970; returns the time from
@@ -228,9 +221,8 @@ impl State {
     /// It is not stored, or there is no state.
     pub async fn extend_activity(&self, from: u64, until: u64) -> Result<u64, String> {
         let store = self.store.as_ref().map_err(Clone::clone)?;
-        let extend = move |store: Arc<dyn Store>| async move { store.extend_activity(from, until).await };
-        let extended = self.after_writing(store, move |store| Box::pin(extend(store))).await;
-        extended.map_err(|error| error.to_string())?;
+        let extend = async move |store: Arc<Store>| store.extend_activity(from, until).await;
+        self.after_writing(store, extend).await.map_err(|error| error.to_string())?;
         self.activity_since().await
     }
 
@@ -242,25 +234,21 @@ impl State {
     }
 
     /// Stores what waits, then asks the store.
-    async fn after_writing<T: Send + 'static>(
+    async fn after_writing<T: Send + 'static, F>(
         &self,
-        store: &Arc<dyn Store>,
-        question: impl FnOnce(Arc<dyn Store>) -> Answer<'static, T> + Send + 'static,
-    ) -> Result<T, StoreError> {
+        store: &Arc<Store>,
+        question: impl FnOnce(Arc<Store>) -> F + Send + 'static,
+    ) -> Result<T, StoreError>
+    where
+        F: Future<Output = Result<T, StoreError>> + Send + 'static,
+    {
         let activity = Arc::clone(&self.activity);
-        let asked = |store: Arc<dyn Store>| async move {
-            activity.write(&*store, false).await?;
+        let asked = async move |store: Arc<Store>| {
+            activity.write(&store, false).await?;
             question(store).await
         };
-        self.ask(store, LONG_PATIENCE, |store| Box::pin(asked(store))).await
+        self.ask(store, LONG_PATIENCE, asked).await
     }
-}
-
-async fn store_asked(
-    store: Arc<dyn Store>,
-    repository: String,
-) -> Result<(Vec<(String, u64)>, u64), StoreError> {
-    store.asked(repository).await
 }
 
 #[cfg(test)]

@@ -1,13 +1,10 @@
 //! Questions to the store, in tasks of their own, each with a deadline.
 
-use std::{sync::Arc, time::Duration};
+use std::{future::Future, sync::Arc, time::Duration};
 
 use tokio::sync::Semaphore;
 
-use super::{
-    State,
-    store::{Answer, Store, StoreError},
-};
+use super::{State, sql::Store, stored::StoreError};
 
 /// Questions that wait for the store at the same time.
 pub(super) const AT_ONCE: usize = 64;
@@ -28,34 +25,41 @@ impl State {
     }
 
     /// Asks the store, in a task of its own: what was begun there is ended even if the request is given up.
-    pub(super) async fn ask<T: Send + 'static>(
+    pub(super) async fn ask<T: Send + 'static, F>(
         &self,
-        store: &Arc<dyn Store>,
+        store: &Arc<Store>,
         patience: Duration,
-        question: impl FnOnce(Arc<dyn Store>) -> Answer<'static, T>,
-    ) -> Result<T, StoreError> {
-        let asked = Self::in_turn(&self.turns, patience, || question(Arc::clone(store))).await;
-        let answer = asked.unwrap_or_else(|| Err(store.too_slow()));
+        question: impl FnOnce(Arc<Store>) -> F,
+    ) -> Result<T, StoreError>
+    where
+        F: Future<Output = Result<T, StoreError>> + Send + 'static,
+    {
+        let answer = Self::in_turn(&self.turns, store, patience, question).await;
         self.note(&answer);
         answer
     }
 
-    /// Asks in a task of its own, when it is its turn; `None` without an answer in time.
-    pub(super) async fn in_turn<T: Send + 'static>(
+    /// Asks in a task of its own, when it is its turn.
+    pub(super) async fn in_turn<T: Send + 'static, F>(
         turns: &Arc<Semaphore>,
+        store: &Arc<Store>,
         patience: Duration,
-        question: impl FnOnce() -> Answer<'static, T>,
-    ) -> Option<Result<T, StoreError>> {
+        question: impl FnOnce(Arc<Store>) -> F,
+    ) -> Result<T, StoreError>
+    where
+        F: Future<Output = Result<T, StoreError>> + Send + 'static,
+    {
         let asked = async {
             let turn = Arc::clone(turns).acquire_owned().await;
-            let question = question();
+            let question = question(Arc::clone(store));
             let task = async move {
                 let _turn = turn;
                 question.await
             };
             tokio::spawn(task).await
         };
-        tokio::time::timeout(patience, asked).await.ok()?.ok()
+        let answer = tokio::time::timeout(patience, asked).await.ok().and_then(Result::ok);
+        answer.unwrap_or_else(|| Err(store.too_slow()))
     }
 
     /// Remembers whether the store can be used, for the metrics and `/readyz`. A revocation that is not stored yet is worse

@@ -3,15 +3,11 @@
 //! Texts about them are sealed by their owner. Strangers cause these questions to the store: they have turns of their
 //! own, and tell nothing about whether the store can be used.
 
-use std::{sync::Arc, time::Duration};
+use std::{future::Future, sync::Arc, time::Duration};
 
 use tokio::time::{sleep, timeout};
 
-use super::{
-    State,
-    sql::SqlStore,
-    store::{Answer, Store, StoreError},
-};
+use super::{State, sql::Store, stored::StoreError};
 
 /// The time that a question to the store takes at most.
 const ANSWER: Duration = Duration::from_secs(2);
@@ -52,14 +48,13 @@ pub enum DeviceLoginStanding {
 /// The programs that wait at all replicas.
 pub struct SharedDeviceLogins<'a> {
     state: &'a State,
-    store: &'a Arc<SqlStore>,
+    store: Arc<Store>,
 }
 
 impl State {
     /// The programs that wait at all replicas; `None` where there are no others.
     pub fn device_logins(&self) -> Option<SharedDeviceLogins<'_>> {
-        let store = self.follower.records.store.as_ref()?;
-        Some(SharedDeviceLogins { state: self, store })
+        Some(SharedDeviceLogins { state: self, store: self.shared_store()? })
     }
 }
 
@@ -75,10 +70,10 @@ impl SharedDeviceLogins<'_> {
         given_up: Option<String>,
         seconds: u64,
     ) -> Result<bool, StoreError> {
-        let begin = |store: Arc<SqlStore>| async move {
+        let begin = async move |store: Arc<Store>| {
             store.begin_device_login(&login, given_up.as_deref(), seconds).await
         };
-        self.ask(ANSWER, |store| Box::pin(begin(store))).await
+        self.ask(ANSWER, begin).await
     }
 
     /// The program that waits unanswered with this user code.
@@ -86,8 +81,7 @@ impl SharedDeviceLogins<'_> {
     /// # Errors
     /// It is not known.
     pub async fn find(&self, user_code: String) -> Result<Option<DeviceLogin>, StoreError> {
-        let find = |store: Arc<SqlStore>| async move { store.device_login(user_code).await };
-        self.ask(ANSWER, |store| Box::pin(find(store))).await
+        self.ask(ANSWER, async move |store: Arc<Store>| store.device_login(&user_code).await).await
     }
 
     /// Answers the program `id`, for a session or for none. Returns false if it does not wait any longer.
@@ -100,10 +94,9 @@ impl SharedDeviceLogins<'_> {
         session: Option<String>,
         answer: String,
     ) -> Result<bool, StoreError> {
-        let answer = |store: Arc<SqlStore>| async move {
-            store.answer_device_login(&id, session.as_deref(), &answer).await
-        };
-        self.ask(ANSWER, |store| Box::pin(answer(store))).await
+        let answer =
+            async move |store: Arc<Store>| store.answer_device_login(&id, session.as_deref(), &answer).await;
+        self.ask(ANSWER, answer).await
     }
 
     /// Tells how the program `id` stands. One question of all gets its answer.
@@ -111,14 +104,13 @@ impl SharedDeviceLogins<'_> {
     /// # Errors
     /// It is not known. The answer may be lost.
     pub async fn take(&self, id: String) -> Result<DeviceLoginStanding, StoreError> {
-        let take = |store: Arc<SqlStore>| async move { store.take_device_login(id).await };
-        self.ask(TAKE, |store| Box::pin(take(store))).await
+        self.ask(TAKE, async move |store: Arc<Store>| store.take_device_login(&id).await).await
     }
 
     /// Takes a session that ends away from the answers that were given in it. If the store gives no answer, this is tried
     /// again, for as long as answers of now may count.
     pub async fn end_session(&self, session: String, count_for: Duration) {
-        let store = Arc::clone(self.store);
+        let store = Arc::clone(&self.store);
         let tell = async move {
             while store.end_device_logins(&session).await.is_err() {
                 sleep(PAUSE).await;
@@ -128,14 +120,15 @@ impl SharedDeviceLogins<'_> {
         let _ = timeout(ANSWER, told).await;
     }
 
-    async fn ask<T: Send + 'static>(
+    async fn ask<T: Send + 'static, F>(
         &self,
         patience: Duration,
-        question: impl FnOnce(Arc<SqlStore>) -> Answer<'static, T>,
-    ) -> Result<T, StoreError> {
-        let question = || question(Arc::clone(self.store));
-        let asked = State::in_turn(&self.state.follower.device_turns, patience, question).await;
-        asked.unwrap_or_else(|| Err(self.store.too_slow()))
+        question: impl FnOnce(Arc<Store>) -> F,
+    ) -> Result<T, StoreError>
+    where
+        F: Future<Output = Result<T, StoreError>> + Send + 'static,
+    {
+        State::in_turn(&self.state.follower.device_turns, &self.store, patience, question).await
     }
 }
 

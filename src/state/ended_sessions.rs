@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 
-use super::{State, StoreError, follow::unix_now, store::Store};
+use super::{State, StoreError, follow::unix_now, sql::Store};
 
 /// A session that was ended before its time.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -111,13 +111,13 @@ impl State {
         let Ok(store) = &self.store else { return Ok(()) };
         let unstored = &mut *self.unstored_sessions.lock().await;
         unstored.push(session);
-        let stored = store_ended(&**store, unstored, now).await;
+        let stored = store_ended(store, unstored, now).await;
         unstored.truncate(MOST_UNSTORED);
         stored
     }
 
     /// Stores the sessions that could not be stored when they ended.
-    pub(super) async fn store_ended_sessions(&self, store: &dyn Store) -> Result<(), StoreError> {
+    pub(super) async fn store_ended_sessions(&self, store: &Store) -> Result<(), StoreError> {
         store_ended(store, &mut *self.unstored_sessions.lock().await, unix_now()).await
     }
 
@@ -127,13 +127,9 @@ impl State {
     }
 }
 
-async fn store_ended(
-    store: &dyn Store,
-    unstored: &mut Vec<EndedSession>,
-    now: u64,
-) -> Result<(), StoreError> {
+async fn store_ended(store: &Store, unstored: &mut Vec<EndedSession>, now: u64) -> Result<(), StoreError> {
     while let Some(session) = unstored.first() {
-        store.end_session(session.clone(), now).await?;
+        store.end_session(session, now).await?;
         unstored.remove(0);
     }
     Ok(())

@@ -22,8 +22,8 @@ use tokio::{
 use super::{
     NotRevoked, PersonalTokens, Revocations, SharedFreeze, SharedSettings, State, Target, asking,
     leases::LeasedRecords,
-    sql::SqlStore,
-    store::{Change, Followed, Seen, SharedChange, Store, StoreError},
+    sql::Store,
+    stored::{Change, Followed, Seen, SharedChange, StoreError},
 };
 use crate::authn::WrongPassword;
 
@@ -65,7 +65,7 @@ impl Follower {
     ///
     /// # Errors
     /// It cannot be read.
-    pub(super) async fn of(store: &dyn Store) -> Result<Self, StoreError> {
+    pub(super) async fn of(store: &Store) -> Result<Self, StoreError> {
         let seen = store.last_change().await?;
         Ok(Self::new(seen, store.freezes(None).await?.current.map(SharedFreeze::from)))
     }
@@ -102,16 +102,15 @@ impl State {
     /// # Errors
     /// It cannot be used.
     pub(super) async fn share(settings: &SharedSettings, now: u64) -> Result<Self, StoreError> {
-        let store = SqlStore::connect(&settings.server, now).await?;
+        let store = Store::connect(&settings.server, now).await?;
         if store.is_new() {
             let server = store.place().display();
             tracing::warn!(%server, "made the tables of a new state: tokens and sessions that were issued before are refused");
         }
         let store = Arc::new(store);
-        let mut state = Self::with(Arc::clone(&store) as _).await?;
+        let mut state = Self::with(Arc::clone(&store)).await?;
         state.follower.trusted_for = settings.trusted_for;
-        state.follower.records.store = Some(store);
-        state.follower.records.replace(state.follower.records.read().await?);
+        state.follower.records.replace(store.leased_records().await?);
         Ok(state)
     }
 
@@ -149,7 +148,7 @@ impl State {
     ) -> Result<Vec<WrongPassword>, StoreError> {
         let Ok(store) = &self.store else { return Ok(Vec::new()) };
         let after = *self.follower.told.lock();
-        let told = store.exchange_wrong_passwords(own, after).await?;
+        let told = store.exchange_wrong_passwords(&own, after).await?;
         *self.follower.told.lock() = Some(told.last);
         Ok(told.wrong)
     }
@@ -177,15 +176,15 @@ impl State {
         }
     }
 
-    async fn read_changes(&self, store: &Arc<dyn Store>) -> Result<(), StoreError> {
+    async fn read_changes(&self, store: &Store) -> Result<(), StoreError> {
         Self::store_changes(store, &mut *self.unstored.lock().await).await?;
-        self.store_ended_sessions(&**store).await?;
+        self.store_ended_sessions(store).await?;
         if self.follower.is_freeze_unsettled.load(Ordering::Relaxed) {
             self.settle_freeze(store).await?;
         }
         loop {
             let seen = self.follower.seen.lock().clone();
-            match store.follow(seen).await? {
+            match store.follow(&seen).await? {
                 Followed::Changes { id, changes, last } => {
                     if self.revocations.read().id.as_deref() != Some(&*id) {
                         return self.read_all(store).await.map(drop);
@@ -206,7 +205,7 @@ impl State {
     }
 
     /// The store has another past than what was read before: a backup lacks revocations that this replica may know or not.
-    async fn after_restore(&self, store: &Arc<dyn Store>) -> Result<(), StoreError> {
+    async fn after_restore(&self, store: &Store) -> Result<(), StoreError> {
         match self.read_all(store).await? {
             None => return Ok(()),
             Some(false) => {
@@ -229,13 +228,13 @@ impl State {
 
     /// Reads all of it, and keeps what is stricter here. Returns true if it is the state that was known, and `None` if a
     /// revocation here came in between: the reading may lack it, and the next time is soon.
-    async fn read_all(&self, store: &Arc<dyn Store>) -> Result<Option<bool>, StoreError> {
+    async fn read_all(&self, store: &Store) -> Result<Option<bool>, StoreError> {
         let before = self.revocation_count();
         // First, so that no change is missed.
         let seen = store.last_change().await?;
-        let records = self.follower.records.read().await?;
+        let records = store.leased_records().await?;
         let stored = store.load().await?;
-        let tokens = PersonalTokens::read(&**store).await?;
+        let tokens = PersonalTokens::read(store).await?;
         let sign_ins = store.sign_ins().await?;
         let ended = store.ended_sessions().await?;
         self.settle_freeze(store).await?;
@@ -281,10 +280,7 @@ impl State {
     }
 
     /// Stores what is in force here, in its order.
-    pub(super) async fn store_changes(
-        store: &Arc<dyn Store>,
-        unstored: &mut Vec<Change>,
-    ) -> Result<(), StoreError> {
+    pub(super) async fn store_changes(store: &Store, unstored: &mut Vec<Change>) -> Result<(), StoreError> {
         while let Some(change) = unstored.first() {
             store.keep(change).await?;
             unstored.remove(0);

@@ -17,7 +17,8 @@ use tokio::{
 use super::{
     State,
     revocations::random_id,
-    store::{Answer, Store, StoreError, StoredFreeze, StoredFreezes},
+    sql::Store,
+    stored::{StoreError, StoredFreeze},
 };
 
 /// The time that a question to the store takes at most.
@@ -73,66 +74,6 @@ pub enum FreezeConfirmation {
     Gone,
 }
 
-/// The part of a store that is about freezes. A store of one process keeps none.
-pub(super) trait FreezeStore {
-    /// Reads the freeze of all replicas, and whether another one of this id is on record.
-    ///
-    /// # Errors
-    /// It cannot be read.
-    fn freezes(&self, _: Option<String>) -> Answer<'_, StoredFreezes> {
-        Box::pin(async { Ok(StoredFreezes::default()) })
-    }
-
-    /// Stores the freeze of this id, in force for so long, unless it is on record.
-    ///
-    /// # Errors
-    /// It may be stored or not.
-    fn restore_freeze(&self, _: String, _: Duration) -> Answer<'_, ()> {
-        Box::pin(async { Ok(()) })
-    }
-
-    /// Begins a freeze of this id, for so long behind its drain; returns true if writes were frozen before, `None` where
-    /// another one is about to begin.
-    ///
-    /// # Errors
-    /// It may have begun or not.
-    fn begin_freeze(&self, _: String, _: Duration, _: Duration) -> Answer<'_, Option<bool>> {
-        Box::pin(async { Ok(None) })
-    }
-
-    /// Notes that no write passes at this process, in the freeze of this id, and how many were cut off.
-    ///
-    /// # Errors
-    /// It may be noted or not.
-    fn note_frozen(&self, _: String, _: usize) -> Answer<'_, ()> {
-        Box::pin(async { Ok(()) })
-    }
-
-    /// Lets the freeze of this id end this long from now on, where all processes have noted it.
-    ///
-    /// # Errors
-    /// It is not known.
-    fn confirm_freeze(&self, _: String, _: Duration) -> Answer<'_, FreezeConfirmation> {
-        Box::pin(async { Ok(FreezeConfirmation::Gone) })
-    }
-
-    /// Ends the freeze of this id, and tells all processes.
-    ///
-    /// # Errors
-    /// It may have ended or not.
-    fn call_freeze_off(&self, _: String) -> Answer<'_, ()> {
-        Box::pin(async { Ok(()) })
-    }
-
-    /// Ends any freeze, and tells all processes. The one of this id is on record then.
-    ///
-    /// # Errors
-    /// It may have ended or not.
-    fn thaw(&self, _: Option<String>) -> Answer<'_, ()> {
-        Box::pin(async { Ok(()) })
-    }
-}
-
 impl State {
     /// The freeze of all replicas. Each change wakes the receiver, also a thaw where nothing was frozen.
     pub fn shared_freeze(&self) -> watch::Receiver<Option<SharedFreeze>> {
@@ -157,8 +98,8 @@ impl State {
     ) -> Result<Option<FreezeBegin>, StoreError> {
         let Some(store) = self.shared_store() else { return Ok(None) };
         let of = id.to_owned();
-        let begin = |store: Arc<dyn Store>| async move { store.begin_freeze(of, length, drain).await };
-        let begun = self.ask(&store, ANSWER, |store| Box::pin(begin(store))).await?;
+        let begin = async move |store: Arc<Store>| store.begin_freeze(&of, length, drain).await;
+        let begun = self.ask(&store, ANSWER, begin).await?;
         self.follow().await;
         let answer = begun.map(|was_frozen| FreezeBegin::Begun { was_frozen });
         Ok(Some(answer.unwrap_or(FreezeBegin::Another)))
@@ -178,8 +119,8 @@ impl State {
         let began = Instant::now();
         loop {
             let of = id.to_owned();
-            let confirm = |store: Arc<dyn Store>| async move { store.confirm_freeze(of, length).await };
-            let answer = self.ask(&store, ANSWER, |store| Box::pin(confirm(store))).await;
+            let confirm = async move |store: Arc<Store>| store.confirm_freeze(&of, length).await;
+            let answer = self.ask(&store, ANSWER, confirm).await;
             let is_open = matches!(answer, Err(_) | Ok(FreezeConfirmation::Waiting(_)));
             if !is_open || began.elapsed() > drain + GRACE {
                 return answer;
@@ -193,8 +134,8 @@ impl State {
         let Some(store) = self.shared_store() else { return };
         loop {
             let of = id.to_owned();
-            let note = |store: Arc<dyn Store>| async move { store.note_frozen(of, cut_off).await };
-            if self.ask(&store, ANSWER, |store| Box::pin(note(store))).await.is_ok() {
+            let note = async move |store: Arc<Store>| store.note_frozen(&of, cut_off).await;
+            if self.ask(&store, ANSWER, note).await.is_ok() {
                 return;
             }
             sleep(PAUSE).await;
@@ -208,8 +149,7 @@ impl State {
     pub async fn thaw(&self) -> Result<(), StoreError> {
         let Some(store) = self.shared_store() else { return Ok(()) };
         let known = self.known_freeze().map(|known| known.id);
-        let thaw = |store: Arc<dyn Store>| async move { store.thaw(known).await };
-        self.ask(&store, ANSWER, |store| Box::pin(thaw(store))).await
+        self.ask(&store, ANSWER, async move |store: Arc<Store>| store.thaw(known.as_deref()).await).await
     }
 
     /// Ends the freeze of this id at all replicas, in a task of its own, as soon as the store gives an answer.
@@ -219,10 +159,8 @@ impl State {
         tokio::spawn(async move {
             loop {
                 let of = id.clone();
-                let end = |store: Arc<dyn Store>| async move { store.call_freeze_off(of).await };
-                let Err(error) = state.ask(&store, ANSWER, |store| Box::pin(end(store))).await else {
-                    return;
-                };
+                let end = async move |store: Arc<Store>| store.call_freeze_off(&of).await;
+                let Err(error) = state.ask(&store, ANSWER, end).await else { return };
                 if began.elapsed() > GRACE {
                     tracing::error!(
                         %error,
@@ -264,7 +202,7 @@ impl State {
     ///
     /// # Errors
     /// The store gives no answer: what is in force stays.
-    pub(super) async fn settle_freeze(&self, store: &Arc<dyn Store>) -> Result<(), StoreError> {
+    pub(super) async fn settle_freeze(&self, store: &Store) -> Result<(), StoreError> {
         // One that is resumed meanwhile sets it again, and is settled the next time.
         let is_unsettled = self.follower.is_freeze_unsettled.swap(false, Ordering::Relaxed);
         let settled = self.read_freeze(store).await;
@@ -274,17 +212,17 @@ impl State {
         settled
     }
 
-    async fn read_freeze(&self, store: &Arc<dyn Store>) -> Result<(), StoreError> {
+    async fn read_freeze(&self, store: &Store) -> Result<(), StoreError> {
         let before = self.follower.freeze.borrow().clone();
         let known = before.clone().filter(|known| known.until > Instant::now());
-        let mut stored = store.freezes(known.as_ref().map(|known| known.id.clone())).await?;
+        let mut stored = store.freezes(known.as_ref().map(|known| &*known.id)).await?;
         if let Some(known) = known.filter(|_| !stored.is_on_record) {
             tracing::error!(
                 "the shared state lacks the freeze of writes that is in force, so the database was lost or restored: \
                  the freeze is stored again; run `portwarden thaw` after the garbage collection"
             );
             let left = known.until.saturating_duration_since(Instant::now());
-            store.restore_freeze(known.id, left).await?;
+            store.restore_freeze(&known.id, left).await?;
             stored = store.freezes(None).await?;
         }
         let id = |freeze: &Option<SharedFreeze>| freeze.as_ref().map(|freeze| freeze.id.clone());

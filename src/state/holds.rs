@@ -12,7 +12,8 @@ pub use super::stored::PushClaim;
 use super::{
     State,
     revocations::random_id,
-    store::{Answer, HoldAnswer, PushHold, Store, StoreError},
+    sql::Store,
+    stored::{HoldAnswer, PushHold, StoreError},
 };
 
 /// The most pushes of write-once tags without an answer.
@@ -35,7 +36,7 @@ const SETTLE: Duration = Duration::from_secs(30);
 
 /// The place of a request among those of all replicas. Dropped, it ends, unless it may still be done.
 pub struct SharedHold {
-    store: Arc<dyn Store>,
+    store: Arc<Store>,
     holder: String,
     kind: Kind,
     /// True from when the registry may have the request until its answer is known.
@@ -70,74 +71,6 @@ pub enum NotHeld {
     Unavailable,
 }
 
-/// The part of a store that is about pushes and deletions at other processes. A store of one process keeps none.
-pub(super) trait HoldStore {
-    /// Begins a push of a manifest.
-    ///
-    /// # Errors
-    /// It may have begun or not.
-    fn begin_push(&self, _: String, _: PushHold) -> Answer<'_, HoldAnswer> {
-        Box::pin(async { Ok(HoldAnswer::Held) })
-    }
-
-    /// Begins a deletion of manifests in a repository: no push begins there until it ends.
-    ///
-    /// # Errors
-    /// It may have begun or not.
-    fn begin_deletion(&self, _: String, _: String) -> Answer<'_, HoldAnswer> {
-        Box::pin(async { Ok(HoldAnswer::Held) })
-    }
-
-    /// Returns true while pushes are under way in a repository.
-    ///
-    /// # Errors
-    /// It is not known.
-    fn has_pushes(&self, _: String) -> Answer<'_, bool> {
-        Box::pin(async { Ok(false) })
-    }
-
-    /// Reads the digests of the manifests that were pushed to a repository in the last day.
-    ///
-    /// # Errors
-    /// They cannot be read.
-    fn pushed_lately(&self, _: String) -> Answer<'_, Vec<String>> {
-        Box::pin(async { Ok(Vec::new()) })
-    }
-
-    /// Ends the push or the deletion of this holder.
-    ///
-    /// # Errors
-    /// It may have ended or not.
-    fn end_hold(&self, _: String) -> Answer<'_, ()> {
-        Box::pin(async { Ok(()) })
-    }
-
-    /// Ends all pushes of a write-once tag of a repository.
-    ///
-    /// # Errors
-    /// They may have ended or not.
-    fn settle_pushes(&self, _: String, _: String) -> Answer<'_, ()> {
-        Box::pin(async { Ok(()) })
-    }
-
-    /// Reads the claim of a write-once tag of a repository.
-    ///
-    /// # Errors
-    /// It cannot be read.
-    fn push_claim(&self, _: String, _: String) -> Answer<'_, Option<PushClaim>> {
-        Box::pin(async { Ok(None) })
-    }
-
-    /// Ends the claim of a write-once tag of a repository, unless one of its pushes began less than this long ago; returns
-    /// false if none was ended.
-    ///
-    /// # Errors
-    /// It may have ended or not.
-    fn release_pushes(&self, _: String, _: String, _: Duration) -> Answer<'_, bool> {
-        Box::pin(async { Ok(false) })
-    }
-}
-
 impl State {
     /// Begins a push of a manifest, of these write-once tags or none; `None` where no other replica can push.
     ///
@@ -157,8 +90,8 @@ impl State {
         let hold = SharedHold::new(Arc::clone(&store), new_holder()?, kind);
         loop {
             let (holder, push) = (hold.holder.clone(), push.clone());
-            let begin = |store: Arc<dyn Store>| async move { store.begin_push(holder, push).await };
-            let answer = self.ask(&store, ANSWER, |store| Box::pin(begin(store))).await;
+            let begin = async move |store: Arc<Store>| store.begin_push(&holder, &push).await;
+            let answer = self.ask(&store, ANSWER, begin).await;
             let (refused, patience) = match answer {
                 Ok(HoldAnswer::Held) => return Ok(Some(hold)),
                 Ok(HoldAnswer::Claimed { tag, digest }) => (NotHeld::Claimed { tag, digest }, CLAIM_PATIENCE),
@@ -191,14 +124,14 @@ impl State {
         loop {
             let (holder, name) = (hold.holder.clone(), repository.to_owned());
             if has_begun {
-                let pushes = |store: Arc<dyn Store>| async move { store.has_pushes(name).await };
-                let answer = self.ask(&store, ANSWER, |store| Box::pin(pushes(store))).await;
+                let pushes = async move |store: Arc<Store>| store.has_pushes(&name).await;
+                let answer = self.ask(&store, ANSWER, pushes).await;
                 if !answer.map_err(|_| NotHeld::Unavailable)? {
                     return Ok(Some(hold));
                 }
             } else {
-                let begin = |store: Arc<dyn Store>| async move { store.begin_deletion(holder, name).await };
-                let answer = self.ask(&store, ANSWER, |store| Box::pin(begin(store))).await;
+                let begin = async move |store: Arc<Store>| store.begin_deletion(&holder, &name).await;
+                let answer = self.ask(&store, ANSWER, begin).await;
                 has_begun = answer.map_err(|_| NotHeld::Unavailable)? == HoldAnswer::Held;
                 if has_begun {
                     continue;
@@ -218,8 +151,8 @@ impl State {
     pub async fn settle_pushes(&self, repository: &str, tag: &str) -> Result<(), StoreError> {
         let Some(store) = self.shared_store() else { return Ok(()) };
         let (repository, tag) = (repository.to_owned(), tag.to_owned());
-        let settle = |store: Arc<dyn Store>| async move { store.settle_pushes(repository, tag).await };
-        self.ask(&store, ANSWER, |store| Box::pin(settle(store))).await
+        let settle = async move |store: Arc<Store>| store.settle_pushes(&repository, &tag).await;
+        self.ask(&store, ANSWER, settle).await
     }
 
     /// Reads the claim of a write-once tag at all replicas.
@@ -229,8 +162,8 @@ impl State {
     pub async fn push_claim(&self, repository: &str, tag: &str) -> Result<Option<PushClaim>, StoreError> {
         let Some(store) = self.shared_store() else { return Ok(None) };
         let (repository, tag) = (repository.to_owned(), tag.to_owned());
-        let read = |store: Arc<dyn Store>| async move { store.push_claim(repository, tag).await };
-        self.ask(&store, ANSWER, |store| Box::pin(read(store))).await
+        self.ask(&store, ANSWER, async move |store: Arc<Store>| store.push_claim(&repository, &tag).await)
+            .await
     }
 
     /// Ends the claim of a write-once tag at all replicas, unless one of its pushes began less than [`PUSH_SETTLED`] ago; returns
@@ -242,8 +175,8 @@ impl State {
         let Some(store) = self.shared_store() else { return Ok(false) };
         let (repository, tag) = (repository.to_owned(), tag.to_owned());
         let release =
-            |store: Arc<dyn Store>| async move { store.release_pushes(repository, tag, PUSH_SETTLED).await };
-        self.ask(&store, ANSWER, |store| Box::pin(release(store))).await
+            async move |store: Arc<Store>| store.release_pushes(&repository, &tag, PUSH_SETTLED).await;
+        self.ask(&store, ANSWER, release).await
     }
 
     /// Reads the digests of the manifests that were pushed to a repository at any replica in the last day; none where there
@@ -254,17 +187,16 @@ impl State {
     pub async fn pushed_lately(&self, repository: &str) -> Result<Vec<String>, StoreError> {
         let Some(store) = self.shared_store() else { return Ok(Vec::new()) };
         let repository = repository.to_owned();
-        let read = |store: Arc<dyn Store>| async move { store.pushed_lately(repository).await };
-        self.ask(&store, ANSWER, |store| Box::pin(read(store))).await
+        self.ask(&store, ANSWER, async move |store: Arc<Store>| store.pushed_lately(&repository).await).await
     }
 
-    pub(super) fn shared_store(&self) -> Option<Arc<dyn Store>> {
+    pub(super) fn shared_store(&self) -> Option<Arc<Store>> {
         self.store.as_ref().ok().filter(|store| store.is_shared()).cloned()
     }
 }
 
 impl SharedHold {
-    fn new(store: Arc<dyn Store>, holder: String, kind: Kind) -> Self {
+    fn new(store: Arc<Store>, holder: String, kind: Kind) -> Self {
         Self { store, holder, kind, is_sent: false }
     }
 
@@ -291,7 +223,7 @@ impl Drop for SharedHold {
         runtime.spawn(async move {
             sleep(wait).await;
             // What could not be ended is in the way of others until the registry shows the tag, or for ten minutes.
-            if let Err(error) = store.end_hold(holder).await {
+            if let Err(error) = store.end_hold(&holder).await {
                 tracing::warn!(%error, "the end of a push or deletion could not be stored; others of its repository may wait");
             }
         });

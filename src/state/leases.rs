@@ -11,7 +11,7 @@ use tokio::{
     time::{Instant, sleep, timeout_at},
 };
 
-use super::{State, sql::SqlStore, store::StoreError};
+use super::{State, sql::Store, stored::StoreError};
 
 /// The time after which the lease of a replica that is gone ends, in seconds.
 const LEASE: u64 = 10;
@@ -21,30 +21,21 @@ const PROLONG: Duration = Duration::from_secs(3);
 /// The records, as far as the changes of the store were followed.
 #[derive(Default)]
 pub(super) struct LeasedRecords {
-    /// `None` where no other replica writes.
-    pub(super) store: Option<Arc<SqlStore>>,
     known: RwLock<HashMap<String, Arc<str>>>,
     changed: watch::Sender<()>,
 }
 
 /// The right to write a record, as long as it lasts. Dropped, it ends by itself after a while.
 pub struct Lease {
-    store: Arc<SqlStore>,
+    store: Arc<Store>,
     name: String,
     /// It is taken for ended from then on.
     until: Mutex<Instant>,
 }
 
 impl LeasedRecords {
-    /// Reads all of them; none where no other replica writes.
-    pub(super) async fn read(&self) -> Result<HashMap<String, Arc<str>>, StoreError> {
-        let Some(store) = &self.store else { return Ok(HashMap::new()) };
-        let records = store.leased_records().await?;
-        Ok(records.into_iter().map(|(name, content)| (name, content.into())).collect())
-    }
-
-    pub(super) fn replace(&self, records: HashMap<String, Arc<str>>) {
-        *self.known.write() = records;
+    pub(super) fn replace(&self, records: Vec<(String, String)>) {
+        *self.known.write() = records.into_iter().map(|(name, content)| (name, content.into())).collect();
         self.changed.send_replace(());
     }
 
@@ -86,13 +77,12 @@ impl State {
     /// # Errors
     /// The store gives no answer: a lease that was taken ends by itself.
     pub async fn lease(&self, name: &str) -> Result<Option<(Lease, Option<String>)>, StoreError> {
-        let Some(store) = &self.follower.records.store else { return Ok(None) };
+        let Some(store) = self.shared_store() else { return Ok(None) };
         let until = Instant::now() + Duration::from_secs(LEASE);
         let taken = timeout_at(until, store.take_lease(name, LEASE)).await;
-        let lease = |content| {
-            (Lease { store: Arc::clone(store), name: name.to_owned(), until: Mutex::new(until) }, content)
-        };
-        Ok(taken.unwrap_or_else(|_| Err(store.gave_no_answer()))?.map(lease))
+        let taken = taken.unwrap_or_else(|_| Err(store.too_slow()))?;
+        let lease = |content| (Lease { store, name: name.to_owned(), until: Mutex::new(until) }, content);
+        Ok(taken.map(lease))
     }
 }
 
@@ -131,7 +121,7 @@ impl Lease {
             return Err(self.store.lost_lease());
         }
         let held = timeout_at(until, self.store.hold_lease(&self.name, content, seconds)).await;
-        let is_held = held.unwrap_or_else(|_| Err(self.store.gave_no_answer()))?;
+        let is_held = held.unwrap_or_else(|_| Err(self.store.too_slow()))?;
         *self.until.lock() = if is_held { asked + Duration::from_secs(seconds) } else { asked };
         if is_held { Ok(()) } else { Err(self.store.lost_lease()) }
     }

@@ -24,7 +24,6 @@ mod revocations;
 mod settings;
 mod sign_ins;
 mod sql;
-mod store;
 mod stored;
 #[cfg(test)]
 mod tests;
@@ -59,9 +58,9 @@ pub use revocations::{NotRevoked, is_robot_token_id};
 pub use settings::{SharedSettings, StateSettings};
 use sign_ins::SignInMemory;
 pub use sign_ins::{NotSignedIn, SignIn, SignInEntry};
-use sql::SqlStore;
-pub use store::StoreError;
-use store::{Change, Store};
+use sql::Store;
+use stored::Change;
+pub use stored::StoreError;
 
 /// The most accounts and tokens that are revoked at the same time.
 pub const MOST_REVOCATIONS: usize = 100_000;
@@ -127,7 +126,7 @@ pub struct RevokedMeanwhile;
 /// The revocations in force, and the claims and times that are stored. Outlives reloads.
 pub struct State {
     revocations: RwLock<Revocations>,
-    store: Result<Arc<dyn Store>, String>,
+    store: Result<Arc<Store>, String>,
     /// The revocations that are in force and not stored yet. One is stored at a time, in the order of their coming.
     unstored: tokio::sync::Mutex<Vec<Change>>,
     /// The reason why the last revocation, claims or time were not stored, or the default file not opened.
@@ -188,7 +187,7 @@ impl State {
     }
 
     async fn load(path: PathBuf, now: u64) -> Result<Self, StoreError> {
-        let store = SqlStore::open(path, now).await?;
+        let store = Store::open(path, now).await?;
         if store.is_new() {
             let path = store.place().display();
             tracing::warn!(%path, "made a new state file: tokens and sessions that were issued before are refused");
@@ -197,14 +196,14 @@ impl State {
     }
 
     /// The state that a store holds.
-    async fn with(store: Arc<dyn Store>) -> Result<Self, StoreError> {
+    async fn with(store: Arc<Store>) -> Result<Self, StoreError> {
         // First, so that no change is missed.
-        let follower = Follower::of(&*store).await?;
+        let follower = Follower::of(&store).await?;
         let revocations = Revocations::of(store.load().await?);
         let sign_ins = SignInMemory::of(store.sign_ins().await?);
         let (latest, lost_at) = store.latest_activity();
         let activity = Arc::new(ActivityNotes::since(latest, lost_at));
-        let personal = Arc::new(PersonalTokens::read(&*store).await?);
+        let personal = Arc::new(PersonalTokens::read(&store).await?);
         let ended_sessions = Mutex::new(EndedSessions::of(&store.ended_sessions().await?, unix_now()));
         let whole = Self::holding(revocations, String::new());
         Ok(Self { store: Ok(store), activity, personal, sign_ins, ended_sessions, follower, ..whole })

@@ -22,7 +22,8 @@ use super::{
     Stamp, State,
     follow::unix_now,
     revocations::{Revocations, is_robot_token_id},
-    store::{Store, StoreError, StoredPersonalToken},
+    sql::Store,
+    stored::{StoreError, StoredPersonalToken},
 };
 use crate::authn::{TokenDigest, folded_name};
 pub use record::{NewPersonalToken, NotMade, PersonalTokenRecord};
@@ -103,11 +104,11 @@ impl PersonalTokens {
     ///
     /// # Errors
     /// The store gives no answer.
-    pub(super) async fn read(store: &dyn Store) -> Result<Self, StoreError> {
+    pub(super) async fn read(store: &Store) -> Result<Self, StoreError> {
         let tokens = Self::default();
         let (mut unreadable, mut after) = (0, String::new());
         loop {
-            let rows = store.personal_tokens_behind(after, READ_AT_A_TIME).await?;
+            let rows = store.personal_tokens_behind(&after, READ_AT_A_TIME).await?;
             let Some(last) = rows.last() else { break };
             after = last.id.clone();
             let mut table = tokens.table.write();
@@ -263,15 +264,15 @@ impl State {
         };
         self.find_room(&token, most)?;
         let (personal, token) = (Arc::clone(&self.personal), Arc::new(token));
-        let keep = |store: Arc<dyn Store>| async move {
+        let keep = async move |store: Arc<Store>| {
             // Kept to its end, whatever becomes of the request.
             let _writer = writer;
-            store.keep_personal_token(token.stored()).await?;
+            store.keep_personal_token(&token.stored()).await?;
             personal.table.write().insert(token);
             personal.made.fetch_add(1, Ordering::Relaxed);
             Ok(())
         };
-        self.ask(store, PATIENCE, |store| Box::pin(keep(store))).await.map_err(NotMade::NotStored)
+        self.ask(store, PATIENCE, keep).await.map_err(NotMade::NotStored)
     }
 
     fn find_room(&self, token: &PersonalTokenRecord, most: usize) -> Result<(), NotMade> {
@@ -318,10 +319,10 @@ impl State {
             if gone.is_empty() && used.is_empty() {
                 return Ok(());
             }
-            let uses = used.iter().map(|(token, at)| (token.id(), *at)).collect();
+            let uses: Vec<_> = used.iter().map(|(token, at)| (token.id(), *at)).collect();
             let ids = gone.clone();
-            let settle = |store: Arc<dyn Store>| async move { store.settle_personal_tokens(ids, uses).await };
-            self.ask(store, PATIENCE, |store| Box::pin(settle(store))).await?;
+            let settle = async move |store: Arc<Store>| store.settle_personal_tokens(&ids, &uses).await;
+            self.ask(store, PATIENCE, settle).await?;
             self.personal.gone.lock().retain(|id| !gone.iter().any(|done| **done == **id));
             used.iter().for_each(|(token, at)| token.stored_use.store(*at, Ordering::Relaxed));
         }

@@ -7,7 +7,6 @@
 use std::{
     collections::{HashMap, HashSet},
     mem,
-    ops::RangeInclusive,
     sync::Arc,
     time::Duration,
 };
@@ -16,7 +15,8 @@ use parking_lot::Mutex;
 
 use super::{
     State,
-    store::{Store, StoreError, StoredPush},
+    sql::Store,
+    stored::{StoreError, StoredPush},
 };
 use crate::{
     registry::{Digest, RepositoryName, Tag},
@@ -105,12 +105,16 @@ impl State {
         let unsettled = at.saturating_sub(SETTLED)..=at;
         let mut without_room = 0;
         for new in new.chunks(AT_A_TIME) {
-            let seen = new.iter().map(|(tag, digest)| stored(repository, (tag, digest), at, false)).collect();
-            without_room += self.store_seen(store, seen, unsettled.clone()).await?;
+            let seen = new.iter().map(|(tag, digest)| stored(repository, (tag, digest), at, false));
+            let (seen, unsettled) = (seen.collect::<Vec<_>>(), unsettled.clone());
+            let note = async move |store: Arc<Store>| store.note_seen(&seen, &unsettled).await;
+            without_room += self.ask(store, LONG_PATIENCE, note).await?;
         }
         for gone in gone.chunks(AT_A_TIME) {
-            let (name, tags) = (repository.to_string(), gone.iter().map(ToString::to_string).collect());
-            self.forget_pushes(store, name, tags, unsettled.clone()).await?;
+            let tags = gone.iter().map(ToString::to_string).collect::<Vec<_>>();
+            let (name, unsettled) = (repository.to_string(), unsettled.clone());
+            let forget = async move |store: Arc<Store>| store.forget_pushes(&name, &tags, &unsettled).await;
+            self.ask(store, LONG_PATIENCE, forget).await?;
         }
         if without_room > 0 { Err(store.no_room()) } else { Ok(()) }
     }
@@ -127,8 +131,8 @@ impl State {
         let Ok(store) = &self.store else { return Ok(HashMap::new()) };
         self.store_waiting(store, LONG_PATIENCE).await?;
         let name = repository.to_string();
-        let read = |store: Arc<dyn Store>| async move { store.pushes(name).await };
-        let read = self.ask(store, LONG_PATIENCE, |store| Box::pin(read(store))).await?;
+        let read = async move |store: Arc<Store>| store.pushes(&name).await;
+        let read = self.ask(store, LONG_PATIENCE, read).await?;
         let lost_at = self.pushes.waiting.lock().lost_at;
         let known = |StoredPush { tag, digest, at, is_exact, .. }: StoredPush| {
             let time = PushTime { at: at.max(lost_at), is_exact: is_exact && at > lost_at };
@@ -137,49 +141,27 @@ impl State {
         Ok(read.into_iter().filter_map(known).collect())
     }
 
-    async fn store_waiting(&self, store: &Arc<dyn Store>, patience: Duration) -> Result<(), StoreError> {
+    async fn store_waiting(&self, store: &Arc<Store>, patience: Duration) -> Result<(), StoreError> {
         let last = self.pushes.waiting.lock().added;
         self.store_pushes(store, last, patience).await
     }
 
     async fn store_pushes(
         &self,
-        store: &Arc<dyn Store>,
+        store: &Arc<Store>,
         number: u64,
         patience: Duration,
     ) -> Result<(), StoreError> {
         let pushes = Arc::clone(&self.pushes);
-        let write = |store: Arc<dyn Store>| async move { pushes.write(&*store, number).await };
-        let without_room = self.ask(store, patience, |store| Box::pin(write(store))).await?;
+        let write = async move |store: Arc<Store>| pushes.write(&store, number).await;
+        let without_room = self.ask(store, patience, write).await?;
         if without_room > 0 { Err(store.no_room()) } else { Ok(()) }
-    }
-
-    async fn store_seen(
-        &self,
-        store: &Arc<dyn Store>,
-        seen: Vec<StoredPush>,
-        unsettled: RangeInclusive<u64>,
-    ) -> Result<usize, StoreError> {
-        let note = |store: Arc<dyn Store>| async move { store.note_seen(seen, unsettled).await };
-        self.ask(store, LONG_PATIENCE, |store| Box::pin(note(store))).await
-    }
-
-    async fn forget_pushes(
-        &self,
-        store: &Arc<dyn Store>,
-        repository: String,
-        tags: Vec<String>,
-        unsettled: RangeInclusive<u64>,
-    ) -> Result<(), StoreError> {
-        let forget =
-            |store: Arc<dyn Store>| async move { store.forget_pushes(repository, tags, unsettled).await };
-        self.ask(store, LONG_PATIENCE, |store| Box::pin(forget(store))).await
     }
 }
 
 impl PushNotes {
     /// Stores all that wait, unless the first `number` pushes are stored already. Returns how many found no room.
-    async fn write(&self, store: &dyn Store, number: u64) -> Result<usize, StoreError> {
+    async fn write(&self, store: &Store, number: u64) -> Result<usize, StoreError> {
         let _writer = self.writer.lock().await;
         let (pushes, added) = {
             let mut waiting = self.waiting.lock();
@@ -190,7 +172,7 @@ impl PushNotes {
         };
         let mut batch: Vec<StoredPush> = pushes.values().cloned().collect();
         batch.sort_by_key(|push| push.at);
-        let stored = store.note_pushes(batch).await;
+        let stored = store.note_pushes(&batch).await;
         let mut waiting = self.waiting.lock();
         match &stored {
             Ok(_) => waiting.stored = added,

@@ -7,7 +7,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL};
 
 use super::{
     LONGEST_ID, LONGEST_NAME, MOST_REVOCATIONS, Revocation, StoreError, Target,
-    store::{Change, StoredRevocations},
+    stored::{Change, StoredRevocations},
 };
 use crate::authn::folded_name;
 

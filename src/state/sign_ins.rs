@@ -19,10 +19,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL};
 use parking_lot::{Mutex, RwLock};
 use tokio::time::Instant;
 
-use super::{
-    State,
-    store::{Store, StoreError},
-};
+use super::{State, sql::Store, stored::StoreError};
 use crate::authn::{Labels, SignInEnd, SignInSection, folded_name};
 
 /// The most people.
@@ -329,8 +326,7 @@ impl State {
         let is_known = self.sign_ins.known.read().by_account.contains_key(&name);
         let (Ok(store), true) = (&self.store, is_known) else { return Ok(false) };
         let row = name.clone();
-        let forget = |store: Arc<dyn Store>| async move { store.forget_sign_in(row).await };
-        self.ask(store, PATIENCE, move |store| Box::pin(forget(store))).await?;
+        self.ask(store, PATIENCE, async move |store: Arc<Store>| store.forget_sign_in(&row).await).await?;
         Ok(self.sign_ins.known.write().remove(&name))
     }
 
@@ -355,15 +351,13 @@ impl State {
     async fn store_renewed(&self, record: &SignIn) -> Result<(), StoreError> {
         let Ok(store) = &self.store else { return Ok(()) };
         let (name, row) = (folded_name(&record.account), record.clone());
-        let renew = |store: Arc<dyn Store>| async move { store.renew_sign_in(name, row).await };
-        self.ask(store, PATIENCE, move |store| Box::pin(renew(store))).await
+        self.ask(store, PATIENCE, async move |store: Arc<Store>| store.renew_sign_in(&name, &row).await).await
     }
 
     async fn store_sign_in(&self, record: &SignIn) -> Result<(), StoreError> {
         let Ok(store) = &self.store else { return Ok(()) };
         let (name, row) = (folded_name(&record.account), record.clone());
-        let keep = |store: Arc<dyn Store>| async move { store.keep_sign_in(name, row).await };
-        self.ask(store, PATIENCE, move |store| Box::pin(keep(store))).await
+        self.ask(store, PATIENCE, async move |store: Arc<Store>| store.keep_sign_in(&name, &row).await).await
     }
 }
 

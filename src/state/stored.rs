@@ -1,6 +1,6 @@
-//! The records that a store takes and answers.
+//! The records that the store takes and answers, and its error.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use super::{EndedSession, SignIn};
 
@@ -198,4 +198,16 @@ pub(in crate::state) struct StoredFreeze {
     pub(in crate::state) drain: Duration,
     /// Until it ends.
     pub(in crate::state) left: Duration,
+}
+
+/// The reason why a store cannot be used. Displays its place and the remedy.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}: {message}; {hint}", .file.display())]
+pub struct StoreError {
+    /// The file, or the address of the server.
+    pub file: PathBuf,
+    /// The problem, without a full stop.
+    pub message: String,
+    /// The remedy, a clause.
+    pub hint: &'static str,
 }

@@ -1,16 +1,12 @@
-//! Tests of the state, with its file and with a store that fails.
+//! Tests of the state, with its file, and with one that is gone for a while.
 
 use std::{
     fs,
     os::unix::fs::{PermissionsExt as _, symlink},
     path::Path,
-    sync::Arc,
 };
 
-use super::{
-    store::{Answer, StoredClaims, no_pushes},
-    *,
-};
+use super::{stored::StoredRevocations, *};
 
 const NOW: u64 = 1_800_000_000;
 
@@ -265,86 +261,54 @@ fn rule_47_a_revocation_that_is_not_stored_says_so_and_holds_until_the_end() {
     });
 }
 
-/// A store that cannot be written to while the switch is on, and what was stored in it.
-#[derive(Clone, Default)]
-struct Broken(Arc<AtomicBool>, Arc<Mutex<Vec<Change>>>);
-
-impl freeze::FreezeStore for Broken {}
-
-impl holds::HoldStore for Broken {}
-
-impl Store for Broken {
-    fn load(&self) -> Answer<'_, store::StoredRevocations> {
-        Box::pin(async {
-            Ok(store::StoredRevocations { id: "id".to_owned(), ..store::StoredRevocations::default() })
-        })
-    }
-
-    fn keep<'a>(&'a self, change: &'a Change) -> Answer<'a, ()> {
-        Box::pin(async move {
-            if self.0.load(Ordering::Relaxed) {
-                return Err(self.too_slow());
-            }
-            self.1.lock().push(change.clone());
-            Ok(())
-        })
-    }
-
-    fn keep_claims(&self, _: ClaimsDigest, _: StoredClaims, _: u64) -> Answer<'_, bool> {
-        Box::pin(async { Ok(false) })
-    }
-
-    fn claims(&self, _: ClaimsDigest) -> Answer<'_, Option<StoredClaims>> {
-        Box::pin(async { Ok(None) })
-    }
-
-    no_pushes!();
-
-    fn too_slow(&self) -> StoreError {
-        StoreError { file: "state.db".into(), message: "disk full".to_owned(), hint: "make room" }
-    }
-}
-
 #[test]
 fn rule_47_what_a_store_could_not_take_is_stored_with_the_next_revocation() {
+    let directory = tempfile::tempdir().unwrap();
+    let (file, away) = (directory.path().join("state.db"), directory.path().join("away"));
     run(async {
-        let store = Broken::default();
-        store.0.store(true, Ordering::Relaxed);
-        let state = State::with(Arc::new(store.clone())).await.unwrap();
-        for name in ["alice", "bob"] {
+        let state = open(&file).await.unwrap();
+        let before = ["alice", "bob", "eve"].map(|name| (name, stamp(&state, name)));
+        fs::rename(&file, &away).unwrap();
+        // The second generation of alice is stored behind the first.
+        for name in ["alice", "bob", "alice"] {
             let error = state.revoke(&account(name), NOW).await.unwrap_err().to_string();
-            assert!(error.contains("disk full") && error.contains("a restart would forget it"), "{error}");
+            assert!(error.contains("removed") && error.contains("a restart would forget it"), "{error}");
             assert!(!state.is_up());
         }
-        store.0.store(false, Ordering::Relaxed);
+        fs::rename(&away, &file).unwrap();
         state.revoke(&account("eve"), NOW).await.unwrap();
         assert!(state.is_up());
-        let name = |change: &Change| match change {
-            Change::Account { name, .. } => name.clone(),
-            other => format!("{other:?}"),
-        };
-        let names: Vec<_> = store.1.lock().iter().map(name).collect();
-        assert_eq!(names, ["alice", "bob", "eve"]);
+        drop(state);
+        let state = open(&file).await.unwrap();
+        for (name, before) in before {
+            assert_eq!(state.check(name, &before), Err(Ended::Account), "{name}");
+        }
+        assert_eq!(["alice", "bob", "eve"].map(|name| stamp(&state, name).generation), [2, 1, 1]);
     });
 }
 
 #[test]
 fn revocations_are_bounded_in_number_and_in_bytes() {
+    let stored = StoredRevocations { id: "id".to_owned(), ..StoredRevocations::default() };
+    let mut revocations = Revocations::of(stored);
+    let mut revoke = |target: &Target| revocations.apply(target, NOW).map(drop);
+    assert_eq!(revoke(&account(&"x".repeat(513))), Err(NotRevoked::Name(513)));
+    assert_eq!(revoke(&token("")), Err(NotRevoked::Id(0)));
+    assert_eq!(revoke(&token(&"x".repeat(257))), Err(NotRevoked::Id(257)));
+    for n in 0..MOST_REVOCATIONS {
+        revoke(&account(&n.to_string())).unwrap();
+    }
+    assert_eq!(revoke(&account("one more")), Err(NotRevoked::Full));
+    assert_eq!(revoke(&token("one more")), Err(NotRevoked::Full));
+    revoke(&account("5")).unwrap();
+    revoke(&Target::All).unwrap();
+    for n in 0..16 * 1024 {
+        revoke(&account(&format!("{n:0>512}"))).unwrap();
+    }
+    assert_eq!(revoke(&account(&"y".repeat(512))), Err(NotRevoked::Full));
     run(async {
-        let state = State::with(Arc::new(Broken::default())).await.unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let state = open(&directory.path().join("state.db")).await.unwrap();
         assert_eq!(state.revoke(&account(&"x".repeat(513)), NOW).await, Err(NotRevoked::Name(513)));
-        assert_eq!(state.revoke(&token(""), NOW).await, Err(NotRevoked::Id(0)));
-        assert_eq!(state.revoke(&token(&"x".repeat(257)), NOW).await, Err(NotRevoked::Id(257)));
-        for n in 0..MOST_REVOCATIONS {
-            state.revoke(&account(&n.to_string()), NOW).await.unwrap();
-        }
-        assert_eq!(state.revoke(&account("one more"), NOW).await, Err(NotRevoked::Full));
-        assert_eq!(state.revoke(&token("one more"), NOW).await, Err(NotRevoked::Full));
-        state.revoke(&account("5"), NOW).await.unwrap();
-        state.revoke(&Target::All, NOW).await.unwrap();
-        for n in 0..16 * 1024 {
-            state.revoke(&account(&format!("{n:0>512}")), NOW).await.unwrap();
-        }
-        assert_eq!(state.revoke(&account(&"y".repeat(512)), NOW).await, Err(NotRevoked::Full));
     });
 }

@@ -1,12 +1,9 @@
 //! Claims in the file, within their bounds, and with a store that fails.
 
-use std::{path::Path, sync::atomic::AtomicBool};
+use std::path::Path;
 
 use super::*;
-use crate::state::{
-    StateSettings, Target,
-    store::{Answer, Change, StoreError, StoredRevocations, no_pushes},
-};
+use crate::state::{StateSettings, Target};
 
 const NOW: u64 = 1_800_000_000;
 const UNTIL: u64 = NOW + 900;
@@ -146,72 +143,42 @@ fn the_memory_is_bounded() {
     assert!(halves.get(&digest(99_999)).is_some() && halves.get(&digest(0)).is_none());
 }
 
-/// A store that answers as it is told, or not at all.
-#[derive(Default)]
-struct Broken {
-    fails: AtomicBool,
-    hangs: AtomicBool,
-}
-
-impl Broken {
-    async fn answer<T>(&self, answer: T) -> Result<T, StoreError> {
-        if self.hangs.load(Ordering::Relaxed) {
-            std::future::pending::<()>().await;
-        }
-        if self.fails.load(Ordering::Relaxed) { Err(self.too_slow()) } else { Ok(answer) }
-    }
-}
-
-impl crate::state::freeze::FreezeStore for Broken {}
-
-impl crate::state::holds::HoldStore for Broken {}
-
-impl Store for Broken {
-    fn load(&self) -> Answer<'_, StoredRevocations> {
-        Box::pin(async { Ok(StoredRevocations { id: "id".to_owned(), ..StoredRevocations::default() }) })
-    }
-
-    fn keep<'a>(&'a self, _: &'a Change) -> Answer<'a, ()> {
-        Box::pin(self.answer(()))
-    }
-
-    fn keep_claims(&self, _: ClaimsDigest, _: StoredClaims, _: u64) -> Answer<'_, bool> {
-        Box::pin(self.answer(true))
-    }
-
-    fn claims(&self, _: ClaimsDigest) -> Answer<'_, Option<StoredClaims>> {
-        Box::pin(self.answer(None))
-    }
-
-    no_pushes!();
-
-    fn too_slow(&self) -> StoreError {
-        StoreError { file: "state.db".into(), message: "too slow".to_owned(), hint: "wait" }
+/// Takes the tables of claims and revocations away, or puts them back.
+async fn take_away(state: &State, is_away: bool) {
+    let store = state.store.as_ref().unwrap();
+    for (there, away) in [
+        ("ALTER TABLE account_claims RENAME TO away_1", "ALTER TABLE away_1 RENAME TO account_claims"),
+        ("ALTER TABLE revoked_accounts RENAME TO away_2", "ALTER TABLE away_2 RENAME TO revoked_accounts"),
+    ] {
+        store.execute(if is_away { there } else { away }).await;
     }
 }
 
 #[test]
 fn rule_49_a_store_that_fails_or_hangs_is_unavailable_and_never_empty() {
-    let store = Arc::new(Broken::default());
-    let broken = Arc::clone(&store);
+    let directory = tempfile::tempdir().unwrap();
     run(async {
-        tokio::time::pause();
-        let state = State::with(store).await.unwrap();
+        let state = open(&directory.path().join("state.db")).await;
         let (claims, unknown) = (groups(100, ""), ClaimsDigest::of("alice", b""));
         assert!(state.store_claims("alice", &claims, UNTIL, NOW).await.is_some());
         assert_eq!(state.claims_of("alice", unknown).await, Err(NoClaims::Unknown));
-        for state_of in [&broken.fails, &broken.hangs] {
-            state_of.store(true, Ordering::Relaxed);
-            let asked = tokio::time::Instant::now();
+        let is_unavailable = async || {
             assert_eq!(state.claims_of("alice", unknown).await, Err(NoClaims::Unavailable));
-            assert!(asked.elapsed() <= PATIENCE + Duration::from_millis(1));
             assert_eq!(state.store_claims("alice", &groups(100, "x"), UNTIL, NOW).await, None);
             assert!(!state.is_up());
             let known = state.store_claims("alice", &claims, UNTIL, NOW).await.unwrap();
             assert_eq!(state.claims_of("alice", known).await, Ok(claims.clone()), "in memory");
-        }
-        broken.fails.store(false, Ordering::Relaxed);
-        broken.hangs.store(false, Ordering::Relaxed);
+        };
+        take_away(&state, true).await;
+        is_unavailable().await;
+        take_away(&state, false).await;
+        let held_up = state.store.as_ref().unwrap().held_up().await;
+        tokio::time::pause();
+        let asked = tokio::time::Instant::now();
+        is_unavailable().await;
+        assert!(asked.elapsed() <= 2 * PATIENCE + Duration::from_millis(2));
+        tokio::time::resume();
+        drop(held_up);
         assert_eq!(state.claims_of("alice", unknown).await, Err(NoClaims::Unknown));
         assert!(state.is_up());
     });
@@ -219,13 +186,12 @@ fn rule_49_a_store_that_fails_or_hangs_is_unavailable_and_never_empty() {
 
 #[test]
 fn an_answer_about_claims_does_not_hide_a_revocation_that_is_not_stored() {
-    let store = Arc::new(Broken::default());
-    store.fails.store(true, Ordering::Relaxed);
-    let broken = Arc::clone(&store);
+    let directory = tempfile::tempdir().unwrap();
     run(async {
-        let state = State::with(store).await.unwrap();
+        let state = open(&directory.path().join("state.db")).await;
+        take_away(&state, true).await;
         state.revoke(&Target::Account("alice".to_owned()), NOW).await.unwrap_err();
-        broken.fails.store(false, Ordering::Relaxed);
+        take_away(&state, false).await;
         state.store_claims("alice", &groups(100, ""), UNTIL, NOW).await.unwrap();
         assert!(!state.is_up(), "it would be forgotten by a restart");
     });

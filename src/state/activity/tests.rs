@@ -9,7 +9,7 @@ use crate::{
     activity::Last,
     state::{
         StateSettings,
-        sql::{BOUNDS, Bounds, SqlStore},
+        sql::{BOUNDS, Bounds, Store},
     },
     telemetry::{Action, Object},
 };
@@ -48,7 +48,7 @@ fn pull(state: &State, tag: &str, at: u64) {
 }
 
 async fn store(state: &State) -> Result<(), StoreError> {
-    state.activity.write(&**state.store.as_ref().unwrap(), false).await
+    state.activity.write(state.store.as_ref().unwrap(), false).await
 }
 
 /// The number of pulls of a tag of `ci/app`, and the time of the last.
@@ -210,7 +210,7 @@ fn an_event_without_room_is_a_gap() {
 
 /// A state whose file has room for so many records.
 async fn bounded(file: &Path, all: u64, of_one: u64) -> State {
-    let mut store = SqlStore::open(file.to_owned(), NOW).await.unwrap();
+    let mut store = Store::open(file.to_owned(), NOW).await.unwrap();
     store.bounds = Bounds { all, of_one };
     State::with(Arc::new(store)).await.unwrap()
 }

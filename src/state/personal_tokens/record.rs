@@ -7,7 +7,7 @@ use crate::{
     state::{
         ClaimsDigest,
         revocations::Revocations,
-        store::{StoreError, StoredPersonalToken},
+        stored::{StoreError, StoredPersonalToken},
     },
 };
 

@@ -5,7 +5,7 @@ use std::{fs, path::Path, sync::atomic::Ordering};
 use super::*;
 use crate::state::{
     StateSettings,
-    sql::{MOST_PUSHES as MOST, SqlStore},
+    sql::{MOST_PUSHES as MOST, Store},
 };
 
 const NOW: u64 = 1_800_000_000;
@@ -222,7 +222,7 @@ fn the_times_are_bounded_in_number() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("state.db");
     run(async {
-        let store = SqlStore::open(file.clone(), NOW).await.unwrap();
+        let store = Store::open(file.clone(), NOW).await.unwrap();
         store.pushes.store(MOST - 1, Ordering::Relaxed);
         let state = State::with(Arc::new(store)).await.unwrap();
         push(&state, "a", 1, NOW).await;

@@ -6,8 +6,15 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use super::connection::{Connection, Lock, Row, Value, number, values};
-use crate::activity::{Activity, Batch, Days, Entry, Key, Last};
+use super::{
+    Store,
+    connection::{Answer, Connection, Lock, Row, Value, number, values},
+    replicas,
+};
+use crate::{
+    activity::{Activity, Batch, Days, Entry, Key, Last},
+    state::stored::StoreError,
+};
 
 /// Made where they are missing: a file of an older version has none, and an older version does not look at them.
 pub(super) const TABLES: [&str; 5] = [
@@ -44,13 +51,138 @@ pub(in crate::state) const BOUNDS: Bounds = Bounds { all: 500_000, of_one: 50_00
 pub(super) const PAST_THE_END: Duration = Duration::from_secs(JUST_THEN + 1);
 
 /// Returns the latest time that is stored.
-pub(super) async fn latest(connection: &mut Connection) -> Result<u64, sqlx::Error> {
+pub(super) async fn latest(connection: &mut Connection) -> Answer<u64> {
     connection.number("SELECT latest FROM activity_run", &[]).await
+}
+
+/// The columns that [`entry`] reads, of the records that a condition selects.
+macro_rules! select {
+    ($condition:literal) => {
+        concat!(
+            "SELECT repository, reference, pushed_at, pushed_by, digest, pulled_at, pulled_by, asked_at, asked_by, days \
+             FROM activity WHERE ",
+            $condition
+        )
+    };
+}
+
+/// References of a repository that are looked up one by one.
+const ONE_BY_ONE: usize = 50;
+
+impl Store {
+    /// Returns the latest time of any activity that is stored, and the time up to which some may be missing that could
+    /// not be stored as missing, 0 for none; in seconds since 1970.
+    pub(in crate::state) fn latest_activity(&self) -> (u64, u64) {
+        (self.latest_activity, self.activity_gap)
+    }
+
+    /// Ends in good order, at `now` in seconds since 1970: all that was heard is stored.
+    pub(in crate::state) async fn end_activity(&self, now: u64) -> Result<(), StoreError> {
+        self.in_background(async |connection| {
+            if connection.is_shared() {
+                return replicas::end(connection, &self.replica).await;
+            }
+            connection.execute("UPDATE activity_run SET closed = $1", values![now]).await.map(drop)
+        })
+        .await
+    }
+
+    /// Stores activity, all of the batch or nothing.
+    pub(in crate::state) async fn note_activity(&self, batch: &Batch) -> Result<(), StoreError> {
+        self.in_background(async |connection| {
+            let mut transaction = connection.begin(Lock::Activity).await?;
+            for (repository, reference) in &batch.forget {
+                forget(&mut transaction, repository, reference).await?;
+            }
+            put(&mut transaction, &batch.add, self.bounds, Activity::add).await?;
+            if batch.lost_at > 0 {
+                raise(&mut transaction, BEGINNING, batch.lost_at).await?;
+            }
+            let latest = "UPDATE activity_run SET latest = $1 WHERE latest < $1";
+            transaction.execute(latest, values![batch.latest]).await?;
+            transaction.commit().await
+        })
+        .await
+    }
+
+    /// Joins records of activity with those that are stored, all of them or none: what both tell of counts once.
+    pub(in crate::state) async fn join_activity(&self, entries: &[Entry]) -> Result<(), StoreError> {
+        self.in_background(async |connection| {
+            let mut transaction = connection.begin(Lock::Activity).await?;
+            put(&mut transaction, entries, self.bounds, Activity::join).await?;
+            transaction.commit().await
+        })
+        .await
+    }
+
+    /// Every request from `from` to `until` is on record, both in seconds since 1970. If that reaches the time from which on
+    /// they are all the same, this time moves back. Records that gave way are still gone.
+    pub(in crate::state) async fn extend_activity(&self, from: u64, until: u64) -> Result<(), StoreError> {
+        self.in_background(async |connection| {
+            let extend = "UPDATE activity_since SET at = $1 WHERE scope = $2 AND at <= $3 AND at > $1";
+            connection.execute(extend, values![from, BEGINNING, until]).await.map(drop)
+        })
+        .await
+    }
+
+    /// Returns the records of references, in their order. Of a repository with many of them, all records are read at once.
+    pub(in crate::state) async fn activity(&self, keys: &[Key]) -> Result<Vec<Option<Activity>>, StoreError> {
+        self.in_background(async |connection| {
+            let mut found = HashMap::new();
+            for of_one in keys.chunk_by(|one, next| one.0 == next.0) {
+                let Some((repository, _)) = of_one.first() else { continue };
+                if of_one.len() > ONE_BY_ONE {
+                    for row in &connection.rows(select!("repository = $1"), values![repository]).await? {
+                        let Entry { repository, reference, activity } = entry(row)?;
+                        found.insert((repository, reference), activity);
+                    }
+                    continue;
+                }
+                for (repository, reference) in of_one {
+                    if let Some(activity) = read_one(connection, repository, reference).await? {
+                        found.insert((repository.clone(), reference.clone()), activity);
+                    }
+                }
+            }
+            Ok(keys.iter().map(|key| found.get(key).cloned()).collect())
+        })
+        .await
+    }
+
+    /// Returns at most so many records, in order, behind that of this reference.
+    pub(in crate::state) async fn activity_behind(
+        &self,
+        (repository, reference): &Key,
+        most: u64,
+    ) -> Result<Vec<Entry>, StoreError> {
+        self.in_background(async |connection| {
+            let rows = select!("(repository, reference) > ($1, $2) ORDER BY repository, reference LIMIT $3");
+            connection.rows(rows, values![repository, reference, most]).await?.iter().map(entry).collect()
+        })
+        .await
+    }
+
+    /// Reads when each reference of a repository was asked for last, and the time from which on all requests about it are
+    /// on record; in seconds since 1970.
+    pub(in crate::state) async fn asked(
+        &self,
+        repository: &str,
+    ) -> Result<(Vec<(String, u64)>, u64), StoreError> {
+        self.in_background(async |connection| {
+            let asked =
+                "SELECT reference, asked_at FROM activity WHERE repository = $1 AND asked_at IS NOT NULL";
+            let asked = connection.rows(asked, values![repository]).await?;
+            let asked = asked.iter().map(|row| Ok((row.get(0)?, row.number(1)?))).collect::<Answer<_>>()?;
+            let since = since(connection, repository).await?;
+            Ok((asked, since.max(replicas::unheard_until(connection).await?)))
+        })
+        .await
+    }
 }
 
 /// Begins to record, at `now` in seconds since 1970. `changed` is the time of the last change of the file, whatever that
 /// was. Returns the latest time that is stored.
-pub(super) async fn begin(connection: &mut Connection, now: u64, changed: u64) -> Result<u64, sqlx::Error> {
+pub(super) async fn begin(connection: &mut Connection, now: u64, changed: u64) -> Answer<u64> {
     let Some(run) = connection.row("SELECT latest, closed FROM activity_run", &[]).await? else {
         connection.execute("INSERT INTO activity_run VALUES ($1, 0)", values![now]).await?;
         raise(connection, BEGINNING, now).await?;
@@ -68,51 +200,9 @@ pub(super) async fn begin(connection: &mut Connection, now: u64, changed: u64) -
     Ok(latest)
 }
 
-/// Ends in good order, at `now` in seconds since 1970: all that was heard is stored.
-pub(super) async fn end(connection: &mut Connection, now: u64) -> Result<(), sqlx::Error> {
-    connection.execute("UPDATE activity_run SET closed = $1", values![now]).await.map(drop)
-}
-
-/// Stores a batch.
-pub(super) async fn note(
-    connection: &mut Connection,
-    batch: &Batch,
-    bounds: Bounds,
-) -> Result<(), sqlx::Error> {
-    let mut transaction = connection.begin(Lock::Activity).await?;
-    for (repository, reference) in &batch.forget {
-        forget(&mut transaction, repository, reference).await?;
-    }
-    put(&mut transaction, &batch.add, bounds, Activity::add).await?;
-    if batch.lost_at > 0 {
-        raise(&mut transaction, BEGINNING, batch.lost_at).await?;
-    }
-    let latest = "UPDATE activity_run SET latest = $1 WHERE latest < $1";
-    transaction.execute(latest, values![batch.latest]).await?;
-    transaction.commit().await
-}
-
-async fn forget(connection: &mut Connection, repository: &str, reference: &str) -> Result<(), sqlx::Error> {
+async fn forget(connection: &mut Connection, repository: &str, reference: &str) -> Answer<()> {
     let delete = "DELETE FROM activity WHERE repository = $1 AND reference = $2";
     connection.execute(delete, values![repository, reference]).await.map(drop)
-}
-
-/// Joins records with those that are stored.
-pub(super) async fn join(
-    connection: &mut Connection,
-    entries: &[Entry],
-    bounds: Bounds,
-) -> Result<(), sqlx::Error> {
-    let mut transaction = connection.begin(Lock::Activity).await?;
-    put(&mut transaction, entries, bounds, Activity::join).await?;
-    transaction.commit().await
-}
-
-/// Every request from `from` to `until` is on record. If that reaches the time from which on they are all the same, this
-/// time moves back. Records that gave way are still gone.
-pub(super) async fn extend(connection: &mut Connection, from: u64, until: u64) -> Result<(), sqlx::Error> {
-    let extend = "UPDATE activity_since SET at = $1 WHERE scope = $2 AND at <= $3 AND at > $1";
-    connection.execute(extend, values![from, BEGINNING, until]).await.map(drop)
 }
 
 /// Changes the records of these references with `change`.
@@ -121,7 +211,7 @@ async fn put(
     entries: &[Entry],
     bounds: Bounds,
     change: fn(&mut Activity, &Activity),
-) -> Result<(), sqlx::Error> {
+) -> Answer<()> {
     let mut grown: Vec<&str> = Vec::new();
     for Entry { repository, reference, activity } in entries {
         let stored = read_one(connection, repository, reference).await?;
@@ -153,7 +243,7 @@ async fn give_way(
     repository: Option<&str>,
     count: u64,
     most: u64,
-) -> Result<(), sqlx::Error> {
+) -> Answer<()> {
     let Some(excess) = count.checked_sub(most).filter(|excess| *excess > 0) else { return Ok(()) };
     let oldest = "SELECT repository, reference, at FROM activity WHERE $1 IS NULL OR repository = $1 ORDER BY at LIMIT $2";
     let oldest = connection.rows(oldest, values![repository, excess + most / 100]).await?;
@@ -165,14 +255,14 @@ async fn give_way(
 }
 
 /// Something may be missing before `at`.
-pub(super) async fn raise(connection: &mut Connection, scope: &str, at: u64) -> Result<(), sqlx::Error> {
+pub(super) async fn raise(connection: &mut Connection, scope: &str, at: u64) -> Answer<()> {
     let raise = "INSERT INTO activity_since VALUES ($1, $2) ON CONFLICT (scope) DO UPDATE SET at = \
                  CASE WHEN activity_since.at > excluded.at THEN activity_since.at ELSE excluded.at END";
     connection.execute(raise, values![scope, at]).await.map(drop)
 }
 
 /// Returns the time from which on every request about a repository is on record, in seconds since 1970.
-pub(super) async fn since(connection: &mut Connection, repository: &str) -> Result<u64, sqlx::Error> {
+pub(super) async fn since(connection: &mut Connection, repository: &str) -> Answer<u64> {
     let since = "SELECT max(at) FROM activity_since WHERE scope IN ($1, $2, $3)";
     let since = connection.row(since, values![BEGINNING, GAVE_WAY, repository]).await?;
     let since = since.map_or(Ok(None), |row| row.get::<Option<i64>>(0))?;
@@ -180,77 +270,19 @@ pub(super) async fn since(connection: &mut Connection, repository: &str) -> Resu
     Ok(since.map_or(u64::MAX, number))
 }
 
-/// The columns that [`entry`] reads, of the records that a condition selects.
-macro_rules! select {
-    ($condition:literal) => {
-        concat!(
-            "SELECT repository, reference, pushed_at, pushed_by, digest, pulled_at, pulled_by, asked_at, asked_by, days \
-             FROM activity WHERE ",
-            $condition
-        )
-    };
-}
-
-/// References of a repository that are looked up one by one.
-const ONE_BY_ONE: usize = 50;
-
 /// Returns the record of a reference.
 pub(super) async fn read_one(
     connection: &mut Connection,
     repository: &str,
     reference: &str,
-) -> Result<Option<Activity>, sqlx::Error> {
+) -> Answer<Option<Activity>> {
     let read = select!("repository = $1 AND reference = $2");
     let row = connection.row(read, values![repository, reference]).await?;
     row.as_ref().map(|row| entry(row).map(|entry| entry.activity)).transpose()
 }
 
-/// Returns the records of references, in their order. Of a repository with many of them, all records are read at once.
-pub(super) async fn read_these(
-    connection: &mut Connection,
-    keys: &[Key],
-) -> Result<Vec<Option<Activity>>, sqlx::Error> {
-    let mut found = HashMap::new();
-    for of_one in keys.chunk_by(|one, next| one.0 == next.0) {
-        let Some((repository, _)) = of_one.first() else { continue };
-        if of_one.len() > ONE_BY_ONE {
-            for row in &connection.rows(select!("repository = $1"), values![repository]).await? {
-                let Entry { repository, reference, activity } = entry(row)?;
-                found.insert((repository, reference), activity);
-            }
-            continue;
-        }
-        for (repository, reference) in of_one {
-            if let Some(activity) = read_one(connection, repository, reference).await? {
-                found.insert((repository.clone(), reference.clone()), activity);
-            }
-        }
-    }
-    Ok(keys.iter().map(|key| found.get(key).cloned()).collect())
-}
-
-/// Returns at most so many records, in order, behind that of `after`.
-pub(super) async fn read_behind(
-    connection: &mut Connection,
-    (repository, reference): &Key,
-    most: u64,
-) -> Result<Vec<Entry>, sqlx::Error> {
-    let rows = select!("(repository, reference) > ($1, $2) ORDER BY repository, reference LIMIT $3");
-    connection.rows(rows, values![repository, reference, most]).await?.iter().map(entry).collect()
-}
-
-/// Returns when each reference of a repository was asked for last, in seconds since 1970.
-pub(super) async fn asked(
-    connection: &mut Connection,
-    repository: &str,
-) -> Result<Vec<(String, u64)>, sqlx::Error> {
-    let asked = "SELECT reference, asked_at FROM activity WHERE repository = $1 AND asked_at IS NOT NULL";
-    let asked = connection.rows(asked, values![repository]).await?;
-    asked.iter().map(|row| Ok((row.get(0)?, row.number(1)?))).collect()
-}
-
-fn entry(row: &Row) -> Result<Entry, sqlx::Error> {
-    let last = |at: usize, account: usize| -> Result<Option<Last>, sqlx::Error> {
+fn entry(row: &Row) -> Answer<Entry> {
+    let last = |at: usize, account: usize| -> Answer<Option<Last>> {
         let (at, account) = (row.get::<Option<i64>>(at)?, row.get::<Option<String>>(account)?);
         Ok(at.map(|at| Last { at: number(at), account: account.unwrap_or_default() }))
     };
@@ -269,7 +301,7 @@ async fn write(
     repository: &str,
     reference: &str,
     activity: &Activity,
-) -> Result<(), sqlx::Error> {
+) -> Answer<()> {
     let Activity { pushed, digest, pulled, asked, pulls } = activity;
     let at = |last: &Option<Last>| Value::from(last.as_ref().map(|last| last.at));
     let (days, latest) = (pulls.encode(), Value::from(activity.latest()));

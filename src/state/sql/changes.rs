@@ -1,10 +1,11 @@
 //! The list of changes that the other replicas have not seen yet. A file has none: it is used by one process.
 
 use super::{
-    connection::{Connection, values},
+    Store,
+    connection::{Answer, Connection, values},
     ended_sessions, freeze, personal_tokens, revocations, sign_ins,
 };
-use crate::state::store::{Followed, Seen, SharedChange};
+use crate::state::stored::{Followed, Seen, SharedChange, StoreError};
 
 /// The kinds of changes, with the key of what has changed: the folded name of an account that was revoked.
 pub(super) const ACCOUNT: &str = "account";
@@ -30,7 +31,7 @@ const KEPT: u64 = 20_000;
 const AT_A_TIME: u64 = 1000;
 
 /// Notes a change, in the transaction that makes it.
-pub(super) async fn note(connection: &mut Connection, kind: &str, key: &str) -> Result<(), sqlx::Error> {
+pub(super) async fn note(connection: &mut Connection, kind: &str, key: &str) -> Answer<()> {
     if !connection.is_shared() {
         return Ok(());
     }
@@ -45,54 +46,60 @@ pub(super) async fn note(connection: &mut Connection, kind: &str, key: &str) -> 
     Ok(())
 }
 
-/// Reads the last change.
-pub(super) async fn last(connection: &mut Connection) -> Result<Seen, sqlx::Error> {
-    let last = "SELECT sequence, mark FROM changes ORDER BY sequence DESC LIMIT 1";
-    let Some(row) = connection.row(last, &[]).await? else { return Ok(Seen::default()) };
-    Ok(Seen { sequence: row.number(0)?, mark: row.get(1)? })
-}
-
-/// Reads what has changed behind `seen`.
-pub(super) async fn read(connection: &mut Connection, seen: &Seen) -> Result<Followed, sqlx::Error> {
-    let rows =
-        "SELECT sequence, mark, kind, key FROM changes WHERE sequence >= $1 ORDER BY sequence LIMIT $2";
-    let rows = connection.rows(rows, values![seen.sequence, AT_A_TIME]).await?;
-    let mut rows = rows.iter();
-    if seen.sequence > 0 {
-        let first = rows.next();
-        let known = match first {
-            Some(row) => Some(Seen { sequence: row.number(0)?, mark: row.get(1)? }),
-            None => None,
-        };
-        match known {
-            Some(known) if known == *seen => {}
-            // So many changes were missed that the last one that was seen is gone.
-            Some(known) if known.sequence > seen.sequence => return Ok(Followed::Missed),
-            _ => return Ok(Followed::Restored),
-        }
-    }
-    let (mut changes, mut last) = (Vec::new(), seen.clone());
-    let id = revocations::id(connection).await?;
-    for row in rows {
-        match change(connection, &row.get::<String>(2)?, row.get(3)?).await? {
-            Some(change) => {
-                changes.push(change);
-                last = Seen { sequence: row.number(0)?, mark: row.get(1)? };
+impl Store {
+    /// Returns the last change that is stored. Read before all else, so that nothing is missed.
+    pub(in crate::state) async fn last_change(&self) -> Result<Seen, StoreError> {
+        self.read(async |connection| {
+            if !connection.is_shared() {
+                return Ok(Seen::default());
             }
-            // What came before it is put in force first.
-            None if !changes.is_empty() => break,
-            None => return Ok(Followed::Missed),
-        }
+            let last = "SELECT sequence, mark FROM changes ORDER BY sequence DESC LIMIT 1";
+            let Some(row) = connection.row(last, &[]).await? else { return Ok(Seen::default()) };
+            Ok(Seen { sequence: row.number(0)?, mark: row.get(1)? })
+        })
+        .await
     }
-    Ok(Followed::Changes { id, changes, last })
+
+    /// Reads what all processes have changed behind `seen`.
+    pub(in crate::state) async fn follow(&self, seen: &Seen) -> Result<Followed, StoreError> {
+        self.read(async |connection| {
+            let rows =
+                "SELECT sequence, mark, kind, key FROM changes WHERE sequence >= $1 ORDER BY sequence LIMIT $2";
+            let rows = connection.rows(rows, values![seen.sequence, AT_A_TIME]).await?;
+            let mut rows = rows.iter();
+            if seen.sequence > 0 {
+                let first = rows.next();
+                let known = match first {
+                    Some(row) => Some(Seen { sequence: row.number(0)?, mark: row.get(1)? }),
+                    None => None,
+                };
+                match known {
+                    Some(known) if known == *seen => {}
+                    // So many changes were missed that the last one that was seen is gone.
+                    Some(known) if known.sequence > seen.sequence => return Ok(Followed::Missed),
+                    _ => return Ok(Followed::Restored),
+                }
+            }
+            let (mut changes, mut last) = (Vec::new(), seen.clone());
+            let id = revocations::id(connection).await?;
+            for row in rows {
+                match change(connection, &row.get::<String>(2)?, row.get(3)?).await? {
+                    Some(change) => {
+                        changes.push(change);
+                        last = Seen { sequence: row.number(0)?, mark: row.get(1)? };
+                    }
+                    // What came before it is put in force first.
+                    None if !changes.is_empty() => break,
+                    None => return Ok(Followed::Missed),
+                }
+            }
+            Ok(Followed::Changes { id, changes, last })
+        }).await
+    }
 }
 
 /// Reads what the thing is now that has changed; `None` if everything has to be read.
-async fn change(
-    connection: &mut Connection,
-    kind: &str,
-    key: String,
-) -> Result<Option<SharedChange>, sqlx::Error> {
+async fn change(connection: &mut Connection, kind: &str, key: String) -> Answer<Option<SharedChange>> {
     Ok(match kind {
         // There is none where everything was revoked since.
         ACCOUNT => {

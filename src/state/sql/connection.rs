@@ -35,6 +35,9 @@ const SESSION: &str = "SET default_transaction_isolation = 'read committed'; \
                        SET statement_timeout = '7s'; SET lock_timeout = '5s'; \
                        SET idle_in_transaction_session_timeout = '3s'";
 
+/// The answer of a database.
+pub(super) type Answer<T> = Result<T, sqlx::Error>;
+
 /// The lock that writers of all replicas take, one at a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Lock {
@@ -143,7 +146,7 @@ impl Connection {
     ///
     /// # Errors
     /// The server takes no connection.
-    pub(super) async fn ready(&mut self) -> Result<(), sqlx::Error> {
+    pub(super) async fn ready(&mut self) -> Answer<()> {
         let was_given_up = std::mem::take(&mut self.in_transaction);
         match &mut self.link {
             Link::Sqlite(connection) if was_given_up => {
@@ -157,7 +160,7 @@ impl Connection {
     }
 
     /// Begins a transaction; on a server, as the only one of all replicas that has this lock.
-    pub(super) async fn begin(&mut self, lock: Lock) -> Result<Transaction<'_>, sqlx::Error> {
+    pub(super) async fn begin(&mut self, lock: Lock) -> Answer<Transaction<'_>> {
         self.execute("BEGIN", &[]).await?;
         self.in_transaction = true;
         let is_shared = self.is_shared();
@@ -170,11 +173,7 @@ impl Connection {
     }
 
     /// Executes a statement; returns the number of rows that it changed.
-    pub(super) async fn execute(
-        &mut self,
-        sql: &'static str,
-        values: &[Value<'_>],
-    ) -> Result<u64, sqlx::Error> {
+    pub(super) async fn execute(&mut self, sql: &'static str, values: &[Value<'_>]) -> Answer<u64> {
         match &mut self.link {
             Link::Sqlite(connection) => {
                 Ok(bound!(Sqlite, sql, values).execute(connection).await?.rows_affected())
@@ -187,7 +186,7 @@ impl Connection {
     }
 
     /// Executes statements without parameters, such as those that make tables.
-    pub(super) async fn script(&mut self, sql: &'static str) -> Result<(), sqlx::Error> {
+    pub(super) async fn script(&mut self, sql: &'static str) -> Answer<()> {
         match &mut self.link {
             Link::Sqlite(connection) => {
                 sqlx::query(sql).persistent(false).execute(connection).await.map(drop)
@@ -199,11 +198,7 @@ impl Connection {
     }
 
     /// Reads the rows that answer a question.
-    pub(super) async fn rows(
-        &mut self,
-        sql: &'static str,
-        values: &[Value<'_>],
-    ) -> Result<Vec<Row>, sqlx::Error> {
+    pub(super) async fn rows(&mut self, sql: &'static str, values: &[Value<'_>]) -> Answer<Vec<Row>> {
         match &mut self.link {
             Link::Sqlite(connection) => {
                 let rows = bound!(Sqlite, sql, values).fetch_all(connection).await?;
@@ -218,11 +213,7 @@ impl Connection {
     }
 
     /// Reads the first row, if there is one.
-    pub(super) async fn row(
-        &mut self,
-        sql: &'static str,
-        values: &[Value<'_>],
-    ) -> Result<Option<Row>, sqlx::Error> {
+    pub(super) async fn row(&mut self, sql: &'static str, values: &[Value<'_>]) -> Answer<Option<Row>> {
         Ok(self.rows(sql, values).await?.into_iter().next())
     }
 
@@ -230,17 +221,13 @@ impl Connection {
     ///
     /// # Errors
     /// There is no row, or something else.
-    pub(super) async fn number(
-        &mut self,
-        sql: &'static str,
-        values: &[Value<'_>],
-    ) -> Result<u64, sqlx::Error> {
+    pub(super) async fn number(&mut self, sql: &'static str, values: &[Value<'_>]) -> Answer<u64> {
         self.row(sql, values).await?.ok_or(sqlx::Error::RowNotFound)?.number(0)
     }
 }
 
 impl Server {
-    async fn connect(&mut self) -> Result<(), sqlx::Error> {
+    async fn connect(&mut self) -> Answer<()> {
         if self.open.is_some() {
             return Ok(());
         }
@@ -262,10 +249,7 @@ impl Server {
     }
 
     /// Lets `statement` use the connection, which is closed unless the server has answered.
-    async fn run<T>(
-        &mut self,
-        statement: impl AsyncFnOnce(&mut PgConnection) -> Result<T, sqlx::Error>,
-    ) -> Result<T, sqlx::Error> {
+    async fn run<T>(&mut self, statement: impl AsyncFnOnce(&mut PgConnection) -> Answer<T>) -> Answer<T> {
         let mut open = self.open.take().ok_or_else(|| io::Error::from(io::ErrorKind::NotConnected))?;
         let answer = in_time(STATEMENT, statement(&mut open)).await;
         if matches!(answer, Ok(_) | Err(sqlx::Error::Database(_) | sqlx::Error::ColumnDecode { .. })) {
@@ -275,10 +259,7 @@ impl Server {
     }
 }
 
-async fn in_time<T>(
-    patience: Duration,
-    answer: impl Future<Output = Result<T, sqlx::Error>>,
-) -> Result<T, sqlx::Error> {
+async fn in_time<T>(patience: Duration, answer: impl Future<Output = Answer<T>>) -> Answer<T> {
     timeout(patience, answer).await.unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut).into()))
 }
 
@@ -287,7 +268,7 @@ impl Transaction<'_> {
     ///
     /// # Errors
     /// It may be stored or not.
-    pub(super) async fn commit(mut self) -> Result<(), sqlx::Error> {
+    pub(super) async fn commit(mut self) -> Answer<()> {
         self.connection.execute("COMMIT", &[]).await?;
         self.connection.in_transaction = false;
         self.is_done = true;
@@ -320,7 +301,7 @@ impl Drop for Transaction<'_> {
 
 impl Row {
     /// Reads a column.
-    pub(super) fn get<T>(&self, at: usize) -> Result<T, sqlx::Error>
+    pub(super) fn get<T>(&self, at: usize) -> Answer<T>
     where
         T: for<'r> Decode<'r, Sqlite> + Type<Sqlite> + for<'r> Decode<'r, Postgres> + Type<Postgres>,
     {
@@ -331,7 +312,7 @@ impl Row {
     }
 
     /// Reads a number.
-    pub(super) fn number(&self, at: usize) -> Result<u64, sqlx::Error> {
+    pub(super) fn number(&self, at: usize) -> Answer<u64> {
         self.get::<i64>(at).map(number)
     }
 }

@@ -2,17 +2,17 @@
 //!
 //! Strangers cause its statements: they are on the connection on which no revocation waits.
 
-use super::{SqlStore, connection::values, replicas::now};
+use super::{Store, connection::values, replicas::now};
 use crate::state::{
     device_logins::{DeviceLogin, DeviceLoginStanding},
-    store::StoreError,
+    stored::StoreError,
 };
 
 /// The most programs that wait at all replicas; replicas that begin some at the same moment may exceed it by a few.
 /// Each has 20 KiB at most, answered.
 const MOST: u64 = 16_384;
 
-impl SqlStore {
+impl Store {
     /// Stores a program that waits, for so many seconds, and forgets the one that was given up for it. Returns false if
     /// there is no room.
     pub(in crate::state) async fn begin_device_login(
@@ -21,8 +21,7 @@ impl SqlStore {
         given_up: Option<&str>,
         seconds: u64,
     ) -> Result<bool, StoreError> {
-        let mut connection = self.quiet().await?;
-        let begun = async {
+        self.in_background(async |connection| {
             let over = concat!("DELETE FROM device_logins WHERE until <= ", now!(), " OR id = $1");
             connection.execute(over, values![given_up]).await?;
             let begin = concat!(
@@ -31,26 +30,26 @@ impl SqlStore {
                 " + $4 WHERE (SELECT count(*) FROM device_logins) < $5 ON CONFLICT DO NOTHING"
             );
             let DeviceLogin { id, user_code, request } = login;
-            connection.execute(begin, values![id, user_code, request, seconds, MOST]).await
-        };
-        Ok(self.said(begun.await)? > 0)
+            Ok(connection.execute(begin, values![id, user_code, request, seconds, MOST]).await? > 0)
+        })
+        .await
     }
 
     /// Reads the program that waits unanswered with this user code.
     pub(in crate::state) async fn device_login(
         &self,
-        user_code: String,
+        user_code: &str,
     ) -> Result<Option<DeviceLogin>, StoreError> {
-        let mut connection = self.quiet().await?;
         let waiting = concat!(
             "SELECT id, request FROM device_logins WHERE user_code = $1 AND answer IS NULL AND until > ",
             now!()
         );
-        let row = connection.row(waiting, values![&user_code]).await;
-        let login = row.and_then(|row| {
-            row.map(|row| Ok(DeviceLogin { id: row.get(0)?, user_code, request: row.get(1)? })).transpose()
-        });
-        self.said(login)
+        self.in_background(async |connection| {
+            let Some(row) = connection.row(waiting, values![user_code]).await? else { return Ok(None) };
+            let user_code = user_code.to_owned();
+            Ok(Some(DeviceLogin { id: row.get(0)?, user_code, request: row.get(1)? }))
+        })
+        .await
     }
 
     /// Answers a program, for a session or for none. Returns false if it does not wait any longer: one answer wins.
@@ -60,20 +59,19 @@ impl SqlStore {
         session: Option<&str>,
         answer: &str,
     ) -> Result<bool, StoreError> {
-        let mut connection = self.quiet().await?;
         let answer_it = concat!(
             "UPDATE device_logins SET session = $2, answer = $3 WHERE id = $1 AND answer IS NULL AND until > ",
             now!()
         );
-        Ok(self.said(connection.execute(answer_it, values![id, session, answer]).await)? > 0)
+        let values = values![id, session, answer];
+        self.in_background(async |connection| Ok(connection.execute(answer_it, values).await? > 0)).await
     }
 
     /// Takes the answer of a program out, if there is one: one question at one replica gets it.
     pub(in crate::state) async fn take_device_login(
         &self,
-        id: String,
+        id: &str,
     ) -> Result<DeviceLoginStanding, StoreError> {
-        let mut connection = self.quiet().await?;
         // The count is of before the deletion.
         let take = concat!(
             "WITH taken AS (DELETE FROM device_logins WHERE id = $1 AND answer IS NOT NULL AND until > ",
@@ -81,23 +79,21 @@ impl SqlStore {
             " RETURNING user_code, request, answer, session) SELECT waiting.rows, user_code, request, answer, session \
              FROM (SELECT count(*) AS rows FROM device_logins WHERE id = $1) AS waiting LEFT JOIN taken ON true"
         );
-        let row = connection.row(take, values![&id]).await;
-        let standing = row.and_then(|row| {
-            let row = row.ok_or(sqlx::Error::RowNotFound)?;
+        self.in_background(async |connection| {
+            let row = connection.row(take, values![id]).await?.ok_or(sqlx::Error::RowNotFound)?;
             let Some(answer) = row.get(3)? else {
                 let is_there = row.number(0)? > 0;
                 return Ok(if is_there { DeviceLoginStanding::Waits } else { DeviceLoginStanding::Gone });
             };
-            let login = DeviceLogin { id, user_code: row.get(1)?, request: row.get(2)? };
+            let login = DeviceLogin { id: id.to_owned(), user_code: row.get(1)?, request: row.get(2)? };
             Ok(DeviceLoginStanding::Answered { login, answer, session: row.get(4)? })
-        });
-        self.said(standing)
+        })
+        .await
     }
 
     /// Takes the session away from all answers that were given in it.
     pub(in crate::state) async fn end_device_logins(&self, session: &str) -> Result<(), StoreError> {
-        let mut connection = self.quiet().await?;
         let end = "UPDATE device_logins SET session = NULL WHERE session = $1";
-        self.said(connection.execute(end, values![session]).await.map(drop))
+        self.in_background(async |connection| connection.execute(end, values![session]).await.map(drop)).await
     }
 }

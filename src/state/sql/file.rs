@@ -2,7 +2,7 @@
 
 use std::{fs::Metadata, os::unix::fs::MetadataExt as _, path::Path};
 
-use crate::{private_file, state::store::StoreError};
+use crate::{private_file, state::stored::StoreError};
 
 pub(super) const MOVE_AWAY: &str = "restore it from a backup and run `portwarden revoke --all-sessions`, or move it away: a new one is \
                          made, and all tokens end";

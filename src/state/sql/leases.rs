@@ -1,14 +1,14 @@
 //! The table of records that one replica at a time may write: the one whose lease has not ended by the server's clock.
 
 use super::{
-    SqlStore, changes,
+    Store, changes,
     connection::{Lock, values},
     file,
     replicas::now,
 };
-use crate::state::store::{Store as _, StoreError};
+use crate::state::stored::StoreError;
 
-impl SqlStore {
+impl Store {
     /// Takes the lease of a record for so many seconds, and reads its content; `None` while another replica has it.
     ///
     /// # Errors
@@ -18,7 +18,6 @@ impl SqlStore {
         name: &str,
         seconds: u64,
     ) -> Result<Option<Option<String>>, StoreError> {
-        let mut connection = self.ready().await?;
         let take = concat!(
             "INSERT INTO leased_records AS known VALUES ($1, NULL, $2, ",
             now!(),
@@ -27,9 +26,11 @@ impl SqlStore {
             now!(),
             " OR known.holder = excluded.holder RETURNING content"
         );
-        let taken = connection.row(take, values![name, &self.replica, seconds]).await;
-        let content = taken.and_then(|row| row.map(|row| row.get(0)).transpose());
-        self.said(content)
+        self.write(async |connection| {
+            let taken = connection.row(take, values![name, &self.replica, seconds]).await?;
+            taken.map(|row| row.get(0)).transpose()
+        })
+        .await
     }
 
     /// Prolongs a lease, or ends it with 0 seconds, and writes the record if there is something to write. Returns false
@@ -43,8 +44,7 @@ impl SqlStore {
         content: Option<&str>,
         seconds: u64,
     ) -> Result<bool, StoreError> {
-        let mut connection = self.ready().await?;
-        let held = async {
+        self.write(async |connection| {
             let mut transaction = connection.begin(Lock::State).await?;
             let hold = concat!(
                 "UPDATE leased_records SET content = coalesce($3, content), until = ",
@@ -58,8 +58,8 @@ impl SqlStore {
                 changes::note(&mut transaction, changes::RECORD, name).await?;
             }
             transaction.commit().await.map(|()| is_held)
-        };
-        self.said(held.await)
+        })
+        .await
     }
 
     /// Reads all records.
@@ -67,15 +67,11 @@ impl SqlStore {
     /// # Errors
     /// They cannot be read.
     pub(in crate::state) async fn leased_records(&self) -> Result<Vec<(String, String)>, StoreError> {
-        let mut connection = self.ready().await?;
-        let all = "SELECT name, content FROM leased_records WHERE content IS NOT NULL";
-        let rows = self.said(connection.rows(all, &[]).await)?;
-        self.said(rows.iter().map(|row| Ok((row.get(0)?, row.get(1)?))).collect())
-    }
-
-    /// Returns the error for an answer that does not come while a lease lasts.
-    pub(in crate::state) fn gave_no_answer(&self) -> StoreError {
-        self.too_slow()
+        self.read(async |connection| {
+            let all = "SELECT name, content FROM leased_records WHERE content IS NOT NULL";
+            connection.rows(all, &[]).await?.iter().map(|row| Ok((row.get(0)?, row.get(1)?))).collect()
+        })
+        .await
     }
 
     /// Returns the error for a lease that has ended.

@@ -3,20 +3,20 @@
 use std::path::Path;
 
 use super::{
-    SqlStore, activity,
+    Store, activity,
     connection::{Connection, Lock, values},
     file::error,
     pushes, replicas, revocations,
 };
 use crate::{
     backend::SqlServer,
-    state::{revocations::random_id, store::StoreError},
+    state::{revocations::random_id, stored::StoreError},
 };
 
 /// The steps that make the tables, in order: each is a version. One that was released is never changed.
 const MIGRATIONS: [&str; 1] = [include_str!("postgres.sql")];
 
-impl SqlStore {
+impl Store {
     /// The path of the file, or the address of the server.
     pub(in crate::state) fn place(&self) -> &Path {
         &self.place
@@ -33,7 +33,7 @@ impl SqlStore {
         let (id, replica) = (random_id().ok_or_else(no_random)?, random_id().ok_or_else(no_random)?);
         store.background = Some(tokio::sync::Mutex::new(Connection::postgres(server.options())));
         let prepared = async {
-            let mut connection = store.ready().await?;
+            let mut connection = store.ready(&store.connection).await?;
             let is_new = store.migrate(&mut connection, &id, now).await?;
             let read = async {
                 replicas::note(&mut connection, &replica).await?;

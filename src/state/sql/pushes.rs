@@ -3,13 +3,13 @@
 //! Within a repository, no push is stored as earlier than one before it: a clock that went back would make what is new
 //! look old, and what looks old may be deleted.
 
-use std::{
-    ops::RangeInclusive,
-    sync::atomic::{AtomicU64, Ordering},
-};
+use std::{ops::RangeInclusive, sync::atomic::Ordering};
 
-use super::connection::{Connection, Lock, Value, values};
-use crate::state::store::StoredPush;
+use super::{
+    Store,
+    connection::{Answer, Connection, Lock, Row, Value, values},
+};
+use crate::state::stored::{StoreError, StoredPush};
 
 /// Made where they are missing: a file of an older version has none, and an older version does not look at them.
 pub(super) const TABLES: [&str; 2] = [
@@ -22,111 +22,119 @@ pub(super) const TABLES: [&str; 2] = [
 pub(in crate::state) const MOST: u64 = 500_000;
 
 /// Returns the number of tags.
-pub(super) async fn count(connection: &mut Connection) -> Result<u64, sqlx::Error> {
+pub(super) async fn count(connection: &mut Connection) -> Answer<u64> {
     connection.number("SELECT count(*) FROM pushed_tags", &[]).await
 }
 
-/// Stores pushes; returns how many found no room. `count` is the number of tags.
-pub(super) async fn note(
-    connection: &mut Connection,
-    count: &AtomicU64,
-    pushes: &[StoredPush],
-) -> Result<usize, sqlx::Error> {
-    let mut transaction = connection.begin(Lock::State).await?;
-    let (mut added, mut without_room) = (0, 0);
-    for push in pushes {
-        if update(&mut transaction, push).await? == 0 {
-            if count.load(Ordering::Relaxed) + added < MOST {
-                insert(&mut transaction, push).await?;
-                added += 1;
-            } else {
-                without_room += 1;
-            }
-        }
-    }
-    transaction.commit().await?;
-    count.fetch_add(added, Ordering::Relaxed);
-    Ok(without_room)
-}
-
-/// Stores of tags that they are there, where nothing better is known; returns how many found no room.
-pub(super) async fn note_seen(
-    connection: &mut Connection,
-    count: &AtomicU64,
-    seen: &[StoredPush],
-    unsettled: &RangeInclusive<u64>,
-) -> Result<usize, sqlx::Error> {
-    let mut transaction = connection.begin(Lock::State).await?;
-    let (mut added, mut without_room) = (0, 0);
-    for tag in seen {
-        let find = "SELECT digest, at FROM pushed_tags WHERE repository = $1 AND tag = $2";
-        match transaction.row(find, values![&tag.repository, &tag.tag]).await? {
-            None if count.load(Ordering::Relaxed) + added < MOST => {
-                insert(&mut transaction, tag).await?;
-                added += 1;
-            }
-            None => without_room += 1,
-            Some(found) => {
-                if found.get::<String>(0)? != tag.digest && !unsettled.contains(&found.number(1)?) {
-                    update(&mut transaction, tag).await?;
+impl Store {
+    /// Stores when tags were pushed, each at most once in the list, in place of what is stored about them. Within a
+    /// repository, none is stored as earlier than another that is there. Returns how many found no room.
+    pub(in crate::state) async fn note_pushes(&self, pushes: &[StoredPush]) -> Result<usize, StoreError> {
+        self.write(async |connection| {
+            let mut transaction = connection.begin(Lock::State).await?;
+            let (mut added, mut without_room) = (0, 0);
+            for push in pushes {
+                if update(&mut transaction, push).await? == 0 {
+                    if self.pushes.load(Ordering::Relaxed) + added < MOST {
+                        insert(&mut transaction, push).await?;
+                        added += 1;
+                    } else {
+                        without_room += 1;
+                    }
                 }
             }
-        }
-    }
-    transaction.commit().await?;
-    count.fetch_add(added, Ordering::Relaxed);
-    Ok(without_room)
-}
-
-/// Forgets these tags of a repository, but for times within `unsettled`.
-pub(super) async fn forget(
-    connection: &mut Connection,
-    count: &AtomicU64,
-    (repository, tags): (&str, &[String]),
-    unsettled: &RangeInclusive<u64>,
-) -> Result<(), sqlx::Error> {
-    let mut transaction = connection.begin(Lock::State).await?;
-    let mut removed = 0;
-    for tag in tags {
-        let delete =
-            "DELETE FROM pushed_tags WHERE repository = $1 AND tag = $2 AND at NOT BETWEEN $3 AND $4";
-        let of = values![repository, tag, *unsettled.start(), *unsettled.end()];
-        removed += transaction.execute(delete, of).await?;
-    }
-    transaction.commit().await?;
-    // Other replicas add and remove, too: the number is about right, and never below zero.
-    let known = count.load(Ordering::Relaxed);
-    count.fetch_sub(removed.min(known), Ordering::Relaxed);
-    Ok(())
-}
-
-/// Reads the pushes of a repository.
-pub(super) async fn read(
-    connection: &mut Connection,
-    repository: &str,
-) -> Result<Vec<StoredPush>, sqlx::Error> {
-    let read = "SELECT tag, digest, at, is_exact FROM pushed_tags WHERE repository = $1";
-    let rows = connection.rows(read, values![repository]).await?;
-    let push = |row: &super::connection::Row| {
-        Ok(StoredPush {
-            repository: repository.to_owned(),
-            tag: row.get(0)?,
-            digest: row.get(1)?,
-            at: row.number(2)?,
-            is_exact: row.get(3)?,
+            transaction.commit().await?;
+            self.pushes.fetch_add(added, Ordering::Relaxed);
+            Ok(without_room)
         })
-    };
-    rows.iter().map(push).collect()
+        .await
+    }
+
+    /// Stores of tags that are there when they were there, as far as nothing is stored about them but what is about
+    /// another manifest and outside of `unsettled`. Returns how many found no room.
+    pub(in crate::state) async fn note_seen(
+        &self,
+        seen: &[StoredPush],
+        unsettled: &RangeInclusive<u64>,
+    ) -> Result<usize, StoreError> {
+        self.write(async |connection| {
+            let mut transaction = connection.begin(Lock::State).await?;
+            let (mut added, mut without_room) = (0, 0);
+            for tag in seen {
+                let find = "SELECT digest, at FROM pushed_tags WHERE repository = $1 AND tag = $2";
+                match transaction.row(find, values![&tag.repository, &tag.tag]).await? {
+                    None if self.pushes.load(Ordering::Relaxed) + added < MOST => {
+                        insert(&mut transaction, tag).await?;
+                        added += 1;
+                    }
+                    None => without_room += 1,
+                    Some(found) => {
+                        if found.get::<String>(0)? != tag.digest && !unsettled.contains(&found.number(1)?) {
+                            update(&mut transaction, tag).await?;
+                        }
+                    }
+                }
+            }
+            transaction.commit().await?;
+            self.pushes.fetch_add(added, Ordering::Relaxed);
+            Ok(without_room)
+        })
+        .await
+    }
+
+    /// Forgets when tags of a repository were pushed, but for times within `unsettled`.
+    pub(in crate::state) async fn forget_pushes(
+        &self,
+        repository: &str,
+        tags: &[String],
+        unsettled: &RangeInclusive<u64>,
+    ) -> Result<(), StoreError> {
+        self.write(async |connection| {
+            let mut transaction = connection.begin(Lock::State).await?;
+            let mut removed = 0;
+            for tag in tags {
+                let delete =
+                    "DELETE FROM pushed_tags WHERE repository = $1 AND tag = $2 AND at NOT BETWEEN $3 AND $4";
+                let of = values![repository, tag, *unsettled.start(), *unsettled.end()];
+                removed += transaction.execute(delete, of).await?;
+            }
+            transaction.commit().await?;
+            // Other replicas add and remove, too: the number is about right, and never below zero.
+            let known = self.pushes.load(Ordering::Relaxed);
+            self.pushes.fetch_sub(removed.min(known), Ordering::Relaxed);
+            Ok(())
+        })
+        .await
+    }
+
+    /// Reads when tags of a repository were pushed.
+    pub(in crate::state) async fn pushes(&self, repository: &str) -> Result<Vec<StoredPush>, StoreError> {
+        self.read(async |connection| {
+            let read = "SELECT tag, digest, at, is_exact FROM pushed_tags WHERE repository = $1";
+            let rows = connection.rows(read, values![repository]).await?;
+            let push = |row: &Row| {
+                Ok(StoredPush {
+                    repository: repository.to_owned(),
+                    tag: row.get(0)?,
+                    digest: row.get(1)?,
+                    at: row.number(2)?,
+                    is_exact: row.get(3)?,
+                })
+            };
+            rows.iter().map(push).collect()
+        })
+        .await
+    }
 }
 
-async fn update(connection: &mut Connection, push: &StoredPush) -> Result<u64, sqlx::Error> {
+async fn update(connection: &mut Connection, push: &StoredPush) -> Answer<u64> {
     let latest = latest(connection, push).await?;
     let update =
         "UPDATE pushed_tags SET digest = $3, at = $4, is_exact = $5 WHERE repository = $1 AND tag = $2";
     connection.execute(update, &columns(push, latest)).await
 }
 
-async fn insert(connection: &mut Connection, push: &StoredPush) -> Result<u64, sqlx::Error> {
+async fn insert(connection: &mut Connection, push: &StoredPush) -> Answer<u64> {
     let latest = latest(connection, push).await?;
     let insert =
         "INSERT INTO pushed_tags (repository, tag, digest, at, is_exact) VALUES ($1, $2, $3, $4, $5)";
@@ -134,7 +142,7 @@ async fn insert(connection: &mut Connection, push: &StoredPush) -> Result<u64, s
 }
 
 /// The time of a push, and no earlier than another of its repository.
-async fn latest(connection: &mut Connection, push: &StoredPush) -> Result<u64, sqlx::Error> {
+async fn latest(connection: &mut Connection, push: &StoredPush) -> Answer<u64> {
     let latest = "SELECT coalesce(max(at), 0) FROM pushed_tags WHERE repository = $1";
     Ok(connection.number(latest, values![&push.repository]).await?.max(push.at))
 }

@@ -3,9 +3,10 @@
 //! Times are those of the server: the clocks of the replicas may differ.
 
 use super::{
-    activity,
-    connection::{Connection, Lock, values},
+    Store, activity,
+    connection::{Answer, Connection, Lock, values},
 };
+use crate::state::stored::StoreError;
 
 /// The clock of the server, in seconds since 1970.
 macro_rules! now {
@@ -16,10 +17,18 @@ macro_rules! now {
 
 pub(super) use now;
 
+impl Store {
+    /// Notes that this process is alive, and that what others of them had heard when they crashed may be missing. To be
+    /// called every few seconds, where the store is shared.
+    pub(in crate::state) async fn is_alive(&self) -> Result<(), StoreError> {
+        self.in_background(async |connection| note(connection, &self.replica).await).await
+    }
+}
+
 /// Notes that a replica is alive. One that was not heard of for a minute has crashed or is cut off: all tags count as
 /// pulled until now. Only a replica that was heard of all that minute tells: where the server itself was away, the others
 /// come back as this one does.
-pub(super) async fn note(connection: &mut Connection, replica: &str) -> Result<(), sqlx::Error> {
+pub(super) async fn note(connection: &mut Connection, replica: &str) -> Answer<()> {
     let mut transaction = connection.begin(Lock::Activity).await?;
     let note = concat!(
         "INSERT INTO replicas VALUES ($1, ",
@@ -46,12 +55,12 @@ pub(super) async fn note(connection: &mut Connection, replica: &str) -> Result<(
 }
 
 /// Ends a replica in good order: all that it has heard is stored.
-pub(super) async fn end(connection: &mut Connection, replica: &str) -> Result<(), sqlx::Error> {
+pub(super) async fn end(connection: &mut Connection, replica: &str) -> Answer<()> {
     connection.execute("DELETE FROM replicas WHERE name = $1", values![replica]).await.map(drop)
 }
 
 /// Returns the time up to which activity may be missing since a replica was not heard of for a while; 0 for none.
-pub(super) async fn unheard_until(connection: &mut Connection) -> Result<u64, sqlx::Error> {
+pub(super) async fn unheard_until(connection: &mut Connection) -> Answer<u64> {
     if !connection.is_shared() {
         return Ok(0);
     }

@@ -1,10 +1,11 @@
 //! The tables of revocations, and the id of the state.
 
 use super::{
-    changes,
-    connection::{Connection, Lock, Row, values},
+    Store, changes,
+    connection::{Answer, Connection, Lock, Row, values},
+    file::{self, MOVE_AWAY},
 };
-use crate::state::store::{Change, StoredRevocations};
+use crate::state::stored::{Change, StoreError, StoredRevocations};
 
 pub(super) const TABLES: [&str; 4] = [
     "CREATE TABLE state (id TEXT NOT NULL, since INTEGER NOT NULL, all_revoked INTEGER NOT NULL)",
@@ -13,8 +14,65 @@ pub(super) const TABLES: [&str; 4] = [
     "PRAGMA user_version = 1",
 ];
 
-/// Reads all revocations.
-pub(super) async fn read(connection: &mut Connection) -> Result<StoredRevocations, sqlx::Error> {
+impl Store {
+    /// Reads all revocations.
+    ///
+    /// # Errors
+    /// They cannot be read, or it holds something else.
+    pub(in crate::state) async fn load(&self) -> Result<StoredRevocations, StoreError> {
+        let mut connection = self.ready(&self.connection).await?;
+        read(&mut connection).await.map_err(|failed| match failed {
+            sqlx::Error::RowNotFound | sqlx::Error::ColumnDecode { .. } => {
+                file::error(&self.place, "the file is damaged: it has no id".to_owned(), MOVE_AWAY)
+            }
+            failed => self.failure(&failed),
+        })
+    }
+
+    /// Stores a change, so that it survives a crash from when this returns.
+    pub(in crate::state) async fn keep(&self, change: &Change) -> Result<(), StoreError> {
+        self.write(async |connection| {
+            let mut transaction = connection.begin(Lock::State).await?;
+            match change {
+                Change::Account { name, generation, at } => {
+                    // Another replica may have revoked the account too, and issued tokens of that generation since.
+                    let keep = if transaction.is_shared() {
+                        "INSERT INTO revoked_accounts AS known VALUES ($1, $2, $3) ON CONFLICT (name) DO UPDATE \
+                         SET generation = greatest(excluded.generation, known.generation + 1), \
+                         at = greatest(excluded.at, known.at)"
+                    } else {
+                        "INSERT OR REPLACE INTO revoked_accounts VALUES ($1, $2, $3)"
+                    };
+                    transaction.execute(keep, values![name, *generation, *at]).await?;
+                    changes::note(&mut transaction, changes::ACCOUNT, name).await?;
+                }
+                Change::Token { id, at } => {
+                    keep_token(&mut transaction, id, *at).await?;
+                    changes::note(&mut transaction, changes::TOKEN, id).await?;
+                }
+                Change::All(StoredRevocations { id, since, all_revoked, tokens, .. }) => {
+                    transaction.script("DELETE FROM revoked_accounts").await?;
+                    // Another replica may have revoked a robot's token that is not known here yet: it stays.
+                    let others = if transaction.is_shared() {
+                        "DELETE FROM revoked_tokens WHERE id !~ '^[0-9a-f]{12}$'"
+                    } else {
+                        "DELETE FROM revoked_tokens"
+                    };
+                    transaction.script(others).await?;
+                    for (id, at) in tokens {
+                        keep_token(&mut transaction, id, *at).await?;
+                    }
+                    set_id(&mut transaction, id, *since, *all_revoked).await?;
+                    changes::note(&mut transaction, changes::ALL, id).await?;
+                }
+            }
+            transaction.commit().await
+        }).await?;
+        self.check_place()
+    }
+}
+
+async fn read(connection: &mut Connection) -> Answer<StoredRevocations> {
     let state = connection.row("SELECT id, since, all_revoked FROM state", &[]).await?;
     let state = state.ok_or(sqlx::Error::RowNotFound)?;
     let accounts = connection.rows("SELECT name, generation, at FROM revoked_accounts", &[]).await?;
@@ -29,55 +87,16 @@ pub(super) async fn read(connection: &mut Connection) -> Result<StoredRevocation
 }
 
 /// Reads the id of the state.
-pub(super) async fn id(connection: &mut Connection) -> Result<String, sqlx::Error> {
+pub(super) async fn id(connection: &mut Connection) -> Answer<String> {
     connection.row("SELECT id FROM state", &[]).await?.ok_or(sqlx::Error::RowNotFound)?.get(0)
 }
 
-fn account(row: &Row) -> Result<(String, u64, u64), sqlx::Error> {
+fn account(row: &Row) -> Answer<(String, u64, u64)> {
     Ok((row.get(0)?, row.number(1)?, row.number(2)?))
 }
 
-fn token(row: &Row) -> Result<(String, u64), sqlx::Error> {
+fn token(row: &Row) -> Answer<(String, u64)> {
     Ok((row.get(0)?, row.number(1)?))
-}
-
-/// Stores a change.
-pub(super) async fn keep(connection: &mut Connection, change: &Change) -> Result<(), sqlx::Error> {
-    let mut transaction = connection.begin(Lock::State).await?;
-    match change {
-        Change::Account { name, generation, at } => {
-            // Another replica may have revoked the account too, and issued tokens of that generation since.
-            let keep = if transaction.is_shared() {
-                "INSERT INTO revoked_accounts AS known VALUES ($1, $2, $3) ON CONFLICT (name) DO UPDATE \
-                 SET generation = greatest(excluded.generation, known.generation + 1), \
-                 at = greatest(excluded.at, known.at)"
-            } else {
-                "INSERT OR REPLACE INTO revoked_accounts VALUES ($1, $2, $3)"
-            };
-            transaction.execute(keep, values![name, *generation, *at]).await?;
-            changes::note(&mut transaction, changes::ACCOUNT, name).await?;
-        }
-        Change::Token { id, at } => {
-            keep_token(&mut transaction, id, *at).await?;
-            changes::note(&mut transaction, changes::TOKEN, id).await?;
-        }
-        Change::All(StoredRevocations { id, since, all_revoked, tokens, .. }) => {
-            transaction.script("DELETE FROM revoked_accounts").await?;
-            // Another replica may have revoked a robot's token that is not known here yet: it stays.
-            let others = if transaction.is_shared() {
-                "DELETE FROM revoked_tokens WHERE id !~ '^[0-9a-f]{12}$'"
-            } else {
-                "DELETE FROM revoked_tokens"
-            };
-            transaction.script(others).await?;
-            for (id, at) in tokens {
-                keep_token(&mut transaction, id, *at).await?;
-            }
-            set_id(&mut transaction, id, *since, *all_revoked).await?;
-            changes::note(&mut transaction, changes::ALL, id).await?;
-        }
-    }
-    transaction.commit().await
 }
 
 /// Gives the state another id.
@@ -86,13 +105,13 @@ pub(super) async fn set_id(
     id: &str,
     since: u64,
     all_revoked: bool,
-) -> Result<(), sqlx::Error> {
+) -> Answer<()> {
     connection.script("DELETE FROM state").await?;
     let insert = "INSERT INTO state (id, since, all_revoked) VALUES ($1, $2, $3)";
     connection.execute(insert, values![id, since, all_revoked]).await.map(drop)
 }
 
-async fn keep_token(connection: &mut Connection, id: &str, at: u64) -> Result<(), sqlx::Error> {
+async fn keep_token(connection: &mut Connection, id: &str, at: u64) -> Answer<()> {
     let insert = "INSERT INTO revoked_tokens VALUES ($1, $2) ON CONFLICT (id) DO UPDATE SET at = excluded.at";
     connection.execute(insert, values![id, at]).await.map(drop)
 }
@@ -101,16 +120,13 @@ async fn keep_token(connection: &mut Connection, id: &str, at: u64) -> Result<()
 pub(super) async fn read_account(
     connection: &mut Connection,
     name: &str,
-) -> Result<Option<(String, u64, u64)>, sqlx::Error> {
+) -> Answer<Option<(String, u64, u64)>> {
     let read = "SELECT name, generation, at FROM revoked_accounts WHERE name = $1";
     connection.row(read, values![name]).await?.as_ref().map(account).transpose()
 }
 
 /// Reads the revocation of one token.
-pub(super) async fn read_token(
-    connection: &mut Connection,
-    id: &str,
-) -> Result<Option<(String, u64)>, sqlx::Error> {
+pub(super) async fn read_token(connection: &mut Connection, id: &str) -> Answer<Option<(String, u64)>> {
     let read = "SELECT id, at FROM revoked_tokens WHERE id = $1";
     connection.row(read, values![id]).await?.as_ref().map(token).transpose()
 }

@@ -3,12 +3,13 @@
 use std::{collections::HashMap, sync::Arc};
 
 use super::{
-    changes,
-    connection::{Connection, Lock, Row, Value, values},
+    Store, changes,
+    connection::{Answer, Connection, Lock, Row, Value, values},
+    postgres,
 };
 use crate::{
     authn::{Labels, SignInEnd, SignInSection},
-    state::SignIn,
+    state::{SignIn, stored::StoreError},
 };
 
 /// Made where they are missing: a file of an older version has none, and an older version does not look at them.
@@ -28,40 +29,78 @@ macro_rules! select {
     };
 }
 
-/// Stores a record under the folded name of its account, and none other of the same person; returns false where another
-/// person has the name, or this one another name, by what another replica has stored.
-pub(super) async fn keep(
-    connection: &mut Connection,
-    name: &str,
-    record: &SignIn,
-) -> Result<bool, sqlx::Error> {
-    let SignIn { section, provider, subject, .. } = record;
-    let person = [section.key(), provider, subject];
-    let mut transaction = connection.begin(Lock::State).await?;
-    if transaction.is_shared() && is_held(&mut transaction, name, person).await? {
-        return transaction.commit().await.map(|()| false);
+impl Store {
+    /// Stores the record of a sign-in under the folded name of its account, in place of any of that name or person.
+    ///
+    /// # Errors
+    /// It may be stored or not. In a shared store, another replica may have given the name to another person.
+    pub(in crate::state) async fn keep_sign_in(&self, name: &str, record: &SignIn) -> Result<(), StoreError> {
+        let is_kept = self
+            .write(async |connection| {
+                let SignIn { section, provider, subject, .. } = record;
+                let person = [section.key(), provider, subject];
+                let mut transaction = connection.begin(Lock::State).await?;
+                if transaction.is_shared() && is_held(&mut transaction, name, person).await? {
+                    return transaction.commit().await.map(|()| false);
+                }
+                let others =
+                    "DELETE FROM sign_ins WHERE name = $4 OR section = $1 AND provider = $2 AND subject = $3";
+                transaction.execute(others, values![person[0], person[1], person[2], name]).await?;
+                let insert = "INSERT INTO sign_ins VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+                transaction.execute(insert, &columns(name, record, &labels(record))).await?;
+                changes::note(&mut transaction, changes::SIGN_IN, name).await?;
+                transaction.commit().await.map(|()| true)
+            })
+            .await?;
+        if is_kept { Ok(()) } else { Err(postgres::overtaken(&self.place)) }
     }
-    let others = "DELETE FROM sign_ins WHERE name = $4 OR section = $1 AND provider = $2 AND subject = $3";
-    transaction.execute(others, values![person[0], person[1], person[2], name]).await?;
-    let insert = "INSERT INTO sign_ins VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
-    transaction.execute(insert, &columns(name, record, &labels(record))).await?;
-    changes::note(&mut transaction, changes::SIGN_IN, name).await?;
-    transaction.commit().await.map(|()| true)
-}
 
-/// Stores another record of the same person under the same name, if that is still there.
-pub(super) async fn renew(
-    connection: &mut Connection,
-    name: &str,
-    record: &SignIn,
-) -> Result<(), sqlx::Error> {
-    let mut transaction = connection.begin(Lock::State).await?;
-    let update = "UPDATE sign_ins SET account = $5, labels = $6, settings = $7, confirmed_at = $8, ended = $9, \
-                  secret = $10 WHERE name = $1 AND section = $2 AND provider = $3 AND subject = $4";
-    if transaction.execute(update, &columns(name, record, &labels(record))).await? > 0 {
-        changes::note(&mut transaction, changes::SIGN_IN, name).await?;
+    /// Stores another record of the same person under the same name, if that is still there.
+    pub(in crate::state) async fn renew_sign_in(
+        &self,
+        name: &str,
+        record: &SignIn,
+    ) -> Result<(), StoreError> {
+        self.write(async |connection| {
+            let mut transaction = connection.begin(Lock::State).await?;
+            let update = "UPDATE sign_ins SET account = $5, labels = $6, settings = $7, confirmed_at = $8, ended = $9, \
+                          secret = $10 WHERE name = $1 AND section = $2 AND provider = $3 AND subject = $4";
+            if transaction.execute(update, &columns(name, record, &labels(record))).await? > 0 {
+                changes::note(&mut transaction, changes::SIGN_IN, name).await?;
+            }
+            transaction.commit().await
+        }).await
     }
-    transaction.commit().await
+
+    /// Forgets the record of a sign-in by the folded name of its account.
+    pub(in crate::state) async fn forget_sign_in(&self, name: &str) -> Result<(), StoreError> {
+        self.write(async |connection| {
+            let mut transaction = connection.begin(Lock::State).await?;
+            transaction.execute("DELETE FROM sign_ins WHERE name = $1", values![name]).await?;
+            changes::note(&mut transaction, changes::SIGN_IN, name).await?;
+            transaction.commit().await
+        })
+        .await
+    }
+
+    /// Reads all records, some at a time: rows take more memory than what is made of them. A record that cannot be understood
+    /// holds its name, and counts no longer.
+    pub(in crate::state) async fn sign_ins(&self) -> Result<Vec<SignIn>, StoreError> {
+        self.read(async |connection| {
+            let (mut records, mut after, mut seen) = (Vec::new(), String::new(), SeenLabels::new());
+            loop {
+                let rows = connection
+                    .rows(select!(" WHERE name > $1 ORDER BY name LIMIT 1000"), values![&*after])
+                    .await?;
+                let Some(last) = rows.last() else { return Ok(records) };
+                after = last.get(9)?;
+                for row in &rows {
+                    records.extend(record(row, &mut seen)?);
+                }
+            }
+        })
+        .await
+    }
 }
 
 fn labels(record: &SignIn) -> String {
@@ -82,38 +121,15 @@ async fn is_held(
     connection: &mut Connection,
     name: &str,
     [section, provider, subject]: [&str; 3],
-) -> Result<bool, sqlx::Error> {
+) -> Answer<bool> {
     let held = "SELECT count(*) FROM sign_ins WHERE name = $1 AND NOT (section = $2 AND provider = $3 AND subject = $4) \
                 AND NOT (section = $2 AND provider <> $3) \
                 OR name <> $1 AND section = $2 AND provider = $3 AND subject = $4";
     Ok(connection.number(held, values![name, section, provider, subject]).await? > 0)
 }
 
-/// Forgets the record of that folded name.
-pub(super) async fn forget(connection: &mut Connection, name: &str) -> Result<(), sqlx::Error> {
-    let mut transaction = connection.begin(Lock::State).await?;
-    transaction.execute("DELETE FROM sign_ins WHERE name = $1", values![name]).await?;
-    changes::note(&mut transaction, changes::SIGN_IN, name).await?;
-    transaction.commit().await
-}
-
-/// Reads all records, some at a time: rows take more memory than what is made of them. A record that cannot be understood
-/// holds its name, and counts no longer.
-pub(super) async fn read(connection: &mut Connection) -> Result<Vec<SignIn>, sqlx::Error> {
-    let (mut records, mut after, mut seen) = (Vec::new(), String::new(), SeenLabels::new());
-    loop {
-        let rows =
-            connection.rows(select!(" WHERE name > $1 ORDER BY name LIMIT 1000"), values![&*after]).await?;
-        let Some(last) = rows.last() else { return Ok(records) };
-        after = last.get(9)?;
-        for row in &rows {
-            records.extend(record(row, &mut seen)?);
-        }
-    }
-}
-
 /// Reads the record of a folded name.
-pub(super) async fn read_one(connection: &mut Connection, name: &str) -> Result<Option<SignIn>, sqlx::Error> {
+pub(super) async fn read_one(connection: &mut Connection, name: &str) -> Answer<Option<SignIn>> {
     let row = connection.row(select!(" WHERE name = $1"), values![name]).await?;
     row.as_ref().map_or(Ok(None), |row| record(row, &mut SeenLabels::new()))
 }
@@ -121,7 +137,7 @@ pub(super) async fn read_one(connection: &mut Connection, name: &str) -> Result<
 /// Labels by their text, which many people share.
 type SeenLabels = HashMap<String, Arc<Labels>>;
 
-fn record(row: &Row, seen: &mut SeenLabels) -> Result<Option<SignIn>, sqlx::Error> {
+fn record(row: &Row, seen: &mut SeenLabels) -> Answer<Option<SignIn>> {
     let text = row.get::<String>(4)?;
     let labels = match seen.get(&text) {
         Some(known) => Ok(Arc::clone(known)),

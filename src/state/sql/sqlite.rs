@@ -15,20 +15,20 @@ use sqlx::{
 };
 
 use super::{
-    SqlStore, activity, claims,
+    Store, activity, claims,
     connection::{Connection, number},
     ended_sessions,
     file::{MOVE_AWAY, error, failure, gone, identity, look_at, make},
     personal_tokens, pushes, revocations, sign_ins,
 };
-use crate::state::{revocations::random_id, store::StoreError};
+use crate::state::{revocations::random_id, stored::StoreError};
 
 /// The version of the tables.
 const VERSION: u64 = 1;
 /// The time for which a server waits for one that is about to end.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-impl SqlStore {
+impl Store {
     /// Opens the file, or makes it. `now` in seconds since 1970.
     ///
     /// # Errors
