@@ -1,19 +1,17 @@
 //! Gauges that are not counted up and down: the state of a moment, read on each request for the metrics.
 
-mod labels;
-
 use std::sync::atomic::Ordering;
 
 use prometheus_client::{
-    metrics::{counter::Counter, family::Family, gauge::Gauge},
+    metrics::{
+        counter::{ConstCounter, Counter},
+        family::Family,
+        gauge::{ConstGauge, Gauge},
+    },
     registry::Registry,
 };
 
 use super::DeliveryReading;
-use labels::{
-    DeliveryLabels, EndpointLabels, FetchLabels, HowLabels, IssuerLabels, LimitLabels, OutcomeLabels,
-    StateLabels, WhatLabels,
-};
 
 /// The state of a moment, for the gauges.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -94,267 +92,184 @@ pub struct OrderReading {
     pub last_failure: u64,
 }
 
-/// The gauges that are read on each request for the metrics.
+/// One label, whose values are ours.
+pub(super) type Label = [(&'static str, &'static str); 1];
+/// Labels of which one is named by the configuration.
+type Named = Vec<(&'static str, String)>;
+
+/// The keys of issuers. Those of one that a reload has removed stay as they were.
 #[derive(Debug, Default)]
-pub(super) struct Sampled {
-    password_checks: Family<StateLabels, Gauge>,
-    upstream_connections: Family<StateLabels, Gauge>,
-    limited: Family<LimitLabels, Counter>,
-    key_fetches: Family<FetchLabels, Counter>,
-    keys_age: Family<IssuerLabels, Gauge>,
-    registry_up: Gauge,
-    answers_from_storage: Gauge,
-    frozen: Gauge,
-    revocations: Gauge,
-    personal_tokens: Gauge,
-    personal_token_changes: Family<OutcomeLabels, Counter>,
-    device_logins: Family<OutcomeLabels, Counter>,
-    state_up: Gauge,
-    state_behind: Gauge,
-    stored_claims: Family<OutcomeLabels, Counter>,
-    sign_ins: Gauge,
-    sign_in_checks: Family<OutcomeLabels, Counter>,
-    write_once: Family<OutcomeLabels, Counter>,
-    deleted_tags: Family<HowLabels, Counter>,
-    pruned: Family<WhatLabels, Counter>,
-    activity: Family<OutcomeLabels, Counter>,
-    closure: Family<OutcomeLabels, Counter>,
-    closure_digests: Gauge,
-    shadow_until: Gauge,
-    notifications: Family<DeliveryLabels, Counter>,
-    notifications_waiting: Family<EndpointLabels, Gauge>,
-    notifications_oldest: Family<EndpointLabels, Gauge>,
-    orders: Family<OutcomeLabels, Counter>,
-    order_failing: Gauge,
-    last_order_failure: Gauge,
-    audit_lines_lost: Counter,
-    audit_lines_summed_up: Counter,
+pub(super) struct IssuerKeys {
+    fetches: Family<Named, Counter>,
+    age: Family<Named, Gauge>,
 }
 
-impl Sampled {
-    pub(super) fn register(&self, r: &mut Registry) {
-        r.register("password_checks", "Password checks that run or wait", self.password_checks.clone());
-        r.register(
-            "upstream_connections",
-            "Connections to the registry; waiting: requests for one",
-            self.upstream_connections.clone(),
-        );
-        r.register("limited", "What was turned away for load, by the limit", self.limited.clone());
-        r.register(
-            "workload_key_fetches",
-            "Questions to the issuers of workload_auth for their keys, by outcome",
-            self.key_fetches.clone(),
-        );
-        r.register(
-            "workload_keys_age_seconds",
-            "Age of the keys of an issuer of workload_auth",
-            self.keys_age.clone(),
-        );
-        r.register("registry_up", "1 while a registry answers at registry.url", self.registry_up.clone());
-        r.register(
-            "storage_answers_up",
-            "1 while reads are answered from the registry's files",
-            self.answers_from_storage.clone(),
-        );
-        r.register("frozen", "1 while writes are frozen", self.frozen.clone());
-        r.register("revocations", "Accounts and tokens that are revoked", self.revocations.clone());
-        r.register("personal_tokens", "Personal tokens that are kept", self.personal_tokens.clone());
-        r.register(
-            "personal_token_changes",
-            "Personal tokens that were made, and revoked by their ids",
-            self.personal_token_changes.clone(),
-        );
-        r.register(
-            "device_logins",
-            "Programs that asked for a token of a person, by what became of it",
-            self.device_logins.clone(),
-        );
-        r.register("state_up", "1 while the state file can be used; 0 without one", self.state_up.clone());
-        r.register(
-            "state_behind_seconds",
-            "The time since all changes of other replicas were known; 0 without others",
-            self.state_behind.clone(),
-        );
-        r.register(
-            "stored_claims",
-            "Labels of accounts that were too long for a token, stored or read in the state file, by outcome",
-            self.stored_claims.clone(),
-        );
-        self.register_sign_ins(r);
-        r.register(
-            "write_once",
-            "Pushes and deletions that a write-once tag was in the way of, by outcome",
-            self.write_once.clone(),
-        );
-        r.register(
-            "deleted_tags",
-            "Tags that were deleted alone, by the registry itself or with the placeholder",
-            self.deleted_tags.clone(),
-        );
-        r.register("pruned", "Tags and manifests that prune deleted", self.pruned.clone());
-        r.register(
-            "activity",
-            "Pushes, pulls and deletions that were recorded as activity or lost, and failures to store them",
-            self.activity.clone(),
-        );
-        r.register(
-            "closure",
-            "Questions whether the tags that an account may use reach a digest, by outcome",
-            self.closure.clone(),
-        );
-        r.register(
-            "closure_digests",
-            "Digests of which it is known which tags reach them",
-            self.closure_digests.clone(),
-        );
-        r.register(
-            "shadow_until_timestamp_seconds",
-            "When the comparison with the next rules ends; 0 without one",
-            self.shadow_until.clone(),
-        );
-        self.register_deliveries(r);
-        self.register_orders(r);
-        r.register(
-            "audit_lines_lost",
-            "Lines of the audit log that could not be written",
-            self.audit_lines_lost.clone(),
-        );
-        r.register(
-            "audit_lines_summed_up",
-            "Lines of the audit log about requests without an account that were counted, not written",
-            self.audit_lines_summed_up.clone(),
-        );
+impl IssuerKeys {
+    fn register(&self, r: &mut Registry, reading: &MetricsSnapshot) {
+        for (issuer, fetches, failures, age) in &reading.issuers {
+            let labels = vec![("issuer", issuer.clone())];
+            for (outcome, count) in [("done", fetches - failures), ("failed", *failures)] {
+                let labels = [labels.clone(), vec![("outcome", outcome.to_owned())]].concat();
+                self.fetches.get_or_create(&labels).inner().store(count, Ordering::Relaxed);
+            }
+            if let Some(age) = age {
+                self.age.get_or_create(&labels).set(i64::try_from(*age).unwrap_or(i64::MAX));
+            }
+        }
+        let help = "Questions to the issuers of workload_auth for their keys, by outcome";
+        r.register("workload_key_fetches", help, self.fetches.clone());
+        let help = "Age of the keys of an issuer of workload_auth";
+        r.register("workload_keys_age_seconds", help, self.age.clone());
+    }
+}
+
+impl MetricsSnapshot {
+    /// The gauges, and the counters that are counted elsewhere.
+    pub(super) fn registry(&self, issuers: &IssuerKeys) -> Registry {
+        let mut registry = Registry::with_prefix("portwarden");
+        issuers.register(&mut registry, self);
+        self.register_load(&mut registry);
+        self.register_state(&mut registry);
+        self.register_outcomes(&mut registry);
+        self.register_deliveries(&mut registry);
+        self.register_orders(&mut registry);
+        registry
     }
 
-    fn register_orders(&self, r: &mut Registry) {
-        r.register("acme_orders", "Orders of a certificate by ACME, by outcome", self.orders.clone());
-        r.register(
-            "acme_order_failing",
-            "1 while the last order of a certificate by ACME failed",
-            self.order_failing.clone(),
-        );
-        r.register(
-            "acme_last_failure_timestamp_seconds",
-            "When an order of a certificate by ACME failed last; 0 if none did",
-            self.last_order_failure.clone(),
-        );
+    fn register_load(&self, r: &mut Registry) {
+        let checks = [("running", self.password_checks_running), ("waiting", self.password_checks_waiting)];
+        gauges(r, "password_checks", "Password checks that run or wait", checks);
+        let connections =
+            [("busy", self.upstream_busy), ("idle", self.upstream_idle), ("waiting", self.upstream_waiting)];
+        let help = "Connections to the registry; waiting: requests for one";
+        gauges(r, "upstream_connections", help, connections);
+        let limited = "What was turned away for load, by the limit";
+        counters(r, "limited", limited, "limit", &self.limited);
+        let deleted = "Tags that were deleted alone, by the registry itself or with the placeholder";
+        counters(r, "deleted_tags", deleted, "how", &self.deleted_tags);
+        counters(r, "pruned", "Tags and manifests that prune deleted", "what", &self.pruned);
+        let lost = ConstCounter::new(self.audit_lines_lost);
+        r.register("audit_lines_lost", "Lines of the audit log that could not be written", lost);
+        let help = "Lines of the audit log about requests without an account that were counted, not written";
+        r.register("audit_lines_summed_up", help, ConstCounter::new(self.audit_lines_summed_up));
     }
 
-    fn register_sign_ins(&self, r: &mut Registry) {
-        r.register("sign_ins", "People on record who have signed in at a provider", self.sign_ins.clone());
-        r.register(
-            "sign_in_checks",
-            "Questions to providers whether a person may still sign in, by outcome",
-            self.sign_in_checks.clone(),
-        );
+    fn register_state(&self, r: &mut Registry) {
+        for (name, help, value) in [
+            ("registry_up", "1 while a registry answers at registry.url", self.registry_up == Some(true)),
+            (
+                "storage_answers_up",
+                "1 while reads are answered from the registry's files",
+                self.answers_from_storage,
+            ),
+            ("frozen", "1 while writes are frozen", self.frozen),
+            ("state_up", "1 while the state file can be used; 0 without one", self.state_up),
+        ] {
+            r.register(name, help, ConstGauge::new(u64::from(value)));
+        }
+        for (name, help, value) in [
+            ("revocations", "Accounts and tokens that are revoked", self.revocations),
+            ("personal_tokens", "Personal tokens that are kept", self.personal_tokens),
+            ("sign_ins", "People on record who have signed in at a provider", self.sign_ins),
+            ("closure_digests", "Digests of which it is known which tags reach them", self.closure_digests),
+        ] {
+            r.register(name, help, ConstGauge::new(value as u64));
+        }
+        let help = "The time since all changes of other replicas were known; 0 without others";
+        r.register("state_behind_seconds", help, ConstGauge::new(self.state_behind));
+        let help = "When the comparison with the next rules ends; 0 without one";
+        r.register("shadow_until_timestamp_seconds", help, ConstGauge::new(self.shadow_until));
+    }
+
+    fn register_outcomes(&self, r: &mut Registry) {
+        for (name, help, counts) in [
+            (
+                "stored_claims",
+                "Labels of accounts that were too long for a token, stored or read in the state file, by outcome",
+                &self.stored_claims,
+            ),
+            (
+                "personal_token_changes",
+                "Personal tokens that were made, and revoked by their ids",
+                &self.personal_token_changes,
+            ),
+            (
+                "device_logins",
+                "Programs that asked for a token of a person, by what became of it",
+                &self.device_logins,
+            ),
+            (
+                "sign_in_checks",
+                "Questions to providers whether a person may still sign in, by outcome",
+                &self.sign_in_checks,
+            ),
+            (
+                "write_once",
+                "Pushes and deletions that a write-once tag was in the way of, by outcome",
+                &self.write_once,
+            ),
+            (
+                "activity",
+                "Pushes, pulls and deletions that were recorded as activity or lost, and failures to store them",
+                &self.activity,
+            ),
+            (
+                "closure",
+                "Questions whether the tags that an account may use reach a digest, by outcome",
+                &self.closure,
+            ),
+        ] {
+            counters(r, name, help, "outcome", counts);
+        }
     }
 
     fn register_deliveries(&self, r: &mut Registry) {
-        r.register(
-            "notifications",
-            "Events that an endpoint has taken or had no room for, and attempts that failed, by outcome",
-            self.notifications.clone(),
-        );
-        r.register(
-            "notifications_waiting",
-            "Events that wait for an endpoint",
-            self.notifications_waiting.clone(),
-        );
-        r.register(
-            "notifications_oldest_seconds",
-            "The age of the oldest event that waits for an endpoint; 0 if none does",
-            self.notifications_oldest.clone(),
-        );
-    }
-
-    fn set_orders(&self, reading: Option<OrderReading>) {
-        let Some(OrderReading { done, failed, is_failing, last_failure }) = reading else { return };
-        for (outcome, count) in [("done", done), ("failed", failed)] {
-            self.orders.get_or_create(&OutcomeLabels { outcome }).inner().store(count, Ordering::Relaxed);
-        }
-        self.order_failing.set(is_failing.into());
-        self.last_order_failure.set(i64::try_from(last_failure).unwrap_or(i64::MAX));
-    }
-
-    /// Endpoints come and go with a reload.
-    fn set_deliveries(&self, deliveries: &[DeliveryReading]) {
-        self.notifications.clear();
-        self.notifications_waiting.clear();
-        self.notifications_oldest.clear();
+        let (events, waiting, oldest) =
+            <(Family<Named, Counter>, Family<Named, Gauge>, Family<Named, Gauge>)>::default();
         let gauge = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
-        for reading in deliveries {
-            let labels = EndpointLabels { endpoint: reading.endpoint.clone() };
+        for reading in &self.deliveries {
+            let labels = vec![("endpoint", reading.endpoint.clone())];
             for (outcome, count) in
                 [("sent", reading.sent), ("failed", reading.failed), ("dropped", reading.dropped)]
             {
-                let labels = DeliveryLabels { endpoint: reading.endpoint.clone(), outcome };
-                self.notifications.get_or_create(&labels).inner().store(count, Ordering::Relaxed);
+                let labels = [labels.clone(), vec![("outcome", outcome.to_owned())]].concat();
+                events.get_or_create(&labels).inc_by(count);
             }
-            self.notifications_waiting.get_or_create(&labels).set(gauge(reading.waiting));
-            self.notifications_oldest.get_or_create(&labels).set(gauge(reading.oldest));
+            waiting.get_or_create(&labels).set(gauge(reading.waiting));
+            oldest.get_or_create(&labels).set(gauge(reading.oldest));
         }
+        let help =
+            "Events that an endpoint has taken or had no room for, and attempts that failed, by outcome";
+        r.register("notifications", help, events);
+        r.register("notifications_waiting", "Events that wait for an endpoint", waiting);
+        let help = "The age of the oldest event that waits for an endpoint; 0 if none does";
+        r.register("notifications_oldest_seconds", help, oldest);
     }
 
-    fn set_outcomes(&self, reading: &MetricsSnapshot) {
-        let by_outcome = [
-            (&self.stored_claims, &reading.stored_claims),
-            (&self.personal_token_changes, &reading.personal_token_changes),
-            (&self.device_logins, &reading.device_logins),
-            (&self.sign_in_checks, &reading.sign_in_checks),
-            (&self.write_once, &reading.write_once),
-            (&self.activity, &reading.activity),
-            (&self.closure, &reading.closure),
-        ];
-        for (family, counts) in by_outcome {
-            for (outcome, count) in counts {
-                family.get_or_create(&OutcomeLabels { outcome }).inner().store(*count, Ordering::Relaxed);
-            }
-        }
+    fn register_orders(&self, r: &mut Registry) {
+        let OrderReading { done, failed, is_failing, last_failure } = self.orders.unwrap_or_default();
+        let counts = self.orders.map(|_| [("done", done), ("failed", failed)]);
+        let help = "Orders of a certificate by ACME, by outcome";
+        counters(r, "acme_orders", help, "outcome", counts.as_ref().map_or(&[], |counts| counts));
+        let help = "1 while the last order of a certificate by ACME failed";
+        r.register("acme_order_failing", help, ConstGauge::new(u64::from(is_failing)));
+        let help = "When an order of a certificate by ACME failed last; 0 if none did";
+        r.register("acme_last_failure_timestamp_seconds", help, ConstGauge::new(last_failure));
     }
+}
 
-    pub(super) fn set(&self, reading: &MetricsSnapshot) {
-        let gauge = |value: usize| i64::try_from(value).unwrap_or(i64::MAX);
-        let set = |family: &Family<StateLabels, Gauge>, state, value: usize| {
-            family.get_or_create(&StateLabels { state }).set(gauge(value));
-        };
-        set(&self.password_checks, "running", reading.password_checks_running);
-        set(&self.password_checks, "waiting", reading.password_checks_waiting);
-        set(&self.upstream_connections, "busy", reading.upstream_busy);
-        set(&self.upstream_connections, "idle", reading.upstream_idle);
-        set(&self.upstream_connections, "waiting", reading.upstream_waiting);
-        for (limit, count) in &reading.limited {
-            self.limited.get_or_create(&LimitLabels { limit }).inner().store(*count, Ordering::Relaxed);
-        }
-        self.set_outcomes(reading);
-        for (how, count) in &reading.deleted_tags {
-            self.deleted_tags.get_or_create(&HowLabels { how }).inner().store(*count, Ordering::Relaxed);
-        }
-        for (what, count) in &reading.pruned {
-            self.pruned.get_or_create(&WhatLabels { what }).inner().store(*count, Ordering::Relaxed);
-        }
-        for (issuer, fetches, failures, age) in &reading.issuers {
-            for (outcome, count) in [("done", fetches - failures), ("failed", *failures)] {
-                let labels = FetchLabels { issuer: issuer.clone(), outcome };
-                self.key_fetches.get_or_create(&labels).inner().store(count, Ordering::Relaxed);
-            }
-            if let Some(age) = age {
-                let labels = IssuerLabels { issuer: issuer.clone() };
-                self.keys_age.get_or_create(&labels).set(i64::try_from(*age).unwrap_or(i64::MAX));
-            }
-        }
-        self.registry_up.set(reading.registry_up.unwrap_or_default().into());
-        self.answers_from_storage.set(reading.answers_from_storage.into());
-        self.frozen.set(reading.frozen.into());
-        self.revocations.set(gauge(reading.revocations));
-        self.personal_tokens.set(gauge(reading.personal_tokens));
-        self.sign_ins.set(gauge(reading.sign_ins));
-        self.closure_digests.set(gauge(reading.closure_digests));
-        self.state_up.set(reading.state_up.into());
-        self.state_behind.set(i64::try_from(reading.state_behind).unwrap_or(i64::MAX));
-        self.shadow_until.set(i64::try_from(reading.shadow_until).unwrap_or(i64::MAX));
-        self.set_orders(reading.orders);
-        self.set_deliveries(&reading.deliveries);
-        self.audit_lines_lost.inner().store(reading.audit_lines_lost, Ordering::Relaxed);
-        self.audit_lines_summed_up.inner().store(reading.audit_lines_summed_up, Ordering::Relaxed);
+fn gauges<const N: usize>(r: &mut Registry, name: &str, help: &str, values: [(&'static str, usize); N]) {
+    let family = Family::<Label, Gauge>::default();
+    for (state, value) in values {
+        family.get_or_create(&[("state", state)]).set(i64::try_from(value).unwrap_or(i64::MAX));
     }
+    r.register(name, help, family);
+}
+
+fn counters(r: &mut Registry, name: &str, help: &str, label: &'static str, counts: &[(&'static str, u64)]) {
+    let family = Family::<Label, Counter>::default();
+    for (value, count) in counts {
+        family.get_or_create(&[(label, *value)]).inc_by(*count);
+    }
+    r.register(name, help, family);
 }

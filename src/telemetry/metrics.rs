@@ -17,7 +17,7 @@ use prometheus_client::{
 
 use super::{
     Decision, Ended, Exposition,
-    gauges::{MetricsSnapshot, Sampled},
+    gauges::{IssuerKeys, Label, MetricsSnapshot},
     process::Process,
 };
 
@@ -26,25 +26,25 @@ use super::{
 pub struct Metrics {
     registry: Registry,
     requests: Family<RequestLabels, Counter>,
-    decisions: Family<DecisionLabels, Counter>,
-    tokens: Family<OutcomeLabels, Counter>,
-    logins: Family<OutcomeLabels, Counter>,
-    shadow: Family<OutcomeLabels, Counter>,
-    stored_blobs: Family<OutcomeLabels, Counter>,
-    storage_answers: Family<OutcomeLabels, Counter>,
-    transfers: Family<EndedLabels, Counter>,
-    bytes: Family<DirectionLabels, Counter>,
+    decisions: Family<Label, Counter>,
+    tokens: Family<Label, Counter>,
+    logins: Family<Label, Counter>,
+    shadow: Family<Label, Counter>,
+    stored_blobs: Family<Label, Counter>,
+    storage_answers: Family<Label, Counter>,
+    transfers: Family<Label, Counter>,
+    bytes: Family<Label, Counter>,
     /// Counters of `bytes`, at hand: they are raised for each piece of a body.
     bytes_in: Counter,
     bytes_out: Counter,
     active: Gauge,
     connections: Gauge,
-    added_latency: Family<RouteLabels, Histogram, fn() -> Histogram>,
-    upstream_latency: Family<RouteLabels, Histogram, fn() -> Histogram>,
-    reloads: Family<OutcomeLabels, Counter>,
+    added_latency: Family<Label, Histogram, fn() -> Histogram>,
+    upstream_latency: Family<Label, Histogram, fn() -> Histogram>,
+    reloads: Family<Label, Counter>,
     last_reload: Gauge<f64, AtomicU64>,
-    certificate_expiry: Family<UseLabels, Gauge<f64, AtomicU64>>,
-    sampled: Sampled,
+    certificate_expiry: Family<Label, Gauge<f64, AtomicU64>>,
+    issuers: IssuerKeys,
 }
 
 /// A connection that is counted as open until it is dropped.
@@ -73,41 +73,6 @@ struct RequestLabels {
     status: u16,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct RouteLabels {
-    route: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct DecisionLabels {
-    decision: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct OutcomeLabels {
-    outcome: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct EndedLabels {
-    ended: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct DirectionLabels {
-    direction: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct UseLabels {
-    r#use: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct BuildLabels {
-    version: &'static str,
-}
-
 /// Our own part of a small request takes tens of microseconds, a password tens of milliseconds.
 const ADDED: [f64; 14] =
     [50e-6, 100e-6, 250e-6, 500e-6, 1e-3, 2.5e-3, 5e-3, 10e-3, 25e-3, 50e-3, 100e-3, 250e-3, 1.0, 5.0];
@@ -117,8 +82,8 @@ const UPSTREAM: [f64; 13] =
 
 impl Default for Metrics {
     fn default() -> Self {
-        let bytes = Family::<DirectionLabels, Counter>::default();
-        let counted = |direction| bytes.get_or_create_owned(&DirectionLabels { direction });
+        let bytes = Family::<Label, Counter>::default();
+        let counted = |direction| bytes.get_or_create_owned(&[("direction", direction)]);
         let (bytes_in, bytes_out) = (counted("in"), counted("out"));
         let mut metrics = Self {
             registry: Registry::default(),
@@ -140,7 +105,7 @@ impl Default for Metrics {
             reloads: Family::default(),
             last_reload: Gauge::default(),
             certificate_expiry: Family::default(),
-            sampled: Sampled::default(),
+            issuers: IssuerKeys::default(),
         };
         metrics.begin_at_zero();
         metrics.registry = metrics.register();
@@ -154,46 +119,47 @@ impl Metrics {
     /// # Errors
     /// None that is known: the library formats into memory.
     pub fn render(&self, reading: &MetricsSnapshot, form: Exposition) -> Result<String, fmt::Error> {
-        self.sampled.set(reading);
         let mut text = String::new();
-        text::encode(&mut text, &self.registry)?;
+        text::encode_registry(&mut text, &self.registry)?;
+        text::encode_registry(&mut text, &reading.registry(&self.issuers))?;
+        text::encode_eof(&mut text)?;
         Ok(form.of(text))
     }
 
     /// A counter that appears with its first event hides that event from `rate` and `increase`.
     fn begin_at_zero(&self) {
         for decision in Decision::ALL {
-            drop(self.decisions.get_or_create(&DecisionLabels { decision: decision.as_str() }));
-            drop(self.tokens.get_or_create(&OutcomeLabels { outcome: decision.as_str() }));
+            drop(self.decisions.get_or_create(&[("decision", decision.as_str())]));
+            drop(self.tokens.get_or_create(&[("outcome", decision.as_str())]));
         }
         for ended in Ended::ALL {
-            drop(self.transfers.get_or_create(&EndedLabels { ended: ended.as_str() }));
+            drop(self.transfers.get_or_create(&[("ended", ended.as_str())]));
         }
-        for outcome in ["accepted", "failed", "throttled", "unanswered"] {
-            drop(self.logins.get_or_create(&OutcomeLabels { outcome }));
-        }
-        for outcome in ["same", "gain", "loss", "undecided"] {
-            drop(self.shadow.get_or_create(&OutcomeLabels { outcome }));
-        }
-        for outcome in ["file", "answer", "missing", "other", "unreadable", "slow", "busy"] {
-            drop(self.stored_blobs.get_or_create(&OutcomeLabels { outcome }));
-        }
-        for outcome in [
-            "storage",
-            "off",
-            "condition",
-            "unlearned",
-            "accept",
-            "missing",
-            "other",
-            "unreadable",
-            "slow",
-            "busy",
-        ] {
-            drop(self.storage_answers.get_or_create(&OutcomeLabels { outcome }));
-        }
-        for outcome in ["done", "failed"] {
-            drop(self.reloads.get_or_create(&OutcomeLabels { outcome }));
+        let outcomes: [(_, &[_]); 5] = [
+            (&self.logins, &["accepted", "failed", "throttled", "unanswered"]),
+            (&self.shadow, &["same", "gain", "loss", "undecided"]),
+            (&self.stored_blobs, &["file", "answer", "missing", "other", "unreadable", "slow", "busy"]),
+            (
+                &self.storage_answers,
+                &[
+                    "storage",
+                    "off",
+                    "condition",
+                    "unlearned",
+                    "accept",
+                    "missing",
+                    "other",
+                    "unreadable",
+                    "slow",
+                    "busy",
+                ],
+            ),
+            (&self.reloads, &["done", "failed"]),
+        ];
+        for (family, outcomes) in outcomes {
+            for outcome in outcomes {
+                drop(family.get_or_create(&[("outcome", *outcome)]));
+            }
         }
     }
 
@@ -217,32 +183,32 @@ impl Metrics {
 
     /// A request for the registry was decided.
     pub fn decided(&self, decision: Decision) {
-        self.decisions.get_or_create(&DecisionLabels { decision: decision.as_str() }).inc();
+        self.decisions.get_or_create(&[("decision", decision.as_str())]).inc();
     }
 
     /// A token was asked for: `allowed` is one issued.
     pub fn token(&self, decision: Decision) {
-        self.tokens.get_or_create(&OutcomeLabels { outcome: decision.as_str() }).inc();
+        self.tokens.get_or_create(&[("outcome", decision.as_str())]).inc();
     }
 
     /// A password was checked: `accepted`, `failed`, `throttled` or `unanswered`.
     pub fn login(&self, outcome: &'static str) {
-        self.logins.get_or_create(&OutcomeLabels { outcome }).inc();
+        self.logins.get_or_create(&[("outcome", outcome)]).inc();
     }
 
     /// A request was put to the next rules: `same`, `gain`, `loss` or `undecided`.
     pub fn compared(&self, outcome: &'static str) {
-        self.shadow.get_or_create(&OutcomeLabels { outcome }).inc();
+        self.shadow.get_or_create(&[("outcome", outcome)]).inc();
     }
 
     /// A blob was to be read from its file: `file` where it was, else the reason why the registry was asked for all of it.
     pub fn read_blob(&self, outcome: &'static str) {
-        self.stored_blobs.get_or_create(&OutcomeLabels { outcome }).inc();
+        self.stored_blobs.get_or_create(&[("outcome", outcome)]).inc();
     }
 
     /// A read was to be answered from files: `storage` where it was, else the reason why the registry was asked.
     pub fn answered_from_storage(&self, outcome: &'static str) {
-        self.storage_answers.get_or_create(&OutcomeLabels { outcome }).inc();
+        self.storage_answers.get_or_create(&[("outcome", outcome)]).inc();
     }
 
     /// Bytes of bodies that were passed on.
@@ -257,19 +223,19 @@ impl Metrics {
     /// A request was sent on: the time it had been with Portwarden, and the time that the registry took to its
     /// response's head.
     pub fn forwarded(&self, route: &'static str, added: Duration, upstream: Duration) {
-        self.added_latency.get_or_create(&RouteLabels { route }).observe(added.as_secs_f64());
-        self.upstream_latency.get_or_create(&RouteLabels { route }).observe(upstream.as_secs_f64());
+        self.added_latency.get_or_create(&[("route", route)]).observe(added.as_secs_f64());
+        self.upstream_latency.get_or_create(&[("route", route)]).observe(upstream.as_secs_f64());
     }
 
     /// A request that was sent on has ended.
     pub fn transferred(&self, ended: Ended) {
-        self.transfers.get_or_create(&EndedLabels { ended: ended.as_str() }).inc();
+        self.transfers.get_or_create(&[("ended", ended.as_str())]).inc();
     }
 
     /// The configuration was read anew, or could not be.
     pub fn reloaded(&self, outcome: Result<(), ()>) {
         let outcome = if outcome.is_ok() { "done" } else { "failed" };
-        self.reloads.get_or_create(&OutcomeLabels { outcome }).inc();
+        self.reloads.get_or_create(&[("outcome", outcome)]).inc();
         if outcome == "done" {
             self.last_reload.set(unix(SystemTime::now()));
         }
@@ -277,18 +243,14 @@ impl Metrics {
 
     /// Sets the expiry of a certificate in use; `purpose` is `server` or `token`.
     pub fn certificate_expires(&self, purpose: &'static str, at: SystemTime) {
-        self.certificate_expiry.get_or_create(&UseLabels { r#use: purpose }).set(unix(at));
+        self.certificate_expiry.get_or_create(&[("use", purpose)]).set(unix(at));
     }
 
     fn register(&self) -> Registry {
         let mut registry = Registry::default();
         registry.register_collector(Box::new(Process::started_now()));
         let r = registry.sub_registry_with_prefix("portwarden");
-        r.register(
-            "build",
-            "The version that runs",
-            Info::new(BuildLabels { version: env!("CARGO_PKG_VERSION") }),
-        );
+        r.register("build", "The version that runs", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
         r.register(
             "requests",
             "Requests by kind of endpoint, method and status; 499: the client went away",
@@ -350,7 +312,6 @@ impl Metrics {
             Unit::Seconds,
             self.certificate_expiry.clone(),
         );
-        self.sampled.register(r);
         registry
     }
 }
