@@ -4,7 +4,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use super::{
     answer::Answer,
-    page_error::PageError,
+    page_error::{PageError, PageResult},
     pagination::part,
     repositories::VisibleRepositories,
     visit::{Request, Visit},
@@ -25,7 +25,7 @@ const SURVEYED: usize = 2_000;
 const AT_A_TIME: usize = 250;
 
 /// The page: for a repository that is asked about, and for those that can be seen.
-pub(super) async fn show(request: &Request<'_>, visit: &Visit) -> Result<Answer, PageError> {
+pub(super) async fn show(request: &Request<'_>, visit: &Visit) -> PageResult {
     let asked = request.parameter("name").trim().to_owned();
     let sees_others = request.sees_others(visit).await?;
     let account = if sees_others { request.parameter("account").trim().to_owned() } else { String::new() };
@@ -68,7 +68,7 @@ async fn listed<'n>(
     names: &'n [RepositoryName],
     surveyed: &[(&'n str, RightsOn)],
     only: Option<RightOn>,
-) -> Result<(Page, Vec<(&'n str, RightsOn)>), PageError> {
+) -> PageResult<(Page, Vec<(&'n str, RightsOn)>)> {
     if let Some(only) = only {
         let wanted: Vec<_> = surveyed.iter().filter(|(_, rights)| rights.of(only).is_any()).collect();
         let page = part(wanted.len(), ON_A_PAGE, request.page_number());
@@ -87,7 +87,7 @@ async fn survey<'n>(
     request: &Request<'_>,
     visit: &Visit,
     names: &'n [RepositoryName],
-) -> Result<Vec<(&'n str, RightsOn)>, PageError> {
+) -> PageResult<Vec<(&'n str, RightsOn)>> {
     let mut rights = Vec::new();
     if request.context.snapshot.authorizers.has_back_ends() {
         return Ok(rights);
@@ -168,11 +168,7 @@ impl<'a> Asked<'a> {
     }
 }
 
-async fn rights_on(
-    request: &Request<'_>,
-    visit: &Visit,
-    on: (&str, Option<&str>),
-) -> Result<RightsOn, PageError> {
+async fn rights_on(request: &Request<'_>, visit: &Visit, on: (&str, Option<&str>)) -> PageResult<RightsOn> {
     rights_of(request, Asked::of(request, visit), on).await
 }
 
@@ -180,7 +176,7 @@ async fn rights_of(
     request: &Request<'_>,
     asked: Asked<'_>,
     (name, tag): (&str, Option<&str>),
-) -> Result<RightsOn, PageError> {
+) -> PageResult<RightsOn> {
     let on = async |actions: &'static [&'static str]| {
         let mut on_tag = right(request, asked, ("repository", name, tag), actions).await?;
         if tag.is_some() && !on_tag.allowed {
@@ -203,7 +199,7 @@ async fn right(
     Asked { caller, explains }: Asked<'_>,
     (resource_type, name, tag): (&str, &str, Option<&str>),
     actions: &[&str],
-) -> Result<Right, PageError> {
+) -> PageResult<Right> {
     let actions: Vec<String> = actions.iter().map(|action| (*action).to_owned()).collect();
     let question = Question {
         account: caller.account,

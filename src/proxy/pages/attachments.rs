@@ -9,7 +9,7 @@ use hyper::StatusCode;
 use tokio::time::timeout;
 
 use super::{
-    page_error::PageError,
+    page_error::{PageError, PageResult},
     reader::{FoundManifest, Reader},
 };
 use crate::{
@@ -94,7 +94,7 @@ impl Attachments {
             let (reader, name) = (reader.clone(), name.clone());
             async move { reader.digest_of(&name, &digest).await }
         });
-        let is_there = |found: Option<Result<_, PageError>>| match found? {
+        let is_there = |found: Option<PageResult<_>>| match found? {
             Ok(_) => Some(true),
             Err(PageError::NotFound) => Some(false),
             Err(_) => None,
@@ -162,7 +162,7 @@ pub(super) async fn listed_badges(
 
 /// A list of referrers. One that is too large to be looked into counts as empty: pushers choose how many there are, and
 /// it is to be read once a minute like the others, and hide none of them.
-async fn list_of(reader: &Reader, name: &RepositoryName, digest: &str) -> Result<Vec<Descriptor>, PageError> {
+async fn list_of(reader: &Reader, name: &RepositoryName, digest: &str) -> PageResult<Vec<Descriptor>> {
     let is_too_large = |error: &PageError| match error {
         PageError::Strange(status) => *status == StatusCode::OK,
         PageError::Refused(refusal) => refusal.code == ErrorCode::BadGateway && refusal.retry_after.is_none(),

@@ -3,7 +3,7 @@
 use super::{
     answer::Answer,
     attachments::Attachments,
-    page_error::PageError,
+    page_error::{PageError, PageResult},
     reader::{FoundManifest, Reader},
     repository::shown_tags,
     tag_order,
@@ -21,11 +21,7 @@ const OFFERED: usize = 200;
 const USUAL: &str = "linux/amd64";
 
 /// The page: the form, and the differences where two images are named.
-pub(super) async fn show(
-    request: &mut Request<'_>,
-    visit: &Visit,
-    name: &RepositoryName,
-) -> Result<Answer, PageError> {
+pub(super) async fn show(request: &mut Request<'_>, visit: &Visit, name: &RepositoryName) -> PageResult {
     request.log.about(name, None);
     let reader = request.reader(visit);
     let mut tags = shown_tags(request, &reader, name).await?;
@@ -66,7 +62,7 @@ async fn compare(
     asked: [&str; 2],
     platform: &str,
     platforms: &mut Platforms,
-) -> Result<Problem, PageError> {
+) -> PageResult<Problem> {
     let mut found = Vec::new();
     for asked in asked {
         match read(reader, name, asked).await? {
@@ -96,11 +92,7 @@ async fn compare(
 }
 
 /// The manifest that a tag or a digest names; `None` if there is none that the visitor may pull.
-async fn read(
-    reader: &Reader,
-    name: &RepositoryName,
-    asked: &str,
-) -> Result<Option<FoundManifest>, PageError> {
+async fn read(reader: &Reader, name: &RepositoryName, asked: &str) -> PageResult<Option<FoundManifest>> {
     if Tag::parse(asked).is_none() && Digest::parse(asked).is_none() {
         return Ok(None);
     }
@@ -129,7 +121,7 @@ async fn compared(
     name: &RepositoryName,
     found: FoundManifest,
     platform: &str,
-) -> Result<Option<Compared>, PageError> {
+) -> PageResult<Option<Compared>> {
     let digest = found.digest.to_string();
     let manifest = match found.manifest {
         Manifest::Index { manifests, .. } => {

@@ -9,7 +9,7 @@ use hyper::{HeaderMap, StatusCode};
 use super::{
     answer::Answer,
     attachments::Attachments,
-    page_error::PageError,
+    page_error::{PageError, PageResult},
     reader::Reader,
     visit::{Request, Visit},
 };
@@ -36,7 +36,7 @@ pub(super) async fn ask(
     visit: &Visit,
     name: &RepositoryName,
     digest: &Digest,
-) -> Result<Answer, PageError> {
+) -> PageResult {
     request.log.about(name, Some(digest.as_str()));
     let reader = request.reader(visit);
     permit(request, &reader, name, digest.as_str()).await?;
@@ -67,7 +67,7 @@ pub(super) async fn delete(
     visit: &Visit,
     name: &RepositoryName,
     digest: &Digest,
-) -> Result<Answer, PageError> {
+) -> PageResult {
     let (form, reader, permit) = sent(request, visit, name, digest.as_str()).await?;
     let (tags, _) = tags_on(&reader, name, digest).await?;
     if form.get("tags") != in_short(&tags) {
@@ -124,7 +124,7 @@ pub(super) async fn sent(
     visit: &Visit,
     name: &RepositoryName,
     reference: &str,
-) -> Result<(Form, Reader, Permit), PageError> {
+) -> PageResult<(Form, Reader, Permit)> {
     request.log.about(name, Some(reference));
     let form = signed_form(request, visit).await?;
     let reader = request.reader(visit);
@@ -137,7 +137,7 @@ pub(super) async fn sent(
 ///
 /// # Errors
 /// It comes from elsewhere.
-pub(super) async fn signed_form(request: &mut Request<'_>, visit: &Visit) -> Result<Form, PageError> {
+pub(super) async fn signed_form(request: &mut Request<'_>, visit: &Visit) -> PageResult<Form> {
     let form = request.form().await?;
     match visit.sent(&form, request.context.snapshot) {
         true => Ok(form),
@@ -149,7 +149,7 @@ pub(super) async fn signed_form(request: &mut Request<'_>, visit: &Visit) -> Res
 ///
 /// # Errors
 /// There is no session.
-pub(super) fn csrf(request: &Request<'_>, visit: &Visit) -> Result<String, PageError> {
+pub(super) fn csrf(request: &Request<'_>, visit: &Visit) -> PageResult<String> {
     let session = visit.session.as_ref().ok_or_else(|| {
         PageError::Denied("sign in first: a password that comes with the request can only look".to_owned())
     })?;
@@ -161,7 +161,7 @@ pub(super) async fn passage(
     request: &mut Request<'_>,
     reader: &Reader,
     permit: &Permit,
-) -> Result<Passage, PageError> {
+) -> PageResult<Passage> {
     let (rules, authorizers) = (&reader.snapshot.write_once, &reader.snapshot.authorizers);
     if !WriteOnceGate::concerns(permit, rules) {
         return Ok(Passage::default());
@@ -182,7 +182,7 @@ pub(super) async fn permit(
     reader: &Reader,
     name: &RepositoryName,
     reference: &str,
-) -> Result<Permit, PageError> {
+) -> PageResult<Permit> {
     let path = format!("/v2/{name}/manifests/{reference}");
     let permitted = reader.permit(Method::Delete, &path).await?;
     match permitted {
@@ -213,7 +213,7 @@ async fn tags_on(
     reader: &Reader,
     name: &RepositoryName,
     digest: &Digest,
-) -> Result<(Vec<String>, usize), PageError> {
+) -> PageResult<(Vec<String>, usize)> {
     let mut tags = match reader.tags(name).await {
         Err(PageError::NotFound) => Vec::new(),
         tags => tags?,

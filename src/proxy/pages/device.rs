@@ -10,7 +10,7 @@ use hyper::StatusCode;
 
 use super::{
     answer::Answer,
-    page_error::PageError,
+    page_error::{PageError, PageResult},
     tokens::{Owner, fit_to_show, read, wish_in},
     visit::{Request, Visit},
 };
@@ -29,7 +29,7 @@ use crate::{
 };
 
 /// The page: the field for a code, or what the program with that code asks for.
-pub(super) async fn show(request: &Request<'_>, visit: &Visit) -> Result<Answer, PageError> {
+pub(super) async fn show(request: &Request<'_>, visit: &Visit) -> PageResult {
     let owner = owner(request, visit)?;
     let typed = request.parameter("user_code");
     if typed.is_empty() {
@@ -55,7 +55,7 @@ pub(super) async fn show(request: &Request<'_>, visit: &Visit) -> Result<Answer,
 }
 
 /// Allows or refuses what a program asks for.
-pub(super) async fn decide(request: &mut Request<'_>, visit: &Visit) -> Result<Answer, PageError> {
+pub(super) async fn decide(request: &mut Request<'_>, visit: &Visit) -> PageResult {
     let owner = owner(request, visit)?;
     let form = request.form().await?;
     if !visit.sent(&form, request.context.snapshot) {
@@ -125,7 +125,7 @@ fn granted<'s>(
 }
 
 /// The visitor, where it may have tokens, and programs may ask for them.
-fn owner(request: &Request<'_>, visit: &Visit) -> Result<Owner, PageError> {
+fn owner(request: &Request<'_>, visit: &Visit) -> PageResult<Owner> {
     if !request.context.snapshot.may_log_in_programs() {
         return Err(PageError::NoPage);
     }
@@ -138,7 +138,7 @@ fn admit(request: &Request<'_>) -> Result<(), Refusal> {
     request.authentication.token_requests.admit(request.address, rate, Instant::now())
 }
 
-fn no_such(request: &Request<'_>, wrong: WrongCode) -> Result<Answer, PageError> {
+fn no_such(request: &Request<'_>, wrong: WrongCode) -> PageResult {
     let refuse = |code, problem| Refusal::new(code, views::device_problem(problem));
     let (refusal, problem) = match wrong {
         WrongCode::Unknown => (refuse(ErrorCode::NotFound, DeviceProblem::Unknown), DeviceProblem::Unknown),

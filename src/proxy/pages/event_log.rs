@@ -11,7 +11,7 @@ use tokio::task::spawn_blocking;
 
 use super::{
     events::{is_wanted, row, since, timestamp},
-    page_error::PageError,
+    page_error::{PageError, PageResult},
     visit::Request,
 };
 use crate::{
@@ -53,7 +53,7 @@ pub(super) async fn read(
     request: &Request<'_>,
     filter: &EventFilter,
     bounds: Bounds,
-) -> Result<Option<Found>, PageError> {
+) -> PageResult<Option<Found>> {
     let Some(recent) = request.log.recent() else { return Ok(None) };
     let from = match request.parameter("from") {
         from if from.is_empty() => None,

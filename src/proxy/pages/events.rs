@@ -10,13 +10,13 @@ use serde_json::Value;
 use super::{
     answer::Answer,
     event_log::{EXPORT, Found, PAGE, as_csv, as_json_lines, read},
-    page_error::PageError,
+    page_error::{PageError, PageResult},
     visit::{Request, Visit},
 };
 use crate::ui::{EventAction, EventFilter, EventRow, Events, LogPart, views};
 
 /// The page, or its rows as a file.
-pub(super) async fn show(request: &Request<'_>, visit: &Visit) -> Result<Answer, PageError> {
+pub(super) async fn show(request: &Request<'_>, visit: &Visit) -> PageResult {
     if !request.sees_others(visit).await? {
         let why =
             "events are for those who have signed in and may see the whole catalogue (registry:catalog:*)";

@@ -6,7 +6,7 @@ use super::{
     activity::Known,
     answer::Answer,
     documents::Documents,
-    page_error::PageError,
+    page_error::PageResult,
     reader::{self, Reader},
     repository::{may_delete, may_delete_tag},
     same_image::SameImage,
@@ -31,7 +31,7 @@ pub(super) async fn show(
     visit: &Visit,
     name: &RepositoryName,
     reference: &Reference,
-) -> Result<Answer, PageError> {
+) -> PageResult {
     let (asked, tag) = match reference {
         Reference::Tag(tag) => (tag.as_str(), Some(tag.as_str())),
         Reference::Digest(digest) => (digest.as_str(), None),

@@ -57,7 +57,7 @@ pub(super) use known_tags::KnownTags;
 use known_usage::KnownUsage;
 use object_store::ObjectStores;
 use outage::Outage;
-use page_error::PageError;
+use page_error::{PageError, PageResult};
 use summaries::Summaries;
 pub(super) use visit::{Request, Visit};
 
@@ -175,7 +175,7 @@ fn without_slash(request: &Request<'_>) -> Option<String> {
 }
 
 /// Holds a slot of the visitor's address, which is kept until the page has gone out.
-async fn visited_in_turn(page: PagePath, request: &mut Request<'_>) -> Result<Answer, PageError> {
+async fn visited_in_turn(page: PagePath, request: &mut Request<'_>) -> PageResult {
     let slot = request.pages.slots.take(request.address).await.map_err(|_| {
         Refusal::new(ErrorCode::Unavailable, "too many pages are being made; try again later")
             .retry_after(RETRY_AFTER)
@@ -185,7 +185,7 @@ async fn visited_in_turn(page: PagePath, request: &mut Request<'_>) -> Result<An
     Ok(answer)
 }
 
-async fn visited(page: PagePath, request: &mut Request<'_>) -> Result<Answer, PageError> {
+async fn visited(page: PagePath, request: &mut Request<'_>) -> PageResult {
     let visit = match Visit::of(request, &page).await? {
         Ok(visit) => visit,
         Err(elsewhere) => return Ok(elsewhere),

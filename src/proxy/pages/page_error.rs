@@ -8,6 +8,9 @@ use crate::{
     ui::{Problem, ProblemKind, views},
 };
 
+/// An answer, or another part of a page; or the reason why there is no page.
+pub(super) type PageResult<T = Answer> = Result<T, PageError>;
+
 /// The reason why there is no page.
 #[derive(Debug)]
 pub(super) enum PageError {

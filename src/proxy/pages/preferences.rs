@@ -6,7 +6,7 @@
 
 use hyper::header::{self, HeaderMap};
 
-use super::{answer::Answer, page_error::PageError, sign_in::page_to_return_to, visit::Request};
+use super::{answer::Answer, page_error::PageResult, sign_in::page_to_return_to, visit::Request};
 use crate::{
     proxy::{
         auth::session::cookie_of,
@@ -75,7 +75,7 @@ impl Preferences {
 }
 
 /// Keeps what was chosen in the browser, and goes back to the page.
-pub(super) async fn choose(request: &mut Request<'_>) -> Result<Answer, PageError> {
+pub(super) async fn choose(request: &mut Request<'_>) -> PageResult {
     let form = request.form().await?;
     let (kept, chosen) = (Preferences::of(&request.context.head.headers), Preferences::read(&form));
     let all = Preferences {

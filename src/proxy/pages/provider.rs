@@ -5,7 +5,12 @@
 
 use std::{sync::Arc, time::Instant};
 
-use super::{answer::Answer, page_error::PageError, sign_in::next, visit::Request};
+use super::{
+    answer::Answer,
+    page_error::{PageError, PageResult},
+    sign_in::next,
+    visit::Request,
+};
 use crate::{
     authn::{Identity, SignInSection},
     proxy::{
@@ -28,7 +33,7 @@ const START_AGAIN: &str = "this answer of the provider belongs to no sign-in of 
                            again on the page to sign in";
 
 /// Answers at the address of a section: a browser without an answer of the provider is sent there.
-pub(super) async fn answer(request: &mut Request<'_>, section: &str) -> Result<Answer, PageError> {
+pub(super) async fn answer(request: &mut Request<'_>, section: &str) -> PageResult {
     let snapshot = Arc::clone(request.context.snapshot);
     let section = SignInSection::parse(section).ok_or(PageError::NoPage)?;
     let provider = snapshot.sign_ins.provider(section).ok_or(PageError::NoPage)?;
@@ -60,7 +65,7 @@ pub(super) async fn answer(request: &mut Request<'_>, section: &str) -> Result<A
 }
 
 /// Sends the browser to the provider.
-async fn send(request: &mut Request<'_>, provider: &Provider) -> Result<Answer, PageError> {
+async fn send(request: &mut Request<'_>, provider: &Provider) -> PageResult {
     let wanted = next(request, &request.parameter("next"));
     if is_from_elsewhere(request) {
         // The person decides here whether to sign in, and not a link of another site.
@@ -86,7 +91,7 @@ async fn come_back(
     request: &mut Request<'_>,
     provider: &Arc<Provider>,
     (query, attempt): (&Form, Attempt),
-) -> Result<Answer, PageError> {
+) -> PageResult {
     let (snapshot, section) = (Arc::clone(request.context.snapshot), provider.section());
     let Some(code) = once(query, "code").filter(|code| !code.is_empty()) else {
         return Err(refused_by(provider, query.get("error")));
@@ -108,7 +113,7 @@ async fn come_back(
 }
 
 /// Pins the person to the account, unless the name is another's.
-async fn record(request: &Request<'_>, provider: &Provider, person: Person) -> Result<Identity, PageError> {
+async fn record(request: &Request<'_>, provider: &Provider, person: Person) -> PageResult<Identity> {
     let snapshot = request.context.snapshot;
     let Person { subject, account, labels, secret } = person;
     if snapshot.authenticators.has_spelling_of(&account) || snapshot.is_of_no_password(&account) {

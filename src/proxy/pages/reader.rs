@@ -6,7 +6,12 @@ use std::sync::Arc;
 use hyper::{HeaderMap, StatusCode, body::Bytes};
 use serde::Deserialize;
 
-use super::{known_tags::KnownTags, object_store::ObjectStores, page_error::PageError, summaries::Summaries};
+use super::{
+    known_tags::KnownTags,
+    object_store::ObjectStores,
+    page_error::{PageError, PageResult},
+    summaries::Summaries,
+};
 use crate::{
     authz::{self, Denial, NotPermitted, Permit, TagLock},
     image::{Descriptor, ImageConfig, Manifest},
@@ -57,7 +62,7 @@ pub(super) const LARGEST: usize = 512 << 10;
 
 impl Reader {
     /// The tags of a repository, in the registry's order.
-    pub(super) async fn tags(&self, name: &RepositoryName) -> Result<Vec<Tag>, PageError> {
+    pub(super) async fn tags(&self, name: &RepositoryName) -> PageResult<Vec<Tag>> {
         match self.may_list(name).await? {
             true => self.listed(name).await,
             false => self.inquiry().visible_tags(name).await?.ok_or(PageError::NotFound),
@@ -66,7 +71,7 @@ impl Reader {
 
     /// The same without those that belong to another manifest, such as a signature; as they were known within the last
     /// minute. It costs the list alone.
-    pub(super) async fn image_tags(&self, name: &RepositoryName) -> Result<Arc<[Tag]>, PageError> {
+    pub(super) async fn image_tags(&self, name: &RepositoryName) -> PageResult<Arc<[Tag]>> {
         let of_images = |tags: Vec<Tag>| tags.into_iter().filter(|tag| tag.subject().is_none()).collect();
         if !self.may_list(name).await? {
             let visible = self.inquiry().visible_image_tags(name).await?;
@@ -91,7 +96,7 @@ impl Reader {
     ///
     /// # Errors
     /// It may see none, or that cannot be decided.
-    pub(super) async fn may_list(&self, name: &RepositoryName) -> Result<bool, PageError> {
+    pub(super) async fn may_list(&self, name: &RepositoryName) -> PageResult<bool> {
         let route = Route::parse("GET", &list_of(name), None).map_err(|_| PageError::NotFound)?;
         let asked = self.caller.as_authz(&self.snapshot.settings.service);
         match authz::authorize(&self.snapshot.authorizers, asked, route).await {
@@ -102,7 +107,7 @@ impl Reader {
         }
     }
 
-    async fn listed(&self, name: &RepositoryName) -> Result<Vec<Tag>, PageError> {
+    async fn listed(&self, name: &RepositoryName) -> PageResult<Vec<Tag>> {
         let reply = self.get(&list_of(name), "application/json").await?;
         let Ok(listed) = serde_json::from_slice::<Tags>(&reply.body) else {
             return Err(PageError::Strange(reply.status));
@@ -111,11 +116,7 @@ impl Reader {
     }
 
     /// The manifest that a tag or a digest names.
-    pub(super) async fn manifest(
-        &self,
-        name: &RepositoryName,
-        reference: &str,
-    ) -> Result<FoundManifest, PageError> {
+    pub(super) async fn manifest(&self, name: &RepositoryName, reference: &str) -> PageResult<FoundManifest> {
         let reply = self.get(&format!("/v2/{name}/manifests/{reference}"), MANIFESTS).await?;
         let digest = digest_in(&reply.headers).ok_or(PageError::Strange(reply.status))?;
         let media_type = text(&reply.headers, "content-type").to_owned();
@@ -128,11 +129,7 @@ impl Reader {
     ///
     /// # Errors
     /// [`PageError::NotFound`]: the registry lists none, as registry 2.8 and 3.
-    pub(super) async fn referrers(
-        &self,
-        name: &RepositoryName,
-        digest: &str,
-    ) -> Result<Vec<Descriptor>, PageError> {
+    pub(super) async fn referrers(&self, name: &RepositoryName, digest: &str) -> PageResult<Vec<Descriptor>> {
         let reply = self.get(&format!("/v2/{name}/referrers/{digest}"), INDEX).await?;
         match manifest_in(Some(INDEX), &reply.body) {
             Manifest::Index { manifests, .. } => Ok(manifests),
@@ -141,7 +138,7 @@ impl Reader {
     }
 
     /// The digest of what a tag names.
-    pub(super) async fn digest_of(&self, name: &RepositoryName, tag: &str) -> Result<Digest, PageError> {
+    pub(super) async fn digest_of(&self, name: &RepositoryName, tag: &str) -> PageResult<Digest> {
         let path = format!("/v2/{name}/manifests/{tag}");
         let reply = only_ok(self.ask(Method::Head, &path, MANIFESTS).await?)?;
         digest_in(&reply.headers).ok_or(PageError::Strange(reply.status))
@@ -155,7 +152,7 @@ impl Reader {
         &self,
         name: &RepositoryName,
         config: &Descriptor,
-    ) -> Result<Result<ImageConfig, NoConfig>, PageError> {
+    ) -> PageResult<Result<ImageConfig, NoConfig>> {
         let document = self.document(name, config).await?;
         Ok(document.and_then(|document| ImageConfig::parse(&document).ok_or(NoConfig::Unreadable)))
     }
@@ -168,7 +165,7 @@ impl Reader {
         &self,
         name: &RepositoryName,
         blob: &Descriptor,
-    ) -> Result<Result<Bytes, NoConfig>, PageError> {
+    ) -> PageResult<Result<Bytes, NoConfig>> {
         let answer = self.ask(Method::Get, &format!("/v2/{name}/blobs/{}", blob.digest), ANYTHING).await;
         let document = match answer {
             Ok(reply) if reply.status.is_redirection() => match self.follow(&reply.headers, blob).await {
@@ -192,7 +189,7 @@ impl Reader {
     }
 
     /// Returns true if the visitor may send that request.
-    pub(super) async fn may(&self, method: Method, path: &str) -> Result<bool, PageError> {
+    pub(super) async fn may(&self, method: Method, path: &str) -> PageResult<bool> {
         match self.permit(method, path).await {
             Ok(permit) => Ok(permit.is_ok()),
             Err(PageError::NotFound) => Ok(false),
@@ -202,11 +199,7 @@ impl Reader {
     }
 
     /// The permit for a request; the reason where there is none.
-    pub(super) async fn permit(
-        &self,
-        method: Method,
-        path: &str,
-    ) -> Result<Result<Permit, Denial>, PageError> {
+    pub(super) async fn permit(&self, method: Method, path: &str) -> PageResult<Result<Permit, Denial>> {
         let route = Route::parse(method.as_str(), path, None).map_err(|_| PageError::NotFound)?;
         let asked = self.caller.as_authz(&self.snapshot.settings.service);
         match authz::authorize(&self.snapshot.authorizers, asked, route).await {
@@ -231,12 +224,12 @@ impl Reader {
         }
     }
 
-    pub(super) async fn get(&self, path: &str, accept: &'static str) -> Result<Reply, PageError> {
+    pub(super) async fn get(&self, path: &str, accept: &'static str) -> PageResult<Reply> {
         only_ok(self.ask(Method::Get, path, accept).await?)
     }
 
     /// Asks; what one may not see is not there.
-    async fn ask(&self, method: Method, path: &str, accept: &'static str) -> Result<Reply, PageError> {
+    async fn ask(&self, method: Method, path: &str, accept: &'static str) -> PageResult<Reply> {
         let permit = self.permit(method, path).await?;
         let permit = permit.map_err(|denial| PageError::Hidden(denial.by.in_full()))?;
         let lesson = self.inquiry().lesson(permit.route());
@@ -260,7 +253,7 @@ fn list_of(name: &RepositoryName) -> String {
 ///
 /// # Errors
 /// It has another one.
-fn only_ok(reply: Reply) -> Result<Reply, PageError> {
+fn only_ok(reply: Reply) -> PageResult<Reply> {
     match reply.status {
         StatusCode::OK => Ok(reply),
         StatusCode::NOT_FOUND => Err(PageError::NotFound),
@@ -272,7 +265,7 @@ fn only_ok(reply: Reply) -> Result<Reply, PageError> {
 ///
 /// # Errors
 /// What may be another answer in a moment.
-pub(super) fn lasting<T>(answer: Result<T, PageError>) -> Result<Option<T>, PageError> {
+pub(super) fn lasting<T>(answer: PageResult<T>) -> PageResult<Option<T>> {
     match answer {
         Ok(found) => Ok(Some(found)),
         Err(PageError::Refused(refusal)) if refusal.retry_after.is_some() => Err(refusal.into()),

@@ -7,7 +7,7 @@ use tokio::time::{Instant, timeout_at};
 use super::{
     activity::Known,
     answer::Answer,
-    page_error::PageError,
+    page_error::PageResult,
     pagination::part,
     search::{self, FoundTags, Words},
     visit::{Request, Visit},
@@ -28,7 +28,7 @@ const PATIENCE: Duration = Duration::from_secs(3);
 const WITH_ACTIVITY: usize = 5_000;
 
 /// The repositories, or those that match what is searched for.
-pub(super) async fn show(request: &Request<'_>, visit: &Visit) -> Result<Answer, PageError> {
+pub(super) async fn show(request: &Request<'_>, visit: &Visit) -> PageResult {
     let query = request.parameter("q");
     let seen = VisibleRepositories::of(request, visit).await?;
     if let Some(page) = search::named(request, &request.reader(visit), query.trim(), &seen.names).await {
@@ -110,7 +110,7 @@ pub(super) struct VisibleRepositories {
 
 impl VisibleRepositories {
     /// Asks for each name what a pull would ask.
-    pub(super) async fn of(request: &Request<'_>, visit: &Visit) -> Result<Self, PageError> {
+    pub(super) async fn of(request: &Request<'_>, visit: &Visit) -> PageResult<Self> {
         let all = request.pages.names.all(&request.subrequest(), AGE).await?;
         let view = request.catalog_view(visit).await?;
         let mut filter = NameFilter::of(&view);

@@ -10,7 +10,7 @@ use super::{
     activity::Known,
     answer::Answer,
     attachments::{Attachments, listed_badges},
-    page_error::PageError,
+    page_error::PageResult,
     pagination::part,
     reader::Reader,
     search::{self, Words},
@@ -33,11 +33,7 @@ const WITH_TIMES: usize = 5_000;
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The tags, or those that match what is searched for.
-pub(super) async fn show(
-    request: &mut Request<'_>,
-    visit: &Visit,
-    name: &RepositoryName,
-) -> Result<Answer, PageError> {
+pub(super) async fn show(request: &mut Request<'_>, visit: &Visit, name: &RepositoryName) -> PageResult {
     request.log.about(name, None);
     let query = request.parameter("q").trim().to_owned();
     let reader = request.reader(visit);
@@ -118,7 +114,7 @@ async fn deletable(
     reader: &Reader,
     name: &RepositoryName,
     rows: &[Row],
-) -> Result<Vec<bool>, PageError> {
+) -> PageResult<Vec<bool>> {
     let by_tag = reader.snapshot.authorizers.looks_at_tags();
     let mut of_all = None;
     let mut deletable = Vec::new();
@@ -217,7 +213,7 @@ pub(super) async fn shown_tags(
     request: &Request<'_>,
     reader: &Reader,
     name: &RepositoryName,
-) -> Result<Vec<Tag>, PageError> {
+) -> PageResult<Vec<Tag>> {
     // Authorized by this.
     let tags = reader.tags(name).await?;
     let (gate, registry) = (request.write_once, &reader.subrequest);
@@ -231,11 +227,7 @@ pub(super) async fn shown_tags(
 }
 
 /// Returns true if there is a way to delete: a right to, and a session, whose forms are its own.
-pub(super) async fn may_delete(
-    visit: &Visit,
-    reader: &Reader,
-    name: &RepositoryName,
-) -> Result<bool, PageError> {
+pub(super) async fn may_delete(visit: &Visit, reader: &Reader, name: &RepositoryName) -> PageResult<bool> {
     // Any manifest will do: the rules know repositories only.
     let any = format!("/v2/{name}/manifests/sha256:{}", "0".repeat(64));
     Ok(visit.session.is_some() && reader.may(Method::Delete, &any).await?)
@@ -247,7 +239,7 @@ pub(super) async fn may_delete_tag(
     reader: &Reader,
     name: &RepositoryName,
     tag: &Tag,
-) -> Result<bool, PageError> {
+) -> PageResult<bool> {
     Ok(!reader.is_write_once(name, tag) && may_delete_any(visit, reader, name, tag).await?)
 }
 
@@ -257,7 +249,7 @@ async fn may_delete_any(
     reader: &Reader,
     name: &RepositoryName,
     tag: &Tag,
-) -> Result<bool, PageError> {
+) -> PageResult<bool> {
     let path = format!("/v2/{name}/manifests/{tag}");
     Ok(visit.session.is_some() && reader.may(Method::Delete, &path).await?)
 }

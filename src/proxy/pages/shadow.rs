@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use super::{
     answer::Answer,
-    page_error::PageError,
+    page_error::{PageError, PageResult},
     visit::{Request, Visit},
 };
 use crate::{
@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// The page.
-pub(super) async fn show(request: &Request<'_>, visit: &Visit) -> Result<Answer, PageError> {
+pub(super) async fn show(request: &Request<'_>, visit: &Visit) -> PageResult {
     if !request.sees_others(visit).await? {
         let why = "what would change is for those who have signed in and may see the whole catalogue (registry:catalog:*)";
         return Err(PageError::Denied(why.to_owned()));

@@ -6,7 +6,7 @@ use hyper::{StatusCode, Uri};
 
 use super::{
     answer::Answer,
-    page_error::PageError,
+    page_error::{PageError, PageResult},
     visit::{Request, Visit},
 };
 use crate::{
@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// The page to sign in.
-pub(super) fn show(request: &Request<'_>) -> Result<Answer, PageError> {
+pub(super) fn show(request: &Request<'_>) -> PageResult {
     let problem = match () {
         () if !request.context.origin.is_private() => Some(SignInProblem::NotSecure),
         () if !request.parameter("ended").is_empty() => {
@@ -43,7 +43,7 @@ fn ended(code: &str) -> Option<Ended> {
 }
 
 /// Checks the password, and begins a session.
-pub(super) async fn sign_in(request: &mut Request<'_>) -> Result<Answer, PageError> {
+pub(super) async fn sign_in(request: &mut Request<'_>) -> PageResult {
     let form = request.form().await?;
     let account = form.get("account").to_owned();
     let credentials = Credentials { account: account.clone(), password: Secret::new(form.get("password")) };
@@ -92,7 +92,7 @@ pub(super) async fn sign_in(request: &mut Request<'_>) -> Result<Answer, PageErr
 }
 
 /// Ends the session.
-pub(super) async fn sign_out(request: &mut Request<'_>, visit: &Visit) -> Result<Answer, PageError> {
+pub(super) async fn sign_out(request: &mut Request<'_>, visit: &Visit) -> PageResult {
     let form = request.form().await?;
     if !visit.sent(&form, request.context.snapshot) {
         return Err(PageError::Forged);

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use parking_lot::Mutex;
 
 use super::{
-    page_error::PageError,
+    page_error::PageResult,
     reader::{ENTRIES, FoundManifest, Reader, lasting},
 };
 use crate::{
@@ -105,7 +105,7 @@ impl Reader {
     ///
     /// # Errors
     /// The manifest cannot be read now.
-    async fn summarise(&self, name: &RepositoryName, digest: &Digest) -> Result<(Summary, bool), PageError> {
+    async fn summarise(&self, name: &RepositoryName, digest: &Digest) -> PageResult<(Summary, bool)> {
         let found = self.manifest(name, digest.as_str()).await?;
         let mut summary = Summary {
             digest: digest.to_string(),
@@ -141,7 +141,7 @@ impl Reader {
         name: &RepositoryName,
         manifests: &[Descriptor],
         summary: &mut Summary,
-    ) -> Result<bool, PageError> {
+    ) -> PageResult<bool> {
         let mut lasts = true;
         let images: Vec<&Descriptor> = manifests.iter().filter(|entry| entry.attested().is_none()).collect();
         summary.is_attested = images.len() < manifests.len();

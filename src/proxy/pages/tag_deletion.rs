@@ -8,7 +8,7 @@ use super::{
     answer::Answer,
     attachments::Attachments,
     deletion::{csrf, passage, permit, sent},
-    page_error::PageError,
+    page_error::{PageError, PageResult},
     reader::Reader,
     repository::{may_delete, shown_tags},
     tags_deletion::going_tags,
@@ -28,7 +28,7 @@ pub(super) async fn ask(
     visit: &Visit,
     name: &RepositoryName,
     tag: &Tag,
-) -> Result<Answer, PageError> {
+) -> PageResult {
     request.log.about(name, Some(tag.as_str()));
     let reader = request.reader(visit);
     permit(request, &reader, name, tag.as_str()).await?;
@@ -61,7 +61,7 @@ pub(super) async fn delete(
     visit: &Visit,
     name: &RepositoryName,
     tag: &Tag,
-) -> Result<Answer, PageError> {
+) -> PageResult {
     let (form, reader, permit) = sent(request, visit, name, tag.as_str()).await?;
     carry_out(request, &reader, (name, tag), permit, form.get("digest")).await?;
     let page = request.href(&PagePath::Repository(name.clone()));
@@ -78,7 +78,7 @@ pub(super) async fn carry_out(
     (name, tag): (&RepositoryName, &Tag),
     permit: Permit,
     digest: &str,
-) -> Result<(), PageError> {
+) -> PageResult<()> {
     let passage = passage(request, reader, &permit).await?;
     // Under the lock: no push through here comes between.
     if reader.digest_of(name, tag.as_str()).await?.as_str() != digest {

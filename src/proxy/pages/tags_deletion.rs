@@ -13,7 +13,7 @@ use super::{
     answer::Answer,
     attachments::Attachments,
     deletion::{csrf, permit, signed_form},
-    page_error::{PageError, sentence},
+    page_error::{PageError, PageResult, sentence},
     reader::Reader,
     repository::shown_tags,
     tag_deletion::carry_out,
@@ -36,11 +36,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const TIME: Duration = Duration::from_secs(60);
 
 /// The page that asks. The query names the tags.
-pub(super) async fn ask(
-    request: &mut Request<'_>,
-    visit: &Visit,
-    name: &RepositoryName,
-) -> Result<Answer, PageError> {
+pub(super) async fn ask(request: &mut Request<'_>, visit: &Visit, name: &RepositoryName) -> PageResult {
     request.log.about(name, None);
     let csrf = csrf(request, visit)?;
     let reader = request.reader(visit);
@@ -73,7 +69,7 @@ async fn fates(
     name: &RepositoryName,
     selected: Vec<Tag>,
     all: &[Tag],
-) -> Result<Vec<(Tag, Option<TagFate>)>, PageError> {
+) -> PageResult<Vec<(Tag, Option<TagFate>)>> {
     let by_tag = reader.snapshot.authorizers.looks_at_tags();
     let mut of_all: Option<Option<TagFate>> = None;
     let mut fates = Vec::new();
@@ -91,7 +87,7 @@ async fn fates(
 }
 
 /// The fate of a tag that the visitor may not delete; `None` if it may.
-async fn denied(reader: &Reader, name: &RepositoryName, tag: &Tag) -> Result<Option<TagFate>, PageError> {
+async fn denied(reader: &Reader, name: &RepositoryName, tag: &Tag) -> PageResult<Option<TagFate>> {
     match reader.permit(Method::Delete, &format!("/v2/{name}/manifests/{tag}")).await {
         Ok(Ok(_)) => Ok(None),
         Ok(Err(denial)) => Ok(Some(TagFate::Denied(sentence(&denial.explain(reader.caller.account()))))),
@@ -120,8 +116,7 @@ pub(super) async fn going_tags(
         async move { reader.digest_of(&name, tag.as_str()).await }
     });
     let digests = digests.await;
-    let is_known =
-        |found: &Option<Result<_, PageError>>| matches!(found, Some(Ok(_) | Err(PageError::NotFound)));
+    let is_known = |found: &Option<PageResult<_>>| matches!(found, Some(Ok(_) | Err(PageError::NotFound)));
     // Of tags that the visitor may not see, it is not said that there are none.
     let sees_all = reader.may_list(name).await.unwrap_or(false);
     let is_whole = is_small && sees_all && digests.iter().all(is_known);
@@ -143,11 +138,7 @@ pub(super) async fn going_tags(
 }
 
 /// Deletes the tags of the form, one after another.
-pub(super) async fn delete(
-    request: &mut Request<'_>,
-    visit: &Visit,
-    name: &RepositoryName,
-) -> Result<Answer, PageError> {
+pub(super) async fn delete(request: &mut Request<'_>, visit: &Visit, name: &RepositoryName) -> PageResult {
     request.log.about(name, None);
     let form = signed_form(request, visit).await?;
     let wanted = wanted(&form)?;
@@ -171,7 +162,7 @@ pub(super) async fn delete(
 ///
 /// # Errors
 /// There are too many, or one is none.
-fn wanted(form: &Form) -> Result<Vec<(Tag, String)>, PageError> {
+fn wanted(form: &Form) -> PageResult<Vec<(Tag, String)>> {
     let refuse = |why: &str| PageError::from(Refusal::new(ErrorCode::BadRequest, why));
     let mut wanted: Vec<(Tag, String)> = Vec::new();
     for pair in form.all("tag") {
@@ -225,7 +216,7 @@ async fn permitted(
     visit: &Visit,
     (name, tag): (&RepositoryName, &Tag),
     digest: &str,
-) -> Result<(), PageError> {
+) -> PageResult<()> {
     let reader = request.reader(visit);
     let permit = permit(request, &reader, name, tag.as_str()).await?;
     request.log.ruled(|| permit.decided_by());

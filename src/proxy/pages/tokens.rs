@@ -10,7 +10,7 @@ use hyper::StatusCode;
 use super::{
     answer::Answer,
     deletion::csrf,
-    page_error::PageError,
+    page_error::{PageError, PageResult},
     visit::{Request, Visit},
 };
 use crate::{
@@ -44,7 +44,7 @@ pub(super) struct Owner {
 impl Owner {
     /// # Errors
     /// There are no such tokens, the visitor has no session, or its account may have none.
-    pub(super) fn of(request: &Request<'_>, visit: &Visit) -> Result<Self, PageError> {
+    pub(super) fn of(request: &Request<'_>, visit: &Visit) -> PageResult<Self> {
         let snapshot = request.context.snapshot;
         if !snapshot.has_personal_tokens() {
             return Err(PageError::NoPage);
@@ -71,7 +71,7 @@ impl Owner {
 }
 
 /// The page.
-pub(super) async fn show(request: &Request<'_>, visit: &Visit) -> Result<Answer, PageError> {
+pub(super) async fn show(request: &Request<'_>, visit: &Visit) -> PageResult {
     let owner = Owner::of(request, visit)?;
     let revoked = request.parameter("revoked");
     // A link from elsewhere may say so, too, of one that is in force.
@@ -83,7 +83,7 @@ pub(super) async fn show(request: &Request<'_>, visit: &Visit) -> Result<Answer,
 }
 
 /// Makes or revokes a token.
-pub(super) async fn change(request: &mut Request<'_>, visit: &Visit) -> Result<Answer, PageError> {
+pub(super) async fn change(request: &mut Request<'_>, visit: &Visit) -> PageResult {
     let owner = Owner::of(request, visit)?;
     let form = request.form().await?;
     if !visit.sent(&form, request.context.snapshot) {
@@ -118,12 +118,7 @@ pub(super) fn fit_to_show(wish: TokenWish<'_>) -> TokenWish<'_> {
     TokenWish { comment: fit(wish.comment), repositories: fit(wish.repositories), ..wish }
 }
 
-async fn make(
-    request: &mut Request<'_>,
-    visit: &Visit,
-    owner: &Owner,
-    form: &Form,
-) -> Result<Answer, PageError> {
+async fn make(request: &mut Request<'_>, visit: &Visit, owner: &Owner, form: &Form) -> PageResult {
     let wish = wish_in(form);
     let again = |request: &Request<'_>, code, problem: TokenProblem<'_>| {
         let refusal = Refusal::new(code, views::token_problem(problem));
@@ -214,7 +209,7 @@ async fn keep(
     Ok(token)
 }
 
-async fn revoke(request: &mut Request<'_>, visit: &Visit, id: &str) -> Result<Answer, PageError> {
+async fn revoke(request: &mut Request<'_>, visit: &Visit, id: &str) -> PageResult {
     let state = &request.context.snapshot.state;
     let Some(token) = state.personal_token_by_id(visit.caller.account(), id) else {
         return Err(PageError::NotFound);

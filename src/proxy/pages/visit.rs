@@ -4,7 +4,13 @@ use std::{net::IpAddr, sync::Arc, time::SystemTime};
 
 use hyper::{Method, header::HeaderName};
 
-use super::{Pages, answer::Answer, page_error::PageError, preferences::Preferences, reader::Reader};
+use super::{
+    Pages,
+    answer::Answer,
+    page_error::{PageError, PageResult},
+    preferences::Preferences,
+    reader::Reader,
+};
 use crate::{
     authz::CatalogView,
     proxy::{
@@ -153,7 +159,7 @@ impl Request<'_> {
     }
 
     /// Returns the part of the catalogue that the visitor may see.
-    pub(super) async fn catalog_view<'v>(&'v self, visit: &'v Visit) -> Result<CatalogView<'v>, PageError> {
+    pub(super) async fn catalog_view<'v>(&'v self, visit: &'v Visit) -> PageResult<CatalogView<'v>> {
         let caller = visit.caller.as_authz(&self.context.snapshot.settings.service);
         let view = CatalogView::of(&self.context.snapshot.authorizers, caller).await;
         view.map_err(|error| undecided(&error).into())
@@ -161,7 +167,7 @@ impl Request<'_> {
 
     /// Returns true if the visitor may see what others do and may: it has signed in, and may see the whole catalogue. The
     /// names and addresses of others are not for strangers, whatever the anonymous account may do.
-    pub(super) async fn sees_others(&self, visit: &Visit) -> Result<bool, PageError> {
+    pub(super) async fn sees_others(&self, visit: &Visit) -> PageResult<bool> {
         Ok(!visit.caller.account().is_empty() && self.catalog_view(visit).await?.is_whole())
     }
 
@@ -170,7 +176,7 @@ impl Request<'_> {
     ///
     /// # Errors
     /// Another page sent it, or it is none, or too large.
-    pub(super) async fn form(&mut self) -> Result<Form, PageError> {
+    pub(super) async fn form(&mut self) -> PageResult<Form> {
         if !cross_site::is_our_own(&self.context.head.headers, self.context.origin) {
             return Err(PageError::Forged);
         }
@@ -187,10 +193,7 @@ impl Visit {
     ///
     /// # Errors
     /// A password that is wrong, or cannot be checked now.
-    pub(super) async fn of(
-        request: &mut Request<'_>,
-        page: &PagePath,
-    ) -> Result<Result<Self, Answer>, PageError> {
+    pub(super) async fn of(request: &mut Request<'_>, page: &PagePath) -> PageResult<Result<Self, Answer>> {
         let (caller, session) = match identify(request, page).await? {
             Ok(identified) => identified,
             Err(elsewhere) => return Ok(Err(elsewhere)),
@@ -214,10 +217,7 @@ impl Visit {
 
 type Identified = (Caller, Option<Session>);
 
-async fn identify(
-    request: &mut Request<'_>,
-    page: &PagePath,
-) -> Result<Result<Identified, Answer>, PageError> {
+async fn identify(request: &mut Request<'_>, page: &PagePath) -> PageResult<Result<Identified, Answer>> {
     let snapshot = request.context.snapshot;
     let wrong =
         || PageError::Refused(Refusal::new(ErrorCode::Unauthorized, "the name or the password is wrong"));
