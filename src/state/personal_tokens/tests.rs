@@ -11,10 +11,6 @@ use crate::{
 const NOW: u64 = 1_800_000_000;
 const DAY: u64 = 24 * 3600;
 
-fn run<T>(future: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
-}
-
 async fn open(file: &Path) -> Arc<State> {
     Arc::new(State::open(&StateSettings::File(file.to_owned()), NOW).await.unwrap())
 }
@@ -45,25 +41,23 @@ async fn make(state: &State, account: &str) -> TokenDigest {
     digest
 }
 
-#[test]
-fn rule_62_a_token_counts_for_its_account_and_after_a_restart() {
+#[tokio::test]
+async fn rule_62_a_token_counts_for_its_account_and_after_a_restart() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("state.db");
-    run(async {
-        let state = open(&file).await;
-        let digest = make(&state, "alice").await;
-        for _ in 0..2 {
-            let state = open_again(&file, &state).await;
-            let found = state.personal_token("alice", &digest).unwrap();
-            assert_eq!((found.id(), &*found.made.comment), (digest.id(), "laptop"));
-            assert_eq!(found.made.source, Source::LdapAuth);
-            for another in ["bob", "Alice", "alice ", ""] {
-                assert!(state.personal_token(another, &digest).is_none(), "{another}");
-                assert!(state.personal_token_by_id(another, &digest.id()).is_none(), "{another}");
-            }
-            assert!(state.personal_token("alice", &NewToken::random().unwrap().digest).is_none());
+    let state = open(&file).await;
+    let digest = make(&state, "alice").await;
+    for _ in 0..2 {
+        let state = open_again(&file, &state).await;
+        let found = state.personal_token("alice", &digest).unwrap();
+        assert_eq!((found.id(), &*found.made.comment), (digest.id(), "laptop"));
+        assert_eq!(found.made.source, Source::LdapAuth);
+        for another in ["bob", "Alice", "alice ", ""] {
+            assert!(state.personal_token(another, &digest).is_none(), "{another}");
+            assert!(state.personal_token_by_id(another, &digest.id()).is_none(), "{another}");
         }
-    });
+        assert!(state.personal_token("alice", &NewToken::random().unwrap().digest).is_none());
+    }
 }
 
 /// The file is one server's at a time, so this looks at a copy of it.
@@ -74,125 +68,113 @@ async fn open_again(file: &Path, _running: &State) -> Arc<State> {
     open(&copy).await
 }
 
-#[test]
-fn rule_62_another_token_with_the_same_id_is_not_the_token() {
+#[tokio::test]
+async fn rule_62_another_token_with_the_same_id_is_not_the_token() {
     let directory = tempfile::tempdir().unwrap();
-    run(async {
-        let state = open(&directory.path().join("state.db")).await;
-        let digest = make(&state, "alice").await;
-        let other = format!("{}{}", digest.id(), "0".repeat(52));
-        let other = TokenDigest::parse(&other).unwrap();
-        assert_eq!(other.id(), digest.id());
-        assert!(state.personal_token("alice", &other).is_none());
-    });
+    let state = open(&directory.path().join("state.db")).await;
+    let digest = make(&state, "alice").await;
+    let other = format!("{}{}", digest.id(), "0".repeat(52));
+    let other = TokenDigest::parse(&other).unwrap();
+    assert_eq!(other.id(), digest.id());
+    assert!(state.personal_token("alice", &other).is_none());
 }
 
-#[test]
-fn rule_62_a_revocation_ends_the_tokens_of_the_account_in_every_spelling_and_for_ever() {
+#[tokio::test]
+async fn rule_62_a_revocation_ends_the_tokens_of_the_account_in_every_spelling_and_for_ever() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("state.db");
-    run(async {
-        let state = open(&file).await;
-        let (alice, bob) = (make(&state, "alice").await, make(&state, "bob").await);
-        let overtaken = stamp(&state, "alice");
-        state.revoke(&Target::Account(" ALICE".to_owned()), NOW).await.unwrap();
-        let late = new("alice");
-        let late_digest = late.digest;
-        state.make_personal_token(late, &overtaken, 10).await.unwrap();
-        let ended = |state: &State| {
-            assert!(state.personal_token("alice", &alice).is_none());
-            assert!(state.personal_token_by_id("alice", &alice.id()).is_none());
-            assert!(state.personal_token("alice", &late_digest).is_none(), "revoked while it was made");
-            assert!(state.personal_token("bob", &bob).is_some());
-            assert_eq!(state.personal_tokens(None).len(), 1);
-        };
-        ended(&state);
-        ended(&*open_again(&file, &state).await);
-        let again = make(&state, "alice").await;
-        assert!(state.personal_token("alice", &again).is_some(), "it can make others");
+    let state = open(&file).await;
+    let (alice, bob) = (make(&state, "alice").await, make(&state, "bob").await);
+    let overtaken = stamp(&state, "alice");
+    state.revoke(&Target::Account(" ALICE".to_owned()), NOW).await.unwrap();
+    let late = new("alice");
+    let late_digest = late.digest;
+    state.make_personal_token(late, &overtaken, 10).await.unwrap();
+    let ended = |state: &State| {
+        assert!(state.personal_token("alice", &alice).is_none());
+        assert!(state.personal_token_by_id("alice", &alice.id()).is_none());
+        assert!(state.personal_token("alice", &late_digest).is_none(), "revoked while it was made");
+        assert!(state.personal_token("bob", &bob).is_some());
+        assert_eq!(state.personal_tokens(None).len(), 1);
+    };
+    ended(&state);
+    ended(&*open_again(&file, &state).await);
+    let again = make(&state, "alice").await;
+    assert!(state.personal_token("alice", &again).is_some(), "it can make others");
 
-        state.revoke(&Target::All, NOW).await.unwrap();
-        let copy = open_again(&file, &state).await;
-        for state in [&state, &copy] {
-            assert!(state.personal_token("alice", &again).is_none());
-            assert!(state.personal_token("bob", &bob).is_none());
-            assert!(state.personal_tokens(None).is_empty());
-        }
-        state.settle_personal_tokens(NOW).await.unwrap();
-        assert_eq!(state.personal_token_counts().0, 0, "they take no room any longer");
-    });
+    state.revoke(&Target::All, NOW).await.unwrap();
+    let copy = open_again(&file, &state).await;
+    for state in [&state, &copy] {
+        assert!(state.personal_token("alice", &again).is_none());
+        assert!(state.personal_token("bob", &bob).is_none());
+        assert!(state.personal_tokens(None).is_empty());
+    }
+    state.settle_personal_tokens(NOW).await.unwrap();
+    assert_eq!(state.personal_token_counts().0, 0, "they take no room any longer");
 }
 
-#[test]
-fn rule_62_a_token_that_is_revoked_is_gone_and_stays_gone() {
+#[tokio::test]
+async fn rule_62_a_token_that_is_revoked_is_gone_and_stays_gone() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("state.db");
-    run(async {
-        let state = open(&file).await;
-        let (gone, stays) = (make(&state, "alice").await, make(&state, "alice").await);
-        assert_eq!(state.end_personal_token(&gone.id(), NOW).await, Ok(true));
-        assert_eq!(state.end_personal_token(&gone.id(), NOW).await, Ok(false));
-        let copy = open_again(&file, &state).await;
-        for state in [&state, &copy] {
-            assert!(state.personal_token("alice", &gone).is_none());
-            assert!(state.personal_token("alice", &stays).is_some());
-        }
-        // A file that does not take it.
-        fs::rename(&file, directory.path().join("elsewhere.db")).unwrap();
-        state.end_personal_token(&stays.id(), NOW).await.unwrap_err();
-        assert!(state.personal_token("alice", &stays).is_none(), "it is refused all the same");
-        assert!(!state.is_up());
-        fs::rename(directory.path().join("elsewhere.db"), &file).unwrap();
-        state.settle_personal_tokens(NOW).await.unwrap();
-        assert!(open_again(&file, &state).await.personal_tokens(None).is_empty(), "it is tried again");
-    });
+    let state = open(&file).await;
+    let (gone, stays) = (make(&state, "alice").await, make(&state, "alice").await);
+    assert_eq!(state.end_personal_token(&gone.id(), NOW).await, Ok(true));
+    assert_eq!(state.end_personal_token(&gone.id(), NOW).await, Ok(false));
+    let copy = open_again(&file, &state).await;
+    for state in [&state, &copy] {
+        assert!(state.personal_token("alice", &gone).is_none());
+        assert!(state.personal_token("alice", &stays).is_some());
+    }
+    // A file that does not take it.
+    fs::rename(&file, directory.path().join("elsewhere.db")).unwrap();
+    state.end_personal_token(&stays.id(), NOW).await.unwrap_err();
+    assert!(state.personal_token("alice", &stays).is_none(), "it is refused all the same");
+    assert!(!state.is_up());
+    fs::rename(directory.path().join("elsewhere.db"), &file).unwrap();
+    state.settle_personal_tokens(NOW).await.unwrap();
+    assert!(open_again(&file, &state).await.personal_tokens(None).is_empty(), "it is tried again");
 }
 
-#[test]
-fn rule_62_an_account_has_a_bounded_number_in_all_its_spellings() {
+#[tokio::test]
+async fn rule_62_an_account_has_a_bounded_number_in_all_its_spellings() {
     let directory = tempfile::tempdir().unwrap();
-    run(async {
-        let state = open(&directory.path().join("state.db")).await;
-        let of = async |account: &str, at: u64| {
-            let new = NewPersonalToken { at, ends: at + DAY, ..new(account) };
-            state.make_personal_token(new, &stamp(&state, account), 2).await
-        };
-        assert_eq!((of("alice", NOW).await, of("ALICE", NOW).await), (Ok(()), Ok(())));
-        assert_eq!(of("Alice ", NOW).await, Err(NotMade::TooMany(2)));
-        assert_eq!(of("bob", NOW).await, Ok(()), "others have room");
-        assert_eq!(of("alice", NOW + DAY).await, Ok(()), "what has expired does not count");
-        assert_eq!(state.personal_tokens(Some("alice")).len(), 3);
-        state.settle_personal_tokens(NOW + DAY + LISTED_LONGER + 1).await.unwrap();
-        assert_eq!(state.personal_tokens(Some("alice")).len(), 1, "and is forgotten later");
-    });
+    let state = open(&directory.path().join("state.db")).await;
+    let of = async |account: &str, at: u64| {
+        let new = NewPersonalToken { at, ends: at + DAY, ..new(account) };
+        state.make_personal_token(new, &stamp(&state, account), 2).await
+    };
+    assert_eq!((of("alice", NOW).await, of("ALICE", NOW).await), (Ok(()), Ok(())));
+    assert_eq!(of("Alice ", NOW).await, Err(NotMade::TooMany(2)));
+    assert_eq!(of("bob", NOW).await, Ok(()), "others have room");
+    assert_eq!(of("alice", NOW + DAY).await, Ok(()), "what has expired does not count");
+    assert_eq!(state.personal_tokens(Some("alice")).len(), 3);
+    state.settle_personal_tokens(NOW + DAY + LISTED_LONGER + 1).await.unwrap();
+    assert_eq!(state.personal_tokens(Some("alice")).len(), 1, "and is forgotten later");
 }
 
-#[test]
-fn without_a_state_there_is_none() {
-    run(async {
-        let state = State::default();
-        let made = state.make_personal_token(new("alice"), &stamp(&state, "alice"), 2).await;
-        assert!(matches!(made, Err(NotMade::NoState(_))), "{made:?}");
-        assert!(!state.keeps_personal_tokens());
-        state.settle_personal_tokens(NOW).await.unwrap();
-    });
+#[tokio::test]
+async fn without_a_state_there_is_none() {
+    let state = State::default();
+    let made = state.make_personal_token(new("alice"), &stamp(&state, "alice"), 2).await;
+    assert!(matches!(made, Err(NotMade::NoState(_))), "{made:?}");
+    assert!(!state.keeps_personal_tokens());
+    state.settle_personal_tokens(NOW).await.unwrap();
 }
 
-#[test]
-fn the_last_use_survives_a_restart() {
+#[tokio::test]
+async fn the_last_use_survives_a_restart() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("state.db");
-    run(async {
-        let state = open(&file).await;
-        let digest = make(&state, "alice").await;
-        let token = state.personal_token("alice", &digest).unwrap();
-        assert_eq!(token.last_use(), None);
-        token.used(NOW + 5);
-        token.used(NOW + 3);
-        state.settle_personal_tokens(NOW + 5).await.unwrap();
-        let copy = open_again(&file, &state).await;
-        assert_eq!(copy.personal_token("alice", &digest).unwrap().last_use(), Some(NOW + 5));
-    });
+    let state = open(&file).await;
+    let digest = make(&state, "alice").await;
+    let token = state.personal_token("alice", &digest).unwrap();
+    assert_eq!(token.last_use(), None);
+    token.used(NOW + 5);
+    token.used(NOW + 3);
+    state.settle_personal_tokens(NOW + 5).await.unwrap();
+    let copy = open_again(&file, &state).await;
+    assert_eq!(copy.personal_token("alice", &digest).unwrap().last_use(), Some(NOW + 5));
 }
 
 #[test]

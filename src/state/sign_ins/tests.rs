@@ -7,10 +7,6 @@ use crate::state::StateSettings;
 
 const NOW: u64 = 1_800_000_000;
 
-fn run<T>(future: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
-}
-
 async fn open(file: &Path) -> State {
     State::open(&StateSettings::File(file.to_owned()), NOW).await.unwrap()
 }
@@ -34,83 +30,77 @@ fn record(state: &State, account: &str) -> Option<SignIn> {
     Some(SignIn::clone(&state.sign_in(account)?.record()))
 }
 
-#[test]
-fn a_record_is_the_same_after_a_restart_and_pins_a_person_to_a_name() {
+#[tokio::test]
+async fn a_record_is_the_same_after_a_restart_and_pins_a_person_to_a_name() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("state.db");
-    run(async {
-        let state = open(&file).await;
-        state.keep_sign_in(person("1", "Ada")).await.unwrap();
-        let ended = SignIn { ended: Some(SignInEnd::NotMember), secret: None, ..person("2", "bob") };
-        state.keep_sign_in(ended.clone()).await.unwrap();
-        drop(state);
-        let state = open(&file).await;
-        assert_eq!(record(&state, "Ada"), Some(person("1", "Ada")));
-        assert_eq!((record(&state, "bob"), state.sign_in_count()), (Some(ended), 2));
-        assert_eq!(record(&state, "ada"), None, "another spelling is another name");
-        // Another person, in another spelling, of another section; and the same person under another name.
-        let of_other_section = SignIn { section: SignInSection::Oidc, ..person("1", "Ada") };
-        for other in [person("3", "Ada"), person("3", "ADA"), of_other_section] {
-            let refused = state.keep_sign_in(other.clone()).await;
-            assert_eq!(refused, Err(NotSignedIn::NameHeld(other.account)));
-        }
-        for name in ["carol", "ada"] {
-            let refused = state.keep_sign_in(person("1", name)).await;
-            assert!(matches!(refused, Err(NotSignedIn::Renamed { .. })), "{name}: {refused:?}");
-        }
-        // The section names another provider by now.
-        let of_other_provider =
-            SignIn { provider: "https://github.acme.example".to_owned(), ..person("1", "Ada") };
-        assert_ne!(of_other_provider.person(), person("1", "Ada").person());
-        state.keep_sign_in(of_other_provider.clone()).await.unwrap();
-        assert_eq!((record(&state, "Ada"), state.sign_in_count()), (Some(of_other_provider), 2));
-    });
+    let state = open(&file).await;
+    state.keep_sign_in(person("1", "Ada")).await.unwrap();
+    let ended = SignIn { ended: Some(SignInEnd::NotMember), secret: None, ..person("2", "bob") };
+    state.keep_sign_in(ended.clone()).await.unwrap();
+    drop(state);
+    let state = open(&file).await;
+    assert_eq!(record(&state, "Ada"), Some(person("1", "Ada")));
+    assert_eq!((record(&state, "bob"), state.sign_in_count()), (Some(ended), 2));
+    assert_eq!(record(&state, "ada"), None, "another spelling is another name");
+    // Another person, in another spelling, of another section; and the same person under another name.
+    let of_other_section = SignIn { section: SignInSection::Oidc, ..person("1", "Ada") };
+    for other in [person("3", "Ada"), person("3", "ADA"), of_other_section] {
+        let refused = state.keep_sign_in(other.clone()).await;
+        assert_eq!(refused, Err(NotSignedIn::NameHeld(other.account)));
+    }
+    for name in ["carol", "ada"] {
+        let refused = state.keep_sign_in(person("1", name)).await;
+        assert!(matches!(refused, Err(NotSignedIn::Renamed { .. })), "{name}: {refused:?}");
+    }
+    // The section names another provider by now.
+    let of_other_provider =
+        SignIn { provider: "https://github.acme.example".to_owned(), ..person("1", "Ada") };
+    assert_ne!(of_other_provider.person(), person("1", "Ada").person());
+    state.keep_sign_in(of_other_provider.clone()).await.unwrap();
+    assert_eq!((record(&state, "Ada"), state.sign_in_count()), (Some(of_other_provider), 2));
 }
 
-#[test]
-fn a_record_that_was_forgotten_does_not_come_back_with_an_answer_of_its_provider() {
+#[tokio::test]
+async fn a_record_that_was_forgotten_does_not_come_back_with_an_answer_of_its_provider() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("state.db");
-    run(async {
-        let state = open(&file).await;
-        state.keep_sign_in(person("1", "ada")).await.unwrap();
-        let entry = state.sign_in("ada").unwrap();
-        assert_eq!(state.forget_sign_in("ADA").await, Ok(true));
-        assert_eq!(state.forget_sign_in("ada").await, Ok(false));
-        state.renew_sign_in(&entry, person("1", "ada")).await;
-        assert_eq!(record(&state, "ada"), None);
-        state.keep_sign_in(person("2", "ada")).await.unwrap();
-        state.renew_sign_in(&entry, person("1", "ada")).await;
-        drop(state);
-        assert_eq!(record(&open(&file).await, "ada"), Some(person("2", "ada")));
-    });
+    let state = open(&file).await;
+    state.keep_sign_in(person("1", "ada")).await.unwrap();
+    let entry = state.sign_in("ada").unwrap();
+    assert_eq!(state.forget_sign_in("ADA").await, Ok(true));
+    assert_eq!(state.forget_sign_in("ada").await, Ok(false));
+    state.renew_sign_in(&entry, person("1", "ada")).await;
+    assert_eq!(record(&state, "ada"), None);
+    state.keep_sign_in(person("2", "ada")).await.unwrap();
+    state.renew_sign_in(&entry, person("1", "ada")).await;
+    drop(state);
+    assert_eq!(record(&open(&file).await, "ada"), Some(person("2", "ada")));
 }
 
-#[test]
-fn without_room_or_a_file_no_record_is_kept() {
+#[tokio::test]
+async fn without_room_or_a_file_no_record_is_kept() {
     let directory = tempfile::tempdir().unwrap();
-    run(async {
-        let state = open(&directory.path().join("state.db")).await;
-        state.keep_sign_in(person("1", "ada")).await.unwrap();
-        state.sign_ins.known.write().bytes = MOST_BYTES;
-        assert_eq!(state.keep_sign_in(person("2", "bob")).await, Err(NotSignedIn::Full));
-        assert!(state.keeps_sign_ins() && !State::default().keeps_sign_ins());
-        // What is there may be renewed, with labels that are no longer.
-        state.keep_sign_in(person("1", "ada")).await.unwrap();
-        let entry = state.sign_in("ada").unwrap();
-        state.renew_sign_in(&entry, person("1", "ada")).await;
-        assert_eq!(entry.record().ended, None);
-        let labels = Labels::from([("teams".to_owned(), vec!["a-longer-name-of-a-team".to_owned(); 9])]);
-        state.renew_sign_in(&entry, SignIn { labels: Arc::new(labels), ..person("1", "ada") }).await;
-        let ended = (entry.record().ended, entry.record().labels.len());
-        assert_eq!(ended, (Some(SignInEnd::Refused), 0), "there is no room for what the provider says now");
-        assert!(state.sign_ins.known.read().bytes <= MOST_BYTES);
-        std::fs::remove_file(directory.path().join("state.db")).unwrap();
-        state.sign_ins.known.write().bytes = 0;
-        let refused = state.keep_sign_in(person("3", "eve")).await;
-        assert!(matches!(refused, Err(NotSignedIn::NotStored(_))), "{refused:?}");
-        assert_eq!(record(&state, "eve"), None);
-    });
+    let state = open(&directory.path().join("state.db")).await;
+    state.keep_sign_in(person("1", "ada")).await.unwrap();
+    state.sign_ins.known.write().bytes = MOST_BYTES;
+    assert_eq!(state.keep_sign_in(person("2", "bob")).await, Err(NotSignedIn::Full));
+    assert!(state.keeps_sign_ins() && !State::default().keeps_sign_ins());
+    // What is there may be renewed, with labels that are no longer.
+    state.keep_sign_in(person("1", "ada")).await.unwrap();
+    let entry = state.sign_in("ada").unwrap();
+    state.renew_sign_in(&entry, person("1", "ada")).await;
+    assert_eq!(entry.record().ended, None);
+    let labels = Labels::from([("teams".to_owned(), vec!["a-longer-name-of-a-team".to_owned(); 9])]);
+    state.renew_sign_in(&entry, SignIn { labels: Arc::new(labels), ..person("1", "ada") }).await;
+    let ended = (entry.record().ended, entry.record().labels.len());
+    assert_eq!(ended, (Some(SignInEnd::Refused), 0), "there is no room for what the provider says now");
+    assert!(state.sign_ins.known.read().bytes <= MOST_BYTES);
+    std::fs::remove_file(directory.path().join("state.db")).unwrap();
+    state.sign_ins.known.write().bytes = 0;
+    let refused = state.keep_sign_in(person("3", "eve")).await;
+    assert!(matches!(refused, Err(NotSignedIn::NotStored(_))), "{refused:?}");
+    assert_eq!(record(&state, "eve"), None);
 }
 
 #[test]
