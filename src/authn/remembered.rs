@@ -55,11 +55,6 @@ impl Remembered {
         Ok(Self { settings, key: DigestKey::random()?, kept: Mutex::default() })
     }
 
-    /// Its key.
-    pub fn key(&self) -> &DigestKey {
-        &self.key
-    }
-
     /// Returns the outcome for these credentials, if it is remembered and has not expired.
     pub fn recall(&self, credentials: &CredentialsDigest, now: Instant) -> Option<Outcome> {
         self.kept.lock().get(credentials).filter(|kept| now < kept.until).map(|kept| kept.outcome.clone())

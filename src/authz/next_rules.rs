@@ -31,9 +31,6 @@ pub enum Comparison {
 }
 
 impl Comparison {
-    /// Each of them.
-    pub const ALL: [Self; 4] = [Self::Same, Self::Gain, Self::Loss, Self::Undecided];
-
     /// The word in metrics.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -193,16 +193,6 @@ impl RetentionEntry {
     pub fn is_dry_run(&self) -> bool {
         self.is_dry_run
     }
-
-    /// Returns its index, from 0.
-    pub fn index(&self) -> usize {
-        self.index
-    }
-
-    /// Returns its line, from 1; 0 when unknown.
-    pub fn line(&self) -> usize {
-        self.line
-    }
 }
 
 impl fmt::Display for RetentionEntry {
