@@ -101,8 +101,7 @@ impl State {
         let begin = async move |store: Arc<Store>| store.begin_freeze(&of, length, drain).await;
         let begun = self.ask(&store, ANSWER, begin).await?;
         self.follow().await;
-        let answer = begun.map(|was_frozen| FreezeBegin::Begun { was_frozen });
-        Ok(Some(answer.unwrap_or(FreezeBegin::Another)))
+        Ok(Some(begun))
     }
 
     /// Waits until the freeze of this id is in force at all replicas, and lets it end this long from then on.

@@ -23,7 +23,7 @@ use super::{
     follow::unix_now,
     revocations::{Revocations, is_robot_token_id},
     sql::Store,
-    stored::{StoreError, StoredPersonalToken},
+    stored::StoreError,
 };
 use crate::authn::{TokenDigest, folded_name};
 pub use record::{NewPersonalToken, NotMade, PersonalTokenRecord};
@@ -109,11 +109,11 @@ impl PersonalTokens {
         let (mut unreadable, mut after) = (0, String::new());
         loop {
             let rows = store.personal_tokens_behind(&after, READ_AT_A_TIME).await?;
-            let Some(last) = rows.last() else { break };
-            after = last.id.clone();
+            let Some((last, _)) = rows.last() else { break };
+            after.clone_from(last);
             let mut table = tokens.table.write();
-            for row in rows {
-                match PersonalTokenRecord::of(row) {
+            for (_, token) in rows {
+                match token {
                     Some(token) => table.insert(Arc::new(token)),
                     None => unreadable += 1,
                 }
@@ -126,8 +126,7 @@ impl PersonalTokens {
     }
 
     /// Puts what is stored under an id now in place of what is known: another replica has changed it.
-    pub(super) fn follow(&self, id: &str, stored: Option<StoredPersonalToken>) {
-        let stored = stored.and_then(PersonalTokenRecord::of);
+    pub(super) fn follow(&self, id: &str, stored: Option<PersonalTokenRecord>) {
         let (mut table, gone) = (self.table.write(), self.gone.lock());
         match (stored, table.get(id)) {
             (None, _) => drop(table.remove(id)),
@@ -267,7 +266,7 @@ impl State {
         let keep = async move |store: Arc<Store>| {
             // Kept to its end, whatever becomes of the request.
             let _writer = writer;
-            store.keep_personal_token(&token.stored()).await?;
+            store.keep_personal_token(&token).await?;
             personal.table.write().insert(token);
             personal.made.fetch_add(1, Ordering::Relaxed);
             Ok(())

@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use super::{EndedSession, SignIn};
+use super::{EndedSession, PersonalTokenRecord, SignIn};
 
 /// Wrong passwords that other processes have told.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -37,37 +37,6 @@ pub(in crate::state) struct StoredPush {
     pub(in crate::state) at: u64,
     /// True for the time of a push; false if it was pushed then or before.
     pub(in crate::state) is_exact: bool,
-}
-
-/// A personal token, as it is stored. Times are in seconds since 1970.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::state) struct StoredPersonalToken {
-    /// The first digits of `sha256`.
-    pub(in crate::state) id: String,
-    /// The digest of its secret.
-    pub(in crate::state) sha256: String,
-    /// The account.
-    pub(in crate::state) account: String,
-    /// The section that knew it.
-    pub(in crate::state) source: String,
-    /// The digest of what the section said about it.
-    pub(in crate::state) claims: Option<String>,
-    /// The person behind an account that has signed in at a provider.
-    pub(in crate::state) person: Option<String>,
-    /// The scopes, with spaces between them.
-    pub(in crate::state) scopes: String,
-    /// The person's own words.
-    pub(in crate::state) comment: String,
-    /// The time at which it was made.
-    pub(in crate::state) made: u64,
-    /// The time at which it is over.
-    pub(in crate::state) ends: u64,
-    /// The last use; 0 for none.
-    pub(in crate::state) used: u64,
-    /// The id of the state then.
-    pub(in crate::state) state: String,
-    /// The generation of the account then.
-    pub(in crate::state) generation: u64,
 }
 
 /// The revocations of a store.
@@ -169,7 +138,7 @@ pub(in crate::state) enum SharedChange {
     /// The token is revoked.
     Token { id: String, at: u64 },
     /// The personal token of this id, or none.
-    PersonalToken(String, Option<Box<StoredPersonalToken>>),
+    PersonalToken(String, Option<Box<PersonalTokenRecord>>),
     /// The person under this folded name, or none.
     SignIn(String, Option<Box<SignIn>>),
     /// The content of the record of this name, or none.

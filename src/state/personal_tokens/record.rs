@@ -3,12 +3,8 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::{
-    authn::{SignInSection, Source, TokenDigest},
-    state::{
-        ClaimsDigest,
-        revocations::Revocations,
-        stored::{StoreError, StoredPersonalToken},
-    },
+    authn::{Source, TokenDigest},
+    state::{ClaimsDigest, revocations::Revocations, stored::StoreError},
 };
 
 /// A personal token, as it is kept. Without its secret.
@@ -17,13 +13,13 @@ pub struct PersonalTokenRecord {
     /// The facts that were written down when it was made.
     pub made: NewPersonalToken,
     /// The id of the state with which it was made.
-    pub(super) state: Box<str>,
+    pub(in crate::state) state: Box<str>,
     /// The generation of its account then.
-    pub(super) generation: u64,
+    pub(in crate::state) generation: u64,
     /// Its last use, in seconds since 1970; 0 for none.
-    pub(super) used: AtomicU64,
+    pub(in crate::state) used: AtomicU64,
     /// The last use that is stored.
-    pub(super) stored_use: AtomicU64,
+    pub(in crate::state) stored_use: AtomicU64,
 }
 
 /// A personal token that is being made.
@@ -98,47 +94,5 @@ impl PersonalTokenRecord {
     pub(super) fn is_in_force(&self, revocations: &Revocations) -> bool {
         revocations.id.as_ref() == Some(&self.state)
             && revocations.generation(&self.made.account) == self.generation
-    }
-
-    /// Reads a row; `None` where it is damaged, or of a section that has none.
-    pub(super) fn of(stored: StoredPersonalToken) -> Option<Self> {
-        let sections = [Source::Users, Source::ExtAuth, Source::LdapAuth, Source::XormAuth].into_iter();
-        let mut sections = sections.chain(SignInSection::ALL.map(Source::SignIn));
-        let source = sections.find(|source| source.section() == stored.source)?;
-        let claims = stored.claims.map(|text| ClaimsDigest::decode(&text).ok_or(())).transpose().ok()?;
-        let made = NewPersonalToken {
-            digest: TokenDigest::parse(&stored.sha256)?,
-            account: stored.account.into(),
-            source,
-            claims,
-            person: stored.person.map(String::into_boxed_str),
-            scopes: stored.scopes.into(),
-            comment: stored.comment.into(),
-            at: stored.made,
-            ends: stored.ends,
-        };
-        let (used, stored_use) = (AtomicU64::new(stored.used), AtomicU64::new(stored.used));
-        Some(Self { made, state: stored.state.into(), generation: stored.generation, used, stored_use })
-    }
-
-    /// The row of it.
-    pub(super) fn stored(&self) -> StoredPersonalToken {
-        let NewPersonalToken { digest, account, source, claims, person, scopes, comment, at, ends } =
-            &self.made;
-        StoredPersonalToken {
-            id: digest.id(),
-            sha256: digest.to_string(),
-            account: account.to_string(),
-            source: source.section().to_owned(),
-            claims: claims.as_ref().map(ClaimsDigest::encoded),
-            person: person.as_deref().map(str::to_owned),
-            scopes: scopes.to_string(),
-            comment: comment.to_string(),
-            made: *at,
-            ends: *ends,
-            used: self.used.load(Ordering::Relaxed),
-            state: self.state.to_string(),
-            generation: self.generation,
-        }
     }
 }

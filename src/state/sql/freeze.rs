@@ -8,7 +8,7 @@ use super::{
     replicas::now,
 };
 use crate::state::{
-    freeze::{FreezeConfirmation, GRACE},
+    freeze::{FreezeBegin, FreezeConfirmation, GRACE},
     stored::{StoreError, StoredFreeze, StoredFreezes},
 };
 
@@ -25,14 +25,13 @@ impl Store {
         self.read(async |connection| read(connection, known).await).await
     }
 
-    /// Begins a freeze of this id, for so long behind its drain; returns true if writes were frozen before, `None` where
-    /// another one is about to begin.
+    /// Begins a freeze of this id, for so long behind its drain.
     pub(in crate::state) async fn begin_freeze(
         &self,
         id: &str,
         length: Duration,
         drain: Duration,
-    ) -> Result<Option<bool>, StoreError> {
+    ) -> Result<FreezeBegin, StoreError> {
         self.write(async |connection| {
             let mut transaction = connection.begin(Lock::State).await?;
             let draining = concat!(
@@ -42,7 +41,7 @@ impl Store {
                 now!()
             );
             if transaction.number(draining, values![GRACE.as_secs()]).await? > 0 {
-                return transaction.commit().await.map(|()| None);
+                return transaction.commit().await.map(|()| FreezeBegin::Another);
             }
             let frozen = concat!("SELECT count(*) FROM freezes WHERE until > ", now!());
             let was_frozen = transaction.number(frozen, &[]).await? > 0;
@@ -55,7 +54,7 @@ impl Store {
             let (drain, length) = (drain.as_secs(), (length + GRACE).as_secs());
             transaction.execute(insert, values![id, drain, length]).await?;
             changes::note(&mut transaction, changes::FREEZE, id).await?;
-            transaction.commit().await.map(|()| Some(was_frozen))
+            transaction.commit().await.map(|()| FreezeBegin::Begun { was_frozen })
         })
         .await
     }

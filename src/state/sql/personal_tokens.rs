@@ -1,10 +1,15 @@
 //! The table of personal tokens. What a row may be is for the reader to see.
 
+use std::sync::atomic::Ordering;
+
 use super::{
     Store, changes,
     connection::{Answer, Connection, Lock, Row, values},
 };
-use crate::state::stored::{StoreError, StoredPersonalToken};
+use crate::{
+    authn::{SignInSection, Source, TokenDigest},
+    state::{ClaimsDigest, NewPersonalToken, PersonalTokenRecord, stored::StoreError},
+};
 
 /// Made where it is missing: a file of an older version has none, and an older version does not look at it.
 pub(super) const TABLES: [&str; 1] = [
@@ -25,16 +30,17 @@ macro_rules! select {
 }
 
 impl Store {
-    /// Reads at most so many personal tokens, in the order of their ids, behind that id.
+    /// Reads at most so many personal tokens behind that id, with their ids and in the order of these; `None` for one that
+    /// is damaged.
     pub(in crate::state) async fn personal_tokens_behind(
         &self,
         after: &str,
         most: u64,
-    ) -> Result<Vec<StoredPersonalToken>, StoreError> {
+    ) -> Result<Vec<(String, Option<PersonalTokenRecord>)>, StoreError> {
         self.read(async |connection| {
             let rows =
                 connection.rows(select!(" WHERE id > $1 ORDER BY id LIMIT $2"), values![after, most]).await?;
-            rows.iter().map(token).collect()
+            rows.iter().map(|row| Ok((row.get(0)?, token(row)?))).collect()
         })
         .await
     }
@@ -42,31 +48,33 @@ impl Store {
     /// Stores a personal token, so that it survives a crash from when this returns.
     pub(in crate::state) async fn keep_personal_token(
         &self,
-        token: &StoredPersonalToken,
+        token: &PersonalTokenRecord,
     ) -> Result<(), StoreError> {
         self.write(async |connection| {
-            let StoredPersonalToken { id, sha256, account, source, claims, person, scopes, .. } = token;
-            let StoredPersonalToken { comment, made, ends, used, state, generation, .. } = token;
+            let NewPersonalToken { digest, account, source, claims, person, scopes, comment, at, ends } =
+                &token.made;
+            let (id, sha256) = (digest.id(), digest.to_string());
+            let claims = claims.as_ref().map(ClaimsDigest::encoded);
             let mut transaction = connection.begin(Lock::State).await?;
             let insert =
                 "INSERT INTO personal_tokens VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
             let row = values![
-                id,
-                sha256,
-                account,
-                source,
+                &id,
+                &sha256,
+                &**account,
+                source.section(),
                 claims.as_deref(),
                 person.as_deref(),
-                scopes,
-                comment,
-                *made,
+                &**scopes,
+                &**comment,
+                *at,
                 *ends,
-                *used,
-                state,
-                *generation
+                token.used.load(Ordering::Relaxed),
+                &*token.state,
+                token.generation
             ];
             transaction.execute(insert, row).await?;
-            changes::note(&mut transaction, changes::PERSONAL_TOKEN, id).await?;
+            changes::note(&mut transaction, changes::PERSONAL_TOKEN, &id).await?;
             transaction.commit().await
         })
         .await
@@ -97,24 +105,33 @@ impl Store {
 }
 
 /// Reads that of an id.
-pub(super) async fn read_one(connection: &mut Connection, id: &str) -> Answer<Option<StoredPersonalToken>> {
-    connection.row(select!(" WHERE id = $1"), values![id]).await?.as_ref().map(token).transpose()
+pub(super) async fn read_one(connection: &mut Connection, id: &str) -> Answer<Option<PersonalTokenRecord>> {
+    connection.row(select!(" WHERE id = $1"), values![id]).await?.as_ref().map_or(Ok(None), token)
 }
 
-fn token(row: &Row) -> Answer<StoredPersonalToken> {
-    Ok(StoredPersonalToken {
-        id: row.get(0)?,
-        sha256: row.get(1)?,
-        account: row.get(2)?,
-        source: row.get(3)?,
-        claims: row.get(4)?,
-        person: row.get(5)?,
-        scopes: row.get(6)?,
-        comment: row.get(7)?,
-        made: row.number(8)?,
+/// Reads a row; `None` where it is damaged, or of a section that has none.
+fn token(row: &Row) -> Answer<Option<PersonalTokenRecord>> {
+    let sections = [Source::Users, Source::ExtAuth, Source::LdapAuth, Source::XormAuth].into_iter();
+    let mut sections = sections.chain(SignInSection::ALL.map(Source::SignIn));
+    let (section, claims) = (row.get::<String>(3)?, row.get::<Option<String>>(4)?);
+    let source = sections.find(|source| source.section() == section);
+    let claims = claims.map(|text| ClaimsDigest::decode(&text).ok_or(())).transpose();
+    let (Some(digest), Some(source), Ok(claims)) =
+        (TokenDigest::parse(&row.get::<String>(1)?), source, claims)
+    else {
+        return Ok(None);
+    };
+    let made = NewPersonalToken {
+        digest,
+        account: row.get::<String>(2)?.into(),
+        source,
+        claims,
+        person: row.get::<Option<String>>(5)?.map(String::into_boxed_str),
+        scopes: row.get::<String>(6)?.into(),
+        comment: row.get::<String>(7)?.into(),
+        at: row.number(8)?,
         ends: row.number(9)?,
-        used: row.number(10)?,
-        state: row.get(11)?,
-        generation: row.number(12)?,
-    })
+    };
+    let (used, state, generation) = (row.number(10)?, row.get::<String>(11)?.into(), row.number(12)?);
+    Ok(Some(PersonalTokenRecord { made, state, generation, used: used.into(), stored_use: used.into() }))
 }
