@@ -4,7 +4,7 @@ use std::{fs, path::Path, process::Command};
 
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 
-use super::{Config, Findings};
+use super::{Config, Findings, Loaded};
 
 pub(super) const SERVER: &str = "server:\n  addr: \":5001\"\n";
 pub(super) const TOKEN: &str =
@@ -33,12 +33,15 @@ pub(super) fn write(directory: &Path, name: &str, text: &str) {
 
 /// Returns the errors or warnings about `text`, with the directory's name cut out.
 pub(super) fn said(text: &str) -> String {
-    let directory = directory();
-    let findings = match Config::parse(text, "f.yml", directory.path()) {
-        Ok(loaded) => loaded.warnings,
-        Err(findings) => findings,
-    };
-    cut(&findings, directory.path())
+    read(text, directory().path()).0
+}
+
+/// The same with these files beside it, and the configuration where it may be used.
+pub(super) fn read(text: &str, directory: &Path) -> (String, Option<Loaded>) {
+    match Config::parse(text, "f.yml", directory) {
+        Ok(loaded) => (cut(&loaded.warnings, directory), Some(loaded)),
+        Err(findings) => (cut(&findings, directory), None),
+    }
 }
 
 pub(super) fn cut(findings: &Findings, directory: &Path) -> String {
@@ -60,8 +63,7 @@ pub(super) fn after_with(script: &str, server: &str, rest: &str) -> String {
         "server: {{addr: ':443', certificate: cert.pem, key: key.pem{server}}}\n\
          token: {{issuer: A, expiration: 900{rest}}}\nusers: {{}}\nacl: []\n"
     );
-    let parsed = Config::parse(&text, "f.yml", directory.path());
-    let said = cut(&parsed.map_or_else(|errors| errors, |loaded| loaded.warnings), directory.path());
+    let (said, _) = read(&text, directory.path());
     let said = said.replace("f.yml:1:24: warning: server.certificate: ", "warning: C ");
     said.replace("f.yml:1:24: server.certificate: ", "C ").replace("f.yml:1:47: server.key: ", "K ")
 }

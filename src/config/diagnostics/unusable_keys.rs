@@ -170,7 +170,7 @@ pub(crate) fn command(host: Option<&str>) -> String {
 mod tests {
     use std::process::Command;
 
-    use crate::config::{Config, tests};
+    use crate::config::tests;
 
     fn after(script: &str) -> String {
         tests::after(script, "")
@@ -249,11 +249,7 @@ mod tests {
             pair(section != "token"),
             if section == "both" { "" } else { pair(section == "token") },
         );
-        let said = match Config::parse(&text, "f.yml", directory.path()) {
-            Ok(loaded) => loaded.warnings,
-            Err(findings) => findings,
-        };
-        tests::cut(&said, directory.path())
+        tests::read(&text, directory.path()).0
     }
 
     #[test]

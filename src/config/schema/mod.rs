@@ -17,7 +17,7 @@ pub(crate) use acme::{Acme, LetsEncrypt};
 pub(crate) use keys::without_unknown_keys;
 pub(crate) use notifications::{NotificationEndpoint, Notifications};
 pub(crate) use read::read;
-pub(crate) use scalar::{Entries, Integer, OneOrMany, Switch, Text};
+pub(crate) use scalar::{Entries, Integer, OneOrMany, Switch, Text, text};
 pub(crate) use sign_in::{GithubAuth, GitlabAuth, GoogleAuth, OidcAuth, SignInAuth, TokenDatabase};
 pub(crate) use tags::{Keep, RetentionEntry, Tags, WriteOnceEntry};
 

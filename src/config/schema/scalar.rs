@@ -11,6 +11,11 @@ use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 #[derive(Clone, Default, PartialEq, Eq)]
 pub(crate) struct Text(pub(crate) String);
 
+/// Returns what is written; null and the empty text are nothing.
+pub(crate) fn text<'t>(written: impl Into<Option<&'t Text>>) -> Option<&'t str> {
+    written.into().map(|Text(text)| text.as_str()).filter(|text| !text.is_empty())
+}
+
 /// An integer of 64 bits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Integer(pub(crate) i64);

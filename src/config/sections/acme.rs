@@ -20,7 +20,7 @@ use crate::{
     config::{
         Context,
         diagnostics::path::Path,
-        schema::{self, File, Server, Text},
+        schema::{self, File, Server, text},
         values::pem,
     },
     private_file,
@@ -244,10 +244,6 @@ fn usable_cache_dir(
         return None;
     }
     Some(path)
-}
-
-fn text(written: &Option<Text>) -> Option<&str> {
-    written.as_ref().map(|Text(text)| text.as_str()).filter(|text| !text.is_empty())
 }
 
 #[cfg(test)]

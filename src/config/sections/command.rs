@@ -124,8 +124,8 @@ fn is_writable(path: &FilePath, unless: u32) -> bool {
 mod tests {
     use super::*;
     use crate::config::{
-        Config, Loaded,
-        tests::{SERVER, TOKEN, cut, directory, write},
+        Loaded,
+        tests::{SERVER, TOKEN, directory, read, write},
     };
 
     fn mode(directory: &tempfile::TempDir, name: &str, mode: u32) {
@@ -142,10 +142,7 @@ mod tests {
 
     fn with(directory: &tempfile::TempDir, section: &str) -> (String, Option<Loaded>) {
         let text = format!("{SERVER}{TOKEN}acl: []\next_auth: {section}\n");
-        match Config::parse(&text, "f.yml", directory.path()) {
-            Ok(loaded) => (cut(&loaded.warnings, directory.path()), Some(loaded)),
-            Err(findings) => (cut(&findings, directory.path()), None),
-        }
+        read(&text, directory.path())
     }
 
     #[test]

@@ -123,8 +123,8 @@ mod tests {
 
     use super::*;
     use crate::config::{
-        Config, Loaded,
-        tests::{SERVER, TOKEN, cut, directory, write},
+        Loaded,
+        tests::{SERVER, TOKEN, directory, read, write},
     };
 
     const COST_5: &str = "$2y$05$WuwBasGDAgr.QCbGIjKJaep4dhxeai9gNZdmBnQXqpKly57oNutya";
@@ -139,10 +139,7 @@ mod tests {
     }
 
     fn of(directory: &FilePath, rest: &str) -> (String, Option<Loaded>) {
-        match Config::parse(&format!("{SERVER}{TOKEN}{rest}"), "f.yml", directory) {
-            Ok(loaded) => (cut(&loaded.warnings, directory), Some(loaded)),
-            Err(findings) => (cut(&findings, directory), None),
-        }
+        read(&format!("{SERVER}{TOKEN}{rest}"), directory)
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::{
     config::{
         Context,
         diagnostics::path::Path,
-        schema::{Entries, LabelMap, LdapAuth, Switch, Text},
+        schema::{Entries, LabelMap, LdapAuth, Switch, Text, text},
         values::{address, pem},
     },
 };
@@ -254,11 +254,6 @@ fn required<'a>(
         context.report.error(at(key), "missing", format!("Write {what}"));
     }
     text
-}
-
-/// Null and the empty text are nothing.
-fn text(written: &Option<Text>) -> Option<&str> {
-    written.as_ref().map(|text| text.0.as_str()).filter(|text| !text.is_empty())
 }
 
 fn is_on(written: Option<Switch>) -> bool {

@@ -13,7 +13,7 @@ use crate::{
     config::{
         Context,
         diagnostics::path::Path,
-        schema::{Entries, File, NotificationEndpoint, Notifications, OneOrMany, Switch, Text},
+        schema::{Entries, File, NotificationEndpoint, Notifications, OneOrMany, Switch, text},
         settings,
         values::{pem, quantity},
     },
@@ -294,11 +294,6 @@ impl Reader<'_, '_, '_> {
     fn error(&mut self, key: &str, message: &str, hint: &str) {
         self.context.report.error(self.at.key(key), message, hint);
     }
-}
-
-/// Null and the empty text are nothing.
-fn text(written: &Option<Text>) -> Option<&str> {
-    written.as_ref().map(|text| text.0.as_str()).filter(|text| !text.is_empty())
 }
 
 fn at(key: &str) -> Path {

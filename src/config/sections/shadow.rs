@@ -147,23 +147,15 @@ fn is_other_section(section: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use crate::config::{
-        Config,
-        tests::{REST, SERVER, TOKEN, cut, directory, write},
-    };
+    use crate::config::tests::{self, REST, SERVER, TOKEN, directory, write};
 
     /// The findings on `shadow` beside a file `next.yml`, and the rules that are compared.
     fn read(shadow: &str, next: &str) -> (String, Option<usize>) {
         let directory = directory();
         write(directory.path(), "next.yml", next);
         let text = format!("{SERVER}{TOKEN}{REST}shadow: {shadow}\n");
-        match Config::parse(&text, "f.yml", directory.path()) {
-            Ok(loaded) => {
-                let rules = loaded.config.shadow.map(|shadow| shadow.acl.len());
-                (cut(&loaded.warnings, directory.path()), rules)
-            }
-            Err(findings) => (cut(&findings, directory.path()), None),
-        }
+        let (said, loaded) = tests::read(&text, directory.path());
+        (said, loaded.and_then(|loaded| loaded.config.shadow).map(|shadow| shadow.acl.len()))
     }
 
     const SHADOW: &str = "{acl_file: next.yml, until: 2999-12-31}";

@@ -14,6 +14,7 @@ use crate::{
         diagnostics::path::Path,
         schema::{
             File, GithubAuth, GitlabAuth, GoogleAuth, OidcAuth, OneOrMany, SignInAuth, Text, TokenDatabase,
+            text,
         },
         settings,
         values::{pem, quantity},
@@ -333,9 +334,9 @@ impl Reader<'_, '_, '_> {
 
     fn warn_of_ignored(&mut self) {
         let SignInAuth { level_token_db, gcs_token_db, redis_token_db, registry_url, .. } = self.written;
-        let level = |database: &TokenDatabase| text(database.path.as_ref()).is_some();
+        let level = |database: &TokenDatabase| text(&database.path).is_some();
         let gcs = |database: &TokenDatabase| {
-            text(database.bucket.as_ref()).is_some() && text(database.client_secret_file.as_ref()).is_some()
+            text(&database.bucket).is_some() && text(&database.client_secret_file).is_some()
         };
         let redis = |database: &TokenDatabase| {
             database.redis_options.is_some() || database.redis_cluster_options.is_some()
@@ -374,11 +375,6 @@ impl Reader<'_, '_, '_> {
 /// Returns true for ASCII letters, digits and these signs.
 fn is_name(text: &str, signs: &str) -> bool {
     text.chars().all(|c| c.is_ascii_alphanumeric() || signs.contains(c))
-}
-
-/// Null and the empty text are nothing.
-fn text(written: Option<&Text>) -> Option<&str> {
-    written.map(|text| text.0.as_str()).filter(|text| !text.is_empty())
 }
 
 #[cfg(test)]

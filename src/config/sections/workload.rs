@@ -11,7 +11,7 @@ use crate::{
     config::{
         Context,
         diagnostics::path::Path,
-        schema::{File, Text, WorkloadAuth, WorkloadIssuer},
+        schema::{File, Text, WorkloadAuth, WorkloadIssuer, text},
         sections::{access::user_path, robots::robot_path},
         settings,
         values::{pem, quantity},
@@ -320,11 +320,6 @@ pub(super) fn https(url: &str) -> Option<Uri> {
         uri.query().is_none() && !url.contains(['#', '@', '\\']) && url.bytes().all(|b| b.is_ascii_graphic());
     (uri.scheme_str() == Some("https") && uri.host().is_some_and(|host| !host.is_empty()) && plain)
         .then_some(uri)
-}
-
-/// Null and the empty text are nothing.
-fn text(written: &Option<Text>) -> Option<&str> {
-    written.as_ref().map(|text| text.0.as_str()).filter(|text| !text.is_empty())
 }
 
 fn at(key: &str) -> Path {

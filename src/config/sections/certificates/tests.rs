@@ -5,10 +5,7 @@ use rcgen::{
     KeyIdMethod, KeyPair, KeyUsagePurpose, SerialNumber, date_time_ymd,
 };
 
-use crate::config::{
-    Config,
-    tests::{TOKEN, cut, directory, write},
-};
+use crate::config::tests::{TOKEN, directory, read, write};
 
 const TLS: &str = "certificate: cert.pem, key: key.pem";
 const ACCOUNT: &str = "certificate_auth: {account: '${san:uri}'}";
@@ -52,11 +49,7 @@ fn said(server: &str, rest: &str) -> String {
         write(directory.path(), file, &text);
     }
     let text = format!("server: {{addr: ':443', {server}}}\n{TOKEN}users: {{}}\nacl: []\n{rest}\n");
-    let findings = match Config::parse(&text, "f.yml", directory.path()) {
-        Ok(loaded) => loaded.warnings,
-        Err(findings) => findings,
-    };
-    let lines = cut(&findings, directory.path());
+    let (lines, _) = read(&text, directory.path());
     lines.lines().filter(|line| !line.contains("server.certificate:")).collect::<Vec<_>>().join("\n")
 }
 

@@ -5,7 +5,7 @@ use std::fs;
 use super::*;
 use crate::config::{
     Config, Loaded,
-    tests::{SERVER, TOKEN, cut, directory, write},
+    tests::{self, SERVER, TOKEN, cut, directory, write},
 };
 
 const RIGHT: &str = "  base: dc=example,dc=com\n  filter: (uid=${account})\n";
@@ -17,13 +17,8 @@ fn read(section: &str) -> (Option<Loaded>, String) {
     write(directory.path(), "password", " hunter2 \r\n");
     write(directory.path(), "empty", " \n");
     let text = format!("{SERVER}{TOKEN}users: {{}}\nacl: []\nldap_auth:\n{section}");
-    match Config::parse(&text, "f.yml", directory.path()) {
-        Ok(loaded) => {
-            let said = cut(&loaded.warnings, directory.path());
-            (Some(loaded), said)
-        }
-        Err(findings) => (None, cut(&findings, directory.path())),
-    }
+    let (said, loaded) = tests::read(&text, directory.path());
+    (loaded, said)
 }
 
 fn said(section: &str) -> String {
