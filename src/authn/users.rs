@@ -91,11 +91,6 @@ pub struct User {
 }
 
 impl User {
-    /// The labels an ACL may ask for.
-    pub fn labels(&self) -> &Arc<Labels> {
-        &self.labels
-    }
-
     /// Returns true if a password is needed: always, except for an anonymous user without one.
     pub fn has_password(&self) -> bool {
         self.hash.is_some()

@@ -16,7 +16,7 @@ use hyper_util::{
 };
 use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs, pki_types::CertificateDer};
 
-use super::NamedCertificates;
+use super::trust::NamedCertificates;
 
 /// The time that a connection is kept for the next request, and the number that are kept for one host.
 const IDLE: Duration = Duration::from_secs(30);

@@ -19,4 +19,3 @@ pub(crate) use https::{HttpsBounds, HttpsClient, HttpsError, HttpsReply, trustin
 pub(crate) use shares::BackendShares;
 pub use sql::{Address, DsnError, Password, SqlServer, SqlSettings, SqliteFile, Tls, TlsMode};
 pub(crate) use sql::{Database, Failure, Query, Row, Table};
-pub(crate) use trust::NamedCertificates;

@@ -125,13 +125,7 @@ pub(super) fn list(list: &TokenList) -> Result<(), Failure> {
 
 fn as_json(answer: &ControlAnswer) -> String {
     match answer {
-        ControlAnswer::RobotToken(entry) => {
-            let RobotTokenEntry { robot, token, comment, expires, last_use, revoked } = entry;
-            json!({
-                "robot": robot, "token": token, "comment": comment, "expires": expires, "last_use": last_use,
-                "revoked": revoked,
-            })
-        }
+        ControlAnswer::RobotToken(entry) => json!(entry),
         ControlAnswer::PersonalToken(entry) => {
             let PersonalTokenEntry { account, source, token, comment, scopes, made, ends, last_use, is_out } = entry;
             json!({

@@ -11,7 +11,7 @@ use rustls::{
 use tokio_rustls::TlsConnector;
 
 use super::settings::Trust;
-use crate::backend::NamedCertificates;
+use crate::backend::trusting;
 
 /// A connector that trusts the authorities named by `trust`.
 ///
@@ -19,18 +19,16 @@ use crate::backend::NamedCertificates;
 /// None of the certificates can be an authority's. The provider of cryptography has no suite in common with the
 /// versions of TLS that are spoken.
 pub(super) fn connector(trust: &Trust) -> Result<TlsConnector, Error> {
-    let provider = Arc::new(aws_lc_rs::default_provider());
-    let builder =
-        ClientConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions()?;
     let config = match trust {
-        Trust::Authorities(certificates) => {
-            let named = NamedCertificates::new(certificates.clone(), provider)?;
-            builder.dangerous().with_custom_certificate_verifier(Arc::new(named)).with_no_client_auth()
+        Trust::Authorities(certificates) => trusting(certificates.clone())?,
+        Trust::Anything => {
+            let provider = Arc::new(aws_lc_rs::default_provider());
+            ClientConfig::builder_with_provider(Arc::clone(&provider))
+                .with_safe_default_protocol_versions()?
+                .dangerous()
+                .with_custom_certificate_verifier(Arc::new(AnyCertificate(provider)))
+                .with_no_client_auth()
         }
-        Trust::Anything => builder
-            .dangerous()
-            .with_custom_certificate_verifier(Arc::new(AnyCertificate(provider)))
-            .with_no_client_auth(),
     };
     Ok(TlsConnector::from(Arc::new(config)))
 }

@@ -12,7 +12,7 @@ use std::process::{Command, Stdio};
 use super::{
     Login, Logout,
     output::{Failure, say, tell},
-    token::client::Client,
+    token::client::{Client, runtime},
 };
 use crate::{
     authn::{Secret, TokenDigest},
@@ -88,11 +88,6 @@ fn in_words(scopes: &str) -> String {
 fn left_behind(token: &Secret) -> String {
     let id = TokenDigest::of(token).map(|digest| digest.id()).unwrap_or_default();
     format!("revoke the token {id} on the page /-/tokens")
-}
-
-fn runtime() -> Result<tokio::runtime::Runtime, String> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    runtime.map_err(|error| format!("cannot start: {error}"))
 }
 
 /// Tells the person where to go, on standard error.

@@ -66,6 +66,12 @@ impl Client {
     }
 }
 
+/// The runtime of a command that asks others.
+pub(in crate::cli) fn runtime() -> Result<tokio::runtime::Runtime, String> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(|error| format!("cannot start: {error}"))
+}
+
 fn parse(url: &str) -> Result<Uri, String> {
     url.parse().map_err(|error| format!("{url}: {error}"))
 }

@@ -21,7 +21,7 @@ use super::{
 };
 use crate::registry::{Scope, percent_encode};
 use challenge::Challenge;
-use client::{Client, Reply, is_safe};
+use client::{Client, Reply, is_safe, runtime};
 
 /// The answer of a token endpoint: `token`, or the name that OAuth 2 has for it, or both.
 #[derive(Deserialize)]
@@ -52,9 +52,7 @@ pub(super) fn run(token: &Token) -> Result<(), Failure> {
     // Only now: after a mistake in the other options, the password need not be typed.
     let password = token.user.as_ref().map(|_| password::read(false)).transpose()?;
     let credentials = token.user.as_deref().zip(password.as_ref().map(|password| password.as_str()));
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| format!("cannot start: {error}"))?;
-    let reply = runtime.block_on(ask(token, &registry, credentials))?;
+    let reply = runtime()?.block_on(ask(token, &registry, credentials))?;
     let issued: TokenResponse =
         serde_json::from_slice(&reply.body).map_err(|_| "the answer is not that of a token endpoint")?;
     let issued = issued.token.or(issued.access_token).ok_or("the answer has no token in it")?;
