@@ -71,22 +71,17 @@ impl Follower {
     }
 
     fn new(seen: Seen, freeze: Option<SharedFreeze>) -> Self {
-        let (seen, read_at) = (Mutex::new(seen), watch::Sender::new(Instant::now()));
-        let (is_failing, turn) = (AtomicBool::new(false), tokio::sync::Mutex::default());
-        let (freeze, is_freeze_unsettled) = (watch::Sender::new(freeze), AtomicBool::new(false));
-        let (told, records) = (Mutex::default(), LeasedRecords::default());
-        let device_turns = Arc::new(Semaphore::new(asking::OF_STRANGERS));
         Self {
-            seen,
-            read_at,
+            seen: Mutex::new(seen),
+            read_at: watch::Sender::new(Instant::now()),
             trusted_for: None,
-            is_failing,
-            told,
-            records,
-            device_turns,
-            turn,
-            freeze,
-            is_freeze_unsettled,
+            is_failing: AtomicBool::new(false),
+            told: Mutex::default(),
+            records: LeasedRecords::default(),
+            device_turns: Arc::new(Semaphore::new(asking::OF_STRANGERS)),
+            turn: tokio::sync::Mutex::default(),
+            freeze: watch::Sender::new(freeze),
+            is_freeze_unsettled: AtomicBool::new(false),
         }
     }
 
