@@ -28,7 +28,6 @@ const LONGEST_MAGIC: u64 = 6;
 
 /// Files that were read.
 pub(super) struct Files {
-    /// Their names.
     pub(super) names: Vec<String>,
     /// Those that end too early, with the reason.
     pub(super) broken: Vec<String>,

@@ -164,7 +164,6 @@ impl PolicyQuery {
 
 /// The authorizers: the rules of a configuration, and the back ends that it names.
 pub(super) struct PolicyEvaluator {
-    /// The configuration.
     pub(super) config: Config,
     /// The indexes of its users, by name.
     users: HashMap<String, usize>,

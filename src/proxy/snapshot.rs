@@ -67,7 +67,6 @@ pub(super) const COUNTS_LONGER: u64 = 16 * 60;
 /// A token or a session that was issued here, as far as it says who its account is.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Issued<'a> {
-    /// The account.
     pub(super) account: &'a str,
     /// The section that knows it; `None` for `users`.
     pub(super) auth_source: Option<&'a AuthSourceClaim>,

@@ -143,7 +143,6 @@ impl ClaimsDigest {
         BASE64URL.decode(text).ok()?.try_into().ok().map(Self)
     }
 
-    /// Its bytes.
     pub(super) fn as_bytes(&self) -> &[u8] {
         &self.0
     }

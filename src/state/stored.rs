@@ -16,7 +16,6 @@ pub(in crate::state) struct Told {
 /// The claims of an account, as they are stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::state) struct StoredClaims {
-    /// The account.
     pub(in crate::state) account: String,
     /// The claims, in JSON.
     pub(in crate::state) text: Vec<u8>,
@@ -27,9 +26,7 @@ pub(in crate::state) struct StoredClaims {
 /// The last push of a tag, as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::state) struct StoredPush {
-    /// The repository.
     pub(in crate::state) repository: String,
-    /// The tag.
     pub(in crate::state) tag: String,
     /// The manifest that it was given.
     pub(in crate::state) digest: String,
@@ -68,7 +65,6 @@ pub(in crate::state) enum Change {
 /// A push of a manifest that is about to begin.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::state) struct PushHold {
-    /// The repository.
     pub(in crate::state) repository: String,
     /// Its write-once tags.
     pub(in crate::state) tags: Vec<String>,
@@ -161,7 +157,6 @@ pub(in crate::state) struct StoredFreezes {
 /// A freeze of all replicas. Times count from when it was read, by the clock of the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::state) struct StoredFreeze {
-    /// Its id.
     pub(in crate::state) id: String,
     /// For pushes under way.
     pub(in crate::state) drain: Duration,

@@ -14,7 +14,6 @@ use crate::registry::{Digest, RepositoryName};
 pub(crate) struct Usage {
     /// Bytes, compressed as they were pushed.
     pub(crate) bytes: u64,
-    /// Blobs.
     pub(crate) blobs: usize,
 }
 

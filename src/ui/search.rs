@@ -16,7 +16,6 @@ pub(super) struct Search<'a> {
 }
 
 impl Search<'_> {
-    /// The form.
     pub(super) fn form(&self, frame: &Frame<'_>) -> Markup {
         let t = frame.texts();
         let address = link::to(frame, self.page);

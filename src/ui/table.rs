@@ -38,7 +38,6 @@ pub(super) fn head_cell(column: Column, content: impl Render) -> Markup {
     html! { th.(column.class) role="rowheader" scope="row" { (content) } }
 }
 
-/// A cell.
 pub(super) fn cell(t: &Texts, column: Column, content: impl Render) -> Markup {
     html! { td.(column.class) role="cell" data-label=((column.label)(t)) { (content) } }
 }

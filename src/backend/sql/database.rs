@@ -36,7 +36,6 @@ pub(crate) struct Query {
 /// A table as docker_auth makes it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Table {
-    /// Its name.
     pub(crate) name: &'static str,
     /// Its columns with their types, for an operator that has to make one.
     pub(crate) columns: &'static str,

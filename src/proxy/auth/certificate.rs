@@ -81,7 +81,6 @@ impl Certified {
         Some(Self { certificate: Arc::clone(certificate), judgement })
     }
 
-    /// The account.
     pub(crate) fn login(&self) -> Option<&Identity> {
         match &*self.judgement {
             Judgement::Login(identity) => Some(identity),

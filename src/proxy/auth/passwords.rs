@@ -230,7 +230,6 @@ fn broken_off() -> Refusal {
     Refusal::new(ErrorCode::Internal, "checking the password failed")
 }
 
-/// A login.
 pub(super) struct Login {
     account: Box<str>,
     password: Secret,

@@ -61,7 +61,6 @@ pub(super) async fn ask(
     Ok(Answer::page(views::deletion(&request.frame(), &page)))
 }
 
-/// Deletes.
 pub(super) async fn delete(
     request: &mut Request<'_>,
     visit: &Visit,

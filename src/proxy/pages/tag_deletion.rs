@@ -55,7 +55,6 @@ pub(super) async fn ask(
     Ok(Answer::page(views::tag_deletion(&request.frame(), &page)))
 }
 
-/// Deletes.
 pub(super) async fn delete(
     request: &mut Request<'_>,
     visit: &Visit,

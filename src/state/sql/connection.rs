@@ -60,7 +60,6 @@ impl Lock {
     }
 }
 
-/// A connection.
 pub(super) struct Connection {
     link: Link,
     /// True from the beginning of a transaction to its end. True between two of them: one was given up.

@@ -5,7 +5,6 @@ use crate::config::settings::row::{
     Setting, duration, hours, optional, plain, required, seconds, section,
 };
 
-/// `users:`.
 pub(crate) const USERS: &[Setting] = &[
     section("users", "The accounts that may sign in. The user `\"\"` is every client without a password.")
         .or(Required),
@@ -14,7 +13,6 @@ pub(crate) const USERS: &[Setting] = &[
     section("users.<name>.labels", "Labels with their values, for rules to match.").or(Words("none")),
 ];
 
-/// `acl:`.
 pub(crate) const ACL: &[Setting] = &[
     section(
         "acl",
@@ -45,14 +43,12 @@ pub(crate) const ACL: &[Setting] = &[
 
 const ANY: DefaultValue = Words("any");
 
-/// `ext_auth:`.
 pub(crate) const EXT_AUTH: &[Setting] = &[
     section("ext_auth", "More accounts, from a command: see docs/backends.md.").or(Words("none")),
     required("ext_auth.command", "The path of a program, or the name of one in PATH."),
     optional("ext_auth.args", "The arguments of the command."),
 ];
 
-/// `ldap_auth:`.
 pub(crate) const LDAP_AUTH: &[Setting] = &[
     section("ldap_auth", "More accounts, from a directory: see docs/backends.md.").or(Words("none")),
     required("ldap_auth.addr", "The host and port of the directory."),
@@ -80,14 +76,12 @@ pub(crate) const LDAP_AUTH: &[Setting] = &[
     ),
 ];
 
-/// `xorm_auth:`.
 pub(crate) const XORM_AUTH: &[Setting] = &[
     section("xorm_auth", "More accounts, from a database: see docs/backends.md.").or(Words("none")),
     required("xorm_auth.database_type", DATABASE_TYPE),
     required("xorm_auth.conn_string", CONN_STRING),
 ];
 
-/// `acl_xorm:`.
 pub(crate) const ACL_XORM: &[Setting] = &[
     section("acl_xorm", "More rules, from a database: see docs/backends.md.").or(Words("none")),
     required("acl_xorm.database_type", DATABASE_TYPE),
@@ -100,14 +94,12 @@ pub(crate) const ACL_XORM: &[Setting] = &[
 const DATABASE_TYPE: &str = "`sqlite3`, `postgres` or `mysql`.";
 const CONN_STRING: &str = "The place of the database, as the Go drivers write it.";
 
-/// `ext_authz:`.
 pub(crate) const EXT_AUTHZ: &[Setting] = &[
     section("ext_authz", "More rules, from a command: see docs/backends.md.").or(Words("none")),
     required("ext_authz.command", "The path of a program, or the name of one in PATH."),
     optional("ext_authz.args", "The arguments of the command."),
 ];
 
-/// `htpasswd:`.
 pub(crate) const HTPASSWD: &[Setting] = &[
     section("htpasswd", "More accounts, from the file of `registry:2`.").or(Words("none")),
     required("htpasswd.file", "The file, with bcrypt hashes. It is read again when it changes."),

@@ -2,7 +2,6 @@
 
 use crate::config::settings::row::{Setting, count, duration, hours, milliseconds, seconds, section};
 
-/// The rows.
 pub(crate) const ROWS: &[Setting] = &[
     section("backends", "Bounds on querying each command, directory and database."),
     // Docker gives up on a token request after 30 seconds or less, so no client waits longer.

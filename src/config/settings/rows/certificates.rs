@@ -2,7 +2,6 @@
 
 use crate::config::settings::row::{DefaultValue::Words, Setting, optional, required, section};
 
-/// `certificate_auth:`.
 pub(crate) const ROWS: &[Setting] = &[
     section(
         "certificate_auth",

@@ -12,7 +12,6 @@ const TIMEOUT: RangeInclusive<Duration> = seconds(1)..=hours(1);
 /// A duration that may be zero.
 const SPAN: RangeInclusive<Duration> = seconds(0)..=hours(1);
 
-/// The rows.
 pub(crate) const ROWS: &[Setting] = &[
     section(
         "limits",

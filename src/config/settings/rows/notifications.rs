@@ -5,7 +5,6 @@ use crate::config::settings::row::{
     section,
 };
 
-/// `notifications:`.
 pub(crate) const ROWS: &[Setting] = &[
     section(
         "notifications",

@@ -2,7 +2,6 @@
 
 use crate::config::settings::row::{Setting, count, duration, hours, plain, section};
 
-/// The rows.
 pub(crate) const ROWS: &[Setting] = &[
     section(
         "personal_tokens",

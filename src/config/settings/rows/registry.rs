@@ -7,7 +7,6 @@ use crate::config::settings::row::{Setting, duration, hours, optional, plain, se
 /// Without a deadline, a registry that hangs would hold its clients for ever.
 const TIMEOUT: RangeInclusive<Duration> = seconds(1)..=hours(1);
 
-/// The rows.
 pub(crate) const ROWS: &[Setting] = &[
     section("registry", "Where the registry is, the name of the service, what the web pages read, timeouts."),
     plain(

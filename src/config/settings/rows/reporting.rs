@@ -2,7 +2,6 @@
 
 use crate::config::settings::row::{DefaultValue::Words, Setting, optional, plain, section};
 
-/// `log:`.
 pub(crate) const LOG: &[Setting] = &[
     section("log", "Level and form of the log, and whether clients see which rule denied them."),
     plain("log.level", "info", "`error`, `warn`, `info` or `debug`."),
@@ -14,7 +13,6 @@ pub(crate) const LOG: &[Setting] = &[
     ),
 ];
 
-/// `audit:`.
 pub(crate) const AUDIT: &[Setting] = &[
     section("audit", "One JSON line for each decision, transfer and token; see docs/monitoring.md."),
     plain("audit.to", "stdout", "`stdout`, `none`, or the path of a file, which may be rotated at any time."),
@@ -25,13 +23,11 @@ pub(crate) const AUDIT: &[Setting] = &[
     ),
 ];
 
-/// `metrics:`.
 pub(crate) const METRICS: &[Setting] = &[
     section("metrics", "Metrics for Prometheus and health for supervisors: /metrics, /healthz, /readyz."),
     optional("metrics.addr", "Where to serve them, over plain HTTP. For loopback."),
 ];
 
-/// `control:`.
 pub(crate) const CONTROL: &[Setting] = &[
     section(
         "control",
@@ -44,7 +40,6 @@ pub(crate) const CONTROL: &[Setting] = &[
     .or(Words("control.sock in the RuntimeDirectory of systemd, /run/portwarden; else none")),
 ];
 
-/// `state:`.
 pub(crate) const STATE: &[Setting] = &[
     section("state", "Where revocations, labels too long for a token and the times of pushes are stored: see docs/revoking.md. A reload changes nothing here."),
     optional(

@@ -5,7 +5,6 @@ use crate::config::settings::row::{
     Setting, optional, required, section,
 };
 
-/// `retention:`.
 pub(crate) const ROWS: &[Setting] = &[
     section(
         "retention",

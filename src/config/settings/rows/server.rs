@@ -5,7 +5,6 @@ use crate::config::settings::row::{
     Setting, optional, plain, required, section,
 };
 
-/// The rows.
 pub(crate) const ROWS: &[Setting] = &[
     section(
         "server",

@@ -2,7 +2,6 @@
 
 use crate::config::settings::row::{DefaultValue::Words, Setting, required, section};
 
-/// `shadow:`.
 pub(crate) const ROWS: &[Setting] = &[
     section(
         "shadow",

@@ -17,7 +17,6 @@ const STORE: &str = "The same.";
 const REGISTRY: &str =
     "Of docker_auth, for its page. Portwarden's pages name the host that the browser asked for.";
 
-/// `google_auth:`.
 pub(crate) const GOOGLE: &[Setting] = &[
     section("google_auth", "People who sign in with Google: see docs/sign-in.md.").or(Words("none")),
     required("google_auth.client_id", CLIENT_ID),
@@ -40,7 +39,6 @@ pub(crate) const GOOGLE: &[Setting] = &[
     optional("google_auth.redis_token_db", STORE),
 ];
 
-/// `github_auth:`.
 pub(crate) const GITHUB: &[Setting] = &[
     section("github_auth", "People who sign in with GitHub: see docs/sign-in.md.").or(Words("none")),
     required("github_auth.client_id", CLIENT_ID),
@@ -71,7 +69,6 @@ pub(crate) const GITHUB: &[Setting] = &[
     optional("github_auth.redis_token_db", STORE),
 ];
 
-/// `gitlab_auth:`.
 pub(crate) const GITLAB: &[Setting] = &[
     section("gitlab_auth", "People who sign in with GitLab: see docs/sign-in.md.").or(Words("none")),
     required("gitlab_auth.client_id", CLIENT_ID),
@@ -93,7 +90,6 @@ pub(crate) const GITLAB: &[Setting] = &[
     optional("gitlab_auth.redis_token_db", STORE),
 ];
 
-/// `oidc_auth:`.
 pub(crate) const OIDC: &[Setting] = &[
     section("oidc_auth", "People who sign in at a provider of OpenID Connect: see docs/sign-in.md.")
         .or(Words("none")),

@@ -5,7 +5,6 @@ use crate::config::settings::row::{
     Setting, optional, required, section,
 };
 
-/// `tags:`.
 pub(crate) const ROWS: &[Setting] = &[
     section("tags", "Tags that hold: see docs/tags.md.").or(Words("none")),
     section("tags.write_once", "Tags that may be made, and never moved, deleted or hollowed out.")

@@ -5,7 +5,6 @@ use crate::config::settings::row::{
     Setting, count, optional, plain, required, section,
 };
 
-/// The rows.
 pub(crate) const ROWS: &[Setting] = &[
     section("token", "The issuer and lifetime of tokens, and their key if it is not that of the server.")
         .or(Required),

@@ -2,7 +2,6 @@
 
 use crate::config::settings::row::{Setting, duration, hours, plain, seconds, section};
 
-/// The rows.
 pub(crate) const ROWS: &[Setting] = &[
     section("ui", "The web pages at `<path_prefix>/`."),
     plain("ui.enabled", "true", "If false, that path shows docker_auth's one line instead."),

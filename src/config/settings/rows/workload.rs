@@ -4,7 +4,6 @@ use crate::config::settings::row::{
     DefaultValue::Words, Setting, duration, hours, optional, plain, required, seconds, section,
 };
 
-/// `workload_auth:`.
 pub(crate) const ROWS: &[Setting] = &[
     section("workload_auth", "CI jobs and clusters that sign in with a signed JWT: see docs/ci.md.")
         .or(Words("none")),

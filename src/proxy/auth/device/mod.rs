@@ -89,7 +89,6 @@ pub(in crate::proxy) struct DeviceRequest {
 pub(in crate::proxy) struct Grant {
     /// The session in which it was allowed, for which the token is made; or why it counts no longer.
     pub(in crate::proxy) session: Result<Session, String>,
-    /// Its account.
     pub(in crate::proxy) account: String,
     /// The fingerprint of the password of its account, where the configuration has one.
     pub(in crate::proxy) password: Option<Fingerprint>,

@@ -40,7 +40,6 @@ const PROVED: usize = RANDOM + 8;
 pub(in crate::proxy) struct Found {
     /// Its code, as it shows it.
     pub(in crate::proxy) user: UserCode,
-    /// Its request.
     pub(in crate::proxy) request: Arc<DeviceRequest>,
     /// Its row, where it waits in a shared state.
     row: Option<DeviceLogin>,
