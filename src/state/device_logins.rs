@@ -131,10 +131,3 @@ impl SharedDeviceLogins<'_> {
         State::in_turn(&self.state.follower.device_turns, &self.store, patience, question).await
     }
 }
-
-/// Shows nothing of the programs.
-impl std::fmt::Debug for SharedDeviceLogins<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("SharedDeviceLogins")
-    }
-}

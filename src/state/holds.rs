@@ -233,9 +233,3 @@ impl Drop for SharedHold {
 fn new_holder() -> Result<String, NotHeld> {
     random_id().ok_or(NotHeld::Unavailable)
 }
-
-impl std::fmt::Debug for SharedHold {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("SharedHold")
-    }
-}

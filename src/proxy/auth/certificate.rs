@@ -4,7 +4,7 @@
 //! programs only: a request that a browser's headers mark has none. Neither has one that a trusted proxy passes on: the
 //! certificate is then the proxy's own.
 
-use std::{fmt, sync::Arc};
+use std::sync::Arc;
 
 use hyper::header::{self, HeaderMap};
 
@@ -170,11 +170,4 @@ fn log_judgement(judgement: &Judgement, certificate: &ClientCertificate, log: &R
 /// Every browser of today says from where a page's request comes, and the older ones say `Origin` with a POST.
 fn is_of_a_browser(headers: &HeaderMap) -> bool {
     headers.contains_key(SEC_FETCH_SITE) || headers.contains_key(header::ORIGIN)
-}
-
-/// The certificate is kept private.
-impl fmt::Debug for Certified {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Certified")
-    }
 }
