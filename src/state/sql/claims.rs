@@ -6,7 +6,7 @@ use super::{
 };
 use crate::state::{
     ClaimsDigest,
-    stored::{StoreError, StoredClaims},
+    stored::{Stored, StoredClaims},
 };
 
 /// Made where they are missing: a file of an older version has none, and an older version does not look at them.
@@ -32,7 +32,7 @@ impl Store {
         digest: ClaimsDigest,
         claims: &StoredClaims,
         now: u64,
-    ) -> Result<bool, StoreError> {
+    ) -> Stored<bool> {
         self.write(async |connection| {
             let StoredClaims { account, text, until } = claims;
             let mut transaction = connection.begin(Lock::State).await?;
@@ -57,10 +57,7 @@ impl Store {
     }
 
     /// Reads the claims of that digest; `None` where there are none.
-    pub(in crate::state) async fn claims(
-        &self,
-        digest: ClaimsDigest,
-    ) -> Result<Option<StoredClaims>, StoreError> {
+    pub(in crate::state) async fn claims(&self, digest: ClaimsDigest) -> Stored<Option<StoredClaims>> {
         self.read(async |connection| {
             let read = "SELECT account, claims, until FROM account_claims WHERE digest = $1";
             let Some(row) = connection.row(read, values![digest.as_bytes()]).await? else { return Ok(None) };

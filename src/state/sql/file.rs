@@ -2,18 +2,21 @@
 
 use std::{fs::Metadata, os::unix::fs::MetadataExt as _, path::Path};
 
-use crate::{private_file, state::stored::StoreError};
+use crate::{
+    private_file,
+    state::stored::{StoreError, Stored},
+};
 
 pub(super) const MOVE_AWAY: &str = "restore it from a backup and run `portwarden revoke --all-sessions`, or move it away: a new one is \
                          made, and all tokens end";
 
 /// Looks at the file; `None` where there is none.
-pub(super) fn look_at(path: &Path) -> Result<Option<Metadata>, StoreError> {
+pub(super) fn look_at(path: &Path) -> Stored<Option<Metadata>> {
     let elsewhere = "write the path of the file itself in `state.file`";
     private_file::look_at(path, elsewhere).map_err(|why| error(path, why.message, why.hint))
 }
 
-pub(super) fn make(path: &Path) -> Result<(), StoreError> {
+pub(super) fn make(path: &Path) -> Stored<()> {
     private_file::make(path).map_err(|why| error(path, why.message, why.hint))
 }
 

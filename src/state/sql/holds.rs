@@ -12,7 +12,7 @@ use super::{
 };
 use crate::state::{
     holds::{MOST_PUSH_CLAIMS, PUSH_CLAIMS_SHARE},
-    stored::{HoldAnswer, PushClaim, PushHold, StoreError},
+    stored::{HoldAnswer, PushClaim, PushHold, Stored},
 };
 
 /// The most pushes of one tag without an answer.
@@ -20,11 +20,7 @@ const MOST_OF_TAG: u64 = 16;
 
 impl Store {
     /// Begins a push: `Held`, unless a deletion is under way, or one of its write-once tags is pushed with another digest.
-    pub(in crate::state) async fn begin_push(
-        &self,
-        holder: &str,
-        push: &PushHold,
-    ) -> Result<HoldAnswer, StoreError> {
+    pub(in crate::state) async fn begin_push(&self, holder: &str, push: &PushHold) -> Stored<HoldAnswer> {
         self.write(async |connection| {
             let PushHold { repository, tags, digest } = push;
             let mut transaction = connection.begin(Lock::State).await?;
@@ -64,7 +60,7 @@ impl Store {
         &self,
         holder: &str,
         repository: &str,
-    ) -> Result<HoldAnswer, StoreError> {
+    ) -> Stored<HoldAnswer> {
         self.write(async |connection| {
             let mut transaction = connection.begin(Lock::State).await?;
             let old = concat!("DELETE FROM manifest_deletions WHERE at < ", now!(), " - 600");
@@ -85,7 +81,7 @@ impl Store {
     }
 
     /// Returns true while pushes are under way in a repository. One that began ten minutes ago has ended: its answer was lost.
-    pub(in crate::state) async fn has_pushes(&self, repository: &str) -> Result<bool, StoreError> {
+    pub(in crate::state) async fn has_pushes(&self, repository: &str) -> Stored<bool> {
         self.read(async |connection| {
             let count = concat!(
                 "SELECT count(*) FROM manifest_pushes WHERE repository = $1 AND at > ",
@@ -98,7 +94,7 @@ impl Store {
     }
 
     /// Reads the digests of the manifests that were pushed to a repository in the last day.
-    pub(in crate::state) async fn pushed_lately(&self, repository: &str) -> Result<Vec<String>, StoreError> {
+    pub(in crate::state) async fn pushed_lately(&self, repository: &str) -> Stored<Vec<String>> {
         self.read(async |connection| {
             let digests = "SELECT digest FROM pushed_manifests WHERE repository = $1 \
                            UNION SELECT digest FROM manifest_pushes WHERE repository = $1";
@@ -108,7 +104,7 @@ impl Store {
     }
 
     /// Ends the push or the deletion of this holder.
-    pub(in crate::state) async fn end_hold(&self, holder: &str) -> Result<(), StoreError> {
+    pub(in crate::state) async fn end_hold(&self, holder: &str) -> Stored<()> {
         self.write(async |connection| {
             let mut transaction = connection.begin(Lock::State).await?;
             let pushed = concat!(
@@ -124,11 +120,7 @@ impl Store {
     }
 
     /// Ends all pushes of a write-once tag: the registry shows it.
-    pub(in crate::state) async fn settle_pushes(
-        &self,
-        repository: &str,
-        tag: &str,
-    ) -> Result<(), StoreError> {
+    pub(in crate::state) async fn settle_pushes(&self, repository: &str, tag: &str) -> Stored<()> {
         self.write(async |connection| {
             let settle = "DELETE FROM manifest_pushes WHERE repository = $1 AND tag = $2 AND tag <> ''";
             connection.execute(settle, values![repository, tag]).await.map(drop)
@@ -141,7 +133,7 @@ impl Store {
         &self,
         repository: &str,
         tag: &str,
-    ) -> Result<Option<PushClaim>, StoreError> {
+    ) -> Stored<Option<PushClaim>> {
         self.read(async |connection| {
             let claim = concat!(
                 "SELECT digest, greatest(",
@@ -159,7 +151,7 @@ impl Store {
         repository: &str,
         tag: &str,
         age: Duration,
-    ) -> Result<bool, StoreError> {
+    ) -> Stored<bool> {
         self.write(async |connection| {
             let mut transaction = connection.begin(Lock::State).await?;
             let release = concat!(

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     authn::{SignInSection, Source, TokenDigest},
-    state::{ClaimsDigest, NewPersonalToken, PersonalTokenRecord, stored::StoreError},
+    state::{ClaimsDigest, NewPersonalToken, PersonalTokenRecord, stored::Stored},
 };
 
 /// Made where it is missing: a file of an older version has none, and an older version does not look at it.
@@ -36,7 +36,7 @@ impl Store {
         &self,
         after: &str,
         most: u64,
-    ) -> Result<Vec<(String, Option<PersonalTokenRecord>)>, StoreError> {
+    ) -> Stored<Vec<(String, Option<PersonalTokenRecord>)>> {
         self.read(async |connection| {
             let rows =
                 connection.rows(select!(" WHERE id > $1 ORDER BY id LIMIT $2"), values![after, most]).await?;
@@ -46,10 +46,7 @@ impl Store {
     }
 
     /// Stores a personal token, so that it survives a crash from when this returns.
-    pub(in crate::state) async fn keep_personal_token(
-        &self,
-        token: &PersonalTokenRecord,
-    ) -> Result<(), StoreError> {
+    pub(in crate::state) async fn keep_personal_token(&self, token: &PersonalTokenRecord) -> Stored<()> {
         self.write(async |connection| {
             let NewPersonalToken { digest, account, source, claims, person, scopes, comment, at, ends } =
                 &token.made;
@@ -85,7 +82,7 @@ impl Store {
         &self,
         gone: &[String],
         used: &[(String, u64)],
-    ) -> Result<(), StoreError> {
+    ) -> Stored<()> {
         self.write(async |connection| {
             let mut transaction = connection.begin(Lock::State).await?;
             for id in gone {

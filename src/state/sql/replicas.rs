@@ -6,7 +6,7 @@ use super::{
     Store, activity,
     connection::{Answer, Connection, Lock, values},
 };
-use crate::state::stored::StoreError;
+use crate::state::stored::Stored;
 
 /// The clock of the server, in seconds since 1970.
 macro_rules! now {
@@ -20,7 +20,7 @@ pub(super) use now;
 impl Store {
     /// Notes that this process is alive, and that what others of them had heard when they crashed may be missing. To be
     /// called every few seconds, where the store is shared.
-    pub(in crate::state) async fn is_alive(&self) -> Result<(), StoreError> {
+    pub(in crate::state) async fn is_alive(&self) -> Stored<()> {
         self.in_background(async |connection| note(connection, &self.replica).await).await
     }
 }

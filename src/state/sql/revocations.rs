@@ -5,7 +5,7 @@ use super::{
     connection::{Answer, Connection, Lock, Row, values},
     file::{self, MOVE_AWAY},
 };
-use crate::state::stored::{Change, StoreError, StoredRevocations};
+use crate::state::stored::{Change, Stored, StoredRevocations};
 
 pub(super) const TABLES: [&str; 4] = [
     "CREATE TABLE state (id TEXT NOT NULL, since INTEGER NOT NULL, all_revoked INTEGER NOT NULL)",
@@ -19,7 +19,7 @@ impl Store {
     ///
     /// # Errors
     /// They cannot be read, or it holds something else.
-    pub(in crate::state) async fn load(&self) -> Result<StoredRevocations, StoreError> {
+    pub(in crate::state) async fn load(&self) -> Stored<StoredRevocations> {
         let mut connection = self.ready(&self.connection).await?;
         read(&mut connection).await.map_err(|failed| match failed {
             sqlx::Error::RowNotFound | sqlx::Error::ColumnDecode { .. } => {
@@ -30,7 +30,7 @@ impl Store {
     }
 
     /// Stores a change, so that it survives a crash from when this returns.
-    pub(in crate::state) async fn keep(&self, change: &Change) -> Result<(), StoreError> {
+    pub(in crate::state) async fn keep(&self, change: &Change) -> Stored<()> {
         self.write(async |connection| {
             let mut transaction = connection.begin(Lock::State).await?;
             match change {

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     authn::WrongPassword,
-    state::stored::{StoreError, Told},
+    state::stored::{Stored, Told},
 };
 
 /// The most that are read at a time.
@@ -23,7 +23,7 @@ impl Store {
         &self,
         own: &[WrongPassword],
         after: Option<u64>,
-    ) -> Result<Told, StoreError> {
+    ) -> Stored<Told> {
         self.in_background(async |connection| {
             if !own.is_empty() {
                 store(connection, &self.replica, own).await?;
