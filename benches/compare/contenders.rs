@@ -25,6 +25,8 @@ use crate::{
 pub const REPOSITORY: &str = "team/app";
 /// The contender that does not even encrypt: see `floor`.
 pub const FLOOR: &str = "floor";
+/// The contender of Portwarden's libraries alone: see `relay`.
+pub const RELAY: &str = "relay";
 /// Rules, the last of which holds.
 const RULES: usize = 1_000;
 /// Limits above those for one client, which a scenario needs: all of its clients come from one address. Idle
@@ -127,13 +129,27 @@ impl Field {
 
     /// Adds a program that does no more than move the bytes.
     pub fn add_floor(&mut self) {
-        let (program, registry) = (std::env::current_exe().unwrap(), self.registry.address().to_string());
-        let words = ["--floor", registry.as_str()];
-        let log = self.directory.path().join("floor.log");
-        let mut process = Process::start(program.to_str().unwrap(), &words, &[], &log);
+        let registry = self.registry.address().to_string();
+        self.add_ourselves(FLOOR, &["--floor", &registry]);
+    }
+
+    /// Adds a relay of the libraries alone.
+    pub fn add_relay(&mut self) {
+        let registry = self.registry.address().to_string();
+        let [certificate, key] = ["tls.crt", "tls.key"].map(|file| self.warden.file(file));
+        self.add_ourselves(
+            RELAY,
+            &["--relay", &registry, certificate.to_str().unwrap(), key.to_str().unwrap()],
+        );
+    }
+
+    /// Starts this program again, as something else.
+    fn add_ourselves(&mut self, name: &'static str, words: &[&str]) {
+        let (program, log) = (std::env::current_exe().unwrap(), self.directory.path().join(name));
+        let mut process = Process::start(program.to_str().unwrap(), words, &[], &log);
         let port = port_after(&process.wait_for_log(0, "listening on"), "listening on");
         let address = (Ipv4Addr::LOCALHOST, port).into();
-        self.contenders.push(Contender { name: FLOOR, address, processes: vec![process.id()] });
+        self.contenders.push(Contender { name, address, processes: vec![process.id()] });
         self.others.push(process);
     }
 

@@ -35,6 +35,7 @@ mod latency;
 mod options;
 mod pull;
 mod push;
+mod relay;
 mod report;
 mod small;
 mod state;
@@ -64,6 +65,7 @@ const SCENARIOS: [fn(&Options, &mut Report); 11] = [
 
 fn main() {
     floor::serve_if_asked();
+    relay::serve_if_asked();
     let options = Options::of(std::env::args().skip(1));
     // Thousands of connections, here and in each of those that are started from here.
     let most = getrlimit(Resource::Nofile).maximum;

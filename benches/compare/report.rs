@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, env, fs, path::PathBuf, process::Command};
 use serde_json::{Value, json};
 
 use crate::{
-    contenders::{Contender, FLOOR},
+    contenders::{Contender, FLOOR, RELAY},
     options::Options,
     support::portwarden::program,
     usage::Spent,
@@ -174,7 +174,7 @@ impl Row {
             other.join(", "),
             ratio(self.of(OURS)),
             ratio(&self.kernel),
-            ratio(self.of(FLOOR)),
+            ratio(self.of(if self.rounds.contains_key(RELAY) { RELAY } else { FLOOR })),
             goal,
             met.to_owned(),
         ]
@@ -194,7 +194,7 @@ impl Row {
             Goal::None | Goal::AtMost(_) | Goal::AtLeast(_) => return Vec::new(),
         };
         let counts =
-            |name: &str| ![OURS, FLOOR].contains(&name) && (named.is_empty() || named.contains(&name));
+            |name: &str| ![OURS, FLOOR, RELAY].contains(&name) && (named.is_empty() || named.contains(&name));
         let others: Vec<&Vec<f64>> =
             self.rounds.iter().filter(|(name, _)| counts(name)).map(|(_, values)| values).collect();
         if others.is_empty() {
