@@ -4,7 +4,7 @@ use std::{future::Future, sync::Arc, time::Duration};
 
 use tokio::sync::Semaphore;
 
-use super::{State, sql::Store, stored::Stored};
+use super::{State, sql::Store, stored::StoreResult};
 
 /// Questions that wait for the store at the same time.
 pub(super) const AT_ONCE: usize = 64;
@@ -30,9 +30,9 @@ impl State {
         store: &Arc<Store>,
         patience: Duration,
         question: impl FnOnce(Arc<Store>) -> F,
-    ) -> Stored<T>
+    ) -> StoreResult<T>
     where
-        F: Future<Output = Stored<T>> + Send + 'static,
+        F: Future<Output = StoreResult<T>> + Send + 'static,
     {
         let answer = Self::in_turn(&self.turns, store, patience, question).await;
         self.note(&answer);
@@ -40,14 +40,17 @@ impl State {
     }
 
     /// Asks in a task of its own, when it is its turn.
+    ///
+    /// # Errors
+    /// [`Store::too_slow`] without an answer in time, the wait for a turn included, or where the task panicked.
     pub(super) async fn in_turn<T: Send + 'static, F>(
         turns: &Arc<Semaphore>,
         store: &Arc<Store>,
         patience: Duration,
         question: impl FnOnce(Arc<Store>) -> F,
-    ) -> Stored<T>
+    ) -> StoreResult<T>
     where
-        F: Future<Output = Stored<T>> + Send + 'static,
+        F: Future<Output = StoreResult<T>> + Send + 'static,
     {
         let asked = async {
             let turn = Arc::clone(turns).acquire_owned().await;
@@ -64,7 +67,7 @@ impl State {
 
     /// Remembers whether the store can be used, for the metrics and `/readyz`. A revocation that is not stored yet is worse
     /// than claims that could be.
-    pub(super) fn note<T>(&self, answer: &Stored<T>) {
+    pub(super) fn note<T>(&self, answer: &StoreResult<T>) {
         match answer {
             Err(error) => *self.trouble.lock() = Some(error.to_string()),
             Ok(_) if self.unstored.try_lock().is_ok_and(|unstored| unstored.is_empty()) => {

@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use super::{EndedSession, PersonalTokenRecord, SignIn};
 
 /// The answer of the store, or the reason why it cannot be used.
-pub(in crate::state) type Stored<T> = Result<T, StoreError>;
+pub(in crate::state) type StoreResult<T> = Result<T, StoreError>;
 
 /// Wrong passwords that other processes have told.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

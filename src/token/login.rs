@@ -17,6 +17,7 @@ use crate::state::Stamp;
 #[derive(Serialize, Default)]
 pub(super) struct LoginClaims<'a> {
     pub(super) iss: &'a str,
+    /// The account.
     pub(super) sub: &'a str,
     /// The kind of token; a registry that trusts our key refuses it.
     pub(super) aud: &'a str,

@@ -11,6 +11,7 @@ pub(super) struct Name<'a>(pub(super) &'a str);
 /// The name of a manifest on its page: `app:1.0`, `app@sha256:0123456789ab…`.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Called<'a> {
+    /// The repository.
     pub(super) name: &'a str,
     /// Its tag; without one it is called by its digest.
     pub(super) tag: Option<&'a str>,

@@ -81,6 +81,7 @@ impl Certified {
         Some(Self { certificate: Arc::clone(certificate), judgement })
     }
 
+    /// The account that it is a login of.
     pub(crate) fn login(&self) -> Option<&Identity> {
         match &*self.judgement {
             Judgement::Login(identity) => Some(identity),

@@ -1,4 +1,4 @@
-//! One personal token: as it is made, kept in memory, and stored.
+//! One personal token: as it is made, and kept in memory.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     activity::{Activity, Batch, Days, Entry, Key, Last},
-    state::stored::Stored,
+    state::stored::StoreResult,
 };
 
 /// Made where they are missing: a file of an older version has none, and an older version does not look at them.
@@ -77,7 +77,7 @@ impl Store {
     }
 
     /// Ends in good order, at `now` in seconds since 1970: all that was heard is stored.
-    pub(in crate::state) async fn end_activity(&self, now: u64) -> Stored<()> {
+    pub(in crate::state) async fn end_activity(&self, now: u64) -> StoreResult<()> {
         self.in_background(async |connection| {
             if connection.is_shared() {
                 return replicas::end(connection, &self.replica).await;
@@ -88,7 +88,7 @@ impl Store {
     }
 
     /// Stores activity, all of the batch or nothing.
-    pub(in crate::state) async fn note_activity(&self, batch: &Batch) -> Stored<()> {
+    pub(in crate::state) async fn note_activity(&self, batch: &Batch) -> StoreResult<()> {
         self.in_background(async |connection| {
             let mut transaction = connection.begin(Lock::Activity).await?;
             for (repository, reference) in &batch.forget {
@@ -106,7 +106,7 @@ impl Store {
     }
 
     /// Joins records of activity with those that are stored, all of them or none: what both tell of counts once.
-    pub(in crate::state) async fn join_activity(&self, entries: &[Entry]) -> Stored<()> {
+    pub(in crate::state) async fn join_activity(&self, entries: &[Entry]) -> StoreResult<()> {
         self.in_background(async |connection| {
             let mut transaction = connection.begin(Lock::Activity).await?;
             put(&mut transaction, entries, self.bounds, Activity::join).await?;
@@ -117,7 +117,7 @@ impl Store {
 
     /// Every request from `from` to `until` is on record, both in seconds since 1970. If that reaches the time from which on
     /// they are all the same, this time moves back. Records that gave way are still gone.
-    pub(in crate::state) async fn extend_activity(&self, from: u64, until: u64) -> Stored<()> {
+    pub(in crate::state) async fn extend_activity(&self, from: u64, until: u64) -> StoreResult<()> {
         self.in_background(async |connection| {
             let extend = "UPDATE activity_since SET at = $1 WHERE scope = $2 AND at <= $3 AND at > $1";
             connection.execute(extend, values![from, BEGINNING, until]).await.map(drop)
@@ -126,7 +126,7 @@ impl Store {
     }
 
     /// Returns the records of references, in their order. Of a repository with many of them, all records are read at once.
-    pub(in crate::state) async fn activity(&self, keys: &[Key]) -> Stored<Vec<Option<Activity>>> {
+    pub(in crate::state) async fn activity(&self, keys: &[Key]) -> StoreResult<Vec<Option<Activity>>> {
         self.in_background(async |connection| {
             let mut found = HashMap::new();
             for of_one in keys.chunk_by(|one, next| one.0 == next.0) {
@@ -154,7 +154,7 @@ impl Store {
         &self,
         (repository, reference): &Key,
         most: u64,
-    ) -> Stored<Vec<Entry>> {
+    ) -> StoreResult<Vec<Entry>> {
         self.in_background(async |connection| {
             let rows = select!("(repository, reference) > ($1, $2) ORDER BY repository, reference LIMIT $3");
             connection.rows(rows, values![repository, reference, most]).await?.iter().map(entry).collect()
@@ -164,7 +164,7 @@ impl Store {
 
     /// Reads when each reference of a repository was asked for last, and the time from which on all requests about it are
     /// on record; in seconds since 1970.
-    pub(in crate::state) async fn asked(&self, repository: &str) -> Stored<(Vec<(String, u64)>, u64)> {
+    pub(in crate::state) async fn asked(&self, repository: &str) -> StoreResult<(Vec<(String, u64)>, u64)> {
         self.in_background(async |connection| {
             let asked =
                 "SELECT reference, asked_at FROM activity WHERE repository = $1 AND asked_at IS NOT NULL";

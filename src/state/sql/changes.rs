@@ -5,7 +5,7 @@ use super::{
     connection::{Answer, Connection, values},
     ended_sessions, freeze, personal_tokens, revocations, sign_ins,
 };
-use crate::state::stored::{Followed, Seen, SharedChange, Stored};
+use crate::state::stored::{Followed, Seen, SharedChange, StoreResult};
 
 /// The kinds of changes, with the key of what has changed: the folded name of an account that was revoked.
 pub(super) const ACCOUNT: &str = "account";
@@ -48,7 +48,7 @@ pub(super) async fn note(connection: &mut Connection, kind: &str, key: &str) -> 
 
 impl Store {
     /// Returns the last change that is stored. Read before all else, so that nothing is missed.
-    pub(in crate::state) async fn last_change(&self) -> Stored<Seen> {
+    pub(in crate::state) async fn last_change(&self) -> StoreResult<Seen> {
         self.read(async |connection| {
             if !connection.is_shared() {
                 return Ok(Seen::default());
@@ -61,10 +61,10 @@ impl Store {
     }
 
     /// Reads what all processes have changed behind `seen`.
-    pub(in crate::state) async fn follow(&self, seen: &Seen) -> Stored<Followed> {
+    pub(in crate::state) async fn follow(&self, seen: &Seen) -> StoreResult<Followed> {
         self.read(async |connection| {
-            let rows =
-                "SELECT sequence, mark, kind, key FROM changes WHERE sequence >= $1 ORDER BY sequence LIMIT $2";
+            let rows = "SELECT sequence, mark, kind, key FROM changes WHERE sequence >= $1 \
+                        ORDER BY sequence LIMIT $2";
             let rows = connection.rows(rows, values![seen.sequence, AT_A_TIME]).await?;
             let mut rows = rows.iter();
             if seen.sequence > 0 {
@@ -94,7 +94,8 @@ impl Store {
                 }
             }
             Ok(Followed::Changes { id, changes, last })
-        }).await
+        })
+        .await
     }
 }
 

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::state::{
     ClaimsDigest,
-    stored::{Stored, StoredClaims},
+    stored::{StoreResult, StoredClaims},
 };
 
 /// Made where they are missing: a file of an older version has none, and an older version does not look at them.
@@ -32,17 +32,18 @@ impl Store {
         digest: ClaimsDigest,
         claims: &StoredClaims,
         now: u64,
-    ) -> Stored<bool> {
+    ) -> StoreResult<bool> {
         self.write(async |connection| {
             let StoredClaims { account, text, until } = claims;
             let mut transaction = connection.begin(Lock::State).await?;
-            let prolong =
-                "UPDATE account_claims SET until = CASE WHEN until > $1 THEN until ELSE $1 END WHERE digest = $2";
+            let prolong = "UPDATE account_claims SET until = CASE WHEN until > $1 THEN until ELSE $1 END \
+                           WHERE digest = $2";
             if transaction.execute(prolong, values![*until, digest.as_bytes()]).await? == 0 {
                 transaction.execute("DELETE FROM account_claims WHERE until < $1", values![now]).await?;
                 let bytes = (account.len() + text.len() + OVERHEAD) as u64;
                 let sums = "SELECT CAST(coalesce(sum(bytes), 0) AS BIGINT), \
-                            CAST(coalesce(sum(bytes) FILTER (WHERE account = $1), 0) AS BIGINT) FROM account_claims";
+                            CAST(coalesce(sum(bytes) FILTER (WHERE account = $1), 0) AS BIGINT) \
+                            FROM account_claims";
                 let sums = transaction.row(sums, values![account]).await?.ok_or(sqlx::Error::RowNotFound)?;
                 if sums.number(0)? + bytes > MOST || sums.number(1)? + bytes > SHARE {
                     transaction.commit().await?;
@@ -53,11 +54,12 @@ impl Store {
                 transaction.execute(insert, row).await?;
             }
             transaction.commit().await.map(|()| true)
-        }).await
+        })
+        .await
     }
 
     /// Reads the claims of that digest; `None` where there are none.
-    pub(in crate::state) async fn claims(&self, digest: ClaimsDigest) -> Stored<Option<StoredClaims>> {
+    pub(in crate::state) async fn claims(&self, digest: ClaimsDigest) -> StoreResult<Option<StoredClaims>> {
         self.read(async |connection| {
             let read = "SELECT account, claims, until FROM account_claims WHERE digest = $1";
             let Some(row) = connection.row(read, values![digest.as_bytes()]).await? else { return Ok(None) };

@@ -5,7 +5,7 @@
 use super::{Store, connection::values, replicas::now};
 use crate::state::{
     device_logins::{DeviceLogin, DeviceLoginStanding},
-    stored::Stored,
+    stored::StoreResult,
 };
 
 /// The most programs that wait at all replicas; replicas that begin some at the same moment may exceed it by a few.
@@ -20,7 +20,7 @@ impl Store {
         login: &DeviceLogin,
         given_up: Option<&str>,
         seconds: u64,
-    ) -> Stored<bool> {
+    ) -> StoreResult<bool> {
         self.in_background(async |connection| {
             let over = concat!("DELETE FROM device_logins WHERE until <= ", now!(), " OR id = $1");
             connection.execute(over, values![given_up]).await?;
@@ -36,7 +36,7 @@ impl Store {
     }
 
     /// Reads the program that waits unanswered with this user code.
-    pub(in crate::state) async fn device_login(&self, user_code: &str) -> Stored<Option<DeviceLogin>> {
+    pub(in crate::state) async fn device_login(&self, user_code: &str) -> StoreResult<Option<DeviceLogin>> {
         let waiting = concat!(
             "SELECT id, request FROM device_logins WHERE user_code = $1 AND answer IS NULL AND until > ",
             now!()
@@ -55,7 +55,7 @@ impl Store {
         id: &str,
         session: Option<&str>,
         answer: &str,
-    ) -> Stored<bool> {
+    ) -> StoreResult<bool> {
         let answer_it = concat!(
             "UPDATE device_logins SET session = $2, answer = $3 WHERE id = $1 AND answer IS NULL AND until > ",
             now!()
@@ -65,7 +65,7 @@ impl Store {
     }
 
     /// Takes the answer of a program out, if there is one: one question at one replica gets it.
-    pub(in crate::state) async fn take_device_login(&self, id: &str) -> Stored<DeviceLoginStanding> {
+    pub(in crate::state) async fn take_device_login(&self, id: &str) -> StoreResult<DeviceLoginStanding> {
         // The count is of before the deletion.
         let take = concat!(
             "WITH taken AS (DELETE FROM device_logins WHERE id = $1 AND answer IS NOT NULL AND until > ",
@@ -86,7 +86,7 @@ impl Store {
     }
 
     /// Takes the session away from all answers that were given in it.
-    pub(in crate::state) async fn end_device_logins(&self, session: &str) -> Stored<()> {
+    pub(in crate::state) async fn end_device_logins(&self, session: &str) -> StoreResult<()> {
         let end = "UPDATE device_logins SET session = NULL WHERE session = $1";
         self.in_background(async |connection| connection.execute(end, values![session]).await.map(drop)).await
     }

@@ -7,7 +7,7 @@ use super::{
 use crate::state::{
     EndedSession,
     ended_sessions::{LONGEST, SESSIONS, seconds},
-    stored::Stored,
+    stored::StoreResult,
 };
 
 /// Made where it is missing: a file of an older version has none, and an older version does not look at it.
@@ -18,7 +18,7 @@ pub(super) const TABLES: [&str; 1] =
 impl Store {
     /// Stores that a session was ended, at `now` in seconds since 1970, and forgets those that would be over by then. Of an
     /// account with as many as it may have, all that began until now have ended.
-    pub(in crate::state) async fn end_session(&self, session: &EndedSession, now: u64) -> Stored<()> {
+    pub(in crate::state) async fn end_session(&self, session: &EndedSession, now: u64) -> StoreResult<()> {
         self.write(async |connection| {
             let mut transaction = connection.begin(Lock::State).await?;
             transaction.execute("DELETE FROM ended_sessions WHERE expires_at <= $1", values![now]).await?;
@@ -51,7 +51,7 @@ impl Store {
     }
 
     /// Reads the sessions that were ended.
-    pub(in crate::state) async fn ended_sessions(&self) -> Stored<Vec<EndedSession>> {
+    pub(in crate::state) async fn ended_sessions(&self) -> StoreResult<Vec<EndedSession>> {
         self.read(async |connection| {
             let rows = "SELECT account, id, issued_at, expires_at FROM ended_sessions";
             connection.rows(rows, &[]).await?.iter().map(session).collect()

@@ -4,19 +4,19 @@ use std::{fs::Metadata, os::unix::fs::MetadataExt as _, path::Path};
 
 use crate::{
     private_file,
-    state::stored::{StoreError, Stored},
+    state::stored::{StoreError, StoreResult},
 };
 
 pub(super) const MOVE_AWAY: &str = "restore it from a backup and run `portwarden revoke --all-sessions`, or move it away: a new one is \
                          made, and all tokens end";
 
 /// Looks at the file; `None` where there is none.
-pub(super) fn look_at(path: &Path) -> Stored<Option<Metadata>> {
+pub(super) fn look_at(path: &Path) -> StoreResult<Option<Metadata>> {
     let elsewhere = "write the path of the file itself in `state.file`";
     private_file::look_at(path, elsewhere).map_err(|why| error(path, why.message, why.hint))
 }
 
-pub(super) fn make(path: &Path) -> Stored<()> {
+pub(super) fn make(path: &Path) -> StoreResult<()> {
     private_file::make(path).map_err(|why| error(path, why.message, why.hint))
 }
 

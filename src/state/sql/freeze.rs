@@ -9,7 +9,7 @@ use super::{
 };
 use crate::state::{
     freeze::{FreezeBegin, FreezeConfirmation, GRACE},
-    stored::{Stored, StoredFreeze, StoredFreezes},
+    stored::{StoreResult, StoredFreeze, StoredFreezes},
 };
 
 /// The time for which freezes that have ended stay on record, in seconds: longer than any freeze.
@@ -21,7 +21,7 @@ macro_rules! on_record {
 
 impl Store {
     /// Reads the freeze of all replicas, and whether another one of this id is on record.
-    pub(in crate::state) async fn freezes(&self, known: Option<&str>) -> Stored<StoredFreezes> {
+    pub(in crate::state) async fn freezes(&self, known: Option<&str>) -> StoreResult<StoredFreezes> {
         self.read(async |connection| read(connection, known).await).await
     }
 
@@ -31,7 +31,7 @@ impl Store {
         id: &str,
         length: Duration,
         drain: Duration,
-    ) -> Stored<FreezeBegin> {
+    ) -> StoreResult<FreezeBegin> {
         self.write(async |connection| {
             let mut transaction = connection.begin(Lock::State).await?;
             let draining = concat!(
@@ -60,7 +60,7 @@ impl Store {
     }
 
     /// Stores the freeze of this id, in force for so long, unless it is on record.
-    pub(in crate::state) async fn restore_freeze(&self, id: &str, left: Duration) -> Stored<()> {
+    pub(in crate::state) async fn restore_freeze(&self, id: &str, left: Duration) -> StoreResult<()> {
         self.write(async |connection| {
             let mut transaction = connection.begin(Lock::State).await?;
             let insert = concat!(
@@ -79,17 +79,19 @@ impl Store {
     }
 
     /// Notes that no write passes at this process, in the freeze of this id, and how many were cut off.
-    pub(in crate::state) async fn note_frozen(&self, id: &str, cut_off: usize) -> Stored<()> {
+    pub(in crate::state) async fn note_frozen(&self, id: &str, cut_off: usize) -> StoreResult<()> {
         self.write(async |connection| {
             let note = concat!(
                 "INSERT INTO replicas VALUES ($1, ",
                 now!(),
                 ", ",
                 now!(),
-                ", $2, $3) ON CONFLICT (name) DO UPDATE SET frozen = excluded.frozen, cut_off = excluded.cut_off"
+                ", $2, $3) ON CONFLICT (name) DO UPDATE \
+                 SET frozen = excluded.frozen, cut_off = excluded.cut_off"
             );
             connection.execute(note, values![&self.replica, id, cut_off as u64]).await.map(drop)
-        }).await
+        })
+        .await
     }
 
     /// Lets the freeze of this id end this long from now on, where all processes have noted it.
@@ -97,7 +99,7 @@ impl Store {
         &self,
         id: &str,
         length: Duration,
-    ) -> Stored<FreezeConfirmation> {
+    ) -> StoreResult<FreezeConfirmation> {
         self.write(async |connection| {
             let mut transaction = connection.begin(Lock::State).await?;
             let there = concat!("SELECT count(*) FROM freezes WHERE id = $1 AND until > ", now!());
@@ -127,7 +129,7 @@ impl Store {
     }
 
     /// Ends the freeze of this id, and tells all processes.
-    pub(in crate::state) async fn call_freeze_off(&self, id: &str) -> Stored<()> {
+    pub(in crate::state) async fn call_freeze_off(&self, id: &str) -> StoreResult<()> {
         self.write(async |connection| {
             let mut transaction = connection.begin(Lock::State).await?;
             let end = concat!("UPDATE freezes SET until = ", now!(), " WHERE id = $1 AND until > ", now!());
@@ -140,7 +142,7 @@ impl Store {
     }
 
     /// Ends any freeze, and tells all processes. The one of this id is on record then.
-    pub(in crate::state) async fn thaw(&self, known: Option<&str>) -> Stored<()> {
+    pub(in crate::state) async fn thaw(&self, known: Option<&str>) -> StoreResult<()> {
         self.write(async |connection| {
             let mut transaction = connection.begin(Lock::State).await?;
             end_all(&mut transaction).await?;

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::state::{
     holds::{MOST_PUSH_CLAIMS, PUSH_CLAIMS_SHARE},
-    stored::{HoldAnswer, PushClaim, PushHold, Stored},
+    stored::{HoldAnswer, PushClaim, PushHold, StoreResult},
 };
 
 /// The most pushes of one tag without an answer.
@@ -20,7 +20,11 @@ const MOST_OF_TAG: u64 = 16;
 
 impl Store {
     /// Begins a push: `Held`, unless a deletion is under way, or one of its write-once tags is pushed with another digest.
-    pub(in crate::state) async fn begin_push(&self, holder: &str, push: &PushHold) -> Stored<HoldAnswer> {
+    pub(in crate::state) async fn begin_push(
+        &self,
+        holder: &str,
+        push: &PushHold,
+    ) -> StoreResult<HoldAnswer> {
         self.write(async |connection| {
             let PushHold { repository, tags, digest } = push;
             let mut transaction = connection.begin(Lock::State).await?;
@@ -30,8 +34,8 @@ impl Store {
             }
             let mut more = 0;
             for tag in tags {
-                let pushes =
-                    "SELECT digest, count(*) FROM manifest_pushes WHERE repository = $1 AND tag = $2 GROUP BY digest";
+                let pushes = "SELECT digest, count(*) FROM manifest_pushes WHERE repository = $1 AND tag = $2 \
+                              GROUP BY digest";
                 match transaction.row(pushes, values![repository, tag]).await? {
                     None => more += 1,
                     Some(row) if row.get::<String>(0)? != *digest => {
@@ -52,7 +56,8 @@ impl Store {
                 transaction.execute(insert, values![repository, tag, holder, digest]).await?;
             }
             transaction.commit().await.map(|()| HoldAnswer::Held)
-        }).await
+        })
+        .await
     }
 
     /// Begins a deletion: from now on no push begins in the repository. `Busy` where another deletion is under way.
@@ -60,7 +65,7 @@ impl Store {
         &self,
         holder: &str,
         repository: &str,
-    ) -> Stored<HoldAnswer> {
+    ) -> StoreResult<HoldAnswer> {
         self.write(async |connection| {
             let mut transaction = connection.begin(Lock::State).await?;
             let old = concat!("DELETE FROM manifest_deletions WHERE at < ", now!(), " - 600");
@@ -81,7 +86,7 @@ impl Store {
     }
 
     /// Returns true while pushes are under way in a repository. One that began ten minutes ago has ended: its answer was lost.
-    pub(in crate::state) async fn has_pushes(&self, repository: &str) -> Stored<bool> {
+    pub(in crate::state) async fn has_pushes(&self, repository: &str) -> StoreResult<bool> {
         self.read(async |connection| {
             let count = concat!(
                 "SELECT count(*) FROM manifest_pushes WHERE repository = $1 AND at > ",
@@ -94,7 +99,7 @@ impl Store {
     }
 
     /// Reads the digests of the manifests that were pushed to a repository in the last day.
-    pub(in crate::state) async fn pushed_lately(&self, repository: &str) -> Stored<Vec<String>> {
+    pub(in crate::state) async fn pushed_lately(&self, repository: &str) -> StoreResult<Vec<String>> {
         self.read(async |connection| {
             let digests = "SELECT digest FROM pushed_manifests WHERE repository = $1 \
                            UNION SELECT digest FROM manifest_pushes WHERE repository = $1";
@@ -104,23 +109,25 @@ impl Store {
     }
 
     /// Ends the push or the deletion of this holder.
-    pub(in crate::state) async fn end_hold(&self, holder: &str) -> Stored<()> {
+    pub(in crate::state) async fn end_hold(&self, holder: &str) -> StoreResult<()> {
         self.write(async |connection| {
             let mut transaction = connection.begin(Lock::State).await?;
             let pushed = concat!(
                 "INSERT INTO pushed_manifests SELECT DISTINCT repository, digest, ",
                 now!(),
-                " FROM manifest_pushes WHERE holder = $1 ON CONFLICT (repository, digest) DO UPDATE SET at = excluded.at"
+                " FROM manifest_pushes WHERE holder = $1 ON CONFLICT (repository, digest) DO UPDATE \
+                 SET at = excluded.at"
             );
             transaction.execute(pushed, values![holder]).await?;
             transaction.execute("DELETE FROM manifest_pushes WHERE holder = $1", values![holder]).await?;
             transaction.execute("DELETE FROM manifest_deletions WHERE holder = $1", values![holder]).await?;
             transaction.commit().await
-        }).await
+        })
+        .await
     }
 
     /// Ends all pushes of a write-once tag: the registry shows it.
-    pub(in crate::state) async fn settle_pushes(&self, repository: &str, tag: &str) -> Stored<()> {
+    pub(in crate::state) async fn settle_pushes(&self, repository: &str, tag: &str) -> StoreResult<()> {
         self.write(async |connection| {
             let settle = "DELETE FROM manifest_pushes WHERE repository = $1 AND tag = $2 AND tag <> ''";
             connection.execute(settle, values![repository, tag]).await.map(drop)
@@ -133,25 +140,28 @@ impl Store {
         &self,
         repository: &str,
         tag: &str,
-    ) -> Stored<Option<PushClaim>> {
+    ) -> StoreResult<Option<PushClaim>> {
         self.read(async |connection| {
             let claim = concat!(
                 "SELECT digest, greatest(",
                 now!(),
-                " - max(at), 0) FROM manifest_pushes WHERE repository = $1 AND tag = $2 AND tag <> '' GROUP BY digest"
+                " - max(at), 0) FROM manifest_pushes \
+                 WHERE repository = $1 AND tag = $2 AND tag <> '' GROUP BY digest"
             );
             let Some(row) = connection.row(claim, values![repository, tag]).await? else { return Ok(None) };
             Ok(Some(PushClaim { digest: row.get(0)?, age: Duration::from_secs(row.number(1)?) }))
-        }).await
+        })
+        .await
     }
 
-    /// Ends a claim whose last push began so long ago; returns false if there is none.
+    /// Ends the claim of a write-once tag, unless one of its pushes began less than `age` ago; returns false if none was
+    /// ended.
     pub(in crate::state) async fn release_pushes(
         &self,
         repository: &str,
         tag: &str,
         age: Duration,
-    ) -> Stored<bool> {
+    ) -> StoreResult<bool> {
         self.write(async |connection| {
             let mut transaction = connection.begin(Lock::State).await?;
             let release = concat!(

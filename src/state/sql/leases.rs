@@ -6,7 +6,7 @@ use super::{
     file,
     replicas::now,
 };
-use crate::state::stored::{StoreError, Stored};
+use crate::state::stored::{StoreError, StoreResult};
 
 impl Store {
     /// Takes the lease of a record for so many seconds, and reads its content; `None` while another replica has it.
@@ -17,7 +17,7 @@ impl Store {
         &self,
         name: &str,
         seconds: u64,
-    ) -> Stored<Option<Option<String>>> {
+    ) -> StoreResult<Option<Option<String>>> {
         let take = concat!(
             "INSERT INTO leased_records AS known VALUES ($1, NULL, $2, ",
             now!(),
@@ -43,7 +43,7 @@ impl Store {
         name: &str,
         content: Option<&str>,
         seconds: u64,
-    ) -> Stored<bool> {
+    ) -> StoreResult<bool> {
         self.write(async |connection| {
             let mut transaction = connection.begin(Lock::State).await?;
             let hold = concat!(
@@ -66,7 +66,7 @@ impl Store {
     ///
     /// # Errors
     /// They cannot be read.
-    pub(in crate::state) async fn leased_records(&self) -> Stored<Vec<(String, String)>> {
+    pub(in crate::state) async fn leased_records(&self) -> StoreResult<Vec<(String, String)>> {
         self.read(async |connection| {
             let all = "SELECT name, content FROM leased_records WHERE content IS NOT NULL";
             connection.rows(all, &[]).await?.iter().map(|row| Ok((row.get(0)?, row.get(1)?))).collect()

@@ -26,7 +26,7 @@ use std::{path::PathBuf, sync::atomic::AtomicU64};
 
 use tokio::sync::{Mutex, MutexGuard};
 
-use super::stored::{StoreError, Stored};
+use super::stored::{StoreError, StoreResult};
 #[cfg(test)]
 pub(super) use activity::{BOUNDS, Bounds};
 use connection::{Answer, Connection};
@@ -81,32 +81,34 @@ impl Store {
         self.identity.is_none()
     }
 
-    /// Asks on the connection.
-    async fn read<T>(&self, question: impl AsyncFnOnce(&mut Connection) -> Answer<T>) -> Stored<T> {
+    /// Reads on the connection; a change goes through [`Self::write`].
+    async fn read<T>(&self, question: impl AsyncFnOnce(&mut Connection) -> Answer<T>) -> StoreResult<T> {
         let mut connection = self.ready(&self.connection).await?;
         self.said(question(&mut connection).await)
     }
 
     /// Writes on the connection. After an error, it may be stored or not.
-    async fn write<T>(&self, change: impl AsyncFnOnce(&mut Connection) -> Answer<T>) -> Stored<T> {
+    async fn write<T>(&self, change: impl AsyncFnOnce(&mut Connection) -> Answer<T>) -> StoreResult<T> {
         self.check_place()?;
-        self.read(change).await
+        let mut connection = self.ready(&self.connection).await?;
+        self.said(change(&mut connection).await)
     }
 
-    /// Reads or writes on the connection for activity, on which no request waits for much.
-    async fn in_background<T>(&self, work: impl AsyncFnOnce(&mut Connection) -> Answer<T>) -> Stored<T> {
+    /// Reads or writes on the connection for activity, on which no request waits for much. After an error, it may be
+    /// stored or not.
+    async fn in_background<T>(&self, work: impl AsyncFnOnce(&mut Connection) -> Answer<T>) -> StoreResult<T> {
         self.check_place()?;
         let mut connection = self.ready(self.background.as_ref().unwrap_or(&self.connection)).await?;
         self.said(work(&mut connection).await)
     }
 
-    async fn ready<'a>(&self, connection: &'a Mutex<Connection>) -> Stored<MutexGuard<'a, Connection>> {
+    async fn ready<'a>(&self, connection: &'a Mutex<Connection>) -> StoreResult<MutexGuard<'a, Connection>> {
         let mut connection = connection.lock().await;
         connection.ready().await.map_err(|error| self.failure(&error))?;
         Ok(connection)
     }
 
-    fn said<T>(&self, answer: Result<T, sqlx::Error>) -> Stored<T> {
+    fn said<T>(&self, answer: Result<T, sqlx::Error>) -> StoreResult<T> {
         answer.map_err(|failed| self.failure(&failed))
     }
 

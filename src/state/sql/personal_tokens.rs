@@ -1,4 +1,4 @@
-//! The table of personal tokens. What a row may be is for the reader to see.
+//! The table of personal tokens. A row that is damaged opens nothing.
 
 use std::sync::atomic::Ordering;
 
@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     authn::{SignInSection, Source, TokenDigest},
-    state::{ClaimsDigest, NewPersonalToken, PersonalTokenRecord, stored::Stored},
+    state::{ClaimsDigest, NewPersonalToken, PersonalTokenRecord, stored::StoreResult},
 };
 
 /// Made where it is missing: a file of an older version has none, and an older version does not look at it.
@@ -36,7 +36,7 @@ impl Store {
         &self,
         after: &str,
         most: u64,
-    ) -> Stored<Vec<(String, Option<PersonalTokenRecord>)>> {
+    ) -> StoreResult<Vec<(String, Option<PersonalTokenRecord>)>> {
         self.read(async |connection| {
             let rows =
                 connection.rows(select!(" WHERE id > $1 ORDER BY id LIMIT $2"), values![after, most]).await?;
@@ -46,7 +46,7 @@ impl Store {
     }
 
     /// Stores a personal token, so that it survives a crash from when this returns.
-    pub(in crate::state) async fn keep_personal_token(&self, token: &PersonalTokenRecord) -> Stored<()> {
+    pub(in crate::state) async fn keep_personal_token(&self, token: &PersonalTokenRecord) -> StoreResult<()> {
         self.write(async |connection| {
             let NewPersonalToken { digest, account, source, claims, person, scopes, comment, at, ends } =
                 &token.made;
@@ -82,7 +82,7 @@ impl Store {
         &self,
         gone: &[String],
         used: &[(String, u64)],
-    ) -> Stored<()> {
+    ) -> StoreResult<()> {
         self.write(async |connection| {
             let mut transaction = connection.begin(Lock::State).await?;
             for id in gone {

@@ -12,7 +12,7 @@ use crate::{
     backend::SqlServer,
     state::{
         revocations::random_id,
-        stored::{StoreError, Stored},
+        stored::{StoreError, StoreResult},
     },
 };
 
@@ -29,7 +29,7 @@ impl Store {
     ///
     /// # Errors
     /// It cannot be used, or a newer version has changed the tables.
-    pub(in crate::state) async fn connect(server: &SqlServer, now: u64) -> Stored<Self> {
+    pub(in crate::state) async fn connect(server: &SqlServer, now: u64) -> StoreResult<Self> {
         let place = server.place().into();
         let mut store = Self::holding(place, Connection::postgres(server.options()));
         let no_random = || error(&store.place, "no random bytes".to_owned(), "see the log of the system");
@@ -50,7 +50,7 @@ impl Store {
 
     /// Makes the tables, or changes them. One replica at a time does that; the others wait for it. Returns true if there
     /// were none.
-    async fn migrate(&self, connection: &mut Connection, id: &str, now: u64) -> Stored<bool> {
+    async fn migrate(&self, connection: &mut Connection, id: &str, now: u64) -> StoreResult<bool> {
         let migrated = async {
             let mut transaction = connection.begin(Lock::State).await?;
             let exists = "SELECT count(*) FROM pg_tables WHERE tablename = 'portwarden_schema' \

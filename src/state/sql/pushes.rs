@@ -9,7 +9,7 @@ use super::{
     Store,
     connection::{Answer, Connection, Lock, Row, Value, values},
 };
-use crate::state::stored::{Stored, StoredPush};
+use crate::state::stored::{StoreResult, StoredPush};
 
 /// Made where they are missing: a file of an older version has none, and an older version does not look at them.
 pub(super) const TABLES: [&str; 2] = [
@@ -29,7 +29,7 @@ pub(super) async fn count(connection: &mut Connection) -> Answer<u64> {
 impl Store {
     /// Stores when tags were pushed, each at most once in the list, in place of what is stored about them. Within a
     /// repository, none is stored as earlier than another that is there. Returns how many found no room.
-    pub(in crate::state) async fn note_pushes(&self, pushes: &[StoredPush]) -> Stored<usize> {
+    pub(in crate::state) async fn note_pushes(&self, pushes: &[StoredPush]) -> StoreResult<usize> {
         self.write(async |connection| {
             let mut transaction = connection.begin(Lock::State).await?;
             let (mut added, mut without_room) = (0, 0);
@@ -56,7 +56,7 @@ impl Store {
         &self,
         seen: &[StoredPush],
         unsettled: &RangeInclusive<u64>,
-    ) -> Stored<usize> {
+    ) -> StoreResult<usize> {
         self.write(async |connection| {
             let mut transaction = connection.begin(Lock::State).await?;
             let (mut added, mut without_room) = (0, 0);
@@ -88,7 +88,7 @@ impl Store {
         repository: &str,
         tags: &[String],
         unsettled: &RangeInclusive<u64>,
-    ) -> Stored<()> {
+    ) -> StoreResult<()> {
         self.write(async |connection| {
             let mut transaction = connection.begin(Lock::State).await?;
             let mut removed = 0;
@@ -108,7 +108,7 @@ impl Store {
     }
 
     /// Reads when tags of a repository were pushed.
-    pub(in crate::state) async fn pushes(&self, repository: &str) -> Stored<Vec<StoredPush>> {
+    pub(in crate::state) async fn pushes(&self, repository: &str) -> StoreResult<Vec<StoredPush>> {
         self.read(async |connection| {
             let read = "SELECT tag, digest, at, is_exact FROM pushed_tags WHERE repository = $1";
             let rows = connection.rows(read, values![repository]).await?;

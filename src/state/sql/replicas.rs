@@ -6,7 +6,7 @@ use super::{
     Store, activity,
     connection::{Answer, Connection, Lock, values},
 };
-use crate::state::stored::Stored;
+use crate::state::stored::StoreResult;
 
 /// The clock of the server, in seconds since 1970.
 macro_rules! now {
@@ -20,7 +20,7 @@ pub(super) use now;
 impl Store {
     /// Notes that this process is alive, and that what others of them had heard when they crashed may be missing. To be
     /// called every few seconds, where the store is shared.
-    pub(in crate::state) async fn is_alive(&self) -> Stored<()> {
+    pub(in crate::state) async fn is_alive(&self) -> StoreResult<()> {
         self.in_background(async |connection| note(connection, &self.replica).await).await
     }
 }

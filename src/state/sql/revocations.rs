@@ -5,7 +5,7 @@ use super::{
     connection::{Answer, Connection, Lock, Row, values},
     file::{self, MOVE_AWAY},
 };
-use crate::state::stored::{Change, Stored, StoredRevocations};
+use crate::state::stored::{Change, StoreResult, StoredRevocations};
 
 pub(super) const TABLES: [&str; 4] = [
     "CREATE TABLE state (id TEXT NOT NULL, since INTEGER NOT NULL, all_revoked INTEGER NOT NULL)",
@@ -19,7 +19,7 @@ impl Store {
     ///
     /// # Errors
     /// They cannot be read, or it holds something else.
-    pub(in crate::state) async fn load(&self) -> Stored<StoredRevocations> {
+    pub(in crate::state) async fn load(&self) -> StoreResult<StoredRevocations> {
         let mut connection = self.ready(&self.connection).await?;
         read(&mut connection).await.map_err(|failed| match failed {
             sqlx::Error::RowNotFound | sqlx::Error::ColumnDecode { .. } => {
@@ -30,14 +30,15 @@ impl Store {
     }
 
     /// Stores a change, so that it survives a crash from when this returns.
-    pub(in crate::state) async fn keep(&self, change: &Change) -> Stored<()> {
+    pub(in crate::state) async fn keep(&self, change: &Change) -> StoreResult<()> {
         self.write(async |connection| {
             let mut transaction = connection.begin(Lock::State).await?;
             match change {
                 Change::Account { name, generation, at } => {
                     // Another replica may have revoked the account too, and issued tokens of that generation since.
                     let keep = if transaction.is_shared() {
-                        "INSERT INTO revoked_accounts AS known VALUES ($1, $2, $3) ON CONFLICT (name) DO UPDATE \
+                        "INSERT INTO revoked_accounts AS known VALUES ($1, $2, $3) \
+                         ON CONFLICT (name) DO UPDATE \
                          SET generation = greatest(excluded.generation, known.generation + 1), \
                          at = greatest(excluded.at, known.at)"
                     } else {
@@ -67,7 +68,8 @@ impl Store {
                 }
             }
             transaction.commit().await
-        }).await?;
+        })
+        .await?;
         self.check_place()
     }
 }

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     authn::{Labels, SignInEnd, SignInSection},
-    state::{SignIn, stored::Stored},
+    state::{SignIn, stored::StoreResult},
 };
 
 /// Made where they are missing: a file of an older version has none, and an older version does not look at them.
@@ -34,7 +34,7 @@ impl Store {
     ///
     /// # Errors
     /// It may be stored or not. In a shared store, another replica may have given the name to another person.
-    pub(in crate::state) async fn keep_sign_in(&self, name: &str, record: &SignIn) -> Stored<()> {
+    pub(in crate::state) async fn keep_sign_in(&self, name: &str, record: &SignIn) -> StoreResult<()> {
         let is_kept = self
             .write(async |connection| {
                 let SignIn { section, provider, subject, .. } = record;
@@ -56,20 +56,22 @@ impl Store {
     }
 
     /// Stores another record of the same person under the same name, if that is still there.
-    pub(in crate::state) async fn renew_sign_in(&self, name: &str, record: &SignIn) -> Stored<()> {
+    pub(in crate::state) async fn renew_sign_in(&self, name: &str, record: &SignIn) -> StoreResult<()> {
         self.write(async |connection| {
             let mut transaction = connection.begin(Lock::State).await?;
-            let update = "UPDATE sign_ins SET account = $5, labels = $6, settings = $7, confirmed_at = $8, ended = $9, \
+            let update = "UPDATE sign_ins SET account = $5, labels = $6, settings = $7, \
+                          confirmed_at = $8, ended = $9, \
                           secret = $10 WHERE name = $1 AND section = $2 AND provider = $3 AND subject = $4";
             if transaction.execute(update, &columns(name, record, &labels(record))).await? > 0 {
                 changes::note(&mut transaction, changes::SIGN_IN, name).await?;
             }
             transaction.commit().await
-        }).await
+        })
+        .await
     }
 
     /// Forgets the record of a sign-in by the folded name of its account.
-    pub(in crate::state) async fn forget_sign_in(&self, name: &str) -> Stored<()> {
+    pub(in crate::state) async fn forget_sign_in(&self, name: &str) -> StoreResult<()> {
         self.write(async |connection| {
             let mut transaction = connection.begin(Lock::State).await?;
             transaction.execute("DELETE FROM sign_ins WHERE name = $1", values![name]).await?;
@@ -81,7 +83,7 @@ impl Store {
 
     /// Reads all records, some at a time: rows take more memory than what is made of them. A record that cannot be understood
     /// holds its name, and counts no longer.
-    pub(in crate::state) async fn sign_ins(&self) -> Stored<Vec<SignIn>> {
+    pub(in crate::state) async fn sign_ins(&self) -> StoreResult<Vec<SignIn>> {
         self.read(async |connection| {
             let (mut records, mut after, mut seen) = (Vec::new(), String::new(), SeenLabels::new());
             loop {

@@ -23,7 +23,7 @@ use super::{
 };
 use crate::state::{
     revocations::random_id,
-    stored::{StoreError, Stored},
+    stored::{StoreError, StoreResult},
 };
 
 /// The version of the tables.
@@ -36,7 +36,7 @@ impl Store {
     ///
     /// # Errors
     /// It cannot be opened, is used by another process or open to other users, or holds something else.
-    pub(in crate::state) async fn open(path: PathBuf, now: u64) -> Stored<Self> {
+    pub(in crate::state) async fn open(path: PathBuf, now: u64) -> StoreResult<Self> {
         // A path that begins with `file:` would be read as a URI.
         let path = std::path::absolute(&path).unwrap_or(path);
         let found = look_at(&path)?;
@@ -63,7 +63,7 @@ impl Store {
     }
 
     /// Checks that the path still leads to the file that is open: what is written to another is lost.
-    pub(super) fn check_place(&self) -> Stored<()> {
+    pub(super) fn check_place(&self) -> StoreResult<()> {
         let Some(open) = self.identity else { return Ok(()) };
         let found = fs::symlink_metadata(&self.place).map_err(|_| gone(&self.place))?;
         if identity(&found) == open { Ok(()) } else { Err(gone(&self.place)) }
@@ -71,7 +71,7 @@ impl Store {
 
     /// Takes the lock, and makes the tables where there are none. Damage is found when all of them are read. `changed` is the
     /// time of the last change of the file before it was opened; without it, activity does not begin.
-    async fn prepare(&mut self, now: u64, changed: Option<u64>) -> Stored<()> {
+    async fn prepare(&mut self, now: u64, changed: Option<u64>) -> StoreResult<()> {
         let path = self.place.clone();
         let failed = |error: sqlx::Error| failure(&path, &error);
         let connection = self.connection.get_mut();
@@ -116,7 +116,7 @@ impl Store {
 
     /// Goes on without a note that activity begins, which could not be stored: a disk that is full does not keep the server
     /// from starting. Nothing is on record up to now, which is stored with the next activity.
-    async fn prepare_on_full_disk(&mut self, now: u64, full: &StoreError) -> Stored<()> {
+    async fn prepare_on_full_disk(&mut self, now: u64, full: &StoreError) -> StoreResult<()> {
         // It may have been rolled back already.
         let _ = self.connection.get_mut().script("ROLLBACK").await;
         self.prepare(now, None).await?;

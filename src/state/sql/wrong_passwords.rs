@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     authn::WrongPassword,
-    state::stored::{Stored, Told},
+    state::stored::{StoreResult, Told},
 };
 
 /// The most that are read at a time.
@@ -23,7 +23,7 @@ impl Store {
         &self,
         own: &[WrongPassword],
         after: Option<u64>,
-    ) -> Stored<Told> {
+    ) -> StoreResult<Told> {
         self.in_background(async |connection| {
             if !own.is_empty() {
                 store(connection, &self.replica, own).await?;
