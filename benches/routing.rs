@@ -71,12 +71,6 @@ fn parse_hostile(bencher: Bencher<'_, '_>, target: &Target) {
 }
 
 #[divan::bench(args = typical())]
-fn needs(bencher: Bencher<'_, '_>, target: &Target) {
-    let route = target.parse().unwrap();
-    bencher.bench(|| black_box(&route).needs());
-}
-
-#[divan::bench(args = typical())]
 fn path_and_query(bencher: Bencher<'_, '_>, target: &Target) {
     let route = target.parse().unwrap();
     bencher.bench(|| black_box(&route).path_and_query());

@@ -37,11 +37,11 @@ fn judge(row: &Value) -> &'static str {
     let route = Route::parse(method, path, query);
     let is_referrers = |route: &Route| matches!(route.endpoint(), Endpoint::Referrers(..));
     let demanded = route.as_ref().map(|route| {
-        let flat = |scope: portwarden::registry::Scope| {
+        let flat = |scope: &portwarden::registry::Scope| {
             let prefix = format!("{}:{}", scope.resource_type, scope.name);
-            scope.actions.into_iter().map(move |action| format!("{prefix}:{action}")).collect::<Vec<_>>()
+            scope.actions.iter().map(move |action| format!("{prefix}:{action}")).collect::<Vec<_>>()
         };
-        route.needs().into_iter().flat_map(flat).collect::<BTreeSet<_>>()
+        route.needs().iter().flat_map(flat).collect::<BTreeSet<_>>()
     });
     let recorded = recorded_access(row);
     match (demanded, recorded) {
