@@ -6,6 +6,7 @@
 
 mod method;
 mod name;
+mod needs;
 mod placeholder;
 mod query;
 mod refusal;

@@ -2,11 +2,14 @@
 //!
 //! Security rests on two properties. What is forwarded is written anew from the parsed route
 //! ([`Route::path_and_query`]), so it cannot differ from what was authorised; and [`Route::needs`] is a total function
-//! of the same value.
+//! of the same value, from which it is put together.
 
 use std::fmt;
 
-use super::{Digest, Method, Query, QueryError, RepositoryName, Scope, Tag, UploadId, query::percent_decode};
+use super::{
+    Digest, Method, Query, QueryError, RepositoryName, Scope, Tag, UploadId, needs::needs,
+    query::percent_decode,
+};
 
 /// The resource that the path names.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -214,26 +217,6 @@ impl Route {
             query if query.is_empty() => target,
             query => target + "?" + &query,
         }
-    }
-}
-
-fn needs(method: Method, endpoint: &Endpoint, source: Option<&RepositoryName>) -> Vec<Scope> {
-    let Some(name) = endpoint.repository() else {
-        return match endpoint {
-            Endpoint::Catalog => vec![Scope::new("registry", "catalog", &["*"])],
-            _ => Vec::new(),
-        };
-    };
-    let mut own = Scope::repository(name.as_str(), method.actions());
-    match source {
-        None => vec![own],
-        Some(source) if source == name => {
-            own.actions.push("pull".to_owned());
-            own.actions.sort();
-            own.actions.dedup();
-            vec![own]
-        }
-        Some(source) => vec![own, Scope::repository(source.as_str(), &["pull"])],
     }
 }
 

@@ -91,10 +91,10 @@ impl Scope {
 impl fmt::Display for Scope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}:", self.resource_type, self.name)?;
-        let mut before = "";
-        self.actions
-            .iter()
-            .try_for_each(|action| write!(f, "{}{action}", std::mem::replace(&mut before, ",")))
+        for (position, action) in self.actions.iter().enumerate() {
+            write!(f, "{}{action}", if position > 0 { "," } else { "" })?;
+        }
+        Ok(())
     }
 }
 

@@ -270,7 +270,7 @@ impl Connections {
                         None => self.service.redirect(request, peer, port),
                     }
                 }
-                // Apart, since a future is copied with all its room, and more than once.
+                // Boxed: each move of a future copies all the room that it reserves.
                 None => Box::pin(self.service.respond(request, peer, activity.at_registry())).await,
             },
         };

@@ -84,7 +84,7 @@ impl Connection {
         match answered {
             Ok(Head { status, headers, body: decoder, keep_alive }) => {
                 let transfer = Transfer { connection: self, sender, decoder, keep_alive, request: progress };
-                // It goes through many hands until it is read.
+                // Boxed, since it is moved many times before it is read.
                 let mut response = Response::new(Box::new(transfer));
                 *response.status_mut() = status;
                 *response.headers_mut() = headers;

@@ -74,7 +74,7 @@ impl RequestHead {
         }
     }
 
-    /// The same request with its body. It goes through many hands.
+    /// The same request with its body; boxed, since it is moved many times.
     pub(in crate::proxy) fn with(self, body: RequestBody) -> Box<UpstreamRequest> {
         let (method, framing) = (self.method, Framing::of(&body));
         Box::new(UpstreamRequest { method, head: self.framed(framing), framing, body })

@@ -57,7 +57,7 @@ pub(super) struct Locks {
 #[derive(Default)]
 pub(in crate::proxy) struct Passage(Option<Box<Parts>>);
 
-/// Apart, since most requests have none.
+/// The holds of a request; boxed, since most requests have none.
 #[derive(Default)]
 struct Parts {
     held: Option<Held>,

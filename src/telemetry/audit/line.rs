@@ -37,7 +37,7 @@ impl<'a> Line<'a> {
         }
     }
 
-    /// Out of line, as it is called in twenty places: the caches are cold when a line is written.
+    /// Not inlined into its twenty callers: the instruction cache is cold when a line is written.
     #[inline(never)]
     fn put_text(&mut self, name: &'static str, text: &str) {
         self.name(name);
