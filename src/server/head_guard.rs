@@ -193,6 +193,45 @@ mod tests {
     }
 
     #[test]
+    fn a_whole_head_is_judged_as_one_in_pieces_is() {
+        let filled = |filler: usize| format!("GET /v2/ HTTP/1.1\r\nA: {}\r\n\r\n", "x".repeat(filler));
+        let (fits, too_large) = (filled(174), filled(175));
+        let heads: [&[u8]; 9] = [
+            fits.as_bytes(),
+            too_large.as_bytes(),
+            b"\r\n\r\nGET /v2/ HTTP/1.1\r\n\r\n",
+            b"GET /v2/ HTTP/1.1\r\nA: b\n\r\n",
+            b"GET /v2/ HTTP/1.1\r\n\n\r\n",
+            b"\nGET /v2/ HTTP/1.1\r\n\r\n",
+            b"GET /v2/ HTTP/1.1\r\n\r\nGET /#x HTTP/1.1\r\n\r\n",
+            b"GET /v2/ HTTP/1.1\r\n\r\nGET /v2/ HTTP/1.1\r\nA: b\n",
+            b"GET /v2/ HTTP/1.1\r\nA: \r\r\n\r\n",
+        ];
+        for head in heads {
+            let whole = verdict(head, head.len());
+            (1..head.len()).for_each(|size| {
+                assert_eq!(verdict(head, size), whole, "{} in {size}", String::from_utf8_lossy(head));
+            });
+        }
+        assert_eq!(
+            [verdict(fits.as_bytes(), 300), verdict(too_large.as_bytes(), 300)],
+            [None, Some(BadHead::TooLarge)]
+        );
+    }
+
+    /// Otherwise this would take minutes.
+    #[test]
+    fn a_head_without_an_end_is_looked_through_once() {
+        let head = format!("GET /v2/ HTTP/1.1\r\n{}", "A:\r\n".repeat(1 << 18));
+        let size = HeadSize { bytes: 2 << 20, headers: 10 };
+        let (mut scan, mut bytes) = (Scan::Head(Vec::new()), head.as_bytes());
+        while !bytes.is_empty() {
+            assert_eq!(scan.advance(&mut bytes, size), Ok(()));
+        }
+        assert!(matches!(scan, Scan::Head(begun) if begun == head.as_bytes()));
+    }
+
+    #[test]
     fn bodies_are_not_taken_for_heads() {
         let good: [&[u8]; 3] = [
             b"\r\nGET /v2/ HTTP/1.1\r\nHost: x\r\n\r\nGET /v2/ HTTP/1.1\r\nHost: x\r\n\r\n",

@@ -61,12 +61,23 @@ impl Scan {
     pub(super) fn advance(&mut self, bytes: &mut &[u8], size: HeadSize) -> Result<(), BadHead> {
         match self {
             Self::Head(head) => {
+                // Only at the beginning of a head: otherwise all that is left would be looked through for each line.
+                if head.is_empty()
+                    && let Some(whole) = whole_head(bytes, size.bytes.min(MAX_HEAD))
+                {
+                    *bytes = bytes.split_at(whole.len()).1;
+                    *self = after_head(whole, size.headers)?;
+                    return Ok(());
+                }
                 take_line(head, bytes, MAX_HEAD)?;
                 if head.len() > size.bytes {
                     return Err(BadHead::TooLarge);
                 }
-                if let Some(next) = after_head(head, size.headers)? {
-                    *self = next;
+                if head == b"\r\n" {
+                    // RFC 9112 section 2.2: an empty line before a request line is passed over.
+                    head.clear();
+                } else if head.ends_with(b"\r\n\r\n") {
+                    *self = after_head(head, size.headers)?;
                 }
             }
             Self::Body(left) => {
@@ -101,11 +112,28 @@ impl Scan {
     }
 }
 
+/// Returns the head that `bytes` begin with if all of it is there, as it usually is, and nothing is wrong with the ends of
+/// its lines or its size. Otherwise it is taken line by line, which says what is wrong.
+fn whole_head(bytes: &[u8], limit: usize) -> Option<&[u8]> {
+    let mut end = 0;
+    loop {
+        let line = bytes.get(end..)?;
+        let line = line.get(..=memchr::memchr(b'\n', line)?)?;
+        end += line.len();
+        if !line.ends_with(b"\r\n") || end > limit {
+            return None;
+        }
+        if line.len() == 2 {
+            return bytes.get(..end).filter(|head| head.len() > 2);
+        }
+    }
+}
+
 /// Moves bytes up to and including the next line feed to `line`; true when there was one.
 fn take_line(line: &mut Vec<u8>, bytes: &mut &[u8], limit: usize) -> Result<bool, &'static str> {
     let end = memchr::memchr(b'\n', bytes);
     if line.is_empty() {
-        // Usually a whole head is there: its other lines go into the same allocation.
+        // The other lines of a head go into the same allocation.
         line.reserve(bytes.len().min(USUAL_HEAD));
     }
     let (taken, rest) = bytes.split_at(end.map_or(bytes.len(), |end| end + 1));
@@ -126,16 +154,8 @@ fn skip(left: &mut u64, bytes: &mut &[u8]) {
     *left -= here as u64;
 }
 
-/// Returns the position after the head once it is complete; `None` while it is not. A head that hyper refuses by itself
-/// is left to it.
-fn after_head(head: &mut Vec<u8>, most: usize) -> Result<Option<Scan>, &'static str> {
-    if head.as_slice() == b"\r\n" {
-        // RFC 9112 section 2.2: an empty line before a request line is passed over.
-        head.clear();
-    }
-    if !head.ends_with(b"\r\n\r\n") {
-        return Ok(None);
-    }
+/// Returns the position after a complete head. One that hyper refuses by itself is left to it.
+fn after_head(head: &[u8], most: usize) -> Result<Scan, &'static str> {
     let usual = most.min(USUAL_HEADERS);
     let mut headers = [const { MaybeUninit::uninit() }; USUAL_HEADERS];
     let read = match following(head, headers.get_mut(..usual).unwrap_or_default()) {
@@ -146,8 +166,8 @@ fn after_head(head: &mut Vec<u8>, most: usize) -> Result<Option<Scan>, &'static 
         read => read,
     };
     match read {
-        Ok(scan) => Ok(Some(scan)),
-        Err(Unread::TooMany | Unread::Malformed) => Ok(Some(Scan::Done)),
+        Ok(scan) => Ok(scan),
+        Err(Unread::TooMany | Unread::Malformed) => Ok(Scan::Done),
         Err(Unread::Ambiguous(why)) => Err(why),
     }
 }
