@@ -219,9 +219,9 @@ mod tests {
         );
     }
 
-    /// Otherwise this would take minutes.
+    /// Quadratic work would take minutes.
     #[test]
-    fn a_head_without_an_end_is_looked_through_once() {
+    fn a_head_without_an_end_is_searched_once() {
         let head = format!("GET /v2/ HTTP/1.1\r\n{}", "A:\r\n".repeat(1 << 18));
         let size = HeadSize { bytes: 2 << 20, headers: 10 };
         let (mut scan, mut bytes) = (Scan::Head(Vec::new()), head.as_bytes());

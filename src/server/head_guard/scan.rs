@@ -61,7 +61,7 @@ impl Scan {
     pub(super) fn advance(&mut self, bytes: &mut &[u8], size: HeadSize) -> Result<(), BadHead> {
         match self {
             Self::Head(head) => {
-                // Only at the beginning of a head: otherwise all that is left would be looked through for each line.
+                // Only at the start of a head: searching the rest again for each line would be quadratic.
                 if head.is_empty()
                     && let Some(whole) = whole_head(bytes, size.bytes.min(MAX_HEAD))
                 {
@@ -112,8 +112,8 @@ impl Scan {
     }
 }
 
-/// Returns the head that `bytes` begin with if all of it is there, as it usually is, and nothing is wrong with the ends of
-/// its lines or its size. Otherwise it is taken line by line, which says what is wrong.
+/// Returns the complete head at the start of `bytes`, which is the usual case. Returns `None` if it is incomplete, larger
+/// than `limit`, or has a malformed line end: reading it line by line then finds the reason.
 fn whole_head(bytes: &[u8], limit: usize) -> Option<&[u8]> {
     let mut end = 0;
     loop {

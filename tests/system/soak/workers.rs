@@ -31,10 +31,10 @@ const REQUESTS: usize = 40;
 const BREATH: Duration = Duration::from_millis(3);
 /// A client that was refused for a crash tries again after a while.
 const AGAIN: Duration = Duration::from_millis(100);
-const LIBRARY: &str = "soak/library";
+const FIXTURE: &str = "soak/fixture";
 
 /// The digests of what is pulled, made once: a client that works them out itself is silent for seconds.
-struct Library {
+struct Fixture {
     blobs: Vec<String>,
     manifest: String,
 }
@@ -45,7 +45,7 @@ struct Worker {
     user: User,
     number: u64,
     tally: Arc<Tally>,
-    library: Arc<Library>,
+    fixture: Arc<Fixture>,
     connection: Option<(Connection, String)>,
     used: usize,
 }
@@ -53,10 +53,10 @@ struct Worker {
 /// Fills the registry with what is pulled, and starts all clients.
 pub async fn start(warden: &Portwarden, tally: &Arc<Tally>) -> Vec<JoinHandle<()>> {
     let client = |protocol| Client::new(warden, protocol);
-    let library = Arc::new(fill(&client(PROTOCOLS[0])).await);
+    let fixture = Arc::new(fill(&client(PROTOCOLS[0])).await);
     let mut tasks = Vec::new();
     for (number, protocol) in (0..).zip(PROTOCOLS.into_iter().cycle().take(8)) {
-        let worker = |user, of: u64| Worker::new(client(protocol), user, number * 10 + of, tally, &library);
+        let worker = |user, of: u64| Worker::new(client(protocol), user, number * 10 + of, tally, &fixture);
         tasks.push(tokio::spawn(worker(USER, 0).pull()));
         if number < 4 {
             tasks.push(tokio::spawn(worker(ADMIN, 1).push()));
@@ -64,11 +64,11 @@ pub async fn start(warden: &Portwarden, tally: &Arc<Tally>) -> Vec<JoinHandle<()
         }
         if number < 2 {
             tasks.push(tokio::spawn(worker(ADMIN, 3).mount()));
-            let stranger = Worker::new(client(protocol).from(STRANGER), TEST, 4, tally, &library);
+            let stranger = Worker::new(client(protocol).from(STRANGER), TEST, 4, tally, &fixture);
             tasks.push(tokio::spawn(stranger.intrude()));
             tasks.push(tokio::spawn(worker(ADMIN, 5).vanish()));
             let resetting =
-                Worker::new(client(protocol).resetting(), ADMIN, number * 10 + 6, tally, &library);
+                Worker::new(client(protocol).resetting(), ADMIN, number * 10 + 6, tally, &fixture);
             tasks.push(tokio::spawn(resetting.vanish()));
         }
     }
@@ -79,24 +79,24 @@ pub async fn start(warden: &Portwarden, tally: &Arc<Tally>) -> Vec<JoinHandle<()
 const STRANGER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 3);
 
 /// The blobs that are pulled, and a manifest with all of them.
-async fn fill(client: &Client) -> Library {
+async fn fill(client: &Client) -> Fixture {
     let mut connection = client.connect().await.unwrap();
-    let token = connection.token(ADMIN, &[&format!("repository:{LIBRARY}:pull,push")]).await.unwrap();
-    for content in library().chain([Content::given("{}", "application/octet-stream")]) {
-        assert_eq!(connection.push(LIBRARY, &token, &content).await.unwrap().status, 201);
+    let token = connection.token(ADMIN, &[&format!("repository:{FIXTURE}:pull,push")]).await.unwrap();
+    for content in fixture().chain([Content::given("{}", "application/octet-stream")]) {
+        assert_eq!(connection.push(FIXTURE, &token, &content).await.unwrap().status, 201);
     }
-    let (target, manifest) = (format!("/v2/{LIBRARY}/manifests/latest"), manifest());
+    let (target, manifest) = (format!("/v2/{FIXTURE}/manifests/latest"), manifest());
     let answer = connection.send(Method::PUT, &target, &token, &manifest).await.unwrap();
     assert_eq!(answer.status, 201, "{answer:?}");
-    Library { blobs: library().map(|blob| blob.digest()).collect(), manifest: manifest.digest() }
+    Fixture { blobs: fixture().map(|blob| blob.digest()).collect(), manifest: manifest.digest() }
 }
 
-fn library() -> impl Iterator<Item = Content> {
+fn fixture() -> impl Iterator<Item = Content> {
     SIZES.iter().map(|(size, _)| Content::made(*size, *size))
 }
 
 fn manifest() -> Content {
-    let layers: Vec<_> = library()
+    let layers: Vec<_> = fixture()
         .map(|blob| {
             json!({"mediaType": "application/vnd.docker.image.rootfs.diff.tar.gzip",
             "size": blob.size(), "digest": blob.digest()})
@@ -109,26 +109,26 @@ fn manifest() -> Content {
 }
 
 impl Worker {
-    fn new(client: Client, user: User, number: u64, tally: &Arc<Tally>, library: &Arc<Library>) -> Self {
-        let (tally, library) = (Arc::clone(tally), Arc::clone(library));
-        Self { client, user, number, tally, library, connection: None, used: 0 }
+    fn new(client: Client, user: User, number: u64, tally: &Arc<Tally>, fixture: &Arc<Fixture>) -> Self {
+        let (tally, fixture) = (Arc::clone(tally), Arc::clone(fixture));
+        Self { client, user, number, tally, fixture, connection: None, used: 0 }
     }
 
     /// The small often, the large now and then; after each round the manifest.
     async fn pull(mut self) {
-        let library = Arc::clone(&self.library);
+        let fixture = Arc::clone(&self.fixture);
         let weights: u64 = SIZES.iter().map(|(_, weight)| weight).sum();
         let mut turn = self.number;
         while !self.tally.is_stopped() {
             // A step that has no divisor in common with the sum visits every weight in a mixed order.
             turn += 37;
             let which = weighted(turn % weights);
-            let digest = &library.blobs[which];
-            let target = format!("/v2/{LIBRARY}/blobs/{digest}");
+            let digest = &fixture.blobs[which];
+            let target = format!("/v2/{FIXTURE}/blobs/{digest}");
             self.operate("pulls", async |worker| worker.expect_content(&target, digest).await).await;
             if turn.is_multiple_of(5) {
-                let target = format!("/v2/{LIBRARY}/manifests/latest");
-                let digest = &library.manifest;
+                let target = format!("/v2/{FIXTURE}/manifests/latest");
+                let digest = &fixture.manifest;
                 self.operate("manifests", async |worker| worker.expect_content(&target, digest).await).await;
             }
         }
@@ -181,15 +181,15 @@ impl Worker {
         }
     }
 
-    /// A blob from the library, pulled from where it is mounted, and taken away again.
+    /// A blob from the fixture, pulled from where it is mounted, and taken away again.
     async fn mount(mut self) {
         let repository = format!("soak/mounted-{}", self.number);
-        let digest = self.library.blobs[2].clone();
+        let digest = self.fixture.blobs[2].clone();
         let blob = format!("/v2/{repository}/blobs/{digest}");
         while !self.tally.is_stopped() {
             let operation = async |worker: &mut Self| {
                 let (connection, token) = worker.connected(&repository).await?;
-                let target = format!("/v2/{repository}/blobs/uploads/?mount={digest}&from={LIBRARY}");
+                let target = format!("/v2/{repository}/blobs/uploads/?mount={digest}&from={FIXTURE}");
                 is(connection.send(Method::POST, &target, token, &Content::empty()).await?, 201)?;
                 worker.expect_content(&blob, &digest).await?;
                 let (connection, token) = worker.connected(&repository).await?;
@@ -202,7 +202,7 @@ impl Worker {
 
     /// Bad tokens, wrong passwords, and an account that may nothing.
     async fn intrude(mut self) {
-        let manifest = format!("/v2/{LIBRARY}/manifests/latest");
+        let manifest = format!("/v2/{FIXTURE}/manifests/latest");
         let guess = wrong_password("admin", "guess");
         let bad_token = "Bearer eyJhbGciOiJub25lIn0.e30.";
         while !self.tally.is_stopped() {
@@ -229,11 +229,11 @@ impl Worker {
 
     /// Goes away in the middle of an upload, and in the middle of a download.
     async fn vanish(mut self) {
-        let large = self.library.blobs.last().unwrap().clone();
+        let large = self.fixture.blobs.last().unwrap().clone();
         while !self.tally.is_stopped() {
             let operation = async |worker: &mut Self| {
-                let (connection, token) = worker.connected(LIBRARY).await?;
-                let target = format!("/v2/{LIBRARY}/blobs/uploads/");
+                let (connection, token) = worker.connected(FIXTURE).await?;
+                let target = format!("/v2/{FIXTURE}/blobs/uploads/");
                 let started = connection.send(Method::POST, &target, token, &Content::empty()).await?;
                 let location = location(&is(started, 202)?)?;
                 let (content, stalled) = Content::made(1, 1 << 20).stalling(100_000);
@@ -242,8 +242,8 @@ impl Worker {
                     () = stalled.notified() => {}
                 }
                 worker.connection = None;
-                let (connection, token) = worker.connected(LIBRARY).await?;
-                let target = format!("/v2/{LIBRARY}/blobs/{large}");
+                let (connection, token) = worker.connected(FIXTURE).await?;
+                let target = format!("/v2/{FIXTURE}/blobs/{large}");
                 drop(connection.begin(Method::GET, &target, token, &Content::empty()).await?);
                 worker.connection = None;
                 Ok(())
@@ -272,7 +272,7 @@ impl Worker {
     async fn connected(&mut self, repository: &str) -> Result<(&mut Connection, &str), Trouble> {
         if self.connection.is_none() {
             let mut connection = self.client.connect().await?;
-            let mut scopes = vec![format!("repository:{LIBRARY}:pull,push")];
+            let mut scopes = vec![format!("repository:{FIXTURE}:pull,push")];
             scopes.push(format!("repository:{repository}:pull,push,delete"));
             let scopes: Vec<&str> = scopes.iter().map(String::as_str).collect();
             let token = connection.token(self.user, &scopes).await?;
@@ -284,7 +284,7 @@ impl Worker {
 
     /// The body must be what the digest says.
     async fn expect_content(&mut self, target: &str, digest: &str) -> Result<(), Trouble> {
-        let (connection, token) = self.connected(LIBRARY).await?;
+        let (connection, token) = self.connected(FIXTURE).await?;
         let answer = is(connection.get(target, token).await?, 200)?;
         if answer.digest != digest {
             return Err(Trouble::Corrupt(format!("{target} is {} of {} bytes", answer.digest, answer.bytes)));
